@@ -1,0 +1,40 @@
+# Each target sets up what it needs: a virtual environment in .venv, made once and renewed when pyproject.toml changes.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check bench format
+
+demo: .venv/ready
+	$(BIN)/afterword demo --out .demo
+
+test: .venv/ready-dev
+	$(BIN)/pytest
+
+check: .venv/ready-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/ready-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Every figure that README quotes, one command each; alone on the machine, some ten minutes.
+bench: .venv/ready-dev
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/parity.py
+	$(BIN)/python benchmarks/stream_speed.py
+	$(BIN)/python benchmarks/encoding.py
+	$(BIN)/python benchmarks/quality.py
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/ready: .venv/bin/python pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[train]'
+	touch $@
+
+.venv/ready-dev: .venv/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[train,dev]'
+	touch $@

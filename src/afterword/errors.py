@@ -1,0 +1,54 @@
+"""Every error a user can meet, as one tree.
+
+    AfterwordError                something that is told in one line; never a traceback
+    ├── InputError                wrong input: the caller can mend it            exit status 2
+    │   ├── OptionError           a number or choice that cannot be
+    │   ├── TextError             a text that cannot be read, encoded or learned from
+    │   ├── ModelError            a model folder that is missing, damaged or of another kind
+    │   └── RunError              a run folder that is taken, live, or cannot be resumed
+    └── WorkError                 the work itself failed                         exit status 1
+        ├── StorageError          a file could not be written
+        └── TrainingError         training cannot go on
+
+A message is one line that says what, where and what to do.
+"""
+
+
+class AfterwordError(Exception):
+    """Base of every error that Afterword raises on purpose."""
+
+    exit_status = 1
+
+
+class InputError(AfterwordError):
+    """Wrong input: nothing was done, and the caller can mend it."""
+
+    exit_status = 2
+
+
+class OptionError(InputError):
+    """An option, number or choice that cannot be."""
+
+
+class TextError(InputError):
+    """A text that cannot be read, encoded or learned from."""
+
+
+class ModelError(InputError):
+    """A model folder that is missing, damaged or of another kind."""
+
+
+class RunError(InputError):
+    """A run folder that is taken, live, or cannot be resumed."""
+
+
+class WorkError(AfterwordError):
+    """The input was right, and the work failed all the same."""
+
+
+class StorageError(WorkError):
+    """A file could not be written."""
+
+
+class TrainingError(WorkError):
+    """Training cannot go on."""
