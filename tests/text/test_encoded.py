@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from afterword.errors import OptionError, RunError, StorageError, TextError
+from afterword.text.corpus import TextSettings, read_corpus
+from afterword.text.encoded import EncodedCorpus, encode, learn_tokenizer
+from afterword.text.tokenizer import Tokenizer
+
+TEXT = "The quick brown fox jumps over the lazy dog. Sphinx of black quartz, judge my vow!\nЖüß日\n"
+
+
+def encoded(folder: Path, text: str, tokenizer: Tokenizer | None = None, **settings: Any) -> EncodedCorpus:
+    (folder / "text").write_bytes(text.encode())
+    chosen = TextSettings(**settings)
+    with read_corpus([folder / "text"], chosen) as corpus:
+        return encode(corpus, tokenizer or learn_tokenizer(corpus, chosen.vocabulary, chosen.lowercase), folder)
+
+
+@pytest.mark.parametrize("vocabulary", ["char", "byte"])
+@pytest.mark.parametrize("lowercase", [False, True])
+def test_the_parts_decode_to_the_text(tmp_path: Path, vocabulary: str, lowercase: bool) -> None:
+    tokenizer = Tokenizer.char(TEXT, lowercase) if vocabulary == "char" else Tokenizer.byte(lowercase)
+    found = encoded(tmp_path, TEXT * 3, tokenizer)
+    assert tokenizer.decode(found.training) + tokenizer.decode(found.validation) == tokenizer.normalise(TEXT * 3)
+    assert found.training_characters + found.validation_characters == len(TEXT * 3)
+    assert found.validation_characters == round(0.1 * len(TEXT * 3))
+    assert (found.sources, found.notes, found.lines) == ([str(tmp_path / "text")], [], False)
+
+
+def test_the_vocabulary_is_that_of_the_training_part_in_its_own_case(tmp_path: Path) -> None:
+    text = "AbİΣ" * 25 + "Z" * 10
+    found = encoded(tmp_path, text, lowercase=True)
+    tokenizer = Tokenizer.char("abi\u0307σ")
+    assert tokenizer.decode(found.training[:5]) == "abi\u0307σ"
+    assert tokenizer.decode(found.validation) == "σ" + "z" * 10
+    assert (found.training_characters, found.validation_characters) == (99, 11)
+
+
+def test_lines_end_in_the_boundary_token(tmp_path: Path) -> None:
+    lines = [f"line {number} é" for number in range(100)]
+    for vocabulary in ("char", "byte"):
+        found = encoded(tmp_path, "\n\n".join(lines), lines=True, vocabulary=vocabulary)
+        with read_corpus([tmp_path / "text"], TextSettings(lines=True)) as corpus:
+            tokenizer = learn_tokenizer(corpus, vocabulary, False)
+        assert "\n" not in tokenizer.characters
+        documents = []
+        for part, characters in (
+            (found.training, found.training_characters),
+            (found.validation, found.validation_characters),
+        ):
+            ends = np.flatnonzero(part == tokenizer.end)
+            assert ends[-1] == len(part) - 1
+            some = [tokenizer.decode(piece) for piece in np.split(part, ends + 1)[:-1]]
+            assert characters == sum(len(line) + 1 for line in some)
+            documents += some
+        assert sorted(documents) == sorted(lines)
+        assert found.lines
+
+
+@pytest.mark.parametrize(("characters", "name"), [(100, "uint16"), (80_000, "uint32")])
+def test_ids_take_the_bytes_that_the_vocabulary_needs(tmp_path: Path, characters: int, name: str) -> None:
+    text = "".join(map(chr, range(0x10000, 0x10000 + characters)))
+    found = encoded(tmp_path, text)
+    assert found.training.dtype == np.dtype(name).newbyteorder("<")
+    assert (tmp_path / "training.bin").stat().st_size == len(found.training) * found.training.dtype.itemsize
+    assert found.training.tolist() == list(range(found.training_characters))
+
+
+def test_the_parts_are_mapped_and_cannot_be_written(tmp_path: Path) -> None:
+    found = encoded(tmp_path, TEXT)
+    assert isinstance(found.training, np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        found.training[0] = 1
+
+
+def test_what_was_encoded_can_be_opened_again(tmp_path: Path) -> None:
+    found, again = encoded(tmp_path, TEXT), EncodedCorpus.open(tmp_path)
+    assert again.training.tolist() == found.training.tolist()
+    assert again.validation.tolist() == found.validation.tolist()
+    assert again.fingerprint == found.fingerprint
+    assert sorted(os.listdir(tmp_path)) == ["corpus.json", "text", "training.bin", "validation.bin"]
+
+
+def test_the_fingerprint_tells_texts_splits_and_tokenizers_apart(tmp_path: Path) -> None:
+    prints = [
+        encoded(tmp_path, TEXT).fingerprint,
+        encoded(tmp_path, TEXT + "!").fingerprint,
+        encoded(tmp_path, TEXT, validation="0.2").fingerprint,
+        encoded(tmp_path, TEXT, vocabulary="byte").fingerprint,
+        encoded(tmp_path, TEXT, vocabulary="byte", lowercase=True).fingerprint,
+    ]
+    assert len(set(prints)) == len(prints)
+    assert encoded(tmp_path, TEXT).fingerprint == prints[0]
+
+
+@given(st.lists(st.integers(0, 300), max_size=50), st.integers(2, 310))
+def test_the_rows_that_occur_are_those_of_the_training_part(ids: list[int], rows: int) -> None:
+    found = EncodedCorpus(Path(), np.array(ids, "<u2"), np.array([299], "<u2"), 0, 0, False, "", [], [])
+    assert set(np.flatnonzero(found.occurring(rows)).tolist()) == {min(id, rows - 1) for id in ids}
+
+
+def test_an_empty_part_can_be_opened(tmp_path: Path) -> None:
+    encoded(tmp_path, TEXT)
+    facts = json.loads((tmp_path / "corpus.json").read_text())
+    facts["validation"]["tokens"] = 0
+    (tmp_path / "corpus.json").write_text(json.dumps(facts))
+    (tmp_path / "validation.bin").write_bytes(b"")
+    assert len(EncodedCorpus.open(tmp_path).validation) == 0
+
+
+@pytest.mark.parametrize("name", ["corpus.json", "training.bin", "validation.bin"])
+@pytest.mark.parametrize("damage", ["gone", "short", "long"])
+def test_a_damaged_folder_is_refused_in_one_line(tmp_path: Path, name: str, damage: str) -> None:
+    encoded(tmp_path, TEXT)
+    path = tmp_path / name
+    content = path.read_bytes()
+    path.unlink()
+    if damage != "gone":
+        path.write_bytes(content[:-3] if damage == "short" else content + b"  x")
+    with pytest.raises(RunError, match=r"^[^\n]+$"):
+        EncodedCorpus.open(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dtype": "object"},
+        {"dtype": ["uint16"]},
+        {"training": {"tokens": "9", "characters": 9}},
+        {"training": {"tokens": 10**30, "characters": 9}},
+        {"training": []},
+        {"lines": 1},
+        {"fingerprint": None},
+        {"sources": "text"},
+    ],
+)
+def test_a_corpus_file_that_cannot_be_is_refused_in_one_line(tmp_path: Path, change: dict[str, Any]) -> None:
+    encoded(tmp_path, TEXT)
+    facts = json.loads((tmp_path / "corpus.json").read_text())
+    (tmp_path / "corpus.json").write_text(json.dumps(facts | change))
+    with pytest.raises(RunError, match=r"^the encoded text in [^\n]+ is damaged"):
+        EncodedCorpus.open(tmp_path)
+
+
+def test_a_text_that_changes_while_it_is_read_leaves_nothing_behind(tmp_path: Path) -> None:
+    path, folder = tmp_path / "text", tmp_path / "corpus"
+    folder.mkdir()
+    path.write_text(TEXT)
+    with read_corpus([path], TextSettings()) as corpus:
+        path.write_text(TEXT * 2)
+        with pytest.raises(TextError, match="changed while it was read"):
+            encode(corpus, Tokenizer.byte(), folder)
+    assert not list(folder.iterdir())
+
+
+def test_a_folder_that_is_not_there_is_a_storage_error(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text(TEXT)
+    with (
+        read_corpus([tmp_path / "text"], TextSettings()) as corpus,
+        pytest.raises(StorageError, match=r"^cannot write [^\n]+$"),
+    ):
+        encode(corpus, Tokenizer.byte(), tmp_path / "gone")
+
+
+def test_an_unknown_vocabulary_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text(TEXT)
+    with read_corpus([tmp_path / "text"], TextSettings()) as corpus, pytest.raises(OptionError):
+        learn_tokenizer(corpus, "word", False)

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import unicodedata
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import tokenizers
+from hypothesis import given
+from hypothesis import strategies as st
+
+from afterword.errors import ModelError, TextError
+from afterword.text.tokenizer import Tokenizer
+
+SAMPLE = "Straße ΑΣ,\r\n\0\té İ 日本 👩‍👩‍👧 e\u0301 שלום <|end|> <0x41>"
+TOKENIZERS = [
+    Tokenizer.char(SAMPLE),
+    Tokenizer.char(SAMPLE, lowercase=True),
+    Tokenizer.char("ab"),
+    Tokenizer.byte(),
+    Tokenizer.byte(lowercase=True),
+]
+LIBRARY = [tokenizers.Tokenizer.from_str(tokenizer.to_json()) for tokenizer in TOKENIZERS]
+
+any_tokenizer = st.sampled_from(TOKENIZERS)
+either = st.integers(0, len(TOKENIZERS) - 1)
+any_text = st.text() | st.text(st.sampled_from(SAMPLE + "xyzΩ"))
+
+
+def slow_encode(tokenizer: Tokenizer, text: str) -> list[int]:
+    """One character after the other, by the layout in tokenizer.py's first lines."""
+    ids: list[int] = []
+    known = tokenizer.characters
+    for character in text:
+        for lowered in character.lower() if tokenizer.lowercase else character:
+            if tokenizer.kind == "char" and lowered in known:
+                ids.append(known.index(lowered))
+            else:
+                first = len(known) + 1 if tokenizer.kind == "char" else 0
+                ids += [first + byte for byte in lowered.encode()]
+    return ids
+
+
+@given(any_tokenizer, any_text)
+def test_the_table_lookup_gives_what_one_character_after_the_other_gives(tokenizer: Tokenizer, text: str) -> None:
+    ids = tokenizer.encode(text)
+    assert ids.dtype == np.int32
+    assert ids.tolist() == slow_encode(tokenizer, text)
+
+
+@given(either, any_text)
+def test_the_library_encodes_to_the_same_ids(which: int, text: str) -> None:
+    # Two versions of Unicode may know other small letters for what one of them has not assigned.
+    text = "".join(character for character in text if unicodedata.category(character) != "Cn")
+    assert TOKENIZERS[which].encode(text).tolist() == LIBRARY[which].encode(text).ids
+
+
+@given(either, st.lists(any_text))
+def test_the_library_decodes_to_the_same_text(which: int, texts: list[str]) -> None:
+    tokenizer = TOKENIZERS[which]
+    ids = [id for text in texts for id in [*tokenizer.encode(text).tolist(), tokenizer.end]]
+    assert tokenizer.decode(ids) == LIBRARY[which].decode(ids) == "".join(map(tokenizer.normalise, texts))
+
+
+@given(any_tokenizer, any_text)
+def test_decoding_gives_back_the_normalised_text(tokenizer: Tokenizer, text: str) -> None:
+    assert tokenizer.decode(tokenizer.encode(text)) == tokenizer.normalise(text)
+    if not tokenizer.lowercase:
+        assert tokenizer.normalise(text) == text
+
+
+@given(any_tokenizer, any_text, any_text)
+def test_a_text_may_be_cut_anywhere(tokenizer: Tokenizer, one: str, other: str) -> None:
+    assert tokenizer.normalise(one + other) == tokenizer.normalise(one) + tokenizer.normalise(other)
+    joined = [*tokenizer.encode(one).tolist(), *tokenizer.encode(other).tolist()]
+    assert tokenizer.encode(one + other).tolist() == joined
+
+
+def test_lower_casing_a_capital_sigma_does_not_look_around() -> None:
+    assert Tokenizer.byte(lowercase=True).normalise("ΟΔΟΣ ΣΑΣ İ") == "οδοσ σασ i̇"
+
+
+@given(any_tokenizer, any_text)
+def test_a_text_never_holds_the_boundary_token(tokenizer: Tokenizer, text: str) -> None:
+    assert tokenizer.end not in tokenizer.encode(text + "<|end|>").tolist()
+
+
+@given(any_tokenizer, st.data())
+def test_what_is_pushed_joins_to_what_is_decoded(tokenizer: Tokenizer, data: st.DataObject) -> None:
+    ids = data.draw(st.lists(st.integers(0, tokenizer.size - 1)))
+    decoder = tokenizer.decoder()
+    assert "".join(map(decoder.push, ids)) + decoder.finish() == tokenizer.decode(ids)
+
+
+@given(any_tokenizer, any_text)
+def test_a_decoder_shows_each_character_with_its_last_token_and_no_half_one(tokenizer: Tokenizer, text: str) -> None:
+    decoder = tokenizer.decoder()
+    for character in tokenizer.normalise(text):
+        *first, last = tokenizer.encode(character).tolist()
+        assert [decoder.push(id) for id in first] == [""] * len(first)
+        assert decoder.push(last) == character
+    assert decoder.finish() == ""
+
+
+@pytest.mark.parametrize("tokenizer", [Tokenizer.char("é", False), Tokenizer.byte()])
+def test_half_a_character_ends_as_a_replacement_character(tokenizer: Tokenizer) -> None:
+    half = tokenizer.encode("日")[:2].tolist()
+    decoder = tokenizer.decoder()
+    assert [decoder.push(id) for id in half] == ["", ""]
+    assert decoder.finish() == "�" == tokenizer.decode(half)
+    assert tokenizer.decode([*half, *tokenizer.encode("é").tolist()]) == "�é"
+
+
+def test_a_char_tokenizer_sorts_its_characters_and_shares_one_row_among_the_bytes() -> None:
+    tokenizer = Tokenizer.char("bcaab")
+    assert tokenizer.encode("abc").tolist() == [0, 1, 2]
+    assert (tokenizer.end, tokenizer.size, tokenizer.rows, tokenizer.shared_row_tokens) == (3, 260, 5, 256)
+    assert tokenizer.encode("\xff").tolist() == [4 + 0xC3, 4 + 0xBF]
+
+
+def test_a_byte_tokenizer_has_a_row_for_each_byte_and_the_boundary() -> None:
+    tokenizer = Tokenizer.byte()
+    assert tokenizer.encode("aé").tolist() == [0x61, 0xC3, 0xA9]
+    assert (tokenizer.end, tokenizer.size, tokenizer.rows, tokenizer.shared_row_tokens) == (256, 257, 257, 1)
+
+
+def test_a_lower_case_vocabulary_knows_what_its_capitals_become() -> None:
+    assert Tokenizer.char("AbİB", lowercase=True).characters == "abi\u0307"
+
+
+@pytest.mark.parametrize("tokenizer", TOKENIZERS)
+def test_a_lone_surrogate_is_refused_with_its_position(tokenizer: Tokenizer) -> None:
+    with pytest.raises(TextError, match=r"^character 2 of the text is a lone surrogate \(U\+D800\)"):
+        tokenizer.encode("ab\ud800")
+
+
+@pytest.mark.parametrize("id", [-1, 260])
+def test_an_id_outside_the_vocabulary_is_refused(id: int) -> None:
+    tokenizer = Tokenizer.char("abc")
+    with pytest.raises(TextError, match=f"no token {id}: .* 0 to 259"):
+        tokenizer.decode([0, id])
+    with pytest.raises(TextError, match=f"no token {id}: "):
+        tokenizer.decoder().push(id)
+
+
+@pytest.mark.parametrize("which", range(len(TOKENIZERS)))
+def test_json_gives_back_the_tokenizer_also_after_the_library_saved_it(which: int) -> None:
+    tokenizer = TOKENIZERS[which]
+    assert Tokenizer.from_json(tokenizer.to_json()) == tokenizer
+    assert Tokenizer.from_json(LIBRARY[which].to_str()) == tokenizer
+
+
+def vocabulary(file: Any) -> Any:
+    return file["model"]["vocab"]
+
+
+DAMAGE: dict[str, Callable[[Any], Any]] = {
+    "no object": lambda file: [file],
+    "nothing": lambda file: {},
+    "no model": lambda file: file.pop("model"),
+    "a model that is a word": lambda file: file.update(model="BPE"),
+    "another model": lambda file: file["model"].update(type="WordPiece"),
+    "merges": lambda file: file["model"].update(merges=[["a", "b"]]),
+    "no byte fallback": lambda file: file["model"].update(byte_fallback=False),
+    "a vocabulary that is a list": lambda file: file["model"].update(vocab=list(vocabulary(file))),
+    "an empty vocabulary": lambda file: vocabulary(file).clear(),
+    "no boundary token": lambda file: vocabulary(file).pop("<|end|>"),
+    "a missing byte": lambda file: vocabulary(file).pop("<0x7F>"),
+    "a missing character": lambda file: vocabulary(file).pop("b"),
+    "a duplicate id": lambda file: vocabulary(file).update(b=0),
+    "characters out of order": lambda file: vocabulary(file).update(a=1, b=0),
+    "a gap": lambda file: vocabulary(file).update(c=400),
+    "a token of two characters": lambda file: vocabulary(file).update(ab=260),
+    "a surrogate": lambda file: vocabulary(file).update({"\ud800": 260}),
+    "an id that is a word": lambda file: vocabulary(file).update(b="1"),
+    "an id that is true": lambda file: vocabulary(file).update(b=True),
+    "an id that is 1.0": lambda file: vocabulary(file).update(b=1.0),
+    "an id below 0": lambda file: vocabulary(file).update(b=-1),
+    "another normalizer": lambda file: file.update(normalizer={"type": "NFC"}),
+    "an added token": lambda file: file.update(added_tokens=[{"id": 3, "content": "<|end|>"}]),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_file_is_refused_in_one_line(damage: str) -> None:
+    file = json.loads(Tokenizer.char("abc").to_json())
+    result = DAMAGE[damage](file)
+    with pytest.raises(ModelError, match=r"^tokenizer\.json is damaged: [^\n]+$"):
+        Tokenizer.from_json(json.dumps(result if damage in ("no object", "nothing") else file))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, '{"model": 1, "model": 2}', "\0", "9" * 5000])
+def test_what_is_no_json_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(ModelError, match=r"^tokenizer\.json is damaged: [^\n]+$"):
+        Tokenizer.from_json(text)
+
+
+@given(st.data())
+def test_a_file_cut_anywhere_is_refused(data: st.DataObject) -> None:
+    text = Tokenizer.char("abc").to_json()
+    with pytest.raises(ModelError):
+        Tokenizer.from_json(text[: data.draw(st.integers(0, len(text) - 3))])
+
+
+def test_the_library_is_not_imported() -> None:
+    code = "import sys, afterword.text.encoded; print('tokenizers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
