@@ -1,0 +1,45 @@
+"""The README.md of a saved model: what it is, what it learned from, how good it is, and what it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from afterword.model.saved import SavedModel
+
+
+def card(model: SavedModel, samples: Sequence[tuple[float, str]]) -> str:
+    """A model card in Markdown. `samples` are (temperature, text)."""
+    config, about = model.config, model.about
+    corpus, validation = about["corpus"], about["validation"]
+    names = ", ".join(PurePath(source).name for source in corpus["sources"])
+    kind = "lines" if about["lines"] else "running text"
+    training, held_out = corpus["training"]["characters"], corpus["validation"]["characters"]
+    lines = [
+        f"# A model of {names}",
+        "",
+        "A small LSTM that was trained with Afterword on a text of its user's own.",
+        "",
+        "| | |",
+        "| --- | --- |",
+        f"| text | {names}: {kind}, {training:,} characters to learn from, {held_out:,} held out |",
+        f"| tokens | `{model.tokenizer.kind}`, {config.vocabulary_size} rows |",
+        f"| network | {config.num_layers} × {config.hidden_size} {config.cell.upper()},"
+        f" embedding {config.embedding_size}, {config.parameters:,} parameters |",
+        f"| training | recipe `{about['recipe']}`, {about['training']['steps']:,} steps,"
+        f" seed {about['training']['seed']} |",
+    ]
+    if validation:
+        lines.append(
+            f"| held-out text | {validation['bits_per_character']:.3f} bits a character"
+            f" ({validation['nats_per_character']:.4f} nats) |"
+        )
+    lines += ["", "```", "afterword generate .", "```", ""]
+    if samples:
+        lines += ["## What it writes", ""]
+    for temperature, text in samples:
+        fence = "````" if "```" in text else "```"
+        lines += [f"At temperature {temperature:g}:", "", fence, text.strip("\n"), fence, ""]
+    return "\n".join(lines)

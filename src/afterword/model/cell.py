@@ -1,0 +1,74 @@
+"""One step of an LSTM as the textbook writes it.
+
+    input     i = σ(W_i x + b_i + U_i h + d_i)        how much of the candidate to let in
+    forget    f = σ(W_f x + b_f + U_f h + d_f)        how much of the old cell state to keep
+    candidate g = tanh(W_g x + b_g + U_g h + d_g)     what could be remembered
+    output    o = σ(W_o x + b_o + U_o h + d_o)        how much of the cell state to show
+
+    cell      c' = f ∘ c + i ∘ g
+    hidden    h' = o ∘ tanh(c')
+
+x is the layer's input [B, E or H], h and c its hidden and cell state [B, H] (Hochreiter and Schmidhuber 1997, with the
+forget gate of Gers et al. 2000; two biases, as PyTorch keeps them). The weights of the four gates are stored one below
+the other in PyTorch's order, `GATES`.
+
+This is the definition, used where every gate is to be seen. `network` computes the same numbers faster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+GATES = ("input", "forget", "candidate", "output")
+
+
+class Layer(NamedTuple):
+    """The weights of one layer, float32."""
+
+    weight_ih: Array  # [4H, E or H], W
+    weight_hh: Array  # [4H, H], U
+    bias_ih: Array  # [4H], b
+    bias_hh: Array  # [4H], d
+
+
+class Step(NamedTuple):
+    """All that one step computes, each [B, H]."""
+
+    input: Array
+    forget: Array
+    candidate: Array
+    output: Array
+    cell: Array
+    hidden: Array
+
+
+def layer_weights(weights: Mapping[str, Array], layer: int) -> Layer:
+    """The weights of layer 0, 1, … out of a model's, by their names."""
+    return Layer(*(weights[f"lstm.{name}_l{layer}"] for name in Layer._fields))
+
+
+def step(layer: Layer, x: Array, hidden: Array, cell: Array) -> Step:
+    """One step of one layer: x [B, E or H], hidden and cell [B, H]."""
+    sums = x @ layer.weight_ih.T + layer.bias_ih + hidden @ layer.weight_hh.T + layer.bias_hh
+    input_sum, forget_sum, candidate_sum, output_sum = np.split(sums, len(GATES), axis=-1)
+
+    input_gate = sigmoid(input_sum)
+    forget_gate = sigmoid(forget_sum)
+    candidate = np.tanh(candidate_sum)
+    output_gate = sigmoid(output_sum)
+
+    new_cell = forget_gate * cell + input_gate * candidate
+    new_hidden = output_gate * np.tanh(new_cell)
+    return Step(input_gate, forget_gate, candidate, output_gate, new_cell, new_hidden)
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)), written as a tanh, which overflows nowhere."""
+    value: Array = 0.5 * np.tanh(0.5 * x) + 0.5
+    return value

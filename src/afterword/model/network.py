@@ -1,0 +1,155 @@
+"""The whole network in NumPy: embedding → stacked cells → logits, state in and state out.
+
+It computes what `cell` defines, arranged for speed; a test holds the two to the same numbers. Three things are done
+once, when the network is made:
+
+- The weights of the four gates stand apart, [4, in, H] instead of [4H, in]. One product then gives [4, B, H], in which
+  each gate is contiguous; and at the sizes trained here its parts are too small for BLAS to wake a second thread, which
+  for a single vector costs more than it brings (and milliseconds where the other core is busy).
+- A sigmoid is a tanh: σ(x) = tanh(x/2)/2 + 1/2. The x/2 is folded into the weights (exactly, being a power of two), so
+  one tanh over all four gates serves.
+- The first layer's input can only be one of R embeddings, so its product with the weights is a table, where that fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afterword.model.cell import GATES, Array, Layer, layer_weights
+from afterword.model.config import Config
+
+Ids = NDArray[np.integer[Any]]
+
+LARGEST_TABLE = 64 * 2**20  # bytes
+
+# gate = HALF · tanh(HALF · sum) + REST, [4, 1, 1]: a sigmoid for three of the gates, a plain tanh for the candidate
+HALF = np.array([1.0 if gate == "candidate" else 0.5 for gate in GATES], np.float32)[:, None, None]
+REST = np.array([0.0 if gate == "candidate" else 0.5 for gate in GATES], np.float32)[:, None, None]
+
+
+class State(NamedTuple):
+    """What the network remembers of what it has read. Never changed in place."""
+
+    hidden: Array  # [L, B, H]
+    cell: Array  # [L, B, H]
+
+
+class Network:
+    """A network that runs. It keeps no state of its own, so that one may serve many threads.
+
+    Ids are the tokenizer's, 0 ≤ id < V (not checked here); those from R - 1 on share the last row.
+    """
+
+    def __init__(self, config: Config, weights: Mapping[str, Array]) -> None:
+        self.config = config
+        self._layers = [_Arranged(layer_weights(weights, k)) for k in range(config.num_layers)]
+        self._embedding = weights["embedding.weight"]
+        self._output_weight = weights["output.weight"].T  # [H, R]
+        self._output_bias = weights["output.bias"]
+        fits = 4 * config.vocabulary_size * config.hidden_size * self._embedding.itemsize <= LARGEST_TABLE
+        self._table = self._layers[0].project(self._embedding) if fits else None  # [4, R, H]
+
+    def start(self, lanes: int = 1) -> State:
+        """The empty state of a fresh start, for B lanes."""
+        shape = (self.config.num_layers, lanes, self.config.hidden_size)
+        return State(np.zeros(shape, np.float32), np.zeros(shape, np.float32))
+
+    def step(self, ids: Ids, state: State) -> tuple[Array, State]:
+        """Read one token a lane: ids [B] → logits [B, R] of what comes next, and the state after it."""
+        logits, state = self.read(ids[:, None], state)
+        return logits[:, 0], state
+
+    def read(self, ids: Ids, state: State) -> tuple[Array, State]:
+        """Read T tokens a lane: ids [B, T] → logits [B, T, R], one row after each token, and the state at the end.
+
+        Takes memory for about B·T·(6H + R) numbers: cut long texts and carry the state.
+        """
+        lanes, steps = ids.shape
+        rows = self.rows(ids.T)
+        if self._table is not None:
+            projected = self._table.take(rows, axis=1)
+        else:
+            projected = self._layers[0].project(self._embedding[rows])
+        hiddens, cells = [], []
+        x = np.empty(0, np.float32)  # [T, B, H], the output of the layer below
+        for k, layer in enumerate(self._layers):
+            if k > 0:
+                projected = layer.project(x)
+            outputs, hidden, cell = layer.run(projected, state.hidden[k], state.cell[k])
+            hiddens.append(hidden)
+            cells.append(cell)
+            x = x + outputs if k > 0 and self.config.residual else outputs
+        logits = x.reshape(steps * lanes, self.config.hidden_size) @ self._output_weight
+        logits += self._output_bias
+        by_lane = logits.reshape(steps, lanes, self.config.vocabulary_size).swapaxes(0, 1)
+        return by_lane, State(np.array(hiddens), np.array(cells))
+
+    def rows(self, ids: Ids) -> Ids:
+        """The rows of the network that the tokenizer's `ids` stand in; the same shape."""
+        return np.minimum(ids, self.config.vocabulary_size - 1)
+
+    def token_log_probabilities(self, logits: Array, ids: Ids) -> NDArray[np.float64]:
+        """log P in nats of the tokenizer's `ids` [...], given the logits [..., R] of their places.
+
+        The tokens of a shared last row have an equal part of its probability each, so that P sums to 1 over all V.
+        """
+        rows = self.rows(ids)
+        chosen = np.take_along_axis(log_probabilities(logits), rows[..., None], axis=-1)[..., 0]
+        chosen[rows == self.config.vocabulary_size - 1] -= np.log(self.config.byte_tokens)
+        return chosen
+
+
+class _Arranged:
+    """One layer's weights, arranged as the head of this file says."""
+
+    def __init__(self, layer: Layer) -> None:
+        self._input = _by_gate(layer.weight_ih)  # [4, E or H, H]
+        self._recurrent = _by_gate(layer.weight_hh)  # [4, H, H]
+        self._bias = _by_gate((layer.bias_ih + layer.bias_hh)[:, None])  # [4, 1, H]
+        # For a single lane, factors as wide as the gates are three times as fast as ones that NumPy has to stretch.
+        self._half = np.broadcast_to(HALF, self._bias.shape).copy()
+        self._rest = np.broadcast_to(REST, self._bias.shape).copy()
+
+    def project(self, x: Array) -> Array:
+        """The part of the gates' sums that comes from the input: x [..., E or H] → [4, ..., H], in one product."""
+        sums = x.reshape(-1, x.shape[-1]) @ self._input
+        sums += self._bias
+        return sums.reshape(len(GATES), *x.shape[:-1], sums.shape[-1])
+
+    def run(self, projected: Array, hidden: Array, cell: Array) -> tuple[Array, Array, Array]:
+        """The steps one after the other: projected [4, T, B, H], hidden and cell [B, H] before the first.
+
+        Returns the outputs [T, B, H], and hidden and cell [B, H] after the last.
+        """
+        outputs = np.empty(projected.shape[1:], np.float32)
+        for t in range(len(outputs)):
+            gates = hidden @ self._recurrent
+            gates += projected[:, t]
+            np.tanh(gates, out=gates)
+            gates *= self._half
+            gates += self._rest
+            input_gate, forget_gate, candidate, output_gate = gates
+            cell = forget_gate * cell
+            candidate *= input_gate
+            cell += candidate
+            hidden = np.tanh(cell, out=outputs[t])
+            hidden *= output_gate
+        return outputs, hidden, cell
+
+
+def _by_gate(weight: Array) -> Array:
+    """[4H, N] → [4, N, H], each gate's part scaled for the tanh that stands for its sigmoid."""
+    parts: Array = weight.reshape(len(GATES), -1, weight.shape[1]) * HALF
+    return parts.swapaxes(1, 2)
+
+
+def log_probabilities(logits: Array) -> NDArray[np.float64]:
+    """The log-softmax in nats of logits [..., R], over the network's rows."""
+    shifted = logits.astype(np.float64)
+    shifted -= shifted.max(axis=-1, keepdims=True)
+    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return shifted

@@ -1,0 +1,180 @@
+"""One folder is one model.
+
+    config.json        format, sizes, the rows never seen in training, and where the model comes from
+    model.safetensors  the weights, float32
+    tokenizer.json     the vocabulary
+    README.md          the model card, for people
+
+A model folder is whole or not there. A new one is written beside its place as `.NAME.new`; the one before it is renamed
+to `.NAME.old`, the new one takes its place, and the old one goes. A kill between the two renames leaves no folder of
+that name; `load_model` then reads `.NAME.old`, and the next `save_model` clears up. One process at a time may save.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from afterword.errors import ModelError, StorageError
+from afterword.model.cell import Array
+from afterword.model.config import Config, check_weights
+from afterword.model.tensors import read_tensors, write_tensors
+from afterword.storage import sync_folder, write_bytes, write_json
+from afterword.text.tokenizer import Tokenizer
+
+FORMAT = 1
+CONFIG, WEIGHTS, TOKENIZER, CARD = FILES = ("config.json", "model.safetensors", "tokenizer.json", "README.md")
+
+
+@dataclasses.dataclass
+class SavedModel:
+    """A trained model and all that belongs to it."""
+
+    config: Config
+    weights: dict[str, Array]
+    tokenizer: Tokenizer
+    unseen: list[int]
+    """The network's rows that training never saw, masked in writing."""
+    about: dict[str, Any]
+    """Where it comes from: recipe, lines, corpus, training, validation, versions. JSON values only."""
+
+
+def save_model(folder: Path, model: SavedModel, card: str) -> None:
+    """Make `folder` hold `model` and its `card`, replacing the model there; other files in it stay.
+
+    Raises ModelError for a model that does not hold together, StorageError where the disk refuses.
+    """
+    _check(model)
+    folder = Path(os.path.realpath(folder))
+    if folder.exists() and not folder.is_dir():
+        raise ModelError(f"cannot save a model at {folder}: it is a file; name a folder")
+    new, old = folder.with_name(f".{folder.name}.new"), _old(folder)
+    config = {"format": FORMAT, **dataclasses.asdict(model.config), "unseen": model.unseen, "about": model.about}
+    try:
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(parents=True)
+        write_tensors(new / WEIGHTS, model.weights)
+        write_bytes(new / TOKENIZER, model.tokenizer.to_json().encode())
+        write_bytes(new / CARD, card.encode())
+        write_json(new / CONFIG, config)
+        if folder.exists():
+            _clear(old, folder)
+            folder.rename(old)
+        new.rename(folder)
+        sync_folder(folder.parent)
+        _clear(old, folder)
+    except OSError as error:
+        raise StorageError(f"cannot write {folder}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def load_model(folder: Path) -> SavedModel:
+    """The model in `folder`, checked to the last bit. Raises ModelError with what is missing or damaged."""
+    while True:
+        before = _identity(folder)
+        try:
+            model = _read(folder if before else _old(Path(os.path.realpath(folder))), folder)
+        except ModelError:
+            if _identity(folder) == before:
+                raise
+        else:
+            if _identity(folder) == before:
+                return model
+        # a new model took the folder's place while it was read, which may have mixed the two: once more
+
+
+def _read(place: Path, folder: Path) -> SavedModel:
+    """Read the model that stands in `place`; `folder` is what the user called it."""
+    if not os.path.isdir(place):  # os.path, which is False also where a name is too long or may not be looked at
+        raise ModelError(f"no model at {folder}: {'it is a file' if os.path.exists(folder) else 'no such folder'}")
+    if not os.path.exists(place / CONFIG):
+        raise ModelError(f"no model at {folder}: it holds no {CONFIG}")
+    values = _read_json(place / CONFIG)
+    if values.get("format") != FORMAT:
+        found = str(values.get("format"))[:20]
+        raise ModelError(
+            f"{place / CONFIG} has the format {found}, and this Afterword reads {FORMAT}; upgrade Afterword"
+        )
+    weights, _ = read_tensors(place / WEIGHTS)
+    tokenizer = _read_tokenizer(place / TOKENIZER)
+    try:
+        config = Config.from_dict(values)
+        model = SavedModel(config, weights, tokenizer, values.get("unseen", []), values.get("about", {}))
+        _check(model)
+    except ModelError as error:
+        raise ModelError(f"the model at {folder} is damaged: {error}; take a fresh copy") from None
+    return model
+
+
+def _check(model: SavedModel) -> None:
+    """Raise ModelError unless the parts of `model` fit together."""
+    rows, shared = model.tokenizer.rows, model.tokenizer.shared_row_tokens
+    if (rows, shared) != (model.config.vocabulary_size, model.config.byte_tokens):
+        raise ModelError(
+            f"its tokenizer has {rows} rows, the last shared by {shared} tokens; its network has "
+            f"{model.config.vocabulary_size}, shared by {model.config.byte_tokens}"
+        )
+    check_weights(model.config, model.weights)
+    if not isinstance(model.unseen, list) or not all(type(row) is int and 0 <= row < rows for row in model.unseen):
+        raise ModelError(f"unseen must be a list of rows from 0 to {rows - 1}")
+    if not isinstance(model.about, dict):
+        raise ModelError("about must be an object")
+
+
+def _read_text(path: Path) -> str:
+    if not os.path.isfile(path):
+        raise ModelError(f"{path} is missing; take a fresh copy of the model")
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{path} is damaged: {error}; take a fresh copy of the model") from None
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(_read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path} is damaged: {str(error)[:80]}; take a fresh copy of the model") from None
+    if not isinstance(values, dict):
+        raise ModelError(f"{path} is damaged: it holds no JSON object; take a fresh copy of the model")
+    return values
+
+
+def _read_tokenizer(path: Path) -> Tokenizer:
+    text = _read_text(path)
+    try:
+        return Tokenizer.from_json(text)
+    except ModelError as error:
+        raise ModelError(f"in {path.parent}, {error}") from None
+
+
+def _old(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")
+
+
+def _clear(old: Path, folder: Path) -> None:
+    """Remove the replaced model in `old`; files that are none of a model's go back to `folder`."""
+    if not old.exists():
+        return
+    for entry in old.iterdir():
+        if entry.name in FILES:
+            entry.unlink()
+        else:
+            entry.rename(folder / entry.name)
+    old.rmdir()
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """What changes when another folder takes the place of this one; None where there is none."""
+    try:
+        status = folder.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_ctime_ns

@@ -1,0 +1,1 @@
+"""What a text costs a model: nats a token, bits a character."""

@@ -1,0 +1,125 @@
+"""What a text costs a model: the sum of -log P(token | all before it), and the figures made of it.
+
+A text is read from a fresh start: empty state, the boundary token fed first, so that its first token is predicted too
+and its cost is complete. The state is carried to its end.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afterword.errors import ModelError
+from afterword.model.network import Network
+from afterword.text.tokenizer import Tokenizer
+
+Ids = NDArray[np.integer[Any]]
+
+LANES = 64  # lines read side by side
+NUMBERS = 2**22  # how many numbers the network may take for one piece of reading
+
+
+@dataclass(frozen=True)
+class Score:
+    """The cost of a text. An empty text costs nothing: every figure is 0 then, and the perplexity 1."""
+
+    token_nats: NDArray[np.float64]
+    """-log P of each token, [N]."""
+    characters: int
+
+    @property
+    def tokens(self) -> int:
+        return len(self.token_nats)
+
+    @property
+    def nats(self) -> float:
+        return float(self.token_nats.sum())
+
+    @property
+    def bits(self) -> float:
+        return self.nats / math.log(2)
+
+    @property
+    def nats_per_character(self) -> float:
+        return self.nats / max(self.characters, 1)
+
+    @property
+    def bits_per_character(self) -> float:
+        return self.bits / max(self.characters, 1)
+
+    @property
+    def perplexity(self) -> float:
+        """exp(nats a token)."""
+        return float(np.exp(self.nats / max(self.tokens, 1)))
+
+
+@dataclass(frozen=True)
+class LineScore(Score):
+    """The cost of a line, its end included, which counts as one character."""
+
+    line: int
+    """Its number among the lines, from 1."""
+    text: str
+
+
+def score(network: Network, tokenizer: Tokenizer, text: str) -> Score:
+    """What `text` costs. Raises TextError for a lone surrogate."""
+    ids = tokenizer.encode(text)
+    return Score(_token_nats(network, _boundary(tokenizer), ids[None])[0], len(text))
+
+
+def score_lines(network: Network, tokenizer: Tokenizer, lines: Iterable[str]) -> list[LineScore]:
+    """What each of `lines` costs, read from a fresh start, in their order. Raises TextError for a lone surrogate."""
+    texts = list(lines)
+    end = _boundary(tokenizer)
+    ids = [np.append(tokenizer.encode(text), np.int32(end)) for text in texts]
+    nats: list[NDArray[np.float64]] = [np.empty(0)] * len(texts)
+    for batch in _by_length([len(line) for line in ids]):
+        padded = np.zeros((len(batch), len(ids[batch[-1]])), np.int32)
+        for lane, index in enumerate(batch):
+            padded[lane, : len(ids[index])] = ids[index]
+        costs = _token_nats(network, end, padded)
+        for lane, index in enumerate(batch):
+            nats[index] = costs[lane, : len(ids[index])].copy()  # a copy, so that the padding is let go
+    return [LineScore(nats[k], len(text) + 1, k + 1, text) for k, text in enumerate(texts)]
+
+
+def _by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """The indexes of `lengths`, shortest first, in batches that need little padding and bounded memory."""
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        length = lengths[index]
+        if batch and (
+            len(batch) == LANES or length > 2 * lengths[batch[0]] + 16 or length * (len(batch) + 1) > NUMBERS
+        ):
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
+
+
+def _token_nats(network: Network, start_token: int, ids: Ids) -> NDArray[np.float64]:
+    """-log P of every one of ids [B, T], each lane from a fresh start; read in pieces, so that memory stays bounded."""
+    lanes, length = ids.shape
+    fed = np.concatenate([np.full((lanes, 1), start_token, ids.dtype), ids[:, :-1]], axis=1)[:, :length]
+    nats = np.empty(ids.shape)
+    steps = max(1, NUMBERS // (lanes * (6 * network.config.hidden_size + 5 * network.config.vocabulary_size)))
+    state = network.start(lanes)
+    for first in range(0, length, steps):
+        piece = slice(first, first + steps)
+        logits, state = network.read(fed[:, piece], state)
+        nats[:, piece] = -network.token_log_probabilities(logits, ids[:, piece])
+    return nats
+
+
+def _boundary(tokenizer: Tokenizer) -> int:
+    """The token that a fresh start is fed. Raises ModelError where the vocabulary has none."""
+    if tokenizer.end is None:
+        raise ModelError("this model's vocabulary has no boundary token to start reading from")
+    return tokenizer.end

@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from afterword.errors import ModelError, StorageError
+from afterword.model import saved
+from afterword.model.config import Config, weight_shapes
+from afterword.model.saved import FILES, SavedModel, load_model, save_model
+from afterword.model.tensors import read_tensors
+from afterword.text.tokenizer import Tokenizer
+
+CONFIG = Config(vocabulary_size=5, byte_tokens=256, embedding_size=2, hidden_size=3, num_layers=2)
+
+
+def model(seed: int = 0) -> SavedModel:
+    """A tiny model; all that is in it tells its seed."""
+    random = np.random.default_rng(seed)
+    weights = {name: random.normal(size=shape).astype(np.float32) for name, shape in weight_shapes(CONFIG).items()}
+    return SavedModel(CONFIG, weights, Tokenizer.char("abc"), [3, 4], {"seed": seed, "lines": False})
+
+
+def assert_same(found: SavedModel, expected: SavedModel) -> None:
+    assert (found.config, found.unseen, found.about) == (expected.config, expected.unseen, expected.about)
+    assert found.tokenizer == expected.tokenizer
+    assert found.weights.keys() == expected.weights.keys()
+    for name, weight in expected.weights.items():
+        assert found.weights[name].dtype == np.float32
+        assert found.weights[name].tobytes() == weight.tobytes()
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    save_model(tmp_path / "book", model(), "# A card\n")
+    return tmp_path / "book"
+
+
+def refused(folder: Path) -> str:
+    with pytest.raises(ModelError) as caught:
+        load_model(folder)
+    message = str(caught.value)
+    assert folder.name in message
+    assert "\n" not in message
+    assert len(message) < 400
+    return message
+
+
+def change_config(folder: Path, **values: Any) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | values))
+
+
+def test_a_model_comes_back_bit_for_bit(folder: Path) -> None:
+    assert_same(load_model(folder), model())
+    assert names(folder) == sorted(FILES)
+    assert names(folder.parent) == ["book"]
+    assert (folder / "README.md").read_text() == "# A card\n"
+
+
+def test_equal_models_make_equal_files(folder: Path, tmp_path: Path) -> None:
+    save_model(tmp_path / "deep" / "twin", load_model(folder), "# A card\n")
+    for name in FILES:
+        assert (tmp_path / "deep" / "twin" / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_a_saved_model_takes_the_place_of_the_one_before_and_other_files_stay(folder: Path) -> None:
+    (folder / "notes.txt").write_text("mine")
+    save_model(folder, model(1), "")
+    assert_same(load_model(folder), model(1))
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert names(folder.parent) == ["book"]
+
+
+def test_a_linked_folder_is_replaced_where_it_stands(folder: Path) -> None:
+    link = folder.parent / "link"
+    link.symlink_to(folder)
+    save_model(link, model(1), "")
+    assert link.is_symlink()
+    assert_same(load_model(folder), model(1))
+
+
+def test_after_a_kill_between_the_two_renames_the_old_model_is_read_and_the_next_save_clears_up(folder: Path) -> None:
+    old, new = folder.with_name(".book.old"), folder.with_name(".book.new")
+    (folder / "notes.txt").write_text("mine")
+    folder.rename(old)
+    new.mkdir()
+    (new / "half").write_text("written")
+    assert_same(load_model(folder), model())
+    save_model(folder, model(1), "")
+    assert_same(load_model(folder), model(1))
+    assert names(folder.parent) == ["book"]
+    assert names(folder) == sorted([*FILES, "notes.txt"])
+
+
+def test_after_a_kill_before_the_clearing_the_new_model_is_read_and_the_next_save_clears_up(folder: Path) -> None:
+    shutil.copytree(folder, folder.with_name(".book.old"))
+    (folder.with_name(".book.old") / "notes.txt").write_text("mine")
+    save_model(folder, model(1), "")
+    assert_same(load_model(folder), model(1))
+    assert names(folder.parent) == ["book"]
+    assert names(folder) == sorted([*FILES, "notes.txt"])
+
+
+@pytest.mark.parametrize("failing", FILES)
+def test_a_disk_that_fails_leaves_the_model_before(folder: Path, failing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: Path, *_: Any) -> None:
+        if path.name == failing:
+            raise StorageError(f"cannot write {path}: no space left")
+        path.write_text("new")
+
+    for writer in ("write_tensors", "write_bytes", "write_json"):
+        monkeypatch.setattr(saved, writer, fail)
+    with pytest.raises(StorageError):
+        save_model(folder, model(1), "")
+    assert_same(load_model(folder), model())
+    assert names(folder.parent) == ["book"]
+
+
+def test_a_reader_never_gets_a_mix_of_two_models(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds = iter([1, 2])
+
+    def read_while_another_saves(path: Path) -> Any:
+        for seed in seeds:
+            save_model(folder, model(seed), "")
+            break
+        return read_tensors(path)
+
+    monkeypatch.setattr(saved, "read_tensors", read_while_another_saves)
+    assert_same(load_model(folder), model(2))
+
+
+def test_a_file_is_never_taken_for_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "book").write_text("text")
+    with pytest.raises(ModelError, match="it is a file"):
+        save_model(tmp_path / "book", model(), "")
+    assert "it is a file" in refused(tmp_path / "book")
+    assert (tmp_path / "book").read_text() == "text"
+
+
+def test_what_holds_no_model_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    assert "no such folder" in refused(tmp_path / "nowhere")
+    assert "config.json" in refused(tmp_path / "empty")
+    refused(tmp_path / "loop")
+    with pytest.raises(ModelError, match="no model at"):
+        load_model(tmp_path / ("n" * 3000))
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json"])
+@pytest.mark.parametrize("damage", ["missing", "empty", "folder", "zeros", "half", "latin", "deep"])
+def test_a_missing_or_damaged_file_is_named(folder: Path, name: str, damage: str) -> None:
+    path = folder / name
+    content = path.read_bytes()
+    path.unlink()
+    if damage == "folder":
+        path.mkdir()
+    elif damage != "missing":
+        half = content[: len(content) // 2]
+        damaged = {"empty": b"", "zeros": bytes(len(content)), "half": half, "latin": b"\xe9", "deep": b"[" * 100_000}
+        path.write_bytes(damaged[damage])
+    assert name in refused(folder)
+
+
+def test_every_truncation_of_the_weights_is_noticed(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    for length in reversed(range(path.stat().st_size)):
+        os.truncate(path, length)
+        assert "model.safetensors" in refused(folder)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"format": 2},
+        {"format": None},
+        {"hidden_size": 4},
+        {"hidden_size": 2**31},
+        {"hidden_size": -3},
+        {"num_layers": 1},
+        {"num_layers": 3},
+        {"vocabulary_size": 6},
+        {"byte_tokens": 1},
+        {"cell": "gru"},
+        {"unseen": [5]},
+        {"unseen": [-1]},
+        {"unseen": [True]},
+        {"unseen": "34"},
+        {"about": []},
+    ],
+)
+def test_a_config_that_is_not_its_weights_or_tokenizers_is_refused(folder: Path, values: dict[str, Any]) -> None:
+    change_config(folder, **values)
+    refused(folder)
+
+
+def test_a_tokenizer_of_another_model_is_refused(folder: Path) -> None:
+    (folder / "tokenizer.json").write_text(Tokenizer.char("abcd").to_json())
+    assert "tokenizer has 6 rows" in refused(folder)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_model_that_could_not_be_loaded_is_not_saved(tmp_path: Path, value: float) -> None:
+    broken = model()
+    broken.weights["output.bias"][1] = value
+    with pytest.raises(ModelError, match=r"output\.bias holds numbers that are not finite"):
+        save_model(tmp_path / "book", broken, "")
+    assert names(tmp_path) == []

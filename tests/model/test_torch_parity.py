@@ -1,0 +1,66 @@
+"""The NumPy network and `torch.nn.LSTM` compute the same numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from afterword.model.config import Config, weight_shapes
+from afterword.model.network import Network
+
+torch = pytest.importorskip("torch")
+
+SHAPES = [tuple(int(n) for n in row) for row in np.random.default_rng(0).integers(1, [80, 70, 90, 4, 6, 30], (20, 6))]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Networks this small only lose time to a second thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def both(config: Config, seed: int) -> tuple[Network, Any]:
+    """The network, and a function ids, state → logits, state made of torch's modules, with the same weights."""
+    random = np.random.default_rng(seed)
+    bound = config.hidden_size**-0.5  # as nn.LSTM starts, and nn.Embedding below
+    weights = {n: random.uniform(-bound, bound, s).astype(np.float32) for n, s in weight_shapes(config).items()}
+    weights["embedding.weight"] = random.standard_normal(weights["embedding.weight"].shape, np.float32)
+    tensors = {name: torch.from_numpy(weight) for name, weight in weights.items()}
+    lstm = torch.nn.LSTM(config.embedding_size, config.hidden_size, config.num_layers, batch_first=True)
+    lstm.load_state_dict({n.removeprefix("lstm."): t for n, t in tensors.items() if n.startswith("lstm.")})
+
+    def reference(ids: Any, state: Any) -> Any:
+        with torch.no_grad():
+            outputs, state = lstm(tensors["embedding.weight"][torch.from_numpy(ids)], state)
+        return (outputs @ tensors["output.weight"].T + tensors["output.bias"]).numpy(), state
+
+    return Network(config, weights), reference
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_logits_and_state_are_nn_lstms_for_any_shape(shape: tuple[int, ...]) -> None:
+    rows, embedding, hidden, layers, lanes, steps = shape
+    config = Config(rows, 1, embedding, hidden, layers)
+    network, reference = both(config, sum(shape))
+    ids = np.random.default_rng(1).integers(0, rows, (lanes, steps))
+    logits, state = network.read(ids, network.start(lanes))
+    expected, (expected_hidden, expected_cell) = reference(ids, None)
+    for found, wanted in ((logits, expected), (state.hidden, expected_hidden), (state.cell, expected_cell)):
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
+
+
+def test_a_thousand_carried_steps_do_not_drift_from_nn_lstm() -> None:
+    network, reference = both(Config(66, 1, 32, 64, 2), 7)
+    state = network.start(1)
+    expected_state: Any = None
+    for id in np.random.default_rng(2).integers(0, 66, 1000):
+        logits, state = network.step(np.array([id]), state)
+        expected, expected_state = reference(np.array([[id]]), expected_state)
+        np.testing.assert_allclose(logits, expected[:, 0], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(state.cell, expected_state[1], rtol=0, atol=1e-5)

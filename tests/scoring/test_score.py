@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from afterword.errors import TextError
+from afterword.model.config import Config, weight_shapes
+from afterword.model.network import Network
+from afterword.scoring import score as score_module
+from afterword.scoring.score import LineScore, Score, score, score_lines
+from afterword.text.tokenizer import Tokenizer
+
+CHAR, LOWER, BYTE = Tokenizer.char("abcß\n "), Tokenizer.char("abc ", lowercase=True), Tokenizer.byte()
+texts = st.text(st.sampled_from("abcAß\n é漢🙂"), max_size=12)
+tokenizers = st.sampled_from([CHAR, LOWER, BYTE])
+
+
+def network_for(tokenizer: Tokenizer, residual: bool = False) -> Network:
+    config = Config(tokenizer.rows, tokenizer.shared_row_tokens, 5, 9, 2, residual=residual)
+    random = np.random.default_rng(0)
+    return Network(config, {n: random.normal(0, 0.5, s).astype(np.float32) for n, s in weight_shapes(config).items()})
+
+
+NETWORKS = {tokenizer: network_for(tokenizer) for tokenizer in (CHAR, LOWER, BYTE)}
+
+
+def token_by_token(tokenizer: Tokenizer, ids: NDArray[np.int32]) -> list[float]:
+    """-log P of each id, by the definition: one step at a time from the boundary token, softmax in plain Python."""
+    network, rows, shared = NETWORKS[tokenizer], tokenizer.rows, tokenizer.shared_row_tokens
+    state, fed, nats = network.start(1), tokenizer.end, []
+    for id in ids.tolist():
+        logits, state = network.step(np.array([fed]), state)
+        weights = [math.exp(logit) for logit in logits[0].tolist()]
+        share = weights[id] if id < rows - 1 else weights[-1] / shared
+        nats.append(-math.log(share / sum(weights)))
+        fed = id
+    return nats
+
+
+def close(found: Any, expected: Any) -> bool:
+    return bool(np.allclose(found, expected, rtol=0, atol=1e-5))
+
+
+@settings(deadline=None)
+@given(texts, tokenizers)
+def test_a_texts_cost_is_that_of_its_tokens_one_by_one(text: str, tokenizer: Tokenizer) -> None:
+    result = score(NETWORKS[tokenizer], tokenizer, text)
+    expected = token_by_token(tokenizer, tokenizer.encode(text))
+    assert result.token_nats.dtype == np.float64
+    assert result.tokens == len(tokenizer.encode(text)) == len(result.token_nats)
+    assert close(result.token_nats, expected)
+    assert result.nats == pytest.approx(sum(expected), abs=1e-4)
+
+
+@settings(deadline=None)
+@given(texts, st.integers(1, 5000), tokenizers)
+def test_the_size_of_the_pieces_read_changes_nothing(text: str, numbers: int, tokenizer: Tokenizer) -> None:
+    whole = score(NETWORKS[tokenizer], tokenizer, text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(score_module, "NUMBERS", numbers)
+        assert close(score(NETWORKS[tokenizer], tokenizer, text).token_nats, whole.token_nats)
+
+
+@settings(deadline=None)
+@given(texts, texts, tokenizers)
+def test_what_comes_later_costs_nothing_earlier(text: str, more: str, tokenizer: Tokenizer) -> None:
+    first = score(NETWORKS[tokenizer], tokenizer, text)
+    both = score(NETWORKS[tokenizer], tokenizer, text + more)
+    assert close(both.token_nats[: first.tokens], first.token_nats)
+
+
+@settings(deadline=None)
+@given(st.lists(texts | st.just("abc" * 30), max_size=9), st.integers(1, 4), st.integers(1, 2000), tokenizers)
+def test_each_line_costs_what_it_costs_alone_with_its_end(
+    lines: list[str], lanes: int, numbers: int, tokenizer: Tokenizer
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(score_module, "LANES", lanes)
+        patch.setattr(score_module, "NUMBERS", numbers)
+        results = score_lines(NETWORKS[tokenizer], tokenizer, lines)
+    assert [(result.line, result.text) for result in results] == list(enumerate(lines, start=1))
+    for result, line in zip(results, lines, strict=True):
+        ids = np.append(tokenizer.encode(line), np.int32(tokenizer.end or 0))
+        assert close(result.token_nats, token_by_token(tokenizer, ids))
+        assert result.characters == len(line) + 1
+
+
+@settings(deadline=None)
+@given(texts)
+def test_case_costs_nothing_where_the_model_has_none(text: str) -> None:
+    assert np.array_equal(
+        score(NETWORKS[LOWER], LOWER, text).token_nats, score(NETWORKS[LOWER], LOWER, LOWER.normalise(text)).token_nats
+    )
+
+
+def test_figures_are_sums_and_means_of_the_token_costs() -> None:
+    result = Score(np.array([0.5, 1.5, 1.0]), characters=2)
+    assert (result.tokens, result.nats, result.nats_per_character) == (3, 3.0, 1.5)
+    assert result.bits == 3 / math.log(2)
+    assert result.bits_per_character == 1.5 / math.log(2)
+    assert result.perplexity == pytest.approx(math.e)
+
+
+def test_an_empty_text_costs_nothing_and_an_empty_line_its_end() -> None:
+    empty = score(NETWORKS[CHAR], CHAR, "")
+    assert (empty.characters, empty.tokens, empty.nats, empty.bits_per_character) == (0, 0, 0, 0)
+    assert empty.perplexity == 1
+    assert score_lines(NETWORKS[CHAR], CHAR, []) == []
+    (line,) = score_lines(NETWORKS[CHAR], CHAR, [""])
+    assert isinstance(line, LineScore)
+    assert (line.characters, line.tokens) == (1, 1)
+    assert line.bits_per_character == line.bits > 0
+
+
+def test_a_residual_network_scores_batches_as_it_scores_single_lines() -> None:
+    network = network_for(CHAR, residual=True)
+    lines = ["abc", "", "caß é", "b" * 40]
+    for result, line in zip(score_lines(network, CHAR, lines), lines, strict=True):
+        (alone,) = score_lines(network, CHAR, [line])
+        assert close(result.token_nats, alone.token_nats)
+        assert close(result.token_nats[:-1], score(network, CHAR, line).token_nats)
+
+
+@pytest.mark.parametrize("text", ["ab\ud800", "\udfff"])
+def test_a_lone_surrogate_is_refused(text: str) -> None:
+    with pytest.raises(TextError, match="surrogate"):
+        score(NETWORKS[CHAR], CHAR, text)
+    with pytest.raises(TextError, match="surrogate"):
+        score_lines(NETWORKS[BYTE], BYTE, ["a", text])
