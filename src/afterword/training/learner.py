@@ -1,0 +1,140 @@
+"""What changes while a network learns, all of it, and one step of learning."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from afterword.model.config import Config
+from afterword.training.batches import NOT_A_TARGET, Batch
+from afterword.training.network import LayerState, Network, saved_name
+from afterword.training.recipe import Recipe
+
+
+class Learner:
+    """A network, its optimizer, the moving average of its weights, its random numbers and the carried state.
+
+    `tensors()` and `load()` carry the whole of it into a checkpoint and back, bit for bit.
+    """
+
+    def __init__(self, config: Config, recipe: Recipe) -> None:
+        self._recipe = recipe
+        self._generator = torch.Generator().manual_seed(recipe.seed % 2**63)
+        self.network = Network(config, recipe.dropout, self._generator)
+        matrices = [p for name, p in self.network.named_parameters() if p.ndim == 2 and name != "embedding.weight"]
+        others = [p for name, p in self.network.named_parameters() if p.ndim == 1 or name == "embedding.weight"]
+        self._optimizer = torch.optim.AdamW(
+            [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}],
+            lr=recipe.learning_rate,
+            betas=(0.9, 0.99),
+            fused=True,
+        )
+        self._average = [p.detach().clone() for p in self.network.parameters()]
+        self._state: list[LayerState] = []
+        self.step = 0
+
+    def learn(self, batch: Batch, learning_rate: float) -> Tensor:
+        """One step of truncated backpropagation through time. Returns the summed cost of the batch, in nats."""
+        self.network.train()
+        self._carry(batch.fresh)
+        cost, self._state = self._cost(batch, self._state)
+        self._optimizer.zero_grad(set_to_none=True)
+        (cost / batch.weight).backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), self._recipe.clip)
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate
+        self._optimizer.step()
+        self.step += 1
+        with torch.no_grad():
+            # the average forgets its random beginning: it spans at most a tenth of the steps taken so far
+            keep = min(self._recipe.averaging, self.step / (self.step + 10))
+            torch._foreach_lerp_(self._average, list(self.network.parameters()), 1 - keep)
+        return cost.detach()
+
+    @torch.no_grad()
+    def evaluate(self, batches: Sequence[Batch]) -> float:
+        """Nats a token over `batches`, read in order with the state carried between them, by the averaged weights.
+
+        Tokens that share the network's last row are counted as that row; the caller adds what tells them apart.
+        """
+        nats = torch.zeros((), dtype=torch.float64)
+        self.network.eval()
+        with self.averaged():
+            state: list[LayerState] = []
+            for batch in batches:
+                if batch.fresh.all():
+                    state = self.network.empty_state(len(batch.fresh))
+                cost, state = self._cost(batch, state)
+                nats += cost
+        return float(nats) / sum(batch.tokens for batch in batches)
+
+    def _cost(self, batch: Batch, state: list[LayerState]) -> tuple[Tensor, list[LayerState]]:
+        """The summed cross-entropy of the batch's targets in nats, and the state after it, cut from its past."""
+        targets = torch.from_numpy(batch.targets).reshape(-1)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._recipe.precision == "bfloat16"):
+            logits, after = self.network(torch.from_numpy(batch.inputs), state)
+        cost = nn.functional.cross_entropy(
+            logits.float().reshape(len(targets), -1), targets, ignore_index=NOT_A_TARGET, reduction="sum"
+        )
+        return cost, [(hidden.detach().float(), cell.detach().float()) for hidden, cell in after]
+
+    def _carry(self, fresh: NDArray[np.bool_]) -> None:
+        """Empty the carried state of the fresh columns; a batch of another width starts with none."""
+        if not self._state or self._state[0][0].shape[1] != len(fresh):
+            self._state = self.network.empty_state(len(fresh))
+        elif fresh.any():
+            columns = torch.from_numpy(fresh)
+            for hidden, cell in self._state:
+                hidden[:, columns] = 0
+                cell[:, columns] = 0
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[Network]:
+        """The network with the averaged weights in place of the latest ones, inside the block."""
+        parameters: list[Tensor] = list(self.network.parameters())
+        latest = [p.detach().clone() for p in parameters]
+        with torch.no_grad():
+            torch._foreach_copy_(parameters, self._average)
+            try:
+                yield self.network
+            finally:
+                torch._foreach_copy_(parameters, latest)
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """Everything that the next step depends on, by name."""
+        named: dict[str, Tensor] = {"generator": self._generator.get_state()}
+        for (name, parameter), average in zip(self.network.named_parameters(), self._average, strict=True):
+            saved = saved_name(name)
+            named[f"weight/{saved}"] = parameter
+            named[f"average/{saved}"] = average
+            for key, value in self._optimizer.state[parameter].items():
+                named[f"{key}/{saved}"] = value
+        for k, (hidden, cell) in enumerate(self._state):
+            named[f"hidden/{k}"], named[f"cell/{k}"] = hidden, cell
+        return {name: tensor.detach().numpy() for name, tensor in named.items()}
+
+    @torch.no_grad()
+    def load(self, tensors: dict[str, NDArray[Any]], step: int) -> None:
+        """Go on where `tensors()` was taken, after `step` steps."""
+        self.step = step
+        self._generator.set_state(torch.from_numpy(tensors["generator"].copy()))
+        for (name, parameter), average in zip(self.network.named_parameters(), self._average, strict=True):
+            saved = saved_name(name)
+            parameter.copy_(torch.from_numpy(tensors[f"weight/{saved}"]))
+            average.copy_(torch.from_numpy(tensors[f"average/{saved}"]))
+            self._optimizer.state[parameter] = {
+                key: torch.from_numpy(tensors[f"{key}/{saved}"].copy())
+                for key in ("step", "exp_avg", "exp_avg_sq")
+                if f"{key}/{saved}" in tensors
+            }
+        self._state = [
+            (torch.from_numpy(tensors[f"hidden/{k}"].copy()), torch.from_numpy(tensors[f"cell/{k}"].copy()))
+            for k in range(len(self.network.layers))
+            if f"hidden/{k}" in tensors
+        ]

@@ -1,0 +1,180 @@
+"""The training loop: one function, which yields a Progress record now and then and prints nothing."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from afterword.errors import TrainingError
+from afterword.text.encoded import EncodedCorpus
+from afterword.text.tokenizer import Tokenizer
+from afterword.training.batches import Batch, Batches, Lanes, Lines, validation_batches
+from afterword.training.learner import Learner
+from afterword.training.recipe import Recipe
+from afterword.training.schedule import Schedule
+
+if TYPE_CHECKING:
+    from afterword.training.run import Run
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands. Costs are nats a character; times are seconds of training, interruptions left out."""
+
+    step: int
+    steps: int
+    loss: float  # of the training text since the last report, with dropout
+    learning_rate: float
+    characters_per_second: float
+    seconds: float
+    seconds_left: float
+    validation: float | None  # of the validation text, where it was read at this step
+    best: float | None  # the lowest of these so far; its model is the one in the run folder
+    improved: bool  # whether that model was written at this step
+
+
+def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Progress]:
+    """Train `run` from where it stands to its last step, keeping the best model and checkpoints in its folder.
+
+    `should_stop` is asked after each step; when it says so, the state is saved and the iterator ends.
+    """
+    recipe, encoded, tokenizer = run.recipe, run.encoded, run.tokenizer
+    torch.set_num_threads(recipe.threads)
+    learner = Learner(recipe.config(tokenizer.rows, tokenizer.shared_row_tokens), recipe)
+    batches = training_batches(encoded, tokenizer, recipe)
+    held_out = held_out_batches(encoded, tokenizer, recipe)
+    schedule = Schedule(recipe, [])
+    best: float | None = None
+    seconds = nats = 0.0  # of training, in all; of the training text, since the last report
+    tokens = 0
+
+    saved = run.folder.load_checkpoint(run.notes)
+    if saved is not None:
+        tensors, position = saved
+        learner.load(tensors, position["step"])
+        batches.position = position["batches"]
+        schedule = Schedule(recipe, position["corrections"])
+        best, seconds, nats, tokens = (position[key] for key in ("best", "seconds", "nats", "tokens"))
+    run.folder.cut_metrics(learner.step)
+
+    def save() -> None:
+        position = {
+            "batches": batches.position,
+            "corrections": schedule.corrections,
+            "best": best,
+            "seconds": clock(),
+            "nats": nats,
+            "tokens": tokens,
+        }
+        run.folder.save_checkpoint(learner.step, learner.tensors(), position)
+
+    def clock() -> float:
+        return seconds + time.monotonic() - began
+
+    began = checkpointed = time.monotonic()
+    measured_from, reported = (learner.step, clock()), clock()
+    while learner.step < schedule.steps:
+        batch = batches.next()
+        learning_rate = schedule.learning_rate(learner.step)
+        cost = float(learner.learn(batch, learning_rate))
+        if not math.isfinite(cost):
+            raise TrainingError(f"the loss is not a number at step {learner.step}: give a lower --learning-rate")
+        nats, tokens = nats + cost, tokens + batch.tokens
+        step = learner.step
+
+        if recipe.minutes is not None and schedule.correction_is_due(step):
+            made = len(schedule.corrections)
+            if made < len(run.corrections):  # a resumed or repeated run takes the same steps
+                schedule.correct(*run.corrections[made])
+            else:
+                pace = (clock() - measured_from[1]) / (step - measured_from[0])
+                left = int(max(0.0, recipe.minutes * 60 - clock()) / pace)
+                schedule.correct(step, step + max(1, left))
+                run.record_correction(schedule.corrections[-1])
+            measured_from = (step, clock())
+
+        validation, improved = None, False
+        if step % recipe.evaluate_every == 0 or step == schedule.steps:
+            validation = nats_per_character(learner.evaluate(held_out), held_out, encoded, tokenizer)
+            improved = best is None or validation < best
+            if improved:
+                best = validation
+                run.save_model(learner, step, validation)
+
+        if validation is not None or step % recipe.report_every == 0:
+            characters = tokens * encoded.training_characters / len(encoded.training)
+            now = clock()
+            pace = now / step
+            progress = Progress(
+                step=step,
+                steps=schedule.steps,
+                loss=nats / characters,
+                learning_rate=learning_rate,
+                characters_per_second=characters / max(now - reported, 1e-9),
+                seconds=now,
+                seconds_left=(schedule.steps - step) * pace,
+                validation=validation,
+                best=best,
+                improved=improved,
+            )
+            nats, tokens, reported = 0.0, 0, now
+            run.report(progress)
+            yield progress
+
+        stopping = should_stop() and step < schedule.steps
+        every = recipe.checkpoint_every
+        due = step % every == 0 if every else time.monotonic() - checkpointed >= 60
+        if stopping or due or step == schedule.steps:
+            save()
+            checkpointed = time.monotonic()
+        if stopping:
+            if best is None:  # nothing was measured yet: leave something to write with
+                run.save_model(learner, step, None)
+            return
+
+
+def training_batches(encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recipe) -> Batches:
+    """The training part as this recipe reads it."""
+    boundary = tokenizer.end
+    assert boundary is not None
+    ids, rows, seed = encoded.training, tokenizer.rows, recipe.seed
+    if encoded.lines:
+        return Lines(ids, recipe.batch_size, 4 * recipe.seq_length, rows=rows, boundary=boundary, seed=seed)
+    return Lanes(
+        ids,
+        recipe.batch_size,
+        recipe.seq_length,
+        rows=rows,
+        boundary=boundary,
+        newline=int(tokenizer.encode("\n")[0]),
+        reset_probability=recipe.reset_probability,
+        seed=seed,
+    )
+
+
+def held_out_batches(encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recipe) -> Sequence[Batch]:
+    """What keep-best reads of the validation part."""
+    assert tokenizer.end is not None
+    return validation_batches(
+        encoded.validation,
+        recipe.validation_tokens,
+        rows=tokenizer.rows,
+        boundary=tokenizer.end,
+        lines=encoded.lines,
+    )
+
+
+def nats_per_character(
+    nats_per_token: float, batches: Sequence[Batch], encoded: EncodedCorpus, tokenizer: Tokenizer
+) -> float:
+    """What an evaluation says of a character: tokens that share the last row also cost what tells them apart."""
+    tokens = sum(batch.tokens for batch in batches)
+    shared = sum(int(np.count_nonzero(batch.targets == tokenizer.rows - 1)) for batch in batches)
+    nats_per_token += math.log(tokenizer.shared_row_tokens) * shared / tokens
+    return nats_per_token * len(encoded.validation) / encoded.validation_characters

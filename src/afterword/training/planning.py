@@ -1,0 +1,147 @@
+"""From the corpus, the time and this machine's measured speed to a recipe with all its numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import statistics
+import time
+
+import numpy as np
+
+from afterword.errors import OptionError
+from afterword.model.config import Config
+from afterword.text.encoded import EncodedCorpus
+from afterword.text.tokenizer import Tokenizer
+from afterword.training.recipe import Precision, Recipe, TrainingSettings
+
+DEFAULT_MINUTES = 5.0
+MOST_VALIDATION_TOKENS = 200_000
+EVALUATIONS = 10  # at least, in a run
+EVALUATION_SHARE = 0.04  # of the run's time, at most
+
+
+def plan(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingSettings) -> Recipe:
+    """Every number of a run of `settings` on `encoded`; with minutes, the speed is measured first (about 2 s)."""
+    threads = settings.threads or os.cpu_count() or 1
+    tokens = len(encoded.training)
+    minutes = settings.minutes
+    if minutes is None and settings.steps is None and settings.epochs is None:
+        minutes = DEFAULT_MINUTES
+    large = tokens >= 300_000
+    hidden_size = settings.hidden_size or 512
+    batch_size = settings.batch_size or (128 if encoded.lines else 16 if large else 8)
+    seq_length = settings.seq_length or 64
+    if not encoded.lines and settings.batch_size is None and settings.seq_length is None:
+        seq_length = max(1, min(seq_length, tokens - 1))
+        batch_size = max(1, min(batch_size, tokens // seq_length))
+    recipe = Recipe(
+        recipe="auto",
+        steps=0,
+        minutes=minutes,
+        num_layers=settings.num_layers or 1,
+        hidden_size=hidden_size,
+        embedding_size=settings.embedding_size or min(128, hidden_size),
+        residual=True,
+        batch_size=batch_size,
+        seq_length=seq_length,
+        dropout=settings.dropout if settings.dropout is not None else (0.2 if large else 0.5),
+        reset_probability=0.05,
+        learning_rate=settings.learning_rate or 4e-3,
+        warmup=100,
+        weight_decay=0.01,
+        clip=1.0,
+        averaging=0.998,
+        precision=precision_of_this_machine(hidden_size),
+        evaluate_every=0,
+        validation_tokens=0,
+        report_every=0,
+        checkpoint_every=settings.checkpoint_every,
+        seed=settings.seed,
+        threads=threads,
+    )
+    _check_memory(recipe.config(tokenizer.rows, tokenizer.shared_row_tokens), recipe)
+    if settings.steps is not None:
+        steps = settings.steps
+    elif settings.epochs is not None:
+        steps = max(1, round(settings.epochs * steps_in_epoch(encoded, tokenizer, recipe)))
+    else:
+        assert minutes is not None
+        seconds = seconds_per_step(encoded, tokenizer, recipe)
+        steps = max(1, int(minutes * 60 * (1 - EVALUATION_SHARE) / seconds))
+    return with_steps(recipe, steps, encoded, tokenizer)
+
+
+def with_steps(recipe: Recipe, steps: int, encoded: EncodedCorpus, tokenizer: Tokenizer) -> Recipe:
+    """The recipe with its number of steps and all that follows from it.
+
+    An evaluated token costs about a third of a learned one. So the part of the validation text that is read, and how
+    often, follow from the tokens that the run learns from, and need no clock.
+    """
+    tokens_a_step = len(encoded.training) / steps_in_epoch(encoded, tokenizer, recipe)
+    affordable = 3 * EVALUATION_SHARE * steps * tokens_a_step / EVALUATIONS
+    validation_tokens = int(min(len(encoded.validation), MOST_VALIDATION_TOKENS, max(2_000, affordable)))
+    every = max(steps / 100, validation_tokens / (3 * EVALUATION_SHARE * tokens_a_step))
+    evaluate_every = max(1, min(math.ceil(every), steps))
+    return dataclasses.replace(
+        recipe,
+        steps=steps,
+        warmup=max(1, min(recipe.warmup, steps // 10)),
+        validation_tokens=validation_tokens,
+        evaluate_every=evaluate_every,
+        report_every=max(1, min(steps // 200, evaluate_every)),
+    )
+
+
+def steps_in_epoch(encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recipe) -> float:
+    """How many steps read the training part once."""
+    if not encoded.lines:
+        return len(encoded.training) / (recipe.batch_size * recipe.seq_length)
+    lines = np.count_nonzero(encoded.training == tokenizer.end)
+    return max(1.0, float(lines) / recipe.batch_size)
+
+
+def _check_memory(config: Config, recipe: Recipe) -> None:
+    """Raise OptionError for a network that this machine's memory cannot hold while it learns."""
+    if not hasattr(os, "sysconf"):
+        return
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    weights = 5 * 4 * config.parameters  # the weights, their gradient, two moments and the average, in float32
+    numbers_a_token = 10 * config.hidden_size * config.num_layers + config.vocabulary_size
+    activations = 4 * recipe.batch_size * recipe.seq_length * numbers_a_token
+    if weights + activations > memory:
+        raise OptionError(
+            f"{config.num_layers} layers of {config.hidden_size} units in batches of {recipe.batch_size} × "
+            f"{recipe.seq_length} need about {(weights + activations) / 2**30:,.0f} GiB and this machine has "
+            f"{memory / 2**30:,.0f}: make hidden-size, num-layers, batch-size or seq-length smaller"
+        )
+
+
+def precision_of_this_machine(hidden_size: int) -> Precision:
+    """bfloat16 where the processor multiplies it in hardware and the matrices are large enough for it to pay."""
+    import torch
+
+    fast = any(
+        getattr(torch.cpu, name, lambda: False)() for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    )
+    return "bfloat16" if fast and hidden_size >= 128 else "float32"
+
+
+def seconds_per_step(encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recipe) -> float:
+    """The median time of a few real steps of `recipe` on this machine, taken on a network that is then thrown away."""
+    import torch
+
+    from afterword.training.learner import Learner
+    from afterword.training.loop import training_batches
+
+    torch.set_num_threads(recipe.threads)
+    learner = Learner(recipe.config(tokenizer.rows, tokenizer.shared_row_tokens), recipe)
+    batches = training_batches(encoded, tokenizer, recipe)
+    times: list[float] = []
+    end = time.perf_counter() + 1.5
+    while len(times) < 4 or time.perf_counter() < end:
+        begin = time.perf_counter()
+        learner.learn(batches.next(), 1e-3)
+        times.append(time.perf_counter() - begin)
+    return statistics.median(times[len(times) // 3 :])

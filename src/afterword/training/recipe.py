@@ -1,0 +1,87 @@
+"""What to train: what the user asked for (`TrainingSettings`) and every number that follows from it (`Recipe`)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from afterword.errors import OptionError
+from afterword.model.config import Config
+from afterword.settings import check, setting
+
+Precision = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """What a user may ask of a training run; None leaves a number to the plan."""
+
+    minutes: float | None = setting(None, "train for this many minutes (5 unless --steps or --epochs)", above=0)
+    steps: int | None = setting(
+        None, "train for this many optimizer steps; nothing then depends on the clock", minimum=1
+    )
+    epochs: float | None = setting(None, "train for this many passes over the text", above=0)
+    num_layers: int | None = setting(None, "LSTM layers", minimum=1, maximum=16)
+    hidden_size: int | None = setting(None, "units in a layer", minimum=1, maximum=16384)
+    embedding_size: int | None = setting(None, "numbers that stand for a token", minimum=1, maximum=16384)
+    batch_size: int | None = setting(None, "lanes, or lines, that are read side by side", minimum=1, maximum=65536)
+    seq_length: int | None = setting(None, "steps that the gradient reaches back", minimum=1, maximum=65536)
+    dropout: float | None = setting(None, "share of the activations left out while learning", minimum=0, below=1)
+    learning_rate: float | None = setting(None, "highest step size of the optimizer", above=0, maximum=10)
+    seed: int = setting(0, "seed of everything that is drawn", minimum=0, maximum=2**64 - 1)
+    threads: int | None = setting(None, "processor threads (all cores)", minimum=1, maximum=1024)
+    checkpoint_every: int | None = setting(None, "steps between checkpoints (every minute)", minimum=1, metavar="STEPS")
+
+    def __post_init__(self) -> None:
+        check(self)
+        given = [name for name in ("minutes", "steps", "epochs") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise OptionError(f"{given[0]} and {given[1]} exclude each other: give one of minutes, steps and epochs")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Every number of a run, fixed before its first step. Sizes as in `model.config.Config`.
+
+    One step reads `batch_size` × `seq_length` tokens. `steps` is what the schedule reaches zero at; with `minutes`
+    it may be corrected on the way, and the run's record then says so.
+    """
+
+    recipe: str
+    steps: int
+    minutes: float | None
+    num_layers: int
+    hidden_size: int
+    embedding_size: int
+    residual: bool
+    batch_size: int
+    seq_length: int
+    dropout: float
+    reset_probability: float  # that a lane starts afresh at a step: so the empty state is learned too
+    learning_rate: float
+    warmup: int  # steps
+    weight_decay: float
+    clip: float  # largest norm of the gradient
+    averaging: float  # decay of the moving average of the weights, which is what is kept and measured
+    precision: Precision
+    evaluate_every: int  # steps
+    validation_tokens: int  # read by each evaluation
+    report_every: int  # steps
+    checkpoint_every: int | None  # steps; None is once a minute
+    seed: int
+    threads: int
+
+    def config(self, vocabulary_size: int, byte_tokens: int) -> Config:
+        """The network that this recipe trains, for a tokenizer of that many rows."""
+        return Config(
+            vocabulary_size=vocabulary_size,
+            byte_tokens=byte_tokens,
+            embedding_size=self.embedding_size,
+            hidden_size=self.hidden_size,
+            num_layers=self.num_layers,
+            residual=self.residual,
+        )
+
+    def record(self) -> dict[str, Any]:
+        """The recipe as plain values, for `run.json`."""
+        return asdict(self)

@@ -1,0 +1,188 @@
+"""Laws of a run folder: nothing half-made, nothing lost, and the same end whatever came between."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from afterword.errors import InputError, OptionError, RunError, TextError
+from afterword.language_model import LanguageModel
+from afterword.text.corpus import TextSettings
+from afterword.training.recipe import TrainingSettings
+from afterword.training.run import Run, begin, resume
+
+BeginRun = Callable[..., Run]
+
+
+def stop_at(step: int) -> Callable[[], bool]:
+    asked = iter(range(1, 10**9))
+    return lambda: next(asked) >= step
+
+
+def finish(run: Run) -> None:
+    for _ in run.train():
+        pass
+
+
+def metrics(run: Run) -> list[dict[str, object]]:
+    lines = (run.folder.path / "metrics.jsonl").read_text().splitlines()
+    return [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in lines]
+
+
+@pytest.mark.parametrize("lines", [False, True])
+@pytest.mark.parametrize("stop", [1, 7, 12])
+def test_a_run_that_was_stopped_and_resumed_ends_with_the_same_bits(
+    begin_run: BeginRun, lines: bool, stop: int
+) -> None:
+    whole = begin_run("whole", lines)
+    finish(whole)
+    parted = begin_run("parted", lines)
+    for _ in parted.train(stop_at(stop)):
+        pass
+    parted = resume(parted.folder.path)
+    finish(parted)
+    weights = [(run.folder.model / "model.safetensors").read_bytes() for run in (whole, parted)]
+    assert weights[0] == weights[1]
+    assert metrics(whole) == metrics(parted)
+
+
+def test_the_same_seed_makes_the_same_model(begin_run: BeginRun) -> None:
+    runs = [begin_run(name) for name in ("one", "two")]
+    for run in runs:
+        finish(run)
+    files = [[(run.folder.model / name).read_bytes() for name in ("model.safetensors", "config.json")] for run in runs]
+    assert files[0] == files[1]
+
+
+def test_the_kept_model_is_the_one_of_the_lowest_validation(begin_run: BeginRun) -> None:
+    run = begin_run()
+    progress = list(run.train())
+    measured = [p.validation for p in progress if p.validation is not None]
+    about = LanguageModel.load(run.folder.path).about
+    assert len(measured) > 2
+    assert about["validation"]["nats_per_character"] == min(measured) == progress[-1].best
+    assert [p.step for p in progress if p.improved][-1] == about["training"]["steps"]
+
+
+def test_the_validation_figure_is_what_scoring_the_held_out_text_gives(begin_run: BeginRun, text_file: Path) -> None:
+    run = begin_run(lines=True, steps=30)
+    finish(run)
+    model = LanguageModel.load(run.folder.path)
+    ids = run.encoded.validation
+    lines: list[str] = []
+    line: list[int] = []
+    for id in ids.tolist():
+        if id == model.tokenizer.end:
+            lines.append(model.tokenizer.decode(line))
+            line = []
+        else:
+            line.append(id)
+    nats = sum(float(score.token_nats.sum()) for score in model.score_lines(lines))
+    characters = run.encoded.validation_characters
+    assert model.about["validation"]["nats_per_character"] == pytest.approx(nats / characters, rel=1e-4)
+
+
+def test_a_stopped_run_leaves_a_model_that_writes(begin_run: BeginRun) -> None:
+    run = begin_run()
+    for _ in run.train(stop_at(1)):
+        pass
+    assert LanguageModel.load(run.folder.path).generate(max_tokens=5, seed=1).tokens == 5
+
+
+def test_a_run_with_minutes_takes_the_same_steps_when_it_is_repeated_from_its_record(
+    text_file: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "timed"
+    finish(begin([text_file], path, TextSettings(), TrainingSettings(minutes=0.01, hidden_size=8, threads=1)))
+    record, weights = (path / "run.json").read_bytes(), (path / "model" / "model.safetensors").read_bytes()
+    for name in ("checkpoints", "model"):
+        shutil.rmtree(path / name)
+    finish(resume(path))
+    assert (path / "run.json").read_bytes() == record
+    assert (path / "model" / "model.safetensors").read_bytes() == weights
+
+
+def test_a_folder_that_holds_a_run_is_refused_and_kept(begin_run: BeginRun) -> None:
+    run = begin_run()
+    finish(run)
+    before = (run.folder.path / "run.json").read_bytes()
+    with pytest.raises(RunError, match="--resume"):
+        begin_run()
+    assert (run.folder.path / "run.json").read_bytes() == before
+
+
+def test_a_live_run_cannot_be_resumed_or_overwritten(begin_run: BeginRun, text_file: Path) -> None:
+    run = begin_run()
+    path = run.folder.path
+    with pytest.raises(RunError, match="another process"):
+        resume(path)
+    with pytest.raises(RunError, match="another process"):
+        begin([text_file], path, TextSettings(), TrainingSettings(steps=1), overwrite=True)
+    assert (path / "run.json").exists()
+    finish(run)
+    assert (path / "model").is_dir()
+
+
+def test_leftovers_without_a_record_are_taken_over(begin_run: BeginRun, tmp_path: Path) -> None:
+    left = tmp_path / "run" / "corpus"
+    left.mkdir(parents=True)
+    (left / "training.bin").write_bytes(b"left")
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    finish(begin_run())
+    assert (tmp_path / "run" / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("error", "text", "numbers"),
+    [
+        (TextError, "too short", {}),
+        (TextError, "a" * 500, {}),
+        (OptionError, "a longer text, long enough to be learned from. " * 5, {"seq_length": 5000}),
+        (OptionError, "a longer text, long enough to be learned from. " * 5, {"batch_size": 5000}),
+        (OptionError, "a longer text, long enough to be learned from. " * 5, {"hidden_size": 16384, "num_layers": 16}),
+    ],
+)
+def test_what_cannot_be_leaves_no_folder(
+    tmp_path: Path, error: type[InputError], text: str, numbers: dict[str, int]
+) -> None:
+    source = tmp_path / "book.txt"
+    source.write_text(text)
+    with pytest.raises(error):
+        begin([source], tmp_path / "deep" / "run", TextSettings(), TrainingSettings(steps=1, **numbers))
+    assert [path.name for path in tmp_path.iterdir()] == ["book.txt"]
+
+
+def test_two_ways_to_say_how_long_exclude_each_other() -> None:
+    with pytest.raises(OptionError, match="minutes and steps"):
+        TrainingSettings(minutes=1, steps=1)
+
+
+def test_a_resume_of_no_run_says_so(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="holds no run"):
+        resume(tmp_path)
+
+
+def test_a_damaged_newest_checkpoint_is_passed_over(begin_run: BeginRun) -> None:
+    run = begin_run()
+    for _ in run.train(stop_at(12)):
+        pass
+    newest = max((run.folder.path / "checkpoints").iterdir())
+    newest.write_bytes(newest.read_bytes()[:-1])
+    again = resume(run.folder.path)
+    finish(again)
+    assert any("damaged" in note for note in again.notes)
+    whole = begin_run("whole")
+    finish(whole)
+    assert (again.folder.model / "model.safetensors").read_bytes() == (
+        whole.folder.model / "model.safetensors"
+    ).read_bytes()
+
+
+def test_old_checkpoints_do_not_pile_up(begin_run: BeginRun) -> None:
+    run = begin_run()
+    finish(run)
+    assert len(list((run.folder.path / "checkpoints").iterdir())) == 2
