@@ -1,0 +1,43 @@
+"""Afterword: a small LSTM trained on a text of your own. It writes more of the text and scores other text.
+
+    model = afterword.train("book.txt", minutes=5)
+    model = afterword.load("book")
+    model.generate("Brutus: ", max_tokens=200, seed=1).text
+    model.score("Friends, Romans, countrymen").bits_per_character
+
+The names are loaded when they are first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from afterword.errors import AfterwordError
+    from afterword.generation.stream import Piece
+    from afterword.language_model import LanguageModel, Sample, load, train
+    from afterword.scoring.score import Score
+
+__version__ = "0.1.0"
+__all__ = ["AfterwordError", "LanguageModel", "Piece", "Sample", "Score", "__version__", "load", "train"]
+
+_HOMES = {
+    "AfterwordError": "errors",
+    "LanguageModel": "language_model",
+    "Piece": "generation.stream",
+    "Sample": "language_model",
+    "Score": "scoring.score",
+    "load": "language_model",
+    "train": "language_model",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'afterword' has no attribute {name!r}")
+    return getattr(import_module(f"afterword.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

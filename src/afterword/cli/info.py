@@ -1,0 +1,48 @@
+"""`afterword info MODEL`: what a model is and what it was trained on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+from afterword.language_model import load
+
+
+@click.command(short_help="Say what a model is and what it was trained on.")
+@click.argument("model", metavar="MODEL")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object")
+def info(model: str, as_json: bool) -> None:
+    """Say what a model is and what it was trained on: MODEL is its folder, or the folder of its run."""
+    facts = load(model).info()
+    if as_json:
+        print(json.dumps(facts, ensure_ascii=False, indent=2))
+        return
+    rows = list(_rows(facts))
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        print(f"{name:{width}}  {value}")
+
+
+def _rows(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """Name and value of each fact that is known, those inside another named after it."""
+    for key, value in facts.items():
+        name = f"{above}{key}".replace("_", " ")
+        if isinstance(value, Mapping):
+            yield from _rows(value, f"{name} ")
+        elif value is not None:
+            yield name, _readable(value)
+
+
+def _readable(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list):
+        return ", ".join(_readable(part) for part in value)
+    return str(value)

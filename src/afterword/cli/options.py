@@ -1,0 +1,62 @@
+"""A settings dataclass as command-line options, and the options' values back as the dataclass.
+
+Name, type, default and help come from the field (`afterword.settings.setting`); its limits are checked by the
+dataclass when it is made, so that the command line and Python refuse the same values with the same words.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import types
+import typing
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+Function = Callable[..., Any]
+
+
+def settings_options(kind: type[Any], name: str) -> Callable[[Function], Function]:
+    """Decorate a command: one option a field of the dataclass `kind`; the command gets one instance of it as `name`."""
+    fields = dataclasses.fields(kind)
+    hints = typing.get_type_hints(kind)
+
+    def decorate(function: Function) -> Function:
+        @functools.wraps(function)
+        def command(**values: Any) -> Any:
+            values[name] = kind(**{field.name: values.pop(field.name) for field in fields})
+            return function(**values)
+
+        decorated: Function = command
+        for field in reversed(fields):
+            decorated = _option(field, hints[field.name])(decorated)
+        return decorated
+
+    return decorate
+
+
+def _option(field: dataclasses.Field[Any], hint: Any) -> Callable[[Function], Function]:
+    flag = "--" + field.name.replace("_", "-")
+    choices = field.metadata["choices"]
+    kind = _plain(hint)
+    several = typing.get_origin(kind) is tuple
+    return click.option(
+        f"{flag}/--no-{flag[2:]}" if kind is bool and field.default else flag,
+        field.name,
+        type=None if kind is bool else str if several else kind,
+        is_flag=kind is bool,
+        multiple=several,
+        default=field.default,
+        show_default=kind is not bool and field.default not in (None, ()),
+        help=field.metadata["help"],
+        metavar=field.metadata["metavar"] or ("|".join(choices) if choices else None),
+    )
+
+
+def _plain(hint: Any) -> Any:
+    """`int` of `int | None`, and `str` of a Literal."""
+    if isinstance(hint, types.UnionType):
+        hint = next(kind for kind in typing.get_args(hint) if kind is not types.NoneType)
+    return str if typing.get_origin(hint) is typing.Literal else hint

@@ -1,0 +1,83 @@
+"""A run's progress on standard error: a bar on a terminal, a plain line now and then anywhere else."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from afterword.language_model import load
+from afterword.training.run import Run, bits
+
+if TYPE_CHECKING:
+    from afterword.training.loop import Progress
+
+LINE_EVERY = 10.0  # seconds between plain lines
+SAMPLE_EVERY = 15.0  # seconds between lines that the model writes
+
+
+def show(run: Run, should_stop: Callable[[], bool]) -> None:
+    """Train `run` to its end, or until `should_stop`, and tell how it goes."""
+    if sys.stderr.isatty():
+        _show_bar(run, should_stop)
+    else:
+        _show_lines(run, should_stop)
+
+
+def _show_bar(run: Run, should_stop: Callable[[], bool]) -> None:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+    from rich.text import Text
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.percentage:3.0f} %"), BarColumn(), TextColumn("{task.description}", markup=False))
+    samples = _Samples(run)
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("starting", total=1.0)
+        for progress in run.train(should_stop):
+            share = progress.step / progress.steps
+            bar.update(task, completed=share, description=f"{_figures(progress)}, {_time(progress.seconds_left)} left")
+            written = samples.next(progress)
+            if written:
+                console.print(Text(written, style="dim"))
+
+
+def _show_lines(run: Run, should_stop: Callable[[], bool]) -> None:
+    samples = _Samples(run)
+    told = time.monotonic()
+    for progress in run.train(should_stop):
+        if time.monotonic() - told >= LINE_EVERY or progress.step == progress.steps:
+            told = time.monotonic()
+            where = f"step {progress.step:,} of {progress.steps:,}"
+            print(f"{where}: {_figures(progress)}, {_time(progress.seconds_left)} left", file=sys.stderr, flush=True)
+            written = samples.next(progress)
+            if written:
+                print(written, file=sys.stderr, flush=True)
+
+
+def _figures(progress: Progress) -> str:
+    held_out = "" if progress.best is None else f", held out {bits(progress.best):.3f} bits a character"
+    return f"loss {progress.loss:.3f}{held_out}, {progress.characters_per_second:,.0f} characters/s"
+
+
+def _time(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}" if minutes >= 60 else f"{minutes}:{seconds:02d}"
+
+
+class _Samples:
+    """Now and then a line that the best model so far writes."""
+
+    def __init__(self, run: Run) -> None:
+        self._folder = run.folder.path
+        self._written = time.monotonic()
+        self._improved = False
+
+    def next(self, progress: Progress) -> str | None:
+        self._improved |= progress.improved
+        if not self._improved or time.monotonic() - self._written < SAMPLE_EVERY:
+            return None
+        self._written, self._improved = time.monotonic(), False
+        sample = load(self._folder).generate(max_tokens=120, stop="\n", seed=progress.step)
+        return f"    it writes: {sample.text.strip()}"

@@ -1,0 +1,136 @@
+"""From the network's logits to one token.
+
+The order, always the same, each step on what the one before left:
+
+    1. tokens never seen in training are masked
+    2. temperature: the logits are divided by it; 0 takes the likeliest token and ends here
+    3. top-k: the k likeliest stay
+    4. top-p: the fewest likeliest stay that together reach the probability p
+    5. min-p: those stay that are at least min_p times as likely as the likeliest
+    6. one token is drawn from what is left
+
+A token that a filter removes has the logit -inf. Equal logits are ranked by id, the lower first.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afterword.errors import ModelError, OptionError
+from afterword.settings import check, setting
+
+Logits = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to write. Raises OptionError for what cannot be."""
+
+    max_tokens: int = setting(500, "write at most this many tokens", minimum=0)
+    temperature: float = setting(0.8, "lower is safer, higher is wilder; 0 takes the likeliest token", minimum=0)
+    top_k: int = setting(0, "draw from the K likeliest tokens only; 0 is off", minimum=0, metavar="K")
+    top_p: float = setting(1.0, "draw from the fewest tokens that reach this probability", above=0, maximum=1)
+    min_p: float = setting(0.0, "drop tokens under this share of the likeliest one's probability", minimum=0, below=1)
+    stop: tuple[str, ...] = setting((), "end before this text; may be given several times", metavar="TEXT")
+
+    def __post_init__(self) -> None:
+        for name in ("max_tokens", "top_k"):
+            object.__setattr__(self, name, whole_number(name, getattr(self, name)))
+        for name in ("temperature", "top_p", "min_p"):
+            object.__setattr__(self, name, _number(name, getattr(self, name)))
+        stop = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
+        object.__setattr__(self, "stop", stop)
+        check(self)
+        if not all(isinstance(text, str) and text for text in stop):
+            raise OptionError("stop must be text of at least one character")
+
+
+def whole_number(name: str, value: object) -> int:
+    """`value` as an int, or OptionError."""
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise OptionError(f"{name.replace('_', '-')} must be a whole number, not {value!r}") from None
+
+
+def _number(name: str, value: object) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        raise OptionError(f"{name.replace('_', '-')} must be a number, not {value!r}") from None
+
+
+def keep_top_k(logits: Logits, k: int) -> Logits:
+    """Logits [R] with all but the `k` likeliest at -inf."""
+    return logits if k >= len(logits) else _keep(logits, _ranked(logits)[:k])
+
+
+def keep_top_p(logits: Logits, p: float) -> Logits:
+    """Logits [R] with all but the fewest likeliest at -inf that together reach the probability `p`."""
+    ranked = _ranked(logits)
+    reached = np.exp(logits[ranked] - logits[ranked[0]]).cumsum()
+    return _keep(logits, ranked[: int(reached.searchsorted(p * reached[-1])) + 1])
+
+
+def keep_min_p(logits: Logits, share: float) -> Logits:
+    """Logits [R] with those at -inf that are less than `share` times as likely as the likeliest."""
+    return np.where(logits >= logits.max() + math.log(share), logits, -np.inf)
+
+
+def _ranked(logits: Logits) -> NDArray[np.intp]:
+    return np.argsort(-logits, kind="stable")
+
+
+def _keep(logits: Logits, ids: NDArray[np.intp]) -> Logits:
+    kept = np.full_like(logits, -np.inf)
+    kept[ids] = logits[ids]
+    return kept
+
+
+class Sampler:
+    """Draws tokens by `sampling`, from the stream of random numbers that `seed` (0 to 2^64 - 1) begins.
+
+    `rows` is R, the number of logits; `unseen` are those among them that must never be drawn.
+    Raises ModelError where nothing is left to draw.
+    """
+
+    def __init__(self, sampling: Sampling, rows: int, unseen: Sequence[int], seed: int) -> None:
+        self._mask: Logits = np.zeros(rows)
+        self._mask[list(unseen)] = -np.inf
+        if not np.isfinite(self._mask).any():
+            raise ModelError("this model saw no token in training that it could write")
+        self._greedy = sampling.temperature == 0
+        # No float32 logit overflows when it is divided by 1e-200, and no two come close: smaller changes nothing.
+        self._temperature = max(sampling.temperature, 1e-200)
+        self._filters: list[Callable[[Logits], Logits]] = []
+        if sampling.top_k > 0:
+            self._filters.append(partial(keep_top_k, k=sampling.top_k))
+        if sampling.top_p < 1:
+            self._filters.append(partial(keep_top_p, p=sampling.top_p))
+        if sampling.min_p > 0:
+            self._filters.append(partial(keep_min_p, share=sampling.min_p))
+        self._random = np.random.Generator(np.random.PCG64(seed))
+
+    def draw(self, logits: NDArray[np.floating]) -> tuple[int, float]:
+        """One token from logits [R]: its id, and the model's own log-probability of it (nats, before any filter)."""
+        own = logits.astype(np.float64)
+        own -= own.max()
+        left = own + self._mask
+        if self._greedy:
+            token = int(left.argmax())
+        else:
+            left -= left.max()
+            left /= self._temperature
+            for keep in self._filters:
+                left = keep(left)
+            reached = np.exp(left, out=left).cumsum()
+            # right: the first id whose sum is above the number, so that an id without weight is never drawn
+            token = int(reached.searchsorted(self._random.random() * reached[-1], "right"))
+        return token, float(own[token]) - math.log(np.exp(own, out=own).sum())

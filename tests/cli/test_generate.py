@@ -1,0 +1,130 @@
+"""`afterword generate` through the real command."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from afterword.cli import main as command
+from afterword.language_model import load
+
+Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+
+
+def written(finished: subprocess.CompletedProcess[bytes]) -> str:
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout.decode()
+
+
+def test_the_output_is_the_prompt_and_what_the_model_writes(model: Path, run: Run) -> None:
+    finished = run("generate", model, "--prompt", "abé", "--seed", "4", "--max-tokens", "40", "--temperature", "1")
+    text = load(model).generate("abé", seed=4, max_tokens=40, temperature=1).text
+    assert written(finished) == "abé" + text + ("" if text.endswith("\n") else "\n")
+    assert finished.stderr == b""
+
+
+def test_without_a_prompt_only_what_the_model_writes_is_shown(model: Path, run: Run) -> None:
+    text = load(model).generate(seed=4, max_tokens=40).text
+    assert written(run("generate", model, "--seed", "4", "--max-tokens", "40")).rstrip("\n") == text.rstrip("\n")
+
+
+def test_a_seed_that_nobody_gave_is_told_and_writes_the_text_again(model: Path, run: Run) -> None:
+    first = run("generate", model, "--max-tokens", "40")
+    note = first.stderr.decode()
+    assert note.startswith("seed ")
+    again = run("generate", model, "--max-tokens", "40", "--seed", note.split()[1])
+    assert (written(again), again.stderr) == (written(first), b"")
+
+
+def test_json_stands_alone_on_standard_output_an_object_a_sample(model: Path, run: Run) -> None:
+    finished = run("generate", model, "--num", "3", "--seed", str(2**64 - 2), "--json", "--prompt", "é")
+    records = [json.loads(line) for line in written(finished).splitlines()]
+    names = ["prompt", "text", "tokens", "log_probability", "finish_reason", "seed"]
+    assert [list(record) for record in records] == [names] * 3
+    assert [record["seed"] for record in records] == [2**64 - 2, 2**64 - 1, 0]
+    assert records[2]["text"] == load(model).generate("é", seed=0).text
+    assert records[0]["prompt"] == "é"
+
+
+def test_samples_of_running_text_are_set_apart_and_lines_stand_on_a_line_each(
+    model: Path, lines_model: Path, run: Run
+) -> None:
+    samples = written(run("generate", model, "--num", "3", "--seed", "1", "--max-tokens", "20")).split("---\n")
+    assert len(samples) == 3
+    assert all(sample.endswith("\n") for sample in samples)
+    lines = written(run("generate", lines_model, "--num", "4", "--seed", "1")).splitlines()
+    assert lines == [load(lines_model).generate(seed=seed).text for seed in range(1, 5)]
+
+
+def test_out_writes_the_file_and_nothing_else(model: Path, run: Run, tmp_path: Path) -> None:
+    finished = run("generate", model, "--seed", "4", "--out", tmp_path / "text")
+    assert written(finished) == ""
+    assert (tmp_path / "text").read_text("utf-8") == written(run("generate", model, "--seed", "4"))
+    assert os.listdir(tmp_path) == ["text"]
+
+
+def test_out_writes_into_a_device_and_leaves_it_one(model: Path, run: Run) -> None:
+    assert written(run("generate", model, "--seed", "4", "--max-tokens", "5", "--out", "/dev/stdout")) != ""
+    assert written(run("generate", model, "--seed", "4", "--max-tokens", "5", "--out", "/dev/null")) == ""
+    assert Path("/dev/null").is_char_device()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--max-tokens", "-1"], "max-tokens must be 0 or more, not -1"),
+        (["--temperature", "-0.5"], "temperature must be 0 or more, not -0.5"),
+        (["--temperature", "nan"], "temperature must be a finite number, not nan"),
+        (["--temperature", "inf"], "temperature must be a finite number, not inf"),
+        (["--top-k", "-3"], "top-k must be 0 or more, not -3"),
+        (["--top-p", "0"], "top-p must be above 0, not 0.0"),
+        (["--top-p", "1.5"], "top-p must be 1 or less, not 1.5"),
+        (["--min-p", "1"], "min-p must be below 1, not 1.0"),
+        (["--stop", ""], "stop must be text of at least one character"),
+        (["--num", "0"], "num must be 1 or more, not 0"),
+        (["--seed", "-1"], "seed must be 0 or more, not -1"),
+        (["--seed", str(2**64)], "seed must be 18446744073709551615 or less"),
+        (["--out", "/"], "out / is a folder: name a file"),
+        (["--out", "no/such/file"], "there is no folder no/such; make it first"),
+        (["--prompt", "a\udcff"], "lone surrogate"),
+    ],
+)
+def test_an_option_that_cannot_be_gets_one_line_and_status_2(
+    model: Path, options: list[str], says: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        command.main(["generate", str(model), "--seed", "1", *options])
+    out, err = capfd.readouterr()
+    assert left.value.code == 2
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert says in err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--temperature", "1e-30"],
+        ["--temperature", "0"],
+        ["--top-k", "1000000"],
+        ["--top-p", "1e-9"],
+        ["--max-tokens", "0"],
+        ["--prompt", ""],
+        ["--prompt", "Ünseen ☃"],
+        ["--max-tokens", "1000000000000", "--stop", "a"],
+    ],
+)
+def test_an_extreme_that_can_be_is_no_trouble(
+    model: Path, options: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        command.main(["generate", str(model), "--seed", "1", *options])
+    out, err = capfd.readouterr()
+    assert (left.value.code, err) == (0, "")
+    assert out.endswith("\n")

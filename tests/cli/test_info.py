@@ -1,0 +1,55 @@
+"""`afterword info` through the real command."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from afterword.cli import main as command
+from afterword.language_model import load
+
+Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+
+
+def test_json_is_what_the_model_says_of_itself(model: Path, run: Run) -> None:
+    finished = run("info", model, "--json")
+    assert json.loads(finished.stdout) == load(model).info()
+
+
+def test_the_table_names_what_is_known_and_leaves_out_what_is_not(model: Path, run: Run) -> None:
+    lines = run("info", model).stdout.decode().splitlines()
+    rows = [tuple(line.split("  ", 1)) for line in lines]
+    table = {name: value.strip() for name, value in rows}
+    assert table["parameters"] == f"{load(model).parameters:,}"
+    assert table["validation bits per character"] == "2.5"
+    assert table["corpus sources"] == "tiny.txt"
+    assert "versions" not in table
+
+
+@pytest.mark.parametrize("missing", ["config.json", "model.safetensors", "tokenizer.json"])
+def test_a_model_without_one_of_its_files_gets_one_line_and_status_2(
+    missing: str, model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(model, folder)
+    (folder / missing).unlink()
+    with pytest.raises(SystemExit) as left:
+        command.main(["info", str(folder)])
+    out, err = capfd.readouterr()
+    assert (left.value.code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("error: ")
+    assert missing in err
+
+
+def test_a_run_folder_stands_for_its_model(model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "run.json").write_text("{}")
+    shutil.copytree(model, tmp_path / "model")
+    with pytest.raises(SystemExit) as left:
+        command.main(["info", str(tmp_path), "--json"])
+    assert left.value.code == 0
+    assert json.loads(capfd.readouterr().out) == load(model).info()

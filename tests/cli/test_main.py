@@ -1,0 +1,167 @@
+"""How the command itself behaves: its help, its errors in one line, its exit status."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+
+from afterword.cli import main as command
+
+Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+
+
+def error_line(finished: subprocess.CompletedProcess[bytes], status: int = 2) -> str:
+    """The one line that a failed command leaves, without its `error: `."""
+    assert finished.returncode == status
+    assert finished.stdout == b""
+    lines = finished.stderr.decode().splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("error: ")
+    return lines[0].removeprefix("error: ")
+
+
+def test_help_names_every_command_and_no_arguments_are_help(run: Run) -> None:
+    finished = run("--help")
+    assert (finished.returncode, finished.stderr) == (0, b"")
+    for name, (_, line) in command.COMMANDS.items():
+        assert f"  {name} " in finished.stdout.decode()
+        assert line.split()[0] in finished.stdout.decode()
+    assert run().stdout == finished.stdout
+
+
+def test_the_version_is_printed(run: Run) -> None:
+    assert run("--version").stdout.startswith(b"afterword 0.")
+
+
+@pytest.mark.parametrize("name", ["generate", "score", "info"])
+def test_the_line_in_the_list_is_the_commands_own(name: str) -> None:
+    module, attribute = command.COMMANDS[name][0].split(":")
+    found = getattr(import_module(module), attribute)
+    assert isinstance(found, click.Command)
+    assert found.short_help == command.COMMANDS[name][1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["genrate"], "no such command 'genrate'; did you mean generate? (see afterword --help)"),
+        (["xyzzy"], "no such command 'xyzzy' (see afterword --help)"),
+        (["--verison"], "--version"),
+        (["generate", "m", "--temprature", "1"], "did you mean '--temperature'? (see afterword generate --help)"),
+        (["generate", "m", "--top-k"], "'--top-k' requires an argument"),
+        (["generate", "m", "--max-tokens", "1.5"], "'1.5' is not a valid integer"),
+        (["generate", "m", "--temperature", "hot"], "'hot' is not a valid float"),
+        (["generate"], "missing argument 'MODEL' (see afterword generate --help)"),
+        (["score", "m"], "missing argument 'FILE...' (see afterword score --help)"),
+        (["info", "a", "b"], "unexpected extra argument"),
+        (["info", "no/such/folder"], "no model at no/such/folder: no such folder"),
+    ],
+)
+def test_a_mistake_gets_one_line_and_status_2(
+    arguments: list[str], says: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        command.main(arguments)
+    out, err = capfd.readouterr()
+    assert (left.value.code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert says in err
+
+
+def test_a_mistake_through_the_real_command_shows_no_traceback(run: Run) -> None:
+    assert "did you mean '--seed'?" in error_line(run("generate", "m", "--sead", "1"))
+
+
+def test_an_error_that_nobody_thought_of_is_one_line_and_status_1_and_its_traceback_can_be_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(path: str) -> None:
+        raise RuntimeError("first\nsecond")
+
+    monkeypatch.setattr("afterword.cli.info.load", fail)
+    for debug in (False, True):
+        if debug:
+            monkeypatch.setenv("AFTERWORD_DEBUG", "1")
+        with pytest.raises(SystemExit) as left:
+            command.main(["info", "m"])
+        err = capfd.readouterr().err
+        assert left.value.code == 1
+        assert err.endswith("error: RuntimeError: first second (AFTERWORD_DEBUG=1 shows where)\n")
+        assert ("Traceback" in err) == debug
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "says"),
+    [
+        (MemoryError(), 1, "error: not enough memory\n"),
+        (KeyboardInterrupt(), 130, "\ninterrupted\n"),
+        (BrokenPipeError(), 1, ""),
+        (PermissionError(13, "Permission denied", "book"), 1, "error: Permission denied: book\n"),
+    ],
+)
+def test_what_ends_the_work_has_its_status(
+    error: BaseException, status: int, says: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(path: str) -> None:
+        raise error
+
+    monkeypatch.setattr("afterword.cli.info.load", fail)
+    with pytest.raises(SystemExit) as left:
+        command.main(["info", "m"])
+    assert (left.value.code, capfd.readouterr().err) == (status, says)
+
+
+def test_a_reader_that_leaves_ends_the_command_in_silence(model: Path) -> None:
+    command_line = [sys.executable, "-m", "afterword", "generate", str(model), "--max-tokens", "1000000", "--seed", "1"]
+    with subprocess.Popen(command_line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.read(1)
+        process.stdout.close()
+        assert process.wait(timeout=60) == 1
+        assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_command_with_its_status_and_leaves_no_half_written_file(
+    number: int, status: int, model: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "text"
+    options = ["--max-tokens", "1000000000", "--out", str(out)]
+    command_line = [sys.executable, "-m", "afterword", "generate", str(model), *options]
+    with subprocess.Popen(command_line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith(b"seed ")  # the file is open now
+        assert len(list(tmp_path.iterdir())) == 1
+        process.send_signal(number)
+        assert process.wait(timeout=60) == status
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_under_standard_output_is_one_line(model: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        finished = subprocess.run(
+            [sys.executable, "-m", "afterword", "info", model], stdout=full, stderr=subprocess.PIPE, timeout=60
+        )
+    assert (finished.returncode, finished.stderr) == (1, b"error: No space left on device\n")
+
+
+def test_streams_that_are_closed_are_no_trouble(model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "text"
+    arguments = f"generate {model} --seed 1 --out {out} <&- >&- 2>&-"
+    assert subprocess.run(["sh", "-c", f"{sys.executable} -m afterword {arguments}"], timeout=60).returncode == 0
+    assert out.stat().st_size > 400
+
+
+def test_output_is_utf8_whatever_the_locale_says(model: Path, run: Run) -> None:
+    ascii = run("generate", model, "--seed", "1", LC_ALL="C", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert "é" in ascii.stdout.decode()
+    assert ascii.stdout == run("generate", model, "--seed", "1", PYTHONUTF8="1").stdout

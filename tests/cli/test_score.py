@@ -1,0 +1,129 @@
+"""`afterword score` through the real command."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from afterword.cli import main as command
+from afterword.language_model import load
+
+Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+TEXT = "abé\n\ndcb☃\n"
+FIGURES = ["characters", "tokens", "nats_per_character", "bits_per_character", "perplexity"]
+
+
+def records(finished: subprocess.CompletedProcess[bytes]) -> list[dict[str, object]]:
+    assert finished.returncode == 0, finished.stderr
+    return [json.loads(line) for line in finished.stdout.decode().splitlines()]
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+def test_json_is_one_object_with_the_scores_figures(model: Path, run: Run, text: Path) -> None:
+    [record] = records(run("score", model, text, "--json"))
+    score = load(model).score(TEXT)
+    assert list(record) == FIGURES
+    assert record == {name: getattr(score, name) for name in FIGURES}
+
+
+def test_several_files_are_named_and_a_gzip_and_standard_input_score_the_same(
+    model: Path, run: Run, text: Path, tmp_path: Path
+) -> None:
+    packed = tmp_path / "text.gz"
+    packed.write_bytes(gzip.compress(TEXT.encode()))
+    found = records(run("score", model, text, packed, "-", "--json", input=TEXT.encode()))
+    assert [record.pop("file") for record in found] == [str(text), str(packed), "-"]
+    assert found[0] == found[1] == found[2]
+
+
+def test_lines_are_one_object_each_with_the_files_line_numbers(model: Path, run: Run, text: Path) -> None:
+    found = records(run("score", model, text, "--lines", "--json"))
+    expected = load(model).score_lines(["abé", "", "dcb☃"])
+    names = ["line", "text", "bits", "bits_per_character"]
+    assert [list(record) for record in found] == [names] * 3
+    assert found == [{name: getattr(line, name) for name in names} for line in expected]
+    assert [record["line"] for record in found] == [1, 2, 3]
+
+
+def test_a_model_of_lines_scores_each_line_afresh_with_its_end_and_no_empty_ones(
+    lines_model: Path, run: Run, text: Path
+) -> None:
+    [record] = records(run("score", lines_model, text, "--json"))
+    lines = load(lines_model).score_lines(["abé", "dcb☃"])
+    assert record["characters"] == 4 + 5
+    assert record["tokens"] == sum(line.tokens for line in lines)
+    nats = record["nats_per_character"]
+    assert isinstance(nats, float)
+    assert math.isclose(nats * 9, sum(line.nats for line in lines))
+
+
+def test_a_table_tells_people_the_same(model: Path, text: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for options, bits in (
+        ([], load(model).score(TEXT).bits_per_character),
+        (["--lines"], load(model).score_lines(["abé"])[0].bits_per_character),
+    ):
+        with pytest.raises(SystemExit):
+            command.main(["score", str(model), str(text), *options])
+        head, first, *_ = capfd.readouterr().out.splitlines()
+        assert "bits/character" in head
+        assert f"{bits:.4f}" in first
+
+
+def test_another_encoding_is_read_when_named(model: Path, run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "latin"
+    path.write_bytes("abé\n".encode("latin-1"))
+    [record] = records(run("score", model, path, "--encoding", "latin-1", "--json"))
+    assert record["bits_per_character"] == load(model).score("abé\n").bits_per_character
+
+
+def test_an_empty_file_costs_nothing(model: Path, run: Run) -> None:
+    [record] = records(run("score", model, "-", "--json"))
+    assert record == {"characters": 0, "tokens": 0, "nats_per_character": 0, "bits_per_character": 0, "perplexity": 1}
+
+
+def test_a_file_name_that_is_no_text_leaves_the_json_valid(model: Path, run: Run, tmp_path: Path) -> None:
+    path = bytes(tmp_path) + b"/\xff.txt"
+    with open(path, "w") as file:
+        file.write("ab")
+    found = records(run("score", model, path, path, "--json"))
+    assert [record["file"] for record in found] == [path.decode(errors="surrogateescape")] * 2
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "says"),
+    [
+        (None, [], "cannot read"),
+        (b"ab\xffcd", [], "encoding"),
+        (b"ab", ["--encoding", "klingon"], "encoding 'klingon' is unknown"),
+    ],
+)
+def test_a_file_that_cannot_be_read_gets_one_line_and_status_2(
+    model: Path,
+    tmp_path: Path,
+    content: bytes | None,
+    options: list[str],
+    says: str,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "text"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SystemExit) as left:
+        command.main(["score", str(model), str(path), *options])
+    out, err = capfd.readouterr()
+    assert (left.value.code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert says in err

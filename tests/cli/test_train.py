@@ -1,0 +1,143 @@
+"""`afterword train`, through the real command: it trains, stops, goes on, and refuses what cannot be in one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_main import error_line
+
+Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+
+SMALL = ["--hidden-size", "12", "--threads", "1"]
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    path = tmp_path / "book.txt"
+    path.write_text("".join(f"The {k}th line of this book, and no more.\n" for k in range(120)))
+    return path
+
+
+def test_a_text_becomes_a_model_that_writes_scores_and_tells_of_itself(
+    run: Run, book: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(book.parent)
+    trained = run("train", book, "--steps", "30", *SMALL)
+    assert trained.returncode == 0, trained.stderr.decode()
+    assert trained.stdout == b""
+    assert b"bits a character on held-out text; the model is in book" in trained.stderr
+    written = run("generate", "book", "--max-tokens", "20", "--seed", "1", "--json")
+    assert json.loads(written.stdout)["tokens"] == 20
+    scored = json.loads(run("score", "book", book, "--json").stdout)
+    assert scored["characters"] == len(book.read_text())
+    told = json.loads(run("info", "book", "--json").stdout)
+    assert told["hidden_size"] == 12
+    assert "## What it writes" in (book.parent / "book" / "model" / "README.md").read_text()
+
+
+def test_lines_and_bytes_from_standard_input(run: Run, tmp_path: Path) -> None:
+    names = "".join(f"name{k % 37}é\n" for k in range(200)).encode()
+    out = tmp_path / "names"
+    trained = run("train", "-", "--out", out, "--lines", "--vocabulary", "byte", "--steps", "5", *SMALL, input=names)
+    assert trained.returncode == 0, trained.stderr.decode()
+    told = json.loads(run("info", out, "--json").stdout)
+    assert (told["lines"], told["vocabulary"]) == (True, "byte")
+
+
+def test_ctrl_c_saves_and_resume_ends_as_an_uninterrupted_run_does(run: Run, book: Path, tmp_path: Path) -> None:
+    arguments = ["--steps", "400", "--hidden-size", "48", "--threads", "1"]
+    stopped = tmp_path / "stopped"
+    command = [sys.executable, "-m", "afterword", "train", str(book), "--out", str(stopped), *arguments]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    metrics = stopped / "metrics.jsonl"
+    while not metrics.exists() and process.poll() is None:  # the first report says that it trains
+        select.select([], [], [], 0.01)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130, told.decode()
+    assert f"go on with: afterword train --resume {stopped}" in told.decode()
+    assert run("generate", stopped, "--max-tokens", "5").returncode == 0
+    assert run("train", "--resume", stopped).returncode == 0
+    assert run("train", book, "--out", tmp_path / "whole", *arguments).returncode == 0
+    weights = [(tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("stopped", "whole")]
+    assert weights[0] == weights[1]
+
+
+def test_a_terminal_gets_a_bar_with_the_figures(book: Path, tmp_path: Path) -> None:
+    controller, terminal = pty.openpty()
+    command = [sys.executable, "-m", "afterword", "train", str(book), "--out", str(tmp_path / "run"), "--steps", "30"]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
+    process = subprocess.Popen([*command, *SMALL], stderr=terminal, stdout=terminal, env=environment)
+    os.close(terminal)
+    shown = b""
+    try:
+        while part := os.read(controller, 65536):
+            shown += part
+    except OSError:  # the terminal was closed by the end of the process
+        pass
+    os.close(controller)
+    assert process.wait(timeout=60) == 0
+    text = shown.decode()
+    for figure in ("100 %", "loss ", "bits a character", "characters/s", "left"):
+        assert figure in text
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "says"),
+    [
+        (None, [], "book.txt"),
+        (b"", [], "0 characters and 64 are needed"),
+        (b"short", [], "5 characters and 64 are needed"),
+        (b"a" * 1000, [], "one distinct character"),
+        (b"Latin \xe9 text. " * 20, [], "--encoding"),
+        (b"a text with a \0 in it. " * 20, [], "NUL"),
+        (b"A text for all the rest of it. " * 20, ["--encoding", "klingon"], "encoding 'klingon' is unknown"),
+        (b"A text for all the rest of it. " * 20, ["--validation", "2"], "validation must be"),
+        (b"A text for all the rest of it. " * 20, ["--validation", "nowhere.txt"], "nowhere.txt"),
+        (b"A text for all the rest of it. " * 20, ["--vocabulary", "word"], "vocabulary must be"),
+        (b"A text for all the rest of it. " * 20, ["--batch-size", "0"], "batch-size must be 1 or more, not 0"),
+        (b"A text for all the rest of it. " * 20, ["--seq-length", "100000"], "seq-length"),
+        (b"A text for all the rest of it. " * 20, ["--learning-rate", "nan"], "learning-rate must be a finite number"),
+        (b"A text for all the rest of it. " * 20, ["--learning-rate", "-1"], "learning-rate must be above 0"),
+        (b"A text for all the rest of it. " * 20, ["--dropout", "1"], "dropout must be below 1"),
+        (b"A text for all the rest of it. " * 20, ["--num-layers", "1000000"], "num-layers must be 16 or less"),
+        (b"A text for all the rest of it. " * 20, ["--minutes", "0"], "minutes must be above 0"),
+        (b"A text for all the rest of it. " * 20, ["--minutes", "1", "--steps", "1"], "exclude each other"),
+        (b"A text for all the rest of it. " * 20, ["--seed", "-1"], "seed must be 0 or more"),
+        (b"A text for all the rest of it. " * 20, ["--treads", "1"], "'--threads'? (see afterword train --help)"),
+        (b"A text for all the rest of it. " * 20, ["--resume", "run"], "leave out TEXT"),
+    ],
+)
+def test_wrong_input_is_one_line_and_leaves_nothing(
+    run: Run, tmp_path: Path, content: bytes | None, arguments: list[str], says: str
+) -> None:
+    book = tmp_path / "book.txt"
+    if content is not None:
+        book.write_bytes(content)
+    before = sorted(tmp_path.iterdir())
+    out = [] if "--resume" in arguments else ["--out", tmp_path / "run"]
+    assert says in error_line(run("train", book, *out, *arguments))
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_folder_that_holds_a_run_or_a_file_in_its_place_is_refused(run: Run, book: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert run("train", book, "--out", out, "--steps", "1", *SMALL).returncode == 0
+    assert "--overwrite" in error_line(run("train", book, "--out", out, "--steps", "1", *SMALL))
+    assert run("train", book, "--out", out, "--steps", "2", "--overwrite", *SMALL).returncode == 0
+    assert "is a file" in error_line(run("train", book, "--out", book))
+    assert "cannot" in error_line(run("train", book, "--out", book / "deeper"))
+    assert "holds no run" in error_line(run("train", "--resume", tmp_path))
+    assert "--steps" in error_line(run("train", "--resume", out, "--steps", "9"))
+    assert "name a text file" in error_line(run("train"))
+    assert "--out" in error_line(run("train", "-", input=b"x" * 100))

@@ -1,0 +1,159 @@
+"""Laws of the draw. Logits come from hypothesis as float32, the way the network gives them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from afterword.errors import ModelError, OptionError
+from afterword.generation.sampling import Sampler, Sampling, keep_min_p, keep_top_k, keep_top_p
+from afterword.model.network import log_probabilities
+
+ROWS = 8
+vectors = st.lists(st.floats(-30, 30, width=32), min_size=ROWS, max_size=ROWS).map(lambda v: np.array(v, np.float32))
+seeds = st.integers(0, 2**64 - 1)
+samplings = st.builds(
+    Sampling,
+    temperature=st.sampled_from([0.0, 1e-30, 0.3, 0.8, 1.0, 2.0, 1e300]),
+    top_k=st.integers(0, 2 * ROWS),
+    top_p=st.sampled_from([1e-9, 0.3, 0.9, 1.0]),
+    min_p=st.sampled_from([0.0, 0.05, 0.5, 0.999]),
+)
+
+
+def draws(sampling: Sampling, logits: np.ndarray, seed: int, unseen: tuple[int, ...] = (), count: int = 5) -> list[int]:
+    sampler = Sampler(sampling, len(logits), unseen, seed)
+    return [sampler.draw(logits)[0] for _ in range(count)]
+
+
+def kept(logits: np.ndarray) -> list[int]:
+    return np.flatnonzero(np.isfinite(logits)).tolist()
+
+
+def by_hand(logits: np.ndarray, unseen: tuple[int, ...], sampling: Sampling) -> list[int]:
+    """The ids that the documented order leaves, by plain Python."""
+    scaled = {id: float(logit) / sampling.temperature for id, logit in enumerate(logits) if id not in unseen}
+    ranked = sorted(scaled, key=lambda id: (-scaled[id], id))
+    if sampling.top_k:
+        ranked = ranked[: sampling.top_k]
+    weights = [math.exp(scaled[id] - scaled[ranked[0]]) for id in ranked]
+    if sampling.top_p < 1:
+        total, reached, count = sum(weights), 0.0, 0
+        while reached < sampling.top_p * total:
+            reached += weights[count]
+            count += 1
+        ranked, weights = ranked[:count], weights[:count]
+    return sorted(id for id, weight in zip(ranked, weights, strict=True) if weight >= sampling.min_p)
+
+
+@given(vectors, seeds, samplings)
+def test_the_same_seed_draws_the_same_tokens(logits: np.ndarray, seed: int, sampling: Sampling) -> None:
+    assert draws(sampling, logits, seed) == draws(sampling, logits, seed)
+
+
+@given(vectors, seeds, samplings)
+def test_temperature_0_ignores_the_seed_and_takes_the_first_likeliest(
+    logits: np.ndarray, seed: int, sampling: Sampling
+) -> None:
+    greedy = dataclasses.replace(sampling, temperature=0)
+    assert draws(greedy, logits, seed, count=3) == [int(logits.argmax())] * 3
+
+
+@given(vectors, seeds, st.sampled_from([5e-324, 1e-300, 1e-30]))
+def test_a_tiny_temperature_draws_among_the_likeliest_and_overflows_nowhere(
+    logits: np.ndarray, seed: int, temperature: float
+) -> None:
+    logits = logits.round(3)  # so that no difference is as tiny as the temperature
+    best = set(np.flatnonzero(logits == logits.max()).tolist())
+    assert set(draws(Sampling(temperature=temperature), logits, seed)) <= best
+
+
+@given(vectors, seeds, samplings, st.sets(st.integers(0, ROWS - 1), max_size=ROWS - 1))
+def test_a_token_never_seen_is_never_drawn(logits: np.ndarray, seed: int, sampling: Sampling, unseen: set[int]) -> None:
+    assert not set(draws(sampling, logits, seed, tuple(unseen))) & unseen
+
+
+@given(vectors, seeds)
+def test_top_k_1_is_argmax(logits: np.ndarray, seed: int) -> None:
+    assert draws(Sampling(top_k=1), logits, seed) == [int(logits.argmax())] * 5
+
+
+@given(vectors, st.integers(1, 2 * ROWS))
+def test_top_k_keeps_the_k_likeliest_and_of_equals_the_lower_ids(logits: np.ndarray, k: int) -> None:
+    ranked = sorted(range(ROWS), key=lambda id: (-logits[id], id))
+    assert kept(keep_top_k(logits.astype(float), k)) == sorted(ranked[:k])
+
+
+@given(vectors, st.floats(0.001, 0.999))
+def test_top_p_keeps_the_fewest_likeliest_that_reach_p(logits: np.ndarray, p: float) -> None:
+    left = kept(keep_top_p(logits.astype(float), p))
+    probability = np.exp(log_probabilities(logits))
+    ranked = sorted(range(ROWS), key=lambda id: (-logits[id], id))
+    assert left == sorted(ranked[: len(left)])
+    assert probability[left].sum() >= p - 1e-12
+    assert probability[ranked[: len(left) - 1]].sum() < p + 1e-12
+
+
+@given(vectors, st.floats(0.001, 0.999))
+def test_min_p_keeps_the_likeliest_and_drops_what_is_far_less_likely(logits: np.ndarray, share: float) -> None:
+    left = kept(keep_min_p(logits.astype(float), share))
+    ratio = np.exp(logits.astype(float) - logits.max())
+    assert int(logits.argmax()) in left
+    assert set(np.flatnonzero(ratio > share * (1 + 1e-9))) <= set(left)
+    assert set(left) <= set(np.flatnonzero(ratio > share * (1 - 1e-9)))
+
+
+def test_the_draws_have_the_probabilities_of_the_documented_order() -> None:
+    logits = np.log(np.array([1, 2, 4, 8, 16, 32, 64, 1000], np.float32))
+    sampling = Sampling(temperature=0.7, top_k=5, top_p=0.98, min_p=0.05)
+    left = by_hand(logits, (7,), sampling)
+    weights = np.exp(logits[left].astype(float) / 0.7)
+    counts = np.bincount(draws(sampling, logits, 1, unseen=(7,), count=20_000), minlength=ROWS)
+    assert np.flatnonzero(counts).tolist() == left == [3, 4, 5, 6]  # each of the filters took something
+    assert np.abs(counts[left] / 20_000 - weights / weights.sum()).max() < 0.015
+
+
+@given(vectors, seeds, st.sets(st.integers(0, ROWS - 1), max_size=ROWS - 1))
+def test_the_log_probability_is_the_models_own_whatever_the_filters(
+    logits: np.ndarray, seed: int, unseen: set[int]
+) -> None:
+    sampler = Sampler(Sampling(temperature=0.3, top_k=2), ROWS, sorted(unseen), seed)
+    token, log_probability = sampler.draw(logits)
+    assert math.isclose(log_probability, log_probabilities(logits)[token], abs_tol=1e-12)
+
+
+def test_drawing_leaves_the_logits_as_they_were() -> None:
+    logits = np.arange(ROWS, dtype=np.float64)
+    Sampler(Sampling(), ROWS, (), 0).draw(logits)
+    assert logits.tolist() == list(range(ROWS))
+
+
+def test_a_model_that_saw_nothing_cannot_write() -> None:
+    with pytest.raises(ModelError, match="saw no token"):
+        Sampler(Sampling(), 2, (0, 1), 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("max_tokens", value) for value in (-1, 1.5, "many", None)],
+        *[("temperature", value) for value in (-0.1, math.nan, math.inf, "hot", 10**400)],
+        *[("top_k", value) for value in (-1, 2.0)],
+        *[("top_p", value) for value in (0, -0.5, 1.01, math.nan)],
+        *[("min_p", value) for value in (-0.01, 1, math.nan)],
+        *[("stop", value) for value in ("", ("a", ""), (1,))],
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_by_name(name: str, value: object) -> None:
+    with pytest.raises(OptionError, match=name.replace("_", "-")):
+        Sampling(**{name: value})  # type: ignore[arg-type]
+
+
+def test_a_length_without_end_and_numpys_numbers_are_taken() -> None:
+    sampling = Sampling(max_tokens=10**12, temperature=np.float32(0.5), top_k=np.int64(3))  # type: ignore[arg-type]
+    assert sampling == Sampling(max_tokens=10**12, temperature=0.5, top_k=3)

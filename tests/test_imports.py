@@ -1,0 +1,70 @@
+"""Imports are light and inert: what a process has loaded after a command is looked up in sys.modules."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import afterword
+from afterword.model.config import Config, weight_shapes
+from afterword.model.saved import SavedModel, save_model
+from afterword.text.tokenizer import Tokenizer
+
+RUN = """
+import sys
+from afterword.cli.main import main
+try:
+    main(sys.argv[1:])
+finally:
+    print(*sys.modules, file=sys.stderr)
+"""
+
+
+def loaded(code: str, *arguments: str) -> set[str]:
+    """The modules that a fresh process holds after `code`."""
+    path = str(Path(afterword.__file__).parents[1])
+    process = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+    )
+    return set(process.stderr.split())
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model") / "tiny"
+    tokenizer = Tokenizer.char("\nab")
+    config = Config(tokenizer.rows, tokenizer.shared_row_tokens, embedding_size=2, hidden_size=3, num_layers=1)
+    weights = {name: np.zeros(shape, np.float32) for name, shape in weight_shapes(config).items()}
+    save_model(folder, SavedModel(config, weights, tokenizer, [3, 4], {"lines": False}), "")
+    return folder
+
+
+def test_importing_the_package_loads_neither_numpy_nor_any_room() -> None:
+    modules = loaded("import sys, afterword; print(*sys.modules, file=sys.stderr)")
+    assert "numpy" not in modules
+    assert {name for name in modules if name.startswith("afterword")} == {"afterword"}
+
+
+def test_help_loads_no_command_and_no_numpy() -> None:
+    modules = loaded(RUN, "--help")
+    assert not modules & {"torch", "numpy", "rich"}
+    assert not {name for name in modules if name.startswith("afterword.cli.")} - {"afterword.cli.main"}
+
+
+@pytest.mark.parametrize("command", ["generate", "score", "info"])
+def test_using_a_model_loads_no_torch(command: str, model: Path, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("abab\n")
+    modules = loaded(RUN, command, str(model), *([str(text)] if command == "score" else []))
+    assert "afterword.language_model" in modules
+    assert not modules & {"torch", "rich"}

@@ -1,0 +1,127 @@
+"""The face of a trained model, on random weights."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from afterword.errors import ModelError, OptionError
+from afterword.language_model import LanguageModel, Sample, load
+from afterword.model.config import Config, weight_shapes
+from afterword.model.saved import SavedModel
+from afterword.text.tokenizer import Tokenizer
+
+
+def made(characters: str = "\nabcdé", lines: bool = False, unseen: tuple[int, ...] | None = None) -> LanguageModel:
+    tokenizer = Tokenizer.char(characters)
+    config = Config(tokenizer.rows, tokenizer.shared_row_tokens, embedding_size=4, hidden_size=6, num_layers=2)
+    random = np.random.default_rng(0)
+    weights = {name: random.normal(0, 1, shape).astype(np.float32) for name, shape in weight_shapes(config).items()}
+    last = tokenizer.rows - 1
+    about: dict[str, Any] = {"recipe": "auto", "lines": lines, "validation": {"bits_per_character": 2.5}}
+    usual = [last] if lines else [last - 1, last]
+    return LanguageModel(SavedModel(config, weights, tokenizer, list(unseen or usual), about), "# Card\n")
+
+
+MODEL = made()
+
+
+def test_what_was_saved_is_loaded_and_writes_and_scores_the_same(tmp_path: Path) -> None:
+    MODEL.save(tmp_path / "book")
+    again = load(tmp_path / "book")
+    assert again.generate("ab", seed=5, max_tokens=30) == MODEL.generate("ab", seed=5, max_tokens=30)
+    assert again.score("abé☃").bits == MODEL.score("abé☃").bits
+    assert again.info() == MODEL.info()
+    assert (tmp_path / "book" / "README.md").read_text() == "# Card\n"
+
+
+def test_a_run_folder_stands_for_its_model(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(ModelError, match=f"the run {tmp_path} has no model yet"):
+        load(tmp_path)
+    MODEL.save(tmp_path / "model")
+    assert load(str(tmp_path)).info() == MODEL.info()
+
+
+def test_a_damaged_model_in_a_run_is_called_damaged(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("{}")
+    MODEL.save(tmp_path / "model")
+    (tmp_path / "model" / "tokenizer.json").unlink()
+    with pytest.raises(ModelError, match=r"tokenizer\.json is missing"):
+        load(tmp_path)
+
+
+def test_saving_replaces_a_model_and_nothing_else(tmp_path: Path) -> None:
+    MODEL.save(tmp_path)  # an empty folder
+    made("ab\n").save(tmp_path)
+    assert load(tmp_path).tokenizer.characters == "\nab"
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "letter.txt").write_text("dear")
+    with pytest.raises(ModelError, match="holds other files and no model"):
+        MODEL.save(other)
+    with pytest.raises(ModelError, match="it is a file"):
+        MODEL.save(other / "letter.txt")
+    assert [path.name for path in other.iterdir()] == ["letter.txt"]
+
+
+def test_generate_is_the_stream_in_one_record() -> None:
+    stream = MODEL.stream("ab", seed=7, max_tokens=20, temperature=1)
+    pieces = list(stream)
+    assert MODEL.generate("ab", seed=7, max_tokens=20, temperature=1) == Sample(
+        prompt="ab",
+        text="".join(piece.text for piece in pieces),
+        tokens=20,
+        log_probability=sum(piece.log_probability for piece in pieces),
+        finish_reason="length",
+        seed=7,
+    )
+
+
+def test_the_seed_that_was_drawn_writes_the_text_again() -> None:
+    first = MODEL.generate(max_tokens=30)
+    assert 0 <= first.seed < 2**64
+    assert MODEL.generate(max_tokens=30, seed=first.seed) == first
+
+
+def test_one_stop_string_needs_no_tuple() -> None:
+    assert "b" not in MODEL.generate(stop="b", temperature=2, seed=1).text
+
+
+def test_without_a_prompt_running_text_begins_after_a_line_end_that_the_model_knows() -> None:
+    greedy: dict[str, Any] = {"temperature": 0, "max_tokens": 20, "seed": 0}
+    silent = MODEL.generate(**greedy)
+    assert (silent.prompt, silent.text) == ("", MODEL.generate("\n", **greedy).text)
+    for model in (made("abcdé"), made(lines=True), made(unseen=(0, 6, 7))):
+        assert model.generate(**greedy).text == model.generate("", **greedy).text
+    assert made().generate("", **greedy).text != silent.text
+
+
+def test_what_was_written_after_an_empty_prompt_costs_as_much_when_scored() -> None:
+    written = MODEL.generate("", max_tokens=40, seed=3)
+    assert math.isclose(-written.log_probability, MODEL.score(written.text).nats, abs_tol=1e-4)
+
+
+def test_a_written_line_costs_as_much_when_scored_with_its_end() -> None:
+    model = made("abcdé", lines=True)
+    written = next(one for seed in range(50) if (one := model.generate(seed=seed)).finish_reason == "stop")
+    [scored] = model.score_lines([written.text])
+    assert scored.tokens == written.tokens
+    assert math.isclose(-written.log_probability, scored.nats, abs_tol=1e-4)
+
+
+def test_info_tells_what_the_design_promises() -> None:
+    names = ("recipe", "parameters", "hidden_size", "num_layers", "vocabulary_size", "validation")
+    assert [MODEL.info()[name] for name in names] == ["auto", MODEL.parameters, 6, 2, 8, {"bits_per_character": 2.5}]
+    assert "corpus" in MODEL.info()
+
+
+def test_settings_that_cannot_be_are_refused_at_once() -> None:
+    with pytest.raises(OptionError, match="top-p must be above 0"):
+        MODEL.stream(top_p=0)
+    with pytest.raises(OptionError, match="seed must be a whole number"):
+        MODEL.generate(seed=1.5)  # type: ignore[arg-type]
