@@ -26,7 +26,7 @@ bench: .venv/ready-dev
 	$(BIN)/python benchmarks/parity.py
 	$(BIN)/python benchmarks/stream_speed.py
 	$(BIN)/python benchmarks/encoding.py
-	$(BIN)/python benchmarks/quality.py
+	$(BIN)/python benchmarks/quality.py ../shared/data/tinyshakespeare.txt --minutes 2
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -49,7 +49,7 @@ class Network(nn.Module):
         self.output.bias.zero_()
 
     def forward(self, inputs: Tensor, state: list[LayerState]) -> tuple[Tensor, list[LayerState]]:
-        x = self._drop(self.embedding(inputs))
+        x = self.embedding(inputs)
         after: list[LayerState] = []
         for k, layer in enumerate(self.layers):
             y, last = layer(x, state[k])
