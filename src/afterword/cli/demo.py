@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from afterword.cli.train import train_and_show
+from afterword.cli.train import own_name, train_and_show
 from afterword.language_model import load
 from afterword.text.corpus import TextSettings
 from afterword.training.recipe import TrainingSettings
@@ -40,12 +40,13 @@ def demo(context: click.Context, out: str, minutes: float) -> None:
     for temperature in TEMPERATURES:
         sample = model.generate(max_tokens=300, temperature=temperature, seed=1)
         click.echo(f"\n--- temperature {temperature:g}: " + "-" * 60 + f"\n{sample.text}")
+    name = own_name()
     click.echo(f"""
 --- what to type next {"-" * 58}
-afterword generate {out} --prompt "The class statement" --temperature 0.5
-afterword score {out} SOME_FILE.txt
-afterword info {out}
-afterword train YOUR_OWN.txt --minutes 5""")
+{name} generate {out} --prompt "The class statement" --temperature 0.5
+{name} score {out} SOME_FILE.txt
+{name} info {out}
+{name} train YOUR_OWN.txt --minutes 5""")
 
 
 def topics() -> str:

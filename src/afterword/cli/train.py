@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sys
 from collections.abc import Sequence
@@ -61,12 +62,12 @@ def train_and_show(run: Run) -> int:
         show(run, lambda: stop.signal is not None)
     folder = run.folder.path
     if stop.signal is not None:
-        _say(f"stopped and saved; go on with: afterword train --resume {folder}")
+        _say(f"stopped and saved; go on with: {own_name()} train --resume {folder}")
         return 128 + stop.signal
     model = complete_card(folder)
     validation = model.about["validation"]["bits_per_character"]
     _say(f"done: {validation:.3f} bits a character on held-out text; the model is in {folder}")
-    _say(f"next: afterword generate {folder}    afterword score {folder} other.txt    afterword info {folder}")
+    _say(f"next: {own_name()} generate {folder}")
     return 0
 
 
@@ -76,13 +77,18 @@ def summary(run: Run) -> str:
     config = recipe.config(tokenizer.rows, tokenizer.shared_row_tokens)
     kinds = f"{len(tokenizer.characters)} different" if tokenizer.kind == "char" else "as bytes"
     documents = " in lines" if encoded.lines else ""
-    way = f"{recipe.minutes:g} minutes" if recipe.minutes is not None else f"{recipe.steps:,} steps"
+    way = f"{recipe.minutes:g} min" if recipe.minutes is not None else f"{recipe.steps:,} steps"
     return (
         f"text: {encoded.training_characters:,} characters to learn from{documents} ({kinds}), "
         f"{encoded.validation_characters:,} held out\n"
         f"plan: {config.num_layers} × {config.hidden_size} LSTM, {config.parameters:,} parameters; {way}, "
         f"{recipe.batch_size} × {recipe.seq_length} tokens a step, {recipe.precision}, {recipe.threads} threads"
     )
+
+
+def own_name() -> str:
+    """What to type for this program: its path, where the shell does not find it by name."""
+    return "afterword" if shutil.which("afterword") or Path(sys.argv[0]).name != "afterword" else sys.argv[0]
 
 
 def default_out(texts: Sequence[str]) -> str:

@@ -1,0 +1,46 @@
+"""README's commands and code are run as they stand there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the texts that README speaks of."""
+    for name in ("book", "other"):
+        text = "".join(f"Brutus: the {k}th line, friends, Romans, countrymen.\n" for k in range(80))
+        (tmp_path / f"{name}.txt").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def small(command: str) -> str:
+    """The same command in less time."""
+    return command.replace("--minutes 5", "--steps 8 --hidden-size 8 --threads 1")
+
+
+def test_the_commands_of_readme_work_one_after_the_other(place: Path) -> None:
+    block = README.split("## Use\n\n```\n")[1].split("```")[0]
+    commands = [line.split("  #")[0] for line in block.splitlines()]
+    assert len(commands) >= 5
+    for command in commands:
+        arguments = shlex.split(small(command))
+        assert arguments[0] == "afterword"
+        finished = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, check=False)
+        assert finished.returncode == 0, (command, finished.stderr.decode())
+
+
+def test_the_code_of_readme_works(place: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    code = code.replace("minutes=5", "steps=8, hidden_size=8, threads=1")
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert finished.returncode == 0, finished.stderr.decode()
