@@ -62,7 +62,7 @@ def test_saving_replaces_a_model_and_nothing_else(tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     (other / "letter.txt").write_text("dear")
-    with pytest.raises(ModelError, match="holds other files and no model"):
+    with pytest.raises(ModelError, match="not a model's folder"):
         MODEL.save(other)
     with pytest.raises(ModelError, match="it is a file"):
         MODEL.save(other / "letter.txt")

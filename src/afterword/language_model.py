@@ -78,8 +78,13 @@ class LanguageModel:
         Raises ModelError where something else stands there, StorageError where the disk refuses.
         """
         folder = Path(path)
-        if folder.is_dir() and not (folder / "config.json").is_file() and any(folder.iterdir()):
-            raise ModelError(f"cannot save to {path}: it holds other files and no model; name a new folder")
+        if folder.is_dir() and any(folder.iterdir()):
+            if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
+                raise ModelError(f"cannot save to {path}: the folder is in use; name a new one")
+            try:
+                load_model(folder)
+            except ModelError as error:
+                raise ModelError(f"cannot save to {path}, which is not a model's folder: {error}") from None
         save_model(folder, self._saved, self._card)
 
     @property
@@ -128,8 +133,8 @@ class LanguageModel:
         self,
         prompt: str | None = None,
         *,
-        max_tokens: int = DEFAULTS.max_tokens,
-        temperature: float = DEFAULTS.temperature,
+        max_tokens: int | None = DEFAULTS.max_tokens,
+        temperature: float | None = DEFAULTS.temperature,
         top_k: int = DEFAULTS.top_k,
         top_p: float = DEFAULTS.top_p,
         min_p: float = DEFAULTS.min_p,
@@ -148,14 +153,14 @@ class LanguageModel:
     def stream_by(self, sampling: Sampling, prompt: str | None, seed: int) -> Stream:
         """`stream` with its settings in one object."""
         text = self._default_prompt() if prompt is None else prompt
-        return Stream(self._network, self.tokenizer, self._saved.unseen, text, sampling, seed)
+        return Stream(self._network, self.tokenizer, self._saved.unseen, text, sampling, seed, self._saved.text)
 
     def generate(
         self,
         prompt: str | None = None,
         *,
-        max_tokens: int = DEFAULTS.max_tokens,
-        temperature: float = DEFAULTS.temperature,
+        max_tokens: int | None = DEFAULTS.max_tokens,
+        temperature: float | None = DEFAULTS.temperature,
         top_k: int = DEFAULTS.top_k,
         top_p: float = DEFAULTS.top_p,
         min_p: float = DEFAULTS.min_p,
@@ -177,7 +182,7 @@ class LanguageModel:
 
     def _default_prompt(self) -> str:
         """A line's end, if running text taught the model what follows it."""
-        if self.lines:
+        if self.lines or self.config.window:
             return ""
         rows = self._network.rows(self.tokenizer.encode("\n"))
         return "" if set(rows.tolist()) & set(self._saved.unseen) else "\n"
@@ -198,7 +203,7 @@ def sample(prompt: str | None, stream: Stream) -> Sample:
         prompt=prompt or "",
         text="".join(piece.text for piece in pieces),
         tokens=len(pieces),
-        log_probability=sum(piece.log_probability for piece in pieces),
+        log_probability=sum((piece.log_probability for piece in pieces), start=0.0),
         finish_reason=stream.finish_reason or "length",
         seed=stream.seed,
     )
@@ -219,13 +224,14 @@ def train(
     *,
     out: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
+    recipe: str = TrainingSettings.recipe,
     minutes: float | None = TrainingSettings.minutes,
     steps: int | None = TrainingSettings.steps,
     epochs: float | None = TrainingSettings.epochs,
     encoding: str = TextSettings.encoding,
     lowercase: bool = TextSettings.lowercase,
     lines: bool = TextSettings.lines,
-    validation: str | float | os.PathLike[str] = TextSettings.validation,
+    validation: str | float | os.PathLike[str] | None = TextSettings.validation,
     vocabulary: str = TextSettings.vocabulary,
     num_layers: int | None = TrainingSettings.num_layers,
     hidden_size: int | None = TrainingSettings.hidden_size,
@@ -245,8 +251,9 @@ def train(
     every report. Raises an InputError for what cannot be, a WorkError where training cannot go on.
     """
     sources = [texts] if isinstance(texts, str | os.PathLike) else list(texts)
-    text = TextSettings(encoding, lowercase, lines, str(validation), vocabulary)
+    text = TextSettings(encoding, lowercase, lines, None if validation is None else str(validation), vocabulary)
     training = TrainingSettings(
+        recipe=recipe,
         minutes=minutes,
         steps=steps,
         epochs=epochs,
@@ -273,10 +280,10 @@ def train(
 def complete_card(run: Path) -> LanguageModel:
     """The model of a finished run, whose card now shows what it writes."""
     model = LanguageModel.load(run)
-    number, length = (10, 100) if model.lines else (1, 400)
+    number, length = (10, 100) if model.lines else (1, 50) if model.config.window else (1, 400)
     samples = [
         (t, "\n".join(model.generate(max_tokens=length, temperature=t, seed=k).text for k in range(number)))
-        for t in CARD_TEMPERATURES
+        for t in ((0.0, *CARD_TEMPERATURES) if model.config.window else CARD_TEMPERATURES)
     ]
     model._card = card(model._saved, samples)
     write_bytes(run / "model" / "README.md", model._card.encode())

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import types
+import typing
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,13 +38,26 @@ def setting(
 
 def check(settings: Any) -> None:
     """Raise OptionError for the first field of the dataclass `settings` that breaks its declared limits."""
+    hints = typing.get_type_hints(type(settings))
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
         if value is None or not field.metadata:
             continue
-        wrong = _what_is_wrong(value, field.metadata)
+        wrong = _wrong_kind(value, hints[field.name]) or _what_is_wrong(value, field.metadata)
         if wrong:
-            raise OptionError(f"{field.name.replace('_', '-')} {wrong}, not {value}")
+            raise OptionError(f"{field.name.replace('_', '-')} {wrong}, not {str(value)[:60]}")
+
+
+def _wrong_kind(value: Any, hint: Any) -> str | None:
+    """What to say of a value that is not of its field's type; whole numbers are numbers too."""
+    kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if isinstance(value, bool):
+        return None if bool in kinds else "must not be true or false"
+    if int in kinds and not isinstance(value, int):
+        return "must be a whole number"
+    if float in kinds and not isinstance(value, int | float):
+        return "must be a number"
+    return "must be text" if str in kinds and not isinstance(value, str) else None
 
 
 def _what_is_wrong(value: Any, limits: Any) -> str | None:

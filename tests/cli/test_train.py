@@ -130,6 +130,16 @@ def test_wrong_input_is_one_line_and_leaves_nothing(
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_a_damaged_checkpoint_is_told_when_a_run_is_resumed(run: Run, book: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert run("train", book, "--out", out, "--steps", "9", "--checkpoint-every", "3", *SMALL).returncode == 0
+    newest = max((out / "checkpoints").iterdir())
+    newest.write_bytes(newest.read_bytes()[:-1])
+    resumed = run("train", "--resume", out)
+    assert resumed.returncode == 0
+    assert b"note: the checkpoint at step 9 is damaged" in resumed.stderr
+
+
 def test_a_folder_that_holds_a_run_or_a_file_in_its_place_is_refused(run: Run, book: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     assert run("train", book, "--out", out, "--steps", "1", *SMALL).returncode == 0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,9 @@ from afterword.scoring.score import LineScore, Score, score, score_lines
 from afterword.text.tokenizer import Tokenizer
 
 CHAR, LOWER, BYTE = Tokenizer.char("abcß\n "), Tokenizer.char("abc ", lowercase=True), Tokenizer.byte()
+BPE, CLASSIC = Tokenizer.bpe("abcß\n ", ["abcß", "bc bc abc ab ca ca"], 10), Tokenizer.classic("abcß\n é漢🙂")
 texts = st.text(st.sampled_from("abcAß\n é漢🙂"), max_size=12)
-tokenizers = st.sampled_from([CHAR, LOWER, BYTE])
+tokenizers = st.sampled_from([CHAR, LOWER, BYTE, BPE, CLASSIC])
 
 
 def network_for(tokenizer: Tokenizer, residual: bool = False) -> Network:
@@ -27,16 +29,21 @@ def network_for(tokenizer: Tokenizer, residual: bool = False) -> Network:
     return Network(config, {n: random.normal(0, 0.5, s).astype(np.float32) for n, s in weight_shapes(config).items()})
 
 
-NETWORKS = {tokenizer: network_for(tokenizer) for tokenizer in (CHAR, LOWER, BYTE)}
+NETWORKS = {tokenizer: network_for(tokenizer) for tokenizer in (CHAR, LOWER, BYTE, BPE, CLASSIC)}
 
 
 def token_by_token(tokenizer: Tokenizer, ids: NDArray[np.int32]) -> list[float]:
-    """-log P of each id, by the definition: one step at a time from the boundary token, softmax in plain Python."""
+    """-log P of each id, by the definition: one step at a time from the boundary token, softmax in plain Python.
+
+    Without a boundary token nothing is read before the first id, whose rows are all as likely.
+    """
     network, rows, shared = NETWORKS[tokenizer], tokenizer.rows, tokenizer.shared_row_tokens
     state, fed, nats = network.start(1), tokenizer.end, []
     for id in ids.tolist():
-        logits, state = network.step(np.array([fed]), state)
-        weights = [math.exp(logit) for logit in logits[0].tolist()]
+        weights = [1.0] * rows
+        if fed is not None:
+            logits, state = network.step(np.array([fed]), state)
+            weights = [math.exp(logit) for logit in logits[0].tolist()]
         share = weights[id] if id < rows - 1 else weights[-1] / shared
         nats.append(-math.log(share / sum(weights)))
         fed = id
@@ -56,6 +63,7 @@ def test_a_texts_cost_is_that_of_its_tokens_one_by_one(text: str, tokenizer: Tok
     assert result.tokens == len(tokenizer.encode(text)) == len(result.token_nats)
     assert close(result.token_nats, expected)
     assert result.nats == pytest.approx(sum(expected), abs=1e-4)
+    assert (result.characters, result.bytes) == (len(text), len(text.encode()))
 
 
 @settings(deadline=None)
@@ -86,9 +94,11 @@ def test_each_line_costs_what_it_costs_alone_with_its_end(
         results = score_lines(NETWORKS[tokenizer], tokenizer, lines)
     assert [(result.line, result.text) for result in results] == list(enumerate(lines, start=1))
     for result, line in zip(results, lines, strict=True):
-        ids = np.append(tokenizer.encode(line), np.int32(tokenizer.end or 0))
+        end = [] if tokenizer.end is None else [tokenizer.end]
+        ids = np.append(tokenizer.encode(line), np.array(end, np.int32))
         assert close(result.token_nats, token_by_token(tokenizer, ids))
-        assert result.characters == len(line) + 1
+        assert result.characters == len(line) + len(end)
+        assert result.bytes == len(line.encode()) + len(end)
 
 
 @settings(deadline=None)
@@ -100,22 +110,51 @@ def test_case_costs_nothing_where_the_model_has_none(text: str) -> None:
 
 
 def test_figures_are_sums_and_means_of_the_token_costs() -> None:
-    result = Score(np.array([0.5, 1.5, 1.0]), characters=2)
+    result = Score(np.array([0.5, 1.5, 1.0]), characters=2, bytes=4)
     assert (result.tokens, result.nats, result.nats_per_character) == (3, 3.0, 1.5)
     assert result.bits == 3 / math.log(2)
     assert result.bits_per_character == 1.5 / math.log(2)
+    assert result.bits_per_byte == 0.75 / math.log(2)
     assert result.perplexity == pytest.approx(math.e)
 
 
 def test_an_empty_text_costs_nothing_and_an_empty_line_its_end() -> None:
     empty = score(NETWORKS[CHAR], CHAR, "")
     assert (empty.characters, empty.tokens, empty.nats, empty.bits_per_character) == (0, 0, 0, 0)
+    assert (empty.bytes, empty.bits_per_byte) == (0, 0)
     assert empty.perplexity == 1
     assert score_lines(NETWORKS[CHAR], CHAR, []) == []
     (line,) = score_lines(NETWORKS[CHAR], CHAR, [""])
     assert isinstance(line, LineScore)
     assert (line.characters, line.tokens) == (1, 1)
     assert line.bits_per_character == line.bits > 0
+
+
+def test_without_a_boundary_token_an_empty_line_has_no_cost() -> None:
+    empty, line = score_lines(NETWORKS[CLASSIC], CLASSIC, ["", "a"])
+    assert (empty.characters, empty.tokens, empty.bits_per_character) == (0, 0, 0)
+    assert line.characters == 1
+    assert line.nats == pytest.approx(math.log(CLASSIC.rows))
+
+
+def test_a_window_is_all_that_a_model_of_windows_remembers() -> None:
+    config = Config(CLASSIC.rows, 1, 1, 9, 2, input="number", window=3)
+    random = np.random.default_rng(0)
+    weights = {n: random.normal(0, 0.5, s).astype(np.float32) for n, s in weight_shapes(config).items()}
+    network, text = Network(config, weights), "abcab cba"
+    nats = score(network, CLASSIC, text).token_nats
+    assert nats[0] == math.log(CLASSIC.rows)
+    for at in range(1, len(text)):
+        alone = score(network, CLASSIC, text[max(0, at - 3) : at + 1]).token_nats
+        assert nats[at] == pytest.approx(alone[-1], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "read", [lambda t: score(NETWORKS[CLASSIC], CLASSIC, t), lambda t: score_lines(NETWORKS[CLASSIC], CLASSIC, [t])]
+)
+def test_what_a_classic_model_does_not_know_is_refused(read: Callable[[str], object]) -> None:
+    with pytest.raises(TextError, match="'x' at character 1 is none of them"):
+        read("ax")
 
 
 def test_a_residual_network_scores_batches_as_it_scores_single_lines() -> None:

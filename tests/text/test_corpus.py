@@ -10,6 +10,7 @@ import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,16 @@ from hypothesis import strategies as st
 
 from afterword.errors import OptionError, TextError
 from afterword.text import corpus as corpus_module
-from afterword.text.corpus import Corpus, TextSettings, parse_validation, read_corpus, read_lines, read_text
+from afterword.text.corpus import (
+    Corpus,
+    TextSettings,
+    check_sources,
+    parse_validation,
+    parse_vocabulary,
+    read_corpus,
+    read_lines,
+    read_text,
+)
 
 LONG = "The quick brown fox jumps over the lazy dog. Sphinx of black quartz, judge my vow!\n"
 LINES = [f"line {number}" for number in range(200)]
@@ -48,7 +58,8 @@ def write(path: Path, content: str | bytes) -> Path:
 
 
 def split(tmp_path: Path, content: str, seed: int = 0, **settings: object) -> tuple[str, str]:
-    with read_corpus([write(tmp_path / "text", content)], TextSettings(**settings), seed) as corpus:  # type: ignore[arg-type]
+    chosen: dict[str, Any] = {"validation": "0.1", **settings}
+    with read_corpus([write(tmp_path / "text", content)], TextSettings(**chosen), seed) as corpus:
         training, validation = parts(corpus)
         assert (corpus.training_characters, corpus.validation_characters) == (len(training), len(validation))
         assert corpus.characters == "".join(sorted(set(training) - set("\n" * bool(corpus.lines))))
@@ -104,9 +115,12 @@ def test_a_folder_gives_its_texts_in_order_and_says_how_many_files_it_skipped(tm
     write(tmp_path / "image", b"\x89PNG\xff")
     write(tmp_path / "zeros", b"text\0")
     (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+    (tmp_path / "itself").symlink_to("itself")
+    (tmp_path / "a" / "loop").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
     text, notes = read_text([tmp_path])
     assert text == "a1\na2\n三\nb\n" + "é" * 100_000
-    assert notes[0] == "skipped 4 files (hidden or no text)"
+    assert notes[0] == "skipped 7 files (hidden, linked folder or no text)"
     assert len(notes) == 2
 
 
@@ -178,6 +192,11 @@ def test_a_validation_file_in_lines_mode_keeps_lines_whole(tmp_path: Path, piece
     assert split(tmp_path, LONG + "\nend", lines=True, validation=str(held_out)) == expected
 
 
+@pytest.mark.parametrize("lines", [False, True])
+def test_without_validation_all_of_the_text_is_the_training_part(tmp_path: Path, piece: int, lines: bool) -> None:
+    assert split(tmp_path, LONG * 2 + "ж\n", validation=None, lines=lines) == (LONG * 2 + "ж\n", "")
+
+
 # Splitting lines
 
 
@@ -226,8 +245,9 @@ def test_each_side_gets_a_line_however_small_its_share(tmp_path: Path, share: st
 
 
 def refused(sources: list[str | Path], **settings: object) -> str:
+    chosen: dict[str, Any] = {"validation": "0.1", **settings}
     with pytest.raises((TextError, OptionError)) as caught:
-        read_corpus(sources, TextSettings(**settings))  # type: ignore[arg-type]
+        read_corpus(sources, TextSettings(**chosen))
     assert "\n" not in str(caught.value)
     return f"{'TextError' if isinstance(caught.value, TextError) else 'OptionError'}: {caught.value}"
 
@@ -242,8 +262,20 @@ def test_all_sources_are_looked_at_before_standard_input_is_read(monkeypatch: py
     monkeypatch.setattr("sys.stdin", untouched)
     assert refused(["-", "gone"]) == "TextError: cannot read gone: No such file or directory"
     assert refused(["-"], validation="gone") == "TextError: cannot read gone: No such file or directory"
-    assert refused(["-", "-"]).startswith("TextError: standard input (-) can be read once only")
+    assert refused(["-", "-"]).startswith("TextError: standard input can be read once only")
     assert untouched.buffer.tell() == 0
+
+
+def test_a_pipe_that_is_named_twice_is_refused_unread(tmp_path: Path) -> None:
+    pipe, other = tmp_path / "pipe", tmp_path / "other"
+    os.mkfifo(pipe)
+    other.symlink_to(pipe)
+    assert refused([pipe, pipe]) == f"TextError: {pipe} can be read once only, and was named twice"
+    assert refused([pipe, other]) == f"TextError: {other} can be read once only, and was named twice"
+    assert refused([pipe], validation=str(pipe)).startswith(f"TextError: {pipe} can be read once only")
+    with pytest.raises(TextError, match="can be read once only"):
+        check_sources([pipe, tmp_path, pipe])
+    check_sources([pipe, tmp_path])
 
 
 def test_a_closed_standard_input_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -331,12 +363,28 @@ def test_an_unknown_encoding_is_refused(encoding: str) -> None:
 
 
 def test_an_unknown_vocabulary_is_refused() -> None:
-    assert refused(["gone"], vocabulary="word") == "OptionError: vocabulary must be char or byte, not word"
+    assert refused(["gone"], vocabulary="word") == "OptionError: vocabulary must be char, byte or bpe:N, not word"
+
+
+@pytest.mark.parametrize("size", ["", "0", "-5", "1e3", "65537", "9" * 5000, "²", "1000 ", "many"])
+def test_a_number_of_tokens_that_cannot_be_is_refused(size: str) -> None:
+    message = refused(["gone"], vocabulary=f"bpe:{size}")
+    assert message.startswith("OptionError: vocabulary bpe:N wants a number up to 65,536, as in bpe:1000, not bpe:")
+
+
+def test_a_vocabulary_is_a_kind_and_a_number() -> None:
+    assert [parse_vocabulary(kind) for kind in ("char", "byte", "classic")] == [
+        ("char", 0),
+        ("byte", 0),
+        ("classic", 0),
+    ]
+    assert parse_vocabulary("bpe:1000") == ("bpe", 1000)
 
 
 def test_validation_is_a_share_or_a_file() -> None:
     assert parse_validation("0.05") == 0.05
     assert parse_validation("held.txt") == Path("held.txt")
+    assert parse_validation(None) == 0
     with pytest.raises(OptionError):
         parse_validation("2")
 

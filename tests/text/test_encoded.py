@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +22,25 @@ TEXT = "The quick brown fox jumps over the lazy dog. Sphinx of black quartz, jud
 
 def encoded(folder: Path, text: str, tokenizer: Tokenizer | None = None, **settings: Any) -> EncodedCorpus:
     (folder / "text").write_bytes(text.encode())
-    chosen = TextSettings(**settings)
+    chosen = TextSettings(**{"validation": "0.1", **settings})
     with read_corpus([folder / "text"], chosen) as corpus:
         return encode(corpus, tokenizer or learn_tokenizer(corpus, chosen.vocabulary, chosen.lowercase), folder)
 
 
-@pytest.mark.parametrize("vocabulary", ["char", "byte"])
+@pytest.mark.parametrize("vocabulary", ["char", "byte", "bpe:60"])
 @pytest.mark.parametrize("lowercase", [False, True])
 def test_the_parts_decode_to_the_text(tmp_path: Path, vocabulary: str, lowercase: bool) -> None:
-    tokenizer = Tokenizer.char(TEXT, lowercase) if vocabulary == "char" else Tokenizer.byte(lowercase)
-    found = encoded(tmp_path, TEXT * 3, tokenizer)
-    assert tokenizer.decode(found.training) + tokenizer.decode(found.validation) == tokenizer.normalise(TEXT * 3)
-    assert found.training_characters + found.validation_characters == len(TEXT * 3)
-    assert found.validation_characters == round(0.1 * len(TEXT * 3))
+    text = TEXT * 3 + "x" * 70
+    found = encoded(tmp_path, text, validation="0.3", vocabulary=vocabulary, lowercase=lowercase)
+    with read_corpus([tmp_path / "text"], TextSettings(validation="0.3")) as corpus:
+        tokenizer = learn_tokenizer(corpus, vocabulary, lowercase)
+    parts = tokenizer.decode(found.training), tokenizer.decode(found.validation)
+    assert "".join(parts) == tokenizer.normalise(text)
+    assert found.training_characters + found.validation_characters == len(text)
+    assert found.validation_characters == round(0.3 * len(text))
+    assert (found.training_bytes, found.validation_bytes) == tuple(len(part.encode()) for part in parts)
     assert (found.sources, found.notes, found.lines) == ([str(tmp_path / "text")], [], False)
+    assert found.documents == 1
 
 
 def test_the_vocabulary_is_that_of_the_training_part_in_its_own_case(tmp_path: Path) -> None:
@@ -41,18 +48,18 @@ def test_the_vocabulary_is_that_of_the_training_part_in_its_own_case(tmp_path: P
     found = encoded(tmp_path, text, lowercase=True)
     tokenizer = Tokenizer.char("abi\u0307σ")
     assert tokenizer.decode(found.training[:5]) == "abi\u0307σ"
-    assert tokenizer.decode(found.validation) == "σ" + "z" * 10
+    assert found.validation.tolist() == [*tokenizer.encode("σ").tolist(), *[tokenizer.rows - 1] * 10]
     assert (found.training_characters, found.validation_characters) == (99, 11)
 
 
 def test_lines_end_in_the_boundary_token(tmp_path: Path) -> None:
     lines = [f"line {number} é" for number in range(100)]
-    for vocabulary in ("char", "byte"):
+    for vocabulary in ("char", "byte", "bpe:40"):
         found = encoded(tmp_path, "\n\n".join(lines), lines=True, vocabulary=vocabulary)
         with read_corpus([tmp_path / "text"], TextSettings(lines=True)) as corpus:
             tokenizer = learn_tokenizer(corpus, vocabulary, False)
         assert "\n" not in tokenizer.characters
-        documents = []
+        documents: list[str] = []
         for part, characters in (
             (found.training, found.training_characters),
             (found.validation, found.validation_characters),
@@ -62,14 +69,20 @@ def test_lines_end_in_the_boundary_token(tmp_path: Path) -> None:
             some = [tokenizer.decode(piece) for piece in np.split(part, ends + 1)[:-1]]
             assert characters == sum(len(line) + 1 for line in some)
             documents += some
+            if part is found.training:
+                assert found.documents == len(some)
         assert sorted(documents) == sorted(lines)
         assert found.lines
+        assert tokenizer.end not in found.unseen
+        assert found.training_bytes == sum(len(line.encode()) + 1 for line in documents[: found.documents])
 
 
-@pytest.mark.parametrize(("characters", "name"), [(100, "uint16"), (80_000, "uint32")])
-def test_ids_take_the_bytes_that_the_vocabulary_needs(tmp_path: Path, characters: int, name: str) -> None:
+@pytest.mark.parametrize(
+    ("characters", "name"), [(254, "uint8"), (255, "uint16"), (65_534, "uint16"), (65_535, "uint32")]
+)
+def test_rows_take_the_bytes_that_they_need(tmp_path: Path, characters: int, name: str) -> None:
     text = "".join(map(chr, range(0x10000, 0x10000 + characters)))
-    found = encoded(tmp_path, text)
+    found = encoded(tmp_path, text, validation=None)
     assert found.training.dtype == np.dtype(name).newbyteorder("<")
     assert (tmp_path / "training.bin").stat().st_size == len(found.training) * found.training.dtype.itemsize
     assert found.training.tolist() == list(range(found.training_characters))
@@ -102,19 +115,46 @@ def test_the_fingerprint_tells_texts_splits_and_tokenizers_apart(tmp_path: Path)
     assert encoded(tmp_path, TEXT).fingerprint == prints[0]
 
 
-@given(st.lists(st.integers(0, 300), max_size=50), st.integers(2, 310))
-def test_the_rows_that_occur_are_those_of_the_training_part(ids: list[int], rows: int) -> None:
-    found = EncodedCorpus(Path(), np.array(ids, "<u2"), np.array([299], "<u2"), 0, 0, False, "", [], [])
-    assert set(np.flatnonzero(found.occurring(rows)).tolist()) == {min(id, rows - 1) for id in ids}
+@given(st.text("abcdé☃", min_size=64), st.sampled_from(["char", "byte", "bpe:9", "classic"]), st.booleans())
+def test_the_unseen_rows_are_those_that_the_training_part_lacks(text: str, vocabulary: str, lines: bool) -> None:
+    settings = TextSettings(validation=None if vocabulary == "classic" else "0.3", vocabulary=vocabulary)
+    text = "ab\nba\naab\nbba\n" + text
+    with tempfile.TemporaryDirectory() as place:
+        (Path(place) / "text").write_bytes(text.encode())
+        if lines and vocabulary != "classic":
+            settings = dataclasses.replace(settings, lines=True)
+        with read_corpus([Path(place) / "text"], settings) as corpus:
+            tokenizer = learn_tokenizer(corpus, vocabulary, settings.lowercase)
+            found = encode(corpus, tokenizer, Path(place))
+        assert found.unseen == sorted(set(range(tokenizer.rows)) - set(found.training.tolist()))
 
 
-def test_an_empty_part_can_be_opened(tmp_path: Path) -> None:
-    encoded(tmp_path, TEXT)
-    facts = json.loads((tmp_path / "corpus.json").read_text())
-    facts["validation"]["tokens"] = 0
-    (tmp_path / "corpus.json").write_text(json.dumps(facts))
-    (tmp_path / "validation.bin").write_bytes(b"")
-    assert len(EncodedCorpus.open(tmp_path).validation) == 0
+def test_a_part_may_be_empty(tmp_path: Path) -> None:
+    found = encoded(tmp_path, TEXT, validation=None)
+    assert (len(found.validation), found.validation_characters, found.validation_bytes) == (0, 0, 0)
+    assert found.training_characters == len(TEXT)
+    assert (tmp_path / "validation.bin").read_bytes() == b""
+
+
+def test_what_the_classic_recipe_does_not_know_is_refused_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text(TEXT)
+    (tmp_path / "held").write_text("the 日 œ")
+    settings = TextSettings(vocabulary="classic", validation=str(tmp_path / "held"))
+    with read_corpus([tmp_path / "text"], settings) as corpus:
+        tokenizer = learn_tokenizer(corpus, "classic", True)
+        with pytest.raises(TextError, match=r"'œ' at character 6 is none of them$"):
+            encode(corpus, tokenizer, tmp_path)
+    assert sorted(os.listdir(tmp_path)) == ["held", "text"]
+
+
+def test_the_ids_of_subwords_do_not_depend_on_how_the_text_comes(tmp_path: Path) -> None:
+    """A piece is 2^20 bytes, a line of over 2^16 characters is cut: both are crossed."""
+    text = TEXT * 12_000 + " wing" * 30_000 + "\n" + TEXT
+    found = encoded(tmp_path, text, validation=None, vocabulary="bpe:80")
+    with read_corpus([tmp_path / "text"], TextSettings()) as corpus:
+        tokenizer = learn_tokenizer(corpus, "bpe:80", False)
+    assert np.array_equal(found.training, tokenizer.encode(text))
+    assert len(found.training) < 0.8 * len(text)
 
 
 @pytest.mark.parametrize("name", ["corpus.json", "training.bin", "validation.bin"])
@@ -136,10 +176,15 @@ def test_a_damaged_folder_is_refused_in_one_line(tmp_path: Path, name: str, dama
         {"dtype": "object"},
         {"dtype": ["uint16"]},
         {"training": {"tokens": "9", "characters": 9}},
-        {"training": {"tokens": 10**30, "characters": 9}},
+        {"training": {"tokens": 10**30, "characters": 9, "bytes": 9}},
+        {"validation": {"tokens": 9, "characters": 9}},
         {"training": []},
         {"lines": 1},
         {"fingerprint": None},
+        {"unseen": 3},
+        {"unseen": [-1]},
+        {"unseen": ["3"]},
+        {"documents": None},
         {"sources": "text"},
     ],
 )

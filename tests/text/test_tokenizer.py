@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,22 +15,30 @@ import tokenizers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afterword.errors import ModelError, TextError
+from afterword.errors import ModelError, OptionError, TextError
+from afterword.text import tokenizer as tokenizer_module
 from afterword.text.tokenizer import Tokenizer
 
 SAMPLE = "Straße ΑΣ,\r\n\0\té İ 日本 👩‍👩‍👧 e\u0301 שלום <|end|> <0x41>"
+WORDS = "the  other \tthen, and thence the 1999th; <|end|> <|end|> <0x41> <0x41>\n\n    there\u2028हिन्दी हिन्दी"
 TOKENIZERS = [
     Tokenizer.char(SAMPLE),
     Tokenizer.char(SAMPLE, lowercase=True),
     Tokenizer.char("ab"),
     Tokenizer.byte(),
     Tokenizer.byte(lowercase=True),
+    Tokenizer.bpe(SAMPLE + WORDS, [SAMPLE, "\n", WORDS], 100),
+    Tokenizer.bpe(SAMPLE + WORDS, [SAMPLE, "\n", WORDS.upper()], 85, lowercase=True),
 ]
+CLASSIC = Tokenizer.classic(SAMPLE)
 LIBRARY = [tokenizers.Tokenizer.from_str(tokenizer.to_json()) for tokenizer in TOKENIZERS]
 
 any_tokenizer = st.sampled_from(TOKENIZERS)
 either = st.integers(0, len(TOKENIZERS) - 1)
-any_text = st.text() | st.text(st.sampled_from(SAMPLE + "xyzΩ"))
+any_text = (
+    st.text() | st.text(st.sampled_from(SAMPLE + "xyzΩ")) | st.lists(st.sampled_from(WORDS.split(" "))).map(" ".join)
+)
+cut_anywhere = st.sampled_from([tokenizer for tokenizer in TOKENIZERS if tokenizer.kind != "bpe"])
 
 
 def slow_encode(tokenizer: Tokenizer, text: str) -> list[int]:
@@ -45,7 +55,7 @@ def slow_encode(tokenizer: Tokenizer, text: str) -> list[int]:
     return ids
 
 
-@given(any_tokenizer, any_text)
+@given(cut_anywhere, any_text)
 def test_the_table_lookup_gives_what_one_character_after_the_other_gives(tokenizer: Tokenizer, text: str) -> None:
     ids = tokenizer.encode(text)
     assert ids.dtype == np.int32
@@ -73,11 +83,31 @@ def test_decoding_gives_back_the_normalised_text(tokenizer: Tokenizer, text: str
         assert tokenizer.normalise(text) == text
 
 
-@given(any_tokenizer, any_text, any_text)
+@given(cut_anywhere, any_text, any_text)
 def test_a_text_may_be_cut_anywhere(tokenizer: Tokenizer, one: str, other: str) -> None:
     assert tokenizer.normalise(one + other) == tokenizer.normalise(one) + tokenizer.normalise(other)
     joined = [*tokenizer.encode(one).tolist(), *tokenizer.encode(other).tolist()]
     assert tokenizer.encode(one + other).tolist() == joined
+
+
+@given(any_tokenizer, any_text, any_text)
+def test_a_text_may_be_cut_behind_a_newline(tokenizer: Tokenizer, one: str, other: str) -> None:
+    joined = [*tokenizer.encode(one + "\n").tolist(), *tokenizer.encode(other).tolist()]
+    assert tokenizer.encode(f"{one}\n{other}").tolist() == joined
+    assert tokenizer.encode("\n").tolist() == tokenizer.encode(f"{one}\n").tolist()[len(tokenizer.encode(one)) :]
+
+
+@given(any_tokenizer, st.lists(any_text), st.integers(1, 9))
+def test_a_text_that_comes_in_pieces_gives_the_ids_of_the_whole(
+    tokenizer: Tokenizer, pieces: list[str], longest: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tokenizer_module, "LONGEST", longest)
+        patch.setattr(tokenizer_module, "LINES", re.compile(rf"[^\n]{{1,{longest}}}\n?|\n"))
+        patch.setattr(tokenizer_module, "BLOCK", 5)
+        encoder = tokenizer.encoder()
+        pushed = [id for piece in pieces for id in encoder.push(piece).tolist()] + encoder.finish().tolist()
+        assert pushed == tokenizer.encode("".join(pieces)).tolist()
 
 
 def test_lower_casing_a_capital_sigma_does_not_look_around() -> None:
@@ -96,7 +126,7 @@ def test_what_is_pushed_joins_to_what_is_decoded(tokenizer: Tokenizer, data: st.
     assert "".join(map(decoder.push, ids)) + decoder.finish() == tokenizer.decode(ids)
 
 
-@given(any_tokenizer, any_text)
+@given(cut_anywhere, any_text)
 def test_a_decoder_shows_each_character_with_its_last_token_and_no_half_one(tokenizer: Tokenizer, text: str) -> None:
     decoder = tokenizer.decoder()
     for character in tokenizer.normalise(text):
@@ -106,7 +136,7 @@ def test_a_decoder_shows_each_character_with_its_last_token_and_no_half_one(toke
     assert decoder.finish() == ""
 
 
-@pytest.mark.parametrize("tokenizer", [Tokenizer.char("é", False), Tokenizer.byte()])
+@pytest.mark.parametrize("tokenizer", [Tokenizer.char("é", False), Tokenizer.byte(), Tokenizer.bpe("é", ["éé"], 1)])
 def test_half_a_character_ends_as_a_replacement_character(tokenizer: Tokenizer) -> None:
     half = tokenizer.encode("日")[:2].tolist()
     decoder = tokenizer.decoder()
@@ -128,11 +158,104 @@ def test_a_byte_tokenizer_has_a_row_for_each_byte_and_the_boundary() -> None:
     assert (tokenizer.end, tokenizer.size, tokenizer.rows, tokenizer.shared_row_tokens) == (256, 257, 257, 1)
 
 
+def test_a_bpe_tokenizer_has_its_characters_then_its_merges_and_shares_one_row_among_the_bytes() -> None:
+    tokenizer = Tokenizer.bpe("\n abn", ["an an an\nb", "an an"], 7)
+    assert tokenizer.tokens()[:8] == ["\n", " ", "a", "b", "n", "an", " an", "<|end|>"]
+    assert tokenizer.merges == (("a", "n"), (" ", "an"))
+    assert tokenizer.encode("an ban an\n").tolist() == [5, 1, 3, 5, 6, 0]
+    assert (tokenizer.end, tokenizer.size, tokenizer.rows, tokenizer.shared_row_tokens) == (7, 264, 9, 256)
+    assert tokenizer.encode("\xff").tolist() == [8 + 0xC3, 8 + 0xBF]
+
+
+def test_a_bpe_tokenizer_of_too_few_tokens_is_refused() -> None:
+    with pytest.raises(OptionError, match=r"^vocabulary bpe:2 is too small: the text has 3 .*; give bpe:3 or more$"):
+        Tokenizer.bpe("abC", ["abC"], 2, lowercase=True)
+    assert Tokenizer.bpe("abC", ["abC"], 3, lowercase=True).tokens()[:4] == ["a", "b", "c", "<|end|>"]
+
+
+@given(st.lists(any_text, max_size=4), st.integers(0, 40))
+def test_the_same_text_gives_the_same_bpe_tokenizer_however_it_comes(texts: list[str], at: int) -> None:
+    text = "".join(texts)
+    size = len(set(text)) + 30
+    assert Tokenizer.bpe(text, texts, size).to_json() == Tokenizer.bpe(text, [text[:at], text[at:]], size).to_json()
+
+
+def test_the_same_text_gives_the_same_bpe_tokenizer_in_every_process_and_with_any_number_of_threads() -> None:
+    code = (
+        "from afterword.text.tokenizer import Tokenizer; text = ' '.join(str(k * k) for k in range(9999));"
+        "print(Tokenizer.bpe(text, [text], 400).to_json())"
+    )
+    command = [sys.executable, "-c", code]
+    first, second = (
+        subprocess.run(
+            command, capture_output=True, check=True, env={**os.environ, "TOKENIZERS_PARALLELISM": parallel}
+        ).stdout
+        for parallel in ("true", "false")
+    )
+    assert first == second
+    assert len(json.loads(first)["model"]["merges"]) > 300
+
+
+def test_a_bpe_tokenizer_is_learned_from_the_beginning_of_a_long_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokenizer_module, "LEARNED_BYTES", 1000)
+
+    def texts() -> Iterator[str]:
+        yield "é abab\n" * 125  # 8 bytes each
+        yield "cdcd\n"  # what was asked for already, to find the end of the line before
+        raise AssertionError("it reads on")
+
+    assert "cd" not in Tokenizer.bpe("é abcd\n", texts(), 99).tokens()
+
+
+def test_a_fault_in_the_text_is_told_as_it_is() -> None:
+    def texts() -> Iterator[str]:
+        yield "abab\n"
+        raise TextError("the text is gone")
+
+    with pytest.raises(TextError, match=r"^the text is gone$"):
+        Tokenizer.bpe("ab", texts(), 9)
+
+
+def test_two_pairs_may_make_the_same_token() -> None:
+    file = json.loads(Tokenizer.bpe("abc", [], 3).to_json())
+    tokens = ["a", "b", "c", "ab", "bc", "abc", *list(vocabulary(file))[3:]]
+    file["model"]["vocab"] = {token: id for id, token in enumerate(tokens)}
+    file["model"]["merges"] = [["a", "b"], ["b", "c"], ["ab", "c"], ["a", "bc"]]
+    found = Tokenizer.from_json(json.dumps(file))
+    assert (found.tokens(), found.encode("abc").tolist()) == (tokens, [5])
+
+
+def test_a_classic_tokenizer_has_its_lower_cased_characters_and_nothing_else() -> None:
+    tokenizer = Tokenizer.classic("bCA")
+    assert tokenizer.tokens() == ["a", "b", "c"]
+    assert tokenizer.encode("ABc").tolist() == [0, 1, 2]
+    assert (tokenizer.end, tokenizer.size, tokenizer.rows, tokenizer.shared_row_tokens) == (None, 3, 3, 1)
+    assert (tokenizer.kind, tokenizer.lowercase) == ("classic", True)
+
+
+@given(st.text(st.sampled_from(SAMPLE)))
+def test_a_classic_tokenizer_reads_and_writes_as_the_library_does(text: str) -> None:
+    library = tokenizers.Tokenizer.from_str(CLASSIC.to_json())
+    ids = CLASSIC.encode(text).tolist()
+    assert ids == library.encode(text).ids
+    assert CLASSIC.decode(ids) == library.decode(ids) == CLASSIC.normalise(text)
+
+
+def test_a_classic_tokenizer_refuses_what_it_does_not_know_and_says_where() -> None:
+    message = "^the classic recipe knows only the 3 characters of its text; 'é' at character 4 is none of them$"
+    with pytest.raises(TextError, match=message):
+        Tokenizer.classic("abc").encode("abcaÉb")
+    encoder = Tokenizer.classic("abc").encoder()
+    encoder.push("abc")
+    with pytest.raises(TextError, match=message):
+        encoder.push("aé")
+
+
 def test_a_lower_case_vocabulary_knows_what_its_capitals_become() -> None:
     assert Tokenizer.char("AbİB", lowercase=True).characters == "abi\u0307"
 
 
-@pytest.mark.parametrize("tokenizer", TOKENIZERS)
+@pytest.mark.parametrize("tokenizer", [*TOKENIZERS, Tokenizer.classic("ab")])
 def test_a_lone_surrogate_is_refused_with_its_position(tokenizer: Tokenizer) -> None:
     with pytest.raises(TextError, match=r"^character 2 of the text is a lone surrogate \(U\+D800\)"):
         tokenizer.encode("ab\ud800")
@@ -152,6 +275,12 @@ def test_json_gives_back_the_tokenizer_also_after_the_library_saved_it(which: in
     tokenizer = TOKENIZERS[which]
     assert Tokenizer.from_json(tokenizer.to_json()) == tokenizer
     assert Tokenizer.from_json(LIBRARY[which].to_str()) == tokenizer
+    assert Tokenizer.from_json(tokenizer.to_json()).to_json() == tokenizer.to_json()
+
+
+def test_json_gives_back_a_classic_tokenizer() -> None:
+    saved_again = tokenizers.Tokenizer.from_str(CLASSIC.to_json()).to_str()
+    assert Tokenizer.from_json(CLASSIC.to_json()) == CLASSIC == Tokenizer.from_json(saved_again)
 
 
 def vocabulary(file: Any) -> Any:
@@ -181,6 +310,7 @@ DAMAGE: dict[str, Callable[[Any], Any]] = {
     "an id that is 1.0": lambda file: vocabulary(file).update(b=1.0),
     "an id below 0": lambda file: vocabulary(file).update(b=-1),
     "another normalizer": lambda file: file.update(normalizer={"type": "NFC"}),
+    "another pre-tokenizer": lambda file: file.update(pre_tokenizer={"type": "Whitespace"}),
     "an added token": lambda file: file.update(added_tokens=[{"id": 3, "content": "<|end|>"}]),
 }
 
@@ -191,6 +321,39 @@ def test_a_damaged_file_is_refused_in_one_line(damage: str) -> None:
     result = DAMAGE[damage](file)
     with pytest.raises(ModelError, match=r"^tokenizer\.json is damaged: [^\n]+$"):
         Tokenizer.from_json(json.dumps(result if damage in ("no object", "nothing") else file))
+
+
+MERGES: dict[str, Any] = {
+    "no list": {"a": "b"},
+    "words": ["a b"],
+    "a pair of numbers": [[1, 2]],
+    "a pair of lists": [[["a"], ["b"]]],
+    "three tokens": [["a", "b", "c"]],
+    "an unknown token": [["a", "z"]],
+    "an unknown result": [["b", "a"]],
+    "none": [],
+    "one before its parts": [["ab", "c"], ["a", "b"]],
+}
+
+
+@pytest.mark.parametrize("damage", MERGES)
+def test_damaged_merges_are_refused_in_one_line(damage: str) -> None:
+    file = json.loads(Tokenizer.bpe("abc", ["abc\nabc\nab"], 9).to_json())
+    assert file["model"]["merges"] == [["a", "b"], ["ab", "c"]]
+    file["model"]["merges"] = MERGES[damage]
+    with pytest.raises(ModelError, match=r"^tokenizer\.json is damaged: [^\n]+$"):
+        Tokenizer.from_json(json.dumps(file))
+
+
+@pytest.mark.parametrize("damage", ["no lower case", "a token of two characters"])
+def test_a_damaged_classic_file_is_refused_in_one_line(damage: str) -> None:
+    file = json.loads(Tokenizer.classic("abc").to_json())
+    if damage == "no lower case":
+        file["normalizer"] = None
+    else:
+        vocabulary(file)["ab"] = 3
+    with pytest.raises(ModelError, match=r"^tokenizer\.json is damaged: [^\n]+$"):
+        Tokenizer.from_json(json.dumps(file))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, '{"model": 1, "model": 2}', "\0", "9" * 5000])

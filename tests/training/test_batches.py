@@ -10,13 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterword.errors import OptionError
-from afterword.training.batches import NOT_A_TARGET, Batch, Lanes, Lines, validation_batches
+from afterword.training.batches import (
+    NOT_A_TARGET,
+    Batch,
+    Lanes,
+    Lines,
+    Windows,
+    validation_batches,
+    validation_windows,
+)
 
-BOUNDARY, ROWS = 9, 10
+BOUNDARY = 9
 
 
 def lanes(ids: np.ndarray, B: int, T: int, reset: float = 0.0, seed: int = 0, newline: int = 0) -> Lanes:
-    return Lanes(ids, B, T, rows=ROWS, boundary=BOUNDARY, newline=newline, reset_probability=reset, seed=seed)
+    return Lanes(ids, B, T, boundary=BOUNDARY, newline=newline, reset_probability=reset, seed=seed)
 
 
 def as_lines(lines: list[list[int]]) -> np.ndarray:
@@ -99,7 +107,7 @@ lines_of_tokens = st.lists(st.lists(st.integers(0, 8), min_size=1, max_size=20),
 
 @given(lines_of_tokens, st.integers(1, 5), st.integers(1, 8))
 def test_a_pass_reads_each_line_once_from_boundary_to_boundary(lines: list[list[int]], B: int, T: int) -> None:
-    source = Lines(as_lines(lines), B, T, rows=ROWS, boundary=BOUNDARY, seed=3)
+    source = Lines(as_lines(lines), B, T, boundary=BOUNDARY, seed=3)
     read: list[list[int]] = []
     columns: list[list[int]] = []
     while source.position["epoch"] == 0 and source.position["batch"] < source.batches_in_epoch:
@@ -119,14 +127,14 @@ def test_a_pass_reads_each_line_once_from_boundary_to_boundary(lines: list[list[
 
 @given(lines_of_tokens)
 def test_what_a_line_is_divided_by_does_not_depend_on_its_batch(lines: list[list[int]]) -> None:
-    source = Lines(as_lines(lines), 3, 8, rows=ROWS, boundary=BOUNDARY, seed=0)
+    source = Lines(as_lines(lines), 3, 8, boundary=BOUNDARY, seed=0)
     weights = {source.next().weight for _ in range(10)}
     assert len(weights) == 1
 
 
 @given(lines_of_tokens, st.integers(0, 20))
 def test_lines_go_on_from_a_position(lines: list[list[int]], steps: int) -> None:
-    sources = [Lines(as_lines(lines), 3, 4, rows=ROWS, boundary=BOUNDARY, seed=5) for _ in range(2)]
+    sources = [Lines(as_lines(lines), 3, 4, boundary=BOUNDARY, seed=5) for _ in range(2)]
     for _ in range(steps):
         sources[0].next()
     sources[1].position = sources[0].position
@@ -134,7 +142,7 @@ def test_lines_go_on_from_a_position(lines: list[list[int]], steps: int) -> None
 
 
 def test_another_pass_has_another_order() -> None:
-    source = Lines(as_lines([[k % 9, k // 9] for k in range(60)]), 4, 8, rows=ROWS, boundary=BOUNDARY, seed=0)
+    source = Lines(as_lines([[k % 9, k // 9] for k in range(60)]), 4, 8, boundary=BOUNDARY, seed=0)
     passes = [[source.next().targets.tolist() for _ in range(source.batches_in_epoch)] for _ in range(2)]
     assert passes[0] != passes[1]
 
@@ -142,7 +150,7 @@ def test_another_pass_has_another_order() -> None:
 @given(st.integers(1, 3000), st.integers(1, 3000))
 def test_validation_reads_at_most_what_was_asked_and_at_least_half_of_it(length: int, tokens: int) -> None:
     ids = np.arange(length) % 9
-    batches = validation_batches(ids, tokens, rows=ROWS, boundary=BOUNDARY, lines=False)
+    batches = validation_batches(ids, tokens, boundary=BOUNDARY, lines=False)
     read = sum(batch.tokens for batch in batches)
     assert read <= min(length, tokens)
     assert 2 * read >= min(length, tokens)
@@ -150,7 +158,7 @@ def test_validation_reads_at_most_what_was_asked_and_at_least_half_of_it(length:
 
 def test_validation_of_running_text_carries_each_stretch_to_its_end() -> None:
     ids = np.random.default_rng(0).integers(0, 9, 40_000)
-    batches = validation_batches(ids, 40_000, rows=ROWS, boundary=BOUNDARY, lines=False)
+    batches = validation_batches(ids, 40_000, boundary=BOUNDARY, lines=False)
     inputs = np.concatenate([batch.inputs for batch in batches])
     targets = np.concatenate([batch.targets for batch in batches])
     assert [batch.fresh.all() for batch in batches] == [True, *itertools.repeat(False, len(batches) - 1)]
@@ -161,7 +169,39 @@ def test_validation_of_running_text_carries_each_stretch_to_its_end() -> None:
 
 def test_validation_of_lines_reads_whole_lines() -> None:
     lines = [[k % 9] * (1 + k % 5) for k in range(100)]
-    batches = validation_batches(as_lines(lines), 10_000, rows=ROWS, boundary=BOUNDARY, lines=True)
+    batches = validation_batches(as_lines(lines), 10_000, boundary=BOUNDARY, lines=True)
     assert sum(batch.tokens for batch in batches) == sum(len(line) + 1 for line in lines)
-    fewer = validation_batches(as_lines(lines), 100, rows=ROWS, boundary=BOUNDARY, lines=True)
+    fewer = validation_batches(as_lines(lines), 100, boundary=BOUNDARY, lines=True)
     assert 0 < sum(batch.tokens for batch in fewer) < 250
+
+
+@given(st.integers(12, 60), st.integers(1, 9), st.integers(1, 10))
+def test_a_pass_reads_each_window_once_and_predicts_what_follows_it(length: int, B: int, W: int) -> None:
+    ids = np.arange(length)
+    source = Windows(ids, B, W, seed=2)
+    read: list[int] = []
+    while len(read) < length - W:
+        batch = source.next()
+        assert batch.fresh.all()
+        assert (np.diff(batch.inputs, axis=0) == 1).all()
+        assert (batch.targets[:-1] == NOT_A_TARGET).all()
+        assert (batch.targets[-1] == batch.inputs[-1] + 1).all()
+        assert batch.weight == batch.tokens == len(batch.fresh) <= B
+        read += batch.inputs[0].tolist()
+    assert sorted(read) == list(range(length - W))
+
+
+@given(st.integers(0, 40))
+def test_windows_go_on_from_a_position(steps: int) -> None:
+    sources = [Windows(np.arange(60), 4, 5, seed=5) for _ in range(2)]
+    for _ in range(steps):
+        sources[0].next()
+    sources[1].position = sources[0].position
+    assert all(equal(sources[0].next(), sources[1].next()) for _ in range(20))
+
+
+@given(st.integers(6, 500), st.integers(1, 600))
+def test_validation_windows_are_as_many_as_asked_and_all_different(length: int, tokens: int) -> None:
+    batches = validation_windows(np.arange(length), tokens, 5)
+    starts = [start for batch in batches for start in batch.inputs[0].tolist()]
+    assert len(starts) == len(set(starts)) == min(tokens, length - 5)

@@ -20,7 +20,7 @@ IDS = np.random.default_rng(0).integers(0, 9, 500)
 
 
 def lanes() -> Lanes:
-    return Lanes(IDS, 3, 7, rows=ROWS, boundary=BOUNDARY, newline=0, reset_probability=0.3, seed=1)
+    return Lanes(IDS, 3, 7, boundary=BOUNDARY, newline=0, reset_probability=0.3, seed=1)
 
 
 def bits_of(learner: Learner) -> dict[str, bytes]:
@@ -59,7 +59,7 @@ def test_a_learner_loaded_from_its_tensors_goes_on_bit_for_bit(precision: Any) -
 
 def test_learning_lowers_the_cost_of_a_text_that_repeats() -> None:
     ids = np.tile(np.arange(9), 60)
-    source = Lanes(ids, 3, 9, rows=ROWS, boundary=BOUNDARY, newline=0, reset_probability=0.0, seed=0)
+    source = Lanes(ids, 3, 9, boundary=BOUNDARY, newline=0, reset_probability=0.0, seed=0)
     learner = Learner(CONFIG, dataclasses.replace(RECIPE, dropout=0.0))
     costs = [float(learner.learn(source.next(), 0.01)) for _ in range(60)]
     assert costs[-1] < 0.3 * costs[0]
@@ -105,11 +105,11 @@ def gradients(batch: Batch) -> tuple[float, dict[str, np.ndarray]]:
 def test_a_line_costs_and_teaches_the_same_whatever_stands_beside_it() -> None:
     lines = [[1, 2, 3], [4, 5, 6, 7, 8, 1, 2], [3]]
     ids = np.array([token for line in lines for token in [*line, BOUNDARY]])
-    together = Lines(ids, 3, 20, rows=ROWS, boundary=BOUNDARY, seed=0).next()
+    together = Lines(ids, 3, 20, boundary=BOUNDARY, seed=0).next()
     cost, teaching = gradients(together)
     costs, sums = 0.0, {name: np.zeros_like(gradient) for name, gradient in teaching.items()}
     for line in lines:
-        alone = Lines(np.array([*line, BOUNDARY]), 1, 20, rows=ROWS, boundary=BOUNDARY, seed=0).next()
+        alone = Lines(np.array([*line, BOUNDARY]), 1, 20, boundary=BOUNDARY, seed=0).next()
         one, taught = gradients(dataclasses.replace(alone, weight=together.weight))
         costs += one
         for name, gradient in taught.items():
@@ -122,7 +122,7 @@ def test_a_line_costs_and_teaches_the_same_whatever_stands_beside_it() -> None:
 def test_the_cost_of_a_line_ignores_what_the_batch_is_padded_with() -> None:
     lines = [[1, 2, 3], [4, 5, 6, 7, 8, 1, 2]]
     ids = np.array([token for line in lines for token in [*line, BOUNDARY]])
-    batch = Lines(ids, 2, 20, rows=ROWS, boundary=BOUNDARY, seed=0).next()
+    batch = Lines(ids, 2, 20, boundary=BOUNDARY, seed=0).next()
     other = batch.inputs.copy()
     other[batch.targets == -100] = 5
     assert gradients(batch)[0] == pytest.approx(gradients(dataclasses.replace(batch, inputs=other))[0], rel=1e-6)

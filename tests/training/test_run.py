@@ -127,13 +127,58 @@ def test_a_live_run_cannot_be_resumed_or_overwritten(begin_run: BeginRun, text_f
     assert (path / "model").is_dir()
 
 
-def test_leftovers_without_a_record_are_taken_over(begin_run: BeginRun, tmp_path: Path) -> None:
-    left = tmp_path / "run" / "corpus"
-    left.mkdir(parents=True)
-    (left / "training.bin").write_bytes(b"left")
-    (tmp_path / "run" / "notes.txt").write_text("mine")
+def test_what_a_killed_begin_left_is_taken_over(begin_run: BeginRun) -> None:
+    run = begin_run()
+    finish(run)
+    (run.folder.path / "run.json").unlink()
     finish(begin_run())
-    assert (tmp_path / "run" / "notes.txt").read_text() == "mine"
+    assert LanguageModel.load(run.folder.path).generate(max_tokens=3, seed=1).tokens == 3
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_with_anything_else_in_it_is_refused_and_untouched(
+    text_file: Path, tmp_path: Path, overwrite: bool
+) -> None:
+    mine = [tmp_path / "work" / "corpus" / "mine.txt", tmp_path / "work" / "model" / "precious.txt"]
+    for path in mine:
+        path.parent.mkdir(parents=True)
+        path.write_text("mine")
+    with pytest.raises(RunError, match="holds other files"):
+        begin([text_file], tmp_path / "work", TextSettings(), TrainingSettings(steps=1), overwrite=overwrite)
+    with pytest.raises(RunError, match=r"lies in|holds other files"):
+        begin([text_file], tmp_path, TextSettings(), TrainingSettings(steps=1), overwrite=overwrite)
+    assert [path.read_text() for path in mine] == ["mine", "mine"]
+
+
+@pytest.mark.parametrize("wrong", ["no text", "too large a network"])
+def test_an_overwrite_that_cannot_be_leaves_the_run_as_it_was(
+    begin_run: BeginRun, text_file: Path, tmp_path: Path, wrong: str
+) -> None:
+    run = begin_run()
+    finish(run)
+    files = {path: path.read_bytes() for path in run.folder.path.rglob("*") if path.is_file()}
+    source = text_file if wrong != "no text" else tmp_path / "nothing.txt"
+    large = TrainingSettings(steps=1, hidden_size=16384, num_layers=16)
+    with pytest.raises(InputError):
+        begin([source], run.folder.path, TextSettings(), large, overwrite=True)
+    assert {path: path.read_bytes() for path in run.folder.path.rglob("*") if path.is_file()} == files
+
+
+def test_an_overwritten_run_is_gone_when_the_new_one_begins(begin_run: BeginRun, text_file: Path) -> None:
+    run = begin_run()
+    finish(run)
+    new = begin([text_file], run.folder.path, TextSettings(), TrainingSettings(steps=1, hidden_size=8), overwrite=True)
+    new.folder.unlock()
+    assert sorted(path.name for path in run.folder.path.iterdir()) == ["corpus", "lock", "run.json"]
+
+
+def test_a_text_inside_the_run_that_it_would_replace_is_refused(begin_run: BeginRun) -> None:
+    run = begin_run()
+    finish(run)
+    source = run.folder.model / "README.md"
+    with pytest.raises(RunError, match="lies in"):
+        begin([source], run.folder.path, TextSettings(), TrainingSettings(steps=1), overwrite=True)
+    assert source.exists()
 
 
 @pytest.mark.parametrize(
@@ -152,7 +197,7 @@ def test_what_cannot_be_leaves_no_folder(
     source = tmp_path / "book.txt"
     source.write_text(text)
     with pytest.raises(error):
-        begin([source], tmp_path / "deep" / "run", TextSettings(), TrainingSettings(steps=1, **numbers))
+        begin([source], tmp_path / "deep" / "run", TextSettings(), TrainingSettings(steps=1, **numbers))  # type: ignore[arg-type]
     assert [path.name for path in tmp_path.iterdir()] == ["book.txt"]
 
 
@@ -180,6 +225,49 @@ def test_a_damaged_newest_checkpoint_is_passed_over(begin_run: BeginRun) -> None
     assert (again.folder.model / "model.safetensors").read_bytes() == (
         whole.folder.model / "model.safetensors"
     ).read_bytes()
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_is_not_begun_anew(begin_run: BeginRun) -> None:
+    run = begin_run()
+    finish(run)
+    for path in (run.folder.path / "checkpoints").iterdir():
+        path.write_bytes(b"damaged")
+    with pytest.raises(RunError, match="all checkpoints"):
+        resume(run.folder.path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("run.json", b"{}"),
+        ("run.json", b'{"format": 1}'),
+        ("run.json", b"\xff"),
+        ("corpus/corpus.json", b"[]"),
+        ("corpus/tokenizer.json", b"\xff\xfe"),
+        ("corpus/training.bin", b"short"),
+    ],
+)
+def test_a_damaged_run_is_refused_in_one_line(begin_run: BeginRun, name: str, content: bytes) -> None:
+    run = begin_run()
+    finish(run)
+    (run.folder.path / name).write_bytes(content)
+    with pytest.raises(RunError):
+        resume(run.folder.path)
+
+
+def test_a_text_that_changed_since_the_run_began_is_noticed(begin_run: BeginRun) -> None:
+    run = begin_run()
+    finish(run)
+    path = run.folder.corpus / "training.bin"
+    path.write_bytes(path.read_bytes()[::-1])
+    with pytest.raises(RunError, match="not the one"):
+        resume(run.folder.path)
+
+
+@pytest.mark.parametrize("value", [{"steps": 5.5}, {"batch_size": 2.5}, {"steps": "5"}, {"seed": True}])
+def test_a_number_of_the_wrong_kind_is_refused(value: dict[str, object]) -> None:
+    with pytest.raises(OptionError, match=next(iter(value)).replace("_", "-")):
+        TrainingSettings(**value)  # type: ignore[arg-type]
 
 
 def test_old_checkpoints_do_not_pile_up(begin_run: BeginRun) -> None:

@@ -10,9 +10,11 @@ import click
 from afterword.cli.train import own_name, train_and_show
 from afterword.language_model import load
 from afterword.text.corpus import TextSettings
+from afterword.training.checkpoint import RunFolder
 from afterword.training.recipe import TrainingSettings
 from afterword.training.run import begin
 
+TEXT_NAME = "python-help.txt"
 TEMPERATURES = (0.2, 0.6, 1.0)
 
 
@@ -28,9 +30,9 @@ def demo(context: click.Context, out: str, minutes: float) -> None:
         f"for about {minutes:g} min on this machine. The last tenth of the text is held out, to see what was learned.\n"
     )
     with tempfile.TemporaryDirectory() as place:
-        text = Path(place) / "python-help.txt"
+        text = Path(place) / TEXT_NAME
         text.write_text(topics(), encoding="utf-8")
-        run = begin([str(text)], Path(out), TextSettings(), settings, overwrite=True)
+        run = begin([str(text)], Path(out), TextSettings(), settings, overwrite=_is_demo(Path(out)))
     status = train_and_show(run)
     if status:
         context.exit(status)
@@ -47,6 +49,13 @@ def demo(context: click.Context, out: str, minutes: float) -> None:
 {name} score {out} SOME_FILE.txt
 {name} info {out}
 {name} train YOUR_OWN.txt --minutes 5""")
+
+
+def _is_demo(out: Path) -> bool:
+    """Whether `out` holds an earlier demo, which may go; no other run may."""
+    folder = RunFolder(out)
+    sources = folder.read_record().get("text", {}).get("sources", []) if folder.is_run else []
+    return [Path(source).name for source in sources] == [TEXT_NAME]
 
 
 def topics() -> str:

@@ -54,6 +54,7 @@ def generate(
         _check_place(out)
     loaded = load(model)
     first = random_seed() if samples.seed is None else samples.seed
+    loaded.stream_by(sampling, prompt, first)  # a prompt or setting that cannot be is refused before anything is said
     with _opened(out) as write:
         if samples.seed is None:
             print(f"seed {first}", file=sys.stderr, flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 
 LINE_EVERY = 10.0  # seconds between plain lines
 SAMPLE_EVERY = 15.0  # seconds between lines that the model writes
+
+
+def say(line: str) -> None:
+    """Print `line` on standard error. Training goes on where nobody listens any more, as behind `| head`."""
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
 
 
 def show(run: Run, should_stop: Callable[[], bool]) -> None:
@@ -37,7 +44,7 @@ def _show_bar(run: Run, should_stop: Callable[[], bool]) -> None:
         task = bar.add_task("starting", total=1.0)
         for progress in run.train(should_stop):
             share = progress.step / progress.steps
-            bar.update(task, completed=share, description=f"{_figures(progress)}, {_time(progress.seconds_left)} left")
+            bar.update(task, completed=share, description=f"{_time(progress.seconds_left)} left, {_figures(progress)}")
             written = samples.next(progress)
             if written:
                 console.print(Text(written, style="dim"))
@@ -50,10 +57,10 @@ def _show_lines(run: Run, should_stop: Callable[[], bool]) -> None:
         if time.monotonic() - told >= LINE_EVERY or progress.step == progress.steps:
             told = time.monotonic()
             where = f"step {progress.step:,} of {progress.steps:,}"
-            print(f"{where}: {_figures(progress)}, {_time(progress.seconds_left)} left", file=sys.stderr, flush=True)
+            say(f"{where}, {_time(progress.seconds_left)} left: {_figures(progress)}")
             written = samples.next(progress)
             if written:
-                print(written, file=sys.stderr, flush=True)
+                say(written)
 
 
 def _figures(progress: Progress) -> str:

@@ -55,7 +55,7 @@ def _score_file(model: LanguageModel, file: str, encoding: str) -> Score:
     _tell(notes)
     scores = model.score_lines(line for line in lines if line)  # empty lines are no documents, as in training
     nats = [np.empty(0), *(line.token_nats for line in scores)]
-    return Score(np.concatenate(nats), sum(line.characters for line in scores))
+    return Score(np.concatenate(nats), sum(line.characters for line in scores), sum(line.bytes for line in scores))
 
 
 def _score_lines(model: LanguageModel, file: str, encoding: str) -> list[LineScore]:

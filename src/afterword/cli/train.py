@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import signal
 import sys
@@ -12,7 +13,7 @@ from types import FrameType
 import click
 
 from afterword.cli.options import settings_options
-from afterword.cli.progress import show
+from afterword.cli.progress import say, show
 from afterword.errors import OptionError
 from afterword.language_model import complete_card
 from afterword.text.corpus import TextSettings
@@ -56,18 +57,19 @@ def train(
 def train_and_show(run: Run) -> int:
     """Train `run` to its end with its progress on standard error; returns the exit status (130 after Ctrl-C)."""
     for note in run.notes:
-        _say(f"note: {note}")
-    _say(summary(run))
+        say(f"note: {note}")
+    say(summary(run))
     with _Stop() as stop:
         show(run, lambda: stop.signal is not None)
     folder = run.folder.path
     if stop.signal is not None:
-        _say(f"stopped and saved; go on with: {own_name()} train --resume {folder}")
+        say(f"stopped and saved; go on with: {own_name()} train --resume {shlex.quote(str(folder))}")
         return 128 + stop.signal
     model = complete_card(folder)
-    validation = model.about["validation"]["bits_per_character"]
-    _say(f"done: {validation:.3f} bits a character on held-out text; the model is in {folder}")
-    _say(f"next: {own_name()} generate {folder}")
+    validation = model.about["validation"]
+    figure = f"{validation['bits_per_character']:.3f} bits a character on held-out text; " if validation else ""
+    say(f"done: {figure}the model is in {folder}")
+    say(f"next: {own_name()} generate {shlex.quote(str(folder))}")
     return 0
 
 
@@ -75,20 +77,23 @@ def summary(run: Run) -> str:
     """What will be done, in two lines."""
     encoded, recipe, tokenizer = run.encoded, run.recipe, run.tokenizer
     config = recipe.config(tokenizer.rows, tokenizer.shared_row_tokens)
-    kinds = f"{len(tokenizer.characters)} different" if tokenizer.kind == "char" else "as bytes"
-    documents = " in lines" if encoded.lines else ""
+    kinds = "as bytes" if tokenizer.kind == "byte" else f"{len(tokenizer.characters)} different"
+    documents = f" in {encoded.documents:,} lines" if encoded.lines else ""
+    network = f"{config.num_layers} × {config.hidden_size} LSTM, {config.parameters:,} parameters"
     way = f"{recipe.minutes:g} min" if recipe.minutes is not None else f"{recipe.steps:,} steps"
     return (
         f"text: {encoded.training_characters:,} characters to learn from{documents} ({kinds}), "
         f"{encoded.validation_characters:,} held out\n"
-        f"plan: {config.num_layers} × {config.hidden_size} LSTM, {config.parameters:,} parameters; {way}, "
+        f"plan: {recipe.recipe}: {network}; {way}, "
         f"{recipe.batch_size} × {recipe.seq_length} tokens a step, {recipe.precision}, {recipe.threads} threads"
     )
 
 
 def own_name() -> str:
     """What to type for this program: its path, where the shell does not find it by name."""
-    return "afterword" if shutil.which("afterword") or Path(sys.argv[0]).name != "afterword" else sys.argv[0]
+    if shutil.which("afterword"):
+        return "afterword"
+    return shlex.quote(sys.argv[0]) if Path(sys.argv[0]).name == "afterword" else "python -m afterword"
 
 
 def default_out(texts: Sequence[str]) -> str:
@@ -133,7 +138,3 @@ class _Stop:
 
     def __exit__(self, *error: object) -> None:
         self._restore()
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

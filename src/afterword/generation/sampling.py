@@ -19,6 +19,7 @@ import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,25 +32,49 @@ Logits = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Sampling:
-    """How to write. Raises OptionError for what cannot be."""
+    """How to write. Raises OptionError for what cannot be. None is the default of the model's recipe, see `settled`."""
 
-    max_tokens: int = setting(500, "write at most this many tokens", minimum=0)
-    temperature: float = setting(0.8, "lower is safer, higher is wilder; 0 takes the likeliest token", minimum=0)
+    max_tokens: int | None = setting(None, "write at most this many tokens (500; classic: 50)", minimum=0)
+    temperature: float | None = setting(
+        None, "lower is safer, higher is wilder; 0 takes the likeliest token (0.8; classic: 0)", minimum=0
+    )
     top_k: int = setting(0, "draw from the K likeliest tokens only; 0 is off", minimum=0, metavar="K")
     top_p: float = setting(1.0, "draw from the fewest tokens that reach this probability", above=0, maximum=1)
     min_p: float = setting(0.0, "drop tokens under this share of the likeliest one's probability", minimum=0, below=1)
     stop: tuple[str, ...] = setting((), "end before this text; may be given several times", metavar="TEXT")
 
     def __post_init__(self) -> None:
-        for name in ("max_tokens", "top_k"):
-            object.__setattr__(self, name, whole_number(name, getattr(self, name)))
-        for name in ("temperature", "top_p", "min_p"):
-            object.__setattr__(self, name, _number(name, getattr(self, name)))
+        for name, exact in (
+            ("max_tokens", whole_number),
+            ("top_k", whole_number),
+            ("temperature", _number),
+            ("top_p", _number),
+            ("min_p", _number),
+        ):
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else exact(name, value))
         stop = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
         object.__setattr__(self, "stop", stop)
         check(self)
         if not all(isinstance(text, str) and text for text in stop):
             raise OptionError("stop must be text of at least one character")
+        if any("\ud800" <= character <= "\udfff" for text in stop for character in text):
+            raise OptionError("stop holds a lone surrogate, which is no text: remove it")
+
+    def settled(self, classic: bool) -> Settled:
+        """The two numbers whose default depends on the recipe: the classic one writes 50 characters by argmax."""
+        max_tokens, temperature = (50, 0.0) if classic else (500, 0.8)
+        return Settled(
+            max_tokens if self.max_tokens is None else self.max_tokens,
+            temperature if self.temperature is None else self.temperature,
+        )
+
+
+class Settled(NamedTuple):
+    """How much to write, and how boldly."""
+
+    max_tokens: int
+    temperature: float
 
 
 def whole_number(name: str, value: object) -> int:
@@ -101,14 +126,17 @@ class Sampler:
     Raises ModelError where nothing is left to draw.
     """
 
-    def __init__(self, sampling: Sampling, rows: int, unseen: Sequence[int], seed: int) -> None:
+    def __init__(
+        self, sampling: Sampling, rows: int, unseen: Sequence[int], seed: int, *, classic: bool = False
+    ) -> None:
         self._mask: Logits = np.zeros(rows)
         self._mask[list(unseen)] = -np.inf
         if not np.isfinite(self._mask).any():
             raise ModelError("this model saw no token in training that it could write")
-        self._greedy = sampling.temperature == 0
+        temperature = sampling.settled(classic).temperature
+        self._greedy = temperature == 0
         # No float32 logit overflows when it is divided by 1e-200, and no two come close: smaller changes nothing.
-        self._temperature = max(sampling.temperature, 1e-200)
+        self._temperature = max(temperature, 1e-200)
         self._filters: list[Callable[[Logits], Logits]] = []
         if sampling.top_k > 0:
             self._filters.append(partial(keep_top_k, k=sampling.top_k))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,15 +47,21 @@ class Stream(Iterator[Piece]):
         prompt: str,
         sampling: Sampling,
         seed: int,
+        text: NDArray[np.integer[Any]] | None = None,
     ) -> None:
+        """`text` is the training text of a network that reads windows: a random one of its windows is read first."""
         self.finish_reason: str | None = None
         self.seed = checked_seed(seed)
         masked = set(unseen)
         if tokenizer.rows < tokenizer.size:
             masked.add(tokenizer.rows - 1)  # one row for all byte tokens says nothing of which byte
-        sampler = Sampler(sampling, tokenizer.rows, sorted(masked), self.seed)
-        start = [] if tokenizer.end is None else [tokenizer.end]  # what every fresh start reads first
-        ids = np.concatenate([np.array(start, np.int32), tokenizer.encode(prompt)])
+        window = network.config.window
+        sampler = Sampler(sampling, tokenizer.rows, sorted(masked), self.seed, classic=window > 0)
+        opening = [] if tokenizer.end is None else [tokenizer.end]  # what every fresh start reads first
+        if text is not None:
+            first = int(np.random.default_rng([self.seed, 1]).integers(len(text) - window + 1))
+            opening = text[first : first + window].tolist()
+        ids = np.concatenate([np.array(opening, np.int32), tokenizer.encode(prompt)])[-window:]
         self._pieces = self._write(network, tokenizer, ids, sampling, sampler)
 
     def __next__(self) -> Piece:
@@ -63,21 +70,22 @@ class Stream(Iterator[Piece]):
     def _write(
         self, network: Network, tokenizer: Tokenizer, ids: NDArray[np.int32], sampling: Sampling, sampler: Sampler
     ) -> Iterator[Piece]:
-        if sampling.max_tokens == 0:
+        max_tokens = sampling.settled(classic=network.config.window > 0).max_tokens
+        if max_tokens == 0:
             self.finish_reason = "length"
             return
         state = network.start()
         for at in range(0, len(ids), READ_AT_ONCE):
-            read, state = network.read(ids[None, at : at + READ_AT_ONCE], state)
-            logits = read[0, -1]
+            after, state = network.advance(ids[None, at : at + READ_AT_ONCE], state)
+            logits = after[0]
         decoder = tokenizer.decoder()
         stops = StopStrings([tokenizer.normalise(stop) for stop in sampling.stop]) if sampling.stop else None
-        for count in range(1, sampling.max_tokens + 1):
+        for count in range(1, max_tokens + 1):
             token, log_probability = sampler.draw(logits)
             text = decoder.push(token)
             if token == tokenizer.end:
                 self.finish_reason = "stop"
-            elif count == sampling.max_tokens:
+            elif count == max_tokens:
                 self.finish_reason = "length"
             if stops:
                 text, found = stops.push(text)

@@ -12,6 +12,8 @@ import numpy as np
 from afterword.errors import ModelError
 
 CELLS = ("lstm",)
+INPUTS = ("embedding", "number")
+LARGEST_WINDOW = 2**16
 
 # Far above anything that trains here, and small enough that no product of them overflows or asks for absurd memory.
 LARGEST = {
@@ -37,6 +39,10 @@ class Config:
     cell: str = "lstm"
     residual: bool = False
     """Whether a layer above the first gives x + lstm(x)."""
+    input: str = "embedding"
+    """What stands for a token: its row of the embedding, or the one number row ÷ R (the classic recipe)."""
+    window: int = 0
+    """How many tokens each prediction reads from an empty state (the classic recipe's 50); 0: the state is carried."""
 
     def __post_init__(self) -> None:
         for name, largest in LARGEST.items():
@@ -45,13 +51,20 @@ class Config:
                 raise ModelError(f"{name} must be a whole number from 1 to {largest}, not {str(value)[:40]}")
         if self.cell not in CELLS:
             raise ModelError(f"cell must be one of {', '.join(CELLS)}, not {str(self.cell)[:40]}")
+        if self.input not in INPUTS:
+            raise ModelError(f"input must be one of {', '.join(INPUTS)}, not {str(self.input)[:40]}")
+        if self.input == "number" and self.embedding_size != 1:
+            raise ModelError(f"embedding_size must be 1 where a number stands for a token, not {self.embedding_size}")
+        if type(self.window) is not int or not 0 <= self.window <= LARGEST_WINDOW:
+            raise ModelError(f"window must be a whole number from 0 to {LARGEST_WINDOW}, not {str(self.window)[:40]}")
         if type(self.residual) is not bool:
             raise ModelError(f"residual must be true or false, not {str(self.residual)[:40]}")
 
     @property
     def parameters(self) -> int:
-        """How many numbers the weights hold together."""
-        return sum(math.prod(shape) for shape in weight_shapes(self).values())
+        """How many numbers the weights hold that are learned. The classic recipe leaves the second biases at zero."""
+        fixed = "lstm.bias_hh" if self.input == "number" else "-"
+        return sum(math.prod(shape) for name, shape in weight_shapes(self).items() if not name.startswith(fixed))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Config:
@@ -66,7 +79,7 @@ class Config:
 def weight_shapes(config: Config) -> dict[str, tuple[int, ...]]:
     """The name and shape of every weight, named as in torch; 4H is the four gates, as `cell.GATES`."""
     rows, embedding, hidden = config.vocabulary_size, config.embedding_size, config.hidden_size
-    shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (rows, embedding)}
+    shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (rows, embedding)} if config.input == "embedding" else {}
     for layer in range(config.num_layers):
         shapes[f"lstm.weight_ih_l{layer}"] = (4 * hidden, hidden if layer else embedding)
         shapes[f"lstm.weight_hh_l{layer}"] = (4 * hidden, hidden)

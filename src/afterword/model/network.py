@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from afterword.model.cell import GATES, Array, Layer, layer_weights
@@ -25,6 +26,7 @@ from afterword.model.config import Config
 Ids = NDArray[np.integer[Any]]
 
 LARGEST_TABLE = 64 * 2**20  # bytes
+WINDOWS_AT_ONCE = 128
 
 # gate = HALF · tanh(HALF · sum) + REST, [4, 1, 1]: a sigmoid for three of the gates, a plain tanh for the candidate
 HALF = np.array([1.0 if gate == "candidate" else 0.5 for gate in GATES], np.float32)[:, None, None]
@@ -36,6 +38,7 @@ class State(NamedTuple):
 
     hidden: Array  # [L, B, H]
     cell: Array  # [L, B, H]
+    recent: Ids  # [B, ≤ W], the last tokens, where each prediction reads a window of its own; else [B, 0]
 
 
 class Network:
@@ -47,7 +50,9 @@ class Network:
     def __init__(self, config: Config, weights: Mapping[str, Array]) -> None:
         self.config = config
         self._layers = [_Arranged(layer_weights(weights, k)) for k in range(config.num_layers)]
-        self._embedding = weights["embedding.weight"]
+        R = config.vocabulary_size
+        numbers = (np.arange(R)[:, None] / R).astype(np.float32)
+        self._embedding = weights["embedding.weight"] if config.input == "embedding" else numbers
         self._output_weight = weights["output.weight"].T  # [H, R]
         self._output_bias = weights["output.bias"]
         fits = 4 * config.vocabulary_size * config.hidden_size * self._embedding.itemsize <= LARGEST_TABLE
@@ -56,19 +61,53 @@ class Network:
     def start(self, lanes: int = 1) -> State:
         """The empty state of a fresh start, for B lanes."""
         shape = (self.config.num_layers, lanes, self.config.hidden_size)
-        return State(np.zeros(shape, np.float32), np.zeros(shape, np.float32))
+        return State(np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.empty((lanes, 0), np.int64))
 
     def step(self, ids: Ids, state: State) -> tuple[Array, State]:
         """Read one token a lane: ids [B] → logits [B, R] of what comes next, and the state after it."""
-        logits, state = self.read(ids[:, None], state)
-        return logits[:, 0], state
+        return self.advance(ids[:, None], state)
+
+    def advance(self, ids: Ids, state: State) -> tuple[Array, State]:
+        """Read T tokens a lane: ids [B, T] → logits [B, R] of what comes next, and the state after them."""
+        if self.config.window:
+            recent = np.concatenate([state.recent, ids], axis=1)[:, -self.config.window :]
+            outputs, _ = self._run(recent, self.start(len(ids)))
+            return self._logits(outputs[-1]), state._replace(recent=recent)
+        outputs, state = self._run(ids, state)
+        return self._logits(outputs[-1]), state
 
     def read(self, ids: Ids, state: State) -> tuple[Array, State]:
         """Read T tokens a lane: ids [B, T] → logits [B, T, R], one row after each token, and the state at the end.
 
         Takes memory for about B·T·(6H + R) numbers: cut long texts and carry the state.
         """
-        lanes, steps = ids.shape
+        if self.config.window:
+            return self._read_windows(ids, state)
+        outputs, state = self._run(ids, state)
+        return self._logits(outputs).swapaxes(0, 1), state
+
+    def _read_windows(self, ids: Ids, state: State) -> tuple[Array, State]:
+        """`read`, where each prediction comes from the last W tokens alone, read from an empty state.
+
+        All windows that are not full yet begin where the text does, so one reading serves them.
+        """
+        (B, T), W = ids.shape, self.config.window
+        before = state.recent.shape[1]
+        tokens = np.concatenate([state.recent, ids], axis=1)
+        short = min(T, max(0, W - before))
+        logits = np.empty((B, T, self.config.vocabulary_size), np.float32)
+        if short:
+            outputs, _ = self._run(tokens[:, : before + short], self.start(B))
+            logits[:, :short] = self._logits(outputs[before:]).swapaxes(0, 1)
+        if short < T:
+            full = sliding_window_view(tokens, W, axis=1)[:, before + short + 1 - W :].reshape(-1, W)
+            parts = [full[at : at + WINDOWS_AT_ONCE] for at in range(0, len(full), WINDOWS_AT_ONCE)]
+            last = [self._run(part, self.start(len(part)))[0][-1] for part in parts]
+            logits[:, short:] = self._logits(np.concatenate(last)).reshape(B, T - short, -1)
+        return logits, state._replace(recent=tokens[:, -W:])
+
+    def _run(self, ids: Ids, state: State) -> tuple[Array, State]:
+        """Read ids [B, T]: the last layer's outputs [T, B, H], and the state at the end."""
         rows = self.rows(ids.T)
         if self._table is not None:
             projected = self._table.take(rows, axis=1)
@@ -83,10 +122,13 @@ class Network:
             hiddens.append(hidden)
             cells.append(cell)
             x = x + outputs if k > 0 and self.config.residual else outputs
-        logits = x.reshape(steps * lanes, self.config.hidden_size) @ self._output_weight
+        return x, State(np.array(hiddens), np.array(cells), state.recent)
+
+    def _logits(self, outputs: Array) -> Array:
+        """[..., H] → [..., R]."""
+        logits = outputs.reshape(-1, outputs.shape[-1]) @ self._output_weight
         logits += self._output_bias
-        by_lane = logits.reshape(steps, lanes, self.config.vocabulary_size).swapaxes(0, 1)
-        return by_lane, State(np.array(hiddens), np.array(cells))
+        return logits.reshape(*outputs.shape[:-1], logits.shape[-1])
 
     def rows(self, ids: Ids) -> Ids:
         """The rows of the network that the tokenizer's `ids` stand in; the same shape."""

@@ -16,8 +16,12 @@ import dataclasses
 import json
 import os
 import shutil
+import zlib
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from afterword.errors import ModelError, StorageError
 from afterword.model.cell import Array
@@ -27,6 +31,7 @@ from afterword.storage import sync_folder, write_bytes, write_json
 from afterword.text.tokenizer import Tokenizer
 
 FORMAT = 1
+TEXT = "text.rows"
 CONFIG, WEIGHTS, TOKENIZER, CARD = FILES = ("config.json", "model.safetensors", "tokenizer.json", "README.md")
 
 
@@ -41,6 +46,8 @@ class SavedModel:
     """The network's rows that training never saw, masked in writing."""
     about: dict[str, Any]
     """Where it comes from: recipe, lines, corpus, training, validation, versions. JSON values only."""
+    text: NDArray[np.integer[Any]] | None = None
+    """The training text as rows [N], where writing starts from a window of it (the classic recipe)."""
 
 
 def save_model(folder: Path, model: SavedModel, card: str) -> None:
@@ -53,12 +60,15 @@ def save_model(folder: Path, model: SavedModel, card: str) -> None:
     if folder.exists() and not folder.is_dir():
         raise ModelError(f"cannot save a model at {folder}: it is a file; name a folder")
     new, old = folder.with_name(f".{folder.name}.new"), _old(folder)
+    tokenizer = model.tokenizer.to_json().encode()
     config = {"format": FORMAT, **dataclasses.asdict(model.config), "unseen": model.unseen, "about": model.about}
+    config["checksums"] = _checksums(config, tokenizer)
     try:
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
-        write_tensors(new / WEIGHTS, model.weights)
-        write_bytes(new / TOKENIZER, model.tokenizer.to_json().encode())
+        text = {} if model.text is None else {TEXT: model.text}
+        write_tensors(new / WEIGHTS, {**model.weights, **text})
+        write_bytes(new / TOKENIZER, tokenizer)
         write_bytes(new / CARD, card.encode())
         write_json(new / CONFIG, config)
         if folder.exists():
@@ -101,14 +111,22 @@ def _read(place: Path, folder: Path) -> SavedModel:
             f"{place / CONFIG} has the format {found}, and this Afterword reads {FORMAT}; upgrade Afterword"
         )
     weights, _ = read_tensors(place / WEIGHTS)
+    text = weights.pop(TEXT, None)
     tokenizer = _read_tokenizer(place / TOKENIZER)
+    if values.pop("checksums", None) != _checksums(values, _read_text(place / TOKENIZER).encode()):
+        raise ModelError(f"{place / CONFIG} or {TOKENIZER} has been changed or damaged; take a fresh copy of the model")
     try:
         config = Config.from_dict(values)
-        model = SavedModel(config, weights, tokenizer, values.get("unseen", []), values.get("about", {}))
+        model = SavedModel(config, weights, tokenizer, values.get("unseen", []), values.get("about", {}), text)
         _check(model)
     except ModelError as error:
         raise ModelError(f"the model at {folder} is damaged: {error}; take a fresh copy") from None
     return model
+
+
+def _checksums(config: dict[str, Any], tokenizer: bytes) -> dict[str, int]:
+    """CRC-32 of the two files that carry none in themselves: of config.json as sorted JSON, without this part."""
+    return {CONFIG: zlib.crc32(json.dumps(config, sort_keys=True).encode()), TOKENIZER: zlib.crc32(tokenizer)}
 
 
 def _check(model: SavedModel) -> None:
@@ -124,6 +142,17 @@ def _check(model: SavedModel) -> None:
         raise ModelError(f"unseen must be a list of rows from 0 to {rows - 1}")
     if not isinstance(model.about, dict):
         raise ModelError("about must be an object")
+    if (model.text is None) != (model.config.window == 0):
+        raise ModelError(f"{TEXT} belongs to a model that reads windows, and to no other")
+    if model.text is not None and not _is_text(model.text, model.config):
+        raise ModelError(f"{TEXT} must be {model.config.window} or more rows from 0 to {rows - 1}")
+
+
+def _is_text(text: NDArray[Any], config: Config) -> bool:
+    """Whether `text` [N] is a training text of at least one window."""
+    if text.ndim != 1 or text.dtype.kind not in "iu" or len(text) < config.window:
+        return False
+    return bool(int(text.min()) >= 0 and int(text.max()) < config.vocabulary_size)
 
 
 def _read_text(path: Path) -> str:

@@ -1,7 +1,8 @@
 """What a text costs a model: the sum of -log P(token | all before it), and the figures made of it.
 
 A text is read from a fresh start: empty state, the boundary token fed first, so that its first token is predicted too
-and its cost is complete. The state is carried to its end.
+and its cost is complete. The state is carried to its end. Where a vocabulary has no boundary token (the classic
+recipe's), nothing predicts the first token, and it costs log R: every token is as likely.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.errors import ModelError
 from afterword.model.network import Network
 from afterword.text.tokenizer import Tokenizer
 
@@ -31,6 +31,8 @@ class Score:
     token_nats: NDArray[np.float64]
     """-log P of each token, [N]."""
     characters: int
+    bytes: int
+    """Of the text in UTF-8."""
 
     @property
     def tokens(self) -> int:
@@ -53,6 +55,10 @@ class Score:
         return self.bits / max(self.characters, 1)
 
     @property
+    def bits_per_byte(self) -> float:
+        return self.bits / max(self.bytes, 1)
+
+    @property
     def perplexity(self) -> float:
         """exp(nats a token)."""
         return float(np.exp(self.nats / max(self.tokens, 1)))
@@ -60,7 +66,10 @@ class Score:
 
 @dataclass(frozen=True)
 class LineScore(Score):
-    """The cost of a line, its end included, which counts as one character."""
+    """The cost of a line, its end included, which counts as one character and one byte.
+
+    Where the vocabulary has no boundary token, a line's end costs and counts nothing.
+    """
 
     line: int
     """Its number among the lines, from 1."""
@@ -68,25 +77,28 @@ class LineScore(Score):
 
 
 def score(network: Network, tokenizer: Tokenizer, text: str) -> Score:
-    """What `text` costs. Raises TextError for a lone surrogate."""
+    """What `text` costs. Raises TextError for a lone surrogate, or a character that the tokenizer refuses."""
     ids = tokenizer.encode(text)
-    return Score(_token_nats(network, _boundary(tokenizer), ids[None])[0], len(text))
+    return Score(_token_nats(network, tokenizer.end, ids[None])[0], len(text), len(text.encode()))
 
 
 def score_lines(network: Network, tokenizer: Tokenizer, lines: Iterable[str]) -> list[LineScore]:
-    """What each of `lines` costs, read from a fresh start, in their order. Raises TextError for a lone surrogate."""
+    """What each of `lines` costs, read from a fresh start, in their order. Raises TextError as `score` does."""
     texts = list(lines)
-    end = _boundary(tokenizer)
-    ids = [np.append(tokenizer.encode(text), np.int32(end)) for text in texts]
+    end = [] if tokenizer.end is None else [tokenizer.end]
+    ids = [np.append(tokenizer.encode(text), np.array(end, np.int32)) for text in texts]
     nats: list[NDArray[np.float64]] = [np.empty(0)] * len(texts)
     for batch in _by_length([len(line) for line in ids]):
         padded = np.zeros((len(batch), len(ids[batch[-1]])), np.int32)
         for lane, index in enumerate(batch):
             padded[lane, : len(ids[index])] = ids[index]
-        costs = _token_nats(network, end, padded)
+        costs = _token_nats(network, tokenizer.end, padded)
         for lane, index in enumerate(batch):
             nats[index] = costs[lane, : len(ids[index])].copy()  # a copy, so that the padding is let go
-    return [LineScore(nats[k], len(text) + 1, k + 1, text) for k, text in enumerate(texts)]
+    ends = len(end)
+    return [
+        LineScore(nats[k], len(text) + ends, len(text.encode()) + ends, k + 1, text) for k, text in enumerate(texts)
+    ]
 
 
 def _by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
@@ -104,22 +116,19 @@ def _by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
         yield batch
 
 
-def _token_nats(network: Network, start_token: int, ids: Ids) -> NDArray[np.float64]:
+def _token_nats(network: Network, boundary: int | None, ids: Ids) -> NDArray[np.float64]:
     """-log P of every one of ids [B, T], each lane from a fresh start; read in pieces, so that memory stays bounded."""
     lanes, length = ids.shape
-    fed = np.concatenate([np.full((lanes, 1), start_token, ids.dtype), ids[:, :-1]], axis=1)[:, :length]
-    nats = np.empty(ids.shape)
+    nats = np.full(ids.shape, math.log(network.config.vocabulary_size))
+    if boundary is None:
+        fed, predicted, costs = ids[:, :-1], ids[:, 1:], nats[:, 1:]
+    else:
+        start = np.full((lanes, 1), boundary, ids.dtype)
+        fed, predicted, costs = np.concatenate([start, ids[:, :-1]], axis=1)[:, :length], ids, nats
     steps = max(1, NUMBERS // (lanes * (6 * network.config.hidden_size + 5 * network.config.vocabulary_size)))
     state = network.start(lanes)
-    for first in range(0, length, steps):
+    for first in range(0, fed.shape[1], steps):
         piece = slice(first, first + steps)
         logits, state = network.read(fed[:, piece], state)
-        nats[:, piece] = -network.token_log_probabilities(logits, ids[:, piece])
+        costs[:, piece] = -network.token_log_probabilities(logits, predicted[:, piece])
     return nats
-
-
-def _boundary(tokenizer: Tokenizer) -> int:
-    """The token that a fresh start is fed. Raises ModelError where the vocabulary has none."""
-    if tokenizer.end is None:
-        raise ModelError("this model's vocabulary has no boundary token to start reading from")
-    return tokenizer.end

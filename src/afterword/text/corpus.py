@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Literal, Self, cast
@@ -37,10 +38,11 @@ WIDE_HINT = "(UTF-16 without its mark wants --encoding utf-16-le)"
 PIECE = 1 << 20  # bytes read at a time
 HEAD = 1 << 16  # bytes that tell whether a file in a folder is a text
 MINIMUM = 64  # characters
+LARGEST_BPE = 65_536  # tokens
 MARKS = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32", codecs.BOM_UTF16_LE: "utf-16"}
 MARKS |= {codecs.BOM_UTF16_BE: "utf-16"}  # UTF-32 stands first: its little-endian mark begins with UTF-16's
 FACTS = {
-    "skipped": "skipped {} (hidden or no text)",
+    "skipped": "skipped {} (hidden, linked folder or no text)",
     "marked": "read {} as the UTF-16 or UTF-32 that its byte order mark says",
     "mark": "dropped the byte order mark of {}",
     "ends": "turned the CRLF and CR line ends of {} into LF",
@@ -60,19 +62,30 @@ class TextSettings:
     encoding: str = setting("utf-8", "the encoding of the text files", metavar="NAME")
     lowercase: bool = setting(False, "turn the text into lower case")
     lines: bool = setting(False, "every line is a document of its own")
-    validation: str = setting("0.1", "the share of the text, or a file, that is held out", metavar="SHARE|FILE")
-    vocabulary: str = setting("char", "what a token is", metavar="char|byte")
+    validation: str | None = setting(
+        None, "the share of the text, or a file, that is held out (0.1; none for classic)", metavar="SHARE|FILE"
+    )
+    vocabulary: str = setting("char", "what a token is", metavar="char|byte|bpe:N")
 
 
-def parse_vocabulary(vocabulary: str) -> str:
-    """The kind of tokenizer that `vocabulary` names. Raises OptionError."""
-    if vocabulary not in ("char", "byte"):
-        raise OptionError(f"vocabulary must be char or byte, not {vocabulary}")
-    return vocabulary
+def parse_vocabulary(vocabulary: str) -> tuple[str, int]:
+    """The kind of tokenizer that `vocabulary` names, and the N of bpe:N (else 0). Raises OptionError."""
+    kind, _, size = vocabulary.partition(":")
+    if kind == "bpe":
+        if not (size.isascii() and size.isdigit() and len(size) < 9 and 0 < int(size) <= LARGEST_BPE):
+            raise OptionError(
+                f"vocabulary bpe:N wants a number up to {LARGEST_BPE:,}, as in bpe:1000, not {vocabulary}"
+            )
+        return kind, int(size)
+    if vocabulary not in ("char", "byte", "classic"):
+        raise OptionError(f"vocabulary must be char, byte or bpe:N, not {vocabulary}")
+    return vocabulary, 0
 
 
-def parse_validation(validation: str) -> float | Path:
-    """The share of the text, above 0 and below 1, or the file that `validation` names. Raises OptionError."""
+def parse_validation(validation: str | None) -> float | Path:
+    """The share of the text, below 1, or the file that `validation` names; None is no share. Raises OptionError."""
+    if validation is None:
+        return 0.0
     try:
         share = float(validation)
     except ValueError:
@@ -104,7 +117,7 @@ class Corpus:
     _spooled: ExitStack = field(repr=False)
 
     def pieces(self) -> Iterator[tuple[Part, str]]:
-        """The text of both parts, in order. In lines mode a piece holds whole lines, each with its "\\n"."""
+        """The text of both parts, in order. In lines mode each line has its "\\n", and empty ones are left out."""
         return self._pieces()
 
     def close(self) -> None:
@@ -124,6 +137,7 @@ def read_corpus(sources: Sequence[Source], settings: TextSettings, seed: int = 0
     Of a running text the last max(1, round(share × characters)) characters are the validation part. In lines mode a
     line's seeded hash decides, so that equal lines stand on one side; where all fell on one side, the line of the
     lowest hash (or of the highest, where no line was left for training) goes to the other. Empty lines are no lines.
+    Without `settings.validation` all of the text is the training part.
     Raises OptionError for settings that cannot be, TextError for a text that cannot be read or learned from.
     """
     check_encoding(settings.encoding)
@@ -147,19 +161,25 @@ def read_corpus(sources: Sequence[Source], settings: TextSettings, seed: int = 0
             pieces = partial(_by_hash, texts, digest, min(int(validation * 2**64), 2**64 - 1))
             census = _Census(pieces)
             _check_length(named, census.training + census.validation)
-            if not (census.training and census.validation):
+            if validation and not (census.training and census.validation):
                 pieces = partial(_by_hash, texts, digest, _other_threshold(texts, digest, bool(census.training)))
                 census = _Census(pieces)
         else:
             census = _Census(partial(_by_position, texts, sys.maxsize))
             _check_length(named, census.training)
-            census.hold_out(max(1, round(validation * census.training)))
+            if validation:
+                census.hold_out(max(1, round(validation * census.training)))
             pieces = partial(_by_position, texts, census.training)
         characters = census.characters().replace("\n", "") if settings.lines else census.characters()
         if len(set(lower(characters) if settings.lowercase else characters)) < 2:
             raise TextError(f"{_together(named)} has one distinct character to train on: give a text with more")
         counts = census.training, census.validation
         return Corpus(named, _notes(facts), settings.lines, characters, *counts, pieces, spooled.pop_all())
+
+
+def check_sources(sources: Sequence[Source]) -> None:
+    """Raise TextError where one of `sources` cannot be read, or two are the same pipe: for who reads them singly."""
+    _kinds(sources)
 
 
 def read_text(sources: Sequence[Source], encoding: str = "utf-8") -> tuple[str, list[str]]:
@@ -232,7 +252,7 @@ def _by_position(texts: Texts, training: int) -> Iterator[tuple[Part, str]]:
 def _by_file(training: Texts, validation: Texts, lines: bool) -> Iterator[tuple[Part, str]]:
     parts: list[tuple[Part, Texts]] = [("training", training), ("validation", validation)]
     for part, texts in parts:
-        for text in map(_unsplit, _lines(texts())) if lines else texts():
+        for text in chain.from_iterable(map(_unsplit, _lines(texts()))) if lines else texts():
             yield part, text
 
 
@@ -244,8 +264,8 @@ def _by_hash(texts: Texts, digest: Callable[[str], bytes], threshold: int) -> It
         for line in block:
             parts["validation" if digest(line) < limit else "training"].append(line)
         for part, lines in parts.items():
-            if lines:
-                yield part, _unsplit(lines)
+            for text in _unsplit(lines):
+                yield part, text
 
 
 def _other_threshold(texts: Texts, digest: Callable[[str], bytes], training: bool) -> int:
@@ -280,8 +300,11 @@ def _lines(texts: Iterable[str]) -> Iterator[list[str]]:
         yield [last]
 
 
-def _unsplit(lines: list[str]) -> str:
-    return "\n".join(lines) + "\n"
+def _unsplit(lines: list[str]) -> Iterator[str]:
+    """`lines` with their newlines, in pieces that stay small where a line is long."""
+    joined = "\n".join([*lines, ""])
+    for start in range(0, len(joined), PIECE):
+        yield joined[start : start + PIECE]
 
 
 # Finding and opening
@@ -297,9 +320,7 @@ def _find(sources: Sequence[Source], encoding: str, spooled: ExitStack, facts: F
     """The documents of each source. What comes through a pipe is kept in a temporary file that `spooled` removes."""
     if not sources:
         raise TextError("no text was given: name a file, a folder, or - for standard input")
-    if sum(os.fspath(source) == "-" for source in sources) > 1:
-        raise TextError("standard input (-) can be read once only, and was named twice")
-    kinds = [_kind(source) for source in sources]  # all are looked at before the first pipe is waited for
+    kinds = _kinds(sources)  # all are looked at before the first pipe is waited for
     found = []
     for source, kind in zip(sources, kinds, strict=True):
         path, name = Path(source), _name(source)
@@ -334,12 +355,29 @@ def _kind(source: Source) -> str:
     raise TextError(f"cannot read {name}: it is no file, folder or pipe")
 
 
+def _kinds(sources: Sequence[Source]) -> list[str]:
+    """The `_kind` of each source. Raises TextError also where two are the same pipe, which holds its text once."""
+    kinds = [_kind(source) for source in sources]
+    seen: set[tuple[int, int]] = set()
+    for source in [source for source, kind in zip(sources, kinds, strict=True) if kind in ("input", "pipe")]:
+        try:
+            status = os.fstat(sys.stdin.buffer.fileno()) if os.fspath(source) == "-" else os.stat(source)
+            pipe = status.st_dev, status.st_ino
+        except (OSError, ValueError):  # a standard input that is no file of the system's
+            pipe = 0, 0
+        if pipe in seen:
+            raise TextError(f"{_name(source)} can be read once only, and was named twice")
+        seen.add(pipe)
+    return kinds
+
+
 def _find_in_folder(folder: Path, encoding: str, facts: Facts) -> list[_Document]:
     def refuse(error: OSError) -> None:
         raise TextError(f"cannot read {_name(error.filename)}: {_reason(error)}")
 
     paths: list[Path] = []
     for place, folders, files in os.walk(folder, onerror=refuse):
+        facts["skipped"] |= {_name(Path(place, name)) for name in folders if os.path.islink(Path(place, name))}
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths += [Path(place, name) for name in files]
     documents = []

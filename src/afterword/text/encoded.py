@@ -1,6 +1,7 @@
-"""A corpus as token ids on disk: encoded once, then memory-mapped.
+"""A corpus as tokens on disk: encoded once, then memory-mapped.
 
-training.bin, validation.bin    raw little-endian ids, uint8, uint16 or uint32 as the vocabulary needs
+training.bin, validation.bin    raw little-endian rows of the network, row = min(id, R - 1), R of the tokenizer; uint8
+                                where they fit, else uint16 or uint32
 corpus.json                     what they are; written last, so that its presence says that all is there
 """
 
@@ -11,40 +12,49 @@ import json
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import RunError, TextError
 from afterword.storage import replacing, write_json
-from afterword.text.corpus import Corpus, parse_vocabulary
-from afterword.text.tokenizer import Tokenizer
+from afterword.text.corpus import Corpus, Part, parse_vocabulary
+from afterword.text.tokenizer import Ids, Tokenizer
 
 T = TypeVar("T")
-Ids = NDArray[np.unsignedinteger[Any]]
+Rows = NDArray[np.unsignedinteger[Any]]
 
-PARTS = ("training", "validation")
+PARTS: tuple[Part, Part] = ("training", "validation")
 TYPES = ("uint8", "uint16", "uint32")
-BLOCK = 1 << 20  # tokens
 
 
 def learn_tokenizer(corpus: Corpus, vocabulary: str, lowercase: bool) -> Tokenizer:
     """The tokenizer that `vocabulary` names, knowing the characters of the training part. Raises OptionError."""
-    if parse_vocabulary(vocabulary) == "byte":
+    kind, size = parse_vocabulary(vocabulary)
+    if kind == "byte":
         return Tokenizer.byte(lowercase)
+    if kind == "classic":
+        return Tokenizer.classic(corpus.characters)
+    if kind == "bpe":
+        training = (text for part, text in corpus.pieces() if part == "training")
+        return Tokenizer.bpe(corpus.characters, training, size, lowercase)
     return Tokenizer.char(corpus.characters, lowercase)
 
 
 @dataclass(frozen=True)
 class EncodedCorpus:
-    """The ids of both parts. In lines mode each line's ids are followed by the boundary token."""
+    """The tokens of both parts, as rows of the network. In lines mode each line is followed by the boundary token."""
 
     folder: Path
-    training: Ids  # [N], memory-mapped
-    validation: Ids  # [M], memory-mapped
+    training: Rows  # [N], memory-mapped
+    validation: Rows  # [M], memory-mapped; M may be 0
     training_characters: int  # of the text as it was read, before lower-casing; a line's end counts as one
     validation_characters: int
+    training_bytes: int  # of the same text in UTF-8
+    validation_bytes: int
+    documents: int  # of the training part: its lines in lines mode, else 1
+    unseen: list[int]  # the rows that never occur in the training part, in order
     lines: bool
     fingerprint: str  # SHA-256, in hex, of both parts and the tokenizer
     sources: list[str]
@@ -52,19 +62,26 @@ class EncodedCorpus:
 
     @staticmethod
     def open(folder: Path) -> EncodedCorpus:
-        """Map what `encode` wrote to `folder`. Raises RunError where it is not whole."""
+        """Open what `encode` left in `folder`. Raises RunError where it is not there, or not whole."""
         try:
             facts = json.loads((folder / "corpus.json").read_bytes())
             if facts["dtype"] not in TYPES:
-                raise ValueError(f"ids of type {facts['dtype']!r}")
+                raise ValueError(f"rows of type {facts['dtype']!r}")
             dtype = _little_endian(facts["dtype"])
             training, validation = (_map(folder / f"{part}.bin", facts[part]["tokens"], dtype) for part in PARTS)
+            unseen = _typed(list, facts["unseen"])
+            if not all(type(row) is int and row >= 0 for row in unseen):
+                raise ValueError("its unseen rows are no whole numbers")
             return EncodedCorpus(
                 folder,
                 training,
                 validation,
                 _typed(int, facts["training"]["characters"]),
                 _typed(int, facts["validation"]["characters"]),
+                _typed(int, facts["training"]["bytes"]),
+                _typed(int, facts["validation"]["bytes"]),
+                _typed(int, facts["documents"]),
+                unseen,
                 _typed(bool, facts["lines"]),
                 _typed(str, facts["fingerprint"]),
                 _typed(list, facts["sources"]),
@@ -75,44 +92,41 @@ class EncodedCorpus:
         except (ValueError, LookupError, TypeError, RecursionError) as error:
             raise RunError(f"the encoded text in {folder} is damaged ({error}): train anew from the text") from None
 
-    def occurring(self, rows: int) -> NDArray[np.bool_]:
-        """Which of the network's rows [R] occur in the training part; row = min(id, R - 1)."""
-        seen = np.zeros(rows, dtype=bool)
-        for start in range(0, len(self.training), BLOCK):
-            seen[np.minimum(self.training[start : start + BLOCK], rows - 1)] = True
-        return seen
+    def measured_fingerprint(self, tokenizer: Tokenizer) -> str:
+        """The fingerprint of what the files hold now, read from their first byte to their last. Raises OSError."""
+        hashes = []
+        for part in PARTS:
+            with open(self.folder / f"{part}.bin", "rb") as file:
+                hashes.append(hashlib.file_digest(file, "sha256").hexdigest())
+        return _fingerprint(tokenizer, *hashes)
 
 
 def encode(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> EncodedCorpus:
-    """Write the ids of `corpus` to `folder`, which exists, and open them.
+    """Write the tokens of `corpus` to `folder`, which exists, and open them.
 
-    Raises StorageError where they cannot be written, TextError where the text changed since it was read first.
+    Raises StorageError where they cannot be written, TextError where the text changed since it was read first, or has
+    a character that the tokenizer refuses.
     """
-    dtype = _little_endian(np.min_scalar_type(tokenizer.size - 1).name)
-    newline = tokenizer.encode("\n")[0]
-    tokens, characters = dict.fromkeys(PARTS, 0), dict.fromkeys(PARTS, 0)
-    hashes = {part: hashlib.sha256() for part in PARTS}
+    dtype = _little_endian(np.min_scalar_type(tokenizer.rows - 1).name)
+    newline = int(tokenizer.encode("\n")[0]) if corpus.lines else None
     with ExitStack() as stack:
         files = {part: stack.enter_context(replacing(folder / f"{part}.bin")) for part in PARTS}
         (folder / "corpus.json").unlink(missing_ok=True)  # it would speak of other parts
+        parts = {part: _Part(files[part], tokenizer, dtype, newline) for part in PARTS}
         for part, text in corpus.pieces():
-            ids = tokenizer.encode(text)
-            if corpus.lines and tokenizer.end is not None:
-                ids[ids == newline] = tokenizer.end
-            block = ids.astype(dtype)
-            files[part].write(block.data)
-            hashes[part].update(block.data)
-            tokens[part] += len(block)
-            characters[part] += len(text)
-        if characters != {"training": corpus.training_characters, "validation": corpus.validation_characters}:
+            parts[part].add(text)
+        training, validation = (parts[part].finish() for part in PARTS)
+        if (training.characters, validation.characters) != (corpus.training_characters, corpus.validation_characters):
             raise TextError("the text changed while it was read: train when it is at rest")
-    identity = tokenizer.to_json() + "".join(hashes[part].hexdigest() for part in PARTS)
     facts = {
         "format": 1,
         "dtype": dtype.name,
         "lines": corpus.lines,
-        **{part: {"tokens": tokens[part], "characters": characters[part]} for part in PARTS},
-        "fingerprint": hashlib.sha256(identity.encode()).hexdigest(),
+        "documents": training.lines if corpus.lines else 1,
+        "training": training.counts(),
+        "validation": validation.counts(),
+        "unseen": np.flatnonzero(~training.seen).tolist(),
+        "fingerprint": _fingerprint(tokenizer, training.hash.hexdigest(), validation.hash.hexdigest()),
         "sources": corpus.sources,
         "notes": corpus.notes,
     }
@@ -120,15 +134,54 @@ def encode(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> EncodedCorpus:
     return EncodedCorpus.open(folder)
 
 
+class _Part:
+    """One part on its way to its file."""
+
+    def __init__(self, file: BinaryIO, tokenizer: Tokenizer, dtype: np.dtype[Any], newline: int | None) -> None:
+        """`newline` is the token that becomes the boundary, where there are lines."""
+        self._file, self._tokenizer, self._dtype, self._newline = file, tokenizer, dtype, newline
+        self._encoder = tokenizer.encoder()
+        self.tokens = self.characters = self.bytes = self.lines = 0
+        self.seen = np.zeros(tokenizer.rows, dtype=bool)
+        self.hash = hashlib.sha256()
+
+    def add(self, text: str) -> None:
+        self.characters += len(text)
+        self.bytes += len(text.encode())
+        self.lines += text.count("\n")
+        self._write(self._encoder.push(text))
+
+    def finish(self) -> Self:
+        self._write(self._encoder.finish())
+        return self
+
+    def _write(self, ids: Ids) -> None:
+        if self._newline is not None and self._tokenizer.end is not None:
+            ids[ids == self._newline] = self._tokenizer.end
+        rows = np.minimum(ids, self._tokenizer.rows - 1).astype(self._dtype)
+        self.seen[rows] = True
+        self._file.write(rows.data)
+        self.hash.update(rows.data)
+        self.tokens += len(rows)
+
+    def counts(self) -> dict[str, int]:
+        return {"tokens": self.tokens, "characters": self.characters, "bytes": self.bytes}
+
+
 def _little_endian(name: str) -> np.dtype[Any]:
     return np.dtype(name).newbyteorder("<")
 
 
-def _map(path: Path, tokens: int, dtype: np.dtype[Any]) -> Ids:
+def _map(path: Path, tokens: int, dtype: np.dtype[Any]) -> Rows:
     size = path.stat().st_size
     if _typed(int, tokens) * dtype.itemsize != size:
         raise ValueError(f"{path.name} has {size} bytes, not {tokens * dtype.itemsize}")
     return np.memmap(path, dtype=dtype, mode="r") if tokens else np.empty(0, dtype=dtype)
+
+
+def _fingerprint(tokenizer: Tokenizer, training: str, validation: str) -> str:
+    """SHA-256, in hex, of the tokenizer and of both parts' own."""
+    return hashlib.sha256((tokenizer.to_json() + training + validation).encode()).hexdigest()
 
 
 def _typed(kind: type[T], value: Any) -> T:

@@ -1,6 +1,6 @@
-"""Token ids into batches: lanes whose state is carried, or lines that each start afresh.
+"""Network rows into batches: lanes whose state is carried, lines that each start afresh, or windows.
 
-Both kinds yield the same `Batch`, so that one loop trains on either. Arrays are time-major, [T, B], as the LSTM
+All kinds yield the same `Batch`, so that one loop trains on any. Arrays are time-major, [T, B], as the LSTM
 kernels like them. What is drawn depends on the seed and the step alone, and `position` is all that is needed to go on.
 """
 
@@ -14,6 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import OptionError
+from afterword.text.encoded import EncodedCorpus
+from afterword.text.tokenizer import Tokenizer
+from afterword.training.recipe import Recipe
 
 Ids = NDArray[np.integer[Any]]
 
@@ -64,7 +67,6 @@ class Lanes:
         batch_size: int,
         seq_length: int,
         *,
-        rows: int,
         boundary: int,
         newline: int,
         reset_probability: float,
@@ -74,7 +76,7 @@ class Lanes:
             raise OptionError(
                 f"seq-length {seq_length} is more than the {len(ids)} tokens of training text: give a smaller one"
             )
-        self._ids, self._rows, self._boundary, self._newline = ids, rows, boundary, newline
+        self._ids, self._boundary, self._newline = ids, boundary, newline
         self._seq_length, self._reset_probability = seq_length, reset_probability
         self._generator = np.random.default_rng([seed, 1])
         last_start = len(ids) - seq_length - 1
@@ -97,7 +99,6 @@ class Lanes:
                 at, fresh[lane] = 0, True
             window[:, lane] = self._ids[at : at + T + 1]
             self._at[lane] = at + T
-        np.minimum(window, self._rows - 1, out=window)
         inputs = window[:-1].copy()
         inputs[0, fresh] = self._boundary
         return Batch(inputs, window[1:], fresh, weight=T * B, tokens=T * B)
@@ -127,10 +128,10 @@ class Lines:
     """
 
     def __init__(
-        self, ids: Ids, batch_size: int, seq_length: int, *, rows: int, boundary: int, seed: int, shuffle: bool = True
+        self, ids: Ids, batch_size: int, seq_length: int, *, boundary: int, seed: int, shuffle: bool = True
     ) -> None:
-        self._ids, self._rows, self._boundary = ids, rows, boundary
-        ends = np.flatnonzero(np.asarray(ids) == boundary)
+        self._ids, self._boundary = ids, boundary
+        ends = line_ends(ids, boundary)
         self._starts = np.concatenate([[0], ends[:-1] + 1])
         self._lengths = ends - self._starts + 1  # in targets: the end counts
         self._batch_size, self._seq_length = min(batch_size, len(ends)), seq_length
@@ -142,6 +143,11 @@ class Lines:
     @property
     def batches_in_epoch(self) -> int:
         return len(self._order)
+
+    @property
+    def steps_in_epoch(self) -> int:
+        """How many steps this pass takes: a batch of long lines takes several."""
+        return sum(-(-int(self._lengths[lines].max()) // self._seq_length) for lines in self._order)
 
     def _draw_order(self) -> list[NDArray[np.int64]]:
         """The batches of this pass, each an array of line numbers."""
@@ -174,8 +180,6 @@ class Lines:
             targets[:here, column] = self._ids[start + first : start + first + here]
             before = 1 if first == 0 else 0  # the boundary stands before the first token
             inputs[before:here, column] = self._ids[start + first - 1 + before : start + first - 1 + here]
-        np.minimum(inputs, self._rows - 1, out=inputs)
-        np.minimum(targets, self._rows - 1, out=targets)
         fresh = np.full(len(lines), first == 0)
         if first + T < longest:
             self._piece += 1
@@ -193,8 +197,65 @@ class Lines:
         self._order = self._draw_order()
 
 
+class Windows:
+    """Batches of windows, as the classic recipe has them: W tokens from an empty state predict the next one.
+
+    Every pass takes every window of ids [N] once (N - W of them, stride 1), in an order drawn from the seed; its last
+    batch may be smaller.
+    """
+
+    def __init__(self, ids: Ids, batch_size: int, window: int, *, seed: int) -> None:
+        if len(ids) <= window:
+            raise OptionError(f"seq-length {window} is too large for {len(ids)} tokens of training text")
+        self._ids, self._batch_size, self._window, self._seed = ids, batch_size, window, seed
+        self._epoch, self._batch = 0, 0
+        self._order = self._draw_order()
+
+    def _draw_order(self) -> NDArray[np.int64]:
+        return np.random.default_rng([self._seed, 3, self._epoch]).permutation(len(self._ids) - self._window)
+
+    def next(self) -> Batch:
+        first = self._batch * self._batch_size
+        if first >= len(self._order):
+            self._epoch, self._batch, first = self._epoch + 1, 0, 0
+            self._order = self._draw_order()
+        self._batch += 1
+        return window_batch(self._ids, self._order[first : first + self._batch_size], self._window)
+
+    @property
+    def position(self) -> dict[str, Any]:
+        return {"epoch": self._epoch, "batch": self._batch}
+
+    @position.setter
+    def position(self, value: dict[str, Any]) -> None:
+        self._epoch, self._batch = value["epoch"], value["batch"]
+        self._order = self._draw_order()
+
+
+def window_batch(ids: Ids, starts: NDArray[np.int64], window: int) -> Batch:
+    """The windows of ids [N] that begin at `starts` [B]; their mean cost is what counts, as in Keras."""
+    B = len(starts)
+    inputs = np.asarray(ids[starts + np.arange(window)[:, None]], np.int64)
+    targets = np.full((window, B), NOT_A_TARGET, np.int64)
+    targets[-1] = ids[starts + window]
+    return Batch(inputs, targets, np.ones(B, np.bool_), weight=B, tokens=B)
+
+
+def validation_windows(ids: Ids, tokens: int, window: int, parallel: int = 256) -> Sequence[Batch]:
+    """At most `tokens` windows of validation text, always the same, evenly spread."""
+    count = len(ids) - window
+    starts = (np.arange(min(tokens, count)) * count) // max(1, min(tokens, count))
+    return [window_batch(ids, starts[at : at + parallel], window) for at in range(0, len(starts), parallel)]
+
+
+def line_ends(ids: Ids, boundary: int, block: int = 1 << 20) -> NDArray[np.int64]:
+    """Where the lines of ids [N] end: a block at a time, so that no array as long as the text is made."""
+    found = [at + np.flatnonzero(ids[at : at + block] == boundary) for at in range(0, len(ids), block)]
+    return np.concatenate(found) if found else np.empty(0, np.int64)
+
+
 def validation_batches(
-    ids: Ids, tokens: int, *, rows: int, boundary: int, lines: bool, parallel: int = 64, seq_length: int = 256
+    ids: Ids, tokens: int, *, boundary: int, lines: bool, parallel: int = 64, seq_length: int = 256
 ) -> Sequence[Batch]:
     """The same at most `tokens` tokens of validation text at every call, from empty states, as batches in order.
 
@@ -202,12 +263,12 @@ def validation_batches(
     """
     if lines:
         every = max(1, -(-len(ids) // max(tokens, 1)))  # whole lines, evenly spread
-        ends = np.flatnonzero(np.asarray(ids) == boundary)
+        ends = line_ends(ids, boundary)
         starts = np.concatenate([[0], ends[:-1] + 1])
         chosen = np.concatenate(
             [ids[s : e + 1] for s, e in zip(starts[::every], ends[::every], strict=True)] or [ids[:0]]
         )
-        source = Lines(chosen, parallel, seq_length, rows=rows, boundary=boundary, seed=0, shuffle=False)
+        source = Lines(chosen, parallel, seq_length, boundary=boundary, seed=0, shuffle=False)
         batches = []
         while source.position["epoch"] == 0 and source.position["batch"] < source.batches_in_epoch:
             batches.append(source.next())
@@ -218,7 +279,6 @@ def validation_batches(
         stretch = min(tokens, len(ids)) // parallel
     starts = (np.arange(parallel) * len(ids)) // parallel
     text = np.stack([ids[s : s + stretch] for s in starts], axis=1).astype(np.int64)
-    text = np.minimum(text, rows - 1)
     inputs = np.concatenate([np.full((1, parallel), boundary), text[:-1]])
     return [
         Batch(
@@ -230,3 +290,37 @@ def validation_batches(
         )
         for t in range(0, stretch, seq_length)
     ]
+
+
+def training_batches(encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recipe) -> Lanes | Lines | Windows:
+    """The training part as this recipe reads it."""
+    ids, boundary, seed = encoded.training, tokenizer.end, recipe.seed
+    if recipe.windows:
+        return Windows(ids, recipe.batch_size, recipe.seq_length, seed=seed)
+    assert boundary is not None
+    if encoded.lines:
+        return Lines(ids, recipe.batch_size, recipe.seq_length, boundary=boundary, seed=seed)
+    return Lanes(
+        ids,
+        recipe.batch_size,
+        recipe.seq_length,
+        boundary=boundary,
+        newline=int(tokenizer.encode("\n")[0]),
+        reset_probability=recipe.reset_probability,
+        seed=seed,
+    )
+
+
+def held_out_batches(encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recipe) -> Sequence[Batch]:
+    """What keep-best reads of the validation part."""
+    if recipe.validation_tokens == 0:
+        return []
+    if recipe.windows:
+        return validation_windows(encoded.validation, recipe.validation_tokens, recipe.seq_length)
+    assert tokenizer.end is not None
+    return validation_batches(
+        encoded.validation,
+        recipe.validation_tokens,
+        boundary=tokenizer.end,
+        lines=encoded.lines,
+    )

@@ -2,10 +2,11 @@
 
 run.json        the plan, the corpus' fingerprint, versions, threads; written last, so a folder with it is a run
 metrics.jsonl   one object a report
-lock            held by the process that trains
-corpus/         the text as token ids
+lock            held by the process that trains; made first, so a folder with it is one of ours
+corpus/         the text as tokens
 checkpoints/    the newest states, each one file
 model/          the best model so far
+.new/           a run that is being made ready to take this place
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from afterword.errors import ModelError, RunError, StorageError
 from afterword.model.tensors import read_tensors, write_tensors
-from afterword.storage import write_bytes, write_json
+from afterword.storage import sync_folder, write_bytes, write_json
 
 try:
     import fcntl
@@ -28,6 +29,9 @@ except ImportError:  # Windows has no advisory locks of this kind: a run there i
     fcntl = None  # type: ignore[assignment]
 
 KEPT_CHECKPOINTS = 2
+LOCK, NEW = "lock", ".new"
+LOCK_TEXT = b"An Afterword run. While it trains, its process holds this file.\n"
+PARTS = ("run.json", "metrics.jsonl", "checkpoints", "corpus", "model")  # in the order in which they are removed
 
 
 class RunFolder:
@@ -41,52 +45,91 @@ class RunFolder:
 
     @property
     def is_run(self) -> bool:
-        return (self.path / "run.json").exists()
+        return (self.path / "run.json").is_file()
+
+    @property
+    def is_free(self) -> bool:
+        """Whether a run may be made here: there is nothing, or only what a run left that died before it was made."""
+        if not self.path.exists():
+            return True
+        names = {entry.name for entry in self.path.iterdir()}
+        if not names:
+            return True
+        ours = LOCK in names and (self.path / LOCK).read_bytes() in (LOCK_TEXT, b"")
+        return ours and all(name in (LOCK, *PARTS) or name.startswith(".") for name in names)
 
     def lock(self) -> None:
         """Hold the folder for this process until `unlock`. Raises RunError where another one trains in it."""
-        if fcntl is None:
-            return
+        place = self.path / LOCK
         try:
-            file = open(self.path / "lock", "ab")  # noqa: SIM115 - kept open: it is the lock
+            file = open(place, "ab")  # noqa: SIM115 - kept open: it is the lock
         except OSError as error:
             raise RunError(f"cannot write in {self.path}: {error.strerror}") from None
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if fcntl is not None:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(file.fileno()).st_ino != place.stat().st_ino:
+                raise OSError  # it was removed, and perhaps made anew, since it was opened
         except OSError:
             file.close()
             raise RunError(
                 f"{self.path} is being trained by another process: wait for it, or choose another --out"
             ) from None
+        if file.tell() == 0:
+            file.write(LOCK_TEXT)
+            file.flush()
         self._lock = file
 
     def unlock(self) -> None:
         if self._lock is not None:
-            (self.path / "lock").unlink(missing_ok=True)
             self._lock.close()
             self._lock = None
 
+    def begin_new(self) -> RunFolder:
+        """An empty folder inside this one, in which a new run is made ready; a run that stands here is not touched."""
+        shutil.rmtree(self.path / NEW, ignore_errors=True)
+        new = RunFolder(self.path / NEW)
+        new.corpus.mkdir(parents=True)
+        return new
+
+    def take(self, new: RunFolder) -> None:
+        """Put the run that was made ready in the place of the one that stands here. run.json comes last."""
+        self.clear()
+        os.replace(new.corpus, self.corpus)
+        os.replace(new.path / "run.json", self.path / "run.json")
+        new.path.rmdir()
+        sync_folder(self.path)
+
     def clear(self) -> None:
-        """Remove what a run keeps here, and nothing else; run.json first, so that no half of a run looks like one."""
-        for name in ("run.json", "metrics.jsonl", "checkpoints", "corpus", "model"):
+        """Remove what a run keeps here, and nothing else."""
+        for name in PARTS:
             place = self.path / name
             if place.is_dir():
                 shutil.rmtree(place, ignore_errors=True)
             else:
                 place.unlink(missing_ok=True)
 
+    def give_up(self) -> None:
+        """Take away what was made ready, and the folder itself where nothing else is in it. The lock must be held."""
+        shutil.rmtree(self.path / NEW, ignore_errors=True)
+        if {entry.name for entry in self.path.iterdir()} == {LOCK}:
+            (self.path / LOCK).unlink()
+            self.path.rmdir()
+
     def write_record(self, record: dict[str, Any]) -> None:
         write_json(self.path / "run.json", record)
 
     def read_record(self) -> dict[str, Any]:
-        if not self.is_run:
+        """What `write_record` wrote. Raises RunError where it is not there or not of this version."""
+        place = self.path / "run.json"
+        if not place.is_file():
             raise RunError(f"{self.path} holds no run: there is no run.json in it")
         try:
-            record = json.loads((self.path / "run.json").read_bytes())
-        except (OSError, ValueError) as error:
-            raise RunError(f"{self.path / 'run.json'} cannot be read: {error}") from None
+            record = json.loads(place.read_bytes())
+        except (OSError, ValueError, RecursionError) as error:
+            raise RunError(f"{place} cannot be read: {error}") from None
         if not isinstance(record, dict) or record.get("format") != 1:
-            raise RunError(f"{self.path / 'run.json'} is not a run's record of this version of Afterword")
+            raise RunError(f"{place} is not a run's record of this version of Afterword")
         return record
 
     def save_checkpoint(self, step: int, tensors: dict[str, NDArray[Any]], position: dict[str, Any]) -> None:
@@ -97,12 +140,21 @@ class RunFolder:
             self._checkpoint_path(old).unlink(missing_ok=True)
 
     def load_checkpoint(self, notes: list[str]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]] | None:
-        """The newest good state and its position; None where there is none. Damaged ones are noted and passed over."""
-        for step in reversed(self._checkpoint_steps()):
+        """The newest good state and its position; None where there is none yet. Damaged ones are noted and passed over.
+
+        Raises RunError where there are states and all are damaged: to begin anew would lose what the run has learned.
+        """
+        steps = self._checkpoint_steps()
+        for step in reversed(steps):
             try:
                 return read_tensors(self._checkpoint_path(step))
             except ModelError as error:
                 notes.append(f"the checkpoint at step {step} is damaged and was passed over: {error}")
+        if steps:
+            raise RunError(
+                f"all checkpoints in {self._checkpoints} are damaged: remove that folder to begin anew; "
+                f"the best model so far is in {self.model}"
+            )
         return None
 
     def _checkpoint_path(self, step: int) -> Path:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from afterword.model.config import Config
 from afterword.training.batches import NOT_A_TARGET, Batch
 from afterword.training.network import LayerState, Network, saved_name
+from afterword.training.optimizer import KerasAdam
 from afterword.training.recipe import Recipe
 
 
@@ -26,16 +27,9 @@ class Learner:
     def __init__(self, config: Config, recipe: Recipe) -> None:
         self._recipe = recipe
         self._generator = torch.Generator().manual_seed(recipe.seed % 2**63)
-        self.network = Network(config, recipe.dropout, self._generator)
-        matrices = [p for name, p in self.network.named_parameters() if p.ndim == 2 and name != "embedding.weight"]
-        others = [p for name, p in self.network.named_parameters() if p.ndim == 1 or name == "embedding.weight"]
-        self._optimizer = torch.optim.AdamW(
-            [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}],
-            lr=recipe.learning_rate,
-            betas=(0.9, 0.99),
-            fused=True,
-        )
-        self._average = [p.detach().clone() for p in self.network.parameters()]
+        self.network = Network(config, recipe, self._generator)
+        self._optimizer = _optimizer(self.network, recipe)
+        self._average = None if recipe.averaging is None else [p.detach().clone() for p in self.network.parameters()]
         self._state: list[LayerState] = []
         self.step = 0
 
@@ -46,20 +40,25 @@ class Learner:
         cost, self._state = self._cost(batch, self._state)
         self._optimizer.zero_grad(set_to_none=True)
         (cost / batch.weight).backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), self._recipe.clip)
+        if self._recipe.clip is not None:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self._recipe.clip)
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
         self._optimizer.step()
         self.step += 1
-        with torch.no_grad():
-            # the average forgets its random beginning: it spans at most a tenth of the steps taken so far
-            keep = min(self._recipe.averaging, self.step / (self.step + 10))
-            torch._foreach_lerp_(self._average, list(self.network.parameters()), 1 - keep)
+        self._update_average()
         return cost.detach()
 
     @torch.no_grad()
+    def _update_average(self) -> None:
+        if self._average is not None and self._recipe.averaging is not None:
+            # early on it follows closely, so that it forgets its random beginning
+            keep = min(self._recipe.averaging, self.step / (self.step + 10))
+            torch._foreach_lerp_(self._average, list(self.network.parameters()), 1 - keep)
+
+    @torch.no_grad()
     def evaluate(self, batches: Sequence[Batch]) -> float:
-        """Nats a token over `batches`, read in order with the state carried between them, by the averaged weights.
+        """Nats a token over `batches`, read in order with the state carried between them, by the weights to be kept.
 
         Tokens that share the network's last row are counted as that row; the caller adds what tells them apart.
         """
@@ -76,9 +75,9 @@ class Learner:
 
     def _cost(self, batch: Batch, state: list[LayerState]) -> tuple[Tensor, list[LayerState]]:
         """The summed cross-entropy of the batch's targets in nats, and the state after it, cut from its past."""
-        targets = torch.from_numpy(batch.targets).reshape(-1)
         with torch.autocast("cpu", torch.bfloat16, enabled=self._recipe.precision == "bfloat16"):
             logits, after = self.network(torch.from_numpy(batch.inputs), state)
+        targets = torch.from_numpy(batch.targets)[-len(logits) :].reshape(-1)
         cost = nn.functional.cross_entropy(
             logits.float().reshape(len(targets), -1), targets, ignore_index=NOT_A_TARGET, reduction="sum"
         )
@@ -96,7 +95,10 @@ class Learner:
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[Network]:
-        """The network with the averaged weights in place of the latest ones, inside the block."""
+        """The network with the weights to be kept, inside the block: their average, where there is one."""
+        if self._average is None:
+            yield self.network
+            return
         parameters: list[Tensor] = list(self.network.parameters())
         latest = [p.detach().clone() for p in parameters]
         with torch.no_grad():
@@ -109,10 +111,11 @@ class Learner:
     def tensors(self) -> dict[str, NDArray[Any]]:
         """Everything that the next step depends on, by name."""
         named: dict[str, Tensor] = {"generator": self._generator.get_state()}
-        for (name, parameter), average in zip(self.network.named_parameters(), self._average, strict=True):
+        for k, (name, parameter) in enumerate(self.network.named_parameters()):
             saved = saved_name(name)
             named[f"weight/{saved}"] = parameter
-            named[f"average/{saved}"] = average
+            if self._average is not None:
+                named[f"average/{saved}"] = self._average[k]
             for key, value in self._optimizer.state[parameter].items():
                 named[f"{key}/{saved}"] = value
         for k, (hidden, cell) in enumerate(self._state):
@@ -124,10 +127,11 @@ class Learner:
         """Go on where `tensors()` was taken, after `step` steps."""
         self.step = step
         self._generator.set_state(torch.from_numpy(tensors["generator"].copy()))
-        for (name, parameter), average in zip(self.network.named_parameters(), self._average, strict=True):
+        for k, (name, parameter) in enumerate(self.network.named_parameters()):
             saved = saved_name(name)
             parameter.copy_(torch.from_numpy(tensors[f"weight/{saved}"]))
-            average.copy_(torch.from_numpy(tensors[f"average/{saved}"]))
+            if self._average is not None:
+                self._average[k].copy_(torch.from_numpy(tensors[f"average/{saved}"]))
             self._optimizer.state[parameter] = {
                 key: torch.from_numpy(tensors[f"{key}/{saved}"].copy())
                 for key in ("step", "exp_avg", "exp_avg_sq")
@@ -138,3 +142,16 @@ class Learner:
             for k in range(len(self.network.layers))
             if f"hidden/{k}" in tensors
         ]
+
+
+def _optimizer(network: Network, recipe: Recipe) -> torch.optim.Optimizer:
+    if recipe.optimizer == "keras-adam":
+        return KerasAdam(network.parameters(), recipe.learning_rate)
+    matrices = [p for name, p in network.named_parameters() if p.ndim == 2 and name != "embedding.weight"]
+    others = [p for name, p in network.named_parameters() if p.ndim == 1 or name == "embedding.weight"]
+    return torch.optim.AdamW(
+        [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}],
+        lr=recipe.learning_rate,
+        betas=(0.9, 0.99),
+        fused=True,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,9 +15,8 @@ import torch
 from afterword.errors import TrainingError
 from afterword.text.encoded import EncodedCorpus
 from afterword.text.tokenizer import Tokenizer
-from afterword.training.batches import Batch, Batches, Lanes, Lines, validation_batches
+from afterword.training.batches import Batch, held_out_batches, training_batches
 from afterword.training.learner import Learner
-from afterword.training.recipe import Recipe
 from afterword.training.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -54,9 +54,8 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
     seconds = nats = 0.0  # of training, in all; of the training text, since the last report
     tokens = 0
 
-    saved = run.folder.load_checkpoint(run.notes)
-    if saved is not None:
-        tensors, position = saved
+    if run.saved is not None:
+        tensors, position = run.saved
         learner.load(tensors, position["step"])
         batches.position = position["batches"]
         schedule = Schedule(recipe, position["corrections"])
@@ -79,6 +78,8 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
 
     began = checkpointed = time.monotonic()
     measured_from, reported = (learner.step, clock()), clock()
+    if run.saved is not None and not run.folder.model.exists():  # somebody removed it: leave one to write with
+        run.save_model(learner, learner.step, None)
     while learner.step < schedule.steps:
         batch = batches.next()
         learning_rate = schedule.learning_rate(learner.step)
@@ -95,16 +96,17 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
             else:
                 pace = (clock() - measured_from[1]) / (step - measured_from[0])
                 left = int(max(0.0, recipe.minutes * 60 - clock()) / pace)
-                schedule.correct(step, step + max(1, left))
+                schedule.correct(step, min(step + max(1, left), recipe.most_steps or sys.maxsize))
                 run.record_correction(schedule.corrections[-1])
             measured_from = (step, clock())
 
         validation, improved = None, False
         if step % recipe.evaluate_every == 0 or step == schedule.steps:
-            validation = nats_per_character(learner.evaluate(held_out), held_out, encoded, tokenizer)
-            improved = best is None or validation < best
-            if improved:
-                best = validation
+            if held_out:
+                validation = nats_per_character(learner.evaluate(held_out), held_out, encoded, tokenizer)
+                improved = best is None or validation < best
+                best = validation if improved else best
+            if improved or recipe.keep == "last":
                 run.save_model(learner, step, validation)
 
         if validation is not None or step % recipe.report_every == 0:
@@ -134,40 +136,9 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
             save()
             checkpointed = time.monotonic()
         if stopping:
-            if best is None:  # nothing was measured yet: leave something to write with
+            if best is None or recipe.keep == "last":  # nothing to write with yet, or something older
                 run.save_model(learner, step, None)
             return
-
-
-def training_batches(encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recipe) -> Batches:
-    """The training part as this recipe reads it."""
-    boundary = tokenizer.end
-    assert boundary is not None
-    ids, rows, seed = encoded.training, tokenizer.rows, recipe.seed
-    if encoded.lines:
-        return Lines(ids, recipe.batch_size, 4 * recipe.seq_length, rows=rows, boundary=boundary, seed=seed)
-    return Lanes(
-        ids,
-        recipe.batch_size,
-        recipe.seq_length,
-        rows=rows,
-        boundary=boundary,
-        newline=int(tokenizer.encode("\n")[0]),
-        reset_probability=recipe.reset_probability,
-        seed=seed,
-    )
-
-
-def held_out_batches(encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recipe) -> Sequence[Batch]:
-    """What keep-best reads of the validation part."""
-    assert tokenizer.end is not None
-    return validation_batches(
-        encoded.validation,
-        recipe.validation_tokens,
-        rows=tokenizer.rows,
-        boundary=tokenizer.end,
-        lines=encoded.lines,
-    )
 
 
 def nats_per_character(

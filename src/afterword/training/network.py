@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from afterword.model.config import Config
+from afterword.training.recipe import Recipe
 
 LayerState = tuple[Tensor, Tensor]  # hidden and cell, each [1, B, H]
 
@@ -19,19 +20,27 @@ LayerState = tuple[Tensor, Tensor]  # hidden and cell, each [1, B, H]
 class Network(nn.Module):
     """Token rows [T, B] and a carried state to logits [T, B, R] and the state after them.
 
-    Dropout leaves out whole units: one mask for each sequence and layer, the same at every step ("locked", or
-    variational, dropout: Gal and Ghahramani 2016). It is drawn from `generator`, so that a seed fixes it.
+    A network that reads windows gives the logits of the last step alone, [1, B, R].
+    Dropout is drawn from `generator`, so that a seed fixes it: whole units are left out, by one mask for all steps of a
+    sequence ("locked", or variational, dropout: Gal and Ghahramani 2016); or single elements, as Keras does.
     """
 
-    def __init__(self, config: Config, dropout: float, generator: torch.Generator) -> None:
+    numbers: Tensor
+
+    def __init__(self, config: Config, recipe: Recipe, generator: torch.Generator) -> None:
         super().__init__()
-        self.config, self.dropout, self._generator = config, dropout, generator
+        self.config, self._recipe, self._generator = config, recipe, generator
         R, E, H = config.vocabulary_size, config.embedding_size, config.hidden_size
         with torch.random.fork_rng(devices=[]):  # torch's own initialisation is replaced below: leave its seed alone
-            self.embedding = nn.Embedding(R, E)
+            if config.input == "embedding":
+                self.embedding = nn.Embedding(R, E)
             self.layers = nn.ModuleList(nn.LSTM(E if k == 0 else H, H) for k in range(config.num_layers))
             self.output = nn.Linear(H, R)
-        self._initialise(generator)
+        self.register_buffer("numbers", (torch.arange(R, dtype=torch.float64) / R).float()[:, None], persistent=False)
+        if config.input == "embedding":
+            self._initialise(generator)
+        else:
+            self._initialise_as_keras_does(generator)
 
     @torch.no_grad()
     def _initialise(self, generator: torch.Generator) -> None:
@@ -48,22 +57,41 @@ class Network(nn.Module):
         self.output.weight.normal_(0, 0.02, generator=generator)
         self.output.bias.zero_()
 
+    @torch.no_grad()
+    def _initialise_as_keras_does(self, generator: torch.Generator) -> None:
+        """Glorot over each whole kernel, one orthogonal matrix for all four gates, and one bias a layer."""
+        H = self.config.hidden_size
+        for layer in self.layers:
+            weights = dict(layer.named_parameters())
+            nn.init.xavier_uniform_(weights["weight_ih_l0"], generator=generator)
+            nn.init.orthogonal_(weights["weight_hh_l0"], generator=generator)
+            weights["bias_hh_l0"].zero_().requires_grad_(False)
+            weights["bias_ih_l0"].zero_()[H : 2 * H] = 1.0
+        nn.init.xavier_uniform_(self.output.weight, generator=generator)
+        self.output.bias.zero_()
+
     def forward(self, inputs: Tensor, state: list[LayerState]) -> tuple[Tensor, list[LayerState]]:
-        x = self.embedding(inputs)
+        x = self.embedding(inputs) if self.config.input == "embedding" else self.numbers[inputs]
         after: list[LayerState] = []
         for k, layer in enumerate(self.layers):
             y, last = layer(x, state[k])
             after.append(last)
             if k > 0 and self.config.residual:
                 y = y + x
+            if self.config.window and k == len(self.layers) - 1:
+                y = y[-1:]
             x = self._drop(y)
         return self.output(x), after
 
     def _drop(self, x: Tensor) -> Tensor:
-        if not self.training or self.dropout == 0:
+        rate = self._recipe.dropout
+        if not self.training or rate == 0:
             return x
-        kept = torch.empty(1, *x.shape[1:]).bernoulli_(1 - self.dropout, generator=self._generator)
-        return x * (kept / (1 - self.dropout)).to(x.dtype)
+        T, B, H = x.shape
+        kept = torch.empty(1 if self._recipe.locked_dropout else T, B, H).bernoulli_(
+            1 - rate, generator=self._generator
+        )
+        return x * (kept / (1 - rate)).to(x.dtype)
 
     def empty_state(self, B: int) -> list[LayerState]:
         H = self.config.hidden_size

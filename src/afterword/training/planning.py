@@ -8,12 +8,11 @@ import os
 import statistics
 import time
 
-import numpy as np
-
 from afterword.errors import OptionError
 from afterword.model.config import Config
 from afterword.text.encoded import EncodedCorpus
 from afterword.text.tokenizer import Tokenizer
+from afterword.training.batches import Lines, training_batches
 from afterword.training.recipe import Precision, Recipe, TrainingSettings
 
 DEFAULT_MINUTES = 5.0
@@ -24,53 +23,112 @@ EVALUATION_SHARE = 0.04  # of the run's time, at most
 
 def plan(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingSettings) -> Recipe:
     """Every number of a run of `settings` on `encoded`; with minutes, the speed is measured first (about 2 s)."""
-    threads = settings.threads or os.cpu_count() or 1
+    recipe = classic(encoded, tokenizer, settings) if settings.recipe == "classic" else auto(encoded, settings)
+    _check_memory(recipe.config(tokenizer.rows, tokenizer.shared_row_tokens), recipe)
+    if recipe.recipe == "auto":
+        recipe = dataclasses.replace(recipe, precision=precision_of_this_machine(recipe.hidden_size))
+    if settings.steps is not None:
+        steps = settings.steps
+    elif recipe.minutes is not None:
+        seconds = seconds_per_step(encoded, tokenizer, recipe)
+        steps = max(1, int(recipe.minutes * 60 * (1 - EVALUATION_SHARE) / seconds))
+    else:
+        steps = steps_in(settings.epochs or 1, encoded, tokenizer, recipe)
+    return with_steps(recipe, min(steps, recipe.most_steps or steps), encoded, tokenizer)
+
+
+def auto(encoded: EncodedCorpus, settings: TrainingSettings) -> Recipe:
+    """What anyone gets by default, for as many minutes as were asked for; the number of steps is still open."""
     tokens = len(encoded.training)
-    minutes = settings.minutes
-    if minutes is None and settings.steps is None and settings.epochs is None:
-        minutes = DEFAULT_MINUTES
+    timed = settings.steps is None and settings.epochs is None
     large = tokens >= 300_000
     hidden_size = settings.hidden_size or 512
     batch_size = settings.batch_size or (128 if encoded.lines else 16 if large else 8)
-    seq_length = settings.seq_length or 64
+    seq_length = settings.seq_length or (256 if encoded.lines else 64)
     if not encoded.lines and settings.batch_size is None and settings.seq_length is None:
         seq_length = max(1, min(seq_length, tokens - 1))
         batch_size = max(1, min(batch_size, tokens // seq_length))
-    recipe = Recipe(
+    return Recipe(
         recipe="auto",
         steps=0,
-        minutes=minutes,
+        most_steps=None,
+        minutes=(settings.minutes or DEFAULT_MINUTES) if timed else None,
         num_layers=settings.num_layers or 1,
         hidden_size=hidden_size,
         embedding_size=settings.embedding_size or min(128, hidden_size),
         residual=True,
+        input="embedding",
+        windows=False,
         batch_size=batch_size,
         seq_length=seq_length,
         dropout=settings.dropout if settings.dropout is not None else (0.2 if large else 0.5),
+        locked_dropout=True,
         reset_probability=0.05,
+        optimizer="adamw",
+        schedule="cosine",
         learning_rate=settings.learning_rate or 4e-3,
         warmup=100,
         weight_decay=0.01,
         clip=1.0,
         averaging=0.998,
-        precision=precision_of_this_machine(hidden_size),
+        keep="best",
+        precision="float32",
         evaluate_every=0,
         validation_tokens=0,
         report_every=0,
         checkpoint_every=settings.checkpoint_every,
         seed=settings.seed,
-        threads=threads,
+        threads=settings.threads or available_threads(),
     )
-    _check_memory(recipe.config(tokenizer.rows, tokenizer.shared_row_tokens), recipe)
-    if settings.steps is not None:
-        steps = settings.steps
-    elif settings.epochs is not None:
-        steps = max(1, round(settings.epochs * steps_in_epoch(encoded, tokenizer, recipe)))
-    else:
-        assert minutes is not None
-        seconds = seconds_per_step(encoded, tokenizer, recipe)
-        steps = max(1, int(minutes * 60 * (1 - EVALUATION_SHARE) / seconds))
-    return with_steps(recipe, steps, encoded, tokenizer)
+
+
+def classic(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingSettings) -> Recipe:
+    """The recipe that the project was founded on, as docs/classic.md tells it; numbers set by hand are taken."""
+    if settings.embedding_size is not None:
+        raise OptionError("embedding-size: the classic recipe has no embedding; leave it out")
+    recipe = Recipe(
+        recipe="classic",
+        steps=0,
+        most_steps=None,
+        minutes=settings.minutes,
+        num_layers=settings.num_layers or 2,
+        hidden_size=settings.hidden_size or 300,
+        embedding_size=1,
+        residual=False,
+        input="number",
+        windows=True,
+        batch_size=settings.batch_size or 30,
+        seq_length=settings.seq_length or 50,
+        dropout=settings.dropout if settings.dropout is not None else 0.2,
+        locked_dropout=False,
+        reset_probability=0.0,
+        optimizer="keras-adam",
+        schedule="constant",
+        learning_rate=settings.learning_rate or 1e-3,
+        warmup=0,
+        weight_decay=0.0,
+        clip=None,
+        averaging=None,
+        keep="last",
+        precision="float32",
+        evaluate_every=0,
+        validation_tokens=0,
+        report_every=0,
+        checkpoint_every=settings.checkpoint_every,
+        seed=settings.seed,
+        threads=settings.threads or available_threads(),
+    )
+    return dataclasses.replace(recipe, most_steps=steps_in(settings.epochs or 1, encoded, tokenizer, recipe))
+
+
+def steps_in(epochs: float, encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recipe) -> int:
+    """How many steps take `epochs` passes over the training part."""
+    if recipe.windows:
+        in_one = math.ceil((len(encoded.training) - recipe.seq_length) / recipe.batch_size)
+        return max(1, math.ceil(epochs * in_one))
+    batches = training_batches(encoded, tokenizer, recipe)
+    lanes = len(encoded.training) / (recipe.batch_size * recipe.seq_length)
+    return max(1, round(epochs * (batches.steps_in_epoch if isinstance(batches, Lines) else lanes)))
 
 
 def with_steps(recipe: Recipe, steps: int, encoded: EncodedCorpus, tokenizer: Tokenizer) -> Recipe:
@@ -79,7 +137,7 @@ def with_steps(recipe: Recipe, steps: int, encoded: EncodedCorpus, tokenizer: To
     An evaluated token costs about a third of a learned one. So the part of the validation text that is read, and how
     often, follow from the tokens that the run learns from, and need no clock.
     """
-    tokens_a_step = len(encoded.training) / steps_in_epoch(encoded, tokenizer, recipe)
+    tokens_a_step = len(encoded.training) / steps_in(1, encoded, tokenizer, recipe)
     affordable = 3 * EVALUATION_SHARE * steps * tokens_a_step / EVALUATIONS
     validation_tokens = int(min(len(encoded.validation), MOST_VALIDATION_TOKENS, max(2_000, affordable)))
     every = max(steps / 100, validation_tokens / (3 * EVALUATION_SHARE * tokens_a_step))
@@ -87,19 +145,16 @@ def with_steps(recipe: Recipe, steps: int, encoded: EncodedCorpus, tokenizer: To
     return dataclasses.replace(
         recipe,
         steps=steps,
-        warmup=max(1, min(recipe.warmup, steps // 10)),
+        warmup=min(recipe.warmup, steps // 10),
         validation_tokens=validation_tokens,
         evaluate_every=evaluate_every,
         report_every=max(1, min(steps // 200, evaluate_every)),
     )
 
 
-def steps_in_epoch(encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recipe) -> float:
-    """How many steps read the training part once."""
-    if not encoded.lines:
-        return len(encoded.training) / (recipe.batch_size * recipe.seq_length)
-    lines = np.count_nonzero(encoded.training == tokenizer.end)
-    return max(1.0, float(lines) / recipe.batch_size)
+def available_threads() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _check_memory(config: Config, recipe: Recipe) -> None:
@@ -133,7 +188,6 @@ def seconds_per_step(encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recip
     import torch
 
     from afterword.training.learner import Learner
-    from afterword.training.loop import training_batches
 
     torch.set_num_threads(recipe.threads)
     learner = Learner(recipe.config(tokenizer.rows, tokenizer.shared_row_tokens), recipe)

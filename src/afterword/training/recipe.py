@@ -16,11 +16,16 @@ Precision = Literal["float32", "bfloat16"]
 class TrainingSettings:
     """What a user may ask of a training run; None leaves a number to the plan."""
 
-    minutes: float | None = setting(None, "train for this many minutes (5 unless --steps or --epochs)", above=0)
+    recipe: str = setting("auto", "what to train", choices=("auto", "classic"))
+    minutes: float | None = setting(
+        None, "train for this many minutes (5 unless --steps or --epochs)", above=0, maximum=525_600
+    )
     steps: int | None = setting(
         None, "train for this many optimizer steps; nothing then depends on the clock", minimum=1
     )
-    epochs: float | None = setting(None, "train for this many passes over the text", above=0)
+    epochs: float | None = setting(
+        None, "train for this many passes over the text (classic: 1)", above=0, maximum=10**6
+    )
     num_layers: int | None = setting(None, "LSTM layers", minimum=1, maximum=16)
     hidden_size: int | None = setting(None, "units in a layer", minimum=1, maximum=16384)
     embedding_size: int | None = setting(None, "numbers that stand for a token", minimum=1, maximum=16384)
@@ -47,22 +52,29 @@ class Recipe:
     it may be corrected on the way, and the run's record then says so.
     """
 
-    recipe: str
+    recipe: Literal["auto", "classic"]
     steps: int
+    most_steps: int | None  # that a correction may not go beyond
     minutes: float | None
     num_layers: int
     hidden_size: int
     embedding_size: int
     residual: bool
+    input: Literal["embedding", "number"]  # what stands for a token
+    windows: bool  # whether each prediction reads a window of seq_length tokens from an empty state
     batch_size: int
     seq_length: int
     dropout: float
+    locked_dropout: bool  # one mask for all steps of a sequence, or a new one for every element
     reset_probability: float  # that a lane starts afresh at a step: so the empty state is learned too
+    optimizer: Literal["adamw", "keras-adam"]
+    schedule: Literal["cosine", "constant"]
     learning_rate: float
     warmup: int  # steps
     weight_decay: float
-    clip: float  # largest norm of the gradient
-    averaging: float  # decay of the moving average of the weights, which is what is kept and measured
+    clip: float | None  # largest norm of the gradient
+    averaging: float | None  # decay of the moving average of the weights, which is then what is kept and measured
+    keep: Literal["best", "last"]  # which weights the saved model has
     precision: Precision
     evaluate_every: int  # steps
     validation_tokens: int  # read by each evaluation
@@ -80,6 +92,8 @@ class Recipe:
             hidden_size=self.hidden_size,
             num_layers=self.num_layers,
             residual=self.residual,
+            input=self.input,
+            window=self.seq_length if self.windows else 0,
         )
 
     def record(self) -> dict[str, Any]:

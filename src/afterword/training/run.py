@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import importlib.util
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from afterword import __version__
-from afterword.errors import OptionError, RunError
+from afterword.errors import ModelError, OptionError, RunError
 from afterword.model.card import card
 from afterword.model.saved import SavedModel, save_model
 from afterword.storage import write_bytes
@@ -24,13 +29,24 @@ if TYPE_CHECKING:
     from afterword.training.loop import Progress
 
 
+DEFAULT_VALIDATION = "0.1"  # the share of the text that `auto` holds out
+
+
 class Run:
     """A run folder that this process holds: its corpus, its tokenizer, its recipe and its record."""
 
     def __init__(
-        self, folder: RunFolder, record: dict[str, Any], encoded: EncodedCorpus, tokenizer: Tokenizer, notes: list[str]
+        self,
+        folder: RunFolder,
+        record: dict[str, Any],
+        encoded: EncodedCorpus,
+        tokenizer: Tokenizer,
+        notes: list[str],
+        saved: tuple[dict[str, NDArray[Any]], dict[str, Any]] | None = None,
     ) -> None:
+        """`saved` is the checkpoint to go on from: tensors by name, and the position."""
         self.folder, self.record, self.encoded, self.tokenizer, self.notes = folder, record, encoded, tokenizer, notes
+        self.saved = saved
         self.recipe = Recipe(**record["plan"])
 
     @property
@@ -81,11 +97,10 @@ class Run:
         }
         if validation is not None:
             about["validation"] = {"nats_per_character": validation, "bits_per_character": bits(validation)}
-        occurring = encoded.occurring(tokenizer.rows)
-        unseen = [row for row in range(tokenizer.rows) if not occurring[row]]
+        text = np.asarray(encoded.training) if recipe.windows else None
         with learner.averaged() as network:
             weights = network.weights()
-            model = SavedModel(config, weights, tokenizer, unseen, about)
+            model = SavedModel(config, weights, tokenizer, encoded.unseen, about, text)
             save_model(self.folder.model, model, card(model, samples=[]))
 
 
@@ -99,71 +114,71 @@ def begin(
 ) -> Run:
     """Read the text, plan, and make the run folder `out`.
 
-    Raises an InputError, and leaves nothing behind, where the text, the numbers or the folder will not do.
+    Raises an InputError, and leaves all as it was, where the text, the numbers or the folder will not do. A run that
+    is overwritten goes when the new one is ready to begin.
     """
-    _let_threads_sleep()
+    _check_torch()
+    text = _settled(text, training)
     folder = RunFolder(out)
-    if folder.is_run and not overwrite:
-        raise RunError(f"{out} holds a run: go on with it by --resume {out}, or replace it by --overwrite")
-    if out.exists() and not out.is_dir():
-        raise RunError(f"{out} is a file: give --out a folder")
-    if not can_be_written(out):
-        raise RunError(f"cannot write in {out}: choose another --out")
+    _check_place(folder, overwrite)
+    _check_sources(sources, folder)
     with read_corpus(sources, text, seed=training.seed) as corpus:
         _check_fit(corpus.training_characters, training, text)
         tokenizer = learn_tokenizer(corpus, text.vocabulary, text.lowercase)
-        with _claimed(folder):
-            encoded = encode(corpus, tokenizer, folder.corpus)
-            write_bytes(folder.corpus / "tokenizer.json", tokenizer.to_json().encode())
+        with _held(folder):
+            _check_place(folder, overwrite)  # it may have become a run while a pipe was read
+            new = folder.begin_new()
+            encoded = encode(corpus, tokenizer, new.corpus)
+            write_bytes(new.corpus / "tokenizer.json", tokenizer.to_json().encode())
             from afterword.training.planning import plan
 
-            recipe = plan(encoded, tokenizer, training)
             record = {
                 "format": 1,
-                "plan": recipe.record(),
+                "plan": plan(encoded, tokenizer, training).record(),
                 "corrections": [],
+                "text": {"sources": corpus.sources, **dataclasses.asdict(text)},
                 "fingerprint": encoded.fingerprint,
                 "versions": versions(),
             }
-            folder.write_record(record)
-        return Run(folder, record, encoded, tokenizer, corpus.notes)
+            new.write_record(record)
+            folder.take(new)
+        return Run(folder, record, EncodedCorpus.open(folder.corpus), tokenizer, corpus.notes)
 
 
 def resume(path: Path) -> Run:
-    """Take up the run in the folder `path` where its newest checkpoint stands. Raises RunError where there is none."""
-    _let_threads_sleep()
+    """Take up the run in the folder `path` where its newest checkpoint stands.
+
+    Raises RunError where there is no run, where it is damaged, and where another process trains it.
+    """
+    _check_torch()
     folder = RunFolder(path)
-    record = folder.read_record()
-    folder.lock()
-    try:
+    folder.read_record()
+    notes: list[str] = []
+    with _held(folder):
+        record = folder.read_record()
         encoded = EncodedCorpus.open(folder.corpus)
-        if encoded.fingerprint != record["fingerprint"]:
-            raise RunError(f"the text in {folder.corpus} is not the one that this run began with")
-        tokenizer = Tokenizer.from_json((folder.corpus / "tokenizer.json").read_text(encoding="utf-8"))
-        return Run(folder, record, encoded, tokenizer, [])
-    except OSError as error:
-        folder.unlock()
-        raise RunError(f"the text of {path} cannot be read: {error}") from None
-    except BaseException:
-        folder.unlock()
-        raise
+        try:
+            tokenizer = Tokenizer.from_json((folder.corpus / "tokenizer.json").read_text(encoding="utf-8"))
+            if record["fingerprint"] != encoded.measured_fingerprint(tokenizer):
+                raise RunError(f"the text in {folder.corpus} is not the one that this run began with")
+            return Run(folder, record, encoded, tokenizer, notes, folder.load_checkpoint(notes))
+        except (OSError, LookupError, TypeError, ValueError, ModelError) as error:
+            raise RunError(f"the run in {path} is damaged: {type(error).__name__}: {error}") from None
 
 
 @contextlib.contextmanager
-def _claimed(folder: RunFolder) -> Iterator[None]:
-    """Make, lock and empty `folder`; where the block fails, all that was made is taken away again."""
-    made = [place for place in (folder.path, *folder.path.parents) if not place.exists()]
+def _held(folder: RunFolder) -> Iterator[None]:
+    """Make and lock `folder`; where the block fails, let it go and take away what was made."""
+    made = [place for place in folder.path.parents if not place.exists()]
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"cannot make the folder {folder.path}: {error.strerror}") from None
     folder.lock()  # from here on nobody else trains in it
     try:
-        folder.clear()
-        folder.corpus.mkdir()
         yield
     except BaseException:
-        folder.clear()
+        folder.give_up()
         folder.unlock()
         for place in made:
             with contextlib.suppress(OSError):
@@ -171,10 +186,51 @@ def _claimed(folder: RunFolder) -> Iterator[None]:
         raise
 
 
+def _check_torch() -> None:
+    """Training needs torch, whose threads shall spin for some microseconds at a barrier, and then sleep.
+
+    By default GNU's OpenMP spins for so long that a single other busy process makes training ten times slower, since
+    each of the thousands of barriers in a step then waits for a thread that has no processor. See docs/decisions.md.
+    """
+    if importlib.util.find_spec("torch") is None:
+        raise RunError("training needs PyTorch, which is not installed: pip install 'afterword[train]'")
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+
+def _check_place(folder: RunFolder, overwrite: bool) -> None:
+    out = folder.path
+    try:
+        if folder.is_run and not overwrite:
+            raise RunError(f"{out} holds a run: go on with it by --resume {out}, or replace it by --overwrite")
+        if out.exists() and not out.is_dir():
+            raise RunError(f"{out} is a file: give --out a folder")
+        if not can_be_written(out):
+            raise RunError(f"cannot write in {out}: choose another --out")
+        if not folder.is_run and not folder.is_free:
+            raise RunError(f"{out} holds other files: give --out a new folder")
+    except OSError as error:
+        raise RunError(f"cannot use {out} for a run: {error.strerror}") from None
+
+
+def _check_sources(sources: Sequence[Source], folder: RunFolder) -> None:
+    """Refuse a text that is part of the run whose place is to be taken."""
+    out = Path(os.path.realpath(folder.path))
+    for source in sources:
+        place = Path(os.path.realpath(source))
+        if os.fspath(source) != "-" and out in (place, *place.parents):
+            raise RunError(f"the text {os.fspath(source)} lies in {folder.path}: give --out another folder")
+
+
 def _check_fit(training_characters: int, training: TrainingSettings, text: TextSettings) -> None:
     """Refuse, before anything is written, a batch that is larger than the text."""
     if text.lines:
         return
+    window = training.seq_length or 50
+    if training.recipe == "classic" and training_characters <= window:
+        raise OptionError(
+            f"the classic recipe reads windows of {window} characters, and the text has fewer: give a longer one"
+        )
     for name in ("seq_length", "batch_size"):
         value = getattr(training, name)
         if value is not None and value >= training_characters:
@@ -182,14 +238,15 @@ def _check_fit(training_characters: int, training: TrainingSettings, text: TextS
             raise OptionError(f"{option} {value} is too large for {training_characters} characters of training text")
 
 
-def _let_threads_sleep() -> None:
-    """Before torch is loaded: its threads shall spin for some microseconds at a barrier, and then sleep.
-
-    By default GNU's OpenMP spins for so long that a single other busy process makes training ten times slower, since
-    each of the thousands of barriers in a step then waits for a thread that has no processor. See docs/decisions.md.
-    """
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+def _settled(text: TextSettings, training: TrainingSettings) -> TextSettings:
+    """What the recipe makes of the text's settings: `classic` reads lower case, and all of it unless told otherwise."""
+    if training.recipe == "auto":
+        return dataclasses.replace(text, validation=text.validation or DEFAULT_VALIDATION)
+    if text.lines:
+        raise OptionError("lines: the classic recipe reads running text; leave --lines out")
+    if text.vocabulary not in (TextSettings.vocabulary, "classic"):
+        raise OptionError(f"vocabulary {text.vocabulary}: the classic recipe reads characters; leave it out")
+    return dataclasses.replace(text, lowercase=True, vocabulary="classic")
 
 
 def versions() -> dict[str, str]:

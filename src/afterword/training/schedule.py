@@ -11,7 +11,7 @@ CORRECTION_POINTS = (0.2, 0.55, 0.85)
 
 
 class Schedule:
-    """A warm-up, then a cosine to zero over the steps that are left.
+    """A warm-up, then a cosine to zero over the steps that are left; or, for the classic recipe, always the same rate.
 
     `corrections` lists (step, steps): at that step the run was found to end after `steps` steps. The share of the way
     covered by then stays, and the rest of the way is spread over the rest of the steps, so the rate never jumps.
@@ -32,7 +32,9 @@ class Schedule:
 
     def learning_rate(self, step: int) -> float:
         """The rate of the step that follows `step` steps."""
-        warmup = min(1.0, (step + 1) / self._recipe.warmup)
+        if self._recipe.schedule == "constant":
+            return self._recipe.learning_rate
+        warmup = min(1.0, (step + 1) / max(1, self._recipe.warmup))
         return self._recipe.learning_rate * warmup * 0.5 * (1 + math.cos(math.pi * self.share(step)))
 
     def correction_is_due(self, step: int) -> bool:

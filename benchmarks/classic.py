@@ -1,0 +1,189 @@
+"""The classic recipe against Keras 3 itself, on Julius Caesar: python benchmarks/classic.py [--epoch]
+
+Keras and TensorFlow live in an environment of their own, .venv-keras, which is made where it is missing. Without
+--epoch: the same losses and weights from the same start, parameters, seconds a training step and seconds a written
+character, the two in turn (some three minutes). With --epoch: one epoch of each, and `auto` in a quarter of Keras'
+time (some fifteen minutes). Nothing else may run on the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as `afterword train` does
+
+import numpy as np
+
+import afterword
+from afterword.model.config import Config
+from afterword.text.corpus import read_text
+from afterword.text.tokenizer import Tokenizer
+from afterword.training.batches import window_batch
+from afterword.training.learner import Learner
+from afterword.training.planning import classic
+from afterword.training.recipe import Recipe, TrainingSettings
+
+PLACE = Path(__file__).parent
+ENVIRONMENT = PLACE.parent / ".venv-keras"
+TEXT = PLACE.parents[1] / "shared" / "data" / "julius_caesar.txt"
+RESULTS = PLACE / "results" / "classic.jsonl"
+WINDOW, HIDDEN = 50, 300
+
+
+def keras(task: str, **given: Any) -> Any:
+    """Run a task of peers/keras_classic.py in Keras' own environment."""
+    python = ENVIRONMENT / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", "keras>=3", "tensorflow-cpu"], check=True)
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder, "in.npz"), Path(folder, "out.npz")
+        np.savez(source, **given)
+        subprocess.run([python, PLACE / "peers" / "keras_classic.py", task, source, target], check=True)
+        return dict(np.load(target))
+
+
+def recipe_for(ids: np.ndarray, **numbers: Any) -> Recipe:
+    """The classic recipe on ids [N], some numbers replaced."""
+    encoded: Any = argparse.Namespace(training=ids, lines=False)
+    tokenizer: Any = None  # windows need none to be counted
+    return dataclasses.replace(classic(encoded, tokenizer, TrainingSettings(recipe="classic")), **numbers)
+
+
+def as_keras(learner: Learner) -> dict[str, np.ndarray]:
+    """The weights in Keras' shapes and order: kernel, recurrent kernel, bias a layer, then the softmax's."""
+    weights = learner.network.weights()
+    found = []
+    for k in range(2):
+        found += [weights[f"lstm.weight_ih_l{k}"].T, weights[f"lstm.weight_hh_l{k}"].T, weights[f"lstm.bias_ih_l{k}"]]
+    found += [weights["output.weight"].T, weights["output.bias"]]
+    return {f"weight{k}": weight.copy() for k, weight in enumerate(found)}
+
+
+def starts_of(batches: int, ids: np.ndarray) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, len(ids) - WINDOW, (batches, 30))
+
+
+def compare_steps(ids: np.ndarray, config: Config) -> None:
+    learner = Learner(config, recipe_for(ids, dropout=0.0))
+    batches = starts_of(20, ids)
+    theirs = keras(
+        "steps", ids=ids, sizes=[config.vocabulary_size, HIDDEN, WINDOW], batches=batches, **as_keras(learner)
+    )
+    losses = []
+    for k, starts in enumerate(batches):
+        losses.append(float(learner.learn(window_batch(ids, starts, WINDOW), 1e-3)) / len(starts))
+        if k == 0:
+            ours = as_keras(learner)
+            weights = max(float(np.abs(theirs[name] - ours[name]).max()) for name in ours)
+    difference = np.abs(np.array(losses) - theirs["losses"]).max()
+    print(f"Keras {theirs['keras']}, same weights, same batches, no dropout, float32:")
+    print(f"  largest difference of a loss over 20 steps {difference:.1e} (asked: 1e-4)")
+    print(f"  largest difference of a weight after one step {weights:.1e} (asked: 1e-5)")
+    print(f"  parameters {config.parameters:,}, Keras counts {int(theirs['parameters']):,}")
+
+
+def compare_times(ids: np.ndarray, config: Config, rounds: int = 3) -> None:
+    sizes = [config.vocabulary_size, HIDDEN, WINDOW]
+    learner, batches = Learner(config, recipe_for(ids)), starts_of(35, ids)
+    ours, theirs = [], []
+    for _ in range(rounds):
+        theirs.append(float(np.median(keras("time", ids=ids, sizes=sizes, batches=batches)["times"])))
+        times = []
+        for starts in batches:
+            batch = window_batch(ids, starts, WINDOW)
+            begin = time.perf_counter()
+            learner.learn(batch, 1e-3)
+            times.append(time.perf_counter() - begin)
+        ours.append(statistics.median(times[5:]))
+    ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+    one, other = (1e3 * statistics.median(values) for values in (ours, theirs))
+    print(f"a training step, in turn: {one:.0f} ms, Keras {other:.0f} ms, ratio {ratio:.2f} (asked: 0.8)")
+
+
+def compare_writing(text: str, ids: np.ndarray, config: Config, rounds: int = 3) -> None:
+    sizes = [config.vocabulary_size, HIDDEN, WINDOW]
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "text.txt")
+        source.write_text(text, encoding="utf-8")
+        model = afterword.train(source, recipe="classic", steps=1)
+        auto = afterword.train(source, steps=1, lowercase=True, num_layers=2, hidden_size=300)
+    ours, theirs, carried = [], [], []
+    for _ in range(rounds):
+        theirs.append(float(np.median(keras("predict", ids=ids, sizes=sizes)["times"])))
+        ours.append(seconds_per_character(model, 100))
+        carried.append(seconds_per_character(auto, 2000))
+    ratio = statistics.median(b / a for a, b in zip(ours, theirs, strict=True))
+    one, other, third = (1e3 * statistics.median(values) for values in (ours, theirs, carried))
+    print(f"writing a character, in turn: {one:.2f} ms, Keras' predict {other:.1f} ms: {ratio:.0f} times (asked: 20)")
+    print(f"  auto of the same size, which carries its state: {third:.3f} ms")
+
+
+def seconds_per_character(model: afterword.LanguageModel, tokens: int) -> float:
+    begin = time.perf_counter()
+    model.generate(max_tokens=tokens, seed=1)
+    return (time.perf_counter() - begin) / tokens
+
+
+def compare_epochs(text: str, held_out: str, ids: np.ndarray, config: Config) -> None:
+    tokenizer = Tokenizer.classic(set(text))
+    rest, start = tokenizer.encode(held_out), 1000
+    theirs = keras("epoch", ids=ids, sizes=[len(set(text)), HIDDEN, WINDOW], held_out=rest, start=start)
+    rows = [("Keras", float(theirs["loss"]), float(theirs["seconds"]), tokenizer.decode(theirs["written"].tolist()))]
+    minutes = float(theirs["seconds"]) / 60 / 4
+    for recipe in ("classic", "auto"):
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "text.txt")
+            source.write_text(text, encoding="utf-8")
+            out = Path(folder, "run")
+            if recipe == "classic":
+                model = afterword.train(source, recipe=recipe, out=out)
+            else:
+                model = afterword.train(source, minutes=minutes, lowercase=True, out=out)
+            seconds = json.loads((out / "metrics.jsonl").read_text().splitlines()[-1])["seconds"]
+        loss = float(model.score(held_out).token_nats[WINDOW:].mean())
+        prompt = text[start : start + WINDOW]
+        rows.append((recipe, loss, seconds, model.generate(prompt, max_tokens=50, temperature=0, seed=0).text))
+    print("one epoch on the first 90 % of Julius Caesar, lower-cased; auto has a quarter of Keras' time:")
+    for name, loss, took, written in rows:
+        print(f"  {name:8} held out {loss:.3f} nats a character, {took:.0f} s, writes {written!r}")
+    RESULTS.parent.mkdir(exist_ok=True)
+    with open(RESULTS, "a", encoding="utf-8") as file:
+        file.write(json.dumps({"rows": rows, "cores": os.cpu_count(), "keras": str(theirs["keras"])}) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--epoch", action="store_true")
+    chosen = parser.parse_args()
+    if not TEXT.exists():
+        print(f"skipped: there is no {TEXT}")
+        return
+    whole = read_text([TEXT])[0].lower()
+    cut = int(0.9 * len(whole))
+    text, held_out = whole[:cut], whole[cut:]
+    tokenizer = Tokenizer.classic(set(whole))
+    if chosen.epoch:
+        tokenizer = Tokenizer.classic(set(text))
+    ids = tokenizer.encode(text)
+    config = recipe_for(ids).config(tokenizer.rows, 1)
+    if chosen.epoch:
+        compare_epochs(text, held_out, ids, config)
+    else:
+        compare_steps(ids, config)
+        compare_times(ids, config)
+        compare_writing(text, ids, config)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,242 @@
+"""Texts of every kind through the real command: read as they are meant, or refused in one line, with nothing made."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_main import error_line
+
+Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+
+SMALL = ["--steps", "2", "--hidden-size", "8", "--threads", "1"]
+CLEAN = "Fußgänger,\nzwei Zeilen.\n\nUnd é zum Schluß\n"
+WORLD = "👩‍👩‍👧‍👦 🏳️‍🌈 e\u0301 ọ\u0308 שלום עולם السلام עליכם हिन्दी 日本語\u2028\u200f!\n"
+BOOK = "".join(f"The {number}th line of this book, and no more.\n" for number in range(60)).encode()
+
+
+def listing(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*"))
+
+
+def fill(pipe: Path, content: bytes) -> None:
+    """Write to a pipe as soon as it is read."""
+    os.mkfifo(pipe)
+    threading.Thread(target=pipe.write_bytes, args=(content,), daemon=True).start()
+
+
+# Read as they are meant
+
+
+def test_a_text_costs_the_same_in_whatever_form_it_comes(model: Path, run: Run, tmp_path: Path) -> None:
+    forms = {
+        "plain": CLEAN.encode(),
+        "marked": codecs.BOM_UTF8 + CLEAN.encode(),
+        "utf-16": CLEAN.encode("utf-16"),
+        "utf-16-be": codecs.BOM_UTF16_BE + CLEAN.encode("utf-16-be"),
+        "utf-32": CLEAN.encode("utf-32"),
+        "cr": CLEAN.replace("\n", "\r").encode(),
+        "mixed newlines": CLEAN.replace(",\n", ",\r\n").replace("Schluß\n", "Schluß\r").encode(),
+        "gzip": gzip.compress(CLEAN.encode()),
+        "gzip in two members": gzip.compress(CLEAN[:9].encode()) + gzip.compress(CLEAN[9:].encode()),
+    }
+    files = [tmp_path / name for name in forms]
+    for file in files:
+        file.write_bytes(forms[file.name])
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "text").write_text(CLEAN, encoding="utf-8")
+    fill(tmp_path / "pipe", CLEAN.encode())
+    found = run("score", model, *files, tmp_path / "folder", tmp_path / "pipe", "-", "--json", input=CLEAN.encode())
+    assert found.returncode == 0, found.stderr
+    records = [json.loads(line) for line in found.stdout.splitlines()]
+    assert len(records) == len(forms) + 3
+    for record in records:
+        assert record | {"file": ""} == records[0] | {"file": ""}
+    assert records[0]["characters"] == len(CLEAN)
+    latin = tmp_path / "latin"
+    latin.write_bytes(CLEAN.encode("latin-1"))
+    [line] = run("score", model, latin, "--encoding", "latin-1", "--json").stdout.splitlines()
+    assert json.loads(line).items() <= records[0].items()
+
+
+def test_a_folder_with_other_files_among_the_text_is_learned_from(run: Run, tmp_path: Path) -> None:
+    texts = tmp_path / "texts"
+    (texts / "deep" / "deeper").mkdir(parents=True)
+    (texts / "deep" / "deeper" / "book.txt").write_bytes(BOOK)
+    (texts / "deep" / "wide.txt").write_bytes(WORLD.encode("utf-16"))
+    (texts / "packed.gz").write_bytes(gzip.compress(b"old\rMac\rlines\r\n"))
+    (texts / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0\x00\x10JFIF")
+    (texts / "table.bin").write_bytes(b"text\0text")
+    (texts / ".hidden").write_bytes(b"hidden")
+    (texts / "empty").write_bytes(b"")
+    (texts / "deep" / "loop").symlink_to(texts)
+    (texts / "itself").symlink_to("itself")
+    os.mkfifo(texts / "pipe")
+    out = tmp_path / "run"
+    trained = run("train", texts, "--out", out, *SMALL)
+    assert trained.returncode == 0, trained.stderr.decode()
+    for note in (
+        "note: skipped 6 files (hidden, linked folder or no text)",
+        f"note: read {texts / 'deep' / 'wide.txt'} as the UTF-16",
+        f"note: turned the CRLF and CR line ends of {texts / 'packed.gz'} into LF",
+    ):
+        assert note in trained.stderr.decode()
+    corpus = json.loads(run("info", out, "--json").stdout)["corpus"]
+    read = len(BOOK) + len(WORLD) + len("old\nMac\nlines\n")
+    assert corpus["training"]["characters"] + corpus["validation"]["characters"] == read
+
+
+@pytest.mark.parametrize("vocabulary", ["char", "bpe:90"])
+def test_joined_emoji_combining_marks_and_right_to_left_text_come_through_whole(
+    run: Run, tmp_path: Path, vocabulary: str
+) -> None:
+    book, out = tmp_path / "world.txt", tmp_path / "run"
+    book.write_bytes((WORLD * 20).encode())
+    trained = run("train", "-", "--out", out, "--vocabulary", vocabulary, *SMALL, input=book.read_bytes())
+    assert trained.returncode == 0, trained.stderr.decode()
+    scored = json.loads(run("score", out, book, "--json").stdout)
+    assert scored["characters"] == len(WORLD) * 20
+    assert (scored["tokens"] < scored["characters"]) == (vocabulary != "char")
+    prompt = "👩‍👩‍👧 e\u0301 ש Ж 🂡"
+    written = run("generate", out, "--prompt", prompt, "--max-tokens", "30", "--seed", "3", "--json")
+    sample = json.loads(written.stdout)
+    assert (sample["prompt"], sample["tokens"]) == (prompt, 30)
+    assert set(sample["text"]) <= set(WORLD)
+
+
+# Refused
+
+
+def book(content: bytes) -> Callable[[Path], Path]:
+    """What makes a file of `content` in a folder."""
+
+    def make(folder: Path) -> Path:
+        (folder / "book").write_bytes(content)
+        return folder / "book"
+
+    return make
+
+
+def linked_to_itself(folder: Path) -> Path:
+    (folder / "book").symlink_to("book")
+    return folder / "book"
+
+
+def without_text(folder: Path) -> Path:
+    (folder / "book" / "deep").mkdir(parents=True)
+    (folder / "book" / "deep" / "loop").symlink_to(folder / "book")
+    (folder / "book" / "photo").write_bytes(b"\xff\xd8")
+    return folder / "book"
+
+
+def socket(folder: Path) -> Path:
+    os.mknod(folder / "book", 0o600 | 0o140000)
+    return folder / "book"
+
+
+def flipped(packed: bytes) -> bytes:
+    return packed[:-6] + bytes([packed[-6] ^ 1]) + packed[-5:]
+
+
+WRONG: dict[str, tuple[Callable[[Path], Path], list[str], str]] = {
+    "not there": (lambda folder: folder / "book", [], "No such file"),
+    "empty": (book(b""), [], "0 characters and 64 are needed"),
+    "short": (book(b"e\xcc\x81" * 31), [], "62 characters and 64 are needed"),
+    "only a mark": (book(codecs.BOM_UTF8), [], "0 characters"),
+    "one character": (book("日".encode() * 100), [], "one distinct character"),
+    "one character in two cases": (book(b"aA" * 100), ["--lowercase"], "one distinct character"),
+    "equal lines": (book(b"the same\n" * 100), ["--lines"], "all lines are equal"),
+    "only newlines": (book(b"\r\n\r" * 100), ["--lines"], "0 characters"),
+    "latin-1": (book(BOOK + "é".encode("latin-1") + BOOK), [], f"is not utf-8 at byte {len(BOOK)}: try --encoding"),
+    "half a character": (book(BOOK + "日".encode()[:2]), [], f"is not utf-8 at byte {len(BOOK)}"),
+    "a surrogate": (book(BOOK + b"\xed\xa0\x80"), [], f"is not utf-8 at byte {len(BOOK)}"),
+    "NUL": (book(BOOK + b"\0"), [], f"holds a NUL at byte {len(BOOK)}"),
+    "utf-16 without its mark": (book(BOOK.decode().encode("utf-16-le")), [], "--encoding utf-16-le"),
+    "utf-16 that ends early": (book(BOOK.decode().encode("utf-16")[:-1]), [], "is not utf-16 at byte"),
+    "another encoding than named": (book(BOOK), ["--encoding", "utf-32-le"], "is not utf-32-le at byte"),
+    "an unknown encoding": (book(BOOK), ["--encoding", "klingon"], "'klingon' is unknown"),
+    "no text encoding": (book(BOOK), ["--encoding", "base64"], "'base64' is unknown"),
+    "gzip that ends early": (book(gzip.compress(BOOK)[:-9]), [], "is a damaged gzip file"),
+    "gzip with a wrong sum": (book(flipped(gzip.compress(BOOK))), [], "is a damaged gzip file"),
+    "gzip of nothing but its head": (book(b"\x1f\x8b"), [], "is a damaged gzip file"),
+    "gzip of no text": (book(gzip.compress(b"\x89PNG\0")), [], "holds a NUL"),
+    "a link to itself": (linked_to_itself, [], "cannot read"),
+    "a folder without text": (without_text, [], "is a folder without text files"),
+    "a device": (lambda folder: Path("/dev/zero"), [], "is no file, folder or pipe"),
+    "a socket": (socket, [], "is no file, folder or pipe"),
+    "too few subwords": (book(BOOK), ["--vocabulary", "bpe:9"], "bpe:9 is too small"),
+    "too many subwords": (book(BOOK), ["--vocabulary", "bpe:70000"], "a number up to 65,536"),
+    "no number of subwords": (book(BOOK), ["--vocabulary", "bpe"], "as in bpe:1000"),
+    "an unknown vocabulary": (book(BOOK), ["--vocabulary", "words"], "must be char, byte or bpe:N"),
+    "validation with nothing": (book(BOOK), ["--validation", "0"], "validation must be a share"),
+    "validation with all": (book(BOOK), ["--validation", "1"], "validation must be a share"),
+    "validation that is no number": (book(BOOK), ["--validation", "nan"], "validation must be a share"),
+    "validation that is not there": (book(BOOK), ["--validation", "gone.txt"], "cannot read gone.txt"),
+    "validation by an empty file": (book(BOOK), ["--validation", "/dev/null"], "cannot read /dev/null"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_text_that_cannot_be_learned_from_gets_one_line_and_leaves_nothing(
+    run: Run, tmp_path: Path, wrong: str
+) -> None:
+    make, options, says = WRONG[wrong]
+    text = make(tmp_path)
+    before = listing(tmp_path)
+    finished = run("train", text, "--out", tmp_path / "run", *SMALL, *options)
+    assert says in error_line(finished)
+    assert listing(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "wrong", ["latin-1", "NUL", "gzip that ends early", "a link to itself", "a device", "not there"]
+)
+def test_a_text_that_cannot_be_read_is_not_scored(model: Path, run: Run, tmp_path: Path, wrong: str) -> None:
+    make, options, says = WRONG[wrong]
+    assert says in error_line(run("score", model, make(tmp_path), *options))
+
+
+def test_a_pipe_that_is_given_twice_is_refused_before_it_is_waited_for(run: Run, tmp_path: Path) -> None:
+    pipe, out = tmp_path / "pipe", tmp_path / "run"
+    os.mkfifo(pipe)
+    assert f"{pipe} can be read once only" in error_line(run("train", pipe, pipe, "--out", out))
+    assert f"{pipe} can be read once only" in error_line(run("train", pipe, "--validation", pipe, "--out", out))
+    assert "can be read once only" in error_line(run("train", "-", "/dev/stdin", "--out", out, input=BOOK))
+    assert not out.exists()
+
+
+def test_a_prompt_that_is_no_text_is_refused(model: Path, run: Run) -> None:
+    assert "character 2 of the text is a lone surrogate" in error_line(run("generate", model, "--prompt", b"ab\xff"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
+@pytest.mark.parametrize("options", [[], ["--encoding", "latin-1"]], ids=["utf-8", "latin-1"])
+def test_a_line_of_100_mb_that_was_packed_to_a_thousandth_is_read_in_little_memory(
+    tmp_path: Path, options: list[str]
+) -> None:
+    """It ends in a NUL, so that all of it is read, and then refused."""
+    path = tmp_path / "line.gz"
+    with gzip.open(path, "wb", compresslevel=1) as packed:
+        for _ in range(100):
+            packed.write(b"one line " * 111_111)
+        packed.write(b"\0")
+    assert path.stat().st_size < 1e6
+    code = (
+        "import re, sys\nfrom afterword.cli.main import main\ntry:\n    main(sys.argv[1:])\n"
+        "finally:\n    print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])"
+    )
+    command: list[str | Path] = [sys.executable, "-c", code, "train", path, "--out", tmp_path / "run", *options]
+    finished = subprocess.run(command, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    peak = int(finished.stdout)
+    finished.stdout = b""
+    assert f"holds a NUL at byte {100 * 9 * 111_111}" in error_line(finished)
+    assert peak < 90_000  # kB
