@@ -214,6 +214,13 @@ def test_a_pipe_that_is_given_twice_is_refused_before_it_is_waited_for(run: Run,
     assert not out.exists()
 
 
+def test_a_pipe_that_is_scored_twice_is_refused_before_it_is_waited_for(model: Path, run: Run, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert "can be read once only" in error_line(run("score", model, pipe, pipe))
+    assert "can be read once only" in error_line(run("score", model, "-", "-"))
+
+
 def test_a_prompt_that_is_no_text_is_refused(model: Path, run: Run) -> None:
     assert "character 2 of the text is a lone surrogate" in error_line(run("generate", model, "--prompt", b"ab\xff"))
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from afterword.language_model import LanguageModel, load
 from afterword.scoring.score import LineScore, Score
-from afterword.text.corpus import read_lines, read_text
+from afterword.text.corpus import check_sources, read_lines, read_text
 
-FIGURES = ("characters", "tokens", "nats_per_character", "bits_per_character", "perplexity")
+FIGURES = ("characters", "tokens", "nats_per_character", "bits_per_character", "bits_per_byte", "perplexity")
 LINE_FIGURES = ("line", "text", "bits", "bits_per_character")
 
 
@@ -30,6 +30,7 @@ def score(model: str, files: tuple[str, ...], by_line: bool, encoding: str, as_j
     read from its start to its end. For a model that was trained on lines each line is read from a fresh state, and its
     end counts as one character.
     """
+    check_sources(files)
     loaded = load(model)
     for position, file in enumerate(files):
         if by_line:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import signal
@@ -101,9 +102,9 @@ def default_out(texts: Sequence[str]) -> str:
     first = Path(texts[0])
     if texts[0] == "-":
         raise OptionError("standard input has no name: say where the run shall be, with --out DIR")
-    name = first.resolve().name.removesuffix(".gz")
+    name = Path(os.path.realpath(first)).name.removesuffix(".gz")
     name = name.rsplit(".", 1)[0] or name
-    return f"{name}-model" if Path(name).exists() and Path(name).samefile(first) else name
+    return f"{name}-model" if os.path.realpath(name) == os.path.realpath(first) else name
 
 
 def _refuse_options_beside_resume(context: click.Context) -> None:

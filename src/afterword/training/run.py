@@ -241,6 +241,8 @@ def _check_fit(training_characters: int, training: TrainingSettings, text: TextS
 def _settled(text: TextSettings, training: TrainingSettings) -> TextSettings:
     """What the recipe makes of the text's settings: `classic` reads lower case, and all of it unless told otherwise."""
     if training.recipe == "auto":
+        if text.vocabulary == "classic":
+            raise OptionError("vocabulary classic belongs to the classic recipe: give --recipe classic")
         return dataclasses.replace(text, validation=text.validation or DEFAULT_VALIDATION)
     if text.lines:
         raise OptionError("lines: the classic recipe reads running text; leave --lines out")
