@@ -20,13 +20,17 @@ format: .venv/ready-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# Every figure that README quotes, one command each; alone on the machine, some ten minutes.
+# Every figure that README quotes, one command each; alone on the machine, some half an hour.
 bench: .venv/ready-dev
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/parity.py
 	$(BIN)/python benchmarks/stream_speed.py
 	$(BIN)/python benchmarks/encoding.py
 	$(BIN)/python benchmarks/quality.py ../shared/data/tinyshakespeare.txt --minutes 2
+	$(BIN)/python benchmarks/classic.py
+	$(BIN)/python benchmarks/classic.py --epoch
+	$(BIN)/python benchmarks/vocabularies.py
+	$(BIN)/python benchmarks/large_text.py
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

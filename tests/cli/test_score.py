@@ -90,7 +90,14 @@ def test_another_encoding_is_read_when_named(model: Path, run: Run, tmp_path: Pa
 
 def test_an_empty_file_costs_nothing(model: Path, run: Run) -> None:
     [record] = records(run("score", model, "-", "--json"))
-    assert record == {"characters": 0, "tokens": 0, "nats_per_character": 0, "bits_per_character": 0, "bits_per_byte": 0, "perplexity": 1}
+    assert record == {
+        "characters": 0,
+        "tokens": 0,
+        "nats_per_character": 0,
+        "bits_per_character": 0,
+        "bits_per_byte": 0,
+        "perplexity": 1,
+    }
 
 
 def test_a_file_name_that_is_no_text_leaves_the_json_valid(model: Path, run: Run, tmp_path: Path) -> None:

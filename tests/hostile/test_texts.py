@@ -85,7 +85,7 @@ def test_a_folder_with_other_files_among_the_text_is_learned_from(run: Run, tmp_
     trained = run("train", texts, "--out", out, *SMALL)
     assert trained.returncode == 0, trained.stderr.decode()
     for note in (
-        "note: skipped 6 files (hidden, linked folder or no text)",
+        "note: skipped 6 files (hidden, a linked folder, a run, or no text in that encoding)",
         f"note: read {texts / 'deep' / 'wide.txt'} as the UTF-16",
         f"note: turned the CRLF and CR line ends of {texts / 'packed.gz'} into LF",
     ):

@@ -120,7 +120,7 @@ def test_a_folder_gives_its_texts_in_order_and_says_how_many_files_it_skipped(tm
     os.mkfifo(tmp_path / "pipe")
     text, notes = read_text([tmp_path])
     assert text == "a1\na2\n三\nb\n" + "é" * 100_000
-    assert notes[0] == "skipped 7 files (hidden, linked folder or no text)"
+    assert notes[0] == "skipped 7 files (hidden, a linked folder, a run, or no text in that encoding)"
     assert len(notes) == 2
 
 
@@ -419,3 +419,11 @@ def test_memory_does_not_grow_with_a_text_of_one_line(monkeypatch: pytest.Monkey
         assert tracemalloc.get_traced_memory()[1] < 48e6
     finally:
         tracemalloc.stop()
+
+
+def test_a_run_among_the_texts_is_no_text(tmp_path: Path) -> None:
+    write(tmp_path / "book.txt", "The text that is meant. " * 10)
+    write(tmp_path / "run" / "run.json", "{}")
+    write(tmp_path / "run" / "model" / "README.md", "Not meant. " * 10)
+    with read_corpus([tmp_path], TextSettings()) as corpus:
+        assert "".join(text for _, text in corpus.pieces()) == "The text that is meant. " * 10

@@ -42,7 +42,7 @@ LARGEST_BPE = 65_536  # tokens
 MARKS = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32", codecs.BOM_UTF16_LE: "utf-16"}
 MARKS |= {codecs.BOM_UTF16_BE: "utf-16"}  # UTF-32 stands first: its little-endian mark begins with UTF-16's
 FACTS = {
-    "skipped": "skipped {} (hidden, linked folder or no text)",
+    "skipped": "skipped {} (hidden, a linked folder, a run, or no text in that encoding)",
     "marked": "read {} as the UTF-16 or UTF-32 that its byte order mark says",
     "mark": "dropped the byte order mark of {}",
     "ends": "turned the CRLF and CR line ends of {} into LF",
@@ -377,8 +377,10 @@ def _find_in_folder(folder: Path, encoding: str, facts: Facts) -> list[_Document
 
     paths: list[Path] = []
     for place, folders, files in os.walk(folder, onerror=refuse):
-        facts["skipped"] |= {_name(Path(place, name)) for name in folders if os.path.islink(Path(place, name))}
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        runs = {name for name in folders if Path(place, name, "run.json").is_file()}  # trained on texts like these
+        links = {name for name in folders if os.path.islink(Path(place, name))}
+        facts["skipped"] |= {_name(Path(place, name)) for name in runs | links}
+        folders[:] = [name for name in folders if not name.startswith(".") and name not in runs]
         paths += [Path(place, name) for name in files]
     documents = []
     for path in sorted(paths):

@@ -55,7 +55,7 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
     tokens = 0
 
     if run.saved is not None:
-        tensors, position = run.saved
+        (tensors, position), run.saved = run.saved, None
         learner.load(tensors, position["step"])
         batches.position = position["batches"]
         schedule = Schedule(recipe, position["corrections"])
@@ -78,7 +78,7 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
 
     began = checkpointed = time.monotonic()
     measured_from, reported = (learner.step, clock()), clock()
-    if run.saved is not None and not run.folder.model.exists():  # somebody removed it: leave one to write with
+    if learner.step > 0 and not run.folder.model.exists():  # somebody removed it: leave one to write with
         run.save_model(learner, learner.step, None)
     while learner.step < schedule.steps:
         batch = batches.next()
