@@ -70,5 +70,6 @@ def step(layer: Layer, x: Array, hidden: Array, cell: Array) -> Step:
 
 def sigmoid(x: Array) -> Array:
     """1 / (1 + exp(-x)), written as a tanh, which overflows nowhere."""
-    value: Array = 0.5 * np.tanh(0.5 * x) + 0.5
+    half = np.float32(0.5)
+    value: Array = half * np.tanh(half * x) + half
     return value
