@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from afterword.model.config import Config
 from afterword.training.batches import NOT_A_TARGET, Batch
 from afterword.training.network import LayerState, Network, saved_name
-from afterword.training.optimizer import KerasAdam
+from afterword.training.optimizer import MEMORIES, optimizers
 from afterword.training.recipe import Recipe
 
 
@@ -28,7 +28,8 @@ class Learner:
         self._recipe = recipe
         self._generator = torch.Generator().manual_seed(recipe.seed % 2**63)
         self.network = Network(config, recipe, self._generator)
-        self._optimizer = _optimizer(self.network, recipe)
+        self._optimizers = optimizers(self.network, recipe)
+        self._optimizer_of = {p: o for o in self._optimizers for group in o.param_groups for p in group["params"]}
         self._average = None if recipe.averaging is None else [p.detach().clone() for p in self.network.parameters()]
         self._state: list[LayerState] = []
         self.step = 0
@@ -37,14 +38,16 @@ class Learner:
         """One step of truncated backpropagation through time. Returns the summed cost of the batch, in nats."""
         self.network.train()
         self._carry(batch.fresh)
-        cost, self._state = self._cost(batch, self._state)
-        self._optimizer.zero_grad(set_to_none=True)
+        costs, self._state = self._costs(batch, self._state)
+        cost = costs.sum()
+        self.network.zero_grad(set_to_none=True)
         (cost / batch.weight).backward()  # type: ignore[no-untyped-call]
         if self._recipe.clip is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), self._recipe.clip)
-        for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate
-        self._optimizer.step()
+        for optimizer in self._optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate * group.get("factor", 1.0)
+            optimizer.step()
         self.step += 1
         self._update_average()
         return cost.detach()
@@ -57,31 +60,33 @@ class Learner:
             torch._foreach_lerp_(self._average, list(self.network.parameters()), 1 - keep)
 
     @torch.no_grad()
-    def evaluate(self, batches: Sequence[Batch]) -> float:
-        """Nats a token over `batches`, read in order with the state carried between them, by the weights to be kept.
+    def evaluate(self, batches: Sequence[Batch]) -> NDArray[np.float64]:
+        """Nats of each token of `batches`, read in order with the state carried between them, by the weights to keep.
 
         Tokens that share the network's last row are counted as that row; the caller adds what tells them apart.
         """
-        nats = torch.zeros((), dtype=torch.float64)
+        nats: list[NDArray[np.float64]] = []
         self.network.eval()
         with self.averaged():
             state: list[LayerState] = []
             for batch in batches:
                 if batch.fresh.all():
                     state = self.network.empty_state(len(batch.fresh))
-                cost, state = self._cost(batch, state)
-                nats += cost
-        return float(nats) / sum(batch.tokens for batch in batches)
+                costs, state = self._costs(batch, state)
+                nats.append(costs.double().numpy())
+        return np.concatenate(nats)
 
-    def _cost(self, batch: Batch, state: list[LayerState]) -> tuple[Tensor, list[LayerState]]:
-        """The summed cross-entropy of the batch's targets in nats, and the state after it, cut from its past."""
+    def _costs(self, batch: Batch, state: list[LayerState]) -> tuple[Tensor, list[LayerState]]:
+        """The cross-entropy of each of the batch's targets in nats, and the state after it, cut from its past."""
         with torch.autocast("cpu", torch.bfloat16, enabled=self._recipe.precision == "bfloat16"):
             logits, after = self.network(torch.from_numpy(batch.inputs), state)
         targets = torch.from_numpy(batch.targets)[-len(logits) :].reshape(-1)
-        cost = nn.functional.cross_entropy(
-            logits.float().reshape(len(targets), -1), targets, ignore_index=NOT_A_TARGET, reduction="sum"
+        costs = nn.functional.cross_entropy(
+            logits.float().reshape(len(targets), -1), targets, ignore_index=NOT_A_TARGET, reduction="none"
         )
-        return cost, [(hidden.detach().float(), cell.detach().float()) for hidden, cell in after]
+        return costs[targets != NOT_A_TARGET], [
+            (hidden.detach().float(), cell.detach().float()) for hidden, cell in after
+        ]
 
     def _carry(self, fresh: NDArray[np.bool_]) -> None:
         """Empty the carried state of the fresh columns; a batch of another width starts with none."""
@@ -116,7 +121,7 @@ class Learner:
             named[f"weight/{saved}"] = parameter
             if self._average is not None:
                 named[f"average/{saved}"] = self._average[k]
-            for key, value in self._optimizer.state[parameter].items():
+            for key, value in self._optimizer_of[parameter].state[parameter].items():
                 named[f"{key}/{saved}"] = value
         for k, (hidden, cell) in enumerate(self._state):
             named[f"hidden/{k}"], named[f"cell/{k}"] = hidden, cell
@@ -132,9 +137,9 @@ class Learner:
             parameter.copy_(torch.from_numpy(tensors[f"weight/{saved}"]))
             if self._average is not None:
                 self._average[k].copy_(torch.from_numpy(tensors[f"average/{saved}"]))
-            self._optimizer.state[parameter] = {
+            self._optimizer_of[parameter].state[parameter] = {
                 key: torch.from_numpy(tensors[f"{key}/{saved}"].copy())
-                for key in ("step", "exp_avg", "exp_avg_sq")
+                for key in MEMORIES
                 if f"{key}/{saved}" in tensors
             }
         self._state = [
@@ -142,16 +147,3 @@ class Learner:
             for k in range(len(self.network.layers))
             if f"hidden/{k}" in tensors
         ]
-
-
-def _optimizer(network: Network, recipe: Recipe) -> torch.optim.Optimizer:
-    if recipe.optimizer == "keras-adam":
-        return KerasAdam(network.parameters(), recipe.learning_rate)
-    matrices = [p for name, p in network.named_parameters() if p.ndim == 2 and name != "embedding.weight"]
-    others = [p for name, p in network.named_parameters() if p.ndim == 1 or name == "embedding.weight"]
-    return torch.optim.AdamW(
-        [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}],
-        lr=recipe.learning_rate,
-        betas=(0.9, 0.99),
-        fused=True,
-    )

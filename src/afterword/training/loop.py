@@ -5,19 +5,17 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from afterword.errors import TrainingError
-from afterword.text.encoded import EncodedCorpus
-from afterword.text.tokenizer import Tokenizer
-from afterword.training.batches import Batch, held_out_batches, training_batches
+from afterword.training.batches import training_batches
 from afterword.training.learner import Learner
 from afterword.training.schedule import Schedule
+from afterword.training.validation import HeldOut
 
 if TYPE_CHECKING:
     from afterword.training.run import Run
@@ -46,9 +44,11 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
     """
     recipe, encoded, tokenizer = run.recipe, run.encoded, run.tokenizer
     torch.set_num_threads(recipe.threads)
+    began = checkpointed = time.monotonic()
     learner = Learner(recipe.config(tokenizer.rows, tokenizer.shared_row_tokens), recipe)
     batches = training_batches(encoded, tokenizer, recipe)
-    held_out = held_out_batches(encoded, tokenizer, recipe)
+    ngram = run.learn_ngram()
+    held_out = HeldOut(encoded, tokenizer, recipe, ngram)
     schedule = Schedule(recipe, [])
     best: float | None = None
     seconds = nats = 0.0  # of training, in all; of the training text, since the last report
@@ -76,10 +76,9 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
     def clock() -> float:
         return seconds + time.monotonic() - began
 
-    began = checkpointed = time.monotonic()
     measured_from, reported = (learner.step, clock()), clock()
     if learner.step > 0 and not run.folder.model.exists():  # somebody removed it: leave one to write with
-        run.save_model(learner, learner.step, None)
+        run.save_model(learner, ngram, None)
     while learner.step < schedule.steps:
         batch = batches.next()
         learning_rate = schedule.learning_rate(learner.step)
@@ -100,16 +99,16 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
                 run.record_correction(schedule.corrections[-1])
             measured_from = (step, clock())
 
-        validation, improved = None, False
+        measured, improved = None, False
         if step % recipe.evaluate_every == 0 or step == schedule.steps:
-            if held_out:
-                validation = nats_per_character(learner.evaluate(held_out), held_out, encoded, tokenizer)
-                improved = best is None or validation < best
-                best = validation if improved else best
+            measured = held_out.measure(learner)
+            if measured is not None:
+                improved = best is None or measured.cost < best
+                best = measured.cost if improved else best
             if improved or recipe.keep == "last":
-                run.save_model(learner, step, validation)
+                run.save_model(learner, ngram, measured)
 
-        if validation is not None or step % recipe.report_every == 0:
+        if measured is not None or step % recipe.report_every == 0:
             characters = tokens * encoded.training_characters / len(encoded.training)
             now = clock()
             pace = now / step
@@ -121,7 +120,7 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
                 characters_per_second=characters / max(now - reported, 1e-9),
                 seconds=now,
                 seconds_left=(schedule.steps - step) * pace,
-                validation=validation,
+                validation=None if measured is None else measured.cost,
                 best=best,
                 improved=improved,
             )
@@ -137,15 +136,5 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
             checkpointed = time.monotonic()
         if stopping:
             if best is None or recipe.keep == "last":  # nothing to write with yet, or something older
-                run.save_model(learner, step, None)
+                run.save_model(learner, ngram, None)
             return
-
-
-def nats_per_character(
-    nats_per_token: float, batches: Sequence[Batch], encoded: EncodedCorpus, tokenizer: Tokenizer
-) -> float:
-    """What an evaluation says of a character: tokens that share the last row also cost what tells them apart."""
-    tokens = sum(batch.tokens for batch in batches)
-    shared = sum(int(np.count_nonzero(batch.targets == tokenizer.rows - 1)) for batch in batches)
-    nats_per_token += math.log(tokenizer.shared_row_tokens) * shared / tokens
-    return nats_per_token * len(encoded.validation) / encoded.validation_characters

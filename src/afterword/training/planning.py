@@ -10,6 +10,7 @@ import time
 
 from afterword.errors import OptionError
 from afterword.model.config import Config
+from afterword.model.ngram import LONGEST
 from afterword.text.encoded import EncodedCorpus
 from afterword.text.tokenizer import Tokenizer
 from afterword.training.batches import Lines, training_batches
@@ -55,7 +56,7 @@ def auto(encoded: EncodedCorpus, settings: TrainingSettings) -> Recipe:
         minutes=(settings.minutes or DEFAULT_MINUTES) if timed else None,
         num_layers=settings.num_layers or 1,
         hidden_size=hidden_size,
-        embedding_size=settings.embedding_size or min(128, hidden_size),
+        embedding_size=settings.embedding_size or min(64, hidden_size),
         residual=True,
         input="embedding",
         windows=False,
@@ -64,7 +65,8 @@ def auto(encoded: EncodedCorpus, settings: TrainingSettings) -> Recipe:
         dropout=settings.dropout if settings.dropout is not None else (0.2 if large else 0.5),
         locked_dropout=True,
         reset_probability=0.05,
-        optimizer="adamw",
+        ngram=LONGEST if settings.ngram is None else settings.ngram,
+        optimizer="muon",
         schedule="cosine",
         learning_rate=settings.learning_rate or 6e-3,
         warmup=100,
@@ -86,6 +88,8 @@ def classic(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingSett
     """The recipe that the project was founded on, as docs/classic.md tells it; numbers set by hand are taken."""
     if settings.embedding_size is not None:
         raise OptionError("embedding-size: the classic recipe has no embedding; leave it out")
+    if settings.ngram:
+        raise OptionError("ngram: the classic recipe has no n-gram; leave it out")
     recipe = Recipe(
         recipe="classic",
         steps=0,
@@ -102,6 +106,7 @@ def classic(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingSett
         dropout=settings.dropout if settings.dropout is not None else 0.2,
         locked_dropout=False,
         reset_probability=0.0,
+        ngram=0,
         optimizer="keras-adam",
         schedule="constant",
         learning_rate=settings.learning_rate or 1e-3,

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from afterword import __version__
 from afterword.errors import ModelError, OptionError, RunError
 from afterword.model.card import card
+from afterword.model.mixture import DEFAULT_SHARE
+from afterword.model.ngram import Ngram
 from afterword.model.saved import SavedModel, save_model
 from afterword.storage import write_bytes
 from afterword.text.corpus import Source, TextSettings, read_corpus
@@ -27,6 +29,7 @@ from afterword.training.recipe import Recipe, TrainingSettings
 if TYPE_CHECKING:
     from afterword.training.learner import Learner
     from afterword.training.loop import Progress
+    from afterword.training.validation import Measured
 
 
 DEFAULT_VALIDATION = "0.1"  # the share of the text that `auto` holds out
@@ -78,8 +81,17 @@ class Run:
             }
         )
 
-    def save_model(self, learner: Learner, step: int, validation: float | None) -> None:
-        """Write the averaged weights as the run's model. `validation` is nats a character, where it was measured."""
+    def learn_ngram(self) -> Ngram | None:
+        """The n-gram model of the training part that the network is mixed with, where the recipe has one."""
+        if self.recipe.ngram == 0:
+            return None
+        end, newline = self.tokenizer.end, int(self.tokenizer.encode("\n")[0])
+        assert end is not None  # only the classic recipe's tokenizer has none
+        start = end if self.encoded.lines else min(newline, self.tokenizer.rows - 1)
+        return Ngram.learn(self.encoded.training, self.tokenizer.rows, end, start, self.recipe.ngram)
+
+    def save_model(self, learner: Learner, ngram: Ngram | None, measured: Measured | None) -> None:
+        """Write the averaged weights and the n-gram as the run's model, with what the held-out text costs it."""
         encoded, recipe, tokenizer = self.encoded, self.recipe, self.tokenizer
         config = recipe.config(tokenizer.rows, tokenizer.shared_row_tokens)
         about: dict[str, Any] = {
@@ -91,16 +103,19 @@ class Run:
                 "training": {"characters": encoded.training_characters, "tokens": len(encoded.training)},
                 "validation": {"characters": encoded.validation_characters, "tokens": len(encoded.validation)},
             },
-            "training": {"steps": step, "seed": recipe.seed, "plan": recipe.record()},
+            "training": {"steps": learner.step, "seed": recipe.seed, "plan": recipe.record()},
             "validation": None,
             "versions": self.record["versions"],
         }
-        if validation is not None:
-            about["validation"] = {"nats_per_character": validation, "bits_per_character": bits(validation)}
+        if measured is not None:
+            about["validation"] = {"nats_per_character": measured.cost, "bits_per_character": bits(measured.cost)}
+            if ngram is not None:
+                about["validation"] |= {"lstm": measured.lstm, "ngram": measured.ngram}
+        share = 0.0 if ngram is None else DEFAULT_SHARE if measured is None else measured.share
         text = np.asarray(encoded.training) if recipe.windows else None
         with learner.averaged() as network:
             weights = network.weights()
-            model = SavedModel(config, weights, tokenizer, encoded.unseen, about, text)
+            model = SavedModel(config, weights, tokenizer, encoded.unseen, about, text, ngram, share)
             save_model(self.folder.model, model, card(model, samples=[]))
 
 
