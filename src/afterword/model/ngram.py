@@ -66,19 +66,20 @@ class Ngram:
         Of a long text, `MOST_TOKENS` are counted, in stretches spread evenly over it.
         """
         bits = _bits(rows)
-        order = min(order, 64 // bits)
         tokens = np.concatenate([[start], _spread(ids)]).astype(np.uint64)
         reach = _reach(tokens, boundary) if start == boundary else np.arange(len(tokens))
         seen = []  # for each order, the n-grams and how often they occurred
         keys = tokens.copy()
-        for n in range(1, order + 1):
+        for n in range(1, min(order, 64 // bits, len(tokens)) + 1):
             if n > 1:  # the n-gram that ends at each place: one older token in front of the last order's
                 keys[n - 1 :] |= tokens[: len(tokens) - n + 1] << np.uint64(bits * (n - 1))
             whole = reach >= max(n - 1, 1)  # the start is read, never predicted
+            if not whole.any():  # no line is as long
+                break
             seen.append(np.unique(keys[whole], return_counts=True))
         levels = []
         for n, (grams, counts) in enumerate(seen, 1):
-            if n < order:
+            if n < len(seen):
                 within = np.uint64((1 << bits * n) - 1)
                 inner, different = np.unique(seen[n][0] & within, return_counts=True)
                 at = np.searchsorted(grams, inner)
@@ -145,10 +146,11 @@ class Ngram:
         """What `tensors` were made of. Raises ModelError for anything else."""
         try:
             rows, boundary, start = (int(value) for value in tensors["facts"])
-            order = (len(tensors) - 1) // len(Level._fields)
+            order, left = divmod(len(tensors) - 1, len(Level._fields))
             parts = [{name: tensors[f"{n}.{name}"] for name in Level._fields} for n in range(1, order + 1)]
-            levels = [_checked(level, rows) for level in parts]
-            if not (levels and 0 <= boundary < rows and 0 <= start < rows and order * _bits(rows) <= 64):
+            levels = [_checked(level, rows, (n - 1) * _bits(rows)) for n, level in enumerate(parts, 1)]
+            whole = tensors["facts"].dtype.kind == "i" and len(levels) > 0 and left == 0
+            if not (whole and 0 <= boundary < rows and 0 <= start < rows and order * _bits(rows) <= 64):
                 raise ValueError("its sizes do not fit together")
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise ModelError(f"the n-gram is damaged: {error}") from None
@@ -176,8 +178,9 @@ def _spread(ids: Ids) -> Ids:
     return np.concatenate([ids[at : at + length] for at in np.arange(STRETCHES) * len(ids) // STRETCHES])
 
 
-def _checked(parts: dict[str, NDArray[Any]], rows: int) -> Level:
-    """A level as a file has it, with how many tokens each context has in place of where they begin."""
+def _checked(parts: dict[str, NDArray[Any]], rows: int, bits: int) -> Level:
+    """A level as a file has it: with how many tokens each context has, in place of where they begin. `bits` hold a
+    context."""
     contexts, counts, tokens, shares, rest = (parts[name] for name in Level._fields)
     firsts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
     whole = (
@@ -188,6 +191,7 @@ def _checked(parts: dict[str, NDArray[Any]], rows: int) -> Level:
         and tokens.shape == shares.shape == (firsts[-1],)
         and int(tokens.max()) < rows
         and bool((contexts[1:] > contexts[:-1]).all())
+        and int(contexts[-1]) < 1 << bits
         and all(float(part.min()) >= 0 and float(part.max()) <= 1 for part in (shares, rest))
         and float(rest.min()) > 0  # so that nothing is impossible
     )
