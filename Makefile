@@ -40,7 +40,6 @@ bench-quality: .venv/ready-dev
 	$(BIN)/python benchmarks/quality.py tinyshakespeare-20
 	$(BIN)/python benchmarks/quality.py julius-caesar-2
 	$(BIN)/python benchmarks/quality.py names-2
-	$(BIN)/python benchmarks/quality.py names-2-distinct
 	$(BIN)/python benchmarks/quality.py --table
 
 .venv/bin/python:

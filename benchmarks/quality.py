@@ -11,9 +11,11 @@ look at. What other options are given go to it as they are. Running text: traine
     carried   the whole held-out part, read once from its start with the state carried
     windows   the mean over its disjoint windows of 257 characters, each from an empty state, the first only read
 
-Lines: 1,000 drawn by the seed from the list as it is, each scored from an empty state, its end counted as a character.
-Where a row is called `distinct`, those among them that also stand among the others are left out of the count.
-Each run is a line in benchmarks/results/quality.jsonl.
+Lines: 1,000 drawn by the seed from the list as it is, each scored from an empty state, its end counted as a character;
+and, as `distinct`, those among them that do not stand among the others too.
+
+Each figure is that of the model as it is used, its LSTM and its n-gram together, and that of its LSTM alone. Each run
+is a line in benchmarks/results/quality.jsonl.
 """
 
 from __future__ import annotations
@@ -35,13 +37,14 @@ import numpy as np
 
 from afterword.model.network import Network
 from afterword.model.saved import load_model
-from afterword.scoring.score import score, score_lines
+from afterword.scoring.score import LineScore, score, score_lines
 from afterword.text.corpus import read_text
 
 DATA = Path("../shared/data")
 RESULTS = Path(__file__).parent / "results" / "quality.jsonl"
 WINDOW = 257
 HELD_OUT_LINES = 1_000
+USED = ("both", "lstm")
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,6 @@ class Row:
     minutes: float
     seeds: int = 3
     lines: bool = False
-    distinct: bool = False
     beside: str = ""
 
 
@@ -62,14 +64,13 @@ ROWS = {
     "tinyshakespeare-20": Row("tinyshakespeare.txt", 20, seeds=1, beside="best reruns of it that we know: 1.465"),
     "julius-caesar-2": Row("julius_caesar.txt", 2, beside="the founding recipe's one epoch, lower-cased: 2.51"),
     "names-2": Row("names.txt", 2, lines=True, beside="makemore's Transformer: 1.92"),
-    "names-2-distinct": Row("names.txt", 2, lines=True, distinct=True),
 }
 
 
 def measure(text: Path, row: Row, seed: int, options: list[str]) -> dict[str, Any]:
     """Train on one part of `text` and score the other."""
     whole, _ = read_text([text])
-    training, held_out = split_lines(whole, seed, row.distinct) if row.lines else split(whole)
+    training, held_out = split_lines(whole, seed) if row.lines else split(whole)
     with tempfile.TemporaryDirectory() as place:
         first, last, out = Path(place, "training.txt"), Path(place, "held-out.txt"), Path(place, "run")
         first.write_text(training, encoding="utf-8")
@@ -82,21 +83,24 @@ def measure(text: Path, row: Row, seed: int, options: list[str]) -> dict[str, An
         saved = load_model(out / "model")
         plan = json.loads((out / "run.json").read_text())["plan"]
         reports = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    network, tokenizer = Network(saved.config, saved.weights), saved.tokenizer
-    if row.lines:
-        scores = score_lines(network, tokenizer, held_out.splitlines())
-        figures = {"lines": sum(s.nats for s in scores) / sum(s.characters for s in scores)}
-    else:
-        figures = {
-            "carried": score(network, tokenizer, held_out).nats_per_character,
-            "windows": windows(network, tokenizer.encode(held_out), tokenizer.end),
-        }
+    figures: dict[str, float] = {}
+    for using in USED:
+        network, tokenizer = saved.predictor(using), saved.tokenizer
+        if row.lines:
+            known = set(training.splitlines())
+            scores = score_lines(network, tokenizer, held_out.splitlines())
+            figures[f"lines {using}"] = mean_cost(scores)
+            figures[f"distinct {using}"] = mean_cost([score for score in scores if score.text not in known])
+        else:
+            figures[f"carried {using}"] = score(network, tokenizer, held_out).nats_per_character
+            figures[f"windows {using}"] = windows(network, tokenizer.encode(held_out), tokenizer.end)
     return {
         "text": text.name,
         "minutes": row.minutes,
         "seed": seed,
         "options": options,
-        **figures,
+        "figures": figures,
+        "share": saved.share,
         "training_seconds": reports[-1]["seconds"],
         "command_seconds": round(took, 1),
         "steps": reports[-1]["step"],
@@ -113,15 +117,15 @@ def split(text: str) -> tuple[str, str]:
     return text[:cut], text[cut:]
 
 
-def split_lines(text: str, seed: int, distinct: bool) -> tuple[str, str]:
-    """All lines but `HELD_OUT_LINES` drawn by `seed`, and those; without the ones on both sides where `distinct`."""
+def split_lines(text: str, seed: int) -> tuple[str, str]:
+    """All lines but `HELD_OUT_LINES` drawn by `seed`, and those."""
     lines = [line for line in text.splitlines() if line]
     random.Random(seed).shuffle(lines)
-    held_out, training = lines[:HELD_OUT_LINES], lines[HELD_OUT_LINES:]
-    if distinct:
-        known = set(training)
-        held_out = [line for line in held_out if line not in known]
-    return "\n".join(training) + "\n", "\n".join(held_out) + "\n"
+    return "\n".join(lines[HELD_OUT_LINES:]) + "\n", "\n".join(lines[:HELD_OUT_LINES]) + "\n"
+
+
+def mean_cost(scores: list[LineScore]) -> float:
+    return sum(score.nats for score in scores) / sum(score.characters for score in scores)
 
 
 def windows(network: Network, ids: np.ndarray, boundary: int | None) -> float:
@@ -147,7 +151,7 @@ def run(name: str, text: Path, row: Row, seeds: list[int], options: list[str]) -
         RESULTS.parent.mkdir(exist_ok=True)
         with open(RESULTS, "a", encoding="utf-8") as file:
             file.write(json.dumps(result) + "\n")
-        figures = ", ".join(f"{key} {result[key]:.4f}" for key in ("carried", "windows", "lines") if key in result)
+        figures = ", ".join(f"{key} {value:.4f}" for key, value in result["figures"].items())
         print(
             f"{name}, seed {seed}: {figures} nats a character; {result['steps']} steps in "
             f"{result['training_seconds']:.1f} s, the best at {result['best_step']}",
@@ -163,8 +167,8 @@ def table() -> str:
         if result.get("row") in ROWS and not result["options"]:
             newest.setdefault(result["row"], {})[result["seed"]] = result
     lines = [
-        "| text | time | plan | carried | windows | beside it |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| text | time | plan | | together | LSTM alone | beside it |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, row in ROWS.items():
         results = [result for _, result in sorted(newest.get(name, {}).items())][: row.seeds]
@@ -172,20 +176,17 @@ def table() -> str:
             continue
         plan = results[0]["plan"]
         shape = f"{plan['num_layers']} × {plan['hidden_size']}, {results[0]['steps']:,} steps"
-        text = row.text + (", lines" if row.lines else "") + (", none on both sides" if row.distinct else "")
-        carried, window = (
-            spread([result[key] for result in results if key in result])
-            for key in ("lines" if row.lines else "carried", "windows")
-        )
-        lines.append(f"| {text} | {row.minutes:g} min | {shape} | {carried} | {window} | {row.beside or '–'} |")
+        head = f"{row.text} | {row.minutes:g} min | {shape}"
+        for kind in ("lines", "distinct") if row.lines else ("carried", "windows"):
+            both, lstm = (spread([result["figures"][f"{kind} {using}"] for result in results]) for using in USED)
+            lines.append(f"| {head} | {kind} | **{both}** | {lstm} | {row.beside if head.strip(' |') else ''} |")
+            head = " | | "
     return "\n".join(lines)
 
 
 def spread(values: list[float]) -> str:
     """The mean, and from where to where the values go."""
-    if not values:
-        return "–"
-    mean = f"**{statistics.mean(values):.3f}**"
+    mean = f"{statistics.mean(values):.3f}"
     return mean if len(values) == 1 else f"{mean} ({min(values):.3f}–{max(values):.3f})"
 
 

@@ -27,7 +27,7 @@ from afterword.errors import ModelError
 Ids = NDArray[np.integer[Any]]
 Tensors = dict[str, NDArray[Any]]
 
-LONGEST = 7  # tokens an n-gram, where 64 bits hold so many
+LONGEST = 8  # tokens an n-gram, where 64 bits hold so many
 MOST_TOKENS = 2**22  # that are counted
 STRETCHES = 64  # in which they are taken from a longer text
 

@@ -35,7 +35,17 @@ def plan(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingSetting
         steps = max(1, int(recipe.minutes * 60 * (1 - EVALUATION_SHARE) / seconds))
     else:
         steps = steps_in(settings.epochs or 1, encoded, tokenizer, recipe)
+    if recipe.recipe == "auto" and settings.dropout is None:
+        recipe = dataclasses.replace(recipe, dropout=dropout_of(steps / steps_in(1, encoded, tokenizer, recipe)))
     return with_steps(recipe, min(steps, recipe.most_steps or steps), encoded, tokenizer)
+
+
+def dropout_of(epochs: float) -> float:
+    """The dropout that a run of so many passes over its text wants: the oftener it reads the same, the more.
+
+    Fitted to trials of 1 to 25 passes; see docs/decisions.md.
+    """
+    return round(min(0.6, max(0.0, 0.2 + 0.12 * math.log2(max(epochs, 0.1) / 3.3))), 2)
 
 
 def auto(encoded: EncodedCorpus, settings: TrainingSettings) -> Recipe:
@@ -62,7 +72,7 @@ def auto(encoded: EncodedCorpus, settings: TrainingSettings) -> Recipe:
         windows=False,
         batch_size=batch_size,
         seq_length=seq_length,
-        dropout=settings.dropout if settings.dropout is not None else (0.2 if large else 0.5),
+        dropout=0.2 if settings.dropout is None else settings.dropout,  # `plan` fits it to the number of steps
         locked_dropout=True,
         reset_probability=0.05,
         ngram=LONGEST if settings.ngram is None else settings.ngram,

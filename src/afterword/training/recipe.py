@@ -33,7 +33,7 @@ class TrainingSettings:
     seq_length: int | None = setting(None, "steps that the gradient reaches back", minimum=1, maximum=65536)
     dropout: float | None = setting(None, "share of the activations left out while learning", minimum=0, below=1)
     ngram: int | None = setting(
-        None, "tokens of the longest n-grams that are mixed in (7; 0 is none)", minimum=0, maximum=16
+        None, "tokens of the longest n-grams that are mixed in (8; 0 is none)", minimum=0, maximum=16
     )
     learning_rate: float | None = setting(None, "highest step size of the optimizer", above=0, maximum=10)
     seed: int = setting(0, "seed of everything that is drawn", minimum=0, maximum=2**64 - 1)
