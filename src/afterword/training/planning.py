@@ -18,8 +18,8 @@ from afterword.training.recipe import Precision, Recipe, TrainingSettings
 
 DEFAULT_MINUTES = 5.0
 MOST_VALIDATION_TOKENS = 200_000
-EVALUATIONS = 10  # at least, in a run
-EVALUATION_SHARE = 0.04  # of the run's time, at most
+EVALUATIONS = 6  # at least, in a run: few and large, so that the best is not the luckiest
+EVALUATION_SHARE = 0.06  # of the run's time, at most
 
 
 def plan(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingSettings) -> Recipe:
