@@ -200,21 +200,23 @@ def precision_of_this_machine(hidden_size: int) -> Precision:
 
 
 def seconds_per_step(encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recipe) -> float:
-    """The mean time of some real steps of `recipe` on this machine, taken on a network that is then thrown away.
+    """The mean time of real steps of `recipe` on this machine, taken on a network that is then thrown away.
 
-    The mean, since every few steps the optimizer does more; the first third is left out, in which it does that always.
+    In the first steps the optimizer does more than later, so they are left out where the network is not too slow.
     """
     import torch
 
     from afterword.training.learner import Learner
+    from afterword.training.optimizer import EARLY, RENEW
 
     torch.set_num_threads(recipe.threads)
     learner = Learner(recipe.config(tokenizer.rows, tokenizer.shared_row_tokens), recipe)
     batches = training_batches(encoded, tokenizer, recipe)
     times: list[float] = []
-    end = time.perf_counter() + 1.5
-    while len(times) < 4 or time.perf_counter() < end:
+    began = time.perf_counter()
+    while len(times) < 4 or (len(times) < EARLY + 2 * RENEW and time.perf_counter() < began + 3):
         begin = time.perf_counter()
         learner.learn(batches.next(), 1e-3)
         times.append(time.perf_counter() - begin)
-    return statistics.mean(times[len(times) // 3 :])
+    steady = times[EARLY:] if len(times) == EARLY + 2 * RENEW else times[len(times) // 3 :]
+    return statistics.mean(steady)
