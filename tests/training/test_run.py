@@ -218,8 +218,8 @@ def test_a_damaged_newest_checkpoint_is_passed_over(begin_run: BeginRun) -> None
     newest = max((run.folder.path / "checkpoints").iterdir())
     newest.write_bytes(newest.read_bytes()[:-1])
     again = resume(run.folder.path)
-    finish(again)
     assert any("damaged" in note for note in again.notes)
+    finish(again)
     whole = begin_run("whole")
     finish(whole)
     assert (again.folder.model / "model.safetensors").read_bytes() == (
