@@ -15,7 +15,7 @@ import math
 import os
 import random
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -266,9 +266,8 @@ def _states(entry: _Entry, draw: random.Random) -> Iterator[dict[str, bytes | No
             else:
                 inside = _states(child, draw)
                 below.append([{name: None, **{f"{name}/{path}": c for path, c in state.items()}} for state in inside])
-        if math.prod(map(len, below)) <= MOST_STATES:
-            combined = itertools.product(*below)
-        else:
+        combined: Iterable[tuple[dict[str, bytes | None], ...]] = itertools.product(*below)
+        if math.prod(map(len, below)) > MOST_STATES:
             combined = (tuple(draw.choice(states) for states in below) for _ in range(MOST_STATES))
         for parts in combined:
             yield {path: content for part in parts for path, content in part.items()}

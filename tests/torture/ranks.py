@@ -70,8 +70,8 @@ def compare(place: Path) -> tuple[float, bool]:
 
 def kill_one(place: Path, restarts: int = 0) -> tuple[float, bool]:
     """Two ranks under the real torchrun, one of them killed: seconds until both were gone, and whether the run, gone on
-    with, came to what the run `place / "two"` did, which nobody killed."""
-    folder = place / "killed"
+    with, came to what the run `place / "two"` did, which nobody killed. With `restarts`, torchrun itself goes on."""
+    folder = place / f"killed-{restarts}"
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command = [*torchrun, "--max-restarts", str(restarts), "-m", "afterword", "train"]
     arguments = [str(place / "book.txt"), "--out", str(folder), *ARGUMENTS]
@@ -87,8 +87,8 @@ def kill_one(place: Path, restarts: int = 0) -> tuple[float, bool]:
             time.sleep(0.005)
         gone = time.monotonic() - killed
         process.wait(timeout=120)
+    assert (process.returncode == 0) == (restarts > 0), (place / "torchrun").read_text()
     if not restarts:
-        assert process.returncode != 0
         train(["train", "--resume", folder], place, 2)
     return gone, outcome(folder) == outcome(place / "two")
 
@@ -96,7 +96,7 @@ def kill_one(place: Path, restarts: int = 0) -> tuple[float, bool]:
 def main() -> None:
     """Print the figures."""
     with tempfile.TemporaryDirectory() as place:
-        print(*compare(Path(place)), *kill_one(Path(place)))
+        print(*compare(Path(place)), *kill_one(Path(place)), *kill_one(Path(place), restarts=1))
 
 
 if __name__ == "__main__":

@@ -115,7 +115,7 @@ def kill_at_random(kind: str, kills: int, seed: int = 0) -> Kills:
             command = ["train", text, "--out", folder, *KINDS[kind]]
             while True:
                 checkpoint = bool(RunFolder(folder).checkpoints)
-                log.unlink()
+                log.unlink(missing_ok=True)
                 process = start(["train", "--resume", folder] if checkpoint else command, log)
                 process.join(draw.uniform(0, 0.7 * takes))
                 if process.exitcode is None:

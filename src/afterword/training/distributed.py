@@ -11,7 +11,6 @@ torch is imported when several ranks meet, not before.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 import time
@@ -73,15 +72,23 @@ class Team:
             self._store, _, _ = next(rendezvous("env://", timeout=timedelta(seconds=300)))
 
     def tell(self, status: int) -> None:
-        """The first rank: all is ready (0), or nothing will come of it, with this exit status."""
-        self._store.set("ready", json.dumps(status))
+        """The first rank: all is ready (0), or nothing will come of it, with this exit status.
+
+        It stays until all have heard, since without torchrun the store lives in its process.
+        """
+        self._store.set("ready", str(status))
+        end = time.monotonic() + STEP_SECONDS
+        while self._store.add("heard", 0) < self.size - 1 and time.monotonic() < end:
+            time.sleep(0.01)
 
     def listen(self) -> int:
         """The others: what the first rank tells. It is asked for again and again, so that signals get through."""
         with self._losses():
             while not self._store.check(["ready"]):
                 time.sleep(0.05)
-            return int(json.loads(self._store.get("ready")))
+            status = int(self._store.get("ready"))
+            self._store.add("heard", 1)
+            return status
 
     def start(self) -> None:
         """From here on the ranks go in step: gloo between processors, NCCL between GPUs."""

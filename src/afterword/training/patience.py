@@ -49,4 +49,4 @@ class Patience:
     def finish(self) -> None:
         """Raise the StorageError that stands in the way, if something could not be written."""
         if self._trouble is not None:
-            raise self._trouble
+            raise StorageError(f"{self._trouble}; make room, and go on with --resume") from None

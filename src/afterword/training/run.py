@@ -326,8 +326,9 @@ def _damage_told(folder: RunFolder) -> Iterator[None]:
 def _take_settings(run: Run, asked: Mapping[str, Any]) -> None:
     """Let `run` have those settings that may change; raise OptionError for the first that contradicts the run."""
     plan, begun = run.record["plan"], run.record["asked"]
+    settled = {**run.record["text"], **plan}
     for name, value in asked.items():
-        has = begun[name] if begun[name] is not None else plan.get(name)
+        has = begun[name] if begun[name] is not None else settled.get(name)
         if name in MAY_CHANGE:
             plan[name] = value
         elif value != has:
