@@ -71,7 +71,7 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
             raise NotFiniteError(learner.step, clock())
 
     def save() -> bool:
-        must_be(learner.is_finite())
+        must_be(not any(team.agree(not learner.is_finite())))
         position = {
             "batches": batches.position,
             "corrections": schedule.corrections,
@@ -85,9 +85,7 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
 
     began = checkpointed = time.monotonic()
     measured_from, reported = (learner.step, clock()), clock()
-    if learner.step > 0 and team.from_first(
-        not run.folder.model.exists()
-    ):  # somebody removed it: leave one to write with
+    if learner.step > 0 and team.from_first(not run.folder.model.exists()):  # removed: leave one to write with
         run.save_model(learner, learner.step, None)
     while learner.step < schedule.steps:
         batch = batches.next()
