@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench torture format
+.PHONY: demo test check bench bench-quality torture format
 
 demo: .venv/ready
 	$(BIN)/afterword demo --out .demo
@@ -30,12 +30,22 @@ bench: .venv/ready-dev
 	$(BIN)/python benchmarks/parity.py
 	$(BIN)/python benchmarks/stream_speed.py
 	$(BIN)/python benchmarks/encoding.py
-	$(BIN)/python benchmarks/quality.py ../shared/data/tinyshakespeare.txt --minutes 2
+	$(BIN)/python benchmarks/quality.py tinyshakespeare-2 --seeds 0
+	$(BIN)/python benchmarks/training_speed.py
 	$(BIN)/python benchmarks/classic.py
 	$(BIN)/python benchmarks/classic.py --epoch
 	$(BIN)/python benchmarks/vocabularies.py
 	$(BIN)/python benchmarks/large_text.py
 	$(BIN)/python benchmarks/checkpoint_cost.py ../shared/data/tinyshakespeare.txt
+
+# What is learned in a given time: every row of the table in docs/quality.md, then the table. Alone, some 75 minutes.
+bench-quality: .venv/ready-dev
+	$(BIN)/python benchmarks/quality.py tinyshakespeare-2
+	$(BIN)/python benchmarks/quality.py tinyshakespeare-5
+	$(BIN)/python benchmarks/quality.py tinyshakespeare-20
+	$(BIN)/python benchmarks/quality.py julius-caesar-2
+	$(BIN)/python benchmarks/quality.py names-2
+	$(BIN)/python benchmarks/quality.py --table
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -15,7 +15,6 @@ from afterword.generation.sampling import Sampling
 from afterword.generation.stream import Stream
 from afterword.model.card import card
 from afterword.model.config import Config
-from afterword.model.network import Network
 from afterword.model.saved import SavedModel, load_model, save_model
 from afterword.scoring.score import LineScore, Score, score, score_lines
 from afterword.storage import write_bytes
@@ -51,14 +50,18 @@ class Sample:
 class LanguageModel:
     """A trained model. Made by `afterword.load` or `afterword.train`."""
 
-    def __init__(self, saved: SavedModel, card: str = "") -> None:
+    def __init__(self, saved: SavedModel, card: str = "", using: str = "both") -> None:
         self._saved = saved
         self._card = card
-        self._network = Network(saved.config, saved.weights)
+        self._network = saved.predictor(using)
 
     @staticmethod
-    def load(path: str | os.PathLike[str]) -> LanguageModel:
-        """The model in a model folder, or the best one so far of a run folder. Raises ModelError."""
+    def load(path: str | os.PathLike[str], using: str = "both") -> LanguageModel:
+        """The model in a model folder, or the best one so far of a run folder. Raises ModelError.
+
+        It predicts by its LSTM and its n-gram together, or `using` "lstm" or "ngram" alone; OptionError where it has
+        none.
+        """
         is_run = os.path.isfile(os.path.join(path, "run.json"))
         folder = Path(path, "model") if is_run else Path(path)
         try:
@@ -70,7 +73,7 @@ class LanguageModel:
                 ) from None
             raise
         card = folder / "README.md"
-        return LanguageModel(saved, card.read_text("utf-8", "replace") if os.path.isfile(card) else "")
+        return LanguageModel(saved, card.read_text("utf-8", "replace") if os.path.isfile(card) else "", using)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model folder `path`, in place of a model that stands there.
@@ -119,6 +122,9 @@ class LanguageModel:
             "hidden_size": config.hidden_size,
             "num_layers": config.num_layers,
             "embedding_size": config.embedding_size,
+            "ngram": None
+            if self._saved.ngram is None
+            else {"order": self._saved.ngram.order, "share": self._saved.share},
             "vocabulary_size": config.vocabulary_size,
             "vocabulary": self.tokenizer.kind,
             "lowercase": self.tokenizer.lowercase,
@@ -214,9 +220,12 @@ def random_seed() -> int:
     return secrets.randbits(64)
 
 
-def load(path: str | os.PathLike[str]) -> LanguageModel:
-    """The model in a model folder, or the best one so far of a run folder. Raises ModelError."""
-    return LanguageModel.load(path)
+def load(path: str | os.PathLike[str], using: str = "both") -> LanguageModel:
+    """The model in a model folder, or the best one so far of a run folder. Raises ModelError.
+
+    `using` is "both", its LSTM and its n-gram together, or "lstm" or "ngram" alone.
+    """
+    return LanguageModel.load(path, using)
 
 
 def train(
@@ -239,6 +248,7 @@ def train(
     batch_size: int | None = TrainingSettings.batch_size,
     seq_length: int | None = TrainingSettings.seq_length,
     dropout: float | None = TrainingSettings.dropout,
+    ngram: int | None = TrainingSettings.ngram,
     learning_rate: float | None = TrainingSettings.learning_rate,
     seed: int = TrainingSettings.seed,
     threads: int | None = TrainingSettings.threads,
@@ -263,6 +273,7 @@ def train(
         batch_size=batch_size,
         seq_length=seq_length,
         dropout=dropout,
+        ngram=ngram,
         learning_rate=learning_rate,
         seed=seed,
         threads=threads,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -9,10 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from afterword.errors import ModelError, StorageError
+from afterword.errors import ModelError, OptionError, StorageError
 from afterword.model import saved
 from afterword.model.config import Config, weight_shapes
-from afterword.model.saved import FILES, SavedModel, load_model, save_model
+from afterword.model.network import Network
+from afterword.model.ngram import Ngram
+from afterword.model.saved import FILES, NGRAM, SavedModel, load_model, save_model
 from afterword.model.tensors import read_tensors
 from afterword.text.tokenizer import Tokenizer
 
@@ -23,12 +26,18 @@ def model(seed: int = 0) -> SavedModel:
     """A tiny model; all that is in it tells its seed."""
     random = np.random.default_rng(seed)
     weights = {name: random.normal(size=shape).astype(np.float32) for name, shape in weight_shapes(CONFIG).items()}
-    return SavedModel(CONFIG, weights, Tokenizer.char("abc"), [3, 4], {"seed": seed, "lines": False})
+    ngram = Ngram.learn(random.integers(0, 3, 60), CONFIG.vocabulary_size, boundary=3, start=0)
+    about = {"seed": seed, "lines": False}
+    return SavedModel(CONFIG, weights, Tokenizer.char("abc"), [3, 4], about, ngram=ngram, share=0.25)
 
 
 def assert_same(found: SavedModel, expected: SavedModel) -> None:
     assert (found.config, found.unseen, found.about) == (expected.config, expected.unseen, expected.about)
     assert found.tokenizer == expected.tokenizer
+    assert found.share == expected.share
+    assert found.ngram is not None
+    assert expected.ngram is not None
+    assert found.ngram.checksum == expected.ngram.checksum
     assert found.weights.keys() == expected.weights.keys()
     for name, weight in expected.weights.items():
         assert found.weights[name].dtype == np.float32
@@ -206,7 +215,7 @@ def test_a_config_that_is_not_its_weights_or_tokenizers_is_refused(folder: Path,
 
 def test_a_tokenizer_of_another_model_is_refused(folder: Path) -> None:
     (folder / "tokenizer.json").write_text(Tokenizer.char("abcd").to_json())
-    assert "has been changed or damaged" in refused(folder)
+    assert "has been changed" in refused(folder)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -216,3 +225,38 @@ def test_a_model_that_could_not_be_loaded_is_not_saved(tmp_path: Path, value: fl
     with pytest.raises(ModelError, match=r"output\.bias holds numbers that are not finite"):
         save_model(tmp_path / "book", broken, "")
     assert names(tmp_path) == []
+
+
+def test_the_n_gram_of_a_run_is_written_once_and_taken_over_by_each_better_model(folder: Path) -> None:
+    before = (folder / NGRAM).stat().st_ino
+    save_model(folder, dataclasses.replace(model(), share=0.5), "")
+    assert (folder / NGRAM).stat().st_ino == before
+    save_model(folder, model(seed=1), "")
+    assert (folder / NGRAM).stat().st_ino != before
+    assert_same(load_model(folder), model(seed=1))
+
+
+def test_a_model_without_its_n_gram_or_with_a_damaged_one_is_refused(folder: Path) -> None:
+    whole = (folder / NGRAM).read_bytes()
+    for at in range(0, len(whole), 7):
+        (folder / NGRAM).write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        refused(folder)
+    (folder / NGRAM).unlink()
+    assert NGRAM in refused(folder)
+
+
+def test_the_n_gram_of_another_model_is_refused(folder: Path, tmp_path: Path) -> None:
+    save_model(tmp_path / "other", model(seed=1), "")
+    shutil.copy(tmp_path / "other" / NGRAM, folder / NGRAM)
+    refused(folder)
+
+
+def test_a_model_without_an_n_gram_predicts_by_its_network(tmp_path: Path) -> None:
+    save_model(tmp_path / "plain", dataclasses.replace(model(), ngram=None, share=0.0), "")
+    assert NGRAM not in names(tmp_path / "plain")
+    plain = load_model(tmp_path / "plain")
+    assert type(plain.predictor()) is Network
+    with pytest.raises(OptionError, match="no n-gram"):
+        plain.predictor("ngram")
+    with pytest.raises(OptionError, match="both, lstm, ngram"):
+        plain.predictor("all")

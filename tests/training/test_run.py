@@ -274,8 +274,8 @@ def test_what_a_killed_process_left_is_gone_when_the_run_is_resumed(begin_run: B
         pass
     path = run.folder.path
     before = sorted(path.rglob("*"))
-    for place in (path / ".run.json.1.part", path / "checkpoints" / ".step-000000009.safetensors.1.part"):
-        place.touch()
+    for name in (".run.json.1.part", "checkpoints/.step-000000009.safetensors.1.part", "model/.README.md.1.part"):
+        (path / name).touch()
     (path / ".new" / "corpus").mkdir(parents=True)
     (path / "model").rename(path / ".model.old")
     resume(path).folder.unlock()
@@ -309,7 +309,7 @@ class Sick:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, step: int, times: int) -> None:
         self.times = times
-        whole = Learner._cost
+        whole = Learner._costs
 
         def cost(learner: Learner, *arguments: Any) -> Any:
             found, state = whole(learner, *arguments)
@@ -318,7 +318,7 @@ class Sick:
                 return found * math.nan, state
             return found, state
 
-        monkeypatch.setattr(Learner, "_cost", cost)
+        monkeypatch.setattr(Learner, "_costs", cost)
 
 
 def test_a_loss_that_is_not_a_number_sends_a_run_back_with_half_the_rate(

@@ -15,6 +15,8 @@ from typing import Any
 
 import click
 
+from afterword.model.mixture import USES
+
 Function = Callable[..., Any]
 
 
@@ -60,3 +62,13 @@ def _plain(hint: Any) -> Any:
     if isinstance(hint, types.UnionType):
         hint = next(kind for kind in typing.get_args(hint) if kind is not types.NoneType)
     return str if typing.get_origin(hint) is typing.Literal else hint
+
+
+with_option = click.option(
+    "--with",
+    "using",
+    default="both",
+    type=click.Choice(USES),
+    show_default=True,
+    help="predict with the LSTM and its n-gram together, or with one of them alone",
+)

@@ -9,6 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
+from afterword.cli.options import with_option
 from afterword.language_model import LanguageModel, load
 from afterword.scoring.score import LineScore, Score
 from afterword.text.corpus import check_sources, read_lines, read_text
@@ -21,9 +22,10 @@ LINE_FIGURES = ("line", "text", "bits", "bits_per_character")
 @click.argument("model", metavar="MODEL")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--lines", "by_line", is_flag=True, help="say what each line costs, read from a fresh state")
+@with_option
 @click.option("--encoding", default="utf-8", show_default=True, metavar="NAME", help="the encoding of the files")
 @click.option("--json", "as_json", is_flag=True, help="JSON: one object, or one a line for several files or --lines")
-def score(model: str, files: tuple[str, ...], by_line: bool, encoding: str, as_json: bool) -> None:
+def score(model: str, files: tuple[str, ...], by_line: bool, using: str, encoding: str, as_json: bool) -> None:
     """Say how well a model predicts a text: the fewer bits a character, the better.
 
     MODEL is a model's folder, or the folder of its run; FILE a text, also .gz, or - for standard input. Each file is
@@ -31,12 +33,13 @@ def score(model: str, files: tuple[str, ...], by_line: bool, encoding: str, as_j
     end counts as one character.
     """
     check_sources(files)
-    loaded = load(model)
+    loaded = load(model, using)
     for position, file in enumerate(files):
         if by_line:
             table = _line_records(_score_lines(loaded, file, encoding))
         else:
-            table = [_figures(_score_file(loaded, file, encoding), FIGURES)]
+            found = _score_file(loaded, file, encoding)
+            table = [_figures(found, FIGURES) | (dict(found.apart) if as_json else {})]
         if len(files) > 1:
             table = [{"file": file, **row} for row in table]
         if as_json:
@@ -56,7 +59,10 @@ def _score_file(model: LanguageModel, file: str, encoding: str) -> Score:
     _tell(notes)
     scores = model.score_lines(line for line in lines if line)  # empty lines are no documents, as in training
     nats = [np.empty(0), *(line.token_nats for line in scores)]
-    return Score(np.concatenate(nats), sum(line.characters for line in scores), sum(line.bytes for line in scores))
+    characters = sum(line.characters for line in scores)
+    names = scores[0].apart if scores else ()
+    apart = {name: sum(line.apart[name] * line.characters for line in scores) / characters for name in names}
+    return Score(np.concatenate(nats), characters, sum(line.bytes for line in scores), apart)
 
 
 def _score_lines(model: LanguageModel, file: str, encoding: str) -> list[LineScore]:

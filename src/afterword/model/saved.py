@@ -2,6 +2,7 @@
 
     config.json        format, sizes, the rows never seen in training, and where the model comes from
     model.safetensors  the weights, float32
+    ngram.safetensors  the n-gram model that the network is mixed with, where there is one
     tokenizer.json     the vocabulary
     README.md          the model card, for people
 
@@ -24,16 +25,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.errors import ModelError, StorageError
+from afterword.errors import ModelError, OptionError, StorageError
 from afterword.model.cell import Array
 from afterword.model.config import Config, check_weights
+from afterword.model.mixture import USES, Mixture
+from afterword.model.network import Network
+from afterword.model.ngram import Ngram
 from afterword.model.tensors import read_tensors, write_tensors
 from afterword.storage import sync_folder, write_bytes, write_json
 from afterword.text.tokenizer import Tokenizer
 
 FORMAT = 1
 TEXT = "text.rows"
-CONFIG, WEIGHTS, TOKENIZER, CARD = FILES = ("config.json", "model.safetensors", "tokenizer.json", "README.md")
+CONFIG, WEIGHTS, NGRAM, TOKENIZER, CARD = FILES = (
+    "config.json",
+    "model.safetensors",
+    "ngram.safetensors",
+    "tokenizer.json",
+    "README.md",
+)
 
 
 @dataclasses.dataclass
@@ -49,6 +59,19 @@ class SavedModel:
     """Where it comes from: recipe, lines, corpus, training, validation, versions. JSON values only."""
     text: NDArray[np.integer[Any]] | None = None
     """The training text as rows [N], where writing starts from a window of it (the classic recipe)."""
+    ngram: Ngram | None = None
+    share: float = 0.0
+    """Of the n-gram in the mixture, from 0 to 1."""
+
+    def predictor(self, using: str = "both") -> Network:
+        """What predicts: the mixture, where there is an n-gram, or one of the two. Raises OptionError."""
+        if using not in USES:
+            raise OptionError(f"using must be one of {', '.join(USES)}, not {str(using)[:40]}")
+        if self.ngram is not None:
+            return Mixture(self.config, self.weights, self.ngram, self.share, using)
+        if using == "ngram":
+            raise OptionError("this model has no n-gram to predict with: use its lstm")
+        return Network(self.config, self.weights)
 
 
 def save_model(folder: Path, model: SavedModel, card: str) -> None:
@@ -63,12 +86,15 @@ def save_model(folder: Path, model: SavedModel, card: str) -> None:
     new, old = folder.with_name(f".{folder.name}.new"), _old(folder)
     tokenizer = model.tokenizer.to_json().encode()
     config = {"format": FORMAT, **dataclasses.asdict(model.config), "unseen": model.unseen, "about": model.about}
-    config["checksums"] = _checksums(config, tokenizer)
+    config["ngram_share"] = None if model.ngram is None else model.share
+    config["checksums"] = _checksums(config, tokenizer, model.ngram)
     try:
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
         text = {} if model.text is None else {TEXT: model.text}
         write_tensors(new / WEIGHTS, {**model.weights, **text})
+        if model.ngram is not None:
+            _write_ngram(new / NGRAM, model.ngram, folder)
         write_bytes(new / TOKENIZER, tokenizer)
         write_bytes(new / CARD, card.encode())
         write_json(new / CONFIG, config)
@@ -125,20 +151,36 @@ def _read(place: Path, folder: Path) -> SavedModel:
     weights, _ = read_tensors(place / WEIGHTS)
     text = weights.pop(TEXT, None)
     tokenizer = _read_tokenizer(place / TOKENIZER)
-    if values.pop("checksums", None) != _checksums(values, _read_text(place / TOKENIZER).encode()):
-        raise ModelError(f"{place / CONFIG} or {TOKENIZER} has been changed or damaged; take a fresh copy of the model")
+    share = values.get("ngram_share")
+    tables = None if share is None else read_tensors(place / NGRAM)[0]
     try:
+        ngram = None if tables is None else Ngram.from_tensors(tables)
+        if values.pop("checksums", None) != _checksums(values, _read_text(place / TOKENIZER).encode(), ngram):
+            raise ModelError(f"{CONFIG} or a file beside it has been changed")
         config = Config.from_dict(values)
-        model = SavedModel(config, weights, tokenizer, values.get("unseen", []), values.get("about", {}), text)
+        unseen, about = values.get("unseen", []), values.get("about", {})
+        model = SavedModel(config, weights, tokenizer, unseen, about, text, ngram, 0.0 if share is None else share)
         _check(model)
     except ModelError as error:
         raise ModelError(f"the model at {folder} is damaged: {error}; take a fresh copy") from None
     return model
 
 
-def _checksums(config: dict[str, Any], tokenizer: bytes) -> dict[str, int]:
-    """CRC-32 of the two files that carry none in themselves: of config.json as sorted JSON, without this part."""
-    return {CONFIG: zlib.crc32(json.dumps(config, sort_keys=True).encode()), TOKENIZER: zlib.crc32(tokenizer)}
+def _checksums(config: dict[str, Any], tokenizer: bytes, ngram: Ngram | None) -> dict[str, int]:
+    """CRC-32 of the files that must stay with the weights: of config.json as sorted JSON, without this part."""
+    sums = {CONFIG: zlib.crc32(json.dumps(config, sort_keys=True).encode()), TOKENIZER: zlib.crc32(tokenizer)}
+    return sums if ngram is None else {**sums, NGRAM: ngram.checksum}
+
+
+def _write_ngram(path: Path, ngram: Ngram, folder: Path) -> None:
+    """Write `ngram`; or, where the model in `folder` has the same, as it has all through a run, take its file."""
+    try:
+        if json.loads((folder / CONFIG).read_bytes())["checksums"][NGRAM] == ngram.checksum:
+            os.link(folder / NGRAM, path)
+            return
+    except (OSError, ValueError, LookupError, TypeError):
+        path.unlink(missing_ok=True)  # there is none, or this disk has no links
+    write_tensors(path, ngram.tensors())
 
 
 def _check(model: SavedModel) -> None:
@@ -156,6 +198,10 @@ def _check(model: SavedModel) -> None:
         raise ModelError("about must be an object")
     if (model.text is None) != (model.config.window == 0):
         raise ModelError(f"{TEXT} belongs to a model that reads windows, and to no other")
+    if model.ngram is not None and (model.ngram.rows != rows or model.config.window):
+        raise ModelError(f"its n-gram has {model.ngram.rows} rows and its tokenizer {rows}")
+    if type(model.share) is not float or not 0 <= model.share <= 1:
+        raise ModelError(f"ngram_share must be a number from 0 to 1, not {str(model.share)[:40]}")
     if model.text is not None and not _is_text(model.text, model.config):
         raise ModelError(f"{TEXT} must be {model.config.window} or more rows from 0 to {rows - 1}")
 

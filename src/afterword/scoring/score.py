@@ -8,19 +8,21 @@ recipe's), nothing predicts the first token, and it costs log R: every token is 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.model.network import Network
+from afterword.model.mixture import USES, Mixture, mixed
+from afterword.model.network import Network, State
 from afterword.text.tokenizer import Tokenizer
 
 Ids = NDArray[np.integer[Any]]
 
 LANES = 64  # lines read side by side
+USED = "used"  # the costs that are told, among those of a mixture's parts
 NUMBERS = 2**22  # how many numbers the network may take for one piece of reading
 
 
@@ -33,6 +35,8 @@ class Score:
     characters: int
     bytes: int
     """Of the text in UTF-8."""
+    apart: Mapping[str, float] = field(default_factory=dict)
+    """Nats a character of the network (lstm), its n-gram (ngram) and their mixture (both), where there is an n-gram."""
 
     @property
     def tokens(self) -> int:
@@ -71,15 +75,16 @@ class LineScore(Score):
     Where the vocabulary has no boundary token, a line's end costs and counts nothing.
     """
 
-    line: int
+    line: int = 0
     """Its number among the lines, from 1."""
-    text: str
+    text: str = ""
 
 
 def score(network: Network, tokenizer: Tokenizer, text: str) -> Score:
     """What `text` costs. Raises TextError for a lone surrogate, or a character that the tokenizer refuses."""
     ids = tokenizer.encode(text)
-    return Score(_token_nats(network, tokenizer.end, ids[None])[0], len(text), len(text.encode()))
+    nats = {name: costs[0] for name, costs in _token_nats(network, tokenizer.end, ids[None]).items()}
+    return Score(nats.pop(USED), len(text), len(text.encode()), _apart(nats, len(text)))
 
 
 def score_lines(network: Network, tokenizer: Tokenizer, lines: Iterable[str]) -> list[LineScore]:
@@ -87,18 +92,31 @@ def score_lines(network: Network, tokenizer: Tokenizer, lines: Iterable[str]) ->
     texts = list(lines)
     end = [] if tokenizer.end is None else [tokenizer.end]
     ids = [np.append(tokenizer.encode(text), np.array(end, np.int32)) for text in texts]
-    nats: list[NDArray[np.float64]] = [np.empty(0)] * len(texts)
+    nats: list[dict[str, NDArray[np.float64]]] = [{}] * len(texts)
     for batch in _by_length([len(line) for line in ids]):
         padded = np.zeros((len(batch), len(ids[batch[-1]])), np.int32)
         for lane, index in enumerate(batch):
             padded[lane, : len(ids[index])] = ids[index]
         costs = _token_nats(network, tokenizer.end, padded)
         for lane, index in enumerate(batch):
-            nats[index] = costs[lane, : len(ids[index])].copy()  # a copy, so that the padding is let go
+            # copies, so that the padding is let go
+            nats[index] = {name: cost[lane, : len(ids[index])].copy() for name, cost in costs.items()}
     ends = len(end)
     return [
-        LineScore(nats[k], len(text) + ends, len(text.encode()) + ends, k + 1, text) for k, text in enumerate(texts)
+        LineScore(
+            costs.pop(USED),
+            len(text) + ends,
+            len(text.encode()) + ends,
+            _apart(costs, len(text) + ends),
+            k + 1,
+            text,
+        )
+        for k, (text, costs) in enumerate(zip(texts, nats, strict=True))
     ]
+
+
+def _apart(nats: Mapping[str, NDArray[np.float64]], characters: int) -> dict[str, float]:
+    return {name: float(costs.sum()) / max(characters, 1) for name, costs in nats.items()}
 
 
 def _by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
@@ -116,19 +134,38 @@ def _by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
         yield batch
 
 
-def _token_nats(network: Network, boundary: int | None, ids: Ids) -> NDArray[np.float64]:
-    """-log P of every one of ids [B, T], each lane from a fresh start; read in pieces, so that memory stays bounded."""
+def _token_nats(network: Network, boundary: int | None, ids: Ids) -> dict[str, NDArray[np.float64]]:
+    """-log P of every one of ids [B, T], each lane from a fresh start; read in pieces, so that memory stays bounded.
+
+    Under `USED` by what the network predicts with; under "lstm", "ngram" and "both" by each, where there is an n-gram.
+    """
     lanes, length = ids.shape
-    nats = np.full(ids.shape, math.log(network.config.vocabulary_size))
+    names = (USED, *USES) if isinstance(network, Mixture) else (USED,)
+    nats = {name: np.full(ids.shape, math.log(network.config.vocabulary_size)) for name in names}
     if boundary is None:
-        fed, predicted, costs = ids[:, :-1], ids[:, 1:], nats[:, 1:]
+        fed, predicted, first_cost = ids[:, :-1], ids[:, 1:], 1
     else:
         start = np.full((lanes, 1), boundary, ids.dtype)
-        fed, predicted, costs = np.concatenate([start, ids[:, :-1]], axis=1)[:, :length], ids, nats
+        fed, predicted, first_cost = np.concatenate([start, ids[:, :-1]], axis=1)[:, :length], ids, 0
     steps = max(1, NUMBERS // (lanes * (6 * network.config.hidden_size + 5 * network.config.vocabulary_size)))
     state = network.start(lanes)
     for first in range(0, fed.shape[1], steps):
         piece = slice(first, first + steps)
-        logits, state = network.read(fed[:, piece], state)
-        costs[:, piece] = -network.token_log_probabilities(logits, predicted[:, piece])
+        costs, state = _costs(network, fed[:, piece], predicted[:, piece], state)
+        for name, cost in costs.items():
+            nats[name][:, first_cost:][:, piece] = cost
     return nats
+
+
+def _costs(network: Network, fed: Ids, predicted: Ids, state: State) -> tuple[dict[str, NDArray[np.float64]], State]:
+    """What `_token_nats` wants to know of one piece, ids [B, T] each, and the state after it."""
+    if not isinstance(network, Mixture):
+        logits, state = network.read(fed, state)
+        return {USED: -network.token_log_probabilities(logits, predicted)}, state
+    logits, chances, state = network.read_apart(fed, state)
+    costs = {
+        "lstm": -network.token_log_probabilities(logits, predicted),
+        "ngram": -network.token_log_probabilities(np.log(chances), predicted),
+    }
+    costs["both"] = mixed(costs["lstm"], costs["ngram"], network.share)
+    return {USED: costs[network.using], **costs}, state

@@ -16,7 +16,7 @@ from afterword.model.config import Config
 from afterword.training.batches import NOT_A_TARGET, Batch
 from afterword.training.distributed import ALONE, Team
 from afterword.training.network import LayerState, Network, saved_name
-from afterword.training.optimizer import KerasAdam
+from afterword.training.optimizer import MEMORIES, optimizers
 from afterword.training.recipe import Recipe
 
 
@@ -30,7 +30,8 @@ class Learner:
         self._recipe, self._team = recipe, team
         self._generator = torch.Generator().manual_seed(recipe.seed % 2**63)
         self.network = Network(config, recipe, self._generator)
-        self._optimizer = _optimizer(self.network, recipe)
+        self._optimizers = optimizers(self.network, recipe)
+        self._optimizer_of = {p: o for o in self._optimizers for group in o.param_groups for p in group["params"]}
         self._average = None if recipe.averaging is None else [p.detach().clone() for p in self.network.parameters()]
         self._state: list[LayerState] = []  # of this rank's lanes
         self._width = 0  # of the whole batch
@@ -44,8 +45,9 @@ class Learner:
         self.network.train()
         own, counts = self._own_lanes(batch)
         self._carry(own.fresh)
-        cost, self._state = self._cost(own, self._state)
-        self._optimizer.zero_grad(set_to_none=True)
+        costs, self._state = self._costs(own, self._state)
+        cost = costs.sum()
+        self.network.zero_grad(set_to_none=True)
         (cost * counts / batch.weight).backward()  # type: ignore[no-untyped-call]
         gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
         total = cost.detach() * counts
@@ -56,9 +58,10 @@ class Learner:
             norm = nn.utils.get_total_norm(gradients)
         if not math.isfinite(float(total) + float(norm)):
             return math.nan
-        for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate
-        self._optimizer.step()
+        for optimizer in self._optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate * group.get("factor", 1.0)
+            optimizer.step()
         self.step += 1
         self._update_average()
         return float(total)
@@ -81,31 +84,33 @@ class Learner:
             torch._foreach_lerp_(self._average, list(self.network.parameters()), 1 - keep)
 
     @torch.no_grad()
-    def evaluate(self, batches: Sequence[Batch]) -> float:
-        """Nats a token over `batches`, read in order with the state carried between them, by the weights to be kept.
+    def evaluate(self, batches: Sequence[Batch]) -> NDArray[np.float64]:
+        """Nats of each token of `batches`, read in order with the state carried between them, by the weights to keep.
 
         Tokens that share the network's last row are counted as that row; the caller adds what tells them apart.
         """
-        nats = torch.zeros((), dtype=torch.float64)
+        nats: list[NDArray[np.float64]] = []
         self.network.eval()
         with self.averaged():
             state: list[LayerState] = []
             for batch in batches:
                 if batch.fresh.all():
                     state = self.network.empty_state(len(batch.fresh))
-                cost, state = self._cost(batch, state)
-                nats += cost
-        return float(nats) / sum(batch.tokens for batch in batches)
+                costs, state = self._costs(batch, state)
+                nats.append(costs.double().numpy())
+        return np.concatenate(nats)
 
-    def _cost(self, batch: Batch, state: list[LayerState]) -> tuple[Tensor, list[LayerState]]:
-        """The summed cross-entropy of the batch's targets in nats, and the state after it, cut from its past."""
+    def _costs(self, batch: Batch, state: list[LayerState]) -> tuple[Tensor, list[LayerState]]:
+        """The cross-entropy of each of the batch's targets in nats, and the state after it, cut from its past."""
         with torch.autocast("cpu", torch.bfloat16, enabled=self._recipe.precision == "bfloat16"):
             logits, after = self.network(torch.from_numpy(batch.inputs), state)
         targets = torch.from_numpy(batch.targets)[-len(logits) :].reshape(-1)
-        cost = nn.functional.cross_entropy(
-            logits.float().reshape(len(targets), -1), targets, ignore_index=NOT_A_TARGET, reduction="sum"
+        costs = nn.functional.cross_entropy(
+            logits.float().reshape(len(targets), -1), targets, ignore_index=NOT_A_TARGET, reduction="none"
         )
-        return cost, [(hidden.detach().float(), cell.detach().float()) for hidden, cell in after]
+        return costs[targets != NOT_A_TARGET], [
+            (hidden.detach().float(), cell.detach().float()) for hidden, cell in after
+        ]
 
     def _carry(self, fresh: NDArray[np.bool_]) -> None:
         """Empty the carried state of the fresh columns; a batch of another width starts with none."""
@@ -140,7 +145,7 @@ class Learner:
             named[f"weight/{saved}"] = parameter
             if self._average is not None:
                 named[f"average/{saved}"] = self._average[k]
-            for key, value in self._optimizer.state[parameter].items():
+            for key, value in self._optimizer_of[parameter].state[parameter].items():
                 named[f"{key}/{saved}"] = value
         for k, (hidden, cell) in enumerate(self._state):
             named[f"hidden/{k}"], named[f"cell/{k}"] = self._of_all_lanes(hidden), self._of_all_lanes(cell)
@@ -156,9 +161,9 @@ class Learner:
             parameter.copy_(torch.from_numpy(tensors[f"weight/{saved}"]))
             if self._average is not None:
                 self._average[k].copy_(torch.from_numpy(tensors[f"average/{saved}"]))
-            self._optimizer.state[parameter] = {
+            self._optimizer_of[parameter].state[parameter] = {
                 key: torch.from_numpy(tensors[f"{key}/{saved}"].copy())
-                for key in ("step", "exp_avg", "exp_avg_sq")
+                for key in MEMORIES
                 if f"{key}/{saved}" in tensors
             }
         self._state = [
@@ -186,19 +191,6 @@ class Learner:
     def is_finite(self) -> bool:
         """Whether all that `tensors()` holds is finite: what is not must not be kept."""
         kept = [*self.network.parameters(), *(self._average or ())]
-        for state in (*self._optimizer.state.values(), *({"hidden": h, "cell": c} for h, c in self._state)):
-            kept += state.values()
+        kept += [state for pair in self._state for state in pair]
+        kept += [memory for o in self._optimizers for memories in o.state.values() for memory in memories.values()]
         return math.isfinite(sum(float(tensor.abs().max()) for tensor in kept))
-
-
-def _optimizer(network: Network, recipe: Recipe) -> torch.optim.Optimizer:
-    if recipe.optimizer == "keras-adam":
-        return KerasAdam(network.parameters(), recipe.learning_rate)
-    matrices = [p for name, p in network.named_parameters() if p.ndim == 2 and name != "embedding.weight"]
-    others = [p for name, p in network.named_parameters() if p.ndim == 1 or name == "embedding.weight"]
-    return torch.optim.AdamW(
-        [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}],
-        lr=recipe.learning_rate,
-        betas=(0.9, 0.99),
-        fused=True,
-    )

@@ -5,19 +5,17 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from afterword.errors import NotFiniteError
-from afterword.text.encoded import EncodedCorpus
-from afterword.text.tokenizer import Tokenizer
-from afterword.training.batches import Batch, held_out_batches, training_batches
+from afterword.training.batches import training_batches
 from afterword.training.learner import Learner
 from afterword.training.schedule import Schedule
+from afterword.training.validation import HeldOut
 
 if TYPE_CHECKING:
     from afterword.training.run import Run
@@ -48,9 +46,11 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
     """
     recipe, encoded, tokenizer, team = run.recipe, run.encoded, run.tokenizer, run.team
     torch.set_num_threads(recipe.threads)
+    began = checkpointed = time.monotonic()
     learner = Learner(recipe.config(tokenizer.rows, tokenizer.shared_row_tokens), recipe, team)
     batches = training_batches(encoded, tokenizer, recipe)
-    held_out = held_out_batches(encoded, tokenizer, recipe)
+    ngram = run.learn_ngram()
+    held_out = HeldOut(encoded, tokenizer, recipe, ngram)
     schedule = Schedule(recipe, [], run.setbacks)
     best: float | None = None
     nats, tokens = 0.0, 0  # of the training text, since the last report
@@ -83,10 +83,9 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
         }
         return run.save_checkpoint(learner.step, learner.tensors(), position)
 
-    began = checkpointed = time.monotonic()
     measured_from, reported = (learner.step, clock()), clock()
     if learner.step > 0 and team.from_first(not run.folder.model.exists()):  # removed: leave one to write with
-        run.save_model(learner, learner.step, None)
+        run.save_model(learner, ngram, None)
     while learner.step < schedule.steps:
         batch = batches.next()
         learning_rate = schedule.learning_rate(learner.step)
@@ -106,18 +105,18 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
                 run.record_correction(schedule.corrections[-1])
             measured_from = (step, clock())
 
-        validation, improved = None, False
+        measured, improved = None, False
         if step % recipe.evaluate_every == 0 or step == schedule.steps:
-            if held_out:
-                nats_per_token = team.from_first(learner.evaluate(held_out))
-                must_be(math.isfinite(nats_per_token))
-                validation = nats_per_character(nats_per_token, held_out, encoded, tokenizer)
-                improved = best is None or validation < best
-                best = validation if improved else best
+            measured = held_out.measure(learner)
+            if measured is not None:
+                of_first = team.from_first(measured.cost)
+                must_be(math.isfinite(of_first))
+                improved = best is None or of_first < best
+                best = of_first if improved else best
             if improved or recipe.keep == "last":
-                run.save_model(learner, step, validation)
+                run.save_model(learner, ngram, measured)
 
-        reporting = validation is not None or step % recipe.report_every == 0
+        reporting = measured is not None or step % recipe.report_every == 0
         if reporting:
             characters = tokens * encoded.training_characters / len(encoded.training)
             now = clock()
@@ -130,7 +129,7 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
                 characters_per_second=characters / max(now - reported, 1e-9),
                 seconds=now,
                 seconds_left=(schedule.steps - step) * pace,
-                validation=validation,
+                validation=None if measured is None else measured.cost,
                 best=best,
                 improved=improved,
                 notes=run.take_notes(),
@@ -147,17 +146,7 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
             checkpointed = time.monotonic()
         if stopping:
             if best is None or recipe.keep == "last":  # nothing to write with yet, or something older
-                run.save_model(learner, step, None)
+                run.save_model(learner, ngram, None)
             run.stopped = True
             break
     run.finish()
-
-
-def nats_per_character(
-    nats_per_token: float, batches: Sequence[Batch], encoded: EncodedCorpus, tokenizer: Tokenizer
-) -> float:
-    """What an evaluation says of a character: tokens that share the last row also cost what tells them apart."""
-    tokens = sum(batch.tokens for batch in batches)
-    shared = sum(int(np.count_nonzero(batch.targets == tokenizer.rows - 1)) for batch in batches)
-    nats_per_token += math.log(tokenizer.shared_row_tokens) * shared / tokens
-    return nats_per_token * len(encoded.validation) / encoded.validation_characters

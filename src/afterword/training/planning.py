@@ -10,6 +10,7 @@ import time
 
 from afterword.errors import OptionError
 from afterword.model.config import Config
+from afterword.model.ngram import LONGEST
 from afterword.text.encoded import EncodedCorpus
 from afterword.text.tokenizer import Tokenizer
 from afterword.training.batches import Lines, training_batches
@@ -35,7 +36,17 @@ def plan(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingSetting
         steps = max(1, int(recipe.minutes * 60 * (1 - EVALUATION_SHARE) / seconds))
     else:
         steps = steps_in(settings.epochs or 1, encoded, tokenizer, recipe)
+    if recipe.recipe == "auto" and settings.dropout is None:
+        recipe = dataclasses.replace(recipe, dropout=dropout_of(steps / steps_in(1, encoded, tokenizer, recipe)))
     return with_steps(recipe, min(steps, recipe.most_steps or steps), encoded, tokenizer)
+
+
+def dropout_of(epochs: float) -> float:
+    """The dropout that a run of so many passes over its text wants: the oftener it reads the same, the more.
+
+    Fitted to trials of 1 to 25 passes; see docs/decisions.md.
+    """
+    return round(min(0.6, max(0.0, 0.2 + 0.12 * math.log2(max(epochs, 0.1) / 3.3))), 2)
 
 
 def auto(encoded: EncodedCorpus, settings: TrainingSettings) -> Recipe:
@@ -56,22 +67,23 @@ def auto(encoded: EncodedCorpus, settings: TrainingSettings) -> Recipe:
         minutes=(settings.minutes or DEFAULT_MINUTES) if timed else None,
         num_layers=settings.num_layers or 1,
         hidden_size=hidden_size,
-        embedding_size=settings.embedding_size or min(128, hidden_size),
+        embedding_size=settings.embedding_size or min(64, hidden_size),
         residual=True,
         input="embedding",
         windows=False,
         batch_size=batch_size,
         seq_length=seq_length,
-        dropout=settings.dropout if settings.dropout is not None else (0.2 if large else 0.5),
+        dropout=0.2 if settings.dropout is None else settings.dropout,  # `plan` fits it to the number of steps
         locked_dropout=True,
         reset_probability=0.05,
-        optimizer="adamw",
+        ngram=LONGEST if settings.ngram is None else settings.ngram,
+        optimizer="muon",
         schedule="cosine",
-        learning_rate=settings.learning_rate or 6e-3,
+        learning_rate=settings.learning_rate or 0.014,
         warmup=100,
         weight_decay=0.01,
         clip=1.0,
-        averaging=0.999,
+        averaging=0.9998,
         keep="best",
         precision="float32",
         evaluate_every=0,
@@ -87,6 +99,8 @@ def classic(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingSett
     """The recipe that the project was founded on, as docs/classic.md tells it; numbers set by hand are taken."""
     if settings.embedding_size is not None:
         raise OptionError("embedding-size: the classic recipe has no embedding; leave it out")
+    if settings.ngram:
+        raise OptionError("ngram: the classic recipe has no n-gram; leave it out")
     recipe = Recipe(
         recipe="classic",
         steps=0,
@@ -103,6 +117,7 @@ def classic(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingSett
         dropout=settings.dropout if settings.dropout is not None else 0.2,
         locked_dropout=False,
         reset_probability=0.0,
+        ngram=0,
         optimizer="keras-adam",
         schedule="constant",
         learning_rate=settings.learning_rate or 1e-3,
@@ -147,6 +162,7 @@ def with_steps(recipe: Recipe, steps: int, encoded: EncodedCorpus, tokenizer: To
         recipe,
         steps=steps,
         warmup=min(recipe.warmup, steps // 10),
+        averaging=None if recipe.averaging is None else min(recipe.averaging, max(0.9, 1 - 5 / steps)),
         validation_tokens=validation_tokens,
         evaluate_every=evaluate_every,
         report_every=max(1, min(steps // 200, evaluate_every)),
@@ -186,7 +202,10 @@ def precision_of_this_machine(hidden_size: int) -> Precision:
 
 
 def seconds_per_step(encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recipe) -> float:
-    """The median time of a few real steps of `recipe` on this machine, taken on a network that is then thrown away."""
+    """The mean time of some real steps of `recipe` on this machine, taken on a network that is then thrown away.
+
+    The mean, since every few steps the optimizer does more; the first third is left out, in which it does that always.
+    """
     import torch
 
     from afterword.training.learner import Learner
@@ -200,4 +219,4 @@ def seconds_per_step(encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recip
         begin = time.perf_counter()
         learner.learn(batches.next(), 1e-3)
         times.append(time.perf_counter() - begin)
-    return statistics.median(times[len(times) // 3 :])
+    return statistics.mean(times[len(times) // 3 :])

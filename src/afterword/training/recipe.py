@@ -32,6 +32,9 @@ class TrainingSettings:
     batch_size: int | None = setting(None, "lanes, or lines, that are read side by side", minimum=1, maximum=65536)
     seq_length: int | None = setting(None, "steps that the gradient reaches back", minimum=1, maximum=65536)
     dropout: float | None = setting(None, "share of the activations left out while learning", minimum=0, below=1)
+    ngram: int | None = setting(
+        None, "tokens of the longest n-grams that are mixed in (8; 0 is none)", minimum=0, maximum=16
+    )
     learning_rate: float | None = setting(None, "highest step size of the optimizer", above=0, maximum=10)
     seed: int = setting(0, "seed of everything that is drawn", minimum=0, maximum=2**64 - 1)
     threads: int | None = setting(None, "processor threads (all cores)", minimum=1, maximum=1024)
@@ -67,7 +70,8 @@ class Recipe:
     dropout: float
     locked_dropout: bool  # one mask for all steps of a sequence, or a new one for every element
     reset_probability: float  # that a lane starts afresh at a step: so the empty state is learned too
-    optimizer: Literal["adamw", "keras-adam"]
+    ngram: int  # tokens of the longest n-grams that the network is mixed with; 0 is none
+    optimizer: Literal["muon", "keras-adam"]
     schedule: Literal["cosine", "constant"]
     learning_rate: float
     warmup: int  # steps

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from afterword import __version__
 from afterword.errors import AfterwordError, ModelError, NotFiniteError, OptionError, RunError, TrainingError
 from afterword.model.card import card
+from afterword.model.mixture import DEFAULT_SHARE
+from afterword.model.ngram import Ngram
 from afterword.model.saved import SavedModel, save_model
 from afterword.storage import write_bytes
 from afterword.text.corpus import Source, TextSettings, read_corpus
@@ -30,6 +32,7 @@ from afterword.training.recipe import Recipe, TrainingSettings
 if TYPE_CHECKING:
     from afterword.training.learner import Learner
     from afterword.training.loop import Progress
+    from afterword.training.validation import Measured
 
 
 MOST_SETBACKS = 5
@@ -173,8 +176,17 @@ class Run:
         self.notes.clear()
         return notes
 
-    def save_model(self, learner: Learner, step: int, validation: float | None) -> None:
-        """Write the averaged weights as the run's model. `validation` is nats a character, where it was measured."""
+    def learn_ngram(self) -> Ngram | None:
+        """The n-gram model of the training part that the network is mixed with, where the recipe has one."""
+        if self.recipe.ngram == 0:
+            return None
+        end, newline = self.tokenizer.end, int(self.tokenizer.encode("\n")[0])
+        assert end is not None  # only the classic recipe's tokenizer has none
+        start = end if self.encoded.lines else min(newline, self.tokenizer.rows - 1)
+        return Ngram.learn(self.encoded.training, self.tokenizer.rows, end, start, self.recipe.ngram)
+
+    def save_model(self, learner: Learner, ngram: Ngram | None, measured: Measured | None) -> None:
+        """Write the averaged weights and the n-gram as the run's model, with what the held-out text costs it."""
         encoded, recipe, tokenizer = self.encoded, self.recipe, self.tokenizer
         config = recipe.config(tokenizer.rows, tokenizer.shared_row_tokens)
         about: dict[str, Any] = {
@@ -186,16 +198,19 @@ class Run:
                 "training": {"characters": encoded.training_characters, "tokens": len(encoded.training)},
                 "validation": {"characters": encoded.validation_characters, "tokens": len(encoded.validation)},
             },
-            "training": {"steps": step, "seed": recipe.seed, "plan": recipe.record()},
+            "training": {"steps": learner.step, "seed": recipe.seed, "plan": recipe.record()},
             "validation": None,
             "versions": self.record["versions"],
         }
-        if validation is not None:
-            about["validation"] = {"nats_per_character": validation, "bits_per_character": bits(validation)}
+        if measured is not None:
+            about["validation"] = {"nats_per_character": measured.cost, "bits_per_character": bits(measured.cost)}
+            if ngram is not None:
+                about["validation"] |= {"lstm": measured.lstm, "ngram": measured.ngram}
+        share = 0.0 if ngram is None else DEFAULT_SHARE if measured is None else measured.share
         text = np.asarray(encoded.training) if recipe.windows else None
         with learner.averaged() as network:  # copied, since they may have to wait
             weights = {name: weight.copy() for name, weight in network.weights().items()}
-        model = SavedModel(config, weights, tokenizer, encoded.unseen, about, text)
+        model = SavedModel(config, weights, tokenizer, encoded.unseen, about, text, ngram, share)
         if self.team.first:
             self._writes.write("model", lambda: save_model(self.folder.model, model, card(model, samples=[])))
         self.team.wait()

@@ -1,0 +1,230 @@
+"""A Kneser-Ney model of the same tokens: how often what came after the last few tokens, smoothed.
+
+It is learned in a second, in one pass, and knows by heart what an LSTM must learn slowly; the LSTM knows what lies
+further back. `model.mixture` joins the two.
+
+The probability of a token after a context is that of its n-gram, discounted, and what the discounts free is given to
+the next shorter context, down to the empty one and to equal parts for all (interpolated modified Kneser-Ney: Chen and
+Goodman 1998, with their three discounts an order). An n-gram shorter than the longest counts, in place of how often it
+occurred, after how many different tokens it did; unless it begins a line, before which there is nothing.
+
+An n-gram is one 64-bit number, its tokens side by side, the oldest in the highest bits: so all that is asked of a
+text is sorting and searching.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afterword.errors import ModelError
+
+Ids = NDArray[np.integer[Any]]
+Tensors = dict[str, NDArray[Any]]
+
+LONGEST = 8  # tokens an n-gram, where 64 bits hold so many
+MOST_TOKENS = 2**22  # that are counted
+STRETCHES = 64  # in which they are taken from a longer text
+
+
+class Level(NamedTuple):
+    """The n-grams of one order, by their contexts: all tokens but the last."""
+
+    contexts: NDArray[np.uint64]  # [C], sorted
+    firsts: NDArray[np.int64]  # [C + 1], where in the next two what belongs to each context begins
+    tokens: Ids  # [M], what came after it
+    shares: NDArray[np.float32]  # [M], the probability that is theirs by being seen here
+    rest: NDArray[np.float32]  # [C], the probability that goes to the next shorter context
+
+
+class Ngram:
+    """P(next row | the last rows), over the R rows of a network.
+
+    `start` is the row that stands for the boundary token, which every fresh start reads first: the boundary itself in
+    lines, and a line's end in running text, where lines begin after one.
+    """
+
+    def __init__(self, rows: int, boundary: int, start: int, levels: list[Level]) -> None:
+        """`levels` are those of n = 1, 2, …"""
+        self.rows, self.boundary, self.start, self.levels = rows, boundary, start, levels
+        self._bits = _bits(rows)
+
+    @property
+    def order(self) -> int:
+        """How many tokens the longest n-grams have."""
+        return len(self.levels)
+
+    @staticmethod
+    def learn(ids: Ids, rows: int, boundary: int, start: int, order: int = LONGEST) -> Ngram:
+        """Count the n-grams of up to `order` tokens of ids [N], rows of a network that has `rows` of them.
+
+        Of a long text, `MOST_TOKENS` are counted, in stretches spread evenly over it.
+        """
+        bits = _bits(rows)
+        tokens = np.concatenate([[start], _spread(ids)]).astype(np.uint64)
+        reach = _reach(tokens, boundary) if start == boundary else np.arange(len(tokens))
+        seen = []  # for each order, the n-grams and how often they occurred
+        keys = tokens.copy()
+        for n in range(1, min(order, 64 // bits, len(tokens)) + 1):
+            if n > 1:  # the n-gram that ends at each place: one older token in front of the last order's
+                keys[n - 1 :] |= tokens[: len(tokens) - n + 1] << np.uint64(bits * (n - 1))
+            whole = reach >= max(n - 1, 1)  # the start is read, never predicted
+            if not whole.any():  # no line is as long
+                break
+            seen.append(np.unique(keys[whole], return_counts=True))
+        levels = []
+        for n, (grams, counts) in enumerate(seen, 1):
+            if n < len(seen):
+                within = np.uint64((1 << bits * n) - 1)
+                inner, different = np.unique(seen[n][0] & within, return_counts=True)
+                at = np.searchsorted(grams, inner)
+                counts = counts.copy()
+                counts[at] = different
+            levels.append(_level(grams, counts, bits, rows))
+        return Ngram(rows, boundary, start, levels)
+
+    def following(self, ids: Ids) -> NDArray[np.float32]:
+        """ids [T] → P [R] of what follows their last one: `probabilities` for one place, as writing needs it."""
+        recent = [self.start if row == self.boundary else row for row in ids[-self.order :].tolist()]
+        chances = np.full(self.rows, 1 / self.rows, np.float32)
+        key = 0
+        for n, level in enumerate(self.levels):
+            if n > len(recent):
+                break
+            if n > 0:
+                key |= recent[-n] << (self._bits * (n - 1))
+            at = int(level.contexts.searchsorted(np.uint64(key)))
+            if at == len(level.contexts) or int(level.contexts[at]) != key:
+                break
+            first, last = level.firsts[at], level.firsts[at + 1]
+            chances *= level.rest[at]
+            chances[level.tokens[first:last]] += level.shares[first:last]
+        return chances
+
+    def probabilities(self, ids: Ids, before: int) -> NDArray[np.float32]:
+        """ids [B, T] → P [B, T - before, R] of what follows each of the rows from `before` on.
+
+        The rows before it are context only. A context that would reach back beyond ids is as much shorter.
+        """
+        B, T = ids.shape
+        read = np.where(ids == self.boundary, self.start, ids).astype(np.uint64)
+        places = T - before
+        chances = np.full((B * places, self.rows), 1 / self.rows, np.float32)
+        lane, place = np.divmod(np.arange(B * places), max(places, 1))
+        place += before
+        keys = np.zeros(B * places, np.uint64)
+        for n, level in enumerate(self.levels):  # n tokens of context
+            if n > 0:
+                enough = place + 1 >= n
+                lane, place, keys = lane[enough], place[enough], keys[enough]
+                keys = keys | read[lane, place - n + 1] << np.uint64(self._bits * (n - 1))
+            at = np.minimum(np.searchsorted(level.contexts, keys), len(level.contexts) - 1)
+            known = level.contexts[at] == keys  # where a context is not known, no longer one is
+            lane, place, keys, at = lane[known], place[known], keys[known], at[known]
+            row = lane * places + place - before
+            chances[row] *= level.rest[at, None]
+            first, count = level.firsts[at], level.firsts[at + 1] - level.firsts[at]
+            which = np.arange(count.sum()) + np.repeat(first - (np.cumsum(count) - count), count)
+            chances[np.repeat(row, count), level.tokens[which]] += level.shares[which]
+        return chances.reshape(B, places, self.rows)
+
+    def tensors(self) -> Tensors:
+        """All of it as arrays, for a file."""
+        named: Tensors = {"facts": np.array([self.rows, self.boundary, self.start], np.int64)}
+        for n, level in enumerate(self.levels, 1):
+            parts = level._asdict() | {"firsts": np.diff(level.firsts).astype(np.uint32)}
+            named |= {f"{n}.{name}": part for name, part in parts.items()}
+        return named
+
+    @staticmethod
+    def from_tensors(tensors: Mapping[str, NDArray[Any]]) -> Ngram:
+        """What `tensors` were made of. Raises ModelError for anything else."""
+        try:
+            rows, boundary, start = (int(value) for value in tensors["facts"])
+            order, left = divmod(len(tensors) - 1, len(Level._fields))
+            parts = [{name: tensors[f"{n}.{name}"] for name in Level._fields} for n in range(1, order + 1)]
+            levels = [_checked(level, rows, (n - 1) * _bits(rows)) for n, level in enumerate(parts, 1)]
+            whole = tensors["facts"].dtype.kind == "i" and len(levels) > 0 and left == 0
+            if not (whole and 0 <= boundary < rows and 0 <= start < rows and order * _bits(rows) <= 64):
+                raise ValueError("its sizes do not fit together")
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise ModelError(f"the n-gram is damaged: {error}") from None
+        return Ngram(rows, boundary, start, levels)
+
+    @cached_property
+    def checksum(self) -> int:
+        """CRC-32 of all of it."""
+        crc = 0
+        for name, tensor in self.tensors().items():
+            crc = zlib.crc32(np.ascontiguousarray(tensor).data, zlib.crc32(name.encode(), crc))
+        return crc
+
+
+def _bits(rows: int) -> int:
+    """How many bits hold a row."""
+    return max(1, (rows - 1).bit_length())
+
+
+def _spread(ids: Ids) -> Ids:
+    """All of ids [N], or stretches of them."""
+    if len(ids) <= MOST_TOKENS:
+        return ids
+    length = MOST_TOKENS // STRETCHES
+    return np.concatenate([ids[at : at + length] for at in np.arange(STRETCHES) * len(ids) // STRETCHES])
+
+
+def _checked(parts: dict[str, NDArray[Any]], rows: int, bits: int) -> Level:
+    """A level as a file has it: with how many tokens each context has, in place of where they begin. `bits` hold a
+    context."""
+    contexts, counts, tokens, shares, rest = (parts[name] for name in Level._fields)
+    firsts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+    whole = (
+        [part.dtype.name for part in (contexts, counts, shares, rest)] == ["uint64", "uint32", "float32", "float32"]
+        and tokens.dtype.kind == "u"
+        and contexts.ndim == tokens.ndim == 1
+        and contexts.shape == counts.shape == rest.shape != (0,)
+        and tokens.shape == shares.shape == (firsts[-1],)
+        and int(tokens.max()) < rows
+        and bool((contexts[1:] > contexts[:-1]).all())
+        and int(contexts[-1]) < 1 << bits
+        and all(float(part.min()) >= 0 and float(part.max()) <= 1 for part in (shares, rest))
+        and float(rest.min()) > 0  # so that nothing is impossible
+    )
+    if not whole:
+        raise ValueError("its tables do not fit together")
+    return Level(contexts, firsts, tokens, shares, rest)
+
+
+def _reach(tokens: NDArray[np.uint64], boundary: int) -> NDArray[np.int64]:
+    """How many tokens stand before each one in its own line, the boundary that begins it among them. tokens [N]
+    begin with a boundary, whose own reach is 0."""
+    places = np.arange(len(tokens))
+    begins = np.where(tokens == boundary, places, 0)
+    begins[1:] = np.maximum.accumulate(begins)[:-1]  # a boundary ends its line, and is a token of it
+    return places - begins
+
+
+def _level(grams: NDArray[np.uint64], counts: NDArray[np.int64], bits: int, rows: int) -> Level:
+    """Discounted probabilities of grams [M] (sorted) that count `counts` [M]."""
+    contexts, firsts = np.unique(grams >> np.uint64(bits), return_index=True)
+    firsts = np.append(firsts, len(grams))
+    discounts = _discounts(counts)[np.minimum(counts, 3)]
+    totals = np.add.reduceat(counts, firsts[:-1]).astype(np.float64)
+    rest = np.add.reduceat(discounts, firsts[:-1]) / totals
+    shares = (counts - discounts) / np.repeat(totals, np.diff(firsts))
+    tokens = (grams & np.uint64((1 << bits) - 1)).astype(np.min_scalar_type(rows - 1))
+    return Level(contexts, firsts, tokens, shares.astype(np.float32), rest.astype(np.float32))
+
+
+def _discounts(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """What is taken from a count of 0, 1, 2, and 3 or more: Chen and Goodman's estimates, kept from 0.1 to the count
+    less 0.1, so that nothing that was seen is lost and something is always left for what was not."""
+    once = [float(np.count_nonzero(counts == n)) for n in range(1, 5)]
+    share = once[0] / max(once[0] + 2 * once[1], 1.0)
+    found = [n - (n + 1) * share * once[n] / max(once[n - 1], 1.0) for n in (1, 2, 3)]
+    return np.array([0.0, *(min(max(value, 0.1), n - 0.1) for n, value in enumerate(found, 1))])

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from afterword.model.config import Config, weight_shapes
+from afterword.model.mixture import Mixture, fitted_share, mixed
+from afterword.model.network import Network
+from afterword.model.ngram import Ngram
+
+CONFIG = Config(vocabulary_size=6, byte_tokens=1, embedding_size=3, hidden_size=4, num_layers=2)
+RANDOM = np.random.default_rng(0)
+WEIGHTS = {name: RANDOM.normal(size=shape).astype(np.float32) for name, shape in weight_shapes(CONFIG).items()}
+NGRAM = Ngram.learn(RANDOM.integers(0, 5, 200), 6, boundary=5, start=0, order=4)
+IDS = np.concatenate([np.full((3, 1), 5), RANDOM.integers(0, 5, (3, 20))], axis=1)
+
+
+def chances(logits: np.ndarray) -> np.ndarray:
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_it_predicts_what_its_parts_do_in_their_shares(share: float) -> None:
+    network, mixture = Network(CONFIG, WEIGHTS), Mixture(CONFIG, WEIGHTS, NGRAM, share)
+    alone, _ = network.read(IDS, network.start(3))
+    found, _ = mixture.read(IDS, mixture.start(3))
+    expected = (1 - share) * chances(alone) + share * NGRAM.probabilities(IDS, 0)
+    np.testing.assert_allclose(chances(found), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("using", ["both", "lstm", "ngram"])
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_reading_in_pieces_or_steps_is_reading_at_once(using: str, lanes: int) -> None:
+    mixture, ids = Mixture(CONFIG, WEIGHTS, NGRAM, 0.4, using), IDS[:lanes]
+    whole, _ = mixture.read(ids, mixture.start(lanes))
+    first, state = mixture.read(ids[:, :2], mixture.start(lanes))
+    second, state = mixture.read(ids[:, 2:9], state)
+    np.testing.assert_allclose(np.concatenate([first, second], axis=1), whole[:, :9], atol=1e-5)
+    for place in range(9, ids.shape[1]):
+        step, state = mixture.step(ids[:, place], state)
+        np.testing.assert_allclose(step, whole[:, place], atol=1e-5)
+    jump, _ = mixture.advance(ids, mixture.start(lanes))
+    np.testing.assert_allclose(jump, whole[:, -1], atol=1e-5)
+
+
+def test_one_of_its_parts_alone_is_that_part() -> None:
+    network = Network(CONFIG, WEIGHTS)
+    expected, _ = network.read(IDS, network.start(3))
+    lstm, ngram = (Mixture(CONFIG, WEIGHTS, NGRAM, 0.4, using) for using in ("lstm", "ngram"))
+    np.testing.assert_array_equal(lstm.read(IDS, lstm.start(3))[0], expected)
+    np.testing.assert_allclose(chances(ngram.read(IDS, ngram.start(3))[0]), NGRAM.probabilities(IDS, 0), atol=1e-6)
+
+
+nats = arrays(np.float64, 30, elements=st.floats(0.001, 30))
+
+
+@settings(deadline=None)
+@given(nats, nats)
+def test_no_other_share_costs_less_than_the_fitted_one(network: np.ndarray, ngram: np.ndarray) -> None:
+    best = mixed(network, ngram, fitted_share(network, ngram)).mean()
+    for share in np.linspace(0.001, 0.999, 25):
+        assert best <= mixed(network, ngram, share).mean() + 1e-3
+
+
+def test_whoever_is_always_better_gets_everything() -> None:
+    good, bad = np.full(10, 0.5), np.full(10, 3.0)
+    assert fitted_share(good, bad) == pytest.approx(0, abs=1e-3)
+    assert fitted_share(bad, good) == pytest.approx(1, abs=1e-3)
