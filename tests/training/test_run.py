@@ -274,8 +274,8 @@ def test_what_a_killed_process_left_is_gone_when_the_run_is_resumed(begin_run: B
         pass
     path = run.folder.path
     before = sorted(path.rglob("*"))
-    for place in (path / ".run.json.1.part", path / "checkpoints" / ".step-000000009.safetensors.1.part"):
-        place.touch()
+    for name in (".run.json.1.part", "checkpoints/.step-000000009.safetensors.1.part", "model/.README.md.1.part"):
+        (path / name).touch()
     (path / ".new" / "corpus").mkdir(parents=True)
     (path / "model").rename(path / ".model.old")
     resume(path).folder.unlock()
