@@ -129,8 +129,13 @@ def kill_at_random(kind: str, kills: int, seed: int = 0) -> Kills:
             if process.exitcode:
                 result.lost += 1
                 print(log.read_text(), file=sys.stderr)
-            elif outcome(folder) != expected:
-                result.different += 1
+            else:
+                found = outcome(folder)
+                differing = [what for what in expected if found[what] != expected[what]]
+                result.different += bool(differing)
+                if differing:
+                    print(f"{kind}, run {result.runs}: other {', '.join(differing)}", file=sys.stderr)
+                    print(set(found["files"]) ^ set(expected["files"]), file=sys.stderr)
     return result
 
 

@@ -91,9 +91,9 @@ class RunFolder:
     def tidy(self) -> None:
         """Remove what a killed process left half-written here. The lock must be held."""
         shutil.rmtree(self.path / NEW, ignore_errors=True)
-        for folder in (self.path, self.corpus, self._checkpoints):
-            remove_leftovers(folder)
         recover_model(self.model)
+        for folder in (self.path, self.corpus, self._checkpoints, self.model):
+            remove_leftovers(folder)
 
     def begin_new(self) -> RunFolder:
         """An empty folder inside this one, in which a new run is made ready; a run that stands here is not touched."""
