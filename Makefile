@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench bench-quality format
+.PHONY: demo test check bench bench-quality torture format
 
 demo: .venv/ready
 	$(BIN)/afterword demo --out .demo
@@ -20,6 +20,10 @@ format: .venv/ready-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# Kills, power cuts, full disks, damage and lost ranks at length; prints the table of docs/reliability.md.
+torture: .venv/ready-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.torture
+
 # Every figure that README quotes, one command each; alone on the machine, some half an hour.
 bench: .venv/ready-dev
 	$(BIN)/python benchmarks/startup.py
@@ -32,6 +36,7 @@ bench: .venv/ready-dev
 	$(BIN)/python benchmarks/classic.py --epoch
 	$(BIN)/python benchmarks/vocabularies.py
 	$(BIN)/python benchmarks/large_text.py
+	$(BIN)/python benchmarks/checkpoint_cost.py ../shared/data/tinyshakespeare.txt
 
 # What is learned in a given time: every row of the table in docs/quality.md, then the table. Alone, some 75 minutes.
 bench-quality: .venv/ready-dev

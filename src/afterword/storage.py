@@ -1,4 +1,8 @@
-"""Files that are whole or not there: written aside, flushed to the disk, and renamed into place."""
+"""Files that are whole or not there: written aside, flushed to the disk, and renamed into place.
+
+A file's name may reach the disk before its content, so the content is synced first and the name after it: a power cut
+at any moment leaves the file that was there or the whole new one, and once a write has returned, the new one.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +17,11 @@ from afterword.errors import StorageError
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path, size: int | None = None) -> Iterator[BinaryIO]:
     """A binary file to write; it takes the place of `path` when the block ends without an error, else it is removed.
 
-    Raises StorageError where the disk is full or the place cannot be written.
+    Raises StorageError where the disk is full or the place cannot be written; where the `size` of the whole file is
+    known, it says how many bytes are missing.
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -27,10 +32,53 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         os.replace(aside, path)
         sync_folder(path.parent)
     except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
+        written = aside.stat().st_size if aside.exists() else 0
+        raise _storage_error(path, error, 0 if size is None else size - written) from error
     finally:
         with contextlib.suppress(OSError):
             aside.unlink(missing_ok=True)
+
+
+def append(path: Path, content: bytes) -> None:
+    """Add `content` to the end of the file at `path`, all of it or nothing. It is not synced. Raises StorageError."""
+    written = 0
+    try:
+        with open(path, "ab", buffering=0) as file:
+            before = file.tell()
+            try:
+                while written < len(content):
+                    written += file.write(content[written:])
+            except OSError:
+                file.truncate(before)
+                raise
+    except OSError as error:
+        raise _storage_error(path, error, len(content) - written) from error
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder `path` where there is none yet, and make it survive a power cut. Raises StorageError."""
+    try:
+        if not path.exists():
+            path.mkdir()
+            sync_folder(path.parent)
+    except OSError as error:
+        raise _storage_error(path, error) from error
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a killed process left half-written in `folder`. Nobody may be writing there."""
+    for aside in folder.glob(".*.part"):
+        with contextlib.suppress(OSError):
+            aside.unlink()
+
+
+def sync_file(path: Path) -> None:
+    """Make the content of the file at `path` survive a power cut. Raises StorageError."""
+    try:
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise _storage_error(path, error) from error
 
 
 def sync_folder(folder: Path) -> None:
@@ -46,10 +94,16 @@ def sync_folder(folder: Path) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Replace the file at `path` with `content`, whole or not at all."""
-    with replacing(path) as file:
+    with replacing(path, len(content)) as file:
         file.write(content)
 
 
 def write_json(path: Path, value: Any) -> None:
     """Replace the file at `path` with `value` as readable JSON."""
     write_bytes(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def _storage_error(path: Path, error: OSError, missing: int = 0) -> StorageError:
+    """`missing` is how many bytes could not be written, where it is known."""
+    lacks = f"; {missing:,} bytes are missing" if missing > 0 else ""
+    return StorageError(f"cannot write {path}: {error.strerror or error}{lacks}")

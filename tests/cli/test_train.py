@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from afterword.cli.train import _Stop
 from tests.cli.test_main import error_line
+from tests.torture.runs import start
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
@@ -115,7 +117,7 @@ def test_a_terminal_gets_a_bar_with_the_figures(book: Path, tmp_path: Path) -> N
         (b"A text for all the rest of it. " * 20, ["--minutes", "1", "--steps", "1"], "exclude each other"),
         (b"A text for all the rest of it. " * 20, ["--seed", "-1"], "seed must be 0 or more"),
         (b"A text for all the rest of it. " * 20, ["--treads", "1"], "'--threads'? (see afterword train --help)"),
-        (b"A text for all the rest of it. " * 20, ["--resume", "run"], "leave out TEXT"),
+        (b"A text for all the rest of it. " * 20, ["--resume", "run"], "there is no such folder"),
     ],
 )
 def test_wrong_input_is_one_line_and_leaves_nothing(
@@ -148,6 +150,49 @@ def test_a_folder_that_holds_a_run_or_a_file_in_its_place_is_refused(run: Run, b
     assert "is a file" in error_line(run("train", book, "--out", book))
     assert "cannot" in error_line(run("train", book, "--out", book / "deeper"))
     assert "holds no run" in error_line(run("train", "--resume", tmp_path))
-    assert "--steps" in error_line(run("train", "--resume", out, "--steps", "9"))
+    told = error_line(run("train", "--resume", out, "--steps", "9"))
+    assert f"steps is 2 in the run {out}, not 9: leave it out" in told
+    assert "leave out --out and --overwrite" in error_line(run("train", "--resume", out, "--overwrite"))
+    assert "--exact belongs to --resume" in error_line(run("train", book, "--exact"))
+    assert run("train", "--resume", out, book, "--steps", "2", "--threads", "1", "--exact").returncode == 0
+    assert "there is no such folder" in error_line(run("train", "--resume", tmp_path / "nothing"))
     assert "name a text file" in error_line(run("train"))
     assert "--out" in error_line(run("train", "-", input=b"x" * 100))
+
+
+def test_sigterm_ends_the_step_and_saves(book: Path, tmp_path: Path) -> None:
+    out, log = tmp_path / "run", tmp_path / "log"
+    process = start(["train", book, "--out", out, "--steps", "100000", *SMALL], log)
+    while not (out / "metrics.jsonl").exists():
+        process.join(0.01)
+    assert "another process" in refused(["train", "--resume", out], tmp_path / "second")
+    process.terminate()
+    process.join(60)
+    assert process.exitcode == 143
+    assert f"stopped and saved; go on with: afterword train --resume {out}" in log.read_text().replace("python -m ", "")
+    assert len(list((out / "checkpoints").iterdir())) == 1
+
+
+def refused(arguments: list[object], log: Path) -> str:
+    """What the command says that refuses its input."""
+    process = start(arguments, log)
+    process.join(60)
+    assert process.exitcode == 2
+    return log.read_text()
+
+
+def test_a_second_signal_leaves_at_once_and_among_ranks_only_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    with _Stop() as stop:
+        signal.raise_signal(signal.SIGINT)
+        assert stop.signal == signal.SIGINT
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with _Stop():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)  # the same, passed on by torchrun
+        monkeypatch.setattr("afterword.cli.train.SAME_SIGNAL_SECONDS", -1.0)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)

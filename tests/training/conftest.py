@@ -21,9 +21,9 @@ def text_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def begin_run(text_file: Path, tmp_path: Path) -> Callable[..., Run]:
-    def make(name: str = "run", lines: bool = False, steps: int = 24) -> Run:
+    def make(name: str = "run", lines: bool = False, steps: int = 24, recipe: str = "auto") -> Run:
         training = TrainingSettings(
-            steps=steps, hidden_size=12, num_layers=2, dropout=0.3, threads=1, checkpoint_every=5
+            recipe=recipe, steps=steps, hidden_size=12, num_layers=2, dropout=0.3, threads=1, checkpoint_every=5
         )
         return begin([text_file], tmp_path / name, TextSettings(lines=lines), training)
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import json
+import math
+import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from afterword.errors import InputError, OptionError, RunError, TextError
+from afterword.errors import InputError, OptionError, RunError, StorageError, TextError, TrainingError
 from afterword.language_model import LanguageModel
 from afterword.text.corpus import TextSettings
+from afterword.training.learner import Learner
 from afterword.training.recipe import TrainingSettings
 from afterword.training.run import Run, begin, resume
+from afterword.training.schedule import Schedule
+from tests.torture.runs import longest_file, outcome
 
 BeginRun = Callable[..., Run]
 
@@ -28,26 +35,18 @@ def finish(run: Run) -> None:
         pass
 
 
-def metrics(run: Run) -> list[dict[str, object]]:
-    lines = (run.folder.path / "metrics.jsonl").read_text().splitlines()
-    return [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in lines]
-
-
-@pytest.mark.parametrize("lines", [False, True])
+@pytest.mark.parametrize("kind", [{}, {"lines": True}, {"recipe": "classic"}])
 @pytest.mark.parametrize("stop", [1, 7, 12])
 def test_a_run_that_was_stopped_and_resumed_ends_with_the_same_bits(
-    begin_run: BeginRun, lines: bool, stop: int
+    begin_run: BeginRun, kind: dict[str, Any], stop: int
 ) -> None:
-    whole = begin_run("whole", lines)
+    whole = begin_run("whole", **kind)
     finish(whole)
-    parted = begin_run("parted", lines)
+    parted = begin_run("parted", **kind)
     for _ in parted.train(stop_at(stop)):
         pass
-    parted = resume(parted.folder.path)
-    finish(parted)
-    weights = [(run.folder.model / "model.safetensors").read_bytes() for run in (whole, parted)]
-    assert weights[0] == weights[1]
-    assert metrics(whole) == metrics(parted)
+    finish(resume(parted.folder.path))
+    assert outcome(parted.folder.path) == outcome(whole.folder.path)
 
 
 def test_the_same_seed_makes_the_same_model(begin_run: BeginRun) -> None:
@@ -207,8 +206,194 @@ def test_two_ways_to_say_how_long_exclude_each_other() -> None:
 
 
 def test_a_resume_of_no_run_says_so(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="holds no run"):
+    with pytest.raises(RunError, match=r"holds no run: there is no run\.json"):
         resume(tmp_path)
+    with pytest.raises(RunError, match="holds no run: there is no such folder"):
+        resume(tmp_path / "nothing")
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_again_by_the_same_command_alone(
+    begin_run: BeginRun, text_file: Path
+) -> None:
+    begin_run().folder.unlock()
+    with pytest.raises(RunError, match="holds a run"):
+        begin_run(steps=25)
+    finish(begin_run())
+    with pytest.raises(RunError, match="holds a run"):
+        begin_run()
+
+
+@pytest.mark.parametrize("setting", [{"hidden_size": 13}, {"steps": 25}, {"dropout": 0.0}, {"lines": True}])
+def test_a_resume_by_other_numbers_is_refused_and_says_what_differs(
+    begin_run: BeginRun, setting: dict[str, Any]
+) -> None:
+    run = begin_run()
+    finish(run)
+    (name,) = setting
+    with pytest.raises(OptionError, match=rf"^{name.replace('_', '-')} is .* in the run .*, not {setting[name]}: "):
+        resume(run.folder.path, setting)
+    resume(run.folder.path, {"hidden_size": 12, "steps": 24, "batch_size": run.recipe.batch_size}).folder.unlock()
+
+
+def test_a_resume_with_another_text_is_refused(begin_run: BeginRun, text_file: Path) -> None:
+    run = begin_run()
+    finish(run)
+    resume(run.folder.path, sources=[text_file]).folder.unlock()
+    before = text_file.read_text()
+    text_file.write_text(before[:-10])
+    with pytest.raises(RunError, match=r"has 4,920 characters, and the text of the run .* has 4,930"):
+        resume(run.folder.path, sources=[text_file])
+    text_file.write_text(before.replace("book", "look"))
+    with pytest.raises(RunError, match="as long as the text of the run"):
+        resume(run.folder.path, sources=[text_file])
+    assert not (run.folder.path / ".new").exists()
+
+
+def test_what_could_change_the_bits_is_said_and_recorded_or_refused_where_they_must_be_exact(
+    begin_run: BeginRun,
+) -> None:
+    run = begin_run()
+    for _ in run.train(stop_at(7)):
+        pass
+    with pytest.raises(RunError, match="threads was 1 and is 2: the run cannot go on exactly"):
+        resume(run.folder.path, {"threads": 2}, exact=True)
+    again = resume(run.folder.path, {"threads": 2})
+    assert again.take_notes() == (
+        "threads was 1 and is 2: the run goes on, but perhaps not bit for bit as it would have",
+    )
+    again.folder.unlock()
+    more = resume(run.folder.path, exact=True)
+    more.folder.unlock()
+    assert more.take_notes() == ()
+    assert [step for step, _ in more.record["surroundings"]] == [0, 7]
+
+
+def test_what_a_killed_process_left_is_gone_when_the_run_is_resumed(begin_run: BeginRun) -> None:
+    run = begin_run()
+    for _ in run.train(stop_at(7)):
+        pass
+    path = run.folder.path
+    before = sorted(path.rglob("*"))
+    for name in (".run.json.1.part", "checkpoints/.step-000000009.safetensors.1.part", "model/.README.md.1.part"):
+        (path / name).touch()
+    (path / ".new" / "corpus").mkdir(parents=True)
+    (path / "model").rename(path / ".model.old")
+    resume(path).folder.unlock()
+    assert sorted(path.rglob("*")) == before
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_one_line(text_file: Path) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as place:
+        path = Path(place, "run")
+        finish(begin([text_file], path, TextSettings(), TrainingSettings(steps=2, hidden_size=8, threads=1)))
+        for folder in (path, Path(place)):
+            folder.chmod(0o555)
+        (path / "lock").chmod(0o444)
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(65534)
+        try:
+            with pytest.raises(RunError, match="cannot write in"):
+                resume(path)
+            with pytest.raises(RunError, match=r"cannot (write in|make the folder)"):
+                begin([Path(__file__)], Path(place, "new"), TextSettings(), TrainingSettings(steps=1))
+        finally:
+            if root:
+                os.seteuid(0)
+            for folder in (path, Path(place)):
+                folder.chmod(0o755)
+
+
+class Sick:
+    """Makes the loss at one step not a number, as often as told: what too high a rate does."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, step: int, times: int) -> None:
+        self.times = times
+        whole = Learner._costs
+
+        def cost(learner: Learner, *arguments: Any) -> Any:
+            found, state = whole(learner, *arguments)
+            if learner.network.training and learner.step == step and self.times > 0:
+                self.times -= 1
+                return found * math.nan, state
+            return found, state
+
+        monkeypatch.setattr(Learner, "_costs", cost)
+
+
+def test_a_loss_that_is_not_a_number_sends_a_run_back_with_half_the_rate(
+    begin_run: BeginRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begin_run()
+    every = run.recipe.evaluate_every
+    Sick(monkeypatch, 17, 2)
+    progress = list(run.train())
+    notes = [note for p in progress for note in p.notes]
+    assert [note[:45] for note in notes] == ["the loss was not a number at step 17: back to"] * 2
+    assert run.setbacks == [16 // every * every] * 2
+    rates = {p.step: p.learning_rate for p in progress}
+    plain = Schedule(run.recipe)
+    assert rates[24] == plain.learning_rate(23) / 4
+    assert [line["step"] for line in outcome(run.folder.path)["metrics"]] == sorted(rates)
+
+
+def test_a_run_that_was_sent_back_and_killed_ends_with_the_same_bits(
+    begin_run: BeginRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = begin_run("whole")
+    Sick(monkeypatch, 17, 1)
+    finish(whole)
+    for stop in (3, 14, 19, 22):
+        parted = begin_run(f"parted-{stop}")
+        sick = Sick(monkeypatch, 17, 1)
+        for _ in parted.train(stop_at(stop)):
+            pass
+        finish(resume(parted.folder.path))
+        assert sick.times == 0
+        assert outcome(parted.folder.path) == outcome(whole.folder.path)
+
+
+def test_a_run_whose_loss_stays_no_number_gives_up_and_keeps_its_last_good_state(
+    begin_run: BeginRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begin_run()
+    Sick(monkeypatch, 12, 10**9)
+    with pytest.raises(TrainingError, match=r"not a number 6 times, the last time at step 12 .*--learning-rate"):
+        finish(run)
+    loaded = run.folder.load_checkpoint([], run.setbacks)
+    assert loaded is not None
+    assert loaded[1]["step"] <= 12
+    assert all(np.isfinite(tensor).all() for tensor in loaded[0].values())
+
+
+def test_weights_that_are_not_finite_are_never_kept(begin_run: BeginRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Learner.learn
+
+    def learn(learner: Learner, *arguments: Any) -> float:
+        cost = whole(learner, *arguments)
+        if learner.step == 15:  # a checkpoint is due
+            next(learner.network.parameters()).data[0] = math.inf
+        return cost
+
+    monkeypatch.setattr(Learner, "learn", learn)
+    run = begin_run()
+    with pytest.raises(TrainingError):
+        finish(run)
+    assert max(run.folder.checkpoints) <= 10
+
+
+def test_a_disk_that_is_still_full_at_the_end_is_an_error_and_the_run_can_go_on(begin_run: BeginRun) -> None:
+    whole = begin_run("whole")
+    finish(whole)
+    run = begin_run()
+    training = run.train()
+    while next(training).step < 12:
+        pass
+    with longest_file(2000), pytest.raises(StorageError, match="bytes are missing"):
+        for _ in training:
+            pass
+    finish(resume(run.folder.path))
+    assert outcome(run.folder.path) == outcome(whole.folder.path)
 
 
 def test_a_damaged_newest_checkpoint_is_passed_over(begin_run: BeginRun) -> None:
@@ -218,8 +403,8 @@ def test_a_damaged_newest_checkpoint_is_passed_over(begin_run: BeginRun) -> None
     newest = max((run.folder.path / "checkpoints").iterdir())
     newest.write_bytes(newest.read_bytes()[:-1])
     again = resume(run.folder.path)
-    finish(again)
     assert any("damaged" in note for note in again.notes)
+    finish(again)
     whole = begin_run("whole")
     finish(whole)
     assert (again.folder.model / "model.safetensors").read_bytes() == (

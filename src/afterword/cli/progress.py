@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from afterword.language_model import load
+from afterword.training.distributed import rank
 from afterword.training.run import Run, bits
 
 if TYPE_CHECKING:
@@ -19,14 +20,25 @@ SAMPLE_EVERY = 15.0  # seconds between lines that the model writes
 
 
 def say(line: str) -> None:
-    """Print `line` on standard error. Training goes on where nobody listens any more, as behind `| head`."""
+    """Print `line` on standard error. Training goes on where nobody listens any more, as behind `| head`.
+
+    Of the ranks that train one model, the first one speaks.
+    """
+    if rank() > 0:
+        return
     with contextlib.suppress(OSError):
         print(line, file=sys.stderr, flush=True)
 
 
+def say_all(notes: Iterable[str]) -> None:
+    """Print what a user should know."""
+    for note in notes:
+        say(f"note: {note}")
+
+
 def show(run: Run, should_stop: Callable[[], bool]) -> None:
     """Train `run` to its end, or until `should_stop`, and tell how it goes."""
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and rank() == 0:
         _show_bar(run, should_stop)
     else:
         _show_lines(run, should_stop)
@@ -45,6 +57,8 @@ def _show_bar(run: Run, should_stop: Callable[[], bool]) -> None:
         for progress in run.train(should_stop):
             share = progress.step / progress.steps
             bar.update(task, completed=share, description=f"{_time(progress.seconds_left)} left, {_figures(progress)}")
+            for note in progress.notes:
+                console.print(Text(f"note: {note}"))
             written = samples.next(progress)
             if written:
                 console.print(Text(written, style="dim"))
@@ -54,6 +68,7 @@ def _show_lines(run: Run, should_stop: Callable[[], bool]) -> None:
     samples = _Samples(run)
     told = time.monotonic()
     for progress in run.train(should_stop):
+        say_all(progress.notes)
         if time.monotonic() - told >= LINE_EVERY or progress.step == progress.steps:
             told = time.monotonic()
             where = f"step {progress.step:,} of {progress.steps:,}"
@@ -83,7 +98,7 @@ class _Samples:
 
     def next(self, progress: Progress) -> str | None:
         self._improved |= progress.improved
-        if not self._improved or time.monotonic() - self._written < SAMPLE_EVERY:
+        if rank() > 0 or not self._improved or time.monotonic() - self._written < SAMPLE_EVERY:
             return None
         self._written, self._improved = time.monotonic(), False
         sample = load(self._folder).generate(max_tokens=120, stop="\n", seed=progress.step)

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shlex
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import click
 
 from afterword.cli.options import settings_options
-from afterword.cli.progress import say, show
+from afterword.cli.progress import say, say_all, show
 from afterword.errors import OptionError
 from afterword.language_model import complete_card
 from afterword.text.corpus import TextSettings
+from afterword.training.checkpoint import RunFolder
+from afterword.training.distributed import ranks, restarted
 from afterword.training.recipe import TrainingSettings
-from afterword.training.run import Run, begin, resume
+from afterword.training.run import Run, begin, resume, together
+
+SAME_SIGNAL_SECONDS = 2.0
 
 
 @click.command(short_help="Train a model on your own text.")
@@ -27,6 +34,7 @@ from afterword.training.run import Run, begin, resume
 @click.option("--out", metavar="DIR", help="the run's folder (the first text's name without its ending)")
 @click.option("--overwrite", is_flag=True, help="replace the run that is in the folder")
 @click.option("--resume", "resumed", metavar="RUN", help="go on with the run in this folder")
+@click.option("--exact", is_flag=True, help="with --resume: refuse to go on where other bits could come out")
 @settings_options(TextSettings, "text")
 @settings_options(TrainingSettings, "training")
 @click.pass_context
@@ -36,36 +44,53 @@ def train(
     out: str | None,
     overwrite: bool,
     resumed: str | None,
+    exact: bool,
     text: TextSettings,
     training: TrainingSettings,
 ) -> None:
     """Train a model on TEXT: files, folders, .gz files, or - for standard input.
 
-    Ctrl-C loses nothing: the run is saved, and --resume goes on with it.
+    Ctrl-C loses nothing: the run is saved, and --resume goes on with it, exactly. Under torchrun several processes
+    train one model together.
     """
+    if resumed is None and restarted() and RunFolder(Path(out or default_out(texts))).checkpoints:
+        resumed, texts, out, overwrite = out or default_out(texts), (), None, False
     if resumed is not None:
-        _refuse_options_beside_resume(context)
-        run = resume(Path(resumed))
+        folder = Path(resumed)
+        asked = _given(context, text, training)
+        if overwrite or (out is not None and Path(out).resolve() != folder.resolve()):
+            raise OptionError(f"--resume goes on with the run in {folder}: leave out --out and --overwrite")
+        run = together(lambda: resume(folder, asked, texts, exact=exact), folder)
     else:
         if not texts:
             raise OptionError("what shall be learned? name a text file, as in: afterword train book.txt")
-        run = begin(texts, Path(out or default_out(texts)), text, training, overwrite=overwrite)
+        if exact:
+            raise OptionError("--exact belongs to --resume")
+        folder = Path(out or default_out(texts))
+        run = together(lambda: begin(texts, folder, text, training, overwrite=overwrite), folder)
     status = train_and_show(run)
     if status:
         context.exit(status)
 
 
 def train_and_show(run: Run) -> int:
-    """Train `run` to its end with its progress on standard error; returns the exit status (130 after Ctrl-C)."""
-    for note in run.notes:
-        say(f"note: {note}")
+    """Train `run` to its end with its progress on standard error; returns the exit status (130 after Ctrl-C).
+
+    Of several ranks, the first one speaks.
+    """
+    say_all(run.take_notes())
     say(summary(run))
     with _Stop() as stop:
-        show(run, lambda: stop.signal is not None)
+        try:
+            show(run, lambda: stop.signal is not None)
+        finally:
+            say_all(run.take_notes())
     folder = run.folder.path
-    if stop.signal is not None:
+    if run.stopped:
         say(f"stopped and saved; go on with: {own_name()} train --resume {shlex.quote(str(folder))}")
-        return 128 + stop.signal
+        return 128 + (stop.signal or signal.SIGTERM)  # another rank may have had the signal
+    if not run.team.first:
+        return 0
     model = complete_card(folder)
     validation = model.about["validation"]
     figure = f"{validation['bits_per_character']:.3f} bits a character on held-out text; " if validation else ""
@@ -107,21 +132,23 @@ def default_out(texts: Sequence[str]) -> str:
     return f"{name}-model" if os.path.realpath(name) == os.path.realpath(first) else name
 
 
-def _refuse_options_beside_resume(context: click.Context) -> None:
-    """A resumed run keeps its text and its numbers, so nothing else may be asked for."""
-    for parameter in context.command.params:
-        name = parameter.name or ""
-        given = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-        if given and name != "resumed":
-            what = "TEXT" if name == "texts" else f"--{name.replace('_', '-')}"
-            raise OptionError(f"--resume goes on with the run's own text and numbers: leave out {what}")
+def _given(context: click.Context, text: TextSettings, training: TrainingSettings) -> dict[str, Any]:
+    """The settings that stand on the command line, by name."""
+    values = {**dataclasses.asdict(text), **dataclasses.asdict(training)}
+    source = click.core.ParameterSource.COMMANDLINE
+    return {name: value for name, value in values.items() if context.get_parameter_source(name) is source}
 
 
 class _Stop:
-    """Remembers the first Ctrl-C or SIGTERM inside its block; a second one ends the process as usual."""
+    """Remembers the first Ctrl-C or SIGTERM inside its block; a second one ends the process as usual.
+
+    torchrun passes a signal on to ranks that may have had it already, so for them a second one within
+    `SAME_SIGNAL_SECONDS` is the first.
+    """
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self._at = 0.0
 
     def __enter__(self) -> _Stop:
         self._before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -130,8 +157,14 @@ class _Stop:
         return self
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
-        self.signal = number
-        self._restore()
+        now = time.monotonic()
+        if self.signal is None:
+            self.signal, self._at = number, now
+            if ranks() == 1:
+                self._restore()
+        elif now - self._at > SAME_SIGNAL_SECONDS:
+            self._restore()
+            os.kill(os.getpid(), number)
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

@@ -8,7 +8,8 @@
 
 A model folder is whole or not there. A new one is written beside its place as `.NAME.new`; the one before it is renamed
 to `.NAME.old`, the new one takes its place, and the old one goes. A kill between the two renames leaves no folder of
-that name; `load_model` then reads `.NAME.old`, and the next `save_model` clears up. One process at a time may save.
+that name; `load_model` then reads `.NAME.old`, and `recover_model` or the next `save_model` clears up. One process at
+a time may save.
 """
 
 from __future__ import annotations
@@ -107,6 +108,17 @@ def save_model(folder: Path, model: SavedModel, card: str) -> None:
         raise StorageError(f"cannot write {folder}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+def recover_model(folder: Path) -> None:
+    """Clear up behind a `save_model` that was killed: the model before it returns where none stands."""
+    folder = Path(os.path.realpath(folder))
+    new, old = folder.with_name(f".{folder.name}.new"), _old(folder)
+    shutil.rmtree(new, ignore_errors=True)
+    if folder.exists():
+        _clear(old, folder)
+    elif old.exists():
+        old.rename(folder)
 
 
 def load_model(folder: Path) -> SavedModel:

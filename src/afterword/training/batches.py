@@ -40,6 +40,10 @@ class Batch:
     weight: float
     tokens: int
 
+    def of_lanes(self, lanes: slice) -> Batch:
+        """The columns `lanes`, with the weight and the tokens of the whole."""
+        return Batch(self.inputs[:, lanes], self.targets[:, lanes], self.fresh[lanes], self.weight, self.tokens)
+
 
 class Batches(Protocol):
     """An endless source of batches that can say where it is."""

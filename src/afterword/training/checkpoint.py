@@ -14,14 +14,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from numpy.typing import NDArray
 
-from afterword.errors import ModelError, RunError, StorageError
+from afterword.errors import ModelError, RunError
+from afterword.model.saved import recover_model
 from afterword.model.tensors import read_tensors, write_tensors
-from afterword.storage import sync_folder, write_bytes, write_json
+from afterword.storage import append, make_folder, remove_leftovers, sync_file, sync_folder, write_json
 
 try:
     import fcntl
@@ -31,6 +33,7 @@ except ImportError:  # Windows has no advisory locks of this kind: a run there i
 KEPT_CHECKPOINTS = 2
 LOCK, NEW = "lock", ".new"
 LOCK_TEXT = b"An Afterword run. While it trains, its process holds this file.\n"
+Checkpoint = tuple[dict[str, NDArray[Any]], dict[str, Any]]  # tensors by name, and the position
 PARTS = ("run.json", "metrics.jsonl", "checkpoints", "corpus", "model")  # in the order in which they are removed
 
 
@@ -40,7 +43,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.corpus, self.model = path / "corpus", path / "model"
-        self._checkpoints = path / "checkpoints"
+        self._checkpoints, self._metrics = path / "checkpoints", path / "metrics.jsonl"
         self._lock: IO[bytes] | None = None
 
     @property
@@ -85,6 +88,13 @@ class RunFolder:
             self._lock.close()
             self._lock = None
 
+    def tidy(self) -> None:
+        """Remove what a killed process left half-written here. The lock must be held."""
+        shutil.rmtree(self.path / NEW, ignore_errors=True)
+        recover_model(self.model)
+        for folder in (self.path, self.corpus, self._checkpoints, self.model):
+            remove_leftovers(folder)
+
     def begin_new(self) -> RunFolder:
         """An empty folder inside this one, in which a new run is made ready; a run that stands here is not touched."""
         shutil.rmtree(self.path / NEW, ignore_errors=True)
@@ -96,6 +106,7 @@ class RunFolder:
         """Put the run that was made ready in the place of the one that stands here. run.json comes last."""
         self.clear()
         os.replace(new.corpus, self.corpus)
+        sync_folder(self.path)
         os.replace(new.path / "run.json", self.path / "run.json")
         new.path.rmdir()
         sync_folder(self.path)
@@ -123,7 +134,8 @@ class RunFolder:
         """What `write_record` wrote. Raises RunError where it is not there or not of this version."""
         place = self.path / "run.json"
         if not place.is_file():
-            raise RunError(f"{self.path} holds no run: there is no run.json in it")
+            why = "there is no run.json in it" if self.path.is_dir() else "there is no such folder"
+            raise RunError(f"{self.path} holds no run: {why}")
         try:
             record = json.loads(place.read_bytes())
         except (OSError, ValueError, RecursionError) as error:
@@ -132,25 +144,47 @@ class RunFolder:
             raise RunError(f"{place} is not a run's record of this version of Afterword")
         return record
 
+    @property
+    def checkpoints(self) -> list[int]:
+        """The steps at which a state was kept, in order."""
+        names = [p.name for p in self._checkpoints.glob("step-*.safetensors")]
+        return sorted(int(name[5:-12]) for name in names if name[5:-12].isdigit())
+
     def save_checkpoint(self, step: int, tensors: dict[str, NDArray[Any]], position: dict[str, Any]) -> None:
-        """Keep a state, and the one before it."""
-        self._checkpoints.mkdir(exist_ok=True)
+        """Keep a state, and the one before it; what was reported up to here is made durable first.
+
+        Raises StorageError, and leaves the states before it as they were.
+        """
+        if self._metrics.exists():
+            sync_file(self._metrics)
+        make_folder(self._checkpoints)
         write_tensors(self._checkpoint_path(step), tensors, {"step": step, **position})
-        for old in self._checkpoint_steps()[:-KEPT_CHECKPOINTS]:
+        for old in self.checkpoints[:-KEPT_CHECKPOINTS]:
             self._checkpoint_path(old).unlink(missing_ok=True)
 
-    def load_checkpoint(self, notes: list[str]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]] | None:
-        """The newest good state and its position; None where there is none yet. Damaged ones are noted and passed over.
+    def read_checkpoint(self, step: int) -> Checkpoint:
+        """The state that was kept at `step`. Raises ModelError where it is damaged."""
+        return read_tensors(self._checkpoint_path(step))
 
+    def load_checkpoint(self, notes: list[str], setbacks: Sequence[int] = ()) -> Checkpoint | None:
+        """The newest good state; None where there is none yet. Damaged ones are noted and passed over.
+
+        `setbacks` are the steps to which the run has gone back. A state that was kept beyond such a step before the
+        run went back to it lies on a way that was given up: it is removed.
         Raises RunError where there are states and all are damaged: to begin anew would lose what the run has learned.
         """
-        steps = self._checkpoint_steps()
-        for step in reversed(steps):
+        damaged = False
+        for step in reversed(self.checkpoints):
             try:
-                return read_tensors(self._checkpoint_path(step))
+                tensors, position = self.read_checkpoint(step)
             except ModelError as error:
                 notes.append(f"the checkpoint at step {step} is damaged and was passed over: {error}")
-        if steps:
+                damaged = True
+                continue
+            if [to for to in setbacks if to < step] == [to for to in position["setbacks"] if to < step]:
+                return tensors, position
+            self._checkpoint_path(step).unlink(missing_ok=True)
+        if damaged:
             raise RunError(
                 f"all checkpoints in {self._checkpoints} are damaged: remove that folder to begin anew; "
                 f"the best model so far is in {self.model}"
@@ -160,31 +194,26 @@ class RunFolder:
     def _checkpoint_path(self, step: int) -> Path:
         return self._checkpoints / f"step-{step:09d}.safetensors"
 
-    def _checkpoint_steps(self) -> list[int]:
-        names = [p.name for p in self._checkpoints.glob("step-*.safetensors")]
-        return sorted(int(name[5:-12]) for name in names if name[5:-12].isdigit())
-
     def append_metrics(self, entry: dict[str, Any]) -> None:
-        try:
-            with open(self.path / "metrics.jsonl", "a", encoding="utf-8") as file:
-                file.write(json.dumps(entry) + "\n")
-        except OSError as error:
-            raise StorageError(f"cannot write {self.path / 'metrics.jsonl'}: {error.strerror}") from None
+        """Add a report, whole or not at all. Raises StorageError."""
+        append(self._metrics, (json.dumps(entry) + "\n").encode())
 
     def cut_metrics(self, step: int) -> None:
-        """Drop what was reported after `step`: the resumed run reports it again."""
-        path = self.path / "metrics.jsonl"
-        if not path.exists():
+        """Drop what was reported after `step`, and a line that is not whole: the run reports it again.
+
+        Raises StorageError.
+        """
+        if not self._metrics.exists():
             return
-        kept = []
-        for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+        kept = 0
+        for line in self._metrics.read_bytes().splitlines(keepends=True):
             try:
-                if not line.endswith("\n") or json.loads(line)["step"] > step:
+                if not line.endswith(b"\n") or json.loads(line)["step"] > step:
                     break
             except (ValueError, KeyError, TypeError):
                 break
-            kept.append(line)
-        write_bytes(path, "".join(kept).encode())
+            kept += len(line)
+        os.truncate(self._metrics, kept)  # needs no space, unlike a new file
 
 
 def can_be_written(folder: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from afterword.model.config import Config
 from afterword.training.batches import NOT_A_TARGET, Batch
+from afterword.training.distributed import ALONE, Team
 from afterword.training.network import LayerState, Network, saved_name
 from afterword.training.optimizer import MEMORIES, optimizers
 from afterword.training.recipe import Recipe
@@ -24,33 +26,55 @@ class Learner:
     `tensors()` and `load()` carry the whole of it into a checkpoint and back, bit for bit.
     """
 
-    def __init__(self, config: Config, recipe: Recipe) -> None:
-        self._recipe = recipe
+    def __init__(self, config: Config, recipe: Recipe, team: Team = ALONE) -> None:
+        self._recipe, self._team = recipe, team
         self._generator = torch.Generator().manual_seed(recipe.seed % 2**63)
         self.network = Network(config, recipe, self._generator)
         self._optimizers = optimizers(self.network, recipe)
         self._optimizer_of = {p: o for o in self._optimizers for group in o.param_groups for p in group["params"]}
         self._average = None if recipe.averaging is None else [p.detach().clone() for p in self.network.parameters()]
-        self._state: list[LayerState] = []
+        self._state: list[LayerState] = []  # of this rank's lanes
+        self._width = 0  # of the whole batch
         self.step = 0
 
-    def learn(self, batch: Batch, learning_rate: float) -> Tensor:
-        """One step of truncated backpropagation through time. Returns the summed cost of the batch, in nats."""
+    def learn(self, batch: Batch, learning_rate: float) -> float:
+        """One step of truncated backpropagation through time. Returns the summed cost of the batch, in nats.
+
+        Where the cost or its gradient is not finite, the weights stay as they are and NaN is returned.
+        """
         self.network.train()
-        self._carry(batch.fresh)
-        costs, self._state = self._costs(batch, self._state)
+        own, counts = self._own_lanes(batch)
+        self._carry(own.fresh)
+        costs, self._state = self._costs(own, self._state)
         cost = costs.sum()
         self.network.zero_grad(set_to_none=True)
-        (cost / batch.weight).backward()  # type: ignore[no-untyped-call]
+        (cost * counts / batch.weight).backward()  # type: ignore[no-untyped-call]
+        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+        total = cost.detach() * counts
+        self._team.add_up([total, *gradients])
         if self._recipe.clip is not None:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self._recipe.clip)
+            norm = nn.utils.clip_grad_norm_(self.network.parameters(), self._recipe.clip)
+        else:
+            norm = nn.utils.get_total_norm(gradients)
+        if not math.isfinite(float(total) + float(norm)):
+            return math.nan
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate * group.get("factor", 1.0)
             optimizer.step()
         self.step += 1
         self._update_average()
-        return cost.detach()
+        return float(total)
+
+    def _own_lanes(self, batch: Batch) -> tuple[Batch, float]:
+        """The lanes of `batch` that this rank learns from, and 0 where there is none for it, else 1."""
+        if self._team.size == 1:
+            return batch, 1.0
+        self._width = self.network.width = len(batch.fresh)
+        lanes = self._team.lanes(self._width)
+        counts = float(lanes.start < lanes.stop)
+        self.network.lanes = lanes if counts else slice(0, 1)  # the masks are drawn by all, whether needed or not
+        return batch.of_lanes(self.network.lanes), counts
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -114,7 +138,7 @@ class Learner:
                 torch._foreach_copy_(parameters, latest)
 
     def tensors(self) -> dict[str, NDArray[Any]]:
-        """Everything that the next step depends on, by name."""
+        """Everything that the next step depends on, by name. All ranks must ask, since each has a part of it."""
         named: dict[str, Tensor] = {"generator": self._generator.get_state()}
         for k, (name, parameter) in enumerate(self.network.named_parameters()):
             saved = saved_name(name)
@@ -124,7 +148,7 @@ class Learner:
             for key, value in self._optimizer_of[parameter].state[parameter].items():
                 named[f"{key}/{saved}"] = value
         for k, (hidden, cell) in enumerate(self._state):
-            named[f"hidden/{k}"], named[f"cell/{k}"] = hidden, cell
+            named[f"hidden/{k}"], named[f"cell/{k}"] = self._of_all_lanes(hidden), self._of_all_lanes(cell)
         return {name: tensor.detach().numpy() for name, tensor in named.items()}
 
     @torch.no_grad()
@@ -143,7 +167,30 @@ class Learner:
                 if f"{key}/{saved}" in tensors
             }
         self._state = [
-            (torch.from_numpy(tensors[f"hidden/{k}"].copy()), torch.from_numpy(tensors[f"cell/{k}"].copy()))
+            (self._of_own_lanes(tensors[f"hidden/{k}"]), self._of_own_lanes(tensors[f"cell/{k}"]))
             for k in range(len(self.network.layers))
             if f"hidden/{k}" in tensors
         ]
+
+    def _of_all_lanes(self, state: Tensor) -> Tensor:
+        """The state [1, B, H] of the whole batch, of which each rank has its part."""
+        if self._team.size == 1:
+            return state
+        lanes = self._team.lanes(self._width)
+        whole = torch.zeros(1, self._width, state.shape[2])
+        whole[:, lanes] = state[:, : lanes.stop - lanes.start]
+        self._team.add_up([whole])
+        return whole
+
+    def _of_own_lanes(self, state: NDArray[Any]) -> Tensor:
+        """This rank's part of the state [1, B, H] of the whole batch."""
+        lanes = self._team.lanes(state.shape[1])
+        return torch.from_numpy(state[:, lanes if lanes.start < lanes.stop else slice(0, 1)].copy())
+
+    @torch.no_grad()
+    def is_finite(self) -> bool:
+        """Whether all that `tensors()` holds is finite: what is not must not be kept."""
+        kept = [*self.network.parameters(), *(self._average or ())]
+        kept += [state for pair in self._state for state in pair]
+        kept += [memory for o in self._optimizers for memories in o.state.values() for memory in memories.values()]
+        return math.isfinite(sum(float(tensor.abs().max()) for tensor in kept))

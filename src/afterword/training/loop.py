@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from afterword.errors import TrainingError
+from afterword.errors import NotFiniteError
 from afterword.training.batches import training_batches
 from afterword.training.learner import Learner
 from afterword.training.schedule import Schedule
@@ -35,56 +35,62 @@ class Progress:
     validation: float | None  # of the validation text, where it was read at this step
     best: float | None  # the lowest of these so far; its model is the one in the run folder
     improved: bool  # whether that model was written at this step
+    notes: tuple[str, ...] = ()  # what happened since the last report and was out of the ordinary
 
 
 def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Progress]:
     """Train `run` from where it stands to its last step, keeping the best model and checkpoints in its folder.
 
     `should_stop` is asked after each step; when it says so, the state is saved and the iterator ends.
+    Raises NotFiniteError, and keeps nothing of it, where a loss, a gradient or a weight is not a finite number.
     """
-    recipe, encoded, tokenizer = run.recipe, run.encoded, run.tokenizer
+    recipe, encoded, tokenizer, team = run.recipe, run.encoded, run.tokenizer, run.team
     torch.set_num_threads(recipe.threads)
     began = checkpointed = time.monotonic()
-    learner = Learner(recipe.config(tokenizer.rows, tokenizer.shared_row_tokens), recipe)
+    learner = Learner(recipe.config(tokenizer.rows, tokenizer.shared_row_tokens), recipe, team)
     batches = training_batches(encoded, tokenizer, recipe)
     ngram = run.learn_ngram()
     held_out = HeldOut(encoded, tokenizer, recipe, ngram)
-    schedule = Schedule(recipe, [])
+    schedule = Schedule(recipe, [], run.setbacks)
     best: float | None = None
-    seconds = nats = 0.0  # of training, in all; of the training text, since the last report
-    tokens = 0
+    nats, tokens = 0.0, 0  # of the training text, since the last report
 
     if run.saved is not None:
         (tensors, position), run.saved = run.saved, None
         learner.load(tensors, position["step"])
         batches.position = position["batches"]
-        schedule = Schedule(recipe, position["corrections"])
-        best, seconds, nats, tokens = (position[key] for key in ("best", "seconds", "nats", "tokens"))
-    run.folder.cut_metrics(learner.step)
+        schedule = Schedule(recipe, position["corrections"], run.setbacks)
+        best, nats, tokens = (position[key] for key in ("best", "nats", "tokens"))
+    run.cut_metrics(learner.step)
 
-    def save() -> None:
+    def clock() -> float:
+        return run.seconds + time.monotonic() - began
+
+    def must_be(finite: bool) -> None:
+        if not finite:
+            raise NotFiniteError(learner.step, clock())
+
+    def save() -> bool:
+        must_be(not any(team.agree(not learner.is_finite())))
         position = {
             "batches": batches.position,
             "corrections": schedule.corrections,
+            "setbacks": run.setbacks,
             "best": best,
             "seconds": clock(),
             "nats": nats,
             "tokens": tokens,
         }
-        run.folder.save_checkpoint(learner.step, learner.tensors(), position)
-
-    def clock() -> float:
-        return seconds + time.monotonic() - began
+        return run.save_checkpoint(learner.step, learner.tensors(), position)
 
     measured_from, reported = (learner.step, clock()), clock()
-    if learner.step > 0 and not run.folder.model.exists():  # somebody removed it: leave one to write with
+    if learner.step > 0 and team.from_first(not run.folder.model.exists()):  # removed: leave one to write with
         run.save_model(learner, ngram, None)
     while learner.step < schedule.steps:
         batch = batches.next()
         learning_rate = schedule.learning_rate(learner.step)
-        cost = float(learner.learn(batch, learning_rate))
-        if not math.isfinite(cost):
-            raise TrainingError(f"the loss is not a number at step {learner.step}: give a lower --learning-rate")
+        cost = learner.learn(batch, learning_rate)
+        must_be(math.isfinite(cost))
         nats, tokens = nats + cost, tokens + batch.tokens
         step = learner.step
 
@@ -94,7 +100,7 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
                 schedule.correct(*run.corrections[made])
             else:
                 pace = (clock() - measured_from[1]) / (step - measured_from[0])
-                left = int(max(0.0, recipe.minutes * 60 - clock()) / pace)
+                left = int(team.from_first(max(0.0, recipe.minutes * 60 - clock()) / pace))
                 schedule.correct(step, min(step + max(1, left), recipe.most_steps or sys.maxsize))
                 run.record_correction(schedule.corrections[-1])
             measured_from = (step, clock())
@@ -103,12 +109,15 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
         if step % recipe.evaluate_every == 0 or step == schedule.steps:
             measured = held_out.measure(learner)
             if measured is not None:
-                improved = best is None or measured.cost < best
-                best = measured.cost if improved else best
+                of_first = team.from_first(measured.cost)
+                must_be(math.isfinite(of_first))
+                improved = best is None or of_first < best
+                best = of_first if improved else best
             if improved or recipe.keep == "last":
                 run.save_model(learner, ngram, measured)
 
-        if measured is not None or step % recipe.report_every == 0:
+        reporting = measured is not None or step % recipe.report_every == 0
+        if reporting:
             characters = tokens * encoded.training_characters / len(encoded.training)
             now = clock()
             pace = now / step
@@ -123,18 +132,21 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
                 validation=None if measured is None else measured.cost,
                 best=best,
                 improved=improved,
+                notes=run.take_notes(),
             )
             nats, tokens, reported = 0.0, 0, now
             run.report(progress)
             yield progress
 
-        stopping = should_stop() and step < schedule.steps
         every = recipe.checkpoint_every
         due = step % every == 0 if every else time.monotonic() - checkpointed >= 60
-        if stopping or due or step == schedule.steps:
-            save()
+        due |= reporting and run.is_behind  # the disk was full when it was due
+        stopping, due = team.agree(should_stop() and step < schedule.steps, due or step == schedule.steps)
+        if (stopping or due) and save():
             checkpointed = time.monotonic()
         if stopping:
             if best is None or recipe.keep == "last":  # nothing to write with yet, or something older
                 run.save_model(learner, ngram, None)
-            return
+            run.stopped = True
+            break
+    run.finish()

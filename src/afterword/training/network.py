@@ -30,6 +30,8 @@ class Network(nn.Module):
     def __init__(self, config: Config, recipe: Recipe, generator: torch.Generator) -> None:
         super().__init__()
         self.config, self._recipe, self._generator = config, recipe, generator
+        # which columns of a wider batch are read here (training.distributed): masks are drawn for all of it
+        self.lanes, self.width = slice(None), 0
         R, E, H = config.vocabulary_size, config.embedding_size, config.hidden_size
         with torch.random.fork_rng(devices=[]):  # torch's own initialisation is replaced below: leave its seed alone
             if config.input == "embedding":
@@ -88,10 +90,10 @@ class Network(nn.Module):
         if not self.training or rate == 0:
             return x
         T, B, H = x.shape
-        kept = torch.empty(1 if self._recipe.locked_dropout else T, B, H).bernoulli_(
+        kept = torch.empty(1 if self._recipe.locked_dropout else T, self.width or B, H).bernoulli_(
             1 - rate, generator=self._generator
         )
-        return x * (kept / (1 - rate)).to(x.dtype)
+        return x * (kept[:, self.lanes] / (1 - rate)).to(x.dtype)
 
     def empty_state(self, B: int) -> list[LayerState]:
         H = self.config.hidden_size

@@ -14,6 +14,7 @@ from afterword.model.ngram import LONGEST
 from afterword.text.encoded import EncodedCorpus
 from afterword.text.tokenizer import Tokenizer
 from afterword.training.batches import Lines, training_batches
+from afterword.training.distributed import ranks_here
 from afterword.training.recipe import Precision, Recipe, TrainingSettings
 
 DEFAULT_MINUTES = 5.0
@@ -169,8 +170,9 @@ def with_steps(recipe: Recipe, steps: int, encoded: EncodedCorpus, tokenizer: To
 
 
 def available_threads() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """How many processors this process may use: its part, where torchrun has started several on this machine."""
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, here // ranks_here())
 
 
 def _check_memory(config: Config, recipe: Recipe) -> None:

@@ -6,7 +6,8 @@ import contextlib
 import dataclasses
 import importlib.util
 import os
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword import __version__
-from afterword.errors import ModelError, OptionError, RunError
+from afterword.errors import AfterwordError, ModelError, NotFiniteError, OptionError, RunError, TrainingError
 from afterword.model.card import card
 from afterword.model.mixture import DEFAULT_SHARE
 from afterword.model.ngram import Ngram
@@ -23,7 +24,9 @@ from afterword.storage import write_bytes
 from afterword.text.corpus import Source, TextSettings, read_corpus
 from afterword.text.encoded import EncodedCorpus, encode, learn_tokenizer
 from afterword.text.tokenizer import Tokenizer
-from afterword.training.checkpoint import RunFolder, can_be_written
+from afterword.training.checkpoint import Checkpoint, RunFolder, can_be_written
+from afterword.training.distributed import ALONE, Team, rank, ranks
+from afterword.training.patience import Patience
 from afterword.training.recipe import Recipe, TrainingSettings
 
 if TYPE_CHECKING:
@@ -32,11 +35,16 @@ if TYPE_CHECKING:
     from afterword.training.validation import Measured
 
 
+MOST_SETBACKS = 5
+MAY_CHANGE = ("threads", "checkpoint_every")  # settings that a resumed run may have otherwise
 DEFAULT_VALIDATION = "0.1"  # the share of the text that `auto` holds out
 
 
 class Run:
-    """A run folder that this process holds: its corpus, its tokenizer, its recipe and its record."""
+    """A run folder that this process holds: its corpus, its tokenizer, its recipe and its record.
+
+    Where torchrun's ranks share a run, all have one of these, and the first holds the folder and writes.
+    """
 
     def __init__(
         self,
@@ -45,41 +53,128 @@ class Run:
         encoded: EncodedCorpus,
         tokenizer: Tokenizer,
         notes: list[str],
-        saved: tuple[dict[str, NDArray[Any]], dict[str, Any]] | None = None,
+        saved: Checkpoint | None = None,
     ) -> None:
         """`saved` is the checkpoint to go on from: tensors by name, and the position."""
         self.folder, self.record, self.encoded, self.tokenizer, self.notes = folder, record, encoded, tokenizer, notes
         self.saved = saved
+        self.seconds: float = saved[1]["seconds"] if saved else 0.0  # of training, before it went on
         self.recipe = Recipe(**record["plan"])
+        self.team = ALONE
+        self.stopped = False  # before its end, as it was asked to
+        self._writes = Patience(notes)
 
     @property
     def corrections(self) -> list[tuple[int, int]]:
         """(step, steps) wherever a run with minutes changed its number of steps."""
         return [(step, steps) for step, steps in self.record["corrections"]]
 
+    @property
+    def setbacks(self) -> list[int]:
+        """The steps that the run went back to because of a loss that was not finite."""
+        return list(self.record["setbacks"])
+
     def train(self, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Progress]:
-        """Train to the end, or until `should_stop`; see `training.loop.train`. The folder is let go at the end."""
+        """Train to the end, or until `should_stop`; see `training.loop.train`. The folder is let go at the end.
+
+        A loss that is not finite sends the run back to its last good state and halves the rate, a few times at most.
+        Raises TrainingError where that does not help, StorageError where the disk is full at the end too.
+        """
         from afterword.training.loop import train
 
         try:
-            yield from train(self, should_stop)
+            while True:
+                try:
+                    yield from train(self, should_stop)
+                    break
+                except NotFiniteError as trouble:
+                    self._go_back(trouble)
+            self.team.part()
         finally:
             self.folder.unlock()
 
+    def _go_back(self, trouble: NotFiniteError) -> None:
+        """Take up the run again before `trouble`. The record says so first, so that a resumed run does the same.
+
+        The rate is lower from the last evaluation before it. Its state is not at hand where the last checkpoint is
+        older; the steps between them are then taken once more, as they were.
+        """
+        every = self.recipe.evaluate_every
+        to = max(0, trouble.step - 1) // every * every
+        if len(self.setbacks) == MOST_SETBACKS:
+            raise TrainingError(
+                f"the loss was not a number {MOST_SETBACKS + 1} times, the last time at step {trouble.step:,} with "
+                f"{0.5**MOST_SETBACKS:.0%} of the learning rate: give a much lower --learning-rate"
+            )
+        self.record["setbacks"].append(to)
+        self.write_record()
+        self.notes.append(
+            f"the loss was not a number at step {trouble.step:,}: back to step {to:,}, and on with half the rate"
+        )
+        self.load_checkpoint()
+        self.seconds = trouble.seconds
+
+    def load_checkpoint(self) -> None:
+        """Make the newest good state the one to go on from."""
+        if self.team.first:
+            self.saved = self.folder.load_checkpoint(self.notes, self.setbacks)
+        self.share_checkpoint()
+
+    def share_checkpoint(self) -> None:
+        """Let every rank go on from the state of the first one."""
+        step = int(self.team.from_first(-1 if self.saved is None else self.saved[1]["step"]))
+        if not self.team.first:
+            self.saved = None if step < 0 else self.folder.read_checkpoint(step)
+        self.seconds = self.saved[1]["seconds"] if self.saved else 0.0
+
     def record_correction(self, correction: tuple[int, int]) -> None:
         self.record["corrections"].append(list(correction))
-        self.folder.write_record(self.record)
+        self.write_record()
+
+    def write_record(self) -> None:
+        """Write the record as it is now, as soon as the disk allows."""
+        if self.team.first:
+            self._writes.write("run.json", lambda: self.folder.write_record(self.record))
 
     def report(self, progress: Progress) -> None:
-        self.folder.append_metrics(
-            {
-                "step": progress.step,
-                "loss": progress.loss,
-                "learning_rate": progress.learning_rate,
-                "validation": progress.validation,
-                "seconds": round(progress.seconds, 3),
-            }
-        )
+        """Add a line to the run's metrics."""
+        entry = {
+            "step": progress.step,
+            "loss": progress.loss,
+            "learning_rate": progress.learning_rate,
+            "validation": progress.validation,
+            "seconds": round(progress.seconds, 3),
+        }
+        if self.team.first:
+            self._writes.write(f"report {progress.step}", lambda: self.folder.append_metrics(entry))
+
+    def cut_metrics(self, step: int) -> None:
+        """Drop what was reported after `step`."""
+        if self.team.first:
+            self.folder.cut_metrics(step)
+
+    def save_checkpoint(self, step: int, tensors: dict[str, NDArray[Any]], position: dict[str, Any]) -> bool:
+        """Keep a state; False where the disk refuses. It is never ahead of the model, the record and the reports."""
+        saved = True
+        if self.team.first:
+            saved = self._writes.write_now(lambda: self.folder.save_checkpoint(step, tensors, position))
+        self.team.wait()
+        return saved
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something could not be written yet."""
+        return self._writes.in_trouble
+
+    def finish(self) -> None:
+        """Raise StorageError where something could not be written to the end."""
+        self._writes.finish()
+
+    def take_notes(self) -> tuple[str, ...]:
+        """What a user should know and has not been told."""
+        notes = tuple(self.notes)
+        self.notes.clear()
+        return notes
 
     def learn_ngram(self) -> Ngram | None:
         """The n-gram model of the training part that the network is mixed with, where the recipe has one."""
@@ -113,10 +208,12 @@ class Run:
                 about["validation"] |= {"lstm": measured.lstm, "ngram": measured.ngram}
         share = 0.0 if ngram is None else DEFAULT_SHARE if measured is None else measured.share
         text = np.asarray(encoded.training) if recipe.windows else None
-        with learner.averaged() as network:
-            weights = network.weights()
-            model = SavedModel(config, weights, tokenizer, encoded.unseen, about, text, ngram, share)
-            save_model(self.folder.model, model, card(model, samples=[]))
+        with learner.averaged() as network:  # copied, since they may have to wait
+            weights = {name: weight.copy() for name, weight in network.weights().items()}
+        model = SavedModel(config, weights, tokenizer, encoded.unseen, about, text, ngram, share)
+        if self.team.first:
+            self._writes.write("model", lambda: save_model(self.folder.model, model, card(model, samples=[])))
+        self.team.wait()
 
 
 def begin(
@@ -130,55 +227,163 @@ def begin(
     """Read the text, plan, and make the run folder `out`.
 
     Raises an InputError, and leaves all as it was, where the text, the numbers or the folder will not do. A run that
-    is overwritten goes when the new one is ready to begin.
+    is overwritten goes when the new one is ready to begin; so does one of the same settings that was killed before
+    its first checkpoint.
     """
     _check_torch()
-    text = _settled(text, training)
     folder = RunFolder(out)
-    _check_place(folder, overwrite)
+    texts = [str(os.fspath(source)) for source in sources]
+    asked = {"texts": texts, **dataclasses.asdict(text), **dataclasses.asdict(training)}
+    text = _settled(text, training)
+    _check_place(folder, overwrite, asked)
     _check_sources(sources, folder)
     with read_corpus(sources, text, seed=training.seed) as corpus:
         _check_fit(corpus.training_characters, training, text)
         tokenizer = learn_tokenizer(corpus, text.vocabulary, text.lowercase)
         with _held(folder):
-            _check_place(folder, overwrite)  # it may have become a run while a pipe was read
+            _check_place(folder, overwrite, asked)  # it may have become a run while a pipe was read
             new = folder.begin_new()
             encoded = encode(corpus, tokenizer, new.corpus)
             write_bytes(new.corpus / "tokenizer.json", tokenizer.to_json().encode())
             from afterword.training.planning import plan
 
+            recipe = plan(encoded, tokenizer, training)
+            _check_ranks(recipe)
             record = {
                 "format": 1,
-                "plan": plan(encoded, tokenizer, training).record(),
+                "asked": asked,
+                "plan": recipe.record(),
                 "corrections": [],
+                "setbacks": [],
                 "text": {"sources": corpus.sources, **dataclasses.asdict(text)},
                 "fingerprint": encoded.fingerprint,
                 "versions": versions(),
+                "surroundings": [[0, surroundings(recipe.threads)]],
             }
             new.write_record(record)
             folder.take(new)
-        return Run(folder, record, EncodedCorpus.open(folder.corpus), tokenizer, corpus.notes)
+        return Run(folder, record, EncodedCorpus.open(folder.corpus), tokenizer, list(corpus.notes))
 
 
-def resume(path: Path) -> Run:
+def resume(
+    path: Path, asked: Mapping[str, Any] | None = None, sources: Sequence[Source] = (), *, exact: bool = False
+) -> Run:
     """Take up the run in the folder `path` where its newest checkpoint stands.
 
-    Raises RunError where there is no run, where it is damaged, and where another process trains it.
+    `asked` are settings by name, and `sources` a text, that must be the run's own; `MAY_CHANGE` lists the settings
+    that may be others. Where this machine, its libraries or the threads are not those that the run had so far, it goes
+    on with a note, since its bits may then differ from those of a run that was not interrupted; not if `exact`.
+    Raises RunError where there is no run, where it is damaged, and where another process trains it; OptionError for a
+    setting that contradicts it.
     """
     _check_torch()
     folder = RunFolder(path)
     folder.read_record()
-    notes: list[str] = []
     with _held(folder):
-        record = folder.read_record()
-        encoded = EncodedCorpus.open(folder.corpus)
-        try:
-            tokenizer = Tokenizer.from_json((folder.corpus / "tokenizer.json").read_text(encoding="utf-8"))
-            if record["fingerprint"] != encoded.measured_fingerprint(tokenizer):
+        folder.tidy()
+        run = _open(folder)
+        with _damage_told(folder):
+            if run.record["fingerprint"] != run.encoded.measured_fingerprint(run.tokenizer):
                 raise RunError(f"the text in {folder.corpus} is not the one that this run began with")
-            return Run(folder, record, encoded, tokenizer, notes, folder.load_checkpoint(notes))
-        except (OSError, LookupError, TypeError, ValueError, ModelError) as error:
-            raise RunError(f"the run in {path} is damaged: {type(error).__name__}: {error}") from None
+            _take_settings(run, asked or {})
+            if sources:
+                _check_text(run, sources)
+            _check_ranks(run.recipe)
+            run.load_checkpoint()
+            _compare_surroundings(run, exact)
+        return run
+
+
+def together(make: Callable[[], Run], path: Path) -> Run:
+    """The run that `make` begins or resumes in the folder `path`; of torchrun's ranks the first makes it for all.
+
+    Where it fails, the first rank raises, and the others leave with the same exit status.
+    """
+    if ranks() == 1:
+        return make()
+    team = Team(rank(), ranks())
+    team.meet()
+    if team.first:
+        try:
+            run = make()
+        except BaseException as error:
+            team.tell(error.exit_status if isinstance(error, AfterwordError) else 1)
+            raise
+        team.tell(0)
+    else:
+        status = team.listen()
+        if status:
+            raise SystemExit(status)
+        run = _open(RunFolder(path))
+    team.start()
+    run.team = team
+    run.share_checkpoint()
+    return run
+
+
+def _open(folder: RunFolder) -> Run:
+    """The run in `folder` as its record tells it, without a state. Raises RunError."""
+    record = folder.read_record()
+    encoded = EncodedCorpus.open(folder.corpus)
+    with _damage_told(folder):
+        tokenizer = Tokenizer.from_json((folder.corpus / "tokenizer.json").read_text(encoding="utf-8"))
+        return Run(folder, record, encoded, tokenizer, [])
+
+
+@contextlib.contextmanager
+def _damage_told(folder: RunFolder) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, LookupError, TypeError, ValueError, ModelError) as error:
+        raise RunError(f"the run in {folder.path} is damaged: {type(error).__name__}: {error}") from None
+
+
+def _take_settings(run: Run, asked: Mapping[str, Any]) -> None:
+    """Let `run` have those settings that may change; raise OptionError for the first that contradicts the run."""
+    plan, begun = run.record["plan"], run.record["asked"]
+    settled = {**run.record["text"], **plan}
+    for name, value in asked.items():
+        has = begun[name] if begun[name] is not None else settled.get(name)
+        if name in MAY_CHANGE:
+            plan[name] = value
+        elif value != has:
+            raise OptionError(
+                f"{name.replace('_', '-')} is {'not set' if has is None else has} in the run {run.folder.path}, "
+                f"not {value}: leave it out, or begin another run with another --out"
+            )
+    run.recipe = Recipe(**plan)
+
+
+def _check_text(run: Run, sources: Sequence[Source]) -> None:
+    """Raise RunError unless `sources` hold the text that `run` learns from."""
+    of_run = run.record["text"]
+    text = TextSettings(**{field.name: of_run[field.name] for field in dataclasses.fields(TextSettings)})
+    name, place = ", ".join(os.fspath(source) for source in sources), run.folder.path
+    with read_corpus(sources, text, seed=run.recipe.seed) as corpus:
+        found = corpus.training_characters + corpus.validation_characters
+        had = run.encoded.training_characters + run.encoded.validation_characters
+        if found != had:
+            raise RunError(f"{name} has {found:,} characters, and the text of the run {place} has {had:,}")
+        new = run.folder.begin_new()
+        encoded = encode(corpus, run.tokenizer, new.corpus)
+        run.folder.tidy()
+        if encoded.fingerprint != run.record["fingerprint"]:
+            raise RunError(f"{name} is as long as the text of the run {place}, but not the same")
+
+
+def _compare_surroundings(run: Run, exact: bool) -> None:
+    """Note what may make the run's bits differ from here on, and record it; raise RunError for it where `exact`."""
+    history = run.record["surroundings"]
+    before, now = history[-1][1], surroundings(run.recipe.threads)
+    changes = [f"{name} was {before[name]} and is {now[name]}" for name in now if now[name] != before[name]]
+    if not changes:
+        return
+    told = ", ".join(changes)
+    if exact:
+        raise RunError(f"{told}: the run cannot go on exactly; leave --exact out to go on all the same")
+    run.notes.append(f"{told}: the run goes on, but perhaps not bit for bit as it would have")
+    history.append([run.saved[1]["step"] if run.saved else 0, now])
+    run.write_record()
 
 
 @contextlib.contextmanager
@@ -213,10 +418,11 @@ def _check_torch() -> None:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
-def _check_place(folder: RunFolder, overwrite: bool) -> None:
+def _check_place(folder: RunFolder, overwrite: bool, asked: dict[str, Any]) -> None:
+    """Refuse a place where no run of the settings `asked` can begin."""
     out = folder.path
     try:
-        if folder.is_run and not overwrite:
+        if folder.is_run and not overwrite and not _learned_nothing(folder, asked):
             raise RunError(f"{out} holds a run: go on with it by --resume {out}, or replace it by --overwrite")
         if out.exists() and not out.is_dir():
             raise RunError(f"{out} is a file: give --out a folder")
@@ -226,6 +432,19 @@ def _check_place(folder: RunFolder, overwrite: bool) -> None:
             raise RunError(f"{out} holds other files: give --out a new folder")
     except OSError as error:
         raise RunError(f"cannot use {out} for a run: {error.strerror}") from None
+
+
+def _learned_nothing(folder: RunFolder, asked: dict[str, Any]) -> bool:
+    """Whether the run in `folder` has these settings and was killed before its first checkpoint."""
+    return not folder.checkpoints and folder.read_record().get("asked") == asked
+
+
+def _check_ranks(recipe: Recipe) -> None:
+    if recipe.batch_size < ranks():
+        raise OptionError(
+            f"{ranks()} ranks and a batch-size of {recipe.batch_size}: every rank needs a lane of its own; "
+            "start fewer, or give a larger --batch-size"
+        )
 
 
 def _check_sources(sources: Sequence[Source], folder: RunFolder) -> None:
@@ -267,12 +486,24 @@ def _settled(text: TextSettings, training: TrainingSettings) -> TextSettings:
 
 
 def versions() -> dict[str, str]:
-    """What a run's bits depend on, by name."""
+    """The programs that made a run."""
     import platform
     from importlib.metadata import version
 
     libraries = {name: version(name) for name in ("torch", "numpy")}
     return {"afterword": __version__, "python": platform.python_version(), **libraries}
+
+
+def surroundings(threads: int) -> dict[str, Any]:
+    """What a run's bits depend on beside its settings, by name."""
+    import platform
+
+    processor = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError):
+        names = re.findall(r"^model name\s*:\s*(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        processor = names[0] if names else processor
+    programs = {name: version for name, version in versions().items() if name != "python"}
+    return {**programs, "processor": processor, "threads": threads, "ranks": ranks()}
 
 
 def bits(nats: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from afterword.training.recipe import Recipe
 
@@ -15,10 +16,14 @@ class Schedule:
 
     `corrections` lists (step, steps): at that step the run was found to end after `steps` steps. The share of the way
     covered by then stays, and the rest of the way is spread over the rest of the steps, so the rate never jumps.
+    `setbacks` lists steps to which the run went back because of a loss that was not finite: from each of them on, the
+    rate is half of what it was.
     """
 
-    def __init__(self, recipe: Recipe, corrections: list[tuple[int, int]]) -> None:
-        self._recipe = recipe
+    def __init__(
+        self, recipe: Recipe, corrections: Sequence[tuple[int, int]] = (), setbacks: Sequence[int] = ()
+    ) -> None:
+        self._recipe, self._setbacks = recipe, setbacks
         self.steps = recipe.steps
         self.corrections: list[tuple[int, int]] = []
         self._from_step, self._from_share = 0, 0.0
@@ -32,10 +37,11 @@ class Schedule:
 
     def learning_rate(self, step: int) -> float:
         """The rate of the step that follows `step` steps."""
+        highest = self._recipe.learning_rate * 0.5 ** sum(to <= step for to in self._setbacks)
         if self._recipe.schedule == "constant":
-            return self._recipe.learning_rate
+            return highest
         warmup = min(1.0, (step + 1) / max(1, self._recipe.warmup))
-        return self._recipe.learning_rate * warmup * 0.5 * (1 + math.cos(math.pi * self.share(step)))
+        return highest * warmup * 0.5 * (1 + math.cos(math.pi * self.share(step)))
 
     def correction_is_due(self, step: int) -> bool:
         made = len(self.corrections)

@@ -1,0 +1,36 @@
+"""Laws of files that are whole or not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from afterword.errors import StorageError
+from afterword.storage import append, remove_leftovers, write_bytes
+from tests.torture.runs import longest_file
+
+
+def test_a_write_that_finds_no_room_says_how_many_bytes_are_missing_and_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    write_bytes(path, b"old")
+    with longest_file(600), pytest.raises(StorageError, match=r"file: .*; 400 bytes are missing"):
+        write_bytes(path, b"n" * 1000)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_added_is_added_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    append(path, b"one\n")
+    with longest_file(6), pytest.raises(StorageError, match="2 bytes are missing"):
+        append(path, b"two\n")
+    append(path, b"three\n")
+    assert path.read_bytes() == b"one\nthree\n"
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    for name in (".file.123.part", "file", "mine.part", ".hidden"):
+        (tmp_path / name).touch()
+    remove_leftovers(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".hidden", "file", "mine.part"]

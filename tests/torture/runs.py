@@ -1,0 +1,224 @@
+"""Faults while a run trains, through the real command: killed at random moments, and with a full disk."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import multiprocessing
+import os
+import random
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from afterword.text.corpus import TextSettings
+from afterword.training.checkpoint import RunFolder
+from afterword.training.recipe import TrainingSettings
+from afterword.training.run import begin
+
+# Dropout, carried state, two layers, averaging, many epochs; small, so that the time goes into being killed.
+SMALL = ["--threads", "1", "--hidden-size", "10", "--num-layers", "2", "--dropout", "0.3", "--checkpoint-every", "7"]
+KINDS = {
+    "running text": [*SMALL, "--steps", "160", "--seq-length", "16"],
+    "lines": [*SMALL, "--steps", "120", "--lines", "--batch-size", "9", "--seq-length", "16"],
+    "classic": [*SMALL, "--steps", "120", "--recipe", "classic", "--seq-length", "12", "--validation", "0.1"],
+}
+
+
+def write_text(path: Path) -> Path:
+    """A text of some 4,000 characters in lines of many lengths."""
+    path.write_text("".join(f"The {k}th line of this book, and no more{' at all' * (k % 4)}.\n" for k in range(90)))
+    return path
+
+
+def _command(arguments: list[str], log: Path, environment: dict[str, str]) -> None:
+    """In a process of its own: `afterword ARGUMENTS`, what it says going to the end of `log`."""
+    os.environ.update(environment)
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    from afterword.cli.main import main
+
+    main(arguments)
+
+
+def start(arguments: list[Any], log: Path, **environment: str) -> BaseProcess:
+    """The real command in a process of its own, forked from one that has torch already: it starts in no time."""
+    processes = multiprocessing.get_context("forkserver")
+    loaded = ["torch", "torch._dynamo", "rich.progress", "afterword.cli.train", "afterword.training.loop"]
+    processes.set_forkserver_preload([*loaded, "tests.torture.runs"])
+    process = processes.Process(target=_command, args=([str(a) for a in arguments], log, environment))
+    process.start()
+    return process
+
+
+def finish(arguments: list[Any], log: Path) -> None:
+    process = start(arguments, log)
+    process.join()
+    assert process.exitcode == 0, log.read_text()
+
+
+def outcome(folder: Path) -> dict[str, Any]:
+    """All that a run has come to, but for its times: tensors and position of its last state, reports, model, record."""
+    run = RunFolder(folder)
+    record = run.read_record()
+    loaded = run.load_checkpoint([], record["setbacks"])
+    assert loaded is not None
+    tensors, position = loaded
+    del position["seconds"]
+    metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return {
+        "state": {name: (tensor.dtype.str, tensor.shape, tensor.tobytes()) for name, tensor in tensors.items()},
+        "position": position,
+        "metrics": [{name: value for name, value in line.items() if name != "seconds"} for line in metrics],
+        "model": (run.model / "model.safetensors").read_bytes(),
+        "record": {name: record[name] for name in ("plan", "corrections", "setbacks", "surroundings")},
+        "files": sorted(re.sub(r"\d", "0", str(path.relative_to(folder))) for path in folder.rglob("*")),
+    }
+
+
+# --- killed at random moments ----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Kills:
+    """What became of the runs of one kind."""
+
+    kills: int = 0
+    before_first_checkpoint: int = 0
+    runs: int = 0
+    different: int = 0  # runs whose end was not that of the uninterrupted one
+    lost: int = 0  # runs that could not go on
+
+
+def kill_at_random(kind: str, kills: int, seed: int = 0) -> Kills:
+    """Kill runs of this kind, again and again until each is done, at `kills` moments or a few more."""
+    draw = random.Random(f"{kind} {seed}")
+    result = Kills()
+    with tempfile.TemporaryDirectory() as place:
+        text = write_text(Path(place, "book.txt"))
+        log, whole = Path(place, "log"), Path(place, "whole")
+        finish(["train", text, "--out", whole, *KINDS[kind]], log)
+        began = time.monotonic()
+        finish(["train", text, "--out", whole, "--overwrite", *KINDS[kind]], log)
+        takes, expected = time.monotonic() - began, outcome(whole)
+        while result.kills < kills:
+            folder = Path(place, f"run-{result.runs}")
+            command = ["train", text, "--out", folder, *KINDS[kind]]
+            while True:
+                checkpoint = bool(RunFolder(folder).checkpoints)
+                log.unlink(missing_ok=True)
+                process = start(["train", "--resume", folder] if checkpoint else command, log)
+                process.join(draw.uniform(0, 0.7 * takes))
+                if process.exitcode is None:
+                    process.kill()
+                process.join()
+                if process.exitcode is not None and process.exitcode >= 0:
+                    break
+                result.kills += 1
+                result.before_first_checkpoint += not checkpoint
+            result.runs += 1
+            if process.exitcode:
+                result.lost += 1
+                print(log.read_text(), file=sys.stderr)
+            else:
+                found = outcome(folder)
+                differing = [what for what in expected if found[what] != expected[what]]
+                result.different += bool(differing)
+                if differing:
+                    print(f"{kind}, run {result.runs}: other {', '.join(differing)}", file=sys.stderr)
+                    print(set(found["files"]) ^ set(expected["files"]), file=sys.stderr)
+    return result
+
+
+# --- a full disk -----------------------------------------------------------------------------------------------------
+
+Full = Callable[[int], contextlib.AbstractContextManager[None]]
+
+
+@contextlib.contextmanager
+def longest_file(size: int) -> Iterator[None]:
+    """Inside the block the kernel refuses every write beyond `size` bytes of a file, to this process (RLIMIT_FSIZE)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@contextlib.contextmanager
+def small_disk() -> Iterator[Path]:
+    """A file system of its own in memory, of 4 MiB. Raises CalledProcessError where none may be mounted."""
+    with tempfile.TemporaryDirectory() as place:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], check=True, capture_output=True)
+        try:
+            yield Path(place)
+        finally:
+            subprocess.run(["umount", place], check=True)
+
+
+def filled(disk: Path) -> Full:
+    """Fills the file system `disk` until so many bytes are left (whole pages of it)."""
+
+    @contextlib.contextmanager
+    def full(left: int) -> Iterator[None]:
+        filling = disk / "filling"
+        facts = os.statvfs(disk)
+        with open(filling, "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, (facts.f_bavail - -(-left // facts.f_frsize)) * facts.f_frsize)
+        try:
+            yield
+        finally:
+            filling.unlink()
+
+    return full
+
+
+def fill_disk(disk: Path, full: Full, offsets: int) -> Iterator[str]:
+    """For each of `offsets` bytes at which a save stops: "" where training went on and lost nothing, else why not."""
+    text = write_text(disk / "book.txt")
+    # a state of some 180 kB, so that there are many different pages at which a save can stop
+    settings = TrainingSettings(steps=24, hidden_size=48, seq_length=16, dropout=0.3, threads=1, checkpoint_every=5)
+    whole = begin([text], disk / "whole", TextSettings(), settings)
+    for _ in whole.train():
+        pass
+    expected = outcome(whole.folder.path)
+    size = max((disk / "whole" / "checkpoints").iterdir()).stat().st_size
+    for k in range(offsets):
+        run = begin([text], disk / "run", TextSettings(), settings, overwrite=True)
+        training, notes = run.train(), list[str]()
+        wrong = ""
+
+        def train_to(step: int, training: Any = training, notes: list[str] = notes) -> None:
+            for progress in training:
+                notes.extend(progress.notes)
+                if progress.step >= step:
+                    break
+
+        train_to(12)
+        with full(k * size // offsets):
+            train_to(22)
+            loaded = run.folder.load_checkpoint([])
+            if loaded is None or loaded[1]["step"] not in (10, 15, 20):
+                wrong = "the checkpoint before it is not there"
+            if not any("bytes are missing" in note for note in notes):
+                wrong = f"nothing was said: {notes}"
+            if list((disk / "run").rglob("*.part")):
+                wrong = "half-written files are left"
+        train_to(24)
+        for _ in training:
+            pass
+        if not any("writing works again" in note for note in [*notes, *run.take_notes()]):
+            wrong = "it was not written in the end"
+        if outcome(disk / "run") != expected:
+            wrong = "the end is another"
+        yield f"full after {k * size // offsets} bytes: {wrong}" if wrong else ""

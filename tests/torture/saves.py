@@ -1,0 +1,230 @@
+"""Faults while a run's files are saved, without any training: killed at each operation, without power, damaged."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from afterword.errors import AfterwordError
+from afterword.model.config import Config, weight_shapes
+from afterword.model.saved import SavedModel, load_model, recover_model, save_model
+from afterword.text.tokenizer import Tokenizer
+from afterword.training.checkpoint import RunFolder
+from tests.torture.disk import Disk, Operation, Watch, write_state
+
+FIRST, LAST = 1, 4  # saves that are watched: the first of a run, and such as remove an older one
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Something that is saved again and again: `save(folder, k)` for the k-th time; `load` gives k, or None for none.
+
+    A load raises AfterwordError for what is neither.
+    """
+
+    name: str
+    save: Callable[[Path, int], None]
+    load: Callable[[Path], int | None]
+
+
+def _state(k: int) -> dict[str, Any]:
+    return {"weight": np.arange(400, dtype=np.float32) + k, "hidden/0": np.full((1, 3, 5), k, np.float32)}
+
+
+def _save_checkpoint(folder: Path, k: int) -> None:
+    run = RunFolder(folder)
+    run.append_metrics({"step": k})
+    run.save_checkpoint(k, _state(k), {"setbacks": []})
+
+
+def _load_checkpoint(folder: Path) -> int | None:
+    """Where a damaged checkpoint has to be passed over, something went wrong: then it says so."""
+    notes: list[str] = []
+    loaded = RunFolder(folder).load_checkpoint(notes)
+    if notes:
+        raise AfterwordError(notes[0])
+    if loaded is None:
+        return None
+    step: int = loaded[1]["step"]
+    assert all(np.array_equal(tensor, loaded[0][name]) for name, tensor in _state(step).items())
+    reports = (folder / "metrics.jsonl").read_text().splitlines()
+    assert reports[:step] == [f'{{"step": {k}}}' for k in range(FIRST, step + 1)], "a report before the state is lost"
+    return step
+
+
+def _save_model(folder: Path, k: int) -> None:
+    tokenizer = Tokenizer.char("\nab")
+    config = Config(tokenizer.rows, tokenizer.shared_row_tokens, embedding_size=2, hidden_size=3, num_layers=1)
+    weights = {name: np.full(shape, k, np.float32) for name, shape in weight_shapes(config).items()}
+    save_model(folder / "model", SavedModel(config, weights, tokenizer, [3, 4], {"step": k}), f"# {k}\n")
+
+
+def _load_model(folder: Path) -> int | None:
+    if not (folder / "model").exists() and not (folder / ".model.old").exists():
+        return None
+    loaded = load_model(folder / "model")
+    k: int = loaded.about["step"]
+    assert all((weight == k).all() for weight in loaded.weights.values())
+    recover_model(folder / "model")
+    assert load_model(folder / "model").about["step"] == k
+    return k
+
+
+def _save_record(folder: Path, k: int) -> None:
+    RunFolder(folder).write_record({"format": 1, "corrections": list(range(k))})
+
+
+def _load_record(folder: Path) -> int | None:
+    return len(RunFolder(folder).read_record()["corrections"]) if (folder / "run.json").exists() else None
+
+
+SUBJECTS = {
+    "checkpoint": Subject("checkpoint", _save_checkpoint, _load_checkpoint),
+    "model": Subject("model", _save_model, _load_model),
+    "record": Subject("record", _save_record, _load_record),
+}
+
+
+def recorded(subject: Subject, folder: Path, without: str = "") -> list[list[Operation]]:
+    """The operations of each of the saves FIRST to LAST in the empty `folder`."""
+    saves: list[list[Operation]] = []
+    with Watch(folder, lambda operation: saves[-1].append(operation), without):
+        for k in range(FIRST, LAST + 1):
+            saves.append([])
+            subject.save(folder, k)
+    return saves
+
+
+# --- killed at every operation ---------------------------------------------------------------------------------------
+
+
+def _killed_save(subject: str, folder: Path, k: int, at: int, halfway: bool) -> None:
+    """Save, and die before operation number `at`; or, `halfway`, when it has written half of what it was to write."""
+    left = at
+
+    def happens(operation: Operation) -> None:
+        nonlocal left
+        if left == 0:
+            if halfway and operation.kind == "write":
+                half = operation.content[: len(operation.content) // 2]
+                os.pwrite(os.open(operation.path, os.O_WRONLY), half, operation.at)
+            os.kill(os.getpid(), signal.SIGKILL)
+        left -= 1
+
+    with Watch(folder, happens):
+        SUBJECTS[subject].save(folder, k)
+    os._exit(0)
+
+
+def kill_at_every_operation(subject: Subject) -> Iterator[str]:
+    """For each kill, "" where the old or the new one is there and the next save leaves nothing behind, else why not."""
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["tests.torture.saves"])
+    with tempfile.TemporaryDirectory() as place:
+        for k in (FIRST, LAST):
+            before, whole = Path(place, f"before-{k}"), Path(place, f"whole-{k}")
+            for folder in (before, whole):
+                folder.mkdir()
+                for earlier in range(FIRST, k):
+                    subject.save(folder, earlier)
+            operations: list[Operation] = []
+            with Watch(whole, operations.append):
+                subject.save(whole, k)
+            subject.save(whole, k + 1)
+            moments = [(at, False) for at in range(len(operations) + 1)]
+            moments += [(at, True) for at, operation in enumerate(operations) if operation.kind == "write"]
+            for at, halfway in moments:
+                folder = Path(place, "killed")
+                shutil.copytree(before, folder)
+                process = processes.Process(target=_killed_save, args=(subject.name, folder, k, at, halfway))
+                process.start()
+                process.join()
+                died = process.exitcode == -signal.SIGKILL
+                try:
+                    found = subject.load(folder)
+                    old = None if k == FIRST else k - 1
+                    wrong = "" if found in (old, k) and died == (at < len(operations)) else f"found {found}"
+                    RunFolder(folder).tidy()
+                    for again in (k, k + 1):
+                        subject.save(folder, again)
+                    if _names(folder) != _names(whole):
+                        wrong = f"left behind: {_names(folder) ^ _names(whole)}"
+                except (AfterwordError, AssertionError) as error:
+                    wrong = str(error)
+                yield f"save {k}, operation {at}: {wrong}" if wrong else ""
+                shutil.rmtree(folder)
+
+
+def _names(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+# --- power cuts ------------------------------------------------------------------------------------------------------
+
+
+def power_cuts(subject: Subject, seed: int = 0, without: str = "") -> Iterator[str]:
+    """For each state that a disk may be in after a power cut at any moment of the saves: "" where it holds the one
+    that was saved last, or while a save is under way that or the new one; else what it holds."""
+    draw = random.Random(seed)
+    with tempfile.TemporaryDirectory() as place:
+        folder, found_in = Path(place, "run"), Path(place, "found")
+        folder.mkdir()
+        disk = Disk(folder)
+        saves = recorded(subject, folder, without)
+        for k, operations in enumerate(saves, FIRST):
+            before = None if k == FIRST else k - 1
+            for done, operation in enumerate(operations, 1):
+                disk.do(operation)
+                allowed = (before, k) if done < len(operations) else (k,)
+                for state in disk.after_power_cut(draw):
+                    found_in.mkdir()
+                    write_state(state, found_in)
+                    try:
+                        found = subject.load(found_in)
+                        wrong = "" if found in allowed else f"found {found}, not {allowed}"
+                    except (AfterwordError, AssertionError, OSError) as error:
+                        wrong = str(error)
+                    yield f"save {k} after {operation.kind} {operation.path}: {wrong}" if wrong else ""
+                    shutil.rmtree(found_in)
+
+
+# --- damage ----------------------------------------------------------------------------------------------------------
+
+
+def damages(flips: int, seed: int = 0) -> Iterator[str]:
+    """A small checkpoint cut at every length and with `flips` single bits turned: "" where one line says so."""
+    draw = random.Random(seed)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        tensors = {"weight": np.arange(50, dtype=np.float32), "hidden/0": np.ones((1, 2, 3), np.float32)}
+        RunFolder(folder).save_checkpoint(1, tensors, {"setbacks": [], "batches": {"at": [1, 2]}, "best": 2.5})
+        (path,) = (folder / "checkpoints").iterdir()
+        whole = path.read_bytes()
+        bits = range(8 * len(whole))
+        chosen = draw.sample(bits, flips) if flips <= len(bits) else [*bits, *draw.choices(bits, k=flips - len(bits))]
+        for length in range(len(whole)):
+            yield _noticed(path, whole[:length], f"cut to {length} bytes")
+        for bit in chosen:
+            turned = bytearray(whole)
+            turned[bit // 8] ^= 1 << bit % 8
+            yield _noticed(path, bytes(turned), f"bit {bit} turned")
+
+
+def _noticed(path: Path, content: bytes, what: str) -> str:
+    path.write_bytes(content)
+    notes: list[str] = []
+    try:
+        RunFolder(path.parent.parent).load_checkpoint(notes)
+    except AfterwordError:
+        return "" if len(notes) == 1 and "\n" not in notes[0] else f"{what}: {notes}"
+    return f"{what}: not noticed"
