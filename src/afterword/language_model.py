@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from afterword.errors import ModelError
 from afterword.generation.sampling import Sampling
 from afterword.generation.stream import Stream
+from afterword.inspection.trace import Trace, trace
 from afterword.model.card import card
 from afterword.model.config import Config
+from afterword.model.holding import Hold, held_values, parse_hold
 from afterword.model.network import Network
 from afterword.model.saved import SavedModel, load_model, save_model
 from afterword.scoring.score import LineScore, Score, score, score_lines
@@ -51,10 +53,12 @@ class Sample:
 class LanguageModel:
     """A trained model. Made by `afterword.load` or `afterword.train`."""
 
-    def __init__(self, saved: SavedModel, card: str = "") -> None:
+    def __init__(self, saved: SavedModel, card: str = "", holds: Sequence[Hold] = ()) -> None:
         self._saved = saved
         self._card = card
-        self._network = Network(saved.config, saved.weights)
+        self._holds = tuple(holds)
+        held = held_values(holds, saved.config) if holds else None
+        self._network = Network(saved.config, saved.weights, held)
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> LanguageModel:
@@ -194,6 +198,33 @@ class LanguageModel:
     def score_lines(self, lines: Iterable[str]) -> list[LineScore]:
         """What each line costs, each from a fresh state, its end counted as one character. Raises TextError."""
         return score_lines(self._network, self.tokenizer, lines)
+
+
+    def hold(self, *holds: str | Hold) -> LanguageModel:
+        """The same model with gates, units or states held at a value: `model.hold("forget=1", "l0.u42=-1")`.
+
+        It writes, scores and shows its gates as such; nothing of it is saved. See `model.holding` for the notation.
+        Raises OptionError for a part, layer or unit that is not there.
+        """
+        more = (parse_hold(hold) if isinstance(hold, str) else hold for hold in holds)
+        return LanguageModel(self._saved, self._card, (*self._holds, *more))
+
+    def gates(self, text: str) -> Trace:
+        """Every gate and state of the network while it reads `text`, and what it expected after each token.
+
+        Raises TextError for an empty text or one too long to be looked at (20,000 characters; fewer of a network of
+        more than 3 × 1024 units), ModelError for a plain recurrent network, which has no gates.
+        """
+        return trace(self._network, self.tokenizer, text, lines=self.lines)
+
+    def unseen_characters(self, text: str) -> str:
+        """The different characters of `text` that training never saw, in the order in which they come."""
+        unseen = set(self._saved.unseen)
+        return "".join(
+            character
+            for character in dict.fromkeys(self.tokenizer.normalise(text))
+            if unseen & set(self._network.rows(self.tokenizer.encode(character)).tolist())
+        )
 
 
 def sample(prompt: str | None, stream: Stream) -> Sample:
