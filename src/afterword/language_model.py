@@ -199,7 +199,6 @@ class LanguageModel:
         """What each line costs, each from a fresh state, its end counted as one character. Raises TextError."""
         return score_lines(self._network, self.tokenizer, lines)
 
-
     def hold(self, *holds: str | Hold) -> LanguageModel:
         """The same model with gates, units or states held at a value: `model.hold("forget=1", "l0.u42=-1")`.
 

@@ -211,4 +211,3 @@ def test_a_unit_that_is_not_there_is_refused(name: str) -> None:
 
 def test_unseen_characters_are_told() -> None:
     assert made().unseen_characters("a☃D☃é") == "☃é"
-

@@ -28,6 +28,7 @@ COMMANDS = {
     "train": ("afterword.cli.train:train", "Train a model on your own text."),
     "generate": ("afterword.cli.generate:generate", "Write text with a trained model."),
     "score": ("afterword.cli.score:score", "Say how well a model predicts a text."),
+    "inspect": ("afterword.cli.inspect:inspect", "Show what the gates do while a model reads a text."),
     "info": ("afterword.cli.info:info", "Say what a model is and what it was trained on."),
 }
 

@@ -7,6 +7,7 @@ token cost was expected before it was read, so it comes from the row before.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +78,7 @@ class Trace:
     @property
     def bits(self) -> NDArray[np.float64]:
         """The surprise of each token, [T], in bits."""
-        return self.nats / np.log(2)
+        return self.nats / math.log(2)
 
     def means(self, part: str) -> NDArray[np.float64]:
         """The mean over each layer's units, token by token, [T, L]; of the states the mean of their size."""
@@ -118,6 +119,12 @@ class Trace:
             record |= {"rows": self.rows, "expected": _rounded(np.exp(self.log_probabilities))}
         return record
 
+    def _repr_html_(self) -> str:
+        """The page, for a notebook."""
+        from afterword.inspection.page import framed, page
+
+        return framed(page(self))
+
     def write_npz(self, path: Path) -> None:
         """Write every array of the trace, and its tokens, for NumPy to read. Raises StorageError."""
         arrays = {part: getattr(self, part) for part in (*PARTS, "before", "log_probabilities", "nats", "ids")}
@@ -132,7 +139,7 @@ class Trace:
 def trace(network: Network, tokenizer: Tokenizer, text: str, *, lines: bool = False) -> Trace:
     """Read `text` and keep everything; `lines` says that the network knows lines, each from a fresh start.
 
-    Raises TextError for a text that is empty, or longer than can be looked at; ModelError for a plain recurrent network.
+    Raises TextError for a text that is empty or longer than can be looked at, ModelError for a plain recurrent network.
     """
     if lines and "\n" in text.rstrip("\n"):
         raise TextError("this model reads lines, each from a fresh state: give it one line")

@@ -78,7 +78,7 @@ class Config:
 
 
 def weight_shapes(config: Config) -> dict[str, tuple[int, ...]]:
-    """The name and shape of every weight, named as in torch; 4H is the four gates, as `cell.GATES` (H in a plain RNN)."""
+    """The name and shape of every weight, named as in torch; 4H is the four gates, as `cell.GATES` (a plain RNN: H)."""
     rows, embedding, hidden = config.vocabulary_size, config.embedding_size, config.hidden_size
     name, sums = config.cell, 4 * hidden if config.cell == "lstm" else hidden
     shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (rows, embedding)} if config.input == "embedding" else {}

@@ -167,11 +167,10 @@ class Network:
             steps.append(step)
             before.append(np.concatenate([state.cell[k][None], step.cell])[:-1])
             x = x + step.hidden if k > 0 and self.config.residual else step.hidden
-        ends = [
-            np.array([getattr(step, part)[-1] if len(x) else old for step, old in zip(steps, olds, strict=True)])
-            for part, olds in (("hidden", state.hidden), ("cell", state.cell))
-        ]
-        return steps, before, x, State(*ends, state.recent)
+        if len(x):
+            hidden, cell = (np.array([getattr(step, part)[-1] for step in steps]) for part in ("hidden", "cell"))
+            state = State(hidden, cell, state.recent)
+        return steps, before, x, state
 
     def _projected(self, ids: Ids) -> Array:
         """The first layer's part of the gates' sums that comes from ids [B, T]: [4, T, B, H], a new array."""
@@ -261,7 +260,8 @@ class _Arranged:
             hidden = np.multiply(output_gate, np.tanh(cell), out=hiddens[t])
             if held is not None:
                 put_held(hidden, held[len(GATES) + 1])
-        return Step(*gates, cells, hiddens)
+        input_gates, forget_gates, candidates, output_gates = gates
+        return Step(input_gates, forget_gates, candidates, output_gates, cells, hiddens)
 
     def run_held(self, projected: Array, hidden: Array, cell: Array, held: Array) -> tuple[Array, Array, Array]:
         """`run`, with parts held at a value."""

@@ -1,0 +1,117 @@
+"""`afterword inspect MODEL TEXT`: what the gates of a model do while it reads a text."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from afterword.errors import OptionError, TextError
+from afterword.inspection.page import page
+from afterword.inspection.trace import named_units
+from afterword.language_model import LanguageModel, load
+from afterword.storage import write_bytes
+from afterword.text.corpus import read_text
+
+PAGE_TOKENS = 20_000
+
+
+@click.command(short_help="Show what the gates do while a model reads a text.")
+@click.argument("model", metavar="MODEL")
+@click.argument("text", required=False, metavar="[TEXT]")
+@click.option("--file", metavar="FILE", help="read the text from this file, or - for standard input")
+@click.option("--stretch", metavar="FIRST:LAST", help="look at these characters of the text only, counted from 0")
+@click.option("--units", multiple=True, metavar="UNIT", help="show this unit, as l0.u42; may be given several times")
+@click.option("--hold", multiple=True, metavar="PART=VALUE", help="hold a part: forget=1, l0.output=0, l0.u42=1")
+@click.option("--html", "as_html", metavar="FILE", help="write a page that explains itself and needs no network")
+@click.option("--npz", metavar="FILE", help="write every number, for NumPy")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object")
+def inspect(
+    model: str,
+    text: str | None,
+    file: str | None,
+    stretch: str | None,
+    units: tuple[str, ...],
+    hold: tuple[str, ...],
+    as_html: str | None,
+    npz: str | None,
+    as_json: bool,
+) -> None:
+    """Show what the gates do while a model reads TEXT: MODEL is its folder, or the folder of its run.
+
+    Layers and units are counted from 0: l0.u42 is unit 42 of the lowest layer. Up to 500 characters every unit is
+    shown; of a longer text, up to 20,000, the means of each gate and layer and the 48 units a layer that move most, or
+    those named by --units.
+    """
+    for place in (as_html, npz):
+        _check_place(place)
+    loaded = load(model).hold(*hold)
+    named = named_units(list(units), loaded.config) if units else None
+    read = _stretch(_text(text, file), stretch)
+    _tell_unseen(loaded, read)
+    trace = loaded.gates(read)
+    if as_html is not None:
+        write_bytes(Path(as_html).resolve(), page(trace, _about(model, loaded, hold), named).encode())
+        print(f"wrote {as_html}", file=sys.stderr)
+    if npz is not None:
+        trace.write_npz(Path(npz).resolve())
+        print(f"wrote {npz}", file=sys.stderr)
+    if as_json:
+        print(json.dumps(trace.to_dict(named), ensure_ascii=False))
+    elif as_html is None and npz is None:
+        from afterword.inspection.terminal import show
+
+        show(trace, named)
+
+
+def _text(text: str | None, file: str | None) -> str:
+    if (text is None) == (file is None):
+        raise OptionError("give the text to look at, or a file by --file; one of the two")
+    if text is not None:
+        return text
+    assert file is not None
+    found, notes = read_text([file], "utf-8")
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    return found
+
+
+def _stretch(text: str, stretch: str | None) -> str:
+    """The characters FIRST to LAST of `text`; LAST is left out, as in Python."""
+    if stretch is None:
+        return text
+    first, colon, last = stretch.partition(":")
+    if not colon or not all(end == "" or (end.isascii() and end.isdecimal()) for end in (first, last)):
+        raise OptionError(f"stretch {stretch[:40]!r} is not understood: write it as 1000:3000")
+    chosen = text[int(first or 0) : int(last) if last else None]
+    if not chosen:
+        raise TextError(f"the stretch {stretch} holds nothing: the text has {len(text):,} characters")
+    return chosen
+
+
+def _tell_unseen(model: LanguageModel, text: str) -> None:
+    unseen = model.unseen_characters(text)
+    if unseen:
+        more = f" and {len(unseen) - 8} others" if len(unseen) > 8 else ""
+        print(
+            f"note: the model never saw {unseen[:8]!r}{more} in training; it has learned nothing of them",
+            file=sys.stderr,
+        )
+
+
+def _about(path: str, model: LanguageModel, hold: tuple[str, ...]) -> str:
+    """Which model it is, in a line."""
+    config = model.config
+    held = f"; held: {', '.join(hold)}" if hold else ""
+    return f"{Path(path).name}: {config.num_layers} × {config.hidden_size} LSTM, {model.parameters:,} parameters{held}"
+
+
+def _check_place(place: str | None) -> None:
+    if place is None:
+        return
+    if Path(place).is_dir():
+        raise OptionError(f"{place} is a folder: name a file")
+    if not Path(place).resolve().parent.is_dir():
+        raise OptionError(f"{place}: there is no folder {Path(place).parent}; make it first")
