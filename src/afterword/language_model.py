@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.util
 import os
 import secrets
 import tempfile
@@ -10,10 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afterword.errors import ModelError
+import numpy as np
+
+from afterword.errors import ModelError, OptionError
 from afterword.generation.sampling import Sampling
-from afterword.generation.stream import Stream
+from afterword.generation.stream import Stream, checked_seed
+from afterword.inspection.ablation import Ablation, Ablations, variants
+from afterword.inspection.horizon import MOST, POSITIONS, Horizon, choose_ends, measure
 from afterword.inspection.trace import Trace, trace
+from afterword.inspection.units import Units
 from afterword.model.card import card
 from afterword.model.config import Config
 from afterword.model.holding import Hold, held_values, parse_hold
@@ -57,8 +64,8 @@ class LanguageModel:
         self._saved = saved
         self._card = card
         self._holds = tuple(holds)
-        held = held_values(holds, saved.config) if holds else None
-        self._network = Network(saved.config, saved.weights, held)
+        self._held = held_values(holds, saved.config) if holds else None
+        self._network = Network(saved.config, saved.weights, self._held)
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> LanguageModel:
@@ -119,6 +126,7 @@ class LanguageModel:
         config = self.config
         return {
             "recipe": self.about.get("recipe"),
+            "cell": config.cell,
             "parameters": self.parameters,
             "hidden_size": config.hidden_size,
             "num_layers": config.num_layers,
@@ -216,6 +224,47 @@ class LanguageModel:
         """
         return trace(self._network, self.tokenizer, text, lines=self.lines)
 
+    def ablate(self, text: str) -> Ablations:
+        """What `text` costs with each gate held open, or at its mean over the text. Raises as `gates` does."""
+        trace = self.gates(text)
+        each = []
+        for gate, layer, way, held in variants(trace):
+            if self._held is not None:  # what is held anyway stays so
+                held = np.where(np.isnan(self._held), held, self._held)
+            network = Network(self.config, self._saved.weights, held)
+            each.append(Ablation(gate, layer, way, score(network, self.tokenizer, trace.text).bits_per_character))
+        return Ablations(float(trace.bits.sum()) / len(trace.text), each)
+
+    def units(self, text: str) -> Units:
+        """The units of the network over `text`, ready to be asked what they tell. Raises as `gates` does."""
+        return Units(self.gates(text), self.tokenizer)
+
+    def horizon(
+        self, text: str, *, steps: int = MOST, places: int = POSITIONS, seed: int = 0, gradient: bool | None = None
+    ) -> Horizon:
+        """How much a character up to `steps` back changes the prediction, replaced at `places` places of `text`.
+
+        `gradient` says whether the gradient is measured too, which needs PyTorch; None is wherever that is at hand.
+        Raises TextError for a text that is too short, OptionError for numbers that cannot be.
+        """
+        name = str(self.about.get("name", self.config.cell))
+        found = measure(
+            self._network, self.tokenizer, text, name, most=steps, positions=places, seed=checked_seed(seed)
+        )
+        torch_is_here = importlib.util.find_spec("torch") is not None
+        if gradient and not torch_is_here:
+            raise OptionError("the gradient needs PyTorch, which is not installed: pip install 'afterword[train]'")
+        if not (torch_is_here if gradient is None else gradient) or self._held is not None:
+            return found
+        from afterword.training.gradients import input_gradients
+
+        ids = self.tokenizer.encode(text)
+        K = found.changes.shape[1]
+        ends = choose_ends(len(ids), K, places)
+        windows = self._network.rows(ids[ends[:, None] + np.arange(-K, 1)])
+        gradients = input_gradients(self.config, self._saved.weights, windows, K)
+        return dataclasses.replace(found, gradients=gradients)
+
     def unseen_characters(self, text: str) -> str:
         """The different characters of `text` that training never saw, in the order in which they come."""
         unseen = set(self._saved.unseen)
@@ -263,6 +312,7 @@ def train(
     lines: bool = TextSettings.lines,
     validation: str | float | os.PathLike[str] | None = TextSettings.validation,
     vocabulary: str = TextSettings.vocabulary,
+    cell: str = TrainingSettings.cell,
     num_layers: int | None = TrainingSettings.num_layers,
     hidden_size: int | None = TrainingSettings.hidden_size,
     embedding_size: int | None = TrainingSettings.embedding_size,
@@ -287,6 +337,7 @@ def train(
         minutes=minutes,
         steps=steps,
         epochs=epochs,
+        cell=cell,
         num_layers=num_layers,
         hidden_size=hidden_size,
         embedding_size=embedding_size,

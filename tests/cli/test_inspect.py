@@ -92,3 +92,12 @@ def test_wrong_input_gets_one_line(
     assert err.startswith("error: ")
     assert err.count("\n") == 1
     assert says in err
+
+
+def test_ablate_prints_the_table_or_json(model: Path, run: Run) -> None:
+    finished = run("inspect", model, TEXT, "--ablate")
+    assert (finished.returncode, finished.stderr) == (0, b"")
+    assert finished.stdout.decode().startswith("all gates at work: ")
+    record = json.loads(run("inspect", model, TEXT, "--ablate", "--json").stdout)
+    assert len(record["each"]) == 21
+    assert record["bits_per_character"] == pytest.approx(load(model).score(TEXT).bits_per_character)

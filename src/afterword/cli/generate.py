@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from afterword.cli.options import settings_options
+from afterword.cli.options import hold_option, settings_options
 from afterword.errors import OptionError
 from afterword.generation.sampling import Sampling
 from afterword.language_model import LanguageModel, load, random_seed, sample
@@ -37,10 +37,17 @@ class Samples:
 @click.option("--prompt", metavar="TEXT", help="write on after this text")
 @settings_options(Sampling, "sampling")
 @settings_options(Samples, "samples")
+@hold_option
 @click.option("--out", metavar="FILE", help="write to this file")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a sample, each on a line")
 def generate(
-    model: str, prompt: str | None, sampling: Sampling, samples: Samples, out: str | None, as_json: bool
+    model: str,
+    prompt: str | None,
+    sampling: Sampling,
+    samples: Samples,
+    hold: tuple[str, ...],
+    out: str | None,
+    as_json: bool,
 ) -> None:
     """Write text with a trained model: MODEL is its folder, or the folder of its run.
 
@@ -52,7 +59,7 @@ def generate(
     """
     if out is not None:
         _check_place(out)
-    loaded = load(model)
+    loaded = load(model).hold(*hold)
     first = random_seed() if samples.seed is None else samples.seed
     loaded.stream_by(sampling, prompt, first)  # a prompt or setting that cannot be is refused before anything is said
     with _opened(out) as write:

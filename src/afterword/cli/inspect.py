@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
 
 import click
 
+from afterword.cli.options import hold_option
 from afterword.errors import OptionError, TextError
 from afterword.inspection.page import page
 from afterword.inspection.trace import named_units
@@ -24,9 +26,10 @@ PAGE_TOKENS = 20_000
 @click.option("--file", metavar="FILE", help="read the text from this file, or - for standard input")
 @click.option("--stretch", metavar="FIRST:LAST", help="look at these characters of the text only, counted from 0")
 @click.option("--units", multiple=True, metavar="UNIT", help="show this unit, as l0.u42; may be given several times")
-@click.option("--hold", multiple=True, metavar="PART=VALUE", help="hold a part: forget=1, l0.output=0, l0.u42=1")
+@hold_option
 @click.option("--html", "as_html", metavar="FILE", help="write a page that explains itself and needs no network")
 @click.option("--npz", metavar="FILE", help="write every number, for NumPy")
+@click.option("--ablate", is_flag=True, help="what each gate is worth: the loss with it held open, or at its mean")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object")
 def inspect(
     model: str,
@@ -37,6 +40,7 @@ def inspect(
     hold: tuple[str, ...],
     as_html: str | None,
     npz: str | None,
+    ablate: bool,
     as_json: bool,
 ) -> None:
     """Show what the gates do while a model reads TEXT: MODEL is its folder, or the folder of its run.
@@ -47,10 +51,16 @@ def inspect(
     """
     for place in (as_html, npz):
         _check_place(place)
+    if ablate and (as_html or npz):
+        raise OptionError("--ablate prints a table of its own: leave --html and --npz out")
     loaded = load(model).hold(*hold)
     named = named_units(list(units), loaded.config) if units else None
     read = _stretch(_text(text, file), stretch)
     _tell_unseen(loaded, read)
+    if ablate:
+        found = loaded.ablate(read)
+        print(json.dumps(dataclasses.asdict(found)) if as_json else found)
+        return
     trace = loaded.gates(read)
     if as_html is not None:
         write_bytes(Path(as_html).resolve(), page(trace, _about(model, loaded, hold), named).encode())
@@ -105,7 +115,8 @@ def _about(path: str, model: LanguageModel, hold: tuple[str, ...]) -> str:
     """Which model it is, in a line."""
     config = model.config
     held = f"; held: {', '.join(hold)}" if hold else ""
-    return f"{Path(path).name}: {config.num_layers} × {config.hidden_size} LSTM, {model.parameters:,} parameters{held}"
+    network = f"{config.num_layers} × {config.hidden_size} {config.cell.upper()}"
+    return f"{Path(path).name}: {network}, {model.parameters:,} parameters{held}"
 
 
 def _check_place(place: str | None) -> None:

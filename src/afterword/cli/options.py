@@ -18,6 +18,14 @@ import click
 Function = Callable[..., Any]
 
 
+def hold_option(function: Function) -> Function:
+    """Decorate a command with `--hold`, which may be given several times; see `model.holding` for the notation."""
+    decorated: Function = click.option(
+        "--hold", multiple=True, metavar="PART=VALUE", help="hold a part: forget=1, l0.output=0, l0.u42=1 (several)"
+    )(function)
+    return decorated
+
+
 def settings_options(kind: type[Any], name: str) -> Callable[[Function], Function]:
     """Decorate a command: one option a field of the dataclass `kind`; the command gets one instance of it as `name`."""
     fields = dataclasses.fields(kind)

@@ -79,6 +79,7 @@ def auto(encoded: EncodedCorpus, settings: TrainingSettings) -> Recipe:
         checkpoint_every=settings.checkpoint_every,
         seed=settings.seed,
         threads=settings.threads or available_threads(),
+        cell=settings.cell,
     )
 
 
@@ -86,6 +87,8 @@ def classic(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingSett
     """The recipe that the project was founded on, as docs/classic.md tells it; numbers set by hand are taken."""
     if settings.embedding_size is not None:
         raise OptionError("embedding-size: the classic recipe has no embedding; leave it out")
+    if settings.cell != "lstm":
+        raise OptionError(f"cell {settings.cell}: the classic recipe is made of LSTM cells; leave it out")
     recipe = Recipe(
         recipe="classic",
         steps=0,
