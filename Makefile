@@ -25,6 +25,9 @@ bench: .venv/ready-dev
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/parity.py
 	$(BIN)/python benchmarks/stream_speed.py
+	$(BIN)/python benchmarks/gates.py
+	$(BIN)/python benchmarks/subjects.py
+	$(BIN)/python benchmarks/horizon.py ../shared/data/tinyshakespeare.txt
 	$(BIN)/python benchmarks/encoding.py
 	$(BIN)/python benchmarks/quality.py ../shared/data/tinyshakespeare.txt --minutes 2
 	$(BIN)/python benchmarks/classic.py

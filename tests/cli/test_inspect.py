@@ -101,3 +101,11 @@ def test_ablate_prints_the_table_or_json(model: Path, run: Run) -> None:
     record = json.loads(run("inspect", model, TEXT, "--ablate", "--json").stdout)
     assert len(record["each"]) == 21
     assert record["bits_per_character"] == pytest.approx(load(model).score(TEXT).bits_per_character)
+
+
+def test_pictures_are_written(model: Path, run: Run, tmp_path: Path) -> None:
+    png, svg = tmp_path / "gates.png", tmp_path / "gates.svg"
+    finished = run("inspect", model, TEXT, "--png", png, "--svg", svg, MPLCONFIGDIR=str(tmp_path))
+    assert (finished.returncode, finished.stderr.decode()) == (0, f"wrote {png}\nwrote {svg}\n")
+    assert png.stat().st_size > 10_000
+    assert svg.stat().st_size > 10_000

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import click
 
+from afterword.cli.options import check_place
 from afterword.inspection.horizon import MOST, POSITIONS, table
+from afterword.inspection.picture import check_plot, horizon_figure, write_figure
 from afterword.language_model import load
 from afterword.text.corpus import read_text
 
@@ -22,6 +24,8 @@ from afterword.text.corpus import read_text
 @click.option("--places", type=int, default=POSITIONS, show_default=True, help="at how many places of the text")
 @click.option("--seed", type=int, default=0, show_default=True, help="of the characters that are put in")
 @click.option("--gradient/--no-gradient", default=None, help="also by gradient, which needs PyTorch (if it is there)")
+@click.option("--png", metavar="FILE", help="draw the curves")
+@click.option("--svg", metavar="FILE", help="draw the curves as SVG")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a model")
 def horizon(
     model: str,
@@ -31,6 +35,8 @@ def horizon(
     places: int,
     seed: int,
     gradient: bool | None,
+    png: str | None,
+    svg: str | None,
     as_json: bool,
 ) -> None:
     """Measure how much a character k steps back still changes what a model expects next.
@@ -40,6 +46,10 @@ def horizon(
     (Kullback-Leibler); ± is the standard error over the places. A plain recurrent network to compare with is made by
     train --cell rnn.
     """
+    for place in (png, svg):
+        if place is not None:
+            check_place(place)
+    check_plot(png, svg)
     text, notes = read_text([file])
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
@@ -52,3 +62,7 @@ def horizon(
             print(json.dumps(one.to_dict(), ensure_ascii=False))
     else:
         print(table(found))
+    if png is not None or svg is not None:
+        write_figure(horizon_figure(found), png, svg)
+        for place in filter(None, (png, svg)):
+            print(f"wrote {place}", file=sys.stderr)

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import click
 
-from afterword.cli.options import hold_option
+from afterword.cli.options import check_place, hold_option
 from afterword.errors import OptionError, TextError
 from afterword.inspection.page import page
+from afterword.inspection.picture import check_plot, gates_figure, write_figure
 from afterword.inspection.trace import named_units
 from afterword.language_model import LanguageModel, load
 from afterword.storage import write_bytes
@@ -28,6 +29,8 @@ PAGE_TOKENS = 20_000
 @click.option("--units", multiple=True, metavar="UNIT", help="show this unit, as l0.u42; may be given several times")
 @hold_option
 @click.option("--html", "as_html", metavar="FILE", help="write a page that explains itself and needs no network")
+@click.option("--png", metavar="FILE", help="write a figure, of at most 120 characters")
+@click.option("--svg", metavar="FILE", help="write the same figure as SVG")
 @click.option("--npz", metavar="FILE", help="write every number, for NumPy")
 @click.option("--ablate", is_flag=True, help="what each gate is worth: the loss with it held open, or at its mean")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object")
@@ -39,6 +42,8 @@ def inspect(
     units: tuple[str, ...],
     hold: tuple[str, ...],
     as_html: str | None,
+    png: str | None,
+    svg: str | None,
     npz: str | None,
     ablate: bool,
     as_json: bool,
@@ -49,28 +54,32 @@ def inspect(
     shown; of a longer text, up to 20,000, the means of each gate and layer and the 48 units a layer that move most, or
     those named by --units.
     """
-    for place in (as_html, npz):
-        _check_place(place)
-    if ablate and (as_html or npz):
-        raise OptionError("--ablate prints a table of its own: leave --html and --npz out")
+    files = [place for place in (as_html, png, svg, npz) if place is not None]
+    for place in files:
+        check_place(place)
+    check_plot(png, svg)
+    if ablate and files:
+        raise OptionError("--ablate prints a table of its own and writes no file: leave the others out")
     loaded = load(model).hold(*hold)
     named = named_units(list(units), loaded.config) if units else None
     read = _stretch(_text(text, file), stretch)
+    trace = loaded.gates(read)
     _tell_unseen(loaded, read)
     if ablate:
         found = loaded.ablate(read)
         print(json.dumps(dataclasses.asdict(found)) if as_json else found)
         return
-    trace = loaded.gates(read)
     if as_html is not None:
         write_bytes(Path(as_html).resolve(), page(trace, _about(model, loaded, hold), named).encode())
-        print(f"wrote {as_html}", file=sys.stderr)
+    if png is not None or svg is not None:
+        write_figure(gates_figure(trace, named), png, svg)
     if npz is not None:
         trace.write_npz(Path(npz).resolve())
-        print(f"wrote {npz}", file=sys.stderr)
+    for place in files:
+        print(f"wrote {place}", file=sys.stderr)
     if as_json:
         print(json.dumps(trace.to_dict(named), ensure_ascii=False))
-    elif as_html is None and npz is None:
+    elif not files:
         from afterword.inspection.terminal import show
 
         show(trace, named)
@@ -117,12 +126,3 @@ def _about(path: str, model: LanguageModel, hold: tuple[str, ...]) -> str:
     held = f"; held: {', '.join(hold)}" if hold else ""
     network = f"{config.num_layers} × {config.hidden_size} {config.cell.upper()}"
     return f"{Path(path).name}: {network}, {model.parameters:,} parameters{held}"
-
-
-def _check_place(place: str | None) -> None:
-    if place is None:
-        return
-    if Path(place).is_dir():
-        raise OptionError(f"{place} is a folder: name a file")
-    if not Path(place).resolve().parent.is_dir():
-        raise OptionError(f"{place}: there is no folder {Path(place).parent}; make it first")

@@ -11,9 +11,12 @@ import functools
 import types
 import typing
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
+
+from afterword.errors import OptionError
 
 Function = Callable[..., Any]
 
@@ -68,3 +71,11 @@ def _plain(hint: Any) -> Any:
     if isinstance(hint, types.UnionType):
         hint = next(kind for kind in typing.get_args(hint) if kind is not types.NoneType)
     return str if typing.get_origin(hint) is typing.Literal else hint
+
+
+def check_place(place: str) -> None:
+    """Raise OptionError where no file can be written at `place`."""
+    if Path(place).is_dir():
+        raise OptionError(f"{place} is a folder: name a file")
+    if not Path(place).resolve().parent.is_dir():
+        raise OptionError(f"{place}: there is no folder {Path(place).parent}; make it first")

@@ -178,10 +178,9 @@ def _cells(horizons: Sequence[Horizon]) -> tuple[list[str], list[list[str]]]:
                 row += [f"{mean:.2g}", f"{error:.1g}"] if known else ["–", "–"]
             bars.append(_bar(one.at(k)[0]) if k in one.steps else "")
         rows.append([*row, "  ".join(bars)])
-    return [*head, "bits, from 0.00001 to 10 on a logarithmic scale"], rows
+    return [*head, "bits, two blocks a power of ten"], rows
 
 
-def _bar(bits: float, width: int = 24) -> str:
-    """A bar whose length is the logarithm of `bits`."""
-    share = (math.log10(max(bits, 1e-5)) + 5) / 6
-    return ("█" * round(share * width)).ljust(width, "·")
+def _bar(bits: float) -> str:
+    """A bar whose length is the logarithm of `bits`, from 10^-12, where float32 ends, to 10."""
+    return ("█" * round(2 * (math.log10(max(bits, 1e-12)) + 12))).ljust(26, "·")

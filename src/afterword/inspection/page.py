@@ -17,16 +17,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from afterword.errors import TextError
 from afterword.inspection.openness import SIGMOIDS, openness
 from afterword.inspection.trace import PARTS, Trace
 
 GUESSES = 3
 LISTED = 12  # units in each list of the summary
 SHORT_TITLE = 60  # characters
+BYTES = 6  # that a unit takes at each token
+MOST_BYTES = 30e6  # in all; a browser opens a third more than this, as base64, in about a second
 
 
 def page(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | None = None) -> str:
-    """The page of `trace`, as HTML; `about` says in a line which model it is, `named` which units are shown."""
+    """The page of `trace`, as HTML; `about` says in a line which model it is, `named` which units are shown.
+
+    Raises TextError for a page too large to be useful.
+    """
+    T, shown = len(trace.tokens), trace.shown_units(named)
+    each = BYTES * sum(len(units) for units in shown)
+    if T * each > MOST_BYTES:
+        raise TextError(
+            f"the page of {T:,} tokens and {each // BYTES:,} units would be too large to be useful: "
+            f"take a stretch, as in --stretch 0:{max(1, int(MOST_BYTES / each)):d}, or fewer --units"
+        )
     blobs: dict[str, NDArray[Any]] = {"bits": np.round(np.minimum(trace.bits, 255) * 256).astype("<u2")}
     rows, shares = trace.likeliest(min(GUESSES, len(trace.rows)))
     blobs |= {"rows": rows.astype("<u4"), "shares": np.round(shares * 255).astype(np.uint8)}
@@ -37,7 +50,7 @@ def page(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | None = N
         blobs[f"mean-{part}"] = np.round(means / mean_scale[part] * 65535).astype("<u2")
     carried = np.array_equal(trace.before[1:], trace.cell[:-1])
     layers = []
-    for layer, (units, summary) in enumerate(zip(trace.shown_units(named), openness(trace), strict=True)):
+    for layer, (units, summary) in enumerate(zip(shown, openness(trace), strict=True)):
         for gate in SIGMOIDS:
             blobs[f"l{layer}-{gate}"] = np.round(getattr(trace, gate)[:, layer, units].T * 255).astype(np.uint8)
         blobs[f"l{layer}-candidate"] = np.round(trace.candidate[:, layer, units].T * 127).astype(np.int8)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
-from rich.cells import cell_len
-
 
 def as_text(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Lines of columns; the last column is on the left of its place, numbers and all others on the right."""
+    from rich.cells import cell_len  # here, because this file is loaded with every model
+
     widths = [max(map(cell_len, column)) for column in zip(head, *rows, strict=True)]
     lines = []
     for row in (head, *rows):

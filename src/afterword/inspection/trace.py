@@ -120,10 +120,13 @@ class Trace:
         return record
 
     def _repr_html_(self) -> str:
-        """The page, for a notebook."""
+        """The page, for a notebook; of what is too large for one, the line that says so."""
         from afterword.inspection.page import framed, page
 
-        return framed(page(self))
+        try:
+            return framed(page(self))
+        except TextError as error:
+            return f"<p>{error}</p>"
 
     def write_npz(self, path: Path) -> None:
         """Write every array of the trace, and its tokens, for NumPy to read. Raises StorageError."""

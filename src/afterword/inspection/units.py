@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -195,6 +194,8 @@ def matching(pattern: str, text: str, seconds: float = SECONDS) -> Mask:
 
     ^ and $ match at lines' ends. Raises OptionError for an expression that is none, or that takes too long.
     """
+    import subprocess  # here, because this file is loaded with every model
+
     asked = json.dumps({"pattern": pattern, "text": text})
     try:
         finished = subprocess.run(
