@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
 
-from afterword.language_model import LanguageModel
+from afterword.cli import main as command
+from afterword.language_model import LanguageModel, train
 from benchmarks.subjects import ASKED, SENTENCE, TEXT, TRAIN, guesses, make_text, report, trained, walk
 
 PLACES_OF = {"likes to eat": (5, 18), "stop": (18, 19), "R": (20, 21), "eena": (21, 25)}
@@ -51,3 +53,22 @@ def test_what_the_page_says_of_the_sentence_is_so(model: LanguageModel) -> None:
     assert before["Divya"] > 0.4
     assert after["Reena"] > 0.9
     assert after["Divya"] < 0.05
+
+
+def test_the_commands_at_the_head_of_the_page_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("book", "other"):
+        text = "".join(f'Brutus said "the {k}th line", and no more of it.\n' for k in range(80))
+        (tmp_path / f"{name}.txt").write_text(text, encoding="utf-8")
+    train("book.txt", out="book", steps=8, hidden_size=48, threads=1)
+    commands = [line.split("  #")[0] for line in PAGE.split("```\n")[1].splitlines()]
+    assert len(commands) == 9
+    for line in commands:
+        program, *arguments = shlex.split(line)
+        assert program == "afterword"
+        with pytest.raises(SystemExit) as left:
+            command.main(arguments)
+        assert left.value.code == 0, (line, capfd.readouterr().err)
+    assert {"gates.html", "gates.npz"} <= {path.name for path in tmp_path.iterdir()}
