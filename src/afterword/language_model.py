@@ -18,7 +18,7 @@ from afterword.errors import ModelError, OptionError
 from afterword.generation.sampling import Sampling
 from afterword.generation.stream import Stream, checked_seed
 from afterword.inspection.ablation import Ablation, Ablations, variants
-from afterword.inspection.horizon import MOST, POSITIONS, Horizon, choose_ends, measure
+from afterword.inspection.horizon import MOST, POSITIONS, Horizon, measure, sequences
 from afterword.inspection.trace import Trace, trace
 from afterword.inspection.units import Units
 from afterword.model.card import card
@@ -245,11 +245,11 @@ class LanguageModel:
         """How much a character up to `steps` back changes the prediction, replaced at `places` places of `text`.
 
         `gradient` says whether the gradient is measured too, which needs PyTorch; None is wherever that is at hand.
-        Raises TextError for a text that is too short, OptionError for numbers that cannot be.
+        A model with parts held at a value is measured by replacing alone. Raises TextError for a text that is too
+        short, OptionError for numbers that cannot be.
         """
-        name = str(self.about.get("name", self.config.cell))
         found = measure(
-            self._network, self.tokenizer, text, name, most=steps, positions=places, seed=checked_seed(seed)
+            self._network, self.tokenizer, text, self.config.cell, most=steps, positions=places, seed=checked_seed(seed)
         )
         torch_is_here = importlib.util.find_spec("torch") is not None
         if gradient and not torch_is_here:
@@ -258,11 +258,11 @@ class LanguageModel:
             return found
         from afterword.training.gradients import input_gradients
 
-        ids = self.tokenizer.encode(text)
-        K = found.changes.shape[1]
-        ends = choose_ends(len(ids), K, places)
-        windows = self._network.rows(ids[ends[:, None] + np.arange(-K, 1)])
-        gradients = input_gradients(self.config, self._saved.weights, windows, K)
+        K, W = found.changes.shape[1], self.config.window
+        ids = sequences(self._network, self.tokenizer, self.tokenizer.encode(text), K, places)
+        gradients = np.zeros((len(ids), K))  # a network of windows depends on nothing before its window
+        reach = min(K, W or K)
+        gradients[:, :reach] = input_gradients(self.config, self._saved.weights, self._network.rows(ids), reach)
         return dataclasses.replace(found, gradients=gradients)
 
     def unseen_characters(self, text: str) -> str:

@@ -70,7 +70,7 @@ def test_characters_that_the_model_never_saw_are_told_and_shown(model: Path, run
         (["ab", "--file", "x"], "one of the two"),
         ([""], "there is no text to look at"),
         (["a" * 20_001], "20,000 of this model can be looked at: take a stretch of it, as in --stretch 0:2000"),
-        (["ab", "--stretch", "7:9"], "the stretch 7:9 holds nothing: the text has 2 characters"),
+        (["ab", "--stretch", "7:9"], "the stretch 7:9 holds nothing: the text ends before it"),
         (["ab", "--stretch", "7"], "write it as 1000:3000"),
         (["ab", "--units", "l0.u6"], "there is no unit u6: a layer of this model has u0 to u5"),
         (["ab", "--units", "l2.u0"], "there is no layer l2: the model has the layers l0 to l1"),

@@ -43,7 +43,7 @@ def test_every_ready_made_question_is_asked_and_those_that_do_not_apply_are_note
 def test_a_long_text_is_read_as_far_as_it_can_be_looked_at(model: Path, run: Run, text: Path) -> None:
     text.write_text(TEXT * 90)
     finished = run("units", model, text, "--matching", "b", "--json")
-    assert finished.stderr.decode() == "note: the first 20,000 of 23,400 characters are read\n"
+    assert finished.stderr.decode() == "note: only the first 20,000 characters are read\n"
 
 
 def test_horizon_measures_models_side_by_side(model: Path, run: Run, text: Path) -> None:

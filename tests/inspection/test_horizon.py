@@ -106,6 +106,30 @@ def test_the_gradient_is_what_a_small_change_of_the_input_does(cell: str, residu
             assert found[lane, back - 1] == pytest.approx(np.linalg.norm(slopes), rel=2e-3, abs=1e-7)
 
 
+def test_the_gradient_is_of_the_reading_that_the_model_does() -> None:
+    pytest.importorskip("torch")
+    from afterword.training.gradients import input_gradients
+
+    model = made(hidden_size=8)
+    found = model.horizon(LONG, steps=20, places=4).gradients
+    ids = model.tokenizer.encode(LONG)[: 20 + 200 + 1]  # the first place: as much before it as is read of a long text
+    rows = network(model).rows(np.concatenate([[model.tokenizer.end], ids]))[None]
+    assert found is not None
+    alone = input_gradients(model.config, model._saved.weights, rows, 20)[0]
+    np.testing.assert_allclose(found[0], alone, rtol=1e-4, atol=1e-8)
+
+
+def test_the_gradient_of_a_model_of_windows_ends_with_its_window() -> None:
+    pytest.importorskip("torch")
+    model = made(Tokenizer.classic(TEXT), embedding_size=1, input="number", window=6, residual=False, scale=1)
+    for steps in (3, 10):
+        found = model.horizon(LONG.lower(), steps=steps, places=4).gradients
+        assert found is not None
+        assert found.shape[1] == steps
+        assert (found[:, :6] > 0).all()
+        assert not found[:, 6:].any()
+
+
 def test_the_same_seed_measures_the_same_and_the_gradient_stands_beside_it() -> None:
     pytest.importorskip("torch")
     model = made(hidden_size=8)

@@ -15,6 +15,8 @@ from afterword.inspection.picture import check_plot, horizon_figure, write_figur
 from afterword.language_model import load
 from afterword.text.corpus import read_text
 
+MOST_CHARACTERS = 1_000_000  # of the text: the places are spread over these
+
 
 @click.command(short_help="Measure how far back a model remembers.")
 @click.argument("model", metavar="MODEL")
@@ -41,7 +43,8 @@ def horizon(
 ) -> None:
     """Measure how much a character k steps back still changes what a model expects next.
 
-    MODEL is a model's folder, or the folder of its run; FILE a text, also .gz, or - for standard input. A character is
+    MODEL is a model's folder, or the folder of its run; FILE a text, also .gz, or - for standard input, of which up to
+    the first million characters are taken. A character is
     replaced by another one of the text, and the prediction k steps later is compared with the true one, in bits
     (Kullback-Leibler); ± is the standard error over the places. A plain recurrent network to compare with is made by
     train --cell rnn.
@@ -50,7 +53,7 @@ def horizon(
         if place is not None:
             check_place(place)
     check_plot(png, svg)
-    text, notes = read_text([file])
+    text, notes = read_text([file], most=MOST_CHARACTERS)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     found = []

@@ -62,7 +62,10 @@ def inspect(
         raise OptionError("--ablate prints a table of its own and writes no file: leave the others out")
     loaded = load(model).hold(*hold)
     named = named_units(list(units), loaded.config) if units else None
-    read = _stretch(_text(text, file), stretch)
+    first, last = _ends(stretch)
+    read = _text(text, file, last)[first:]
+    if stretch is not None and not read:
+        raise TextError(f"the stretch {stretch} holds nothing: the text ends before it")
     trace = loaded.gates(read)
     _tell_unseen(loaded, read)
     if ablate:
@@ -85,29 +88,25 @@ def inspect(
         show(trace, named)
 
 
-def _text(text: str | None, file: str | None) -> str:
+def _text(text: str | None, file: str | None, last: int | None) -> str:
+    """The characters of the text up to `last`, which is left out, as in Python; all of it where that is None."""
     if (text is None) == (file is None):
         raise OptionError("give the text to look at, or a file by --file; one of the two")
     if text is not None:
-        return text
+        return text[:last]
     assert file is not None
-    found, notes = read_text([file], "utf-8")
+    found, notes = read_text([file], most=last)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     return found
 
 
-def _stretch(text: str, stretch: str | None) -> str:
-    """The characters FIRST to LAST of `text`; LAST is left out, as in Python."""
-    if stretch is None:
-        return text
-    first, colon, last = stretch.partition(":")
+def _ends(stretch: str | None) -> tuple[int, int | None]:
+    """The two numbers of FIRST:LAST, either of which may be missing."""
+    first, colon, last = (stretch or ":").partition(":")
     if not colon or not all(end == "" or (end.isascii() and end.isdecimal()) for end in (first, last)):
-        raise OptionError(f"stretch {stretch[:40]!r} is not understood: write it as 1000:3000")
-    chosen = text[int(first or 0) : int(last) if last else None]
-    if not chosen:
-        raise TextError(f"the stretch {stretch} holds nothing: the text has {len(text):,} characters")
-    return chosen
+        raise OptionError(f"stretch {(stretch or '')[:40]!r} is not understood: write it as 1000:3000")
+    return int(first or 0), int(last) if last else None
 
 
 def _tell_unseen(model: LanguageModel, text: str) -> None:

@@ -31,11 +31,11 @@ def units(model: str, file: str, matching: str | None, asking: tuple[str, ...], 
     --asking all ready-made questions are asked.
     """
     loaded = load(model)
-    text, notes = read_text([file])
+    text, notes = read_text([file], most=MOST_TOKENS + 1)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     if len(text) > MOST_TOKENS:
-        print(f"note: the first {MOST_TOKENS:,} of {len(text):,} characters are read", file=sys.stderr)
+        print(f"note: only the first {MOST_TOKENS:,} characters are read", file=sys.stderr)
     asked = loaded.units(text[:MOST_TOKENS])
     if matching is not None:
         _tell(asked.matching(matching, top), as_json)

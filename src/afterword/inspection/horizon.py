@@ -129,9 +129,21 @@ def choose_places(network: Network, ids: NDArray[Any], most: int, positions: int
     return places, K
 
 
-def choose_ends(tokens: int, steps: int, positions: int) -> NDArray[np.intp]:
-    """The places of tokens, evenly over the text, whose prediction is traced back `steps` steps by gradient."""
-    return np.unique(np.linspace(steps, tokens - 1, min(positions, tokens - steps)).astype(np.intp))
+def sequences(
+    network: Network, tokenizer: Tokenizer, ids: NDArray[Any], steps: int, positions: int
+) -> NDArray[np.integer[Any]]:
+    """Where the gradient is measured: tokens [N, T] whose last one is predicted, from evenly over the text.
+
+    Each begins as every reading does, with the boundary token, where there is one; then come `steps` tokens and as
+    many before them as replacing reads, or for a network of windows its window alone.
+    """
+    window = network.config.window
+    before = min(window or steps + WARM_UP, len(ids) - 1)
+    ends = np.unique(np.linspace(before, len(ids) - 1, min(positions, len(ids) - before)).astype(np.intp))
+    read: NDArray[np.integer[Any]] = ids[ends[:, None] + np.arange(-before, 1)]
+    if tokenizer.end is None:
+        return read
+    return np.concatenate([np.full((len(read), 1), tokenizer.end, read.dtype), read], axis=1)
 
 
 def replacements(ids: NDArray[Any], places: NDArray[np.intp], random: np.random.Generator) -> NDArray[Any]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from afterword.model.config import Config
 
-LANES = 8  # read side by side; 1,000 steps of 2×512 hold some 300 MB for them
+LANES = 8  # read side by side; 1,200 steps of 2×512 hold some 400 MB for them
 
 
 def input_gradients(
