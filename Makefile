@@ -29,6 +29,9 @@ bench: .venv/ready-dev
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/parity.py
 	$(BIN)/python benchmarks/stream_speed.py
+	$(BIN)/python benchmarks/gates.py
+	$(BIN)/python benchmarks/subjects.py
+	$(BIN)/python benchmarks/horizon.py ../shared/data/tinyshakespeare.txt
 	$(BIN)/python benchmarks/encoding.py
 	$(BIN)/python benchmarks/quality.py tinyshakespeare-2 --seeds 0
 	$(BIN)/python benchmarks/training_speed.py

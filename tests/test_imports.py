@@ -61,10 +61,10 @@ def test_help_loads_no_command_and_no_numpy() -> None:
     assert not {name for name in modules if name.startswith("afterword.cli.")} - {"afterword.cli.main"}
 
 
-@pytest.mark.parametrize("command", ["generate", "score", "info"])
+@pytest.mark.parametrize("command", ["generate", "score", "info", "inspect"])
 def test_using_a_model_loads_no_torch(command: str, model: Path, tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_text("abab\n")
-    modules = loaded(RUN, command, str(model), *([str(text)] if command == "score" else []))
+    modules = loaded(RUN, command, str(model), *{"score": [str(text)], "inspect": ["ab", "--json"]}.get(command, []))
     assert "afterword.language_model" in modules
     assert not modules & {"torch", "rich"}

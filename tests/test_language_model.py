@@ -125,3 +125,14 @@ def test_settings_that_cannot_be_are_refused_at_once() -> None:
         MODEL.stream(top_p=0)
     with pytest.raises(OptionError, match="seed must be a whole number"):
         MODEL.generate(seed=1.5)  # type: ignore[arg-type]
+
+
+def test_a_held_model_is_another_one_and_saves_the_free_one(tmp_path: Path) -> None:
+    held = MODEL.hold("forget=1", "l1.u2=0.5")
+    assert held.score("abé").bits != MODEL.score("abé").bits
+    assert held.hold("l1.u2=0").gates("ab").hidden[:, 1, 2].tolist() == [0, 0]  # the later one counts
+    assert set(held.gates("ab").forget.ravel().tolist()) == {1}
+    held.save(tmp_path / "book")
+    assert load(tmp_path / "book").score("abé").bits == MODEL.score("abé").bits
+    with pytest.raises(OptionError, match="there is no layer l2"):
+        MODEL.hold("l2.u0=1")

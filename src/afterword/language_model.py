@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.util
 import os
 import secrets
 import tempfile
@@ -10,11 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afterword.errors import ModelError
+import numpy as np
+
+from afterword.errors import ModelError, OptionError
 from afterword.generation.sampling import Sampling
-from afterword.generation.stream import Stream
+from afterword.generation.stream import Stream, checked_seed
+from afterword.inspection.ablation import Ablation, Ablations, variants
+from afterword.inspection.horizon import MOST, POSITIONS, Horizon, measure, sequences
+from afterword.inspection.trace import Trace, trace
+from afterword.inspection.units import Units
 from afterword.model.card import card
 from afterword.model.config import Config
+from afterword.model.holding import Hold, held_values, parse_hold
 from afterword.model.saved import SavedModel, load_model, save_model
 from afterword.scoring.score import LineScore, Score, score, score_lines
 from afterword.storage import write_bytes
@@ -50,10 +59,13 @@ class Sample:
 class LanguageModel:
     """A trained model. Made by `afterword.load` or `afterword.train`."""
 
-    def __init__(self, saved: SavedModel, card: str = "", using: str = "both") -> None:
+    def __init__(self, saved: SavedModel, card: str = "", holds: Sequence[Hold] = (), using: str = "both") -> None:
         self._saved = saved
         self._card = card
-        self._network = saved.predictor(using)
+        self._holds = tuple(holds)
+        self._using = using
+        self._held = held_values(holds, saved.config) if holds else None
+        self._network = saved.predictor(using, self._held)
 
     @staticmethod
     def load(path: str | os.PathLike[str], using: str = "both") -> LanguageModel:
@@ -73,7 +85,7 @@ class LanguageModel:
                 ) from None
             raise
         card = folder / "README.md"
-        return LanguageModel(saved, card.read_text("utf-8", "replace") if os.path.isfile(card) else "", using)
+        return LanguageModel(saved, card.read_text("utf-8", "replace") if os.path.isfile(card) else "", using=using)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model folder `path`, in place of a model that stands there.
@@ -118,6 +130,7 @@ class LanguageModel:
         config = self.config
         return {
             "recipe": self.about.get("recipe"),
+            "cell": config.cell,
             "parameters": self.parameters,
             "hidden_size": config.hidden_size,
             "num_layers": config.num_layers,
@@ -201,6 +214,74 @@ class LanguageModel:
         """What each line costs, each from a fresh state, its end counted as one character. Raises TextError."""
         return score_lines(self._network, self.tokenizer, lines)
 
+    def hold(self, *holds: str | Hold) -> LanguageModel:
+        """The same model with gates, units or states held at a value: `model.hold("forget=1", "l0.u42=-1")`.
+
+        It writes, scores and shows its gates as such; nothing of it is saved. See `model.holding` for the notation.
+        Raises OptionError for a part, layer or unit that is not there.
+        """
+        more = (parse_hold(hold) if isinstance(hold, str) else hold for hold in holds)
+        return LanguageModel(self._saved, self._card, (*self._holds, *more), self._using)
+
+    def gates(self, text: str) -> Trace:
+        """Every gate and state of the network while it reads `text`, and what it expected after each token.
+
+        Raises TextError for an empty text or one too long to be looked at (20,000 characters; fewer of a network of
+        more than 3 × 1024 units), ModelError for a plain recurrent network, which has no gates.
+        """
+        return trace(self._network, self.tokenizer, text, lines=self.lines)
+
+    def ablate(self, text: str) -> Ablations:
+        """What `text` costs with each gate held open, or at its mean over the text. Raises as `gates` does."""
+        trace = self.gates(text)
+        each = []
+        for gate, layer, way, held in variants(trace):
+            if self._held is not None:  # what is held anyway stays so
+                held = np.where(np.isnan(self._held), held, self._held)
+            network = Network(self.config, self._saved.weights, held)
+            each.append(Ablation(gate, layer, way, score(network, self.tokenizer, trace.text).bits_per_character))
+        return Ablations(float(trace.bits.sum()) / len(trace.text), each)
+
+    def units(self, text: str) -> Units:
+        """The units of the network over `text`, ready to be asked what they tell. Raises as `gates` does."""
+        return Units(self.gates(text), self.tokenizer)
+
+    def horizon(
+        self, text: str, *, steps: int = MOST, places: int = POSITIONS, seed: int = 0, gradient: bool | None = None
+    ) -> Horizon:
+        """How much a character up to `steps` back changes the network's prediction, replaced at `places` places of `text`.
+
+        `gradient` says whether the gradient is measured too, which needs PyTorch; None is wherever that is at hand.
+        A model with parts held at a value is measured by replacing alone. Raises TextError for a text that is too
+        short, OptionError for numbers that cannot be.
+        """
+        network = self._saved.predictor("lstm", self._held)  # an n-gram looks back a few characters, and no more
+        found = measure(
+            network, self.tokenizer, text, self.config.cell, most=steps, positions=places, seed=checked_seed(seed)
+        )
+        torch_is_here = importlib.util.find_spec("torch") is not None
+        if gradient and not torch_is_here:
+            raise OptionError("the gradient needs PyTorch, which is not installed: pip install 'afterword[train]'")
+        if not (torch_is_here if gradient is None else gradient) or self._held is not None:
+            return found
+        from afterword.training.gradients import input_gradients
+
+        K, W = found.changes.shape[1], self.config.window
+        ids = sequences(self._network, self.tokenizer, self.tokenizer.encode(text), K, places)
+        gradients = np.zeros((len(ids), K))  # a network of windows depends on nothing before its window
+        reach = min(K, W or K)
+        gradients[:, :reach] = input_gradients(self.config, self._saved.weights, self._network.rows(ids), reach)
+        return dataclasses.replace(found, gradients=gradients)
+
+    def unseen_characters(self, text: str) -> str:
+        """The different characters of `text` that training never saw, in the order in which they come."""
+        unseen = set(self._saved.unseen)
+        return "".join(
+            character
+            for character in dict.fromkeys(self.tokenizer.normalise(text))
+            if unseen & set(self._network.rows(self.tokenizer.encode(character)).tolist())
+        )
+
 
 def sample(prompt: str | None, stream: Stream) -> Sample:
     """Read `stream`, which writes after `prompt`, to its end."""
@@ -242,6 +323,7 @@ def train(
     lines: bool = TextSettings.lines,
     validation: str | float | os.PathLike[str] | None = TextSettings.validation,
     vocabulary: str = TextSettings.vocabulary,
+    cell: str = TrainingSettings.cell,
     num_layers: int | None = TrainingSettings.num_layers,
     hidden_size: int | None = TrainingSettings.hidden_size,
     embedding_size: int | None = TrainingSettings.embedding_size,
@@ -267,6 +349,7 @@ def train(
         minutes=minutes,
         steps=steps,
         epochs=epochs,
+        cell=cell,
         num_layers=num_layers,
         hidden_size=hidden_size,
         embedding_size=embedding_size,

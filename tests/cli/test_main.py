@@ -40,7 +40,7 @@ def test_the_version_is_printed(run: Run) -> None:
     assert run("--version").stdout.startswith(b"afterword 0.")
 
 
-@pytest.mark.parametrize("name", ["generate", "score", "info"])
+@pytest.mark.parametrize("name", ["generate", "score", "inspect", "units", "horizon", "info"])
 def test_the_line_in_the_list_is_the_commands_own(name: str) -> None:
     module, attribute = command.COMMANDS[name][0].split(":")
     found = getattr(import_module(module), attribute)

@@ -427,3 +427,11 @@ def test_a_run_among_the_texts_is_no_text(tmp_path: Path) -> None:
     write(tmp_path / "run" / "model" / "README.md", "Not meant. " * 10)
     with read_corpus([tmp_path], TextSettings()) as corpus:
         assert "".join(text for _, text in corpus.pieces()) == "The text that is meant. " * 10
+
+
+def test_the_first_characters_can_be_read_alone(tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    path.write_text("été\n" * 100_000, encoding="utf-8")
+    whole, _ = read_text([path])
+    for most in (0, 1, 5, 300_001, 400_000, 10**9):
+        assert read_text([path], most=most)[0] == whole[:most]

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
 
 import click
 
 from afterword.cli.train import own_name, train_and_show
+from afterword.inspection.page import page as gates_page
 from afterword.language_model import load
+from afterword.storage import write_bytes
 from afterword.text.corpus import TextSettings
 from afterword.training.checkpoint import RunFolder
 from afterword.training.recipe import TrainingSettings
 from afterword.training.run import begin
 
 TEXT_NAME = "python-help.txt"
-TEMPERATURES = (0.2, 0.6, 1.0)
+TEMPERATURES = (0.2, 1.0, 0.6)  # the last one's first sentence is looked at
+PAGE = "gates.html"
+LONGEST = 200  # characters of a sentence
 
 
 @click.command(short_help="The whole story in a minute or two, on a text that every Python has.")
@@ -23,8 +28,9 @@ TEMPERATURES = (0.2, 0.6, 1.0)
 @click.option("--minutes", type=float, default=1.0, show_default=True, help="how long to train")
 @click.pass_context
 def demo(context: click.Context, out: str, minutes: float) -> None:
-    """Train on the text of Python's own help, write three samples, and say what to type next."""
+    """Train on the text of Python's own help, write three samples, show the gates, and say what to type next."""
     settings = TrainingSettings(minutes=minutes)
+    page = Path(out) / PAGE
     click.echo("Afterword trains a small LSTM on a text, here the topics of Python's own help(),")
     click.echo(
         f"for about {minutes:g} min on this machine. The last tenth of the text is held out, to see what was learned.\n"
@@ -32,7 +38,10 @@ def demo(context: click.Context, out: str, minutes: float) -> None:
     with tempfile.TemporaryDirectory() as place:
         text = Path(place) / TEXT_NAME
         text.write_text(topics(), encoding="utf-8")
-        run = begin([str(text)], Path(out), TextSettings(), settings, overwrite=_is_demo(Path(out)))
+        again = _is_demo(Path(out))
+        if again:
+            page.unlink(missing_ok=True)
+        run = begin([str(text)], Path(out), TextSettings(), settings, overwrite=again)
     status = train_and_show(run)
     if status:
         context.exit(status)
@@ -42,11 +51,15 @@ def demo(context: click.Context, out: str, minutes: float) -> None:
     for temperature in TEMPERATURES:
         sample = model.generate(max_tokens=300, temperature=temperature, seed=1)
         click.echo(f"\n--- temperature {temperature:g}: " + "-" * 60 + f"\n{sample.text}")
+    sentence = first_sentence(sample.text)
+    write_bytes(page, gates_page(model.gates(sentence), "the demo's model reads what it just wrote").encode())
+    click.echo(f"\nWhat its gates did in {' '.join(sentence.split())!r}: open {page} in a browser.")
     name = own_name()
     click.echo(f"""
 --- what to type next {"-" * 58}
 {name} generate {out} --prompt "The class statement" --temperature 0.5
 {name} score {out} SOME_FILE.txt
+{name} inspect {out} "Divya likes to eat. Reena is not fat."
 {name} info {out}
 {name} train YOUR_OWN.txt --minutes 5""")
 
@@ -56,6 +69,13 @@ def _is_demo(out: Path) -> bool:
     folder = RunFolder(out)
     sources = folder.read_record().get("text", {}).get("sources", []) if folder.is_run else []
     return [Path(source).name for source in sources] == [TEXT_NAME]
+
+
+def first_sentence(text: str) -> str:
+    """The first sentence of what was written, as far as there is one and it is not too long."""
+    text = text.strip()
+    found = re.match(r".{20,}?[.!?:](?=\s|$)", text, re.DOTALL)
+    return (found[0] if found else text)[:LONGEST] or "\n"
 
 
 def topics() -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from afterword.cli.options import settings_options, with_option
+from afterword.cli.options import hold_option, settings_options, with_option
 from afterword.errors import OptionError
 from afterword.generation.sampling import Sampling
 from afterword.language_model import LanguageModel, load, random_seed, sample
@@ -38,6 +38,7 @@ class Samples:
 @settings_options(Sampling, "sampling")
 @settings_options(Samples, "samples")
 @with_option
+@hold_option
 @click.option("--out", metavar="FILE", help="write to this file")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a sample, each on a line")
 def generate(
@@ -46,6 +47,7 @@ def generate(
     sampling: Sampling,
     samples: Samples,
     using: str,
+    hold: tuple[str, ...],
     out: str | None,
     as_json: bool,
 ) -> None:
@@ -59,7 +61,7 @@ def generate(
     """
     if out is not None:
         _check_place(out)
-    loaded = load(model, using)
+    loaded = load(model, using).hold(*hold)
     first = random_seed() if samples.seed is None else samples.seed
     loaded.stream_by(sampling, prompt, first)  # a prompt or setting that cannot be is refused before anything is said
     with _opened(out) as write:

@@ -28,6 +28,9 @@ COMMANDS = {
     "train": ("afterword.cli.train:train", "Train a model on your own text."),
     "generate": ("afterword.cli.generate:generate", "Write text with a trained model."),
     "score": ("afterword.cli.score:score", "Say how well a model predicts a text."),
+    "inspect": ("afterword.cli.inspect:inspect", "Show what the gates do while a model reads a text."),
+    "units": ("afterword.cli.units:units", "Find the units of a model that tell where something holds."),
+    "horizon": ("afterword.cli.horizon:horizon", "Measure how far back a model remembers."),
     "info": ("afterword.cli.info:info", "Say what a model is and what it was trained on."),
 }
 

@@ -11,13 +11,23 @@ import functools
 import types
 import typing
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 
+from afterword.errors import OptionError
 from afterword.model.mixture import USES
 
 Function = Callable[..., Any]
+
+
+def hold_option(function: Function) -> Function:
+    """Decorate a command with `--hold`, which may be given several times; see `model.holding` for the notation."""
+    decorated: Function = click.option(
+        "--hold", multiple=True, metavar="PART=VALUE", help="hold a part: forget=1, l0.output=0, l0.u42=1 (several)"
+    )(function)
+    return decorated
 
 
 def settings_options(kind: type[Any], name: str) -> Callable[[Function], Function]:
@@ -72,3 +82,10 @@ with_option = click.option(
     show_default=True,
     help="predict with the LSTM and its n-gram together, or with one of them alone",
 )
+
+def check_place(place: str) -> None:
+    """Raise OptionError where no file can be written at `place`."""
+    if Path(place).is_dir():
+        raise OptionError(f"{place} is a folder: name a file")
+    if not Path(place).resolve().parent.is_dir():
+        raise OptionError(f"{place}: there is no folder {Path(place).parent}; make it first")

@@ -9,7 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
-from afterword.cli.options import with_option
+from afterword.cli.options import hold_option, with_option
 from afterword.language_model import LanguageModel, load
 from afterword.scoring.score import LineScore, Score
 from afterword.text.corpus import check_sources, read_lines, read_text
@@ -24,22 +24,37 @@ LINE_FIGURES = ("line", "text", "bits", "bits_per_character")
 @click.option("--lines", "by_line", is_flag=True, help="say what each line costs, read from a fresh state")
 @with_option
 @click.option("--encoding", default="utf-8", show_default=True, metavar="NAME", help="the encoding of the files")
+@hold_option
 @click.option("--json", "as_json", is_flag=True, help="JSON: one object, or one a line for several files or --lines")
-def score(model: str, files: tuple[str, ...], by_line: bool, using: str, encoding: str, as_json: bool) -> None:
+def score(
+    model: str,
+    files: tuple[str, ...],
+    by_line: bool,
+    using: str,
+    encoding: str,
+    hold: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Say how well a model predicts a text: the fewer bits a character, the better.
 
     MODEL is a model's folder, or the folder of its run; FILE a text, also .gz, or - for standard input. Each file is
     read from its start to its end. For a model that was trained on lines each line is read from a fresh state, and its
     end counts as one character.
+
+    With --hold, parts of the network are held at a value; what the text costs without that stands beside it, as
+    free_bits_per_character. Layers and units are counted from 0.
     """
     check_sources(files)
-    loaded = load(model, using)
+    free = load(model, using)
+    loaded = free.hold(*hold)
     for position, file in enumerate(files):
         if by_line:
-            table = _line_records(_score_lines(loaded, file, encoding))
+            lines = _lines(file, encoding)
+            table = _with_free(_line_records(loaded, lines), _line_records(free, lines) if hold else [])
         else:
-            found = _score_file(loaded, file, encoding)
-            table = [_figures(found, FIGURES) | (dict(found.apart) if as_json else {})]
+            text = _documents(loaded, file, encoding)
+            held = _file_record(loaded, text, apart=as_json)
+            table = _with_free([held], [_file_record(free, text)] if hold else [])
         if len(files) > 1:
             table = [{"file": file, **row} for row in table]
         if as_json:
@@ -50,14 +65,23 @@ def score(model: str, files: tuple[str, ...], by_line: bool, using: str, encodin
         sys.stdout.flush()
 
 
-def _score_file(model: LanguageModel, file: str, encoding: str) -> Score:
-    if not model.lines:
-        text, notes = read_text([file], encoding)
-        _tell(notes)
-        return model.score(text)
-    lines, notes = read_lines([file], encoding)
+def _documents(model: LanguageModel, file: str, encoding: str) -> str | list[str]:
+    """The text of `file`; for a model of lines its lines, but no empty ones: they are no documents in training."""
+    if model.lines:
+        return [line for line in _lines(file, encoding) if line]
+    text, notes = read_text([file], encoding)
     _tell(notes)
-    scores = model.score_lines(line for line in lines if line)  # empty lines are no documents, as in training
+    return text
+
+
+def _file_record(model: LanguageModel, documents: str | list[str], apart: bool = False) -> dict[str, Any]:
+    """What a file costs; `apart` also by LSTM, n-gram and both, where the model has an n-gram."""
+    score = model.score(documents) if isinstance(documents, str) else _sum(model.score_lines(documents))
+    return _figures(score, FIGURES) | (dict(score.apart) if apart else {})
+
+
+def _sum(scores: list[LineScore]) -> Score:
+    """The lines as one text."""
     nats = [np.empty(0), *(line.token_nats for line in scores)]
     characters = sum(line.characters for line in scores)
     names = scores[0].apart if scores else ()
@@ -65,14 +89,21 @@ def _score_file(model: LanguageModel, file: str, encoding: str) -> Score:
     return Score(np.concatenate(nats), characters, sum(line.bytes for line in scores), apart)
 
 
-def _score_lines(model: LanguageModel, file: str, encoding: str) -> list[LineScore]:
+def _lines(file: str, encoding: str) -> list[str]:
     lines, notes = read_lines([file], encoding)
     _tell(notes)
-    return model.score_lines(lines)
+    return lines
 
 
-def _line_records(scores: list[LineScore]) -> list[dict[str, Any]]:
-    return [_figures(score, LINE_FIGURES) for score in scores]
+def _line_records(model: LanguageModel, lines: list[str]) -> list[dict[str, Any]]:
+    return [_figures(score, LINE_FIGURES) for score in model.score_lines(lines)]
+
+
+def _with_free(rows: list[dict[str, Any]], free: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of a held network, and beside them what the same costs the free one, where there is one."""
+    for row, other in zip(rows, free, strict=False):
+        row["free_bits_per_character"] = other["bits_per_character"]
+    return rows
 
 
 def _figures(score: Score, names: tuple[str, ...]) -> dict[str, Any]:

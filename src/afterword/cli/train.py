@@ -105,7 +105,7 @@ def summary(run: Run) -> str:
     config = recipe.config(tokenizer.rows, tokenizer.shared_row_tokens)
     kinds = "as bytes" if tokenizer.kind == "byte" else f"{len(tokenizer.characters)} different"
     documents = f" in {encoded.documents:,} lines" if encoded.lines else ""
-    network = f"{config.num_layers} × {config.hidden_size} LSTM, {config.parameters:,} parameters"
+    network = f"{config.num_layers} × {config.hidden_size} {config.cell.upper()}, {config.parameters:,} parameters"
     way = f"{recipe.minutes:g} min" if recipe.minutes is not None else f"{recipe.steps:,} steps"
     return (
         f"text: {encoded.training_characters:,} characters to learn from{documents} ({kinds}), "

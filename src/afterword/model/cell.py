@@ -12,7 +12,9 @@ x is the layer's input [B, E or H], h and c its hidden and cell state [B, H] (Ho
 forget gate of Gers et al. 2000; two biases, as PyTorch keeps them). The weights of the four gates are stored one below
 the other in PyTorch's order, `GATES`.
 
-This is the definition, used where every gate is to be seen. `network` computes the same numbers faster.
+A plain recurrent unit has none of this, and is here to be compared with: h' = tanh(W x + b + U h + d).
+
+This is the definition. `network` computes the same numbers faster, and a test holds the two together.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ GATES = ("input", "forget", "candidate", "output")
 
 
 class Layer(NamedTuple):
-    """The weights of one layer, float32."""
+    """The weights of one layer, float32. Where 4H stands, a plain recurrent layer has H."""
 
     weight_ih: Array  # [4H, E or H], W
     weight_hh: Array  # [4H, H], U
@@ -48,9 +50,9 @@ class Step(NamedTuple):
     hidden: Array
 
 
-def layer_weights(weights: Mapping[str, Array], layer: int) -> Layer:
-    """The weights of layer 0, 1, … out of a model's, by their names."""
-    return Layer(*(weights[f"lstm.{name}_l{layer}"] for name in Layer._fields))
+def layer_weights(weights: Mapping[str, Array], layer: int, cell: str = "lstm") -> Layer:
+    """The weights of layer 0, 1, … out of a model's, by their names; `cell` is the configuration's."""
+    return Layer(*(weights[f"{cell}.{name}_l{layer}"] for name in Layer._fields))
 
 
 def step(layer: Layer, x: Array, hidden: Array, cell: Array) -> Step:
@@ -66,6 +68,12 @@ def step(layer: Layer, x: Array, hidden: Array, cell: Array) -> Step:
     new_cell = forget_gate * cell + input_gate * candidate
     new_hidden = output_gate * np.tanh(new_cell)
     return Step(input_gate, forget_gate, candidate, output_gate, new_cell, new_hidden)
+
+
+def plain_step(layer: Layer, x: Array, hidden: Array) -> Array:
+    """One step of one plain recurrent layer: x [B, E or H], hidden [B, H] → the next hidden [B, H]."""
+    new_hidden: Array = np.tanh(x @ layer.weight_ih.T + layer.bias_ih + hidden @ layer.weight_hh.T + layer.bias_hh)
+    return new_hidden
 
 
 def sigmoid(x: Array) -> Array:

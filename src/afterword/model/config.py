@@ -11,7 +11,7 @@ import numpy as np
 
 from afterword.errors import ModelError
 
-CELLS = ("lstm",)
+CELLS = ("lstm", "rnn")
 INPUTS = ("embedding", "number")
 LARGEST_WINDOW = 2**16
 
@@ -37,6 +37,7 @@ class Config:
     hidden_size: int
     num_layers: int
     cell: str = "lstm"
+    """What a layer is made of: LSTM cells, or the plain tanh units that they are compared with."""
     residual: bool = False
     """Whether a layer above the first gives x + lstm(x)."""
     input: str = "embedding"
@@ -77,14 +78,15 @@ class Config:
 
 
 def weight_shapes(config: Config) -> dict[str, tuple[int, ...]]:
-    """The name and shape of every weight, named as in torch; 4H is the four gates, as `cell.GATES`."""
+    """The name and shape of every weight, named as in torch; 4H is the four gates, as `cell.GATES` (a plain RNN: H)."""
     rows, embedding, hidden = config.vocabulary_size, config.embedding_size, config.hidden_size
+    name, sums = config.cell, 4 * hidden if config.cell == "lstm" else hidden
     shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (rows, embedding)} if config.input == "embedding" else {}
     for layer in range(config.num_layers):
-        shapes[f"lstm.weight_ih_l{layer}"] = (4 * hidden, hidden if layer else embedding)
-        shapes[f"lstm.weight_hh_l{layer}"] = (4 * hidden, hidden)
-        shapes[f"lstm.bias_ih_l{layer}"] = (4 * hidden,)
-        shapes[f"lstm.bias_hh_l{layer}"] = (4 * hidden,)
+        shapes[f"{name}.weight_ih_l{layer}"] = (sums, hidden if layer else embedding)
+        shapes[f"{name}.weight_hh_l{layer}"] = (sums, hidden)
+        shapes[f"{name}.bias_ih_l{layer}"] = (sums,)
+        shapes[f"{name}.bias_hh_l{layer}"] = (sums,)
     return shapes | {"output.weight": (rows, hidden), "output.bias": (rows,)}
 
 

@@ -25,13 +25,19 @@ DEFAULT_SHARE = 0.3  # where there is no held-out text to fit it to
 class Mixture(Network):
     """A network that gives the log-probabilities of the mixture for logits. Its state remembers the last tokens too.
 
-    `using` "lstm" or "ngram" leaves the prediction to one of the two.
+    `using` "lstm" or "ngram" leaves the prediction to one of the two. A trace is of the network alone.
     """
 
     def __init__(
-        self, config: Config, weights: Mapping[str, Array], ngram: Ngram, share: float, using: str = "both"
+        self,
+        config: Config,
+        weights: Mapping[str, Array],
+        ngram: Ngram,
+        share: float,
+        using: str = "both",
+        held: Array | None = None,
     ) -> None:
-        super().__init__(config, weights)
+        super().__init__(config, weights, held)
         self.ngram, self.share, self.using = ngram, share, using
         self._used_share = {"both": share, "lstm": 0.0, "ngram": 1.0}[using]
 

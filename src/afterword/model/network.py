@@ -13,20 +13,22 @@ once, when the network is made:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from afterword.model.cell import GATES, Array, Layer, layer_weights
+from afterword.errors import ModelError
+from afterword.model.cell import GATES, Array, Layer, Step, layer_weights
 from afterword.model.config import Config
+from afterword.model.holding import PARTS, put_held
 
 Ids = NDArray[np.integer[Any]]
 
 LARGEST_TABLE = 64 * 2**20  # bytes
-WINDOWS_AT_ONCE = 128
+WINDOWS_AT_ONCE, WINDOWS_TRACED = 128, 32
 
 # gate = HALF · tanh(HALF · sum) + REST, [4, 1, 1]: a sigmoid for three of the gates, a plain tanh for the candidate
 HALF = np.array([1.0 if gate == "candidate" else 0.5 for gate in GATES], np.float32)[:, None, None]
@@ -41,15 +43,26 @@ class State(NamedTuple):
     recent: Ids  # [B, ≤ W], the last tokens, where each prediction reads a window of its own; else [B, 0]
 
 
+class Traced(NamedTuple):
+    """All that a reading computes, in the order of the tokens."""
+
+    steps: list[Step]  # one a layer, each of its parts [T, B, H]
+    before: list[Array]  # one a layer: the cell state that each step found, [T, B, H]
+    logits: Array  # [T, B, R], of what comes next
+
+
 class Network:
     """A network that runs. It keeps no state of its own, so that one may serve many threads.
 
-    Ids are the tokenizer's, 0 ≤ id < V (not checked here); those from R - 1 on share the last row.
+    Ids are the tokenizer's, 0 ≤ id < V (not checked here); those from R - 1 on share the last row. `held` [L, 6, H] is
+    what `holding.held_values` gives: parts of the network that stay at a value.
     """
 
-    def __init__(self, config: Config, weights: Mapping[str, Array]) -> None:
+    def __init__(self, config: Config, weights: Mapping[str, Array], held: Array | None = None) -> None:
         self.config = config
-        self._layers = [_Arranged(layer_weights(weights, k)) for k in range(config.num_layers)]
+        self._held = held
+        arranged = _Arranged if config.cell == "lstm" else _ArrangedPlain
+        self._layers = [arranged(layer_weights(weights, k, config.cell)) for k in range(config.num_layers)]
         R = config.vocabulary_size
         numbers = (np.arange(R)[:, None] / R).astype(np.float32)
         self._embedding = weights["embedding.weight"] if config.input == "embedding" else numbers
@@ -86,6 +99,28 @@ class Network:
         outputs, state = self._run(ids, state)
         return self._logits(outputs).swapaxes(0, 1), state
 
+    def trace(self, ids: Ids, state: State) -> tuple[Traced, State]:
+        """`read`, keeping every gate and state of an LSTM on the way. Slower, and takes B·T·(9LH + R) numbers."""
+        if not self.config.window:
+            steps, before, outputs, state = self._trace(ids, state)
+            return Traced(steps, before, self._logits(outputs)), state
+        W, (B, T), first = self.config.window, ids.shape, state.recent.shape[1]
+        tokens = np.concatenate([state.recent, ids], axis=1)
+        short = min(T, max(0, W - first))  # windows that are not full yet: one reading serves them all
+        steps, before, outputs, _ = self._trace(tokens[:, : first + short], self.start(B))
+        parts = [_each(steps, before, outputs, lambda values: values[first : first + short])]
+        if short < T:
+            full = sliding_window_view(tokens, W, axis=1)[:, first + short + 1 - W :].swapaxes(0, 1)  # [T, B, W]
+            for at in range(0, len(full), WINDOWS_TRACED):
+                some = full[at : at + WINDOWS_TRACED]
+                steps, before, outputs, _ = self._trace(some.reshape(-1, W), self.start(len(some) * B))
+                parts.append(_each(steps, before, outputs, lambda values: values[-1].reshape(-1, B, values.shape[-1])))
+        layers = range(self.config.num_layers)
+        steps = [Step(*map(np.concatenate, zip(*(part[0][k] for part in parts), strict=True))) for k in layers]
+        before = [np.concatenate([part[1][k] for part in parts]) for k in layers]
+        outputs = np.concatenate([part[2] for part in parts])
+        return Traced(steps, before, self._logits(outputs)), state._replace(recent=tokens[:, -W:])
+
     def _read_windows(self, ids: Ids, state: State) -> tuple[Array, State]:
         """`read`, where each prediction comes from the last W tokens alone, read from an empty state.
 
@@ -108,21 +143,41 @@ class Network:
 
     def _run(self, ids: Ids, state: State) -> tuple[Array, State]:
         """Read ids [B, T]: the last layer's outputs [T, B, H], and the state at the end."""
-        rows = self.rows(ids.T)
-        if self._table is not None:
-            projected = self._table.take(rows, axis=1)
-        else:
-            projected = self._layers[0].project(self._embedding[rows])
         hiddens, cells = [], []
         x = np.empty(0, np.float32)  # [T, B, H], the output of the layer below
         for k, layer in enumerate(self._layers):
-            if k > 0:
-                projected = layer.project(x)
-            outputs, hidden, cell = layer.run(projected, state.hidden[k], state.cell[k])
+            projected = layer.project(x) if k > 0 else self._projected(ids)
+            if self._held is None:
+                outputs, hidden, cell = layer.run(projected, state.hidden[k], state.cell[k])
+            else:
+                outputs, hidden, cell = layer.run_held(projected, state.hidden[k], state.cell[k], self._held[k])
             hiddens.append(hidden)
             cells.append(cell)
             x = x + outputs if k > 0 and self.config.residual else outputs
         return x, State(np.array(hiddens), np.array(cells), state.recent)
+
+    def _trace(self, ids: Ids, state: State) -> tuple[list[Step], list[Array], Array, State]:
+        """`_run`, with what every layer's steps computed and the cell states that they found."""
+        steps, before = [], []
+        x = np.empty(0, np.float32)
+        for k, layer in enumerate(self._layers):
+            projected = layer.project(x) if k > 0 else self._projected(ids)
+            held = None if self._held is None else self._held[k]
+            step = layer.trace(projected, state.hidden[k], state.cell[k], held)
+            steps.append(step)
+            before.append(np.concatenate([state.cell[k][None], step.cell])[:-1])
+            x = x + step.hidden if k > 0 and self.config.residual else step.hidden
+        if len(x):
+            hidden, cell = (np.array([getattr(step, part)[-1] for step in steps]) for part in ("hidden", "cell"))
+            state = State(hidden, cell, state.recent)
+        return steps, before, x, state
+
+    def _projected(self, ids: Ids) -> Array:
+        """The first layer's part of the gates' sums that comes from ids [B, T]: [4, T, B, H], a new array."""
+        rows = self.rows(ids.T)
+        if self._table is not None:
+            return self._table.take(rows, axis=1)
+        return self._layers[0].project(self._embedding[rows])
 
     def _logits(self, outputs: Array) -> Array:
         """[..., H] → [..., R]."""
@@ -182,11 +237,81 @@ class _Arranged:
             hidden *= output_gate
         return outputs, hidden, cell
 
+    def trace(self, projected: Array, hidden: Array, cell: Array, held: Array | None) -> Step:
+        """`run`, keeping all that each step computes, [T, B, H] each; `held` [6, H] as in `holding`.
+
+        `projected` becomes the gates.
+        """
+        gates, shape = projected, projected.shape[1:]
+        cells, hiddens = np.empty(shape, np.float32), np.empty(shape, np.float32)
+        for t in range(len(cells)):
+            now = hidden @ self._recurrent
+            now += projected[:, t]
+            np.tanh(now, out=now)
+            now *= self._half
+            now += self._rest
+            if held is not None:
+                put_held(now, held[: len(GATES)])
+            gates[:, t] = now
+            input_gate, forget_gate, candidate, output_gate = now
+            cell = np.add(forget_gate * cell, input_gate * candidate, out=cells[t])
+            if held is not None:
+                put_held(cell, held[len(GATES)])
+            hidden = np.multiply(output_gate, np.tanh(cell), out=hiddens[t])
+            if held is not None:
+                put_held(hidden, held[len(GATES) + 1])
+        input_gates, forget_gates, candidates, output_gates = gates
+        return Step(input_gates, forget_gates, candidates, output_gates, cells, hiddens)
+
+    def run_held(self, projected: Array, hidden: Array, cell: Array, held: Array) -> tuple[Array, Array, Array]:
+        """`run`, with parts held at a value."""
+        step = self.trace(projected, hidden, cell, held)
+        return (step.hidden, step.hidden[-1], step.cell[-1]) if len(step.hidden) else (step.hidden, hidden, cell)
+
+
+class _ArrangedPlain:
+    """One plain recurrent layer's weights, in the manner of `_Arranged`; its cell state stays empty."""
+
+    def __init__(self, layer: Layer) -> None:
+        self._input = layer.weight_ih.T[None].copy()  # [1, E or H, H]
+        self._recurrent = layer.weight_hh.T.copy()  # [H, H]
+        self._bias = layer.bias_ih + layer.bias_hh  # [H]
+
+    def project(self, x: Array) -> Array:
+        """The part of the sums that comes from the input: x [..., E or H] → [1, ..., H]."""
+        sums = x.reshape(-1, x.shape[-1]) @ self._input
+        sums += self._bias
+        return sums.reshape(1, *x.shape[:-1], sums.shape[-1])
+
+    def run(self, projected: Array, hidden: Array, cell: Array) -> tuple[Array, Array, Array]:
+        """As `_Arranged.run`: projected [1, T, B, H]."""
+        free = np.full((len(PARTS), hidden.shape[-1]), np.nan, np.float32)
+        return self.run_held(projected, hidden, cell, free)
+
+    def run_held(self, projected: Array, hidden: Array, cell: Array, held: Array) -> tuple[Array, Array, Array]:
+        outputs = np.empty(projected.shape[1:], np.float32)
+        something = not np.isnan(held).all()
+        for t in range(len(outputs)):
+            hidden = np.tanh(hidden @ self._recurrent + projected[0, t], out=outputs[t])
+            if something:
+                put_held(hidden, held[PARTS.index("hidden")])
+        return outputs, hidden, cell
+
+    def trace(self, projected: Array, hidden: Array, cell: Array, held: Array | None) -> Step:
+        raise ModelError("this model is a plain recurrent network (--cell rnn): it has no gates that could be shown")
+
 
 def _by_gate(weight: Array) -> Array:
     """[4H, N] → [4, N, H], each gate's part scaled for the tanh that stands for its sigmoid."""
     parts: Array = weight.reshape(len(GATES), -1, weight.shape[1]) * HALF
     return parts.swapaxes(1, 2)
+
+
+def _each(
+    steps: list[Step], before: list[Array], outputs: Array, function: Callable[[Array], Array]
+) -> tuple[list[Step], list[Array], Array]:
+    """What `function` makes of each array of a reading."""
+    return [Step(*map(function, step)) for step in steps], [function(cell) for cell in before], function(outputs)
 
 
 def log_probabilities(logits: Array) -> NDArray[np.float64]:

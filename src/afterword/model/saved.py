@@ -63,15 +63,18 @@ class SavedModel:
     share: float = 0.0
     """Of the n-gram in the mixture, from 0 to 1."""
 
-    def predictor(self, using: str = "both") -> Network:
-        """What predicts: the mixture, where there is an n-gram, or one of the two. Raises OptionError."""
+    def predictor(self, using: str = "both", held: Array | None = None) -> Network:
+        """What predicts: the mixture, where there is an n-gram, or one of the two; `held` as in `Network`.
+
+        Raises OptionError for a use that is none.
+        """
         if using not in USES:
             raise OptionError(f"using must be one of {', '.join(USES)}, not {str(using)[:40]}")
         if self.ngram is not None:
-            return Mixture(self.config, self.weights, self.ngram, self.share, using)
+            return Mixture(self.config, self.weights, self.ngram, self.share, using, held)
         if using == "ngram":
             raise OptionError("this model has no n-gram to predict with: use its lstm")
-        return Network(self.config, self.weights)
+        return Network(self.config, self.weights, held)
 
 
 def save_model(folder: Path, model: SavedModel, card: str) -> None:

@@ -182,12 +182,21 @@ def check_sources(sources: Sequence[Source]) -> None:
     _kinds(sources)
 
 
-def read_text(sources: Sequence[Source], encoding: str = "utf-8") -> tuple[str, list[str]]:
-    """All the text of `sources` as one string, and notes on what was done to it. Raises as `read_corpus` does."""
+def read_text(sources: Sequence[Source], encoding: str = "utf-8", most: int | None = None) -> tuple[str, list[str]]:
+    """All the text of `sources` as one string, and notes on what was done to it. Raises as `read_corpus` does.
+
+    With `most`, only its first so many characters; no more is read than that takes.
+    """
     check_encoding(encoding)
     facts: Facts = {fact: set() for fact in FACTS}
     with ExitStack() as spooled:
-        text = "".join(_joined(_flat(_find(sources, encoding, spooled, facts)), encoding, facts))
+        pieces, length = [], 0
+        for piece in _joined(_flat(_find(sources, encoding, spooled, facts)), encoding, facts):
+            pieces.append(piece)
+            length += len(piece)
+            if most is not None and length >= most:
+                break
+        text = "".join(pieces)[:most]
     return text, _notes(facts)
 
 

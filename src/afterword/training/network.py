@@ -36,7 +36,8 @@ class Network(nn.Module):
         with torch.random.fork_rng(devices=[]):  # torch's own initialisation is replaced below: leave its seed alone
             if config.input == "embedding":
                 self.embedding = nn.Embedding(R, E)
-            self.layers = nn.ModuleList(nn.LSTM(E if k == 0 else H, H) for k in range(config.num_layers))
+            kind = nn.LSTM if config.cell == "lstm" else nn.RNN
+            self.layers = nn.ModuleList(kind(E if k == 0 else H, H) for k in range(config.num_layers))
             self.output = nn.Linear(H, R)
         self.register_buffer("numbers", (torch.arange(R, dtype=torch.float64) / R).float()[:, None], persistent=False)
         if config.input == "embedding":
@@ -51,11 +52,13 @@ class Network(nn.Module):
         self.embedding.weight.normal_(0, 0.1, generator=generator)
         for layer in self.layers:
             weights = dict(layer.named_parameters())
-            for gate in weights["weight_hh_l0"].view(4, H, H):
+            for gate in weights["weight_hh_l0"].view(-1, H, H):
                 nn.init.orthogonal_(gate, generator=generator)
             nn.init.xavier_uniform_(weights["weight_ih_l0"], generator=generator)
             weights["bias_hh_l0"].zero_()
-            weights["bias_ih_l0"].zero_()[H : 2 * H] = 1.0  # PyTorch's second gate is the forget gate
+            weights["bias_ih_l0"].zero_()
+            if self.config.cell == "lstm":
+                weights["bias_ih_l0"][H : 2 * H] = 1.0  # PyTorch's second gate is the forget gate
         self.output.weight.normal_(0, 0.02, generator=generator)
         self.output.bias.zero_()
 
@@ -76,7 +79,11 @@ class Network(nn.Module):
         x = self.embedding(inputs) if self.config.input == "embedding" else self.numbers[inputs]
         after: list[LayerState] = []
         for k, layer in enumerate(self.layers):
-            y, last = layer(x, state[k])
+            if self.config.cell == "lstm":
+                y, last = layer(x, state[k])
+            else:  # a plain recurrent layer has no cell state: the empty one is handed on
+                y, hidden = layer(x, state[k][0])
+                last = (hidden, state[k][1])
             after.append(last)
             if k > 0 and self.config.residual:
                 y = y + x
@@ -101,12 +108,12 @@ class Network(nn.Module):
 
     def weights(self) -> dict[str, NDArray[np.float32]]:
         """The parameters as arrays that share their memory, by the names of a saved model."""
-        return {saved_name(name): p.detach().numpy() for name, p in self.named_parameters()}
+        return {saved_name(name, self.config.cell): p.detach().numpy() for name, p in self.named_parameters()}
 
 
-def saved_name(name: str) -> str:
-    """`layers.1.weight_hh_l0` is `lstm.weight_hh_l1` in a saved model; other names are the same in both."""
+def saved_name(name: str, cell: str = "lstm") -> str:
+    """`layers.1.weight_hh_l0` is `lstm.weight_hh_l1` in a saved model of LSTMs; other names are the same in both."""
     if not name.startswith("layers."):
         return name
     _, layer, weight = name.split(".")
-    return f"lstm.{weight.removesuffix('_l0')}_l{layer}"
+    return f"{cell}.{weight.removesuffix('_l0')}_l{layer}"

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from afterword.training.recipe import Recipe
 
 MEMORIES = ("step", "exp_avg", "exp_avg_sq", "momentum", "root")  # what the optimizers keep of each weight, by name
-GATES = 4  # in each matrix of an LSTM layer, one below the other
 RENEW, EARLY = 8, 10  # steps between two inverse roots of a matrix; the first steps take one each
 OTHERS_RATE = 0.4  # the rate of what is no matrix of a layer, as a share of theirs
 
@@ -36,6 +35,7 @@ def optimizers(network: nn.Module, recipe: Recipe) -> Sequence[torch.optim.Optim
             recipe.learning_rate,
             recipe.weight_decay,
             getattr(torch, recipe.precision),
+            gates=4 if recipe.cell == "lstm" else 1,
         ),
         torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.99), fused=True),
     ]
@@ -53,11 +53,11 @@ class Muon(torch.optim.Optimizer):
     """
 
     def __init__(
-        self, matrices: Iterable[Tensor], learning_rate: float, weight_decay: float, dtype: torch.dtype
+        self, matrices: Iterable[Tensor], learning_rate: float, weight_decay: float, dtype: torch.dtype, gates: int
     ) -> None:
-        """matrices: [4H, in] each; dtype: in which they are multiplied."""
+        """matrices: [gates · H, in] each; dtype: in which they are multiplied."""
         super().__init__(matrices, {"lr": learning_rate, "weight_decay": weight_decay, "beta": 0.95})
-        self._dtype = dtype
+        self._dtype, self._gates = dtype, gates
 
     @torch.no_grad()
     def step(self) -> None:  # type: ignore[override]  # no closure is evaluated again
@@ -69,7 +69,7 @@ class Muon(torch.optim.Optimizer):
                 if not state:
                     state |= {"step": torch.zeros(()), "momentum": torch.zeros_like(p)}
                 state["momentum"].lerp_(p.grad, 1 - group["beta"])
-                gates = p.grad.lerp(state["momentum"], group["beta"]).view(GATES, -1, p.shape[1])
+                gates = p.grad.lerp(state["momentum"], group["beta"]).view(self._gates, -1, p.shape[1])
                 if state["step"] < EARLY or state["step"] % RENEW == 0:
                     state["root"] = inverse_root(gates, self._dtype)
                 state["step"] += 1

@@ -92,6 +92,7 @@ def auto(encoded: EncodedCorpus, settings: TrainingSettings) -> Recipe:
         checkpoint_every=settings.checkpoint_every,
         seed=settings.seed,
         threads=settings.threads or available_threads(),
+        cell=settings.cell,
     )
 
 
@@ -101,6 +102,8 @@ def classic(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingSett
         raise OptionError("embedding-size: the classic recipe has no embedding; leave it out")
     if settings.ngram:
         raise OptionError("ngram: the classic recipe has no n-gram; leave it out")
+    if settings.cell != "lstm":
+        raise OptionError(f"cell {settings.cell}: the classic recipe is made of LSTM cells; leave it out")
     recipe = Recipe(
         recipe="classic",
         steps=0,

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from afterword.errors import OptionError
-from afterword.model.config import Config
+from afterword.model.config import CELLS, Config
 from afterword.settings import check, setting
 
 Precision = Literal["float32", "bfloat16"]
@@ -26,7 +26,8 @@ class TrainingSettings:
     epochs: float | None = setting(
         None, "train for this many passes over the text (classic: 1)", above=0, maximum=10**6
     )
-    num_layers: int | None = setting(None, "LSTM layers", minimum=1, maximum=16)
+    cell: str = setting("lstm", "what a layer is made of: rnn has no gates, to compare with", choices=CELLS)
+    num_layers: int | None = setting(None, "layers", minimum=1, maximum=16)
     hidden_size: int | None = setting(None, "units in a layer", minimum=1, maximum=16384)
     embedding_size: int | None = setting(None, "numbers that stand for a token", minimum=1, maximum=16384)
     batch_size: int | None = setting(None, "lanes, or lines, that are read side by side", minimum=1, maximum=65536)
@@ -86,6 +87,7 @@ class Recipe:
     checkpoint_every: int | None  # steps; None is once a minute
     seed: int
     threads: int
+    cell: str = "lstm"
 
     def config(self, vocabulary_size: int, byte_tokens: int) -> Config:
         """The network that this recipe trains, for a tokenizer of that many rows."""
@@ -95,6 +97,7 @@ class Recipe:
             embedding_size=self.embedding_size,
             hidden_size=self.hidden_size,
             num_layers=self.num_layers,
+            cell=self.cell,
             residual=self.residual,
             input=self.input,
             window=self.seq_length if self.windows else 0,

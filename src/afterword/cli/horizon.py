@@ -1,0 +1,71 @@
+"""`afterword horizon MODEL FILE`: how far back a model remembers."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from afterword.cli.options import check_place
+from afterword.inspection.horizon import MOST, POSITIONS, table
+from afterword.inspection.picture import check_plot, horizon_figure, write_figure
+from afterword.language_model import load
+from afterword.text.corpus import read_text
+
+MOST_CHARACTERS = 1_000_000  # of the text: the places are spread over these
+
+
+@click.command(short_help="Measure how far back a model remembers.")
+@click.argument("model", metavar="MODEL")
+@click.argument("file", metavar="FILE")
+@click.option("--against", multiple=True, metavar="MODEL", help="measure this model too, side by side")
+@click.option("--steps", type=int, default=MOST, show_default=True, help="how far to look back, in characters")
+@click.option("--places", type=int, default=POSITIONS, show_default=True, help="at how many places of the text")
+@click.option("--seed", type=int, default=0, show_default=True, help="of the characters that are put in")
+@click.option("--gradient/--no-gradient", default=None, help="also by gradient, which needs PyTorch (if it is there)")
+@click.option("--png", metavar="FILE", help="draw the curves")
+@click.option("--svg", metavar="FILE", help="draw the curves as SVG")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object a model")
+def horizon(
+    model: str,
+    file: str,
+    against: tuple[str, ...],
+    steps: int,
+    places: int,
+    seed: int,
+    gradient: bool | None,
+    png: str | None,
+    svg: str | None,
+    as_json: bool,
+) -> None:
+    """Measure how much a character k steps back still changes what a model expects next.
+
+    MODEL is a model's folder, or the folder of its run; FILE a text, also .gz, or - for standard input, of which up to
+    the first million characters are taken. A character is
+    replaced by another one of the text, and the prediction k steps later is compared with the true one, in bits
+    (Kullback-Leibler); ± is the standard error over the places. A plain recurrent network to compare with is made by
+    train --cell rnn.
+    """
+    for place in (png, svg):
+        if place is not None:
+            check_place(place)
+    check_plot(png, svg)
+    text, notes = read_text([file], most=MOST_CHARACTERS)
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    found = []
+    for path in (model, *against):
+        one = load(path).horizon(text, steps=steps, places=places, seed=seed, gradient=gradient)
+        found.append(dataclasses.replace(one, name=Path(path).name or path))
+    if as_json:
+        for one in found:
+            print(json.dumps(one.to_dict(), ensure_ascii=False))
+    else:
+        print(table(found))
+    if png is not None or svg is not None:
+        write_figure(horizon_figure(found), png, svg)
+        for place in filter(None, (png, svg)):
+            print(f"wrote {place}", file=sys.stderr)

@@ -1,0 +1,127 @@
+"""`afterword inspect MODEL TEXT`: what the gates of a model do while it reads a text."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from afterword.cli.options import check_place, hold_option
+from afterword.errors import OptionError, TextError
+from afterword.inspection.page import page
+from afterword.inspection.picture import check_plot, gates_figure, write_figure
+from afterword.inspection.trace import named_units
+from afterword.language_model import LanguageModel, load
+from afterword.storage import write_bytes
+from afterword.text.corpus import read_text
+
+PAGE_TOKENS = 20_000
+
+
+@click.command(short_help="Show what the gates do while a model reads a text.")
+@click.argument("model", metavar="MODEL")
+@click.argument("text", required=False, metavar="[TEXT]")
+@click.option("--file", metavar="FILE", help="read the text from this file, or - for standard input")
+@click.option("--stretch", metavar="FIRST:LAST", help="look at these characters of the text only, counted from 0")
+@click.option("--units", multiple=True, metavar="UNIT", help="show this unit, as l0.u42; may be given several times")
+@hold_option
+@click.option("--html", "as_html", metavar="FILE", help="write a page that explains itself and needs no network")
+@click.option("--png", metavar="FILE", help="write a figure, of at most 120 characters")
+@click.option("--svg", metavar="FILE", help="write the same figure as SVG")
+@click.option("--npz", metavar="FILE", help="write every number, for NumPy")
+@click.option("--ablate", is_flag=True, help="what each gate is worth: the loss with it held open, or at its mean")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object")
+def inspect(
+    model: str,
+    text: str | None,
+    file: str | None,
+    stretch: str | None,
+    units: tuple[str, ...],
+    hold: tuple[str, ...],
+    as_html: str | None,
+    png: str | None,
+    svg: str | None,
+    npz: str | None,
+    ablate: bool,
+    as_json: bool,
+) -> None:
+    """Show what the gates do while a model reads TEXT: MODEL is its folder, or the folder of its run.
+
+    Layers and units are counted from 0: l0.u42 is unit 42 of the lowest layer. Up to 500 characters every unit is
+    shown; of a longer text, up to 20,000, the means of each gate and layer and the 48 units a layer that move most, or
+    those named by --units.
+    """
+    files = [place for place in (as_html, png, svg, npz) if place is not None]
+    for place in files:
+        check_place(place)
+    check_plot(png, svg)
+    if ablate and files:
+        raise OptionError("--ablate prints a table of its own and writes no file: leave the others out")
+    loaded = load(model).hold(*hold)
+    named = named_units(list(units), loaded.config) if units else None
+    first, last = _ends(stretch)
+    read = _text(text, file, last)[first:]
+    if stretch is not None and not read:
+        raise TextError(f"the stretch {stretch} holds nothing: the text ends before it")
+    trace = loaded.gates(read)
+    _tell_unseen(loaded, read)
+    if ablate:
+        found = loaded.ablate(read)
+        print(json.dumps(dataclasses.asdict(found)) if as_json else found)
+        return
+    if as_html is not None:
+        write_bytes(Path(as_html).resolve(), page(trace, _about(model, loaded, hold), named).encode())
+    if png is not None or svg is not None:
+        write_figure(gates_figure(trace, named), png, svg)
+    if npz is not None:
+        trace.write_npz(Path(npz).resolve())
+    for place in files:
+        print(f"wrote {place}", file=sys.stderr)
+    if as_json:
+        print(json.dumps(trace.to_dict(named), ensure_ascii=False))
+    elif not files:
+        from afterword.inspection.terminal import show
+
+        show(trace, named)
+
+
+def _text(text: str | None, file: str | None, last: int | None) -> str:
+    """The characters of the text up to `last`, which is left out, as in Python; all of it where that is None."""
+    if (text is None) == (file is None):
+        raise OptionError("give the text to look at, or a file by --file; one of the two")
+    if text is not None:
+        return text[:last]
+    assert file is not None
+    found, notes = read_text([file], most=last)
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    return found
+
+
+def _ends(stretch: str | None) -> tuple[int, int | None]:
+    """The two numbers of FIRST:LAST, either of which may be missing."""
+    first, colon, last = (stretch or ":").partition(":")
+    if not colon or not all(end == "" or (end.isascii() and end.isdecimal()) for end in (first, last)):
+        raise OptionError(f"stretch {(stretch or '')[:40]!r} is not understood: write it as 1000:3000")
+    return int(first or 0), int(last) if last else None
+
+
+def _tell_unseen(model: LanguageModel, text: str) -> None:
+    unseen = model.unseen_characters(text)
+    if unseen:
+        more = f" and {len(unseen) - 8} others" if len(unseen) > 8 else ""
+        print(
+            f"note: the model never saw {unseen[:8]!r}{more} in training; it has learned nothing of them",
+            file=sys.stderr,
+        )
+
+
+def _about(path: str, model: LanguageModel, hold: tuple[str, ...]) -> str:
+    """Which model it is, in a line."""
+    config = model.config
+    held = f"; held: {', '.join(hold)}" if hold else ""
+    network = f"{config.num_layers} × {config.hidden_size} {config.cell.upper()}"
+    return f"{Path(path).name}: {network}, {model.parameters:,} parameters{held}"

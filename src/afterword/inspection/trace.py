@@ -1,0 +1,225 @@
+"""A trace: every gate and state of a network while it reads a text, and what it expected to come next.
+
+The text is read as it is scored: from a fresh start (the boundary token first, where there is one), with the state
+carried to its end. Row t of a trace is the step that read token t; a character model's tokens are characters. What a
+token cost was expected before it was read, so it comes from the row before.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afterword.errors import OptionError, TextError
+from afterword.model.cell import GATES, Array, Step
+from afterword.model.config import Config
+from afterword.model.holding import check_place
+from afterword.model.network import Network, log_probabilities
+from afterword.storage import replacing
+from afterword.text.tokenizer import Tokenizer
+
+MOST_TOKENS = 20_000
+MOST_NUMBERS = MOST_TOKENS * 3 * 1024  # tokens × layers × units: seven arrays of that many float32 are held
+AT_ONCE = 512  # tokens; what is held for them beside the trace is some megabytes
+EVERY_UNIT_UP_TO = 500  # tokens: a longer trace is shown by its means and its most telling units
+TELLING = 48  # units a layer
+
+PARTS = Step._fields
+UNIT = re.compile(r"l(\d{1,9})\.u(\d{1,9})", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a network computed, token by token; T tokens, L layers, H units, R rows of the vocabulary."""
+
+    text: str
+    tokens: list[str]
+    """Each token as text; a byte that is only part of a character as <0xE2>."""
+    ids: NDArray[np.int32]
+    input: Array
+    """The input gates, float32 [T, L, H], as are the others."""
+    forget: Array
+    candidate: Array
+    output: Array
+    cell: Array
+    hidden: Array
+    before: Array
+    """The cell state that each step found, [T, L, H]: cell = forget · before + input · candidate."""
+    log_probabilities: Array
+    """What was expected after each token, float32 [T, R], in nats."""
+    nats: NDArray[np.float64]
+    """What each token cost, [T]: -log P of it, given all before it."""
+    rows: list[str]
+    """What the R rows stand for; the last one may stand for all bytes."""
+    expected_first: Array
+    """What was expected before the first token, [R], in nats."""
+
+    @property
+    def kept(self) -> Array:
+        """What the forget gate left of the cell state, [T, L, H]."""
+        return self.forget * self.before
+
+    @property
+    def dropped(self) -> Array:
+        """What the forget gate took from the cell state, [T, L, H]."""
+        return self.before - self.kept
+
+    @property
+    def added(self) -> Array:
+        """What the input gate let in, [T, L, H]: kept + added = cell."""
+        return self.input * self.candidate
+
+    @property
+    def bits(self) -> NDArray[np.float64]:
+        """The surprise of each token, [T], in bits."""
+        return self.nats / math.log(2)
+
+    def means(self, part: str) -> NDArray[np.float64]:
+        """The mean over each layer's units, token by token, [T, L]; of the states the mean of their size."""
+        values = getattr(self, part)
+        return np.asarray((values if part in ("input", "forget", "output") else np.abs(values)).mean(-1, dtype=float))
+
+    def likeliest(self, number: int) -> tuple[NDArray[np.intp], Array]:
+        """The `number` likeliest rows before each token was read, and their probabilities, [T, number] each."""
+        before = np.concatenate([self.expected_first[None], self.log_probabilities[:-1]])
+        best = np.argsort(-before, axis=1, kind="stable")[:, :number]
+        return best, np.exp(np.take_along_axis(before, best, axis=1))
+
+    def telling_units(self, number: int = TELLING) -> list[NDArray[np.intp]]:
+        """The `number` units of each layer whose hidden state moves most over this text, most first."""
+        spread = np.array([self.hidden[:, layer].std(axis=0) for layer in range(self.hidden.shape[1])])
+        return [np.argsort(-layer, kind="stable")[:number] for layer in spread]
+
+    def shown_units(self, named: list[NDArray[np.intp]] | None = None) -> list[NDArray[np.intp]]:
+        """Which units of each layer are shown: `named` ones, or all of a short text, or the most telling ones."""
+        if named is not None:
+            return named
+        return self.telling_units(self.hidden.shape[2] if len(self.tokens) <= EVERY_UNIT_UP_TO else TELLING)
+
+    def to_dict(self, named: list[NDArray[np.intp]] | None = None) -> dict[str, Any]:
+        """What `inspect --json` prints: all of a short text; of a long one the means and the units that are shown."""
+        units = [np.sort(layer).tolist() for layer in self.shown_units(named)]
+        record: dict[str, Any] = {
+            "text": self.text,
+            "tokens": self.tokens,
+            "bits": _rounded(self.bits),
+            "units": units,
+            "means": {part: _rounded(self.means(part)) for part in PARTS},
+        }
+        for part in (*PARTS, "before"):
+            values = getattr(self, part)
+            record[part] = [_rounded(values[:, layer, chosen]) for layer, chosen in enumerate(units)]
+        if len(self.tokens) <= EVERY_UNIT_UP_TO:
+            record |= {"rows": self.rows, "expected": _rounded(np.exp(self.log_probabilities))}
+        return record
+
+    def _repr_html_(self) -> str:
+        """The page, for a notebook; of what is too large for one, the line that says so."""
+        from afterword.inspection.page import framed, page
+
+        try:
+            return framed(page(self))
+        except TextError as error:
+            return f"<p>{error}</p>"
+
+    def write_npz(self, path: Path) -> None:
+        """Write every array of the trace, and its tokens, for NumPy to read. Raises StorageError."""
+        arrays = {part: getattr(self, part) for part in (*PARTS, "before", "log_probabilities", "nats", "ids")}
+        arrays["expected_first"] = self.expected_first
+        # text as UTF-8 bytes: NumPy's own strings would lose a NUL at a token's end, and need no pickle either way
+        arrays["tokens"] = np.array([token.encode() + b"|" for token in self.tokens])
+        arrays["rows"] = np.array([row.encode() + b"|" for row in self.rows])
+        with replacing(path) as file:
+            np.savez(file, allow_pickle=False, **arrays)
+
+
+def trace(network: Network, tokenizer: Tokenizer, text: str, *, lines: bool = False) -> Trace:
+    """Read `text` and keep everything; `lines` says that the network knows lines, each from a fresh start.
+
+    Raises TextError for a text that is empty or longer than can be looked at, ModelError for a plain recurrent network.
+    """
+    if lines and "\n" in text.rstrip("\n"):
+        raise TextError("this model reads lines, each from a fresh state: give it one line")
+    text = text.rstrip("\n") if lines else text
+    ids = tokenizer.encode(text)
+    check_length(network.config, len(ids))
+    T, config = len(ids), network.config
+    parts = {name: np.empty((T, config.num_layers, config.hidden_size), np.float32) for name in (*PARTS, "before")}
+    expected = np.empty((T, config.vocabulary_size), np.float32)
+    state = network.start()
+    expected_first = np.full(config.vocabulary_size, -np.log(config.vocabulary_size))
+    if tokenizer.end is not None:
+        logits, state = network.step(np.array([tokenizer.end]), state)
+        expected_first = log_probabilities(logits[0])
+    nats = np.empty(T)
+    last = expected_first.astype(np.float32)  # as logits, what comes next
+    for first in range(0, T, AT_ONCE):
+        piece = slice(first, first + AT_ONCE)
+        traced, state = network.trace(ids[None, piece], state)
+        for layer, (step, before) in enumerate(zip(traced.steps, traced.before, strict=True)):
+            for name, values in zip((*PARTS, "before"), (*step, before), strict=True):
+                parts[name][piece, layer] = values[:, 0]
+        logits = traced.logits[:, 0]
+        expected[piece] = log_probabilities(logits)
+        nats[piece] = -network.token_log_probabilities(np.concatenate([last[None], logits[:-1]]), ids[piece])
+        last = logits[-1]
+    names = token_names(tokenizer)
+    return Trace(
+        text=tokenizer.normalise(text),
+        tokens=[names[id] for id in ids.tolist()],
+        ids=ids,
+        **parts,
+        log_probabilities=expected,
+        nats=nats,
+        rows=[*names[: config.vocabulary_size - 1], "<byte>" if config.byte_tokens > 1 else names[-1]],
+        expected_first=expected_first.astype(np.float32),
+    )
+
+
+def check_length(config: Config, tokens: int) -> None:
+    """Raise TextError for a text of no tokens, or of more than can be looked at with this network."""
+    if tokens == 0:
+        raise TextError("there is no text to look at: give at least one character")
+    most = min(MOST_TOKENS, max(1, MOST_NUMBERS // (config.num_layers * config.hidden_size)))
+    if tokens > most:
+        raise TextError(
+            f"the text has {tokens:,} tokens, and {most:,} of this model can be looked at: "
+            f"take a stretch of it, as in --stretch 0:{min(most, 2000)}"
+        )
+
+
+def token_names(tokenizer: Tokenizer) -> list[str]:
+    """Each token of the vocabulary as text, by id; what is no whole character keeps its name, as <0xE2>."""
+    names = []
+    for id, name in enumerate(tokenizer.tokens()):
+        text = tokenizer.decode([id])
+        names.append(name if not text or "\ufffd" in text else text)
+    return names
+
+
+def named_units(names: list[str], config: Config) -> list[NDArray[np.intp]]:
+    """`l0.u42`, `l1.u7` … as the units of each layer, in that order. Raises OptionError for one that is not there."""
+    found: list[list[int]] = [[] for _ in range(config.num_layers)]
+    for name in names:
+        parts = UNIT.fullmatch(name.strip())
+        if parts is None:
+            raise OptionError(f"unit {name[:40]!r} is not understood: write it as l0.u42")
+        layer, unit = int(parts[1]), int(parts[2])
+        check_place(config, layer, unit)
+        if unit not in found[layer]:
+            found[layer].append(unit)
+    return [np.array(units, np.intp) for units in found]
+
+
+def _rounded(values: NDArray[Any]) -> Any:
+    """Values as JSON lists, with six decimals."""
+    return np.round(values.astype(float), 6).tolist()
+
+
+assert PARTS[: len(GATES)] == GATES

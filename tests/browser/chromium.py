@@ -1,0 +1,158 @@
+"""Debian's Chromium, driven over its own protocol: one process, one tab, what a person does with mouse and keys."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+from websockets.sync.client import ClientConnection, connect
+
+PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+OPTIONS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--remote-debugging-port=0",
+    "--window-size=1280,1600",
+]
+PATIENCE = 60.0  # seconds
+KEY_CODES = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Home": 36, "End": 35, "Escape": 27}
+
+
+class Tab:
+    """A page that is open in the browser."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+        self._sent = 0
+        self.complaints: list[str] = []  # what the page's console or a failed script said
+        for domain in ("Page", "Runtime", "Network", "Log"):
+            self.call(f"{domain}.enable")
+        self.requests: list[str] = []  # every address that was asked for
+
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Send one command and wait for its answer; events that come before it are noted."""
+        self._sent += 1
+        self._connection.send(json.dumps({"id": self._sent, "method": method, "params": parameters}))
+        while True:
+            message = json.loads(self._connection.recv(timeout=PATIENCE))
+            if message.get("id") == self._sent:
+                if "error" in message:
+                    raise RuntimeError(f"{method}: {message['error']}")
+                result: dict[str, Any] = message["result"]
+                return result
+            self._note(message)
+
+    def _note(self, event: dict[str, Any]) -> None:
+        if event["method"] == "Runtime.exceptionThrown":
+            details = event["params"]["exceptionDetails"]
+            self.complaints.append(details.get("exception", {}).get("description", details["text"]))
+        elif event["method"] == "Log.entryAdded" and event["params"]["entry"]["level"] == "error":
+            self.complaints.append(event["params"]["entry"]["text"])
+        elif event["method"] == "Network.requestWillBeSent":
+            self.requests.append(event["params"]["request"]["url"])
+
+    def open(self, address: str) -> None:
+        """Open `address` and wait until the page says that it is ready."""
+        self.call("Page.navigate", url=address)
+        end = time.monotonic() + PATIENCE
+        while not self.run("document.documentElement?.dataset.ready ?? ''"):
+            if time.monotonic() > end or self.complaints:
+                raise RuntimeError(f"the page is not ready: {self.complaints}")
+
+    def run(self, script: str) -> Any:
+        """The value of an expression in the page; of a promise what it becomes."""
+        answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        if "exceptionDetails" in answer:
+            raise RuntimeError(f"{script}: {answer['exceptionDetails']}")
+        return answer["result"].get("value")
+
+    def text(self, selector: str) -> str:
+        """The visible text of the first element that `selector` finds."""
+        return str(self.run(f"document.querySelector({json.dumps(selector)}).innerText"))
+
+    def place(self, selector: str, x: float = 0.5, y: float = 0.5) -> tuple[float, float]:
+        """A point of the element, at shares `x` and `y` of its sides; it is scrolled into view first."""
+        found = self.run(
+            "(e => (e.scrollIntoView({block: 'nearest'}), e = e.getBoundingClientRect(), "
+            f"[e.x, e.y, e.width, e.height]))(document.querySelector({json.dumps(selector)}))"
+        )
+        return found[0] + x * found[2], found[1] + y * found[3]
+
+    def mouse(self, kind: str, at: tuple[float, float], buttons: int = 0) -> None:
+        held = {"button": "left", "clickCount": 1} if kind != "mouseMoved" else {}
+        self.call("Input.dispatchMouseEvent", type=kind, x=at[0], y=at[1], buttons=buttons, **held)
+
+    def click(self, selector: str, x: float = 0.5, y: float = 0.5) -> None:
+        at = self.place(selector, x, y)
+        self.mouse("mouseMoved", at)
+        self.mouse("mousePressed", at, 1)
+        self.mouse("mouseReleased", at)
+
+    def hover(self, selector: str, x: float = 0.5, y: float = 0.5) -> None:
+        self.mouse("mouseMoved", self.place(selector, x, y))
+
+    def drag(self, first: str, last: str) -> None:
+        """Press on the first element, move to the last one, and let go."""
+        self.mouse("mousePressed", self.place(first), 1)
+        self.mouse("mouseMoved", self.place(last), 1)
+        self.mouse("mouseReleased", self.place(last))
+
+    def press(self, key: str, shift: bool = False) -> None:
+        code = KEY_CODES.get(key, ord(key[0].upper()))
+        text = {} if key in KEY_CODES else {"text": key}
+        for kind in ("keyDown", "keyUp"):
+            self.call(
+                "Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, modifiers=8 * shift, **text
+            )
+
+    def picture(self, path: Path) -> None:
+        """A screenshot of the whole page as PNG."""
+        answer = self.call("Page.captureScreenshot", captureBeyondViewport=True)
+        path.write_bytes(base64.b64decode(answer["data"]))
+
+
+@contextlib.contextmanager
+def browser() -> Iterator[Tab]:
+    """A tab of a fresh Chromium, which is gone after the block."""
+    assert PROGRAM is not None
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        process = subprocess.Popen(
+            [PROGRAM, *OPTIONS, f"--user-data-dir={folder}", "about:blank"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            port = _port(Path(folder, "DevToolsActivePort"), process)
+            with urlopen(f"http://127.0.0.1:{port}/json/list", timeout=PATIENCE) as answer:
+                tabs = [tab for tab in json.load(answer) if tab["type"] == "page"]
+            with connect(tabs[0]["webSocketDebuggerUrl"], max_size=None, open_timeout=PATIENCE) as connection:
+                yield Tab(connection)
+        finally:
+            process.terminate()
+            process.wait(timeout=PATIENCE)
+
+
+def _port(file: Path, process: subprocess.Popen[bytes]) -> int:
+    """The port that Chromium listens at, as soon as it has said so in `file`."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end and process.poll() is None:
+        if file.exists() and file.read_text().count("\n"):
+            return int(file.read_text().split()[0])
+        time.sleep(0.02)
+    raise RuntimeError("chromium did not start")

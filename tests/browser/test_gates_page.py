@@ -1,0 +1,240 @@
+"""The page of a trace in a real browser: choose a gate, hover, select, find, theme, keyboard."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from afterword.inspection.openness import openness
+from afterword.inspection.page import framed, page
+from afterword.inspection.trace import PARTS, Trace, named_units
+from afterword.text.tokenizer import Tokenizer
+from tests.browser.chromium import Tab
+from tests.inspection.test_trace import TEXT, made
+
+MODEL = made(hidden_size=20)
+LONG = made(hidden_size=80)
+CONTRAST = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
+HOSTILE = "</script><b>&amp;\"'\u2028<!-- ☃"
+
+
+@pytest.fixture(scope="module")
+def trace() -> Trace:
+    return MODEL.gates(TEXT * 3)
+
+
+@pytest.fixture
+def opened(tab: Tab, trace: Trace, tmp_path: Path) -> Tab:
+    return open_page(tab, page(trace, "a model"), tmp_path)
+
+
+def open_page(tab: Tab, content: str, folder: Path) -> Tab:
+    path = folder / "gates.html"
+    path.write_text(content, encoding="utf-8")
+    tab.complaints.clear()
+    tab.requests.clear()
+    tab.open(f"file://{path}")
+    return tab
+
+
+def test_the_page_asks_for_nothing_but_itself_and_complains_of_nothing(opened: Tab) -> None:
+    opened.run("1")
+    assert {address.partition(":")[0] for address in opened.requests} == {"file"}
+    assert len(opened.requests) == 1
+    assert opened.complaints == []
+
+
+def test_the_text_stands_there_and_is_shaded_by_surprise(opened: Tab, trace: Trace) -> None:
+    assert opened.run("document.getElementById('text').textContent").replace("↵", "") == trace.text
+    levels = opened.run(
+        "[...document.querySelectorAll('#text b')].map(b => Number((/\\bs(\\d+)/.exec(b.className) ?? [0, 0])[1]))"
+    )
+    expected = np.minimum(12, np.round(np.round(trace.bits * 256) / 256 / 8 * 12))
+    assert np.abs(np.array(levels) - expected).max() <= 1  # half a level may be rounded either way
+    assert (np.array(levels) == expected).mean() > 0.9
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_value_of_the_page_is_the_traces(opened: Tab, trace: Trace, part: str) -> None:
+    units = trace.shown_units()
+    found = opened.run(f"D.layers.map((layer, k) => layer.units.map((_, row) => Array.from(series('{part}', k, row))))")
+    for layer, chosen in enumerate(units):
+        expected = getattr(trace, part)[:, layer, chosen].T
+        assert np.abs(np.array(found[layer]) - expected).max() < 0.01
+
+
+def test_the_three_bars_are_what_was_kept_and_added(opened: Tab, trace: Trace) -> None:
+    unit = int(trace.shown_units()[0][3])
+    opened.run("chooseUnit(0, 3); move(25)")
+    numbers = [float(n.replace("−", "-")) for n in re.findall(r"−?\d+\.\d+$", opened.text(".sum"), re.MULTILINE)]
+    expected = [getattr(trace, part)[25, 0, unit] for part in ("kept", "added", "cell")]
+    np.testing.assert_allclose(numbers, expected, atol=0.016)
+    assert numbers[0] + numbers[1] == pytest.approx(numbers[2], abs=0.011)
+    held = re.search(r"held (−?[\d.]+) and dropped (−?[\d.]+)", opened.text("#bars"))
+    assert held is not None
+    assert float(held[1].replace("−", "-")) == pytest.approx(float(trace.before[25, 0, unit]), abs=0.016)
+    assert float(held[2].replace("−", "-")) == pytest.approx(float(trace.dropped[25, 0, unit]), abs=0.016)
+
+
+def test_a_gate_and_a_layer_are_chosen_by_mouse_and_by_key(opened: Tab) -> None:
+    before = opened.run("document.getElementById('map').toDataURL()")
+    opened.click("#part button[data-value=output]")
+    assert opened.run("S.part") == "output"
+    assert opened.run("document.querySelector('#part [aria-pressed=true]').innerText") == "output"
+    assert opened.run("document.getElementById('map').toDataURL()") != before
+    opened.press("g")
+    assert opened.run("S.part") == "cell"
+    opened.press("l")
+    assert opened.run("S.layer") == 1
+    assert opened.text("#labels") == "all 20 units of l1"
+    opened.click("#layer button[data-value='0']")
+    assert opened.run("S.layer") == 0
+
+
+def test_hovering_the_heat_map_tells_character_unit_and_values(opened: Tab, trace: Trace) -> None:
+    opened.hover("#map", 0.501, 0.5)
+    t, row = opened.run("[S.hover, sorted[Math.floor((parseFloat(map.style.height) * .5 - top0) / rowHeight)]]")
+    unit = int(trace.shown_units()[0][row])
+    said = opened.text("#here")
+    assert f"character {t} " in said
+    assert f"l0.u{unit}" in said
+    assert f"{trace.forget[t, 0, unit]:.1f}"[:2] in said
+    assert opened.run("document.querySelectorAll('#text b.hover').length") == 1
+    opened.hover("h1")
+    assert "character 0 " in opened.text("#here")
+
+
+def test_hovering_the_text_tells_what_was_expected(opened: Tab, trace: Trace) -> None:
+    opened.hover("#text b:nth-child(13)")
+    _, shares = trace.likeliest(1)
+    said = opened.text("#here")
+    assert f"surprise {trace.bits[12]:.1f} bits" in said
+    assert f"{round(float(shares[12, 0]) * 100)} %" in said
+
+
+def test_arrows_move_and_with_shift_they_select(opened: Tab) -> None:
+    for _ in range(3):
+        opened.press("ArrowRight")
+    assert opened.run("S.at") == 3
+    for _ in range(4):
+        opened.press("ArrowRight", shift=True)
+    assert opened.run("[S.from, S.to]") == [3, 7]
+    assert opened.text("#stretch") == "5 characters selected"
+    assert opened.run("document.querySelectorAll('#text b.in').length") == 5
+    opened.press("Escape")
+    assert opened.run("[S.from, S.to]") == [-1, -1]
+    opened.press("End")
+    assert opened.run("S.at === T - 1")
+    first = opened.run("S.unit")
+    opened.press("ArrowDown")
+    assert opened.run("S.unit") != first
+    assert "character" in opened.run("document.getElementById('live').textContent")  # what a screen reader is told
+
+
+def test_a_stretch_finds_the_unit_that_is_on_there_alone(tab: Tab, trace: Trace, tmp_path: Path) -> None:
+    """A unit is planted that is on in every "Reena" and nowhere else: it is found, and so are the other places."""
+    hidden, output, cell = trace.hidden.copy(), trace.output.copy(), trace.cell.copy()
+    places = [m.start() for m in re.finditer("Reena", trace.text)]
+    inside = np.zeros(len(trace.tokens), bool)
+    for place in places:
+        inside[place : place + 5] = True
+    cell[:, 1, 4] = np.where(inside, 2.0, -0.2)
+    output[:, 1, 4] = 0.9
+    hidden[:, 1, 4] = 0.9 * np.tanh(cell[:, 1, 4])
+    planted = Trace(**{**trace.__dict__, "hidden": hidden, "output": output, "cell": cell})
+    open_page(tab, page(planted), tmp_path)
+    tab.press("g")  # forget, input, candidate, output, cell, hidden
+    tab.click("#part button[data-value=hidden]")
+    tab.drag(f"#text b:nth-child({places[0] + 1})", f"#text b:nth-child({places[0] + 5})")
+    tab.click("#find")
+    assert tab.text("#found button").startswith("l1.u4 above")
+    assert "100 % here" in tab.text("#found button")
+    alike = tab.run("[...document.querySelectorAll('#alike button')].map(b => Number(b.innerText.split(':')[0]))")
+    assert set(places[1:]) & set(alike)
+    tab.click("#found button")
+    assert tab.run("[S.layer, D.layers[1].units[S.unit], S.paint]") == [1, 4, "unit"]
+    painted = tab.run("[...document.querySelectorAll('#text b')].map(b => /\\bp(\\d+)/.test(b.className))")
+    assert painted == inside.tolist()
+
+
+def test_selecting_everything_says_that_there_is_nothing_to_compare_with(opened: Tab) -> None:
+    opened.press("Home")
+    opened.press("End", shift=True)
+    opened.press("f")
+    assert "leave something out" in opened.text("#foundhead")
+
+
+def test_light_and_dark(opened: Tab) -> None:
+    paper = "getComputedStyle(document.body).backgroundColor"
+    first = opened.run(paper)
+    opened.press("t")
+    assert opened.run(paper) != first
+    opened.click("#theme")
+    assert opened.run(paper) == first
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_can_be_read_on_every_shade(opened: Tab, theme: str) -> None:
+    """WCAG's contrast of at least 4.5, on the strongest shade of each kind too."""
+    opened.run(f"theme('{theme}')")
+    worst = opened.run(CONTRAST)
+    assert worst >= 4.5
+
+
+def test_the_summary_is_the_traces(opened: Tab, trace: Trace) -> None:
+    said = opened.text("#summary")
+    for layer in openness(trace):
+        for one in layer.gates.values():
+            assert f"{one.mean:.2f}" in said
+            assert f"{len(one.open)} of 20" in said
+
+
+def test_a_long_text_shows_the_telling_units_or_the_named_ones(tab: Tab, tmp_path: Path) -> None:
+    trace = LONG.gates(TEXT * 15)
+    open_page(tab, page(trace), tmp_path)
+    assert tab.text("#labels") == "48 of the 80 units of l0"
+    found = tab.run("[0, 1].map(layer => Array.from({length: T}, (_, t) => mean('cell', layer, t)))")
+    np.testing.assert_allclose(np.array(found).T, trace.means("cell"), atol=1e-4)
+    open_page(tab, page(trace, named=named_units(["l1.u7"], LONG.config)), tmp_path)
+    assert tab.text("#labels") == "1 of the 80 units of l1"
+    assert tab.run("name(S.layer, S.unit)") == "l1.u7"
+    assert tab.complaints == []
+
+
+def test_any_text_is_shown_as_text(tab: Tab, tmp_path: Path) -> None:
+    model = made(Tokenizer.char(HOSTILE))
+    open_page(tab, page(model.gates(HOSTILE), about="<i>model</i>"), tmp_path)
+    assert tab.run("D.tokens.join('')") == HOSTILE
+    assert tab.text("#about") == "<i>model</i>"
+    assert tab.run("document.querySelectorAll('#text b').length") == len(HOSTILE)
+    assert tab.complaints == []
+
+
+def test_a_single_character_has_a_page_too(tab: Tab, tmp_path: Path) -> None:
+    open_page(tab, page(MODEL.gates("D")), tmp_path)
+    tab.press("f")
+    assert "leave something out" in tab.text("#foundhead")
+    assert tab.complaints == []
+
+
+def test_a_model_of_windows_shows_what_each_window_held(tab: Tab, tmp_path: Path) -> None:
+    model = made(Tokenizer.classic(TEXT), embedding_size=1, input="number", window=6, residual=False)
+    trace = model.gates(TEXT)
+    open_page(tab, page(trace), tmp_path)
+    found = tab.run("D.layers[1].units.map((_, row) => before(1, row, 20))")
+    np.testing.assert_allclose(found, trace.before[20, 1, trace.shown_units()[1]], atol=1e-3)
+
+
+def test_in_a_notebook_the_page_stands_in_a_frame(tab: Tab, trace: Trace, tmp_path: Path) -> None:
+    path = tmp_path / "notebook.html"
+    path.write_text(f"<html data-ready=1><body>{framed(page(trace))}", encoding="utf-8")
+    tab.complaints.clear()
+    tab.open(f"file://{path}")
+    assert (
+        tab.run("new Promise(done => setTimeout(() => done(document.querySelector('iframe').offsetHeight), 300))")
+        == 760
+    )
+    assert tab.complaints == []

@@ -1,0 +1,111 @@
+"""`afterword inspect` through the real command."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from afterword.cli import main as command
+from afterword.language_model import load
+
+Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+TEXT = "abé\ndcab"
+
+
+def test_json_is_the_trace(model: Path, run: Run) -> None:
+    finished = run("inspect", model, TEXT, "--json")
+    assert (finished.returncode, finished.stderr) == (0, b"")
+    found, trace = json.loads(finished.stdout), load(model).gates(TEXT)
+    assert found["tokens"] == list(TEXT)
+    units = found["units"][1]
+    np.testing.assert_allclose(found["forget"][1], trace.forget[:, 1, units], atol=1e-6)
+    np.testing.assert_allclose(found["bits"], trace.bits, atol=1e-6)
+
+
+def test_the_terminal_shows_the_text_and_its_gates(model: Path, run: Run) -> None:
+    finished = run("inspect", model, TEXT, COLUMNS="100")
+    assert (finished.returncode, finished.stderr) == (0, b"")
+    lines = finished.stdout.decode().splitlines()
+    assert lines[0].startswith("text ")
+    assert lines[0].endswith("abé↵dcab")
+    assert any(line.startswith("forget l1") for line in lines)
+
+
+def test_files_are_written_and_named(model: Path, run: Run, tmp_path: Path) -> None:
+    text, page, arrays = tmp_path / "text.txt", tmp_path / "gates.html", tmp_path / "gates.npz"
+    text.write_text(TEXT * 3)
+    finished = run("inspect", model, "--file", text, "--stretch", "2:10", "--html", page, "--npz", arrays)
+    assert (finished.returncode, finished.stdout) == (0, b"")
+    assert finished.stderr.decode() == f"wrote {page}\nwrote {arrays}\n"
+    with np.load(arrays) as found:
+        assert found["forget"].shape == (8, 2, 6)
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_standard_input_is_a_file_too(model: Path, run: Run) -> None:
+    assert json.loads(run("inspect", model, "--file", "-", "--json", input=b"ab").stdout)["text"] == "ab"
+
+
+def test_what_is_held_is_seen(model: Path, run: Run) -> None:
+    found = json.loads(run("inspect", model, TEXT, "--json", "--hold", "l0.forget=0.25", "--units", "l0.u3").stdout)
+    assert found["forget"] == [[[0.25]] * len(TEXT), [[]] * len(TEXT)]
+
+
+def test_characters_that_the_model_never_saw_are_told_and_shown(model: Path, run: Run) -> None:
+    finished = run("inspect", model, "ab☃b", "--json")
+    assert finished.returncode == 0
+    assert finished.stderr.decode().startswith("note: the model never saw '☃' in training")
+    assert json.loads(finished.stdout)["tokens"] == ["a", "b", "<0xE2>", "<0x98>", "<0x83>", "b"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "give the text to look at, or a file by --file"),
+        (["ab", "--file", "x"], "one of the two"),
+        ([""], "there is no text to look at"),
+        (["a" * 20_001], "20,000 of this model can be looked at: take a stretch of it, as in --stretch 0:2000"),
+        (["ab", "--stretch", "7:9"], "the stretch 7:9 holds nothing: the text ends before it"),
+        (["ab", "--stretch", "7"], "write it as 1000:3000"),
+        (["ab", "--units", "l0.u6"], "there is no unit u6: a layer of this model has u0 to u5"),
+        (["ab", "--units", "l2.u0"], "there is no layer l2: the model has the layers l0 to l1"),
+        (["ab", "--units", "u0"], "write it as l0.u42"),
+        (["ab", "--hold", "forget=2"], "forget must be from 0 to 1"),
+        (["ab", "--hold", "l0.u9=0"], "there is no unit u9"),
+        (["ab", "--html", "/"], "is a folder"),
+        (["ab", "--html", "no/such/gates.html"], "make it first"),
+        (["ab\udcff"], "lone surrogate"),
+    ],
+)
+def test_wrong_input_gets_one_line(
+    model: Path, arguments: list[str], says: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        command.main(["inspect", str(model), *arguments])
+    out, err = capfd.readouterr()
+    assert (left.value.code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert says in err
+
+
+def test_ablate_prints_the_table_or_json(model: Path, run: Run) -> None:
+    finished = run("inspect", model, TEXT, "--ablate")
+    assert (finished.returncode, finished.stderr) == (0, b"")
+    assert finished.stdout.decode().startswith("all gates at work: ")
+    record = json.loads(run("inspect", model, TEXT, "--ablate", "--json").stdout)
+    assert len(record["each"]) == 21
+    assert record["bits_per_character"] == pytest.approx(load(model).score(TEXT).bits_per_character)
+
+
+def test_pictures_are_written(model: Path, run: Run, tmp_path: Path) -> None:
+    png, svg = tmp_path / "gates.png", tmp_path / "gates.svg"
+    finished = run("inspect", model, TEXT, "--png", png, "--svg", svg, MPLCONFIGDIR=str(tmp_path))
+    assert (finished.returncode, finished.stderr.decode()) == (0, f"wrote {png}\nwrote {svg}\n")
+    assert png.stat().st_size > 10_000
+    assert svg.stat().st_size > 10_000

@@ -1,0 +1,175 @@
+"""How far back a network remembers."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from afterword.errors import OptionError, TextError
+from afterword.inspection.horizon import Horizon, choose_places, measure, replacements, table, warmed_up
+from afterword.language_model import LanguageModel
+from afterword.model.network import Network, log_probabilities
+from afterword.text.tokenizer import Tokenizer
+from tests.inspection.test_trace import TEXT, made
+
+LONG = "".join(np.random.default_rng(0).choice(list(TEXT), 600))
+
+
+def network(model: LanguageModel) -> Network:
+    return Network(model.config, model._saved.weights)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "rnn"])
+def test_the_curve_is_what_a_replacement_changes_read_one_by_one(cell: str) -> None:
+    model = made(cell=cell, hidden_size=8)
+    found = measure(network(model), model.tokenizer, LONG, most=12, positions=5, seed=3)
+    net, ids = network(model), model.tokenizer.encode(LONG)
+    places, K = choose_places(net, ids, 12, 5)
+    assert (found.changes.shape, K) == ((5, 12), 12)
+    others = replacements(ids, places, np.random.default_rng(3))
+    assert (others != ids[places]).all()
+    state = warmed_up(net, model.tokenizer, ids, places)
+    for row, (place, other) in enumerate(zip(places, others, strict=True)):
+        states = [type(state)(state.hidden[:, [row]], state.cell[:, [row]], state.recent[[row]])] * 2
+        for k in range(K):
+            tokens = [int(ids[place + k]), int(other if k == 0 else ids[place + k])]
+            read = [net.step(np.array([token]), one) for token, one in zip(tokens, states, strict=True)]
+            states = [after for _, after in read]
+            true, changed = (log_probabilities(logits[0]) for logits, _ in read)
+            expected = (np.exp(true) * (true - changed)).sum() / math.log(2)
+            assert found.changes[row, k] == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_network_that_forgets_everything_at_once_has_a_horizon_of_one() -> None:
+    held = made(hidden_size=8).hold("forget=0", "l0.forget=0")
+    weights = {name: w.copy() for name, w in held._saved.weights.items()}
+    for layer in range(2):
+        weights[f"lstm.weight_hh_l{layer}"][:] = 0
+    held._saved.weights = weights
+    model = LanguageModel(held._saved, holds=held._holds)
+    found = model.horizon(LONG, steps=5, places=6, gradient=False)
+    assert found.changes[:, 0].min() > 1e-6
+    assert found.changes[:, 1:].max() == 0
+    assert found.reach == 1
+
+
+def test_a_model_of_windows_remembers_its_window_and_no_more() -> None:
+    model = made(Tokenizer.classic(TEXT), embedding_size=1, input="number", window=6, residual=False, scale=1)
+    found = model.horizon(LONG.lower(), steps=10, places=6, gradient=False)
+    assert found.changes[:, :6].max() > 0
+    assert found.changes[:, 6:].max() == 0
+
+
+@pytest.mark.parametrize(("cell", "residual"), [("lstm", True), ("rnn", True), ("lstm", False)])
+def test_the_gradient_is_what_a_small_change_of_the_input_does(cell: str, residual: bool) -> None:
+    pytest.importorskip("torch")
+    from afterword.training.gradients import input_gradients
+
+    model = made(cell=cell, residual=residual, hidden_size=8, scale=0.4)
+    config, weights = model.config, {name: w.astype(np.float64) for name, w in model._saved.weights.items()}
+    rows = np.random.default_rng(1).integers(0, config.vocabulary_size, (3, 9))
+    found = input_gradients(config, model._saved.weights, rows, 8)
+    assert found.shape == (3, 8)
+
+    def expects(inputs: np.ndarray, target: int) -> float:
+        hidden, cells = np.zeros((2, config.num_layers, config.hidden_size))
+        for x in inputs:
+            for k in range(config.num_layers):
+                sums = sum(
+                    weights[f"{cell}.weight_{kind}_l{k}"] @ value + weights[f"{cell}.bias_{kind}_l{k}"]
+                    for kind, value in (("ih", x), ("hh", hidden[k]))
+                )
+                if cell == "lstm":
+                    i, f, g, o = np.split(sums, 4)
+                    i, f, o = (1 / (1 + np.exp(-gate)) for gate in (i, f, o))
+                    cells[k] = f * cells[k] + i * np.tanh(g)
+                    hidden[k] = o * np.tanh(cells[k])
+                else:
+                    hidden[k] = np.tanh(sums)
+                x = hidden[k] + x if k and residual else hidden[k].copy()
+        logits = weights["output.weight"] @ x + weights["output.bias"]
+        return float(logits[target] - np.log(np.exp(logits).sum()))
+
+    for lane in range(3):
+        inputs, target = weights["embedding.weight"][rows[lane, :-1]], int(rows[lane, -1])
+        for back in (1, 3, 8):
+            slopes = []
+            for e in range(config.embedding_size):
+                ends = []
+                for step in (1e-5, -1e-5):
+                    changed = inputs.copy()
+                    changed[-back, e] += step
+                    ends.append(expects(changed, target))
+                slopes.append((ends[0] - ends[1]) / 2e-5)
+            assert found[lane, back - 1] == pytest.approx(np.linalg.norm(slopes), rel=2e-3, abs=1e-7)
+
+
+def test_the_gradient_is_of_the_reading_that_the_model_does() -> None:
+    pytest.importorskip("torch")
+    from afterword.training.gradients import input_gradients
+
+    model = made(hidden_size=8)
+    found = model.horizon(LONG, steps=20, places=4).gradients
+    ids = model.tokenizer.encode(LONG)[: 20 + 200 + 1]  # the first place: as much before it as is read of a long text
+    rows = network(model).rows(np.concatenate([[model.tokenizer.end], ids]))[None]
+    assert found is not None
+    alone = input_gradients(model.config, model._saved.weights, rows, 20)[0]
+    np.testing.assert_allclose(found[0], alone, rtol=1e-4, atol=1e-8)
+
+
+def test_the_gradient_of_a_model_of_windows_ends_with_its_window() -> None:
+    pytest.importorskip("torch")
+    model = made(Tokenizer.classic(TEXT), embedding_size=1, input="number", window=6, residual=False, scale=1)
+    for steps in (3, 10):
+        found = model.horizon(LONG.lower(), steps=steps, places=4).gradients
+        assert found is not None
+        assert found.shape[1] == steps
+        assert (found[:, :6] > 0).all()
+        assert not found[:, 6:].any()
+
+
+def test_the_same_seed_measures_the_same_and_the_gradient_stands_beside_it() -> None:
+    pytest.importorskip("torch")
+    model = made(hidden_size=8)
+    one, two = (model.horizon(LONG, steps=20, places=4, seed=7) for _ in range(2))
+    assert np.array_equal(one.changes, two.changes)
+    assert one.gradients is not None
+    assert one.gradients.shape == (4, 20)
+    assert "gradient" in str(one)
+    assert set(one.to_dict()["steps"][0]) == {"k", "bits", "error", "gradient", "gradient_error"}
+
+
+def test_means_and_errors_are_those_of_the_places() -> None:
+    changes = np.tile(np.array([[4.0], [2.0]]), (1, 100))
+    changes[:, 49:] = 0.01
+    found = Horizon("x", changes)
+    assert found.at(10) == (3.0, 1.0)
+    assert found.steps == [1, 2, 3, 5, 10, 20, 30, 50, 100]
+    assert found.at(100) == pytest.approx((0.01, 0.0))
+    assert 45 <= found.reach <= 54
+    assert table([found, Horizon("y", changes[:, :20])]).count("–") == 6
+    assert "<td>" in found._repr_html_()
+
+
+def test_a_short_text_is_looked_back_over_as_far_as_it_goes() -> None:
+    assert made().horizon(LONG[:100], gradient=False).changes.shape[1] == 75
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers", "error", "says"),
+    [
+        ("", {}, TextError, "at least 20"),
+        ("short", {}, TextError, "at least 20"),
+        ("a" * 100, {}, TextError, "only one character"),
+        (LONG, {"steps": 0}, OptionError, "steps must be 1 or more"),
+        (LONG, {"places": 1}, OptionError, "places must be 2 or more"),
+        (LONG, {"seed": -1}, OptionError, "seed must be from 0"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(
+    text: str, numbers: dict[str, int], error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        made().horizon(text, **numbers)  # type: ignore[arg-type]

@@ -1,0 +1,65 @@
+"""The same story on a terminal."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from afterword.inspection.terminal import show
+from afterword.inspection.trace import named_units
+from tests.inspection.test_trace import TEXT, made
+
+
+def printed(text: str, width: int, units: list[str] | None = None, colour: bool = False) -> str:
+    out = io.StringIO()
+    model = made(hidden_size=12)
+    named = named_units(units, model.config) if units else None
+    console = Console(
+        file=out,
+        width=width,
+        highlight=False,
+        markup=False,
+        force_terminal=colour,
+        color_system="256" if colour else None,
+    )
+    show(model.gates(text), named, console)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("text", [TEXT, "日本語 [red]x[/red]\t☃" * 4, "a" * 900])
+def test_no_line_is_wider_than_the_terminal_and_all_of_the_text_is_there(width: int, text: str) -> None:
+    lines = printed(text, width).splitlines()
+    assert max(cell_len(line.rstrip()) for line in lines) <= width
+    margin = next(k for k in range(4, 60) if lines[0][k] != " ")
+    shown = "".join(line[margin:].rstrip("\n") for line in lines if line.startswith("text "))
+    if text == TEXT:
+        assert shown.rstrip() == TEXT.replace("\n", "↵")
+    if width >= 80:
+        assert any(line.startswith("l1") and "forget" in line for line in lines)
+
+
+def test_each_strip_has_a_block_a_character() -> None:
+    lines = printed(TEXT, 120).splitlines()
+    for name in ("forget l0", "output l1", "l0.u", "l1.u"):
+        strip = next(line for line in lines if line.startswith(name))
+        assert len([character for character in strip if "▁" <= character <= "█"]) == len(TEXT)
+
+
+def test_named_units_are_shown_and_no_others() -> None:
+    lines = printed(TEXT, 120, ["l1.u7"]).splitlines()
+    assert [line.split()[0] for line in lines if line.startswith(("l0.u", "l1.u"))] == ["l1.u7"]
+
+
+def test_a_long_text_is_shown_without_its_strips_and_says_where_they_are() -> None:
+    found = printed(TEXT * 20, 100)
+    assert "--html" in found
+    assert "forget l0 " not in found
+
+
+def test_colours_come_only_where_they_can_be_seen() -> None:
+    assert "\x1b[" not in printed(TEXT, 100)
+    assert "\x1b[" in printed(TEXT, 100, colour=True)

@@ -1,0 +1,213 @@
+"""The trace is what the network computes: held to nn.LSTM, to a recomputation in float64, and to the score."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from afterword.errors import ModelError, OptionError, TextError
+from afterword.inspection import trace as trace_module
+from afterword.inspection.trace import PARTS, named_units
+from afterword.language_model import LanguageModel
+from afterword.model.config import Config, weight_shapes
+from afterword.model.saved import SavedModel
+from afterword.text.tokenizer import Tokenizer
+
+TEXT = "Divya likes to eat. Reena is not fat.\n"
+
+
+def made(
+    tokenizer: Tokenizer | None = None, scale: float = 0.5, seed: int = 0, lines: bool = False, **shape: Any
+) -> LanguageModel:
+    """A model with random weights that knows TEXT."""
+    tokenizer = tokenizer or Tokenizer.char(TEXT)
+    sizes = {"embedding_size": 5, "hidden_size": 7, "num_layers": 2, "residual": True} | shape
+    config = Config(tokenizer.rows, tokenizer.shared_row_tokens, **sizes)
+    random = np.random.default_rng(seed)
+    weights = {name: random.normal(0, scale, s).astype(np.float32) for name, s in weight_shapes(config).items()}
+    text = np.zeros(config.window, np.int64) if config.window else None
+    return LanguageModel(SavedModel(config, weights, tokenizer, [tokenizer.rows - 1], {"lines": lines}, text))
+
+
+def in_float64(model: LanguageModel, ids: Any) -> dict[str, Any]:
+    """Every gate and state of the steps that read `ids`, in float64 and by the textbook, from a fresh start."""
+    saved = model._saved
+    weights = {name: weight.astype(np.float64) for name, weight in saved.weights.items()}
+    H = saved.config.hidden_size
+    rows = np.minimum(ids, saved.config.vocabulary_size - 1)
+    found: dict[str, list[Any]] = {part: [] for part in (*PARTS, "log_probabilities")}
+    hidden, cell = np.zeros((2, saved.config.num_layers, H))
+    for row in rows:
+        x = weights["embedding.weight"][row]
+        here: dict[str, list[Any]] = {part: [] for part in PARTS}
+        for k in range(saved.config.num_layers):
+            sums = sum(
+                weights[f"lstm.weight_{kind}_l{k}"] @ value + weights[f"lstm.bias_{kind}_l{k}"]
+                for kind, value in (("ih", x), ("hh", hidden[k]))
+            )
+            i, f, g, o = sums[:H], sums[H : 2 * H], sums[2 * H : 3 * H], sums[3 * H :]
+            i, f, o = (1 / (1 + np.exp(-gate)) for gate in (i, f, o))
+            g = np.tanh(g)
+            cell[k] = f * cell[k] + i * g
+            hidden[k] = o * np.tanh(cell[k])
+            x = hidden[k] + x if k and saved.config.residual else hidden[k].copy()
+            for part, value in zip(PARTS, (i, f, g, o, cell[k].copy(), hidden[k].copy()), strict=True):
+                here[part].append(value)
+        for part, values in here.items():
+            found[part].append(values)
+        logits = weights["output.weight"] @ x + weights["output.bias"]
+        found["log_probabilities"].append(logits - np.log(np.exp(logits).sum()))
+    return {part: np.array(values) for part, values in found.items()}
+
+
+def with_boundary(model: LanguageModel, ids: Any) -> Any:
+    return np.concatenate([[model.tokenizer.end], ids])
+
+
+@settings(deadline=None, max_examples=15)
+@given(text=st.text(alphabet=[*TEXT, "☃"], min_size=1, max_size=40), seed=st.integers(0, 99), layers=st.integers(1, 3))
+def test_a_trace_is_a_recomputation_in_float64(text: str, seed: int, layers: int) -> None:
+    model = made(seed=seed, num_layers=layers)
+    found = model.gates(text)
+    expected = in_float64(model, with_boundary(model, found.ids))
+    for part in PARTS:
+        np.testing.assert_allclose(getattr(found, part), expected[part][1:], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(found.before, expected["cell"][:-1], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(found.log_probabilities, expected["log_probabilities"][1:], rtol=0, atol=5e-5)
+    np.testing.assert_allclose(found.expected_first, expected["log_probabilities"][0], rtol=0, atol=5e-5)
+
+
+def test_a_trace_is_what_nn_lstm_computes() -> None:
+    torch = pytest.importorskip("torch")
+    model = made(residual=False, hidden_size=40, scale=0.2)
+    found, config = model.gates(TEXT * 20), model.config
+    tensors = {name: torch.from_numpy(weight) for name, weight in model._saved.weights.items()}
+    x = tensors["embedding.weight"][torch.from_numpy(with_boundary(model, found.ids)).long()][:, None]
+    for k in range(config.num_layers):
+        layer = torch.nn.LSTM(x.shape[2], config.hidden_size)
+        layer.load_state_dict({name: tensors[f"lstm.{name[:-1]}{k}"] for name in layer.state_dict()})
+        states, state = [], None
+        with torch.no_grad():
+            outputs, _ = layer(x)
+            for t in range(len(x)):  # step by step, since nn.LSTM shows its cell state only at the end
+                _, state = layer(x[t : t + 1], state)
+                states.append(state[1][0, 0])
+        np.testing.assert_allclose(found.hidden[:, k], outputs[1:, 0], rtol=0, atol=1e-5)
+        np.testing.assert_allclose(found.cell[:, k], torch.stack(states)[1:], rtol=0, atol=1e-5)
+        x = outputs
+    logits = x[:, 0] @ tensors["output.weight"].T + tensors["output.bias"]
+    np.testing.assert_allclose(found.log_probabilities, logits.log_softmax(-1)[1:], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [0.1, 1, 30])
+def test_what_was_kept_and_what_was_added_is_the_cell(scale: float) -> None:
+    found = made(scale=scale).gates(TEXT * 30)
+    size = np.maximum(np.abs(found.cell), np.abs(found.kept) + np.abs(found.added))
+    assert (np.abs(found.kept + found.added - found.cell) <= 1e-6 * size).all()
+    assert (np.abs(found.kept + found.dropped - found.before) <= 1e-6 * np.abs(found.before)).all()
+
+
+@pytest.mark.parametrize(
+    "tokenizer",
+    [Tokenizer.char(TEXT), Tokenizer.byte(), Tokenizer.bpe(TEXT + "☃", [TEXT * 3], 40), Tokenizer.char(TEXT, True)],
+    ids=["char", "byte", "bpe", "lower"],
+)
+def test_the_surprise_of_a_trace_is_the_score(tokenizer: Tokenizer) -> None:
+    model = made(tokenizer)
+    text = TEXT * 30 + "Étude ☃"  # longer than one piece of reading
+    found = model.gates(text)
+    np.testing.assert_allclose(found.nats, model.score(text).token_nats, rtol=0, atol=1e-5)
+    assert len(found.tokens) == len(found.ids)
+    assert "".join(found.tokens[:10]) == model.tokenizer.decode(found.ids[:10])
+
+
+def test_bytes_of_a_character_are_named_and_never_half_a_character() -> None:
+    assert made().gates("a☃@").tokens == ["a", "<0xE2>", "<0x98>", "<0x83>", "@"]
+
+
+def test_what_a_model_of_windows_computes_comes_from_each_window_alone() -> None:
+    tokenizer = Tokenizer.classic(TEXT)
+    model = made(tokenizer, embedding_size=1, input="number", window=6, residual=False)
+    text = (TEXT * 3)[:100]
+    found = model.gates(text)
+    np.testing.assert_allclose(found.nats, model.score(text).token_nats, rtol=0, atol=1e-5)
+    for t in (0, 3, 5, 6, 50, 99):
+        alone = model.gates(found.text[max(0, t - 5) : t + 1])
+        for part in (*PARTS, "before"):
+            np.testing.assert_allclose(getattr(found, part)[t], getattr(alone, part)[-1], rtol=0, atol=1e-6)
+
+
+def test_pieces_of_reading_leave_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = made().gates(TEXT * 3)
+    monkeypatch.setattr(trace_module, "AT_ONCE", 7)
+    cut = made().gates(TEXT * 3)
+    for part in (*PARTS, "before", "log_probabilities", "nats"):
+        np.testing.assert_allclose(getattr(cut, part), getattr(whole, part), rtol=0, atol=1e-5)
+
+
+def test_the_likeliest_are_those_expected_before_the_token_was_read() -> None:
+    found = made().gates(TEXT)
+    rows, shares = found.likeliest(3)
+    assert rows[0].tolist() == np.argsort(-found.expected_first, kind="stable")[:3].tolist()
+    assert rows[5, 0] == found.log_probabilities[4].argmax()
+    assert shares[5, 0] == pytest.approx(np.exp(found.log_probabilities[4].max()))
+
+
+def test_json_holds_every_unit_of_a_short_text_and_the_telling_or_named_ones_of_a_long_one() -> None:
+    model = made(hidden_size=60)
+    short, long = model.gates(TEXT).to_dict(), model.gates(TEXT * 20).to_dict()
+    assert short["units"] == [list(range(60))] * 2
+    assert np.array(short["forget"][0]).shape == (len(TEXT), 60)
+    assert np.array(short["expected"]).shape == (len(TEXT), model.config.vocabulary_size)
+    assert [len(layer) for layer in long["units"]] == [48, 48]
+    assert np.array(long["means"]["forget"]).shape == (20 * len(TEXT), 2)
+    named = model.gates(TEXT * 20).to_dict(named_units(["l1.u3", "l1.u0"], model.config))
+    assert named["units"] == [[], [0, 3]]
+
+
+def test_the_telling_units_are_those_whose_hidden_state_moves_most() -> None:
+    found = made(hidden_size=60).gates(TEXT)
+    units = found.telling_units(5)
+    spread = found.hidden[:, 1].std(axis=0)
+    assert spread[units[1]].tolist() == sorted(spread, reverse=True)[:5]
+
+
+def test_npz_holds_every_array_and_reads_without_pickle(tmp_path: Path) -> None:
+    found = made().gates(TEXT + "☃\0")
+    found.write_npz(tmp_path / "trace.npz")
+    with np.load(tmp_path / "trace.npz") as arrays:
+        for part in (*PARTS, "before", "log_probabilities", "nats", "ids", "expected_first"):
+            assert np.array_equal(arrays[part], getattr(found, part))
+        assert [token[:-1].decode() for token in arrays["tokens"].tolist()] == found.tokens
+
+
+def test_a_text_that_cannot_be_looked_at_is_refused() -> None:
+    with pytest.raises(TextError, match="there is no text to look at"):
+        made().gates("")
+    with pytest.raises(TextError, match=r"the text has 20,020 tokens, and 20,000 .* --stretch 0:2000"):
+        made().gates("a" * 20_020)
+    with pytest.raises(TextError, match="give it one line"):
+        made(lines=True).gates("Divya\nReena\n")
+    assert made(lines=True).gates("Divya\n").text == "Divya"
+    with pytest.raises(ModelError, match="plain recurrent network"):
+        made(cell="rnn").gates(TEXT)
+
+
+def test_a_large_network_is_looked_at_over_a_shorter_text() -> None:
+    with pytest.raises(TextError, match="7,500 of this model"):
+        trace_module.check_length(Config(9, 1, 9, 4096, 2), 8_000)
+
+
+@pytest.mark.parametrize("name", ["l2.u0", "l0.u7", "u3", "l0", "l0.u-1", "unit", "", "l0.u١"])
+def test_a_unit_that_is_not_there_is_refused(name: str) -> None:
+    with pytest.raises(OptionError, match=r"there is no|is not understood"):
+        named_units([name], made().config)
+
+
+def test_unseen_characters_are_told() -> None:
+    assert made().unseen_characters("a☃D☃é") == "☃é"

@@ -1,0 +1,174 @@
+"""Which units tell where something holds: a planted one is found, and chance is not sold as a discovery."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from afterword.errors import OptionError
+from afterword.inspection.units import QUESTIONS, areas, matching, midranks
+from afterword.language_model import LanguageModel
+from afterword.model.cell import GATES
+from afterword.model.config import Config, weight_shapes
+from afterword.model.saved import SavedModel
+from afterword.text.tokenizer import Tokenizer
+from tests.inspection.test_trace import made
+
+LETTERS = "abcdefgh ()\n"
+COUNTER = 17  # the unit that counts brackets
+
+
+def random_text(length: int = 3000, seed: int = 0) -> str:
+    return "".join(np.random.default_rng(seed).choice(list(LETTERS), length))
+
+
+def counting() -> LanguageModel:
+    """A network of random weights, but for one unit: it adds 1 at every "(", takes 1 away at every ")", and keeps."""
+    tokenizer = Tokenizer.char(LETTERS)
+    config = Config(tokenizer.rows, tokenizer.shared_row_tokens, len(LETTERS) + 2, hidden_size=40, num_layers=1)
+    random = np.random.default_rng(1)
+    weights = {name: random.normal(0, 0.6, s).astype(np.float32) for name, s in weight_shapes(config).items()}
+    weights["embedding.weight"] = np.eye(config.vocabulary_size, dtype=np.float32)
+    shut, open = -30.0, 30.0
+    opening, closing = tokenizer.encode("()").tolist()
+    for gate, rest in (("input", shut), ("forget", open), ("candidate", 0.0), ("output", open)):
+        row = GATES.index(gate) * config.hidden_size + COUNTER
+        for name in ("weight_ih_l0", "weight_hh_l0"):
+            weights[f"lstm.{name}"][row] = 0
+        weights["lstm.bias_ih_l0"][row], weights["lstm.bias_hh_l0"][row] = rest, 0
+        if gate == "input":
+            weights["lstm.weight_ih_l0"][row, [opening, closing]] = open - shut
+        if gate == "candidate":
+            weights["lstm.weight_ih_l0"][row, [opening, closing]] = open, shut
+    return LanguageModel(SavedModel(config, weights, tokenizer, [], {}))
+
+
+def balanced(length: int = 4000, seed: int = 3) -> str:
+    """Random letters with brackets that are nested up to three deep and always closed."""
+    random = np.random.default_rng(seed)
+    depth, text = 0, []
+    for one in random.choice(list("abcdefgh   ()"), length):
+        depth += (one == "(") - (one == ")")
+        if 0 <= depth <= 3:
+            text.append(one)
+        else:
+            depth = min(max(depth, 0), 3)
+    return "".join(text)
+
+
+def test_a_planted_unit_that_counts_brackets_is_found_first() -> None:
+    model, text = counting(), balanced()
+    trace = model.gates(text)
+    depth = np.cumsum([(one == "(") - (one == ")") for one in text])
+    np.testing.assert_allclose(trace.cell[:, 0, COUNTER], depth, atol=1e-3)  # it does count
+    units = model.units(text)
+    for answer in (units.ready_made("brackets"), units.matching(r"\(([^()]+)\)")):
+        best = answer.units[0]
+        assert (best.layer, best.unit, best.above) == (0, COUNTER, True)
+        assert best.area > answer.units[1].area
+    assert units.ready_made("brackets").units[0].area == pytest.approx(1, abs=1e-3)
+
+
+def test_what_no_unit_knows_is_told_as_chance() -> None:
+    text = random_text()
+    units = made(Tokenizer.char(LETTERS), hidden_size=60).units(text)
+    answer = units.ask("a coin", np.random.default_rng(5).random(len(text)) < 0.3)
+    assert all(one.found >= 0.5 for one in answer.units)
+    assert answer.units[0].area <= answer.chance + 0.03
+    assert answer.chance < 0.58
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    values=st.lists(st.integers(-3, 3), min_size=2, max_size=40),
+    seed=st.integers(0, 99),
+)
+def test_the_area_is_the_share_of_pairs_in_the_right_order(values: list[int], seed: int) -> None:
+    mask = np.random.default_rng(seed).random(len(values)) < 0.5
+    mask[:2] = True, False
+    column = np.array(values, np.float32)[:, None]
+    inside, outside = column[mask], column[~mask]
+    pairs = [(a > b) + (a == b) / 2 for a in inside[:, 0] for b in outside[:, 0]]
+    assert areas(midranks(column), mask)[0] == pytest.approx(np.mean(pairs))
+
+
+def test_the_units_are_chosen_without_the_half_that_judges_them() -> None:
+    """Whatever the second half says, the same units are chosen in the same order, with the same first figures."""
+    text = random_text()
+    units = made(Tokenizer.char(LETTERS)).units(text)
+    mask = np.array([one in "abc" for one in text])
+    other = mask.copy()
+    other[len(text) // 2 :] = np.random.default_rng(0).random(len(text) - len(text) // 2) < 0.5
+    one, two = units.ask("x", mask), units.ask("x", other)
+    assert [(u.name, u.state, u.found) for u in one.units] == [(u.name, u.state, u.found) for u in two.units]
+
+
+def test_tokens_that_are_no_characters_are_judged_by_their_last_character() -> None:
+    text = "ab☃cé" * 40
+    units = made(Tokenizer.char("abc")).units(text)
+    answer = units.ask("snow", np.array([one == "☃" for one in text]))
+    assert answer.share == pytest.approx(3 / 8, abs=0.01)  # three bytes of ☃, two of é, three letters
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "where"),
+    [
+        ("line-start", "a long line\nab\n", "xxxxx       xxx"),
+        ("line-late", "." * 42 + "\n.", " " * 40 + "xxx "),
+        ("quotes", 'said "go now", and "', "      xxxxxx        "),
+        ("quotes", "“no” he", " xx    "),
+        ("brackets", "a (b[c]d) e) [", "  xxxxxx     x"),
+        ("capitals", "An OÉ", "x  xx"),
+        ("word-start", "an 4th été", "x      x  "),
+        ("speaker", "ANNA B:\nNo: x\nHe:", "xxxxxx        xx "),
+        ("number", "in 40 of 7", "   xx    x"),
+    ],
+)
+def test_ready_made_questions_are_answered_as_a_reader_would(name: str, text: str, where: str) -> None:
+    assert len(text) == len(where)
+    assert QUESTIONS[name][1](text).tolist() == [one == "x" for one in where]
+
+
+def test_an_expression_marks_its_first_group_or_all_of_its_match() -> None:
+    assert matching("b+", "abba").tolist() == [False, True, True, False]
+    assert matching("a(b)", "abba").tolist() == [False, True, False, False]
+    assert matching("^a", "a\na").tolist() == [True, False, True]
+    assert matching("(x)|b", "ab").tolist() == [False, False]
+    assert matching("", "ab").tolist() == [False, False]
+
+
+@pytest.mark.parametrize("pattern", ["(", "[a", "(?P<n>", "a{2,1}", "\\"])
+def test_what_is_no_expression_is_said(pattern: str) -> None:
+    with pytest.raises(OptionError, match="is no regular expression"):
+        matching(pattern, "aa")
+
+
+def test_an_expression_that_would_take_for_ever_is_stopped() -> None:
+    begin = time.monotonic()
+    with pytest.raises(OptionError, match=r"takes more than 0\.5 s on this text"):
+        matching("(a+)+b", "a" * 40, seconds=0.5)
+    assert time.monotonic() - begin < 30
+
+
+def test_what_matches_nothing_or_everything_or_only_one_half_is_refused() -> None:
+    units = made(Tokenizer.char(LETTERS)).units("a" * 50 + "b" * 50)
+    with pytest.raises(OptionError, match="matching 'z' matches nothing"):
+        units.matching("z")
+    with pytest.raises(OptionError, match="matches everything"):
+        units.matching("[ab]+")
+    with pytest.raises(OptionError, match="everywhere in the first half"):
+        units.matching("a")
+    with pytest.raises(OptionError, match="there is no question 'cats': ask one of line-start"):
+        units.ready_made("cats")
+
+
+def test_an_answer_draws_itself() -> None:
+    units = made(Tokenizer.char(LETTERS)).units(random_text(300))
+    answer = units.matching("[abc]<?", 3)
+    assert len(answer.units) == 3
+    assert answer.units[0].name in str(answer)
+    assert "[abc]&lt;?" in answer._repr_html_()
