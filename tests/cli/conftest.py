@@ -14,6 +14,7 @@ import pytest
 
 import afterword
 from afterword.model.config import Config, weight_shapes
+from afterword.model.ngram import Ngram
 from afterword.model.saved import SavedModel, save_model
 from afterword.text.tokenizer import Tokenizer
 
@@ -39,7 +40,7 @@ def run() -> Run:
     return run
 
 
-def _save(folder: Path, lines: bool) -> Path:
+def _save(folder: Path, lines: bool, mixed: bool = False) -> Path:
     tokenizer = Tokenizer.char("abcdé" if lines else "\nabcdé")
     config = Config(tokenizer.rows, tokenizer.shared_row_tokens, embedding_size=4, hidden_size=6, num_layers=2)
     random = np.random.default_rng(0)
@@ -52,7 +53,12 @@ def _save(folder: Path, lines: bool) -> Path:
         "corpus": {"sources": ["tiny.txt"]},
         "validation": {"bits_per_character": 2.5},
     }
-    save_model(folder, SavedModel(config, weights, tokenizer, [last] if lines else [last - 1, last], about), "# Tiny\n")
+    saved = SavedModel(config, weights, tokenizer, [last] if lines else [last - 1, last], about)
+    if mixed:
+        newline = int(tokenizer.encode("\n")[0])
+        saved.ngram = Ngram.learn(random.integers(0, last - 1, 200), tokenizer.rows, last - 1, newline)
+        saved.share = 0.4
+    save_model(folder, saved, "# Tiny\n")
     return folder
 
 
@@ -60,6 +66,12 @@ def _save(folder: Path, lines: bool) -> Path:
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of running text; it knows "\\n", a, b, c, d and é."""
     return _save(tmp_path_factory.mktemp("models") / "tiny", lines=False)
+
+
+@pytest.fixture(scope="session")
+def mixed_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model of running text, mixed with an n-gram."""
+    return _save(tmp_path_factory.mktemp("models") / "mixed", lines=False, mixed=True)
 
 
 @pytest.fixture(scope="session")

@@ -134,3 +134,21 @@ def test_a_file_that_cannot_be_read_gets_one_line_and_status_2(
     assert err.startswith("error: ")
     assert err.count("\n") == 1
     assert says in err
+
+
+def test_a_model_with_an_n_gram_tells_each_part_and_predicts_with_the_one_that_is_asked_for(
+    mixed_model: Path, run: Run, text: Path
+) -> None:
+    [both] = records(run("score", mixed_model, text, "--json"))
+    assert list(both) == [*FIGURES, "lstm", "ngram", "both"]
+    assert both["nats_per_character"] == both["both"]
+    for name in ("lstm", "ngram"):
+        [alone] = records(run("score", mixed_model, text, "--json", "--with", name))
+        assert alone["nats_per_character"] == both[name] == alone[name]
+
+
+def test_a_model_without_an_n_gram_cannot_predict_with_it(model: Path, run: Run, text: Path) -> None:
+    finished = run("score", model, text, "--with", "ngram")
+    assert finished.returncode == 2
+    assert finished.stderr.startswith(b"error: this model has no n-gram")
+    assert finished.stderr.count(b"\n") == 1

@@ -114,15 +114,14 @@ class Ngram:
         B, T = ids.shape
         read = np.where(ids == self.boundary, self.start, ids).astype(np.uint64)
         places = T - before
-        chances = np.full((B * places, self.rows), 1 / self.rows, np.float32)
+        chances = np.tile(self.following(np.empty(0, np.int64)), (B * places, 1))  # what no context changes
         lane, place = np.divmod(np.arange(B * places), max(places, 1))
         place += before
         keys = np.zeros(B * places, np.uint64)
-        for n, level in enumerate(self.levels):  # n tokens of context
-            if n > 0:
-                enough = place + 1 >= n
-                lane, place, keys = lane[enough], place[enough], keys[enough]
-                keys = keys | read[lane, place - n + 1] << np.uint64(self._bits * (n - 1))
+        for n, level in enumerate(self.levels[1:], 1):  # n tokens of context
+            enough = place + 1 >= n
+            lane, place = lane[enough], place[enough]
+            keys = keys[enough] | read[lane, place - n + 1] << np.uint64(self._bits * (n - 1))
             at = np.minimum(np.searchsorted(level.contexts, keys), len(level.contexts) - 1)
             known = level.contexts[at] == keys  # where a context is not known, no longer one is
             lane, place, keys, at = lane[known], place[known], keys[known], at[known]

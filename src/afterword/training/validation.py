@@ -17,7 +17,7 @@ from afterword.training.batches import NOT_A_TARGET, Batch, held_out_batches
 from afterword.training.learner import Learner
 from afterword.training.recipe import Recipe
 
-NUMBERS = 2**24  # how many probabilities of the n-gram are held at once
+NUMBERS = 2**22  # how many probabilities of the n-gram are held at once
 
 
 @dataclass(frozen=True)
