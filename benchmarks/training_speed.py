@@ -2,11 +2,14 @@
 
 For 1 × 512, 2 × 512 and 3 × 1024 units, in float32 and bfloat16, 16 lanes of 64 of random characters:
 
-    share   the step's matrix products (6 operations a weight and token: forward, and both gradients) in its whole time
-            (data, embedding, dropout, loss, clipping, optimizer and averaging included), as a share of the rate of one
-            large matrix product in the same precision, measured in turn with it
-    plain   the time of the same step in a plain script (embedding, nn.LSTM, linear, AdamW, no dropout, clipping or
-            averaging), in turn with ours: a ratio of 1 or less says that the loop is never slower
+    share   the network's matrix products (6 operations a weight and token: forward, and both gradients) in the whole
+            time of a step (data, embedding, dropout, loss, clipping, optimizer and averaging included), as a share of
+            the rate of one large matrix product in the same precision, measured in turn with it; and the same with the
+            products that Muon makes counted too
+    plain   the time of a step as a share of that of a plain script (embedding, nn.LSTM, linear, AdamW; no dropout,
+            clipping or averaging), in turn with it: 1 or less is no slower
+
+Each for the loop as it is, and with AdamW in Muon's place, which says what the loop itself costs.
 
 Nothing else may run on the machine.
 """
@@ -29,13 +32,15 @@ from torch import nn
 
 from afterword.training.batches import Lanes
 from afterword.training.learner import Learner
+from afterword.training.optimizer import EARLY, RENEW
 from afterword.training.planning import available_threads
 from afterword.training.recipe import Precision, Recipe
 
 V, B, T = 66, 16, 64
 SHAPES = ((1, 512), (2, 512), (3, 1024))
 SQUARE = 2048
-ROUNDS = 15
+ROUNDS = 9
+ITERATIONS = 3  # of Muon's
 
 
 def recipe(num_layers: int, hidden_size: int, precision: Precision) -> Recipe:
@@ -52,13 +57,15 @@ def recipe(num_layers: int, hidden_size: int, precision: Precision) -> Recipe:
     return dataclasses.replace(auto(corpus, settings), precision=precision)
 
 
-def our_step(chosen: Recipe) -> Callable[[], None]:
+def our_step(chosen: Recipe, adamw: bool = False) -> Callable[[], None]:
     learner = Learner(chosen.config(V, 0), chosen)
+    if adamw:
+        learner._optimizers = [torch.optim.AdamW(learner.network.parameters(), lr=1e-3, fused=True)]
     ids = np.random.default_rng(0).integers(0, V - 1, 1_000_000).astype(np.uint8)
     lanes = Lanes(ids, B, T, boundary=V - 1, newline=0, reset_probability=chosen.reset_probability, seed=0)
 
     def step() -> None:
-        learner.learn(lanes.next(), 1e-3).item()
+        learner.learn(lanes.next(), 1e-3)
 
     return step
 
@@ -98,19 +105,29 @@ def product(precision: Precision) -> Callable[[], None]:
     return multiply
 
 
-def in_turn(works: list[Callable[[], None]], repeats: list[int]) -> list[list[float]]:
-    """Seconds a call of each of `works`, `ROUNDS` times in turn, each time the mean of so many calls."""
+def in_turn(works: list[Callable[[], None]], rounds: int) -> list[list[float]]:
+    """Seconds a call of each of `works`, `rounds` times in turn, each time the mean of `RENEW` calls."""
     for work in works:
-        for _ in range(3):
+        for _ in range(EARLY):
             work()
     times: list[list[float]] = [[] for _ in works]
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for kind, work in enumerate(works):
             began = time.perf_counter()
-            for _ in range(repeats[kind]):
+            for _ in range(RENEW):
                 work()
-            times[kind].append((time.perf_counter() - began) / repeats[kind])
+            times[kind].append((time.perf_counter() - began) / RENEW)
     return times
+
+
+def muons_operations(num_layers: int, E: int, H: int) -> float:
+    """What Muon multiplies in a step: each gate's matrix times its root, and now and then the root's iteration."""
+    total = 0.0
+    for N in (E, *[H] * (2 * num_layers - 1)):  # the columns of each matrix [4, H, N]
+        use = 2 * 4 * H * N * N
+        renewal = ITERATIONS * (2 * use + 2 * 4 * N**3) + (ITERATIONS - 1) * 2 * 4 * N**3
+        total += use + renewal / RENEW
+    return total
 
 
 def main() -> None:
@@ -118,25 +135,29 @@ def main() -> None:
     threads = available_threads()
     torch.set_num_threads(threads)
     print(
-        f"{threads} threads, PyTorch {torch.__version__}, {B} × {T} tokens a step; medians of {ROUNDS} rounds in turn"
+        f"{threads} threads, PyTorch {torch.__version__}, {B} × {T} tokens a step; medians of rounds in turn"
     )
-    print("| layers × units | precision | step | product, GFLOP/s | step, GFLOP/s | share | ours ÷ plain |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    print("| layers × units | precision | optimizer | step | GFLOP/s: product | step | share | with Muon's | ÷ plain |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for precision in ("float32", "bfloat16"):
         for num_layers, hidden_size in SHAPES:
             chosen = recipe(num_layers, hidden_size, precision)
             E, H = chosen.embedding_size, hidden_size
             multiplied = 4 * H * (E + H) + 4 * H * 2 * H * (num_layers - 1) + H * V  # weights in matrix products
-            repeats = 1 if H > 512 else 4
-            times = in_turn([our_step(chosen), plain_step(chosen), product(precision)], [repeats, repeats, 2 * repeats])
-            ours, square = statistics.median(times[0]), statistics.median(times[2])
-            rate, best = 6 * multiplied * B * T / ours, 2 * SQUARE**3 / square
-            ratio = statistics.median(a / b for a, b in zip(times[0], times[1], strict=True))
-            print(
-                f"| {num_layers} × {hidden_size} | {precision} | {1e3 * ours:.1f} ms | {best / 1e9:.0f} | "
-                f"{rate / 1e9:.0f} | {rate / best:.0%} | {ratio:.2f} |",
-                flush=True,
-            )
+            works = [our_step(chosen), our_step(chosen, adamw=True), plain_step(chosen), product(precision)]
+            times = in_turn(works, ROUNDS if H <= 512 else 3)
+            best = 2 * SQUARE**3 / statistics.median(times[3])
+            for kind, optimizer in enumerate(("Muon", "AdamW")):
+                seconds = statistics.median(times[kind])
+                rate = 6 * multiplied * B * T / seconds
+                extra = muons_operations(num_layers, E, H) / seconds if optimizer == "Muon" else 0.0
+                ratio = statistics.median(a / b for a, b in zip(times[kind], times[2], strict=True))
+                print(
+                    f"| {num_layers} × {hidden_size} | {precision} | {optimizer} | {1e3 * seconds:.1f} ms | "
+                    f"{best / 1e9:.0f} | {rate / 1e9:.0f} | {rate / best:.0%} | {(rate + extra) / best:.0%} | "
+                    f"{ratio:.2f} |",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

@@ -28,6 +28,11 @@ def card(model: SavedModel, samples: Sequence[tuple[float, str]]) -> str:
         f"| tokens | `{model.tokenizer.kind}`, {config.vocabulary_size} rows |",
         f"| network | {config.num_layers} × {config.hidden_size} {config.cell.upper()},"
         f" embedding {config.embedding_size}, {config.parameters:,} parameters |",
+        *(
+            [f"| n-gram | up to {model.ngram.order} tokens, {model.share:.0%} of each prediction |"]
+            if model.ngram is not None
+            else []
+        ),
         f"| training | recipe `{about['recipe']}`, {about['training']['steps']:,} steps,"
         f" seed {about['training']['seed']} |",
     ]
