@@ -58,7 +58,7 @@ def our_step(chosen: Recipe) -> Callable[[], None]:
     lanes = Lanes(ids, B, T, boundary=V - 1, newline=0, reset_probability=chosen.reset_probability, seed=0)
 
     def step() -> None:
-        learner.learn(lanes.next(), 1e-3).item()
+        learner.learn(lanes.next(), 1e-3)
 
     return step
 
