@@ -82,7 +82,7 @@ def compare_steps(ids: np.ndarray, config: Config) -> None:
     )
     losses = []
     for k, starts in enumerate(batches):
-        losses.append(float(learner.learn(window_batch(ids, starts, WINDOW), 1e-3)) / len(starts))
+        losses.append(learner.learn(window_batch(ids, starts, WINDOW), 1e-3) / len(starts))
         if k == 0:
             ours = as_keras(learner)
             weights = max(float(np.abs(theirs[name] - ours[name]).max()) for name in ours)

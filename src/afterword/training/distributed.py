@@ -66,10 +66,14 @@ class Team:
 
     def meet(self) -> None:
         """Find the other ranks. What the first does before `start` may take as long as it likes."""
+        import torch.distributed as dist
         from torch.distributed.rendezvous import rendezvous
 
         with self._losses():
-            self._store, _, _ = next(rendezvous("env://", timeout=timedelta(seconds=300)))
+            store, _, _ = next(rendezvous("env://", timeout=timedelta(seconds=300)))
+        # the store outlives a restart, and with it what the ranks before it have said
+        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+        self._store = dist.PrefixStore(f"afterword/{attempt}", store)  # type: ignore[attr-defined]
 
     def tell(self, status: int) -> None:
         """The first rank: all is ready (0), or nothing will come of it, with this exit status.
