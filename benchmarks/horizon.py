@@ -38,6 +38,8 @@ def train(
         str(options.learning_rate),
         "--threads",
         "1",
+        "--ngram",
+        "0",
     ]
     begin = time.perf_counter()
     subprocess.run([sys.executable, "-m", "afterword", *arguments], check=True, capture_output=True)
@@ -59,7 +61,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--hidden-size", type=int, default=128)
-    parser.add_argument("--learning-rate", type=float, default=6e-3)
+    parser.add_argument("--learning-rate", type=float, default=0.014)
     parser.add_argument("--svg")
     options = parser.parse_args()
     whole, _ = read_text([options.text])

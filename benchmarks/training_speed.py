@@ -134,9 +134,7 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     threads = available_threads()
     torch.set_num_threads(threads)
-    print(
-        f"{threads} threads, PyTorch {torch.__version__}, {B} × {T} tokens a step; medians of rounds in turn"
-    )
+    print(f"{threads} threads, PyTorch {torch.__version__}, {B} × {T} tokens a step; medians of rounds in turn")
     print("| layers × units | precision | optimizer | step | GFLOP/s: product | step | share | with Muon's | ÷ plain |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for precision in ("float32", "bfloat16"):

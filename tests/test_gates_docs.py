@@ -46,9 +46,9 @@ def test_what_the_page_says_of_the_sentence_is_so(model: LanguageModel) -> None:
     found = walk(model)
     assert found.sentence == SENTENCE
     gates = {name: found.at(first, last)[1] for name, (first, last) in PLACES_OF.items()}
-    assert gates["R"] < gates["stop"] - 0.05 < gates["likes to eat"] - 0.05  # they close most at the new name
-    assert gates["eena"] > 0.9
-    assert 0.5 < found.held[-1] < found.held[17]  # and yet the cell is not emptied
+    assert gates["R"] < gates["stop"] - 0.05 < gates["likes to eat"]  # they close most at the new name
+    assert gates["eena"] > 0.8
+    assert 0.1 < found.held[-1] < found.held[17] - 0.3  # most of her is let go on the way, and not all
     before, after = (guesses(model, text) for text in ASKED)
     assert before["Divya"] > 0.4
     assert after["Reena"] > 0.9

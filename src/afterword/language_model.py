@@ -24,6 +24,7 @@ from afterword.inspection.units import Units
 from afterword.model.card import card
 from afterword.model.config import Config
 from afterword.model.holding import Hold, held_values, parse_hold
+from afterword.model.network import Network
 from afterword.model.saved import SavedModel, load_model, save_model
 from afterword.scoring.score import LineScore, Score, score, score_lines
 from afterword.storage import write_bytes
@@ -249,7 +250,7 @@ class LanguageModel:
     def horizon(
         self, text: str, *, steps: int = MOST, places: int = POSITIONS, seed: int = 0, gradient: bool | None = None
     ) -> Horizon:
-        """How much a character up to `steps` back changes the network's prediction, replaced at `places` places of `text`.
+        """How much a character up to `steps` back changes what the network predicts, at `places` places of `text`.
 
         `gradient` says whether the gradient is measured too, which needs PyTorch; None is wherever that is at hand.
         A model with parts held at a value is measured by replacing alone. Raises TextError for a text that is too

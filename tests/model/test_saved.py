@@ -258,5 +258,5 @@ def test_a_model_without_an_n_gram_predicts_by_its_network(tmp_path: Path) -> No
     assert type(plain.predictor()) is Network
     with pytest.raises(OptionError, match="no n-gram"):
         plain.predictor("ngram")
-    with pytest.raises(OptionError, match="both, lstm, ngram"):
+    with pytest.raises(OptionError, match="lstm, ngram, both"):
         plain.predictor("all")

@@ -66,8 +66,8 @@ def test_it_trains_writes_scores_and_is_saved(text_file: Path, tmp_path: Path) -
     assert again.generate("The", seed=1, max_tokens=20) == model.generate("The", seed=1, max_tokens=20)
     text = text_file.read_text()
     held_out = text[len(text) - model.about["corpus"]["validation"]["characters"] :]
-    measured = model.about["validation"]["nats_per_character"]
-    assert model.score(held_out).nats_per_character == pytest.approx(measured, abs=0.02)
+    measured = model.about["validation"]["lstm"]
+    assert model.score(held_out).apart["lstm"] == pytest.approx(measured, abs=0.02)
     assert measured < np.log(len(set(text)))
     assert "RNN" in (tmp_path / "run" / "model" / "README.md").read_text()
 

@@ -83,6 +83,7 @@ with_option = click.option(
     help="predict with the LSTM and its n-gram together, or with one of them alone",
 )
 
+
 def check_place(place: str) -> None:
     """Raise OptionError where no file can be written at `place`."""
     if Path(place).is_dir():

@@ -18,7 +18,7 @@ from afterword.model.config import Config
 from afterword.model.network import Ids, Network, State, log_probabilities
 from afterword.model.ngram import Ngram
 
-USES = ("both", "lstm", "ngram")
+USES = ("lstm", "ngram", "both")
 DEFAULT_SHARE = 0.3  # where there is no held-out text to fit it to
 
 
