@@ -58,7 +58,7 @@ def recipe(num_layers: int, hidden_size: int, precision: Precision) -> Recipe:
 
 
 def our_step(chosen: Recipe, adamw: bool = False) -> Callable[[], None]:
-    learner = Learner(chosen.config(V, 0), chosen)
+    learner = Learner(chosen.config(V, 1), chosen)
     if adamw:
         learner._optimizers = [torch.optim.AdamW(learner.network.parameters(), lr=1e-3, fused=True)]
     ids = np.random.default_rng(0).integers(0, V - 1, 1_000_000).astype(np.uint8)
