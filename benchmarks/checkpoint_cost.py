@@ -19,8 +19,9 @@ from unittest import mock
 
 from afterword.text.corpus import TextSettings
 from afterword.training.learner import Learner
+from afterword.training.opening import begin
 from afterword.training.recipe import TrainingSettings
-from afterword.training.run import Run, begin
+from afterword.training.run import Run
 
 MOST = 0.02
 KEEPING = [

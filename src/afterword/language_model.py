@@ -30,8 +30,8 @@ from afterword.scoring.score import LineScore, Score, score, score_lines
 from afterword.storage import write_bytes
 from afterword.text.corpus import Source, TextSettings
 from afterword.text.tokenizer import Tokenizer
+from afterword.training.opening import begin
 from afterword.training.recipe import TrainingSettings
-from afterword.training.run import begin
 
 if TYPE_CHECKING:
     from afterword.training.loop import Progress

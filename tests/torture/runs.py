@@ -21,8 +21,8 @@ from typing import Any
 
 from afterword.text.corpus import TextSettings
 from afterword.training.checkpoint import RunFolder
+from afterword.training.opening import begin
 from afterword.training.recipe import TrainingSettings
-from afterword.training.run import begin
 
 # Dropout, carried state, two layers, averaging, many epochs; small, so that the time goes into being killed.
 SMALL = ["--threads", "1", "--hidden-size", "10", "--num-layers", "2", "--dropout", "0.3", "--checkpoint-every", "7"]

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from afterword.text.corpus import TextSettings
+from afterword.training.opening import begin
 from afterword.training.recipe import TrainingSettings
-from afterword.training.run import Run, begin
+from afterword.training.run import Run
 
 
 @pytest.fixture

@@ -16,9 +16,10 @@ from afterword.model.network import Network
 from afterword.text.corpus import TextSettings
 from afterword.training.batches import Windows
 from afterword.training.learner import Learner
+from afterword.training.opening import begin, resume
 from afterword.training.optimizer import KerasAdam
 from afterword.training.recipe import TrainingSettings
-from afterword.training.run import Run, begin, resume
+from afterword.training.run import Run
 from tests.training.small import RECIPE
 
 SMALL = dataclasses.replace(

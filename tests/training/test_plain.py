@@ -74,7 +74,7 @@ def test_it_trains_writes_scores_and_is_saved(text_file: Path, tmp_path: Path) -
 
 def test_it_resumes_with_the_same_bits(text_file: Path, tmp_path: Path) -> None:
     from afterword.text.corpus import TextSettings
-    from afterword.training.run import begin, resume
+    from afterword.training.opening import begin, resume
 
     settings = TrainingSettings(steps=12, cell="rnn", hidden_size=8, threads=1, checkpoint_every=4)
     for name, stop in (("whole", 99), ("cut", 6)):

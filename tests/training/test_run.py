@@ -17,8 +17,9 @@ from afterword.errors import InputError, OptionError, RunError, StorageError, Te
 from afterword.language_model import LanguageModel
 from afterword.text.corpus import TextSettings
 from afterword.training.learner import Learner
+from afterword.training.opening import begin, resume
 from afterword.training.recipe import TrainingSettings
-from afterword.training.run import Run, begin, resume
+from afterword.training.run import Run
 from afterword.training.schedule import Schedule
 from tests.torture.runs import longest_file, outcome
 

@@ -9,9 +9,10 @@ import pytest
 
 import afterword
 from afterword.text.corpus import TextSettings
+from afterword.training.opening import begin
 from afterword.training.planning import dropout_of
 from afterword.training.recipe import TrainingSettings
-from afterword.training.run import Run, begin
+from afterword.training.run import Run
 
 LINES = "".join(f"the {k % 7}th line of {k % 3}\n" for k in range(90))
 

@@ -14,8 +14,8 @@ from afterword.language_model import load
 from afterword.storage import write_bytes
 from afterword.text.corpus import TextSettings
 from afterword.training.checkpoint import RunFolder
+from afterword.training.opening import begin
 from afterword.training.recipe import TrainingSettings
-from afterword.training.run import begin
 
 TEXT_NAME = "python-help.txt"
 TEMPERATURES = (0.2, 1.0, 0.6)  # the last one's first sentence is looked at

@@ -23,8 +23,9 @@ from afterword.language_model import complete_card
 from afterword.text.corpus import TextSettings
 from afterword.training.checkpoint import RunFolder
 from afterword.training.distributed import ranks, restarted
+from afterword.training.opening import begin, resume, together
 from afterword.training.recipe import TrainingSettings
-from afterword.training.run import Run, begin, resume, together
+from afterword.training.run import Run
 
 SAME_SIGNAL_SECONDS = 2.0
 
