@@ -33,8 +33,8 @@ from torch import nn
 from afterword.training.batches import Lanes
 from afterword.training.learner import Learner
 from afterword.training.optimizer import EARLY, RENEW
-from afterword.training.planning import available_threads
 from afterword.training.recipe import Precision, Recipe
+from afterword.training.speed import available_threads
 
 V, B, T = 66, 16, 64
 SHAPES = ((1, 512), (2, 512), (3, 1024))
@@ -52,7 +52,9 @@ def recipe(num_layers: int, hidden_size: int, precision: Precision) -> Recipe:
     class Corpus:
         training, lines, documents = range(1_000_000), False, 1
 
-    settings = TrainingSettings(num_layers=num_layers, hidden_size=hidden_size, batch_size=B, seq_length=T, steps=1)
+    settings = TrainingSettings(
+        num_layers=num_layers, hidden_size=hidden_size, batch_size=B, seq_length=T, dropout=0.2, steps=1
+    )
     corpus: EncodedCorpus = Corpus()  # type: ignore[assignment]
     return dataclasses.replace(auto(corpus, settings), precision=precision)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afterword.training.schedule import CORRECTION_POINTS, Schedule
+from afterword.training.schedule import Schedule
 from tests.training.small import RECIPE
 
 
@@ -38,14 +38,6 @@ def test_the_rate_rises_during_the_warmup_and_falls_after_it() -> None:
     assert rates[:10] == sorted(rates[:10])
     assert rates[10:] == sorted(rates[10:], reverse=True)
     assert max(rates) <= RECIPE.learning_rate
-
-
-def test_the_clock_is_looked_at_three_times_at_most() -> None:
-    schedule = Schedule(dataclasses.replace(RECIPE, steps=100), [])
-    for step in range(100):
-        if schedule.correction_is_due(step):
-            schedule.correct(step, 100)
-    assert [step for step, _ in schedule.corrections] == [round(100 * point) for point in CORRECTION_POINTS]
 
 
 def test_corrections_made_again_give_the_same_rates() -> None:

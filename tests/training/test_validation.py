@@ -10,8 +10,8 @@ import pytest
 import afterword
 from afterword.text.corpus import TextSettings
 from afterword.training.opening import begin
-from afterword.training.planning import dropout_of
 from afterword.training.recipe import TrainingSettings
+from afterword.training.rules import dropout
 from afterword.training.run import Run
 
 LINES = "".join(f"the {k % 7}th line of {k % 3}\n" for k in range(90))
@@ -65,7 +65,7 @@ def test_a_run_without_an_n_gram_has_none(begin_run: Callable[..., Run], tmp_pat
 
 
 def test_dropout_grows_with_the_passes_over_the_text() -> None:
-    found = [dropout_of(epochs) for epochs in (0.01, 1, 3.3, 8, 30, 1e6)]
+    found = [dropout(epochs) for epochs in (0.01, 1, 3.3, 8, 30, 1e6)]
     assert found == sorted(found)
     assert found[0] == 0
     assert found[2] == 0.2

@@ -26,6 +26,7 @@ from afterword.errors import AfterwordError
 COMMANDS = {
     "demo": ("afterword.cli.demo:demo", "The whole story in a minute or two, on a text that every Python has."),
     "train": ("afterword.cli.train:train", "Train a model on your own text."),
+    "plan": ("afterword.cli.plan:plan", "Say what train would do with a text, and why."),
     "generate": ("afterword.cli.generate:generate", "Write text with a trained model."),
     "score": ("afterword.cli.score:score", "Say how well a model predicts a text."),
     "inspect": ("afterword.cli.inspect:inspect", "Show what the gates do while a model reads a text."),

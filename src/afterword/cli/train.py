@@ -23,9 +23,9 @@ from afterword.language_model import complete_card
 from afterword.text.corpus import TextSettings
 from afterword.training.checkpoint import RunFolder
 from afterword.training.distributed import ranks, restarted
-from afterword.training.opening import begin, resume, together
+from afterword.training.opening import Preview, begin, resume, together
 from afterword.training.recipe import TrainingSettings
-from afterword.training.run import Run
+from afterword.training.run import Run, bits
 
 SAME_SIGNAL_SECONDS = 2.0
 
@@ -81,6 +81,9 @@ def train_and_show(run: Run) -> int:
     """
     say_all(run.take_notes())
     say(summary(run))
+    expected = run.record.get("expected")
+    if expected is not None and run.saved is None:
+        say(f"expected: about {bits(expected):.2f} bits a character on held-out text (afterword plan says why)")
     with _Stop() as stop:
         try:
             show(run, lambda: stop.signal is not None)
@@ -96,11 +99,13 @@ def train_and_show(run: Run) -> int:
     validation = model.about["validation"]
     figure = f"{validation['bits_per_character']:.3f} bits a character on held-out text; " if validation else ""
     say(f"done: {figure}the model is in {folder}")
+    if run.recipe.minutes is not None and run.ended is not None:
+        say(f"trained for {run.ended['seconds']:.1f} s, after {run.preparation:.1f} s of preparation")
     say(f"next: {own_name()} generate {shlex.quote(str(folder))}")
     return 0
 
 
-def summary(run: Run) -> str:
+def summary(run: Run | Preview) -> str:
     """What will be done, in two lines."""
     encoded, recipe, tokenizer = run.encoded, run.recipe, run.tokenizer
     config = recipe.config(tokenizer.rows, tokenizer.shared_row_tokens)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,12 +12,16 @@ import torch
 
 from afterword.errors import NotFiniteError
 from afterword.training.batches import training_batches
+from afterword.training.forecast import Forecast
 from afterword.training.learner import Learner
 from afterword.training.schedule import Schedule
 from afterword.training.validation import HeldOut
 
 if TYPE_CHECKING:
     from afterword.training.run import Run
+
+
+LOOKS = 400  # at the clock, at least about so many in a run that was given minutes
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,6 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
     """
     recipe, encoded, tokenizer, team = run.recipe, run.encoded, run.tokenizer, run.team
     torch.set_num_threads(recipe.threads)
-    began = checkpointed = time.monotonic()
     learner = Learner(recipe.config(tokenizer.rows, tokenizer.shared_row_tokens), recipe, team)
     batches = training_batches(encoded, tokenizer, recipe)
     ngram = run.learn_ngram()
@@ -62,6 +64,8 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
         schedule = Schedule(recipe, position["corrections"], run.setbacks)
         best, nats, tokens = (position[key] for key in ("best", "nats", "tokens"))
     run.cut_metrics(learner.step)
+    began = checkpointed = time.monotonic()  # what came before the first step is told apart
+    run.preparation = began - run.opened
 
     def clock() -> float:
         return run.seconds + time.monotonic() - began
@@ -83,7 +87,7 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
         }
         return run.save_checkpoint(learner.step, learner.tensors(), position)
 
-    measured_from, reported = (learner.step, clock()), clock()
+    forecast, look_every, reported = Forecast(recipe, learner.step, clock()), max(1, recipe.steps // LOOKS), clock()
     if learner.step > 0 and team.from_first(not run.folder.model.exists()):  # removed: leave one to write with
         run.save_model(learner, ngram, None)
     while learner.step < schedule.steps:
@@ -94,19 +98,20 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
         nats, tokens = nats + cost, tokens + batch.tokens
         step = learner.step
 
-        if recipe.minutes is not None and schedule.correction_is_due(step):
-            made = len(schedule.corrections)
-            if made < len(run.corrections):  # a resumed or repeated run takes the same steps
+        made = len(schedule.corrections)
+        if made < len(run.corrections):  # a resumed or repeated run takes the same steps
+            if run.corrections[made][0] == step:
                 schedule.correct(*run.corrections[made])
-            else:
-                pace = (clock() - measured_from[1]) / (step - measured_from[0])
-                left = int(team.from_first(max(0.0, recipe.minutes * 60 - clock()) / pace))
-                schedule.correct(step, min(step + max(1, left), recipe.most_steps or sys.maxsize))
-                run.record_correction(schedule.corrections[-1])
-            measured_from = (step, clock())
+        elif recipe.minutes is not None and run.ended is None and step % look_every == 0 and step < schedule.steps:
+            forecast.look(step, clock())
+            steps = int(team.from_first(forecast.correction(schedule.steps) or schedule.steps))
+            if steps != schedule.steps:
+                schedule.correct(step, steps)
+                run.record_correction((step, steps))
 
         measured, improved = None, False
         if step % recipe.evaluate_every == 0 or step == schedule.steps:
+            evaluating = clock()
             measured = held_out.measure(learner)
             if measured is not None:
                 of_first = team.from_first(measured.cost)
@@ -115,12 +120,13 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
                 best = of_first if improved else best
             if improved or recipe.keep == "last":
                 run.save_model(learner, ngram, measured)
+            forecast.evaluated(clock() - evaluating)
 
         reporting = measured is not None or step % recipe.report_every == 0
         if reporting:
             characters = tokens * encoded.training_characters / len(encoded.training)
             now = clock()
-            pace = now / step
+            forecast.look(step, now)
             progress = Progress(
                 step=step,
                 steps=schedule.steps,
@@ -128,7 +134,7 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
                 learning_rate=learning_rate,
                 characters_per_second=characters / max(now - reported, 1e-9),
                 seconds=now,
-                seconds_left=(schedule.steps - step) * pace,
+                seconds_left=forecast.seconds_left(schedule.steps),
                 validation=None if measured is None else measured.cost,
                 best=best,
                 improved=improved,
@@ -149,4 +155,6 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
                 run.save_model(learner, ngram, None)
             run.stopped = True
             break
+    else:
+        run.end(learner.step, clock())
     run.finish()

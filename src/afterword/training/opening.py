@@ -10,9 +10,11 @@ import dataclasses
 import importlib.util
 import os
 import re
+import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from afterword import __version__
 from afterword.errors import AfterwordError, ModelError, OptionError, RunError
@@ -24,6 +26,9 @@ from afterword.training.checkpoint import RunFolder, can_be_written
 from afterword.training.distributed import Team, rank, ranks
 from afterword.training.recipe import Recipe, TrainingSettings
 from afterword.training.run import Run
+
+if TYPE_CHECKING:
+    from afterword.training.planning import Plan
 
 MAY_CHANGE = ("threads", "checkpoint_every")  # settings that a resumed run may have otherwise
 DEFAULT_VALIDATION = "0.1"  # the share of the text that `auto` holds out
@@ -43,6 +48,7 @@ def begin(
     is overwritten goes when the new one is ready to begin; so does one of the same settings that was killed before
     its first checkpoint.
     """
+    opened = time.monotonic()
     _check_torch()
     folder = RunFolder(out)
     texts = [str(os.fspath(source)) for source in sources]
@@ -60,12 +66,14 @@ def begin(
             write_bytes(new.corpus / "tokenizer.json", tokenizer.to_json().encode())
             from afterword.training.planning import plan
 
-            recipe = plan(encoded, tokenizer, training)
+            planned = plan(encoded, tokenizer, training)
+            recipe = planned.recipe
             _check_ranks(recipe)
             record = {
                 "format": 1,
                 "asked": asked,
                 "plan": recipe.record(),
+                "expected": planned.expected,
                 "corrections": [],
                 "setbacks": [],
                 "text": {"sources": corpus.sources, **dataclasses.asdict(text)},
@@ -75,7 +83,42 @@ def begin(
             }
             new.write_record(record)
             folder.take(new)
-        return Run(folder, record, EncodedCorpus.open(folder.corpus), tokenizer, list(corpus.notes))
+        run = Run(folder, record, EncodedCorpus.open(folder.corpus), tokenizer, [*corpus.notes, *planned.notes])
+        run.opened, run.ngram = opened, planned.ngram
+        return run
+
+
+@dataclasses.dataclass(frozen=True)
+class Preview:
+    """What `begin` would do."""
+
+    plan: Plan
+    encoded: EncodedCorpus
+    tokenizer: Tokenizer
+    notes: list[str]
+    """What a user should know beforehand, of the text and of the plan."""
+    planning_seconds: float
+    """How long measuring and planning took, reading and encoding the text apart."""
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.plan.recipe
+
+
+def preview(sources: Sequence[Source], text: TextSettings, training: TrainingSettings) -> Preview:
+    """Read the text and plan, as `begin` does, and make nothing of it. Raises an InputError as `begin` does."""
+    _check_torch()
+    text = _settled(text, training)
+    with read_corpus(sources, text, seed=training.seed) as corpus, tempfile.TemporaryDirectory() as place:
+        _check_fit(corpus.training_characters, training, text)
+        tokenizer = learn_tokenizer(corpus, text.vocabulary, text.lowercase)
+        encoded = encode(corpus, tokenizer, Path(place))
+        began = time.monotonic()
+        from afterword.training.planning import plan
+
+        planned = plan(encoded, tokenizer, training)
+        _check_ranks(planned.recipe)
+        return Preview(planned, encoded, tokenizer, [*corpus.notes, *planned.notes], time.monotonic() - began)
 
 
 def resume(

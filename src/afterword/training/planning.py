@@ -1,85 +1,270 @@
-"""From the corpus, the time and this machine's measured speed to a recipe with all its numbers."""
+"""From the corpus, the time and this machine's measured speed to a recipe with all its numbers, and a reason for each.
+
+The rules themselves stand in `rules`, and `speed` measures. A number that was set by hand is taken, and the rest is
+fitted around it.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 import os
-import statistics
-import time
+from dataclasses import dataclass
 
 from afterword.errors import OptionError
 from afterword.model.config import Config
-from afterword.model.ngram import LONGEST
+from afterword.model.ngram import LONGEST, Ngram
 from afterword.text.encoded import EncodedCorpus
 from afterword.text.tokenizer import Tokenizer
+from afterword.training import rules
 from afterword.training.batches import Lines, training_batches
-from afterword.training.distributed import ranks_here
-from afterword.training.recipe import Precision, Recipe, TrainingSettings
+from afterword.training.counting import learn_ngram
+from afterword.training.recipe import Recipe, TrainingSettings
+from afterword.training.speed import available_threads, precision_of_this_machine, seconds_per_step
 
 DEFAULT_MINUTES = 5.0
 MOST_VALIDATION_TOKENS = 200_000
 EVALUATIONS = 6  # at least, in a run: few and large, so that the best is not the luckiest
 EVALUATION_SHARE = 0.06  # of the run's time, at most
+SLOWEST_MEASURED = 0.15  # seconds: the times of longer steps are reckoned from shorter ones
+OUTLOOK = (5, 30)  # times the minutes
+LITTLE_TEXT = 50_000  # characters
+FIRST_MEASURED = 256  # units
+GROWTH = 1.7  # a step's time grows by about this power of the units
+SAMPLE = 50_000  # held-out tokens that the expectation reads
+MOST_THREADS = 8  # that are taken unmeasured, or tried
 
 
-def plan(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingSettings) -> Recipe:
-    """Every number of a run of `settings` on `encoded`; with minutes, the speed is measured first (about 2 s)."""
-    recipe = classic(encoded, tokenizer, settings) if settings.recipe == "classic" else auto(encoded, settings)
-    _check_memory(recipe.config(tokenizer.rows, tokenizer.shared_row_tokens), recipe)
-    if recipe.recipe == "auto":
-        recipe = dataclasses.replace(recipe, precision=precision_of_this_machine(recipe.hidden_size))
-    if settings.steps is not None:
-        steps = settings.steps
-    elif recipe.minutes is not None:
-        seconds = seconds_per_step(encoded, tokenizer, recipe)
-        steps = max(1, int(recipe.minutes * 60 * (1 - EVALUATION_SHARE) / seconds))
-    else:
-        steps = steps_in(settings.epochs or 1, encoded, tokenizer, recipe)
-    if recipe.recipe == "auto" and settings.dropout is None:
-        recipe = dataclasses.replace(recipe, dropout=dropout_of(steps / steps_in(1, encoded, tokenizer, recipe)))
-    return with_steps(recipe, min(steps, recipe.most_steps or steps), encoded, tokenizer)
+@dataclass(frozen=True)
+class Plan:
+    """A recipe, and why it is as it is."""
+
+    recipe: Recipe
+    reasons: dict[str, str]
+    """Of a number's name, why it is so; of those that somebody may ask about."""
+    expected: float | None
+    """Nats a held-out character, of the model as it will be used; None where nothing is held out to say it by."""
+    outlook: dict[float, float]
+    """What other numbers of minutes would bring, in nats a character."""
+    notes: list[str]
+    """What a user should know beforehand."""
+    ngram: Ngram | None
+    """The n-gram that the expectation rests on, and the run will be mixed with."""
 
 
-def dropout_of(epochs: float) -> float:
-    """The dropout that a run of so many passes over its text wants: the oftener it reads the same, the more.
+def plan(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingSettings) -> Plan:
+    """Every number of a run of `settings` on `encoded`; with minutes, this machine's speed is measured for it.
 
-    Fitted to trials of 1 to 25 passes; see docs/decisions.md.
+    Measuring takes some two seconds, and counting the n-grams that the expectation rests on up to three.
+    Raises OptionError for a network that the machine cannot hold.
     """
-    return round(min(0.6, max(0.0, 0.2 + 0.12 * math.log2(max(epochs, 0.1) / 3.3))), 2)
+    return (_plan_classic if settings.recipe == "classic" else _plan_auto)(encoded, tokenizer, settings)
+
+
+def _plan_auto(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingSettings) -> Plan:
+    draft = auto(encoded, settings)
+    times = _StepTimes(encoded, tokenizer, draft, settings)
+    if settings.hidden_size is not None:
+        _check_memory(draft.config(tokenizer.rows, tokenizer.shared_row_tokens), draft)
+    if draft.minutes is not None and settings.threads is None:
+        draft = times.choose_threads()
+    tokens = len(encoded.training)
+    a_pass = steps_in(1, encoded, tokenizer, draft)
+    most_steps = math.ceil(rules.MOST_PASSES * a_pass)
+
+    def steps_in_time(size: int, minutes: float) -> float:
+        return minutes * 60 * (1 - EVALUATION_SHARE) / times(size)
+
+    def size_in(minutes: float | None) -> int:
+        if settings.hidden_size is not None:
+            return settings.hidden_size
+        most = rules.largest_size(tokens)
+        if minutes is None:
+            return min(most, rules.UNTIMED_SIZE)
+        return rules.size_for(lambda size: steps_in_time(size, minutes) * tokens / a_pass, most, draft.num_layers)
+
+    def steps_of(size: int, minutes: float | None) -> int:
+        if settings.steps is not None:
+            return settings.steps
+        if minutes is None:
+            return steps_in(settings.epochs or 1, encoded, tokenizer, draft)
+        return max(1, int(min(steps_in_time(size, minutes), most_steps)))
+
+    size = size_in(draft.minutes)
+    while draft.minutes is not None and times.measure(size) and size != (size := size_in(draft.minutes)):
+        pass
+    recipe = sized(draft, size, settings)
+    _check_memory(recipe.config(tokenizer.rows, tokenizer.shared_row_tokens), recipe)
+    steps = steps_of(size, recipe.minutes)
+    passes = steps / a_pass
+    recipe = dataclasses.replace(
+        recipe,
+        most_steps=None if recipe.minutes is None else most_steps,
+        dropout=rules.dropout(passes) if settings.dropout is None else settings.dropout,
+    )
+    recipe = with_steps(recipe, steps, encoded, tokenizer)
+    ngram = learn_ngram(encoded, tokenizer, recipe.ngram or LONGEST)
+    alone = _cost_of(ngram, encoded, tokenizer, recipe)
+
+    def expected(minutes: float | None) -> float | None:
+        read = steps_of(size_in(minutes), minutes) * tokens / a_pass
+        return alone and alone * rules.expected_ratio(tokens, read, mixed=recipe.ngram > 0)
+
+    outlook = {} if recipe.minutes is None else {recipe.minutes * k: expected(recipe.minutes * k) for k in OUTLOOK}
+    known = alone is not None and recipe.cell == "lstm"
+    return Plan(
+        recipe,
+        _reasons(recipe, settings, encoded, passes, times),
+        expected(recipe.minutes) if known else None,
+        {minutes: cost for minutes, cost in outlook.items() if known and cost is not None},
+        _notes(encoded, recipe, times),
+        ngram if recipe.ngram else None,
+    )
+
+
+def _plan_classic(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingSettings) -> Plan:
+    recipe = classic(encoded, tokenizer, settings)
+    _check_memory(recipe.config(tokenizer.rows, tokenizer.shared_row_tokens), recipe)
+    assert recipe.most_steps is not None
+    steps = settings.steps or recipe.most_steps
+    if recipe.minutes is not None:
+        steps = max(1, int(recipe.minutes * 60 / seconds_per_step(encoded, tokenizer, recipe)))
+    recipe = with_steps(recipe, min(steps, recipe.most_steps), encoded, tokenizer)
+    return Plan(recipe, {"recipe": "the one that this project was founded on, kept exact"}, None, {}, [], None)
+
+
+class _StepTimes:
+    """The seconds that a step of each size takes here: measured, or reckoned from the nearest size that was."""
+
+    def __init__(self, encoded: EncodedCorpus, tokenizer: Tokenizer, draft: Recipe, settings: TrainingSettings) -> None:
+        self._text, self._draft, self._settings = (encoded, tokenizer), draft, settings
+        self.measured: dict[int, float] = {}
+
+    def choose_threads(self) -> Recipe:
+        """The draft with as many threads as are fastest: on many processors a small network is slowed by them all."""
+        threads = {min(available_threads(), n) for n in (available_threads(), MOST_THREADS, 4)}
+        if len(threads) > 1:
+            first = sized(self._draft, self._settings.hidden_size or FIRST_MEASURED, self._settings)
+            seconds = {n: seconds_per_step(*self._text, dataclasses.replace(first, threads=n)) for n in threads}
+            self._draft = dataclasses.replace(self._draft, threads=min(threads, key=lambda n: seconds[n]))
+        return self._draft
+
+    def measure(self, size: int) -> bool:
+        """Measure `size`, unless it was measured or would take too long; whether that was done."""
+        if size in self.measured or self(size) > SLOWEST_MEASURED:
+            return False
+        self.measured[size] = seconds_per_step(*self._text, sized(self._draft, size, self._settings))
+        return True
+
+    def __call__(self, size: int) -> float:
+        if not self.measured:
+            first = min(FIRST_MEASURED, rules.largest_size(len(self._text[0].training)))
+            first = self._settings.hidden_size or first
+            self.measured[first] = seconds_per_step(*self._text, sized(self._draft, first, self._settings))
+        nearest = min(self.measured, key=lambda known: abs(math.log(known / size)))
+        return self.measured[nearest] * math.pow(size / nearest, GROWTH)
+
+
+def sized(draft: Recipe, size: int, settings: TrainingSettings) -> Recipe:
+    """The draft with a layer's units, and what goes with them."""
+    return dataclasses.replace(
+        draft,
+        hidden_size=size,
+        embedding_size=settings.embedding_size or min(rules.EMBEDDING, size),
+        learning_rate=settings.learning_rate or rules.learning_rate(size),
+        precision=precision_of_this_machine(size),
+    )
+
+
+def _cost_of(ngram: Ngram, encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recipe) -> float | None:
+    """What a held-out character costs the n-gram alone, by a sample of them."""
+    from afterword.training.validation import HeldOut
+
+    sample = min(recipe.validation_tokens, SAMPLE)
+    return HeldOut(encoded, tokenizer, dataclasses.replace(recipe, validation_tokens=sample), ngram).ngram_cost
+
+
+def _reasons(
+    recipe: Recipe, settings: TrainingSettings, encoded: EncodedCorpus, passes: float, times: _StepTimes
+) -> dict[str, str]:
+    """Of each number that the plan chose or took over, why it is so, by name."""
+    tokens = len(encoded.training)
+    size, most = recipe.hidden_size, rules.largest_size(tokens)
+    if size >= most:
+        of_size = f"a text of {tokens:,} tokens feeds no more"
+    else:
+        time = f" in {recipe.minutes:g} min" if recipe.minutes is not None else ""
+        of_size = (
+            f"the most that still read {rules.TOKENS_A_WEIGHT:g} tokens a weight{time}; the text could feed {most}"
+        )
+    pace = f", at {1000 * times(size):.0f} ms a step here" if recipe.minutes is not None else ""
+    why = {
+        "num_layers": "a second layer takes longer than it brings in, at every time that was tried",
+        "hidden_size": of_size,
+        "embedding_size": "twice as many made it worse",
+        "batch_size": "lines: about as many tokens a step as running text has"
+        if encoded.lines
+        else "lanes: fewer for a short text, so that a pass over it has steps enough",
+        "seq_length": "a longer way back for the gradient brought nothing; the state itself is carried on",
+        "learning_rate": "0.02 for 256 units, falling as the root of their number",
+        "schedule": "to zero at the last step, whose weights are the best",
+        "dropout": f"the text is read {passes:.1f} times: the oftener, the more",
+        "averaging": "the weights that are kept look back over the last fifth of the steps",
+        "steps": f"{passes:.1f} passes over the text" + pace,
+        "ngram": "knows by heart what the LSTM learns slowly; 9 tokens bring hardly more",
+        "evaluate_every": "few and large looks at the held-out text, in at most 6 % of the time",
+        "precision": "multiplied in hardware here"
+        if recipe.precision != "float32"
+        else "nothing shorter is faster here",
+        "threads": "the fastest of those tried" if recipe.minutes is not None else "the processors, up to 8",
+    }
+    asked = dataclasses.asdict(settings)
+    return {name: "as you asked" if asked.get(name) is not None else reason for name, reason in why.items()}
+
+
+def _notes(encoded: EncodedCorpus, recipe: Recipe, times: _StepTimes) -> list[str]:
+    notes = []
+    if encoded.training_characters < LITTLE_TEXT:
+        notes.append(
+            f"{encoded.training_characters:,} characters are little to learn from: expect pieces of the text by heart "
+            "and made-up words between them; some 100,000 and more do better"
+        )
+    if recipe.minutes is not None and recipe.steps == recipe.most_steps:
+        seconds = recipe.steps * times(recipe.hidden_size) / (1 - EVALUATION_SHARE)
+        if seconds < 0.9 * recipe.minutes * 60:
+            notes.append(
+                f"{rules.MOST_PASSES:g} passes over this text are enough, more would learn it by heart: "
+                f"the run will end after about {seconds:.0f} s"
+            )
+    return notes
 
 
 def auto(encoded: EncodedCorpus, settings: TrainingSettings) -> Recipe:
-    """What anyone gets by default, for as many minutes as were asked for; the number of steps is still open."""
+    """What anyone gets by default, as far as neither a size nor a number of steps is in it."""
     tokens = len(encoded.training)
     timed = settings.steps is None and settings.epochs is None
-    large = tokens >= 300_000
-    hidden_size = settings.hidden_size or 512
-    batch_size = settings.batch_size or (128 if encoded.lines else 16 if large else 8)
-    seq_length = settings.seq_length or (256 if encoded.lines else 64)
-    if not encoded.lines and settings.batch_size is None and settings.seq_length is None:
-        seq_length = max(1, min(seq_length, tokens - 1))
-        batch_size = max(1, min(batch_size, tokens // seq_length))
-    return Recipe(
+    seq_length = settings.seq_length or (256 if encoded.lines else max(1, min(64, tokens - 1)))
+    lanes = rules.lines_a_step(tokens / encoded.documents) if encoded.lines else rules.lanes(tokens, seq_length)
+    draft = Recipe(
         recipe="auto",
         steps=0,
         most_steps=None,
         minutes=(settings.minutes or DEFAULT_MINUTES) if timed else None,
         num_layers=settings.num_layers or 1,
-        hidden_size=hidden_size,
-        embedding_size=settings.embedding_size or min(64, hidden_size),
+        hidden_size=0,
+        embedding_size=0,
         residual=True,
         input="embedding",
         windows=False,
-        batch_size=batch_size,
+        batch_size=settings.batch_size or lanes,
         seq_length=seq_length,
-        dropout=0.2 if settings.dropout is None else settings.dropout,  # `plan` fits it to the number of steps
+        dropout=settings.dropout or 0.0,  # `plan` fits it to the number of passes
         locked_dropout=True,
         reset_probability=0.05,
         ngram=LONGEST if settings.ngram is None else settings.ngram,
         optimizer="muon",
         schedule="cosine",
-        learning_rate=settings.learning_rate or 0.014,
+        learning_rate=0.0,
         warmup=100,
         weight_decay=0.01,
         clip=1.0,
@@ -91,9 +276,10 @@ def auto(encoded: EncodedCorpus, settings: TrainingSettings) -> Recipe:
         report_every=0,
         checkpoint_every=settings.checkpoint_every,
         seed=settings.seed,
-        threads=settings.threads or available_threads(),
+        threads=settings.threads or min(available_threads(), MOST_THREADS),
         cell=settings.cell,
     )
+    return sized(draft, settings.hidden_size or FIRST_MEASURED, settings)
 
 
 def classic(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingSettings) -> Recipe:
@@ -172,12 +358,6 @@ def with_steps(recipe: Recipe, steps: int, encoded: EncodedCorpus, tokenizer: To
     )
 
 
-def available_threads() -> int:
-    """How many processors this process may use: its part, where torchrun has started several on this machine."""
-    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, here // ranks_here())
-
-
 def _check_memory(config: Config, recipe: Recipe) -> None:
     """Raise OptionError for a network that this machine's memory cannot hold while it learns."""
     if not hasattr(os, "sysconf"):
@@ -192,36 +372,3 @@ def _check_memory(config: Config, recipe: Recipe) -> None:
             f"{recipe.seq_length} need about {(weights + activations) / 2**30:,.0f} GiB and this machine has "
             f"{memory / 2**30:,.0f}: make hidden-size, num-layers, batch-size or seq-length smaller"
         )
-
-
-def precision_of_this_machine(hidden_size: int) -> Precision:
-    """bfloat16 where the processor multiplies it in hardware and the matrices are large enough for it to pay."""
-    import torch
-
-    fast = any(
-        getattr(torch.cpu, name, lambda: False)() for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    )
-    return "bfloat16" if fast and hidden_size >= 128 else "float32"
-
-
-def seconds_per_step(encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recipe) -> float:
-    """The mean time of real steps of `recipe` on this machine, taken on a network that is then thrown away.
-
-    In the first steps the optimizer does more than later, so they are left out where the network is not too slow.
-    """
-    import torch
-
-    from afterword.training.learner import Learner
-    from afterword.training.optimizer import EARLY, RENEW
-
-    torch.set_num_threads(recipe.threads)
-    learner = Learner(recipe.config(tokenizer.rows, tokenizer.shared_row_tokens), recipe)
-    batches = training_batches(encoded, tokenizer, recipe)
-    times: list[float] = []
-    began = time.perf_counter()
-    while len(times) < 4 or (len(times) < EARLY + 2 * RENEW and time.perf_counter() < began + 3):
-        begin = time.perf_counter()
-        learner.learn(batches.next(), 1e-3)
-        times.append(time.perf_counter() - begin)
-    steady = times[EARLY:] if len(times) == EARLY + 2 * RENEW else times[len(times) // 3 :]
-    return statistics.mean(steady)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from afterword.model.saved import SavedModel, save_model
 from afterword.text.encoded import EncodedCorpus
 from afterword.text.tokenizer import Tokenizer
 from afterword.training.checkpoint import Checkpoint, RunFolder
+from afterword.training.counting import learn_ngram
 from afterword.training.distributed import ALONE
 from afterword.training.patience import Patience
 from afterword.training.recipe import Recipe
@@ -47,6 +49,9 @@ class Run:
         """`saved` is the checkpoint to go on from: tensors by name, and the position."""
         self.folder, self.record, self.encoded, self.tokenizer, self.notes = folder, record, encoded, tokenizer, notes
         self.saved = saved
+        self.opened = time.monotonic()
+        self.ngram: Ngram | None = None  # as soon as it is counted
+        self.preparation = 0.0  # seconds from its opening to its first step
         self.seconds: float = saved[1]["seconds"] if saved else 0.0  # of training, before it went on
         self.recipe = Recipe(**record["plan"])
         self.team = ALONE
@@ -116,6 +121,18 @@ class Run:
             self.saved = None if step < 0 else self.folder.read_checkpoint(step)
         self.seconds = self.saved[1]["seconds"] if self.saved else 0.0
 
+    @property
+    def ended(self) -> dict[str, Any] | None:
+        """Of a run that came to its end, its steps and seconds; repeated, it takes the same steps, by no clock."""
+        ended: dict[str, Any] | None = self.record.get("ended")
+        return ended
+
+    def end(self, step: int, seconds: float) -> None:
+        """The run has taken its last step and written its last save."""
+        if self.ended is None:
+            self.record["ended"] = {"step": step, "seconds": round(seconds, 3)}
+            self.write_record()
+
     def record_correction(self, correction: tuple[int, int]) -> None:
         self.record["corrections"].append(list(correction))
         self.write_record()
@@ -167,12 +184,9 @@ class Run:
 
     def learn_ngram(self) -> Ngram | None:
         """The n-gram model of the training part that the network is mixed with, where the recipe has one."""
-        if self.recipe.ngram == 0:
-            return None
-        end, newline = self.tokenizer.end, int(self.tokenizer.encode("\n")[0])
-        assert end is not None  # only the classic recipe's tokenizer has none
-        start = end if self.encoded.lines else min(newline, self.tokenizer.rows - 1)
-        return Ngram.learn(self.encoded.training, self.tokenizer.rows, end, start, self.recipe.ngram)
+        if self.recipe.ngram and self.ngram is None:
+            self.ngram = learn_ngram(self.encoded, self.tokenizer, self.recipe.ngram)
+        return self.ngram
 
     def save_model(self, learner: Learner, ngram: Ngram | None, measured: Measured | None) -> None:
         """Write the averaged weights and the n-gram as the run's model, with what the held-out text costs it."""

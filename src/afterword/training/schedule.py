@@ -7,9 +7,6 @@ from collections.abc import Sequence
 
 from afterword.training.recipe import Recipe
 
-# A run that was given minutes looks at the clock at these shares of its way, and nowhere else.
-CORRECTION_POINTS = (0.2, 0.55, 0.85)
-
 
 class Schedule:
     """A warm-up, then a cosine to zero over the steps that are left; or, for the classic recipe, always the same rate.
@@ -42,10 +39,6 @@ class Schedule:
             return highest
         warmup = min(1.0, (step + 1) / max(1, self._recipe.warmup))
         return highest * warmup * 0.5 * (1 + math.cos(math.pi * self.share(step)))
-
-    def correction_is_due(self, step: int) -> bool:
-        made = len(self.corrections)
-        return made < len(CORRECTION_POINTS) and step < self.steps and self.share(step) >= CORRECTION_POINTS[made]
 
     def correct(self, step: int, steps: int) -> None:
         """From `step` on, the run ends after `steps` steps in all."""

@@ -43,6 +43,11 @@ class HeldOut:
         self._apart = math.log(tokenizer.shared_row_tokens) * shared / max(tokens, 1)
         self._tokens_a_character = len(encoded.validation) / max(encoded.validation_characters, 1)
 
+    @property
+    def ngram_cost(self) -> float | None:
+        """What the n-gram alone costs a character, in nats; None where there is none, or nothing is held out."""
+        return None if self._ngram is None else self._a_character(self._ngram)
+
     def measure(self, learner: Learner) -> Measured | None:
         """By the learner's weights as they would be saved; None where nothing is held out."""
         if not self._batches:
@@ -53,7 +58,7 @@ class HeldOut:
             return Measured(lstm, lstm, None, DEFAULT_SHARE)
         share = fitted_share(network, self._ngram)
         both = self._a_character(mixed(network, self._ngram, share))
-        return Measured(both, lstm, self._a_character(self._ngram), share)
+        return Measured(both, lstm, self.ngram_cost, share)
 
     def _a_character(self, token_nats: NDArray[np.float64]) -> float:
         return (float(token_nats.mean()) + self._apart) * self._tokens_a_character

@@ -1,0 +1,77 @@
+"""`afterword plan TEXT…`: what `train` would do with a text, and why, without doing it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from afterword.cli.options import settings_options
+from afterword.cli.progress import say_all
+from afterword.errors import OptionError
+from afterword.text.corpus import TextSettings
+from afterword.training.opening import Preview, preview
+from afterword.training.recipe import TrainingSettings
+from afterword.training.run import bits
+
+if TYPE_CHECKING:
+    from afterword.training.planning import Plan
+
+
+@click.command(short_help="Say what train would do with a text, and why.")
+@click.argument("texts", nargs=-1, metavar="TEXT...")
+@settings_options(TextSettings, "text")
+@settings_options(TrainingSettings, "training")
+@click.option("--json", "as_json", is_flag=True, help="print JSON alone")
+def plan(texts: tuple[str, ...], text: TextSettings, training: TrainingSettings, as_json: bool) -> None:
+    """Print every number that `train` would use with TEXT and these options, and a reason for each.
+
+    It reads the text and measures this machine for some seconds; it writes nothing and trains nothing.
+    """
+    if not texts:
+        raise OptionError("what shall be planned? name a text file, as in: afterword plan book.txt --minutes 5")
+    found = preview(texts, text, training)
+    say_all(found.notes)
+    click.echo(json.dumps(_record(found), ensure_ascii=False) if as_json else _table(found))
+
+
+def _table(found: Preview) -> str:
+    from afterword.cli.train import summary  # one wording for both
+
+    planned = found.plan
+    lines = [*summary(found).splitlines(), ""]
+    rows = [(name.replace("_", "-"), _value(planned, name), why) for name, why in planned.reasons.items()]
+    widths = [max(len(row[k]) for row in rows) for k in (0, 1)]
+    lines += [f"{name:<{widths[0]}}  {value:>{widths[1]}}  {why}" for name, value, why in rows]
+    if planned.expected is not None:
+        lines += ["", f"expected: about {bits(planned.expected):.2f} bits a character on held-out text"]
+        lines += [f"in {_minutes(minutes)}: about {bits(cost):.2f}" for minutes, cost in planned.outlook.items()]
+    return "\n".join(lines)
+
+
+def _value(planned: Plan, name: str) -> str:
+    value = getattr(planned.recipe, name)
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _minutes(minutes: float) -> str:
+    return f"{minutes:g} min" if minutes < 120 else f"{minutes / 60:.3g} hours"
+
+
+def _record(found: Preview) -> dict[str, object]:
+    planned, encoded = found.plan, found.encoded
+    return {
+        "text": {
+            "characters": encoded.training_characters,
+            "held_out": encoded.validation_characters,
+            "tokens": len(encoded.training),
+            "lines": encoded.lines,
+        },
+        "plan": dataclasses.asdict(planned.recipe),
+        "reasons": planned.reasons,
+        "expected": None if planned.expected is None else {"bits_per_character": bits(planned.expected)},
+        "outlook": [{"minutes": m, "bits_per_character": bits(cost)} for m, cost in planned.outlook.items()],
+        "notes": found.notes,
+    }

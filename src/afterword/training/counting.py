@@ -1,0 +1,15 @@
+"""The n-gram model of a run's training text."""
+
+from __future__ import annotations
+
+from afterword.model.ngram import Ngram
+from afterword.text.encoded import EncodedCorpus
+from afterword.text.tokenizer import Tokenizer
+
+
+def learn_ngram(encoded: EncodedCorpus, tokenizer: Tokenizer, order: int) -> Ngram:
+    """What the training part of `encoded` teaches of up to `order` tokens. The tokenizer must have an end token."""
+    end, newline = tokenizer.end, int(tokenizer.encode("\n")[0])
+    assert end is not None  # only the classic recipe's tokenizer has none
+    start = end if encoded.lines else min(newline, tokenizer.rows - 1)
+    return Ngram.learn(encoded.training, tokenizer.rows, end, start, order)

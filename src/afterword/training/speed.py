@@ -1,0 +1,54 @@
+"""How fast this machine takes a recipe's steps, and in which precision and with how many threads."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+
+from afterword.text.encoded import EncodedCorpus
+from afterword.text.tokenizer import Tokenizer
+from afterword.training.batches import training_batches
+from afterword.training.distributed import ranks_here
+from afterword.training.recipe import Precision, Recipe
+
+SECONDS = 1.0  # that the steps of one recipe may take to be measured
+
+
+def available_threads() -> int:
+    """How many processors this process may use: its part, where torchrun has started several on this machine."""
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, here // ranks_here())
+
+
+def precision_of_this_machine(hidden_size: int) -> Precision:
+    """bfloat16 where the processor multiplies it in hardware and the matrices are large enough for it to pay."""
+    import torch
+
+    fast = any(
+        getattr(torch.cpu, name, lambda: False)() for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    )
+    return "bfloat16" if fast and hidden_size >= 128 else "float32"
+
+
+def seconds_per_step(encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recipe) -> float:
+    """The mean time of real steps of `recipe` on this machine, taken on a network that is then thrown away.
+
+    In the first steps the optimizer does more than later, so they are left out where the network is not too slow.
+    """
+    import torch
+
+    from afterword.training.learner import Learner
+    from afterword.training.optimizer import EARLY, RENEW
+
+    torch.set_num_threads(recipe.threads)
+    learner = Learner(recipe.config(tokenizer.rows, tokenizer.shared_row_tokens), recipe)
+    batches = training_batches(encoded, tokenizer, recipe)
+    times: list[float] = []
+    began = time.perf_counter()
+    while len(times) < 3 or (len(times) < EARLY + 2 * RENEW and time.perf_counter() < began + SECONDS):
+        begin = time.perf_counter()
+        learner.learn(batches.next(), 1e-3)
+        times.append(time.perf_counter() - begin)
+    steady = times[EARLY:] if len(times) >= EARLY + RENEW else times[len(times) // 3 :]
+    return statistics.mean(steady)
