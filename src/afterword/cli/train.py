@@ -15,7 +15,9 @@ from types import FrameType
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
+from afterword.cli.config_file import config_option
 from afterword.cli.options import settings_options
 from afterword.cli.progress import say, say_all, show
 from afterword.errors import OptionError
@@ -36,6 +38,7 @@ SAME_SIGNAL_SECONDS = 2.0
 @click.option("--overwrite", is_flag=True, help="replace the run that is in the folder")
 @click.option("--resume", "resumed", metavar="RUN", help="go on with the run in this folder")
 @click.option("--exact", is_flag=True, help="with --resume: refuse to go on where other bits could come out")
+@config_option
 @settings_options(TextSettings, "text")
 @settings_options(TrainingSettings, "training")
 @click.pass_context
@@ -60,7 +63,8 @@ def train(
         folder = Path(resumed)
         asked = _given(context, text, training)
         if overwrite or (out is not None and Path(out).resolve() != folder.resolve()):
-            raise OptionError(f"--resume goes on with the run in {folder}: leave out --out and --overwrite")
+            also = ", also in the file of --config" if context.default_map else ""
+            raise OptionError(f"--resume goes on with the run in {folder}: leave out --out and --overwrite{also}")
         run = together(lambda: resume(folder, asked, texts, exact=exact), folder)
     else:
         if not texts:
@@ -134,10 +138,14 @@ def default_out(texts: Sequence[str]) -> str:
 
 
 def _given(context: click.Context, text: TextSettings, training: TrainingSettings) -> dict[str, Any]:
-    """The settings that stand on the command line, by name."""
+    """The settings that stand on the command line or in the file of --config, by name."""
     values = {**dataclasses.asdict(text), **dataclasses.asdict(training)}
-    source = click.core.ParameterSource.COMMANDLINE
-    return {name: value for name, value in values.items() if context.get_parameter_source(name) is source}
+    given = (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)
+    return {
+        name: value
+        for name, value in values.items()
+        if value is not None and context.get_parameter_source(name) in given
+    }
 
 
 class _Stop:
