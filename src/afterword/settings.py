@@ -43,19 +43,21 @@ def check(settings: Any) -> None:
         value = getattr(settings, field.name)
         if value is None or not field.metadata:
             continue
-        wrong = _wrong_kind(value, hints[field.name]) or _what_is_wrong(value, field.metadata)
-        if wrong:
-            raise OptionError(f"{field.name.replace('_', '-')} {wrong}, not {str(value)[:60]}")
+        name = field.name.replace("_", "-")
+        if wrong := _wrong_kind(value, hints[field.name]):
+            raise OptionError(f"{name} {wrong}, not {repr(value)[:60]}")
+        if wrong := _what_is_wrong(value, field.metadata):
+            raise OptionError(f"{name} {wrong}, not {str(value)[:60]}")
 
 
 def _wrong_kind(value: Any, hint: Any) -> str | None:
     """What to say of a value that is not of its field's type; whole numbers are numbers too."""
     kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    if isinstance(value, bool):
-        return None if bool in kinds else "must not be true or false"
-    if int in kinds and not isinstance(value, int):
+    if bool in kinds:
+        return None if isinstance(value, bool) else "must be true or false"
+    if int in kinds and (isinstance(value, bool) or not isinstance(value, int)):
         return "must be a whole number"
-    if float in kinds and not isinstance(value, int | float):
+    if float in kinds and (isinstance(value, bool) or not isinstance(value, int | float)):
         return "must be a number"
     return "must be text" if str in kinds and not isinstance(value, str) else None
 

@@ -153,11 +153,40 @@ def test_a_folder_that_holds_a_run_or_a_file_in_its_place_is_refused(run: Run, b
     told = error_line(run("train", "--resume", out, "--steps", "9"))
     assert f"steps is 2 in the run {out}, not 9: leave it out" in told
     assert "leave out --out and --overwrite" in error_line(run("train", "--resume", out, "--overwrite"))
-    assert "--exact belongs to --resume" in error_line(run("train", book, "--exact"))
+    assert "--exact belongs to --resume and --repeat" in error_line(run("train", book, "--exact"))
     assert run("train", "--resume", out, book, "--steps", "2", "--threads", "1", "--exact").returncode == 0
     assert "there is no such folder" in error_line(run("train", "--resume", tmp_path / "nothing"))
     assert "name a text file" in error_line(run("train"))
     assert "--out" in error_line(run("train", "-", input=b"x" * 100))
+
+
+def test_a_run_is_repeated_without_its_text_and_refused_in_one_line(run: Run, book: Path, tmp_path: Path) -> None:
+    out, again = tmp_path / "run", tmp_path / "again"
+    assert run("train", book, "--out", out, "--minutes", "0.005", *SMALL).returncode == 0
+    book.unlink()
+    repeated = run("train", "--repeat", out, "--out", again, "--exact")
+    assert repeated.returncode == 0, repeated.stderr.decode()
+    assert b"note" not in repeated.stderr
+    for name in ("model.safetensors", "ngram.safetensors", "config.json", "tokenizer.json", "README.md"):
+        assert (again / "model" / name).read_bytes() == (out / "model" / name).read_bytes()
+
+    new = tmp_path / "new"
+    for arguments, says in [
+        ([], "say where it shall be, with --out DIR"),
+        (["--out", out, "--overwrite"], "is the run that is to be repeated: give --out another folder"),
+        (["--out", again], "replace it by --overwrite"),
+        (["--out", new, __file__], f"--repeat takes the text from the run {out}: leave TEXT out"),
+        (["--out", new, "--resume", out], "--resume and --repeat exclude each other"),
+        (["--out", new, "--steps", "5"], "steps is"),
+        (["--out", new, "--lines"], "lines is False in the run"),
+        (["--out", new, "--exact", "--threads", "2"], "threads was 1 and is 2: the run cannot be repeated exactly"),
+    ]:
+        assert says in error_line(run("train", "--repeat", out, *arguments))
+    assert "there is no such folder" in error_line(run("train", "--repeat", tmp_path / "nothing", "--out", new))
+    assert not new.exists()
+    told = run("train", "--repeat", out, "--out", again, "--overwrite", "--threads", "2", "--minutes", "0.005")
+    assert told.returncode == 0
+    assert b"note: threads was 1 and is 2: the run is repeated, but perhaps not bit for bit" in told.stderr
 
 
 def test_sigterm_ends_the_step_and_saves(book: Path, tmp_path: Path) -> None:

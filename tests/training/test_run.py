@@ -6,6 +6,7 @@ import math
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from afterword.errors import InputError, OptionError, RunError, StorageError, Te
 from afterword.language_model import LanguageModel
 from afterword.text.corpus import TextSettings
 from afterword.training.learner import Learner
-from afterword.training.opening import begin, resume
+from afterword.training.opening import begin, repeat, resume
 from afterword.training.recipe import TrainingSettings
 from afterword.training.run import Run
 from afterword.training.schedule import Schedule
@@ -104,6 +105,158 @@ def test_a_run_with_minutes_takes_the_same_steps_when_it_is_repeated_from_its_re
     finish(resume(path))
     assert (path / "run.json").read_bytes() == record
     assert (path / "model" / "model.safetensors").read_bytes() == weights
+
+
+@pytest.mark.parametrize("kind", [{}, {"lines": True}, {"recipe": "classic"}])
+def test_a_run_that_is_repeated_from_its_folder_alone_has_the_same_bits(
+    begin_run: BeginRun, text_file: Path, tmp_path: Path, kind: dict[str, Any]
+) -> None:
+    run = begin_run(**kind)
+    finish(run)
+    text_file.unlink()
+    for name in ("model", "checkpoints"):
+        (run.folder.path / name).rename(tmp_path / name)
+    again = repeat(run.folder.path, tmp_path / "again", exact=True)
+    assert again.take_notes() == ()
+    finish(again)
+    for name in ("model", "checkpoints"):
+        (tmp_path / name).rename(run.folder.path / name)
+    assert outcome(again.folder.path) == outcome(run.folder.path)
+    assert (again.folder.model / "config.json").read_bytes() == (run.folder.model / "config.json").read_bytes()
+
+
+def test_a_repeated_run_with_minutes_takes_the_same_steps_whatever_the_clock_says(
+    text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "timed"
+    finish(begin([text_file], path, TextSettings(), TrainingSettings(minutes=0.01, hidden_size=8, threads=1)))
+    monkeypatch.setattr("afterword.training.planning.seconds_per_step", None)  # to measure would be an error
+    clock = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: 1000 * clock())
+    again = repeat(path, tmp_path / "again")
+    assert again.corrections
+    finish(again)
+    outcomes = [outcome(folder) for folder in (path, again.folder.path)]
+    for one in outcomes:
+        del one["files"]  # a checkpoint is kept every minute, by the clock
+    assert outcomes[0] == outcomes[1]
+
+
+def test_a_repeated_run_halves_the_rate_where_the_first_one_had_to(
+    begin_run: BeginRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begin_run()
+    Sick(monkeypatch, 11, 1)
+    Sick(monkeypatch, 17, 2)
+    finish(run)
+    assert len(run.setbacks) == 3
+    again = repeat(run.folder.path, tmp_path / "again")
+    rates = {progress.step: progress.learning_rate for progress in again.train()}
+    assert rates[24] == Schedule(run.recipe).learning_rate(23) / 8
+    assert outcome(again.folder.path) == outcome(run.folder.path)
+
+
+def test_a_run_that_was_stopped_is_repeated_to_its_planned_end(begin_run: BeginRun, tmp_path: Path) -> None:
+    parted = begin_run("parted")
+    for _ in parted.train(stop_at(7)):
+        pass
+    again = repeat(parted.folder.path, tmp_path / "again")
+    for _ in again.train(stop_at(13)):
+        pass
+    finish(resume(again.folder.path, exact=True))
+    finish(resume(parted.folder.path))
+    assert outcome(again.folder.path) == outcome(parted.folder.path)
+
+
+def test_what_could_change_a_repeated_runs_bits_is_said_or_refused(begin_run: BeginRun, tmp_path: Path) -> None:
+    run = begin_run()
+    for _ in run.train(stop_at(7)):
+        pass
+    out = tmp_path / "again"
+    with pytest.raises(RunError, match="threads was 1 and is 2: the run cannot be repeated exactly"):
+        repeat(run.folder.path, out, {"threads": 2}, exact=True)
+    assert not out.exists()
+    again = repeat(run.folder.path, out, {"threads": 2, "checkpoint_every": 3})
+    again.folder.unlock()
+    assert again.take_notes() == ("threads was 1 and is 2: the run is repeated, but perhaps not bit for bit",)
+    assert (again.recipe.threads, again.recipe.checkpoint_every) == (2, 3)
+    assert [(step, had["threads"]) for step, had in again.record["surroundings"]] == [(0, 2)]
+    assert run.folder.read_record()["plan"]["threads"] == 1
+    resume(run.folder.path, {"threads": 2}).folder.unlock()  # now it has had both, and no run can have the same
+    with pytest.raises(RunError, match="threads was 1 and is 2: the run cannot be repeated exactly"):
+        repeat(run.folder.path, tmp_path / "another", exact=True)
+
+
+def test_checkpoints_at_other_steps_do_not_change_a_repeated_runs_bits(begin_run: BeginRun, tmp_path: Path) -> None:
+    run = begin_run()
+    finish(run)
+    again = repeat(run.folder.path, tmp_path / "again", {"checkpoint_every": 1}, exact=True)
+    finish(again)
+    assert outcome(again.folder.path)["model"] == outcome(run.folder.path)["model"]
+
+
+def test_a_repeated_run_is_refused_by_other_numbers_and_in_a_place_that_is_taken(
+    begin_run: BeginRun, tmp_path: Path
+) -> None:
+    run, other = begin_run(), begin_run("other", steps=3)
+    finish(run)
+    finish(other)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    path, again = run.folder.path, tmp_path / "again"
+    inside = path / "model" / "within"
+    shutil.copytree(other.folder.path, inside)
+    with pytest.raises(OptionError, match=r"^hidden-size is 12 in the run .*, not 13"):
+        repeat(path, again, {"hidden_size": 13})
+    with pytest.raises(RunError, match="is the run that is to be repeated"):
+        repeat(path, path / ".." / path.name, overwrite=True)
+    with pytest.raises(RunError, match="lies in"):
+        repeat(inside, path, overwrite=True)
+    with pytest.raises(RunError, match="holds a run"):
+        repeat(path, other.folder.path)
+    with pytest.raises(RunError, match="there is no such folder"):
+        repeat(tmp_path / "nothing", again)
+    shutil.rmtree(inside)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    finish(repeat(path, other.folder.path, overwrite=True))
+    assert outcome(other.folder.path) == outcome(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("run.json", b"{}"),
+        ("run.json", b'{"format": 1}'),
+        ("corpus/corpus.json", b"[]"),
+        ("corpus/tokenizer.json", b"\xff\xfe"),
+        ("corpus/training.bin", b"short"),
+        ("corpus/training.bin", None),
+        ("corpus/validation.bin", b"other"),
+    ],
+)
+def test_a_damaged_run_is_not_repeated_and_leaves_nothing(
+    begin_run: BeginRun, tmp_path: Path, name: str, content: bytes | None
+) -> None:
+    run = begin_run()
+    run.folder.unlock()
+    place = run.folder.path / name
+    if content is None:
+        place.unlink()
+    else:
+        place.write_bytes(place.read_bytes()[::-1] if content == b"other" else content)
+    with pytest.raises(RunError):
+        repeat(run.folder.path, tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+@pytest.mark.parametrize("entry", [{"corrections": [["3", 5]]}, {"corrections": [3]}, {"setbacks": None}])
+def test_decisions_that_make_no_sense_are_a_damaged_run(
+    begin_run: BeginRun, tmp_path: Path, entry: dict[str, Any]
+) -> None:
+    run = begin_run()
+    run.folder.write_record({**run.record, **entry})
+    run.folder.unlock()
+    with pytest.raises(RunError, match="is damaged"):
+        repeat(run.folder.path, tmp_path / "again")
 
 
 def test_a_folder_that_holds_a_run_is_refused_and_kept(begin_run: BeginRun) -> None:

@@ -55,7 +55,7 @@ def _option(field: dataclasses.Field[Any], hint: Any) -> Callable[[Function], Fu
     kind = _plain(hint)
     several = typing.get_origin(kind) is tuple
     return click.option(
-        f"{flag}/--no-{flag[2:]}" if kind is bool and field.default else flag,
+        f"{flag}/--no-{flag[2:]}" if kind is bool else flag,  # both, since a file may say either
         field.name,
         type=None if kind is bool else str if several else kind,
         is_flag=kind is bool,

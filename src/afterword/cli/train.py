@@ -15,7 +15,9 @@ from types import FrameType
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
+from afterword.cli.config_file import config_option
 from afterword.cli.options import settings_options
 from afterword.cli.progress import say, say_all, show
 from afterword.errors import OptionError
@@ -23,7 +25,7 @@ from afterword.language_model import complete_card
 from afterword.text.corpus import TextSettings
 from afterword.training.checkpoint import RunFolder
 from afterword.training.distributed import ranks, restarted
-from afterword.training.opening import Preview, begin, resume, together
+from afterword.training.opening import Preview, begin, repeat, resume, together
 from afterword.training.recipe import TrainingSettings
 from afterword.training.run import Run, bits
 
@@ -35,7 +37,9 @@ SAME_SIGNAL_SECONDS = 2.0
 @click.option("--out", metavar="DIR", help="the run's folder (the first text's name without its ending)")
 @click.option("--overwrite", is_flag=True, help="replace the run that is in the folder")
 @click.option("--resume", "resumed", metavar="RUN", help="go on with the run in this folder")
-@click.option("--exact", is_flag=True, help="with --resume: refuse to go on where other bits could come out")
+@click.option("--repeat", "repeated", metavar="RUN", help="do the run in this folder again, in --out, bit for bit")
+@click.option("--exact", is_flag=True, help="with --resume or --repeat: refuse where other bits could come out")
+@config_option
 @settings_options(TextSettings, "text")
 @settings_options(TrainingSettings, "training")
 @click.pass_context
@@ -45,28 +49,41 @@ def train(
     out: str | None,
     overwrite: bool,
     resumed: str | None,
+    repeated: str | None,
     exact: bool,
     text: TextSettings,
     training: TrainingSettings,
 ) -> None:
     """Train a model on TEXT: files, folders, .gz files, or - for standard input.
 
-    Ctrl-C loses nothing: the run is saved, and --resume goes on with it, exactly. Under torchrun several processes
-    train one model together.
+    Ctrl-C loses nothing: the run is saved, and --resume goes on with it, exactly. --repeat makes the same model once
+    more from a run's folder alone. Under torchrun several processes train one model together.
     """
+    if repeated is not None:
+        if resumed is not None:
+            raise OptionError("--resume and --repeat exclude each other: give one of them")
+        if texts:
+            raise OptionError(f"--repeat takes the text from the run {repeated}: leave TEXT out")
+        if out is None:
+            raise OptionError("--repeat begins another run: say where it shall be, with --out DIR")
     if resumed is None and restarted() and RunFolder(Path(out or default_out(texts))).checkpoints:
-        resumed, texts, out, overwrite = out or default_out(texts), (), None, False
+        resumed, repeated, texts, out, overwrite = out or default_out(texts), None, (), None, False
     if resumed is not None:
         folder = Path(resumed)
         asked = _given(context, text, training)
         if overwrite or (out is not None and Path(out).resolve() != folder.resolve()):
-            raise OptionError(f"--resume goes on with the run in {folder}: leave out --out and --overwrite")
+            also = ", also in the file of --config" if context.default_map else ""
+            raise OptionError(f"--resume goes on with the run in {folder}: leave out --out and --overwrite{also}")
         run = together(lambda: resume(folder, asked, texts, exact=exact), folder)
+    elif repeated is not None and out is not None:
+        original, folder = Path(repeated), Path(out)
+        asked = _given(context, text, training)
+        run = together(lambda: repeat(original, folder, asked, overwrite=overwrite, exact=exact), folder)
     else:
         if not texts:
             raise OptionError("what shall be learned? name a text file, as in: afterword train book.txt")
         if exact:
-            raise OptionError("--exact belongs to --resume")
+            raise OptionError("--exact belongs to --resume and --repeat")
         folder = Path(out or default_out(texts))
         run = together(lambda: begin(texts, folder, text, training, overwrite=overwrite), folder)
     status = train_and_show(run)
@@ -139,10 +156,14 @@ def default_out(texts: Sequence[str]) -> str:
 
 
 def _given(context: click.Context, text: TextSettings, training: TrainingSettings) -> dict[str, Any]:
-    """The settings that stand on the command line, by name."""
+    """The settings that stand on the command line or in the file of --config, by name."""
     values = {**dataclasses.asdict(text), **dataclasses.asdict(training)}
-    source = click.core.ParameterSource.COMMANDLINE
-    return {name: value for name, value in values.items() if context.get_parameter_source(name) is source}
+    given = (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)
+    return {
+        name: value
+        for name, value in values.items()
+        if value is not None and context.get_parameter_source(name) in given
+    }
 
 
 class _Stop:

@@ -31,7 +31,7 @@ from typing import BinaryIO, Literal, Self, cast
 import numpy as np
 
 from afterword.errors import OptionError, StorageError, TextError
-from afterword.settings import setting
+from afterword.settings import check, setting
 from afterword.text.tokenizer import code_points, lower
 
 WIDE_HINT = "(UTF-16 without its mark wants --encoding utf-16-le)"
@@ -66,6 +66,12 @@ class TextSettings:
         None, "the share of the text, or a file, that is held out (0.1; none for classic)", metavar="SHARE|FILE"
     )
     vocabulary: str = setting("char", "what a token is", metavar="char|byte|bpe:N")
+
+    def __post_init__(self) -> None:
+        check(self)
+        check_encoding(self.encoding)
+        parse_validation(self.validation)
+        parse_vocabulary(self.vocabulary)
 
 
 def parse_vocabulary(vocabulary: str) -> tuple[str, int]:
@@ -138,10 +144,8 @@ def read_corpus(sources: Sequence[Source], settings: TextSettings, seed: int = 0
     line's seeded hash decides, so that equal lines stand on one side; where all fell on one side, the line of the
     lowest hash (or of the highest, where no line was left for training) goes to the other. Empty lines are no lines.
     Without `settings.validation` all of the text is the training part.
-    Raises OptionError for settings that cannot be, TextError for a text that cannot be read or learned from.
+    Raises TextError for a text that cannot be read or learned from.
     """
-    check_encoding(settings.encoding)
-    parse_vocabulary(settings.vocabulary)
     validation = parse_validation(settings.validation)
     held_out: list[Source] = [validation] if isinstance(validation, Path) else []
     facts: Facts = {fact: set() for fact in FACTS}

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +93,16 @@ class EncodedCorpus:
             raise RunError(f"cannot read the encoded text in {folder}: {error.strerror or error}") from None
         except (ValueError, LookupError, TypeError, RecursionError) as error:
             raise RunError(f"the encoded text in {folder} is damaged ({error}): train anew from the text") from None
+
+    def copy(self, folder: Path) -> EncodedCorpus:
+        """The same in `folder`, which exists. Raises StorageError, and OSError where it cannot be read.
+
+        They are files of its own, not links, so that damage to the one does not reach the other.
+        """
+        for name in (*(f"{part}.bin" for part in PARTS), "corpus.json"):
+            with open(self.folder / name, "rb") as old, replacing(folder / name, os.stat(old.fileno()).st_size) as new:
+                shutil.copyfileobj(old, new, 1 << 20)
+        return EncodedCorpus.open(folder)
 
     def measured_fingerprint(self, tokenizer: Tokenizer) -> str:
         """The fingerprint of what the files hold now, read from their first byte to their last. Raises OSError."""

@@ -1,4 +1,4 @@
-"""Beginning a run, and going on with one: what is read, refused, compared and locked before its first step.
+"""Beginning a run, going on with one, repeating one: what is read, refused, compared and locked before its first step.
 
 Imports torch only when it must measure.
 """
@@ -150,8 +150,53 @@ def resume(
         return run
 
 
+def repeat(
+    path: Path, out: Path, asked: Mapping[str, Any] | None = None, *, overwrite: bool = False, exact: bool = False
+) -> Run:
+    """Begin in `out` the run in the folder `path` once more: its plan, its text, and all that was decided on its way.
+
+    Nothing is measured, and the text is the run's own encoded one. The corrections and setbacks stand in the new
+    record from the start, so that the steps and their rates are the same, and with them the bits. A run that was
+    stopped midway is repeated so far, and then goes on to its planned end. `asked` and `exact` are as for `resume`.
+    Raises RunError where there is no run, where it is damaged, and where `out` will not do; OptionError for a setting
+    that contradicts it.
+    """
+    _check_torch()
+    folder = RunFolder(out)
+    original = _open(RunFolder(path))
+    if os.path.realpath(path) == os.path.realpath(out):
+        raise RunError(f"{out} is the run that is to be repeated: give --out another folder")
+    _check_sources([path], folder)
+    with _damage_told(original.folder):
+        _take_settings(original, asked or {})
+        now = surroundings(original.recipe.threads)
+        _check_decisions(original)
+        changes = dict.fromkeys(change for _, had in original.record["surroundings"] for change in _changes(had, now))
+        record = {**original.record, "versions": versions(), "surroundings": [[0, now]]}
+        begun, fingerprint = record["asked"], record["fingerprint"]
+    notes = []
+    if changes:
+        told = ", ".join(changes)
+        if exact:
+            raise RunError(f"{told}: the run cannot be repeated exactly; leave --exact out to repeat it all the same")
+        notes.append(f"{told}: the run is repeated, but perhaps not bit for bit")
+    _check_ranks(original.recipe)
+    _check_place(folder, overwrite, begun)
+    with _held(folder):
+        _check_place(folder, overwrite, begun)
+        new = folder.begin_new()
+        with _damage_told(original.folder):
+            encoded = original.encoded.copy(new.corpus)
+        write_bytes(new.corpus / "tokenizer.json", original.tokenizer.to_json().encode())
+        if encoded.measured_fingerprint(original.tokenizer) != fingerprint:
+            raise RunError(f"the text in {original.folder.corpus} is not the one that this run began with")
+        new.write_record(record)
+        folder.take(new)
+        return Run(folder, record, EncodedCorpus.open(folder.corpus), original.tokenizer, notes)
+
+
 def together(make: Callable[[], Run], path: Path) -> Run:
-    """The run that `make` begins or resumes in the folder `path`; of torchrun's ranks the first makes it for all.
+    """The run that `make` begins, resumes or repeats in `path`; of torchrun's ranks the first makes it for all.
 
     Where it fails, the first rank raises, and the others leave with the same exit status.
     """
@@ -231,15 +276,25 @@ def _compare_surroundings(run: Run, exact: bool) -> None:
     """Note what may make the run's bits differ from here on, and record it; raise RunError for it where `exact`."""
     history = run.record["surroundings"]
     before, now = history[-1][1], surroundings(run.recipe.threads)
-    changes = [f"{name} was {before[name]} and is {now[name]}" for name in now if now[name] != before[name]]
-    if not changes:
+    told = ", ".join(_changes(before, now))
+    if not told:
         return
-    told = ", ".join(changes)
     if exact:
         raise RunError(f"{told}: the run cannot go on exactly; leave --exact out to go on all the same")
     run.notes.append(f"{told}: the run goes on, but perhaps not bit for bit as it would have")
     history.append([run.saved[1]["step"] if run.saved else 0, now])
     run.write_record()
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What is otherwise `now`, a phrase each."""
+    return [f"{name} was {before[name]} and is {now[name]}" for name in now if now[name] != before[name]]
+
+
+def _check_decisions(run: Run) -> None:
+    """Raise ValueError unless the record says at which whole steps the run was corrected and went back."""
+    if not all(type(step) is int for step in [*run.setbacks, *(n for pair in run.corrections for n in pair)]):
+        raise ValueError("its corrections or setbacks are no whole numbers")
 
 
 @contextlib.contextmanager
@@ -304,12 +359,12 @@ def _check_ranks(recipe: Recipe) -> None:
 
 
 def _check_sources(sources: Sequence[Source], folder: RunFolder) -> None:
-    """Refuse a text that is part of the run whose place is to be taken."""
+    """Refuse a text, or a run to be repeated, that is part of the run whose place is to be taken."""
     out = Path(os.path.realpath(folder.path))
     for source in sources:
         place = Path(os.path.realpath(source))
         if os.fspath(source) != "-" and out in (place, *place.parents):
-            raise RunError(f"the text {os.fspath(source)} lies in {folder.path}: give --out another folder")
+            raise RunError(f"{os.fspath(source)} lies in {folder.path}: give --out another folder")
 
 
 def _check_fit(training_characters: int, training: TrainingSettings, text: TextSettings) -> None:

@@ -10,6 +10,7 @@ from afterword.model.config import CELLS, Config
 from afterword.settings import check, setting
 
 Precision = Literal["float32", "bfloat16"]
+LENGTHS = ("minutes", "steps", "epochs")  # the ways to say how long to train, of which one is given
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         check(self)
-        given = [name for name in ("minutes", "steps", "epochs") if getattr(self, name) is not None]
+        given = [name for name in LENGTHS if getattr(self, name) is not None]
         if len(given) > 1:
             raise OptionError(f"{given[0]} and {given[1]} exclude each other: give one of minutes, steps and epochs")
 
