@@ -108,11 +108,12 @@ def summary(run: Run) -> str:
     documents = f" in {encoded.documents:,} lines" if encoded.lines else ""
     network = f"{config.num_layers} × {config.hidden_size} {config.cell.upper()}, {config.parameters:,} parameters"
     way = f"{recipe.minutes:g} min" if recipe.minutes is not None else f"{recipe.steps:,} steps"
+    place = "on a GPU" if recipe.device == "cuda" else f"{recipe.threads} threads"
     return (
         f"text: {encoded.training_characters:,} characters to learn from{documents} ({kinds}), "
         f"{encoded.validation_characters:,} held out\n"
         f"plan: {recipe.recipe}: {network}; {way}, "
-        f"{recipe.batch_size} × {recipe.seq_length} tokens a step, {recipe.precision}, {recipe.threads} threads"
+        f"{recipe.batch_size} × {recipe.seq_length} tokens a step, {recipe.precision}, {place}"
     )
 
 

@@ -14,8 +14,9 @@ from afterword.model.ngram import LONGEST
 from afterword.text.encoded import EncodedCorpus
 from afterword.text.tokenizer import Tokenizer
 from afterword.training.batches import Lines, training_batches
+from afterword.training.device import chosen, embedding_size, gpu_memory, precisions_to_try
 from afterword.training.distributed import ranks_here
-from afterword.training.recipe import Precision, Recipe, TrainingSettings
+from afterword.training.recipe import Device, Recipe, TrainingSettings
 
 DEFAULT_MINUTES = 5.0
 MOST_VALIDATION_TOKENS = 200_000
@@ -25,10 +26,12 @@ EVALUATION_SHARE = 0.06  # of the run's time, at most
 
 def plan(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingSettings) -> Recipe:
     """Every number of a run of `settings` on `encoded`; with minutes, the speed is measured first (about 2 s)."""
-    recipe = classic(encoded, tokenizer, settings) if settings.recipe == "classic" else auto(encoded, settings)
+    device = chosen(settings.device)
+    recipe = classic(encoded, tokenizer, settings) if settings.recipe == "classic" else auto(encoded, settings, device)
+    recipe = dataclasses.replace(recipe, device=device)
     _check_memory(recipe.config(tokenizer.rows, tokenizer.shared_row_tokens), recipe)
     if recipe.recipe == "auto":
-        recipe = dataclasses.replace(recipe, precision=precision_of_this_machine(recipe.hidden_size))
+        recipe = dataclasses.replace(recipe, precision=precisions_to_try(device, recipe.hidden_size)[0])
     if settings.steps is not None:
         steps = settings.steps
     elif recipe.minutes is not None:
@@ -49,7 +52,7 @@ def dropout_of(epochs: float) -> float:
     return round(min(0.6, max(0.0, 0.2 + 0.12 * math.log2(max(epochs, 0.1) / 3.3))), 2)
 
 
-def auto(encoded: EncodedCorpus, settings: TrainingSettings) -> Recipe:
+def auto(encoded: EncodedCorpus, settings: TrainingSettings, device: Device = "cpu") -> Recipe:
     """What anyone gets by default, for as many minutes as were asked for; the number of steps is still open."""
     tokens = len(encoded.training)
     timed = settings.steps is None and settings.epochs is None
@@ -67,7 +70,7 @@ def auto(encoded: EncodedCorpus, settings: TrainingSettings) -> Recipe:
         minutes=(settings.minutes or DEFAULT_MINUTES) if timed else None,
         num_layers=settings.num_layers or 1,
         hidden_size=hidden_size,
-        embedding_size=settings.embedding_size or min(64, hidden_size),
+        embedding_size=settings.embedding_size or embedding_size(device, hidden_size),
         residual=True,
         input="embedding",
         windows=False,
@@ -179,29 +182,22 @@ def available_threads() -> int:
 
 
 def _check_memory(config: Config, recipe: Recipe) -> None:
-    """Raise OptionError for a network that this machine's memory cannot hold while it learns."""
-    if not hasattr(os, "sysconf"):
+    """Raise OptionError for a network that the memory it learns in, the machine's or its GPU's, cannot hold."""
+    if recipe.device == "cuda":
+        memory, place = gpu_memory(), "its GPU"
+    elif hasattr(os, "sysconf"):
+        memory, place = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), "this machine"
+    else:
         return
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     weights = 5 * 4 * config.parameters  # the weights, their gradient, two moments and the average, in float32
     numbers_a_token = 10 * config.hidden_size * config.num_layers + config.vocabulary_size
     activations = 4 * recipe.batch_size * recipe.seq_length * numbers_a_token
     if weights + activations > memory:
         raise OptionError(
             f"{config.num_layers} layers of {config.hidden_size} units in batches of {recipe.batch_size} × "
-            f"{recipe.seq_length} need about {(weights + activations) / 2**30:,.0f} GiB and this machine has "
+            f"{recipe.seq_length} need about {(weights + activations) / 2**30:,.0f} GiB and {place} has "
             f"{memory / 2**30:,.0f}: make hidden-size, num-layers, batch-size or seq-length smaller"
         )
-
-
-def precision_of_this_machine(hidden_size: int) -> Precision:
-    """bfloat16 where the processor multiplies it in hardware and the matrices are large enough for it to pay."""
-    import torch
-
-    fast = any(
-        getattr(torch.cpu, name, lambda: False)() for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    )
-    return "bfloat16" if fast and hidden_size >= 128 else "float32"
 
 
 def seconds_per_step(encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recipe) -> float:
