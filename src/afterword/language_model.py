@@ -334,6 +334,7 @@ def train(
     ngram: int | None = TrainingSettings.ngram,
     learning_rate: float | None = TrainingSettings.learning_rate,
     seed: int = TrainingSettings.seed,
+    device: str = TrainingSettings.device,
     threads: int | None = TrainingSettings.threads,
     checkpoint_every: int | None = TrainingSettings.checkpoint_every,
     on_progress: Callable[[Progress], None] | None = None,
@@ -360,6 +361,7 @@ def train(
         ngram=ngram,
         learning_rate=learning_rate,
         seed=seed,
+        device=device,
         threads=threads,
         checkpoint_every=checkpoint_every,
     )

@@ -479,6 +479,7 @@ def test_a_loss_that_is_not_a_number_sends_a_run_back_with_half_the_rate(
     begin_run: BeginRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = begin_run()
+    run.take_notes()  # of so small a text
     every = run.recipe.evaluate_every
     Sick(monkeypatch, 17, 2)
     progress = list(run.train())

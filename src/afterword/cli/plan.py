@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from afterword.cli.config_file import config_option
 from afterword.cli.options import settings_options
 from afterword.cli.progress import say_all
 from afterword.errors import OptionError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Say what train would do with a text, and why.")
 @click.argument("texts", nargs=-1, metavar="TEXT...")
+@config_option
 @settings_options(TextSettings, "text")
 @settings_options(TrainingSettings, "training")
 @click.option("--json", "as_json", is_flag=True, help="print JSON alone")
@@ -74,4 +76,5 @@ def _record(found: Preview) -> dict[str, object]:
         "expected": None if planned.expected is None else {"bits_per_character": bits(planned.expected)},
         "outlook": [{"minutes": m, "bits_per_character": bits(cost)} for m, cost in planned.outlook.items()],
         "notes": found.notes,
+        "planning_seconds": round(found.planning_seconds, 3),
     }

@@ -116,8 +116,8 @@ def train_and_show(run: Run) -> int:
     validation = model.about["validation"]
     figure = f"{validation['bits_per_character']:.3f} bits a character on held-out text; " if validation else ""
     say(f"done: {figure}the model is in {folder}")
-    if run.recipe.minutes is not None and run.ended is not None:
-        say(f"trained for {run.ended['seconds']:.1f} s, after {run.preparation:.1f} s of preparation")
+    if run.recipe.minutes is not None:
+        say(f"trained for {run.seconds:.1f} s, after {run.preparation:.1f} s of preparation")
     say(f"next: {own_name()} generate {shlex.quote(str(folder))}")
     return 0
 
@@ -130,11 +130,12 @@ def summary(run: Run | Preview) -> str:
     documents = f" in {encoded.documents:,} lines" if encoded.lines else ""
     network = f"{config.num_layers} × {config.hidden_size} {config.cell.upper()}, {config.parameters:,} parameters"
     way = f"{recipe.minutes:g} min" if recipe.minutes is not None else f"{recipe.steps:,} steps"
+    place = "on a GPU" if recipe.device == "cuda" else f"{recipe.threads} threads"
     return (
         f"text: {encoded.training_characters:,} characters to learn from{documents} ({kinds}), "
         f"{encoded.validation_characters:,} held out\n"
         f"plan: {recipe.recipe}: {network}; {way}, "
-        f"{recipe.batch_size} × {recipe.seq_length} tokens a step, {recipe.precision}, {recipe.threads} threads"
+        f"{recipe.batch_size} × {recipe.seq_length} tokens a step, {recipe.precision}, {place}"
     )
 
 

@@ -23,6 +23,8 @@ from afterword.errors import TrainingError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from afterword.training.recipe import Device
+
 STEP_SECONDS = 25  # a rank that the others wait for longer than this, within a step, is lost
 WRITE_SECONDS = 1800  # the same while the first rank writes
 
@@ -41,6 +43,11 @@ def rank() -> int:
 def ranks_here() -> int:
     """How many of them run on this machine."""
     return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if ranks() > 1 else 1
+
+
+def local_rank() -> int:
+    """Which of those on this machine this one is, and so which of its GPUs it has."""
+    return int(os.environ.get("LOCAL_RANK", "0")) if ranks() > 1 else 0
 
 
 def restarted() -> bool:
@@ -94,14 +101,15 @@ class Team:
             self._store.add("heard", 1)
             return status
 
-    def start(self) -> None:
-        """From here on the ranks go in step: gloo between processors, NCCL between GPUs."""
-        import torch
+    def start(self, device: Device) -> None:
+        """From here on the ranks go in step: gloo between processors; NCCL, where there is one, between GPUs."""
         import torch.distributed as dist
 
         if ranks_here() == self.size and sys.platform == "linux":  # one machine: listen to itself alone
             os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
-        gpus = torch.cuda.is_available() and dist.is_nccl_available()
+        gpus = device == "cuda" and dist.is_nccl_available()
+        if gpus:  # a lost rank is then an error that can be told; otherwise NCCL ends the process
+            os.environ.setdefault("TORCH_NCCL_BLOCKING_WAIT", "1")
         with self._losses():
             dist.init_process_group(
                 "cpu:gloo,cuda:nccl" if gpus else "gloo",

@@ -8,11 +8,12 @@ resumed or repeated run takes the same steps.
 from __future__ import annotations
 
 from afterword.training.optimizer import EARLY
+from afterword.training.planning import EVALUATION_SHARE
 from afterword.training.recipe import Recipe
 
 FRESH = 0.3  # weight of the newest look at the pace
 MISS_OF_ALL, MISS_OF_REST = 0.005, 0.04  # what may be missed: a share of the run's time, and of the time left
-SAVING = 0.4  # seconds that the last model and checkpoint take, before any was written
+SAVING = 0.2  # seconds that the last checkpoint takes, about
 
 
 class Forecast:
@@ -44,9 +45,8 @@ class Forecast:
         """The number of steps that ends on the minute, where `steps` would miss it; None where they will do."""
         if self._recipe.minutes is None or self._pace is None:
             return None
-        every, evaluation = self._recipe.evaluate_every, self._evaluation or 0.0
-        rest = self._recipe.minutes * 60 - self._now - (self._evaluation or SAVING)  # the last one ends the run
-        cost = self._pace + evaluation / every
+        rest = self._recipe.minutes * 60 - self._now - SAVING - (self._evaluation or 0.0) / 2
+        cost = self._cost_of_step()
         missed = rest - (steps - self._step) * cost
         if abs(missed) <= max(MISS_OF_ALL * self._recipe.minutes * 60, MISS_OF_REST * rest, cost):
             return None
@@ -55,5 +55,11 @@ class Forecast:
 
     def seconds_left(self, steps: int) -> float:
         """Until the end of a run of `steps` steps."""
-        left = steps - self._step
-        return left * ((self._pace or 0.0) + (self._evaluation or 0.0) / self._recipe.evaluate_every)
+        return (steps - self._step) * self._cost_of_step()
+
+    def _cost_of_step(self) -> float:
+        """A step's time with its part of the evaluations."""
+        pace = self._pace or 0.0
+        if self._evaluation is None:  # none was made yet: what the plan leaves for them
+            return pace / (1 - EVALUATION_SHARE)
+        return pace + self._evaluation / self._recipe.evaluate_every

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from afterword.model.config import Config
 from afterword.training.batches import NOT_A_TARGET, Batch
+from afterword.training.device import moved, opened
 from afterword.training.distributed import ALONE, Team
 from afterword.training.network import LayerState, Network, saved_name
 from afterword.training.optimizer import MEMORIES, optimizers
@@ -23,13 +24,17 @@ from afterword.training.recipe import Recipe
 class Learner:
     """A network, its optimizer, the moving average of its weights, its random numbers and the carried state.
 
+    All of it is on the recipe's device but for the random numbers, which are drawn on the processor, so that a seed
+    gives the same ones everywhere. In float16 the loss is scaled, so that small gradients do not vanish; see `learn`.
     `tensors()` and `load()` carry the whole of it into a checkpoint and back, bit for bit.
     """
 
     def __init__(self, config: Config, recipe: Recipe, team: Team = ALONE) -> None:
         self._recipe, self._team = recipe, team
         self._generator = torch.Generator().manual_seed(recipe.seed % 2**63)
-        self.network = Network(config, recipe, self._generator)
+        self._device = opened(recipe.device, recipe.precision)
+        self.network = Network(config, recipe, self._generator).to(self._device)
+        self._scaler = torch.amp.GradScaler(self._device.type, enabled=recipe.precision == "float16")
         self._optimizers = optimizers(self.network, recipe)
         self._optimizer_of = {p: o for o in self._optimizers for group in o.param_groups for p in group["params"]}
         self._average = None if recipe.averaging is None else [p.detach().clone() for p in self.network.parameters()]
@@ -40,7 +45,10 @@ class Learner:
     def learn(self, batch: Batch, learning_rate: float) -> float:
         """One step of truncated backpropagation through time. Returns the summed cost of the batch, in nats.
 
-        Where the cost or its gradient is not finite, the weights stay as they are and NaN is returned.
+        Where the cost or its gradient is not finite, the weights stay as they are and NaN is returned. A gradient that
+        is too large for float16 only because the loss was scaled makes the scale smaller: that step counts as taken,
+        and moves nothing. The processor waits for the GPU once a step, to know that all is finite before the next
+        batch is drawn; a step's thousands of small operations are what takes the time.
         """
         self.network.train()
         own, counts = self._own_lanes(batch)
@@ -48,23 +56,34 @@ class Learner:
         costs, self._state = self._costs(own, self._state)
         cost = costs.sum()
         self.network.zero_grad(set_to_none=True)
-        (cost * counts / batch.weight).backward()  # type: ignore[no-untyped-call]
+        self._scaler.scale(cost * counts / batch.weight).backward()  # type: ignore[no-untyped-call]
         gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
         total = cost.detach() * counts
         self._team.add_up([total, *gradients])
+        for optimizer in self._optimizers:
+            self._scaler.unscale_(optimizer)
         if self._recipe.clip is not None:
             norm = nn.utils.clip_grad_norm_(self.network.parameters(), self._recipe.clip)
         else:
             norm = nn.utils.get_total_norm(gradients)
-        if not math.isfinite(float(total) + float(norm)):
+        nats, size = torch.stack([total, norm]).tolist()
+        if math.isfinite(nats) and math.isfinite(size):
+            for optimizer in self._optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = learning_rate * group.get("factor", 1.0)
+                optimizer.step()
+            self._scaler.update()
+        elif not (self._scale_was_too_large() and math.isfinite(nats)):
             return math.nan
-        for optimizer in self._optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate * group.get("factor", 1.0)
-            optimizer.step()
         self.step += 1
         self._update_average()
-        return float(total)
+        return float(nats)
+
+    def _scale_was_too_large(self) -> bool:
+        """Make the scale of the loss smaller, where it can be, after a gradient that was not finite."""
+        before = self._scaler.get_scale()
+        self._scaler.update()
+        return 1 <= self._scaler.get_scale() < before
 
     def _own_lanes(self, batch: Batch) -> tuple[Batch, float]:
         """The lanes of `batch` that this rank learns from, and 0 where there is none for it, else 1."""
@@ -97,30 +116,38 @@ class Learner:
                 if batch.fresh.all():
                     state = self.network.empty_state(len(batch.fresh))
                 costs, state = self._costs(batch, state)
-                nats.append(costs.double().numpy())
+                nats.append(costs.double().cpu().numpy())
         return np.concatenate(nats)
 
     def _costs(self, batch: Batch, state: list[LayerState]) -> tuple[Tensor, list[LayerState]]:
         """The cross-entropy of each of the batch's targets in nats, and the state after it, cut from its past."""
-        with torch.autocast("cpu", torch.bfloat16, enabled=self._recipe.precision == "bfloat16"):
-            logits, after = self.network(torch.from_numpy(batch.inputs), state)
-        targets = torch.from_numpy(batch.targets)[-len(logits) :].reshape(-1)
+        half = torch.float16 if self._recipe.precision == "float16" else torch.bfloat16
+        with torch.autocast(self._device.type, half, enabled=self._recipe.precision != "float32"):
+            logits, after = self.network(self._moved(batch.inputs), state)
+        targets = batch.targets[-len(logits) :].reshape(-1)
         costs = nn.functional.cross_entropy(
-            logits.float().reshape(len(targets), -1), targets, ignore_index=NOT_A_TARGET, reduction="none"
+            logits.float().reshape(len(targets), -1),
+            self._moved(targets),
+            ignore_index=NOT_A_TARGET,
+            reduction="none",
         )
-        return costs[targets != NOT_A_TARGET], [
-            (hidden.detach().float(), cell.detach().float()) for hidden, cell in after
-        ]
+        counted = np.flatnonzero(targets != NOT_A_TARGET)  # found here, since a GPU would have to be waited for
+        if len(counted) < len(targets):
+            costs = costs[self._moved(counted)]
+        return costs, [(hidden.detach().float(), cell.detach().float()) for hidden, cell in after]
+
+    def _moved(self, array: NDArray[Any]) -> Tensor:
+        return moved(torch.from_numpy(array), self._device)
 
     def _carry(self, fresh: NDArray[np.bool_]) -> None:
         """Empty the carried state of the fresh columns; a batch of another width starts with none."""
         if not self._state or self._state[0][0].shape[1] != len(fresh):
             self._state = self.network.empty_state(len(fresh))
         elif fresh.any():
-            columns = torch.from_numpy(fresh)
+            columns = self._moved(np.flatnonzero(fresh))
             for hidden, cell in self._state:
-                hidden[:, columns] = 0
-                cell[:, columns] = 0
+                hidden.index_fill_(1, columns, 0)
+                cell.index_fill_(1, columns, 0)
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[Network]:
@@ -149,7 +176,10 @@ class Learner:
                 named[f"{key}/{saved}"] = value
         for k, (hidden, cell) in enumerate(self._state):
             named[f"hidden/{k}"], named[f"cell/{k}"] = self._of_all_lanes(hidden), self._of_all_lanes(cell)
-        return {name: tensor.detach().numpy() for name, tensor in named.items()}
+        if self._scaler.is_enabled():
+            scaler = self._scaler.state_dict()
+            named["scaler"] = torch.tensor([scaler["scale"], scaler["_growth_tracker"]])
+        return {name: tensor.detach().cpu().numpy() for name, tensor in named.items()}
 
     @torch.no_grad()
     def load(self, tensors: dict[str, NDArray[Any]], step: int) -> None:
@@ -161,23 +191,29 @@ class Learner:
             parameter.copy_(torch.from_numpy(tensors[f"weight/{saved}"]))
             if self._average is not None:
                 self._average[k].copy_(torch.from_numpy(tensors[f"average/{saved}"]))
-            self._optimizer_of[parameter].state[parameter] = {
-                key: torch.from_numpy(tensors[f"{key}/{saved}"].copy())
+            optimizer = self._optimizer_of[parameter]
+            optimizer.state[parameter] = {
+                # the fused kernels count on the device, all others on the processor
+                key: memory if key == "step" and not optimizer.defaults.get("fused") else memory.to(self._device)
                 for key in MEMORIES
                 if f"{key}/{saved}" in tensors
+                for memory in [torch.from_numpy(tensors[f"{key}/{saved}"].copy())]
             }
         self._state = [
             (self._of_own_lanes(tensors[f"hidden/{k}"]), self._of_own_lanes(tensors[f"cell/{k}"]))
             for k in range(len(self.network.layers))
             if f"hidden/{k}" in tensors
         ]
+        if self._scaler.is_enabled() and "scaler" in tensors:  # a run that comes from another device has none
+            scale, steps = tensors["scaler"].tolist()
+            self._scaler.load_state_dict(self._scaler.state_dict() | {"scale": scale, "_growth_tracker": int(steps)})
 
     def _of_all_lanes(self, state: Tensor) -> Tensor:
         """The state [1, B, H] of the whole batch, of which each rank has its part."""
         if self._team.size == 1:
             return state
         lanes = self._team.lanes(self._width)
-        whole = torch.zeros(1, self._width, state.shape[2])
+        whole = torch.zeros(1, self._width, state.shape[2], device=self._device)
         whole[:, lanes] = state[:, : lanes.stop - lanes.start]
         self._team.add_up([whole])
         return whole
@@ -185,7 +221,7 @@ class Learner:
     def _of_own_lanes(self, state: NDArray[Any]) -> Tensor:
         """This rank's part of the state [1, B, H] of the whole batch."""
         lanes = self._team.lanes(state.shape[1])
-        return torch.from_numpy(state[:, lanes if lanes.start < lanes.stop else slice(0, 1)].copy())
+        return torch.from_numpy(state[:, lanes if lanes.start < lanes.stop else slice(0, 1)].copy()).to(self._device)
 
     @torch.no_grad()
     def is_finite(self) -> bool:

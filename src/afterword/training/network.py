@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from afterword.model.config import Config
+from afterword.training.device import moved
 from afterword.training.recipe import Recipe
 
 LayerState = tuple[Tensor, Tensor]  # hidden and cell, each [1, B, H]
@@ -21,8 +22,9 @@ class Network(nn.Module):
     """Token rows [T, B] and a carried state to logits [T, B, R] and the state after them.
 
     A network that reads windows gives the logits of the last step alone, [1, B, R].
-    Dropout is drawn from `generator`, so that a seed fixes it: whole units are left out, by one mask for all steps of a
-    sequence ("locked", or variational, dropout: Gal and Ghahramani 2016); or single elements, as Keras does.
+    Dropout is drawn from `generator`, on the processor, so that a seed fixes it on every device: whole units are left
+    out, by one mask for all steps of a sequence ("locked", or variational, dropout: Gal and Ghahramani 2016); or single
+    elements, as Keras does.
     """
 
     numbers: Tensor
@@ -100,15 +102,15 @@ class Network(nn.Module):
         kept = torch.empty(1 if self._recipe.locked_dropout else T, self.width or B, H).bernoulli_(
             1 - rate, generator=self._generator
         )
-        return x * (kept[:, self.lanes] / (1 - rate)).to(x.dtype)
+        return x * moved(kept[:, self.lanes] / (1 - rate), x.device).to(x.dtype)
 
     def empty_state(self, B: int) -> list[LayerState]:
-        H = self.config.hidden_size
-        return [(torch.zeros(1, B, H), torch.zeros(1, B, H)) for _ in self.layers]
+        shape, device = (1, B, self.config.hidden_size), self.output.weight.device
+        return [(torch.zeros(shape, device=device), torch.zeros(shape, device=device)) for _ in self.layers]
 
     def weights(self) -> dict[str, NDArray[np.float32]]:
-        """The parameters as arrays that share their memory, by the names of a saved model."""
-        return {saved_name(name, self.config.cell): p.detach().numpy() for name, p in self.named_parameters()}
+        """The parameters as arrays by the names of a saved model; on the processor they share its memory."""
+        return {saved_name(name, self.config.cell): p.detach().cpu().numpy() for name, p in self.named_parameters()}
 
 
 def saved_name(name: str, cell: str = "lstm") -> str:

@@ -23,14 +23,15 @@ from afterword.text.corpus import Source, TextSettings, read_corpus
 from afterword.text.encoded import EncodedCorpus, encode, learn_tokenizer
 from afterword.text.tokenizer import Tokenizer
 from afterword.training.checkpoint import RunFolder, can_be_written
+from afterword.training.device import check_device, described, full_memory_told, precision_on, why_no_gpu
 from afterword.training.distributed import Team, rank, ranks
-from afterword.training.recipe import Recipe, TrainingSettings
+from afterword.training.recipe import Device, Recipe, TrainingSettings
 from afterword.training.run import Run
 
 if TYPE_CHECKING:
     from afterword.training.planning import Plan
 
-MAY_CHANGE = ("threads", "checkpoint_every")  # settings that a resumed run may have otherwise
+MAY_CHANGE = ("device", "threads", "checkpoint_every")  # settings that a resumed run may have otherwise
 DEFAULT_VALIDATION = "0.1"  # the share of the text that `auto` holds out
 
 
@@ -50,6 +51,7 @@ def begin(
     """
     opened = time.monotonic()
     _check_torch()
+    check_device(training.device)
     folder = RunFolder(out)
     texts = [str(os.fspath(source)) for source in sources]
     asked = {"texts": texts, **dataclasses.asdict(text), **dataclasses.asdict(training)}
@@ -66,7 +68,8 @@ def begin(
             write_bytes(new.corpus / "tokenizer.json", tokenizer.to_json().encode())
             from afterword.training.planning import plan
 
-            planned = plan(encoded, tokenizer, training)
+            with full_memory_told():
+                planned = plan(encoded, tokenizer, training)
             recipe = planned.recipe
             _check_ranks(recipe)
             record = {
@@ -79,7 +82,7 @@ def begin(
                 "text": {"sources": corpus.sources, **dataclasses.asdict(text)},
                 "fingerprint": encoded.fingerprint,
                 "versions": versions(),
-                "surroundings": [[0, surroundings(recipe.threads)]],
+                "surroundings": [[0, surroundings(recipe.threads, recipe.device)]],
             }
             new.write_record(record)
             folder.take(new)
@@ -108,6 +111,7 @@ class Preview:
 def preview(sources: Sequence[Source], text: TextSettings, training: TrainingSettings) -> Preview:
     """Read the text and plan, as `begin` does, and make nothing of it. Raises an InputError as `begin` does."""
     _check_torch()
+    check_device(training.device)
     text = _settled(text, training)
     with read_corpus(sources, text, seed=training.seed) as corpus, tempfile.TemporaryDirectory() as place:
         _check_fit(corpus.training_characters, training, text)
@@ -116,7 +120,8 @@ def preview(sources: Sequence[Source], text: TextSettings, training: TrainingSet
         began = time.monotonic()
         from afterword.training.planning import plan
 
-        planned = plan(encoded, tokenizer, training)
+        with full_memory_told():
+            planned = plan(encoded, tokenizer, training)
         _check_ranks(planned.recipe)
         return Preview(planned, encoded, tokenizer, [*corpus.notes, *planned.notes], time.monotonic() - began)
 
@@ -127,14 +132,15 @@ def resume(
     """Take up the run in the folder `path` where its newest checkpoint stands.
 
     `asked` are settings by name, and `sources` a text, that must be the run's own; `MAY_CHANGE` lists the settings
-    that may be others. Where this machine, its libraries or the threads are not those that the run had so far, it goes
-    on with a note, since its bits may then differ from those of a run that was not interrupted; not if `exact`.
-    Raises RunError where there is no run, where it is damaged, and where another process trains it; OptionError for a
-    setting that contradicts it.
+    that may be others. Where this machine, its device, its libraries or the threads are not those that the run had so
+    far, it goes on with a note, since its bits may then differ from those of a run that was not interrupted; not if
+    `exact`. Raises RunError where there is no run, where it is damaged, and where another process trains it;
+    OptionError for a setting that contradicts it, and for a GPU that is not there.
     """
     _check_torch()
     folder = RunFolder(path)
     folder.read_record()
+    check_device((asked or {}).get("device", "auto"))
     with _held(folder):
         folder.tidy()
         run = _open(folder)
@@ -142,6 +148,7 @@ def resume(
             if run.record["fingerprint"] != run.encoded.measured_fingerprint(run.tokenizer):
                 raise RunError(f"the text in {folder.corpus} is not the one that this run began with")
             _take_settings(run, asked or {})
+            _check_gpu(run)
             if sources:
                 _check_text(run, sources)
             _check_ranks(run.recipe)
@@ -169,7 +176,7 @@ def repeat(
     _check_sources([path], folder)
     with _damage_told(original.folder):
         _take_settings(original, asked or {})
-        now = surroundings(original.recipe.threads)
+        now = surroundings(original.recipe.threads, original.recipe.device)
         _check_decisions(original)
         changes = dict.fromkeys(change for _, had in original.record["surroundings"] for change in _changes(had, now))
         record = {**original.record, "versions": versions(), "surroundings": [[0, now]]}
@@ -216,7 +223,8 @@ def together(make: Callable[[], Run], path: Path) -> Run:
         if status:
             raise SystemExit(status)
         run = _open(RunFolder(path))
-    team.start()
+        _check_gpu(run)
+    team.start(run.recipe.device)
     run.team = team
     run.share_checkpoint()
     return run
@@ -244,8 +252,10 @@ def _take_settings(run: Run, asked: Mapping[str, Any]) -> None:
     plan, begun = run.record["plan"], run.record["asked"]
     settled = {**run.record["text"], **plan}
     for name, value in asked.items():
-        has = begun[name] if begun[name] is not None else settled.get(name)
-        if name in MAY_CHANGE:
+        has = begun[name] if begun.get(name) is not None else settled.get(name)
+        if name == "device":
+            _take_device(run, value)
+        elif name in MAY_CHANGE:
             plan[name] = value
         elif value != has:
             raise OptionError(
@@ -253,6 +263,26 @@ def _take_settings(run: Run, asked: Mapping[str, Any]) -> None:
                 f"not {value}: leave it out, or begin another run with another --out"
             )
     run.recipe = Recipe(**plan)
+
+
+def _take_device(run: Run, device: Any) -> None:
+    """Let `run` go on on `device`, in a precision that is used there; "auto" leaves it where it was."""
+    plan = run.record["plan"]
+    if device in ("auto", plan.get("device", "cpu")):
+        return
+    before = plan["precision"]
+    plan |= {"device": device, "precision": precision_on(device, before, plan["hidden_size"])}
+    if plan["precision"] != before:
+        run.notes.append(f"{before} is not for the other device: the run goes on in {plan['precision']}")
+
+
+def _check_gpu(run: Run) -> None:
+    """Raise OptionError where `run` learns on a GPU and there is none."""
+    why = why_no_gpu() if run.recipe.device == "cuda" else None
+    if why:
+        raise OptionError(
+            f"the run {run.folder.path} learns on a GPU, and {why}: --device cpu goes on on the processor"
+        )
 
 
 def _check_text(run: Run, sources: Sequence[Source]) -> None:
@@ -275,7 +305,7 @@ def _check_text(run: Run, sources: Sequence[Source]) -> None:
 def _compare_surroundings(run: Run, exact: bool) -> None:
     """Note what may make the run's bits differ from here on, and record it; raise RunError for it where `exact`."""
     history = run.record["surroundings"]
-    before, now = history[-1][1], surroundings(run.recipe.threads)
+    before, now = history[-1][1], surroundings(run.recipe.threads, run.recipe.device)
     told = ", ".join(_changes(before, now))
     if not told:
         return
@@ -288,6 +318,7 @@ def _compare_surroundings(run: Run, exact: bool) -> None:
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What is otherwise `now`, a phrase each."""
+    before = {"device": "cpu", **before}  # runs from before there was a choice say nothing of it
     return [f"{name} was {before[name]} and is {now[name]}" for name in now if now[name] != before[name]]
 
 
@@ -327,6 +358,7 @@ def _check_torch() -> None:
         raise RunError("training needs PyTorch, which is not installed: pip install 'afterword[train]'")
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS then sums in the same order every time
 
 
 def _check_place(folder: RunFolder, overwrite: bool, asked: dict[str, Any]) -> None:
@@ -405,7 +437,7 @@ def versions() -> dict[str, str]:
     return {"afterword": __version__, "python": platform.python_version(), **libraries}
 
 
-def surroundings(threads: int) -> dict[str, Any]:
+def surroundings(threads: int, device: Device = "cpu") -> dict[str, Any]:
     """What a run's bits depend on beside its settings, by name."""
     import platform
 
@@ -414,4 +446,4 @@ def surroundings(threads: int) -> dict[str, Any]:
         names = re.findall(r"^model name\s*:\s*(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
         processor = names[0] if names else processor
     programs = {name: version for name, version in versions().items() if name != "python"}
-    return {**programs, "processor": processor, "threads": threads, "ranks": ranks()}
+    return {**programs, "processor": processor, "device": described(device), "threads": threads, "ranks": ranks()}

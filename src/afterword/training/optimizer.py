@@ -34,7 +34,8 @@ def optimizers(network: nn.Module, recipe: Recipe) -> Sequence[torch.optim.Optim
             [named[name] for name in sorted(matrices)],
             recipe.learning_rate,
             recipe.weight_decay,
-            getattr(torch, recipe.precision),
+            # float16 holds neither small gradients nor the inverse root of their sizes
+            torch.bfloat16 if recipe.precision == "bfloat16" else torch.float32,
             gates=4 if recipe.cell == "lstm" else 1,
         ),
         torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.99), fused=True),

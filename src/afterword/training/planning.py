@@ -19,8 +19,9 @@ from afterword.text.tokenizer import Tokenizer
 from afterword.training import rules
 from afterword.training.batches import Lines, training_batches
 from afterword.training.counting import learn_ngram
+from afterword.training.device import chosen, embedding_size, gpu_memory, precisions_to_try
 from afterword.training.recipe import Recipe, TrainingSettings
-from afterword.training.speed import available_threads, precision_of_this_machine, seconds_per_step
+from afterword.training.speed import available_threads, seconds_per_step
 
 DEFAULT_MINUTES = 5.0
 MOST_VALIDATION_TOKENS = 200_000
@@ -66,8 +67,8 @@ def _plan_auto(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingS
     times = _StepTimes(encoded, tokenizer, draft, settings)
     if settings.hidden_size is not None:
         _check_memory(draft.config(tokenizer.rows, tokenizer.shared_row_tokens), draft)
-    if draft.minutes is not None and settings.threads is None:
-        draft = times.choose_threads()
+    if draft.minutes is not None:
+        draft = times.choose_way()
     tokens = len(encoded.training)
     a_pass = steps_in(1, encoded, tokenizer, draft)
     most_steps = math.ceil(rules.MOST_PASSES * a_pass)
@@ -140,13 +141,22 @@ class _StepTimes:
         self._text, self._draft, self._settings = (encoded, tokenizer), draft, settings
         self.measured: dict[int, float] = {}
 
-    def choose_threads(self) -> Recipe:
-        """The draft with as many threads as are fastest: on many processors a small network is slowed by them all."""
-        threads = {min(available_threads(), n) for n in (available_threads(), MOST_THREADS, 4)}
-        if len(threads) > 1:
-            first = sized(self._draft, self._settings.hidden_size or FIRST_MEASURED, self._settings)
-            seconds = {n: seconds_per_step(*self._text, dataclasses.replace(first, threads=n)) for n in threads}
-            self._draft = dataclasses.replace(self._draft, threads=min(threads, key=lambda n: seconds[n]))
+    def choose_way(self) -> Recipe:
+        """The draft in the precision, and with as many threads, as are fastest.
+
+        On many processors a small network is slowed down by them all.
+        """
+        draft, settings = self._draft, self._settings
+        first = sized(draft, settings.hidden_size or FIRST_MEASURED, settings)
+        if draft.device == "cuda":
+            ways = [dataclasses.replace(first, precision=each) for each in precisions_to_try("cuda", first.hidden_size)]
+        else:
+            most = available_threads()
+            threads = {settings.threads} if settings.threads else {min(most, n) for n in (most, MOST_THREADS, 4)}
+            ways = [dataclasses.replace(first, threads=n) for n in sorted(threads)]
+        if len(ways) > 1:
+            fastest = min(ways, key=lambda way: seconds_per_step(*self._text, way))
+            self._draft = dataclasses.replace(draft, threads=fastest.threads, precision=fastest.precision)
         return self._draft
 
     def measure(self, size: int) -> bool:
@@ -170,9 +180,9 @@ def sized(draft: Recipe, size: int, settings: TrainingSettings) -> Recipe:
     return dataclasses.replace(
         draft,
         hidden_size=size,
-        embedding_size=settings.embedding_size or min(rules.EMBEDDING, size),
+        embedding_size=settings.embedding_size or embedding_size(draft.device, size),
         learning_rate=settings.learning_rate or rules.learning_rate(size),
-        precision=precision_of_this_machine(size),
+        precision=draft.precision if draft.device == "cuda" else precisions_to_try("cpu", size)[0],
     )
 
 
@@ -241,7 +251,7 @@ def _notes(encoded: EncodedCorpus, recipe: Recipe, times: _StepTimes) -> list[st
 
 def auto(encoded: EncodedCorpus, settings: TrainingSettings) -> Recipe:
     """What anyone gets by default, as far as neither a size nor a number of steps is in it."""
-    tokens = len(encoded.training)
+    tokens, device = len(encoded.training), chosen(settings.device)
     timed = settings.steps is None and settings.epochs is None
     seq_length = settings.seq_length or (256 if encoded.lines else max(1, min(64, tokens - 1)))
     lanes = rules.lines_a_step(tokens / encoded.documents) if encoded.lines else rules.lanes(tokens, seq_length)
@@ -270,7 +280,7 @@ def auto(encoded: EncodedCorpus, settings: TrainingSettings) -> Recipe:
         clip=1.0,
         averaging=0.9998,
         keep="best",
-        precision="float32",
+        precision=precisions_to_try(device, FIRST_MEASURED)[0],
         evaluate_every=0,
         validation_tokens=0,
         report_every=0,
@@ -278,6 +288,7 @@ def auto(encoded: EncodedCorpus, settings: TrainingSettings) -> Recipe:
         seed=settings.seed,
         threads=settings.threads or min(available_threads(), MOST_THREADS),
         cell=settings.cell,
+        device=device,
     )
     return sized(draft, settings.hidden_size or FIRST_MEASURED, settings)
 
@@ -322,6 +333,7 @@ def classic(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingSett
         checkpoint_every=settings.checkpoint_every,
         seed=settings.seed,
         threads=settings.threads or available_threads(),
+        device=chosen(settings.device),
     )
     return dataclasses.replace(recipe, most_steps=steps_in(settings.epochs or 1, encoded, tokenizer, recipe))
 
@@ -359,16 +371,19 @@ def with_steps(recipe: Recipe, steps: int, encoded: EncodedCorpus, tokenizer: To
 
 
 def _check_memory(config: Config, recipe: Recipe) -> None:
-    """Raise OptionError for a network that this machine's memory cannot hold while it learns."""
-    if not hasattr(os, "sysconf"):
+    """Raise OptionError for a network that the memory it learns in, the machine's or its GPU's, cannot hold."""
+    if recipe.device == "cuda":
+        memory, place = gpu_memory(), "its GPU"
+    elif hasattr(os, "sysconf"):
+        memory, place = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), "this machine"
+    else:
         return
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     weights = 5 * 4 * config.parameters  # the weights, their gradient, two moments and the average, in float32
     numbers_a_token = 10 * config.hidden_size * config.num_layers + config.vocabulary_size
     activations = 4 * recipe.batch_size * recipe.seq_length * numbers_a_token
     if weights + activations > memory:
         raise OptionError(
             f"{config.num_layers} layers of {config.hidden_size} units in batches of {recipe.batch_size} × "
-            f"{recipe.seq_length} need about {(weights + activations) / 2**30:,.0f} GiB and this machine has "
+            f"{recipe.seq_length} need about {(weights + activations) / 2**30:,.0f} GiB and {place} has "
             f"{memory / 2**30:,.0f}: make hidden-size, num-layers, batch-size or seq-length smaller"
         )

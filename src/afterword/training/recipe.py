@@ -9,7 +9,8 @@ from afterword.errors import OptionError
 from afterword.model.config import CELLS, Config
 from afterword.settings import check, setting
 
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["float32", "bfloat16", "float16"]
+Device = Literal["cpu", "cuda"]
 LENGTHS = ("minutes", "steps", "epochs")  # the ways to say how long to train, of which one is given
 
 
@@ -39,6 +40,7 @@ class TrainingSettings:
     )
     learning_rate: float | None = setting(None, "highest step size of the optimizer", above=0, maximum=10)
     seed: int = setting(0, "seed of everything that is drawn", minimum=0, maximum=2**64 - 1)
+    device: str = setting("auto", "where to learn: auto is a GPU where there is one", choices=("auto", "cpu", "cuda"))
     threads: int | None = setting(None, "processor threads (all cores)", minimum=1, maximum=1024)
     checkpoint_every: int | None = setting(None, "steps between checkpoints (every minute)", minimum=1, metavar="STEPS")
 
@@ -89,6 +91,7 @@ class Recipe:
     seed: int
     threads: int
     cell: str = "lstm"
+    device: Device = "cpu"
 
     def config(self, vocabulary_size: int, byte_tokens: int) -> Config:
         """The network that this recipe trains, for a tokenizer of that many rows."""

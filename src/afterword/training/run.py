@@ -72,14 +72,17 @@ class Run:
         """Train to the end, or until `should_stop`; see `training.loop.train`. The folder is let go at the end.
 
         A loss that is not finite sends the run back to its last good state and halves the rate, a few times at most.
-        Raises TrainingError where that does not help, StorageError where the disk is full at the end too.
+        Raises TrainingError where that does not help and where a GPU's memory is full, StorageError where the disk is
+        full at the end too.
         """
+        from afterword.training.device import full_memory_told
         from afterword.training.loop import train
 
         try:
             while True:
                 try:
-                    yield from train(self, should_stop)
+                    with full_memory_told():
+                        yield from train(self, should_stop)
                     break
                 except NotFiniteError as trouble:
                     self._go_back(trouble)
@@ -129,6 +132,7 @@ class Run:
 
     def end(self, step: int, seconds: float) -> None:
         """The run has taken its last step and written its last save."""
+        self.seconds = seconds
         if self.ended is None:
             self.record["ended"] = {"step": step, "seconds": round(seconds, 3)}
             self.write_record()

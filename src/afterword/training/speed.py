@@ -10,7 +10,7 @@ from afterword.text.encoded import EncodedCorpus
 from afterword.text.tokenizer import Tokenizer
 from afterword.training.batches import training_batches
 from afterword.training.distributed import ranks_here
-from afterword.training.recipe import Precision, Recipe
+from afterword.training.recipe import Recipe
 
 SECONDS = 1.0  # that the steps of one recipe may take to be measured
 
@@ -19,16 +19,6 @@ def available_threads() -> int:
     """How many processors this process may use: its part, where torchrun has started several on this machine."""
     here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, here // ranks_here())
-
-
-def precision_of_this_machine(hidden_size: int) -> Precision:
-    """bfloat16 where the processor multiplies it in hardware and the matrices are large enough for it to pay."""
-    import torch
-
-    fast = any(
-        getattr(torch.cpu, name, lambda: False)() for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    )
-    return "bfloat16" if fast and hidden_size >= 128 else "float32"
 
 
 def seconds_per_step(encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recipe) -> float:

@@ -1,0 +1,70 @@
+"""`afterword plan` as it is typed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from afterword.cli.main import main
+
+TEXT = "".join(f"The {k}th line of this book says {k * k} and no more.\n" for k in range(900))
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    path = tmp_path / "book.txt"
+    path.write_text(TEXT)
+    return path
+
+
+def test_it_tells_each_number_and_why_and_writes_nothing(book: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", str(book), "--minutes", "0.5", "--dropout", "0.25", "--threads", "1"]) == 0
+    out, err = capsys.readouterr()
+    rows = {line.split()[0]: line for line in out.splitlines() if line}
+    for name in ("hidden-size", "learning-rate", "batch-size", "seq-length", "steps", "precision", "threads"):
+        assert len(rows[name].split()) > 3
+    assert rows["dropout"].split() == ["dropout", "0.25", "as", "you", "asked"]
+    assert "expected: about" in out
+    assert "in 2.5 min: about" in out
+    assert "in 15 min: about" in out
+    assert "little to learn from" in err
+    assert list(book.parent.iterdir()) == [book]
+
+
+def test_json_is_all_that_stands_on_standard_output(book: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", str(book), "--steps", "50", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["plan"]["steps"] == 50
+    assert found["plan"]["minutes"] is None
+    assert 0 < found["expected"]["bits_per_character"] < 8
+    assert found["outlook"] == []
+    assert set(found["reasons"]) <= set(found["plan"])
+    assert found["planning_seconds"] < 5
+
+
+def test_a_file_of_settings_serves_it_too(book: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = book.parent / "settings.toml"
+    file.write_text("hidden-size = 24\nsteps = 10\n")
+    assert main(["plan", str(book), "--config", str(file), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["plan"]["hidden_size"] == 24
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ([], "what shall be planned"),
+        (["nothing.txt"], "nothing.txt"),
+        (["BOOK", "--hidden-size", "16384", "--num-layers", "16", "--steps", "1"], "GiB"),
+        (["BOOK", "--batch-size", "0"], "batch-size must be 1 or more"),
+    ],
+)
+def test_a_mistake_gets_one_line(
+    book: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], line: str
+) -> None:
+    assert main(["plan", *(str(book) if each == "BOOK" else each for each in arguments)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert line in err
