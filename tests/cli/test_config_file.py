@@ -40,6 +40,7 @@ EVERYTHING = {
     "ngram": "3",
     "learning-rate": "1e-2",
     "seed": str(2**64 - 1),
+    "device": '"cpu"',
     "threads": "1",
     "checkpoint-every": "5",
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from afterword.cli.main import main
+from tests.cli.conftest import Run
 
 TEXT = "".join(f"The {k}th line of this book says {k * k} and no more.\n" for k in range(900))
 
@@ -19,9 +19,10 @@ def book(tmp_path: Path) -> Path:
     return path
 
 
-def test_it_tells_each_number_and_why_and_writes_nothing(book: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["plan", str(book), "--minutes", "0.5", "--dropout", "0.25", "--threads", "1"]) == 0
-    out, err = capsys.readouterr()
+def test_it_tells_each_number_and_why_and_writes_nothing(book: Path, run: Run) -> None:
+    done = run("plan", book, "--minutes", "0.5", "--dropout", "0.25", "--threads", "1")
+    assert done.returncode == 0
+    out, err = done.stdout.decode(), done.stderr.decode()
     rows = {line.split()[0]: line for line in out.splitlines() if line}
     for name in ("hidden-size", "learning-rate", "batch-size", "seq-length", "steps", "precision", "threads"):
         assert len(rows[name].split()) > 3
@@ -33,9 +34,8 @@ def test_it_tells_each_number_and_why_and_writes_nothing(book: Path, capsys: pyt
     assert list(book.parent.iterdir()) == [book]
 
 
-def test_json_is_all_that_stands_on_standard_output(book: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["plan", str(book), "--steps", "50", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
+def test_json_is_all_that_stands_on_standard_output(book: Path, run: Run) -> None:
+    found = json.loads(run("plan", book, "--steps", "50", "--json").stdout)
     assert found["plan"]["steps"] == 50
     assert found["plan"]["minutes"] is None
     assert 0 < found["expected"]["bits_per_character"] < 8
@@ -44,11 +44,10 @@ def test_json_is_all_that_stands_on_standard_output(book: Path, capsys: pytest.C
     assert found["planning_seconds"] < 5
 
 
-def test_a_file_of_settings_serves_it_too(book: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_of_settings_serves_it_too(book: Path, run: Run) -> None:
     file = book.parent / "settings.toml"
     file.write_text("hidden-size = 24\nsteps = 10\n")
-    assert main(["plan", str(book), "--config", str(file), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["plan"]["hidden_size"] == 24
+    assert json.loads(run("plan", book, "--config", file, "--json").stdout)["plan"]["hidden_size"] == 24
 
 
 @pytest.mark.parametrize(
@@ -60,11 +59,8 @@ def test_a_file_of_settings_serves_it_too(book: Path, capsys: pytest.CaptureFixt
         (["BOOK", "--batch-size", "0"], "batch-size must be 1 or more"),
     ],
 )
-def test_a_mistake_gets_one_line(
-    book: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], line: str
-) -> None:
-    assert main(["plan", *(str(book) if each == "BOOK" else each for each in arguments)]) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert len(err.splitlines()) == 1
-    assert line in err
+def test_a_mistake_gets_one_line(book: Path, run: Run, arguments: list[str], line: str) -> None:
+    done = run("plan", *(book if each == "BOOK" else each for each in arguments))
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert len(done.stderr.splitlines()) == 1
+    assert line in done.stderr.decode()

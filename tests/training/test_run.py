@@ -17,6 +17,7 @@ import pytest
 from afterword.errors import InputError, OptionError, RunError, StorageError, TextError, TrainingError
 from afterword.language_model import LanguageModel
 from afterword.text.corpus import TextSettings
+from afterword.training.forecast import Forecast
 from afterword.training.learner import Learner
 from afterword.training.opening import begin, repeat, resume
 from afterword.training.recipe import TrainingSettings
@@ -129,12 +130,13 @@ def test_a_repeated_run_with_minutes_takes_the_same_steps_whatever_the_clock_say
     text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "timed"
+    monkeypatch.setattr(Forecast, "correction", lambda forecast, steps: None if steps == 31 else 31)
     finish(begin([text_file], path, TextSettings(), TrainingSettings(minutes=0.01, hidden_size=8, threads=1)))
     monkeypatch.setattr("afterword.training.planning.seconds_per_step", None)  # to measure would be an error
     clock = time.monotonic
     monkeypatch.setattr(time, "monotonic", lambda: 1000 * clock())
     again = repeat(path, tmp_path / "again")
-    assert again.corrections
+    assert [steps for _, steps in again.corrections] == [31]
     finish(again)
     outcomes = [outcome(folder) for folder in (path, again.folder.path)]
     for one in outcomes:

@@ -199,15 +199,14 @@ def _reasons(
 ) -> dict[str, str]:
     """Of each number that the plan chose or took over, why it is so, by name."""
     tokens = len(encoded.training)
-    size, most = recipe.hidden_size, rules.largest_size(tokens)
+    size, most, timed = recipe.hidden_size, rules.largest_size(tokens), recipe.minutes is not None
     if size >= most:
         of_size = f"a text of {tokens:,} tokens feeds no more"
+    elif timed:
+        of_size = f"the most that still read {rules.TOKENS_A_WEIGHT:g} tokens a weight in {recipe.minutes:g} min"
     else:
-        time = f" in {recipe.minutes:g} min" if recipe.minutes is not None else ""
-        of_size = (
-            f"the most that still read {rules.TOKENS_A_WEIGHT:g} tokens a weight{time}; the text could feed {most}"
-        )
-    pace = f", at {1000 * times(size):.0f} ms a step here" if recipe.minutes is not None else ""
+        of_size = f"where no time is given; the text could feed {most}"
+    pace = f", at {1000 * times(size):.0f} ms a step here" if timed else ""
     why = {
         "num_layers": "a second layer takes longer than it brings in, at every time that was tried",
         "hidden_size": of_size,
@@ -226,7 +225,7 @@ def _reasons(
         "precision": "multiplied in hardware here"
         if recipe.precision != "float32"
         else "nothing shorter is faster here",
-        "threads": "the fastest of those tried" if recipe.minutes is not None else "the processors, up to 8",
+        "threads": "the fastest of those tried" if timed and available_threads() > 4 else "the processors, up to 8",
     }
     asked = dataclasses.asdict(settings)
     return {name: "as you asked" if asked.get(name) is not None else reason for name, reason in why.items()}
