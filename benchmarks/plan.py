@@ -94,7 +94,7 @@ def held_out_bits(run: Path) -> tuple[dict[str, float], SavedModel]:
 def train(text: Path, out: Path, *options: str) -> float:
     """`afterword train`, quietly; how long the whole command took."""
     began = time.monotonic()
-    command = [sys.executable, "-m", "afterword", "train", text, "--out", out, *options]
+    command: list[str | Path] = [sys.executable, "-m", "afterword", "train", text, "--out", out, *options]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     return time.monotonic() - began
 
@@ -139,7 +139,16 @@ def grid(chosen: list[Path], minutes: float, only: list[str]) -> None:
 
 def planning(chosen: list[Path], minutes: float) -> None:
     for text in chosen:
-        command = [sys.executable, "-m", "afterword", "plan", text, "--minutes", str(minutes), "--json"]
+        command: list[str | Path] = [
+            sys.executable,
+            "-m",
+            "afterword",
+            "plan",
+            text,
+            "--minutes",
+            str(minutes),
+            "--json",
+        ]
         seconds = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["planning_seconds"]
         print(f"{text.name}: measuring and planning {seconds:.1f} s", flush=True)
 
@@ -148,7 +157,8 @@ def clock(text: Path, minutes: float) -> None:
     with tempfile.TemporaryDirectory() as place:
         for name in ("alone", "beside a busy process for a third"):
             out = Path(place, name)
-            command = [sys.executable, "-m", "afterword", "train", text, "--out", out, "--minutes", str(minutes)]
+            command: list[str | Path] = [sys.executable, "-m", "afterword", "train", text, "--out", out]
+            command += ["--minutes", str(minutes)]
             with subprocess.Popen(command, stderr=subprocess.DEVNULL) as training:
                 if name != "alone":
                     while not (out / "metrics.jsonl").exists():
