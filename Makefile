@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench bench-quality torture format
+.PHONY: demo test check bench bench-quality bench-gpu torture format
 
 demo: .venv/ready
 	$(BIN)/afterword demo --out .demo
@@ -49,6 +49,10 @@ bench-quality: .venv/ready-dev
 	$(BIN)/python benchmarks/quality.py julius-caesar-2
 	$(BIN)/python benchmarks/quality.py names-2
 	$(BIN)/python benchmarks/quality.py --table
+
+# What a GPU does, where there is one: speed beside a plain script, and what is learned in 3 minutes.
+bench-gpu: .venv/ready-dev
+	$(BIN)/python -m benchmarks.gpu
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -31,9 +31,10 @@ import torch
 from torch import nn
 
 from afterword.training.batches import Lanes
+from afterword.training.device import opened
 from afterword.training.learner import Learner
 from afterword.training.optimizer import EARLY, RENEW
-from afterword.training.recipe import Precision, Recipe
+from afterword.training.recipe import Device, Precision, Recipe
 from afterword.training.speed import available_threads
 
 V, B, T = 66, 16, 64
@@ -43,7 +44,9 @@ ROUNDS = 9
 ITERATIONS = 3  # of Muon's
 
 
-def recipe(num_layers: int, hidden_size: int, precision: Precision) -> Recipe:
+def recipe(
+    num_layers: int, hidden_size: int, precision: Precision, device: Device = "cpu", batch_size: int = B
+) -> Recipe:
     """The default recipe in these sizes."""
     from afterword.text.encoded import EncodedCorpus
     from afterword.training.planning import auto
@@ -53,7 +56,13 @@ def recipe(num_layers: int, hidden_size: int, precision: Precision) -> Recipe:
         training, lines, documents = range(1_000_000), False, 1
 
     settings = TrainingSettings(
-        num_layers=num_layers, hidden_size=hidden_size, batch_size=B, seq_length=T, dropout=0.2, steps=1
+        device=device,
+        num_layers=num_layers,
+        hidden_size=hidden_size,
+        batch_size=batch_size,
+        seq_length=T,
+        dropout=0.2,
+        steps=1,
     )
     corpus: EncodedCorpus = Corpus()  # type: ignore[assignment]
     return dataclasses.replace(auto(corpus, settings), precision=precision)
@@ -64,7 +73,9 @@ def our_step(chosen: Recipe, adamw: bool = False) -> Callable[[], None]:
     if adamw:
         learner._optimizers = [torch.optim.AdamW(learner.network.parameters(), lr=1e-3, fused=True)]
     ids = np.random.default_rng(0).integers(0, V - 1, 1_000_000).astype(np.uint8)
-    lanes = Lanes(ids, B, T, boundary=V - 1, newline=0, reset_probability=chosen.reset_probability, seed=0)
+    lanes = Lanes(
+        ids, chosen.batch_size, T, boundary=V - 1, newline=0, reset_probability=chosen.reset_probability, seed=0
+    )
 
     def step() -> None:
         learner.learn(lanes.next(), 1e-3)
@@ -73,20 +84,23 @@ def our_step(chosen: Recipe, adamw: bool = False) -> Callable[[], None]:
 
 
 def plain_step(chosen: Recipe) -> Callable[[], None]:
+    """A step of the plain script, on the recipe's device and in its precision."""
+    device, B = opened(chosen.device, chosen.precision), chosen.batch_size
     embedding = nn.Embedding(V, chosen.embedding_size)
     lstm = nn.LSTM(chosen.embedding_size, chosen.hidden_size, chosen.num_layers)
     output = nn.Linear(chosen.hidden_size, V)
-    network = nn.ModuleList([embedding, lstm, output])
+    network = nn.ModuleList([embedding, lstm, output]).to(device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
-    ids = torch.randint(0, V - 1, (1_000_000,))
+    ids = torch.randint(0, V - 1, (1_000_000,), device=device)
     state: list[tuple[torch.Tensor, torch.Tensor] | None] = [None]
     at = [0]
+    half = torch.float16 if chosen.precision == "float16" else torch.bfloat16
 
     def step() -> None:
         window = ids[at[0] : at[0] + (T + 1) * B].view(B, T + 1).t()
         at[0] = (at[0] + T * B) % (len(ids) - (T + 1) * B)
         optimizer.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16, enabled=chosen.precision == "bfloat16"):
+        with torch.autocast(device.type, half, enabled=chosen.precision != "float32"):
             hidden, after = lstm(embedding(window[:-1]), state[0])
             logits = output(hidden)
         state[0] = (after[0].detach().float(), after[1].detach().float())
