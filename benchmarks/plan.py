@@ -108,7 +108,7 @@ def grid(chosen: list[Path], minutes: float, only: list[str]) -> None:
                 took = train(text, out, "--minutes", str(minutes), *options)
                 bits, saved = held_out_bits(out)
                 record = json.loads((out / "run.json").read_text())
-            expected = record["expected"] / math.log(2)
+            expected = math.nan if record["expected"] is None else record["expected"] / math.log(2)
             result = {
                 "text": text.name,
                 "characters": saved.about["corpus"]["training"]["characters"],
@@ -161,7 +161,7 @@ def clock(text: Path, minutes: float) -> None:
             command += ["--minutes", str(minutes)]
             with subprocess.Popen(command, stderr=subprocess.DEVNULL) as training:
                 if name != "alone":
-                    while not (out / "metrics.jsonl").exists():
+                    while not (out / "metrics.jsonl").exists() and training.poll() is None:
                         time.sleep(0.05)
                     _be_busy(after=minutes * 20, seconds=minutes * 20)
             record = json.loads((out / "run.json").read_text())

@@ -18,10 +18,11 @@ def test_a_longer_text_feeds_no_smaller_network(one: int, other: int) -> None:
     assert rules.lanes(shorter, 64) <= rules.lanes(longer, 64)
 
 
-@given(st.floats(1, 1e12), st.floats(1, 1e12))
-def test_more_time_makes_no_smaller_network(one: float, other: float) -> None:
+@given(TOKENS, st.floats(1, 1e12), st.floats(1, 1e12))
+def test_more_time_makes_no_smaller_network(tokens: int, one: float, other: float) -> None:
     less, more = sorted((one, other))
-    assert rules.size_for(lambda size: less / size, 4096, 1) <= rules.size_for(lambda size: more / size, 4096, 1)
+    smaller = rules.size_for(tokens, lambda size: less / size, 1)
+    assert smaller <= rules.size_for(tokens, lambda size: more / size, 1) <= rules.largest_size(tokens)
 
 
 @given(st.floats(0, 1e6), st.floats(0, 1e6))

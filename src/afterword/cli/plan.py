@@ -49,12 +49,19 @@ def _table(found: Preview) -> str:
     lines += [f"{name:<{widths[0]}}  {value:>{widths[1]}}  {why}" for name, value, why in rows]
     if planned.expected is not None:
         lines += ["", f"expected: about {bits(planned.expected):.2f} bits a character on held-out text"]
-        lines += [f"in {_minutes(minutes)}: about {bits(cost):.2f}" for minutes, cost in planned.outlook.items()]
+        lines += [
+            f"in {_minutes(minutes)}: about {bits(cost):.2f}"
+            if cost < 0.999 * planned.expected
+            else f"in {_minutes(minutes)}: no less, for this text"
+            for minutes, cost in planned.outlook.items()
+        ]
     return "\n".join(lines)
 
 
 def _value(planned: Plan, name: str) -> str:
     value = getattr(planned.recipe, name)
+    if value is None:
+        return "-"
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

@@ -7,6 +7,7 @@ corpus.json                     what they are; written last, so that its presenc
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -103,6 +104,13 @@ class EncodedCorpus:
             with open(self.folder / name, "rb") as old, replacing(folder / name, os.stat(old.fileno()).st_size) as new:
                 shutil.copyfileobj(old, new, 1 << 20)
         return EncodedCorpus.open(folder)
+
+    def beginning(self, tokens: int, boundary: int | None) -> EncodedCorpus:
+        """The same with no more of the training part than its first `tokens`, or all where no line ends in them."""
+        part = self.training[:tokens]
+        if self.lines and not (part == boundary).any():
+            return self
+        return dataclasses.replace(self, training=part)
 
     def measured_fingerprint(self, tokenizer: Tokenizer) -> str:
         """The fingerprint of what the files hold now, read from their first byte to their last. Raises OSError."""

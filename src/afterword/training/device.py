@@ -97,6 +97,7 @@ def gpu_memory() -> int:
     """Bytes that are free on this rank's GPU."""
     import torch
 
+    torch.cuda.empty_cache()  # what was measured before may keep some of it
     free, _ = torch.cuda.mem_get_info(local_rank())
     return int(free)
 

@@ -7,12 +7,15 @@ resumed or repeated run takes the same steps.
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
+
 from afterword.training.optimizer import EARLY
 from afterword.training.planning import EVALUATION_SHARE
 from afterword.training.recipe import Recipe
 
-FRESH = 0.3  # weight of the newest look at the pace
-MISS_OF_ALL, MISS_OF_REST = 0.005, 0.04  # what may be missed: a share of the run's time, and of the time left
+MEMORY, LEAST_MEMORY = 0.02, 2.0  # over which part of the run the pace is averaged, and over how many seconds at least
+MISS_OF_ALL, MISS_OF_REST = 0.01, 0.05  # what may be missed: a share of the run's time, and of the time left
 SAVING = 0.2  # seconds that the last checkpoint takes, about
 
 
@@ -21,45 +24,51 @@ class Forecast:
 
     def __init__(self, recipe: Recipe, step: int, now: float) -> None:
         self._recipe = recipe
-        self._step, self._now, self._aside = step, now, 0.0
-        self._pace: float | None = None  # a step's time, without evaluations
+        self._first, self._step, self._now, self._aside = step, step, now, 0.0
+        self._pace = 0.0  # a step's time, without evaluations and saves
+        self._watched = 0.0  # for how many seconds it was
         self._evaluation: float | None = None  # an evaluation's time, with writing its model
+        self._memory = max(LEAST_MEMORY, MEMORY * 60 * (recipe.minutes or 0.0))
 
     def evaluated(self, seconds: float) -> None:
         """An evaluation took so long."""
         self._evaluation = seconds
         self._aside += seconds
 
+    def saved(self, seconds: float) -> None:
+        """A checkpoint took so long."""
+        self._aside += seconds
+
     def look(self, step: int, now: float) -> None:
         """After `step` steps it is `now`."""
         if step == self._step:
             return
-        if step <= EARLY:  # these steps take longer than all that follow
-            self._step, self._now, self._aside = step, now, 0.0
-            return
-        pace = max(now - self._now - self._aside, 1e-6) / (step - self._step)
-        self._pace = pace if self._pace is None else self._pace + FRESH * (pace - self._pace)
+        seconds = max(now - self._now - self._aside, 1e-6)
+        if self._step - self._first < EARLY:
+            self._watched = 0.0  # the first steps take longer than all that follow: forget them
+        self._watched += seconds
+        # an average over all that was watched, and then over the memory
+        newest = max(-math.expm1(-seconds / self._memory), seconds / self._watched)
+        self._pace += newest * (seconds / (step - self._step) - self._pace)
         self._step, self._now, self._aside = step, now, 0.0
 
     def correction(self, steps: int) -> int | None:
         """The number of steps that ends on the minute, where `steps` would miss it; None where they will do."""
-        if self._recipe.minutes is None or self._pace is None:
+        if self._recipe.minutes is None or self._watched < self._memory / 2:
             return None
-        rest = self._recipe.minutes * 60 - self._now - SAVING - (self._evaluation or 0.0) / 2
-        cost = self._cost_of_step()
-        missed = rest - (steps - self._step) * cost
-        if abs(missed) <= max(MISS_OF_ALL * self._recipe.minutes * 60, MISS_OF_REST * rest, cost):
+        rest = self._recipe.minutes * 60 - self._now - SAVING
+        missed = rest - self.seconds_left(steps)
+        if abs(missed) <= max(MISS_OF_ALL * self._recipe.minutes * 60, MISS_OF_REST * rest):
             return None
-        fitting = self._step + max(1, int(rest / cost))
-        return min(fitting, self._recipe.most_steps or fitting)
+        possible = range(self._step + 2, self._step + 2 + max(0, int(rest / self._pace)))
+        fitting = self._step + 1 + bisect_right(possible, rest, key=self.seconds_left)
+        fitting = min(fitting, self._recipe.most_steps or fitting)
+        return None if fitting == steps else fitting
 
     def seconds_left(self, steps: int) -> float:
-        """Until the end of a run of `steps` steps."""
-        return (steps - self._step) * self._cost_of_step()
-
-    def _cost_of_step(self) -> float:
-        """A step's time with its part of the evaluations."""
-        pace = self._pace or 0.0
+        """Until the end of a run of `steps` steps. An evaluation that is due now counts, and so does the last."""
+        left = (steps - self._step) * self._pace
         if self._evaluation is None:  # none was made yet: what the plan leaves for them
-            return pace / (1 - EVALUATION_SHARE)
-        return pace + self._evaluation / self._recipe.evaluate_every
+            return left / (1 - EVALUATION_SHARE)
+        every = self._recipe.evaluate_every
+        return left + ((steps - 1) // every + 1 - (self._step - 1) // every) * self._evaluation

@@ -64,8 +64,10 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
         schedule = Schedule(recipe, position["corrections"], run.setbacks)
         best, nats, tokens = (position[key] for key in ("best", "nats", "tokens"))
     run.cut_metrics(learner.step)
+    team.wait()  # for the others to have prepared too
     began = checkpointed = time.monotonic()  # what came before the first step is told apart
-    run.preparation = began - run.opened
+    if run.preparation is None:
+        run.preparation = began - run.opened
 
     def clock() -> float:
         return run.seconds + time.monotonic() - began
@@ -87,6 +89,7 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
         }
         return run.save_checkpoint(learner.step, learner.tensors(), position)
 
+    recorded, looking = run.corrections, recipe.minutes is not None and run.ended is None
     forecast, look_every, reported = Forecast(recipe, learner.step, clock()), max(1, recipe.steps // LOOKS), clock()
     if learner.step > 0 and team.from_first(not run.folder.model.exists()):  # removed: leave one to write with
         run.save_model(learner, ngram, None)
@@ -99,10 +102,10 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
         step = learner.step
 
         made = len(schedule.corrections)
-        if made < len(run.corrections):  # a resumed or repeated run takes the same steps
-            if run.corrections[made][0] == step:
-                schedule.correct(*run.corrections[made])
-        elif recipe.minutes is not None and run.ended is None and step % look_every == 0 and step < schedule.steps:
+        if made < len(recorded):  # a resumed or repeated run takes the same steps
+            if recorded[made][0] == step:
+                schedule.correct(*recorded[made])
+        elif looking and step % look_every == 0 and step < schedule.steps:
             forecast.look(step, clock())
             steps = int(team.from_first(forecast.correction(schedule.steps) or schedule.steps))
             if steps != schedule.steps:
@@ -148,8 +151,11 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
         due = step % every == 0 if every else time.monotonic() - checkpointed >= 60
         due |= reporting and run.is_behind  # the disk was full when it was due
         stopping, due = team.agree(should_stop() and step < schedule.steps, due or step == schedule.steps)
-        if (stopping or due) and save():
-            checkpointed = time.monotonic()
+        if stopping or due:
+            saving = clock()
+            if save():
+                checkpointed = time.monotonic()
+            forecast.saved(clock() - saving)
         if stopping:
             if best is None or recipe.keep == "last":  # nothing to write with yet, or something older
                 run.save_model(learner, ngram, None)

@@ -33,6 +33,7 @@ LITTLE_TEXT = 50_000  # characters
 FIRST_MEASURED = 256  # units
 GROWTH = 1.7  # a step's time grows by about this power of the units
 SAMPLE = 50_000  # held-out tokens that the expectation reads
+MOST_COUNTED = 2**22  # tokens of lines that are laid out to see how many steps a pass over all of them takes
 MOST_THREADS = 8  # that are taken unmeasured, or tried
 
 
@@ -79,10 +80,12 @@ def _plan_auto(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingS
     def size_in(minutes: float | None) -> int:
         if settings.hidden_size is not None:
             return settings.hidden_size
-        most = rules.largest_size(tokens)
+        return size_by_rule(minutes)
+
+    def size_by_rule(minutes: float | None) -> int:
         if minutes is None:
-            return min(most, rules.UNTIMED_SIZE)
-        return rules.size_for(lambda size: steps_in_time(size, minutes) * tokens / a_pass, most, draft.num_layers)
+            return min(rules.largest_size(tokens), rules.UNTIMED_SIZE)
+        return rules.size_for(tokens, lambda size: steps_in_time(size, minutes) * tokens / a_pass, draft.num_layers)
 
     def steps_of(size: int, minutes: float | None) -> int:
         if settings.steps is not None:
@@ -104,22 +107,24 @@ def _plan_auto(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingS
         dropout=rules.dropout(passes) if settings.dropout is None else settings.dropout,
     )
     recipe = with_steps(recipe, steps, encoded, tokenizer)
-    ngram = learn_ngram(encoded, tokenizer, recipe.ngram or LONGEST)
+    ngram = learn_ngram(encoded, tokenizer, LONGEST)
     alone = _cost_of(ngram, encoded, tokenizer, recipe)
 
     def expected(minutes: float | None) -> float | None:
         read = steps_of(size_in(minutes), minutes) * tokens / a_pass
-        return alone and alone * rules.expected_ratio(tokens, read, mixed=recipe.ngram > 0)
+        return alone and alone * rules.expected_ratio(tokens, read, mixed=recipe.ngram > LONGEST // 2)
 
     outlook = {} if recipe.minutes is None else {recipe.minutes * k: expected(recipe.minutes * k) for k in OUTLOOK}
-    known = alone is not None and recipe.cell == "lstm"
+    # of other cells and rates, and of sizes far from the rule's, nothing is known
+    near = 1 / 2 <= size / size_by_rule(recipe.minutes) <= 2 and settings.learning_rate is None
+    known = near and recipe.cell == "lstm" and recipe.num_layers <= 2
     return Plan(
         recipe,
         _reasons(recipe, settings, encoded, passes, times),
         expected(recipe.minutes) if known else None,
         {minutes: cost for minutes, cost in outlook.items() if known and cost is not None},
         _notes(encoded, recipe, times),
-        ngram if recipe.ngram else None,
+        ngram if recipe.ngram == LONGEST else None,
     )
 
 
@@ -131,7 +136,10 @@ def _plan_classic(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: Traini
     if recipe.minutes is not None:
         steps = max(1, int(recipe.minutes * 60 / seconds_per_step(encoded, tokenizer, recipe)))
     recipe = with_steps(recipe, min(steps, recipe.most_steps), encoded, tokenizer)
-    return Plan(recipe, {"recipe": "the one that this project was founded on, kept exact"}, None, {}, [], None)
+    names = ("num_layers", "hidden_size", "batch_size", "seq_length", "dropout", "learning_rate", "steps", "precision")
+    asked = dataclasses.asdict(settings)
+    reasons = {n: "as the founding recipe has it" if asked.get(n) is None else "as you asked" for n in names}
+    return Plan(recipe, reasons, None, {}, [], None)
 
 
 class _StepTimes:
@@ -140,6 +148,7 @@ class _StepTimes:
     def __init__(self, encoded: EncodedCorpus, tokenizer: Tokenizer, draft: Recipe, settings: TrainingSettings) -> None:
         self._text, self._draft, self._settings = (encoded, tokenizer), draft, settings
         self.measured: dict[int, float] = {}
+        self._first = min(FIRST_MEASURED, settings.hidden_size or rules.largest_size(len(encoded.training)))
 
     def choose_way(self) -> Recipe:
         """The draft in the precision, and with as many threads, as are fastest.
@@ -147,7 +156,7 @@ class _StepTimes:
         On many processors a small network is slowed down by them all.
         """
         draft, settings = self._draft, self._settings
-        first = sized(draft, settings.hidden_size or FIRST_MEASURED, settings)
+        first = sized(draft, self._first, settings)
         if draft.device == "cuda":
             ways = [dataclasses.replace(first, precision=each) for each in precisions_to_try("cuda", first.hidden_size)]
         else:
@@ -155,7 +164,9 @@ class _StepTimes:
             threads = {settings.threads} if settings.threads else {min(most, n) for n in (most, MOST_THREADS, 4)}
             ways = [dataclasses.replace(first, threads=n) for n in sorted(threads)]
         if len(ways) > 1:
-            fastest = min(ways, key=lambda way: seconds_per_step(*self._text, way))
+            seconds = [seconds_per_step(*self._text, way) for way in ways]
+            fastest = ways[seconds.index(min(seconds))]
+            self.measured[first.hidden_size] = min(seconds)
             self._draft = dataclasses.replace(draft, threads=fastest.threads, precision=fastest.precision)
         return self._draft
 
@@ -168,9 +179,8 @@ class _StepTimes:
 
     def __call__(self, size: int) -> float:
         if not self.measured:
-            first = min(FIRST_MEASURED, rules.largest_size(len(self._text[0].training)))
-            first = self._settings.hidden_size or first
-            self.measured[first] = seconds_per_step(*self._text, sized(self._draft, first, self._settings))
+            first = sized(self._draft, self._first, self._settings)
+            self.measured[self._first] = seconds_per_step(*self._text, first)
         nearest = min(self.measured, key=lambda known: abs(math.log(known / size)))
         return self.measured[nearest] * math.pow(size / nearest, GROWTH)
 
@@ -202,33 +212,51 @@ def _reasons(
     size, most, timed = recipe.hidden_size, rules.largest_size(tokens), recipe.minutes is not None
     if size >= most:
         of_size = f"a text of {tokens:,} tokens feeds no more"
-    elif timed:
+    elif not timed:
+        of_size = f"where no time is given; the text could feed {most}"
+    elif recipe.steps == recipe.most_steps:
+        of_size = f"the most that take {rules.MOST_PASSES:g} passes in {recipe.minutes:g} min"
+    elif passes * tokens >= 0.9 * rules.TOKENS_A_WEIGHT * rules.weights(size, recipe.num_layers):
         of_size = f"the most that still read {rules.TOKENS_A_WEIGHT:g} tokens a weight in {recipe.minutes:g} min"
     else:
-        of_size = f"where no time is given; the text could feed {most}"
+        of_size = "the fewest, for so little time"
     pace = f", at {1000 * times(size):.0f} ms a step here" if timed else ""
+    tried = recipe.device == "cuda" or available_threads() > 4
     why = {
         "num_layers": "a second layer takes longer than it brings in, at every time that was tried",
         "hidden_size": of_size,
-        "embedding_size": "twice as many made it worse",
+        "embedding_size": "twice as many made it worse"
+        if recipe.device == "cpu"
+        else "what the GPU's fast kernel takes",
         "batch_size": "lines: about as many tokens a step as running text has"
         if encoded.lines
         else "lanes: fewer for a short text, so that a pass over it has steps enough",
-        "seq_length": "a longer way back for the gradient brought nothing; the state itself is carried on",
+        "seq_length": "longer lines are read in pieces"
+        if encoded.lines
+        else "a longer way back for the gradient brought nothing; the state itself is carried on",
         "learning_rate": "0.02 for 256 units, falling as the root of their number",
-        "schedule": "to zero at the last step, whose weights are the best",
+        "warmup": "steps to the highest rate: a hundred or a tenth",
+        "schedule": "to zero at the last step",
+        "weight_decay": "ten times as much was worse",
+        "clip": "the gradient's norm, against rare jumps",
         "dropout": f"the text is read {passes:.1f} times: the oftener, the more",
-        "averaging": "the weights that are kept look back over the last fifth of the steps",
+        "reset_probability": "of a lane at a step, so that beginnings are learned too",
+        "averaging": f"the weights that are kept look back over about {1 / (1 - (recipe.averaging or 0)):,.0f} steps",
         "steps": f"{passes:.1f} passes over the text" + pace,
         "ngram": "knows by heart what the LSTM learns slowly; 9 tokens bring hardly more",
-        "evaluate_every": "few and large looks at the held-out text, in at most 6 % of the time",
+        "evaluate_every": f"steps; {EVALUATION_SHARE:.0%} of the time at most goes into looking at the held-out text",
+        "checkpoint_every": "by the minute, so that no more than that is done again",
         "precision": "multiplied in hardware here"
         if recipe.precision != "float32"
         else "nothing shorter is faster here",
-        "threads": "the fastest of those tried" if timed and available_threads() > 4 else "the processors, up to 8",
+        "device": "a GPU was found" if recipe.device == "cuda" else "the processor",
+        "threads": "the fastest of those tried" if timed and tried else "the processors, up to 8",
+        "seed": "of everything that is drawn",
     }
-    asked = dataclasses.asdict(settings)
-    return {name: "as you asked" if asked.get(name) is not None else reason for name, reason in why.items()}
+    asked, given = dataclasses.asdict(settings), {"seed": settings.seed != 0, "device": settings.device != "auto"}
+    return {
+        name: "as you asked" if given.get(name, asked.get(name) is not None) else reason for name, reason in why.items()
+    }
 
 
 def _notes(encoded: EncodedCorpus, recipe: Recipe, times: _StepTimes) -> list[str]:
@@ -239,11 +267,12 @@ def _notes(encoded: EncodedCorpus, recipe: Recipe, times: _StepTimes) -> list[st
             "and made-up words between them; some 100,000 and more do better"
         )
     if recipe.minutes is not None and recipe.steps == recipe.most_steps:
-        seconds = recipe.steps * times(recipe.hidden_size) / (1 - EVALUATION_SHARE)
-        if seconds < 0.9 * recipe.minutes * 60:
+        minutes = recipe.steps * times(recipe.hidden_size) / (1 - EVALUATION_SHARE) / 60
+        if minutes < 0.9 * recipe.minutes:
+            after = f"{minutes:.0f} min" if minutes >= 2 else f"{max(1, round(60 * minutes))} s"
             notes.append(
                 f"{rules.MOST_PASSES:g} passes over this text are enough, more would learn it by heart: "
-                f"the run will end after about {seconds:.0f} s"
+                f"the run will end after about {after}"
             )
     return notes
 
@@ -340,11 +369,16 @@ def classic(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingSett
 def steps_in(epochs: float, encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recipe) -> int:
     """How many steps take `epochs` passes over the training part."""
     if recipe.windows:
-        in_one = math.ceil((len(encoded.training) - recipe.seq_length) / recipe.batch_size)
-        return max(1, math.ceil(epochs * in_one))
-    batches = training_batches(encoded, tokenizer, recipe)
-    lanes = len(encoded.training) / (recipe.batch_size * recipe.seq_length)
-    return max(1, round(epochs * (batches.steps_in_epoch if isinstance(batches, Lines) else lanes)))
+        windows = len(encoded.training) - recipe.seq_length
+        return max(1, math.ceil(epochs * math.ceil(windows / recipe.batch_size)))
+    if encoded.lines:
+        part = encoded.beginning(MOST_COUNTED, tokenizer.end)
+        batches = training_batches(part, tokenizer, recipe)
+        assert isinstance(batches, Lines)
+        in_one = batches.steps_in_epoch * len(encoded.training) / len(part.training)
+    else:
+        in_one = len(encoded.training) / (recipe.batch_size * recipe.seq_length)
+    return max(1, round(epochs * in_one))
 
 
 def with_steps(recipe: Recipe, steps: int, encoded: EncodedCorpus, tokenizer: Tokenizer) -> Recipe:

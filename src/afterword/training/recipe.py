@@ -41,7 +41,7 @@ class TrainingSettings:
     learning_rate: float | None = setting(None, "highest step size of the optimizer", above=0, maximum=10)
     seed: int = setting(0, "seed of everything that is drawn", minimum=0, maximum=2**64 - 1)
     device: str = setting("auto", "where to learn: auto is a GPU where there is one", choices=("auto", "cpu", "cuda"))
-    threads: int | None = setting(None, "processor threads (all cores)", minimum=1, maximum=1024)
+    threads: int | None = setting(None, "processor threads (as many as pay)", minimum=1, maximum=1024)
     checkpoint_every: int | None = setting(None, "steps between checkpoints (every minute)", minimum=1, metavar="STEPS")
 
     def __post_init__(self) -> None:

@@ -26,11 +26,18 @@ def largest_size(tokens: int) -> int:
     return max(size for size in SIZES if size <= max(SIZES[0], 290 * (tokens / 30_000) ** (1 / 3)))
 
 
-def size_for(tokens_read: Callable[[int], float], most: int, num_layers: int) -> int:
-    """The largest size up to `most` that reads `TOKENS_A_WEIGHT`, where a size reads `tokens_read` of it."""
-    sizes = [size for size in SIZES if size <= most]
-    fed = (size for size in sizes if tokens_read(size) >= TOKENS_A_WEIGHT * weights(size, num_layers))
-    return max(fed, default=sizes[0])
+def size_for(tokens: int, tokens_read: Callable[[int], float], num_layers: int) -> int:
+    """The size for a text of so many tokens, of which a size has the time for `tokens_read` of it.
+
+    It is the largest that reads `TOKENS_A_WEIGHT`, or takes all the passes that the text is worth.
+    """
+    sizes = [size for size in SIZES if size <= largest_size(tokens)]
+    enough = (
+        size
+        for size in sizes
+        if tokens_read(size) >= min(TOKENS_A_WEIGHT * weights(size, num_layers), MOST_PASSES * tokens)
+    )
+    return max(enough, default=sizes[0])
 
 
 def lanes(tokens: int, seq_length: int) -> int:

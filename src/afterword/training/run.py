@@ -51,7 +51,7 @@ class Run:
         self.saved = saved
         self.opened = time.monotonic()
         self.ngram: Ngram | None = None  # as soon as it is counted
-        self.preparation = 0.0  # seconds from its opening to its first step
+        self.preparation: float | None = None  # seconds from its opening to its first step
         self.seconds: float = saved[1]["seconds"] if saved else 0.0  # of training, before it went on
         self.recipe = Recipe(**record["plan"])
         self.team = ALONE

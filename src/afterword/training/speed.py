@@ -12,6 +12,7 @@ from afterword.training.batches import training_batches
 from afterword.training.distributed import ranks_here
 from afterword.training.recipe import Recipe
 
+ENOUGH = 2**20  # tokens to measure with
 SECONDS = 1.0  # that the steps of one recipe may take to be measured
 
 
@@ -33,10 +34,10 @@ def seconds_per_step(encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recip
 
     torch.set_num_threads(recipe.threads)
     learner = Learner(recipe.config(tokenizer.rows, tokenizer.shared_row_tokens), recipe)
-    batches = training_batches(encoded, tokenizer, recipe)
+    batches = training_batches(encoded.beginning(ENOUGH, tokenizer.end), tokenizer, recipe)
     times: list[float] = []
     began = time.perf_counter()
-    while len(times) < 3 or (len(times) < EARLY + 2 * RENEW and time.perf_counter() < began + SECONDS):
+    while not times or (len(times) < EARLY + 2 * RENEW and time.perf_counter() < began + SECONDS):
         begin = time.perf_counter()
         learner.learn(batches.next(), 1e-3)
         times.append(time.perf_counter() - begin)
