@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench bench-quality bench-gpu torture format
+.PHONY: demo test check bench bench-quality bench-plan bench-gpu torture format
 
 demo: .venv/ready
 	$(BIN)/afterword demo --out .demo
@@ -40,6 +40,13 @@ bench: .venv/ready-dev
 	$(BIN)/python benchmarks/vocabularies.py
 	$(BIN)/python benchmarks/large_text.py
 	$(BIN)/python benchmarks/checkpoint_cost.py ../shared/data/tinyshakespeare.txt
+
+# What docs/planning.md says of the plan: against a grid of settings, its own forecast and the clock. Alone, some 40 minutes.
+bench-plan: .venv/ready-dev
+	$(BIN)/python benchmarks/plan.py grid
+	$(BIN)/python benchmarks/plan.py planning
+	$(BIN)/python benchmarks/plan.py clock
+	$(BIN)/python benchmarks/plan.py table
 
 # What is learned in a given time: every row of the table in docs/quality.md, then the table. Alone, some 75 minutes.
 bench-quality: .venv/ready-dev

@@ -1,7 +1,7 @@
 """The rules of the plan: what a network and its training should be, from the text and the tokens that can be read.
 
-Each was read off trials on texts of 35 kB to 30 MB in runs of one to twenty minutes, which are kept in
-benchmarks/results/plan.jsonl and told in docs/decisions.md. None of them knows a clock or a machine.
+Each was read off trials on texts of 35 kB to 30 MB in runs of one to five minutes, which are kept in
+benchmarks/results/trials.jsonl and told in docs/decisions.md. None of them knows a clock or a machine.
 """
 
 from __future__ import annotations
