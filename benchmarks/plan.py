@@ -193,25 +193,46 @@ def _be_busy(after: float, seconds: float) -> None:
 
 
 def table() -> str:
-    """In Markdown, of the newest result of each text, time and setting."""
-    newest: dict[tuple[str, float], dict[str, dict[str, Any]]] = {}
+    """In Markdown, one for each number of minutes, of the newest result of each text and setting."""
+    newest: dict[float, dict[str, dict[str, dict[str, Any]]]] = {}  # by minutes, setting and text
     for line in RESULTS.read_text(encoding="utf-8").splitlines():
         result = json.loads(line)
-        newest.setdefault((result["text"], result["minutes"]), {})[result["setting"]] = result
-    names = [PLAN, *GRID]
-    lines = ["| text, minutes | " + " | ".join(names) + " | plan ÷ best | expected ÷ result |"]
-    lines.append("| --- |" + " --- |" * (len(names) + 2))
-    for (text, minutes), results in newest.items():
-        if PLAN not in results or len(results) < 2:
-            continue
-        plan = results[PLAN]
-        best = min(result["bits"]["both"] for name, result in results.items() if name != PLAN)
-        figures = [f"{results[name]['bits']['both']:.4f}" if name in results else "" for name in names]
-        shape = f" ({plan['plan']['num_layers']} × {plan['plan']['hidden_size']}, {plan['plan']['batch_size']} lanes)"
-        figures[0] = f"**{figures[0]}**{shape}"
-        ratios = f"{plan['bits']['both'] / best:.3f} | {plan['expected'] / plan['bits']['both']:.3f}"
-        lines.append(f"| {text}, {minutes:g} | " + " | ".join(figures) + f" | {ratios} |")
-    return "\n".join(lines)
+        settings = newest.setdefault(result["minutes"], {PLAN: {}})
+        settings.setdefault(result["setting"], {})[result["text"]] = result
+    tables = []
+    for minutes, settings in newest.items():
+        plans = settings.pop(PLAN)
+        bits = {
+            text: {name: results[text]["bits"]["both"] for name, results in settings.items() if text in results}
+            for text in plans
+        }
+        lines = [f"| {minutes:g} min | {' | '.join(plans)} |", "| --- |" + " --- |" * len(plans)]
+        for name in settings:
+            cells = [
+                f"**{bits[text][name]:.4f}**"
+                if bits[text].get(name) == min(bits[text].values())
+                else f"{bits[text][name]:.4f}"
+                if name in bits[text]
+                else ""
+                for text in plans
+            ]
+            lines.append(f"| {name} | {' | '.join(cells)} |")
+        rows: dict[str, list[str]] = {
+            PLAN: [],
+            "plan ÷ best of the others": [],
+            "expected": [],
+            "expected ÷ result": [],
+        }
+        for text, result in plans.items():
+            plan, cost, expected = result["plan"], result["bits"]["both"], result["expected"]
+            shape = f"{plan['num_layers']} × {plan['hidden_size']}, {plan['batch_size']} lanes, {plan['learning_rate']}"
+            rows[PLAN].append(f"{cost:.4f} ({shape})")
+            rows["plan ÷ best of the others"].append(f"{cost / min(bits[text].values()):.3f}" if bits[text] else "")
+            rows["expected"].append(f"{expected:.3f}")
+            rows["expected ÷ result"].append(f"{expected / cost:.3f}")
+        lines += [f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items()]
+        tables.append("\n".join(lines))
+    return "\n\n".join(tables)
 
 
 def main() -> None:

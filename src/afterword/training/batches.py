@@ -20,6 +20,7 @@ from afterword.training.recipe import Recipe
 
 Ids = NDArray[np.integer[Any]]
 
+LEAST_STRETCH = 512  # tokens of validation text, since each stretch begins without a context
 NOT_A_TARGET = -100  # what torch's cross-entropy passes over: padding behind the end of a line
 
 
@@ -278,8 +279,8 @@ def validation_batches(
             batches.append(source.next())
         return batches
     stretch = min(tokens, len(ids)) // parallel
-    if stretch < 64:  # a short text: fewer and longer stretches
-        parallel = max(1, min(tokens, len(ids)) // 64)
+    if stretch < LEAST_STRETCH:  # a short text: fewer and longer stretches
+        parallel = max(1, min(tokens, len(ids)) // LEAST_STRETCH)
         stretch = min(tokens, len(ids)) // parallel
     starts = (np.arange(parallel) * len(ids)) // parallel
     text = np.stack([ids[s : s + stretch] for s in starts], axis=1).astype(np.int64)
