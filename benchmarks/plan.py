@@ -108,7 +108,7 @@ def grid(chosen: list[Path], minutes: float, only: list[str]) -> None:
                 took = train(text, out, "--minutes", str(minutes), *options)
                 bits, saved = held_out_bits(out)
                 record = json.loads((out / "run.json").read_text())
-            expected = math.nan if record["expected"] is None else record["expected"] / math.log(2)
+            expected = None if record["expected"] is None else record["expected"] / math.log(2)
             result = {
                 "text": text.name,
                 "characters": saved.about["corpus"]["training"]["characters"],
@@ -130,7 +130,8 @@ def grid(chosen: list[Path], minutes: float, only: list[str]) -> None:
                 file.write(json.dumps(result) + "\n")
             print(
                 f"{text.name}, {minutes:g} min, {name}: {bits['both']:.4f} bits a character (the LSTM alone "
-                f"{bits['lstm']:.4f}, the n-gram {bits['ngram']:.4f}), expected {expected:.3f}; "
+                f"{bits['lstm']:.4f}, the n-gram {bits['ngram']:.4f}), "
+                f"expected {'-' if expected is None else f'{expected:.3f}'}; "
                 f"{record['ended']['step']:,} steps in {record['ended']['seconds']:.1f} s, best at "
                 f"{result['best_step']:,}",
                 flush=True,

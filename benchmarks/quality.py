@@ -175,6 +175,7 @@ def table() -> str:
         if not results:
             continue
         plan = results[0]["plan"]
+        results = [result for result in results if result["plan"]["hidden_size"] == plan["hidden_size"]]
         shape = f"{plan['num_layers']} × {plan['hidden_size']}, {results[0]['steps']:,} steps"
         head = f"{row.text} | {row.minutes:g} min | {shape}"
         for kind in ("lines", "distinct") if row.lines else ("carried", "windows"):

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -68,24 +69,18 @@ class Ngram:
         bits = _bits(rows)
         tokens = np.concatenate([[start], _spread(ids)]).astype(np.uint64)
         reach = _reach(tokens, boundary) if start == boundary else np.arange(len(tokens))
-        seen = []  # for each order, the n-grams and how often they occurred
-        keys = tokens.copy()
+        keys, places = tokens.copy(), []  # of each order, the n-gram that ends at each place
         for n in range(1, min(order, 64 // bits, len(tokens)) + 1):
-            if n > 1:  # the n-gram that ends at each place: one older token in front of the last order's
+            if n > 1:  # one older token in front of the last order's
                 keys[n - 1 :] |= tokens[: len(tokens) - n + 1] << np.uint64(bits * (n - 1))
             whole = reach >= max(n - 1, 1)  # the start is read, never predicted
             if not whole.any():  # no line is as long
                 break
-            seen.append(np.unique(keys[whole], return_counts=True))
-        levels = []
-        for n, (grams, counts) in enumerate(seen, 1):
-            if n < len(seen):
-                within = np.uint64((1 << bits * n) - 1)
-                inner, different = np.unique(seen[n][0] & within, return_counts=True)
-                at = np.searchsorted(grams, inner)
-                counts = counts.copy()
-                counts[at] = different
-            levels.append(_level(grams, counts, bits, rows))
+            places.append(keys[whole])
+        with ThreadPoolExecutor() as pool:  # nearly all of it is sorting, which lets other threads run
+            seen = list(pool.map(lambda grams: np.unique(grams, return_counts=True), places))
+            longer = [grams & np.uint64((1 << bits * n) - 1) for n, (grams, _) in enumerate(seen[1:], 1)]
+            levels = list(pool.map(lambda n: _level(*seen[n], longer[n : n + 1], bits, rows), range(len(seen))))
         return Ngram(rows, boundary, start, levels)
 
     def following(self, ids: Ids) -> NDArray[np.float32]:
@@ -208,8 +203,17 @@ def _reach(tokens: NDArray[np.uint64], boundary: int) -> NDArray[np.int64]:
     return places - begins
 
 
-def _level(grams: NDArray[np.uint64], counts: NDArray[np.int64], bits: int, rows: int) -> Level:
-    """Discounted probabilities of grams [M] (sorted) that count `counts` [M]."""
+def _level(
+    grams: NDArray[np.uint64], counts: NDArray[np.int64], ends: list[NDArray[np.uint64]], bits: int, rows: int
+) -> Level:
+    """Discounted probabilities of grams [M] (sorted) that occurred `counts` [M] times.
+
+    `ends` holds what the n-grams of the next order end in, if there is one: how many of them do is what counts then.
+    """
+    for longer in ends:
+        inner, different = np.unique(longer, return_counts=True)
+        counts = counts.copy()
+        counts[np.searchsorted(grams, inner)] = different
     contexts, firsts = np.unique(grams >> np.uint64(bits), return_index=True)
     firsts = np.append(firsts, len(grams))
     discounts = _discounts(counts)[np.minimum(counts, 3)]

@@ -37,7 +37,7 @@ def seconds_per_step(encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recip
     batches = training_batches(encoded.beginning(ENOUGH, tokenizer.end), tokenizer, recipe)
     times: list[float] = []
     began = time.perf_counter()
-    while not times or (len(times) < EARLY + 2 * RENEW and time.perf_counter() < began + SECONDS):
+    while not times or (len(times) < EARLY + RENEW and time.perf_counter() < began + SECONDS):
         begin = time.perf_counter()
         learner.learn(batches.next(), 1e-3)
         times.append(time.perf_counter() - begin)
