@@ -127,12 +127,12 @@ def test_the_plan_of_the_processor_is_the_record_of_the_run(begin_run: Callable[
 
 
 def test_the_memory_of_a_gpu_is_what_counts_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = dataclasses.replace(RECIPE, device="cuda")
+    config = RECIPE.config(ROWS, 1)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: (2**30, 2**31))
-    planning._check_memory(recipe.config(ROWS, 1), recipe)
+    planning._check_memory(config, 3, 7, "cuda")
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: (1000, 2**31))
     with pytest.raises(OptionError, match="its GPU has 0"):
-        planning._check_memory(recipe.config(ROWS, 1), recipe)
+        planning._check_memory(config, 3, 7, "cuda")
 
 
 def test_a_gpu_whose_memory_is_full_is_told_in_one_line() -> None:

@@ -7,8 +7,10 @@ fitted around it.
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import math
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from afterword.errors import OptionError
@@ -20,7 +22,7 @@ from afterword.training import rules
 from afterword.training.batches import Lines, training_batches
 from afterword.training.counting import learn_ngram
 from afterword.training.device import chosen, embedding_size, gpu_memory, precisions_to_try
-from afterword.training.recipe import Recipe, TrainingSettings
+from afterword.training.recipe import Device, Recipe, TrainingSettings
 from afterword.training.speed import available_threads, seconds_per_step
 
 DEFAULT_MINUTES = 5.0
@@ -64,10 +66,18 @@ def plan(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingSetting
 
 
 def _plan_auto(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingSettings) -> Plan:
+    if settings.hidden_size is not None:  # before anything takes time
+        config = Config(
+            tokenizer.rows,
+            tokenizer.shared_row_tokens,
+            settings.embedding_size or rules.EMBEDDING,
+            settings.hidden_size,
+            settings.num_layers or 1,
+        )
+        _check_memory(config, settings.batch_size or 8, settings.seq_length or 64, "cpu")
+    ngram = _learn_ngram_and_load(encoded, tokenizer)
     draft = auto(encoded, settings)
     times = _StepTimes(encoded, tokenizer, draft, settings)
-    if settings.hidden_size is not None:
-        _check_memory(draft.config(tokenizer.rows, tokenizer.shared_row_tokens), draft)
     if draft.minutes is not None:
         draft = times.choose_way()
     tokens = len(encoded.training)
@@ -98,7 +108,8 @@ def _plan_auto(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingS
     while draft.minutes is not None and times.measure(size) and size != (size := size_in(draft.minutes)):
         pass
     recipe = sized(draft, size, settings)
-    _check_memory(recipe.config(tokenizer.rows, tokenizer.shared_row_tokens), recipe)
+    config = recipe.config(tokenizer.rows, tokenizer.shared_row_tokens)
+    _check_memory(config, recipe.batch_size, recipe.seq_length, recipe.device)
     steps = steps_of(size, recipe.minutes)
     passes = steps / a_pass
     recipe = dataclasses.replace(
@@ -107,7 +118,6 @@ def _plan_auto(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingS
         dropout=rules.dropout(passes) if settings.dropout is None else settings.dropout,
     )
     recipe = with_steps(recipe, steps, encoded, tokenizer)
-    ngram = learn_ngram(encoded, tokenizer, LONGEST)
     alone = _cost_of(ngram, encoded, tokenizer, recipe)
 
     def expected(minutes: float | None) -> float | None:
@@ -128,9 +138,18 @@ def _plan_auto(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingS
     )
 
 
+def _learn_ngram_and_load(encoded: EncodedCorpus, tokenizer: Tokenizer) -> Ngram:
+    """Count the n-grams while PyTorch is loaded: each takes seconds, the one of sorting, the other of Python."""
+    with ThreadPoolExecutor(1) as other:
+        counting = other.submit(learn_ngram, encoded, tokenizer, LONGEST)
+        importlib.import_module("torch._dynamo")  # what its optimizers load when the first of them is made
+        return counting.result()
+
+
 def _plan_classic(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingSettings) -> Plan:
     recipe = classic(encoded, tokenizer, settings)
-    _check_memory(recipe.config(tokenizer.rows, tokenizer.shared_row_tokens), recipe)
+    config = recipe.config(tokenizer.rows, tokenizer.shared_row_tokens)
+    _check_memory(config, recipe.batch_size, recipe.seq_length, recipe.device)
     assert recipe.most_steps is not None
     steps = settings.steps or recipe.most_steps
     if recipe.minutes is not None:
@@ -403,9 +422,9 @@ def with_steps(recipe: Recipe, steps: int, encoded: EncodedCorpus, tokenizer: To
     )
 
 
-def _check_memory(config: Config, recipe: Recipe) -> None:
+def _check_memory(config: Config, batch_size: int, seq_length: int, device: Device) -> None:
     """Raise OptionError for a network that the memory it learns in, the machine's or its GPU's, cannot hold."""
-    if recipe.device == "cuda":
+    if device == "cuda":
         memory, place = gpu_memory(), "its GPU"
     elif hasattr(os, "sysconf"):
         memory, place = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), "this machine"
@@ -413,10 +432,10 @@ def _check_memory(config: Config, recipe: Recipe) -> None:
         return
     weights = 5 * 4 * config.parameters  # the weights, their gradient, two moments and the average, in float32
     numbers_a_token = 10 * config.hidden_size * config.num_layers + config.vocabulary_size
-    activations = 4 * recipe.batch_size * recipe.seq_length * numbers_a_token
+    activations = 4 * batch_size * seq_length * numbers_a_token
     if weights + activations > memory:
         raise OptionError(
-            f"{config.num_layers} layers of {config.hidden_size} units in batches of {recipe.batch_size} × "
-            f"{recipe.seq_length} need about {(weights + activations) / 2**30:,.0f} GiB and {place} has "
+            f"{config.num_layers} layers of {config.hidden_size} units in batches of {batch_size} × "
+            f"{seq_length} need about {(weights + activations) / 2**30:,.0f} GiB and {place} has "
             f"{memory / 2**30:,.0f}: make hidden-size, num-layers, batch-size or seq-length smaller"
         )
