@@ -116,11 +116,13 @@ def described(device: Device) -> str:
 @contextlib.contextmanager
 def full_memory_told() -> Iterator[None]:
     """Tell in one line of a GPU whose memory does not suffice."""
-    import torch
-
     try:
         yield
-    except torch.OutOfMemoryError:
+    except RuntimeError as error:
+        import torch
+
+        if not isinstance(error, torch.OutOfMemoryError):
+            raise
         raise TrainingError(
             "the GPU's memory is full: make batch-size, seq-length, hidden-size or num-layers smaller, "
             "or end what else runs on it"
