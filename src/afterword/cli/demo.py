@@ -19,6 +19,7 @@ from afterword.training.recipe import TrainingSettings
 
 TEXT_NAME = "python-help.txt"
 TEMPERATURES = (0.2, 1.0, 0.6)  # the last one's first sentence is looked at
+PROMPT = "The "  # the text has long runs of spaces at the beginnings of lines
 PAGE = "gates.html"
 LONGEST = 200  # characters of a sentence
 
@@ -49,9 +50,9 @@ def demo(context: click.Context, out: str, minutes: float) -> None:
     bits = model.about["validation"]["bits_per_character"]
     click.echo(f"\nOn text it has never seen it needs {bits:.2f} bits a character; plain text files spend 8.")
     for temperature in TEMPERATURES:
-        sample = model.generate(max_tokens=300, temperature=temperature, seed=1)
-        click.echo(f"\n--- temperature {temperature:g}: " + "-" * 60 + f"\n{sample.text}")
-    sentence = first_sentence(sample.text)
+        written = PROMPT + model.generate(PROMPT, max_tokens=300, temperature=temperature, seed=1).text
+        click.echo(f"\n--- temperature {temperature:g}: " + "-" * 60 + f"\n{written}")
+    sentence = first_sentence(written)
     write_bytes(page, gates_page(model.gates(sentence), "the demo's model reads what it just wrote").encode())
     click.echo(f"\nWhat its gates did in {' '.join(sentence.split())!r}: open {page} in a browser.")
     name = own_name()
