@@ -26,8 +26,8 @@ from afterword.language_model import LanguageModel, load
 
 TEXT = Path(__file__).parents[1] / "docs" / "subjects.txt"
 TRAIN = (
-    "afterword train docs/subjects.txt --steps 3500 --hidden-size 128 --batch-size 16 --dropout 0 --ngram 0 "
-    "--threads 1 --out subjects"
+    "afterword train docs/subjects.txt --steps 3500 --hidden-size 128 --batch-size 16 --dropout 0 "
+    "--learning-rate 0.014 --ngram 0 --threads 1 --out subjects"
 )
 SENTENCE = "Divya likes to eat. Reena is not fat."
 NAMES = ("Divya", "Reena", "Arjun", "Kiran", "Meera", "Jaya")
