@@ -440,8 +440,9 @@ def test_what_a_killed_process_left_is_gone_when_the_run_is_resumed(begin_run: B
 
 def test_a_folder_that_cannot_be_written_is_told_in_one_line(text_file: Path) -> None:
     with tempfile.TemporaryDirectory(dir="/tmp") as place:
-        path = Path(place, "run")
-        finish(begin([text_file], path, TextSettings(), TrainingSettings(steps=2, hidden_size=8, threads=1)))
+        path, text = Path(place, "run"), Path(place, "book.txt")
+        shutil.copy(text_file, text)
+        finish(begin([text], path, TextSettings(), TrainingSettings(steps=2, hidden_size=8, threads=1)))
         for folder in (path, Path(place)):
             folder.chmod(0o555)
         (path / "lock").chmod(0o444)
@@ -452,7 +453,7 @@ def test_a_folder_that_cannot_be_written_is_told_in_one_line(text_file: Path) ->
             with pytest.raises(RunError, match="cannot write in"):
                 resume(path)
             with pytest.raises(RunError, match=r"cannot (write in|make the folder)"):
-                begin([Path(__file__)], Path(place, "new"), TextSettings(), TrainingSettings(steps=1))
+                begin([text], Path(place, "new"), TextSettings(), TrainingSettings(steps=1))
         finally:
             if root:
                 os.seteuid(0)
