@@ -66,12 +66,8 @@ def begin(
             new = folder.begin_new()
             encoded = encode(corpus, tokenizer, new.corpus)
             write_bytes(new.corpus / "tokenizer.json", tokenizer.to_json().encode())
-            from afterword.training.planning import plan
-
-            with full_memory_told():
-                planned = plan(encoded, tokenizer, training)
+            planned = _planned(encoded, tokenizer, training)
             recipe = planned.recipe
-            _check_ranks(recipe)
             record = {
                 "format": 1,
                 "asked": asked,
@@ -89,6 +85,15 @@ def begin(
         run = Run(folder, record, EncodedCorpus.open(folder.corpus), tokenizer, [*corpus.notes, *planned.notes])
         run.opened, run.ngram = opened, planned.ngram
         return run
+
+
+def _planned(encoded: EncodedCorpus, tokenizer: Tokenizer, training: TrainingSettings) -> Plan:
+    from afterword.training.planning import plan
+
+    with full_memory_told():
+        planned = plan(encoded, tokenizer, training)
+    _check_ranks(planned.recipe)
+    return planned
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,11 +123,7 @@ def preview(sources: Sequence[Source], text: TextSettings, training: TrainingSet
         tokenizer = learn_tokenizer(corpus, text.vocabulary, text.lowercase)
         encoded = encode(corpus, tokenizer, Path(place))
         began = time.monotonic()
-        from afterword.training.planning import plan
-
-        with full_memory_told():
-            planned = plan(encoded, tokenizer, training)
-        _check_ranks(planned.recipe)
+        planned = _planned(encoded, tokenizer, training)
         return Preview(planned, encoded, tokenizer, [*corpus.notes, *planned.notes], time.monotonic() - began)
 
 

@@ -59,7 +59,7 @@ class Plan:
 def plan(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingSettings) -> Plan:
     """Every number of a run of `settings` on `encoded`; with minutes, this machine's speed is measured for it.
 
-    Measuring takes some two seconds, and counting the n-grams that the expectation rests on up to three.
+    With loading PyTorch and counting the n-grams that the expectation rests on it takes some three seconds.
     Raises OptionError for a network that the machine cannot hold.
     """
     return (_plan_classic if settings.recipe == "classic" else _plan_auto)(encoded, tokenizer, settings)
