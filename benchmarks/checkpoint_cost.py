@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from afterword.learning.learner import Learner
+from afterword.planning.settings import TrainingSettings
+from afterword.runs.opening import begin
+from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings
-from afterword.training.learner import Learner
-from afterword.training.opening import begin
-from afterword.training.recipe import TrainingSettings
-from afterword.training.run import Run
 
 MOST = 0.02
 KEEPING = [

@@ -25,13 +25,14 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as `afterword train` does
 import numpy as np
 
 import afterword
+from afterword.learning.batches import window_batch
+from afterword.learning.learner import Learner
+from afterword.learning.recipe import Recipe
 from afterword.model.config import Config
+from afterword.planning.plan import classic
+from afterword.planning.settings import TrainingSettings
 from afterword.text.corpus import read_text
 from afterword.text.tokenizer import Tokenizer
-from afterword.training.batches import window_batch
-from afterword.training.learner import Learner
-from afterword.training.planning import classic
-from afterword.training.recipe import Recipe, TrainingSettings
 
 PLACE = Path(__file__).parent
 ENVIRONMENT = PLACE.parent / ".venv-keras"

@@ -18,7 +18,7 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # as training itsel
 
 import torch
 
-from afterword.training.device import described, precisions_to_try, why_no_gpu
+from afterword.learning.device import described, precisions_to_try, why_no_gpu
 from benchmarks.quality import DATA, Row, run
 from benchmarks.training_speed import ROUNDS, T, in_turn, our_step, plain_step, recipe
 

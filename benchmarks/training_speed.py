@@ -30,12 +30,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from afterword.training.batches import Lanes
-from afterword.training.device import opened
-from afterword.training.learner import Learner
-from afterword.training.optimizer import EARLY, RENEW
-from afterword.training.recipe import Device, Precision, Recipe
-from afterword.training.speed import available_threads
+from afterword.learning.batches import Lanes
+from afterword.learning.device import opened
+from afterword.learning.learner import Learner
+from afterword.learning.optimizer import EARLY, RENEW
+from afterword.learning.recipe import Device, Precision, Recipe
+from afterword.planning.speed import available_threads
 
 V, B, T = 66, 16, 64
 SHAPES = ((1, 512), (2, 512), (3, 1024))
@@ -48,9 +48,9 @@ def recipe(
     num_layers: int, hidden_size: int, precision: Precision, device: Device = "cpu", batch_size: int = B
 ) -> Recipe:
     """The default recipe in these sizes."""
+    from afterword.planning.plan import auto
+    from afterword.planning.settings import TrainingSettings
     from afterword.text.encoded import EncodedCorpus
-    from afterword.training.planning import auto
-    from afterword.training.recipe import TrainingSettings
 
     class Corpus:
         training, lines, documents = range(1_000_000), False, 1

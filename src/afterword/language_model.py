@@ -26,15 +26,15 @@ from afterword.model.config import Config
 from afterword.model.holding import Hold, held_values, parse_hold
 from afterword.model.network import Network
 from afterword.model.saved import SavedModel, load_model, save_model
+from afterword.planning.settings import TrainingSettings
+from afterword.runs.opening import begin
 from afterword.scoring.score import LineScore, Score, score, score_lines
 from afterword.storage import write_bytes
 from afterword.text.corpus import Source, TextSettings
 from afterword.text.tokenizer import Tokenizer
-from afterword.training.opening import begin
-from afterword.training.recipe import TrainingSettings
 
 if TYPE_CHECKING:
-    from afterword.training.loop import Progress
+    from afterword.runs.loop import Progress
 
 DEFAULTS = Sampling()
 CARD_TEMPERATURES = (0.5, 0.8, 1.0)
@@ -265,7 +265,7 @@ class LanguageModel:
             raise OptionError("the gradient needs PyTorch, which is not installed: pip install 'afterword[train]'")
         if not (torch_is_here if gradient is None else gradient) or self._held is not None:
             return found
-        from afterword.training.gradients import input_gradients
+        from afterword.learning.gradients import input_gradients
 
         K, W = found.changes.shape[1], self.config.window
         ids = sequences(self._network, self.tokenizer, self.tokenizer.encode(text), K, places)

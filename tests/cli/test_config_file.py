@@ -15,8 +15,8 @@ import pytest
 from afterword.cli.config_file import KEYS, LARGEST, config_option, read_config
 from afterword.cli.options import settings_options
 from afterword.errors import OptionError
+from afterword.planning.settings import LENGTHS, TrainingSettings
 from afterword.text.corpus import TextSettings
-from afterword.training.recipe import LENGTHS, TrainingSettings
 from tests.cli.test_main import error_line
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]

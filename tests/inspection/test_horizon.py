@@ -65,7 +65,7 @@ def test_a_model_of_windows_remembers_its_window_and_no_more() -> None:
 @pytest.mark.parametrize(("cell", "residual"), [("lstm", True), ("rnn", True), ("lstm", False)])
 def test_the_gradient_is_what_a_small_change_of_the_input_does(cell: str, residual: bool) -> None:
     pytest.importorskip("torch")
-    from afterword.training.gradients import input_gradients
+    from afterword.learning.gradients import input_gradients
 
     model = made(cell=cell, residual=residual, hidden_size=8, scale=0.4)
     config, weights = model.config, {name: w.astype(np.float64) for name, w in model._saved.weights.items()}
@@ -108,7 +108,7 @@ def test_the_gradient_is_what_a_small_change_of_the_input_does(cell: str, residu
 
 def test_the_gradient_is_of_the_reading_that_the_model_does() -> None:
     pytest.importorskip("torch")
-    from afterword.training.gradients import input_gradients
+    from afterword.learning.gradients import input_gradients
 
     model = made(hidden_size=8)
     found = model.horizon(LONG, steps=20, places=4).gradients

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from afterword.training.checkpoint import RunFolder
+from afterword.runs.folder import RunFolder
 from tests.torture.runs import outcome, start, write_text
 
 STEPS = 50

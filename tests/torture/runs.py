@@ -19,10 +19,10 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from afterword.planning.settings import TrainingSettings
+from afterword.runs.folder import RunFolder
+from afterword.runs.opening import begin
 from afterword.text.corpus import TextSettings
-from afterword.training.checkpoint import RunFolder
-from afterword.training.opening import begin
-from afterword.training.recipe import TrainingSettings
 
 # Dropout, carried state, two layers, averaging, many epochs; small, so that the time goes into being killed.
 SMALL = ["--threads", "1", "--hidden-size", "10", "--num-layers", "2", "--dropout", "0.3", "--checkpoint-every", "7"]
@@ -53,7 +53,7 @@ def _command(arguments: list[str], log: Path, environment: dict[str, str]) -> No
 def start(arguments: list[Any], log: Path, **environment: str) -> BaseProcess:
     """The real command in a process of its own, forked from one that has torch already: it starts in no time."""
     processes = multiprocessing.get_context("forkserver")
-    loaded = ["torch", "torch._dynamo", "rich.progress", "afterword.cli.train", "afterword.training.loop"]
+    loaded = ["torch", "torch._dynamo", "rich.progress", "afterword.cli.train", "afterword.runs.loop"]
     processes.set_forkserver_preload([*loaded, "tests.torture.runs"])
     process = processes.Process(target=_command, args=([str(a) for a in arguments], log, environment))
     process.start()

@@ -18,8 +18,8 @@ import numpy as np
 from afterword.errors import AfterwordError
 from afterword.model.config import Config, weight_shapes
 from afterword.model.saved import SavedModel, load_model, recover_model, save_model
+from afterword.runs.folder import RunFolder
 from afterword.text.tokenizer import Tokenizer
-from afterword.training.checkpoint import RunFolder
 from tests.torture.disk import Disk, Operation, Watch, write_state
 
 FIRST, LAST = 1, 4  # saves that are watched: the first of a run, and such as remove an older one

@@ -18,9 +18,9 @@ import click
 from click.core import ParameterSource
 
 from afterword.errors import OptionError
+from afterword.planning.settings import LENGTHS, TrainingSettings
 from afterword.settings import check, setting
 from afterword.text.corpus import TextSettings
-from afterword.training.recipe import LENGTHS, TrainingSettings
 
 LARGEST = 1 << 16  # bytes: a dozen lines are usual, and a text given by mistake shall not be parsed
 EXAMPLE = "as in: hidden-size = 256"

@@ -11,11 +11,11 @@ import click
 from afterword.cli.train import own_name, train_and_show
 from afterword.inspection.page import page as gates_page
 from afterword.language_model import load
+from afterword.planning.settings import TrainingSettings
+from afterword.runs.folder import RunFolder
+from afterword.runs.opening import begin
 from afterword.storage import write_bytes
 from afterword.text.corpus import TextSettings
-from afterword.training.checkpoint import RunFolder
-from afterword.training.opening import begin
-from afterword.training.recipe import TrainingSettings
 
 TEXT_NAME = "python-help.txt"
 TEMPERATURES = (0.2, 1.0, 0.6)  # the last one's first sentence is looked at

@@ -12,13 +12,13 @@ from afterword.cli.config_file import config_option
 from afterword.cli.options import settings_options
 from afterword.cli.progress import say_all
 from afterword.errors import OptionError
+from afterword.planning.settings import TrainingSettings
+from afterword.runs.opening import Preview, preview
+from afterword.runs.run import bits
 from afterword.text.corpus import TextSettings
-from afterword.training.opening import Preview, preview
-from afterword.training.recipe import TrainingSettings
-from afterword.training.run import bits
 
 if TYPE_CHECKING:
-    from afterword.training.planning import Plan
+    from afterword.planning.plan import Plan
 
 
 @click.command(short_help="Say what train would do with a text, and why.")

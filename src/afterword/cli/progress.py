@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from afterword.language_model import load
-from afterword.training.distributed import rank
-from afterword.training.run import Run, bits
+from afterword.learning.ranks import rank
+from afterword.runs.run import Run, bits
 
 if TYPE_CHECKING:
-    from afterword.training.loop import Progress
+    from afterword.runs.loop import Progress
 
 LINE_EVERY = 10.0  # seconds between plain lines
 SAMPLE_EVERY = 15.0  # seconds between lines that the model writes

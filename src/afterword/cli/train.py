@@ -22,12 +22,12 @@ from afterword.cli.options import settings_options
 from afterword.cli.progress import say, say_all, show
 from afterword.errors import OptionError
 from afterword.language_model import complete_card
+from afterword.learning.ranks import ranks, restarted
+from afterword.planning.settings import TrainingSettings
+from afterword.runs.folder import RunFolder
+from afterword.runs.opening import Preview, begin, repeat, resume, together
+from afterword.runs.run import Run, bits
 from afterword.text.corpus import TextSettings
-from afterword.training.checkpoint import RunFolder
-from afterword.training.distributed import ranks, restarted
-from afterword.training.opening import Preview, begin, repeat, resume, together
-from afterword.training.recipe import TrainingSettings
-from afterword.training.run import Run, bits
 
 SAME_SIGNAL_SECONDS = 2.0
 

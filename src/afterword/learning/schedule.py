@@ -1,0 +1,47 @@
+"""How far a run is, and the learning rate that goes with it; also when the number of steps is corrected on the way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from afterword.learning.recipe import Recipe
+
+
+class Schedule:
+    """A warm-up, then a cosine to zero over the steps that are left; or, for the classic recipe, always the same rate.
+
+    `corrections` lists (step, steps): at that step the run was found to end after `steps` steps. The share of the way
+    covered by then stays, and the rest of the way is spread over the rest of the steps, so the rate never jumps.
+    `setbacks` lists steps to which the run went back because of a loss that was not finite: from each of them on, the
+    rate is half of what it was.
+    """
+
+    def __init__(
+        self, recipe: Recipe, corrections: Sequence[tuple[int, int]] = (), setbacks: Sequence[int] = ()
+    ) -> None:
+        self._recipe, self._setbacks = recipe, setbacks
+        self.steps = recipe.steps
+        self.corrections: list[tuple[int, int]] = []
+        self._from_step, self._from_share = 0, 0.0
+        for step, steps in corrections:
+            self.correct(step, steps)
+
+    def share(self, step: int) -> float:
+        """How much of the way lies behind after `step` steps: 0 to 1."""
+        left = self.steps - self._from_step
+        return self._from_share + (1 - self._from_share) * (step - self._from_step) / left if left else 1.0
+
+    def learning_rate(self, step: int) -> float:
+        """The rate of the step that follows `step` steps."""
+        highest = self._recipe.learning_rate * 0.5 ** sum(to <= step for to in self._setbacks)
+        if self._recipe.schedule == "constant":
+            return highest
+        warmup = min(1.0, (step + 1) / max(1, self._recipe.warmup))
+        return highest * warmup * 0.5 * (1 + math.cos(math.pi * self.share(step)))
+
+    def correct(self, step: int, steps: int) -> None:
+        """From `step` on, the run ends after `steps` steps in all."""
+        self._from_share, self._from_step = self.share(step), step
+        self.steps = steps
+        self.corrections.append((step, steps))

@@ -1,0 +1,81 @@
+"""What a run measures itself by: the cost of the held-out text, by the network and by its mixture with the n-gram."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afterword.learning.batches import NOT_A_TARGET, Batch, held_out_batches
+from afterword.learning.learner import Learner
+from afterword.learning.recipe import Recipe
+from afterword.model.mixture import DEFAULT_SHARE, fitted_share, mixed
+from afterword.model.ngram import Ngram
+from afterword.text.encoded import EncodedCorpus
+from afterword.text.tokenizer import Tokenizer
+
+NUMBERS = 2**22  # how many probabilities of the n-gram are held at once
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the held-out text costs, in nats a character, of the saved model and of its parts."""
+
+    cost: float
+    lstm: float
+    ngram: float | None
+    share: float
+    """Of the n-gram, fitted to this text."""
+
+
+class HeldOut:
+    """The part of the validation text that keep-best reads, always the same, and what the n-gram says of it."""
+
+    def __init__(self, encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recipe, ngram: Ngram | None) -> None:
+        self._batches = held_out_batches(encoded, tokenizer, recipe)
+        self._ngram = np.concatenate(list(ngram_nats(ngram, self._batches))) if ngram and self._batches else None
+        tokens = sum(batch.tokens for batch in self._batches)
+        # tokens that share the last row also cost what tells them apart
+        shared = sum(int(np.count_nonzero(batch.targets == tokenizer.rows - 1)) for batch in self._batches)
+        self._apart = math.log(tokenizer.shared_row_tokens) * shared / max(tokens, 1)
+        self._tokens_a_character = len(encoded.validation) / max(encoded.validation_characters, 1)
+
+    @property
+    def ngram_cost(self) -> float | None:
+        """What the n-gram alone costs a character, in nats; None where there is none, or nothing is held out."""
+        return None if self._ngram is None else self._a_character(self._ngram)
+
+    def measure(self, learner: Learner) -> Measured | None:
+        """By the learner's weights as they would be saved; None where nothing is held out."""
+        if not self._batches:
+            return None
+        network = learner.evaluate(self._batches)
+        lstm = self._a_character(network)
+        if self._ngram is None:
+            return Measured(lstm, lstm, None, DEFAULT_SHARE)
+        share = fitted_share(network, self._ngram)
+        both = self._a_character(mixed(network, self._ngram, share))
+        return Measured(both, lstm, self.ngram_cost, share)
+
+    def _a_character(self, token_nats: NDArray[np.float64]) -> float:
+        return (float(token_nats.mean()) + self._apart) * self._tokens_a_character
+
+
+def ngram_nats(ngram: Ngram, batches: Sequence[Batch]) -> Iterator[NDArray[np.float64]]:
+    """What each target of `batches` costs the n-gram, read in order with the contexts carried, as `evaluate` does."""
+    for batch in batches:
+        if batch.fresh.all():
+            recent = np.empty((len(batch.fresh), 0), np.int64)
+        steps = max(1, NUMBERS // (len(batch.fresh) * ngram.rows))
+        costs = np.empty(batch.targets.shape)
+        for first in range(0, len(batch.inputs), steps):
+            read = np.concatenate([recent, batch.inputs[first : first + steps].T], axis=1)
+            chances = ngram.probabilities(read, recent.shape[1])
+            targets = batch.targets[first : first + steps]
+            chosen = np.take_along_axis(chances.swapaxes(0, 1), np.maximum(targets, 0)[..., None], axis=-1)
+            costs[first : first + steps] = -np.log(chosen[..., 0])
+            recent = read[:, max(0, read.shape[1] - ngram.order + 1) :]
+        yield costs[batch.targets != NOT_A_TARGET]

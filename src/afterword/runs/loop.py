@@ -1,0 +1,166 @@
+"""The training loop: one function, which yields a Progress record now and then and prints nothing."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from afterword.errors import NotFiniteError
+from afterword.learning.batches import training_batches
+from afterword.learning.learner import Learner
+from afterword.learning.schedule import Schedule
+from afterword.learning.validation import HeldOut
+from afterword.runs.forecast import Forecast
+
+if TYPE_CHECKING:
+    from afterword.runs.run import Run
+
+
+LOOKS = 400  # at the clock, at least about so many in a run that was given minutes
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands. Costs are nats a character; times are seconds of training, interruptions left out."""
+
+    step: int
+    steps: int
+    loss: float  # of the training text since the last report, with dropout
+    learning_rate: float
+    characters_per_second: float
+    seconds: float
+    seconds_left: float
+    validation: float | None  # of the validation text, where it was read at this step
+    best: float | None  # the lowest of these so far; its model is the one in the run folder
+    improved: bool  # whether that model was written at this step
+    notes: tuple[str, ...] = ()  # what happened since the last report and was out of the ordinary
+
+
+def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Progress]:
+    """Train `run` from where it stands to its last step, keeping the best model and checkpoints in its folder.
+
+    `should_stop` is asked after each step; when it says so, the state is saved and the iterator ends.
+    Raises NotFiniteError, and keeps nothing of it, where a loss, a gradient or a weight is not a finite number.
+    """
+    recipe, encoded, tokenizer, team = run.recipe, run.encoded, run.tokenizer, run.team
+    torch.set_num_threads(recipe.threads)
+    learner = Learner(recipe.config(tokenizer.rows, tokenizer.shared_row_tokens), recipe, team)
+    batches = training_batches(encoded, tokenizer, recipe)
+    ngram = run.learn_ngram()
+    held_out = HeldOut(encoded, tokenizer, recipe, ngram)
+    schedule = Schedule(recipe, [], run.setbacks)
+    best: float | None = None
+    nats, tokens = 0.0, 0  # of the training text, since the last report
+
+    if run.saved is not None:
+        (tensors, position), run.saved = run.saved, None
+        learner.load(tensors, position["step"])
+        batches.position = position["batches"]
+        schedule = Schedule(recipe, position["corrections"], run.setbacks)
+        best, nats, tokens = (position[key] for key in ("best", "nats", "tokens"))
+    run.cut_metrics(learner.step)
+    team.wait()  # for the others to have prepared too
+    began = checkpointed = time.monotonic()  # what came before the first step is told apart
+    if run.preparation is None:
+        run.preparation = began - run.opened
+
+    def clock() -> float:
+        return run.seconds + time.monotonic() - began
+
+    def must_be(finite: bool) -> None:
+        if not finite:
+            raise NotFiniteError(learner.step, clock())
+
+    def save() -> bool:
+        must_be(not any(team.agree(not learner.is_finite())))
+        position = {
+            "batches": batches.position,
+            "corrections": schedule.corrections,
+            "setbacks": run.setbacks,
+            "best": best,
+            "seconds": clock(),
+            "nats": nats,
+            "tokens": tokens,
+        }
+        return run.save_checkpoint(learner.step, learner.tensors(), position)
+
+    recorded, looking = run.corrections, recipe.minutes is not None and run.ended is None
+    forecast, look_every, reported = Forecast(recipe, learner.step, clock()), max(1, recipe.steps // LOOKS), clock()
+    if learner.step > 0 and team.from_first(not run.folder.model.exists()):  # removed: leave one to write with
+        run.save_model(learner, ngram, None)
+    while learner.step < schedule.steps:
+        batch = batches.next()
+        learning_rate = schedule.learning_rate(learner.step)
+        cost = learner.learn(batch, learning_rate)
+        must_be(math.isfinite(cost))
+        nats, tokens = nats + cost, tokens + batch.tokens
+        step = learner.step
+
+        made = len(schedule.corrections)
+        if made < len(recorded):  # a resumed or repeated run takes the same steps
+            if recorded[made][0] == step:
+                schedule.correct(*recorded[made])
+        elif looking and step % look_every == 0 and step < schedule.steps:
+            forecast.look(step, clock())
+            steps = int(team.from_first(forecast.correction(schedule.steps) or schedule.steps))
+            if steps != schedule.steps:
+                schedule.correct(step, steps)
+                run.record_correction((step, steps))
+
+        measured, improved = None, False
+        if step % recipe.evaluate_every == 0 or step == schedule.steps:
+            evaluating = clock()
+            measured = held_out.measure(learner)
+            if measured is not None:
+                of_first = team.from_first(measured.cost)
+                must_be(math.isfinite(of_first))
+                improved = best is None or of_first < best
+                best = of_first if improved else best
+            if improved or recipe.keep == "last":
+                run.save_model(learner, ngram, measured)
+            forecast.evaluated(clock() - evaluating)
+
+        reporting = measured is not None or step % recipe.report_every == 0
+        if reporting:
+            characters = tokens * encoded.training_characters / len(encoded.training)
+            now = clock()
+            forecast.look(step, now)
+            progress = Progress(
+                step=step,
+                steps=schedule.steps,
+                loss=nats / characters,
+                learning_rate=learning_rate,
+                characters_per_second=characters / max(now - reported, 1e-9),
+                seconds=now,
+                seconds_left=forecast.seconds_left(schedule.steps),
+                validation=None if measured is None else measured.cost,
+                best=best,
+                improved=improved,
+                notes=run.take_notes(),
+            )
+            nats, tokens, reported = 0.0, 0, now
+            run.report(progress)
+            yield progress
+
+        every = recipe.checkpoint_every
+        due = step % every == 0 if every else time.monotonic() - checkpointed >= 60
+        due |= reporting and run.is_behind  # the disk was full when it was due
+        stopping, due = team.agree(should_stop() and step < schedule.steps, due or step == schedule.steps)
+        if stopping or due:
+            saving = clock()
+            if save():
+                checkpointed = time.monotonic()
+            forecast.saved(clock() - saving)
+        if stopping:
+            if best is None or recipe.keep == "last":  # nothing to write with yet, or something older
+                run.save_model(learner, ngram, None)
+            run.stopped = True
+            break
+    else:
+        run.end(learner.step, clock())
+    run.finish()

@@ -1,0 +1,228 @@
+"""A run that is under way: a text and a plan in a folder, and what is kept of them. `opening` begins one or goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afterword.errors import NotFiniteError, TrainingError
+from afterword.learning.counting import learn_ngram
+from afterword.learning.ranks import ALONE
+from afterword.learning.recipe import Recipe
+from afterword.model.card import card
+from afterword.model.mixture import DEFAULT_SHARE
+from afterword.model.ngram import Ngram
+from afterword.model.saved import SavedModel, save_model
+from afterword.runs.deferred import Patience
+from afterword.runs.folder import Checkpoint, RunFolder
+from afterword.text.encoded import EncodedCorpus
+from afterword.text.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from afterword.learning.learner import Learner
+    from afterword.learning.validation import Measured
+    from afterword.runs.loop import Progress
+
+
+MOST_SETBACKS = 5
+
+
+class Run:
+    """A run folder that this process holds: its corpus, its tokenizer, its recipe and its record.
+
+    Where torchrun's ranks share a run, all have one of these, and the first holds the folder and writes.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        record: dict[str, Any],
+        encoded: EncodedCorpus,
+        tokenizer: Tokenizer,
+        notes: list[str],
+        saved: Checkpoint | None = None,
+    ) -> None:
+        """`saved` is the checkpoint to go on from: tensors by name, and the position."""
+        self.folder, self.record, self.encoded, self.tokenizer, self.notes = folder, record, encoded, tokenizer, notes
+        self.saved = saved
+        self.opened = time.monotonic()
+        self.ngram: Ngram | None = None  # as soon as it is counted
+        self.preparation: float | None = None  # seconds from its opening to its first step
+        self.seconds: float = saved[1]["seconds"] if saved else 0.0  # of training, before it went on
+        self.recipe = Recipe(**record["plan"])
+        self.team = ALONE
+        self.stopped = False  # before its end, as it was asked to
+        self._writes = Patience(notes)
+
+    @property
+    def corrections(self) -> list[tuple[int, int]]:
+        """(step, steps) wherever a run with minutes changed its number of steps."""
+        return [(step, steps) for step, steps in self.record["corrections"]]
+
+    @property
+    def setbacks(self) -> list[int]:
+        """The steps that the run went back to because of a loss that was not finite."""
+        return list(self.record["setbacks"])
+
+    def train(self, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Progress]:
+        """Train to the end, or until `should_stop`; see `training.loop.train`. The folder is let go at the end.
+
+        A loss that is not finite sends the run back to its last good state and halves the rate, a few times at most.
+        Raises TrainingError where that does not help and where a GPU's memory is full, StorageError where the disk is
+        full at the end too.
+        """
+        from afterword.learning.device import full_memory_told
+        from afterword.runs.loop import train
+
+        try:
+            while True:
+                try:
+                    with full_memory_told():
+                        yield from train(self, should_stop)
+                    break
+                except NotFiniteError as trouble:
+                    self._go_back(trouble)
+            self.team.part()
+        finally:
+            self.folder.unlock()
+
+    def _go_back(self, trouble: NotFiniteError) -> None:
+        """Take up the run again before `trouble`. The record says so first, so that a resumed run does the same.
+
+        The rate is lower from the last evaluation before it. Its state is not at hand where the last checkpoint is
+        older; the steps between them are then taken once more, as they were.
+        """
+        every = self.recipe.evaluate_every
+        to = max(0, trouble.step - 1) // every * every
+        if len(self.setbacks) == MOST_SETBACKS:
+            raise TrainingError(
+                f"the loss was not a number {MOST_SETBACKS + 1} times, the last time at step {trouble.step:,} with "
+                f"{0.5**MOST_SETBACKS:.0%} of the learning rate: give a much lower --learning-rate"
+            )
+        self.record["setbacks"].append(to)
+        self.write_record()
+        self.notes.append(
+            f"the loss was not a number at step {trouble.step:,}: back to step {to:,}, and on with half the rate"
+        )
+        self.load_checkpoint()
+        self.seconds = trouble.seconds
+
+    def load_checkpoint(self) -> None:
+        """Make the newest good state the one to go on from."""
+        if self.team.first:
+            self.saved = self.folder.load_checkpoint(self.notes, self.setbacks)
+        self.share_checkpoint()
+
+    def share_checkpoint(self) -> None:
+        """Let every rank go on from the state of the first one."""
+        step = int(self.team.from_first(-1 if self.saved is None else self.saved[1]["step"]))
+        if not self.team.first:
+            self.saved = None if step < 0 else self.folder.read_checkpoint(step)
+        self.seconds = self.saved[1]["seconds"] if self.saved else 0.0
+
+    @property
+    def ended(self) -> dict[str, Any] | None:
+        """Of a run that came to its end, its steps and seconds; repeated, it takes the same steps, by no clock."""
+        ended: dict[str, Any] | None = self.record.get("ended")
+        return ended
+
+    def end(self, step: int, seconds: float) -> None:
+        """The run has taken its last step and written its last save."""
+        self.seconds = seconds
+        if self.ended is None:
+            self.record["ended"] = {"step": step, "seconds": round(seconds, 3)}
+            self.write_record()
+
+    def record_correction(self, correction: tuple[int, int]) -> None:
+        self.record["corrections"].append(list(correction))
+        self.write_record()
+
+    def write_record(self) -> None:
+        """Write the record as it is now, as soon as the disk allows."""
+        if self.team.first:
+            self._writes.write("run.json", lambda: self.folder.write_record(self.record))
+
+    def report(self, progress: Progress) -> None:
+        """Add a line to the run's metrics."""
+        entry = {
+            "step": progress.step,
+            "loss": progress.loss,
+            "learning_rate": progress.learning_rate,
+            "validation": progress.validation,
+            "seconds": round(progress.seconds, 3),
+        }
+        if self.team.first:
+            self._writes.write(f"report {progress.step}", lambda: self.folder.append_metrics(entry))
+
+    def cut_metrics(self, step: int) -> None:
+        """Drop what was reported after `step`."""
+        if self.team.first:
+            self.folder.cut_metrics(step)
+
+    def save_checkpoint(self, step: int, tensors: dict[str, NDArray[Any]], position: dict[str, Any]) -> bool:
+        """Keep a state; False where the disk refuses. It is never ahead of the model, the record and the reports."""
+        saved = True
+        if self.team.first:
+            saved = self._writes.write_now(lambda: self.folder.save_checkpoint(step, tensors, position))
+        self.team.wait()
+        return saved
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something could not be written yet."""
+        return self._writes.in_trouble
+
+    def finish(self) -> None:
+        """Raise StorageError where something could not be written to the end."""
+        self._writes.finish()
+
+    def take_notes(self) -> tuple[str, ...]:
+        """What a user should know and has not been told."""
+        notes = tuple(self.notes)
+        self.notes.clear()
+        return notes
+
+    def learn_ngram(self) -> Ngram | None:
+        """The n-gram model of the training part that the network is mixed with, where the recipe has one."""
+        if self.recipe.ngram and self.ngram is None:
+            self.ngram = learn_ngram(self.encoded, self.tokenizer, self.recipe.ngram)
+        return self.ngram
+
+    def save_model(self, learner: Learner, ngram: Ngram | None, measured: Measured | None) -> None:
+        """Write the averaged weights and the n-gram as the run's model, with what the held-out text costs it."""
+        encoded, recipe, tokenizer = self.encoded, self.recipe, self.tokenizer
+        config = recipe.config(tokenizer.rows, tokenizer.shared_row_tokens)
+        about: dict[str, Any] = {
+            "recipe": recipe.recipe,
+            "lines": encoded.lines,
+            "corpus": {
+                "sources": encoded.sources,
+                "fingerprint": encoded.fingerprint,
+                "training": {"characters": encoded.training_characters, "tokens": len(encoded.training)},
+                "validation": {"characters": encoded.validation_characters, "tokens": len(encoded.validation)},
+            },
+            "training": {"steps": learner.step, "seed": recipe.seed, "plan": recipe.record()},
+            "validation": None,
+            "versions": self.record["versions"],
+        }
+        if measured is not None:
+            about["validation"] = {"nats_per_character": measured.cost, "bits_per_character": bits(measured.cost)}
+            if ngram is not None:
+                about["validation"] |= {"lstm": measured.lstm, "ngram": measured.ngram}
+        share = 0.0 if ngram is None else DEFAULT_SHARE if measured is None else measured.share
+        text = np.asarray(encoded.training) if recipe.windows else None
+        with learner.averaged() as network:  # copied, since they may have to wait
+            weights = {name: weight.copy() for name, weight in network.weights().items()}
+        model = SavedModel(config, weights, tokenizer, encoded.unseen, about, text, ngram, share)
+        if self.team.first:
+            self._writes.write("model", lambda: save_model(self.folder.model, model, card(model, samples=[])))
+        self.team.wait()
+
+
+def bits(nats: float) -> float:
+    """Nats as bits."""
+    return nats / 0.6931471805599453

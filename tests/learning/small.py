@@ -1,0 +1,39 @@
+"""A recipe small enough for tests, with everything in it that a run can have."""
+
+from __future__ import annotations
+
+from afterword.learning.recipe import Recipe
+
+RECIPE = Recipe(
+    recipe="auto",
+    steps=20,
+    most_steps=None,
+    minutes=None,
+    num_layers=2,
+    hidden_size=12,
+    embedding_size=6,
+    residual=True,
+    input="embedding",
+    windows=False,
+    batch_size=3,
+    seq_length=7,
+    dropout=0.3,
+    locked_dropout=True,
+    reset_probability=0.2,
+    ngram=5,
+    optimizer="muon",
+    schedule="cosine",
+    learning_rate=0.01,
+    warmup=3,
+    weight_decay=0.01,
+    clip=1.0,
+    averaging=0.99,
+    keep="best",
+    precision="float32",
+    evaluate_every=5,
+    validation_tokens=200,
+    report_every=2,
+    checkpoint_every=4,
+    seed=1,
+    threads=1,
+)

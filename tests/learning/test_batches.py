@@ -1,0 +1,207 @@
+"""Laws of the batches: every token is read in order, lines stand alone, and a position is all needed to go on."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from afterword.errors import OptionError
+from afterword.learning.batches import (
+    NOT_A_TARGET,
+    Batch,
+    Lanes,
+    Lines,
+    Windows,
+    validation_batches,
+    validation_windows,
+)
+
+BOUNDARY = 9
+
+
+def lanes(ids: np.ndarray, B: int, T: int, reset: float = 0.0, seed: int = 0, newline: int = 0) -> Lanes:
+    return Lanes(ids, B, T, boundary=BOUNDARY, newline=newline, reset_probability=reset, seed=seed)
+
+
+def as_lines(lines: list[list[int]]) -> np.ndarray:
+    return np.array([token for line in lines for token in [*line, BOUNDARY]], np.uint8)
+
+
+def equal(one: Batch, other: Batch) -> bool:
+    return all(
+        np.array_equal(getattr(one, name), getattr(other, name)) for name in ("inputs", "targets", "fresh", "tokens")
+    )
+
+
+@given(st.integers(20, 200), st.integers(1, 4), st.integers(1, 10))
+def test_without_resets_a_lane_reads_the_text_in_order(length: int, B: int, T: int) -> None:
+    ids = np.arange(length) % 9
+    source = lanes(ids, B, T)
+    before = source.next()
+    for _ in range(8):
+        batch = source.next()
+        for lane in range(B):
+            assert np.array_equal(batch.inputs[1:, lane], batch.targets[:-1, lane])
+            expected = BOUNDARY if batch.fresh[lane] else before.targets[-1, lane]
+            assert batch.inputs[0, lane] == expected
+        before = batch
+
+
+@given(st.integers(30, 100), st.integers(1, 3), st.integers(2, 7))
+def test_a_lane_alone_reads_all_of_the_text_but_a_tail_shorter_than_a_step(length: int, seed: int, T: int) -> None:
+    ids = np.arange(length) % 9
+    source = lanes(ids, 1, T, seed=seed)
+    read: list[int] = []
+    while True:
+        batch = source.next()
+        if batch.fresh[0] and read:
+            break
+        read += batch.targets[:, 0].tolist()
+    assert read == ids[1 : len(read) + 1].tolist()
+    assert length - 1 - len(read) < T
+
+
+def test_every_lane_starts_fresh_with_the_boundary_token() -> None:
+    batch = lanes(np.arange(100) % 9, 4, 5).next()
+    assert batch.fresh.all()
+    assert (batch.inputs[0] == BOUNDARY).all()
+
+
+def test_resets_come_as_often_as_asked() -> None:
+    source = lanes(np.arange(100_000) % 9, 16, 8, reset=0.25)
+    source.next()
+    share = np.mean([source.next().fresh.mean() for _ in range(300)])
+    assert 0.2 < share < 0.3
+
+
+def test_half_of_the_resets_begin_at_a_line() -> None:
+    newline = 8
+    source = lanes(np.arange(100_000) % 9, 16, 8, reset=1.0, newline=newline)
+    batches = [source.next() for _ in range(200)]
+    # the boundary token takes the newline's place, so the first target is what follows it: 0
+    share = np.mean([(batch.targets[0] == 0).mean() for batch in batches])
+    assert 0.45 < share < 0.65
+
+
+def test_a_text_shorter_than_a_step_is_refused() -> None:
+    with pytest.raises(OptionError, match="seq-length 10"):
+        lanes(np.arange(10) % 9, 1, 10)
+
+
+@given(st.integers(0, 30))
+def test_lanes_go_on_from_a_position(steps: int) -> None:
+    ids = np.random.default_rng(1).integers(0, 9, 300)
+    source, other = lanes(ids, 3, 7, reset=0.3), lanes(ids, 3, 7, reset=0.3)
+    for _ in range(steps):
+        source.next()
+    other.position = source.position
+    assert all(equal(source.next(), other.next()) for _ in range(10))
+
+
+lines_of_tokens = st.lists(st.lists(st.integers(0, 8), min_size=1, max_size=20), min_size=1, max_size=12)
+
+
+@given(lines_of_tokens, st.integers(1, 5), st.integers(1, 8))
+def test_a_pass_reads_each_line_once_from_boundary_to_boundary(lines: list[list[int]], B: int, T: int) -> None:
+    source = Lines(as_lines(lines), B, T, boundary=BOUNDARY, seed=3)
+    read: list[list[int]] = []
+    columns: list[list[int]] = []
+    while source.position["epoch"] == 0 and source.position["batch"] < source.batches_in_epoch:
+        batch = source.next()
+        assert batch.tokens == int((batch.targets != NOT_A_TARGET).sum())
+        if batch.fresh.all():
+            columns = [[] for _ in batch.fresh]
+        for column, targets in enumerate(batch.targets.T):
+            wanted = targets[targets != NOT_A_TARGET].tolist()
+            previous = columns[column][-1:] or [BOUNDARY]
+            assert batch.inputs[: len(wanted), column].tolist() == [*previous, *wanted][: len(wanted)]
+            columns[column] += wanted
+            if wanted and wanted[-1] == BOUNDARY:
+                read.append(columns[column][:-1])
+    assert sorted(read) == sorted(lines)
+
+
+@given(lines_of_tokens)
+def test_what_a_line_is_divided_by_does_not_depend_on_its_batch(lines: list[list[int]]) -> None:
+    source = Lines(as_lines(lines), 3, 8, boundary=BOUNDARY, seed=0)
+    weights = {source.next().weight for _ in range(10)}
+    assert len(weights) == 1
+
+
+@given(lines_of_tokens, st.integers(0, 20))
+def test_lines_go_on_from_a_position(lines: list[list[int]], steps: int) -> None:
+    sources = [Lines(as_lines(lines), 3, 4, boundary=BOUNDARY, seed=5) for _ in range(2)]
+    for _ in range(steps):
+        sources[0].next()
+    sources[1].position = sources[0].position
+    assert all(equal(sources[0].next(), sources[1].next()) for _ in range(10))
+
+
+def test_another_pass_has_another_order() -> None:
+    source = Lines(as_lines([[k % 9, k // 9] for k in range(60)]), 4, 8, boundary=BOUNDARY, seed=0)
+    passes = [[source.next().targets.tolist() for _ in range(source.batches_in_epoch)] for _ in range(2)]
+    assert passes[0] != passes[1]
+
+
+@given(st.integers(1, 3000), st.integers(1, 3000))
+def test_validation_reads_at_most_what_was_asked_and_at_least_half_of_it(length: int, tokens: int) -> None:
+    ids = np.arange(length) % 9
+    batches = validation_batches(ids, tokens, boundary=BOUNDARY, lines=False)
+    read = sum(batch.tokens for batch in batches)
+    assert read <= min(length, tokens)
+    assert 2 * read >= min(length, tokens)
+
+
+def test_validation_of_running_text_carries_each_stretch_to_its_end() -> None:
+    ids = np.random.default_rng(0).integers(0, 9, 40_000)
+    batches = validation_batches(ids, 40_000, boundary=BOUNDARY, lines=False)
+    inputs = np.concatenate([batch.inputs for batch in batches])
+    targets = np.concatenate([batch.targets for batch in batches])
+    assert [batch.fresh.all() for batch in batches] == [True, *itertools.repeat(False, len(batches) - 1)]
+    assert np.array_equal(inputs[1:], targets[:-1])
+    assert (inputs[0] == BOUNDARY).all()
+    assert np.array_equal(targets.T.reshape(-1), ids)
+
+
+def test_validation_of_lines_reads_whole_lines() -> None:
+    lines = [[k % 9] * (1 + k % 5) for k in range(100)]
+    batches = validation_batches(as_lines(lines), 10_000, boundary=BOUNDARY, lines=True)
+    assert sum(batch.tokens for batch in batches) == sum(len(line) + 1 for line in lines)
+    fewer = validation_batches(as_lines(lines), 100, boundary=BOUNDARY, lines=True)
+    assert 0 < sum(batch.tokens for batch in fewer) < 250
+
+
+@given(st.integers(12, 60), st.integers(1, 9), st.integers(1, 10))
+def test_a_pass_reads_each_window_once_and_predicts_what_follows_it(length: int, B: int, W: int) -> None:
+    ids = np.arange(length)
+    source = Windows(ids, B, W, seed=2)
+    read: list[int] = []
+    while len(read) < length - W:
+        batch = source.next()
+        assert batch.fresh.all()
+        assert (np.diff(batch.inputs, axis=0) == 1).all()
+        assert (batch.targets[:-1] == NOT_A_TARGET).all()
+        assert (batch.targets[-1] == batch.inputs[-1] + 1).all()
+        assert batch.weight == batch.tokens == len(batch.fresh) <= B
+        read += batch.inputs[0].tolist()
+    assert sorted(read) == list(range(length - W))
+
+
+@given(st.integers(0, 40))
+def test_windows_go_on_from_a_position(steps: int) -> None:
+    sources = [Windows(np.arange(60), 4, 5, seed=5) for _ in range(2)]
+    for _ in range(steps):
+        sources[0].next()
+    sources[1].position = sources[0].position
+    assert all(equal(sources[0].next(), sources[1].next()) for _ in range(20))
+
+
+@given(st.integers(6, 500), st.integers(1, 600))
+def test_validation_windows_are_as_many_as_asked_and_all_different(length: int, tokens: int) -> None:
+    batches = validation_windows(np.arange(length), tokens, 5)
+    starts = [start for batch in batches for start in batch.inputs[0].tolist()]
+    assert len(starts) == len(set(starts)) == min(tokens, length - 5)

@@ -1,0 +1,129 @@
+"""Laws of learning: the same bits from the same seed, from a checkpoint too, and lines that do not touch each other."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from afterword.learning.batches import Batch, Lanes, Lines
+from afterword.learning.learner import Learner
+from afterword.model.network import Network
+from tests.learning.small import RECIPE
+
+BOUNDARY, ROWS = 9, 10
+CONFIG = RECIPE.config(ROWS, 1)
+IDS = np.random.default_rng(0).integers(0, 9, 500)
+
+
+def lanes() -> Lanes:
+    return Lanes(IDS, 3, 7, boundary=BOUNDARY, newline=0, reset_probability=0.3, seed=1)
+
+
+def bits_of(learner: Learner) -> dict[str, bytes]:
+    return {name: tensor.tobytes() for name, tensor in learner.tensors().items()}
+
+
+def test_the_same_seed_learns_the_same_bits() -> None:
+    learners = [Learner(CONFIG, RECIPE) for _ in range(2)]
+    for learner in learners:
+        source = lanes()
+        for _ in range(6):
+            learner.learn(source.next(), 0.01)
+    assert bits_of(learners[0]) == bits_of(learners[1])
+
+
+def test_another_seed_learns_other_weights() -> None:
+    other = dataclasses.replace(RECIPE, seed=2)
+    assert bits_of(Learner(CONFIG, RECIPE)) != bits_of(Learner(CONFIG, other))
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_learner_loaded_from_its_tensors_goes_on_bit_for_bit(precision: Any) -> None:
+    recipe = dataclasses.replace(RECIPE, precision=precision)
+    learner, source = Learner(CONFIG, recipe), lanes()
+    for _ in range(5):
+        learner.learn(source.next(), 0.01)
+    kept = {name: tensor.copy() for name, tensor in learner.tensors().items()}
+    other = Learner(CONFIG, dataclasses.replace(recipe, seed=99))
+    other.load(kept, learner.step)
+    for _ in range(5):
+        batch = source.next()
+        learner.learn(batch, 0.01)
+        other.learn(batch, 0.01)
+    assert bits_of(learner) == bits_of(other)
+
+
+def test_learning_lowers_the_cost_of_a_text_that_repeats() -> None:
+    ids = np.tile(np.arange(9), 60)
+    source = Lanes(ids, 3, 9, boundary=BOUNDARY, newline=0, reset_probability=0.0, seed=0)
+    learner = Learner(CONFIG, dataclasses.replace(RECIPE, dropout=0.0))
+    costs = [float(learner.learn(source.next(), 0.05)) for _ in range(60)]
+    assert costs[-1] < 0.3 * costs[0]
+
+
+def test_torch_is_left_with_its_own_random_numbers() -> None:
+    before = torch.get_rng_state()
+    learner, source = Learner(CONFIG, RECIPE), lanes()
+    learner.learn(source.next(), 0.01)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_what_was_learned_is_what_the_numpy_network_computes() -> None:
+    learner, source = Learner(CONFIG, RECIPE), lanes()
+    for _ in range(10):
+        learner.learn(source.next(), 0.01)
+    inputs = np.random.default_rng(1).integers(0, ROWS, (20, 2))
+    learner.network.eval()
+    with learner.averaged() as network, torch.no_grad():
+        expected = network(torch.from_numpy(inputs), network.empty_state(2))[0].numpy()
+        ours = Network(CONFIG, {name: weight.copy() for name, weight in network.weights().items()})
+    logits, _ = ours.read(inputs.T, ours.start(2))
+    np.testing.assert_allclose(logits, expected.transpose(1, 0, 2), atol=1e-5)
+
+
+def test_evaluation_reads_the_averaged_weights_and_changes_nothing() -> None:
+    learner, source = Learner(CONFIG, RECIPE), lanes()
+    learner.learn(source.next(), 0.01)
+    before, batch = bits_of(learner), lanes().next()
+    np.testing.assert_array_equal(learner.evaluate([batch]), learner.evaluate([batch]))
+    assert bits_of(learner) == before
+
+
+def gradients(batch: Batch) -> tuple[float, dict[str, np.ndarray]]:
+    """The cost of a batch and its gradients, divided as in learning, without dropout."""
+    learner = Learner(CONFIG, dataclasses.replace(RECIPE, dropout=0.0))
+    costs, _ = learner._costs(batch, learner.network.empty_state(len(batch.fresh)))
+    cost = costs.sum()
+    (cost / batch.weight).backward()  # type: ignore[no-untyped-call]
+    found = {name: p.grad.numpy() for name, p in learner.network.named_parameters() if p.grad is not None}
+    return cost.item(), found
+
+
+def test_a_line_costs_and_teaches_the_same_whatever_stands_beside_it() -> None:
+    lines = [[1, 2, 3], [4, 5, 6, 7, 8, 1, 2], [3]]
+    ids = np.array([token for line in lines for token in [*line, BOUNDARY]])
+    together = Lines(ids, 3, 20, boundary=BOUNDARY, seed=0).next()
+    cost, teaching = gradients(together)
+    costs, sums = 0.0, {name: np.zeros_like(gradient) for name, gradient in teaching.items()}
+    for line in lines:
+        alone = Lines(np.array([*line, BOUNDARY]), 1, 20, boundary=BOUNDARY, seed=0).next()
+        one, taught = gradients(dataclasses.replace(alone, weight=together.weight))
+        costs += one
+        for name, gradient in taught.items():
+            sums[name] += gradient
+    assert cost == pytest.approx(costs, rel=1e-5)
+    for name, gradient in teaching.items():
+        np.testing.assert_allclose(gradient, sums[name], atol=1e-6)
+
+
+def test_the_cost_of_a_line_ignores_what_the_batch_is_padded_with() -> None:
+    lines = [[1, 2, 3], [4, 5, 6, 7, 8, 1, 2]]
+    ids = np.array([token for line in lines for token in [*line, BOUNDARY]])
+    batch = Lines(ids, 2, 20, boundary=BOUNDARY, seed=0).next()
+    other = batch.inputs.copy()
+    other[batch.targets == -100] = 5
+    assert gradients(batch)[0] == pytest.approx(gradients(dataclasses.replace(batch, inputs=other))[0], rel=1e-6)

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from afterword.learning.network import Network
+from afterword.learning.optimizer import EARLY, RENEW, Muon, inverse_root, optimizers
+from afterword.model.config import Config
+from tests.learning.small import RECIPE
+
+
+@pytest.mark.parametrize("shape", [(4, 24, 24), (4, 24, 6), (1, 6, 24)])
+def test_the_inverse_root_brings_every_direction_near_one(shape: tuple[int, int, int]) -> None:
+    matrices = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    moved = matrices @ inverse_root(matrices, torch.float32, steps=8)
+    values = torch.linalg.svdvals(moved)
+    assert values.max() < 1.4
+    assert values.min() > 0.4
+    left, _, right = torch.linalg.svd(matrices, full_matrices=False)
+    torch.testing.assert_close((left @ right - moved).norm() / moved.norm() < 0.5, torch.tensor(True))
+
+
+def test_a_larger_gradient_moves_a_matrix_no_further() -> None:
+    moves = []
+    for scale in (1e-4, 1.0, 1e4):
+        matrix = torch.nn.Parameter(torch.zeros(8, 4))
+        matrix.grad = scale * torch.randn(8, 4, generator=torch.Generator().manual_seed(0))
+        Muon([matrix], 0.1, 0.0, torch.float32, gates=2).step()
+        moves.append(matrix.detach().clone())
+    torch.testing.assert_close(moves[0], moves[1], rtol=1e-2, atol=1e-3)
+    torch.testing.assert_close(moves[2], moves[1], rtol=1e-2, atol=1e-3)
+
+
+def test_each_gate_is_a_matrix_of_its_own() -> None:
+    gradient = torch.randn(8, 4, generator=torch.Generator().manual_seed(0))
+    whole = torch.nn.Parameter(torch.zeros(8, 4))
+    halves = [torch.nn.Parameter(torch.zeros(4, 4)) for _ in range(2)]
+    whole.grad, halves[0].grad, halves[1].grad = gradient, 100 * gradient[:4], gradient[4:]
+    Muon([whole], 0.1, 0.0, torch.float32, gates=2).step()
+    Muon(halves, 0.1, 0.0, torch.float32, gates=1).step()
+    torch.testing.assert_close(whole.detach(), torch.cat([half.detach() for half in halves]), rtol=1e-2, atol=1e-3)
+
+
+def test_the_inverse_root_is_renewed_now_and_then() -> None:
+    matrix = torch.nn.Parameter(torch.zeros(8, 4))
+    optimizer = Muon([matrix], 0.1, 0.0, torch.float32, gates=2)
+    generator = torch.Generator().manual_seed(0)
+    roots = []
+    for _ in range(EARLY + 3 * RENEW):
+        matrix.grad = torch.randn(8, 4, generator=generator)
+        optimizer.step()
+        roots.append(optimizer.state[matrix]["root"].clone())
+    changed = [k for k in range(1, len(roots)) if not torch.equal(roots[k], roots[k - 1])]
+    assert changed == [k for k in range(1, len(roots)) if k < EARLY or k % RENEW == 0]
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "keras-adam"])
+def test_every_weight_is_moved_by_exactly_one_optimizer(optimizer: str) -> None:
+    recipe = dataclasses.replace(RECIPE, optimizer=optimizer)  # type: ignore[arg-type]
+    config = Config(vocabulary_size=9, byte_tokens=1, embedding_size=6, hidden_size=12, num_layers=2)
+    network = Network(config, recipe, torch.Generator())
+    moved = [id(p) for each in optimizers(network, recipe) for group in each.param_groups for p in group["params"]]
+    assert sorted(moved) == sorted(id(p) for p in network.parameters())
+    assert len(set(moved)) == len(moved) == len(list(network.parameters()))
+    assert np.isfinite([group["lr"] for each in optimizers(network, recipe) for group in each.param_groups]).all()

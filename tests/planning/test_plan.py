@@ -1,0 +1,144 @@
+"""From a text, a time and a machine's speed to a plan."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from afterword.errors import OptionError
+from afterword.learning.recipe import Recipe
+from afterword.planning import plan as planning
+from afterword.planning import rules
+from afterword.planning.plan import Plan, plan
+from afterword.planning.settings import TrainingSettings
+from afterword.text.corpus import TextSettings, read_corpus
+from afterword.text.encoded import EncodedCorpus, encode, learn_tokenizer
+from afterword.text.tokenizer import Tokenizer
+
+WORDS = ("the", "of", "a", "house", "rain", "falls", "runs", "and", "not", "river", "over")
+MakePlan = Callable[..., Plan]
+
+
+def prose(characters: int) -> str:
+    """As many characters of sentences that no two seeds share."""
+    drawn = np.random.default_rng(characters).integers(0, len(WORDS), characters // 3)
+    return " ".join(WORDS[k] + ("\n" if k == 3 else "") for k in drawn)[:characters]
+
+
+@pytest.fixture
+def make_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakePlan:
+    """Plans for a machine whose step takes `speed` seconds for each 256 units squared."""
+
+    def make(characters: int, speed: float = 0.02, lines: bool = False, **settings: Any) -> Plan:
+        def seconds(encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recipe) -> float:
+            return speed * (recipe.hidden_size / 256) ** 2 * recipe.batch_size / 16
+
+        monkeypatch.setattr(planning, "seconds_per_step", seconds)
+        encoded, tokenizer = encoded_prose(characters, tmp_path, lines)
+        return plan(encoded, tokenizer, TrainingSettings(device="cpu", threads=1, **settings))
+
+    return make
+
+
+def encoded_prose(characters: int, place: Path, lines: bool = False) -> tuple[EncodedCorpus, Tokenizer]:
+    path, folder = place / "text.txt", place / f"corpus-{characters}-{lines}"
+    path.write_text(prose(characters))
+    folder.mkdir(exist_ok=True)
+    with read_corpus([path], TextSettings(validation="0.1", lines=lines)) as corpus:
+        tokenizer = learn_tokenizer(corpus, "char", False)
+        return encode(corpus, tokenizer, folder), tokenizer
+
+
+def test_more_minutes_or_a_faster_machine_make_a_larger_network(make_plan: MakePlan) -> None:
+    sizes = [make_plan(1_000_000, minutes=minutes).recipe.hidden_size for minutes in (0.1, 1, 10, 1000)]
+    assert sizes == sorted(sizes)
+    assert len(set(sizes)) == 4
+    assert sizes[-1] == rules.largest_size(900_000)
+    slow, fast = (make_plan(1_000_000, speed, minutes=1).recipe.hidden_size for speed in (0.2, 0.002))
+    assert slow < fast
+
+
+def test_the_steps_fill_the_minutes(make_plan: MakePlan) -> None:
+    planned = make_plan(1_000_000, minutes=1)
+    seconds = planned.recipe.steps * 0.02 * (planned.recipe.hidden_size / 256) ** 2
+    assert seconds == pytest.approx(60 * (1 - planning.EVALUATION_SHARE), rel=0.01)
+    assert planned.notes == []
+
+
+def test_a_small_text_is_not_read_too_often_and_the_plan_says_so(make_plan: MakePlan) -> None:
+    planned = make_plan(30_000, minutes=60)
+    tokens = planned.recipe.batch_size * planned.recipe.seq_length * planned.recipe.steps
+    assert tokens / 27_000 == pytest.approx(rules.MOST_PASSES, rel=0.05)
+    assert planned.recipe.most_steps == planned.recipe.steps
+    assert "27,000 characters are little" in planned.notes[0]
+    assert "the run will end after about" in planned.notes[1]
+
+
+@pytest.mark.parametrize("length", [{"steps": 100}, {"epochs": 2.5}])
+def test_without_minutes_nothing_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(planning, "seconds_per_step", None)  # to measure would be an error
+    encoded, tokenizer = encoded_prose(100_000, tmp_path)
+    one, other = (plan(encoded, tokenizer, TrainingSettings(device="cpu", **length)) for _ in range(2))
+    assert one.recipe == other.recipe
+    assert one.outlook == {}
+    assert one.recipe.minutes is None
+    assert one.recipe.steps == length.get("steps", round(2.5 * 90_000 / (8 * 64)))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("hidden_size", 96),
+        ("num_layers", 2),
+        ("embedding_size", 10),
+        ("batch_size", 5),
+        ("seq_length", 33),
+        ("dropout", 0.0),
+        ("learning_rate", 0.001),
+        ("ngram", 3),
+    ],
+)
+def test_a_number_set_by_hand_is_taken_and_the_rest_fitted_around_it(
+    make_plan: MakePlan, name: str, value: float
+) -> None:
+    free, bound = make_plan(400_000, minutes=1), make_plan(400_000, minutes=1, **{name: value})
+    assert getattr(bound.recipe, name) == value != getattr(free.recipe, name)
+    assert bound.reasons[name] == "as you asked"
+    assert [name for name, why in free.reasons.items() if why == "as you asked"] == ["device", "threads"]
+    assert bound.recipe.steps > 0
+    if name == "hidden_size":
+        assert bound.recipe.learning_rate == rules.learning_rate(96)
+        assert bound.recipe.steps > free.recipe.steps
+
+
+def test_every_reason_belongs_to_a_number(make_plan: MakePlan) -> None:
+    names = {field.name for field in dataclasses.fields(Recipe)}
+    for lines in (False, True):
+        planned = make_plan(60_000, lines=lines, minutes=1)
+        assert set(planned.reasons) <= names
+        assert all(planned.reasons.values())
+
+
+def test_more_time_is_expected_to_bring_more(make_plan: MakePlan) -> None:
+    planned = make_plan(1_000_000, minutes=1)
+    assert planned.expected is not None
+    assert list(planned.outlook) == [5, 30]
+    assert planned.expected > planned.outlook[5] > planned.outlook[30] > 0
+
+
+def test_nothing_is_expected_where_nothing_is_held_out_or_known(make_plan: MakePlan) -> None:
+    assert make_plan(100, minutes=1).recipe.steps > 0
+    assert make_plan(60_000, minutes=1, cell="rnn").expected is None
+    assert make_plan(60_000, minutes=1, recipe="classic").expected is None
+
+
+def test_a_size_that_no_memory_holds_is_refused_before_it_is_measured(make_plan: MakePlan) -> None:
+    with pytest.raises(OptionError, match=r"need about .* GiB"):
+        make_plan(60_000, minutes=1, hidden_size=16384, num_layers=16)

@@ -1,0 +1,31 @@
+"""Small texts and small runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from afterword.planning.settings import TrainingSettings
+from afterword.runs.opening import begin
+from afterword.runs.run import Run
+from afterword.text.corpus import TextSettings
+
+
+@pytest.fixture
+def text_file(tmp_path: Path) -> Path:
+    path = tmp_path / "book.txt"
+    path.write_text("".join(f"The {k}th line of this book, and no more.\n" for k in range(120)))
+    return path
+
+
+@pytest.fixture
+def begin_run(text_file: Path, tmp_path: Path) -> Callable[..., Run]:
+    def make(name: str = "run", lines: bool = False, steps: int = 24, recipe: str = "auto") -> Run:
+        training = TrainingSettings(
+            recipe=recipe, steps=steps, hidden_size=12, num_layers=2, dropout=0.3, threads=1, checkpoint_every=5
+        )
+        return begin([text_file], tmp_path / name, TextSettings(lines=lines), training)
+
+    return make

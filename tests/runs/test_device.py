@@ -1,0 +1,334 @@
+"""Laws of the device: what is chosen where, what is refused, and a loss that is scaled for float16.
+
+A processor shows the choice and the scaling. What a GPU itself computes is tested where there is one, at the end.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from afterword.errors import OptionError, RunError, TrainingError
+from afterword.learning.batches import Lanes
+from afterword.learning.device import chosen, embedding_size, full_memory_told, precision_on, precisions_to_try
+from afterword.learning.learner import Learner
+from afterword.learning.recipe import Device, Recipe
+from afterword.planning import plan as planning
+from afterword.planning.settings import TrainingSettings
+from afterword.runs.opening import begin, resume
+from afterword.runs.run import Run
+from afterword.text.corpus import TextSettings
+from tests.learning.small import RECIPE
+from tests.torture.runs import outcome
+
+BOUNDARY, ROWS = 9, 10
+IDS = np.random.default_rng(0).integers(0, 9, 500)
+# a plain layer: PyTorch's LSTM has no float16 on every processor
+HALF = dataclasses.replace(RECIPE, precision="float16", cell="rnn")
+
+
+@pytest.fixture
+def gpus(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Make PyTorch say that it finds so many GPUs."""
+
+    def find(number: int) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: number > 0)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: number)
+
+    return find
+
+
+def learner_of(recipe: Recipe) -> Learner:
+    return Learner(recipe.config(ROWS, 1), recipe)
+
+
+def lanes() -> Lanes:
+    return Lanes(IDS, 3, 7, boundary=BOUNDARY, newline=0, reset_probability=0.3, seed=1)
+
+
+def bits_of(learner: Learner) -> dict[str, bytes]:
+    return {name: tensor.tobytes() for name, tensor in learner.tensors().items()}
+
+
+def weights_of(learner: Learner) -> dict[str, bytes]:
+    return {name: bits for name, bits in bits_of(learner).items() if name.startswith("weight/")}
+
+
+@pytest.mark.parametrize(
+    ("asked", "number", "device"), [("auto", 0, "cpu"), ("auto", 1, "cuda"), ("cpu", 1, "cpu"), ("cuda", 2, "cuda")]
+)
+def test_auto_is_a_gpu_where_there_is_one(gpus: Callable[[int], None], asked: str, number: int, device: Device) -> None:
+    gpus(number)
+    assert chosen(asked) == device
+
+
+def test_every_rank_of_a_machine_needs_a_gpu(gpus: Callable[[int], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.setenv(name, "4")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    gpus(1)
+    assert chosen("auto") == "cpu"
+    with pytest.raises(OptionError, match="2 ranks on this machine find 1"):
+        chosen("cuda")
+    gpus(2)
+    assert chosen("auto") == chosen("cuda") == "cuda"
+
+
+def test_a_gpu_that_is_not_there_is_refused_before_anything_is_written(
+    gpus: Callable[[int], None], text_file: Path, tmp_path: Path
+) -> None:
+    gpus(0)
+    with pytest.raises(OptionError, match=r"^device cuda: .*--device cpu, or auto"):
+        begin([text_file], tmp_path / "run", TextSettings(), TrainingSettings(steps=1, device="cuda"))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(not version("torch").endswith("+cpu"), reason="this PyTorch could have a GPU")
+def test_a_build_for_processors_is_told_in_one_line_without_loading_it(text_file: Path) -> None:
+    code = "import sys; from afterword.cli.main import main\ntry:\n main()\nfinally:\n print('torch' in sys.modules)"
+    command = [sys.executable, "-c", code, "train", str(text_file), "--device", "cuda"]
+    finished = subprocess.run(command, capture_output=True, text=True, cwd=text_file.parent, check=False)
+    assert (finished.returncode, finished.stdout.strip()) == (2, "False"), finished.stderr
+    (line,) = finished.stderr.splitlines()
+    assert line.startswith("error: device cuda: PyTorch is installed here in its build for processors")
+    assert list(text_file.parent.iterdir()) == [text_file]
+
+
+def test_a_device_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(OptionError, match="device must be one of auto, cpu, cuda"):
+        TrainingSettings(device="mps")
+
+
+def test_a_gpu_gets_what_its_fast_kernel_takes() -> None:
+    assert precisions_to_try("cuda", 512)[0] == "float16"
+    assert "float16" not in precisions_to_try("cpu", 512)
+    assert (embedding_size("cuda", 512), embedding_size("cpu", 512), embedding_size("cuda", 12)) == (128, 64, 12)
+    assert precision_on("cpu", "float16", 512) == precisions_to_try("cpu", 512)[0]
+    assert precision_on("cuda", "bfloat16", 512) == "float16"
+    assert precision_on("cuda", "float32", 512) == precision_on("cpu", "float32", 512) == "float32"
+
+
+def test_the_plan_of_the_processor_is_the_record_of_the_run(begin_run: Callable[..., Run]) -> None:
+    run = begin_run()
+    record = json.loads((run.folder.path / "run.json").read_text())
+    assert record["asked"]["device"] == "auto"
+    if not torch.cuda.is_available():
+        assert record["plan"]["device"] == record["surroundings"][0][1]["device"] == "cpu"
+    run.folder.unlock()
+
+
+def test_the_memory_of_a_gpu_is_what_counts_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = RECIPE.config(ROWS, 1)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: (2**30, 2**31))
+    planning._check_memory(config, 3, 7, "cuda")
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: (1000, 2**31))
+    with pytest.raises(OptionError, match="its GPU has 0"):
+        planning._check_memory(config, 3, 7, "cuda")
+
+
+def test_a_gpu_whose_memory_is_full_is_told_in_one_line() -> None:
+    with pytest.raises(TrainingError, match="make batch-size"), full_memory_told():
+        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate")
+
+
+def test_float16_with_a_scaled_loss_learns() -> None:
+    ids = np.tile(np.arange(9), 60)
+    source = Lanes(ids, 3, 9, boundary=BOUNDARY, newline=0, reset_probability=0.0, seed=0)
+    learner = learner_of(dataclasses.replace(HALF, dropout=0.0))
+    costs = [learner.learn(source.next(), 0.05) for _ in range(60)]
+    assert costs[-1] < 0.3 * costs[0]
+
+
+def test_scaling_moves_the_weights_as_float32_does() -> None:
+    learners = [learner_of(dataclasses.replace(HALF, precision=precision)) for precision in ("float16", "float32")]
+    batch = lanes().next()
+    for learner in learners:
+        learner.learn(batch, 0.01)
+    half, full = (dict(learner.network.named_parameters()) for learner in learners)
+    begun = dict(learner_of(HALF).network.named_parameters())
+    for name in ("output.bias", "layers.0.weight_hh_l0"):
+        moved, expected = (w[name] - begun[name] for w in (half, full))
+        assert torch.nn.functional.cosine_similarity(moved.flatten(), expected.flatten(), 0) > 0.95
+
+
+def test_a_scale_that_is_too_large_shrinks_before_anything_moves() -> None:
+    learner, source = learner_of(HALF), lanes()
+    learner.learn(source.next(), 0.01)
+    learner._scaler.load_state_dict(learner._scaler.state_dict() | {"scale": 2.0**40})
+    before, costs, steps = weights_of(learner), [], []
+    while weights_of(learner) == before:
+        costs.append(learner.learn(source.next(), 0.01))
+        steps.append(learner.step)
+    assert len(costs) > 3
+    assert np.isfinite(costs).all()
+    assert steps == list(range(2, 2 + len(steps)))  # a step that moved nothing counts: the schedule goes on
+    assert learner._scaler.get_scale() < 2.0**40
+    assert learner.is_finite()
+
+
+def test_a_gradient_that_no_scale_can_hold_is_not_a_number() -> None:
+    learner, source = learner_of(HALF), lanes()
+    learner.learn(source.next(), 0.01)
+    learner._scaler.load_state_dict(learner._scaler.state_dict() | {"scale": 4.0})
+    learner.network.output.bias.register_hook(lambda gradient: gradient * torch.inf)  # type: ignore[no-untyped-call]
+    before = weights_of(learner)
+    finite = [np.isfinite(learner.learn(source.next(), 0.01)) for _ in range(3)]
+    assert finite == [True, True, False]  # with a scale of 2, of 1, and none below
+    assert weights_of(learner) == before
+
+
+def test_a_cost_that_is_not_finite_is_not_a_number_whatever_the_scale() -> None:
+    learner, source = learner_of(HALF), lanes()
+    with torch.no_grad():
+        learner.network.output.weight.fill_(1e6)
+    assert np.isnan(learner.learn(source.next(), 0.01))
+    assert learner.step == 0
+
+
+@pytest.mark.parametrize("scale", [2.0**16, 2.0**40])
+def test_a_learner_in_float16_goes_on_from_its_tensors_bit_for_bit(scale: float) -> None:
+    """With the larger scale it is saved and loaded while steps are passed over."""
+    learner, source = learner_of(HALF), lanes()
+    learner._scaler = torch.amp.GradScaler("cpu", init_scale=scale, growth_interval=5)
+    for _ in range(3):
+        learner.learn(source.next(), 0.01)
+    kept = {name: tensor.copy() for name, tensor in learner.tensors().items()}
+    other = learner_of(dataclasses.replace(HALF, seed=99))
+    other._scaler = torch.amp.GradScaler("cpu", growth_interval=5)
+    other.load(kept, learner.step)
+    for _ in range(30):
+        batch = source.next()
+        learner.learn(batch, 0.01)
+        other.learn(batch, 0.01)
+    assert bits_of(learner) == bits_of(other)
+    assert learner.tensors()["scaler"][0] != kept["scaler"][0]
+
+
+def begun_on_a_gpu(run: Run) -> Path:
+    """The record of `run`, which has a checkpoint, as a GPU would have left it."""
+    path = run.folder.path / "run.json"
+    record = json.loads(path.read_text())
+    record["plan"] |= {"device": "cuda", "precision": "float16"}
+    record["surroundings"][0][1]["device"] = "A GPU (CUDA 13.0, cuDNN 91300)"
+    path.write_text(json.dumps(record))
+    return run.folder.path
+
+
+def stopped(run: Run) -> Run:
+    for _ in run.train(lambda: True):
+        pass
+    return run
+
+
+def test_a_run_of_a_gpu_goes_on_without_one_only_when_told_to(
+    gpus: Callable[[int], None], begin_run: Callable[..., Run]
+) -> None:
+    gpus(0)
+    path = begun_on_a_gpu(stopped(begin_run()))
+    for asked in ({}, {"device": "auto"}):
+        with pytest.raises(OptionError, match=r"learns on a GPU, and .*: --device cpu goes on"):
+            resume(path, asked)
+    with pytest.raises(RunError, match="device was A GPU"):
+        resume(path, {"device": "cpu"}, exact=True)
+    run = resume(path, {"device": "cpu"})
+    notes = " ".join(run.take_notes())
+    assert "float16 is not for the other device" in notes
+    assert "device was A GPU (CUDA 13.0, cuDNN 91300) and is cpu" in notes
+    for _ in run.train():
+        pass
+    record = json.loads((path / "run.json").read_text())
+    assert (record["plan"]["device"], record["plan"]["precision"]) == ("cpu", precisions_to_try("cpu", 12)[0])
+    assert [step for step, _ in record["surroundings"]] == [0, 1]
+    again = resume(path)  # it stays where it was told to be
+    assert again.take_notes() == ()
+    again.folder.unlock()
+
+
+def test_auto_leaves_a_resumed_run_where_it_was(gpus: Callable[[int], None], begin_run: Callable[..., Run]) -> None:
+    gpus(0)
+    path = stopped(begin_run()).folder.path
+    gpus(1)
+    run = resume(path, {"device": "auto"}, exact=True)
+    assert run.recipe.device == "cpu"
+    run.folder.unlock()
+
+
+def test_a_run_from_before_there_was_a_choice_goes_on_exactly(begin_run: Callable[..., Run]) -> None:
+    whole = begin_run("whole")
+    for _ in whole.train():
+        pass
+    path = stopped(begin_run("parted")).folder.path
+    if whole.recipe.device != "cpu":
+        pytest.skip("such runs had the processor alone")
+    record = json.loads((path / "run.json").read_text())
+    for part in (record["asked"], record["plan"], record["surroundings"][0][1]):
+        del part["device"]
+    (path / "run.json").write_text(json.dumps(record))
+    for _ in resume(path, {"device": "cpu"}, exact=True).train():
+        pass
+    ends = [outcome(folder) for folder in (path, whole.folder.path)]
+    assert [end["state"] for end in ends] == [ends[0]["state"]] * 2
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+class TestOnAGpu:
+    """What only a GPU can show; the cells that its fast kernel takes, and a small one that it does not."""
+
+    SHAPES: tuple[dict[str, int], ...] = (
+        {},
+        {"hidden_size": 128, "embedding_size": 128, "batch_size": 8, "seq_length": 40},
+    )
+
+    @pytest.mark.parametrize("shape", SHAPES)
+    @pytest.mark.parametrize("precision", ["float16", "float32"])
+    def test_equal_steps_give_equal_bits_from_tensors_too(self, shape: dict[str, Any], precision: Any) -> None:
+        recipe = dataclasses.replace(RECIPE, device="cuda", precision=precision, **shape)
+        source = Lanes(
+            IDS, recipe.batch_size, recipe.seq_length, boundary=BOUNDARY, newline=0, reset_probability=0.3, seed=1
+        )
+        first, second = learner_of(recipe), learner_of(recipe)
+        for _ in range(5):
+            batch = source.next()
+            first.learn(batch, 0.01)
+            second.learn(batch, 0.01)
+        third = learner_of(dataclasses.replace(recipe, seed=99))
+        third.load({name: tensor.copy() for name, tensor in first.tensors().items()}, first.step)
+        for _ in range(5):
+            batch = source.next()
+            for learner in (first, second, third):
+                learner.learn(batch, 0.01)
+        assert bits_of(first) == bits_of(second) == bits_of(third)
+
+    @pytest.mark.parametrize("optimizer", ["muon", "keras-adam"])
+    def test_in_float32_it_learns_as_the_processor_does(self, optimizer: Any) -> None:
+        of_both = [
+            learner_of(dataclasses.replace(RECIPE, device=device, optimizer=optimizer)) for device in ("cpu", "cuda")
+        ]
+        source = lanes()
+        for _ in range(4):
+            batch = source.next()
+            costs = [learner.learn(batch, 0.001) for learner in of_both]
+            assert costs[1] == pytest.approx(costs[0], rel=1e-3)
+        nats = [learner.evaluate([lanes().next()]) for learner in of_both]
+        np.testing.assert_allclose(nats[1], nats[0], atol=1e-2)
+
+    @pytest.mark.parametrize("kind", [{}, {"lines": True}, {"recipe": "classic"}])
+    def test_a_run_that_was_stopped_and_resumed_ends_with_the_same_bits(
+        self, begin_run: Callable[..., Run], kind: dict[str, Any]
+    ) -> None:
+        whole, parted = begin_run("whole", **kind), stopped(begin_run("parted", **kind))
+        assert whole.recipe.device == "cuda"
+        for run in (whole, resume(parted.folder.path)):
+            for _ in run.train():
+                pass
+        assert outcome(parted.folder.path) == outcome(whole.folder.path)
