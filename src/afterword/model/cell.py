@@ -1,9 +1,9 @@
 """One step of an LSTM as the textbook writes it.
 
-    input     i = σ(W_i x + b_i + U_i h + d_i)        how much of the candidate to let in
-    forget    f = σ(W_f x + b_f + U_f h + d_f)        how much of the old cell state to keep
-    candidate g = tanh(W_g x + b_g + U_g h + d_g)     what could be remembered
-    output    o = σ(W_o x + b_o + U_o h + d_o)        how much of the cell state to show
+    input     i = σ(U_i x + b_i + W_i h + d_i)        how much of the candidate to let in
+    forget    f = σ(U_f x + b_f + W_f h + d_f)        how much of the old cell state to keep
+    candidate g = tanh(U_g x + b_g + W_g h + d_g)     what could be remembered
+    output    o = σ(U_o x + b_o + W_o h + d_o)        how much of the cell state to show
 
     cell      c' = f ∘ c + i ∘ g
     hidden    h' = o ∘ tanh(c')
@@ -12,7 +12,7 @@ x is the layer's input [B, E or H], h and c its hidden and cell state [B, H] (Ho
 forget gate of Gers et al. 2000; two biases, as PyTorch keeps them). The weights of the four gates are stored one below
 the other in PyTorch's order, `GATES`.
 
-A plain recurrent unit has none of this, and is here to be compared with: h' = tanh(W x + b + U h + d).
+A plain recurrent unit has none of this, and is here to be compared with: h' = tanh(U x + b + W h + d).
 
 This is the definition. `network` computes the same numbers faster, and a test holds the two together.
 """
@@ -33,8 +33,8 @@ GATES = ("input", "forget", "candidate", "output")
 class Layer(NamedTuple):
     """The weights of one layer, float32. Where 4H stands, a plain recurrent layer has H."""
 
-    weight_ih: Array  # [4H, E or H], W
-    weight_hh: Array  # [4H, H], U
+    weight_ih: Array  # [4H, E or H], U
+    weight_hh: Array  # [4H, H], W
     bias_ih: Array  # [4H], b
     bias_hh: Array  # [4H], d
 
