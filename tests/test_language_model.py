@@ -128,6 +128,7 @@ def test_settings_that_cannot_be_are_refused_at_once() -> None:
 
 
 def test_a_held_model_is_another_one_and_saves_the_free_one(tmp_path: Path) -> None:
+    assert MODEL.hold() is MODEL
     held = MODEL.hold("forget=1", "l1.u2=0.5")
     assert held.score("abé").bits != MODEL.score("abé").bits
     assert held.hold("l1.u2=0").gates("ab").hidden[:, 1, 2].tolist() == [0, 0]  # the later one counts

@@ -221,6 +221,8 @@ class LanguageModel:
         It writes, scores and shows its gates as such; nothing of it is saved. See `model.holding` for the notation.
         Raises OptionError for a part, layer or unit that is not there.
         """
+        if not holds:
+            return self
         more = (parse_hold(hold) if isinstance(hold, str) else hold for hold in holds)
         return LanguageModel(self._saved, self._card, (*self._holds, *more), self._using)
 
