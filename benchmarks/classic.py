@@ -57,8 +57,7 @@ def keras(task: str, **given: Any) -> Any:
 def recipe_for(ids: np.ndarray, **numbers: Any) -> Recipe:
     """The classic recipe on ids [N], some numbers replaced."""
     encoded: Any = argparse.Namespace(training=ids, lines=False)
-    tokenizer: Any = None  # windows need none to be counted
-    return dataclasses.replace(classic(encoded, tokenizer, TrainingSettings(recipe="classic")), **numbers)
+    return dataclasses.replace(classic(encoded, TrainingSettings(recipe="classic")), **numbers)
 
 
 def as_keras(learner: Learner) -> dict[str, np.ndarray]:
@@ -177,7 +176,7 @@ def main() -> None:
     if chosen.epoch:
         tokenizer = Tokenizer.classic(set(text))
     ids = tokenizer.encode(text)
-    config = recipe_for(ids).config(tokenizer.rows, 1)
+    config = recipe_for(ids).config(tokenizer)
     if chosen.epoch:
         compare_epochs(text, held_out, ids, config)
     else:

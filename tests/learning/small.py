@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from afterword.learning.recipe import Recipe
+from afterword.text.tokenizer import Tokenizer
 
 RECIPE = Recipe(
     recipe="auto",
@@ -37,3 +38,8 @@ RECIPE = Recipe(
     seed=1,
     threads=1,
 )
+
+
+def tokenizer_of(rows: int) -> Tokenizer:
+    """A tokenizer of so many characters, none of which share a row."""
+    return Tokenizer.classic(chr(0x4E00 + k) for k in range(rows))

@@ -12,10 +12,10 @@ import torch
 from afterword.learning.batches import Batch, Lanes, Lines
 from afterword.learning.learner import Learner
 from afterword.model.network import Network
-from tests.learning.small import RECIPE
+from tests.learning.small import RECIPE, tokenizer_of
 
 BOUNDARY, ROWS = 9, 10
-CONFIG = RECIPE.config(ROWS, 1)
+CONFIG = RECIPE.config(tokenizer_of(ROWS))
 IDS = np.random.default_rng(0).integers(0, 9, 500)
 
 

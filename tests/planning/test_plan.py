@@ -18,7 +18,6 @@ from afterword.planning.plan import Plan, plan
 from afterword.planning.settings import TrainingSettings
 from afterword.text.corpus import TextSettings, read_corpus
 from afterword.text.encoded import EncodedCorpus, encode, learn_tokenizer
-from afterword.text.tokenizer import Tokenizer
 
 WORDS = ("the", "of", "a", "house", "rain", "falls", "runs", "and", "not", "river", "over")
 MakePlan = Callable[..., Plan]
@@ -35,23 +34,22 @@ def make_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakePlan:
     """Plans for a machine whose step takes `speed` seconds for each 256 units squared."""
 
     def make(characters: int, speed: float = 0.02, lines: bool = False, **settings: Any) -> Plan:
-        def seconds(encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recipe) -> float:
+        def seconds(encoded: EncodedCorpus, recipe: Recipe) -> float:
             return speed * (recipe.hidden_size / 256) ** 2 * recipe.batch_size / 16
 
         monkeypatch.setattr(planning, "seconds_per_step", seconds)
-        encoded, tokenizer = encoded_prose(characters, tmp_path, lines)
-        return plan(encoded, tokenizer, TrainingSettings(device="cpu", threads=1, **settings))
+        encoded = encoded_prose(characters, tmp_path, lines)
+        return plan(encoded, TrainingSettings(device="cpu", threads=1, **settings))
 
     return make
 
 
-def encoded_prose(characters: int, place: Path, lines: bool = False) -> tuple[EncodedCorpus, Tokenizer]:
+def encoded_prose(characters: int, place: Path, lines: bool = False) -> EncodedCorpus:
     path, folder = place / "text.txt", place / f"corpus-{characters}-{lines}"
     path.write_text(prose(characters))
     folder.mkdir(exist_ok=True)
     with read_corpus([path], TextSettings(validation="0.1", lines=lines)) as corpus:
-        tokenizer = learn_tokenizer(corpus, "char", False)
-        return encode(corpus, tokenizer, folder), tokenizer
+        return encode(corpus, learn_tokenizer(corpus, "char", False), folder)
 
 
 def test_more_minutes_or_a_faster_machine_make_a_larger_network(make_plan: MakePlan) -> None:
@@ -84,8 +82,8 @@ def test_without_minutes_nothing_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: dict[str, Any]
 ) -> None:
     monkeypatch.setattr(planning, "seconds_per_step", None)  # to measure would be an error
-    encoded, tokenizer = encoded_prose(100_000, tmp_path)
-    one, other = (plan(encoded, tokenizer, TrainingSettings(device="cpu", **length)) for _ in range(2))
+    encoded = encoded_prose(100_000, tmp_path)
+    one, other = (plan(encoded, TrainingSettings(device="cpu", **length)) for _ in range(2))
     assert one.recipe == other.recipe
     assert one.outlook == {}
     assert one.recipe.minutes is None

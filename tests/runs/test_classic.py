@@ -20,7 +20,7 @@ from afterword.planning.settings import TrainingSettings
 from afterword.runs.opening import begin, resume
 from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings
-from tests.learning.small import RECIPE
+from tests.learning.small import RECIPE, tokenizer_of
 
 SMALL = dataclasses.replace(
     RECIPE,
@@ -54,7 +54,7 @@ def finish(run: Run) -> LanguageModel:
 
 def test_julius_caesar_has_as_many_parameters_as_keras_counts() -> None:
     recipe = dataclasses.replace(SMALL, hidden_size=300, seq_length=50)
-    config = recipe.config(40, 1)
+    config = recipe.config(tokenizer_of(40))
     assert config.parameters == 1_095_640
     trained = sum(p.numel() for p in Learner(config, recipe).network.parameters() if p.requires_grad)
     assert trained == 1_095_640
@@ -75,7 +75,7 @@ def test_one_step_of_adam_is_keras_formula() -> None:
 
 def test_the_weights_begin_as_keras_has_them() -> None:
     recipe = dataclasses.replace(SMALL, hidden_size=64)
-    weights = Learner(recipe.config(10, 1), recipe).network.weights()
+    weights = Learner(recipe.config(tokenizer_of(10)), recipe).network.weights()
     for k, width in enumerate((1, 64)):
         limit = math.sqrt(6 / (width + 4 * 64))
         kernel = weights[f"lstm.weight_ih_l{k}"]
@@ -88,7 +88,7 @@ def test_the_weights_begin_as_keras_has_them() -> None:
 
 
 def test_the_second_biases_stay_zero() -> None:
-    learner, source = Learner(SMALL.config(9, 1), SMALL), Windows(IDS, 4, 6, seed=0)
+    learner, source = Learner(SMALL.config(tokenizer_of(9)), SMALL), Windows(IDS, 4, 6, seed=0)
     for _ in range(3):
         learner.learn(source.next(), 0.01)
     weights = learner.network.weights()
@@ -97,17 +97,17 @@ def test_the_second_biases_stay_zero() -> None:
 
 def test_dropout_draws_a_new_mask_for_every_element() -> None:
     recipe = dataclasses.replace(SMALL, dropout=0.5)
-    network = Learner(recipe.config(9, 1), recipe).network.train()
+    network = Learner(recipe.config(tokenizer_of(9)), recipe).network.train()
     dropped = network._drop(torch.ones(20, 2, 50)) == 0
     assert not (dropped == dropped[:1]).all()
     assert 0.4 < dropped.float().mean() < 0.6
 
 
 def test_the_numpy_network_predicts_from_each_window_what_torch_does() -> None:
-    learner = Learner(SMALL.config(9, 1), SMALL)
+    learner = Learner(SMALL.config(tokenizer_of(9)), SMALL)
     network = learner.network.eval()
     weights = {name: weight.copy() for name, weight in network.weights().items()}
-    ours = Network(SMALL.config(9, 1), weights)
+    ours = Network(SMALL.config(tokenizer_of(9)), weights)
     text = IDS[:20]
     logits, state = ours.read(text[None, :13], ours.start())
     more, _ = ours.read(text[None, 13:], state)

@@ -28,7 +28,7 @@ from afterword.planning.settings import TrainingSettings
 from afterword.runs.opening import begin, resume
 from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings
-from tests.learning.small import RECIPE
+from tests.learning.small import RECIPE, tokenizer_of
 from tests.torture.runs import outcome
 
 BOUNDARY, ROWS = 9, 10
@@ -49,7 +49,7 @@ def gpus(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
 
 def learner_of(recipe: Recipe) -> Learner:
-    return Learner(recipe.config(ROWS, 1), recipe)
+    return Learner(recipe.config(tokenizer_of(ROWS)), recipe)
 
 
 def lanes() -> Lanes:
@@ -128,7 +128,7 @@ def test_the_plan_of_the_processor_is_the_record_of_the_run(begin_run: Callable[
 
 
 def test_the_memory_of_a_gpu_is_what_counts_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    config = RECIPE.config(ROWS, 1)
+    config = RECIPE.config(tokenizer_of(ROWS))
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: (2**30, 2**31))
     planning._check_memory(config, 3, 7, "cuda")
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: (1000, 2**31))

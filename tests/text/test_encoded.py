@@ -100,7 +100,7 @@ def test_what_was_encoded_can_be_opened_again(tmp_path: Path) -> None:
     assert again.training.tolist() == found.training.tolist()
     assert again.validation.tolist() == found.validation.tolist()
     assert again.fingerprint == found.fingerprint
-    assert sorted(os.listdir(tmp_path)) == ["corpus.json", "text", "training.bin", "validation.bin"]
+    assert sorted(os.listdir(tmp_path)) == ["corpus.json", "text", "tokenizer.json", "training.bin", "validation.bin"]
 
 
 def test_the_fingerprint_tells_texts_splits_and_tokenizers_apart(tmp_path: Path) -> None:

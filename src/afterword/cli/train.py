@@ -124,8 +124,8 @@ def train_and_show(run: Run) -> int:
 
 def summary(run: Run | Preview) -> str:
     """What will be done, in two lines."""
-    encoded, recipe, tokenizer = run.encoded, run.recipe, run.tokenizer
-    config = recipe.config(tokenizer.rows, tokenizer.shared_row_tokens)
+    encoded, recipe, tokenizer = run.encoded, run.recipe, run.encoded.tokenizer
+    config = recipe.config(tokenizer)
     kinds = "as bytes" if tokenizer.kind == "byte" else f"{len(tokenizer.characters)} different"
     documents = f" in {encoded.documents:,} lines" if encoded.lines else ""
     network = f"{config.num_layers} × {config.hidden_size} {config.cell.upper()}, {config.parameters:,} parameters"

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from afterword.errors import OptionError
 from afterword.learning.recipe import Recipe
 from afterword.text.encoded import EncodedCorpus
-from afterword.text.tokenizer import Tokenizer
 
 Ids = NDArray[np.integer[Any]]
 
@@ -297,9 +296,9 @@ def validation_batches(
     ]
 
 
-def training_batches(encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recipe) -> Lanes | Lines | Windows:
+def training_batches(encoded: EncodedCorpus, recipe: Recipe) -> Lanes | Lines | Windows:
     """The training part as this recipe reads it."""
-    ids, boundary, seed = encoded.training, tokenizer.end, recipe.seed
+    ids, boundary, seed = encoded.training, encoded.tokenizer.end, recipe.seed
     if recipe.windows:
         return Windows(ids, recipe.batch_size, recipe.seq_length, seed=seed)
     assert boundary is not None
@@ -310,22 +309,22 @@ def training_batches(encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recip
         recipe.batch_size,
         recipe.seq_length,
         boundary=boundary,
-        newline=int(tokenizer.encode("\n")[0]),
+        newline=int(encoded.tokenizer.encode("\n")[0]),
         reset_probability=recipe.reset_probability,
         seed=seed,
     )
 
 
-def held_out_batches(encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recipe) -> Sequence[Batch]:
+def held_out_batches(encoded: EncodedCorpus, recipe: Recipe) -> Sequence[Batch]:
     """What keep-best reads of the validation part."""
     if recipe.validation_tokens == 0:
         return []
     if recipe.windows:
         return validation_windows(encoded.validation, recipe.validation_tokens, recipe.seq_length)
-    assert tokenizer.end is not None
+    assert encoded.tokenizer.end is not None
     return validation_batches(
         encoded.validation,
         recipe.validation_tokens,
-        boundary=tokenizer.end,
+        boundary=encoded.tokenizer.end,
         lines=encoded.lines,
     )

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from afterword.model.config import Config
+from afterword.text.tokenizer import Tokenizer
 
 Precision = Literal["float32", "bfloat16", "float16"]
 Device = Literal["cpu", "cuda"]
@@ -53,11 +54,11 @@ class Recipe:
     cell: str = "lstm"
     device: Device = "cpu"
 
-    def config(self, vocabulary_size: int, byte_tokens: int) -> Config:
-        """The network that this recipe trains, for a tokenizer of that many rows."""
+    def config(self, tokenizer: Tokenizer) -> Config:
+        """The network that this recipe trains, for the rows of `tokenizer`."""
         return Config(
-            vocabulary_size=vocabulary_size,
-            byte_tokens=byte_tokens,
+            vocabulary_size=tokenizer.rows,
+            byte_tokens=tokenizer.shared_row_tokens,
             embedding_size=self.embedding_size,
             hidden_size=self.hidden_size,
             num_layers=self.num_layers,

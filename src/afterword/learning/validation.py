@@ -15,7 +15,6 @@ from afterword.learning.recipe import Recipe
 from afterword.model.mixture import DEFAULT_SHARE, fitted_share, mixed
 from afterword.model.ngram import Ngram
 from afterword.text.encoded import EncodedCorpus
-from afterword.text.tokenizer import Tokenizer
 
 NUMBERS = 2**22  # how many probabilities of the n-gram are held at once
 
@@ -34,11 +33,12 @@ class Measured:
 class HeldOut:
     """The part of the validation text that keep-best reads, always the same, and what the n-gram says of it."""
 
-    def __init__(self, encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recipe, ngram: Ngram | None) -> None:
-        self._batches = held_out_batches(encoded, tokenizer, recipe)
+    def __init__(self, encoded: EncodedCorpus, recipe: Recipe, ngram: Ngram | None) -> None:
+        self._batches = held_out_batches(encoded, recipe)
         self._ngram = np.concatenate(list(ngram_nats(ngram, self._batches))) if ngram and self._batches else None
         tokens = sum(batch.tokens for batch in self._batches)
         # tokens that share the last row also cost what tells them apart
+        tokenizer = encoded.tokenizer
         shared = sum(int(np.count_nonzero(batch.targets == tokenizer.rows - 1)) for batch in self._batches)
         self._apart = math.log(tokenizer.shared_row_tokens) * shared / max(tokens, 1)
         self._tokens_a_character = len(encoded.validation) / max(encoded.validation_characters, 1)

@@ -24,7 +24,6 @@ from afterword.planning import rules
 from afterword.planning.settings import TrainingSettings
 from afterword.planning.speed import available_threads, seconds_per_step
 from afterword.text.encoded import EncodedCorpus
-from afterword.text.tokenizer import Tokenizer
 
 DEFAULT_MINUTES = 5.0
 MOST_VALIDATION_TOKENS = 200_000
@@ -57,32 +56,32 @@ class Plan:
     """The n-gram that the expectation rests on, and the run will be mixed with."""
 
 
-def plan(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingSettings) -> Plan:
+def plan(encoded: EncodedCorpus, settings: TrainingSettings) -> Plan:
     """Every number of a run of `settings` on `encoded`; with minutes, this machine's speed is measured for it.
 
     With loading PyTorch and counting the n-grams that the expectation rests on it takes some three seconds.
     Raises OptionError for a network that the machine cannot hold.
     """
-    return (_plan_classic if settings.recipe == "classic" else _plan_auto)(encoded, tokenizer, settings)
+    return (_plan_classic if settings.recipe == "classic" else _plan_auto)(encoded, settings)
 
 
-def _plan_auto(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingSettings) -> Plan:
+def _plan_auto(encoded: EncodedCorpus, settings: TrainingSettings) -> Plan:
     if settings.hidden_size is not None:  # before anything takes time
         config = Config(
-            tokenizer.rows,
-            tokenizer.shared_row_tokens,
+            encoded.tokenizer.rows,
+            encoded.tokenizer.shared_row_tokens,
             settings.embedding_size or rules.EMBEDDING,
             settings.hidden_size,
             settings.num_layers or 1,
         )
         _check_memory(config, settings.batch_size or 8, settings.seq_length or 64, "cpu")
-    ngram = _learn_ngram_and_load(encoded, tokenizer)
+    ngram = _learn_ngram_and_load(encoded)
     draft = auto(encoded, settings)
-    times = _StepTimes(encoded, tokenizer, draft, settings)
+    times = _StepTimes(encoded, draft, settings)
     if draft.minutes is not None:
         draft = times.choose_way()
     tokens = len(encoded.training)
-    a_pass = steps_in(1, encoded, tokenizer, draft)
+    a_pass = steps_in(1, encoded, draft)
     most_steps = math.ceil(rules.MOST_PASSES * a_pass)
 
     def steps_in_time(size: int, minutes: float) -> float:
@@ -102,14 +101,14 @@ def _plan_auto(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingS
         if settings.steps is not None:
             return settings.steps
         if minutes is None:
-            return steps_in(settings.epochs or 1, encoded, tokenizer, draft)
+            return steps_in(settings.epochs or 1, encoded, draft)
         return max(1, int(min(steps_in_time(size, minutes), most_steps)))
 
     size = size_in(draft.minutes)
     while draft.minutes is not None and times.measure(size) and size != (size := size_in(draft.minutes)):
         pass
     recipe = sized(draft, size, settings)
-    config = recipe.config(tokenizer.rows, tokenizer.shared_row_tokens)
+    config = recipe.config(encoded.tokenizer)
     _check_memory(config, recipe.batch_size, recipe.seq_length, recipe.device)
     steps = steps_of(size, recipe.minutes)
     passes = steps / a_pass
@@ -118,8 +117,8 @@ def _plan_auto(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingS
         most_steps=None if recipe.minutes is None else most_steps,
         dropout=rules.dropout(passes) if settings.dropout is None else settings.dropout,
     )
-    recipe = with_steps(recipe, steps, encoded, tokenizer)
-    alone = _cost_of(ngram, encoded, tokenizer, recipe)
+    recipe = with_steps(recipe, steps, encoded)
+    alone = _cost_of(ngram, encoded, recipe)
 
     def expected(minutes: float | None) -> float | None:
         read = steps_of(size_in(minutes), minutes) * tokens / a_pass
@@ -139,23 +138,23 @@ def _plan_auto(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingS
     )
 
 
-def _learn_ngram_and_load(encoded: EncodedCorpus, tokenizer: Tokenizer) -> Ngram:
+def _learn_ngram_and_load(encoded: EncodedCorpus) -> Ngram:
     """Count the n-grams while PyTorch is loaded: each takes seconds, the one of sorting, the other of Python."""
     with ThreadPoolExecutor(1) as other:
-        counting = other.submit(learn_ngram, encoded, tokenizer, LONGEST)
+        counting = other.submit(learn_ngram, encoded, LONGEST)
         importlib.import_module("torch._dynamo")  # what its optimizers load when the first of them is made
         return counting.result()
 
 
-def _plan_classic(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingSettings) -> Plan:
-    recipe = classic(encoded, tokenizer, settings)
-    config = recipe.config(tokenizer.rows, tokenizer.shared_row_tokens)
+def _plan_classic(encoded: EncodedCorpus, settings: TrainingSettings) -> Plan:
+    recipe = classic(encoded, settings)
+    config = recipe.config(encoded.tokenizer)
     _check_memory(config, recipe.batch_size, recipe.seq_length, recipe.device)
     assert recipe.most_steps is not None
     steps = settings.steps or recipe.most_steps
     if recipe.minutes is not None:
-        steps = max(1, int(recipe.minutes * 60 / seconds_per_step(encoded, tokenizer, recipe)))
-    recipe = with_steps(recipe, min(steps, recipe.most_steps), encoded, tokenizer)
+        steps = max(1, int(recipe.minutes * 60 / seconds_per_step(encoded, recipe)))
+    recipe = with_steps(recipe, min(steps, recipe.most_steps), encoded)
     names = ("num_layers", "hidden_size", "batch_size", "seq_length", "dropout", "learning_rate", "steps", "precision")
     asked = dataclasses.asdict(settings)
     reasons = {n: "as the founding recipe has it" if asked.get(n) is None else "as you asked" for n in names}
@@ -165,8 +164,8 @@ def _plan_classic(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: Traini
 class _StepTimes:
     """The seconds that a step of each size takes here: measured, or reckoned from the nearest size that was."""
 
-    def __init__(self, encoded: EncodedCorpus, tokenizer: Tokenizer, draft: Recipe, settings: TrainingSettings) -> None:
-        self._text, self._draft, self._settings = (encoded, tokenizer), draft, settings
+    def __init__(self, encoded: EncodedCorpus, draft: Recipe, settings: TrainingSettings) -> None:
+        self._encoded, self._draft, self._settings = encoded, draft, settings
         self.measured: dict[int, float] = {}
         self._first = min(FIRST_MEASURED, settings.hidden_size or rules.largest_size(len(encoded.training)))
 
@@ -184,7 +183,7 @@ class _StepTimes:
             threads = {settings.threads} if settings.threads else {min(most, n) for n in (most, MOST_THREADS, 4)}
             ways = [dataclasses.replace(first, threads=n) for n in sorted(threads)]
         if len(ways) > 1:
-            seconds = [seconds_per_step(*self._text, way) for way in ways]
+            seconds = [seconds_per_step(self._encoded, way) for way in ways]
             fastest = ways[seconds.index(min(seconds))]
             self.measured[first.hidden_size] = min(seconds)
             self._draft = dataclasses.replace(draft, threads=fastest.threads, precision=fastest.precision)
@@ -194,13 +193,13 @@ class _StepTimes:
         """Measure `size`, unless it was measured or would take too long; whether that was done."""
         if size in self.measured or self(size) > SLOWEST_MEASURED:
             return False
-        self.measured[size] = seconds_per_step(*self._text, sized(self._draft, size, self._settings))
+        self.measured[size] = seconds_per_step(self._encoded, sized(self._draft, size, self._settings))
         return True
 
     def __call__(self, size: int) -> float:
         if not self.measured:
             first = sized(self._draft, self._first, self._settings)
-            self.measured[self._first] = seconds_per_step(*self._text, first)
+            self.measured[self._first] = seconds_per_step(self._encoded, first)
         nearest = min(self.measured, key=lambda known: abs(math.log(known / size)))
         return self.measured[nearest] * math.pow(size / nearest, GROWTH)
 
@@ -216,12 +215,12 @@ def sized(draft: Recipe, size: int, settings: TrainingSettings) -> Recipe:
     )
 
 
-def _cost_of(ngram: Ngram, encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recipe) -> float | None:
+def _cost_of(ngram: Ngram, encoded: EncodedCorpus, recipe: Recipe) -> float | None:
     """What a held-out character costs the n-gram alone, by a sample of them."""
     from afterword.learning.validation import HeldOut
 
     sample = min(recipe.validation_tokens, SAMPLE)
-    return HeldOut(encoded, tokenizer, dataclasses.replace(recipe, validation_tokens=sample), ngram).ngram_cost
+    return HeldOut(encoded, dataclasses.replace(recipe, validation_tokens=sample), ngram).ngram_cost
 
 
 def _reasons(
@@ -341,7 +340,7 @@ def auto(encoded: EncodedCorpus, settings: TrainingSettings) -> Recipe:
     return sized(draft, settings.hidden_size or FIRST_MEASURED, settings)
 
 
-def classic(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingSettings) -> Recipe:
+def classic(encoded: EncodedCorpus, settings: TrainingSettings) -> Recipe:
     """The recipe that the project was founded on, as docs/classic.md tells it; numbers set by hand are taken."""
     if settings.embedding_size is not None:
         raise OptionError("embedding-size: the classic recipe has no embedding; leave it out")
@@ -383,17 +382,17 @@ def classic(encoded: EncodedCorpus, tokenizer: Tokenizer, settings: TrainingSett
         threads=settings.threads or available_threads(),
         device=chosen(settings.device),
     )
-    return dataclasses.replace(recipe, most_steps=steps_in(settings.epochs or 1, encoded, tokenizer, recipe))
+    return dataclasses.replace(recipe, most_steps=steps_in(settings.epochs or 1, encoded, recipe))
 
 
-def steps_in(epochs: float, encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recipe) -> int:
+def steps_in(epochs: float, encoded: EncodedCorpus, recipe: Recipe) -> int:
     """How many steps take `epochs` passes over the training part."""
     if recipe.windows:
         windows = len(encoded.training) - recipe.seq_length
         return max(1, math.ceil(epochs * math.ceil(windows / recipe.batch_size)))
     if encoded.lines:
-        part = encoded.beginning(MOST_COUNTED, tokenizer.end)
-        batches = training_batches(part, tokenizer, recipe)
+        part = encoded.beginning(MOST_COUNTED)
+        batches = training_batches(part, recipe)
         assert isinstance(batches, Lines)
         in_one = batches.steps_in_epoch * len(encoded.training) / len(part.training)
     else:
@@ -401,13 +400,13 @@ def steps_in(epochs: float, encoded: EncodedCorpus, tokenizer: Tokenizer, recipe
     return max(1, round(epochs * in_one))
 
 
-def with_steps(recipe: Recipe, steps: int, encoded: EncodedCorpus, tokenizer: Tokenizer) -> Recipe:
+def with_steps(recipe: Recipe, steps: int, encoded: EncodedCorpus) -> Recipe:
     """The recipe with its number of steps and all that follows from it.
 
     An evaluated token costs about a third of a learned one. So the part of the validation text that is read, and how
     often, follow from the tokens that the run learns from, and need no clock.
     """
-    tokens_a_step = len(encoded.training) / steps_in(1, encoded, tokenizer, recipe)
+    tokens_a_step = len(encoded.training) / steps_in(1, encoded, recipe)
     affordable = 3 * EVALUATION_SHARE * steps * tokens_a_step / EVALUATIONS
     validation_tokens = int(min(len(encoded.validation), MOST_VALIDATION_TOKENS, max(2_000, affordable)))
     every = max(steps / 100, validation_tokens / (3 * EVALUATION_SHARE * tokens_a_step))

@@ -10,7 +10,6 @@ from afterword.learning.batches import training_batches
 from afterword.learning.ranks import ranks_here
 from afterword.learning.recipe import Recipe
 from afterword.text.encoded import EncodedCorpus
-from afterword.text.tokenizer import Tokenizer
 
 ENOUGH = 2**20  # tokens to measure with
 SECONDS = 1.0  # that the steps of one recipe may take to be measured
@@ -22,7 +21,7 @@ def available_threads() -> int:
     return max(1, here // ranks_here())
 
 
-def seconds_per_step(encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recipe) -> float:
+def seconds_per_step(encoded: EncodedCorpus, recipe: Recipe) -> float:
     """The mean time of real steps of `recipe` on this machine, taken on a network that is then thrown away.
 
     In the first steps the optimizer does more than later, so they are left out where the network is not too slow.
@@ -33,8 +32,8 @@ def seconds_per_step(encoded: EncodedCorpus, tokenizer: Tokenizer, recipe: Recip
     from afterword.learning.optimizer import EARLY, RENEW
 
     torch.set_num_threads(recipe.threads)
-    learner = Learner(recipe.config(tokenizer.rows, tokenizer.shared_row_tokens), recipe)
-    batches = training_batches(encoded.beginning(ENOUGH, tokenizer.end), tokenizer, recipe)
+    learner = Learner(recipe.config(encoded.tokenizer), recipe)
+    batches = training_batches(encoded.beginning(ENOUGH), recipe)
     times: list[float] = []
     began = time.perf_counter()
     while not times or (len(times) < EARLY + RENEW and time.perf_counter() < began + SECONDS):

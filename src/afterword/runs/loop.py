@@ -47,12 +47,12 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
     `should_stop` is asked after each step; when it says so, the state is saved and the iterator ends.
     Raises NotFiniteError, and keeps nothing of it, where a loss, a gradient or a weight is not a finite number.
     """
-    recipe, encoded, tokenizer, team = run.recipe, run.encoded, run.tokenizer, run.team
+    recipe, encoded, team = run.recipe, run.encoded, run.team
     torch.set_num_threads(recipe.threads)
-    learner = Learner(recipe.config(tokenizer.rows, tokenizer.shared_row_tokens), recipe, team)
-    batches = training_batches(encoded, tokenizer, recipe)
+    learner = Learner(recipe.config(encoded.tokenizer), recipe, team)
+    batches = training_batches(encoded, recipe)
     ngram = run.learn_ngram()
-    held_out = HeldOut(encoded, tokenizer, recipe, ngram)
+    held_out = HeldOut(encoded, recipe, ngram)
     schedule = Schedule(recipe, [], run.setbacks)
     best: float | None = None
     nats, tokens = 0.0, 0  # of the training text, since the last report

@@ -24,10 +24,8 @@ from afterword.learning.recipe import Device, Recipe
 from afterword.planning.settings import TrainingSettings
 from afterword.runs.folder import RunFolder, can_be_written
 from afterword.runs.run import Run
-from afterword.storage import write_bytes
 from afterword.text.corpus import Source, TextSettings, read_corpus
 from afterword.text.encoded import EncodedCorpus, encode, learn_tokenizer
-from afterword.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from afterword.planning.plan import Plan
@@ -66,8 +64,7 @@ def begin(
             _check_place(folder, overwrite, asked)  # it may have become a run while a pipe was read
             new = folder.begin_new()
             encoded = encode(corpus, tokenizer, new.corpus)
-            write_bytes(new.corpus / "tokenizer.json", tokenizer.to_json().encode())
-            planned = _planned(encoded, tokenizer, training)
+            planned = _planned(encoded, training)
             recipe = planned.recipe
             record = {
                 "format": 1,
@@ -83,16 +80,16 @@ def begin(
             }
             new.write_record(record)
             folder.take(new)
-        run = Run(folder, record, EncodedCorpus.open(folder.corpus), tokenizer, [*corpus.notes, *planned.notes])
+        run = Run(folder, record, EncodedCorpus.open(folder.corpus), [*corpus.notes, *planned.notes])
         run.opened, run.ngram = opened, planned.ngram
         return run
 
 
-def _planned(encoded: EncodedCorpus, tokenizer: Tokenizer, training: TrainingSettings) -> Plan:
+def _planned(encoded: EncodedCorpus, training: TrainingSettings) -> Plan:
     from afterword.planning.plan import plan
 
     with full_memory_told():
-        planned = plan(encoded, tokenizer, training)
+        planned = plan(encoded, training)
     _check_ranks(planned.recipe)
     return planned
 
@@ -103,7 +100,6 @@ class Preview:
 
     plan: Plan
     encoded: EncodedCorpus
-    tokenizer: Tokenizer
     notes: list[str]
     """What a user should know beforehand, of the text and of the plan."""
     planning_seconds: float
@@ -124,8 +120,8 @@ def preview(sources: Sequence[Source], text: TextSettings, training: TrainingSet
         tokenizer = learn_tokenizer(corpus, text.vocabulary, text.lowercase)
         encoded = encode(corpus, tokenizer, Path(place))
         began = time.monotonic()
-        planned = _planned(encoded, tokenizer, training)
-        return Preview(planned, encoded, tokenizer, [*corpus.notes, *planned.notes], time.monotonic() - began)
+        planned = _planned(encoded, training)
+        return Preview(planned, encoded, [*corpus.notes, *planned.notes], time.monotonic() - began)
 
 
 def resume(
@@ -147,7 +143,7 @@ def resume(
         folder.tidy()
         run = _open(folder)
         with _damage_told(folder):
-            if run.record["fingerprint"] != run.encoded.measured_fingerprint(run.tokenizer):
+            if run.record["fingerprint"] != run.encoded.measured_fingerprint():
                 raise RunError(f"the text in {folder.corpus} is not the one that this run began with")
             _take_settings(run, asked or {})
             _check_gpu(run)
@@ -196,12 +192,11 @@ def repeat(
         new = folder.begin_new()
         with _damage_told(original.folder):
             encoded = original.encoded.copy(new.corpus)
-        write_bytes(new.corpus / "tokenizer.json", original.tokenizer.to_json().encode())
-        if encoded.measured_fingerprint(original.tokenizer) != fingerprint:
+        if encoded.measured_fingerprint() != fingerprint:
             raise RunError(f"the text in {original.folder.corpus} is not the one that this run began with")
         new.write_record(record)
         folder.take(new)
-        return Run(folder, record, EncodedCorpus.open(folder.corpus), original.tokenizer, notes)
+        return Run(folder, record, EncodedCorpus.open(folder.corpus), notes)
 
 
 def together(make: Callable[[], Run], path: Path) -> Run:
@@ -237,8 +232,7 @@ def _open(folder: RunFolder) -> Run:
     record = folder.read_record()
     encoded = EncodedCorpus.open(folder.corpus)
     with _damage_told(folder):
-        tokenizer = Tokenizer.from_json((folder.corpus / "tokenizer.json").read_text(encoding="utf-8"))
-        return Run(folder, record, encoded, tokenizer, [])
+        return Run(folder, record, encoded, [])
 
 
 @contextlib.contextmanager
@@ -298,7 +292,7 @@ def _check_text(run: Run, sources: Sequence[Source]) -> None:
         if found != had:
             raise RunError(f"{name} has {found:,} characters, and the text of the run {place} has {had:,}")
         new = run.folder.begin_new()
-        encoded = encode(corpus, run.tokenizer, new.corpus)
+        encoded = encode(corpus, run.encoded.tokenizer, new.corpus)
         run.folder.tidy()
         if encoded.fingerprint != run.record["fingerprint"]:
             raise RunError(f"{name} is as long as the text of the run {place}, but not the same")

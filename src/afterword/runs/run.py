@@ -20,7 +20,6 @@ from afterword.model.saved import SavedModel, save_model
 from afterword.runs.deferred import Patience
 from afterword.runs.folder import Checkpoint, RunFolder
 from afterword.text.encoded import EncodedCorpus
-from afterword.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from afterword.learning.learner import Learner
@@ -32,7 +31,7 @@ MOST_SETBACKS = 5
 
 
 class Run:
-    """A run folder that this process holds: its corpus, its tokenizer, its recipe and its record.
+    """A run folder that this process holds: its corpus, its recipe and its record.
 
     Where torchrun's ranks share a run, all have one of these, and the first holds the folder and writes.
     """
@@ -42,12 +41,11 @@ class Run:
         folder: RunFolder,
         record: dict[str, Any],
         encoded: EncodedCorpus,
-        tokenizer: Tokenizer,
         notes: list[str],
         saved: Checkpoint | None = None,
     ) -> None:
         """`saved` is the checkpoint to go on from: tensors by name, and the position."""
-        self.folder, self.record, self.encoded, self.tokenizer, self.notes = folder, record, encoded, tokenizer, notes
+        self.folder, self.record, self.encoded, self.notes = folder, record, encoded, notes
         self.saved = saved
         self.opened = time.monotonic()
         self.ngram: Ngram | None = None  # as soon as it is counted
@@ -189,13 +187,13 @@ class Run:
     def learn_ngram(self) -> Ngram | None:
         """The n-gram model of the training part that the network is mixed with, where the recipe has one."""
         if self.recipe.ngram and self.ngram is None:
-            self.ngram = learn_ngram(self.encoded, self.tokenizer, self.recipe.ngram)
+            self.ngram = learn_ngram(self.encoded, self.recipe.ngram)
         return self.ngram
 
     def save_model(self, learner: Learner, ngram: Ngram | None, measured: Measured | None) -> None:
         """Write the averaged weights and the n-gram as the run's model, with what the held-out text costs it."""
-        encoded, recipe, tokenizer = self.encoded, self.recipe, self.tokenizer
-        config = recipe.config(tokenizer.rows, tokenizer.shared_row_tokens)
+        encoded, recipe = self.encoded, self.recipe
+        config = recipe.config(encoded.tokenizer)
         about: dict[str, Any] = {
             "recipe": recipe.recipe,
             "lines": encoded.lines,
@@ -217,7 +215,7 @@ class Run:
         text = np.asarray(encoded.training) if recipe.windows else None
         with learner.averaged() as network:  # copied, since they may have to wait
             weights = {name: weight.copy() for name, weight in network.weights().items()}
-        model = SavedModel(config, weights, tokenizer, encoded.unseen, about, text, ngram, share)
+        model = SavedModel(config, weights, encoded.tokenizer, encoded.unseen, about, text, ngram, share)
         if self.team.first:
             self._writes.write("model", lambda: save_model(self.folder.model, model, card(model, samples=[])))
         self.team.wait()

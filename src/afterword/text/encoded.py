@@ -2,7 +2,8 @@
 
 training.bin, validation.bin    raw little-endian rows of the network, row = min(id, R - 1), R of the tokenizer; uint8
                                 where they fit, else uint16 or uint32
-corpus.json                     what they are; written last, so that its presence says that all is there
+tokenizer.json                   the tokenizer they were made with
+corpus.json                      what they are; written last, so that its presence says that all is there
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from typing import Any, BinaryIO, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.errors import RunError, TextError
-from afterword.storage import replacing, write_json
+from afterword.errors import ModelError, RunError, TextError
+from afterword.storage import replacing, write_bytes, write_json
 from afterword.text.corpus import Corpus, Part, parse_vocabulary
 from afterword.text.tokenizer import Ids, Tokenizer
 
@@ -50,6 +51,7 @@ class EncodedCorpus:
     """The tokens of both parts, as rows of the network. In lines mode each line is followed by the boundary token."""
 
     folder: Path
+    tokenizer: Tokenizer
     training: Rows  # [N], memory-mapped
     validation: Rows  # [M], memory-mapped; M may be 0
     training_characters: int  # of the text as it was read, before lower-casing; a line's end counts as one
@@ -77,6 +79,7 @@ class EncodedCorpus:
                 raise ValueError("its unseen rows are no whole numbers")
             return EncodedCorpus(
                 folder,
+                Tokenizer.from_json((folder / "tokenizer.json").read_text(encoding="utf-8")),
                 training,
                 validation,
                 _typed(int, facts["training"]["characters"]),
@@ -92,7 +95,7 @@ class EncodedCorpus:
             )
         except OSError as error:
             raise RunError(f"cannot read the encoded text in {folder}: {error.strerror or error}") from None
-        except (ValueError, LookupError, TypeError, RecursionError) as error:
+        except (ValueError, LookupError, TypeError, RecursionError, ModelError) as error:
             raise RunError(f"the encoded text in {folder} is damaged ({error}): train anew from the text") from None
 
     def copy(self, folder: Path) -> EncodedCorpus:
@@ -100,29 +103,29 @@ class EncodedCorpus:
 
         They are files of its own, not links, so that damage to the one does not reach the other.
         """
-        for name in (*(f"{part}.bin" for part in PARTS), "corpus.json"):
+        for name in (*(f"{part}.bin" for part in PARTS), "tokenizer.json", "corpus.json"):
             with open(self.folder / name, "rb") as old, replacing(folder / name, os.stat(old.fileno()).st_size) as new:
                 shutil.copyfileobj(old, new, 1 << 20)
         return EncodedCorpus.open(folder)
 
-    def beginning(self, tokens: int, boundary: int | None) -> EncodedCorpus:
+    def beginning(self, tokens: int) -> EncodedCorpus:
         """The same with no more of the training part than its first `tokens`, or all where no line ends in them."""
         part = self.training[:tokens]
-        if self.lines and not (part == boundary).any():
+        if self.lines and not (part == self.tokenizer.end).any():
             return self
         return dataclasses.replace(self, training=part)
 
-    def measured_fingerprint(self, tokenizer: Tokenizer) -> str:
+    def measured_fingerprint(self) -> str:
         """The fingerprint of what the files hold now, read from their first byte to their last. Raises OSError."""
         hashes = []
         for part in PARTS:
             with open(self.folder / f"{part}.bin", "rb") as file:
                 hashes.append(hashlib.file_digest(file, "sha256").hexdigest())
-        return _fingerprint(tokenizer, *hashes)
+        return _fingerprint(self.tokenizer, *hashes)
 
 
 def encode(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> EncodedCorpus:
-    """Write the tokens of `corpus` to `folder`, which exists, and open them.
+    """Write the tokens of `corpus`, and `tokenizer`, to `folder`, which exists, and open them.
 
     Raises StorageError where they cannot be written, TextError where the text changed since it was read first, or has
     a character that the tokenizer refuses.
@@ -150,6 +153,7 @@ def encode(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> EncodedCorpus:
         "sources": corpus.sources,
         "notes": corpus.notes,
     }
+    write_bytes(folder / "tokenizer.json", tokenizer.to_json().encode())
     write_json(folder / "corpus.json", facts)
     return EncodedCorpus.open(folder)
 
