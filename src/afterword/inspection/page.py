@@ -1,9 +1,9 @@
 """A trace as one HTML file: the text, the heat map of its gates, and what can be found in them. It needs no network.
 
-`page.html` is the page; here stands what is put into it. Numbers are kept in as few bytes as the eye needs: gates in
-255ths, the candidate in 127ths, a cell state in 32,767ths of its unit's largest, each [U, T] in base64. The hidden
-state and what was added follow from these, and what was kept is the cell less what was added; `inspect --npz` has the
-exact ones.
+`web/` holds the page, its style and its scripts; here stands what is put into them. Numbers are kept in as few bytes as
+the eye needs: gates in 255ths, the candidate in 127ths, a cell state in 32,767ths of its unit's largest, each [U, T] in
+base64. The hidden state and what was added follow from these, and what was kept is the cell less what was added;
+`inspect --npz` has the exact ones.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
 from importlib import resources
 from typing import Any
 
@@ -21,6 +22,7 @@ from afterword.errors import TextError
 from afterword.inspection.openness import SIGMOIDS, openness
 from afterword.inspection.trace import PARTS, Trace
 
+SCRIPTS = ("state", "values", "colours", "text", "reading", "map", "finding", "summary", "choosing", "begin")
 GUESSES = 3
 LISTED = 12  # units in each list of the summary
 SHORT_TITLE = 60  # characters
@@ -88,16 +90,25 @@ def page(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | None = N
         "windows": not carried,
         "layers": layers,
     }
-    template = resources.files("afterword.inspection").joinpath("page.html").read_text(encoding="utf-8")
-    head, rest = template.split("@@DATA@@")
-    middle, tail = rest.split("@@BLOBS@@")
     encoded = "\n".join(
         f'<script type="text/plain" id="{name}">{base64.b64encode(values.tobytes()).decode()}</script>'
         for name, values in blobs.items()
     )
     # in JSON a "<" stands only inside of strings, where its escape is as good; so no text can end the element
     written = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    return "".join((head, written, middle, encoded, tail))
+    return _joined(
+        STYLE=_web("page.css"), DATA=written, BLOBS=encoded, SCRIPT="\n".join(_web(f"{name}.js") for name in SCRIPTS)
+    )
+
+
+def _joined(**parts: str) -> str:
+    """`page.html` with each of `parts` in its place; what a part holds is never taken for a place."""
+    pieces = re.split("@@([A-Z]+)@@", _web("page.html"))
+    return "".join(parts[piece] if k % 2 else piece for k, piece in enumerate(pieces))
+
+
+def _web(name: str) -> str:
+    return resources.files("afterword.inspection").joinpath("web", name).read_text(encoding="utf-8").rstrip("\n")
 
 
 def framed(page: str, height: int = 760) -> str:

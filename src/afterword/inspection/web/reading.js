@@ -1,0 +1,24 @@
+// One character and one unit: what was expected, the values, and the sum of what was kept and added.
+function showHere(t = S.at, row = S.unit) {
+  const guesses = [];
+  for (let k = 0; k < D.guesses; k++) if (shares[t * D.guesses + k])
+    guesses.push(`<code>${escape(plain(D.rows[rowsOf[t * D.guesses + k]]))}</code> ${Math.round(shares[t * D.guesses + k] / 2.55)} %`);
+  const i = value("input", S.layer, row, t), f = value("forget", S.layer, row, t), g = value("candidate", S.layer, row, t);
+  const o = value("output", S.layer, row, t), c = value("cell", S.layer, row, t), h = o * Math.tanh(c);
+  const added = i * g, kept = c - added, old = before(S.layer, row, t), gone = old - kept;
+  const label = `character ${t}: ${plain(D.tokens[t])}; surprise ${number(surprise(t), 1)} bits`;
+  $("here").innerHTML = `<p><b>character ${t}</b> <code style="font-size:17px">${escape(plain(D.tokens[t]))}</code> · surprise ${number(surprise(t), 1)} bits</p>
+    <p class="soft">expected: ${guesses.join(", ") || "nothing in particular"}</p>
+    <table aria-label="values"><tr><th>unit</th>${PARTS.map(p => `<th>${p}</th>`).join("")}</tr><tr><td><b>${name(S.layer, row)}</b></td>
+    ${[f, i, g, o, c, h].map(v => `<td>${number(v)}</td>`).join("")}</tr></table>
+    <p class="soft">keeps for about ${keeps(D.layers[S.layer].memory[row])} characters</p>`;
+  const most = Math.max(D.layers[S.layer].scale[row] * 32767, Math.abs(c), Math.abs(kept), Math.abs(added), Math.abs(old));
+  const bar = (v, colour, extra = "") => { const w = Math.abs(v) / most * 50; return `<span class="track"><i style="left:${v < 0 ? 50 - w : 50}%;width:${w}%;background:rgb(var(--${colour}))"></i>${extra}</span>`; };
+  const lost = kept * old >= 0 ? `<i class="gone" style="left:${old < 0 ? 50 - Math.abs(old) / most * 50 : 50 + Math.abs(kept) / most * 50}%;width:${Math.abs(gone) / most * 50}%" title="dropped"></i>` : "";
+  $("bars").innerHTML = `<p class="soft">The cell held ${number(old)} and dropped ${number(gone)} (dashed). What it kept and what was added is the cell now:</p>
+    <div class="sum" role="table"><span>kept = forget · cell</span>${bar(kept, "low", lost)}<span>${number(kept)}</span>
+    <span>+ added = input · cand.</span>${bar(added, "high")}<span>${number(added)}</span>
+    <span>= cell</span>${bar(c, "accent-rgb")}<span>${number(kept + added)}</span></div>`;
+  $("live").textContent = `${label}; ${name(S.layer, row)} ${S.part} ${number(value(S.part, S.layer, row, t))}`;
+}
+const keeps = tau => tau >= 9999 ? "10,000 and more" : tau >= 10 ? Math.round(tau).toLocaleString("en") : number(tau, 1);
