@@ -15,6 +15,8 @@ from typing import Any, BinaryIO
 
 from afterword.errors import StorageError
 
+STREAMS = {Path("/dev/stdout"): 1, Path("/dev/stderr"): 2}  # open already, and perhaps amid a file
+
 
 @contextlib.contextmanager
 def replacing(path: Path, size: int | None = None) -> Iterator[BinaryIO]:
@@ -37,6 +39,25 @@ def replacing(path: Path, size: int | None = None) -> Iterator[BinaryIO]:
     finally:
         with contextlib.suppress(OSError):
             aside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def output(path: Path) -> Iterator[BinaryIO]:
+    """A binary file to write where a user wants it: `replacing` what `path` leads to, or into a device or a pipe."""
+    if is_whole_file(path):
+        with replacing(Path(os.path.realpath(path))) as file:
+            yield file
+    elif path in STREAMS:
+        with os.fdopen(os.dup(STREAMS[path]), "wb") as file:
+            yield file
+    else:
+        with open(path, "wb") as file:
+            yield file
+
+
+def is_whole_file(path: Path) -> bool:
+    """Whether there is a regular file at `path`, or will be one: no device, no pipe, no standard stream."""
+    return path not in STREAMS and (path.is_file() or not path.exists())
 
 
 def append(path: Path, content: bytes) -> None:

@@ -77,8 +77,6 @@ def test_characters_that_the_model_never_saw_are_told_and_shown(model: Path, run
         (["ab", "--units", "u0"], "write it as l0.u42"),
         (["ab", "--hold", "forget=2"], "forget must be from 0 to 1"),
         (["ab", "--hold", "l0.u9=0"], "there is no unit u9"),
-        (["ab", "--html", "/"], "is a folder"),
-        (["ab", "--html", "no/such/gates.html"], "make it first"),
         (["ab\udcff"], "lone surrogate"),
     ],
 )

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import click
 
-from afterword.cli.options import hold_option, settings_options, with_option
-from afterword.errors import OptionError
+from afterword.cli.options import OUTPUT, hold_option, overwrite_option, settings_options, with_option
 from afterword.generation.sampling import Sampling
 from afterword.language_model import LanguageModel, load, random_seed, sample
 from afterword.settings import check, setting
-from afterword.storage import replacing
+from afterword.storage import output
 
 Write = Callable[[str], object]
 
@@ -39,7 +38,8 @@ class Samples:
 @settings_options(Samples, "samples")
 @with_option
 @hold_option
-@click.option("--out", metavar="FILE", help="write to this file")
+@click.option("-o", "--out", type=OUTPUT, help="write to this file")
+@overwrite_option
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a sample, each on a line")
 def generate(
     model: str,
@@ -48,7 +48,7 @@ def generate(
     samples: Samples,
     using: str,
     hold: tuple[str, ...],
-    out: str | None,
+    out: Path | None,
     as_json: bool,
 ) -> None:
     """Write text with a trained model: MODEL is its folder, or the folder of its run.
@@ -59,8 +59,6 @@ def generate(
     The filters apply in this order: tokens never seen in training are left out, temperature, top-k, top-p, min-p; then
     one token is drawn.
     """
-    if out is not None:
-        _check_place(out)
     loaded = load(model, using).hold(*hold)
     first = random_seed() if samples.seed is None else samples.seed
     loaded.stream_by(sampling, prompt, first)  # a prompt or setting that cannot be is refused before anything is said
@@ -91,23 +89,19 @@ def _write_text(model: LanguageModel, sampling: Sampling, prompt: str | None, se
         write("\n")
 
 
-def _check_place(out: str) -> None:
-    if Path(out).is_dir():
-        raise OptionError(f"out {out} is a folder: name a file")
-    if not Path(out).parent.is_dir():
-        raise OptionError(f"out {out}: there is no folder {Path(out).parent}; make it first")
-
-
 @contextlib.contextmanager
-def _opened(out: str | None) -> Iterator[Write]:
-    """What writes a text to standard output at once, or to the file `out`, which is whole or not there."""
+def _opened(out: Path | None) -> Iterator[Write]:
+    """What writes a text to standard output at once, or to the file `out`."""
     if out is None:
         yield _to_standard_output
         return
-    path = Path(out)
-    special = path.exists() and not path.is_file()  # a device or a FIFO is written to, not replaced
-    with open(path, "wb") if special else replacing(path.resolve()) as file:
-        yield lambda text: file.write(text.encode())
+    with output(out) as file:
+
+        def write(text: str) -> None:
+            file.write(text.encode())
+            file.flush()  # for whoever reads a pipe
+
+        yield write
 
 
 def _to_standard_output(text: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from afterword.cli.options import check_place
+from afterword.cli.options import OUTPUT, overwrite_option
 from afterword.inspection.horizon import MOST, POSITIONS, table
 from afterword.inspection.picture import check_plot, horizon_figure, write_figure
 from afterword.language_model import load
@@ -26,8 +26,9 @@ MOST_CHARACTERS = 1_000_000  # of the text: the places are spread over these
 @click.option("--places", type=int, default=POSITIONS, show_default=True, help="at how many places of the text")
 @click.option("--seed", type=int, default=0, show_default=True, help="of the characters that are put in")
 @click.option("--gradient/--no-gradient", default=None, help="also by gradient, which needs PyTorch (if it is there)")
-@click.option("--png", metavar="FILE", help="draw the curves")
-@click.option("--svg", metavar="FILE", help="draw the curves as SVG")
+@click.option("--png", type=OUTPUT, help="draw the curves")
+@click.option("--svg", type=OUTPUT, help="draw the curves as SVG")
+@overwrite_option
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a model")
 def horizon(
     model: str,
@@ -37,8 +38,8 @@ def horizon(
     places: int,
     seed: int,
     gradient: bool | None,
-    png: str | None,
-    svg: str | None,
+    png: Path | None,
+    svg: Path | None,
     as_json: bool,
 ) -> None:
     """Measure how much a character k steps back still changes what a model expects next.
@@ -49,9 +50,6 @@ def horizon(
     (Kullback-Leibler); ± is the standard error over the places. A plain recurrent network to compare with is made by
     train --cell rnn.
     """
-    for place in (png, svg):
-        if place is not None:
-            check_place(place)
     check_plot(png, svg)
     text, notes = read_text([file], most=MOST_CHARACTERS)
     for note in notes:

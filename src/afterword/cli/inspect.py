@@ -9,13 +9,13 @@ from pathlib import Path
 
 import click
 
-from afterword.cli.options import check_place, hold_option
+from afterword.cli.options import OUTPUT, hold_option, overwrite_option
 from afterword.errors import OptionError, TextError
 from afterword.inspection.page import page
 from afterword.inspection.picture import check_plot, gates_figure, write_figure
 from afterword.inspection.trace import named_units
 from afterword.language_model import LanguageModel, load
-from afterword.storage import write_bytes
+from afterword.storage import output
 from afterword.text.corpus import read_text
 
 PAGE_TOKENS = 20_000
@@ -28,10 +28,11 @@ PAGE_TOKENS = 20_000
 @click.option("--stretch", metavar="FIRST:LAST", help="look at these characters of the text only, counted from 0")
 @click.option("--units", multiple=True, metavar="UNIT", help="show this unit, as l0.u42; may be given several times")
 @hold_option
-@click.option("--html", "as_html", metavar="FILE", help="write a page that explains itself and needs no network")
-@click.option("--png", metavar="FILE", help="write a figure, of at most 120 characters")
-@click.option("--svg", metavar="FILE", help="write the same figure as SVG")
-@click.option("--npz", metavar="FILE", help="write every number, for NumPy")
+@click.option("--html", "as_html", type=OUTPUT, help="write a page that explains itself and needs no network")
+@click.option("--png", type=OUTPUT, help="write a figure, of at most 120 characters")
+@click.option("--svg", type=OUTPUT, help="write the same figure as SVG")
+@click.option("--npz", type=OUTPUT, help="write every number, for NumPy")
+@overwrite_option
 @click.option("--ablate", is_flag=True, help="what each gate is worth: the loss with it held open, or at its mean")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object")
 def inspect(
@@ -41,10 +42,10 @@ def inspect(
     stretch: str | None,
     units: tuple[str, ...],
     hold: tuple[str, ...],
-    as_html: str | None,
-    png: str | None,
-    svg: str | None,
-    npz: str | None,
+    as_html: Path | None,
+    png: Path | None,
+    svg: Path | None,
+    npz: Path | None,
     ablate: bool,
     as_json: bool,
 ) -> None:
@@ -55,8 +56,6 @@ def inspect(
     those named by --units.
     """
     files = [place for place in (as_html, png, svg, npz) if place is not None]
-    for place in files:
-        check_place(place)
     check_plot(png, svg)
     if ablate and files:
         raise OptionError("--ablate prints a table of its own and writes no file: leave the others out")
@@ -73,11 +72,12 @@ def inspect(
         print(json.dumps(dataclasses.asdict(found)) if as_json else found)
         return
     if as_html is not None:
-        write_bytes(Path(as_html).resolve(), page(trace, _about(model, loaded, hold), named).encode())
+        with output(as_html) as written:
+            written.write(page(trace, _about(model, loaded, hold), named).encode())
     if png is not None or svg is not None:
         write_figure(gates_figure(trace, named), png, svg)
     if npz is not None:
-        trace.write_npz(Path(npz).resolve())
+        trace.write_npz(npz)
     for place in files:
         print(f"wrote {place}", file=sys.stderr)
     if as_json:

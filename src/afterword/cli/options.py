@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 import types
 import typing
 from collections.abc import Callable
@@ -18,8 +19,10 @@ import click
 
 from afterword.errors import OptionError
 from afterword.model.mixture import USES
+from afterword.storage import is_whole_file
 
 Function = Callable[..., Any]
+OVERWRITE, NAMED = f"{__name__}.overwrite", f"{__name__}.named"  # of a context's meta
 
 
 def hold_option(function: Function) -> Function:
@@ -84,9 +87,46 @@ with_option = click.option(
 )
 
 
-def check_place(place: str) -> None:
-    """Raise OptionError where no file can be written at `place`."""
-    if Path(place).is_dir():
-        raise OptionError(f"{place} is a folder: name a file")
-    if not Path(place).resolve().parent.is_dir():
-        raise OptionError(f"{place}: there is no folder {Path(place).parent}; make it first")
+class OutputFile(click.Path):
+    """A file that a command writes: one that is there already is refused, before any work, unless `--overwrite`.
+
+    A device or a pipe is written to as it is; - is standard output. Belongs together with `overwrite_option`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        assert ctx is not None
+        path = Path("/dev/stdout" if value == "-" else value)
+        real = Path(os.path.realpath(path))
+        if real.is_dir():
+            raise OptionError(f"{value} is a folder: name a file")
+        if not real.parent.is_dir():
+            raise OptionError(f"{value}: there is no folder {path.parent}; make it first")
+        if is_whole_file(path):
+            if real.exists() and not ctx.meta[OVERWRITE]:
+                raise OptionError(f"{value} is there already: name another file, or replace it by --overwrite")
+            if not os.access(real.parent, os.W_OK):
+                raise OptionError(f"cannot write {value} in the folder {real.parent}: name another file")
+            if real in ctx.meta.setdefault(NAMED, set()):
+                raise OptionError(f"{value} is named twice: give every output a file of its own")
+            ctx.meta[NAMED].add(real)
+        return path
+
+
+OUTPUT = OutputFile()
+
+
+def _remember_overwrite(context: click.Context, option: click.Parameter, value: bool) -> None:
+    context.meta[OVERWRITE] = value
+
+
+overwrite_option = click.option(
+    "--overwrite",
+    is_flag=True,
+    is_eager=True,  # before the files that it is about
+    expose_value=False,
+    callback=_remember_overwrite,
+    help="replace a file that is there already",
+)

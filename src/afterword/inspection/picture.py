@@ -15,7 +15,7 @@ from afterword.errors import OptionError, TextError
 from afterword.inspection.horizon import Horizon
 from afterword.inspection.openness import SIGMOIDS
 from afterword.inspection.trace import Trace
-from afterword.storage import replacing
+from afterword.storage import output
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,7 +26,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # Okabe and Ito's, which
 STYLES = ("-", "--", ":", "-.")
 
 
-def check_plot(*paths: str | None) -> None:
+def check_plot(*paths: str | Path | None) -> None:
     """Raise OptionError where a picture is asked for and matplotlib is not installed."""
     if any(paths) and importlib.util.find_spec("matplotlib") is None:
         raise OptionError("a picture needs matplotlib, which is not installed: pip install 'afterword[plot]'")
@@ -93,7 +93,7 @@ def horizon_figure(horizons: Sequence[Horizon]) -> Figure:
     return figure
 
 
-def write_figure(figure: Figure, png: str | None = None, svg: str | None = None) -> None:
+def write_figure(figure: Figure, png: str | Path | None = None, svg: str | Path | None = None) -> None:
     """Write `figure` to the files that are named. The same figure gives the same bytes. Raises StorageError."""
     import matplotlib
 
@@ -101,7 +101,7 @@ def write_figure(figure: Figure, png: str | None = None, svg: str | None = None)
     for path, kind, about in ((png, "png", {"Software": None}), (svg, "svg", {"Date": None, "Creator": None})):
         if path is not None:
             with (
-                replacing(Path(path).resolve()) as file,
+                output(Path(path)) as file,
                 matplotlib.rc_context(plain),
                 warnings.catch_warnings(action="ignore"),  # of letters that the font does not have
             ):

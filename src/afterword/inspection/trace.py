@@ -21,7 +21,7 @@ from afterword.model.cell import GATES, Array, Step
 from afterword.model.config import Config
 from afterword.model.holding import check_place
 from afterword.model.network import Network, log_probabilities
-from afterword.storage import replacing
+from afterword.storage import output
 from afterword.text.tokenizer import Tokenizer
 
 MOST_TOKENS = 20_000
@@ -135,7 +135,7 @@ class Trace:
         # text as UTF-8 bytes: NumPy's own strings would lose a NUL at a token's end, and need no pickle either way
         arrays["tokens"] = np.array([token.encode() + b"|" for token in self.tokens])
         arrays["rows"] = np.array([row.encode() + b"|" for row in self.rows])
-        with replacing(path) as file:
+        with output(path) as file:
             np.savez(file, allow_pickle=False, **arrays)
 
 
