@@ -147,9 +147,11 @@ def test_a_lower_casing_model_stops_at_a_stop_string_in_capitals() -> None:
 
 def test_the_prompt_read_in_chunks_gives_what_it_gives_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     prompt = "abcdé☃" * 5
-    whole = write(Sampling(max_tokens=10), prompt)[0]
-    monkeypatch.setattr(stream_module, "READ_AT_ONCE", 7)
-    assert write(Sampling(max_tokens=10), prompt)[0] == whole
+    costs = []
+    for at_once in (100, 7):
+        monkeypatch.setattr(stream_module, "READ_AT_ONCE", at_once)
+        costs.append([piece.log_probability for piece in write(Sampling(max_tokens=10), prompt)[1]])
+    np.testing.assert_allclose(costs[1], costs[0], atol=1e-5)
 
 
 @pytest.mark.parametrize("prompt", ["", "☃ nie gesehen", "a" * 3000, "\0"])

@@ -14,6 +14,7 @@ from afterword.model.network import Network, log_probabilities
 from afterword.text.tokenizer import Tokenizer
 from tests.inspection.test_trace import TEXT, made
 
+NOTHING = 1e-12  # bits: more than float32's rounding makes of the same tokens in two lanes, on any processor
 LONG = "".join(np.random.default_rng(0).choice(list(TEXT), 600))
 
 
@@ -51,7 +52,7 @@ def test_a_network_that_forgets_everything_at_once_has_a_horizon_of_one() -> Non
     model = LanguageModel(held._saved, holds=held._holds)
     found = model.horizon(LONG, steps=5, places=6, gradient=False)
     assert found.changes[:, 0].min() > 1e-6
-    assert found.changes[:, 1:].max() == 0
+    assert found.changes[:, 1:].max() < NOTHING
     assert found.reach == 1
 
 
@@ -59,7 +60,7 @@ def test_a_model_of_windows_remembers_its_window_and_no_more() -> None:
     model = made(Tokenizer.classic(TEXT), embedding_size=1, input="number", window=6, residual=False, scale=1)
     found = model.horizon(LONG.lower(), steps=10, places=6, gradient=False)
     assert found.changes[:, :6].max() > 0
-    assert found.changes[:, 6:].max() == 0
+    assert found.changes[:, 6:].max() < NOTHING
 
 
 @pytest.mark.parametrize(("cell", "residual"), [("lstm", True), ("rnn", True), ("lstm", False)])
