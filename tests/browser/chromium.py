@@ -56,7 +56,8 @@ class Tab:
                     raise RuntimeError(f"{method}: {message['error']}")
                 result: dict[str, Any] = message["result"]
                 return result
-            self._note(message)
+            if "method" in message:  # and no answer to a command that nobody waited for
+                self._note(message)
 
     def _note(self, event: dict[str, Any]) -> None:
         if event["method"] == "Runtime.exceptionThrown":

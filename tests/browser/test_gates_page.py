@@ -94,6 +94,27 @@ def test_a_gate_and_a_layer_are_chosen_by_mouse_and_by_key(opened: Tab) -> None:
     assert opened.run("S.layer") == 0
 
 
+def test_each_gate_is_told_in_a_sentence_and_every_button_says_what_it_does(opened: Tab) -> None:
+    for part in PARTS:
+        opened.click(f"#part button[data-value={part}]")
+        sentence = opened.text("#meaning")
+        assert sentence.startswith("The " + part)
+        assert sentence.endswith(".")
+        assert sentence in opened.run(f"document.querySelector('#part button[data-value={part}]').title")
+    opened.run("move(3); move(12, true); find()")
+    titles = opened.run("[...document.querySelectorAll('button')].map(b => [b.innerText, b.title])")
+    assert len(titles) > 20
+    assert [text for text, title in titles if not title] == []
+
+
+def test_a_selection_is_cleared_by_its_button(opened: Tab) -> None:
+    assert opened.run("document.getElementById('clear').disabled")
+    opened.run("move(3); move(12, true)")
+    assert opened.text("#clear") == "clear selection"
+    opened.click("#clear")
+    assert opened.run("[S.from, S.to, document.querySelectorAll('#text b.in').length]") == [-1, -1, 0]
+
+
 def test_hovering_the_heat_map_tells_character_unit_and_values(opened: Tab, trace: Trace) -> None:
     opened.hover("#map", 0.501, 0.5)
     t, row = opened.run("[S.hover, sorted[Math.floor((parseFloat(map.style.height) * .5 - top0) / rowHeight)]]")

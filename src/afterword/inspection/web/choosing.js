@@ -1,9 +1,8 @@
 // What is chosen: by buttons, keys and mouse.
 function choice(id, options, key, after) {
   $(id).replaceChildren(...options.map(([value, label, title]) => {
-    const made = button(label, () => { S[key] = value; after(); });
+    const made = button(label, title, () => { S[key] = value; after(); });
     made.dataset.value = value;
-    if (title) made.title = title;
     return made;
   }));
 }
@@ -15,6 +14,7 @@ function press() {
   $("unit").value = name(S.layer, S.unit);
   $("stretch").textContent = S.from < 0 ? "" : `${Math.abs(S.to - S.from) + 1} characters selected`;
   $("clear").disabled = S.from < 0;
+  $("meaning").textContent = MEANINGS[S.part];
   $("labels").textContent = D.everyUnit ? `all ${D.hidden} units of l${S.layer}` : `${sorted.length} of the ${D.hidden} units of l${S.layer}`;
   $("scale").innerHTML = `${GATES.has(S.part) ? "shut 0" : number(-range(S.part, S.layer), 1)} <i style="background:${ramp(S.part)}"></i> ${GATES.has(S.part) ? "1 open" : number(range(S.part, S.layer), 1)}`;
 }
@@ -40,6 +40,7 @@ function move(to, select) {
 function theme(next) {
   document.documentElement.dataset.theme = next;
   $("theme").textContent = next === "dark" ? "light" : "dark";
+  $("theme").title = `${$("theme").textContent} colours (key t)`;
   const accent = getComputedStyle(document.documentElement).getPropertyValue("--accent").trim();
   document.documentElement.style.setProperty("--accent-rgb", accent.match(/\w\w/g).map(x => parseInt(x, 16)).join(" "));
 }
@@ -98,9 +99,10 @@ $("unit").addEventListener("change", event => {
   const row = D.layers[layer] ? D.layers[layer].units.indexOf(Number(found[2])) : -1;
   row < 0 ? ($("live").textContent = "no such unit on this page", press()) : chooseUnit(layer, row, true);
 });
-function zoom(factor) { S.width = Math.max(1, Math.min(28, Math.round(S.width * factor) + (factor > 1 ? 1 : 0))); sizes(); reveal(); refresh(); }
+function zoom(factor) { S.zoomed = true; S.width = Math.max(1, Math.min(28, Math.round(S.width * factor) + (factor > 1 ? 1 : 0))); sizes(); reveal(); refresh(); }
 $("narrow").addEventListener("click", () => zoom(.7)); $("wide").addEventListener("click", () => zoom(1.3));
 $("find").addEventListener("click", find);
 $("clear").addEventListener("click", KEYS.Escape);
 $("theme").addEventListener("click", flip);
-window.addEventListener("resize", () => { sizes(); refresh(); });
+new ResizeObserver(fit).observe($("frame"));
+window.addEventListener("resize", fit);

@@ -17,7 +17,7 @@ function find() {
   $("foundhead").innerHTML = `By the ${NAMES[S.part]}, on in <code>${escape(snippet(a, b))}</code> and off elsewhere:`;
   $("found").replaceChildren(...best.map(one => button(
     `<b>${name(one.layer, one.row)}</b> ${one.up ? "above" : "below"} ${number(one.middle)}: ${Math.round(one.on * 100)} % here, ${Math.round(one.off * 100)} % elsewhere`,
-    () => chooseUnit(one.layer, one.row, true))));
+    "show this unit in the heat map and over the text", () => chooseUnit(one.layer, one.row, true))));
   alike(best.filter((one, k) => k < 8 && (k < 3 || one.on - one.off >= .5)), a, b);
 }
 function alike(units, a, b) {
@@ -32,15 +32,15 @@ function alike(units, a, b) {
   }
   const wanted = b - a + 1;
   runs.sort((x, y) => (y.share - Math.abs(Math.log(y.length / wanted)) / 4) - (x.share - Math.abs(Math.log(x.length / wanted)) / 4));
-  $("alikehead").textContent = runs.length ? `The first ${units.length} of them act alike at ${runs.length.toLocaleString("en")} other places; nearest first:` : `The first ${units.length} of them act alike nowhere else.`;
+  $("alikehead").textContent = runs.length ? `The first ${units.length} of them act alike at ${runs.length.toLocaleString("en")} other ${runs.length === 1 ? "place:" : "places; nearest first:"}` : `The first ${units.length} of them act alike nowhere else.`;
   $("alike").replaceChildren(...runs.slice(0, 14).map(run => button(
     `${run.from}: <code>${escape(text(run.from - 14, run.from - 1))}<mark>${escape(snippet(run.from, run.to))}</mark>${escape(text(run.to + 1, run.to + 14))}</code>`,
-    () => { S.at = run.from; S.from = run.from; S.to = run.to; reveal(); refresh(); })));
+    "select this place", () => { S.at = run.from; S.from = run.from; S.to = run.to; reveal(); refresh(); })));
 }
 const text = (a, b) => D.tokens.slice(Math.max(0, a), Math.max(0, b + 1)).map(plain).join("");
 const snippet = (a, b) => b - a < 40 ? text(a, b) : `${text(a, a + 18)}…${text(b - 18, b)}`;
-function button(html, click, disabled = false) {
+function button(html, title, click, disabled = false) {
   const made = document.createElement("button");
-  made.innerHTML = html; made.disabled = disabled; made.addEventListener("click", click);
+  made.innerHTML = html; made.title = title; made.disabled = disabled; made.addEventListener("click", click);
   return made;
 }

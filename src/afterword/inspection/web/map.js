@@ -6,9 +6,10 @@ function arrange() {
   if (S.order === "number") sorted.sort((a, b) => layer.units[a] - layer.units[b]);
   if (S.order === "memory") sorted.sort((a, b) => layer.memory[b] - layer.memory[a]);
 }
+let fitted = "";  // the room and the screen's resolution that the sizes are for
 function sizes() {
   const room = $("frame").clientWidth;
-  if (!S.width) S.width = Math.max(4, Math.min(20, Math.floor(room / T)));
+  if (!S.zoomed) S.width = Math.max(4, Math.min(20, Math.floor(room / T)));
   rowHeight = Math.max(1, Math.min(14, Math.floor(430 / Math.max(1, sorted.length))));
   top0 = S.width >= 8 ? 18 : 0;
   const width = Math.min(room, T * S.width), height = top0 + rowHeight * sorted.length, dpr = window.devicePixelRatio || 1;
@@ -18,6 +19,11 @@ function sizes() {
     canvas.getContext("2d").setTransform(dpr, 0, 0, dpr, 0, 0);
   }
   $("scroll").lastElementChild.style.width = `${T * S.width}px`;
+}
+function fit() {  // a frame may get its room after it is loaded, lose it and get another
+  const now = `${$("frame").clientWidth} ${window.devicePixelRatio}`;
+  if (now === fitted) return;
+  fitted = now; sizes(); refresh();
 }
 const leftmost = () => Math.max(0, Math.min(T, Math.floor($("scroll").scrollLeft / S.width)));
 function drawMap() {
@@ -83,6 +89,6 @@ function drawMeans() {
   }
   context.setLineDash([]); context.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue("--mark");
   context.beginPath(); context.moveTo((S.at + .5) / T * room, 0); context.lineTo((S.at + .5) / T * room, high); context.stroke();
-  $("meaning").textContent = `mean ${GATES.has(S.part) ? "" : "size "}of the ${NAMES[S.part]} along the whole text, 0 to ${number(D.meanScale[S.part], GATES.has(S.part) ? 0 : 2)}`;
+  $("curves").textContent = `mean ${GATES.has(S.part) ? "" : "size "}of the ${NAMES[S.part]} along the whole text, 0 to ${number(D.meanScale[S.part], GATES.has(S.part) ? 0 : 2)}`;
   $("lines").innerHTML = D.layers.map((_, k) => `<svg width="30" height="8"><line x1="0" x2="30" y1="4" y2="4" stroke="${HUES()[k % 4]}" stroke-width="2" stroke-dasharray="${DASHES[k % 4]}"/></svg>l${k}`).join(" ");
 }

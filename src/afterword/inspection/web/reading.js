@@ -9,8 +9,8 @@ function showHere(t = S.at, row = S.unit) {
   const label = `character ${t}: ${plain(D.tokens[t])}; surprise ${number(surprise(t), 1)} bits`;
   $("here").innerHTML = `<p><b>character ${t}</b> <code style="font-size:17px">${escape(plain(D.tokens[t]))}</code> · surprise ${number(surprise(t), 1)} bits</p>
     <p class="soft">expected: ${guesses.join(", ") || "nothing in particular"}</p>
-    <table aria-label="values"><tr><th>unit</th>${PARTS.map(p => `<th>${p}</th>`).join("")}</tr><tr><td><b>${name(S.layer, row)}</b></td>
-    ${[f, i, g, o, c, h].map(v => `<td>${number(v)}</td>`).join("")}</tr></table>
+    <dl aria-label="values"><div><dt>unit</dt><dd><b>${name(S.layer, row)}</b></dd></div>
+    ${[f, i, g, o, c, h].map((v, k) => `<div title="${MEANINGS[PARTS[k]]}"><dt>${PARTS[k]}</dt><dd>${number(v)}</dd></div>`).join("")}</dl>
     <p class="soft">keeps for about ${keeps(D.layers[S.layer].memory[row])} characters</p>`;
   const most = Math.max(D.layers[S.layer].scale[row] * 32767, Math.abs(c), Math.abs(kept), Math.abs(added), Math.abs(old));
   const bar = (v, colour, extra = "") => { const w = Math.abs(v) / most * 50; return `<span class="track"><i style="left:${v < 0 ? 50 - w : 50}%;width:${w}%;background:rgb(var(--${colour}))"></i>${extra}</span>`; };

@@ -4,5 +4,13 @@ const D = JSON.parse($("data").textContent);
 const T = D.tokens.length, L = D.layers.length;
 const PARTS = ["forget", "input", "candidate", "output", "cell", "hidden"];
 const NAMES = { forget: "forget gate", input: "input gate", candidate: "candidate", output: "output gate", cell: "cell state", hidden: "hidden state" };
+const MEANINGS = {
+  forget: "The forget gate says how much of its old cell state a unit keeps: 1 all of it, 0 nothing.",
+  input: "The input gate says how much of the candidate is added to the cell state: 1 all of it, 0 nothing.",
+  candidate: "The candidate is what the unit could add to its cell state now, from −1 to 1.",
+  output: "The output gate says how much of its cell state a unit shows to the others: 1 all of it, 0 nothing.",
+  cell: "The cell state is the unit's memory: what the forget gate kept of it, and what the input gate added.",
+  hidden: "The hidden state is what the others see of the unit: its output gate × tanh of its cell state.",
+};
 const GATES = new Set(["forget", "input", "output"]);
-const S = { part: "forget", layer: 0, paint: "surprise", at: 0, unit: 0, from: -1, to: -1, order: "moving", width: 0, hover: -1 };
+const S = { part: "forget", layer: 0, paint: "surprise", at: 0, unit: 0, from: -1, to: -1, order: "moving", width: 0, zoomed: false, hover: -1 };

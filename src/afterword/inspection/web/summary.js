@@ -4,9 +4,8 @@ function chips(layer, units, note = () => "") {
   holder.className = "chips";
   for (const unit of units) {
     const row = D.layers[layer].units.indexOf(unit);
-    const made = button(`u${unit}${note(unit)}`, () => chooseUnit(layer, row, true), row < 0);
-    if (row < 0) made.title = `not among the units on this page: name it by --units l${layer}.u${unit}`;
-    holder.append(made);
+    const title = row < 0 ? `not among the units on this page: name it by --units l${layer}.u${unit}` : `show l${layer}.u${unit}`;
+    holder.append(button(`u${unit}${note(unit)}`, title, () => chooseUnit(layer, row, true), row < 0));
   }
   return holder;
 }
