@@ -154,6 +154,13 @@ def test_means_and_errors_are_those_of_the_places() -> None:
     assert "<td>" in found._repr_html_()
 
 
+def test_a_single_place_has_no_error() -> None:
+    found = Horizon("x", np.full((3, 1), 0.5), gradients=np.full((1, 1), 0.25))
+    assert found.at(1, found.gradients)[0] == 0.25
+    assert math.isnan(found.at(1, found.gradients)[1])
+    assert str(found).splitlines()[1].split()[:5] == ["1", "0.5", "0", "0.25", "–"]
+
+
 def test_a_short_text_is_looked_back_over_as_far_as_it_goes() -> None:
     assert made().horizon(LONG[:100], gradient=False).changes.shape[1] == 75
 

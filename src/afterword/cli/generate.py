@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import click
 
 from afterword.cli.options import OUTPUT, hold_option, overwrite_option, settings_options, with_option
+from afterword.cli.strict_json import strict_json
 from afterword.generation.sampling import Sampling
 from afterword.language_model import LanguageModel, load, random_seed, sample
 from afterword.settings import check, setting
@@ -69,7 +69,7 @@ def generate(
             seed = (first + k) % 2**64
             if as_json:
                 record = sample(prompt, loaded.stream_by(sampling, prompt, seed))
-                write(json.dumps(dataclasses.asdict(record), ensure_ascii=False) + "\n")
+                write(strict_json(dataclasses.asdict(record)) + "\n")
             else:
                 if k and not loaded.lines:
                     write("---\n")

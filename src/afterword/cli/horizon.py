@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from pathlib import Path
 
 import click
 
 from afterword.cli.options import OUTPUT, overwrite_option
+from afterword.cli.strict_json import strict_json
 from afterword.inspection.horizon import MOST, POSITIONS, table
 from afterword.inspection.picture import check_plot, horizon_figure, write_figure
 from afterword.language_model import load
@@ -60,7 +60,7 @@ def horizon(
         found.append(dataclasses.replace(one, name=Path(path).name or path))
     if as_json:
         for one in found:
-            print(json.dumps(one.to_dict(), ensure_ascii=False))
+            print(strict_json(one.to_dict()))
     else:
         print(table(found))
     if png is not None or svg is not None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
 
+from afterword.cli.strict_json import strict_json
 from afterword.language_model import load
 
 
@@ -18,7 +18,7 @@ def info(model: str, as_json: bool) -> None:
     """Say what a model is and what it was trained on: MODEL is its folder, or the folder of its run."""
     facts = load(model).info()
     if as_json:
-        print(json.dumps(facts, ensure_ascii=False, indent=2))
+        print(strict_json(facts, indent=2))
         return
     rows = list(_rows(facts))
     width = max(len(name) for name, _ in rows)

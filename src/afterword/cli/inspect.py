@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from pathlib import Path
 
 import click
 
 from afterword.cli.options import OUTPUT, hold_option, overwrite_option
+from afterword.cli.strict_json import strict_json
 from afterword.errors import OptionError, TextError
 from afterword.inspection.page import page
 from afterword.inspection.picture import check_plot, gates_figure, write_figure
@@ -69,7 +69,7 @@ def inspect(
     _tell_unseen(loaded, read)
     if ablate:
         found = loaded.ablate(read)
-        print(json.dumps(dataclasses.asdict(found)) if as_json else found)
+        print(strict_json(dataclasses.asdict(found)) if as_json else found)
         return
     if as_html is not None:
         with output(as_html) as written:
@@ -81,7 +81,7 @@ def inspect(
     for place in files:
         print(f"wrote {place}", file=sys.stderr)
     if as_json:
-        print(json.dumps(trace.to_dict(named), ensure_ascii=False))
+        print(strict_json(trace.to_dict(named)))
     elif not files:
         from afterword.inspection.terminal import show
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +10,7 @@ import click
 from afterword.cli.config_file import config_option
 from afterword.cli.options import settings_options
 from afterword.cli.progress import say_all
+from afterword.cli.strict_json import strict_json
 from afterword.errors import OptionError
 from afterword.planning.settings import TrainingSettings
 from afterword.runs.opening import Preview, preview
@@ -36,7 +36,7 @@ def plan(texts: tuple[str, ...], text: TextSettings, training: TrainingSettings,
         raise OptionError("what shall be planned? name a text file, as in: afterword plan book.txt --minutes 5")
     found = preview(texts, text, training)
     say_all(found.notes)
-    click.echo(json.dumps(_record(found), ensure_ascii=False) if as_json else _table(found))
+    click.echo(strict_json(_record(found)) if as_json else _table(found))
 
 
 def _table(found: Preview) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
@@ -10,6 +9,7 @@ import click
 import numpy as np
 
 from afterword.cli.options import hold_option, with_option
+from afterword.cli.strict_json import strict_json
 from afterword.language_model import LanguageModel, load
 from afterword.scoring.score import LineScore, Score
 from afterword.text.corpus import check_sources, read_lines, read_text
@@ -59,7 +59,7 @@ def score(
             table = [{"file": file, **row} for row in table]
         if as_json:
             for row in table:
-                print(json.dumps(row, ensure_ascii=False))
+                print(strict_json(row))
         else:
             _print_table(table, header=position == 0)
         sys.stdout.flush()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 
 import click
 
+from afterword.cli.strict_json import strict_json
 from afterword.errors import OptionError
 from afterword.inspection.trace import MOST_TOKENS
 from afterword.inspection.units import QUESTIONS, Answer
@@ -55,7 +55,7 @@ def _tell(answer: Answer, as_json: bool) -> None:
     if as_json:
         record = dataclasses.asdict(answer)
         record["units"] = [{"name": one.name, **dataclasses.asdict(one)} for one in answer.units]
-        print(json.dumps(record, ensure_ascii=False))
+        print(strict_json(record))
     else:
         print(answer, end="\n\n")
     sys.stdout.flush()

@@ -49,7 +49,10 @@ class Horizon:
         return [k for k in SHOWN if k <= self.changes.shape[1]]
 
     def at(self, k: int, values: Array | None = None) -> tuple[float, float]:
-        """Mean and standard error at `k`, of what replacing changes or of other `values` [N, K]."""
+        """Mean and standard error at `k`, of what replacing changes or of other `values` [N, K].
+
+        The error of a single place is not a number.
+        """
         values = self.changes if values is None else values
         low, high = max(1, math.ceil(k / WIDTH)), min(values.shape[1], math.floor(k * WIDTH))
         each = values[:, low - 1 : high].mean(axis=1)
@@ -187,7 +190,7 @@ def _cells(horizons: Sequence[Horizon]) -> tuple[list[str], list[list[str]]]:
             for values in columns:
                 known = k <= values.shape[1]
                 mean, error = one.at(k, values) if known else (math.nan, math.nan)
-                row += [f"{mean:.2g}", f"{error:.1g}"] if known else ["–", "–"]
+                row += [f"{mean:.2g}" if known else "–", "–" if math.isnan(error) else f"{error:.1g}"]
             bars.append(_bar(one.at(k)[0]) if k in one.steps else "")
         rows.append([*row, "  ".join(bars)])
     return [*head, "bits, two blocks a power of ten"], rows

@@ -1,0 +1,75 @@
+"""What --json prints is JSON for every parser: RFC 8259 knows no NaN and no Infinity, which Python's own writes."""
+
+from __future__ import annotations
+
+import json
+import math
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from afterword.cli import main as command
+from afterword.cli.strict_json import strict_json
+
+CASES = [
+    ["generate", "MODEL", "--num", "2", "--max-tokens", "3"],
+    ["generate", "MODEL", "--temperature", "0", "--max-tokens", "0"],
+    ["score", "MODEL", "TEXT"],
+    ["score", "MODEL", "TEXT", "--lines"],
+    ["score", "MIXED", "TEXT", "TEXT", "--with", "ngram"],
+    ["score", "MODEL", "TEXT", "--hold", "cell=1e38"],
+    ["inspect", "MODEL", "a"],
+    ["inspect", "MODEL", "ab", "--ablate"],
+    ["inspect", "MODEL", "ab", "--hold", "cell=1e38"],
+    ["units", "MODEL", "TEXT", "--matching", "a"],
+    ["horizon", "MODEL", "TEXT"],
+    ["horizon", "MODEL", "TEXT", "--places", "2", "--steps", "1", "--no-gradient"],
+    ["info", "MODEL"],
+    ["plan", "BOOK", "--steps", "20", "--threads", "1"],
+]
+
+
+def refused(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def test_every_command_that_has_json_is_among_the_cases() -> None:
+    has = set()
+    for name, (place, _) in command.COMMANDS.items():
+        module, attribute = place.split(":")
+        found: click.Command = getattr(import_module(module), attribute)
+        if any("--json" in parameter.opts for parameter in found.params):
+            has.add(name)
+    assert has == {case[0] for case in CASES}
+
+
+@pytest.mark.parametrize("case", CASES, ids=" ".join)
+def test_every_line_is_read_by_a_strict_parser(
+    case: list[str], model: Path, mixed_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text").write_text("abc ab\nab c abcab abc", encoding="utf-8")  # as short as horizon takes it
+    (tmp_path / "book").write_text("".join(f"The {k}th line of this book.\n" for k in range(600)), encoding="utf-8")
+    places = {"MODEL": model, "MIXED": mixed_model, "TEXT": tmp_path / "text", "BOOK": tmp_path / "book"}
+    with pytest.raises(SystemExit) as left:
+        command.main([str(places.get(word, word)) for word in case] + ["--json"])
+    out, err = capfd.readouterr()
+    assert left.value.code == 0, err
+    assert out
+    for text in [out] if case[0] == "info" else out.splitlines():
+        assert isinstance(json.loads(text, parse_constant=refused), dict)
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ({"a": [1.5, math.nan, (math.inf, -math.inf)], "é": "NaN"}, {"a": [1.5, None, [None, None]], "é": "NaN"}),
+        ([{"deep": {"deeper": math.nan}}], [{"deep": {"deeper": None}}]),
+        (math.nan, None),
+        ({"a": [0.1, True, None, 3]}, {"a": [0.1, True, None, 3]}),
+    ],
+)
+def test_what_is_no_finite_number_is_null_and_all_else_stays(value: Any, written: Any) -> None:
+    assert json.loads(strict_json(value), parse_constant=refused) == written
