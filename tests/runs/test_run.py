@@ -305,6 +305,71 @@ def test_a_folder_with_anything_else_in_it_is_refused_and_untouched(
     assert [path.read_text() for path in mine] == ["mine", "mine"]
 
 
+@pytest.mark.parametrize(
+    "record", [b"{}", b'{"format": 1}', b"[1]", b"\xff", b'{"scripts": {"test": "x"}, "format": 1}']
+)
+def test_another_programs_run_json_is_no_run_and_its_folder_is_untouched(
+    text_file: Path, tmp_path: Path, record: bytes
+) -> None:
+    work = tmp_path / "work"
+    mine = [work / part / "mine.bin" for part in ("model", "corpus", "checkpoints")]
+    for path in mine:
+        path.parent.mkdir(parents=True)
+        path.write_text("mine")
+    (work / "run.json").write_bytes(record)
+    for overwrite in (False, True):
+        with pytest.raises(RunError, match="holds other files, and no run"):
+            begin([text_file], work, TextSettings(), TrainingSettings(steps=1), overwrite=overwrite)
+    with pytest.raises(RunError):
+        resume(work)
+    assert [path.read_text() for path in mine] == ["mine"] * 3
+    assert (work / "run.json").read_bytes() == record
+
+
+@pytest.mark.parametrize(
+    "stranger", ["model/notes.txt", "checkpoints/step-1.pt", "corpus/training.txt", "model/deep/x"]
+)
+def test_an_overwritten_run_takes_nothing_along_that_is_not_its_own(
+    begin_run: BeginRun, text_file: Path, tmp_path: Path, stranger: str
+) -> None:
+    run = begin_run()
+    finish(run)
+    place = run.folder.path
+    beside, within = place / "notes.txt", place / stranger
+    within.parent.mkdir(exist_ok=True)
+    for path in (beside, within):
+        path.write_text("mine")
+    before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    name = stranger.removesuffix("/x")
+    with pytest.raises(RunError, match=f"also holds files that are no part of a run, {name}: move them away"):
+        begin([text_file], place, TextSettings(), TrainingSettings(steps=1), overwrite=True)
+    assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
+    within.rename(tmp_path / "moved")
+    if name != stranger:
+        within.parent.rmdir()
+    finish(begin([text_file], place, TextSettings(), TrainingSettings(steps=1, hidden_size=8), overwrite=True))
+    (tmp_path / "moved").rename(place / "model" / "moved")  # when all was checked already
+    run.folder.clear()
+    assert sorted(str(path.relative_to(place)) for path in place.rglob("*") if path.is_file()) == [
+        "lock",
+        "model/moved",
+        "notes.txt",
+    ]
+
+
+def test_a_folder_elsewhere_that_a_run_only_links_to_is_kept(
+    begin_run: BeginRun, text_file: Path, tmp_path: Path
+) -> None:
+    run = begin_run()
+    finish(run)
+    (run.folder.path / "model").rename(tmp_path / "elsewhere")
+    (run.folder.path / "model").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RunError, match="no part of a run, model: move"):
+        begin([text_file], run.folder.path, TextSettings(), TrainingSettings(steps=1), overwrite=True)
+    run.folder.clear()
+    assert LanguageModel.load(tmp_path / "elsewhere").parameters
+
+
 @pytest.mark.parametrize("wrong", ["no text", "too large a network"])
 def test_an_overwrite_that_cannot_be_leaves_the_run_as_it_was(
     begin_run: BeginRun, text_file: Path, tmp_path: Path, wrong: str

@@ -81,7 +81,8 @@ def _load_model(folder: Path) -> int | None:
 
 
 def _save_record(folder: Path, k: int) -> None:
-    RunFolder(folder).write_record({"format": 1, "corrections": list(range(k))})
+    record = {"format": 1, "plan": {}, "fingerprint": "", "versions": {"afterword": "0.1.0"}}
+    RunFolder(folder).write_record({**record, "corrections": list(range(k))})
 
 
 def _load_record(folder: Path) -> int | None:

@@ -11,8 +11,10 @@ model/          the best model so far
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,20 +23,36 @@ from typing import IO, Any
 from numpy.typing import NDArray
 
 from afterword.errors import ModelError, RunError
+from afterword.model.saved import FILES as MODEL_FILES
 from afterword.model.saved import recover_model
 from afterword.model.tensors import read_tensors, write_tensors
 from afterword.storage import append, make_folder, remove_leftovers, sync_file, sync_folder, write_json
+from afterword.text.encoded import FILES as CORPUS_FILES
 
 try:
     import fcntl
 except ImportError:  # Windows has no advisory locks of this kind: a run there is not guarded against a second one
     fcntl = None  # type: ignore[assignment]
 
+FORMAT = 1
 KEPT_CHECKPOINTS = 2
 LOCK, NEW = "lock", ".new"
 LOCK_TEXT = b"An Afterword run. While it trains, its process holds this file.\n"
 Checkpoint = tuple[dict[str, NDArray[Any]], dict[str, Any]]  # tensors by name, and the position
-PARTS = ("run.json", "metrics.jsonl", "checkpoints", "corpus", "model")  # in the order in which they are removed
+RECORD, METRICS = "run.json", "metrics.jsonl"
+
+
+def _written(*names: str) -> re.Pattern[str]:
+    """The names of files that match the patterns `names`, and of such as a killed process left half-written."""
+    name = "|".join(names)
+    return re.compile(rf"{name}|\.(?:{name})\.\d+\.part")
+
+
+FOLDERS = {  # what a run writes in each: nothing else is ever removed
+    "checkpoints": _written(r"step-\d+\.safetensors"),
+    "corpus": _written(*map(re.escape, CORPUS_FILES)),
+    "model": _written(*map(re.escape, MODEL_FILES)),
+}
 
 
 class RunFolder:
@@ -43,12 +61,16 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.corpus, self.model = path / "corpus", path / "model"
-        self._checkpoints, self._metrics = path / "checkpoints", path / "metrics.jsonl"
+        self._checkpoints, self._metrics = path / "checkpoints", path / METRICS
         self._lock: IO[bytes] | None = None
 
     @property
     def is_run(self) -> bool:
-        return (self.path / "run.json").is_file()
+        """Whether there is a run's record here, of this version of Afterword or another."""
+        try:
+            return _is_record(json.loads((self.path / RECORD).read_bytes()))
+        except (OSError, ValueError, RecursionError):
+            return False
 
     @property
     def is_free(self) -> bool:
@@ -59,7 +81,23 @@ class RunFolder:
         if not names:
             return True
         ours = LOCK in names and (self.path / LOCK).read_bytes() in (LOCK_TEXT, b"")
-        return ours and all(name in (LOCK, *PARTS) or name.startswith(".") for name in names)
+        return ours and all(name in (LOCK, METRICS, *FOLDERS) or name.startswith(".") for name in names)
+
+    @property
+    def strangers(self) -> list[str]:
+        """What stands where a run keeps its files, and is none of them: names relative to the folder, in order."""
+        found = [name for name in (RECORD, METRICS) if _stands(self.path / name) and not _is_file(self.path / name)]
+        for name, written in FOLDERS.items():
+            place = self.path / name
+            if place.is_symlink() or (place.exists() and not place.is_dir()):
+                found.append(name)
+            elif place.is_dir():
+                found += [
+                    f"{name}/{entry.name}"
+                    for entry in place.iterdir()
+                    if not (written.fullmatch(entry.name) and _is_file(entry))
+                ]
+        return sorted(found)
 
     def lock(self) -> None:
         """Hold the folder for this process until `unlock`. Raises RunError where another one trains in it."""
@@ -107,18 +145,23 @@ class RunFolder:
         self.clear()
         os.replace(new.corpus, self.corpus)
         sync_folder(self.path)
-        os.replace(new.path / "run.json", self.path / "run.json")
+        os.replace(new.path / RECORD, self.path / RECORD)
         new.path.rmdir()
         sync_folder(self.path)
 
     def clear(self) -> None:
-        """Remove what a run keeps here, and nothing else."""
-        for name in PARTS:
+        """Remove the files that a run writes here, the record first, and nothing else."""
+        for name in (RECORD, METRICS):
+            (self.path / name).unlink(missing_ok=True)
+        for name, written in FOLDERS.items():
             place = self.path / name
-            if place.is_dir():
-                shutil.rmtree(place, ignore_errors=True)
-            else:
-                place.unlink(missing_ok=True)
+            if not place.is_dir() or place.is_symlink():
+                continue
+            for entry in place.iterdir():
+                if written.fullmatch(entry.name):
+                    entry.unlink()
+            with contextlib.suppress(OSError):  # somebody else's file is in it
+                place.rmdir()
 
     def give_up(self) -> None:
         """Take away what was made ready, and the folder itself where nothing else is in it. The lock must be held."""
@@ -128,11 +171,11 @@ class RunFolder:
             self.path.rmdir()
 
     def write_record(self, record: dict[str, Any]) -> None:
-        write_json(self.path / "run.json", record)
+        write_json(self.path / RECORD, record)
 
     def read_record(self) -> dict[str, Any]:
         """What `write_record` wrote. Raises RunError where it is not there or not of this version."""
-        place = self.path / "run.json"
+        place = self.path / RECORD
         if not place.is_file():
             why = "there is no run.json in it" if self.path.is_dir() else "there is no such folder"
             raise RunError(f"{self.path} holds no run: {why}")
@@ -140,9 +183,12 @@ class RunFolder:
             record = json.loads(place.read_bytes())
         except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{place} cannot be read: {error}") from None
-        if not isinstance(record, dict) or record.get("format") != 1:
-            raise RunError(f"{place} is not a run's record of this version of Afterword")
-        return record
+        if not _is_record(record):
+            raise RunError(f"{place} is not the record of a run")
+        if record["format"] != FORMAT:
+            raise RunError(f"{place} has the format {record['format']}, and this Afterword reads {FORMAT}")
+        found: dict[str, Any] = record
+        return found
 
     @property
     def checkpoints(self) -> list[int]:
@@ -214,6 +260,24 @@ class RunFolder:
                 break
             kept += len(line)
         os.truncate(self._metrics, kept)  # needs no space, unlike a new file
+
+
+def _is_record(record: Any) -> bool:
+    """Whether `record` is what some version of Afterword says of a run: nobody else's run.json holds all of this."""
+    kinds = {"format": int, "plan": dict, "fingerprint": str, "versions": dict}
+    return (
+        isinstance(record, dict)
+        and all(isinstance(record.get(name), kind) for name, kind in kinds.items())
+        and "afterword" in record["versions"]
+    )
+
+
+def _stands(place: Path) -> bool:
+    return place.exists() or place.is_symlink()
+
+
+def _is_file(place: Path) -> bool:
+    return place.is_file() and not place.is_symlink()
 
 
 def can_be_written(folder: Path) -> bool:

@@ -368,7 +368,13 @@ def _check_place(folder: RunFolder, overwrite: bool, asked: dict[str, Any]) -> N
         if not can_be_written(out):
             raise RunError(f"cannot write in {out}: choose another --out")
         if not folder.is_run and not folder.is_free:
-            raise RunError(f"{out} holds other files: give --out a new folder")
+            raise RunError(f"{out} holds other files, and no run: give --out a new folder")
+        if strangers := folder.strangers:
+            more = f" and {len(strangers) - 3:,} more" if len(strangers) > 3 else ""
+            raise RunError(
+                f"{out} also holds files that are no part of a run, {', '.join(strangers[:3])}{more}: "
+                "move them away, or give --out a new folder"
+            )
     except OSError as error:
         raise RunError(f"cannot use {out} for a run: {error.strerror}") from None
 

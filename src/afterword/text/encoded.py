@@ -30,6 +30,7 @@ T = TypeVar("T")
 Rows = NDArray[np.unsignedinteger[Any]]
 
 PARTS: tuple[Part, Part] = ("training", "validation")
+FILES = (*(f"{part}.bin" for part in PARTS), "tokenizer.json", "corpus.json")
 TYPES = ("uint8", "uint16", "uint32")
 
 
@@ -103,7 +104,7 @@ class EncodedCorpus:
 
         They are files of its own, not links, so that damage to the one does not reach the other.
         """
-        for name in (*(f"{part}.bin" for part in PARTS), "tokenizer.json", "corpus.json"):
+        for name in FILES:
             with open(self.folder / name, "rb") as old, replacing(folder / name, os.stat(old.fileno()).st_size) as new:
                 shutil.copyfileobj(old, new, 1 << 20)
         return EncodedCorpus.open(folder)
