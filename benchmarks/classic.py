@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -156,7 +157,7 @@ def compare_epochs(text: str, held_out: str, ids: np.ndarray, config: Config) ->
         rows.append((recipe, loss, seconds, model.generate(prompt, max_tokens=50, temperature=0, seed=0).text))
     print("one epoch on the first 90 % of Julius Caesar, lower-cased; auto has a quarter of Keras' time:")
     for name, loss, took, written in rows:
-        print(f"  {name:8} held out {loss:.3f} nats a character, {took:.0f} s, writes {written!r}")
+        print(f"  {name:8} held out {loss / math.log(2):.3f} bits per character, {took:.0f} s, writes {written!r}")
     RESULTS.parent.mkdir(exist_ok=True)
     with open(RESULTS, "a", encoding="utf-8") as file:
         file.write(json.dumps({"rows": rows, "cores": os.cpu_count(), "keras": str(theirs["keras"])}) + "\n")

@@ -1,4 +1,4 @@
-"""What a model learns in a given time, in nats a character on held-out text.
+"""What a model learns in a given time, in bits per character on held-out text.
 
     python benchmarks/quality.py ROW [ROW ...]      train and score rows of the table below; alone on the machine
     python benchmarks/quality.py TEXT --minutes M   the same for any text
@@ -15,13 +15,14 @@ Lines: 1,000 drawn by the seed from the list as it is, each scored from an empty
 and, as `distinct`, those among them that do not stand among the others too.
 
 Each figure is that of the model as it is used, its LSTM and its n-gram together, and that of its LSTM alone. Each run
-is a line in benchmarks/results/quality.jsonl.
+is a line in benchmarks/results/quality.jsonl, whose figures are nats per character.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import random
 import statistics
@@ -59,11 +60,11 @@ class Row:
 
 
 ROWS = {
-    "tinyshakespeare-2": Row("tinyshakespeare.txt", 2, beside="nanoGPT's CPU recipe, 144 s: 1.874 windows"),
-    "tinyshakespeare-5": Row("tinyshakespeare.txt", 5, beside="nanoGPT, 3 minutes of an A100: 1.470 windows"),
-    "tinyshakespeare-20": Row("tinyshakespeare.txt", 20, seeds=1, beside="best reruns of it that we know: 1.465"),
-    "julius-caesar-2": Row("julius_caesar.txt", 2, beside="the founding recipe's one epoch, lower-cased: 2.51"),
-    "names-2": Row("names.txt", 2, lines=True, beside="makemore's Transformer: 1.92"),
+    "tinyshakespeare-2": Row("tinyshakespeare.txt", 2, beside="nanoGPT's CPU recipe, 144 s: 2.704 windows (a loss of 1.874)"),
+    "tinyshakespeare-5": Row("tinyshakespeare.txt", 5, beside="nanoGPT, 3 minutes of an A100: 2.121 windows (1.470)"),
+    "tinyshakespeare-20": Row("tinyshakespeare.txt", 20, seeds=1, beside="best reruns of it that we know: 2.114 (1.465)"),
+    "julius-caesar-2": Row("julius_caesar.txt", 2, beside="the founding recipe's one epoch, lower-cased: 3.62 (2.51)"),
+    "names-2": Row("names.txt", 2, lines=True, beside="makemore's Transformer: 2.77 (1.92)"),
 }
 
 
@@ -151,9 +152,9 @@ def run(name: str, text: Path, row: Row, seeds: list[int], options: list[str]) -
         RESULTS.parent.mkdir(exist_ok=True)
         with open(RESULTS, "a", encoding="utf-8") as file:
             file.write(json.dumps(result) + "\n")
-        figures = ", ".join(f"{key} {value:.4f}" for key, value in result["figures"].items())
+        figures = ", ".join(f"{key} {value / math.log(2):.4f}" for key, value in result["figures"].items())
         print(
-            f"{name}, seed {seed}: {figures} nats a character; {result['steps']} steps in "
+            f"{name}, seed {seed}: {figures} bits per character; {result['steps']} steps in "
             f"{result['training_seconds']:.1f} s, the best at {result['best_step']}",
             flush=True,
         )
@@ -179,7 +180,7 @@ def table() -> str:
         shape = f"{plan['num_layers']} × {plan['hidden_size']}, {results[0]['steps']:,} steps"
         head = f"{row.text} | {row.minutes:g} min | {shape}"
         for kind in ("lines", "distinct") if row.lines else ("carried", "windows"):
-            both, lstm = (spread([result["figures"][f"{kind} {using}"] for result in results]) for using in USED)
+            both, lstm = (spread([result["figures"][f"{kind} {using}"] / math.log(2) for result in results]) for using in USED)
             lines.append(f"| {head} | {kind} | **{both}** | {lstm} | {row.beside if head.strip(' |') else ''} |")
             head = " | | "
     return "\n".join(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import pty
 import select
@@ -90,8 +91,10 @@ def test_a_terminal_gets_a_bar_with_the_figures(book: Path, tmp_path: Path) -> N
     os.close(controller)
     assert process.wait(timeout=60) == 0
     text = shown.decode()
-    for figure in ("100 %", "loss ", "bits a character", "characters/s", "left"):
+    for figure in ("100 %", "training ", "held out ", "bits per character", "characters/s", "left"):
         assert figure in text
+    last = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1])
+    assert f"training {last['loss'] / math.log(2):.3f}, held out" in text  # the two in one unit
 
 
 @pytest.mark.parametrize(

@@ -79,8 +79,9 @@ def _show_lines(run: Run, should_stop: Callable[[], bool]) -> None:
 
 
 def _figures(progress: Progress) -> str:
-    held_out = "" if progress.best is None else f", held out {bits(progress.best):.3f} bits a character"
-    return f"loss {progress.loss:.3f}{held_out}, {progress.characters_per_second:,.0f} characters/s"
+    held_out = "" if progress.best is None else f", held out {bits(progress.best):.3f}"
+    figures = f"training {bits(progress.loss):.3f}{held_out} bits per character"
+    return f"{figures}, {progress.characters_per_second:,.0f} characters/s"
 
 
 def _time(seconds: float) -> str:
