@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,12 @@ def test_importing_the_package_loads_neither_numpy_nor_any_room() -> None:
     modules = loaded("import sys, afterword; print(*sys.modules, file=sys.stderr)")
     assert "numpy" not in modules
     assert {name for name in modules if name.startswith("afterword")} == {"afterword"}
+
+
+def test_no_private_module_of_pytorch_is_imported() -> None:
+    private = re.compile(r"""import_module\(["']torch(\.\w+)*\._|^\s*(from|import) torch(\.\w+)*\._""", re.MULTILINE)
+    for path in Path(afterword.__file__).parent.rglob("*.py"):
+        assert not private.search(path.read_text(encoding="utf-8")), path
 
 
 def test_help_loads_no_command_and_no_numpy() -> None:

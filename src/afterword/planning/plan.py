@@ -7,7 +7,6 @@ fitted around it.
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -142,7 +141,9 @@ def _learn_ngram_and_load(encoded: EncodedCorpus) -> Ngram:
     """Count the n-grams while PyTorch is loaded: each takes seconds, the one of sorting, the other of Python."""
     with ThreadPoolExecutor(1) as other:
         counting = other.submit(learn_ngram, encoded, LONGEST)
-        importlib.import_module("torch._dynamo")  # what its optimizers load when the first of them is made
+        import torch
+
+        torch.optim.SGD([torch.zeros(1)], lr=1.0)  # the first optimizer that is made loads half of PyTorch
         return counting.result()
 
 
