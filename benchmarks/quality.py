@@ -60,9 +60,13 @@ class Row:
 
 
 ROWS = {
-    "tinyshakespeare-2": Row("tinyshakespeare.txt", 2, beside="nanoGPT's CPU recipe, 144 s: 2.704 windows (a loss of 1.874)"),
+    "tinyshakespeare-2": Row(
+        "tinyshakespeare.txt", 2, beside="nanoGPT's CPU recipe, 144 s: 2.704 windows (a loss of 1.874)"
+    ),
     "tinyshakespeare-5": Row("tinyshakespeare.txt", 5, beside="nanoGPT, 3 minutes of an A100: 2.121 windows (1.470)"),
-    "tinyshakespeare-20": Row("tinyshakespeare.txt", 20, seeds=1, beside="best reruns of it that we know: 2.114 (1.465)"),
+    "tinyshakespeare-20": Row(
+        "tinyshakespeare.txt", 20, seeds=1, beside="best reruns of it that we know: 2.114 (1.465)"
+    ),
     "julius-caesar-2": Row("julius_caesar.txt", 2, beside="the founding recipe's one epoch, lower-cased: 3.62 (2.51)"),
     "names-2": Row("names.txt", 2, lines=True, beside="makemore's Transformer: 2.77 (1.92)"),
 }
@@ -180,7 +184,9 @@ def table() -> str:
         shape = f"{plan['num_layers']} × {plan['hidden_size']}, {results[0]['steps']:,} steps"
         head = f"{row.text} | {row.minutes:g} min | {shape}"
         for kind in ("lines", "distinct") if row.lines else ("carried", "windows"):
-            both, lstm = (spread([result["figures"][f"{kind} {using}"] / math.log(2) for result in results]) for using in USED)
+            both, lstm = (
+                spread([result["figures"][f"{kind} {using}"] / math.log(2) for result in results]) for using in USED
+            )
             lines.append(f"| {head} | {kind} | **{both}** | {lstm} | {row.beside if head.strip(' |') else ''} |")
             head = " | | "
     return "\n".join(lines)
