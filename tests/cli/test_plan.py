@@ -41,7 +41,7 @@ def test_json_is_all_that_stands_on_standard_output(book: Path, run: Run) -> Non
     assert 0 < found["expected"]["bits_per_character"] < 8
     assert found["outlook"] == []
     assert set(found["reasons"]) <= set(found["plan"])
-    assert found["planning_seconds"] < 5
+    assert found["planning_seconds"] > 0
 
 
 def test_a_file_of_settings_serves_it_too(book: Path, run: Run) -> None:
