@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from afterword.errors import OptionError, TextError
@@ -91,12 +91,15 @@ def test_the_row_that_byte_tokens_share_is_never_written_even_if_the_model_does_
 
 
 @given(st.integers(0, 2**64 - 1))
+@example(72986)  # on AVX-512 it ends in ED BC: two bytes that begin nothing, so two replacements
 def test_a_piece_never_holds_half_a_character(seed: int) -> None:
     text, pieces, _ = write(Sampling(max_tokens=60, temperature=2), seed=seed, tokenizer=BYTE)
     whole = bytes(piece.id for piece in pieces)
     decoded = whole.decode("utf-8", "replace")
     assert decoded.startswith(text)
-    assert len(decoded) - len(text) <= 1  # what is missing at the end is a character that never became whole
+    missing = decoded.removeprefix(text)  # a character that never became whole, of up to three bytes
+    assert set(missing) <= {"\ufffd"}
+    assert len(missing) <= 3
 
 
 @pytest.mark.parametrize("length", [1, 2, 3])
