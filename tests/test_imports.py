@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import afterword
 from afterword.model.config import Config, weight_shapes
 from afterword.model.saved import SavedModel, save_model
 from afterword.text.tokenizer import Tokenizer
+from tests.processes import finished
 
 RUN = """
 import sys
@@ -29,15 +29,10 @@ finally:
 def loaded(code: str, *arguments: str) -> set[str]:
     """The modules that a fresh process holds after `code`."""
     path = str(Path(afterword.__file__).parents[1])
-    process = subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        capture_output=True,
-        check=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-    )
-    return set(process.stderr.split())
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    process = finished([sys.executable, "-c", code, *arguments], env=environment)
+    assert process.returncode == 0, process.stderr.decode()
+    return set(process.stderr.decode().split())
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.processes import finished
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -35,12 +36,12 @@ def test_the_commands_of_readme_work_one_after_the_other(place: Path) -> None:
     for command in commands:
         arguments = shlex.split(small(command))
         assert arguments[0] == "afterword"
-        finished = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, check=False)
-        assert finished.returncode == 0, (command, finished.stderr.decode())
+        done = finished([sys.executable, "-m", *arguments])
+        assert done.returncode == 0, (command, done.stderr.decode())
 
 
 def test_the_code_of_readme_works(place: Path) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     code = code.replace("minutes=5", "steps=8, hidden_size=8, threads=1")
-    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
-    assert finished.returncode == 0, finished.stderr.decode()
+    done = finished([sys.executable, "-c", code])
+    assert done.returncode == 0, done.stderr.decode()

@@ -16,6 +16,8 @@ from urllib.request import urlopen
 
 from websockets.sync.client import ClientConnection, connect
 
+from tests.processes import running
+
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 OPTIONS = [
     "--headless",
@@ -133,20 +135,13 @@ def browser() -> Iterator[Tab]:
     """A tab of a fresh Chromium, which is gone after the block."""
     assert PROGRAM is not None
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        process = subprocess.Popen(
-            [PROGRAM, *OPTIONS, f"--user-data-dir={folder}", "about:blank"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
+        command = [PROGRAM, *OPTIONS, f"--user-data-dir={folder}", "about:blank"]
+        with running(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             port = _port(Path(folder, "DevToolsActivePort"), process)
             with urlopen(f"http://127.0.0.1:{port}/json/list", timeout=PATIENCE) as answer:
                 tabs = [tab for tab in json.load(answer) if tab["type"] == "page"]
             with connect(tabs[0]["webSocketDebuggerUrl"], max_size=None, open_timeout=PATIENCE) as connection:
                 yield Tab(connection)
-        finally:
-            process.terminate()
-            process.wait(timeout=PATIENCE)
 
 
 def _port(file: Path, process: subprocess.Popen[bytes]) -> int:

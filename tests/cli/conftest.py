@@ -17,6 +17,7 @@ from afterword.model.config import Config, weight_shapes
 from afterword.model.ngram import Ngram
 from afterword.model.saved import SavedModel, save_model
 from afterword.text.tokenizer import Tokenizer
+from tests.processes import finished
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
@@ -29,13 +30,8 @@ def run() -> Run:
     def run(
         *arguments: str | bytes | Path, input: bytes = b"", **environment: str
     ) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
-            [sys.executable, "-m", "afterword", *arguments],
-            input=input,
-            capture_output=True,
-            timeout=60,
-            env={**os.environ, "PYTHONPATH": source, "OMP_NUM_THREADS": "1", **environment},
-        )
+        command = [sys.executable, "-m", "afterword", *arguments]
+        return finished(command, input, env={**os.environ, "PYTHONPATH": source, "OMP_NUM_THREADS": "1", **environment})
 
     return run
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from subprocess import PIPE
 
 import click
 import pytest
 
 from afterword.cli import main as command
+from tests.processes import finished, running
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+
+GENERATE = [sys.executable, "-m", "afterword", "generate"]
+LONG = ["--max-tokens", "2000000"]  # a minute or two: longer than any test waits, and no disk is filled by it
 
 
 def error_line(finished: subprocess.CompletedProcess[bytes], status: int = 2) -> str:
@@ -120,8 +126,7 @@ def test_what_ends_the_work_has_its_status(
 
 
 def test_a_reader_that_leaves_ends_the_command_in_silence(model: Path) -> None:
-    command_line = [sys.executable, "-m", "afterword", "generate", str(model), "--max-tokens", "1000000", "--seed", "1"]
-    with subprocess.Popen(command_line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with running([*GENERATE, str(model), "--seed", "1", *LONG], stdout=PIPE, stderr=PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.read(1)
@@ -135,9 +140,7 @@ def test_a_signal_ends_the_command_with_its_status_and_leaves_no_half_written_fi
     number: int, status: int, model: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "text"
-    options = ["--max-tokens", "1000000000", "--out", str(out)]
-    command_line = [sys.executable, "-m", "afterword", "generate", str(model), *options]
-    with subprocess.Popen(command_line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with running([*GENERATE, str(model), "--out", str(out), *LONG], stdout=PIPE, stderr=PIPE) as process:
         assert process.stderr is not None
         assert process.stderr.readline().startswith(b"seed ")  # the file is open now
         assert len(list(tmp_path.iterdir())) == 1
@@ -148,16 +151,14 @@ def test_a_signal_ends_the_command_with_its_status_and_leaves_no_half_written_fi
 
 def test_a_full_disk_under_standard_output_is_one_line(model: Path) -> None:
     with open("/dev/full", "wb") as full:
-        finished = subprocess.run(
-            [sys.executable, "-m", "afterword", "info", model], stdout=full, stderr=subprocess.PIPE, timeout=60
-        )
-    assert (finished.returncode, finished.stderr) == (1, b"error: No space left on device\n")
+        done = finished([sys.executable, "-m", "afterword", "info", model], stdout=full)
+    assert (done.returncode, done.stderr) == (1, b"error: No space left on device\n")
 
 
 def test_streams_that_are_closed_are_no_trouble(model: Path, tmp_path: Path) -> None:
     out = tmp_path / "text"
-    arguments = f"generate {model} --seed 1 --out {out} <&- >&- 2>&-"
-    assert subprocess.run(["sh", "-c", f"{sys.executable} -m afterword {arguments}"], timeout=60).returncode == 0
+    command_line = shlex.join([*GENERATE, str(model), "--seed", "1", "--out", str(out)])
+    assert finished(["sh", "-c", f"{command_line} <&- >&- 2>&-"]).returncode == 0
     assert out.stat().st_size > 400
 
 

@@ -10,13 +10,14 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from afterword.cli.train import _Stop
 from tests.cli.test_main import error_line
+from tests.processes import running
 from tests.torture.runs import start
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
@@ -61,12 +62,12 @@ def test_ctrl_c_saves_and_resume_ends_as_an_uninterrupted_run_does(run: Run, boo
     arguments = ["--steps", "400", "--hidden-size", "48", "--threads", "1"]
     stopped = tmp_path / "stopped"
     command = [sys.executable, "-m", "afterword", "train", str(book), "--out", str(stopped), *arguments]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE)
     metrics = stopped / "metrics.jsonl"
-    while not metrics.exists() and process.poll() is None:  # the first report says that it trains
-        select.select([], [], [], 0.01)
-    process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=60)
+    with running(command, stderr=subprocess.PIPE) as process:
+        while not metrics.exists() and process.poll() is None:  # the first report says that it trains
+            select.select([], [], [], 0.01)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
     assert process.returncode == 130, told.decode()
     assert f"afterword train --resume {stopped}" in told.decode()
     assert run("generate", stopped, "--max-tokens", "5").returncode == 0
@@ -80,16 +81,16 @@ def test_a_terminal_gets_a_bar_with_the_figures(book: Path, tmp_path: Path) -> N
     controller, terminal = pty.openpty()
     command = [sys.executable, "-m", "afterword", "train", str(book), "--out", str(tmp_path / "run"), "--steps", "30"]
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
-    process = subprocess.Popen([*command, *SMALL], stderr=terminal, stdout=terminal, env=environment)
-    os.close(terminal)
     shown = b""
-    try:
-        while part := os.read(controller, 65536):
-            shown += part
-    except OSError:  # the terminal was closed by the end of the process
-        pass
-    os.close(controller)
-    assert process.wait(timeout=60) == 0
+    with running([*command, *SMALL], stderr=terminal, stdout=terminal, env=environment) as process:
+        os.close(terminal)
+        try:
+            while part := os.read(controller, 65536):
+                shown += part
+        except OSError:  # the terminal was closed by the end of the process
+            pass
+        os.close(controller)
+        assert process.wait(timeout=60) == 0
     text = shown.decode()
     for figure in ("100 %", "training ", "held out ", "bits per character", "characters/s", "left"):
         assert figure in text
@@ -213,6 +214,26 @@ def refused(arguments: list[object], log: Path) -> str:
     return log.read_text()
 
 
+@pytest.fixture
+def unblocked() -> Iterator[None]:
+    """Ctrl-C as on a terminal, also where the tests were started in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("unblocked")
+def test_a_signal_that_was_ignored_stays_so_for_a_run_that_was_started_in_the_background() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with _Stop() as stop:
+        signal.raise_signal(signal.SIGINT)
+        assert stop.signal is None
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.signal == signal.SIGTERM
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+
+
+@pytest.mark.usefixtures("unblocked")
 def test_a_second_signal_leaves_at_once_and_among_ranks_only_later(monkeypatch: pytest.MonkeyPatch) -> None:
     with _Stop() as stop:
         signal.raise_signal(signal.SIGINT)

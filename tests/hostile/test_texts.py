@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_main import error_line
+from tests.processes import finished
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
@@ -242,8 +243,8 @@ def test_a_line_of_100_mb_that_was_packed_to_a_thousandth_is_read_in_little_memo
         "finally:\n    print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])"
     )
     command: list[str | Path] = [sys.executable, "-c", code, "train", path, "--out", tmp_path / "run", *options]
-    finished = subprocess.run(command, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    peak = int(finished.stdout)
-    finished.stdout = b""
-    assert f"holds a NUL at byte {100 * 9 * 111_111}" in error_line(finished)
+    refused = finished(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    peak = int(refused.stdout)
+    refused.stdout = b""
+    assert f"holds a NUL at byte {100 * 9 * 111_111}" in error_line(refused)
     assert peak < 90_000  # kB

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import subprocess
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
@@ -29,6 +28,7 @@ from afterword.runs.opening import begin, resume
 from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings
 from tests.learning.small import RECIPE, tokenizer_of
+from tests.processes import finished
 from tests.torture.runs import outcome
 
 BOUNDARY, ROWS = 9, 10
@@ -97,9 +97,9 @@ def test_a_gpu_that_is_not_there_is_refused_before_anything_is_written(
 def test_a_build_for_processors_is_told_in_one_line_without_loading_it(text_file: Path) -> None:
     code = "import sys; from afterword.cli.main import main\ntry:\n main()\nfinally:\n print('torch' in sys.modules)"
     command = [sys.executable, "-c", code, "train", str(text_file), "--device", "cuda"]
-    finished = subprocess.run(command, capture_output=True, text=True, cwd=text_file.parent, check=False)
-    assert (finished.returncode, finished.stdout.strip()) == (2, "False"), finished.stderr
-    (line,) = finished.stderr.splitlines()
+    refused = finished(command, cwd=text_file.parent)
+    assert (refused.returncode, refused.stdout.strip()) == (2, b"False"), refused.stderr
+    (line,) = refused.stderr.decode().splitlines()
     assert line.startswith("error: device cuda: PyTorch is installed here in its build for processors")
     assert list(text_file.parent.iterdir()) == [text_file]
 

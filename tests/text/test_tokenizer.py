@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from hypothesis import strategies as st
 from afterword.errors import ModelError, OptionError, TextError
 from afterword.text import tokenizer as tokenizer_module
 from afterword.text.tokenizer import Tokenizer
+from tests.processes import finished
 
 SAMPLE = "Straße ΑΣ,\r\n\0\té İ 日本 👩‍👩‍👧 e\u0301 שלום <|end|> <0x41>"
 WORDS = "the  other \tthen, and thence the 1999th; <|end|> <|end|> <0x41> <0x41>\n\n    there\u2028हिन्दी हिन्दी"
@@ -187,9 +187,7 @@ def test_the_same_text_gives_the_same_bpe_tokenizer_in_every_process_and_with_an
     )
     command = [sys.executable, "-c", code]
     first, second = (
-        subprocess.run(
-            command, capture_output=True, check=True, env={**os.environ, "TOKENIZERS_PARALLELISM": parallel}
-        ).stdout
+        finished(command, env={**os.environ, "TOKENIZERS_PARALLELISM": parallel}).stdout
         for parallel in ("true", "false")
     )
     assert first == second
@@ -371,4 +369,4 @@ def test_a_file_cut_anywhere_is_refused(data: st.DataObject) -> None:
 
 def test_the_library_is_not_imported() -> None:
     code = "import sys, afterword.text.encoded; print('tokenizers' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+    assert finished([sys.executable, "-c", code]).stdout == b"False\n"

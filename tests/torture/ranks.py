@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from afterword.runs.folder import RunFolder
+from tests.processes import running
 from tests.torture.runs import outcome, start, write_text
 
 STEPS = 50
@@ -76,8 +76,10 @@ def kill_one(place: Path, restarts: int = 0) -> tuple[float, bool]:
     command = [*torchrun, "--max-restarts", str(restarts), "-m", "afterword", "train"]
     arguments = [str(place / "book.txt"), "--out", str(folder), *ARGUMENTS]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with open(place / "torchrun", "wb") as log:
-        process = subprocess.Popen([*command, *arguments], stdout=log, stderr=log, env=environment)
+    with (
+        open(place / "torchrun", "wb") as log,
+        running([*command, *arguments], stdout=log, stderr=log, env=environment) as process,
+    ):
         while not RunFolder(folder).checkpoints and process.poll() is None:
             time.sleep(0.005)
         ranks = [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]

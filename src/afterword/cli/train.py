@@ -170,6 +170,7 @@ def _given(context: click.Context, text: TextSettings, training: TrainingSetting
 class _Stop:
     """Remembers the first Ctrl-C or SIGTERM inside its block; a second one ends the process as usual.
 
+    A signal that the process was started to ignore stays ignored: Ctrl-C in a job in the background, as by nohup.
     torchrun passes a signal on to ranks that may have had it already, so for them a second one within
     `SAME_SIGNAL_SECONDS` is the first.
     """
@@ -179,7 +180,8 @@ class _Stop:
         self._at = 0.0
 
     def __enter__(self) -> _Stop:
-        self._before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._before = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
         for number in self._before:
             signal.signal(number, self._remember)
         return self
