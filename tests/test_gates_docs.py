@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from afterword.cli import main as command
-from afterword.language_model import LanguageModel, train
+from afterword.language_model import LanguageModel
+from afterword.training import train
 from benchmarks.subjects import ASKED, SENTENCE, TEXT, TRAIN, guesses, make_text, report, trained, walk
 
 PLACES_OF = {"likes to eat": (5, 18), "stop": (18, 19), "R": (20, 21), "eena": (21, 25)}

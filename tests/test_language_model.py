@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from afterword.errors import ModelError, OptionError
+from afterword.errors import InputError, ModelError, OptionError
 from afterword.language_model import LanguageModel, Sample, load
 from afterword.model.config import Config, weight_shapes
+from afterword.model.holding import parse_hold
 from afterword.model.saved import SavedModel
 from afterword.text.tokenizer import Tokenizer
 
@@ -125,6 +127,70 @@ def test_settings_that_cannot_be_are_refused_at_once() -> None:
         MODEL.stream(top_p=0)
     with pytest.raises(OptionError, match="seed must be a whole number"):
         MODEL.generate(seed=1.5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", [None, 5, b"ab", ["ab"]])
+def test_what_is_no_text_is_refused_in_plain_words(wrong: Any) -> None:
+    calls: list[Callable[[Any], object]] = [
+        MODEL.score,
+        MODEL.gates,
+        made("abcdé", lines=True).gates,
+        MODEL.ablate,
+        MODEL.units,
+        MODEL.horizon,
+        MODEL.unseen_characters,
+        MODEL.tokenizer.encode,
+        lambda text: MODEL.score_lines([text]),
+    ]
+    for call in calls if wrong is None else [*calls, MODEL.generate, MODEL.stream]:
+        with pytest.raises(InputError, match=f"a text must be a string, not {type(wrong).__name__}"):
+            call(wrong)
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda model: model.score_lines("abc"), "score_lines takes several lines"),
+        (lambda model: model.score_lines(None), "score_lines takes several lines"),
+        (lambda model: model.hold(5), "hold must be text such as forget=1, not 5"),
+        (lambda model: model.generate(seed=True), "seed must be a whole number, not True"),
+        (lambda model: model.generate(stop=5), "stop must be text of at least one character"),
+        (lambda model: model.horizon("abcd" * 9, steps="3"), "steps must be a whole number, not '3'"),
+        (lambda model: model.tokenizer.decode("abc"), "ids must be whole numbers"),
+        (lambda model: model.save(5), "a model is named by the path of its folder, not by 5"),
+        (lambda model: model.load(None), "a model is named by the path of its folder, not by None"),
+        (lambda model: model.load(b"book"), "a model is named by the path of its folder, not by b'book'"),
+    ],
+)
+def test_arguments_of_the_wrong_type_are_refused_in_plain_words(call: Callable[[Any], object], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        call(MODEL)
+
+
+def test_what_a_notebook_prints_is_short_and_readable() -> None:
+    text = "abé" * 200
+    mixed = MODEL.hold("l0.u2=1", "forget=0.5")
+    assert repr(MODEL) == "LanguageModel(2 × 6 LSTM, 712 parameters, 8 char tokens, 2.500 bits per character held out)"
+    assert repr(mixed).endswith(", l0.u2.hidden=1 held, forget=0.5 held)")
+    score = MODEL.score(text)
+    assert repr(score) == f"Score({score.bits_per_character:.3f} bits per character, 600 characters)"
+    [line] = MODEL.score_lines(["abé"])
+    assert repr(line) == f"LineScore(1: 'abé', {line.bits_per_character:.3f} bits per character, 4 characters)"
+    sample = MODEL.generate("ab", seed=5, max_tokens=300)
+    assert repr(sample).startswith("Sample('ab', '")
+    assert repr(sample).endswith("', 300 tokens, length, seed 5)")
+    assert str(sample) == "ab" + sample.text
+    things: list[object] = [MODEL, score, line, sample, MODEL.gates(text), MODEL.units(text), MODEL.tokenizer]
+    for thing in [*things, MODEL.stream("ab")]:
+        assert len(repr(thing)) < 150
+        assert " object at 0x" not in repr(thing)
+    for table in (MODEL.ablate("abé"), MODEL.horizon("abcd" * 9, gradient=False)):
+        assert repr(table) == str(table)
+
+
+def test_a_hold_is_printed_as_it_is_written() -> None:
+    for text in ("forget=1", "l0.output=0.5", "l0.u42.hidden=1", "l0.u42.cell=-3"):
+        assert str(parse_hold(text)) == text
 
 
 def test_a_held_model_is_another_one_and_saves_the_free_one(tmp_path: Path) -> None:

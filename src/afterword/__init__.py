@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from afterword.errors import AfterwordError
     from afterword.generation.stream import Piece
-    from afterword.language_model import LanguageModel, Sample, load, train
+    from afterword.language_model import LanguageModel, Sample, load
     from afterword.scoring.score import Score
+    from afterword.training import train
 
 __version__ = "0.1.0"
 __all__ = ["AfterwordError", "LanguageModel", "Piece", "Sample", "Score", "__version__", "load", "train"]
@@ -29,7 +30,7 @@ _HOMES = {
     "Sample": "language_model",
     "Score": "scoring.score",
     "load": "language_model",
-    "train": "language_model",
+    "train": "training",
 }
 
 

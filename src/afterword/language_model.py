@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import os
+import reprlib
 import secrets
-import tempfile
-from collections.abc import Callable, Iterable, Sequence
+import shlex
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -26,17 +27,12 @@ from afterword.model.config import Config
 from afterword.model.holding import Hold, held_values, parse_hold
 from afterword.model.network import Network
 from afterword.model.saved import SavedModel, load_model, save_model
-from afterword.planning.settings import TrainingSettings
-from afterword.runs.opening import begin
+from afterword.options import SamplingOptions, spelled_out
 from afterword.scoring.score import LineScore, Score, score, score_lines
+from afterword.settings import made, whole_number
 from afterword.storage import write_bytes
-from afterword.text.corpus import Source, TextSettings
 from afterword.text.tokenizer import Tokenizer
 
-if TYPE_CHECKING:
-    from afterword.runs.loop import Progress
-
-DEFAULTS = Sampling()
 CARD_TEMPERATURES = (0.5, 0.8, 1.0)
 
 
@@ -46,7 +42,7 @@ class Sample:
 
     prompt: str
     text: str
-    """Without the prompt."""
+    """Without the prompt; str(sample) is both."""
     tokens: int
     """How many were drawn, the end token included."""
     log_probability: float
@@ -55,6 +51,13 @@ class Sample:
     """"stop" (end token or stop string) or "length"."""
     seed: int
     """Writes the same text again, with the same settings."""
+
+    def __str__(self) -> str:
+        return self.prompt + self.text
+
+    def __repr__(self) -> str:
+        ended = f"{self.tokens:,} tokens, {self.finish_reason}, seed {self.seed}"
+        return f"Sample({reprlib.repr(self.prompt)}, {reprlib.repr(self.text)}, {ended})"
 
 
 class LanguageModel:
@@ -68,6 +71,16 @@ class LanguageModel:
         self._held = held_values(holds, saved.config) if holds else None
         self._network = saved.predictor(using, self._held)
 
+    def __repr__(self) -> str:
+        tokens = f"{self.config.vocabulary_size:,} {self.tokenizer.kind} tokens"
+        facts = [self.config.network, f"{self.parameters:,} parameters", tokens]
+        if self._saved.ngram is not None:
+            facts.insert(1, f"{self._saved.ngram.order}-gram")
+        if validation := self.about.get("validation"):
+            facts.append(f"{validation['bits_per_character']:.3f} bits per character held out")
+        facts += [f"{hold} held" for hold in self._holds]
+        return f"LanguageModel({', '.join(facts)})"
+
     @staticmethod
     def load(path: str | os.PathLike[str], using: str = "both") -> LanguageModel:
         """The model in a model folder, or the best one so far of a run folder. Raises ModelError.
@@ -75,14 +88,16 @@ class LanguageModel:
         It predicts by its LSTM and its n-gram together, or `using` "lstm" or "ngram" alone; OptionError where it has
         none.
         """
-        is_run = os.path.isfile(os.path.join(path, "run.json"))
-        folder = Path(path, "model") if is_run else Path(path)
+        place = _folder(path)
+        is_run = (place / "run.json").is_file()
+        folder = place / "model" if is_run else place
         try:
             saved = load_model(folder)
         except ModelError:
             if is_run and not os.path.exists(folder):
                 raise ModelError(
-                    f"the run {path} has no model yet: train on, afterword train --resume {path}"
+                    f"the run {path} has no model yet: go on with it by afterword train --resume "
+                    f"{shlex.quote(str(path))}"
                 ) from None
             raise
         card = folder / "README.md"
@@ -93,7 +108,7 @@ class LanguageModel:
 
         Raises ModelError where something else stands there, StorageError where the disk refuses.
         """
-        folder = Path(path)
+        folder = _folder(path)
         if folder.is_dir() and any(folder.iterdir()):
             if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
                 raise ModelError(f"cannot save to {path}: the folder is in use; name a new one")
@@ -149,56 +164,28 @@ class LanguageModel:
             "versions": self.about.get("versions"),
         }
 
+    @spelled_out(SamplingOptions, Sampling)
     def stream(
-        self,
-        prompt: str | None = None,
-        *,
-        max_tokens: int | None = DEFAULTS.max_tokens,
-        temperature: float | None = DEFAULTS.temperature,
-        top_k: int = DEFAULTS.top_k,
-        top_p: float = DEFAULTS.top_p,
-        min_p: float = DEFAULTS.min_p,
-        stop: str | Sequence[str] = DEFAULTS.stop,
-        seed: int | None = None,
+        self, prompt: str | None = None, *, seed: int | None = None, **options: Unpack[SamplingOptions]
     ) -> Stream:
         """Write after `prompt`, a piece a token. The stream has its `seed` (random unless given) and `finish_reason`.
 
         Without a prompt a model of running text begins after a line's end, a model of lines begins a line.
         Raises OptionError for a setting that cannot be, TextError for a prompt that is no text.
         """
-        stops = (stop,) if isinstance(stop, str) else tuple(stop)
-        sampling = Sampling(max_tokens, temperature, top_k, top_p, min_p, stops)
-        return self.stream_by(sampling, prompt, random_seed() if seed is None else seed)
+        return self.stream_by(made(Sampling, options), prompt, random_seed() if seed is None else seed)
 
     def stream_by(self, sampling: Sampling, prompt: str | None, seed: int) -> Stream:
         """`stream` with its settings in one object."""
         text = self._default_prompt() if prompt is None else prompt
         return Stream(self._network, self.tokenizer, self._saved.unseen, text, sampling, seed, self._saved.text)
 
+    @spelled_out(SamplingOptions, Sampling)
     def generate(
-        self,
-        prompt: str | None = None,
-        *,
-        max_tokens: int | None = DEFAULTS.max_tokens,
-        temperature: float | None = DEFAULTS.temperature,
-        top_k: int = DEFAULTS.top_k,
-        top_p: float = DEFAULTS.top_p,
-        min_p: float = DEFAULTS.min_p,
-        stop: str | Sequence[str] = DEFAULTS.stop,
-        seed: int | None = None,
+        self, prompt: str | None = None, *, seed: int | None = None, **options: Unpack[SamplingOptions]
     ) -> Sample:
         """Write after `prompt` to the end; the same settings as `stream`."""
-        stream = self.stream(
-            prompt,
-            max_tokens=max_tokens,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            min_p=min_p,
-            stop=stop,
-            seed=seed,
-        )
-        return sample(prompt, stream)
+        return sample(prompt, self.stream(prompt, seed=seed, **options))
 
     def _default_prompt(self) -> str:
         """A line's end, if running text taught the model what follows it."""
@@ -213,6 +200,8 @@ class LanguageModel:
 
     def score_lines(self, lines: Iterable[str]) -> list[LineScore]:
         """What each line costs, each from a fresh state, its end counted as one character. Raises TextError."""
+        if isinstance(lines, str | bytes) or not isinstance(lines, Iterable):
+            raise OptionError("score_lines takes several lines: put one into a list, and cut a text by splitlines()")
         return score_lines(self._network, self.tokenizer, lines)
 
     def hold(self, *holds: str | Hold) -> LanguageModel:
@@ -223,6 +212,9 @@ class LanguageModel:
         """
         if not holds:
             return self
+        for hold in holds:
+            if not isinstance(hold, str | Hold):
+                raise OptionError(f"hold must be text such as forget=1, not {repr(hold)[:60]}")
         more = (parse_hold(hold) if isinstance(hold, str) else hold for hold in holds)
         return LanguageModel(self._saved, self._card, (*self._holds, *more), self._using)
 
@@ -258,6 +250,7 @@ class LanguageModel:
         A model with parts held at a value is measured by replacing alone. Raises TextError for a text that is too
         short, OptionError for numbers that cannot be.
         """
+        steps, places = whole_number("steps", steps), whole_number("places", places)
         network = self._saved.predictor("lstm", self._held)  # an n-gram looks back a few characters, and no more
         found = measure(
             network, self.tokenizer, text, self.config.cell, most=steps, positions=places, seed=checked_seed(seed)
@@ -286,6 +279,12 @@ class LanguageModel:
         )
 
 
+def _folder(path: str | os.PathLike[str]) -> Path:
+    if not isinstance(path, str | os.PathLike):
+        raise ModelError(f"a model is named by the path of its folder, not by {reprlib.repr(path)}")
+    return Path(path)
+
+
 def sample(prompt: str | None, stream: Stream) -> Sample:
     """Read `stream`, which writes after `prompt`, to its end."""
     pieces = list(stream)
@@ -310,70 +309,6 @@ def load(path: str | os.PathLike[str], using: str = "both") -> LanguageModel:
     `using` is "both", its LSTM and its n-gram together, or "lstm" or "ngram" alone.
     """
     return LanguageModel.load(path, using)
-
-
-def train(
-    texts: Source | Sequence[Source],
-    *,
-    out: str | os.PathLike[str] | None = None,
-    overwrite: bool = False,
-    recipe: str = TrainingSettings.recipe,
-    minutes: float | None = TrainingSettings.minutes,
-    steps: int | None = TrainingSettings.steps,
-    epochs: float | None = TrainingSettings.epochs,
-    encoding: str = TextSettings.encoding,
-    lowercase: bool = TextSettings.lowercase,
-    lines: bool = TextSettings.lines,
-    validation: str | float | os.PathLike[str] | None = TextSettings.validation,
-    vocabulary: str = TextSettings.vocabulary,
-    cell: str = TrainingSettings.cell,
-    num_layers: int | None = TrainingSettings.num_layers,
-    hidden_size: int | None = TrainingSettings.hidden_size,
-    embedding_size: int | None = TrainingSettings.embedding_size,
-    batch_size: int | None = TrainingSettings.batch_size,
-    seq_length: int | None = TrainingSettings.seq_length,
-    dropout: float | None = TrainingSettings.dropout,
-    ngram: int | None = TrainingSettings.ngram,
-    learning_rate: float | None = TrainingSettings.learning_rate,
-    seed: int = TrainingSettings.seed,
-    device: str = TrainingSettings.device,
-    threads: int | None = TrainingSettings.threads,
-    checkpoint_every: int | None = TrainingSettings.checkpoint_every,
-    on_progress: Callable[[Progress], None] | None = None,
-) -> LanguageModel:
-    """Train on `texts` (files, folders, "-") and return the best model; the options are those of `afterword train`.
-
-    The run folder is `out`, which is kept and can be resumed, or else a temporary one. `on_progress` is called with
-    every report. Raises an InputError for what cannot be, a WorkError where training cannot go on.
-    """
-    sources = [texts] if isinstance(texts, str | os.PathLike) else list(texts)
-    text = TextSettings(encoding, lowercase, lines, None if validation is None else str(validation), vocabulary)
-    training = TrainingSettings(
-        recipe=recipe,
-        minutes=minutes,
-        steps=steps,
-        epochs=epochs,
-        cell=cell,
-        num_layers=num_layers,
-        hidden_size=hidden_size,
-        embedding_size=embedding_size,
-        batch_size=batch_size,
-        seq_length=seq_length,
-        dropout=dropout,
-        ngram=ngram,
-        learning_rate=learning_rate,
-        seed=seed,
-        device=device,
-        threads=threads,
-        checkpoint_every=checkpoint_every,
-    )
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "run" if out is None else Path(out)
-        run = begin(sources, folder, text, training, overwrite=overwrite)
-        for progress in run.train():
-            if on_progress is not None:
-                on_progress(progress)
-        return complete_card(folder)
 
 
 def complete_card(run: Path) -> LanguageModel:

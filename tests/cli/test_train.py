@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import pty
 import select
 import signal
 import subprocess
@@ -18,6 +16,7 @@ import pytest
 from afterword.cli.train import _Stop
 from tests.cli.test_main import error_line
 from tests.processes import running
+from tests.terminals import on_a_terminal
 from tests.torture.runs import start
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
@@ -78,21 +77,10 @@ def test_ctrl_c_saves_and_resume_ends_as_an_uninterrupted_run_does(run: Run, boo
 
 
 def test_a_terminal_gets_a_bar_with_the_figures(book: Path, tmp_path: Path) -> None:
-    controller, terminal = pty.openpty()
     command = [sys.executable, "-m", "afterword", "train", str(book), "--out", str(tmp_path / "run"), "--steps", "30"]
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
-    shown = b""
-    with running([*command, *SMALL], stderr=terminal, stdout=terminal, env=environment) as process:
-        os.close(terminal)
-        try:
-            while part := os.read(controller, 65536):
-                shown += part
-        except OSError:  # the terminal was closed by the end of the process
-            pass
-        os.close(controller)
-        assert process.wait(timeout=60) == 0
-    text = shown.decode()
-    for figure in ("100 %", "training ", "held out ", "bits per character", "characters/s", "left"):
+    status, text = on_a_terminal(*command, *SMALL)
+    assert status == 0
+    for figure in ("100 % ━━━", "training ", "held out ", "bits per character", "left"):
         assert figure in text
     last = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1])
     assert f"training {last['loss'] / math.log(2):.3f}, held out" in text  # the two in one unit

@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from afterword.errors import OptionError
-from afterword.language_model import LanguageModel, load, train
+from afterword.language_model import LanguageModel, load
 from afterword.model import cell
 from afterword.model.config import Config, weight_shapes
 from afterword.model.network import Network
 from afterword.planning.settings import TrainingSettings
+from afterword.training import train
 
 
 def trained(text: Path, out: Path, **settings: object) -> LanguageModel:

@@ -121,7 +121,5 @@ def _tell_unseen(model: LanguageModel, text: str) -> None:
 
 def _about(path: str, model: LanguageModel, hold: tuple[str, ...]) -> str:
     """Which model it is, in a line."""
-    config = model.config
     held = f"; held: {', '.join(hold)}" if hold else ""
-    network = f"{config.num_layers} × {config.hidden_size} {config.cell.upper()}"
-    return f"{Path(path).name}: {network}, {model.parameters:,} parameters{held}"
+    return f"{Path(path).name}: {model.config.network}, {model.parameters:,} parameters{held}"

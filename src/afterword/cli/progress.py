@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from afterword.language_model import load
 from afterword.learning.ranks import rank
-from afterword.runs.run import Run, bits
+from afterword.progress import as_time, figures, is_seen, training_bar
+from afterword.runs.run import Run
 
 if TYPE_CHECKING:
     from afterword.runs.loop import Progress
@@ -38,55 +39,30 @@ def say_all(notes: Iterable[str]) -> None:
 
 def show(run: Run, should_stop: Callable[[], bool]) -> None:
     """Train `run` to its end, or until `should_stop`, and tell how it goes."""
-    if sys.stderr.isatty() and rank() == 0:
-        _show_bar(run, should_stop)
-    else:
-        _show_lines(run, should_stop)
-
-
-def _show_bar(run: Run, should_stop: Callable[[], bool]) -> None:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
-    from rich.text import Text
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.percentage:3.0f} %"), BarColumn(), TextColumn("{task.description}", markup=False))
     samples = _Samples(run)
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("starting", total=1.0)
+    with training_bar() if is_seen() else _lines() as tell:
         for progress in run.train(should_stop):
-            share = progress.step / progress.steps
-            bar.update(task, completed=share, description=f"{_time(progress.seconds_left)} left, {_figures(progress)}")
-            for note in progress.notes:
-                console.print(Text(f"note: {note}"))
-            written = samples.next(progress)
-            if written:
-                console.print(Text(written, style="dim"))
-
-
-def _show_lines(run: Run, should_stop: Callable[[], bool]) -> None:
-    samples = _Samples(run)
-    told = time.monotonic()
-    for progress in run.train(should_stop):
-        say_all(progress.notes)
-        if time.monotonic() - told >= LINE_EVERY or progress.step == progress.steps:
-            told = time.monotonic()
-            where = f"step {progress.step:,} of {progress.steps:,}"
-            say(f"{where}, {_time(progress.seconds_left)} left: {_figures(progress)}")
+            say_all(progress.notes)
+            tell(progress)
             written = samples.next(progress)
             if written:
                 say(written)
 
 
-def _figures(progress: Progress) -> str:
-    held_out = "" if progress.best is None else f", held out {bits(progress.best):.3f}"
-    figures = f"training {bits(progress.loss):.3f}{held_out} bits per character"
-    return f"{figures}, {progress.characters_per_second:,.0f} characters/s"
+@contextlib.contextmanager
+def _lines() -> Iterator[Callable[[Progress], None]]:
+    """A plain line on standard error for a report now and then."""
+    told = time.monotonic()
 
+    def tell(progress: Progress) -> None:
+        nonlocal told
+        if time.monotonic() - told >= LINE_EVERY or progress.step == progress.steps:
+            told = time.monotonic()
+            where = f"step {progress.step:,} of {progress.steps:,}"
+            speed = f"{progress.characters_per_second:,.0f} characters/s"
+            say(f"{where}, {as_time(progress.seconds_left)} left: {figures(progress)}, {speed}")
 
-def _time(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}" if minutes >= 60 else f"{minutes}:{seconds:02d}"
+    yield tell
 
 
 class _Samples:

@@ -128,7 +128,7 @@ def summary(run: Run | Preview) -> str:
     config = recipe.config(tokenizer)
     kinds = "as bytes" if tokenizer.kind == "byte" else f"{len(tokenizer.characters)} different"
     documents = f" in {encoded.documents:,} lines" if encoded.lines else ""
-    network = f"{config.num_layers} × {config.hidden_size} {config.cell.upper()}, {config.parameters:,} parameters"
+    network = f"{config.network}, {config.parameters:,} parameters"
     way = f"{recipe.minutes:g} min" if recipe.minutes is not None else f"{recipe.steps:,} steps"
     place = "on a GPU" if recipe.device == "cuda" else f"{recipe.threads} threads"
     return (

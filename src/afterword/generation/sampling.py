@@ -15,8 +15,7 @@ A token that a filter removes has the logit -inf. Equal logits are ranked by id,
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -44,21 +43,12 @@ class Sampling:
     stop: tuple[str, ...] = setting((), "end before this text; may be given several times", metavar="TEXT")
 
     def __post_init__(self) -> None:
-        for name, exact in (
-            ("max_tokens", whole_number),
-            ("top_k", whole_number),
-            ("temperature", _number),
-            ("top_p", _number),
-            ("min_p", _number),
-        ):
-            value = getattr(self, name)
-            object.__setattr__(self, name, None if value is None else exact(name, value))
-        stop = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
-        object.__setattr__(self, "stop", stop)
+        several = isinstance(self.stop, Iterable) and not isinstance(self.stop, str)
+        object.__setattr__(self, "stop", tuple(self.stop) if several else (self.stop,))
         check(self)
-        if not all(isinstance(text, str) and text for text in stop):
+        if not all(isinstance(text, str) and text for text in self.stop):
             raise OptionError("stop must be text of at least one character")
-        if any("\ud800" <= character <= "\udfff" for text in stop for character in text):
+        if any("\ud800" <= character <= "\udfff" for text in self.stop for character in text):
             raise OptionError("stop holds a lone surrogate, which is no text: remove it")
 
     def settled(self, classic: bool) -> Settled:
@@ -75,21 +65,6 @@ class Settled(NamedTuple):
 
     max_tokens: int
     temperature: float
-
-
-def whole_number(name: str, value: object) -> int:
-    """`value` as an int, or OptionError."""
-    try:
-        return operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        raise OptionError(f"{name.replace('_', '-')} must be a whole number, not {value!r}") from None
-
-
-def _number(name: str, value: object) -> float:
-    try:
-        return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        raise OptionError(f"{name.replace('_', '-')} must be a number, not {value!r}") from None
 
 
 def keep_top_k(logits: Logits, k: int) -> Logits:

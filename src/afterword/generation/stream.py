@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import OptionError
-from afterword.generation.sampling import Sampler, Sampling, whole_number
+from afterword.generation.sampling import Sampler, Sampling
 from afterword.model.network import Network
+from afterword.settings import whole_number
 from afterword.text.tokenizer import Tokenizer
 
 READ_AT_ONCE = 512  # tokens of the prompt; what is held for them is a few megabytes
@@ -63,6 +64,9 @@ class Stream(Iterator[Piece]):
             opening = text[first : first + window].tolist()
         ids = np.concatenate([np.array(opening, np.int32), tokenizer.encode(prompt)])[-window:]
         self._pieces = self._write(network, tokenizer, ids, sampling, sampler)
+
+    def __repr__(self) -> str:
+        return f"Stream(seed {self.seed}, {self.finish_reason or 'not at its end'})"
 
     def __next__(self) -> Piece:
         return next(self._pieces)

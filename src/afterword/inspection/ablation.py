@@ -58,6 +58,8 @@ class Ablations:
     def __str__(self) -> str:
         return f"all gates at work: {self.bits_per_character:.3f} bits a character\n{as_text(HEAD, self.rows())}"
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         return as_html(f"all gates at work: {self.bits_per_character:.3f} bits a character", HEAD, self.rows())
 

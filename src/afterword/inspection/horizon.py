@@ -78,6 +78,8 @@ class Horizon:
     def __str__(self) -> str:
         return table([self])
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         head, rows = _cells([self])
         return as_html(f"{self.name}: how much a character k steps back changes the prediction", head, rows)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import reprlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,10 @@ class Trace:
     """What the R rows stand for; the last one may stand for all bytes."""
     expected_first: Array
     """What was expected before the first token, [R], in nats."""
+
+    def __repr__(self) -> str:
+        T, L, H = self.hidden.shape
+        return f"Trace({reprlib.repr(self.text)}, {T:,} tokens, {L} × {H} units, {self.bits.mean():.3f} bits per token)"
 
     @property
     def kept(self) -> Array:
@@ -144,6 +149,7 @@ def trace(network: Network, tokenizer: Tokenizer, text: str, *, lines: bool = Fa
 
     Raises TextError for a text that is empty or longer than can be looked at, ModelError for a plain recurrent network.
     """
+    text = tokenizer.normalise(text)
     if lines and "\n" in text.rstrip("\n"):
         raise TextError("this model reads lines, each from a fresh state: give it one line")
     text = text.rstrip("\n") if lines else text
@@ -171,7 +177,7 @@ def trace(network: Network, tokenizer: Tokenizer, text: str, *, lines: bool = Fa
         last = logits[-1]
     names = token_names(tokenizer)
     return Trace(
-        text=tokenizer.normalise(text),
+        text=text,
         tokens=[names[id] for id in ids.tolist()],
         ids=ids,
         **parts,

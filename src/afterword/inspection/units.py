@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+import reprlib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -95,6 +96,8 @@ class Answer:
     def __str__(self) -> str:
         return f"{self.caption()}\n{as_text(HEAD, self.rows(len(self.units)))}"
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         return as_html(self.caption(), HEAD, self.rows(len(self.units)))
 
@@ -110,6 +113,9 @@ class Units:
         self._names = [(layer, unit, state) for state in STATES for layer in range(L) for unit in range(H)]
         values = np.concatenate([getattr(trace, state).reshape(T, L * H) for state in STATES], axis=1)
         self._ranks = [midranks(half) for half in (values[: self._middle], values[self._middle :])]
+
+    def __repr__(self) -> str:
+        return f"Units({reprlib.repr(self.text)}, {len(self._names) // len(STATES):,} units)"
 
     def ask(self, question: str, characters: Mask, most: int = 10) -> Answer:
         """Which units tell where `characters` [N], one truth a character of the text, is true.

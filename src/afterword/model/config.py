@@ -62,6 +62,11 @@ class Config:
             raise ModelError(f"residual must be true or false, not {str(self.residual)[:40]}")
 
     @property
+    def network(self) -> str:
+        """The network in a few characters, as people call it: 2 × 256 LSTM."""
+        return f"{self.num_layers} × {self.hidden_size} {self.cell.upper()}"
+
+    @property
     def parameters(self) -> int:
         """How many numbers the weights hold that are learned. The classic recipe leaves the second biases at zero."""
         fixed = "lstm.bias_hh" if self.input == "number" else "-"

@@ -44,6 +44,11 @@ class Hold:
             limits = "a finite number" if self.part == "cell" else f"from {lowest:g} to {highest:g}"
             raise OptionError(f"hold: {self.part} must be {limits}, not {self.value:g}")
 
+    def __str__(self) -> str:
+        layer = [] if self.layer is None else [f"l{self.layer}"]
+        unit = [] if self.unit is None else [f"u{self.unit}"]
+        return f"{'.'.join([*layer, *unit, self.part])}={self.value:g}"
+
 
 def parse_hold(text: str) -> Hold:
     """`forget=1`, `l0.output=0.5`, `l0.u42=1` or `l0.u42.cell=3` as a Hold. Raises OptionError."""

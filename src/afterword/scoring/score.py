@@ -8,6 +8,7 @@ recipe's), nothing predicts the first token, and it costs log R: every token is 
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,6 +38,12 @@ class Score:
     """Of the text in UTF-8."""
     apart: Mapping[str, float] = field(default_factory=dict)
     """Nats a character of the network (lstm), its n-gram (ngram) and their mixture (both), where there is an n-gram."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._figures()})"
+
+    def _figures(self) -> str:
+        return f"{self.bits_per_character:.3f} bits per character, {self.characters:,} characters"
 
     @property
     def tokens(self) -> int:
@@ -78,6 +85,9 @@ class LineScore(Score):
     line: int = 0
     """Its number among the lines, from 1."""
     text: str = ""
+
+    def __repr__(self) -> str:
+        return f"LineScore({self.line}: {reprlib.repr(self.text)}, {self._figures()})"
 
 
 def score(network: Network, tokenizer: Tokenizer, text: str) -> Score:

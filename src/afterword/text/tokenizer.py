@@ -87,6 +87,10 @@ class Tokenizer(ABC):
     """The known characters, distinct and sorted; "" for the byte kind."""
     lowercase: bool
 
+    def __repr__(self) -> str:
+        lower_case = ", lower case" if self.lowercase else ""
+        return f"Tokenizer({self.kind}, {self.size:,} tokens, {len(self.characters):,} characters{lower_case})"
+
     @staticmethod
     def char(characters: Iterable[str], lowercase: bool = False) -> Tokenizer:
         """A tokenizer that knows `characters` (lower-cased first if `lowercase`) and spells all others in bytes."""
@@ -154,7 +158,13 @@ class Tokenizer(ABC):
         return [special[token] if token in special else token.encode() for token in self.tokens()]
 
     def normalise(self, text: str) -> str:
-        """What decode(encode(text)) gives back: lower case if the tokenizer is so, else `text` itself."""
+        """What decode(encode(text)) gives back: lower case if the tokenizer is so, else `text` itself.
+
+        Raises TextError for what is no string.
+        """
+        if not isinstance(text, str):
+            hint = ": decode it first, as in text.decode()" if isinstance(text, bytes | bytearray) else ""
+            raise TextError(f"a text must be a string, not {type(text).__name__}{hint}")
         return lower(text) if self.lowercase else text
 
     def encode(self, text: str) -> Ids:
@@ -179,7 +189,10 @@ class Tokenizer(ABC):
         Raises TextError for an id outside the vocabulary.
         """
         each = ids.tolist() if isinstance(ids, np.ndarray) else ids
-        return b"".join([self._spell_out(id) for id in each]).decode("utf-8", "replace")
+        try:
+            return b"".join([self._spell_out(id) for id in each]).decode("utf-8", "replace")
+        except TypeError:
+            raise TextError("ids must be whole numbers, one a token, as encode gives them") from None
 
     def decoder(self) -> Decoder:
         """A decoder for ids that come one at a time."""
@@ -257,7 +270,7 @@ class Tokenizer(ABC):
         return tokenizer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Classic(Tokenizer):
     kind = "classic"
     shared_row_tokens = 1
@@ -289,7 +302,7 @@ class _Classic(Tokenizer):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Char(_Classic):
     kind = "char"
     shared_row_tokens = 256
@@ -310,7 +323,7 @@ class _Char(_Classic):
         return longer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Byte(Tokenizer):
     kind = "byte"
     shared_row_tokens = 1
@@ -322,7 +335,7 @@ class _Byte(Tokenizer):
         return np.frombuffer(_utf8(text, at), dtype=np.uint8).astype(np.int32)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Bpe(Tokenizer):
     kind = "bpe"
     shared_row_tokens = 256

@@ -1,0 +1,73 @@
+"""`afterword.train` as Python calls it: what it refuses, and what it shows where."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import afterword
+from afterword.errors import InputError
+from tests.processes import finished
+from tests.terminals import on_a_terminal
+
+TRAIN = "import afterword; afterword.train('book.txt', steps=8, hidden_size=8, threads=1)"
+
+
+@pytest.fixture
+def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "book.txt"
+    path.write_text("".join(f"the {k}th line of a book\n" for k in range(90)))
+    monkeypatch.chdir(tmp_path)
+    return path
+
+
+def test_it_is_silent_where_nobody_looks(book: Path) -> None:
+    silent = finished([sys.executable, "-c", TRAIN])
+    assert (silent.returncode, silent.stdout, silent.stderr) == (0, b"", b"")
+
+
+def test_it_shows_a_bar_and_its_notes_on_a_terminal(book: Path) -> None:
+    status, shown = on_a_terminal(sys.executable, "-c", TRAIN)
+    assert status == 0
+    assert "100 % ━━━" in shown
+    assert "note: " in shown
+
+
+def test_who_takes_the_reports_sees_no_bar(book: Path) -> None:
+    call = TRAIN.replace("steps", "on_progress=lambda report: print('step', report.step), steps")
+    status, shown = on_a_terminal(sys.executable, "-c", call)
+    assert status == 0
+    assert shown.split() == [word for step in range(1, 9) for word in ("step", str(step))]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"texts": None}, "a text is named by its path, not by None"),
+        ({"texts": b"book.txt"}, "a text is named by its path, not by b'book.txt'"),
+        ({"texts": ["book.txt", 5]}, "a text is named by its path, not by 5"),
+        ({"out": 5}, "out must be the path of a folder, not 5"),
+        ({"minutes": "5"}, "minutes must be a number, not '5'"),
+        ({"validation": True}, "validation must be text, not True"),
+        ({"validation": 1.5}, "validation must be a share above 0 and below 1"),
+    ],
+)
+def test_arguments_of_the_wrong_type_are_refused_in_plain_words(
+    arguments: dict[str, Any], says: str, book: Path
+) -> None:
+    with pytest.raises(InputError, match=says):
+        afterword.train(**{"texts": "book.txt", **arguments})
+    assert os.listdir(book.parent) == ["book.txt"]
+
+
+def test_validation_is_a_share_or_a_path(book: Path) -> None:
+    part = book.with_name("part.txt")
+    part.write_text("a line of another book\n" * 20)
+    for validation, characters in ((0.25, 538), (part, 460)):
+        model = afterword.train(book, steps=1, hidden_size=8, threads=1, validation=validation)
+        held_out = model.about["corpus"]["validation"]["characters"]
+        assert held_out == characters
