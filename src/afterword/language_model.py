@@ -8,7 +8,7 @@ import os
 import reprlib
 import secrets
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
@@ -17,9 +17,9 @@ import numpy as np
 
 from afterword.errors import ModelError, OptionError
 from afterword.generation.sampling import Sampling
-from afterword.generation.stream import Stream, checked_seed
+from afterword.generation.stream import Stream
 from afterword.inspection.ablation import Ablation, Ablations, variants
-from afterword.inspection.horizon import MOST, POSITIONS, Horizon, measure, sequences
+from afterword.inspection.horizon import Horizon, HorizonSettings, measure, sequences
 from afterword.inspection.trace import Trace, trace
 from afterword.inspection.units import Units
 from afterword.model.card import card
@@ -29,7 +29,7 @@ from afterword.model.network import Network
 from afterword.model.saved import SavedModel, load_model, save_model
 from afterword.options import SamplingOptions, spelled_out
 from afterword.scoring.score import LineScore, Score, score, score_lines
-from afterword.settings import made, whole_number
+from afterword.settings import made
 from afterword.storage import write_bytes
 from afterword.text.tokenizer import Tokenizer
 
@@ -242,23 +242,32 @@ class LanguageModel:
         return Units(self.gates(text), self.tokenizer)
 
     def horizon(
-        self, text: str, *, steps: int = MOST, places: int = POSITIONS, seed: int = 0, gradient: bool | None = None
+        self,
+        text: str,
+        *,
+        steps: int = HorizonSettings.steps,
+        places: int = HorizonSettings.places,
+        seed: int = HorizonSettings.seed,
+        gradient: bool | None = HorizonSettings.gradient,
+        on_progress: Callable[[float], object] = lambda fraction: None,
     ) -> Horizon:
         """How much a character up to `steps` back changes what the network predicts, at `places` places of `text`.
 
         `gradient` says whether the gradient is measured too, which needs PyTorch; None is wherever that is at hand.
-        A model with parts held at a value is measured by replacing alone. Raises TextError for a text that is too
-        short, OptionError for numbers that cannot be.
+        A model with parts held at a value is measured by replacing alone. `on_progress` is called with the fraction
+        that is done. Raises TextError for a text that is too short, OptionError for numbers that cannot be.
         """
-        steps, places = whole_number("steps", steps), whole_number("places", places)
+        settings = HorizonSettings(steps, places, seed, gradient)
         network = self._saved.predictor("lstm", self._held)  # an n-gram looks back a few characters, and no more
-        found = measure(
-            network, self.tokenizer, text, self.config.cell, most=steps, positions=places, seed=checked_seed(seed)
-        )
         torch_is_here = importlib.util.find_spec("torch") is not None
         if gradient and not torch_is_here:
             raise OptionError("the gradient needs PyTorch, which is not installed: pip install 'afterword[train]'")
-        if not (torch_is_here if gradient is None else gradient) or self._held is not None:
+        both = (torch_is_here if gradient is None else gradient) and self._held is None
+        share = 0.5 if both else 1.0  # of the work
+        found = measure(
+            network, self.tokenizer, text, settings, self.config.cell, lambda done: on_progress(done * share)
+        )
+        if not both:
             return found
         from afterword.learning.gradients import input_gradients
 
@@ -266,7 +275,9 @@ class LanguageModel:
         ids = sequences(self._network, self.tokenizer, self.tokenizer.encode(text), K, places)
         gradients = np.zeros((len(ids), K))  # a network of windows depends on nothing before its window
         reach = min(K, W or K)
-        gradients[:, :reach] = input_gradients(self.config, self._saved.weights, self._network.rows(ids), reach)
+        for lanes, part in input_gradients(self.config, self._saved.weights, self._network.rows(ids), reach):
+            gradients[lanes, :reach] = part
+            on_progress(share + (1 - share) * lanes.stop / len(ids))
         return dataclasses.replace(found, gradients=gradients)
 
     def unseen_characters(self, text: str) -> str:

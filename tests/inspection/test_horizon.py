@@ -8,9 +8,19 @@ import numpy as np
 import pytest
 
 from afterword.errors import OptionError, TextError
-from afterword.inspection.horizon import Horizon, choose_places, measure, replacements, table, warmed_up
+from afterword.inspection import horizon as horizon_module
+from afterword.inspection.horizon import (
+    Horizon,
+    HorizonSettings,
+    choose_places,
+    measure,
+    replacements,
+    table,
+    warmed_up,
+)
 from afterword.language_model import LanguageModel
-from afterword.model.network import Network, log_probabilities
+from afterword.model.cell import Array
+from afterword.model.network import Ids, Network, State, log_probabilities
 from afterword.text.tokenizer import Tokenizer
 from tests.inspection.test_trace import TEXT, made
 
@@ -25,13 +35,14 @@ def network(model: LanguageModel) -> Network:
 @pytest.mark.parametrize("cell", ["lstm", "rnn"])
 def test_the_curve_is_what_a_replacement_changes_read_one_by_one(cell: str) -> None:
     model = made(cell=cell, hidden_size=8)
-    found = measure(network(model), model.tokenizer, LONG, most=12, positions=5, seed=3)
+    settings = HorizonSettings(steps=12, places=5, seed=3)
+    found = measure(network(model), model.tokenizer, LONG, settings)
     net, ids = network(model), model.tokenizer.encode(LONG)
-    places, K = choose_places(net, ids, 12, 5)
+    places, K = choose_places(net, ids, settings)
     assert (found.changes.shape, K) == ((5, 12), 12)
     others = replacements(ids, places, np.random.default_rng(3))
     assert (others != ids[places]).all()
-    state = warmed_up(net, model.tokenizer, ids, places)
+    state = warmed_up(net, model.tokenizer, ids, places, before=int(places[0]))
     for row, (place, other) in enumerate(zip(places, others, strict=True)):
         states = [type(state)(state.hidden[:, [row]], state.cell[:, [row]], state.recent[[row]])] * 2
         for k in range(K):
@@ -41,6 +52,36 @@ def test_the_curve_is_what_a_replacement_changes_read_one_by_one(cell: str) -> N
             true, changed = (log_probabilities(logits[0]) for logits, _ in read)
             expected = (np.exp(true) * (true - changed)).sum() / math.log(2)
             assert found.changes[row, k] == pytest.approx(expected, abs=1e-5)
+
+
+def test_many_places_are_measured_a_few_at_once_and_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = made(hidden_size=8)
+    settings = HorizonSettings(steps=30, places=20)
+    whole = measure(network(model), model.tokenizer, LONG, settings)
+    shapes, read = [], Network.read
+
+    def noted(self: Network, ids: Ids, state: State) -> tuple[Array, State]:
+        shapes.append(ids.shape)
+        return read(self, ids, state)
+
+    monkeypatch.setattr(Network, "read", noted)
+    monkeypatch.setattr(horizon_module, "PLACES_AT_ONCE", 6)
+    monkeypatch.setattr(horizon_module, "LOGITS_AT_ONCE", 5 * 12 * model.config.vocabulary_size)
+    fractions: list[float] = []
+    cut = measure(network(model), model.tokenizer, LONG, settings, on_progress=fractions.append)
+    np.testing.assert_allclose(cut.changes, whole.changes, atol=1e-6)
+    assert max(lanes for lanes, _ in shapes) == 12
+    assert max(lanes * steps for lanes, steps in shapes) <= 60
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1
+
+
+def test_a_replacement_is_drawn_from_all_other_tokens_of_the_text() -> None:
+    ids = np.random.default_rng(2).choice(6, 300, p=[0.5, 0.2, 0.1, 0.1, 0.05, 0.05]).astype(np.int32)
+    places = np.arange(0, 300, 3)
+    random = np.random.default_rng(4)
+    obvious = [int(random.choice(ids[ids != ids[place]])) for place in places]
+    assert replacements(ids, places, np.random.default_rng(4)).tolist() == obvious
 
 
 def test_a_network_that_forgets_everything_at_once_has_a_horizon_of_one() -> None:
@@ -71,7 +112,7 @@ def test_the_gradient_is_what_a_small_change_of_the_input_does(cell: str, residu
     model = made(cell=cell, residual=residual, hidden_size=8, scale=0.4)
     config, weights = model.config, {name: w.astype(np.float64) for name, w in model._saved.weights.items()}
     rows = np.random.default_rng(1).integers(0, config.vocabulary_size, (3, 9))
-    found = input_gradients(config, model._saved.weights, rows, 8)
+    [(_, found)] = input_gradients(config, model._saved.weights, rows, 8)
     assert found.shape == (3, 8)
 
     def expects(inputs: np.ndarray, target: int) -> float:
@@ -116,8 +157,21 @@ def test_the_gradient_is_of_the_reading_that_the_model_does() -> None:
     ids = model.tokenizer.encode(LONG)[: 20 + 200 + 1]  # the first place: as much before it as is read of a long text
     rows = network(model).rows(np.concatenate([[model.tokenizer.end], ids]))[None]
     assert found is not None
-    alone = input_gradients(model.config, model._saved.weights, rows, 20)[0]
+    [(_, [alone])] = input_gradients(model.config, model._saved.weights, rows, 20)
     np.testing.assert_allclose(found[0], alone, rtol=1e-4, atol=1e-8)
+
+
+def test_the_gradient_over_a_long_reading_takes_few_lanes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    from afterword.learning import gradients
+
+    model = made(hidden_size=8)
+    rows = np.random.default_rng(1).integers(0, model.config.vocabulary_size, (7, 30))
+    [(_, whole)] = gradients.input_gradients(model.config, model._saved.weights, rows, 20)
+    monkeypatch.setattr(gradients, "MOST_STATES", 3 * 30 * 2 * 8)
+    cut = list(gradients.input_gradients(model.config, model._saved.weights, rows, 20))
+    assert [lanes for lanes, _ in cut] == [slice(0, 3), slice(3, 6), slice(6, 7)]
+    np.testing.assert_allclose(np.concatenate([part for _, part in cut]), whole, rtol=1e-4)
 
 
 def test_the_gradient_of_a_model_of_windows_ends_with_its_window() -> None:
@@ -139,6 +193,11 @@ def test_the_same_seed_measures_the_same_and_the_gradient_stands_beside_it() -> 
     assert one.gradients is not None
     assert one.gradients.shape == (4, 20)
     assert "gradient" in str(one)
+    fractions: list[float] = []
+    model.horizon(LONG, steps=20, places=20, on_progress=fractions.append)
+    assert fractions == sorted(fractions)
+    assert len(fractions) > 3
+    assert fractions[-1] == 1
     assert set(one.to_dict()["steps"][0]) == {"k", "bits", "error", "gradient", "gradient_error"}
 
 
@@ -173,7 +232,10 @@ def test_a_short_text_is_looked_back_over_as_far_as_it_goes() -> None:
         ("a" * 100, {}, TextError, "only one character"),
         (LONG, {"steps": 0}, OptionError, "steps must be 1 or more"),
         (LONG, {"places": 1}, OptionError, "places must be 2 or more"),
-        (LONG, {"seed": -1}, OptionError, "seed must be from 0"),
+        (LONG, {"places": 100_000}, OptionError, "places must be 10000 or less"),
+        (LONG, {"steps": 100_000}, OptionError, "steps must be 10000 or less"),
+        (LONG * 50, {"steps": 10_000, "places": 1_001}, OptionError, "give at most 1,000 places, or fewer steps"),
+        (LONG, {"seed": -1}, OptionError, "seed must be 0 or more"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from afterword.cli.options import OUTPUT, overwrite_option
+from afterword.cli.options import OUTPUT, overwrite_option, settings_options
 from afterword.cli.strict_json import strict_json
-from afterword.inspection.horizon import MOST, POSITIONS, table
+from afterword.inspection.horizon import HorizonSettings, table
 from afterword.inspection.picture import check_plot, horizon_figure, write_figure
 from afterword.language_model import load
 from afterword.text.corpus import read_text
@@ -22,10 +22,7 @@ MOST_CHARACTERS = 1_000_000  # of the text: the places are spread over these
 @click.argument("model", metavar="MODEL")
 @click.argument("file", metavar="FILE")
 @click.option("--against", multiple=True, metavar="MODEL", help="measure this model too, side by side")
-@click.option("--steps", type=int, default=MOST, show_default=True, help="how far to look back, in characters")
-@click.option("--places", type=int, default=POSITIONS, show_default=True, help="at how many places of the text")
-@click.option("--seed", type=int, default=0, show_default=True, help="of the characters that are put in")
-@click.option("--gradient/--no-gradient", default=None, help="also by gradient, which needs PyTorch (if it is there)")
+@settings_options(HorizonSettings, "settings")
 @click.option("--png", type=OUTPUT, help="draw the curves")
 @click.option("--svg", type=OUTPUT, help="draw the curves as SVG")
 @overwrite_option
@@ -34,10 +31,7 @@ def horizon(
     model: str,
     file: str,
     against: tuple[str, ...],
-    steps: int,
-    places: int,
-    seed: int,
-    gradient: bool | None,
+    settings: HorizonSettings,
     png: Path | None,
     svg: Path | None,
     as_json: bool,
@@ -56,7 +50,7 @@ def horizon(
         print(f"note: {note}", file=sys.stderr)
     found = []
     for path in (model, *against):
-        one = load(path).horizon(text, steps=steps, places=places, seed=seed, gradient=gradient)
+        one = load(path).horizon(text, **dataclasses.asdict(settings))
         found.append(dataclasses.replace(one, name=Path(path).name or path))
     if as_json:
         for one in found:

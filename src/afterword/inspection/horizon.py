@@ -9,7 +9,7 @@ error bars are standard errors over the places where characters were replaced.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,18 +19,33 @@ from numpy.typing import NDArray
 from afterword.errors import OptionError, TextError
 from afterword.inspection.tables import as_html, as_text
 from afterword.model.network import Network, State, log_probabilities
+from afterword.settings import check, setting
 from afterword.text.tokenizer import Tokenizer
 
-MOST = 1000  # steps
-POSITIONS = 64
 WARM_UP = 200  # tokens that are read before the replaced one, where the text has them
 LEAST_TOKENS = 20
+MOST_FIGURES = 10_000_000  # places × steps, one figure each, which are all kept
+PLACES_AT_ONCE = 64
 AT_ONCE = 16  # steps
+LOGITS_AT_ONCE = 4_000_000  # lanes × steps × rows
 SHOWN = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 300, 500, 1000)
 WIDTH = 1.1  # the figure at k is the mean from k / 1.1 to k · 1.1, since single steps scatter
 FADED = 0.01  # of what the last character changes: what changes less is called forgotten
 
 Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class HorizonSettings:
+    """How `measure` measures."""
+
+    steps: int = setting(1000, "how far to look back, in characters", minimum=1, maximum=10_000)
+    places: int = setting(64, "at how many places of the text", minimum=2, maximum=10_000)
+    seed: int = setting(0, "of the characters that are put in", minimum=0, maximum=2**64 - 1)
+    gradient: bool | None = setting(None, "also by gradient, which needs PyTorch (if it is there)")
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 @dataclass(frozen=True)
@@ -54,15 +69,15 @@ class Horizon:
         The error of a single place is not a number.
         """
         values = self.changes if values is None else values
-        low, high = max(1, math.ceil(k / WIDTH)), min(values.shape[1], math.floor(k * WIDTH))
-        each = values[:, low - 1 : high].mean(axis=1)
+        each = _around(k, values).mean(axis=1)
         return float(each.mean()), float(each.std(ddof=1) / math.sqrt(len(each))) if len(each) > 1 else math.nan
 
     @property
     def reach(self) -> int:
         """The largest k at which a character still changes 1 % of what the last one does (smoothed as `at`)."""
-        least = FADED * self.at(1)[0]
-        return max((k for k in range(1, self.changes.shape[1] + 1) if self.at(k)[0] >= least), default=0)
+        means = self.changes.mean(axis=0)
+        least = FADED * _around(1, means).mean()
+        return max((k for k in range(1, len(means) + 1) if _around(k, means).mean() >= least), default=0)
 
     def to_dict(self) -> dict[str, Any]:
         """What `horizon --json` prints."""
@@ -89,48 +104,70 @@ def measure(
     network: Network,
     tokenizer: Tokenizer,
     text: str,
+    settings: HorizonSettings,
     name: str = "model",
-    *,
-    most: int = MOST,
-    positions: int = POSITIONS,
-    seed: int = 0,
+    on_progress: Callable[[float], object] = lambda fraction: None,
 ) -> Horizon:
-    """Replace a character at `positions` places of `text` and see what changes up to `most` steps later.
+    """Replace a character at each of the places of `text` and see what changes up to `steps` later.
 
-    Shorter texts are measured over fewer steps. Raises TextError for a text that is too short or holds only one
-    character, OptionError for numbers that cannot be.
+    Shorter texts are measured over fewer steps. `on_progress` is called with the fraction that is done. Raises
+    TextError for a text that is too short or holds only one character, OptionError for too many figures.
     """
     ids = tokenizer.encode(text)
-    places, K = choose_places(network, ids, most, positions)
-    random = np.random.default_rng(seed)
-    others = replacements(ids, places, random)
-    state = warmed_up(network, tokenizer, ids, places)
-    N = len(places)
-    both = State(*(np.concatenate([part, part], axis=axis) for part, axis in zip(state, (1, 1, 0), strict=True)))
-    columns = ids[places[:, None] + np.arange(K)]  # the true tokens that are read, [N, K]
-    fed = np.concatenate([columns, columns])
-    fed[N:, 0] = others
-    changes = np.empty((N, K))
-    for first in range(0, K, AT_ONCE):
-        logits, both = network.read(fed[:, first : first + AT_ONCE], both)
-        true, changed = np.split(log_probabilities(logits), 2)
-        changes[:, first : first + AT_ONCE] = (np.exp(true) * (true - changed)).sum(axis=-1)
+    places, K = choose_places(network, ids, settings)
+    others = replacements(ids, places, np.random.default_rng(settings.seed))
+    before = min(WARM_UP, int(places[0]))
+    changes = np.empty((len(places), K))
+    for first in range(0, len(places), PLACES_AT_ONCE):
+        some = slice(first, first + PLACES_AT_ONCE)
+        state = warmed_up(network, tokenizer, ids, places[some], before)
+        for begin, part in _changes(network, ids, places[some], others[some], state, K):
+            end = begin + part.shape[1]
+            changes[some, begin:end] = part
+            on_progress((first * K + len(part) * end) / changes.size)
     return Horizon(name, np.maximum(changes, 0) / math.log(2))
 
 
-def choose_places(network: Network, ids: NDArray[Any], most: int, positions: int) -> tuple[NDArray[np.intp], int]:
+def _changes(
+    network: Network, ids: NDArray[Any], places: NDArray[np.intp], others: NDArray[Any], state: State, K: int
+) -> Iterator[tuple[int, Array]]:
+    """What `others` at `places` [N] change at the K steps from there on, in nats, piece by piece: first step, [N, ≤ K].
+
+    `state` is what was read before each place.
+    """
+    N = len(places)
+    at_once = max(1, min(AT_ONCE, LOGITS_AT_ONCE // (2 * N * network.config.vocabulary_size)))
+    both = State(*(np.concatenate([part, part], axis=axis) for part, axis in zip(state, (1, 1, 0), strict=True)))
+    for first in range(0, K, at_once):
+        true = ids[places[:, None] + np.arange(first, min(K, first + at_once))]
+        read = np.concatenate([true, true])
+        if first == 0:
+            read[N:, 0] = others
+        logits, both = network.read(read, both)
+        expected, changed = np.split(log_probabilities(logits), 2)
+        yield first, (np.exp(expected) * (expected - changed)).sum(axis=-1)
+
+
+def _around(k: int, values: Array) -> Array:
+    """Those of `values` [..., K] whose mean is the figure at `k`."""
+    low, high = max(1, math.ceil(k / WIDTH)), min(values.shape[-1], math.floor(k * WIDTH))
+    return values[..., low - 1 : high]
+
+
+def choose_places(network: Network, ids: NDArray[Any], settings: HorizonSettings) -> tuple[NDArray[np.intp], int]:
     """Where characters are replaced, evenly over the text, and for how many steps it is then read on."""
-    if most < 1:
-        raise OptionError(f"steps must be 1 or more, not {most}")
-    if positions < 2:
-        raise OptionError(f"places must be 2 or more, not {positions}")
     if len(ids) < LEAST_TOKENS:
         raise TextError(f"the text has {len(ids)} tokens: at least {LEAST_TOKENS} are needed to look back over")
     if len(set(network.rows(ids).tolist())) < 2:
         raise TextError("the text holds only one character: there is none to put in its place")
-    K = min(most, max(1, len(ids) * 3 // 4))
+    K = min(settings.steps, max(1, len(ids) * 3 // 4))
     first = min(WARM_UP, (len(ids) - K) // 2)
-    places = np.unique(np.linspace(first, len(ids) - K, min(positions, len(ids) - K - first + 1)).astype(np.intp))
+    places = np.unique(np.linspace(first, len(ids) - K, min(settings.places, len(ids) - K - first + 1)).astype(np.intp))
+    if len(places) * K > MOST_FIGURES:
+        raise OptionError(
+            f"{len(places):,} places × {K:,} steps are too many to keep: give at most {MOST_FIGURES // K:,} places, "
+            "or fewer steps"
+        )
     return places, K
 
 
@@ -153,19 +190,27 @@ def sequences(
 
 def replacements(ids: NDArray[Any], places: NDArray[np.intp], random: np.random.Generator) -> NDArray[Any]:
     """For each place a token of the text, as frequent as it is there, that is another one than stands there."""
-    others = [int(random.choice(ids[ids != ids[place]])) for place in places]
+    order = np.argsort(ids, kind="stable")
+    first, last = (np.searchsorted(ids[order], ids[places], side) for side in ("left", "right"))
+    others = []
+    for begin, end in zip(first.tolist(), last.tolist(), strict=True):
+        same = order[begin:end]  # where this token stands, in ascending order
+        k = random.integers(len(ids) - len(same))  # the k-th of all the others
+        others.append(ids[k + np.searchsorted(same - np.arange(len(same)), k, side="right")])
     return np.array(others, ids.dtype)
 
 
-def warmed_up(network: Network, tokenizer: Tokenizer, ids: NDArray[Any], places: NDArray[np.intp]) -> State:
-    """The state just before each place, after as much of the text as can be read alike before all of them."""
-    before = min(WARM_UP, int(places.min()))
+def warmed_up(
+    network: Network, tokenizer: Tokenizer, ids: NDArray[Any], places: NDArray[np.intp], before: int
+) -> State:
+    """The state just before each place, after the `before` tokens that stand there."""
     state = network.start(len(places))
     if tokenizer.end is not None:
         _, state = network.step(np.full(len(places), tokenizer.end), state)
     columns = ids[places[:, None] - before + np.arange(before)]
-    for first in range(0, before, AT_ONCE):
-        _, state = network.read(columns[:, first : first + AT_ONCE], state)
+    at_once = max(1, min(AT_ONCE, LOGITS_AT_ONCE // (len(places) * network.config.vocabulary_size)))
+    for first in range(0, before, at_once):
+        _, state = network.read(columns[:, first : first + at_once], state)
     return state
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,14 @@ from torch import Tensor, nn
 
 from afterword.model.config import Config
 
-LANES = 8  # read side by side; 1,200 steps of 2×512 hold some 400 MB for them
+LANES = 8  # that are read side by side, or fewer
+MOST_STATES = LANES * 1200 * 2 * 512  # lanes × steps × layers × units; torch holds some 400 MB for them
 
 
 def input_gradients(
     config: Config, weights: Mapping[str, NDArray[np.float32]], rows: NDArray[np.integer[Any]], steps: int
-) -> NDArray[np.float64]:
-    """The size of d log P(last row) / d input, k = 1 … `steps` steps back: rows [N, T] → [N, steps].
+) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    """The size of d log P(last row) / d input, k = 1 … `steps` steps back: rows [N, T] → some lanes of N, [≤ 8, steps].
 
     Each of the N sequences is read from an empty state, T > `steps`; its last row is only predicted. The input is what
     stands for a token: its embedding. The size is the Euclidean norm.
@@ -26,9 +27,10 @@ def input_gradients(
     table = torch.from_numpy(weights["embedding.weight"]) if config.input == "embedding" else _numbers(config)
     layers = [_layer(config, weights, k) for k in range(config.num_layers)]
     output, bias = torch.from_numpy(weights["output.weight"]), torch.from_numpy(weights["output.bias"])
-    found = []
-    for first in range(0, len(rows), LANES):
-        part = torch.from_numpy(rows[first : first + LANES].astype(np.int64)).T  # [T, N]
+    at_once = max(1, min(LANES, MOST_STATES // (rows.shape[1] * config.num_layers * config.hidden_size)))
+    for first in range(0, len(rows), at_once):
+        lanes = slice(first, min(first + at_once, len(rows)))
+        part = torch.from_numpy(rows[lanes].astype(np.int64)).T  # [T, N]
         inputs = table[part[:-1]].requires_grad_()
         x = inputs
         for k, layer in enumerate(layers):
@@ -37,8 +39,7 @@ def input_gradients(
         expected = (x[-1] @ output.T + bias).log_softmax(-1)
         total = expected.gather(1, part[-1][:, None]).sum()  # a sequence's part depends on its own inputs alone
         (gradient,) = torch.autograd.grad(total, inputs)
-        found.append(gradient.norm(dim=-1).T.flip(1)[:, :steps].double().numpy())
-    return np.concatenate(found)
+        yield lanes, gradient.norm(dim=-1).T.flip(1)[:, :steps].double().numpy()
 
 
 def _numbers(config: Config) -> Tensor:
