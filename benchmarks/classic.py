@@ -32,7 +32,7 @@ from afterword.learning.recipe import Recipe
 from afterword.model.config import Config
 from afterword.planning.plan import classic
 from afterword.planning.settings import TrainingSettings
-from afterword.text.corpus import read_text
+from afterword.text.decoding import read_text
 from afterword.text.tokenizer import Tokenizer
 
 PLACE = Path(__file__).parent

@@ -31,6 +31,7 @@ class TextOptions(TypedDict, total=False):
     """`text.corpus.TextSettings`."""
 
     encoding: str
+    encoding_errors: str
     lowercase: bool
     lines: bool
     validation: str | float | os.PathLike[str] | None

@@ -17,7 +17,8 @@ from afterword.planning.settings import TrainingSettings
 from afterword.progress import is_seen, training_bar, waiting
 from afterword.runs.opening import begin
 from afterword.settings import made
-from afterword.text.corpus import Source, TextSettings
+from afterword.text.corpus import TextSettings
+from afterword.text.sources import Source
 
 if TYPE_CHECKING:
     from afterword.runs.loop import Progress

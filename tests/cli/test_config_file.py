@@ -24,6 +24,7 @@ Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 EVERYTHING = {
     "out": '"somewhere"',
     "encoding": '"latin-1"',
+    "encoding-errors": '"replace"',
     "lowercase": "true",
     "lines": "true",
     "validation": "0.05",

@@ -86,7 +86,11 @@ def test_a_folder_with_other_files_among_the_text_is_learned_from(run: Run, tmp_
     trained = run("train", texts, "--out", out, *SMALL)
     assert trained.returncode == 0, trained.stderr.decode()
     for note in (
-        "note: skipped 6 files (hidden, a linked folder, a run, or no text in that encoding)",
+        f"note: skipped (hidden): {texts / '.hidden'}",
+        f"note: skipped (JPEG image): {texts / 'photo.jpg'}",
+        f"note: skipped (not utf-8 text): {texts / 'table.bin'}",
+        f"note: skipped (linked folder): {texts / 'deep' / 'loop'}",
+        f"note: skipped (not a file): {texts / 'itself'} and {texts / 'pipe'}",
         f"note: read {texts / 'deep' / 'wide.txt'} as the UTF-16",
         f"note: turned the CRLF and CR line ends of {texts / 'packed.gz'} into LF",
     ):
@@ -172,8 +176,8 @@ WRONG: dict[str, tuple[Callable[[Path], Path], list[str], str]] = {
     "gzip of no text": (book(gzip.compress(b"\x89PNG\0")), [], "holds a NUL"),
     "a link to itself": (linked_to_itself, [], "cannot read"),
     "a folder without text": (without_text, [], "is a folder without text files"),
-    "a device": (lambda folder: Path("/dev/zero"), [], "is no file, folder or pipe"),
-    "a socket": (socket, [], "is no file, folder or pipe"),
+    "a device": (lambda folder: Path("/dev/zero"), [], "is not a file, folder or pipe"),
+    "a socket": (socket, [], "is not a file, folder or pipe"),
     "too few subwords": (book(BOOK), ["--vocabulary", "bpe:9"], "bpe:9 is too small"),
     "too many subwords": (book(BOOK), ["--vocabulary", "bpe:70000"], "a number up to 65,536"),
     "no number of subwords": (book(BOOK), ["--vocabulary", "bpe"], "as in bpe:1000"),

@@ -17,17 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterword.errors import OptionError, TextError
-from afterword.text import corpus as corpus_module
-from afterword.text.corpus import (
-    Corpus,
-    TextSettings,
-    check_sources,
-    parse_validation,
-    parse_vocabulary,
-    read_corpus,
-    read_lines,
-    read_text,
-)
+from afterword.text import decoding, sources
+from afterword.text.corpus import Corpus, TextSettings, parse_validation, parse_vocabulary, read_corpus
+from afterword.text.decoding import Decoding, Reader, read_text
+from afterword.text.lines import whole_lines
+from afterword.text.sources import check_sources
 
 LONG = "The quick brown fox jumps over the lazy dog. Sphinx of black quartz, judge my vow!\n"
 LINES = [f"line {number}" for number in range(200)]
@@ -37,10 +31,7 @@ LINES = [f"line {number}" for number in range(200)]
 def piece(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """The laws hold for pieces of any size."""
     size: int = request.param
-    plain = corpus_module._decoded
-    monkeypatch.setattr(
-        corpus_module, "_decoded", lambda document, encoding, facts, _=0: plain(document, encoding, facts, size)
-    )
+    monkeypatch.setattr(decoding, "PIECE", size)
     return size
 
 
@@ -74,14 +65,16 @@ def test_newlines_and_the_mark_are_mended_wherever_the_pieces_fall(tmp_path: Pat
     other = write(tmp_path / "other", "\r\n\ufeffx")
     text, notes = read_text([one, other])
     assert text == "a\nb\nc\n\n\né日👩\n\n\ufeffx"
-    assert notes == [f"dropped the byte order mark of {one}", "turned the CRLF and CR line ends of 2 files into LF"]
+    assert notes == [
+        f"dropped the byte order mark of {one}",
+        f"turned the CRLF and CR line ends of {one} and {other} into LF",
+    ]
 
 
 def test_a_clean_text_needs_no_note(tmp_path: Path, piece: int) -> None:
     assert read_text([write(tmp_path / "text", "é\n\u2028\x85\x0c日")]) == ("é\n\u2028\x85\x0c日", [])
 
 
-@pytest.mark.parametrize("piece", [7, 1 << 20], indirect=True)  # the mark lies in the first piece
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-16-be", "utf-32-be"])
 def test_utf_16_and_utf_32_are_told_by_their_mark(tmp_path: Path, piece: int, encoding: str) -> None:
     marked = LONG if encoding in ("utf-16", "utf-32") else "\ufeff" + LONG
@@ -91,7 +84,7 @@ def test_utf_16_and_utf_32_are_told_by_their_mark(tmp_path: Path, piece: int, en
 
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-16-le", "utf-8-sig", "gb18030", "utf-7"])
 def test_other_encodings_are_read_when_named(tmp_path: Path, piece: int, encoding: str) -> None:
-    assert read_text([write(tmp_path / "text", "Fußé\nn".encode(encoding))], encoding) == ("Fußé\nn", [])
+    assert read_text([write(tmp_path / "text", "Fußé\nn".encode(encoding))], Decoding(encoding)) == ("Fußé\nn", [])
 
 
 def test_a_newline_goes_between_documents_that_lack_one(tmp_path: Path, piece: int) -> None:
@@ -104,7 +97,7 @@ def test_gzip_is_told_by_its_first_bytes(tmp_path: Path, piece: int) -> None:
     assert read_text([write(tmp_path / "text", gzip.compress(LONG.encode()))])[0] == LONG
 
 
-def test_a_folder_gives_its_texts_in_order_and_says_how_many_files_it_skipped(tmp_path: Path) -> None:
+def test_a_folder_gives_its_texts_in_order_and_says_what_it_skipped_and_why(tmp_path: Path) -> None:
     write(tmp_path / "b.txt", "b")
     write(tmp_path / "a" / "2.txt", "a2")
     write(tmp_path / "a" / "1.gz", gzip.compress(b"a1"))
@@ -112,7 +105,7 @@ def test_a_folder_gives_its_texts_in_order_and_says_how_many_files_it_skipped(tm
     write(tmp_path / "c.txt", "é" * 100_000)
     write(tmp_path / ".git" / "config", "hidden")
     write(tmp_path / ".hidden", "hidden")
-    write(tmp_path / "image", b"\x89PNG\xff")
+    write(tmp_path / "image", b"\x89PNG\r\n\x1a\n\0")
     write(tmp_path / "zeros", b"text\0")
     (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
     (tmp_path / "itself").symlink_to("itself")
@@ -120,14 +113,24 @@ def test_a_folder_gives_its_texts_in_order_and_says_how_many_files_it_skipped(tm
     os.mkfifo(tmp_path / "pipe")
     text, notes = read_text([tmp_path])
     assert text == "a1\na2\n三\nb\n" + "é" * 100_000
-    assert notes[0] == "skipped 7 files (hidden, a linked folder, a run, or no text in that encoding)"
-    assert len(notes) == 2
+    assert notes == [
+        f"skipped (hidden): {tmp_path / '.git'} and {tmp_path / '.hidden'}",
+        f"skipped (linked folder): {tmp_path / 'a' / 'loop'}",
+        f"skipped (PNG image): {tmp_path / 'image'}",
+        f"skipped (not a file): {tmp_path / 'itself'}, {tmp_path / 'nowhere'} and {tmp_path / 'pipe'}",
+        f"skipped (not utf-8 text): {tmp_path / 'zeros'}",
+        f"read {tmp_path / 'a' / '3.txt'} as the UTF-16 or UTF-32 that its byte order mark says",
+    ]
 
 
-def test_lines_keep_their_numbers(tmp_path: Path) -> None:
-    assert read_lines([write(tmp_path / "text", "a\n\nb\u2028\x0c\r\n")])[0] == ["a", "", "b\u2028\x0c"]
-    assert read_lines([write(tmp_path / "text", "a\n\n")])[0] == ["a", ""]
-    assert read_lines([write(tmp_path / "text", "")])[0] == []
+def test_lines_keep_their_numbers() -> None:
+    def lines(*texts: str) -> list[str]:
+        return [line for some in whole_lines(texts) for line in some]
+
+    assert lines("a\n\nb\u2028\x0c\n") == ["a", "", "b\u2028\x0c"]
+    assert lines("a", "\n", "\n") == ["a", ""]
+    assert lines() == []
+    assert lines("a", "b", "c\nd") == ["abc", "d"]
 
 
 class Input:
@@ -167,8 +170,8 @@ def test_the_last_share_of_the_characters_is_validation(text: str, share: float)
     if len(set(text[: len(text) // 2])) < 2:
         text = LONG + text
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(corpus_module, "_open", lambda path: io.BytesIO(text.encode()))
-        patch.setattr(corpus_module, "_kind", lambda source: "file")
+        patch.setattr(sources, "_open", lambda path: io.BytesIO(text.encode()))
+        patch.setattr(sources, "_kind", lambda source: "file")
         with read_corpus(["text"], TextSettings(validation=str(share))) as corpus:
             training, validation = parts(corpus)
             assert training + validation == text
@@ -204,8 +207,8 @@ def test_without_validation_all_of_the_text_is_the_training_part(tmp_path: Path,
 def test_lines_keep_their_order_and_equal_ones_their_side(lines: list[str], seed: int, share: str) -> None:
     lines += ["one", "other"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(corpus_module, "_open", lambda path: io.BytesIO("\n\n".join(lines).encode()))
-        patch.setattr(corpus_module, "_kind", lambda source: "file")
+        patch.setattr(sources, "_open", lambda path: io.BytesIO("\n\n".join(lines).encode()))
+        patch.setattr(sources, "_kind", lambda source: "file")
         with read_corpus(["text"], TextSettings(lines=True, validation=share), seed) as corpus:
             training, validation = (part.splitlines() for part in parts(corpus))
     assert training
@@ -284,10 +287,11 @@ def test_a_closed_standard_input_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_no_source_a_device_and_a_folder_without_text_are_refused(tmp_path: Path) -> None:
-    write(tmp_path / "image", b"\xff\xfe\xff")
+    write(tmp_path / "image", b"\xff\xd8\xff\xe0")
     assert refused([]).startswith("TextError: no text was given")
-    assert refused([tmp_path]) == f"TextError: {tmp_path} is a folder without text files"
-    assert refused(["/dev/null"]) == "TextError: cannot read /dev/null: it is no file, folder or pipe"
+    only = "it has only image (JPEG image)"
+    assert refused([tmp_path]) == f"TextError: {tmp_path} is a folder without text files: {only}"
+    assert refused(["/dev/null"]) == "TextError: cannot read /dev/null: it is not a file, folder or pipe"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -300,7 +304,7 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("before", [0, 100, 5000])
 def test_invalid_bytes_are_refused_with_their_place(tmp_path: Path, piece: int, before: int) -> None:
     path = write(tmp_path / "text", b"a" * before + "é".encode() + b"\xe9t\xe9" + b"a" * 100)
-    assert refused([path]).startswith(f"TextError: {path} is not utf-8 at byte {before + 2}: try --encoding latin-1")
+    assert refused([path]).startswith(f"TextError: {path} is not utf-8 at byte {before + 2}: ")
 
 
 def test_a_text_that_ends_in_half_a_character_is_refused(tmp_path: Path, piece: int) -> None:
@@ -310,16 +314,16 @@ def test_a_text_that_ends_in_half_a_character_is_refused(tmp_path: Path, piece: 
 
 def test_nul_bytes_are_refused_with_their_place(tmp_path: Path, piece: int) -> None:
     path = write(tmp_path / "text", LONG.encode() + b"\0")
-    assert refused([path]).startswith(f"TextError: {path} holds a NUL at byte {len(LONG)}: is it a text?")
+    assert refused([path]).startswith(f"TextError: {path} holds a NUL at byte {len(LONG)}, as no text does: ")
     write(path, (LONG + "\0").encode("utf-16"))
-    assert refused([path], encoding="utf-16").startswith(f"TextError: {path} holds a NUL character: is it a text?")
+    assert refused([path], encoding="utf-16").startswith(f"TextError: {path} holds a NUL character, as no text does: ")
 
 
 def test_utf_16_without_its_mark_is_told_how_to_be_read(tmp_path: Path) -> None:
     path = write(tmp_path / "text", LONG.encode("utf-16-le"))
     assert "--encoding utf-16-le" in refused([path])
     assert "--encoding utf-16-le" in refused([path], encoding="utf-16")
-    assert read_text([path], "utf-16-le")[0] == LONG
+    assert read_text([path], Decoding("utf-16-le"))[0] == LONG
 
 
 @pytest.mark.parametrize("cut", [3, 12, 50])
@@ -410,8 +414,8 @@ def endless() -> Iterator[str]:
 
 
 def test_memory_does_not_grow_with_a_text_of_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(corpus_module, "_joined", lambda documents, encoding, facts: endless())
-    monkeypatch.setattr(corpus_module, "_kind", lambda source: "file")
+    monkeypatch.setattr(Reader, "text", lambda reader, documents: endless())
+    monkeypatch.setattr(sources, "_kind", lambda source: "file")
     tracemalloc.start()
     try:
         with read_corpus(["text"], TextSettings()) as corpus:

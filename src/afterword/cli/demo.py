@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from afterword.cli.screen import shown
 from afterword.cli.train import own_name, train_and_show
 from afterword.inspection.page import page as gates_page
 from afterword.language_model import load
@@ -51,7 +52,7 @@ def demo(context: click.Context, out: str, minutes: float) -> None:
     click.echo(f"\nOn text it has never seen it needs {bits:.2f} bits a character; plain text files spend 8.")
     for temperature in TEMPERATURES:
         written = PROMPT + model.generate(PROMPT, max_tokens=300, temperature=temperature, seed=1).text
-        click.echo(f"\n--- temperature {temperature:g}: " + "-" * 60 + f"\n{written}")
+        click.echo(f"\n--- temperature {temperature:g}: " + "-" * 60 + f"\n{shown(written)}")
     sentence = first_sentence(written)
     write_bytes(page, gates_page(model.gates(sentence), "the demo's model reads what it just wrote").encode())
     click.echo(f"\nWhat its gates did in {' '.join(sentence.split())!r}: open {page} in a browser.")

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from afterword.cli.options import OUTPUT, hold_option, overwrite_option, settings_options, with_option
+from afterword.cli.screen import shown
 from afterword.cli.strict_json import strict_json
 from afterword.generation.sampling import Sampling
 from afterword.language_model import LanguageModel, load, random_seed, sample
@@ -98,12 +99,12 @@ def _opened(out: Path | None) -> Iterator[Write]:
     with output(out) as file:
 
         def write(text: str) -> None:
-            file.write(text.encode())
+            file.write(shown(text, file).encode())
             file.flush()  # for whoever reads a pipe
 
         yield write
 
 
 def _to_standard_output(text: str) -> None:
-    sys.stdout.write(text)
+    sys.stdout.write(shown(text))
     sys.stdout.flush()

@@ -13,7 +13,7 @@ from afterword.cli.strict_json import strict_json
 from afterword.inspection.horizon import HorizonSettings, table
 from afterword.inspection.picture import check_plot, horizon_figure, write_figure
 from afterword.language_model import load
-from afterword.text.corpus import read_text
+from afterword.text.decoding import read_text
 
 MOST_CHARACTERS = 1_000_000  # of the text: the places are spread over these
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from afterword.cli.screen import shown
 from afterword.cli.strict_json import strict_json
 from afterword.language_model import load
 
@@ -23,7 +24,7 @@ def info(model: str, as_json: bool) -> None:
     rows = list(_rows(facts))
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
-        print(f"{name:{width}}  {value}")
+        print(shown(f"{name:{width}}  {value}"))
 
 
 def _rows(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:

@@ -16,7 +16,7 @@ from afterword.inspection.picture import check_plot, gates_figure, write_figure
 from afterword.inspection.trace import named_units
 from afterword.language_model import LanguageModel, load
 from afterword.storage import output
-from afterword.text.corpus import read_text
+from afterword.text.decoding import read_text
 
 PAGE_TOKENS = 20_000
 

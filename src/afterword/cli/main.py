@@ -20,6 +20,7 @@ from typing import NoReturn, cast
 import click
 
 from afterword import __version__
+from afterword.cli.screen import shown
 from afterword.errors import AfterwordError
 
 # name: where it lives, and its line in `afterword --help`
@@ -100,7 +101,7 @@ def _tell(line: str, status: int) -> int:
     with contextlib.suppress(OSError):
         sys.stdout.flush()  # what was written comes before what went wrong
     with contextlib.suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
+        print(shown(line, sys.stderr), file=sys.stderr, flush=True)
     return status
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from afterword.cli.screen import shown
 from afterword.language_model import load
 from afterword.learning.ranks import rank
 from afterword.progress import as_time, figures, is_seen, training_bar
@@ -28,7 +29,7 @@ def say(line: str) -> None:
     if rank() > 0:
         return
     with contextlib.suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
+        print(shown(line, sys.stderr), file=sys.stderr, flush=True)
 
 
 def say_all(notes: Iterable[str]) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import click
 import numpy as np
 
-from afterword.cli.options import hold_option, with_option
+from afterword.cli.options import hold_option, settings_options, with_option
+from afterword.cli.screen import shown
 from afterword.cli.strict_json import strict_json
 from afterword.language_model import LanguageModel, load
 from afterword.scoring.score import LineScore, Score
-from afterword.text.corpus import check_sources, read_lines, read_text
+from afterword.text.decoding import Decoding, Reader
+from afterword.text.lines import whole_lines
+from afterword.text.sources import check_sources
 
 FIGURES = ("characters", "tokens", "nats_per_character", "bits_per_character", "bits_per_byte", "perplexity")
 LINE_FIGURES = ("line", "text", "bits", "bits_per_character")
@@ -23,7 +27,7 @@ LINE_FIGURES = ("line", "text", "bits", "bits_per_character")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--lines", "by_line", is_flag=True, help="say what each line costs, read from a fresh state")
 @with_option
-@click.option("--encoding", default="utf-8", show_default=True, metavar="NAME", help="the encoding of the files")
+@settings_options(Decoding, "decoding")
 @hold_option
 @click.option("--json", "as_json", is_flag=True, help="JSON: one object, or one a line for several files or --lines")
 def score(
@@ -31,7 +35,7 @@ def score(
     files: tuple[str, ...],
     by_line: bool,
     using: str,
-    encoding: str,
+    decoding: Decoding,
     hold: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -47,31 +51,50 @@ def score(
     check_sources(files)
     free = load(model, using)
     loaded = free.hold(*hold)
-    for position, file in enumerate(files):
-        if by_line:
-            lines = _lines(file, encoding)
-            table = _with_free(_line_records(loaded, lines), _line_records(free, lines) if hold else [])
-        else:
-            text = _documents(loaded, file, encoding)
-            held = _file_record(loaded, text, apart=as_json)
-            table = _with_free([held], [_file_record(free, text)] if hold else [])
-        if len(files) > 1:
-            table = [{"file": file, **row} for row in table]
-        if as_json:
-            for row in table:
-                print(strict_json(row))
-        else:
-            _print_table(table, header=position == 0)
-        sys.stdout.flush()
+    header = True
+    for file in files:
+        reader = Reader(decoding)
+        try:
+            for table in _tables(loaded, free if hold else None, file, reader, by_line, apart=as_json):
+                if len(files) > 1:
+                    table = [{"file": file, **row} for row in table]
+                if as_json:
+                    for row in table:
+                        print(strict_json(row))
+                else:
+                    _print_table(table, header)
+                    header = False
+                sys.stdout.flush()
+        finally:
+            for note in reader.notes.lines():
+                print(f"note: {note}", file=sys.stderr)
 
 
-def _documents(model: LanguageModel, file: str, encoding: str) -> str | list[str]:
+def _tables(
+    model: LanguageModel, free: LanguageModel | None, file: str, reader: Reader, by_line: bool, apart: bool
+) -> Iterator[list[dict[str, Any]]]:
+    """What `file` costs `model`, and `free` if there is one: a row; or `by_line` a row a line, in tables as they come.
+
+    `apart` as in `_file_record`.
+    """
+    if not by_line:
+        text = _documents(model, file, reader)
+        yield _with_free([_file_record(model, text, apart)], [] if free is None else [_file_record(free, text)])
+        return
+    read = 0
+    for lines in whole_lines(reader.read([file])):
+        table = _with_free(_line_records(model, lines), [] if free is None else _line_records(free, lines))
+        for row in table:
+            row["line"] += read
+        read += len(lines)
+        yield table
+
+
+def _documents(model: LanguageModel, file: str, reader: Reader) -> str | list[str]:
     """The text of `file`; for a model of lines its lines, but no empty ones: they are no documents in training."""
     if model.lines:
-        return [line for line in _lines(file, encoding) if line]
-    text, notes = read_text([file], encoding)
-    _tell(notes)
-    return text
+        return [line for lines in whole_lines(reader.read([file])) for line in lines if line]
+    return "".join(reader.read([file]))
 
 
 def _file_record(model: LanguageModel, documents: str | list[str], apart: bool = False) -> dict[str, Any]:
@@ -87,12 +110,6 @@ def _sum(scores: list[LineScore]) -> Score:
     names = scores[0].apart if scores else ()
     apart = {name: sum(line.apart[name] * line.characters for line in scores) / characters for name in names}
     return Score(np.concatenate(nats), characters, sum(line.bytes for line in scores), apart)
-
-
-def _lines(file: str, encoding: str) -> list[str]:
-    lines, notes = read_lines([file], encoding)
-    _tell(notes)
-    return lines
 
 
 def _line_records(model: LanguageModel, lines: list[str]) -> list[dict[str, Any]]:
@@ -122,14 +139,9 @@ def _print_table(rows: list[dict[str, Any]], header: bool) -> None:
 
 def _cell(name: str, value: Any) -> str:
     if name in ("text", "file"):
-        return str(value)
+        return shown(str(value))
     return (f"{value:.4f}" if isinstance(value, float) else str(value)).rjust(max(len(_title(name)), 8))
 
 
 def _title(name: str) -> str:
     return name.replace("_per_", "/")
-
-
-def _tell(notes: list[str]) -> None:
-    for note in notes:
-        print(f"note: {note}", file=sys.stderr)

@@ -7,13 +7,16 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from afterword.cli.screen import escaped
+
 
 def strict_json(value: Any, indent: int | None = None) -> str:
     """`value` as JSON, on one line unless an `indent` is given."""
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
     except ValueError:  # rare, and looking for it beforehand would take longer than writing a large trace
-        return json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, indent=indent)
+        text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, indent=indent)
+    return escaped(text)  # JSON lets some control characters stand, and a terminal would obey them
 
 
 def _finite(value: Any) -> Any:

@@ -12,7 +12,7 @@ from afterword.errors import OptionError
 from afterword.inspection.trace import MOST_TOKENS
 from afterword.inspection.units import QUESTIONS, Answer
 from afterword.language_model import load
-from afterword.text.corpus import read_text
+from afterword.text.decoding import read_text
 
 
 @click.command(short_help="Find the units of a model that tell where something holds.")

@@ -24,8 +24,9 @@ from afterword.learning.recipe import Device, Recipe
 from afterword.planning.settings import TrainingSettings
 from afterword.runs.folder import RunFolder, can_be_written
 from afterword.runs.run import Run
-from afterword.text.corpus import Source, TextSettings, read_corpus
+from afterword.text.corpus import TextSettings, read_corpus
 from afterword.text.encoded import EncodedCorpus, encode, learn_tokenizer
+from afterword.text.sources import Source
 
 if TYPE_CHECKING:
     from afterword.planning.plan import Plan
@@ -284,7 +285,8 @@ def _check_gpu(run: Run) -> None:
 def _check_text(run: Run, sources: Sequence[Source]) -> None:
     """Raise RunError unless `sources` hold the text that `run` learns from."""
     of_run = run.record["text"]
-    text = TextSettings(**{field.name: of_run[field.name] for field in dataclasses.fields(TextSettings)})
+    settings = {field.name: of_run[field.name] for field in dataclasses.fields(TextSettings) if field.name in of_run}
+    text = TextSettings(**settings)  # a run from before there was a setting has its default
     name, place = ", ".join(os.fspath(source) for source in sources), run.folder.path
     with read_corpus(sources, text, seed=run.recipe.seed) as corpus:
         found = corpus.training_characters + corpus.validation_characters

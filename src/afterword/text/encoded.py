@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from afterword.errors import ModelError, RunError, TextError
 from afterword.storage import replacing, write_bytes, write_json
-from afterword.text.corpus import Corpus, Part, parse_vocabulary
+from afterword.text.corpus import Corpus, parse_vocabulary
+from afterword.text.splitting import Part
 from afterword.text.tokenizer import Ids, Tokenizer
 
 T = TypeVar("T")

@@ -1,0 +1,119 @@
+"""What a real terminal and a real pipe get: lines as they come, and control characters only where they do no harm."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import afterword
+from afterword.cli.screen import shown
+from tests.processes import Command, finished, running
+
+PATIENCE = 60.0  # seconds until a test has failed that waits for a process
+COMMAND = [sys.executable, "-m", "afterword"]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(afterword.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+HOSTILE = "a\x1b[31mb\x07\x9b2Jc\x7f\r\td"
+VISIBLE = "a\\u001b[31mb\\u0007\\u009b2Jc\\u007f\\u000d\td"
+
+
+@pytest.fixture
+def score_pipe(model: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`score --lines` that reads a pipe which stays open, as behind `tail -f`."""
+    options = ["--lines", "--json", "--encoding-errors", "replace"]
+    command: Command = [*COMMAND, "score", model, "-", *options]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with running(command, env=ENVIRONMENT, bufsize=0, **pipes) as process:
+        yield process
+
+
+def next_line(process: subprocess.Popen[bytes]) -> dict[str, object]:
+    """The next line that the process prints. It fails where none comes."""
+    assert process.stdout is not None
+    line = b""
+    while not line.endswith(b"\n"):
+        ready, _, _ = select.select([process.stdout], [], [], PATIENCE)
+        assert ready, "nothing was printed"
+        one = os.read(process.stdout.fileno(), 1)
+        assert one, "the process ended"
+        line += one
+    record: dict[str, object] = json.loads(line)
+    return record
+
+
+def test_each_line_of_a_growing_log_is_scored_as_it_comes(score_pipe: subprocess.Popen[bytes]) -> None:
+    assert score_pipe.stdin is not None
+    assert score_pipe.stdout is not None
+    assert score_pipe.stderr is not None
+    for number, (line, text) in enumerate([(b"ab", "ab"), (b"a\xffb\0", "a�b�"), (b"", ""), ("é".encode(), "é")], 1):
+        score_pipe.stdin.write(line[:1])
+        score_pipe.stdin.write(line[1:] + b"\n")
+        found = next_line(score_pipe)
+        assert (found["line"], found["text"]) == (number, text)
+    score_pipe.stdin.write(b"c")
+    score_pipe.stdin.close()
+    assert next_line(score_pipe)["text"] == "c"
+    assert (
+        score_pipe.stderr.read().decode() == "note: put U+FFFD (�) for 2 places that are not text in standard input\n"
+    )
+    assert score_pipe.wait() == 0
+
+
+def on_a_terminal(*arguments: str | Path, input: bytes = b"") -> str:
+    """What the command prints on a terminal."""
+    ours, theirs = pty.openpty()
+    with open(ours, "rb", buffering=0) as terminal, open(theirs, "wb") as screen:
+        streams = {"stdin": subprocess.PIPE, "stdout": screen, "stderr": subprocess.DEVNULL}
+        with running([*COMMAND, *arguments], env=ENVIRONMENT, **streams) as process:
+            screen.close()
+            assert process.stdin is not None
+            process.stdin.write(input)
+            process.stdin.close()
+            printed = b""
+            with contextlib.suppress(OSError):  # Linux says so where the last writer has gone
+                while select.select([terminal], [], [], PATIENCE)[0] and (some := terminal.read(4096)):
+                    printed += some
+    return printed.decode().replace("\r\n", "\n")
+
+
+def test_control_characters_do_not_reach_a_terminal_and_do_reach_a_pipe(model: Path, tmp_path: Path) -> None:
+    writing: list[str | Path] = ["generate", model, "--prompt", HOSTILE, "--max-tokens", "5", "--seed", "1"]
+    cases: list[tuple[list[str | Path], str]] = [
+        (["score", model, "-", "--lines"], HOSTILE.replace("\r", "") + "\n"),
+        (["score", model, "-", "--lines", "--json"], HOSTILE.replace("\r", "") + "\n"),
+        (writing, ""),
+        ([*writing, "--out", "/dev/stdout"], ""),
+    ]
+    for arguments, input in cases:
+        printed = on_a_terminal(*arguments, input=input.encode())
+        assert not set(printed) & set("\x1b\x07\x9b\x7f\r"), printed
+        assert "\\u009b2Jc\\u007f" in printed
+        piped = finished([*COMMAND, *arguments], input.encode(), env=ENVIRONMENT)
+        assert ("\\u009b2Jc\\u007f" if "--json" in arguments else "\x9b2Jc\x7f") in piped.stdout.decode()
+    written = tmp_path / "written"
+    on_a_terminal("generate", model, "--prompt", HOSTILE, "--max-tokens", "5", "--out", written)
+    assert written.read_bytes().decode().startswith(HOSTILE)
+
+
+def test_json_on_a_terminal_is_still_json(model: Path) -> None:
+    line = HOSTILE.replace("\r", "")
+    printed = on_a_terminal("score", model, "-", "--lines", "--json", input=line.encode() + b"\n")
+    assert json.loads(printed)["text"] == line
+
+
+def test_what_is_shown_is_for_terminals_alone(tmp_path: Path) -> None:
+    class Terminal:
+        def isatty(self) -> bool:
+            return True
+
+    assert shown(HOSTILE, Terminal()) == VISIBLE  # type: ignore[arg-type]
+    with open(tmp_path / "file", "w") as file:
+        assert shown(HOSTILE, file) == HOSTILE

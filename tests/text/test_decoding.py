@@ -1,0 +1,202 @@
+"""Laws of reading: what is no text is refused or replaced and counted, and what has come is there at once."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zipfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from io import BufferedIOBase
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from afterword.errors import OptionError, TextError
+from afterword.text import decoding
+from afterword.text.decoding import Decoding, Reader, read_text
+from afterword.text.sources import Document
+
+REPLACE = Decoding(encoding_errors="replace")
+EUROS = "“Prices” – 5 €, ä\n"
+
+
+def opened(place: Path | int) -> BufferedIOBase:
+    return open(place, "rb")
+
+
+def piped(content: bytes) -> Document:
+    """A document that comes through a pipe."""
+    read, write = os.pipe()
+    os.write(write, content)
+    os.close(write)
+    return Document("pipe", partial(opened, read))
+
+
+def file(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+# Replacing
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 1 << 20])
+@pytest.mark.parametrize(
+    ("encoding", "content", "text", "places"),
+    [
+        ("utf-8", b"a\xffb\0c\xc3\xa9\xe6\x97d\xef\xbf\xbd\r\n\xe6", "a�b�cé�d�\n�", 4),
+        ("cp1252", b"a\x81\x80\0", "a�€�", 2),
+        ("utf-16", "\ufeffaé\n".encode("utf-16-le") + b"\x00\xd8" + "b".encode("utf-16-le") + b"c", "aé\n�b�", 2),
+        ("gb18030", "日".encode("gb18030") + b"\xff" + "本".encode("gb18030"), "日�本", 1),
+        ("utf-8", b"nothing wrong \xef\xbf\xbd", "nothing wrong �", 0),
+    ],
+)
+def test_what_is_no_text_is_replaced_and_its_places_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, encoding: str, content: bytes, text: str, places: int
+) -> None:
+    monkeypatch.setattr(decoding, "PIECE", size)
+    path = file(tmp_path / "log", content)
+    found, notes = read_text([path], Decoding(encoding, "replace"))
+    assert found == text
+    some = "1 place that is" if places == 1 else f"{places} places that are"
+    assert (f"put U+FFFD (�) for {some} not text in {path}" in notes) == (places > 0)
+
+
+@given(st.binary(), st.sampled_from(["utf-8", "latin-1", "cp1252", "shift_jis", "utf-16-le"]), st.integers(1, 9))
+def test_replacing_reads_what_python_reads_with_its_own_replacement(content: bytes, encoding: str, size: int) -> None:
+    document = Document("bytes", lambda: piped(b"x".ljust(2, b"\0" if "16" in encoding else b"x") + content).open())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decoding, "unmarked_utf_16", lambda head: None)
+        reader = Reader(Decoding(encoding, "replace"), size)
+        text = "".join(reader.pieces(document))
+    start = "x" if "16" in encoding else "xx"
+    expected = start + content.decode(encoding, "replace").replace("\0", "�")
+    assert text == expected.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def test_strict_is_the_default_and_another_word_is_refused() -> None:
+    assert Decoding().encoding_errors == "strict"
+    with pytest.raises(OptionError, match="encoding-errors must be one of strict, replace, not ignore"):
+        Decoding(encoding_errors="ignore")
+
+
+def test_a_document_that_is_read_twice_is_counted_once(tmp_path: Path) -> None:
+    document = Document("log", partial(opened, file(tmp_path / "log", b"a\xffb\xff")))
+    reader = Reader(REPLACE)
+    assert list(reader.text([document])) == list(reader.text([document])) == ["a�b�"]
+    assert reader.notes.lines() == ["put U+FFFD (�) for 2 places that are not text in log"]
+
+
+def test_in_a_folder_a_log_with_a_bad_byte_is_text_where_it_is_replaced_and_other_data_is_not(tmp_path: Path) -> None:
+    log = file(tmp_path / "a.log", b"one line and \xff\n" * 9)
+    file(tmp_path / "data", bytes(range(256)) * 9)
+    text, notes = read_text([tmp_path], REPLACE)
+    assert text.count("one line and �\n") == 9
+    assert notes == [
+        f"skipped (not text): {tmp_path / 'data'}",
+        f"put U+FFFD (�) for 9 places that are not text in {log}",
+    ]
+    with pytest.raises(TextError, match=r"without text files: it has only a\.log \(not utf-8 text\) and data \(not"):
+        read_text([tmp_path])
+
+
+# What is refused, and what to do with it
+
+
+def zipped(path: Path, files: dict[str, str]) -> bytes:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path.read_bytes()
+
+
+KINDS: dict[str, tuple[Callable[[Path], bytes], str]] = {
+    "docx": (
+        lambda path: zipped(path, {"[Content_Types].xml": "<x/>", "word/document.xml": "<x/>"}),
+        "is a Word document, not plain text: save it as plain text (.txt) first",
+    ),
+    "xlsx": (lambda path: zipped(path, {"[Content_Types].xml": "", "xl/workbook.xml": ""}), "is an Excel workbook"),
+    "epub": (lambda path: zipped(path, {"mimetype": "application/epub+zip", "a": "b"}), "is an EPUB book"),
+    "odt": (
+        lambda path: zipped(path, {"mimetype": "application/vnd.oasis.opendocument.text", "a": "b"}),
+        "is an OpenDocument text, not plain text: save it as plain text",
+    ),
+    "zip": (lambda path: zipped(path, {"a.txt": "b"}), "is a ZIP archive, not plain text: unpack it first"),
+    "pdf": (lambda path: b"%PDF-1.7\n%\xe2\xe3", "is a PDF document, not plain text: take its text out first"),
+    "doc": (lambda path: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0", "is a document of an older Microsoft Office"),
+    "bz2": (lambda path: b"BZh91AY&SY\0", "is a bzip2 file, not plain text: unpack it first"),
+    "png": (lambda path: b"\x89PNG\r\n\x1a\n\0", "is a PNG image"),
+    "tar.gz": (lambda path: gzip.compress(b"name".ljust(257, b"\0") + b"ustar\0"), "is a tar archive"),
+}
+
+
+@pytest.mark.parametrize("how", [Decoding(), REPLACE, Decoding("latin-1")], ids=["utf-8", "replace", "latin-1"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_that_is_no_plain_text_is_called_by_its_name(tmp_path: Path, kind: str, how: Decoding) -> None:
+    make, says = KINDS[kind]
+    path = tmp_path / f"novel.{kind}"
+    path.write_bytes(make(path))
+    with pytest.raises(TextError) as caught:
+        read_text([path], how)
+    assert f"{path} {says}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def advice(tmp_path: Path, content: bytes, how: Decoding | None = None) -> str:
+    path = file(tmp_path / "text", content)
+    with pytest.raises(TextError) as caught:
+        read_text([path], how or Decoding())
+    return str(caught.value).removeprefix(f"{path} ")
+
+
+def test_the_encoding_that_is_named_to_try_is_one_that_reads_the_text(tmp_path: Path) -> None:
+    content = EUROS.encode("cp1252")
+    assert "is not utf-8 at byte 0: try --encoding cp1252, as Windows writes" in advice(tmp_path, content)
+    assert read_text([tmp_path / "text"], Decoding("cp1252"))[0] == EUROS
+    assert "cp1252" not in advice(tmp_path, "Ђ\x81".encode("latin-1", "replace") + b"\x81")
+    for encoding in ("utf-16-le", "utf-16-be"):
+        wide = EUROS.encode(encoding)
+        for how in (Decoding(), REPLACE, Decoding("cp1252")):
+            assert (
+                advice(tmp_path, wide, how) == f"looks like UTF-16 without a byte order mark: try --encoding {encoding}"
+            )
+        assert read_text([tmp_path / "text"], Decoding(encoding))[0] == EUROS
+
+
+def test_where_the_text_is_utf_8_up_to_a_bad_byte_no_other_encoding_is_named(tmp_path: Path) -> None:
+    says = advice(tmp_path, "é".encode() + b"\xff")
+    assert says == "is not utf-8 at byte 2: --encoding-errors replace reads it with � there"
+    assert "--encoding-errors replace" in advice(tmp_path, b"one NUL\0 in a log")
+    assert "name its own --encoding" in advice(tmp_path, b"\x81", Decoding("cp1252"))
+
+
+# As it comes
+
+
+def test_a_pipe_gives_what_has_come_without_waiting_for_more() -> None:
+    read, write = os.pipe()
+    pieces = Reader().pieces(Document("pipe", partial(opened, read)))
+    for line in ("P\n", "é\n", "x" * 5000 + "\n"):  # PK begins a ZIP archive
+        os.write(write, line.encode())
+        assert _taken(pieces, len(line)) == line
+    os.close(write)
+    assert list(pieces) == []
+
+
+def _taken(pieces: Iterator[str], length: int) -> str:
+    text = ""
+    while len(text) < length:
+        text += next(pieces)
+    return text
+
+
+def test_a_pipe_is_not_copied_to_the_disk_to_be_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.TemporaryFile", None)
+    document = piped(b"a\nb")
+    with document.open() as stream, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdin", type("Input", (), {"buffer": stream}))
+        assert read_text(["-"])[0] == "a\nb"
+        assert not stream.closed
