@@ -2,13 +2,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench bench-quality bench-plan bench-gpu torture format
+.PHONY: demo test test-everywhere check bench bench-quality bench-plan bench-gpu torture format
 
 demo: .venv/ready
 	$(BIN)/afterword demo --out .demo
 
 test: .venv/ready-dev
 	$(BIN)/pytest
+
+# The tests with the kernels of other processors, other numbers of threads, in other places, with other Pythons.
+test-everywhere: .venv/ready-dev
+	$(BIN)/python -m tests.everywhere
 
 check: .venv/ready-dev
 	$(BIN)/ruff format --check .

@@ -12,6 +12,7 @@ from afterword.language_model import LanguageModel
 from afterword.training import train
 from benchmarks.subjects import ASKED, SENTENCE, TEXT, TRAIN, guesses, make_text, report, trained, walk
 
+pytestmark = pytest.mark.timeout(600)  # 3,500 steps of learning
 PLACES_OF = {"likes to eat": (5, 18), "stop": (18, 19), "R": (20, 21), "eena": (21, 25)}
 PAGE = (Path(__file__).parents[1] / "docs" / "gates.md").read_text(encoding="utf-8")
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.processes import finished
 
+pytestmark = pytest.mark.timeout(300)
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 

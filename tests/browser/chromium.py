@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -18,7 +19,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.processes import running
 
-PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+NAMES = [os.environ["CHROMIUM"]] if "CHROMIUM" in os.environ else ["chromium", "chromium-browser", "google-chrome"]
+PROGRAM = next(filter(None, map(shutil.which, NAMES)), None)
 OPTIONS = [
     "--headless",
     "--no-sandbox",

@@ -12,6 +12,6 @@ from tests.browser.chromium import PROGRAM, Tab, browser
 @pytest.fixture(scope="module")
 def tab() -> Iterator[Tab]:
     if PROGRAM is None:
-        pytest.skip("there is no chromium: apt-get install chromium")
+        pytest.skip("there is no chromium: apt-get install chromium, or say where it is by CHROMIUM=PATH")
     with browser() as tab:
         yield tab

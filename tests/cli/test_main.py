@@ -149,6 +149,7 @@ def test_a_signal_ends_the_command_with_its_status_and_leaves_no_half_written_fi
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_a_full_disk_under_standard_output_is_one_line(model: Path) -> None:
     with open("/dev/full", "wb") as full:
         done = finished([sys.executable, "-m", "afterword", "info", model], stdout=full)

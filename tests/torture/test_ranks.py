@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+
+import pytest
 
 from tests.torture.ranks import ARGUMENTS, compare, kill_one, start_ranks
 from tests.torture.runs import write_text
 
 
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(sys.platform != "linux", reason="the ranks of torchrun are found in Linux' /proc")
 def test_two_ranks_learn_what_one_does_and_the_same_again_also_after_one_was_killed(tmp_path: Path) -> None:
     largest, equal = compare(tmp_path)
     assert largest <= 1e-5

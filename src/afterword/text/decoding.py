@@ -175,11 +175,12 @@ class _Strict:
         pending = len(self._decoder.getstate()[0])
         try:
             text = self._decoder.decode(raw, final=not raw)
-        except UnicodeDecodeError as error:
+        except UnicodeError as error:
+            # a missing mark is a UnicodeDecodeError since Python 3.13
+            if not isinstance(error, UnicodeDecodeError) or error.reason == "Stream does not start with BOM":
+                raise _unmarked(self._name, self._encoding) from None
             at = self._read - pending + error.start
             raise self._not_text(f"is not {self._encoding} at byte {at}: {self._advice(error)}") from None
-        except UnicodeError:
-            raise _unmarked(self._name, self._encoding) from None
         if "\0" in text:
             raise self._not_text(f"holds a NUL character, as no text does: {_REPLACE}")
         self._read += len(raw)
