@@ -15,7 +15,7 @@ Command = Sequence[str | bytes | Path]
 
 @contextlib.contextmanager
 def running(command: Command, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """The program, started as from a terminal, with Ctrl-C unblocked; killed at the end of the block, with its own."""
+    """The program, started as from a terminal; killed at the end of the block, with its own."""
     process = _start(command, options)
     try:
         yield process
@@ -31,11 +31,20 @@ def running(command: Command, **options: Any) -> Iterator[subprocess.Popen[bytes
 
 def _start(command: Command, options: dict[str, Any]) -> subprocess.Popen[bytes]:
     """A signal that the parent ignores stays ignored in its children; one that it handles has its default there."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
+    with from_terminal():
         return subprocess.Popen(command, start_new_session=True, **options)
+
+
+@contextlib.contextmanager
+def from_terminal() -> Iterator[None]:
+    """Signals as on a terminal, also where the tests were started in the background, or by nohup."""
+    interrupted = signal.signal(signal.SIGINT, signal.default_int_handler)
+    hung_up = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, interrupted)
+        signal.signal(signal.SIGHUP, hung_up)
 
 
 def finished(

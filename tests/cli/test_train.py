@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import pty
 import select
 import signal
 import subprocess
@@ -13,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from afterword.cli.train import _Stop
+from afterword.cli.signals import Stop
 from tests.cli.test_main import error_line
-from tests.processes import running
+from tests.processes import from_terminal, running
 from tests.terminals import on_a_terminal
 from tests.torture.runs import start
 
@@ -181,17 +183,46 @@ def test_a_run_is_repeated_without_its_text_and_refused_in_one_line(run: Run, bo
     assert b"note: threads was 1 and is 2: the run is repeated, but perhaps not bit for bit" in told.stderr
 
 
-def test_sigterm_ends_the_step_and_saves(book: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_to_end_ends_the_step_and_saves(book: Path, tmp_path: Path, number: int, status: int) -> None:
     out, log = tmp_path / "run", tmp_path / "log"
     process = start(["train", book, "--out", out, "--steps", "100000", *SMALL], log)
     while not (out / "metrics.jsonl").exists():
         process.join(0.01)
     assert "another process" in refused(["train", "--resume", out], tmp_path / "second")
-    process.terminate()
+    assert process.pid is not None
+    os.kill(process.pid, number)
     process.join(60)
-    assert process.exitcode == 143
+    assert process.exitcode == status
     assert f"stopped and saved; go on with: afterword train --resume {out}" in log.read_text().replace("python -m ", "")
     assert len(list((out / "checkpoints").iterdir())) == 1
+
+
+def test_a_run_whose_terminal_is_closed_saves(book: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "afterword", "train", str(book), "--out", str(out), "--steps", "100000", *SMALL]
+    own = f"import fcntl, os, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv({command[0]!r}, {command!r})"
+    controller, terminal = pty.openpty()
+    streams = {"stdin": terminal, "stdout": terminal, "stderr": terminal}
+    with running([sys.executable, "-c", own], env={**os.environ, "TERM": "xterm"}, **streams) as process:
+        os.close(terminal)
+        while not (out / "metrics.jsonl").exists() and process.poll() is None:
+            if select.select([controller], [], [], 0.01)[0]:
+                os.read(controller, 65536)
+        os.close(controller)  # the bar has nowhere to go from here on
+        assert process.wait(timeout=60) == 129
+    assert len(list((out / "checkpoints").iterdir())) == 1
+
+
+def test_nohup_goes_on_when_the_terminal_is_closed(book: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    command = ["nohup", sys.executable, "-m", "afterword", "train", str(book), "--out", str(out), "--steps", "400"]
+    with running([*command, *SMALL], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        while not (out / "metrics.jsonl").exists() and process.poll() is None:
+            select.select([], [], [], 0.01)
+        process.send_signal(signal.SIGHUP)
+        _, told = process.communicate(timeout=60)
+        assert process.returncode == 0, told.decode()
 
 
 def refused(arguments: list[object], log: Path) -> str:
@@ -204,16 +235,14 @@ def refused(arguments: list[object], log: Path) -> str:
 
 @pytest.fixture
 def unblocked() -> Iterator[None]:
-    """Ctrl-C as on a terminal, also where the tests were started in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
+    with from_terminal():
+        yield
 
 
 @pytest.mark.usefixtures("unblocked")
 def test_a_signal_that_was_ignored_stays_so_for_a_run_that_was_started_in_the_background() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with _Stop() as stop:
+    with Stop() as stop:
         signal.raise_signal(signal.SIGINT)
         assert stop.signal is None
         signal.raise_signal(signal.SIGTERM)
@@ -223,17 +252,21 @@ def test_a_signal_that_was_ignored_stays_so_for_a_run_that_was_started_in_the_ba
 
 @pytest.mark.usefixtures("unblocked")
 def test_a_second_signal_leaves_at_once_and_among_ranks_only_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    with _Stop() as stop:
+    with Stop() as stop:
         signal.raise_signal(signal.SIGINT)
         assert stop.signal == signal.SIGINT
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+    with Stop() as stop:
+        for _ in range(3):  # of a terminal that is closed: by the shell, and once more when that has gone
+            signal.raise_signal(signal.SIGHUP)
+        assert stop.signal == signal.SIGHUP
     for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
         monkeypatch.setenv(name, "1")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with _Stop():
+    with Stop():
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)  # the same, passed on by torchrun
-        monkeypatch.setattr("afterword.cli.train.SAME_SIGNAL_SECONDS", -1.0)
+        monkeypatch.setattr("afterword.cli.signals.SAME_SIGNAL_SECONDS", -1.0)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)

@@ -9,6 +9,7 @@ import os
 import random
 import re
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -45,6 +46,7 @@ def _command(arguments: list[str], log: Path, environment: dict[str, str]) -> No
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also where nohup runs the tests
     from afterword.cli.main import main
 
     main(arguments)

@@ -21,6 +21,7 @@ import click
 
 from afterword import __version__
 from afterword.cli.screen import shown
+from afterword.cli.signals import ENDINGS, heard
 from afterword.errors import AfterwordError
 
 # name: where it lives, and its line in `afterword --help`
@@ -62,9 +63,10 @@ def program() -> None:
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run the command line and exit: 0 done, 1 the work failed, 2 wrong input, 130 interrupted, 143 terminated."""
+    """Run the command line and exit: 0 done, 1 the work failed, 2 wrong input; 129, 130 or 143 ended by a signal."""
     _open_streams()
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in heard(*ENDINGS):
+        signal.signal(number, _terminate)
     try:
         status = _run(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()

@@ -8,10 +8,8 @@ import shlex
 import shutil
 import signal
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
@@ -20,16 +18,15 @@ from click.core import ParameterSource
 from afterword.cli.config_file import config_option
 from afterword.cli.options import settings_options
 from afterword.cli.progress import say, say_all, show
+from afterword.cli.signals import Stop
 from afterword.errors import OptionError
 from afterword.language_model import complete_card
-from afterword.learning.ranks import ranks, restarted
+from afterword.learning.ranks import restarted
 from afterword.planning.settings import TrainingSettings
 from afterword.runs.folder import RunFolder
 from afterword.runs.opening import Preview, begin, repeat, resume, together
 from afterword.runs.run import Run, bits
 from afterword.text.corpus import TextSettings
-
-SAME_SIGNAL_SECONDS = 2.0
 
 
 @click.command(short_help="Train a model on your own text.")
@@ -101,7 +98,7 @@ def train_and_show(run: Run) -> int:
     expected = run.record.get("expected")
     if expected is not None and run.saved is None:
         say(f"expected: about {bits(expected):.2f} bits a character on held-out text (afterword plan says why)")
-    with _Stop() as stop:
+    with Stop() as stop:
         try:
             show(run, lambda: stop.signal is not None)
         finally:
@@ -165,40 +162,3 @@ def _given(context: click.Context, text: TextSettings, training: TrainingSetting
         for name, value in values.items()
         if value is not None and context.get_parameter_source(name) in given
     }
-
-
-class _Stop:
-    """Remembers the first Ctrl-C or SIGTERM inside its block; a second one ends the process as usual.
-
-    A signal that the process was started to ignore stays ignored: Ctrl-C in a job in the background, as by nohup.
-    torchrun passes a signal on to ranks that may have had it already, so for them a second one within
-    `SAME_SIGNAL_SECONDS` is the first.
-    """
-
-    def __init__(self) -> None:
-        self.signal: int | None = None
-        self._at = 0.0
-
-    def __enter__(self) -> _Stop:
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        self._before = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
-        for number in self._before:
-            signal.signal(number, self._remember)
-        return self
-
-    def _remember(self, number: int, frame: FrameType | None) -> None:
-        now = time.monotonic()
-        if self.signal is None:
-            self.signal, self._at = number, now
-            if ranks() == 1:
-                self._restore()
-        elif now - self._at > SAME_SIGNAL_SECONDS:
-            self._restore()
-            os.kill(os.getpid(), number)
-
-    def _restore(self) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def __exit__(self, *error: object) -> None:
-        self._restore()
