@@ -49,6 +49,7 @@ bench: .venv/ready-dev
 bench-plan: .venv/ready-dev
 	$(BIN)/python benchmarks/plan.py grid
 	$(BIN)/python benchmarks/plan.py planning
+	$(BIN)/python benchmarks/plan.py busy
 	$(BIN)/python benchmarks/plan.py clock
 	$(BIN)/python benchmarks/plan.py table
 

@@ -3,6 +3,8 @@
     python benchmarks/plan.py grid [TEXT ...] [--minutes 1] [--only SETTING ...]
                                          the plan and each setting of the grid, in turn; some 10 minutes a text
     python benchmarks/plan.py planning   how long measuring and planning take
+    python benchmarks/plan.py busy [TEXT] [--minutes 5]
+                                         what is planned alone, and beside one and two busy processes
     python benchmarks/plan.py clock [TEXT] [--minutes 1]
                                          a run alone, one beside a process that takes a core for a third of it, and the
                                          latter repeated from its record
@@ -20,6 +22,7 @@ the GNU Collaborative International Dictionary of English (apt install dict-gcid
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gzip
 import json
 import math
@@ -154,6 +157,23 @@ def planning(chosen: list[Path], minutes: float) -> None:
         print(f"{text.name}: measuring and planning {seconds:.1f} s", flush=True)
 
 
+def busy(text: Path, minutes: float) -> None:
+    command: list[str | Path] = [sys.executable, "-m", "afterword", "plan", text, "--minutes", str(minutes), "--json"]
+    for others in (0, 1, 2):
+        with contextlib.ExitStack() as stack:
+            for _ in range(others):
+                other = stack.enter_context(subprocess.Popen([sys.executable, "-c", BUSY]))
+                stack.callback(other.kill)
+            found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+        plan = found["plan"]
+        notes = "".join(f"; {note}" for note in found["notes"])
+        print(
+            f"{text.name}, {minutes:g} min, {others} busy processes beside: {plan['hidden_size']} units, "
+            f"{plan['steps']:,} steps{notes}",
+            flush=True,
+        )
+
+
 def clock(text: Path, minutes: float) -> None:
     with tempfile.TemporaryDirectory() as place:
         for name in ("alone", "beside a busy process for a third"):
@@ -238,7 +258,7 @@ def table() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("grid", "planning", "clock", "table"))
+    parser.add_argument("what", choices=("grid", "planning", "busy", "clock", "table"))
     parser.add_argument("texts", nargs="*", type=Path)
     parser.add_argument("--minutes", type=float, default=1)
     parser.add_argument("--only", nargs="+", default=[], metavar="SETTING", help=f"of: {'; '.join([PLAN, *GRID])}")
@@ -248,6 +268,8 @@ def main() -> None:
             grid(chosen.texts or texts(Path(place)), chosen.minutes, chosen.only)
         elif chosen.what == "planning":
             planning(chosen.texts or texts(Path(place)), chosen.minutes)
+        elif chosen.what == "busy":
+            busy(chosen.texts[0] if chosen.texts else SHAKESPEARE, chosen.minutes)
         elif chosen.what == "clock":
             clock(chosen.texts[0] if chosen.texts else SHAKESPEARE, chosen.minutes)
         else:

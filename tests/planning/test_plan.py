@@ -16,6 +16,7 @@ from afterword.planning import plan as planning
 from afterword.planning import rules
 from afterword.planning.plan import Plan, plan
 from afterword.planning.settings import TrainingSettings
+from afterword.planning.speed import StepTime
 from afterword.text.corpus import TextSettings, read_corpus
 from afterword.text.encoded import EncodedCorpus, encode, learn_tokenizer
 
@@ -31,13 +32,14 @@ def prose(characters: int) -> str:
 
 @pytest.fixture
 def make_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakePlan:
-    """Plans for a machine whose step takes `speed` seconds for each 256 units squared."""
+    """Plans for a machine whose step takes `speed` seconds for each 256 units squared, and `busy` times that now."""
 
-    def make(characters: int, speed: float = 0.02, lines: bool = False, **settings: Any) -> Plan:
-        def seconds(encoded: EncodedCorpus, recipe: Recipe) -> float:
-            return speed * (recipe.hidden_size / 256) ** 2 * recipe.batch_size / 16
+    def make(characters: int, speed: float = 0.02, lines: bool = False, busy: float = 1.0, **settings: Any) -> Plan:
+        def measured(encoded: EncodedCorpus, recipe: Recipe) -> StepTime:
+            alone = speed * (recipe.hidden_size / 256) ** 2 * recipe.batch_size / 16
+            return StepTime(busy * alone, alone)
 
-        monkeypatch.setattr(planning, "seconds_per_step", seconds)
+        monkeypatch.setattr(planning, "step_time", measured)
         encoded = encoded_prose(characters, tmp_path, lines)
         return plan(encoded, TrainingSettings(device="cpu", threads=1, **settings))
 
@@ -68,6 +70,15 @@ def test_the_steps_fill_the_minutes(make_plan: MakePlan) -> None:
     assert planned.notes == []
 
 
+def test_a_busy_machine_gets_the_network_of_a_free_one_and_fewer_steps(make_plan: MakePlan) -> None:
+    free, busy = make_plan(1_000_000, minutes=1), make_plan(1_000_000, busy=4.0, minutes=1)
+    assert busy.recipe.hidden_size == free.recipe.hidden_size
+    assert busy.recipe.dropout == free.recipe.dropout
+    assert busy.recipe.steps == pytest.approx(free.recipe.steps / 4, rel=0.01)
+    assert free.notes == []
+    assert "other processes keep this machine busy" in busy.notes[0]
+
+
 def test_a_small_text_is_not_read_too_often_and_the_plan_says_so(make_plan: MakePlan) -> None:
     planned = make_plan(30_000, minutes=60)
     tokens = planned.recipe.batch_size * planned.recipe.seq_length * planned.recipe.steps
@@ -81,7 +92,7 @@ def test_a_small_text_is_not_read_too_often_and_the_plan_says_so(make_plan: Make
 def test_without_minutes_nothing_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(planning, "seconds_per_step", None)  # to measure would be an error
+    monkeypatch.setattr(planning, "step_time", None)  # to measure would be an error
     encoded = encoded_prose(100_000, tmp_path)
     one, other = (plan(encoded, TrainingSettings(device="cpu", **length)) for _ in range(2))
     assert one.recipe == other.recipe

@@ -21,7 +21,7 @@ from afterword.model.config import Config
 from afterword.model.ngram import LONGEST, Ngram
 from afterword.planning import rules
 from afterword.planning.settings import TrainingSettings
-from afterword.planning.speed import available_threads, seconds_per_step
+from afterword.planning.speed import StepTime, available_threads, step_time
 from afterword.text.encoded import EncodedCorpus
 
 DEFAULT_MINUTES = 5.0
@@ -35,6 +35,7 @@ FIRST_MEASURED = 256  # units
 GROWTH = 1.7  # a step's time grows by about this power of the units
 SAMPLE = 50_000  # held-out tokens that the expectation reads
 MOST_COUNTED = 2**22  # tokens of lines that are laid out to see how many steps a pass over all of them takes
+BUSY = 1.5  # times what a step takes alone, where a user should know; on a free machine it is 1.0 to 1.2
 MOST_THREADS = 8  # that are taken unmeasured, or tried
 
 
@@ -83,8 +84,9 @@ def _plan_auto(encoded: EncodedCorpus, settings: TrainingSettings) -> Plan:
     a_pass = steps_in(1, encoded, draft)
     most_steps = math.ceil(rules.MOST_PASSES * a_pass)
 
-    def steps_in_time(size: int, minutes: float) -> float:
-        return minutes * 60 * (1 - EVALUATION_SHARE) / times(size)
+    def steps_in_time(size: int, minutes: float, alone: bool = False) -> float:
+        seconds = times(size).alone if alone else times(size).now
+        return minutes * 60 * (1 - EVALUATION_SHARE) / seconds
 
     def size_in(minutes: float | None) -> int:
         if settings.hidden_size is not None:
@@ -94,14 +96,17 @@ def _plan_auto(encoded: EncodedCorpus, settings: TrainingSettings) -> Plan:
     def size_by_rule(minutes: float | None) -> int:
         if minutes is None:
             return min(rules.largest_size(tokens), rules.UNTIMED_SIZE)
-        return rules.size_for(tokens, lambda size: steps_in_time(size, minutes) * tokens / a_pass, draft.num_layers)
+        # as for a free machine: others may end any time, and a network stays as small as it was begun
+        return rules.size_for(
+            tokens, lambda size: steps_in_time(size, minutes, alone=True) * tokens / a_pass, draft.num_layers
+        )
 
-    def steps_of(size: int, minutes: float | None) -> int:
+    def steps_of(size: int, minutes: float | None, alone: bool = False) -> int:
         if settings.steps is not None:
             return settings.steps
         if minutes is None:
             return steps_in(settings.epochs or 1, encoded, draft)
-        return max(1, int(min(steps_in_time(size, minutes), most_steps)))
+        return max(1, int(min(steps_in_time(size, minutes, alone), most_steps)))
 
     size = size_in(draft.minutes)
     while draft.minutes is not None and times.measure(size) and size != (size := size_in(draft.minutes)):
@@ -114,7 +119,9 @@ def _plan_auto(encoded: EncodedCorpus, settings: TrainingSettings) -> Plan:
     recipe = dataclasses.replace(
         recipe,
         most_steps=None if recipe.minutes is None else most_steps,
-        dropout=rules.dropout(passes) if settings.dropout is None else settings.dropout,
+        dropout=rules.dropout(steps_of(size, recipe.minutes, alone=True) / a_pass)
+        if settings.dropout is None
+        else settings.dropout,
     )
     recipe = with_steps(recipe, steps, encoded)
     alone = _cost_of(ngram, encoded, recipe)
@@ -154,7 +161,7 @@ def _plan_classic(encoded: EncodedCorpus, settings: TrainingSettings) -> Plan:
     assert recipe.most_steps is not None
     steps = settings.steps or recipe.most_steps
     if recipe.minutes is not None:
-        steps = max(1, int(recipe.minutes * 60 / seconds_per_step(encoded, recipe)))
+        steps = max(1, int(recipe.minutes * 60 / step_time(encoded, recipe).now))
     recipe = with_steps(recipe, min(steps, recipe.most_steps), encoded)
     names = ("num_layers", "hidden_size", "batch_size", "seq_length", "dropout", "learning_rate", "steps", "precision")
     asked = dataclasses.asdict(settings)
@@ -163,11 +170,11 @@ def _plan_classic(encoded: EncodedCorpus, settings: TrainingSettings) -> Plan:
 
 
 class _StepTimes:
-    """The seconds that a step of each size takes here: measured, or reckoned from the nearest size that was."""
+    """How long a step of each size takes here: measured, or reckoned from the nearest size that was."""
 
     def __init__(self, encoded: EncodedCorpus, draft: Recipe, settings: TrainingSettings) -> None:
         self._encoded, self._draft, self._settings = encoded, draft, settings
-        self.measured: dict[int, float] = {}
+        self.measured: dict[int, StepTime] = {}
         self._first = min(FIRST_MEASURED, settings.hidden_size or rules.largest_size(len(encoded.training)))
 
     def choose_way(self) -> Recipe:
@@ -184,23 +191,23 @@ class _StepTimes:
             threads = {settings.threads} if settings.threads else {min(most, n) for n in (most, MOST_THREADS, 4)}
             ways = [dataclasses.replace(first, threads=n) for n in sorted(threads)]
         if len(ways) > 1:
-            seconds = [seconds_per_step(self._encoded, way) for way in ways]
-            fastest = ways[seconds.index(min(seconds))]
-            self.measured[first.hidden_size] = min(seconds)
+            measured = [step_time(self._encoded, way) for way in ways]
+            best = min(range(len(ways)), key=lambda k: measured[k].now)
+            fastest, self.measured[first.hidden_size] = ways[best], measured[best]
             self._draft = dataclasses.replace(draft, threads=fastest.threads, precision=fastest.precision)
         return self._draft
 
     def measure(self, size: int) -> bool:
         """Measure `size`, unless it was measured or would take too long; whether that was done."""
-        if size in self.measured or self(size) > SLOWEST_MEASURED:
+        if size in self.measured or self(size).alone > SLOWEST_MEASURED:
             return False
-        self.measured[size] = seconds_per_step(self._encoded, sized(self._draft, size, self._settings))
+        self.measured[size] = step_time(self._encoded, sized(self._draft, size, self._settings))
         return True
 
-    def __call__(self, size: int) -> float:
+    def __call__(self, size: int) -> StepTime:
         if not self.measured:
             first = sized(self._draft, self._first, self._settings)
-            self.measured[self._first] = seconds_per_step(self._encoded, first)
+            self.measured[self._first] = step_time(self._encoded, first)
         nearest = min(self.measured, key=lambda known: abs(math.log(known / size)))
         return self.measured[nearest] * math.pow(size / nearest, GROWTH)
 
@@ -240,7 +247,7 @@ def _reasons(
         of_size = f"the most that still read {rules.TOKENS_A_WEIGHT:g} tokens a weight in {recipe.minutes:g} min"
     else:
         of_size = "the fewest, for so little time"
-    pace = f", at {1000 * times(size):.0f} ms a step here" if timed else ""
+    pace = f", at {1000 * times(size).now:.0f} ms a step here" if timed else ""
     tried = recipe.device == "cuda" or available_threads() > 4
     why = {
         "num_layers": "a second layer takes longer than it brings in, at every time that was tried",
@@ -287,13 +294,19 @@ def _notes(encoded: EncodedCorpus, recipe: Recipe, times: _StepTimes) -> list[st
             "and made-up words between them; some 100,000 and more do better"
         )
     if recipe.minutes is not None and recipe.steps == recipe.most_steps:
-        minutes = recipe.steps * times(recipe.hidden_size) / (1 - EVALUATION_SHARE) / 60
+        minutes = recipe.steps * times(recipe.hidden_size).now / (1 - EVALUATION_SHARE) / 60
         if minutes < 0.9 * recipe.minutes:
             after = f"{minutes:.0f} min" if minutes >= 2 else f"{max(1, round(60 * minutes))} s"
             notes.append(
                 f"{rules.MOST_PASSES:g} passes over this text are enough, more would learn it by heart: "
                 f"the run will end after about {after}"
             )
+    if recipe.minutes is not None and (step := times(recipe.hidden_size)).now > BUSY * step.alone:
+        notes.append(
+            f"other processes keep this machine busy: a step takes {1000 * step.now:.0f} ms, and computes for "
+            f"{1000 * step.alone:.0f} of them; the network is chosen as for a free machine, and the run takes as many "
+            "steps as it finds time for"
+        )
     return notes
 
 

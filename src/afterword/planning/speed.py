@@ -1,10 +1,12 @@
-"""How fast this machine takes a recipe's steps, and in which precision and with how many threads."""
+"""How fast this machine takes a recipe's steps: now, and when nothing else runs on it."""
 
 from __future__ import annotations
 
 import os
 import statistics
 import time
+from dataclasses import dataclass
+from pathlib import Path
 
 from afterword.learning.batches import training_batches
 from afterword.learning.ranks import ranks_here
@@ -12,19 +14,46 @@ from afterword.learning.recipe import Recipe
 from afterword.text.encoded import EncodedCorpus
 
 ENOUGH = 2**20  # tokens to measure with
-SECONDS = 1.0  # that the steps of one recipe may take to be measured
+CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # "MICROSECONDS PERIOD", by Linux' control groups, version 2
+SECONDS, SECONDS_WITH_WAITING = 1.0, 3.0  # that the steps of one recipe may take to be measured
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """The mean time of a step, in seconds."""
+
+    now: float
+    """By the clock."""
+    alone: float
+    """Without waiting for other processes."""
+
+    def __mul__(self, factor: float) -> StepTime:
+        return StepTime(self.now * factor, self.alone * factor)
 
 
 def available_threads() -> int:
     """How many processors this process may use: its part, where torchrun has started several on this machine."""
     here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, here // ranks_here())
+    return max(1, min(here, _quota(here)) // ranks_here())
 
 
-def seconds_per_step(encoded: EncodedCorpus, recipe: Recipe) -> float:
-    """The mean time of real steps of `recipe` on this machine, taken on a network that is then thrown away.
+def _quota(otherwise: int) -> int:
+    """How many whole processors' time a container may use: it sees them all, and waits once its time is used up."""
+    try:
+        time_of_all, period = CPU_QUOTA.read_text().split()
+        return int(time_of_all) // int(period)
+    except (OSError, ValueError):  # not Linux, or "max": no limit
+        return otherwise
+
+
+def step_time(encoded: EncodedCorpus, recipe: Recipe) -> StepTime:
+    """How long real steps of `recipe` take on this machine, on a network that is then thrown away.
 
     In the first steps the optimizer does more than later, so they are left out where the network is not too slow.
+
+    On the processor `alone` is the processor time of the thread that calls: it has its part in all that the others
+    compute, and is charged neither for the time that other processes have its processor nor for waiting for a thread
+    whose processor they have. On a GPU other threads compute the gradient, and `alone` is the clock's time too.
     """
     import torch
 
@@ -34,11 +63,13 @@ def seconds_per_step(encoded: EncodedCorpus, recipe: Recipe) -> float:
     torch.set_num_threads(recipe.threads)
     learner = Learner(recipe.config(encoded.tokenizer), recipe)
     batches = training_batches(encoded.beginning(ENOUGH), recipe)
-    times: list[float] = []
-    began = time.perf_counter()
-    while not times or (len(times) < EARLY + RENEW and time.perf_counter() < began + SECONDS):
-        begin = time.perf_counter()
+    times: list[StepTime] = []
+    while len(times) < EARLY + RENEW:
+        clock, processor = time.perf_counter(), time.thread_time()
         learner.learn(batches.next(), 1e-3)
-        times.append(time.perf_counter() - begin)
-    steady = times[EARLY:] if len(times) >= EARLY + RENEW else times[len(times) // 3 :]
-    return statistics.mean(steady)
+        now, alone = time.perf_counter() - clock, time.thread_time() - processor
+        times.append(StepTime(now, now if recipe.device == "cuda" else min(now, alone)))
+        if sum(t.alone for t in times) > SECONDS or sum(t.now for t in times) > SECONDS_WITH_WAITING:
+            break
+    steady = times[EARLY:] if len(times) > EARLY else times[len(times) // 3 :]
+    return StepTime(statistics.mean(t.now for t in steady), statistics.mean(t.alone for t in steady))
