@@ -226,11 +226,16 @@ class LanguageModel:
         """
         return trace(self._network, self.tokenizer, text, lines=self.lines)
 
-    def ablate(self, text: str) -> Ablations:
-        """What `text` costs with each gate held open, or at its mean over the text. Raises as `gates` does."""
+    def ablate(self, text: str, *, on_progress: Callable[[float], object] = lambda fraction: None) -> Ablations:
+        """What `text` costs with each gate held open, or at its mean over the text. Raises as `gates` does.
+
+        `on_progress` is called with the fraction that is done.
+        """
         trace = self.gates(text)
-        each = []
-        for gate, layer, way, held in variants(trace):
+        each: list[Ablation] = []
+        all_variants = list(variants(trace))
+        for gate, layer, way, held in all_variants:
+            on_progress((1 + len(each)) / (1 + len(all_variants)))  # the trace costs as much as one of them
             if self._held is not None:  # what is held anyway stays so
                 held = np.where(np.isnan(self._held), held, self._held)
             network = Network(self.config, self._saved.weights, held)

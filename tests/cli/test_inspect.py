@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 
 from afterword.cli import main as command
 from afterword.language_model import load
+from tests.terminals import on_a_terminal
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 TEXT = "abé\ndcab"
@@ -72,6 +75,9 @@ def test_characters_that_the_model_never_saw_are_told_and_shown(model: Path, run
         (["a" * 20_001], "20,000 of this model can be looked at: take a stretch of it, as in --stretch 0:2000"),
         (["ab", "--stretch", "7:9"], "the stretch 7:9 holds nothing: the text ends before it"),
         (["ab", "--stretch", "7"], "write it as 1000:3000"),
+        (["ab" * 500, "--stretch", "500:100"], "the stretch 500:100 holds nothing: LAST, which is left out, must be"),
+        (["ab" * 500, "--stretch", "100:100"], "the stretch 100:100 holds nothing: LAST, which is left out, must be"),
+        (["ab" * 500, "--stretch", ":0"], "the stretch :0 holds nothing: LAST, which is left out, must be"),
         (["ab", "--units", "l0.u6"], "there is no unit u6: a layer of this model has u0 to u5"),
         (["ab", "--units", "l2.u0"], "there is no layer l2: the model has the layers l0 to l1"),
         (["ab", "--units", "u0"], "write it as l0.u42"),
@@ -99,6 +105,18 @@ def test_ablate_prints_the_table_or_json(model: Path, run: Run) -> None:
     record = json.loads(run("inspect", model, TEXT, "--ablate", "--json").stdout)
     assert len(record["each"]) == 21
     assert record["bits_per_character"] == pytest.approx(load(model).score(TEXT).bits_per_character)
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [(["--npz", "/dev/null"], "looking at the gates"), (["--ablate"], "taking the gates away, one by one")],
+)
+def test_what_takes_long_shows_a_bar_on_a_terminal(model: Path, options: list[str], what: str) -> None:
+    arguments = ["inspect", str(model), TEXT * 200, *options]
+    call = f"from afterword import progress; from afterword.cli.main import main; progress.DELAY = 0; main({arguments})"
+    status, shown = on_a_terminal(sys.executable, "-c", call)
+    assert status == 0
+    assert re.search(f"{what} .*━", shown)
 
 
 def test_pictures_are_written(model: Path, run: Run, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import click
 import pytest
 
 from afterword.cli import main as command
-from afterword.cli.options import OUTPUT
+from afterword.cli.options import OutputFile
 from tests.processes import finished
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
@@ -25,14 +25,14 @@ WORK = {
 }
 
 
-def outputs() -> Iterator[tuple[str, str]]:
-    """Every option of every command that names a file to write."""
+def outputs() -> Iterator[tuple[str, str, str]]:
+    """Every option of every command that names a file to write, and how that may end."""
     for name, (place, _) in command.COMMANDS.items():
         module, attribute = place.split(":")
         found: click.Command = getattr(import_module(module), attribute)
         for option in found.params:
-            if option.type is OUTPUT:
-                yield name, option.opts[-1]
+            if isinstance(option.type, OutputFile):
+                yield name, option.opts[-1], (*option.type.endings, ".txt")[0]
 
 
 @pytest.fixture
@@ -53,13 +53,14 @@ def left(arguments: list[str]) -> object:
 
 
 def test_all_that_write_a_file_are_known() -> None:
-    assert {name for name, _ in outputs()} == set(WORK)
+    assert {name for name, _, _ in outputs()} == set(WORK)
 
 
-@pytest.mark.parametrize(("name", "option"), list(outputs()))
+@pytest.mark.parametrize(("name", "option", "ending"), list(outputs()))
 def test_a_file_that_is_there_is_refused_before_any_work_and_replaced_when_asked(
-    name: str, option: str, model: Path, source: Path, capfd: pytest.CaptureFixture[str]
+    name: str, option: str, ending: str, model: Path, source: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    source = source.rename(source.with_suffix(ending))
     assert left(line(name, Path("no/such/model"), source, option, str(source))) == 2
     out, err = capfd.readouterr()
     assert (out, err) == (
@@ -71,18 +72,19 @@ def test_a_file_that_is_there_is_refused_before_any_work_and_replaced_when_asked
     copy.write_text(SOURCE, encoding="utf-8")
     assert left(line(name, model, copy, option, str(source), "--overwrite")) == 0
     assert source.read_bytes() != SOURCE.encode()
-    assert sorted(os.listdir(source.parent)) == ["copy.txt", "novel.txt"]
+    assert sorted(os.listdir(source.parent)) == ["copy.txt", source.name]
 
 
-@pytest.mark.parametrize(("name", "option"), list(outputs()))
-def test_a_failed_run_leaves_the_old_file(name: str, option: str, source: Path) -> None:
+@pytest.mark.parametrize(("name", "option", "ending"), list(outputs()))
+def test_a_failed_run_leaves_the_old_file(name: str, option: str, ending: str, source: Path) -> None:
+    source = source.rename(source.with_suffix(ending))
     assert left(line(name, Path("no/such/model"), source, "--overwrite", option, str(source))) == 2
     assert source.read_text("utf-8") == SOURCE
 
 
-@pytest.mark.parametrize(("name", "option"), list(outputs()))
+@pytest.mark.parametrize(("name", "option", "ending"), list(outputs()))
 def test_devices_pipes_and_standard_output_are_written_to(
-    name: str, option: str, model: Path, source: Path, run: Run
+    name: str, option: str, ending: str, model: Path, source: Path, run: Run
 ) -> None:
     for place in ("/dev/stdout", "-"):
         finished = run(*line(name, model, source, option, place))
@@ -119,6 +121,9 @@ def test_a_link_to_a_file_is_that_file(model: Path, source: Path, capfd: pytest.
         (["--html", ""], " is a folder: name a file"),
         (["--npz", "no/such/file"], "there is no folder no/such; make it first"),
         (["--html", "{place}/one", "--npz", "{place}/./one"], "one is named twice"),
+        (["--png", "{place}/x.jpg"], "x.jpg: this file will be PNG; let its name end in .png"),
+        (["--svg", "x.png"], "x.png: this file will be SVG; let its name end in .svg"),
+        (["--html", "novel.txt"], "novel.txt: this file will be HTML; let its name end in .html or .htm"),
     ],
 )
 def test_a_place_that_will_not_do_is_told_in_one_line(
@@ -130,6 +135,12 @@ def test_a_place_that_will_not_do_is_told_in_one_line(
     assert err.startswith("error: ")
     assert err.count("\n") == 1
     assert says in err
+
+
+def test_a_name_without_an_ending_and_one_in_capitals_will_do(model: Path, tmp_path: Path) -> None:
+    for name in ("gates", "GATES.HTM", ".hidden"):
+        assert left(["inspect", str(model), "abé", "--html", str(tmp_path / name)]) == 0
+        assert (tmp_path / name).exists()
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_any_work(

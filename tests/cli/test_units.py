@@ -66,6 +66,8 @@ def test_horizon_measures_models_side_by_side(model: Path, run: Run, text: Path)
         (["units", "--asking", "cats"], "there is no question 'cats'"),
         (["horizon", "--steps", "0"], "steps must be 1 or more"),
         (["horizon", "--places", "1"], "places must be 2 or more"),
+        (["horizon", "--places", "100000"], "places must be 10000 or less"),
+        (["horizon", "--png", "x.svg"], "let its name end in .png"),
     ],
 )
 def test_wrong_input_gets_one_line(

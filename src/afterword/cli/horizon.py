@@ -8,11 +8,12 @@ from pathlib import Path
 
 import click
 
-from afterword.cli.options import OUTPUT, overwrite_option, settings_options
+from afterword.cli.options import PNG, SVG, overwrite_option, settings_options
 from afterword.cli.strict_json import strict_json
 from afterword.inspection.horizon import HorizonSettings, table
 from afterword.inspection.picture import check_plot, horizon_figure, write_figure
 from afterword.language_model import load
+from afterword.progress import waiting
 from afterword.text.decoding import read_text
 
 MOST_CHARACTERS = 1_000_000  # of the text: the places are spread over these
@@ -23,8 +24,8 @@ MOST_CHARACTERS = 1_000_000  # of the text: the places are spread over these
 @click.argument("file", metavar="FILE")
 @click.option("--against", multiple=True, metavar="MODEL", help="measure this model too, side by side")
 @settings_options(HorizonSettings, "settings")
-@click.option("--png", type=OUTPUT, help="draw the curves")
-@click.option("--svg", type=OUTPUT, help="draw the curves as SVG")
+@click.option("--png", type=PNG, help="draw the curves")
+@click.option("--svg", type=SVG, help="draw the curves as SVG")
 @overwrite_option
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a model")
 def horizon(
@@ -50,8 +51,10 @@ def horizon(
         print(f"note: {note}", file=sys.stderr)
     found = []
     for path in (model, *against):
-        one = load(path).horizon(text, **dataclasses.asdict(settings))
-        found.append(dataclasses.replace(one, name=Path(path).name or path))
+        name = Path(path).name or path
+        with waiting(f"measuring {name}") as on_progress:
+            one = load(path).horizon(text, **dataclasses.asdict(settings), on_progress=on_progress)
+        found.append(dataclasses.replace(one, name=name))
     if as_json:
         for one in found:
             print(strict_json(one.to_dict()))

@@ -8,17 +8,16 @@ from pathlib import Path
 
 import click
 
-from afterword.cli.options import OUTPUT, hold_option, overwrite_option
+from afterword.cli.options import HTML, NPZ, PNG, SVG, hold_option, overwrite_option
 from afterword.cli.strict_json import strict_json
 from afterword.errors import OptionError, TextError
 from afterword.inspection.page import page
 from afterword.inspection.picture import check_plot, gates_figure, write_figure
 from afterword.inspection.trace import named_units
 from afterword.language_model import LanguageModel, load
+from afterword.progress import waiting
 from afterword.storage import output
 from afterword.text.decoding import read_text
-
-PAGE_TOKENS = 20_000
 
 
 @click.command(short_help="Show what the gates do while a model reads a text.")
@@ -28,10 +27,10 @@ PAGE_TOKENS = 20_000
 @click.option("--stretch", metavar="FIRST:LAST", help="look at these characters of the text only, counted from 0")
 @click.option("--units", multiple=True, metavar="UNIT", help="show this unit, as l0.u42; may be given several times")
 @hold_option
-@click.option("--html", "as_html", type=OUTPUT, help="write a page that explains itself and needs no network")
-@click.option("--png", type=OUTPUT, help="write a figure, of at most 120 characters")
-@click.option("--svg", type=OUTPUT, help="write the same figure as SVG")
-@click.option("--npz", type=OUTPUT, help="write every number, for NumPy")
+@click.option("--html", "as_html", type=HTML, help="write a page that explains itself and needs no network")
+@click.option("--png", type=PNG, help="write a figure, of at most 120 characters")
+@click.option("--svg", type=SVG, help="write the same figure as SVG")
+@click.option("--npz", type=NPZ, help="write every number, for NumPy")
 @overwrite_option
 @click.option("--ablate", is_flag=True, help="what each gate is worth: the loss with it held open, or at its mean")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object")
@@ -65,19 +64,21 @@ def inspect(
     read = _text(text, file, last)[first:]
     if stretch is not None and not read:
         raise TextError(f"the stretch {stretch} holds nothing: the text ends before it")
-    trace = loaded.gates(read)
     _tell_unseen(loaded, read)
     if ablate:
-        found = loaded.ablate(read)
+        with waiting("taking the gates away, one by one") as on_progress:
+            found = loaded.ablate(read, on_progress=on_progress)
         print(strict_json(dataclasses.asdict(found)) if as_json else found)
         return
-    if as_html is not None:
-        with output(as_html) as written:
-            written.write(page(trace, _about(model, loaded, hold), named).encode())
-    if png is not None or svg is not None:
-        write_figure(gates_figure(trace, named), png, svg)
-    if npz is not None:
-        trace.write_npz(npz)
+    with waiting("looking at the gates"):
+        trace = loaded.gates(read)
+        if as_html is not None:
+            with output(as_html) as written:
+                written.write(page(trace, _about(model, loaded, hold), named).encode())
+        if png is not None or svg is not None:
+            write_figure(gates_figure(trace, named), png, svg)
+        if npz is not None:
+            trace.write_npz(npz)
     for place in files:
         print(f"wrote {place}", file=sys.stderr)
     if as_json:
@@ -106,6 +107,10 @@ def _ends(stretch: str | None) -> tuple[int, int | None]:
     first, colon, last = (stretch or ":").partition(":")
     if not colon or not all(end == "" or (end.isascii() and end.isdecimal()) for end in (first, last)):
         raise OptionError(f"stretch {(stretch or '')[:40]!r} is not understood: write it as 1000:3000")
+    if last and int(last) <= int(first or 0):
+        raise OptionError(
+            f"the stretch {stretch} holds nothing: LAST, which is left out, must be greater than FIRST, as in 1000:3000"
+        )
     return int(first or 0), int(last) if last else None
 
 

@@ -90,11 +90,13 @@ with_option = click.option(
 class OutputFile(click.Path):
     """A file that a command writes: one that is there already is refused, before any work, unless `--overwrite`.
 
-    A device or a pipe is written to as it is; - is standard output. Belongs together with `overwrite_option`.
+    A device or a pipe is written to as it is; - is standard output. Belongs together with `overwrite_option`. A name
+    that ends otherwise than by one of `endings`, as x.jpg where PNG is written, is refused.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *endings: str) -> None:
         super().__init__(dir_okay=False, path_type=Path)
+        self.endings = endings
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         assert ctx is not None
@@ -104,6 +106,9 @@ class OutputFile(click.Path):
             raise OptionError(f"{value} is a folder: name a file")
         if not real.parent.is_dir():
             raise OptionError(f"{value}: there is no folder {path.parent}; make it first")
+        if self.endings and path.suffix and path.suffix.lower() not in self.endings:
+            kind = self.endings[0][1:].upper()
+            raise OptionError(f"{value}: this file will be {kind}; let its name end in {' or '.join(self.endings)}")
         if is_whole_file(path):
             if real.exists() and not ctx.meta[OVERWRITE]:
                 raise OptionError(f"{value} is there already: name another file, or replace it by --overwrite")
@@ -116,6 +121,7 @@ class OutputFile(click.Path):
 
 
 OUTPUT = OutputFile()
+HTML, PNG, SVG, NPZ = OutputFile(".html", ".htm"), OutputFile(".png"), OutputFile(".svg"), OutputFile(".npz")
 
 
 def _remember_overwrite(context: click.Context, option: click.Parameter, value: bool) -> None:

@@ -12,6 +12,7 @@ from afterword.errors import OptionError
 from afterword.inspection.trace import MOST_TOKENS
 from afterword.inspection.units import QUESTIONS, Answer
 from afterword.language_model import load
+from afterword.progress import waiting
 from afterword.text.decoding import read_text
 
 
@@ -36,7 +37,8 @@ def units(model: str, file: str, matching: str | None, asking: tuple[str, ...], 
         print(f"note: {note}", file=sys.stderr)
     if len(text) > MOST_TOKENS:
         print(f"note: only the first {MOST_TOKENS:,} characters are read", file=sys.stderr)
-    asked = loaded.units(text[:MOST_TOKENS])
+    with waiting("looking at the units"):
+        asked = loaded.units(text[:MOST_TOKENS])
     if matching is not None:
         _tell(asked.matching(matching, top), as_json)
     for name in asking:
