@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 from pathlib import Path
 
 import pytest
 
+from afterword import storage
 from afterword.errors import StorageError
 from afterword.storage import append, remove_leftovers, write_bytes
 from tests.torture.runs import longest_file
@@ -34,3 +38,23 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) 
         (tmp_path / name).touch()
     remove_leftovers(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".hidden", "file", "mine.part"]
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_macos_is_asked_to_empty_the_disks_own_cache_and_where_it_cannot_to_sync_as_usual(
+    works: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, synced = list[int](), list[int]()
+
+    def command(descriptor: int, command: int) -> None:
+        asked.append(command)
+        if not works:
+            raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    monkeypatch.setattr(storage, "F_FULLFSYNC", 51)
+    monkeypatch.setattr(fcntl, "fcntl", command)
+    monkeypatch.setattr(os, "fsync", synced.append)
+    write_bytes(tmp_path / "file", b"content")
+    assert asked == [51, 51]  # the file, then its folder
+    assert len(synced) == (0 if works else 2)
+    assert (tmp_path / "file").read_bytes() == b"content"

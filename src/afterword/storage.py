@@ -9,11 +9,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from afterword.errors import StorageError
+
+if sys.platform != "win32":
+    import fcntl
+
+    F_FULLFSYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
 
 STREAMS = {Path("/dev/stdout"): 1, Path("/dev/stderr"): 2}  # open already, and perhaps amid a file
 
@@ -30,7 +36,7 @@ def replacing(path: Path, size: int | None = None) -> Iterator[BinaryIO]:
         with open(aside, "wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            _sync(file.fileno())
         os.replace(aside, path)
         sync_folder(path.parent)
     except OSError as error:
@@ -97,20 +103,32 @@ def sync_file(path: Path) -> None:
     """Make the content of the file at `path` survive a power cut. Raises StorageError."""
     try:
         with open(path, "rb") as file:
-            os.fsync(file.fileno())
+            _sync(file.fileno())
     except OSError as error:
         raise _storage_error(path, error) from error
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` survive a power cut."""
-    if os.name != "posix":  # elsewhere a folder cannot be opened, and renaming is durable by itself
+    """Make the names in `folder` survive a power cut. Windows, where models are only used, has no such thing."""
+    if sys.platform == "win32":
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        _sync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _sync(descriptor: int) -> None:
+    """Write to the disk what is known of an open file or folder, and on macOS empty the disk's own cache too.
+
+    There `fsync` leaves it in that cache, which a power cut empties. Some file systems have `fsync` alone.
+    """
+    if F_FULLFSYNC is not None:
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(descriptor, F_FULLFSYNC)
+            return
+    os.fsync(descriptor)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

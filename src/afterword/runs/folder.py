@@ -18,7 +18,7 @@ import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
@@ -29,10 +29,8 @@ from afterword.model.tensors import read_tensors, write_tensors
 from afterword.storage import append, make_folder, remove_leftovers, sync_file, sync_folder, write_json
 from afterword.text.encoded import FILES as CORPUS_FILES
 
-try:
-    import fcntl
-except ImportError:  # Windows has no advisory locks of this kind: a run there is not guarded against a second one
-    fcntl = None  # type: ignore[assignment]
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 FORMAT = 1
 KEPT_CHECKPOINTS = 2
@@ -62,7 +60,7 @@ class RunFolder:
         self.path = path
         self.corpus, self.model = path / "corpus", path / "model"
         self._checkpoints, self._metrics = path / "checkpoints", path / METRICS
-        self._lock: IO[bytes] | None = None
+        self._lock: FileLock | None = None
 
     @property
     def is_run(self) -> bool:
@@ -101,29 +99,27 @@ class RunFolder:
 
     def lock(self) -> None:
         """Hold the folder for this process until `unlock`. Raises RunError where another one trains in it."""
+        from filelock import FileLock, Timeout
+
         place = self.path / LOCK
+        # the system's own lock alone: it goes with the process, however that ends
+        lock = FileLock(place, blocking=False, fallback_to_soft=False)
         try:
-            file = open(place, "ab")  # noqa: SIM115 - kept open: it is the lock
-        except OSError as error:
-            raise RunError(f"cannot write in {self.path}: {error.strerror}") from None
-        try:
-            if fcntl is not None:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(file.fileno()).st_ino != place.stat().st_ino:
-                raise OSError  # it was removed, and perhaps made anew, since it was opened
-        except OSError:
-            file.close()
+            lock.acquire()
+            if place.stat().st_size == 0:
+                place.write_bytes(LOCK_TEXT)
+        except Timeout:
             raise RunError(
                 f"{self.path} is being trained by another process: wait for it, or choose another --out"
             ) from None
-        if file.tell() == 0:
-            file.write(LOCK_TEXT)
-            file.flush()
-        self._lock = file
+        except OSError as error:
+            lock.release()
+            raise RunError(f"cannot write in {self.path} or lock it: {error.strerror}") from None
+        self._lock = lock
 
     def unlock(self) -> None:
         if self._lock is not None:
-            self._lock.close()
+            self._lock.release()
             self._lock = None
 
     def tidy(self) -> None:

@@ -10,6 +10,7 @@ import dataclasses
 import importlib.util
 import os
 import re
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -352,6 +353,8 @@ def _check_torch() -> None:
     By default GNU's OpenMP spins for so long that a single other busy process makes training ten times slower, since
     each of the thousands of barriers in a step then waits for a thread that has no processor. See docs/decisions.md.
     """
+    if sys.platform == "win32":
+        raise RunError("training works on Linux and macOS: on Windows, install Afterword in WSL (wsl --install)")
     if importlib.util.find_spec("torch") is None:
         raise RunError("training needs PyTorch, which is not installed: pip install 'afterword[train]'")
     if "OMP_WAIT_POLICY" not in os.environ:
