@@ -15,7 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from afterword.cli.progress import show
 from afterword.cli.signals import Stop
+from afterword.planning.settings import TrainingSettings
+from afterword.runs.opening import begin
+from afterword.text.corpus import TextSettings
 from tests.cli.test_main import error_line
 from tests.processes import from_terminal, running
 from tests.terminals import on_a_terminal
@@ -223,6 +227,16 @@ def test_nohup_goes_on_when_the_terminal_is_closed(book: Path, tmp_path: Path) -
         process.send_signal(signal.SIGHUP)
         _, told = process.communicate(timeout=60)
         assert process.returncode == 0, told.decode()
+
+
+def test_the_model_writes_meanwhile_without_being_read_from_the_disk(
+    book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    training = TrainingSettings(steps=12, hidden_size=12, threads=1)
+    monkeypatch.setattr("afterword.cli.progress.SAMPLE_EVERY", 0.0)
+    monkeypatch.setattr("afterword.language_model.load_model", None)
+    show(begin([book], tmp_path / "run", TextSettings(), training), lambda: False)
+    assert "it writes: " in capsys.readouterr().err
 
 
 def refused(arguments: list[object], log: Path) -> str:

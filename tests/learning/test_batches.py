@@ -200,6 +200,15 @@ def test_windows_go_on_from_a_position(steps: int) -> None:
     assert all(equal(sources[0].next(), sources[1].next()) for _ in range(20))
 
 
+@pytest.mark.parametrize(("length", "bytes_each"), [(200, 1), (300, 2), (70_000, 4)])
+def test_the_order_of_windows_takes_few_bytes_and_is_numpys(length: int, bytes_each: int) -> None:
+    source = Windows(np.arange(length), 30, 5, seed=3)
+    assert source._order.itemsize == bytes_each
+    expected = np.random.default_rng([3, 3, 0]).permutation(length - 5)
+    read = [source.next().inputs[0] for _ in range(4)]
+    assert np.concatenate(read).tolist() == expected[:120].tolist()
+
+
 @given(st.integers(6, 500), st.integers(1, 600))
 def test_validation_windows_are_as_many_as_asked_and_all_different(length: int, tokens: int) -> None:
     batches = validation_windows(np.arange(length), tokens, 5)

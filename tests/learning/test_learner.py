@@ -37,6 +37,34 @@ def test_the_same_seed_learns_the_same_bits() -> None:
     assert bits_of(learners[0]) == bits_of(learners[1])
 
 
+class Remembering(torch.optim.RMSprop):
+    """An optimizer that nobody told the learner of."""
+
+    def __init__(self, parameters: Any) -> None:
+        super().__init__(parameters, momentum=0.9, centered=True)
+
+
+def test_whatever_an_optimizer_remembers_is_in_the_checkpoint_or_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "afterword.learning.learner.optimizers", lambda network, recipe: [Remembering(network.parameters())]
+    )
+    learner, source = Learner(CONFIG, RECIPE), lanes()
+    for _ in range(3):
+        learner.learn(source.next(), 0.01)
+    again = Learner(CONFIG, dataclasses.replace(RECIPE, seed=5))
+    again.load({name: tensor.copy() for name, tensor in learner.tensors().items()}, learner.step)
+    for _ in range(3):
+        batch = source.next()
+        assert learner.learn(batch, 0.01) == again.learn(batch, 0.01)
+    assert bits_of(again) == bits_of(learner)
+    state = next(iter(learner._optimizers[0].state.values()))
+    for memory in ({"weight": torch.zeros(1)}, {"called": 3}):
+        state |= memory
+        with pytest.raises(TypeError, match="no checkpoint can hold"):
+            learner.tensors()
+        state.pop(next(iter(memory)))
+
+
 def test_another_seed_learns_other_weights() -> None:
     other = dataclasses.replace(RECIPE, seed=2)
     assert bits_of(Learner(CONFIG, RECIPE)) != bits_of(Learner(CONFIG, other))

@@ -190,3 +190,13 @@ def test_what_it_cannot_do_is_refused_in_one_line(text_file: Path, tmp_path: Pat
     with pytest.raises(OptionError, match="embedding"):
         run_classic(text_file, tmp_path / "no", embedding_size=3)
     assert not (tmp_path / "no").exists()
+
+
+def test_a_large_texts_beginning_is_enough_to_begin_writing_from(
+    text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("afterword.runs.run.OPENINGS", 60)
+    model = finish(run_classic(text_file, tmp_path / "run", steps=2, seq_length=12))
+    assert model._saved.text is not None
+    assert model.tokenizer.decode(model._saved.text.tolist()) == text_file.read_text()[:60].lower()
+    assert model.generate(max_tokens=5, seed=1).tokens == 5

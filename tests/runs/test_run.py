@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import shutil
@@ -106,6 +107,47 @@ def test_a_run_with_minutes_takes_the_same_steps_when_it_is_repeated_from_its_re
     finish(resume(path))
     assert (path / "run.json").read_bytes() == record
     assert (path / "model" / "model.safetensors").read_bytes() == weights
+
+
+class Clock:
+    """Takes the place of the clock: a step of learning takes a second, and nothing else takes any time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        whole = Learner.learn
+
+        def learn(learner: Learner, *arguments: Any) -> float:
+            self.now += 1
+            return whole(learner, *arguments)
+
+        monkeypatch.setattr(Learner, "learn", learn)
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+
+
+def test_whoever_reads_the_reports_may_take_as_long_as_it_likes(
+    begin_run: BeginRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begin_run()
+    clock = Clock(monkeypatch)
+    for progress in run.train():
+        assert progress.seconds == progress.step
+        clock.now += 1000  # a slow terminal, and a sample that is written
+    assert run.seconds == 24
+
+
+def test_the_speed_that_a_resumed_run_reports_first_is_its_own(
+    begin_run: BeginRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begin_run()
+    rare = dataclasses.replace(run.recipe, report_every=10, evaluate_every=10)
+    run.recipe = rare
+    Clock(monkeypatch)
+    for _ in run.train(stop_at(7)):
+        pass
+    again = resume(run.folder.path)
+    again.recipe = rare
+    speeds = [progress.characters_per_second for progress in again.train()]
+    assert speeds[:2] == [speeds[-1]] * 2
 
 
 @pytest.mark.parametrize("kind", [{}, {"lines": True}, {"recipe": "classic"}])

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from afterword.cli.screen import shown
-from afterword.language_model import load
+from afterword.language_model import LanguageModel
 from afterword.learning.ranks import rank
 from afterword.progress import as_time, figures, is_seen, training_bar
 from afterword.runs.run import Run
@@ -70,14 +70,15 @@ class _Samples:
     """Now and then a line that the best model so far writes."""
 
     def __init__(self, run: Run) -> None:
-        self._folder = run.folder.path
+        self._run = run
         self._written = time.monotonic()
         self._improved = False
 
     def next(self, progress: Progress) -> str | None:
         self._improved |= progress.improved
-        if rank() > 0 or not self._improved or time.monotonic() - self._written < SAMPLE_EVERY:
+        model = self._run.model
+        if rank() > 0 or model is None or not self._improved or time.monotonic() - self._written < SAMPLE_EVERY:
             return None
         self._written, self._improved = time.monotonic(), False
-        sample = load(self._folder).generate(max_tokens=120, stop="\n", seed=progress.step)
+        sample = LanguageModel(model).generate(max_tokens=120, stop="\n", seed=progress.step)
         return f"    it writes: {sample.text.strip()}"

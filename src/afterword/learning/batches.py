@@ -215,8 +215,12 @@ class Windows:
         self._epoch, self._batch = 0, 0
         self._order = self._draw_order()
 
-    def _draw_order(self) -> NDArray[np.int64]:
-        return np.random.default_rng([self._seed, 3, self._epoch]).permutation(len(self._ids) - self._window)
+    def _draw_order(self) -> NDArray[np.unsignedinteger[Any]]:
+        """The windows of this pass; four bytes each, of a text of any size that a pass can be taken over."""
+        count = len(self._ids) - self._window
+        order = np.arange(count, dtype=np.min_scalar_type(count))
+        np.random.default_rng([self._seed, 3, self._epoch]).shuffle(order)
+        return order
 
     def next(self) -> Batch:
         first = self._batch * self._batch_size
@@ -224,7 +228,8 @@ class Windows:
             self._epoch, self._batch, first = self._epoch + 1, 0, 0
             self._order = self._draw_order()
         self._batch += 1
-        return window_batch(self._ids, self._order[first : first + self._batch_size], self._window)
+        starts = self._order[first : first + self._batch_size].astype(np.int64)
+        return window_batch(self._ids, starts, self._window)
 
     @property
     def position(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from afterword.learning.batches import NOT_A_TARGET, Batch
 from afterword.learning.device import moved, opened
 from afterword.learning.network import LayerState, Network, saved_name
-from afterword.learning.optimizer import MEMORIES, optimizers
+from afterword.learning.optimizer import optimizers
 from afterword.learning.ranks import ALONE, Team
 from afterword.learning.recipe import Recipe
 from afterword.model.config import Config
@@ -172,8 +173,12 @@ class Learner:
             named[f"weight/{saved}"] = parameter
             if self._average is not None:
                 named[f"average/{saved}"] = self._average[k]
-            for key, value in self._optimizer_of[parameter].state[parameter].items():
-                named[f"{key}/{saved}"] = value
+            for key, memory in self._optimizer_of[parameter].state[parameter].items():
+                if key in ("weight", "average") or not isinstance(memory, Tensor):
+                    raise TypeError(
+                        f"an optimizer keeps a {key!r} of each weight that no checkpoint can hold: {memory!r}"
+                    )
+                named[f"{key}/{saved}"] = memory
         for k, (hidden, cell) in enumerate(self._state):
             named[f"hidden/{k}"], named[f"cell/{k}"] = self._of_all_lanes(hidden), self._of_all_lanes(cell)
         if self._scaler.is_enabled():
@@ -186,6 +191,11 @@ class Learner:
         """Go on where `tensors()` was taken, after `step` steps."""
         self.step = step
         self._generator.set_state(torch.from_numpy(tensors["generator"].copy()))
+        keys: defaultdict[str, list[str]] = defaultdict(list)  # what the optimizers keep, by the weight's name
+        for name in tensors:
+            key, _, saved = name.partition("/")
+            if key not in ("weight", "average"):
+                keys[saved].append(key)
         for k, (name, parameter) in enumerate(self.network.named_parameters()):
             saved = saved_name(name)
             parameter.copy_(torch.from_numpy(tensors[f"weight/{saved}"]))
@@ -195,8 +205,7 @@ class Learner:
             optimizer.state[parameter] = {
                 # the fused kernels count on the device, all others on the processor
                 key: memory if key == "step" and not optimizer.defaults.get("fused") else memory.to(self._device)
-                for key in MEMORIES
-                if f"{key}/{saved}" in tensors
+                for key in keys[saved]
                 for memory in [torch.from_numpy(tensors[f"{key}/{saved}"].copy())]
             }
         self._state = [

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from afterword.learning.recipe import Recipe
 
-MEMORIES = ("step", "exp_avg", "exp_avg_sq", "momentum", "root")  # what the optimizers keep of each weight, by name
 RENEW, EARLY = 8, 10  # steps between two inverse roots of a matrix; the first steps take one each
 OTHERS_RATE = 0.4  # the rate of what is no matrix of a layer, as a share of theirs
 

@@ -56,6 +56,7 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
     schedule = Schedule(recipe, [], run.setbacks)
     best: float | None = None
     nats, tokens = 0.0, 0  # of the training text, since the last report
+    read = 0  # of these tokens, in this process
 
     if run.saved is not None:
         (tensors, position), run.saved = run.saved, None
@@ -66,11 +67,12 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
     run.cut_metrics(learner.step)
     team.wait()  # for the others to have prepared too
     began = checkpointed = time.monotonic()  # what came before the first step is told apart
+    away = 0.0  # seconds that whoever reads the reports has taken
     if run.preparation is None:
         run.preparation = began - run.opened
 
     def clock() -> float:
-        return run.seconds + time.monotonic() - began
+        return run.seconds + time.monotonic() - began - away
 
     def must_be(finite: bool) -> None:
         if not finite:
@@ -98,7 +100,7 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
         learning_rate = schedule.learning_rate(learner.step)
         cost = learner.learn(batch, learning_rate)
         must_be(math.isfinite(cost))
-        nats, tokens = nats + cost, tokens + batch.tokens
+        nats, tokens, read = nats + cost, tokens + batch.tokens, read + batch.tokens
         step = learner.step
 
         made = len(schedule.corrections)
@@ -127,15 +129,15 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
 
         reporting = measured is not None or step % recipe.report_every == 0
         if reporting:
-            characters = tokens * encoded.training_characters / len(encoded.training)
+            characters_a_token = encoded.training_characters / len(encoded.training)
             now = clock()
             forecast.look(step, now)
             progress = Progress(
                 step=step,
                 steps=schedule.steps,
-                loss=nats / characters,
+                loss=nats / (tokens * characters_a_token),
                 learning_rate=learning_rate,
-                characters_per_second=characters / max(now - reported, 1e-9),
+                characters_per_second=read * characters_a_token / max(now - reported, 1e-9),
                 seconds=now,
                 seconds_left=forecast.seconds_left(schedule.steps),
                 validation=None if measured is None else measured.cost,
@@ -143,9 +145,11 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
                 improved=improved,
                 notes=run.take_notes(),
             )
-            nats, tokens, reported = 0.0, 0, now
+            nats, tokens, read, reported = 0.0, 0, 0, now
             run.report(progress)
+            handed = time.monotonic()
             yield progress
+            away += time.monotonic() - handed
 
         every = recipe.checkpoint_every
         due = step % every == 0 if every else time.monotonic() - checkpointed >= 60

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 
 MOST_SETBACKS = 5
+OPENINGS = 2**20  # tokens of the training text that a model of windows is saved with, to begin writing from
 
 
 class Run:
@@ -49,6 +50,7 @@ class Run:
         self.saved = saved
         self.opened = time.monotonic()
         self.ngram: Ngram | None = None  # as soon as it is counted
+        self.model: SavedModel | None = None  # that this process saved last
         self.preparation: float | None = None  # seconds from its opening to its first step
         self.seconds: float = saved[1]["seconds"] if saved else 0.0  # of training, before it went on
         self.recipe = Recipe(**record["plan"])
@@ -212,10 +214,11 @@ class Run:
             if ngram is not None:
                 about["validation"] |= {"lstm": measured.lstm, "ngram": measured.ngram}
         share = 0.0 if ngram is None else DEFAULT_SHARE if measured is None else measured.share
-        text = np.asarray(encoded.training) if recipe.windows else None
+        text = np.asarray(encoded.training[:OPENINGS]) if recipe.windows else None
         with learner.averaged() as network:  # copied, since they may have to wait
             weights = {name: weight.copy() for name, weight in network.weights().items()}
         model = SavedModel(config, weights, encoded.tokenizer, encoded.unseen, about, text, ngram, share)
+        self.model = model
         if self.team.first:
             self._writes.write("model", lambda: save_model(self.folder.model, model, card(model, samples=[])))
         self.team.wait()
