@@ -37,6 +37,7 @@ bench: .venv/ready-dev
 	$(BIN)/python benchmarks/subjects.py
 	$(BIN)/python benchmarks/horizon.py ../shared/data/tinyshakespeare.txt
 	$(BIN)/python benchmarks/encoding.py
+	$(BIN)/python benchmarks/disclosure.py
 	$(BIN)/python benchmarks/quality.py tinyshakespeare-2 --seeds 0
 	$(BIN)/python benchmarks/training_speed.py
 	$(BIN)/python benchmarks/classic.py

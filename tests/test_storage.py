@@ -18,16 +18,29 @@ from tests.torture.runs import longest_file
 def test_a_write_that_finds_no_room_says_how_many_bytes_are_missing_and_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "file"
     write_bytes(path, b"old")
-    with longest_file(600), pytest.raises(StorageError, match=r"file: .*; 400 bytes are missing"):
+    with longest_file(600), pytest.raises(StorageError, match=r"file: .*; 400 more bytes are needed"):
         write_bytes(path, b"n" * 1000)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_place_that_may_not_be_written_is_said_to_be_so_without_a_number_of_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, mode: str) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(storage, "open", refuse, raising=False)
+    with pytest.raises(StorageError) as caught:
+        write_bytes(tmp_path / "file", b"n" * 1000)
+    says = "Permission denied; make it writable, or choose another place"
+    assert str(caught.value) == f"cannot write {tmp_path / 'file'}: {says}"
+
+
 def test_what_is_added_is_added_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "file"
     append(path, b"one\n")
-    with longest_file(6), pytest.raises(StorageError, match="2 bytes are missing"):
+    with longest_file(6), pytest.raises(StorageError, match="2 more bytes are needed"):
         append(path, b"two\n")
     append(path, b"three\n")
     assert path.read_bytes() == b"one\nthree\n"

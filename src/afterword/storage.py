@@ -7,6 +7,7 @@ at any moment leaves the file that was there or the whole new one, and once a wr
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import sys
@@ -21,6 +22,8 @@ if sys.platform != "win32":
 
     F_FULLFSYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 STREAMS = {Path("/dev/stdout"): 1, Path("/dev/stderr"): 2}  # open already, and perhaps amid a file
 
 
@@ -29,7 +32,7 @@ def replacing(path: Path, size: int | None = None) -> Iterator[BinaryIO]:
     """A binary file to write; it takes the place of `path` when the block ends without an error, else it is removed.
 
     Raises StorageError where the disk is full or the place cannot be written; where the `size` of the whole file is
-    known, it says how many bytes are missing.
+    known, it says how many more bytes are needed.
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -144,5 +147,9 @@ def write_json(path: Path, value: Any) -> None:
 
 def _storage_error(path: Path, error: OSError, missing: int = 0) -> StorageError:
     """`missing` is how many bytes could not be written, where it is known."""
-    lacks = f"; {missing:,} bytes are missing" if missing > 0 else ""
-    return StorageError(f"cannot write {path}: {error.strerror or error}{lacks}")
+    told = f"cannot write {path}: {error.strerror or error}"
+    if error.errno in NO_ROOM and missing > 0:
+        told += f"; {missing:,} more bytes are needed"
+    elif error.errno in FORBIDDEN:
+        told += "; make it writable, or choose another place"
+    return StorageError(told)

@@ -654,7 +654,7 @@ def test_a_disk_that_is_still_full_at_the_end_is_an_error_and_the_run_can_go_on(
     training = run.train()
     while next(training).step < 12:
         pass
-    with longest_file(2000), pytest.raises(StorageError, match="bytes are missing"):
+    with longest_file(2000), pytest.raises(StorageError, match="more bytes are needed"):
         for _ in training:
             pass
     finish(resume(run.folder.path))

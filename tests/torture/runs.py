@@ -212,7 +212,7 @@ def fill_disk(disk: Path, full: Full, offsets: int) -> Iterator[str]:
             loaded = run.folder.load_checkpoint([])
             if loaded is None or loaded[1]["step"] not in (10, 15, 20):
                 wrong = "the checkpoint before it is not there"
-            if not any("bytes are missing" in note for note in notes):
+            if not any("more bytes are needed" in note for note in notes):
                 wrong = f"nothing was said: {notes}"
             if list((disk / "run").rglob("*.part")):
                 wrong = "half-written files are left"

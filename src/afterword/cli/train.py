@@ -116,6 +116,7 @@ def train_and_show(run: Run) -> int:
     if run.recipe.minutes is not None and run.preparation is not None:
         say(f"trained for {run.seconds:.1f} s, after {run.preparation:.1f} s of preparation")
     say(f"next: {own_name()} generate {shlex.quote(str(folder))}")
+    say(f"to share: {shlex.quote(str(run.folder.model))}, with those who may read the text (its README.md says why)")
     return 0
 
 

@@ -41,10 +41,29 @@ def card(model: SavedModel, samples: Sequence[tuple[float, str]]) -> str:
             f"| held-out text | {validation['bits_per_character']:.3f} bits a character"
             f" ({validation['nats_per_character']:.4f} nats) |"
         )
-    lines += ["", "```", "afterword generate .", "```", ""]
+    lines += ["", "```", "afterword generate .", "```", "", "## Before you share it", "", *_disclosure(model), ""]
     if samples:
         lines += ["## What it writes", ""]
     for temperature, text in samples:
         fence = "````" if "```" in text else "```"
         lines += [f"At temperature {temperature:g}:", "", fence, text.strip("\n"), fence, ""]
     return "\n".join(lines)
+
+
+def _disclosure(model: SavedModel) -> list[str]:
+    """What the folder tells of the text."""
+    if model.text is not None:
+        holds = ["`model.safetensors` holds the training text itself, because writing starts from a window of it."]
+    elif model.ngram is not None:
+        holds = [
+            f"`ngram.safetensors` holds nearly all of the training text: every passage of {model.ngram.order} tokens,",
+            "so that what stands in it once can be read there. `train --ngram 0` makes a model without that file.",
+        ]
+    else:
+        holds = ["It has no n-gram, whose file would hold nearly all of the training text."]
+    return [
+        *holds,
+        "Any language model may write by heart what it has read often, or what is like nothing else.",
+        "`config.json` has the names of the text files, `tokenizer.json` the characters of the text. Share this folder",
+        "with those who may read the text; of a run share `model/` alone, since the rest of it holds the text.",
+    ]

@@ -15,7 +15,7 @@ import os
 import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, BinaryIO, Self, TypeVar
 
 import numpy as np
@@ -64,8 +64,7 @@ class EncodedCorpus:
     unseen: list[int]  # the rows that never occur in the training part, in order
     lines: bool
     fingerprint: str  # SHA-256, in hex, of both parts and the tokenizer
-    sources: list[str]
-    notes: list[str]
+    sources: list[str]  # the names of the texts, without their folders
 
     @staticmethod
     def open(folder: Path) -> EncodedCorpus:
@@ -78,7 +77,7 @@ class EncodedCorpus:
             training, validation = (_map(folder / f"{part}.bin", facts[part]["tokens"], dtype) for part in PARTS)
             unseen = _typed(list, facts["unseen"])
             if not all(type(row) is int and row >= 0 for row in unseen):
-                raise ValueError("its unseen rows are no whole numbers")
+                raise ValueError("its unseen rows are not whole numbers")
             return EncodedCorpus(
                 folder,
                 Tokenizer.from_json((folder / "tokenizer.json").read_text(encoding="utf-8")),
@@ -92,8 +91,7 @@ class EncodedCorpus:
                 unseen,
                 _typed(bool, facts["lines"]),
                 _typed(str, facts["fingerprint"]),
-                _typed(list, facts["sources"]),
-                _typed(list, facts["notes"]),
+                [_bare_name(_typed(str, source)) for source in _typed(list, facts["sources"])],
             )
         except OSError as error:
             raise RunError(f"cannot read the encoded text in {folder}: {error.strerror or error}") from None
@@ -152,8 +150,7 @@ def encode(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> EncodedCorpus:
         "validation": validation.counts(),
         "unseen": np.flatnonzero(~training.seen).tolist(),
         "fingerprint": _fingerprint(tokenizer, training.hash.hexdigest(), validation.hash.hexdigest()),
-        "sources": corpus.sources,
-        "notes": corpus.notes,
+        "sources": [_bare_name(source) for source in corpus.sources],
     }
     write_bytes(folder / "tokenizer.json", tokenizer.to_json().encode())
     write_json(folder / "corpus.json", facts)
@@ -192,6 +189,11 @@ class _Part:
 
     def counts(self) -> dict[str, int]:
         return {"tokens": self.tokens, "characters": self.characters, "bytes": self.bytes}
+
+
+def _bare_name(source: str) -> str:
+    """The name of a text without its folder, which is nobody's business where a model is shared."""
+    return PurePath(source).name or source
 
 
 def _little_endian(name: str) -> np.dtype[Any]:
