@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 
@@ -55,6 +56,22 @@ def test_what_the_page_says_of_the_sentence_is_so(model: LanguageModel) -> None:
     assert before["Divya"] > 0.4
     assert after["Reena"] > 0.9
     assert after["Divya"] < 0.05
+
+
+def without_figures(printed: str) -> list[list[str]]:
+    """The words of each line, without numbers and what is said of a unit."""
+    return [
+        re.sub(r"[+-]?\d+\.\d+|l0\.u\d+|cell|hidden|high|low", "…", line).split()
+        for line in printed.strip().splitlines()
+    ]
+
+
+def test_what_the_page_shows_as_printed_is_printed(model: LanguageModel) -> None:
+    text = make_text()
+    blocks = [block for block in PAGE.split("```") if "held open  " in block or "held-out half" in block]
+    found = [model.ablate(text[:2000]), model.units(text[:20_000]).matching("Divya likes to ([a-z]+)", 3)]
+    for block, printed in zip(blocks, found, strict=True):
+        assert without_figures(block) == without_figures(str(printed))
 
 
 def test_the_commands_at_the_head_of_the_page_work(
