@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Unpack, overload
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from afterword.generation.stream import Stream
 from afterword.inspection.ablation import Ablation, Ablations, variants
 from afterword.inspection.horizon import Horizon, HorizonSettings, measure, sequences
 from afterword.inspection.trace import Trace, trace
-from afterword.inspection.units import Units
+from afterword.inspection.units import TOP, Answer, Units
 from afterword.model.card import card
 from afterword.model.config import Config
 from afterword.model.holding import Hold, held_values, parse_hold
@@ -242,9 +242,29 @@ class LanguageModel:
             each.append(Ablation(gate, layer, way, score(network, self.tokenizer, trace.text).bits_per_character))
         return Ablations(float(trace.bits.sum()) / len(trace.text), each)
 
-    def units(self, text: str) -> Units:
-        """The units of the network over `text`, ready to be asked what they tell. Raises as `gates` does."""
-        return Units(self.gates(text), self.tokenizer)
+    @overload
+    def units(self, text: str) -> Units: ...
+
+    @overload
+    def units(self, text: str, *, matching: str, top: int = ...) -> Answer: ...
+
+    @overload
+    def units(self, text: str, *, asking: str, top: int = ...) -> Answer: ...
+
+    def units(
+        self, text: str, *, matching: str | None = None, asking: str | None = None, top: int = TOP
+    ) -> Units | Answer:
+        """The `top` units that best tell where in `text` the regular expression `matching` matches.
+
+        Or those that answer the ready-made question `asking` ("brackets", "quotes" …); without either, the units over
+        this text, ready to be asked. Raises as `gates` does, and OptionError for what cannot be asked.
+        """
+        if matching is not None and asking is not None:
+            raise OptionError("matching and asking are two questions: ask one after the other, of model.units(text)")
+        units = Units(self.gates(text), self.tokenizer)
+        if matching is not None:
+            return units.matching(matching, top)
+        return units if asking is None else units.ready_made(asking, top)
 
     def horizon(
         self,

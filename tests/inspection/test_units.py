@@ -166,6 +166,23 @@ def test_what_matches_nothing_or_everything_or_only_one_half_is_refused() -> Non
         units.ready_made("cats")
 
 
+def test_one_question_is_answered_at_once_as_the_command_does() -> None:
+    model, text = made(Tokenizer.char(LETTERS)), random_text(300)
+    units = model.units(text)
+    assert model.units(text, matching="[abc]<?", top=3) == units.matching("[abc]<?", 3)
+    assert model.units(text, asking="line-start") == units.ready_made("line-start")
+    assert len(model.units(text, asking="line-start").units) == 5
+    with pytest.raises(OptionError, match="two questions"):
+        model.units(text, matching="a", asking="brackets")  # type: ignore[call-overload]
+    for top in (0, -1, 2.5, True):
+        with pytest.raises(OptionError, match="top must be"):
+            model.units(text, matching="a", top=top)  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="matching must be text"):
+        model.units(text, matching=b"a")  # type: ignore[call-overload]
+    with pytest.raises(OptionError, match="there is no question"):
+        model.units(text, asking=5)  # type: ignore[call-overload]
+
+
 def test_an_answer_draws_itself() -> None:
     units = made(Tokenizer.char(LETTERS)).units(random_text(300))
     answer = units.matching("[abc]<?", 3)

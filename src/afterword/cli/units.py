@@ -10,7 +10,7 @@ import click
 from afterword.cli.strict_json import strict_json
 from afterword.errors import OptionError
 from afterword.inspection.trace import MOST_TOKENS
-from afterword.inspection.units import QUESTIONS, Answer
+from afterword.inspection.units import QUESTIONS, TOP, Answer
 from afterword.language_model import load
 from afterword.progress import waiting
 from afterword.text.decoding import read_text
@@ -21,7 +21,7 @@ from afterword.text.decoding import read_text
 @click.argument("file", metavar="FILE")
 @click.option("--matching", metavar="REGEX", help="where this expression matches (its first group, if it has groups)")
 @click.option("--asking", multiple=True, metavar="|".join(QUESTIONS), help="a ready-made question (all of them)")
-@click.option("--top", type=click.IntRange(1, 1000), default=5, show_default=True, help="units an answer")
+@click.option("--top", type=int, default=TOP, show_default=True, help="units an answer")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a question")
 def units(model: str, file: str, matching: str | None, asking: tuple[str, ...], top: int, as_json: bool) -> None:
     """Find the units that best tell where something holds in a text: inside brackets, in a name, where REGEX matches.

@@ -22,10 +22,12 @@ from numpy.typing import NDArray
 from afterword.errors import OptionError
 from afterword.inspection.tables import as_html, as_text
 from afterword.inspection.trace import Trace
+from afterword.settings import whole_number
 from afterword.text.tokenizer import Tokenizer
 
 STATES = ("hidden", "cell")
 SHIFTS = 20
+TOP, MOST_UNITS = 5, 1000  # units an answer
 SECONDS = 10.0  # that an expression may take on one text
 HEAD = ("unit", "state", "when it holds", "area, first half", "area, held-out half", "")
 
@@ -117,11 +119,14 @@ class Units:
     def __repr__(self) -> str:
         return f"Units({reprlib.repr(self.text)}, {len(self._names) // len(STATES):,} units)"
 
-    def ask(self, question: str, characters: Mask, most: int = 10) -> Answer:
+    def ask(self, question: str, characters: Mask, top: int = TOP) -> Answer:
         """Which units tell where `characters` [N], one truth a character of the text, is true.
 
         Raises OptionError where it holds everywhere or nowhere in one of the two halves.
         """
+        top = whole_number("top", top)
+        if not 1 <= top <= MOST_UNITS:
+            raise OptionError(f"top must be from 1 to {MOST_UNITS:,}, not {top}")
         mask = characters[self._places]
         first, second = mask[: self._middle], mask[self._middle :]
         if not mask.any():
@@ -140,20 +145,22 @@ class Units:
             layer, unit, state = self._names[k]
             if (layer, unit) not in best:
                 best[layer, unit] = UnitMatch(layer, unit, state, bool(above[k]), float(found[k]), float(area[k]))
-            if len(best) == most:
+            if len(best) == top:
                 break
         return Answer(question, float(mask.mean()), list(best.values()), self._chance(first, second))
 
-    def matching(self, pattern: str, most: int = 10) -> Answer:
+    def matching(self, pattern: str, top: int = TOP) -> Answer:
         """Which units tell where the regular expression `pattern` matches. Raises OptionError."""
-        return self.ask(f"matching {pattern[:60]!r}", matching(pattern, self.text), most)
+        if not isinstance(pattern, str):
+            raise OptionError(f"matching must be text, a regular expression, not {repr(pattern)[:60]}")
+        return self.ask(f"matching {pattern[:60]!r}", matching(pattern, self.text), top)
 
-    def ready_made(self, name: str, most: int = 10) -> Answer:
+    def ready_made(self, name: str, top: int = TOP) -> Answer:
         """The answer to one of QUESTIONS. Raises OptionError for any other, and where there is nothing to ask about."""
         if name not in QUESTIONS:
-            raise OptionError(f"there is no question {name[:40]!r}: ask one of {', '.join(QUESTIONS)}")
+            raise OptionError(f"there is no question {str(name)[:40]!r}: ask one of {', '.join(QUESTIONS)}")
         question, mask = QUESTIONS[name]
-        return self.ask(f"{name} ({question})", mask(self.text), most)
+        return self.ask(f"{name} ({question})", mask(self.text), top)
 
     def _chance(self, first: Mask, second: Mask) -> float:
         """The largest held-out area that the same search finds for answers that are shifted along each half."""
