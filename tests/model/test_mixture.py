@@ -55,6 +55,25 @@ def test_one_of_its_parts_alone_is_that_part() -> None:
     np.testing.assert_allclose(chances(ngram.read(IDS, ngram.start(3))[0]), NGRAM.probabilities(IDS, 0), atol=1e-6)
 
 
+def test_stepping_gives_what_the_two_parts_give_at_every_step() -> None:
+    """The one lane that writing has goes a way of its own."""
+    network, mixture = Network(CONFIG, WEIGHTS), Mixture(CONFIG, WEIGHTS, NGRAM, 0.4)
+    state, alone = mixture.start(), network.start()
+    for place, id in enumerate(IDS[0]):
+        found, state = mixture.step(np.array([id]), state)
+        logits, alone = network.step(np.array([id]), alone)
+        expected = 0.6 * chances(logits.astype(np.float64)) + 0.4 * NGRAM.probabilities(IDS[:1], 0)[:, place]
+        np.testing.assert_allclose(found, np.log(expected).astype(np.float32), rtol=2e-7)
+
+
+def test_logits_of_any_size_are_joined() -> None:
+    large = {**WEIGHTS, "output.bias": np.array([3e4, -3e4, 0, 1, 2, -1e4], np.float32)}
+    mixture = Mixture(CONFIG, large, NGRAM, 0.4)
+    step, _ = mixture.step(np.array([1]), mixture.start())
+    expected = 0.4 * NGRAM.probabilities(np.array([[1]]), 0)[0, 0] + 0.6 * (np.arange(6) == 0)
+    np.testing.assert_allclose(chances(step[0]), expected, atol=1e-6)
+
+
 nats = arrays(np.float64, 30, elements=st.floats(0.001, 30))
 
 

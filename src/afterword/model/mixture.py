@@ -15,15 +15,18 @@ from numpy.typing import NDArray
 
 from afterword.model.cell import Array
 from afterword.model.config import Config
-from afterword.model.network import Ids, Network, State, log_probabilities
+from afterword.model.lookup import EMPTY, Lookup
+from afterword.model.network import Ids, Network, State
 from afterword.model.ngram import Ngram
 
 USES = ("lstm", "ngram", "both")
 DEFAULT_SHARE = 0.3  # where there is no held-out text to fit it to
+LARGEST_EXPONENT = 500  # of any number and its negative, with room for the sum of them all
 
 
 class Mixture(Network):
-    """A network that gives the log-probabilities of the mixture for logits. Its state remembers the last tokens too.
+    """A network that gives the log-probabilities of the mixture for logits. In its state, `recent` holds
+    the n-gram model's context of each lane (`lookup`).
 
     `using` "lstm" or "ngram" leaves the prediction to one of the two. A trace is of the network alone.
     """
@@ -40,17 +43,24 @@ class Mixture(Network):
         super().__init__(config, weights, held)
         self.ngram, self.share, self.using = ngram, share, using
         self._used_share = {"both": share, "lstm": 0.0, "ngram": 1.0}[using]
+        self._weight = np.array(self._used_share, np.float32)  # NumPy multiplies by an array faster than by a number
+        self._lookup = Lookup(ngram)
+        # No unit's output is above 1, so that the weights say how large a logit can be, and few models need the care
+        # with which exp is kept from overflowing.
+        largest = np.abs(self._output_weight).sum(axis=0) * config.num_layers + np.abs(self._output_bias)
+        self._may_overflow = bool(largest.max() > LARGEST_EXPONENT)
+
+    def start(self, lanes: int = 1) -> State:
+        return super().start(lanes)._replace(recent=[EMPTY] * lanes)
 
     def advance(self, ids: Ids, state: State) -> tuple[Array, State]:
-        if self._used_share == 0:
-            return super().advance(ids, state)
         logits, after = super().advance(ids, state)
-        recent = np.concatenate([state.recent, self.rows(ids)], axis=1)
-        if len(recent) == 1:
-            chances = self.ngram.following(recent[0])[None]
-        else:
-            chances = self.ngram.probabilities(recent, recent.shape[1] - 1)[:, 0]
-        return self._join(logits, chances), self._remembering(recent, after)
+        if self._used_share == 0:
+            return logits, after
+        contexts = self._contexts(ids, state)
+        following = self._lookup.following
+        joined = [self._join(logits[lane], following(context)) for lane, context in enumerate(contexts)]
+        return np.array(joined), State(after.hidden, after.cell, contexts)
 
     def read(self, ids: Ids, state: State) -> tuple[Array, State]:
         if self._used_share == 0:
@@ -61,18 +71,26 @@ class Mixture(Network):
     def read_apart(self, ids: Ids, state: State) -> tuple[Array, Array, State]:
         """`read`, but the network's logits and the n-gram's probabilities, both [B, T, R], as each has them."""
         logits, after = super().read(ids, state)
-        recent = np.concatenate([state.recent, self.rows(ids)], axis=1)
-        return logits, self.ngram.probabilities(recent, state.recent.shape[1]), self._remembering(recent, after)
+        before = np.array([self._lookup.rows(context) for context in state.recent], np.int64)
+        recent = np.concatenate([before, self.rows(ids)], axis=1)
+        chances = self.ngram.probabilities(recent, before.shape[1])
+        return logits, chances, State(after.hidden, after.cell, self._contexts(ids, state))
+
+    def _contexts(self, ids: Ids, state: State) -> list[int]:
+        """What the n-gram model remembers of each lane, after `state` and ids [B, T]."""
+        rows = self.rows(ids).tolist()
+        return [self._lookup.extended(context, lane) for context, lane in zip(state.recent, rows, strict=True)]
 
     def _join(self, logits: Array, chances: Array) -> Array:
         """Logits of the network and probabilities of the n-gram, [..., R], to the mixture's log-probabilities."""
-        joined = np.exp(log_probabilities(logits))
-        joined *= 1 - self._used_share
-        joined += self._used_share * chances
-        return np.log(joined).astype(np.float32)
-
-    def _remembering(self, recent: Ids, state: State) -> State:
-        return state._replace(recent=recent[:, max(0, recent.shape[1] - self.ngram.order + 1) :])
+        joined = logits.astype(np.float64)
+        if self._may_overflow:
+            joined -= joined.max(axis=-1, keepdims=True)
+        np.exp(joined, out=joined)
+        scale = (1 - self._used_share) / joined.sum(axis=-1)
+        joined *= scale[..., None] if scale.ndim else scale
+        joined += chances * self._weight
+        return np.log(joined, out=joined).astype(np.float32)
 
 
 def mixed(network: NDArray[np.float64], ngram: NDArray[np.float64], share: float) -> NDArray[np.float64]:

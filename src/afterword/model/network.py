@@ -40,7 +40,7 @@ class State(NamedTuple):
 
     hidden: Array  # [L, B, H]
     cell: Array  # [L, B, H]
-    recent: Ids  # [B, ≤ W], the last tokens, where each prediction reads a window of its own; else [B, 0]
+    recent: Any  # what else of the last tokens: those of a window [B, ≤ W], or what `mixture` keeps
 
 
 class Traced(NamedTuple):

@@ -53,7 +53,7 @@ class Ngram:
     def __init__(self, rows: int, boundary: int, start: int, levels: list[Level]) -> None:
         """`levels` are those of n = 1, 2, …"""
         self.rows, self.boundary, self.start, self.levels = rows, boundary, start, levels
-        self._bits = _bits(rows)
+        self.bits = _bits(rows)
 
     @property
     def order(self) -> int:
@@ -83,22 +83,13 @@ class Ngram:
             levels = list(pool.map(lambda n: _level(*seen[n], longer[n : n + 1], bits, rows), range(len(seen))))
         return Ngram(rows, boundary, start, levels)
 
-    def following(self, ids: Ids) -> NDArray[np.float32]:
-        """ids [T] → P [R] of what follows their last one: `probabilities` for one place, as writing needs it."""
-        recent = [self.start if row == self.boundary else row for row in ids[-self.order :].tolist()]
+    @cached_property
+    def unconditional(self) -> NDArray[np.float32]:
+        """P [R] of a row where nothing is known of those before it."""
+        level = self.levels[0]
         chances = np.full(self.rows, 1 / self.rows, np.float32)
-        key = 0
-        for n, level in enumerate(self.levels):
-            if n > len(recent):
-                break
-            if n > 0:
-                key |= recent[-n] << (self._bits * (n - 1))
-            at = int(level.contexts.searchsorted(np.uint64(key)))
-            if at == len(level.contexts) or int(level.contexts[at]) != key:
-                break
-            first, last = level.firsts[at], level.firsts[at + 1]
-            chances *= level.rest[at]
-            chances[level.tokens[first:last]] += level.shares[first:last]
+        chances *= level.rest[0]
+        chances[level.tokens] += level.shares
         return chances
 
     def probabilities(self, ids: Ids, before: int) -> NDArray[np.float32]:
@@ -109,14 +100,14 @@ class Ngram:
         B, T = ids.shape
         read = np.where(ids == self.boundary, self.start, ids).astype(np.uint64)
         places = T - before
-        chances = np.tile(self.following(np.empty(0, np.int64)), (B * places, 1))  # what no context changes
+        chances = np.tile(self.unconditional, (B * places, 1))
         lane, place = np.divmod(np.arange(B * places), max(places, 1))
         place += before
         keys = np.zeros(B * places, np.uint64)
         for n, level in enumerate(self.levels[1:], 1):  # n tokens of context
             enough = place + 1 >= n
             lane, place = lane[enough], place[enough]
-            keys = keys[enough] | read[lane, place - n + 1] << np.uint64(self._bits * (n - 1))
+            keys = keys[enough] | read[lane, place - n + 1] << np.uint64(self.bits * (n - 1))
             at = np.minimum(np.searchsorted(level.contexts, keys), len(level.contexts) - 1)
             known = level.contexts[at] == keys  # where a context is not known, no longer one is
             lane, place, keys, at = lane[known], place[known], keys[known], at[known]
