@@ -42,11 +42,13 @@ def test_what_was_saved_is_loaded_and_writes_and_scores_the_same(tmp_path: Path)
 
 
 def test_a_run_folder_stands_for_its_model(tmp_path: Path) -> None:
-    (tmp_path / "run.json").write_text("{}")
-    with pytest.raises(ModelError, match=f"the run {tmp_path} has no model yet"):
-        load(tmp_path)
-    MODEL.save(tmp_path / "model")
-    assert load(str(tmp_path)).info() == MODEL.info()
+    run = tmp_path / "my book"
+    run.mkdir()
+    (run / "run.json").write_text("{}")
+    with pytest.raises(ModelError, match=f"the run {run} has no model yet: .* train --resume '{run}'"):
+        load(run)
+    MODEL.save(run / "model")
+    assert load(str(run)).info() == MODEL.info()
 
 
 def test_a_damaged_model_in_a_run_is_called_damaged(tmp_path: Path) -> None:

@@ -32,14 +32,15 @@ def setting(
     below: float | None = None,
     choices: Sequence[str] | None = None,
     metavar: str | None = None,
+    short: str | None = None,
 ) -> Any:
     """A dataclass field with its help and limits.
 
     `minimum` and `maximum` belong to the range; `above` and `below` do not. None, where the field's type has it, means
-    "not given".
+    "not given". `metavar` and `short`, a letter, belong to the command line.
     """
     limits = {"minimum": minimum, "maximum": maximum, "above": above, "below": below, "choices": choices}
-    return dataclasses.field(default=default, metadata={"help": help, "metavar": metavar, **limits})
+    return dataclasses.field(default=default, metadata={"help": help, "metavar": metavar, "short": short, **limits})
 
 
 def check(settings: Any) -> None:

@@ -41,6 +41,28 @@ def test_a_seed_that_nobody_gave_is_told_and_writes_the_text_again(model: Path, 
     assert (written(again), again.stderr) == (written(first), b"")
 
 
+def test_a_prompt_comes_from_a_file_or_from_standard_input_without_its_last_newline(
+    model: Path, run: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "prompt"
+    file.write_bytes("ab\r\né\n".encode())
+    options = ["--seed", "4", "--max-tokens", "10"]
+    wanted = written(run("generate", model, "--prompt", "ab\né", *options))
+    assert written(run("generate", model, "--prompt-file", file, *options)) == wanted
+    assert written(run("generate", model, "--prompt-file", "-", *options, input="ab\né\n".encode())) == wanted
+    piped = run("generate", model, "--prompt", "-", *options, "--json", input="ab\né".encode())
+    assert json.loads(written(piped))["prompt"] == "ab\né"
+
+
+def test_what_is_typed_most_has_a_letter(model: Path, run: Run, tmp_path: Path) -> None:
+    long = ["--prompt", "ab", "--temperature", "0.5", "--num", "2", "--out", "long"]
+    short = ["-p", "ab", "-t", "0.5", "-n", "2", "-o", "short"]
+    for options in (long, short):
+        options[-1] = str(tmp_path / options[-1])
+        written(run("generate", model, "--seed", "4", *options))
+    assert (tmp_path / "long").read_text("utf-8") == (tmp_path / "short").read_text("utf-8")
+
+
 def test_json_stands_alone_on_standard_output_an_object_a_sample(model: Path, run: Run) -> None:
     finished = run("generate", model, "--num", "3", "--seed", str(2**64 - 2), "--json", "--prompt", "é")
     records = [json.loads(line) for line in written(finished).splitlines()]
@@ -90,6 +112,8 @@ def test_out_writes_into_a_device_and_leaves_it_one(model: Path, run: Run) -> No
         (["--seed", "-1"], "seed must be 0 or more, not -1"),
         (["--seed", str(2**64)], "seed must be 18446744073709551615 or less"),
         (["--prompt", "a\udcff"], "lone surrogate"),
+        (["--prompt", "a", "--prompt-file", "b"], "exclude each other"),
+        (["--prompt-file", "no/such/file"], "cannot read no/such/file"),
     ],
 )
 def test_an_option_that_cannot_be_gets_one_line_and_status_2(

@@ -53,7 +53,7 @@ def test_a_file_of_settings_serves_it_too(book: Path, run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        ([], "what shall be planned"),
+        ([], "missing TEXT: name a text file"),
         (["nothing.txt"], "nothing.txt"),
         (["BOOK", "--hidden-size", "16384", "--num-layers", "16", "--steps", "1"], "GiB"),
         (["BOOK", "--batch-size", "0"], "batch-size must be 1 or more"),

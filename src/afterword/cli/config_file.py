@@ -17,6 +17,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from afterword.cli.options import PATH
 from afterword.errors import OptionError
 from afterword.planning.settings import LENGTHS, TrainingSettings
 from afterword.settings import check, setting
@@ -57,6 +58,7 @@ def config_option(function: Function) -> Function:
 
     decorated: Function = click.option(
         "--config",
+        type=PATH,
         metavar="FILE.toml",
         callback=_take,
         is_eager=True,  # before the options whose defaults it gives

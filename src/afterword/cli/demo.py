@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tempfile
 from pathlib import Path
 
 import click
 
+from afterword.cli.options import PATH
 from afterword.cli.screen import shown
 from afterword.cli.train import own_name, train_and_show
 from afterword.inspection.page import page as gates_page
@@ -25,8 +27,10 @@ PAGE = "gates.html"
 LONGEST = 200  # characters of a sentence
 
 
-@click.command(short_help="The whole story in a minute or two, on a text that every Python has.")
-@click.option("--out", metavar="DIR", default="afterword-demo", show_default=True, help="the run's folder")
+@click.command()
+@click.option(
+    "-o", "--out", type=PATH, metavar="DIR", default="afterword-demo", show_default=True, help="the run's folder"
+)
 @click.option("--minutes", type=float, default=1.0, show_default=True, help="how long to train")
 @click.pass_context
 def demo(context: click.Context, out: str, minutes: float) -> None:
@@ -56,13 +60,13 @@ def demo(context: click.Context, out: str, minutes: float) -> None:
     sentence = first_sentence(written)
     write_bytes(page, gates_page(model.gates(sentence), "the demo's model reads what it just wrote").encode())
     click.echo(f"\nWhat its gates did in {' '.join(sentence.split())!r}: open {page} in a browser.")
-    name = own_name()
+    name, place = own_name(), shlex.quote(out)
     click.echo(f"""
 --- what to type next {"-" * 58}
-{name} generate {out} --prompt "The class statement" --temperature 0.5
-{name} score {out} SOME_FILE.txt
-{name} inspect {out} "Divya likes to eat. Reena is not fat."
-{name} info {out}
+{name} generate {place} --prompt "The class statement" --temperature 0.5
+{name} score {place} SOME_FILE.txt
+{name} inspect {place} "Divya likes to eat. Reena is not fat."
+{name} info {place}
 {name} train YOUR_OWN.txt --minutes 5""")
 
 

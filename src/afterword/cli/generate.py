@@ -10,13 +10,15 @@ from pathlib import Path
 
 import click
 
-from afterword.cli.options import OUTPUT, hold_option, overwrite_option, settings_options, with_option
+from afterword.cli.options import OUTPUT, PATH, hold_option, overwrite_option, settings_options, with_option
 from afterword.cli.screen import shown
 from afterword.cli.strict_json import strict_json
+from afterword.errors import OptionError
 from afterword.generation.sampling import Sampling
 from afterword.language_model import LanguageModel, load, random_seed, sample
 from afterword.settings import check, setting
 from afterword.storage import output
+from afterword.text.decoding import read_text
 
 Write = Callable[[str], object]
 
@@ -25,16 +27,17 @@ Write = Callable[[str], object]
 class Samples:
     """How many samples; sample k = 0, 1, … has the seed (seed + k) mod 2^64."""
 
-    num: int = setting(1, "how many samples to write", minimum=1)
+    num: int = setting(1, "how many samples to write", minimum=1, short="n")
     seed: int | None = setting(None, "writes the same text again (random, and told)", minimum=0, maximum=2**64 - 1)
 
     def __post_init__(self) -> None:
         check(self)
 
 
-@click.command(short_help="Write text with a trained model.")
-@click.argument("model", metavar="MODEL")
-@click.option("--prompt", metavar="TEXT", help="write on after this text")
+@click.command()
+@click.argument("model", type=PATH, metavar="MODEL")
+@click.option("-p", "--prompt", metavar="TEXT", help="write on after this text; - reads it from standard input")
+@click.option("--prompt-file", type=PATH, metavar="FILE", help="write on after the text in this file")
 @settings_options(Sampling, "sampling")
 @settings_options(Samples, "samples")
 @with_option
@@ -45,6 +48,7 @@ class Samples:
 def generate(
     model: str,
     prompt: str | None,
+    prompt_file: str | None,
     sampling: Sampling,
     samples: Samples,
     using: str,
@@ -54,12 +58,13 @@ def generate(
 ) -> None:
     """Write text with a trained model: MODEL is its folder, or the folder of its run.
 
-    The prompt comes first, then what the model writes. Several samples are set apart by a line of ---; those of a model
-    that was trained on lines stand on a line each.
+    The prompt comes first, then what the model writes. Of a prompt from a file the newline at its end is left out.
+    Several samples are set apart by a line of ---; those of a model that was trained on lines stand on a line each.
 
     The filters apply in this order: tokens never seen in training are left out, temperature, top-k, top-p, min-p; then
     one token is drawn.
     """
+    prompt = _prompt(prompt, prompt_file)
     loaded = load(model, using).hold(*hold)
     first = random_seed() if samples.seed is None else samples.seed
     loaded.stream_by(sampling, prompt, first)  # a prompt or setting that cannot be is refused before anything is said
@@ -75,6 +80,18 @@ def generate(
                 if k and not loaded.lines:
                     write("---\n")
                 _write_text(loaded, sampling, prompt, seed, write)
+
+
+def _prompt(prompt: str | None, file: str | None) -> str | None:
+    """The prompt, from a file or from standard input where that is asked for."""
+    if file is not None and prompt is not None:
+        raise OptionError("--prompt and --prompt-file exclude each other: give one of them")
+    if file is None and prompt != "-":
+        return prompt
+    text, notes = read_text([file or "-"])
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    return text.removesuffix("\n")
 
 
 def _write_text(model: LanguageModel, sampling: Sampling, prompt: str | None, seed: int, write: Write) -> None:

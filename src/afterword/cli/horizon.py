@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from afterword.cli.options import PNG, SVG, overwrite_option, settings_options
+from afterword.cli.options import PATH, PNG, SVG, overwrite_option, settings_options
 from afterword.cli.strict_json import strict_json
 from afterword.inspection.horizon import HorizonSettings, table
 from afterword.inspection.picture import check_plot, horizon_figure, write_figure
@@ -19,10 +19,10 @@ from afterword.text.decoding import read_text
 MOST_CHARACTERS = 1_000_000  # of the text: the places are spread over these
 
 
-@click.command(short_help="Measure how far back a model remembers.")
-@click.argument("model", metavar="MODEL")
-@click.argument("file", metavar="FILE")
-@click.option("--against", multiple=True, metavar="MODEL", help="measure this model too, side by side")
+@click.command()
+@click.argument("model", type=PATH, metavar="MODEL")
+@click.argument("file", type=PATH, metavar="FILE")
+@click.option("--against", multiple=True, type=PATH, metavar="MODEL", help="measure this model too, side by side")
 @settings_options(HorizonSettings, "settings")
 @click.option("--png", type=PNG, help="draw the curves")
 @click.option("--svg", type=SVG, help="draw the curves as SVG")

@@ -7,13 +7,14 @@ from typing import Any
 
 import click
 
+from afterword.cli.options import PATH
 from afterword.cli.screen import shown
 from afterword.cli.strict_json import strict_json
 from afterword.language_model import load
 
 
-@click.command(short_help="Say what a model is and what it was trained on.")
-@click.argument("model", metavar="MODEL")
+@click.command()
+@click.argument("model", type=PATH, metavar="MODEL")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object")
 def info(model: str, as_json: bool) -> None:
     """Say what a model is and what it was trained on: MODEL is its folder, or the folder of its run."""

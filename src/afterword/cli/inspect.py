@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from afterword.cli.options import HTML, NPZ, PNG, SVG, hold_option, overwrite_option
+from afterword.cli.options import HTML, NPZ, PATH, PNG, SVG, hold_option, overwrite_option
 from afterword.cli.strict_json import strict_json
 from afterword.errors import OptionError, TextError
 from afterword.inspection.page import page
@@ -20,10 +20,10 @@ from afterword.storage import output
 from afterword.text.decoding import read_text
 
 
-@click.command(short_help="Show what the gates do while a model reads a text.")
-@click.argument("model", metavar="MODEL")
+@click.command()
+@click.argument("model", type=PATH, metavar="MODEL")
 @click.argument("text", required=False, metavar="[TEXT]")
-@click.option("--file", metavar="FILE", help="read the text from this file, or - for standard input")
+@click.option("--file", type=PATH, metavar="FILE", help="read the text from this file, or - for standard input")
 @click.option("--stretch", metavar="FIRST:LAST", help="look at these characters of the text only, counted from 0")
 @click.option("--units", multiple=True, metavar="UNIT", help="show this unit, as l0.u42; may be given several times")
 @hold_option

@@ -35,7 +35,9 @@ COMMANDS = {
     "units": ("afterword.cli.units:units", "Find the units of a model that tell where something holds."),
     "horizon": ("afterword.cli.horizon:horizon", "Measure how far back a model remembers."),
     "info": ("afterword.cli.info:info", "Say what a model is and what it was trained on."),
+    "completion": ("afterword.cli.completion:completion", "Let bash, zsh or fish complete what is typed."),
 }
+COMPLETE = "_AFTERWORD_COMPLETE"  # what a shell sets to ask for completions
 
 
 class Program(click.Group):
@@ -46,10 +48,15 @@ class Program(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
+            if ctx.resilient_parsing:  # for a shell that completes what is typed
+                return None
             close = "".join(f"; did you mean {name}?" for name in get_close_matches(cmd_name, COMMANDS, n=1))
             raise click.UsageError(f"no such command '{cmd_name}'{close}", ctx)
-        module, attribute = COMMANDS[cmd_name][0].split(":")
-        return cast(click.Command, getattr(import_module(module), attribute))
+        place, line = COMMANDS[cmd_name]
+        module, attribute = place.split(":")
+        command = cast(click.Command, getattr(import_module(module), attribute))
+        command.short_help = line
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -65,6 +72,10 @@ def program() -> None:
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0 done, 1 the work failed, 2 wrong input; 129, 130 or 143 ended by a signal."""
     _open_streams()
+    if instruction := os.environ.get(COMPLETE):
+        from click.shell_completion import shell_complete
+
+        sys.exit(shell_complete(program, {}, "afterword", COMPLETE, instruction))
     for number in heard(*ENDINGS):
         signal.signal(number, _terminate)
     try:
@@ -91,7 +102,13 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
 def _run(arguments: list[str]) -> int:
     try:
         with program.make_context("afterword", list(arguments) or ["--help"]) as context:
-            program.invoke(context)
+            try:
+                program.invoke(context)
+            except click.UsageError as error:
+                if error.ctx is None and context.invoked_subcommand in COMMANDS:  # click's parser does not know it
+                    name = context.invoked_subcommand
+                    error.ctx = click.Context(click.Command(name), parent=context, info_name=name)
+                raise
     except click.exceptions.Exit as done:  # --help and --version end so
         return done.exit_code
     return 0

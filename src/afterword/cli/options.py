@@ -54,10 +54,11 @@ def settings_options(kind: type[Any], name: str) -> Callable[[Function], Functio
 
 def _option(field: dataclasses.Field[Any], hint: Any) -> Callable[[Function], Function]:
     flag = "--" + field.name.replace("_", "-")
-    choices = field.metadata["choices"]
+    short, choices = field.metadata["short"], field.metadata["choices"] or ()
     kind = _plain(hint)
     several = typing.get_origin(kind) is tuple
     return click.option(
+        *([f"-{short}"] if short else []),
         f"{flag}/--no-{flag[2:]}" if kind is bool else flag,  # both, since a file may say either
         field.name,
         type=None if kind is bool else str if several else kind,
@@ -66,7 +67,8 @@ def _option(field: dataclasses.Field[Any], hint: Any) -> Callable[[Function], Fu
         default=field.default,
         show_default=kind is not bool and field.default not in (None, ()),
         help=field.metadata["help"],
-        metavar=field.metadata["metavar"] or ("|".join(choices) if choices else None),
+        metavar=field.metadata["metavar"] or "|".join(choices) or None,
+        shell_complete=lambda context, option, begun: [one for one in choices if one.startswith(begun)],
     )
 
 
@@ -122,6 +124,7 @@ class OutputFile(click.Path):
 
 OUTPUT = OutputFile()
 HTML, PNG, SVG, NPZ = OutputFile(".html", ".htm"), OutputFile(".png"), OutputFile(".svg"), OutputFile(".npz")
+PATH = click.Path(readable=False)  # what is read, completed by shells; whoever reads it says what is wrong with it
 
 
 def _remember_overwrite(context: click.Context, option: click.Parameter, value: bool) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from afterword.cli.config_file import config_option
-from afterword.cli.options import settings_options
+from afterword.cli.options import PATH, settings_options
 from afterword.cli.progress import say_all
 from afterword.cli.strict_json import strict_json
 from afterword.errors import OptionError
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from afterword.planning.plan import Plan
 
 
-@click.command(short_help="Say what train would do with a text, and why.")
-@click.argument("texts", nargs=-1, metavar="TEXT...")
+@click.command()
+@click.argument("texts", nargs=-1, type=PATH, metavar="TEXT...")
 @config_option
 @settings_options(TextSettings, "text")
 @settings_options(TrainingSettings, "training")
@@ -33,7 +33,7 @@ def plan(texts: tuple[str, ...], text: TextSettings, training: TrainingSettings,
     It reads the text and measures this machine for some seconds; it writes nothing and trains nothing.
     """
     if not texts:
-        raise OptionError("what shall be planned? name a text file, as in: afterword plan book.txt --minutes 5")
+        raise OptionError("missing TEXT: name a text file, as in: afterword plan book.txt --minutes 5")
     found = preview(texts, text, training)
     say_all(found.notes)
     click.echo(strict_json(_record(found)) if as_json else _table(found))

@@ -9,7 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
-from afterword.cli.options import hold_option, settings_options, with_option
+from afterword.cli.options import PATH, hold_option, settings_options, with_option
 from afterword.cli.screen import shown
 from afterword.cli.strict_json import strict_json
 from afterword.language_model import LanguageModel, load
@@ -22,9 +22,9 @@ FIGURES = ("characters", "tokens", "nats_per_character", "bits_per_character", "
 LINE_FIGURES = ("line", "text", "bits", "bits_per_character")
 
 
-@click.command(short_help="Say how well a model predicts a text.")
-@click.argument("model", metavar="MODEL")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.command()
+@click.argument("model", type=PATH, metavar="MODEL")
+@click.argument("files", nargs=-1, required=True, type=PATH, metavar="FILE...")
 @click.option("--lines", "by_line", is_flag=True, help="say what each line costs, read from a fresh state")
 @with_option
 @settings_options(Decoding, "decoding")

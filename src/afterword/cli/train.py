@@ -16,7 +16,7 @@ import click
 from click.core import ParameterSource
 
 from afterword.cli.config_file import config_option
-from afterword.cli.options import settings_options
+from afterword.cli.options import PATH, settings_options
 from afterword.cli.progress import say, say_all, show
 from afterword.cli.signals import Stop
 from afterword.errors import OptionError
@@ -29,12 +29,16 @@ from afterword.runs.run import Run, bits
 from afterword.text.corpus import TextSettings
 
 
-@click.command(short_help="Train a model on your own text.")
-@click.argument("texts", nargs=-1, metavar="TEXT...")
-@click.option("--out", metavar="DIR", help="the run's folder (the first text's name without its ending)")
+@click.command()
+@click.argument("texts", nargs=-1, type=PATH, metavar="TEXT...")
+@click.option(
+    "-o", "--out", type=PATH, metavar="DIR", help="the run's folder (the first text's name without its ending)"
+)
 @click.option("--overwrite", is_flag=True, help="replace the run that is in the folder")
-@click.option("--resume", "resumed", metavar="RUN", help="go on with the run in this folder")
-@click.option("--repeat", "repeated", metavar="RUN", help="do the run in this folder again, in --out, bit for bit")
+@click.option("--resume", "resumed", type=PATH, metavar="RUN", help="go on with the run in this folder")
+@click.option(
+    "--repeat", "repeated", type=PATH, metavar="RUN", help="do the run in this folder again, in --out, bit for bit"
+)
 @click.option("--exact", is_flag=True, help="with --resume or --repeat: refuse where other bits could come out")
 @config_option
 @settings_options(TextSettings, "text")
@@ -78,7 +82,7 @@ def train(
         run = together(lambda: repeat(original, folder, asked, overwrite=overwrite, exact=exact), folder)
     else:
         if not texts:
-            raise OptionError("what shall be learned? name a text file, as in: afterword train book.txt")
+            raise OptionError("missing TEXT: name a text file, as in: afterword train book.txt")
         if exact:
             raise OptionError("--exact belongs to --resume and --repeat")
         folder = Path(out or default_out(texts))

@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from afterword.cli.options import PATH
 from afterword.cli.strict_json import strict_json
 from afterword.errors import OptionError
 from afterword.inspection.trace import MOST_TOKENS
@@ -16,9 +17,9 @@ from afterword.progress import waiting
 from afterword.text.decoding import read_text
 
 
-@click.command(short_help="Find the units of a model that tell where something holds.")
-@click.argument("model", metavar="MODEL")
-@click.argument("file", metavar="FILE")
+@click.command()
+@click.argument("model", type=PATH, metavar="MODEL")
+@click.argument("file", type=PATH, metavar="FILE")
 @click.option("--matching", metavar="REGEX", help="where this expression matches (its first group, if it has groups)")
 @click.option("--asking", multiple=True, metavar="|".join(QUESTIONS), help="a ready-made question (all of them)")
 @click.option("--top", type=int, default=TOP, show_default=True, help="units an answer")

@@ -35,7 +35,7 @@ class Sampling:
 
     max_tokens: int | None = setting(None, "write at most this many tokens (500; classic: 50)", minimum=0)
     temperature: float | None = setting(
-        None, "lower is safer, higher is wilder; 0 takes the likeliest token (0.8; classic: 0)", minimum=0
+        None, "lower is safer, higher is wilder; 0 takes the likeliest token (0.8; classic: 0)", minimum=0, short="t"
     )
     top_k: int = setting(0, "draw from the K likeliest tokens only; 0 is off", minimum=0, metavar="K")
     top_p: float = setting(1.0, "draw from the fewest tokens that reach this probability", above=0, maximum=1)

@@ -10,6 +10,7 @@ import dataclasses
 import importlib.util
 import os
 import re
+import shlex
 import sys
 import tempfile
 import time
@@ -367,7 +368,9 @@ def _check_place(folder: RunFolder, overwrite: bool, asked: dict[str, Any]) -> N
     out = folder.path
     try:
         if folder.is_run and not overwrite and not _learned_nothing(folder, asked):
-            raise RunError(f"{out} holds a run: go on with it by --resume {out}, or replace it by --overwrite")
+            raise RunError(
+                f"{out} holds a run: go on with it by --resume {shlex.quote(str(out))}, or replace it by --overwrite"
+            )
         if out.exists() and not out.is_dir():
             raise RunError(f"{out} is a file: give --out a folder")
         if not can_be_written(out):
