@@ -19,9 +19,10 @@ from afterword.errors import ModelError, OptionError
 from afterword.generation.sampling import Sampling
 from afterword.generation.stream import Stream
 from afterword.inspection.ablation import Ablation, Ablations, variants
+from afterword.inspection.answer import Answer
 from afterword.inspection.horizon import Horizon, HorizonSettings, measure, sequences
 from afterword.inspection.trace import Trace, trace
-from afterword.inspection.units import TOP, Answer, Units
+from afterword.inspection.units import TOP, Units
 from afterword.model.card import card
 from afterword.model.config import Config
 from afterword.model.holding import Hold, held_values, parse_hold

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from afterword.errors import OptionError
-from afterword.inspection.units import QUESTIONS, areas, matching, midranks
 from afterword.language_model import LanguageModel
 from afterword.model.cell import GATES
 from afterword.model.config import Config, weight_shapes
@@ -82,20 +77,6 @@ def test_what_no_unit_knows_is_told_as_chance() -> None:
     assert answer.chance < 0.58
 
 
-@settings(deadline=None, max_examples=40)
-@given(
-    values=st.lists(st.integers(-3, 3), min_size=2, max_size=40),
-    seed=st.integers(0, 99),
-)
-def test_the_area_is_the_share_of_pairs_in_the_right_order(values: list[int], seed: int) -> None:
-    mask = np.random.default_rng(seed).random(len(values)) < 0.5
-    mask[:2] = True, False
-    column = np.array(values, np.float32)[:, None]
-    inside, outside = column[mask], column[~mask]
-    pairs = [(a > b) + (a == b) / 2 for a in inside[:, 0] for b in outside[:, 0]]
-    assert areas(midranks(column), mask)[0] == pytest.approx(np.mean(pairs))
-
-
 def test_the_units_are_chosen_without_the_half_that_judges_them() -> None:
     """Whatever the second half says, the same units are chosen in the same order, with the same first figures."""
     text = random_text()
@@ -112,46 +93,6 @@ def test_tokens_that_are_no_characters_are_judged_by_their_last_character() -> N
     units = made(Tokenizer.char("abc")).units(text)
     answer = units.ask("snow", np.array([one == "☃" for one in text]))
     assert answer.share == pytest.approx(3 / 8, abs=0.01)  # three bytes of ☃, two of é, three letters
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "where"),
-    [
-        ("line-start", "a long line\nab\n", "xxxxx       xxx"),
-        ("line-late", "." * 42 + "\n.", " " * 40 + "xxx "),
-        ("quotes", 'said "go now", and "', "      xxxxxx        "),
-        ("quotes", "“no” he", " xx    "),
-        ("brackets", "a (b[c]d) e) [", "  xxxxxx     x"),
-        ("capitals", "An OÉ", "x  xx"),
-        ("word-start", "an 4th été", "x      x  "),
-        ("speaker", "ANNA B:\nNo: x\nHe:", "xxxxxx        xx "),
-        ("number", "in 40 of 7", "   xx    x"),
-    ],
-)
-def test_ready_made_questions_are_answered_as_a_reader_would(name: str, text: str, where: str) -> None:
-    assert len(text) == len(where)
-    assert QUESTIONS[name][1](text).tolist() == [one == "x" for one in where]
-
-
-def test_an_expression_marks_its_first_group_or_all_of_its_match() -> None:
-    assert matching("b+", "abba").tolist() == [False, True, True, False]
-    assert matching("a(b)", "abba").tolist() == [False, True, False, False]
-    assert matching("^a", "a\na").tolist() == [True, False, True]
-    assert matching("(x)|b", "ab").tolist() == [False, False]
-    assert matching("", "ab").tolist() == [False, False]
-
-
-@pytest.mark.parametrize("pattern", ["(", "[a", "(?P<n>", "a{2,1}", "\\"])
-def test_what_is_no_expression_is_said(pattern: str) -> None:
-    with pytest.raises(OptionError, match="is no regular expression"):
-        matching(pattern, "aa")
-
-
-def test_an_expression_that_would_take_for_ever_is_stopped() -> None:
-    begin = time.monotonic()
-    with pytest.raises(OptionError, match=r"takes more than 0\.5 s on this text"):
-        matching("(a+)+b", "a" * 40, seconds=0.5)
-    assert time.monotonic() - begin < 30
 
 
 def test_what_matches_nothing_or_everything_or_only_one_half_is_refused() -> None:

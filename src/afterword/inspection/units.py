@@ -1,26 +1,22 @@
 """Which units tell where something holds: inside quotation marks, in a speaker's name, where an expression matches.
 
-A unit is judged by the area under the curve: the probability that its state is higher at a random place where it holds
-than at a random place where it does not; 0.5 tells nothing, 1 (or 0, for a unit that is low there) tells everything.
-Among thousands of units some tell much of any text by chance. So units are chosen, and turned the right way, on the
-first half of the text alone, and what is reported of them is measured on the second half. Beside it stands what the
-same search finds at best when the answer is shifted along the text, where there is nothing to be found.
+A unit is judged by the area under the curve (see `areas`): 0.5 tells nothing, 1 tells everything. Among thousands of
+units some tell much of any text by chance. So units are chosen, and turned the right way, on the first half of the text
+alone, and what is reported of them is measured on the second half. Beside it stands what the same search finds at best
+when the answer is shifted along the text, where there is nothing to be found.
 """
 
 from __future__ import annotations
 
-import json
-import re
 import reprlib
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import OptionError
-from afterword.inspection.tables import as_html, as_text
+from afterword.inspection.answer import Answer, UnitMatch
+from afterword.inspection.areas import areas, midranks
+from afterword.inspection.questions import QUESTIONS, Mask, matches
 from afterword.inspection.trace import Trace
 from afterword.settings import whole_number
 from afterword.text.tokenizer import Tokenizer
@@ -28,80 +24,6 @@ from afterword.text.tokenizer import Tokenizer
 STATES = ("hidden", "cell")
 SHIFTS = 20
 TOP, MOST_UNITS = 5, 1000  # units an answer
-SECONDS = 10.0  # that an expression may take on one text
-HEAD = ("unit", "state", "when it holds", "area, first half", "area, held-out half", "")
-
-Mask = NDArray[np.bool_]
-
-# Python's engine may take exponential time, and nothing stops it from outside but the end of its process.
-MATCH = """
-import json, re, sys
-asked = json.load(sys.stdin)
-try:
-    found = re.compile(asked["pattern"], re.MULTILINE)
-    spans = [m.span(1 if found.groups else 0) for m in found.finditer(asked["text"])]
-except (re.error, RecursionError, OverflowError) as error:
-    json.dump({"error": str(error)}, sys.stdout)
-else:
-    json.dump({"spans": spans}, sys.stdout)
-"""
-
-
-@dataclass(frozen=True)
-class UnitMatch:
-    """How well one unit tells the answer."""
-
-    layer: int
-    unit: int
-    state: str
-    """"hidden" or "cell"."""
-    above: bool
-    """Whether it is high where the answer is yes; else it is low there."""
-    found: float
-    """The area under the curve on the first half, which chose it; 0.5 to 1."""
-    area: float
-    """The area under the curve on the second half, which did not."""
-
-    @property
-    def name(self) -> str:
-        return f"l{self.layer}.u{self.unit}"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Which units best tell where something holds, the best on the first half first."""
-
-    question: str
-    share: float
-    """Of the tokens at which it holds."""
-    units: list[UnitMatch]
-    chance: float
-    """The largest held-out area of the best unit for any of 20 shifted answers."""
-
-    def rows(self, most: int) -> list[tuple[str, ...]]:
-        """The table of the first `most` units, whose head is HEAD."""
-        return [
-            (
-                one.name,
-                one.state,
-                "high" if one.above else "low",
-                f"{one.found:.3f}",
-                f"{one.area:.3f}",
-                "" if one.area > self.chance else "no more than chance",
-            )
-            for one in self.units[:most]
-        ]
-
-    def caption(self) -> str:
-        return f"{self.question}: {self.share:.1%} of the text; chance finds up to {self.chance:.3f}"
-
-    def __str__(self) -> str:
-        return f"{self.caption()}\n{as_text(HEAD, self.rows(len(self.units)))}"
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return as_html(self.caption(), HEAD, self.rows(len(self.units)))
 
 
 class Units:
@@ -153,7 +75,7 @@ class Units:
         """Which units tell where the regular expression `pattern` matches. Raises OptionError."""
         if not isinstance(pattern, str):
             raise OptionError(f"matching must be text, a regular expression, not {repr(pattern)[:60]}")
-        return self.ask(f"matching {pattern[:60]!r}", matching(pattern, self.text), top)
+        return self.ask(f"matching {pattern[:60]!r}", matches(pattern, self.text), top)
 
     def ready_made(self, name: str, top: int = TOP) -> Answer:
         """The answer to one of QUESTIONS. Raises OptionError for any other, and where there is nothing to ask about."""
@@ -173,118 +95,9 @@ class Units:
         return highest
 
 
-def midranks(values: NDArray[np.floating]) -> NDArray[np.float32]:
-    """The rank of each of values [T, C] in its column, from 1; equal ones have the mean of theirs."""
-    ranks = np.empty(values.shape, np.float32)
-    for column in range(values.shape[1]):
-        order = values[:, column].argsort(kind="stable")
-        ordered = values[order, column]
-        new = np.concatenate([[True], ordered[1:] != ordered[:-1]])
-        first = np.flatnonzero(new)
-        count = np.diff(np.append(first, len(order)))
-        ranks[order, column] = (first + (count + 1) / 2)[new.cumsum() - 1]
-    return ranks
-
-
-def areas(ranks: NDArray[np.float32], mask: Mask) -> NDArray[np.float64]:
-    """The area under the curve of each column of `ranks` [T, C] for the truth `mask` [T] (Mann and Whitney's U)."""
-    inside = int(mask.sum())
-    sums = np.add.reduce(ranks[mask], axis=0, dtype=np.float64)
-    value: NDArray[np.float64] = (sums - inside * (inside + 1) / 2) / (inside * (len(mask) - inside))
-    return value
-
-
 def character_of_each_token(trace: Trace, tokenizer: Tokenizer) -> NDArray[np.intp]:
     """The last character of the text that each token has a part in, [T]."""
     decoder = tokenizer.decoder()
     lengths = np.array([len(decoder.push(id)) for id in trace.ids.tolist()])
     ends = lengths.cumsum()
     return np.minimum(np.where(lengths > 0, ends - 1, ends), max(len(trace.text) - 1, 0)).astype(np.intp)
-
-
-def matching(pattern: str, text: str, seconds: float = SECONDS) -> Mask:
-    """Where in `text` the regular expression matches, [N]: its first group's span if it has groups, else all of it.
-
-    ^ and $ match at lines' ends. Raises OptionError for an expression that is none, or that takes too long.
-    """
-    import subprocess  # here, because this file is loaded with every model
-
-    asked = json.dumps({"pattern": pattern, "text": text})
-    try:
-        finished = subprocess.run(
-            [sys.executable, "-I", "-S", "-c", MATCH], input=asked, capture_output=True, text=True, timeout=seconds
-        )
-        found = json.loads(finished.stdout)
-    except subprocess.TimeoutExpired:
-        raise OptionError(
-            f"matching {pattern[:40]!r} takes more than {seconds:g} s on this text: write it so that it needs not try "
-            f"so many ways (no repeat inside a repeat)"
-        ) from None
-    except ValueError:
-        raise OptionError(f"matching {pattern[:40]!r} needs more than this machine has: make it simpler") from None
-    if "error" in found:
-        raise OptionError(f"matching {pattern[:40]!r} is no regular expression: {found['error']}")
-    mask = np.zeros(len(text), bool)
-    for first, last in found["spans"]:
-        if first >= 0:  # a group that took no part in its match
-            mask[first:last] = True
-    return mask
-
-
-def _inside(open: str, close: str, at_most: int) -> Callable[[str], Mask]:
-    """Where a text is between two signs, the signs themselves left out; what is never closed soon is no pair."""
-    pattern = re.compile(f"{re.escape(open)}([^{re.escape(open + close)}]{{1,{at_most}}}){re.escape(close)}")
-
-    def mask(text: str) -> Mask:
-        found = np.zeros(len(text), bool)
-        for match in pattern.finditer(text):
-            found[match.start(1) : match.end(1)] = True
-        return found
-
-    return mask
-
-
-def _quotes(text: str) -> Mask:
-    return np.asarray(_inside('"', '"', 500)(text) | _inside("“", "”", 500)(text))
-
-
-def _brackets(text: str) -> Mask:
-    """Where one bracket at least is open, of any kind; the closing ones are outside."""
-    steps = np.array([(one in "([{") - (one in ")]}") for one in text], int)
-    found, depth = np.zeros(len(text), bool), 0
-    for k, step in enumerate(steps):
-        depth = max(0, depth + step)
-        found[k] = depth > 0
-    return found
-
-
-def _columns(text: str) -> NDArray[np.intp]:
-    """How many characters of its line stand before each character, [N]."""
-    starts = np.concatenate([[0], np.flatnonzero(np.array([one == "\n" for one in text], bool)) + 1])
-    places = np.arange(len(text))
-    columns: NDArray[np.intp] = places - starts[np.searchsorted(starts, places, side="right") - 1]
-    return columns
-
-
-def _by_expression(pattern: str) -> Callable[[str], Mask]:
-    compiled = re.compile(pattern, re.MULTILINE)
-
-    def mask(text: str) -> Mask:
-        found = np.zeros(len(text), bool)
-        for match in compiled.finditer(text):
-            found[match.start() : match.end()] = True
-        return found
-
-    return mask
-
-
-QUESTIONS: dict[str, tuple[str, Callable[[str], Mask]]] = {
-    "line-start": ("the first 5 characters of a line", lambda text: _columns(text) < 5),
-    "line-late": ("40 characters and more into the line", lambda text: _columns(text) >= 40),
-    "quotes": ("inside quotation marks", _quotes),
-    "brackets": ("inside brackets", _brackets),
-    "capitals": ("a capital letter", lambda text: np.array([one.isupper() for one in text], bool)),
-    "word-start": ("the first letter of a word", _by_expression(r"\b[^\W\d_]")),
-    "speaker": ("a speaker's name, alone on its line before a colon", _by_expression(r"^[A-Z][^:\n]{0,30}(?=:$)")),
-    "number": ("in a number", _by_expression(r"\d+")),
-}

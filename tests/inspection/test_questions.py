@@ -1,0 +1,52 @@
+"""Where something holds in a text."""
+
+from __future__ import annotations
+
+import pytest
+
+from afterword.errors import OptionError
+from afterword.inspection.questions import QUESTIONS, matches
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "where"),
+    [
+        ("line-start", "a long line\nab\n", "xxxxx       xxx"),
+        ("line-late", "." * 42 + "\n.", " " * 40 + "xxx "),
+        ("quotes", 'said "go now", and "', "      xxxxxx        "),
+        ("quotes", "“no” he", " xx    "),
+        ("brackets", "a (b[c]d) e) [", "  xxxxxx     x"),
+        ("capitals", "An OÉ", "x  xx"),
+        ("word-start", "an 4th été", "x      x  "),
+        ("speaker", "ANNA B:\nNo: x\nHe:", "xxxxxx        xx "),
+        ("number", "in 40 of 7", "   xx    x"),
+    ],
+)
+def test_ready_made_questions_are_answered_as_a_reader_would(name: str, text: str, where: str) -> None:
+    assert len(text) == len(where)
+    assert QUESTIONS[name][1](text).tolist() == [one == "x" for one in where]
+
+
+def test_an_expression_marks_its_first_group_or_all_of_its_match() -> None:
+    assert matches("b+", "abba").tolist() == [False, True, True, False]
+    assert matches("a(b)", "abba").tolist() == [False, True, False, False]
+    assert matches("^a", "a\na").tolist() == [True, False, True]
+    assert matches("(x)|b", "ab").tolist() == [False, False]
+    assert matches("", "ab").tolist() == [False, False]
+
+
+@pytest.mark.parametrize("pattern", ["(", "[a", "(?P<n>", "a{2,1}", "\\", "*"])
+def test_what_is_no_expression_is_said(pattern: str) -> None:
+    with pytest.raises(OptionError, match="is not a regular expression"):
+        matches(pattern, "aa")
+
+
+def test_an_expression_that_would_take_for_ever_is_stopped() -> None:
+    with pytest.raises(OptionError, match=r"takes more than 0\.5 s on this text"):
+        matches("(a|aa)+$", "a" * 100 + "b", seconds=0.5)
+
+
+@pytest.mark.parametrize("pattern", ["(" * 5000 + ")" * 5000, "a{99999999999999999999}"])
+def test_an_expression_beyond_all_measure_is_refused(pattern: str) -> None:
+    with pytest.raises(OptionError, match=r"make it simpler|not a regular expression"):
+        matches(pattern, "aa")
