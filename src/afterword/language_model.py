@@ -26,7 +26,6 @@ from afterword.inspection.units import TOP, Units
 from afterword.model.card import card
 from afterword.model.config import Config
 from afterword.model.holding import Hold, held_values, parse_hold
-from afterword.model.network import Network
 from afterword.model.saved import SavedModel, load_model, save_model
 from afterword.options import SamplingOptions, spelled_out
 from afterword.scoring.score import LineScore, Score, score, score_lines
@@ -239,7 +238,7 @@ class LanguageModel:
             on_progress((1 + len(each)) / (1 + len(all_variants)))  # the trace costs as much as one of them
             if self._held is not None:  # what is held anyway stays so
                 held = np.where(np.isnan(self._held), held, self._held)
-            network = Network(self.config, self._saved.weights, held)
+            network = self._saved.network(held)
             each.append(Ablation(gate, layer, way, score(network, self.tokenizer, trace.text).bits_per_character))
         return Ablations(float(trace.bits.sum()) / len(trace.text), each)
 
@@ -284,7 +283,7 @@ class LanguageModel:
         that is done. Raises TextError for a text that is too short, OptionError for numbers that cannot be.
         """
         settings = HorizonSettings(steps, places, seed, gradient)
-        network = self._saved.predictor("lstm", self._held)  # an n-gram looks back a few characters, and no more
+        network = self._saved.network(self._held)  # an n-gram looks back a few characters, and no more
         torch_is_here = importlib.util.find_spec("torch") is not None
         if gradient and not torch_is_here:
             raise OptionError("the gradient needs PyTorch, which is not installed: pip install 'afterword[train]'")
@@ -297,10 +296,10 @@ class LanguageModel:
             return found
         from afterword.learning.gradients import input_gradients
 
-        K, W = found.changes.shape[1], self.config.window
+        K = found.changes.shape[1]
         ids = sequences(self._network, self.tokenizer, self.tokenizer.encode(text), K, places)
-        gradients = np.zeros((len(ids), K))  # a network of windows depends on nothing before its window
-        reach = min(K, W or K)
+        gradients = np.zeros((len(ids), K))  # nothing depends on what lies before the network's context
+        reach = int(min(K, network.context_length))
         for lanes, part in input_gradients(self.config, self._saved.weights, self._network.rows(ids), reach):
             gradients[lanes, :reach] = part
             on_progress(share + (1 - share) * lanes.stop / len(ids))

@@ -29,7 +29,7 @@ LONG = "".join(np.random.default_rng(0).choice(list(TEXT), 600))
 
 
 def network(model: LanguageModel) -> Network:
-    return Network(model.config, model._saved.weights)
+    return model._saved.network()
 
 
 @pytest.mark.parametrize("cell", ["lstm", "rnn"])

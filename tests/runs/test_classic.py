@@ -15,7 +15,7 @@ from afterword.language_model import LanguageModel
 from afterword.learning.batches import Windows
 from afterword.learning.learner import Learner
 from afterword.learning.optimizer import KerasAdam
-from afterword.model.network import Network
+from afterword.model.windows import WindowNetwork
 from afterword.planning.settings import TrainingSettings
 from afterword.runs.opening import begin, resume
 from afterword.runs.run import Run
@@ -107,7 +107,7 @@ def test_the_numpy_network_predicts_from_each_window_what_torch_does() -> None:
     learner = Learner(SMALL.config(tokenizer_of(9)), SMALL)
     network = learner.network.eval()
     weights = {name: weight.copy() for name, weight in network.weights().items()}
-    ours = Network(SMALL.config(tokenizer_of(9)), weights)
+    ours = WindowNetwork(SMALL.config(tokenizer_of(9)), weights)
     text = IDS[:20]
     logits, state = ours.read(text[None, :13], ours.start())
     more, _ = ours.read(text[None, 13:], state)
@@ -158,7 +158,7 @@ def test_it_writes_fifty_characters_by_argmax_from_a_window_that_the_seed_draws(
     window = next(model._saved.text[None, k : k + 50] for k in [text.index("12th line")])  # type: ignore[index]
     # by hand: read each window anew, take the likeliest, let the window slide by one
     ids = window[0].tolist()
-    network = Network(model.config, model._saved.weights)
+    network = model._saved.network()
     for _ in range(10):
         logits, _ = network.read(np.array([ids[-50:]]), network.start())
         ids.append(int(logits[0, -1].argmax()))
@@ -171,7 +171,7 @@ def test_a_character_costs_what_the_fifty_before_it_say(text_file: Path, tmp_pat
     text = text_file.read_text().lower()[:90]
     score = model.score(text)
     ids = model.tokenizer.encode(text)
-    network = Network(model.config, model._saved.weights)
+    network = model._saved.network()
     assert score.token_nats[0] == pytest.approx(math.log(len(model.tokenizer.characters)))
     for t in (1, 30, 50, 51, 89):
         logits, _ = network.read(ids[None, max(0, t - 50) : t], network.start())

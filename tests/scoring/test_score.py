@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from afterword.errors import TextError
 from afterword.model.config import Config, weight_shapes
 from afterword.model.network import Network
+from afterword.model.windows import WindowNetwork
 from afterword.scoring import score as score_module
 from afterword.scoring.score import LineScore, Score, score, score_lines
 from afterword.text.tokenizer import Tokenizer
@@ -141,7 +142,7 @@ def test_a_window_is_all_that_a_model_of_windows_remembers() -> None:
     config = Config(CLASSIC.rows, 1, 1, 9, 2, input="number", window=3)
     random = np.random.default_rng(0)
     weights = {n: random.normal(0, 0.5, s).astype(np.float32) for n, s in weight_shapes(config).items()}
-    network, text = Network(config, weights), "abcab cba"
+    network, text = WindowNetwork(config, weights), "abcab cba"
     nats = score(network, CLASSIC, text).token_nats
     assert nats[0] == math.log(CLASSIC.rows)
     for at in range(1, len(text)):

@@ -137,7 +137,7 @@ def _changes(
     """
     N = len(places)
     at_once = max(1, min(AT_ONCE, LOGITS_AT_ONCE // (2 * N * network.config.vocabulary_size)))
-    both = State(*(np.concatenate([part, part], axis=axis) for part, axis in zip(state, (1, 1, 0), strict=True)))
+    both = network.side_by_side(state, state)
     for first in range(0, K, at_once):
         true = ids[places[:, None] + np.arange(first, min(K, first + at_once))]
         read = np.concatenate([true, true])
@@ -177,10 +177,9 @@ def sequences(
     """Where the gradient is measured: tokens [N, T] whose last one is predicted, from evenly over the text.
 
     Each begins as every reading does, with the boundary token, where there is one; then come `steps` tokens and as
-    many before them as replacing reads, or for a network of windows its window alone.
+    many before them as replacing reads, but no more than the network's context.
     """
-    window = network.config.window
-    before = min(window or steps + WARM_UP, len(ids) - 1)
+    before = int(min(network.context_length, steps + WARM_UP, len(ids) - 1))
     ends = np.unique(np.linspace(before, len(ids) - 1, min(positions, len(ids) - before)).astype(np.intp))
     read: NDArray[np.integer[Any]] = ids[ends[:, None] + np.arange(-before, 1)]
     if tokenizer.end is None:

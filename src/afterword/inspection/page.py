@@ -74,7 +74,7 @@ def page(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | None = N
                 for gate, one in summary.gates.items()
             },
         }
-        if not carried:  # the classic recipe reads a window anew for each character
+        if not carried:  # a network of windows reads one anew for each character
             blobs[f"l{layer}-before"], record["beforeScale"] = _in_int16(trace.before[:, layer, units].T)
         layers.append(record)
     start = " ".join(trace.text[: 2 * SHORT_TITLE].split())

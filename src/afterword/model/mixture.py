@@ -8,7 +8,7 @@ heart after one reading, the network carries what lies further back.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,9 @@ class Mixture(Network):
 
     def start(self, lanes: int = 1) -> State:
         return super().start(lanes)._replace(recent=[EMPTY] * lanes)
+
+    def _lanes(self, recent: Sequence[list[int]]) -> list[int]:
+        return [context for contexts in recent for context in contexts]
 
     def advance(self, ids: Ids, state: State) -> tuple[Array, State]:
         logits, after = super().advance(ids, state)

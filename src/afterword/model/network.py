@@ -13,11 +13,11 @@ once, when the network is made:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from afterword.errors import ModelError
@@ -28,7 +28,6 @@ from afterword.model.holding import PARTS, put_held
 Ids = NDArray[np.integer[Any]]
 
 LARGEST_TABLE = 64 * 2**20  # bytes
-WINDOWS_AT_ONCE, WINDOWS_TRACED = 128, 32
 
 # gate = HALF · tanh(HALF · sum) + REST, [4, 1, 1]: a sigmoid for three of the gates, a plain tanh for the candidate
 HALF = np.array([1.0 if gate == "candidate" else 0.5 for gate in GATES], np.float32)[:, None, None]
@@ -58,6 +57,9 @@ class Network:
     what `holding.held_values` gives: parts of the network that stay at a value.
     """
 
+    context_length: float = math.inf
+    """How many of the last tokens a prediction can depend on."""
+
     def __init__(self, config: Config, weights: Mapping[str, Array], held: Array | None = None) -> None:
         self.config = config
         self._held = held
@@ -82,10 +84,6 @@ class Network:
 
     def advance(self, ids: Ids, state: State) -> tuple[Array, State]:
         """Read T tokens a lane: ids [B, T] → logits [B, R] of what comes next, and the state after them."""
-        if self.config.window:
-            recent = np.concatenate([state.recent, ids], axis=1)[:, -self.config.window :]
-            outputs, _ = self._run(recent, self.start(len(ids)))
-            return self._logits(outputs[-1]), state._replace(recent=recent)
         outputs, state = self._run(ids, state)
         return self._logits(outputs[-1]), state
 
@@ -94,52 +92,21 @@ class Network:
 
         Takes memory for about B·T·(6H + R) numbers: cut long texts and carry the state.
         """
-        if self.config.window:
-            return self._read_windows(ids, state)
         outputs, state = self._run(ids, state)
         return self._logits(outputs).swapaxes(0, 1), state
 
     def trace(self, ids: Ids, state: State) -> tuple[Traced, State]:
         """`read`, keeping every gate and state of an LSTM on the way. Slower, and takes B·T·(9LH + R) numbers."""
-        if not self.config.window:
-            steps, before, outputs, state = self._trace(ids, state)
-            return Traced(steps, before, self._logits(outputs)), state
-        W, (B, T), first = self.config.window, ids.shape, state.recent.shape[1]
-        tokens = np.concatenate([state.recent, ids], axis=1)
-        short = min(T, max(0, W - first))  # windows that are not full yet: one reading serves them all
-        steps, before, outputs, _ = self._trace(tokens[:, : first + short], self.start(B))
-        parts = [_each(steps, before, outputs, lambda values: values[first : first + short])]
-        if short < T:
-            full = sliding_window_view(tokens, W, axis=1)[:, first + short + 1 - W :].swapaxes(0, 1)  # [T, B, W]
-            for at in range(0, len(full), WINDOWS_TRACED):
-                some = full[at : at + WINDOWS_TRACED]
-                steps, before, outputs, _ = self._trace(some.reshape(-1, W), self.start(len(some) * B))
-                parts.append(_each(steps, before, outputs, lambda values: values[-1].reshape(-1, B, values.shape[-1])))
-        layers = range(self.config.num_layers)
-        steps = [Step(*map(np.concatenate, zip(*(part[0][k] for part in parts), strict=True))) for k in layers]
-        before = [np.concatenate([part[1][k] for part in parts]) for k in layers]
-        outputs = np.concatenate([part[2] for part in parts])
-        return Traced(steps, before, self._logits(outputs)), state._replace(recent=tokens[:, -W:])
+        steps, before, outputs, state = self._trace(ids, state)
+        return Traced(steps, before, self._logits(outputs)), state
 
-    def _read_windows(self, ids: Ids, state: State) -> tuple[Array, State]:
-        """`read`, where each prediction comes from the last W tokens alone, read from an empty state.
+    def side_by_side(self, *states: State) -> State:
+        """One state with the lanes of all `states`, which have read equally many tokens."""
+        hidden, cell, recent = zip(*states, strict=True)
+        return State(np.concatenate(hidden, axis=1), np.concatenate(cell, axis=1), self._lanes(recent))
 
-        All windows that are not full yet begin where the text does, so one reading serves them.
-        """
-        (B, T), W = ids.shape, self.config.window
-        before = state.recent.shape[1]
-        tokens = np.concatenate([state.recent, ids], axis=1)
-        short = min(T, max(0, W - before))
-        logits = np.empty((B, T, self.config.vocabulary_size), np.float32)
-        if short:
-            outputs, _ = self._run(tokens[:, : before + short], self.start(B))
-            logits[:, :short] = self._logits(outputs[before:]).swapaxes(0, 1)
-        if short < T:
-            full = sliding_window_view(tokens, W, axis=1)[:, before + short + 1 - W :].reshape(-1, W)
-            parts = [full[at : at + WINDOWS_AT_ONCE] for at in range(0, len(full), WINDOWS_AT_ONCE)]
-            last = [self._run(part, self.start(len(part)))[0][-1] for part in parts]
-            logits[:, short:] = self._logits(np.concatenate(last)).reshape(B, T - short, -1)
-        return logits, state._replace(recent=tokens[:, -W:])
+    def _lanes(self, recent: Sequence[Any]) -> Any:
+        return np.concatenate(recent)
 
     def _run(self, ids: Ids, state: State) -> tuple[Array, State]:
         """Read ids [B, T]: the last layer's outputs [T, B, H], and the state at the end."""
@@ -305,13 +272,6 @@ def _by_gate(weight: Array) -> Array:
     """[4H, N] → [4, N, H], each gate's part scaled for the tanh that stands for its sigmoid."""
     parts: Array = weight.reshape(len(GATES), -1, weight.shape[1]) * HALF
     return parts.swapaxes(1, 2)
-
-
-def _each(
-    steps: list[Step], before: list[Array], outputs: Array, function: Callable[[Array], Array]
-) -> tuple[list[Step], list[Array], Array]:
-    """What `function` makes of each array of a reading."""
-    return [Step(*map(function, step)) for step in steps], [function(cell) for cell in before], function(outputs)
 
 
 def log_probabilities(logits: Array) -> NDArray[np.float64]:

@@ -32,6 +32,7 @@ from afterword.model.mixture import USES, Mixture
 from afterword.model.network import Network
 from afterword.model.ngram import Ngram
 from afterword.model.tensors import read_tensors, write_tensors
+from afterword.model.windows import WindowNetwork
 from afterword.storage import sync_folder, write_bytes, write_json
 from afterword.text.tokenizer import Tokenizer
 
@@ -63,6 +64,10 @@ class SavedModel:
     share: float = 0.0
     """Of the n-gram in the mixture, from 0 to 1."""
 
+    def network(self, held: Array | None = None) -> Network:
+        """The network alone, whatever kind it is; `held` as in `Network`."""
+        return (WindowNetwork if self.config.window else Network)(self.config, self.weights, held)
+
     def predictor(self, using: str = "both", held: Array | None = None) -> Network:
         """What predicts: the mixture, where there is an n-gram, or one of the two; `held` as in `Network`.
 
@@ -74,7 +79,7 @@ class SavedModel:
             return Mixture(self.config, self.weights, self.ngram, self.share, using, held)
         if using == "ngram":
             raise OptionError("this model has no n-gram to predict with: use its lstm")
-        return Network(self.config, self.weights, held)
+        return self.network(held)
 
 
 def save_model(folder: Path, model: SavedModel, card: str) -> None:
