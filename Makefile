@@ -39,6 +39,7 @@ bench: .venv/ready-dev
 	$(BIN)/python benchmarks/encoding.py
 	$(BIN)/python benchmarks/disclosure.py
 	$(BIN)/python benchmarks/quality.py tinyshakespeare-2 --seeds 0
+	$(BIN)/python benchmarks/small_texts.py
 	$(BIN)/python benchmarks/training_speed.py
 	$(BIN)/python benchmarks/classic.py
 	$(BIN)/python benchmarks/classic.py --epoch

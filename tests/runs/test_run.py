@@ -19,6 +19,7 @@ from afterword.errors import InputError, OptionError, RunError, StorageError, Te
 from afterword.language_model import LanguageModel
 from afterword.learning.learner import Learner
 from afterword.learning.schedule import Schedule
+from afterword.learning.validation import TIE
 from afterword.planning.settings import TrainingSettings
 from afterword.runs.forecast import Forecast
 from afterword.runs.opening import begin, repeat, resume
@@ -67,7 +68,8 @@ def test_the_kept_model_is_the_one_of_the_lowest_validation(begin_run: BeginRun)
     measured = [p.validation for p in progress if p.validation is not None]
     about = LanguageModel.load(run.folder.path).about
     assert len(measured) > 2
-    assert about["validation"]["nats_per_character"] == min(measured) == progress[-1].best
+    assert about["validation"]["nats_per_character"] == progress[-1].best
+    assert about["validation"]["nats_per_character"] <= min(measured) + TIE
     assert [p.step for p in progress if p.improved][-1] == about["training"]["steps"]
 
 
@@ -594,7 +596,8 @@ def test_a_loss_that_is_not_a_number_sends_a_run_back_with_half_the_rate(
     Sick(monkeypatch, 17, 2)
     progress = list(run.train())
     notes = [note for p in progress for note in p.notes]
-    assert [note[:45] for note in notes] == ["the loss was not a number at step 17: back to"] * 2
+    back = [note for note in notes if note.startswith("the loss was not a number at step 17: back to")]
+    assert len(back) == 2
     assert run.setbacks == [16 // every * every] * 2
     rates = {p.step: p.learning_rate for p in progress}
     plain = Schedule(run.recipe)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import afterword
+from afterword.learning.validation import TIE, Best, Measured
 from afterword.planning.rules import dropout
 from afterword.planning.settings import TrainingSettings
 from afterword.runs.opening import begin
@@ -62,6 +66,49 @@ def test_a_run_without_an_n_gram_has_none(begin_run: Callable[..., Run], tmp_pat
     assert not model.score("The").apart
     with pytest.raises(afterword.AfterwordError, match="no n-gram"):
         afterword.load(tmp_path / "plain", using="ngram")
+
+
+COSTS = st.floats(0.5, 0.505)  # so that many lie within the tie
+
+
+def look(cost: float, lstm: float) -> Measured:
+    return Measured(cost, lstm, 0.6, 0.9)
+
+
+def best_of(looks: list[Measured]) -> Best:
+    return functools.reduce(Best.after, looks[1:], Best(looks[0], looks[0].cost))
+
+
+@given(st.lists(st.builds(look, COSTS, COSTS), min_size=1))
+def test_the_kept_look_costs_no_more_than_the_lowest_and_a_tie(looks: list[Measured]) -> None:
+    best = best_of(looks)
+    assert best.lowest == min(look.cost for look in looks)
+    assert best.kept in looks
+    assert best.kept.cost <= best.lowest + TIE
+
+
+@given(st.lists(COSTS, min_size=1))
+def test_where_the_mixture_tells_no_looks_apart_the_lstm_that_is_best_by_itself_is_kept(lstms: list[float]) -> None:
+    assert best_of([look(0.5, lstm) for lstm in lstms]).kept.lstm == min(lstms)
+
+
+@given(st.lists(COSTS, min_size=1))
+def test_without_an_n_gram_the_lowest_look_is_kept(costs: list[float]) -> None:
+    assert best_of([look(cost, cost) for cost in costs]).kept.cost == min(costs)
+
+
+def test_a_text_that_the_n_gram_alone_predicts_still_gets_a_trained_lstm_and_it_is_said(tmp_path: Path) -> None:
+    sums = [f"{a} and {b} is {a + b}." for a in range(20) for b in range(20)]
+    (tmp_path / "sums.txt").write_text("\n".join(sums))
+    training = TrainingSettings(steps=40, hidden_size=24, batch_size=16, threads=1)
+    run = begin([tmp_path / "sums.txt"], tmp_path / "run", TextSettings(lines=True), training)
+    reports = list(run.train())
+    looks = [report for report in reports if report.validation is not None]
+    assert all(report.validation == pytest.approx(looks[0].validation, abs=TIE) for report in looks)
+    kept = afterword.load(tmp_path / "run").about
+    assert kept["validation"]["lstm"] == min(report.lstm for report in looks if report.lstm is not None)
+    assert kept["training"]["steps"] > 20
+    assert any(note.startswith("the n-gram carries this model") for report in reports for note in report.notes)
 
 
 def test_dropout_grows_with_the_passes_over_the_text() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -14,7 +14,8 @@ from afterword.errors import NotFiniteError
 from afterword.learning.batches import training_batches
 from afterword.learning.learner import Learner
 from afterword.learning.schedule import Schedule
-from afterword.learning.validation import HeldOut
+from afterword.learning.validation import Best, HeldOut, Measured
+from afterword.model.mixture import DEFAULT_SHARE
 from afterword.runs.forecast import Forecast
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ class Progress:
     seconds: float
     seconds_left: float
     validation: float | None  # of the validation text, where it was read at this step
-    best: float | None  # the lowest of these so far; its model is the one in the run folder
+    lstm: float | None  # the same of the LSTM without its n-gram
+    best: float | None  # the validation of the model that is in the run folder
     improved: bool  # whether that model was written at this step
     notes: tuple[str, ...] = ()  # what happened since the last report and was out of the ordinary
 
@@ -54,7 +56,7 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
     ngram = run.learn_ngram()
     held_out = HeldOut(encoded, recipe, ngram)
     schedule = Schedule(recipe, [], run.setbacks)
-    best: float | None = None
+    best: Best | None = None
     nats, tokens = 0.0, 0  # of the training text, since the last report
     read = 0  # of these tokens, in this process
 
@@ -63,7 +65,8 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
         learner.load(tensors, position["step"])
         batches.position = position["batches"]
         schedule = Schedule(recipe, position["corrections"], run.setbacks)
-        best, nats, tokens = (position[key] for key in ("best", "nats", "tokens"))
+        nats, tokens = position["nats"], position["tokens"]
+        best = _best(position["best"])
     run.cut_metrics(learner.step)
     team.wait()  # for the others to have prepared too
     began = checkpointed = time.monotonic()  # what came before the first step is told apart
@@ -84,7 +87,7 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
             "batches": batches.position,
             "corrections": schedule.corrections,
             "setbacks": run.setbacks,
-            "best": best,
+            "best": None if best is None else asdict(best),
             "seconds": clock(),
             "nats": nats,
             "tokens": tokens,
@@ -119,14 +122,17 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
             evaluating = clock()
             measured = held_out.measure(learner)
             if measured is not None:
-                of_first = team.from_first(measured.cost)
-                must_be(math.isfinite(of_first))
-                improved = best is None or of_first < best
-                best = of_first if improved else best
+                cost, lstm = team.from_first(measured.cost), team.from_first(measured.lstm)
+                measured = replace(measured, cost=cost, lstm=lstm)
+                must_be(math.isfinite(cost) and math.isfinite(lstm))
+                best = Best(measured, cost) if best is None else best.after(measured)
+                improved = best.kept is measured
             if improved or recipe.keep == "last":
                 run.save_model(learner, ngram, measured)
             forecast.evaluated(clock() - evaluating)
 
+        if step == schedule.steps and best is not None:
+            run.tell_of_ngram(best.kept)
         reporting = measured is not None or step % recipe.report_every == 0
         if reporting:
             characters_a_token = encoded.training_characters / len(encoded.training)
@@ -141,7 +147,8 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
                 seconds=now,
                 seconds_left=forecast.seconds_left(schedule.steps),
                 validation=None if measured is None else measured.cost,
-                best=best,
+                lstm=None if measured is None else measured.lstm,
+                best=None if best is None else best.kept.cost,
                 improved=improved,
                 notes=run.take_notes(),
             )
@@ -168,3 +175,10 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
     else:
         run.end(learner.step, clock())
     run.finish()
+
+
+def _best(kept: dict[str, Any] | float | None) -> Best | None:
+    """What a checkpoint says of the best look; older ones say only what the model cost."""
+    if isinstance(kept, float):
+        return Best(Measured(kept, math.inf, None, DEFAULT_SHARE), kept)
+    return None if kept is None else Best(Measured(**kept["kept"]), kept["lowest"])

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 
 MOST_SETBACKS = 5
+CARRIES = 0.95  # the n-gram's weight from which on it is told that the LSTM has next to no part in a model
 OPENINGS = 2**20  # tokens of the training text that a model of windows is saved with, to begin writing from
 
 
@@ -153,6 +154,7 @@ class Run:
             "loss": progress.loss,
             "learning_rate": progress.learning_rate,
             "validation": progress.validation,
+            "lstm": progress.lstm,
             "seconds": round(progress.seconds, 3),
         }
         if self.team.first:
@@ -191,6 +193,15 @@ class Run:
         if self.recipe.ngram and self.ngram is None:
             self.ngram = learn_ngram(self.encoded, self.recipe.ngram)
         return self.ngram
+
+    def tell_of_ngram(self, kept: Measured) -> None:
+        """Note where the model that is kept predicts by its n-gram, and the LSTM has next to no part in it."""
+        if kept.ngram is not None and kept.share >= CARRIES:
+            self.notes.append(
+                f"the n-gram carries this model (its weight is {kept.share:.2f} of 1): on held-out text the LSTM alone "
+                f"needs {bits(kept.lstm):.2f} bits per character, both together {bits(kept.cost):.2f}; "
+                "inspect and units show the LSTM by itself, generate and score do --with lstm"
+            )
 
     def save_model(self, learner: Learner, ngram: Ngram | None, measured: Measured | None) -> None:
         """Write the averaged weights and the n-gram as the run's model, with what the held-out text costs it."""
