@@ -22,9 +22,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from afterword.inspection.gates import MOST_TOKENS, read_gates
 from afterword.inspection.page import page
-from afterword.inspection.trace import MOST_TOKENS, PARTS, trace
 from afterword.model.config import Config, weight_shapes
+from afterword.model.holding import PARTS
 from afterword.model.network import Network
 from afterword.text.tokenizer import Tokenizer
 
@@ -71,7 +72,7 @@ def exactness() -> tuple[float, float, float]:
 
     config, weights = random_weights(2, 512)
     text = random_text(1_000)
-    found = trace(Network(config, weights), TOKENIZER, text)
+    found = read_gates(Network(config, weights), TOKENIZER, text)
     H, ids = config.hidden_size, np.concatenate([[TOKENIZER.end], found.ids])
     x64 = weights["embedding.weight"].astype(np.float64)[ids]
     x32 = torch.from_numpy(weights["embedding.weight"][ids])[:, None]
@@ -123,9 +124,9 @@ def main() -> int:
         pages = {}
         for layers, units, length in [(2, 512, 2_000), (2, 512, MOST_TOKENS), (3, 1024, MOST_TOKENS)]:
             loaded, text = Network(*random_weights(layers, units)), random_text(length)
-            trace(loaded, TOKENIZER, text[:100])  # warms up
+            read_gates(loaded, TOKENIZER, text[:100])  # warms up
             begin = time.perf_counter()
-            found = trace(loaded, TOKENIZER, text)
+            found = read_gates(loaded, TOKENIZER, text)
             seconds = time.perf_counter() - begin
             written = page(found).encode()
             print(f"  {layers}×{units}, {length:,} characters: trace {seconds:.1f} s, page {len(written) / 1e6:.2f} MB")

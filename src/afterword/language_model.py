@@ -20,8 +20,8 @@ from afterword.generation.sampling import Sampling
 from afterword.generation.stream import Stream
 from afterword.inspection.ablation import Ablation, Ablations, variants
 from afterword.inspection.answer import Answer
+from afterword.inspection.gates import Gates, read_gates
 from afterword.inspection.horizon import Horizon, HorizonSettings, measure, sequences
-from afterword.inspection.trace import Trace, trace
 from afterword.inspection.units import TOP, Units
 from afterword.model.card import card
 from afterword.model.config import Config
@@ -218,13 +218,13 @@ class LanguageModel:
         more = (parse_hold(hold) if isinstance(hold, str) else hold for hold in holds)
         return LanguageModel(self._saved, self._card, (*self._holds, *more), self._using)
 
-    def gates(self, text: str) -> Trace:
+    def gates(self, text: str) -> Gates:
         """Every gate and state of the network while it reads `text`, and what it expected after each token.
 
         Raises TextError for an empty text or one too long to be looked at (20,000 characters; fewer of a network of
         more than 3 × 1024 units), ModelError for a plain recurrent network, which has no gates.
         """
-        return trace(self._network, self.tokenizer, text, lines=self.lines)
+        return read_gates(self._network, self.tokenizer, text, lines=self.lines)
 
     def ablate(self, text: str, *, on_progress: Callable[[float], object] = lambda fraction: None) -> Ablations:
         """What `text` costs with each gate held open, or at its mean over the text. Raises as `gates` does.

@@ -10,7 +10,7 @@ import pytest
 
 from afterword.inspection.page import framed, page
 from tests.browser.chromium import Tab
-from tests.inspection.test_trace import TEXT, made
+from tests.inspection.test_gates import TEXT, made
 
 TRACE = made(hidden_size=20).gates(TEXT * 3)
 LONG = made(hidden_size=20).gates(TEXT * 20)

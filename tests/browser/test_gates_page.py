@@ -10,10 +10,11 @@ import pytest
 
 from afterword.inspection.openness import openness
 from afterword.inspection.page import framed, page
-from afterword.inspection.trace import PARTS, Trace, named_units
+from afterword.inspection.trace import Trace, named_units
+from afterword.model.holding import PARTS
 from afterword.text.tokenizer import Tokenizer
 from tests.browser.chromium import Tab
-from tests.inspection.test_trace import TEXT, made
+from tests.inspection.test_gates import TEXT, made
 
 MODEL = made(hidden_size=20)
 LONG = made(hidden_size=80)

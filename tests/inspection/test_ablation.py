@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.inspection.test_trace import TEXT, made
+from tests.inspection.test_gates import TEXT, made
 
 MODEL = made()
 

@@ -22,7 +22,7 @@ from afterword.language_model import LanguageModel
 from afterword.model.cell import Array
 from afterword.model.network import Ids, Network, State, log_probabilities
 from afterword.text.tokenizer import Tokenizer
-from tests.inspection.test_trace import TEXT, made
+from tests.inspection.test_gates import TEXT, made
 
 NOTHING = 1e-12  # bits: more than float32's rounding makes of the same tokens in two lanes, on any processor
 LONG = "".join(np.random.default_rng(0).choice(list(TEXT), 600))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from afterword.inspection.openness import LONGEST, openness
-from tests.inspection.test_trace import TEXT, made
+from tests.inspection.test_gates import TEXT, made
 
 FOUND = made().gates(TEXT)
 

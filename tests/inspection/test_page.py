@@ -10,7 +10,7 @@ import pytest
 from afterword.errors import TextError
 from afterword.inspection import page as page_module
 from afterword.inspection.page import page
-from tests.inspection.test_trace import TEXT, made
+from tests.inspection.test_gates import TEXT, made
 
 
 def test_the_page_holds_no_address_and_nothing_that_a_text_could_break() -> None:

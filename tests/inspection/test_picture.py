@@ -14,7 +14,7 @@ from afterword.errors import OptionError, TextError
 from afterword.inspection.horizon import Horizon
 from afterword.inspection.picture import check_plot, gates_figure, horizon_figure, write_figure
 from afterword.inspection.trace import named_units
-from tests.inspection.test_trace import TEXT, made
+from tests.inspection.test_gates import TEXT, made
 
 MODEL = made(hidden_size=30)
 

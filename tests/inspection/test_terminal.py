@@ -10,7 +10,7 @@ from rich.console import Console
 
 from afterword.inspection.terminal import show
 from afterword.inspection.trace import named_units
-from tests.inspection.test_trace import TEXT, made
+from tests.inspection.test_gates import TEXT, made
 
 
 def printed(text: str, width: int, units: list[str] | None = None, colour: bool = False) -> str:

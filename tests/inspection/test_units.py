@@ -11,7 +11,7 @@ from afterword.model.cell import GATES
 from afterword.model.config import Config, weight_shapes
 from afterword.model.saved import SavedModel
 from afterword.text.tokenizer import Tokenizer
-from tests.inspection.test_trace import made
+from tests.inspection.test_gates import made
 
 LETTERS = "abcdefgh ()\n"
 COUNTER = 17  # the unit that counts brackets

@@ -11,8 +11,8 @@ from afterword.cli.options import PATH
 from afterword.cli.strict_json import strict_json
 from afterword.errors import OptionError
 from afterword.inspection.answer import Answer
+from afterword.inspection.gates import MOST_TOKENS
 from afterword.inspection.questions import QUESTIONS
-from afterword.inspection.trace import MOST_TOKENS
 from afterword.inspection.units import TOP
 from afterword.language_model import load
 from afterword.progress import waiting

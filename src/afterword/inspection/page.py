@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from afterword.errors import TextError
 from afterword.inspection.openness import SIGMOIDS, openness
-from afterword.inspection.trace import PARTS, Trace
+from afterword.inspection.trace import Trace
+from afterword.model.holding import PARTS
 
 SCRIPTS = ("state", "values", "colours", "text", "reading", "map", "finding", "summary", "choosing", "begin")
 GUESSES = 3

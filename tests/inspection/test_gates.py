@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from afterword.errors import ModelError, OptionError, TextError
-from afterword.inspection import trace as trace_module
-from afterword.inspection.trace import PARTS, named_units
+from afterword.inspection import gates as gates_module
+from afterword.inspection.trace import named_units
 from afterword.language_model import LanguageModel
 from afterword.model.config import Config, weight_shapes
+from afterword.model.holding import PARTS
 from afterword.model.saved import SavedModel
 from afterword.text.tokenizer import Tokenizer
 
@@ -144,7 +145,7 @@ def test_what_a_model_of_windows_computes_comes_from_each_window_alone() -> None
 
 def test_pieces_of_reading_leave_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = made().gates(TEXT * 3)
-    monkeypatch.setattr(trace_module, "AT_ONCE", 7)
+    monkeypatch.setattr(gates_module, "TOKENS_AT_ONCE", 7)
     cut = made().gates(TEXT * 3)
     for part in (*PARTS, "before", "log_probabilities", "nats"):
         np.testing.assert_allclose(getattr(cut, part), getattr(whole, part), rtol=0, atol=1e-5)
@@ -200,7 +201,7 @@ def test_a_text_that_cannot_be_looked_at_is_refused() -> None:
 
 def test_a_large_network_is_looked_at_over_a_shorter_text() -> None:
     with pytest.raises(TextError, match="7,500 of this model"):
-        trace_module.check_length(Config(9, 1, 9, 4096, 2), 8_000)
+        gates_module.check_length(Config(9, 1, 9, 4096, 2), 8_000)
 
 
 @pytest.mark.parametrize("name", ["l2.u0", "l0.u7", "u3", "l0", "l0.u-1", "unit", "", "l0.u١"])
