@@ -121,9 +121,8 @@ def report(model: LanguageModel) -> str:
 
 def trained(folder: Path) -> LanguageModel:
     """The model that the command of the page makes, in `folder`."""
-    arguments = (
-        TRAIN.replace("docs/subjects.txt", str(TEXT)).replace("--out subjects", f"--out {folder / 'subjects'}").split()
-    )
+    places = {"docs/subjects.txt": str(TEXT), "subjects": str(folder / "subjects")}
+    arguments = [places.get(argument, argument) for argument in TRAIN.split()]
     subprocess.run([sys.executable, "-m", *arguments], check=True, capture_output=True)
     return load(folder / "subjects")
 

@@ -7,6 +7,7 @@ import math
 import os
 import pty
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -74,7 +75,7 @@ def test_ctrl_c_saves_and_resume_ends_as_an_uninterrupted_run_does(run: Run, boo
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=60)
     assert process.returncode == 130, told.decode()
-    assert f"afterword train --resume {stopped}" in told.decode()
+    assert f"afterword train --resume {shlex.quote(str(stopped))}" in told.decode()
     assert run("generate", stopped, "--max-tokens", "5").returncode == 0
     assert run("train", "--resume", stopped).returncode == 0
     assert run("train", book, "--out", tmp_path / "whole", *arguments).returncode == 0
@@ -198,7 +199,8 @@ def test_a_signal_to_end_ends_the_step_and_saves(book: Path, tmp_path: Path, num
     os.kill(process.pid, number)
     process.join(60)
     assert process.exitcode == status
-    assert f"stopped and saved; go on with: afterword train --resume {out}" in log.read_text().replace("python -m ", "")
+    go_on = f"stopped and saved; go on with: afterword train --resume {shlex.quote(str(out))}"
+    assert go_on in log.read_text().replace("python -m ", "")
     assert len(list((out / "checkpoints").iterdir())) == 1
 
 
