@@ -33,7 +33,7 @@ from afterword.model.config import Config
 from afterword.planning.plan import classic
 from afterword.planning.settings import TrainingSettings
 from afterword.text.decoding import read_text
-from afterword.text.tokenizer import Tokenizer
+from afterword.text.vocabularies.classic import ClassicTokenizer
 
 PLACE = Path(__file__).parent
 ENVIRONMENT = PLACE.parent / ".venv-keras"
@@ -137,7 +137,7 @@ def seconds_per_character(model: afterword.LanguageModel, tokens: int) -> float:
 
 
 def compare_epochs(text: str, held_out: str, ids: np.ndarray, config: Config) -> None:
-    tokenizer = Tokenizer.classic(set(text))
+    tokenizer = ClassicTokenizer.of(set(text))
     rest, start = tokenizer.encode(held_out), 1000
     theirs = keras("epoch", ids=ids, sizes=[len(set(text)), HIDDEN, WINDOW], held_out=rest, start=start)
     rows = [("Keras", float(theirs["loss"]), float(theirs["seconds"]), tokenizer.decode(theirs["written"].tolist()))]
@@ -173,9 +173,9 @@ def main() -> None:
     whole = read_text([TEXT])[0].lower()
     cut = int(0.9 * len(whole))
     text, held_out = whole[:cut], whole[cut:]
-    tokenizer = Tokenizer.classic(set(whole))
+    tokenizer = ClassicTokenizer.of(set(whole))
     if chosen.epoch:
-        tokenizer = Tokenizer.classic(set(text))
+        tokenizer = ClassicTokenizer.of(set(text))
     ids = tokenizer.encode(text)
     config = recipe_for(ids).config(tokenizer)
     if chosen.epoch:

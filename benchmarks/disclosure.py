@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from afterword.cli.demo import topics
 from afterword.model.ngram import Level, Ngram
 from afterword.text.decoding import read_text
-from afterword.text.tokenizer import Tokenizer
+from afterword.text.vocabularies.char import CharTokenizer
 
 
 def certain(level: Level, keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
@@ -31,7 +31,7 @@ def main() -> None:
     path = parser.parse_args().text
     text = topics() if path is None else read_text([path])[0]
     text = text[: round(0.9 * len(text))]
-    tokenizer = Tokenizer.char(set(text))
+    tokenizer = CharTokenizer.of(set(text))
     ids = tokenizer.encode(text)
     newline = int(tokenizer.encode("\n")[0])
     assert tokenizer.end is not None

@@ -27,7 +27,7 @@ from afterword.inspection.page import page
 from afterword.model.config import Config, weight_shapes
 from afterword.model.holding import PARTS
 from afterword.model.network import Network
-from afterword.text.tokenizer import Tokenizer
+from afterword.text.vocabularies.char import CharTokenizer
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.browser.chromium import PROGRAM, Tab, browser
@@ -35,7 +35,7 @@ from tests.browser.chromium import PROGRAM, Tab, browser
 SECONDS = 10
 SIZES = {2_000: 5e6, MOST_TOKENS: 25e6}  # characters: bytes of the page, at most
 OPENS_IN, OPENINGS, HOVERS = 1.0, 5, 60
-TOKENIZER = Tokenizer.char(string.ascii_letters + string.digits + " .,\n")
+TOKENIZER = CharTokenizer.of(string.ascii_letters + string.digits + " .,\n")
 
 # Moves of the mouse over the heat map, each timed until the frame after it has been drawn.
 HOVER = """new Promise(done => {

@@ -22,7 +22,7 @@ import numpy as np
 
 from afterword.model.config import Config, weight_shapes
 from afterword.model.saved import SavedModel, save_model
-from afterword.text.tokenizer import Tokenizer
+from afterword.text.vocabularies.char import CharTokenizer
 
 
 def main() -> None:
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def random_model() -> SavedModel:
-    tokenizer = Tokenizer.char("\n" + "".join(chr(code) for code in range(32, 101)))
+    tokenizer = CharTokenizer.of("\n" + "".join(chr(code) for code in range(32, 101)))
     config = Config(tokenizer.rows, tokenizer.shared_row_tokens, embedding_size=64, hidden_size=300, num_layers=2)
     random = np.random.default_rng(0)
     weights = {name: random.normal(0, 0.1, shape).astype(np.float32) for name, shape in weight_shapes(config).items()}

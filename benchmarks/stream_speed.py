@@ -38,11 +38,12 @@ from afterword.model.mixture import Mixture
 from afterword.model.network import Network
 from afterword.model.ngram import Ngram
 from afterword.text.tokenizer import Tokenizer
+from afterword.text.vocabularies.char import CharTokenizer
 
 TURNS, CHARACTERS, TORCH_CHARACTERS = 9, 2000, 50
 SPEED, RATIO = 7000, 15
 
-TOKENIZER = Tokenizer.char(string.ascii_letters + string.digits + " \n")
+TOKENIZER = CharTokenizer.of(string.ascii_letters + string.digits + " \n")
 CONFIG = Config(TOKENIZER.rows, TOKENIZER.shared_row_tokens, embedding_size=64, hidden_size=300, num_layers=2)
 UNSEEN = [TOKENIZER.rows - 2, TOKENIZER.rows - 1]  # the boundary and the bytes, as in a model of running text
 
@@ -67,7 +68,7 @@ def random_weights(config: Config) -> dict[str, NDArray[np.float32]]:
 
 def with_ngram(text: str, using: str) -> Callable[[int], int]:
     """A 1x384 model with the n-gram of `text`."""
-    tokenizer = Tokenizer.char(sorted(set(text)))
+    tokenizer = CharTokenizer.of(sorted(set(text)))
     assert tokenizer.end is not None
     rows, start = tokenizer.rows, int(tokenizer.encode("\n")[0])
     ngram = Ngram.learn(tokenizer.encode(text), rows, tokenizer.end, start)

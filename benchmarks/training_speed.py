@@ -36,7 +36,7 @@ from afterword.learning.learner import Learner
 from afterword.learning.optimizer import EARLY, RENEW
 from afterword.learning.recipe import Device, Precision, Recipe
 from afterword.planning.speed import available_threads
-from afterword.text.tokenizer import Tokenizer
+from afterword.text.vocabularies.classic import ClassicTokenizer
 
 V, B, T = 66, 16, 64
 SHAPES = ((1, 512), (2, 512), (3, 1024))
@@ -70,7 +70,7 @@ def recipe(
 
 
 def our_step(chosen: Recipe, adamw: bool = False) -> Callable[[], None]:
-    learner = Learner(chosen.config(Tokenizer.classic(chr(0x4E00 + k) for k in range(V))), chosen)
+    learner = Learner(chosen.config(ClassicTokenizer.of(chr(0x4E00 + k) for k in range(V))), chosen)
     if adamw:
         learner._optimizers = [torch.optim.AdamW(learner.network.parameters(), lr=1e-3, fused=True)]
     ids = np.random.default_rng(0).integers(0, V - 1, 1_000_000).astype(np.uint8)

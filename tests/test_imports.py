@@ -14,7 +14,7 @@ import afterword
 from afterword.cli.main import COMMANDS
 from afterword.model.config import Config, weight_shapes
 from afterword.model.saved import SavedModel, save_model
-from afterword.text.tokenizer import Tokenizer
+from afterword.text.vocabularies.char import CharTokenizer
 from tests.processes import finished
 
 RUN = """
@@ -39,7 +39,7 @@ def loaded(code: str, *arguments: str) -> set[str]:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model") / "tiny"
-    tokenizer = Tokenizer.char("\nab")
+    tokenizer = CharTokenizer.of("\nab")
     config = Config(tokenizer.rows, tokenizer.shared_row_tokens, embedding_size=2, hidden_size=3, num_layers=1)
     weights = {name: np.zeros(shape, np.float32) for name, shape in weight_shapes(config).items()}
     save_model(folder, SavedModel(config, weights, tokenizer, [3, 4], {"lines": False}), "")

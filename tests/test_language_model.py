@@ -15,11 +15,11 @@ from afterword.language_model import LanguageModel, Sample, load
 from afterword.model.config import Config, weight_shapes
 from afterword.model.holding import parse_hold
 from afterword.model.saved import SavedModel
-from afterword.text.tokenizer import Tokenizer
+from afterword.text.vocabularies.char import CharTokenizer
 
 
 def made(characters: str = "\nabcdé", lines: bool = False, unseen: tuple[int, ...] | None = None) -> LanguageModel:
-    tokenizer = Tokenizer.char(characters)
+    tokenizer = CharTokenizer.of(characters)
     config = Config(tokenizer.rows, tokenizer.shared_row_tokens, embedding_size=4, hidden_size=6, num_layers=2)
     random = np.random.default_rng(0)
     weights = {name: random.normal(0, 1, shape).astype(np.float32) for name, shape in weight_shapes(config).items()}

@@ -12,7 +12,8 @@ from afterword.inspection.openness import openness
 from afterword.inspection.page import framed, page
 from afterword.inspection.trace import Trace, named_units
 from afterword.model.holding import PARTS
-from afterword.text.tokenizer import Tokenizer
+from afterword.text.vocabularies.char import CharTokenizer
+from afterword.text.vocabularies.classic import ClassicTokenizer
 from tests.browser.chromium import Tab
 from tests.inspection.test_gates import TEXT, made
 
@@ -227,7 +228,7 @@ def test_a_long_text_shows_the_telling_units_or_the_named_ones(tab: Tab, tmp_pat
 
 
 def test_any_text_is_shown_as_text(tab: Tab, tmp_path: Path) -> None:
-    model = made(Tokenizer.char(HOSTILE))
+    model = made(CharTokenizer.of(HOSTILE))
     open_page(tab, page(model.gates(HOSTILE), about="<i>model</i>"), tmp_path)
     assert tab.run("D.tokens.join('')") == HOSTILE
     assert tab.text("#about") == "<i>model</i>"
@@ -243,7 +244,7 @@ def test_a_single_character_has_a_page_too(tab: Tab, tmp_path: Path) -> None:
 
 
 def test_a_model_of_windows_shows_what_each_window_held(tab: Tab, tmp_path: Path) -> None:
-    model = made(Tokenizer.classic(TEXT), embedding_size=1, input="number", window=6, residual=False)
+    model = made(ClassicTokenizer.of(TEXT), embedding_size=1, input="number", window=6, residual=False)
     trace = model.gates(TEXT)
     open_page(tab, page(trace), tmp_path)
     found = tab.run("D.layers[1].units.map((_, row) => before(1, row, 20))")

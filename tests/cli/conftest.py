@@ -16,7 +16,7 @@ import afterword
 from afterword.model.config import Config, weight_shapes
 from afterword.model.ngram import Ngram
 from afterword.model.saved import SavedModel, save_model
-from afterword.text.tokenizer import Tokenizer
+from afterword.text.vocabularies.char import CharTokenizer
 from tests.processes import finished
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
@@ -37,7 +37,7 @@ def run() -> Run:
 
 
 def _save(folder: Path, lines: bool, mixed: bool = False) -> Path:
-    tokenizer = Tokenizer.char("abcdé" if lines else "\nabcdé")
+    tokenizer = CharTokenizer.of("abcdé" if lines else "\nabcdé")
     config = Config(tokenizer.rows, tokenizer.shared_row_tokens, embedding_size=4, hidden_size=6, num_layers=2)
     random = np.random.default_rng(0)
     shapes = weight_shapes(config)

@@ -14,9 +14,11 @@ from afterword.generation.stream import Piece, StopStrings, Stream
 from afterword.model.config import Config, weight_shapes
 from afterword.model.network import Network
 from afterword.text.tokenizer import Tokenizer
+from afterword.text.vocabularies.byte import ByteTokenizer
+from afterword.text.vocabularies.char import CharTokenizer
 
-CHAR = Tokenizer.char("\nabcdé")
-BYTE = Tokenizer.byte()
+CHAR = CharTokenizer.of("\nabcdé")
+BYTE = ByteTokenizer.of()
 
 
 def network(tokenizer: Tokenizer, seed: int = 0, scale: float = 1.0) -> Network:
@@ -142,7 +144,7 @@ def test_stop_strings_hold_back_no_more_than_could_be_the_start_of_one(parts: li
 
 
 def test_a_lower_casing_model_stops_at_a_stop_string_in_capitals() -> None:
-    lower = Tokenizer.char("ab", lowercase=True)
+    lower = CharTokenizer.of("ab", lowercase=True)
     stream = Stream(network(lower), lower, [lower.end], "", Sampling(max_tokens=100, temperature=2, stop=("AB",)), 0)  # type: ignore[list-item]
     assert "ab" not in "".join(piece.text for piece in stream)
     assert stream.finish_reason == "stop"

@@ -18,6 +18,10 @@ from afterword.model.config import Config, weight_shapes
 from afterword.model.holding import PARTS
 from afterword.model.saved import SavedModel
 from afterword.text.tokenizer import Tokenizer
+from afterword.text.vocabularies.bpe import BpeTokenizer
+from afterword.text.vocabularies.byte import ByteTokenizer
+from afterword.text.vocabularies.char import CharTokenizer
+from afterword.text.vocabularies.classic import ClassicTokenizer
 
 TEXT = "Divya likes to eat. Reena is not fat.\n"
 
@@ -26,7 +30,7 @@ def made(
     tokenizer: Tokenizer | None = None, scale: float = 0.5, seed: int = 0, lines: bool = False, **shape: Any
 ) -> LanguageModel:
     """A model with random weights that knows TEXT."""
-    tokenizer = tokenizer or Tokenizer.char(TEXT)
+    tokenizer = tokenizer or CharTokenizer.of(TEXT)
     sizes = {"embedding_size": 5, "hidden_size": 7, "num_layers": 2, "residual": True} | shape
     config = Config(tokenizer.rows, tokenizer.shared_row_tokens, **sizes)
     random = np.random.default_rng(seed)
@@ -115,7 +119,12 @@ def test_what_was_kept_and_what_was_added_is_the_cell(scale: float) -> None:
 
 @pytest.mark.parametrize(
     "tokenizer",
-    [Tokenizer.char(TEXT), Tokenizer.byte(), Tokenizer.bpe(TEXT + "☃", [TEXT * 3], 40), Tokenizer.char(TEXT, True)],
+    [
+        CharTokenizer.of(TEXT),
+        ByteTokenizer.of(),
+        BpeTokenizer.of(TEXT + "☃", [TEXT * 3], 40),
+        CharTokenizer.of(TEXT, True),
+    ],
     ids=["char", "byte", "bpe", "lower"],
 )
 def test_the_surprise_of_a_trace_is_the_score(tokenizer: Tokenizer) -> None:
@@ -132,7 +141,7 @@ def test_bytes_of_a_character_are_named_and_never_half_a_character() -> None:
 
 
 def test_what_a_model_of_windows_computes_comes_from_each_window_alone() -> None:
-    tokenizer = Tokenizer.classic(TEXT)
+    tokenizer = ClassicTokenizer.of(TEXT)
     model = made(tokenizer, embedding_size=1, input="number", window=6, residual=False)
     text = (TEXT * 3)[:100]
     found = model.gates(text)

@@ -21,7 +21,7 @@ from afterword.inspection.horizon import (
 from afterword.language_model import LanguageModel
 from afterword.model.cell import Array
 from afterword.model.network import Ids, Network, State, log_probabilities
-from afterword.text.tokenizer import Tokenizer
+from afterword.text.vocabularies.classic import ClassicTokenizer
 from tests.inspection.test_gates import TEXT, made
 
 NOTHING = 1e-12  # bits: more than float32's rounding makes of the same tokens in two lanes, on any processor
@@ -98,7 +98,7 @@ def test_a_network_that_forgets_everything_at_once_has_a_horizon_of_one() -> Non
 
 
 def test_a_model_of_windows_remembers_its_window_and_no_more() -> None:
-    model = made(Tokenizer.classic(TEXT), embedding_size=1, input="number", window=6, residual=False, scale=1)
+    model = made(ClassicTokenizer.of(TEXT), embedding_size=1, input="number", window=6, residual=False, scale=1)
     found = model.horizon(LONG.lower(), steps=10, places=6, gradient=False)
     assert found.changes[:, :6].max() > 0
     assert found.changes[:, 6:].max() < NOTHING
@@ -176,7 +176,7 @@ def test_the_gradient_over_a_long_reading_takes_few_lanes_at_once(monkeypatch: p
 
 def test_the_gradient_of_a_model_of_windows_ends_with_its_window() -> None:
     pytest.importorskip("torch")
-    model = made(Tokenizer.classic(TEXT), embedding_size=1, input="number", window=6, residual=False, scale=1)
+    model = made(ClassicTokenizer.of(TEXT), embedding_size=1, input="number", window=6, residual=False, scale=1)
     for steps in (3, 10):
         found = model.horizon(LONG.lower(), steps=steps, places=4).gradients
         assert found is not None

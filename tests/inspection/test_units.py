@@ -10,7 +10,7 @@ from afterword.language_model import LanguageModel
 from afterword.model.cell import GATES
 from afterword.model.config import Config, weight_shapes
 from afterword.model.saved import SavedModel
-from afterword.text.tokenizer import Tokenizer
+from afterword.text.vocabularies.char import CharTokenizer
 from tests.inspection.test_gates import made
 
 LETTERS = "abcdefgh ()\n"
@@ -23,7 +23,7 @@ def random_text(length: int = 3000, seed: int = 0) -> str:
 
 def counting() -> LanguageModel:
     """A network of random weights, but for one unit: it adds 1 at every "(", takes 1 away at every ")", and keeps."""
-    tokenizer = Tokenizer.char(LETTERS)
+    tokenizer = CharTokenizer.of(LETTERS)
     config = Config(tokenizer.rows, tokenizer.shared_row_tokens, len(LETTERS) + 2, hidden_size=40, num_layers=1)
     random = np.random.default_rng(1)
     weights = {name: random.normal(0, 0.6, s).astype(np.float32) for name, s in weight_shapes(config).items()}
@@ -70,7 +70,7 @@ def test_a_planted_unit_that_counts_brackets_is_found_first() -> None:
 
 def test_what_no_unit_knows_is_told_as_chance() -> None:
     text = random_text()
-    units = made(Tokenizer.char(LETTERS), hidden_size=60).units(text)
+    units = made(CharTokenizer.of(LETTERS), hidden_size=60).units(text)
     answer = units.ask("a coin", np.random.default_rng(5).random(len(text)) < 0.3)
     assert all(one.found >= 0.5 for one in answer.units)
     assert answer.units[0].area <= answer.chance + 0.03
@@ -80,7 +80,7 @@ def test_what_no_unit_knows_is_told_as_chance() -> None:
 def test_the_units_are_chosen_without_the_half_that_judges_them() -> None:
     """Whatever the second half says, the same units are chosen in the same order, with the same first figures."""
     text = random_text()
-    units = made(Tokenizer.char(LETTERS)).units(text)
+    units = made(CharTokenizer.of(LETTERS)).units(text)
     mask = np.array([one in "abc" for one in text])
     other = mask.copy()
     other[len(text) // 2 :] = np.random.default_rng(0).random(len(text) - len(text) // 2) < 0.5
@@ -90,13 +90,13 @@ def test_the_units_are_chosen_without_the_half_that_judges_them() -> None:
 
 def test_tokens_that_are_no_characters_are_judged_by_their_last_character() -> None:
     text = "ab☃cé" * 40
-    units = made(Tokenizer.char("abc")).units(text)
+    units = made(CharTokenizer.of("abc")).units(text)
     answer = units.ask("snow", np.array([one == "☃" for one in text]))
     assert answer.share == pytest.approx(3 / 8, abs=0.01)  # three bytes of ☃, two of é, three letters
 
 
 def test_what_matches_nothing_or_everything_or_only_one_half_is_refused() -> None:
-    units = made(Tokenizer.char(LETTERS)).units("a" * 50 + "b" * 50)
+    units = made(CharTokenizer.of(LETTERS)).units("a" * 50 + "b" * 50)
     with pytest.raises(OptionError, match="matching 'z' matches nothing"):
         units.matching("z")
     with pytest.raises(OptionError, match="matches everything"):
@@ -108,7 +108,7 @@ def test_what_matches_nothing_or_everything_or_only_one_half_is_refused() -> Non
 
 
 def test_one_question_is_answered_at_once_as_the_command_does() -> None:
-    model, text = made(Tokenizer.char(LETTERS)), random_text(300)
+    model, text = made(CharTokenizer.of(LETTERS)), random_text(300)
     units = model.units(text)
     assert model.units(text, matching="[abc]<?", top=3) == units.matching("[abc]<?", 3)
     assert model.units(text, asking="line-start") == units.ready_made("line-start")
@@ -125,7 +125,7 @@ def test_one_question_is_answered_at_once_as_the_command_does() -> None:
 
 
 def test_an_answer_draws_itself() -> None:
-    units = made(Tokenizer.char(LETTERS)).units(random_text(300))
+    units = made(CharTokenizer.of(LETTERS)).units(random_text(300))
     answer = units.matching("[abc]<?", 3)
     assert len(answer.units) == 3
     assert answer.units[0].name in str(answer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from afterword.learning.recipe import Recipe
 from afterword.text.tokenizer import Tokenizer
+from afterword.text.vocabularies.classic import ClassicTokenizer
 
 RECIPE = Recipe(
     recipe="auto",
@@ -42,4 +43,4 @@ RECIPE = Recipe(
 
 def tokenizer_of(rows: int) -> Tokenizer:
     """A tokenizer of so many characters, none of which share a row."""
-    return Tokenizer.classic(chr(0x4E00 + k) for k in range(rows))
+    return ClassicTokenizer.of(chr(0x4E00 + k) for k in range(rows))

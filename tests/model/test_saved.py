@@ -17,7 +17,7 @@ from afterword.model.network import Network
 from afterword.model.ngram import Ngram
 from afterword.model.saved import FILES, NGRAM, SavedModel, load_model, save_model
 from afterword.model.tensors import read_tensors
-from afterword.text.tokenizer import Tokenizer
+from afterword.text.vocabularies.char import CharTokenizer
 
 CONFIG = Config(vocabulary_size=5, byte_tokens=256, embedding_size=2, hidden_size=3, num_layers=2)
 
@@ -28,7 +28,7 @@ def model(seed: int = 0) -> SavedModel:
     weights = {name: random.normal(size=shape).astype(np.float32) for name, shape in weight_shapes(CONFIG).items()}
     ngram = Ngram.learn(random.integers(0, 3, 60), CONFIG.vocabulary_size, boundary=3, start=0)
     about = {"seed": seed, "lines": False}
-    return SavedModel(CONFIG, weights, Tokenizer.char("abc"), [3, 4], about, ngram=ngram, share=0.25)
+    return SavedModel(CONFIG, weights, CharTokenizer.of("abc"), [3, 4], about, ngram=ngram, share=0.25)
 
 
 def assert_same(found: SavedModel, expected: SavedModel) -> None:
@@ -214,7 +214,7 @@ def test_a_config_that_is_not_its_weights_or_tokenizers_is_refused(folder: Path,
 
 
 def test_a_tokenizer_of_another_model_is_refused(folder: Path) -> None:
-    (folder / "tokenizer.json").write_text(Tokenizer.char("abcd").to_json())
+    (folder / "tokenizer.json").write_text(CharTokenizer.of("abcd").to_json())
     assert "has been changed" in refused(folder)
 
 

@@ -17,11 +17,14 @@ from afterword.model.windows import WindowNetwork
 from afterword.scoring import score as score_module
 from afterword.scoring.score import LineScore, Score, score, score_lines
 from afterword.text.tokenizer import Tokenizer
+from afterword.text.vocabularies.bpe import BpeTokenizer
+from afterword.text.vocabularies.byte import ByteTokenizer
+from afterword.text.vocabularies.char import CharTokenizer
+from afterword.text.vocabularies.classic import ClassicTokenizer
 
-CHAR, LOWER, BYTE = Tokenizer.char("abcß\n "), Tokenizer.char("abc ", lowercase=True), Tokenizer.byte()
-BPE, CLASSIC = Tokenizer.bpe("abcß\n ", ["abcß", "bc bc abc ab ca ca"], 10), Tokenizer.classic("abcß\n é漢🙂")
+CHAR, LOWER, BYTE = CharTokenizer.of("abcß\n "), CharTokenizer.of("abc ", lowercase=True), ByteTokenizer.of()
+BPE, CLASSIC = BpeTokenizer.of("abcß\n ", ["abcß", "bc bc abc ab ca ca"], 10), ClassicTokenizer.of("abcß\n é漢🙂")
 texts = st.text(st.sampled_from("abcAß\n é漢🙂"), max_size=12)
-tokenizers = st.sampled_from([CHAR, LOWER, BYTE, BPE, CLASSIC])
 
 
 def network_for(tokenizer: Tokenizer, residual: bool = False) -> Network:
@@ -30,7 +33,9 @@ def network_for(tokenizer: Tokenizer, residual: bool = False) -> Network:
     return Network(config, {n: random.normal(0, 0.5, s).astype(np.float32) for n, s in weight_shapes(config).items()})
 
 
-NETWORKS = {tokenizer: network_for(tokenizer) for tokenizer in (CHAR, LOWER, BYTE, BPE, CLASSIC)}
+TOKENIZERS: list[Tokenizer] = [CHAR, LOWER, BYTE, BPE, CLASSIC]
+NETWORKS = {tokenizer: network_for(tokenizer) for tokenizer in TOKENIZERS}
+tokenizers = st.sampled_from(TOKENIZERS)
 
 
 def token_by_token(tokenizer: Tokenizer, ids: NDArray[np.int32]) -> list[float]:

@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 
 from afterword.errors import OptionError, TextError
 from afterword.text import decoding, sources
-from afterword.text.corpus import Corpus, TextSettings, parse_validation, parse_vocabulary, read_corpus
+from afterword.text.corpus import Corpus, TextSettings, parse_validation, read_corpus
 from afterword.text.decoding import Decoding, Reader, read_text
 from afterword.text.lines import whole_lines
 from afterword.text.sources import check_sources
+from afterword.text.vocabularies.table import chosen
 
 LONG = "The quick brown fox jumps over the lazy dog. Sphinx of black quartz, judge my vow!\n"
 LINES = [f"line {number}" for number in range(200)]
@@ -366,8 +367,10 @@ def test_an_unknown_encoding_is_refused(encoding: str) -> None:
     assert refused(["gone"], encoding=encoding).startswith("OptionError: encoding ")
 
 
-def test_an_unknown_vocabulary_is_refused() -> None:
-    assert refused(["gone"], vocabulary="word") == "OptionError: vocabulary must be char, byte or bpe:N, not word"
+@pytest.mark.parametrize("vocabulary", ["word", "", "char:", "byte:5", "classic:1", "Char"])
+def test_an_unknown_vocabulary_is_refused(vocabulary: str) -> None:
+    says = f"OptionError: vocabulary must be char, byte or bpe:N, not {vocabulary}"
+    assert refused(["gone"], vocabulary=vocabulary) == says
 
 
 @pytest.mark.parametrize("size", ["", "0", "-5", "1e3", "65537", "9" * 5000, "²", "1000 ", "many"])
@@ -377,12 +380,8 @@ def test_a_number_of_tokens_that_cannot_be_is_refused(size: str) -> None:
 
 
 def test_a_vocabulary_is_a_kind_and_a_number() -> None:
-    assert [parse_vocabulary(kind) for kind in ("char", "byte", "classic")] == [
-        ("char", 0),
-        ("byte", 0),
-        ("classic", 0),
-    ]
-    assert parse_vocabulary("bpe:1000") == ("bpe", 1000)
+    found = [(kind.kind, argument) for kind, argument in map(chosen, ("char", "byte", "classic", "bpe:1000"))]
+    assert found == [("char", ""), ("byte", ""), ("classic", ""), ("bpe", "1000")]
 
 
 def test_validation_is_a_share_or_a_file() -> None:

@@ -4,8 +4,10 @@ import dataclasses
 import json
 import os
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pytest
@@ -15,7 +17,10 @@ from hypothesis import strategies as st
 from afterword.errors import OptionError, RunError, StorageError, TextError
 from afterword.text.corpus import TextSettings, read_corpus
 from afterword.text.encoded import EncodedCorpus, encode, learn_tokenizer
-from afterword.text.tokenizer import Tokenizer
+from afterword.text.tokenizer import BYTES, END, Ids, Tokenizer
+from afterword.text.vocabularies import table
+from afterword.text.vocabularies.byte import ByteTokenizer
+from afterword.text.vocabularies.char import CharTokenizer
 
 TEXT = "The quick brown fox jumps over the lazy dog. Sphinx of black quartz, judge my vow!\nЖüß日\n"
 
@@ -46,7 +51,7 @@ def test_the_parts_decode_to_the_text(tmp_path: Path, vocabulary: str, lowercase
 def test_the_vocabulary_is_that_of_the_training_part_in_its_own_case(tmp_path: Path) -> None:
     text = "AbİΣ" * 25 + "Z" * 10
     found = encoded(tmp_path, text, lowercase=True)
-    tokenizer = Tokenizer.char("abi\u0307σ")
+    tokenizer = CharTokenizer.of("abi\u0307σ")
     assert tokenizer.decode(found.training[:5]) == "abi\u0307σ"
     assert found.validation.tolist() == [*tokenizer.encode("σ").tolist(), *[tokenizer.rows - 1] * 10]
     assert (found.training_characters, found.validation_characters) == (99, 11)
@@ -203,7 +208,7 @@ def test_a_text_that_changes_while_it_is_read_leaves_nothing_behind(tmp_path: Pa
     with read_corpus([path], TextSettings()) as corpus:
         path.write_text(TEXT * 2)
         with pytest.raises(TextError, match="changed while it was read"):
-            encode(corpus, Tokenizer.byte(), folder)
+            encode(corpus, ByteTokenizer.of(), folder)
     assert not list(folder.iterdir())
 
 
@@ -213,10 +218,43 @@ def test_a_folder_that_is_not_there_is_a_storage_error(tmp_path: Path) -> None:
         read_corpus([tmp_path / "text"], TextSettings()) as corpus,
         pytest.raises(StorageError, match=r"^cannot write [^\n]+$"),
     ):
-        encode(corpus, Tokenizer.byte(), tmp_path / "gone")
+        encode(corpus, ByteTokenizer.of(), tmp_path / "gone")
 
 
 def test_an_unknown_vocabulary_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text").write_text(TEXT)
     with read_corpus([tmp_path / "text"], TextSettings()) as corpus, pytest.raises(OptionError):
         learn_tokenizer(corpus, "word", False)
+
+
+@dataclass(frozen=True, repr=False)
+class UpperCaseBytes(ByteTokenizer):
+    """A vocabulary of somebody's own: bytes of the text in upper case, in the opposite order."""
+
+    kind = "shout"
+    usage = "shout"
+
+    @classmethod
+    def recognise(cls, tokens: Mapping[str, int], found: Mapping[str, Any], lowercase: bool) -> Self | None:
+        return cls.of(lowercase) if tokens.get(BYTES[0]) == 255 else None
+
+    def normalise(self, text: str) -> str:
+        return text.upper()
+
+    def tokens(self) -> list[str]:
+        return [*reversed(BYTES), END]
+
+    def _encode(self, text: str, at: int) -> Ids:
+        return 255 - super()._encode(text, at)
+
+
+def test_a_new_vocabulary_is_one_class_and_one_line_in_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table, "VOCABULARIES", (UpperCaseBytes, *table.VOCABULARIES))
+    (tmp_path / "text").write_text(TEXT, encoding="utf-8")
+    with read_corpus([tmp_path / "text"], TextSettings(vocabulary="shout")) as corpus:
+        encode(corpus, learn_tokenizer(corpus, "shout", lowercase=False), tmp_path)
+    found = EncodedCorpus.open(tmp_path)
+    assert found.tokenizer == UpperCaseBytes.of()
+    assert found.tokenizer.decode(np.array(found.training)) == TEXT.upper()

@@ -15,22 +15,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterword.errors import ModelError, OptionError, TextError
-from afterword.text import tokenizer as tokenizer_module
 from afterword.text.tokenizer import Tokenizer
+from afterword.text.vocabularies import bpe
+from afterword.text.vocabularies.bpe import BpeTokenizer
+from afterword.text.vocabularies.byte import ByteTokenizer
+from afterword.text.vocabularies.char import CharTokenizer
+from afterword.text.vocabularies.classic import ClassicTokenizer
+from afterword.text.vocabularies.table import from_json
 from tests.processes import finished
 
 SAMPLE = "Straße ΑΣ,\r\n\0\té İ 日本 👩‍👩‍👧 e\u0301 שלום <|end|> <0x41>"
 WORDS = "the  other \tthen, and thence the 1999th; <|end|> <|end|> <0x41> <0x41>\n\n    there\u2028हिन्दी हिन्दी"
 TOKENIZERS = [
-    Tokenizer.char(SAMPLE),
-    Tokenizer.char(SAMPLE, lowercase=True),
-    Tokenizer.char("ab"),
-    Tokenizer.byte(),
-    Tokenizer.byte(lowercase=True),
-    Tokenizer.bpe(SAMPLE + WORDS, [SAMPLE, "\n", WORDS], 100),
-    Tokenizer.bpe(SAMPLE + WORDS, [SAMPLE, "\n", WORDS.upper()], 85, lowercase=True),
+    CharTokenizer.of(SAMPLE),
+    CharTokenizer.of(SAMPLE, lowercase=True),
+    CharTokenizer.of("ab"),
+    ByteTokenizer.of(),
+    ByteTokenizer.of(lowercase=True),
+    BpeTokenizer.of(SAMPLE + WORDS, [SAMPLE, "\n", WORDS], 100),
+    BpeTokenizer.of(SAMPLE + WORDS, [SAMPLE, "\n", WORDS.upper()], 85, lowercase=True),
 ]
-CLASSIC = Tokenizer.classic(SAMPLE)
+CLASSIC = ClassicTokenizer.of(SAMPLE)
 LIBRARY = [tokenizers.Tokenizer.from_str(tokenizer.to_json()) for tokenizer in TOKENIZERS]
 
 any_tokenizer = st.sampled_from(TOKENIZERS)
@@ -102,16 +107,16 @@ def test_a_text_that_comes_in_pieces_gives_the_ids_of_the_whole(
     tokenizer: Tokenizer, pieces: list[str], longest: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tokenizer_module, "LONGEST", longest)
-        patch.setattr(tokenizer_module, "LINES", re.compile(rf"[^\n]{{1,{longest}}}\n?|\n"))
-        patch.setattr(tokenizer_module, "BLOCK", 5)
+        patch.setattr(bpe, "LONGEST_LINE", longest)
+        patch.setattr(bpe, "LINES", re.compile(rf"[^\n]{{1,{longest}}}\n?|\n"))
+        patch.setattr(bpe, "BLOCK", 5)
         encoder = tokenizer.encoder()
         pushed = [id for piece in pieces for id in encoder.push(piece).tolist()] + encoder.finish().tolist()
         assert pushed == tokenizer.encode("".join(pieces)).tolist()
 
 
 def test_lower_casing_a_capital_sigma_does_not_look_around() -> None:
-    assert Tokenizer.byte(lowercase=True).normalise("ΟΔΟΣ ΣΑΣ İ") == "οδοσ σασ i̇"
+    assert ByteTokenizer.of(lowercase=True).normalise("ΟΔΟΣ ΣΑΣ İ") == "οδοσ σασ i̇"
 
 
 @given(any_tokenizer, any_text)
@@ -136,7 +141,9 @@ def test_a_decoder_shows_each_character_with_its_last_token_and_no_half_one(toke
     assert decoder.finish() == ""
 
 
-@pytest.mark.parametrize("tokenizer", [Tokenizer.char("é", False), Tokenizer.byte(), Tokenizer.bpe("é", ["éé"], 1)])
+@pytest.mark.parametrize(
+    "tokenizer", [CharTokenizer.of("é", False), ByteTokenizer.of(), BpeTokenizer.of("é", ["éé"], 1)]
+)
 def test_half_a_character_ends_as_a_replacement_character(tokenizer: Tokenizer) -> None:
     half = tokenizer.encode("日")[:2].tolist()
     decoder = tokenizer.decoder()
@@ -146,20 +153,20 @@ def test_half_a_character_ends_as_a_replacement_character(tokenizer: Tokenizer) 
 
 
 def test_a_char_tokenizer_sorts_its_characters_and_shares_one_row_among_the_bytes() -> None:
-    tokenizer = Tokenizer.char("bcaab")
+    tokenizer = CharTokenizer.of("bcaab")
     assert tokenizer.encode("abc").tolist() == [0, 1, 2]
     assert (tokenizer.end, tokenizer.size, tokenizer.rows, tokenizer.shared_row_tokens) == (3, 260, 5, 256)
     assert tokenizer.encode("\xff").tolist() == [4 + 0xC3, 4 + 0xBF]
 
 
 def test_a_byte_tokenizer_has_a_row_for_each_byte_and_the_boundary() -> None:
-    tokenizer = Tokenizer.byte()
+    tokenizer = ByteTokenizer.of()
     assert tokenizer.encode("aé").tolist() == [0x61, 0xC3, 0xA9]
     assert (tokenizer.end, tokenizer.size, tokenizer.rows, tokenizer.shared_row_tokens) == (256, 257, 257, 1)
 
 
 def test_a_bpe_tokenizer_has_its_characters_then_its_merges_and_shares_one_row_among_the_bytes() -> None:
-    tokenizer = Tokenizer.bpe("\n abn", ["an an an\nb", "an an"], 7)
+    tokenizer = BpeTokenizer.of("\n abn", ["an an an\nb", "an an"], 7)
     assert tokenizer.tokens()[:8] == ["\n", " ", "a", "b", "n", "an", " an", "<|end|>"]
     assert tokenizer.merges == (("a", "n"), (" ", "an"))
     assert tokenizer.encode("an ban an\n").tolist() == [5, 1, 3, 5, 6, 0]
@@ -169,21 +176,21 @@ def test_a_bpe_tokenizer_has_its_characters_then_its_merges_and_shares_one_row_a
 
 def test_a_bpe_tokenizer_of_too_few_tokens_is_refused() -> None:
     with pytest.raises(OptionError, match=r"^vocabulary bpe:2 is too small: the text has 3 .*; give bpe:3 or more$"):
-        Tokenizer.bpe("abC", ["abC"], 2, lowercase=True)
-    assert Tokenizer.bpe("abC", ["abC"], 3, lowercase=True).tokens()[:4] == ["a", "b", "c", "<|end|>"]
+        BpeTokenizer.of("abC", ["abC"], 2, lowercase=True)
+    assert BpeTokenizer.of("abC", ["abC"], 3, lowercase=True).tokens()[:4] == ["a", "b", "c", "<|end|>"]
 
 
 @given(st.lists(any_text, max_size=4), st.integers(0, 40))
 def test_the_same_text_gives_the_same_bpe_tokenizer_however_it_comes(texts: list[str], at: int) -> None:
     text = "".join(texts)
     size = len(set(text)) + 30
-    assert Tokenizer.bpe(text, texts, size).to_json() == Tokenizer.bpe(text, [text[:at], text[at:]], size).to_json()
+    assert BpeTokenizer.of(text, texts, size).to_json() == BpeTokenizer.of(text, [text[:at], text[at:]], size).to_json()
 
 
 def test_the_same_text_gives_the_same_bpe_tokenizer_in_every_process_and_with_any_number_of_threads() -> None:
     code = (
-        "from afterword.text.tokenizer import Tokenizer; text = ' '.join(str(k * k) for k in range(9999));"
-        "print(Tokenizer.bpe(text, [text], 400).to_json())"
+        "from afterword.text.vocabularies.bpe import BpeTokenizer; text = ' '.join(str(k * k) for k in range(9999));"
+        "print(BpeTokenizer.of(text, [text], 400).to_json())"
     )
     command = [sys.executable, "-c", code]
     first, second = (
@@ -195,14 +202,14 @@ def test_the_same_text_gives_the_same_bpe_tokenizer_in_every_process_and_with_an
 
 
 def test_a_bpe_tokenizer_is_learned_from_the_beginning_of_a_long_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokenizer_module, "LEARNED_BYTES", 1000)
+    monkeypatch.setattr(bpe, "LEARNED_BYTES", 1000)
 
     def texts() -> Iterator[str]:
         yield "é abab\n" * 125  # 8 bytes each
         yield "cdcd\n"  # what was asked for already, to find the end of the line before
         raise AssertionError("it reads on")
 
-    assert "cd" not in Tokenizer.bpe("é abcd\n", texts(), 99).tokens()
+    assert "cd" not in BpeTokenizer.of("é abcd\n", texts(), 99).tokens()
 
 
 def test_a_fault_in_the_text_is_told_as_it_is() -> None:
@@ -211,20 +218,20 @@ def test_a_fault_in_the_text_is_told_as_it_is() -> None:
         raise TextError("the text is gone")
 
     with pytest.raises(TextError, match=r"^the text is gone$"):
-        Tokenizer.bpe("ab", texts(), 9)
+        BpeTokenizer.of("ab", texts(), 9)
 
 
 def test_two_pairs_may_make_the_same_token() -> None:
-    file = json.loads(Tokenizer.bpe("abc", [], 3).to_json())
+    file = json.loads(BpeTokenizer.of("abc", [], 3).to_json())
     tokens = ["a", "b", "c", "ab", "bc", "abc", *list(vocabulary(file))[3:]]
     file["model"]["vocab"] = {token: id for id, token in enumerate(tokens)}
     file["model"]["merges"] = [["a", "b"], ["b", "c"], ["ab", "c"], ["a", "bc"]]
-    found = Tokenizer.from_json(json.dumps(file))
+    found = from_json(json.dumps(file))
     assert (found.tokens(), found.encode("abc").tolist()) == (tokens, [5])
 
 
 def test_a_classic_tokenizer_has_its_lower_cased_characters_and_nothing_else() -> None:
-    tokenizer = Tokenizer.classic("bCA")
+    tokenizer = ClassicTokenizer.of("bCA")
     assert tokenizer.tokens() == ["a", "b", "c"]
     assert tokenizer.encode("ABc").tolist() == [0, 1, 2]
     assert (tokenizer.end, tokenizer.size, tokenizer.rows, tokenizer.shared_row_tokens) == (None, 3, 3, 1)
@@ -242,18 +249,18 @@ def test_a_classic_tokenizer_reads_and_writes_as_the_library_does(text: str) -> 
 def test_a_classic_tokenizer_refuses_what_it_does_not_know_and_says_where() -> None:
     message = "^the classic recipe knows only the 3 characters of its text; 'é' at character 4 is none of them$"
     with pytest.raises(TextError, match=message):
-        Tokenizer.classic("abc").encode("abcaÉb")
-    encoder = Tokenizer.classic("abc").encoder()
+        ClassicTokenizer.of("abc").encode("abcaÉb")
+    encoder = ClassicTokenizer.of("abc").encoder()
     encoder.push("abc")
     with pytest.raises(TextError, match=message):
         encoder.push("aé")
 
 
 def test_a_lower_case_vocabulary_knows_what_its_capitals_become() -> None:
-    assert Tokenizer.char("AbİB", lowercase=True).characters == "abi\u0307"
+    assert CharTokenizer.of("AbİB", lowercase=True).characters == "abi\u0307"
 
 
-@pytest.mark.parametrize("tokenizer", [*TOKENIZERS, Tokenizer.classic("ab")])
+@pytest.mark.parametrize("tokenizer", [*TOKENIZERS, ClassicTokenizer.of("ab")])
 def test_a_lone_surrogate_is_refused_with_its_position(tokenizer: Tokenizer) -> None:
     with pytest.raises(TextError, match=r"^character 2 of the text is a lone surrogate \(U\+D800\)"):
         tokenizer.encode("ab\ud800")
@@ -261,7 +268,7 @@ def test_a_lone_surrogate_is_refused_with_its_position(tokenizer: Tokenizer) -> 
 
 @pytest.mark.parametrize("id", [-1, 260])
 def test_an_id_outside_the_vocabulary_is_refused(id: int) -> None:
-    tokenizer = Tokenizer.char("abc")
+    tokenizer = CharTokenizer.of("abc")
     with pytest.raises(TextError, match=f"no token {id}: .* 0 to 259"):
         tokenizer.decode([0, id])
     with pytest.raises(TextError, match=f"no token {id}: "):
@@ -271,14 +278,14 @@ def test_an_id_outside_the_vocabulary_is_refused(id: int) -> None:
 @pytest.mark.parametrize("which", range(len(TOKENIZERS)))
 def test_json_gives_back_the_tokenizer_also_after_the_library_saved_it(which: int) -> None:
     tokenizer = TOKENIZERS[which]
-    assert Tokenizer.from_json(tokenizer.to_json()) == tokenizer
-    assert Tokenizer.from_json(LIBRARY[which].to_str()) == tokenizer
-    assert Tokenizer.from_json(tokenizer.to_json()).to_json() == tokenizer.to_json()
+    assert from_json(tokenizer.to_json()) == tokenizer
+    assert from_json(LIBRARY[which].to_str()) == tokenizer
+    assert from_json(tokenizer.to_json()).to_json() == tokenizer.to_json()
 
 
 def test_json_gives_back_a_classic_tokenizer() -> None:
     saved_again = tokenizers.Tokenizer.from_str(CLASSIC.to_json()).to_str()
-    assert Tokenizer.from_json(CLASSIC.to_json()) == CLASSIC == Tokenizer.from_json(saved_again)
+    assert from_json(CLASSIC.to_json()) == CLASSIC == from_json(saved_again)
 
 
 def vocabulary(file: Any) -> Any:
@@ -315,10 +322,10 @@ DAMAGE: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_file_is_refused_in_one_line(damage: str) -> None:
-    file = json.loads(Tokenizer.char("abc").to_json())
+    file = json.loads(CharTokenizer.of("abc").to_json())
     result = DAMAGE[damage](file)
     with pytest.raises(ModelError, match=r"^tokenizer\.json is damaged: [^\n]+$"):
-        Tokenizer.from_json(json.dumps(result if damage in ("no object", "nothing") else file))
+        from_json(json.dumps(result if damage in ("no object", "nothing") else file))
 
 
 MERGES: dict[str, Any] = {
@@ -336,35 +343,35 @@ MERGES: dict[str, Any] = {
 
 @pytest.mark.parametrize("damage", MERGES)
 def test_damaged_merges_are_refused_in_one_line(damage: str) -> None:
-    file = json.loads(Tokenizer.bpe("abc", ["abc\nabc\nab"], 9).to_json())
+    file = json.loads(BpeTokenizer.of("abc", ["abc\nabc\nab"], 9).to_json())
     assert file["model"]["merges"] == [["a", "b"], ["ab", "c"]]
     file["model"]["merges"] = MERGES[damage]
     with pytest.raises(ModelError, match=r"^tokenizer\.json is damaged: [^\n]+$"):
-        Tokenizer.from_json(json.dumps(file))
+        from_json(json.dumps(file))
 
 
 @pytest.mark.parametrize("damage", ["no lower case", "a token of two characters"])
 def test_a_damaged_classic_file_is_refused_in_one_line(damage: str) -> None:
-    file = json.loads(Tokenizer.classic("abc").to_json())
+    file = json.loads(ClassicTokenizer.of("abc").to_json())
     if damage == "no lower case":
         file["normalizer"] = None
     else:
         vocabulary(file)["ab"] = 3
     with pytest.raises(ModelError, match=r"^tokenizer\.json is damaged: [^\n]+$"):
-        Tokenizer.from_json(json.dumps(file))
+        from_json(json.dumps(file))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, '{"model": 1, "model": 2}', "\0", "9" * 5000])
 def test_what_is_no_json_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(ModelError, match=r"^tokenizer\.json is damaged: [^\n]+$"):
-        Tokenizer.from_json(text)
+        from_json(text)
 
 
 @given(st.data())
 def test_a_file_cut_anywhere_is_refused(data: st.DataObject) -> None:
-    text = Tokenizer.char("abc").to_json()
+    text = CharTokenizer.of("abc").to_json()
     with pytest.raises(ModelError):
-        Tokenizer.from_json(text[: data.draw(st.integers(0, len(text) - 3))])
+        from_json(text[: data.draw(st.integers(0, len(text) - 3))])
 
 
 def test_the_library_is_not_imported() -> None:

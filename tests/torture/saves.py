@@ -19,7 +19,7 @@ from afterword.errors import AfterwordError
 from afterword.model.config import Config, weight_shapes
 from afterword.model.saved import SavedModel, load_model, recover_model, save_model
 from afterword.runs.folder import RunFolder
-from afterword.text.tokenizer import Tokenizer
+from afterword.text.vocabularies.char import CharTokenizer
 from tests.torture.disk import Disk, Operation, Watch, write_state
 
 FIRST, LAST = 1, 4  # saves that are watched: the first of a run, and such as remove an older one
@@ -63,7 +63,7 @@ def _load_checkpoint(folder: Path) -> int | None:
 
 
 def _save_model(folder: Path, k: int) -> None:
-    tokenizer = Tokenizer.char("\nab")
+    tokenizer = CharTokenizer.of("\nab")
     config = Config(tokenizer.rows, tokenizer.shared_row_tokens, embedding_size=2, hidden_size=3, num_layers=1)
     weights = {name: np.full(shape, k, np.float32) for name, shape in weight_shapes(config).items()}
     save_model(folder / "model", SavedModel(config, weights, tokenizer, [3, 4], {"step": k}), f"# {k}\n")

@@ -128,7 +128,7 @@ def summary(run: Run | Preview) -> str:
     """What will be done, in two lines."""
     encoded, recipe, tokenizer = run.encoded, run.recipe, run.encoded.tokenizer
     config = recipe.config(tokenizer)
-    kinds = "as bytes" if tokenizer.kind == "byte" else f"{len(tokenizer.characters)} different"
+    kinds = f"{len(tokenizer.characters)} different" if tokenizer.characters else "as bytes"
     documents = f" in {encoded.documents:,} lines" if encoded.lines else ""
     network = f"{config.network}, {config.parameters:,} parameters"
     way = f"{recipe.minutes:g} min" if recipe.minutes is not None else f"{recipe.steps:,} steps"

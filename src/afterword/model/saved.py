@@ -35,6 +35,7 @@ from afterword.model.tensors import read_tensors, write_tensors
 from afterword.model.windows import WindowNetwork
 from afterword.storage import sync_folder, write_bytes, write_json
 from afterword.text.tokenizer import Tokenizer
+from afterword.text.vocabularies.table import from_json
 
 FORMAT = 1
 TEXT = "text.rows"
@@ -245,7 +246,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _read_tokenizer(path: Path) -> Tokenizer:
     text = _read_text(path)
     try:
-        return Tokenizer.from_json(text)
+        return from_json(text)
     except ModelError as error:
         raise ModelError(f"in {path.parent}, {error}") from None
 

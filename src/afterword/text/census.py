@@ -7,7 +7,7 @@ import sys
 import numpy as np
 
 from afterword.text.splitting import Pieces
-from afterword.text.tokenizer import code_points
+from afterword.text.unicode import code_points
 
 
 class Census:

@@ -26,10 +26,10 @@ from afterword.text.decoding import Decoding, Reader
 from afterword.text.notes import counted
 from afterword.text.sources import Source, source_name
 from afterword.text.splitting import ByHash, Part, Pieces, by_file, by_position
-from afterword.text.tokenizer import lower
+from afterword.text.unicode import lower
+from afterword.text.vocabularies.table import USAGE, chosen
 
 MINIMUM = 64  # characters
-LARGEST_BPE = 65_536  # tokens
 
 
 @dataclass(frozen=True)
@@ -41,26 +41,12 @@ class TextSettings(Decoding):
     validation: str | None = setting(
         None, "the share of the text, or a file, that is held out (0.1; none for classic)", metavar="SHARE|FILE"
     )
-    vocabulary: str = setting("char", "what a token is", metavar="char|byte|bpe:N")
+    vocabulary: str = setting("char", "what a token is", metavar="|".join(USAGE))
 
     def __post_init__(self) -> None:
         super().__post_init__()
         parse_validation(self.validation)
-        parse_vocabulary(self.vocabulary)
-
-
-def parse_vocabulary(vocabulary: str) -> tuple[str, int]:
-    """The kind of tokenizer that `vocabulary` names, and the N of bpe:N (else 0). Raises OptionError."""
-    kind, _, size = vocabulary.partition(":")
-    if kind == "bpe":
-        if not (size.isascii() and size.isdigit() and len(size) < 9 and 0 < int(size) <= LARGEST_BPE):
-            raise OptionError(
-                f"vocabulary bpe:N wants a number up to {LARGEST_BPE:,}, as in bpe:1000, not {vocabulary}"
-            )
-        return kind, int(size)
-    if vocabulary not in ("char", "byte", "classic"):
-        raise OptionError(f"vocabulary must be char, byte or bpe:N, not {vocabulary}")
-    return vocabulary, 0
+        chosen(self.vocabulary)
 
 
 def parse_validation(validation: str | None) -> float | Path:

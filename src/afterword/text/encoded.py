@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 
 from afterword.errors import ModelError, RunError, TextError
 from afterword.storage import replacing, write_bytes, write_json
-from afterword.text.corpus import Corpus, parse_vocabulary
+from afterword.text.corpus import Corpus
 from afterword.text.splitting import Part
 from afterword.text.tokenizer import Ids, Tokenizer
+from afterword.text.vocabularies.table import from_json, learn
 
 T = TypeVar("T")
 Rows = NDArray[np.unsignedinteger[Any]]
@@ -37,15 +38,8 @@ TYPES = ("uint8", "uint16", "uint32")
 
 def learn_tokenizer(corpus: Corpus, vocabulary: str, lowercase: bool) -> Tokenizer:
     """The tokenizer that `vocabulary` names, knowing the characters of the training part. Raises OptionError."""
-    kind, size = parse_vocabulary(vocabulary)
-    if kind == "byte":
-        return Tokenizer.byte(lowercase)
-    if kind == "classic":
-        return Tokenizer.classic(corpus.characters)
-    if kind == "bpe":
-        training = (text for part, text in corpus.pieces() if part == "training")
-        return Tokenizer.bpe(corpus.characters, training, size, lowercase)
-    return Tokenizer.char(corpus.characters, lowercase)
+    training = (text for part, text in corpus.pieces() if part == "training")
+    return learn(vocabulary, corpus.characters, training, lowercase)
 
 
 @dataclass(frozen=True)
@@ -80,7 +74,7 @@ class EncodedCorpus:
                 raise ValueError("its unseen rows are not whole numbers")
             return EncodedCorpus(
                 folder,
-                Tokenizer.from_json((folder / "tokenizer.json").read_text(encoding="utf-8")),
+                from_json((folder / "tokenizer.json").read_text(encoding="utf-8")),
                 training,
                 validation,
                 _typed(int, facts["training"]["characters"]),

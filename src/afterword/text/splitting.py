@@ -9,7 +9,7 @@ from typing import Literal
 
 from afterword.errors import TextError
 from afterword.text.lines import filled_lines, joined
-from afterword.text.tokenizer import lower
+from afterword.text.unicode import lower
 
 Part = Literal["training", "validation"]
 Texts = Callable[[], Iterator[str]]  # each call reads from the start

@@ -1,0 +1,47 @@
+"""Characters as numbers and bytes, and in lower case; a lone surrogate, which stands for none, is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afterword.errors import TextError
+
+
+def code_points(text: str, at: int = 0) -> NDArray[np.uint32]:
+    """The code points of `text`, one uint32 per character. Raises TextError for a lone surrogate.
+
+    `at` is where the text begins, for the message.
+    """
+    try:
+        return np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
+    except UnicodeEncodeError as error:
+        raise _lone_surrogate(error, at) from None
+
+
+def utf_8(text: str, at: int = 0) -> bytes:
+    """`text` in UTF-8. Raises TextError for a lone surrogate; `at` as above."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise _lone_surrogate(error, at) from None
+
+
+def lower(text: str) -> str:
+    """Lower-case `text` character by character, so that it never matters where a text is cut.
+
+    `str.lower` looks around at one character only: Σ becomes ς at a word's end. Here it is always σ.
+    """
+    return text.replace("Σ", "σ").lower()
+
+
+def distinct(text: str, lowercase: bool) -> str:
+    """The distinct characters of `text`, in lower case if `lowercase`, sorted by code point."""
+    return "".join(sorted(set(lower(text) if lowercase else text)))
+
+
+def _lone_surrogate(error: UnicodeEncodeError, at: int) -> TextError:
+    code, position = ord(error.object[error.start]), at + error.start
+    return TextError(
+        f"character {position} of the text is a lone surrogate (U+{code:04X}), half of a character: remove it"
+    )

@@ -1,0 +1,1 @@
+"""The kinds of vocabulary: a file each, and a line each in table.py."""
