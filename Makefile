@@ -31,6 +31,7 @@ torture: .venv/ready-dev
 # Every figure that README quotes, one command each; alone on the machine, some half an hour.
 bench: .venv/ready-dev
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python -m benchmarks.bits
 	$(BIN)/python benchmarks/parity.py
 	$(BIN)/python benchmarks/stream_speed.py
 	$(BIN)/python benchmarks/gates.py

@@ -1,6 +1,6 @@
 """Where the same numbers come out to the last bit, and where only nearly: by processor and number of threads.
 
-    python benchmarks/bits.py
+    python -m benchmarks.bits
 
 Networks of six sizes with random weights read random text. Each question is asked of every kernel that OpenBLAS has for
 other processors, as far as this one can run them, in a process of its own. "=" is the same bits in all sizes, a number
