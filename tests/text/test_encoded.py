@@ -201,6 +201,21 @@ def test_a_corpus_file_that_cannot_be_is_refused_in_one_line(tmp_path: Path, cha
         EncodedCorpus.open(tmp_path)
 
 
+def test_a_corpus_of_a_later_version_is_refused_by_its_version(tmp_path: Path) -> None:
+    encoded(tmp_path, TEXT)
+    facts = json.loads((tmp_path / "corpus.json").read_text())
+    (tmp_path / "corpus.json").write_text(json.dumps(facts | {"format": 2}))
+    with pytest.raises(RunError, match=r"has the format 2, and this Afterword reads 1: train with the version"):
+        EncodedCorpus.open(tmp_path)
+
+
+def test_a_corpus_that_an_earlier_version_wrote_is_read(tmp_path: Path) -> None:
+    found = encoded(tmp_path, TEXT)
+    facts = json.loads((tmp_path / "corpus.json").read_text())
+    (tmp_path / "corpus.json").write_text(json.dumps(facts | {"sources": ["/home/me/text"], "notes": ["one"]}))
+    assert EncodedCorpus.open(tmp_path).sources == found.sources == ["text"]
+
+
 def test_a_text_that_changes_while_it_is_read_leaves_nothing_behind(tmp_path: Path) -> None:
     path, folder = tmp_path / "text", tmp_path / "corpus"
     folder.mkdir()

@@ -16,23 +16,24 @@ import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any, BinaryIO, Self, TypeVar
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import ModelError, RunError, TextError
+from afterword.records import as_record
 from afterword.storage import replacing, write_bytes, write_json
 from afterword.text.corpus import Corpus
 from afterword.text.splitting import Part
 from afterword.text.tokenizer import Ids, Tokenizer
 from afterword.text.vocabularies.table import from_json, learn
 
-T = TypeVar("T")
 Rows = NDArray[np.unsignedinteger[Any]]
 
 PARTS: tuple[Part, Part] = ("training", "validation")
 FILES = (*(f"{part}.bin" for part in PARTS), "tokenizer.json", "corpus.json")
+FORMAT = 1
 TYPES = ("uint8", "uint16", "uint32")
 
 
@@ -40,6 +41,30 @@ def learn_tokenizer(corpus: Corpus, vocabulary: str, lowercase: bool) -> Tokeniz
     """The tokenizer that `vocabulary` names, knowing the characters of the training part. Raises OptionError."""
     training = (text for part, text in corpus.pieces() if part == "training")
     return learn(vocabulary, corpus.characters, training, lowercase)
+
+
+@dataclass(frozen=True)
+class PartSize:
+    """The size of one part; see EncodedCorpus."""
+
+    tokens: int
+    characters: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class CorpusFile:
+    """What `corpus.json` holds; see EncodedCorpus."""
+
+    format: int
+    dtype: str
+    lines: bool
+    documents: int
+    training: PartSize
+    validation: PartSize
+    unseen: list[int]
+    fingerprint: str
+    sources: list[str]
 
 
 @dataclass(frozen=True)
@@ -64,32 +89,33 @@ class EncodedCorpus:
     def open(folder: Path) -> EncodedCorpus:
         """Open what `encode` left in `folder`. Raises RunError where it is not there, or not whole."""
         try:
-            facts = json.loads((folder / "corpus.json").read_bytes())
-            if facts["dtype"] not in TYPES:
-                raise ValueError(f"rows of type {facts['dtype']!r}")
-            dtype = _little_endian(facts["dtype"])
-            training, validation = (_map(folder / f"{part}.bin", facts[part]["tokens"], dtype) for part in PARTS)
-            unseen = _typed(list, facts["unseen"])
-            if not all(type(row) is int and row >= 0 for row in unseen):
-                raise ValueError("its unseen rows are not whole numbers")
+            facts = as_record(CorpusFile, json.loads((folder / "corpus.json").read_bytes()))
+            if facts.format != FORMAT:
+                raise RunError(
+                    f"the encoded text in {folder} has the format {facts.format}, and this Afterword reads {FORMAT}: "
+                    "train with the version that wrote it"
+                )
+            if facts.dtype not in TYPES or min(facts.unseen, default=0) < 0:
+                raise ValueError("it holds rows that cannot be")
+            dtype = _little_endian(facts.dtype)
             return EncodedCorpus(
                 folder,
                 from_json((folder / "tokenizer.json").read_text(encoding="utf-8")),
-                training,
-                validation,
-                _typed(int, facts["training"]["characters"]),
-                _typed(int, facts["validation"]["characters"]),
-                _typed(int, facts["training"]["bytes"]),
-                _typed(int, facts["validation"]["bytes"]),
-                _typed(int, facts["documents"]),
-                unseen,
-                _typed(bool, facts["lines"]),
-                _typed(str, facts["fingerprint"]),
-                [_bare_name(_typed(str, source)) for source in _typed(list, facts["sources"])],
+                _map(folder / "training.bin", facts.training.tokens, dtype),
+                _map(folder / "validation.bin", facts.validation.tokens, dtype),
+                facts.training.characters,
+                facts.validation.characters,
+                facts.training.bytes,
+                facts.validation.bytes,
+                facts.documents,
+                facts.unseen,
+                facts.lines,
+                facts.fingerprint,
+                [_bare_name(source) for source in facts.sources],
             )
         except OSError as error:
             raise RunError(f"cannot read the encoded text in {folder}: {error.strerror or error}") from None
-        except (ValueError, LookupError, TypeError, RecursionError, ModelError) as error:
+        except (ValueError, RecursionError, ModelError) as error:
             raise RunError(f"the encoded text in {folder} is damaged ({error}): train anew from the text") from None
 
     def copy(self, folder: Path) -> EncodedCorpus:
@@ -135,19 +161,19 @@ def encode(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> EncodedCorpus:
         training, validation = (parts[part].finish() for part in PARTS)
         if (training.characters, validation.characters) != (corpus.training_characters, corpus.validation_characters):
             raise TextError("the text changed while it was read: train when it is at rest")
-    facts = {
-        "format": 1,
-        "dtype": dtype.name,
-        "lines": corpus.lines,
-        "documents": training.lines if corpus.lines else 1,
-        "training": training.counts(),
-        "validation": validation.counts(),
-        "unseen": np.flatnonzero(~training.seen).tolist(),
-        "fingerprint": _fingerprint(tokenizer, training.hash.hexdigest(), validation.hash.hexdigest()),
-        "sources": [_bare_name(source) for source in corpus.sources],
-    }
+    facts = CorpusFile(
+        FORMAT,
+        dtype.name,
+        corpus.lines,
+        training.lines if corpus.lines else 1,
+        training.size(),
+        validation.size(),
+        np.flatnonzero(~training.seen).tolist(),
+        _fingerprint(tokenizer, training.hash.hexdigest(), validation.hash.hexdigest()),
+        [_bare_name(source) for source in corpus.sources],
+    )
     write_bytes(folder / "tokenizer.json", tokenizer.to_json().encode())
-    write_json(folder / "corpus.json", facts)
+    write_json(folder / "corpus.json", dataclasses.asdict(facts))
     return EncodedCorpus.open(folder)
 
 
@@ -181,8 +207,8 @@ class _Part:
         self.hash.update(rows.data)
         self.tokens += len(rows)
 
-    def counts(self) -> dict[str, int]:
-        return {"tokens": self.tokens, "characters": self.characters, "bytes": self.bytes}
+    def size(self) -> PartSize:
+        return PartSize(self.tokens, self.characters, self.bytes)
 
 
 def _bare_name(source: str) -> str:
@@ -196,7 +222,7 @@ def _little_endian(name: str) -> np.dtype[Any]:
 
 def _map(path: Path, tokens: int, dtype: np.dtype[Any]) -> Rows:
     size = path.stat().st_size
-    if _typed(int, tokens) * dtype.itemsize != size:
+    if tokens * dtype.itemsize != size:
         raise ValueError(f"{path.name} has {size} bytes, not {tokens * dtype.itemsize}")
     return np.memmap(path, dtype=dtype, mode="r") if tokens else np.empty(0, dtype=dtype)
 
@@ -204,9 +230,3 @@ def _map(path: Path, tokens: int, dtype: np.dtype[Any]) -> Rows:
 def _fingerprint(tokenizer: Tokenizer, training: str, validation: str) -> str:
     """SHA-256, in hex, of the tokenizer and of both parts' own."""
     return hashlib.sha256((tokenizer.to_json() + training + validation).encode()).hexdigest()
-
-
-def _typed(kind: type[T], value: Any) -> T:
-    if type(value) is not kind:
-        raise TypeError(f"corpus.json holds {value!r} for a {kind.__name__}")
-    return value
