@@ -34,9 +34,8 @@ from numpy.typing import NDArray
 from afterword.generation.sampling import Sampler, Sampling
 from afterword.generation.stream import Stream
 from afterword.model.config import Config, weight_shapes
-from afterword.model.mixture import Mixture
-from afterword.model.network import Network
 from afterword.model.ngram import Ngram
+from afterword.model.saved import SavedModel
 from afterword.text.tokenizer import Tokenizer
 from afterword.text.vocabularies.char import CharTokenizer
 
@@ -52,13 +51,13 @@ AS_IT_COMES = ["nn.LSTM, 1 thread", "nn.LSTM, all threads"]
 HELPED = ["nn.LSTM, 1 thread, 8 MiB freed before", "nn.LSTM, 1 thread, oneDNN off"]
 WAYS = [OURS, *AS_IT_COMES, *HELPED]
 ALONE, TOGETHER = "the LSTM alone", "LSTM and n-gram together"
-WEIGHT = 0.9
+WEIGHT, TEMPERATURE = 0.9, 0.8
 
 
-def numpy_stream(network: Network, tokenizer: Tokenizer, unseen: list[int]) -> Callable[[int], int]:
+def numpy_stream(model: SavedModel, using: str = "both") -> Callable[[int], int]:
     """Writes as `afterword generate` does, by a seed; returns how many characters."""
-    sampling = Sampling(max_tokens=CHARACTERS)
-    return lambda seed: sum(len(piece.text) for piece in Stream(network, tokenizer, unseen, "\n", sampling, seed))
+    network, sampling = model.predictor(using), Sampling(max_tokens=CHARACTERS)
+    return lambda seed: sum(len(piece.text) for piece in Stream(model, network, "\n", sampling, seed))
 
 
 def random_weights(config: Config) -> dict[str, NDArray[np.float32]]:
@@ -73,8 +72,9 @@ def with_ngram(text: str, using: str) -> Callable[[int], int]:
     rows, start = tokenizer.rows, int(tokenizer.encode("\n")[0])
     ngram = Ngram.learn(tokenizer.encode(text), rows, tokenizer.end, start)
     config = Config(rows, tokenizer.shared_row_tokens, embedding_size=128, hidden_size=384, num_layers=1)
-    network = Mixture(config, random_weights(config), ngram, WEIGHT, using)
-    return numpy_stream(network, tokenizer, [rows - 2, rows - 1])
+    unseen = [rows - 2, rows - 1]
+    model = SavedModel(config, random_weights(config), tokenizer, unseen, {}, ngram=ngram, share=WEIGHT)
+    return numpy_stream(model, using)
 
 
 def torch_loop(way: str) -> Callable[[int], int]:
@@ -91,7 +91,7 @@ def torch_loop(way: str) -> Callable[[int], int]:
 
     @torch.inference_mode()
     def write(seed: int) -> int:
-        sampler = Sampler(Sampling(), TOKENIZER.rows, UNSEEN, seed)
+        sampler = Sampler(Sampling(), TEMPERATURE, TOKENIZER.rows, UNSEEN, seed)
         token, state = 0, None
         for _ in range(TORCH_CHARACTERS):
             hidden, state = lstm(embedding(torch.tensor([[token]])), state)
@@ -107,7 +107,7 @@ def take_turns(way: str, texts: list[str]) -> None:
         text = Path(texts[0]).read_text(encoding="utf-8")
         write = with_ngram(text, "lstm" if way == ALONE else "both")
     elif way == OURS:
-        write = numpy_stream(Network(CONFIG, random_weights(CONFIG)), TOKENIZER, UNSEEN)
+        write = numpy_stream(SavedModel(CONFIG, random_weights(CONFIG), TOKENIZER, UNSEEN, {}))
     else:
         write = torch_loop(way)
     if not texts:

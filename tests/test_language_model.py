@@ -15,6 +15,7 @@ from afterword.language_model import LanguageModel, Sample, load
 from afterword.model.config import Config, weight_shapes
 from afterword.model.holding import parse_hold
 from afterword.model.saved import SavedModel
+from afterword.model.writing import LINES, RUNNING_TEXT
 from afterword.text.vocabularies.char import CharTokenizer
 
 
@@ -26,7 +27,10 @@ def made(characters: str = "\nabcdé", lines: bool = False, unseen: tuple[int, .
     last = tokenizer.rows - 1
     about: dict[str, Any] = {"recipe": "auto", "lines": lines, "validation": {"bits_per_character": 2.5}}
     usual = [last] if lines else [last - 1, last]
-    return LanguageModel(SavedModel(config, weights, tokenizer, list(unseen or usual), about), "# Card\n")
+    writing = LINES if lines else RUNNING_TEXT
+    return LanguageModel(
+        SavedModel(config, weights, tokenizer, list(unseen or usual), about, writing=writing), "# Card\n"
+    )
 
 
 MODEL = made()

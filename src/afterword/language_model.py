@@ -177,8 +177,7 @@ class LanguageModel:
 
     def stream_by(self, sampling: Sampling, prompt: str | None, seed: int) -> Stream:
         """`stream` with its settings in one object."""
-        text = self._default_prompt() if prompt is None else prompt
-        return Stream(self._network, self.tokenizer, self._saved.unseen, text, sampling, seed, self._saved.text)
+        return Stream(self._saved, self._network, prompt, sampling, seed)
 
     @spelled_out(SamplingOptions, Sampling)
     def generate(
@@ -186,13 +185,6 @@ class LanguageModel:
     ) -> Sample:
         """Write after `prompt` to the end; the same settings as `stream`."""
         return sample(prompt, self.stream(prompt, seed=seed, **options))
-
-    def _default_prompt(self) -> str:
-        """A line's end, if running text taught the model what follows it."""
-        if self.lines or self.config.window:
-            return ""
-        rows = self._network.rows(self.tokenizer.encode("\n"))
-        return "" if set(rows.tolist()) & set(self._saved.unseen) else "\n"
 
     def score(self, text: str) -> Score:
         """What `text` costs this model, read from its start to its end with the state carried. Raises TextError."""
@@ -350,10 +342,11 @@ def load(path: str | os.PathLike[str], using: str = "both") -> LanguageModel:
 def complete_card(run: Path) -> LanguageModel:
     """The model of a finished run, whose card now shows what it writes."""
     model = LanguageModel.load(run)
-    number, length = (10, 100) if model.lines else (1, 50) if model.config.window else (1, 400)
+    writing = model._saved.writing
+    number, length = (10, 100) if model.lines else (1, min(400, writing.max_tokens))
     samples = [
         (t, "\n".join(model.generate(max_tokens=length, temperature=t, seed=k).text for k in range(number)))
-        for t in ((0.0, *CARD_TEMPERATURES) if model.config.window else CARD_TEMPERATURES)
+        for t in sorted({writing.temperature, *CARD_TEMPERATURES})
     ]
     model._card = card(model._saved, samples)
     write_bytes(run / "model" / "README.md", model._card.encode())

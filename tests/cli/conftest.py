@@ -16,6 +16,7 @@ import afterword
 from afterword.model.config import Config, weight_shapes
 from afterword.model.ngram import Ngram
 from afterword.model.saved import SavedModel, save_model
+from afterword.model.writing import LINES, RUNNING_TEXT
 from afterword.text.vocabularies.char import CharTokenizer
 from tests.processes import finished
 
@@ -50,6 +51,7 @@ def _save(folder: Path, lines: bool, mixed: bool = False) -> Path:
         "validation": {"bits_per_character": 2.5},
     }
     saved = SavedModel(config, weights, tokenizer, [last] if lines else [last - 1, last], about)
+    saved.writing = LINES if lines else RUNNING_TEXT
     if mixed:
         newline = int(tokenizer.encode("\n")[0])
         saved.ngram = Ngram.learn(random.integers(0, last - 1, 200), tokenizer.rows, last - 1, newline)

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterword.errors import ModelError, OptionError
-from afterword.generation.sampling import Sampler, Sampling, keep_min_p, keep_top_k, keep_top_p
+from afterword.generation.sampling import FILTERS, Sampler, Sampling, keep_min_p, keep_top_k, keep_top_p
 from afterword.model.network import log_probabilities
+from afterword.model.writing import RUNNING_TEXT
 
 ROWS = 8
 vectors = st.lists(st.floats(-30, 30, width=32), min_size=ROWS, max_size=ROWS).map(lambda v: np.array(v, np.float32))
@@ -27,8 +28,12 @@ samplings = st.builds(
 
 
 def draws(sampling: Sampling, logits: np.ndarray, seed: int, unseen: tuple[int, ...] = (), count: int = 5) -> list[int]:
-    sampler = Sampler(sampling, len(logits), unseen, seed)
+    sampler = Sampler(sampling, settled(sampling), len(logits), unseen, seed)
     return [sampler.draw(logits)[0] for _ in range(count)]
+
+
+def settled(sampling: Sampling) -> float:
+    return sampling.settled(RUNNING_TEXT).temperature
 
 
 def kept(logits: np.ndarray) -> list[int]:
@@ -37,9 +42,7 @@ def kept(logits: np.ndarray) -> list[int]:
 
 def by_hand(logits: np.ndarray, unseen: tuple[int, ...], sampling: Sampling) -> list[int]:
     """The ids that the documented order leaves, by plain Python."""
-    scaled = {
-        id: float(logit) / sampling.settled(False).temperature for id, logit in enumerate(logits) if id not in unseen
-    }
+    scaled = {id: float(logit) / settled(sampling) for id, logit in enumerate(logits) if id not in unseen}
     ranked = sorted(scaled, key=lambda id: (-scaled[id], id))
     if sampling.top_k:
         ranked = ranked[: sampling.top_k]
@@ -124,20 +127,36 @@ def test_the_draws_have_the_probabilities_of_the_documented_order() -> None:
 def test_the_log_probability_is_the_models_own_whatever_the_filters(
     logits: np.ndarray, seed: int, unseen: set[int]
 ) -> None:
-    sampler = Sampler(Sampling(temperature=0.3, top_k=2), ROWS, sorted(unseen), seed)
+    sampler = Sampler(Sampling(top_k=2), 0.3, ROWS, sorted(unseen), seed)
     token, log_probability = sampler.draw(logits)
     assert math.isclose(log_probability, log_probabilities(logits)[token], abs_tol=1e-12)
 
 
+def test_a_filter_is_a_line_in_the_table_and_a_setting_that_is_off_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert set(FILTERS) < {field.name for field in dataclasses.fields(Sampling)}
+    asked: list[int] = []
+
+    def noted(logits: np.ndarray, k: int) -> np.ndarray:
+        asked.append(k)
+        return logits
+
+    monkeypatch.setitem(FILTERS, "top_k", noted)
+    logits = np.zeros(ROWS, np.float32)
+    draws(Sampling(), logits, 0, count=3)
+    assert asked == []
+    draws(Sampling(top_k=3), logits, 0, count=2)
+    assert asked == [3, 3]
+
+
 def test_drawing_leaves_the_logits_as_they_were() -> None:
     logits = np.arange(ROWS, dtype=np.float64)
-    Sampler(Sampling(), ROWS, (), 0).draw(logits)
+    Sampler(Sampling(), 0.8, ROWS, (), 0).draw(logits)
     assert logits.tolist() == list(range(ROWS))
 
 
 def test_a_model_that_saw_nothing_cannot_write() -> None:
     with pytest.raises(ModelError, match="saw no token"):
-        Sampler(Sampling(), 2, (0, 1), 0)
+        Sampler(Sampling(), 0.8, 2, (0, 1), 0)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -12,7 +14,7 @@ from afterword.generation import stream as stream_module
 from afterword.generation.sampling import Sampler, Sampling
 from afterword.generation.stream import Piece, StopStrings, Stream
 from afterword.model.config import Config, weight_shapes
-from afterword.model.network import Network
+from afterword.model.saved import SavedModel
 from afterword.text.tokenizer import Tokenizer
 from afterword.text.vocabularies.byte import ByteTokenizer
 from afterword.text.vocabularies.char import CharTokenizer
@@ -21,25 +23,30 @@ CHAR = CharTokenizer.of("\nabcdé")
 BYTE = ByteTokenizer.of()
 
 
-def network(tokenizer: Tokenizer, seed: int = 0, scale: float = 1.0) -> Network:
+def model(tokenizer: Tokenizer, unseen: list[int], seed: int = 0, scale: float = 1.0) -> SavedModel:
     config = Config(tokenizer.rows, tokenizer.shared_row_tokens, embedding_size=4, hidden_size=6, num_layers=2)
     random = np.random.default_rng(seed)
     shapes = weight_shapes(config)
-    return Network(config, {name: random.normal(0, scale, shapes[name]).astype(np.float32) for name in shapes})
+    weights = {name: random.normal(0, scale, shapes[name]).astype(np.float32) for name in shapes}
+    return SavedModel(config, weights, tokenizer, unseen, {})
 
 
-NETWORKS = {CHAR: network(CHAR), BYTE: network(BYTE, scale=0.1)}
 CHAR_END, BYTE_END = len(CHAR.characters), 256
-RUNNING = {CHAR: [CHAR_END, CHAR.rows - 1], BYTE: [BYTE_END]}  # running text: the boundary is never seen
+MODELS = {  # of running text: the boundary is never seen
+    CHAR: model(CHAR, [CHAR_END, CHAR.rows - 1]),
+    BYTE: model(BYTE, [BYTE_END], scale=0.1),
+}
+NETWORKS = {tokenizer: saved.network() for tokenizer, saved in MODELS.items()}
 LINES = [0, CHAR.rows - 1]
 
 
 def write(
     sampling: Sampling, prompt: str = "", seed: int = 1, tokenizer: Tokenizer = CHAR, unseen: list[int] | None = None
 ) -> tuple[str, list[Piece], str | None]:
-    stream = Stream(
-        NETWORKS[tokenizer], tokenizer, RUNNING[tokenizer] if unseen is None else unseen, prompt, sampling, seed
-    )
+    saved = MODELS[tokenizer]
+    if unseen is not None:
+        saved = dataclasses.replace(saved, unseen=unseen)
+    stream = Stream(saved, NETWORKS[tokenizer], prompt, sampling, seed)
     pieces = list(stream)
     return "".join(piece.text for piece in pieces), pieces, stream.finish_reason
 
@@ -145,7 +152,8 @@ def test_stop_strings_hold_back_no_more_than_could_be_the_start_of_one(parts: li
 
 def test_a_lower_casing_model_stops_at_a_stop_string_in_capitals() -> None:
     lower = CharTokenizer.of("ab", lowercase=True)
-    stream = Stream(network(lower), lower, [lower.end], "", Sampling(max_tokens=100, temperature=2, stop=("AB",)), 0)  # type: ignore[list-item]
+    saved = model(lower, [2])
+    stream = Stream(saved, saved.network(), "", Sampling(max_tokens=100, temperature=2, stop=("AB",)), 0)
     assert "ab" not in "".join(piece.text for piece in stream)
     assert stream.finish_reason == "stop"
 
@@ -167,6 +175,6 @@ def test_any_text_can_be_a_prompt(prompt: str) -> None:
 def test_what_cannot_be_is_refused_before_the_first_piece_is_asked_for() -> None:
     for seed in (-1, 2**64):
         with pytest.raises(OptionError, match="seed must be from 0 to 18446744073709551615"):
-            Stream(NETWORKS[CHAR], CHAR, [], "", Sampling(), seed)
+            Stream(MODELS[CHAR], NETWORKS[CHAR], "", Sampling(), seed)
     with pytest.raises(TextError, match="lone surrogate"):
-        Stream(NETWORKS[CHAR], CHAR, [], "\ud800", Sampling(), 0)
+        Stream(MODELS[CHAR], NETWORKS[CHAR], "\ud800", Sampling(), 0)

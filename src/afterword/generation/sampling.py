@@ -4,26 +4,26 @@ The order, always the same, each step on what the one before left:
 
     1. tokens never seen in training are masked
     2. temperature: the logits are divided by it; 0 takes the likeliest token and ends here
-    3. top-k: the k likeliest stay
-    4. top-p: the fewest likeliest stay that together reach the probability p
-    5. min-p: those stay that are at least min_p times as likely as the likeliest
-    6. one token is drawn from what is left
+    3. the filters, in the order of `FILTERS`: top-k, the k likeliest stay; top-p, the fewest likeliest that together
+       reach the probability p; min-p, those that are at least p times as likely as the likeliest
+    4. one token is drawn from what is left
 
 A token that a filter removes has the logit -inf. Equal logits are ranked by id, the lower first.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import ModelError, OptionError
+from afterword.model.writing import WritingDefaults
 from afterword.settings import check, setting
 
 Logits = NDArray[np.float64]
@@ -39,7 +39,7 @@ class Sampling:
     )
     top_k: int = setting(0, "draw from the K likeliest tokens only; 0 is off", minimum=0, metavar="K")
     top_p: float = setting(1.0, "draw from the fewest tokens that reach this probability", above=0, maximum=1)
-    min_p: float = setting(0.0, "drop tokens under this share of the likeliest one's probability", minimum=0, below=1)
+    min_p: float = setting(0.0, "drop tokens under this fraction of the highest probability", minimum=0, below=1)
     stop: tuple[str, ...] = setting((), "end before this text; may be given several times", metavar="TEXT")
 
     def __post_init__(self) -> None:
@@ -51,20 +51,10 @@ class Sampling:
         if any("\ud800" <= character <= "\udfff" for text in self.stop for character in text):
             raise OptionError("stop holds a lone surrogate, which is no text: remove it")
 
-    def settled(self, classic: bool) -> Settled:
-        """The two numbers whose default depends on the recipe: the classic one writes 50 characters by argmax."""
-        max_tokens, temperature = (50, 0.0) if classic else (500, 0.8)
-        return Settled(
-            max_tokens if self.max_tokens is None else self.max_tokens,
-            temperature if self.temperature is None else self.temperature,
-        )
-
-
-class Settled(NamedTuple):
-    """How much to write, and how boldly."""
-
-    max_tokens: int
-    temperature: float
+    def settled(self, defaults: WritingDefaults) -> WritingDefaults:
+        """The model's `defaults`, but for what is given here."""
+        given: dict[str, Any] = {"max_tokens": self.max_tokens, "temperature": self.temperature}
+        return dataclasses.replace(defaults, **{name: value for name, value in given.items() if value is not None})
 
 
 def keep_top_k(logits: Logits, k: int) -> Logits:
@@ -79,9 +69,9 @@ def keep_top_p(logits: Logits, p: float) -> Logits:
     return _keep(logits, ranked[: int(reached.searchsorted(p * reached[-1])) + 1])
 
 
-def keep_min_p(logits: Logits, share: float) -> Logits:
-    """Logits [R] with those at -inf that are less than `share` times as likely as the likeliest."""
-    return np.where(logits >= logits.max() + math.log(share), logits, -np.inf)
+def keep_min_p(logits: Logits, p: float) -> Logits:
+    """Logits [R] with those at -inf that are less than `p` times as likely as the likeliest."""
+    return np.where(logits >= logits.max() + math.log(p), logits, -np.inf)
 
 
 def _ranked(logits: Logits) -> NDArray[np.intp]:
@@ -94,31 +84,31 @@ def _keep(logits: Logits, ids: NDArray[np.intp]) -> Logits:
     return kept
 
 
+FILTERS: dict[str, Callable[[Logits, Any], Logits]] = {
+    "top_k": keep_top_k,
+    "top_p": keep_top_p,
+    "min_p": keep_min_p,
+}
+"""Each setting that removes tokens, in the order in which they do: logits [R] and its value → logits [R]."""
+
+
 class Sampler:
     """Draws tokens by `sampling`, from the stream of random numbers that `seed` (0 to 2^64 - 1) begins.
 
-    `rows` is R, the number of logits; `unseen` are those among them that must never be drawn.
-    Raises ModelError where nothing is left to draw.
+    `temperature` is the settled one. `rows` is R, the number of logits; `unseen` are those among them that must never
+    be drawn. Raises ModelError where nothing is left to draw.
     """
 
-    def __init__(
-        self, sampling: Sampling, rows: int, unseen: Sequence[int], seed: int, *, classic: bool = False
-    ) -> None:
+    def __init__(self, sampling: Sampling, temperature: float, rows: int, unseen: Sequence[int], seed: int) -> None:
         self._mask: Logits = np.zeros(rows)
         self._mask[list(unseen)] = -np.inf
         if not np.isfinite(self._mask).any():
             raise ModelError("this model saw no token in training that it could write")
-        temperature = sampling.settled(classic).temperature
         self._greedy = temperature == 0
         # No float32 logit overflows when it is divided by 1e-200, and no two come close: smaller changes nothing.
         self._temperature = max(temperature, 1e-200)
-        self._filters: list[Callable[[Logits], Logits]] = []
-        if sampling.top_k > 0:
-            self._filters.append(partial(keep_top_k, k=sampling.top_k))
-        if sampling.top_p < 1:
-            self._filters.append(partial(keep_top_p, p=sampling.top_p))
-        if sampling.min_p > 0:
-            self._filters.append(partial(keep_min_p, share=sampling.min_p))
+        values = [(keep, getattr(sampling, name), getattr(Sampling, name)) for name, keep in FILTERS.items()]
+        self._filters = [(keep, value) for keep, value, off in values if value != off]
         self._random = np.random.Generator(np.random.PCG64(seed))
 
     def draw(self, logits: NDArray[np.floating]) -> tuple[int, float]:
@@ -131,8 +121,8 @@ class Sampler:
         else:
             left -= left[left.argmax()]
             left /= self._temperature
-            for keep in self._filters:
-                left = keep(left)
+            for keep, value in self._filters:
+                left = keep(left, value)
             reached = np.exp(left, out=left).cumsum()
             # right: the first id whose sum is above the number, so that an id without weight is never drawn
             token = int(reached.searchsorted(self._random.random() * reached[-1], "right"))

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from afterword.errors import OptionError
 from afterword.generation.sampling import Sampler, Sampling
-from afterword.model.network import Network
+from afterword.model.network import Ids, Network
+from afterword.model.saved import SavedModel
 from afterword.settings import whole_number
 from afterword.text.tokenizer import Tokenizer
 
@@ -40,30 +39,21 @@ class Piece:
 class Stream(Iterator[Piece]):
     """The pieces, one a token. At their end `finish_reason` is "stop" (end token or stop string) or "length"."""
 
-    def __init__(
-        self,
-        network: Network,
-        tokenizer: Tokenizer,
-        unseen: Sequence[int],
-        prompt: str,
-        sampling: Sampling,
-        seed: int,
-        text: NDArray[np.integer[Any]] | None = None,
-    ) -> None:
-        """`text` is the training text of a network that reads windows: a random one of its windows is read first."""
+    def __init__(self, model: SavedModel, network: Network, prompt: str | None, sampling: Sampling, seed: int) -> None:
+        """`network` is what `model` predicts with. Without a prompt (None) it begins as the model does by itself.
+
+        Raises OptionError for a seed that cannot be, TextError for a prompt that is no text.
+        """
         self.finish_reason: str | None = None
         self.seed = checked_seed(seed)
-        masked = set(unseen)
+        tokenizer, writing = model.tokenizer, sampling.settled(model.writing)
+        masked = set(model.unseen)
         if tokenizer.rows < tokenizer.size:
             masked.add(tokenizer.rows - 1)  # one row for all byte tokens says nothing of which byte
-        window = network.config.window
-        sampler = Sampler(sampling, tokenizer.rows, sorted(masked), self.seed, classic=window > 0)
-        opening = [] if tokenizer.end is None else [tokenizer.end]  # what every fresh start reads first
-        if text is not None:
-            first = int(np.random.default_rng([self.seed, 1]).integers(len(text) - window + 1))
-            opening = text[first : first + window].tolist()
-        ids = np.concatenate([np.array(opening, np.int32), tokenizer.encode(prompt)])[-window:]
-        self._pieces = self._write(network, tokenizer, ids, sampling, sampler)
+        sampler = Sampler(sampling, writing.temperature, tokenizer.rows, sorted(masked), self.seed)
+        ids = tokenizer.encode(model.default_prompt if prompt is None else prompt)
+        ids = np.concatenate([model.opening(self.seed), ids])
+        self._pieces = self._write(network, tokenizer, ids, writing.max_tokens, sampling.stop, sampler)
 
     def __repr__(self) -> str:
         return f"Stream(seed {self.seed}, {self.finish_reason or 'not at its end'})"
@@ -72,9 +62,14 @@ class Stream(Iterator[Piece]):
         return next(self._pieces)
 
     def _write(
-        self, network: Network, tokenizer: Tokenizer, ids: NDArray[np.int32], sampling: Sampling, sampler: Sampler
+        self,
+        network: Network,
+        tokenizer: Tokenizer,
+        ids: Ids,
+        max_tokens: int,
+        stop_strings: Sequence[str],
+        sampler: Sampler,
     ) -> Iterator[Piece]:
-        max_tokens = sampling.settled(classic=network.config.window > 0).max_tokens
         if max_tokens == 0:
             self.finish_reason = "length"
             return
@@ -83,7 +78,7 @@ class Stream(Iterator[Piece]):
             after, state = network.advance(ids[None, at : at + READ_AT_ONCE], state)
             logits = after[0]
         decoder = tokenizer.decoder()
-        stops = StopStrings([tokenizer.normalise(stop) for stop in sampling.stop]) if sampling.stop else None
+        stops = StopStrings([tokenizer.normalise(stop) for stop in stop_strings]) if stop_strings else None
         for count in range(1, max_tokens + 1):
             token, log_probability = sampler.draw(logits)
             text = decoder.push(token)

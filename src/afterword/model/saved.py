@@ -29,10 +29,11 @@ from afterword.errors import ModelError, OptionError, StorageError
 from afterword.model.cell import Array
 from afterword.model.config import Config, check_weights
 from afterword.model.mixture import USES, Mixture
-from afterword.model.network import Network
+from afterword.model.network import Ids, Network
 from afterword.model.ngram import Ngram
 from afterword.model.tensors import read_tensors, write_tensors
 from afterword.model.windows import WindowNetwork
+from afterword.model.writing import RUNNING_TEXT, WritingDefaults, usual
 from afterword.storage import sync_folder, write_bytes, write_json
 from afterword.text.tokenizer import Tokenizer
 from afterword.text.vocabularies.table import from_json
@@ -64,6 +65,24 @@ class SavedModel:
     ngram: Ngram | None = None
     share: float = 0.0
     """Of the n-gram in the mixture, from 0 to 1."""
+    writing: WritingDefaults = RUNNING_TEXT
+    """How it writes unless it is told otherwise."""
+
+    def opening(self, seed: int) -> Ids:
+        """The tokens that writing reads before any prompt, [N]; of a window of the text, the one that `seed` draws."""
+        if self.text is not None:
+            window = self.config.window
+            first = int(np.random.default_rng([seed, 1]).integers(len(self.text) - window + 1))
+            return self.text[first : first + window]
+        return np.array([] if self.tokenizer.end is None else [self.tokenizer.end], np.int32)
+
+    @property
+    def default_prompt(self) -> str:
+        """What is written after where there is no prompt: a line's end, if training taught what follows it."""
+        if self.writing.opening != "newline":
+            return ""
+        rows = np.minimum(self.tokenizer.encode("\n"), self.config.vocabulary_size - 1)
+        return "" if set(rows.tolist()) & set(self.unseen) else "\n"
 
     def network(self, held: Array | None = None) -> Network:
         """The network alone, whatever kind it is; `held` as in `Network`."""
@@ -96,6 +115,7 @@ def save_model(folder: Path, model: SavedModel, card: str) -> None:
     tokenizer = model.tokenizer.to_json().encode()
     config = {"format": FORMAT, **dataclasses.asdict(model.config), "unseen": model.unseen, "about": model.about}
     config["ngram_share"] = None if model.ngram is None else model.share
+    config["writing"] = dataclasses.asdict(model.writing)
     config["checksums"] = _checksums(config, tokenizer, model.ngram)
     try:
         shutil.rmtree(new, ignore_errors=True)
@@ -168,7 +188,12 @@ def _read(place: Path, folder: Path) -> SavedModel:
             raise ModelError(f"{CONFIG} or a file beside it has been changed")
         config = Config.from_dict(values)
         unseen, about = values.get("unseen", []), values.get("about", {})
-        model = SavedModel(config, weights, tokenizer, unseen, about, text, ngram, 0.0 if share is None else share)
+        if "writing" in values:
+            writing = WritingDefaults.from_dict(values["writing"])
+        else:  # a model of format 1
+            writing = usual(windows=config.window > 0, lines=bool(about.get("lines")))
+        share = 0.0 if share is None else share
+        model = SavedModel(config, weights, tokenizer, unseen, about, text, ngram, share, writing)
         _check(model)
     except ModelError as error:
         raise ModelError(f"the model at {folder} is damaged: {error}; take a fresh copy") from None
@@ -205,8 +230,8 @@ def _check(model: SavedModel) -> None:
         raise ModelError(f"unseen must be a list of rows from 0 to {rows - 1}")
     if not isinstance(model.about, dict):
         raise ModelError("about must be an object")
-    if (model.text is None) != (model.config.window == 0):
-        raise ModelError(f"{TEXT} belongs to a model that reads windows, and to no other")
+    if len({model.text is not None, model.config.window > 0, model.writing.opening == "window"}) > 1:
+        raise ModelError(f"{TEXT} belongs to a model that reads windows and begins with one, and to no other")
     if model.ngram is not None and (model.ngram.rows != rows or model.config.window):
         raise ModelError(f"its n-gram has {model.ngram.rows} rows and its tokenizer {rows}")
     if type(model.share) is not float or not 0 <= model.share <= 1:

@@ -17,6 +17,7 @@ from afterword.model.card import card
 from afterword.model.mixture import DEFAULT_SHARE
 from afterword.model.ngram import Ngram
 from afterword.model.saved import SavedModel, save_model
+from afterword.model.writing import usual
 from afterword.runs.deferred import Patience
 from afterword.runs.folder import Checkpoint, RunFolder
 from afterword.text.encoded import EncodedCorpus
@@ -228,7 +229,8 @@ class Run:
         text = np.asarray(encoded.training[:OPENINGS]) if recipe.windows else None
         with learner.averaged() as network:  # copied, since they may have to wait
             weights = {name: weight.copy() for name, weight in network.weights().items()}
-        model = SavedModel(config, weights, encoded.tokenizer, encoded.unseen, about, text, ngram, share)
+        writing = usual(windows=recipe.windows, lines=encoded.lines)
+        model = SavedModel(config, weights, encoded.tokenizer, encoded.unseen, about, text, ngram, share, writing)
         self.model = model
         if self.team.first:
             self._writes.write("model", lambda: save_model(self.folder.model, model, card(model, samples=[])))

@@ -1,0 +1,52 @@
+"""How a model writes unless it is told otherwise: saved with it, since only its training knows what becomes it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from afterword.errors import ModelError
+
+OPENINGS = {
+    "newline": "the boundary token, and without a prompt a line's end too, after which running text begins",
+    "boundary": "the boundary token alone, after which a line begins",
+    "window": "a random window of the training text, which a long prompt pushes out",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class WritingDefaults:
+    """How much, how boldly and from where. Raises ModelError for what cannot be."""
+
+    max_tokens: int = 500
+    temperature: float = 0.8
+    opening: str = "newline"
+    """What the network reads before a prompt: one of `OPENINGS`."""
+
+    def __post_init__(self) -> None:
+        if type(self.max_tokens) is not int or self.max_tokens < 0:
+            raise ModelError(f"max_tokens must be a whole number from 0, not {str(self.max_tokens)[:40]}")
+        if type(self.temperature) not in (int, float) or not 0 <= self.temperature < math.inf:
+            raise ModelError(f"temperature must be a number from 0, not {str(self.temperature)[:40]}")
+        if self.opening not in OPENINGS:
+            raise ModelError(f"opening must be one of {', '.join(OPENINGS)}, not {str(self.opening)[:40]}")
+
+    @staticmethod
+    def from_dict(values: Any) -> WritingDefaults:
+        """What stands in a model's file. Raises ModelError for anything else."""
+        names = [field.name for field in dataclasses.fields(WritingDefaults)]
+        if not isinstance(values, Mapping) or not all(name in values for name in names):
+            raise ModelError(f"writing must have {', '.join(names)}")
+        return WritingDefaults(**{name: values[name] for name in names})
+
+
+RUNNING_TEXT = WritingDefaults()
+LINES = WritingDefaults(opening="boundary")
+WINDOWS = WritingDefaults(max_tokens=50, temperature=0.0, opening="window")
+
+
+def usual(*, windows: bool, lines: bool) -> WritingDefaults:
+    """Those of a model that reads windows, lines or running text."""
+    return WINDOWS if windows else LINES if lines else RUNNING_TEXT
