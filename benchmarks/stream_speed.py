@@ -36,7 +36,6 @@ from afterword.generation.stream import Stream
 from afterword.model.config import Config, weight_shapes
 from afterword.model.ngram import Ngram
 from afterword.model.saved import SavedModel
-from afterword.text.tokenizer import Tokenizer
 from afterword.text.vocabularies.char import CharTokenizer
 
 TURNS, CHARACTERS, TORCH_CHARACTERS = 9, 2000, 50
