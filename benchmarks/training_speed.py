@@ -33,7 +33,7 @@ from torch import nn
 from afterword.learning.batches import Lanes
 from afterword.learning.device import opened
 from afterword.learning.learner import Learner
-from afterword.learning.optimizer import EARLY, RENEW
+from afterword.learning.muon import EARLY, RENEW
 from afterword.learning.recipe import Device, Precision, Recipe
 from afterword.planning.speed import available_threads
 from afterword.text.vocabularies.classic import ClassicTokenizer

@@ -12,6 +12,7 @@ import torch
 
 from afterword.learning.batches import Batch, Lanes, Lines
 from afterword.learning.learner import Learner
+from afterword.learning.optimizer import OPTIMIZERS
 from afterword.model.network import Network
 from tests.learning.small import RECIPE, tokenizer_of
 
@@ -45,13 +46,12 @@ class Remembering(torch.optim.RMSprop):
 
 
 def test_whatever_an_optimizer_remembers_is_in_the_checkpoint_or_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "afterword.learning.learner.optimizers", lambda network, recipe: [Remembering(network.parameters())]
-    )
-    learner, source = Learner(CONFIG, RECIPE), lanes()
+    monkeypatch.setitem(OPTIMIZERS, "remembering", lambda network, recipe: [Remembering(network.parameters())])
+    recipe = dataclasses.replace(RECIPE, optimizer="remembering")
+    learner, source = Learner(CONFIG, recipe), lanes()
     for _ in range(3):
         learner.learn(source.next(), 0.01)
-    again = Learner(CONFIG, dataclasses.replace(RECIPE, seed=5))
+    again = Learner(CONFIG, dataclasses.replace(recipe, seed=5))
     again.load({name: tensor.copy() for name, tensor in learner.tensors().items()}, learner.step)
     for _ in range(3):
         batch = source.next()

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from afterword.learning.muon import EARLY, RENEW, Muon, inverse_root
 from afterword.learning.network import Network
-from afterword.learning.optimizer import EARLY, RENEW, Muon, inverse_root, optimizers
+from afterword.learning.optimizer import OPTIMIZERS
 from afterword.model.config import Config
 from tests.learning.small import RECIPE
 
@@ -57,12 +58,16 @@ def test_the_inverse_root_is_renewed_now_and_then() -> None:
     assert changed == [k for k in range(1, len(roots)) if k < EARLY or k % RENEW == 0]
 
 
-@pytest.mark.parametrize("optimizer", ["muon", "keras-adam"])
+@pytest.mark.parametrize("optimizer", [*OPTIMIZERS])
 def test_every_weight_is_moved_by_exactly_one_optimizer(optimizer: str) -> None:
-    recipe = dataclasses.replace(RECIPE, optimizer=optimizer)  # type: ignore[arg-type]
+    recipe = dataclasses.replace(RECIPE, optimizer=optimizer)
     config = Config(vocabulary_size=9, byte_tokens=1, embedding_size=6, hidden_size=12, num_layers=2)
     network = Network(config, recipe, torch.Generator())
-    moved = [id(p) for each in optimizers(network, recipe) for group in each.param_groups for p in group["params"]]
+    moved = [
+        id(p) for each in OPTIMIZERS[optimizer](network, recipe) for group in each.param_groups for p in group["params"]
+    ]
     assert sorted(moved) == sorted(id(p) for p in network.parameters())
     assert len(set(moved)) == len(moved) == len(list(network.parameters()))
-    assert np.isfinite([group["lr"] for each in optimizers(network, recipe) for group in each.param_groups]).all()
+    assert np.isfinite(
+        [group["lr"] for each in OPTIMIZERS[optimizer](network, recipe) for group in each.param_groups]
+    ).all()

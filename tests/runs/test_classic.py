@@ -13,8 +13,8 @@ import torch
 from afterword.errors import OptionError, TextError
 from afterword.language_model import LanguageModel
 from afterword.learning.batches import Windows
+from afterword.learning.keras_adam import KerasAdam
 from afterword.learning.learner import Learner
-from afterword.learning.optimizer import KerasAdam
 from afterword.model.windows import WindowNetwork
 from afterword.planning.settings import TrainingSettings
 from afterword.runs.opening import begin, resume

@@ -21,6 +21,7 @@ from afterword.errors import OptionError, RunError, TrainingError
 from afterword.learning.batches import Lanes
 from afterword.learning.device import chosen, embedding_size, full_memory_told, precision_on, precisions_to_try
 from afterword.learning.learner import Learner
+from afterword.learning.optimizer import OPTIMIZERS
 from afterword.learning.recipe import Device, Recipe
 from afterword.planning import plan as planning
 from afterword.planning.settings import TrainingSettings
@@ -309,7 +310,7 @@ class TestOnAGpu:
                 learner.learn(batch, 0.01)
         assert bits_of(first) == bits_of(second) == bits_of(third)
 
-    @pytest.mark.parametrize("optimizer", ["muon", "keras-adam"])
+    @pytest.mark.parametrize("optimizer", [*OPTIMIZERS])
     def test_in_float32_it_learns_as_the_processor_does(self, optimizer: Any) -> None:
         of_both = [
             learner_of(dataclasses.replace(RECIPE, device=device, optimizer=optimizer)) for device in ("cpu", "cuda")

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from afterword.learning.batches import NOT_A_TARGET, Batch
 from afterword.learning.device import moved, opened
 from afterword.learning.network import LayerState, Network, saved_name
-from afterword.learning.optimizer import optimizers
+from afterword.learning.optimizer import OPTIMIZERS
 from afterword.learning.ranks import ALONE, Team
 from afterword.learning.recipe import Recipe
 from afterword.model.config import Config
@@ -36,7 +36,7 @@ class Learner:
         self._device = opened(recipe.device, recipe.precision)
         self.network = Network(config, recipe, self._generator).to(self._device)
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=recipe.precision == "float16")
-        self._optimizers = optimizers(self.network, recipe)
+        self._optimizers = OPTIMIZERS[recipe.optimizer](self.network, recipe)
         self._optimizer_of = {p: o for o in self._optimizers for group in o.param_groups for p in group["params"]}
         self._average = None if recipe.averaging is None else [p.detach().clone() for p in self.network.parameters()]
         self._state: list[LayerState] = []  # of this rank's lanes

@@ -1,135 +1,22 @@
-"""How the weights move: Muon for the matrices of the LSTM layers, AdamW for the rest; Keras' Adam for `classic`."""
+"""How the weights move, by name. A new optimizer is a file and a line here.
+
+Its function takes the network and the recipe, and gives torch optimizers to which each weight belongs once. The rate
+of a step is the schedule's, times the `factor` of a parameter group that has one. What an optimizer keeps of a weight,
+as tensors in its `state`, goes into every checkpoint.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from afterword.learning.keras_adam import keras_adam
+from afterword.learning.muon import muon
 from afterword.learning.recipe import Recipe
 
-RENEW, EARLY = 8, 10  # steps between two inverse roots of a matrix; the first steps take one each
-OTHERS_RATE = 0.4  # the rate of what is no matrix of a layer, as a share of theirs
-
-
-def optimizers(network: nn.Module, recipe: Recipe) -> Sequence[torch.optim.Optimizer]:
-    """What moves the weights of `network`: each of them belongs to exactly one."""
-    if recipe.optimizer == "keras-adam":
-        return [KerasAdam(network.parameters(), recipe.learning_rate)]
-    named = dict(network.named_parameters())
-    matrices = {name for name in named if name.startswith("layers.") and named[name].ndim == 2}
-    groups = [
-        {"params": [named["output.weight"]], "weight_decay": recipe.weight_decay, "factor": OTHERS_RATE},
-        {
-            "params": [p for name, p in named.items() if name not in matrices | {"output.weight"}],
-            "weight_decay": 0.0,
-            "factor": OTHERS_RATE,
-        },
-    ]
-    return [
-        Muon(
-            [named[name] for name in sorted(matrices)],
-            recipe.learning_rate,
-            recipe.weight_decay,
-            # float16 holds neither small gradients nor the inverse root of their sizes
-            torch.bfloat16 if recipe.precision == "bfloat16" else torch.float32,
-            gates=4 if recipe.cell == "lstm" else 1,
-        ),
-        torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.99), fused=True),
-    ]
-
-
-class Muon(torch.optim.Optimizer):
-    """Momentum, made orthogonal: every direction of a matrix moves as far as every other (Jordan et al. 2024).
-
-        m ← lerp(m, gradient, 1 − β)
-        M = lerp(gradient, m, β)
-        w ← w − rate · (weight_decay · w + M (MᵀM)^(−1/2) · √max(1, rows ÷ columns))
-
-    The four gates of a layer are four matrices. The inverse root is what costs; it changes slowly, since the momentum
-    does, and is renewed every `RENEW` steps only, which makes a step a third cheaper and learns as well.
-    """
-
-    def __init__(
-        self, matrices: Iterable[Tensor], learning_rate: float, weight_decay: float, dtype: torch.dtype, gates: int
-    ) -> None:
-        """matrices: [gates · H, in] each; dtype: in which they are multiplied."""
-        super().__init__(matrices, {"lr": learning_rate, "weight_decay": weight_decay, "beta": 0.95})
-        self._dtype, self._gates = dtype, gates
-
-    @torch.no_grad()
-    def step(self) -> None:  # type: ignore[override]  # no closure is evaluated again
-        for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is None:
-                    continue
-                state = self.state[p]
-                if not state:
-                    state |= {"step": torch.zeros(()), "momentum": torch.zeros_like(p)}
-                state["momentum"].lerp_(p.grad, 1 - group["beta"])
-                gates = p.grad.lerp(state["momentum"], group["beta"]).view(self._gates, -1, p.shape[1])
-                if state["step"] < EARLY or state["step"] % RENEW == 0:
-                    state["root"] = inverse_root(gates, self._dtype)
-                state["step"] += 1
-                moves = (gates.to(self._dtype) @ state["root"].to(self._dtype)).to(p.dtype)
-                stretch = math.sqrt(max(1.0, gates.shape[1] / gates.shape[2]))
-                p.mul_(1 - group["lr"] * group["weight_decay"])
-                p.view_as(moves).add_(moves, alpha=-group["lr"] * stretch)
-
-
-def inverse_root(matrices: Tensor, dtype: torch.dtype, steps: int = 3) -> Tensor:
-    """matrices [K, M, N] = U Σ Vᵀ → [K, N, N], which times them is about U Vᵀ, each.
-
-    A few steps of a Newton-Schulz iteration with Muon's coefficients, which bring every singular value near 1.
-    """
-    size: Tensor = matrices.norm(dim=(1, 2), keepdim=True) + 1e-7
-    x = (matrices / size).to(dtype)
-    root: Tensor | None = None
-    for _ in range(steps):
-        square = x.mT @ x
-        factor = torch.baddbmm(square, square, square, beta=-4.7750, alpha=2.0315)
-        factor.diagonal(dim1=1, dim2=2).add_(3.4445)
-        x = x @ factor
-        root = factor if root is None else root @ factor
-    assert root is not None
-    scaled: Tensor = root.to(matrices.dtype) / size
-    return scaled
-
-
-class KerasAdam(torch.optim.Optimizer):
-    """Adam (Kingma and Ba 2015) in the form at the end of its section 2, which Keras follows.
-
-        rate = learning_rate · √(1 − β₂ᵗ) / (1 − β₁ᵗ)
-        w   −= rate · m / (√v + ε)
-
-    PyTorch adds ε after the correction of v, Keras before it: early in training Keras' ε weighs more.
-    """
-
-    def __init__(self, parameters: Iterable[Tensor], learning_rate: float) -> None:
-        super().__init__(parameters, {"lr": learning_rate, "betas": (0.9, 0.999), "eps": 1e-7})
-
-    @torch.no_grad()
-    def step(self) -> None:  # type: ignore[override]  # no closure is evaluated again
-        for group in self.param_groups:
-            weights = [p for p in group["params"] if p.grad is not None]
-            for p in weights:
-                if not self.state[p]:
-                    self.state[p] = {
-                        "step": torch.zeros(()),
-                        "exp_avg": torch.zeros_like(p),
-                        "exp_avg_sq": torch.zeros_like(p),
-                    }
-                self.state[p]["step"] += 1
-            gradients = [p.grad for p in weights]
-            means = [self.state[p]["exp_avg"] for p in weights]
-            squares = [self.state[p]["exp_avg_sq"] for p in weights]
-            (beta1, beta2), t = group["betas"], float(self.state[weights[0]]["step"])
-            rate = group["lr"] * math.sqrt(1 - beta2**t) / (1 - beta1**t)
-            torch._foreach_lerp_(means, gradients, 1 - beta1)
-            torch._foreach_mul_(squares, beta2)
-            torch._foreach_addcmul_(squares, gradients, gradients, 1 - beta2)
-            below = torch._foreach_sqrt(squares)
-            torch._foreach_add_(below, group["eps"])
-            torch._foreach_addcdiv_(weights, means, below, -rate)
+OPTIMIZERS: dict[str, Callable[[nn.Module, Recipe], Sequence[torch.optim.Optimizer]]] = {
+    "muon": muon,
+    "keras-adam": keras_adam,
+}

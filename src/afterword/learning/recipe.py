@@ -36,7 +36,7 @@ class Recipe:
     locked_dropout: bool  # one mask for all steps of a sequence, or a new one for every element
     reset_probability: float  # that a lane starts afresh at a step: so the empty state is learned too
     ngram: int  # tokens of the longest n-grams that the network is mixed with; 0 is none
-    optimizer: Literal["muon", "keras-adam"]
+    optimizer: str  # one of optimizer.OPTIMIZERS
     schedule: Literal["cosine", "constant"]
     learning_rate: float
     warmup: int  # steps

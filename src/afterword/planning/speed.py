@@ -58,7 +58,7 @@ def step_time(encoded: EncodedCorpus, recipe: Recipe) -> StepTime:
     import torch
 
     from afterword.learning.learner import Learner
-    from afterword.learning.optimizer import EARLY, RENEW
+    from afterword.learning.muon import EARLY, RENEW
 
     torch.set_num_threads(recipe.threads)
     learner = Learner(recipe.config(encoded.tokenizer), recipe)

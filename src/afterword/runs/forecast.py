@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 
-from afterword.learning.optimizer import EARLY
+from afterword.learning.muon import EARLY
 from afterword.learning.recipe import Recipe
 from afterword.planning.plan import EVALUATION_SHARE
 
