@@ -67,7 +67,7 @@ def random_text(length: int) -> str:
 
 def exactness() -> tuple[float, float, float]:
     """Of a trace of 1,000 characters, 2×512: the largest difference from nn.LSTM (hidden and cell states), from float64
-    (all gates and states), and of kept + added from the cell, as a share of its size."""
+    (all gates and states), and of kept + added from the cell, as a fraction of its size."""
     import torch
 
     config, weights = random_weights(2, 512)

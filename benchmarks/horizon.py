@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from afterword.inspection.horizon import Horizon, table
+from afterword.inspection.horizon import Horizon, SideBySide
 from afterword.inspection.picture import horizon_figure, write_figure
 from afterword.language_model import LanguageModel, load
 from afterword.text.decoding import read_text
@@ -78,8 +78,8 @@ def main() -> None:
                 bits.setdefault(name, []).append(model.about["validation"]["bits_per_character"])
     curves = [together(name, each) for name, each in found.items()]
     for name, each in bits.items():
-        print(f"{name}: held out {np.mean(each):.3f} bits a character ({', '.join(f'{one:.3f}' for one in each)})")
-    print(table(curves))
+        print(f"{name}: held out {np.mean(each):.3f} bits per character ({', '.join(f'{one:.3f}' for one in each)})")
+    print(SideBySide(curves))
     if options.svg:
         write_figure(horizon_figure(curves), svg=options.svg)
 

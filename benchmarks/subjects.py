@@ -59,7 +59,7 @@ class Walk:
     sentence: str
     held: NDArray[np.float64]
     """How much of the first subject the cell states hold: the distance between what they are after "Divya …" and after
-    the same sentence about somebody else, as a share of the largest such distance."""
+    the same sentence about somebody else, as a fraction of the largest such distance."""
     forget: NDArray[np.float64]
     """The forget gates where it is held: their mean over the units, weighted by the square of what each holds of it."""
     forget_everywhere: NDArray[np.float64]
@@ -85,8 +85,8 @@ def walk(model: LanguageModel) -> Walk:
 def guesses(model: LanguageModel, text: str) -> dict[str, float]:
     """How likely the model thinks each name is to begin after `text`, among the names."""
     trace = model.gates("\n" + text)
-    shares = {name: float(np.exp(trace.log_probabilities[-1, trace.rows.index(name[0])])) for name in NAMES}
-    return {name: share / sum(shares.values()) for name, share in shares.items()}
+    probabilities = {name: float(np.exp(trace.log_probabilities[-1, trace.rows.index(name[0])])) for name in NAMES}
+    return {name: one / sum(probabilities.values()) for name, one in probabilities.items()}
 
 
 PLACES = (  # what a row of the table is about, and the characters of the sentence that it tells of
@@ -113,10 +113,10 @@ def report(model: LanguageModel) -> str:
         lines.append(f"| {label} | {held:.2f} | {forget:.2f} | {everywhere:.2f} |")
     lines += ["", f"| the next name after | {' | '.join(NAMES)} |", f"| --- {'| --- ' * len(NAMES)}|"]
     for text in ASKED:
-        shares = guesses(model, text)
-        lines.append(f"| `{text}` | {' | '.join(f'{shares[name]:.2f}' for name in NAMES)} |")
+        probabilities = guesses(model, text)
+        lines.append(f"| `{text}` | {' | '.join(f'{probabilities[name]:.2f}' for name in NAMES)} |")
     bits = model.about["validation"]["bits_per_character"]
-    return "\n".join([*lines, "", f"{bits:.3f} bits a character on held-out text"])
+    return "\n".join([*lines, "", f"{bits:.3f} bits per character on held-out text"])
 
 
 def trained(folder: Path) -> LanguageModel:

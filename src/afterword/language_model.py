@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import dataclasses
-import importlib.util
 import os
 import reprlib
 import secrets
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Unpack, overload
+from typing import Any, Unpack
 
 import numpy as np
+from numpy.typing import NDArray
 
 from afterword.errors import ModelError, OptionError
 from afterword.generation.sampling import Sampling
 from afterword.generation.stream import Stream
-from afterword.inspection.ablation import Ablation, Ablations, variants
-from afterword.inspection.answer import Answer
-from afterword.inspection.gates import Gates, read_gates
-from afterword.inspection.horizon import Horizon, HorizonSettings, measure, sequences
-from afterword.inspection.units import TOP, Units
+from afterword.inspection.ablation import ablate_gates
+from afterword.inspection.gates import look_at_gates
+from afterword.inspection.horizon import measure_horizon
+from afterword.inspection.units import ask_units
 from afterword.model.card import card
+from afterword.model.cell import Array
 from afterword.model.config import Config
 from afterword.model.holding import Hold, held_values, parse_hold
+from afterword.model.network import Ids, Network
 from afterword.model.saved import SavedModel, load_model, save_model
 from afterword.options import SamplingOptions, spelled_out
 from afterword.scoring.score import LineScore, Score, score, score_lines
@@ -210,92 +210,32 @@ class LanguageModel:
         more = (parse_hold(hold) if isinstance(hold, str) else hold for hold in holds)
         return LanguageModel(self._saved, self._card, (*self._holds, *more), self._using)
 
-    def gates(self, text: str) -> Gates:
-        """Every gate and state of the network while it reads `text`, and what it expected after each token.
+    # Inspections, a line each: functions of `inspection` whose first argument is this model.
+    gates = look_at_gates
+    ablate = ablate_gates
+    units = ask_units
+    horizon = measure_horizon
 
-        Raises TextError for an empty text or one too long to be looked at (20,000 characters; fewer of a network of
-        more than 3 × 1024 units), ModelError for a plain recurrent network, which has no gates.
-        """
-        return read_gates(self._network, self.tokenizer, text, lines=self.lines)
+    @property
+    def is_held(self) -> bool:
+        """Whether any part of its network is held at a value."""
+        return self._held is not None
 
-    def ablate(self, text: str, *, on_progress: Callable[[float], object] = lambda fraction: None) -> Ablations:
-        """What `text` costs with each gate held open, or at its mean over the text. Raises as `gates` does.
+    def network(self, held: Array | None = None) -> Network:
+        """Its network without the n-gram; `held` [L, 6, H] as in `model.holding`, beside what is held anyway."""
+        if held is not None and self._held is not None:  # what is held anyway stays so
+            held = np.where(np.isnan(self._held), held, self._held)
+        return self._saved.network(self._held if held is None else held)
 
-        `on_progress` is called with the fraction that is done.
-        """
-        trace = self.gates(text)
-        each: list[Ablation] = []
-        all_variants = list(variants(trace))
-        for gate, layer, way, held in all_variants:
-            on_progress((1 + len(each)) / (1 + len(all_variants)))  # the trace costs as much as one of them
-            if self._held is not None:  # what is held anyway stays so
-                held = np.where(np.isnan(self._held), held, self._held)
-            network = self._saved.network(held)
-            each.append(Ablation(gate, layer, way, score(network, self.tokenizer, trace.text).bits_per_character))
-        return Ablations(float(trace.bits.sum()) / len(trace.text), each)
+    def network_bits(self, text: str, held: Array | None = None) -> float:
+        """What `text` costs that network, in bits per character."""
+        return score(self.network(held), self.tokenizer, text).bits_per_character
 
-    @overload
-    def units(self, text: str) -> Units: ...
-
-    @overload
-    def units(self, text: str, *, matching: str, top: int = ...) -> Answer: ...
-
-    @overload
-    def units(self, text: str, *, asking: str, top: int = ...) -> Answer: ...
-
-    def units(
-        self, text: str, *, matching: str | None = None, asking: str | None = None, top: int = TOP
-    ) -> Units | Answer:
-        """The `top` units that best tell where in `text` the regular expression `matching` matches.
-
-        Or those that answer the ready-made question `asking` ("brackets", "quotes" …); without either, the units over
-        this text, ready to be asked. Raises as `gates` does, and OptionError for what cannot be asked.
-        """
-        if matching is not None and asking is not None:
-            raise OptionError("matching and asking are two questions: ask one after the other, of model.units(text)")
-        units = Units(self.gates(text), self.tokenizer)
-        if matching is not None:
-            return units.matching(matching, top)
-        return units if asking is None else units.ready_made(asking, top)
-
-    def horizon(
-        self,
-        text: str,
-        *,
-        steps: int = HorizonSettings.steps,
-        places: int = HorizonSettings.places,
-        seed: int = HorizonSettings.seed,
-        gradient: bool | None = HorizonSettings.gradient,
-        on_progress: Callable[[float], object] = lambda fraction: None,
-    ) -> Horizon:
-        """How much a character up to `steps` back changes what the network predicts, at `places` places of `text`.
-
-        `gradient` says whether the gradient is measured too, which needs PyTorch; None is wherever that is at hand.
-        A model with parts held at a value is measured by replacing alone. `on_progress` is called with the fraction
-        that is done. Raises TextError for a text that is too short, OptionError for numbers that cannot be.
-        """
-        settings = HorizonSettings(steps, places, seed, gradient)
-        network = self._saved.network(self._held)  # an n-gram looks back a few characters, and no more
-        torch_is_here = importlib.util.find_spec("torch") is not None
-        if gradient and not torch_is_here:
-            raise OptionError("the gradient needs PyTorch, which is not installed: pip install 'afterword[train]'")
-        both = (torch_is_here if gradient is None else gradient) and self._held is None
-        share = 0.5 if both else 1.0  # of the work
-        found = measure(
-            network, self.tokenizer, text, settings, self.config.cell, lambda done: on_progress(done * share)
-        )
-        if not both:
-            return found
+    def input_gradients(self, ids: Ids, steps: int) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+        """See `learning.gradients.input_gradients`; this takes the tokenizer's ids [N, T]. Needs PyTorch."""
         from afterword.learning.gradients import input_gradients
 
-        K = found.changes.shape[1]
-        ids = sequences(self._network, self.tokenizer, self.tokenizer.encode(text), K, places)
-        gradients = np.zeros((len(ids), K))  # nothing depends on what lies before the network's context
-        reach = int(min(K, network.context_length))
-        for lanes, part in input_gradients(self.config, self._saved.weights, self._network.rows(ids), reach):
-            gradients[lanes, :reach] = part
-            on_progress(share + (1 - share) * lanes.stop / len(ids))
-        return dataclasses.replace(found, gradients=gradients)
+        return input_gradients(self.config, self._saved.weights, self._network.rows(ids), steps)
 
     def unseen_characters(self, text: str) -> str:
         """The different characters of `text` that training never saw, in the order in which they come."""

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from afterword.cli import inspect
 from afterword.cli import main as command
-from afterword.language_model import load
+from afterword.inspection.finding import Finding
+from afterword.inspection.inspected import Inspected, OnProgress, unheard
+from afterword.language_model import LanguageModel, load
 from tests.terminals import on_a_terminal
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
@@ -109,7 +115,7 @@ def test_ablate_prints_the_table_or_json(model: Path, run: Run) -> None:
 
 @pytest.mark.parametrize(
     ("options", "what"),
-    [(["--npz", "/dev/null"], "looking at the gates"), (["--ablate"], "taking the gates away, one by one")],
+    [(["--npz", "/dev/null"], "looking at the gates"), (["--ablate"], "inspecting: ablate")],
 )
 def test_what_takes_long_shows_a_bar_on_a_terminal(model: Path, options: list[str], what: str) -> None:
     arguments = ["inspect", str(model), TEXT * 200, *options]
@@ -117,6 +123,42 @@ def test_what_takes_long_shows_a_bar_on_a_terminal(model: Path, options: list[st
     status, shown = on_a_terminal(sys.executable, "-c", call)
     assert status == 0
     assert re.search(f"{what} .*━", shown)
+
+
+@dataclass(frozen=True, repr=False)
+class Length(Finding):
+    characters: int
+    caption, head = "how long it is", ("characters",)
+
+    def rows(self) -> list[list[str]]:
+        return [[str(self.characters)]]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"characters": self.characters}
+
+
+def length(model: Inspected, text: str, *, on_progress: OnProgress = unheard) -> Length:
+    """How long the text is.
+
+    In characters.
+    """
+    on_progress(1.0)
+    return Length(len(text))
+
+
+def test_one_line_in_language_model_makes_a_function_a_method_and_an_option(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(length, "__module__", "afterword.inspection.length")
+    with monkeypatch.context() as patched:
+        patched.setattr(LanguageModel, "length", length, raising=False)  # the line
+        assert load(model).length("abc").characters == 3  # type: ignore[attr-defined]
+        importlib.reload(inspect)
+        for options, printed in ([], "how long it is\ncharacters\n3\n"), (["--json"], '{"characters": 3}\n'):
+            with pytest.raises(SystemExit):
+                command.main(["inspect", str(model), "abc", "--length", *options])
+            assert capfd.readouterr() == (printed, "")
+    importlib.reload(inspect)
 
 
 def test_pictures_are_written(model: Path, run: Run, tmp_path: Path) -> None:

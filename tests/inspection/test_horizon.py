@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 
 from afterword.errors import OptionError, TextError
-from afterword.inspection import horizon as horizon_module
-from afterword.inspection.horizon import (
-    Horizon,
+from afterword.inspection import replacing
+from afterword.inspection.horizon import Horizon, SideBySide
+from afterword.inspection.replacing import (
     HorizonSettings,
+    changes_by_replacing,
     choose_places,
-    measure,
     replacements,
-    table,
     warmed_up,
 )
 from afterword.language_model import LanguageModel
@@ -36,10 +35,10 @@ def network(model: LanguageModel) -> Network:
 def test_the_curve_is_what_a_replacement_changes_read_one_by_one(cell: str) -> None:
     model = made(cell=cell, hidden_size=8)
     settings = HorizonSettings(steps=12, places=5, seed=3)
-    found = measure(network(model), model.tokenizer, LONG, settings)
+    found = changes_by_replacing(network(model), model.tokenizer, LONG, settings)
     net, ids = network(model), model.tokenizer.encode(LONG)
     places, K = choose_places(net, ids, settings)
-    assert (found.changes.shape, K) == ((5, 12), 12)
+    assert (found.shape, K) == ((5, 12), 12)
     others = replacements(ids, places, np.random.default_rng(3))
     assert (others != ids[places]).all()
     state = warmed_up(net, model.tokenizer, ids, places, before=int(places[0]))
@@ -51,13 +50,13 @@ def test_the_curve_is_what_a_replacement_changes_read_one_by_one(cell: str) -> N
             states = [after for _, after in read]
             true, changed = (log_probabilities(logits[0]) for logits, _ in read)
             expected = (np.exp(true) * (true - changed)).sum() / math.log(2)
-            assert found.changes[row, k] == pytest.approx(expected, abs=1e-5)
+            assert found[row, k] == pytest.approx(expected, abs=1e-5)
 
 
 def test_many_places_are_measured_a_few_at_once_and_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     model = made(hidden_size=8)
     settings = HorizonSettings(steps=30, places=20)
-    whole = measure(network(model), model.tokenizer, LONG, settings)
+    whole = changes_by_replacing(network(model), model.tokenizer, LONG, settings)
     shapes, read = [], Network.read
 
     def noted(self: Network, ids: Ids, state: State) -> tuple[Array, State]:
@@ -65,11 +64,11 @@ def test_many_places_are_measured_a_few_at_once_and_all_the_same(monkeypatch: py
         return read(self, ids, state)
 
     monkeypatch.setattr(Network, "read", noted)
-    monkeypatch.setattr(horizon_module, "PLACES_AT_ONCE", 6)
-    monkeypatch.setattr(horizon_module, "LOGITS_AT_ONCE", 5 * 12 * model.config.vocabulary_size)
+    monkeypatch.setattr(replacing, "PLACES_AT_ONCE", 6)
+    monkeypatch.setattr(replacing, "LOGITS_AT_ONCE", 5 * 12 * model.config.vocabulary_size)
     fractions: list[float] = []
-    cut = measure(network(model), model.tokenizer, LONG, settings, on_progress=fractions.append)
-    np.testing.assert_allclose(cut.changes, whole.changes, atol=1e-6)
+    cut = changes_by_replacing(network(model), model.tokenizer, LONG, settings, on_progress=fractions.append)
+    np.testing.assert_allclose(cut, whole, atol=1e-6)
     assert max(lanes for lanes, _ in shapes) == 12
     assert max(lanes * steps for lanes, steps in shapes) <= 60
     assert fractions == sorted(fractions)
@@ -209,15 +208,15 @@ def test_means_and_errors_are_those_of_the_places() -> None:
     assert found.steps == [1, 2, 3, 5, 10, 20, 30, 50, 100]
     assert found.at(100) == pytest.approx((0.01, 0.0))
     assert 45 <= found.reach <= 54
-    assert table([found, Horizon("y", changes[:, :20])]).count("–") == 6
-    assert "<td>" in found._repr_html_()
+    assert str(SideBySide([found, Horizon("y", changes[:, :20])])).count("–") == 6
+    assert found._repr_html_().startswith("<pre")
 
 
 def test_a_single_place_has_no_error() -> None:
     found = Horizon("x", np.full((3, 1), 0.5), gradients=np.full((1, 1), 0.25))
     assert found.at(1, found.gradients)[0] == 0.25
     assert math.isnan(found.at(1, found.gradients)[1])
-    assert str(found).splitlines()[1].split()[:5] == ["1", "0.5", "0", "0.25", "–"]
+    assert str(found).splitlines()[2].split()[:5] == ["1", "0.5", "0", "0.25", "–"]
 
 
 def test_a_short_text_is_looked_back_over_as_far_as_it_goes() -> None:

@@ -92,7 +92,7 @@ def test_tokens_that_are_no_characters_are_judged_by_their_last_character() -> N
     text = "ab☃cé" * 40
     units = made(CharTokenizer.of("abc")).units(text)
     answer = units.ask("snow", np.array([one == "☃" for one in text]))
-    assert answer.share == pytest.approx(3 / 8, abs=0.01)  # three bytes of ☃, two of é, three letters
+    assert answer.fraction == pytest.approx(3 / 8, abs=0.01)  # three bytes of ☃, two of é, three letters
 
 
 def test_what_matches_nothing_or_everything_or_only_one_half_is_refused() -> None:

@@ -10,8 +10,9 @@ import click
 
 from afterword.cli.options import PATH, PNG, SVG, overwrite_option, settings_options
 from afterword.cli.strict_json import strict_json
-from afterword.inspection.horizon import HorizonSettings, table
+from afterword.inspection.horizon import SideBySide
 from afterword.inspection.picture import check_plot, horizon_figure, write_figure
+from afterword.inspection.replacing import HorizonSettings
 from afterword.language_model import load
 from afterword.progress import waiting
 from afterword.text.decoding import read_text
@@ -59,7 +60,7 @@ def horizon(
         for one in found:
             print(strict_json(one.to_dict()))
     else:
-        print(table(found))
+        print(SideBySide(found))
     if png is not None or svg is not None:
         write_figure(horizon_figure(found), png, svg)
         for place in filter(None, (png, svg)):

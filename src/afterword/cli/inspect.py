@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from pathlib import Path
+from typing import get_type_hints
 
 import click
 
-from afterword.cli.options import HTML, NPZ, PATH, PNG, SVG, hold_option, overwrite_option
+from afterword.cli.main import COMMANDS
+from afterword.cli.options import HTML, NPZ, PATH, PNG, SVG, Function, hold_option, overwrite_option
 from afterword.cli.strict_json import strict_json
 from afterword.errors import OptionError, TextError
+from afterword.inspection.finding import Finding
 from afterword.inspection.page import page
 from afterword.inspection.picture import check_plot, gates_figure, write_figure
 from afterword.inspection.trace import named_units
@@ -18,6 +20,19 @@ from afterword.language_model import LanguageModel, load
 from afterword.progress import waiting
 from afterword.storage import output
 from afterword.text.decoding import read_text
+
+
+def finding_options(function: Function) -> Function:
+    """Decorate a command with an option for each inspection that needs a text alone and has no command of its own."""
+    for name, inspection in vars(LanguageModel).items():
+        if name in COMMANDS or not getattr(inspection, "__module__", "").startswith("afterword.inspection."):
+            continue
+        returned = get_type_hints(inspection)["return"]
+        if isinstance(returned, type) and issubclass(returned, Finding):
+            help = str(inspection.__doc__).splitlines()[0].rstrip(".")
+            option = click.option(f"--{name}", "finding", flag_value=name, help=help[:1].lower() + help[1:])
+            function = option(function)
+    return function
 
 
 @click.command()
@@ -32,7 +47,7 @@ from afterword.text.decoding import read_text
 @click.option("--svg", type=SVG, help="write the same figure as SVG")
 @click.option("--npz", type=NPZ, help="write every number, for NumPy")
 @overwrite_option
-@click.option("--ablate", is_flag=True, help="what each gate is worth: the loss with it held open, or at its mean")
+@finding_options
 @click.option("--json", "as_json", is_flag=True, help="one JSON object")
 def inspect(
     model: str,
@@ -45,7 +60,7 @@ def inspect(
     png: Path | None,
     svg: Path | None,
     npz: Path | None,
-    ablate: bool,
+    finding: str | None,
     as_json: bool,
 ) -> None:
     """Show what the gates do while a model reads TEXT: MODEL is its folder, or the folder of its run.
@@ -56,8 +71,8 @@ def inspect(
     """
     files = [place for place in (as_html, png, svg, npz) if place is not None]
     check_plot(png, svg)
-    if ablate and files:
-        raise OptionError("--ablate prints a table of its own and writes no file: leave the others out")
+    if finding is not None and files:
+        raise OptionError(f"--{finding} prints a table of its own and writes no file: leave the others out")
     loaded = load(model).hold(*hold)
     named = named_units(list(units), loaded.config) if units else None
     first, last = _ends(stretch)
@@ -65,10 +80,10 @@ def inspect(
     if stretch is not None and not read:
         raise TextError(f"the stretch {stretch} holds nothing: the text ends before it")
     _tell_unseen(loaded, read)
-    if ablate:
-        with waiting("taking the gates away, one by one") as on_progress:
-            found = loaded.ablate(read, on_progress=on_progress)
-        print(strict_json(dataclasses.asdict(found)) if as_json else found)
+    if finding is not None:
+        with waiting(f"inspecting: {finding}") as on_progress:
+            found: Finding = getattr(loaded, finding)(read, on_progress=on_progress)
+        print(strict_json(found.to_dict()) if as_json else found)
         return
     with waiting("looking at the gates"):
         trace = loaded.gates(read)

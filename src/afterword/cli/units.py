@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 
 import click
@@ -58,9 +57,7 @@ def units(model: str, file: str, matching: str | None, asking: tuple[str, ...], 
 
 def _tell(answer: Answer, as_json: bool) -> None:
     if as_json:
-        record = dataclasses.asdict(answer)
-        record["units"] = [{"name": one.name, **dataclasses.asdict(one)} for one in answer.units]
-        print(strict_json(record))
+        print(strict_json(answer.to_dict()))
     else:
         print(answer, end="\n\n")
     sys.stdout.flush()

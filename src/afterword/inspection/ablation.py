@@ -7,20 +7,22 @@ is how much this model relies on a gate, not how well a network would learn to d
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from afterword.inspection.finding import Finding
+from afterword.inspection.gates import read_gates
+from afterword.inspection.inspected import Inspected, OnProgress, unheard
 from afterword.inspection.openness import SIGMOIDS
-from afterword.inspection.tables import as_html, as_text
 from afterword.inspection.trace import Trace
 from afterword.model.cell import GATES, Array
 from afterword.model.holding import PARTS
 
 Way = Literal["open", "mean"]
-HEAD = ("layer", "gate", "held open", "costs", "held at its mean", "costs")
 
 
 @dataclass(frozen=True)
@@ -35,16 +37,24 @@ class Ablation:
     bits_per_character: float
 
 
-@dataclass(frozen=True)
-class Ablations:
+@dataclass(frozen=True, repr=False)
+class Ablations(Finding):
     """A model without each of its gates in turn, over one text."""
 
     bits_per_character: float
     """Of the whole model."""
     each: list[Ablation]
 
+    @property
+    def caption(self) -> str:
+        return f"all gates at work: {self.bits_per_character:.3f} bits per character"
+
+    @property
+    def head(self) -> tuple[str, ...]:
+        return ("layer", "gate", "held open", "costs", "held at its mean", "costs")
+
     def rows(self) -> list[tuple[str, ...]]:
-        """The table, whose head is HEAD: bits a character, and how many more than the whole model's."""
+        """Bits per character, and how many more than the whole model's."""
         found = {(one.layer, one.gate, one.way): one.bits_per_character for one in self.each}
         rows = []
         for layer, gate in dict.fromkeys((one.layer, one.gate) for one in self.each):
@@ -55,13 +65,22 @@ class Ablations:
             rows.append(("all" if layer is None else f"l{layer}", gate, *cells))
         return rows
 
-    def __str__(self) -> str:
-        return f"all gates at work: {self.bits_per_character:.3f} bits a character\n{as_text(HEAD, self.rows())}"
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
 
-    __repr__ = __str__
 
-    def _repr_html_(self) -> str:
-        return as_html(f"all gates at work: {self.bits_per_character:.3f} bits a character", HEAD, self.rows())
+def ablate_gates(model: Inspected, text: str, *, on_progress: OnProgress = unheard) -> Ablations:
+    """What each gate is worth: what the text costs with it held open, or at its mean over the text.
+
+    Raises as `gates` does.
+    """
+    trace = read_gates(model.network(), model.tokenizer, text, lines=model.lines)
+    each: list[Ablation] = []
+    all_variants = list(variants(trace))
+    for gate, layer, way, held in all_variants:
+        on_progress((1 + len(each)) / (1 + len(all_variants)))  # the trace costs as much as one of them
+        each.append(Ablation(gate, layer, way, model.network_bits(trace.text, held)))
+    return Ablations(float(trace.bits.sum()) / len(trace.text), each)
 
 
 def variants(trace: Trace) -> Iterator[tuple[str, int | None, Way, Array]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
-from afterword.inspection.tables import as_html, as_text
-
-HEAD = ("unit", "state", "when it holds", "area, first half", "area, held-out half", "")
+from afterword.inspection.finding import Finding
 
 
 @dataclass(frozen=True)
@@ -29,19 +29,26 @@ class UnitMatch:
         return f"l{self.layer}.u{self.unit}"
 
 
-@dataclass(frozen=True)
-class Answer:
+@dataclass(frozen=True, repr=False)
+class Answer(Finding):
     """Which units best tell where something holds, the best on the first half first."""
 
     question: str
-    share: float
+    fraction: float
     """Of the tokens at which it holds."""
     units: list[UnitMatch]
     chance: float
     """The largest held-out area of the best unit for any of 20 shifted answers."""
 
-    def rows(self, most: int) -> list[tuple[str, ...]]:
-        """The table of the first `most` units, whose head is HEAD."""
+    @property
+    def caption(self) -> str:
+        return f"{self.question}: {self.fraction:.1%} of the text; chance finds up to {self.chance:.3f}"
+
+    @property
+    def head(self) -> tuple[str, ...]:
+        return ("unit", "state", "when it holds", "area, first half", "area, held-out half", "")
+
+    def rows(self) -> list[tuple[str, ...]]:
         return [
             (
                 one.name,
@@ -51,16 +58,9 @@ class Answer:
                 f"{one.area:.3f}",
                 "" if one.area > self.chance else "no more than chance",
             )
-            for one in self.units[:most]
+            for one in self.units
         ]
 
-    def caption(self) -> str:
-        return f"{self.question}: {self.share:.1%} of the text; chance finds up to {self.chance:.3f}"
-
-    def __str__(self) -> str:
-        return f"{self.caption()}\n{as_text(HEAD, self.rows(len(self.units)))}"
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return as_html(self.caption(), HEAD, self.rows(len(self.units)))
+    def to_dict(self) -> dict[str, Any]:
+        units = [{"name": one.name, **dataclasses.asdict(one)} for one in self.units]
+        return dataclasses.asdict(self) | {"units": units}

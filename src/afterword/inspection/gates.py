@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from afterword.errors import TextError
+from afterword.inspection.inspected import Inspected
 from afterword.inspection.page import framed, page
 from afterword.inspection.trace import Trace
 from afterword.model.config import Config
@@ -30,6 +31,15 @@ class Gates(Trace):
             return framed(page(self))
         except TextError as error:
             return f"<p>{error}</p>"
+
+
+def look_at_gates(model: Inspected, text: str) -> Gates:
+    """Every gate and state of the network while it reads `text`, and what it expected after each token.
+
+    Raises TextError for an empty text or one too long to be looked at (20,000 characters; fewer of a network of
+    more than 3 × 1024 units), ModelError for a plain recurrent network, which has no gates.
+    """
+    return read_gates(model.network(), model.tokenizer, text, lines=model.lines)
 
 
 def read_gates(network: Network, tokenizer: Tokenizer, text: str, *, lines: bool = False) -> Gates:

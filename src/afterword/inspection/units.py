@@ -9,6 +9,7 @@ when the answer is shifted along the text, where there is nothing to be found.
 from __future__ import annotations
 
 import reprlib
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 from afterword.errors import OptionError
 from afterword.inspection.answer import Answer, UnitMatch
 from afterword.inspection.areas import areas, midranks
+from afterword.inspection.gates import read_gates
+from afterword.inspection.inspected import Inspected
 from afterword.inspection.questions import QUESTIONS, Mask, matches
 from afterword.inspection.trace import Trace
 from afterword.settings import whole_number
@@ -93,6 +96,34 @@ class Units:
             chosen = np.abs(found - 0.5).argmax()
             highest = max(highest, float(area[chosen] if found[chosen] >= 0.5 else 1 - area[chosen]))
         return highest
+
+
+@overload
+def ask_units(model: Inspected, text: str) -> Units: ...
+
+
+@overload
+def ask_units(model: Inspected, text: str, *, matching: str, top: int = ...) -> Answer: ...
+
+
+@overload
+def ask_units(model: Inspected, text: str, *, asking: str, top: int = ...) -> Answer: ...
+
+
+def ask_units(
+    model: Inspected, text: str, *, matching: str | None = None, asking: str | None = None, top: int = TOP
+) -> Units | Answer:
+    """The `top` units that best tell where in `text` the regular expression `matching` matches.
+
+    Or those that answer the ready-made question `asking` ("brackets", "quotes" …); without either, the units over this
+    text, ready to be asked. Raises as `gates` does, and OptionError for what cannot be asked.
+    """
+    if matching is not None and asking is not None:
+        raise OptionError("matching and asking are two questions: ask one after the other, of model.units(text)")
+    units = Units(read_gates(model.network(), model.tokenizer, text, lines=model.lines), model.tokenizer)
+    if matching is not None:
+        return units.matching(matching, top)
+    return units if asking is None else units.ready_made(asking, top)
 
 
 def character_of_each_token(trace: Trace, tokenizer: Tokenizer) -> NDArray[np.intp]:
