@@ -26,9 +26,9 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as `afterword train` does
 import numpy as np
 
 import afterword
-from afterword.learning.batches import window_batch
 from afterword.learning.learner import Learner
 from afterword.learning.recipe import Recipe
+from afterword.learning.windows import window_batch
 from afterword.model.config import Config
 from afterword.planning.plan import classic
 from afterword.planning.settings import TrainingSettings

@@ -30,8 +30,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from afterword.learning.batches import Lanes
 from afterword.learning.device import opened
+from afterword.learning.lanes import Lanes
 from afterword.learning.learner import Learner
 from afterword.learning.muon import EARLY, RENEW
 from afterword.learning.recipe import Device, Precision, Recipe

@@ -10,15 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterword.errors import OptionError
-from afterword.learning.batches import (
-    NOT_A_TARGET,
-    Batch,
-    Lanes,
-    Lines,
-    Windows,
-    validation_batches,
-    validation_windows,
-)
+from afterword.learning.batch import NOT_A_TARGET, Batch
+from afterword.learning.lanes import Lanes, validation_stretches
+from afterword.learning.lines import Lines, validation_lines
+from afterword.learning.windows import Windows, validation_windows
 
 BOUNDARY = 9
 
@@ -150,7 +145,7 @@ def test_another_pass_has_another_order() -> None:
 @given(st.integers(1, 3000), st.integers(1, 3000))
 def test_validation_reads_at_most_what_was_asked_and_at_least_half_of_it(length: int, tokens: int) -> None:
     ids = np.arange(length) % 9
-    batches = validation_batches(ids, tokens, boundary=BOUNDARY, lines=False)
+    batches = validation_stretches(ids, tokens, boundary=BOUNDARY)
     read = sum(batch.tokens for batch in batches)
     assert read <= min(length, tokens)
     assert 2 * read >= min(length, tokens)
@@ -158,7 +153,7 @@ def test_validation_reads_at_most_what_was_asked_and_at_least_half_of_it(length:
 
 def test_validation_of_running_text_carries_each_stretch_to_its_end() -> None:
     ids = np.random.default_rng(0).integers(0, 9, 40_000)
-    batches = validation_batches(ids, 40_000, boundary=BOUNDARY, lines=False)
+    batches = validation_stretches(ids, 40_000, boundary=BOUNDARY)
     inputs = np.concatenate([batch.inputs for batch in batches])
     targets = np.concatenate([batch.targets for batch in batches])
     assert [batch.fresh.all() for batch in batches] == [True, *itertools.repeat(False, len(batches) - 1)]
@@ -169,9 +164,9 @@ def test_validation_of_running_text_carries_each_stretch_to_its_end() -> None:
 
 def test_validation_of_lines_reads_whole_lines() -> None:
     lines = [[k % 9] * (1 + k % 5) for k in range(100)]
-    batches = validation_batches(as_lines(lines), 10_000, boundary=BOUNDARY, lines=True)
+    batches = validation_lines(as_lines(lines), 10_000, boundary=BOUNDARY)
     assert sum(batch.tokens for batch in batches) == sum(len(line) + 1 for line in lines)
-    fewer = validation_batches(as_lines(lines), 100, boundary=BOUNDARY, lines=True)
+    fewer = validation_lines(as_lines(lines), 100, boundary=BOUNDARY)
     assert 0 < sum(batch.tokens for batch in fewer) < 250
 
 

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from afterword.learning.batches import Batch, Lanes, Lines
+from afterword.learning.batch import Batch
+from afterword.learning.lanes import Lanes
 from afterword.learning.learner import Learner
+from afterword.learning.lines import Lines
 from afterword.learning.optimizer import OPTIMIZERS
 from afterword.model.network import Network
 from tests.learning.small import RECIPE, tokenizer_of

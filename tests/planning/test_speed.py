@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from afterword.learning.batches import Batch
+from afterword.learning.batch import Batch
 from afterword.learning.learner import Learner
 from afterword.planning import speed
 from afterword.planning.plan import auto

@@ -12,9 +12,9 @@ import torch
 
 from afterword.errors import OptionError, TextError
 from afterword.language_model import LanguageModel
-from afterword.learning.batches import Windows
 from afterword.learning.keras_adam import KerasAdam
 from afterword.learning.learner import Learner
+from afterword.learning.windows import Windows
 from afterword.model.windows import WindowNetwork
 from afterword.planning.settings import TrainingSettings
 from afterword.runs.opening import begin, resume

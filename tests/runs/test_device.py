@@ -18,8 +18,8 @@ import pytest
 import torch
 
 from afterword.errors import OptionError, RunError, TrainingError
-from afterword.learning.batches import Lanes
 from afterword.learning.device import chosen, embedding_size, full_memory_told, precision_on, precisions_to_try
+from afterword.learning.lanes import Lanes
 from afterword.learning.learner import Learner
 from afterword.learning.optimizer import OPTIMIZERS
 from afterword.learning.recipe import Device, Recipe

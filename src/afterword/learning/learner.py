@@ -13,12 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from afterword.learning.batches import NOT_A_TARGET, Batch
+from afterword.learning.batch import NOT_A_TARGET, Batch
 from afterword.learning.device import moved, opened
 from afterword.learning.network import LayerState, Network, saved_name
 from afterword.learning.optimizer import OPTIMIZERS
 from afterword.learning.ranks import ALONE, Team
 from afterword.learning.recipe import Recipe
+from afterword.learning.window_network import WindowNetwork
 from afterword.model.config import Config
 
 
@@ -34,7 +35,8 @@ class Learner:
         self._recipe, self._team = recipe, team
         self._generator = torch.Generator().manual_seed(recipe.seed % 2**63)
         self._device = opened(recipe.device, recipe.precision)
-        self.network = Network(config, recipe, self._generator).to(self._device)
+        network = WindowNetwork if config.window else Network
+        self.network = network(config, recipe, self._generator).to(self._device)
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=recipe.precision == "float16")
         self._optimizers = OPTIMIZERS[recipe.optimizer](self.network, recipe)
         self._optimizer_of = {p: o for o in self._optimizers for group in o.param_groups for p in group["params"]}

@@ -21,37 +21,34 @@ LayerState = tuple[Tensor, Tensor]  # hidden and cell, each [1, B, H]
 class Network(nn.Module):
     """Token rows [T, B] and a carried state to logits [T, B, R] and the state after them.
 
-    A network that reads windows gives the logits of the last step alone, [1, B, R].
     Dropout is drawn from `generator`, on the processor, so that a seed fixes it on every device: whole units are left
     out, by one mask for all steps of a sequence ("locked", or variational, dropout: Gal and Ghahramani 2016); or single
     elements, as Keras does.
     """
 
-    numbers: Tensor
-
     def __init__(self, config: Config, recipe: Recipe, generator: torch.Generator) -> None:
         super().__init__()
         self.config, self._recipe, self._generator = config, recipe, generator
-        # which columns of a wider batch are read here (training.distributed): masks are drawn for all of it
+        # which columns of a wider batch are read here (`learner`): masks are drawn for all of it
         self.lanes, self.width = slice(None), 0
         R, E, H = config.vocabulary_size, config.embedding_size, config.hidden_size
         with torch.random.fork_rng(devices=[]):  # torch's own initialisation is replaced below: leave its seed alone
-            if config.input == "embedding":
-                self.embedding = nn.Embedding(R, E)
+            self.embedding = self._input(R, E)
             kind = nn.LSTM if config.cell == "lstm" else nn.RNN
             self.layers = nn.ModuleList(kind(E if k == 0 else H, H) for k in range(config.num_layers))
             self.output = nn.Linear(H, R)
-        self.register_buffer("numbers", (torch.arange(R, dtype=torch.float64) / R).float()[:, None], persistent=False)
-        if config.input == "embedding":
-            self._initialise(generator)
-        else:
-            self._initialise_as_keras_does(generator)
+        self._initialise(generator)
+
+    def _input(self, R: int, E: int) -> nn.Module:
+        """What stands for a token: rows [...] → [..., E]."""
+        return nn.Embedding(R, E)
 
     @torch.no_grad()
     def _initialise(self, generator: torch.Generator) -> None:
         """Orthogonal recurrent matrices gate by gate, Glorot for the rest, and a forget gate that begins open."""
         H = self.config.hidden_size
-        self.embedding.weight.normal_(0, 0.1, generator=generator)
+        for embedding in self.embedding.parameters():
+            embedding.normal_(0, 0.1, generator=generator)
         for layer in self.layers:
             weights = dict(layer.named_parameters())
             for gate in weights["weight_hh_l0"].view(-1, H, H):
@@ -64,21 +61,8 @@ class Network(nn.Module):
         self.output.weight.normal_(0, 0.02, generator=generator)
         self.output.bias.zero_()
 
-    @torch.no_grad()
-    def _initialise_as_keras_does(self, generator: torch.Generator) -> None:
-        """Glorot over each whole kernel, one orthogonal matrix for all four gates, and one bias a layer."""
-        H = self.config.hidden_size
-        for layer in self.layers:
-            weights = dict(layer.named_parameters())
-            nn.init.xavier_uniform_(weights["weight_ih_l0"], generator=generator)
-            nn.init.orthogonal_(weights["weight_hh_l0"], generator=generator)
-            weights["bias_hh_l0"].zero_().requires_grad_(False)
-            weights["bias_ih_l0"].zero_()[H : 2 * H] = 1.0
-        nn.init.xavier_uniform_(self.output.weight, generator=generator)
-        self.output.bias.zero_()
-
     def forward(self, inputs: Tensor, state: list[LayerState]) -> tuple[Tensor, list[LayerState]]:
-        x = self.embedding(inputs) if self.config.input == "embedding" else self.numbers[inputs]
+        x = self.embedding(inputs)
         after: list[LayerState] = []
         for k, layer in enumerate(self.layers):
             if self.config.cell == "lstm":
@@ -89,10 +73,12 @@ class Network(nn.Module):
             after.append(last)
             if k > 0 and self.config.residual:
                 y = y + x
-            if self.config.window and k == len(self.layers) - 1:
-                y = y[-1:]
-            x = self._drop(y)
+            x = self._drop(self._predicting(y) if k == len(self.layers) - 1 else y)
         return self.output(x), after
+
+    def _predicting(self, outputs: Tensor) -> Tensor:
+        """Of the last layer's outputs [T, B, H] those that something is predicted from."""
+        return outputs
 
     def _drop(self, x: Tensor) -> Tensor:
         rate = self._recipe.dropout

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.learning.batches import NOT_A_TARGET, Batch, held_out_batches
+from afterword.learning.batch import NOT_A_TARGET, Batch
+from afterword.learning.batches import held_out_batches
 from afterword.learning.learner import Learner
 from afterword.learning.recipe import Recipe
 from afterword.model.mixture import DEFAULT_SHARE, fitted_share, mixed
