@@ -119,7 +119,7 @@ def grid(chosen: list[Path], minutes: float, only: list[str]) -> None:
                 "setting": name,
                 "options": options,
                 "bits": bits,
-                "share": saved.share,
+                "share": saved.mixture_weight,
                 "expected": expected,
                 "ended": record["ended"],
                 "corrections": record["corrections"],

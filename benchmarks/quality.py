@@ -105,7 +105,7 @@ def measure(text: Path, row: Row, seed: int, options: list[str]) -> dict[str, An
         "seed": seed,
         "options": options,
         "figures": figures,
-        "share": saved.share,
+        "share": saved.mixture_weight,
         "training_seconds": reports[-1]["seconds"],
         "command_seconds": round(took, 1),
         "steps": reports[-1]["step"],

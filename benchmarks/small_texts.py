@@ -141,9 +141,9 @@ def looks(text: Text, seed: int) -> list[Look]:
         def look(held_out: HeldOut, learner: Learner) -> Measured | None:
             measured = measure(held_out, learner)
             if measured is not None:
-                both, lstm = following.cost(learner, measured.share)
+                both, lstm = following.cost(learner, measured.weight)
                 here, ours = measured.cost / math.log(2), measured.lstm / math.log(2)
-                found.append(Look(learner.step, here, ours, both / math.log(2), lstm / math.log(2), measured.share))
+                found.append(Look(learner.step, here, ours, both / math.log(2), lstm / math.log(2), measured.weight))
             return measured
 
         with mock.patch.object(HeldOut, "measure", look):

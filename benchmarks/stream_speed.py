@@ -72,7 +72,7 @@ def with_ngram(text: str, using: str) -> Callable[[int], int]:
     ngram = Ngram.learn(tokenizer.encode(text), rows, tokenizer.end, start)
     config = Config(rows, tokenizer.shared_row_tokens, embedding_size=128, hidden_size=384, num_layers=1)
     unseen = [rows - 2, rows - 1]
-    model = SavedModel(config, random_weights(config), tokenizer, unseen, {}, ngram=ngram, share=WEIGHT)
+    model = SavedModel(config, random_weights(config), tokenizer, unseen, {}, ngram=ngram, mixture_weight=WEIGHT)
     return numpy_stream(model, using)
 
 

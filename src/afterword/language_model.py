@@ -21,11 +21,11 @@ from afterword.inspection.ablation import ablate_gates
 from afterword.inspection.gates import look_at_gates
 from afterword.inspection.horizon import measure_horizon
 from afterword.inspection.units import ask_units
+from afterword.model.arrays import Array, Ids
 from afterword.model.card import card
-from afterword.model.cell import Array
 from afterword.model.config import Config
 from afterword.model.holding import Hold, held_values, parse_hold
-from afterword.model.network import Ids, Network
+from afterword.model.network import Network
 from afterword.model.saved import SavedModel, load_model, save_model
 from afterword.options import SamplingOptions, spelled_out
 from afterword.scoring.score import LineScore, Score, score, score_lines
@@ -153,7 +153,7 @@ class LanguageModel:
             "embedding_size": config.embedding_size,
             "ngram": None
             if self._saved.ngram is None
-            else {"order": self._saved.ngram.order, "share": self._saved.share},
+            else {"order": self._saved.ngram.order, "weight": self._saved.mixture_weight},
             "vocabulary_size": config.vocabulary_size,
             "vocabulary": self.tokenizer.kind,
             "lowercase": self.tokenizer.lowercase,

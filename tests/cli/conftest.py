@@ -55,7 +55,7 @@ def _save(folder: Path, lines: bool, mixed: bool = False) -> Path:
     if mixed:
         newline = int(tokenizer.encode("\n")[0])
         saved.ngram = Ngram.learn(random.integers(0, last - 1, 200), tokenizer.rows, last - 1, newline)
-        saved.share = 0.4
+        saved.mixture_weight = 0.4
     save_model(folder, saved, "# Tiny\n")
     return folder
 

@@ -18,8 +18,8 @@ from afterword.inspection.replacing import (
     warmed_up,
 )
 from afterword.language_model import LanguageModel
-from afterword.model.cell import Array
-from afterword.model.network import Ids, Network, State, log_probabilities
+from afterword.model.arrays import Array, Ids
+from afterword.model.network import Network, State, log_probabilities
 from afterword.text.vocabularies.classic import ClassicTokenizer
 from tests.inspection.test_gates import TEXT, made
 

@@ -33,10 +33,10 @@ def test_what_follows_is_what_the_tables_say_bit_for_bit(
     expected = ngram.probabilities(ids, 0)[0]
     context = EMPTY
     np.testing.assert_array_equal(found.following(context), ngram.unconditional)
-    for row, chances in zip(ids[0].tolist(), expected, strict=True):
+    for row, probabilities in zip(ids[0].tolist(), expected, strict=True):
         context = found.extended(context, [row])
-        np.testing.assert_array_equal(found.following(context), chances)
-        np.testing.assert_array_equal(found.following(context), chances)  # once more, when it may be kept
+        np.testing.assert_array_equal(found.following(context), probabilities)
+        np.testing.assert_array_equal(found.following(context), probabilities)  # once more, when it may be kept
 
 
 @given(texts, st.integers(1, 8), st.booleans(), st.integers(0, 9))

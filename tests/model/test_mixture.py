@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from afterword.model.config import Config, weight_shapes
-from afterword.model.mixture import Mixture, fitted_share, mixed
+from afterword.model.mixture import Mixture, fitted_weight, mixed
 from afterword.model.network import Network
 from afterword.model.ngram import Ngram
 
@@ -18,18 +18,18 @@ NGRAM = Ngram.learn(RANDOM.integers(0, 5, 200), 6, boundary=5, start=0, order=4)
 IDS = np.concatenate([np.full((3, 1), 5), RANDOM.integers(0, 5, (3, 20))], axis=1)
 
 
-def chances(logits: np.ndarray) -> np.ndarray:
+def probabilities(logits: np.ndarray) -> np.ndarray:
     shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
 
 
-@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
-def test_it_predicts_what_its_parts_do_in_their_shares(share: float) -> None:
-    network, mixture = Network(CONFIG, WEIGHTS), Mixture(CONFIG, WEIGHTS, NGRAM, share)
+@pytest.mark.parametrize("weight", [0.0, 0.25, 1.0])
+def test_it_predicts_what_its_parts_do_by_their_weights(weight: float) -> None:
+    network, mixture = Network(CONFIG, WEIGHTS), Mixture(CONFIG, WEIGHTS, NGRAM, weight)
     alone, _ = network.read(IDS, network.start(3))
     found, _ = mixture.read(IDS, mixture.start(3))
-    expected = (1 - share) * chances(alone) + share * NGRAM.probabilities(IDS, 0)
-    np.testing.assert_allclose(chances(found), expected, atol=1e-6)
+    expected = (1 - weight) * probabilities(alone) + weight * NGRAM.probabilities(IDS, 0)
+    np.testing.assert_allclose(probabilities(found), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("using", ["both", "lstm", "ngram"])
@@ -52,7 +52,9 @@ def test_one_of_its_parts_alone_is_that_part() -> None:
     expected, _ = network.read(IDS, network.start(3))
     lstm, ngram = (Mixture(CONFIG, WEIGHTS, NGRAM, 0.4, using) for using in ("lstm", "ngram"))
     np.testing.assert_array_equal(lstm.read(IDS, lstm.start(3))[0], expected)
-    np.testing.assert_allclose(chances(ngram.read(IDS, ngram.start(3))[0]), NGRAM.probabilities(IDS, 0), atol=1e-6)
+    np.testing.assert_allclose(
+        probabilities(ngram.read(IDS, ngram.start(3))[0]), NGRAM.probabilities(IDS, 0), atol=1e-6
+    )
 
 
 def test_stepping_gives_what_the_two_parts_give_at_every_step() -> None:
@@ -62,7 +64,7 @@ def test_stepping_gives_what_the_two_parts_give_at_every_step() -> None:
     for place, id in enumerate(IDS[0]):
         found, state = mixture.step(np.array([id]), state)
         logits, alone = network.step(np.array([id]), alone)
-        expected = 0.6 * chances(logits.astype(np.float64)) + 0.4 * NGRAM.probabilities(IDS[:1], 0)[:, place]
+        expected = 0.6 * probabilities(logits.astype(np.float64)) + 0.4 * NGRAM.probabilities(IDS[:1], 0)[:, place]
         np.testing.assert_allclose(found, np.log(expected).astype(np.float32), rtol=2e-7)
 
 
@@ -71,7 +73,7 @@ def test_logits_of_any_size_are_joined() -> None:
     mixture = Mixture(CONFIG, large, NGRAM, 0.4)
     step, _ = mixture.step(np.array([1]), mixture.start())
     expected = 0.4 * NGRAM.probabilities(np.array([[1]]), 0)[0, 0] + 0.6 * (np.arange(6) == 0)
-    np.testing.assert_allclose(chances(step[0]), expected, atol=1e-6)
+    np.testing.assert_allclose(probabilities(step[0]), expected, atol=1e-6)
 
 
 nats = arrays(np.float64, 30, elements=st.floats(0.001, 30))
@@ -79,13 +81,13 @@ nats = arrays(np.float64, 30, elements=st.floats(0.001, 30))
 
 @settings(deadline=None)
 @given(nats, nats)
-def test_no_other_share_costs_less_than_the_fitted_one(network: np.ndarray, ngram: np.ndarray) -> None:
-    best = mixed(network, ngram, fitted_share(network, ngram)).mean()
-    for share in np.linspace(0.001, 0.999, 25):
-        assert best <= mixed(network, ngram, share).mean() + 1e-3
+def test_no_other_weight_costs_less_than_the_fitted_one(network: np.ndarray, ngram: np.ndarray) -> None:
+    best = mixed(network, ngram, fitted_weight(network, ngram)).mean()
+    for weight in np.linspace(0.001, 0.999, 25):
+        assert best <= mixed(network, ngram, weight).mean() + 1e-3
 
 
 def test_whoever_is_always_better_gets_everything() -> None:
     good, bad = np.full(10, 0.5), np.full(10, 3.0)
-    assert fitted_share(good, bad) == pytest.approx(0, abs=1e-3)
-    assert fitted_share(bad, good) == pytest.approx(1, abs=1e-3)
+    assert fitted_weight(good, bad) == pytest.approx(0, abs=1e-3)
+    assert fitted_weight(bad, good) == pytest.approx(1, abs=1e-3)

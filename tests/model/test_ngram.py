@@ -48,7 +48,7 @@ class Obvious:
         return min(max(k - (k + 1) * share * once[k + 1] / max(once[k], 1), 0.1), k - 0.1)
 
     def probability(self, context: list[int], token: int) -> float:
-        chance = 1 / ROWS
+        probability = 1 / ROWS
         for n in range(1, self.order + 1):
             if n - 1 > len(context):
                 break
@@ -59,8 +59,8 @@ class Obvious:
             total = sum(after.values())
             left = sum(self.discount(n, count) for count in after.values())
             mine = after[token] - self.discount(n, after[token]) if token in after else 0.0
-            chance = mine / total + left / total * chance
-        return chance
+            probability = mine / total + left / total * probability
+        return probability
 
 
 @settings(deadline=None, max_examples=60)
@@ -110,14 +110,14 @@ def test_a_text_that_repeats_is_foretold() -> None:
 def test_tokens_of_many_bits_make_shorter_n_grams() -> None:
     ids = np.random.default_rng(0).integers(0, 2**20, 500)
     assert Ngram.learn(ids, 2**20, 2**20 - 1, 0).order == 3
-    assert Ngram.learn(ids % 100, 101, 100, 0).order == ngram.LONGEST
+    assert Ngram.learn(ids % 100, 101, 100, 0).order == ngram.HIGHEST_ORDER
 
 
 def test_a_long_text_is_counted_in_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ngram, "MOST_TOKENS", 640)
+    monkeypatch.setattr(ngram, "MOST_COUNTED", 640)
     text = np.repeat(np.arange(5), 1000)
-    chances = Ngram.learn(text, ROWS, BOUNDARY, 0, order=1).unconditional
-    assert chances[:5].min() > 0.1
+    probabilities = Ngram.learn(text, ROWS, BOUNDARY, 0, order=1).unconditional
+    assert probabilities[:5].min() > 0.1
 
 
 def test_it_comes_back_from_its_tensors() -> None:

@@ -15,8 +15,9 @@ from afterword.model import saved
 from afterword.model.config import Config, weight_shapes
 from afterword.model.network import Network
 from afterword.model.ngram import Ngram
-from afterword.model.saved import FILES, NGRAM, SavedModel, load_model, save_model
+from afterword.model.saved import FILES, FORMAT, NGRAM, SavedModel, load_model, save_model
 from afterword.model.tensors import read_tensors
+from afterword.model.writing import WritingDefaults
 from afterword.text.vocabularies.char import CharTokenizer
 
 CONFIG = Config(vocabulary_size=5, byte_tokens=256, embedding_size=2, hidden_size=3, num_layers=2)
@@ -28,13 +29,13 @@ def model(seed: int = 0) -> SavedModel:
     weights = {name: random.normal(size=shape).astype(np.float32) for name, shape in weight_shapes(CONFIG).items()}
     ngram = Ngram.learn(random.integers(0, 3, 60), CONFIG.vocabulary_size, boundary=3, start=0)
     about = {"seed": seed, "lines": False}
-    return SavedModel(CONFIG, weights, CharTokenizer.of("abc"), [3, 4], about, ngram=ngram, share=0.25)
+    return SavedModel(CONFIG, weights, CharTokenizer.of("abc"), [3, 4], about, ngram=ngram, mixture_weight=0.25)
 
 
 def assert_same(found: SavedModel, expected: SavedModel) -> None:
     assert (found.config, found.unseen, found.about) == (expected.config, expected.unseen, expected.about)
     assert found.tokenizer == expected.tokenizer
-    assert found.share == expected.share
+    assert (found.mixture_weight, found.writing) == (expected.mixture_weight, expected.writing)
     assert found.ngram is not None
     assert expected.ngram is not None
     assert found.ngram.checksum == expected.ngram.checksum
@@ -191,7 +192,6 @@ def test_every_truncation_of_the_weights_is_noticed(folder: Path) -> None:
 @pytest.mark.parametrize(
     "values",
     [
-        {"format": 2},
         {"format": None},
         {"hidden_size": 4},
         {"hidden_size": 2**31},
@@ -213,6 +213,50 @@ def test_a_config_that_is_not_its_weights_or_tokenizers_is_refused(folder: Path,
     refused(folder)
 
 
+def test_a_model_of_a_newer_afterword_is_refused_by_its_version(folder: Path) -> None:
+    change_config(folder, format=FORMAT + 1)
+    assert f"has the format {FORMAT + 1}, and this Afterword reads up to {FORMAT}; upgrade Afterword" in refused(folder)
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_a_model_of_the_first_format_is_read_and_writes_as_it_did(folder: Path, lines: bool) -> None:
+    values = json.loads((folder / "config.json").read_text())
+    values |= {"format": 1, "ngram_share": values.pop("mixture_weight"), "about": {"lines": lines}}
+    del values["writing"], values["checksums"]
+    found = model()
+    values["checksums"] = saved._checksums(values, (folder / "tokenizer.json").read_bytes(), found.ngram)
+    (folder / "config.json").write_text(json.dumps(values))
+    writing = WritingDefaults(500, 0.8, "boundary" if lines else "newline")
+    assert_same(load_model(folder), dataclasses.replace(found, about={"lines": lines}, writing=writing))
+
+
+def test_how_a_model_writes_comes_back_with_it(tmp_path: Path) -> None:
+    bold = dataclasses.replace(model(), writing=WritingDefaults(7, 1.5, "boundary"))
+    save_model(tmp_path / "bold", bold, "")
+    assert_same(load_model(tmp_path / "bold"), bold)
+
+
+@pytest.mark.parametrize(
+    "writing",
+    [
+        None,
+        [],
+        {"max_tokens": 5, "temperature": 1},
+        {"max_tokens": -1, "temperature": 1, "opening": "newline"},
+        {"max_tokens": True, "temperature": 1, "opening": "newline"},
+        {"max_tokens": 5, "temperature": float("nan"), "opening": "newline"},
+        {"max_tokens": 5, "temperature": 1, "opening": ["newline"]},
+        {"max_tokens": 5, "temperature": 1, "opening": "window"},
+    ],
+)
+def test_a_way_to_write_that_cannot_be_is_refused(folder: Path, writing: Any) -> None:
+    values = json.loads((folder / "config.json").read_text()) | {"writing": writing}
+    del values["checksums"]
+    values["checksums"] = saved._checksums(values, (folder / "tokenizer.json").read_bytes(), model().ngram)
+    (folder / "config.json").write_text(json.dumps(values))
+    refused(folder)
+
+
 def test_a_tokenizer_of_another_model_is_refused(folder: Path) -> None:
     (folder / "tokenizer.json").write_text(CharTokenizer.of("abcd").to_json())
     assert "has been changed" in refused(folder)
@@ -229,7 +273,7 @@ def test_a_model_that_could_not_be_loaded_is_not_saved(tmp_path: Path, value: fl
 
 def test_the_n_gram_of_a_run_is_written_once_and_taken_over_by_each_better_model(folder: Path) -> None:
     before = (folder / NGRAM).stat().st_ino
-    save_model(folder, dataclasses.replace(model(), share=0.5), "")
+    save_model(folder, dataclasses.replace(model(), mixture_weight=0.5), "")
     assert (folder / NGRAM).stat().st_ino == before
     save_model(folder, model(seed=1), "")
     assert (folder / NGRAM).stat().st_ino != before
@@ -252,7 +296,7 @@ def test_the_n_gram_of_another_model_is_refused(folder: Path, tmp_path: Path) ->
 
 
 def test_a_model_without_an_n_gram_predicts_by_its_network(tmp_path: Path) -> None:
-    save_model(tmp_path / "plain", dataclasses.replace(model(), ngram=None, share=0.0), "")
+    save_model(tmp_path / "plain", dataclasses.replace(model(), ngram=None, mixture_weight=0.0), "")
     assert NGRAM not in names(tmp_path / "plain")
     plain = load_model(tmp_path / "plain")
     assert type(plain.predictor()) is Network

@@ -14,7 +14,8 @@ import numpy as np
 
 from afterword.errors import OptionError
 from afterword.generation.sampling import Sampler, Sampling
-from afterword.model.network import Ids, Network
+from afterword.model.arrays import Ids
+from afterword.model.network import Network
 from afterword.model.saved import SavedModel
 from afterword.settings import whole_number
 from afterword.text.tokenizer import Tokenizer

@@ -19,7 +19,8 @@ from afterword.inspection.gates import read_gates
 from afterword.inspection.inspected import Inspected, OnProgress, unheard
 from afterword.inspection.openness import SIGMOIDS
 from afterword.inspection.trace import Trace
-from afterword.model.cell import GATES, Array
+from afterword.model.arrays import Array
+from afterword.model.cell import GATES
 from afterword.model.holding import PARTS
 
 Way = Literal["open", "mean"]

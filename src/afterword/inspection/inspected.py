@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.model.cell import Array
+from afterword.model.arrays import Array
 from afterword.model.network import Network
 from afterword.text.tokenizer import Tokenizer
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import OptionError
-from afterword.model.cell import Array
+from afterword.model.arrays import Array
 from afterword.model.config import Config
 from afterword.model.holding import PARTS, check_place
 from afterword.storage import output

@@ -13,7 +13,7 @@ from afterword.learning.batch import NOT_A_TARGET, Batch
 from afterword.learning.batches import held_out_batches
 from afterword.learning.learner import Learner
 from afterword.learning.recipe import Recipe
-from afterword.model.mixture import DEFAULT_SHARE, fitted_share, mixed
+from afterword.model.mixture import DEFAULT_WEIGHT, fitted_weight, mixed
 from afterword.model.ngram import Ngram
 from afterword.text.encoded import EncodedCorpus
 
@@ -28,8 +28,8 @@ class Measured:
     cost: float
     lstm: float
     ngram: float | None
-    share: float
-    """Of the n-gram, fitted to this text."""
+    weight: float
+    """Of the n-gram in the mixture, fitted to this text."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,10 @@ class HeldOut:
         network = learner.evaluate(self._batches)
         lstm = self._a_character(network)
         if self._ngram is None:
-            return Measured(lstm, lstm, None, DEFAULT_SHARE)
-        share = fitted_share(network, self._ngram)
-        both = self._a_character(mixed(network, self._ngram, share))
-        return Measured(both, lstm, self.ngram_cost, share)
+            return Measured(lstm, lstm, None, DEFAULT_WEIGHT)
+        weight = fitted_weight(network, self._ngram)
+        both = self._a_character(mixed(network, self._ngram, weight))
+        return Measured(both, lstm, self.ngram_cost, weight)
 
     def _a_character(self, token_nats: NDArray[np.float64]) -> float:
         return (float(token_nats.mean()) + self._apart) * self._tokens_a_character

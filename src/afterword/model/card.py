@@ -29,7 +29,7 @@ def card(model: SavedModel, samples: Sequence[tuple[float, str]]) -> str:
         f"| network | {config.num_layers} × {config.hidden_size} {config.cell.upper()},"
         f" embedding {config.embedding_size}, {config.parameters:,} parameters |",
         *(
-            [f"| n-gram | up to {model.ngram.order} tokens, {model.share:.0%} of each prediction |"]
+            [f"| n-gram | up to {model.ngram.order} tokens, {model.mixture_weight:.0%} of each prediction |"]
             if model.ngram is not None
             else []
         ),
@@ -38,7 +38,7 @@ def card(model: SavedModel, samples: Sequence[tuple[float, str]]) -> str:
     ]
     if validation:
         lines.append(
-            f"| held-out text | {validation['bits_per_character']:.3f} bits a character"
+            f"| held-out text | {validation['bits_per_character']:.3f} bits per character"
             f" ({validation['nats_per_character']:.4f} nats) |"
         )
     lines += ["", "```", "afterword generate .", "```", "", "## Before you share it", "", *_disclosure(model), ""]

@@ -23,9 +23,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+from afterword.model.arrays import Array
 
 GATES = ("input", "forget", "candidate", "output")
 

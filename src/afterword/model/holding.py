@@ -19,7 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from afterword.errors import OptionError
-from afterword.model.cell import GATES, Array, Step
+from afterword.model.arrays import Array
+from afterword.model.cell import GATES, Step
 from afterword.model.config import Config
 
 PARTS = Step._fields  # the four gates, the cell state, the hidden state

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from afterword.model.arrays import Array
 from afterword.model.ngram import Ngram
 
 EMPTY = 1  # the context without tokens
@@ -52,7 +52,7 @@ class Lookup:
         highest = context.bit_length() - 1 - self._bits
         return [context >> at & (1 << self._bits) - 1 for at in range(highest, -1, -self._bits)]
 
-    def following(self, context: int) -> NDArray[np.float32]:
+    def following(self, context: int) -> Array:
         """P [R] of what follows `context`. It is kept, and must not be changed."""
         kept, ones = self._kept, self._ones
         found = kept.get(context)
@@ -79,6 +79,6 @@ class Lookup:
         self._keep(context, found)
         return found
 
-    def _keep(self, context: int, found: NDArray[np.float32]) -> None:
+    def _keep(self, context: int, found: Array) -> None:
         if len(self._kept) < self._room:
             self._kept[context] = found

@@ -1,9 +1,9 @@
 """A network and an n-gram model that predict together.
 
-    P = (1 - share) · P of the network + share · P of the n-gram
+    P = (1 - w) · P of the network + w · P of the n-gram
 
-The share is one number, fitted to held-out text. Each knows what the other lacks: the n-gram has the text's words by
-heart after one reading, the network carries what lies further back.
+The mixture weight w is one number, fitted to held-out text. Each knows what the other lacks: the n-gram has the text's
+words by heart after one reading, the network carries what lies further back.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.model.cell import Array
+from afterword.model.arrays import Array, Ids
 from afterword.model.config import Config
 from afterword.model.lookup import EMPTY, Lookup
-from afterword.model.network import Ids, Network, State
+from afterword.model.network import Network, State
 from afterword.model.ngram import Ngram
 
 USES = ("lstm", "ngram", "both")
-DEFAULT_SHARE = 0.3  # where there is no held-out text to fit it to
+DEFAULT_WEIGHT = 0.3  # where there is no held-out text to fit it to
 LARGEST_EXPONENT = 500  # of any number and its negative, with room for the sum of them all
 
 
@@ -36,14 +36,14 @@ class Mixture(Network):
         config: Config,
         weights: Mapping[str, Array],
         ngram: Ngram,
-        share: float,
+        weight: float,
         using: str = "both",
         held: Array | None = None,
     ) -> None:
         super().__init__(config, weights, held)
-        self.ngram, self.share, self.using = ngram, share, using
-        self._used_share = {"both": share, "lstm": 0.0, "ngram": 1.0}[using]
-        self._weight = np.array(self._used_share, np.float32)  # NumPy multiplies by an array faster than by a number
+        self.ngram, self.weight, self.using = ngram, weight, using
+        self._used = {"both": weight, "lstm": 0.0, "ngram": 1.0}[using]
+        self._factor = np.array(self._used, np.float32)  # NumPy multiplies by an array faster than by a number
         self._lookup = Lookup(ngram)
         # No unit's output is above 1, so that the weights say how large a logit can be, and few models need the care
         # with which exp is kept from overflowing.
@@ -58,7 +58,7 @@ class Mixture(Network):
 
     def advance(self, ids: Ids, state: State) -> tuple[Array, State]:
         logits, after = super().advance(ids, state)
-        if self._used_share == 0:
+        if self._used == 0:
             return logits, after
         contexts = self._contexts(ids, state)
         following = self._lookup.following
@@ -66,54 +66,54 @@ class Mixture(Network):
         return np.array(joined), State(after.hidden, after.cell, contexts)
 
     def read(self, ids: Ids, state: State) -> tuple[Array, State]:
-        if self._used_share == 0:
+        if self._used == 0:
             return super().read(ids, state)
-        logits, chances, after = self.read_apart(ids, state)
-        return self._join(logits, chances), after
+        logits, found, after = self.read_apart(ids, state)
+        return self._join(logits, found), after
 
     def read_apart(self, ids: Ids, state: State) -> tuple[Array, Array, State]:
         """`read`, but the network's logits and the n-gram's probabilities, both [B, T, R], as each has them."""
         logits, after = super().read(ids, state)
         before = np.array([self._lookup.rows(context) for context in state.recent], np.int64)
         recent = np.concatenate([before, self.rows(ids)], axis=1)
-        chances = self.ngram.probabilities(recent, before.shape[1])
-        return logits, chances, State(after.hidden, after.cell, self._contexts(ids, state))
+        found = self.ngram.probabilities(recent, before.shape[1])
+        return logits, found, State(after.hidden, after.cell, self._contexts(ids, state))
 
     def _contexts(self, ids: Ids, state: State) -> list[int]:
         """What the n-gram model remembers of each lane, after `state` and ids [B, T]."""
         rows = self.rows(ids).tolist()
         return [self._lookup.extended(context, lane) for context, lane in zip(state.recent, rows, strict=True)]
 
-    def _join(self, logits: Array, chances: Array) -> Array:
+    def _join(self, logits: Array, probabilities: Array) -> Array:
         """Logits of the network and probabilities of the n-gram, [..., R], to the mixture's log-probabilities."""
         joined = logits.astype(np.float64)
         if self._may_overflow:
             joined -= joined.max(axis=-1, keepdims=True)
         np.exp(joined, out=joined)
-        scale = (1 - self._used_share) / joined.sum(axis=-1)
+        scale = (1 - self._used) / joined.sum(axis=-1)
         joined *= scale[..., None] if scale.ndim else scale
-        joined += chances * self._weight
+        joined += probabilities * self._factor
         return np.log(joined, out=joined).astype(np.float32)
 
 
-def mixed(network: NDArray[np.float64], ngram: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+def mixed(network: NDArray[np.float64], ngram: NDArray[np.float64], weight: float) -> NDArray[np.float64]:
     """Nats a token [N] of the mixture, from the nats of each alone."""
     with np.errstate(divide="ignore"):
-        joined: NDArray[np.float64] = -np.logaddexp(np.log1p(-share) - network, np.log(share) - ngram)
+        joined: NDArray[np.float64] = -np.logaddexp(np.log1p(-weight) - network, np.log(weight) - ngram)
         return joined
 
 
-def fitted_share(network: NDArray[np.float64], ngram: NDArray[np.float64]) -> float:
-    """The share at which the mixture costs least over tokens that cost `network` and `ngram` [N] nats.
+def fitted_weight(network: NDArray[np.float64], ngram: NDArray[np.float64]) -> float:
+    """The weight at which the mixture costs least over tokens that cost `network` and `ngram` [N] nats.
 
     The cost has one minimum, where its slope, the mean of (P of the network - P of the n-gram) / P of both, is zero.
     """
     low, high = 0.0, 1.0
     ahead = np.exp(np.clip(network - ngram, -500, 500))  # how many times likelier the n-gram found each token
     for _ in range(20):
-        share = (low + high) / 2
-        if np.mean((ahead - 1) / (1 + share * (ahead - 1))) > 0:
-            low = share
+        weight = (low + high) / 2
+        if np.mean((ahead - 1) / (1 + weight * (ahead - 1))) > 0:
+            low = weight
         else:
-            high = share
+            high = weight
     return round((low + high) / 2, 4)

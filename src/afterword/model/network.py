@@ -21,11 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import ModelError
-from afterword.model.cell import GATES, Array, Layer, Step, layer_weights
+from afterword.model.arrays import Array, Ids
+from afterword.model.cell import GATES, Layer, Step, layer_weights
 from afterword.model.config import Config
 from afterword.model.holding import PARTS, put_held
-
-Ids = NDArray[np.integer[Any]]
 
 LARGEST_TABLE = 64 * 2**20  # bytes
 

@@ -24,12 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import ModelError
+from afterword.model.arrays import Array, Ids
 
-Ids = NDArray[np.integer[Any]]
 Tensors = dict[str, NDArray[Any]]
 
-LONGEST = 8  # tokens an n-gram, where 64 bits hold so many
-MOST_TOKENS = 2**22  # that are counted
+HIGHEST_ORDER = 8  # tokens an n-gram, where 64 bits hold so many
+MOST_COUNTED = 2**22  # that are counted
 STRETCHES = 64  # in which they are taken from a longer text
 
 
@@ -39,8 +39,8 @@ class Level(NamedTuple):
     contexts: NDArray[np.uint64]  # [C], sorted
     firsts: NDArray[np.int64]  # [C + 1], where in the next two what belongs to each context begins
     tokens: Ids  # [M], what came after it
-    shares: NDArray[np.float32]  # [M], the probability that is theirs by being seen here
-    rest: NDArray[np.float32]  # [C], the probability that goes to the next shorter context
+    shares: Array  # [M], the probability that is theirs by being seen here
+    rest: Array  # [C], the probability that goes to the next shorter context
 
 
 class Ngram:
@@ -61,10 +61,10 @@ class Ngram:
         return len(self.levels)
 
     @staticmethod
-    def learn(ids: Ids, rows: int, boundary: int, start: int, order: int = LONGEST) -> Ngram:
+    def learn(ids: Ids, rows: int, boundary: int, start: int, order: int = HIGHEST_ORDER) -> Ngram:
         """Count the n-grams of up to `order` tokens of ids [N], rows of a network that has `rows` of them.
 
-        Of a long text, `MOST_TOKENS` are counted, in stretches spread evenly over it.
+        Of a long text, `MOST_COUNTED` are counted, in stretches spread evenly over it.
         """
         bits = _bits(rows)
         tokens = np.concatenate([[start], _spread(ids)]).astype(np.uint64)
@@ -84,15 +84,15 @@ class Ngram:
         return Ngram(rows, boundary, start, levels)
 
     @cached_property
-    def unconditional(self) -> NDArray[np.float32]:
+    def unconditional(self) -> Array:
         """P [R] of a row where nothing is known of those before it."""
         level = self.levels[0]
-        chances = np.full(self.rows, 1 / self.rows, np.float32)
-        chances *= level.rest[0]
-        chances[level.tokens] += level.shares
-        return chances
+        probabilities = np.full(self.rows, 1 / self.rows, np.float32)
+        probabilities *= level.rest[0]
+        probabilities[level.tokens] += level.shares
+        return probabilities
 
-    def probabilities(self, ids: Ids, before: int) -> NDArray[np.float32]:
+    def probabilities(self, ids: Ids, before: int) -> Array:
         """ids [B, T] → P [B, T - before, R] of what follows each of the rows from `before` on.
 
         The rows before it are context only. A context that would reach back beyond ids is as much shorter.
@@ -100,7 +100,7 @@ class Ngram:
         B, T = ids.shape
         read = np.where(ids == self.boundary, self.start, ids).astype(np.uint64)
         places = T - before
-        chances = np.tile(self.unconditional, (B * places, 1))
+        probabilities = np.tile(self.unconditional, (B * places, 1))
         lane, place = np.divmod(np.arange(B * places), max(places, 1))
         place += before
         keys = np.zeros(B * places, np.uint64)
@@ -112,11 +112,11 @@ class Ngram:
             known = level.contexts[at] == keys  # where a context is not known, no longer one is
             lane, place, keys, at = lane[known], place[known], keys[known], at[known]
             row = lane * places + place - before
-            chances[row] *= level.rest[at, None]
+            probabilities[row] *= level.rest[at, None]
             first, count = level.firsts[at], level.firsts[at + 1] - level.firsts[at]
             which = np.arange(count.sum()) + np.repeat(first - (np.cumsum(count) - count), count)
-            chances[np.repeat(row, count), level.tokens[which]] += level.shares[which]
-        return chances.reshape(B, places, self.rows)
+            probabilities[np.repeat(row, count), level.tokens[which]] += level.shares[which]
+        return probabilities.reshape(B, places, self.rows)
 
     def tensors(self) -> Tensors:
         """All of it as arrays, for a file."""
@@ -157,9 +157,9 @@ def _bits(rows: int) -> int:
 
 def _spread(ids: Ids) -> Ids:
     """All of ids [N], or stretches of them."""
-    if len(ids) <= MOST_TOKENS:
+    if len(ids) <= MOST_COUNTED:
         return ids
-    length = MOST_TOKENS // STRETCHES
+    length = MOST_COUNTED // STRETCHES
     return np.concatenate([ids[at : at + length] for at in np.arange(STRETCHES) * len(ids) // STRETCHES])
 
 

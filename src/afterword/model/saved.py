@@ -26,10 +26,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import ModelError, OptionError, StorageError
-from afterword.model.cell import Array
+from afterword.model.arrays import Array, Ids
 from afterword.model.config import Config, check_weights
 from afterword.model.mixture import USES, Mixture
-from afterword.model.network import Ids, Network
+from afterword.model.network import Network
 from afterword.model.ngram import Ngram
 from afterword.model.tensors import read_tensors, write_tensors
 from afterword.model.windows import WindowNetwork
@@ -38,7 +38,7 @@ from afterword.storage import sync_folder, write_bytes, write_json
 from afterword.text.tokenizer import Tokenizer
 from afterword.text.vocabularies.table import from_json
 
-FORMAT = 1
+FORMAT = 2  # 1 had no "writing", and called the mixture's weight "ngram_share"
 TEXT = "text.rows"
 CONFIG, WEIGHTS, NGRAM, TOKENIZER, CARD = FILES = (
     "config.json",
@@ -63,8 +63,8 @@ class SavedModel:
     text: NDArray[np.integer[Any]] | None = None
     """The training text as rows [N], where writing starts from a window of it (the classic recipe)."""
     ngram: Ngram | None = None
-    share: float = 0.0
-    """Of the n-gram in the mixture, from 0 to 1."""
+    mixture_weight: float = 0.0
+    """Of the n-gram, from 0 to 1."""
     writing: WritingDefaults = RUNNING_TEXT
     """How it writes unless it is told otherwise."""
 
@@ -96,7 +96,7 @@ class SavedModel:
         if using not in USES:
             raise OptionError(f"using must be one of {', '.join(USES)}, not {str(using)[:40]}")
         if self.ngram is not None:
-            return Mixture(self.config, self.weights, self.ngram, self.share, using, held)
+            return Mixture(self.config, self.weights, self.ngram, self.mixture_weight, using, held)
         if using == "ngram":
             raise OptionError("this model has no n-gram to predict with: use its lstm")
         return self.network(held)
@@ -114,7 +114,7 @@ def save_model(folder: Path, model: SavedModel, card: str) -> None:
     new, old = folder.with_name(f".{folder.name}.new"), _old(folder)
     tokenizer = model.tokenizer.to_json().encode()
     config = {"format": FORMAT, **dataclasses.asdict(model.config), "unseen": model.unseen, "about": model.about}
-    config["ngram_share"] = None if model.ngram is None else model.share
+    config["mixture_weight"] = None if model.ngram is None else model.mixture_weight
     config["writing"] = dataclasses.asdict(model.writing)
     config["checksums"] = _checksums(config, tokenizer, model.ngram)
     try:
@@ -172,32 +172,42 @@ def _read(place: Path, folder: Path) -> SavedModel:
     if not os.path.exists(place / CONFIG):
         raise ModelError(f"no model at {folder}: it holds no {CONFIG}")
     values = _read_json(place / CONFIG)
-    if values.get("format") != FORMAT:
-        found = str(values.get("format"))[:20]
-        raise ModelError(
-            f"{place / CONFIG} has the format {found}, and this Afterword reads {FORMAT}; upgrade Afterword"
-        )
+    version = _version(place / CONFIG, values)
     weights, _ = read_tensors(place / WEIGHTS)
     text = weights.pop(TEXT, None)
     tokenizer = _read_tokenizer(place / TOKENIZER)
-    share = values.get("ngram_share")
-    tables = None if share is None else read_tensors(place / NGRAM)[0]
+    weight = values.get("ngram_share" if version == 1 else "mixture_weight")
+    tables = None if weight is None else read_tensors(place / NGRAM)[0]
     try:
         ngram = None if tables is None else Ngram.from_tensors(tables)
         if values.pop("checksums", None) != _checksums(values, _read_text(place / TOKENIZER).encode(), ngram):
             raise ModelError(f"{CONFIG} or a file beside it has been changed")
         config = Config.from_dict(values)
         unseen, about = values.get("unseen", []), values.get("about", {})
-        if "writing" in values:
-            writing = WritingDefaults.from_dict(values["writing"])
-        else:  # a model of format 1
+        if not isinstance(about, dict):
+            raise ModelError("about must be an object")
+        if version == 1:
             writing = usual(windows=config.window > 0, lines=bool(about.get("lines")))
-        share = 0.0 if share is None else share
-        model = SavedModel(config, weights, tokenizer, unseen, about, text, ngram, share, writing)
+        else:
+            writing = WritingDefaults.from_dict(values.get("writing"))
+        weight = 0.0 if weight is None else weight
+        model = SavedModel(config, weights, tokenizer, unseen, about, text, ngram, weight, writing)
         _check(model)
     except ModelError as error:
         raise ModelError(f"the model at {folder} is damaged: {error}; take a fresh copy") from None
     return model
+
+
+def _version(path: Path, values: dict[str, Any]) -> int:
+    """The format of a model. Raises ModelError for one that this Afterword does not know."""
+    version = values.get("format")
+    if type(version) is not int or version < 1:
+        raise ModelError(f"{path} is damaged: its format is {str(version)[:20]}; take a fresh copy of the model")
+    if version > FORMAT:
+        raise ModelError(
+            f"{path} has the format {str(version)[:20]}, and this Afterword reads up to {FORMAT}; upgrade Afterword"
+        )
+    return version
 
 
 def _checksums(config: dict[str, Any], tokenizer: bytes, ngram: Ngram | None) -> dict[str, int]:
@@ -228,14 +238,12 @@ def _check(model: SavedModel) -> None:
     check_weights(model.config, model.weights)
     if not isinstance(model.unseen, list) or not all(type(row) is int and 0 <= row < rows for row in model.unseen):
         raise ModelError(f"unseen must be a list of rows from 0 to {rows - 1}")
-    if not isinstance(model.about, dict):
-        raise ModelError("about must be an object")
     if len({model.text is not None, model.config.window > 0, model.writing.opening == "window"}) > 1:
         raise ModelError(f"{TEXT} belongs to a model that reads windows and begins with one, and to no other")
     if model.ngram is not None and (model.ngram.rows != rows or model.config.window):
         raise ModelError(f"its n-gram has {model.ngram.rows} rows and its tokenizer {rows}")
-    if type(model.share) is not float or not 0 <= model.share <= 1:
-        raise ModelError(f"ngram_share must be a number from 0 to 1, not {str(model.share)[:40]}")
+    if type(model.mixture_weight) is not float or not 0 <= model.mixture_weight <= 1:
+        raise ModelError(f"mixture_weight must be a number from 0 to 1, not {str(model.mixture_weight)[:40]}")
     if model.text is not None and not _is_text(model.text, model.config):
         raise ModelError(f"{TEXT} must be {model.config.window} or more rows from 0 to {rows - 1}")
 

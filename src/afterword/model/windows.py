@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from afterword.model.cell import Array, Step
+from afterword.model.arrays import Array, Ids
+from afterword.model.cell import Step
 from afterword.model.config import Config
-from afterword.model.network import Ids, Network, State, Traced
+from afterword.model.network import Network, State, Traced
 
 WINDOWS_AT_ONCE, WINDOWS_TRACED = 128, 32
 

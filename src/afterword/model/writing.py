@@ -30,7 +30,7 @@ class WritingDefaults:
             raise ModelError(f"max_tokens must be a whole number from 0, not {str(self.max_tokens)[:40]}")
         if type(self.temperature) not in (int, float) or not 0 <= self.temperature < math.inf:
             raise ModelError(f"temperature must be a number from 0, not {str(self.temperature)[:40]}")
-        if self.opening not in OPENINGS:
+        if not isinstance(self.opening, str) or self.opening not in OPENINGS:
             raise ModelError(f"opening must be one of {', '.join(OPENINGS)}, not {str(self.opening)[:40]}")
 
     @staticmethod

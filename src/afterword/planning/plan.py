@@ -19,7 +19,7 @@ from afterword.learning.device import chosen, embedding_size, gpu_memory, precis
 from afterword.learning.lines import Lines
 from afterword.learning.recipe import Device, Recipe
 from afterword.model.config import Config
-from afterword.model.ngram import LONGEST, Ngram
+from afterword.model.ngram import HIGHEST_ORDER, Ngram
 from afterword.planning import rules
 from afterword.planning.settings import TrainingSettings
 from afterword.planning.speed import StepTime, available_threads, step_time
@@ -129,7 +129,7 @@ def _plan_auto(encoded: EncodedCorpus, settings: TrainingSettings) -> Plan:
 
     def expected(minutes: float | None) -> float | None:
         read = steps_of(size_in(minutes), minutes) * tokens / a_pass
-        return alone and alone * rules.expected_ratio(tokens, read, mixed=recipe.ngram > LONGEST // 2)
+        return alone and alone * rules.expected_ratio(tokens, read, mixed=recipe.ngram > HIGHEST_ORDER // 2)
 
     outlook = {} if recipe.minutes is None else {recipe.minutes * k: expected(recipe.minutes * k) for k in OUTLOOK}
     # of other cells and rates, and of sizes far from the rule's, nothing is known
@@ -141,14 +141,14 @@ def _plan_auto(encoded: EncodedCorpus, settings: TrainingSettings) -> Plan:
         expected(recipe.minutes) if known else None,
         {minutes: cost for minutes, cost in outlook.items() if known and cost is not None},
         _notes(encoded, recipe, times),
-        ngram if recipe.ngram == LONGEST else None,
+        ngram if recipe.ngram == HIGHEST_ORDER else None,
     )
 
 
 def _learn_ngram_and_load(encoded: EncodedCorpus) -> Ngram:
     """Count the n-grams while PyTorch is loaded: each takes seconds, the one of sorting, the other of Python."""
     with ThreadPoolExecutor(1) as other:
-        counting = other.submit(learn_ngram, encoded, LONGEST)
+        counting = other.submit(learn_ngram, encoded, HIGHEST_ORDER)
         import torch
 
         torch.optim.SGD([torch.zeros(1)], lr=1.0)  # the first optimizer that is made loads half of PyTorch
@@ -333,7 +333,7 @@ def auto(encoded: EncodedCorpus, settings: TrainingSettings) -> Recipe:
         dropout=settings.dropout or 0.0,  # `plan` fits it to the number of passes
         locked_dropout=True,
         reset_probability=0.05,
-        ngram=LONGEST if settings.ngram is None else settings.ngram,
+        ngram=HIGHEST_ORDER if settings.ngram is None else settings.ngram,
         optimizer="muon",
         schedule="cosine",
         learning_rate=0.0,

@@ -15,7 +15,7 @@ from afterword.learning.batches import training_batches
 from afterword.learning.learner import Learner
 from afterword.learning.schedule import Schedule
 from afterword.learning.validation import Best, HeldOut, Measured
-from afterword.model.mixture import DEFAULT_SHARE
+from afterword.model.mixture import DEFAULT_WEIGHT
 from afterword.runs.forecast import Forecast
 
 if TYPE_CHECKING:
@@ -180,5 +180,5 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
 def _best(kept: dict[str, Any] | float | None) -> Best | None:
     """What a checkpoint says of the best look; older ones say only what the model cost."""
     if isinstance(kept, float):
-        return Best(Measured(kept, math.inf, None, DEFAULT_SHARE), kept)
+        return Best(Measured(kept, math.inf, None, DEFAULT_WEIGHT), kept)
     return None if kept is None else Best(Measured(**kept["kept"]), kept["lowest"])

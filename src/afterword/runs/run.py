@@ -14,7 +14,7 @@ from afterword.learning.counting import learn_ngram
 from afterword.learning.ranks import ALONE
 from afterword.learning.recipe import Recipe
 from afterword.model.card import card
-from afterword.model.mixture import DEFAULT_SHARE
+from afterword.model.mixture import DEFAULT_WEIGHT
 from afterword.model.ngram import Ngram
 from afterword.model.saved import SavedModel, save_model
 from afterword.model.writing import usual
@@ -197,10 +197,10 @@ class Run:
 
     def tell_of_ngram(self, kept: Measured) -> None:
         """Note where the model that is kept predicts by its n-gram, and the LSTM has next to no part in it."""
-        if kept.ngram is not None and kept.share >= CARRIES:
+        if kept.ngram is not None and kept.weight >= CARRIES:
             self.notes.append(
-                f"the n-gram carries this model (its weight is {kept.share:.2f} of 1): on held-out text the LSTM alone "
-                f"needs {bits(kept.lstm):.2f} bits per character, both together {bits(kept.cost):.2f}; "
+                f"the n-gram carries this model (its weight is {kept.weight:.2f} of 1): on held-out text the LSTM "
+                f"alone needs {bits(kept.lstm):.2f} bits per character, both together {bits(kept.cost):.2f}; "
                 "inspect and units show the LSTM by itself, generate and score do --with lstm"
             )
 
@@ -225,12 +225,12 @@ class Run:
             about["validation"] = {"nats_per_character": measured.cost, "bits_per_character": bits(measured.cost)}
             if ngram is not None:
                 about["validation"] |= {"lstm": measured.lstm, "ngram": measured.ngram}
-        share = 0.0 if ngram is None else DEFAULT_SHARE if measured is None else measured.share
+        weight = 0.0 if ngram is None else DEFAULT_WEIGHT if measured is None else measured.weight
         text = np.asarray(encoded.training[:OPENINGS]) if recipe.windows else None
         with learner.averaged() as network:  # copied, since they may have to wait
             weights = {name: weight.copy() for name, weight in network.weights().items()}
         writing = usual(windows=recipe.windows, lines=encoded.lines)
-        model = SavedModel(config, weights, encoded.tokenizer, encoded.unseen, about, text, ngram, share, writing)
+        model = SavedModel(config, weights, encoded.tokenizer, encoded.unseen, about, text, ngram, weight, writing)
         self.model = model
         if self.team.first:
             self._writes.write("model", lambda: save_model(self.folder.model, model, card(model, samples=[])))

@@ -11,16 +11,14 @@ import math
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from afterword.model.arrays import Ids
 from afterword.model.mixture import USES, Mixture, mixed
 from afterword.model.network import Network, State
 from afterword.text.tokenizer import Tokenizer
-
-Ids = NDArray[np.integer[Any]]
 
 LANES = 64  # lines read side by side
 USED = "used"  # the costs that are told, among those of a mixture's parts
@@ -172,10 +170,10 @@ def _costs(network: Network, fed: Ids, predicted: Ids, state: State) -> tuple[di
     if not isinstance(network, Mixture):
         logits, state = network.read(fed, state)
         return {USED: -network.token_log_probabilities(logits, predicted)}, state
-    logits, chances, state = network.read_apart(fed, state)
+    logits, probabilities, state = network.read_apart(fed, state)
     costs = {
         "lstm": -network.token_log_probabilities(logits, predicted),
-        "ngram": -network.token_log_probabilities(np.log(chances), predicted),
+        "ngram": -network.token_log_probabilities(np.log(probabilities), predicted),
     }
-    costs["both"] = mixed(costs["lstm"], costs["ngram"], network.share)
+    costs["both"] = mixed(costs["lstm"], costs["ngram"], network.weight)
     return {USED: costs[network.using], **costs}, state
