@@ -97,7 +97,7 @@ class Mixture(Network):
 
 
 def mixed(network: NDArray[np.float64], ngram: NDArray[np.float64], weight: float) -> NDArray[np.float64]:
-    """Nats a token [N] of the mixture, from the nats of each alone."""
+    """Nats per token [N] of the mixture, from the nats of each alone."""
     with np.errstate(divide="ignore"):
         joined: NDArray[np.float64] = -np.logaddexp(np.log1p(-weight) - network, np.log(weight) - ngram)
         return joined

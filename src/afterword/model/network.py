@@ -78,16 +78,16 @@ class Network:
         return State(np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.empty((lanes, 0), np.int64))
 
     def step(self, ids: Ids, state: State) -> tuple[Array, State]:
-        """Read one token a lane: ids [B] → logits [B, R] of what comes next, and the state after it."""
+        """Read one token per lane: ids [B] → logits [B, R] of what comes next, and the state after it."""
         return self.advance(ids[:, None], state)
 
     def advance(self, ids: Ids, state: State) -> tuple[Array, State]:
-        """Read T tokens a lane: ids [B, T] → logits [B, R] of what comes next, and the state after them."""
+        """Read T tokens per lane: ids [B, T] → logits [B, R] of what comes next, and the state after them."""
         outputs, state = self._run(ids, state)
         return self._logits(outputs[-1]), state
 
     def read(self, ids: Ids, state: State) -> tuple[Array, State]:
-        """Read T tokens a lane: ids [B, T] → logits [B, T, R], one row after each token, and the state at the end.
+        """Read T tokens per lane: ids [B, T] → logits [B, T, R], one row after each token, and the state at the end.
 
         Takes memory for about B·T·(6H + R) numbers: cut long texts and carry the state.
         """

@@ -28,7 +28,7 @@ from afterword.model.arrays import Array, Ids
 
 Tensors = dict[str, NDArray[Any]]
 
-HIGHEST_ORDER = 8  # tokens an n-gram, where 64 bits hold so many
+HIGHEST_ORDER = 8  # tokens per n-gram, where 64 bits hold so many
 MOST_COUNTED = 2**22  # that are counted
 STRETCHES = 64  # in which they are taken from a longer text
 
@@ -219,6 +219,6 @@ def _discounts(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """What is taken from a count of 0, 1, 2, and 3 or more: Chen and Goodman's estimates, kept from 0.1 to the count
     less 0.1, so that nothing that was seen is lost and something is always left for what was not."""
     once = [float(np.count_nonzero(counts == n)) for n in range(1, 5)]
-    share = once[0] / max(once[0] + 2 * once[1], 1.0)
-    found = [n - (n + 1) * share * once[n] / max(once[n - 1], 1.0) for n in (1, 2, 3)]
+    ratio = once[0] / max(once[0] + 2 * once[1], 1.0)
+    found = [n - (n + 1) * ratio * once[n] / max(once[n - 1], 1.0) for n in (1, 2, 3)]
     return np.array([0.0, *(min(max(value, 0.1), n - 0.1) for n, value in enumerate(found, 1))])

@@ -1,1 +1,1 @@
-"""What a text costs a model: nats a token, bits a character."""
+"""What a text costs a model: nats per token, bits per character."""

@@ -35,7 +35,7 @@ class Score:
     bytes: int
     """Of the text in UTF-8."""
     apart: Mapping[str, float] = field(default_factory=dict)
-    """Nats a character of the network (lstm), its n-gram (ngram) and their mixture (both), where there is an n-gram."""
+    """Nats per character of network (lstm), n-gram (ngram) and mixture (both), where there is an n-gram."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._figures()})"
@@ -69,7 +69,7 @@ class Score:
 
     @property
     def perplexity(self) -> float:
-        """exp(nats a token)."""
+        """exp(nats per token)."""
         return float(np.exp(self.nats / max(self.tokens, 1)))
 
 
