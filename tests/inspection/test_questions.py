@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 
 from afterword.errors import OptionError
-from afterword.inspection.questions import QUESTIONS, matches
+from afterword.inspection.questions import READY_MADE, Mask, matching
+
+
+def matches(pattern: str, text: str, seconds: float = 10.0) -> Mask:
+    return matching(pattern, seconds).where(text)
 
 
 @pytest.mark.parametrize(
@@ -24,7 +28,7 @@ from afterword.inspection.questions import QUESTIONS, matches
 )
 def test_ready_made_questions_are_answered_as_a_reader_would(name: str, text: str, where: str) -> None:
     assert len(text) == len(where)
-    assert QUESTIONS[name][1](text).tolist() == [one == "x" for one in where]
+    assert READY_MADE[name][1](text).tolist() == [one == "x" for one in where]
 
 
 def test_an_expression_marks_its_first_group_or_all_of_its_match() -> None:

@@ -71,7 +71,7 @@ def test_a_planted_unit_that_counts_brackets_is_found_first() -> None:
 def test_what_no_unit_knows_is_told_as_chance() -> None:
     text = random_text()
     units = made(CharTokenizer.of(LETTERS), hidden_size=60).units(text)
-    answer = units.ask("a coin", np.random.default_rng(5).random(len(text)) < 0.3)
+    answer = units.tell("a coin", np.random.default_rng(5).random(len(text)) < 0.3)
     assert all(one.found >= 0.5 for one in answer.units)
     assert answer.units[0].area <= answer.chance + 0.03
     assert answer.chance < 0.58
@@ -84,14 +84,14 @@ def test_the_units_are_chosen_without_the_half_that_judges_them() -> None:
     mask = np.array([one in "abc" for one in text])
     other = mask.copy()
     other[len(text) // 2 :] = np.random.default_rng(0).random(len(text) - len(text) // 2) < 0.5
-    one, two = units.ask("x", mask), units.ask("x", other)
+    one, two = units.tell("x", mask), units.tell("x", other)
     assert [(u.name, u.state, u.found) for u in one.units] == [(u.name, u.state, u.found) for u in two.units]
 
 
 def test_tokens_that_are_no_characters_are_judged_by_their_last_character() -> None:
     text = "ab☃cé" * 40
     units = made(CharTokenizer.of("abc")).units(text)
-    answer = units.ask("snow", np.array([one == "☃" for one in text]))
+    answer = units.tell("snow", np.array([one == "☃" for one in text]))
     assert answer.fraction == pytest.approx(3 / 8, abs=0.01)  # three bytes of ☃, two of é, three letters
 
 
@@ -122,6 +122,12 @@ def test_one_question_is_answered_at_once_as_the_command_does() -> None:
         model.units(text, matching=b"a")  # type: ignore[call-overload]
     with pytest.raises(OptionError, match="there is no question"):
         model.units(text, asking=5)  # type: ignore[call-overload]
+
+
+def test_what_cannot_be_asked_is_refused_before_the_text_is_read() -> None:
+    for asked in ({"matching": "("}, {"asking": "cats"}, {"matching": "a", "top": 0}):
+        with pytest.raises(OptionError):
+            made().units("a text that is too long" * 10_000, **asked)  # type: ignore[call-overload]
 
 
 def test_an_answer_draws_itself() -> None:

@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import OptionError
+from afterword.inspection import questions
 from afterword.inspection.answer import Answer, UnitMatch
 from afterword.inspection.areas import areas, midranks
 from afterword.inspection.gates import read_gates
 from afterword.inspection.inspected import Inspected
-from afterword.inspection.questions import QUESTIONS, Mask, matches
+from afterword.inspection.questions import Mask, Question
 from afterword.inspection.trace import Trace
 from afterword.settings import whole_number
 from afterword.text.tokenizer import Tokenizer
@@ -44,14 +45,24 @@ class Units:
     def __repr__(self) -> str:
         return f"Units({reprlib.repr(self.text)}, {len(self._names) // len(STATES):,} units)"
 
-    def ask(self, question: str, characters: Mask, top: int = TOP) -> Answer:
-        """Which units tell where `characters` [N], one truth a character of the text, is true.
+    def ask(self, question: Question, top: int = TOP) -> Answer:
+        """Which `top` units tell where what is asked for is.
 
-        Raises OptionError where it holds everywhere or nowhere in one of the two halves.
+        Raises OptionError where that is everywhere or nowhere in one of the two halves of the text.
         """
-        top = whole_number("top", top)
-        if not 1 <= top <= MOST_UNITS:
-            raise OptionError(f"top must be from 1 to {MOST_UNITS:,}, not {top}")
+        return self.tell(question.title, question.where(self.text), top)
+
+    def matching(self, pattern: str, top: int = TOP) -> Answer:
+        """Which units tell where the regular expression `pattern` matches. Raises OptionError."""
+        return self.ask(questions.matching(pattern), top)
+
+    def ready_made(self, name: str, top: int = TOP) -> Answer:
+        """The answer to a ready-made question. Raises OptionError."""
+        return self.ask(questions.ready_made(name), top)
+
+    def tell(self, question: str, characters: Mask, top: int = TOP) -> Answer:
+        """Which units tell where `characters` [N], one truth a character of the text, is true. Raises as `ask` does."""
+        top = _checked(top)
         mask = characters[self._places]
         first, second = mask[: self._middle], mask[self._middle :]
         if not mask.any():
@@ -73,19 +84,6 @@ class Units:
             if len(best) == top:
                 break
         return Answer(question, float(mask.mean()), list(best.values()), self._chance(first, second))
-
-    def matching(self, pattern: str, top: int = TOP) -> Answer:
-        """Which units tell where the regular expression `pattern` matches. Raises OptionError."""
-        if not isinstance(pattern, str):
-            raise OptionError(f"matching must be text, a regular expression, not {repr(pattern)[:60]}")
-        return self.ask(f"matching {pattern[:60]!r}", matches(pattern, self.text), top)
-
-    def ready_made(self, name: str, top: int = TOP) -> Answer:
-        """The answer to one of QUESTIONS. Raises OptionError for any other, and where there is nothing to ask about."""
-        if name not in QUESTIONS:
-            raise OptionError(f"there is no question {str(name)[:40]!r}: ask one of {', '.join(QUESTIONS)}")
-        question, mask = QUESTIONS[name]
-        return self.ask(f"{name} ({question})", mask(self.text), top)
 
     def _chance(self, first: Mask, second: Mask) -> float:
         """The largest held-out area that the same search finds for answers that are shifted along each half."""
@@ -120,10 +118,21 @@ def ask_units(
     """
     if matching is not None and asking is not None:
         raise OptionError("matching and asking are two questions: ask one after the other, of model.units(text)")
-    units = Units(read_gates(model.network(), model.tokenizer, text, lines=model.lines), model.tokenizer)
+    question = None  # what cannot be asked is refused before the work
     if matching is not None:
-        return units.matching(matching, top)
-    return units if asking is None else units.ready_made(asking, top)
+        question = questions.matching(matching)
+    elif asking is not None:
+        question = questions.ready_made(asking)
+    top = _checked(top)
+    units = Units(read_gates(model.network(), model.tokenizer, text, lines=model.lines), model.tokenizer)
+    return units if question is None else units.ask(question, top)
+
+
+def _checked(top: int) -> int:
+    top = whole_number("top", top)
+    if not 1 <= top <= MOST_UNITS:
+        raise OptionError(f"top must be from 1 to {MOST_UNITS:,}, not {top}")
+    return top
 
 
 def character_of_each_token(trace: Trace, tokenizer: Tokenizer) -> NDArray[np.intp]:
