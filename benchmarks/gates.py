@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.inspection.gates import MOST_TOKENS, read_gates
+from afterword.inspection.gates import MOST_TRACED, read_gates
 from afterword.inspection.page import page
 from afterword.model.config import Config, weight_shapes
 from afterword.model.holding import PARTS
@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.browser.chromium import PROGRAM, Tab, browser
 
 SECONDS = 10
-SIZES = {2_000: 5e6, MOST_TOKENS: 25e6}  # characters: bytes of the page, at most
+SIZES = {2_000: 5e6, MOST_TRACED: 25e6}  # characters: bytes of the page, at most
 OPENS_IN, OPENINGS, HOVERS = 1.0, 5, 60
 TOKENIZER = CharTokenizer.of(string.ascii_letters + string.digits + " .,\n")
 
@@ -122,7 +122,7 @@ def main() -> int:
     met = max(torchs, doubles) <= 1e-5 and sums <= 1e-6
     with tempfile.TemporaryDirectory() as folder:
         pages = {}
-        for layers, units, length in [(2, 512, 2_000), (2, 512, MOST_TOKENS), (3, 1024, MOST_TOKENS)]:
+        for layers, units, length in [(2, 512, 2_000), (2, 512, MOST_TRACED), (3, 1024, MOST_TRACED)]:
             loaded, text = Network(*random_weights(layers, units)), random_text(length)
             read_gates(loaded, TOKENIZER, text[:100])  # warms up
             begin = time.perf_counter()

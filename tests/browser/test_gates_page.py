@@ -132,10 +132,10 @@ def test_hovering_the_heat_map_tells_character_unit_and_values(opened: Tab, trac
 
 def test_hovering_the_text_tells_what_was_expected(opened: Tab, trace: Trace) -> None:
     opened.hover("#text b:nth-child(13)")
-    _, shares = trace.likeliest(1)
+    _, probabilities = trace.likeliest(1)
     said = opened.text("#here")
     assert f"surprise {trace.bits[12]:.1f} bits" in said
-    assert f"{round(float(shares[12, 0]) * 100)} %" in said
+    assert f"{round(float(probabilities[12, 0]) * 100)} %" in said
 
 
 def test_arrows_move_and_with_shift_they_select(opened: Tab) -> None:

@@ -162,10 +162,10 @@ def test_pieces_of_reading_leave_no_seam(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_the_likeliest_are_those_expected_before_the_token_was_read() -> None:
     found = made().gates(TEXT)
-    rows, shares = found.likeliest(3)
+    rows, probabilities = found.likeliest(3)
     assert rows[0].tolist() == np.argsort(-found.expected_first, kind="stable")[:3].tolist()
     assert rows[5, 0] == found.log_probabilities[4].argmax()
-    assert shares[5, 0] == pytest.approx(np.exp(found.log_probabilities[4].max()))
+    assert probabilities[5, 0] == pytest.approx(np.exp(found.log_probabilities[4].max()))
 
 
 def test_json_holds_every_unit_of_a_short_text_and_the_telling_or_named_ones_of_a_long_one() -> None:

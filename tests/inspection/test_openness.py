@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from afterword.inspection.openness import LONGEST, openness
+from afterword.inspection.openness import LONGEST_MEMORY, openness
 from tests.inspection.test_gates import TEXT, made
 
 FOUND = made().gates(TEXT)
@@ -31,7 +31,7 @@ def test_a_unit_keeps_for_as_many_steps_as_leave_one_eth_of_it() -> None:
     forget[:, 0, 2] = 0
     [lower, _] = openness(dataclasses.replace(FOUND, forget=forget))
     assert lower.memory[0] == pytest.approx(250, rel=1e-3)
-    assert lower.memory[1] == LONGEST
+    assert lower.memory[1] == LONGEST_MEMORY
     assert lower.memory[2] < 0.02
     assert lower.longest[0] == 1
     assert dict(lower.spread()) == {"under 3": 1, "3–10": 0, "10–30": 0, "30–100": 0, "100–300": 5, "over 300": 1}

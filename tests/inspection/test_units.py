@@ -127,7 +127,7 @@ def test_one_question_is_answered_at_once_as_the_command_does() -> None:
 def test_what_cannot_be_asked_is_refused_before_the_text_is_read() -> None:
     for asked in ({"matching": "("}, {"asking": "cats"}, {"matching": "a", "top": 0}):
         with pytest.raises(OptionError):
-            made().units("a text that is too long" * 10_000, **asked)  # type: ignore[call-overload]
+            made().units("a text that is too long" * 10_000, **asked)
 
 
 def test_an_answer_draws_itself() -> None:

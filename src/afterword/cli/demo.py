@@ -24,7 +24,7 @@ TEXT_NAME = "python-help.txt"
 TEMPERATURES = (0.2, 1.0, 0.6)  # the last one's first sentence is looked at
 PROMPT = "The "  # the text has long runs of spaces at the beginnings of lines
 PAGE = "gates.html"
-LONGEST = 200  # characters of a sentence
+LONGEST_SENTENCE = 200  # characters of a sentence
 
 
 @click.command()
@@ -81,7 +81,7 @@ def first_sentence(text: str) -> str:
     """The first sentence of what was written, as far as there is one and it is not too long."""
     text = text.strip()
     found = re.match(r".{20,}?[.!?:](?=\s|$)", text, re.DOTALL)
-    return (found[0] if found else text)[:LONGEST] or "\n"
+    return (found[0] if found else text)[:LONGEST_SENTENCE] or "\n"
 
 
 def topics() -> str:

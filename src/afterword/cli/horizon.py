@@ -41,10 +41,9 @@ def horizon(
     """Measure how much a character k steps back still changes what a model expects next.
 
     MODEL is a model's folder, or the folder of its run; FILE a text, also .gz, or - for standard input, of which up to
-    the first million characters are taken. A character is
-    replaced by another one of the text, and the prediction k steps later is compared with the true one, in bits
-    (Kullback-Leibler); ± is the standard error over the places. A plain recurrent network to compare with is made by
-    train --cell rnn.
+    the first million characters are taken. A character is replaced by another one of the text, and the prediction k
+    steps later is compared with the true one, in bits (Kullback-Leibler); ± is the standard error over the places. A
+    plain recurrent network to compare with is made by train --cell rnn.
     """
     check_plot(png, svg)
     text, notes = read_text([file], most=MOST_CHARACTERS)

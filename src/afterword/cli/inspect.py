@@ -66,8 +66,8 @@ def inspect(
     """Show what the gates do while a model reads TEXT: MODEL is its folder, or the folder of its run.
 
     Layers and units are counted from 0: l0.u42 is unit 42 of the lowest layer. Up to 500 characters every unit is
-    shown; of a longer text, up to 20,000, the means of each gate and layer and the 48 units a layer that move most, or
-    those named by --units.
+    shown; of a longer text, up to 20,000, the means of each gate and layer and the 48 units per layer that move most,
+    or those named by --units.
     """
     files = [place for place in (as_html, png, svg, npz) if place is not None]
     check_plot(png, svg)

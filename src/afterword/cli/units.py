@@ -10,7 +10,7 @@ from afterword.cli.options import PATH
 from afterword.cli.strict_json import strict_json
 from afterword.errors import OptionError
 from afterword.inspection import questions
-from afterword.inspection.gates import MOST_TOKENS
+from afterword.inspection.gates import MOST_TRACED
 from afterword.inspection.units import MOST_UNITS, TOP
 from afterword.language_model import load
 from afterword.progress import waiting
@@ -24,7 +24,7 @@ from afterword.text.decoding import read_text
 @click.option(
     "--asking", multiple=True, metavar="|".join(questions.READY_MADE), help="a ready-made question (all of them)"
 )
-@click.option("--top", type=click.IntRange(1, MOST_UNITS), default=TOP, show_default=True, help="units an answer")
+@click.option("--top", type=click.IntRange(1, MOST_UNITS), default=TOP, show_default=True, help="units per answer")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a question")
 def units(model: str, file: str, matching: str | None, asking: tuple[str, ...], top: int, as_json: bool) -> None:
     """Find the units that best tell where something holds in a text: inside brackets, in a name, where REGEX matches.
@@ -36,13 +36,13 @@ def units(model: str, file: str, matching: str | None, asking: tuple[str, ...], 
     """
     asked = ([] if matching is None else [questions.matching(matching)]) + [*map(questions.ready_made, asking)]
     loaded = load(model)
-    text, notes = read_text([file], most=MOST_TOKENS + 1)
+    text, notes = read_text([file], most=MOST_TRACED + 1)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
-    if len(text) > MOST_TOKENS:
-        print(f"note: only the first {MOST_TOKENS:,} characters are read", file=sys.stderr)
+    if len(text) > MOST_TRACED:
+        print(f"note: only the first {MOST_TRACED:,} characters are read", file=sys.stderr)
     with waiting("looking at the units"):
-        found = loaded.units(text[:MOST_TOKENS])
+        found = loaded.units(text[:MOST_TRACED])
     for question in asked or map(questions.ready_made, questions.READY_MADE):
         try:
             with waiting(question.title):

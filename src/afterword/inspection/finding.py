@@ -25,7 +25,7 @@ class Finding(ABC):
 
     @abstractmethod
     def rows(self) -> Sequence[Sequence[str]]:
-        """The table: a cell a column."""
+        """The table: one cell per column."""
 
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:

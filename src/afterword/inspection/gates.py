@@ -17,8 +17,8 @@ from afterword.model.holding import PARTS
 from afterword.model.network import Network, log_probabilities
 from afterword.text.tokenizer import Tokenizer
 
-MOST_TOKENS = 20_000
-MOST_NUMBERS = MOST_TOKENS * 3 * 1024  # tokens × layers × units: seven arrays of that many float32 are held
+MOST_TRACED = 20_000
+MOST_TRACED_NUMBERS = MOST_TRACED * 3 * 1024  # tokens × layers × units: seven arrays of that many float32 are held
 TOKENS_AT_ONCE = 512  # what is held for them beside the trace is some megabytes
 
 
@@ -90,7 +90,7 @@ def check_length(config: Config, tokens: int) -> None:
     """Raise TextError for a text of no tokens, or of more than can be looked at with this network."""
     if tokens == 0:
         raise TextError("there is no text to look at: give at least one character")
-    most = min(MOST_TOKENS, max(1, MOST_NUMBERS // (config.num_layers * config.hidden_size)))
+    most = min(MOST_TRACED, max(1, MOST_TRACED_NUMBERS // (config.num_layers * config.hidden_size)))
     if tokens > most:
         raise TextError(
             f"the text has {tokens:,} tokens, and {most:,} of this model can be looked at: "

@@ -99,7 +99,7 @@ class SideBySide(Finding):
         head = ["k"]
         for one in self.horizons:
             head += [f"{one.name}: bits", "±"] + (["gradient", "±"] if one.gradients is not None else [])
-        return [*head, "bits, two blocks a power of ten"]
+        return [*head, "bits, two blocks per power of ten"]
 
     def rows(self) -> list[list[str]]:
         rows = []

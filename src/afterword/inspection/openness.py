@@ -13,9 +13,7 @@ from afterword.inspection.trace import Trace
 SIGMOIDS = ("forget", "input", "output")  # the gates that open and close; the candidate is no gate
 SHUT, OPEN = 0.1, 0.9
 SPANS = (3, 10, 30, 100, 300)  # characters
-LONGEST = 10_000.0  # characters: nothing is said of what keeps for longer
-
-Units = NDArray[np.intp]
+LONGEST_MEMORY = 10_000.0  # characters: nothing is said of what keeps for longer
 
 
 @dataclass(frozen=True)
@@ -23,9 +21,9 @@ class GateOpenness:
     """One gate of one layer over a text."""
 
     mean: float
-    shut: Units
+    shut: NDArray[np.intp]
     """The units whose gate never opens: it stays under 0.1."""
-    open: Units
+    open: NDArray[np.intp]
     """The units whose gate never closes: it stays over 0.9."""
 
 
@@ -38,7 +36,7 @@ class LayerOpenness:
     """For how many tokens each unit keeps, [H]: -1 / mean(log forget), after which e⁻¹ of a cell state is left."""
 
     @property
-    def longest(self) -> Units:
+    def longest(self) -> NDArray[np.intp]:
         """The units from the one that keeps longest, [H]."""
         return np.argsort(-self.memory, kind="stable")
 
@@ -63,5 +61,5 @@ def openness(trace: Trace) -> list[LayerOpenness]:
             shut, open = np.flatnonzero(values.max(axis=0) < SHUT), np.flatnonzero(values.min(axis=0) > OPEN)
             gates[gate] = GateOpenness(float(values.mean(dtype=float)), shut, open)
         fading = -np.log(np.maximum(trace.forget[:, layer], 1e-30)).mean(axis=0, dtype=float)
-        layers.append(LayerOpenness(gates, 1 / np.maximum(fading, 1 / LONGEST)))
+        layers.append(LayerOpenness(gates, 1 / np.maximum(fading, 1 / LONGEST_MEMORY)))
     return layers

@@ -44,8 +44,8 @@ def page(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | None = N
             f"take a stretch, as in --stretch 0:{max(1, int(MOST_BYTES / each)):d}, or fewer --units"
         )
     blobs: dict[str, NDArray[Any]] = {"bits": np.round(np.minimum(trace.bits, 255) * 256).astype("<u2")}
-    rows, shares = trace.likeliest(min(GUESSES, len(trace.rows)))
-    blobs |= {"rows": rows.astype("<u4"), "shares": np.round(shares * 255).astype(np.uint8)}
+    rows, probabilities = trace.likeliest(min(GUESSES, len(trace.rows)))
+    blobs |= {"rows": rows.astype("<u4"), "probabilities": np.round(probabilities * 255).astype(np.uint8)}
     mean_scale = {}
     for part in PARTS:
         means = trace.means(part).T

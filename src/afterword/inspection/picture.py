@@ -20,8 +20,8 @@ from afterword.storage import output
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MOST_TOKENS = 120  # whose letters can still be read below the figure
-ROWS = 24  # units a layer in the heat map
+MOST_LETTERS = 120  # whose letters can still be read below the figure
+ROWS = 24  # units per layer in the heat map
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # Okabe and Ito's, which look different to every kind of eye
 STYLES = ("-", "--", ":", "-.")
 
@@ -38,8 +38,8 @@ def gates_figure(trace: Trace, named: list[NDArray[np.intp]] | None = None) -> F
     Raises TextError for a text whose letters would not be readable.
     """
     T, L, _ = trace.forget.shape
-    if T > MOST_TOKENS:
-        raise TextError(f"a picture has room for {MOST_TOKENS} characters, not {T:,}: take a --stretch, or --html")
+    if T > MOST_LETTERS:
+        raise TextError(f"a picture has room for {MOST_LETTERS} characters, not {T:,}: take a --stretch, or --html")
     shown = enumerate(named if named is not None else trace.telling_units(ROWS))
     chosen = [(layer, units) for layer, units in shown if len(units)]
     heights = [max(0.3, min(1.9, 0.08 * len(units))) for _, units in chosen]

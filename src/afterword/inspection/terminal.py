@@ -20,7 +20,7 @@ from afterword.inspection.trace import EVERY_UNIT_UP_TO, Trace
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 MOST_BITS = 8.0  # what is more surprising is shaded no more
-MOVING = 3  # units a layer that are shown unless some are named
+MOVING = 3  # units per layer that are shown unless some are named
 LISTED = 4  # units in a list
 SHADES = [Style(color="black", bgcolor=f"color({code})") for code in (230, 223, 222, 216, 215, 209, 208, 202)]
 BLUES = [Style(color=f"color({code})") for code in (153, 117, 75, 39, 33, 27, 26, 25)]
@@ -88,7 +88,7 @@ def _surprises(trace: Trace) -> str:
     bits = trace.bits
     most = np.argsort(-bits, kind="stable")[:3]
     where = ", ".join(f"{_visible(trace.tokens[t])!r} at {t} ({bits[t]:.1f})" for t in most)
-    return f"surprise: {bits.mean():.2f} bits a token; most at {where}"
+    return f"surprise: {bits.mean():.2f} bits per token; most at {where}"
 
 
 def _table(trace: Trace) -> Table:
@@ -124,8 +124,8 @@ def _few(units: NDArray[np.intp]) -> str:
     return f"{len(units)} ({names}{more})" if len(units) else "0"
 
 
-def _level(share: float) -> int:
-    return max(0, min(len(BLOCKS) - 1, int(share * len(BLOCKS))))
+def _level(fraction: float) -> int:
+    return max(0, min(len(BLOCKS) - 1, int(fraction * len(BLOCKS))))
 
 
 def _visible(token: str) -> str:

@@ -23,7 +23,7 @@ from afterword.model.holding import PARTS, check_place
 from afterword.storage import output
 
 EVERY_UNIT_UP_TO = 500  # tokens: a longer trace is shown by its means and its most telling units
-TELLING = 48  # units a layer
+TELLING = 48  # units per layer
 
 UNIT = re.compile(r"l(\d{1,9})\.u(\d{1,9})", re.ASCII)
 

@@ -27,7 +27,7 @@ from afterword.text.tokenizer import Tokenizer
 
 STATES = ("hidden", "cell")
 SHIFTS = 20
-TOP, MOST_UNITS = 5, 1000  # units an answer
+TOP, MOST_UNITS = 5, 1000  # units per answer
 
 
 class Units:
@@ -61,7 +61,7 @@ class Units:
         return self.ask(questions.ready_made(name), top)
 
     def tell(self, question: str, characters: Mask, top: int = TOP) -> Answer:
-        """Which units tell where `characters` [N], one truth a character of the text, is true. Raises as `ask` does."""
+        """Which units tell where `characters` [N], one truth per character of the text, holds. Raises as `ask` does."""
         top = _checked(top)
         mask = characters[self._places]
         first, second = mask[: self._middle], mask[self._middle :]

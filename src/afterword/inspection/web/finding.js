@@ -27,11 +27,11 @@ function alike(units, a, b) {
     if (count[t] < enough) continue;
     let end = t, sum = 0;
     while (end < T && count[end] >= enough) sum += count[end++];
-    if (end <= a || t > b) runs.push({ from: t, to: end - 1, share: sum / (end - t) / units.length, length: end - t });
+    if (end <= a || t > b) runs.push({ from: t, to: end - 1, fraction: sum / (end - t) / units.length, length: end - t });
     t = end;
   }
   const wanted = b - a + 1;
-  runs.sort((x, y) => (y.share - Math.abs(Math.log(y.length / wanted)) / 4) - (x.share - Math.abs(Math.log(x.length / wanted)) / 4));
+  runs.sort((x, y) => (y.fraction - Math.abs(Math.log(y.length / wanted)) / 4) - (x.fraction - Math.abs(Math.log(x.length / wanted)) / 4));
   $("alikehead").textContent = runs.length ? `The first ${units.length} of them act alike at ${runs.length.toLocaleString("en")} other ${runs.length === 1 ? "place:" : "places; nearest first:"}` : `The first ${units.length} of them act alike nowhere else.`;
   $("alike").replaceChildren(...runs.slice(0, 14).map(run => button(
     `${run.from}: <code>${escape(text(run.from - 14, run.from - 1))}<mark>${escape(snippet(run.from, run.to))}</mark>${escape(text(run.to + 1, run.to + 14))}</code>`,

@@ -1,8 +1,8 @@
 // One character and one unit: what was expected, the values, and the sum of what was kept and added.
 function showHere(t = S.at, row = S.unit) {
   const guesses = [];
-  for (let k = 0; k < D.guesses; k++) if (shares[t * D.guesses + k])
-    guesses.push(`<code>${escape(plain(D.rows[rowsOf[t * D.guesses + k]]))}</code> ${Math.round(shares[t * D.guesses + k] / 2.55)} %`);
+  for (let k = 0; k < D.guesses; k++) if (probabilities[t * D.guesses + k])
+    guesses.push(`<code>${escape(plain(D.rows[rowsOf[t * D.guesses + k]]))}</code> ${Math.round(probabilities[t * D.guesses + k] / 2.55)} %`);
   const i = value("input", S.layer, row, t), f = value("forget", S.layer, row, t), g = value("candidate", S.layer, row, t);
   const o = value("output", S.layer, row, t), c = value("cell", S.layer, row, t), h = o * Math.tanh(c);
   const added = i * g, kept = c - added, old = before(S.layer, row, t), gone = old - kept;

@@ -6,7 +6,7 @@ function bytes(base64) {
 }
 const blobs = {};
 function blob(name, kind) { return blobs[name] ??= new kind(bytes($(name).textContent).buffer); }
-const bits = blob("bits", Uint16Array), rowsOf = blob("rows", Uint32Array), shares = blob("shares", Uint8Array);
+const bits = blob("bits", Uint16Array), rowsOf = blob("rows", Uint32Array), probabilities = blob("probabilities", Uint8Array);
 const surprise = t => bits[t] / 256;
 // [U][T] of each layer: gates in 255ths, the candidate in 127ths, the cell state in 32767ths of its unit's largest
 function value(part, layer, row, t) {
