@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from afterword.errors import OptionError, RunError, TrainingError
-from afterword.learning.device import chosen, embedding_size, full_memory_told, precision_on, precisions_to_try
+from afterword.learning.device import chosen, embedding_size, memory_reported, precision_on, precisions_to_try
 from afterword.learning.lanes import Lanes
 from afterword.learning.learner import Learner
 from afterword.learning.optimizer import OPTIMIZERS
@@ -138,7 +138,7 @@ def test_the_memory_of_a_gpu_is_what_counts_there(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_gpu_whose_memory_is_full_is_told_in_one_line() -> None:
-    with pytest.raises(TrainingError, match="make batch-size"), full_memory_told():
+    with pytest.raises(TrainingError, match="make batch-size"), memory_reported():
         raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate")
 
 

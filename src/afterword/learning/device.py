@@ -103,7 +103,7 @@ def gpu_memory() -> int:
 
 
 def described(device: Device) -> str:
-    """What bits depend on in a device: "cpu" (the processor is told elsewhere), or the GPU and its programs."""
+    """What bits depend on in a device: "cpu" (the processor is recorded elsewhere), or the GPU and its programs."""
     if device == "cpu":
         return "cpu"
     import torch
@@ -114,8 +114,8 @@ def described(device: Device) -> str:
 
 
 @contextlib.contextmanager
-def full_memory_told() -> Iterator[None]:
-    """Tell in one line of a GPU whose memory does not suffice."""
+def memory_reported() -> Iterator[None]:
+    """Report in one line a GPU whose memory does not suffice."""
     try:
         yield
     except RuntimeError as error:

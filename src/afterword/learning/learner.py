@@ -208,7 +208,7 @@ class Learner:
                 # the fused kernels count on the device, all others on the processor
                 key: memory if key == "step" and not optimizer.defaults.get("fused") else memory.to(self._device)
                 for key in keys[saved]
-                for memory in [torch.from_numpy(tensors[f"{key}/{saved}"].copy())]
+                for memory in [torch.tensor(tensors[f"{key}/{saved}"])]
             }
         self._state = [
             (self._of_own_lanes(tensors[f"hidden/{k}"]), self._of_own_lanes(tensors[f"cell/{k}"]))
@@ -232,7 +232,8 @@ class Learner:
     def _of_own_lanes(self, state: NDArray[Any]) -> Tensor:
         """This rank's part of the state [1, B, H] of the whole batch."""
         lanes = self._team.lanes(state.shape[1])
-        return torch.from_numpy(state[:, lanes if lanes.start < lanes.stop else slice(0, 1)].copy()).to(self._device)
+        own = torch.tensor(state[:, lanes if lanes.start < lanes.stop else slice(0, 1)])
+        return own.to(self._device)
 
     @torch.no_grad()
     def is_finite(self) -> bool:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -36,7 +35,7 @@ def ranks() -> int:
 
 
 def rank() -> int:
-    """Which of them this one is. The first, 0, is the one that writes and speaks."""
+    """Which of them this one is. The first, 0, is the one that writes and reports."""
     return int(os.environ["RANK"]) if ranks() > 1 else 0
 
 
@@ -78,27 +77,26 @@ class Team:
 
         with self._losses():
             store, _, _ = next(rendezvous("env://", timeout=timedelta(seconds=300)))
-        # the store outlives a restart, and with it what the ranks before it have said
+        # the store outlives a restart, and with it the messages of the ranks before it
         attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
         self._store = dist.PrefixStore(f"afterword/{attempt}", store)  # type: ignore[attr-defined]
 
-    def tell(self, status: int) -> None:
-        """The first rank: all is ready (0), or nothing will come of it, with this exit status.
-
-        It stays until all have heard, since without torchrun the store lives in its process.
-        """
+    def send(self, status: int) -> None:
+        """From the first rank to all: everything is ready (0), or nothing will come of it, with this exit status."""
         self._store.set("ready", str(status))
-        end = time.monotonic() + STEP_SECONDS
-        while self._store.add("heard", 0) < self.size - 1 and time.monotonic() < end:
-            time.sleep(0.01)
 
-    def listen(self) -> int:
-        """The others: what the first rank tells. It is asked for again and again, so that signals get through."""
+    @property
+    def all_have_it(self) -> bool:
+        """Whether every other rank has received what the first one sent."""
+        return bool(self._store.add("received", 0) >= self.size - 1)
+
+    def receive(self) -> int | None:
+        """The message of the first rank, to be received once; None as long as it has sent none."""
         with self._losses():
-            while not self._store.check(["ready"]):
-                time.sleep(0.05)
+            if not self._store.check(["ready"]):
+                return None
             status = int(self._store.get("ready"))
-            self._store.add("heard", 1)
+            self._store.add("received", 1)
             return status
 
     def start(self, device: Device) -> None:
@@ -108,7 +106,7 @@ class Team:
         if ranks_here() == self.size and sys.platform == "linux":  # one machine: listen to itself alone
             os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
         gpus = device == "cuda" and dist.is_nccl_available()
-        if gpus:  # a lost rank is then an error that can be told; otherwise NCCL ends the process
+        if gpus:  # a lost rank is then an error with a message; otherwise NCCL ends the process
             os.environ.setdefault("TORCH_NCCL_BLOCKING_WAIT", "1")
         with self._losses():
             dist.init_process_group(
@@ -159,10 +157,10 @@ class Team:
         import torch
         import torch.distributed as dist
 
-        told = torch.tensor([value], dtype=torch.float64)
+        message = torch.tensor([value], dtype=torch.float64)
         with self._losses():
-            dist.broadcast(told, src=0)
-        return float(told)
+            dist.broadcast(message, src=0)
+        return float(message)
 
     def wait(self) -> None:
         """Until all ranks are here; the first may have written for long."""
@@ -174,7 +172,7 @@ class Team:
 
     @contextlib.contextmanager
     def _losses(self) -> Iterator[None]:
-        """Tell of a rank that is gone in one line."""
+        """Report a lost rank in one line."""
         try:
             yield
         except RuntimeError as error:  # torch's own errors of this kind are RuntimeErrors

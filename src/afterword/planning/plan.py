@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 from afterword.errors import OptionError
 from afterword.learning.batches import training_batches
-from afterword.learning.counting import learn_ngram
 from afterword.learning.device import chosen, embedding_size, gpu_memory, precisions_to_try
 from afterword.learning.lines import Lines
+from afterword.learning.ngram import learn_ngram
 from afterword.learning.recipe import Device, Recipe
 from afterword.model.config import Config
 from afterword.model.ngram import HIGHEST_ORDER, Ngram

@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 from afterword import __version__
 from afterword.errors import AfterwordError, ModelError, OptionError, RunError
-from afterword.learning.device import check_device, described, full_memory_told, precision_on, why_no_gpu
+from afterword.learning.device import check_device, described, memory_reported, precision_on, why_no_gpu
 from afterword.learning.ranks import Team, rank, ranks
 from afterword.learning.recipe import Device, Recipe
 from afterword.planning.settings import TrainingSettings
 from afterword.runs.folder import RunFolder, can_be_written
+from afterword.runs.meeting import announce, announced
 from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings, read_corpus
 from afterword.text.encoded import EncodedCorpus, encode, learn_tokenizer
@@ -91,7 +92,7 @@ def begin(
 def _planned(encoded: EncodedCorpus, training: TrainingSettings) -> Plan:
     from afterword.planning.plan import plan
 
-    with full_memory_told():
+    with memory_reported():
         planned = plan(encoded, training)
     _check_ranks(planned.recipe)
     return planned
@@ -215,11 +216,11 @@ def together(make: Callable[[], Run], path: Path) -> Run:
         try:
             run = make()
         except BaseException as error:
-            team.tell(error.exit_status if isinstance(error, AfterwordError) else 1)
+            announce(team, error.exit_status if isinstance(error, AfterwordError) else 1)
             raise
-        team.tell(0)
+        announce(team, 0)
     else:
-        status = team.listen()
+        status = announced(team)
         if status:
             raise SystemExit(status)
         run = _open(RunFolder(path))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import NotFiniteError, TrainingError
-from afterword.learning.counting import learn_ngram
+from afterword.learning.ngram import learn_ngram
 from afterword.learning.ranks import ALONE
 from afterword.learning.recipe import Recipe
 from afterword.model.card import card
@@ -77,13 +77,13 @@ class Run:
         Raises TrainingError where that does not help and where a GPU's memory is full, StorageError where the disk is
         full at the end too.
         """
-        from afterword.learning.device import full_memory_told
+        from afterword.learning.device import memory_reported
         from afterword.runs.loop import train
 
         try:
             while True:
                 try:
-                    with full_memory_told():
+                    with memory_reported():
                         yield from train(self, should_stop)
                     break
                 except NotFiniteError as trouble:

@@ -1,4 +1,4 @@
-"""The n-gram model of a run's training text."""
+"""Training the n-gram: the model of what follows up to so many tokens of a run's text."""
 
 from __future__ import annotations
 
