@@ -53,7 +53,7 @@ def test_who_takes_the_reports_sees_no_bar(book: Path) -> None:
         ({"out": 5}, "out must be the path of a folder, not 5"),
         ({"minutes": "5"}, "minutes must be a number, not '5'"),
         ({"validation": True}, "validation must be text, not True"),
-        ({"validation": 1.5}, "validation must be a share above 0 and below 1"),
+        ({"validation": 1.5}, "validation must be a fraction above 0 and below 1"),
     ],
 )
 def test_arguments_of_the_wrong_type_are_refused_in_plain_words(

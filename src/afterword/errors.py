@@ -1,8 +1,8 @@
 """Every error a user can meet, as one tree.
 
-    AfterwordError                something that is told in one line; never a traceback
+    AfterwordError                something that is reported in one line, without a traceback
     ├── InputError                wrong input: the caller can mend it            exit status 2
-    │   ├── OptionError           a number or choice that cannot be
+    │   ├── OptionError           an invalid option value
     │   ├── TextError             a text that cannot be read, encoded or learned from
     │   ├── ModelError            a model folder that is missing, damaged or of another kind
     │   └── RunError              a run folder that is taken, live, or cannot be resumed
@@ -28,7 +28,7 @@ class InputError(AfterwordError):
 
 
 class OptionError(InputError):
-    """An option, number or choice that cannot be."""
+    """An invalid option value."""
 
 
 class TextError(InputError):

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written aside, flushed to the disk, and renamed into place.
+"""Atomic file writes: written aside, flushed to the disk, and renamed into place.
 
 A file's name may reach the disk before its content, so the content is synced first and the name after it: a power cut
 at any moment leaves the file that was there or the whole new one, and once a write has returned, the new one.

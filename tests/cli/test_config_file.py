@@ -128,7 +128,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(config: Callable[[byte
         ("out = 5", "out must be text, not 5"),
         ("out = ['a']", "out must be text, not ['a']"),
         ("validation = true", "validation must be text, not True"),
-        ("validation = 2", "validation must be a share above 0 and below 1, or a file, not 2"),
+        ("validation = 2", "validation must be a fraction above 0 and below 1, or a file, not 2"),
         ("encoding = 'klingon'", "encoding 'klingon' is unknown"),
         ("vocabulary = 'word'", "vocabulary must be char, byte or bpe:N, not word"),
         ("recipe = 'cake'", "recipe must be one of auto, classic, not cake"),

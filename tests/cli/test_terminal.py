@@ -61,9 +61,7 @@ def test_each_line_of_a_growing_log_is_scored_as_it_comes(score_pipe: subprocess
     score_pipe.stdin.write(b"c")
     score_pipe.stdin.close()
     assert next_line(score_pipe)["text"] == "c"
-    assert (
-        score_pipe.stderr.read().decode() == "note: put U+FFFD (�) for 2 places that are not text in standard input\n"
-    )
+    assert score_pipe.stderr.read().decode() == "note: replaced 2 invalid places with U+FFFD (�) in standard input\n"
     assert score_pipe.wait() == 0
 
 

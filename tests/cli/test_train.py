@@ -99,7 +99,7 @@ def test_a_terminal_gets_a_bar_with_the_figures(book: Path, tmp_path: Path) -> N
         (None, [], "book.txt"),
         (b"", [], "0 characters and 64 are needed"),
         (b"short", [], "5 characters and 64 are needed"),
-        (b"a" * 1000, [], "one distinct character"),
+        (b"a" * 1000, [], "only one distinct character"),
         (b"Latin \xe9 text. " * 20, [], "--encoding"),
         (b"a text with a \0 in it. " * 20, [], "NUL"),
         (b"A text for all the rest of it. " * 20, ["--encoding", "klingon"], "encoding 'klingon' is unknown"),
@@ -165,7 +165,7 @@ def test_a_run_is_repeated_without_its_text_and_refused_in_one_line(run: Run, bo
     book.unlink()
     repeated = run("train", "--repeat", out, "--out", again, "--exact")
     assert repeated.returncode == 0, repeated.stderr.decode()
-    assert b"note" not in repeated.stderr
+    assert b"bit for bit" not in repeated.stderr
     for name in ("model.safetensors", "ngram.safetensors", "config.json", "tokenizer.json", "README.md"):
         assert (again / "model" / name).read_bytes() == (out / "model" / name).read_bytes()
 

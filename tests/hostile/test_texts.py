@@ -157,8 +157,8 @@ WRONG: dict[str, tuple[Callable[[Path], Path], list[str], str]] = {
     "empty": (book(b""), [], "0 characters and 64 are needed"),
     "short": (book(b"e\xcc\x81" * 31), [], "62 characters and 64 are needed"),
     "only a mark": (book(codecs.BOM_UTF8), [], "0 characters"),
-    "one character": (book("日".encode() * 100), [], "one distinct character"),
-    "one character in two cases": (book(b"aA" * 100), ["--lowercase"], "one distinct character"),
+    "one character": (book("日".encode() * 100), [], "only one distinct character"),
+    "one character in two cases": (book(b"aA" * 100), ["--lowercase"], "only one distinct character"),
     "equal lines": (book(b"the same\n" * 100), ["--lines"], "all lines are equal"),
     "only newlines": (book(b"\r\n\r" * 100), ["--lines"], "0 characters"),
     "latin-1": (book(BOOK + "é".encode("latin-1") + BOOK), [], f"is not utf-8 at byte {len(BOOK)}: try --encoding"),
@@ -182,9 +182,9 @@ WRONG: dict[str, tuple[Callable[[Path], Path], list[str], str]] = {
     "too many subwords": (book(BOOK), ["--vocabulary", "bpe:70000"], "a number up to 65,536"),
     "no number of subwords": (book(BOOK), ["--vocabulary", "bpe"], "as in bpe:1000"),
     "an unknown vocabulary": (book(BOOK), ["--vocabulary", "words"], "must be char, byte or bpe:N"),
-    "validation with nothing": (book(BOOK), ["--validation", "0"], "validation must be a share"),
-    "validation with all": (book(BOOK), ["--validation", "1"], "validation must be a share"),
-    "validation that is no number": (book(BOOK), ["--validation", "nan"], "validation must be a share"),
+    "validation with nothing": (book(BOOK), ["--validation", "0"], "validation must be a fraction"),
+    "validation with all": (book(BOOK), ["--validation", "1"], "validation must be a fraction"),
+    "validation that is no number": (book(BOOK), ["--validation", "nan"], "validation must be a fraction"),
     "validation that is not there": (book(BOOK), ["--validation", "gone.txt"], "cannot read gone.txt"),
     "validation by an empty file": (book(BOOK), ["--validation", "/dev/null"], "cannot read /dev/null"),
 }
@@ -213,17 +213,17 @@ def test_a_text_that_cannot_be_read_is_not_scored(model: Path, run: Run, tmp_pat
 def test_a_pipe_that_is_given_twice_is_refused_before_it_is_waited_for(run: Run, tmp_path: Path) -> None:
     pipe, out = tmp_path / "pipe", tmp_path / "run"
     os.mkfifo(pipe)
-    assert f"{pipe} can be read once only" in error_line(run("train", pipe, pipe, "--out", out))
-    assert f"{pipe} can be read once only" in error_line(run("train", pipe, "--validation", pipe, "--out", out))
-    assert "can be read once only" in error_line(run("train", "-", "/dev/stdin", "--out", out, input=BOOK))
+    assert f"{pipe} can be read only once" in error_line(run("train", pipe, pipe, "--out", out))
+    assert f"{pipe} can be read only once" in error_line(run("train", pipe, "--validation", pipe, "--out", out))
+    assert "can be read only once" in error_line(run("train", "-", "/dev/stdin", "--out", out, input=BOOK))
     assert not out.exists()
 
 
 def test_a_pipe_that_is_scored_twice_is_refused_before_it_is_waited_for(model: Path, run: Run, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    assert "can be read once only" in error_line(run("score", model, pipe, pipe))
-    assert "can be read once only" in error_line(run("score", model, "-", "-"))
+    assert "can be read only once" in error_line(run("score", model, pipe, pipe))
+    assert "can be read only once" in error_line(run("score", model, "-", "-"))
 
 
 def test_a_prompt_that_is_no_text_is_refused(model: Path, run: Run) -> None:

@@ -61,8 +61,8 @@ def test_what_is_no_text_is_replaced_and_its_places_counted(
     path = file(tmp_path / "log", content)
     found, notes = read_text([path], Decoding(encoding, "replace"))
     assert found == text
-    some = "1 place that is" if places == 1 else f"{places} places that are"
-    assert (f"put U+FFFD (�) for {some} not text in {path}" in notes) == (places > 0)
+    some = "1 invalid place" if places == 1 else f"{places} invalid places"
+    assert (f"replaced {some} with U+FFFD (�) in {path}" in notes) == (places > 0)
 
 
 @given(st.binary(), st.sampled_from(["utf-8", "latin-1", "cp1252", "shift_jis", "utf-16-le"]), st.integers(1, 9))
@@ -87,7 +87,7 @@ def test_a_document_that_is_read_twice_is_counted_once(tmp_path: Path) -> None:
     document = Document("log", partial(opened, file(tmp_path / "log", b"a\xffb\xff")))
     reader = Reader(REPLACE)
     assert list(reader.text([document])) == list(reader.text([document])) == ["a�b�"]
-    assert reader.notes.lines() == ["put U+FFFD (�) for 2 places that are not text in log"]
+    assert reader.notes.lines() == ["replaced 2 invalid places with U+FFFD (�) in log"]
 
 
 def test_in_a_folder_a_log_with_a_bad_byte_is_text_where_it_is_replaced_and_other_data_is_not(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_in_a_folder_a_log_with_a_bad_byte_is_text_where_it_is_replaced_and_othe
     assert text.count("one line and �\n") == 9
     assert notes == [
         f"skipped (not text): {tmp_path / 'data'}",
-        f"put U+FFFD (�) for 9 places that are not text in {log}",
+        f"replaced 9 invalid places with U+FFFD (�) in {log}",
     ]
     with pytest.raises(TextError, match=r"without text files: it has only a\.log \(not utf-8 text\) and data \(not"):
         read_text([tmp_path])

@@ -1,4 +1,4 @@
-"""`afterword score MODEL FILE…`: what texts cost a model, in bits a character."""
+"""`afterword score MODEL FILE…`: what texts cost a model, in bits per character."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def score(
     hold: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Say how well a model predicts a text: the fewer bits a character, the better.
+    """Say how well a model predicts a text: the fewer bits per character, the better.
 
     MODEL is a model's folder, or the folder of its run; FILE a text, also .gz, or - for standard input. Each file is
     read from its start to its end. For a model that was trained on lines each line is read from a fresh state, and its
@@ -91,7 +91,7 @@ def _tables(
 
 
 def _documents(model: LanguageModel, file: str, reader: Reader) -> str | list[str]:
-    """The text of `file`; for a model of lines its lines, but no empty ones: they are no documents in training."""
+    """The text of `file`; for a model of lines its lines, without empty ones, which are not documents in training."""
     if model.lines:
         return [line for lines in whole_lines(reader.read([file])) for line in lines if line]
     return "".join(reader.read([file]))

@@ -57,7 +57,7 @@ def _disclosure(model: SavedModel) -> list[str]:
     elif model.ngram is not None:
         holds = [
             f"`ngram.safetensors` holds nearly all of the training text: every passage of {model.ngram.order} tokens,",
-            "so that what stands in it once can be read there. `train --ngram 0` makes a model without that file.",
+            "so that what is in it once can be read there. `train --ngram 0` makes a model without that file.",
         ]
     else:
         holds = ["It has no n-gram, whose file would hold nearly all of the training text."]

@@ -11,7 +11,7 @@ from afterword.text.unicode import code_points
 
 
 class Census:
-    """The lengths of both parts, and where each character first stands in the training part."""
+    """The lengths of both parts, and where each character first occurs in the training part."""
 
     def __init__(self, pieces: Pieces) -> None:
         self.training = self.validation = 0  # characters

@@ -39,7 +39,7 @@ class TextSettings(Decoding):
     lowercase: bool = setting(False, "turn the text into lower case")
     lines: bool = setting(False, "every line is a document of its own")
     validation: str | None = setting(
-        None, "the share of the text, or a file, that is held out (0.1; none for classic)", metavar="SHARE|FILE"
+        None, "the fraction of the text, or a file, that is held out (0.1; none for classic)", metavar="SHARE|FILE"
     )
     vocabulary: str = setting("char", "what a token is", metavar="|".join(USAGE))
 
@@ -50,7 +50,7 @@ class TextSettings(Decoding):
 
 
 def parse_validation(validation: str | None) -> float | Path:
-    """The share of the text, below 1, or the file that `validation` names; None is no share. Raises OptionError."""
+    """The fraction of the text, below 1, or the file that `validation` names; 0 for None. Raises OptionError."""
     if validation is None:
         return 0.0
     try:
@@ -58,7 +58,7 @@ def parse_validation(validation: str | None) -> float | Path:
     except ValueError:
         return Path(validation)
     if not 0 < share < 1:
-        raise OptionError(f"validation must be a share above 0 and below 1, or a file, not {validation}")
+        raise OptionError(f"validation must be a fraction above 0 and below 1, or a file, not {validation}")
     return share
 
 
@@ -94,8 +94,8 @@ def read_corpus(sources: Sequence[Source], settings: TextSettings, seed: int = 0
     """Read `sources` (files, folders, "-") once and split them by `settings`; `seed` decides which lines are held out.
 
     Of a running text the last max(1, round(share × characters)) characters are the validation part. In lines mode a
-    line's seeded hash decides, so that equal lines stand on one side; where all fell on one side, the line of the
-    lowest hash (or of the highest, where no line was left for training) goes to the other. Empty lines are no lines.
+    line's seeded hash decides, so that equal lines are in one part; where one part got all, the line of the
+    lowest hash (or of the highest, where no line was left for training) goes to the other. Empty lines are skipped.
     Without `settings.validation` all of the text is the training part.
     Raises TextError for a text that cannot be read or learned from.
     """
@@ -112,7 +112,7 @@ def read_corpus(sources: Sequence[Source], settings: TextSettings, seed: int = 0
             census = Census(pieces)
             _check_length(names, census.training)
             if not census.validation:
-                raise TextError(f"{source_name(validation)} holds no text to validate with")
+                raise TextError(f"{source_name(validation)} is empty: name a file with text to validate on")
         elif settings.lines:
             pieces = by_hash = ByHash(texts, seed, settings.lowercase, validation)
             census = Census(pieces)
@@ -128,7 +128,7 @@ def read_corpus(sources: Sequence[Source], settings: TextSettings, seed: int = 0
             pieces = partial(by_position, texts, census.training)
         characters = census.characters().replace("\n", "") if settings.lines else census.characters()
         if len(set(lower(characters) if settings.lowercase else characters)) < 2:
-            raise TextError(f"{_together(names)} has one distinct character to train on: give a text with more")
+            raise TextError(f"{_together(names)} has only one distinct character to train on: give a text with more")
         counts = census.training, census.validation
         return Corpus(names, reader.notes.lines(), settings.lines, characters, *counts, pieces, kept.pop_all())
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PIECE = 1 << 20  # bytes read at a time, where so many are there
 GZIP = b"\x1f\x8b"
 MARKS = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32", codecs.BOM_UTF16_LE: "utf-16"}
-MARKS |= {codecs.BOM_UTF16_BE: "utf-16"}  # UTF-32 stands first: its little-endian mark begins with UTF-16's
+MARKS |= {codecs.BOM_UTF16_BE: "utf-16"}  # UTF-32 comes first: its little-endian mark begins with UTF-16's
 REPLACEMENT = "\ufffd"
 
 
@@ -35,7 +35,9 @@ class Decoding:
 
     encoding: str = setting("utf-8", "the encoding of the text files", metavar="NAME")
     encoding_errors: str = setting(
-        "strict", "refuse what is no text in that encoding, or put U+FFFD in its place", choices=("strict", "replace")
+        "strict",
+        "refuse bytes that are invalid in that encoding, and NUL, or replace them",
+        choices=("strict", "replace"),
     )
 
     def __post_init__(self) -> None:
@@ -52,7 +54,7 @@ UTF_8 = Decoding()
 
 
 class NotTextError(TextError):
-    """The bytes are no text in that encoding; `kind` says what they are, in a few words."""
+    """The bytes are not text in that encoding; `kind` says what they are, in a few words."""
 
     def __init__(self, message: str, kind: str) -> None:
         super().__init__(message)
@@ -62,8 +64,8 @@ class NotTextError(TextError):
 class Reader:
     """Reads documents as text, and notes what it did to them.
 
-    What is no text, which is bytes that the encoding does not have, and NUL, is refused, or replaced by U+FFFD; the
-    notes then count the places.
+    Bytes that are invalid in the encoding, and NUL, are refused, or replaced with U+FFFD; the notes then count the
+    places.
     """
 
     def __init__(self, decoding: Decoding = UTF_8, piece: int | None = None) -> None:
@@ -100,7 +102,7 @@ class Reader:
             raise TextError(f"cannot read {document.name}: {reason(error)}") from None
 
     def why_not(self, document: Document) -> str | None:
-        """What the document is, where its beginning is no text; else None."""
+        """What the document is, if its beginning is not text; else None."""
         judge = Reader(self._decoding, HEAD)
         try:
             head = next(judge.pieces(document), "")
@@ -171,7 +173,7 @@ class _Strict:
         if not self._wide and (nul := raw.find(b"\0")) >= 0:
             if wide := unmarked_utf_16(raw):
                 raise _looks_wide(self._name, wide)
-            raise self._not_text(f"holds a NUL at byte {self._read + nul}, as no text does: {_REPLACE}")
+            raise self._not_text(f"holds a NUL at byte {self._read + nul}, which is not valid in a text: {_REPLACE}")
         pending = len(self._decoder.getstate()[0])
         try:
             text = self._decoder.decode(raw, final=not raw)
@@ -182,7 +184,7 @@ class _Strict:
             at = self._read - pending + error.start
             raise self._not_text(f"is not {self._encoding} at byte {at}: {self._advice(error)}") from None
         if "\0" in text:
-            raise self._not_text(f"holds a NUL character, as no text does: {_REPLACE}")
+            raise self._not_text(f"holds a NUL character, which is not valid in a text: {_REPLACE}")
         self._read += len(raw)
         return text
 
@@ -218,7 +220,7 @@ class _Replacing:
         final = not raw
         try:
             text = self._replace.decode(raw, final)
-            # both meet the same places, and one leaves a character where the other leaves none
+            # at each invalid place the one leaves a character and the other none
             self.replaced += len(text) - len(self._ignore.decode(raw, final)) + text.count("\0")
         except UnicodeError:
             raise _unmarked(self._name, self._encoding) from None
@@ -229,7 +231,7 @@ class _Replacing:
 
 
 def _unmarked(name: str, encoding: str) -> NotTextError:
-    """For the decoders of UTF-16 and UTF-32, which alone want to be told."""
+    """For the decoders of UTF-16 and UTF-32, which alone need to know the byte order."""
     return NotTextError(f"{name} has no byte order mark: try --encoding {encoding}-le", f"not {encoding} text")
 
 
@@ -265,7 +267,7 @@ def _beginning(stream: BufferedIOBase, size: int) -> bytes:
 
 
 class _PutBack(io.RawIOBase):
-    """A stream whose first bytes were read already, and stand in front again. It gives what is there, and no more."""
+    """A stream with the first bytes, read already, put back in front. A read returns what is there, without waiting."""
 
     def __init__(self, first: bytes, stream: BufferedIOBase) -> None:
         self._first, self._stream = first, stream

@@ -96,7 +96,7 @@ class EncodedCorpus:
                     "train with the version that wrote it"
                 )
             if facts.dtype not in TYPES or min(facts.unseen, default=0) < 0:
-                raise ValueError("it holds rows that cannot be")
+                raise ValueError("its rows are of an unknown type, or negative")
             dtype = _little_endian(facts.dtype)
             return EncodedCorpus(
                 folder,
@@ -212,7 +212,7 @@ class _Part:
 
 
 def _bare_name(source: str) -> str:
-    """The name of a text without its folder, which is nobody's business where a model is shared."""
+    """The name of a text without its folder, which a shared model must not tell."""
     return PurePath(source).name or source
 
 

@@ -1,4 +1,4 @@
-"""What a file is that is no plain text, told by its first bytes, and how to get at its text."""
+"""What a file that is not plain text is, by its first bytes, and how to get at its text."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ SIGNATURES = {
 }
 ZIP = b"PK\x03\x04"
 OFFICE = {b"word/": "Word document", b"xl/": "Excel workbook", b"ppt/": "PowerPoint presentation"}
-MEDIA_TYPE = 38  # byte at which the media type stands, in formats of a ZIP that begins with it
+MEDIA_TYPE = 38  # offset of the media type, in formats of a ZIP that begin with it
 MEDIA = {
     b"application/epub+zip": ("EPUB book", "turn it into plain text first, for instance by Calibre's ebook-convert"),
     b"application/vnd.oasis.opendocument.text": ("OpenDocument text", SAVE_AS_TEXT),
 }
-TAR_MAGIC = 257  # byte at which "ustar" stands
+TAR_MAGIC = 257  # offset of "ustar"
 
 
 def told_apart(head: bytes) -> tuple[str, str] | None:
@@ -52,7 +52,7 @@ def undecided(head: bytes) -> bool:
 
 
 def unmarked_utf_16(head: bytes) -> str | None:
-    """The encoding of what looks like UTF-16 without a byte order mark: zeros stand at odd places only, or at even."""
+    """The encoding of what looks like UTF-16 without a byte order mark: zeros at odd offsets only, or at even ones."""
     zeros = {"utf-16-be": head[::2].count(0), "utf-16-le": head[1::2].count(0)}
     few, many = sorted(zeros, key=zeros.__getitem__)
     return many if zeros[many] >= max(8, len(head) / 40) and zeros[few] <= zeros[many] / 20 else None

@@ -1,4 +1,4 @@
-"""What was done to which documents on the way to text, told to the user in a line each."""
+"""What was done to which documents on the way to text: a line for the user each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ NAMED = 3  # documents that a note names
 
 
 class Notes:
-    """Remembers what was done to which documents. A document that is read again is told of once."""
+    """Remembers what was done to which documents. A document that is read again is counted once."""
 
     def __init__(self) -> None:
         self._skipped: dict[str, set[str]] = defaultdict(set)  # why: names
@@ -33,12 +33,12 @@ class Notes:
         self._done["turned the CRLF and CR line ends of {} into LF"].add(name)
 
     def replaced(self, name: str, places: int) -> None:
-        """So many places of the document, from its start to where it has been read, were no text."""
+        """So many places of the document, from its start to where it has been read, were invalid."""
         self._replaced[name] = places
 
     @property
     def places(self) -> int:
-        """At how many places U+FFFD stands for what was no text, in all documents together."""
+        """How many places were replaced with U+FFFD, in all documents together."""
         return sum(self._replaced.values())
 
     def lines(self) -> list[str]:
@@ -46,8 +46,7 @@ class Notes:
         skipped = [f"skipped ({why}): {named(names)}" for why, names in self._skipped.items()]
         done = [what.format(named(names)) for what, names in self._done.items()]
         if self.places:
-            some = "1 place that is" if self.places == 1 else f"{self.places:,} places that are"
-            done.append(f"put U+FFFD (�) for {some} not text in {named(self._replaced)}")
+            done.append(f"replaced {counted(self.places, 'invalid place')} with U+FFFD (�) in {named(self._replaced)}")
         return skipped + done
 
 

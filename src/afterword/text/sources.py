@@ -42,7 +42,7 @@ def find(
     Raises TextError where there is nothing to read, StorageError where there is no room for what came through a pipe.
     """
     if not sources:
-        raise TextError("no text was given: name a file, a folder, or - for standard input")
+        raise TextError("missing text: name a file, a folder, or - for standard input")
     kinds = _kinds(sources)  # all are looked at before the first pipe is waited for
     found = []
     for source, kind in zip(sources, kinds, strict=True):
@@ -58,7 +58,7 @@ def find(
 
 
 def check_sources(sources: Sequence[Source]) -> None:
-    """Raise TextError where one of `sources` cannot be read, or two are the same pipe: for who reads them singly."""
+    """Raise TextError where one of `sources` cannot be read, or two are the same pipe: before any is read."""
     _kinds(sources)
 
 
@@ -112,10 +112,10 @@ def _kinds(sources: Sequence[Source]) -> list[str]:
         try:
             status = os.fstat(sys.stdin.buffer.fileno()) if os.fspath(source) == "-" else os.stat(source)
             pipe = status.st_dev, status.st_ino
-        except (OSError, ValueError):  # a standard input that is no file of the system's
+        except (OSError, ValueError):  # a standard input that is not one of the system's files
             pipe = 0, 0
         if pipe in seen:
-            raise TextError(f"{source_name(source)} can be read once only, and was named twice")
+            raise TextError(f"{source_name(source)} can be read only once, and was named twice")
         seen.add(pipe)
     return kinds
 
@@ -137,7 +137,7 @@ def _find_in_folder(folder: Path, why_not: Callable[[Document], str | None], not
 
 
 def _walk(folder: Path) -> Iterator[tuple[Path, str | None]]:
-    """What lies in `folder` and below it, each with why it is no document, as far as its name and kind can tell."""
+    """What is in `folder` and below it, and why it is not a document, as far as its name and type can tell."""
 
     def refuse(error: OSError) -> None:
         raise TextError(f"cannot read {source_name(error.filename)}: {reason(error)}")

@@ -35,7 +35,7 @@ def by_file(training: Texts, validation: Texts, lines: bool) -> Iterator[tuple[P
 
 
 class ByHash:
-    """Lines are held out by their seeded hash, so that equal lines stand on one side."""
+    """Lines are held out by their seeded hash, so that equal lines are in one part."""
 
     def __init__(self, texts: Texts, seed: int, lowercase: bool, share: float) -> None:
         self._texts, self._lowercase = texts, lowercase

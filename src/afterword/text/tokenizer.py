@@ -36,7 +36,7 @@ class Tokenizer(ABC):
     kind: ClassVar[str]
     """The name by which users choose it."""
     usage: ClassVar[str] = ""
-    """How the option --vocabulary spells it; "" where it cannot be chosen there."""
+    """How the option --vocabulary spells it; "" if it cannot be chosen there."""
     shared_row_tokens: ClassVar[int]
     """How many of the last ids share the last row; 1 where none are shared."""
     byte_fallback: ClassVar[bool] = True
@@ -48,7 +48,7 @@ class Tokenizer(ABC):
 
     @classmethod  # noqa: B027
     def check_argument(cls, argument: str) -> None:
-        """Raise OptionError unless `argument` may stand behind the kind's name and a colon, as N in bpe:N."""
+        """Raise OptionError unless `argument` may follow the kind's name and a colon, as N in bpe:N."""
 
     @classmethod
     @abstractmethod
@@ -108,7 +108,7 @@ class Tokenizer(ABC):
     def normalise(self, text: str) -> str:
         """What decode(encode(text)) gives back: lower case if the tokenizer is so, else `text` itself.
 
-        Raises TextError for what is no string.
+        Raises TextError for what is not a string.
         """
         if not isinstance(text, str):
             hint = ": decode it first, as in text.decode()" if isinstance(text, bytes | bytearray) else ""
@@ -131,16 +131,16 @@ class Tokenizer(ABC):
         return len(text)
 
     def decode(self, ids: Sequence[int] | NDArray[np.integer[Any]]) -> str:
-        """The text of `ids` [N]. The boundary token is "", bytes that are no UTF-8 become U+FFFD as in `bytes.decode`.
+        """The text of `ids` [N]. The boundary token is "", bytes that are not UTF-8 become U+FFFD as in `bytes.decode`.
 
-        (The library reads a run of byte tokens that is not UTF-8 as one U+FFFD a byte; all else it reads the same.)
+        (The library reads a run of byte tokens that is not UTF-8 as one U+FFFD per byte; all else it reads the same.)
         Raises TextError for an id outside the vocabulary.
         """
         each = ids.tolist() if isinstance(ids, np.ndarray) else ids
         try:
             return b"".join([self._spell_out(id) for id in each]).decode("utf-8", "replace")
         except TypeError:
-            raise TextError("ids must be whole numbers, one a token, as encode gives them") from None
+            raise TextError("ids must be whole numbers, one per token, as encode gives them") from None
 
     def decoder(self) -> Decoder:
         """A decoder for ids that come one at a time."""
@@ -157,7 +157,7 @@ class Tokenizer(ABC):
 
     def standard(self) -> dict[str, Any]:
         """What `to_json` writes."""
-        # <|end|> is no added token: the library would then find it inside of a text.
+        # <|end|> is not an added token, which the library would find inside of a text.
         end = [{"type": "Replace", "pattern": {"String": END}, "content": ""}] if self.end is not None else []
         return {
             "version": "1.0",

@@ -1,4 +1,4 @@
-"""Characters as numbers and bytes, and in lower case; a lone surrogate, which stands for none, is refused."""
+"""Characters as numbers and bytes, and in lower case; a lone surrogate, which is half of one, is refused."""
 
 from __future__ import annotations
 

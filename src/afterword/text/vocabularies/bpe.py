@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import tokenizers
 
 # Where a text is cut before it is merged: into words, numbers and signs, each with the space before it, and other
-# space. A newline always stands alone, so a text may be cut behind any newline.
+# space. A newline is always a token of its own, so a text may be cut after any newline.
 WORDS = r" ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]+|[^\S\n]+(?!\S)|[^\S\n]+|\n"
 LONGEST_LINE = 1 << 16  # characters; a longer line is cut there, so that a text of one line streams too
 LINES = re.compile(rf"[^\n]{{1,{LONGEST_LINE}}}\n?|\n")
@@ -58,7 +58,7 @@ class BpeTokenizer(Tokenizer):
         """A tokenizer that knows `characters` and what merges best of them in `texts`, `size` tokens in all.
 
         `texts`, joined, is the text, which has no other characters (newlines do not count); at most its first 50 MB
-        are read. There are fewer tokens where nothing more stands in it twice. Raises OptionError where `size` is less
+        are read. There are fewer tokens if no other pair occurs twice. Raises OptionError where `size` is less
         than the number of characters.
         """
         known = distinct("".join(characters), lowercase)

@@ -25,7 +25,7 @@ USAGE = [kind.usage for kind in reversed(VOCABULARIES) if kind.usage]
 
 
 def chosen(vocabulary: str) -> tuple[type[Tokenizer], str]:
-    """The kind that `vocabulary` names, and what stands behind its colon, as the N of bpe:N. Raises OptionError."""
+    """The kind that `vocabulary` names, and what follows its colon, as N in bpe:N. Raises OptionError."""
     name, colon, argument = vocabulary.partition(":")
     for kind in VOCABULARIES:
         if kind.kind == name and (not colon or ":" in kind.usage):
