@@ -44,6 +44,7 @@ bench: .venv/ready-dev
 	$(BIN)/python benchmarks/training_speed.py
 	$(BIN)/python benchmarks/classic.py
 	$(BIN)/python benchmarks/classic.py --epoch
+	$(BIN)/python -m benchmarks.ranks
 	$(BIN)/python benchmarks/vocabularies.py
 	$(BIN)/python benchmarks/large_text.py
 	$(BIN)/python benchmarks/checkpoint_cost.py ../shared/data/tinyshakespeare.txt

@@ -159,7 +159,7 @@ class _HeldOut(HeldOut):
         """Nats per character of the mixture with this weight of the n-gram, and of the LSTM alone."""
         network = learner.evaluate(self._batches)
         assert self._ngram is not None
-        return self._a_character(mixed(network, self._ngram, share)), self._a_character(network)
+        return self._per_character(mixed(network, self._ngram, share)), self._per_character(network)
 
 
 def _encoded(text: str, encoded: EncodedCorpus) -> EncodedCorpus:

@@ -14,7 +14,7 @@ LEAST_STRETCH = 512  # tokens of validation text, since each stretch begins with
 
 
 class Lanes:
-    """B lanes that walk through the running text, T tokens a step, each from its own place, round and round.
+    """B lanes that walk through the running text, T tokens per step, each from its own place, again and again.
 
     ids [N] are network rows. At each step a lane starts afresh with `reset_probability` (and always where it comes
     to the end of the text): its state is emptied and its first input is the boundary token, as it is for everyone who

@@ -21,8 +21,8 @@ LayerState = tuple[Tensor, Tensor]  # hidden and cell, each [1, B, H]
 class Network(nn.Module):
     """Token rows [T, B] and a carried state to logits [T, B, R] and the state after them.
 
-    Dropout is drawn from `generator`, on the processor, so that a seed fixes it on every device: whole units are left
-    out, by one mask for all steps of a sequence ("locked", or variational, dropout: Gal and Ghahramani 2016); or single
+    Dropout is drawn from `generator`, on the processor, so that a seed fixes it on every device. It drops whole units,
+    by one mask for all steps of a sequence ("locked", or variational, dropout: Gal and Ghahramani 2016); or single
     elements, as Keras does.
     """
 

@@ -31,8 +31,8 @@ class Recipe:
     input: Literal["embedding", "number"]  # what stands for a token
     windows: bool  # whether each prediction reads a window of seq_length tokens from an empty state
     batch_size: int
-    seq_length: int
-    dropout: float
+    seq_length: int  # BPTT length: tokens per lane and step
+    dropout: float  # fraction dropped
     locked_dropout: bool  # one mask for all steps of a sequence, or a new one for every element
     reset_probability: float  # that a lane starts afresh at a step: so the empty state is learned too
     ngram: int  # tokens of the longest n-grams that the network is mixed with; 0 is none

@@ -11,16 +11,16 @@ from afterword.learning.recipe import Recipe
 class Schedule:
     """A warm-up, then a cosine to zero over the steps that are left; or, for the classic recipe, always the same rate.
 
-    `corrections` lists (step, steps): at that step the run was found to end after `steps` steps. The share of the way
-    covered by then stays, and the rest of the way is spread over the rest of the steps, so the rate never jumps.
-    `setbacks` lists steps to which the run went back because of a loss that was not finite: from each of them on, the
-    rate is half of what it was.
+    `corrections` lists (step, steps): at that step the run was found to end after `steps` steps. The progress made
+    by then stays, and the rest of it is spread over the rest of the steps, so the rate never jumps.
+    `rollbacks` lists steps to which the run rolled back because of a loss that was not finite: from each of them on,
+    the rate is half of what it was.
     """
 
     def __init__(
-        self, recipe: Recipe, corrections: Sequence[tuple[int, int]] = (), setbacks: Sequence[int] = ()
+        self, recipe: Recipe, corrections: Sequence[tuple[int, int]] = (), rollbacks: Sequence[int] = ()
     ) -> None:
-        self._recipe, self._setbacks = recipe, setbacks
+        self._recipe, self._rollbacks = recipe, rollbacks
         self.steps = recipe.steps
         self.corrections: list[tuple[int, int]] = []
         self._from_step, self._from_share = 0, 0.0
@@ -34,7 +34,7 @@ class Schedule:
 
     def learning_rate(self, step: int) -> float:
         """The rate of the step that follows `step` steps."""
-        highest = self._recipe.learning_rate * 0.5 ** sum(to <= step for to in self._setbacks)
+        highest = self._recipe.learning_rate * 0.5 ** sum(to <= step for to in self._rollbacks)
         if self._recipe.schedule == "constant":
             return highest
         warmup = min(1.0, (step + 1) / max(1, self._recipe.warmup))

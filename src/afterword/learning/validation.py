@@ -23,7 +23,7 @@ NUMBERS = 2**22  # how many probabilities of the n-gram are held at once
 
 @dataclass(frozen=True)
 class Measured:
-    """What the held-out text costs, in nats a character, of the saved model and of its parts."""
+    """What the held-out text costs, in nats per character, of the saved model and of its parts."""
 
     cost: float
     lstm: float
@@ -54,7 +54,7 @@ class Best:
 
 
 class HeldOut:
-    """The part of the validation text that keep-best reads, always the same, and what the n-gram says of it."""
+    """The part of the validation text that keep-best reads, always the same, and what each token costs the n-gram."""
 
     def __init__(self, encoded: EncodedCorpus, recipe: Recipe, ngram: Ngram | None) -> None:
         self._batches = held_out_batches(encoded, recipe)
@@ -64,27 +64,27 @@ class HeldOut:
         tokenizer = encoded.tokenizer
         shared = sum(int(np.count_nonzero(batch.targets == tokenizer.rows - 1)) for batch in self._batches)
         self._apart = math.log(tokenizer.shared_row_tokens) * shared / max(tokens, 1)
-        self._tokens_a_character = len(encoded.validation) / max(encoded.validation_characters, 1)
+        self._tokens_per_character = len(encoded.validation) / max(encoded.validation_characters, 1)
 
     @property
     def ngram_cost(self) -> float | None:
-        """What the n-gram alone costs a character, in nats; None where there is none, or nothing is held out."""
-        return None if self._ngram is None else self._a_character(self._ngram)
+        """What the n-gram alone needs, in nats per character; None where there is none, or nothing is held out."""
+        return None if self._ngram is None else self._per_character(self._ngram)
 
     def measure(self, learner: Learner) -> Measured | None:
         """By the learner's weights as they would be saved; None where nothing is held out."""
         if not self._batches:
             return None
         network = learner.evaluate(self._batches)
-        lstm = self._a_character(network)
+        lstm = self._per_character(network)
         if self._ngram is None:
             return Measured(lstm, lstm, None, DEFAULT_WEIGHT)
         weight = fitted_weight(network, self._ngram)
-        both = self._a_character(mixed(network, self._ngram, weight))
+        both = self._per_character(mixed(network, self._ngram, weight))
         return Measured(both, lstm, self.ngram_cost, weight)
 
-    def _a_character(self, token_nats: NDArray[np.float64]) -> float:
-        return (float(token_nats.mean()) + self._apart) * self._tokens_a_character
+    def _per_character(self, token_nats: NDArray[np.float64]) -> float:
+        return (float(token_nats.mean()) + self._apart) * self._tokens_per_character
 
 
 def ngram_nats(ngram: Ngram, batches: Sequence[Batch]) -> Iterator[NDArray[np.float64]]:
@@ -96,9 +96,9 @@ def ngram_nats(ngram: Ngram, batches: Sequence[Batch]) -> Iterator[NDArray[np.fl
         costs = np.empty(batch.targets.shape)
         for first in range(0, len(batch.inputs), steps):
             read = np.concatenate([recent, batch.inputs[first : first + steps].T], axis=1)
-            chances = ngram.probabilities(read, recent.shape[1])
+            probabilities = ngram.probabilities(read, recent.shape[1])
             targets = batch.targets[first : first + steps]
-            chosen = np.take_along_axis(chances.swapaxes(0, 1), np.maximum(targets, 0)[..., None], axis=-1)
+            chosen = np.take_along_axis(probabilities.swapaxes(0, 1), np.maximum(targets, 0)[..., None], axis=-1)
             costs[first : first + steps] = -np.log(chosen[..., 0])
             recent = read[:, max(0, read.shape[1] - ngram.order + 1) :]
         yield costs[batch.targets != NOT_A_TARGET]
