@@ -23,7 +23,20 @@ from afterword.inspection.openness import SIGMOIDS, openness
 from afterword.inspection.trace import Trace
 from afterword.model.holding import PARTS
 
-SCRIPTS = ("state", "values", "colours", "text", "reading", "map", "finding", "summary", "choosing", "begin")
+SCRIPTS = (
+    "state",
+    "values",
+    "colours",
+    "text",
+    "reading",
+    "map",
+    "means",
+    "finding",
+    "summary",
+    "choosing",
+    "input",
+    "begin",
+)
 GUESSES = 3
 LISTED = 12  # units in each list of the summary
 SHORT_TITLE = 60  # characters

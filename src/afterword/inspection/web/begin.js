@@ -1,9 +1,15 @@
 // Begin, once all the rest is there.
 document.title = D.title;
 $("about").textContent = D.about;
-sheet(); writeText();
+sheet();
+writeText();
 choice("part", PARTS.map(part => [part, part, `${MEANINGS[part]} (key g: the next one)`]), "part", refresh);
-choice("layer", withUnits.map(k => [k, `l${k}`, `layer ${k}, counted from the text up (key l: the next one)`]), "layer", relayer);
+choice(
+  "layer",
+  withUnits.map(k => [k, `l${k}`, `layer ${k}, counted from the text up (key l: the next one)`]),
+  "layer",
+  relayer,
+);
 choice("paint", [
   ["surprise", "surprise", "how unexpected each character was, in bits (key p: the next colouring)"],
   ["unit", "unit", "the chosen unit's gate or state at each character (key p: the next colouring)"],
@@ -11,5 +17,6 @@ choice("paint", [
 ], "paint", refresh);
 S.layer = withUnits[0];
 theme(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
-summary(); relayer();
+summary();
+relayer();
 document.documentElement.dataset.ready = performance.now().toFixed(0);

@@ -1,46 +1,98 @@
 // Which units belong to a stretch, and where else they act alike.
 function find() {
-  if (S.from < 0) { S.from = S.to = S.at; refresh(); }
-  const a = Math.min(S.from, S.to), b = Math.max(S.from, S.to), inside = b - a + 1, outside = T - inside, found = [];
-  if (!outside) { $("foundhead").textContent = "Everything is selected: leave something out, to compare with."; return; }
-  for (let layer = 0; layer < L; layer++) for (let row = 0; row < D.layers[layer].units.length; row++) {
-    const values = series(S.part, layer, row);
-    let here = 0, all = 0;
-    for (let t = 0; t < T; t++) { all += values[t]; if (t >= a && t <= b) here += values[t]; }
-    const middle = (here / inside + (all - here) / outside) / 2, up = here / inside > middle;
-    let on = 0, off = 0;
-    for (let t = 0; t < T; t++) if (values[t] > middle === up) t >= a && t <= b ? on++ : off++;
-    found.push({ layer, row, middle, up, on: on / inside, off: off / outside });
+  if (S.from < 0) {
+    S.from = S.to = S.at;
+    refresh();
   }
+  const a = Math.min(S.from, S.to),
+    b = Math.max(S.from, S.to),
+    inside = b - a + 1,
+    outside = T - inside,
+    found = [];
+  if (!outside) {
+    $("foundhead").textContent = "Everything is selected: leave something out, to compare with.";
+    return;
+  }
+  for (let layer = 0; layer < L; layer++)
+    for (let row = 0; row < D.layers[layer].units.length; row++) {
+      const values = series(S.part, layer, row);
+      let here = 0,
+        all = 0;
+      for (let t = 0; t < T; t++) {
+        all += values[t];
+        if (t >= a && t <= b) here += values[t];
+      }
+      const middle = (here / inside + (all - here) / outside) / 2,
+        up = here / inside > middle;
+      let on = 0,
+        off = 0;
+      for (let t = 0; t < T; t++)
+        if (values[t] > middle === up) t >= a && t <= b ? on++ : off++;
+      found.push({
+        layer,
+        row,
+        middle,
+        up,
+        on: on / inside,
+        off: off / outside
+      });
+    }
   found.sort((x, y) => (y.on - y.off) - (x.on - x.off));
   const best = found.slice(0, 10);
   $("foundhead").innerHTML = `By the ${NAMES[S.part]}, on in <code>${escape(snippet(a, b))}</code> and off elsewhere:`;
   $("found").replaceChildren(...best.map(one => button(
-    `<b>${name(one.layer, one.row)}</b> ${one.up ? "above" : "below"} ${number(one.middle)}: ${Math.round(one.on * 100)} % here, ${Math.round(one.off * 100)} % elsewhere`,
+    `<b>${name(one.layer, one.row)}</b> ${one.up ? "above" : "below"} ${number(one.middle)}: ` +
+    `${Math.round(one.on * 100)} % here, ${Math.round(one.off * 100)} % elsewhere`,
     "show this unit in the heat map and over the text", () => chooseUnit(one.layer, one.row, true))));
   alike(best.filter((one, k) => k < 8 && (k < 3 || one.on - one.off >= .5)), a, b);
 }
+
 function alike(units, a, b) {
-  const count = new Uint8Array(T), enough = Math.ceil(units.length * .8), runs = [];
-  for (const one of units) { const values = series(S.part, one.layer, one.row); for (let t = 0; t < T; t++) if (values[t] > one.middle === one.up) count[t]++; }
+  const count = new Uint8Array(T),
+    enough = Math.ceil(units.length * .8),
+    runs = [];
+  for (const one of units) {
+    const values = series(S.part, one.layer, one.row);
+    for (let t = 0; t < T; t++)
+      if (values[t] > one.middle === one.up) count[t]++;
+  }
   for (let t = 0; t < T; t++) {
     if (count[t] < enough) continue;
-    let end = t, sum = 0;
+    let end = t,
+      sum = 0;
     while (end < T && count[end] >= enough) sum += count[end++];
-    if (end <= a || t > b) runs.push({ from: t, to: end - 1, fraction: sum / (end - t) / units.length, length: end - t });
+    if (end <= a || t > b) runs.push({
+      from: t,
+      to: end - 1,
+      fraction: sum / (end - t) / units.length,
+      length: end - t
+    });
     t = end;
   }
-  const wanted = b - a + 1;
-  runs.sort((x, y) => (y.fraction - Math.abs(Math.log(y.length / wanted)) / 4) - (x.fraction - Math.abs(Math.log(x.length / wanted)) / 4));
-  $("alikehead").textContent = runs.length ? `The first ${units.length} of them act alike at ${runs.length.toLocaleString("en")} other ${runs.length === 1 ? "place:" : "places; nearest first:"}` : `The first ${units.length} of them act alike nowhere else.`;
+  const nearness = run => run.fraction - Math.abs(Math.log(run.length / (b - a + 1))) / 4;
+  runs.sort((x, y) => nearness(y) - nearness(x));
+  const others = runs.length === 1 ? "other place:" : "other places; nearest first:";
+  const where = runs.length ? `at ${runs.length.toLocaleString("en")} ${others}` : "nowhere else.";
+  $("alikehead").textContent = `The first ${units.length} of them act alike ${where}`;
   $("alike").replaceChildren(...runs.slice(0, 14).map(run => button(
-    `${run.from}: <code>${escape(text(run.from - 14, run.from - 1))}<mark>${escape(snippet(run.from, run.to))}</mark>${escape(text(run.to + 1, run.to + 14))}</code>`,
-    "select this place", () => { S.at = run.from; S.from = run.from; S.to = run.to; reveal(); refresh(); })));
+    `${run.from}: <code>${escape(text(run.from - 14, run.from - 1))}<mark>${escape(snippet(run.from, run.to))}</mark>` +
+    `${escape(text(run.to + 1, run.to + 14))}</code>`,
+    "select this place", () => {
+      S.at = run.from;
+      S.from = run.from;
+      S.to = run.to;
+      reveal();
+      refresh();
+    })));
 }
 const text = (a, b) => D.tokens.slice(Math.max(0, a), Math.max(0, b + 1)).map(plain).join("");
 const snippet = (a, b) => b - a < 40 ? text(a, b) : `${text(a, a + 18)}…${text(b - 18, b)}`;
+
 function button(html, title, click, disabled = false) {
   const made = document.createElement("button");
-  made.innerHTML = html; made.title = title; made.disabled = disabled; made.addEventListener("click", click);
+  made.innerHTML = html;
+  made.title = title;
+  made.disabled = disabled;
+  made.addEventListener("click", click);
   return made;
 }

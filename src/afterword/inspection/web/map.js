@@ -1,38 +1,58 @@
-// The heat map of units against characters, and the means along the whole text.
-let sorted = [], rowHeight = 8, top0 = 0, image;
+// The heat map of units against characters.
+let sorted = [],
+  rowHeight = 8,
+  top0 = 0,
+  image;
+
 function arrange() {
   const layer = D.layers[S.layer];
   sorted = layer.units.map((_, k) => k);
   if (S.order === "number") sorted.sort((a, b) => layer.units[a] - layer.units[b]);
   if (S.order === "memory") sorted.sort((a, b) => layer.memory[b] - layer.memory[a]);
 }
-let fitted = "";  // the room and the screen's resolution that the sizes are for
+let fitted = ""; // the room and the screen's resolution that the sizes are for
+const roomNow = () => `${$("frame").clientWidth} ${window.devicePixelRatio}`;
+
 function sizes() {
   const room = $("frame").clientWidth;
+  fitted = roomNow();
   if (!S.zoomed) S.width = Math.max(4, Math.min(20, Math.floor(room / T)));
   rowHeight = Math.max(1, Math.min(14, Math.floor(430 / Math.max(1, sorted.length))));
   top0 = S.width >= 8 ? 18 : 0;
-  const width = Math.min(room, T * S.width), height = top0 + rowHeight * sorted.length, dpr = window.devicePixelRatio || 1;
+  const width = Math.min(room, T * S.width),
+    height = top0 + rowHeight * sorted.length,
+    dpr = window.devicePixelRatio || 1;
   for (const canvas of [$("map"), $("over")]) {
-    canvas.width = width * dpr; canvas.height = height * dpr;
-    canvas.style.width = `${width}px`; canvas.style.height = `${height}px`;
+    canvas.width = width * dpr;
+    canvas.height = height * dpr;
+    canvas.style.width = `${width}px`;
+    canvas.style.height = `${height}px`;
     canvas.getContext("2d").setTransform(dpr, 0, 0, dpr, 0, 0);
   }
   $("scroll").lastElementChild.style.width = `${T * S.width}px`;
 }
-function fit() {  // a frame may get its room after it is loaded, lose it and get another
-  const now = `${$("frame").clientWidth} ${window.devicePixelRatio}`;
-  if (now === fitted) return;
-  fitted = now; sizes(); refresh();
+
+function fit() { // a frame may get its room after it is loaded, lose it and get another
+  if (fitted === roomNow()) return;
+  sizes();
+  refresh();
 }
 const leftmost = () => Math.max(0, Math.min(T, Math.floor($("scroll").scrollLeft / S.width)));
+
 function drawMap() {
-  const canvas = $("map"), context = canvas.getContext("2d"), first = leftmost(), width = parseFloat(canvas.style.width);
-  const columns = Math.max(1, Math.min(T - first, Math.ceil(width / S.width) + 1)), table = colours(S.part), most = range(S.part, S.layer);
-  const shift = first * S.width - $("scroll").scrollLeft, gate = GATES.has(S.part);
+  const canvas = $("map"),
+    context = canvas.getContext("2d"),
+    first = leftmost(),
+    width = parseFloat(canvas.style.width);
+  const columns = Math.max(1, Math.min(T - first, Math.ceil(width / S.width) + 1)),
+    table = colours(S.part),
+    most = range(S.part, S.layer);
+  const shift = first * S.width - $("scroll").scrollLeft,
+    gate = GATES.has(S.part);
   context.clearRect(0, 0, width, parseFloat(canvas.style.height));
   if (!sorted.length) return;
-  const pixels = new ImageData(columns, sorted.length), words = new Uint32Array(pixels.data.buffer);
+  const pixels = new ImageData(columns, sorted.length),
+    words = new Uint32Array(pixels.data.buffer);
   sorted.forEach((row, y) => {
     const values = series(S.part, S.layer, row);
     for (let x = 0; x < columns; x++) {
@@ -41,54 +61,43 @@ function drawMap() {
     }
   });
   image ??= document.createElement("canvas");
-  image.width = columns; image.height = sorted.length;
+  image.width = columns;
+  image.height = sorted.length;
   image.getContext("2d").putImageData(pixels, 0, 0);
   context.imageSmoothingEnabled = false;
   context.drawImage(image, shift, top0, columns * S.width, sorted.length * rowHeight);
   if (top0) {
     context.fillStyle = getComputedStyle(document.body).color;
-    context.font = "12px ui-monospace, 'DejaVu Sans Mono', monospace"; context.textAlign = "center";
-    for (let x = 0; x < columns; x++) context.fillText(plain(D.tokens[first + x]).slice(0, 2), shift + (x + .5) * S.width, 13, S.width);
+    context.font = "12px ui-monospace, 'DejaVu Sans Mono', monospace";
+    context.textAlign = "center";
+    for (let x = 0; x < columns; x++) {
+      context.fillText(plain(D.tokens[first + x]).slice(0, 2), shift + (x + .5) * S.width, 13, S.width);
+    }
   }
   drawOver();
 }
+
 function drawOver(t = S.at, row = S.unit) {
-  const canvas = $("over"), context = canvas.getContext("2d"), width = parseFloat(canvas.style.width), height = parseFloat(canvas.style.height);
+  const canvas = $("over"),
+    context = canvas.getContext("2d"),
+    width = parseFloat(canvas.style.width),
+    height = parseFloat(canvas.style.height);
   canvas.style.left = `${$("scroll").scrollLeft}px`;
   context.clearRect(0, 0, width, height);
-  const ink = getComputedStyle(document.documentElement).getPropertyValue("--mark"), x = t * S.width - $("scroll").scrollLeft, y = sorted.indexOf(row);
-  context.strokeStyle = ink; context.lineWidth = 1.5;
+  const ink = getComputedStyle(document.documentElement).getPropertyValue("--mark"),
+    x = t * S.width - $("scroll").scrollLeft,
+    y = sorted.indexOf(row);
+  context.strokeStyle = ink;
+  context.lineWidth = 1.5;
   context.strokeRect(x, top0, S.width, sorted.length * rowHeight);
   if (y >= 0) context.strokeRect(0, top0 + y * rowHeight - .5, width, Math.max(2, rowHeight) + 1);
   if (S.from >= 0) {
-    const a = Math.min(S.from, S.to), b = Math.max(S.from, S.to) + 1;
-    context.lineWidth = 3; context.beginPath();
-    context.moveTo(a * S.width - $("scroll").scrollLeft, top0 + 1); context.lineTo(b * S.width - $("scroll").scrollLeft, top0 + 1); context.stroke();
-  }
-}
-const DASHES = [[], [6, 3], [2, 3], [8, 3, 2, 3]];
-const HUES = () => isDark() ? ["#56b4e9", "#e69f00", "#cc9bc0", "#3ecf9f"] : ["#0072b2", "#c45500", "#8a4f7d", "#00785a"];
-function drawMeans() {
-  const canvas = $("means"), room = canvas.clientWidth, dpr = window.devicePixelRatio || 1, context = canvas.getContext("2d"), high = 74;
-  canvas.width = room * dpr; canvas.height = high * dpr;
-  context.setTransform(dpr, 0, 0, dpr, 0, 0);
-  context.strokeStyle = context.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--line");
-  context.strokeRect(.5, .5, room - 1, high - 1);
-  const a = leftmost() / T * room, b = Math.min(room, ($("scroll").scrollLeft + parseFloat($("map").style.width)) / S.width / T * room);
-  context.globalAlpha = .35; context.fillRect(a, 0, b - a, high); context.globalAlpha = 1;
-  const step = Math.max(1, Math.floor(T / (room * 2)));
-  for (let layer = 0; layer < L; layer++) {
-    context.strokeStyle = HUES()[layer % 4]; context.setLineDash(DASHES[layer % 4]); context.lineWidth = 1.4; context.beginPath();
-    for (let t = 0; t < T; t += step) {
-      let sum = 0, n = 0;
-      for (let k = t; k < Math.min(T, t + step); k++, n++) sum += mean(S.part, layer, k);
-      const x = (t + step / 2) / T * room, y = high - 4 - sum / n / D.meanScale[S.part] * (high - 8);
-      t ? context.lineTo(x, y) : context.moveTo(x, y);
-    }
+    const a = Math.min(S.from, S.to),
+      b = Math.max(S.from, S.to) + 1;
+    context.lineWidth = 3;
+    context.beginPath();
+    context.moveTo(a * S.width - $("scroll").scrollLeft, top0 + 1);
+    context.lineTo(b * S.width - $("scroll").scrollLeft, top0 + 1);
     context.stroke();
   }
-  context.setLineDash([]); context.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue("--mark");
-  context.beginPath(); context.moveTo((S.at + .5) / T * room, 0); context.lineTo((S.at + .5) / T * room, high); context.stroke();
-  $("curves").textContent = `mean ${GATES.has(S.part) ? "" : "size "}of the ${NAMES[S.part]} along the whole text, 0 to ${number(D.meanScale[S.part], GATES.has(S.part) ? 0 : 2)}`;
-  $("lines").innerHTML = D.layers.map((_, k) => `<svg width="30" height="8"><line x1="0" x2="30" y1="4" y2="4" stroke="${HUES()[k % 4]}" stroke-width="2" stroke-dasharray="${DASHES[k % 4]}"/></svg>l${k}`).join(" ");
 }

@@ -1,24 +1,42 @@
 // One character and one unit: what was expected, the values, and the sum of what was kept and added.
 function showHere(t = S.at, row = S.unit) {
   const guesses = [];
-  for (let k = 0; k < D.guesses; k++) if (probabilities[t * D.guesses + k])
-    guesses.push(`<code>${escape(plain(D.rows[rowsOf[t * D.guesses + k]]))}</code> ${Math.round(probabilities[t * D.guesses + k] / 2.55)} %`);
-  const i = value("input", S.layer, row, t), f = value("forget", S.layer, row, t), g = value("candidate", S.layer, row, t);
-  const o = value("output", S.layer, row, t), c = value("cell", S.layer, row, t), h = o * Math.tanh(c);
-  const added = i * g, kept = c - added, old = before(S.layer, row, t), gone = old - kept;
+  for (let k = 0; k < D.guesses; k++)
+    if (probabilities[t * D.guesses + k])
+      guesses.push(`<code>${escape(plain(D.rows[rowsOf[t * D.guesses + k]]))}</code> ` +
+        `${Math.round(probabilities[t * D.guesses + k] / 2.55)} %`);
+  const i = value("input", S.layer, row, t),
+    f = value("forget", S.layer, row, t),
+    g = value("candidate", S.layer, row, t);
+  const o = value("output", S.layer, row, t),
+    c = value("cell", S.layer, row, t),
+    h = o * Math.tanh(c);
+  const added = i * g,
+    kept = c - added,
+    old = before(S.layer, row, t),
+    gone = old - kept;
   const label = `character ${t}: ${plain(D.tokens[t])}; surprise ${number(surprise(t), 1)} bits`;
-  $("here").innerHTML = `<p><b>character ${t}</b> <code style="font-size:17px">${escape(plain(D.tokens[t]))}</code> · surprise ${number(surprise(t), 1)} bits</p>
+  $("here").innerHTML = `<p><b>character ${t}</b> <code style="font-size:17px">${escape(plain(D.tokens[t]))}</code>
+    · surprise ${number(surprise(t), 1)} bits</p>
     <p class="soft">expected: ${guesses.join(", ") || "nothing in particular"}</p>
     <dl aria-label="values"><div><dt>unit</dt><dd><b>${name(S.layer, row)}</b></dd></div>
-    ${[f, i, g, o, c, h].map((v, k) => `<div title="${MEANINGS[PARTS[k]]}"><dt>${PARTS[k]}</dt><dd>${number(v)}</dd></div>`).join("")}</dl>
+    ${[f, i, g, o, c, h].map((v, k) =>
+      `<div title="${MEANINGS[PARTS[k]]}"><dt>${PARTS[k]}</dt><dd>${number(v)}</dd></div>`).join("")}</dl>
     <p class="soft">keeps for about ${keeps(D.layers[S.layer].memory[row])} characters</p>`;
-  const most = Math.max(D.layers[S.layer].scale[row] * 32767, Math.abs(c), Math.abs(kept), Math.abs(added), Math.abs(old));
-  const bar = (v, colour, extra = "") => { const w = Math.abs(v) / most * 50; return `<span class="track"><i style="left:${v < 0 ? 50 - w : 50}%;width:${w}%;background:rgb(var(--${colour}))"></i>${extra}</span>`; };
-  const lost = kept * old >= 0 ? `<i class="gone" style="left:${old < 0 ? 50 - Math.abs(old) / most * 50 : 50 + Math.abs(kept) / most * 50}%;width:${Math.abs(gone) / most * 50}%" title="dropped"></i>` : "";
-  $("bars").innerHTML = `<p class="soft">The cell held ${number(old)} and dropped ${number(gone)} (dashed). What it kept and what was added is the cell now:</p>
-    <div class="sum" role="table"><span>kept = forget · cell</span>${bar(kept, "low", lost)}<span>${number(kept)}</span>
+  const most = Math.max(D.layers[S.layer].scale[row] * 32767, ...[c, kept, added, old].map(Math.abs));
+  const wide = v => Math.abs(v) / most * 50; // in percent of a track, whose middle is 0
+  const bar = (v, colour, extra = "") => `<span class="track"><i style="left:${v < 0 ? 50 - wide(v) : 50}%;
+    width:${wide(v)}%;background:rgb(var(--${colour}))"></i>${extra}</span>`;
+  const lost = kept * old < 0 ? "" : `<i class="gone" title="dropped" style="width:${wide(gone)}%;
+    left:${old < 0 ? 50 - wide(old) : 50 + wide(kept)}%"></i>`;
+  $("bars").innerHTML = `<p class="soft">The cell held ${number(old)} and dropped ${number(gone)} (dashed).
+    What it kept and what was added is the cell now:</p><div class="sum" role="table">
+    <span>kept = forget · cell</span>${bar(kept, "low", lost)}<span>${number(kept)}</span>
     <span>+ added = input · cand.</span>${bar(added, "high")}<span>${number(added)}</span>
     <span>= cell</span>${bar(c, "accent-rgb")}<span>${number(kept + added)}</span></div>`;
   $("live").textContent = `${label}; ${name(S.layer, row)} ${S.part} ${number(value(S.part, S.layer, row, t))}`;
 }
-const keeps = tau => tau >= 9999 ? "10,000 and more" : tau >= 10 ? Math.round(tau).toLocaleString("en") : number(tau, 1);
+function keeps(tau) {
+  if (tau >= 9999) return "10,000 and more";
+  return tau >= 10 ? Math.round(tau).toLocaleString("en") : number(tau, 1);
+}

@@ -1,9 +1,17 @@
 // What the page shows (D), and what is chosen on it (S).
 const $ = id => document.getElementById(id);
 const D = JSON.parse($("data").textContent);
-const T = D.tokens.length, L = D.layers.length;
+const T = D.tokens.length,
+  L = D.layers.length;
 const PARTS = ["forget", "input", "candidate", "output", "cell", "hidden"];
-const NAMES = { forget: "forget gate", input: "input gate", candidate: "candidate", output: "output gate", cell: "cell state", hidden: "hidden state" };
+const NAMES = {
+  forget: "forget gate",
+  input: "input gate",
+  candidate: "candidate",
+  output: "output gate",
+  cell: "cell state",
+  hidden: "hidden state"
+};
 const MEANINGS = {
   forget: "The forget gate says how much of its old cell state a unit keeps: 1 all of it, 0 nothing.",
   input: "The input gate says how much of the candidate is added to the cell state: 1 all of it, 0 nothing.",
@@ -13,4 +21,16 @@ const MEANINGS = {
   hidden: "The hidden state is what the others see of the unit: its output gate × tanh of its cell state.",
 };
 const GATES = new Set(["forget", "input", "output"]);
-const S = { part: "forget", layer: 0, paint: "surprise", at: 0, unit: 0, from: -1, to: -1, order: "moving", width: 0, zoomed: false, hover: -1 };
+const S = {
+  part: "forget",
+  layer: 0,
+  unit: 0,  // rows of the page's units, not their names
+  at: 0,
+  hover: -1,
+  from: -1,  // the selection, to included
+  to: -1,
+  paint: "surprise",
+  order: "moving",
+  width: 0,  // of a character's column
+  zoomed: false
+};

@@ -1,29 +1,41 @@
 // The numbers: those of the page's blobs, by part, layer, unit and character.
 function bytes(base64) {
-  const raw = atob(base64), out = new Uint8Array(raw.length);
+  const raw = atob(base64),
+    out = new Uint8Array(raw.length);
   for (let k = 0; k < raw.length; k++) out[k] = raw.charCodeAt(k);
   return out;
 }
 const blobs = {};
-function blob(name, kind) { return blobs[name] ??= new kind(bytes($(name).textContent).buffer); }
-const bits = blob("bits", Uint16Array), rowsOf = blob("rows", Uint32Array), probabilities = blob("probabilities", Uint8Array);
+
+function blob(name, kind) {
+  return blobs[name] ??= new kind(bytes($(name).textContent).buffer);
+}
+const bits = blob("bits", Uint16Array),
+  rowsOf = blob("rows", Uint32Array),
+  probabilities = blob("probabilities", Uint8Array);
 const surprise = t => bits[t] / 256;
 // [U][T] of each layer: gates in 255ths, the candidate in 127ths, the cell state in 32767ths of its unit's largest
 function value(part, layer, row, t) {
   const k = row * T + t;
   switch (part) {
-    case "candidate": return blob(`l${layer}-candidate`, Int8Array)[k] / 127;
-    case "cell": return blob(`l${layer}-cell`, Int16Array)[k] * D.layers[layer].scale[row];
-    case "hidden": return value("output", layer, row, t) * Math.tanh(value("cell", layer, row, t));
-    default: return blob(`l${layer}-${part}`, Uint8Array)[k] / 255;
+    case "candidate":
+      return blob(`l${layer}-candidate`, Int8Array)[k] / 127;
+    case "cell":
+      return blob(`l${layer}-cell`, Int16Array)[k] * D.layers[layer].scale[row];
+    case "hidden":
+      return value("output", layer, row, t) * Math.tanh(value("cell", layer, row, t));
+    default:
+      return blob(`l${layer}-${part}`, Uint8Array)[k] / 255;
   }
 }
+
 function before(layer, row, t) {
   if (D.windows) return blob(`l${layer}-before`, Int16Array)[row * T + t] * D.layers[layer].beforeScale[row];
   return t ? value("cell", layer, row, t - 1) : D.layers[layer].start[row];
 }
 const seriesKept = new Map();
-function series(part, layer, row) {  // one unit's values along the text
+
+function series(part, layer, row) { // one unit's values along the text
   const key = `${part} ${layer} ${row}`;
   let found = seriesKept.get(key);
   if (!found) {
@@ -34,6 +46,7 @@ function series(part, layer, row) {  // one unit's values along the text
   }
   return found;
 }
+
 function mean(part, layer, t) {
   const values = blob(`mean-${part}`, Uint16Array);
   return values[layer * T + t] / 65535 * D.meanScale[part];
