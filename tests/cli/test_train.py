@@ -159,6 +159,15 @@ def test_a_folder_that_holds_a_run_or_a_file_in_its_place_is_refused(run: Run, b
     assert "--out" in error_line(run("train", "-", input=b"x" * 100))
 
 
+def test_a_finished_run_gets_more_steps(run: Run, book: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert run("train", book, "--out", out, "--steps", "5", *SMALL).returncode == 0
+    assert "--more-steps belongs to --resume" in error_line(run("train", book, "--more-steps", "5"))
+    more = run("train", "--resume", out, "--more-steps", "4")
+    assert more.returncode == 0, more.stderr.decode()
+    assert b"the run goes on from step 5, to step 9 in place of 5: a new schedule begins" in more.stderr
+
+
 def test_a_run_is_repeated_without_its_text_and_refused_in_one_line(run: Run, book: Path, tmp_path: Path) -> None:
     out, again = tmp_path / "run", tmp_path / "again"
     assert run("train", book, "--out", out, "--minutes", "0.005", *SMALL).returncode == 0

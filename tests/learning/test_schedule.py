@@ -47,3 +47,14 @@ def test_corrections_made_again_give_the_same_rates() -> None:
     schedule.correct(90, 120)
     again = Schedule(recipe, schedule.corrections)
     assert [again.learning_rate(s) for s in range(90, 120)] == [schedule.learning_rate(s) for s in range(90, 120)]
+
+
+def test_after_its_end_a_run_begins_another_way_at_its_highest_rate() -> None:
+    schedule = Schedule(RECIPE)
+    end = schedule.steps
+    schedule.correct(end, 3 * end)
+    rates = [schedule.learning_rate(step) for step in range(end, 3 * end)]
+    assert max(rates) == pytest.approx(RECIPE.learning_rate, rel=0.05)
+    assert rates[-1] < 0.02 * max(rates)
+    assert schedule.share(end) == 0
+    assert schedule.share(3 * end) == 1

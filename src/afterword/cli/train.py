@@ -24,6 +24,7 @@ from afterword.language_model import complete_card
 from afterword.learning.ranks import restarted
 from afterword.planning.settings import TrainingSettings
 from afterword.runs.folder import RunFolder
+from afterword.runs.more import NO_MORE, More
 from afterword.runs.opening import Preview, begin, repeat, resume, together
 from afterword.runs.run import Run, bits
 from afterword.text.corpus import TextSettings
@@ -43,6 +44,7 @@ from afterword.text.corpus import TextSettings
 @config_option
 @settings_options(TextSettings, "text")
 @settings_options(TrainingSettings, "training")
+@settings_options(More, "more")
 @click.pass_context
 def train(
     context: click.Context,
@@ -54,6 +56,7 @@ def train(
     exact: bool,
     text: TextSettings,
     training: TrainingSettings,
+    more: More,
 ) -> None:
     """Train a model on TEXT: files, folders, .gz files, or - for standard input.
 
@@ -67,6 +70,10 @@ def train(
             raise OptionError(f"--repeat takes the text from the run {repeated}: leave TEXT out")
         if out is None:
             raise OptionError("--repeat begins another run: say where it shall be, with --out DIR")
+    if more.given and resumed is None:
+        raise OptionError(f"--{next(iter(more.given)).replace('_', '-')} belongs to --resume")
+    if restarted():
+        more = NO_MORE  # the first time it was recorded
     if resumed is None and restarted() and RunFolder(Path(out or default_out(texts))).checkpoints:
         resumed, repeated, texts, out, overwrite = out or default_out(texts), None, (), None, False
     if resumed is not None:
@@ -75,7 +82,7 @@ def train(
         if overwrite or (out is not None and Path(out).resolve() != folder.resolve()):
             also = ", also in the file of --config" if context.default_map else ""
             raise OptionError(f"--resume goes on with the run in {folder}: leave out --out and --overwrite{also}")
-        run = together(lambda: resume(folder, asked, texts, exact=exact), folder)
+        run = together(lambda: resume(folder, asked, texts, exact=exact, more=more), folder)
     elif repeated is not None and out is not None:
         original, folder = Path(repeated), Path(out)
         asked = _given(context, text, training)

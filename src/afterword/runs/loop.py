@@ -94,11 +94,18 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
         }
         return run.save_checkpoint(learner.step, learner.tensors(), position)
 
-    recorded, looking = run.corrections, recipe.minutes is not None and run.ended is None
-    forecast, look_every, reported = Forecast(recipe, learner.step, clock()), max(1, recipe.steps // LOOKS), clock()
+    recorded, looking = run.corrections, run.minutes is not None and run.ended is None
+    clocked = replace(recipe, minutes=run.minutes, most_steps=None if "stages" in run.record else recipe.most_steps)
+    forecast, look_every, reported = Forecast(clocked, learner.step, clock()), max(1, recipe.steps // LOOKS), clock()
     if learner.step > 0 and team.from_first(not run.folder.model.exists()):  # removed: leave one to write with
         run.save_model(learner, ngram, None)
-    while learner.step < schedule.steps:
+    while True:
+        for correction in recorded[len(schedule.corrections) :]:  # a resumed or repeated run takes the same steps
+            if correction[0] == learner.step:
+                schedule.correct(*correction)
+        if learner.step >= schedule.steps:
+            run.end(learner.step, clock())
+            break
         batch = batches.next()
         learning_rate = schedule.learning_rate(learner.step)
         cost = learner.learn(batch, learning_rate)
@@ -106,11 +113,7 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
         nats, tokens, read = nats + cost, tokens + batch.tokens, read + batch.tokens
         step = learner.step
 
-        made = len(schedule.corrections)
-        if made < len(recorded):  # a resumed or repeated run takes the same steps
-            if recorded[made][0] == step:
-                schedule.correct(*recorded[made])
-        elif looking and step % look_every == 0 and step < schedule.steps:
+        if len(schedule.corrections) >= len(recorded) and looking and step % look_every == 0 and step < schedule.steps:
             forecast.look(step, clock())
             steps = int(team.from_first(forecast.correction(schedule.steps) or schedule.steps))
             if steps != schedule.steps:
@@ -172,8 +175,6 @@ def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator
                 run.save_model(learner, ngram, None)
             run.stopped = True
             break
-    else:
-        run.end(learner.step, clock())
     run.finish()
 
 

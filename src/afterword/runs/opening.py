@@ -26,6 +26,7 @@ from afterword.learning.recipe import Device, Recipe
 from afterword.planning.settings import TrainingSettings
 from afterword.runs.folder import RunFolder, can_be_written
 from afterword.runs.meeting import announce, announced
+from afterword.runs.more import NO_MORE, More, extend
 from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings, read_corpus
 from afterword.text.encoded import EncodedCorpus, encode, learn_tokenizer
@@ -129,15 +130,20 @@ def preview(sources: Sequence[Source], text: TextSettings, training: TrainingSet
 
 
 def resume(
-    path: Path, asked: Mapping[str, Any] | None = None, sources: Sequence[Source] = (), *, exact: bool = False
+    path: Path,
+    asked: Mapping[str, Any] | None = None,
+    sources: Sequence[Source] = (),
+    *,
+    exact: bool = False,
+    more: More = NO_MORE,
 ) -> Run:
     """Take up the run in the folder `path` where its newest checkpoint stands.
 
     `asked` are settings by name, and `sources` a text, that must be the run's own; `MAY_CHANGE` lists the settings
     that may be others. Where this machine, its device, its libraries or the threads are not those that the run had so
     far, it goes on with a note, since its bits may then differ from those of a run that was not interrupted; not if
-    `exact`. Raises RunError where there is no run, where it is damaged, and where another process trains it;
-    OptionError for a setting that contradicts it, and for a GPU that is not there.
+    `exact`. `more` moves its end; see `runs.more`. Raises RunError where there is no run, where it is damaged, and
+    where another process trains it; OptionError for a setting that contradicts it, and for a GPU that is not there.
     """
     _check_torch()
     folder = RunFolder(path)
@@ -156,6 +162,10 @@ def resume(
             _check_ranks(run.recipe)
             run.load_checkpoint()
             _compare_surroundings(run, exact)
+            if more.given:
+                extend(run, more)
+            elif run.ended is not None:
+                run.notes.append("this run has come to its end: --more-minutes 5 would train it for longer")
         return run
 
 

@@ -66,6 +66,13 @@ class Run:
         return [(step, steps) for step, steps in self.record["corrections"]]
 
     @property
+    def minutes(self) -> float | None:
+        """Of training, after which it is to end; None where a number of steps was asked for."""
+        stages = self.record.get("stages")
+        minutes: float | None = stages[-1]["minutes"] if stages else self.recipe.minutes
+        return minutes
+
+    @property
     def setbacks(self) -> list[int]:
         """The steps that the run went back to because of a loss that was not finite."""
         return list(self.record["setbacks"])
