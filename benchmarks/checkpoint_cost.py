@@ -19,7 +19,7 @@ from unittest import mock
 
 from afterword.learning.learner import Learner
 from afterword.planning.settings import TrainingSettings
-from afterword.runs.opening import begin
+from afterword.runs.begin import begin
 from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings
 

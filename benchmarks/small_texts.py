@@ -32,7 +32,7 @@ from afterword.learning.learner import Learner
 from afterword.learning.validation import HeldOut, Measured
 from afterword.model.mixture import mixed
 from afterword.planning.settings import TrainingSettings
-from afterword.runs.opening import begin
+from afterword.runs.begin import begin
 from afterword.text.corpus import TextSettings
 from afterword.text.encoded import EncodedCorpus
 

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from afterword.learning.ranks import rank
-from afterword.runs.run import bits
+from afterword.runs.progress import bits
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from afterword.runs.loop import Progress
+    from afterword.runs.progress import Progress
 
 DELAY = 2.0  # seconds that a work may take without a bar
 NOTEBOOK_WIDTH = 100  # characters

@@ -15,13 +15,13 @@ from afterword.language_model import LanguageModel, complete_card
 from afterword.options import TrainOptions, spelled_out
 from afterword.planning.settings import TrainingSettings
 from afterword.progress import is_seen, training_bar, waiting
-from afterword.runs.opening import begin
+from afterword.runs.begin import begin
 from afterword.settings import made
 from afterword.text.corpus import TextSettings
 from afterword.text.sources import Source
 
 if TYPE_CHECKING:
-    from afterword.runs.loop import Progress
+    from afterword.runs.progress import Progress
 
 
 @spelled_out(TrainOptions, TextSettings, TrainingSettings)

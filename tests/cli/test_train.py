@@ -19,7 +19,7 @@ import pytest
 from afterword.cli.progress import show
 from afterword.cli.signals import Stop
 from afterword.planning.settings import TrainingSettings
-from afterword.runs.opening import begin
+from afterword.runs.begin import begin
 from afterword.text.corpus import TextSettings
 from tests.cli.test_main import error_line
 from tests.processes import from_terminal, running

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from afterword.planning.settings import TrainingSettings
-from afterword.runs.opening import begin
+from afterword.runs.begin import begin
 from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings
 

@@ -17,7 +17,8 @@ from afterword.learning.learner import Learner
 from afterword.learning.windows import Windows
 from afterword.model.windows import WindowNetwork
 from afterword.planning.settings import TrainingSettings
-from afterword.runs.opening import begin, resume
+from afterword.runs.begin import begin
+from afterword.runs.resume import resume
 from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings
 from tests.learning.small import RECIPE, tokenizer_of
@@ -195,7 +196,7 @@ def test_what_it_cannot_do_is_refused_in_one_line(text_file: Path, tmp_path: Pat
 def test_a_large_texts_beginning_is_enough_to_begin_writing_from(
     text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("afterword.runs.run.OPENINGS", 60)
+    monkeypatch.setattr("afterword.runs.keeper.OPENINGS", 60)
     model = finish(run_classic(text_file, tmp_path / "run", steps=2, seq_length=12))
     assert model._saved.text is not None
     assert model.tokenizer.decode(model._saved.text.tolist()) == text_file.read_text()[:60].lower()

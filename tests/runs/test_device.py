@@ -25,7 +25,8 @@ from afterword.learning.optimizer import OPTIMIZERS
 from afterword.learning.recipe import Device, Recipe
 from afterword.planning import plan as planning
 from afterword.planning.settings import TrainingSettings
-from afterword.runs.opening import begin, resume
+from afterword.runs.begin import begin
+from afterword.runs.resume import resume
 from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings
 from tests.learning.small import RECIPE, tokenizer_of

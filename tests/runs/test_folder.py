@@ -11,8 +11,8 @@ import pytest
 
 from afterword.errors import RunError
 from afterword.planning.settings import TrainingSettings
+from afterword.runs.begin import begin
 from afterword.runs.folder import RunFolder
-from afterword.runs.opening import begin
 from afterword.text.corpus import TextSettings
 
 

@@ -11,8 +11,10 @@ import pytest
 from afterword.errors import OptionError, RunError
 from afterword.language_model import LanguageModel
 from afterword.planning.settings import TrainingSettings
+from afterword.runs.begin import begin
 from afterword.runs.more import More
-from afterword.runs.opening import begin, repeat, resume
+from afterword.runs.repeat import repeat
+from afterword.runs.resume import resume
 from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings
 from tests.runs.test_run import Clock, finish, stop_at

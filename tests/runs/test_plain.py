@@ -74,7 +74,8 @@ def test_it_trains_writes_scores_and_is_saved(text_file: Path, tmp_path: Path) -
 
 
 def test_it_resumes_with_the_same_bits(text_file: Path, tmp_path: Path) -> None:
-    from afterword.runs.opening import begin, resume
+    from afterword.runs.begin import begin
+    from afterword.runs.resume import resume
     from afterword.text.corpus import TextSettings
 
     settings = TrainingSettings(steps=12, cell="rnn", hidden_size=8, threads=1, checkpoint_every=4)

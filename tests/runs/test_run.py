@@ -21,8 +21,10 @@ from afterword.learning.learner import Learner
 from afterword.learning.schedule import Schedule
 from afterword.learning.validation import TIE
 from afterword.planning.settings import TrainingSettings
+from afterword.runs.begin import begin
 from afterword.runs.forecast import Forecast
-from afterword.runs.opening import begin, repeat, resume
+from afterword.runs.repeat import repeat
+from afterword.runs.resume import resume
 from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings
 from tests.torture.runs import longest_file, outcome

@@ -14,7 +14,7 @@ import afterword
 from afterword.learning.validation import TIE, Best, Measured
 from afterword.planning.rules import dropout
 from afterword.planning.settings import TrainingSettings
-from afterword.runs.opening import begin
+from afterword.runs.begin import begin
 from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings
 

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from afterword.planning.settings import TrainingSettings
+from afterword.runs.begin import begin
 from afterword.runs.folder import RunFolder
-from afterword.runs.opening import begin
 from afterword.text.corpus import TextSettings
 
 # Dropout, carried state, two layers, averaging, many epochs; small, so that the time goes into being killed.

@@ -15,8 +15,8 @@ from afterword.cli.train import own_name, train_and_show
 from afterword.inspection.page import page as gates_page
 from afterword.language_model import load
 from afterword.planning.settings import TrainingSettings
+from afterword.runs.begin import begin
 from afterword.runs.folder import RunFolder
-from afterword.runs.opening import begin
 from afterword.storage import write_bytes
 from afterword.text.corpus import TextSettings
 

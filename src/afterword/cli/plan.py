@@ -13,8 +13,8 @@ from afterword.cli.progress import say_all
 from afterword.cli.strict_json import strict_json
 from afterword.errors import OptionError
 from afterword.planning.settings import TrainingSettings
-from afterword.runs.opening import Preview, preview
-from afterword.runs.run import bits
+from afterword.runs.begin import Preview, preview
+from afterword.runs.progress import bits
 from afterword.text.corpus import TextSettings
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from afterword.progress import as_time, figures, is_seen, training_bar
 from afterword.runs.run import Run
 
 if TYPE_CHECKING:
-    from afterword.runs.loop import Progress
+    from afterword.runs.progress import Progress
 
 LINE_EVERY = 10.0  # seconds between plain lines
 SAMPLE_EVERY = 15.0  # seconds between lines that the model writes

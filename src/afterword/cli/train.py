@@ -23,10 +23,14 @@ from afterword.errors import OptionError
 from afterword.language_model import complete_card
 from afterword.learning.ranks import restarted
 from afterword.planning.settings import TrainingSettings
+from afterword.runs.begin import Preview, begin
 from afterword.runs.folder import RunFolder
 from afterword.runs.more import NO_MORE, More
-from afterword.runs.opening import Preview, begin, repeat, resume, together
-from afterword.runs.run import Run, bits
+from afterword.runs.progress import bits
+from afterword.runs.repeat import repeat
+from afterword.runs.resume import resume
+from afterword.runs.run import Run
+from afterword.runs.together import together
 from afterword.text.corpus import TextSettings
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,33 +17,16 @@ from afterword.learning.schedule import Schedule
 from afterword.learning.validation import Best, HeldOut, Measured
 from afterword.model.mixture import DEFAULT_WEIGHT
 from afterword.runs.forecast import Forecast
+from afterword.runs.progress import Progress
 
 if TYPE_CHECKING:
-    from afterword.runs.run import Run
+    from afterword.runs.keeper import Keeper
 
 
 LOOKS = 400  # at the clock, at least about so many in a run that was given minutes
 
 
-@dataclass(frozen=True)
-class Progress:
-    """Where a run stands. Costs are nats a character; times are seconds of training, interruptions left out."""
-
-    step: int
-    steps: int
-    loss: float  # of the training text since the last report, with dropout
-    learning_rate: float
-    characters_per_second: float
-    seconds: float
-    seconds_left: float
-    validation: float | None  # of the validation text, where it was read at this step
-    lstm: float | None  # the same of the LSTM without its n-gram
-    best: float | None  # the validation of the model that is in the run folder
-    improved: bool  # whether that model was written at this step
-    notes: tuple[str, ...] = ()  # what happened since the last report and was out of the ordinary
-
-
-def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Progress]:
+def train(run: Keeper, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Progress]:
     """Train `run` from where it stands to its last step, keeping the best model and checkpoints in its folder.
 
     `should_stop` is asked after each step; when it says so, the state is saved and the iterator ends.

@@ -1,0 +1,147 @@
+"""A run begins: the text is read and encoded, the plan made, and the folder takes its place."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from afterword.errors import OptionError
+from afterword.learning.device import check_device, memory_reported
+from afterword.learning.recipe import Recipe
+from afterword.planning.settings import TrainingSettings
+from afterword.runs.environment import check_ranks, check_torch, environment, versions
+from afterword.runs.folder import RunFolder
+from afterword.runs.place import check_place, check_sources, held
+from afterword.runs.run import Run
+from afterword.text.corpus import TextSettings, read_corpus
+from afterword.text.encoded import EncodedCorpus, encode, learn_tokenizer
+from afterword.text.sources import Source
+
+if TYPE_CHECKING:
+    from afterword.planning.plan import Plan
+
+DEFAULT_VALIDATION = "0.1"  # the share of the text that `auto` holds out
+
+
+def begin(
+    sources: Sequence[Source],
+    out: Path,
+    text: TextSettings,
+    training: TrainingSettings,
+    *,
+    overwrite: bool = False,
+) -> Run:
+    """Read the text, plan, and make the run folder `out`.
+
+    Raises an InputError, and leaves all as it was, where the text, the numbers or the folder will not do. A run that
+    is overwritten goes when the new one is ready to begin; so does one of the same settings that was killed before
+    its first checkpoint.
+    """
+    opened = time.monotonic()
+    check_torch()
+    check_device(training.device)
+    folder = RunFolder(out)
+    texts = [str(os.fspath(source)) for source in sources]
+    asked = {"texts": texts, **dataclasses.asdict(text), **dataclasses.asdict(training)}
+    text = _settled(text, training)
+    check_place(folder, overwrite, asked)
+    check_sources(sources, folder)
+    with read_corpus(sources, text, seed=training.seed) as corpus:
+        _check_fit(corpus.training_characters, training, text)
+        tokenizer = learn_tokenizer(corpus, text.vocabulary, text.lowercase)
+        with held(folder):
+            check_place(folder, overwrite, asked)  # it may have become a run while a pipe was read
+            new = folder.begin_new()
+            encoded = encode(corpus, tokenizer, new.corpus)
+            planned = _planned(encoded, training)
+            recipe = planned.recipe
+            record = {
+                "format": 1,
+                "asked": asked,
+                "plan": recipe.record(),
+                "expected": planned.expected,
+                "corrections": [],
+                "setbacks": [],
+                "text": {"sources": corpus.sources, **dataclasses.asdict(text)},
+                "fingerprint": encoded.fingerprint,
+                "versions": versions(),
+                "surroundings": [[0, environment(recipe.threads, recipe.device)]],
+            }
+            new.write_record(record)
+            folder.take(new)
+        run = Run(folder, record, EncodedCorpus.open(folder.corpus), [*corpus.notes, *planned.notes])
+        run.opened, run.ngram = opened, planned.ngram
+        return run
+
+
+def _planned(encoded: EncodedCorpus, training: TrainingSettings) -> Plan:
+    from afterword.planning.plan import plan
+
+    with memory_reported():
+        planned = plan(encoded, training)
+    check_ranks(planned.recipe)
+    return planned
+
+
+@dataclasses.dataclass(frozen=True)
+class Preview:
+    """What `begin` would do."""
+
+    plan: Plan
+    encoded: EncodedCorpus
+    notes: list[str]
+    """What a user should know beforehand, of the text and of the plan."""
+    planning_seconds: float
+    """How long measuring and planning took, reading and encoding the text apart."""
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.plan.recipe
+
+
+def preview(sources: Sequence[Source], text: TextSettings, training: TrainingSettings) -> Preview:
+    """Read the text and plan, as `begin` does, and make nothing of it. Raises an InputError as `begin` does."""
+    check_torch()
+    check_device(training.device)
+    text = _settled(text, training)
+    with read_corpus(sources, text, seed=training.seed) as corpus, tempfile.TemporaryDirectory() as place:
+        _check_fit(corpus.training_characters, training, text)
+        tokenizer = learn_tokenizer(corpus, text.vocabulary, text.lowercase)
+        encoded = encode(corpus, tokenizer, Path(place))
+        began = time.monotonic()
+        planned = _planned(encoded, training)
+        return Preview(planned, encoded, [*corpus.notes, *planned.notes], time.monotonic() - began)
+
+
+def _check_fit(training_characters: int, training: TrainingSettings, text: TextSettings) -> None:
+    """Refuse, before anything is written, a batch that is larger than the text."""
+    if text.lines:
+        return
+    window = training.seq_length or 50
+    if training.recipe == "classic" and training_characters <= window:
+        raise OptionError(
+            f"the classic recipe reads windows of {window} characters, and the text has fewer: give a longer one"
+        )
+    for name in ("seq_length", "batch_size"):
+        value = getattr(training, name)
+        if value is not None and value >= training_characters:
+            option = name.replace("_", "-")
+            raise OptionError(f"{option} {value} is too large for {training_characters} characters of training text")
+
+
+def _settled(text: TextSettings, training: TrainingSettings) -> TextSettings:
+    """What the recipe makes of the text's settings: `classic` reads lower case, and all of it unless told otherwise."""
+    if training.recipe == "auto":
+        if text.vocabulary == "classic":
+            raise OptionError("vocabulary classic belongs to the classic recipe: give --recipe classic")
+        return dataclasses.replace(text, validation=text.validation or DEFAULT_VALIDATION)
+    if text.lines:
+        raise OptionError("lines: the classic recipe reads running text; leave --lines out")
+    if text.vocabulary not in (TextSettings.vocabulary, "classic"):
+        raise OptionError(f"vocabulary {text.vocabulary}: the classic recipe reads characters; leave it out")
+    return dataclasses.replace(text, lowercase=True, vocabulary="classic")

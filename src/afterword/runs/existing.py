@@ -1,0 +1,70 @@
+"""A run that stands in a folder, as its record describes it, and what may be asked of it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from afterword.errors import ModelError, OptionError, RunError
+from afterword.learning.device import precision_on, why_no_gpu
+from afterword.learning.recipe import Recipe
+from afterword.runs.folder import RunFolder
+from afterword.runs.run import Run
+from afterword.text.encoded import EncodedCorpus
+
+MAY_CHANGE = ("device", "threads", "checkpoint_every")  # settings that a resumed run may have otherwise
+
+
+def open_run(folder: RunFolder) -> Run:
+    """The run in `folder` as its record tells it, without a state. Raises RunError."""
+    record = folder.read_record()
+    encoded = EncodedCorpus.open(folder.corpus)
+    with damage_reported(folder):
+        return Run(folder, record, encoded, [])
+
+
+@contextlib.contextmanager
+def damage_reported(folder: RunFolder) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, LookupError, TypeError, ValueError, ModelError) as error:
+        raise RunError(f"the run in {folder.path} is damaged: {type(error).__name__}: {error}") from None
+
+
+def take_settings(run: Run, asked: Mapping[str, Any]) -> None:
+    """Let `run` have those settings that may change; raise OptionError for the first that contradicts the run."""
+    plan, begun = run.record["plan"], run.record["asked"]
+    settled = {**run.record["text"], **plan}
+    for name, value in asked.items():
+        has = begun[name] if begun.get(name) is not None else settled.get(name)
+        if name == "device":
+            _take_device(run, value)
+        elif name in MAY_CHANGE:
+            plan[name] = value
+        elif value != has:
+            raise OptionError(
+                f"{name.replace('_', '-')} is {'not set' if has is None else has} in the run {run.folder.path}, "
+                f"not {value}: leave it out, or begin another run with another --out"
+            )
+    run.recipe = Recipe(**plan)
+
+
+def _take_device(run: Run, device: Any) -> None:
+    """Let `run` go on on `device`, in a precision that is used there; "auto" leaves it where it was."""
+    plan = run.record["plan"]
+    if device in ("auto", plan.get("device", "cpu")):
+        return
+    before = plan["precision"]
+    plan |= {"device": device, "precision": precision_on(device, before, plan["hidden_size"])}
+    if plan["precision"] != before:
+        run.notes.append(f"{before} is not for the other device: the run goes on in {plan['precision']}")
+
+
+def check_gpu(run: Run) -> None:
+    """Raise OptionError where `run` learns on a GPU and there is none."""
+    why = why_no_gpu() if run.recipe.device == "cuda" else None
+    if why:
+        raise OptionError(
+            f"the run {run.folder.path} learns on a GPU, and {why}: --device cpu goes on on the processor"
+        )

@@ -1,0 +1,198 @@
+"""What is kept of a run that is under way: its text, its plan, its record, its reports, its states and its model."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afterword.learning.ngram import learn_ngram
+from afterword.learning.ranks import ALONE
+from afterword.learning.recipe import Recipe
+from afterword.model.card import card
+from afterword.model.mixture import DEFAULT_WEIGHT
+from afterword.model.ngram import Ngram
+from afterword.model.saved import SavedModel, save_model
+from afterword.model.writing import usual
+from afterword.runs.deferred import Patience
+from afterword.runs.folder import Checkpoint, RunFolder
+from afterword.runs.progress import Progress, bits
+from afterword.text.encoded import EncodedCorpus
+
+if TYPE_CHECKING:
+    from afterword.learning.learner import Learner
+    from afterword.learning.validation import Measured
+
+
+CARRIES = 0.95  # the n-gram's weight from which on it is told that the LSTM has next to no part in a model
+OPENINGS = 2**20  # tokens of the training text that a model of windows is saved with, to begin writing from
+
+
+class Keeper:
+    """A run folder that this process holds: its corpus, its recipe and its record.
+
+    Where torchrun's ranks share a run, all have one of these, and the first holds the folder and writes.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        record: dict[str, Any],
+        encoded: EncodedCorpus,
+        notes: list[str],
+        saved: Checkpoint | None = None,
+    ) -> None:
+        """`saved` is the checkpoint to go on from: tensors by name, and the position."""
+        self.folder, self.record, self.encoded, self.notes = folder, record, encoded, notes
+        self.saved = saved
+        self.opened = time.monotonic()
+        self.ngram: Ngram | None = None  # as soon as it is counted
+        self.model: SavedModel | None = None  # that this process saved last
+        self.preparation: float | None = None  # seconds from its opening to its first step
+        self.seconds: float = saved[1]["seconds"] if saved else 0.0  # of training, before it went on
+        self.recipe = Recipe(**record["plan"])
+        self.team = ALONE
+        self.stopped = False  # before its end, as it was asked to
+        self._writes = Patience(notes)
+
+    @property
+    def corrections(self) -> list[tuple[int, int]]:
+        """(step, steps) wherever a run with minutes changed its number of steps."""
+        return [(step, steps) for step, steps in self.record["corrections"]]
+
+    @property
+    def minutes(self) -> float | None:
+        """Of training, after which it is to end; None where a number of steps was asked for."""
+        stages = self.record.get("stages")
+        minutes: float | None = stages[-1]["minutes"] if stages else self.recipe.minutes
+        return minutes
+
+    @property
+    def setbacks(self) -> list[int]:
+        """The steps that the run went back to because of a loss that was not finite."""
+        return list(self.record["setbacks"])
+
+    def load_checkpoint(self) -> None:
+        """Make the newest good state the one to go on from."""
+        if self.team.first:
+            self.saved = self.folder.load_checkpoint(self.notes, self.setbacks)
+        self.share_checkpoint()
+
+    def share_checkpoint(self) -> None:
+        """Let every rank go on from the state of the first one."""
+        step = int(self.team.from_first(-1 if self.saved is None else self.saved[1]["step"]))
+        if not self.team.first:
+            self.saved = None if step < 0 else self.folder.read_checkpoint(step)
+        self.seconds = self.saved[1]["seconds"] if self.saved else 0.0
+
+    @property
+    def ended(self) -> dict[str, Any] | None:
+        """Of a run that came to its end, its steps and seconds; repeated, it takes the same steps, by no clock."""
+        ended: dict[str, Any] | None = self.record.get("ended")
+        return ended
+
+    def end(self, step: int, seconds: float) -> None:
+        """The run has taken its last step and written its last save."""
+        self.seconds = seconds
+        if self.ended is None:
+            self.record["ended"] = {"step": step, "seconds": round(seconds, 3)}
+            self.write_record()
+
+    def record_correction(self, correction: tuple[int, int]) -> None:
+        self.record["corrections"].append(list(correction))
+        self.write_record()
+
+    def write_record(self) -> None:
+        """Write the record as it is now, as soon as the disk allows."""
+        if self.team.first:
+            self._writes.write("run.json", lambda: self.folder.write_record(self.record))
+
+    def report(self, progress: Progress) -> None:
+        """Add a line to the run's metrics."""
+        entry = {
+            "step": progress.step,
+            "loss": progress.loss,
+            "learning_rate": progress.learning_rate,
+            "validation": progress.validation,
+            "lstm": progress.lstm,
+            "seconds": round(progress.seconds, 3),
+        }
+        if self.team.first:
+            self._writes.write(f"report {progress.step}", lambda: self.folder.append_metrics(entry))
+
+    def cut_metrics(self, step: int) -> None:
+        """Drop what was reported after `step`."""
+        if self.team.first:
+            self.folder.cut_metrics(step)
+
+    def save_checkpoint(self, step: int, tensors: dict[str, NDArray[Any]], position: dict[str, Any]) -> bool:
+        """Keep a state; False where the disk refuses. It is never ahead of the model, the record and the reports."""
+        saved = True
+        if self.team.first:
+            saved = self._writes.write_now(lambda: self.folder.save_checkpoint(step, tensors, position))
+        self.team.wait()
+        return saved
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something could not be written yet."""
+        return self._writes.in_trouble
+
+    def finish(self) -> None:
+        """Raise StorageError where something could not be written to the end."""
+        self._writes.finish()
+
+    def take_notes(self) -> tuple[str, ...]:
+        """What a user should know and has not been told."""
+        notes = tuple(self.notes)
+        self.notes.clear()
+        return notes
+
+    def learn_ngram(self) -> Ngram | None:
+        """The n-gram model of the training part that the network is mixed with, where the recipe has one."""
+        if self.recipe.ngram and self.ngram is None:
+            self.ngram = learn_ngram(self.encoded, self.recipe.ngram)
+        return self.ngram
+
+    def tell_of_ngram(self, kept: Measured) -> None:
+        """Note where the model that is kept predicts by its n-gram, and the LSTM has next to no part in it."""
+        if kept.ngram is not None and kept.weight >= CARRIES:
+            self.notes.append(
+                f"the n-gram carries this model (its weight is {kept.weight:.2f} of 1): on held-out text the LSTM "
+                f"alone needs {bits(kept.lstm):.2f} bits per character, both together {bits(kept.cost):.2f}; "
+                "inspect and units show the LSTM by itself, generate and score do --with lstm"
+            )
+
+    def save_model(self, learner: Learner, ngram: Ngram | None, measured: Measured | None) -> None:
+        """Write the averaged weights and the n-gram as the run's model, with what the held-out text costs it."""
+        encoded, recipe = self.encoded, self.recipe
+        config = recipe.config(encoded.tokenizer)
+        about: dict[str, Any] = {
+            "recipe": recipe.recipe,
+            "lines": encoded.lines,
+            "corpus": {
+                "sources": encoded.sources,
+                "fingerprint": encoded.fingerprint,
+                "training": {"characters": encoded.training_characters, "tokens": len(encoded.training)},
+                "validation": {"characters": encoded.validation_characters, "tokens": len(encoded.validation)},
+            },
+            "training": {"steps": learner.step, "seed": recipe.seed, "plan": recipe.record()},
+            "validation": None,
+            "versions": self.record["versions"],
+        }
+        if measured is not None:
+            about["validation"] = {"nats_per_character": measured.cost, "bits_per_character": bits(measured.cost)}
+            if ngram is not None:
+                about["validation"] |= {"lstm": measured.lstm, "ngram": measured.ngram}
+        weight = 0.0 if ngram is None else DEFAULT_WEIGHT if measured is None else measured.weight
+        text = np.asarray(encoded.training[:OPENINGS]) if recipe.windows else None
+        with learner.averaged() as network:  # copied, since they may have to wait
+            weights = {name: weight.copy() for name, weight in network.weights().items()}
+        writing = usual(windows=recipe.windows, lines=encoded.lines)
+        model = SavedModel(config, weights, encoded.tokenizer, encoded.unseen, about, text, ngram, weight, writing)
+        self.model = model
+        if self.team.first:
+            self._writes.write("model", lambda: save_model(self.folder.model, model, card(model, samples=[])))
+        self.team.wait()
