@@ -28,7 +28,7 @@ MOST_CHARACTERS = 1_000_000  # of the text: the places are spread over these
 @click.option("--png", type=PNG, help="draw the curves")
 @click.option("--svg", type=SVG, help="draw the curves as SVG")
 @overwrite_option
-@click.option("--json", "as_json", is_flag=True, help="one JSON object a model")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object per model")
 def horizon(
     model: str,
     file: str,

@@ -25,7 +25,7 @@ from afterword.text.decoding import read_text
     "--asking", multiple=True, metavar="|".join(questions.READY_MADE), help="a ready-made question (all of them)"
 )
 @click.option("--top", type=click.IntRange(1, MOST_UNITS), default=TOP, show_default=True, help="units per answer")
-@click.option("--json", "as_json", is_flag=True, help="one JSON object a question")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object per question")
 def units(model: str, file: str, matching: str | None, asking: tuple[str, ...], top: int, as_json: bool) -> None:
     """Find the units that best tell where something holds in a text: inside brackets, in a name, where REGEX matches.
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from afterword.inspection.finding import Finding
-from afterword.inspection.gates import read_gates
+from afterword.inspection.gates import look_at_gates
 from afterword.inspection.inspected import Inspected, OnProgress, unheard
 from afterword.inspection.openness import SIGMOIDS
 from afterword.inspection.trace import Trace
@@ -75,7 +75,7 @@ def ablate_gates(model: Inspected, text: str, *, on_progress: OnProgress = unhea
 
     Raises as `gates` does.
     """
-    trace = read_gates(model.network(), model.tokenizer, text, lines=model.lines)
+    trace = look_at_gates(model, text)
     each: list[Ablation] = []
     all_variants = list(variants(trace))
     for gate, layer, way, held in all_variants:

@@ -12,7 +12,6 @@ import base64
 import html
 import json
 import re
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -122,6 +121,8 @@ def _joined(**parts: str) -> str:
 
 
 def _web(name: str) -> str:
+    from importlib import resources  # here, because this file is loaded with every model
+
     return resources.files("afterword.inspection").joinpath("web", name).read_text(encoding="utf-8").rstrip("\n")
 
 

@@ -18,7 +18,7 @@ from afterword.errors import OptionError
 from afterword.inspection import questions
 from afterword.inspection.answer import Answer, UnitMatch
 from afterword.inspection.areas import areas, midranks
-from afterword.inspection.gates import read_gates
+from afterword.inspection.gates import look_at_gates
 from afterword.inspection.inspected import Inspected
 from afterword.inspection.questions import Mask, Question
 from afterword.inspection.trace import Trace
@@ -124,7 +124,7 @@ def ask_units(
     elif asking is not None:
         question = questions.ready_made(asking)
     top = _checked(top)
-    units = Units(read_gates(model.network(), model.tokenizer, text, lines=model.lines), model.tokenizer)
+    units = Units(look_at_gates(model, text), model.tokenizer)
     return units if question is None else units.ask(question, top)
 
 
