@@ -32,7 +32,7 @@ from afterword.learning.windows import window_batch
 from afterword.model.config import Config
 from afterword.planning.plan import classic
 from afterword.planning.settings import TrainingSettings
-from afterword.text.decoding import read_text
+from afterword.text.reading import read_text
 from afterword.text.vocabularies.classic import ClassicTokenizer
 
 PLACE = Path(__file__).parent

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from afterword.cli.demo import topics
 from afterword.model.ngram import Level, Ngram
-from afterword.text.decoding import read_text
+from afterword.text.reading import read_text
 from afterword.text.vocabularies.char import CharTokenizer
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from afterword.inspection.horizon import Horizon, SideBySide
 from afterword.inspection.picture import horizon_figure, write_figure
 from afterword.language_model import LanguageModel, load
-from afterword.text.decoding import read_text
+from afterword.text.reading import read_text
 
 
 def train(

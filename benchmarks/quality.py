@@ -39,7 +39,7 @@ import numpy as np
 from afterword.model.network import Network
 from afterword.model.saved import load_model
 from afterword.scoring.score import LineScore, score, score_lines
-from afterword.text.decoding import read_text
+from afterword.text.reading import read_text
 
 DATA = Path("../shared/data")
 RESULTS = Path(__file__).parent / "results" / "quality.jsonl"

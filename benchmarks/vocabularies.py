@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 import afterword
-from afterword.text.decoding import read_text
+from afterword.text.reading import read_text
 
 VOCABULARIES = ["char", "byte", "bpe:1000"]
 TINY_SHAKESPEARE = Path(__file__).parents[2] / "shared" / "data" / "tinyshakespeare.txt"

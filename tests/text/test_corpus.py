@@ -17,10 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterword.errors import OptionError, TextError
-from afterword.text import decoding, sources
+from afterword.text import reading, sources
 from afterword.text.corpus import Corpus, TextSettings, parse_validation, read_corpus
-from afterword.text.decoding import Decoding, Reader, read_text
+from afterword.text.decoding import Decoding
 from afterword.text.lines import whole_lines
+from afterword.text.reading import Reader, read_text
 from afterword.text.sources import check_sources
 from afterword.text.vocabularies.table import chosen
 
@@ -32,7 +33,7 @@ LINES = [f"line {number}" for number in range(200)]
 def piece(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """The laws hold for pieces of any size."""
     size: int = request.param
-    monkeypatch.setattr(decoding, "PIECE", size)
+    monkeypatch.setattr(reading, "PIECE", size)
     return size
 
 

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterword.errors import OptionError, TextError
-from afterword.text import decoding
-from afterword.text.decoding import Decoding, Reader, read_text
+from afterword.text import decoding, reading
+from afterword.text.decoding import Decoding
+from afterword.text.reading import Reader, read_text
 from afterword.text.sources import Document
 
 REPLACE = Decoding(encoding_errors="replace")
@@ -57,7 +58,7 @@ def file(path: Path, content: bytes) -> Path:
 def test_what_is_no_text_is_replaced_and_its_places_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, encoding: str, content: bytes, text: str, places: int
 ) -> None:
-    monkeypatch.setattr(decoding, "PIECE", size)
+    monkeypatch.setattr(reading, "PIECE", size)
     path = file(tmp_path / "log", content)
     found, notes = read_text([path], Decoding(encoding, "replace"))
     assert found == text

@@ -18,7 +18,7 @@ from afterword.generation.sampling import Sampling
 from afterword.language_model import LanguageModel, load, random_seed, sample
 from afterword.settings import check, setting
 from afterword.storage import output
-from afterword.text.decoding import read_text
+from afterword.text.reading import read_text
 
 Write = Callable[[str], object]
 

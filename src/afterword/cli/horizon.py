@@ -15,7 +15,7 @@ from afterword.inspection.picture import check_plot, horizon_figure, write_figur
 from afterword.inspection.replacing import HorizonSettings
 from afterword.language_model import load
 from afterword.progress import waiting
-from afterword.text.decoding import read_text
+from afterword.text.reading import read_text
 
 MOST_CHARACTERS = 1_000_000  # of the text: the places are spread over these
 

@@ -19,7 +19,7 @@ from afterword.inspection.trace import named_units
 from afterword.language_model import LanguageModel, load
 from afterword.progress import waiting
 from afterword.storage import output
-from afterword.text.decoding import read_text
+from afterword.text.reading import read_text
 
 
 def finding_options(function: Function) -> Function:

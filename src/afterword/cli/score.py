@@ -14,8 +14,9 @@ from afterword.cli.screen import shown
 from afterword.cli.strict_json import strict_json
 from afterword.language_model import LanguageModel, load
 from afterword.scoring.score import LineScore, Score
-from afterword.text.decoding import Decoding, Reader
+from afterword.text.decoding import Decoding
 from afterword.text.lines import whole_lines
+from afterword.text.reading import Reader
 from afterword.text.sources import check_sources
 
 FIGURES = ("characters", "tokens", "nats_per_character", "bits_per_character", "bits_per_byte", "perplexity")

@@ -14,7 +14,7 @@ from afterword.inspection.gates import MOST_TRACED
 from afterword.inspection.units import MOST_UNITS, TOP
 from afterword.language_model import load
 from afterword.progress import waiting
-from afterword.text.decoding import read_text
+from afterword.text.reading import read_text
 
 
 @click.command()

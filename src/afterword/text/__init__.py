@@ -1,1 +1,8 @@
-"""From text files to token ids: corpus.py reads and splits, tokenizer.py turns text into ids, encoded.py keeps them."""
+"""From text files to token ids, in the order of the data.
+
+sources     what a user names becomes documents
+unpacking, formats, decoding, reading     documents become text; `notes` says what was done to them
+lines, splitting, census, corpus          the text is split into a training and a validation part
+tokenizer, vocabularies, unicode          text becomes token ids, and comes back
+encoded     the ids on disk
+"""

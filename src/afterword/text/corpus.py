@@ -22,8 +22,9 @@ from typing import Self
 from afterword.errors import OptionError, TextError
 from afterword.settings import setting
 from afterword.text.census import Census
-from afterword.text.decoding import Decoding, Reader
+from afterword.text.decoding import Decoding
 from afterword.text.notes import counted
+from afterword.text.reading import Reader
 from afterword.text.sources import Source, source_name
 from afterword.text.splitting import ByHash, Part, Pieces, by_file, by_position
 from afterword.text.unicode import lower
@@ -39,7 +40,7 @@ class TextSettings(Decoding):
     lowercase: bool = setting(False, "turn the text into lower case")
     lines: bool = setting(False, "every line is a document of its own")
     validation: str | None = setting(
-        None, "the fraction of the text, or a file, that is held out (0.1; none for classic)", metavar="SHARE|FILE"
+        None, "the fraction of the text, or a file, that is held out (0.1; none for classic)", metavar="FRACTION|FILE"
     )
     vocabulary: str = setting("char", "what a token is", metavar="|".join(USAGE))
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
+
+MARKS = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32", codecs.BOM_UTF16_LE: "utf-16"}
+MARKS |= {codecs.BOM_UTF16_BE: "utf-16"}  # UTF-32 comes first: its little-endian mark begins with UTF-16's
 HEAD = 1 << 16  # bytes that tell
 
 SAVE_AS_TEXT = "save it as plain text (.txt) first"
