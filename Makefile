@@ -34,6 +34,7 @@ bench: .venv/ready-dev
 	$(BIN)/python -m benchmarks.bits
 	$(BIN)/python benchmarks/parity.py
 	$(BIN)/python benchmarks/stream_speed.py
+	$(BIN)/python benchmarks/stream_speed.py ../shared/data/tinyshakespeare.txt
 	$(BIN)/python benchmarks/gates.py
 	$(BIN)/python benchmarks/subjects.py
 	$(BIN)/python benchmarks/horizon.py ../shared/data/tinyshakespeare.txt

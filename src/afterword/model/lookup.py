@@ -26,7 +26,7 @@ class Lookup:
     """P(next row | context) for one context at a time.
 
     A context is one number: its rows side by side as in the model's tables, with a 1 in front of the oldest. It has
-    no more rows than the model's longest one.
+    no more rows than the model's longest one. Many threads may ask one `Lookup`.
     """
 
     def __init__(self, ngram: Ngram) -> None:
