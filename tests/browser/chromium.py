@@ -92,10 +92,12 @@ class Tab:
         return str(self.run(f"document.querySelector({json.dumps(selector)}).innerText"))
 
     def place(self, selector: str, x: float = 0.5, y: float = 0.5) -> tuple[float, float]:
-        """A point of the element, at shares `x` and `y` of its sides; it is scrolled into view first."""
+        """A point of the element, at shares `x` and `y` of its sides, once it is in view and the layout has settled."""
         found = self.run(
-            "(e => (e.scrollIntoView({block: 'nearest'}), e = e.getBoundingClientRect(), "
-            f"[e.x, e.y, e.width, e.height]))(document.querySelector({json.dumps(selector)}))"
+            "(async e => { const frame = () => new Promise(requestAnimationFrame); "
+            "e.scrollIntoView({block: 'nearest'}); await frame(); await frame(); "
+            "e = e.getBoundingClientRect(); return [e.x, e.y, e.width, e.height]; })"
+            f"(document.querySelector({json.dumps(selector)}))"
         )
         return found[0] + x * found[2], found[1] + y * found[3]
 
