@@ -30,7 +30,7 @@ from afterword.learning.learner import Learner
 from afterword.learning.recipe import Recipe
 from afterword.learning.windows import window_batch
 from afterword.model.config import Config
-from afterword.planning.plan import classic
+from afterword.planning.classic import draft
 from afterword.planning.settings import TrainingSettings
 from afterword.text.reading import read_text
 from afterword.text.vocabularies.classic import ClassicTokenizer
@@ -55,10 +55,9 @@ def keras(task: str, **given: Any) -> Any:
         return dict(np.load(target))
 
 
-def recipe_for(ids: np.ndarray, **numbers: Any) -> Recipe:
-    """The classic recipe on ids [N], some numbers replaced."""
-    encoded: Any = argparse.Namespace(training=ids, lines=False)
-    return dataclasses.replace(classic(encoded, TrainingSettings(recipe="classic")), **numbers)
+def recipe_with(**numbers: Any) -> Recipe:
+    """The classic recipe, some numbers replaced."""
+    return dataclasses.replace(draft(TrainingSettings(recipe="classic")), **numbers)
 
 
 def as_keras(learner: Learner) -> dict[str, np.ndarray]:
@@ -76,7 +75,7 @@ def starts_of(batches: int, ids: np.ndarray) -> np.ndarray:
 
 
 def compare_steps(ids: np.ndarray, config: Config) -> None:
-    learner = Learner(config, recipe_for(ids, dropout=0.0))
+    learner = Learner(config, recipe_with(dropout=0.0))
     batches = starts_of(20, ids)
     theirs = keras(
         "steps", ids=ids, sizes=[config.vocabulary_size, HIDDEN, WINDOW], batches=batches, **as_keras(learner)
@@ -96,7 +95,7 @@ def compare_steps(ids: np.ndarray, config: Config) -> None:
 
 def compare_times(ids: np.ndarray, config: Config, rounds: int = 3) -> None:
     sizes = [config.vocabulary_size, HIDDEN, WINDOW]
-    learner, batches = Learner(config, recipe_for(ids)), starts_of(35, ids)
+    learner, batches = Learner(config, recipe_with()), starts_of(35, ids)
     ours, theirs = [], []
     for _ in range(rounds):
         theirs.append(float(np.median(keras("time", ids=ids, sizes=sizes, batches=batches)["times"])))
@@ -177,7 +176,7 @@ def main() -> None:
     if chosen.epoch:
         tokenizer = ClassicTokenizer.of(set(text))
     ids = tokenizer.encode(text)
-    config = recipe_for(ids).config(tokenizer)
+    config = recipe_with().config(tokenizer)
     if chosen.epoch:
         compare_epochs(text, held_out, ids, config)
     else:

@@ -111,7 +111,7 @@ def grid(chosen: list[Path], minutes: float, only: list[str]) -> None:
                 took = train(text, out, "--minutes", str(minutes), *options)
                 bits, saved = held_out_bits(out)
                 record = json.loads((out / "run.json").read_text())
-            expected = None if record["expected"] is None else record["expected"] / math.log(2)
+            expected = record["expected"] and {name: nats / math.log(2) for name, nats in record["expected"].items()}
             result = {
                 "text": text.name,
                 "characters": saved.about["corpus"]["training"]["characters"],
@@ -134,11 +134,15 @@ def grid(chosen: list[Path], minutes: float, only: list[str]) -> None:
             print(
                 f"{text.name}, {minutes:g} min, {name}: {bits['both']:.4f} bits a character (the LSTM alone "
                 f"{bits['lstm']:.4f}, the n-gram {bits['ngram']:.4f}), "
-                f"expected {'-' if expected is None else f'{expected:.3f}'}; "
+                f"expected {in_words(expected)}; "
                 f"{record['ended']['step']:,} steps in {record['ended']['seconds']:.1f} s, best at "
                 f"{result['best_step']:,}",
                 flush=True,
             )
+
+
+def in_words(expected: dict[str, float] | None) -> str:
+    return "-" if expected is None else f"{expected['low']:.2f}–{expected['high']:.2f}"
 
 
 def planning(chosen: list[Path], minutes: float) -> None:
@@ -242,15 +246,13 @@ def table() -> str:
             PLAN: [],
             "plan ÷ best of the others": [],
             "expected": [],
-            "expected ÷ result": [],
         }
         for text, result in plans.items():
             plan, cost, expected = result["plan"], result["bits"]["both"], result["expected"]
             shape = f"{plan['num_layers']} × {plan['hidden_size']}, {plan['batch_size']} lanes, {plan['learning_rate']}"
             rows[PLAN].append(f"{cost:.4f} ({shape})")
             rows["plan ÷ best of the others"].append(f"{cost / min(bits[text].values()):.3f}" if bits[text] else "")
-            rows["expected"].append(f"{expected:.3f}")
-            rows["expected ÷ result"].append(f"{expected / cost:.3f}")
+            rows["expected"].append(in_words(expected))
         lines += [f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items()]
         tables.append("\n".join(lines))
     return "\n\n".join(tables)

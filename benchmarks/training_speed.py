@@ -49,12 +49,12 @@ def recipe(
     num_layers: int, hidden_size: int, precision: Precision, device: Device = "cpu", batch_size: int = B
 ) -> Recipe:
     """The default recipe in these sizes."""
-    from afterword.planning.plan import auto
+    from afterword.planning.auto import draft
     from afterword.planning.settings import TrainingSettings
     from afterword.text.encoded import EncodedCorpus
 
     class Corpus:
-        training, lines, documents = range(1_000_000), False, 1
+        training, validation, lines, documents = range(1_000_000), (), False, 1
 
     settings = TrainingSettings(
         device=device,
@@ -66,7 +66,7 @@ def recipe(
         steps=1,
     )
     corpus: EncodedCorpus = Corpus()  # type: ignore[assignment]
-    return dataclasses.replace(auto(corpus, settings), precision=precision)
+    return dataclasses.replace(draft(corpus, settings), precision=precision)
 
 
 def our_step(chosen: Recipe, adamw: bool = False) -> Callable[[], None]:

@@ -12,9 +12,9 @@ import pytest
 
 from afterword.errors import OptionError
 from afterword.learning.recipe import Recipe
-from afterword.planning import plan as planning
-from afterword.planning import rules
-from afterword.planning.plan import Plan, plan
+from afterword.planning import classic, rules, speed
+from afterword.planning.plan import Plan
+from afterword.planning.recipes import make_plan as plan
 from afterword.planning.settings import TrainingSettings
 from afterword.planning.speed import StepTime
 from afterword.text.corpus import TextSettings, read_corpus
@@ -32,14 +32,15 @@ def prose(characters: int) -> str:
 
 @pytest.fixture
 def make_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakePlan:
-    """Plans for a machine whose step takes `speed` seconds for each 256 units squared, and `busy` times that now."""
+    """Plans for a machine whose step takes `seconds` for each 256 units squared, and `busy` times that now."""
 
-    def make(characters: int, speed: float = 0.02, lines: bool = False, busy: float = 1.0, **settings: Any) -> Plan:
+    def make(characters: int, seconds: float = 0.02, lines: bool = False, busy: float = 1.0, **settings: Any) -> Plan:
         def measured(encoded: EncodedCorpus, recipe: Recipe) -> StepTime:
-            alone = speed * (recipe.hidden_size / 256) ** 2 * recipe.batch_size / 16
+            alone = seconds * (recipe.hidden_size / 256) ** 2 * recipe.batch_size / 16
             return StepTime(busy * alone, alone)
 
-        monkeypatch.setattr(planning, "step_time", measured)
+        for module in (speed, classic):
+            monkeypatch.setattr(module, "step_time", measured)
         encoded = encoded_prose(characters, tmp_path, lines)
         return plan(encoded, TrainingSettings(device="cpu", threads=1, **settings))
 
@@ -66,7 +67,7 @@ def test_more_minutes_or_a_faster_machine_make_a_larger_network(make_plan: MakeP
 def test_the_steps_fill_the_minutes(make_plan: MakePlan) -> None:
     planned = make_plan(1_000_000, minutes=1)
     seconds = planned.recipe.steps * 0.02 * (planned.recipe.hidden_size / 256) ** 2
-    assert seconds == pytest.approx(60 * (1 - planning.EVALUATION_SHARE), rel=0.01)
+    assert seconds == pytest.approx(60 * (1 - rules.EVALUATION_SHARE), rel=0.01)
     assert planned.notes == []
 
 
@@ -92,7 +93,7 @@ def test_a_small_text_is_not_read_too_often_and_the_plan_says_so(make_plan: Make
 def test_without_minutes_nothing_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(planning, "step_time", None)  # to measure would be an error
+    monkeypatch.setattr(speed, "step_time", None)  # to measure would be an error
     encoded = encoded_prose(100_000, tmp_path)
     one, other = (plan(encoded, TrainingSettings(device="cpu", **length)) for _ in range(2))
     assert one.recipe == other.recipe
@@ -120,10 +121,10 @@ def test_a_number_set_by_hand_is_taken_and_the_rest_fitted_around_it(
     free, bound = make_plan(400_000, minutes=1), make_plan(400_000, minutes=1, **{name: value})
     assert getattr(bound.recipe, name) == value != getattr(free.recipe, name)
     assert bound.reasons[name] == "as you asked"
-    assert [name for name, why in free.reasons.items() if why == "as you asked"] == ["device", "threads"]
+    assert [name for name, why in free.reasons.items() if why == "as you asked"] == ["threads", "device"]
     assert bound.recipe.steps > 0
     if name == "hidden_size":
-        assert bound.recipe.learning_rate == rules.learning_rate(96)
+        assert bound.recipe.learning_rate == rules.learning_rate(96).value
         assert bound.recipe.steps > free.recipe.steps
 
 
@@ -139,7 +140,13 @@ def test_more_time_is_expected_to_bring_more(make_plan: MakePlan) -> None:
     planned = make_plan(1_000_000, minutes=1)
     assert planned.expected is not None
     assert list(planned.outlook) == [5, 30]
-    assert planned.expected > planned.outlook[5] > planned.outlook[30] > 0
+    assert planned.expected.likely > planned.outlook[5].likely > planned.outlook[30].likely > 0
+
+
+def test_of_more_time_than_a_text_is_worth_nothing_is_expected(make_plan: MakePlan) -> None:
+    planned = make_plan(60_000, minutes=60)
+    assert planned.expected is not None
+    assert planned.outlook == {}
 
 
 def test_nothing_is_expected_where_nothing_is_held_out_or_known(make_plan: MakePlan) -> None:

@@ -10,7 +10,7 @@ import pytest
 from afterword.learning.batch import Batch
 from afterword.learning.learner import Learner
 from afterword.planning import speed
-from afterword.planning.plan import auto
+from afterword.planning.auto import draft
 from afterword.planning.settings import TrainingSettings
 from tests.planning.test_plan import encoded_prose
 
@@ -38,7 +38,7 @@ def test_a_step_alone_does_not_wait_for_others(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(Learner, "learn", learn)
     monkeypatch.setattr(speed, "time", clocks)
     encoded = encoded_prose(20_000, tmp_path)
-    recipe = auto(encoded, TrainingSettings(device="cpu", threads=1, hidden_size=16, batch_size=2, seq_length=8))
+    recipe = draft(encoded, TrainingSettings(device="cpu", threads=1, hidden_size=16, batch_size=2, seq_length=8))
     measured = speed.step_time(encoded, recipe)
     assert measured.now == pytest.approx(0.040)
     assert measured.alone == pytest.approx(0.010)

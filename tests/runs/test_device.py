@@ -23,7 +23,7 @@ from afterword.learning.lanes import Lanes
 from afterword.learning.learner import Learner
 from afterword.learning.optimizer import OPTIMIZERS
 from afterword.learning.recipe import Device, Recipe
-from afterword.planning import plan as planning
+from afterword.planning.memory import check_memory
 from afterword.planning.settings import TrainingSettings
 from afterword.runs.begin import begin
 from afterword.runs.resume import resume
@@ -132,10 +132,10 @@ def test_the_plan_of_the_processor_is_the_record_of_the_run(begin_run: Callable[
 def test_the_memory_of_a_gpu_is_what_counts_there(monkeypatch: pytest.MonkeyPatch) -> None:
     config = RECIPE.config(tokenizer_of(ROWS))
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: (2**30, 2**31))
-    planning._check_memory(config, 3, 7, "cuda")
+    check_memory(config, 3, 7, "cuda")
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: (1000, 2**31))
     with pytest.raises(OptionError, match="its GPU has 0"):
-        planning._check_memory(config, 3, 7, "cuda")
+        check_memory(config, 3, 7, "cuda")
 
 
 def test_a_gpu_whose_memory_is_full_is_told_in_one_line() -> None:

@@ -178,7 +178,7 @@ def test_a_repeated_run_with_minutes_takes_the_same_steps_whatever_the_clock_say
     path = tmp_path / "timed"
     monkeypatch.setattr(Forecast, "correction", lambda forecast, steps: None if steps == 31 else 31)
     finish(begin([text_file], path, TextSettings(), TrainingSettings(minutes=0.01, hidden_size=8, threads=1)))
-    monkeypatch.setattr("afterword.planning.plan.step_time", None)  # to measure would be an error
+    monkeypatch.setattr("afterword.planning.speed.step_time", None)  # to measure would be an error
     clock = time.monotonic
     monkeypatch.setattr(time, "monotonic", lambda: 1000 * clock())
     again = repeat(path, tmp_path / "again")

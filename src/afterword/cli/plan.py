@@ -11,6 +11,7 @@ from afterword.cli.config_file import config_option
 from afterword.cli.options import PATH, settings_options
 from afterword.cli.progress import say_all
 from afterword.cli.strict_json import strict_json
+from afterword.cli.summary import in_bits, summary
 from afterword.errors import OptionError
 from afterword.planning.settings import TrainingSettings
 from afterword.runs.begin import Preview, preview
@@ -18,6 +19,7 @@ from afterword.runs.progress import bits
 from afterword.text.corpus import TextSettings
 
 if TYPE_CHECKING:
+    from afterword.planning.expectation import Expectation
     from afterword.planning.plan import Plan
 
 
@@ -40,21 +42,14 @@ def plan(texts: tuple[str, ...], text: TextSettings, training: TrainingSettings,
 
 
 def _table(found: Preview) -> str:
-    from afterword.cli.train import summary  # one wording for both
-
     planned = found.plan
     lines = [*summary(found).splitlines(), ""]
     rows = [(name.replace("_", "-"), _value(planned, name), why) for name, why in planned.reasons.items()]
     widths = [max(len(row[k]) for row in rows) for k in (0, 1)]
     lines += [f"{name:<{widths[0]}}  {value:>{widths[1]}}  {why}" for name, value, why in rows]
     if planned.expected is not None:
-        lines += ["", f"expected: about {bits(planned.expected):.2f} bits a character on held-out text"]
-        lines += [
-            f"in {_minutes(minutes)}: about {bits(cost):.2f}"
-            if cost < 0.999 * planned.expected
-            else f"in {_minutes(minutes)}: no less, for this text"
-            for minutes, cost in planned.outlook.items()
-        ]
+        lines += ["", f"expected: {in_bits(planned.expected)} on held-out text"]
+        lines += [f"in {_minutes(minutes)}: {in_bits(each)}" for minutes, each in planned.outlook.items()]
     return "\n".join(lines)
 
 
@@ -69,6 +64,14 @@ def _minutes(minutes: float) -> str:
     return f"{minutes:g} min" if minutes < 120 else f"{minutes / 60:.3g} hours"
 
 
+def _figures(expected: Expectation) -> dict[str, float]:
+    return {
+        "bits_per_character": bits(expected.likely),
+        "low": bits(expected.low),
+        "high": bits(expected.high),
+    }
+
+
 def _record(found: Preview) -> dict[str, object]:
     planned, encoded = found.plan, found.encoded
     return {
@@ -80,8 +83,8 @@ def _record(found: Preview) -> dict[str, object]:
         },
         "plan": dataclasses.asdict(planned.recipe),
         "reasons": planned.reasons,
-        "expected": None if planned.expected is None else {"bits_per_character": bits(planned.expected)},
-        "outlook": [{"minutes": m, "bits_per_character": bits(cost)} for m, cost in planned.outlook.items()],
+        "expected": planned.expected and _figures(planned.expected),
+        "outlook": [{"minutes": minutes} | _figures(each) for minutes, each in planned.outlook.items()],
         "notes": found.notes,
         "planning_seconds": round(found.planning_seconds, 3),
     }

@@ -19,14 +19,15 @@ from afterword.cli.config_file import config_option
 from afterword.cli.options import PATH, settings_options
 from afterword.cli.progress import say, say_all, show
 from afterword.cli.signals import Stop
+from afterword.cli.summary import in_bits, summary
 from afterword.errors import OptionError
 from afterword.language_model import complete_card
 from afterword.learning.ranks import restarted
+from afterword.planning.expectation import Expectation
 from afterword.planning.settings import TrainingSettings
-from afterword.runs.begin import Preview, begin
+from afterword.runs.begin import begin
 from afterword.runs.folder import RunFolder
 from afterword.runs.more import NO_MORE, More
-from afterword.runs.progress import bits
 from afterword.runs.repeat import repeat
 from afterword.runs.resume import resume
 from afterword.runs.run import Run
@@ -111,8 +112,8 @@ def train_and_show(run: Run) -> int:
     say_all(run.take_notes())
     say(summary(run))
     expected = run.record.get("expected")
-    if expected is not None and run.saved is None:
-        say(f"expected: about {bits(expected):.2f} bits a character on held-out text (afterword plan says why)")
+    if isinstance(expected, dict) and run.saved is None:
+        say(f"expected: {in_bits(Expectation(**expected))} on held-out text (afterword plan says why)")
     with Stop() as stop:
         try:
             show(run, lambda: stop.signal is not None)
@@ -133,23 +134,6 @@ def train_and_show(run: Run) -> int:
     say(f"next: {own_name()} generate {shlex.quote(str(folder))}")
     say(f"to share: {shlex.quote(str(run.folder.model))}, with those who may read the text (its README.md says why)")
     return 0
-
-
-def summary(run: Run | Preview) -> str:
-    """What will be done, in two lines."""
-    encoded, recipe, tokenizer = run.encoded, run.recipe, run.encoded.tokenizer
-    config = recipe.config(tokenizer)
-    kinds = f"{len(tokenizer.characters)} different" if tokenizer.characters else "as bytes"
-    documents = f" in {encoded.documents:,} lines" if encoded.lines else ""
-    network = f"{config.network}, {config.parameters:,} parameters"
-    way = f"{recipe.minutes:g} min" if recipe.minutes is not None else f"{recipe.steps:,} steps"
-    place = "on a GPU" if recipe.device == "cuda" else f"{recipe.threads} threads"
-    return (
-        f"text: {encoded.training_characters:,} characters to learn from{documents} ({kinds}), "
-        f"{encoded.validation_characters:,} held out\n"
-        f"plan: {recipe.recipe}: {network}; {way}, "
-        f"{recipe.batch_size} × {recipe.seq_length} tokens a step, {recipe.precision}, {place}"
-    )
 
 
 def own_name() -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from afterword.learning.ranks import ranks_here
 from afterword.learning.recipe import Recipe
 from afterword.text.encoded import EncodedCorpus
 
+SLOWEST_MEASURED = 0.15  # seconds: the times of longer steps are reckoned from shorter ones
+GROWTH = 1.7  # a step's time grows by about this power of the units
 ENOUGH = 2**20  # tokens to measure with
 CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # "MICROSECONDS PERIOD", by Linux' control groups, version 2
 SECONDS, SECONDS_WITH_WAITING = 1.0, 3.0  # that the steps of one recipe may take to be measured
@@ -73,3 +77,32 @@ def step_time(encoded: EncodedCorpus, recipe: Recipe) -> StepTime:
             break
     steady = times[EARLY:] if len(times) > EARLY else times[len(times) // 3 :]
     return StepTime(statistics.mean(t.now for t in steady), statistics.mean(t.alone for t in steady))
+
+
+class StepTimes:
+    """How long a step of each size takes here: measured, or reckoned from the nearest size that was."""
+
+    def __init__(self, encoded: EncodedCorpus, first: int, recipe_of: Callable[[int], Recipe]) -> None:
+        """`recipe_of` gives the recipe of a size; `first` is measured where something must be."""
+        self._encoded, self._first, self._recipe_of = encoded, first, recipe_of
+        self._measured: dict[int, StepTime] = {}
+
+    def fastest(self, size: int, recipes: Sequence[Recipe]) -> int:
+        """Measure all `recipes`, of `size` units each: which of them takes the shortest steps."""
+        times = [step_time(self._encoded, recipe) for recipe in recipes]
+        best = min(range(len(times)), key=lambda k: times[k].now)
+        self._measured[size] = times[best]
+        return best
+
+    def measure(self, size: int) -> bool:
+        """Measure `size`, unless it was measured or would take too long; whether that was done."""
+        if size in self._measured or self(size).alone > SLOWEST_MEASURED:
+            return False
+        self._measured[size] = step_time(self._encoded, self._recipe_of(size))
+        return True
+
+    def __call__(self, size: int) -> StepTime:
+        if not self._measured:
+            self._measured[self._first] = step_time(self._encoded, self._recipe_of(self._first))
+        nearest = min(self._measured, key=lambda known: abs(math.log(known / size)))
+        return self._measured[nearest] * math.pow(size / nearest, GROWTH)

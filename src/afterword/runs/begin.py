@@ -8,11 +8,11 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from afterword.errors import OptionError
 from afterword.learning.device import check_device, memory_reported
 from afterword.learning.recipe import Recipe
+from afterword.planning.plan import Plan
+from afterword.planning.recipes import check_length, make_plan, text_settings
 from afterword.planning.settings import TrainingSettings
 from afterword.runs.environment import check_ranks, check_torch, environment, versions
 from afterword.runs.folder import RunFolder
@@ -21,11 +21,6 @@ from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings, read_corpus
 from afterword.text.encoded import EncodedCorpus, encode, learn_tokenizer
 from afterword.text.sources import Source
-
-if TYPE_CHECKING:
-    from afterword.planning.plan import Plan
-
-DEFAULT_VALIDATION = "0.1"  # the share of the text that `auto` holds out
 
 
 def begin(
@@ -48,11 +43,11 @@ def begin(
     folder = RunFolder(out)
     texts = [str(os.fspath(source)) for source in sources]
     asked = {"texts": texts, **dataclasses.asdict(text), **dataclasses.asdict(training)}
-    text = _settled(text, training)
+    text = text_settings(text, training)
     check_place(folder, overwrite, asked)
     check_sources(sources, folder)
     with read_corpus(sources, text, seed=training.seed) as corpus:
-        _check_fit(corpus.training_characters, training, text)
+        check_length(corpus.training_characters, text, training)
         tokenizer = learn_tokenizer(corpus, text.vocabulary, text.lowercase)
         with held(folder):
             check_place(folder, overwrite, asked)  # it may have become a run while a pipe was read
@@ -64,7 +59,7 @@ def begin(
                 "format": 1,
                 "asked": asked,
                 "plan": recipe.record(),
-                "expected": planned.expected,
+                "expected": planned.expected and dataclasses.asdict(planned.expected),
                 "corrections": [],
                 "setbacks": [],
                 "text": {"sources": corpus.sources, **dataclasses.asdict(text)},
@@ -80,10 +75,8 @@ def begin(
 
 
 def _planned(encoded: EncodedCorpus, training: TrainingSettings) -> Plan:
-    from afterword.planning.plan import plan
-
     with memory_reported():
-        planned = plan(encoded, training)
+        planned = make_plan(encoded, training)
     check_ranks(planned.recipe)
     return planned
 
@@ -108,40 +101,11 @@ def preview(sources: Sequence[Source], text: TextSettings, training: TrainingSet
     """Read the text and plan, as `begin` does, and make nothing of it. Raises an InputError as `begin` does."""
     check_torch()
     check_device(training.device)
-    text = _settled(text, training)
+    text = text_settings(text, training)
     with read_corpus(sources, text, seed=training.seed) as corpus, tempfile.TemporaryDirectory() as place:
-        _check_fit(corpus.training_characters, training, text)
+        check_length(corpus.training_characters, text, training)
         tokenizer = learn_tokenizer(corpus, text.vocabulary, text.lowercase)
         encoded = encode(corpus, tokenizer, Path(place))
         began = time.monotonic()
         planned = _planned(encoded, training)
         return Preview(planned, encoded, [*corpus.notes, *planned.notes], time.monotonic() - began)
-
-
-def _check_fit(training_characters: int, training: TrainingSettings, text: TextSettings) -> None:
-    """Refuse, before anything is written, a batch that is larger than the text."""
-    if text.lines:
-        return
-    window = training.seq_length or 50
-    if training.recipe == "classic" and training_characters <= window:
-        raise OptionError(
-            f"the classic recipe reads windows of {window} characters, and the text has fewer: give a longer one"
-        )
-    for name in ("seq_length", "batch_size"):
-        value = getattr(training, name)
-        if value is not None and value >= training_characters:
-            option = name.replace("_", "-")
-            raise OptionError(f"{option} {value} is too large for {training_characters} characters of training text")
-
-
-def _settled(text: TextSettings, training: TrainingSettings) -> TextSettings:
-    """What the recipe makes of the text's settings: `classic` reads lower case, and all of it unless told otherwise."""
-    if training.recipe == "auto":
-        if text.vocabulary == "classic":
-            raise OptionError("vocabulary classic belongs to the classic recipe: give --recipe classic")
-        return dataclasses.replace(text, validation=text.validation or DEFAULT_VALIDATION)
-    if text.lines:
-        raise OptionError("lines: the classic recipe reads running text; leave --lines out")
-    if text.vocabulary not in (TextSettings.vocabulary, "classic"):
-        raise OptionError(f"vocabulary {text.vocabulary}: the classic recipe reads characters; leave it out")
-    return dataclasses.replace(text, lowercase=True, vocabulary="classic")

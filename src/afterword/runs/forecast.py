@@ -12,7 +12,7 @@ from bisect import bisect_right
 
 from afterword.learning.muon import EARLY
 from afterword.learning.recipe import Recipe
-from afterword.planning.plan import EVALUATION_SHARE
+from afterword.planning.rules import EVALUATION_SHARE
 
 MEMORY, LEAST_MEMORY = 0.02, 2.0  # over which part of the run the pace is averaged, and over how many seconds at least
 MISS_OF_ALL, MISS_OF_REST = 0.01, 0.05  # what may be missed: a share of the run's time, and of the time left

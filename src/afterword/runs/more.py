@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 
 from afterword.errors import OptionError, RunError
 from afterword.learning.schedule import Schedule
+from afterword.planning.recipes import steps_in
 from afterword.runs.run import Run
 from afterword.settings import check, setting
 
@@ -44,8 +45,6 @@ def extend(run: Run, more: More) -> None:
     """Move the end of `run`, and record it. Raises RunError where it has no state to go on from."""
     if run.saved is None:
         raise RunError(f"the run in {run.folder.path} has kept no state yet: go on with it by --resume alone first")
-    from afterword.planning.plan import steps_in
-
     position = run.saved[1]
     step, seconds = position["step"], position["seconds"]
     corrections = [pair for pair in run.corrections if pair[0] <= step]  # what was decided later is given up

@@ -1,0 +1,134 @@
+"""What the plan expects, against what came: where its constants were read off, and how often it is right.
+
+    python -m benchmarks.expectation TEXT [--lines] [--minutes 0.1 0.5 2] [option of afterword train ...]
+                                          train on TEXT for each of the times, and write down what came
+    python -m benchmarks.expectation      the table, of benchmarks/results/expectation.jsonl and the plan's own runs in
+                                          benchmarks/results/plan.jsonl
+
+A model's figure is what it costs at most 100,000 characters of the held-out text. Time is no part of the table, so a
+busy machine does no harm.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import afterword
+from afterword.learning.lines import line_ends
+from afterword.planning.expectation import GAIN, expectation
+from afterword.planning.rules import MOST_PASSES
+from afterword.text.encoded import EncodedCorpus
+from benchmarks.plan import HELD_OUT, PLAN, held_out_bits, train
+from benchmarks.plan import RESULTS as OF_THE_GRID
+
+RESULTS = Path(__file__).parent / "results" / "expectation.jsonl"
+
+
+def trial(text: Path, options: list[str]) -> dict[str, Any]:
+    """Train on `text` for some minutes: how much of it was read, and what the held-out text costs."""
+    with tempfile.TemporaryDirectory() as place:
+        out = Path(place, "run")
+        train(text, out, *options)
+        encoded, record = EncodedCorpus.open(out / "corpus"), json.loads((out / "run.json").read_text())
+        plan, steps = record["plan"], record["ended"]["step"]
+        return {
+            "text": text.name,
+            "options": options,
+            "characters": encoded.training_characters,
+            "tokens_read": round(steps / plan["most_steps"] * MOST_PASSES * len(encoded.training)),
+            "hidden_size": plan["hidden_size"],
+            "bits": lines_bits(out, encoded) if encoded.lines else held_out_bits(out)[0],
+        }
+
+
+def lines_bits(run: Path, encoded: EncodedCorpus) -> dict[str, float]:
+    """Bits per character of held-out lines, evenly spread, by each way to use the model in the folder `run`."""
+    ids, model = np.asarray(encoded.validation), afterword.load(run)
+    assert encoded.tokenizer.end is not None
+    ends = line_ends(ids, encoded.tokenizer.end)
+    lines = [encoded.tokenizer.decode(ids[start:end]) for start, end in zip([0, *ends[:-1] + 1], ends, strict=True)]
+    scores = model.score_lines(lines[:: -(-len(ids) // HELD_OUT)])
+    characters = sum(score.characters for score in scores) * math.log(2)
+    return {
+        using: sum(score.apart[using] * score.characters for score in scores) / characters
+        for using in ("both", "lstm", "ngram")
+    }
+
+
+def results() -> list[dict[str, Any]]:
+    """Every run of a plan that was written down."""
+    found = [json.loads(line) for line in RESULTS.read_text(encoding="utf-8").splitlines()]
+    for line in OF_THE_GRID.read_text(encoding="utf-8").splitlines():
+        result = json.loads(line)
+        if result["setting"] == PLAN:
+            plan = result["plan"]
+            read = result["ended"]["step"] * plan["batch_size"] * plan["seq_length"]
+            found.append(result | {"tokens_read": read, "hidden_size": plan["hidden_size"]})
+    return found
+
+
+def is_right(result: dict[str, Any]) -> bool:
+    """Whether the model's cost was between what was expected at the least and at the most."""
+    bits = result["bits"]
+    expected = expectation(bits["ngram"], result["characters"], result["tokens_read"])
+    return expected is not None and expected.low <= bits["both"] <= expected.high
+
+
+def table() -> str:
+    """In Markdown, a row for each text."""
+    rows: dict[str, list[str]] = {}
+    for result in sorted(results(), key=lambda result: (result["characters"], result["tokens_read"])):
+        bits, read = result["bits"], result["tokens_read"]
+        name = f"{result['text']}{', BPE' if '--vocabulary' in result['options'] else ''}"
+        expected = expectation(bits["ngram"], result["characters"], read)
+        span = "-" if expected is None else f"{expected.low:.2f}–{expected.high:.2f}"
+        came = f"{bits['both']:.2f}" if is_right(result) else f"**{bits['both']:.2f}**"
+        runs = rows.setdefault(name, [name, f"{result['characters']:,}", f"{bits['ngram']:.2f}", ""])
+        runs[3] += f"{'; ' if runs[3] else ''}{read / 1e6:.1f} M: {span}, {came}"
+    head = [
+        "| text | characters | n-gram alone | tokens read: bits per character expected, what came (bold: outside) |",
+        "| --- | --- | --- | --- |",
+    ]
+    return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows.values())])
+
+
+def fitted() -> str:
+    """The constants, anew: of each text the mean over its runs counts once."""
+    gains: dict[tuple[str, str], list[float]] = {}
+    right: dict[tuple[str, str], list[bool]] = {}
+    for result in results():
+        key = result["text"], str("--vocabulary" in result["options"])
+        gain = 1 - result["bits"]["both"] / result["bits"]["ngram"]
+        gains.setdefault(key, []).append(gain / math.sqrt(result["tokens_read"] / 1e6))
+        right.setdefault(key, []).append(is_right(result))
+    means = sorted(statistics.mean(each) for each in gains.values())
+    share = statistics.mean(statistics.mean(each) for each in right.values())
+    return (
+        f"{len(means)} texts: the gain at a million tokens is {statistics.median(means):.3f} in the middle (the plan "
+        f"takes {GAIN}) and from {means[0] / GAIN:.1f} to {means[-1] / GAIN:.1f} times that; {share:.0%} of the runs "
+        "were as expected, each text counted once"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("text", nargs="?", type=Path)
+    parser.add_argument("--minutes", type=float, nargs="+", default=[0.1, 0.5, 2])
+    chosen, options = parser.parse_known_args()  # what is left goes to `afterword train`
+    for minutes in chosen.minutes if chosen.text else ():
+        result = trial(chosen.text, ["--minutes", str(minutes), *options])
+        with open(RESULTS, "a", encoding="utf-8") as file:
+            file.write(json.dumps(result) + "\n")
+    print(table(), fitted(), sep="\n\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""The plan of the recipe that the project was founded on, as docs/classic.md tells it, but for what is set by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from afterword.errors import OptionError
+from afterword.learning.device import chosen
+from afterword.learning.recipe import Recipe
+from afterword.planning.memory import check_memory
+from afterword.planning.plan import AS_ASKED, Plan, asked
+from afterword.planning.rules import of_steps
+from afterword.planning.settings import TrainingSettings
+from afterword.planning.speed import available_threads, step_time
+from afterword.text.corpus import TextSettings
+from afterword.text.encoded import EncodedCorpus
+
+WINDOW = 50  # characters
+TOLD = ("num_layers", "hidden_size", "batch_size", "seq_length", "dropout", "learning_rate", "steps", "precision")
+
+
+def text_settings(text: TextSettings) -> TextSettings:
+    """`text` as this recipe reads it: in lower case, and all of it unless a part is held out by hand."""
+    if text.lines:
+        raise OptionError("lines: the classic recipe reads running text; leave --lines out")
+    if text.vocabulary not in (TextSettings.vocabulary, "classic"):
+        raise OptionError(f"vocabulary {text.vocabulary}: the classic recipe reads characters; leave it out")
+    return dataclasses.replace(text, lowercase=True, vocabulary="classic")
+
+
+def check_length(characters: int, settings: TrainingSettings) -> None:
+    """Raise OptionError for a training text of so many characters that no window fits into."""
+    window = settings.seq_length or WINDOW
+    if characters <= window:
+        raise OptionError(
+            f"the classic recipe reads windows of {window} characters, and the text has fewer: give a longer one"
+        )
+
+
+def make_plan(encoded: EncodedCorpus, settings: TrainingSettings) -> Plan:
+    """One pass over all windows, or as many as were asked for; minutes and steps only cut it short.
+
+    Raises OptionError for what the recipe does not have, and for a network that the machine cannot hold.
+    """
+    recipe = draft(settings)
+    check_memory(recipe.config(encoded.tokenizer), recipe.batch_size, recipe.seq_length, recipe.device)
+    per_pass = steps_per_pass(encoded, recipe.batch_size, recipe.seq_length)
+    most = math.ceil((settings.epochs or 1) * per_pass)
+    steps = settings.steps or most
+    if recipe.minutes is not None:
+        steps = max(1, int(recipe.minutes * 60 / step_time(encoded, recipe).now))
+    steps = min(steps, most)
+    following = of_steps(steps, len(encoded.training) / per_pass, len(encoded.validation))
+    evaluation = {name: following[name].value for name in ("validation_tokens", "evaluate_every", "report_every")}
+    recipe = dataclasses.replace(recipe, steps=steps, most_steps=most, **evaluation)
+    by_hand = asked(settings)
+    return Plan(recipe, {name: AS_ASKED if name in by_hand else "as in the founding recipe" for name in TOLD})
+
+
+def steps_per_pass(encoded: EncodedCorpus, batch_size: int, seq_length: int) -> int:
+    """How many steps take each window once."""
+    return math.ceil((len(encoded.training) - seq_length) / batch_size)
+
+
+def draft(settings: TrainingSettings) -> Recipe:
+    """The recipe but for its steps and what follows from them."""
+    if settings.embedding_size is not None:
+        raise OptionError("embedding-size: the classic recipe has no embedding; leave it out")
+    if settings.ngram:
+        raise OptionError("ngram: the classic recipe has no n-gram; leave it out")
+    if settings.cell != "lstm":
+        raise OptionError(f"cell {settings.cell}: the classic recipe is made of LSTM cells; leave it out")
+    return Recipe(
+        recipe="classic",
+        steps=0,
+        most_steps=None,
+        minutes=settings.minutes,
+        num_layers=settings.num_layers or 2,
+        hidden_size=settings.hidden_size or 300,
+        embedding_size=1,
+        residual=False,
+        input="number",
+        windows=True,
+        batch_size=settings.batch_size or 30,
+        seq_length=settings.seq_length or WINDOW,
+        dropout=settings.dropout if settings.dropout is not None else 0.2,
+        locked_dropout=False,
+        reset_probability=0.0,
+        ngram=0,
+        optimizer="keras-adam",
+        schedule="constant",
+        learning_rate=settings.learning_rate or 1e-3,
+        warmup=0,
+        weight_decay=0.0,
+        clip=None,
+        averaging=None,
+        keep="last",
+        precision="float32",
+        evaluate_every=0,
+        validation_tokens=0,
+        report_every=0,
+        checkpoint_every=settings.checkpoint_every,
+        seed=settings.seed,
+        threads=settings.threads or available_threads(),
+        device=chosen(settings.device),
+    )
