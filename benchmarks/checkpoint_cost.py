@@ -25,7 +25,7 @@ from afterword.text.corpus import TextSettings
 
 MOST = 0.02
 KEEPING = [
-    *((Run, name) for name in ("save_checkpoint", "save_model", "report", "record_correction", "take_notes")),
+    *((Run, name) for name in ("save_checkpoint", "save_model", "report", "change_record", "take_notes")),
     *((Learner, name) for name in ("is_finite", "tensors")),
 ]
 

@@ -126,7 +126,7 @@ def grid(chosen: list[Path], minutes: float, only: list[str]) -> None:
                 "best_step": saved.about["training"]["steps"],
                 "command_seconds": round(took, 1),
                 "plan": record["plan"],
-                "surroundings": record["surroundings"],
+                "environments": record["environments"],
             }
             RESULTS.parent.mkdir(exist_ok=True)
             with open(RESULTS, "a", encoding="utf-8") as file:

@@ -28,8 +28,9 @@ from unittest import mock
 
 import numpy as np
 
+from afterword.learning.best import Measured
 from afterword.learning.learner import Learner
-from afterword.learning.validation import HeldOut, Measured
+from afterword.learning.validation import HeldOut
 from afterword.model.mixture import mixed
 from afterword.planning.settings import TrainingSettings
 from afterword.runs.begin import begin

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from afterword.errors import StorageError
-from afterword.runs.deferred import Patience
+from afterword.runs.deferred import DeferredWrites
 
 
 class Disk:
@@ -21,7 +21,7 @@ class Disk:
 
 def test_what_fails_waits_and_is_written_before_what_comes_later() -> None:
     disk, notes = Disk(), list[str]()
-    writes = Patience(notes)
+    writes = DeferredWrites(notes)
     disk.full = True
     for name in ("model", "report 1", "model", "report 2"):
         writes.write(name, lambda name=name: disk.write(name))  # type: ignore[misc]
@@ -39,7 +39,7 @@ def test_what_fails_waits_and_is_written_before_what_comes_later() -> None:
 def test_what_cannot_be_written_to_the_end_is_an_error() -> None:
     disk = Disk()
     disk.full = True
-    writes = Patience([])
+    writes = DeferredWrites([])
     writes.write("model", lambda: disk.write("model"))
     with pytest.raises(StorageError, match="cannot write model"):
         writes.finish()

@@ -31,6 +31,7 @@ from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings
 from tests.learning.small import RECIPE, tokenizer_of
 from tests.processes import finished
+from tests.runs.test_record import as_format_1
 from tests.torture.runs import outcome
 
 BOUNDARY, ROWS = 9, 10
@@ -125,7 +126,7 @@ def test_the_plan_of_the_processor_is_the_record_of_the_run(begin_run: Callable[
     record = json.loads((run.folder.path / "run.json").read_text())
     assert record["asked"]["device"] == "auto"
     if not torch.cuda.is_available():
-        assert record["plan"]["device"] == record["surroundings"][0][1]["device"] == "cpu"
+        assert record["plan"]["device"] == record["environments"][0]["parts"]["device"] == "cpu"
     run.folder.unlock()
 
 
@@ -221,7 +222,7 @@ def begun_on_a_gpu(run: Run) -> Path:
     path = run.folder.path / "run.json"
     record = json.loads(path.read_text())
     record["plan"] |= {"device": "cuda", "precision": "float16"}
-    record["surroundings"][0][1]["device"] = "A GPU (CUDA 13.0, cuDNN 91300)"
+    record["environments"][0]["parts"]["device"] = "A GPU (CUDA 13.0, cuDNN 91300)"
     path.write_text(json.dumps(record))
     return run.folder.path
 
@@ -250,9 +251,9 @@ def test_a_run_of_a_gpu_goes_on_without_one_only_when_told_to(
         pass
     record = json.loads((path / "run.json").read_text())
     assert (record["plan"]["device"], record["plan"]["precision"]) == ("cpu", precisions_to_try("cpu", 12)[0])
-    assert [step for step, _ in record["surroundings"]] == [0, 1]
+    assert [had["step"] for had in record["environments"]] == [0, 1]
     again = resume(path)  # it stays where it was told to be
-    assert again.take_notes() == ()
+    assert not any("device" in note for note in again.take_notes())
     again.folder.unlock()
 
 
@@ -272,6 +273,7 @@ def test_a_run_from_before_there_was_a_choice_goes_on_exactly(begin_run: Callabl
     path = stopped(begin_run("parted")).folder.path
     if whole.recipe.device != "cpu":
         pytest.skip("such runs had the processor alone")
+    as_format_1(path)
     record = json.loads((path / "run.json").read_text())
     for part in (record["asked"], record["plan"], record["surroundings"][0][1]):
         del part["device"]

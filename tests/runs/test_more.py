@@ -57,9 +57,9 @@ def test_a_finished_run_says_how_to_go_on_and_may_do_so_twice(begin_run: BeginRu
     assert note.startswith("the run goes on from step 24, to step ")
     finish(more)
     finish(resume(path, more=More(more_steps=1)))
-    first, second = more.folder.read_record()["stages"]
-    assert first["step"] == 24
-    assert second["steps"] == second["step"] + 1 == first["steps"] + 1
+    first, second = more.folder.read_record().stages
+    assert first.step == 24
+    assert second.steps == second.step + 1 == first.steps + 1
     assert LanguageModel.load(path).generate(max_tokens=3, seed=1).tokens == 3
 
 
@@ -69,7 +69,7 @@ def test_more_minutes_are_minutes_of_training(text_file: Path, tmp_path: Path, m
     Clock(monkeypatch)
     finish(run)
     more = resume(tmp_path / "run", more=More(more_minutes=1))
-    assert more.corrections == [(30, 90)]  # a step takes a second
+    assert more.record.corrections == ((30, 90),)  # a step takes a second
     assert more.minutes == 1.5
     finish(more)
     assert 85 <= more.seconds <= 95

@@ -17,15 +17,16 @@ import pytest
 
 from afterword.errors import InputError, OptionError, RunError, StorageError, TextError, TrainingError
 from afterword.language_model import LanguageModel
+from afterword.learning.best import TIE
 from afterword.learning.learner import Learner
 from afterword.learning.schedule import Schedule
-from afterword.learning.validation import TIE
 from afterword.planning.settings import TrainingSettings
 from afterword.runs.begin import begin
 from afterword.runs.forecast import Forecast
 from afterword.runs.repeat import repeat
 from afterword.runs.resume import resume
 from afterword.runs.run import Run
+from afterword.storage import write_json
 from afterword.text.corpus import TextSettings
 from tests.torture.runs import longest_file, outcome
 
@@ -182,7 +183,7 @@ def test_a_repeated_run_with_minutes_takes_the_same_steps_whatever_the_clock_say
     clock = time.monotonic
     monkeypatch.setattr(time, "monotonic", lambda: 1000 * clock())
     again = repeat(path, tmp_path / "again")
-    assert [steps for _, steps in again.corrections] == [31]
+    assert [steps for _, steps in again.record.corrections] == [31]
     finish(again)
     outcomes = [outcome(folder) for folder in (path, again.folder.path)]
     for one in outcomes:
@@ -197,7 +198,7 @@ def test_a_repeated_run_halves_the_rate_where_the_first_one_had_to(
     Sick(monkeypatch, 11, 1)
     Sick(monkeypatch, 17, 2)
     finish(run)
-    assert len(run.setbacks) == 3
+    assert len(run.record.rollbacks) == 3
     again = repeat(run.folder.path, tmp_path / "again")
     rates = {progress.step: progress.learning_rate for progress in again.train()}
     assert rates[24] == Schedule(run.recipe).learning_rate(23) / 8
@@ -228,8 +229,8 @@ def test_what_could_change_a_repeated_runs_bits_is_said_or_refused(begin_run: Be
     again.folder.unlock()
     assert again.take_notes() == ("threads was 1 and is 2: the run is repeated, but perhaps not bit for bit",)
     assert (again.recipe.threads, again.recipe.checkpoint_every) == (2, 3)
-    assert [(step, had["threads"]) for step, had in again.record["surroundings"]] == [(0, 2)]
-    assert run.folder.read_record()["plan"]["threads"] == 1
+    assert [(had.step, had.parts["threads"]) for had in again.record.environments] == [(0, 2)]
+    assert run.folder.read_record().plan.threads == 1
     resume(run.folder.path, {"threads": 2}).folder.unlock()  # now it has had both, and no run can have the same
     with pytest.raises(RunError, match="threads was 1 and is 2: the run cannot be repeated exactly"):
         repeat(run.folder.path, tmp_path / "another", exact=True)
@@ -296,12 +297,12 @@ def test_a_damaged_run_is_not_repeated_and_leaves_nothing(
     assert not (tmp_path / "again").exists()
 
 
-@pytest.mark.parametrize("entry", [{"corrections": [["3", 5]]}, {"corrections": [3]}, {"setbacks": None}])
+@pytest.mark.parametrize("entry", [{"corrections": [["3", 5]]}, {"corrections": [3]}, {"rollbacks": None}])
 def test_decisions_that_make_no_sense_are_a_damaged_run(
     begin_run: BeginRun, tmp_path: Path, entry: dict[str, Any]
 ) -> None:
     run = begin_run()
-    run.folder.write_record({**run.record, **entry})
+    write_json(run.folder.path / "run.json", run.record.to_json() | entry)
     run.folder.unlock()
     with pytest.raises(RunError, match="is damaged"):
         repeat(run.folder.path, tmp_path / "again")
@@ -532,7 +533,7 @@ def test_what_could_change_the_bits_is_said_and_recorded_or_refused_where_they_m
     more = resume(run.folder.path, exact=True)
     more.folder.unlock()
     assert more.take_notes() == ()
-    assert [step for step, _ in more.record["surroundings"]] == [0, 7]
+    assert [had.step for had in more.record.environments] == [0, 7]
 
 
 def test_what_a_killed_process_left_is_gone_when_the_run_is_resumed(begin_run: BeginRun) -> None:
@@ -600,7 +601,7 @@ def test_a_loss_that_is_not_a_number_sends_a_run_back_with_half_the_rate(
     notes = [note for p in progress for note in p.notes]
     back = [note for note in notes if note.startswith("the loss was not a number at step 17: back to")]
     assert len(back) == 2
-    assert run.setbacks == [16 // every * every] * 2
+    assert run.record.rollbacks == (16 // every * every,) * 2
     rates = {p.step: p.learning_rate for p in progress}
     plain = Schedule(run.recipe)
     assert rates[24] == plain.learning_rate(23) / 4
@@ -630,9 +631,9 @@ def test_a_run_whose_loss_stays_no_number_gives_up_and_keeps_its_last_good_state
     Sick(monkeypatch, 12, 10**9)
     with pytest.raises(TrainingError, match=r"not a number 6 times, the last time at step 12 .*--learning-rate"):
         finish(run)
-    loaded = run.folder.load_checkpoint([], run.setbacks)
+    loaded = run.folder.load_checkpoint([], run.record.rollbacks)
     assert loaded is not None
-    assert loaded[1]["step"] <= 12
+    assert loaded[1].step <= 12
     assert all(np.isfinite(tensor).all() for tensor in loaded[0].values())
 
 

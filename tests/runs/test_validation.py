@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import afterword
-from afterword.learning.validation import TIE, Best, Measured
+from afterword.learning.best import TIE, Best, Measured
 from afterword.planning.rules import dropout
 from afterword.planning.settings import TrainingSettings
 from afterword.runs.begin import begin

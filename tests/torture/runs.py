@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import multiprocessing
 import os
@@ -72,17 +73,16 @@ def outcome(folder: Path) -> dict[str, Any]:
     """All that a run has come to, but for its times: tensors and position of its last state, reports, model, record."""
     run = RunFolder(folder)
     record = run.read_record()
-    loaded = run.load_checkpoint([], record["setbacks"])
+    loaded = run.load_checkpoint([], record.rollbacks)
     assert loaded is not None
     tensors, position = loaded
-    del position["seconds"]
     metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return {
         "state": {name: (tensor.dtype.str, tensor.shape, tensor.tobytes()) for name, tensor in tensors.items()},
-        "position": position,
+        "position": dataclasses.replace(position, seconds=0.0),
         "metrics": [{name: value for name, value in line.items() if name != "seconds"} for line in metrics],
         "model": (run.model / "model.safetensors").read_bytes(),
-        "record": {name: record[name] for name in ("plan", "corrections", "setbacks", "surroundings")},
+        "record": (record.plan, record.corrections, record.rollbacks, record.environments),
         "files": sorted(re.sub(r"\d", "0", str(path.relative_to(folder))) for path in folder.rglob("*")),
     }
 
@@ -210,7 +210,7 @@ def fill_disk(disk: Path, full: Full, offsets: int) -> Iterator[str]:
         with full(k * size // offsets):
             train_to(22)
             loaded = run.folder.load_checkpoint([])
-            if loaded is None or loaded[1]["step"] not in (10, 15, 20):
+            if loaded is None or loaded[1].step not in (10, 15, 20):
                 wrong = "the checkpoint before it is not there"
             if not any("more bytes are needed" in note for note in notes):
                 wrong = f"nothing was said: {notes}"

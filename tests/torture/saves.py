@@ -19,7 +19,9 @@ from afterword.errors import AfterwordError
 from afterword.model.config import Config, weight_shapes
 from afterword.model.saved import SavedModel, load_model, recover_model, save_model
 from afterword.runs.folder import RunFolder
+from afterword.runs.record import Position, Record
 from afterword.text.vocabularies.char import CharTokenizer
+from tests.learning.small import RECIPE
 from tests.torture.disk import Disk, Operation, Watch, write_state
 
 FIRST, LAST = 1, 4  # saves that are watched: the first of a run, and such as remove an older one
@@ -44,7 +46,7 @@ def _state(k: int) -> dict[str, Any]:
 def _save_checkpoint(folder: Path, k: int) -> None:
     run = RunFolder(folder)
     run.append_metrics({"step": k})
-    run.save_checkpoint(k, _state(k), {"setbacks": []})
+    run.save_checkpoint(_state(k), Position(k))
 
 
 def _load_checkpoint(folder: Path) -> int | None:
@@ -55,7 +57,7 @@ def _load_checkpoint(folder: Path) -> int | None:
         raise AfterwordError(notes[0])
     if loaded is None:
         return None
-    step: int = loaded[1]["step"]
+    step = loaded[1].step
     assert all(np.array_equal(tensor, loaded[0][name]) for name, tensor in _state(step).items())
     reports = (folder / "metrics.jsonl").read_text().splitlines()
     assert reports[:step] == [f'{{"step": {k}}}' for k in range(FIRST, step + 1)], "a report before the state is lost"
@@ -81,12 +83,13 @@ def _load_model(folder: Path) -> int | None:
 
 
 def _save_record(folder: Path, k: int) -> None:
-    record = {"format": 1, "plan": {}, "fingerprint": "", "versions": {"afterword": "0.1.0"}}
-    RunFolder(folder).write_record({**record, "corrections": list(range(k))})
+    corrections = tuple((step, 100) for step in range(k))
+    versions = {"afterword": "0.1.0"}
+    RunFolder(folder).write_record(Record({}, RECIPE, None, {}, "", versions, (), corrections))
 
 
 def _load_record(folder: Path) -> int | None:
-    return len(RunFolder(folder).read_record()["corrections"]) if (folder / "run.json").exists() else None
+    return len(RunFolder(folder).read_record().corrections) if (folder / "run.json").exists() else None
 
 
 SUBJECTS = {
@@ -208,7 +211,7 @@ def damages(flips: int, seed: int = 0) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         tensors = {"weight": np.arange(50, dtype=np.float32), "hidden/0": np.ones((1, 2, 3), np.float32)}
-        RunFolder(folder).save_checkpoint(1, tensors, {"setbacks": [], "batches": {"at": [1, 2]}, "best": 2.5})
+        RunFolder(folder).save_checkpoint(tensors, Position(1, {"at": [1, 2]}, nats=2.5))
         (path,) = (folder / "checkpoints").iterdir()
         whole = path.read_bytes()
         bits = range(8 * len(whole))

@@ -73,7 +73,7 @@ def demo(context: click.Context, out: str, minutes: float) -> None:
 def _is_demo(out: Path) -> bool:
     """Whether `out` holds an earlier demo, which may go; no other run may."""
     folder = RunFolder(out)
-    sources = folder.read_record().get("text", {}).get("sources", []) if folder.is_run else []
+    sources = folder.read_record().text["sources"] if folder.is_run else []
     return [Path(source).name for source in sources] == [TEXT_NAME]
 
 

@@ -23,7 +23,6 @@ from afterword.cli.summary import in_bits, summary
 from afterword.errors import OptionError
 from afterword.language_model import complete_card
 from afterword.learning.ranks import restarted
-from afterword.planning.expectation import Expectation
 from afterword.planning.settings import TrainingSettings
 from afterword.runs.begin import begin
 from afterword.runs.folder import RunFolder
@@ -111,9 +110,9 @@ def train_and_show(run: Run) -> int:
     """
     say_all(run.take_notes())
     say(summary(run))
-    expected = run.record.get("expected")
-    if isinstance(expected, dict) and run.saved is None:
-        say(f"expected: {in_bits(Expectation(**expected))} on held-out text (afterword plan says why)")
+    expected = run.record.expected
+    if expected is not None and run.saved is None:
+        say(f"expected: {in_bits(expected)} on held-out text (afterword plan says why)")
     with Stop() as stop:
         try:
             show(run, lambda: stop.signal is not None)

@@ -17,6 +17,7 @@ from afterword.planning.settings import TrainingSettings
 from afterword.runs.environment import check_ranks, check_torch, environment, versions
 from afterword.runs.folder import RunFolder
 from afterword.runs.place import check_place, check_sources, held
+from afterword.runs.record import Environment, Record
 from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings, read_corpus
 from afterword.text.encoded import EncodedCorpus, encode, learn_tokenizer
@@ -55,18 +56,15 @@ def begin(
             encoded = encode(corpus, tokenizer, new.corpus)
             planned = _planned(encoded, training)
             recipe = planned.recipe
-            record = {
-                "format": 1,
-                "asked": asked,
-                "plan": recipe.record(),
-                "expected": planned.expected and dataclasses.asdict(planned.expected),
-                "corrections": [],
-                "setbacks": [],
-                "text": {"sources": corpus.sources, **dataclasses.asdict(text)},
-                "fingerprint": encoded.fingerprint,
-                "versions": versions(),
-                "surroundings": [[0, environment(recipe.threads, recipe.device)]],
-            }
+            record = Record(
+                asked,
+                recipe,
+                planned.expected,
+                {"sources": corpus.sources, **dataclasses.asdict(text)},
+                encoded.fingerprint,
+                versions(),
+                (Environment(0, environment(recipe.threads, recipe.device)),),
+            )
             new.write_record(record)
             folder.take(new)
         run = Run(folder, record, EncodedCorpus.open(folder.corpus), [*corpus.notes, *planned.notes])

@@ -9,7 +9,7 @@ from afterword.errors import StorageError
 Write = Callable[[], None]
 
 
-class Patience:
+class DeferredWrites:
     """Does writes in their order. One that fails waits, and is tried again before the next; training goes on."""
 
     def __init__(self, notes: list[str]) -> None:

@@ -38,7 +38,6 @@ def environment(threads: int, device: Device = "cpu") -> dict[str, Any]:
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What is otherwise `now`, a phrase each."""
-    before = {"device": "cpu", **before}  # runs from before there was a choice say nothing of it
     return [f"{name} was {before[name]} and is {now[name]}" for name in now if now[name] != before[name]]
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from afterword.errors import ModelError, OptionError, RunError
 from afterword.learning.device import precision_on, why_no_gpu
-from afterword.learning.recipe import Recipe
 from afterword.runs.folder import RunFolder
 from afterword.runs.run import Run
 from afterword.text.encoded import EncodedCorpus
@@ -34,31 +34,35 @@ def damage_reported(folder: RunFolder) -> Iterator[None]:
 
 def take_settings(run: Run, asked: Mapping[str, Any]) -> None:
     """Let `run` have those settings that may change; raise OptionError for the first that contradicts the run."""
-    plan, begun = run.record["plan"], run.record["asked"]
-    settled = {**run.record["text"], **plan}
+    begun, settled = run.record.asked, {**run.record.text, **run.recipe.record()}
     for name, value in asked.items():
         has = begun[name] if begun.get(name) is not None else settled.get(name)
         if name == "device":
             _take_device(run, value)
         elif name in MAY_CHANGE:
-            plan[name] = value
+            _take(run, {name: value})
         elif value != has:
             raise OptionError(
                 f"{name.replace('_', '-')} is {'not set' if has is None else has} in the run {run.folder.path}, "
                 f"not {value}: leave it out, or begin another run with another --out"
             )
-    run.recipe = Recipe(**plan)
 
 
 def _take_device(run: Run, device: Any) -> None:
     """Let `run` go on on `device`, in a precision that is used there; "auto" leaves it where it was."""
-    plan = run.record["plan"]
-    if device in ("auto", plan.get("device", "cpu")):
+    recipe = run.recipe
+    if device in ("auto", recipe.device):
         return
-    before = plan["precision"]
-    plan |= {"device": device, "precision": precision_on(device, before, plan["hidden_size"])}
-    if plan["precision"] != before:
-        run.notes.append(f"{before} is not for the other device: the run goes on in {plan['precision']}")
+    precision = precision_on(device, recipe.precision, recipe.hidden_size)
+    _take(run, {"device": device, "precision": precision})
+    if precision != recipe.precision:
+        run.notes.append(f"{recipe.precision} is not for the other device: the run goes on in {precision}")
+
+
+def _take(run: Run, changes: dict[str, Any]) -> None:
+    """Change numbers of the plan, in memory: the record is written when the run has been compared with this machine."""
+    run.recipe = dataclasses.replace(run.recipe, **changes)
+    run.record = dataclasses.replace(run.record, plan=run.recipe)
 
 
 def check_gpu(run: Run) -> None:

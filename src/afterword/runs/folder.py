@@ -26,17 +26,17 @@ from afterword.errors import ModelError, RunError
 from afterword.model.saved import FILES as MODEL_FILES
 from afterword.model.saved import recover_model
 from afterword.model.tensors import read_tensors, write_tensors
+from afterword.runs.record import FORMAT, FORMATS, Position, Record, is_record
 from afterword.storage import append, make_folder, remove_leftovers, sync_file, sync_folder, write_json
 from afterword.text.encoded import FILES as CORPUS_FILES
 
 if TYPE_CHECKING:
     from filelock import FileLock
 
-FORMAT = 1
 KEPT_CHECKPOINTS = 2
 LOCK, NEW = "lock", ".new"
 LOCK_TEXT = b"An Afterword run. While it trains, its process holds this file.\n"
-Checkpoint = tuple[dict[str, NDArray[Any]], dict[str, Any]]  # tensors by name, and the position
+Checkpoint = tuple[dict[str, NDArray[Any]], Position]  # tensors by name, and how far they are
 RECORD, METRICS = "run.json", "metrics.jsonl"
 
 
@@ -66,7 +66,7 @@ class RunFolder:
     def is_run(self) -> bool:
         """Whether there is a run's record here, of this version of Afterword or another."""
         try:
-            return _is_record(json.loads((self.path / RECORD).read_bytes()))
+            return is_record(json.loads((self.path / RECORD).read_bytes()))
         except (OSError, ValueError, RecursionError):
             return False
 
@@ -166,11 +166,11 @@ class RunFolder:
             (self.path / LOCK).unlink()
             self.path.rmdir()
 
-    def write_record(self, record: dict[str, Any]) -> None:
-        write_json(self.path / RECORD, record)
+    def write_record(self, record: Record) -> None:
+        write_json(self.path / RECORD, record.to_json())
 
-    def read_record(self) -> dict[str, Any]:
-        """What `write_record` wrote. Raises RunError where it is not there or not of this version."""
+    def read_record(self) -> Record:
+        """What `write_record` wrote. Raises RunError where it is not there, damaged, or of a version to come."""
         place = self.path / RECORD
         if not place.is_file():
             why = "there is no run.json in it" if self.path.is_dir() else "there is no such folder"
@@ -179,12 +179,16 @@ class RunFolder:
             record = json.loads(place.read_bytes())
         except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{place} cannot be read: {error}") from None
-        if not _is_record(record):
+        if not is_record(record):
             raise RunError(f"{place} is not the record of a run")
-        if record["format"] != FORMAT:
-            raise RunError(f"{place} has the format {record['format']}, and this Afterword reads {FORMAT}")
-        found: dict[str, Any] = record
-        return found
+        if record["format"] not in FORMATS:
+            raise RunError(
+                f"{place} has the format {record['format']}, and this Afterword reads {FORMAT}: upgrade Afterword"
+            )
+        try:
+            return Record.from_json(record)
+        except (LookupError, TypeError, ValueError) as error:
+            raise RunError(f"the run in {self.path} is damaged: {RECORD}: {type(error).__name__}: {error}") from None
 
     @property
     def checkpoints(self) -> list[int]:
@@ -192,7 +196,7 @@ class RunFolder:
         names = [p.name for p in self._checkpoints.glob("step-*.safetensors")]
         return sorted(int(name[5:-12]) for name in names if name[5:-12].isdigit())
 
-    def save_checkpoint(self, step: int, tensors: dict[str, NDArray[Any]], position: dict[str, Any]) -> None:
+    def save_checkpoint(self, tensors: dict[str, NDArray[Any]], position: Position) -> None:
         """Keep a state, and the one before it; what was reported up to here is made durable first.
 
         Raises StorageError, and leaves the states before it as they were.
@@ -200,19 +204,23 @@ class RunFolder:
         if self._metrics.exists():
             sync_file(self._metrics)
         make_folder(self._checkpoints)
-        write_tensors(self._checkpoint_path(step), tensors, {"step": step, **position})
+        write_tensors(self._checkpoint_path(position.step), tensors, position.to_json())
         for old in self.checkpoints[:-KEPT_CHECKPOINTS]:
             self._checkpoint_path(old).unlink(missing_ok=True)
 
     def read_checkpoint(self, step: int) -> Checkpoint:
         """The state that was kept at `step`. Raises ModelError where it is damaged."""
-        return read_tensors(self._checkpoint_path(step))
+        tensors, position = read_tensors(self._checkpoint_path(step))
+        try:
+            return tensors, Position.from_json(position)
+        except (LookupError, TypeError, ValueError) as error:
+            raise ModelError(f"{self._checkpoint_path(step)}: {error}") from None
 
-    def load_checkpoint(self, notes: list[str], setbacks: Sequence[int] = ()) -> Checkpoint | None:
+    def load_checkpoint(self, notes: list[str], rollbacks: Sequence[int] = ()) -> Checkpoint | None:
         """The newest good state; None where there is none yet. Damaged ones are noted and passed over.
 
-        `setbacks` are the steps to which the run has gone back. A state that was kept beyond such a step before the
-        run went back to it lies on a way that was given up: it is removed.
+        `rollbacks` are the steps to which the run has rolled back. A state that was kept beyond such a step before the
+        run rolled back to it lies on a path that was abandoned: it is removed.
         Raises RunError where there are states and all are damaged: to begin anew would lose what the run has learned.
         """
         damaged = False
@@ -223,7 +231,7 @@ class RunFolder:
                 notes.append(f"the checkpoint at step {step} is damaged and was passed over: {error}")
                 damaged = True
                 continue
-            if [to for to in setbacks if to < step] == [to for to in position["setbacks"] if to < step]:
+            if [to for to in rollbacks if to < step] == [to for to in position.rollbacks if to < step]:
                 return tensors, position
             self._checkpoint_path(step).unlink(missing_ok=True)
         if damaged:
@@ -256,16 +264,6 @@ class RunFolder:
                 break
             kept += len(line)
         os.truncate(self._metrics, kept)  # needs no space, unlike a new file
-
-
-def _is_record(record: Any) -> bool:
-    """Whether `record` is what some version of Afterword says of a run: nobody else's run.json holds all of this."""
-    kinds = {"format": int, "plan": dict, "fingerprint": str, "versions": dict}
-    return (
-        isinstance(record, dict)
-        and all(isinstance(record.get(name), kind) for name, kind in kinds.items())
-        and "afterword" in record["versions"]
-    )
 
 
 def _stands(place: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,20 +11,20 @@ from numpy.typing import NDArray
 
 from afterword.learning.ngram import learn_ngram
 from afterword.learning.ranks import ALONE
-from afterword.learning.recipe import Recipe
 from afterword.model.card import card
 from afterword.model.mixture import DEFAULT_WEIGHT
 from afterword.model.ngram import Ngram
 from afterword.model.saved import SavedModel, save_model
 from afterword.model.writing import usual
-from afterword.runs.deferred import Patience
+from afterword.runs.deferred import DeferredWrites
 from afterword.runs.folder import Checkpoint, RunFolder
 from afterword.runs.progress import Progress, bits
+from afterword.runs.record import Ended, Position, Record
 from afterword.text.encoded import EncodedCorpus
 
 if TYPE_CHECKING:
+    from afterword.learning.best import Measured
     from afterword.learning.learner import Learner
-    from afterword.learning.validation import Measured
 
 
 CARRIES = 0.95  # the n-gram's weight from which on it is told that the LSTM has next to no part in a model
@@ -39,7 +40,7 @@ class Keeper:
     def __init__(
         self,
         folder: RunFolder,
-        record: dict[str, Any],
+        record: Record,
         encoded: EncodedCorpus,
         notes: list[str],
         saved: Checkpoint | None = None,
@@ -51,63 +52,41 @@ class Keeper:
         self.ngram: Ngram | None = None  # as soon as it is counted
         self.model: SavedModel | None = None  # that this process saved last
         self.preparation: float | None = None  # seconds from its opening to its first step
-        self.seconds: float = saved[1]["seconds"] if saved else 0.0  # of training, before it went on
-        self.recipe = Recipe(**record["plan"])
+        self.seconds: float = saved[1].seconds if saved else 0.0  # of training, before it went on
+        self.recipe = record.plan
         self.team = ALONE
         self.stopped = False  # before its end, as it was asked to
-        self._writes = Patience(notes)
-
-    @property
-    def corrections(self) -> list[tuple[int, int]]:
-        """(step, steps) wherever a run with minutes changed its number of steps."""
-        return [(step, steps) for step, steps in self.record["corrections"]]
+        self._writes = DeferredWrites(notes)
 
     @property
     def minutes(self) -> float | None:
         """Of training, after which it is to end; None where a number of steps was asked for."""
-        stages = self.record.get("stages")
-        minutes: float | None = stages[-1]["minutes"] if stages else self.recipe.minutes
-        return minutes
-
-    @property
-    def setbacks(self) -> list[int]:
-        """The steps that the run went back to because of a loss that was not finite."""
-        return list(self.record["setbacks"])
+        return self.record.stages[-1].minutes if self.record.stages else self.recipe.minutes
 
     def load_checkpoint(self) -> None:
         """Make the newest good state the one to go on from."""
         if self.team.first:
-            self.saved = self.folder.load_checkpoint(self.notes, self.setbacks)
+            self.saved = self.folder.load_checkpoint(self.notes, self.record.rollbacks)
         self.share_checkpoint()
 
     def share_checkpoint(self) -> None:
         """Let every rank go on from the state of the first one."""
-        step = int(self.team.from_first(-1 if self.saved is None else self.saved[1]["step"]))
+        step = int(self.team.from_first(-1 if self.saved is None else self.saved[1].step))
         if not self.team.first:
             self.saved = None if step < 0 else self.folder.read_checkpoint(step)
-        self.seconds = self.saved[1]["seconds"] if self.saved else 0.0
-
-    @property
-    def ended(self) -> dict[str, Any] | None:
-        """Of a run that came to its end, its steps and seconds; repeated, it takes the same steps, by no clock."""
-        ended: dict[str, Any] | None = self.record.get("ended")
-        return ended
+        self.seconds = self.saved[1].seconds if self.saved else 0.0
 
     def end(self, step: int, seconds: float) -> None:
         """The run has taken its last step and written its last save."""
         self.seconds = seconds
-        if self.ended is None:
-            self.record["ended"] = {"step": step, "seconds": round(seconds, 3)}
-            self.write_record()
+        if self.record.ended is None:
+            self.change_record(ended=Ended(step, round(seconds, 3)))
 
-    def record_correction(self, correction: tuple[int, int]) -> None:
-        self.record["corrections"].append(list(correction))
-        self.write_record()
-
-    def write_record(self) -> None:
-        """Write the record as it is now, as soon as the disk allows."""
+    def change_record(self, **changes: Any) -> None:
+        """Put `changes` into the record, and write it as soon as the disk allows."""
+        self.record = record = replace(self.record, **changes)
         if self.team.first:
-            self._writes.write("run.json", lambda: self.folder.write_record(self.record))
+            self._writes.write("run.json", lambda: self.folder.write_record(record))
 
     def report(self, progress: Progress) -> None:
         """Add a line to the run's metrics."""
@@ -127,11 +106,11 @@ class Keeper:
         if self.team.first:
             self.folder.cut_metrics(step)
 
-    def save_checkpoint(self, step: int, tensors: dict[str, NDArray[Any]], position: dict[str, Any]) -> bool:
+    def save_checkpoint(self, tensors: dict[str, NDArray[Any]], position: Position) -> bool:
         """Keep a state; False where the disk refuses. It is never ahead of the model, the record and the reports."""
         saved = True
         if self.team.first:
-            saved = self._writes.write_now(lambda: self.folder.save_checkpoint(step, tensors, position))
+            saved = self._writes.write_now(lambda: self.folder.save_checkpoint(tensors, position))
         self.team.wait()
         return saved
 
@@ -180,7 +159,7 @@ class Keeper:
             },
             "training": {"steps": learner.step, "seed": recipe.seed, "plan": recipe.record()},
             "validation": None,
-            "versions": self.record["versions"],
+            "versions": self.record.versions,
         }
         if measured is not None:
             about["validation"] = {"nats_per_character": measured.cost, "bits_per_character": bits(measured.cost)}

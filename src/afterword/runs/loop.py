@@ -5,19 +5,20 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 
 from afterword.errors import NotFiniteError
 from afterword.learning.batches import training_batches
+from afterword.learning.best import Best
 from afterword.learning.learner import Learner
 from afterword.learning.schedule import Schedule
-from afterword.learning.validation import Best, HeldOut, Measured
-from afterword.model.mixture import DEFAULT_WEIGHT
+from afterword.learning.validation import HeldOut
 from afterword.runs.forecast import Forecast
 from afterword.runs.progress import Progress
+from afterword.runs.record import Position
 
 if TYPE_CHECKING:
     from afterword.runs.keeper import Keeper
@@ -38,18 +39,17 @@ def train(run: Keeper, should_stop: Callable[[], bool] = lambda: False) -> Itera
     batches = training_batches(encoded, recipe)
     ngram = run.learn_ngram()
     held_out = HeldOut(encoded, recipe, ngram)
-    schedule = Schedule(recipe, [], run.setbacks)
+    schedule = Schedule(recipe, [], run.record.rollbacks)
     best: Best | None = None
     nats, tokens = 0.0, 0  # of the training text, since the last report
     read = 0  # of these tokens, in this process
 
     if run.saved is not None:
         (tensors, position), run.saved = run.saved, None
-        learner.load(tensors, position["step"])
-        batches.position = position["batches"]
-        schedule = Schedule(recipe, position["corrections"], run.setbacks)
-        nats, tokens = position["nats"], position["tokens"]
-        best = _best(position["best"])
+        learner.load(tensors, position.step)
+        batches.position = position.batches
+        schedule = Schedule(recipe, position.corrections, run.record.rollbacks)
+        best, nats, tokens = position.best, position.nats, position.tokens
     run.cut_metrics(learner.step)
     team.wait()  # for the others to have prepared too
     began = checkpointed = time.monotonic()  # what came before the first step is told apart
@@ -66,19 +66,20 @@ def train(run: Keeper, should_stop: Callable[[], bool] = lambda: False) -> Itera
 
     def save() -> bool:
         must_be(not any(team.agree(not learner.is_finite())))
-        position = {
-            "batches": batches.position,
-            "corrections": schedule.corrections,
-            "setbacks": run.setbacks,
-            "best": None if best is None else asdict(best),
-            "seconds": clock(),
-            "nats": nats,
-            "tokens": tokens,
-        }
-        return run.save_checkpoint(learner.step, learner.tensors(), position)
+        position = Position(
+            learner.step,
+            batches.position,
+            tuple(schedule.corrections),
+            run.record.rollbacks,
+            best,
+            clock(),
+            nats,
+            tokens,
+        )
+        return run.save_checkpoint(learner.tensors(), position)
 
-    recorded, looking = run.corrections, run.minutes is not None and run.ended is None
-    clocked = replace(recipe, minutes=run.minutes, most_steps=None if "stages" in run.record else recipe.most_steps)
+    recorded, looking = run.record.corrections, run.minutes is not None and run.record.ended is None
+    clocked = replace(recipe, minutes=run.minutes, most_steps=None if run.record.stages else recipe.most_steps)
     forecast, look_every, reported = Forecast(clocked, learner.step, clock()), max(1, recipe.steps // LOOKS), clock()
     if learner.step > 0 and team.from_first(not run.folder.model.exists()):  # removed: leave one to write with
         run.save_model(learner, ngram, None)
@@ -101,7 +102,7 @@ def train(run: Keeper, should_stop: Callable[[], bool] = lambda: False) -> Itera
             steps = int(team.from_first(forecast.correction(schedule.steps) or schedule.steps))
             if steps != schedule.steps:
                 schedule.correct(step, steps)
-                run.record_correction((step, steps))
+                run.change_record(corrections=(*run.record.corrections, (step, steps)))
 
         measured, improved = None, False
         if step % recipe.evaluate_every == 0 or step == schedule.steps:
@@ -159,10 +160,3 @@ def train(run: Keeper, should_stop: Callable[[], bool] = lambda: False) -> Itera
             run.stopped = True
             break
     run.finish()
-
-
-def _best(kept: dict[str, Any] | float | None) -> Best | None:
-    """What a checkpoint says of the best look; older ones say only what the model cost."""
-    if isinstance(kept, float):
-        return Best(Measured(kept, math.inf, None, DEFAULT_WEIGHT), kept)
-    return None if kept is None else Best(Measured(**kept["kept"]), kept["lowest"])

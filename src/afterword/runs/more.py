@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from afterword.errors import OptionError, RunError
 from afterword.learning.schedule import Schedule
 from afterword.planning.recipes import steps_in
+from afterword.runs.record import Stage
 from afterword.runs.run import Run
 from afterword.settings import check, setting
 
@@ -46,8 +47,8 @@ def extend(run: Run, more: More) -> None:
     if run.saved is None:
         raise RunError(f"the run in {run.folder.path} has kept no state yet: go on with it by --resume alone first")
     position = run.saved[1]
-    step, seconds = position["step"], position["seconds"]
-    corrections = [pair for pair in run.corrections if pair[0] <= step]  # what was decided later is given up
+    step, seconds = position.step, position.seconds
+    corrections = [pair for pair in run.record.corrections if pair[0] <= step]  # what was decided later is given up
     ended_at = Schedule(run.recipe, corrections).steps
     pace = seconds / step
     minutes: float | None = None
@@ -60,10 +61,11 @@ def extend(run: Run, more: More) -> None:
         steps = ended_at + max(1, round(more.more_minutes * 60 / pace))
         planned = None if step == ended_at else run.minutes  # one that ended may have ended early
         minutes = (planned or (seconds + (ended_at - step) * pace) / 60) + more.more_minutes
-    run.record["corrections"] = [*map(list, corrections), [step, steps]]
-    run.record["setbacks"] = [to for to in run.setbacks if to <= step]
-    run.record.setdefault("stages", []).append({"step": step, "steps": steps, "minutes": minutes, **more.given})
-    run.record.pop("ended", None)
-    run.write_record()
+    run.change_record(
+        corrections=(*corrections, (step, steps)),
+        rollbacks=tuple(to for to in run.record.rollbacks if to <= step),
+        stages=(*run.record.stages, Stage(step, steps, minutes, more.given)),
+        ended=None,
+    )
     way = "a new schedule begins from its weights" if step == ended_at else "the rate falls the more slowly"
     run.notes.append(f"the run goes on from step {step:,}, to step {steps:,} in place of {ended_at:,}: {way}")

@@ -60,7 +60,7 @@ def check_place(folder: RunFolder, overwrite: bool, asked: dict[str, Any]) -> No
 
 def _learned_nothing(folder: RunFolder, asked: dict[str, Any]) -> bool:
     """Whether the run in `folder` has these settings and was killed before its first checkpoint."""
-    return not folder.checkpoints and folder.read_record().get("asked") == asked
+    return not folder.checkpoints and folder.read_record().asked == asked
 
 
 def check_sources(sources: Sequence[Source], folder: RunFolder) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from afterword.runs.environment import changes, check_ranks, check_torch, enviro
 from afterword.runs.existing import damage_reported, open_run, take_settings
 from afterword.runs.folder import RunFolder
 from afterword.runs.place import check_place, check_sources, held
+from afterword.runs.record import Environment
 from afterword.runs.run import Run
 from afterword.text.encoded import EncodedCorpus
 
@@ -21,7 +23,7 @@ def repeat(
 ) -> Run:
     """Begin in `out` the run in the folder `path` once more: its plan, its text, and all that was decided on its way.
 
-    Nothing is measured, and the text is the run's own encoded one. The corrections and setbacks stand in the new
+    Nothing is measured, and the text is the run's own encoded one. The corrections and rollbacks stand in the new
     record from the start, so that the steps and their rates are the same, and with them the bits. A run that was
     stopped midway is repeated so far, and then goes on to its planned end. `asked` and `exact` are as for `resume`.
     Raises RunError where there is no run, where it is damaged, and where `out` will not do; OptionError for a setting
@@ -36,31 +38,23 @@ def repeat(
     with damage_reported(original.folder):
         take_settings(original, asked or {})
         now = environment(original.recipe.threads, original.recipe.device)
-        _check_decisions(original)
-        changes = dict.fromkeys(change for _, had in original.record["surroundings"] for change in changes(had, now))
-        record = {**original.record, "versions": versions(), "surroundings": [[0, now]]}
-        begun, fingerprint = record["asked"], record["fingerprint"]
+    had = [environment.parts for environment in original.record.environments]
+    told = ", ".join(dict.fromkeys(change for parts in had for change in changes(parts, now)))
+    record = dataclasses.replace(original.record, versions=versions(), environments=(Environment(0, now),))
     notes = []
-    if changes:
-        told = ", ".join(changes)
+    if told:
         if exact:
             raise RunError(f"{told}: the run cannot be repeated exactly; leave --exact out to repeat it all the same")
         notes.append(f"{told}: the run is repeated, but perhaps not bit for bit")
     check_ranks(original.recipe)
-    check_place(folder, overwrite, begun)
+    check_place(folder, overwrite, record.asked)
     with held(folder):
-        check_place(folder, overwrite, begun)
+        check_place(folder, overwrite, record.asked)
         new = folder.begin_new()
         with damage_reported(original.folder):
             encoded = original.encoded.copy(new.corpus)
-        if encoded.measured_fingerprint() != fingerprint:
+        if encoded.measured_fingerprint() != record.fingerprint:
             raise RunError(f"the text in {original.folder.corpus} is not the one that this run began with")
         new.write_record(record)
         folder.take(new)
         return Run(folder, record, EncodedCorpus.open(folder.corpus), notes)
-
-
-def _check_decisions(run: Run) -> None:
-    """Raise ValueError unless the record says at which whole steps the run was corrected and went back."""
-    if not all(type(step) is int for step in [*run.setbacks, *(n for pair in run.corrections for n in pair)]):
-        raise ValueError("its corrections or setbacks are no whole numbers")

@@ -15,6 +15,7 @@ from afterword.runs.existing import check_gpu, damage_reported, open_run, take_s
 from afterword.runs.folder import RunFolder
 from afterword.runs.more import NO_MORE, More, extend
 from afterword.runs.place import held
+from afterword.runs.record import Environment
 from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings, read_corpus
 from afterword.text.encoded import encode
@@ -45,7 +46,7 @@ def resume(
         folder.tidy()
         run = open_run(folder)
         with damage_reported(folder):
-            if run.record["fingerprint"] != run.encoded.measured_fingerprint():
+            if run.record.fingerprint != run.encoded.measured_fingerprint():
                 raise RunError(f"the text in {folder.corpus} is not the one that this run began with")
             take_settings(run, asked or {})
             check_gpu(run)
@@ -56,14 +57,14 @@ def resume(
             _compare_environment(run, exact)
             if more.given:
                 extend(run, more)
-            elif run.ended is not None:
+            elif run.record.ended is not None:
                 run.notes.append("this run has come to its end: --more-minutes 5 would train it for longer")
         return run
 
 
 def _check_text(run: Run, sources: Sequence[Source]) -> None:
     """Raise RunError unless `sources` hold the text that `run` learns from."""
-    of_run = run.record["text"]
+    of_run = run.record.text
     settings = {field.name: of_run[field.name] for field in dataclasses.fields(TextSettings) if field.name in of_run}
     text = TextSettings(**settings)  # a run from before there was a setting has its default
     name, place = ", ".join(os.fspath(source) for source in sources), run.folder.path
@@ -75,19 +76,18 @@ def _check_text(run: Run, sources: Sequence[Source]) -> None:
         new = run.folder.begin_new()
         encoded = encode(corpus, run.encoded.tokenizer, new.corpus)
         run.folder.tidy()
-        if encoded.fingerprint != run.record["fingerprint"]:
+        if encoded.fingerprint != run.record.fingerprint:
             raise RunError(f"{name} is as long as the text of the run {place}, but not the same")
 
 
 def _compare_environment(run: Run, exact: bool) -> None:
     """Note what may make the run's bits differ from here on, and record it; raise RunError for it where `exact`."""
-    history = run.record["surroundings"]
-    before, now = history[-1][1], environment(run.recipe.threads, run.recipe.device)
+    history = run.record.environments
+    before, now = history[-1].parts, environment(run.recipe.threads, run.recipe.device)
     told = ", ".join(changes(before, now))
     if not told:
         return
     if exact:
         raise RunError(f"{told}: the run cannot go on exactly; leave --exact out to go on all the same")
     run.notes.append(f"{told}: the run goes on, but perhaps not bit for bit as it would have")
-    history.append([run.saved[1]["step"] if run.saved else 0, now])
-    run.write_record()
+    run.change_record(environments=(*history, Environment(run.saved[1].step if run.saved else 0, now)))
