@@ -6,7 +6,7 @@ import os
 import reprlib
 import secrets
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
@@ -186,15 +186,23 @@ class LanguageModel:
         """Write after `prompt` to the end; the same settings as `stream`."""
         return sample(prompt, self.stream(prompt, seed=seed, **options))
 
-    def score(self, text: str) -> Score:
-        """What `text` costs this model, read from its start to its end with the state carried. Raises TextError."""
-        return score(self._network, self.tokenizer, text)
+    def score(self, text: str, *, on_progress: Callable[[float], object] = lambda fraction: None) -> Score:
+        """What `text` costs this model, read from its start to its end with the state carried. Raises TextError.
 
-    def score_lines(self, lines: Iterable[str]) -> list[LineScore]:
-        """What each line costs, each from a fresh state, its end counted as one character. Raises TextError."""
+        `on_progress` is called with the fraction that is done.
+        """
+        return score(self._network, self.tokenizer, text, on_progress)
+
+    def score_lines(
+        self, lines: Iterable[str], *, on_progress: Callable[[float], object] = lambda fraction: None
+    ) -> list[LineScore]:
+        """What each line costs, each from a fresh state, its end counted as one character. Raises TextError.
+
+        `on_progress` is called with the fraction that is done.
+        """
         if isinstance(lines, str | bytes) or not isinstance(lines, Iterable):
             raise OptionError("score_lines takes several lines: put one into a list, and cut a text by splitlines()")
-        return score_lines(self._network, self.tokenizer, lines)
+        return score_lines(self._network, self.tokenizer, lines, on_progress)
 
     def hold(self, *holds: str | Hold) -> LanguageModel:
         """The same model with gates, units or states held at a value: `model.hold("forget=1", "l0.u42=-1")`.

@@ -152,3 +152,47 @@ def test_a_model_without_an_n_gram_cannot_predict_with_it(model: Path, run: Run,
     assert finished.returncode == 2
     assert finished.stderr.startswith(b"error: this model has no n-gram")
     assert finished.stderr.count(b"\n") == 1
+
+
+def test_the_lines_that_cost_most_come_first_as_far_as_is_asked(
+    model: Path, run: Run, text: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.txt"
+    other.write_text("aaaa\n" * 1500 + "ddddddbé\n" + "ébébébé\n", encoding="utf-8")
+    every = records(run("score", model, text, other, "--lines", "--json"))
+    assert [row["line"] for row in every] == [1, 2, 3, *range(1, 1503)]
+    for options, key in (
+        (["--sort", "bits"], "bits"),
+        (["--sort", "bits-per-character"], "bits_per_character"),
+        (["--top", "4"], "bits_per_character"),
+        (["--top", "4", "--sort", "bits"], "bits"),
+        (["--top", "10000"], "bits_per_character"),
+    ):
+        found = records(run("score", model, text, other, "--lines", "--json", *options))
+        wanted = sorted(every, key=lambda row: -float(str(row[key])))  # of equals the first one stays the first
+        assert found == wanted[: int(options[1])] if "--top" in options else found == wanted
+
+
+def test_the_lines_that_cost_most_are_a_table_too(model: Path, text: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command.main(["score", str(model), str(text), "--lines", "--top", "1"])
+    head, line = capfd.readouterr().out.splitlines()
+    assert head.split() == ["line", "bits", "bits/character", "text"]
+    most = max(load(model).score_lines(["abé", "", "dcb☃"]), key=lambda line: line.bits_per_character)
+    assert line.split()[:2] == [str(most.line), f"{most.bits:.4f}"]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--top", "3"], "--top and --sort are about lines: give --lines too"),
+        (["--sort", "bits"], "give --lines too"),
+        (["--lines", "--top", "0"], "0 is not in the range"),
+        (["--lines", "--sort", "length"], "'length' is not one of 'bits-per-character', 'bits'"),
+    ],
+)
+def test_a_wrong_order_gets_one_line_and_status_2(options: list[str], says: str, run: Run) -> None:
+    finished = run("score", "no/such/model", "-", *options)
+    assert (finished.returncode, finished.stdout) == (2, b"")
+    assert says in finished.stderr.decode()
+    assert finished.stderr.count(b"\n") == 1

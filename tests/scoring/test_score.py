@@ -178,3 +178,17 @@ def test_a_lone_surrogate_is_refused(text: str) -> None:
         score(NETWORKS[CHAR], CHAR, text)
     with pytest.raises(TextError, match="surrogate"):
         score_lines(NETWORKS[BYTE], BYTE, ["a", text])
+
+
+@settings(deadline=None)
+@given(tokenizers)
+def test_progress_goes_up_to_all_of_it(tokenizer: Tokenizer) -> None:
+    network = NETWORKS[tokenizer]
+    for call in (
+        lambda tell: score(network, tokenizer, "abc" * 300, tell),
+        lambda tell: score_lines(network, tokenizer, ["abc" * k for k in range(99)], tell),
+    ):
+        told: list[float] = []
+        call(told.append)
+        assert told == sorted(told)
+        assert told[-1] == 1

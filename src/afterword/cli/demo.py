@@ -15,6 +15,7 @@ from afterword.cli.train import own_name, train_and_show
 from afterword.inspection.page import page as gates_page
 from afterword.language_model import load
 from afterword.planning.settings import TrainingSettings
+from afterword.progress import waiting
 from afterword.runs.begin import begin
 from afterword.runs.folder import RunFolder
 from afterword.storage import write_bytes
@@ -47,7 +48,8 @@ def demo(context: click.Context, out: str, minutes: float) -> None:
         again = _is_demo(Path(out))
         if again:
             page.unlink(missing_ok=True)
-        run = begin([str(text)], Path(out), TextSettings(), settings, overwrite=again)
+        with waiting("reading the text and planning"):
+            run = begin([str(text)], Path(out), TextSettings(), settings, overwrite=again)
     status = train_and_show(run)
     if status:
         context.exit(status)

@@ -16,6 +16,7 @@ from afterword.cli.strict_json import strict_json
 from afterword.errors import OptionError
 from afterword.generation.sampling import Sampling
 from afterword.language_model import LanguageModel, load, random_seed, sample
+from afterword.progress import waiting
 from afterword.settings import check, setting
 from afterword.storage import output
 from afterword.text.reading import read_text
@@ -68,7 +69,7 @@ def generate(
     loaded = load(model, using).hold(*hold)
     first = random_seed() if samples.seed is None else samples.seed
     loaded.stream_by(sampling, prompt, first)  # a prompt or setting that cannot be is refused before anything is said
-    with _opened(out) as write:
+    with _opened(out) as write, _bar(out) as on_progress:
         if samples.seed is None:
             print(f"seed {first}", file=sys.stderr, flush=True)
         for k in range(samples.num):
@@ -80,6 +81,7 @@ def generate(
                 if k and not loaded.lines:
                     write("---\n")
                 _write_text(loaded, sampling, prompt, seed, write)
+            on_progress((k + 1) / samples.num)
 
 
 def _prompt(prompt: str | None, file: str | None) -> str | None:
@@ -120,6 +122,16 @@ def _opened(out: Path | None) -> Iterator[Write]:
             file.flush()  # for whoever reads a pipe
 
         yield write
+
+
+@contextlib.contextmanager
+def _bar(out: Path | None) -> Iterator[Callable[[float], object]]:
+    """A bar of how many samples are written, except where they come onto the terminal themselves."""
+    if out is None and sys.stdout.isatty():
+        yield lambda fraction: None
+    else:
+        with waiting("writing") as on_progress:
+            yield on_progress
 
 
 def _to_standard_output(text: str) -> None:

@@ -14,6 +14,7 @@ from afterword.cli.strict_json import strict_json
 from afterword.cli.summary import in_bits, summary
 from afterword.errors import OptionError
 from afterword.planning.settings import TrainingSettings
+from afterword.progress import waiting
 from afterword.runs.begin import Preview, preview
 from afterword.runs.progress import bits
 from afterword.text.corpus import TextSettings
@@ -36,7 +37,8 @@ def plan(texts: tuple[str, ...], text: TextSettings, training: TrainingSettings,
     """
     if not texts:
         raise OptionError("missing TEXT: name a text file, as in: afterword plan book.txt --minutes 5")
-    found = preview(texts, text, training)
+    with waiting("reading the text and planning"):
+        found = preview(texts, text, training)
     say_all(found.notes)
     click.echo(strict_json(_record(found)) if as_json else _table(found))
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import nlargest
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 import click
@@ -12,21 +15,30 @@ import numpy as np
 from afterword.cli.options import PATH, hold_option, settings_options, with_option
 from afterword.cli.screen import shown
 from afterword.cli.strict_json import strict_json
+from afterword.errors import OptionError
 from afterword.language_model import LanguageModel, load
+from afterword.progress import waiting
 from afterword.scoring.score import LineScore, Score
 from afterword.text.decoding import Decoding
-from afterword.text.lines import whole_lines
+from afterword.text.lines import filled_lines, whole_lines
 from afterword.text.reading import Reader
 from afterword.text.sources import check_sources
 
 FIGURES = ("characters", "tokens", "nats_per_character", "bits_per_character", "bits_per_byte", "perplexity")
 LINE_FIGURES = ("line", "text", "bits", "bits_per_character")
+FREE = "free_bits_per_character"  # of a network of which nothing is held
+COSTS = ("bits-per-character", "bits")  # that lines are sorted by
+AT_ONCE = 1000  # lines, so that something is seen soon
+
+Row = dict[str, Any]
 
 
 @click.command()
 @click.argument("model", type=PATH, metavar="MODEL")
 @click.argument("files", nargs=-1, required=True, type=PATH, metavar="FILE...")
 @click.option("--lines", "by_line", is_flag=True, help="say what each line costs, read from a fresh state")
+@click.option("--top", type=click.IntRange(min=1), metavar="N", help="with --lines: only the N that cost most")
+@click.option("--sort", type=click.Choice(COSTS), help=f"with --lines: those that cost most first (--top: {COSTS[0]})")
 @with_option
 @settings_options(Decoding, "decoding")
 @hold_option
@@ -35,6 +47,8 @@ def score(
     model: str,
     files: tuple[str, ...],
     by_line: bool,
+    top: int | None,
+    sort: str | None,
     using: str,
     decoding: Decoding,
     hold: tuple[str, ...],
@@ -49,59 +63,83 @@ def score(
     With --hold, parts of the network are held at a value; what the text costs without that stands beside it, as
     free_bits_per_character. Layers and units are counted from 0.
     """
+    ranked = top is not None or sort is not None
+    if ranked and not by_line:
+        raise OptionError("--top and --sort are about lines: give --lines too")
     check_sources(files)
     free = load(model, using)
-    loaded = free.hold(*hold)
-    header = True
+    tables = _tables(free.hold(*hold), free if hold else None, files, decoding, by_line, apart=as_json)
+    if ranked:
+        key = itemgetter((sort or COSTS[0]).replace("-", "_"))
+        with waiting("scoring lines"):
+            rows = chain.from_iterable(tables)
+            table = sorted(rows, key=key, reverse=True) if top is None else nlargest(top, rows, key)
+        _print([table], as_json)
+    elif by_line and not sys.stdout.isatty():  # where lines show how far it is, there is no room for a bar
+        with waiting("scoring lines"):
+            _print(tables, as_json)
+    else:
+        _print(tables, as_json)
+
+
+def _tables(
+    model: LanguageModel,
+    free: LanguageModel | None,
+    files: Sequence[str],
+    decoding: Decoding,
+    by_line: bool,
+    apart: bool,
+) -> Iterator[list[Row]]:
+    """What `files` cost `model`, and `free` if there is one: a row a file; or `by_line` a row a line, as lines come.
+
+    `apart` as in `_file_row`. Of several files, each is named in its rows.
+    """
     for file in files:
         reader = Reader(decoding)
+        named = {"file": file} if len(files) > 1 else {}
         try:
-            for table in _tables(loaded, free if hold else None, file, reader, by_line, apart=as_json):
-                if len(files) > 1:
-                    table = [{"file": file, **row} for row in table]
-                if as_json:
-                    for row in table:
-                        print(strict_json(row))
-                else:
-                    _print_table(table, header)
-                    header = False
-                sys.stdout.flush()
+            if not by_line:
+                yield [{**named, **_file_row(model, free, file, reader, apart)}]
+                continue
+            read = 0
+            for lines in whole_lines(reader.read([file])):
+                for first in range(0, len(lines), AT_ONCE):
+                    for row in (table := _line_rows(model, free, lines[first : first + AT_ONCE])):
+                        row["line"] += read
+                    yield [{**named, **row} for row in table]
+                    read += len(table)
         finally:
             for note in reader.notes.lines():
                 print(f"note: {note}", file=sys.stderr)
 
 
-def _tables(
-    model: LanguageModel, free: LanguageModel | None, file: str, reader: Reader, by_line: bool, apart: bool
-) -> Iterator[list[dict[str, Any]]]:
-    """What `file` costs `model`, and `free` if there is one: a row; or `by_line` a row a line, in tables as they come.
+def _file_row(model: LanguageModel, free: LanguageModel | None, file: str, reader: Reader, apart: bool) -> Row:
+    """What `file` costs; `apart` also by LSTM, n-gram and both, where the model has an n-gram."""
+    text: str | list[str]
+    if model.lines:  # without the empty ones, which are not documents in training
+        text = [line for lines in filled_lines(reader.read([file])) for line in lines]
+    else:
+        text = "".join(reader.read([file]))
 
-    `apart` as in `_file_record`.
-    """
-    if not by_line:
-        text = _documents(model, file, reader)
-        yield _with_free([_file_record(model, text, apart)], [] if free is None else [_file_record(free, text)])
-        return
-    read = 0
-    for lines in whole_lines(reader.read([file])):
-        table = _with_free(_line_records(model, lines), [] if free is None else _line_records(free, lines))
-        for row in table:
-            row["line"] += read
-        read += len(lines)
-        yield table
+    def cost(model: LanguageModel, on_progress: Callable[[float], object]) -> Score:
+        if isinstance(text, str):
+            return model.score(text, on_progress=on_progress)
+        return _sum(model.score_lines(text, on_progress=on_progress))
 
-
-def _documents(model: LanguageModel, file: str, reader: Reader) -> str | list[str]:
-    """The text of `file`; for a model of lines its lines, without empty ones, which are not documents in training."""
-    if model.lines:
-        return [line for lines in whole_lines(reader.read([file])) for line in lines if line]
-    return "".join(reader.read([file]))
+    with waiting(f"scoring {file}") as on_progress:
+        found = cost(model, on_progress)
+        row = _figures(found, FIGURES) | (dict(found.apart) if apart else {})
+        if free is not None:
+            row |= {FREE: cost(free, on_progress).bits_per_character}
+    return row
 
 
-def _file_record(model: LanguageModel, documents: str | list[str], apart: bool = False) -> dict[str, Any]:
-    """What a file costs; `apart` also by LSTM, n-gram and both, where the model has an n-gram."""
-    score = model.score(documents) if isinstance(documents, str) else _sum(model.score_lines(documents))
-    return _figures(score, FIGURES) | (dict(score.apart) if apart else {})
+def _line_rows(model: LanguageModel, free: LanguageModel | None, lines: list[str]) -> list[Row]:
+    rows = [_figures(score, LINE_FIGURES) for score in model.score_lines(lines)]
+    if free is not None:
+        for row, score in zip(rows, free.score_lines(lines), strict=True):
+            row[FREE] = score.bits_per_character
+    return rows
 
 
 def _sum(scores: list[LineScore]) -> Score:
@@ -113,22 +151,24 @@ def _sum(scores: list[LineScore]) -> Score:
     return Score(np.concatenate(nats), characters, sum(line.bytes for line in scores), apart)
 
 
-def _line_records(model: LanguageModel, lines: list[str]) -> list[dict[str, Any]]:
-    return [_figures(score, LINE_FIGURES) for score in model.score_lines(lines)]
-
-
-def _with_free(rows: list[dict[str, Any]], free: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of a held network, and beside them what the same costs the free one, where there is one."""
-    for row, other in zip(rows, free, strict=False):
-        row["free_bits_per_character"] = other["bits_per_character"]
-    return rows
-
-
-def _figures(score: Score, names: tuple[str, ...]) -> dict[str, Any]:
+def _figures(score: Score, names: tuple[str, ...]) -> Row:
     return {name: getattr(score, name) for name in names}
 
 
-def _print_table(rows: list[dict[str, Any]], header: bool) -> None:
+def _print(tables: Iterable[list[Row]], as_json: bool) -> None:
+    """Each table as it comes, the first one below the columns' names."""
+    header = True
+    for table in tables:
+        if as_json:
+            for row in table:
+                print(strict_json(row))
+        else:
+            _print_table(table, header)
+            header = False
+        sys.stdout.flush()
+
+
+def _print_table(rows: list[Row], header: bool) -> None:
     """Columns under their names; texts and names of files come last, since they can be long."""
     for row in rows:
         columns = sorted(row, key=lambda name: name in ("text", "file"))

@@ -8,7 +8,7 @@ import shlex
 import shutil
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from afterword.errors import OptionError
 from afterword.language_model import complete_card
 from afterword.learning.ranks import restarted
 from afterword.planning.settings import TrainingSettings
+from afterword.progress import waiting
 from afterword.runs.begin import begin
 from afterword.runs.folder import RunFolder
 from afterword.runs.more import NO_MORE, More
@@ -86,21 +87,26 @@ def train(
         if overwrite or (out is not None and Path(out).resolve() != folder.resolve()):
             also = ", also in the file of --config" if context.default_map else ""
             raise OptionError(f"--resume goes on with the run in {folder}: leave out --out and --overwrite{also}")
-        run = together(lambda: resume(folder, asked, texts, exact=exact, more=more), folder)
+        run = _waited_for(lambda: resume(folder, asked, texts, exact=exact, more=more), folder)
     elif repeated is not None and out is not None:
         original, folder = Path(repeated), Path(out)
         asked = _given(context, text, training)
-        run = together(lambda: repeat(original, folder, asked, overwrite=overwrite, exact=exact), folder)
+        run = _waited_for(lambda: repeat(original, folder, asked, overwrite=overwrite, exact=exact), folder)
     else:
         if not texts:
             raise OptionError("missing TEXT: name a text file, as in: afterword train book.txt")
         if exact:
             raise OptionError("--exact belongs to --resume and --repeat")
         folder = Path(out or default_out(texts))
-        run = together(lambda: begin(texts, folder, text, training, overwrite=overwrite), folder)
+        run = _waited_for(lambda: begin(texts, folder, text, training, overwrite=overwrite), folder)
     status = train_and_show(run)
     if status:
         context.exit(status)
+
+
+def _waited_for(make: Callable[[], Run], folder: Path) -> Run:
+    with waiting("reading the text and planning"):
+        return together(make, folder)
 
 
 def train_and_show(run: Run) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -88,24 +88,41 @@ class LineScore(Score):
         return f"LineScore({self.line}: {reprlib.repr(self.text)}, {self._figures()})"
 
 
-def score(network: Network, tokenizer: Tokenizer, text: str) -> Score:
-    """What `text` costs. Raises TextError for a lone surrogate, or a character that the tokenizer refuses."""
+def score(
+    network: Network, tokenizer: Tokenizer, text: str, on_progress: Callable[[float], object] = lambda fraction: None
+) -> Score:
+    """What `text` costs. Raises TextError for a lone surrogate, or a character that the tokenizer refuses.
+
+    `on_progress` is called with the fraction that is done.
+    """
     ids = tokenizer.encode(text)
-    nats = {name: costs[0] for name, costs in _token_nats(network, tokenizer.end, ids[None]).items()}
+    costs = _token_nats(network, tokenizer.end, ids[None], lambda read: on_progress(read / len(ids)))
+    nats = {name: cost[0] for name, cost in costs.items()}
     return Score(nats.pop(USED), len(text), len(text.encode()), _apart(nats, len(text)))
 
 
-def score_lines(network: Network, tokenizer: Tokenizer, lines: Iterable[str]) -> list[LineScore]:
-    """What each of `lines` costs, read from a fresh start, in their order. Raises TextError as `score` does."""
+def score_lines(
+    network: Network,
+    tokenizer: Tokenizer,
+    lines: Iterable[str],
+    on_progress: Callable[[float], object] = lambda fraction: None,
+) -> list[LineScore]:
+    """What each of `lines` costs, read from a fresh start, in their order. Raises TextError as `score` does.
+
+    `on_progress` is called with the fraction that is done.
+    """
     texts = list(lines)
     end = [] if tokenizer.end is None else [tokenizer.end]
     ids = [np.append(tokenizer.encode(text), np.array(end, np.int32)) for text in texts]
     nats: list[dict[str, NDArray[np.float64]]] = [{}] * len(texts)
+    read, total = 0, sum(map(len, ids))
     for batch in _by_length([len(line) for line in ids]):
         padded = np.zeros((len(batch), len(ids[batch[-1]])), np.int32)
         for lane, index in enumerate(batch):
             padded[lane, : len(ids[index])] = ids[index]
         costs = _token_nats(network, tokenizer.end, padded)
+        read += sum(len(ids[index]) for index in batch)
+        on_progress(read / total)
         for lane, index in enumerate(batch):
             # copies, so that the padding is let go
             nats[index] = {name: cost[lane, : len(ids[index])].copy() for name, cost in costs.items()}
@@ -142,7 +159,9 @@ def _by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
         yield batch
 
 
-def _token_nats(network: Network, boundary: int | None, ids: Ids) -> dict[str, NDArray[np.float64]]:
+def _token_nats(
+    network: Network, boundary: int | None, ids: Ids, on_read: Callable[[int], object] = lambda tokens: None
+) -> dict[str, NDArray[np.float64]]:
     """-log P of every one of ids [B, T], each lane from a fresh start; read in pieces, so that memory stays bounded.
 
     Under `USED` by what the network predicts with; under "lstm", "ngram" and "both" by each, where there is an n-gram.
@@ -162,6 +181,7 @@ def _token_nats(network: Network, boundary: int | None, ids: Ids) -> dict[str, N
         costs, state = _costs(network, fed[:, piece], predicted[:, piece], state)
         for name, cost in costs.items():
             nats[name][:, first_cost:][:, piece] = cost
+        on_read(min(first + steps, length))
     return nats
 
 
