@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +27,7 @@ def test_a_models_folder_names_its_text_without_the_folders_and_says_what_it_hol
     out = tmp_path / "run"
     trained = run("train", book, "--validation", held_out, "--out", out, *SMALL, *options)
     assert trained.returncode == 0, trained.stderr.decode()
-    assert f"to share: {out / 'model'}" in trained.stderr.decode()
+    assert f"to share: {shlex.quote(str(out / 'model'))}" in trained.stderr.decode()
     for file in (out / "model").rglob("*"):
         assert b"Dr. Who" not in file.read_bytes(), file
     config = json.loads((out / "model" / "config.json").read_bytes())
