@@ -132,7 +132,7 @@ def grid(chosen: list[Path], minutes: float, only: list[str]) -> None:
             with open(RESULTS, "a", encoding="utf-8") as file:
                 file.write(json.dumps(result) + "\n")
             print(
-                f"{text.name}, {minutes:g} min, {name}: {bits['both']:.4f} bits a character (the LSTM alone "
+                f"{text.name}, {minutes:g} min, {name}: {bits['both']:.4f} bits per character (the LSTM alone "
                 f"{bits['lstm']:.4f}, the n-gram {bits['ngram']:.4f}), "
                 f"expected {in_words(expected)}; "
                 f"{record['ended']['step']:,} steps in {record['ended']['seconds']:.1f} s, best at "

@@ -2,8 +2,8 @@
 
 The first 90 % of TEXT (tinyshakespeare) are trained on through the real command, with the last 10 % as --validation,
 once with each --vocabulary. Printed: what all of that last part then costs, read once from its start with the state
-carried. Bits a character and bits a byte can be compared between vocabularies; bits a token cannot. Nothing else may
-run on the machine.
+carried. Bits per character and bits per byte can be compared between vocabularies; bits per token cannot. Nothing else
+may run on the machine.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def demo(context: click.Context, out: str, minutes: float) -> None:
         context.exit(status)
     model = load(out)
     bits = model.about["validation"]["bits_per_character"]
-    click.echo(f"\nOn text it has never seen it needs {bits:.2f} bits a character; plain text files spend 8.")
+    click.echo(f"\nOn text it has never seen it needs {bits:.2f} bits per character; plain text files spend 8.")
     for temperature in TEMPERATURES:
         written = PROMPT + model.generate(PROMPT, max_tokens=300, temperature=temperature, seed=1).text
         click.echo(f"\n--- temperature {temperature:g}: " + "-" * 60 + f"\n{shown(written)}")

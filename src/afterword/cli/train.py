@@ -132,7 +132,7 @@ def train_and_show(run: Run) -> int:
         return 0
     model = complete_card(folder)
     validation = model.about["validation"]
-    figure = f"{validation['bits_per_character']:.3f} bits a character on held-out text; " if validation else ""
+    figure = f"{validation['bits_per_character']:.3f} bits per character on held-out text; " if validation else ""
     say(f"done: {figure}the model is in {folder}")
     if run.recipe.minutes is not None and run.preparation is not None:
         say(f"trained for {run.seconds:.1f} s, after {run.preparation:.1f} s of preparation")
