@@ -9,7 +9,7 @@
     └── WorkError                 the work itself failed                         exit status 1
         ├── StorageError          a file could not be written
         └── TrainingError         training cannot go on
-            └── NotFiniteError    a loss or gradient is not a number; a run goes back before anybody sees it
+            └── NotFiniteError    a loss or gradient is not a number; a run rolls back before anybody sees it
 
 A message is one line that says what, where and what to do.
 """
@@ -56,7 +56,7 @@ class TrainingError(WorkError):
 
 
 class NotFiniteError(TrainingError):
-    """A loss, gradient or weight was not a finite number after `step` steps; the run goes back and tries again."""
+    """A loss, gradient or weight was not a finite number after `step` steps; the run rolls back and tries again."""
 
     def __init__(self, step: int, seconds: float) -> None:
         super().__init__(f"the loss is not a number at step {step:,}: give a lower --learning-rate")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from afterword.learning.learner import Learner
 
 
-CARRIES = 0.95  # the n-gram's weight from which on it is told that the LSTM has next to no part in a model
+CARRIES = 0.95  # the n-gram's weight from which on the LSTM has next to no part in a model, which is said
 OPENINGS = 2**20  # tokens of the training text that a model of windows is saved with, to begin writing from
 
 
@@ -124,7 +124,7 @@ class Keeper:
         self._writes.finish()
 
     def take_notes(self) -> tuple[str, ...]:
-        """What a user should know and has not been told."""
+        """What a user should know and has not seen yet."""
         notes = tuple(self.notes)
         self.notes.clear()
         return notes

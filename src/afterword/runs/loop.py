@@ -71,7 +71,7 @@ class Training:
         self._learning_rate = 0.0  # of the last step
         run.cut_metrics(self.step)
         self._team.wait()  # for the others to have prepared too
-        self.clock = Clock(run.seconds)  # what came before the first step is told apart
+        self.clock = Clock(run.seconds)  # what came before the first step does not count
         if run.preparation is None:
             run.preparation = time.monotonic() - run.opened
         self._reported, self._read = self.clock.now, 0  # when the last report was, and the tokens since then

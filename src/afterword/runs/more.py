@@ -48,7 +48,7 @@ def extend(run: Run, more: More) -> None:
         raise RunError(f"the run in {run.folder.path} has kept no state yet: go on with it by --resume alone first")
     position = run.saved[1]
     step, seconds = position.step, position.seconds
-    corrections = [pair for pair in run.record.corrections if pair[0] <= step]  # what was decided later is given up
+    corrections = [pair for pair in run.record.corrections if pair[0] <= step]  # what was decided later is abandoned
     ended_at = Schedule(run.recipe, corrections).steps
     pace = seconds / step
     minutes: float | None = None

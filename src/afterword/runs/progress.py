@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands. Costs are nats a character; times are seconds of training, interruptions left out."""
+    """Where a run stands. Costs are nats per character; times are seconds of training, interruptions left out."""
 
     step: int
     steps: int

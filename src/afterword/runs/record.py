@@ -16,9 +16,8 @@ from afterword.learning.recipe import Recipe
 from afterword.model.mixture import DEFAULT_WEIGHT
 from afterword.planning.expectation import Expectation
 
-FORMAT = (
-    2  # 1 had setbacks for rollbacks, surroundings for environments, no stages, and no more of the best than a cost
-)
+# format 1 had setbacks for rollbacks, surroundings for environments, no stages, and of the best only its cost
+FORMAT = 2
 FORMATS = (1, FORMAT)
 
 Pairs = tuple[tuple[int, int], ...]
@@ -62,7 +61,7 @@ class Record:
     versions: dict[str, str]
     environments: tuple[Environment, ...]
     corrections: Pairs = ()  # (step, steps) wherever the number of steps was changed
-    rollbacks: tuple[int, ...] = ()  # steps to which the run went back because of a loss that was not finite
+    rollbacks: tuple[int, ...] = ()  # steps to which the run rolled back because of a loss that was not finite
     stages: tuple[Stage, ...] = ()
     ended: Ended | None = None
 

@@ -39,13 +39,15 @@ def repeat(
         take_settings(original, asked or {})
         now = environment(original.recipe.threads, original.recipe.device)
     had = [environment.parts for environment in original.record.environments]
-    told = ", ".join(dict.fromkeys(change for parts in had for change in changes(parts, now)))
+    differences = ", ".join(dict.fromkeys(change for parts in had for change in changes(parts, now)))
     record = dataclasses.replace(original.record, versions=versions(), environments=(Environment(0, now),))
     notes = []
-    if told:
+    if differences:
         if exact:
-            raise RunError(f"{told}: the run cannot be repeated exactly; leave --exact out to repeat it all the same")
-        notes.append(f"{told}: the run is repeated, but perhaps not bit for bit")
+            raise RunError(
+                f"{differences}: the run cannot be repeated exactly; leave --exact out to repeat it all the same"
+            )
+        notes.append(f"{differences}: the run is repeated, but perhaps not bit for bit")
     check_ranks(original.recipe)
     check_place(folder, overwrite, record.asked)
     with held(folder):

@@ -84,10 +84,10 @@ def _compare_environment(run: Run, exact: bool) -> None:
     """Note what may make the run's bits differ from here on, and record it; raise RunError for it where `exact`."""
     history = run.record.environments
     before, now = history[-1].parts, environment(run.recipe.threads, run.recipe.device)
-    told = ", ".join(changes(before, now))
-    if not told:
+    differences = ", ".join(changes(before, now))
+    if not differences:
         return
     if exact:
-        raise RunError(f"{told}: the run cannot go on exactly; leave --exact out to go on all the same")
-    run.notes.append(f"{told}: the run goes on, but perhaps not bit for bit as it would have")
+        raise RunError(f"{differences}: the run cannot go on exactly; leave --exact out to go on all the same")
+    run.notes.append(f"{differences}: the run goes on, but perhaps not bit for bit as it would have")
     run.change_record(environments=(*history, Environment(run.saved[1].step if run.saved else 0, now)))
