@@ -171,7 +171,7 @@ class LanguageModel:
         """Write after `prompt`, a piece a token. The stream has its `seed` (random unless given) and `finish_reason`.
 
         Without a prompt a model of running text begins after a line's end, a model of lines begins a line.
-        Raises OptionError for a setting that cannot be, TextError for a prompt that is no text.
+        Raises OptionError for an invalid setting, TextError for a prompt that is not text.
         """
         return self.stream_by(made(Sampling, options), prompt, random_seed() if seed is None else seed)
 
@@ -275,7 +275,7 @@ def sample(prompt: str | None, stream: Stream) -> Sample:
 
 
 def random_seed() -> int:
-    """A seed that nobody can foretell, from 0 to 2^64 - 1."""
+    """An unpredictable seed, from 0 to 2^64 - 1."""
     return secrets.randbits(64)
 
 

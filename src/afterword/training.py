@@ -36,8 +36,8 @@ def train(
     """Train on `texts` (files, folders, "-") and return the best model; the options are those of `afterword train`.
 
     The run folder is `out`, which is kept and can be resumed, or else a temporary one. `on_progress` is called with
-    every report; without it a bar shows them, on a terminal and in a notebook. Raises an InputError for what cannot
-    be, a WorkError where training cannot go on.
+    every report; without it a bar shows them, on a terminal and in a notebook. Raises an
+    InputError for invalid arguments, a WorkError where training cannot go on.
     """
     sources = _sources(texts)
     if not isinstance(out, str | os.PathLike | None):

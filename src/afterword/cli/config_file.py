@@ -1,4 +1,4 @@
-"""`--config FILE.toml`: settings from a file stand where the command line gives none.
+"""`--config FILE.toml`: settings from a file, in the precedence command line, file, defaults.
 
 The file's keys are the options' names, with hyphens or underscores, at top level: `hidden-size = 256`. Its values are
 judged by the settings' own dataclasses, so that a file, the command line and Python refuse the same values with the
@@ -20,17 +20,17 @@ from click.core import ParameterSource
 from afterword.cli.options import PATH
 from afterword.errors import OptionError
 from afterword.planning.settings import LENGTHS, TrainingSettings
-from afterword.settings import check, setting
+from afterword.settings import check, made, setting
 from afterword.text.corpus import TextSettings
 
-LARGEST = 1 << 16  # bytes: a dozen lines are usual, and a text given by mistake shall not be parsed
+LARGEST = 1 << 16  # bytes: a dozen lines are usual, and a text given by mistake should not be parsed
 EXAMPLE = "as in: hidden-size = 256"
 Function = Callable[..., Any]
 
 
 @dataclasses.dataclass(frozen=True)
 class _Place:
-    """What else a file may say. A command that writes no run has no such option and passes it over."""
+    """What else a file may set. A command that writes no run has no such option and ignores it."""
 
     out: str | None = setting(None, "the run's folder")
 
@@ -52,7 +52,7 @@ def config_option(function: Function) -> Function:
     def command(**values: Any) -> Any:
         source = click.get_current_context().get_parameter_source
         if any(source(name) is ParameterSource.COMMANDLINE for name in LENGTHS):
-            # how long to train is one choice with three names: the command line's takes the place of the file's
+            # how long to train is one setting with three names: the command line overrides whichever the file has
             values |= {name: None for name in LENGTHS if source(name) is ParameterSource.DEFAULT_MAP}
         return function(**values)
 
@@ -95,7 +95,7 @@ def read_config(path: str) -> dict[str, Any]:
         values[name] = value
     try:
         for kind in KINDS:
-            kind(**{field.name: values[field.name] for field in dataclasses.fields(kind) if field.name in values})
+            made(kind, values)
     except OptionError as error:
         raise OptionError(f"{path}: {error}") from None
     return values

@@ -37,8 +37,8 @@ class Samples:
 
 @click.command()
 @click.argument("model", type=PATH, metavar="MODEL")
-@click.option("-p", "--prompt", metavar="TEXT", help="write on after this text; - reads it from standard input")
-@click.option("--prompt-file", type=PATH, metavar="FILE", help="write on after the text in this file")
+@click.option("-p", "--prompt", metavar="TEXT", help="continue this text; - reads it from standard input")
+@click.option("--prompt-file", type=PATH, metavar="FILE", help="continue the text in this file")
 @settings_options(Sampling, "sampling")
 @settings_options(Samples, "samples")
 @with_option
@@ -68,7 +68,7 @@ def generate(
     prompt = _prompt(prompt, prompt_file)
     loaded = load(model, using).hold(*hold)
     first = random_seed() if samples.seed is None else samples.seed
-    loaded.stream_by(sampling, prompt, first)  # a prompt or setting that cannot be is refused before anything is said
+    loaded.stream_by(sampling, prompt, first)  # an invalid prompt or setting is refused before anything is printed
     with _opened(out) as write, _bar(out) as on_progress:
         if samples.seed is None:
             print(f"seed {first}", file=sys.stderr, flush=True)

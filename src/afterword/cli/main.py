@@ -1,4 +1,4 @@
-"""The command `afterword`: finds the command that was asked for, and tells every error in one line.
+"""The command `afterword`: finds the command that was asked for, and reports every error in one line.
 
 Only click is imported here; a command's file is imported when the command is run.
 """
