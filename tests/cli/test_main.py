@@ -161,3 +161,20 @@ def test_output_is_utf8_whatever_the_locale_says(model: Path, run: Run) -> None:
     ascii = run("generate", model, "--seed", "1", LC_ALL="C", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert "é" in ascii.stdout.decode()
     assert ascii.stdout == run("generate", model, "--seed", "1", PYTHONUTF8="1").stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train", ""),
+        ("train", "book.txt", "--out", "", "--overwrite"),
+        ("train", "--resume", ""),
+        ("train", "book.txt", "--config", ""),
+        ("generate", ""),
+        ("generate", "book", "--out", ""),
+        ("score", "book", ""),
+        ("inspect", "book", "a", "--html", ""),
+    ],
+)
+def test_an_empty_path_is_not_the_working_folder(run: Run, arguments: tuple[str, ...]) -> None:
+    assert "the path is empty: name a file" in error_line(run(*arguments))

@@ -478,6 +478,9 @@ def test_a_resume_of_no_run_says_so(tmp_path: Path) -> None:
         resume(tmp_path)
     with pytest.raises(RunError, match="holds no run: there is no such folder"):
         resume(tmp_path / "nothing")
+    (tmp_path / "book.txt").write_text("a text")
+    with pytest.raises(RunError, match="holds no run: it is a file"):
+        resume(tmp_path / "book.txt")
 
 
 def test_a_run_killed_before_its_first_checkpoint_starts_again_by_the_same_command_alone(

@@ -102,6 +102,8 @@ class OutputFile(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         assert ctx is not None
+        if not value:
+            self.fail("the path is empty: name a file", param, ctx)
         path = Path("/dev/stdout" if value == "-" else value)
         real = Path(os.path.realpath(path))
         if real.is_dir():
@@ -124,7 +126,21 @@ class OutputFile(click.Path):
 
 OUTPUT = OutputFile()
 HTML, PNG, SVG, NPZ = OutputFile(".html", ".htm"), OutputFile(".png"), OutputFile(".svg"), OutputFile(".npz")
-PATH = click.Path(readable=False)  # what is read, completed by shells; whoever reads it says what is wrong with it
+
+
+class NamedPath(click.Path):
+    """A path, completed by shells; whoever uses it says what is wrong with it.
+
+    An empty one, as an unset variable of the shell leaves it, is refused: it would pass for the working folder.
+    """
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not value:
+            self.fail("the path is empty: name a file or a folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = NamedPath(readable=False)
 
 
 def _remember_overwrite(context: click.Context, option: click.Parameter, value: bool) -> None:

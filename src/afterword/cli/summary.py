@@ -25,7 +25,7 @@ def summary(run: Run | Preview) -> str:
         f"text: {encoded.training_characters:,} characters to learn from{documents} ({kinds}), "
         f"{encoded.validation_characters:,} held out\n"
         f"plan: {recipe.recipe}: {network}; {way}, "
-        f"{recipe.batch_size} × {recipe.seq_length} tokens a step, {recipe.precision}, {place}"
+        f"{recipe.batch_size} × {recipe.seq_length} tokens per step, {recipe.precision}, {place}"
     )
 
 

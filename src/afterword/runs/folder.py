@@ -173,7 +173,8 @@ class RunFolder:
         """What `write_record` wrote. Raises RunError where it is not there, damaged, or of a version to come."""
         place = self.path / RECORD
         if not place.is_file():
-            why = "there is no run.json in it" if self.path.is_dir() else "there is no such folder"
+            inside = "there is no run.json in it" if self.path.is_dir() else "it is a file"
+            why = inside if self.path.exists() else "there is no such folder"
             raise RunError(f"{self.path} holds no run: {why}")
         try:
             record = json.loads(place.read_bytes())
