@@ -191,6 +191,22 @@ def test_a_validation_file_is_all_of_the_validation(tmp_path: Path, piece: int) 
     assert split(tmp_path, LONG, validation=str(held_out)) == (LONG, "Ж short\n")
 
 
+def test_a_validation_file_among_the_texts_is_not_learned_from(tmp_path: Path) -> None:
+    write(tmp_path / "book" / "a.txt", LONG)
+    held_out = write(tmp_path / "book" / "b.txt", "held out\n")
+    (tmp_path / "link").symlink_to(held_out)
+    for named, skipped in [
+        ([tmp_path / "book"], held_out),
+        ([tmp_path / "book" / "a.txt", tmp_path / "link"], tmp_path / "link"),
+    ]:
+        with read_corpus(named, TextSettings(validation=str(held_out))) as corpus:
+            assert parts(corpus) == (LONG, "held out\n")
+            assert corpus.training_characters == len(LONG)
+            assert corpus.notes == [f"skipped (held out for validation): {skipped}"]
+    with pytest.raises(TextError, match=r"b\.txt is all of the text: name another file to validate on"):
+        read_corpus([held_out], TextSettings(validation=str(held_out)))
+
+
 def test_a_validation_file_in_lines_mode_keeps_lines_whole(tmp_path: Path, piece: int) -> None:
     held_out = write(tmp_path / "held out", "\nЖ short\n\nlast")
     expected = (LONG + "end\n", "Ж short\nlast\n")

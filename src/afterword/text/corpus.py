@@ -23,9 +23,9 @@ from afterword.errors import OptionError, TextError
 from afterword.settings import setting
 from afterword.text.census import Census
 from afterword.text.decoding import Decoding
-from afterword.text.notes import counted
+from afterword.text.notes import Notes, counted
 from afterword.text.reading import Reader
-from afterword.text.sources import Source, source_name
+from afterword.text.sources import Document, Source, source_name
 from afterword.text.splitting import ByHash, Part, Pieces, by_file, by_position
 from afterword.text.unicode import lower
 from afterword.text.vocabularies.table import USAGE, chosen
@@ -97,7 +97,8 @@ def read_corpus(sources: Sequence[Source], settings: TextSettings, seed: int = 0
     Of a running text the last max(1, round(share × characters)) characters are the validation part. In lines mode a
     line's seeded hash decides, so that equal lines are in one part; where one part got all, the line of the
     lowest hash (or of the highest, where no line was left for training) goes to the other. Empty lines are skipped.
-    Without `settings.validation` all of the text is the training part.
+    Without `settings.validation` all of the text is the training part; a validation file that is also among `sources`
+    is left out of it.
     Raises TextError for a text that cannot be read or learned from.
     """
     validation = parse_validation(settings.validation)
@@ -106,7 +107,10 @@ def read_corpus(sources: Sequence[Source], settings: TextSettings, seed: int = 0
     with ExitStack() as kept:
         documents = reader.find([*sources, *held_out], kept)
         names = [source_name(source) for source in sources]
-        texts = partial(reader.text, list(chain(*documents[: len(sources)])))
+        to_learn = list(chain(*documents[: len(sources)]))
+        if isinstance(validation, Path):
+            to_learn = _without(to_learn, documents[-1], reader.notes)
+        texts = partial(reader.text, to_learn)
         pieces: Pieces
         if isinstance(validation, Path):
             pieces = partial(by_file, texts, partial(reader.text, documents[-1]), settings.lines)
@@ -132,6 +136,18 @@ def read_corpus(sources: Sequence[Source], settings: TextSettings, seed: int = 0
             raise TextError(f"{_together(names)} has only one distinct character to train on: give a text with more")
         counts = census.training, census.validation
         return Corpus(names, reader.notes.lines(), settings.lines, characters, *counts, pieces, kept.pop_all())
+
+
+def _without(documents: Sequence[Document], held_out: Sequence[Document], notes: Notes) -> list[Document]:
+    """`documents` but those held out: a figure over text that was learned from would say nothing."""
+    places = {document.place for document in held_out} - {None}
+    for document in documents:
+        if document.place in places:
+            notes.skipped(document.name, "held out for validation")
+    left = [document for document in documents if document.place not in places]
+    if not left:
+        raise TextError(f"{held_out[0].name} is all of the text: name another file to validate on, or a fraction")
+    return left
 
 
 def _check_length(names: list[str], characters: int) -> None:

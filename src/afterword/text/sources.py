@@ -30,6 +30,7 @@ class Document:
 
     name: str  # for messages
     open: Callable[[], Opened]
+    place: str | None = None  # the file's real path, links followed; None for what came through a pipe
 
 
 def find(
@@ -49,7 +50,7 @@ def find(
         if kind == "folder":
             found.append(_find_in_folder(Path(source), why_not, notes))
             continue
-        document = Document(source_name(source), _standard_input if kind == "input" else partial(_open, Path(source)))
+        document = Document(source_name(source), _standard_input) if kind == "input" else _document(Path(source))
         if kept is not None and kind != "file":
             with document.open() as stream:
                 document = Document(document.name, _keep(stream, kept))
@@ -73,6 +74,10 @@ def source_name(source: Source) -> str:
 def reason(error: Exception) -> str:
     """Why it failed, in the system's words where it has some."""
     return getattr(error, "strerror", None) or str(error)
+
+
+def _document(path: Path) -> Document:
+    return Document(source_name(path), partial(_open, path), os.path.realpath(path))
 
 
 def _open(path: Path) -> BufferedIOBase:
@@ -123,7 +128,7 @@ def _kinds(sources: Sequence[Source]) -> list[str]:
 def _find_in_folder(folder: Path, why_not: Callable[[Document], str | None], notes: Notes) -> list[Document]:
     documents, skipped = [], set()
     for path, why in sorted(_walk(folder)):
-        document = Document(source_name(path), partial(_open, path))
+        document = _document(path)
         why = why or why_not(document)
         if why is None:
             documents.append(document)
