@@ -6,6 +6,7 @@ import json
 import math
 import os
 import pty
+import re
 import select
 import shlex
 import signal
@@ -58,8 +59,9 @@ def test_a_text_becomes_a_model_that_writes_scores_and_tells_of_itself(
 def test_lines_and_bytes_from_standard_input(run: Run, tmp_path: Path) -> None:
     names = "".join(f"name{k % 37}é\n" for k in range(200)).encode()
     out = tmp_path / "names"
-    trained = run("train", "-", "--out", out, "--lines", "--vocabulary", "byte", "--steps", "5", *SMALL, input=names)
+    trained = run("train", "-", "--out", out, "--lines", "--vocabulary", "byte", "--steps", "1", *SMALL, input=names)
     assert trained.returncode == 0, trained.stderr.decode()
+    assert re.search(r"parameters; 1 step, \d+ × \d+ tokens per step, ", trained.stderr.decode())
     told = json.loads(run("info", out, "--json").stdout)
     assert (told["lines"], told["vocabulary"]) == (True, "byte")
 
@@ -186,7 +188,7 @@ def test_a_run_is_repeated_without_its_text_and_refused_in_one_line(run: Run, bo
         (["--out", new, __file__], f"--repeat takes the text from the run {out}: leave TEXT out"),
         (["--out", new, "--resume", out], "--resume and --repeat exclude each other"),
         (["--out", new, "--steps", "5"], "steps is"),
-        (["--out", new, "--lines"], "lines is False in the run"),
+        (["--out", new, "--lines"], "lines is false in the run"),
         (["--out", new, "--exact", "--threads", "2"], "threads was 1 and is 2: the run cannot be repeated exactly"),
     ]:
         assert says in error_line(run("train", "--repeat", out, *arguments))

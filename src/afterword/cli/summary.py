@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from afterword.runs.begin import Preview
 from afterword.runs.progress import bits
 from afterword.runs.run import Run
+from afterword.text.notes import counted
 
 if TYPE_CHECKING:
     from afterword.planning.expectation import Expectation
@@ -19,7 +20,7 @@ def summary(run: Run | Preview) -> str:
     kinds = f"{len(tokenizer.characters)} different" if tokenizer.characters else "as bytes"
     documents = f" in {encoded.documents:,} lines" if encoded.lines else ""
     network = f"{config.network}, {config.parameters:,} parameters"
-    way = f"{recipe.minutes:g} min" if recipe.minutes is not None else f"{recipe.steps:,} steps"
+    way = f"{recipe.minutes:g} min" if recipe.minutes is not None else counted(recipe.steps, "step")
     place = "on a GPU" if recipe.device == "cuda" else f"{recipe.threads} threads"
     return (
         f"text: {encoded.training_characters:,} characters to learn from{documents} ({kinds}), "

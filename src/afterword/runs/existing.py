@@ -43,8 +43,8 @@ def take_settings(run: Run, asked: Mapping[str, Any]) -> None:
             _take(run, {name: value})
         elif value != has:
             raise OptionError(
-                f"{name.replace('_', '-')} is {'not set' if has is None else has} in the run {run.folder.path}, "
-                f"not {value}: leave it out, or begin another run with another --out"
+                f"{name.replace('_', '-')} is {_told(has)} in the run {run.folder.path}, "
+                f"not {_told(value)}: leave it out, or begin another run with another --out"
             )
 
 
@@ -72,3 +72,10 @@ def check_gpu(run: Run) -> None:
         raise OptionError(
             f"the run {run.folder.path} learns on a GPU, and {why}: --device cpu goes on on the processor"
         )
+
+
+def _told(value: Any) -> str:
+    """`value` as a config file has it."""
+    if value is None:
+        return "not set"
+    return str(value).lower() if isinstance(value, bool) else str(value)

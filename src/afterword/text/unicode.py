@@ -42,6 +42,5 @@ def distinct(text: str, lowercase: bool) -> str:
 
 def _lone_surrogate(error: UnicodeEncodeError, at: int) -> TextError:
     code, position = ord(error.object[error.start]), at + error.start
-    return TextError(
-        f"character {position} of the text is a lone surrogate (U+{code:04X}), half of a character: remove it"
-    )
+    what = f"the byte {code - 0xDC00:02X} that is not UTF-8" if 0xDC80 <= code <= 0xDCFF else "half of a character"
+    return TextError(f"character {position} of the text is a lone surrogate (U+{code:04X}), {what}: remove it")
