@@ -111,6 +111,15 @@ def test_a_text_that_the_n_gram_alone_predicts_still_gets_a_trained_lstm_and_it_
     assert any(note.startswith("the n-gram carries this model") for report in reports for note in report.notes)
 
 
+def test_a_plain_recurrent_network_is_not_called_an_lstm_that_inspect_shows(tmp_path: Path) -> None:
+    (tmp_path / "sums.txt").write_text("one and one is two.\n" * 100)
+    training = TrainingSettings(steps=2, hidden_size=8, batch_size=4, threads=1, cell="rnn")
+    run = begin([tmp_path / "sums.txt"], tmp_path / "run", TextSettings(), training)
+    [note] = [note for report in run.train() for note in report.notes if "n-gram carries" in note]
+    assert "the RNN alone needs" in note
+    assert "inspect" not in note
+
+
 def test_dropout_grows_with_the_passes_over_the_text() -> None:
     found = [dropout(epochs).value for epochs in (0.01, 1, 3.3, 8, 30, 1e6)]
     assert found == sorted(found)

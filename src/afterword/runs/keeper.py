@@ -136,12 +136,14 @@ class Keeper:
         return self.ngram
 
     def tell_of_ngram(self, kept: Measured) -> None:
-        """Note where the model that is kept predicts by its n-gram, and the LSTM has next to no part in it."""
+        """Note where the model that is kept predicts by its n-gram, and the network has next to no part in it."""
         if kept.ngram is not None and kept.weight >= CARRIES:
+            network = self.recipe.cell.upper()
+            shown = "inspect and units show the LSTM by itself, " if self.recipe.cell == "lstm" else ""
             self.notes.append(
-                f"the n-gram carries this model (its weight is {kept.weight:.2f} of 1): on held-out text the LSTM "
+                f"the n-gram carries this model (its weight is {kept.weight:.2f} of 1): on held-out text the {network} "
                 f"alone needs {bits(kept.lstm):.2f} bits per character, both together {bits(kept.cost):.2f}; "
-                "inspect and units show the LSTM by itself, generate and score do --with lstm"
+                f"{shown}--with lstm makes generate and score do without the n-gram"
             )
 
     def save_model(self, learner: Learner, ngram: Ngram | None, measured: Measured | None) -> None:
