@@ -1,6 +1,8 @@
 # Each target sets up what it needs: a virtual environment in .venv, made once and renewed when pyproject.toml changes.
 PYTHON ?= python3
 BIN := .venv/bin
+# The text that the benchmarks read: tinyshakespeare where README's figures come from, or any other.
+TEXT ?= ../shared/data/tinyshakespeare.txt
 
 .PHONY: demo test test-everywhere check bench bench-quality bench-plan bench-gpu torture format
 
@@ -30,25 +32,26 @@ torture: .venv/ready-dev
 
 # Every figure that README quotes, one command each; alone on the machine, some half an hour.
 bench: .venv/ready-dev
+	@test -f "$(TEXT)" || { echo "make bench: there is no text $(TEXT); name one: make bench TEXT=book.txt"; exit 2; }
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python -m benchmarks.bits
 	$(BIN)/python benchmarks/parity.py
 	$(BIN)/python benchmarks/stream_speed.py
-	$(BIN)/python benchmarks/stream_speed.py ../shared/data/tinyshakespeare.txt
+	$(BIN)/python benchmarks/stream_speed.py $(TEXT)
 	$(BIN)/python benchmarks/gates.py
 	$(BIN)/python benchmarks/subjects.py
-	$(BIN)/python benchmarks/horizon.py ../shared/data/tinyshakespeare.txt
+	$(BIN)/python benchmarks/horizon.py $(TEXT)
 	$(BIN)/python benchmarks/encoding.py
 	$(BIN)/python benchmarks/disclosure.py
-	$(BIN)/python benchmarks/quality.py tinyshakespeare-2 --seeds 0
+	$(BIN)/python benchmarks/quality.py $(TEXT) --seeds 0
 	$(BIN)/python benchmarks/small_texts.py
 	$(BIN)/python benchmarks/training_speed.py
 	$(BIN)/python benchmarks/classic.py
 	$(BIN)/python benchmarks/classic.py --epoch
 	$(BIN)/python -m benchmarks.ranks
-	$(BIN)/python benchmarks/vocabularies.py
+	$(BIN)/python benchmarks/vocabularies.py $(TEXT)
 	$(BIN)/python benchmarks/large_text.py
-	$(BIN)/python benchmarks/checkpoint_cost.py ../shared/data/tinyshakespeare.txt
+	$(BIN)/python benchmarks/checkpoint_cost.py $(TEXT)
 
 # What docs/planning.md says of the plan: against a grid of settings, its own forecast and the clock. Alone, some 40 minutes.
 bench-plan: .venv/ready-dev
