@@ -461,3 +461,13 @@ def test_the_first_characters_can_be_read_alone(tmp_path: Path) -> None:
     whole, _ = read_text([path])
     for most in (0, 1, 5, 300_001, 400_000, 10**9):
         assert read_text([path], most=most)[0] == whole[:most]
+
+
+def test_a_file_that_is_named_twice_is_read_once(tmp_path: Path) -> None:
+    path = tmp_path / "book.txt"
+    path.write_text("".join(f"The {k}th line of this book.\n" for k in range(20)))
+    with read_corpus([path], TextSettings()) as once:
+        pass
+    with read_corpus([path, tmp_path, path], TextSettings()) as corpus:
+        assert corpus.training_characters == once.training_characters
+        assert any("named twice" in note for note in corpus.notes)

@@ -10,7 +10,7 @@ again, to be encoded. Memory does not grow with the text (in lines mode only wit
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -107,7 +107,7 @@ def read_corpus(sources: Sequence[Source], settings: TextSettings, seed: int = 0
     with ExitStack() as kept:
         documents = reader.find([*sources, *held_out], kept)
         names = [source_name(source) for source in sources]
-        to_learn = list(chain(*documents[: len(sources)]))
+        to_learn = _once(chain(*documents[: len(sources)]), reader.notes)
         if isinstance(validation, Path):
             to_learn = _without(to_learn, documents[-1], reader.notes)
         texts = partial(reader.text, to_learn)
@@ -136,6 +136,18 @@ def read_corpus(sources: Sequence[Source], settings: TextSettings, seed: int = 0
             raise TextError(f"{_together(names)} has only one distinct character to train on: give a text with more")
         counts = census.training, census.validation
         return Corpus(names, reader.notes.lines(), settings.lines, characters, *counts, pieces, kept.pop_all())
+
+
+def _once(documents: Iterable[Document], notes: Notes) -> list[Document]:
+    """`documents` without those that come again: what is learned from twice could be held out the second time."""
+    found: dict[str | int, Document] = {}
+    for number, document in enumerate(documents):
+        key = document.place or number  # a pipe is read once
+        if key in found:
+            notes.skipped(document.name, "named twice")
+        else:
+            found[key] = document
+    return list(found.values())
 
 
 def _without(documents: Sequence[Document], held_out: Sequence[Document], notes: Notes) -> list[Document]:
