@@ -118,7 +118,7 @@ def test_a_link_to_a_file_is_that_file(model: Path, source: Path, capfd: pytest.
     ("options", "says"),
     [
         (["--html", "/"], "/ is a folder: name a file"),
-        (["--html", ""], " is a folder: name a file"),
+        (["--html", ""], "the path is empty: name a file"),
         (["--npz", "no/such/file"], "there is no folder no/such; make it first"),
         (["--html", "{place}/one", "--npz", "{place}/./one"], "one is named twice"),
         (["--png", "{place}/x.jpg"], "x.jpg: this file will be PNG; let its name end in .png"),
