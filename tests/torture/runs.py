@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import json
 import multiprocessing
 import os
@@ -165,6 +166,7 @@ def small_disk() -> Iterator[Path]:
         try:
             yield Path(place)
         finally:
+            gc.collect()  # a run that is done with may still hold its text, mapped from the disk
             subprocess.run(["umount", place], check=True)
 
 
