@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -90,6 +90,7 @@ def test_what_comes_later_costs_nothing_earlier(text: str, more: str, tokenizer:
 
 
 @settings(deadline=None)
+@example([""], 1, 1, CLASSIC)  # no token at all
 @given(st.lists(texts | st.just("abc" * 30), max_size=9), st.integers(1, 4), st.integers(1, 2000), tokenizers)
 def test_each_line_costs_what_it_costs_alone_with_its_end(
     lines: list[str], lanes: int, numbers: int, tokenizer: Tokenizer

@@ -43,7 +43,7 @@ class Stream(Iterator[Piece]):
     def __init__(self, model: SavedModel, network: Network, prompt: str | None, sampling: Sampling, seed: int) -> None:
         """`network` is what `model` predicts with. Without a prompt (None) it begins as the model does by itself.
 
-        Raises OptionError for a seed that cannot be, TextError for a prompt that is no text.
+        Raises OptionError for an invalid seed, TextError for a prompt that is no text.
         """
         self.finish_reason: str | None = None
         self.seed = checked_seed(seed)

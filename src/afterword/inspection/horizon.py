@@ -132,7 +132,7 @@ def measure_horizon(
 
     `gradient` says whether the gradient is measured too, which needs PyTorch; None is wherever that is at hand.
     A model with parts held at a value is measured by replacing alone. Raises TextError for a text that is too short,
-    OptionError for numbers that cannot be.
+    OptionError for invalid numbers.
     """
     settings = HorizonSettings(steps, places, seed, gradient)
     torch_is_here = importlib.util.find_spec("torch") is not None

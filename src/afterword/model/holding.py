@@ -29,7 +29,7 @@ NOTATION = re.compile(r"(?:l(\d{1,9}))?(?:(?:^|\.)u(\d{1,9}))?(?:(?:^|\.)([a-z]+
 
 @dataclass(frozen=True)
 class Hold:
-    """One part held at a value. Raises OptionError for a part or a value that cannot be."""
+    """One part held at a value. Raises OptionError for an invalid part or value."""
 
     part: str
     value: float

@@ -18,7 +18,7 @@ OPENINGS = {
 
 @dataclasses.dataclass(frozen=True)
 class WritingDefaults:
-    """How much, how boldly and from where. Raises ModelError for what cannot be."""
+    """How much, how boldly and from where. Raises ModelError for an invalid value."""
 
     max_tokens: int = 500
     temperature: float = 0.8

@@ -122,7 +122,7 @@ def score_lines(
             padded[lane, : len(ids[index])] = ids[index]
         costs = _token_nats(network, tokenizer.end, padded)
         read += sum(len(ids[index]) for index in batch)
-        on_progress(read / total)
+        on_progress(read / max(total, 1))
         for lane, index in enumerate(batch):
             # copies, so that the padding is let go
             nats[index] = {name: cost[lane, : len(ids[index])].copy() for name, cost in costs.items()}
