@@ -31,7 +31,7 @@ Logits = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Sampling:
-    """How to write. Raises OptionError for an invalid value. None is the default of the model's recipe, see `settled`."""
+    """How to write. Raises OptionError for an invalid value. None is the model's own default: see `settled`."""
 
     max_tokens: int | None = setting(None, "write at most this many tokens (500; classic: 50)", minimum=0)
     temperature: float | None = setting(
