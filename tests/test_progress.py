@@ -38,7 +38,8 @@ def test_a_work_that_takes_its_time_gets_a_bar_that_is_gone_at_its_end(
         until(screen, "counting")
         raise KeyError
     assert screen.getvalue().endswith("\x1b[2K")  # the line is empty again
-    assert threading.active_count() == before
+    while threading.active_count() > before:  # rich's own thread ends a moment later; one that stays is a time-out
+        time.sleep(0.01)
 
 
 def test_a_short_work_shows_nothing(screen: io.StringIO) -> None:
@@ -53,7 +54,7 @@ def test_nothing_is_shown_where_nobody_looks(monkeypatch: pytest.MonkeyPatch) ->
     before = threading.active_count()
     with progress.waiting("counting") as on_progress:
         on_progress(0.5)
-        assert threading.active_count() == before
+        assert threading.active_count() <= before
     assert not progress.is_seen()
 
 
