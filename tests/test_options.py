@@ -17,7 +17,8 @@ from afterword.options import SamplingOptions, TextOptions, TrainingOptions, Tra
 from afterword.planning.settings import TrainingSettings
 from afterword.text.corpus import TextSettings
 
-WIDER = {  # what Python takes beside the type that is kept
+WIDER = {
+    "base": str | os.PathLike[str],  # what Python takes beside the type that is kept
     "stop": str | Sequence[str],
     "validation": str | float | os.PathLike[str] | None,
 }

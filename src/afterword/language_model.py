@@ -14,6 +14,7 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
+from afterword.bases.shipped import named
 from afterword.errors import ModelError, OptionError
 from afterword.generation.sampling import Sampling
 from afterword.generation.stream import Stream
@@ -26,7 +27,7 @@ from afterword.model.card import card
 from afterword.model.config import Config
 from afterword.model.holding import Hold, held_values, parse_hold
 from afterword.model.network import Network
-from afterword.model.saved import SavedModel, load_model, save_model
+from afterword.model.saved import SavedModel, load_model, model_folder, save_model
 from afterword.options import SamplingOptions, spelled_out
 from afterword.scoring.score import LineScore, Score, score, score_lines
 from afterword.settings import made
@@ -83,14 +84,14 @@ class LanguageModel:
 
     @staticmethod
     def load(path: str | os.PathLike[str], using: str = "both") -> LanguageModel:
-        """The model in a model folder, or the best one so far of a run folder. Raises ModelError.
+        """The model in a model folder, or the best one so far of a run folder; or a shipped one. Raises ModelError.
 
         It predicts by its LSTM and its n-gram together, or `using` "lstm" or "ngram" alone; OptionError where it has
         none.
         """
-        place = _folder(path)
-        is_run = (place / "run.json").is_file()
-        folder = place / "model" if is_run else place
+        place = named(_folder(path))
+        folder = model_folder(place)
+        is_run = folder != place
         try:
             saved = load_model(folder)
         except ModelError:
@@ -146,6 +147,7 @@ class LanguageModel:
         config = self.config
         return {
             "recipe": self.about.get("recipe"),
+            "base": self.about.get("base"),
             "cell": config.cell,
             "parameters": self.parameters,
             "hidden_size": config.hidden_size,

@@ -42,6 +42,7 @@ class TrainingOptions(TypedDict, total=False):
     """`planning.settings.TrainingSettings`."""
 
     recipe: str
+    base: str | os.PathLike[str]
     minutes: float | None
     steps: int | None
     epochs: float | None

@@ -69,8 +69,8 @@ def test_a_run_of_an_older_version_goes_on_to_the_same_bits(begin_run: BeginRun,
 def test_a_run_of_a_version_to_come_is_refused_in_one_line(begin_run: BeginRun) -> None:
     path = stopped(begin_run())
     record = json.loads((path / "run.json").read_text())
-    (path / "run.json").write_text(json.dumps(record | {"format": 3}))
-    with pytest.raises(RunError, match=r"has the format 3, and this Afterword reads 2: upgrade Afterword$"):
+    (path / "run.json").write_text(json.dumps(record | {"format": 4}))
+    with pytest.raises(RunError, match=r"has the format 4, and this Afterword reads 3: upgrade Afterword$"):
         resume(path)
     assert RunFolder(path).is_run
 
@@ -79,11 +79,11 @@ def test_a_checkpoint_of_a_version_to_come_is_named(begin_run: BeginRun) -> None
     path = stopped(begin_run())
     for checkpoint in (path / "checkpoints").iterdir():
         tensors, position = read_tensors(checkpoint)
-        write_tensors(checkpoint, tensors, position | {"format": 3})
+        write_tensors(checkpoint, tensors, position | {"format": 4})
     notes: list[str] = []
     with pytest.raises(RunError, match="all checkpoints"):
         RunFolder(path).load_checkpoint(notes)
-    assert all("it has the format 3, and this Afterword reads 2" in note for note in notes)
+    assert all("it has the format 4, and this Afterword reads 3" in note for note in notes)
 
 
 @pytest.mark.parametrize("change", [{"plan": {}}, {"environments": [3]}, {"ended": {"step": 1}}, {"unknown": 1}])

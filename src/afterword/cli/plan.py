@@ -56,6 +56,8 @@ def _table(found: Preview) -> str:
 
 
 def _value(planned: Plan, name: str) -> str:
+    if name == "base":
+        return planned.base.name if planned.base else "none"
     value = getattr(planned.recipe, name)
     if value is None:
         return "-"
@@ -83,6 +85,7 @@ def _record(found: Preview) -> dict[str, object]:
             "tokens": len(encoded.training),
             "lines": encoded.lines,
         },
+        "base": planned.base and {"name": planned.base.name, "fingerprint": planned.base.fingerprint},
         "plan": dataclasses.asdict(planned.recipe),
         "reasons": planned.reasons,
         "expected": planned.expected and _figures(planned.expected),

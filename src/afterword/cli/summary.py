@@ -21,6 +21,8 @@ def summary(run: Run | Preview) -> str:
     documents = f" in {encoded.documents:,} lines" if encoded.lines else ""
     network = f"{config.network}, {config.parameters:,} parameters"
     way = f"{recipe.minutes:g} min" if recipe.minutes is not None else counted(recipe.steps, "step")
+    if run.base_name is not None:
+        network = f"from {run.base_name}: {network}"
     place = "on a GPU" if recipe.device == "cuda" else f"{recipe.threads} threads"
     return (
         f"text: {encoded.training_characters:,} characters to learn from{documents} ({kinds}), "

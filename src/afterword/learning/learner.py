@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from afterword.learning.optimizer import OPTIMIZERS
 from afterword.learning.ranks import ALONE, Team
 from afterword.learning.recipe import Recipe
 from afterword.learning.window_network import WindowNetwork
+from afterword.model.arrays import Array
 from afterword.model.config import Config
 
 
@@ -44,6 +45,14 @@ class Learner:
         self._state: list[LayerState] = []  # of this rank's lanes
         self._width = 0  # of the whole batch
         self.step = 0
+
+    @torch.no_grad()
+    def start_from(self, weights: Mapping[str, Array]) -> None:
+        """Take these weights, by the names of a saved model, in place of the random ones to begin with."""
+        for k, (name, parameter) in enumerate(self.network.named_parameters()):
+            parameter.copy_(torch.from_numpy(weights[saved_name(name, self._recipe.cell)]))
+            if self._average is not None:
+                self._average[k].copy_(parameter)
 
     def learn(self, batch: Batch, learning_rate: float) -> float:
         """One step of truncated backpropagation through time. Returns the summed cost of the batch, in nats.

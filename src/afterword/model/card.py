@@ -28,6 +28,7 @@ def card(model: SavedModel, samples: Sequence[tuple[float, str]]) -> str:
         f"| tokens | `{model.tokenizer.kind}`, {config.vocabulary_size} rows |",
         f"| network | {config.num_layers} × {config.hidden_size} {config.cell.upper()},"
         f" embedding {config.embedding_size}, {config.parameters:,} parameters |",
+        *([f"| begun from | {base['name']} (`{base['fingerprint'][:12]}`) |"] if (base := about.get("base")) else []),
         *(
             [f"| n-gram | up to {model.ngram.order} tokens, {model.mixture_weight:.0%} of each prediction |"]
             if model.ngram is not None

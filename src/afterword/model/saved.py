@@ -1,7 +1,7 @@
 """One folder is one model.
 
     config.json        format, sizes, the rows never seen in training, and where the model comes from
-    model.safetensors  the weights, float32
+    model.safetensors  the weights, float32; of a model that ships float16, which is read as float32
     ngram.safetensors  the n-gram model that the network is mixed with, where there is one
     tokenizer.json     the vocabulary
     README.md          the model card, for people
@@ -102,9 +102,10 @@ class SavedModel:
         return self.network(held)
 
 
-def save_model(folder: Path, model: SavedModel, card: str) -> None:
+def save_model(folder: Path, model: SavedModel, card: str, *, half: bool = False) -> None:
     """Make `folder` hold `model` and its `card`, replacing the model there; other files in it stay.
 
+    With `half` the weights are rounded to float16, which halves the folder.
     Raises ModelError for a model that does not hold together, StorageError where the disk refuses.
     """
     _check(model)
@@ -121,7 +122,8 @@ def save_model(folder: Path, model: SavedModel, card: str) -> None:
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
         text = {} if model.text is None else {TEXT: model.text}
-        write_tensors(new / WEIGHTS, {**model.weights, **text})
+        weights = {name: w.astype(np.float16) for name, w in model.weights.items()} if half else model.weights
+        write_tensors(new / WEIGHTS, {**weights, **text})
         if model.ngram is not None:
             _write_ngram(new / NGRAM, model.ngram, folder)
         write_bytes(new / TOKENIZER, tokenizer)
@@ -150,6 +152,11 @@ def recover_model(folder: Path) -> None:
         old.rename(folder)
 
 
+def model_folder(path: Path) -> Path:
+    """Where the model is: `path` itself, or the best model so far of the run in `path`."""
+    return path / "model" if os.path.isfile(path / "run.json") else path
+
+
 def load_model(folder: Path) -> SavedModel:
     """The model in `folder`, checked to the last bit. Raises ModelError with what is missing or damaged."""
     while True:
@@ -175,6 +182,7 @@ def _read(place: Path, folder: Path) -> SavedModel:
     version = _version(place / CONFIG, values)
     weights, _ = read_tensors(place / WEIGHTS)
     text = weights.pop(TEXT, None)
+    weights = {name: w.astype(np.float32) if w.dtype == np.float16 else w for name, w in weights.items()}
     tokenizer = _read_tokenizer(place / TOKENIZER)
     weight = values.get("ngram_share" if version == 1 else "mixture_weight")
     tables = None if weight is None else read_tensors(place / NGRAM)[0]

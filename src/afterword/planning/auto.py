@@ -9,7 +9,9 @@ import dataclasses
 import math
 from concurrent.futures import ThreadPoolExecutor
 
+from afterword.bases.base import Base
 from afterword.errors import OptionError
+from afterword.learning.best import Measured
 from afterword.learning.device import chosen, embedding_size, precisions_to_try
 from afterword.learning.lines import Lines
 from afterword.learning.ngram import learn_ngram
@@ -17,6 +19,7 @@ from afterword.learning.recipe import Recipe
 from afterword.model.config import Config
 from afterword.model.ngram import HIGHEST_ORDER, Ngram
 from afterword.planning import rules
+from afterword.planning.base import base_to_try, decided
 from afterword.planning.expectation import Expectation, expectation
 from afterword.planning.memory import check_memory
 from afterword.planning.plan import AS_ASKED, Plan, asked, reasons, recipe_of
@@ -32,6 +35,7 @@ OUTLOOK = (5, 30)  # times the minutes
 LITTLE_TEXT = 50_000  # characters
 FIRST_MEASURED = 256  # units
 SAMPLE = 50_000  # held-out tokens that the expectation reads
+SAMPLE_OF_BASE = 20_000  # held-out tokens that a base is judged by
 MOST_COUNTED = 2**22  # tokens of lines that are laid out to see how many steps a pass over all of them takes
 BUSY = 1.5  # times what a step takes alone, where a user should know; on a free machine it is 1.0 to 1.2
 MOST_THREADS = 8  # that are taken unmeasured, or tried
@@ -54,6 +58,8 @@ SAME_FOR_ALL: Choices = {
     "cell": Choice("lstm"),
 }
 
+NOTHING: Choice[Base | None] = Choice(None)
+
 
 def text_settings(text: TextSettings) -> TextSettings:
     """`text` as this recipe reads it: a tenth is held out, unless another part is."""
@@ -62,15 +68,27 @@ def text_settings(text: TextSettings) -> TextSettings:
     return dataclasses.replace(text, validation=text.validation or HELD_OUT)
 
 
-def make_plan(encoded: EncodedCorpus, settings: TrainingSettings) -> Plan:
-    """Every number of a run. Raises OptionError for a network that the machine cannot hold."""
+def make_plan(encoded: EncodedCorpus, settings: TrainingSettings, base: Base | None = None) -> Plan:
+    """Every number of a run, which begins from `base` where one is asked for.
+
+    Raises OptionError for a network that the machine cannot hold.
+    """
     if settings.hidden_size is not None:  # before anything takes time
         tokenizer = encoded.tokenizer
         E, H, L = settings.embedding_size or rules.EMBEDDING, settings.hidden_size, settings.num_layers or 1
         config = Config(tokenizer.rows, tokenizer.shared_row_tokens, E, H, L)
         check_memory(config, settings.batch_size or 8, settings.seq_length or 64, "cpu")
     ngram = _learn_ngram_and_load(encoded)
-    return _Planner(encoded, settings).plan(ngram)
+    asked_for = base is not None
+    begun_from = Choice(base, AS_ASKED) if asked_for else base_to_try(settings, encoded.tokenizer.kind)
+    if begun_from.value is not None:
+        planner = _Planner(encoded, settings, begun_from.value)
+        untouched = planner.untouched(begun_from.value, ngram)
+        if not asked_for:
+            begun_from = decided(begun_from.value, untouched)
+        if begun_from.value is not None:
+            return planner.plan(ngram, begun_from, untouched)
+    return _Planner(encoded, settings).plan(ngram, begun_from)
 
 
 def draft(encoded: EncodedCorpus, settings: TrainingSettings) -> Recipe:
@@ -102,29 +120,34 @@ def _learn_ngram_and_load(encoded: EncodedCorpus) -> Ngram:
 class _Planner:
     """What is known of a run's numbers, and the times that the others follow from."""
 
-    def __init__(self, encoded: EncodedCorpus, settings: TrainingSettings) -> None:
-        self._encoded, self._settings, self._tokens = encoded, settings, len(encoded.training)
+    def __init__(self, encoded: EncodedCorpus, settings: TrainingSettings, base: Base | None = None) -> None:
+        self._encoded, self._settings, self._base = encoded, settings, base
+        self._tokens = len(encoded.training)
         self._asked = asked(settings)
         self._device = chosen(settings.device)
         timed = settings.steps is None and settings.epochs is None
         self._minutes = (settings.minutes or DEFAULT_MINUTES) if timed else None
-        self._fixed = SAME_FOR_ALL | self._of_machine() | self._of_text() | self._asked
+        self._fixed = SAME_FOR_ALL | self._of_machine() | self._of_text() | self._of_base() | self._asked
         batch_size, seq_length = (self._fixed[name].value for name in ("batch_size", "seq_length"))
         self._steps_per_pass = steps_per_pass(encoded, batch_size, seq_length)
         self._most_steps = math.ceil(rules.MOST_PASSES * self._steps_per_pass)
         self._fixed |= {"minutes": Choice(self._minutes), "most_steps": Choice(self._most_steps if timed else None)}
-        self.first = min(FIRST_MEASURED, settings.hidden_size or rules.largest_size(self._tokens))
+        usual = min(FIRST_MEASURED, settings.hidden_size or rules.largest_size(self._tokens))
+        self.first = usual if base is None else base.config.hidden_size
         self._times = StepTimes(encoded, self.first, self.recipe)
 
-    def plan(self, ngram: Ngram) -> Plan:
-        """The whole of it. `ngram` is of the training text and `HIGHEST_ORDER`."""
+    def plan(self, ngram: Ngram, base: Choice[Base | None] = NOTHING, untouched: Measured | None = None) -> Plan:
+        """The whole of it. `ngram` is of the training text and `HIGHEST_ORDER`.
+
+        `base` is this planner's, with the reason for it, and `untouched` what the held-out text costs the two so far.
+        """
         if self._minutes is not None:
             self._choose_way()
         size = self._size(self._minutes)
         while self._minutes is not None and self._times.measure(size.value):
             size = self._size(self._minutes)
         steps, alone = (self._steps(size.value, self._minutes, alone) for alone in (False, True))
-        choices = self._choices(size, steps) | {"dropout": rules.dropout(alone / self._steps_per_pass)} | self._asked
+        choices = self._choices(size, steps) | {"dropout": self._dropout(alone / self._steps_per_pass)} | self._asked
         if self._minutes is not None:
             pace = f"at {1000 * self._times(size.value).now:.0f} ms per step here"
             choices["steps"] = Choice(steps, f"{choices['steps'].reason}, {pace}")
@@ -132,7 +155,21 @@ class _Planner:
         check_memory(recipe.config(self._encoded.tokenizer), recipe.batch_size, recipe.seq_length, recipe.device)
         expected, outlook = self._expectations(recipe, ngram)
         kept = ngram if recipe.ngram == HIGHEST_ORDER else None
-        return Plan(recipe, reasons(choices), expected, outlook, self._notes(recipe), kept)
+        why = ({"base": base.reason} if base.reason else {}) | reasons(choices)
+        return Plan(recipe, why, expected, outlook, self._notes(recipe), base.value, kept)
+
+    def untouched(self, base: Base, ngram: Ngram) -> Measured | None:
+        """What a sample of the held-out text costs the base as it is, the n-gram, and both; None without such a text.
+
+        The sample has a fixed number of tokens, and nothing depends on the clock.
+        """
+        from afterword.learning.learner import Learner
+        from afterword.learning.validation import HeldOut
+
+        recipe = dataclasses.replace(self.recipe(base.config.hidden_size), validation_tokens=SAMPLE_OF_BASE)
+        learner = Learner(recipe.config(self._encoded.tokenizer), recipe)
+        learner.start_from(base.weights_for(self._encoded.tokenizer, recipe.seed))
+        return HeldOut(self._encoded, recipe, ngram).measure(learner)
 
     def recipe(self, size: int) -> Recipe:
         """The recipe of `size` units, to measure a step of."""
@@ -145,6 +182,19 @@ class _Planner:
             "device": Choice(self._device, AS_ASKED if by_hand else found),
             "threads": Choice(min(available_threads(), MOST_THREADS), f"the processors, up to {MOST_THREADS}"),
         }
+
+    def _of_base(self) -> Choices:
+        """What a base has already, and the run cannot choose."""
+        if self._base is None:
+            return {}
+        config = self._base.config
+        told = ("num_layers", "hidden_size", "embedding_size")
+        return {name: Choice(getattr(config, name), "the base's") for name in told} | {
+            name: Choice(getattr(config, name)) for name in ("cell", "residual")
+        }
+
+    def _dropout(self, passes: float) -> Choice[float]:
+        return rules.dropout(passes)
 
     def _of_text(self) -> Choices:
         if self._encoded.lines:
@@ -181,8 +231,8 @@ class _Planner:
 
     def _size(self, minutes: float | None) -> Choice[int]:
         """The units for a run of `minutes`, as for a free machine: a network stays as small as it was begun."""
-        if self._settings.hidden_size is not None:
-            return Choice(self._settings.hidden_size, AS_ASKED)
+        if "hidden_size" in self._fixed:
+            return self._fixed["hidden_size"]
         return self._size_by_rule(minutes)
 
     def _size_by_rule(self, minutes: float | None) -> Choice[int]:
@@ -216,12 +266,12 @@ class _Planner:
         of_size: Choices = {
             "hidden_size": size,
             "embedding_size": Choice(embedding_size(self._device, units), wide),
-            "learning_rate": rules.learning_rate(units),
+            "learning_rate": (rules.learning_rate_from_base if self._base else rules.learning_rate)(units),
             "precision": Choice(precision, short),
         }
         of_steps = rules.of_steps(steps, self._tokens / self._steps_per_pass, len(self._encoded.validation)) | {
             "steps": Choice(steps, f"{passes:.1f} passes over the text"),
-            "dropout": rules.dropout(passes),
+            "dropout": self._dropout(passes),
         }
         return of_size | of_steps | self._fixed
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+from afterword.bases.base import Base
 from afterword.learning.recipe import Recipe
 from afterword.model.ngram import Ngram
 from afterword.planning.expectation import Expectation
@@ -27,6 +28,8 @@ class Plan:
     """What other numbers of minutes would bring."""
     notes: list[str] = dataclasses.field(default_factory=list)
     """What a user should know beforehand."""
+    base: Base | None = None
+    """The model whose weights the run begins with."""
     ngram: Ngram | None = None
     """The n-gram that the expectation rests on, and the run will be mixed with."""
 

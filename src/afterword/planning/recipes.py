@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from afterword.bases.base import Base
 from afterword.errors import OptionError
 from afterword.learning.recipe import Recipe
 from afterword.planning import auto, classic
@@ -35,10 +36,13 @@ def steps_in(passes: float, encoded: EncodedCorpus, recipe: Recipe) -> int:
     return max(1, round(passes * steps_per_pass(encoded, recipe.batch_size, recipe.seq_length)))
 
 
-def make_plan(encoded: EncodedCorpus, settings: TrainingSettings) -> Plan:
+def make_plan(encoded: EncodedCorpus, settings: TrainingSettings, base: Base | None = None) -> Plan:
     """Every number of a run of `settings` on `encoded`; with minutes, this machine's speed is measured for it.
 
+    `base` is the one that is asked for, which `planning.base.base_asked_for` gives.
     With loading PyTorch and counting the n-grams that the expectation rests on it takes some three seconds.
     Raises OptionError for a network that the machine cannot hold.
     """
-    return (classic.make_plan if settings.recipe == "classic" else auto.make_plan)(encoded, settings)
+    if settings.recipe == "classic":
+        return classic.make_plan(encoded, settings)
+    return auto.make_plan(encoded, settings, base)

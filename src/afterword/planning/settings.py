@@ -8,6 +8,7 @@ from afterword.errors import OptionError
 from afterword.model.config import CELLS
 from afterword.settings import check, setting
 
+AUTO, NONE = "auto", "none"  # of bases: what the text calls for, and to begin from nothing
 LENGTHS = ("minutes", "steps", "epochs")  # the ways to say how long to train, of which one is given
 
 
@@ -17,6 +18,9 @@ class TrainingSettings:
 
     recipe: str = setting(
         "auto", "auto plans every number; classic is the founding recipe", choices=("auto", "classic")
+    )
+    base: str = setting(
+        AUTO, "begin from this model: english ships; auto decides for itself", metavar="auto|english|none|MODEL"
     )
     minutes: float | None = setting(
         None, "train for this many minutes (5 unless --steps or --epochs)", above=0, maximum=525_600

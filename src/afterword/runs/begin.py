@@ -9,15 +9,17 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from afterword.bases.base import Base
 from afterword.learning.device import check_device, memory_reported
 from afterword.learning.recipe import Recipe
+from afterword.planning.base import base_asked_for
 from afterword.planning.plan import Plan
 from afterword.planning.recipes import check_length, make_plan, text_settings
 from afterword.planning.settings import TrainingSettings
 from afterword.runs.environment import check_ranks, check_torch, environment, versions
 from afterword.runs.folder import RunFolder
 from afterword.runs.place import check_place, check_sources, held
-from afterword.runs.record import Environment, Record
+from afterword.runs.record import BegunFrom, Environment, Record
 from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings, read_corpus
 from afterword.text.encoded import EncodedCorpus, encode, learn_tokenizer
@@ -41,6 +43,7 @@ def begin(
     opened = time.monotonic()
     check_torch()
     check_device(training.device)
+    base = base_asked_for(training, text)
     folder = RunFolder(out)
     texts = [str(os.fspath(source)) for source in sources]
     asked = {"texts": texts, **dataclasses.asdict(text), **dataclasses.asdict(training)}
@@ -54,8 +57,11 @@ def begin(
             check_place(folder, overwrite, asked)  # it may have become a run while a pipe was read
             new = folder.begin_new()
             encoded = encode(corpus, tokenizer, new.corpus)
-            planned = _planned(encoded, training)
-            recipe = planned.recipe
+            planned = _planned(encoded, training, base)
+            recipe, begun_from = planned.recipe, None
+            if planned.base is not None:
+                new.write_base(planned.base.weights_for(tokenizer, recipe.seed))
+                begun_from = BegunFrom(planned.base.name, planned.base.fingerprint)
             record = Record(
                 asked,
                 recipe,
@@ -64,6 +70,7 @@ def begin(
                 encoded.fingerprint,
                 versions(),
                 (Environment(0, environment(recipe.threads, recipe.device)),),
+                base=begun_from,
             )
             new.write_record(record)
             folder.take(new)
@@ -72,9 +79,9 @@ def begin(
         return run
 
 
-def _planned(encoded: EncodedCorpus, training: TrainingSettings) -> Plan:
+def _planned(encoded: EncodedCorpus, training: TrainingSettings, base: Base | None) -> Plan:
     with memory_reported():
-        planned = make_plan(encoded, training)
+        planned = make_plan(encoded, training, base)
     check_ranks(planned.recipe)
     return planned
 
@@ -94,16 +101,21 @@ class Preview:
     def recipe(self) -> Recipe:
         return self.plan.recipe
 
+    @property
+    def base_name(self) -> str | None:
+        return None if self.plan.base is None else self.plan.base.name
+
 
 def preview(sources: Sequence[Source], text: TextSettings, training: TrainingSettings) -> Preview:
     """Read the text and plan, as `begin` does, and make nothing of it. Raises an InputError as `begin` does."""
     check_torch()
     check_device(training.device)
+    base = base_asked_for(training, text)
     text = text_settings(text, training)
     with read_corpus(sources, text, seed=training.seed) as corpus, tempfile.TemporaryDirectory() as place:
         check_length(corpus.training_characters, text, training)
         tokenizer = learn_tokenizer(corpus, text.vocabulary, text.lowercase)
         encoded = encode(corpus, tokenizer, Path(place))
         began = time.monotonic()
-        planned = _planned(encoded, training)
+        planned = _planned(encoded, training, base)
         return Preview(planned, encoded, [*corpus.notes, *planned.notes], time.monotonic() - began)

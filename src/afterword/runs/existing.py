@@ -7,8 +7,10 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from afterword.bases.base import load_base
 from afterword.errors import ModelError, OptionError, RunError
 from afterword.learning.device import precision_on, why_no_gpu
+from afterword.planning.settings import AUTO, NONE
 from afterword.runs.folder import RunFolder
 from afterword.runs.run import Run
 from afterword.text.encoded import EncodedCorpus
@@ -39,6 +41,8 @@ def take_settings(run: Run, asked: Mapping[str, Any]) -> None:
         has = begun[name] if begun.get(name) is not None else settled.get(name)
         if name == "device":
             _take_device(run, value)
+        elif name == "base":
+            _check_base(run, value)
         elif name in MAY_CHANGE:
             _take(run, {name: value})
         elif value != has:
@@ -46,6 +50,19 @@ def take_settings(run: Run, asked: Mapping[str, Any]) -> None:
                 f"{name.replace('_', '-')} is {_told(has)} in the run {run.folder.path}, "
                 f"not {_told(value)}: leave it out, or begin another run with another --out"
             )
+
+
+def _check_base(run: Run, base: str) -> None:
+    """Raise OptionError where `run` did not begin from `base`; "auto" lets it be."""
+    had = run.record.base
+    if base == AUTO:
+        return
+    found = None if base == NONE else load_base(base)
+    if (found and found.fingerprint) != (had and had.fingerprint):
+        raise OptionError(
+            f"the run {run.folder.path} began from {had.name if had else 'nothing'}, not from {base}: "
+            "leave --base out, or begin another run with another --out"
+        )
 
 
 def _take_device(run: Run, device: Any) -> None:

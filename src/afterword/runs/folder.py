@@ -16,7 +16,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,7 @@ KEPT_CHECKPOINTS = 2
 LOCK, NEW = "lock", ".new"
 LOCK_TEXT = b"An Afterword run. While it trains, its process holds this file.\n"
 Checkpoint = tuple[dict[str, NDArray[Any]], Position]  # tensors by name, and how far they are
-RECORD, METRICS = "run.json", "metrics.jsonl"
+RECORD, METRICS, BASE = "run.json", "metrics.jsonl", "base.safetensors"
 
 
 def _written(*names: str) -> re.Pattern[str]:
@@ -59,7 +59,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.corpus, self.model = path / "corpus", path / "model"
-        self._checkpoints, self._metrics = path / "checkpoints", path / METRICS
+        self._checkpoints, self._metrics, self._base = path / "checkpoints", path / METRICS, path / BASE
         self._lock: FileLock | None = None
 
     @property
@@ -79,12 +79,14 @@ class RunFolder:
         if not names:
             return True
         ours = LOCK in names and (self.path / LOCK).read_bytes() in (LOCK_TEXT, b"")
-        return ours and all(name in (LOCK, METRICS, *FOLDERS) or name.startswith(".") for name in names)
+        return ours and all(name in (LOCK, METRICS, BASE, *FOLDERS) or name.startswith(".") for name in names)
 
     @property
     def strangers(self) -> list[str]:
         """What stands where a run keeps its files, and is none of them: names relative to the folder, in order."""
-        found = [name for name in (RECORD, METRICS) if _stands(self.path / name) and not _is_file(self.path / name)]
+        found = [
+            name for name in (RECORD, METRICS, BASE) if _stands(self.path / name) and not _is_file(self.path / name)
+        ]
         for name, written in FOLDERS.items():
             place = self.path / name
             if place.is_symlink() or (place.exists() and not place.is_dir()):
@@ -140,6 +142,8 @@ class RunFolder:
         """Put the run that was made ready in the place of the one that stands here. run.json comes last."""
         self.clear()
         os.replace(new.corpus, self.corpus)
+        if new._base.exists():
+            os.replace(new._base, self._base)
         sync_folder(self.path)
         os.replace(new.path / RECORD, self.path / RECORD)
         new.path.rmdir()
@@ -147,7 +151,7 @@ class RunFolder:
 
     def clear(self) -> None:
         """Remove the files that a run writes here, the record first, and nothing else."""
-        for name in (RECORD, METRICS):
+        for name in (RECORD, METRICS, BASE):
             (self.path / name).unlink(missing_ok=True)
         for name, written in FOLDERS.items():
             place = self.path / name
@@ -190,6 +194,17 @@ class RunFolder:
             return Record.from_json(record)
         except (LookupError, TypeError, ValueError) as error:
             raise RunError(f"the run in {self.path} is damaged: {RECORD}: {type(error).__name__}: {error}") from None
+
+    def write_base(self, weights: Mapping[str, NDArray[Any]]) -> None:
+        """Keep the weights that the run begins with, where it begins from a base. Raises StorageError."""
+        write_tensors(self._base, weights)
+
+    def read_base(self) -> dict[str, NDArray[Any]]:
+        """What `write_base` wrote. Raises RunError where it is damaged or not there."""
+        try:
+            return read_tensors(self._base)[0]
+        except ModelError as error:
+            raise RunError(f"the run in {self.path} is damaged: {error}") from None
 
     @property
     def checkpoints(self) -> list[int]:

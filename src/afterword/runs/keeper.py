@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,6 +57,11 @@ class Keeper:
         self.team = ALONE
         self.stopped = False  # before its end, as it was asked to
         self._writes = DeferredWrites(notes)
+
+    @property
+    def base_name(self) -> str | None:
+        """The name of the model that the run began from."""
+        return None if self.record.base is None else self.record.base.name
 
     @property
     def minutes(self) -> float | None:
@@ -152,6 +157,7 @@ class Keeper:
         config = recipe.config(encoded.tokenizer)
         about: dict[str, Any] = {
             "recipe": recipe.recipe,
+            "base": None if self.record.base is None else asdict(self.record.base),
             "lines": encoded.lines,
             "corpus": {
                 "sources": encoded.sources,

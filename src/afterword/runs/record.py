@@ -16,9 +16,10 @@ from afterword.learning.recipe import Recipe
 from afterword.model.mixture import DEFAULT_WEIGHT
 from afterword.planning.expectation import Expectation
 
-# format 1 had setbacks for rollbacks, surroundings for environments, no stages, and of the best only its cost
-FORMAT = 2
-FORMATS = (1, FORMAT)
+# format 1 had setbacks for rollbacks, surroundings for environments, no stages, and of the best only its cost;
+# before format 3 there were no bases
+FORMAT = 3
+FORMATS = (1, 2, FORMAT)
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -31,6 +32,14 @@ class Stage:
     steps: int  # in all that it was to have then
     minutes: float | None  # of training, in all, after which it is to end; None where no clock counts
     asked: dict[str, float]
+
+
+@dataclass(frozen=True)
+class BegunFrom:
+    """The model whose weights a run began with."""
+
+    name: str
+    fingerprint: str
 
 
 @dataclass(frozen=True)
@@ -64,6 +73,7 @@ class Record:
     rollbacks: tuple[int, ...] = ()  # steps to which the run rolled back because of a loss that was not finite
     stages: tuple[Stage, ...] = ()
     ended: Ended | None = None
+    base: BegunFrom | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, which `from_json` reads."""
@@ -78,7 +88,7 @@ class Record:
             values["environments"] = [{"step": step, "parts": parts} for step, parts in values.pop("surroundings")]
             for environment in values["environments"]:  # before there was a choice
                 environment["parts"] = {"device": "cpu", **environment["parts"]}
-        expected, ended = values.pop("expected"), values.pop("ended", None)
+        expected, ended, base = values.pop("expected"), values.pop("ended", None), values.pop("base", None)
         return Record(
             plan=Recipe(**values.pop("plan")),
             expected=Expectation(**expected) if isinstance(expected, dict) else None,  # it was a number once
@@ -87,6 +97,7 @@ class Record:
             rollbacks=tuple(_whole(step) for step in values.pop("rollbacks")),
             stages=tuple(Stage(**each) for each in values.pop("stages", ())),
             ended=None if ended is None else Ended(**ended),
+            base=None if base is None else BegunFrom(**base),
             **values,
         )
 

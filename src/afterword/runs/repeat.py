@@ -55,6 +55,8 @@ def repeat(
         new = folder.begin_new()
         with damage_reported(original.folder):
             encoded = original.encoded.copy(new.corpus)
+            if record.base is not None:
+                new.write_base(original.folder.read_base())
         if encoded.measured_fingerprint() != record.fingerprint:
             raise RunError(f"the text in {original.folder.corpus} is not the one that this run began with")
         new.write_record(record)
