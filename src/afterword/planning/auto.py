@@ -168,7 +168,7 @@ class _Planner:
 
         recipe = dataclasses.replace(self.recipe(base.config.hidden_size), validation_tokens=SAMPLE_OF_BASE)
         learner = Learner(recipe.config(self._encoded.tokenizer), recipe)
-        learner.start_from(base.weights_for(self._encoded.tokenizer, recipe.seed))
+        learner.start_from(base.weights_for(self._encoded.tokenizer, self._encoded.lines, recipe.seed))
         return HeldOut(self._encoded, recipe, ngram).measure(learner)
 
     def recipe(self, size: int) -> Recipe:

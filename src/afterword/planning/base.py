@@ -17,7 +17,7 @@ SIZES = ("num_layers", "hidden_size", "embedding_size")  # which a base has alre
 def base_asked_for(settings: TrainingSettings, text: TextSettings) -> Base | None:
     """The base that `settings` name; None where they name none, or leave it to the plan.
 
-    Raises ModelError for what is no model, OptionError for one that these settings contradict.
+    Raises OptionError for what is no model, and for one that these settings contradict.
     """
     if settings.base in (AUTO, NONE):
         return None

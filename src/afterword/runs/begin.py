@@ -60,7 +60,7 @@ def begin(
             planned = _planned(encoded, training, base)
             recipe, begun_from = planned.recipe, None
             if planned.base is not None:
-                new.write_base(planned.base.weights_for(tokenizer, recipe.seed))
+                new.write_base(planned.base.weights_for(tokenizer, encoded.lines, recipe.seed))
                 begun_from = BegunFrom(planned.base.name, planned.base.fingerprint)
             record = Record(
                 asked,

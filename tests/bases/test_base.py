@@ -1,0 +1,203 @@
+"""Laws of a base's weights on another text: they say the same there of all that the two texts have in common."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from afterword.bases.base import BIAS, EMBEDDING, OUTPUT, Base, load_base
+from afterword.errors import OptionError
+from afterword.model.network import Network
+from afterword.model.saved import load_model, save_model
+from afterword.model.tensors import read_tensors
+from afterword.scoring.score import score, score_lines
+from afterword.text.tokenizer import Tokenizer
+from afterword.text.vocabularies.bpe import BpeTokenizer
+from afterword.text.vocabularies.byte import ByteTokenizer
+from afterword.text.vocabularies.char import CharTokenizer
+from tests.bases.small import SIZES, base_of, classic_base, save
+
+
+def begun(base: Base, tokenizer: Tokenizer | str, lines: bool = False, seed: int = 0) -> tuple[Network, Tokenizer]:
+    """The network that a run on a text of `tokenizer`, or of these characters, begins with."""
+    if isinstance(tokenizer, str):
+        tokenizer = CharTokenizer.of(tokenizer)
+    rows, shared = tokenizer.rows, tokenizer.shared_row_tokens
+    config = dataclasses.replace(base.config, vocabulary_size=rows, byte_tokens=shared)
+    return Network(config, base.weights_for(tokenizer, lines, seed)), tokenizer
+
+
+def cost(network: Network, tokenizer: Tokenizer, text: str) -> float:
+    return score(network, tokenizer, text).nats
+
+
+def cost_of_ids(base: Base, read: Sequence[int], predicted: Sequence[int]) -> float:
+    """What the rows `predicted` cost the base itself where it has read the rows `read`, one before each."""
+    network = base.model.network()
+    logits, _ = network.read(np.array([read]), network.start())
+    return -float(network.token_log_probabilities(logits[0], np.array(predicted)).sum())
+
+
+@pytest.mark.parametrize("tokenizer", [CharTokenizer.of("\nabcd"), ByteTokenizer.of()], ids=["char", "byte"])
+def test_a_text_of_known_characters_costs_what_it_costs_the_base(tokenizer: Tokenizer) -> None:
+    base, text = base_of(tokenizer), "dab\n\nbad"
+    network, same = begun(base, tokenizer)
+    expected = cost(base.model.network(), tokenizer, text)
+    assert cost(network, same, text) == pytest.approx(expected, rel=1e-5)
+    fewer, few = begun(base, tokenizer if tokenizer.kind == "byte" else "\nabc", seed=3)
+    assert cost(fewer, few, "abc\nc") <= cost(base.model.network(), tokenizer, "abc\nc") * (1 + 1e-5)
+
+
+def test_rows_are_found_by_their_characters_wherever_they_stand() -> None:
+    base = base_of("\nacx")
+    weights = base.weights_for(CharTokenizer.of("\nbcxyé"), False, 0)
+    rows = [0, None, 2, 3, None, None, 4, 5]  # of the base: the boundary token and the bytes are the last two
+    assert weights[EMBEDDING].shape == (8, SIZES["embedding_size"])
+    assert {weight.dtype for weight in weights.values()} == {np.dtype(np.float32)}
+    for row, own in enumerate(rows):
+        for name in (OUTPUT, BIAS):
+            np.testing.assert_array_equal(weights[name][row], base.model.weights[name][5 if own is None else own])
+        if own is not None:
+            np.testing.assert_array_equal(weights[EMBEDDING][row], base.model.weights[EMBEDDING][own])
+    others = {name for name in weights if name not in (EMBEDDING, OUTPUT, BIAS)}
+    assert others
+    assert all(weights[name].tobytes() == base.model.weights[name].tobytes() for name in others)
+
+
+def test_new_characters_are_drawn_from_the_seed_and_unlikely_but_possible() -> None:
+    base = base_of("\nabc")
+    drawn = [base.weights_for(CharTokenizer.of("\nabcxyz"), False, seed)[EMBEDDING][4:7] for seed in (0, 0, 1)]
+    assert drawn[0].tobytes() == drawn[1].tobytes() != drawn[2].tobytes()
+    assert len({each.tobytes() for each in drawn[0]}) == 3
+    assert 0.01 < np.abs(drawn[0]).max() < 0.5
+    network, tokenizer = begun(base, "\nabcxyz")
+    known, new = (cost(network, tokenizer, text) for text in ("abcabc", "abxabc"))
+    assert known + 10 < new < 200
+    assert math.isfinite(cost(network, tokenizer, "Ωxyz"))
+
+
+def test_lower_case_texts_take_the_lower_case_rows() -> None:
+    base, lower = base_of("\nAaBb"), CharTokenizer.of("AaBb\n", lowercase=True)
+    assert lower.characters == "\nab"
+    network, tokenizer = begun(base, lower)
+    reads = [base.model.tokenizer.encode("\nab").tolist(), [base.model.tokenizer.end]]
+    assert network.config.vocabulary_size == 5
+    rows = base.weights_for(tokenizer, False, 0)[EMBEDDING][:3]
+    np.testing.assert_array_equal(rows, base.model.weights[EMBEDDING][reads[0]])
+
+
+@pytest.mark.parametrize("tokenizer", ["char", "byte"])
+def test_a_line_costs_a_base_of_running_text_what_it_costs_there_with_its_newline(tokenizer: str) -> None:
+    byte = ByteTokenizer.of() if tokenizer == "byte" else None
+    base = base_of(byte or "\nabc")
+    network, lines = begun(base, byte or "abc", lines=True)
+    for line, found in zip(["abc", "", "cab"], score_lines(network, lines, ["abc", "", "cab"]), strict=True):
+        expected = cost(base.model.network(), base.model.tokenizer, line + "\n")
+        assert found.nats == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("tokenizer", ["char", "byte"])
+def test_running_text_costs_a_base_of_lines_what_its_lines_cost_there_one_after_the_other(tokenizer: str) -> None:
+    byte = ByteTokenizer.of() if tokenizer == "byte" else None
+    base = base_of(byte or "abc", lines=True)
+    own, end = base.model.tokenizer, base.model.tokenizer.end
+    assert end is not None
+    network, running = begun(base, byte or "\nabc")
+    expected_ids = [*own.encode("ab").tolist(), end, *own.encode("cab").tolist(), end]
+    expected = cost_of_ids(base, [end, *expected_ids[:-1]], expected_ids)
+    assert cost(network, running, "ab\ncab\n") == pytest.approx(expected, rel=1e-5)
+
+
+def test_lines_cost_a_base_of_lines_what_they_cost_there() -> None:
+    base = base_of("abc", lines=True)
+    network, tokenizer = begun(base, "abc", lines=True)
+    for found, expected in zip(
+        score_lines(network, tokenizer, ["ab", "c", ""]),
+        score_lines(base.model.network(), base.model.tokenizer, ["ab", "c", ""]),
+        strict=True,
+    ):
+        assert found.nats == pytest.approx(expected.nats, rel=1e-5)
+
+
+def test_what_ends_no_line_in_a_text_is_as_unlikely_as_it_was() -> None:
+    """Else each of its predictions would be shared with a token that never comes."""
+    for base, text, lines in ((base_of("\nab"), "\nab", False), (base_of("ab", lines=True), "\nab", False)):
+        network, tokenizer = begun(base, text, lines)
+        logits, _ = network.read(np.array([[tokenizer.end, 1, 2]]), network.start())
+        assert (logits[0, :, tokenizer.end] < logits[0, :, :-2].max(-1) - 10).all()
+
+
+def test_a_text_without_newlines_or_a_base_without_any_has_none_to_match() -> None:
+    without, tokenizer = begun(base_of("\nabc"), "abc")
+    assert math.isfinite(cost(without, tokenizer, "abc"))
+    base = base_of("abc")
+    new, tokenizer = begun(base, "\nabc")
+    assert cost(new, tokenizer, "ab\n") > cost(new, tokenizer, "abc") + 10
+
+
+def test_the_fingerprint_is_of_the_weights_and_the_tokenizer_and_not_of_the_name(tmp_path: Path) -> None:
+    base = base_of("\nabc")
+    assert base.fingerprint == base_of("\nabc", name="other").fingerprint
+    assert len(base.fingerprint) == 64
+    others = [base_of("\nabc", seed=1), base_of("\nabd"), base_of(CharTokenizer.of("\nabc", lowercase=True))]
+    assert len({each.fingerprint for each in [base, *others]}) == 4
+    for name in ("one", "two"):
+        assert load_base(save(tmp_path / name, base)).fingerprint == base.fingerprint
+    assert load_base(tmp_path / "one").name == "one"
+
+
+def test_the_name_is_that_of_the_folder_however_it_is_spelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path / "friend")
+    monkeypatch.chdir(tmp_path / "friend")
+    assert {load_base(spelled).name for spelled in (".", "../friend", "../friend/", tmp_path / "friend")} == {"friend"}
+
+
+def test_weights_of_half_the_size_are_read_as_they_were_rounded_and_saved_again_in_full(tmp_path: Path) -> None:
+    base = base_of("\nabc")
+    whole, half = save(tmp_path / "whole", base), save(tmp_path / "half", base, half=True)
+    sizes = [(folder / "model.safetensors").stat().st_size for folder in (whole, half)]
+    bytes_saved = sum(weight.nbytes for weight in base.model.weights.values()) / 2
+    assert sizes[0] - sizes[1] == pytest.approx(bytes_saved, abs=100)
+    found = load_model(half)
+    for name, weight in base.model.weights.items():
+        assert found.weights[name].dtype == np.float32
+        np.testing.assert_array_equal(found.weights[name], weight.astype(np.float16).astype(np.float32))
+    save_model(tmp_path / "again", found, "# Again\n")
+    assert {w.dtype.str for w in read_tensors(tmp_path / "again" / "model.safetensors")[0].values()} == {"<f4"}
+    assert load_base(tmp_path / "again").fingerprint == load_base(half).fingerprint != base.fingerprint
+
+
+@pytest.mark.parametrize("tokenizer", [CharTokenizer.of("ab"), ByteTokenizer.of()], ids=["char", "byte"])
+def test_another_kind_of_vocabulary_is_refused(tokenizer: Tokenizer) -> None:
+    other = ByteTokenizer.of() if tokenizer.kind == "char" else CharTokenizer.of("ab")
+    with pytest.raises(OptionError, match=rf"base tiny has the vocabulary {tokenizer.kind}, and this run {other.kind}"):
+        base_of(tokenizer).weights_for(other, False, 0)
+
+
+def test_what_is_no_base_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path / "good")
+    monkeypatch.chdir(tmp_path / "good")  # which "" must not pass for
+    save(tmp_path / "cut")
+    weights = tmp_path / "cut" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    save(tmp_path / "classic", classic_base())
+    save(tmp_path / "bpe", base_of(BpeTokenizer.of("\nab", ["ab\nabab"], 4)))
+    (tmp_path / "book.txt").write_text("Text.\n")
+    (tmp_path / "empty").mkdir()
+    refused = {
+        "": r"^base is empty: name a model, or give --base none$",
+        str(tmp_path / "none"): r"^base: no model at .*none: no such folder$",
+        str(tmp_path / "book.txt"): r"^base: no model at .*book\.txt: it is a file$",
+        str(tmp_path / "empty"): r"^base: no model at .*empty: it holds no config\.json$",
+        str(tmp_path / "cut"): r"^base: .*model\.safetensors is damaged .*take a fresh copy of the model$",
+        str(tmp_path / "classic"): r"^base .*classic is a classic model, .*: give another, or --base none$",
+        str(tmp_path / "bpe"): r"^base .*bpe has the vocabulary bpe, .*: a run can begin from a model of char or byte$",
+    }
+    for name, message in refused.items():
+        with pytest.raises(OptionError, match=message):
+            load_base(name)
