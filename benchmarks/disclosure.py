@@ -1,4 +1,4 @@
-"""What ngram.safetensors tells of the text that it was counted from: python benchmarks/disclosure.py [TEXT]
+"""What ngram.safetensors tells of the text that it was counted from: python -m benchmarks.disclosure [TEXT]
 
 TEXT is Python's own help unless another is named; its first nine tenths are counted, as `train` does. Printed: which
 fraction of the longest contexts (all tokens of an n-gram but the last) was followed by one token only, and at which
@@ -12,10 +12,10 @@ import argparse
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.cli.demo import topics
 from afterword.model.ngram import Level, Ngram
 from afterword.text.reading import read_text
 from afterword.text.vocabularies.char import CharTokenizer
+from benchmarks.python_help import topics
 
 
 def certain(level: Level, keys: NDArray[np.uint64]) -> NDArray[np.bool_]:

@@ -14,8 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from afterword.cli.demo import topics
 from afterword.language_model import load
+from benchmarks.python_help import topics
 from tests.processes import finished
 
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]

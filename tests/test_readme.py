@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from afterword.cli import demo
 from tests.processes import finished
 
 pytestmark = pytest.mark.timeout(300)
@@ -23,6 +24,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / f"{name}.txt").write_text(text)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def test_the_first_screen_shows_the_demo_as_it_is_asked() -> None:
+    first_screen = README.split("## Install")[0]
+    assert f"\n{demo.ASKED}\n" in first_screen
 
 
 def small(command: str) -> str:

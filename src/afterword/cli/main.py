@@ -26,7 +26,7 @@ from afterword.errors import AfterwordError
 
 # name: where it lives, and its line in `afterword --help`
 COMMANDS = {
-    "demo": ("afterword.cli.demo:demo", "The whole story in a minute or two, on a text that every Python has."),
+    "demo": ("afterword.cli.demo:demo", "The whole story in three minutes, on a play of Shakespeare's."),
     "train": ("afterword.cli.train:train", "Train a model on your own text."),
     "plan": ("afterword.cli.plan:plan", "Say what train would do with a text, and why."),
     "generate": ("afterword.cli.generate:generate", "Write text with a trained model."),

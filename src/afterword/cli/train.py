@@ -102,6 +102,11 @@ def train(
     status = train_and_show(run)
     if status:
         context.exit(status)
+    if run.team.first:
+        say(f"next: {own_name()} generate {shlex.quote(str(folder))}")
+        say(
+            f"to share: {shlex.quote(str(run.folder.model))}, with those who may read the text (its README.md says why)"
+        )
 
 
 def _waited_for(make: Callable[[], Run], folder: Path) -> Run:
@@ -136,8 +141,6 @@ def train_and_show(run: Run) -> int:
     say(f"done: {figure}the model is in {folder}")
     if run.recipe.minutes is not None and run.preparation is not None:
         say(f"trained for {run.seconds:.1f} s, after {run.preparation:.1f} s of preparation")
-    say(f"next: {own_name()} generate {shlex.quote(str(folder))}")
-    say(f"to share: {shlex.quote(str(run.folder.model))}, with those who may read the text (its README.md says why)")
     return 0
 
 
