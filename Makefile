@@ -4,7 +4,7 @@ BIN := .venv/bin
 # The text that the benchmarks read: tinyshakespeare where README's figures come from, or any other.
 TEXT ?= ../shared/data/tinyshakespeare.txt
 
-.PHONY: demo test test-everywhere check bench bench-quality bench-plan bench-gpu torture format
+.PHONY: demo test test-everywhere check bench bench-quality bench-plan bench-base bench-gpu torture format
 
 demo: .venv/ready
 	$(BIN)/afterword demo --out .demo
@@ -69,6 +69,19 @@ bench-quality: .venv/ready-dev
 	$(BIN)/python benchmarks/quality.py julius-caesar-2
 	$(BIN)/python benchmarks/quality.py names-2
 	$(BIN)/python benchmarks/quality.py --table
+
+# What the base model brings: docs/base.md's figures. Alone, some 100 minutes; with the books that it read
+# (python -m benchmarks.base_texts --books DIR --out BOOKS) also what of them it writes, and what held-out ones cost it.
+bench-base: .venv/ready-dev
+	$(BIN)/python -m benchmarks.base_subjects
+	$(BIN)/python -m benchmarks.base start
+	$(BIN)/python -m benchmarks.base untouched
+	$(BIN)/python -m benchmarks.base ppmd
+	$(BIN)/python -m benchmarks.base rows
+	$(BIN)/python -m benchmarks.base choice
+	$(if $(BOOKS),$(BIN)/python -m benchmarks.base kinds $(BOOKS)/held-out)
+	$(if $(BOOKS),$(BIN)/python -m benchmarks.base_overlap $(BOOKS)/train.txt --model english --human $(BOOKS)/held-out/novel.txt)
+	$(BIN)/python -m benchmarks.base table
 
 # What a GPU does, where there is one: speed beside a plain script, and what is learned in 3 minutes.
 bench-gpu: .venv/ready-dev

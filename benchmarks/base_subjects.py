@@ -132,7 +132,7 @@ def psalms(database: bytes) -> str:
 
 def cookies(file: bytes) -> str:
     """The sayings of a file of fortune cookies, an empty line between them."""
-    return "\n\n".join(part.strip("\n") for part in plain(file).split("\n%\n")) + "\n"
+    return "\n".join(part.strip("\n") + "\n" for part in re.split(r"^%\n", plain(file), flags=re.MULTILINE) if part)
 
 
 def first_column(file: bytes) -> str:

@@ -5,8 +5,8 @@
     python benchmarks/quality.py --table            draw the table from benchmarks/results/quality.jsonl
 
 Everything goes through the real command, `afterword train`, with the held-out part as --validation, which keep-best may
-look at. What other options are given go to it as they are. Running text: trained on the first 90 %, scored on the last
-10 % by the saved model, in NumPy, twice:
+look at, and begins from nothing: benchmarks/base.py measures what a base model brings. What other options are given go
+to it as they are. Running text: trained on the first 90 %, scored on the last 10 % by the saved model, in NumPy, twice:
 
     carried   the whole held-out part, read once from its start with the state carried
     windows   the mean over its disjoint windows of 257 characters, each from an empty state, the first only read
@@ -30,6 +30,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ from typing import Any
 import numpy as np
 
 from afterword.model.network import Network
-from afterword.model.saved import load_model
+from afterword.model.saved import SavedModel, load_model
 from afterword.scoring.score import LineScore, score, score_lines
 from afterword.text.reading import read_text
 
@@ -76,35 +77,26 @@ def measure(text: Path, row: Row, seed: int, options: list[str]) -> dict[str, An
     """Train on one part of `text` and score the other."""
     whole, _ = read_text([text])
     training, held_out = split_lines(whole, seed) if row.lines else split(whole)
+    asked = ["--base", "none", "--minutes", str(row.minutes), "--seed", str(seed)]
+    result = {"text": text.name, "minutes": row.minutes, "seed": seed, "options": options}
+    return {**result, **learned(training, held_out, [*asked, *options], lines=row.lines)}
+
+
+def learned(training: str, held_out: str, options: list[str], *, lines: bool = False) -> dict[str, Any]:
+    """What `afterword train` with these options makes of `training`, and how well it predicts `held_out`."""
     with tempfile.TemporaryDirectory() as place:
         first, last, out = Path(place, "training.txt"), Path(place, "held-out.txt"), Path(place, "run")
         first.write_text(training, encoding="utf-8")
         last.write_text(held_out, encoding="utf-8")
-        command: list[str | Path] = ["train", first, "--validation", last, "--out", out, *(["--lines"] * row.lines)]
-        command += ["--minutes", str(row.minutes), "--seed", str(seed), *options]
+        command: list[str | Path] = ["train", first, "--validation", last, "--out", out, *(["--lines"] * lines)]
         began = time.monotonic()
-        subprocess.run([sys.executable, "-m", "afterword", *command], check=True)
+        subprocess.run([sys.executable, "-m", "afterword", *command, *options], check=True)
         took = time.monotonic() - began
         saved = load_model(out / "model")
-        plan = json.loads((out / "run.json").read_text())["plan"]
+        record = json.loads((out / "run.json").read_text())
         reports = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    figures: dict[str, float] = {}
-    for using in USED:
-        network, tokenizer = saved.predictor(using), saved.tokenizer
-        if row.lines:
-            known = set(training.splitlines())
-            scores = score_lines(network, tokenizer, held_out.splitlines())
-            figures[f"lines {using}"] = mean_cost(scores)
-            figures[f"distinct {using}"] = mean_cost([score for score in scores if score.text not in known])
-        else:
-            figures[f"carried {using}"] = score(network, tokenizer, held_out).nats_per_character
-            figures[f"windows {using}"] = windows(network, tokenizer.encode(held_out), tokenizer.end)
     return {
-        "text": text.name,
-        "minutes": row.minutes,
-        "seed": seed,
-        "options": options,
-        "figures": figures,
+        "figures": costs(saved, held_out, set(training.splitlines()) if lines else None),
         "share": saved.mixture_weight,
         "training_seconds": reports[-1]["seconds"],
         "command_seconds": round(took, 1),
@@ -112,8 +104,26 @@ def measure(text: Path, row: Row, seed: int, options: list[str]) -> dict[str, An
         "best_step": saved.about["training"]["steps"],
         "parameters": saved.config.parameters,
         "cores": os.cpu_count(),
-        "plan": plan,
+        "environments": record["environments"],
+        "base": record.get("base"),
+        "plan": record["plan"],
     }
+
+
+def costs(saved: SavedModel, held_out: str, known: Container[str] | None = None) -> dict[str, float]:
+    """Nats per character of `held_out`, which is running text, or lines of which some are `known` from training."""
+    tokenizer, figures = saved.tokenizer, {}
+    if known is None:
+        carried = score(saved.predictor(), tokenizer, held_out)
+        for using in USED:
+            figures[f"carried {using}"] = carried.apart.get(using, carried.nats_per_character)
+            figures[f"windows {using}"] = windows(saved.predictor(using), tokenizer.encode(held_out), tokenizer.end)
+        return figures
+    scores = score_lines(saved.predictor(), tokenizer, held_out.splitlines())
+    for using in USED:
+        figures[f"lines {using}"] = mean_cost(scores, using)
+        figures[f"distinct {using}"] = mean_cost([score for score in scores if score.text not in known], using)
+    return figures
 
 
 def split(text: str) -> tuple[str, str]:
@@ -129,8 +139,10 @@ def split_lines(text: str, seed: int) -> tuple[str, str]:
     return "\n".join(lines[HELD_OUT_LINES:]) + "\n", "\n".join(lines[:HELD_OUT_LINES]) + "\n"
 
 
-def mean_cost(scores: list[LineScore]) -> float:
-    return sum(score.nats for score in scores) / sum(score.characters for score in scores)
+def mean_cost(scores: list[LineScore], using: str) -> float:
+    """Nats per character by the mixture or one of its parts."""
+    nats = sum(score.apart.get(using, score.nats_per_character) * score.characters for score in scores)
+    return nats / sum(score.characters for score in scores)
 
 
 def windows(network: Network, ids: np.ndarray, boundary: int | None) -> float:

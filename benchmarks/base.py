@@ -1,0 +1,346 @@
+"""What a base model brings: the figures of docs/base.md.
+
+    python -m benchmarks.base rows          each row of the table, from the base and from nothing
+    python -m benchmarks.base untouched     the base as it is, on the held-out part of each text
+    python -m benchmarks.base ppmd          PPMd on the same, which goes on learning as it reads
+    python -m benchmarks.base choice        whether the default takes the better way, on texts of many kinds
+    python -m benchmarks.base kinds FOLDER  the base as it is, on held-out books: FOLDER/KIND.txt
+    python -m benchmarks.base start         what loading and matching the base adds to a start
+    python -m benchmarks.base table         the tables, of benchmarks/results/base.jsonl
+
+Each takes --only NAME, again and again, for some rows or texts, and --base MODEL for another base than the one that
+ships. Alone on the machine. The texts are those of benchmarks/base_subjects.py. Runs go through the real command, with
+the held-out part as --validation, and are scored as in benchmarks/quality.py: the whole held-out part, read once with
+the state carried, or 1,000 lines, each from an empty state; of tinyshakespeare also nanoGPT's windows. A figure is that
+of the LSTM and the n-gram together, and in brackets of the LSTM alone.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from afterword.bases.base import load_base
+from afterword.scoring.score import score
+from benchmarks.base_subjects import CACHE, SOURCES, Subject, subjects
+from benchmarks.quality import USED, costs, learned, spread
+
+PLACE = Path(__file__).parent
+RESULTS = PLACE / "results" / "base.jsonl"
+ENGLISH, NONE, AUTO = "english", "none", "auto"
+KINDS = ("carried", "windows", "lines")  # of figures, where a text has them
+MOST_OF_A_KIND = 100_000  # characters of held-out books that are read
+WITHIN = 0.01  # of the better way's figure, where the default is right
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table: what is trained on, for how long, and how often."""
+
+    text: str
+    minutes: float
+    seeds: int = 1
+
+
+ROWS = {
+    "julius-caesar-2": Row("julius-caesar", 2, seeds=3),
+    "julius-caesar-0.5": Row("julius-caesar", 0.5),
+    "julius-caesar-30k-1": Row("julius-caesar-30k", 1),
+    "julius-caesar-8k-0.5": Row("julius-caesar-8k", 0.5),
+    "tinyshakespeare-2": Row("tinyshakespeare", 2, seeds=3),
+    "tinyshakespeare-5": Row("tinyshakespeare", 5),
+    "english-docs-2": Row("english-docs", 2, seeds=3),
+}
+CHOICE = [name for name in SOURCES if name != "tinyshakespeare"]
+
+base_option = click.option("--base", default=ENGLISH, show_default=True, metavar="MODEL", help="a model to begin from")
+cache_option = click.option("--cache", type=click.Path(path_type=Path), default=CACHE, show_default=True)
+
+
+def only(names: Sequence[str]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option("--only", multiple=True, type=click.Choice(list(names)), help="again and again; else all")
+
+
+@click.group(help=__doc__)
+def main() -> None:
+    pass
+
+
+@main.command(help="Train for the rows of the table, from the base and from nothing.")
+@only(list(ROWS))
+@click.option("--seeds", type=int, help="how many; else what the row says")
+@click.option("--auto", is_flag=True, help="as the default decides, too")
+@base_option
+@cache_option
+def rows(only: Sequence[str], seeds: int | None, auto: bool, base: str, cache: Path) -> None:
+    for name in only or ROWS:
+        row = ROWS[name]
+        for text in subjects([row.text], cache):
+            for seed in range(seeds or row.seeds):
+                for way in (base, NONE, *[AUTO] * auto):
+                    train(name, text, row.minutes, seed, way)
+
+
+@main.command(help="Train on texts of many kinds from the base and from nothing, beside what the default decides.")
+@only(CHOICE)
+@click.option("--minutes", type=float, default=1, show_default=True)
+@base_option
+@cache_option
+def choice(only: Sequence[str], minutes: float, base: str, cache: Path) -> None:
+    for text in subjects(only or CHOICE, cache):
+        decided = plan(text, minutes)
+        figures = {way: train("choice", text, minutes, 0, way)["figures"] for way in (base, NONE)}
+        english, none = used(figures[base]), used(figures[NONE])
+        result = {"seen": text.seen, "minutes": minutes, "english": english, "none": none, **decided}
+        write("choice", text=text.name, base=base, **result)
+        click.echo(choice_row({"text": text.name, **result}))
+
+
+@main.command(help="Score the held-out part of each text with the base as it is.")
+@only(list(SOURCES))
+@base_option
+@cache_option
+def untouched(only: Sequence[str], base: str, cache: Path) -> None:
+    model = load_base(base).model
+    for text in subjects(only, cache):
+        figures = costs(model, text.held_out)
+        write("untouched", text=text.name, base=base, figures=figures)
+        click.echo(f"{text.name}, {base} as it is: {in_words(figures)}")
+
+
+@main.command(help="Compress the held-out part of each text by PPMd, after what models learn from.")
+@only(list(SOURCES))
+@cache_option
+def ppmd(only: Sequence[str], cache: Path) -> None:
+    environment = PLACE.parent / ".venv-ppmd"
+    python = environment / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", "pyppmd==1.3.1"], check=True)
+    for text in subjects(only, cache):
+        with tempfile.TemporaryDirectory() as place:
+            files = parts(text, Path(place))
+            command: list[str | Path] = [python, PLACE / "peers" / "ppmd.py", *files]
+            bits = int(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+        nats = bits * math.log(2) / len(text.held_out)
+        write("ppmd", text=text.name, nats=nats)
+        click.echo(f"{text.name}, PPMd: {unit(nats)}")
+
+
+@main.command(help="Score at most 100,000 characters of each FOLDER/KIND.txt with the base as it is.")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@base_option
+def kinds(folder: Path, base: str) -> None:
+    model = load_base(base).model
+    figures: dict[str, dict[str, float]] = {}
+    for path in sorted(folder.glob("*.txt")):
+        text = path.read_text(encoding="utf-8")[:MOST_OF_A_KIND]
+        nats = score(model.predictor(), model.tokenizer, text).nats_per_character
+        figures[path.stem] = {"nats": nats, "characters": len(text)}
+        click.echo(f"{path.stem}: {unit(nats)}")
+    write("kinds", base=base, figures=figures)
+
+
+START = """
+import json, sys, time
+moments = [time.perf_counter()]
+from afterword.bases.base import load_base
+from afterword.text.vocabularies.char import CharTokenizer
+moments.append(time.perf_counter())
+base = load_base(sys.argv[1])
+moments.append(time.perf_counter())
+base.fingerprint
+moments.append(time.perf_counter())
+tokenizer = CharTokenizer.of(open(sys.argv[2], encoding="utf-8").read())
+moments.append(time.perf_counter())
+base.weights_for(tokenizer, 0)
+moments.append(time.perf_counter())
+print(json.dumps([after - before for before, after in zip(moments, moments[1:])]))
+"""
+
+
+@main.command(help="Time loading and matching the base, in processes started anew.")
+@click.option("--runs", type=int, default=9, show_default=True)
+@base_option
+@cache_option
+def start(runs: int, base: str, cache: Path) -> None:
+    times = []
+    with tempfile.TemporaryDirectory() as place:
+        [text] = subjects(["julius-caesar"], cache)
+        command: list[str | Path] = [sys.executable, "-c", START, base, parts(text, Path(place))[0]]
+        for _ in range(runs + 1):  # the first fills the caches
+            times.append(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout))
+    names = ("import", "load", "fingerprint", "tokenizer", "match")
+    seconds = dict(zip(names, map(statistics.median, zip(*times[1:], strict=True)), strict=True))
+    seconds["added"] = seconds["load"] + seconds["fingerprint"] + seconds["match"]
+    write("start", base=base, runs=runs, seconds=seconds)
+    click.echo(", ".join(f"{name} {took:.3f} s" for name, took in seconds.items()))
+
+
+@main.command(help="Print the tables of what was measured.")
+@click.option("--base", default=ENGLISH, show_default=True, metavar="MODEL", help="the base that it was measured with")
+def table(base: str) -> None:
+    for lines in (row_table(base), choice_table(base), kind_table(base), start_table(base)):
+        click.echo("\n".join(lines) + "\n")
+
+
+def train(row: str, text: Subject, minutes: float, seed: int, way: str) -> dict[str, Any]:
+    """Train on `text` and write down and print what came."""
+    options = ["--base", way, "--minutes", str(minutes), "--seed", str(seed)]
+    result = learned(text.training, text.held_out, options, lines=text.lines)
+    write("run", row=row, text=text.name, minutes=minutes, seed=seed, way=way, **result)
+    click.echo(
+        f"{row}, {text.name}, {minutes:g} min, seed {seed}, --base {way}: {in_words(result['figures'])}; "
+        f"{result['steps']} steps in {result['training_seconds']:.1f} s, the best at {result['best_step']}"
+    )
+    return result
+
+
+def plan(text: Subject, minutes: float) -> dict[str, Any]:
+    """What the default decides, by what reason, and how long the command takes."""
+    with tempfile.TemporaryDirectory() as place:
+        first, last = parts(text, Path(place))
+        command: list[str | Path] = ["plan", first, "--validation", last, "--minutes", str(minutes), "--json"]
+        began = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-m", "afterword", *command, *["--lines"] * text.lines], check=True, stdout=subprocess.PIPE
+        )
+        took = time.monotonic() - began
+    planned = json.loads(done.stdout)
+    chosen = planned["base"]["name"] if planned["base"] else NONE
+    return {"auto": chosen, "reason": planned["reasons"].get("base"), "plan_seconds": round(took, 2)}
+
+
+def parts(text: Subject, place: Path) -> tuple[Path, Path]:
+    """The two parts of `text`, as files in `place`."""
+    first, last = place / "training.txt", place / "held-out.txt"
+    first.write_text(text.training, encoding="utf-8")
+    last.write_text(text.held_out, encoding="utf-8")
+    return first, last
+
+
+def write(what: str, **result: Any) -> None:
+    """Write a result down, with where it was measured."""
+    RESULTS.parent.mkdir(exist_ok=True)
+    machine = {"machine": platform.machine(), "cores": os.cpu_count(), "load": os.getloadavg()[0]}
+    with open(RESULTS, "a", encoding="utf-8") as file:
+        file.write(json.dumps({"what": what, **machine, **result}) + "\n")
+
+
+def results(what: str, **same: Any) -> Iterator[dict[str, Any]]:
+    """What was written down of a kind, the oldest first."""
+    for line in RESULTS.read_text(encoding="utf-8").splitlines():
+        result = json.loads(line)
+        if result["what"] == what and all(result[name] == value for name, value in same.items()):
+            yield result
+
+
+def used(figures: Mapping[str, float]) -> float:
+    """The figure that a text is judged by, in nats per character: of the mixture."""
+    return figures["lines both"] if "lines both" in figures else figures["carried both"]
+
+
+def unit(nats: float) -> str:
+    return f"{nats:.3f} nats, {nats / math.log(2):.3f} bits per character"
+
+
+def in_words(figures: Mapping[str, float]) -> str:
+    """All figures, in both units."""
+    return "; ".join(
+        f"{kind} {figures[f'{kind} both']:.3f} ({figures[f'{kind} lstm']:.3f}) nats, "
+        f"{figures[f'{kind} both'] / math.log(2):.3f} ({figures[f'{kind} lstm'] / math.log(2):.3f}) bits per character"
+        for kind in KINDS
+        if f"{kind} both" in figures
+    )
+
+
+def row_table(base: str) -> list[str]:
+    """The figures of the rows, in both units, of the newest run for each seed."""
+    lines = [
+        "| text | time | read | per character | from the base | from nothing | the base as it is | PPMd |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    plain = {result["text"]: result["figures"] for result in results("untouched", base=base)}
+    packed = {result["text"]: result["nats"] for result in results("ppmd")}
+    for name, row in ROWS.items():
+        newest = {(result["way"], result["seed"]): result["figures"] for result in results("run", row=name)}
+        runs = [[newest[key] for key in sorted(newest) if key[0] == way] for way in (base, NONE)]
+        if not any(runs):
+            continue
+        for kind in KINDS[:2] if row.text == "tinyshakespeare" else KINDS[:1]:
+            for named, size in (("nats", 1.0), ("bits", math.log(2))):
+                cells = [spread_of(figures, kind, size) for figures in runs]
+                alone = plain.get(row.text, {}).get(f"{kind} both")
+                ppmd = packed.get(row.text) if kind == "carried" else None
+                cells += ["–" if nats is None else f"{nats / size:.3f}" for nats in (alone, ppmd)]
+                lines.append(f"| {row.text} | {row.minutes:g} min | {kind} | {named} | {' | '.join(cells)} |")
+    return lines
+
+
+def spread_of(figures: Sequence[Mapping[str, float]], kind: str, size: float) -> str:
+    """The mean of some runs and from where to where they go, and in brackets the mean of their LSTMs alone."""
+    if not figures:
+        return "–"
+    both, lstm = ([figure[f"{kind} {using}"] / size for figure in figures] for using in USED)
+    return f"**{spread(both)}** ({statistics.mean(lstm):.3f})"
+
+
+def choice_row(result: Mapping[str, Any]) -> str:
+    """What the default decides for a text, beside the better way."""
+    chosen = result["none"] if result["auto"] == NONE else result["english"]
+    over = chosen / min(result["english"], result["none"]) - 1
+    bits = [f"{result[way] / math.log(2):.3f}" for way in ("english", "none")]
+    judged = "yes" if over <= WITHIN else "**no**"
+    return (
+        f"| {result['text']} | {'yes' if result['seen'] else 'no'} | {' | '.join(bits)} | {result['auto']} | "
+        f"{over:.1%} | {judged} | {result['reason'] or ''} | {result['plan_seconds']:.1f} s |"
+    )
+
+
+def choice_table(base: str) -> list[str]:
+    newest = {(result["text"], result["minutes"]): result for result in results("choice", base=base)}
+    return [
+        "| text | seen | from the base, bits per character | from nothing | the default takes | above the better | "
+        "within 1 % | because | the plan took |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        *map(choice_row, newest.values()),
+    ]
+
+
+def kind_table(base: str) -> list[str]:
+    lines = [
+        "| held-out books | characters | nats per character | bits per character |",
+        "| --- | ---: | ---: | ---: |",
+    ]
+    for result in list(results("kinds", base=base))[-1:]:
+        for kind, figure in result["figures"].items():
+            nats = figure["nats"]
+            lines.append(f"| {kind} | {figure['characters']:,} | {nats:.3f} | {nats / math.log(2):.3f} |")
+        characters = sum(figure["characters"] for figure in result["figures"].values())
+        nats = sum(figure["nats"] * figure["characters"] for figure in result["figures"].values()) / characters
+        lines.append(f"| all | {characters:,} | {nats:.3f} | {nats / math.log(2):.3f} |")
+    return lines
+
+
+def start_table(base: str) -> list[str]:
+    return [
+        f"Starting: {', '.join(f'{name} {took:.3f} s' for name, took in result['seconds'].items())}."
+        for result in list(results("start", base=base))[-1:]
+    ]
+
+
+if __name__ == "__main__":
+    main()

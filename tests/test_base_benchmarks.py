@@ -1,0 +1,65 @@
+"""What the benchmarks of a base model rest on: what is shared word for word, and texts as they are unpacked."""
+
+import random
+
+import numpy as np
+import pytest
+
+from benchmarks.base_overlap import SHORTEST, Books, Shared, pieces
+from benchmarks.base_subjects import cookies, first_column
+
+
+def shared_slowly(books: list[str], text: list[str]) -> list[int]:
+    """The longest run of `text` from each word on that stands in `books`, by trying every place."""
+    found = []
+    for first in range(len(text)):
+        longest = 0
+        for place in range(len(books)):
+            length = 0
+            while (
+                first + length < len(text)
+                and place + length < len(books)
+                and text[first + length] == books[place + length]
+            ):
+                length += 1
+            longest = max(longest, length)
+        found.append(longest if longest >= SHORTEST else 0)
+    return found
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_runs_of_words_are_those_that_trying_every_place_finds(seed: int) -> None:
+    draw = random.Random(seed)
+    books, text = ([draw.choice("abc") for _ in range(count)] for count in (400, 60))
+    text[30] = "unheard-of"
+    found = Books(f"{word}\n" for word in books).shared(" ".join(text))
+    assert found.lengths.tolist() == shared_slowly(books, found.words)
+    assert max(found.lengths) >= SHORTEST
+
+
+def test_words_are_the_same_in_any_case_with_any_apostrophe_and_any_line_ends() -> None:
+    books = Books(["It’s the EAST, and\n", "Juliet is the sun!\n"])
+    assert books.shared("said: it's the east and juliet -- is").longest == "it's the east and juliet is"
+
+
+def test_a_word_is_counted_once_where_runs_overlap() -> None:
+    shared = Shared([*"abcdefghij"], np.array([0, 6, 5, 0, 0, 5, 0, 0, 0, 0]))
+    assert shared.within(5) == 9
+    assert shared.within(6) == 6
+    assert shared.within(8) == 0
+
+
+def test_texts_shorter_than_a_run_share_nothing() -> None:
+    books = Books(["one two three four five\n"])
+    assert books.shared("one two three four").within(1) == 0
+    assert books.shared("").longest == ""
+
+
+def test_pieces_are_spread_over_the_whole_text() -> None:
+    assert pieces("0123456789", 2, 3) == ["012", "567"]
+    assert pieces("0123456789", 2, 100) == ["01234", "56789"]
+
+
+def test_texts_of_packages_are_unpacked() -> None:
+    assert cookies(b"Eins.\n\t-- A\n%\nZwei.\n%\n") == "Eins.\n\t-- A\n\nZwei.\n"
+    assert first_column(b"CCO\t1\nC=O\t2\n") == "CCO\nC=O\n"
