@@ -63,6 +63,7 @@ ROWS = {
     "tinyshakespeare-2": Row("tinyshakespeare", 2, seeds=3),
     "tinyshakespeare-5": Row("tinyshakespeare", 5),
     "english-docs-2": Row("english-docs", 2, seeds=3),
+    "english-news-2": Row("english-news", 2, seeds=3),
 }
 CHOICE = [name for name in SOURCES if name != "tinyshakespeare"]
 
@@ -166,7 +167,7 @@ base.fingerprint
 moments.append(time.perf_counter())
 tokenizer = CharTokenizer.of(open(sys.argv[2], encoding="utf-8").read())
 moments.append(time.perf_counter())
-base.weights_for(tokenizer, 0)
+base.weights_for(tokenizer, lines=False, seed=0)
 moments.append(time.perf_counter())
 print(json.dumps([after - before for before, after in zip(moments, moments[1:])]))
 """

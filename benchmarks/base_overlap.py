@@ -6,7 +6,7 @@
 For each word that a model wrote: the longest run of words from it on that stands in BOOKS too, where a word is letters,
 digits and apostrophes, in lower case; what stands between words does not matter. Printed for each model, and for as
 many pieces of each human text, evenly spread, beside which it is to be seen: the fraction of the words that lie in such
-a run of at least 5, 8 and 12 words, and the longest run. 100 MB of books take a minute and some 1.5 GB of memory.
+a run of at least 5, 8 and 12 words, and the longest run. 100 MB of books take a minute and 0.6 GB of memory.
 """
 
 from __future__ import annotations
