@@ -23,7 +23,7 @@ from tests.torture.runs import outcome
 BeginRun = Callable[..., Run]
 
 
-@pytest.mark.parametrize("kind", [{}, {"lines": True}, {"recipe": "classic"}])
+@pytest.mark.parametrize("kind", [{}, {"lines": True}, {"recipe": "classic"}, {"base": True}])
 @pytest.mark.parametrize("stop", [7, 24])
 def test_a_run_with_more_steps_is_resumed_and_repeated_to_the_same_bits(
     begin_run: BeginRun, tmp_path: Path, kind: dict[str, Any], stop: int

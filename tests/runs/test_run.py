@@ -43,7 +43,7 @@ def finish(run: Run) -> None:
         pass
 
 
-@pytest.mark.parametrize("kind", [{}, {"lines": True}, {"recipe": "classic"}])
+@pytest.mark.parametrize("kind", [{}, {"lines": True}, {"recipe": "classic"}, {"base": True}])
 @pytest.mark.parametrize("stop", [1, 7, 12])
 def test_a_run_that_was_stopped_and_resumed_ends_with_the_same_bits(
     begin_run: BeginRun, kind: dict[str, Any], stop: int
@@ -155,13 +155,14 @@ def test_the_speed_that_a_resumed_run_reports_first_is_its_own(
     assert speeds[:2] == [speeds[-1]] * 2
 
 
-@pytest.mark.parametrize("kind", [{}, {"lines": True}, {"recipe": "classic"}])
+@pytest.mark.parametrize("kind", [{}, {"lines": True}, {"recipe": "classic"}, {"base": True}])
 def test_a_run_that_is_repeated_from_its_folder_alone_has_the_same_bits(
     begin_run: BeginRun, text_file: Path, tmp_path: Path, kind: dict[str, Any]
 ) -> None:
     run = begin_run(**kind)
     finish(run)
     text_file.unlink()
+    shutil.rmtree(tmp_path / "base", ignore_errors=True)
     for name in ("model", "checkpoints"):
         (run.folder.path / name).rename(tmp_path / name)
     again = repeat(run.folder.path, tmp_path / "again", exact=True)

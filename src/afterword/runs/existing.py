@@ -59,9 +59,10 @@ def _check_base(run: Run, base: str) -> None:
         return
     found = None if base == NONE else load_base(base)
     if (found and found.fingerprint) != (had and had.fingerprint):
+        changed = " as it is now" if found and had and found.name == had.name else ""
         raise OptionError(
-            f"the run {run.folder.path} began from {had.name if had else 'nothing'}, not from {base}: "
-            "leave --base out, or begin another run with another --out"
+            f"the run {run.folder.path} began from {had.name if had else 'nothing'}, not from "
+            f"{base if found else 'nothing'}{changed}: leave --base out, or begin another run with another --out"
         )
 
 

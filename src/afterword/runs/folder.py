@@ -1,12 +1,13 @@
 """The run folder: what a run keeps on the disk so that it can go on after any interruption.
 
-run.json        the plan, the corpus' fingerprint, versions, threads; written last, so a folder with it is a run
-metrics.jsonl   one object a report
-lock            held by the process that trains; made first, so a folder with it is one of ours
-corpus/         the text as tokens
-checkpoints/    the newest states, each one file
-model/          the best model so far
-.new/           a run that is being made ready to take this place
+run.json          the plan, the corpus' fingerprint, versions, threads; written last, so a folder with it is a run
+base.safetensors  the weights that it begins with, where it begins from a base
+metrics.jsonl     one object a report
+lock              held by the process that trains; made first, so a folder with it is one of ours
+corpus/           the text as tokens
+checkpoints/      the newest states, each one file
+model/            the best model so far
+.new/             a run that is being made ready to take this place
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from afterword.errors import ModelError, RunError
+from afterword.model.config import Config, check_weights
 from afterword.model.saved import FILES as MODEL_FILES
 from afterword.model.saved import recover_model
 from afterword.model.tensors import read_tensors, write_tensors
@@ -199,12 +201,14 @@ class RunFolder:
         """Keep the weights that the run begins with, where it begins from a base. Raises StorageError."""
         write_tensors(self._base, weights)
 
-    def read_base(self) -> dict[str, NDArray[Any]]:
-        """What `write_base` wrote. Raises RunError where it is damaged or not there."""
+    def read_base(self, config: Config) -> dict[str, NDArray[Any]]:
+        """What `write_base` wrote, for a network of `config`. Raises RunError where it is damaged or not there."""
         try:
-            return read_tensors(self._base)[0]
+            weights, _ = read_tensors(self._base)
+            check_weights(config, weights)
         except ModelError as error:
             raise RunError(f"the run in {self.path} is damaged: {error}") from None
+        return weights
 
     @property
     def checkpoints(self) -> list[int]:

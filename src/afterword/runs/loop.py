@@ -87,7 +87,7 @@ class Training:
         """Where the run stands: at its newest checkpoint, or at its beginning."""
         if self._run.saved is None:
             if self._run.record.base is not None:
-                self._learner.start_from(self._run.folder.read_base())
+                self._learner.start_from(self._run.folder.read_base(self._learner.network.config))
             return Position(0)
         (tensors, position), self._run.saved = self._run.saved, None
         self._learner.load(tensors, position.step)

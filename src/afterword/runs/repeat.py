@@ -56,7 +56,7 @@ def repeat(
         with damage_reported(original.folder):
             encoded = original.encoded.copy(new.corpus)
             if record.base is not None:
-                new.write_base(original.folder.read_base())
+                new.write_base(original.folder.read_base(original.recipe.config(original.encoded.tokenizer)))
         if encoded.measured_fingerprint() != record.fingerprint:
             raise RunError(f"the text in {original.folder.corpus} is not the one that this run began with")
         new.write_record(record)

@@ -1,0 +1,342 @@
+"""Laws of a run that begins from a base: it keeps what it needs of it, and comes to the same end whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from afterword.bases.base import load_base
+from afterword.errors import OptionError, RunError, StorageError
+from afterword.language_model import LanguageModel
+from afterword.learning.learner import Learner
+from afterword.model.tensors import read_tensors, write_tensors
+from afterword.planning.settings import TrainingSettings
+from afterword.runs.begin import begin, preview
+from afterword.runs.folder import RunFolder
+from afterword.runs.repeat import repeat
+from afterword.runs.resume import resume
+from afterword.runs.run import Run
+from afterword.text.corpus import TextSettings
+from afterword.text.vocabularies.byte import ByteTokenizer
+from tests.bases.small import base_of, save
+from tests.runs.test_run import Sick, finish, stop_at
+from tests.torture.runs import longest_file, outcome
+
+BeginRun = Callable[..., Run]
+
+
+def from_base(base: Path, **settings: Any) -> TrainingSettings:
+    return TrainingSettings(base=str(base), **{"steps": 3, "threads": 1} | settings)
+
+
+def kept(run: Run | Path) -> Path:
+    return (run if isinstance(run, Path) else run.folder.path) / "base.safetensors"
+
+
+def test_it_begins_with_the_weights_of_the_base(begin_run: BeginRun, tmp_path: Path) -> None:
+    run = begin_run(base=True)
+    base = load_base(tmp_path / "base")
+    expected = base.weights_for(run.encoded.tokenizer, False, run.recipe.seed)
+    found, _ = read_tensors(kept(run))
+    assert {name: weight.tobytes() for name, weight in found.items()} == {
+        name: weight.tobytes() for name, weight in expected.items()
+    }
+    learner = Learner(run.recipe.config(run.encoded.tokenizer), dataclasses.replace(run.recipe, averaging=0.9))
+    learner.start_from(found)
+    for averaged in (False, True):
+        with learner.averaged() if averaged else contextlib.nullcontext(learner.network) as network:
+            assert all(np.array_equal(weight, expected[name]) for name, weight in network.weights().items())
+    run.folder.unlock()
+
+
+def test_the_first_look_at_the_held_out_text_is_what_scoring_it_by_those_weights_gives(
+    text_file: Path, tmp_path: Path
+) -> None:
+    base = save(tmp_path / "base")
+    settings = from_base(base, steps=1, learning_rate=1e-9, ngram=0)
+    run = begin([text_file], tmp_path / "run", TextSettings(), settings)
+    finish(run)
+    model = LanguageModel.load(run.folder.path)
+    held_out = run.encoded.tokenizer.decode(run.encoded.validation)
+    found, expected = (each.score(held_out).nats_per_character for each in (model, LanguageModel.load(base)))
+    assert found == pytest.approx(expected, rel=1e-3)
+    assert model.about["validation"]["nats_per_character"] == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("go_on", ["resume", "the same command"])
+def test_a_run_killed_before_its_first_checkpoint_goes_on_without_the_base(
+    begin_run: BeginRun, tmp_path: Path, go_on: str
+) -> None:
+    whole = begin_run("whole", base=True)
+    finish(whole)
+    path = tmp_path / "killed"
+    begin_run("killed", base=True).folder.unlock()
+    if go_on == "resume":
+        shutil.rmtree(tmp_path / "base")
+        finish(resume(path, exact=True))
+    else:
+        finish(begin_run("killed", base=True))
+    assert outcome(path) == outcome(whole.folder.path)
+
+
+def test_a_run_that_rolls_back_to_its_beginning_begins_from_the_base_again(
+    begin_run: BeginRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts: list[dict[str, Any]] = []
+    whole = Learner.start_from
+
+    def start_from(learner: Learner, weights: dict[str, Any]) -> None:
+        starts.append(weights)
+        whole(learner, weights)
+
+    monkeypatch.setattr(Learner, "start_from", start_from)
+    run = begin_run(base=True)
+    starts.clear()  # of the plan
+    save(tmp_path / "base", base_of("\nab", seed=9))
+    Sick(monkeypatch, 0, 1)
+    finish(run)
+    assert run.record.rollbacks == (0,)
+    assert len(starts) == 2
+    again = repeat(run.folder.path, tmp_path / "again", exact=True)
+    finish(again)
+    assert outcome(again.folder.path) == outcome(run.folder.path)
+
+
+def test_a_repeated_run_keeps_what_it_began_with_too_and_can_be_repeated_in_turn(
+    begin_run: BeginRun, tmp_path: Path
+) -> None:
+    run = begin_run(base=True)
+    finish(run)
+    save(tmp_path / "base", base_of("\nab", seed=9))
+    first = repeat(run.folder.path, tmp_path / "first", exact=True)
+    first.folder.unlock()
+    shutil.rmtree(run.folder.path)
+    second = repeat(tmp_path / "first", tmp_path / "second", exact=True)
+    assert kept(second).read_bytes() == kept(first).read_bytes()
+    finish(second)
+    assert LanguageModel.load(tmp_path / "second").about["base"]["name"] == "base"
+
+
+def test_a_resume_takes_the_same_base_and_no_other(begin_run: BeginRun, tmp_path: Path) -> None:
+    run, plain = begin_run(base=True), begin_run("plain")
+    for each in (run, plain):
+        for _ in each.train(stop_at(1)):
+            pass
+    path, base = run.folder.path, tmp_path / "base"
+    other = save(tmp_path / "other", base_of("\nab"))
+    for same in ("auto", str(base), str(shutil.copytree(base, tmp_path / "copy"))):
+        resume(path, {"base": same}).folder.unlock()
+    resume(plain.folder.path, {"base": "none"}).folder.unlock()
+    for wrong, told in ((str(other), str(other)), ("none", "nothing")):
+        refused(path, wrong, rf"^the run .*run began from base, not from {told}: leave --base out")
+    refused(plain.folder.path, str(base), r"^the run .*plain began from nothing, not from")
+    save(base, base_of("\nab"))
+    refused(path, str(base), r"^the run .*run began from base, not from .*base as it is now: leave")
+    shutil.rmtree(base)
+    refused(path, str(base), r"^base: no model at .*base: no such folder$")
+
+
+def refused(run: Path, base: str, told: str) -> None:
+    with pytest.raises(OptionError, match=told):
+        resume(run, {"base": base})
+    with pytest.raises(OptionError, match=told):
+        repeat(run, run.parent / "again", {"base": base})
+    assert not (run.parent / "again").exists()
+
+
+@pytest.mark.parametrize("how", ["missing", "cut", "of another network"])
+def test_a_run_whose_beginning_is_damaged_says_so_in_one_line(begin_run: BeginRun, tmp_path: Path, how: str) -> None:
+    run = begin_run(base=True)
+    run.folder.unlock()
+    if how == "missing":
+        kept(run).unlink()
+    elif how == "cut":
+        kept(run).write_bytes(kept(run).read_bytes()[:-1])
+    else:
+        weights, _ = read_tensors(kept(run))
+        write_tensors(kept(run), weights | {"output.bias": weights["output.bias"][:1]})
+    with pytest.raises(RunError, match=r"^the run in .*run is damaged: .*(base\.safetensors|output\.bias)"):
+        finish(resume(run.folder.path))
+    assert run.folder.is_run
+    with pytest.raises(RunError, match=r"^the run in .*run is damaged: .*(base\.safetensors|output\.bias)"):
+        repeat(run.folder.path, tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+def test_what_it_began_with_is_not_needed_any_more_once_there_is_a_checkpoint(begin_run: BeginRun) -> None:
+    run = begin_run(base=True)
+    for _ in run.train(stop_at(7)):
+        pass
+    kept(run).unlink()
+    finish(resume(run.folder.path))
+
+
+def test_a_new_run_takes_the_old_ones_beginning_away(begin_run: BeginRun, text_file: Path, tmp_path: Path) -> None:
+    run = begin_run(base=True)
+    finish(run)
+    plain = TrainingSettings(steps=1, hidden_size=8, threads=1)
+    begin([text_file], run.folder.path, TextSettings(), plain, overwrite=True).folder.unlock()
+    assert sorted(path.name for path in run.folder.path.iterdir()) == ["corpus", "lock", "run.json"]
+    other = from_base(save(tmp_path / "other", base_of("\nab")))
+    begin([text_file], run.folder.path, TextSettings(), other, overwrite=True).folder.unlock()
+    assert sorted(path.name for path in run.folder.path.iterdir()) == ["base.safetensors", "corpus", "lock", "run.json"]
+    RunFolder(run.folder.path).clear()
+    assert [path.name for path in run.folder.path.iterdir()] == ["lock"]
+
+
+def test_a_run_may_take_the_place_of_the_run_that_it_begins_from(begin_run: BeginRun, text_file: Path) -> None:
+    run = begin_run()
+    finish(run)
+    path = run.folder.path
+    fingerprint = load_base(path).fingerprint
+    new = begin([text_file], path, TextSettings(), from_base(path), overwrite=True)
+    finish(new)
+    assert new.record.base is not None
+    assert (new.record.base.name, new.record.base.fingerprint) == ("run", fingerprint)
+    assert (new.recipe.hidden_size, new.recipe.num_layers) == (12, 2)
+
+
+def test_what_a_killed_begin_left_of_it_is_taken_over(begin_run: BeginRun) -> None:
+    run = begin_run(base=True)
+    run.folder.unlock()
+    (run.folder.path / "run.json").unlink()
+    assert run.folder.is_free
+    finish(begin_run())
+    assert not kept(run).exists()
+
+
+@pytest.mark.parametrize("stranger", ["folder", "link"])
+def test_something_else_in_its_place_is_refused_and_kept(
+    begin_run: BeginRun, text_file: Path, tmp_path: Path, stranger: str
+) -> None:
+    run = begin_run()
+    finish(run)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file").write_text("mine")
+    if stranger == "folder":
+        (tmp_path / "mine").rename(kept(run))
+    else:
+        kept(run).symlink_to(tmp_path / "mine" / "file")
+    assert run.folder.strangers == ["base.safetensors"]
+    with pytest.raises(RunError, match=r"no part of a run, base\.safetensors: move them away"):
+        begin([text_file], run.folder.path, TextSettings(), TrainingSettings(steps=1), overwrite=True)
+    assert kept(run).exists()
+
+
+@pytest.mark.parametrize("begun", ["begin", "overwrite", "repeat"])
+def test_a_full_disk_while_its_beginning_is_written_leaves_things_as_they_were(
+    begin_run: BeginRun, text_file: Path, tmp_path: Path, begun: str
+) -> None:
+    large = save(tmp_path / "large", base_of("\nab", hidden_size=40))
+    settings = from_base(large)
+    if begun == "repeat":
+        begin([text_file], tmp_path / "first", TextSettings(), settings).folder.unlock()
+    if begun == "overwrite":
+        finish(begin_run())
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    def make() -> Run:
+        if begun == "repeat":
+            return repeat(tmp_path / "first", tmp_path / "run")
+        return begin([text_file], tmp_path / "run", TextSettings(), settings, overwrite=begun == "overwrite")
+
+    with longest_file(20_000), pytest.raises(StorageError, match=r"base\.safetensors: .*more bytes are needed"):
+        make()
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert (tmp_path / "run").exists() == (begun == "overwrite")
+
+
+def test_record_model_and_card_say_what_it_began_from(begin_run: BeginRun, tmp_path: Path) -> None:
+    run = begin_run(base=True)
+    finish(run)
+    fingerprint = load_base(tmp_path / "base").fingerprint
+    expected = {"name": "base", "fingerprint": fingerprint}
+    assert json.loads((run.folder.path / "run.json").read_text())["base"] == expected
+    model = LanguageModel.load(run.folder.path)
+    assert model.info()["base"] == model.about["base"] == expected
+    card = (run.folder.model / "README.md").read_text()
+    assert f"| begun from | base (`{fingerprint[:12]}`) |" in card
+    plain = begin_run("plain")
+    finish(plain)
+    assert json.loads((plain.folder.path / "run.json").read_text())["base"] is None
+    assert LanguageModel.load(plain.folder.path).info()["base"] is None
+    assert "begun from" not in (plain.folder.model / "README.md").read_text()
+
+
+def test_lines_begin_from_a_base_of_running_text_and_the_other_way_round(text_file: Path, tmp_path: Path) -> None:
+    for lines in (True, False):
+        base = save(tmp_path / f"base-{lines}", base_of("\n ,.aehilnorst", lines=not lines))
+        run = begin([text_file], tmp_path / f"{lines}", TextSettings(lines=lines), from_base(base, steps=8))
+        finish(run)
+        model = LanguageModel.load(run.folder.path)
+        assert model.lines == lines
+        assert model.generate(max_tokens=5, seed=1).tokens == 5
+
+
+def test_bytes_begin_from_a_base_of_bytes(text_file: Path, tmp_path: Path) -> None:
+    base = save(tmp_path / "base", base_of(ByteTokenizer.of()))
+    settings = from_base(base)
+    finish(begin([text_file], tmp_path / "run", TextSettings(vocabulary="byte"), settings))
+    assert LanguageModel.load(tmp_path / "run").tokenizer.kind == "byte"
+
+
+def test_a_plain_recurrent_network_begins_from_one(text_file: Path, tmp_path: Path) -> None:
+    base = save(tmp_path / "base", base_of("\nab", cell="rnn"))
+    finish(begin([text_file], tmp_path / "run", TextSettings(), from_base(base, cell="rnn")))
+    assert LanguageModel.load(tmp_path / "run").config.cell == "rnn"
+
+
+def test_a_base_that_these_settings_contradict_is_refused_before_the_text_is_read(tmp_path: Path) -> None:
+    chars = save(tmp_path / "chars", base_of("\nab", num_layers=1))
+    bytes_ = save(tmp_path / "bytes", base_of(ByteTokenizer.of()))
+    plain = save(tmp_path / "plain", base_of("\nab", cell="rnn"))
+    nothing = tmp_path / "nothing.txt"
+    for base, vocabulary, settings, told in (
+        (chars, "char", {"hidden_size": 300}, r"hidden-size 300 and base .*chars exclude each other, whose .* is 6: "),
+        (chars, "char", {"num_layers": 2}, "num-layers 2 and base"),
+        (chars, "char", {"embedding_size": 5}, "embedding-size 5 and base"),
+        (chars, "char", {"cell": "rnn"}, r"base .*chars is made of lstm cells: give --cell lstm"),
+        (plain, "char", {}, r"base .*plain is made of rnn cells: give --cell rnn"),
+        (chars, "byte", {}, "base chars has the vocabulary char, and this run byte: give"),
+        (bytes_, "char", {}, "base bytes has the vocabulary byte, and this run char: give --vocabulary byte"),
+        (chars, "bpe:300", {}, "base chars has the vocabulary char, and this run bpe:300"),
+        (chars, "char", {"recipe": "classic"}, r"base .*chars: the classic recipe begins from nothing; leave it out"),
+    ):
+        text, asked = TextSettings(vocabulary=vocabulary), from_base(base, **settings)
+        with pytest.raises(OptionError, match=f"^{told}"):
+            begin([nothing], tmp_path / "run", text, asked)
+        with pytest.raises(OptionError, match=f"^{told}"):
+            preview([nothing], text, asked)
+    assert not (tmp_path / "run").exists()
+
+
+def test_sizes_that_the_base_has_may_be_said(text_file: Path, tmp_path: Path) -> None:
+    base = save(tmp_path / "base", base_of("\nab"))
+    asked = from_base(base, hidden_size=6, num_layers=2, embedding_size=4)
+    begin([text_file], tmp_path / "run", TextSettings(), asked).folder.unlock()
+    assert kept(tmp_path / "run").exists()
+
+
+def test_a_run_of_format_2_which_had_no_bases_goes_on(begin_run: BeginRun, tmp_path: Path) -> None:
+    whole = begin_run("whole")
+    finish(whole)
+    run = begin_run()
+    for _ in run.train(stop_at(7)):
+        pass
+    place = run.folder.path / "run.json"
+    record = json.loads(place.read_text())
+    record["format"] = 2
+    del record["base"], record["asked"]["base"]
+    place.write_text(json.dumps(record))
+    with pytest.raises(OptionError, match=r"began from nothing, not from .*other"):
+        resume(run.folder.path, {"base": str(save(tmp_path / "other"))})
+    finish(resume(run.folder.path, {"base": "none"}, exact=True))
+    assert outcome(run.folder.path)["state"] == outcome(whole.folder.path)["state"]
