@@ -4,7 +4,7 @@ BIN := .venv/bin
 # The text that the benchmarks read: tinyshakespeare where README's figures come from, or any other.
 TEXT ?= ../shared/data/tinyshakespeare.txt
 
-.PHONY: demo test test-everywhere check bench bench-quality bench-plan bench-base bench-gpu torture format
+.PHONY: demo test test-everywhere check bench bench-quality bench-plan bench-base bench-gpu torture base format
 
 demo: .venv/ready
 	$(BIN)/afterword demo --out .demo
@@ -86,6 +86,16 @@ bench-base: .venv/ready-dev
 # What a GPU does, where there is one: speed beside a plain script, and what is learned in 3 minutes.
 bench-gpu: .venv/ready-dev
 	$(BIN)/python -m benchmarks.gpu
+
+# A base of your own, to begin other runs from: TEXTS are books of one language or field, a file each, some 10 MB and more.
+# It takes MINUTES, and leaves the model in BASE/run/model: train book.txt --base BASE/run/model.
+BASE ?= base
+MINUTES ?= 120
+base: .venv/ready-dev
+	@test -n "$(TEXTS)" || { echo 'make base: name its texts: make base TEXTS="one.txt two.txt" MINUTES=120'; exit 2; }
+	$(BIN)/python -m benchmarks.base_texts $(TEXTS) --out $(BASE)/text
+	$(BIN)/afterword train $(BASE)/text/train.txt --validation $(BASE)/text/held-out.txt --out $(BASE)/run --base none \
+		--minutes $(MINUTES) --hidden-size 768 --batch-size 64 --ngram 0 --dropout 0
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

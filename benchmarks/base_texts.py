@@ -3,9 +3,10 @@
     python -m benchmarks.base_texts TEXT… --out DIR          any texts, each a book
     python -m benchmarks.base_texts --books DIR --out DIR    the English books, by their manifest
 
-Writes DIR/train.txt and, for each kind of held-out book, DIR/held-out/KIND.txt. The same texts and seed give the
-same bytes. A book's way of quoting, wrapping and dashing says nothing about what is in it, so it is drawn anew for
-each piece of about 100,000 characters: a model must then take it from the text that it reads.
+Writes DIR/train.txt, for each kind of held-out book DIR/held-out/KIND.txt, DIR/held-out.txt with some of each for
+--validation, and DIR/books.tsv, which says what was taken. The same texts and seed give the same bytes. A book's way of
+quoting, wrapping and dashing says nothing about what is in it, so it is drawn anew for each piece of about 100,000
+characters: a model must then take it from the text that it reads.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ HELD_OUT_TITLES = {
     "Louisa May Alcott Her Life, Letters, and Journals": "letters",
     "The Natural History of Selborne, Vol. 1": "science",
 }
+VALIDATION = 96_000  # characters of all held-out kinds together that training looks at
 SHARE_HELD_OUT = 0.03  # of texts that come without a manifest: the end of each
 NOT_THE_BOOK = re.compile(r"transcriber|gutenberg|e-?text|\[illustration|^\s*contents\.?\s*$|ebook", re.IGNORECASE)
 LISTED = re.compile(r"(\.\s?){4,}|\s{2,}\d+\s*$")  # a line of a list of contents: dots, or a page number apart
@@ -46,6 +48,8 @@ class Book:
     kind: str
     text: str
     held_out: bool
+    died: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def books_of(folder: Path) -> Iterator[Book]:
                 if row["title"] not in HELD_OUT_TITLES:
                     continue
                 kind, held_out = HELD_OUT_TITLES[row["title"]], True
-            yield Book(row["author"], row["title"], kind, text, held_out)
+            yield Book(row["author"], row["title"], kind, text, held_out, row["died"], f"{row['source']} {row['path']}")
 
 
 def books_from(texts: Iterable[Path]) -> Iterator[Book]:
@@ -217,8 +221,19 @@ def main(texts: tuple[Path, ...], books: Path | None, out: Path, seed: int) -> N
     (out / "held-out").mkdir(parents=True, exist_ok=True)
     with (out / "train.txt").open("w", encoding="utf-8") as file:
         written = sum(file.write(in_manner(piece, Manner.drawn(draw))) for piece in training)
-    for kind, parts in held_out.items():
-        (out / "held-out" / f"{kind.replace(' ', '-')}.txt").write_text("".join(parts), encoding="utf-8")
+    some = []
+    for kind, parts in sorted(held_out.items()):
+        text = "".join(parts)
+        (out / "held-out" / f"{kind.replace(' ', '-')}.txt").write_text(text, encoding="utf-8")
+        middle = len(text) // 2
+        some.append(text[middle : middle + VALIDATION // len(held_out)])
+    (out / "held-out.txt").write_text("".join(some), encoding="utf-8")
+    with (out / "books.tsv").open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, delimiter="\t", lineterminator="\n")
+        table.writerow(["part", "kind", "author", "died", "title", "source", "characters"])
+        for book in kept:
+            part = "held out" if book.held_out else "training"
+            table.writerow([part, book.kind, book.author, book.died, book.title, book.source, len(book.text)])
     characters = sum(len(part) for parts in held_out.values() for part in parts)
     click.echo(f"{written:,} characters to learn from, {characters:,} held out, of {len(held_out)} kinds")
 

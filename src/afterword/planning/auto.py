@@ -33,7 +33,7 @@ HELD_OUT = "0.1"  # the fraction of the text, where nothing else is held out
 DEFAULT_MINUTES = 5.0
 OUTLOOK = (5, 30)  # times the minutes
 LITTLE_TEXT = 50_000  # characters
-FIRST_MEASURED = 256  # units
+FIRST_MEASURED, LARGEST_MEASURED = 256, 1024  # units: where the size is open, and where it is not
 SAMPLE = 50_000  # held-out tokens that the expectation reads
 SAMPLE_OF_BASE = 20_000  # held-out tokens that a base is judged by
 MOST_COUNTED = 2**22  # tokens of lines that are laid out to see how many steps a pass over all of them takes
@@ -132,8 +132,10 @@ class _Planner:
         self._steps_per_pass = steps_per_pass(encoded, batch_size, seq_length)
         self._most_steps = math.ceil(rules.MOST_PASSES * self._steps_per_pass)
         self._fixed |= {"minutes": Choice(self._minutes), "most_steps": Choice(self._most_steps if timed else None)}
-        usual = min(FIRST_MEASURED, settings.hidden_size or rules.largest_size(self._tokens))
-        self.first = usual if base is None else base.config.hidden_size
+        if "hidden_size" in self._fixed:
+            self.first = min(LARGEST_MEASURED, self._fixed["hidden_size"].value)
+        else:
+            self.first = min(FIRST_MEASURED, rules.largest_size(self._tokens))
         self._times = StepTimes(encoded, self.first, self.recipe)
 
     def plan(self, ngram: Ngram, base: Choice[Base | None] = NOTHING, untouched: Measured | None = None) -> Plan:
