@@ -130,7 +130,8 @@ class _Planner:
         self._fixed = SAME_FOR_ALL | self._of_machine() | self._of_text() | self._of_base() | self._asked
         batch_size, seq_length = (self._fixed[name].value for name in ("batch_size", "seq_length"))
         self._steps_per_pass = steps_per_pass(encoded, batch_size, seq_length)
-        self._most_steps = math.ceil(rules.MOST_PASSES * self._steps_per_pass)
+        self._most_passes = rules.MOST_PASSES if base is None else rules.MOST_PASSES_FROM_BASE
+        self._most_steps = math.ceil(self._most_passes * self._steps_per_pass)
         self._fixed |= {"minutes": Choice(self._minutes), "most_steps": Choice(self._most_steps if timed else None)}
         if "hidden_size" in self._fixed:
             self.first = min(LARGEST_MEASURED, self._fixed["hidden_size"].value)
@@ -196,7 +197,10 @@ class _Planner:
         }
 
     def _dropout(self, passes: float) -> Choice[float]:
-        return rules.dropout(passes)
+        return rules.dropout(passes) if self._base is None else rules.dropout_from_base(passes)
+
+    def _learning_rate(self, units: int) -> Choice[float]:
+        return rules.learning_rate(units) if self._base is None else rules.learning_rate_from_base(units, self._tokens)
 
     def _of_text(self) -> Choices:
         if self._encoded.lines:
@@ -268,7 +272,7 @@ class _Planner:
         of_size: Choices = {
             "hidden_size": size,
             "embedding_size": Choice(embedding_size(self._device, units), wide),
-            "learning_rate": (rules.learning_rate_from_base if self._base else rules.learning_rate)(units),
+            "learning_rate": self._learning_rate(units),
             "precision": Choice(precision, short),
         }
         of_steps = rules.of_steps(steps, self._tokens / self._steps_per_pass, len(self._encoded.validation)) | {
@@ -321,7 +325,7 @@ class _Planner:
         if recipe.steps == recipe.most_steps and minutes < 0.9 * recipe.minutes:
             after = f"{minutes:.0f} min" if minutes >= 2 else f"{max(1, round(60 * minutes))} s"
             notes.append(
-                f"{rules.MOST_PASSES:g} passes over this text are enough, more would learn it by heart: "
+                f"{self._most_passes:g} passes over this text are enough, more would learn it by heart: "
                 f"the run will end after about {after}"
             )
         if step.now > BUSY * step.alone:

@@ -15,6 +15,7 @@ SIZES = (64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096)
 TOKENS_PER_WEIGHT = 10.0  # that a network must read, or a smaller one learns more in the same time
 UNTIMED_SIZE = 512  # units, where steps or passes are given and no time, if the text feeds so many
 LEAST_FROM_BASE = 0.03  # that a base, as it is, takes off the n-gram's cost where it helps
+MOST_PASSES_FROM_BASE = 8.0  # over a text: the base knows already what more of them would teach
 MOST_PASSES = 16.0  # over a text: more of them only teach it by heart
 EMBEDDING = 64
 EVALUATION_SHARE = 0.06  # of the run's time, at most
@@ -98,10 +99,19 @@ def dropout(passes: float) -> Choice[float]:
     return Choice(fraction, f"the fraction dropped grows with the number of passes, {passes:.1f}")
 
 
-def learning_rate_from_base(hidden_size: int) -> Choice[float]:
-    """The peak rate from a base on: a fifth of what it is from nothing, so that what the base knows is not lost."""
-    rate = float(f"{min(0.006, 0.004 * math.sqrt(512 / hidden_size)):.2g}")
-    return Choice(rate, "at its peak: a fifth of a run's from nothing, so that what the base knows is kept")
+def learning_rate_from_base(hidden_size: int, tokens: int) -> Choice[float]:
+    """The peak rate from a base on, lower for few tokens, so that less of the base is lost."""
+    rate = 0.0033 * math.sqrt(768 / hidden_size) * (tokens / 100_000) ** 0.25
+    return Choice(
+        float(f"{min(max(rate, 0.001), 0.005):.2g}"),
+        "at its peak: a fifth of a run's from nothing, and lower for a short text, so that what the base knows is kept",
+    )
+
+
+def dropout_from_base(passes: float) -> Choice[float]:
+    """The fraction dropped, from a base that was itself trained with none."""
+    fraction = round(min(0.3, max(0.0, 0.1 * math.log2(max(passes, 0.1) / 2))), 2)
+    return Choice(fraction, f"the fraction dropped grows with the number of passes, {passes:.1f}")
 
 
 def of_steps(steps: int, tokens_per_step: float, held_out_tokens: int) -> Choices:
