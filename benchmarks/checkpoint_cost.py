@@ -54,7 +54,9 @@ def main() -> None:
         return
     spent: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as place:
-        run = begin([chosen.text], Path(place, "run"), TextSettings(), TrainingSettings(minutes=chosen.minutes))
+        run = begin(
+            [chosen.text], Path(place, "run"), TextSettings(), TrainingSettings(base="none", minutes=chosen.minutes)
+        )
         for owner, name in KEEPING:
             mock.patch.object(owner, name, timed(getattr(owner, name), spent)).start()
         *_, last = run.train()

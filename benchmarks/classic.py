@@ -147,9 +147,9 @@ def compare_epochs(text: str, held_out: str, ids: np.ndarray, config: Config) ->
             source.write_text(text, encoding="utf-8")
             out = Path(folder, "run")
             if recipe == "classic":
-                model = afterword.train(source, recipe=recipe, out=out)
+                model = afterword.train(source, recipe=recipe, base="none", out=out)
             else:
-                model = afterword.train(source, minutes=minutes, lowercase=True, out=out)
+                model = afterword.train(source, base="none", minutes=minutes, lowercase=True, out=out)
             seconds = json.loads((out / "metrics.jsonl").read_text().splitlines()[-1])["seconds"]
         loss = float(model.score(held_out).token_nats[WINDOW:].mean())
         prompt = text[start : start + WINDOW]

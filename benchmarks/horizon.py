@@ -30,7 +30,20 @@ def train(
     text: Path, out: Path, cell: str, steps: int, seed: int, options: argparse.Namespace
 ) -> tuple[LanguageModel, float]:
     """A model by the real command, and the seconds that it took."""
-    arguments = ["train", str(text), "--cell", cell, "--steps", str(steps), "--seed", str(seed), "--out", str(out)]
+    arguments = [
+        "train",
+        str(text),
+        "--base",
+        "none",
+        "--cell",
+        cell,
+        "--steps",
+        str(steps),
+        "--seed",
+        str(seed),
+        "--out",
+        str(out),
+    ]
     arguments += [
         "--hidden-size",
         str(options.hidden_size),

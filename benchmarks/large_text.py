@@ -90,7 +90,20 @@ def main() -> None:
         for file in folder.iterdir():
             file.unlink()
 
-        command = ["-m", "afterword", "train", text, "--out", run, "--steps", "20", "--vocabulary", chosen.vocabulary]
+        command = [
+            "-m",
+            "afterword",
+            "train",
+            text,
+            "--base",
+            "none",
+            "--out",
+            run,
+            "--steps",
+            "20",
+            "--vocabulary",
+            chosen.vocabulary,
+        ]
         first, seconds, peak = watch(command, run / "metrics.jsonl")
         print(f"train   first step reported after {first:.1f} s, 20 steps after {seconds:.1f} s", end=", ")
         print(f"peak memory {peak:.0f} MB; {verdict(peak <= TRAINING_PEAK)}")

@@ -97,7 +97,18 @@ def held_out_bits(run: Path) -> tuple[dict[str, float], SavedModel]:
 def train(text: Path, out: Path, *options: str) -> float:
     """`afterword train`, quietly; how long the whole command took."""
     began = time.monotonic()
-    command: list[str | Path] = [sys.executable, "-m", "afterword", "train", text, "--out", out, *options]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "afterword",
+        "train",
+        text,
+        "--base",
+        "none",
+        "--out",
+        out,
+        *options,
+    ]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     return time.monotonic() - began
 
@@ -182,7 +193,17 @@ def clock(text: Path, minutes: float) -> None:
     with tempfile.TemporaryDirectory() as place:
         for name in ("alone", "beside a busy process for a third"):
             out = Path(place, name)
-            command: list[str | Path] = [sys.executable, "-m", "afterword", "train", text, "--out", out]
+            command: list[str | Path] = [
+                sys.executable,
+                "-m",
+                "afterword",
+                "train",
+                text,
+                "--base",
+                "none",
+                "--out",
+                out,
+            ]
             command += ["--minutes", str(minutes)]
             with subprocess.Popen(command, stderr=subprocess.DEVNULL) as training:
                 if name != "alone":

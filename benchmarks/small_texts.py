@@ -134,7 +134,7 @@ def looks(text: Text, seed: int) -> list[Look]:
     with tempfile.TemporaryDirectory() as place:
         source = Path(place, "text.txt")
         source.write_text(text.text, encoding="utf-8")
-        training = TrainingSettings(epochs=PASSES, seed=seed)
+        training = TrainingSettings(base="none", epochs=PASSES, seed=seed)
         run = begin([source], Path(place, "run"), TextSettings(lines=text.lines), training)
         ngram = run.learn_ngram()
         following = _HeldOut(_encoded(text.following, run.encoded), run.recipe, ngram)

@@ -26,7 +26,7 @@ def measure(first: Path, last: Path, vocabulary: str, minutes: float, seed: int)
     with tempfile.TemporaryDirectory() as place:
         out = Path(place, "run")
         options = ["--vocabulary", vocabulary, "--minutes", str(minutes), "--seed", str(seed)]
-        command: list[str | Path] = ["train", first, "--validation", last, "--out", out, *options]
+        command: list[str | Path] = ["train", first, "--base", "none", "--validation", last, "--out", out, *options]
         subprocess.run([sys.executable, "-m", "afterword", *command], check=True, stderr=subprocess.DEVNULL)
         model = afterword.load(out)
     score = model.score(read_text([last])[0])
