@@ -42,7 +42,7 @@ def make_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakePlan:
         for module in (speed, classic):
             monkeypatch.setattr(module, "step_time", measured)
         encoded = encoded_prose(characters, tmp_path, lines)
-        return plan(encoded, TrainingSettings(device="cpu", threads=1, **settings))
+        return plan(encoded, TrainingSettings(**{"device": "cpu", "threads": 1, "base": "none", **settings}))
 
     return make
 
@@ -95,7 +95,7 @@ def test_without_minutes_nothing_is_measured(
 ) -> None:
     monkeypatch.setattr(speed, "step_time", None)  # to measure would be an error
     encoded = encoded_prose(100_000, tmp_path)
-    one, other = (plan(encoded, TrainingSettings(device="cpu", **length)) for _ in range(2))
+    one, other = (plan(encoded, TrainingSettings(device="cpu", base="none", **length)) for _ in range(2))
     assert one.recipe == other.recipe
     assert one.outlook == {}
     assert one.recipe.minutes is None
@@ -129,7 +129,7 @@ def test_a_number_set_by_hand_is_taken_and_the_rest_fitted_around_it(
 
 
 def test_every_reason_belongs_to_a_number(make_plan: MakePlan) -> None:
-    names = {field.name for field in dataclasses.fields(Recipe)}
+    names = {field.name for field in dataclasses.fields(Recipe)} | {"base"}
     for lines in (False, True):
         planned = make_plan(60_000, lines=lines, minutes=1)
         assert set(planned.reasons) <= names
