@@ -17,8 +17,8 @@ from afterword.options import SamplingOptions, TextOptions, TrainingOptions, Tra
 from afterword.planning.settings import TrainingSettings
 from afterword.text.corpus import TextSettings
 
-WIDER = {
-    "base": str | os.PathLike[str],  # what Python takes beside the type that is kept
+WIDER = {  # what Python takes beside the type that is kept
+    "base": str | os.PathLike[str],
     "stop": str | Sequence[str],
     "validation": str | float | os.PathLike[str] | None,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,21 @@ import pytest
 
 import afterword
 from afterword.errors import InputError
+from tests.bases.small import base_of, save
 from tests.processes import finished
 from tests.terminals import on_a_terminal
 
 TRAIN = "import afterword; afterword.train('book.txt', steps=8, hidden_size=8, threads=1)"
+
+
+class Place(os.PathLike[str]):
+    """A path of another library, which does not tell itself as a string."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __fspath__(self) -> str:
+        return str(self._path)
 
 
 @pytest.fixture
@@ -53,6 +65,10 @@ def test_who_takes_the_reports_sees_no_bar(book: Path) -> None:
         ({"out": 5}, "out must be the path of a folder, not 5"),
         ({"minutes": "5"}, "minutes must be a number, not '5'"),
         ({"validation": True}, "validation must be text, not True"),
+        ({"base": None}, "base must be text, not None"),
+        ({"base": b"english"}, "base must be text, not b'english'"),
+        ({"base": ""}, "base is empty: name a model, or give --base none"),
+        ({"base": Path("none/here")}, "base: no model at none/here: no such folder"),
         ({"validation": 1.5}, "validation must be a fraction above 0 and below 1"),
     ],
 )
@@ -64,10 +80,19 @@ def test_arguments_of_the_wrong_type_are_refused_in_plain_words(
     assert os.listdir(book.parent) == ["book.txt"]
 
 
+@pytest.mark.parametrize("kind", [str, Path, Place])
+def test_a_base_is_a_name_or_a_path(book: Path, kind: Callable[[Path], Any]) -> None:
+    base = save(book.parent / "friend", base_of("\n abefhiklnot"))
+    begun = afterword.train(book, steps=1, threads=1, base=kind(base))
+    assert begun.info()["base"]["name"] == "friend"
+    assert begun.config.hidden_size == 6
+    assert afterword.train(book, steps=1, hidden_size=8, threads=1, base="none").info()["base"] is None
+
+
 def test_validation_is_a_share_or_a_path(book: Path) -> None:
     part = book.with_name("part.txt")
     part.write_text("a line of another book\n" * 20)
-    for validation, characters in ((0.25, 538), (part, 460)):
+    for validation, characters in ((0.25, 538), (part, 460), (Place(part), 460)):
         model = afterword.train(book, steps=1, hidden_size=8, threads=1, validation=validation)
         held_out = model.about["corpus"]["validation"]["characters"]
         assert held_out == characters

@@ -42,11 +42,11 @@ def train(
     sources = _sources(texts)
     if not isinstance(out, str | os.PathLike | None):
         raise OptionError(f"out must be the path of a folder, not {reprlib.repr(out)}")
-    validation, base = options.get("validation"), options.get("base")
-    if isinstance(validation, float | os.PathLike):
-        options["validation"] = str(validation)
-    if isinstance(base, os.PathLike):
-        options["base"] = str(base)
+    for name in ("base", "validation"):
+        if isinstance(value := options.get(name), os.PathLike):
+            options[name] = os.fspath(value)
+    if isinstance(share := options.get("validation"), float):
+        options["validation"] = str(share)
     text, training = made(TextSettings, options), made(TrainingSettings, options)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "run" if out is None else Path(out)

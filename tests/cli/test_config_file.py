@@ -30,6 +30,7 @@ EVERYTHING = {
     "validation": "0.05",
     "vocabulary": '"bpe:300"',
     "recipe": '"classic"',
+    "base": '"none"',
     "minutes": "3",
     "cell": '"rnn"',
     "num-layers": "2",

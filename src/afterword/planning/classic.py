@@ -11,13 +11,23 @@ from afterword.learning.recipe import Recipe
 from afterword.planning.memory import check_memory
 from afterword.planning.plan import AS_ASKED, Plan, asked
 from afterword.planning.rules import of_steps
-from afterword.planning.settings import TrainingSettings
+from afterword.planning.settings import NONE, TrainingSettings
 from afterword.planning.speed import available_threads, step_time
 from afterword.text.corpus import TextSettings
 from afterword.text.encoded import EncodedCorpus
 
 WINDOW = 50  # characters
-TOLD = ("num_layers", "hidden_size", "batch_size", "seq_length", "dropout", "learning_rate", "steps", "precision")
+TOLD = (
+    "base",
+    "num_layers",
+    "hidden_size",
+    "batch_size",
+    "seq_length",
+    "dropout",
+    "learning_rate",
+    "steps",
+    "precision",
+)
 
 
 def text_settings(text: TextSettings) -> TextSettings:
@@ -54,7 +64,7 @@ def make_plan(encoded: EncodedCorpus, settings: TrainingSettings) -> Plan:
     following = of_steps(steps, len(encoded.training) / per_pass, len(encoded.validation))
     evaluation = {name: following[name].value for name in ("validation_tokens", "evaluate_every", "report_every")}
     recipe = dataclasses.replace(recipe, steps=steps, most_steps=most, **evaluation)
-    by_hand = asked(settings)
+    by_hand = {*asked(settings), *(["base"] if settings.base == NONE else [])}
     return Plan(recipe, {name: AS_ASKED if name in by_hand else "as in the founding recipe" for name in TOLD})
 
 
