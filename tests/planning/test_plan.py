@@ -121,7 +121,7 @@ def test_a_number_set_by_hand_is_taken_and_the_rest_fitted_around_it(
     free, bound = make_plan(400_000, minutes=1), make_plan(400_000, minutes=1, **{name: value})
     assert getattr(bound.recipe, name) == value != getattr(free.recipe, name)
     assert bound.reasons[name] == "as you asked"
-    assert [name for name, why in free.reasons.items() if why == "as you asked"] == ["threads", "device"]
+    assert [name for name, why in free.reasons.items() if why == "as you asked"] == ["base", "threads", "device"]
     assert bound.recipe.steps > 0
     if name == "hidden_size":
         assert bound.recipe.learning_rate == rules.learning_rate(96).value

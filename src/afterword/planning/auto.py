@@ -6,7 +6,9 @@ A number that was set by hand is taken, and the rest is fitted around it.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from afterword.bases.base import Base
@@ -20,7 +22,7 @@ from afterword.model.config import Config
 from afterword.model.ngram import HIGHEST_ORDER, Ngram
 from afterword.planning import rules
 from afterword.planning.base import base_to_try, decided
-from afterword.planning.expectation import Expectation, expectation
+from afterword.planning.expectation import Expectation, expectation, expectation_from_base
 from afterword.planning.memory import check_memory
 from afterword.planning.plan import AS_ASKED, Plan, asked, reasons, recipe_of
 from afterword.planning.rules import Choice, Choices
@@ -156,7 +158,7 @@ class _Planner:
             choices["steps"] = Choice(steps, f"{choices['steps'].reason}, {pace}")
         recipe = recipe_of(choices)
         check_memory(recipe.config(self._encoded.tokenizer), recipe.batch_size, recipe.seq_length, recipe.device)
-        expected, outlook = self._expectations(recipe, ngram)
+        expected, outlook = self._expectations(recipe, ngram, untouched)
         kept = ngram if recipe.ngram == HIGHEST_ORDER else None
         why = ({"base": base.reason} if base.reason else {}) | reasons(choices)
         return Plan(recipe, why, expected, outlook, self._notes(recipe), base.value, kept)
@@ -281,19 +283,17 @@ class _Planner:
         }
         return of_size | of_steps | self._fixed
 
-    def _expectations(self, recipe: Recipe, ngram: Ngram) -> tuple[Expectation | None, dict[float, Expectation]]:
+    def _expectations(
+        self, recipe: Recipe, ngram: Ngram, untouched: Measured | None
+    ) -> tuple[Expectation | None, dict[float, Expectation]]:
         """What to expect of the run, and of runs of other minutes, as far as anything is known of such runs."""
-        size_by_rule = self._size_by_rule(self._minutes).value
-        near = 1 / 2 <= recipe.hidden_size / size_by_rule <= 2 and self._settings.learning_rate is None
-        alike = near and recipe.cell == "lstm" and recipe.num_layers <= 2 and recipe.ngram > HIGHEST_ORDER // 2
-        cost = self._cost_of(ngram, recipe) if alike else None
-        if cost is None:
+        after = self._expected_after(recipe, ngram, untouched)
+        if after is None:
             return None, {}
-        characters = self._encoded.training_characters
 
         def expect(minutes: float | None) -> Expectation | None:
             passes = self._steps(self._size(minutes).value, minutes) / self._steps_per_pass
-            return expectation(cost, characters, passes * self._tokens)
+            return after(passes * self._tokens)
 
         expected, outlook = expect(self._minutes), {}
         if self._minutes is not None and (best := expected) is not None:
@@ -302,6 +302,19 @@ class _Planner:
                 if then is not None and then.likely < 0.999 * best.likely:
                     outlook[minutes] = best = then
         return expected, outlook
+
+    def _expected_after(
+        self, recipe: Recipe, ngram: Ngram, untouched: Measured | None
+    ) -> Callable[[float], Expectation | None] | None:
+        """What to expect by the tokens that are read; None of runs like which none was tried."""
+        if self._settings.learning_rate is not None or recipe.ngram <= HIGHEST_ORDER // 2:
+            return None
+        if self._base is not None:
+            return None if untouched is None else functools.partial(expectation_from_base, untouched.cost)
+        near = 1 / 2 <= recipe.hidden_size / self._size_by_rule(self._minutes).value <= 2
+        alike = near and recipe.cell == "lstm" and recipe.num_layers <= 2
+        cost = self._cost_of(ngram, recipe) if alike else None
+        return None if cost is None else functools.partial(expectation, cost, self._encoded.training_characters)
 
     def _cost_of(self, ngram: Ngram, recipe: Recipe) -> float | None:
         """Nats that a held-out character costs the n-gram alone, by a sample of them; None where none is held out."""

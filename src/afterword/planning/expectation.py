@@ -13,6 +13,11 @@ from dataclasses import dataclass
 GAIN = 0.033  # of the n-gram's cost, that the mixture with an LSTM that read a million tokens costs less
 LEAST, MOST = 0.4, 1.6  # times this gain, on four of five texts
 SAMPLING = 0.005  # of the n-gram's cost, which is measured on a sample of the held-out text
+GAIN_FROM_BASE, SOON = (
+    0.09,
+    100_000,
+)  # of what base and n-gram cost untouched, and after how many tokens most of it is there
+LEAST_FROM_BASE, MOST_FROM_BASE = 0.5, 1.5  # times this gain
 FEWEST_CHARACTERS, MOST_TOKENS_READ = 30_000, 20_000_000  # that anything is known of
 
 
@@ -39,4 +44,20 @@ def expectation(ngram_cost: float, characters: int, tokens_read: float) -> Expec
         likely=ngram_cost * (1 - gain),
         low=ngram_cost * (1 - MOST * gain - SAMPLING),
         high=ngram_cost * min(1.0, 1 - LEAST * gain + SAMPLING),
+    )
+
+
+def expectation_from_base(untouched: float, tokens_read: float) -> Expectation | None:
+    """What to expect of a run from a base after so many tokens.
+
+    untouched: nats per held-out character, of the base as it is and the n-gram together. None for longer runs than
+    were ever tried.
+    """
+    if tokens_read > MOST_TOKENS_READ:
+        return None
+    gain = GAIN_FROM_BASE * -math.expm1(-tokens_read / SOON)
+    return Expectation(
+        likely=untouched * (1 - gain),
+        low=untouched * (1 - MOST_FROM_BASE * gain - SAMPLING),
+        high=untouched * (1 - LEAST_FROM_BASE * gain + SAMPLING),
     )
