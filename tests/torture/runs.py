@@ -26,12 +26,16 @@ from afterword.planning.settings import TrainingSettings
 from afterword.runs.begin import begin
 from afterword.runs.folder import RunFolder
 from afterword.text.corpus import TextSettings
+from tests.bases.small import save
 
 # Dropout, carried state, two layers, averaging, many epochs; small, so that the time goes into being killed.
-SMALL = ["--threads", "1", "--hidden-size", "10", "--num-layers", "2", "--dropout", "0.3", "--checkpoint-every", "7"]
+KEPT = ["--threads", "1", "--dropout", "0.3", "--checkpoint-every", "7"]
+SMALL = [*KEPT, "--hidden-size", "10", "--num-layers", "2"]
+BASE = "the base"  # in place of its folder
 KINDS = {
     "running text": [*SMALL, "--steps", "160", "--seq-length", "16"],
     "lines": [*SMALL, "--steps", "120", "--lines", "--batch-size", "9", "--seq-length", "16"],
+    "from a base": [*KEPT, "--steps", "120", "--seq-length", "16", "--base", BASE],
     "classic": [*SMALL, "--steps", "120", "--recipe", "classic", "--seq-length", "12", "--validation", "0.1"],
 }
 
@@ -108,14 +112,15 @@ def kill_at_random(kind: str, kills: int, seed: int = 0) -> Kills:
     result = Kills()
     with tempfile.TemporaryDirectory() as place:
         text = write_text(Path(place, "book.txt"))
-        log, whole = Path(place, "log"), Path(place, "whole")
-        finish(["train", text, "--out", whole, *KINDS[kind]], log)
+        log, whole, base = Path(place, "log"), Path(place, "whole"), save(Path(place, "base"))
+        options = [str(base) if option == BASE else option for option in KINDS[kind]]
+        finish(["train", text, "--out", whole, *options], log)
         began = time.monotonic()
-        finish(["train", text, "--out", whole, "--overwrite", *KINDS[kind]], log)
+        finish(["train", text, "--out", whole, "--overwrite", *options], log)
         takes, expected = time.monotonic() - began, outcome(whole)
         while result.kills < kills:
             folder = Path(place, f"run-{result.runs}")
-            command = ["train", text, "--out", folder, *KINDS[kind]]
+            command = ["train", text, "--out", folder, *options]
             while True:
                 checkpoint = bool(RunFolder(folder).checkpoints)
                 log.unlink(missing_ok=True)
