@@ -264,11 +264,14 @@ def test_record_model_and_card_say_what_it_began_from(begin_run: BeginRun, tmp_p
     assert model.info()["base"] == model.about["base"] == expected
     card = (run.folder.model / "README.md").read_text()
     assert f"| begun from | base (`{fingerprint[:12]}`) |" in card
+    assert "This one began from base: the same holds for what that has read." in card
     plain = begin_run("plain")
     finish(plain)
     assert json.loads((plain.folder.path / "run.json").read_text())["base"] is None
     assert LanguageModel.load(plain.folder.path).info()["base"] is None
-    assert "begun from" not in (plain.folder.model / "README.md").read_text()
+    card = (plain.folder.model / "README.md").read_text()
+    assert "begun from" not in card
+    assert "began from" not in card
 
 
 def test_lines_begin_from_a_base_of_running_text_and_the_other_way_round(text_file: Path, tmp_path: Path) -> None:

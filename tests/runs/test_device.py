@@ -326,7 +326,7 @@ class TestOnAGpu:
         nats = [learner.evaluate([lanes().next()]) for learner in of_both]
         np.testing.assert_allclose(nats[1], nats[0], atol=1e-2)
 
-    @pytest.mark.parametrize("kind", [{}, {"lines": True}, {"recipe": "classic"}])
+    @pytest.mark.parametrize("kind", [{}, {"lines": True}, {"recipe": "classic"}, {"base": True}])
     def test_a_run_that_was_stopped_and_resumed_ends_with_the_same_bits(
         self, begin_run: Callable[..., Run], kind: dict[str, Any]
     ) -> None:

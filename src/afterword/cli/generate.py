@@ -57,7 +57,7 @@ def generate(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    """Write text with a trained model: MODEL is its folder, or the folder of its run.
+    """Write text with a trained model: MODEL is its folder, the folder of its run, or english, which ships.
 
     The prompt comes first, then what the model writes. Of a prompt from a file the newline at its end is left out.
     Several samples are set apart by a line of ---; those of a model that was trained on lines stand on a line each.

@@ -17,7 +17,7 @@ from afterword.language_model import load
 @click.argument("model", type=PATH, metavar="MODEL")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object")
 def info(model: str, as_json: bool) -> None:
-    """Say what a model is and what it was trained on: MODEL is its folder, or the folder of its run."""
+    """Say what a model is and what it was trained on: MODEL is its folder, the folder of its run, or english."""
     facts = load(model).info()
     if as_json:
         print(strict_json(facts, indent=2))

@@ -63,7 +63,7 @@ def inspect(
     finding: str | None,
     as_json: bool,
 ) -> None:
-    """Show what the gates do while a model reads TEXT: MODEL is its folder, or the folder of its run.
+    """Show what the gates do while a model reads TEXT: MODEL is its folder, the folder of its run, or english.
 
     Layers and units are counted from 0: l0.u42 is unit 42 of the lowest layer. Up to 500 characters every unit is
     shown; of a longer text, up to 20,000, the means of each gate and layer and the 48 units per layer that move most,

@@ -56,9 +56,9 @@ def score(
 ) -> None:
     """Say how well a model predicts a text: the fewer bits per character, the better.
 
-    MODEL is a model's folder, or the folder of its run; FILE a text, also .gz, or - for standard input. Each file is
-    read from its start to its end. For a model that was trained on lines each line is read from a fresh state, and its
-    end counts as one character.
+    MODEL is a model's folder, the folder of its run, or english, which ships; FILE a text, also .gz, or - for standard
+    input. Each file is read from its start to its end. For a model that was trained on lines each line is read from a
+    fresh state, and its end counts as one character.
 
     With --hold, parts of the network are held at a value; what the text costs without that stands beside it, as
     free_bits_per_character. Layers and units are counted from 0.

@@ -62,9 +62,11 @@ def _disclosure(model: SavedModel) -> list[str]:
         ]
     else:
         holds = ["It has no n-gram, whose file would hold nearly all of the training text."]
+    base = model.about.get("base")
     return [
         *holds,
         "Any language model may write by heart what it has read often, or what is like nothing else.",
+        *([f"This one began from {base['name']}: the same holds for what that has read."] if base else []),
         "`config.json` has the names of the text files, `tokenizer.json` the characters of the text. Share this folder",
         "with those who may read the text; of a run share `model/` alone, since the rest of it holds the text.",
     ]
