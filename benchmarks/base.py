@@ -40,7 +40,7 @@ from benchmarks.quality import USED, costs, learned, spread
 
 PLACE = Path(__file__).parent
 RESULTS = PLACE / "results" / "base.jsonl"
-ENGLISH, NONE, AUTO = "english", "none", "auto"
+ENGLISH, NONE = "english", "none"
 KINDS = ("carried", "windows", "lines")  # of figures, where a text has them
 MOST_OF_A_KIND = 100_000  # characters of held-out books that are read
 WITHIN = 0.01  # of the better way's figure, where the default is right
@@ -83,27 +83,31 @@ def main() -> None:
 @main.command(help="Train for the rows of the table, from the base and from nothing.")
 @only(list(ROWS))
 @click.option("--seeds", type=int, help="how many; else what the row says")
-@click.option("--auto", is_flag=True, help="as the default decides, too")
+@click.option("--no-from-nothing", is_flag=True, help="from the base only")
 @base_option
 @cache_option
-def rows(only: Sequence[str], seeds: int | None, auto: bool, base: str, cache: Path) -> None:
+def rows(only: Sequence[str], seeds: int | None, no_from_nothing: bool, base: str, cache: Path) -> None:
     for name in only or ROWS:
         row = ROWS[name]
         for text in subjects([row.text], cache):
             for seed in range(seeds or row.seeds):
-                for way in (base, NONE, *[AUTO] * auto):
+                for way in [base] if no_from_nothing else [base, NONE]:
                     train(name, text, row.minutes, seed, way)
 
 
 @main.command(help="Train on texts of many kinds from the base and from nothing, beside what the default decides.")
 @only(CHOICE)
 @click.option("--minutes", type=float, default=1, show_default=True)
+@click.option("--again", is_flag=True, help="ask the plan anew, beside what was learned before")
 @base_option
 @cache_option
-def choice(only: Sequence[str], minutes: float, base: str, cache: Path) -> None:
+def choice(only: Sequence[str], minutes: float, again: bool, base: str, cache: Path) -> None:
     for text in subjects(only or CHOICE, cache):
         decided = plan(text, minutes)
-        figures = {way: train("choice", text, minutes, 0, way)["figures"] for way in (base, NONE)}
+        figures = {}
+        for way in (base, NONE):
+            known = list(results("run", row="choice", text=text.name, minutes=minutes, way=way)) if again else []
+            figures[way] = (known[-1] if known else train("choice", text, minutes, 0, way))["figures"]
         english, none = used(figures[base]), used(figures[NONE])
         result = {"seen": text.seen, "minutes": minutes, "english": english, "none": none, **decided}
         write("choice", text=text.name, base=base, **result)

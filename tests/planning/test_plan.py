@@ -158,3 +158,5 @@ def test_nothing_is_expected_where_nothing_is_held_out_or_known(make_plan: MakeP
 def test_a_size_that_no_memory_holds_is_refused_before_it_is_measured(make_plan: MakePlan) -> None:
     with pytest.raises(OptionError, match=r"need about .* GiB"):
         make_plan(60_000, minutes=1, hidden_size=16384, num_layers=16)
+    with pytest.raises(OptionError, match=r"need about .* GiB"):
+        make_plan(60_000, minutes=1, batch_size=65_536, seq_length=50_000)

@@ -18,7 +18,6 @@ from afterword.learning.device import chosen, embedding_size, precisions_to_try
 from afterword.learning.lines import Lines
 from afterword.learning.ngram import learn_ngram
 from afterword.learning.recipe import Recipe
-from afterword.model.config import Config
 from afterword.model.ngram import HIGHEST_ORDER, Ngram
 from afterword.planning import rules
 from afterword.planning.base import base_to_try, decided
@@ -60,8 +59,6 @@ SAME_FOR_ALL: Choices = {
     "cell": Choice("lstm"),
 }
 
-NOTHING: Choice[Base | None] = Choice(None)
-
 
 def text_settings(text: TextSettings) -> TextSettings:
     """`text` as this recipe reads it: a tenth is held out, unless another part is."""
@@ -75,22 +72,17 @@ def make_plan(encoded: EncodedCorpus, settings: TrainingSettings, base: Base | N
 
     Raises OptionError for a network that the machine cannot hold.
     """
-    if settings.hidden_size is not None:  # before anything takes time
-        tokenizer = encoded.tokenizer
-        E, H, L = settings.embedding_size or rules.EMBEDDING, settings.hidden_size, settings.num_layers or 1
-        config = Config(tokenizer.rows, tokenizer.shared_row_tokens, E, H, L)
-        check_memory(config, settings.batch_size or 8, settings.seq_length or 64, "cpu")
+    by_itself = base is None
+    begun_from = base_to_try(settings, encoded.tokenizer.kind) if by_itself else Choice(base, AS_ASKED)
+    planner = _Planner(encoded, settings, begun_from.value)
+    planner.check_memory()  # before anything takes time
     ngram = _learn_ngram_and_load(encoded)
-    asked_for = base is not None
-    begun_from = Choice(base, AS_ASKED) if asked_for else base_to_try(settings, encoded.tokenizer.kind)
-    if begun_from.value is not None:
-        planner = _Planner(encoded, settings, begun_from.value)
-        untouched = planner.untouched(begun_from.value, ngram)
-        if not asked_for:
-            begun_from = decided(begun_from.value, untouched)
-        if begun_from.value is not None:
-            return planner.plan(ngram, begun_from, untouched)
-    return _Planner(encoded, settings).plan(ngram, begun_from)
+    untouched = None if begun_from.value is None else planner.untouched(begun_from.value, ngram)
+    if by_itself and begun_from.value is not None:
+        begun_from = decided(begun_from.value, untouched)
+        if begun_from.value is None:
+            planner, untouched = _Planner(encoded, settings), None
+    return planner.plan(ngram, begun_from, untouched)
 
 
 def draft(encoded: EncodedCorpus, settings: TrainingSettings) -> Recipe:
@@ -141,7 +133,7 @@ class _Planner:
             self.first = min(FIRST_MEASURED, rules.largest_size(self._tokens))
         self._times = StepTimes(encoded, self.first, self.recipe)
 
-    def plan(self, ngram: Ngram, base: Choice[Base | None] = NOTHING, untouched: Measured | None = None) -> Plan:
+    def plan(self, ngram: Ngram, base: Choice[Base | None], untouched: Measured | None) -> Plan:
         """The whole of it. `ngram` is of the training text and `HIGHEST_ORDER`.
 
         `base` is this planner's, with the reason for it, and `untouched` what the held-out text costs the two so far.
@@ -157,11 +149,16 @@ class _Planner:
             pace = f"at {1000 * self._times(size.value).now:.0f} ms per step here"
             choices["steps"] = Choice(steps, f"{choices['steps'].reason}, {pace}")
         recipe = recipe_of(choices)
-        check_memory(recipe.config(self._encoded.tokenizer), recipe.batch_size, recipe.seq_length, recipe.device)
+        self._check_memory(recipe)
         expected, outlook = self._expectations(recipe, ngram, untouched)
         kept = ngram if recipe.ngram == HIGHEST_ORDER else None
         why = ({"base": base.reason} if base.reason else {}) | reasons(choices)
         return Plan(recipe, why, expected, outlook, self._notes(recipe), base.value, kept)
+
+    def check_memory(self) -> None:
+        """Raise OptionError for a network that the machine cannot hold, of the size that is set or measured first."""
+        size = self._fixed["hidden_size"].value if "hidden_size" in self._fixed else self.first
+        self._check_memory(self.recipe(size))
 
     def untouched(self, base: Base, ngram: Ngram) -> Measured | None:
         """What a sample of the held-out text costs the base as it is, the n-gram, and both; None without such a text.
@@ -179,6 +176,9 @@ class _Planner:
     def recipe(self, size: int) -> Recipe:
         """The recipe of `size` units, to measure a step of."""
         return recipe_of(self._choices(Choice(size), steps=1))
+
+    def _check_memory(self, recipe: Recipe) -> None:
+        check_memory(recipe.config(self._encoded.tokenizer), recipe.batch_size, recipe.seq_length, recipe.device)
 
     def _of_machine(self) -> Choices:
         by_hand = self._settings.device != "auto"

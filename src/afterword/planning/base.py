@@ -63,7 +63,7 @@ def decided(base: Base, untouched: Measured | None) -> Choice[Base | None]:
     `untouched` is what that costs base and n-gram; None where nothing is held out.
     """
     if untouched is None or untouched.ngram is None:
-        return Choice(None, "nothing is held out to tell whether one helps; --base english takes it all the same")
+        return Choice(None, f"nothing is held out to tell whether one helps; --base {base.name} takes it all the same")
     gain = 1 - untouched.cost / untouched.ngram
     figures = f"as it is, {base.name} takes {gain:.1%} off what the n-gram alone costs"
     if gain < LEAST_FROM_BASE:

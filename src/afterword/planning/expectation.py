@@ -13,11 +13,9 @@ from dataclasses import dataclass
 GAIN = 0.033  # of the n-gram's cost, that the mixture with an LSTM that read a million tokens costs less
 LEAST, MOST = 0.4, 1.6  # times this gain, on four of five texts
 SAMPLING = 0.005  # of the n-gram's cost, which is measured on a sample of the held-out text
-GAIN_FROM_BASE, SOON = (
-    0.09,
-    100_000,
-)  # of what base and n-gram cost untouched, and after how many tokens most of it is there
-LEAST_FROM_BASE, MOST_FROM_BASE = 0.5, 1.5  # times this gain
+GAIN_FROM_BASE = 0.09  # of what the base as it is and the n-gram cost, that a long run from it takes off
+SOON = 100_000  # tokens, after which most of this gain is there
+LEAST_OF_THAT, MOST_OF_THAT = 0.5, 1.5  # times this gain, on four of five texts
 FEWEST_CHARACTERS, MOST_TOKENS_READ = 30_000, 20_000_000  # that anything is known of
 
 
@@ -58,6 +56,6 @@ def expectation_from_base(untouched: float, tokens_read: float) -> Expectation |
     gain = GAIN_FROM_BASE * -math.expm1(-tokens_read / SOON)
     return Expectation(
         likely=untouched * (1 - gain),
-        low=untouched * (1 - MOST_FROM_BASE * gain - SAMPLING),
-        high=untouched * (1 - LEAST_FROM_BASE * gain + SAMPLING),
+        low=untouched * (1 - MOST_OF_THAT * gain - SAMPLING),
+        high=untouched * (1 - LEAST_OF_THAT * gain + SAMPLING),
     )
