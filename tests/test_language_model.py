@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from afterword.errors import InputError, ModelError, OptionError
-from afterword.language_model import LanguageModel, Sample, load
+from afterword.generation.stream import Sample
+from afterword.language_model import LanguageModel, load
 from afterword.model.config import Config, weight_shapes
 from afterword.model.holding import parse_hold
 from afterword.model.saved import SavedModel
@@ -209,3 +210,23 @@ def test_a_held_model_is_another_one_and_saves_the_free_one(tmp_path: Path) -> N
     assert load(tmp_path / "book").score("abé").bits == MODEL.score("abé").bits
     with pytest.raises(OptionError, match="there is no layer l2"):
         MODEL.hold("l2.u0=1")
+
+
+def test_a_prompt_that_was_read_serves_any_number_of_texts() -> None:
+    reading = MODEL.read("ab")
+    assert repr(reading) == "Reading('ab')"
+    for seed in range(5):
+        assert MODEL.generate(reading, seed=seed, max_tokens=9) == MODEL.generate("ab", seed=seed, max_tokens=9)
+    told = [str(written) for written in MODEL.samples(reading, num=12, seed=2**64 - 1, max_tokens=9)]
+    assert told == [str(MODEL.generate("ab", seed=(2**64 - 1 + k) % 2**64, max_tokens=9)) for k in range(12)]
+    assert MODEL.generate(MODEL.read(), seed=3, max_tokens=9) == MODEL.generate(seed=3, max_tokens=9)
+    with pytest.raises(OptionError, match="the prompt 'ab' was read by another model"):
+        made("\nabcdef").samples(reading, num=2)
+
+
+def test_samples_are_many_or_of_no_token_at_all() -> None:
+    assert [written.text for written in MODEL.samples(num=3, seed=1, max_tokens=0)] == ["", "", ""]
+    with pytest.raises(OptionError, match="num must be 1 or more, not 0"):
+        MODEL.samples(num=0)
+    with pytest.raises(OptionError, match="seed must be from 0"):
+        MODEL.samples(num=3, seed=-1)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from afterword.errors import AfterwordError
-    from afterword.generation.stream import Piece
-    from afterword.language_model import LanguageModel, Sample, load
+    from afterword.generation.stream import Piece, Sample
+    from afterword.language_model import LanguageModel, load
     from afterword.scoring.score import Score
     from afterword.training import train
 
@@ -27,7 +27,7 @@ _HOMES = {
     "AfterwordError": "errors",
     "LanguageModel": "language_model",
     "Piece": "generation.stream",
-    "Sample": "language_model",
+    "Sample": "generation.stream",
     "Score": "scoring.score",
     "load": "language_model",
     "train": "training",

@@ -7,7 +7,6 @@ import reprlib
 import secrets
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -16,8 +15,10 @@ from numpy.typing import NDArray
 
 from afterword.bases.shipped import named
 from afterword.errors import ModelError, OptionError
+from afterword.generation.batch import write_samples
+from afterword.generation.reading import Reading, read_prompt
 from afterword.generation.sampling import Sampling
-from afterword.generation.stream import Stream
+from afterword.generation.stream import Sample, Stream, checked_seed
 from afterword.inspection.ablation import ablate_gates
 from afterword.inspection.gates import look_at_gates
 from afterword.inspection.horizon import measure_horizon
@@ -30,35 +31,11 @@ from afterword.model.network import Network
 from afterword.model.saved import SavedModel, load_model, model_folder, save_model
 from afterword.options import SamplingOptions, spelled_out
 from afterword.scoring.score import LineScore, Score, score, score_lines
-from afterword.settings import made
+from afterword.settings import made, whole_number
 from afterword.storage import write_bytes
 from afterword.text.tokenizer import Tokenizer
 
 CARD_TEMPERATURES = (0.5, 0.8, 1.0)
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A text that a model wrote."""
-
-    prompt: str
-    text: str
-    """Without the prompt; str(sample) is both."""
-    tokens: int
-    """How many were drawn, the end token included."""
-    log_probability: float
-    """The model's own, of all those tokens (nats, before any filter)."""
-    finish_reason: str
-    """"stop" (end token or stop string) or "length"."""
-    seed: int
-    """Writes the same text again, with the same settings."""
-
-    def __str__(self) -> str:
-        return self.prompt + self.text
-
-    def __repr__(self) -> str:
-        ended = f"{self.tokens:,} tokens, {self.finish_reason}, seed {self.seed}"
-        return f"Sample({reprlib.repr(self.prompt)}, {reprlib.repr(self.text)}, {ended})"
 
 
 class LanguageModel:
@@ -166,9 +143,16 @@ class LanguageModel:
             "versions": self.about.get("versions"),
         }
 
+    def read(self, prompt: str | None = None) -> Reading:
+        """Read `prompt` once; the result serves `stream`, `generate` and `samples` as a prompt, again and again.
+
+        Raises TextError for a prompt that is not text, OptionError for a classic model.
+        """
+        return read_prompt(self._saved, self._network, prompt)
+
     @spelled_out(SamplingOptions, Sampling)
     def stream(
-        self, prompt: str | None = None, *, seed: int | None = None, **options: Unpack[SamplingOptions]
+        self, prompt: str | Reading | None = None, *, seed: int | None = None, **options: Unpack[SamplingOptions]
     ) -> Stream:
         """Write after `prompt`, a piece a token. The stream has its `seed` (random unless given) and `finish_reason`.
 
@@ -177,16 +161,50 @@ class LanguageModel:
         """
         return self.stream_by(made(Sampling, options), prompt, random_seed() if seed is None else seed)
 
-    def stream_by(self, sampling: Sampling, prompt: str | None, seed: int) -> Stream:
+    def stream_by(self, sampling: Sampling, prompt: str | Reading | None, seed: int) -> Stream:
         """`stream` with its settings in one object."""
-        return Stream(self._saved, self._network, prompt, sampling, seed)
+        return Stream(self._saved, self._network, self._own(prompt), sampling, seed)
 
     @spelled_out(SamplingOptions, Sampling)
     def generate(
-        self, prompt: str | None = None, *, seed: int | None = None, **options: Unpack[SamplingOptions]
+        self, prompt: str | Reading | None = None, *, seed: int | None = None, **options: Unpack[SamplingOptions]
     ) -> Sample:
         """Write after `prompt` to the end; the same settings as `stream`."""
         return sample(prompt, self.stream(prompt, seed=seed, **options))
+
+    @spelled_out(SamplingOptions, Sampling)
+    def samples(
+        self,
+        prompt: str | Reading | None = None,
+        *,
+        num: int,
+        seed: int | None = None,
+        **options: Unpack[SamplingOptions],
+    ) -> Iterator[Sample]:
+        """Write `num` texts after `prompt`, many side by side; the same settings as `stream`.
+
+        Sample k = 0, 1, … has the seed (seed + k) mod 2^64 and comes in that order. `generate` writes the same by that
+        seed, but for rounding: see `generation.batch`.
+        """
+        first = random_seed() if seed is None else checked_seed(seed)
+        return self.samples_by(made(Sampling, options), prompt, num, first)
+
+    def samples_by(self, sampling: Sampling, prompt: str | Reading | None, num: int, seed: int) -> Iterator[Sample]:
+        """`samples` with its settings in one object."""
+        if whole_number("num", num) < 1:
+            raise OptionError(f"num must be 1 or more, not {num}")
+        seeds = ((seed + k) % 2**64 for k in range(num))
+        writing = sampling.settled(self._saved.writing)
+        if writing.opening == "window" or writing.max_tokens == 0:  # each begins in a window of its own, or not at all
+            return (sample(prompt, self.stream_by(sampling, prompt, seed)) for seed in seeds)
+        reading = self._own(prompt) if isinstance(prompt, Reading) else self.read(prompt)
+        assert isinstance(reading, Reading)
+        return write_samples(self._saved, self._network, reading, sampling, seeds)
+
+    def _own(self, prompt: str | Reading | None) -> str | Reading | None:
+        if isinstance(prompt, Reading) and prompt.network is not self._network:
+            raise OptionError(f"the prompt {prompt.prompt[:40]!r} was read by another model: read it by this one")
+        return prompt
 
     def score(self, text: str, *, on_progress: Callable[[float], object] = lambda fraction: None) -> Score:
         """What `text` costs this model, read from its start to its end with the state carried. Raises TextError.
@@ -263,11 +281,11 @@ def _folder(path: str | os.PathLike[str]) -> Path:
     return Path(path)
 
 
-def sample(prompt: str | None, stream: Stream) -> Sample:
+def sample(prompt: str | Reading | None, stream: Stream) -> Sample:
     """Read `stream`, which writes after `prompt`, to its end."""
     pieces = list(stream)
     return Sample(
-        prompt=prompt or "",
+        prompt=prompt.prompt if isinstance(prompt, Reading) else prompt or "",
         text="".join(piece.text for piece in pieces),
         tokens=len(pieces),
         log_probability=sum((piece.log_probability for piece in pieces), start=0.0),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -150,3 +153,33 @@ def test_an_extreme_that_can_be_is_no_trouble(
     out, err = capfd.readouterr()
     assert (left.value.code, err) == (0, "")
     assert out.endswith("\n")
+
+
+def test_many_samples_are_those_of_their_seeds(mixed_model: Path, lines_model: Path, run: Run) -> None:
+    options = ["--num", "30", "--seed", "5", "--max-tokens", "20", "--temperature", "1.5", "--prompt", "ab"]
+    loaded = load(mixed_model)
+    texts = [str(loaded.generate("ab", seed=5 + k, max_tokens=20, temperature=1.5)) for k in range(30)]
+    shown = "---\n".join(text if text.endswith("\n") else text + "\n" for text in texts)
+    assert written(run("generate", mixed_model, *options)) == shown
+    records = [json.loads(line) for line in written(run("generate", mixed_model, *options, "--json")).splitlines()]
+    assert [record["prompt"] + record["text"] for record in records] == texts
+    assert [record["seed"] for record in records] == list(range(5, 35))
+    assert len(written(run("generate", lines_model, *options)).splitlines()) >= 30
+
+
+def test_ctrl_c_keeps_the_samples_that_are_complete(lines_model: Path, run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "names.txt"
+    command: list[str | Path] = [sys.executable, "-m", "afterword", "generate", lines_model]
+    command += ["--num", "100000000", "--seed", "5", "--out", out]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    part = tmp_path / f".names.txt.{process.pid}.part"
+    waited = time.monotonic() + 60
+    while not (part.exists() and part.stat().st_size > 5000) and time.monotonic() < waited:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    lines = out.read_text("utf-8").splitlines(keepends=True)
+    assert err.decode() == f"interrupted: {len(lines):,} of 100,000,000 samples are complete\n"
+    assert lines[:5] == [str(load(lines_model).generate(seed=5 + k)) + "\n" for k in range(5)]
+    assert list(tmp_path.iterdir()) == [out]

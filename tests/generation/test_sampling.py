@@ -178,3 +178,17 @@ def test_a_setting_that_cannot_be_is_refused_by_name(name: str, value: object) -
 def test_a_length_without_end_and_numpys_numbers_are_taken() -> None:
     sampling = Sampling(max_tokens=10**12, temperature=np.float32(0.5), top_k=np.int64(3))  # type: ignore[arg-type]
     assert sampling == Sampling(max_tokens=10**12, temperature=0.5, top_k=3)
+
+
+@given(
+    st.lists(vectors, min_size=1, max_size=5), samplings, seeds, st.sets(st.integers(0, ROWS - 1), max_size=ROWS - 1)
+)
+def test_many_rows_are_drawn_as_each_alone(
+    rows: list[np.ndarray], sampling: Sampling, seed: int, unseen: set[int]
+) -> None:
+    alone = [Sampler(sampling, settled(sampling), ROWS, sorted(unseen), seed).draw(logits) for logits in rows]
+    number = np.random.Generator(np.random.PCG64(seed)).random()
+    sampler = Sampler(sampling, settled(sampling), ROWS, sorted(unseen), 0)
+    tokens, log_probabilities = sampler.draw_many(np.array(rows), [number] * len(rows))
+    assert tokens.tolist() == [token for token, _ in alone]
+    np.testing.assert_allclose(log_probabilities, [log_probability for _, log_probability in alone], rtol=1e-12)

@@ -10,9 +10,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from afterword.errors import OptionError, TextError
-from afterword.generation import stream as stream_module
+from afterword.generation import reading
 from afterword.generation.sampling import Sampler, Sampling
-from afterword.generation.stream import Piece, StopStrings, Stream
+from afterword.generation.stream import Piece, Stream
+from afterword.generation.writer import StopStrings
 from afterword.model.config import Config, weight_shapes
 from afterword.model.saved import SavedModel
 from afterword.text.tokenizer import Tokenizer
@@ -162,7 +163,7 @@ def test_the_prompt_read_in_chunks_gives_what_it_gives_at_once(monkeypatch: pyte
     prompt = "abcdé☃" * 5
     costs = []
     for at_once in (100, 7):
-        monkeypatch.setattr(stream_module, "READ_AT_ONCE", at_once)
+        monkeypatch.setattr(reading, "READ_AT_ONCE", at_once)
         costs.append([piece.log_probability for piece in write(Sampling(max_tokens=10), prompt)[1]])
     np.testing.assert_allclose(costs[1], costs[0], atol=1e-5)
 

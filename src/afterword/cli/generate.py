@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -15,6 +15,7 @@ from afterword.cli.screen import shown
 from afterword.cli.strict_json import strict_json
 from afterword.errors import OptionError
 from afterword.generation.sampling import Sampling
+from afterword.generation.stream import Sample, Stream
 from afterword.language_model import LanguageModel, load, random_seed, sample
 from afterword.progress import waiting
 from afterword.settings import check, setting
@@ -22,6 +23,7 @@ from afterword.storage import output
 from afterword.text.reading import read_text
 
 Write = Callable[[str], object]
+FEW = 8  # samples that are written one after the other, as they come; more are written side by side
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +48,9 @@ class Samples:
 @click.option("-o", "--out", type=OUTPUT, help="write to this file")
 @overwrite_option
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a sample, each on a line")
+@click.pass_context
 def generate(
+    context: click.Context,
     model: str,
     prompt: str | None,
     prompt_file: str | None,
@@ -61,6 +65,7 @@ def generate(
 
     The prompt comes first, then what the model writes. Of a prompt from a file the newline at its end is left out.
     Several samples are set apart by a line of ---; those of a model that was trained on lines stand on a line each.
+    More than 8 are written side by side, many times as fast; Ctrl-C keeps those that are complete.
 
     The filters apply in this order: tokens never seen in training are left out, temperature, top-k, top-p, min-p; then
     one token is drawn.
@@ -69,19 +74,38 @@ def generate(
     loaded = load(model, using).hold(*hold)
     first = random_seed() if samples.seed is None else samples.seed
     loaded.stream_by(sampling, prompt, first)  # an invalid prompt or setting is refused before anything is printed
-    with _opened(out) as write, _bar(out) as on_progress:
+    in_batches = samples.num > FEW
+    complete = 0
+    with _opened(out) as write, _bar(out) as on_progress, _interrupted_gently(in_batches) as interrupted:
         if samples.seed is None:
             print(f"seed {first}", file=sys.stderr, flush=True)
-        for k in range(samples.num):
-            seed = (first + k) % 2**64
-            if as_json:
-                record = sample(prompt, loaded.stream_by(sampling, prompt, seed))
-                write(strict_json(dataclasses.asdict(record)) + "\n")
-            else:
-                if k and not loaded.lines:
-                    write("---\n")
-                _write_text(loaded, sampling, prompt, seed, write)
-            on_progress((k + 1) / samples.num)
+        for text in _texts(loaded, sampling, prompt, samples.num, first, as_json):
+            if complete and not as_json and not loaded.lines:
+                write("---\n")
+            for part in text:
+                write(part)
+            complete += 1
+            on_progress(complete / samples.num)
+    if interrupted:
+        print(f"interrupted: {complete:,} of {samples.num:,} samples are complete", file=sys.stderr)
+        context.exit(130)
+
+
+def _texts(
+    model: LanguageModel, sampling: Sampling, prompt: str | None, num: int, seed: int, as_json: bool
+) -> Iterator[Iterable[str]]:
+    """Each sample as it is shown, in parts: of a few, each part as soon as it is written."""
+    if num <= FEW and not as_json:
+        for k in range(num):
+            yield _as_it_comes(model.stream_by(sampling, prompt, (seed + k) % 2**64), prompt or "")
+        return
+    records: Iterator[Sample]
+    if num <= FEW:
+        records = (sample(prompt, model.stream_by(sampling, prompt, (seed + k) % 2**64)) for k in range(num))
+    else:
+        records = model.samples_by(sampling, prompt, num, seed)
+    for record in records:
+        yield [strict_json(dataclasses.asdict(record)) + "\n"] if as_json else [_with_its_end(str(record))]
 
 
 def _prompt(prompt: str | None, file: str | None) -> str | None:
@@ -96,17 +120,32 @@ def _prompt(prompt: str | None, file: str | None) -> str | None:
     return text.removesuffix("\n")
 
 
-def _write_text(model: LanguageModel, sampling: Sampling, prompt: str | None, seed: int, write: Write) -> None:
+def _as_it_comes(stream: Stream, prompt: str) -> Iterator[str]:
     """The prompt, each piece as it comes, and a line's end where there is none."""
-    stream = model.stream_by(sampling, prompt, seed)
-    last = prompt or ""
-    write(last)
+    last = prompt
+    yield last
     for piece in stream:
         if piece.text:
-            write(piece.text)
             last = piece.text
+            yield last
     if not last.endswith("\n"):
-        write("\n")
+        yield "\n"
+
+
+def _with_its_end(text: str) -> str:
+    return text if text.endswith("\n") else text + "\n"
+
+
+@contextlib.contextmanager
+def _interrupted_gently(gently: bool) -> Iterator[list[bool]]:
+    """Ctrl-C ends the block without an error, so that what is complete is kept; what is yielded is then not empty."""
+    interrupted: list[bool] = []
+    try:
+        yield interrupted
+    except KeyboardInterrupt:
+        if not gently:
+            raise
+        interrupted.append(True)
 
 
 @contextlib.contextmanager

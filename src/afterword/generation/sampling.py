@@ -23,6 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import ModelError, OptionError
+from afterword.model.arrays import Ids
+from afterword.model.saved import SavedModel
 from afterword.model.writing import WritingDefaults
 from afterword.settings import check, setting
 
@@ -58,30 +60,32 @@ class Sampling:
 
 
 def keep_top_k(logits: Logits, k: int) -> Logits:
-    """Logits [R] with all but the `k` likeliest at -inf."""
-    return logits if k >= len(logits) else _keep(logits, _ranked(logits)[:k])
+    """Logits [..., R] with all but the `k` likeliest at -inf."""
+    return logits if k >= logits.shape[-1] else _keep(logits, _ranked(logits), k)
 
 
 def keep_top_p(logits: Logits, p: float) -> Logits:
-    """Logits [R] with all but the fewest likeliest at -inf that together reach the probability `p`."""
+    """Logits [..., R] with all but the fewest likeliest at -inf that together reach the probability `p`."""
     ranked = _ranked(logits)
-    reached = np.exp(logits[ranked] - logits[ranked[0]]).cumsum()
-    return _keep(logits, ranked[: int(reached.searchsorted(p * reached[-1])) + 1])
+    by_rank = np.take_along_axis(logits, ranked, axis=-1)
+    reached = np.exp(by_rank - by_rank[..., :1]).cumsum(axis=-1)
+    return _keep(logits, ranked, np.count_nonzero(reached < p * reached[..., -1:], axis=-1, keepdims=True) + 1)
 
 
 def keep_min_p(logits: Logits, p: float) -> Logits:
-    """Logits [R] with those at -inf that are less than `p` times as likely as the likeliest."""
-    return np.where(logits >= logits.max() + math.log(p), logits, -np.inf)
+    """Logits [..., R] with those at -inf that are less than `p` times as likely as the likeliest."""
+    return np.where(logits >= logits.max(axis=-1, keepdims=True) + math.log(p), logits, -np.inf)
 
 
 def _ranked(logits: Logits) -> NDArray[np.intp]:
-    return np.argsort(-logits, kind="stable")
+    return np.argsort(-logits, axis=-1, kind="stable")
 
 
-def _keep(logits: Logits, ids: NDArray[np.intp]) -> Logits:
-    kept = np.full_like(logits, -np.inf)
-    kept[ids] = logits[ids]
-    return kept
+def _keep(logits: Logits, ranked: NDArray[np.intp], count: int | NDArray[np.intp]) -> Logits:
+    """`logits` with all but the first `count` of the `ranked` at -inf."""
+    kept = np.empty(logits.shape, bool)
+    np.put_along_axis(kept, ranked, np.broadcast_to(np.arange(logits.shape[-1]) < count, logits.shape), axis=-1)
+    return np.where(kept, logits, -np.inf)
 
 
 FILTERS: dict[str, Callable[[Logits, Any], Logits]] = {
@@ -89,7 +93,7 @@ FILTERS: dict[str, Callable[[Logits, Any], Logits]] = {
     "top_p": keep_top_p,
     "min_p": keep_min_p,
 }
-"""Each setting that removes tokens, in the order in which they do: logits [R] and its value → logits [R]."""
+"""Each setting that removes tokens, in the order in which they do: logits [..., R] and its value → logits [..., R]."""
 
 
 class Sampler:
@@ -127,3 +131,30 @@ class Sampler:
             # right: the first id whose sum is above the number, so that an id without weight is never drawn
             token = int(reached.searchsorted(self._random.random() * reached[-1], "right"))
         return token, float(own[token]) - math.log(np.exp(own, out=own).sum())
+
+    def draw_many(self, logits: NDArray[np.floating], numbers: Sequence[float]) -> tuple[Ids, list[float]]:
+        """`draw` for each row of logits [B, R], by B random numbers from 0 to 1 in place of the seed's."""
+        own = logits.astype(np.float64)
+        own -= own.max(axis=1, keepdims=True)
+        left = own + self._mask
+        if self._greedy:
+            tokens = left.argmax(axis=1)
+        else:
+            left -= left.max(axis=1, keepdims=True)
+            left /= self._temperature
+            for keep, value in self._filters:
+                left = keep(left, value)
+            reached = np.exp(left, out=left).cumsum(axis=1)
+            drawn = np.array(numbers)[:, None] * reached[:, -1:]
+            tokens = np.count_nonzero(reached <= drawn, axis=1)
+        chosen = own[np.arange(len(own)), tokens]
+        return tokens, (chosen - np.log(np.exp(own, out=own).sum(axis=1))).tolist()
+
+
+def sampler_of(model: SavedModel, sampling: Sampling, seed: int) -> Sampler:
+    """A sampler for what `model` may write."""
+    masked = set(model.unseen)
+    tokenizer = model.tokenizer
+    if tokenizer.rows < tokenizer.size:
+        masked.add(tokenizer.rows - 1)  # one row for all byte tokens says nothing of which byte
+    return Sampler(sampling, sampling.settled(model.writing).temperature, tokenizer.rows, sorted(masked), seed)

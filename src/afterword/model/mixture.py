@@ -56,14 +56,18 @@ class Mixture(Network):
     def _lanes(self, recent: Sequence[list[int]]) -> list[int]:
         return [context for contexts in recent for context in contexts]
 
+    def _chosen(self, recent: list[int], which: NDArray[np.intp]) -> list[int]:
+        return [recent[k] for k in which.tolist()]
+
     def advance(self, ids: Ids, state: State) -> tuple[Array, State]:
         logits, after = super().advance(ids, state)
         if self._used == 0:
             return logits, after
         contexts = self._contexts(ids, state)
-        following = self._lookup.following
-        joined = [self._join(logits[lane], following(context)) for lane, context in enumerate(contexts)]
-        return np.array(joined), State(after.hidden, after.cell, contexts)
+        found = [self._lookup.following(context) for context in contexts]
+        # a single one is joined without copying it into an array of many
+        joined = self._join(logits[0], found[0])[None] if len(found) == 1 else self._join(logits, np.array(found))
+        return joined, State(after.hidden, after.cell, contexts)
 
     def read(self, ids: Ids, state: State) -> tuple[Array, State]:
         if self._used == 0:

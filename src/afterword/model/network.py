@@ -104,8 +104,16 @@ class Network:
         hidden, cell, recent = zip(*states, strict=True)
         return State(np.concatenate(hidden, axis=1), np.concatenate(cell, axis=1), self._lanes(recent))
 
+    def chosen(self, state: State, lanes: Sequence[int]) -> State:
+        """The state of some lanes, in this order."""
+        which = np.array(lanes, np.intp)
+        return State(state.hidden[:, which], state.cell[:, which], self._chosen(state.recent, which))
+
     def _lanes(self, recent: Sequence[Any]) -> Any:
         return np.concatenate(recent)
+
+    def _chosen(self, recent: Any, which: NDArray[np.intp]) -> Any:
+        return recent[which]
 
     def _run(self, ids: Ids, state: State) -> tuple[Array, State]:
         """Read ids [B, T]: the last layer's outputs [T, B, H], and the state at the end."""
