@@ -30,6 +30,7 @@ COMMANDS = {
     "train": ("afterword.cli.train:train", "Train a model on your own text."),
     "plan": ("afterword.cli.plan:plan", "Say what train would do with a text, and why."),
     "generate": ("afterword.cli.generate:generate", "Write text with a trained model."),
+    "novelty": ("afterword.cli.novelty:novelty", "Say how much of what a model writes was copied from its text."),
     "score": ("afterword.cli.score:score", "Say how well a model predicts a text."),
     "inspect": ("afterword.cli.inspect:inspect", "Show what the gates do while a model reads a text."),
     "units": ("afterword.cli.units:units", "Find the units of a model that tell where something holds."),
