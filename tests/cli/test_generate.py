@@ -15,6 +15,7 @@ import pytest
 
 from afterword.cli import main as command
 from afterword.language_model import load
+from afterword.text.encoded import EncodedCorpus
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
@@ -183,3 +184,35 @@ def test_ctrl_c_keeps_the_samples_that_are_complete(lines_model: Path, run: Run,
     assert err.decode() == f"interrupted: {len(lines):,} of 100,000,000 samples are complete\n"
     assert lines[:5] == [str(load(lines_model).generate(seed=5 + k)) + "\n" for k in range(5)]
     assert list(tmp_path.iterdir()) == [out]
+
+
+def test_unique_and_novel_lines_are_those_of_further_seeds(run: Run, tmp_path: Path) -> None:
+    text = tmp_path / "names.txt"
+    text.write_text("".join(f"{a}{b}{c}\n" for a in "abcd" for b in ["", *"abcd"] for c in ["", *"abcd"]))
+    out = tmp_path / "run"
+    settings = ["--lines", "--base", "none", "--steps", "30", "--threads", "1", "--hidden-size", "8", "--out", out]
+    assert run("train", text, *settings).returncode == 0
+    options = ["--num", "25", "--seed", "5", "--temperature", "1.5"]
+    found = written(run("generate", out, *options, "--unique", "--novel")).splitlines()
+    kept = set(EncodedCorpus.open(out / "corpus").texts("training"))
+    assert len(found) == len(set(found)) == 25
+    assert not kept & set(found)
+    loaded = load(out)
+    lines = dict.fromkeys(str(loaded.generate(seed=seed, temperature=1.5)) for seed in range(5, 205))
+    assert found == [line for line in lines if line not in kept][:25]
+    again = written(run("generate", out, *options, "--novel", "--json")).splitlines()
+    assert all(json.loads(line)["text"] not in kept for line in again)
+
+
+def test_where_no_more_new_lines_come_it_says_so(lines_model: Path, run: Run) -> None:
+    done = run("generate", lines_model, "--num", "9", "--seed", "5", "--temperature", "0", "--unique")
+    assert done.returncode == 1
+    assert b"of 9 lines: the last 10,000 samples brought no new one" in done.stderr
+    assert len(done.stdout.splitlines()) <= 1
+
+
+def test_new_lines_are_refused_where_there_are_no_lines_or_no_text(model: Path, lines_model: Path, run: Run) -> None:
+    refused = run("generate", model, "--unique")
+    assert (refused.returncode, refused.stdout) == (2, b"")
+    assert b"--unique and --novel are for models of lines" in refused.stderr
+    assert b"does not keep the text" in run("generate", lines_model, "--novel").stderr

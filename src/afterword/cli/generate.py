@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
+from itertools import islice
 from pathlib import Path
 
 import click
 
+from afterword.cli.novelty import kept_text
 from afterword.cli.options import OUTPUT, PATH, hold_option, overwrite_option, settings_options, with_option
 from afterword.cli.screen import shown
 from afterword.cli.strict_json import strict_json
-from afterword.errors import OptionError
+from afterword.errors import OptionError, WorkError
 from afterword.generation.sampling import Sampling
 from afterword.generation.stream import Sample, Stream
 from afterword.language_model import LanguageModel, load, random_seed, sample
@@ -23,6 +25,7 @@ from afterword.storage import output
 from afterword.text.reading import read_text
 
 Write = Callable[[str], object]
+IN_VAIN = 10_000  # samples in a row without a new line, after which none is looked for any more
 FEW = 8  # samples that are written one after the other, as they come; more are written side by side
 
 
@@ -32,6 +35,8 @@ class Samples:
 
     num: int = setting(1, "how many samples to write", minimum=1, short="n")
     seed: int | None = setting(None, "writes the same text again (random, and told)", minimum=0, maximum=2**64 - 1)
+    unique: bool = setting(False, "write no line twice, going on to further seeds")
+    novel: bool = setting(False, "write no line that stands in the text that was learned from, going on likewise")
 
     def __post_init__(self) -> None:
         check(self)
@@ -67,6 +72,10 @@ def generate(
     Several samples are set apart by a line of ---; those of a model that was trained on lines stand on a line each.
     More than 8 are written side by side, many times as fast; Ctrl-C keeps those that are complete.
 
+    With --unique or --novel, for models of lines, only whole lines count: further seeds are taken until there are --num
+    of them, or until 10,000 samples in a row have brought no new one. --novel needs the run's folder, which keeps the
+    text.
+
     The filters apply in this order: tokens never seen in training are left out, temperature, top-k, top-p, min-p; then
     one token is drawn.
     """
@@ -74,12 +83,19 @@ def generate(
     loaded = load(model, using).hold(*hold)
     first = random_seed() if samples.seed is None else samples.seed
     loaded.stream_by(sampling, prompt, first)  # an invalid prompt or setting is refused before anything is printed
-    in_batches = samples.num > FEW
+    known = _known(model, loaded, samples)
+    in_batches = known is not None or samples.num > FEW
     complete = 0
     with _opened(out) as write, _bar(out) as on_progress, _interrupted_gently(in_batches) as interrupted:
         if samples.seed is None:
             print(f"seed {first}", file=sys.stderr, flush=True)
-        for text in _texts(loaded, sampling, prompt, samples.num, first, as_json):
+        if known is None:
+            texts = _texts(loaded, sampling, prompt, samples.num, first, as_json)
+        else:
+            endless = loaded.samples_by(sampling, prompt, 2**64, first)
+            new = islice(_new(endless, loaded, known, samples.unique), samples.num)
+            texts = (_shown(record, as_json) for record in new)
+        for text in texts:
             if complete and not as_json and not loaded.lines:
                 write("---\n")
             for part in text:
@@ -89,6 +105,34 @@ def generate(
     if interrupted:
         print(f"interrupted: {complete:,} of {samples.num:,} samples are complete", file=sys.stderr)
         context.exit(130)
+    if complete < samples.num:
+        raise WorkError(f"found {complete:,} of {samples.num:,} lines: the last {IN_VAIN:,} samples brought no new one")
+
+
+def _known(path: str, model: LanguageModel, samples: Samples) -> frozenset[str] | None:
+    """The lines that must not be written; None where any may be, and again and again."""
+    if not samples.unique and not samples.novel:
+        return None
+    if not model.lines:
+        raise OptionError("--unique and --novel are for models of lines: this one was not trained with --lines")
+    return frozenset(kept_text(path).texts("training") if samples.novel else ())
+
+
+def _new(samples: Iterator[Sample], model: LanguageModel, known: Set[str], unique: bool) -> Iterator[Sample]:
+    """Those that are whole lines and not `known`, until `IN_VAIN` in a row are none such."""
+    written: set[str] = set()
+    in_vain = 0
+    for one in samples:
+        line = model.tokenizer.normalise(str(one))
+        if one.finish_reason == "stop" and line not in known and line not in written:
+            in_vain = 0
+            if unique:
+                written.add(line)
+            yield one
+        else:
+            in_vain += 1
+            if in_vain == IN_VAIN:
+                return
 
 
 def _texts(
@@ -105,7 +149,7 @@ def _texts(
     else:
         records = model.samples_by(sampling, prompt, num, seed)
     for record in records:
-        yield [strict_json(dataclasses.asdict(record)) + "\n"] if as_json else [_with_its_end(str(record))]
+        yield _shown(record, as_json)
 
 
 def _prompt(prompt: str | None, file: str | None) -> str | None:
@@ -132,8 +176,9 @@ def _as_it_comes(stream: Stream, prompt: str) -> Iterator[str]:
         yield "\n"
 
 
-def _with_its_end(text: str) -> str:
-    return text if text.endswith("\n") else text + "\n"
+def _shown(record: Sample, as_json: bool) -> list[str]:
+    text = strict_json(dataclasses.asdict(record)) if as_json else str(record)
+    return [text if text.endswith("\n") else text + "\n"]
 
 
 @contextlib.contextmanager

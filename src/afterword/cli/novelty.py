@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from afterword.generation.sampling import Sampling
 from afterword.language_model import load
 from afterword.progress import waiting
 from afterword.runs.folder import RunFolder
-from afterword.text.encoded import EncodedCorpus, Rows
+from afterword.text.encoded import EncodedCorpus
 from afterword.text.reading import read_text
 
 TEXTS, LINES = 200, 10_000  # that are written, of running text and of lines
@@ -55,13 +54,9 @@ def novelty(
     but for one character. Beside it stands the same of the run's held-out text, which nobody copied: so much is
     language.
     """
-    folder = RunFolder(Path(run))
-    if not folder.is_run:
-        load(run)  # what is no model is said to be none
-        raise ModelError(f"{run} does not keep the text that it learned from: name the folder of its run")
     with waiting("reading what was learned from"):
-        encoded = EncodedCorpus.open(folder.corpus)
-        learned = _texts(encoded, encoded.training)
+        encoded = kept_text(run)
+        learned = encoded.texts("training")
     if file is not None:
         if num is not None:
             raise OptionError("--num and FILE exclude each other: what is written or what stands in the file is judged")
@@ -81,7 +76,7 @@ def novelty(
         source = "\n".join(learned)
         found = {"written" if file is None else file: _judged(judged, learned, source, encoded.lines)}
         if len(encoded.validation):
-            found["held out"] = _judged(_texts(encoded, encoded.validation), learned, source, encoded.lines)
+            found["held out"] = _judged(encoded.texts("validation"), learned, source, encoded.lines)
     if as_json:
         print(strict_json({"learned_from": len(source), **{name: _record(*each) for name, each in found.items()}}))
         return
@@ -93,13 +88,13 @@ def novelty(
             print(f"\nthe longest copy, {name}, stands at character {copies.at:,} of the text:\n{shown!r}")
 
 
-def _texts(encoded: EncodedCorpus, rows: Rows) -> list[str]:
-    """The lines of a part, or all of it."""
-    if not encoded.lines:
-        return [encoded.tokenizer.decode(rows)]
-    end = encoded.tokenizer.end
-    lines = groupby(rows.tolist(), lambda row: row == end)
-    return [encoded.tokenizer.decode(list(line)) for ends, line in lines if not ends]
+def kept_text(run: str) -> EncodedCorpus:
+    """The text that the model in the folder `run` learned from. Raises ModelError where it is not kept there."""
+    folder = RunFolder(Path(run))
+    if not folder.is_run:
+        load(run)  # what is no model is said to be none
+        raise ModelError(f"{run} does not keep the text that it learned from: name the folder of its run")
+    return EncodedCorpus.open(folder.corpus)
 
 
 def _judged(texts: Sequence[str], learned: Sequence[str], source: str, lines: bool) -> tuple[Copies, LineCopies | None]:

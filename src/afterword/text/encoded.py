@@ -128,6 +128,22 @@ class EncodedCorpus:
                 shutil.copyfileobj(old, new, 1 << 20)
         return EncodedCorpus.open(folder)
 
+    def texts(self, part: Part) -> list[str]:
+        """The lines of a part, or all of it as one text."""
+        rows: Rows = getattr(self, part)
+        if not self.lines:
+            return [self.tokenizer.decode(rows)]
+        end = self.tokenizer.end
+        lines: list[str] = []
+        line: list[int] = []
+        for row in rows.tolist():
+            if row == end:
+                lines.append(self.tokenizer.decode(line))
+                line = []
+            else:
+                line.append(row)
+        return lines
+
     def beginning(self, tokens: int) -> EncodedCorpus:
         """The same with no more of the training part than its first `tokens`, or all where no line ends in them."""
         part = self.training[:tokens]
