@@ -34,6 +34,7 @@ from typing import Any
 import click
 
 from afterword.bases.base import load_base
+from afterword.planning.expectation import GAIN_FROM_BASE, SOON, expectation_from_base
 from afterword.scoring.score import score
 from benchmarks.base_subjects import CACHE, SOURCES, Subject, subjects
 from benchmarks.quality import USED, costs, learned, spread
@@ -198,7 +199,7 @@ def start(runs: int, base: str, cache: Path) -> None:
 @main.command(help="Print the tables of what was measured.")
 @click.option("--base", default=ENGLISH, show_default=True, metavar="MODEL", help="the base that it was measured with")
 def table(base: str) -> None:
-    for lines in (row_table(base), choice_table(base), kind_table(base), start_table(base)):
+    for lines in (row_table(base), choice_table(base), kind_table(base), start_table(base), expectation_table(base)):
         click.echo("\n".join(lines) + "\n")
 
 
@@ -206,7 +207,7 @@ def train(row: str, text: Subject, minutes: float, seed: int, way: str) -> dict[
     """Train on `text` and write down and print what came."""
     options = ["--base", way, "--minutes", str(minutes), "--seed", str(seed)]
     result = learned(text.training, text.held_out, options, lines=text.lines)
-    write("run", row=row, text=text.name, minutes=minutes, seed=seed, way=way, **result)
+    write("run", row=row, text=text.name, minutes=minutes, seed=seed, way=way, gain=[GAIN_FROM_BASE, SOON], **result)
     click.echo(
         f"{row}, {text.name}, {minutes:g} min, seed {seed}, --base {way}: {in_words(result['figures'])}; "
         f"{result['steps']} steps in {result['training_seconds']:.1f} s, the best at {result['best_step']}"
@@ -345,6 +346,30 @@ def start_table(base: str) -> list[str]:
         f"Starting: {', '.join(f'{name} {took:.3f} s' for name, took in result['seconds'].items())}."
         for result in list(results("start", base=base))[-1:]
     ]
+
+
+def expectation_table(base: str) -> list[str]:
+    """What is expected of runs from the base by today's rule, beside what came; running text only."""
+    lines = [
+        "| text | tokens read | base and n-gram before | expected, bits per character | what came | as expected |",
+        "| --- | ---: | ---: | --- | ---: | --- |",
+    ]
+    for result in results("run", way=base):
+        figures, recipe, then = result["figures"], result["plan"], result["expected"]
+        if "carried both" not in figures or then is None:
+            continue
+        step = recipe["batch_size"] * recipe["seq_length"]
+        gain, soon = result["gain"]  # of the rule by which it was expected
+        before = then["likely"] / (1 + gain * math.expm1(-recipe["steps"] * step / soon))
+        now = expectation_from_base(before, result["steps"] * step)
+        assert now is not None
+        came = figures["carried both"]
+        bits = [nats / math.log(2) for nats in (before, now.low, now.high, came)]
+        lines.append(
+            f"| {result['text']}, {result['minutes']:g} min | {result['steps'] * step:,} | {bits[0]:.3f} | "
+            f"{bits[1]:.2f}–{bits[2]:.2f} | {bits[3]:.3f} | {'yes' if now.low <= came <= now.high else '**no**'} |"
+        )
+    return lines
 
 
 if __name__ == "__main__":

@@ -106,6 +106,7 @@ def learned(training: str, held_out: str, options: list[str], *, lines: bool = F
         "cores": os.cpu_count(),
         "environments": record["environments"],
         "base": record.get("base"),
+        "expected": record["expected"],
         "plan": record["plan"],
     }
 
