@@ -93,7 +93,6 @@ def test_python_takes_the_name_too(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert afterword.load("english").info()["vocabulary_size"] == 7
 
 
-@pytest.mark.skipif(not shipped.FOLDERS["english"].exists(), reason="its weights are not there")
 def test_what_ships_is_a_base_that_writes() -> None:
     base = load_base("english")
     assert (base.name, base.model.tokenizer.kind, base.model.ngram) == ("english", "char", None)

@@ -42,10 +42,7 @@ def base_to_try(settings: TrainingSettings, vocabulary: str) -> Choice[Base | No
     """The shipped base that may do, where the plan is to decide; None, and why, where none comes into question."""
     if settings.base == NONE:
         return Choice(None, AS_ASKED)
-    name, folder = next(iter(FOLDERS.items()))
-    if not folder.is_dir():  # until its weights are committed
-        return Choice(None)
-    base = load_base(name)
+    base = load_base(next(iter(FOLDERS)))
     if vocabulary != base.model.tokenizer.kind:
         return Choice(None, f"{base.name} reads {base.model.tokenizer.kind}, and this run {vocabulary}")
     if settings.cell != base.config.cell:
