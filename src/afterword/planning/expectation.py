@@ -14,7 +14,7 @@ GAIN = 0.033  # of the n-gram's cost, that the mixture with an LSTM that read a 
 LEAST, MOST = 0.4, 1.6  # times this gain, on four of five texts
 SAMPLING = 0.005  # of the n-gram's cost, which is measured on a sample of the held-out text
 GAIN_FROM_BASE = 0.09  # of what the base as it is and the n-gram cost, that a long run from it takes off
-SOON = 100_000  # tokens, after which most of this gain is there
+SOON = 40_000  # tokens, after which most of this gain is there
 LEAST_OF_THAT, MOST_OF_THAT = 0.5, 1.5  # times this gain, on four of five texts
 FEWEST_CHARACTERS, MOST_TOKENS_READ = 30_000, 20_000_000  # that anything is known of
 

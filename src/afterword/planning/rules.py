@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 SIZES = (64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096)
 TOKENS_PER_WEIGHT = 10.0  # that a network must read, or a smaller one learns more in the same time
 UNTIMED_SIZE = 512  # units, where steps or passes are given and no time, if the text feeds so many
-LEAST_FROM_BASE = 0.03  # that a base, as it is, takes off the n-gram's cost where it helps
+LEAST_FROM_BASE = 0.01  # that a base, as it is, takes off the n-gram's cost where it helps
 MOST_PASSES_FROM_BASE = 8.0  # over a text: the base knows already what more of them would teach
 MOST_PASSES = 16.0  # over a text: more of them only teach it by heart
 EMBEDDING = 64
