@@ -186,7 +186,7 @@ def test_a_run_takes_its_settings_from_a_file_and_goes_on_with_them_alone(
 
     assert "minutes is not set in the run" in error_line(run("train", "--resume", out, "--config", path))
     assert run("train", "--resume", out, "--config", path, "--steps", "4").returncode == 0
-    path = config(settings.replace("12", "13"))
+    path = config(settings.replace("= 12", "= 13"))
     assert "hidden-size is 12 in the run" in error_line(run("train", "--resume", out, "--config", path))
     assert run("train", "--resume", out, "--config", path, "--hidden-size", "12").returncode == 0
     path = config('out = "elsewhere"\n')

@@ -13,6 +13,7 @@ import pytest
 
 from afterword.cli import main as command
 from afterword.cli.strict_json import strict_json
+from afterword.training import train
 
 CASES = [
     ["generate", "MODEL", "--num", "2", "--max-tokens", "3"],
@@ -27,6 +28,7 @@ CASES = [
     ["units", "MODEL", "TEXT", "--matching", "a"],
     ["horizon", "MODEL", "TEXT"],
     ["horizon", "MODEL", "TEXT", "--places", "2", "--steps", "1", "--no-gradient"],
+    ["novelty", "RUN", "TEXT"],
     ["info", "MODEL"],
     ["plan", "BOOK", "--steps", "20", "--threads", "1"],
 ]
@@ -53,6 +55,10 @@ def test_every_line_is_read_by_a_strict_parser(
     (tmp_path / "text").write_text("abc ab\nab c abcab abc", encoding="utf-8")  # as short as horizon takes it
     (tmp_path / "book").write_text("".join(f"The {k}th line of this book.\n" for k in range(600)), encoding="utf-8")
     places = {"MODEL": model, "MIXED": mixed_model, "TEXT": tmp_path / "text", "BOOK": tmp_path / "book"}
+    if "RUN" in case:
+        places["RUN"] = tmp_path / "run"
+        train(places["BOOK"], base="none", steps=1, hidden_size=8, threads=1, out=places["RUN"])
+        capfd.readouterr()
     with pytest.raises(SystemExit) as left:
         command.main([str(places.get(word, word)) for word in case] + ["--json"])
     out, err = capfd.readouterr()
