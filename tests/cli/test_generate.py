@@ -16,6 +16,7 @@ import pytest
 from afterword.cli import main as command
 from afterword.language_model import load
 from afterword.text.encoded import EncodedCorpus
+from tests.processes import running
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
@@ -172,13 +173,13 @@ def test_ctrl_c_keeps_the_samples_that_are_complete(lines_model: Path, run: Run,
     out = tmp_path / "names.txt"
     command: list[str | Path] = [sys.executable, "-m", "afterword", "generate", lines_model]
     command += ["--num", "100000000", "--seed", "5", "--out", out]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE)
-    part = tmp_path / f".names.txt.{process.pid}.part"
-    waited = time.monotonic() + 60
-    while not (part.exists() and part.stat().st_size > 5000) and time.monotonic() < waited:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    with running(command, stderr=subprocess.PIPE) as process:
+        part = tmp_path / f".names.txt.{process.pid}.part"
+        waited = time.monotonic() + 60
+        while not (part.exists() and part.stat().st_size > 5000) and time.monotonic() < waited:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     lines = out.read_text("utf-8").splitlines(keepends=True)
     assert err.decode() == f"interrupted: {len(lines):,} of 100,000,000 samples are complete\n"
