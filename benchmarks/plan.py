@@ -39,6 +39,7 @@ import numpy as np
 from afterword.model.saved import SavedModel, load_model
 from afterword.text.encoded import EncodedCorpus
 
+FROM_NOTHING = [sys.executable, "-m", "afterword", "train", "--base", "none"]
 RESULTS = Path(__file__).parent / "results" / "plan.jsonl"
 HELD_OUT = 100_000
 LICENSE = Path("/usr/share/common-licenses/GPL-3")
@@ -97,18 +98,7 @@ def held_out_bits(run: Path) -> tuple[dict[str, float], SavedModel]:
 def train(text: Path, out: Path, *options: str) -> float:
     """`afterword train`, quietly; how long the whole command took."""
     began = time.monotonic()
-    command: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "afterword",
-        "train",
-        text,
-        "--base",
-        "none",
-        "--out",
-        out,
-        *options,
-    ]
+    command: list[str | Path] = [*FROM_NOTHING, text, "--out", out, *options]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     return time.monotonic() - began
 
@@ -193,17 +183,7 @@ def clock(text: Path, minutes: float) -> None:
     with tempfile.TemporaryDirectory() as place:
         for name in ("alone", "beside a busy process for a third"):
             out = Path(place, name)
-            command: list[str | Path] = [
-                sys.executable,
-                "-m",
-                "afterword",
-                "train",
-                text,
-                "--base",
-                "none",
-                "--out",
-                out,
-            ]
+            command: list[str | Path] = [*FROM_NOTHING, text, "--out", out]
             command += ["--minutes", str(minutes)]
             with subprocess.Popen(command, stderr=subprocess.DEVNULL) as training:
                 if name != "alone":

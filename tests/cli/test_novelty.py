@@ -39,9 +39,9 @@ def book(run: Run, tmp_path: Path) -> Path:
 
 def test_what_is_written_stands_beside_what_was_held_out(book: Path, run: Run) -> None:
     found = json.loads(run("novelty", book, "--num", "3", "--max-tokens", "40", "--seed", "2", "--json").stdout)
-    assert list(found) == ["learned_from", "written", "held out"]
-    assert found["written"]["characters"] == 120
-    assert found["held out"]["shares"]["20"] > 0.5
+    assert list(found) == ["learned_from", "judged", "held_out"]
+    assert found["judged"]["characters"] == 120
+    assert found["held_out"]["shares"]["20"] > 0.5
     shown = run("novelty", book, "--num", "3", "--max-tokens", "40", "--seed", "2")
     assert shown.returncode == 0, shown.stderr.decode()
     assert "in copies of 20+" in shown.stdout.decode()
@@ -51,7 +51,7 @@ def test_what_is_written_stands_beside_what_was_held_out(book: Path, run: Run) -
 def test_a_file_is_judged_in_place_of_what_is_written(book: Path, run: Run, tmp_path: Path) -> None:
     file = tmp_path / "copied.txt"
     file.write_text("Nobody wrote this. The 17th line of this book, and no more.\nNor this.\n")
-    found = json.loads(run("novelty", book, file, "--json").stdout)[str(file)]
+    found = json.loads(run("novelty", book, file, "--json").stdout)["judged"]
     assert found["longest"] == "The 17th line of this book, and no more.\n"
     assert found["lines"] is None
 
@@ -78,9 +78,9 @@ def test_lines_are_told_by_themselves(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "more.txt"
     file.write_text("xyz\nqqqqqqq\n")
     found = json.loads(run("novelty", tmp_path / "names", file, "--json").stdout)
-    assert found[str(file)]["lines"] == {"lines": 2, "exact": 0.0, "near": 0.0}
-    assert found["held out"]["lines"]["exact"] == 0
-    assert found["held out"]["lines"]["near"] == 1
+    assert found["judged"]["lines"] == {"lines": 2, "exact": 0.0, "near": 0.0}
+    assert found["held_out"]["lines"]["exact"] == 0
+    assert found["held_out"]["lines"]["near"] == 1
     assert "but for one character" in run("novelty", tmp_path / "names", "-n", "20").stdout.decode()
 
 

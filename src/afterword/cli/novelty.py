@@ -54,12 +54,12 @@ def novelty(
     but for one character. Beside it stands the same of the run's held-out text, which nobody copied: so much is
     language.
     """
+    if file is not None and num is not None:
+        raise OptionError("--num and FILE exclude each other: give FILE to judge it, --num to judge what is written")
     with waiting("reading what was learned from"):
         encoded = kept_text(run)
         learned = encoded.texts("training")
     if file is not None:
-        if num is not None:
-            raise OptionError("--num and FILE exclude each other: what is written or what stands in the file is judged")
         text, notes = read_text([file])
         for note in notes:
             print(f"note: {note}", file=sys.stderr)
@@ -78,7 +78,8 @@ def novelty(
         if len(encoded.validation):
             found["held out"] = _judged(encoded.texts("validation"), learned, source, encoded.lines)
     if as_json:
-        print(strict_json({"learned_from": len(source), **{name: _record(*each) for name, each in found.items()}}))
+        judged_record, held_out = (*(_record(*each) for each in found.values()), None)[:2]
+        print(strict_json({"learned_from": len(source), "judged": judged_record, "held_out": held_out}))
         return
     print(f"{len(source):,} characters were learned from\n")
     print(_table(found))
@@ -122,11 +123,9 @@ def _table(found: dict[str, tuple[Copies, LineCopies | None]]) -> str:
         for name, (_, lines) in found.items()
         if lines is not None
     ]
-    return (
-        _aligned([["", "lines", "learned from", "but for one character"], *of_lines]) + "\n\n" + table
-        if of_lines
-        else table
-    )
+    if not of_lines:
+        return table
+    return _aligned([["", "lines", "learned from", "but for one character"], *of_lines]) + "\n\n" + table
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:
