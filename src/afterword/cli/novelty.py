@@ -48,11 +48,11 @@ def novelty(
 ) -> None:
     """Say how much of what a model writes stands word for word in the text that it learned from.
 
-    RUN is the folder of its run, which keeps that text. The model writes, or FILE is taken (a text, also .gz, or - for
-    standard input). Told are the fraction of the characters that lie within copies of 20, 50 and 100 characters or
-    more, and the longest copy; of a model that was trained on lines, how many lines it learned from as they are, or
-    but for one character. Beside it stands the same of the run's held-out text, which nobody copied: so much is
-    language.
+    RUN is the folder of its run, which keeps that text. The model writes, or FILE is judged (a text, also .gz, or - for
+    standard input). The report gives the fraction of characters inside copies of at least 20, 50 and 100 characters,
+    and the longest copy; for a model of lines also the fraction of lines that stand in the training text, exactly or
+    but for one character. Beside it are the same figures for the run's held-out text, which the model did not learn
+    from: they show how much any such text shares with it.
     """
     if file is not None and num is not None:
         raise OptionError("--num and FILE exclude each other: give FILE to judge it, --num to judge what is written")
