@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from afterword.errors import AfterwordError
-    from afterword.generation.stream import Piece, Sample
+    from afterword.generation.pieces import Piece, Sample
     from afterword.language_model import LanguageModel, load
     from afterword.scoring.score import Score
     from afterword.training import train
@@ -26,8 +26,8 @@ __all__ = ["AfterwordError", "LanguageModel", "Piece", "Sample", "Score", "__ver
 _HOMES = {
     "AfterwordError": "errors",
     "LanguageModel": "language_model",
-    "Piece": "generation.stream",
-    "Sample": "generation.stream",
+    "Piece": "generation.pieces",
+    "Sample": "generation.pieces",
     "Score": "scoring.score",
     "load": "language_model",
     "train": "training",

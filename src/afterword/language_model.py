@@ -7,6 +7,8 @@ import reprlib
 import secrets
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, count, groupby, repeat
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -16,9 +18,13 @@ from numpy.typing import NDArray
 from afterword.bases.shipped import named
 from afterword.errors import ModelError, OptionError
 from afterword.generation.batch import write_samples
+from afterword.generation.choosing import Tally, accepted, likeliest
+from afterword.generation.copying import Passages
+from afterword.generation.pieces import Sample
 from afterword.generation.reading import Reading, read_prompt
 from afterword.generation.sampling import Sampling
-from afterword.generation.stream import Sample, Stream, checked_seed
+from afterword.generation.stream import Stream, checked_seed
+from afterword.generation.writer import Writing
 from afterword.inspection.ablation import ablate_gates
 from afterword.inspection.gates import look_at_gates
 from afterword.inspection.horizon import measure_horizon
@@ -30,9 +36,11 @@ from afterword.model.holding import Hold, held_values, parse_hold
 from afterword.model.network import Network
 from afterword.model.saved import SavedModel, load_model, model_folder, save_model
 from afterword.options import SamplingOptions, spelled_out
+from afterword.runs.folder import RunFolder
 from afterword.scoring.score import LineScore, Score, score, score_lines
 from afterword.settings import made, whole_number
 from afterword.storage import write_bytes
+from afterword.text.encoded import EncodedCorpus
 from afterword.text.tokenizer import Tokenizer
 
 CARD_TEMPERATURES = (0.5, 0.8, 1.0)
@@ -41,8 +49,17 @@ CARD_TEMPERATURES = (0.5, 0.8, 1.0)
 class LanguageModel:
     """A trained model. Made by `afterword.load` or `afterword.train`."""
 
-    def __init__(self, saved: SavedModel, card: str = "", holds: Sequence[Hold] = (), using: str = "both") -> None:
+    def __init__(
+        self,
+        saved: SavedModel,
+        card: str = "",
+        holds: Sequence[Hold] = (),
+        using: str = "both",
+        run: Path | None = None,
+    ) -> None:
         self._saved = saved
+        self._run = run  # the folder of the run that made it, if that is where it comes from
+        self._writing: Writing | None = None  # the last one, since making one can take a while
         self._card = card
         self._holds = tuple(holds)
         self._using = using
@@ -79,7 +96,8 @@ class LanguageModel:
                 ) from None
             raise
         card = folder / "README.md"
-        return LanguageModel(saved, card.read_text("utf-8", "replace") if os.path.isfile(card) else "", using=using)
+        text = card.read_text("utf-8", "replace") if os.path.isfile(card) else ""
+        return LanguageModel(saved, text, using=using, run=place if is_run else None)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model folder `path`, in place of a model that stands there.
@@ -163,14 +181,27 @@ class LanguageModel:
 
     def stream_by(self, sampling: Sampling, prompt: str | Reading | None, seed: int) -> Stream:
         """`stream` with its settings in one object."""
-        return Stream(self._saved, self._network, self._own(prompt), sampling, seed)
+        if sampling.reject:
+            raise OptionError("reject is not for a stream, which shows a text before it is known to obey the rules")
+        return Stream(self._writing_by(sampling), self._network, self._own(prompt), seed)
 
     @spelled_out(SamplingOptions, Sampling)
     def generate(
-        self, prompt: str | Reading | None = None, *, seed: int | None = None, **options: Unpack[SamplingOptions]
+        self,
+        prompt: str | Reading | None = None,
+        *,
+        seed: int | None = None,
+        best_of: int = 1,
+        **options: Unpack[SamplingOptions],
     ) -> Sample:
-        """Write after `prompt` to the end; the same settings as `stream`."""
-        return sample(prompt, self.stream(prompt, seed=seed, **options))
+        """Write after `prompt` to the end; the same settings as `stream`.
+
+        Of `best_of` texts, written by the seeds from (seed · best_of) mod 2^64 on, it is the likeliest by its tokens.
+        """
+        sampling, seed = made(Sampling, options), random_seed() if seed is None else seed
+        if sampling.reject or best_of != 1:
+            return next(self.samples_by(sampling, [prompt], 1, checked_seed(seed), best_of))
+        return self.stream_by(sampling, prompt, seed).sample()
 
     @spelled_out(SamplingOptions, Sampling)
     def samples(
@@ -179,27 +210,81 @@ class LanguageModel:
         *,
         num: int,
         seed: int | None = None,
+        best_of: int = 1,
         **options: Unpack[SamplingOptions],
     ) -> Iterator[Sample]:
         """Write `num` texts after `prompt`, many side by side; the same settings as `stream`.
 
         Sample k = 0, 1, … has the seed (seed + k) mod 2^64 and comes in that order. `generate` writes the same by that
-        seed, but for rounding: see `generation.batch`.
+        seed, but for rounding: see `generation.batch`. With `best_of`, it is the likeliest of so many, by the seeds
+        that come next; with `reject`, texts that break the rules are left out, and further seeds taken.
         """
         first = random_seed() if seed is None else checked_seed(seed)
-        return self.samples_by(made(Sampling, options), prompt, num, first)
+        return self.samples_by(made(Sampling, options), [prompt], num, first, best_of)
 
-    def samples_by(self, sampling: Sampling, prompt: str | Reading | None, num: int, seed: int) -> Iterator[Sample]:
-        """`samples` with its settings in one object."""
-        if whole_number("num", num) < 1:
-            raise OptionError(f"num must be 1 or more, not {num}")
-        seeds = ((seed + k) % 2**64 for k in range(num))
-        writing = sampling.settled(self._saved.writing)
-        if writing.opening == "window" or writing.max_tokens == 0:  # each begins in a window of its own, or not at all
-            return (sample(prompt, self.stream_by(sampling, prompt, seed)) for seed in seeds)
-        reading = self._own(prompt) if isinstance(prompt, Reading) else self.read(prompt)
-        assert isinstance(reading, Reading)
-        return write_samples(self._saved, self._network, reading, sampling, seeds)
+    def samples_by(
+        self,
+        sampling: Sampling,
+        prompts: Sequence[str | Reading | None],
+        num: int,
+        seed: int,
+        best_of: int = 1,
+        accept: Callable[[Sample], bool] | None = None,
+        tally: Tally | None = None,
+    ) -> Iterator[Sample]:
+        """`num` samples after each of `prompts`, with the settings in one object.
+
+        The sample of a prompt that `accept` refuses is replaced by one of a further seed. `tally` counts them.
+        """
+        for name, number in (("num", num), ("best-of", best_of)):
+            if whole_number(name, number) < 1:
+                raise OptionError(f"{name} must be 1 or more, not {number}")
+        writing = self._writing_by(sampling)
+        prompts = [self._own(prompt) for prompt in prompts]
+        accepts = [] if accept is None else [accept]
+        if sampling.reject:
+            accepts.append(lambda sample: writing.obeys(sample.text))
+        if not accepts:
+            texts = zip((prompt for prompt in prompts for _ in range(num * best_of)), count(seed), strict=False)
+            return likeliest(self._written(writing, texts), best_of)
+        tally = tally or Tally()
+        return chain.from_iterable(
+            accepted(
+                likeliest(
+                    self._written(writing, zip(repeat(prompt), count(seed + k * num * best_of), strict=False)), best_of
+                ),
+                num,
+                lambda sample: all(accept(sample) for accept in accepts),
+                tally,
+            )
+            for k, prompt in enumerate(prompts)
+        )
+
+    def _written(self, writing: Writing, texts: Iterable[tuple[str | Reading | None, int]]) -> Iterator[Sample]:
+        """What each seed (mod 2^64) writes after the prompt beside it, many side by side."""
+        if writing.settled.opening == "window" or writing.is_over:  # each begins in a window of its own, or not at all
+            return (Stream(writing, self._network, prompt, seed % 2**64).sample() for prompt, seed in texts)
+        return write_samples(writing, self._network, self._read_each(texts))
+
+    def _read_each(self, texts: Iterable[tuple[str | Reading | None, int]]) -> Iterator[tuple[Reading, int]]:
+        for prompt, group in groupby(texts, key=itemgetter(0)):
+            reading = prompt if isinstance(prompt, Reading) else self.read(prompt)
+            for _, seed in group:
+                yield reading, seed % 2**64
+
+    def _writing_by(self, sampling: Sampling) -> Writing:
+        if self._writing is None or self._writing.sampling != sampling:
+            passages = None
+            if sampling.no_copy is not None:
+                passages = Passages(self.learned_from().texts("training"), sampling.no_copy)
+            self._writing = Writing(self._saved, sampling, passages)
+        return self._writing
+
+    def learned_from(self) -> EncodedCorpus:
+        """The text that the model learned from, which its run's folder keeps. Raises ModelError where there is none."""
+        if self._run is None or not self._run.is_dir():
+            raise ModelError("the text that this model learned from is not at hand: name the folder of its run")
+        return EncodedCorpus.open(RunFolder(self._run).corpus)
 
     def _own(self, prompt: str | Reading | None) -> str | Reading | None:
         if isinstance(prompt, Reading) and prompt.network is not self._network:
@@ -236,7 +321,7 @@ class LanguageModel:
             if not isinstance(hold, str | Hold):
                 raise OptionError(f"hold must be text such as forget=1, not {repr(hold)[:60]}")
         more = (parse_hold(hold) if isinstance(hold, str) else hold for hold in holds)
-        return LanguageModel(self._saved, self._card, (*self._holds, *more), self._using)
+        return LanguageModel(self._saved, self._card, (*self._holds, *more), self._using, self._run)
 
     # Inspections, a line each: functions of `inspection` whose first argument is this model.
     gates = look_at_gates
@@ -279,19 +364,6 @@ def _folder(path: str | os.PathLike[str]) -> Path:
     if not isinstance(path, str | os.PathLike):
         raise ModelError(f"a model is named by the path of its folder, not by {reprlib.repr(path)}")
     return Path(path)
-
-
-def sample(prompt: str | Reading | None, stream: Stream) -> Sample:
-    """Read `stream`, which writes after `prompt`, to its end."""
-    pieces = list(stream)
-    return Sample(
-        prompt=prompt.prompt if isinstance(prompt, Reading) else prompt or "",
-        text="".join(piece.text for piece in pieces),
-        tokens=len(pieces),
-        log_probability=sum((piece.log_probability for piece in pieces), start=0.0),
-        finish_reason=stream.finish_reason or "length",
-        seed=stream.seed,
-    )
 
 
 def random_seed() -> int:

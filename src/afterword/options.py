@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import inspect
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypedDict, TypeVar
 
 Arguments = ParamSpec("Arguments")
@@ -20,11 +20,23 @@ class SamplingOptions(TypedDict, total=False):
     """`generation.sampling.Sampling`."""
 
     max_tokens: int | None
+    min_tokens: int
     temperature: float | None
+    final_temperature: float | None
     top_k: int
     top_p: float
-    min_p: float
+    min_p: float | None
+    repetition_penalty: float | None
+    logit_bias: Mapping[str, float] | Sequence[str]
     stop: str | Sequence[str]
+    pattern: str | None
+    only: str | None
+    without: str | None
+    starts_with: str | None
+    contains: str | Sequence[str]
+    reject: bool
+    no_copy: int | None
+    log_probabilities: int | None
 
 
 class TextOptions(TypedDict, total=False):

@@ -5,36 +5,40 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import sys
-from collections.abc import Callable, Iterable, Iterator, Set
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
-from afterword.cli.novelty import kept_text
+from afterword.cli.novelty import novelty_report
 from afterword.cli.options import OUTPUT, PATH, hold_option, overwrite_option, settings_options, with_option
 from afterword.cli.screen import shown
 from afterword.cli.strict_json import strict_json
-from afterword.errors import OptionError, WorkError
+from afterword.errors import OptionError, TextError
+from afterword.generation.choosing import Tally
+from afterword.generation.pieces import Sample
 from afterword.generation.sampling import Sampling
-from afterword.generation.stream import Sample, Stream
-from afterword.language_model import LanguageModel, load, random_seed, sample
+from afterword.generation.stream import Stream
+from afterword.language_model import LanguageModel, load, random_seed
 from afterword.progress import waiting
 from afterword.settings import check, setting
 from afterword.storage import output
 from afterword.text.reading import read_text
 
 Write = Callable[[str], object]
-IN_VAIN = 10_000  # samples in a row without a new line, after which none is looked for any more
+Accept = Callable[[Sample], bool]
 FEW = 8  # samples that are written one after the other, as they come; more are written side by side
 
 
 @dataclasses.dataclass(frozen=True)
 class Samples:
-    """How many samples; sample k = 0, 1, … has the seed (seed + k) mod 2^64."""
+    """How many samples, and which; sample k = 0, 1, … has the seed (seed + k) mod 2^64."""
 
-    num: int = setting(1, "how many samples to write", minimum=1, short="n")
+    num: int = setting(1, "how many samples to write, after each prompt", minimum=1, short="n")
     seed: int | None = setting(None, "writes the same text again (random, and told)", minimum=0, maximum=2**64 - 1)
+    best_of: int = setting(1, "write N for each sample, and keep the one whose tokens are the likeliest", minimum=1)
     unique: bool = setting(False, "write no line twice, going on to further seeds")
     novel: bool = setting(False, "write no line that stands in the text that was learned from, going on likewise")
 
@@ -46,12 +50,14 @@ class Samples:
 @click.argument("model", type=PATH, metavar="MODEL")
 @click.option("-p", "--prompt", metavar="TEXT", help="continue this text; - reads it from standard input")
 @click.option("--prompt-file", type=PATH, metavar="FILE", help="continue the text in this file")
-@settings_options(Sampling, "sampling")
+@click.option("--prompts", type=PATH, metavar="FILE", help="continue each line of this file")
 @settings_options(Samples, "samples")
+@settings_options(Sampling, "sampling")
 @with_option
 @hold_option
 @click.option("-o", "--out", type=OUTPUT, help="write to this file")
 @overwrite_option
+@click.option("--report", "reports", is_flag=True, help="say at the end how much of it was copied, as novelty does")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a sample, each on a line")
 @click.pass_context
 def generate(
@@ -59,11 +65,13 @@ def generate(
     model: str,
     prompt: str | None,
     prompt_file: str | None,
-    sampling: Sampling,
+    prompts: str | None,
     samples: Samples,
+    sampling: Sampling,
     using: str,
     hold: tuple[str, ...],
     out: Path | None,
+    reports: bool,
     as_json: bool,
 ) -> None:
     """Write text with a trained model: MODEL is its folder, the folder of its run, or english, which ships.
@@ -73,100 +81,107 @@ def generate(
     More than 8 are written side by side, many times as fast; Ctrl-C keeps those that are complete.
 
     With --unique or --novel, for models of lines, only whole lines count: further seeds are taken until there are --num
-    of them, or until 10,000 samples in a row have brought no new one. --novel needs the run's folder, which keeps the
-    text.
+    of them, or until 10,000 samples in a row have brought no new one. --novel, --no-copy and --report need the run's
+    folder, which keeps the text that was learned from.
 
-    The filters apply in this order: tokens never seen in training are left out, temperature, top-k, top-p, min-p; then
-    one token is drawn.
+    Rules are about what is written, without the prompt, and are kept at every token; the text ends where nothing more
+    can match, at the end of a line, or at --max-tokens. That bends what the model would write by itself: it may be led
+    into a corner and have to write something unlikely. --reject does not bend it: it writes freely, throws away what
+    breaks the rules, and says how many texts obeyed them.
+
+    What is drawn from is made in this order: tokens never seen in training are left out, --logit-bias is added, rules
+    and --min-tokens leave out what they forbid, --repetition-penalty, temperature, top-k, top-p, min-p.
     """
-    prompt = _prompt(prompt, prompt_file)
+    texts = _prompts(prompt, prompt_file, prompts)
+    if sampling.log_probabilities is not None and not as_json:
+        raise OptionError("--log-probabilities are told in JSON: give --json too")
     loaded = load(model, using).hold(*hold)
     first = random_seed() if samples.seed is None else samples.seed
-    loaded.stream_by(sampling, prompt, first)  # an invalid prompt or setting is refused before anything is printed
-    known = _known(model, loaded, samples)
-    in_batches = known is not None or samples.num > FEW
+    free = dataclasses.replace(sampling, reject=False)
+    for text in texts:  # an invalid prompt or setting is refused before anything is printed
+        loaded.stream_by(free, text, first)
+    accept = _accept(loaded, samples)
+    learned = loaded.learned_from() if reports else None
+    tally, wanted = Tally(), samples.num * len(texts)
+    few = wanted <= FEW and accept is None and samples.best_of == 1 and not sampling.reject
+    kept: list[str] = []
     complete = 0
-    with _opened(out) as write, _bar(out) as on_progress, _interrupted_gently(in_batches) as interrupted:
+    with _opened(out) as write, _bar(out) as on_progress, _interrupted_gently(not few) as interrupted:
         if samples.seed is None:
             print(f"seed {first}", file=sys.stderr, flush=True)
-        if known is None:
-            texts = _texts(loaded, sampling, prompt, samples.num, first, as_json)
+        each: Iterator[Iterable[str]]
+        if few:
+            seeds = ((first + k) % 2**64 for k in range(wanted))
+            prompted = (text for text in texts for _ in range(samples.num))
+            streams = map(partial(loaded.stream_by, sampling), prompted, seeds)
+            as_they_come = not as_json and learned is None
+            each = (
+                map(_as_it_comes, streams) if as_they_come else _whole((one.sample() for one in streams), as_json, kept)
+            )
         else:
-            endless = loaded.samples_by(sampling, prompt, 2**64, first)
-            new = islice(_new(endless, loaded, known, samples.unique), samples.num)
-            texts = (_shown(record, as_json) for record in new)
-        for text in texts:
+            records = loaded.samples_by(sampling, texts, samples.num, first, samples.best_of, accept, tally)
+            each = _whole(records, as_json, kept if reports else None)
+        for parts in each:
             if complete and not as_json and not loaded.lines:
                 write("---\n")
-            for part in text:
+            for part in parts:
                 write(part)
             complete += 1
-            on_progress(complete / samples.num)
+            on_progress(complete / wanted)
     if interrupted:
-        print(f"interrupted: {complete:,} of {samples.num:,} samples are complete", file=sys.stderr)
+        print(f"interrupted: {complete:,} of {wanted:,} samples are complete", file=sys.stderr)
         context.exit(130)
-    if complete < samples.num:
-        raise WorkError(f"found {complete:,} of {samples.num:,} lines: the last {IN_VAIN:,} samples brought no new one")
+    if sampling.reject:
+        share = tally.kept / tally.written
+        print(f"{tally.kept:,} of {tally.written:,} texts obeyed the rules ({share:.2%})", file=sys.stderr)
+    if learned is not None:
+        print(novelty_report(learned, "written", kept), file=sys.stderr)
 
 
-def _known(path: str, model: LanguageModel, samples: Samples) -> frozenset[str] | None:
-    """The lines that must not be written; None where any may be, and again and again."""
+def _accept(model: LanguageModel, samples: Samples) -> Accept | None:
+    """Which lines may be written; None where any may be, and again and again."""
     if not samples.unique and not samples.novel:
         return None
     if not model.lines:
         raise OptionError("--unique and --novel are for models of lines: this one was not trained with --lines")
-    return frozenset(kept_text(path).texts("training") if samples.novel else ())
-
-
-def _new(samples: Iterator[Sample], model: LanguageModel, known: Set[str], unique: bool) -> Iterator[Sample]:
-    """Those that are whole lines and not `known`, until `IN_VAIN` in a row are none such."""
+    known = frozenset(model.learned_from().texts("training") if samples.novel else ())
     written: set[str] = set()
-    in_vain = 0
-    for one in samples:
-        line = model.tokenizer.normalise(str(one))
-        if one.finish_reason == "stop" and line not in known and line not in written:
-            in_vain = 0
-            if unique:
-                written.add(line)
-            yield one
-        else:
-            in_vain += 1
-            if in_vain == IN_VAIN:
-                return
+
+    def accept(sample: Sample) -> bool:
+        line = model.tokenizer.normalise(str(sample))
+        if sample.finish_reason != "stop" or line in known or line in written:
+            return False
+        if samples.unique:
+            written.add(line)
+        return True
+
+    return accept
 
 
-def _texts(
-    model: LanguageModel, sampling: Sampling, prompt: str | None, num: int, seed: int, as_json: bool
-) -> Iterator[Iterable[str]]:
-    """Each sample as it is shown, in parts: of a few, each part as soon as it is written."""
-    if num <= FEW and not as_json:
-        for k in range(num):
-            yield _as_it_comes(model.stream_by(sampling, prompt, (seed + k) % 2**64), prompt or "")
-        return
-    records: Iterator[Sample]
-    if num <= FEW:
-        records = (sample(prompt, model.stream_by(sampling, prompt, (seed + k) % 2**64)) for k in range(num))
-    else:
-        records = model.samples_by(sampling, prompt, num, seed)
-    for record in records:
-        yield _shown(record, as_json)
-
-
-def _prompt(prompt: str | None, file: str | None) -> str | None:
-    """The prompt, from a file or from standard input where that is asked for."""
-    if file is not None and prompt is not None:
-        raise OptionError("--prompt and --prompt-file exclude each other: give one of them")
+def _prompts(prompt: str | None, file: str | None, many: str | None) -> list[str | None]:
+    """The prompts, from a file or from standard input where that is asked for."""
+    if sum(source is not None for source in (prompt, file, many)) > 1:
+        raise OptionError("--prompt, --prompt-file and --prompts exclude each other: give one of them")
+    if many is not None:
+        prompts = [line for line in _read(many).split("\n") if line]
+        if not prompts:
+            raise TextError(f"{many} has no line to continue")
+        return [*prompts]
     if file is None and prompt != "-":
-        return prompt
-    text, notes = read_text([file or "-"])
+        return [prompt]
+    return [_read(file or "-").removesuffix("\n")]
+
+
+def _read(file: str) -> str:
+    text, notes = read_text([file])
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
-    return text.removesuffix("\n")
+    return text
 
 
-def _as_it_comes(stream: Stream, prompt: str) -> Iterator[str]:
+def _as_it_comes(stream: Stream) -> Iterator[str]:
     """The prompt, each piece as it comes, and a line's end where there is none."""
-    last = prompt
+    last = stream.prompt
     yield last
     for piece in stream:
         if piece.text:
@@ -176,9 +191,21 @@ def _as_it_comes(stream: Stream, prompt: str) -> Iterator[str]:
         yield "\n"
 
 
-def _shown(record: Sample, as_json: bool) -> list[str]:
-    text = strict_json(dataclasses.asdict(record)) if as_json else str(record)
-    return [text if text.endswith("\n") else text + "\n"]
+def _whole(records: Iterable[Sample], as_json: bool, kept: list[str] | None) -> Iterator[list[str]]:
+    """Each sample as it is shown; their texts go to `kept`, if there is one."""
+    for record in records:
+        if kept is not None:
+            kept.append(record.text)
+        text = strict_json(_record(record)) if as_json else str(record)
+        yield [text if text.endswith("\n") else text + "\n"]
+
+
+def _record(sample: Sample) -> dict[str, Any]:
+    """What `--json` prints."""
+    record = dataclasses.asdict(sample)
+    if sample.pieces is None:
+        del record["pieces"]
+    return record
 
 
 @contextlib.contextmanager

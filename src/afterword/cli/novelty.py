@@ -5,24 +5,24 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import click
 
 from afterword.cli.options import PATH, hold_option, settings_options, with_option
 from afterword.cli.strict_json import strict_json
-from afterword.errors import ModelError, OptionError
+from afterword.errors import OptionError
 from afterword.generation.novelty import LENGTHS, Copies, LineCopies, find_copies, find_lines
 from afterword.generation.sampling import Sampling
 from afterword.language_model import load
 from afterword.progress import waiting
-from afterword.runs.folder import RunFolder
 from afterword.text.encoded import EncodedCorpus
 from afterword.text.reading import read_text
 
 TEXTS, LINES = 200, 10_000  # that are written, of running text and of lines
 SHOWN = 200  # characters of the longest copy
+
+Judged = tuple[Copies, LineCopies | None]
 
 
 @click.command()
@@ -56,57 +56,61 @@ def novelty(
     """
     if file is not None and num is not None:
         raise OptionError("--num and FILE exclude each other: give FILE to judge it, --num to judge what is written")
+    model = load(run, using).hold(*hold)
     with waiting("reading what was learned from"):
-        encoded = kept_text(run)
-        learned = encoded.texts("training")
+        learned = model.learned_from()
     if file is not None:
         text, notes = read_text([file])
         for note in notes:
             print(f"note: {note}", file=sys.stderr)
-        text = encoded.tokenizer.normalise(text)
-        judged = text.splitlines() if encoded.lines else [text]
+        text = learned.tokenizer.normalise(text)
+        texts = text.splitlines() if learned.lines else [text]
     else:
-        model, num = load(run, using).hold(*hold), num or (LINES if encoded.lines else TEXTS)
+        num = num or (LINES if learned.lines else TEXTS)
         with waiting("writing") as on_progress:
-            judged = []
-            for sample in model.samples_by(sampling, None, num, seed):
-                judged.append(sample.text)
-                on_progress(len(judged) / num)
-    with waiting("looking for copies"):
-        source = "\n".join(learned)
-        found = {"written" if file is None else file: _judged(judged, learned, source, encoded.lines)}
-        if len(encoded.validation):
-            found["held out"] = _judged(encoded.texts("validation"), learned, source, encoded.lines)
-    if as_json:
-        judged_record, held_out = (*(_record(*each) for each in found.values()), None)[:2]
-        print(strict_json({"learned_from": len(source), "judged": judged_record, "held_out": held_out}))
+            texts = []
+            for sample in model.samples_by(sampling, [None], num, seed):
+                texts.append(sample.text)
+                on_progress(len(texts) / num)
+    name = "written" if file is None else file
+    if not as_json:
+        print(novelty_report(learned, name, texts))
         return
-    print(f"{len(source):,} characters were learned from\n")
-    print(_table(found))
+    characters, found = _found(learned, name, texts)
+    judged, held_out = (*(_record(*each) for each in found.values()), None)[:2]
+    print(strict_json({"learned_from": characters, "judged": judged, "held_out": held_out}))
+
+
+def novelty_report(learned: EncodedCorpus, name: str, texts: Sequence[str]) -> str:
+    """What `texts`, which are called `name`, and the held-out text copy from what was learned from."""
+    characters, found = _found(learned, name, texts)
+    lines = [f"{characters:,} characters were learned from", "", _table(found)]
     for name, (copies, _) in found.items():
         if copies.longest:
             shown = copies.longest if len(copies.longest) <= SHOWN else f"{copies.longest[:SHOWN]}…"
-            print(f"\nthe longest copy, {name}, stands at character {copies.at:,} of the text:\n{shown!r}")
+            lines += ["", f"the longest copy, {name}, stands at character {copies.at:,} of the text:", repr(shown)]
+    return "\n".join(lines)
 
 
-def kept_text(run: str) -> EncodedCorpus:
-    """The text that the model in the folder `run` learned from. Raises ModelError where it is not kept there."""
-    folder = RunFolder(Path(run))
-    if not folder.is_run:
-        load(run)  # what is no model is said to be none
-        raise ModelError(f"{run} does not keep the text that it learned from: name the folder of its run")
-    return EncodedCorpus.open(folder.corpus)
-
-
-def _judged(texts: Sequence[str], learned: Sequence[str], source: str, lines: bool) -> tuple[Copies, LineCopies | None]:
-    return find_copies(texts, source), find_lines(texts, learned) if lines else None
+def _found(learned: EncodedCorpus, name: str, texts: Sequence[str]) -> tuple[int, dict[str, Judged]]:
+    """How many characters were learned from, and what `texts`, then the held-out text, copy from them."""
+    with waiting("looking for copies"):
+        training = learned.texts("training")
+        source = "\n".join(training)
+        judged = {name: texts}
+        if len(learned.validation):
+            judged["held out"] = learned.texts("validation")
+        return len(source), {
+            name: (find_copies(texts, source), find_lines(texts, training) if learned.lines else None)
+            for name, texts in judged.items()
+        }
 
 
 def _record(copies: Copies, lines: LineCopies | None) -> dict[str, Any]:
     return dataclasses.asdict(copies) | {"lines": None if lines is None else dataclasses.asdict(lines)}
 
 
-def _table(found: dict[str, tuple[Copies, LineCopies | None]]) -> str:
+def _table(found: dict[str, Judged]) -> str:
     head = ["", "characters", *(f"in copies of {length}+" for length in LENGTHS), "longest"]
     rows = [
         [

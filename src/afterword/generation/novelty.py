@@ -51,8 +51,8 @@ class LineCopies:
 
 def find_copies(texts: Iterable[str], other: str, lengths: Sequence[int] = LENGTHS) -> Copies:
     """What `texts` copy from `other`. Raises TextError where they have no character."""
-    codes = np.concatenate([np.zeros(0, np.uint32), *(part for text in texts for part in (_codes(text), BREAK))])
-    source, starts = _codes(other), np.arange(len(codes))
+    codes = np.concatenate([np.zeros(0, np.uint32), *(part for text in texts for part in (codes_of(text), BREAK))])
+    source, starts = codes_of(other), np.arange(len(codes))
     characters = int(np.count_nonzero(codes != BETWEEN))
     if characters == 0:
         raise TextError("there is no text to look for copies in: it has no character")
@@ -111,10 +111,10 @@ def _copied(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Those of `candidates` at which a copy of `length` codes begins, and where in `source` it stands, each."""
     candidates = candidates[candidates <= len(codes) - length]
-    wanted, which = np.unique(_hashes(codes, length)[candidates], return_inverse=True)
+    wanted, which = np.unique(window_hashes(codes, length)[candidates], return_inverse=True)
     places = np.full(len(wanted), -1, np.intp)
     for start in range(0, len(source) - length + 1 if len(wanted) else 0, AT_ONCE):
-        hashes = _hashes(source[start : start + AT_ONCE + length - 1], length)
+        hashes = window_hashes(source[start : start + AT_ONCE + length - 1], length)
         found = np.minimum(np.searchsorted(wanted, hashes), len(wanted) - 1)
         hits = np.flatnonzero((wanted[found] == hashes) & (places[found] < 0))[::-1]  # the first one counts
         places[found[hits]] = start + hits
@@ -126,7 +126,7 @@ def _copied(
     return candidates[same], at[same]
 
 
-def _hashes(codes: Codes, length: int) -> NDArray[np.uint64]:
+def window_hashes(codes: Codes, length: int) -> NDArray[np.uint64]:
     """A hash of each window of `length` codes [N]: [N - length + 1], none where N is less."""
     count = max(0, len(codes) - length + 1)
     powers, inverse = (np.full(len(codes), base, np.uint64).cumprod() for base in (FACTOR, INVERSE))
@@ -143,7 +143,7 @@ def _covered(starts: NDArray[np.intp], length: int, size: int) -> int:
     return int(np.count_nonzero(ends.cumsum()))
 
 
-def _codes(text: str) -> Codes:
+def codes_of(text: str) -> Codes:
     """The code points of `text`."""
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
 

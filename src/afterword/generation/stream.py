@@ -1,81 +1,39 @@
-"""Text as it is written: one `Piece` a token, none of them with half a character; and what came of it, a `Sample`.
+"""Text as it is written: one `Piece` a token, none of them with half a character.
 
-prompt ──► network ──► Sampler ──► token ──► decoder ──► stop strings ──► Piece
+prompt ──► network ──► Sampler ──► token ──► Writer ──► Piece
               ▲                      │
               └──────────────────────┘
 """
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from afterword.errors import OptionError
+from afterword.generation.pieces import Piece, Sample
 from afterword.generation.reading import Reading, prompt_ids, read_ids
-from afterword.generation.sampling import Sampler, Sampling, sampler_of
-from afterword.generation.writer import Writer, writers
+from afterword.generation.writer import Writing
 from afterword.model.arrays import Ids
 from afterword.model.network import Network
-from afterword.model.saved import SavedModel
 from afterword.settings import whole_number
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """One written token.
-
-    `text` is what became certain with it: empty inside a character of several bytes, and while a stop string may be
-    under way; then it comes with a later piece. The pieces' texts, joined, are the text. `log_probability` is the
-    model's own (nats, over all tokens, before any filter).
-    """
-
-    text: str
-    id: int
-    log_probability: float
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A text that a model wrote."""
-
-    prompt: str
-    text: str
-    """Without the prompt; str(sample) is both."""
-    tokens: int
-    """How many were drawn, the end token included."""
-    log_probability: float
-    """The model's own, of all those tokens (nats, before any filter)."""
-    finish_reason: str
-    """"stop" (end token or stop string) or "length"."""
-    seed: int
-    """Writes the same text again, with the same settings."""
-
-    def __str__(self) -> str:
-        return self.prompt + self.text
-
-    def __repr__(self) -> str:
-        ended = f"{self.tokens:,} tokens, {self.finish_reason}, seed {self.seed}"
-        return f"Sample({reprlib.repr(self.prompt)}, {reprlib.repr(self.text)}, {ended})"
-
-
 class Stream(Iterator[Piece]):
-    """The pieces, one a token. At their end `finish_reason` is "stop" (end token or stop string) or "length"."""
+    """The pieces, one a token. At their end `finish_reason` is "stop" (end token, stop string, or nothing more obeys
+    the rules) or "length"."""
 
-    def __init__(
-        self, model: SavedModel, network: Network, prompt: Reading | str | None, sampling: Sampling, seed: int
-    ) -> None:
-        """`network` is what `model` predicts with. Without a prompt (None) it begins as the model does by itself.
+    def __init__(self, writing: Writing, network: Network, prompt: Reading | str | None, seed: int) -> None:
+        """`network` is what the model predicts with. Without a prompt (None) it begins as the model does by itself.
 
         Raises OptionError for an invalid seed, TextError for a prompt that is no text.
         """
-        self.finish_reason: str | None = None
         self.seed = checked_seed(seed)
-        sampler = sampler_of(model, sampling, self.seed)
-        start = prompt if isinstance(prompt, Reading) else prompt_ids(model, prompt, self.seed)
-        self._pieces = self._write(network, start, writers(model, sampling)(), sampler)
+        self.prompt = prompt.prompt if isinstance(prompt, Reading) else prompt or ""
+        start = prompt if isinstance(prompt, Reading) else prompt_ids(writing.model, prompt, self.seed)
+        self._writing, self._writer = writing, writing.begin(self.prompt, self.seed)
+        self._pieces = self._write(network, start)
 
     def __repr__(self) -> str:
         return f"Stream(seed {self.seed}, {self.finish_reason or 'not at its end'})"
@@ -83,19 +41,34 @@ class Stream(Iterator[Piece]):
     def __next__(self) -> Piece:
         return next(self._pieces)
 
-    def _write(self, network: Network, start: Reading | Ids, writer: Writer, sampler: Sampler) -> Iterator[Piece]:
-        self.finish_reason = writer.finish_reason
-        if self.finish_reason:
+    @property
+    def finish_reason(self) -> str | None:
+        return self._writer.finish_reason
+
+    def sample(self) -> Sample:
+        """Read to the end; what came from here on, as a sample."""
+        pieces = list(self)
+        return Sample(
+            self.prompt,
+            "".join([piece.text for piece in pieces]),
+            len(pieces),
+            sum(piece.log_probability for piece in pieces),
+            self.finish_reason or "length",
+            self.seed,
+            None if self._writing.sampling.log_probabilities is None else tuple(pieces),
+        )
+
+    def _write(self, network: Network, start: Reading | Ids) -> Iterator[Piece]:
+        writer, sampler = self._writer, self._writing.sampler
+        if writer.finish_reason:
             return
         logits, state = (start.logits, start.state) if isinstance(start, Reading) else read_ids(network, start)
         while True:
-            token, log_probability = sampler.draw(logits[0])
-            text = writer.push(token)
-            self.finish_reason = writer.finish_reason
-            yield Piece(text, token, log_probability)
-            if self.finish_reason:
+            piece = writer.piece(*sampler.draw(logits[0], writer))
+            yield piece
+            if writer.finish_reason:
                 return
-            logits, state = network.step(np.array([token]), state)
+            logits, state = network.step(np.array([piece.id]), state)
 
 
 def checked_seed(seed: int) -> int:

@@ -24,6 +24,8 @@ class WritingDefaults:
     temperature: float = 0.8
     opening: str = "newline"
     """What the network reads before a prompt: one of `OPENINGS`."""
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
 
     def __post_init__(self) -> None:
         if type(self.max_tokens) is not int or self.max_tokens < 0:
@@ -32,17 +34,25 @@ class WritingDefaults:
             raise ModelError(f"temperature must be a number from 0, not {str(self.temperature)[:40]}")
         if not isinstance(self.opening, str) or self.opening not in OPENINGS:
             raise ModelError(f"opening must be one of {', '.join(OPENINGS)}, not {str(self.opening)[:40]}")
+        if type(self.min_p) not in (int, float) or not 0 <= self.min_p < 1:
+            raise ModelError(f"min_p must be a number from 0 and below 1, not {str(self.min_p)[:40]}")
+        if type(self.repetition_penalty) not in (int, float) or not 1 <= self.repetition_penalty <= 1000:
+            raise ModelError(f"repetition_penalty must be from 1 to 1000, not {str(self.repetition_penalty)[:40]}")
 
     @staticmethod
     def from_dict(values: Any) -> WritingDefaults:
-        """What stands in a model's file. Raises ModelError for anything else."""
+        """What stands in a model's file; a default that came later may be missing. Raises ModelError for all else."""
+        usual = {"newline": RUNNING_TEXT, "boundary": LINES, "window": WINDOWS}
+        found = dict(values) if isinstance(values, Mapping) else {}
+        if not {"max_tokens", "temperature", "opening"} <= set(found):
+            raise ModelError("writing must have max_tokens, temperature, opening")
+        opening = found["opening"]
+        others = dataclasses.asdict(usual[opening]) if isinstance(opening, str) and opening in usual else {}
         names = [field.name for field in dataclasses.fields(WritingDefaults)]
-        if not isinstance(values, Mapping) or not all(name in values for name in names):
-            raise ModelError(f"writing must have {', '.join(names)}")
-        return WritingDefaults(**{name: values[name] for name in names})
+        return WritingDefaults(**{name: value for name, value in (others | found).items() if name in names})
 
 
-RUNNING_TEXT = WritingDefaults()
+RUNNING_TEXT = WritingDefaults(min_p=0.05, repetition_penalty=2.0)
 LINES = WritingDefaults(opening="boundary")
 WINDOWS = WritingDefaults(max_tokens=50, temperature=0.0, opening="window")
 

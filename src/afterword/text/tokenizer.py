@@ -138,7 +138,7 @@ class Tokenizer(ABC):
         """
         each = ids.tolist() if isinstance(ids, np.ndarray) else ids
         try:
-            return b"".join([self._spell_out(id) for id in each]).decode("utf-8", "replace")
+            return b"".join([self.spelling(id) for id in each]).decode("utf-8", "replace")
         except TypeError:
             raise TextError("ids must be whole numbers, one per token, as encode gives them") from None
 
@@ -146,7 +146,8 @@ class Tokenizer(ABC):
         """A decoder for ids that come one at a time."""
         return Decoder(self)
 
-    def _spell_out(self, id: int) -> bytes:
+    def spelling(self, id: int) -> bytes:
+        """The UTF-8 bytes of the token `id`; the boundary has none. Raises TextError for an id that is none."""
         if not 0 <= id < self.size:
             raise TextError(f"there is no token {id}: the vocabulary's ids go from 0 to {self.size - 1}")
         return self._spelling[id]
@@ -225,7 +226,14 @@ class Decoder:
 
     def push(self, id: int) -> str:
         """The text that became whole with this token; "" in the middle of a character."""
-        return self._utf8.decode(self._tokenizer._spell_out(id))
+        return self._utf8.decode(self._tokenizer.spelling(id))
+
+    def peek(self, id: int) -> str:
+        """What `push` would return, which it still can."""
+        before = self._utf8.getstate()
+        text = self.push(id)
+        self._utf8.setstate(before)
+        return text
 
     def finish(self) -> str:
         """What is left: "" or, for a character that never became whole, U+FFFD."""

@@ -1,0 +1,200 @@
+"""Rules: what a text that is written must match, enforced while it is drawn.
+
+The rules become one expression: the user's pattern, and further ones for the characters that may come, the beginning,
+what must be contained and the length. Of every beginning of a text `llguidance` (https://github.com/guidance-ai/llguidance)
+says which tokens leave it possible to obey, so that a text never has to be given up, and one that cannot be is
+refused before it begins.
+
+Only what the model can write counts: the characters of its vocabulary. The length is counted in characters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from afterword.errors import OptionError
+from afterword.generation.sampling import Logits, Sampling
+from afterword.text.tokenizer import Tokenizer
+from afterword.text.vocabularies.byte import ByteTokenizer
+
+if TYPE_CHECKING:
+    from llguidance import LLMatcher
+
+LARGEST = 10_000  # characters of a rule
+MOST_STATES = 50_000  # of the automaton that a text goes through; some kilobytes each
+LONGEST = 100_000  # characters of a text with a rule
+TOO_LARGE = "the rules are too large to be followed in so long a text: give simpler ones, or a smaller max-tokens"
+NOTHING = '""'  # the expression of the text without characters
+
+
+class Rules:
+    """The rules of `sampling` for texts of `tokenizer`, from `shortest` to `longest` characters (None: any number).
+
+    Raises OptionError for rules that cannot be read, that no text obeys, or where llguidance is not installed.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, sampling: Sampling, shortest: int = 0, longest: int | None = None) -> None:
+        if longest is not None and longest > LONGEST:
+            raise OptionError(f"a text with a rule has at most {LONGEST:,} characters: give a smaller max-tokens")
+        self._tokenizer, self._rows = tokenizer, tokenizer.rows
+        self._masks: dict[bytes, Logits] = {}
+        grammar, rules = _Grammar(tokenizer), _terms(sampling)
+        for name, term in rules:
+            if wrong := grammar.wrong(term):
+                raise OptionError(f"{name} cannot be followed: {wrong}")
+        length = [] if longest is None else [f"/(?s:.{{{shortest},{longest}}})/"]
+        terms = [*length, *(term for _, term in rules)]
+        self._start = grammar.matcher([*terms, *_alphabet(tokenizer)])
+        if _is_impossible(self._start):
+            names = " and ".join(dict.fromkeys(name for name, _ in rules))
+            if not _is_impossible(_Grammar(ByteTokenizer.of()).matcher(terms)):
+                raise OptionError(f"no text of the characters that this model knows can match {names}")
+            at_most = "" if longest is None else f" of {shortest:,} to {longest:,} characters (max-tokens)"
+            raise OptionError(f"no text{at_most} can match {names}")
+
+    def begin(self) -> Rule:
+        """The rules at the beginning of a text."""
+        return Rule(self._start.deep_copy(), self._masks, self._rows)
+
+    def allow(self, text: str) -> bool:
+        """Whether `text` obeys them."""
+        ids = self._tokenizer.encode(text).tolist()
+        if max(ids, default=0) >= self._rows:
+            return False
+        matcher = self._start.deep_copy()
+        return bool(matcher.try_consume_tokens(ids) == len(ids) and matcher.is_accepting())
+
+
+class Rule:
+    """The rules within one text."""
+
+    def __init__(self, matcher: LLMatcher, masks: dict[bytes, Logits], rows: int) -> None:
+        self._matcher, self._masks, self._rows = matcher, masks, rows
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more can come."""
+        return self._matcher.is_stopped()
+
+    def mask(self) -> Logits:
+        """0 for the rows that may come next, -inf for the others, [R]; the boundary may where the text may end."""
+        allowed = self._matcher.compute_bitmask()
+        mask = self._masks.get(allowed)
+        if mask is None:
+            bits = np.unpackbits(np.frombuffer(allowed, np.uint8), count=self._rows, bitorder="little")
+            mask = self._masks[allowed] = np.where(bits, 0.0, -np.inf)
+            if self._matcher.is_error():
+                raise OptionError(TOO_LARGE)
+        return mask
+
+    def push(self, row: int) -> None:
+        self._matcher.consume_token(row)
+
+
+class _Vocabulary:
+    """The rows of a network as llguidance wants to know them."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self.tokens = [tokenizer.spelling(row) for row in range(tokenizer.rows)]
+        self.special_token_ids: list[int] = []
+        if tokenizer.rows < tokenizer.size:  # which of the bytes, one row for all does not say
+            self._special(tokenizer.rows - 1)
+        self.eos_token_id = tokenizer.rows if tokenizer.end is None else tokenizer.end
+        if tokenizer.end is None:
+            self.tokens.append(b"")
+        self._special(self.eos_token_id)
+        self.bos_token_id = None
+
+    def _special(self, row: int) -> None:
+        self.tokens[row] = b"<|%d|>" % row
+        self.special_token_ids.append(row)
+
+    def __call__(self, text: str | bytes) -> list[int]:
+        if isinstance(text, bytes):
+            text = text.decode("utf-8", "ignore")
+        ids: list[int] = self._tokenizer.encode(text).tolist()
+        return ids
+
+
+class _Grammar:
+    """Makes matchers of expressions over a vocabulary."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        try:
+            import llguidance
+        except ImportError:
+            raise OptionError("rules need llguidance: pip install 'afterword[patterns]'") from None
+        self._kind: Any = llguidance.LLMatcher
+        self._tokenizer = llguidance.LLTokenizer(llguidance.TokenizerWrapper(_Vocabulary(tokenizer)), slices=[])
+        self._limits = llguidance.LLParserLimits(max_lexer_states=MOST_STATES, verbose_errors=False)
+
+    def matcher(self, terms: Sequence[str]) -> LLMatcher:
+        """At the beginning of a text that matches all of `terms`."""
+        matcher: LLMatcher = self._kind(self._tokenizer, _text(" & ".join(terms)), log_level=0, limits=self._limits)
+        matcher.compute_bitmask()  # which finds that nothing matches
+        if matcher.is_error() and matcher.stop_reason() not in ("NoExtension", "NoExtensionBias"):
+            raise OptionError(TOO_LARGE)
+        return matcher
+
+    def wrong(self, term: str) -> str | None:
+        """Why `term` cannot be read; None where it can."""
+        error: str = self._kind.validate_grammar(_text(term), self._tokenizer, limits=self._limits)
+        if not error or error.startswith("WARNING"):
+            return None
+        lines = error.splitlines()
+        reason = next((line for line in lines if line.startswith("error: ")), lines[0])
+        return reason.removeprefix("error: ")[:120]
+
+
+def _text(expression: str) -> str:
+    """The grammar of texts that match `expression`."""
+    return f"start: TEXT\nTEXT: {expression}\n"
+
+
+def _is_impossible(start: LLMatcher) -> bool:
+    return start.is_stopped() and not start.is_accepting()
+
+
+def _terms(sampling: Sampling) -> list[tuple[str, str]]:
+    """Each rule that the user gives, and its expression."""
+    terms = []
+    if sampling.pattern is not None:
+        terms.append(("pattern", _expression(sampling.pattern)))
+    if sampling.only is not None:
+        terms.append(("only", f"/{_one_of(sampling.only)}*/" if sampling.only else NOTHING))
+    if sampling.without:
+        terms.append(("without", f"~/(?s:.*){_one_of(sampling.without)}(?s:.*)/"))
+    if sampling.starts_with:
+        terms.append(("starts-with", f"/{_literal(sampling.starts_with)}(?s:.*)/"))
+    terms += [("contains", f"/(?s:.*){_literal(text)}(?s:.*)/") for text in sampling.contains]
+    for name, term in terms:
+        if len(term) > LARGEST:
+            raise OptionError(f"{name} is too large: a rule has some {LARGEST:,} characters at most")
+    return terms
+
+
+def _alphabet(tokenizer: Tokenizer) -> list[str]:
+    """The expression of what the model can write; none where that is every text."""
+    return [f"/{_one_of(tokenizer.characters)}*/"] if tokenizer.characters else []
+
+
+def _expression(pattern: str) -> str:
+    """`pattern` between slashes: those in it are escaped, and so are the ends of lines."""
+    parts = []
+    for token in re.findall(r"\\.|.", pattern, re.DOTALL):
+        character = token[-1]
+        parts.append(f"\\x0{ord(character):x}" if character in "\n\r" else "\\/" if token == "/" else token)
+    return f"/{''.join(parts)}/" if parts else NOTHING
+
+
+def _literal(text: str) -> str:
+    return "".join(f"\\x{{{ord(character):x}}}" for character in text)
+
+
+def _one_of(characters: str) -> str:
+    return f"[{''.join(_literal(character) for character in dict.fromkeys(characters))}]"
