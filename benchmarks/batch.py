@@ -24,6 +24,7 @@ import numpy as np
 from afterword.generation.batch import LANES, write_samples
 from afterword.generation.reading import read_prompt
 from afterword.generation.sampling import Sampling
+from afterword.generation.writer import Writing
 from afterword.language_model import load
 from afterword.model.config import Config, weight_shapes
 from afterword.model.ngram import Ngram
@@ -66,7 +67,9 @@ def speed(text: Path, units: int) -> None:
         ):
             began = time.perf_counter()
             reading = read_prompt(model, together, "\n")
-            written = list(write_samples(model, together, reading, sampling, range(turn * LANES, (turn + 1) * LANES)))
+            seeds = range(turn * LANES, (turn + 1) * LANES)
+            texts = ((reading, seed) for seed in seeds)
+            written = list(write_samples(Writing(model, sampling), together, texts))
             times[name].append(time.perf_counter() - began)
             assert sum(sample.tokens for sample in written) == LANES * TOKENS
     for name, seconds in times.items():

@@ -31,8 +31,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.generation.sampling import Sampler, Sampling
+from afterword.generation.sampling import Sampling
 from afterword.generation.stream import Stream
+from afterword.generation.writer import Writing
 from afterword.model.config import Config, weight_shapes
 from afterword.model.ngram import Ngram
 from afterword.model.saved import SavedModel
@@ -50,13 +51,14 @@ AS_IT_COMES = ["nn.LSTM, 1 thread", "nn.LSTM, all threads"]
 HELPED = ["nn.LSTM, 1 thread, 8 MiB freed before", "nn.LSTM, 1 thread, oneDNN off"]
 WAYS = [OURS, *AS_IT_COMES, *HELPED]
 ALONE, TOGETHER = "the LSTM alone", "LSTM and n-gram together"
-WEIGHT, TEMPERATURE = 0.9, 0.8
+WEIGHT = 0.9
 
 
 def numpy_stream(model: SavedModel, using: str = "both") -> Callable[[int], int]:
     """Writes as `afterword generate` does, by a seed; returns how many characters."""
     network, sampling = model.predictor(using), Sampling(max_tokens=CHARACTERS)
-    return lambda seed: sum(len(piece.text) for piece in Stream(model, network, "\n", sampling, seed))
+    writing = Writing(model, sampling)
+    return lambda seed: sum(len(piece.text) for piece in Stream(writing, network, "\n", seed))
 
 
 def random_weights(config: Config) -> dict[str, NDArray[np.float32]]:
@@ -88,13 +90,15 @@ def torch_loop(way: str) -> Callable[[int], int]:
     if "freed before" in way:
         torch.ones(2 * 2**20)  # 8 MiB; above 32 MiB glibc learns nothing
 
+    writing = Writing(SavedModel(CONFIG, random_weights(CONFIG), TOKENIZER, UNSEEN, {}), Sampling())
+
     @torch.inference_mode()
     def write(seed: int) -> int:
-        sampler = Sampler(Sampling(), TEMPERATURE, TOKENIZER.rows, UNSEEN, seed)
+        text = writing.begin("", seed)
         token, state = 0, None
         for _ in range(TORCH_CHARACTERS):
             hidden, state = lstm(embedding(torch.tensor([[token]])), state)
-            token, _ = sampler.draw(output(hidden)[0, 0].numpy())
+            token, _, _ = writing.sampler.draw(output(hidden)[0, 0].numpy(), text)
         return TORCH_CHARACTERS
 
     return write

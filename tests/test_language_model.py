@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from afterword.errors import InputError, ModelError, OptionError
-from afterword.generation.stream import Sample
+from afterword.generation.pieces import Sample
 from afterword.language_model import LanguageModel, load
 from afterword.model.config import Config, weight_shapes
 from afterword.model.holding import parse_hold

@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 import os
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -20,6 +20,8 @@ from afterword.text.corpus import TextSettings
 WIDER = {  # what Python takes beside the type that is kept
     "base": str | os.PathLike[str],
     "stop": str | Sequence[str],
+    "contains": str | Sequence[str],
+    "logit_bias": Mapping[str, float] | Sequence[str],
     "validation": str | float | os.PathLike[str] | None,
 }
 

@@ -208,7 +208,7 @@ def test_unique_and_novel_lines_are_those_of_further_seeds(run: Run, tmp_path: P
 def test_where_no_more_new_lines_come_it_says_so(lines_model: Path, run: Run) -> None:
     done = run("generate", lines_model, "--num", "9", "--seed", "5", "--temperature", "0", "--unique")
     assert done.returncode == 1
-    assert b"of 9 lines: the last 10,000 samples brought no new one" in done.stderr
+    assert b"of 9 samples: the last 10,000 brought no further one" in done.stderr
     assert len(done.stdout.splitlines()) <= 1
 
 
@@ -216,4 +216,4 @@ def test_new_lines_are_refused_where_there_are_no_lines_or_no_text(model: Path, 
     refused = run("generate", model, "--unique")
     assert (refused.returncode, refused.stdout) == (2, b"")
     assert b"--unique and --novel are for models of lines" in refused.stderr
-    assert b"does not keep the text" in run("generate", lines_model, "--novel").stderr
+    assert b"is not at hand: name the folder of its run" in run("generate", lines_model, "--novel").stderr

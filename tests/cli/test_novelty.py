@@ -85,7 +85,7 @@ def test_lines_are_told_by_themselves(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_mistake_gets_one_line(book: Path, run: Run, tmp_path: Path) -> None:
-    assert "does not keep the text" in error_line(run("novelty", book / "model"))
+    assert "is not at hand: name the folder of its run" in error_line(run("novelty", book / "model"))
     assert "no such folder" in error_line(run("novelty", tmp_path / "nothing"))
     assert "--num and FILE exclude each other" in error_line(run("novelty", book, "book.txt", "-n", "3"))
     empty = tmp_path / "empty.txt"

@@ -11,10 +11,11 @@ import pytest
 from afterword.errors import OptionError
 from afterword.generation import batch
 from afterword.generation.batch import write_samples
+from afterword.generation.pieces import Sample
 from afterword.generation.reading import read_prompt
 from afterword.generation.sampling import Sampling
-from afterword.generation.stream import Sample, Stream
-from afterword.language_model import sample
+from afterword.generation.stream import Stream
+from afterword.generation.writer import Writing
 from afterword.model.ngram import Ngram
 from afterword.model.saved import SavedModel
 from afterword.text.tokenizer import Tokenizer
@@ -34,12 +35,13 @@ def of_lines(model: SavedModel) -> SavedModel:
 
 
 def alone(model: SavedModel, prompt: str, sampling: Sampling, seed: int) -> Sample:
-    return sample(prompt, Stream(model, model.predictor(), prompt, sampling, seed))
+    return Stream(Writing(model, sampling), model.predictor(), prompt, seed).sample()
 
 
 def together(model: SavedModel, prompt: str, sampling: Sampling, seeds: list[int]) -> list[Sample]:
     network = model.predictor()
-    return list(write_samples(model, network, read_prompt(model, network, prompt), sampling, seeds))
+    reading = read_prompt(model, network, prompt)
+    return list(write_samples(Writing(model, sampling), network, [(reading, seed) for seed in seeds]))
 
 
 @pytest.mark.parametrize(
@@ -77,14 +79,16 @@ def test_long_texts_keep_the_order_and_the_later_ones_wait(monkeypatch: pytest.M
     model, sampling = of_lines(MODELS[CHAR]), Sampling(max_tokens=300, temperature=1.5)
     taken: list[int] = []
 
-    def seeds() -> Any:
+    network = model.predictor()
+    reading = read_prompt(model, network, "")
+
+    def texts() -> Any:
         for seed in range(60):
             taken.append(seed)
-            yield seed
+            yield reading, seed
 
-    network = model.predictor()
     lengths = []
-    for told, written in enumerate(write_samples(model, network, read_prompt(model, network, ""), sampling, seeds())):
+    for told, written in enumerate(write_samples(Writing(model, sampling), network, texts())):
         assert written.seed == told
         assert len(taken) <= told + 1 + 8  # beside this one, so many may be begun
         lengths.append(written.tokens)

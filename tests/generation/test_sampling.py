@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
@@ -11,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterword.errors import ModelError, OptionError
-from afterword.generation.sampling import FILTERS, Sampler, Sampling, keep_min_p, keep_top_k, keep_top_p
+from afterword.generation.sampling import FILTERS, Logits, Sampler, Sampling, keep_min_p, keep_top_k, keep_top_p
 from afterword.model.network import log_probabilities
-from afterword.model.writing import RUNNING_TEXT
+from afterword.model.writing import LINES
 
 ROWS = 8
 vectors = st.lists(st.floats(-30, 30, width=32), min_size=ROWS, max_size=ROWS).map(lambda v: np.array(v, np.float32))
@@ -27,13 +28,36 @@ samplings = st.builds(
 )
 
 
+class Text:
+    """One that nothing steers, of the random numbers of `seed`."""
+
+    steers = guards = False
+    temperature = 1.0
+
+    def __init__(self, seed: int) -> None:
+        random = np.random.Generator(np.random.PCG64(seed))
+        self.numbers = iter(random.random, None)
+
+    def steer(self, own: Logits, left: Logits) -> None:
+        raise AssertionError
+
+    def refuses(self, token: int) -> bool:
+        raise AssertionError
+
+
+def sampler(sampling: Sampling, unseen: Iterable[int] = (), rows: int = ROWS) -> Sampler:
+    mask = np.zeros(rows)
+    mask[sorted(unseen)] = -np.inf
+    return Sampler(sampling, sampling.settled(LINES), mask)
+
+
 def draws(sampling: Sampling, logits: np.ndarray, seed: int, unseen: tuple[int, ...] = (), count: int = 5) -> list[int]:
-    sampler = Sampler(sampling, settled(sampling), len(logits), unseen, seed)
-    return [sampler.draw(logits)[0] for _ in range(count)]
+    drawing, text = sampler(sampling, unseen, len(logits)), Text(seed)
+    return [drawing.draw(logits, text)[0] for _ in range(count)]
 
 
 def settled(sampling: Sampling) -> float:
-    return sampling.settled(RUNNING_TEXT).temperature
+    return sampling.settled(LINES).temperature
 
 
 def kept(logits: np.ndarray) -> list[int]:
@@ -53,7 +77,7 @@ def by_hand(logits: np.ndarray, unseen: tuple[int, ...], sampling: Sampling) -> 
             reached += weights[count]
             count += 1
         ranked, weights = ranked[:count], weights[:count]
-    return sorted(id for id, weight in zip(ranked, weights, strict=True) if weight >= sampling.min_p)
+    return sorted(id for id, weight in zip(ranked, weights, strict=True) if weight >= (sampling.min_p or 0))
 
 
 @given(vectors, seeds, samplings)
@@ -127,8 +151,7 @@ def test_the_draws_have_the_probabilities_of_the_documented_order() -> None:
 def test_the_log_probability_is_the_models_own_whatever_the_filters(
     logits: np.ndarray, seed: int, unseen: set[int]
 ) -> None:
-    sampler = Sampler(Sampling(top_k=2), 0.3, ROWS, sorted(unseen), seed)
-    token, log_probability = sampler.draw(logits)
+    token, log_probability, _ = sampler(Sampling(top_k=2, temperature=0.3), unseen).draw(logits, Text(seed))
     assert math.isclose(log_probability, log_probabilities(logits)[token], abs_tol=1e-12)
 
 
@@ -140,7 +163,7 @@ def test_a_filter_is_a_line_in_the_table_and_a_setting_that_is_off_by_default(mo
         asked.append(k)
         return logits
 
-    monkeypatch.setitem(FILTERS, "top_k", noted)
+    monkeypatch.setitem(FILTERS, "top_k", (noted, 0))
     logits = np.zeros(ROWS, np.float32)
     draws(Sampling(), logits, 0, count=3)
     assert asked == []
@@ -150,13 +173,13 @@ def test_a_filter_is_a_line_in_the_table_and_a_setting_that_is_off_by_default(mo
 
 def test_drawing_leaves_the_logits_as_they_were() -> None:
     logits = np.arange(ROWS, dtype=np.float64)
-    Sampler(Sampling(), 0.8, ROWS, (), 0).draw(logits)
+    sampler(Sampling()).draw(logits, Text(0))
     assert logits.tolist() == list(range(ROWS))
 
 
 def test_a_model_that_saw_nothing_cannot_write() -> None:
     with pytest.raises(ModelError, match="saw no token"):
-        Sampler(Sampling(), 0.8, 2, (0, 1), 0)
+        sampler(Sampling(), (0, 1), rows=2)
 
 
 @pytest.mark.parametrize(
@@ -186,9 +209,8 @@ def test_a_length_without_end_and_numpys_numbers_are_taken() -> None:
 def test_many_rows_are_drawn_as_each_alone(
     rows: list[np.ndarray], sampling: Sampling, seed: int, unseen: set[int]
 ) -> None:
-    alone = [Sampler(sampling, settled(sampling), ROWS, sorted(unseen), seed).draw(logits) for logits in rows]
-    number = np.random.Generator(np.random.PCG64(seed)).random()
-    sampler = Sampler(sampling, settled(sampling), ROWS, sorted(unseen), 0)
-    tokens, log_probabilities = sampler.draw_many(np.array(rows), [number] * len(rows))
-    assert tokens.tolist() == [token for token, _ in alone]
-    np.testing.assert_allclose(log_probabilities, [log_probability for _, log_probability in alone], rtol=1e-12)
+    drawing = sampler(sampling, unseen)
+    alone = [drawing.draw(logits, Text(seed)) for logits in rows]
+    tokens, log_probabilities, _ = drawing.draw_many(np.array(rows), [Text(seed) for _ in rows])
+    assert tokens.tolist() == [token for token, _, _ in alone]
+    np.testing.assert_allclose(log_probabilities, [log_probability for _, log_probability, _ in alone], rtol=1e-12)

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from afterword.errors import OptionError, TextError
 from afterword.generation import reading
+from afterword.generation.pieces import Piece
 from afterword.generation.sampling import Sampler, Sampling
-from afterword.generation.stream import Piece, Stream
-from afterword.generation.writer import StopStrings
+from afterword.generation.stream import Stream
+from afterword.generation.writer import StopStrings, Writing
 from afterword.model.config import Config, weight_shapes
 from afterword.model.saved import SavedModel
 from afterword.text.tokenizer import Tokenizer
@@ -47,7 +48,7 @@ def write(
     saved = MODELS[tokenizer]
     if unseen is not None:
         saved = dataclasses.replace(saved, unseen=unseen)
-    stream = Stream(saved, NETWORKS[tokenizer], prompt, sampling, seed)
+    stream = Stream(Writing(saved, sampling), NETWORKS[tokenizer], prompt, seed)
     pieces = list(stream)
     return "".join(piece.text for piece in pieces), pieces, stream.finish_reason
 
@@ -115,7 +116,7 @@ def test_a_piece_never_holds_half_a_character(seed: int) -> None:
 @pytest.mark.parametrize("length", [1, 2, 3])
 def test_half_a_character_at_the_end_is_not_shown(length: int, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = iter("☃".encode())
-    monkeypatch.setattr(Sampler, "draw", lambda self, logits: (next(drawn), 0.0))
+    monkeypatch.setattr(Sampler, "draw", lambda self, logits, text: (next(drawn), 0.0, ()))
     text, pieces, _ = write(Sampling(max_tokens=length), tokenizer=BYTE)
     assert text == ("☃" if length == 3 else "")
     assert len(pieces) == length
@@ -154,7 +155,7 @@ def test_stop_strings_hold_back_no_more_than_could_be_the_start_of_one(parts: li
 def test_a_lower_casing_model_stops_at_a_stop_string_in_capitals() -> None:
     lower = CharTokenizer.of("ab", lowercase=True)
     saved = model(lower, [2])
-    stream = Stream(saved, saved.network(), "", Sampling(max_tokens=100, temperature=2, stop=("AB",)), 0)
+    stream = Stream(Writing(saved, Sampling(max_tokens=100, temperature=2, stop=("AB",))), saved.network(), "", 0)
     assert "ab" not in "".join(piece.text for piece in stream)
     assert stream.finish_reason == "stop"
 
@@ -176,6 +177,6 @@ def test_any_text_can_be_a_prompt(prompt: str) -> None:
 def test_what_cannot_be_is_refused_before_the_first_piece_is_asked_for() -> None:
     for seed in (-1, 2**64):
         with pytest.raises(OptionError, match="seed must be from 0 to 18446744073709551615"):
-            Stream(MODELS[CHAR], NETWORKS[CHAR], "", Sampling(), seed)
+            Stream(Writing(MODELS[CHAR], Sampling()), NETWORKS[CHAR], "", seed)
     with pytest.raises(TextError, match="lone surrogate"):
-        Stream(MODELS[CHAR], NETWORKS[CHAR], "\ud800", Sampling(), 0)
+        Stream(Writing(MODELS[CHAR], Sampling()), NETWORKS[CHAR], "\ud800", 0)

@@ -1,20 +1,24 @@
 """Loops: at a low temperature a model repeats itself, and the longer a repetition, the likelier it goes on.
 
 Where the last tokens of a text, `LENGTH` of them or more, stand in it already, the token that followed them there would
-go on with a repetition. It is made less likely, the more so the longer the repetition is already; what repeats no more
-than a name or a turn of phrase is left alone.
+go on with a repetition. It is made less likely, the more so the longer the repetition is already and the lower the
+temperature; what repeats no more than a name or a turn of phrase is left alone, and so is all at temperature 1.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from copy import copy
 
 LENGTH = 16  # tokens that may repeat freely
 LONGEST = 48  # tokens of a repetition that count
 REMEMBERED = 1024  # tokens, at least; and at most twice as many, so that memory stays flat
 PLACES = 8  # where the last tokens stood before: the latest of them
+BITS = 32  # of a token
+PENALTY, USUAL = 4.0, 0.0125  # of a text of which so large a part goes on with a repetition
+JUDGED = 200_000  # tokens of a text, by which it is judged
+ALL = (1 << BITS * LENGTH) - 1
 
 
 class Repeats:
@@ -23,36 +27,49 @@ class Repeats:
     def __init__(self, penalty: float) -> None:
         """`penalty` is how many times less likely each token beyond `LENGTH` makes the next one."""
         self._nats = math.log(penalty)
+        self._begin()
+
+    def _begin(self) -> None:
         self._tokens: list[int] = []
-        self._forget_at = 2 * REMEMBERED  # tokens
-        self._ends: dict[tuple[int, ...], list[int]] = {}  # by `LENGTH` tokens: where they ended
-        self._older: dict[tuple[int, ...], list[int]] = {}
+        self._last = 0  # the last `LENGTH` tokens, as one number
+        self._ends: dict[int, int] = {}  # by such a number: where it ended, the latest place
+        self._before: list[int] = []  # by place: where the same tokens ended the time before, or -1
+        self.repeats = False
 
     def copy(self) -> Repeats:
         """The same text once more, to go on otherwise."""
         other = copy(self)
-        other._tokens = self._tokens.copy()
-        other._ends = {key: ends.copy() for key, ends in self._ends.items()}
+        other._tokens, other._ends, other._before = self._tokens.copy(), self._ends.copy(), self._before.copy()
         return other
 
     def push(self, tokens: Iterable[int]) -> None:
-        """Go on with `tokens`."""
+        """Go on with `tokens`. Then `repeats` says whether the text repeats itself."""
         for token in tokens:
-            self._tokens.append(token)
-            self._ends.setdefault(tuple(self._tokens[-LENGTH:]), []).append(len(self._tokens))
-            if len(self._tokens) == self._forget_at:
+            if len(self._tokens) == 2 * REMEMBERED:
                 self._forget()
+            last = self._last = (self._last << BITS | token) & ALL
+            before = self._ends.get(last, -1)
+            self._ends[last] = len(self._tokens)
+            self._before.append(before)
+            self._tokens.append(token)
+            self.repeats = before >= 0
+
+    def _forget(self) -> None:
+        """Forget the older half."""
+        kept = self._tokens[-REMEMBERED:]
+        self._begin()
+        self.push(kept)
 
     def penalties(self) -> list[tuple[int, float]]:
         """The tokens that would go on with a repetition, and what their logits lose (nats)."""
-        key = tuple(self._tokens[-LENGTH:])
-        ends = self._ends.get(key, [])[:-1]  # the last one is where the text ends
-        if key in self._older:
-            ends = self._older[key] + ends
         lengths: dict[int, int] = {}
-        for end in ends[-PLACES:]:
-            token = self._tokens[end]
-            lengths[token] = max(lengths.get(token, 0), self._repeated(end))
+        place = len(self._tokens) - 1
+        for _ in range(PLACES):
+            place = self._before[place] if place >= 0 else place
+            if place < 0:
+                break
+            token = self._tokens[place + 1]
+            lengths[token] = max(lengths.get(token, 0), self._repeated(place + 1))
         return [(token, (length - LENGTH + 1) * self._nats) for token, length in lengths.items() if length >= LENGTH]
 
     def _repeated(self, end: int) -> int:
@@ -62,10 +79,15 @@ class Repeats:
             length += 1
         return length
 
-    def _forget(self) -> None:
-        """Forget the older half."""
-        gone = len(self._tokens) - REMEMBERED
-        del self._tokens[:gone]
-        kept = {key: [end - gone for end in ends if end > gone] for key, ends in self._ends.items()}
-        self._older, self._ends = {key: ends for key, ends in kept.items() if ends}, {}
-        self._forget_at = 2 * REMEMBERED
+
+def suited_penalty(tokens: Sequence[int]) -> float:
+    """The repetition penalty for a model of the text `tokens`: the less, the more that text repeats itself.
+
+    Prose goes on with a repetition in 1 to 2 % of its places, source code in a quarter of them. See docs/writing.md.
+    """
+    repeats, repeated = Repeats(PENALTY), 0
+    for token in tokens:
+        repeated += repeats.repeats
+        repeats.push([token])
+    share = repeated / max(1, len(tokens))
+    return round(math.exp(math.log(PENALTY) * (USUAL / max(share, USUAL)) ** 2), 2)

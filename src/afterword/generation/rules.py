@@ -28,6 +28,7 @@ LARGEST = 10_000  # characters of a rule
 MOST_STATES = 50_000  # of the automaton that a text goes through; some kilobytes each
 LONGEST = 100_000  # characters of a text with a rule
 TOO_LARGE = "the rules are too large to be followed in so long a text: give simpler ones, or a smaller max-tokens"
+Masks = dict[bytes, tuple[Logits, bool]]  # by what llguidance says: see `Rule.mask`, and whether only the end may come
 NOTHING = '""'  # the expression of the text without characters
 
 
@@ -41,7 +42,7 @@ class Rules:
         if longest is not None and longest > LONGEST:
             raise OptionError(f"a text with a rule has at most {LONGEST:,} characters: give a smaller max-tokens")
         self._tokenizer, self._rows = tokenizer, tokenizer.rows
-        self._masks: dict[bytes, Logits] = {}
+        self._masks: Masks = {}
         grammar, rules = _Grammar(tokenizer), _terms(sampling)
         for name, term in rules:
             if wrong := grammar.wrong(term):
@@ -58,7 +59,7 @@ class Rules:
 
     def begin(self) -> Rule:
         """The rules at the beginning of a text."""
-        return Rule(self._start.deep_copy(), self._masks, self._rows)
+        return Rule(self._start.deep_copy(), self._masks, self._tokenizer)
 
     def allow(self, text: str) -> bool:
         """Whether `text` obeys them."""
@@ -72,27 +73,30 @@ class Rules:
 class Rule:
     """The rules within one text."""
 
-    def __init__(self, matcher: LLMatcher, masks: dict[bytes, Logits], rows: int) -> None:
-        self._matcher, self._masks, self._rows = matcher, masks, rows
+    mask: Logits
+    """0 for the rows that may come next, -inf for the others, [R]; the boundary may where the text may end."""
+    finished: bool
+    """Whether nothing more can come."""
 
-    @property
-    def finished(self) -> bool:
-        """Whether nothing more can come."""
-        return self._matcher.is_stopped()
-
-    def mask(self) -> Logits:
-        """0 for the rows that may come next, -inf for the others, [R]; the boundary may where the text may end."""
-        allowed = self._matcher.compute_bitmask()
-        mask = self._masks.get(allowed)
-        if mask is None:
-            bits = np.unpackbits(np.frombuffer(allowed, np.uint8), count=self._rows, bitorder="little")
-            mask = self._masks[allowed] = np.where(bits, 0.0, -np.inf)
-            if self._matcher.is_error():
-                raise OptionError(TOO_LARGE)
-        return mask
+    def __init__(self, matcher: LLMatcher, masks: Masks, tokenizer: Tokenizer) -> None:
+        self._matcher, self._masks, self._tokenizer = matcher, masks, tokenizer
+        self._look()
 
     def push(self, row: int) -> None:
         self._matcher.consume_token(row)
+        self._look()
+
+    def _look(self) -> None:
+        allowed = self._matcher.compute_bitmask()
+        if allowed not in self._masks:
+            if self._matcher.is_error() and not self._matcher.is_accepting():
+                raise OptionError(TOO_LARGE)
+            bits = np.unpackbits(np.frombuffer(allowed, np.uint8), bitorder="little")[: self._tokenizer.rows]
+            mask = np.where(bits, 0.0, -np.inf)
+            others = np.delete(bits, [] if self._tokenizer.end is None else self._tokenizer.end)
+            self._masks[allowed] = mask, not others.any()
+        self.mask, only_the_end = self._masks[allowed]
+        self.finished = self._matcher.is_stopped() or (only_the_end and self._matcher.is_accepting())
 
 
 class _Vocabulary:
@@ -117,8 +121,7 @@ class _Vocabulary:
     def __call__(self, text: str | bytes) -> list[int]:
         if isinstance(text, bytes):
             text = text.decode("utf-8", "ignore")
-        ids: list[int] = self._tokenizer.encode(text).tolist()
-        return ids
+        return [id for id in self._tokenizer.encode(text).tolist() if id < self._tokenizer.rows]
 
 
 class _Grammar:
@@ -137,7 +140,7 @@ class _Grammar:
         """At the beginning of a text that matches all of `terms`."""
         matcher: LLMatcher = self._kind(self._tokenizer, _text(" & ".join(terms)), log_level=0, limits=self._limits)
         matcher.compute_bitmask()  # which finds that nothing matches
-        if matcher.is_error() and matcher.stop_reason() not in ("NoExtension", "NoExtensionBias"):
+        if matcher.is_error() and not matcher.get_error().startswith("NoExtension"):
             raise OptionError(TOO_LARGE)
         return matcher
 

@@ -49,12 +49,12 @@ class Sampling:
     top_k: int = setting(0, "draw from the K likeliest tokens only; 0 is off", minimum=0, metavar="K")
     top_p: float = setting(1.0, "draw from the fewest tokens that reach this probability", above=0, maximum=1)
     min_p: float | None = setting(
-        None, "drop tokens under this fraction of the highest probability (MIN_P)", minimum=0, below=1
+        None, "drop tokens under this fraction of the highest probability (0.05; lines: 0)", minimum=0, below=1
     )
     repetition_penalty: float | None = setting(
         None,
-        "make a token that goes on with a repetition of 16 tokens or more this many times less likely, once for each "
-        "token beyond; 1 is off (PENALTY)",
+        "below temperature 1, make what goes on with a repetition of 16 tokens this many times less likely for each "
+        "further token; 1 is off (1 to 4, by how much the text repeats itself; lines: 1)",
         minimum=1,
         maximum=1000,
     )

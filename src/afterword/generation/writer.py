@@ -115,22 +115,23 @@ class Writer:
 
     @property
     def temperature(self) -> float:
-        """That of the next token, where it changes along the text."""
+        """That of the next token."""
         first, last = self._writing.settled.temperature, self._writing.sampling.final_temperature
-        assert last is not None
+        if last is None:
+            return first
         return first + (last - first) * min(1.0, self._tokens / max(1, self._writing.settled.max_tokens - 1))
 
     def steer(self, own: Logits, left: Logits) -> None:
         """See `sampling.Steered`. Raises ModelError where no token is left."""
         if self._rule is not None:
-            mask = self._rule.mask()
-            left += mask
+            left += self._rule.mask
             if left[left.argmax()] == -math.inf:
                 np.add(own, self._writing.allowed, out=left)
-                left += mask
-        if self._repeats is not None:
+                left += self._rule.mask
+        if self._repeats is not None and self._repeats.repeats:
+            colder = max(0.0, 1 - self.temperature)
             for token, nats in self._repeats.penalties():
-                left[token] -= nats
+                left[token] -= nats * colder
         if self._tokens < self._least and self._rule is None:
             left[self._tokenizer.end] = -math.inf
             if left[left.argmax()] == -math.inf:

@@ -52,7 +52,7 @@ class WritingDefaults:
         return WritingDefaults(**{name: value for name, value in (others | found).items() if name in names})
 
 
-RUNNING_TEXT = WritingDefaults(min_p=0.05, repetition_penalty=2.0)
+RUNNING_TEXT = WritingDefaults(min_p=0.05, repetition_penalty=4.0)
 LINES = WritingDefaults(opening="boundary")
 WINDOWS = WritingDefaults(max_tokens=50, temperature=0.0, opening="window")
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from afterword.generation.repeats import JUDGED, suited_penalty
 from afterword.learning.ngram import learn_ngram
 from afterword.learning.ranks import ALONE
 from afterword.model.card import card
@@ -67,6 +69,10 @@ class Keeper:
     def minutes(self) -> float | None:
         """Of training, after which it is to end; None where a number of steps was asked for."""
         return self.record.stages[-1].minutes if self.record.stages else self.recipe.minutes
+
+    @cached_property
+    def _repetition_penalty(self) -> float:
+        return suited_penalty(self.encoded.training[:JUDGED].tolist())
 
     def load_checkpoint(self) -> None:
         """Make the newest good state the one to go on from."""
@@ -178,6 +184,8 @@ class Keeper:
         with learner.averaged() as network:  # copied, since they may have to wait
             weights = {name: weight.copy() for name, weight in network.weights().items()}
         writing = usual(windows=recipe.windows, lines=encoded.lines)
+        if writing.repetition_penalty > 1:
+            writing = replace(writing, repetition_penalty=self._repetition_penalty)
         model = SavedModel(config, weights, encoded.tokenizer, encoded.unseen, about, text, ngram, weight, writing)
         self.model = model
         if self.team.first:

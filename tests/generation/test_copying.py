@@ -1,0 +1,78 @@
+"""Laws of the guard: nothing longer than N characters is copied, and what is no copy is never refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from afterword.generation import copying
+from afterword.generation.batch import write_samples
+from afterword.generation.copying import Guard, Passages
+from afterword.generation.reading import read_prompt
+from afterword.generation.sampling import Sampling
+from afterword.generation.stream import Stream
+from afterword.generation.writer import Writing
+from afterword.text.tokenizer import Tokenizer
+from tests.generation.test_rules import BPE
+from tests.generation.test_stream import BYTE, CHAR, MODELS, model
+
+
+@given(
+    st.lists(st.text("ab☃", max_size=30), max_size=3),
+    st.text("ab☃", max_size=20),
+    st.text("ab☃", max_size=3),
+    st.integers(1, 5),
+)
+def test_a_copy_is_what_stands_in_the_text_and_is_longer(texts: list[str], before: str, more: str, length: int) -> None:
+    guard = Guard(Passages(texts, length), before)
+    windows = {text[k : k + length + 1] for text in texts for k in range(len(text) - length)}
+    joined = before[-length:] + more
+    expected = any(joined[k : k + length + 1] in windows for k in range(len(joined) - length))
+    assert guard.copies(more) == expected
+    guard.push(more)
+    assert guard.copies("a") == ((before + more)[-length:] + "a" in windows)
+
+
+def test_a_long_text_is_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "".join(chr(97 + k * k % 23) + chr(97 + k % 7) for k in range(300))
+    whole = bytes(Passages([text], 9)._hashes)
+    monkeypatch.setattr(copying, "AT_ONCE", 50)
+    assert bytes(Passages([text], 9)._hashes) == whole
+
+
+@pytest.mark.parametrize("tokenizer", [CHAR, BYTE, BPE])
+def test_nothing_longer_is_copied_alone_or_in_a_batch(tokenizer: Tokenizer) -> None:
+    saved = MODELS[tokenizer] if tokenizer in MODELS else model(tokenizer, [tokenizer.rows - 2, tokenizer.rows - 1])
+    network = saved.network()
+    free = [Stream(Writing(saved, Sampling(max_tokens=60)), network, "ab", seed).sample().text for seed in range(20)]
+    learned = ["ab" + text for text in free]  # what it would write, it must not
+
+    def longest(text: str) -> int:
+        found = (
+            n
+            for n in range(len(text), 0, -1)
+            if any(text[k : k + n] in one for one in learned for k in range(len(text) - n + 1))
+        )
+        return next(found, 0)
+
+    writing = Writing(saved, Sampling(max_tokens=60, no_copy=8), Passages(learned, 8))
+    alone = [Stream(writing, network, "ab", seed).sample().text for seed in range(20)]
+    reading = read_prompt(saved, network, "ab")
+    batch = [sample.text for sample in write_samples(writing, network, ((reading, seed) for seed in range(20)))]
+    assert sum(one != other for one, other in zip(alone, batch, strict=True)) <= 1
+    assert max(longest("ab" + text) for text in [*alone, *batch]) <= 8 < min(len(text) for text in alone)
+
+
+def test_argmax_and_top_k_1_go_round_a_copy() -> None:
+    saved = MODELS[CHAR]
+    network = saved.network()
+    each: list[dict[str, Any]] = [{"temperature": 0}, {"top_k": 1}]
+    for settings in each:
+        text = Stream(Writing(saved, Sampling(max_tokens=60, **settings)), network, "", 0).sample().text
+        writing = Writing(saved, Sampling(max_tokens=60, no_copy=10, **settings), Passages([text], 10))
+        other = Stream(writing, network, "", 0).sample().text
+        assert other[:10] == text[:10]
+        assert not any(other[k : k + 11] in text for k in range(len(other) - 10))

@@ -1,0 +1,192 @@
+"""Laws of the rules: what is written under them obeys them, whatever the model would rather write."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from afterword.errors import OptionError
+from afterword.generation import rules
+from afterword.generation.batch import write_samples
+from afterword.generation.reading import read_prompt
+from afterword.generation.rules import Rules
+from afterword.generation.sampling import Sampling
+from afterword.generation.stream import Stream
+from afterword.generation.writer import Writing
+from afterword.text.tokenizer import Tokenizer
+from afterword.text.vocabularies.bpe import BpeTokenizer
+from afterword.text.vocabularies.byte import ByteTokenizer
+from afterword.text.vocabularies.char import CharTokenizer
+from tests.generation.test_stream import CHAR, CHAR_END, LINES, MODELS, model
+
+pytest.importorskip("llguidance")
+
+BPE = BpeTokenizer.learn("abc é", ["abab cab éab abc " * 20], "270", False)
+VOCABULARIES: list[tuple[Tokenizer, list[int]]] = [
+    (CHAR, [CHAR_END, CHAR.rows - 1]),  # running text
+    (CHAR, LINES),
+    (ByteTokenizer.of(), [256, 0xC3]),  # a byte of é never came in training
+    (BPE, [BPE.rows - 2, BPE.rows - 1]),
+]
+PATTERNS = ["ab|cd", "[a-c]+", "(a|b)*a(a|b){3}", "a?b{2,4}é*", "(?i)A+", "a.*b", "(ab)*", "[^a]{3}", "a$|^b"]
+
+
+def write(tokenizer: Tokenizer, unseen: list[int], sampling: Sampling, seeds: range) -> list[tuple[str, str]]:
+    """Texts and why they ended: each by the stream, and by a batch, which must agree."""
+    saved = model(tokenizer, unseen, scale=0.3)
+    network, writing = saved.network(), Writing(saved, sampling)
+    alone = [Stream(writing, network, "", seed).sample() for seed in seeds]
+    reading = read_prompt(saved, network, "")
+    if not writing.is_over:
+        batch = list(write_samples(writing, network, ((reading, seed) for seed in seeds)))
+        assert sum(one.text != other.text for one, other in zip(alone, batch, strict=True)) <= 1
+    return [(sample.text, sample.finish_reason) for sample in alone]
+
+
+@pytest.mark.parametrize(("tokenizer", "unseen"), VOCABULARIES)
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_the_output_always_matches_the_pattern(tokenizer: Tokenizer, unseen: list[int], pattern: str) -> None:
+    if tokenizer is BPE and "d" in pattern:
+        pattern = pattern.replace("d", "a")
+    for max_tokens in (4, 30):
+        for text, _ in write(
+            tokenizer, unseen, Sampling(pattern=pattern, max_tokens=max_tokens, temperature=2), range(9)
+        ):
+            assert re.fullmatch(pattern, text), text
+            assert len(text) <= max_tokens
+
+
+expressions = st.recursive(
+    st.sampled_from(["a", "b", "[ab]", "[^a]", ".", "é"]),
+    lambda inner: st.one_of(
+        st.tuples(inner, inner).map("".join),
+        st.tuples(inner, inner).map(lambda two: f"({two[0]}|{two[1]})"),
+        st.tuples(inner, st.sampled_from(["*", "+", "?", "{2}", "{1,3}"])).map(lambda two: f"({two[0]}){two[1]}"),
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(expressions, st.integers(0, 12), st.integers(0, 2**32))
+def test_any_pattern_is_matched_or_refused_at_once(pattern: str, longest: int, seed: int) -> None:
+    sampling = Sampling(pattern=pattern, max_tokens=longest, temperature=3)
+    try:
+        written = [text for text, _ in write(CHAR, [CHAR_END, CHAR.rows - 1], sampling, range(seed, seed + 1))]
+    except OptionError:
+        written = []
+    if not written:  # refused: none of these would do
+        some = [text for text in ("", "a", "b", "ab", "éa", "aa", "aaa", "bb") if len(text) <= longest]
+        assert not any(re.fullmatch(pattern, text) for text in some)
+    assert all(re.fullmatch(pattern, text) and len(text) <= longest for text in written)
+
+
+def test_a_text_ends_where_nothing_more_can_match_at_a_lines_end_or_at_its_length() -> None:
+    running, lines = VOCABULARIES[:2]
+    assert {reason for _, reason in write(*running, Sampling(pattern="(a|b){3}"), range(5))} == {"stop"}
+    assert {reason for _, reason in write(*running, Sampling(pattern="a*", max_tokens=6), range(5))} == {"length"}
+    reasons = {reason for _, reason in write(*lines, Sampling(pattern="[a-d]*", max_tokens=6), range(40))}
+    assert reasons == {"stop", "length"}
+    assert write(*running, Sampling(pattern=""), range(1)) == [("", "stop")]
+
+
+@pytest.mark.parametrize(("tokenizer", "unseen"), VOCABULARIES)
+def test_the_other_rules_are_kept_together(tokenizer: Tokenizer, unseen: list[int]) -> None:
+    sampling = Sampling(
+        only="abcé", without="c", starts_with="ba", contains=("éa", "bb"), max_tokens=12, min_tokens=8, temperature=3
+    )
+    for text, _ in write(tokenizer, unseen, sampling, range(12)):
+        assert set(text) <= set("abé")
+        assert text.startswith("ba")
+        assert "éa" in text
+        assert "bb" in text
+        assert 8 <= len(text) <= 12
+
+
+def test_what_is_special_in_an_expression_is_text_in_the_other_rules() -> None:
+    tokenizer = CharTokenizer.of('a./\\*"[]^-\n&|~')
+    for character in '.\\*"[]^-/\n&|~':
+        saved = model(tokenizer, [])
+        for sampling in (
+            Sampling(only=character, starts_with=character, max_tokens=3),
+            Sampling(contains=(character,), max_tokens=3),
+        ):
+            assert character in Stream(Writing(saved, sampling), saved.network(), "", 0).sample().text
+    assert write(tokenizer, [], Sampling(pattern="a/a", max_tokens=9), range(1))[0][0] == "a/a"
+    assert write(tokenizer, [], Sampling(pattern=r"a\/a|\\/", max_tokens=9), range(1))[0][0] in ("a/a", "\\/")
+    assert write(tokenizer, [], Sampling(pattern="\n\\\n", max_tokens=9), range(1))[0][0] == "\n\n"
+    with pytest.raises(OptionError, match="pattern cannot be followed"):
+        Writing(model(tokenizer, []), Sampling(pattern="a/ | /(b"))
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"pattern": "(a"}, "pattern cannot be followed: unclosed group"),
+        ({"pattern": "(?=a)b"}, "look-around"),
+        ({"pattern": r"(a)\1"}, "backreferences are not supported"),
+        ({"pattern": "x"}, "no text of the characters that this model knows can match pattern"),
+        ({"pattern": "a", "starts_with": "b"}, "can match pattern and starts-with"),
+        ({"only": "a", "contains": "b"}, "can match only and contains"),
+        ({"pattern": "a{600}"}, "no text of 0 to 500 characters .* can match pattern"),
+        ({"pattern": "a{1000000}"}, "no text of 0 to 500 characters"),
+        ({"pattern": "((a{1000}){1000}){1000}"}, "no text of 0 to 500 characters"),
+        ({"pattern": "a", "min_tokens": 2}, "no text of 2 to 500 characters"),
+        ({"pattern": "a" * 100_000}, "pattern is too large"),
+        ({"pattern": "a*", "max_tokens": 10**9}, "at most 100,000 characters"),
+    ],
+)
+def test_rules_that_no_text_obeys_are_refused_before_anything_is_written(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(OptionError, match=says):
+        Writing(MODELS[CHAR], Sampling(**given))
+
+
+def test_rules_that_grow_beyond_all_bounds_end_with_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "MOST_STATES", 200)
+    writing = Writing(MODELS[CHAR], Sampling(pattern="(a|b)*a(a|b){20}", max_tokens=100))
+    with pytest.raises(OptionError, match="the rules are too large"):
+        write(CHAR, [CHAR_END, CHAR.rows - 1], writing.sampling, range(50))
+
+
+def test_the_expression_that_blows_other_engines_up_is_harmless() -> None:
+    sampling = Sampling(pattern="(a|b)*a(a|b){20}", max_tokens=40, temperature=2)
+    assert all(re.fullmatch("[ab]*a[ab]{20}", text) for text, _ in write(CHAR, LINES, sampling, range(5)))
+
+
+def test_draws_under_a_rule_have_the_probabilities_of_what_is_left() -> None:
+    saved = dataclasses.replace(MODELS[CHAR], unseen=[CHAR_END, CHAR.rows - 1])
+    network, free = saved.network(), Writing(saved, Sampling(log_probabilities=100, max_tokens=1, temperature=1))
+    first = Stream(free, network, "", 0).sample().pieces
+    assert first is not None
+    likely = {one.text: np.exp(one.log_probability) for one in first[0].alternatives}
+    writing = Writing(saved, Sampling(only="abc", max_tokens=1, temperature=1))
+    reading = read_prompt(saved, network, "")
+    texts = [sample.text for sample in write_samples(writing, network, ((reading, seed) for seed in range(6000)))]
+    total = sum(likely[character] for character in "abc")
+    for character in "abc":
+        assert abs(texts.count(character) / 6000 - likely[character] / total) < 0.03
+
+
+def test_whether_a_text_obeys_the_rules_is_what_the_expression_says() -> None:
+    obeyed = Rules(CHAR, Sampling(pattern="a[bc]*", without="d"))
+    for text in ("a", "abcb", "", "ad", "ba", "a☃", "abb\n"):
+        assert obeyed.allow(text) == bool(re.fullmatch("a[bc]*", text))
+    assert Rules(BPE, Sampling(pattern="(abc? )+")).allow("abc ab ")
+
+
+def test_rules_go_with_no_stop_string_and_need_their_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(OptionError, match="stop and a rule exclude each other"):
+        Sampling(pattern="a", stop=("a",))
+    with pytest.raises(OptionError, match="no-copy and a rule exclude each other"):
+        Sampling(pattern="a", no_copy=20)
+    with pytest.raises(OptionError, match="reject is about rules"):
+        Sampling(reject=True)
+    monkeypatch.setitem(__import__("sys").modules, "llguidance", None)
+    with pytest.raises(OptionError, match=r"pip install 'afterword\[patterns\]'"):
+        Writing(MODELS[CHAR], Sampling(pattern="a"))
