@@ -16,12 +16,14 @@ from afterword.cli.options import OUTPUT, PATH, hold_option, overwrite_option, s
 from afterword.cli.screen import shown
 from afterword.cli.strict_json import strict_json
 from afterword.errors import OptionError, WorkError
+from afterword.generation.reading import Reading
 from afterword.generation.sampling import Sampling
 from afterword.generation.stream import Sample, Stream
 from afterword.language_model import LanguageModel, load, random_seed, sample
 from afterword.progress import waiting
 from afterword.settings import check, setting
 from afterword.storage import output
+from afterword.text.labels import TAB
 from afterword.text.reading import read_text
 
 Write = Callable[[str], object]
@@ -46,6 +48,7 @@ class Samples:
 @click.argument("model", type=PATH, metavar="MODEL")
 @click.option("-p", "--prompt", metavar="TEXT", help="continue this text; - reads it from standard input")
 @click.option("--prompt-file", type=PATH, metavar="FILE", help="continue the text in this file")
+@click.option("--label", metavar="LABEL", help="write lines of this kind, with a model that was trained with --labels")
 @settings_options(Sampling, "sampling")
 @settings_options(Samples, "samples")
 @with_option
@@ -59,6 +62,7 @@ def generate(
     model: str,
     prompt: str | None,
     prompt_file: str | None,
+    label: str | None,
     sampling: Sampling,
     samples: Samples,
     using: str,
@@ -76,25 +80,31 @@ def generate(
     of them, or until 10,000 samples in a row have brought no new one. --novel needs the run's folder, which keeps the
     text.
 
+    With --label, for models of labelled lines, lines of that kind are written, without the label; without it the model
+    draws a label too, and writes it before the line and a tab.
+
     The filters apply in this order: tokens never seen in training are left out, temperature, top-k, top-p, min-p; then
     one token is drawn.
     """
     prompt = _prompt(prompt, prompt_file)
     loaded = load(model, using).hold(*hold)
+    start: str | Reading | None = prompt
+    if label is not None:
+        start, label = loaded.read(prompt, label=label), loaded.tokenizer.normalise(label)
     first = random_seed() if samples.seed is None else samples.seed
-    loaded.stream_by(sampling, prompt, first)  # an invalid prompt or setting is refused before anything is printed
-    known = _known(model, loaded, samples)
+    loaded.stream_by(sampling, start, first)  # an invalid prompt or setting is refused before anything is printed
+    known = _known(model, loaded, samples, label)
     in_batches = known is not None or samples.num > FEW
     complete = 0
     with _opened(out) as write, _bar(out) as on_progress, _interrupted_gently(in_batches) as interrupted:
         if samples.seed is None:
             print(f"seed {first}", file=sys.stderr, flush=True)
         if known is None:
-            texts = _texts(loaded, sampling, prompt, samples.num, first, as_json)
+            texts = _texts(loaded, sampling, start, samples.num, first, label, as_json)
         else:
-            endless = loaded.samples_by(sampling, prompt, 2**64, first)
+            endless = loaded.samples_by(sampling, start, 2**64, first)
             new = islice(_new(endless, loaded, known, samples.unique), samples.num)
-            texts = (_shown(record, as_json) for record in new)
+            texts = (_shown(record, label, as_json) for record in new)
         for text in texts:
             if complete and not as_json and not loaded.lines:
                 write("---\n")
@@ -109,13 +119,17 @@ def generate(
         raise WorkError(f"found {complete:,} of {samples.num:,} lines: the last {IN_VAIN:,} samples brought no new one")
 
 
-def _known(path: str, model: LanguageModel, samples: Samples) -> frozenset[str] | None:
-    """The lines that must not be written; None where any may be, and again and again."""
+def _known(path: str, model: LanguageModel, samples: Samples, label: str | None) -> frozenset[str] | None:
+    """The lines that must not be written; None where any may be, and again and again. Of one label, without it."""
     if not samples.unique and not samples.novel:
         return None
     if not model.lines:
         raise OptionError("--unique and --novel are for models of lines: this one was not trained with --lines")
-    return frozenset(kept_text(path).texts("training") if samples.novel else ())
+    lines = kept_text(path).texts("training") if samples.novel else []
+    if label is None:
+        return frozenset(lines)
+    before = label + TAB
+    return frozenset(line.removeprefix(before) for line in lines if line.startswith(before))
 
 
 def _new(samples: Iterator[Sample], model: LanguageModel, known: Set[str], unique: bool) -> Iterator[Sample]:
@@ -136,20 +150,27 @@ def _new(samples: Iterator[Sample], model: LanguageModel, known: Set[str], uniqu
 
 
 def _texts(
-    model: LanguageModel, sampling: Sampling, prompt: str | None, num: int, seed: int, as_json: bool
+    model: LanguageModel,
+    sampling: Sampling,
+    start: str | Reading | None,
+    num: int,
+    seed: int,
+    label: str | None,
+    as_json: bool,
 ) -> Iterator[Iterable[str]]:
     """Each sample as it is shown, in parts: of a few, each part as soon as it is written."""
     if num <= FEW and not as_json:
         for k in range(num):
-            yield _as_it_comes(model.stream_by(sampling, prompt, (seed + k) % 2**64), prompt or "")
+            prompt = start.prompt if isinstance(start, Reading) else start or ""
+            yield _as_it_comes(model.stream_by(sampling, start, (seed + k) % 2**64), prompt)
         return
     records: Iterator[Sample]
     if num <= FEW:
-        records = (sample(prompt, model.stream_by(sampling, prompt, (seed + k) % 2**64)) for k in range(num))
+        records = (sample(start, model.stream_by(sampling, start, (seed + k) % 2**64)) for k in range(num))
     else:
-        records = model.samples_by(sampling, prompt, num, seed)
+        records = model.samples_by(sampling, start, num, seed)
     for record in records:
-        yield _shown(record, as_json)
+        yield _shown(record, label, as_json)
 
 
 def _prompt(prompt: str | None, file: str | None) -> str | None:
@@ -176,8 +197,9 @@ def _as_it_comes(stream: Stream, prompt: str) -> Iterator[str]:
         yield "\n"
 
 
-def _shown(record: Sample, as_json: bool) -> list[str]:
-    text = strict_json(dataclasses.asdict(record)) if as_json else str(record)
+def _shown(record: Sample, label: str | None, as_json: bool) -> list[str]:
+    labelled = {} if label is None else {"label": label}
+    text = strict_json({**labelled, **dataclasses.asdict(record)}) if as_json else str(record)
     return [text if text.endswith("\n") else text + "\n"]
 
 
