@@ -1,17 +1,17 @@
 """How well a model of labelled lines tells of which kind a line is, and keeps to a kind when it writes.
 
-    python benchmarks/labels.py [FOLDER] [--minutes 2]      alone on the machine
+    python benchmarks/labels.py [FOLDER] [--minutes 2] [--ngram N]      alone on the machine
 
 FOLDER holds text files, a kind of line each, in which benign.txt is passed over; by default names drawn from eight
 families of malware's domain generators. Every fifth line, and at most 1,000 of a kind, is held out; on the rest the
 real command, `afterword train --labels`, trains from nothing. Then it prints, for each kind and for all lines together,
 
-    both, lstm     for how many held-out lines the likeliest label is the right one, by the model as it is used, and by
-                   its LSTM alone
+    label          for how many held-out lines the likeliest label is the right one
     n-grams        the same for one n-gram model a kind, learned from the same lines: what can be told without Afterword
     written        what share of 1,000 lines written with `--label` those n-gram models, which never saw the network,
-                   take for lines of that kind: as good as real lines where it is as high as the column before
-    lstm writes    the same with `--with lstm`
+                   take for lines of that kind
+
+With `--ngram 8`, what a mixture with an n-gram, which does not see the label, makes of both.
 """
 
 from __future__ import annotations
@@ -88,12 +88,23 @@ class Judge:
         return found
 
 
-def train(training: Lines, minutes: float, folder: Path) -> Path:
+def train(training: Lines, minutes: float, ngram: int, folder: Path) -> Path:
     """The run of `afterword train --labels` on them, with its own held-out part."""
     text, run = folder / "labelled.txt", folder / "run"
     text.write_text("".join(f"{label}\t{line}\n" for label, lines in training.items() for line in lines), "utf-8")
-    command: list[str | Path] = [sys.executable, "-m", "afterword", "train", text, "--labels", "--base", "none", "--out", run]
-    subprocess.run([*command, "--minutes", str(minutes)], check=True)
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "afterword",
+        "train",
+        text,
+        "--labels",
+        "--base",
+        "none",
+        "--out",
+        run,
+    ]
+    subprocess.run([*command, "--minutes", str(minutes), "--ngram", str(ngram)], check=True)
     return run
 
 
@@ -108,26 +119,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", type=Path, default=DATA)
     parser.add_argument("--minutes", type=float, default=2)
+    parser.add_argument("--ngram", type=int, default=0)
     options = parser.parse_args()
     training, held_out = read(options.folder)
     if not training:
         parser.error(f"there are no text files in {options.folder}")
     with tempfile.TemporaryDirectory() as place:
-        run = train(training, options.minutes, Path(place))
-        columns = {}
-        for using in ("both", "lstm"):
-            model = load(run, using)
-            found = {kind: [line.label for line in model.classify(lines)] for kind, lines in held_out.items()}
-            columns[using] = shares(found)
+        run = train(training, options.minutes, options.ngram, Path(place))
+        model = load(run)
         judge = Judge(training, model.tokenizer)
-        columns["n-grams"] = shares({kind: judge.labels(lines) for kind, lines in held_out.items()})
-        for name, using in (("written", "both"), ("lstm writes", "lstm")):
-            model = load(run, using)
-            written = {
-                kind: [str(one) for one in model.samples(label=kind, num=WRITTEN, seed=0, temperature=1.0)]
-                for kind in held_out
-            }
-            columns[name] = shares({kind: judge.labels(lines) for kind, lines in written.items()})
+        told = {kind: [line.label for line in model.classify(lines)] for kind, lines in held_out.items()}
+        judged = {kind: judge.labels(lines) for kind, lines in held_out.items()}
+        written = {
+            kind: judge.labels([str(one) for one in model.samples(label=kind, num=WRITTEN, seed=0)])
+            for kind in held_out
+        }
+    columns = {"label": shares(told), "n-grams": shares(judged), "written": shares(written)}
     print(f"| kind | {' | '.join(columns)} |\n| --- {'| --- ' * len(columns)}|")
     for k, kind in enumerate([*held_out, "all"]):
         print(f"| {kind} | {' | '.join(f'{column[k]:.1%}' for column in columns.values())} |")
