@@ -170,6 +170,8 @@ class LanguageModel:
         """`label` as the model knows it. Raises OptionError, which names those that it knows."""
         if not self.labels:
             raise OptionError("this model knows no labels: leave the label out, or train one with --labels")
+        if not isinstance(label, str):
+            raise OptionError(f"label must be text, not {repr(label)[:60]}")
         name = self.tokenizer.normalise(label)
         if name not in self.labels:
             close = get_close_matches(name, self.labels, n=1)

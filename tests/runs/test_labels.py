@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,6 +67,20 @@ def test_what_is_written_under_a_label_is_of_its_kind_and_scoring_finds_it(begun
         given = model.classify([f"{label}\t{line}" for line in written])
         assert [one.given_label for one in given] == [label] * 50
         assert [one.label for one in given] == [one.label for one in model.classify(written)]
+
+
+def test_a_label_that_cannot_be_is_refused(begun: Callable[..., Run]) -> None:
+    model = finished(begun(steps=3))
+    wrong: Any
+    for wrong, says in (("vowl", "did you mean 'vowel'"), (5, "label must be text, not 5"), (b"vowel", "must be text")):
+        for call in (model.generate, model.stream, model.read, partial(model.samples, num=2)):
+            with pytest.raises(OptionError, match=says):
+                call(label=wrong)
+    with pytest.raises(OptionError, match="give the label to read"):
+        model.generate(model.read("a"), label="vowel")
+    assert model.generate(model.read("a", label="vowel"), seed=1) == model.generate("a", label="vowel", seed=1)
+    with pytest.raises(OptionError, match="classify takes several lines"):
+        model.classify("aei")
 
 
 def test_without_a_label_one_is_drawn_and_stands_before_the_line(begun: Callable[..., Run]) -> None:
