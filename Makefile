@@ -43,6 +43,7 @@ bench: .venv/ready-dev
 	$(BIN)/python benchmarks/horizon.py $(TEXT)
 	$(BIN)/python benchmarks/encoding.py
 	$(BIN)/python -m benchmarks.disclosure
+	$(BIN)/python benchmarks/labels.py
 	$(BIN)/python benchmarks/quality.py $(TEXT) --seeds 0
 	$(BIN)/python benchmarks/small_texts.py
 	$(BIN)/python benchmarks/training_speed.py

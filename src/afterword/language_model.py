@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import reprlib
 import secrets
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, count, groupby, repeat
+from difflib import get_close_matches
+from itertools import chain, count, groupby, islice, repeat
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Unpack
@@ -37,13 +39,16 @@ from afterword.model.network import Network
 from afterword.model.saved import SavedModel, load_model, model_folder, save_model
 from afterword.options import SamplingOptions, spelled_out
 from afterword.runs.folder import RunFolder
+from afterword.scoring.labels import LabelScore, classify
 from afterword.scoring.score import LineScore, Score, score, score_lines
 from afterword.settings import made, whole_number
 from afterword.storage import write_bytes
 from afterword.text.encoded import EncodedCorpus
+from afterword.text.labels import TAB
 from afterword.text.tokenizer import Tokenizer
 
 CARD_TEMPERATURES = (0.5, 0.8, 1.0)
+LABELS_TOLD = 5  # where a label is not known
 
 
 class LanguageModel:
@@ -133,6 +138,11 @@ class LanguageModel:
         return bool(self.about.get("lines"))
 
     @property
+    def labels(self) -> dict[str, int]:
+        """How many lines of the training text each label has, the most frequent one first; empty without labels."""
+        return dict(self.about.get("labels") or {})
+
+    @property
     def parameters(self) -> int:
         """How many numbers the weights hold."""
         return self.config.parameters
@@ -155,29 +165,57 @@ class LanguageModel:
             "vocabulary": self.tokenizer.kind,
             "lowercase": self.tokenizer.lowercase,
             "lines": self.lines,
+            "labels": self.labels or None,
             "validation": self.about.get("validation"),
             "corpus": self.about.get("corpus"),
             "training": self.about.get("training"),
             "versions": self.about.get("versions"),
         }
 
-    def read(self, prompt: str | None = None) -> Reading:
+    def read(self, prompt: str | None = None, *, label: str | None = None) -> Reading:
         """Read `prompt` once; the result serves `stream`, `generate` and `samples` as a prompt, again and again.
 
-        Raises TextError for a prompt that is not text, OptionError for a classic model.
+        With a `label` what follows is of that kind; the label is not part of the result's `prompt`.
+        Raises TextError for a prompt that is not text, OptionError for a classic model and for an unknown label.
         """
-        return read_prompt(self._saved, self._network, prompt)
+        if label is None:
+            return read_prompt(self._saved, self._network, prompt)
+        whole = self._known_label(label) + TAB + self.tokenizer.normalise(prompt or "")
+        return dataclasses.replace(read_prompt(self._saved, self._network, whole), prompt=prompt or "")
+
+    def _known_label(self, label: str) -> str:
+        """`label` as the model knows it. Raises OptionError, which names those that it knows."""
+        if not self.labels:
+            raise OptionError("this model knows no labels: leave the label out, or train one with --labels")
+        if not isinstance(label, str):
+            raise OptionError(f"label must be text, not {repr(label)[:60]}")
+        name = self.tokenizer.normalise(label)
+        if name not in self.labels:
+            close = get_close_matches(name, self.labels, n=1)
+            first = ", ".join(map(repr, islice(self.labels, LABELS_TOLD)))
+            more = f" and {len(self.labels) - LABELS_TOLD:,} more" if len(self.labels) > LABELS_TOLD else ""
+            meant = f"did you mean {close[0]!r}? " if close else ""
+            raise OptionError(f"there is no label {name[:40]!r}: {meant}the model knows {first}{more}")
+        return name
 
     @spelled_out(SamplingOptions, Sampling)
     def stream(
-        self, prompt: str | Reading | None = None, *, seed: int | None = None, **options: Unpack[SamplingOptions]
+        self,
+        prompt: str | Reading | None = None,
+        *,
+        label: str | None = None,
+        seed: int | None = None,
+        **options: Unpack[SamplingOptions],
     ) -> Stream:
         """Write after `prompt`, a piece a token. The stream has its `seed` (random unless given) and `finish_reason`.
 
         Without a prompt a model of running text begins after a line's end, a model of lines begins a line.
-        Raises OptionError for an invalid setting, TextError for a prompt that is not text.
+        With a `label` a model of labelled lines writes a line of that kind, without the label; otherwise it draws a
+        label too, and writes it before the line and a tab.
+        Raises OptionError for an invalid setting and an unknown label, TextError for a prompt that is not text.
         """
-        return self.stream_by(made(Sampling, options), prompt, random_seed() if seed is None else seed)
+        seed = random_seed() if seed is None else seed
+        return self.stream_by(made(Sampling, options), self._under(label, prompt), seed)
 
     def stream_by(self, sampling: Sampling, prompt: str | Reading | None, seed: int) -> Stream:
         """`stream` with its settings in one object."""
@@ -190,15 +228,17 @@ class LanguageModel:
         self,
         prompt: str | Reading | None = None,
         *,
+        label: str | None = None,
         seed: int | None = None,
         best_of: int = 1,
         **options: Unpack[SamplingOptions],
     ) -> Sample:
         """Write after `prompt` to the end; the same settings as `stream`.
 
-        Of `best_of` texts, written by the seeds from (seed · best_of) mod 2^64 on, it is the likeliest by its tokens.
+        With `best_of` it is the one of so many texts, by the seeds from `seed` on, whose tokens are the likeliest.
         """
         sampling, seed = made(Sampling, options), random_seed() if seed is None else seed
+        prompt = self._under(label, prompt)
         if sampling.reject or best_of != 1:
             return next(self.samples_by(sampling, [prompt], 1, checked_seed(seed), best_of))
         return self.stream_by(sampling, prompt, seed).sample()
@@ -209,6 +249,7 @@ class LanguageModel:
         prompt: str | Reading | None = None,
         *,
         num: int,
+        label: str | None = None,
         seed: int | None = None,
         best_of: int = 1,
         **options: Unpack[SamplingOptions],
@@ -220,7 +261,7 @@ class LanguageModel:
         that come next; with `reject`, texts that break the rules are left out, and further seeds taken.
         """
         first = random_seed() if seed is None else checked_seed(seed)
-        return self.samples_by(made(Sampling, options), [prompt], num, first, best_of)
+        return self.samples_by(made(Sampling, options), [self._under(label, prompt)], num, first, best_of)
 
     def samples_by(
         self,
@@ -286,6 +327,13 @@ class LanguageModel:
             raise ModelError("the text that this model learned from is not at hand: name the folder of its run")
         return EncodedCorpus.open(RunFolder(self._run).corpus)
 
+    def _under(self, label: str | None, prompt: str | Reading | None) -> str | Reading | None:
+        if label is None:
+            return prompt
+        if isinstance(prompt, Reading):
+            raise OptionError("the prompt was read without a label: give the label to read")
+        return self.read(prompt, label=label)
+
     def _own(self, prompt: str | Reading | None) -> str | Reading | None:
         if isinstance(prompt, Reading) and prompt.network is not self._network:
             raise OptionError(f"the prompt {prompt.prompt[:40]!r} was read by another model: read it by this one")
@@ -308,6 +356,20 @@ class LanguageModel:
         if isinstance(lines, str | bytes) or not isinstance(lines, Iterable):
             raise OptionError("score_lines takes several lines: put one into a list, and cut a text by splitlines()")
         return score_lines(self._network, self.tokenizer, lines, on_progress)
+
+    def classify(
+        self, lines: Iterable[str], *, on_progress: Callable[[float], object] = lambda fraction: None
+    ) -> list[LabelScore]:
+        """Of which kind each line is, and what it costs a reader who does not know; see `LabelScore`.
+
+        A line that begins with a known label and a tab is judged by what follows. Takes the time of reading the lines
+        once for each label. Raises OptionError for a model that was trained without labels, else as `score_lines`.
+        """
+        if not self.labels:
+            raise OptionError("this model knows no labels: train one with --labels")
+        if isinstance(lines, str | bytes) or not isinstance(lines, Iterable):
+            raise OptionError("classify takes several lines: put one into a list, and cut a text by splitlines()")
+        return classify(self._network, self.tokenizer, tuple(self.labels), lines, on_progress)
 
     def hold(self, *holds: str | Hold) -> LanguageModel:
         """The same model with gates, units or states held at a value: `model.hold("forget=1", "l0.u42=-1")`.

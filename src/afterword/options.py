@@ -46,6 +46,7 @@ class TextOptions(TypedDict, total=False):
     encoding_errors: str
     lowercase: bool
     lines: bool
+    labels: bool
     validation: str | float | os.PathLike[str] | None
     vocabulary: str
 

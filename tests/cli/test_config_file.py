@@ -27,6 +27,7 @@ EVERYTHING = {
     "encoding-errors": '"replace"',
     "lowercase": "true",
     "lines": "true",
+    "labels": "true",
     "validation": "0.05",
     "vocabulary": '"bpe:300"',
     "recipe": '"classic"',

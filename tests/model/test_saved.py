@@ -206,6 +206,12 @@ def test_every_truncation_of_the_weights_is_noticed(folder: Path) -> None:
         {"unseen": [True]},
         {"unseen": "34"},
         {"about": []},
+        {"about": {"labels": ["ham"]}},
+        {"about": {"labels": {}}},
+        {"about": {"labels": {"ham": 0}}},
+        {"about": {"labels": {"ham": "3"}}},
+        {"about": {"labels": {"a\tb": 3}}},
+        {"about": {"labels": {"": 3}}},
     ],
 )
 def test_a_config_that_is_not_its_weights_or_tokenizers_is_refused(folder: Path, values: dict[str, Any]) -> None:

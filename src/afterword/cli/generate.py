@@ -19,12 +19,14 @@ from afterword.cli.strict_json import strict_json
 from afterword.errors import OptionError, TextError
 from afterword.generation.choosing import Tally
 from afterword.generation.pieces import Sample
+from afterword.generation.reading import Reading
 from afterword.generation.sampling import Sampling
 from afterword.generation.stream import Stream
 from afterword.language_model import LanguageModel, load, random_seed
 from afterword.progress import waiting
 from afterword.settings import check, setting
 from afterword.storage import output
+from afterword.text.labels import TAB
 from afterword.text.reading import read_text
 
 Write = Callable[[str], object]
@@ -51,6 +53,7 @@ class Samples:
 @click.option("-p", "--prompt", metavar="TEXT", help="continue this text; - reads it from standard input")
 @click.option("--prompt-file", type=PATH, metavar="FILE", help="continue the text in this file")
 @click.option("--prompts", type=PATH, metavar="FILE", help="continue each line of this file")
+@click.option("--label", metavar="LABEL", help="write lines of this kind, with a model that was trained with --labels")
 @settings_options(Samples, "samples")
 @settings_options(Sampling, "sampling")
 @with_option
@@ -66,6 +69,7 @@ def generate(
     prompt: str | None,
     prompt_file: str | None,
     prompts: str | None,
+    label: str | None,
     samples: Samples,
     sampling: Sampling,
     using: str,
@@ -84,6 +88,9 @@ def generate(
     of them, or until 10,000 samples in a row have brought no new one. --novel, --no-copy and --report need the run's
     folder, which keeps the text that was learned from.
 
+    With --label, for models of labelled lines, lines of that kind are written, without the label; without it the model
+    draws a label too, and writes it before the line and a tab.
+
     Rules are about what is written, without the prompt, and are kept at every token; the text ends where nothing more
     can match, at the end of a line, or at --max-tokens. That bends what the model would write by itself: it may be led
     into a corner and have to write something unlikely. --reject does not bend it: it writes freely, throws away what
@@ -92,15 +99,19 @@ def generate(
     What is drawn from is made in this order: tokens never seen in training are left out, --logit-bias is added, rules
     and --min-tokens leave out what they forbid, --repetition-penalty, temperature, top-k, top-p, min-p.
     """
-    texts = _prompts(prompt, prompt_file, prompts)
+    given = _prompts(prompt, prompt_file, prompts)
     if sampling.log_probabilities is not None and not as_json:
         raise OptionError("--log-probabilities are told in JSON: give --json too")
     loaded = load(model, using).hold(*hold)
+    texts: list[str | Reading | None] = [*given]
+    if label is not None:
+        texts = [loaded.read(text, label=label) for text in given]
+        label = loaded.tokenizer.normalise(label)
     first = random_seed() if samples.seed is None else samples.seed
     free = dataclasses.replace(sampling, reject=False)
     for text in texts:  # an invalid prompt or setting is refused before anything is printed
         loaded.stream_by(free, text, first)
-    accept = _accept(loaded, samples)
+    accept = _accept(loaded, samples, label)
     learned = loaded.learned_from() if reports else None
     tally, wanted = Tally(), samples.num * len(texts)
     few = wanted <= FEW and accept is None and samples.best_of == 1 and not sampling.reject
@@ -116,11 +127,13 @@ def generate(
             streams = map(partial(loaded.stream_by, sampling), prompted, seeds)
             as_they_come = not as_json and learned is None
             each = (
-                map(_as_it_comes, streams) if as_they_come else _whole((one.sample() for one in streams), as_json, kept)
+                map(_as_it_comes, streams)
+                if as_they_come
+                else _whole((one.sample() for one in streams), label, as_json, kept)
             )
         else:
             records = loaded.samples_by(sampling, texts, samples.num, first, samples.best_of, accept, tally)
-            each = _whole(records, as_json, kept if reports else None)
+            each = _whole(records, label, as_json, kept if reports else None)
         for parts in each:
             if complete and not as_json and not loaded.lines:
                 write("---\n")
@@ -138,13 +151,15 @@ def generate(
         print(novelty_report(learned, "written", kept), file=sys.stderr)
 
 
-def _accept(model: LanguageModel, samples: Samples) -> Accept | None:
-    """Which lines may be written; None where any may be, and again and again."""
+def _accept(model: LanguageModel, samples: Samples, label: str | None) -> Accept | None:
+    """Which lines may be written; None where any may be, and again and again. Of one label, without it."""
     if not samples.unique and not samples.novel:
         return None
     if not model.lines:
         raise OptionError("--unique and --novel are for models of lines: this one was not trained with --lines")
-    known = frozenset(model.learned_from().texts("training") if samples.novel else ())
+    known = set(model.learned_from().texts("training") if samples.novel else ())
+    if label is not None:
+        known = {line.removeprefix(label + TAB) for line in known if line.startswith(label + TAB)}
     written: set[str] = set()
 
     def accept(sample: Sample) -> bool:
@@ -191,18 +206,18 @@ def _as_it_comes(stream: Stream) -> Iterator[str]:
         yield "\n"
 
 
-def _whole(records: Iterable[Sample], as_json: bool, kept: list[str] | None) -> Iterator[list[str]]:
+def _whole(records: Iterable[Sample], label: str | None, as_json: bool, kept: list[str] | None) -> Iterator[list[str]]:
     """Each sample as it is shown; their texts go to `kept`, if there is one."""
     for record in records:
         if kept is not None:
             kept.append(record.text)
-        text = strict_json(_record(record)) if as_json else str(record)
+        text = strict_json(_record(record, label)) if as_json else str(record)
         yield [text if text.endswith("\n") else text + "\n"]
 
 
-def _record(sample: Sample) -> dict[str, Any]:
+def _record(sample: Sample, label: str | None) -> dict[str, Any]:
     """What `--json` prints."""
-    record = dataclasses.asdict(sample)
+    record = ({} if label is None else {"label": label}) | dataclasses.asdict(sample)
     if sample.pieces is None:
         del record["pieces"]
     return record

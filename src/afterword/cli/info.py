@@ -32,7 +32,9 @@ def _rows(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]
     """Name and value of each fact that is known, those inside another named after it."""
     for key, value in facts.items():
         name = f"{above}{key}".replace("_", " ")
-        if isinstance(value, Mapping):
+        if key == "labels" and value is not None:  # whatever their names hold
+            yield name, ", ".join(f"{label} ({count:,})" for label, count in value.items())
+        elif isinstance(value, Mapping):
             yield from _rows(value, f"{name} ")
         elif value is not None:
             yield name, _readable(value)

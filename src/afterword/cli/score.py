@@ -21,11 +21,13 @@ from afterword.progress import waiting
 from afterword.scoring.score import LineScore, Score
 from afterword.text.decoding import Decoding
 from afterword.text.lines import filled_lines, whole_lines
+from afterword.text.notes import counted
 from afterword.text.reading import Reader
 from afterword.text.sources import check_sources
 
 FIGURES = ("characters", "tokens", "nats_per_character", "bits_per_character", "bits_per_byte", "perplexity")
 LINE_FIGURES = ("line", "text", "bits", "bits_per_character")
+LABEL_FIGURES = ("label", "label_probability", "given_label")  # of a model of labelled lines
 FREE = "free_bits_per_character"  # of a network of which nothing is held
 COSTS = ("bits-per-character", "bits")  # that lines are sorted by
 AT_ONCE = 1000  # lines, so that something is seen soon
@@ -60,6 +62,11 @@ def score(
     input. Each file is read from its start to its end. For a model that was trained on lines each line is read from a
     fresh state, and its end counts as one character.
 
+    With --lines, a model of labelled lines tells the likeliest label of each line, and how probable it is. A line that
+    begins with a known label and a tab has that as its given_label, and is judged by what follows; where all lines do,
+    the share that the model finds right is told. The bits are of the line without its label: -log2 of the sum of
+    P(label, line) over all labels.
+
     With --hold, parts of the network are held at a value; what the text costs without that stands beside it, as
     free_bits_per_character. Layers and units are counted from 0.
     """
@@ -69,6 +76,8 @@ def score(
     check_sources(files)
     free = load(model, using)
     tables = _tables(free.hold(*hold), free if hold else None, files, decoding, by_line, apart=as_json)
+    if by_line and free.labels:
+        tables = _judged(tables)
     if ranked:
         key = itemgetter((sort or COSTS[0]).replace("-", "_"))
         with waiting("scoring lines"):
@@ -135,11 +144,34 @@ def _file_row(model: LanguageModel, free: LanguageModel | None, file: str, reade
 
 
 def _line_rows(model: LanguageModel, free: LanguageModel | None, lines: list[str]) -> list[Row]:
-    rows = [_figures(score, LINE_FIGURES) for score in model.score_lines(lines)]
+    names = LINE_FIGURES + LABEL_FIGURES if model.labels else LINE_FIGURES
+    rows = [_figures(score, names) for score in _scores(model, lines)]
     if free is not None:
-        for row, score in zip(rows, free.score_lines(lines), strict=True):
+        for row, score in zip(rows, _scores(free, lines), strict=True):
             row[FREE] = score.bits_per_character
     return rows
+
+
+def _scores(model: LanguageModel, lines: list[str]) -> Sequence[LineScore]:
+    return model.classify(lines) if model.labels else model.score_lines(lines)
+
+
+def _judged(tables: Iterator[list[Row]]) -> Iterator[list[Row]]:
+    """`tables` as they are; once they are through, say how often the likeliest label was the one that is given.
+
+    Only where every line that is not empty gives one.
+    """
+    lines = right = 0
+    all_given = True
+    for table in tables:
+        yield table
+        for row in table:
+            given = row["given_label"]
+            all_given &= given is not None or not row["text"]
+            lines += given is not None
+            right += given is not None and given == row["label"]
+    if all_given and lines:
+        print(f"the label is right for {right / lines:.1%} of {counted(lines, 'line')}", file=sys.stderr)
 
 
 def _sum(scores: list[LineScore]) -> Score:
@@ -181,7 +213,8 @@ def _print_table(rows: list[Row], header: bool) -> None:
 def _cell(name: str, value: Any) -> str:
     if name in ("text", "file"):
         return shown(str(value))
-    return (f"{value:.4f}" if isinstance(value, float) else str(value)).rjust(max(len(_title(name)), 8))
+    text = f"{value:.4f}" if isinstance(value, float) else "-" if value is None else shown(str(value))
+    return text.rjust(max(len(_title(name)), 8))
 
 
 def _title(name: str) -> str:

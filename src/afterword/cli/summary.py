@@ -19,6 +19,8 @@ def summary(run: Run | Preview) -> str:
     config = recipe.config(tokenizer)
     kinds = f"{len(tokenizer.characters)} different" if tokenizer.characters else "as bytes"
     documents = f" in {encoded.documents:,} lines" if encoded.lines else ""
+    if encoded.labels:
+        documents += f" with {counted(len(encoded.labels), 'label')}"
     network = f"{config.network}, {config.parameters:,} parameters"
     way = f"{recipe.minutes:g} min" if recipe.minutes is not None else counted(recipe.steps, "step")
     if run.base_name is not None:

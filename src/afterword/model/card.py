@@ -16,6 +16,8 @@ def card(model: SavedModel, samples: Sequence[tuple[float, str]]) -> str:
     corpus, validation = about["corpus"], about["validation"]
     names = ", ".join(PurePath(source).name for source in corpus["sources"])
     kind = "lines" if about["lines"] else "running text"
+    if labels := about.get("labels"):
+        kind = f"lines with {len(labels):,} labels"
     training, held_out = corpus["training"]["characters"], corpus["validation"]["characters"]
     lines = [
         f"# A model of {names}",

@@ -35,6 +35,7 @@ from afterword.model.tensors import read_tensors, write_tensors
 from afterword.model.windows import WindowNetwork
 from afterword.model.writing import RUNNING_TEXT, WritingDefaults, usual
 from afterword.storage import sync_folder, write_bytes, write_json
+from afterword.text.labels import TAB
 from afterword.text.tokenizer import Tokenizer
 from afterword.text.vocabularies.table import from_json
 
@@ -59,7 +60,7 @@ class SavedModel:
     unseen: list[int]
     """The network's rows that training never saw, masked in writing."""
     about: dict[str, Any]
-    """Where it comes from: recipe, lines, corpus, training, validation, versions. JSON values only."""
+    """Where it comes from: recipe, lines, labels, corpus, training, validation, versions. JSON values only."""
     text: NDArray[np.integer[Any]] | None = None
     """The training text as rows [N], where writing starts from a window of it (the classic recipe)."""
     ngram: Ngram | None = None
@@ -252,8 +253,19 @@ def _check(model: SavedModel) -> None:
         raise ModelError(f"its n-gram has {model.ngram.rows} rows and its tokenizer {rows}")
     if type(model.mixture_weight) is not float or not 0 <= model.mixture_weight <= 1:
         raise ModelError(f"mixture_weight must be a number from 0 to 1, not {str(model.mixture_weight)[:40]}")
+    if not _are_labels(model.about.get("labels"), model.tokenizer):
+        raise ModelError("labels must be null, or count the lines of each label")
     if model.text is not None and not _is_text(model.text, model.config):
         raise ModelError(f"{TEXT} must be {model.config.window} or more rows from 0 to {rows - 1}")
+
+
+def _are_labels(labels: Any, tokenizer: Tokenizer) -> bool:
+    """Whether `labels` are None, or how many lines each label has, as a tokenizer for lines writes them."""
+    if labels is None:
+        return True
+    if not isinstance(labels, dict) or not labels or tokenizer.end is None:
+        return False
+    return all(label and TAB not in label and type(count) is int and count > 0 for label, count in labels.items())
 
 
 def _is_text(text: NDArray[Any], config: Config) -> bool:

@@ -207,9 +207,11 @@ class _Planner:
     def _of_text(self) -> Choices:
         if self._encoded.lines:
             seq_length = Choice(256, "longer lines are read in pieces")
+            blind = Choice(0, "an n-gram soon forgets a line's label, and would write lines of any kind")
             return {
                 "seq_length": seq_length,
                 "batch_size": rules.lines_per_step(self._tokens / self._encoded.documents),
+                **({"ngram": blind} if self._encoded.labels else {}),
             }
         seq_length = Choice(
             max(1, min(64, self._tokens - 1)),

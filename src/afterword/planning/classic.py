@@ -33,7 +33,8 @@ TOLD = (
 def text_settings(text: TextSettings) -> TextSettings:
     """`text` as this recipe reads it: in lower case, and all of it unless a part is held out by hand."""
     if text.lines:
-        raise OptionError("lines: the classic recipe reads running text; leave --lines out")
+        name = "labels" if text.labels else "lines"
+        raise OptionError(f"{name}: the classic recipe reads running text; leave --{name} out")
     if text.vocabulary not in (TextSettings.vocabulary, "classic"):
         raise OptionError(f"vocabulary {text.vocabulary}: the classic recipe reads characters; leave it out")
     return dataclasses.replace(text, lowercase=True, vocabulary="classic")

@@ -165,6 +165,7 @@ class Keeper:
             "recipe": recipe.recipe,
             "base": None if self.record.base is None else asdict(self.record.base),
             "lines": encoded.lines,
+            "labels": encoded.labels or None,
             "corpus": {
                 "sources": encoded.sources,
                 "fingerprint": encoded.fingerprint,

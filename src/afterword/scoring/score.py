@@ -96,7 +96,7 @@ def score(
     `on_progress` is called with the fraction that is done.
     """
     ids = tokenizer.encode(text)
-    costs = _token_nats(network, tokenizer.end, ids[None], lambda read: on_progress(read / len(ids)))
+    costs = token_nats(network, tokenizer.end, ids[None], lambda read: on_progress(read / len(ids)))
     nats = {name: cost[0] for name, cost in costs.items()}
     return Score(nats.pop(USED), len(text), len(text.encode()), _apart(nats, len(text)))
 
@@ -116,11 +116,8 @@ def score_lines(
     ids = [np.append(tokenizer.encode(text), np.array(end, np.int32)) for text in texts]
     nats: list[dict[str, NDArray[np.float64]]] = [{}] * len(texts)
     read, total = 0, sum(map(len, ids))
-    for batch in _by_length([len(line) for line in ids]):
-        padded = np.zeros((len(batch), len(ids[batch[-1]])), np.int32)
-        for lane, index in enumerate(batch):
-            padded[lane, : len(ids[index])] = ids[index]
-        costs = _token_nats(network, tokenizer.end, padded)
+    for batch, padded in batches(ids):
+        costs = token_nats(network, tokenizer.end, padded)
         read += sum(len(ids[index]) for index in batch)
         on_progress(read / max(total, 1))
         for lane, index in enumerate(batch):
@@ -144,6 +141,15 @@ def _apart(nats: Mapping[str, NDArray[np.float64]], characters: int) -> dict[str
     return {name: float(costs.sum()) / max(characters, 1) for name, costs in nats.items()}
 
 
+def batches(ids: Sequence[Ids]) -> Iterator[tuple[list[int], Ids]]:
+    """Lines that are read side by side: their indexes, shortest first, and their ids [B, T], padded at the end."""
+    for batch in _by_length([len(line) for line in ids]):
+        padded = np.zeros((len(batch), len(ids[batch[-1]])), np.int32)
+        for lane, index in enumerate(batch):
+            padded[lane, : len(ids[index])] = ids[index]
+        yield batch, padded
+
+
 def _by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
     """The indexes of `lengths`, shortest first, in batches that need little padding and bounded memory."""
     batch: list[int] = []
@@ -159,23 +165,28 @@ def _by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
         yield batch
 
 
-def _token_nats(
-    network: Network, boundary: int | None, ids: Ids, on_read: Callable[[int], object] = lambda tokens: None
+def token_nats(
+    network: Network,
+    before: int | None,
+    ids: Ids,
+    on_read: Callable[[int], object] = lambda tokens: None,
+    state: State | None = None,
 ) -> dict[str, NDArray[np.float64]]:
-    """-log P of every one of ids [B, T], each lane from a fresh start; read in pieces, so that memory stays bounded.
+    """-log P of every one of ids [B, T], read in pieces, so that memory stays bounded.
 
+    Each lane goes on from `state`, or from a fresh start, and first reads the token `before`: a boundary, as a rule.
     Under `USED` by what the network predicts with; under "lstm", "ngram" and "both" by each, where there is an n-gram.
     """
     lanes, length = ids.shape
     names = (USED, *USES) if isinstance(network, Mixture) else (USED,)
     nats = {name: np.full(ids.shape, math.log(network.config.vocabulary_size)) for name in names}
-    if boundary is None:
+    if before is None:
         fed, predicted, first_cost = ids[:, :-1], ids[:, 1:], 1
     else:
-        start = np.full((lanes, 1), boundary, ids.dtype)
+        start = np.full((lanes, 1), before, ids.dtype)
         fed, predicted, first_cost = np.concatenate([start, ids[:, :-1]], axis=1)[:, :length], ids, 0
     steps = max(1, NUMBERS // (lanes * (6 * network.config.hidden_size + 5 * network.config.vocabulary_size)))
-    state = network.start(lanes)
+    state = network.start(lanes) if state is None else state
     for first in range(0, fed.shape[1], steps):
         piece = slice(first, first + steps)
         costs, state = _costs(network, fed[:, piece], predicted[:, piece], state)
@@ -186,7 +197,7 @@ def _token_nats(
 
 
 def _costs(network: Network, fed: Ids, predicted: Ids, state: State) -> tuple[dict[str, NDArray[np.float64]], State]:
-    """What `_token_nats` wants to know of one piece, ids [B, T] each, and the state after it."""
+    """What `token_nats` wants to know of one piece, ids [B, T] each, and the state after it."""
     if not isinstance(network, Mixture):
         logits, state = network.read(fed, state)
         return {USED: -network.token_log_probabilities(logits, predicted)}, state

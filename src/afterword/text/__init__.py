@@ -2,7 +2,7 @@
 
 sources     what a user names becomes documents
 unpacking, formats, decoding, reading     documents become text; `notes` says what was done to them
-lines, splitting, census, corpus          the text is split into a training and a validation part
+lines, labels, splitting, census, corpus  the text is split into a training and a validation part
 tokenizer, vocabularies, unicode          text becomes token ids, and comes back
 encoded     the ids on disk
 """

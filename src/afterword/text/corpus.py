@@ -23,6 +23,7 @@ from afterword.errors import OptionError, TextError
 from afterword.settings import setting
 from afterword.text.census import Census
 from afterword.text.decoding import Decoding
+from afterword.text.labels import check_labelled, count_labels
 from afterword.text.notes import Notes, counted
 from afterword.text.reading import Reader
 from afterword.text.sources import Document, Source, source_name
@@ -39,6 +40,7 @@ class TextSettings(Decoding):
 
     lowercase: bool = setting(False, "turn the text into lower case")
     lines: bool = setting(False, "every line is a document of its own")
+    labels: bool = setting(False, "every line is a label, a tab and a text of that kind; implies lines")
     validation: str | None = setting(
         None, "the fraction of the text, or a file, that is held out (0.1; none for classic)", metavar="FRACTION|FILE"
     )
@@ -46,6 +48,8 @@ class TextSettings(Decoding):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.labels:
+            object.__setattr__(self, "lines", True)
         parse_validation(self.validation)
         chosen(self.vocabulary)
 
@@ -70,6 +74,7 @@ class Corpus:
     sources: list[str]  # as they were named
     notes: list[str]  # what was done to the text, a line each
     lines: bool
+    labels: dict[str, int]  # how many lines of the training part have each, most first; empty where there are none
     characters: str  # the distinct characters of the training part, sorted
     training_characters: int  # in lines mode the end of each line counts as one
     validation_characters: int
@@ -110,6 +115,8 @@ def read_corpus(sources: Sequence[Source], settings: TextSettings, seed: int = 0
         to_learn = _once(chain(*documents[: len(sources)]), reader.notes)
         if isinstance(validation, Path):
             to_learn = _without(to_learn, documents[-1], reader.notes)
+        if settings.labels:
+            check_labelled([*to_learn, *chain(*documents[len(sources) :])], reader, settings.lowercase)
         texts = partial(reader.text, to_learn)
         pieces: Pieces
         if isinstance(validation, Path):
@@ -134,8 +141,10 @@ def read_corpus(sources: Sequence[Source], settings: TextSettings, seed: int = 0
         characters = census.characters().replace("\n", "") if settings.lines else census.characters()
         if len(set(lower(characters) if settings.lowercase else characters)) < 2:
             raise TextError(f"{_together(names)} has only one distinct character to train on: give a text with more")
+        training = (text for part, text in pieces() if part == "training")
+        labels = count_labels(training, settings.lowercase) if settings.labels else {}
         counts = census.training, census.validation
-        return Corpus(names, reader.notes.lines(), settings.lines, characters, *counts, pieces, kept.pop_all())
+        return Corpus(names, reader.notes.lines(), settings.lines, labels, characters, *counts, pieces, kept.pop_all())
 
 
 def _once(documents: Iterable[Document], notes: Notes) -> list[Document]:

@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO, Self
 
@@ -65,6 +65,7 @@ class CorpusFile:
     unseen: list[int]
     fingerprint: str
     sources: list[str]
+    labels: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class EncodedCorpus:
     lines: bool
     fingerprint: str  # SHA-256, in hex, of both parts and the tokenizer
     sources: list[str]  # the names of the texts, without their folders
+    labels: dict[str, int]  # how many lines of the training part have each; empty where they have none
 
     @staticmethod
     def open(folder: Path) -> EncodedCorpus:
@@ -112,6 +114,7 @@ class EncodedCorpus:
                 facts.lines,
                 facts.fingerprint,
                 [_bare_name(source) for source in facts.sources],
+                facts.labels,
             )
         except OSError as error:
             raise RunError(f"cannot read the encoded text in {folder}: {error.strerror or error}") from None
@@ -187,6 +190,7 @@ def encode(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> EncodedCorpus:
         np.flatnonzero(~training.seen).tolist(),
         _fingerprint(tokenizer, training.hash.hexdigest(), validation.hash.hexdigest()),
         [_bare_name(source) for source in corpus.sources],
+        corpus.labels,
     )
     write_bytes(folder / "tokenizer.json", tokenizer.to_json().encode())
     write_json(folder / "corpus.json", dataclasses.asdict(facts))

@@ -1,0 +1,133 @@
+"""A run on labelled lines: its model knows its labels, and so do its resumed and repeated selves."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from afterword.errors import OptionError, RunError
+from afterword.language_model import LanguageModel, load
+from afterword.planning.settings import TrainingSettings
+from afterword.runs.begin import begin
+from afterword.runs.repeat import repeat
+from afterword.runs.resume import resume
+from afterword.runs.run import Run
+from afterword.text.corpus import TextSettings
+from tests.bases.small import save
+
+KINDS = {"vowel": "aeio", "other": "bcdf"}
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    """Two kinds of lines that a small network tells apart after some hundred steps."""
+    path = tmp_path / "words.txt"
+    words = ((kind, "".join(word)) for kind in KINDS for word in itertools.product(KINDS[kind], repeat=4))
+    path.write_text("".join(f"{kind}\t{word}\n" for kind, word in words))
+    return path
+
+
+@pytest.fixture
+def begun(labelled: Path, tmp_path: Path) -> Callable[..., Run]:
+    def make(name: str = "run", steps: int = 120, **settings: object) -> Run:
+        text = {name: settings.pop(name) for name in ("lowercase", "vocabulary", "validation") if name in settings}
+        chosen = {
+            "base": "none",
+            "hidden_size": 32,
+            "learning_rate": 0.03,
+            "batch_size": 32,
+            "dropout": 0.0,
+            "threads": 1,
+            "checkpoint_every": 5,
+        }
+        training = TrainingSettings(steps=steps, **{**chosen, **settings})  # type: ignore[arg-type]
+        return begin([labelled], tmp_path / name, TextSettings(labels=True, **text), training)  # type: ignore[arg-type]
+
+    return make
+
+
+def finished(run: Run) -> LanguageModel:
+    list(run.train())
+    return load(run.folder.path)
+
+
+def test_what_is_written_under_a_label_is_of_its_kind_and_scoring_finds_it(begun: Callable[..., Run]) -> None:
+    model = finished(begun())
+    assert set(model.labels) == set(KINDS) == set(model.info()["labels"])
+    assert sum(model.labels.values()) == begun("again").encoded.documents
+    for label, letters in KINDS.items():
+        written = [str(one) for one in model.samples(num=50, label=label, seed=1)]
+        assert sum(set(line) <= set(letters) for line in written) > 40
+        assert sum(one.label == label for one in model.classify(written)) > 40
+        given = model.classify([f"{label}\t{line}" for line in written])
+        assert [one.given_label for one in given] == [label] * 50
+        assert [one.label for one in given] == [one.label for one in model.classify(written)]
+
+
+def test_a_label_that_cannot_be_is_refused(begun: Callable[..., Run]) -> None:
+    model = finished(begun(steps=3))
+    wrong: Any
+    for wrong, says in (("vowl", "did you mean 'vowel'"), (5, "label must be text, not 5"), (b"vowel", "must be text")):
+        for call in (model.generate, model.stream, model.read, partial(model.samples, num=2)):
+            with pytest.raises(OptionError, match=says):
+                call(label=wrong)
+    with pytest.raises(OptionError, match="give the label to read"):
+        model.generate(model.read("a"), label="vowel")
+    assert model.generate(model.read("a", label="vowel"), seed=1) == model.generate("a", label="vowel", seed=1)
+    with pytest.raises(OptionError, match="classify takes several lines"):
+        model.classify("aei")
+
+
+def test_without_a_label_one_is_drawn_and_stands_before_the_line(begun: Callable[..., Run]) -> None:
+    model = finished(begun())
+    lines = [str(one) for one in model.samples(num=50, seed=1, temperature=0.5)]
+    assert sum(line.partition("\t")[0] in KINDS for line in lines) > 40
+
+
+def test_a_stopped_and_a_repeated_run_keep_the_labels(
+    begun: Callable[..., Run], tmp_path: Path, labelled: Path
+) -> None:
+    whole = finished(begun("whole", steps=12))
+    run = begun(steps=12)
+    stop = itertools.count()
+    list(run.train(lambda: next(stop) > 6))
+    resumed = finished(resume(tmp_path / "run", {"labels": True, "lines": True}, [labelled]))
+    repeated = finished(repeat(tmp_path / "run", tmp_path / "other"))
+    for model in (resumed, repeated):
+        assert model.about == whole.about
+        assert model.classify(["aei"])[0].probabilities == whole.classify(["aei"])[0].probabilities
+    with pytest.raises(OptionError, match="labels is true in the run"):
+        resume(tmp_path / "run", {"labels": False})
+    labelled.write_text(labelled.read_text().replace("vowel\taeie", "vowel\tbeie"))
+    with pytest.raises(RunError, match="but not the same"):
+        resume(tmp_path / "run", {}, [labelled])
+
+
+@pytest.mark.parametrize("settings", [{"vocabulary": "byte"}, {"vocabulary": "bpe:40"}, {"lowercase": True}])
+def test_every_vocabulary_has_labels(begun: Callable[..., Run], settings: dict[str, object]) -> None:
+    model = finished(begun(steps=3, **settings))
+    assert set(model.labels) == set(KINDS)
+    assert model.generate(label="Vowel" if "lowercase" in settings else "vowel", seed=1, max_tokens=5).prompt == ""
+    assert sum(model.classify(["aei"])[0].probabilities.values()) == pytest.approx(1)
+
+
+def test_labels_are_learned_from_a_base_too(begun: Callable[..., Run], tmp_path: Path) -> None:
+    base = str(save(tmp_path / "base"))
+    model = finished(begun(steps=3, base=base, hidden_size=None, learning_rate=None))
+    assert model.info()["base"] is not None
+    assert set(model.labels) == set(KINDS)
+
+
+def test_an_n_gram_which_does_not_see_the_label_has_to_be_asked_for(begun: Callable[..., Run]) -> None:
+    assert begun("without").recipe.ngram == 0
+    assert finished(begun("with", steps=3, ngram=4)).info()["ngram"]["order"] == 4
+
+
+def test_the_classic_recipe_has_no_labels(begun: Callable[..., Run]) -> None:
+    with pytest.raises(OptionError, match="labels: the classic recipe reads running text; leave --labels out"):
+        begun(recipe="classic", base="auto", hidden_size=None, learning_rate=None)
