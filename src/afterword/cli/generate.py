@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import sys
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from itertools import islice
 from pathlib import Path
 
 import click
 
+from afterword.cli.engine import engine_option, tell_engine
 from afterword.cli.novelty import kept_text
 from afterword.cli.options import OUTPUT, PATH, hold_option, overwrite_option, settings_options, with_option
 from afterword.cli.screen import shown
@@ -49,6 +50,7 @@ class Samples:
 @settings_options(Sampling, "sampling")
 @settings_options(Samples, "samples")
 @with_option
+@engine_option
 @hold_option
 @click.option("-o", "--out", type=OUTPUT, help="write to this file")
 @overwrite_option
@@ -62,6 +64,7 @@ def generate(
     sampling: Sampling,
     samples: Samples,
     using: str,
+    engine: str,
     hold: tuple[str, ...],
     out: Path | None,
     as_json: bool,
@@ -80,7 +83,8 @@ def generate(
     one token is drawn.
     """
     prompt = _prompt(prompt, prompt_file)
-    loaded = load(model, using).hold(*hold)
+    loaded = load(model, using, engine).hold(*hold)
+    said = tell_engine(loaded)
     first = random_seed() if samples.seed is None else samples.seed
     loaded.stream_by(sampling, prompt, first)  # an invalid prompt or setting is refused before anything is printed
     known = _known(model, loaded, samples)
@@ -90,11 +94,11 @@ def generate(
         if samples.seed is None:
             print(f"seed {first}", file=sys.stderr, flush=True)
         if known is None:
-            texts = _texts(loaded, sampling, prompt, samples.num, first, as_json)
+            texts = _texts(loaded, sampling, prompt, samples.num, first, as_json, said)
         else:
             endless = loaded.samples_by(sampling, prompt, 2**64, first)
             new = islice(_new(endless, loaded, known, samples.unique), samples.num)
-            texts = (_shown(record, as_json) for record in new)
+            texts = (_shown(record, as_json, said) for record in new)
         for text in texts:
             if complete and not as_json and not loaded.lines:
                 write("---\n")
@@ -136,7 +140,13 @@ def _new(samples: Iterator[Sample], model: LanguageModel, known: Set[str], uniqu
 
 
 def _texts(
-    model: LanguageModel, sampling: Sampling, prompt: str | None, num: int, seed: int, as_json: bool
+    model: LanguageModel,
+    sampling: Sampling,
+    prompt: str | None,
+    num: int,
+    seed: int,
+    as_json: bool,
+    said: Mapping[str, str],
 ) -> Iterator[Iterable[str]]:
     """Each sample as it is shown, in parts: of a few, each part as soon as it is written."""
     if num <= FEW and not as_json:
@@ -149,7 +159,7 @@ def _texts(
     else:
         records = model.samples_by(sampling, prompt, num, seed)
     for record in records:
-        yield _shown(record, as_json)
+        yield _shown(record, as_json, said)
 
 
 def _prompt(prompt: str | None, file: str | None) -> str | None:
@@ -176,8 +186,9 @@ def _as_it_comes(stream: Stream, prompt: str) -> Iterator[str]:
         yield "\n"
 
 
-def _shown(record: Sample, as_json: bool) -> list[str]:
-    text = strict_json(dataclasses.asdict(record)) if as_json else str(record)
+def _shown(record: Sample, as_json: bool, said: Mapping[str, str]) -> list[str]:
+    """The text, or as JSON all of its record and what is `said` of all records."""
+    text = strict_json({**dataclasses.asdict(record), **said}) if as_json else str(record)
     return [text if text.endswith("\n") else text + "\n"]
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from afterword.model.arrays import Array, Ids
 from afterword.model.config import Config
 from afterword.model.lookup import EMPTY, Lookup
-from afterword.model.network import Network, State
+from afterword.model.network import Engine, Network, State
 from afterword.model.ngram import Ngram
 
 USES = ("lstm", "ngram", "both")
@@ -39,8 +39,9 @@ class Mixture(Network):
         weight: float,
         using: str = "both",
         held: Array | None = None,
+        engine: Engine | None = None,
     ) -> None:
-        super().__init__(config, weights, held)
+        super().__init__(config, weights, held, engine)
         self.ngram, self.weight, self.using = ngram, weight, using
         self._used = {"both": weight, "lstm": 0.0, "ngram": 1.0}[using]
         self._factor = np.array(self._used, np.float32)  # NumPy multiplies by an array faster than by a number

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,18 +49,35 @@ class Traced(NamedTuple):
     logits: Array  # [T, B, R], of what comes next
 
 
+class Engine(Protocol):
+    """What can run the steps in NumPy's place: `fast.FastEngine`."""
+
+    seconds: float
+    """How long it took to make."""
+
+    def run(self, rows: Ids, hidden: Array, cell: Array) -> tuple[Array, Array, Array]:
+        """Read rows [T, B] from hidden and cell [L, B, H]: the logits [T, B, R], and hidden and cell at the end."""
+
+
 class Network:
     """A network that runs. It keeps no state of its own, so that one may serve many threads.
 
     Ids are the tokenizer's, 0 ≤ id < V (not checked here); those from R - 1 on share the last row. `held` [L, 6, H] is
-    what `holding.held_values` gives: parts of the network that stay at a value.
+    what `holding.held_values` gives: parts of the network that stay at a value. An `engine` reads and steps in NumPy's
+    place, where nothing is held; traces are NumPy's all the same.
     """
 
     context_length: float = math.inf
     """How many of the last tokens a prediction can depend on."""
 
-    def __init__(self, config: Config, weights: Mapping[str, Array], held: Array | None = None) -> None:
-        self.config = config
+    def __init__(
+        self,
+        config: Config,
+        weights: Mapping[str, Array],
+        held: Array | None = None,
+        engine: Engine | None = None,
+    ) -> None:
+        self.config, self.engine = config, engine
         self._held = held
         arranged = _Arranged if config.cell == "lstm" else _ArrangedPlain
         self._layers = [arranged(layer_weights(weights, k, config.cell)) for k in range(config.num_layers)]
@@ -83,6 +100,9 @@ class Network:
 
     def advance(self, ids: Ids, state: State) -> tuple[Array, State]:
         """Read T tokens per lane: ids [B, T] → logits [B, R] of what comes next, and the state after them."""
+        if self.engine is not None:
+            logits, hidden, cell = self.engine.run(self.rows(ids.T), state.hidden, state.cell)
+            return logits[-1], State(hidden, cell, state.recent)
         outputs, state = self._run(ids, state)
         return self._logits(outputs[-1]), state
 
@@ -91,6 +111,9 @@ class Network:
 
         Takes memory for about B·T·(6H + R) numbers: cut long texts and carry the state.
         """
+        if self.engine is not None:
+            logits, hidden, cell = self.engine.run(self.rows(ids.T), state.hidden, state.cell)
+            return logits.swapaxes(0, 1), State(hidden, cell, state.recent)
         outputs, state = self._run(ids, state)
         return self._logits(outputs).swapaxes(0, 1), state
 
