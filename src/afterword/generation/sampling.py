@@ -110,7 +110,8 @@ class Sampler:
             raise ModelError("this model saw no token in training that it could write")
         self._greedy = temperature == 0
         # No float32 logit overflows when it is divided by 1e-200, and no two come close: smaller changes nothing.
-        self._temperature = max(temperature, 1e-200)
+        # An array, since NumPy divides by one faster than by a number.
+        self._temperature = np.array(max(temperature, 1e-200))
         values = [(keep, getattr(sampling, name), getattr(Sampling, name)) for name, keep in FILTERS.items()]
         self._filters = [(keep, value) for keep, value, off in values if value != off]
         self._random = np.random.Generator(np.random.PCG64(seed))
@@ -118,19 +119,21 @@ class Sampler:
     def draw(self, logits: NDArray[np.floating]) -> tuple[int, float]:
         """One token from logits [R]: its id, and the model's own log-probability of it (nats, before any filter)."""
         own = logits.astype(np.float64)
-        own -= own[own.argmax()]  # in a third of the time that max() takes
+        likeliest = own.argmax()
+        own -= own[likeliest]  # in a third of the time that max() takes
         left = own + self._mask
         if self._greedy:
             token = int(left.argmax())
         else:
-            left -= left[left.argmax()]
+            if left[likeliest]:  # masked
+                left -= left[left.argmax()]
             left /= self._temperature
             for keep, value in self._filters:
                 left = keep(left, value)
-            reached = np.exp(left, out=left).cumsum()
+            reached = np.add.accumulate(np.exp(left, out=left))
             # right: the first id whose sum is above the number, so that an id without weight is never drawn
             token = int(reached.searchsorted(self._random.random() * reached[-1], "right"))
-        return token, float(own[token]) - math.log(np.exp(own, out=own).sum())
+        return token, float(own[token]) - math.log(np.add.reduce(np.exp(own, out=own)))
 
     def draw_many(self, logits: NDArray[np.floating], numbers: Sequence[float]) -> tuple[Ids, list[float]]:
         """`draw` for each row of logits [B, R], by B random numbers from 0 to 1 in place of the seed's."""
