@@ -1,7 +1,7 @@
 """One stream of text from a 2x300 model of 66 rows, sampling included: characters a second, beside torch.nn.LSTM.
 
-    python benchmarks/stream_speed.py
-    python benchmarks/stream_speed.py novel.txt     # instead: a 1x384 model with the n-gram of a text, beside without
+    python -m benchmarks.stream_speed
+    python -m benchmarks.stream_speed novel.txt     # instead: a 1x384 model with the n-gram of a text, beside without
 
 Targets: 7,000 characters a second, and 15 times a loop that calls nn.LSTM once a character, as torch comes (the faster
 of one thread and all). What makes that loop slow is no arithmetic: its oneDNN kernel repacks the weights at every call,
@@ -22,7 +22,6 @@ import os
 import platform
 import statistics
 import string
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -37,6 +36,7 @@ from afterword.model.config import Config, weight_shapes
 from afterword.model.ngram import Ngram
 from afterword.model.saved import SavedModel
 from afterword.text.vocabularies.char import CharTokenizer
+from benchmarks.turns import answer, take_turns
 
 TURNS, CHARACTERS, TORCH_CHARACTERS = 9, 2000, 50
 SPEED, RATIO = 7000, 15
@@ -53,9 +53,9 @@ ALONE, TOGETHER = "the LSTM alone", "LSTM and n-gram together"
 WEIGHT, TEMPERATURE = 0.9, 0.8
 
 
-def numpy_stream(model: SavedModel, using: str = "both") -> Callable[[int], int]:
+def written_stream(model: SavedModel, using: str = "both", engine: str = "numpy") -> Callable[[int], int]:
     """Writes as `afterword generate` does, by a seed; returns how many characters."""
-    network, sampling = model.predictor(using), Sampling(max_tokens=CHARACTERS)
+    network, sampling = model.predictor(using, engine=engine), Sampling(max_tokens=CHARACTERS)
     return lambda seed: sum(len(piece.text) for piece in Stream(model, network, "\n", sampling, seed))
 
 
@@ -73,7 +73,7 @@ def with_ngram(text: str, using: str) -> Callable[[int], int]:
     config = Config(rows, tokenizer.shared_row_tokens, embedding_size=128, hidden_size=384, num_layers=1)
     unseen = [rows - 2, rows - 1]
     model = SavedModel(config, random_weights(config), tokenizer, unseen, {}, ngram=ngram, mixture_weight=WEIGHT)
-    return numpy_stream(model, using)
+    return written_stream(model, using)
 
 
 def torch_loop(way: str) -> Callable[[int], int]:
@@ -100,45 +100,29 @@ def torch_loop(way: str) -> Callable[[int], int]:
     return write
 
 
-def take_turns(way: str, texts: list[str]) -> None:
+def take_part(way: str, texts: list[str]) -> None:
     """The child process: a speed on standard output for every line on standard input."""
     if texts:
         text = Path(texts[0]).read_text(encoding="utf-8")
         write = with_ngram(text, "lstm" if way == ALONE else "both")
     elif way == OURS:
-        write = numpy_stream(SavedModel(CONFIG, random_weights(CONFIG), TOKENIZER, UNSEEN, {}))
+        write = written_stream(SavedModel(CONFIG, random_weights(CONFIG), TOKENIZER, UNSEEN, {}))
     else:
         write = torch_loop(way)
     if not texts:
         write(0)  # warms up
-    for turn, _ in enumerate(sys.stdin, 1):
-        start = time.perf_counter()
+
+    def speed(turn: int) -> float:
+        began = time.perf_counter()
         characters = write(turn)
-        print(characters / (time.perf_counter() - start), flush=True)
+        return characters / (time.perf_counter() - began)
+
+    answer(speed)
 
 
 def measure(ways: list[str], texts: list[str]) -> dict[str, list[float]]:
     """The speed of each way in each of its turns, in characters a second."""
-    children = {
-        way: subprocess.Popen(
-            [sys.executable, __file__, *texts, way],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            bufsize=1,
-        )
-        for way in ways
-    }
-    speeds: dict[str, list[float]] = {way: [] for way in ways}
-    for _ in range(TURNS):
-        for way, child in children.items():
-            assert child.stdin is not None
-            assert child.stdout is not None
-            child.stdin.write("\n")
-            speeds[way].append(float(child.stdout.readline()))
-    for child in children.values():
-        child.communicate()
-    return speeds
+    return take_turns({way: ["-m", "benchmarks.stream_speed", *texts, way] for way in ways}, TURNS)
 
 
 def machine() -> str:
@@ -175,7 +159,7 @@ def beside_the_lstm_alone(text: str) -> None:
 def main() -> None:
     *texts, last = sys.argv[1:] or [""]
     if last in (*WAYS, ALONE, TOGETHER):
-        take_turns(last, texts)
+        take_part(last, texts)
     elif last:
         beside_the_lstm_alone(last)
     else:

@@ -11,7 +11,7 @@ import pytest
 
 from afterword.errors import OptionError
 from afterword.model.config import Config, weight_shapes
-from afterword.model.fast import FastEngine
+from afterword.model.fast import LANES, FastEngine
 from afterword.model.holding import held_values, parse_hold
 from afterword.model.mixture import Mixture
 from afterword.model.network import Network, log_probabilities
@@ -102,6 +102,19 @@ def test_the_same_is_computed_again_to_the_last_bit() -> None:
     first, _ = one.read(ids, one.start(4))
     assert np.array_equal(first, one.read(ids, one.start(4))[0])
     assert np.array_equal(first, other.read(ids, other.start(4))[0])
+
+
+def test_a_large_batch_is_cut_into_parts_that_do_not_touch_each_other() -> None:
+    config, many = CONFIGS[1], 2 * LANES + 3
+    numpy, fast = pair(config)
+    ids = ids_of(config, many, 12)
+    together, state = fast.read(ids, fast.start(many))
+    for first in range(0, many, LANES):
+        part, after = fast.read(ids[first : first + LANES], fast.start(min(LANES, many - first)))
+        assert np.array_equal(together[first : first + LANES], part)
+        assert np.array_equal(state.hidden[:, first : first + LANES], after.hidden)
+        assert np.array_equal(state.cell[:, first : first + LANES], after.cell)
+    assert apart(log_probabilities(together), log_probabilities(numpy.read(ids, numpy.start(many))[0])) < NEAR
 
 
 def test_lanes_are_chosen_and_put_side_by_side() -> None:

@@ -2,8 +2,8 @@
 
 The graph is made in memory when the model is loaded, from the weights that NumPy uses, and one run of it reads all that
 is asked for. Each column of a weight matrix is scaled by its own largest number and rounded to one of 64 steps either
-way; what the products are taken of, ONNX Runtime rounds to a byte as it goes. States, sums, embedding and softmax stay
-float32, so that a state from one engine serves the other.
+way; what the products are taken of, ONNX Runtime rounds to a byte as it goes, by one scale for all lanes that it reads.
+States, sums, embedding and softmax stay float32, so that a state from one engine serves the other.
 
 `network` stands for the definition: a test holds the two to nearly the same numbers. Here alone ONNX Runtime is
 imported, and only when this engine is chosen.
@@ -11,8 +11,10 @@ imported, and only when this engine is chosen.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,7 +36,7 @@ OPSET, MICROSOFT, IR = 17, 1, 8  # as old as serves, so that any ONNX Runtime fr
 # Of a byte's 127 steps: processors that lack VNNI add two products with bytes of up to 255 in 16 bits, and
 # cut off what does not fit. That would cost more than rounding does, and make a text depend on the processor.
 LARGEST = 64
-THREADS = 1
+LANES = 128  # that are scaled together: a larger batch is cut into parts of so many, which take a thread each
 
 
 class FastEngine:
@@ -48,35 +50,38 @@ class FastEngine:
             raise OptionError("engine fast runs LSTMs only, and this model was trained with --cell rnn: use numpy")
         try:
             import onnx  # noqa: F401
-            import onnxruntime
+            import onnxruntime  # noqa: F401
         except ImportError:
             raise OptionError("engine fast needs ONNX Runtime: pip install 'afterword[fast]'") from None
         began = time.perf_counter()
-        self._session = onnxruntime.InferenceSession(
-            graph(config, weights).SerializeToString(), session_options(), providers=["CPUExecutionProvider"]
-        )
+        self._session = session(graph(config, weights))
         self._rows = config.vocabulary_size
+        self._threads = ThreadPoolExecutor(os.cpu_count())
         self.seconds = time.perf_counter() - began
 
     def run(self, rows: Ids, hidden: Array, cell: Array) -> tuple[Array, Array, Array]:
         """Read rows [T, B] from hidden and cell [L, B, H]: the logits [T, B, R], and hidden and cell after the last."""
         if not rows.size:
             return np.empty((*rows.shape, self._rows), np.float32), hidden, cell
-        fed = {"rows": rows.astype(np.int64, order="C", copy=False), "hidden": hidden, "cell": cell}
-        logits, hidden, cell = self._session.run(None, fed)
+        rows = rows.astype(np.int64, order="C", copy=False)
+        if rows.shape[1] <= LANES:
+            logits, hidden, cell = self._session.run(None, {"rows": rows, "hidden": hidden, "cell": cell})
+            return logits, hidden, cell
+        cuts = [slice(first, first + LANES) for first in range(0, rows.shape[1], LANES)]
+        fed = [{"rows": rows[:, cut], "hidden": hidden[:, cut], "cell": cell[:, cut]} for cut in cuts]
+        found = self._threads.map(lambda part: self._session.run(None, part), fed)
+        logits, hidden, cell = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
         return logits, hidden, cell
 
 
-def session_options(threads: int = THREADS) -> onnxruntime.SessionOptions:
-    """How ONNX Runtime is to run: on so many threads, which do not spin while they wait."""
+def session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    """`model`, ready to run on the thread that asks: to wake a second one costs a single stream more than it brings."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return options
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 def graph(config: Config, weights: Mapping[str, Array], one_byte: bool = True) -> onnx.ModelProto:
