@@ -35,6 +35,12 @@ def test_the_command_writes_what_python_writes(mixed_model: Path, run: Run) -> N
     assert finished.stdout.decode().rstrip("\n") == ("ab" + text).rstrip("\n")
 
 
+def test_a_seed_writes_the_same_alone_and_side_by_side(mixed_model: Path) -> None:
+    fast = load(mixed_model, engine="fast")
+    together = [sample.text for sample in fast.samples(num=300, seed=0, max_tokens=30)]
+    assert together == [fast.generate(seed=seed, max_tokens=30).text for seed in range(300)]
+
+
 @pytest.mark.parametrize("options", [[], ["--lines"], ["--lines", "--top", "1"]])
 def test_scores_say_the_engine_in_json_alone(mixed_model: Path, run: Run, tmp_path: Path, options: list[str]) -> None:
     text = tmp_path / "text.txt"

@@ -57,8 +57,11 @@ class Engine(Protocol):
     seconds: float
     """How long it took to make."""
 
+    def start(self, lanes: int) -> tuple[Array, Array]:
+        """Hidden and cell state of a fresh start, [L, B, H] and what units of its own it adds at their end."""
+
     def run(self, rows: Ids, hidden: Array, cell: Array) -> tuple[Array, Array, Array]:
-        """Read rows [T, B] from hidden and cell [L, B, H]: the logits [T, B, R], and hidden and cell at the end."""
+        """Read rows [T, B] from such a hidden and cell: the logits [T, B, R], and hidden and cell at the end."""
 
 
 class Network:
@@ -94,8 +97,10 @@ class Network:
 
     def start(self, lanes: int = 1) -> State:
         """The empty state of a fresh start, for B lanes."""
-        shape = (self.config.num_layers, lanes, self.config.hidden_size)
-        return State(np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.empty((lanes, 0), np.int64))
+        shape, recent = (self.config.num_layers, lanes, self.config.hidden_size), np.empty((lanes, 0), np.int64)
+        if self.engine is not None:
+            return State(*self.engine.start(lanes), recent)
+        return State(np.zeros(shape, np.float32), np.zeros(shape, np.float32), recent)
 
     def step(self, ids: Ids, state: State) -> tuple[Array, State]:
         """Read one token per lane: ids [B] → logits [B, R] of what comes next, and the state after it."""
@@ -160,6 +165,8 @@ class Network:
         """`_run`, with what every layer's steps computed and the cell states that they found."""
         steps, before = [], []
         x = np.empty(0, np.float32)
+        H = self.config.hidden_size  # an engine may have added units
+        state = State(state.hidden[..., :H], state.cell[..., :H], state.recent)
         for k, layer in enumerate(self._layers):
             projected = layer.project(x) if k > 0 else self._projected(ids)
             held = None if self._held is None else self._held[k]
