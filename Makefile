@@ -36,8 +36,8 @@ bench: .venv/ready-dev
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python -m benchmarks.bits
 	$(BIN)/python benchmarks/parity.py
-	$(BIN)/python benchmarks/stream_speed.py
-	$(BIN)/python benchmarks/stream_speed.py $(TEXT)
+	$(BIN)/python -m benchmarks.stream_speed
+	$(BIN)/python -m benchmarks.stream_speed $(TEXT)
 	$(BIN)/python benchmarks/gates.py
 	$(BIN)/python benchmarks/subjects.py
 	$(BIN)/python benchmarks/horizon.py $(TEXT)

@@ -133,10 +133,12 @@ def command(*arguments: object) -> None:
     subprocess.run([sys.executable, "-m", "afterword", *map(str, arguments)], check=True, capture_output=True)
 
 
-def random_model(text: str, units: int) -> SavedModel:
-    """A model of one layer of random weights, with the n-gram of `text`."""
+def random_model(text: str, units: int, layers: int = 1) -> SavedModel:
+    """A model of random weights, with the n-gram of `text`."""
     tokenizer = CharTokenizer.of("".join(sorted(set(text))))
-    config = Config(tokenizer.rows, tokenizer.shared_row_tokens, embedding_size=64, hidden_size=units, num_layers=1)
+    config = Config(
+        tokenizer.rows, tokenizer.shared_row_tokens, embedding_size=64, hidden_size=units, num_layers=layers
+    )
     random = np.random.default_rng(0)
     weights = {name: random.normal(0, 0.05, shape).astype(np.float32) for name, shape in weight_shapes(config).items()}
     rows = tokenizer.rows

@@ -54,9 +54,9 @@ ALONE, TOGETHER = "the LSTM alone", "LSTM and n-gram together"
 WEIGHT = 0.9
 
 
-def numpy_stream(model: SavedModel, using: str = "both") -> Callable[[int], int]:
+def written_stream(model: SavedModel, using: str = "both", engine: str = "numpy") -> Callable[[int], int]:
     """Writes as `afterword generate` does, by a seed; returns how many characters."""
-    network, sampling = model.predictor(using), Sampling(max_tokens=CHARACTERS)
+    network, sampling = model.predictor(using, engine=engine), Sampling(max_tokens=CHARACTERS)
     writing = Writing(model, sampling)
     return lambda seed: sum(len(piece.text) for piece in Stream(writing, network, "\n", seed))
 
@@ -75,7 +75,7 @@ def with_ngram(text: str, using: str) -> Callable[[int], int]:
     config = Config(rows, tokenizer.shared_row_tokens, embedding_size=128, hidden_size=384, num_layers=1)
     unseen = [rows - 2, rows - 1]
     model = SavedModel(config, random_weights(config), tokenizer, unseen, {}, ngram=ngram, mixture_weight=WEIGHT)
-    return numpy_stream(model, using)
+    return written_stream(model, using)
 
 
 def torch_loop(way: str) -> Callable[[int], int]:
@@ -110,7 +110,7 @@ def take_turns(way: str, texts: list[str]) -> None:
         text = Path(texts[0]).read_text(encoding="utf-8")
         write = with_ngram(text, "lstm" if way == ALONE else "both")
     elif way == OURS:
-        write = numpy_stream(SavedModel(CONFIG, random_weights(CONFIG), TOKENIZER, UNSEEN, {}))
+        write = written_stream(SavedModel(CONFIG, random_weights(CONFIG), TOKENIZER, UNSEEN, {}))
     else:
         write = torch_loop(way)
     if not texts:

@@ -60,6 +60,7 @@ class LanguageModel:
         card: str = "",
         holds: Sequence[Hold] = (),
         using: str = "both",
+        engine: str = "numpy",
         run: Path | None = None,
     ) -> None:
         self._saved = saved
@@ -67,9 +68,9 @@ class LanguageModel:
         self._writing: Writing | None = None  # the last one, since making one can take a while
         self._card = card
         self._holds = tuple(holds)
-        self._using = using
+        self._using, self._engine = using, engine
         self._held = held_values(holds, saved.config) if holds else None
-        self._network = saved.predictor(using, self._held)
+        self._network = saved.predictor(using, self._held, engine)
 
     def __repr__(self) -> str:
         tokens = f"{self.config.vocabulary_size:,} {self.tokenizer.kind} tokens"
@@ -79,14 +80,17 @@ class LanguageModel:
         if validation := self.about.get("validation"):
             facts.append(f"{validation['bits_per_character']:.3f} bits per character held out")
         facts += [f"{hold} held" for hold in self._holds]
+        if self._engine != "numpy":
+            facts.append(f"engine {self._engine}")
         return f"LanguageModel({', '.join(facts)})"
 
     @staticmethod
-    def load(path: str | os.PathLike[str], using: str = "both") -> LanguageModel:
+    def load(path: str | os.PathLike[str], using: str = "both", engine: str = "numpy") -> LanguageModel:
         """The model in a model folder, or the best one so far of a run folder; or a shipped one. Raises ModelError.
 
         It predicts by its LSTM and its n-gram together, or `using` "lstm" or "ngram" alone; OptionError where it has
-        none.
+        none. The `engine` "fast" writes and scores several times as fast, with weights of one byte; OptionError where
+        ONNX Runtime is not installed.
         """
         place = named(_folder(path))
         folder = model_folder(place)
@@ -102,7 +106,7 @@ class LanguageModel:
             raise
         card = folder / "README.md"
         text = card.read_text("utf-8", "replace") if os.path.isfile(card) else ""
-        return LanguageModel(saved, text, using=using, run=place if is_run else None)
+        return LanguageModel(saved, text, using=using, engine=engine, run=place if is_run else None)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model folder `path`, in place of a model that stands there.
@@ -383,13 +387,23 @@ class LanguageModel:
             if not isinstance(hold, str | Hold):
                 raise OptionError(f"hold must be text such as forget=1, not {repr(hold)[:60]}")
         more = (parse_hold(hold) if isinstance(hold, str) else hold for hold in holds)
-        return LanguageModel(self._saved, self._card, (*self._holds, *more), self._using, self._run)
+        return LanguageModel(self._saved, self._card, (*self._holds, *more), self._using, self._engine, self._run)
 
     # Inspections, a line each: functions of `inspection` whose first argument is this model.
     gates = look_at_gates
     ablate = ablate_gates
     units = ask_units
     horizon = measure_horizon
+
+    @property
+    def engine(self) -> str:
+        """What it writes and scores with: "numpy" or "fast"."""
+        return self._engine
+
+    @property
+    def engine_seconds(self) -> float:
+        """How long that engine took to make its graph; NumPy has none."""
+        return 0.0 if self._network.engine is None else self._network.engine.seconds
 
     @property
     def is_held(self) -> bool:
@@ -433,12 +447,13 @@ def random_seed() -> int:
     return secrets.randbits(64)
 
 
-def load(path: str | os.PathLike[str], using: str = "both") -> LanguageModel:
+def load(path: str | os.PathLike[str], using: str = "both", engine: str = "numpy") -> LanguageModel:
     """The model in a model folder, or the best one so far of a run folder. Raises ModelError.
 
-    `using` is "both", its LSTM and its n-gram together, or "lstm" or "ngram" alone.
+    `using` is "both", its LSTM and its n-gram together, or "lstm" or "ngram" alone; `engine` "numpy", or "fast" with
+    weights of one byte, which needs ONNX Runtime.
     """
-    return LanguageModel.load(path, using)
+    return LanguageModel.load(path, using, engine)
 
 
 def complete_card(run: Path) -> LanguageModel:

@@ -47,6 +47,17 @@ def test_reading_in_pieces_or_steps_is_reading_at_once(using: str, lanes: int) -
     np.testing.assert_allclose(jump, whole[:, -1], atol=1e-5)
 
 
+def test_lanes_that_stepped_through_other_contexts_are_read_together() -> None:
+    mixture = Mixture(CONFIG, WEIGHTS, NGRAM, 0.4)
+    whole, _ = mixture.read(IDS, mixture.start(3))
+    state = mixture.start(3)
+    for place in range(9):
+        _, state = mixture.step(IDS[:, place], state)
+    assert len({context.bit_length() for context in state.recent}) > 1
+    rest, _ = mixture.read(IDS[:, 9:], state)
+    np.testing.assert_allclose(rest, whole[:, 9:], atol=1e-5)
+
+
 def test_one_of_its_parts_alone_is_that_part() -> None:
     network = Network(CONFIG, WEIGHTS)
     expected, _ = network.read(IDS, network.start(3))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from afterword.cli.engine import engine_option, tell_engine
 from afterword.cli.novelty import novelty_report
 from afterword.cli.options import OUTPUT, PATH, hold_option, overwrite_option, settings_options, with_option
 from afterword.cli.screen import shown
@@ -57,6 +58,7 @@ class Samples:
 @settings_options(Samples, "samples")
 @settings_options(Sampling, "sampling")
 @with_option
+@engine_option
 @hold_option
 @click.option("-o", "--out", type=OUTPUT, help="write to this file")
 @overwrite_option
@@ -73,6 +75,7 @@ def generate(
     samples: Samples,
     sampling: Sampling,
     using: str,
+    engine: str,
     hold: tuple[str, ...],
     out: Path | None,
     reports: bool,
@@ -102,11 +105,13 @@ def generate(
     given = _prompts(prompt, prompt_file, prompts)
     if sampling.log_probabilities is not None and not as_json:
         raise OptionError("--log-probabilities are told in JSON: give --json too")
-    loaded = load(model, using).hold(*hold)
+    loaded = load(model, using, engine).hold(*hold)
+    said = tell_engine(loaded)
     texts: list[str | Reading | None] = [*given]
     if label is not None:
         texts = [loaded.read(text, label=label) for text in given]
         label = loaded.tokenizer.normalise(label)
+        said = {"label": label} | said
     first = random_seed() if samples.seed is None else samples.seed
     free = dataclasses.replace(sampling, reject=False)
     for text in texts:  # an invalid prompt or setting is refused before anything is printed
@@ -129,11 +134,11 @@ def generate(
             each = (
                 map(_as_it_comes, streams)
                 if as_they_come
-                else _whole((one.sample() for one in streams), label, as_json, kept)
+                else _whole((one.sample() for one in streams), said, as_json, kept)
             )
         else:
             records = loaded.samples_by(sampling, texts, samples.num, first, samples.best_of, accept, tally)
-            each = _whole(records, label, as_json, kept if reports else None)
+            each = _whole(records, said, as_json, kept if reports else None)
         for parts in each:
             if complete and not as_json and not loaded.lines:
                 write("---\n")
@@ -206,18 +211,20 @@ def _as_it_comes(stream: Stream) -> Iterator[str]:
         yield "\n"
 
 
-def _whole(records: Iterable[Sample], label: str | None, as_json: bool, kept: list[str] | None) -> Iterator[list[str]]:
-    """Each sample as it is shown; their texts go to `kept`, if there is one."""
+def _whole(
+    records: Iterable[Sample], said: Mapping[str, str], as_json: bool, kept: list[str] | None
+) -> Iterator[list[str]]:
+    """Each sample as it is shown, in JSON with what is `said` of all; their texts go to `kept`, if there is one."""
     for record in records:
         if kept is not None:
             kept.append(record.text)
-        text = strict_json(_record(record, label)) if as_json else str(record)
+        text = strict_json({**_record(record), **said}) if as_json else str(record)
         yield [text if text.endswith("\n") else text + "\n"]
 
 
-def _record(sample: Sample, label: str | None) -> dict[str, Any]:
+def _record(sample: Sample) -> dict[str, Any]:
     """What `--json` prints."""
-    record = ({} if label is None else {"label": label}) | dataclasses.asdict(sample)
+    record = dataclasses.asdict(sample)
     if sample.pieces is None:
         del record["pieces"]
     return record

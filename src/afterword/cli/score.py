@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from heapq import nlargest
 from itertools import chain
 from operator import itemgetter
@@ -12,6 +12,7 @@ from typing import Any
 import click
 import numpy as np
 
+from afterword.cli.engine import engine_option, tell_engine
 from afterword.cli.options import PATH, hold_option, settings_options, with_option
 from afterword.cli.screen import shown
 from afterword.cli.strict_json import strict_json
@@ -42,6 +43,7 @@ Row = dict[str, Any]
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="with --lines: only the N that cost most")
 @click.option("--sort", type=click.Choice(COSTS), help=f"with --lines: those that cost most first (--top: {COSTS[0]})")
 @with_option
+@engine_option
 @settings_options(Decoding, "decoding")
 @hold_option
 @click.option("--json", "as_json", is_flag=True, help="JSON: one object, or one a line for several files or --lines")
@@ -52,6 +54,7 @@ def score(
     top: int | None,
     sort: str | None,
     using: str,
+    engine: str,
     decoding: Decoding,
     hold: tuple[str, ...],
     as_json: bool,
@@ -74,8 +77,10 @@ def score(
     if ranked and not by_line:
         raise OptionError("--top and --sort are about lines: give --lines too")
     check_sources(files)
-    free = load(model, using)
-    tables = _tables(free.hold(*hold), free if hold else None, files, decoding, by_line, apart=as_json)
+    free = load(model, using, engine)
+    loaded = free.hold(*hold)
+    said = tell_engine(loaded)
+    tables = _tables(loaded, free if hold else None, files, decoding, by_line, apart=as_json)
     if by_line and free.labels:
         tables = _judged(tables)
     if ranked:
@@ -83,12 +88,12 @@ def score(
         with waiting("scoring lines"):
             rows = chain.from_iterable(tables)
             table = sorted(rows, key=key, reverse=True) if top is None else nlargest(top, rows, key)
-        _print([table], as_json)
+        _print([table], as_json, said)
     elif by_line and not sys.stdout.isatty():  # where lines show how far it is, there is no room for a bar
         with waiting("scoring lines"):
-            _print(tables, as_json)
+            _print(tables, as_json, said)
     else:
-        _print(tables, as_json)
+        _print(tables, as_json, said)
 
 
 def _tables(
@@ -187,13 +192,13 @@ def _figures(score: Score, names: tuple[str, ...]) -> Row:
     return {name: getattr(score, name) for name in names}
 
 
-def _print(tables: Iterable[list[Row]], as_json: bool) -> None:
-    """Each table as it comes, the first one below the columns' names."""
+def _print(tables: Iterable[list[Row]], as_json: bool, said: Mapping[str, str]) -> None:
+    """Each table as it comes, the first one below the columns' names; what is `said` of all rows, in JSON only."""
     header = True
     for table in tables:
         if as_json:
             for row in table:
-                print(strict_json(row))
+                print(strict_json({**row, **said}))
         else:
             _print_table(table, header)
             header = False

@@ -229,7 +229,7 @@ class Sampler:
             token = self._chosen(left.copy(), text)
         chosen = float(own[token])
         ranked = self._ranked(own) if self._likeliest else ()
-        total = math.log(np.exp(own, out=own).sum())
+        total = math.log(np.add.reduce(np.exp(own, out=own)))
         return token, chosen - total, tuple((id, value - total) for id, value in ranked)
 
     def _chosen(self, left: Logits, text: Steered) -> int:
@@ -240,7 +240,7 @@ class Sampler:
         left /= _divisor(text.temperature) if self._changes else self._temperature
         for keep, value in self._filters:
             left = keep(left, value)
-        reached = np.exp(left, out=left).cumsum()
+        reached = np.add.accumulate(np.exp(left, out=left))
         # right: the first id whose sum is above the number, so that an id without weight is never drawn
         return int(reached.searchsorted(next(text.numbers) * reached[-1], "right"))
 
@@ -260,7 +260,11 @@ class Sampler:
             tokens = left.argmax(axis=1)
         else:
             left -= left.max(axis=1, keepdims=True)
-            left /= np.array([[_divisor(text.temperature)] for text in texts]) if self._changes else self._temperature
+            left /= (
+                np.array([[float(_divisor(text.temperature))] for text in texts])
+                if self._changes
+                else self._temperature
+            )
             for keep, value in self._filters:
                 left = keep(left, value)
             reached = np.exp(left, out=left).cumsum(axis=1)
@@ -284,6 +288,7 @@ class Sampler:
         return tuple((id, float(own[id])) for id in _ranked(own)[: self._likeliest].tolist())
 
 
-def _divisor(temperature: float) -> float:
+def _divisor(temperature: float) -> Logits:
     # No float32 logit overflows when it is divided by 1e-200, and no two come close: smaller changes nothing.
-    return max(temperature, 1e-200)
+    # An array, since NumPy divides by one faster than by a number.
+    return np.array(max(temperature, 1e-200))

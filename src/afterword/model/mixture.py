@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from afterword.model.arrays import Array, Ids
 from afterword.model.config import Config
 from afterword.model.lookup import EMPTY, Lookup
-from afterword.model.network import Network, State
+from afterword.model.network import Engine, Network, State
 from afterword.model.ngram import Ngram
 
 USES = ("lstm", "ngram", "both")
@@ -39,11 +39,13 @@ class Mixture(Network):
         weight: float,
         using: str = "both",
         held: Array | None = None,
+        engine: Engine | None = None,
     ) -> None:
-        super().__init__(config, weights, held)
+        super().__init__(config, weights, held, engine)
         self.ngram, self.weight, self.using = ngram, weight, using
         self._used = {"both": weight, "lstm": 0.0, "ngram": 1.0}[using]
         self._factor = np.array(self._used, np.float32)  # NumPy multiplies by an array faster than by a number
+        self._ones = np.ones(config.vocabulary_size)
         self._lookup = Lookup(ngram)
         # No unit's output is above 1, so that the weights say how large a logit can be, and few models need the care
         # with which exp is kept from overflowing.
@@ -63,8 +65,8 @@ class Mixture(Network):
         logits, after = super().advance(ids, state)
         if self._used == 0:
             return logits, after
-        contexts = self._contexts(ids, state)
-        found = [self._lookup.following(context) for context in contexts]
+        looked_up = [self._lookup.following(context) for context in self._contexts(ids, state)]
+        found, contexts = [found for found, _ in looked_up], [end for _, end in looked_up]
         # a single one is joined without copying it into an array of many
         joined = self._join(logits[0], found[0])[None] if len(found) == 1 else self._join(logits, np.array(found))
         return joined, State(after.hidden, after.cell, contexts)
@@ -78,15 +80,23 @@ class Mixture(Network):
     def read_apart(self, ids: Ids, state: State) -> tuple[Array, Array, State]:
         """`read`, but the network's logits and the n-gram's probabilities, both [B, T, R], as each has them."""
         logits, after = super().read(ids, state)
-        before = np.array([self._lookup.rows(context) for context in state.recent], np.int64)
-        recent = np.concatenate([before, self.rows(ids)], axis=1)
-        found = self.ngram.probabilities(recent, before.shape[1])
+        before, rows = [self._lookup.rows(context) for context in state.recent], self.rows(ids)
+        if len(set(map(len, before))) <= 1:
+            found = self._found(before, rows)
+        else:  # after steps the lanes' contexts are not equally long
+            found = np.concatenate([self._found([lane], rows[k : k + 1]) for k, lane in enumerate(before)])
         return logits, found, State(after.hidden, after.cell, self._contexts(ids, state))
 
+    def _found(self, before: list[list[int]], rows: Ids) -> Array:
+        """The n-gram's probabilities [B, T, R] after each of rows [B, T], which come after `before`."""
+        contexts = np.array(before, np.int64)
+        return self.ngram.probabilities(np.concatenate([contexts, rows], axis=1), contexts.shape[1])
+
     def _contexts(self, ids: Ids, state: State) -> list[int]:
-        """What the n-gram model remembers of each lane, after `state` and ids [B, T]."""
-        rows = self.rows(ids).tolist()
-        return [self._lookup.extended(context, lane) for context, lane in zip(state.recent, rows, strict=True)]
+        """The n-gram model's context of each lane, after `state` and ids [B, T]."""
+        last = self.config.vocabulary_size - 1
+        extended, lanes = self._lookup.extended, zip(state.recent, ids.tolist(), strict=True)
+        return [extended(context, [id if id < last else last for id in lane]) for context, lane in lanes]
 
     def _join(self, logits: Array, probabilities: Array) -> Array:
         """Logits of the network and probabilities of the n-gram, [..., R], to the mixture's log-probabilities."""
@@ -94,7 +104,7 @@ class Mixture(Network):
         if self._may_overflow:
             joined -= joined.max(axis=-1, keepdims=True)
         np.exp(joined, out=joined)
-        scale = (1 - self._used) / joined.sum(axis=-1)
+        scale = (1 - self._used) / joined.dot(self._ones)  # in a third of the time that sum() takes
         joined *= scale[..., None] if scale.ndim else scale
         joined += probabilities * self._factor
         return np.log(joined, out=joined).astype(np.float32)

@@ -3,9 +3,10 @@
 It computes what `cell` defines, arranged for speed; a test holds the two to the same numbers. Three things are done
 once, when the network is made:
 
-- The weights of the four gates stand apart, [4, in, H] instead of [4H, in]. One product then gives [4, B, H], in which
-  each gate is contiguous; and at the sizes trained here its parts are too small for BLAS to wake a second thread, which
-  for a single vector costs more than it brings (and milliseconds where the other core is busy).
+- For a single lane the weights of the four gates stand apart, [4, in, H] instead of [4H, in]: at the sizes trained here
+  the parts of that product are too small for BLAS to wake a second thread, which for a single vector costs more than it
+  brings (and milliseconds where the other core is busy). For more lanes they stand side by side, [in, 4H]: one large
+  product, and of rows, takes up to a third less time than four of columns.
 - A sigmoid is a tanh: σ(x) = tanh(x/2)/2 + 1/2. The x/2 is folded into the weights (exactly, being a power of two), so
   one tanh over all four gates serves.
 - The first layer's input can only be one of R embeddings, so its product with the weights is a table, where that fits.
@@ -15,7 +16,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,18 +51,38 @@ class Traced(NamedTuple):
     logits: Array  # [T, B, R], of what comes next
 
 
+class Engine(Protocol):
+    """What can run the steps in NumPy's place: `fast.FastEngine`."""
+
+    seconds: float
+    """How long it took to make."""
+
+    def start(self, lanes: int) -> tuple[Array, Array]:
+        """Hidden and cell state of a fresh start, [L, B, H] and what units of its own it adds at their end."""
+
+    def run(self, rows: Ids, hidden: Array, cell: Array) -> tuple[Array, Array, Array]:
+        """Read rows [T, B] from such a hidden and cell: the logits [T, B, R], and hidden and cell at the end."""
+
+
 class Network:
     """A network that runs. It keeps no state of its own, so that one may serve many threads.
 
     Ids are the tokenizer's, 0 ≤ id < V (not checked here); those from R - 1 on share the last row. `held` [L, 6, H] is
-    what `holding.held_values` gives: parts of the network that stay at a value.
+    what `holding.held_values` gives: parts of the network that stay at a value. An `engine` reads and steps in NumPy's
+    place, where nothing is held; traces are NumPy's all the same.
     """
 
     context_length: float = math.inf
     """How many of the last tokens a prediction can depend on."""
 
-    def __init__(self, config: Config, weights: Mapping[str, Array], held: Array | None = None) -> None:
-        self.config = config
+    def __init__(
+        self,
+        config: Config,
+        weights: Mapping[str, Array],
+        held: Array | None = None,
+        engine: Engine | None = None,
+    ) -> None:
+        self.config, self.engine = config, engine
         self._held = held
         arranged = _Arranged if config.cell == "lstm" else _ArrangedPlain
         self._layers = [arranged(layer_weights(weights, k, config.cell)) for k in range(config.num_layers)]
@@ -70,12 +92,15 @@ class Network:
         self._output_weight = weights["output.weight"].T  # [H, R]
         self._output_bias = weights["output.bias"]
         fits = 4 * config.vocabulary_size * config.hidden_size * self._embedding.itemsize <= LARGEST_TABLE
-        self._table = self._layers[0].project(self._embedding) if fits else None  # [4, R, H]
+        # contiguous, or else every `take` would copy it
+        self._table = np.ascontiguousarray(self._layers[0].project(self._embedding)) if fits else None  # [4, R, H]
 
     def start(self, lanes: int = 1) -> State:
         """The empty state of a fresh start, for B lanes."""
-        shape = (self.config.num_layers, lanes, self.config.hidden_size)
-        return State(np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.empty((lanes, 0), np.int64))
+        shape, recent = (self.config.num_layers, lanes, self.config.hidden_size), np.empty((lanes, 0), np.int64)
+        if self.engine is not None:
+            return State(*self.engine.start(lanes), recent)
+        return State(np.zeros(shape, np.float32), np.zeros(shape, np.float32), recent)
 
     def step(self, ids: Ids, state: State) -> tuple[Array, State]:
         """Read one token per lane: ids [B] → logits [B, R] of what comes next, and the state after it."""
@@ -83,6 +108,9 @@ class Network:
 
     def advance(self, ids: Ids, state: State) -> tuple[Array, State]:
         """Read T tokens per lane: ids [B, T] → logits [B, R] of what comes next, and the state after them."""
+        if self.engine is not None:
+            logits, hidden, cell = self.engine.run(self.rows(ids.T), state.hidden, state.cell)
+            return logits[-1], State(hidden, cell, state.recent)
         outputs, state = self._run(ids, state)
         return self._logits(outputs[-1]), state
 
@@ -91,6 +119,9 @@ class Network:
 
         Takes memory for about B·T·(6H + R) numbers: cut long texts and carry the state.
         """
+        if self.engine is not None:
+            logits, hidden, cell = self.engine.run(self.rows(ids.T), state.hidden, state.cell)
+            return logits.swapaxes(0, 1), State(hidden, cell, state.recent)
         outputs, state = self._run(ids, state)
         return self._logits(outputs).swapaxes(0, 1), state
 
@@ -128,12 +159,14 @@ class Network:
             hiddens.append(hidden)
             cells.append(cell)
             x = x + outputs if k > 0 and self.config.residual else outputs
-        return x, State(np.array(hiddens), np.array(cells), state.recent)
+        return x, State(_stacked(hiddens), _stacked(cells), state.recent)
 
     def _trace(self, ids: Ids, state: State) -> tuple[list[Step], list[Array], Array, State]:
         """`_run`, with what every layer's steps computed and the cell states that they found."""
         steps, before = [], []
         x = np.empty(0, np.float32)
+        H = self.config.hidden_size  # an engine may have added units
+        state = State(state.hidden[..., :H], state.cell[..., :H], state.recent)
         for k, layer in enumerate(self._layers):
             projected = layer.project(x) if k > 0 else self._projected(ids)
             held = None if self._held is None else self._held[k]
@@ -155,9 +188,12 @@ class Network:
 
     def _logits(self, outputs: Array) -> Array:
         """[..., H] → [..., R]."""
-        logits = outputs.reshape(-1, outputs.shape[-1]) @ self._output_weight
+        if outputs.ndim > 2:
+            flat = self._logits(outputs.reshape(-1, outputs.shape[-1]))
+            return flat.reshape(*outputs.shape[:-1], flat.shape[-1])
+        logits = outputs @ self._output_weight
         logits += self._output_bias
-        return logits.reshape(*outputs.shape[:-1], logits.shape[-1])
+        return logits
 
     def rows(self, ids: Ids) -> Ids:
         """The rows of the network that the tokenizer's `ids` stand in; the same shape."""
@@ -174,12 +210,32 @@ class Network:
         return chosen
 
 
+class _Product:
+    """The product of vectors with the weights of all gates, arranged as the head of this file says."""
+
+    def __init__(self, weight: Array) -> None:
+        """`weight` is [4, in, H]."""
+        self._weight = weight
+
+    def __call__(self, x: Array) -> Array:
+        """x [N, in] → [4, N, H]."""
+        if len(x) == 1:
+            apart: Array = x @ self._weight
+            return apart
+        return (x @ self._side_by_side).reshape(len(x), len(GATES), self._weight.shape[-1]).swapaxes(0, 1)
+
+    @cached_property
+    def _side_by_side(self) -> Array:
+        """[in, 4H]; the memory for it is taken once there are several lanes."""
+        return self._weight.swapaxes(0, 1).reshape(self._weight.shape[1], -1)
+
+
 class _Arranged:
     """One layer's weights, arranged as the head of this file says."""
 
     def __init__(self, layer: Layer) -> None:
-        self._input = _by_gate(layer.weight_ih)  # [4, E or H, H]
-        self._recurrent = _by_gate(layer.weight_hh)  # [4, H, H]
+        self._input = _Product(_by_gate(layer.weight_ih))  # of [E or H, 4H]
+        self._recurrent = _Product(_by_gate(layer.weight_hh))  # of [H, 4H]
         self._bias = _by_gate((layer.bias_ih + layer.bias_hh)[:, None])  # [4, 1, H]
         # For a single lane, factors as wide as the gates are three times as fast as ones that NumPy has to stretch.
         self._half = np.broadcast_to(HALF, self._bias.shape).copy()
@@ -187,7 +243,7 @@ class _Arranged:
 
     def project(self, x: Array) -> Array:
         """The part of the gates' sums that comes from the input: x [..., E or H] → [4, ..., H], in one product."""
-        sums = x.reshape(-1, x.shape[-1]) @ self._input
+        sums = self._input(x.reshape(-1, x.shape[-1]))
         sums += self._bias
         return sums.reshape(len(GATES), *x.shape[:-1], sums.shape[-1])
 
@@ -198,7 +254,7 @@ class _Arranged:
         """
         outputs = np.empty(projected.shape[1:], np.float32)
         for t in range(len(outputs)):
-            gates = hidden @ self._recurrent
+            gates = self._recurrent(hidden)
             gates += projected[:, t]
             np.tanh(gates, out=gates)
             gates *= self._half
@@ -219,7 +275,7 @@ class _Arranged:
         gates, shape = projected, projected.shape[1:]
         cells, hiddens = np.empty(shape, np.float32), np.empty(shape, np.float32)
         for t in range(len(cells)):
-            now = hidden @ self._recurrent
+            now = self._recurrent(hidden)
             now += projected[:, t]
             np.tanh(now, out=now)
             now *= self._half
@@ -273,6 +329,11 @@ class _ArrangedPlain:
 
     def trace(self, projected: Array, hidden: Array, cell: Array, held: Array | None) -> Step:
         raise ModelError("this model is a plain recurrent network (--cell rnn): it has no gates that could be shown")
+
+
+def _stacked(layers: list[Array]) -> Array:
+    """One [B, H] a layer → [L, B, H]; of a single layer without a copy."""
+    return layers[0][None] if len(layers) == 1 else np.array(layers)
 
 
 def _by_gate(weight: Array) -> Array:

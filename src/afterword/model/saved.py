@@ -28,8 +28,9 @@ from numpy.typing import NDArray
 from afterword.errors import ModelError, OptionError, StorageError
 from afterword.model.arrays import Array, Ids
 from afterword.model.config import Config, check_weights
+from afterword.model.fast import ENGINES, FastEngine
 from afterword.model.mixture import USES, Mixture
-from afterword.model.network import Network
+from afterword.model.network import Engine, Network
 from afterword.model.ngram import Ngram
 from afterword.model.tensors import read_tensors, write_tensors
 from afterword.model.windows import WindowNetwork
@@ -85,22 +86,32 @@ class SavedModel:
         rows = np.minimum(self.tokenizer.encode("\n"), self.config.vocabulary_size - 1)
         return "" if set(rows.tolist()) & set(self.unseen) else "\n"
 
-    def network(self, held: Array | None = None) -> Network:
-        """The network alone, whatever kind it is; `held` as in `Network`."""
-        return (WindowNetwork if self.config.window else Network)(self.config, self.weights, held)
+    def network(self, held: Array | None = None, engine: Engine | None = None) -> Network:
+        """The network alone, whatever kind it is; `held` and `engine` as in `Network`."""
+        return (WindowNetwork if self.config.window else Network)(self.config, self.weights, held, engine)
 
-    def predictor(self, using: str = "both", held: Array | None = None) -> Network:
+    def predictor(self, using: str = "both", held: Array | None = None, engine: str = "numpy") -> Network:
         """What predicts: the mixture, where there is an n-gram, or one of the two; `held` as in `Network`.
 
-        Raises OptionError for a use that is none.
+        Raises OptionError for a use or an engine that is none, or an engine that cannot run this.
         """
         if using not in USES:
             raise OptionError(f"using must be one of {', '.join(USES)}, not {str(using)[:40]}")
-        if self.ngram is not None:
-            return Mixture(self.config, self.weights, self.ngram, self.mixture_weight, using, held)
-        if using == "ngram":
+        if using == "ngram" and self.ngram is None:
             raise OptionError("this model has no n-gram to predict with: use its lstm")
-        return self.network(held)
+        runs = self._engine(engine, held)
+        if self.ngram is None:
+            return self.network(held, runs)
+        return Mixture(self.config, self.weights, self.ngram, self.mixture_weight, using, held, runs)
+
+    def _engine(self, name: str, held: Array | None) -> Engine | None:
+        if name not in ENGINES:
+            raise OptionError(f"engine must be one of {', '.join(ENGINES)}, not {str(name)[:40]}")
+        if name == "numpy":
+            return None
+        if held is not None:
+            raise OptionError("engine fast cannot hold a part of the network at a value: use numpy")
+        return FastEngine(self.config, self.weights)
 
 
 def save_model(folder: Path, model: SavedModel, card: str, *, half: bool = False) -> None:

@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from afterword.model.arrays import Array, Ids
 from afterword.model.cell import Step
 from afterword.model.config import Config
-from afterword.model.network import Network, State, Traced
+from afterword.model.network import Engine, Network, State, Traced
 
 WINDOWS_AT_ONCE, WINDOWS_TRACED = 128, 32
 
@@ -21,28 +21,32 @@ class WindowNetwork(Network):
     In its states, `recent` holds the last tokens, [B, ≤ W]; hidden and cell stay empty.
     """
 
-    def __init__(self, config: Config, weights: Mapping[str, Array], held: Array | None = None) -> None:
-        super().__init__(config, weights, held)
+    def __init__(
+        self,
+        config: Config,
+        weights: Mapping[str, Array],
+        held: Array | None = None,
+        engine: Engine | None = None,
+    ) -> None:
+        super().__init__(config, weights, held, engine)
         self.window = config.window
         self.context_length = config.window
 
     def advance(self, ids: Ids, state: State) -> tuple[Array, State]:
         recent = np.concatenate([state.recent, ids], axis=1)[:, -self.window :]
-        outputs, _ = self._run(recent, self.start(len(ids)))
-        return self._logits(outputs[-1]), state._replace(recent=recent)
+        return self._after(recent), state._replace(recent=recent)
 
     def read(self, ids: Ids, state: State) -> tuple[Array, State]:
         (B, T), W = ids.shape, self.window
         tokens, before, short = self._joined(ids, state)
         logits = np.empty((B, T, self.config.vocabulary_size), np.float32)
         if short:
-            outputs, _ = self._run(tokens[:, : before + short], self.start(B))
-            logits[:, :short] = self._logits(outputs[before:]).swapaxes(0, 1)
+            begun, _ = super().read(tokens[:, : before + short], self.start(B))
+            logits[:, :short] = begun[:, before:]
         if short < T:
             full = sliding_window_view(tokens, W, axis=1)[:, before + short + 1 - W :].reshape(-1, W)
             parts = [full[at : at + WINDOWS_AT_ONCE] for at in range(0, len(full), WINDOWS_AT_ONCE)]
-            last = [self._run(part, self.start(len(part)))[0][-1] for part in parts]
-            logits[:, short:] = self._logits(np.concatenate(last)).reshape(B, T - short, -1)
+            logits[:, short:] = np.concatenate([self._after(part) for part in parts]).reshape(B, T - short, -1)
         return logits, state._replace(recent=tokens[:, -W:])
 
     def trace(self, ids: Ids, state: State) -> tuple[Traced, State]:
@@ -61,6 +65,11 @@ class WindowNetwork(Network):
         found = [np.concatenate([part[1][k] for part in parts]) for k in layers]
         outputs = np.concatenate([part[2] for part in parts])
         return Traced(steps, found, self._logits(outputs)), state._replace(recent=tokens[:, -W:])
+
+    def _after(self, windows: Ids) -> Array:
+        """The logits [B, R] of what comes after each of windows [B, ≤ W]."""
+        logits, _ = super().advance(windows, self.start(len(windows)))
+        return logits
 
     def _joined(self, ids: Ids, state: State) -> tuple[Ids, int, int]:
         """The tokens of `state` and of ids [B, T]; how many are the state's; how many of ids have no full window yet.

@@ -1,0 +1,286 @@
+"""How fast a network steps, writes and scores: NumPy, the engine fast, and what others make of the same sizes.
+
+    python -m benchmarks.engine steps               one stream and 256 lanes: the network alone, a step at a time
+    python -m benchmarks.engine streams TEXT        one stream with the n-gram of TEXT, sampling included
+    python -m benchmarks.engine batch TEXT          256 lanes of 1×512 units, n-gram and sampling included
+    python -m benchmarks.engine bits MODEL… --text TEXT     what one-byte weights cost, in bits per character
+    python -m benchmarks.engine differ MODEL        how many of 1,000 texts another engine, or a batch, writes otherwise
+
+Alone on the machine. Weights are random where a speed is measured. Every way runs in a process of its own, since the
+threads of one library, which wait for work by spinning, take the processor from another; the ways take turns, and a
+figure is the median of its turns. "products" are NumPy's bare products of a vector, or of 256, with the same weights.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from afterword.generation.batch import LANES, write_samples
+from afterword.generation.reading import read_prompt
+from afterword.generation.sampling import Sampling
+from afterword.generation.writer import Writing
+from afterword.language_model import load
+from afterword.model.config import Config
+from afterword.model.network import Network
+from afterword.model.saved import SavedModel
+from benchmarks.batch import random_model
+from benchmarks.stream_speed import machine, random_weights, written_stream
+from benchmarks.turns import answer, take_turns
+
+TURNS, SECONDS = 9, 0.1  # of a turn, or a little more
+ROWS, EMBEDDING = 66, 64
+SIZES = ["1x384", "1x512", "2x300", "2x512", "1x1024"]
+ENGINES = ["numpy", "fast"]
+OTHERS = ["products", "onnx float32", "torch float32", "torch bfloat16"]
+STREAMS = {"both": ("both", "numpy"), "lstm": ("lstm", "numpy"), "fast": ("both", "fast")}
+TOKENS = 100  # of each lane
+
+Step = Callable[[], object]
+
+
+@click.group(help=__doc__)
+def main() -> None:
+    pass
+
+
+@main.command(help="Microseconds a step of the network alone.")
+@click.option("--size", "sizes", multiple=True, default=SIZES)
+@click.option("--lanes", "lanes", multiple=True, type=int, default=(1, LANES))
+@click.option("--turns", default=TURNS)
+def steps(sizes: tuple[str, ...], lanes: tuple[int, ...], turns: int) -> None:
+    heading()
+    for many in lanes:
+        click.echo(f"microseconds a step, {many} lane{'s' if many > 1 else ''}")
+        click.echo(f"  {'':8}" + "".join(f"{way:>16}" for way in ENGINES + OTHERS) + f"{'fast is':>10}")
+        for size in sizes:
+            ways = {way: child("step", way, size, many) for way in ENGINES + OTHERS}
+            found = take_turns(ways, turns)
+            medians = {way: statistics.median(times) * 1e6 for way, times in found.items()}
+            ratio = statistics.median(n / f for n, f in zip(found["numpy"], found["fast"], strict=True))
+            click.echo(f"  {size:8}" + "".join(f"{figure:16,.1f}" for figure in medians.values()) + f"{ratio:8.2f} x")
+
+
+@main.command(help="Characters per second of one stream, and what they are of NumPy's with LSTM and n-gram.")
+@click.argument("text", type=click.Path(exists=True, dir_okay=False))
+@click.option("--size", "sizes", multiple=True, default=SIZES)
+@click.option("--turns", default=TURNS)
+def streams(text: str, sizes: tuple[str, ...], turns: int) -> None:
+    heading()
+    click.echo(f"  {'':8}{'NumPy':>12}{'LSTM alone':>12}{'both is':>10}{'fast':>12}{'fast is':>10}")
+    for size in sizes:
+        found = take_turns({way: child("stream", way, size, text) for way in STREAMS}, turns)
+        median = {way: statistics.median(speeds) for way, speeds in found.items()}
+        share, ratio = ratio_of(found["both"], found["lstm"]), ratio_of(found["fast"], found["both"])
+        click.echo(f"  {size:8}{median['both']:12,.0f}{median['lstm']:12,.0f}{share:8.2f} x", nl=False)
+        click.echo(f"{median['fast']:12,.0f}{ratio:8.2f} x")
+
+
+@main.command(help="Tokens per second of 256 lanes, and what they are of NumPy's bare steps.")
+@click.argument("text", type=click.Path(exists=True, dir_okay=False))
+@click.option("--size", default="1x512", show_default=True)
+@click.option("--turns", default=TURNS)
+def batch(text: str, size: str, turns: int) -> None:
+    heading()
+    ways = {engine: child("lanes", engine, size, text) for engine in ENGINES}
+    found = take_turns({**ways, "bare": child("step", "numpy", size, LANES)}, turns)
+    bare = [LANES / seconds for seconds in found["bare"]]
+    for engine in ENGINES:
+        share, ratio = ratio_of(found[engine], bare), ratio_of(found[engine], found["numpy"])
+        speed = statistics.median(found[engine])
+        click.echo(f"{engine}: {speed:,.0f} tokens per second, {share:.2f} of NumPy's bare steps, {ratio:.2f} of NumPy")
+
+
+@main.command(help="Bits per character that the engine fast loses on TEXT, network alone and with the n-gram.")
+@click.argument("models", nargs=-1, required=True)
+@click.option("--text", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--characters", default=100_000, show_default=True)
+def bits(models: tuple[str, ...], text: Path, characters: int) -> None:
+    read = text.read_text(encoding="utf-8")[:characters]
+    for path in models:
+        for using in ("lstm", "both"):
+            costs = {engine: load(path, using, engine).score(read).bits_per_character for engine in ENGINES}
+            lost = costs["fast"] - costs["numpy"]
+            click.echo(f"{path}, {using}: {costs['numpy']:.4f} bits per character, fast {lost:+.4f}")
+
+
+@main.command(help="How many of 1,000 texts differ by engine, and by whether they are written alone or side by side.")
+@click.argument("model")
+@click.option("--num", default=1000, show_default=True)
+@click.option("--max-tokens", default=200, show_default=True)
+def differ(model: str, num: int, max_tokens: int) -> None:
+    texts: dict[tuple[str, str], list[str]] = {}
+    for engine in ENGINES:
+        loaded = load(model, engine=engine)
+        together = loaded.samples(num=num, seed=0, max_tokens=max_tokens, temperature=1)
+        texts[engine, "side by side"] = [sample.text for sample in together]
+        alone = (loaded.generate(seed=seed, max_tokens=max_tokens, temperature=1) for seed in range(num))
+        texts[engine, "alone"] = [sample.text for sample in alone]
+    pairs = [((engine, "alone"), (engine, "side by side")) for engine in ENGINES]
+    pairs += [(("numpy", how), ("fast", how)) for how in ("alone", "side by side")]
+    for one, other in pairs:
+        apart = sum(a != b for a, b in zip(texts[one], texts[other], strict=True))
+        click.echo(f"{' '.join(one)}, {' '.join(other)}: {apart} of {num:,} texts of {max_tokens} tokens differ")
+
+
+@main.group(hidden=True, help="The child processes.")
+def way() -> None:
+    pass
+
+
+@way.command()
+@click.argument("kind")
+@click.argument("size")
+@click.argument("lanes", type=int)
+def step(kind: str, size: str, lanes: int) -> None:
+    config = config_of(size)
+    makers = {"products": products, "onnx float32": onnx_float}
+    if kind in ENGINES:
+        work = network_step(config, lanes, kind)
+    elif kind in makers:
+        work = makers[kind](config, lanes)
+    else:
+        work = torch_step(config, lanes, kind.removeprefix("torch "))
+    work()
+    began = time.perf_counter()
+    work()
+    number = max(1, round(SECONDS / (time.perf_counter() - began)))
+
+    def seconds(turn: int) -> float:
+        began = time.perf_counter()
+        for _ in range(number):
+            work()
+        return (time.perf_counter() - began) / number
+
+    answer(seconds)
+
+
+@way.command()
+@click.argument("name")
+@click.argument("size")
+@click.argument("text")
+def stream(name: str, size: str, text: str) -> None:
+    using, engine = STREAMS[name]
+    write = written_stream(model_of(size, text), using, engine)
+    write(0)
+
+    def speed(turn: int) -> float:
+        began = time.perf_counter()
+        characters = write(turn)
+        return characters / (time.perf_counter() - began)
+
+    answer(speed)
+
+
+@way.command()
+@click.argument("engine")
+@click.argument("size")
+@click.argument("text")
+def lanes(engine: str, size: str, text: str) -> None:
+    model = model_of(size, text)
+    network, writing = model.predictor(engine=engine), Writing(model, Sampling(max_tokens=TOKENS))
+    reading = read_prompt(model, network, "\n")
+
+    def speed(turn: int) -> float:
+        began, seeds = time.perf_counter(), range(turn * LANES, (turn + 1) * LANES)
+        tokens = sum(sample.tokens for sample in write_samples(writing, network, ((reading, seed) for seed in seeds)))
+        return tokens / (time.perf_counter() - began)
+
+    speed(0)
+    answer(speed)
+
+
+def network_step(config: Config, lanes: int, engine: str) -> Step:
+    weights = random_weights(config)
+    if engine == "numpy":
+        network = Network(config, weights)
+    else:
+        from afterword.model.fast import FastEngine
+
+        network = Network(config, weights, engine=FastEngine(config, weights))
+    ids, state = ids_of(lanes), network.start(lanes)
+    return lambda: network.step(ids, state)
+
+
+def products(config: Config, lanes: int) -> Step:
+    """The first layer's input comes from a table, as in `Network`."""
+    weights = random_weights(config)
+    taken = [w.T for name, w in weights.items() if w.ndim == 2 and name.startswith(("lstm", "output"))][1:]
+    vectors = np.ones((lanes, config.hidden_size), np.float32)
+    return lambda: [vectors @ weight for weight in taken]
+
+
+def onnx_float(config: Config, lanes: int) -> Step:
+    import onnxruntime
+
+    from afterword.model.fast import graph
+
+    model = graph(config, random_weights(config), one_byte=False).SerializeToString()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1 if lanes == 1 else 0  # as many as there are cores
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    state = np.zeros((config.num_layers, lanes, config.hidden_size), np.float32)
+    fed = {"rows": ids_of(lanes)[None], "hidden": state, "cell": state}
+    return lambda: session.run(None, fed)
+
+
+def torch_step(config: Config, lanes: int, kind: str) -> Step:
+    import torch
+
+    if lanes == 1:  # more threads are slower
+        torch.set_num_threads(1)
+    dtype = getattr(torch, kind)
+    embedding = torch.nn.Embedding(config.vocabulary_size, config.embedding_size, dtype=dtype)
+    lstm = torch.nn.LSTM(config.embedding_size, config.hidden_size, config.num_layers, dtype=dtype)
+    output = torch.nn.Linear(config.hidden_size, config.vocabulary_size, dtype=dtype)
+    zeros = torch.zeros(config.num_layers, lanes, config.hidden_size, dtype=dtype)
+    ids = torch.from_numpy(ids_of(lanes)[None])
+
+    @torch.inference_mode()
+    def work() -> object:
+        return output(lstm(embedding(ids), (zeros, zeros))[0])
+
+    return work
+
+
+def model_of(size: str, text: str) -> SavedModel:
+    layers, units = map(int, size.split("x"))
+    return random_model(Path(text).read_text(encoding="utf-8"), units, layers)
+
+
+def config_of(size: str) -> Config:
+    layers, units = map(int, size.split("x"))
+    return Config(ROWS, 1, EMBEDDING, units, layers)
+
+
+def ids_of(lanes: int) -> NDArray[np.int64]:
+    return np.random.default_rng(0).integers(0, ROWS - 2, lanes)
+
+
+def child(*arguments: object) -> list[str]:
+    return ["-m", "benchmarks.engine", "way", *map(str, arguments)]
+
+
+def ratio_of(one: list[float], other: list[float]) -> float:
+    return statistics.median(a / b for a, b in zip(one, other, strict=True))
+
+
+def heading() -> None:
+    import onnxruntime
+    import torch
+
+    asked = os.environ.get("OMP_NUM_THREADS") or "not set"
+    click.echo(
+        f"{machine()}, OMP_NUM_THREADS {asked}; onnxruntime {onnxruntime.__version__}; torch {torch.__version__}"
+    )
+
+
+if __name__ == "__main__":
+    main()
