@@ -69,7 +69,17 @@ def molecules(cache: Path) -> tuple[Path, Path]:
     train, test = cache / "train.txt", cache / "test.txt"
     if not (train.exists() and test.exists()):
         cache.mkdir(parents=True, exist_ok=True)
-        download: list[str | Path] = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--dest", cache, "molsets"]
+        download: list[str | Path] = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "-q",
+            "--no-deps",
+            "--dest",
+            cache,
+            "molsets",
+        ]
         subprocess.run(download, check=True)
         with zipfile.ZipFile(next(cache.glob("molsets-*.whl"))) as wheel:
             for path in (train, test):

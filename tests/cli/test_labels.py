@@ -53,7 +53,6 @@ def test_lines_of_a_kind_are_written_without_the_label(labelled: Path, run: Run)
         wanted = [str(model.generate(label="vowel", seed=1 + k)) for k in range(num)]
         assert answered(run("generate", labelled, *options)).splitlines() == wanted
         records = [json.loads(line) for line in answered(run("generate", labelled, *options, "--json")).splitlines()]
-        assert list(records[0])[:3] == ["label", "prompt", "text"]
         assert [(record["label"], record["prompt"], record["text"]) for record in records] == [
             ("vowel", "", line) for line in wanted
         ]

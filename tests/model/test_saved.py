@@ -17,7 +17,7 @@ from afterword.model.network import Network
 from afterword.model.ngram import Ngram
 from afterword.model.saved import FILES, FORMAT, NGRAM, SavedModel, load_model, save_model
 from afterword.model.tensors import read_tensors
-from afterword.model.writing import WritingDefaults
+from afterword.model.writing import LINES, RUNNING_TEXT, WritingDefaults
 from afterword.text.vocabularies.char import CharTokenizer
 
 CONFIG = Config(vocabulary_size=5, byte_tokens=256, embedding_size=2, hidden_size=3, num_layers=2)
@@ -225,14 +225,14 @@ def test_a_model_of_a_newer_afterword_is_refused_by_its_version(folder: Path) ->
 
 
 @pytest.mark.parametrize("lines", [False, True])
-def test_a_model_of_the_first_format_is_read_and_writes_as_it_did(folder: Path, lines: bool) -> None:
+def test_a_model_of_the_first_format_is_read_and_writes_by_the_usual_defaults(folder: Path, lines: bool) -> None:
     values = json.loads((folder / "config.json").read_text())
     values |= {"format": 1, "ngram_share": values.pop("mixture_weight"), "about": {"lines": lines}}
     del values["writing"], values["checksums"]
     found = model()
     values["checksums"] = saved._checksums(values, (folder / "tokenizer.json").read_bytes(), found.ngram)
     (folder / "config.json").write_text(json.dumps(values))
-    writing = WritingDefaults(500, 0.8, "boundary" if lines else "newline")
+    writing = LINES if lines else RUNNING_TEXT
     assert_same(load_model(folder), dataclasses.replace(found, about={"lines": lines}, writing=writing))
 
 
