@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
+
+PAUSE = 0.1  # seconds, after which the threads of the one before no longer spin, as they do while they wait for work
 
 
 def take_turns(ways: Mapping[str, Sequence[str]], turns: int) -> dict[str, list[float]]:
@@ -23,6 +26,7 @@ def take_turns(ways: Mapping[str, Sequence[str]], turns: int) -> dict[str, list[
         for way, child in children.items():
             assert child.stdin is not None
             assert child.stdout is not None
+            time.sleep(PAUSE)
             child.stdin.write("\n")
             answers[way].append(float(child.stdout.readline()))
     for child in children.values():

@@ -30,9 +30,9 @@ from afterword.model.holding import PARTS, put_held
 
 LARGEST_TABLE = 64 * 2**20  # bytes
 
-# gate = HALF · tanh(HALF · sum) + REST, [4, 1, 1]: a sigmoid for three of the gates, a plain tanh for the candidate
-HALF = np.array([1.0 if gate == "candidate" else 0.5 for gate in GATES], np.float32)[:, None, None]
-REST = np.array([0.0 if gate == "candidate" else 0.5 for gate in GATES], np.float32)[:, None, None]
+# gate = HALF · tanh(HALF · sum) + REST, [4]: a sigmoid for three of the gates, a plain tanh for the candidate
+HALF = np.array([1.0 if gate == "candidate" else 0.5 for gate in GATES], np.float32)
+REST = np.array([0.0 if gate == "candidate" else 0.5 for gate in GATES], np.float32)
 
 
 class State(NamedTuple):
@@ -92,8 +92,7 @@ class Network:
         self._output_weight = weights["output.weight"].T  # [H, R]
         self._output_bias = weights["output.bias"]
         fits = 4 * config.vocabulary_size * config.hidden_size * self._embedding.itemsize <= LARGEST_TABLE
-        # contiguous, or else every `take` would copy it
-        self._table = np.ascontiguousarray(self._layers[0].project(self._embedding)) if fits else None  # [4, R, H]
+        self._table = self._layers[0].project(self._embedding) if fits else None  # [R, 4H]
 
     def start(self, lanes: int = 1) -> State:
         """The empty state of a fresh start, for B lanes."""
@@ -180,10 +179,10 @@ class Network:
         return steps, before, x, state
 
     def _projected(self, ids: Ids) -> Array:
-        """The first layer's part of the gates' sums that comes from ids [B, T]: [4, T, B, H], a new array."""
+        """The first layer's part of the gates' sums that comes from ids [B, T]: [T, B, 4H], a new array."""
         rows = self.rows(ids.T)
         if self._table is not None:
-            return self._table.take(rows, axis=1)
+            return self._table.take(rows, axis=0)
         return self._layers[0].project(self._embedding[rows])
 
     def _logits(self, outputs: Array) -> Array:
@@ -214,52 +213,60 @@ class _Product:
     """The product of vectors with the weights of all gates, arranged as the head of this file says."""
 
     def __init__(self, weight: Array) -> None:
-        """`weight` is [4, in, H]."""
-        self._weight = weight
+        """`weight` is a layer's, [4H, in]."""
+        self._apart = (weight.reshape(len(GATES), -1, weight.shape[1]) * HALF[:, None, None]).swapaxes(
+            1, 2
+        )  # [4, in, H]
 
     def __call__(self, x: Array) -> Array:
-        """x [N, in] → [4, N, H]."""
-        if len(x) == 1:
-            apart: Array = x @ self._weight
-            return apart
-        return (x @ self._side_by_side).reshape(len(x), len(GATES), self._weight.shape[-1]).swapaxes(0, 1)
+        """x [N, in] → [N, 4H]."""
+        product: Array = (x @ self._apart).reshape(1, -1) if len(x) == 1 else x @ self._side_by_side
+        return product
 
     @cached_property
     def _side_by_side(self) -> Array:
         """[in, 4H]; the memory for it is taken once there are several lanes."""
-        return self._weight.swapaxes(0, 1).reshape(self._weight.shape[1], -1)
+        return self._apart.swapaxes(0, 1).reshape(self._apart.shape[1], -1)
 
 
 class _Arranged:
     """One layer's weights, arranged as the head of this file says."""
 
     def __init__(self, layer: Layer) -> None:
-        self._input = _Product(_by_gate(layer.weight_ih))  # of [E or H, 4H]
-        self._recurrent = _Product(_by_gate(layer.weight_hh))  # of [H, 4H]
-        self._bias = _by_gate((layer.bias_ih + layer.bias_hh)[:, None])  # [4, 1, H]
-        # For a single lane, factors as wide as the gates are three times as fast as ones that NumPy has to stretch.
-        self._half = np.broadcast_to(HALF, self._bias.shape).copy()
-        self._rest = np.broadcast_to(REST, self._bias.shape).copy()
+        H = layer.weight_hh.shape[1]
+        self._input, self._recurrent = _Product(layer.weight_ih), _Product(layer.weight_hh)
+        self._parts = [slice(at, at + H) for at in range(0, len(GATES) * H, H)]
+        # Factors as wide as the gates are three times as fast as ones that NumPy has to stretch.
+        self._half, self._rest = np.repeat(HALF, H), np.repeat(REST, H)
+        self._bias = (layer.bias_ih + layer.bias_hh) * self._half
 
     def project(self, x: Array) -> Array:
-        """The part of the gates' sums that comes from the input: x [..., E or H] → [4, ..., H], in one product."""
+        """The part of the gates' sums that comes from the input: x [..., E or H] → [..., 4H], in one product."""
         sums = self._input(x.reshape(-1, x.shape[-1]))
         sums += self._bias
-        return sums.reshape(len(GATES), *x.shape[:-1], sums.shape[-1])
+        return sums.reshape(*x.shape[:-1], sums.shape[-1])
+
+    def _gates(self, projected: Array, hidden: Array) -> Array:
+        """Of one step, from its part of `projected` [B, 4H] and the hidden state before it [B, H]: [B, 4H]."""
+        gates = self._recurrent(hidden)
+        gates += projected
+        np.tanh(gates, out=gates)
+        gates *= self._half
+        gates += self._rest
+        return gates
+
+    def _apart(self, gates: Array) -> list[Array]:
+        """Views of the four gates [..., H] in [..., 4H]."""
+        return [gates[..., part] for part in self._parts]
 
     def run(self, projected: Array, hidden: Array, cell: Array) -> tuple[Array, Array, Array]:
-        """The steps one after the other: projected [4, T, B, H], hidden and cell [B, H] before the first.
+        """The steps one after the other: projected [T, B, 4H], hidden and cell [B, H] before the first.
 
         Returns the outputs [T, B, H], and hidden and cell [B, H] after the last.
         """
-        outputs = np.empty(projected.shape[1:], np.float32)
+        outputs = np.empty((len(projected), *hidden.shape), np.float32)
         for t in range(len(outputs)):
-            gates = self._recurrent(hidden)
-            gates += projected[:, t]
-            np.tanh(gates, out=gates)
-            gates *= self._half
-            gates += self._rest
-            input_gate, forget_gate, candidate, output_gate = gates
+            input_gate, forget_gate, candidate, output_gate = self._apart(self._gates(projected[t], hidden))
             cell = forget_gate * cell
             candidate *= input_gate
             cell += candidate
@@ -272,17 +279,14 @@ class _Arranged:
 
         `projected` becomes the gates.
         """
-        gates, shape = projected, projected.shape[1:]
+        gates, shape = projected, (len(projected), *hidden.shape)
         cells, hiddens = np.empty(shape, np.float32), np.empty(shape, np.float32)
         for t in range(len(cells)):
-            now = self._recurrent(hidden)
-            now += projected[:, t]
-            np.tanh(now, out=now)
-            now *= self._half
-            now += self._rest
+            gates[t] = self._gates(projected[t], hidden)
+            now = self._apart(gates[t])
             if held is not None:
-                put_held(now, held[: len(GATES)])
-            gates[:, t] = now
+                for gate, value in zip(now, held, strict=False):
+                    put_held(gate, value)
             input_gate, forget_gate, candidate, output_gate = now
             cell = np.add(forget_gate * cell, input_gate * candidate, out=cells[t])
             if held is not None:
@@ -290,7 +294,7 @@ class _Arranged:
             hidden = np.multiply(output_gate, np.tanh(cell), out=hiddens[t])
             if held is not None:
                 put_held(hidden, held[len(GATES) + 1])
-        input_gates, forget_gates, candidates, output_gates = gates
+        input_gates, forget_gates, candidates, output_gates = self._apart(gates)
         return Step(input_gates, forget_gates, candidates, output_gates, cells, hiddens)
 
     def run_held(self, projected: Array, hidden: Array, cell: Array, held: Array) -> tuple[Array, Array, Array]:
@@ -303,26 +307,26 @@ class _ArrangedPlain:
     """One plain recurrent layer's weights, in the manner of `_Arranged`; its cell state stays empty."""
 
     def __init__(self, layer: Layer) -> None:
-        self._input = layer.weight_ih.T[None].copy()  # [1, E or H, H]
+        self._input = layer.weight_ih.T.copy()  # [E or H, H]
         self._recurrent = layer.weight_hh.T.copy()  # [H, H]
         self._bias = layer.bias_ih + layer.bias_hh  # [H]
 
     def project(self, x: Array) -> Array:
-        """The part of the sums that comes from the input: x [..., E or H] → [1, ..., H]."""
+        """The part of the sums that comes from the input: x [..., E or H] → [..., H]."""
         sums = x.reshape(-1, x.shape[-1]) @ self._input
         sums += self._bias
-        return sums.reshape(1, *x.shape[:-1], sums.shape[-1])
+        return sums.reshape(*x.shape[:-1], sums.shape[-1])
 
     def run(self, projected: Array, hidden: Array, cell: Array) -> tuple[Array, Array, Array]:
-        """As `_Arranged.run`: projected [1, T, B, H]."""
+        """As `_Arranged.run`: projected [T, B, H]."""
         free = np.full((len(PARTS), hidden.shape[-1]), np.nan, np.float32)
         return self.run_held(projected, hidden, cell, free)
 
     def run_held(self, projected: Array, hidden: Array, cell: Array, held: Array) -> tuple[Array, Array, Array]:
-        outputs = np.empty(projected.shape[1:], np.float32)
+        outputs = np.empty(projected.shape, np.float32)
         something = not np.isnan(held).all()
         for t in range(len(outputs)):
-            hidden = np.tanh(hidden @ self._recurrent + projected[0, t], out=outputs[t])
+            hidden = np.tanh(hidden @ self._recurrent + projected[t], out=outputs[t])
             if something:
                 put_held(hidden, held[PARTS.index("hidden")])
         return outputs, hidden, cell
@@ -334,12 +338,6 @@ class _ArrangedPlain:
 def _stacked(layers: list[Array]) -> Array:
     """One [B, H] a layer → [L, B, H]; of a single layer without a copy."""
     return layers[0][None] if len(layers) == 1 else np.array(layers)
-
-
-def _by_gate(weight: Array) -> Array:
-    """[4H, N] → [4, N, H], each gate's part scaled for the tanh that stands for its sigmoid."""
-    parts: Array = weight.reshape(len(GATES), -1, weight.shape[1]) * HALF
-    return parts.swapaxes(1, 2)
 
 
 def log_probabilities(logits: Array) -> NDArray[np.float64]:
