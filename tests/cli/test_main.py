@@ -50,7 +50,7 @@ def test_the_version_is_printed(run: Run) -> None:
         (["genrate"], "no such command 'genrate'; did you mean generate? (see afterword --help)"),
         (["xyzzy"], "no such command 'xyzzy' (see afterword --help)"),
         (["--verison"], "--version"),
-        (["generate", "m", "--promt-file", "1"], "did you mean '--prompt-file'? (see afterword generate --help)"),
+        (["generate", "m", "--sede", "1"], "did you mean '--seed'? (see afterword generate --help)"),
         (["generate", "m", "--top-k"], "'--top-k' requires an argument (see afterword generate --help)"),
         (["train", "book.txt", "--minutes"], "'--minutes' requires an argument (see afterword train --help)"),
         (["train", "--lowercase=1"], "'--lowercase' does not take a value (see afterword train --help)"),
