@@ -38,6 +38,9 @@ bench: .venv/ready-dev
 	$(BIN)/python benchmarks/parity.py
 	$(BIN)/python -m benchmarks.stream_speed
 	$(BIN)/python -m benchmarks.stream_speed $(TEXT)
+	$(BIN)/python -m benchmarks.engine steps
+	$(BIN)/python -m benchmarks.engine streams $(TEXT)
+	$(BIN)/python -m benchmarks.engine batch $(TEXT)
 	$(BIN)/python benchmarks/gates.py
 	$(BIN)/python benchmarks/subjects.py
 	$(BIN)/python benchmarks/horizon.py $(TEXT)

@@ -40,6 +40,7 @@ LARGEST = 64
 # Two units more in each layer always show -1 and 1, which no other can exceed, and two columns of the embedding its
 # least and largest number: so the scale is always the same, and no lane touches another's digits.
 BOUNDS, HIGH = 2, np.float32(40)
+OUTPUTS = ["logits", "hidden_after", "cell_after"]
 LANES = 128  # a larger batch is cut into parts of so many, which take a thread each
 
 
@@ -76,11 +77,11 @@ class FastEngine:
             return np.empty((*rows.shape, self._config.vocabulary_size), np.float32), hidden, cell
         rows = rows.astype(np.int64, order="C", copy=False)
         if rows.shape[1] <= LANES:
-            logits, hidden, cell = self._session.run(None, {"rows": rows, "hidden": hidden, "cell": cell})
+            logits, hidden, cell = self._session.run(OUTPUTS, {"rows": rows, "hidden": hidden, "cell": cell})
             return logits, hidden, cell
         cuts = [slice(first, first + LANES) for first in range(0, rows.shape[1], LANES)]
         fed = [{"rows": rows[:, cut], "hidden": hidden[:, cut], "cell": cell[:, cut]} for cut in cuts]
-        found = self._threads.map(lambda part: self._session.run(None, part), fed)
+        found = self._threads.map(lambda part: self._session.run(OUTPUTS, part), fed)
         logits, hidden, cell = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
         return logits, hidden, cell
 
