@@ -66,6 +66,7 @@ class LanguageModel:
         self._saved = saved
         self._run = run  # the folder of the run that made it, if that is where it comes from
         self._writing: Writing | None = None  # the last one, since making one can take a while
+        self._passages: Passages | None = None  # the last ones, likewise
         self._card = card
         self._holds = tuple(holds)
         self._using, self._engine = using, engine
@@ -279,31 +280,43 @@ class LanguageModel:
     ) -> Iterator[Sample]:
         """`num` samples after each of `prompts`, with the settings in one object.
 
-        The sample of a prompt that `accept` refuses is replaced by one of a further seed. `tally` counts them.
+        A text that `accept` refuses is replaced by one of a further seed. `tally` counts those that are written freely
+        to be judged.
         """
         for name, number in (("num", num), ("best-of", best_of)):
             if whole_number(name, number) < 1:
                 raise OptionError(f"{name} must be 1 or more, not {number}")
         writing = self._writing_by(sampling)
         prompts = [self._own(prompt) for prompt in prompts]
-        accepts = [] if accept is None else [accept]
-        if sampling.reject:
-            accepts.append(lambda sample: writing.obeys(sample.text))
-        if not accepts:
+        if accept is None and not sampling.reject:
             texts = zip((prompt for prompt in prompts for _ in range(num * best_of)), count(seed), strict=False)
             return likeliest(self._written(writing, texts), best_of)
         tally = tally or Tally()
+
+        def accepts(sample: Sample) -> bool:
+            obeys = not sampling.reject or writing.obeys(sample.text)
+            tally.written += 1
+            tally.obeying += obeys
+            return obeys and (accept is None or accept(sample))
+
         return chain.from_iterable(
-            accepted(
-                likeliest(
-                    self._written(writing, zip(repeat(prompt), count(seed + k * num * best_of), strict=False)), best_of
+            likeliest(
+                accepted(
+                    self._written(writing, zip(repeat(prompt), count(seed + k * num * best_of), strict=False)),
+                    num * best_of,
+                    accepts,
                 ),
-                num,
-                lambda sample: all(accept(sample) for accept in accepts),
-                tally,
+                best_of,
             )
             for k, prompt in enumerate(prompts)
         )
+
+    def check_by(self, sampling: Sampling, prompts: Iterable[str | Reading | None]) -> None:
+        """Raise at once what `samples_by` would raise for settings or prompts that will not do."""
+        self._writing_by(sampling)
+        for prompt in prompts:
+            if isinstance(prompt, str):
+                self.tokenizer.encode(prompt)
 
     def _written(self, writing: Writing, texts: Iterable[tuple[str | Reading | None, int]]) -> Iterator[Sample]:
         """What each seed (mod 2^64) writes after the prompt beside it, many side by side."""
@@ -321,7 +334,10 @@ class LanguageModel:
         if self._writing is None or self._writing.sampling != sampling:
             passages = None
             if sampling.no_copy is not None:
-                passages = Passages(self.learned_from().texts("training"), sampling.no_copy)
+                if self._passages is None or self._passages.length != sampling.no_copy:
+                    # a line's end, which no line has, keeps lines apart
+                    self._passages = Passages("\n".join(self.learned_from().texts("training")), sampling.no_copy)
+                passages = self._passages
             self._writing = Writing(self._saved, sampling, passages)
         return self._writing
 

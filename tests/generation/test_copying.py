@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from afterword.errors import WorkError
 from afterword.generation import copying
 from afterword.generation.batch import write_samples
 from afterword.generation.copying import Guard, Passages
@@ -16,6 +17,7 @@ from afterword.generation.sampling import Sampling
 from afterword.generation.stream import Stream
 from afterword.generation.writer import Writing
 from afterword.text.tokenizer import Tokenizer
+from afterword.text.vocabularies.char import CharTokenizer
 from tests.generation.test_rules import BPE
 from tests.generation.test_stream import BYTE, CHAR, MODELS, model
 
@@ -27,7 +29,7 @@ from tests.generation.test_stream import BYTE, CHAR, MODELS, model
     st.integers(1, 5),
 )
 def test_a_copy_is_what_stands_in_the_text_and_is_longer(texts: list[str], before: str, more: str, length: int) -> None:
-    guard = Guard(Passages(texts, length), before)
+    guard = Guard(Passages("\n".join(texts), length), before)
     windows = {text[k : k + length + 1] for text in texts for k in range(len(text) - length)}
     joined = before[-length:] + more
     expected = any(joined[k : k + length + 1] in windows for k in range(len(joined) - length))
@@ -38,9 +40,9 @@ def test_a_copy_is_what_stands_in_the_text_and_is_longer(texts: list[str], befor
 
 def test_a_long_text_is_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "".join(chr(97 + k * k % 23) + chr(97 + k % 7) for k in range(300))
-    whole = bytes(Passages([text], 9)._hashes)
+    whole = bytes(Passages(text, 9)._hashes)
     monkeypatch.setattr(copying, "AT_ONCE", 50)
-    assert bytes(Passages([text], 9)._hashes) == whole
+    assert bytes(Passages(text, 9)._hashes) == whole
 
 
 @pytest.mark.parametrize("tokenizer", [CHAR, BYTE, BPE])
@@ -58,7 +60,7 @@ def test_nothing_longer_is_copied_alone_or_in_a_batch(tokenizer: Tokenizer) -> N
         )
         return next(found, 0)
 
-    writing = Writing(saved, Sampling(max_tokens=60, no_copy=8), Passages(learned, 8))
+    writing = Writing(saved, Sampling(max_tokens=60, no_copy=8), Passages("|".join(learned), 8))
     alone = [Stream(writing, network, "ab", seed).sample().text for seed in range(20)]
     reading = read_prompt(saved, network, "ab")
     batch = [sample.text for sample in write_samples(writing, network, ((reading, seed) for seed in range(20)))]
@@ -72,7 +74,21 @@ def test_argmax_and_top_k_1_go_round_a_copy() -> None:
     each: list[dict[str, Any]] = [{"temperature": 0}, {"top_k": 1}]
     for settings in each:
         text = Stream(Writing(saved, Sampling(max_tokens=60, **settings)), network, "", 0).sample().text
-        writing = Writing(saved, Sampling(max_tokens=60, no_copy=10, **settings), Passages([text], 10))
+        writing = Writing(saved, Sampling(max_tokens=60, no_copy=10, **settings), Passages(text, 10))
         other = Stream(writing, network, "", 0).sample().text
         assert other[:10] == text[:10]
         assert not any(other[k : k + 11] in text for k in range(len(other) - 10))
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_where_everything_is_a_copy_it_says_so(temperature: float) -> None:
+    tokenizer = CharTokenizer.of("ab")
+    saved = model(tokenizer, [2, 3])
+    every = "".join(format(k, "010b") for k in range(1024)).translate({48: "a", 49: "b"})
+    writing = Writing(saved, Sampling(no_copy=4, temperature=temperature, max_tokens=50), Passages(every, 4))
+    network = saved.network()
+    with pytest.raises(WorkError, match="give a larger --no-copy"):
+        Stream(writing, network, "", 0).sample()
+    reading = read_prompt(saved, network, "")
+    with pytest.raises(WorkError, match="give a larger --no-copy"):
+        list(write_samples(writing, network, [(reading, 0)]))

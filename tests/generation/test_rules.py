@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from afterword.errors import OptionError
+from afterword.errors import OptionError, WorkError
 from afterword.generation import rules
 from afterword.generation.batch import write_samples
 from afterword.generation.reading import read_prompt
@@ -139,6 +139,7 @@ def test_what_is_special_in_an_expression_is_text_in_the_other_rules() -> None:
         ({"pattern": "((a{1000}){1000}){1000}"}, "no text of 0 to 500 characters"),
         ({"pattern": "a", "min_tokens": 2}, "no text of 2 to 500 characters"),
         ({"pattern": "a" * 100_000}, "pattern is too large"),
+        ({"pattern": "a\\"}, "ends in a single backslash"),
         ({"pattern": "a*", "max_tokens": 10**9}, "at most 100,000 characters"),
     ],
 )
@@ -150,7 +151,7 @@ def test_rules_that_no_text_obeys_are_refused_before_anything_is_written(given: 
 def test_rules_that_grow_beyond_all_bounds_end_with_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "MOST_STATES", 200)
     writing = Writing(MODELS[CHAR], Sampling(pattern="(a|b)*a(a|b){20}", max_tokens=100))
-    with pytest.raises(OptionError, match="the rules are too large"):
+    with pytest.raises(WorkError, match="the rules are too large"):
         write(CHAR, [CHAR_END, CHAR.rows - 1], writing.sampling, range(50))
 
 
@@ -190,3 +191,15 @@ def test_rules_go_with_no_stop_string_and_need_their_package(monkeypatch: pytest
     monkeypatch.setitem(__import__("sys").modules, "llguidance", None)
     with pytest.raises(OptionError, match=r"pip install 'afterword\[patterns\]'"):
         Writing(MODELS[CHAR], Sampling(pattern="a"))
+
+
+def test_a_lower_casing_model_keeps_rules_in_capitals_and_empty_rules_ask_for_nothing() -> None:
+    lower = CharTokenizer.of("abc", lowercase=True)
+    saved = model(lower, [3, 4])
+    text = (
+        Stream(Writing(saved, Sampling(starts_with="AB", only="ABC", max_tokens=9)), saved.network(), "", 0)
+        .sample()
+        .text
+    )
+    assert text.startswith("ab")
+    assert Rules(ByteTokenizer.of(), Sampling(without="")).allow("abc")

@@ -214,3 +214,15 @@ def test_many_rows_are_drawn_as_each_alone(
     tokens, log_probabilities, _ = drawing.draw_many(np.array(rows), [Text(seed) for _ in rows])
     assert tokens.tolist() == [token for token, _, _ in alone]
     np.testing.assert_allclose(log_probabilities, [log_probability for _, log_probability, _ in alone], rtol=1e-12)
+
+
+def test_100_000_draws_fit_the_distribution_that_they_claim() -> None:
+    logits = np.log(np.array([1, 2, 4, 8, 16, 32, 64, 1000], np.float32))
+    sampling, text = Sampling(temperature=0.7, top_k=5), Text(1)
+    tokens, _, _ = sampler(sampling, (7,)).draw_many(np.tile(logits, (100_000, 1)), [text] * 100_000)
+    left = by_hand(logits, (7,), sampling)
+    weights = np.exp(logits[left].astype(float) / 0.7)
+    counts = np.bincount(tokens, minlength=ROWS)
+    expected = 100_000 * weights / weights.sum()
+    assert counts.sum() == counts[left].sum()
+    assert ((counts[left] - expected) ** 2 / expected).sum() < 18.47  # chi-square of 4 degrees of freedom, 1 in 1,000

@@ -17,7 +17,7 @@ from afterword.cli.novelty import novelty_report
 from afterword.cli.options import OUTPUT, PATH, hold_option, overwrite_option, settings_options, with_option
 from afterword.cli.screen import shown
 from afterword.cli.strict_json import strict_json
-from afterword.errors import OptionError, TextError
+from afterword.errors import OptionError, TextError, WorkError
 from afterword.generation.choosing import Tally
 from afterword.generation.pieces import Sample
 from afterword.generation.reading import Reading
@@ -113,16 +113,14 @@ def generate(
         label = loaded.tokenizer.normalise(label)
         said = {"label": label} | said
     first = random_seed() if samples.seed is None else samples.seed
-    free = dataclasses.replace(sampling, reject=False)
-    for text in texts:  # an invalid prompt or setting is refused before anything is printed
-        loaded.stream_by(free, text, first)
+    loaded.check_by(sampling, texts)  # before anything is printed
     accept = _accept(loaded, samples, label)
     learned = loaded.learned_from() if reports else None
     tally, wanted = Tally(), samples.num * len(texts)
     few = wanted <= FEW and accept is None and samples.best_of == 1 and not sampling.reject
     kept: list[str] = []
     complete = 0
-    with _opened(out) as write, _bar(out) as on_progress, _interrupted_gently(not few) as interrupted:
+    with _opened(out) as write, _bar(out) as on_progress, _ended_gently(not few) as ended:
         if samples.seed is None:
             print(f"seed {first}", file=sys.stderr, flush=True)
         each: Iterator[Iterable[str]]
@@ -146,13 +144,15 @@ def generate(
                 write(part)
             complete += 1
             on_progress(complete / wanted)
-    if interrupted:
+    if isinstance(ended.early, KeyboardInterrupt):
         print(f"interrupted: {complete:,} of {wanted:,} samples are complete", file=sys.stderr)
         context.exit(130)
+    if ended.early is not None:
+        raise ended.early
     if sampling.reject:
-        share = tally.kept / tally.written
-        print(f"{tally.kept:,} of {tally.written:,} texts obeyed the rules ({share:.2%})", file=sys.stderr)
-    if learned is not None:
+        share = tally.obeying / tally.written
+        print(f"{tally.obeying:,} of {tally.written:,} texts obeyed the rules ({share:.2%})", file=sys.stderr)
+    if learned is not None and any(kept):
         print(novelty_report(learned, "written", kept), file=sys.stderr)
 
 
@@ -230,16 +230,21 @@ def _record(sample: Sample) -> dict[str, Any]:
     return record
 
 
+@dataclasses.dataclass
+class _Ended:
+    early: BaseException | None = None
+
+
 @contextlib.contextmanager
-def _interrupted_gently(gently: bool) -> Iterator[list[bool]]:
-    """Ctrl-C ends the block without an error, so that what is complete is kept; what is yielded is then not empty."""
-    interrupted: list[bool] = []
+def _ended_gently(gently: bool) -> Iterator[_Ended]:
+    """Ctrl-C, or work that fails, ends the block without an error, so that what is complete is kept; it is noted."""
+    ended = _Ended()
     try:
-        yield interrupted
-    except KeyboardInterrupt:
+        yield ended
+    except (KeyboardInterrupt, WorkError) as error:
         if not gently:
             raise
-        interrupted.append(True)
+        ended.early = error
 
 
 @contextlib.contextmanager

@@ -14,10 +14,10 @@ IN_VAIN = 10_000  # samples in a row that are not accepted, after which none is 
 
 @dataclass
 class Tally:
-    """How many samples were written, and how many of them kept."""
+    """How many texts were written freely, and how many of them obeyed the rules."""
 
     written: int = 0
-    kept: int = 0
+    obeying: int = 0
 
 
 def likeliest(samples: Iterator[Sample], number: int) -> Iterator[Sample]:
@@ -26,16 +26,14 @@ def likeliest(samples: Iterator[Sample], number: int) -> Iterator[Sample]:
         yield max(group, key=lambda sample: sample.log_probability / max(1, sample.tokens))
 
 
-def accepted(samples: Iterable[Sample], num: int, accept: Callable[[Sample], bool], tally: Tally) -> Iterator[Sample]:
+def accepted(samples: Iterable[Sample], num: int, accept: Callable[[Sample], bool]) -> Iterator[Sample]:
     """The first `num` samples that are accepted. Raises WorkError where `IN_VAIN` in a row are not."""
     kept = in_vain = 0
     for sample in samples:
-        tally.written += 1
         in_vain += 1
         if accept(sample):
             in_vain = 0
             kept += 1
-            tally.kept += 1
             yield sample
         if kept == num:
             return

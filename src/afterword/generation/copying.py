@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from afterword.generation.novelty import AT_ONCE, FACTOR, INVERSE, codes_of, window_hashes
 
@@ -19,16 +17,16 @@ MODULUS = 2**64
 
 
 class Passages:
-    """The passages of `length` + 1 characters of some texts; a copy that is longer than `length` holds one."""
+    """The passages of `length` + 1 characters of a text; a copy that is longer than `length` holds one."""
 
-    def __init__(self, texts: Iterable[str], length: int) -> None:
+    def __init__(self, text: str, length: int) -> None:
         self.length = length
         self.powers = [pow(FACTOR, k, MODULUS) for k in range(length + 1)]
-        found: list[NDArray[np.uint64]] = [np.empty(0, np.uint64)]
-        for text in texts:
-            for start in range(0, len(text) - length, AT_ONCE):
-                found.append(np.unique(window_hashes(codes_of(text[start : start + AT_ONCE + length]), length + 1)))
-        self._hashes = memoryview(np.unique(np.concatenate(found)))  # type: ignore[arg-type]
+        parts = [
+            np.unique(window_hashes(codes_of(text[start : start + AT_ONCE + length]), length + 1))
+            for start in range(0, len(text), AT_ONCE)
+        ]
+        self._hashes = memoryview(np.unique(np.concatenate([np.empty(0, np.uint64), *parts])))  # type: ignore[arg-type]
 
     def __contains__(self, hash: int) -> bool:
         at = bisect_left(self._hashes, hash)

@@ -2,8 +2,8 @@
 
 The rules become one expression: the user's pattern, and further ones for the characters that may come, the beginning,
 what must be contained and the length. Of every beginning of a text `llguidance` (https://github.com/guidance-ai/llguidance)
-says which tokens leave it possible to obey, so that a text never has to be given up, and one that cannot be is
-refused before it begins.
+says which tokens leave it possible to obey: so none that is begun has to be given up, but where the automaton
+outgrows its limits, and one that cannot be is refused before it begins.
 
 Only what the model can write counts: the characters of its vocabulary. The length is counted in characters.
 """
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from afterword.errors import OptionError
+from afterword.errors import OptionError, WorkError
 from afterword.generation.sampling import Logits, Sampling
 from afterword.text.tokenizer import Tokenizer
 from afterword.text.vocabularies.byte import ByteTokenizer
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from llguidance import LLMatcher
 
 LARGEST = 10_000  # characters of a rule
+KEPT = 1000  # masks
 MOST_STATES = 50_000  # of the automaton that a text goes through; some kilobytes each
 LONGEST = 100_000  # characters of a text with a rule
+ANYTHING = "/(?s:.*)/"
 TOO_LARGE = "the rules are too large to be followed in so long a text: give simpler ones, or a smaller max-tokens"
 Masks = dict[bytes, tuple[Logits, bool]]  # by what llguidance says: see `Rule.mask`, and whether only the end may come
 NOTHING = '""'  # the expression of the text without characters
@@ -43,12 +45,12 @@ class Rules:
             raise OptionError(f"a text with a rule has at most {LONGEST:,} characters: give a smaller max-tokens")
         self._tokenizer, self._rows = tokenizer, tokenizer.rows
         self._masks: Masks = {}
-        grammar, rules = _Grammar(tokenizer), _terms(sampling)
+        grammar, rules = _Grammar(tokenizer), _terms(tokenizer, sampling)
         for name, term in rules:
             if wrong := grammar.wrong(term):
                 raise OptionError(f"{name} cannot be followed: {wrong}")
         length = [] if longest is None else [f"/(?s:.{{{shortest},{longest}}})/"]
-        terms = [*length, *(term for _, term in rules)]
+        terms = [*length, *(term for _, term in rules)] or [ANYTHING]
         self._start = grammar.matcher([*terms, *_alphabet(tokenizer)])
         if _is_impossible(self._start):
             names = " and ".join(dict.fromkeys(name for name, _ in rules))
@@ -88,9 +90,11 @@ class Rule:
 
     def _look(self) -> None:
         allowed = self._matcher.compute_bitmask()
+        if self._matcher.is_error() and not self._matcher.get_error().startswith("NoExtension"):
+            raise WorkError(TOO_LARGE)
         if allowed not in self._masks:
-            if self._matcher.is_error() and not self._matcher.is_accepting():
-                raise OptionError(TOO_LARGE)
+            if len(self._masks) == KEPT:
+                self._masks.clear()
             bits = np.unpackbits(np.frombuffer(allowed, np.uint8), bitorder="little")[: self._tokenizer.rows]
             mask = np.where(bits, 0.0, -np.inf)
             others = np.delete(bits, [] if self._tokenizer.end is None else self._tokenizer.end)
@@ -151,7 +155,7 @@ class _Grammar:
             return None
         lines = error.splitlines()
         reason = next((line for line in lines if line.startswith("error: ")), lines[0])
-        return reason.removeprefix("error: ")[:120]
+        return re.sub(r"^at \d+\(\d+\): ", "", reason.removeprefix("error: "))[:120]
 
 
 def _text(expression: str) -> str:
@@ -163,22 +167,27 @@ def _is_impossible(start: LLMatcher) -> bool:
     return start.is_stopped() and not start.is_accepting()
 
 
-def _terms(sampling: Sampling) -> list[tuple[str, str]]:
-    """Each rule that the user gives, and its expression."""
+def _terms(tokenizer: Tokenizer, sampling: Sampling) -> list[tuple[str, str]]:
+    """Each rule that the user gives, and its expression; their texts are normalised as the tokenizer does, but for the
+    pattern, of which that would make another one."""
+    pattern, normalise = sampling.pattern, tokenizer.normalise
+    only, without, first = (normalise(text or "") for text in (sampling.only, sampling.without, sampling.starts_with))
+    for name, text in (("pattern", pattern or ""), ("only", only), ("without", without), ("starts-with", first)):
+        if len(text) > LARGEST:
+            raise OptionError(f"{name} is too large: a rule has {LARGEST:,} characters at most")
     terms = []
-    if sampling.pattern is not None:
-        terms.append(("pattern", _expression(sampling.pattern)))
+    if pattern is not None:
+        terms.append(("pattern", _expression(pattern)))
     if sampling.only is not None:
-        terms.append(("only", f"/{_one_of(sampling.only)}*/" if sampling.only else NOTHING))
-    if sampling.without:
-        terms.append(("without", f"~/(?s:.*){_one_of(sampling.without)}(?s:.*)/"))
-    if sampling.starts_with:
-        terms.append(("starts-with", f"/{_literal(sampling.starts_with)}(?s:.*)/"))
-    terms += [("contains", f"/(?s:.*){_literal(text)}(?s:.*)/") for text in sampling.contains]
-    for name, term in terms:
-        if len(term) > LARGEST:
-            raise OptionError(f"{name} is too large: a rule has some {LARGEST:,} characters at most")
-    return terms
+        terms.append(("only", f"/{_one_of(only)}*/" if only else NOTHING))
+    if without:
+        terms.append(("without", f"~/(?s:.*){_one_of(without)}(?s:.*)/"))
+    if first:
+        terms.append(("starts-with", f"/{_literal(first)}(?s:.*)/"))
+    contained = [normalise(text) for text in sampling.contains]
+    if sum(map(len, contained)) > LARGEST:
+        raise OptionError(f"contains is too large: a rule has {LARGEST:,} characters at most")
+    return terms + [("contains", f"/(?s:.*){_literal(text)}(?s:.*)/") for text in contained]
 
 
 def _alphabet(tokenizer: Tokenizer) -> list[str]:
@@ -190,6 +199,8 @@ def _expression(pattern: str) -> str:
     """`pattern` between slashes: those in it are escaped, and so are the ends of lines."""
     parts = []
     for token in re.findall(r"\\.|.", pattern, re.DOTALL):
+        if token == "\\":
+            raise OptionError("pattern cannot be followed: it ends in a single backslash")
         character = token[-1]
         parts.append(f"\\x0{ord(character):x}" if character in "\n\r" else "\\/" if token == "/" else token)
     return f"/{''.join(parts)}/" if parts else NOTHING

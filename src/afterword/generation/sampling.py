@@ -24,7 +24,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.errors import ModelError, OptionError
+from afterword.errors import ModelError, OptionError, WorkError
 from afterword.model.arrays import Ids
 from afterword.model.writing import WritingDefaults
 from afterword.settings import check, number, setting
@@ -37,9 +37,9 @@ class Sampling:
     """How to write. Raises OptionError for an invalid value. None is the model's own default: see `settled`."""
 
     max_tokens: int | None = setting(
-        None, "write at most this many tokens; characters, where there is a rule (500; classic: 50)", minimum=0
+        None, "write at most this many tokens; under a rule, characters (500; classic: 50)", minimum=0
     )
-    min_tokens: int = setting(0, "end no line before this many tokens", minimum=0)
+    min_tokens: int = setting(0, "end no line before this many tokens; under a rule, characters", minimum=0)
     temperature: float | None = setting(
         None, "lower is safer, higher is wilder; 0 takes the likeliest token (0.8; classic: 0)", minimum=0, short="t"
     )
@@ -49,12 +49,15 @@ class Sampling:
     top_k: int = setting(0, "draw from the K likeliest tokens only; 0 is off", minimum=0, metavar="K")
     top_p: float = setting(1.0, "draw from the fewest tokens that reach this probability", above=0, maximum=1)
     min_p: float | None = setting(
-        None, "drop tokens under this fraction of the highest probability (0.05; lines: 0)", minimum=0, below=1
+        None,
+        "drop tokens under this fraction of the highest probability (0.05; lines, classic: 0)",
+        minimum=0,
+        below=1,
     )
     repetition_penalty: float | None = setting(
         None,
         "below temperature 1, make what goes on with a repetition of 16 tokens this many times less likely for each "
-        "further token; 1 is off (1 to 4, by how much the text repeats itself; lines: 1)",
+        "further token; 1 is off (1 to 4, by how much the text repeats itself; lines, classic: 1)",
         minimum=1,
         maximum=1000,
     )
@@ -207,7 +210,7 @@ class Sampler:
         self._mask = mask
         if not np.isfinite(mask).any():
             raise ModelError("this model saw no token in training that it could write")
-        self._changes = sampling.final_temperature is not None
+        self._changes = sampling.final_temperature not in (None, settled.temperature)
         self._greedy = settled.temperature == 0 and not self._changes
         self._temperature = _divisor(settled.temperature)
         given = {"top_k": sampling.top_k, "top_p": sampling.top_p, "min_p": settled.min_p}
@@ -225,8 +228,7 @@ class Sampler:
             text.steer(own, left)
         token = self._chosen(left.copy() if text.guards else left, text)
         while text.guards and text.refuses(token):
-            left[token] = -np.inf
-            token = self._chosen(left.copy(), text)
+            token = self._another(left, token, text)
         chosen = float(own[token])
         ranked = self._ranked(own) if self._likeliest else ()
         total = math.log(np.add.reduce(np.exp(own, out=own)))
@@ -243,6 +245,13 @@ class Sampler:
         reached = np.add.accumulate(np.exp(left, out=left))
         # right: the first id whose sum is above the number, so that an id without weight is never drawn
         return int(reached.searchsorted(next(text.numbers) * reached[-1], "right"))
+
+    def _another(self, left: Logits, refused: int, text: Steered) -> int:
+        """One token by what is `left` [R] without the `refused` one, which is masked."""
+        left[refused] = -np.inf
+        if left[left.argmax()] == -np.inf:
+            raise WorkError("nothing can be written here that is no copy: give a larger --no-copy")
+        return self._chosen(left.copy(), text)
 
     def draw_many(
         self, logits: NDArray[np.floating], texts: Sequence[Steered]
@@ -272,8 +281,7 @@ class Sampler:
             tokens = np.count_nonzero(reached <= drawn, axis=1)
         for k in guarded:
             while texts[k].refuses(int(tokens[k])):
-                before[k, tokens[k]] = -np.inf
-                tokens[k] = self._chosen(before[k].copy(), texts[k])
+                tokens[k] = self._another(before[k], int(tokens[k]), texts[k])
         chosen = own[np.arange(len(own)), tokens]
         ranked = [self._ranked(row) if self._likeliest else () for row in own]
         totals = np.log(np.exp(own, out=own).sum(axis=1))

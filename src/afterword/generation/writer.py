@@ -119,7 +119,8 @@ class Writer:
         first, last = self._writing.settled.temperature, self._writing.sampling.final_temperature
         if last is None:
             return first
-        return first + (last - first) * min(1.0, self._tokens / max(1, self._writing.settled.max_tokens - 1))
+        written = self._tokens if self._rule is None else self._characters
+        return first + (last - first) * min(1.0, written / max(1, self._writing.settled.max_tokens - 1))
 
     def steer(self, own: Logits, left: Logits) -> None:
         """See `sampling.Steered`. Raises ModelError where no token is left."""
