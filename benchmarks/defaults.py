@@ -5,9 +5,9 @@
 
 RUN is a run's folder, which keeps its text. `loops` prints the share of samples of 500 characters that have 20
 characters twice, by temperature, without the repetition penalty and with it; the same of the held-out text; and what
-the penalty does to that text's cost at temperatures 0.5 and 0.8. `words` prints, by temperature and min-p, the share of
-written words that stand neither in the dictionary nor in the text, and how varied what is written is: the share of
-different words, and of groups of three, among the first 4,000.
+the penalty does to that text's cost at temperature 0.5. A penalty of 0 is the one that suits the text. `words` prints,
+by temperature and min-p, the share of written words that stand neither in the dictionary nor in the text, and how
+varied what is written is: the share of different words, and of groups of three, among the first 4,000.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from afterword.generation.repeats import Repeats
+from afterword.generation.repeats import JUDGED, WARM, Repeats, suited_penalty
 from afterword.language_model import LanguageModel, load
 from afterword.model.network import log_probabilities
 
@@ -36,7 +36,7 @@ def main() -> None:
 
 @main.command()
 @click.argument("runs", nargs=-1, required=True)
-@click.option("--penalty", "penalties", multiple=True, type=float, default=(1.0, 2.0), show_default=True)
+@click.option("--penalty", "penalties", multiple=True, type=float, default=(1.0, 0.0), show_default=True)
 def loops(runs: Sequence[str], penalties: Sequence[float]) -> None:
     click.echo(f"{SAMPLES} samples of {LENGTH} characters; the share with {AGAIN} characters twice, at temperature")
     click.echo(f"{'':30} {'penalty':>8} {'0.2':>7} {'0.5':>7} {'0.8':>7} {'held out':>9}  nats per character")
@@ -44,14 +44,14 @@ def loops(runs: Sequence[str], penalties: Sequence[float]) -> None:
         model = load(run)
         held_out = "".join(model.learned_from().texts("validation"))
         human = _share(held_out[at : at + LENGTH] for at in range(0, len(held_out) - LENGTH + 1, LENGTH))
-        for penalty in penalties:
+        for penalty in [one or suited_penalty(model.learned_from().training[:JUDGED].tolist()) for one in penalties]:
             shares = [
                 _share(one.text for one in _written(model, temperature, penalty=penalty))
                 for temperature in (0.2, 0.5, 0.8)
             ]
-            costs = [penalised(model, held_out[:READ], penalty, temperature) for temperature in (0.5, 0.8)]
             cells = " ".join(f"{share:7.1%}" for share in shares)
-            click.echo(f"{Path(run).name:30} {penalty:8} {cells} {human:9.1%}  {costs[0]:.4f} {costs[1]:.4f}")
+            nats = penalised(model, held_out[:READ], penalty, 0.5)
+            click.echo(f"{Path(run).name:30} {penalty:8} {cells} {human:9.1%}  {nats:.4f}")
 
 
 @main.command()
@@ -99,7 +99,7 @@ def penalised(model: LanguageModel, text: str, penalty: float, temperature: floa
             row = own[k]
             if penalty > 1 and repeats.repeats:
                 for token, less in repeats.penalties():
-                    row[token] -= less * (1 / temperature - 1)
+                    row[token] -= less * max(0.0, 1 - temperature / WARM) / temperature
                 row -= np.log(np.exp(row).sum())
             nats -= row[min(id, len(row) - 1)]
             repeats.push([id])

@@ -2,7 +2,8 @@
 
 Where the last tokens of a text, `LENGTH` of them or more, stand in it already, the token that followed them there would
 go on with a repetition. It is made less likely, the more so the longer the repetition is already and the lower the
-temperature; what repeats no more than a name or a turn of phrase is left alone, and so is all at temperature 1.
+temperature; what repeats no more than a name or a turn of phrase is left alone, and so is all from `WARM` on, where
+models repeat themselves less than people do.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ LENGTH = 16  # tokens that may repeat freely
 LONGEST = 48  # tokens of a repetition that count
 REMEMBERED = 1024  # tokens, at least; and at most twice as many, so that memory stays flat
 PLACES = 8  # where the last tokens stood before: the latest of them
+WARM = 0.8  # the temperature from which on nothing is penalised
 BITS = 32  # of a token
 PENALTY, USUAL = 4.0, 0.0125  # of a text of which so large a part goes on with a repetition
 JUDGED = 200_000  # tokens of a text, by which it is judged

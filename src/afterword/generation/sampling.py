@@ -56,7 +56,7 @@ class Sampling:
     )
     repetition_penalty: float | None = setting(
         None,
-        "below temperature 1, make what goes on with a repetition of 16 tokens this many times less likely for each "
+        "below temperature 0.8, make what goes on with a repetition of 16 tokens this many times less likely for each "
         "further token; 1 is off (1 to 4, by how much the text repeats itself; lines, classic: 1)",
         minimum=1,
         maximum=1000,

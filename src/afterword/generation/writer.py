@@ -10,7 +10,7 @@ import numpy as np
 from afterword.errors import ModelError, OptionError
 from afterword.generation.copying import Guard, Passages
 from afterword.generation.pieces import Alternative, Piece
-from afterword.generation.repeats import REMEMBERED, Repeats
+from afterword.generation.repeats import REMEMBERED, WARM, Repeats
 from afterword.generation.rules import Rule, Rules
 from afterword.generation.sampling import Likeliest, Logits, Sampler, Sampling
 from afterword.model.saved import SavedModel
@@ -79,7 +79,8 @@ class Writing:
 
     def repeats(self, prompt: str) -> Repeats | None:
         """The repetitions of a text that begins after `prompt`; None where they are free."""
-        if self.settled.repetition_penalty == 1:
+        temperatures = (self.settled.temperature, self.sampling.final_temperature)
+        if self.settled.repetition_penalty == 1 or all(one is None or one >= WARM for one in temperatures):
             return None
         if self._after is None or self._after[0] != prompt:
             repeats = Repeats(self.settled.repetition_penalty)
@@ -130,7 +131,7 @@ class Writer:
                 np.add(own, self._writing.allowed, out=left)
                 left += self._rule.mask
         if self._repeats is not None and self._repeats.repeats:
-            colder = max(0.0, 1 - self.temperature)
+            colder = max(0.0, 1 - self.temperature / WARM)
             for token, nats in self._repeats.penalties():
                 left[token] -= nats * colder
         if self._tokens < self._least and self._rule is None:
