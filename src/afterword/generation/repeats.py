@@ -2,8 +2,8 @@
 
 Where the last tokens of a text, `LENGTH` of them or more, stand in it already, the token that followed them there would
 go on with a repetition. It is made less likely, the more so the longer the repetition is already and the lower the
-temperature; what repeats no more than a name or a turn of phrase is left alone, and so is all from `WARM` on, where
-models repeat themselves less than people do.
+temperature; what repeats no more than a name or a turn of phrase is left alone, and so is all from `WARM` on, where a
+model of prose repeats itself less than the prose does.
 """
 
 from __future__ import annotations
