@@ -4,7 +4,7 @@ BIN := .venv/bin
 # The text that the benchmarks read: tinyshakespeare where README's figures come from, or any other.
 TEXT ?= ../shared/data/tinyshakespeare.txt
 
-.PHONY: demo test test-everywhere check bench bench-quality bench-plan bench-base bench-gpu torture base format
+.PHONY: demo test test-everywhere check bench bench-quality bench-plan bench-base bench-writing bench-gpu torture base format
 
 demo: .venv/ready
 	$(BIN)/afterword demo --out .demo
@@ -86,6 +86,18 @@ bench-base: .venv/ready-dev
 	$(if $(BOOKS),$(BIN)/python -m benchmarks.base kinds $(BOOKS)/held-out)
 	$(if $(BOOKS),$(BIN)/python -m benchmarks.base_overlap $(BOOKS)/train.txt --model english --human $(BOOKS)/held-out/novel.txt)
 	$(BIN)/python -m benchmarks.base table
+
+# What docs/writing.md says of speed, rules, defaults and molecules: alone, some 50 minutes. RUNS are run folders of
+# running text, by which the defaults are judged.
+bench-writing: .venv/ready-dev
+	$(BIN)/python -m benchmarks.batch speed $(TEXT)
+	$(BIN)/python -m benchmarks.batch names ../shared/data/names.txt
+	$(BIN)/python -m benchmarks.batch differ english
+	$(BIN)/python -m benchmarks.batch memory english
+	$(BIN)/python -m benchmarks.rules english
+	$(if $(RUNS),$(BIN)/python -m benchmarks.defaults loops $(RUNS))
+	$(if $(RUNS),$(BIN)/python -m benchmarks.defaults words $(RUNS))
+	$(BIN)/python -m benchmarks.molecules
 
 # What a GPU does, where there is one: speed beside a plain script, and what is learned in 3 minutes.
 bench-gpu: .venv/ready-dev

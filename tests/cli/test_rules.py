@@ -148,3 +148,11 @@ def test_what_cannot_be_gets_one_line_and_status_2(
     assert err.startswith("error: ")
     assert err.count("\n") == 1
     assert says in err
+
+
+def test_what_was_found_is_kept_where_no_more_comes(lines_model: Path, run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "lines.txt"
+    done = run("generate", lines_model, "--num", "9", "--seed", "5", "--temperature", "0", "--unique", "--out", out)
+    assert done.returncode == 1
+    assert done.stderr.decode().splitlines()[-1].startswith("error: found ")
+    assert len(out.read_text("utf-8").splitlines()) <= 1
