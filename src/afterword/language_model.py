@@ -38,7 +38,6 @@ from afterword.model.holding import Hold, held_values, parse_hold
 from afterword.model.network import Network
 from afterword.model.saved import SavedModel, load_model, model_folder, save_model
 from afterword.options import SamplingOptions, spelled_out
-from afterword.runs.folder import RunFolder
 from afterword.scoring.labels import LabelScore, classify
 from afterword.scoring.score import LineScore, Score, score, score_lines
 from afterword.settings import made, whole_number
@@ -343,6 +342,8 @@ class LanguageModel:
 
     def learned_from(self) -> EncodedCorpus:
         """The text that the model learned from, which its run's folder keeps. Raises ModelError where there is none."""
+        from afterword.runs.folder import RunFolder  # a tenth of a model's start, and seldom asked for
+
         if self._run is None or not self._run.is_dir():
             raise ModelError("the text that this model learned from is not at hand: name the folder of its run")
         return EncodedCorpus.open(RunFolder(self._run).corpus)
