@@ -19,7 +19,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from afterword.generation.repeats import JUDGED, WARM, Repeats, suited_penalty
+from afterword.generation.repeats import WARM, Repeats, suited_penalty
 from afterword.language_model import LanguageModel, load
 from afterword.model.network import log_probabilities
 
@@ -44,7 +44,7 @@ def loops(runs: Sequence[str], penalties: Sequence[float]) -> None:
         model = load(run)
         held_out = "".join(model.learned_from().texts("validation"))
         human = _share(held_out[at : at + LENGTH] for at in range(0, len(held_out) - LENGTH + 1, LENGTH))
-        for penalty in [one or suited_penalty(model.learned_from().training[:JUDGED].tolist()) for one in penalties]:
+        for penalty in [one or suited_penalty(model.learned_from().training) for one in penalties]:
             shares = [
                 _share(one.text for one in _written(model, temperature, penalty=penalty))
                 for temperature in (0.2, 0.5, 0.8)

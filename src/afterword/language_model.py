@@ -8,9 +8,6 @@ import reprlib
 import secrets
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from difflib import get_close_matches
-from itertools import chain, count, groupby, islice, repeat
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -19,11 +16,11 @@ from numpy.typing import NDArray
 
 from afterword.bases.shipped import named
 from afterword.errors import ModelError, OptionError
-from afterword.generation.batch import write_samples
-from afterword.generation.choosing import Tally, accepted, likeliest
+from afterword.generation.choosing import Tally
 from afterword.generation.copying import Passages
 from afterword.generation.pieces import Sample
 from afterword.generation.reading import Reading, read_prompt
+from afterword.generation.samples import written
 from afterword.generation.sampling import Sampling
 from afterword.generation.stream import Stream, checked_seed
 from afterword.generation.writer import Writing
@@ -43,11 +40,10 @@ from afterword.scoring.score import LineScore, Score, score, score_lines
 from afterword.settings import made, whole_number
 from afterword.storage import write_bytes
 from afterword.text.encoded import EncodedCorpus
-from afterword.text.labels import TAB
+from afterword.text.labels import TAB, known_label
 from afterword.text.tokenizer import Tokenizer
 
 CARD_TEMPERATURES = (0.5, 0.8, 1.0)
-LABELS_TOLD = 5  # where a label is not known
 
 
 class LanguageModel:
@@ -184,23 +180,8 @@ class LanguageModel:
         """
         if label is None:
             return read_prompt(self._saved, self._network, prompt)
-        whole = self._known_label(label) + TAB + self.tokenizer.normalise(prompt or "")
+        whole = known_label(label, self.labels, self.tokenizer) + TAB + self.tokenizer.normalise(prompt or "")
         return dataclasses.replace(read_prompt(self._saved, self._network, whole), prompt=prompt or "")
-
-    def _known_label(self, label: str) -> str:
-        """`label` as the model knows it. Raises OptionError, which names those that it knows."""
-        if not self.labels:
-            raise OptionError("this model knows no labels: leave the label out, or train one with --labels")
-        if not isinstance(label, str):
-            raise OptionError(f"label must be text, not {repr(label)[:60]}")
-        name = self.tokenizer.normalise(label)
-        if name not in self.labels:
-            close = get_close_matches(name, self.labels, n=1)
-            first = ", ".join(map(repr, islice(self.labels, LABELS_TOLD)))
-            more = f" and {len(self.labels) - LABELS_TOLD:,} more" if len(self.labels) > LABELS_TOLD else ""
-            meant = f"did you mean {close[0]!r}? " if close else ""
-            raise OptionError(f"there is no label {name[:40]!r}: {meant}the model knows {first}{more}")
-        return name
 
     @spelled_out(SamplingOptions, Sampling)
     def stream(
@@ -285,30 +266,8 @@ class LanguageModel:
         for name, number in (("num", num), ("best-of", best_of)):
             if whole_number(name, number) < 1:
                 raise OptionError(f"{name} must be 1 or more, not {number}")
-        writing = self._writing_by(sampling)
         prompts = [self._own(prompt) for prompt in prompts]
-        if accept is None and not sampling.reject:
-            texts = zip((prompt for prompt in prompts for _ in range(num * best_of)), count(seed), strict=False)
-            return likeliest(self._written(writing, texts), best_of)
-        tally = tally or Tally()
-
-        def accepts(sample: Sample) -> bool:
-            obeys = not sampling.reject or writing.obeys(sample.text)
-            tally.written += 1
-            tally.obeying += obeys
-            return obeys and (accept is None or accept(sample))
-
-        return chain.from_iterable(
-            likeliest(
-                accepted(
-                    self._written(writing, zip(repeat(prompt), count(seed + k * num * best_of), strict=False)),
-                    num * best_of,
-                    accepts,
-                ),
-                best_of,
-            )
-            for k, prompt in enumerate(prompts)
-        )
+        return written(self._writing_by(sampling), self._network, prompts, num, seed, best_of, accept, tally)
 
     def check_by(self, sampling: Sampling, prompts: Iterable[str | Reading | None]) -> None:
         """Raise at once what `samples_by` would raise for settings or prompts that will not do."""
@@ -316,18 +275,6 @@ class LanguageModel:
         for prompt in prompts:
             if isinstance(prompt, str):
                 self.tokenizer.encode(prompt)
-
-    def _written(self, writing: Writing, texts: Iterable[tuple[str | Reading | None, int]]) -> Iterator[Sample]:
-        """What each seed (mod 2^64) writes after the prompt beside it, many side by side."""
-        if writing.settled.opening == "window" or writing.is_over:  # each begins in a window of its own, or not at all
-            return (Stream(writing, self._network, prompt, seed % 2**64).sample() for prompt, seed in texts)
-        return write_samples(writing, self._network, self._read_each(texts))
-
-    def _read_each(self, texts: Iterable[tuple[str | Reading | None, int]]) -> Iterator[tuple[Reading, int]]:
-        for prompt, group in groupby(texts, key=itemgetter(0)):
-            reading = prompt if isinstance(prompt, Reading) else self.read(prompt)
-            for _, seed in group:
-                yield reading, seed % 2**64
 
     def _writing_by(self, sampling: Sampling) -> Writing:
         if self._writing is None or self._writing.sampling != sampling:

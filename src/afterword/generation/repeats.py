@@ -9,8 +9,10 @@ model of prose repeats itself less than the prose does.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from copy import copy
+
+from afterword.model.arrays import Ids
 
 LENGTH = 16  # tokens that may repeat freely
 LONGEST = 48  # tokens of a repetition that count
@@ -82,11 +84,12 @@ class Repeats:
         return length
 
 
-def suited_penalty(tokens: Sequence[int]) -> float:
-    """The repetition penalty for a model of the text `tokens`: the less, the more that text repeats itself.
+def suited_penalty(ids: Ids) -> float:
+    """The repetition penalty for a model of the text ids [N]: the less, the more that text repeats itself.
 
     Prose goes on with a repetition in 1 to 2 % of its places, source code in a quarter of them. See docs/writing.md.
     """
+    tokens: list[int] = ids[:JUDGED].tolist()
     repeats, repeated = Repeats(PENALTY), 0
     for token in tokens:
         repeated += repeats.repeats

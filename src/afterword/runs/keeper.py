@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.generation.repeats import JUDGED, suited_penalty
+from afterword.generation.repeats import suited_penalty
 from afterword.learning.ngram import learn_ngram
 from afterword.learning.ranks import ALONE
 from afterword.model.card import card
@@ -72,7 +72,7 @@ class Keeper:
 
     @cached_property
     def _repetition_penalty(self) -> float:
-        return suited_penalty(self.encoded.training[:JUDGED].tolist())
+        return suited_penalty(self.encoded.training)
 
     def load_checkpoint(self) -> None:
         """Make the newest good state the one to go on from."""

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from itertools import chain
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from itertools import chain, islice
 
-from afterword.errors import TextError
+from afterword.errors import OptionError, TextError
 from afterword.text.lines import whole_lines
 from afterword.text.reading import Reader
 from afterword.text.sources import Document
+from afterword.text.tokenizer import Tokenizer
 from afterword.text.unicode import lower
 
 TAB = "\t"
+TOLD = 5  # labels, where one is not known
 MOST = 1000  # different labels: more are ids or texts, taken for labels by mistake
 
 
@@ -54,3 +57,19 @@ def count_labels(texts: Iterable[str], lowercase: bool) -> dict[str, int]:
         for label, count in found.items():
             counts[lower(label)] += count
     return dict(counts.most_common())
+
+
+def known_label(label: str, labels: Mapping[str, int], tokenizer: Tokenizer) -> str:
+    """`label` as a model knows it that has `labels`. Raises OptionError, which names those that it knows."""
+    if not labels:
+        raise OptionError("this model knows no labels: leave the label out, or train one with --labels")
+    if not isinstance(label, str):
+        raise OptionError(f"label must be text, not {repr(label)[:60]}")
+    name = tokenizer.normalise(label)
+    if name not in labels:
+        close = get_close_matches(name, labels, n=1)
+        first = ", ".join(map(repr, islice(labels, TOLD)))
+        more = f" and {len(labels) - TOLD:,} more" if len(labels) > TOLD else ""
+        meant = f"did you mean {close[0]!r}? " if close else ""
+        raise OptionError(f"there is no label {name[:40]!r}: {meant}the model knows {first}{more}")
+    return name
