@@ -90,7 +90,7 @@ class Rule:
 
     def _look(self) -> None:
         allowed = self._matcher.compute_bitmask()
-        if self._matcher.is_error() and not self._matcher.get_error().startswith("NoExtension"):
+        if _is_exhausted(self._matcher):
             raise WorkError(TOO_LARGE)
         if allowed not in self._masks:
             if len(self._masks) == KEPT:
@@ -144,7 +144,7 @@ class _Grammar:
         """At the beginning of a text that matches all of `terms`."""
         matcher: LLMatcher = self._kind(self._tokenizer, _text(" & ".join(terms)), log_level=0, limits=self._limits)
         matcher.compute_bitmask()  # which finds that nothing matches
-        if matcher.is_error() and not matcher.get_error().startswith("NoExtension"):
+        if _is_exhausted(matcher):
             raise OptionError(TOO_LARGE)
         return matcher
 
@@ -161,6 +161,11 @@ class _Grammar:
 def _text(expression: str) -> str:
     """The grammar of texts that match `expression`."""
     return f"start: TEXT\nTEXT: {expression}\n"
+
+
+def _is_exhausted(matcher: LLMatcher) -> bool:
+    """Whether it came to one of its limits; that nothing can follow is no such error."""
+    return matcher.is_error() and not matcher.get_error().startswith("NoExtension")
 
 
 def _is_impossible(start: LLMatcher) -> bool:

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from afterword.errors import ModelError, OptionError, WorkError
 from afterword.model.arrays import Ids
 from afterword.model.writing import WritingDefaults
-from afterword.settings import check, number, setting
+from afterword.settings import check, setting
 
 Logits = NDArray[np.float64]
 
@@ -92,8 +92,6 @@ class Sampling:
             raise OptionError(f"{'stop' if self.stop else 'no-copy'} and a rule exclude each other: give one of them")
         if self.reject and not self.rules:
             raise OptionError("reject is about rules: give pattern, only, without, starts-with or contains too")
-        if None not in (self.max_tokens, self.min_tokens) and self.min_tokens > self.max_tokens:  # type: ignore[operator]
-            raise OptionError(f"min-tokens must be at most max-tokens, which is {self.max_tokens}")
 
     @property
     def rules(self) -> bool:
@@ -109,7 +107,7 @@ class Sampling:
         for bias in self.logit_bias:
             token, equals, value = bias.rpartition("=")
             try:
-                found[token] = number("logit-bias", float(value))
+                found[token] = float(value)
             except ValueError:
                 equals = ""
             if not equals or not token or not math.isfinite(found[token]):
