@@ -1,4 +1,4 @@
-"""Keeping copies of the text that was learned from from being written, while it is written.
+"""Keeping copies of the training text from being written, while a text is written.
 
 All passages of N + 1 characters of that text are kept as sorted 64-bit hashes (those of `novelty`). A token that would
 complete one is refused. Two passages with one hash could refuse a token too many, never let a copy through.
