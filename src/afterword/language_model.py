@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import os
 import reprlib
 import secrets
@@ -28,13 +29,16 @@ from afterword.inspection.ablation import ablate_gates
 from afterword.inspection.gates import look_at_gates
 from afterword.inspection.horizon import measure_horizon
 from afterword.inspection.units import ask_units
+from afterword.model.adapting import Adapter
 from afterword.model.arrays import Array, Ids
 from afterword.model.card import card
 from afterword.model.config import Config
+from afterword.model.growing import GrowingNgram
 from afterword.model.holding import Hold, held_values, parse_hold
 from afterword.model.network import Network
 from afterword.model.saved import SavedModel, load_model, model_folder, save_model
 from afterword.options import SamplingOptions, spelled_out
+from afterword.scoring.adapting import AdaptingScorer, Learns
 from afterword.scoring.labels import LabelScore, classify
 from afterword.scoring.score import LineScore, Score, score, score_lines
 from afterword.settings import made, whole_number
@@ -324,6 +328,50 @@ class LanguageModel:
         if isinstance(lines, str | bytes) or not isinstance(lines, Iterable):
             raise OptionError("score_lines takes several lines: put one into a list, and cut a text by splitlines()")
         return score_lines(self._network, self.tokenizer, lines, on_progress)
+
+    def adapted(self, text: str) -> LanguageModel:
+        """The same model, whose n-gram has learned from `text` too: names in it are then used again in writing.
+
+        Raises OptionError for a model without an n-gram, TextError for what is not text.
+        """
+        if self._saved.ngram is None:
+            raise OptionError("adapt: this model has no n-gram that could learn from the prompt")
+        growing = GrowingNgram(self.config.vocabulary_size, self._saved.ngram.start, self._saved.ngram)
+        for row in self._network.rows(self.tokenizer.encode(text)).tolist():
+            growing.probabilities()
+            growing.learn(row)
+        saved = dataclasses.replace(self._saved, ngram=growing.ngram())
+        return LanguageModel(saved, self._card, self._holds, self._using, self._engine, self._run)
+
+    def adapting(self) -> AdaptingScorer:
+        """What scores texts as this model does, and goes on learning from each part once that is scored.
+
+        The n-gram's counts grow, or begin where the model has none; the LSTM learns too, where PyTorch is installed and
+        it is used: `adapts` says which of them do. The model is left as it is. Raises OptionError for a model that
+        cannot adapt.
+        """
+        if self.config.window or self.is_held or self._engine != "numpy":
+            what = (
+                "a classic model"
+                if self.config.window
+                else "a model held at a value"
+                if self.is_held
+                else "engine fast"
+            )
+            raise OptionError(f"{what} does not adapt: leave out adapt")
+        network, ngram, end = self.network(), self._saved.ngram, self.tokenizer.end
+        assert end is not None
+        learns: Learns | None = None
+        if self._using != "ngram" and importlib.util.find_spec("torch") is not None:
+            from afterword.learning.adapting import AdaptingNetwork
+
+            learns = AdaptingNetwork(self.config, self._saved.weights)
+        elif self._using == "lstm":
+            raise OptionError("an LSTM adapts with PyTorch: pip install 'afterword[train]', or adapt the n-gram alone")
+        start = end if self.lines else self.tokenizer.encode("\n")[:1]
+        first = int(network.rows(np.array(start)).item()) if ngram is None else ngram.start
+        adapter = None if self._using == "lstm" else Adapter(self.config.vocabulary_size, first, ngram, self._using)
+        return AdaptingScorer(network, self.tokenizer, adapter, self._using, learns)
 
     def classify(
         self, lines: Iterable[str], *, on_progress: Callable[[float], object] = lambda fraction: None

@@ -25,7 +25,7 @@ def input_gradients(
     stands for a token: its embedding. The size is the Euclidean norm.
     """
     table = torch.from_numpy(weights["embedding.weight"]) if config.input == "embedding" else _numbers(config)
-    layers = [_layer(config, weights, k) for k in range(config.num_layers)]
+    layers = [saved_layer(config, weights, k).requires_grad_(False) for k in range(config.num_layers)]
     output, bias = torch.from_numpy(weights["output.weight"]), torch.from_numpy(weights["output.bias"])
     at_once = max(1, min(LANES, MOST_STATES // (rows.shape[1] * config.num_layers * config.hidden_size)))
     for first in range(0, len(rows), at_once):
@@ -46,10 +46,11 @@ def _numbers(config: Config) -> Tensor:
     return (torch.arange(config.vocabulary_size)[:, None] / config.vocabulary_size).float()
 
 
-def _layer(config: Config, weights: Mapping[str, NDArray[np.float32]], k: int) -> nn.Module:
+def saved_layer(config: Config, weights: Mapping[str, NDArray[np.float32]], k: int) -> nn.Module:
+    """Layer `k` of a saved model."""
     size = config.embedding_size if k == 0 else config.hidden_size
     layer = (nn.LSTM if config.cell == "lstm" else nn.RNN)(size, config.hidden_size)
     layer.load_state_dict(
         {name: torch.from_numpy(weights[f"{config.cell}.{name[:-1]}{k}"]) for name in layer.state_dict()}
     )
-    return layer.requires_grad_(False)
+    return layer

@@ -98,7 +98,7 @@ def score(
     ids = tokenizer.encode(text)
     costs = token_nats(network, tokenizer.end, ids[None], lambda read: on_progress(read / len(ids)))
     nats = {name: cost[0] for name, cost in costs.items()}
-    return Score(nats.pop(USED), len(text), len(text.encode()), _apart(nats, len(text)))
+    return Score(nats.pop(USED), len(text), len(text.encode()), apart(nats, len(text)))
 
 
 def score_lines(
@@ -129,7 +129,7 @@ def score_lines(
             costs.pop(USED),
             len(text) + ends,
             len(text.encode()) + ends,
-            _apart(costs, len(text) + ends),
+            apart(costs, len(text) + ends),
             k + 1,
             text,
         )
@@ -137,7 +137,8 @@ def score_lines(
     ]
 
 
-def _apart(nats: Mapping[str, NDArray[np.float64]], characters: int) -> dict[str, float]:
+def apart(nats: Mapping[str, NDArray[np.float64]], characters: int) -> dict[str, float]:
+    """Nats per character of each of the named costs."""
     return {name: float(costs.sum()) / max(characters, 1) for name, costs in nats.items()}
 
 
@@ -201,7 +202,7 @@ def _costs(network: Network, fed: Ids, predicted: Ids, state: State) -> tuple[di
     if not isinstance(network, Mixture):
         logits, state = network.read(fed, state)
         return {USED: -network.token_log_probabilities(logits, predicted)}, state
-    logits, probabilities, state = network.read_apart(fed, state)
+    logits, probabilities, state = network.readapart(fed, state)
     costs = {
         "lstm": -network.token_log_probabilities(logits, predicted),
         "ngram": -network.token_log_probabilities(np.log(probabilities), predicted),

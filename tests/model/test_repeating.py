@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from afterword.model import repeating
+from afterword.model.repeating import LONGEST, SHORTEST, LongestMatch
+
+texts = st.lists(st.integers(0, 2), max_size=120)
+
+
+def obvious(read: list[int], place: int) -> int:
+    """How many rows, up to the longest, are the same before `place` and at the end of `read`."""
+    length = 0
+    while length < min(LONGEST, place) and read[place - 1 - length] == read[-1 - length]:
+        length += 1
+    return length
+
+
+@given(texts)
+def test_what_it_predicts_came_after_the_same_rows(read: list[int]) -> None:
+    match = LongestMatch(3)
+    for n, row in enumerate(read):
+        match.learn(row)
+        if match.row is not None:
+            assert match._matched == obvious(read[: n + 1], match._at)
+            assert match.row == read[match._at]
+            assert match.length >= 1
+        else:
+            same = [place for place in range(SHORTEST, n + 1) if obvious(read[: n + 1], place) >= SHORTEST]
+            assert not same
+    assert match.row is None or math.isfinite(match.odds)
+
+
+def test_it_grows_surer_of_longer_matches_that_were_right() -> None:
+    match, odds = LongestMatch(50), []
+    for row in list(range(20)) * 10:
+        match.learn(row)
+        odds.append(match.odds if match.row is not None else 0.0)
+    assert odds[30] > 0
+    assert odds[-1] > odds[30]
+
+
+def test_no_match_reaches_back_over_a_restart() -> None:
+    match = LongestMatch(9)
+    for row in [1, 2, 3, 4, 5, 6, 7]:
+        match.learn(row)
+    match.restart()
+    for row in [1, 2, 3, 4]:
+        match.learn(row)
+        assert match.row is None
+    match.learn(5)
+    assert match.row == 6
+
+
+def test_when_there_is_no_room_it_forgets_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repeating, "MOST_ROWS", 100)
+    monkeypatch.setattr(repeating, "FORGOTTEN", 40)
+    match = LongestMatch(9)
+    for row in [*range(9)] * 40:
+        match.learn(row)
+        assert len(match._read) <= 100
+        assert match.row is None or match.row == (row + 1) % 9
+    assert match.row is not None

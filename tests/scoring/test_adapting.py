@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from afterword.errors import TextError
+from afterword.model.adapting import Adapter
+from afterword.model.config import Config, weight_shapes
+from afterword.model.network import Network
+from afterword.scoring import adapting
+from afterword.scoring.adapting import AdaptingScorer
+from afterword.scoring.score import score, score_lines
+from afterword.text.tokenizer import Tokenizer
+from afterword.text.vocabularies.bpe import BpeTokenizer
+from afterword.text.vocabularies.byte import ByteTokenizer
+from afterword.text.vocabularies.char import CharTokenizer
+
+TOKENIZERS: list[Tokenizer] = [
+    CharTokenizer.of("abcß\n "),
+    ByteTokenizer.of(),
+    BpeTokenizer.of("abcß\n ", ["abcß", "bc bc abc ab ca ca"], 10),
+]
+TEXT = "ab cab\nß abc é🙂 abc"
+LINES = ["abc", "", "ab cab ß", "é", "abc"]
+
+
+def network_for(tokenizer: Tokenizer) -> Network:
+    config = Config(tokenizer.rows, tokenizer.shared_row_tokens, 5, 9, 2)
+    random = np.random.default_rng(0)
+    return Network(config, {n: random.normal(0, 0.5, s).astype(np.float32) for n, s in weight_shapes(config).items()})
+
+
+def weights_of(tokenizer: Tokenizer) -> dict[str, np.ndarray]:
+    config = Config(tokenizer.rows, tokenizer.shared_row_tokens, 5, 9, 2)
+    random = np.random.default_rng(0)
+    return {n: random.normal(0, 0.5, s).astype(np.float32) for n, s in weight_shapes(config).items()}
+
+
+def scorer(tokenizer: Tokenizer, using: str = "both", learns: bool = False) -> AdaptingScorer:
+    network = network_for(tokenizer)
+    adapter = None if using == "lstm" else Adapter(tokenizer.rows, 0, using=using)
+    if not learns:
+        return AdaptingScorer(network, tokenizer, adapter, using, None)
+    from afterword.learning.adapting import AdaptingNetwork
+
+    return AdaptingScorer(network, tokenizer, adapter, using, AdaptingNetwork(network.config, weights_of(tokenizer)))
+
+
+@pytest.mark.parametrize("tokenizer", TOKENIZERS)
+def test_a_network_that_stays_as_it_is_costs_what_scoring_says(tokenizer: Tokenizer) -> None:
+    network = network_for(tokenizer)
+    found = scorer(tokenizer, using="lstm").score(TEXT)
+    assert found.token_nats == pytest.approx(score(network, tokenizer, TEXT).token_nats, abs=1e-5)
+    lines = scorer(tokenizer, using="lstm").score_lines(LINES)
+    for line, plain in zip(lines, score_lines(network, tokenizer, LINES), strict=True):
+        assert line.token_nats == pytest.approx(plain.token_nats, abs=1e-5)
+        assert (line.line, line.text, line.characters, line.bytes) == (
+            plain.line,
+            plain.text,
+            plain.characters,
+            plain.bytes,
+        )
+
+
+@pytest.mark.parametrize("learns", [False, True])
+@pytest.mark.parametrize("tokenizer", TOKENIZERS)
+def test_what_was_read_once_costs_less_the_second_time(tokenizer: Tokenizer, learns: bool) -> None:
+    reader = scorer(tokenizer, learns=learns)
+    first, second = reader.score(TEXT * 4), reader.score(TEXT * 4)
+    assert second.nats < 0.8 * first.nats
+    assert set(first.apart) == {"lstm", "ngram", "both"}
+    assert first.apart["both"] == pytest.approx(first.nats_per_character)
+    lines = reader.score_lines(["cccc"] * 40)
+    assert lines[-1].nats < 0.5 * lines[0].nats
+
+
+def test_the_network_learns_too_and_the_saved_weights_stay() -> None:
+    tokenizer = TOKENIZERS[0]
+    still, learning = scorer(tokenizer, using="lstm"), scorer(tokenizer, using="lstm", learns=True)
+    text = "abcabc " * 60
+    assert learning.score(text).nats < 0.9 * still.score(text).nats
+    assert learning.adapts == ["lstm"]
+    assert scorer(tokenizer, using="lstm", learns=True).score("abc").nats == pytest.approx(
+        still.score("abc").nats, abs=1e-4
+    )
+
+
+def test_the_first_chunk_is_scored_before_anything_is_learned() -> None:
+    tokenizer = TOKENIZERS[0]
+    text = "abcab "
+    both = [scorer(tokenizer, using="lstm", learns=learns).score(text).token_nats for learns in (False, True)]
+    assert both[1] == pytest.approx(both[0], abs=1e-5)
+
+
+def test_lines_are_learned_in_their_order_and_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = ["abc abc", "b", "", "cc", "abc abc", "a" * 30, "abc abc"] * 3
+    whole = scorer(TOKENIZERS[0]).score_lines(lines)
+    monkeypatch.setattr(adapting, "MOST", 24)  # a long line is read in pieces
+    parts = scorer(TOKENIZERS[0]).score_lines(lines)
+    one_by_one = scorer(TOKENIZERS[0])
+    for k, line in enumerate(lines):
+        alone = one_by_one.score_lines([line])[0]
+        assert parts[k].token_nats == pytest.approx(whole[k].token_nats, abs=1e-4)
+        assert alone.token_nats == pytest.approx(whole[k].token_nats, abs=1e-4)
+
+
+def test_nothing_costs_nothing_and_a_lone_surrogate_is_no_text() -> None:
+    reader = scorer(TOKENIZERS[0])
+    assert reader.score("").nats == 0
+    assert reader.score_lines([]) == []
+    for read in (reader.score, lambda text: reader.score_lines([text])):  # type: Callable[[str], object]
+        with pytest.raises(TextError):
+            read("a\ud800")
