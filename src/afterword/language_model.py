@@ -37,6 +37,7 @@ from afterword.model.saved import SavedModel, load_model, model_folder, save_mod
 from afterword.options import SamplingOptions, spelled_out
 from afterword.scoring.labels import LabelScore, classify
 from afterword.scoring.score import LineScore, Score, score, score_lines
+from afterword.scoring.surprises import Surprise, surprises
 from afterword.settings import made, whole_number
 from afterword.storage import write_bytes
 from afterword.text.encoded import EncodedCorpus
@@ -324,6 +325,14 @@ class LanguageModel:
         if isinstance(lines, str | bytes) or not isinstance(lines, Iterable):
             raise OptionError("score_lines takes several lines: put one into a list, and cut a text by splitlines()")
         return score_lines(self._network, self.tokenizer, lines, on_progress)
+
+    def surprises(self, text: str) -> Iterator[Surprise]:
+        """What each character of `text` cost, and what was expected in its place, as the text is read; see `Surprise`.
+
+        A model of lines reads each line that is not empty from a fresh state, and its end counts as a character; any
+        other reads as `score` does. Raises TextError.
+        """
+        return surprises(self._network, self.tokenizer, text, self.lines)
 
     def classify(
         self, lines: Iterable[str], *, on_progress: Callable[[float], object] = lambda fraction: None
