@@ -41,6 +41,7 @@ from afterword.options import SamplingOptions, spelled_out
 from afterword.scoring.adapting import AdaptingScorer, Learns
 from afterword.scoring.labels import LabelScore, classify
 from afterword.scoring.score import LineScore, Score, score, score_lines
+from afterword.scoring.surprises import Surprise, surprises
 from afterword.settings import made, whole_number
 from afterword.storage import write_bytes
 from afterword.text.encoded import EncodedCorpus
@@ -350,15 +351,13 @@ class LanguageModel:
         it is used: `adapts` says which of them do. The model is left as it is. Raises OptionError for a model that
         cannot adapt.
         """
-        if self.config.window or self.is_held or self._engine != "numpy":
-            what = (
-                "a classic model"
-                if self.config.window
-                else "a model held at a value"
-                if self.is_held
-                else "engine fast"
-            )
-            raise OptionError(f"{what} does not adapt: leave out adapt")
+        whats = {
+            "a classic model": self.config.window,
+            "a held model": self.is_held,
+            "engine fast": self._engine == "fast",
+        }
+        if what := next((what for what, is_so in whats.items() if is_so), None):
+            raise OptionError(f"{what} does not adapt: leave out --adapt")
         network, ngram, end = self.network(), self._saved.ngram, self.tokenizer.end
         assert end is not None
         learns: Learns | None = None
@@ -372,6 +371,14 @@ class LanguageModel:
         first = int(network.rows(np.array(start)).item()) if ngram is None else ngram.start
         adapter = None if self._using == "lstm" else Adapter(self.config.vocabulary_size, first, ngram, self._using)
         return AdaptingScorer(network, self.tokenizer, adapter, self._using, learns)
+
+    def surprises(self, text: str) -> Iterator[Surprise]:
+        """What each character of `text` cost, and what was expected in its place, as the text is read; see `Surprise`.
+
+        A model of lines reads each line that is not empty from a fresh state, and its end counts as a character; any
+        other reads as `score` does. Raises TextError.
+        """
+        return surprises(self._network, self.tokenizer, text, self.lines)
 
     def classify(
         self, lines: Iterable[str], *, on_progress: Callable[[float], object] = lambda fraction: None

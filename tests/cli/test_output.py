@@ -21,6 +21,7 @@ SOURCE = "abcdé\n" * 40
 WORK = {
     "generate": ["--seed", "1", "--max-tokens", "5"],
     "inspect": ["abé"],
+    "score": ["{source}", "--per-character"],
     "horizon": ["{source}", "--steps", "3", "--places", "2", "--no-gradient"],
 }
 

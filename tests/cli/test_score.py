@@ -88,16 +88,13 @@ def test_another_encoding_is_read_when_named(model: Path, run: Run, tmp_path: Pa
     assert record["bits_per_character"] == load(model).score("abé\n").bits_per_character
 
 
-def test_an_empty_file_costs_nothing(model: Path, run: Run) -> None:
-    [record] = records(run("score", model, "-", "--json"))
-    assert record == {
-        "characters": 0,
-        "tokens": 0,
-        "nats_per_character": 0,
-        "bits_per_character": 0,
-        "bits_per_byte": 0,
-        "perplexity": 1,
-    }
+def test_an_empty_text_is_refused_because_its_cost_would_look_like_a_perfect_fit(
+    model: Path, lines_model: Path, run: Run
+) -> None:
+    for some, input in ((model, b""), (lines_model, b"\n\n")):
+        finished = run("score", some, "-", "--json", input=input)
+        assert (finished.returncode, finished.stdout) == (2, b"")
+        assert finished.stderr == b"error: standard input is empty: there is nothing to score\n"
 
 
 def test_a_file_name_that_is_no_text_leaves_the_json_valid(model: Path, run: Run, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def inspect(
         trace = loaded.gates(read)
         if as_html is not None:
             with output(as_html) as written:
-                written.write(page(trace, _about(model, loaded, hold), named).encode())
+                written.write(page(trace, about(model, loaded, hold), named).encode())
         if png is not None or svg is not None:
             write_figure(gates_figure(trace, named), png, svg)
         if npz is not None:
@@ -139,7 +139,8 @@ def _tell_unseen(model: LanguageModel, text: str) -> None:
         )
 
 
-def _about(path: str, model: LanguageModel, hold: tuple[str, ...]) -> str:
+def about(path: str, model: LanguageModel, hold: tuple[str, ...], using: str = "both") -> str:
     """Which model it is, in a line."""
     held = f"; held: {', '.join(hold)}" if hold else ""
-    return f"{Path(path).name}: {model.config.network}, {model.parameters:,} parameters{held}"
+    alone = f"; with {using} alone" if using != "both" else ""
+    return f"{Path(path).name}: {model.config.network}, {model.parameters:,} parameters{held}{alone}"

@@ -13,9 +13,11 @@ import click
 import numpy as np
 
 from afterword.cli.engine import engine_option, tell_engine
+from afterword.cli.inspect import about
 from afterword.cli.options import PATH, hold_option, settings_options, with_option
 from afterword.cli.screen import shown
 from afterword.cli.strict_json import strict_json
+from afterword.cli.surprises import PerCharacter, check_filled, per_character_options, show_surprises
 from afterword.errors import OptionError
 from afterword.language_model import LanguageModel, load
 from afterword.progress import waiting
@@ -42,11 +44,12 @@ Row = dict[str, Any]
 @click.option("--lines", "by_line", is_flag=True, help="say what each line costs, read from a fresh state")
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="with --lines: only the N that cost most")
 @click.option("--sort", type=click.Choice(COSTS), help=f"with --lines: those that cost most first (--top: {COSTS[0]})")
+@per_character_options
 @with_option
 @engine_option
 @settings_options(Decoding, "decoding")
 @hold_option
-@click.option("--json", "as_json", is_flag=True, help="JSON: one object, or one a line for several files or --lines")
+@click.option("--json", "as_json", is_flag=True, help="JSON: one object, or one a line where there are several")
 def score(
     model: str,
     files: tuple[str, ...],
@@ -58,6 +61,7 @@ def score(
     decoding: Decoding,
     hold: tuple[str, ...],
     as_json: bool,
+    per_character: PerCharacter | None,
 ) -> None:
     """Say how well a model predicts a text: the fewer bits per character, the better.
 
@@ -70,16 +74,27 @@ def score(
     the share that the model finds right is told. The bits are of the line without its label: -log2 of the sum of
     P(label, line) over all labels.
 
+    With --per-character, each character is shaded by its bits where the terminal has colours; elsewhere it gets a row.
+    The bits are those of the score; characters that are one token share them, and one of several tokens costs their
+    sum. A line's end is shown as ↵.
+
     With --hold, parts of the network are held at a value; what the text costs without that stands beside it, as
     free_bits_per_character. Layers and units are counted from 0.
     """
     ranked = top is not None or sort is not None
+    if per_character and (by_line or ranked):
+        raise OptionError(
+            "--per-character tells of characters; --lines, --top and --sort of lines: give one of the two"
+        )
     if ranked and not by_line:
         raise OptionError("--top and --sort are about lines: give --lines too")
     check_sources(files)
     free = load(model, using, engine)
     loaded = free.hold(*hold)
     said = tell_engine(loaded)
+    if per_character:
+        show_surprises(loaded, files, decoding, per_character, as_json, about(model, loaded, hold, using), said)
+        return
     tables = _tables(loaded, free if hold else None, files, decoding, by_line, apart=as_json)
     if by_line and free.labels:
         tables = _judged(tables)
@@ -134,6 +149,7 @@ def _file_row(model: LanguageModel, free: LanguageModel | None, file: str, reade
         text = [line for lines in filled_lines(reader.read([file])) for line in lines]
     else:
         text = "".join(reader.read([file]))
+    check_filled(file, text)
 
     def cost(model: LanguageModel, on_progress: Callable[[float], object]) -> Score:
         if isinstance(text, str):

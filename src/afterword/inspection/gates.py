@@ -73,7 +73,7 @@ def read_gates(network: Network, tokenizer: Tokenizer, text: str, *, lines: bool
         expected[piece] = log_probabilities(logits)
         nats[piece] = -network.token_log_probabilities(np.concatenate([last[None], logits[:-1]]), ids[piece])
         last = logits[-1]
-    names = token_names(tokenizer)
+    names = tokenizer.names
     return Gates(
         text=text,
         tokens=[names[id] for id in ids.tolist()],
@@ -96,12 +96,3 @@ def check_length(config: Config, tokens: int) -> None:
             f"the text has {tokens:,} tokens, and {most:,} of this model can be looked at: "
             f"take a stretch of it, as in --stretch 0:{min(most, 2000)}"
         )
-
-
-def token_names(tokenizer: Tokenizer) -> list[str]:
-    """Each token of the vocabulary as text, by id; what is no whole character keeps its name, as <0xE2>."""
-    names = []
-    for id, name in enumerate(tokenizer.tokens()):
-        text = tokenizer.decode([id])
-        names.append(name if not text or "\ufffd" in text else text)
-    return names

@@ -17,9 +17,10 @@ from rich.text import Text
 
 from afterword.inspection.openness import SIGMOIDS, openness
 from afterword.inspection.trace import EVERY_UNIT_UP_TO, Trace
+from afterword.text.unicode import visible
 
 BLOCKS = "▁▂▃▄▅▆▇█"
-MOST_BITS = 8.0  # what is more surprising is shaded no more
+LEAST_BITS, MOST_BITS = 0.5, 8.0  # what is less surprising is not shaded, what is more so no more
 MOVING = 3  # units per layer that are shown unless some are named
 LISTED = 4  # units in a list
 SHADES = [Style(color="black", bgcolor=f"color({code})") for code in (230, 223, 222, 216, 215, 209, 208, 202)]
@@ -59,7 +60,7 @@ def _strips(trace: Trace, named: list[NDArray[np.intp]] | None) -> list[tuple[st
 def _lines(trace: Trace, strips: Sequence[tuple[str, NDArray[np.floating], bool]], width: int) -> list[Text]:
     """The text in pieces that fit, each with its strips below it."""
     margin = max([len("text"), *(len(name) for name, _, _ in strips)]) + 2
-    shown = [_visible(token) for token in trace.tokens]
+    shown = [visible(token) for token in trace.tokens]
     lines: list[Text] = []
     first = 0
     while first < len(shown):
@@ -69,7 +70,7 @@ def _lines(trace: Trace, strips: Sequence[tuple[str, NDArray[np.floating], bool]
             last += 1
         line = Text("text".ljust(margin), style="bold")
         for token, bits in zip(shown[first:last], trace.bits[first:last], strict=True):
-            line.append(token, SHADES[_level(bits / MOST_BITS)] if bits >= 0.5 else Style.null())
+            line.append(token, shade(bits))
         lines.append(line)
         for name, values, signed in strips:
             strip = Text(name.ljust(margin), style="dim")
@@ -87,7 +88,7 @@ def _lines(trace: Trace, strips: Sequence[tuple[str, NDArray[np.floating], bool]
 def _surprises(trace: Trace) -> str:
     bits = trace.bits
     most = np.argsort(-bits, kind="stable")[:3]
-    where = ", ".join(f"{_visible(trace.tokens[t])!r} at {t} ({bits[t]:.1f})" for t in most)
+    where = ", ".join(f"{visible(trace.tokens[t])!r} at {t} ({bits[t]:.1f})" for t in most)
     return f"surprise: {bits.mean():.2f} bits per token; most at {where}"
 
 
@@ -112,7 +113,7 @@ def _let_go(trace: Trace) -> str:
     """Where the forget gates are most shut, which is where most is let go."""
     open = trace.means("forget").mean(axis=1)
     places = [
-        f"{''.join(map(_visible, trace.tokens[max(0, t - 8) : t]))}[{_visible(trace.tokens[t])}] {open[t]:.2f}"
+        f"{''.join(map(visible, trace.tokens[max(0, t - 8) : t]))}[{visible(trace.tokens[t])}] {open[t]:.2f}"
         for t in np.argsort(open, kind="stable")[:4]
     ]
     return "forget gates are most shut at: " + ";  ".join(places)
@@ -124,11 +125,10 @@ def _few(units: NDArray[np.intp]) -> str:
     return f"{len(units)} ({names}{more})" if len(units) else "0"
 
 
+def shade(bits: float) -> Style:
+    """How a character of so much surprise is shown; one of little is left as it is."""
+    return SHADES[_level(bits / MOST_BITS)] if bits >= LEAST_BITS else Style.null()
+
+
 def _level(fraction: float) -> int:
     return max(0, min(len(BLOCKS) - 1, int(fraction * len(BLOCKS))))
-
-
-def _visible(token: str) -> str:
-    """A token as something that takes room: a newline as ↵, what cannot be printed as its number."""
-    shown = token.replace("\n", "↵").replace("\t", "→").replace("\r", "␍")
-    return "".join(one if one.isprintable() and cell_len(one) else f"<{ord(one):X}>" for one in shown)

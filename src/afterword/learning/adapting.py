@@ -31,7 +31,7 @@ class AdaptingNetwork(nn.Module):
         super().__init__()
         self.config = config
         own = {name: torch.from_numpy(weight).clone() for name, weight in weights.items()}
-        self.embedding = nn.Embedding.from_pretrained(own["embedding.weight"], freeze=False)
+        self.embedding = nn.Embedding(config.vocabulary_size, config.embedding_size, _weight=own["embedding.weight"])
         self.layers = nn.ModuleList(saved_layer(config, weights, k) for k in range(config.num_layers))
         self.output = nn.Linear(config.hidden_size, config.vocabulary_size)
         self.output.load_state_dict({"weight": own["output.weight"], "bias": own["output.bias"]})
@@ -60,7 +60,8 @@ class AdaptingNetwork(nn.Module):
         targets = torch.from_numpy(predicted.astype(np.int64))
         loss = cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-1)
         self.optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.parameters(), CLIP)
         self.optimizer.step()
-        return logits.detach().double().log_softmax(-1).numpy()
+        found: NDArray[np.float64] = logits.detach().double().log_softmax(-1).numpy()
+        return found

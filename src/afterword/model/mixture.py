@@ -68,14 +68,14 @@ class Mixture(Network):
         looked_up = [self._lookup.following(context) for context in self._contexts(ids, state)]
         found, contexts = [found for found, _ in looked_up], [end for _, end in looked_up]
         # a single one is joined without copying it into an array of many
-        joined = self._join(logits[0], found[0])[None] if len(found) == 1 else self._join(logits, np.array(found))
+        joined = self.join(logits[0], found[0])[None] if len(found) == 1 else self.join(logits, np.array(found))
         return joined, State(after.hidden, after.cell, contexts)
 
     def read(self, ids: Ids, state: State) -> tuple[Array, State]:
         if self._used == 0:
             return super().read(ids, state)
         logits, found, after = self.read_apart(ids, state)
-        return self._join(logits, found), after
+        return self.join(logits, found), after
 
     def read_apart(self, ids: Ids, state: State) -> tuple[Array, Array, State]:
         """`read`, but the network's logits and the n-gram's probabilities, both [B, T, R], as each has them."""
@@ -98,7 +98,7 @@ class Mixture(Network):
         extended, lanes = self._lookup.extended, zip(state.recent, ids.tolist(), strict=True)
         return [extended(context, [id if id < last else last for id in lane]) for context, lane in lanes]
 
-    def _join(self, logits: Array, probabilities: Array) -> Array:
+    def join(self, logits: Array, probabilities: Array) -> Array:
         """Logits of the network and probabilities of the n-gram, [..., R], to the mixture's log-probabilities."""
         joined = logits.astype(np.float64)
         if self._may_overflow:

@@ -77,7 +77,8 @@ class AdaptingScorer:
         """What each of `lines` costs, from a fresh state, in their order. Raises TextError as `scoring.score`."""
         texts = list(lines)
         ids = [np.append(self._tokenizer.encode(text), np.int32(self._end)) for text in texts]
-        scores, read, total = [], 0, sum(map(len, ids))
+        scores: list[LineScore] = []
+        read, total = 0, sum(map(len, ids))
         for part in _parts(ids):
             for costs in self._read(part, lambda tokens: None):
                 text, at = texts[len(scores)], len(scores) + 1

@@ -11,18 +11,22 @@ import math
 import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afterword.model.arrays import Ids
 from afterword.model.mixture import USES, Mixture, mixed
-from afterword.model.network import Network, State
+from afterword.model.network import Network, State, log_probabilities
 from afterword.text.tokenizer import Tokenizer
 
 LANES = 64  # lines read side by side
 USED = "used"  # the costs that are told, among those of a mixture's parts
 NUMBERS = 2**22  # how many numbers the network may take for one piece of reading
+
+Expected = Callable[[], NDArray[np.floating]]
 
 
 @dataclass(frozen=True)
@@ -173,39 +177,64 @@ def token_nats(
     on_read: Callable[[int], object] = lambda tokens: None,
     state: State | None = None,
 ) -> dict[str, NDArray[np.float64]]:
-    """-log P of every one of ids [B, T], read in pieces, so that memory stays bounded.
+    """-log P of every one of ids [B, T], each lane from `state` on; see `stretches`.
 
-    Each lane goes on from `state`, or from a fresh start, and first reads the token `before`: a boundary, as a rule.
     Under `USED` by what the network predicts with; under "lstm", "ngram" and "both" by each, where there is an n-gram.
     """
-    lanes, length = ids.shape
     names = (USED, *USES) if isinstance(network, Mixture) else (USED,)
-    nats = {name: np.full(ids.shape, math.log(network.config.vocabulary_size)) for name in names}
-    if before is None:
-        fed, predicted, first_cost = ids[:, :-1], ids[:, 1:], 1
-    else:
-        start = np.full((lanes, 1), before, ids.dtype)
-        fed, predicted, first_cost = np.concatenate([start, ids[:, :-1]], axis=1)[:, :length], ids, 0
-    steps = max(1, NUMBERS // (lanes * (6 * network.config.hidden_size + 5 * network.config.vocabulary_size)))
-    state = network.start(lanes) if state is None else state
-    for first in range(0, fed.shape[1], steps):
-        piece = slice(first, first + steps)
-        costs, state = _costs(network, fed[:, piece], predicted[:, piece], state)
-        for name, cost in costs.items():
-            nats[name][:, first_cost:][:, piece] = cost
-        on_read(min(first + steps, length))
+    nats = {name: np.empty(ids.shape) for name in names}
+    for stretch in stretches(network, before, ids, state):
+        for name in names:
+            nats[name][:, stretch.place] = stretch.nats.get(name, stretch.nats[USED])
+        on_read(stretch.place.stop)
     return nats
 
 
-def _costs(network: Network, fed: Ids, predicted: Ids, state: State) -> tuple[dict[str, NDArray[np.float64]], State]:
-    """What `token_nats` wants to know of one piece, ids [B, T] each, and the state after it."""
+class Stretch(NamedTuple):
+    """Some of the tokens that are read, [B, t] of [B, T]."""
+
+    place: slice
+    """Which of the T they are."""
+    nats: dict[str, NDArray[np.float64]]
+    """What they cost, [B, t] each, as in `token_nats`."""
+    expected: Expected
+    """Makes log P of all rows of the vocabulary in their places, [B, t, R]; -inf where nothing was expected."""
+
+
+def stretches(network: Network, before: int | None, ids: Ids, state: State | None = None) -> Iterator[Stretch]:
+    """Read ids [B, T] in pieces, so that memory stays bounded.
+
+    Each lane goes on from `state`, or from a fresh start, and first reads the token `before`: a boundary, as a rule.
+    """
+    (lanes, length), rows = ids.shape, network.config.vocabulary_size
+    if before is None:  # the first token comes out of nothing
+        if length:
+            nothing = partial(np.full, (lanes, 1, rows), -np.inf, np.float32)
+            yield Stretch(slice(0, 1), {USED: np.full((lanes, 1), math.log(rows))}, nothing)
+        fed, first_predicted = ids[:, :-1], 1
+    else:
+        fed, first_predicted = np.concatenate([np.full((lanes, 1), before, ids.dtype), ids[:, :-1]], axis=1), 0
+    steps = max(1, NUMBERS // (lanes * (6 * network.config.hidden_size + 5 * rows)))
+    state = network.start(lanes) if state is None else state
+    for first in range(first_predicted, length, steps):
+        place = slice(first, min(first + steps, length))
+        some = fed[:, first - first_predicted : place.stop - first_predicted]
+        nats, expected, state = _predicted(network, some, ids[:, place], state)
+        yield Stretch(place, nats, expected)
+
+
+def _predicted(
+    network: Network, fed: Ids, ids: Ids, state: State
+) -> tuple[dict[str, NDArray[np.float64]], Expected, State]:
+    """What a `Stretch` holds of ids [B, t], which come after each of `fed` [B, t], and the state after it."""
     if not isinstance(network, Mixture):
         logits, state = network.read(fed, state)
-        return {USED: -network.token_log_probabilities(logits, predicted)}, state
-    logits, probabilities, state = network.readapart(fed, state)
-    costs = {
-        "lstm": -network.token_log_probabilities(logits, predicted),
-        "ngram": -network.token_log_probabilities(np.log(probabilities), predicted),
+        nats = {USED: -network.token_log_probabilities(logits, ids)}
+        return nats, partial(log_probabilities, logits), state
+    logits, probabilities, state = network.read_apart(fed, state)
+    nats = {
+        "lstm": -network.token_log_probabilities(logits, ids),
+        "ngram": -network.token_log_probabilities(np.log(probabilities), ids),
     }
-    costs["both"] = mixed(costs["lstm"], costs["ngram"], network.weight)
-    return {USED: costs[network.using], **costs}, state
+    nats["both"] = mixed(nats["lstm"], nats["ngram"], network.weight)
+    return {USED: nats[network.using], **nats}, partial(network.join, logits, probabilities), state

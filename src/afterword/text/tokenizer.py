@@ -105,6 +105,12 @@ class Tokenizer(ABC):
         special = {END: b"", **dict(zip(BYTES, SINGLE, strict=True))}
         return [special[token] if token in special else token.encode() for token in self.tokens()]
 
+    @cached_property
+    def names(self) -> list[str]:
+        """Each token as text, by id; what is no whole character keeps its name, as <0xE2>."""
+        texts = ((name, self.decode([id])) for id, name in enumerate(self.tokens()))
+        return [name if not text or "\ufffd" in text else text for name, text in texts]
+
     def normalise(self, text: str) -> str:
         """What decode(encode(text)) gives back: lower case if the tokenizer is so, else `text` itself.
 

@@ -1,6 +1,8 @@
-"""Characters as numbers and bytes, and in lower case; a lone surrogate, which is half of one, is refused."""
+"""Characters as numbers and bytes, in lower case, and made visible; a lone surrogate, half of one, is refused."""
 
 from __future__ import annotations
+
+import unicodedata
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +40,15 @@ def lower(text: str) -> str:
 def distinct(text: str, lowercase: bool) -> str:
     """The distinct characters of `text`, in lower case if `lowercase`, sorted by code point."""
     return "".join(sorted(set(lower(text) if lowercase else text)))
+
+
+def visible(text: str) -> str:
+    """`text` as something that takes room on one line: a newline as ↵, what has no width of its own as its number."""
+    shown = text.replace("\n", "↵").replace("\t", "→").replace("\r", "␍")
+    if shown.isascii() and shown.isprintable():
+        return shown
+    stands = (one.isprintable() and unicodedata.category(one) not in ("Mn", "Me") for one in shown)
+    return "".join(one if alone else f"<{ord(one):X}>" for one, alone in zip(shown, stands, strict=True))
 
 
 def _lone_surrogate(error: UnicodeEncodeError, at: int) -> TextError:

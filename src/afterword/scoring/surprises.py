@@ -1,0 +1,209 @@
+"""Where a text surprises a model: what each of its characters cost, and what was expected in its place.
+
+The text is read as it is scored, and the bits of all surprises sum to those of its score.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from heapq import heappush, heappushpop
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afterword.model.arrays import Ids
+from afterword.model.network import Network
+from afterword.scoring.score import LANES, USED, Stretch, batches, stretches
+from afterword.text.tokenizer import Tokenizer
+from afterword.text.unicode import visible
+
+LIKELIEST = 5  # alternatives
+LEAST_TOLD = 0.005  # the probability of an alternative
+PLACES = 10  # that surprised most
+CONTEXT = 24  # characters before each of them
+
+Told = tuple[int, float, list[int], list[float]]  # a token, its nats, the likeliest rows, their probabilities
+
+
+@dataclass(frozen=True, slots=True)
+class Surprise:
+    """The cost of one character; or of several, which are one token; a character of several tokens costs their sum."""
+
+    text: str
+    """Of a line's end, where that is read as one token, "\\n"."""
+    start: int
+    """Where it stands in the text, in characters from 0."""
+    line: int
+    """From 1, as `column`, which counts characters."""
+    column: int
+    bits: float
+    alternatives: tuple[tuple[str, float], ...]
+    """The likeliest tokens in its place and their probabilities, the likeliest first, at most `LIKELIEST`.
+
+    What is only a part of a character is named by its byte, as <0xE2>. Tokens that cannot be told apart, because
+    training saw none of them, are left out. Empty where nothing was expected, at the start of a classic model's text.
+    """
+
+    @property
+    def shown(self) -> str:
+        """Its text in its place: a line's end as ↵, an arrow before a tab, numbers for what cannot be printed."""
+        return self.text if self.text.isprintable() else visible(self.text).replace("→", "→\t")
+
+    @property
+    def expected(self) -> list[str]:
+        """The alternatives for people, as "e 41%": the likeliest, and the others that round to 1% or more."""
+        return [
+            f"{spaced(text)} {probability:.0%}"
+            for number, (text, probability) in enumerate(self.alternatives)
+            if number == 0 or probability >= LEAST_TOLD
+        ]
+
+
+def spaced(text: str) -> str:
+    """`text` made visible, its spaces too."""
+    return visible(text).replace(" ", "␣")
+
+
+def surprises(
+    network: Network,
+    tokenizer: Tokenizer,
+    text: str,
+    lines: bool = False,
+) -> Iterator[Surprise]:
+    """The surprises of `text` in its order, as it is read, from its start to its end with the state carried.
+
+    With `lines` each line that is not empty is read from a fresh state, and its end counts as a character. The texts
+    are those of `text`, or of its lower case where that is what the model reads and it has another length.
+    Raises TextError as `score` does, at once.
+    """
+    read = tokenizer.normalise(text)
+    spelled = text if len(text) == len(read) else read
+    names = list(tokenizer.names)
+    left_out = [network.config.vocabulary_size - 1] if network.config.byte_tokens > 1 else []
+    if tokenizer.end is not None and lines:
+        names[tokenizer.end] = "\n"
+    elif tokenizer.end is not None:
+        left_out.append(tokenizer.end)
+    if lines:
+        end = [] if tokenizer.end is None else [tokenizer.end]
+        ids = [np.append(tokenizer.encode(line), np.array(end, np.int32)) for line in read.split("\n") if line]
+        told = _each_line(network, tokenizer.end, ids, left_out)
+    else:
+        told = iter([_running(network, tokenizer.end, tokenizer.encode(read), left_out)])
+    return _placed(told, tokenizer, names, spelled, lines)
+
+
+def _running(network: Network, before: int | None, ids: Ids, left_out: list[int]) -> Iterator[Told]:
+    for stretch in stretches(network, before, ids[None]):
+        nats, rows, probabilities = _found(stretch, left_out)
+        yield from _told(ids[stretch.place], nats[0], rows[0], probabilities[0])
+
+
+def _each_line(
+    network: Network, before: int | None, ids: Sequence[Ids], left_out: list[int]
+) -> Iterator[Iterator[Told]]:
+    """Of each line in their order; as many as fit are read side by side."""
+    for first in range(0, len(ids), 4 * LANES):
+        some = ids[first : first + 4 * LANES]
+        found: list[Any] = [None] * len(some)
+        for batch, padded in batches(some):
+            parts = [_found(stretch, left_out) for stretch in stretches(network, before, padded)]
+            whole = [np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True)]
+            for lane, index in enumerate(batch):
+                found[index] = [array[lane, : len(some[index])] for array in whole]
+        for line, arrays in zip(some, found, strict=True):
+            yield _told(line, *arrays)
+
+
+def _found(stretch: Stretch, left_out: list[int]) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.float32]]:
+    """Nats [B, t], and the likeliest rows and their probabilities, [B, t, ≤ LIKELIEST] each, the likeliest first."""
+    expected = stretch.expected()
+    expected[..., left_out] = -np.inf
+    number = min(LIKELIEST, expected.shape[-1])
+    rows = np.argpartition(expected, -number, axis=-1)[..., -number:]
+    chosen = np.take_along_axis(expected, rows, axis=-1)
+    order = np.argsort(-chosen, axis=-1)
+    probabilities = np.exp(np.take_along_axis(chosen, order, axis=-1)).astype(np.float32)
+    return stretch.nats[USED], np.take_along_axis(rows, order, axis=-1), probabilities
+
+
+def _told(
+    ids: Ids, nats: NDArray[np.float64], rows: NDArray[np.intp], probabilities: NDArray[np.float32]
+) -> Iterator[Told]:
+    """What `_found` found of ids [T]."""
+    return zip(ids.tolist(), nats.tolist(), rows.tolist(), probabilities.tolist(), strict=True)
+
+
+def _placed(
+    read: Iterable[Iterator[Told]], tokenizer: Tokenizer, names: list[str], spelled: str, lines: bool
+) -> Iterator[Surprise]:
+    """Tokens as the characters of `spelled`, each with its place."""
+    start = line_start = 0
+    line = 1
+    for tokens in read:
+        while lines and spelled.startswith("\n", start):
+            start = line_start = start + 1
+            line += 1
+        decoder = tokenizer.decoder()
+        nats, alternatives = 0.0, None
+        for id, cost, rows, probabilities in tokens:
+            nats += cost
+            if alternatives is None:  # of a character of several tokens those of its first one
+                named = zip(rows, probabilities, strict=True)
+                alternatives = tuple((names[row], probability) for row, probability in named if probability > 0)
+            stop = start + len(decoder.push(id))
+            ends_line = id == tokenizer.end
+            if stop == start and not ends_line:
+                continue
+            text = "\n" if ends_line else spelled[start:stop]
+            yield Surprise(text, start, line, start - line_start + 1, nats / math.log(2), alternatives)
+            start, nats, alternatives = stop, 0.0, None
+            if not ends_line and "\n" in text:
+                line += text.count("\n")
+                line_start = start - len(text) + text.rindex("\n") + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A surprise, and what stands before it in its line, up to `CONTEXT` characters."""
+
+    surprise: Surprise
+    before: str
+
+
+class Summary:
+    """What surprises come to, as they pass."""
+
+    def __init__(self) -> None:
+        self.characters = 0
+        self.bits = 0.0
+        self.several = False
+        """Whether any token was of several characters."""
+        self._most: list[tuple[float, int, Place]] = []  # a heap
+
+    @property
+    def bits_per_character(self) -> float:
+        return self.bits / max(self.characters, 1)
+
+    @property
+    def most(self) -> list[Place]:
+        """The `PLACES` that surprised most, the most surprising first, of equals the earlier one."""
+        return [place for *_, place in sorted(self._most, reverse=True)]
+
+    def watch(self, surprises: Iterable[Surprise]) -> Iterator[Surprise]:
+        """The same surprises."""
+        before, line = "", 0
+        for surprise in surprises:
+            if surprise.line != line:
+                before, line = "", surprise.line
+            self.characters += len(surprise.text)
+            self.bits += surprise.bits
+            self.several |= len(surprise.text) > 1
+            if len(self._most) < PLACES or surprise.bits > self._most[0][0]:
+                entry = surprise.bits, -surprise.start, Place(surprise, before)
+                (heappush if len(self._most) < PLACES else heappushpop)(self._most, entry)
+            before = (before + surprise.text)[-CONTEXT:]
+            yield surprise

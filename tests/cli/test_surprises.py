@@ -1,0 +1,154 @@
+"""`afterword score --per-character` through the real command."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import afterword
+from afterword.language_model import load
+from tests.terminals import on_a_terminal
+
+Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+TEXT = 'ab é\n\nd,"cb\x1b☃\n'
+COMMAND = [sys.executable, "-m", "afterword", "score"]
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+def records(finished: subprocess.CompletedProcess[bytes]) -> list[dict[str, object]]:
+    assert finished.returncode == 0, finished.stderr
+    return [json.loads(line) for line in finished.stdout.decode().splitlines()]
+
+
+def test_json_is_an_object_for_each_character(model: Path, run: Run, text: Path) -> None:
+    found = records(run("score", model, text, "--per-character", "--json"))
+    expected = list(load(model).surprises(TEXT))
+    assert "".join(str(record["text"]) for record in found) == TEXT
+    for record, surprise in zip(found, expected, strict=True):
+        assert record == {
+            **{name: getattr(surprise, name) for name in ("line", "column", "text", "bits")},
+            "alternatives": [{"text": text, "probability": p} for text, p in surprise.alternatives],
+        }
+
+
+@pytest.mark.parametrize("options", [[], ["--with", "lstm"], ["--with", "ngram"], ["--hold", "forget=1"]])
+def test_the_bits_sum_to_the_score_whatever_predicts(
+    mixed_model: Path, run: Run, text: Path, options: list[str]
+) -> None:
+    found = records(run("score", mixed_model, text, "--per-character", "--json", *options))
+    [score] = records(run("score", mixed_model, text, "--json", *options))
+    bits = sum(float(str(record["bits"])) for record in found) / len(TEXT)
+    assert bits == pytest.approx(score["bits_per_character"], rel=1e-12)
+
+
+def test_a_model_of_lines_reads_each_line_afresh_and_counts_its_end(lines_model: Path, run: Run, text: Path) -> None:
+    found = records(run("score", lines_model, text, "--per-character", "--json"))
+    [score] = records(run("score", lines_model, text, "--json"))
+    assert "".join(str(record["text"]) for record in found) == TEXT.replace("\n\n", "\n")
+    assert {record["line"] for record in found} == {1, 3}
+    assert len(found) == score["characters"]
+    assert sum(float(str(record["bits"])) for record in found) / len(found) == pytest.approx(
+        score["bits_per_character"], abs=1e-6
+    )
+
+
+def test_csv_has_the_same_and_names_several_files(model: Path, run: Run, text: Path) -> None:
+    finished = run("score", model, text, "-", "--per-character", "--csv", input=b"a,b")
+    assert finished.returncode == 0, finished.stderr
+    rows = list(csv.DictReader(io.StringIO(finished.stdout.decode(), newline="")))
+    assert list(rows[0])[:7] == ["file", "line", "column", "text", "bits", "expected_1", "probability_1"]
+    assert [row["file"] for row in rows] == [str(text)] * len(TEXT) + ["-"] * 3
+    assert "".join(row["text"] for row in rows) == TEXT + "a,b"
+    for row, surprise in zip(rows, load(model).surprises(TEXT), strict=False):
+        assert float(row["bits"]) == surprise.bits
+        told = [(row[f"expected_{k}"], float(row[f"probability_{k}"])) for k in range(1, 6)]
+        assert told == list(surprise.alternatives)
+
+
+def test_without_colours_there_is_a_row_for_each_character_and_the_sum_on_standard_error(
+    model: Path, run: Run, text: Path
+) -> None:
+    finished = run("score", model, text, "--per-character")
+    head, *rows = finished.stdout.decode().splitlines()
+    assert head.split() == ["line", "column", "bits", "text", "expected"]
+    assert len(rows) == len(TEXT)
+    assert rows[2].split()[3] == "␣"
+    assert rows[-3].split()[3] == "<1B>"
+    told = finished.stderr.decode()
+    assert f"{load(model).score(TEXT).bits_per_character:.3f} bits per character, {len(TEXT)} characters" in told
+    most = max(load(model).surprises(TEXT), key=lambda surprise: surprise.bits)
+    assert f"{most.line}:{most.column}  {most.bits:5.1f} bits" in told
+
+
+def test_a_terminal_shows_the_text_on_its_shades_and_obeys_none_of_it(model: Path, text: Path) -> None:
+    source = str(Path(afterword.__file__).parents[1])
+    environment = {"PYTHONPATH": source, "TERM": "xterm-256color", "COLUMNS": "80"}
+    status, printed = on_a_terminal(*COMMAND, model, text, "--per-character", env=environment)
+    assert status == 0
+    assert "\x1b[" in printed
+    plain = re.sub(r"\x1b\[[\d;]*m", "", printed).replace("\r\n", "\n")
+    assert plain.startswith('ab é↵\n↵\nd,"cb<1B>☃↵\n\n0.5 bits ')
+    assert "most surprising:" in plain
+    assert not re.search("[\x00-\x09\x0b-\x1f]", plain)
+    _, without = on_a_terminal(*COMMAND, model, text, "--per-character", env={**environment, "NO_COLOR": "1"})
+    assert "\x1b" not in without
+    assert without.split()[:5] == ["line", "column", "bits", "text", "expected"]
+
+
+def test_a_page_is_written_and_nothing_printed(model: Path, run: Run, text: Path, tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    finished = run("score", model, text, text, "--per-character", "--html", path)
+    assert (finished.returncode, finished.stdout) == (0, b"")
+    assert finished.stderr.decode() == f"wrote {path}\n"
+    written = path.read_text(encoding="utf-8")
+    assert written.count("<section") == 2
+    assert written.count(" data-e=") == 2 * len(TEXT)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--html", "x.html"], "give --per-character too"),
+        (["--csv"], "give --per-character too"),
+        (["--per-character", "--lines"], "give one of the two"),
+        (["--per-character", "--top", "3"], "give one of the two"),
+        (["--per-character", "--csv", "--json"], "give one of them"),
+        (["--per-character", "--html", "there.html"], "there.html is there already"),
+        (["--per-character"], "empty.txt is empty: there is nothing to score"),
+        (["--per-character", "--csv"], "empty.txt is empty: there is nothing to score"),
+        (["--per-character", "--html", "x.html"], "empty.txt is empty: there is nothing to score"),
+    ],
+)
+def test_wrong_input_gets_one_line_and_status_2_and_nothing_is_written(
+    options: list[str], says: str, model: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty.txt").touch()
+    Path("there.html").touch()
+    finished = run("score", model, "empty.txt", *options)
+    assert (finished.returncode, finished.stdout) == (2, b"")
+    assert says in finished.stderr.decode()
+    assert finished.stderr.count(b"\n") == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"empty.txt", "there.html"}
+    assert not Path("there.html").read_bytes()
+
+
+def test_a_model_that_is_not_there_gets_one_line(run: Run, text: Path) -> None:
+    finished = run("score", "no/such/model", text, "--per-character")
+    assert (finished.returncode, finished.stdout) == (2, b"")
+    assert finished.stderr.startswith(b"error: no model at no/such/model")
+    assert finished.stderr.count(b"\n") == 1

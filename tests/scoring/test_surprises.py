@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import math
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from afterword.errors import TextError
+from afterword.model.config import Config, weight_shapes
+from afterword.model.mixture import USES, Mixture
+from afterword.model.network import Network, log_probabilities
+from afterword.model.ngram import Ngram
+from afterword.model.windows import WindowNetwork
+from afterword.scoring import score as score_module
+from afterword.scoring.page import Drawn, page
+from afterword.scoring.score import score, score_lines
+from afterword.scoring.surprises import CONTEXT, LIKELIEST, PLACES, Summary, Surprise, surprises
+from tests.scoring.test_score import CHAR, CLASSIC, LOWER, NETWORKS, TOKENIZERS, texts, tokenizers
+
+HOSTILE = "</b><script>alert(1)</script>&amp;\"'\u202e\x1b[31m\t"
+
+
+def mixture(using: str) -> Mixture:
+    config = Config(CHAR.rows, CHAR.shared_row_tokens, 5, 9, 2)
+    random = np.random.default_rng(1)
+    weights = {n: random.normal(0, 0.5, s).astype(np.float32) for n, s in weight_shapes(config).items()}
+    ngram = Ngram.learn(random.integers(0, CHAR.rows - 2, 200), CHAR.rows, CHAR.rows - 1, int(CHAR.encode("\n")[0]))
+    return Mixture(config, weights, ngram, 0.4, using)
+
+
+def bits(found: list[Surprise]) -> float:
+    return sum(surprise.bits for surprise in found)
+
+
+@given(texts, tokenizers, st.integers(1, 5000))
+def test_they_are_the_text_and_sum_to_its_score_in_pieces_of_any_size(text: str, tokenizer: Any, numbers: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(score_module, "NUMBERS", numbers)
+        found = list(surprises(NETWORKS[tokenizer], tokenizer, text))
+        whole = score(NETWORKS[tokenizer], tokenizer, text)
+    assert bits(found) == pytest.approx(whole.bits, rel=1e-12)
+    assert "".join(surprise.text for surprise in found) == text
+    assert [surprise.start for surprise in found] == np.cumsum([0, *(len(one.text) for one in found)])[:-1].tolist()
+
+
+@given(texts, st.integers(1, 5000))
+def test_pieces_change_neither_bits_nor_alternatives(text: str, numbers: int) -> None:
+    whole = list(surprises(NETWORKS[CHAR], CHAR, text))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(score_module, "NUMBERS", numbers)
+        pieces = list(surprises(NETWORKS[CHAR], CHAR, text))
+    for one, other in zip(whole, pieces, strict=True):
+        assert (one.text, one.start, one.line, one.column) == (other.text, other.start, other.line, other.column)
+        assert one.bits == pytest.approx(other.bits, abs=1e-4)
+        assert [p for _, p in one.alternatives] == pytest.approx([p for _, p in other.alternatives], abs=1e-5)
+
+
+@given(st.lists(texts, max_size=9), tokenizers)
+def test_lines_are_read_afresh_with_their_ends_and_without_the_empty_ones(lines: list[str], tokenizer: Any) -> None:
+    text = "\n".join(lines)
+    filled = [line for line in text.split("\n") if line]
+    found = list(surprises(NETWORKS[tokenizer], tokenizer, text, lines=True))
+    assert bits(found) == pytest.approx(sum(one.bits for one in score_lines(NETWORKS[tokenizer], tokenizer, filled)))
+    end = "" if tokenizer.end is None else "\n"
+    assert "".join(surprise.text for surprise in found) == "".join(line + end for line in filled)
+    for surprise in found:
+        assert (text + "\n").startswith(surprise.text, surprise.start)
+
+
+@given(texts | st.just("a\n\nb☃c"), st.booleans())
+def test_line_and_column_are_where_an_editor_counts_them(text: str, lines: bool) -> None:
+    for surprise in surprises(NETWORKS[CHAR], CHAR, text, lines):
+        before = text[: surprise.start]
+        assert surprise.line == before.count("\n") + 1
+        assert surprise.column == len(before) - (before.rfind("\n") + 1) + 1
+
+
+@pytest.mark.parametrize("using", USES)
+def test_a_mixtures_bits_and_alternatives_are_of_what_it_predicts_with(using: str) -> None:
+    network, text = mixture(using), "abca\nß é" * 3
+    found = list(surprises(network, CHAR, text))
+    assert bits(found) == pytest.approx(score(network, CHAR, text).bits, rel=1e-12)
+    told = [(one, dict(one.alternatives)[one.text]) for one in found if one.text in dict(one.alternatives)]
+    assert told
+    for one, probability in told:
+        assert 2**-one.bits == pytest.approx(probability, rel=1e-4)
+
+
+@pytest.mark.parametrize("tokenizer", TOKENIZERS, ids=[one.kind for one in TOKENIZERS])
+def test_alternatives_are_the_likeliest_of_the_predicted_distribution(tokenizer: Any) -> None:
+    network = NETWORKS[tokenizer]
+    ids, state = tokenizer.encode("abc ab"), network.start()
+    expected: list[Any] = []
+    for id in ([] if tokenizer.end is None else [tokenizer.end]) + ids[:-1].tolist():
+        logits, state = network.step(np.array([id]), state)
+        expected.append(log_probabilities(logits)[0])
+    seen = range(network.config.vocabulary_size - (network.config.byte_tokens > 1))
+    found = [one for one in surprises(network, tokenizer, "abc ab") if one.alternatives]
+    assert len(found) == len(expected)
+    for surprise, probabilities in zip(found, expected, strict=True):
+        best = sorted((row for row in seen if row != tokenizer.end), key=lambda row: -float(probabilities[row]))
+        names = [tokenizer.names[row] for row in best[:LIKELIEST]]
+        assert [text for text, _ in surprise.alternatives] == names
+        assert [p for _, p in surprise.alternatives] == pytest.approx(np.exp(probabilities[best[:LIKELIEST]]), abs=1e-5)
+
+
+def test_a_lines_end_is_an_alternative_of_lines_alone() -> None:
+    for lines, known in ((False, set("abc ")), (True, set("abc \n"))):
+        found = list(surprises(NETWORKS[LOWER], LOWER, "ab", lines))
+        assert [{text for text, _ in one.alternatives} for one in found] == [known] * len(found)
+    assert (found[-1].text, found[-1].start, found[-1].line, found[-1].column) == ("\n", 2, 1, 3)
+
+
+def test_nothing_is_expected_at_the_start_of_a_classic_models_text() -> None:
+    first, second = surprises(NETWORKS[CLASSIC], CLASSIC, "ab")
+    assert first.alternatives == ()
+    assert first.bits == pytest.approx(math.log2(CLASSIC.rows))
+    assert len(second.alternatives) == LIKELIEST
+
+
+def test_a_model_of_windows_has_them_too() -> None:
+    config = Config(CLASSIC.rows, 1, 1, 9, 2, input="number", window=3)
+    random = np.random.default_rng(0)
+    weights = {n: random.normal(0, 0.5, s).astype(np.float32) for n, s in weight_shapes(config).items()}
+    network: Network = WindowNetwork(config, weights)
+    assert bits(list(surprises(network, CLASSIC, "abcab cba"))) == pytest.approx(
+        score(network, CLASSIC, "abcab cba").bits
+    )
+
+
+def test_the_texts_own_case_is_shown_unless_it_has_another_length() -> None:
+    found = surprises(NETWORKS[LOWER], LOWER, "aBÉ")
+    assert "".join(surprise.text for surprise in found) == "aBÉ"
+    assert "".join(surprise.text for surprise in surprises(NETWORKS[LOWER], LOWER, "İA")) == "i̇a"
+
+
+def test_a_lone_surrogate_is_refused_before_anything_is_read() -> None:
+    for lines in (False, True):
+        with pytest.raises(TextError, match="surrogate"):
+            surprises(NETWORKS[CHAR], CHAR, "ab\n\ud800", lines)
+
+
+@given(st.lists(st.floats(0, 30), max_size=40))
+def test_a_summary_keeps_what_surprised_most_in_bounded_memory(values: list[float]) -> None:
+    summary = Summary()
+    found = [Surprise("x", k, 1 + k // 30, k % 30 + 1, value, ()) for k, value in enumerate(values)]
+    assert list(summary.watch(found)) == found
+    assert summary.characters == len(values)
+    assert summary.bits == pytest.approx(sum(values))
+    most = sorted(found, key=lambda one: (-one.bits, one.start))[:PLACES]
+    assert [place.surprise for place in summary.most] == most
+    for place in summary.most:
+        assert place.before == "x" * min(CONTEXT, place.surprise.column - 1)
+
+
+class Seen(HTMLParser):
+    def __init__(self, content: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.texts: dict[str, list[str]] = {"b": [], "h2": [], "p": []}
+        self.told: list[str] = []
+        self._in = ""
+        self.feed(content)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self._in = tag
+        self.told += [value or "" for name, value in attributes if name == "data-e"]
+        assert {name for name, _ in attributes} <= {
+            *(
+                "lang",
+                "charset",
+                "name",
+                "content",
+                "http-equiv",
+                "class",
+                "aria-label",
+                "href",
+                "id",
+                "data-e",
+                "value",
+            )
+        }
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in = ""
+
+    def handle_data(self, data: str) -> None:
+        self.texts.setdefault(self._in, []).append(data)
+
+
+def drawn(name: str, text: str, room: int = 10**6, lines: bool = False) -> Drawn:
+    found = Drawn(name)
+    list(found.watch(surprises(NETWORKS[CHAR], CHAR, text, lines), room))
+    return found
+
+
+def test_a_page_shows_any_text_as_text() -> None:
+    alternatives = (("<script>", 0.5), ('"&\n', 0.25))
+    text = Drawn("<i>&")
+    list(text.watch([Surprise(one, k, 1, k + 1, 3.0, alternatives) for k, one in enumerate(HOSTILE)], 10**6))
+    seen = Seen(page([text], "<model>"))
+    assert not seen.tags & {"script", "img", "link"}
+    assert "".join(seen.texts["b"]) == HOSTILE.replace("\u202e", "<202E>").replace("\x1b", "<1B>").replace("\t", "→\t")
+    assert seen.texts["h2"] == ["<i>&"]
+    assert seen.texts["p"][0] == "<model>"
+    assert set(seen.told) == {'3.0 bits; expected\n<script> 50%\n"&↵ 25%'}
+
+
+def test_a_page_draws_no_more_than_it_has_room_for_and_says_so() -> None:
+    text = drawn("long", "abc\n" * 50, room=30)
+    content = page([text])
+    assert len(Seen(content).told) == 30 == text.characters
+    assert "The first 30 characters are drawn below; the figures and the table are of all of them." in content
+    assert "200 characters" in content
+    assert "are drawn below" not in page([drawn("short", "abc")])
+
+
+def test_a_page_numbers_lines_as_the_text_does_also_where_empty_ones_are_left_out() -> None:
+    content = page([drawn("lines", "\n\nab\nc\n\nd", lines=True)])
+    assert content.count("<li") == 3
+    assert content.index("<li value=3>") < content.index("\n<li><b") < content.index("<li value=6>")
