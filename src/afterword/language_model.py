@@ -333,10 +333,12 @@ class LanguageModel:
     def adapted(self, text: str) -> LanguageModel:
         """The same model, whose n-gram has learned from `text` too: names in it are then used again in writing.
 
-        Raises OptionError for a model without an n-gram, TextError for what is not text.
+        Raises OptionError for a model that uses no n-gram, TextError for what is not text.
         """
-        if self._saved.ngram is None:
-            raise OptionError("adapt: this model has no n-gram that could learn from the prompt")
+        if self._saved.ngram is None or self._using == "lstm":
+            raise OptionError(
+                "adapt: this model writes without an n-gram, which could learn: use one that was trained with it"
+            )
         growing = GrowingNgram(self.config.vocabulary_size, self._saved.ngram.start, self._saved.ngram)
         for row in self._network.rows(self.tokenizer.encode(text)).tolist():
             growing.probabilities()

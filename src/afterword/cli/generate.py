@@ -58,6 +58,7 @@ class Samples:
 @settings_options(Samples, "samples")
 @settings_options(Sampling, "sampling")
 @with_option
+@click.option("--adapt", "adapts", is_flag=True, help="let the n-gram learn from the prompt first: names in it return")
 @engine_option
 @hold_option
 @click.option("-o", "--out", type=OUTPUT, help="write to this file")
@@ -75,6 +76,7 @@ def generate(
     samples: Samples,
     sampling: Sampling,
     using: str,
+    adapts: bool,
     engine: str,
     hold: tuple[str, ...],
     out: Path | None,
@@ -106,6 +108,10 @@ def generate(
     if sampling.log_probabilities is not None and not as_json:
         raise OptionError("--log-probabilities are told in JSON: give --json too")
     loaded = load(model, using, engine).hold(*hold)
+    if adapts:
+        if len(given) > 1 or given[0] is None:
+            raise OptionError("--adapt learns from one prompt: give it with --prompt or --prompt-file")
+        loaded = loaded.adapted(given[0])
     said = tell_engine(loaded)
     texts: list[str | Reading | None] = [*given]
     if label is not None:

@@ -21,6 +21,8 @@ from afterword.cli.surprises import PerCharacter, check_filled, per_character_op
 from afterword.errors import OptionError
 from afterword.language_model import LanguageModel, load
 from afterword.progress import waiting
+from afterword.scoring.adapting import AdaptingScorer
+from afterword.scoring.labels import LabelScore
 from afterword.scoring.score import LineScore, Score
 from afterword.text.decoding import Decoding
 from afterword.text.lines import filled_lines, whole_lines
@@ -36,6 +38,7 @@ COSTS = ("bits-per-character", "bits")  # that lines are sorted by
 AT_ONCE = 1000  # lines, so that something is seen soon
 
 Row = dict[str, Any]
+Scorer = LanguageModel | AdaptingScorer
 
 
 @click.command()
@@ -46,6 +49,7 @@ Row = dict[str, Any]
 @click.option("--sort", type=click.Choice(COSTS), help=f"with --lines: those that cost most first (--top: {COSTS[0]})")
 @per_character_options
 @with_option
+@click.option("--adapt", "adapts", is_flag=True, help="go on learning from the text while it is scored")
 @engine_option
 @settings_options(Decoding, "decoding")
 @hold_option
@@ -57,6 +61,7 @@ def score(
     top: int | None,
     sort: str | None,
     using: str,
+    adapts: bool,
     engine: str,
     decoding: Decoding,
     hold: tuple[str, ...],
@@ -78,6 +83,10 @@ def score(
     The bits are those of the score; characters that are one token share them, and one of several tokens costs their
     sum. A line's end is shown as ↵.
 
+    With --adapt, the model learns from the text while it reads: each part is scored, then learned from, and files are
+    read one after the other. The saved model stays as it is. The n-gram's counts grow, or begin; the LSTM learns where
+    PyTorch is installed.
+
     With --hold, parts of the network are held at a value; what the text costs without that stands beside it, as
     free_bits_per_character. Layers and units are counted from 0.
     """
@@ -86,17 +95,27 @@ def score(
         raise OptionError(
             "--per-character tells of characters; --lines, --top and --sort of lines: give one of the two"
         )
+    if per_character and adapts:
+        raise OptionError("--per-character shows the model as it is: leave out --adapt")
     if ranked and not by_line:
         raise OptionError("--top and --sort are about lines: give --lines too")
     check_sources(files)
     free = load(model, using, engine)
     loaded = free.hold(*hold)
-    said = tell_engine(loaded)
+    said: dict[str, Any] = tell_engine(loaded)
     if per_character:
         show_surprises(loaded, files, decoding, per_character, as_json, about(model, loaded, hold, using), said)
         return
-    tables = _tables(loaded, free if hold else None, files, decoding, by_line, apart=as_json)
-    if by_line and free.labels:
+    scorer: Scorer = loaded
+    if adapts:
+        scorer = loaded.adapting()
+        said = {**said, "adapted": scorer.adapts}
+        if using == "both" and "lstm" not in scorer.adapts:
+            print(
+                "note: the n-gram adapts, the LSTM does not: that takes pip install 'afterword[train]'", file=sys.stderr
+            )
+    tables = _tables(loaded, scorer, free if hold else None, files, decoding, by_line, apart=as_json)
+    if by_line and free.labels and not adapts:
         tables = _judged(tables)
     if ranked:
         key = itemgetter((sort or COSTS[0]).replace("-", "_"))
@@ -113,13 +132,15 @@ def score(
 
 def _tables(
     model: LanguageModel,
+    scorer: Scorer,
     free: LanguageModel | None,
     files: Sequence[str],
     decoding: Decoding,
     by_line: bool,
     apart: bool,
 ) -> Iterator[list[Row]]:
-    """What `files` cost `model`, and `free` if there is one: a row a file; or `by_line` a row a line, as lines come.
+    """What `scorer` says that `files` cost `model`, and what they cost `free` if there is one: a row a file; or
+    `by_line` a row a line, as lines come.
 
     `apart` as in `_file_row`. Of several files, each is named in its rows.
     """
@@ -128,12 +149,12 @@ def _tables(
         named = {"file": file} if len(files) > 1 else {}
         try:
             if not by_line:
-                yield [{**named, **_file_row(model, free, file, reader, apart)}]
+                yield [{**named, **_file_row(model.lines, scorer, free, file, reader, apart)}]
                 continue
             read = 0
             for lines in whole_lines(reader.read([file])):
                 for first in range(0, len(lines), AT_ONCE):
-                    for row in (table := _line_rows(model, free, lines[first : first + AT_ONCE])):
+                    for row in (table := _line_rows(scorer, free, lines[first : first + AT_ONCE])):
                         row["line"] += read
                     yield [{**named, **row} for row in table]
                     read += len(table)
@@ -142,39 +163,42 @@ def _tables(
                 print(f"note: {note}", file=sys.stderr)
 
 
-def _file_row(model: LanguageModel, free: LanguageModel | None, file: str, reader: Reader, apart: bool) -> Row:
+def _file_row(lines: bool, scorer: Scorer, free: LanguageModel | None, file: str, reader: Reader, apart: bool) -> Row:
     """What `file` costs; `apart` also by LSTM, n-gram and both, where the model has an n-gram."""
     text: str | list[str]
-    if model.lines:  # without the empty ones, which are not documents in training
+    if lines:  # without the empty ones, which are not documents in training
         text = [line for lines in filled_lines(reader.read([file])) for line in lines]
     else:
         text = "".join(reader.read([file]))
     check_filled(file, text)
 
-    def cost(model: LanguageModel, on_progress: Callable[[float], object]) -> Score:
+    def cost(scorer: Scorer, on_progress: Callable[[float], object]) -> Score:
         if isinstance(text, str):
-            return model.score(text, on_progress=on_progress)
-        return _sum(model.score_lines(text, on_progress=on_progress))
+            return scorer.score(text, on_progress=on_progress)
+        return _sum(scorer.score_lines(text, on_progress=on_progress))
 
     with waiting(f"scoring {file}") as on_progress:
-        found = cost(model, on_progress)
+        found = cost(scorer, on_progress)
         row = _figures(found, FIGURES) | (dict(found.apart) if apart else {})
         if free is not None:
             row |= {FREE: cost(free, on_progress).bits_per_character}
     return row
 
 
-def _line_rows(model: LanguageModel, free: LanguageModel | None, lines: list[str]) -> list[Row]:
-    names = LINE_FIGURES + LABEL_FIGURES if model.labels else LINE_FIGURES
-    rows = [_figures(score, names) for score in _scores(model, lines)]
+def _line_rows(scorer: Scorer, free: LanguageModel | None, lines: list[str]) -> list[Row]:
+    scores = _scores(scorer, lines)
+    names = LINE_FIGURES + LABEL_FIGURES if isinstance(scores[0], LabelScore) else LINE_FIGURES
+    rows = [_figures(score, names) for score in scores]
     if free is not None:
         for row, score in zip(rows, _scores(free, lines), strict=True):
             row[FREE] = score.bits_per_character
     return rows
 
 
-def _scores(model: LanguageModel, lines: list[str]) -> Sequence[LineScore]:
-    return model.classify(lines) if model.labels else model.score_lines(lines)
+def _scores(scorer: Scorer, lines: list[str]) -> Sequence[LineScore]:
+    if isinstance(scorer, LanguageModel) and scorer.labels:
+        return scorer.classify(lines)
+    return scorer.score_lines(lines)
 
 
 def _judged(tables: Iterator[list[Row]]) -> Iterator[list[Row]]:
@@ -208,7 +232,7 @@ def _figures(score: Score, names: tuple[str, ...]) -> Row:
     return {name: getattr(score, name) for name in names}
 
 
-def _print(tables: Iterable[list[Row]], as_json: bool, said: Mapping[str, str]) -> None:
+def _print(tables: Iterable[list[Row]], as_json: bool, said: Mapping[str, Any]) -> None:
     """Each table as it comes, the first one below the columns' names; what is `said` of all rows, in JSON only."""
     header = True
     for table in tables:
