@@ -31,6 +31,7 @@ from afterword.inspection.horizon import measure_horizon
 from afterword.inspection.units import ask_units
 from afterword.model.adapting import Adapter
 from afterword.model.arrays import Array, Ids
+from afterword.model.calibration import Calibration
 from afterword.model.card import card
 from afterword.model.config import Config
 from afterword.model.growing import GrowingNgram
@@ -40,12 +41,14 @@ from afterword.model.saved import SavedModel, load_model, model_folder, save_mod
 from afterword.options import SamplingOptions, spelled_out
 from afterword.scoring.adapting import AdaptingScorer, Learns
 from afterword.scoring.labels import LabelScore, classify
+from afterword.scoring.odd import OddLine, calibrate, judge
 from afterword.scoring.score import LineScore, Score, score, score_lines
 from afterword.scoring.surprises import Surprise, surprises
 from afterword.settings import made, whole_number
 from afterword.storage import write_bytes
 from afterword.text.encoded import EncodedCorpus
 from afterword.text.labels import TAB, known_label
+from afterword.text.masking import Masks
 from afterword.text.tokenizer import Tokenizer
 
 CARD_TEMPERATURES = (0.5, 0.8, 1.0)
@@ -381,6 +384,63 @@ class LanguageModel:
         other reads as `score` does. Raises TextError.
         """
         return surprises(self._network, self.tokenizer, text, self.lines)
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What normal lines cost it, where it was told by `calibrated`."""
+        return self._saved.calibration
+
+    def calibrated(
+        self,
+        lines: Iterable[str],
+        *,
+        masks: Sequence[str] = (),
+        on_progress: Callable[[float], object] = lambda fraction: None,
+    ) -> LanguageModel:
+        """The same model, which knows what normal `lines` cost and can tell odd ones; `save` keeps that.
+
+        `masks` are regular expressions behind which is hidden what always changes in lines, now and in `odd_lines`.
+        Raises OptionError for too few lines or for a mask that is none, TextError as `score_lines`.
+        """
+        if self.is_held:
+            raise OptionError("a held model cannot be calibrated: leave out hold")
+        scores = score_lines(self._network, self.tokenizer, map(Masks(masks), lines), on_progress, entropies=True)
+        calibration = calibrate(scores, masks, self._using)
+        saved = dataclasses.replace(self._saved, calibration=calibration)
+        return LanguageModel(saved, self._card, (), self._using, self._engine, self._run)
+
+    def check_calibrated(self, false_alarms: float) -> Calibration:
+        """What `odd_lines` judges by. Raises OptionError where it would."""
+        if not 0 < false_alarms < 1:
+            raise OptionError(f"false-alarms must be above 0 and below 1, not {false_alarms:g}")
+        if self.calibration is None:
+            raise OptionError("this model does not know what normal lines cost: afterword calibrate MODEL NORMAL_FILE")
+        if self.is_held:
+            raise OptionError("a held model cannot tell odd lines: leave out hold")
+        if self.calibration.using != self._using:
+            raise OptionError(
+                f"the model was calibrated with {self.calibration.using}, not with {self._using}: use that, or "
+                "calibrate it again"
+            )
+        self.calibration.check_rate(false_alarms)
+        return self.calibration
+
+    def odd_lines(
+        self,
+        lines: Iterable[str],
+        false_alarms: float = 0.01,
+        *,
+        on_progress: Callable[[float], object] = lambda fraction: None,
+    ) -> list[OddLine]:
+        """Each line beside what normal lines cost; `odd` are those that so many normal ones would be taken for.
+
+        Raises OptionError where the model is not calibrated, or with too few lines for that rate; TextError as
+        `score_lines`.
+        """
+        calibration, texts = self.check_calibrated(false_alarms), list(lines)
+        hidden = map(Masks(calibration.masks), texts)
+        scores = score_lines(self._network, self.tokenizer, hidden, on_progress, entropies=True)
+        return judge(calibration, self.tokenizer, texts, scores, false_alarms)
 
     def classify(
         self, lines: Iterable[str], *, on_progress: Callable[[float], object] = lambda fraction: None

@@ -182,7 +182,7 @@ def test_the_lines_that_cost_most_are_a_table_too(model: Path, text: Path, capfd
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--top", "3"], "--top and --sort are about lines: give --lines too"),
+        (["--top", "3"], "--top is about lines: give --lines too"),
         (["--sort", "bits"], "give --lines too"),
         (["--lines", "--top", "0"], "0 is not in the range"),
         (["--lines", "--sort", "length"], "'length' is not one of 'bits-per-character', 'bits'"),

@@ -124,8 +124,8 @@ def test_a_page_is_written_and_nothing_printed(model: Path, run: Run, text: Path
     [
         (["--html", "x.html"], "give --per-character too"),
         (["--csv"], "give --per-character too"),
-        (["--per-character", "--lines"], "give one of the two"),
-        (["--per-character", "--top", "3"], "give one of the two"),
+        (["--per-character", "--lines"], "give one of them"),
+        (["--per-character", "--top", "3"], "give one of them"),
         (["--per-character", "--csv", "--json"], "give one of them"),
         (["--per-character", "--html", "there.html"], "there.html is there already"),
         (["--per-character"], "empty.txt is empty: there is nothing to score"),

@@ -12,6 +12,7 @@ import pytest
 
 from afterword.errors import ModelError, OptionError, StorageError
 from afterword.model import saved
+from afterword.model.calibration import Calibration
 from afterword.model.config import Config, weight_shapes
 from afterword.model.network import Network
 from afterword.model.ngram import Ngram
@@ -29,7 +30,19 @@ def model(seed: int = 0) -> SavedModel:
     weights = {name: random.normal(size=shape).astype(np.float32) for name, shape in weight_shapes(CONFIG).items()}
     ngram = Ngram.learn(random.integers(0, 3, 60), CONFIG.vocabulary_size, boundary=3, start=0)
     about = {"seed": seed, "lines": False}
-    return SavedModel(CONFIG, weights, CharTokenizer.of("abc"), [3, 4], about, ngram=ngram, mixture_weight=0.25)
+    lengths = random.integers(3, 30, 50).astype(float)
+    bits, expected = random.normal(3, 1, (2, 50)) * lengths
+    calibration = Calibration.of(bits, expected, lengths, random.normal(3, 1, 500), ["[0-9]+"], "both")
+    return SavedModel(
+        CONFIG,
+        weights,
+        CharTokenizer.of("abc"),
+        [3, 4],
+        about,
+        ngram=ngram,
+        mixture_weight=0.25,
+        calibration=calibration,
+    )
 
 
 def assert_same(found: SavedModel, expected: SavedModel) -> None:
@@ -39,6 +52,9 @@ def assert_same(found: SavedModel, expected: SavedModel) -> None:
     assert found.ngram is not None
     assert expected.ngram is not None
     assert found.ngram.checksum == expected.ngram.checksum
+    assert (found.calibration is None) == (expected.calibration is None)
+    if found.calibration is not None and expected.calibration is not None:
+        assert found.calibration.checksum == expected.calibration.checksum
     assert found.weights.keys() == expected.weights.keys()
     for name, weight in expected.weights.items():
         assert found.weights[name].dtype == np.float32
@@ -230,7 +246,9 @@ def test_a_model_of_the_first_format_is_read_and_writes_by_the_usual_defaults(fo
     values |= {"format": 1, "ngram_share": values.pop("mixture_weight"), "about": {"lines": lines}}
     del values["writing"], values["checksums"]
     found = model()
-    values["checksums"] = saved._checksums(values, (folder / "tokenizer.json").read_bytes(), found.ngram)
+    values["checksums"] = saved._checksums(
+        values, (folder / "tokenizer.json").read_bytes(), found.ngram, found.calibration
+    )
     (folder / "config.json").write_text(json.dumps(values))
     writing = LINES if lines else RUNNING_TEXT
     assert_same(load_model(folder), dataclasses.replace(found, about={"lines": lines}, writing=writing))
@@ -258,7 +276,10 @@ def test_how_a_model_writes_comes_back_with_it(tmp_path: Path) -> None:
 def test_a_way_to_write_that_cannot_be_is_refused(folder: Path, writing: Any) -> None:
     values = json.loads((folder / "config.json").read_text()) | {"writing": writing}
     del values["checksums"]
-    values["checksums"] = saved._checksums(values, (folder / "tokenizer.json").read_bytes(), model().ngram)
+    found = model()
+    values["checksums"] = saved._checksums(
+        values, (folder / "tokenizer.json").read_bytes(), found.ngram, found.calibration
+    )
     (folder / "config.json").write_text(json.dumps(values))
     refused(folder)
 

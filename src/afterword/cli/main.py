@@ -32,6 +32,8 @@ COMMANDS = {
     "generate": ("afterword.cli.generate:generate", "Write text with a trained model."),
     "novelty": ("afterword.cli.novelty:novelty", "Say how much of what a model writes was copied from its text."),
     "score": ("afterword.cli.score:score", "Say how well a model predicts a text."),
+    "odd": ("afterword.cli.odd:odd", "Train on good lines and list the lines of another file that do not belong."),
+    "calibrate": ("afterword.cli.calibrate:calibrate", "Tell a model what normal lines cost, to flag odd ones."),
     "inspect": ("afterword.cli.inspect:inspect", "Show what the gates do while a model reads a text."),
     "units": ("afterword.cli.units:units", "Find the units of a model that tell where something holds."),
     "horizon": ("afterword.cli.horizon:horizon", "Measure how far back a model remembers."),

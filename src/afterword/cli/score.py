@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from functools import partial
 from heapq import nlargest
 from itertools import chain
 from operator import itemgetter
@@ -12,7 +15,9 @@ from typing import Any
 import click
 import numpy as np
 
+from afterword.cli.calibrate import mask_option
 from afterword.cli.engine import engine_option, tell_engine
+from afterword.cli.flagging import FAILED, Flagging, Marked, check_flagging, flag_options, has_colours, marked
 from afterword.cli.inspect import about
 from afterword.cli.options import PATH, hold_option, settings_options, with_option
 from afterword.cli.screen import shown
@@ -23,15 +28,18 @@ from afterword.language_model import LanguageModel, load
 from afterword.progress import waiting
 from afterword.scoring.adapting import AdaptingScorer
 from afterword.scoring.labels import LabelScore
+from afterword.scoring.odd import OddLine
 from afterword.scoring.score import LineScore, Score
 from afterword.text.decoding import Decoding
 from afterword.text.lines import filled_lines, whole_lines
+from afterword.text.masking import Masks
 from afterword.text.notes import counted
 from afterword.text.reading import Reader
 from afterword.text.sources import check_sources
 
 FIGURES = ("characters", "tokens", "nats_per_character", "bits_per_character", "bits_per_byte", "perplexity")
 LINE_FIGURES = ("line", "text", "bits", "bits_per_character")
+ODD_FIGURES = ("figure", "p_value", "odd")  # of a line that is judged by what normal lines cost
 LABEL_FIGURES = ("label", "label_probability", "given_label")  # of a model of labelled lines
 FREE = "free_bits_per_character"  # of a network of which nothing is held
 COSTS = ("bits-per-character", "bits")  # that lines are sorted by
@@ -39,6 +47,7 @@ AT_ONCE = 1000  # lines, so that something is seen soon
 
 Row = dict[str, Any]
 Scorer = LanguageModel | AdaptingScorer
+Judge = Callable[[list[str]], Sequence[LineScore]]
 
 
 @click.command()
@@ -47,6 +56,8 @@ Scorer = LanguageModel | AdaptingScorer
 @click.option("--lines", "by_line", is_flag=True, help="say what each line costs, read from a fresh state")
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="with --lines: only the N that cost most")
 @click.option("--sort", type=click.Choice(COSTS), help=f"with --lines: those that cost most first (--top: {COSTS[0]})")
+@flag_options
+@mask_option
 @per_character_options
 @with_option
 @click.option("--adapt", "adapts", is_flag=True, help="go on learning from the text while it is scored")
@@ -54,12 +65,15 @@ Scorer = LanguageModel | AdaptingScorer
 @settings_options(Decoding, "decoding")
 @hold_option
 @click.option("--json", "as_json", is_flag=True, help="JSON: one object, or one a line where there are several")
+@click.pass_context
 def score(
+    context: click.Context,
     model: str,
     files: tuple[str, ...],
     by_line: bool,
     top: int | None,
     sort: str | None,
+    masks: tuple[str, ...],
     using: str,
     adapts: bool,
     engine: str,
@@ -67,6 +81,7 @@ def score(
     hold: tuple[str, ...],
     as_json: bool,
     per_character: PerCharacter | None,
+    flagging: Flagging | None,
 ) -> None:
     """Say how well a model predicts a text: the fewer bits per character, the better.
 
@@ -78,6 +93,11 @@ def score(
     begins with a known label and a tab has that as its given_label, and is judged by what follows; where all lines do,
     the share that the model finds right is told. The bits are of the line without its label: -log2 of the sum of
     P(label, line) over all labels.
+
+    With --false-alarms, --flag or --fail each line is judged by what normal lines cost a model that was calibrated
+    (afterword calibrate): its figure is by how many standard deviations it costs more than normal lines of its length,
+    its p-value how often a normal line has such a figure. --top then lists the oddest. Exit status 3 with --fail where
+    any line is odd.
 
     With --per-character, each character is shaded by its bits where the terminal has colours; elsewhere it gets a row.
     The bits are those of the score; characters that are one token share them, and one of several tokens costs their
@@ -91,17 +111,23 @@ def score(
     free_bits_per_character. Layers and units are counted from 0.
     """
     ranked = top is not None or sort is not None
-    if per_character and (by_line or ranked):
+    about_lines = {"top": top, "sort": sort, "mask": masks or None, "false-alarms, --flag and --fail": flagging}
+    given = [name for name, value in about_lines.items() if value is not None]
+    if per_character and (by_line or given):
         raise OptionError(
-            "--per-character tells of characters; --lines, --top and --sort of lines: give one of the two"
+            f"--per-character tells of characters, --{(given or ['lines'])[0]} of lines: give one of them"
         )
     if per_character and adapts:
         raise OptionError("--per-character shows the model as it is: leave out --adapt")
-    if ranked and not by_line:
-        raise OptionError("--top and --sort are about lines: give --lines too")
+    if given and not by_line:
+        raise OptionError(f"--{given[0]} {'are' if ' and ' in given[0] else 'is'} about lines: give --lines too")
+    if flagging and adapts:
+        raise OptionError("a model that adapts is not the one that was calibrated: leave out --adapt or --flag")
     check_sources(files)
     free = load(model, using, engine)
     loaded = free.hold(*hold)
+    if flagging:
+        check_flagging(loaded, flagging, masks)
     said: dict[str, Any] = tell_engine(loaded)
     if per_character:
         show_surprises(loaded, files, decoding, per_character, as_json, about(model, loaded, hold, using), said)
@@ -109,58 +135,93 @@ def score(
     scorer: Scorer = loaded
     if adapts:
         scorer = loaded.adapting()
-        said = {**said, "adapted": scorer.adapts}
+        said["adapted"] = scorer.adapts
         if using == "both" and "lstm" not in scorer.adapts:
-            print(
-                "note: the n-gram adapts, the LSTM does not: that takes pip install 'afterword[train]'", file=sys.stderr
-            )
-    tables = _tables(loaded, scorer, free if hold else None, files, decoding, by_line, apart=as_json)
-    if by_line and free.labels and not adapts:
-        tables = _judged(tables)
+            print("note: only the n-gram adapts; for the LSTM: pip install 'afterword[train]'", file=sys.stderr)
+    found = 0
+    if not by_line:
+        tables = _file_tables(loaded.lines, scorer, free if hold else None, files, decoding, apart=as_json)
+    else:
+        judge = _judge(scorer, masks, flagging)
+        tables = _line_tables(judge, _judge(free, masks, None) if hold else None, files, decoding, as_json)
+        if free.labels and not adapts and not flagging:
+            tables = _judged(tables)
+    if flagging and flagging.only:
+        tables = ([row for row in table if row["odd"]] for table in tables)
     if ranked:
-        key = itemgetter((sort or COSTS[0]).replace("-", "_"))
+        key = itemgetter((sort or ("figure" if flagging else COSTS[0])).replace("-", "_"))
         with waiting("scoring lines"):
             rows = chain.from_iterable(tables)
-            table = sorted(rows, key=key, reverse=True) if top is None else nlargest(top, rows, key)
-        _print([table], as_json, said)
-    elif by_line and not sys.stdout.isatty():  # where lines show how far it is, there is no room for a bar
-        with waiting("scoring lines"):
-            _print(tables, as_json, said)
+            tables = iter([sorted(rows, key=key, reverse=True) if top is None else nlargest(top, rows, key)])
+    # where lines show how far it is, there is no room for a bar
+    with waiting("scoring lines") if by_line and not sys.stdout.isatty() else nullcontext():
+        for table in _printed(tables, as_json, said):
+            found += sum(bool(row.get("odd")) for row in table)
+    if flagging and flagging.fail and found:
+        context.exit(FAILED)
+
+
+def _judge(scorer: Scorer, masks: Sequence[str], flagging: Flagging | None) -> Judge:
+    """What says what lines cost, and whatever else of them is asked."""
+    if isinstance(scorer, LanguageModel) and flagging:
+        return partial(scorer.odd_lines, false_alarms=flagging.false_alarms)
+    if isinstance(scorer, LanguageModel) and scorer.labels:
+        read: Judge = scorer.classify
     else:
-        _print(tables, as_json, said)
+        read = scorer.score_lines
+    if not masks:
+        return read
+    hide = Masks(masks)
+
+    def masked(lines: list[str]) -> list[LineScore]:
+        scores = read([*map(hide, lines)])
+        return [replace(score, text=line) for score, line in zip(scores, lines, strict=True)]
+
+    return masked
 
 
-def _tables(
-    model: LanguageModel,
-    scorer: Scorer,
-    free: LanguageModel | None,
-    files: Sequence[str],
-    decoding: Decoding,
-    by_line: bool,
-    apart: bool,
+def _file_tables(
+    lines: bool, scorer: Scorer, free: LanguageModel | None, files: Sequence[str], decoding: Decoding, apart: bool
 ) -> Iterator[list[Row]]:
-    """What `scorer` says that `files` cost `model`, and what they cost `free` if there is one: a row a file; or
-    `by_line` a row a line, as lines come.
-
-    `apart` as in `_file_row`. Of several files, each is named in its rows.
-    """
+    """What each file costs, a table of one row each; and what it costs `free`, if there is one. `apart` as in
+    `_file_row`. Of several files, each is named in its row."""
     for file in files:
-        reader = Reader(decoding)
+        with _read_with_notes(decoding) as reader:
+            named = {"file": file} if len(files) > 1 else {}
+            yield [{**named, **_file_row(lines, scorer, free, file, reader, apart)}]
+
+
+def _line_tables(
+    judge: Judge, free: Judge | None, files: Sequence[str], decoding: Decoding, as_json: bool
+) -> Iterator[list[Row]]:
+    """What each line costs, as lines come, with its number in its file, and the file where there are several."""
+    colours = not as_json and has_colours()
+    for file in files:
         named = {"file": file} if len(files) > 1 else {}
-        try:
-            if not by_line:
-                yield [{**named, **_file_row(model.lines, scorer, free, file, reader, apart)}]
-                continue
-            read = 0
+        read = 0
+        with _read_with_notes(decoding) as reader:
             for lines in whole_lines(reader.read([file])):
                 for first in range(0, len(lines), AT_ONCE):
-                    for row in (table := _line_rows(scorer, free, lines[first : first + AT_ONCE])):
-                        row["line"] += read
-                    yield [{**named, **row} for row in table]
-                    read += len(table)
-        finally:
-            for note in reader.notes.lines():
-                print(f"note: {note}", file=sys.stderr)
+                    some = lines[first : first + AT_ONCE]
+                    rows = [_line_row(score, as_json, colours) for score in judge(some)]
+                    for number, row in enumerate(rows, read + 1):
+                        row["line"] = number
+                    if free is not None:
+                        for row, score in zip(rows, free(some), strict=True):
+                            row[FREE] = score.bits_per_character
+                    yield [{**named, **row} for row in rows]
+                    read += len(some)
+
+
+@contextmanager
+def _read_with_notes(decoding: Decoding) -> Iterator[Reader]:
+    """A reader, whose notes are told at the end."""
+    reader = Reader(decoding)
+    try:
+        yield reader
+    finally:
+        for note in reader.notes.lines():
+            print(f"note: {note}", file=sys.stderr)
 
 
 def _file_row(lines: bool, scorer: Scorer, free: LanguageModel | None, file: str, reader: Reader, apart: bool) -> Row:
@@ -185,20 +246,17 @@ def _file_row(lines: bool, scorer: Scorer, free: LanguageModel | None, file: str
     return row
 
 
-def _line_rows(scorer: Scorer, free: LanguageModel | None, lines: list[str]) -> list[Row]:
-    scores = _scores(scorer, lines)
-    names = LINE_FIGURES + LABEL_FIGURES if isinstance(scores[0], LabelScore) else LINE_FIGURES
-    rows = [_figures(score, names) for score in scores]
-    if free is not None:
-        for row, score in zip(rows, _scores(free, lines), strict=True):
-            row[FREE] = score.bits_per_character
-    return rows
-
-
-def _scores(scorer: Scorer, lines: list[str]) -> Sequence[LineScore]:
-    if isinstance(scorer, LanguageModel) and scorer.labels:
-        return scorer.classify(lines)
-    return scorer.score_lines(lines)
+def _line_row(score: LineScore, as_json: bool, colours: bool) -> Row:
+    row = _figures(score, LINE_FIGURES)
+    if isinstance(score, LabelScore):
+        row |= _figures(score, LABEL_FIGURES)
+    if isinstance(score, OddLine):
+        row |= _figures(score, ODD_FIGURES)
+        if as_json:
+            row["odd_pieces"] = score.odd_pieces
+        elif colours:
+            row["text"] = marked(score)
+    return row
 
 
 def _judged(tables: Iterator[list[Row]]) -> Iterator[list[Row]]:
@@ -232,8 +290,11 @@ def _figures(score: Score, names: tuple[str, ...]) -> Row:
     return {name: getattr(score, name) for name in names}
 
 
-def _print(tables: Iterable[list[Row]], as_json: bool, said: Mapping[str, Any]) -> None:
-    """Each table as it comes, the first one below the columns' names; what is `said` of all rows, in JSON only."""
+def _printed(tables: Iterable[list[Row]], as_json: bool, said: Mapping[str, Any]) -> Iterator[list[Row]]:
+    """Print each table as it comes, the first one below the columns' names; what is `said` of all rows, in JSON only.
+
+    Yields the tables.
+    """
     header = True
     for table in tables:
         if as_json:
@@ -241,8 +302,9 @@ def _print(tables: Iterable[list[Row]], as_json: bool, said: Mapping[str, Any]) 
                 print(strict_json({**row, **said}))
         else:
             _print_table(table, header)
-            header = False
+            header &= not table
         sys.stdout.flush()
+        yield table
 
 
 def _print_table(rows: list[Row], header: bool) -> None:
@@ -257,7 +319,7 @@ def _print_table(rows: list[Row], header: bool) -> None:
 
 def _cell(name: str, value: Any) -> str:
     if name in ("text", "file"):
-        return shown(str(value))
+        return value if isinstance(value, Marked) else shown(str(value))
     text = f"{value:.4f}" if isinstance(value, float) else "-" if value is None else shown(str(value))
     return text.rjust(max(len(_title(name)), 8))
 

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from afterword.errors import ModelError, OptionError, StorageError
 from afterword.model.arrays import Array, Ids
+from afterword.model.calibration import Calibration
 from afterword.model.config import Config, check_weights
 from afterword.model.fast import ENGINES, FastEngine
 from afterword.model.mixture import USES, Mixture
@@ -42,10 +43,11 @@ from afterword.text.vocabularies.table import from_json
 
 FORMAT = 2  # 1 had no "writing", and called the mixture's weight "ngram_share"
 TEXT = "text.rows"
-CONFIG, WEIGHTS, NGRAM, TOKENIZER, CARD = FILES = (
+CONFIG, WEIGHTS, NGRAM, CALIBRATION, TOKENIZER, CARD = FILES = (
     "config.json",
     "model.safetensors",
     "ngram.safetensors",
+    "calibration.safetensors",
     "tokenizer.json",
     "README.md",
 )
@@ -69,6 +71,8 @@ class SavedModel:
     """Of the n-gram, from 0 to 1."""
     writing: WritingDefaults = RUNNING_TEXT
     """How it writes unless it is told otherwise."""
+    calibration: Calibration | None = None
+    """What normal lines cost it, if it was told."""
 
     def opening(self, seed: int) -> Ids:
         """The tokens that writing reads before any prompt, [N]; of a window of the text, the one that `seed` draws."""
@@ -129,7 +133,7 @@ def save_model(folder: Path, model: SavedModel, card: str, *, half: bool = False
     config = {"format": FORMAT, **dataclasses.asdict(model.config), "unseen": model.unseen, "about": model.about}
     config["mixture_weight"] = None if model.ngram is None else model.mixture_weight
     config["writing"] = dataclasses.asdict(model.writing)
-    config["checksums"] = _checksums(config, tokenizer, model.ngram)
+    config["checksums"] = _checksums(config, tokenizer, model.ngram, model.calibration)
     try:
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
@@ -138,6 +142,8 @@ def save_model(folder: Path, model: SavedModel, card: str, *, half: bool = False
         write_tensors(new / WEIGHTS, {**weights, **text})
         if model.ngram is not None:
             _write_ngram(new / NGRAM, model.ngram, folder)
+        if model.calibration is not None:
+            write_tensors(new / CALIBRATION, *model.calibration.record())
         write_bytes(new / TOKENIZER, tokenizer)
         write_bytes(new / CARD, card.encode())
         write_json(new / CONFIG, config)
@@ -200,7 +206,10 @@ def _read(place: Path, folder: Path) -> SavedModel:
     tables = None if weight is None else read_tensors(place / NGRAM)[0]
     try:
         ngram = None if tables is None else Ngram.from_tensors(tables)
-        if values.pop("checksums", None) != _checksums(values, _read_text(place / TOKENIZER).encode(), ngram):
+        checksums = values.pop("checksums", None)
+        calibrated = isinstance(checksums, dict) and CALIBRATION in checksums
+        calibration = Calibration.from_record(*read_tensors(place / CALIBRATION)) if calibrated else None
+        if checksums != _checksums(values, _read_text(place / TOKENIZER).encode(), ngram, calibration):
             raise ModelError(f"{CONFIG} or a file beside it has been changed")
         config = Config.from_dict(values)
         unseen, about = values.get("unseen", []), values.get("about", {})
@@ -211,7 +220,7 @@ def _read(place: Path, folder: Path) -> SavedModel:
         else:
             writing = WritingDefaults.from_dict(values.get("writing"))
         weight = 0.0 if weight is None else weight
-        model = SavedModel(config, weights, tokenizer, unseen, about, text, ngram, weight, writing)
+        model = SavedModel(config, weights, tokenizer, unseen, about, text, ngram, weight, writing, calibration)
         _check(model)
     except ModelError as error:
         raise ModelError(f"the model at {folder} is damaged: {error}; take a fresh copy") from None
@@ -230,10 +239,13 @@ def _version(path: Path, values: dict[str, Any]) -> int:
     return version
 
 
-def _checksums(config: dict[str, Any], tokenizer: bytes, ngram: Ngram | None) -> dict[str, int]:
+def _checksums(
+    config: dict[str, Any], tokenizer: bytes, ngram: Ngram | None, calibration: Calibration | None = None
+) -> dict[str, int]:
     """CRC-32 of the files that must stay with the weights: of config.json as sorted JSON, without this part."""
     sums = {CONFIG: zlib.crc32(json.dumps(config, sort_keys=True).encode()), TOKENIZER: zlib.crc32(tokenizer)}
-    return sums if ngram is None else {**sums, NGRAM: ngram.checksum}
+    parts = {NGRAM: ngram, CALIBRATION: calibration}
+    return sums | {name: part.checksum for name, part in parts.items() if part is not None}
 
 
 def _write_ngram(path: Path, ngram: Ngram, folder: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -24,6 +24,7 @@ from afterword.text.tokenizer import Tokenizer
 
 LANES = 64  # lines read side by side
 USED = "used"  # the costs that are told, among those of a mixture's parts
+ENTROPY = "entropy"  # what was expected to be paid, beside them
 NUMBERS = 2**22  # how many numbers the network may take for one piece of reading
 
 Expected = Callable[[], NDArray[np.floating]]
@@ -87,6 +88,13 @@ class LineScore(Score):
     line: int = 0
     """Its number among the lines, from 1."""
     text: str = ""
+    expected_nats: float = math.nan
+    """The sum of the entropies of the predictions: what it would cost on average, if they were right. NaN unless it was
+    asked for."""
+
+    @property
+    def expected_bits(self) -> float:
+        return self.expected_nats / math.log(2)
 
     def __repr__(self) -> str:
         return f"LineScore({self.line}: {reprlib.repr(self.text)}, {self._figures()})"
@@ -110,35 +118,31 @@ def score_lines(
     tokenizer: Tokenizer,
     lines: Iterable[str],
     on_progress: Callable[[float], object] = lambda fraction: None,
+    entropies: bool = False,
 ) -> list[LineScore]:
     """What each of `lines` costs, read from a fresh start, in their order. Raises TextError as `score` does.
 
-    `on_progress` is called with the fraction that is done.
+    `on_progress` is called with the fraction that is done. With `entropies` also what was expected.
     """
     texts = list(lines)
+    unique = list(dict.fromkeys(texts))  # logs say the same again and again
     end = [] if tokenizer.end is None else [tokenizer.end]
-    ids = [np.append(tokenizer.encode(text), np.array(end, np.int32)) for text in texts]
-    nats: list[dict[str, NDArray[np.float64]]] = [{}] * len(texts)
+    ids = [np.append(tokenizer.encode(text), np.array(end, np.int32)) for text in unique]
+    found: dict[str, LineScore] = {}
     read, total = 0, sum(map(len, ids))
     for batch, padded in batches(ids):
-        costs = token_nats(network, tokenizer.end, padded)
+        together = token_nats(network, tokenizer.end, padded, entropies=entropies)
         read += sum(len(ids[index]) for index in batch)
         on_progress(read / max(total, 1))
         for lane, index in enumerate(batch):
+            text, tokens = unique[index], len(ids[index])
             # copies, so that the padding is let go
-            nats[index] = {name: cost[lane, : len(ids[index])].copy() for name, cost in costs.items()}
-    ends = len(end)
-    return [
-        LineScore(
-            costs.pop(USED),
-            len(text) + ends,
-            len(text.encode()) + ends,
-            apart(costs, len(text) + ends),
-            k + 1,
-            text,
-        )
-        for k, (text, costs) in enumerate(zip(texts, nats, strict=True))
-    ]
+            costs = {name: cost[lane, :tokens].copy() for name, cost in together.items()}
+            size, used = len(text) + len(end), costs.pop(USED)
+            expected = float(costs.pop(ENTROPY).sum()) if entropies else math.nan
+            number_of_bytes = len(text.encode()) + len(end)
+            found[text] = LineScore(used, size, number_of_bytes, apart(costs, size), 0, text, expected)
+    return [replace(found[text], line=number) for number, text in enumerate(texts, 1)]
 
 
 def apart(nats: Mapping[str, NDArray[np.float64]], characters: int) -> dict[str, float]:
@@ -176,14 +180,20 @@ def token_nats(
     ids: Ids,
     on_read: Callable[[int], object] = lambda tokens: None,
     state: State | None = None,
+    entropies: bool = False,
 ) -> dict[str, NDArray[np.float64]]:
     """-log P of every one of ids [B, T], each lane from `state` on; see `stretches`.
 
     Under `USED` by what the network predicts with; under "lstm", "ngram" and "both" by each, where there is an n-gram.
+    With `entropies`, under `ENTROPY` that of each prediction: what a token would cost on average, if it was right.
     """
-    names = (USED, *USES) if isinstance(network, Mixture) else (USED,)
+    names = [USED, *(USES if isinstance(network, Mixture) else ()), *([ENTROPY] if entropies else ())]
     nats = {name: np.empty(ids.shape) for name in names}
     for stretch in stretches(network, before, ids, state):
+        if entropies:
+            expected = stretch.expected()
+            likely = np.where(np.isfinite(expected), expected, 0)
+            stretch.nats[ENTROPY] = -(np.exp(expected) * likely).sum(axis=-1)
         for name in names:
             nats[name][:, stretch.place] = stretch.nats.get(name, stretch.nats[USED])
         on_read(stretch.place.stop)

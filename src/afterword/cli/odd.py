@@ -1,0 +1,173 @@
+"""`afterword odd GOOD BAD…`: train on good lines, calibrate, and list the lines of other files that do not belong."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from afterword.cli.calibrate import CHECKED, calibrated_and_checked, mask_option, normal_lines, told_checks
+from afterword.cli.flagging import FAILED, RATE, has_colours, marked
+from afterword.cli.options import PATH, settings_options
+from afterword.cli.screen import shown
+from afterword.cli.strict_json import strict_json
+from afterword.errors import OptionError, TextError
+from afterword.language_model import LanguageModel
+from afterword.model.calibration import FEWEST
+from afterword.progress import waiting
+from afterword.scoring.odd import OddLine
+from afterword.text.decoding import Decoding
+from afterword.text.lines import whole_lines
+from afterword.text.masking import Masks
+from afterword.text.reading import Reader
+from afterword.text.sources import check_sources
+
+HELD_OUT, KEPT = 0.1, 0.2  # of the good lines: what the plan validates with; and at the end, what it is calibrated with
+FEWEST_GOOD = round(FEWEST / KEPT / (1 - 1 / CHECKED))
+AT_ONCE = 1000  # lines
+
+
+@dataclass
+class Group:
+    """Equal lines, after masking."""
+
+    file: str
+    first: OddLine
+    count: int = 1
+
+
+@click.command()
+@click.argument("good", type=PATH, metavar="GOOD")
+@click.argument("files", nargs=-1, required=True, type=PATH, metavar="BAD...")
+@click.option("--minutes", type=float, default=1.0, show_default=True, metavar="M", help="how long to train")
+@click.option("--false-alarms", type=float, default=RATE, show_default=True, metavar="RATE", help="their rate")
+@mask_option
+@click.option("--top", type=click.IntRange(min=1), metavar="N", help="only the N oddest")
+@click.option(
+    "--order", type=click.Choice(["oddest", "file"]), default="oddest", show_default=True, help="which come first"
+)
+@click.option("-o", "--out", type=PATH, metavar="DIR", help="keep the model, in this folder; else it is not kept")
+@click.option("--overwrite", is_flag=True, help="replace the run that is in the folder")
+@click.option("--fail", is_flag=True, help=f"exit with status {FAILED} where there are odd lines")
+@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="of training")
+@settings_options(Decoding, "decoding")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object for each odd line")
+@click.pass_context
+def odd(
+    context: click.Context,
+    good: str,
+    files: tuple[str, ...],
+    minutes: float,
+    false_alarms: float,
+    masks: tuple[str, ...],
+    top: int | None,
+    order: str,
+    out: str | None,
+    overwrite: bool,
+    fail: bool,
+    seed: int,
+    decoding: Decoding,
+    as_json: bool,
+) -> None:
+    """List the lines of BAD that do not belong among those of GOOD, as PATH:LINE: FIGURE  text.
+
+    A model is trained on the first 70 % of the good lines, in a minute; the next 10 % tell when it is best. With the
+    last 20 % it is calibrated, and its false alarms are counted. The figure is by how many standard deviations a line
+    costs more than normal ones; odd characters are coloured on a terminal. Lines that are equal, but for what --mask
+    hides, are shown once, with their number.
+
+    It is train, calibrate and score --lines --flag in one; with --out the model is kept for those.
+    """
+    check_sources([good, *files])
+    hide = Masks(masks)
+    if not 0 < false_alarms < 1:
+        raise OptionError(f"false-alarms must be above 0 and below 1, not {false_alarms:g}")
+    with waiting(f"reading {good}"):
+        lines = normal_lines([good], decoding)
+    if len(lines) < FEWEST_GOOD:
+        raise TextError(f"{good} has {len(lines)} lines, and learning what is normal takes {FEWEST_GOOD} or more")
+    kept, held_out = round(KEPT * len(lines)), round(HELD_OUT * len(lines))
+    if false_alarms * (kept - kept // CHECKED + 1) < 1:
+        raise OptionError(
+            f"false-alarms {false_alarms:g} takes {round(1 / false_alarms / KEPT / (1 - 1 / CHECKED)):,} good lines or "
+            f"more, and {good} has {len(lines):,}"
+        )
+    learned = [*map(hide, lines[:-kept])]
+    with tempfile.TemporaryDirectory() as temporary:
+        place = Path(temporary)
+        for name, part in (("good.txt", learned[:-held_out]), ("held-out.txt", learned[-held_out:])):
+            (place / name).write_text("\n".join([*part, ""]), "utf-8")
+        model = _trained(place, minutes, seed, out, overwrite)
+        with waiting("calibrating") as on_progress:
+            model, checks = calibrated_and_checked(model, lines[-kept:], masks, on_progress)
+        if out is not None:
+            model.save(Path(out) / "model")
+    for said in told_checks(checks, kept // CHECKED):
+        print(said, file=sys.stderr)
+    calibration = model.check_calibrated(false_alarms)
+    if note := calibration.holds_roughly(false_alarms):
+        print(f"note: {note}", file=sys.stderr)
+    groups = _groups(_odd_lines(model, files, decoding, false_alarms), hide)
+    if order == "oddest" or top is not None:
+        groups = sorted(groups, key=lambda group: -group.first.figure)[:top]
+    if order == "file":
+        groups = sorted(groups, key=lambda group: (files.index(group.file), group.first.line))
+    _print(groups, as_json)
+    if fail and groups:
+        context.exit(FAILED)
+
+
+def _trained(place: Path, minutes: float, seed: int, out: str | None, overwrite: bool) -> LanguageModel:
+    from afterword.training import train
+
+    return train(
+        place / "good.txt",
+        out=place / "run" if out is None else out,
+        overwrite=overwrite,
+        validation=place / "held-out.txt",
+        lines=True,
+        minutes=minutes,
+        seed=seed,
+    )
+
+
+def _odd_lines(
+    model: LanguageModel, files: Sequence[str], decoding: Decoding, false_alarms: float
+) -> Iterator[tuple[str, OddLine]]:
+    """The odd lines of `files`, with the file and their number in it."""
+    for file in files:
+        reader, read = Reader(decoding), 0
+        with waiting(f"scoring {file}"):
+            for lines in whole_lines(reader.read([file])):
+                for first in range(0, len(lines), AT_ONCE):
+                    for line in model.odd_lines(lines[first : first + AT_ONCE], false_alarms):
+                        if line.odd and line.text:
+                            yield file, line.at(read + line.line)
+                    read += len(lines[first : first + AT_ONCE])
+        for note in reader.notes.lines():
+            print(f"note: {note}", file=sys.stderr)
+
+
+def _groups(lines: Iterable[tuple[str, OddLine]], hide: Masks) -> list[Group]:
+    groups: dict[tuple[str, str], Group] = {}
+    for file, line in lines:
+        same = groups.setdefault((file, hide(line.text)), Group(file, line, 0))
+        same.count += 1
+    return list(groups.values())
+
+
+def _print(groups: Sequence[Group], as_json: bool) -> None:
+    colours = not as_json and has_colours()
+    for group in groups:
+        line = group.first
+        if as_json:
+            figures = {name: getattr(line, name) for name in ("line", "text", "figure", "p_value", "odd_pieces")}
+            print(strict_json({"file": group.file, **figures, "count": group.count}))
+        else:
+            text = marked(line) if colours else shown(line.text)
+            times = f"  ({group.count:,} times)" if group.count > 1 else ""
+            print(f"{shown(group.file)}:{line.line}: {line.figure:.1f}  {text}{times}")
