@@ -17,10 +17,10 @@ CLOCK = 23  # characters
 HOSTS = ("web-1", "web-2", "db-1", "cache-1", "queue-1")
 
 
-def lines(count: int, seed: int) -> Iterator[str]:
-    """`count` lines of a small shop's services, the same for the same seed."""
+def lines(count: int, seed: int, start: float = 0.0) -> Iterator[str]:
+    """`count` lines of a small shop's services, the same for the same seed, from `start` on, in seconds."""
     draw = random.Random(seed)
-    seconds = 0.0
+    seconds = start
     for _ in range(count):
         seconds += draw.expovariate(5)
         yield f"{_clock(seconds)} {_message(draw)}"
@@ -139,9 +139,9 @@ KINDS: tuple[Callable[[str, random.Random], str], ...] = (
 )
 
 
-def planted(count: int, seed: int, of_each: int) -> tuple[list[str], dict[int, str]]:
+def planted(count: int, seed: int, of_each: int, start: float = 0.0) -> tuple[list[str], dict[int, str]]:
     """`lines`, of which `of_each` were changed in each of the ten kinds of ways; their places, from 0, and kinds."""
-    made, draw = list(lines(count, seed)), random.Random(seed + 1)
+    made, draw = list(lines(count, seed, start)), random.Random(seed + 1)
     places = draw.sample(range(count), of_each * len(KINDS))
     kinds = {place: KINDS[k % len(KINDS)] for k, place in enumerate(places)}
     for place, change in kinds.items():
