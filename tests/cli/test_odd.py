@@ -1,0 +1,244 @@
+"""`afterword calibrate`, `score --flag` and `odd` through the real command."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from afterword.language_model import load
+from tests.logs import lines, planted
+
+Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+
+
+def draw(count: int, seed: int) -> list[str]:
+    """Lines of a to d, as long as words are."""
+    chosen = random.Random(seed)
+    return ["".join(chosen.choices("abcd", k=chosen.randrange(3, 12))) for _ in range(count)]
+
+
+def told(finished: subprocess.CompletedProcess[bytes]) -> list[dict[str, object]]:
+    assert finished.returncode in (0, 3), finished.stderr
+    return [json.loads(line) for line in finished.stdout.decode().splitlines()]
+
+
+@pytest.fixture
+def normal(tmp_path: Path) -> Path:
+    path = tmp_path / "normal.txt"
+    path.write_text("\n".join([*draw(500, 0), ""]))
+    return path
+
+
+@pytest.fixture
+def mine(lines_model: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(lines_model, tmp_path / "mine"))
+
+
+@pytest.fixture
+def calibrated(mine: Path, normal: Path, run: Run) -> Path:
+    finished = run("calibrate", mine, normal, "--json")
+    assert finished.returncode == 0, finished.stderr
+    return mine
+
+
+def test_calibrating_says_what_it_found_and_the_model_keeps_it(mine: Path, normal: Path, run: Run) -> None:
+    finished = run("calibrate", mine, normal)
+    assert finished.returncode == 0
+    text = finished.stdout.decode()
+    assert text.startswith("calibrated with 400 normal lines\nat a rate of 0.01 it flags ")
+    assert "of 100 more normal lines" in text
+    assert b"1,600" in finished.stderr
+    calibration = load(mine).calibration
+    assert calibration is not None
+    assert len(calibration.figures) == 400
+    record = json.loads(run("calibrate", mine, normal, "--json").stdout)
+    assert (record["lines"], record["checked"], list(record["flagged"])) == (400, 100, ["0.01"])
+
+
+def test_lines_are_judged_as_the_model_judges_them(calibrated: Path, run: Run) -> None:
+    some = ["abcd", "aaaaaaaaaaaa", "", "é☃☃☃é", "cab"]
+    rows = told(
+        run("score", calibrated, "-", "--lines", "--false-alarms", "0.05", "--json", input="\n".join(some).encode())
+    )
+    expected = load(calibrated).odd_lines(some, 0.05)
+    names = ["line", "text", "bits", "bits_per_character", "figure", "p_value", "odd", "odd_pieces"]
+    assert [list(row) for row in rows] == [names] * len(some)
+    for row, line in zip(rows, expected, strict=True):
+        figures = {name: row.pop(name) for name in ("bits", "bits_per_character", "figure", "p_value")}
+        assert figures == pytest.approx({name: getattr(line, name) for name in figures}, rel=1e-4, abs=1e-3)
+        assert row == json.loads(json.dumps({name: getattr(line, name) for name in row}))
+    assert [row["odd"] for row in rows][3] is True
+    assert rows[3]["odd_pieces"] == [[1, 4]]
+
+
+def test_flagged_lines_alone_are_shown_and_make_it_fail_if_that_is_asked(calibrated: Path, run: Run) -> None:
+    some = "abcd\n☃☃☃\ndcba\n☃☃\n".encode()
+    finished = run("score", calibrated, "-", "--lines", "--flag", "--json", input=some)
+    assert finished.returncode == 0
+    assert [row["line"] for row in told(finished)] == [2, 4]
+    assert run("score", calibrated, "-", "--lines", "--flag", "--fail", input=some).returncode == 3
+    fine = run("score", calibrated, "-", "--lines", "--flag", "--fail", input=b"abcd\n")
+    assert (fine.returncode, fine.stdout) == (0, b"")
+    oddest = told(run("score", calibrated, "-", "--lines", "--flag", "--top", "1", "--json", input=some))
+    assert [row["line"] for row in oddest] == [2]
+
+
+def test_a_growing_stream_is_judged_line_by_line(calibrated: Path) -> None:
+    command = [sys.executable, "-m", "afterword", "score", str(calibrated), "-", "--lines", "--flag", "--json"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for number in (1, 3):
+            process.stdin.write("☃☃☃\nabc\n".encode())
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["line"] == number  # while the stream goes on
+        process.stdin.close()
+        assert process.wait() == 0
+
+
+def test_masks_are_kept_with_the_calibration(mine: Path, tmp_path: Path, run: Run) -> None:
+    random.seed(0)
+    numbered = tmp_path / "numbered.txt"
+    numbered.write_text("\n".join(f"{line} {random.randrange(10**6)}" for line in draw(200, 1)))
+    assert run("calibrate", mine, numbered, "--mask", "[0-9]+").returncode == 0
+    rows = told(run("score", mine, "-", "--lines", "--false-alarms", "0.05", "--json", input=b"abcd 1\nabcd 9999999\n"))
+    assert rows[0]["figure"] == rows[1]["figure"]
+    assert [row["text"] for row in rows] == ["abcd 1", "abcd 9999999"]
+    same = run("score", mine, "-", "--lines", "--flag", "--mask", "[0-9]+", "--false-alarms", "0.05", input=b"abcd 1\n")
+    assert same.returncode == 0
+    other = run("score", mine, "-", "--lines", "--flag", "--mask", "[a-z]+", input=b"abcd 1\n")
+    assert other.returncode == 2
+    assert b"calibrated with other masks" in other.stderr
+
+
+def test_without_a_calibration_masks_hide_in_plain_scoring(mine: Path, run: Run) -> None:
+    rows = told(run("score", mine, "-", "--lines", "--mask", "[0-9]+", "--json", input=b"ab 1\nab 77\n"))
+    assert rows[0]["bits"] == rows[1]["bits"]
+    assert rows[1]["text"] == "ab 77"
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--flag"], b"give --lines too"),
+        (["--mask", "a+"], b"--mask is about lines"),
+        (["--lines", "--flag"], b"afterword calibrate"),
+        (["--lines", "--flag", "--adapt"], b"leave out --adapt"),
+        (["--lines", "--false-alarms", "0"], b"above 0 and below 1"),
+        (["--lines", "--false-alarms", "nan"], b"above 0 and below 1"),
+        (["--lines", "--mask", "("], b"no regular expression"),
+        (["--per-character", "--flag"], b"give one of them"),
+    ],
+)
+def test_what_cannot_be_judged_gets_one_line(mine: Path, run: Run, options: list[str], says: bytes) -> None:
+    finished = run("score", mine, "-", *options, input=b"abc\n")
+    assert finished.returncode == 2
+    assert finished.stdout == b""
+    assert says in finished.stderr
+    assert finished.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--false-alarms", "0.001"], b"false-alarms 0.001 takes 999 normal lines or more"),
+        (["--with", "lstm", "--hold", "forget=1"], b"held model cannot tell"),
+    ],
+)
+def test_a_calibrated_model_says_what_it_cannot(calibrated: Path, run: Run, options: list[str], says: bytes) -> None:
+    finished = run("score", calibrated, "-", "--lines", "--flag", *options, input=b"abc\n")
+    assert (finished.returncode, finished.stdout) == (2, b"")
+    assert says in finished.stderr
+
+
+def test_another_use_than_the_calibrated_one_is_refused(
+    mixed_model: Path, normal: Path, tmp_path: Path, run: Run
+) -> None:
+    mine = shutil.copytree(mixed_model, tmp_path / "mixed")
+    assert run("calibrate", mine, normal, "--with", "ngram").returncode == 0
+    finished = run("score", mine, "-", "--lines", "--flag", input=b"abc\n")
+    assert finished.returncode == 2
+    assert b"calibrated with ngram, not with both" in finished.stderr
+    assert run("score", mine, "-", "--lines", "--flag", "--with", "ngram", input=b"abc\n").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (b"", b"has no lines"),
+        (b"\n\n", b"has no lines"),
+        (b"abc\n" * 10, b"20 normal lines or more"),
+        (b"ab\x00c\n" * 50, b"NUL"),
+        (b"ab\xff\n" * 50, b"is not utf-8"),
+        (b"abc\n\xe2\x98", b"is not utf-8"),
+    ],
+)
+def test_lines_that_will_not_do_leave_the_model_as_it_was(
+    mine: Path, run: Run, tmp_path: Path, text: bytes, says: bytes
+) -> None:
+    (tmp_path / "few.txt").write_bytes(text)
+    before = {path.name: path.read_bytes() for path in mine.iterdir()}
+    finished = run("calibrate", mine, tmp_path / "few.txt")
+    assert finished.returncode == 2
+    assert says in finished.stderr
+    assert finished.stderr.count(b"\n") == 1
+    assert {path.name: path.read_bytes() for path in mine.iterdir()} == before
+
+
+def test_a_shipped_model_stays_as_it_is(normal: Path, run: Run) -> None:
+    finished = run("calibrate", "english", normal)
+    assert finished.returncode == 2
+    assert b"ships with Afterword" in finished.stderr
+
+
+def test_odd_lines_are_found_in_one_command(tmp_path: Path, run: Run) -> None:
+    good, bad = tmp_path / "good.log", tmp_path / "bad.log"
+    good.write_text("\n".join(lines(3000, 0)))
+    made, kinds = planted(1000, 1, 2, start=600)
+    bad.write_text("\n".join([*made, *(made[at] for at in kinds if kinds[at] == "garbage")]))
+    clock = r"\d+-\d+-\d+ [\d:.]+"
+    finished = run(
+        "odd", good, bad, "--minutes", "0.1", "--mask", clock, "--json", "--fail", "--out", tmp_path / "model"
+    )
+    assert finished.returncode == 3, finished.stderr
+    assert b"at a rate of 0.01 it flags" in finished.stderr
+    rows = told(finished)
+    figures = [float(str(row["figure"])) for row in rows]
+    assert figures == sorted(figures, reverse=True)
+    assert {str(row["file"]) for row in rows} == {str(bad)}
+    hits = [int(str(row["line"])) - 1 in kinds for row in rows]
+    assert sum(hits) >= 8
+    assert any(row["count"] == 2 for row in rows)
+    again = run("score", tmp_path / "model", bad, "--lines", "--flag", "--json")
+    assert {row["line"] for row in told(again)} >= {row["line"] for row in rows}
+    plain = run("odd", good, bad, "--minutes", "0.05", "--top", "2", "--order", "file")
+    found = plain.stdout.decode().splitlines()
+    assert len(found) == 2
+    assert found[0].startswith(f"{bad}:")
+
+
+@pytest.mark.parametrize(
+    ("options", "text", "says"),
+    [
+        ([], "abc\n" * 50, b"takes 125 or more"),
+        (["--false-alarms", "0.001"], "abc\nabd\n" * 100, b"good lines or more"),
+        (["--mask", "["], "abc\n" * 500, b"no regular expression"),
+        (["--false-alarms", "2"], "abc\n" * 500, b"above 0 and below 1"),
+    ],
+)
+def test_odd_refuses_at_once_what_cannot_work(
+    tmp_path: Path, run: Run, options: list[str], text: str, says: bytes
+) -> None:
+    (tmp_path / "good").write_text(text)
+    finished = run("odd", tmp_path / "good", tmp_path / "good", *options)
+    assert finished.returncode == 2
+    assert says in finished.stderr
+    assert finished.stderr.count(b"\n") == 1
+    assert run("odd", tmp_path / "good", tmp_path / "none").returncode == 2
