@@ -34,7 +34,6 @@ from afterword.model.arrays import Array, Ids
 from afterword.model.calibration import Calibration
 from afterword.model.card import card
 from afterword.model.config import Config
-from afterword.model.growing import GrowingNgram
 from afterword.model.holding import Hold, held_values, parse_hold
 from afterword.model.network import Network
 from afterword.model.saved import SavedModel, load_model, model_folder, save_model
@@ -65,8 +64,10 @@ class LanguageModel:
         using: str = "both",
         engine: str = "numpy",
         run: Path | None = None,
+        adapter: Adapter | None = None,
     ) -> None:
         self._saved = saved
+        self._adapter = adapter  # which has learned from what is written after
         self._run = run  # the folder of the run that made it, if that is where it comes from
         self._writing: Writing | None = None  # the last one, since making one can take a while
         self._passages: Passages | None = None  # the last ones, likewise
@@ -74,7 +75,7 @@ class LanguageModel:
         self._holds = tuple(holds)
         self._using, self._engine = using, engine
         self._held = held_values(holds, saved.config) if holds else None
-        self._network = saved.predictor(using, self._held, engine)
+        self._network = saved.predictor(using, self._held, engine, adapter)
 
     def __repr__(self) -> str:
         tokens = f"{self.config.vocabulary_size:,} {self.tokenizer.kind} tokens"
@@ -336,18 +337,18 @@ class LanguageModel:
     def adapted(self, text: str) -> LanguageModel:
         """The same model, whose n-gram has learned from `text` too: names in it are then used again in writing.
 
+        It learns no more from what it writes.
+
         Raises OptionError for a model that uses no n-gram, TextError for what is not text.
         """
         if self._saved.ngram is None or self._using == "lstm":
             raise OptionError(
                 "adapt: this model writes without an n-gram, which could learn: use one that was trained with it"
             )
-        growing = GrowingNgram(self.config.vocabulary_size, self._saved.ngram.start, self._saved.ngram)
-        for row in self._network.rows(self.tokenizer.encode(text)).tolist():
-            growing.probabilities()
-            growing.learn(row)
-        saved = dataclasses.replace(self._saved, ngram=growing.ngram())
-        return LanguageModel(saved, self._card, self._holds, self._using, self._engine, self._run)
+        ngram, network = self._saved.ngram, self.network()
+        adapter = Adapter(self.config.vocabulary_size, ngram.start, ngram, self._using)
+        AdaptingScorer(network, self.tokenizer, adapter, self._using, None).score(text)
+        return LanguageModel(self._saved, self._card, self._holds, self._using, self._engine, self._run, adapter)
 
     def adapting(self) -> AdaptingScorer:
         """What scores texts as this model does, and goes on learning from each part once that is scored.
@@ -467,8 +468,9 @@ class LanguageModel:
         for hold in holds:
             if not isinstance(hold, str | Hold):
                 raise OptionError(f"hold must be text such as forget=1, not {repr(hold)[:60]}")
-        more = (parse_hold(hold) if isinstance(hold, str) else hold for hold in holds)
-        return LanguageModel(self._saved, self._card, (*self._holds, *more), self._using, self._engine, self._run)
+        more = [parse_hold(hold) if isinstance(hold, str) else hold for hold in holds]
+        all_holds = (*self._holds, *more)
+        return LanguageModel(self._saved, self._card, all_holds, self._using, self._engine, self._run, self._adapter)
 
     # Inspections, a line each: functions of `inspection` whose first argument is this model.
     gates = look_at_gates

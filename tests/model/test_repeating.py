@@ -25,21 +25,21 @@ def test_what_it_predicts_came_after_the_same_rows(read: list[int]) -> None:
     match = LongestMatch(3)
     for n, row in enumerate(read):
         match.learn(row)
-        if match.row is not None:
+        if match.matched:
             assert match._matched == obvious(read[: n + 1], match._at)
             assert match.row == read[match._at]
-            assert match.length >= 1
+            assert match.odds(match.matched) > -20
         else:
             same = [place for place in range(SHORTEST, n + 1) if obvious(read[: n + 1], place) >= SHORTEST]
             assert not same
-    assert match.row is None or math.isfinite(match.odds)
+    assert not match.matched or math.isfinite(match.odds(match.matched))
 
 
 def test_it_grows_surer_of_longer_matches_that_were_right() -> None:
     match, odds = LongestMatch(50), []
     for row in list(range(20)) * 10:
         match.learn(row)
-        odds.append(match.odds if match.row is not None else 0.0)
+        odds.append(match.odds(match.matched) if match.matched else 0.0)
     assert odds[30] > 0
     assert odds[-1] > odds[30]
 
@@ -51,7 +51,7 @@ def test_no_match_reaches_back_over_a_restart() -> None:
     match.restart()
     for row in [1, 2, 3, 4]:
         match.learn(row)
-        assert match.row is None
+        assert not match.matched
     match.learn(5)
     assert match.row == 6
 
@@ -63,5 +63,5 @@ def test_when_there_is_no_room_it_forgets_and_goes_on(monkeypatch: pytest.Monkey
     for row in [*range(9)] * 40:
         match.learn(row)
         assert len(match._read) <= 100
-        assert match.row is None or match.row == (row + 1) % 9
-    assert match.row is not None
+        assert not match.matched or match.row == (row + 1) % 9
+    assert match.matched

@@ -11,18 +11,69 @@ has seen together, so that each is believed where it has been right. Lossless co
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.model.arrays import Ids
+from afterword.model.arrays import Array, Ids
+from afterword.model.config import Config
 from afterword.model.growing import GrowingNgram
+from afterword.model.lookup import EMPTY, Lookup
+from afterword.model.network import Engine, Network, State, log_probabilities
 from afterword.model.ngram import HIGHEST_ORDER, Ngram
-from afterword.model.repeating import LENGTHS, LongestMatch
+from afterword.model.repeating import LENGTHS, NONE, LongestMatch, length_class
 
 RATE = 0.002  # of the steps; found by trials: half and double cost up to 0.004 nats per character
 FIRST = {"both": (0.4, 0.6), "ngram": (1.0,)}  # weights to begin with
 FIRST_OF_MATCH = 0.2
+
+
+class Blend:
+    """The weights, and how they learn."""
+
+    def __init__(self, using: str) -> None:
+        first = np.array(FIRST[using]) / 2
+        self._by_known = np.tile(first, (HIGHEST_ORDER, 1))
+        self._by_length = np.tile(first, (LENGTHS, 1))
+        self._match_by_known = [FIRST_OF_MATCH / 2] * HIGHEST_ORDER
+        self._match_by_length = [FIRST_OF_MATCH / 2] * LENGTHS
+
+    def mixed(
+        self, experts: NDArray[np.float64], known: int, matched: int, copied: int, odds: float
+    ) -> NDArray[np.float64]:
+        """The unnormalised log-probabilities [R] of all together, the largest 0.
+
+        `experts` [K, R] are log-probabilities: the network's, if it is used, and the n-gram's, which has seen `known`
+        tokens together; a match of `matched` rows, if any, has row `copied` next, and `odds` for it.
+        """
+        length = length_class(matched)
+        mixed: NDArray[np.float64] = (self._by_known[known] + self._by_length[length]) @ experts
+        if matched:
+            mixed[copied] += (self._match_by_known[known] + self._match_by_length[length]) * odds
+        mixed -= mixed.max()
+        return mixed
+
+    def learn(
+        self,
+        experts: NDArray[np.float64],
+        probabilities: NDArray[np.float64],
+        row: int,
+        known: int,
+        matched: int,
+        copied: int,
+        odds: float,
+    ) -> None:
+        """Take a step, where `row` came and all together had expected `probabilities` [R]."""
+        length = length_class(matched)
+        step = RATE * (experts[:, row] - experts @ probabilities)
+        self._by_known[known] += step
+        self._by_length[length] += step
+        if matched:
+            more = RATE * odds * ((row == copied) - float(probabilities[copied]))
+            self._match_by_known[known] += more
+            self._match_by_length[length] += more
 
 
 class Adapter:
@@ -33,13 +84,8 @@ class Adapter:
 
     def __init__(self, rows: int, start: int, ngram: Ngram | None = None, using: str = "both") -> None:
         """`start` is the row that every fresh start reads first."""
-        self._growing, self._match = GrowingNgram(rows, start, ngram), LongestMatch(rows)
-        first = np.array(FIRST[using]) / 2
-        self._by_known = np.tile(first, (HIGHEST_ORDER, 1))
-        self._by_length = np.tile(first, (LENGTHS, 1))
-        self._match_by_known = [FIRST_OF_MATCH / 2] * HIGHEST_ORDER
-        self._match_by_length = [FIRST_OF_MATCH / 2] * LENGTHS
-        self._alone = using == "ngram"
+        self.growing, self.match, self.blend = GrowingNgram(rows, start, ngram), LongestMatch(rows), Blend(using)
+        self.alone = using == "ngram"
 
     def read(self, rows: Ids, network: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """What each of rows [T] costs, before anything is learned from it: nats [T] by the n-gram alone, and by all.
@@ -53,30 +99,74 @@ class Adapter:
 
     def restart(self) -> None:
         """Begin another text: what was read before it is no context of it, but stays learned."""
-        self._growing.restart()
-        self._match.restart()
+        self.growing.restart()
+        self.match.restart()
 
     def _read(self, row: int, network: NDArray[np.float64]) -> tuple[float, float]:
-        found = np.log(self._growing.probabilities())
-        experts = found[None] if self._alone else np.array([network, found])
-        known, length, copied = self._growing.known, self._match.length, self._match.row
-        mixed = (self._by_known[known] + self._by_length[length]) @ experts
-        odds = 0.0
-        if copied is not None:
-            odds = self._match.odds
-            mixed[copied] += (self._match_by_known[known] + self._match_by_length[length]) * odds
-        mixed -= mixed.max()
+        found = np.log(self.growing.probabilities())
+        experts = found[None] if self.alone else np.array([network, found])
+        known, matched, copied = self.growing.known, self.match.matched, self.match.row
+        odds = self.match.odds(matched) if matched else 0.0
+        mixed = self.blend.mixed(experts, known, matched, copied, odds)
         probabilities = np.exp(mixed)
         total = float(probabilities.sum())
-        cost = math.log(total) - float(mixed[row])
-        step = experts[:, row] - experts @ probabilities / total
-        step *= RATE
-        self._by_known[known] += step
-        self._by_length[length] += step
-        if copied is not None:
-            more = RATE * odds * ((row == copied) - float(probabilities[copied]) / total)
-            self._match_by_known[known] += more
-            self._match_by_length[length] += more
-        self._growing.learn(row)
-        self._match.learn(row)
-        return -float(found[row]), cost
+        probabilities /= total
+        self.blend.learn(experts, probabilities, row, known, matched, copied, odds)
+        self.growing.learn(row)
+        self.match.learn(row)
+        return -float(found[row]), math.log(total) - float(mixed[row])
+
+
+class AdaptedMixture(Network):
+    """A network that predicts with what an adapter has learned, and learns no more: it writes after a text that was
+    read. It gives log-probabilities for logits. In its state, `recent` holds a context and a match for each lane."""
+
+    def __init__(
+        self,
+        config: Config,
+        weights: Mapping[str, Array],
+        adapter: Adapter,
+        held: Array | None = None,
+        engine: Engine | None = None,
+    ) -> None:
+        super().__init__(config, weights, held, engine)
+        self._match, self._blend, self._alone = adapter.match, adapter.blend, adapter.alone
+        self._lookup = Lookup(adapter.growing.ngram())
+
+    def start(self, lanes: int = 1) -> State:
+        return super().start(lanes)._replace(recent=[(EMPTY, NONE)] * lanes)
+
+    def _lanes(self, recent: Sequence[list[Any]]) -> list[Any]:
+        return [lane for lanes in recent for lane in lanes]
+
+    def _chosen(self, recent: list[Any], which: NDArray[np.intp]) -> list[Any]:
+        return [recent[k] for k in which.tolist()]
+
+    def advance(self, ids: Ids, state: State) -> tuple[Array, State]:
+        logits, after = super().advance(ids, state)
+        return self._with(logits, ids, after)
+
+    def read(self, ids: Ids, state: State) -> tuple[Array, State]:
+        logits, after = super().read(ids, state)
+        blended = []
+        for t in range(ids.shape[1]):
+            joined, after = self._with(logits[:, t], ids[:, t : t + 1], after)
+            blended.append(joined)
+        return np.stack(blended, axis=1) if blended else logits, after
+
+    def _with(self, logits: Array, ids: Ids, state: State) -> tuple[Array, State]:
+        """Logits of the network [B, R] after ids [B, T], blended with what was learned."""
+        network, recent = log_probabilities(logits), []
+        for lane, rows in enumerate(self.rows(ids).tolist()):
+            context, match = state.recent[lane]
+            for row in rows:
+                context = self._lookup.extended(context, [row])
+                match = self._match.follow(match, row, self._lookup.rows(context))
+            found, end = self._lookup.following(context)
+            of_ngram = np.log(found)
+            experts = of_ngram[None] if self._alone else np.array([network[lane], of_ngram])
+            odds = self._match.odds(match.rows) if match.rows else 0.0
+            known = self._lookup.length(end)
+            network[lane] = self._blend.mixed(experts, known, match.rows, match.next, odds)
+            recent.append((end, match))
+        return log_probabilities(network).astype(np.float32), State(state.hidden, state.cell, recent)

@@ -53,6 +53,10 @@ class Lookup:
         highest = context.bit_length() - 1 - self._bits
         return [context >> at & (1 << self._bits) - 1 for at in range(highest, -1, -self._bits)]
 
+    def length(self, context: int) -> int:
+        """How many rows `context` has."""
+        return (context.bit_length() - 1) // self._bits
+
     def following(self, context: int) -> tuple[Array, int]:
         """P [R] of what follows `context`, and the end of it that the model knows: nothing before that counts, now or
         once there are more rows. P is kept, and must not be changed."""
@@ -60,7 +64,7 @@ class Lookup:
         entry = kept.get(context)
         if entry is not None:
             return entry
-        length = shorter = (context.bit_length() - 1) // self._bits
+        length = shorter = self.length(context)
         while entry is None:
             shorter -= 1
             end = context & (ones[shorter] - 1) | ones[shorter]

@@ -340,7 +340,7 @@ def _stacked(layers: list[Array]) -> Array:
     return layers[0][None] if len(layers) == 1 else np.array(layers)
 
 
-def log_probabilities(logits: Array) -> NDArray[np.float64]:
+def log_probabilities(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """The log-softmax in nats of logits [..., R], over the network's rows."""
     shifted = logits.astype(np.float64)
     shifted -= shifted.max(axis=-1, keepdims=True)

@@ -7,14 +7,35 @@ token, and how sure is learned for each length.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 SHORTEST, LONGEST = 5, 32  # rows that match; a longer match counts as the longest
 STEP = 4  # rows by which lengths are told apart where weights depend on them
-LENGTHS = 2 + (LONGEST - SHORTEST) // STEP  # different values of `length`
+LENGTHS = 2 + (LONGEST - SHORTEST) // STEP  # different values of `length_class`
 FADING = 0.995  # how much of its record a length keeps from one time to the next
 SUREST = 0.9995
 MOST_ROWS = 2**20  # that are kept
 FORGOTTEN = 2**18  # of the oldest, when there are more
+
+
+class Match(NamedTuple):
+    """A passage that the last rows repeat."""
+
+    place: int
+    """Of the row after it, in what was read."""
+    rows: int
+    """How many match, up to the longest; 0: none do."""
+    next: int
+    """The row after it."""
+
+
+NONE = Match(-1, 0, -1)
+
+
+def length_class(matched: int) -> int:
+    """0 for no match of `matched` rows, then 1, 2, … for every few rows more."""
+    return 1 + (matched - SHORTEST) // STEP if matched else 0
 
 
 class LongestMatch:
@@ -35,20 +56,31 @@ class LongestMatch:
         self._fresh = 0  # rows since then
 
     @property
-    def row(self) -> int | None:
-        """The row that came next in the match."""
-        return self._read[self._at - self._forgotten] if self._matched else None
+    def row(self) -> int:
+        """The row that came next in the match; -1 where there is none."""
+        return self._read[self._at - self._forgotten] if self._matched else -1
 
     @property
-    def length(self) -> int:
-        """How long the match is: 0 for none, then 1, 2, … for every few rows more."""
-        return 1 + (self._matched - SHORTEST) // STEP if self._matched else 0
+    def matched(self) -> int:
+        """How many rows match, up to the longest; 0 for none."""
+        return self._matched
 
-    @property
-    def odds(self) -> float:
-        """log(P / the P that is left for each other row) of `row`, by how often such a match was right."""
-        right = min(self._right[self._matched] / self._times[self._matched], SUREST)
+    def odds(self, matched: int) -> float:
+        """log(P / the P that is left for each other row) of the row that came next in a match of so many rows, by how
+        often such matches were right."""
+        right = min(self._right[matched] / self._times[matched], SUREST)
         return math.log(max(right, 1 / self._rows) * (self._rows - 1) / (1 - right))
+
+    def follow(self, match: Match, row: int, last: Sequence[int]) -> Match:
+        """What becomes of a match in what was learned as `row` comes next and `last` are then the last rows, without
+        learning from it."""
+        if match.rows and match.next == row and match.place + 1 < len(self._read):
+            return self._match(match.place + 1, min(match.rows + 1, LONGEST))
+        place = self._places.get(tuple(last[-SHORTEST:]), len(self._read))
+        return self._match(place, SHORTEST) if place < len(self._read) else NONE
+
+    def _match(self, place: int, rows: int) -> Match:
+        return Match(place, rows, self._read[place])
 
     def learn(self, row: int) -> None:
         """Read `row`, which came next."""

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import ModelError, OptionError, StorageError
+from afterword.model.adapting import AdaptedMixture, Adapter
 from afterword.model.arrays import Array, Ids
 from afterword.model.calibration import Calibration
 from afterword.model.config import Config, check_weights
@@ -94,8 +95,15 @@ class SavedModel:
         """The network alone, whatever kind it is; `held` and `engine` as in `Network`."""
         return (WindowNetwork if self.config.window else Network)(self.config, self.weights, held, engine)
 
-    def predictor(self, using: str = "both", held: Array | None = None, engine: str = "numpy") -> Network:
-        """What predicts: the mixture, where there is an n-gram, or one of the two; `held` as in `Network`.
+    def predictor(
+        self,
+        using: str = "both",
+        held: Array | None = None,
+        engine: str = "numpy",
+        adapter: Adapter | None = None,
+    ) -> Network:
+        """What predicts: the mixture, where there is an n-gram, or one of the two; `held` as in `Network`. With an
+        `adapter`, what that has learned.
 
         Raises OptionError for a use or an engine that is none, or an engine that cannot run this.
         """
@@ -104,6 +112,8 @@ class SavedModel:
         if using == "ngram" and self.ngram is None:
             raise OptionError("this model has no n-gram to predict with: use its lstm")
         runs = self._engine(engine, held)
+        if adapter is not None:
+            return AdaptedMixture(self.config, self.weights, adapter, held, runs)
         if self.ngram is None:
             return self.network(held, runs)
         return Mixture(self.config, self.weights, self.ngram, self.mixture_weight, using, held, runs)
