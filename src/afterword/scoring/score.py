@@ -145,6 +145,15 @@ def score_lines(
     return [replace(found[text], line=number) for number, text in enumerate(texts, 1)]
 
 
+def total(lines: Sequence[LineScore]) -> Score:
+    """The lines as one text."""
+    nats = [np.empty(0), *(line.token_nats for line in lines)]
+    characters = sum(line.characters for line in lines)
+    names = lines[0].apart if lines else ()
+    each = {name: sum(line.apart[name] * line.characters for line in lines) / characters for name in names}
+    return Score(np.concatenate(nats), characters, sum(line.bytes for line in lines), each)
+
+
 def apart(nats: Mapping[str, NDArray[np.float64]], characters: int) -> dict[str, float]:
     """Nats per character of each of the named costs."""
     return {name: float(costs.sum()) / max(characters, 1) for name, costs in nats.items()}
