@@ -13,8 +13,18 @@ from operator import itemgetter
 from typing import Any
 
 import click
-import numpy as np
 
+from afterword.cli.against import (
+    RATIO,
+    Judge,
+    Row,
+    against_option,
+    check_against,
+    compared,
+    load_against,
+    with_notes,
+    with_ratios,
+)
 from afterword.cli.calibrate import mask_option
 from afterword.cli.engine import engine_option, tell_engine
 from afterword.cli.flagging import FAILED, Flagging, Marked, check_flagging, flag_options, has_colours, marked
@@ -29,7 +39,7 @@ from afterword.progress import waiting
 from afterword.scoring.adapting import AdaptingScorer
 from afterword.scoring.labels import LabelScore
 from afterword.scoring.odd import OddLine
-from afterword.scoring.score import LineScore, Score
+from afterword.scoring.score import LineScore, Score, total
 from afterword.text.decoding import Decoding
 from afterword.text.lines import filled_lines, whole_lines
 from afterword.text.masking import Masks
@@ -42,12 +52,11 @@ LINE_FIGURES = ("line", "text", "bits", "bits_per_character")
 ODD_FIGURES = ("figure", "p_value", "odd")  # of a line that is judged by what normal lines cost
 LABEL_FIGURES = ("label", "label_probability", "given_label")  # of a model of labelled lines
 FREE = "free_bits_per_character"  # of a network of which nothing is held
-COSTS = ("bits-per-character", "bits")  # that lines are sorted by
+COSTS = ("bits-per-character", "bits", RATIO)  # that lines are sorted by
 AT_ONCE = 1000  # lines, so that something is seen soon
 
-Row = dict[str, Any]
 Scorer = LanguageModel | AdaptingScorer
-Judge = Callable[[list[str]], Sequence[LineScore]]
+FileRows = Callable[[str | list[str], Callable[[float], object]], list[Row]]
 
 
 @click.command()
@@ -56,6 +65,7 @@ Judge = Callable[[list[str]], Sequence[LineScore]]
 @click.option("--lines", "by_line", is_flag=True, help="say what each line costs, read from a fresh state")
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="with --lines: only the N that cost most")
 @click.option("--sort", type=click.Choice(COSTS), help=f"with --lines: those that cost most first (--top: {COSTS[0]})")
+@against_option
 @flag_options
 @mask_option
 @per_character_options
@@ -73,6 +83,7 @@ def score(
     by_line: bool,
     top: int | None,
     sort: str | None,
+    against: tuple[str, ...],
     masks: tuple[str, ...],
     using: str,
     adapts: bool,
@@ -107,6 +118,12 @@ def score(
     read one after the other. The saved model stays as it is. The n-gram's counts grow, or begin; the LSTM learns where
     PyTorch is installed.
 
+    With --against, several models read the same text, as MODEL was trained to read it. Each has a row: its bits per
+    character, by how much they differ from MODEL's, and the margin of error (95 %), by how the difference varies along
+    the text. With --lines, bits_2, bits_3 … are what a line costs the others, in their order; ratio_bits how many bits
+    more it costs the likeliest of them than MODEL (the log likelihood ratio: at 10, MODEL is 1,024 times as likely);
+    best the likeliest model of all. --top then lists the lines with the highest ratio.
+
     With --hold, parts of the network are held at a value; what the text costs without that stands beside it, as
     free_bits_per_character. Layers and units are counted from 0.
     """
@@ -123,12 +140,21 @@ def score(
         raise OptionError(f"--{given[0]} {'are' if ' and ' in given[0] else 'is'} about lines: give --lines too")
     if flagging and adapts:
         raise OptionError("a model that adapts is not the one that was calibrated: leave out --adapt or --flag")
+    if against:
+        flags = "--false-alarms, --flag and --fail"
+        check_against({"--per-character": per_character, "--adapt": adapts, "--hold": hold, flags: flagging})
+    elif sort == RATIO:
+        raise OptionError(f"--sort {RATIO} compares models: give --against too")
     check_sources(files)
     free = load(model, using, engine)
     loaded = free.hold(*hold)
     if flagging:
         check_flagging(loaded, flagging, masks)
-    said: dict[str, Any] = tell_engine(loaded)
+    others = load_against(model, loaded, against, using, engine, by_line)
+    names = [model, *against]
+    said: dict[str, Any] = {}
+    for one in (loaded, *others):
+        said |= tell_engine(one)
     if per_character:
         show_surprises(loaded, files, decoding, per_character, as_json, about(model, loaded, hold, using), said)
         return
@@ -139,20 +165,27 @@ def score(
         if using == "both" and "lstm" not in scorer.adapts:
             print("note: only the n-gram adapts; for the LSTM: pip install 'afterword[train]'", file=sys.stderr)
     found = 0
-    if not by_line:
-        tables = _file_tables(loaded.lines, scorer, free if hold else None, files, decoding, apart=as_json)
+    if not by_line and others:
+        rows: FileRows = partial(compared, names, [loaded, *others], FIGURES, as_json)
+        tables = with_notes(_file_tables(loaded.lines, rows, files, decoding))
+    elif not by_line:
+        rows = partial(_file_rows, scorer, free if hold else None, as_json)
+        tables = _file_tables(loaded.lines, rows, files, decoding)
     else:
         judge = _judge(scorer, masks, flagging)
         tables = _line_tables(judge, _judge(free, masks, None) if hold else None, files, decoding, as_json)
+        if others:
+            tables = with_ratios(tables, names, [_judge(other, masks, None) for other in others], files, as_json)
         if free.labels and not adapts and not flagging:
             tables = _judged(tables)
     if flagging and flagging.only:
         tables = ([row for row in table if row["odd"]] for table in tables)
     if ranked:
-        key = itemgetter((sort or ("figure" if flagging else COSTS[0])).replace("-", "_"))
+        usual = "figure" if flagging else RATIO if against else COSTS[0]
+        key = itemgetter((sort or usual).replace("-", "_"))
         with waiting("scoring lines"):
-            rows = chain.from_iterable(tables)
-            tables = iter([sorted(rows, key=key, reverse=True) if top is None else nlargest(top, rows, key)])
+            every = chain.from_iterable(tables)
+            tables = iter([sorted(every, key=key, reverse=True) if top is None else nlargest(top, every, key)])
     # where lines show how far it is, there is no room for a bar
     with waiting("scoring lines") if by_line and not sys.stdout.isatty() else nullcontext():
         for table in _printed(tables, as_json, said):
@@ -180,15 +213,20 @@ def _judge(scorer: Scorer, masks: Sequence[str], flagging: Flagging | None) -> J
     return masked
 
 
-def _file_tables(
-    lines: bool, scorer: Scorer, free: LanguageModel | None, files: Sequence[str], decoding: Decoding, apart: bool
-) -> Iterator[list[Row]]:
-    """What each file costs, a table of one row each; and what it costs `free`, if there is one. `apart` as in
-    `_file_row`. Of several files, each is named in its row."""
+def _file_tables(lines: bool, rows: FileRows, files: Sequence[str], decoding: Decoding) -> Iterator[list[Row]]:
+    """The `rows` of each file, which is read as one text or as `lines`. Of several files, each is named."""
     for file in files:
         with _read_with_notes(decoding) as reader:
+            text: str | list[str]
+            if lines:  # without the empty ones, which are not documents in training
+                text = [line for lines in filled_lines(reader.read([file])) for line in lines]
+            else:
+                text = "".join(reader.read([file]))
+            check_filled(file, text)
             named = {"file": file} if len(files) > 1 else {}
-            yield [{**named, **_file_row(lines, scorer, free, file, reader, apart)}]
+            with waiting(f"scoring {file}") as on_progress:
+                found = rows(text, on_progress)
+            yield [{**named, **row} for row in found]
 
 
 def _line_tables(
@@ -224,26 +262,24 @@ def _read_with_notes(decoding: Decoding) -> Iterator[Reader]:
             print(f"note: {note}", file=sys.stderr)
 
 
-def _file_row(lines: bool, scorer: Scorer, free: LanguageModel | None, file: str, reader: Reader, apart: bool) -> Row:
-    """What `file` costs; `apart` also by LSTM, n-gram and both, where the model has an n-gram."""
-    text: str | list[str]
-    if lines:  # without the empty ones, which are not documents in training
-        text = [line for lines in filled_lines(reader.read([file])) for line in lines]
-    else:
-        text = "".join(reader.read([file]))
-    check_filled(file, text)
+def _file_rows(
+    scorer: Scorer,
+    free: LanguageModel | None,
+    apart: bool,
+    text: str | list[str],
+    on_progress: Callable[[float], object],
+) -> list[Row]:
+    """What `text` costs, a row, and what it costs `free`, if there is one; `apart` also by LSTM, n-gram and both, where
+    the model has an n-gram."""
 
-    def cost(scorer: Scorer, on_progress: Callable[[float], object]) -> Score:
+    def cost(scorer: Scorer) -> Score:
         if isinstance(text, str):
             return scorer.score(text, on_progress=on_progress)
-        return _sum(scorer.score_lines(text, on_progress=on_progress))
+        return total(scorer.score_lines(text, on_progress=on_progress))
 
-    with waiting(f"scoring {file}") as on_progress:
-        found = cost(scorer, on_progress)
-        row = _figures(found, FIGURES) | (dict(found.apart) if apart else {})
-        if free is not None:
-            row |= {FREE: cost(free, on_progress).bits_per_character}
-    return row
+    found = cost(scorer)
+    row = _figures(found, FIGURES) | (dict(found.apart) if apart else {})
+    return [row if free is None else row | {FREE: cost(free).bits_per_character}]
 
 
 def _line_row(score: LineScore, as_json: bool, colours: bool) -> Row:
@@ -277,15 +313,6 @@ def _judged(tables: Iterator[list[Row]]) -> Iterator[list[Row]]:
         print(f"the label is right for {right / lines:.1%} of {counted(lines, 'line')}", file=sys.stderr)
 
 
-def _sum(scores: list[LineScore]) -> Score:
-    """The lines as one text."""
-    nats = [np.empty(0), *(line.token_nats for line in scores)]
-    characters = sum(line.characters for line in scores)
-    names = scores[0].apart if scores else ()
-    apart = {name: sum(line.apart[name] * line.characters for line in scores) / characters for name in names}
-    return Score(np.concatenate(nats), characters, sum(line.bytes for line in scores), apart)
-
-
 def _figures(score: Score, names: tuple[str, ...]) -> Row:
     return {name: getattr(score, name) for name in names}
 
@@ -312,7 +339,7 @@ def _print_table(rows: list[Row], header: bool) -> None:
     for row in rows:
         columns = sorted(row, key=lambda name: name in ("text", "file"))
         if header:
-            print("  ".join(_cell(name, _title(name)) for name in columns))
+            print("  ".join(_head(name, row[name]) for name in columns))
             header = False
         print("  ".join(_cell(name, row[name]) for name in columns))
 
@@ -322,6 +349,12 @@ def _cell(name: str, value: Any) -> str:
         return value if isinstance(value, Marked) else shown(str(value))
     text = f"{value:.4f}" if isinstance(value, float) else "-" if value is None else shown(str(value))
     return text.rjust(max(len(_title(name)), 8))
+
+
+def _head(name: str, value: Any) -> str:
+    """The name of a column above its first value."""
+    title = _cell(name, _title(name))
+    return title if name in ("text", "file") else title.rjust(len(_cell(name, value)))
 
 
 def _title(name: str) -> str:

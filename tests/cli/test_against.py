@@ -1,0 +1,297 @@
+"""`afterword score --against` through the real command."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from afterword.language_model import LanguageModel, load
+from afterword.model.config import Config, weight_shapes
+from afterword.model.saved import SavedModel, load_model, save_model
+from afterword.scoring.comparing import compare
+from afterword.text.vocabularies.classic import ClassicTokenizer
+
+Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+TEXT = "abé\n\ndcb☃\nbadé\n"
+LONG = "".join(np.random.default_rng(0).choice(list("abcdé \n"), 10_500))
+
+
+def records(finished: subprocess.CompletedProcess[bytes]) -> list[dict[str, Any]]:
+    assert finished.returncode == 0, finished.stderr
+    return [json.loads(line) for line in finished.stdout.decode().splitlines()]
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def long_text(tmp_path: Path) -> Path:
+    path = tmp_path / "long.txt"
+    path.write_text(LONG, encoding="utf-8")
+    return path
+
+
+def with_labels(model: Path, folder: Path) -> Path:
+    """A copy of a model of lines, which knows the labels a and b."""
+    saved = load_model(model)
+    saved.about["labels"] = {"a": 1, "b": 1}
+    save_model(folder, saved, "# Tiny\n")
+    return folder
+
+
+def test_each_model_has_the_row_of_its_own_score_and_the_difference(
+    model: Path, mixed_model: Path, run: Run, long_text: Path
+) -> None:
+    found = records(run("score", model, long_text, "--against", mixed_model, "--against", model, "--json"))
+    expected = compare([load(model), load(mixed_model), load(model)], LONG)
+    names = ["difference", "standard_error", "margin_of_error", "blocks"]
+    for row, path, one in zip(found, (model, mixed_model, model), expected, strict=True):
+        [alone] = records(run("score", path, long_text, "--json"))
+        assert list(row) == ["model", *alone, *names]
+        assert row == {
+            "model": str(path),
+            **alone,
+            "difference": one.difference.bits_per_character,
+            "standard_error": one.difference.standard_error,
+            "margin_of_error": one.difference.margin_of_error,
+            "blocks": 21,
+        }
+        assert row["difference"] == pytest.approx(row["bits_per_character"] - found[0]["bits_per_character"], abs=1e-9)
+    assert found[1]["difference"] != 0 < found[1]["standard_error"] < found[1]["margin_of_error"]
+    assert found[0] == found[2]
+    assert [found[2][name] for name in names] == [0, 0, 0, 21]
+
+
+def test_people_get_a_table_whose_columns_stand_below_each_other(
+    model: Path, mixed_model: Path, run: Run, long_text: Path
+) -> None:
+    finished = run("score", model, long_text, "--against", mixed_model)
+    head, *rows = finished.stdout.decode().splitlines()
+    assert head.split() == ["model", "bits/character", "difference", "margin_of_error", "blocks"]
+    assert [row.split()[0] for row in rows] == [str(model), str(mixed_model)]
+    assert len({len(row) for row in (head, *rows)}) == 1
+    other = compare([load(model), load(mixed_model)], LONG)[1]
+    assert rows[1].split()[1:] == [
+        *(
+            f"{figure:.4f}"
+            for figure in (
+                other.score.bits_per_character,
+                other.difference.bits_per_character,
+                other.difference.margin_of_error,
+            )
+        ),
+        "21",
+    ]
+    assert finished.stderr == b""
+
+
+def test_a_short_text_has_no_uncertainty_and_that_is_said(
+    model: Path, mixed_model: Path, run: Run, text: Path, long_text: Path
+) -> None:
+    finished = run("score", model, text, long_text, "--against", mixed_model, "--json")
+    first, second, *others = records(finished)
+    assert [row["file"] for row in (first, second, *others)] == [str(text)] * 2 + [str(long_text)] * 2
+    for row in (first, second):
+        assert (row["standard_error"], row["margin_of_error"], row["blocks"]) == (None, None, 1)
+    assert second["difference"] == pytest.approx(second["bits_per_character"] - first["bits_per_character"])
+    assert all(row["standard_error"] is not None for row in others)
+    assert finished.stderr.decode() == (
+        "note: a margin of error takes 20 blocks of 500 characters, and this text has 1\n"
+    )
+    _, *rows = run("score", model, text, "--against", mixed_model).stdout.decode().splitlines()
+    assert [row.split()[3] for row in rows] == ["-", "-"]
+
+
+@pytest.mark.parametrize("options", [[], ["--with", "lstm"], ["--mask", "[ab]+"]])
+def test_the_ratio_of_a_line_is_the_difference_of_its_bits_in_runs_of_one_model(
+    model: Path, mixed_model: Path, run: Run, long_text: Path, text: Path, options: list[str]
+) -> None:
+    files = [text, long_text]
+    finished = run("score", model, *files, "--lines", "--json", *options, "--against", mixed_model, "--against", model)
+    found = records(finished)
+    first, second = (
+        records(run("score", path, *files, "--lines", "--json", *options)) for path in (model, mixed_model)
+    )
+    likeliest = {str(model): 0, str(mixed_model): 0}
+    for row, one, other in zip(found, first, second, strict=True):
+        best = model if one["bits"] <= other["bits"] else mixed_model
+        assert row == {
+            **one,
+            "bits_2": other["bits"],
+            "bits_3": one["bits"],
+            "ratio_bits": min(other["bits"], one["bits"]) - one["bits"],
+            "best": str(best),
+        }
+        likeliest[str(best)] += row["text"] != ""
+    lines = sum(likeliest.values())
+    counts = [(path, likeliest[str(path)]) for path in (model, mixed_model)]
+    assert finished.stderr.decode().splitlines()[-3:] == [
+        *(f"{path} is likeliest for {number:,} of {lines:,} lines" for path, number in counts),
+        f"{model} is likeliest for 0 of {lines:,} lines",
+    ]
+    assert lines == sum(row["text"] != "" for row in first)
+
+
+def test_the_lines_that_are_most_clearly_the_models_come_first_when_asked(
+    model: Path, mixed_model: Path, run: Run, long_text: Path
+) -> None:
+    order = ["score", model, long_text, "--lines", "--json", "--against", mixed_model]
+    whole = run(*order)
+    every = records(whole)
+    assert any(row["ratio_bits"] > 0 for row in every)
+    assert any(row["ratio_bits"] < 0 for row in every)
+    for options, key in (
+        (["--sort", "ratio-bits"], "ratio_bits"),
+        (["--top", "4"], "ratio_bits"),
+        (["--top", "4", "--sort", "bits"], "bits"),
+    ):
+        finished = run(*order, *options)
+        expected = sorted(every, key=lambda row: -row[key])
+        assert records(finished) == (expected[:4] if "--top" in options else expected)
+        assert finished.stderr == whole.stderr  # all lines are counted, however few are shown
+
+
+def test_people_get_a_table_of_lines(model: Path, mixed_model: Path, run: Run, text: Path) -> None:
+    head, *rows = run("score", model, text, "--lines", "--against", mixed_model).stdout.decode().splitlines()
+    assert head.split() == ["line", "bits", "bits/character", "bits_2", "ratio_bits", "best", "text"]
+    assert {row.split()[5] for row in rows} <= {str(model), str(mixed_model)}
+    assert {row.index(line) for row, line in zip(rows, TEXT.split("\n"), strict=False) if line} == {head.index("text")}
+
+
+def test_the_first_model_decides_how_a_file_is_read_and_the_other_kind_is_noted(
+    model: Path, lines_model: Path, run: Run, text: Path
+) -> None:
+    lines = [line for line in TEXT.split("\n") if line]
+    for first, other, read, note in (
+        (lines_model, model, lines, "running text, and pays for reading lines"),
+        (model, lines_model, TEXT, "lines, and pays for reading running text"),
+    ):
+        finished = run("score", first, text, "--against", other, "--json")
+        found = records(finished)
+        expected = compare([load(first), load(other)], read)
+        assert [row["bits_per_character"] for row in found] == [one.score.bits_per_character for one in expected]
+        assert f"note: {other} was trained on {note} as {first} does" in finished.stderr.decode()
+    finished = run("score", model, text, "--lines", "--against", lines_model)
+    assert f"note: {model} was trained on running text, and pays for reading lines by --lines" in (
+        finished.stderr.decode()
+    )
+
+
+def test_a_model_of_lower_case_alone_is_noted_since_it_has_less_to_predict(
+    model: Path, run: Run, text: Path, tmp_path: Path
+) -> None:
+    saved = load_model(model)
+    saved.tokenizer = type(saved.tokenizer).of(saved.tokenizer.characters, lowercase=True)  # type: ignore[attr-defined]
+    save_model(tmp_path / "lower", saved, "# Tiny\n")
+    finished = run("score", model, text, "--against", tmp_path / "lower")
+    assert f"note: {tmp_path}/lower reads all in lower case, and has less to predict\n" in finished.stderr.decode()
+    alone = run("score", tmp_path / "lower", text, "--against", tmp_path / "lower")
+    assert b"lower case" not in alone.stderr
+
+
+def test_of_labelled_lines_all_models_are_asked_about_the_line_without_its_label(
+    lines_model: Path, run: Run, tmp_path: Path
+) -> None:
+    labelled = with_labels(lines_model, tmp_path / "labelled")
+    finished = run(
+        "score", labelled, "-", "--lines", "--json", "--against", lines_model, input="b\tcdé\ncab\n".encode()
+    )
+    found = records(finished)
+    own, plain = load(labelled).classify(["b\tcdé", "cab"]), load(lines_model).score_lines(["cdé", "cab"])
+    assert [(row["bits"], row["bits_2"]) for row in found] == [
+        (a.bits, b.bits) for a, b in zip(own, plain, strict=True)
+    ]
+    assert [row["given_label"] for row in found] == ["b", None]
+    finished = run("score", lines_model, "-", "--lines", "--against", labelled, input=b"cab\n")
+    assert (finished.returncode, finished.stdout) == (2, b"")
+    assert b"knows labels that" in finished.stderr
+
+
+def test_every_model_runs_on_the_engine_that_is_asked_for(model: Path, mixed_model: Path, run: Run, text: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    finished = run("score", model, text, "--against", mixed_model, "--engine", "fast", "--json")
+    for row, path in zip(records(finished), (model, mixed_model), strict=True):
+        fast: LanguageModel = load(path, engine="fast")
+        assert row["engine"] == "fast"
+        assert row["bits_per_character"] == fast.score(TEXT).bits_per_character
+
+
+def test_another_encoding_is_read_when_named(model: Path, mixed_model: Path, run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "latin"
+    path.write_bytes("abé\n".encode("latin-1"))
+    found = records(run("score", model, path, "--encoding", "latin-1", "--against", mixed_model, "--json"))
+    assert [row["bits_per_character"] for row in found] == [
+        load(one).score("abé\n").bits_per_character for one in (model, mixed_model)
+    ]
+
+
+def test_a_classic_model_is_compared_by_texts_alone_since_it_predicts_no_lines_end(
+    lines_model: Path, model: Path, run: Run, text: Path, tmp_path: Path
+) -> None:
+    tokenizer = ClassicTokenizer.of("\nabcdé☃")
+    config = Config(tokenizer.rows, tokenizer.shared_row_tokens, 4, 6, 2)
+    weights = {name: np.full(shape, 0.1, np.float32) for name, shape in weight_shapes(config).items()}
+    classic = tmp_path / "classic"
+    save_model(classic, SavedModel(config, weights, tokenizer, [], {"lines": False}), "# Tiny\n")
+    rows = records(run("score", model, text, "--against", classic, "--json"))
+    assert rows[1]["bits_per_character"] == load(classic).score(TEXT).bits_per_character
+    for first, other, options in (
+        (model, classic, ["--lines"]),
+        (classic, model, ["--lines"]),
+        (lines_model, classic, []),
+    ):
+        finished = run("score", first, text, "--against", other, *options)
+        assert (finished.returncode, finished.stdout) == (2, b"")
+        assert b"classic is classic, and does not predict where a line ends as " in finished.stderr
+        assert finished.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--adapt"], "--against compares models as they are: leave out --adapt"),
+        (["--hold", "forget=1"], "--against compares models as they are: leave out --hold"),
+        (["--per-character"], "--against compares models as they are: leave out --per-character"),
+        (["--lines", "--flag"], "leave out --false-alarms, --flag and --fail"),
+        (["--lines", "--false-alarms", "0.1"], "leave out --false-alarms, --flag and --fail"),
+        (["--lines", "--fail"], "leave out --false-alarms, --flag and --fail"),
+        (["--sort", "ratio-bits"], "--sort is about lines: give --lines too"),
+        (["--with", "ngram"], "other: this model has no n-gram"),
+        (["--against", "no/such"], "no model at no/such"),
+        (["--against", ""], "the path is empty"),
+        ([], "standard input is empty: there is nothing to score"),
+        (["--lines"], "standard input is empty: there is nothing to score"),
+    ],
+)
+def test_wrong_input_gets_one_line_and_status_2(
+    options: list[str],
+    says: str,
+    model: Path,
+    mixed_model: Path,
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(model, "other")
+    finished = run("score", mixed_model, "-", "--against", "other", *options)
+    assert (finished.returncode, finished.stdout) == (2, b"")
+    assert says in finished.stderr.decode()
+    assert finished.stderr.count(b"\n") == 1
+
+
+def test_sorting_by_the_ratio_takes_another_model(model: Path, run: Run) -> None:
+    finished = run("score", model, "-", "--lines", "--sort", "ratio-bits", input=b"ab\n")
+    assert (finished.returncode, finished.stdout) == (2, b"")
+    assert finished.stderr == b"error: --sort ratio-bits compares models: give --against too\n"
