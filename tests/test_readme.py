@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from afterword.cli import demo
+from tests.logs import lines
 from tests.processes import finished
 
 pytestmark = pytest.mark.timeout(300)
@@ -22,6 +23,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("book", "other"):
         text = "".join(f"Brutus: the {k}th line, friends, Romans, countrymen.\n" for k in range(80))
         (tmp_path / f"{name}.txt").write_text(text)
+    for name, seed in (("good", 0), ("today", 1)):
+        (tmp_path / f"{name}.log").write_text("\n".join(lines(500, seed)))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -33,6 +36,7 @@ def test_the_first_screen_shows_the_demo_as_it_is_asked() -> None:
 
 def small(command: str) -> str:
     """The same command in less time."""
+    command = command.replace("odd good.log today.log", "odd good.log today.log --minutes 0.05")
     return command.replace("--minutes 5", "--steps 8 --hidden-size 8 --threads 1")
 
 

@@ -77,7 +77,8 @@ def test_a_mistake_gets_one_line_and_status_2(
 
 
 def test_a_mistake_through_the_real_command_shows_no_traceback(run: Run) -> None:
-    assert "did you mean '--seed'?" in error_line(run("generate", "m", "--sead", "1"))
+    assert "did you mean" in (said := error_line(run("generate", "m", "--sead", "1")))
+    assert "--seed" in said
 
 
 def test_an_error_that_nobody_thought_of_is_one_line_and_status_1_and_its_traceback_can_be_had(
