@@ -24,7 +24,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         text = "".join(f"Brutus: the {k}th line, friends, Romans, countrymen.\n" for k in range(80))
         (tmp_path / f"{name}.txt").write_text(text)
     for name, seed in (("good", 0), ("today", 1)):
-        (tmp_path / f"{name}.log").write_text("\n".join(lines(500, seed)))
+        (tmp_path / f"{name}.log").write_text("\n".join(lines(700, seed)))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

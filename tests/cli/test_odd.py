@@ -242,3 +242,15 @@ def test_odd_refuses_at_once_what_cannot_work(
     assert says in finished.stderr
     assert finished.stderr.count(b"\n") == 1
     assert run("odd", tmp_path / "good", tmp_path / "none").returncode == 2
+
+
+@pytest.mark.parametrize(("bad", "says"), [(b"", b"is empty"), (b"ab\xff\n", b"is not utf-8"), (b"a\0b", b"NUL")])
+def test_a_file_that_cannot_be_judged_is_refused_before_training(
+    tmp_path: Path, run: Run, bad: bytes, says: bytes
+) -> None:
+    (tmp_path / "good").write_text("abc\nabd\n" * 500)
+    (tmp_path / "bad").write_bytes(bad)
+    finished = run("odd", tmp_path / "good", tmp_path / "bad", "--minutes", "5")
+    assert finished.returncode == 2
+    assert says in finished.stderr
+    assert finished.stderr.count(b"\n") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +25,7 @@ from afterword.text.decoding import Decoding
 from afterword.text.lines import whole_lines
 from afterword.text.masking import Masks
 from afterword.text.reading import Reader
-from afterword.text.sources import check_sources
+from afterword.text.sources import check_sources, source_name
 
 HELD_OUT, KEPT = 0.1, 0.2  # of the good lines: what the plan validates with; and at the end, what it is calibrated with
 FEWEST_GOOD = round(FEWEST / KEPT / (1 - 1 / CHECKED))
@@ -88,6 +89,9 @@ def odd(
         raise OptionError(f"false-alarms must be above 0 and below 1, not {false_alarms:g}")
     with waiting(f"reading {good}"):
         lines = normal_lines([good], decoding)
+        for file in filter(os.path.isfile, files):  # rather than after a minute of training
+            if not sum(map(len, Reader(decoding).read([file]))):
+                raise TextError(f"{source_name(file)} is empty: there are no lines to judge")
     if len(lines) < FEWEST_GOOD:
         raise TextError(f"{good} has {len(lines)} lines, and learning what is normal takes {FEWEST_GOOD} or more")
     kept, held_out = round(KEPT * len(lines)), round(HELD_OUT * len(lines))
