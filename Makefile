@@ -4,7 +4,7 @@ BIN := .venv/bin
 # The text that the benchmarks read: tinyshakespeare where README's figures come from, or any other.
 TEXT ?= ../shared/data/tinyshakespeare.txt
 
-.PHONY: demo test test-everywhere check bench bench-quality bench-plan bench-base bench-writing bench-gpu torture base format
+.PHONY: demo test test-everywhere check bench bench-quality bench-plan bench-base bench-writing bench-scoring bench-gpu torture base format
 
 demo: .venv/ready
 	$(BIN)/afterword demo --out .demo
@@ -98,6 +98,16 @@ bench-writing: .venv/ready-dev
 	$(if $(RUNS),$(BIN)/python -m benchmarks.defaults loops $(RUNS))
 	$(if $(RUNS),$(BIN)/python -m benchmarks.defaults words $(RUNS))
 	$(BIN)/python -m benchmarks.molecules
+
+# How well odd lines are told, how many false alarms there are, and how fast lines are scored: alone, some 30 minutes.
+bench-scoring: .venv/ready-dev
+	$(BIN)/python -m benchmarks.odd dga
+	$(BIN)/python -m benchmarks.odd adfa
+	$(BIN)/python -m benchmarks.odd bgl
+	$(BIN)/python -m benchmarks.odd planted
+	$(BIN)/python -m benchmarks.odd alarms
+	$(BIN)/python -m benchmarks.odd memory
+	$(BIN)/python -m benchmarks.odd throughput
 
 # What a GPU does, where there is one: speed beside a plain script, and what is learned in 3 minutes.
 bench-gpu: .venv/ready-dev

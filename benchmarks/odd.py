@@ -1,0 +1,568 @@
+"""How well odd lines are told from normal ones, how many false alarms there are, and how fast lines are scored.
+
+    python -m benchmarks.odd dga          names of malware's domain generators among much visited ones
+    python -m benchmarks.odd adfa         attacks among traces of system calls
+    python -m benchmarks.odd bgl          alerts in BlueGene/L's log, without and with masks
+    python -m benchmarks.odd planted      ten kinds of changed lines in a generated log, by `afterword odd`
+    python -m benchmarks.odd alarms       false alarms found, beside the rate that was asked for
+    python -m benchmarks.odd memory       the peak memory of scoring long files
+    python -m benchmarks.odd throughput   characters per second, beside what matrix products allow
+
+Alone on the machine. Models are trained from nothing by the real command and kept in .cache/odd, where they are found
+again: delete that to measure anew. The score of a line is its figure, as `odd_lines` tells it after calibration; its
+bits per character stand beside it, and simple detectors that learned from the same lines: n-grams of
+benchmarks/detection.py, and Drain3's templates, which run in an environment of their own, .venv-drain, made where it is
+missing. Results go to benchmarks/results/odd.jsonl. With --trial, in front of the command, everything is done with a
+twentieth of the lines and 0.1 minutes, to see that it runs, and nothing is written down.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from afterword.language_model import LanguageModel, load
+from afterword.model.config import Config, weight_shapes
+from afterword.model.mixture import USES
+from afterword.model.saved import SavedModel
+from afterword.scoring.score import score, score_lines
+from afterword.text.masking import Masks
+from afterword.text.vocabularies.char import CharTokenizer
+from benchmarks.detection import Floats, Grams, auc, pr_auc, precision_at
+from benchmarks.molecules import molecules
+from tests import logs
+
+DATA, CACHE = Path("../shared/data"), Path(".cache")
+PLACE = Path(__file__).parent
+RESULTS = PLACE / "results" / "odd.jsonl"
+DRAIN = PLACE.parent / ".venv-drain"
+SEED, LISTED = 0, 50
+FIGURE, BITS = "Afterword", "bits per character"
+HALF = 0.5  # as the rate of false alarms, where only figures and p-values are asked for
+Lines = Sequence[str]
+Scores = dict[str, Floats]  # by detector
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much is done: all of it, or a trial."""
+
+    trial: bool = False
+
+    def lines(self, number: int) -> int:
+        return number // 20 if self.trial else number
+
+    def minutes(self, minutes: float) -> float:
+        return 0.1 if self.trial else minutes
+
+
+@click.group(help=__doc__)
+@click.option("--trial", is_flag=True, help="a twentieth of the lines, 0.1 minutes, and no results")
+@click.pass_context
+def main(context: click.Context, trial: bool) -> None:
+    context.obj = Extent(trial)
+
+
+DGA_ASKED = {
+    "zeus": 0.998,
+    "cryptolocker": 0.984,
+    "tinba": 0.984,
+    "ramdo": 0.981,
+    "conficker": 0.971,
+    "pushdo": 0.916,
+    "rovnix": 0.584,
+    "matsnu": 0.493,
+    "pooled": 0.864,
+}
+AGAINST_ASKED = 0.99
+
+
+@main.command(help="AUC of each family of generated domain names, and of a model of those against one of normal names.")
+@click.pass_obj
+def dga(extent: Extent) -> None:
+    train, calibrate, test = parts(shuffled(read(DATA / "dga" / "benign.txt")), extent, 80_000, 5_000, 15_000)
+    families = {
+        name: shuffled(read(DATA / "dga" / f"{name}.txt"))[: extent.lines(5_000)]
+        for name in DGA_ASKED
+        if name != "pooled"
+    }
+    model = load(trained("dga", train, extent.minutes(2)))
+    calibrated, grams = model.calibrated(calibrate), Grams(train, 5)
+    normal = judged(calibrated, test) | {"5-gram": costs(grams, test)}
+    odd = {name: judged(calibrated, lines) | {"5-gram": costs(grams, lines)} for name, lines in families.items()}
+    odd["pooled"] = {way: np.concatenate([scores[way] for scores in odd.values()]) for way in normal}
+    aucs = {name: {way: auc(scores[way], normal[way]) for way in normal} for name, scores in odd.items()}
+
+    generated = shuffled(sorted(set(chain(*families.values())) - set(train) - set(test)))
+    learned, held_out = generated[: len(generated) * 4 // 5], generated[len(generated) * 4 // 5 :]
+    against = load(trained("dga-against", learned, extent.minutes(2)))
+    ratios = {
+        name: log_likelihood_ratios(model, against, lines)
+        for name, lines in {
+            "normal": test,
+            "pooled": held_out,
+            **{name: sorted(set(held_out) & set(lines)) for name, lines in families.items()},
+        }.items()
+    }
+    for name, found in aucs.items():
+        found["against"] = auc(ratios[name], ratios["normal"])
+    table(
+        ["family", FIGURE, BITS, "5-gram", "asked", "against a model of generated names", "asked"],
+        [
+            [
+                name,
+                *(f"{found[way]:.3f}" for way in normal),
+                f"{DGA_ASKED[name]:.3f}",
+                f"{found['against']:.4f}",
+                f"{AGAINST_ASKED}" if name == "pooled" else "",
+            ]
+            for name, found in aucs.items()
+        ],
+    )
+    write(extent, "dga", auc=aucs, tested=len(test), against_tested=len(held_out))
+
+
+@main.command(help="AUC of attacks among traces of system calls, by LSTM, n-gram and both.")
+@click.option(
+    "--normal", type=int, default=1_000, show_default=True, help="so many normal traces are tested, at random"
+)
+@click.pass_obj
+def adfa(extent: Extent, normal: int) -> None:
+    train, usual, attacks = (read(DATA / "adfa-ld" / f"{name}.txt") for name in ("training", "normal", "attack"))
+    usual = shuffled(usual)
+    kept = len(usual) // 5
+    calibrate, test = usual[: extent.lines(kept)], usual[kept:][: extent.lines(normal)]
+    attacks = shuffled(attacks)[: extent.lines(len(attacks))]
+    run = trained("adfa", train, extent.minutes(2))
+    aucs: dict[str, float] = {}
+    for using in USES:
+        model = load(run, using).calibrated(calibrate)
+        figures, attacked = judged(model, test), judged(model, attacks)
+        aucs |= {f"{way}, --with {using}": auc(attacked[way], figures[way]) for way in figures}
+    grams = Grams(map(words, train), 5)
+    for name, way in (("mean cost", grams.cost), ("share of unseen ones", grams.unseen)):
+        found, attacked_by = ([way(words(trace)) for trace in traces] for traces in (test, attacks))
+        aucs[f"5-grams of calls: {name}"] = auc(np.array(attacked_by), np.array(found))
+    click.echo(
+        f"{len(calibrate):,} normal traces to calibrate with; {len(test):,} of the {len(usual) - kept:,} others, drawn "
+        f"at random, against {len(attacks):,} attacks"
+    )
+    table(["detector", "AUC"], [[way, f"{found:.3f}"] for way, found in aucs.items()])
+    write(extent, "adfa", auc=aucs, calibrated=len(calibrate), normal=len(test), attacks=len(attacks))
+
+
+BGL_MASKS = (
+    r"\d{4}-\d\d-\d\d-\d\d\.\d\d\.\d\d\.\d+",
+    r"\d{4}\.\d\d\.\d\d",
+    r"^\d{10}\b",
+    r"\bR\d\d(?:-[\w:-]+)?",
+    r"\b0x[0-9a-fA-F]+\b",
+    r"\b(?=[a-f]*\d)[0-9a-f]{8,}\b",
+    r"\d+",
+)
+
+
+@main.command(help="Alerts in 2,000 lines of BlueGene/L's log.")
+@click.pass_obj
+def bgl(extent: Extent) -> None:
+    pairs = [line.split(" ", 1) for line in read(DATA / "BGL_2k.log")]
+    good, more = split([line for label, line in pairs if label == "-"], 1000)
+    alerts = [line for label, line in pairs if label != "-"]
+    tested, is_odd = [*more, *alerts], np.repeat([False, True], [len(more), len(alerts)])
+    learned, calibrate = split(good, 800)
+    rows, results = [], []
+    for masks in ((), BGL_MASKS):
+        hide = Masks(masks)
+        run = trained("bgl", [*map(hide, learned)], extent.minutes(1))
+        scores = judged(load(run).calibrated(calibrate, masks=masks), tested)
+        scores |= simple([*map(hide, good)], [*map(hide, tested)])
+        for way, found in scores.items():
+            figures = [measure(found[is_odd], found[~is_odd]) for measure in (precision_at_listed, pr_auc, auc)]
+            rows.append([way, "yes" if masks else "no", *(f"{figure:.3f}" for figure in figures)])
+            names = ("precision", "pr_auc", "auc")
+            results.append({"detector": way, "masks": bool(masks), **dict(zip(names, figures, strict=True))})
+    click.echo(
+        f"{len(alerts)} alerts among {len(more)} normal lines: a list in any order has that precision and PR-AUC:"
+    )
+    click.echo(f"{len(alerts) / len(tested):.3f}")
+    table(["detector", "masks", f"precision at {LISTED}", "PR-AUC", "AUC"], rows)
+    write(extent, "bgl", detectors=results)
+
+
+CLOCK = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}"
+SAMPLE = 20_000  # normal lines for the AUC of Afterword; the others score all
+
+
+@main.command(help="Ten kinds of changed lines in 100,000 of a generated log, by the real `afterword odd`.")
+@click.pass_obj
+def planted(extent: Extent) -> None:
+    good = list(logs.lines(extent.lines(50_000), SEED))
+    bad, kinds = logs.planted(extent.lines(100_000), SEED + 1, 5, seconds(good[-1]))
+    places = np.array(list(kinds))
+    is_odd = np.isin(np.arange(len(bad)), places)
+    some = np.sort(np.random.default_rng(SEED).choice(np.flatnonzero(~is_odd), extent.lines(SAMPLE), replace=False))
+    names = [function.__name__ for function in logs.KINDS]
+    for masks in ((), (CLOCK,)):
+        run, listed = odd_command(good, bad, masks, extent.minutes(1))
+        shown = [kinds.get(row["line"] - 1) for row in listed[:LISTED]]
+        scores = judged(load(run), [*(bad[place] for place in places), *(bad[place] for place in some)])
+        by_way = {way: (found[: len(places)], found[len(places) :]) for way, found in scores.items()}
+        hide = Masks(masks)
+        by_way |= {
+            way: (found[is_odd], found[~is_odd]) for way, found in simple([*map(hide, good)], [*map(hide, bad)]).items()
+        }
+        precision = {way: precision_at_listed(*found) for way, found in by_way.items()}
+        precision[FIGURE] = sum(kind is not None for kind in shown) / LISTED
+        del precision[BITS]  # of a part of the lines, it would be another figure
+        kind_of = np.array(list(kinds.values()))
+        aucs = {
+            kind: {way: auc(odd[(kind_of == kind) | (kind == "all")], normal) for way, (odd, normal) in by_way.items()}
+            for kind in [*names, "all"]
+        }
+        click.echo(f"\n{'With the clock masked' if masks else 'Without masks'}, AUC by kind:\n")
+        table(
+            ["kind", *by_way, f"listed by odd among the first {LISTED}"],
+            [
+                [
+                    kind,
+                    *(f"{found:.3f}" for found in row.values()),
+                    f"{sum(one is not None and kind in (one, 'all') for one in shown)}",
+                ]
+                for kind, row in aucs.items()
+            ]
+            + [
+                [
+                    f"precision at {LISTED}",
+                    *(f"{precision[way]:.2f}" if way in precision else "–" for way in by_way),
+                    f"of {min(len(listed), LISTED)}",
+                ]
+            ],
+        )
+        write(extent, "planted", masks=masks, precision=precision, auc=aucs, listed=len(listed), shown=shown)
+
+
+def odd_command(good: Lines, bad: Lines, masks: Sequence[str], minutes: float) -> tuple[Path, list[dict[str, Any]]]:
+    """The run of `afterword odd --json`, and what it printed: the oddest first."""
+    options = list(chain.from_iterable(("--mask", mask) for mask in masks))
+    folder = cached("planted", [*good, *bad], minutes, *options)
+    printed = folder / "printed.jsonl"
+    if not printed.exists():
+        for name, lines in (("good.log", good), ("bad.log", bad)):
+            save(folder / name, lines)
+        command = ["odd", folder / "good.log", folder / "bad.log", "--minutes", minutes, "--json", "--overwrite"]
+        text = afterword(*command, "--out", folder / "run", *options)
+        printed.write_text(text, encoding="utf-8")
+    return folder / "run", [*map(json.loads, printed.read_text(encoding="utf-8").splitlines())]
+
+
+RATES, WITHIN = (0.01, 0.001), 1.5
+
+
+@main.command(help="False alarms among normal lines, beside the rate that was asked for.")
+@click.pass_obj
+def alarms(extent: Extent) -> None:
+    log = list(logs.lines(extent.lines(50_000) + 2 * extent.lines(20_000), SEED))
+    book = [line for line in read(DATA / "tinyshakespeare.txt") if line.strip()]
+    strings = shuffled(read(molecules(CACHE / "molsets")[0]))
+    sets: dict[str, tuple[Sequence[list[str]], tuple[str, ...]]] = {
+        "molecules": (parts(strings, extent, 60_000, 20_000, 20_000), ()),
+        "log": (parts(log, extent, 50_000, 20_000, 20_000), ()),
+        "log, clock masked": (parts(log, extent, 50_000, 20_000, 20_000), (CLOCK,)),
+        "tinyshakespeare": (parts(book, extent, 12_000, 16_000, 4_777), ()),
+    }
+    rows = []
+    for name, ((learned, calibrate, test), masks) in sets.items():
+        run = trained("alarms", [*map(Masks(masks), learned)], extent.minutes(1))
+        model = load(run).calibrated(calibrate, masks=masks)
+        p_values = np.array([line.p_value for line in model.odd_lines(test, HALF)])
+        for rate in RATES:
+            flagged = int((p_values <= rate).sum())
+            found = flagged / len(test)
+            held = rate / WITHIN <= found <= rate * WITHIN
+            sizes = {"learned": len(learned), "calibrated": len(calibrate), "tested": len(test)}
+            counts = [f"{flagged}", f"{rate * len(test):.0f}", f"{found / rate:.2f}"]
+            rows.append(
+                [name, *(f"{size:,}" for size in sizes.values()), f"{rate:.1%}", f"{found:.2%}", *counts, yes(held)]
+            )
+            write(extent, "alarms", set=name, masks=masks, rate=rate, flagged=flagged, **sizes)
+    columns = ["lines", "learned", "calibrated", "tested", "asked", "found", "flagged", "expected", "ratio"]
+    table([*columns, f"within {WITHIN}"], rows)
+    click.echo("Where few are expected, the ratio is mostly chance: of 20, two standard errors are 45 %.")
+
+
+MEGABYTE, MOST = 10**6, 500  # MB of memory asked for
+CLOSE = 0.05
+# Run by a small process: the peak that Linux tells of a process is at least that of the one that started it.
+WATCH = """
+import os, sys
+nowhere = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+child = os.posix_spawn(sys.executable, [sys.executable, *sys.argv[1:]], os.environ, file_actions=nowhere)
+_, status, usage = os.wait4(child, 0)
+print(usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+@main.command(help="Peak memory of `afterword score --lines --json` over a short and a long file.")
+@click.option("--sizes", type=int, nargs=2, default=(10, 30), show_default=True, help="of the files, in MB")
+@click.pass_obj
+def memory(extent: Extent, sizes: tuple[int, int]) -> None:
+    run = trained("memory", list(logs.lines(20_000, SEED)), None, "--hidden-size", 64, "--steps", 50)
+    rows, peaks = [], []
+    with tempfile.TemporaryDirectory() as place:
+        for size in sizes:
+            file = Path(place, f"{size}.log")
+            characters = generated_log(file, size * MEGABYTE // (20 if extent.trial else 1))
+            began = time.monotonic()
+            peak = peak_memory("score", run, file, "--lines", "--json")
+            took = time.monotonic() - began
+            peaks.append(peak)
+            length = file.stat().st_size / MEGABYTE
+            rows.append([f"{length:.0f} MB", f"{peak:.0f} MB", f"{took:.0f} s", f"{characters / took:,.0f}"])
+            write(extent, "memory", megabytes=length, peak=peak, seconds=took, characters=characters)
+    table(["file", "peak memory", "time", "characters per second"], rows)
+    ratio = peaks[1] / peaks[0]
+    click.echo(
+        f"the peaks' ratio is {ratio:.3f} (asked: within {CLOSE:.0%}: {yes(abs(ratio - 1) <= CLOSE)}); under "
+        f"{MOST} MB: {yes(max(peaks) < MOST)}"
+    )
+
+
+def generated_log(file: Path, size: int) -> int:
+    """Write lines of a log until there are so many bytes; their characters, with the ends."""
+    written = 0
+    with open(file, "w", encoding="utf-8") as out:
+        for line in logs.lines(size, SEED + 1):  # more than it takes
+            written += out.write(f"{line}\n")
+            if written >= size:
+                break
+    return written
+
+
+def peak_memory(*arguments: object) -> float:
+    """The peak resident memory of the real command, in MB."""
+    command = [sys.executable, "-S", "-c", WATCH, "-m", "afterword", *map(str, arguments)]
+    return int(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout) * 1024 / MEGABYTE
+
+
+UNITS, LANES, ROUNDS, FRACTION = 512, 64, 3, 0.6
+BEST_OF = 20
+
+
+@main.command(help="Characters per second of an LSTM of 512 units, beside what matrix products allow.")
+@click.pass_obj
+def throughput(extent: Extent) -> None:
+    rows = []
+    for threads in (1, 2):
+        # threads of NumPy's products are those that a process begins with
+        environment = os.environ | {name: str(threads) for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")}
+        command = [sys.executable, "-m", "benchmarks.odd", *["--trial"] * extent.trial, "throughput-here"]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+        found = json.loads(done.stdout)
+        allowed = found["operations"] / (2 * found["weights"])
+        for name, speed in found["speeds"].items():
+            asked = "" if name == ALONE else f"{FRACTION:.0%}"
+            share = speed / allowed
+            rows.append([name, str(threads), f"{speed:,.0f}", f"{allowed:,.0f}", f"{share:.0%}", asked])
+        write(extent, "throughput", threads=threads, **found)
+    columns = ["texts", "threads", "characters per second", "products allow", "reached", "asked"]
+    table(columns, rows)
+
+
+ALONE = "one text alone"
+
+
+@main.command(hidden=True, help="Its figures, as JSON, with the threads of this process.")
+@click.pass_obj
+def throughput_here(extent: Extent) -> None:
+    names, shakespeare = (read(DATA / f"{name}.txt") for name in ("names", "tinyshakespeare"))
+    log = list(logs.lines(400, SEED))
+    kinds = {
+        "names": shuffled(names)[:2000],
+        "log lines": log,
+        "lines of plays": shuffled(list(filter(None, shakespeare)))[:800],
+    }
+    text = "\n".join(shakespeare)
+    texts = {f"{LANES} texts of 500 characters": [text[k * 5000 : k * 5000 + 500] for k in range(LANES)], **kinds}
+    texts["lines of all three"] = shuffled(list(chain(*kinds.values())))
+    model = random_model(chain(text, *kinds.values()))
+    network, tokenizer = model.predictor("lstm"), model.tokenizer
+    R, H = model.config.vocabulary_size, model.config.hidden_size
+    random_numbers = np.random.default_rng(SEED)
+    left, right = (random_numbers.random(shape, np.float32) for shape in ((LANES, H), (H, 4 * H)))
+    operations: list[float] = []
+    speeds: dict[str, list[float]] = {name: [] for name in (*texts, ALONE)}
+    for _ in range(1 if extent.trial else ROUNDS):
+        for _ in range(BEST_OF):
+            began = time.perf_counter()
+            for _ in range(10):
+                left @ right
+            operations.append(10 * 2 * LANES * H * 4 * H / (time.perf_counter() - began))
+        for name, lines in texts.items():
+            began = time.perf_counter()
+            characters = sum(line.characters for line in score_lines(network, tokenizer, lines))
+            speeds[name].append(characters / (time.perf_counter() - began))
+        began = time.perf_counter()
+        characters = score(network, tokenizer, text[:2000]).characters
+        speeds[ALONE].append(characters / (time.perf_counter() - began))
+    medians = {name: statistics.median(found) for name, found in speeds.items()}
+    click.echo(json.dumps({"operations": max(operations), "weights": 4 * H * H + H * R, "speeds": medians}))
+
+
+def random_model(characters: Iterable[str]) -> SavedModel:
+    """An LSTM of random weights, since speed does not depend on what a network has learned; without an n-gram."""
+    tokenizer = CharTokenizer.of(sorted(set(characters)))
+    config = Config(tokenizer.rows, tokenizer.shared_row_tokens, embedding_size=64, hidden_size=UNITS, num_layers=1)
+    draw = np.random.default_rng(SEED)
+    weights = {name: draw.uniform(-0.06, 0.06, s).astype(np.float32) for name, s in weight_shapes(config).items()}
+    return SavedModel(config, weights, tokenizer, [], {})
+
+
+def read(path: Path) -> list[str]:
+    """The lines of a text that are not empty."""
+    return list(filter(None, path.read_text(encoding="utf-8").split("\n")))
+
+
+def shuffled(lines: Iterable[str]) -> list[str]:
+    """In an order that is always the same."""
+    return random.Random(SEED).sample(found := list(lines), len(found))
+
+
+def split(lines: list[str], at: int) -> tuple[list[str], list[str]]:
+    return lines[:at], lines[at:]
+
+
+def parts(lines: list[str], extent: Extent, *sizes: int) -> list[list[str]]:
+    """So many lines, then so many more, and so on."""
+    rest = iter(lines)
+    found = [list(islice(rest, extent.lines(size))) for size in sizes]
+    assert [*map(len, found)] == [*map(extent.lines, sizes)], "there are too few lines"
+    return found
+
+
+def words(line: str) -> tuple[str, ...]:
+    return tuple(line.split())
+
+
+def seconds(line: str) -> float:
+    """When a line of a generated log was written, as `logs.lines` counts."""
+    day, hour, minute, second = line[8:10], line[11:13], line[14:16], line[17:23]
+    return (int(day) - 1) * 86400 + int(hour) * 3600 + int(minute) * 60 + float(second)
+
+
+def judged(model: LanguageModel, lines: Lines) -> Scores:
+    """The figures of a calibrated model, and the bits per character that go into them."""
+    found = model.odd_lines(lines, HALF)
+    return {
+        FIGURE: np.array([line.figure for line in found]),
+        BITS: np.array([line.bits_per_character for line in found]),
+    }
+
+
+def simple(good: Lines, lines: Lines) -> Scores:
+    """What simple detectors that learned from `good` give `lines`; both are masked already."""
+    characters, pairs = Grams(good, 5), Grams(map(words, good), 2)
+    return {
+        "5-gram of characters": costs(characters, lines),
+        "2-gram of words": costs(pairs, map(words, lines)),
+        "unseen 2-grams of words": np.array([pairs.unseen(words(line)) for line in lines]),
+        "Drain3": drain(good, lines),
+    }
+
+
+def costs(grams: Grams, lines: Iterable[Sequence[str]]) -> Floats:
+    return np.array([*map(grams.cost, lines)])
+
+
+def drain(good: Lines, lines: Lines) -> Floats:
+    """How rare Drain3's template of each line was among good ones; see peers/drain.py."""
+    python, ready = DRAIN / "bin" / "python", DRAIN / "ready"
+    if not ready.exists():
+        subprocess.run([sys.executable, "-m", "venv", DRAIN], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", "drain3==0.9.11"], check=True)
+        ready.touch()
+    with tempfile.TemporaryDirectory() as place:
+        files = [save(Path(place, name), part) for name, part in (("good.log", good), ("lines.log", lines))]
+        command: list[str | Path] = [python, PLACE / "peers" / "drain.py", *files]
+        found: list[float] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    return np.array(found)
+
+
+def log_likelihood_ratios(model: LanguageModel, against: LanguageModel, lines: Lines) -> Floats:
+    """Of each line, its bits by `model` less those by `against`."""
+    pairs = zip(model.score_lines(lines), against.score_lines(lines), strict=True)
+    return np.array([line.bits - other.bits for line, other in pairs])
+
+
+def precision_at_listed(odd: Floats, normal: Floats) -> float:
+    return precision_at(LISTED, odd, normal)
+
+
+def trained(name: str, lines: Lines, minutes: float | None, *options: object) -> Path:
+    """The run of `afterword train --lines --base none`, from the cache if it is there."""
+    folder = cached(name, lines, minutes, *options)
+    run, done = folder / "run", folder / "done"
+    if not done.exists():
+        text = save(folder / "lines.txt", lines)
+        timed = [] if minutes is None else ["--minutes", minutes]
+        afterword("train", text, "--lines", "--base", "none", "--overwrite", "--out", run, *timed, *options)
+        done.touch()
+    return run
+
+
+def cached(name: str, lines: Lines, minutes: float | None, *options: object) -> Path:
+    """A folder for what is made of these lines so."""
+    key = zlib.crc32("\n".join([*map(str, (minutes, *options)), *lines]).encode())
+    folder = CACHE / "odd" / f"{name}-{key:08x}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def afterword(*arguments: object) -> str:
+    """What the real command prints."""
+    command = [sys.executable, "-m", "afterword", *map(str, arguments)]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, encoding="utf-8").stdout
+
+
+def save(file: Path, lines: Lines) -> Path:
+    file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return file
+
+
+def yes(is_so: bool) -> str:
+    return "yes" if is_so else "**no**"
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    click.echo(f"| {' | '.join(columns)} |\n| --- {'| ---: ' * (len(columns) - 1)}|")
+    for row in rows:
+        click.echo(f"| {' | '.join(row)} |")
+
+
+def write(extent: Extent, what: str, **result: Any) -> None:
+    """Write a result down, with where it was measured."""
+    if extent.trial:
+        return
+    machine = {"machine": platform.machine(), "cores": os.cpu_count(), "load": os.getloadavg()[0]}
+    with open(RESULTS, "a", encoding="utf-8") as file:
+        file.write(json.dumps({"what": what, **machine, **result}) + "\n")
+
+
+if __name__ == "__main__":
+    main()
