@@ -4,7 +4,7 @@ BIN := .venv/bin
 # The text that the benchmarks read: tinyshakespeare where README's figures come from, or any other.
 TEXT ?= ../shared/data/tinyshakespeare.txt
 
-.PHONY: demo test test-everywhere check bench bench-quality bench-plan bench-base bench-writing bench-gpu torture base format
+.PHONY: demo test test-everywhere check bench bench-quality bench-plan bench-base bench-writing bench-scoring bench-gpu torture base format
 
 demo: .venv/ready
 	$(BIN)/afterword demo --out .demo
@@ -98,6 +98,11 @@ bench-writing: .venv/ready-dev
 	$(if $(RUNS),$(BIN)/python -m benchmarks.defaults loops $(RUNS))
 	$(if $(RUNS),$(BIN)/python -m benchmarks.defaults words $(RUNS))
 	$(BIN)/python -m benchmarks.molecules
+
+# What docs/bulk.md says of engines: some 5 minutes. MODEL is a model of lines, LINES a file of them.
+bench-scoring: .venv/ready-dev
+	@test -n "$(MODEL)" -a -n "$(LINES)" || { echo 'make bench-scoring: name both: make bench-scoring MODEL=logs LINES=today.log'; exit 2; }
+	$(BIN)/python -m benchmarks.bulk $(MODEL) $(LINES)
 
 # What a GPU does, where there is one: speed beside a plain script, and what is learned in 3 minutes.
 bench-gpu: .venv/ready-dev
