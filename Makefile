@@ -4,7 +4,7 @@ BIN := .venv/bin
 # The text that the benchmarks read: tinyshakespeare where README's figures come from, or any other.
 TEXT ?= ../shared/data/tinyshakespeare.txt
 
-.PHONY: demo test test-everywhere check bench bench-quality bench-plan bench-base bench-writing bench-scoring bench-gpu torture base format
+.PHONY: demo test test-everywhere check bench bench-quality bench-plan bench-base bench-writing bench-scoring bench-bulk bench-gpu torture base format
 
 demo: .venv/ready
 	$(BIN)/afterword demo --out .demo
@@ -99,7 +99,8 @@ bench-writing: .venv/ready-dev
 	$(if $(RUNS),$(BIN)/python -m benchmarks.defaults words $(RUNS))
 	$(BIN)/python -m benchmarks.molecules
 
-# How well odd lines are told, how many false alarms there are, and how fast lines are scored: alone, some 30 minutes.
+# How well odd lines are told, how many false alarms there are, and how fast lines are scored, and what adapting
+# brings: alone, some 60 minutes. MODEL is a run of running text, to write with.
 bench-scoring: .venv/ready-dev
 	$(BIN)/python -m benchmarks.odd dga
 	$(BIN)/python -m benchmarks.odd adfa
@@ -108,6 +109,13 @@ bench-scoring: .venv/ready-dev
 	$(BIN)/python -m benchmarks.odd alarms
 	$(BIN)/python -m benchmarks.odd memory
 	$(BIN)/python -m benchmarks.odd throughput
+	$(BIN)/python -m benchmarks.adapting score
+	$(if $(MODEL),$(BIN)/python -m benchmarks.adapting write $(MODEL))
+
+# What docs/bulk.md says of engines: some 5 minutes. MODEL is a model of lines, LINES a file of them.
+bench-bulk: .venv/ready-dev
+	@test -n "$(MODEL)" -a -n "$(LINES)" || { echo 'make bench-bulk: name both: make bench-bulk MODEL=logs LINES=today.log'; exit 2; }
+	$(BIN)/python -m benchmarks.bulk $(MODEL) $(LINES)
 
 # What a GPU does, where there is one: speed beside a plain script, and what is learned in 3 minutes.
 bench-gpu: .venv/ready-dev
