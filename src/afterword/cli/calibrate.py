@@ -74,7 +74,7 @@ def calibrate(
         for said in told_checks(checks, checked):
             print(said)
     if note := calibrated.calibration.holds_roughly(RATES[0]):
-        print(f"note: {note} for a rate of {RATES[0]:g}", file=sys.stderr)
+        print(f"note: {note}", file=sys.stderr)
 
 
 def calibrated_and_checked(

@@ -127,8 +127,8 @@ class Calibration:
         if len(self.figures) >= enough:
             return None
         return (
-            f"with {len(self.figures):,} normal lines the rate of false alarms can be off by a factor of more than "
-            f"1.5: to hold it takes {enough:,}"
+            f"with {len(self.figures):,} normal lines a false-alarm rate of {rate:g} can be off by a factor of more "
+            f"than 1.5; {enough:,} would hold it"
         )
 
     @property

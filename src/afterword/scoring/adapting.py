@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from afterword.model.adapting import Adapter
 from afterword.model.arrays import Ids
-from afterword.model.network import Network, log_probabilities
+from afterword.model.network import Network, State, log_probabilities
 from afterword.scoring.score import LANES, USED, LineScore, Score, apart
 from afterword.text.tokenizer import Tokenizer
 
@@ -37,15 +37,15 @@ class Still:
     """A network that stays as it is, read like one that `Learns`."""
 
     def __init__(self, network: Network) -> None:
-        self._network, self._state = network, network.start()
+        self._network = network
+        self.restart()
 
     def restart(self) -> None:
-        self._state = self._network.start(0)
+        self._state: State | None = None
 
     def read(self, fed: Ids, predicted: Ids) -> NDArray[np.float64]:
-        if self._state.hidden.shape[1] == 0:
-            self._state = self._network.start(fed.shape[1])
-        logits, self._state = self._network.read(fed.T, self._state)
+        state = self._network.start(fed.shape[1]) if self._state is None else self._state
+        logits, self._state = self._network.read(fed.T, state)
         return log_probabilities(logits).swapaxes(0, 1)
 
 
