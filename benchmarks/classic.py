@@ -42,12 +42,18 @@ RESULTS = PLACE / "results" / "classic.jsonl"
 WINDOW, HIDDEN = 50, 300
 
 
-def keras(task: str, **given: Any) -> Any:
-    """Run a task of peers/keras_classic.py in Keras' own environment."""
+def keras_python() -> Path:
+    """The Python of Keras' own environment, which is made where it is missing."""
     python = ENVIRONMENT / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], check=True)
         subprocess.run([python, "-m", "pip", "install", "-q", "keras>=3", "tensorflow-cpu"], check=True)
+    return python
+
+
+def keras(task: str, **given: Any) -> Any:
+    """Run a task of peers/keras_classic.py in Keras' own environment."""
+    python = keras_python()
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "in.npz"), Path(folder, "out.npz")
         np.savez(source, **given)

@@ -32,9 +32,11 @@ from afterword.model.config import Config
 from afterword.model.network import Network
 from afterword.model.saved import SavedModel
 from benchmarks.batch import random_model
+from benchmarks.classic import keras_python
 from benchmarks.stream_speed import machine, random_weights, written_stream
 from benchmarks.turns import answer, take_turns
 
+PLACE = Path(__file__).parent
 TURNS, SECONDS = 9, 0.1  # of a turn, or a little more
 ROWS, EMBEDDING = 66, 64
 SIZES = ["1x384", "1x512", "2x300", "2x512", "1x1024"]
@@ -55,13 +57,17 @@ def main() -> None:
 @click.option("--size", "sizes", multiple=True, default=SIZES)
 @click.option("--lanes", "lanes", multiple=True, type=int, default=(1, LANES))
 @click.option("--turns", default=TURNS)
-def steps(sizes: tuple[str, ...], lanes: tuple[int, ...], turns: int) -> None:
+@click.option("--keras", is_flag=True, help="beside Keras' predict too, of one lane, in an environment of its own")
+def steps(sizes: tuple[str, ...], lanes: tuple[int, ...], turns: int, keras: bool) -> None:
     heading()
     for many in lanes:
+        others = [*OTHERS, *(["keras predict"] if keras and many == 1 else [])]
         click.echo(f"microseconds a step, {many} lane{'s' if many > 1 else ''}")
-        click.echo(f"  {'':8}" + "".join(f"{way:>16}" for way in ENGINES + OTHERS) + f"{'fast is':>10}")
+        click.echo(f"  {'':8}" + "".join(f"{way:>16}" for way in ENGINES + others) + f"{'fast is':>10}")
         for size in sizes:
             ways = {way: child("step", way, size, many) for way in ENGINES + OTHERS}
+            if len(others) > len(OTHERS):
+                ways["keras predict"] = keras_step(size)
             found = take_turns(ways, turns)
             medians = {way: statistics.median(times) * 1e6 for way, times in found.items()}
             ratio = statistics.median(n / f for n, f in zip(found["numpy"], found["fast"], strict=True))
@@ -248,6 +254,12 @@ def torch_step(config: Config, lanes: int, kind: str) -> Step:
         return output(lstm(embedding(ids), (zeros, zeros))[0])
 
     return work
+
+
+def keras_step(size: str) -> list[str]:
+    config = config_of(size)
+    script, numbers = PLACE / "peers" / "keras_step.py", (config.num_layers, config.hidden_size, ROWS, EMBEDDING)
+    return [*map(str, (keras_python().absolute(), script, *numbers))]
 
 
 def model_of(size: str, text: str) -> SavedModel:

@@ -5,6 +5,7 @@ A way is what comes after `python` on a command line. Its process calls `answer`
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -14,10 +15,10 @@ PAUSE = 0.1  # seconds, after which the threads of the one before no longer spin
 
 
 def take_turns(ways: Mapping[str, Sequence[str]], turns: int) -> dict[str, list[float]]:
-    """What each way answers in each of its turns."""
+    """What each way answers in each of its turns. A way that begins with a path is run by the Python there."""
     children = {
         way: subprocess.Popen(
-            [sys.executable, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+            [*_python(command), *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )
         for way, command in ways.items()
     }
@@ -32,6 +33,10 @@ def take_turns(ways: Mapping[str, Sequence[str]], turns: int) -> dict[str, list[
     for child in children.values():
         child.communicate()
     return answers
+
+
+def _python(command: Sequence[str]) -> list[str]:
+    return [] if os.path.isabs(command[0]) else [sys.executable]
 
 
 def answer(work: Callable[[int], float]) -> None:

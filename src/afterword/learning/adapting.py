@@ -61,7 +61,7 @@ class AdaptingNetwork(nn.Module):
         loss = cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-1)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.parameters(), CLIP)
-        self.optimizer.step()
+        if nn.utils.clip_grad_norm_(self.parameters(), CLIP).isfinite():
+            self.optimizer.step()
         found: NDArray[np.float64] = logits.detach().double().log_softmax(-1).numpy()
         return found
