@@ -31,7 +31,7 @@ from afterword.inspection.horizon import measure_horizon
 from afterword.inspection.units import ask_units
 from afterword.model.adapting import Adapter
 from afterword.model.arrays import Array, Ids
-from afterword.model.calibration import Calibration
+from afterword.model.calibration import Calibration, check_false_alarms
 from afterword.model.card import card
 from afterword.model.config import Config
 from afterword.model.holding import Hold, held_values, parse_hold
@@ -50,6 +50,7 @@ from afterword.text.labels import TAB, known_label
 from afterword.text.masking import Masks
 from afterword.text.tokenizer import Tokenizer
 
+AT_ONCE = 1000  # lines of a calibration
 CARD_TEMPERATURES = (0.5, 0.8, 1.0)
 
 
@@ -330,9 +331,7 @@ class LanguageModel:
 
         `on_progress` is called with the fraction that is done.
         """
-        if isinstance(lines, str | bytes) or not isinstance(lines, Iterable):
-            raise OptionError("score_lines takes several lines: put one into a list, and cut a text by splitlines()")
-        return score_lines(self._network, self.tokenizer, lines, on_progress)
+        return score_lines(self._network, self.tokenizer, _several(lines, "score_lines"), on_progress)
 
     def adapted(self, text: str) -> LanguageModel:
         """The same model, whose n-gram has learned from `text` too: names in it are then used again in writing.
@@ -341,10 +340,11 @@ class LanguageModel:
 
         Raises OptionError for a model that uses no n-gram, TextError for what is not text.
         """
-        if self._saved.ngram is None or self._using == "lstm":
-            raise OptionError(
-                "adapt: this model writes without an n-gram, which could learn: use one that was trained with it"
-            )
+        if self._using == "lstm":
+            raise OptionError("adapt: it is the n-gram that learns from a prompt: leave out --with lstm")
+        if self._saved.ngram is None:
+            raise OptionError("adapt: this model has no n-gram, which could learn: use one that was trained with it")
+        self._check_unadapted()
         ngram, network = self._saved.ngram, self.network()
         adapter = Adapter(self.config.vocabulary_size, ngram.start, ngram, self._using)
         AdaptingScorer(network, self.tokenizer, adapter, self._using, None).score(text)
@@ -357,6 +357,7 @@ class LanguageModel:
         it is used: `adapts` says which of them do. The model is left as it is. Raises OptionError for a model that
         cannot adapt.
         """
+        self._check_unadapted()
         whats = {
             "a classic model": self.config.window,
             "a held model": self.is_held,
@@ -386,6 +387,10 @@ class LanguageModel:
         """
         return surprises(self._network, self.tokenizer, text, self.lines)
 
+    def _check_unadapted(self) -> None:
+        if self._adapter is not None:
+            raise OptionError("this model has adapted to a text already: begin from the one it was made of")
+
     @property
     def calibration(self) -> Calibration | None:
         """What normal lines cost it, where it was told by `calibrated`."""
@@ -403,17 +408,26 @@ class LanguageModel:
         `masks` are regular expressions behind which is hidden what always changes in lines, now and in `odd_lines`.
         Raises OptionError for too few lines or for a mask that is none, TextError as `score_lines`.
         """
+        self._check_unadapted()
         if self.is_held:
             raise OptionError("a held model cannot be calibrated: leave out hold")
-        scores = score_lines(self._network, self.tokenizer, map(Masks(masks), lines), on_progress, entropies=True)
-        calibration = calibrate(scores, masks, self._using)
+        texts = _several(lines, "calibrated")
+        hide = Masks(masks)
+
+        def scores() -> Iterator[LineScore]:
+            for at in range(0, len(texts), AT_ONCE):
+                hidden = map(hide, texts[at : at + AT_ONCE])
+                yield from score_lines(self._network, self.tokenizer, hidden, entropies=True)
+                on_progress(min(1.0, (at + AT_ONCE) / len(texts)))
+
+        calibration = calibrate(scores(), masks, self._using)
         saved = dataclasses.replace(self._saved, calibration=calibration)
         return LanguageModel(saved, self._card, (), self._using, self._engine, self._run)
 
     def check_calibrated(self, false_alarms: float) -> Calibration:
-        """What `odd_lines` judges by. Raises OptionError where it would."""
-        if not 0 < false_alarms < 1:
-            raise OptionError(f"false-alarms must be above 0 and below 1, not {false_alarms:g}")
+        """What `odd_lines` judges by at that rate. Raises OptionError where it cannot judge."""
+        check_false_alarms(false_alarms)
+        self._check_unadapted()
         if self.calibration is None:
             raise OptionError("this model does not know what normal lines cost: afterword calibrate MODEL NORMAL_FILE")
         if self.is_held:
@@ -433,12 +447,12 @@ class LanguageModel:
         *,
         on_progress: Callable[[float], object] = lambda fraction: None,
     ) -> list[OddLine]:
-        """Each line beside what normal lines cost; `odd` are those that so many normal ones would be taken for.
+        """Each line beside what normal lines cost. A share of `false_alarms` of normal lines is taken for odd too.
 
         Raises OptionError where the model is not calibrated, or with too few lines for that rate; TextError as
         `score_lines`.
         """
-        calibration, texts = self.check_calibrated(false_alarms), list(lines)
+        calibration, texts = self.check_calibrated(false_alarms), _several(lines, "odd_lines")
         hidden = map(Masks(calibration.masks), texts)
         scores = score_lines(self._network, self.tokenizer, hidden, on_progress, entropies=True)
         return judge(calibration, self.tokenizer, texts, scores, false_alarms)
@@ -453,9 +467,7 @@ class LanguageModel:
         """
         if not self.labels:
             raise OptionError("this model knows no labels: train one with --labels")
-        if isinstance(lines, str | bytes) or not isinstance(lines, Iterable):
-            raise OptionError("classify takes several lines: put one into a list, and cut a text by splitlines()")
-        return classify(self._network, self.tokenizer, tuple(self.labels), lines, on_progress)
+        return classify(self._network, self.tokenizer, tuple(self.labels), _several(lines, "classify"), on_progress)
 
     def hold(self, *holds: str | Hold) -> LanguageModel:
         """The same model with gates, units or states held at a value: `model.hold("forget=1", "l0.u42=-1")`.
@@ -517,6 +529,12 @@ class LanguageModel:
             for character in dict.fromkeys(self.tokenizer.normalise(text))
             if unseen & set(self._network.rows(self.tokenizer.encode(character)).tolist())
         )
+
+
+def _several(lines: Iterable[str], name: str) -> list[str]:
+    if isinstance(lines, str | bytes) or not isinstance(lines, Iterable):
+        raise OptionError(f"{name} takes several lines: put one into a list, and cut a text by splitlines()")
+    return list(lines)
 
 
 def _folder(path: str | os.PathLike[str]) -> Path:

@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from afterword.cli.calibrate import writable
+from afterword.errors import RunError
 from afterword.language_model import load
+from afterword.runs.folder import RunFolder
 from tests.logs import lines, planted
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
@@ -84,6 +87,8 @@ def test_flagged_lines_alone_are_shown_and_make_it_fail_if_that_is_asked(calibra
     assert finished.returncode == 0
     assert [row["line"] for row in told(finished)] == [2, 4]
     assert run("score", calibrated, "-", "--lines", "--flag", "--fail", input=some).returncode == 3
+    blank = run("score", calibrated, "-", "--lines", "--flag", "--fail", input=b"\nabcd\n\n")
+    assert (blank.returncode, blank.stdout) == (0, b"")  # an empty line is not a document in training either
     fine = run("score", calibrated, "-", "--lines", "--flag", "--fail", input=b"abcd\n")
     assert (fine.returncode, fine.stdout) == (0, b"")
     oddest = told(run("score", calibrated, "-", "--lines", "--flag", "--top", "1", "--json", input=some))
@@ -131,9 +136,10 @@ def test_without_a_calibration_masks_hide_in_plain_scoring(mine: Path, run: Run)
         (["--mask", "a+"], b"--mask is about lines"),
         (["--lines", "--flag"], b"afterword calibrate"),
         (["--lines", "--flag", "--adapt"], b"leave out --adapt"),
-        (["--lines", "--false-alarms", "0"], b"above 0 and below 1"),
-        (["--lines", "--false-alarms", "nan"], b"above 0 and below 1"),
+        (["--lines", "--false-alarms", "0"], b"from 1e-09 to below 1"),
+        (["--lines", "--false-alarms", "nan"], b"from 1e-09 to below 1"),
         (["--lines", "--mask", "("], b"no regular expression"),
+        (["--lines", "--false-alarms", "1e-320"], b"from 1e-09 to below 1"),
         (["--per-character", "--flag"], b"give one of them"),
     ],
 )
@@ -174,7 +180,7 @@ def test_another_use_than_the_calibrated_one_is_refused(
     [
         (b"", b"has no lines"),
         (b"\n\n", b"has no lines"),
-        (b"abc\n" * 10, b"20 normal lines or more"),
+        (b"abc\n" * 10, b"calibrating takes 25 or more"),
         (b"ab\x00c\n" * 50, b"NUL"),
         (b"ab\xff\n" * 50, b"is not utf-8"),
         (b"abc\n\xe2\x98", b"is not utf-8"),
@@ -190,6 +196,37 @@ def test_lines_that_will_not_do_leave_the_model_as_it_was(
     assert says in finished.stderr
     assert finished.stderr.count(b"\n") == 1
     assert {path.name: path.read_bytes() for path in mine.iterdir()} == before
+
+
+def test_a_model_is_not_calibrated_from_inside_its_folder_or_while_it_is_trained(
+    mine: Path, normal: Path, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    shutil.copytree(mine, folder / "model")
+    (folder / "run.json").write_text(json.dumps({"format": 3}))
+    held = RunFolder(folder)
+    monkeypatch.setattr(RunFolder, "is_run", True)
+    held.lock()
+    try:
+        with pytest.raises(RunError, match="trained by another process"), writable(folder / "model"):
+            pass
+    finally:
+        held.unlock()
+    with writable(folder) as place:
+        assert place == folder / "model"
+    monkeypatch.chdir(mine)
+    finished = run("calibrate", ".", normal)
+    assert finished.returncode == 2
+    assert b"from outside of it" in finished.stderr
+
+
+def test_lines_that_are_all_equal_are_normal(mine: Path, tmp_path: Path, run: Run) -> None:
+    (tmp_path / "same.txt").write_text("abcd\n" * 200)
+    assert run("calibrate", mine, tmp_path / "same.txt").returncode == 0
+    some = ("dcba\n" + "ab\n" * 90 + "abcd\n").encode()
+    rows = told(run("score", mine, "-", "--lines", "--false-alarms", "0.01", "--json", input=some))
+    assert (rows[-1]["figure"], rows[-1]["odd"]) == (0.0, False)
 
 
 def test_a_shipped_model_stays_as_it_is(normal: Path, run: Run) -> None:
@@ -218,6 +255,16 @@ def test_odd_lines_are_found_in_one_command(tmp_path: Path, run: Run) -> None:
     assert any(row["count"] == 2 for row in rows)
     again = run("score", tmp_path / "model", bad, "--lines", "--flag", "--json")
     assert {row["line"] for row in told(again)} >= {row["line"] for row in rows}
+    assert json.loads((tmp_path / "model" / "model" / "config.json").read_text())["about"]["corpus"]["sources"] == [
+        "good.log"
+    ]
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    shutil.copy(bad, folder / "one.log")
+    shutil.copy(bad, folder / "two.log")
+    plain = run("odd", good, folder, "--minutes", "0.05", "--json")
+    assert {str(row["file"]) for row in told(plain)} == {str(folder / "one.log"), str(folder / "two.log")}
+    assert max(int(str(row["line"])) for row in told(plain)) <= 1003
     plain = run("odd", good, bad, "--minutes", "0.05", "--top", "2", "--order", "file")
     found = plain.stdout.decode().splitlines()
     assert len(found) == 2
@@ -227,10 +274,10 @@ def test_odd_lines_are_found_in_one_command(tmp_path: Path, run: Run) -> None:
 @pytest.mark.parametrize(
     ("options", "text", "says"),
     [
-        ([], "abc\n" * 50, b"takes 125 or more"),
+        ([], "abc\n" * 50, b"takes 620 good lines or more"),
         (["--false-alarms", "0.001"], "abc\nabd\n" * 100, b"good lines or more"),
         (["--mask", "["], "abc\n" * 500, b"no regular expression"),
-        (["--false-alarms", "2"], "abc\n" * 500, b"above 0 and below 1"),
+        (["--false-alarms", "2"], "abc\n" * 500, b"from 1e-09 to below 1"),
     ],
 )
 def test_odd_refuses_at_once_what_cannot_work(

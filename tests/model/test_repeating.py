@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterword.model import repeating
-from afterword.model.repeating import LONGEST, SHORTEST, LongestMatch
+from afterword.model.repeating import LONGEST, NONE, SHORTEST, LongestMatch
 
 texts = st.lists(st.integers(0, 2), max_size=120)
 
@@ -65,3 +65,16 @@ def test_when_there_is_no_room_it_forgets_and_goes_on(monkeypatch: pytest.Monkey
         assert len(match._read) <= 100
         assert not match.matched or match.row == (row + 1) % 9
     assert match.matched
+
+
+def test_what_was_learned_is_followed_without_learning_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repeating, "MOST_ROWS", 100)
+    monkeypatch.setattr(repeating, "FORGOTTEN", 40)
+    match = LongestMatch(50)
+    for row in [*range(30)] * 9:
+        match.learn(row)
+    following, read = NONE, list(range(12))
+    for n, row in enumerate(read):
+        following = match.follow(following, row, read[: n + 1])
+        assert following.next == (row + 1 if n + 1 >= SHORTEST else -1)
+    assert match.follow(following, 49, [*read, 49]) == NONE

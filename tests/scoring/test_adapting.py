@@ -95,7 +95,8 @@ def test_the_first_chunk_is_scored_before_anything_is_learned() -> None:
 def test_lines_are_learned_in_their_order_and_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = ["abc abc", "b", "", "cc", "abc abc", "a" * 30, "abc abc"] * 3
     whole = scorer(TOKENIZERS[0]).score_lines(lines)
-    monkeypatch.setattr(adapting, "MOST", 24)  # a long line is read in pieces
+    monkeypatch.setattr(adapting, "NUMBERS", 24 * TOKENIZERS[0].rows)
+    monkeypatch.setattr(adapting, "CHUNK", 8)  # a long line is read in pieces
     parts = scorer(TOKENIZERS[0]).score_lines(lines)
     one_by_one = scorer(TOKENIZERS[0])
     for k, line in enumerate(lines):

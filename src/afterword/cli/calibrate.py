@@ -16,6 +16,7 @@ from afterword.cli.options import PATH, settings_options, with_option
 from afterword.cli.strict_json import strict_json
 from afterword.errors import ModelError, TextError
 from afterword.language_model import LanguageModel, load
+from afterword.model.calibration import FEWEST
 from afterword.model.saved import model_folder
 from afterword.progress import waiting
 from afterword.runs.folder import RunFolder
@@ -59,9 +60,11 @@ def calibrate(
     """
     check_sources(files)
     Masks(masks)
-    loaded = load(model, using)
-    with _writable(Path(model)) as folder:
+    with writable(Path(model)) as folder:
+        loaded = load(model, using)
         lines = normal_lines(files, decoding)
+        if calibrated_with(len(lines)) < FEWEST:
+            raise TextError(f"{files[0]} has {len(lines)} lines, and calibrating takes {fewest(FEWEST)} or more")
         with waiting("calibrating") as on_progress:
             calibrated, checks = calibrated_and_checked(loaded, lines, masks, on_progress)
         calibrated.save(folder)
@@ -71,7 +74,7 @@ def calibrate(
         print(strict_json({"lines": number, "checked": checked, "flagged": {f"{r:g}": n for r, n in checks.items()}}))
     else:
         print(f"calibrated with {counted(number, 'normal line')}")
-        for said in told_checks(checks, checked):
+        for said in check_report(checks, checked):
             print(said)
     if note := calibrated.calibration.holds_roughly(RATES[0]):
         print(f"note: {note}", file=sys.stderr)
@@ -81,16 +84,29 @@ def calibrated_and_checked(
     model: LanguageModel, lines: Sequence[str], masks: Sequence[str], on_progress: Callable[[float], object]
 ) -> tuple[LanguageModel, dict[float, int]]:
     """`model` calibrated with all but the last of `lines`; and how many of those it flags at each rate that it can."""
-    kept = len(lines) // CHECKED
-    calibrated = model.calibrated(lines[: len(lines) - kept], masks=masks, on_progress=on_progress)
+    number = calibrated_with(len(lines))
+    calibrated = model.calibrated(lines[:number], masks=masks, on_progress=on_progress)
     assert calibrated.calibration is not None
-    p_values = np.array([line.p_value for line in calibrated.odd_lines(lines[len(lines) - kept :], 0.5)])
+    p_values = np.array([line.p_value for line in calibrated.odd_lines(lines[number:], 0.5)])
     smallest = 1 / (len(calibrated.calibration.figures) + 1)
     return calibrated, {rate: int((p_values <= rate).sum()) for rate in RATES if rate >= smallest}
 
 
-def told_checks(checks: Mapping[float, int], lines: int) -> Iterator[str]:
-    """What a check found, for people: a line for each rate."""
+def calibrated_with(lines: int) -> int:
+    """How many of so many normal lines are calibrated with; the others are for checking."""
+    return lines - lines // CHECKED
+
+
+def fewest(number: int) -> int:
+    """How many normal lines it takes to calibrate with so many."""
+    lines = number
+    while calibrated_with(lines) < number:
+        lines += 1
+    return lines
+
+
+def check_report(checks: Mapping[float, int], lines: int) -> Iterator[str]:
+    """What a check found, a line for each rate."""
     for rate, flagged in checks.items():
         yield (
             f"at a rate of {rate:g} it flags {flagged:,} of {counted(lines, 'more normal line')} "
@@ -100,27 +116,33 @@ def told_checks(checks: Mapping[float, int], lines: int) -> Iterator[str]:
 
 def normal_lines(files: Sequence[str], decoding: Decoding) -> list[str]:
     """The last lines of `files` that are not empty. Raises TextError where there are none."""
-    reader = Reader(decoding)
+    reader, read = Reader(decoding), 0
     lines: deque[str] = deque(maxlen=MOST)
     for block in filled_lines(reader.read(files)):
         lines.extend(block)
+        read += len(block)
     for note in reader.notes.lines():
         print(f"note: {note}", file=sys.stderr)
     if not lines:
-        raise TextError(f"{files[0]} has no lines: there is nothing to calibrate with")
+        raise TextError(f"{files[0]} has no lines: there is nothing to learn what is normal from")
+    if read > MOST:
+        print(f"note: of {read:,} lines the last {MOST:,} are used", file=sys.stderr)
     return list(lines)
 
 
 @contextlib.contextmanager
-def _writable(model: Path) -> Iterator[Path]:
-    """The folder of `model`, which no training changes meanwhile. Raises RunError where one does."""
+def writable(model: Path) -> Iterator[Path]:
+    """The folder of `model`, which no training changes meanwhile. Raises RunError where one does, ModelError where the
+    model is not to be changed."""
     if named(model) in FOLDERS.values():
         raise ModelError(f"{model} ships with Afterword and stays as it is: train a model of your own")
     folder = model_folder(model)
-    if folder == model:
+    if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
+        raise ModelError("the folder of a model is replaced as a whole: run this from outside of it")
+    run = RunFolder(folder.resolve().parent)
+    if folder.resolve().name != run.model.name or not run.is_run:
         yield folder
         return
-    run = RunFolder(model)
     run.lock()
     try:
         yield folder

@@ -16,7 +16,7 @@ from afterword.errors import OptionError
 from afterword.language_model import LanguageModel
 from afterword.scoring.odd import OddLine
 
-RATE = 0.01  # of false alarms, unless told otherwise
+RATE = 0.01  # of false alarms, by default
 FAILED = 3  # exit status
 ODD, PLAIN = "\033[1;31m", "\033[0m"  # what stands around odd characters on a terminal with colours
 

@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
-import os
+import math
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import click
 
-from afterword.cli.calibrate import CHECKED, calibrated_and_checked, mask_option, normal_lines, told_checks
+from afterword.cli.calibrate import (
+    CHECKED,
+    calibrated_and_checked,
+    calibrated_with,
+    check_report,
+    fewest,
+    mask_option,
+    normal_lines,
+    writable,
+)
 from afterword.cli.flagging import FAILED, RATE, has_colours, marked
 from afterword.cli.options import PATH, settings_options
 from afterword.cli.screen import shown
 from afterword.cli.strict_json import strict_json
 from afterword.errors import OptionError, TextError
 from afterword.language_model import LanguageModel
-from afterword.model.calibration import FEWEST
+from afterword.model.calibration import FEWEST, check_false_alarms
 from afterword.progress import waiting
 from afterword.scoring.odd import OddLine
 from afterword.text.decoding import Decoding
 from afterword.text.lines import whole_lines
 from afterword.text.masking import Masks
 from afterword.text.reading import Reader
-from afterword.text.sources import check_sources, source_name
+from afterword.text.sources import check_sources, is_pipe, source_name
 
 HELD_OUT, KEPT = 0.1, 0.2  # of the good lines: what the plan validates with; and at the end, what it is calibrated with
-FEWEST_GOOD = round(FEWEST / KEPT / (1 - 1 / CHECKED))
 AT_ONCE = 1000  # lines
 
 
@@ -45,7 +54,14 @@ class Group:
 @click.argument("good", type=PATH, metavar="GOOD")
 @click.argument("files", nargs=-1, required=True, type=PATH, metavar="BAD...")
 @click.option("--minutes", type=float, default=1.0, show_default=True, metavar="M", help="how long to train")
-@click.option("--false-alarms", type=float, default=RATE, show_default=True, metavar="RATE", help="their rate")
+@click.option(
+    "--false-alarms",
+    type=float,
+    default=RATE,
+    show_default=True,
+    metavar="RATE",
+    help="how many normal lines may be flagged",
+)
 @mask_option
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="only the N oddest")
 @click.option(
@@ -85,54 +101,58 @@ def odd(
     """
     check_sources([good, *files])
     hide = Masks(masks)
-    if not 0 < false_alarms < 1:
-        raise OptionError(f"false-alarms must be above 0 and below 1, not {false_alarms:g}")
+    check_false_alarms(false_alarms)
+    if overwrite and out is None:
+        raise OptionError("--overwrite belongs to --out, the folder that keeps the model")
+    files = tuple(dict.fromkeys(files))
     with waiting(f"reading {good}"):
         lines = normal_lines([good], decoding)
-        for file in filter(os.path.isfile, files):  # rather than after a minute of training
-            if not sum(map(len, Reader(decoding).read([file]))):
+        for file in files:  # rather than after a minute of training
+            if not is_pipe(file) and not sum(map(len, Reader(decoding).read([file]))):
                 raise TextError(f"{source_name(file)} is empty: there are no lines to judge")
-    if len(lines) < FEWEST_GOOD:
-        raise TextError(f"{good} has {len(lines)} lines, and learning what is normal takes {FEWEST_GOOD} or more")
     kept, held_out = round(KEPT * len(lines)), round(HELD_OUT * len(lines))
-    if false_alarms * (kept - kept // CHECKED + 1) < 1:
+    needed = max(FEWEST, math.ceil(1 / false_alarms) - 1)
+    if calibrated_with(kept) < needed:
         raise OptionError(
-            f"false-alarms {false_alarms:g} takes {round(1 / false_alarms / KEPT / (1 - 1 / CHECKED)):,} good lines or "
-            f"more, and {good} has {len(lines):,}"
+            f"false-alarms {false_alarms:g} takes {math.ceil(fewest(needed) / KEPT):,} good lines or more, and "
+            f"{source_name(good)} has {len(lines):,}"
         )
     learned = [*map(hide, lines[:-kept])]
     with tempfile.TemporaryDirectory() as temporary:
-        place = Path(temporary)
-        for name, part in (("good.txt", learned[:-held_out]), ("held-out.txt", learned[-held_out:])):
-            (place / name).write_text("\n".join([*part, ""]), "utf-8")
-        model = _trained(place, minutes, seed, out, overwrite)
+        training = Path(temporary, Path(good).name if good != "-" else "lines")  # the name that the model's card has
+        validation = Path(temporary, "held-out lines")
+        for path, part in ((training, learned[:-held_out]), (validation, learned[-held_out:])):
+            path.write_text("\n".join([*part, ""]), "utf-8")
+        folder = Path(temporary, "a run") if out is None else Path(out)
+        model = _trained(training, validation, folder, minutes, seed, overwrite)
         with waiting("calibrating") as on_progress:
             model, checks = calibrated_and_checked(model, lines[-kept:], masks, on_progress)
         if out is not None:
-            model.save(Path(out) / "model")
-    for said in told_checks(checks, kept // CHECKED):
+            with writable(Path(out)) as place:
+                model.save(place)
+    for said in check_report(checks, kept // CHECKED):
         print(said, file=sys.stderr)
     calibration = model.check_calibrated(false_alarms)
     if note := calibration.holds_roughly(false_alarms):
         print(f"note: {note}", file=sys.stderr)
     groups = _groups(_odd_lines(model, files, decoding, false_alarms), hide)
-    if order == "oddest" or top is not None:
-        groups = sorted(groups, key=lambda group: -group.first.figure)[:top]
+    shown_first = sorted(groups, key=lambda group: -group.first.figure)[:top]
     if order == "file":
-        groups = sorted(groups, key=lambda group: (files.index(group.file), group.first.line))
-    _print(groups, as_json)
+        chosen = {id(group) for group in shown_first}
+        shown_first = [group for group in groups if id(group) in chosen]
+    _print(shown_first, as_json)
     if fail and groups:
         context.exit(FAILED)
 
 
-def _trained(place: Path, minutes: float, seed: int, out: str | None, overwrite: bool) -> LanguageModel:
+def _trained(training: Path, validation: Path, out: Path, minutes: float, seed: int, overwrite: bool) -> LanguageModel:
     from afterword.training import train
 
     return train(
-        place / "good.txt",
-        out=place / "run" if out is None else out,
+        training,
+        out=out,
         overwrite=overwrite,
-        validation=place / "held-out.txt",
+        validation=validation,
         lines=True,
         minutes=minutes,
         base="none",  # the shipped one is for prose, and reading with it takes several times as long
@@ -143,22 +163,24 @@ def _trained(place: Path, minutes: float, seed: int, out: str | None, overwrite:
 def _odd_lines(
     model: LanguageModel, files: Sequence[str], decoding: Decoding, false_alarms: float
 ) -> Iterator[tuple[str, OddLine]]:
-    """The odd lines of `files`, with the file and their number in it."""
-    for file in files:
-        reader, read = Reader(decoding), 0
-        with waiting(f"scoring {file}"):
-            for lines in whole_lines(reader.read([file])):
+    """The odd lines of `files`, and of the files in folders, with the file and their number in it."""
+    reader = Reader(decoding)
+    for document in chain(*reader.find(files)):
+        read = 0
+        with waiting(f"scoring {document.name}"):
+            for lines in whole_lines(reader.pieces(document)):
                 for first in range(0, len(lines), AT_ONCE):
-                    for line in model.odd_lines(lines[first : first + AT_ONCE], false_alarms):
-                        if line.odd and line.text:
-                            yield file, line.at(read + line.line)
-                    read += len(lines[first : first + AT_ONCE])
-        for note in reader.notes.lines():
-            print(f"note: {note}", file=sys.stderr)
+                    some = lines[first : first + AT_ONCE]
+                    for line in model.odd_lines(some, false_alarms):
+                        if line.odd:
+                            yield document.name, line.at(read + line.line)
+                    read += len(some)
+    for note in reader.notes.lines():
+        print(f"note: {note}", file=sys.stderr)
 
 
 def _groups(lines: Iterable[tuple[str, OddLine]], hide: Masks) -> list[Group]:
-    groups: dict[tuple[str, str], Group] = {}
+    groups: dict[tuple[str, str], Group] = {}  # in the order in which lines come
     for file, line in lines:
         same = groups.setdefault((file, hide(line.text)), Group(file, line, 0))
         same.count += 1

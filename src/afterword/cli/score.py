@@ -199,6 +199,8 @@ def _judge(scorer: Scorer, masks: Sequence[str], flagging: Flagging | None) -> J
     if isinstance(scorer, LanguageModel) and flagging:
         return partial(scorer.odd_lines, false_alarms=flagging.false_alarms)
     if isinstance(scorer, LanguageModel) and scorer.labels:
+        if masks:
+            raise OptionError("a model of labelled lines reads whole lines: leave out --mask")
         read: Judge = scorer.classify
     else:
         read = scorer.score_lines
@@ -249,6 +251,8 @@ def _line_tables(
                             row[FREE] = score.bits_per_character
                     yield [{**named, **row} for row in rows]
                     read += len(some)
+            if not read:
+                check_filled(file, "")
 
 
 @contextmanager

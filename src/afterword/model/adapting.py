@@ -23,7 +23,7 @@ from afterword.model.growing import GrowingNgram
 from afterword.model.lookup import EMPTY, Lookup
 from afterword.model.network import Engine, Network, State, log_probabilities
 from afterword.model.ngram import HIGHEST_ORDER, Ngram
-from afterword.model.repeating import LENGTHS, NONE, LongestMatch, length_class
+from afterword.model.repeating import LENGTHS, NONE, SHORTEST, LongestMatch, length_class
 
 RATE = 0.002  # of the steps; found by trials: half and double cost up to 0.004 nats per character
 FIRST = {"both": (0.4, 0.6), "ngram": (1.0,)}  # weights to begin with
@@ -119,7 +119,8 @@ class Adapter:
 
 class AdaptedMixture(Network):
     """A network that predicts with what an adapter has learned, and learns no more: it writes after a text that was
-    read. It gives log-probabilities for logits. In its state, `recent` holds a context and a match for each lane."""
+    read. It gives log-probabilities for logits. In its state, `recent` holds a context, a match and the
+    last rows of each lane."""
 
     def __init__(
         self,
@@ -134,7 +135,7 @@ class AdaptedMixture(Network):
         self._lookup = Lookup(adapter.growing.ngram())
 
     def start(self, lanes: int = 1) -> State:
-        return super().start(lanes)._replace(recent=[(EMPTY, NONE)] * lanes)
+        return super().start(lanes)._replace(recent=[(EMPTY, NONE, ())] * lanes)
 
     def _lanes(self, recent: Sequence[list[Any]]) -> list[Any]:
         return [lane for lanes in recent for lane in lanes]
@@ -158,15 +159,16 @@ class AdaptedMixture(Network):
         """Logits of the network [B, R] after ids [B, T], blended with what was learned."""
         network, recent = log_probabilities(logits), []
         for lane, rows in enumerate(self.rows(ids).tolist()):
-            context, match = state.recent[lane]
+            context, match, last = state.recent[lane]
             for row in rows:
                 context = self._lookup.extended(context, [row])
-                match = self._match.follow(match, row, self._lookup.rows(context))
+                last = (*last, row)[-SHORTEST:]
+                match = self._match.follow(match, row, last)
             found, end = self._lookup.following(context)
             of_ngram = np.log(found)
             experts = of_ngram[None] if self._alone else np.array([network[lane], of_ngram])
             odds = self._match.odds(match.rows) if match.rows else 0.0
             known = self._lookup.length(end)
             network[lane] = self._blend.mixed(experts, known, match.rows, match.next, odds)
-            recent.append((end, match))
+            recent.append((end, match, last))
         return log_probabilities(network).astype(np.float32), State(state.hidden, state.cell, recent)

@@ -26,8 +26,10 @@ from afterword.errors import ModelError, OptionError
 
 FEWEST = 20  # lines that can be calibrated with
 LEAST_SPREAD = 0.05  # of the variance over all lengths, that is left for each length
-RARE = 0.001  # of the characters of normal lines cost more than one that is told to be odd
-DECIMALS = 3  # of a figure, so that equal lines have the same, whatever they were read beside
+RARE = 0.001  # of the tokens of normal lines cost more than one that is shown as odd
+LEAST_RATE = 1e-9
+LEAST_VARIANCE = 1e-4  # (bits per character)², far above what rounding adds
+DECIMALS = 2  # of a figure, so that equal lines have the same, whatever they were read beside
 FOR_ONE_AND_A_HALF = 16  # ÷ rate: as many lines hold a rate within a factor of 1.5, at two standard errors
 Floats = NDArray[np.float64]
 
@@ -48,7 +50,7 @@ class Usual:
         mean = np.linalg.lstsq(np.stack([ones, lengths], axis=1), each, rcond=None)[0]
         squares = (each - mean[0] - mean[1] * lengths) ** 2
         variance = np.linalg.lstsq(np.stack([ones, 1 / lengths], axis=1), squares, rcond=None)[0]
-        least = max(LEAST_SPREAD * float(squares.mean()), 1e-12)
+        least = max(LEAST_SPREAD * float(squares.mean()), LEAST_VARIANCE)
         return Usual((float(mean[0]), float(mean[1])), (float(variance[0]), float(variance[1]), least))
 
     def deviations(self, each: Floats, lengths: Floats) -> Floats:
@@ -114,7 +116,8 @@ class Calibration:
         return found
 
     def check_rate(self, rate: float) -> None:
-        """Raise OptionError for a rate of false alarms that so few lines cannot hold."""
+        """Raise OptionError for a rate of false alarms that is none, or that so few lines cannot hold."""
+        check_false_alarms(rate)
         if rate * (len(self.figures) + 1) < 1:
             raise OptionError(
                 f"false-alarms {rate:g} takes {math.ceil(1 / rate) - 1:,} normal lines or more to calibrate with, and "
@@ -160,6 +163,12 @@ class Calibration:
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the calibration is damaged: {error}") from None
         return found
+
+
+def check_false_alarms(rate: float) -> None:
+    """Raise OptionError for what is no rate of false alarms."""
+    if not LEAST_RATE <= rate < 1:
+        raise OptionError(f"false-alarms must be from {LEAST_RATE:g} to below 1, not {rate:g}")
 
 
 def _usual(about: Mapping[str, Any]) -> Usual:

@@ -74,13 +74,13 @@ class LongestMatch:
     def follow(self, match: Match, row: int, last: Sequence[int]) -> Match:
         """What becomes of a match in what was learned as `row` comes next and `last` are then the last rows, without
         learning from it."""
-        if match.rows and match.next == row and match.place + 1 < len(self._read):
+        if match.rows and match.next == row:
             return self._match(match.place + 1, min(match.rows + 1, LONGEST))
-        place = self._places.get(tuple(last[-SHORTEST:]), len(self._read))
-        return self._match(place, SHORTEST) if place < len(self._read) else NONE
+        return self._match(self._places.get(tuple(last[-SHORTEST:]), -1), SHORTEST)
 
     def _match(self, place: int, rows: int) -> Match:
-        return Match(place, rows, self._read[place])
+        at = place - self._forgotten
+        return Match(place, rows, self._read[at]) if 0 <= at < len(self._read) else NONE
 
     def learn(self, row: int) -> None:
         """Read `row`, which came next."""

@@ -19,7 +19,7 @@ from afterword.scoring.score import LANES, USED, LineScore, Score, apart
 from afterword.text.tokenizer import Tokenizer
 
 CHUNK = 32  # tokens of a text that the network learns from at once
-MOST = 2**14  # tokens in a part, so that memory stays bounded
+NUMBERS = 2**21  # predictions held at once, tokens × rows of the vocabulary, so that memory stays bounded
 
 
 class Learns(Protocol):
@@ -63,7 +63,8 @@ class AdaptingScorer:
         self.adapts = [name for name, part in (("lstm", learns), ("ngram", adapter)) if part is not None]
         self._network, self._tokenizer, self._end = network, tokenizer, tokenizer.end
         self._adapter, self._using, self._reads = adapter, using, learns or Still(network)
-        self._chunk = CHUNK if learns is not None else MOST
+        self._most = max(CHUNK, NUMBERS // network.config.vocabulary_size)  # tokens
+        self._chunk = CHUNK if learns is not None else self._most
 
     def score(self, text: str, *, on_progress: Callable[[float], object] = lambda fraction: None) -> Score:
         """What `text` costs, read from its start with the state carried. Raises TextError as `scoring.score`."""
@@ -79,7 +80,7 @@ class AdaptingScorer:
         ids = [np.append(self._tokenizer.encode(text), np.int32(self._end)) for text in texts]
         scores: list[LineScore] = []
         read, total = 0, sum(map(len, ids))
-        for part in _parts(ids):
+        for part in _parts(ids, self._most):
             for costs in self._read(part, lambda tokens: None):
                 text, at = texts[len(scores)], len(scores) + 1
                 size = len(text) + 1
@@ -138,13 +139,13 @@ class _Costs:
         return {name: more + np.concatenate([np.empty(0), *(piece[name] for piece in self._pieces)]) for name in names}
 
 
-def _parts(texts: Sequence[Ids]) -> Iterator[list[Ids]]:
-    """Consecutive texts that are read side by side: not too many, and not too long."""
+def _parts(texts: Sequence[Ids], most: int) -> Iterator[list[Ids]]:
+    """Consecutive texts that are read side by side: not too many, and `most` tokens, but for a single text."""
     part: list[Ids] = []
     longest = 0
     for text in texts:
         longest = max(longest, len(text))
-        if part and (len(part) == LANES or longest * (len(part) + 1) > MOST):
+        if part and (len(part) == LANES or longest * (len(part) + 1) > most):
             yield part
             part, longest = [], len(text)
         part.append(text)

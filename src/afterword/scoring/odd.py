@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +14,8 @@ from afterword.model.calibration import Calibration
 from afterword.scoring.score import LineScore
 from afterword.text.masking import Masks
 from afterword.text.tokenizer import Tokenizer
+
+LOOKED_INTO = 10_000  # lines, of which it is seen what single tokens cost
 
 
 @dataclass(frozen=True, repr=False)
@@ -30,17 +32,22 @@ class OddLine(LineScore):
     """Of an odd line, the pieces of `text`, from and to, that cost more than those of normal lines."""
 
     def at(self, line: int) -> OddLine:
-        """The same with another number."""
-        return replace(self, line=line)
+        """The same with another number, without the costs of its tokens."""
+        return replace(self, line=line, token_nats=np.empty(0))
 
     def __repr__(self) -> str:
         return f"OddLine({self.line}: {reprlib.repr(self.text)}, figure {self.figure:.1f}, p {self.p_value:.2g})"
 
 
-def calibrate(scores: Sequence[LineScore], masks: Sequence[str], using: str) -> Calibration:
+def calibrate(scores: Iterable[LineScore], masks: Sequence[str], using: str) -> Calibration:
     """What normal lines cost, that were masked and scored. Raises OptionError where there are too few."""
-    tokens = np.concatenate([np.empty(0), *(score.token_nats for score in scores)]) / math.log(2)
-    return Calibration.of(*_costs(scores), tokens, masks, using)
+    kept: list[LineScore] = []
+    tokens = [np.empty(0)]
+    for score in scores:
+        if len(kept) < LOOKED_INTO:
+            tokens.append(score.token_nats)
+        kept.append(replace(score, token_nats=np.array([score.nats])))  # of many lines, the sums alone
+    return Calibration.of(*_costs(kept), np.concatenate(tokens) / math.log(2), masks, using)
 
 
 def judge(
@@ -61,7 +68,7 @@ def judge(
             score.expected_nats,
             float(figure),
             float(p_value),
-            odd := bool(p_value <= rate),
+            odd := bool(p_value <= rate and line),
             _odd_pieces(calibration, tokenizer, masks, line, score) if odd else (),
         )
         for line, score, figure, p_value in zip(lines, scores, figures, p_values, strict=True)
@@ -71,24 +78,26 @@ def judge(
 def _odd_pieces(
     calibration: Calibration, tokenizer: Tokenizer, masks: Masks, line: str, score: LineScore
 ) -> list[tuple[int, int]]:
-    """The pieces of `line` whose tokens cost more than those of normal lines; if there are none, the dearest one."""
+    """The pieces of `line` whose tokens cost more than those of normal lines; if there are none, the costliest one."""
     token_bits = score.token_nats / math.log(2)
     threshold = min(calibration.odd_bits, float(token_bits.max()))
-    origins = masks.origins(line)
+    if len(tokenizer.normalise(score.text)) != len(score.text):  # lower case that has another length
+        return [(0, len(line))]
+    origins = masks.origins(line) if masks.patterns else None
     decoder = tokenizer.decoder()
     pieces: list[tuple[int, int]] = []
-    start, dear = 0, False  # the next character, and whether a token of it costs much
+    start, costs_much = 0, False  # the next character, and whether a token of it does
     for id, cost in zip(tokenizer.encode(score.text).tolist(), token_bits.tolist(), strict=False):
         stop = start + len(decoder.push(id))
-        dear |= cost >= threshold
+        costs_much |= cost >= threshold
         if stop == start:
             continue
-        if dear and stop <= len(origins):
-            first, last = origins[start][0], origins[stop - 1][1]
+        if costs_much:
+            first, last = (start, stop) if origins is None else (origins[start][0], origins[stop - 1][1])
             if pieces and first <= pieces[-1][1]:
                 first = pieces.pop()[0]
             pieces.append((first, last))
-        start, dear = stop, False
+        start, costs_much = stop, False
     return pieces or [(len(line), len(line))]  # its end came too early
 
 

@@ -13,7 +13,7 @@ MARK = "<*>"
 class Masks:
     """Regular expressions, each of which is replaced by `MARK` in turn.
 
-    Raises OptionError for what is none, or matches where nothing is.
+    Raises OptionError for a pattern that is no regular expression, or matches the empty text.
     """
 
     def __init__(self, patterns: Sequence[str] = ()) -> None:

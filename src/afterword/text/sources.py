@@ -63,6 +63,11 @@ def check_sources(sources: Sequence[Source]) -> None:
     _kinds(sources)
 
 
+def is_pipe(source: Source) -> bool:
+    """Whether `source`, which can be read, can be read only once."""
+    return _kind(source) in ("input", "pipe")
+
+
 def source_name(source: Source) -> str:
     """What messages call `source`."""
     name = os.fspath(source)
