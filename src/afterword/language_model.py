@@ -393,7 +393,7 @@ class LanguageModel:
 
     @property
     def calibration(self) -> Calibration | None:
-        """What normal lines cost it, where it was told by `calibrated`."""
+        """What normal lines cost it, where it was `calibrated`."""
         return self._saved.calibration
 
     def calibrated(

@@ -180,7 +180,7 @@ def test_another_use_than_the_calibrated_one_is_refused(
     [
         (b"", b"has no lines"),
         (b"\n\n", b"has no lines"),
-        (b"abc\n" * 10, b"calibrating takes 25 or more"),
+        (b"abc\n" * 10, b"calibrating takes 24 or more"),
         (b"ab\x00c\n" * 50, b"NUL"),
         (b"ab\xff\n" * 50, b"is not utf-8"),
         (b"abc\n\xe2\x98", b"is not utf-8"),
@@ -274,7 +274,7 @@ def test_odd_lines_are_found_in_one_command(tmp_path: Path, run: Run) -> None:
 @pytest.mark.parametrize(
     ("options", "text", "says"),
     [
-        ([], "abc\n" * 50, b"takes 620 good lines or more"),
+        ([], "abc\n" * 50, b"takes 615 good lines or more"),
         (["--false-alarms", "0.001"], "abc\nabd\n" * 100, b"good lines or more"),
         (["--mask", "["], "abc\n" * 500, b"no regular expression"),
         (["--false-alarms", "2"], "abc\n" * 500, b"from 1e-09 to below 1"),

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("line", "column", "text", "bits")
 TABLE = "{:>8}  {:>8}  {:>8}  {:6}  {}"
-TOLD = 5  # of the most surprising places, on a terminal
+SHOWN = 5  # of the most surprising places, on a terminal
 LONGEST = 4096  # characters of a line that are gathered before they are printed
 
 Show = Callable[[str, Iterable[Surprise], Summary, bool], object]
@@ -177,7 +177,7 @@ def _table(several: bool, file: str, surprises: Iterable[Surprise], summary: Sum
     for surprise in surprises:
         place = surprise.line, surprise.column, f"{surprise.bits:.4f}", spaced(surprise.text)
         print(shown(TABLE.format(*place, "  ".join(surprise.expected)) + (f"  {file}" if several else "")))
-    print(*_told(summary), sep="\n", file=sys.stderr)
+    print(*_summary_lines(summary), sep="\n", file=sys.stderr)
 
 
 def _shaded(
@@ -203,17 +203,17 @@ def _shaded(
     for style in SHADES:
         legend.append("  ", style)
     console.print(legend.append(f" {MOST_BITS:g} bits and more"))
-    for told in _told(summary):
-        console.print(told, soft_wrap=True)
+    for text in _summary_lines(summary):
+        console.print(text, soft_wrap=True)
 
 
-def _told(summary: Summary) -> Iterator[str]:
+def _summary_lines(summary: Summary) -> Iterator[str]:
     """What surprises come to, for people, in lines."""
     yield f"{summary.bits_per_character:.3f} bits per character, {counted(summary.characters, 'character')}"
     if summary.several:
         yield "characters that are one token have one shade, by its bits"
     yield "most surprising:"
-    for place in summary.most[:TOLD]:
+    for place in summary.most[:SHOWN]:
         surprise = place.surprise
         where = f"{surprise.line}:{surprise.column}"
         context = f"{visible(place.before)}[{spaced(surprise.text)}]"

@@ -2,7 +2,7 @@
 
 A line is odd where it has more bits per character than normal lines of its length; or where it has more than the model
 expected: its bits less the entropy of each prediction. A random number costs many bits and is no surprise, a wrong
-word costs few and is one. Both are told in standard deviations of normal lines; the larger one is the line's figure.
+word costs few and is one. Both are counted in standard deviations of normal lines; the larger one is the line's figure.
 
 How odd a figure is, the normal lines' own figures say: of n of them, the p-value of a line is
 (1 + how many are at least as high) / (n + 1), which is conformal prediction (Vovk et al. 2005). Where lines are drawn

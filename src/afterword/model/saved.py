@@ -73,7 +73,7 @@ class SavedModel:
     writing: WritingDefaults = RUNNING_TEXT
     """How it writes unless it is told otherwise."""
     calibration: Calibration | None = None
-    """What normal lines cost it, if it was told."""
+    """What normal lines cost it, if it was calibrated."""
 
     def opening(self, seed: int) -> Ids:
         """The tokens that writing reads before any prompt, [N]; of a window of the text, the one that `seed` draws."""

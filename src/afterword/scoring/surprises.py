@@ -21,11 +21,11 @@ from afterword.text.tokenizer import Tokenizer
 from afterword.text.unicode import visible
 
 LIKELIEST = 5  # alternatives
-LEAST_TOLD = 0.005  # the probability of an alternative
+LEAST_SHOWN = 0.005  # the probability of an alternative
 PLACES = 10  # that surprised most
 CONTEXT = 24  # characters before each of them
 
-Told = tuple[int, float, list[int], list[float]]  # a token, its nats, the likeliest rows, their probabilities
+Costs = tuple[int, float, list[int], list[float]]  # a token, its nats, the likeliest rows, their probabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Surprise:
         return [
             f"{spaced(text)} {probability:.0%}"
             for number, (text, probability) in enumerate(self.alternatives)
-            if number == 0 or probability >= LEAST_TOLD
+            if number == 0 or probability >= LEAST_SHOWN
         ]
 
 
@@ -90,21 +90,21 @@ def surprises(
     if lines:
         end = [] if tokenizer.end is None else [tokenizer.end]
         ids = [np.append(tokenizer.encode(line), np.array(end, np.int32)) for line in read.split("\n") if line]
-        told = _each_line(network, tokenizer.end, ids, left_out)
+        read_texts = _each_line(network, tokenizer.end, ids, left_out)
     else:
-        told = iter([_running(network, tokenizer.end, tokenizer.encode(read), left_out)])
-    return _placed(told, tokenizer, names, spelled, lines)
+        read_texts = iter([_running(network, tokenizer.end, tokenizer.encode(read), left_out)])
+    return _placed(read_texts, tokenizer, names, spelled, lines)
 
 
-def _running(network: Network, before: int | None, ids: Ids, left_out: list[int]) -> Iterator[Told]:
+def _running(network: Network, before: int | None, ids: Ids, left_out: list[int]) -> Iterator[Costs]:
     for stretch in stretches(network, before, ids[None]):
         nats, rows, probabilities = _found(stretch, left_out)
-        yield from _told(ids[stretch.place], nats[0], rows[0], probabilities[0])
+        yield from _costs(ids[stretch.place], nats[0], rows[0], probabilities[0])
 
 
 def _each_line(
     network: Network, before: int | None, ids: Sequence[Ids], left_out: list[int]
-) -> Iterator[Iterator[Told]]:
+) -> Iterator[Iterator[Costs]]:
     """Of each line in their order; as many as fit are read side by side."""
     for first in range(0, len(ids), 4 * LANES):
         some = ids[first : first + 4 * LANES]
@@ -115,7 +115,7 @@ def _each_line(
             for lane, index in enumerate(batch):
                 found[index] = [array[lane, : len(some[index])] for array in whole]
         for line, arrays in zip(some, found, strict=True):
-            yield _told(line, *arrays)
+            yield _costs(line, *arrays)
 
 
 def _found(stretch: Stretch, left_out: list[int]) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.float32]]:
@@ -130,15 +130,15 @@ def _found(stretch: Stretch, left_out: list[int]) -> tuple[NDArray[np.float64], 
     return stretch.nats[USED], np.take_along_axis(rows, order, axis=-1), probabilities
 
 
-def _told(
+def _costs(
     ids: Ids, nats: NDArray[np.float64], rows: NDArray[np.intp], probabilities: NDArray[np.float32]
-) -> Iterator[Told]:
+) -> Iterator[Costs]:
     """What `_found` found of ids [T]."""
     return zip(ids.tolist(), nats.tolist(), rows.tolist(), probabilities.tolist(), strict=True)
 
 
 def _placed(
-    read: Iterable[Iterator[Told]], tokenizer: Tokenizer, names: list[str], spelled: str, lines: bool
+    read: Iterable[Iterator[Costs]], tokenizer: Tokenizer, names: list[str], spelled: str, lines: bool
 ) -> Iterator[Surprise]:
     """Tokens as the characters of `spelled`, each with its place."""
     start = line_start = 0
