@@ -149,12 +149,13 @@ def adfa(extent: Extent, normal: int) -> None:
     kept = len(usual) // 5
     calibrate, test = usual[: extent.lines(kept)], usual[kept:][: extent.lines(normal)]
     attacks = shuffled(attacks)[: extent.lines(len(attacks))]
-    run = trained("adfa", train, extent.minutes(2))
     aucs: dict[str, float] = {}
-    for using in USES:
-        model = load(run, using).calibrated(calibrate)
-        figures, attacked = judged(model, test), judged(model, attacks)
-        aucs |= {f"{way}, --with {using}": auc(attacked[way], figures[way]) for way in figures}
+    for vocabulary, uses in (("char", ["both"]), ("bpe:400", USES)):  # a subword is a call, or a few
+        run = trained("adfa", train, extent.minutes(2), "--vocabulary", vocabulary)
+        for using in uses:
+            model = load(run, using).calibrated(calibrate)
+            figures, attacked = judged(model, test), judged(model, attacks)
+            aucs |= {f"{way}, {vocabulary}, --with {using}": auc(attacked[way], figures[way]) for way in figures}
     grams = Grams(map(words, train), 5)
     for name, way in (("mean cost", grams.cost), ("share of unseen ones", grams.unseen)):
         found, attacked_by = ([way(words(trace)) for trace in traces] for traces in (test, attacks))
