@@ -90,7 +90,7 @@ def test_writing_after_a_prompt_uses_what_the_prompt_says(mixed_model: Path) -> 
     ("options", "says"),
     [
         ([], b"give it with --prompt"),
-        (["--prompt", "a", "--with", "lstm"], b"without an n-gram"),
+        (["--prompt", "a", "--with", "lstm"], b"leave out --with lstm"),
     ],
 )
 def test_there_is_something_to_learn_from_and_with(
