@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,11 @@ CASES = [
     ["score", "MODEL", "TEXT", "--lines"],
     ["score", "MIXED", "TEXT", "TEXT", "--with", "ngram"],
     ["score", "MODEL", "TEXT", "--hold", "cell=1e38"],
+    ["score", "MIXED", "TEXT", "--adapt"],
+    ["score", "MODEL", "TEXT", "--per-character"],
+    ["score", "MODEL", "TEXT", "--against", "MIXED"],
+    ["calibrate", "COPY", "BOOK"],
+    ["odd", "BOOK", "TEXT", "--minutes", "0.05", "--false-alarms", "0.05"],
     ["inspect", "MODEL", "a"],
     ["inspect", "MODEL", "ab", "--ablate"],
     ["inspect", "MODEL", "ab", "--hold", "cell=1e38"],
@@ -55,6 +61,8 @@ def test_every_line_is_read_by_a_strict_parser(
     (tmp_path / "text").write_text("abc ab\nab c abcab abc", encoding="utf-8")  # as short as horizon takes it
     (tmp_path / "book").write_text("".join(f"The {k}th line of this book.\n" for k in range(600)), encoding="utf-8")
     places = {"MODEL": model, "MIXED": mixed_model, "TEXT": tmp_path / "text", "BOOK": tmp_path / "book"}
+    if "COPY" in case:
+        places["COPY"] = Path(shutil.copytree(model, tmp_path / "copy"))
     if "RUN" in case:
         places["RUN"] = tmp_path / "run"
         train(places["BOOK"], base="none", steps=1, hidden_size=8, threads=1, out=places["RUN"])
