@@ -125,6 +125,9 @@ def score_lines(
     `on_progress` is called with the fraction that is done. With `entropies` also what was expected.
     """
     texts = list(lines)
+    for text in texts:
+        if not isinstance(text, str):
+            tokenizer.encode(text)  # which refuses it
     unique = list(dict.fromkeys(texts))  # logs say the same again and again
     end = [] if tokenizer.end is None else [tokenizer.end]
     ids = [np.append(tokenizer.encode(text), np.array(end, np.int32)) for text in unique]
