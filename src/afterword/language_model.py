@@ -36,6 +36,7 @@ from afterword.model.card import card
 from afterword.model.config import Config
 from afterword.model.holding import Hold, held_values, parse_hold
 from afterword.model.network import Network
+from afterword.model.ngram import start_row
 from afterword.model.saved import SavedModel, load_model, model_folder, save_model
 from afterword.options import SamplingOptions, spelled_out
 from afterword.scoring.adapting import AdaptingScorer, Learns
@@ -47,10 +48,8 @@ from afterword.settings import made, whole_number
 from afterword.storage import write_bytes
 from afterword.text.encoded import EncodedCorpus
 from afterword.text.labels import TAB, known_label
-from afterword.text.masking import Masks
 from afterword.text.tokenizer import Tokenizer
 
-AT_ONCE = 1000  # lines of a calibration
 CARD_TEMPERATURES = (0.5, 0.8, 1.0)
 
 
@@ -345,10 +344,9 @@ class LanguageModel:
         if self._saved.ngram is None:
             raise OptionError("adapt: this model has no n-gram, which could learn: use one that was trained with it")
         self._check_unadapted()
-        ngram, network = self._saved.ngram, self.network()
-        adapter = Adapter(self.config.vocabulary_size, ngram.start, ngram, self._using)
-        AdaptingScorer(network, self.tokenizer, adapter, self._using, None).score(text)
-        return LanguageModel(self._saved, self._card, self._holds, self._using, self._engine, self._run, adapter)
+        adapter = self._new_adapter()
+        AdaptingScorer(self.network(), self.tokenizer, adapter, self._using, None).score(text)
+        return self._changed(adapter=adapter)
 
     def adapting(self) -> AdaptingScorer:
         """What scores texts as this model does, and goes on learning from each part once that is scored.
@@ -365,8 +363,6 @@ class LanguageModel:
         }
         if what := next((what for what, is_so in whats.items() if is_so), None):
             raise OptionError(f"{what} does not adapt: leave out --adapt")
-        network, ngram, end = self.network(), self._saved.ngram, self.tokenizer.end
-        assert end is not None
         learns: Learns | None = None
         if self._using != "ngram" and importlib.util.find_spec("torch") is not None:
             from afterword.learning.adapting import AdaptingNetwork
@@ -374,10 +370,14 @@ class LanguageModel:
             learns = AdaptingNetwork(self.config, self._saved.weights)
         elif self._using == "lstm":
             raise OptionError("an LSTM adapts with PyTorch: pip install 'afterword[train]', or adapt the n-gram alone")
-        start = end if self.lines else self.tokenizer.encode("\n")[:1]
-        first = int(network.rows(np.array(start)).item()) if ngram is None else ngram.start
-        adapter = None if self._using == "lstm" else Adapter(self.config.vocabulary_size, first, ngram, self._using)
-        return AdaptingScorer(network, self.tokenizer, adapter, self._using, learns)
+        return AdaptingScorer(self.network(), self.tokenizer, self._new_adapter(), self._using, learns)
+
+    def _new_adapter(self) -> Adapter | None:
+        """What learns beside the LSTM; None where that predicts alone."""
+        if self._using == "lstm":
+            return None
+        start = start_row(self.tokenizer, self.lines)
+        return Adapter(self.config.vocabulary_size, start, self._saved.ngram, self._using)
 
     def surprises(self, text: str) -> Iterator[Surprise]:
         """What each character of `text` cost, and what was expected in its place, as the text is read; see `Surprise`.
@@ -412,17 +412,8 @@ class LanguageModel:
         if self.is_held:
             raise OptionError("a held model cannot be calibrated: leave out hold")
         texts = _several(lines, "calibrated")
-        hide = Masks(masks)
-
-        def scores() -> Iterator[LineScore]:
-            for at in range(0, len(texts), AT_ONCE):
-                hidden = map(hide, texts[at : at + AT_ONCE])
-                yield from score_lines(self._network, self.tokenizer, hidden, entropies=True)
-                on_progress(min(1.0, (at + AT_ONCE) / len(texts)))
-
-        calibration = calibrate(scores(), masks, self._using)
-        saved = dataclasses.replace(self._saved, calibration=calibration)
-        return LanguageModel(saved, self._card, (), self._using, self._engine, self._run)
+        calibration = calibrate(self._network, self.tokenizer, texts, masks, self._using, on_progress)
+        return self._changed(saved=dataclasses.replace(self._saved, calibration=calibration))
 
     def check_calibrated(self, false_alarms: float) -> Calibration:
         """What `odd_lines` judges by at that rate. Raises OptionError where it cannot judge."""
@@ -453,9 +444,7 @@ class LanguageModel:
         `score_lines`.
         """
         calibration, texts = self.check_calibrated(false_alarms), _several(lines, "odd_lines")
-        hidden = map(Masks(calibration.masks), texts)
-        scores = score_lines(self._network, self.tokenizer, hidden, on_progress, entropies=True)
-        return judge(calibration, self.tokenizer, texts, scores, false_alarms)
+        return judge(calibration, self._network, self.tokenizer, texts, false_alarms, on_progress)
 
     def classify(
         self, lines: Iterable[str], *, on_progress: Callable[[float], object] = lambda fraction: None
@@ -481,8 +470,21 @@ class LanguageModel:
             if not isinstance(hold, str | Hold):
                 raise OptionError(f"hold must be text such as forget=1, not {repr(hold)[:60]}")
         more = [parse_hold(hold) if isinstance(hold, str) else hold for hold in holds]
-        all_holds = (*self._holds, *more)
-        return LanguageModel(self._saved, self._card, all_holds, self._using, self._engine, self._run, self._adapter)
+        return self._changed(holds=(*self._holds, *more))
+
+    def _changed(
+        self, saved: SavedModel | None = None, holds: Sequence[Hold] | None = None, adapter: Adapter | None = None
+    ) -> LanguageModel:
+        """The same model with other parts."""
+        return LanguageModel(
+            saved or self._saved,
+            self._card,
+            self._holds if holds is None else holds,
+            self._using,
+            self._engine,
+            self._run,
+            adapter or self._adapter,
+        )
 
     # Inspections, a line each: functions of `inspection` whose first argument is this model.
     gates = look_at_gates

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afterword.scoring.comparing import FEWEST, MOST, SHORTEST, Blocks, Difference, compare, token_starts
+from afterword.scoring.comparing import FEWEST, MOST, SHORTEST, Blocks, Difference, compare
 from afterword.scoring.score import LineScore, Score, score, score_lines
 from afterword.text.tokenizer import Tokenizer
-from tests.scoring.test_score import BPE, BYTE, CHAR, CLASSIC, LOWER, NETWORKS, TOKENIZERS, texts, tokenizers
+from tests.scoring.test_score import BPE, BYTE, CHAR, LOWER, NETWORKS, TOKENIZERS
 
 
 def some_text(length: int, seed: int = 0) -> str:
@@ -40,18 +40,6 @@ class Pays(Model):
 
     def score(self, text: str, *, on_progress: Callable[[float], object] = lambda fraction: None) -> Score:
         return Score(self.nats, len(text), len(text))
-
-
-@given(texts | st.just("aİbİ☃ß"), tokenizers)
-def test_a_token_starts_in_the_character_that_its_first_byte_is_of(text: str, tokenizer: Tokenizer) -> None:
-    if tokenizer is CLASSIC:
-        text = text.replace("İ", "").replace("☃", "")
-    origins = [place for place, one in enumerate(text) for _ in tokenizer.normalise(one)]
-    before, expected = b"", []
-    for id in tokenizer.encode(text).tolist():
-        expected.append(origins[len(before.decode(errors="ignore"))])
-        before += tokenizer.spelling(id)
-    assert token_starts(tokenizer, text).tolist() == expected
 
 
 @given(st.lists(st.integers(0, 10**6), max_size=50), st.integers(1, 10**6))

@@ -377,3 +377,13 @@ def test_a_file_cut_anywhere_is_refused(data: st.DataObject) -> None:
 def test_the_library_is_not_imported() -> None:
     code = "import sys, afterword.text.encoded; print('tokenizers' in sys.modules)"
     assert finished([sys.executable, "-c", code]).stdout == b"False\n"
+
+
+@given(st.text(st.sampled_from(SAMPLE.replace("\0", "")), max_size=20), st.sampled_from([*TOKENIZERS, CLASSIC]))
+def test_a_token_starts_in_the_character_that_its_first_byte_is_of(text: str, tokenizer: Tokenizer) -> None:
+    origins = [place for place, one in enumerate(text) for _ in tokenizer.normalise(one)]
+    before, expected = b"", []
+    for id in tokenizer.encode(text).tolist():
+        expected.append(origins[len(before.decode(errors="ignore"))])
+        before += tokenizer.spelling(id)
+    assert tokenizer.starts(text).tolist() == expected

@@ -11,8 +11,8 @@ has seen together, so that each is believed where it has been right. Lossless co
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from afterword.model.arrays import Array, Ids
 from afterword.model.config import Config
 from afterword.model.growing import GrowingNgram
 from afterword.model.lookup import EMPTY, Lookup
-from afterword.model.network import Engine, Network, State, log_probabilities
+from afterword.model.network import Engine, LaneByLane, State, log_probabilities
 from afterword.model.ngram import HIGHEST_ORDER, Ngram
 from afterword.model.repeating import LENGTHS, NONE, SHORTEST, LongestMatch, length_class
 
@@ -30,50 +30,48 @@ FIRST = {"both": (0.4, 0.6), "ngram": (1.0,)}  # weights to begin with
 FIRST_OF_MATCH = 0.2
 
 
+class Evidence(NamedTuple):
+    """What speaks for the next row."""
+
+    experts: NDArray[np.float64]
+    """Log-probabilities [K, R]: the network's, if it is used, and the n-gram's."""
+    known: int
+    """How many of the last tokens the n-gram has seen together."""
+    matched: int
+    """How many rows the longest match has; 0: there is none."""
+    copied: int
+    """The row that came next in it."""
+    odds: float
+    """How much more likely it makes that row, in nats."""
+
+
 class Blend:
     """The weights, and how they learn."""
 
     def __init__(self, using: str) -> None:
-        first = np.array(FIRST[using]) / 2
-        self._by_known = np.tile(first, (HIGHEST_ORDER, 1))
+        first = np.array([*FIRST[using], FIRST_OF_MATCH]) / 2
+        self._by_known = np.tile(first, (HIGHEST_ORDER, 1))  # [:, K + 1], the match's last
         self._by_length = np.tile(first, (LENGTHS, 1))
-        self._match_by_known = [FIRST_OF_MATCH / 2] * HIGHEST_ORDER
-        self._match_by_length = [FIRST_OF_MATCH / 2] * LENGTHS
 
-    def mixed(
-        self, experts: NDArray[np.float64], known: int, matched: int, copied: int, odds: float
-    ) -> NDArray[np.float64]:
-        """The unnormalised log-probabilities [R] of all together, the largest 0.
-
-        `experts` [K, R] are log-probabilities: the network's, if it is used, and the n-gram's, which has seen `known`
-        tokens together; a match of `matched` rows, if any, has row `copied` next, and `odds` for it.
-        """
-        length = length_class(matched)
-        mixed: NDArray[np.float64] = (self._by_known[known] + self._by_length[length]) @ experts
-        if matched:
-            mixed[copied] += (self._match_by_known[known] + self._match_by_length[length]) * odds
+    def mixed(self, found: Evidence) -> NDArray[np.float64]:
+        """The unnormalised log-probabilities [R] of all together, the largest 0."""
+        weights = self._by_known[found.known] + self._by_length[length_class(found.matched)]
+        mixed: NDArray[np.float64] = weights[:-1] @ found.experts
+        if found.matched:
+            mixed[found.copied] += weights[-1] * found.odds
         mixed -= mixed.max()
         return mixed
 
-    def learn(
-        self,
-        experts: NDArray[np.float64],
-        probabilities: NDArray[np.float64],
-        row: int,
-        known: int,
-        matched: int,
-        copied: int,
-        odds: float,
-    ) -> None:
+    def learn(self, found: Evidence, probabilities: NDArray[np.float64], row: int) -> None:
         """Take a step, where `row` came and all together had expected `probabilities` [R]."""
-        length = length_class(matched)
-        step = RATE * (experts[:, row] - experts @ probabilities)
-        self._by_known[known] += step
-        self._by_length[length] += step
-        if matched:
-            more = RATE * odds * ((row == copied) - float(probabilities[copied]))
-            self._match_by_known[known] += more
-            self._match_by_length[length] += more
+        experts, copied = found.experts, found.copied
+        step = np.zeros(len(experts) + 1)
+        step[:-1] = experts[:, row] - experts @ probabilities
+        if found.matched:
+            step[-1] = found.odds * ((row == copied) - float(probabilities[copied]))
+        step *= RATE
+        self._by_known[found.known] += step
+        self._by_length[length_class(found.matched)] += step
 
 
 class Adapter:
@@ -103,21 +101,22 @@ class Adapter:
         self.match.restart()
 
     def _read(self, row: int, network: NDArray[np.float64]) -> tuple[float, float]:
-        found = np.log(self.growing.probabilities())
-        experts = found[None] if self.alone else np.array([network, found])
-        known, matched, copied = self.growing.known, self.match.matched, self.match.row
+        ngram = np.log(self.growing.probabilities())
+        matched = self.match.matched
         odds = self.match.odds(matched) if matched else 0.0
-        mixed = self.blend.mixed(experts, known, matched, copied, odds)
+        experts = ngram[None] if self.alone else np.array([network, ngram])
+        found = Evidence(experts, self.growing.known, matched, self.match.row, odds)
+        mixed = self.blend.mixed(found)
         probabilities = np.exp(mixed)
         total = float(probabilities.sum())
         probabilities /= total
-        self.blend.learn(experts, probabilities, row, known, matched, copied, odds)
+        self.blend.learn(found, probabilities, row)
         self.growing.learn(row)
         self.match.learn(row)
-        return -float(found[row]), math.log(total) - float(mixed[row])
+        return -float(ngram[row]), math.log(total) - float(mixed[row])
 
 
-class AdaptedMixture(Network):
+class AdaptedMixture(LaneByLane):
     """A network that predicts with what an adapter has learned, and learns no more: it writes after a text that was
     read. It gives log-probabilities for logits. In its state, `recent` holds a context, a match and the
     last rows of each lane."""
@@ -136,12 +135,6 @@ class AdaptedMixture(Network):
 
     def start(self, lanes: int = 1) -> State:
         return super().start(lanes)._replace(recent=[(EMPTY, NONE, ())] * lanes)
-
-    def _lanes(self, recent: Sequence[list[Any]]) -> list[Any]:
-        return [lane for lanes in recent for lane in lanes]
-
-    def _chosen(self, recent: list[Any], which: NDArray[np.intp]) -> list[Any]:
-        return [recent[k] for k in which.tolist()]
 
     def advance(self, ids: Ids, state: State) -> tuple[Array, State]:
         logits, after = super().advance(ids, state)
@@ -164,11 +157,10 @@ class AdaptedMixture(Network):
                 context = self._lookup.extended(context, [row])
                 last = (*last, row)[-SHORTEST:]
                 match = self._match.follow(match, row, last)
-            found, end = self._lookup.following(context)
-            of_ngram = np.log(found)
-            experts = of_ngram[None] if self._alone else np.array([network[lane], of_ngram])
+            expected, end = self._lookup.following(context)
+            ngram = np.log(expected)
+            experts = ngram[None] if self._alone else np.array([network[lane], ngram])
             odds = self._match.odds(match.rows) if match.rows else 0.0
-            known = self._lookup.length(end)
-            network[lane] = self._blend.mixed(experts, known, match.rows, match.next, odds)
+            network[lane] = self._blend.mixed(Evidence(experts, self._lookup.length(end), match.rows, match.next, odds))
             recent.append((end, match, last))
         return log_probabilities(network).astype(np.float32), State(state.hidden, state.cell, recent)

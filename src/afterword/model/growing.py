@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.model.ngram import HIGHEST_ORDER, Level, Ngram
+from afterword.model.ngram import HIGHEST_ORDER, Level, Ngram, bits_of
 
 # Found by trials on a play, C headers and news: each halved or doubled costs up to 0.004 nats per character.
 BOOST = 2.0
@@ -58,7 +58,7 @@ class GrowingNgram:
     def __init__(self, rows: int, start: int, ngram: Ngram | None = None) -> None:
         """`start` is the row that every fresh start reads first."""
         self._rows, self._start, self._ngram = rows, start, ngram
-        self._bits = max(1, (rows - 1).bit_length())
+        self._bits = bits_of(rows)
         self._order = HIGHEST_ORDER if ngram is None else ngram.order
         self._grown: list[dict[int, _Context]] = [{} for _ in range(self._order)]  # by the number of rows before
         # Python searches these views faster than NumPy its arrays

@@ -8,7 +8,7 @@ words by heart after one reading, the network carries what lies further back.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from afterword.model.arrays import Array, Ids
 from afterword.model.config import Config
 from afterword.model.lookup import EMPTY, Lookup
-from afterword.model.network import Engine, Network, State
+from afterword.model.network import Engine, LaneByLane, State
 from afterword.model.ngram import Ngram
 
 USES = ("lstm", "ngram", "both")
@@ -24,7 +24,7 @@ DEFAULT_WEIGHT = 0.3  # where there is no held-out text to fit it to
 LARGEST_EXPONENT = 500  # of any number and its negative, with room for the sum of them all
 
 
-class Mixture(Network):
+class Mixture(LaneByLane):
     """A network that gives the log-probabilities of the mixture for logits. In its state, `recent` holds
     the n-gram model's context of each lane (`lookup`).
 
@@ -54,12 +54,6 @@ class Mixture(Network):
 
     def start(self, lanes: int = 1) -> State:
         return super().start(lanes)._replace(recent=[EMPTY] * lanes)
-
-    def _lanes(self, recent: Sequence[list[int]]) -> list[int]:
-        return [context for contexts in recent for context in contexts]
-
-    def _chosen(self, recent: list[int], which: NDArray[np.intp]) -> list[int]:
-        return [recent[k] for k in which.tolist()]
 
     def advance(self, ids: Ids, state: State) -> tuple[Array, State]:
         logits, after = super().advance(ids, state)

@@ -209,6 +209,16 @@ class Network:
         return chosen
 
 
+class LaneByLane(Network):
+    """A network in whose state `recent` is a list of what each lane keeps."""
+
+    def _lanes(self, recent: Sequence[list[Any]]) -> list[Any]:
+        return [lane for lanes in recent for lane in lanes]
+
+    def _chosen(self, recent: list[Any], which: NDArray[np.intp]) -> list[Any]:
+        return [recent[k] for k in which.tolist()]
+
+
 class _Product:
     """The product of vectors with the weights of all gates, arranged as the head of this file says."""
 

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from afterword.errors import ModelError
 from afterword.model.arrays import Array, Ids
+from afterword.text.tokenizer import Tokenizer
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -53,7 +54,7 @@ class Ngram:
     def __init__(self, rows: int, boundary: int, start: int, levels: list[Level]) -> None:
         """`levels` are those of n = 1, 2, …"""
         self.rows, self.boundary, self.start, self.levels = rows, boundary, start, levels
-        self.bits = _bits(rows)
+        self.bits = bits_of(rows)
 
     @property
     def order(self) -> int:
@@ -66,7 +67,7 @@ class Ngram:
 
         Of a long text, `MOST_COUNTED` are counted, in stretches spread evenly over it.
         """
-        bits = _bits(rows)
+        bits = bits_of(rows)
         tokens = np.concatenate([[start], _spread(ids)]).astype(np.uint64)
         reach = _reach(tokens, boundary) if start == boundary else np.arange(len(tokens))
         keys, places = tokens.copy(), []  # of each order, the n-gram that ends at each place
@@ -133,9 +134,9 @@ class Ngram:
             rows, boundary, start = (int(value) for value in tensors["facts"])
             order, left = divmod(len(tensors) - 1, len(Level._fields))
             parts = [{name: tensors[f"{n}.{name}"] for name in Level._fields} for n in range(1, order + 1)]
-            levels = [_checked(level, rows, (n - 1) * _bits(rows)) for n, level in enumerate(parts, 1)]
+            levels = [_checked(level, rows, (n - 1) * bits_of(rows)) for n, level in enumerate(parts, 1)]
             whole = tensors["facts"].dtype.kind == "i" and len(levels) > 0 and left == 0
-            if not (whole and 0 <= boundary < rows and 0 <= start < rows and order * _bits(rows) <= 64):
+            if not (whole and 0 <= boundary < rows and 0 <= start < rows and order * bits_of(rows) <= 64):
                 raise ValueError("its sizes do not fit together")
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise ModelError(f"the n-gram is damaged: {error}") from None
@@ -150,8 +151,14 @@ class Ngram:
         return crc
 
 
-def _bits(rows: int) -> int:
-    """How many bits hold a row."""
+def start_row(tokenizer: Tokenizer, lines: bool) -> int:
+    """The row that stands for the boundary token, as `Ngram` takes it. The tokenizer must have one."""
+    assert tokenizer.end is not None  # only the classic recipe's has none
+    return tokenizer.end if lines else min(int(tokenizer.encode("\n")[0]), tokenizer.rows - 1)
+
+
+def bits_of(rows: int) -> int:
+    """How many bits hold one of so many rows."""
     return max(1, (rows - 1).bit_length())
 
 

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from afterword.scoring.score import LineScore, Score, total
 from afterword.text.tokenizer import Tokenizer
-from afterword.text.unicode import code_points
 
 SHORTEST = 500  # characters of a block, so that blocks know little of each other
 FEWEST = 20  # blocks, for an uncertainty
@@ -111,7 +110,7 @@ def compare(
 
         if isinstance(text, str):
             score = model.score(text, on_progress=on_part)
-            costs.append((token_starts(model.tokenizer, text), score.token_nats))
+            costs.append((model.tokenizer.starts(text), score.token_nats))
         else:
             lines = model.score_lines(text, on_progress=on_part)
             score = total(lines)
@@ -122,16 +121,3 @@ def compare(
     characters = blocks.sums(lengths.cumsum() - lengths, lengths)
     bits = [blocks.sums(starts, nats) / math.log(2) for starts, nats in costs]
     return [Compared(score, Difference(some - bits[0], characters)) for score, some in zip(scores, bits, strict=True)]
-
-
-def token_starts(tokenizer: Tokenizer, text: str) -> NDArray[np.intp]:
-    """The character of `text` in which each of its tokens begins, [N]. Raises TextError as `encode` does."""
-    read = tokenizer.normalise(text)
-    bytes_each = 1 + np.searchsorted(np.array([0x80, 0x800, 0x10000], np.uint32), code_points(read), side="right")
-    spelled = np.array([len(tokenizer.spelling(id)) for id in range(tokenizer.size)])[tokenizer.encode(text)]
-    starts: NDArray[np.intp] = np.searchsorted(bytes_each.cumsum(), spelled.cumsum() - spelled, side="right")
-    if len(read) == len(text):
-        return starts
-    lengths = [len(tokenizer.normalise(character)) for character in text]  # in lower case some characters are several
-    characters: NDArray[np.intp] = np.repeat(np.arange(len(text)), lengths)
-    return characters[starts]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afterword.model.calibration import Calibration
-from afterword.scoring.score import LineScore
+from afterword.model.network import Network
+from afterword.scoring.score import LineScore, score_lines
 from afterword.text.masking import Masks
 from afterword.text.tokenizer import Tokenizer
 
+AT_ONCE = 1000  # lines
 LOOKED_INTO = 10_000  # lines, of which it is seen what single tokens cost
 
 
@@ -39,24 +41,43 @@ class OddLine(LineScore):
         return f"OddLine({self.line}: {reprlib.repr(self.text)}, figure {self.figure:.1f}, p {self.p_value:.2g})"
 
 
-def calibrate(scores: Iterable[LineScore], masks: Sequence[str], using: str) -> Calibration:
-    """What normal lines cost, that were masked and scored. Raises OptionError where there are too few."""
+def calibrate(
+    network: Network,
+    tokenizer: Tokenizer,
+    lines: Sequence[str],
+    masks: Sequence[str],
+    using: str,
+    on_progress: Callable[[float], object] = lambda fraction: None,
+) -> Calibration:
+    """What normal `lines` cost `network`, masked; it predicts `using` what the calibration is to say.
+
+    Raises OptionError for too few lines and for a mask that is none. `on_progress` is called with the fraction done.
+    """
+    hide = Masks(masks)
     kept: list[LineScore] = []
     tokens = [np.empty(0)]
-    for score in scores:
-        if len(kept) < LOOKED_INTO:
-            tokens.append(score.token_nats)
-        kept.append(replace(score, token_nats=np.array([score.nats])))  # of many lines, the sums alone
+    for at in range(0, len(lines), AT_ONCE):
+        for score in score_lines(network, tokenizer, map(hide, lines[at : at + AT_ONCE]), entropies=True):
+            if len(kept) < LOOKED_INTO:
+                tokens.append(score.token_nats)
+            kept.append(replace(score, token_nats=np.array([score.nats])))  # of many lines, the sums alone
+        on_progress(min(1.0, (at + AT_ONCE) / len(lines)))
     return Calibration.of(*_costs(kept), np.concatenate(tokens) / math.log(2), masks, using)
 
 
 def judge(
-    calibration: Calibration, tokenizer: Tokenizer, lines: Sequence[str], scores: Sequence[LineScore], rate: float
+    calibration: Calibration,
+    network: Network,
+    tokenizer: Tokenizer,
+    lines: Sequence[str],
+    rate: float,
+    on_progress: Callable[[float], object] = lambda fraction: None,
 ) -> list[OddLine]:
     """Each of `lines` beside its cost, masked; odd are those that a rate of false alarms of `rate` allows."""
+    masks = Masks(calibration.masks)
+    scores = score_lines(network, tokenizer, map(masks, lines), on_progress, entropies=True)
     figures = calibration.figure(*_costs(scores))
     p_values = calibration.p_values(figures)
-    masks = Masks(calibration.masks)
     return [
         OddLine(
             score.token_nats,
@@ -79,25 +100,18 @@ def _odd_pieces(
     calibration: Calibration, tokenizer: Tokenizer, masks: Masks, line: str, score: LineScore
 ) -> list[tuple[int, int]]:
     """The pieces of `line` whose tokens cost more than those of normal lines; if there are none, the costliest one."""
-    token_bits = score.token_nats / math.log(2)
-    threshold = min(calibration.odd_bits, float(token_bits.max()))
-    if len(tokenizer.normalise(score.text)) != len(score.text):  # lower case that has another length
-        return [(0, len(line))]
+    starts = tokenizer.starts(score.text)
+    token_bits = score.token_nats[: len(starts)] / math.log(2)  # without the line's end
+    threshold = min(calibration.odd_bits, float(score.token_nats.max()) / math.log(2))
     origins = masks.origins(line) if masks.patterns else None
-    decoder = tokenizer.decoder()
     pieces: list[tuple[int, int]] = []
-    start, costs_much = 0, False  # the next character, and whether a token of it does
-    for id, cost in zip(tokenizer.encode(score.text).tolist(), token_bits.tolist(), strict=False):
-        stop = start + len(decoder.push(id))
-        costs_much |= cost >= threshold
-        if stop == start:
-            continue
-        if costs_much:
-            first, last = (start, stop) if origins is None else (origins[start][0], origins[stop - 1][1])
-            if pieces and first <= pieces[-1][1]:
-                first = pieces.pop()[0]
-            pieces.append((first, last))
-        start, costs_much = stop, False
+    for start in np.unique(starts[token_bits >= threshold]).tolist():
+        after = starts[starts > start]
+        stop = int(after[0]) if len(after) else len(score.text)
+        first, last = (start, stop) if origins is None else (origins[start][0], origins[stop - 1][1])
+        if pieces and first <= pieces[-1][1]:
+            first = pieces.pop()[0]
+        pieces.append((first, last))
     return pieces or [(len(line), len(line))]  # its end came too early
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import ModelError, TextError
-from afterword.text.unicode import lower
+from afterword.text.unicode import code_points, lower
 
 END = "<|end|>"  # the boundary token: ends a line, and is what a network is fed first
 BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
@@ -127,6 +127,23 @@ class Tokenizer(ABC):
         Raises TextError for a lone surrogate and, where the kind is classic, for a character that it does not know.
         """
         return self._encode(self.normalise(text), 0)
+
+    def starts(self, text: str) -> NDArray[np.intp]:
+        """The character of `text` in which each of its ids [N] begins. Raises TextError as `encode`."""
+        read = self.normalise(text)
+        bytes_each = 1 + np.searchsorted(np.array([0x80, 0x800, 0x10000], np.uint32), code_points(read), side="right")
+        spelled = self._lengths[self.encode(text)]
+        starts: NDArray[np.intp] = np.searchsorted(bytes_each.cumsum(), spelled.cumsum() - spelled, side="right")
+        if len(read) == len(text):
+            return starts
+        lengths = [len(self.normalise(character)) for character in text]  # in lower case some characters are several
+        characters: NDArray[np.intp] = np.repeat(np.arange(len(text)), lengths)
+        return characters[starts]
+
+    @cached_property
+    def _lengths(self) -> NDArray[np.intp]:
+        """How many bytes each token has."""
+        return np.array([len(spelling) for spelling in self._spelling], np.intp)
 
     def encoder(self) -> Encoder:
         """An encoder for a text that comes in pieces."""
