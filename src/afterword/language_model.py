@@ -423,12 +423,7 @@ class LanguageModel:
             raise OptionError("this model does not know what normal lines cost: afterword calibrate MODEL NORMAL_FILE")
         if self.is_held:
             raise OptionError("a held model cannot tell odd lines: leave out hold")
-        if self.calibration.using != self._using:
-            raise OptionError(
-                f"the model was calibrated with {self.calibration.using}, not with {self._using}: use that, or "
-                "calibrate it again"
-            )
-        self.calibration.check_rate(false_alarms)
+        self.calibration.check(false_alarms, self._using)
         return self.calibration
 
     def odd_lines(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,15 +15,11 @@ from afterword.model.config import Config, weight_shapes
 from afterword.model.saved import SavedModel, load_model, save_model
 from afterword.scoring.comparing import compare
 from afterword.text.vocabularies.classic import ClassicTokenizer
+from tests.cli.answers import records
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 TEXT = "abé\n\ndcb☃\nbadé\n"
 LONG = "".join(np.random.default_rng(0).choice(list("abcdé \n"), 10_500))
-
-
-def records(finished: subprocess.CompletedProcess[bytes]) -> list[dict[str, Any]]:
-    assert finished.returncode == 0, finished.stderr
-    return [json.loads(line) for line in finished.stdout.decode().splitlines()]
 
 
 @pytest.fixture

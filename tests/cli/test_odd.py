@@ -16,6 +16,7 @@ from afterword.cli.calibrate import writable
 from afterword.errors import RunError
 from afterword.language_model import load
 from afterword.runs.folder import RunFolder
+from tests.cli.answers import records
 from tests.logs import lines, planted
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
@@ -25,11 +26,6 @@ def draw(count: int, seed: int) -> list[str]:
     """Lines of a to d, as long as words are."""
     chosen = random.Random(seed)
     return ["".join(chosen.choices("abcd", k=chosen.randrange(3, 12))) for _ in range(count)]
-
-
-def told(finished: subprocess.CompletedProcess[bytes]) -> list[dict[str, object]]:
-    assert finished.returncode in (0, 3), finished.stderr
-    return [json.loads(line) for line in finished.stdout.decode().splitlines()]
 
 
 @pytest.fixture
@@ -67,7 +63,7 @@ def test_calibrating_says_what_it_found_and_the_model_keeps_it(mine: Path, norma
 
 def test_lines_are_judged_as_the_model_judges_them(calibrated: Path, run: Run) -> None:
     some = ["abcd", "aaaaaaaaaaaa", "", "é☃☃☃é", "cab"]
-    rows = told(
+    rows = records(
         run("score", calibrated, "-", "--lines", "--false-alarms", "0.05", "--json", input="\n".join(some).encode())
     )
     expected = load(calibrated).odd_lines(some, 0.05)
@@ -85,13 +81,13 @@ def test_flagged_lines_alone_are_shown_and_make_it_fail_if_that_is_asked(calibra
     some = "abcd\n☃☃☃\ndcba\n☃☃\n".encode()
     finished = run("score", calibrated, "-", "--lines", "--flag", "--json", input=some)
     assert finished.returncode == 0
-    assert [row["line"] for row in told(finished)] == [2, 4]
+    assert [row["line"] for row in records(finished)] == [2, 4]
     assert run("score", calibrated, "-", "--lines", "--flag", "--fail", input=some).returncode == 3
     blank = run("score", calibrated, "-", "--lines", "--flag", "--fail", input=b"\nabcd\n\n")
     assert (blank.returncode, blank.stdout) == (0, b"")  # an empty line is not a document in training either
     fine = run("score", calibrated, "-", "--lines", "--flag", "--fail", input=b"abcd\n")
     assert (fine.returncode, fine.stdout) == (0, b"")
-    oddest = told(run("score", calibrated, "-", "--lines", "--flag", "--top", "1", "--json", input=some))
+    oddest = records(run("score", calibrated, "-", "--lines", "--flag", "--top", "1", "--json", input=some))
     assert [row["line"] for row in oddest] == [2]
 
 
@@ -113,7 +109,9 @@ def test_masks_are_kept_with_the_calibration(mine: Path, tmp_path: Path, run: Ru
     numbered = tmp_path / "numbered.txt"
     numbered.write_text("\n".join(f"{line} {random.randrange(10**6)}" for line in draw(200, 1)))
     assert run("calibrate", mine, numbered, "--mask", "[0-9]+").returncode == 0
-    rows = told(run("score", mine, "-", "--lines", "--false-alarms", "0.05", "--json", input=b"abcd 1\nabcd 9999999\n"))
+    rows = records(
+        run("score", mine, "-", "--lines", "--false-alarms", "0.05", "--json", input=b"abcd 1\nabcd 9999999\n")
+    )
     assert rows[0]["figure"] == rows[1]["figure"]
     assert [row["text"] for row in rows] == ["abcd 1", "abcd 9999999"]
     same = run("score", mine, "-", "--lines", "--flag", "--mask", "[0-9]+", "--false-alarms", "0.05", input=b"abcd 1\n")
@@ -124,7 +122,7 @@ def test_masks_are_kept_with_the_calibration(mine: Path, tmp_path: Path, run: Ru
 
 
 def test_without_a_calibration_masks_hide_in_plain_scoring(mine: Path, run: Run) -> None:
-    rows = told(run("score", mine, "-", "--lines", "--mask", "[0-9]+", "--json", input=b"ab 1\nab 77\n"))
+    rows = records(run("score", mine, "-", "--lines", "--mask", "[0-9]+", "--json", input=b"ab 1\nab 77\n"))
     assert rows[0]["bits"] == rows[1]["bits"]
     assert rows[1]["text"] == "ab 77"
 
@@ -225,7 +223,7 @@ def test_lines_that_are_all_equal_are_normal(mine: Path, tmp_path: Path, run: Ru
     (tmp_path / "same.txt").write_text("abcd\n" * 200)
     assert run("calibrate", mine, tmp_path / "same.txt").returncode == 0
     some = ("dcba\n" + "ab\n" * 90 + "abcd\n").encode()
-    rows = told(run("score", mine, "-", "--lines", "--false-alarms", "0.01", "--json", input=some))
+    rows = records(run("score", mine, "-", "--lines", "--false-alarms", "0.01", "--json", input=some))
     assert (rows[-1]["figure"], rows[-1]["odd"]) == (0.0, False)
 
 
@@ -246,15 +244,15 @@ def test_odd_lines_are_found_in_one_command(tmp_path: Path, run: Run) -> None:
     )
     assert finished.returncode == 3, finished.stderr
     assert b"at a rate of 0.01 it flags" in finished.stderr
-    rows = told(finished)
-    figures = [float(str(row["figure"])) for row in rows]
+    rows = records(finished, 3)
+    figures = [row["figure"] for row in rows]
     assert figures == sorted(figures, reverse=True)
-    assert {str(row["file"]) for row in rows} == {str(bad)}
-    hits = [int(str(row["line"])) - 1 in kinds for row in rows]
+    assert {row["file"] for row in rows} == {str(bad)}
+    hits = [row["line"] - 1 in kinds for row in rows]
     assert sum(hits) >= 8
     assert any(row["count"] == 2 for row in rows)
     again = run("score", tmp_path / "model", bad, "--lines", "--flag", "--json")
-    assert {row["line"] for row in told(again)} >= {row["line"] for row in rows}
+    assert {row["line"] for row in records(again)} >= {row["line"] for row in rows}
     assert json.loads((tmp_path / "model" / "model" / "config.json").read_text())["about"]["corpus"]["sources"] == [
         "good.log"
     ]
@@ -263,8 +261,8 @@ def test_odd_lines_are_found_in_one_command(tmp_path: Path, run: Run) -> None:
     shutil.copy(bad, folder / "one.log")
     shutil.copy(bad, folder / "two.log")
     plain = run("odd", good, folder, "--minutes", "0.05", "--json")
-    assert {str(row["file"]) for row in told(plain)} == {str(folder / "one.log"), str(folder / "two.log")}
-    assert max(int(str(row["line"])) for row in told(plain)) <= 1003
+    assert {row["file"] for row in records(plain)} == {str(folder / "one.log"), str(folder / "two.log")}
+    assert max(row["line"] for row in records(plain)) <= 1003
     plain = run("odd", good, bad, "--minutes", "0.05", "--top", "2", "--order", "file")
     found = plain.stdout.decode().splitlines()
     assert len(found) == 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import math
 import subprocess
 from collections.abc import Callable
@@ -13,15 +12,11 @@ import pytest
 
 from afterword.cli import main as command
 from afterword.language_model import load
+from tests.cli.answers import records
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 TEXT = "abé\n\ndcb☃\n"
 FIGURES = ["characters", "tokens", "nats_per_character", "bits_per_character", "bits_per_byte", "perplexity"]
-
-
-def records(finished: subprocess.CompletedProcess[bytes]) -> list[dict[str, object]]:
-    assert finished.returncode == 0, finished.stderr
-    return [json.loads(line) for line in finished.stdout.decode().splitlines()]
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 
 import afterword
 from afterword.language_model import load
+from tests.cli.answers import records
 from tests.terminals import on_a_terminal
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
@@ -27,11 +27,6 @@ def text(tmp_path: Path) -> Path:
     path = tmp_path / "text.txt"
     path.write_text(TEXT, encoding="utf-8")
     return path
-
-
-def records(finished: subprocess.CompletedProcess[bytes]) -> list[dict[str, object]]:
-    assert finished.returncode == 0, finished.stderr
-    return [json.loads(line) for line in finished.stdout.decode().splitlines()]
 
 
 def test_json_is_an_object_for_each_character(model: Path, run: Run, text: Path) -> None:

@@ -77,9 +77,11 @@ def test_too_few_lines_are_refused_for_calibrating_and_for_a_rate() -> None:
     with pytest.raises(OptionError, match="20 normal lines"):
         calibration(FEWEST - 1)
     found = calibration(99)
-    found.check_rate(0.01)
+    found.check(0.01, "both")
     with pytest.raises(OptionError, match=r"false-alarms 0\.001 takes 999 normal lines"):
-        found.check_rate(0.001)
+        found.check(0.001, "both")
+    with pytest.raises(OptionError, match="calibrated with both, not with lstm"):
+        found.check(0.01, "lstm")
     assert found.holds_roughly(0.01) is not None
     assert calibration(1600).holds_roughly(0.01) is None
 

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 import click
 
 from afterword.cli.options import PATH
-from afterword.errors import OptionError, TextError
+from afterword.cli.table import Row
+from afterword.errors import OptionError
 from afterword.language_model import LanguageModel, load
 from afterword.scoring.comparing import FEWEST, SHORTEST, compare
 from afterword.scoring.score import LineScore
 from afterword.text.notes import counted
-from afterword.text.sources import source_name
 
 RATIO = "ratio-bits"  # that lines may be sorted by
 COLUMNS = ("model", "bits_per_character", "difference", "margin_of_error", "blocks")  # of a table
 
-Row = dict[str, Any]
 Judge = Callable[[list[str]], Sequence[LineScore]]
 
 against_option = click.option(
@@ -106,16 +104,15 @@ def with_notes(tables: Iterable[list[Row]]) -> Iterator[list[Row]]:
 
 
 def with_ratios(
-    tables: Iterable[list[Row]], names: Sequence[str], judges: Sequence[Judge], files: Sequence[str], as_json: bool
+    tables: Iterable[list[Row]], names: Sequence[str], judges: Sequence[Judge], as_json: bool
 ) -> Iterator[list[Row]]:
     """`tables` of lines, each row with the bits of the other models, whose `judges` are asked; the likelihood ratio,
     of the first model to the likeliest other one; and the likeliest of all, of equals the first.
 
-    Once they are through, say for how many lines each is the likeliest. Raises TextError where there was no line.
+    Once they are through, say for how many lines each is the likeliest.
     """
     shown = _padded(names, as_json)
     likeliest = [0] * len(names)  # of lines that are not empty
-    found = False
     for table in tables:
         scores = [judge([row["text"] for row in table]) for judge in judges]
         for row, *others in zip(table, *scores, strict=True):
@@ -124,10 +121,7 @@ def with_ratios(
             row |= {f"bits_{number}": cost for number, cost in enumerate(bits[1:], 2)}
             row |= {"ratio_bits": min(bits[1:]) - bits[0], "best": shown[best]}
             likeliest[best] += bool(row["text"])
-        found |= bool(table)
         yield table
-    if not found:
-        raise TextError(f"{source_name(files[0])} is empty: there is nothing to score")
     for name, number in zip(names, likeliest, strict=True):
         print(f"{name} is likeliest for {number:,} of {counted(sum(likeliest), 'line')}", file=sys.stderr)
 

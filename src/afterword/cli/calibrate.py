@@ -13,6 +13,7 @@ import numpy as np
 
 from afterword.bases.shipped import FOLDERS, named
 from afterword.cli.options import PATH, settings_options, with_option
+from afterword.cli.reading import noted_reader
 from afterword.cli.strict_json import strict_json
 from afterword.errors import ModelError, TextError
 from afterword.language_model import LanguageModel, load
@@ -24,7 +25,6 @@ from afterword.text.decoding import Decoding
 from afterword.text.lines import filled_lines
 from afterword.text.masking import Masks
 from afterword.text.notes import counted
-from afterword.text.reading import Reader
 from afterword.text.sources import check_sources
 
 RATES = (0.01, 0.001)  # of false alarms, that are checked
@@ -116,13 +116,12 @@ def check_report(checks: Mapping[float, int], lines: int) -> Iterator[str]:
 
 def normal_lines(files: Sequence[str], decoding: Decoding) -> list[str]:
     """The last lines of `files` that are not empty. Raises TextError where there are none."""
-    reader, read = Reader(decoding), 0
+    read = 0
     lines: deque[str] = deque(maxlen=MOST)
-    for block in filled_lines(reader.read(files)):
-        lines.extend(block)
-        read += len(block)
-    for note in reader.notes.lines():
-        print(f"note: {note}", file=sys.stderr)
+    with noted_reader(decoding) as reader:
+        for block in filled_lines(reader.read(files)):
+            lines.extend(block)
+            read += len(block)
     if not lines:
         raise TextError(f"{files[0]} has no lines: there is nothing to learn what is normal from")
     if read > MOST:

@@ -12,6 +12,7 @@ import click
 
 from afterword.cli.options import Function
 from afterword.cli.screen import escaped
+from afterword.cli.table import Marked
 from afterword.errors import OptionError
 from afterword.language_model import LanguageModel
 from afterword.scoring.odd import OddLine
@@ -60,10 +61,6 @@ def check_flagging(model: LanguageModel, asked: Flagging, masks: Sequence[str]) 
         raise OptionError("the model was calibrated with other masks: leave out --mask, or calibrate it again")
     if note := calibration.holds_roughly(asked.false_alarms):
         print(f"note: {note}", file=sys.stderr)
-
-
-class Marked(str):
-    """Text that is ready for the terminal, with colours in it."""
 
 
 def marked(line: OddLine) -> Marked:

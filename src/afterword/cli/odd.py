@@ -7,7 +7,6 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import click
@@ -24,21 +23,20 @@ from afterword.cli.calibrate import (
 )
 from afterword.cli.flagging import FAILED, RATE, has_colours, marked
 from afterword.cli.options import PATH, settings_options
+from afterword.cli.reading import check_filled, lines_of
 from afterword.cli.screen import shown
 from afterword.cli.strict_json import strict_json
-from afterword.errors import OptionError, TextError
+from afterword.errors import OptionError
 from afterword.language_model import LanguageModel
 from afterword.model.calibration import FEWEST, check_false_alarms
 from afterword.progress import waiting
 from afterword.scoring.odd import OddLine
 from afterword.text.decoding import Decoding
-from afterword.text.lines import whole_lines
 from afterword.text.masking import Masks
 from afterword.text.reading import Reader
 from afterword.text.sources import check_sources, is_pipe, source_name
 
 HELD_OUT, KEPT = 0.1, 0.2  # of the good lines: what the plan validates with; and at the end, what it is calibrated with
-AT_ONCE = 1000  # lines
 
 
 @dataclass
@@ -108,8 +106,8 @@ def odd(
     with waiting(f"reading {good}"):
         lines = normal_lines([good], decoding)
         for file in files:  # rather than after a minute of training
-            if not is_pipe(file) and not sum(map(len, Reader(decoding).read([file]))):
-                raise TextError(f"{source_name(file)} is empty: there are no lines to judge")
+            if not is_pipe(file):
+                check_filled(file, [piece[:1] for piece in Reader(decoding).read([file])])
     kept, held_out = round(KEPT * len(lines)), round(HELD_OUT * len(lines))
     needed = max(FEWEST, math.ceil(1 / false_alarms) - 1)
     if calibrated_with(kept) < needed:
@@ -164,19 +162,11 @@ def _odd_lines(
     model: LanguageModel, files: Sequence[str], decoding: Decoding, false_alarms: float
 ) -> Iterator[tuple[str, OddLine]]:
     """The odd lines of `files`, and of the files in folders, with the file and their number in it."""
-    reader = Reader(decoding)
-    for document in chain(*reader.find(files)):
-        read = 0
-        with waiting(f"scoring {document.name}"):
-            for lines in whole_lines(reader.pieces(document)):
-                for first in range(0, len(lines), AT_ONCE):
-                    some = lines[first : first + AT_ONCE]
-                    for line in model.odd_lines(some, false_alarms):
-                        if line.odd:
-                            yield document.name, line.at(read + line.line)
-                    read += len(some)
-    for note in reader.notes.lines():
-        print(f"note: {note}", file=sys.stderr)
+    with waiting("scoring lines"):
+        for file, before, lines in lines_of(files, decoding):
+            for line in model.odd_lines(lines, false_alarms):
+                if line.odd:
+                    yield file, line.at(before + line.line)
 
 
 def _groups(lines: Iterable[tuple[str, OddLine]], hide: Masks) -> list[Group]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from heapq import nlargest
@@ -17,7 +18,6 @@ import click
 from afterword.cli.against import (
     RATIO,
     Judge,
-    Row,
     against_option,
     check_against,
     compared,
@@ -27,12 +27,12 @@ from afterword.cli.against import (
 )
 from afterword.cli.calibrate import mask_option
 from afterword.cli.engine import engine_option, tell_engine
-from afterword.cli.flagging import FAILED, Flagging, Marked, check_flagging, flag_options, has_colours, marked
+from afterword.cli.flagging import FAILED, Flagging, check_flagging, flag_options, has_colours, marked
 from afterword.cli.inspect import about
 from afterword.cli.options import PATH, hold_option, settings_options, with_option
-from afterword.cli.screen import shown
-from afterword.cli.strict_json import strict_json
-from afterword.cli.surprises import PerCharacter, check_filled, per_character_options, show_surprises
+from afterword.cli.reading import check_filled, lines_of, noted_reader
+from afterword.cli.surprises import PerCharacter, per_character_options, show_surprises
+from afterword.cli.table import Row, printed
 from afterword.errors import OptionError
 from afterword.language_model import LanguageModel, load
 from afterword.progress import waiting
@@ -41,10 +41,9 @@ from afterword.scoring.labels import LabelScore
 from afterword.scoring.odd import OddLine
 from afterword.scoring.score import LineScore, Score, total
 from afterword.text.decoding import Decoding
-from afterword.text.lines import filled_lines, whole_lines
+from afterword.text.lines import filled_lines
 from afterword.text.masking import Masks
 from afterword.text.notes import counted
-from afterword.text.reading import Reader
 from afterword.text.sources import check_sources
 
 FIGURES = ("characters", "tokens", "nats_per_character", "bits_per_character", "bits_per_byte", "perplexity")
@@ -53,7 +52,6 @@ ODD_FIGURES = ("figure", "p_value", "odd")  # of a line that is judged by what n
 LABEL_FIGURES = ("label", "label_probability", "given_label")  # of a model of labelled lines
 FREE = "free_bits_per_character"  # of a network of which nothing is held
 COSTS = ("bits-per-character", "bits", RATIO)  # that lines are sorted by
-AT_ONCE = 1000  # lines, so that something is seen soon
 
 Scorer = LanguageModel | AdaptingScorer
 FileRows = Callable[[str | list[str], Callable[[float], object]], list[Row]]
@@ -175,7 +173,7 @@ def score(
         judge = _judge(scorer, masks, flagging)
         tables = _line_tables(judge, _judge(free, masks, None) if hold else None, files, decoding, as_json)
         if others:
-            tables = with_ratios(tables, names, [_judge(other, masks, None) for other in others], files, as_json)
+            tables = with_ratios(tables, names, [_judge(other, masks, None) for other in others], as_json)
         if free.labels and not adapts and not flagging:
             tables = _judged(tables)
     if flagging and flagging.only:
@@ -188,7 +186,7 @@ def score(
             tables = iter([sorted(every, key=key, reverse=True) if top is None else nlargest(top, every, key)])
     # where lines show how far it is, there is no room for a bar
     with waiting("scoring lines") if by_line and not sys.stdout.isatty() else nullcontext():
-        for table in _printed(tables, as_json, said):
+        for table in printed(tables, as_json, said):
             found += sum(bool(row.get("odd")) for row in table)
     if flagging and flagging.fail and found:
         context.exit(FAILED)
@@ -218,7 +216,7 @@ def _judge(scorer: Scorer, masks: Sequence[str], flagging: Flagging | None) -> J
 def _file_tables(lines: bool, rows: FileRows, files: Sequence[str], decoding: Decoding) -> Iterator[list[Row]]:
     """The `rows` of each file, which is read as one text or as `lines`. Of several files, each is named."""
     for file in files:
-        with _read_with_notes(decoding) as reader:
+        with noted_reader(decoding) as reader:
             text: str | list[str]
             if lines:  # without the empty ones, which are not documents in training
                 text = [line for lines in filled_lines(reader.read([file])) for line in lines]
@@ -236,34 +234,15 @@ def _line_tables(
 ) -> Iterator[list[Row]]:
     """What each line costs, as lines come, with its number in its file, and the file where there are several."""
     colours = not as_json and has_colours()
-    for file in files:
-        named = {"file": file} if len(files) > 1 else {}
-        read = 0
-        with _read_with_notes(decoding) as reader:
-            for lines in whole_lines(reader.read([file])):
-                for first in range(0, len(lines), AT_ONCE):
-                    some = lines[first : first + AT_ONCE]
-                    rows = [_line_row(score, as_json, colours) for score in judge(some)]
-                    for number, row in enumerate(rows, read + 1):
-                        row["line"] = number
-                    if free is not None:
-                        for row, score in zip(rows, free(some), strict=True):
-                            row[FREE] = score.bits_per_character
-                    yield [{**named, **row} for row in rows]
-                    read += len(some)
-            if not read:
-                check_filled(file, "")
-
-
-@contextmanager
-def _read_with_notes(decoding: Decoding) -> Iterator[Reader]:
-    """A reader, whose notes are told at the end."""
-    reader = Reader(decoding)
-    try:
-        yield reader
-    finally:
-        for note in reader.notes.lines():
-            print(f"note: {note}", file=sys.stderr)
+    several = len(files) > 1 or os.path.isdir(files[0])
+    for file, before, lines in lines_of(files, decoding):
+        rows = [_line_row(score, as_json, colours) for score in judge(lines)]
+        for number, row in enumerate(rows, before + 1):
+            row["line"] = number
+        if free is not None:
+            for row, score in zip(rows, free(lines), strict=True):
+                row[FREE] = score.bits_per_character
+        yield [{"file": file, **row} for row in rows] if several else rows
 
 
 def _file_rows(
@@ -319,47 +298,3 @@ def _judged(tables: Iterator[list[Row]]) -> Iterator[list[Row]]:
 
 def _figures(score: Score, names: tuple[str, ...]) -> Row:
     return {name: getattr(score, name) for name in names}
-
-
-def _printed(tables: Iterable[list[Row]], as_json: bool, said: Mapping[str, Any]) -> Iterator[list[Row]]:
-    """Print each table as it comes, the first one below the columns' names; what is `said` of all rows, in JSON only.
-
-    Yields the tables.
-    """
-    header = True
-    for table in tables:
-        if as_json:
-            for row in table:
-                print(strict_json({**row, **said}))
-        else:
-            _print_table(table, header)
-            header &= not table
-        sys.stdout.flush()
-        yield table
-
-
-def _print_table(rows: list[Row], header: bool) -> None:
-    """Columns under their names; texts and names of files come last, since they can be long."""
-    for row in rows:
-        columns = sorted(row, key=lambda name: name in ("text", "file"))
-        if header:
-            print("  ".join(_head(name, row[name]) for name in columns))
-            header = False
-        print("  ".join(_cell(name, row[name]) for name in columns))
-
-
-def _cell(name: str, value: Any) -> str:
-    if name in ("text", "file"):
-        return value if isinstance(value, Marked) else shown(str(value))
-    text = f"{value:.4f}" if isinstance(value, float) else "-" if value is None else shown(str(value))
-    return text.rjust(max(len(_title(name)), 8))
-
-
-def _head(name: str, value: Any) -> str:
-    """The name of a column above its first value."""
-    title = _cell(name, _title(name))
-    return title if name in ("text", "file") else title.rjust(len(_cell(name, value)))
-
-
-def _title(name: str) -> str:
-    return name.replace("_per_", "/")

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from afterword.cli.options import HTML, Function, overwrite_option
+from afterword.cli.reading import check_filled, noted_reader
 from afterword.cli.screen import shown
 from afterword.cli.strict_json import strict_json
-from afterword.errors import OptionError, TextError
+from afterword.errors import OptionError
 from afterword.language_model import LanguageModel
 from afterword.progress import waiting
 from afterword.scoring.page import MOST_DRAWN, Drawn, page
@@ -30,7 +31,6 @@ from afterword.scoring.surprises import LIKELIEST, Summary, Surprise, spaced
 from afterword.storage import output
 from afterword.text.decoding import Decoding
 from afterword.text.notes import counted
-from afterword.text.reading import Reader
 from afterword.text.sources import source_name
 from afterword.text.unicode import visible
 
@@ -74,12 +74,6 @@ def per_character_options(function: Function) -> Function:
     return decorated
 
 
-def check_filled(file: str, text: Sequence[str]) -> None:
-    """Raise TextError where there is no text in `file`: it would cost nothing, which looks like a perfect fit."""
-    if not text:
-        raise TextError(f"{source_name(file)} is empty: there is nothing to score")
-
-
 def show_surprises(
     model: LanguageModel,
     files: Sequence[str],
@@ -109,10 +103,8 @@ def show_surprises(
 
 def _read(model: LanguageModel, file: str, decoding: Decoding) -> Iterator[Surprise]:
     """The surprises of `file`. Raises TextError at once."""
-    reader = Reader(decoding)
-    text = "".join(reader.read([file]))
-    for note in reader.notes.lines():
-        print(f"note: {note}", file=sys.stderr)
+    with noted_reader(decoding) as reader:
+        text = "".join(reader.read([file]))
     check_filled(file, text.strip("\n") if model.lines else text)
     return _with_a_bar(file, len(text), model.surprises(text))
 

@@ -115,9 +115,13 @@ class Calibration:
         found: Floats = (1 + at_least) / (len(self.figures) + 1)
         return found
 
-    def check_rate(self, rate: float) -> None:
-        """Raise OptionError for a rate of false alarms that is none, or that so few lines cannot hold."""
-        check_false_alarms(rate)
+    def check(self, rate: float, using: str) -> None:
+        """Raise OptionError for a rate of false alarms that so few lines cannot hold, and where another part of the
+        model predicts."""
+        if self.using != using:
+            raise OptionError(
+                f"the model was calibrated with {self.using}, not with {using}: use that, or calibrate it again"
+            )
         if rate * (len(self.figures) + 1) < 1:
             raise OptionError(
                 f"false-alarms {rate:g} takes {math.ceil(1 / rate) - 1:,} normal lines or more to calibrate with, and "
