@@ -1,19 +1,21 @@
-"""Many texts side by side, as lanes of one network: each with its own seed, state and end.
+"""Many texts side by side, as lanes of one network: each with its own settings, seed, state and end.
 
-    seeds ──► lanes ──► network ──► sampler ──► tokens ──► samples, in the order of the seeds
+    texts ──► lanes ──► network ──► sampler ──► tokens ──► texts
                 ▲                                  │
                 └───────────── who goes on ◄───────┘
 
-A lane is free as soon as its text ends, and the next seed takes it: short texts do not wait for long ones. What a seed
-writes is what it writes alone, by `stream`, but for rounding: the product of a matrix with several rows adds in another
-order than that with one. Log-probabilities differ by some 1e-6, and a draw that falls between two tokens within so
-little can end otherwise.
+A text may enter before any step, and its lane is free as soon as it ends: short texts do not wait for long ones. What a
+seed writes is what it writes alone, by `stream`, but for rounding: the product of a matrix with several rows adds in
+another order than that with one. Log-probabilities differ by some 1e-6, and a draw that falls between two tokens within
+so little can end otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -28,6 +30,75 @@ LANES = 256
 AHEAD = 64 * LANES  # texts that may be complete before an earlier one is, and wait for it in memory
 
 
+class Text(ABC):
+    """A text on its way, which is to be at least one token long."""
+
+    def __init__(self, writing: Writing, prompt: str, seed: int) -> None:
+        self.writing, self.writer = writing, writing.begin(prompt, seed)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it writes no more."""
+        return self.writer.finish_reason is not None
+
+    @abstractmethod
+    def push(self, token: int, log_probability: float, likeliest: Likeliest) -> None:
+        """Take what was drawn for it, and tell `writer`."""
+
+
+Kind = TypeVar("Kind", bound=Text)
+
+
+class Batch(Generic[Kind]):
+    """The texts that one network is writing."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.texts: list[Kind] = []
+        self._logits, self._state = np.empty((0, network.config.vocabulary_size), np.float32), network.start(0)
+
+    def enter(self, texts: Sequence[tuple[Kind, Reading]]) -> None:
+        """Let `texts` begin, each after what was read of its prompt."""
+        self._logits = np.concatenate([self._logits, *[reading.logits for _, reading in texts]])
+        self._state = self.network.side_by_side(self._state, *[reading.state for _, reading in texts])
+        self.texts += [text for text, _ in texts]
+
+    def step(self) -> None:
+        """Write a token of each text. Those that are over, before it or after it, leave."""
+        self._go_on()
+        drawn = np.empty(len(self.texts), np.intp)
+        for writing, lanes in self._by_writing():
+            texts = [self.texts[lane] for lane in lanes]
+            logits = self._logits if len(texts) == len(self.texts) else self._logits[lanes]
+            tokens, log_probabilities, likeliest = writing.sampler.draw_many(logits, [text.writer for text in texts])
+            drawn[lanes] = tokens
+            for text, *one in zip(texts, tokens.tolist(), log_probabilities, likeliest, strict=True):
+                text.push(*one)
+        drawn = drawn[self._go_on()]
+        if self.texts:
+            self._logits, self._state = self.network.step(drawn, self._state)
+
+    def reading(self, lane: int) -> Reading:
+        """What the network knows after the text in that lane."""
+        logits, state = self._logits[lane : lane + 1], self.network.chosen(self._state, [lane])
+        return Reading("", logits, state, self.network)
+
+    def _go_on(self) -> list[int]:
+        """Let those leave that are over; which lanes went on."""
+        lanes = [lane for lane, text in enumerate(self.texts) if not text.is_over]
+        if len(lanes) < len(self.texts):
+            self.texts = [self.texts[lane] for lane in lanes]
+            self._logits, self._state = self._logits[lanes], self.network.chosen(self._state, lanes)
+        return lanes
+
+    def _by_writing(self) -> Iterable[tuple[Writing, list[int]]]:
+        """The lanes that are drawn by the same settings."""
+        found: dict[int, tuple[Writing, list[int]]] = {}
+        for lane, text in enumerate(self.texts):
+            found.setdefault(id(text.writing), (text.writing, []))[1].append(lane)
+        return found.values()
+
+
 def write_samples(writing: Writing, network: Network, texts: Iterable[tuple[Reading, int]]) -> Iterator[Sample]:
     """What each seed writes after the prompt beside it, at least one token each, in the order of `texts`.
 
@@ -36,40 +107,33 @@ def write_samples(writing: Writing, network: Network, texts: Iterable[tuple[Read
     waiting = enumerate(texts)
     complete: dict[int, Sample] = {}
     begun = told = 0
-    lanes: list[_Lane] = []
-    logits, state = np.empty(0, np.float32), network.start(0)
+    batch: Batch[_Whole] = Batch(network)
     while True:
-        room = min(LANES - len(lanes), told + AHEAD - begun)
-        entering = [_Lane(number, *text, writing) for number, text in islice(waiting, max(room, 0))]
+        room = min(LANES - len(batch.texts), told + AHEAD - begun)
+        entering = [
+            (_Whole(number, reading.prompt, seed, writing), reading)
+            for number, (reading, seed) in islice(waiting, max(room, 0))
+        ]
         if entering:
-            first = [lane.reading.logits for lane in entering]
-            logits = np.concatenate([logits, *first] if lanes else first)
-            state = network.side_by_side(state, *[lane.reading.state for lane in entering])
+            batch.enter(entering)
             begun += len(entering)
-            lanes += entering
-        elif not lanes:
+        elif not batch.texts:
             return
-        tokens, log_probabilities, likeliest = writing.sampler.draw_many(logits, [lane.writer for lane in lanes])
-        for lane, *drawn in zip(lanes, tokens.tolist(), log_probabilities, likeliest, strict=True):
-            lane.push(*drawn)
-        complete |= {lane.number: lane.sample() for lane in lanes if lane.writer.finish_reason}
+        texts_before = batch.texts
+        batch.step()
+        complete |= {text.number: text.sample() for text in texts_before if text.is_over}
         while told in complete:
             yield complete.pop(told)
             told += 1
-        going_on = [k for k, lane in enumerate(lanes) if not lane.writer.finish_reason]
-        if len(going_on) < len(lanes):
-            lanes, tokens, state = [lanes[k] for k in going_on], tokens[going_on], network.chosen(state, going_on)
-        if lanes:
-            logits, state = network.step(tokens, state)
 
 
-class _Lane:
-    """A text on its way."""
+class _Whole(Text):
+    """A text that is kept as a sample."""
 
-    def __init__(self, number: int, reading: Reading, seed: int, writing: Writing) -> None:
-        self.number, self.reading = number, reading
-        self.writer = writing.begin(reading.prompt, checked_seed(seed))
-        self._seed = seed
+    def __init__(self, number: int, prompt: str, seed: int, writing: Writing) -> None:
+        super().__init__(writing, prompt, checked_seed(seed))
+        self.number = number
+        self._prompt, self._seed = prompt, seed
         self._keep = writing.sampling.log_probabilities is not None
         self._pieces: list[Piece] = []  # only if they are kept
         self._parts: list[str] = []
@@ -89,7 +153,7 @@ class _Lane:
     def sample(self) -> Sample:
         assert self.writer.finish_reason is not None
         return Sample(
-            self.reading.prompt,
+            self._prompt,
             "".join(self._parts),
             self._tokens,
             self._log_probability,
