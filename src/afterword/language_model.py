@@ -20,7 +20,7 @@ from afterword.errors import ModelError, OptionError
 from afterword.generation.choosing import Tally
 from afterword.generation.copying import Passages
 from afterword.generation.pieces import Sample
-from afterword.generation.reading import Reading, read_prompt
+from afterword.generation.reading import Reading, prompt_ids, read_prompt
 from afterword.generation.samples import written
 from afterword.generation.sampling import Sampling
 from afterword.generation.stream import Stream, checked_seed
@@ -38,6 +38,7 @@ from afterword.model.holding import Hold, held_values, parse_hold
 from afterword.model.network import Network
 from afterword.model.ngram import start_row
 from afterword.model.saved import SavedModel, load_model, model_folder, save_model
+from afterword.model.writing import WritingDefaults
 from afterword.options import SamplingOptions, spelled_out
 from afterword.scoring.adapting import AdaptingScorer, Learns
 from afterword.scoring.labels import LabelScore, classify
@@ -215,7 +216,7 @@ class LanguageModel:
         """`stream` with its settings in one object."""
         if sampling.reject:
             raise OptionError("reject is not for a stream, which shows a text before it is known to obey the rules")
-        return Stream(self._writing_by(sampling), self._network, self._own(prompt), seed)
+        return Stream(self.writing_by(sampling), self._network, self._own(prompt), seed)
 
     @spelled_out(SamplingOptions, Sampling)
     def generate(
@@ -276,16 +277,17 @@ class LanguageModel:
             if whole_number(name, number) < 1:
                 raise OptionError(f"{name} must be 1 or more, not {number}")
         prompts = [self._own(prompt) for prompt in prompts]
-        return written(self._writing_by(sampling), self._network, prompts, num, seed, best_of, accept, tally)
+        return written(self.writing_by(sampling), self._network, prompts, num, seed, best_of, accept, tally)
 
     def check_by(self, sampling: Sampling, prompts: Iterable[str | Reading | None]) -> None:
         """Raise at once what `samples_by` would raise for settings or prompts that will not do."""
-        self._writing_by(sampling)
+        self.writing_by(sampling)
         for prompt in prompts:
             if isinstance(prompt, str):
                 self.tokenizer.encode(prompt)
 
-    def _writing_by(self, sampling: Sampling) -> Writing:
+    def writing_by(self, sampling: Sampling) -> Writing:
+        """What texts have in common that are written by `sampling`. Raises OptionError where it does not suit."""
         if self._writing is None or self._writing.sampling != sampling:
             passages = None
             if sampling.no_copy is not None:
@@ -295,6 +297,10 @@ class LanguageModel:
                 passages = self._passages
             self._writing = Writing(self._saved, sampling, passages)
         return self._writing
+
+    def prompt_ids(self, prompt: str | None, seed: int) -> Ids:
+        """The tokens [T] that a text of `seed` goes on from: what the model begins with, and the prompt."""
+        return prompt_ids(self._saved, prompt, seed)
 
     def learned_from(self) -> EncodedCorpus:
         """The text that the model learned from, which its run's folder keeps. Raises ModelError where there is none."""
@@ -468,14 +474,18 @@ class LanguageModel:
         return self._changed(holds=(*self._holds, *more))
 
     def _changed(
-        self, saved: SavedModel | None = None, holds: Sequence[Hold] | None = None, adapter: Adapter | None = None
+        self,
+        saved: SavedModel | None = None,
+        holds: Sequence[Hold] | None = None,
+        adapter: Adapter | None = None,
+        using: str | None = None,
     ) -> LanguageModel:
         """The same model with other parts."""
         return LanguageModel(
             saved or self._saved,
             self._card,
             self._holds if holds is None else holds,
-            self._using,
+            using or self._using,
             self._engine,
             self._run,
             adapter or self._adapter,
@@ -486,6 +496,23 @@ class LanguageModel:
     ablate = ablate_gates
     units = ask_units
     horizon = measure_horizon
+
+    def using(self, using: str) -> LanguageModel:
+        """The same model, which predicts with its LSTM and its n-gram together ("both"), or with one of the two.
+
+        Raises OptionError where it has none.
+        """
+        return self if using == self._using else self._changed(using=using)
+
+    @property
+    def predictor(self) -> Network:
+        """What it writes and scores with."""
+        return self._network
+
+    @property
+    def writing(self) -> WritingDefaults:
+        """How it writes unless it is told otherwise."""
+        return self._saved.writing
 
     @property
     def engine(self) -> str:

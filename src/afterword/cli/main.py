@@ -37,6 +37,7 @@ COMMANDS = {
     "inspect": ("afterword.cli.inspect:inspect", "Show what the gates do while a model reads a text."),
     "units": ("afterword.cli.units:units", "Find the units of a model that tell where something holds."),
     "horizon": ("afterword.cli.horizon:horizon", "Measure how far back a model remembers."),
+    "serve": ("afterword.cli.serve:serve", "Serve models: a page for people, an API for programs."),
     "info": ("afterword.cli.info:info", "Say what a model is and what it was trained on."),
     "completion": ("afterword.cli.completion:completion", "Let bash, zsh or fish complete what is typed."),
 }

@@ -1,0 +1,116 @@
+"""The routes, and the application that they make."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from afterword.serving import basics, completions
+from afterword.serving.endpoints import JSON, Call, Endpoint, Raw
+from afterword.serving.errors import ApiError
+from afterword.serving.openapi import document, reference
+
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+    "frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+KINDS = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".json": JSON,
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+}
+STATIC = re.compile(r"/static/((?:[A-Za-z0-9_-]+/)?[A-Za-z0-9_][A-Za-z0-9._-]*)")
+
+
+async def page(call: Call) -> Raw:
+    return _file("index.html", PAGE_POLICY)
+
+
+async def static(call: Call) -> Raw:
+    return _file(call.path["name"], PAGE_POLICY)
+
+
+async def openapi(call: Call) -> dict[str, Any]:
+    return document(ROUTES)
+
+
+async def docs(call: Call) -> Raw:
+    policy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    return Raw(reference(document(ROUTES)).encode(), KINDS[".html"], {"Content-Security-Policy": policy})
+
+
+def _file(name: str, policy: str) -> Raw:
+    """A file of the page. Raises ApiError where there is none of that name."""
+    place = resources.files("afterword.serving").joinpath("page", *name.split("/"))
+    ending = name[name.rfind(".") :]
+    if not STATIC.fullmatch(f"/static/{name}") or ending not in KINDS or not place.is_file():
+        raise ApiError(404, f"there is no file {name[:80]!r} here")
+    headers = {"Content-Security-Policy": policy, "Cache-Control": "no-cache"}
+    return Raw(place.read_bytes(), KINDS[ending], headers)
+
+
+ROUTES: Sequence[Endpoint] = (
+    Endpoint("GET", "/", "The page for people.", page, bytes, is_open=True),
+    Endpoint("GET", "/static/{name:path}", "A file of the page.", static, bytes, is_open=True),
+    Endpoint(
+        "POST",
+        "/v1/completions",
+        "Go on with a text.",
+        completions.complete,
+        completions.Completion,
+        completions.CompletionRequest,
+        streams=True,
+    ),
+    Endpoint("GET", "/v1/models", "The models that there are.", basics.list_models, basics.ModelList),
+    Endpoint("GET", "/v1/models/{id}", "One model.", basics.one_model, basics.Model),
+    Endpoint("POST", "/tokenize", "Cut a text into tokens.", basics.tokenize, basics.Tokens, basics.Tokenize),
+    Endpoint("POST", "/detokenize", "Join tokens.", basics.detokenize, basics.Detokenized, basics.Detokenize),
+    Endpoint(
+        "GET",
+        "/tokenizer_info",
+        "What a client must know to send token ids.",
+        basics.tokenizer_info,
+        basics.TokenizerInfo,
+        query={"model": str},
+    ),
+    Endpoint("GET", "/health", "Whether the server is ready.", basics.health, basics.Health, is_open=True),
+    Endpoint("GET", "/metrics", "What the server counts, for Prometheus.", basics.metrics, bytes),
+    Endpoint("POST", "/v1/chat/completions", "Refused: these models hold no conversations.", basics.chat, bytes),
+    Endpoint("GET", "/openapi.json", "This API.", openapi, dict),
+    Endpoint("GET", "/docs", "This API, for people.", docs, bytes),
+)
+
+
+def is_open(path: str) -> bool:
+    """Whether a path needs no key: the page's own files, which hold no data, and the server's health."""
+    plain = {route.path for route in ROUTES if route.is_open and "{" not in route.path}
+    return path in plain or STATIC.fullmatch(path) is not None
+
+
+def application() -> Starlette:
+    """The application; its `state.service` has to be set before it serves."""
+    routes = [Route(route.path, route, methods=[route.method]) for route in ROUTES]
+    return Starlette(routes=routes, exception_handlers={HTTPException: _no_route})
+
+
+async def _no_route(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    path = request.url.path[:80]
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        told = ApiError(405, f"{path} takes {allowed}, not {request.method[:20]}", headers={"Allow": allowed})
+    else:
+        told = ApiError(error.status_code, f"there is no route {path!r}: see /docs")
+    return Response(msgspec.json.encode(told.failure), told.status, told.headers, JSON)

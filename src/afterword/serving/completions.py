@@ -1,0 +1,396 @@
+"""`POST /v1/completions`, as OpenAI's clients use it.
+
+A request becomes prompts, and for each of them the texts that are written after it; these come back whole, or as a
+stream of server-sent events. Log-probabilities are the model's own, before any filter, in nats.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Literal
+
+import msgspec
+import numpy as np
+
+from afterword import __version__
+from afterword.generation.sampling import Sampling
+from afterword.generation.writer import Writing
+from afterword.language_model import random_seed
+from afterword.model.arrays import Ids
+from afterword.scoring.score import USED, stretches
+from afterword.serving.endpoints import Call, Events
+from afterword.serving.errors import ApiError
+from afterword.serving.models import Served, Variant
+from afterword.serving.scheduler import Drawn, Prompt, Reply
+from afterword.serving.service import Service
+
+MOST_CHOICES = 128  # of one request
+MOST_STOPS = 16
+MOST_LIKELIEST = 5
+
+Seed = Annotated[int, msgspec.Meta(ge=0)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=MOST_CHOICES)]
+TokenIds = list[int]
+Name = Annotated[str, msgspec.Meta(max_length=200)]
+Text = Annotated[str, msgspec.Meta(max_length=10_000)]
+Using = Literal["both", "lstm", "ngram"]
+Holds = Annotated[list[Name], msgspec.Meta(max_length=64)]
+
+
+class CompletionRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """What to write, and how. A field that is null is as good as left out."""
+
+    model: Name
+    prompt: str | list[str | int | TokenIds] | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    n: Count | None = None
+    best_of: Count | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    stop: Text | list[Text] | None = None
+    seed: int | None = None
+    logprobs: int | None = None
+    echo: bool | None = None
+    logit_bias: dict[str, float] | None = None
+    user: str | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    repetition_penalty: float | None = None
+    pattern: Text | None = None
+    using: Using | None = msgspec.field(default=None, name="with")
+    hold: Holds | None = None
+    remember: bool | None = None
+    suffix: str | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+
+
+class StreamOptions(msgspec.Struct, forbid_unknown_fields=True):
+    include_usage: bool | None = None
+    include_obfuscation: bool | None = None
+
+
+class LogProbabilities(msgspec.Struct):
+    """Parallel lists, an entry a token."""
+
+    tokens: list[str]
+    token_logprobs: list[float | None]
+    top_logprobs: list[dict[str, float] | None]
+    text_offset: list[int]
+
+
+class Choice(msgspec.Struct):
+    """A text. Its `seed` writes it again."""
+
+    index: int
+    text: str
+    logprobs: LogProbabilities | None
+    finish_reason: Literal["stop", "length"] | None
+    seed: int
+
+
+class Usage(msgspec.Struct):
+    """Tokens."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+class Completion(msgspec.Struct):
+    """What was written, or a part of it in a stream."""
+
+    id: str
+    object: Literal["text_completion"]
+    created: int
+    model: str
+    choices: list[Choice]
+    usage: Usage
+    system_fingerprint: str
+
+
+@dataclass
+class Start:
+    """One prompt of a request."""
+
+    variant: Variant
+    ids: Ids
+    """As they were given; none where the model begins as it does by itself."""
+    text: str
+    replies: list[Reply]
+    echoed: LogProbabilities | None = None
+
+
+async def complete(call: Call, body: CompletionRequest) -> Completion | Events:
+    """Write after each prompt: the whole text at once, or with `stream` as it comes."""
+    check(body)
+    news = asyncio.Event()
+    served, starts, prompts = await asyncio.to_thread(prepared, call.service, body, news)
+    if body.echo and body.logprobs is not None:
+        for start in starts:
+            start.echoed = await call.work(partial(echoed, served, start, body.logprobs, call.check))
+    scheduler = call.service.scheduler
+    call.on_end(partial(scheduler.leave, [reply for start in starts for reply in start.replies]))
+    scheduler.submit([prompt for prompt in prompts if not all(reply.done for reply in prompt.replies)])
+    call.service.metrics.prompt_tokens.inc(sum(len(start.ids) for start in starts))
+    writer = Writer(call, served, body, starts, news)
+    return Events(writer.chunks()) if body.stream else await writer.whole()
+
+
+def prepared(
+    service: Service, body: CompletionRequest, news: asyncio.Event
+) -> tuple[Served, list[Start], list[Prompt]]:
+    """The model, the prompts as the answer tells of them, and as they have to be read. Raises ApiError."""
+    limits = service.limits
+    served = service.models.find(body.model)
+    variant, writing = settings(served, body)
+    each = given(body.prompt)
+    number = body.best_of or body.n or 1
+    if number < (body.n or 1) or (body.stream and number > (body.n or 1)):
+        raise ApiError(400, "best_of must be n or more, and just n in a stream", "best_of")
+    count, most = number * len(each), min(MOST_CHOICES, limits.max_requests)
+    if count > most:
+        raise ApiError(400, f"one request may ask for {most:,} texts at most, not {count:,}: ask in parts", "n")
+    output = count * writing.settled.max_tokens
+    if output > limits.max_output:
+        told = f"one request may have {limits.max_output:,} tokens written in all, not {output:,}"
+        raise ApiError(400, f"{told}: give a lower max_tokens", "max_tokens")
+    seed = random_seed() if body.seed is None else body.seed
+    starts: list[Start] = []
+    prompts: list[Prompt] = []
+    for prompt in each:
+        ids, text = encoded(served, prompt)
+        if len(ids) > limits.max_prompt:
+            told = f"a prompt may have {limits.max_prompt:,} tokens at most, not {len(ids):,}"
+            raise ApiError(400, told, "prompt", "context_length_exceeded")
+        seeds = [(seed + number * len(starts) + k) % 2**64 for k in range(number)]
+        replies = [Reply(writing, text, one, news, bool(body.stream)) for one in seeds]
+        starts.append(Start(variant, ids, text, replies))
+        prompts += beginnings(starts[-1], bool(body.remember))
+    return served, starts, prompts
+
+
+def check(body: CompletionRequest) -> None:
+    """Raise ApiError for what is not supported, or makes no sense before any model is asked."""
+    for name in ("suffix", "frequency_penalty", "presence_penalty"):
+        if getattr(body, name):
+            raise ApiError(400, f"{name} is not supported here: leave it out", name, "unsupported")
+    if body.stream_options is not None and not body.stream:
+        raise ApiError(400, "stream_options are for streams: give stream too", "stream_options")
+    if body.logprobs is not None and not 0 <= body.logprobs <= MOST_LIKELIEST:
+        raise ApiError(400, f"logprobs must be from 0 to {MOST_LIKELIEST}, not {body.logprobs}", "logprobs")
+    if body.seed is not None and not 0 <= body.seed < 2**64:
+        raise ApiError(400, f"seed must be from 0 to 2^64 - 1, not {str(body.seed)[:40]}", "seed")
+    if isinstance(body.stop, list) and len(body.stop) > MOST_STOPS:
+        raise ApiError(400, f"stop may hold {MOST_STOPS} texts at most, not {len(body.stop)}", "stop")
+
+
+def settings(served: Served, body: CompletionRequest) -> tuple[Variant, Writing]:
+    """The model as it is asked for, and how it is to write: OpenAI's defaults where nothing is said."""
+    variant = served.variant(body.using or "both", tuple(body.hold or ()))
+    biases = {}
+    for id, bias in (body.logit_bias or {}).items():
+        if not id.isascii() or not id.isdigit() or int(id[:20]) >= served.model.tokenizer.rows:
+            raise ApiError(
+                400, f"logit_bias must name tokens of this model by their ids, not {id[:40]!r}", "logit_bias"
+            )
+        biases[served.model.tokenizer.names[int(id)]] = bias
+    sampling = Sampling(
+        max_tokens=16 if body.max_tokens is None else body.max_tokens,
+        temperature=1.0 if body.temperature is None else body.temperature,
+        top_k=body.top_k or 0,
+        top_p=1.0 if body.top_p is None else body.top_p,
+        min_p=body.min_p or 0.0,
+        repetition_penalty=1.0 if body.repetition_penalty is None else body.repetition_penalty,
+        logit_bias=tuple(f"{token}={bias!r}" for token, bias in biases.items()),
+        stop=(body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ()),
+        pattern=body.pattern,
+        log_probabilities=body.logprobs,
+    )
+    return variant, variant.writing(sampling)
+
+
+def given(prompt: str | list[str | int | TokenIds] | None) -> Sequence[str | TokenIds | None]:
+    """Each prompt: one or several, as text or as token ids. Raises ApiError where they are mixed."""
+    if prompt is None or isinstance(prompt, str):
+        return [prompt]
+    if not prompt:
+        raise ApiError(400, "prompt is an empty list: leave it out, or give a text", "prompt")
+    if all(isinstance(one, int) for one in prompt):
+        return [[one for one in prompt if isinstance(one, int)]]
+    kinds = {type(one) for one in prompt}
+    if kinds == {str} or kinds == {list}:
+        return [one for one in prompt if not isinstance(one, int)]
+    raise ApiError(400, "prompt must be a text, a list of texts, a list of token ids, or a list of those", "prompt")
+
+
+def encoded(served: Served, prompt: str | TokenIds | None) -> tuple[Ids, str]:
+    """The tokens of a prompt, and its text."""
+    tokenizer = served.model.tokenizer
+    if isinstance(prompt, list):
+        if any(not 0 <= id < tokenizer.size for id in prompt):
+            wrong = next(id for id in prompt if not 0 <= id < tokenizer.size)
+            raise ApiError(400, f"there is no token {str(wrong)[:40]}: ids go from 0 to {tokenizer.size - 1}", "prompt")
+        return np.array(prompt, np.int32), tokenizer.decode(prompt)
+    return tokenizer.encode(prompt or ""), prompt or ""
+
+
+def beginnings(start: Start, remember: bool) -> Iterator[Prompt]:
+    """What has to be read before the texts: once for all of them, but where each begins in a window of its own."""
+    model, ids = start.variant.model, start.ids
+    each = [[reply] for reply in start.replies] if model.writing.opening == "window" else [start.replies]
+    for replies in each:
+        opening = model.prompt_ids("" if len(ids) else None, replies[0].seed)
+        read = np.concatenate([opening, ids[begins(start) :]])
+        yield Prompt(model.predictor, read, replies, remember)
+
+
+def begins(start: Start) -> int:
+    """Of how many tokens is the boundary with which a prompt may begin: every text begins with one anyway."""
+    end = start.variant.model.tokenizer.end
+    return int(end is not None and len(start.ids) > 0 and start.ids[0] == end)
+
+
+def echoed(served: Served, start: Start, likeliest: int, check: Callable[[], None]) -> LogProbabilities:
+    """What the tokens of a prompt cost; a boundary at its start, which nothing predicts, has null."""
+    network, tokenizer, ids = start.variant.model.predictor, start.variant.model.tokenizer, start.ids
+    names, rows = served.token_names, network.config.vocabulary_size
+    shared = network.config.byte_tokens
+    told = rows - 1 if shared > 1 else rows
+    found = LogProbabilities([], [], [], [])
+    read = ids[begins(start) :]
+    if len(read) < len(ids):
+        found.token_logprobs.append(None)
+        found.top_logprobs.append(None)
+    for stretch in stretches(network, tokenizer.end, read[None]):
+        check()
+        expected = stretch.expected()[0]
+        some = read[stretch.place]
+        row = network.rows(some)
+        costs = expected[np.arange(len(some)), row]
+        costs = np.where(np.isfinite(costs), costs, -stretch.nats[USED][0])
+        costs[row == rows - 1] -= np.log(shared)
+        best = np.argsort(-expected[:, :told], axis=1, kind="stable")[:, :likeliest]
+        values = np.take_along_axis(expected, best, axis=1)
+        found.token_logprobs += costs.tolist()
+        for top, logs in zip(best.tolist(), values.tolist(), strict=True):
+            found.top_logprobs.append({names[id]: log for id, log in zip(top, logs, strict=True) if log > -np.inf})
+    found.tokens = [names[id] for id in ids.tolist()]
+    decoder, at = tokenizer.decoder(), 0
+    for id in ids.tolist():
+        found.text_offset.append(at)
+        at += len(decoder.push(id))
+    return found
+
+
+class Writer:
+    """Puts what is written into the shape of the answer."""
+
+    def __init__(
+        self, call: Call, served: Served, body: CompletionRequest, starts: list[Start], news: asyncio.Event
+    ) -> None:
+        self._call, self._served, self._body, self._starts, self._news = call, served, body, starts, news
+        self._n = body.n or 1
+        self._id = f"cmpl-{secrets.token_hex(12)}"
+        self._created = int(time.time())
+        self._written = 0  # tokens
+
+    async def whole(self) -> Completion:
+        """The answer, once all of it is written."""
+        replies = [reply for start in self._starts for reply in start.replies]
+        while not all(reply.done for reply in replies):
+            await self._news.wait()
+            self._news.clear()
+        choices = []
+        for number, start in enumerate(self._starts):
+            kept = start.replies
+            if len(kept) > self._n:  # the likeliest on average, as with --best-of
+                kept = sorted(kept, key=lambda reply: -_mean([log for _, _, log, _ in reply.drawn]))[: self._n]
+            for k, reply in enumerate(kept):
+                choice = self._choice(number * self._n + k, start, reply, [*reply.drawn])
+                choices.append(self._echoing(choice, start) if self._body.echo else choice)
+        self._written = sum(len(reply.drawn) for reply in replies)
+        self._call.service.metrics.completion_tokens.inc(self._written)
+        return self._completion(choices)
+
+    async def chunks(self) -> AsyncIterator[Completion]:
+        """The answer in parts, as they come."""
+        replies = [reply for start in self._starts for reply in start.replies]
+        owners = [start for start in self._starts for _ in start.replies]
+        offsets = [len(start.text) if self._body.echo else 0 for start in owners]
+        if self._body.echo:
+            for index, (start, reply) in enumerate(zip(owners, replies, strict=True)):
+                yield self._completion([Choice(index, start.text, start.echoed, None, reply.seed)])
+        open_ones = dict(enumerate(replies))
+        while open_ones:
+            for index, reply in [*open_ones.items()]:
+                done = reply.done  # before what is drawn is taken: nothing comes after
+                drawn = [reply.drawn.popleft() for _ in range(len(reply.drawn))]
+                if done:
+                    del open_ones[index]
+                if drawn or done:
+                    choice = self._choice(index, owners[index], reply, drawn, offsets[index], done)
+                    offsets[index] += len(choice.text)
+                    self._written += len(drawn)
+                    yield self._completion([choice])
+            if open_ones:
+                await self._news.wait()
+                self._news.clear()
+        self._call.service.metrics.completion_tokens.inc(self._written)
+        if self._body.stream_options is not None and self._body.stream_options.include_usage:
+            yield self._completion([])
+
+    def _completion(self, choices: list[Choice]) -> Completion:
+        read = sum(len(start.ids) for start in self._starts)
+        usage = Usage(read, self._written, read + self._written)
+        return Completion(
+            self._id, "text_completion", self._created, self._served.name, choices, usage, f"afterword-{__version__}"
+        )
+
+    def _choice(
+        self, index: int, start: Start, reply: Reply, drawn: Sequence[Drawn], offset: int = 0, done: bool = True
+    ) -> Choice:
+        if reply.failed:
+            raise ApiError(500, "the server made a mistake, and wrote no further: ask again")
+        logs = None if self._body.logprobs is None else self._logs(drawn, offset)
+        reason = reply.writer.finish_reason if done else None
+        finished: Literal["stop", "length"] | None = (
+            None if reason is None else "stop" if reason == "stop" else "length"
+        )
+        return Choice(index, "".join([one[0] for one in drawn]), logs, finished, reply.seed)
+
+    def _logs(self, drawn: Sequence[Drawn], offset: int) -> LogProbabilities:
+        names = self._served.token_names
+        offsets = []
+        for text, *_ in drawn:
+            offsets.append(offset)
+            offset += len(text)
+        return LogProbabilities(
+            [names[id] for _, id, *_ in drawn],
+            [log for _, _, log, _ in drawn],
+            [{names[id]: log for id, log in likeliest} for *_, likeliest in drawn],
+            offsets,
+        )
+
+    def _echoing(self, choice: Choice, start: Start) -> Choice:
+        """The choice, with its prompt before it."""
+        text, logs = start.text, choice.logprobs
+        if start.echoed is not None and logs is not None:
+            logs = LogProbabilities(
+                start.echoed.tokens + logs.tokens,
+                start.echoed.token_logprobs + logs.token_logprobs,
+                start.echoed.top_logprobs + logs.top_logprobs,
+                start.echoed.text_offset + [len(text) + at for at in logs.text_offset],
+            )
+        return Choice(choice.index, text + choice.text, logs, choice.finish_reason, choice.seed)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / max(1, len(values))

@@ -1,0 +1,244 @@
+"""Writes for everybody at once: requests join and leave one running batch at every step.
+
+    request ──► waiting ──► reading its prompt ──► a lane of its network's batch ──► pieces, as they come
+                  │                │                            │
+                  └────────────────┴──── gone ──────────────────┘   whose client leaves: its place is free at once
+
+One thread does it all, a round at a time: it takes in whom it has room for, reads a stretch of their prompts, and
+writes a token of every text. What a request's text is does not depend on the others: see `generation.batch`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+from afterword.generation.batch import Batch, Text
+from afterword.generation.reading import Reading
+from afterword.generation.sampling import Likeliest
+from afterword.generation.writer import Writing
+from afterword.model.arrays import Ids
+from afterword.model.network import Network
+from afterword.serving.errors import busy, report
+from afterword.serving.memory import Memory, Path
+
+READ_AT_ONCE = 128  # tokens of one prompt
+READ_A_ROUND = 512  # tokens of all prompts, between two steps of those who write
+# How much there is between two chunks of all texts together: to send one costs about as much as to write a character,
+# so that under load a chunk holds several.
+BETWEEN_CHUNKS = 0.00025
+
+Drawn = tuple[str, int, float, Likeliest]
+"""The text that became certain with a token, the token, its log-probability, and the likeliest tokens."""
+
+
+class Reply(Text):
+    """A text that is written for a request. The scheduler's thread fills it, the event loop's empties it."""
+
+    def __init__(self, writing: Writing, prompt: str, seed: int, news: asyncio.Event, streams: bool) -> None:
+        super().__init__(writing, prompt, seed)
+        self.seed = seed
+        self.drawn: deque[Drawn] = deque()
+        self.done = self.writer.finish_reason is not None
+        self.failed = False
+        self.gone = False
+        self.news, self.streams = news, streams
+        self.path: Path | None = None  # of what it has read and written, where that is to be remembered
+
+    @property
+    def is_over(self) -> bool:
+        return self.gone or self.writer.finish_reason is not None
+
+    def push(self, token: int, log_probability: float, likeliest: Likeliest) -> None:
+        self.drawn.append((self.writer.push(token), token, log_probability, likeliest))
+        if self.path is not None:
+            self.path.push(token)
+
+
+class Prompt:
+    """A prompt, and the texts that go on from it."""
+
+    def __init__(self, network: Network, ids: Ids, replies: Sequence[Reply], remember: bool = False) -> None:
+        self.network, self.ids, self.replies, self.remember = network, ids, replies, remember
+        self.read = 0
+        self.reading: Reading | None = None
+        self.path: Path | None = None
+
+    @property
+    def is_gone(self) -> bool:
+        return all(reply.gone for reply in self.replies)
+
+
+class Scheduler:
+    """Made on the event loop that is to be told; `start` begins its thread."""
+
+    def __init__(self, places: int, queue: int, memory: int) -> None:
+        """`places` texts are written at once, `queue` more wait; `memory` is in bytes."""
+        self._places, self._queue = places, queue
+        self._memory = Memory(memory)
+        self._loop = asyncio.get_running_loop()
+        self._changed = threading.Condition()
+        self._waiting: deque[Prompt] = deque()
+        self._reading: deque[Prompt] = deque()
+        self._batches: dict[int, Batch[Reply]] = {}
+        self._stopping = False
+        self._told = 0.0
+        self.written = self.read = 0  # tokens
+        self._thread = threading.Thread(target=self._run, name="afterword-writing", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+
+    @property
+    def in_use(self) -> int:
+        """Places that are taken."""
+        return sum(len(batch.texts) for batch in [*self._batches.values()]) + _count([*self._reading])
+
+    @property
+    def queued(self) -> int:
+        return _count([*self._waiting])
+
+    @property
+    def remembered(self) -> int:
+        """Bytes of states."""
+        return self._memory.size
+
+    def submit(self, prompts: Sequence[Prompt]) -> None:
+        """Begin to write after `prompts`. Raises ApiError where there is no room for all of them."""
+        with self._changed:
+            free = self._places - self.in_use + self._queue - self.queued
+            if _count(prompts) > free:
+                raise busy()
+            self._waiting.extend(prompts)
+            self._changed.notify()
+
+    def leave(self, replies: Iterable[Reply]) -> None:
+        """Nobody reads `replies` any more."""
+        for reply in replies:
+            reply.gone = True
+        with self._changed:
+            self._waiting = deque(prompt for prompt in self._waiting if not prompt.is_gone)
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not (self._waiting or self._reading or self._batches or self._stopping):
+                    self._changed.wait()
+                if self._stopping:
+                    return
+                self._admit()
+            self._read()
+            for key, batch in [*self._batches.items()]:
+                self._step(batch)
+                if not batch.texts:
+                    del self._batches[key]
+
+    def _admit(self) -> None:
+        self._reading = deque(prompt for prompt in self._reading if not prompt.is_gone)
+        free = self._places - self.in_use
+        while self._waiting and len(self._waiting[0].replies) <= free:
+            prompt = self._waiting.popleft()
+            free -= len(prompt.replies)
+            self._reading.append(prompt)
+
+    def _read(self) -> None:
+        """Read on in the prompts, a stretch of each in turn; those that are through begin to be written after."""
+        left = READ_A_ROUND
+        while self._reading and left > 0:
+            prompt = self._reading[0]
+            try:
+                left -= self._read_on(prompt)
+                if prompt.read == len(prompt.ids):
+                    self._begin(prompt)
+                else:
+                    self._reading.append(prompt)
+            except Exception as error:
+                self._fail(prompt.replies, error)
+            self._reading.popleft()
+
+    def _read_on(self, prompt: Prompt) -> int:
+        """Read a stretch of the prompt; how many tokens."""
+        network = prompt.network
+        if prompt.reading is None and prompt.remember:
+            prompt.read, prompt.reading = self._memory.longest(network, prompt.ids)
+            prompt.path = Path(network)
+            for id in prompt.ids[: prompt.read].tolist():
+                prompt.path.push(id)
+        some = prompt.ids[prompt.read : prompt.read + READ_AT_ONCE]
+        if len(some):
+            state = network.start() if prompt.reading is None else prompt.reading.state
+            logits, state = network.advance(some[None], state)
+            prompt.reading = Reading("", logits, state, network)
+            prompt.read += len(some)
+            self.read += len(some)
+            if prompt.path is not None:
+                for id in some.tolist():
+                    prompt.path.push(id)
+                self._memory.keep(prompt.path, prompt.reading)
+        return len(some)
+
+    def _begin(self, prompt: Prompt) -> None:
+        assert prompt.reading is not None
+        batch = self._batches.get(id(prompt.network))
+        if batch is None:
+            batch = self._batches[id(prompt.network)] = Batch(prompt.network)
+        entering = [reply for reply in prompt.replies if not reply.is_over]
+        if prompt.path is not None:
+            for reply in entering:
+                reply.path = prompt.path.copy()
+        batch.enter([(reply, prompt.reading) for reply in entering])
+
+    def _step(self, batch: Batch[Reply]) -> None:
+        texts = batch.texts
+        try:
+            batch.step()
+        except Exception as error:
+            self._fail(texts, error)
+            batch.texts = []
+            return
+        self.written += len(texts)
+        for lane, reply in enumerate(batch.texts):
+            if reply.path is not None:
+                self._memory.keep(reply.path, batch.reading(lane))
+        self._tell(texts)
+
+    def _tell(self, texts: Sequence[Reply]) -> None:
+        """Wake those who read `texts`: once they are done, and on the way now and then."""
+        now = time.monotonic()
+        chunks = now - self._told >= BETWEEN_CHUNKS * len(texts)
+        if chunks:
+            self._told = now
+        woken = set()
+        for reply in texts:
+            if reply.writer.finish_reason is not None:
+                reply.done = True
+                woken.add(reply.news)
+            elif reply.streams and (chunks or len(reply.drawn) == 1):
+                woken.add(reply.news)
+        if woken:
+            self._loop.call_soon_threadsafe(_wake, woken)
+
+    def _fail(self, replies: Sequence[Reply], error: Exception) -> None:
+        """Something is wrong in this program: tell those who wait, and whoever runs the server."""
+        report(error)
+        for reply in replies:
+            reply.failed = reply.done = reply.gone = True
+        self._loop.call_soon_threadsafe(_wake, {reply.news for reply in replies})
+
+
+def _count(prompts: Iterable[Prompt]) -> int:
+    return sum(len(prompt.replies) for prompt in prompts)
+
+
+def _wake(news: Iterable[asyncio.Event]) -> None:
+    for one in news:
+        one.set()
