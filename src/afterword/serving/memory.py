@@ -74,6 +74,10 @@ class Path:
     def push(self, id: int) -> None:
         self._hash.update(id.to_bytes(4, "little"))
 
+    def extend(self, ids: Ids) -> None:
+        for id in ids.tolist():
+            self.push(id)
+
     @property
     def key(self) -> bytes:
         return self._hash.digest()

@@ -16,6 +16,8 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from afterword.generation.batch import Batch, Text
 from afterword.generation.reading import Reading
 from afterword.generation.sampling import Likeliest
@@ -26,6 +28,7 @@ from afterword.serving.errors import busy, report
 from afterword.serving.memory import Memory, Path
 
 READ_AT_ONCE = 128  # tokens of one prompt
+READERS = 32  # prompts that are read side by side
 READ_A_ROUND = 512  # tokens of all prompts, between two steps of those who write
 # How much there is between two chunks of all texts together: to send one costs about as much as to write a character,
 # so that under load a chunk holds several.
@@ -43,7 +46,7 @@ class Reply(Text):
         self.seed = seed
         self.drawn: deque[Drawn] = deque()
         self.done = self.writer.finish_reason is not None
-        self.failed = False
+        self.begun = self.failed = False
         self.gone = False
         self.news, self.streams = news, streams
         self.path: Path | None = None  # of what it has read and written, where that is to be remembered
@@ -151,40 +154,47 @@ class Scheduler:
             self._reading.append(prompt)
 
     def _read(self) -> None:
-        """Read on in the prompts, a stretch of each in turn; those that are through begin to be written after."""
+        """Read on in the prompts, several side by side; those that are through begin to be written after."""
         left = READ_A_ROUND
         while self._reading and left > 0:
-            prompt = self._reading[0]
+            some = [self._reading.popleft() for _ in range(min(READERS, len(self._reading)))]
             try:
-                left -= self._read_on(prompt)
-                if prompt.read == len(prompt.ids):
-                    self._begin(prompt)
-                else:
-                    self._reading.append(prompt)
+                for prompt in some:
+                    if prompt.reading is None and prompt.remember:
+                        self._recall(prompt)
+                unread = [prompt for prompt in some if prompt.read < len(prompt.ids)]
+                for together in _alike(unread):
+                    left -= self._read_on(together)
+                for prompt in some:
+                    if prompt.read == len(prompt.ids):
+                        self._begin(prompt)
+                    else:
+                        self._reading.append(prompt)
             except Exception as error:
-                self._fail(prompt.replies, error)
-            self._reading.popleft()
+                self._fail([reply for prompt in some for reply in prompt.replies], error)
 
-    def _read_on(self, prompt: Prompt) -> int:
-        """Read a stretch of the prompt; how many tokens."""
-        network = prompt.network
-        if prompt.reading is None and prompt.remember:
-            prompt.read, prompt.reading = self._memory.longest(network, prompt.ids)
-            prompt.path = Path(network)
-            for id in prompt.ids[: prompt.read].tolist():
-                prompt.path.push(id)
-        some = prompt.ids[prompt.read : prompt.read + READ_AT_ONCE]
-        if len(some):
-            state = network.start() if prompt.reading is None else prompt.reading.state
-            logits, state = network.advance(some[None], state)
-            prompt.reading = Reading("", logits, state, network)
-            prompt.read += len(some)
-            self.read += len(some)
+    def _recall(self, prompt: Prompt) -> None:
+        """Begin to read where an earlier text with the same beginning was read or written to."""
+        prompt.path = Path(prompt.network)
+        prompt.read, prompt.reading = self._memory.longest(prompt.network, prompt.ids)
+        prompt.path.extend(prompt.ids[: prompt.read])
+
+    def _read_on(self, prompts: Sequence[Prompt]) -> int:
+        """Read a stretch of prompts of one network; how many tokens that was."""
+        network = prompts[0].network
+        length = min(READ_AT_ONCE, *(len(prompt.ids) - prompt.read for prompt in prompts))
+        states = [network.start() if prompt.reading is None else prompt.reading.state for prompt in prompts]
+        ids = np.stack([prompt.ids[prompt.read : prompt.read + length] for prompt in prompts])
+        logits, state = network.advance(ids, states[0] if len(states) == 1 else network.side_by_side(*states))
+        for lane, prompt in enumerate(prompts):
+            one = state if len(prompts) == 1 else network.chosen(state, [lane])
+            prompt.reading = Reading("", logits[lane : lane + 1], one, network)
+            prompt.read += length
             if prompt.path is not None:
-                for id in some.tolist():
-                    prompt.path.push(id)
+                prompt.path.extend(ids[lane])
                 self._memory.keep(prompt.path, prompt.reading)
-        return len(some)
+        self.read += length * len(prompts)
+        return length * len(prompts)
 
     def _begin(self, prompt: Prompt) -> None:
         assert prompt.reading is not None
@@ -222,7 +232,8 @@ class Scheduler:
             if reply.writer.finish_reason is not None:
                 reply.done = True
                 woken.add(reply.news)
-            elif reply.streams and (chunks or len(reply.drawn) == 1):
+            elif reply.streams and (chunks or not reply.begun):
+                reply.begun = True
                 woken.add(reply.news)
         if woken:
             self._loop.call_soon_threadsafe(_wake, woken)
@@ -237,6 +248,14 @@ class Scheduler:
 
 def _count(prompts: Iterable[Prompt]) -> int:
     return sum(len(prompt.replies) for prompt in prompts)
+
+
+def _alike(prompts: Iterable[Prompt]) -> Iterable[list[Prompt]]:
+    """Those that can be read side by side: of one network, and all at their start or all past it."""
+    found: dict[tuple[int, bool], list[Prompt]] = {}
+    for prompt in prompts:
+        found.setdefault((id(prompt.network), prompt.reading is None), []).append(prompt)
+    return found.values()
 
 
 def _wake(news: Iterable[asyncio.Event]) -> None:
