@@ -26,6 +26,7 @@ LANES = 64  # lines read side by side
 USED = "used"  # the costs that are told, among those of a mixture's parts
 ENTROPY = "entropy"  # what was expected to be paid, beside them
 NUMBERS = 2**22  # how many numbers the network may take for one piece of reading
+STEPS = 2048  # the longest piece, so that whoever waits for it can be told how far it is, or leave
 
 Expected = Callable[[], NDArray[np.floating]]
 
@@ -236,7 +237,7 @@ def stretches(network: Network, before: int | None, ids: Ids, state: State | Non
         fed, first_predicted = ids[:, :-1], 1
     else:
         fed, first_predicted = np.concatenate([np.full((lanes, 1), before, ids.dtype), ids[:, :-1]], axis=1), 0
-    steps = max(1, NUMBERS // (lanes * (6 * network.config.hidden_size + 5 * rows)))
+    steps = min(STEPS, max(1, NUMBERS // (lanes * (6 * network.config.hidden_size + 5 * rows))))
     state = network.start(lanes) if state is None else state
     for first in range(first_predicted, length, steps):
         place = slice(first, min(first + steps, length))

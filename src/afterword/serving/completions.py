@@ -31,6 +31,7 @@ from afterword.serving.service import Service
 
 MOST_CHOICES = 128  # of one request
 MOST_STOPS = 16
+QUICK = 5_000  # characters
 MOST_LIKELIEST = 5
 
 Seed = Annotated[int, msgspec.Meta(ge=0)]
@@ -132,7 +133,10 @@ async def complete(call: Call, body: CompletionRequest) -> Completion | Events:
     """Write after each prompt: the whole text at once, or with `stream` as it comes."""
     check(body)
     news = asyncio.Event()
-    served, starts, prompts = await asyncio.to_thread(prepared, call.service, body, news)
+    if is_quick(call.service, body):  # another thread would cost more than it spares
+        served, starts, prompts = prepared(call.service, body, news)
+    else:
+        served, starts, prompts = await asyncio.to_thread(prepared, call.service, body, news)
     if body.echo and body.logprobs is not None:
         for start in starts:
             start.echoed = await call.work(partial(echoed, served, start, body.logprobs, call.check))
@@ -142,6 +146,12 @@ async def complete(call: Call, body: CompletionRequest) -> Completion | Events:
     call.service.metrics.prompt_tokens.inc(sum(len(start.ids) for start in starts))
     writer = Writer(call, served, body, starts, news)
     return Events(writer.chunks()) if body.stream else await writer.whole()
+
+
+def is_quick(service: Service, body: CompletionRequest) -> bool:
+    """Whether a request can be prepared in about a millisecond."""
+    is_short = body.prompt is None or (isinstance(body.prompt, str) and len(body.prompt) <= QUICK)
+    return is_short and body.pattern is None and body.hold is None and service.models.is_ready(body.model)
 
 
 def prepared(

@@ -158,6 +158,7 @@ class _Answer:
         self._service.metrics.first_part.observe(time.perf_counter() - self._began)
         while part is not None:
             await self._part(b"data: " + msgspec.json.encode(part) + b"\n\n")
+            await asyncio.sleep(0)  # where there is always a next part, others come on too
             part = await anext(parts, None)
         await self._part(b"data: [DONE]\n\n", last=True)
 

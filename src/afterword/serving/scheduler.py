@@ -30,9 +30,9 @@ from afterword.serving.memory import Memory, Path
 READ_AT_ONCE = 128  # tokens of one prompt
 READERS = 32  # prompts that are read side by side
 READ_A_ROUND = 512  # tokens of all prompts, between two steps of those who write
-# How much there is between two chunks of all texts together: to send one costs about as much as to write a character,
-# so that under load a chunk holds several.
-BETWEEN_CHUNKS = 0.00025
+# Seconds between two chunks of all texts together, and between those of one. To send a chunk costs about as much as to
+# write a character, so under load it holds several; and nobody reads faster than 200 chunks a second.
+BETWEEN_CHUNKS, LEAST_BETWEEN = 0.00025, 0.005
 
 Drawn = tuple[str, int, float, Likeliest]
 """The text that became certain with a token, the token, its log-probability, and the likeliest tokens."""
@@ -224,7 +224,7 @@ class Scheduler:
     def _tell(self, texts: Sequence[Reply]) -> None:
         """Wake those who read `texts`: once they are done, and on the way now and then."""
         now = time.monotonic()
-        chunks = now - self._told >= BETWEEN_CHUNKS * len(texts)
+        chunks = now - self._told >= max(LEAST_BETWEEN, BETWEEN_CHUNKS * len(texts))
         if chunks:
             self._told = now
         woken = set()

@@ -1,0 +1,212 @@
+"""Laws of /v1/completions, by OpenAI's own client and by hand."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+from afterword.language_model import load
+from tests.serving.server import Serving
+
+USUAL: dict[str, Any] = {"temperature": 1.0, "min_p": 0.0, "repetition_penalty": 1.0}  # OpenAI's defaults
+
+
+@pytest.fixture
+def client(server: Serving) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0) as found:
+        yield found
+
+
+@pytest.mark.parametrize("name", ["tiny", "mixed", "lines"])
+def test_a_seed_writes_what_generate_writes(client: openai.OpenAI, models: Path, name: str) -> None:
+    for seed in range(3):
+        found = client.completions.create(model=name, prompt="abé", max_tokens=40, seed=seed)
+        expected = load(models / name).generate("abé", seed=seed, max_tokens=40, **USUAL)
+        assert found.choices[0].text == expected.text
+        assert found.choices[0].finish_reason == expected.finish_reason
+        assert found.usage is not None
+        assert (found.usage.prompt_tokens, found.usage.completion_tokens) == (3, expected.tokens)
+
+
+def test_a_stream_comes_to_the_same_text(client: openai.OpenAI) -> None:
+    asked: dict[str, Any] = {"model": "tiny", "prompt": "ab", "max_tokens": 60, "seed": 5, "n": 3, "logprobs": 2}
+    whole = client.completions.create(**asked)
+    chunks = list(client.completions.create(**asked, stream=True, stream_options={"include_usage": True}))
+    assert len({chunk.id for chunk in chunks}) == 1
+    assert all(chunk.usage is not None for chunk in chunks)
+    assert chunks[-1].choices == []
+    assert chunks[-1].usage == whole.usage
+    for choice in whole.choices:
+        parts = [part for chunk in chunks for part in chunk.choices if part.index == choice.index]
+        assert "".join(part.text for part in parts) == choice.text
+        assert [part.finish_reason for part in parts if part.finish_reason] == [choice.finish_reason]
+        assert choice.logprobs is not None
+        for field in ("tokens", "text_offset"):
+            joined = [one for part in parts for one in getattr(part.logprobs, field)]
+            assert joined == getattr(choice.logprobs, field)
+
+
+def test_the_defaults_are_those_of_openai(server: Serving) -> None:
+    found = server.complete(model="tiny")
+    assert found["usage"] == {"prompt_tokens": 0, "completion_tokens": 16, "total_tokens": 16}
+    assert found["choices"][0]["logprobs"] is None
+    unset = ["max_tokens", "temperature", "top_p", "n", "best_of", "stream", "stop", "logprobs", "echo", "user"]
+    nulls = server.complete(model="tiny", prompt="a", seed=3, **dict.fromkeys(unset))
+    assert nulls["choices"] == server.complete(model="tiny", prompt="a", seed=3, logit_bias={})["choices"]
+
+
+@pytest.mark.parametrize("name", ["tiny", "mixed"])
+def test_echo_scores_the_prompt(client: openai.OpenAI, models: Path, name: str) -> None:
+    text = "abé\ncd☃"
+    found = client.completions.create(model=name, prompt=text, max_tokens=0, echo=True, logprobs=5)
+    model, logs = load(models / name), found.choices[0].logprobs
+    assert logs is not None
+    assert logs.token_logprobs is not None
+    assert found.choices[0].text == text
+    assert found.choices[0].finish_reason == "length"
+    assert logs.token_logprobs == pytest.approx((-model.score(text).token_nats).tolist(), abs=1e-4)
+    assert logs.text_offset == [0, 1, 2, 3, 4, 5, 6, 6, 6]
+    assert logs.tokens == ["a", "b", "é", "\n", "c", "d", "bytes:\\xe2", "bytes:\\x98", "bytes:\\x83"]
+
+
+def test_token_ids_score_as_evaluation_harnesses_ask(server: Serving, models: Path) -> None:
+    texts = ["abcd", "é", "\nab"]
+    ids = [server.post("/tokenize", {"prompt": text, "model": "mixed"}).json["tokens"] for text in texts]
+    end = server.get("/tokenizer_info?model=mixed").json["eos_token_id"]
+    found = server.complete(
+        model="mixed", prompt=[*ids, [end, *ids[0]]], max_tokens=1, echo=True, logprobs=1, temperature=0, seed=1
+    )
+    model = load(models / "mixed")
+    for text, own, choice in zip([*texts, texts[0]], [*ids, [end, *ids[0]]], found["choices"], strict=True):
+        logs = choice["logprobs"]
+        assert len(logs["tokens"]) == len(logs["token_logprobs"]) == len(logs["top_logprobs"]) == len(own) + 1
+        costs = [log for log in logs["token_logprobs"][:-1] if log is not None]
+        assert sum(costs) == pytest.approx(-model.score(text).nats, abs=1e-4)
+        for token, log, top in zip(logs["tokens"], logs["token_logprobs"], logs["top_logprobs"], strict=True):
+            if log is not None:
+                assert (log == max(top.values())) == (token in top)  # bit for bit
+    assert found["choices"][3]["logprobs"]["token_logprobs"][0] is None
+
+
+def test_every_number_is_json_and_every_token_has_a_name_of_its_own(server: Serving) -> None:
+    found = server.post("/v1/completions", {"model": "tiny", "prompt": "a☃", "echo": True, "logprobs": 5, "seed": 1})
+    json.loads(found.body, parse_constant=lambda name: pytest.fail(name))
+    logs = found.json["choices"][0]["logprobs"]
+    assert all(math.isfinite(log) for log in logs["token_logprobs"])
+    assert all(len(top) == 5 for top in logs["top_logprobs"])
+
+
+def test_best_of_keeps_the_likeliest(server: Serving, models: Path) -> None:
+    asked: dict[str, Any] = {"model": "tiny", "prompt": "ab", "max_tokens": 20, "seed": 0}
+    found = server.complete(**asked, best_of=8)["choices"]
+    assert len(found) == 1
+    each = [load(models / "tiny").generate("ab", seed=seed, max_tokens=20, **USUAL) for seed in range(8)]
+    best = max(each, key=lambda sample: sample.log_probability / sample.tokens)
+    assert found[0]["text"] == best.text
+    assert found[0]["seed"] == best.seed
+    assert server.complete(**asked | {"seed": best.seed})["choices"][0]["text"] == best.text
+
+
+def test_several_prompts_have_seeds_that_follow_one_another(server: Serving) -> None:
+    found = server.complete(model="tiny", prompt=["a", "b"], n=2, max_tokens=9, seed=2**64 - 2)["choices"]
+    assert [choice["index"] for choice in found] == [0, 1, 2, 3]
+    assert [choice["seed"] for choice in found] == [2**64 - 2, 2**64 - 1, 0, 1]
+    for choice, prompt in zip(found, "aabb", strict=True):
+        alone = server.complete(model="tiny", prompt=prompt, max_tokens=9, seed=choice["seed"])
+        assert alone["choices"][0]["text"] == choice["text"]
+
+
+def test_the_extensions_do_what_they_do_in_generate(server: Serving, models: Path) -> None:
+    model = load(models / "mixed")
+    asked: dict[str, Any] = {"prompt": "ab", "max_tokens": 30, "seed": 4}
+    for extension in ({"top_k": 2}, {"min_p": 0.3}, {"pattern": "[ab]{3,9}"}, {"stop": ["c", "dd"]}):
+        found = server.complete(model="mixed", **asked, **extension)["choices"][0]["text"]
+        assert found == model.generate(**asked, **USUAL | extension).text
+    held = server.complete(model="mixed", **asked, hold=["forget=1"], **{"with": "lstm"})["choices"][0]["text"]
+    assert held == load(models / "mixed", using="lstm").hold("forget=1").generate(**asked, **USUAL).text
+    bias = {str(model.tokenizer.encode("d")[0]): 100.0}
+    assert server.complete(model="mixed", **asked, logit_bias=bias)["choices"][0]["text"] == "d" * 30
+
+
+def test_what_is_remembered_changes_no_text(server: Serving) -> None:
+    asked: dict[str, Any] = {"model": "mixed", "max_tokens": 40, "seed": 9, "remember": True}
+    first = server.complete(prompt="abcd" * 100, **asked)["choices"][0]["text"]
+    assert server.complete(prompt="abcd" * 100, **asked)["choices"][0]["text"] == first
+    before = server.gauge("remembered_bytes")
+    assert before > 0
+    on = server.complete(prompt="abcd" * 100 + first[:17], **asked)["choices"][0]["text"]
+    assert on == server.complete(prompt="abcd" * 100 + first[:17], **asked | {"remember": False})["choices"][0]["text"]
+
+
+def test_curl_writes_too(server: Serving) -> None:
+    body = json.dumps({"model": "tiny", "prompt": "a", "stream": True})
+    command = ["curl", "-sN", f"{server.url}/v1/completions", "-H", "Content-Type: application/json", "-d", body]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split("\n\n")
+    assert lines[-2:] == ["data: [DONE]", ""]
+    assert all(line.startswith("data: {") for line in lines[:-2])
+
+
+WRONG: list[tuple[Any, str]] = [
+    (b"", "the body is no JSON"),
+    (b"{", "the body is no JSON"),
+    (b'{"model":"tiny","model":"tiny"}', "the body gives 'model' twice"),
+    (b'{"model":"tiny","temperature":NaN}', "NaN is no number"),
+    (b'{"model":"tiny","max_tokens":1e999}', "max_tokens"),
+    (b"[" * 100_000, "nested too deeply"),
+    (b'{"model":"tiny","prompt":' + b"[" * 40 + b"]" * 40 + b"}", "nested too deeply"),
+    (b'{"model":"tiny","prompt":"\xff"}', "the body is no JSON"),
+    ([], "the body: expected `object`, got `array`"),
+    ({}, "model is missing"),
+    ({"model": 1}, "model: expected `str`, got `int`"),
+    ({"model": "none"}, "there is no model 'none' here; there is: tiny, mixed, lines"),
+    ({"model": "../tiny"}, "there is no model '../tiny'"),
+    ({"model": "tiny", "prompts": "a"}, "prompts is not supported here"),
+    ({"model": "tiny", "suffix": "a"}, "suffix is not supported here"),
+    ({"model": "tiny", "frequency_penalty": 1}, "frequency_penalty is not supported here"),
+    ({"model": "tiny", "logprobs": True}, "logprobs: expected `int | null`, got `bool`"),
+    ({"model": "tiny", "logprobs": 6}, "logprobs must be from 0 to 5, not 6"),
+    ({"model": "tiny", "max_tokens": -1}, "max_tokens must be 0 or more, not -1"),
+    ({"model": "tiny", "max_tokens": 10**30}, "one request may have 16,384 tokens"),
+    ({"model": "tiny", "max_tokens": 16_385}, "one request may have 16,384 tokens"),
+    ({"model": "tiny", "max_tokens": 1.5}, "max_tokens: expected `int | null`, got `float`"),
+    ({"model": "tiny", "temperature": -1}, "temperature must be 0 or more, not -1"),
+    ({"model": "tiny", "top_p": 0}, "top_p must be above 0, not 0.0"),
+    ({"model": "tiny", "n": 129}, "n: expected `int` <= 128"),
+    ({"model": "tiny", "n": 0}, "n: expected `int` >= 1"),
+    ({"model": "tiny", "n": 2, "best_of": 1}, "best_of must be n or more"),
+    ({"model": "tiny", "best_of": 2, "stream": True}, "best_of must be n or more, and just n in a stream"),
+    ({"model": "tiny", "n": 100, "prompt": ["a", "b"]}, "one request may ask for 128 texts at most, not 200"),
+    ({"model": "tiny", "seed": -1}, "seed must be from 0 to 2^64 - 1, not -1"),
+    ({"model": "tiny", "stop": ""}, "stop must be text of at least one character"),
+    ({"model": "tiny", "stop": ["a"] * 17}, "stop may hold 16 texts at most, not 17"),
+    ({"model": "tiny", "prompt": []}, "prompt is an empty list"),
+    ({"model": "tiny", "prompt": ["a", 1]}, "prompt must be a text"),
+    ({"model": "tiny", "prompt": [10**6]}, "there is no token 1000000"),
+    ({"model": "tiny", "prompt": [-1]}, "there is no token -1"),
+    ({"model": "tiny", "prompt": "\ud800"}, "lone surrogate"),
+    ({"model": "tiny", "prompt": "a" * 200_001}, "a prompt may have 200,000 tokens at most, not 200,001"),
+    ({"model": "tiny", "logit_bias": {"a": 1}}, "logit_bias must name tokens of this model by their ids, not 'a'"),
+    ({"model": "tiny", "logit_bias": {"99999999": 1}}, "logit_bias must name tokens"),
+    ({"model": "tiny", "pattern": "("}, "pattern"),
+    ({"model": "tiny", "with": "ngram"}, "this model has no n-gram"),
+    ({"model": "tiny", "with": "all"}, "with: invalid enum value 'all'"),
+    ({"model": "tiny", "hold": ["forget"]}, "hold"),
+    ({"model": "tiny", "stream_options": {}}, "stream_options are for streams"),
+]
+
+
+@pytest.mark.parametrize(("body", "message"), WRONG)
+def test_wrong_input_gets_one_clear_sentence(server: Serving, body: Any, message: str) -> None:
+    found = server.post("/v1/completions", body)
+    assert found.status in (400, 404), found.body
+    assert message in found.error
+    assert "\n" not in found.error
+    assert found.json["error"]["type"] in ("invalid_request_error", "not_found_error")
+    assert server.is_idle(5)

@@ -1,0 +1,121 @@
+"""Many clients at once: each gets its own text, nobody who left keeps a place, and too many are told so."""
+
+from __future__ import annotations
+
+import json
+import random
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from afterword.language_model import load
+from tests.serving.server import Serving, serving
+
+LONG = {"model": "tiny", "prompt": "ab", "max_tokens": 16_000, "temperature": 1}
+
+
+@pytest.fixture(scope="module")
+def small(models: Path) -> Iterator[Serving]:
+    """A server with few places."""
+    with serving(models / "tiny", "--max-requests", "4", "--max-queue", "2") as found:
+        yield found
+
+
+def begun(server: Serving, **body: Any) -> socket.socket:
+    """A request that was sent, whose answer nobody has read yet."""
+    sent = json.dumps(body).encode()
+    head = f"POST /v1/completions HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nContent-Type: application/json\r\n"
+    made = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+    made.sendall(f"{head}Content-Length: {len(sent)}\r\n\r\n".encode() + sent)
+    return made
+
+
+def in_use(server: Serving, number: int) -> None:
+    """Wait until so many texts are being written."""
+    end = time.monotonic() + 30
+    while server.gauge("places_in_use") != number:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_streams_that_join_at_random_write_what_they_write_alone(server: Serving, models: Path) -> None:
+    number = 60
+    model = load(models / "mixed")
+    chance = random.Random(0)
+    asked: list[dict[str, Any]] = [
+        {
+            "prompt": "".join(chance.choices("abcd\n", k=chance.randrange(1, 300))),
+            "max_tokens": chance.randrange(1, 200),
+            "temperature": chance.choice([0.0, 0.7, 1.0]),
+            "seed": seed,
+        }
+        for seed in range(number)
+    ]
+
+    def one(body: dict[str, Any]) -> str:
+        time.sleep(chance.random())
+        found = server.post("/v1/completions", {"model": "mixed", "stream": True, **body}).body
+        parts = [json.loads(line[6:]) for line in found.split(b"\n\n") if line.startswith(b"data: {")]
+        return "".join(part["choices"][0]["text"] for part in parts)
+
+    with ThreadPoolExecutor(number) as threads:
+        texts = list(threads.map(one, asked))
+    alone = [model.generate(**body, min_p=0, repetition_penalty=1).text for body in asked]
+    same = [text == other for text, other in zip(texts, alone, strict=True)]
+    assert sum(same) >= number - 1  # a draw may fall between two tokens within what rounding changes
+
+
+def test_who_leaves_frees_the_place_at_once(small: Serving) -> None:
+    for stream in (True, False):
+        for _ in range(5):
+            writing = [begun(small, **LONG, stream=stream) for _ in range(4)]
+            in_use(small, 4)
+            waiting = [begun(small, **LONG, stream=stream) for _ in range(2)]
+            while small.gauge("queue") != 2:
+                time.sleep(0.01)
+            for connection in (*waiting, *writing):
+                connection.close()
+            assert small.is_idle(10)
+
+
+def test_who_leaves_while_a_prompt_is_read_or_scored_frees_the_place(small: Serving) -> None:
+    for more in ({"max_tokens": 9}, {"max_tokens": 0, "echo": True, "logprobs": 5}):
+        connection = begun(small, model="tiny", prompt="abcd" * 50_000, **more)
+        time.sleep(0.1)
+        connection.close()
+        assert small.is_idle(10)
+
+
+def test_too_many_are_told_so_and_those_who_wait_come_on(small: Serving) -> None:
+    writing = [begun(small, **LONG) for _ in range(4)]
+    in_use(small, 4)
+    with ThreadPoolExecutor(2) as threads:
+        waiting = [threads.submit(small.complete, model="tiny", max_tokens=5) for _ in range(2)]
+        while small.gauge("queue") != 2:
+            time.sleep(0.01)
+        refused = small.post("/v1/completions", {"model": "tiny"})
+        assert refused.status == 429
+        assert refused.headers["retry-after"] == "1"
+        assert refused.json["error"]["type"] == "rate_limit_error"
+        for connection in writing:
+            connection.close()
+        assert [one.result()["usage"]["completion_tokens"] for one in waiting] == [5, 5]
+    assert small.post("/v1/completions", {"model": "tiny", "n": 5}).error.startswith("one request may ask for 4 texts")
+
+
+def test_a_request_that_takes_too_long_is_left(models: Path) -> None:
+    with serving(models / "tiny", "--request-timeout", "0.5") as hasty:
+        plain = hasty.post("/v1/completions", LONG)
+        assert plain.status == 503
+        assert plain.error == "this took longer than 0.5 s, and was left: ask for less"
+        stream = hasty.post("/v1/completions", {**LONG, "stream": True})
+        assert stream.status == 200
+        parts = stream.body.decode().split("\n\n")
+        assert len(parts) > 2
+        assert json.loads(parts[-2].removeprefix("data: "))["error"]["message"] == plain.error
+        assert hasty.is_idle(10)

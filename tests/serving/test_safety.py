@@ -1,0 +1,212 @@
+"""Laws of who may ask, and how."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from afterword.serving.app import ROUTES
+from tests.processes import finished
+from tests.serving.server import ENVIRONMENT, Serving, serving
+
+KEY = "a-key-that-is-long-enough"
+OPEN = {"/", "/health", "/static/{name:path}", "/inside"}  # what holds no data
+
+
+@pytest.fixture(scope="module")
+def locked(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """A server with a key, and hasty with those who send slowly."""
+    file = tmp_path_factory.mktemp("key") / "key"
+    file.write_text(f"{KEY}\n")
+    with serving(models / "tiny", "--api-key-file", file, "--receive-timeout", "1") as found:
+        yield found
+
+
+def test_every_route_but_those_without_data_needs_the_key(locked: Serving) -> None:
+    for route in ROUTES:
+        path = route.path.replace("{name:path}", "page.css").replace("{id}", "tiny")
+        wrong = [{}, {"Authorization": "Bearer wrong"}, {"Authorization": KEY}, {"Authorization": f"Bearer {KEY}x"}]
+        for headers in wrong:
+            found = locked.ask(route.method, path, b"{}", {"Content-Type": "application/json", **headers})
+            assert (found.status == 401) == (route.path not in OPEN), path
+            if found.status == 401:
+                assert found.error == "this server needs its key: send it as Authorization: Bearer KEY"
+        right = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
+        assert locked.ask(route.method, path, b"{}", right).status not in (401, 403)
+    assert locked.get("/nothing").status == 401
+    assert locked.get("/static/../app.py").status == 401
+
+
+def test_the_page_holds_nothing_beside_its_files(server: Serving) -> None:
+    for path in (
+        "/static/nothing.js",
+        "/static/../app.py",
+        "/static/%2e%2e/app.py",
+        "/static//etc/passwd",
+        "/static/a/b/c.js",
+    ):
+        assert server.get(path).status == 404, path
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "", "localhost.:{port}"]
+)
+def test_a_name_that_was_pointed_at_this_machine_is_refused(server: Serving, host: str) -> None:
+    found = server.get("/v1/models", Host=host.format(port=server.port))
+    assert found.status == 403
+    assert "ask by its own name" in found.error
+    for own in ("127.0.0.1", "localhost", "LOCALHOST", "[::1]"):
+        assert server.get("/v1/models", Host=f"{own}:{server.port}").status == 200
+
+
+def test_no_other_page_may_ask(server: Serving) -> None:
+    for origin in (
+        "http://evil.example",
+        "null",
+        "",
+        f"http://localhost:{server.port}.evil.example",
+        "http://127.0.0.1",
+    ):
+        assert server.get("/v1/models", Origin=origin).status == 403, origin
+    own = server.get("/v1/models", Origin=server.url)
+    assert own.status == 200
+    assert not [name for name in own.headers if name.startswith("access-control-")]
+    assert server.ask("OPTIONS", "/v1/completions").status == 405
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
+def test_a_body_must_say_that_it_is_json(server: Serving, kind: str) -> None:
+    found = server.ask("POST", "/v1/completions", b'{"model":"tiny"}', {"Content-Type": kind})
+    assert found.status == 415
+    assert found.error == "the body must be JSON: send it with Content-Type: application/json"
+
+
+def test_no_answer_may_be_framed_or_run_anything(server: Serving) -> None:
+    for path in ("/v1/models", "/nothing", "/health", "/docs"):
+        policy = server.get(path).headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert server.get(path).headers["x-content-type-options"] == "nosniff"
+
+
+def test_unknown_routes_and_methods_are_told(server: Serving) -> None:
+    assert server.get("/v1/nothing").error == "there is no route '/v1/nothing': see /docs"
+    assert server.get("/v1/completions").status == 405
+    assert server.get("/v1/completions").error == "/v1/completions takes POST, not GET"
+    chat = server.post("/v1/chat/completions", {"model": "tiny", "messages": []})
+    assert chat.status == 404
+    assert "/v1/completions" in chat.error
+
+
+def talk(port: int, *parts: bytes, pause: float = 0) -> bytes:
+    """What comes back for raw bytes, until the server closes."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as made:
+        with contextlib.suppress(ConnectionError):
+            for part in parts:
+                made.sendall(part)
+                time.sleep(pause)
+        found = b""
+        with contextlib.suppress(ConnectionError):
+            while part := made.recv(65536):
+                found += part
+        return found
+
+
+def test_what_is_no_http_or_too_long_is_refused(server: Serving) -> None:
+    host = f"Host: 127.0.0.1:{server.port}\r\n".encode()
+    many = b"".join(b"X-%d: %s\r\n" % (k, b"a" * 1000) for k in range(40))
+    for sent in (b"nonsense\r\n\r\n", b"\x00" * 100, b"GET /" + b"a" * 100_000, b"GET / HTTP/1.1\r\n" + host + many):
+        assert talk(server.port, sent).startswith(b"HTTP/1.1 400 "), sent[:20]
+    head = b"POST /v1/completions HTTP/1.1\r\nContent-Type: application/json\r\nConnection: close\r\n" + host
+    assert b" 413 " in talk(server.port, head + b"Content-Length: 5000000\r\n\r\n")
+    chunk = b"10000\r\n" + b" " * 65536 + b"\r\n"
+    assert b" 413 " in talk(server.port, head + b"Transfer-Encoding: chunked\r\n\r\n" + chunk * 65)
+    both = b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    assert b" 200 " not in talk(server.port, head + both)
+    assert b" 400 " in talk(server.port, head + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}")
+    assert server.get("/health").status == 200
+
+
+def test_who_sends_slowly_is_closed(locked: Serving) -> None:
+    host = f"Host: 127.0.0.1:{locked.port}\r\n".encode()
+    key = f"Authorization: Bearer {KEY}\r\n".encode()
+    head = b"POST /v1/completions HTTP/1.1\r\nContent-Type: application/json\r\n" + key + host
+    slow = [
+        [b""],
+        [b"G"] * 8,
+        [b"GET / HTTP/1.1\r\n", *[b"X-A: b\r\n"] * 8],
+        [head + b"Content-Length: 100\r\n\r\n", *[b" "] * 8],
+        [b"GET /health HTTP/1.1\r\n" + host + b"\r\n", *[b"G"] * 8],
+    ]
+    with ThreadPoolExecutor(len(slow)) as threads:
+        began = time.monotonic()
+        list(threads.map(lambda parts: talk(locked.port, *parts, pause=0.3), slow))
+        assert time.monotonic() - began < 6
+    patient = talk(locked.port, head + b"Content-Length: 16\r\n\r\n", b'{"model":"tiny"}', pause=0.3)
+    assert b" 200 " in patient
+
+
+def test_prompts_are_not_logged(models: Path) -> None:
+    with serving(models / "tiny") as found:
+        found.post("/v1/completions", {"model": "tiny", "prompt": "abcdabcd", "logprobs": 9})
+        found.complete(model="tiny", prompt="abcdabcd")
+        found.process.send_signal(signal.SIGTERM)
+        assert found.process.wait(20) == 0
+        assert found.process.stderr is not None
+        assert b"abcd" not in found.process.stderr.read()
+
+
+def test_a_stop_lets_what_runs_finish(models: Path) -> None:
+    with serving(models / "tiny") as found, ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(found.complete, model="tiny", max_tokens=5000, temperature=1)
+        while not found.gauge("places_in_use"):
+            time.sleep(0.005)
+        found.process.send_signal(signal.SIGINT)
+        assert answer.result()["usage"]["completion_tokens"] == 5000
+        assert found.process.wait(20) == 0
+
+
+WRONG = [
+    (["/nowhere"], "no model at /nowhere"),
+    ([], "there is nothing to serve: name a model"),
+    (["TINY", "--host", "0.0.0.0"], "can be reached from other machines: give a key"),
+    (["TINY", "--port", "PORT"], "cannot listen on 127.0.0.1:PORT: Address already in use"),
+    (["TINY", "--host", "no such host"], "cannot listen on no such host:"),
+    (["TINY", "TINY"], "two models are named tiny"),
+    (["TINY", "--api-key-file", "/nowhere"], "cannot read the key from /nowhere"),
+    (["TINY", "--max-requests", "0"], "max-requests must be 1 or more"),
+    (["TINY", "--port", "99999"], "--port"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG)
+def test_wrong_input_ends_with_one_line(server: Serving, models: Path, arguments: list[str], message: str) -> None:
+    known = {"TINY": str(models / "tiny"), "PORT": str(server.port)}
+    given = [known.get(one, one) for one in arguments]
+    if "--port" not in given:
+        given += ["--port", "0"]
+    key = {"AFTERWORD_API_KEY": KEY} if "no such host" in given else {}
+    environment = {name: value for name, value in ENVIRONMENT.items() if name != "AFTERWORD_DEBUG"} | key
+    found = finished([sys.executable, "-m", "afterword", "serve", *given], env=environment)
+    assert found.returncode == 2, found.stderr
+    lines = found.stderr.decode().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    assert message.replace("PORT", str(server.port)) in lines[0]
+
+
+def test_nothing_but_serve_loads_the_server() -> None:
+    code = """import sys, afterword.cli.main, afterword.language_model
+print([name for name in ("starlette", "uvicorn", "msgspec") if name in sys.modules])"""
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=ENVIRONMENT)
+    assert found.stdout.strip() == "[]"
