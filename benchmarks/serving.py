@@ -1,6 +1,10 @@
 """The server under load: over real sockets, on this machine.
 
     python -m benchmarks.serving streams TEXT     200 streams of 1×512 units beside the same texts without a server
+    python -m benchmarks.serving join MODEL       200 seeded streams that join at random beside each of them alone
+    python -m benchmarks.serving gone MODEL       1,000 clients that leave while they wait, are read or written for
+    python -m benchmarks.serving slow MODEL       200 sockets that send a byte now and then, beside healthy clients
+    python -m benchmarks.serving fuzz MODEL       5,000 requests by schemathesis, in an environment of its own
 
 Alone on the machine. In `streams` the weights are random, since speed does not depend on what a network has learned,
 and the ways take turns; a figure is the median.
@@ -8,16 +12,23 @@ and the ways take turns; a figure is the median.
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import os
+import random
 import re
 import signal
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,11 +39,15 @@ from afterword.generation.batch import write_samples
 from afterword.generation.reading import read_prompt
 from afterword.generation.sampling import Sampling
 from afterword.generation.writer import Writing
+from afterword.language_model import load
 from afterword.model.saved import save_model
 from benchmarks.batch import random_model
+from benchmarks.serving_client import request
 
 STREAMS, TOKENS, TURNS = 200, 500, 3
 PROMPT = 20  # characters
+OPENINGS = ["It was ", "The old man said: ", "CHAPTER I.\n\n", "No one ", "When the first ship", "She had not slept,"]
+ENVIRONMENT = Path(__file__).parent.parent / ".venv-schemathesis"
 
 
 @click.group(help=__doc__)
@@ -115,6 +130,195 @@ def streams(text: Path, units: int, streams: int, turns: int) -> None:
             f"one stream: {statistics.median(alone):,.0f} characters per second; "
             f"{streams} together write {statistics.median(speeds) / statistics.median(alone):.1f} times as fast"
         )
+
+
+@main.command(help="200 streams that begin at random times, each beside what its seed writes alone.")
+@click.argument("model")
+@click.option("--streams", type=int, default=STREAMS, show_default=True)
+def join(model: str, streams: int) -> None:
+    chance = random.Random(0)
+    asked: list[dict[str, Any]] = [
+        {"prompt": chance.choice(OPENINGS), "max_tokens": chance.randrange(50, 400), "temperature": 0.8, "seed": seed}
+        for seed in range(streams)
+    ]
+
+    def one(body: dict[str, Any]) -> str:
+        time.sleep(2 * chance.random())
+        answer = ask(port, {"model": name, "stream": True, **body})
+        lines = [line[6:] for line in answer.split(b"\n\n") if line.startswith(b"data: {")]
+        return "".join(json.loads(line)["choices"][0]["text"] for line in lines)
+
+    name = Path(model).name
+    with server(model) as (_, port), ThreadPoolExecutor(streams) as threads:
+        texts = list(threads.map(one, asked))
+    loaded = load(model)
+    alone = [loaded.generate(**body, min_p=0, repetition_penalty=1).text for body in asked]
+    equal = sum(text == other for text, other in zip(texts, alone, strict=True))
+    click.echo(f"{equal} of {streams} streams that joined at random are what their seeds write alone")
+
+
+@main.command(help="1,000 clients that leave: how soon their places are free, and what stays.")
+@click.argument("model")
+@click.option("--number", type=int, default=1000, show_default=True)
+def gone(model: str, number: int) -> None:
+    name, at_once = Path(model).name, 5
+    long = "It was a dark and stormy night. " * 3000
+    with server(model, "--max-requests", at_once, "--max-queue", at_once) as (process, port):
+        before: tuple[float, int] = (0.0, 0)
+        took: dict[str, list[float]] = {}
+        left = 0
+        while left < number:
+            for stream in (False, True):
+                for place in ("prompt", "queue", "stream"):
+                    body = {"model": name, "max_tokens": 16_000, "stream": stream, "prompt": "It was"}
+                    if place == "prompt":
+                        body |= {"prompt": long, "max_tokens": 5}
+                    filled = [begun(port, body) for _ in range(at_once if place == "queue" else 0)]
+                    if filled:
+                        wait_for(port, "places_in_use", at_once)
+                    clients = [begun(port, body) for _ in range(at_once)]
+                    wait_for(port, "queue" if place == "queue" else "places_in_use", at_once)
+                    began = time.perf_counter()
+                    for connection in clients:
+                        connection.close()
+                    wait_for(port, "queue" if place == "queue" else "places_in_use", 0)
+                    took.setdefault(f"{place}, {'streaming' if stream else 'plain'}", []).append(
+                        time.perf_counter() - began
+                    )
+                    for connection in filled:
+                        connection.close()
+                    wait_for(port, "places_in_use", 0)
+                    left += at_once
+            if not before[0]:
+                before = held(process.pid)
+        after = held(process.pid)
+    for place, seconds in took.items():
+        worst = max(seconds) * 1000
+        click.echo(f"{place}: free again after {statistics.median(seconds) * 1000:.0f} ms, {worst:.0f} ms at worst")
+    click.echo(
+        f"{left:,} clients left; memory {before[0]:.1f} MiB after the first few, {after[0]:.1f} MiB at the end; "
+        f"open files {before[1]}, {after[1]}"
+    )
+
+
+@main.command(help="200 sockets that send a byte a second: do others notice, and when are they closed?")
+@click.argument("model")
+@click.option("--sockets", type=int, default=200, show_default=True)
+@click.option("--turns", type=int, default=3, show_default=True)
+def slow(model: str, sockets: int, turns: int) -> None:
+    name, rounds = Path(model).name, 200
+    without: list[float] = []
+    beside: list[float] = []
+    closed: list[float] = []
+    with server(model) as (_, port):
+
+        def healthy() -> list[float]:
+            found = []
+            for seed in range(rounds):
+                began = time.perf_counter()
+                ask(port, {"model": name, "prompt": "It was", "seed": seed})
+                found.append(time.perf_counter() - began)
+            return sorted(found)
+
+        healthy()
+        for _ in range(turns):
+            without += healthy()
+            held_open = [socket.create_connection(("127.0.0.1", port)) for _ in range(sockets)]
+            began = time.perf_counter()
+            lasted: dict[int, float] = {}
+            stop = threading.Event()
+
+            def drip(
+                held_open: list[socket.socket], lasted: dict[int, float], began: float, stop: threading.Event
+            ) -> None:
+                while not stop.is_set() and len(lasted) < len(held_open):
+                    for k, connection in enumerate(held_open):
+                        if k not in lasted:
+                            try:
+                                connection.setblocking(False)
+                                connection.send(b"G")
+                                with contextlib.suppress(BlockingIOError):
+                                    if not connection.recv(1000):
+                                        raise ConnectionError
+                            except OSError:
+                                lasted[k] = time.perf_counter() - began
+                    stop.wait(1)
+
+            thread = threading.Thread(target=drip, args=(held_open, lasted, began, stop))
+            thread.start()
+            beside += healthy()
+            thread.join(15)
+            stop.set()
+            thread.join()
+            closed.append(max(lasted.values()) if len(lasted) == sockets else float("inf"))
+            for connection in held_open:
+                connection.close()
+    without.sort()
+    beside.sort()
+    for told, values in (("without them", without), (f"beside {sockets} slow sockets", beside)):
+        click.echo(f"{told}: median {quantile(values, 0.5) * 1000:.1f} ms, p99 {quantile(values, 0.99) * 1000:.1f} ms")
+    click.echo(f"p99 rises by {quantile(beside, 0.99) / quantile(without, 0.99) - 1:+.1%}")
+    click.echo(f"the slow ones are closed after {max(closed):.1f} s at most (looked at once a second)")
+
+
+@main.command(help="Requests that schemathesis makes up from the OpenAPI document.")
+@click.argument("model")
+@click.option("--cases", type=int, default=5000, show_default=True)
+def fuzz(model: str, cases: int) -> None:
+    program = ENVIRONMENT / "bin" / "schemathesis"
+    if not program.exists():
+        subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], check=True)
+        subprocess.run([ENVIRONMENT / "bin" / "pip", "install", "-q", "schemathesis>=4"], check=True)
+    with server(model, "--request-timeout", "20") as (_, port):
+        address = f"http://127.0.0.1:{port}"
+        with urllib.request.urlopen(f"{address}/openapi.json") as answer:
+            paths = json.load(answer)["paths"]
+        operations = sum(len(methods) for methods in paths.values())
+        each = -(-cases // operations)
+        checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+        command = [program, "run", f"{address}/openapi.json", "--checks", checks, "--max-examples", each, "--seed", 0]
+        done = subprocess.run([*map(str, command), "--continue-on-failure", "--phases", "fuzzing"], text=True)
+        with urllib.request.urlopen(f"{address}/metrics") as answer:
+            counted = re.findall(r'^afterword_requests_total\{.*status="(\d+)"\} (\S+)', answer.read().decode(), re.M)
+    by_status: dict[str, int] = {}
+    for status, number in counted:
+        by_status[status] = by_status.get(status, 0) + int(float(number))
+    click.echo(
+        f"{sum(by_status.values()):,} requests by status: {by_status}; schemathesis' exit status {done.returncode}"
+    )
+
+
+def begun(port: int, body: dict[str, Any]) -> socket.socket:
+    """A request that was sent."""
+    made = socket.create_connection(("127.0.0.1", port))
+    made.sendall(request(port, body))
+    return made
+
+
+def ask(port: int, body: dict[str, Any]) -> bytes:
+    """The answer to a completions request."""
+    text = json.dumps(body).encode()
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.request("POST", "/v1/completions", text, {"Content-Type": "application/json"})
+    found = connection.getresponse().read()
+    connection.close()
+    return found
+
+
+def wait_for(port: int, gauge: str, number: float) -> None:
+    """Until the server counts so many."""
+    while True:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+            found = re.search(rf"^afterword_{gauge} (\S+)$", answer.read().decode(), re.M)
+        assert found is not None
+        if float(found[1]) == number:
+            return
+
+
+def held(pid: int) -> tuple[float, int]:
+    """MiB of memory, and open files, of a process."""
+    place = Path(f"/proc/{pid}")
+    return int((place / "statm").read_text().split()[1]) / 256, len([*(place / "fd").iterdir()])
 
 
 def processor(pid: int) -> float:

@@ -27,8 +27,8 @@ from afterword.model.network import Network
 from afterword.serving.errors import busy, report
 from afterword.serving.memory import Memory, Path
 
-READ_AT_ONCE = 128  # tokens of one prompt
 READERS = 32  # prompts that are read side by side
+READ_AT_ONCE = 256  # tokens of all of them, between two looks at who has left
 READ_A_ROUND = 512  # tokens of all prompts, between two steps of those who write
 # Seconds between two chunks of all texts together, and between those of one. To send a chunk costs about as much as to
 # write a character, so under load it holds several; and nobody reads faster than 200 chunks a second.
@@ -85,7 +85,7 @@ class Scheduler:
         self._loop = asyncio.get_running_loop()
         self._changed = threading.Condition()
         self._waiting: deque[Prompt] = deque()
-        self._reading: deque[Prompt] = deque()
+        self._reading: list[Prompt] = []
         self._batches: dict[int, Batch[Reply]] = {}
         self._stopping = False
         self._told = 0.0
@@ -146,7 +146,6 @@ class Scheduler:
                     del self._batches[key]
 
     def _admit(self) -> None:
-        self._reading = deque(prompt for prompt in self._reading if not prompt.is_gone)
         free = self._places - self.in_use
         while self._waiting and len(self._waiting[0].replies) <= free:
             prompt = self._waiting.popleft()
@@ -157,7 +156,9 @@ class Scheduler:
         """Read on in the prompts, several side by side; those that are through begin to be written after."""
         left = READ_A_ROUND
         while self._reading and left > 0:
-            some = [self._reading.popleft() for _ in range(min(READERS, len(self._reading)))]
+            self._reading = [prompt for prompt in self._reading if not prompt.is_gone]
+            some = self._reading[:READERS]
+            unfinished: list[Prompt] = []
             try:
                 for prompt in some:
                     if prompt.reading is None and prompt.remember:
@@ -169,9 +170,10 @@ class Scheduler:
                     if prompt.read == len(prompt.ids):
                         self._begin(prompt)
                     else:
-                        self._reading.append(prompt)
+                        unfinished.append(prompt)
             except Exception as error:
                 self._fail([reply for prompt in some for reply in prompt.replies], error)
+            self._reading = self._reading[len(some) :] + unfinished
 
     def _recall(self, prompt: Prompt) -> None:
         """Begin to read where an earlier text with the same beginning was read or written to."""
@@ -182,7 +184,7 @@ class Scheduler:
     def _read_on(self, prompts: Sequence[Prompt]) -> int:
         """Read a stretch of prompts of one network; how many tokens that was."""
         network = prompts[0].network
-        length = min(READ_AT_ONCE, *(len(prompt.ids) - prompt.read for prompt in prompts))
+        length = min(READ_AT_ONCE // len(prompts), *(len(prompt.ids) - prompt.read for prompt in prompts))
         states = [network.start() if prompt.reading is None else prompt.reading.state for prompt in prompts]
         ids = np.stack([prompt.ids[prompt.read : prompt.read + length] for prompt in prompts])
         logits, state = network.advance(ids, states[0] if len(states) == 1 else network.side_by_side(*states))
