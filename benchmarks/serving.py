@@ -5,6 +5,7 @@
     python -m benchmarks.serving gone MODEL       1,000 clients that leave while they wait, are read or written for
     python -m benchmarks.serving slow MODEL       200 sockets that send a byte now and then, beside healthy clients
     python -m benchmarks.serving fuzz MODEL       5,000 requests by schemathesis, in an environment of its own
+    python -m benchmarks.serving clients MODEL TEXT   lm-eval, llm, litellm and LangChain, in another one
 
 Alone on the machine. In `streams` the weights are random, since speed does not depend on what a network has learned,
 and the ways take turns; a figure is the median.
@@ -47,6 +48,7 @@ from benchmarks.serving_client import request
 STREAMS, TOKENS, TURNS = 200, 500, 3
 PROMPT = 20  # characters
 OPENINGS = ["It was ", "The old man said: ", "CHAPTER I.\n\n", "No one ", "When the first ship", "She had not slept,"]
+CLIENTS = Path(__file__).parent.parent / ".venv-clients"
 ENVIRONMENT = Path(__file__).parent.parent / ".venv-schemathesis"
 
 
@@ -285,6 +287,55 @@ def fuzz(model: str, cases: int) -> None:
         by_status[status] = by_status.get(status, 0) + int(float(number))
     click.echo(
         f"{sum(by_status.values()):,} requests by status: {by_status}; schemathesis' exit status {done.returncode}"
+    )
+
+
+@main.command(help="Other people's clients: what they get, and lm-eval's log-likelihoods beside `score`'s.")
+@click.argument("model")
+@click.argument("text", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def clients(model: str, text: Path) -> None:
+    python = CLIENTS / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", CLIENTS], check=True)
+        packages = ["lm-eval[api]>=0.4.9", "llm>=0.26", "litellm>=1.70", "langchain-openai>=0.3"]
+        subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
+    loaded, name = load(model), Path(model).name
+    lines = [line for line in text.read_text(encoding="utf-8").splitlines() if len(line) > 30][:200]
+    documents = []
+    for k, line in enumerate(lines):  # half of them without a context; a space at its end would move to the target
+        cut = len(line[: 12 * (k % 2)].rstrip())
+        documents.append({"context": line[:cut], "target": line[cut:]})
+    with server(model) as (_, port), tempfile.TemporaryDirectory() as place:
+        file = Path(place, "documents.jsonl")
+        file.write_text("".join(json.dumps(document) + "\n" for document in documents))
+
+        def by(client: str, *more: object) -> dict[str, Any]:
+            program = Path(__file__).parent / "peers" / "serving_clients.py"
+            command = [python, program, client, f"http://127.0.0.1:{port}", name, *more]
+            done = subprocess.run([*map(str, command)], capture_output=True, text=True)
+            if done.returncode:
+                raise click.ClickException(f"{client}: {done.stderr[-2000:]}")
+            found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+            return found
+
+        expected = loaded.generate("It was the best of", max_tokens=24, temperature=0, min_p=0, repetition_penalty=1)
+        for client in ("llm", "litellm", "langchain"):
+            found = by(client)
+            click.echo(
+                f"{client}: plain {found['plain'] == expected.text}, streaming {found['stream'] == expected.text}"
+            )
+        answers = by("lm_eval", file)["answers"]
+    differences, greedy = [], 0
+    for document, (nats, is_greedy) in zip(documents, answers, strict=True):
+        whole = document["context"] + document["target"]
+        differences.append(abs(loaded.score(document["context"]).nats - loaded.score(whole).nats - nats))
+        written = loaded.generate(
+            document["context"], max_tokens=len(document["target"]), temperature=0, min_p=0, repetition_penalty=1
+        )
+        greedy += is_greedy == (document["context"] != "" and written.text == document["target"])
+    click.echo(
+        f"lm-eval: {len(answers)} log-likelihoods, at most {max(differences):.1e} nats from those of score; "
+        f"{greedy} of them rightly told greedy or not"
     )
 
 
