@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from afterword.serving import basics, completions, expecting
+from afterword.serving import basics, completions, expecting, scores
 from afterword.serving.endpoints import JSON, Call, Endpoint, Raw
 from afterword.serving.errors import ApiError
 from afterword.serving.openapi import document, reference
@@ -74,6 +74,7 @@ ROUTES: Sequence[Endpoint] = (
         streams=True,
     ),
     Endpoint("POST", "/v1/next", "What may come next.", expecting.expect, expecting.Next, expecting.NextRequest),
+    Endpoint("POST", "/v1/score", "What a text costs.", scores.score, scores.ScoreReply, scores.ScoreRequest),
     Endpoint("GET", "/v1/models", "The models that there are.", basics.list_models, basics.ModelList),
     Endpoint("GET", "/v1/models/{id}", "One model.", basics.one_model, basics.Model),
     Endpoint("POST", "/tokenize", "Cut a text into tokens.", basics.tokenize, basics.Tokens, basics.Tokenize),
