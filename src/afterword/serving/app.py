@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from afterword.serving import basics, completions, expecting, looking, scores
+from afterword.serving import basics, completions, expecting, looking, scores, training, watching
 from afterword.serving.endpoints import JSON, Call, Endpoint, Raw
 from afterword.serving.errors import ApiError
 from afterword.serving.files import HTML, STATIC, page_file
@@ -57,6 +57,33 @@ ROUTES: Sequence[Endpoint] = (
     Endpoint("POST", "/v1/score", "What a text costs.", scores.score, scores.ScoreReply, scores.ScoreRequest),
     Endpoint("POST", "/v1/gates", "What the gates do.", looking.gates, looking.GatesReply, looking.GatesRequest),
     Endpoint("GET", "/inside", "The frame of the gates' page.", looking.inside, bytes, is_open=True),
+    Endpoint("GET", "/v1/runs", "The runs that there are.", watching.list_runs, watching.RunList),
+    Endpoint("GET", "/v1/runs/{id}", "Where a run stands.", watching.one_run, watching.RunView, query={"after": int}),
+    Endpoint(
+        "POST",
+        "/v1/runs/plan",
+        "What would be done to learn from a text.",
+        training.plan,
+        training.PlanReply,
+        training.RunRequest,
+        largest="max_text",
+    ),
+    Endpoint(
+        "POST",
+        "/v1/runs",
+        "Learn from a text.",
+        training.begin,
+        watching.RunSummary,
+        training.RunRequest,
+        status=201,
+        largest="max_text",
+    ),
+    Endpoint(
+        "POST", "/v1/runs/{id}/stop", "Stop a run, and keep it.", training.stop, watching.RunSummary, training.Nothing
+    ),
+    Endpoint(
+        "POST", "/v1/runs/{id}/resume", "Go on with a run.", training.resume, watching.RunSummary, training.Nothing
+    ),
     Endpoint("GET", "/v1/models", "The models that there are.", basics.list_models, basics.ModelList),
     Endpoint("GET", "/v1/models/{id}", "One model.", basics.one_model, basics.Model),
     Endpoint("POST", "/tokenize", "Cut a text into tokens.", basics.tokenize, basics.Tokens, basics.Tokenize),
@@ -93,7 +120,8 @@ async def _no_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     path = request.url.path[:80]
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
+        matching = [route for route in request.app.routes if route.path_regex.match(request.url.path)]
+        allowed = ", ".join(sorted({method for route in matching for method in route.methods}))
         told = ApiError(405, f"{path} takes {allowed}, not {request.method[:20]}", headers={"Allow": allowed})
     else:
         told = ApiError(error.status_code, f"there is no route {path!r}: see /docs")
