@@ -126,10 +126,29 @@ def test_what_cannot_be_watched_ends_it_with_one_line(tmp_path: Path, arguments:
     assert ended.stderr.count(b"\n") == 1
 
 
-def test_a_model_and_another_run_cannot_have_one_name(models: Path, tmp_path: Path) -> None:
-    (tmp_path / "tiny").mkdir()
+def damaged(place: Path) -> Path:
+    """A run of which next to nothing is left."""
+    place.mkdir()
     record = {"format": 3, "plan": {}, "fingerprint": "", "versions": {"afterword": "1"}}
-    (tmp_path / "tiny" / "run.json").write_text(json.dumps(record))
+    (place / "run.json").write_text(json.dumps(record))
+    return place
+
+
+def test_a_run_that_is_watched_is_not_trained_and_a_damaged_one_is_said_to_be_so(tmp_path: Path) -> None:
+    with serving("--run", damaged(tmp_path / "watched"), "--train", tmp_path / "own") as server:
+        for what in ("stop", "resume"):
+            found = server.post(f"/v1/runs/watched/{what}", {})
+            assert (found.status, found.error.partition(":")[0]) == (409, "watched is only watched here")
+        found = server.get("/v1/runs/watched")
+        assert found.status == 500
+        assert found.error.startswith("the run watched cannot be read: ")
+        assert server.get("/v1/runs").json == {"object": "list", "trains": True, "data": []}
+        taken = server.post("/v1/runs", {"text": BOOK, "name": "watched"})
+        assert (taken.status, list((tmp_path / "own").iterdir())) == (409, [])
+
+
+def test_a_model_and_another_run_cannot_have_one_name(models: Path, tmp_path: Path) -> None:
+    damaged(tmp_path / "tiny")
     ended = finished([*SERVE, models / "tiny", "--run", tmp_path / "tiny"], env=QUIET)
     assert ended.returncode == 2
     assert ended.stderr == b"error: a model and a run are both named tiny: rename the folder of one\n"

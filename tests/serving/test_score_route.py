@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from afterword.language_model import load
+from afterword.model.saved import load_model, save_model
 from tests.serving.server import Serving, serving
 
 TEXT = "abé\ncd☃\n\nab"
@@ -94,6 +95,19 @@ def test_odd_lines_are_those_of_the_model(calibrated: Serving, models: Path) -> 
         assert line["odd"] == bool(line["odd_pieces"])
         assert line["odd"] == (line["p_value"] <= 0.05 and line["text"] != "")
         assert line["figure"] == round(line["figure"], 2)
+
+
+def test_labels_are_told_of_a_model_that_knows_them(models: Path, tmp_path: Path) -> None:
+    saved, labelled = load_model(models / "lines"), tmp_path / "labelled"
+    saved.about["labels"] = {"a": 2, "b": 2}
+    save_model(labelled, saved, "")
+    with serving(labelled) as server:
+        found = scored(server, model="labelled", text="abcd\na\tcd", lines=True)["lines"]
+    expected = load(labelled).classify(["abcd", "a\tcd"])
+    for line, one in zip(found, expected, strict=True):
+        assert (line["text"], line["label"], line["given_label"]) == (one.text, one.label, one.given_label)
+        assert line["label_probability"] == pytest.approx(one.label_probability)
+        assert line["bits"] == pytest.approx(one.bits)
 
 
 @pytest.mark.parametrize(

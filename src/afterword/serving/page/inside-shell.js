@@ -1,11 +1,10 @@
-// The frame of the gates' page: it takes the page's HTML from the window around it, and becomes it.
-"use strict";
-
-addEventListener("message", (event) => {
-  if (event.origin !== location.origin || event.source !== parent || typeof event.data?.html !== "string") return;
+// An empty page that becomes the gates' view which the page around it hands over. It takes nothing from anybody else:
+// what is written here runs.
+addEventListener("message", ({ data, origin, source }) => {
+  if (origin !== location.origin || source !== window.parent || source === window) return;
+  if (typeof data?.html !== "string") return;
   document.open();
-  document.write(event.data.html);
+  document.write(data.html);
   document.close();
 });
-
-if (parent !== window) parent.postMessage("ready", location.origin);
+if (window.parent !== window) window.parent.postMessage("ready", location.origin);
