@@ -64,6 +64,12 @@ def test_help_loads_no_command_and_no_numpy() -> None:
     assert not modules & {place.partition(":")[0] for place, _ in COMMANDS.values()}
 
 
+def test_a_server_that_trains_loads_no_torch() -> None:
+    modules = loaded("import sys, afterword.serving.server; print(*sys.modules, file=sys.stderr)")
+    assert "afterword.serving.trainer" in modules
+    assert not modules & {"torch", "filelock", "rich", "onnx", "onnxruntime"}
+
+
 @pytest.mark.parametrize("command", ["generate", "score", "info", "inspect"])
 def test_using_a_model_loads_no_torch(command: str, model: Path, tmp_path: Path) -> None:
     text = tmp_path / "text.txt"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,40 @@ def test_a_lock_is_held_by_one_and_free_when_it_is_let_go(tmp_path: Path) -> Non
     other.lock()
     other.unlock()
     assert one.is_free  # by the lock's own text it is known as ours
+
+
+def test_asking_whether_a_run_is_trained_disturbs_nobody(tmp_path: Path) -> None:
+    trained, asked, done = RunFolder(tmp_path), RunFolder(tmp_path), threading.Event()
+    assert not asked.is_held
+
+    def ask() -> None:
+        while not done.is_set():
+            _ = asked.is_held
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        for _ in range(100):
+            trained.lock()
+            trained.unlock()
+    finally:
+        done.set()
+        asking.join()
+    assert not asked.is_held
+    trained.lock()
+    assert asked.is_held
+    trained.unlock()
+
+
+def test_reports_end_where_a_line_is_not_whole(tmp_path: Path) -> None:
+    folder, metrics = RunFolder(tmp_path), tmp_path / "metrics.jsonl"
+    assert folder.reports() == []
+    folder.append_metrics({"step": 1})
+    folder.append_metrics({"step": 2})
+    whole = metrics.read_bytes()
+    for rest in (b'{"step": 3, "sec', b"[]\n", b"\n", b"\xff\n"):
+        metrics.write_bytes(whole + rest)
+        assert folder.reports() == [{"step": 1}, {"step": 2}]
 
 
 def test_a_file_system_without_locks_is_said_and_not_taken_for_another_process(

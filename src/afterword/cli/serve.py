@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -19,6 +21,8 @@ LEAST_KEY = 8  # characters
 
 @click.command()
 @click.argument("models", nargs=-1, type=PATH, metavar="MODEL...")
+@click.option("--run", "runs", multiple=True, type=PATH, metavar="RUN", help="watch this run, too (several)")
+@click.option("--train", type=PATH, metavar="DIR", help="let clients train runs, in this folder")
 @click.option(
     "--host",
     default="127.0.0.1",
@@ -34,6 +38,8 @@ LEAST_KEY = 8  # characters
 @settings_options(Limits, "limits")
 def serve(
     models: tuple[str, ...],
+    runs: tuple[str, ...],
+    train: str | None,
     host: str,
     port: int,
     api_key_file: str | None,
@@ -46,29 +52,55 @@ def serve(
     MODEL is a model's folder, the folder of its run, or english, which ships; each is asked for by its folder's name.
     A run's model is read again when the run has written a better one.
 
+    With --run, the page shows how a run gets on, and its model is served as soon as there is one. With --train, clients
+    may send texts and have runs trained of them, one at a time, in DIR and nowhere else. MODEL may then be left out.
+
     It listens on this machine alone, unless --host says otherwise, which needs a key. Ctrl-C ends it once the answers
     that are under way are written; pressed again, at once.
     """
-    if not models:
+    if not (models or runs or train):
         raise OptionError("there is nothing to serve: name a model")
     key = _key(api_key_file)
     if host not in ("127.0.0.1", "localhost", "::1") and key is None:
         raise OptionError(f"--host {host} can be reached from other machines: give a key by --api-key-file or {KEY}")
     try:
         from afterword.serving.models import Models
+        from afterword.serving.runs import Runs
         from afterword.serving.server import Server, hosts, listen
+        from afterword.serving.trainer import Trainer
     except ModuleNotFoundError as error:
         raise OptionError(f"serve needs {error.name}: pip install 'afterword[serve]'") from None
-    served = Models(models, engine)
+    trainer = None if train is None else Trainer(Path(train))
+    if trainer is None:
+        limits = dataclasses.replace(limits, max_text=limits.max_body)
+    watched = Runs(runs, trainer)
+    _check_names(models, watched.folders())
+    served = Models(models, engine, watched.folders)
     with listen(host, port) as listening:
         found = listening.getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
         names = hosts(shown, found, allow_host)
 
         def ready() -> None:
-            print(f"serving {', '.join(served.names())} on http://{shown}:{found}", file=sys.stderr, flush=True)
+            what = ", ".join(served.names()) or "no model yet"
+            print(f"serving {what} on http://{shown}:{found}", file=sys.stderr, flush=True)
 
-        Server(served, limits, listening, names, key).run(ready)
+        try:
+            Server(served, watched, limits, listening, names, key).run(ready)
+        finally:
+            if trainer is not None and (name := trainer.training):
+                print(f"the run {name} is being saved", file=sys.stderr, flush=True)
+                trainer.close()
+                if failure := trainer.failures().get(name):
+                    print(f"note: the run {name} failed: {failure}", file=sys.stderr, flush=True)
+
+
+def _check_names(models: Sequence[str], runs: Mapping[str, Path]) -> None:
+    """Raise OptionError where a model has the name of another run, whose model has that too."""
+    for model in map(Path, models):
+        name = model.resolve().name if model.exists() else str(model)
+        if name in runs and (not model.exists() or not model.samefile(runs[name])):
+            raise OptionError(f"a model and a run are both named {name}: rename the folder of one")
 
 
 def _key(file: str | None) -> str | None:

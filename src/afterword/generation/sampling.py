@@ -214,7 +214,7 @@ class Sampler:
         given = {"top_k": sampling.top_k, "top_p": sampling.top_p, "min_p": settled.min_p}
         self._filters = [(keep, given[name]) for name, (keep, off) in FILTERS.items() if given[name] != off]
         self._likeliest = sampling.log_probabilities or 0
-        self._told = told
+        self.told = told
 
     def draw(self, logits: NDArray[np.floating], text: Steered) -> tuple[int, float, Likeliest]:
         """One token for `text` from logits [R]; the model's own log-probability of it (nats, before any filter), and
@@ -266,14 +266,8 @@ class Sampler:
         if self._greedy:
             tokens = left.argmax(axis=1)
         else:
-            left -= left.max(axis=1, keepdims=True)
-            left /= (
-                np.array([[float(_divisor(text.temperature))] for text in texts])
-                if self._changes
-                else self._temperature
-            )
-            for keep, value in self._filters:
-                left = keep(left, value)
+            changing = [[float(_divisor(text.temperature))] for text in texts] if self._changes else None
+            left = self._narrowed(left, self._temperature if changing is None else np.array(changing))
             reached = np.exp(left, out=left).cumsum(axis=1)
             drawn = np.array([next(text.numbers) for text in texts])[:, None] * reached[:, -1:]
             tokens = np.count_nonzero(reached <= drawn, axis=1)
@@ -288,9 +282,31 @@ class Sampler:
         ]
         return tokens, (chosen - totals).tolist(), likeliest
 
+    def expected(self, logits: NDArray[np.floating]) -> tuple[Logits, Logits]:
+        """The probabilities of every token by logits [R]: the model's own, and those by which a text begins to be
+        drawn, which nothing steers yet."""
+        own = logits.astype(np.float64)
+        own -= own.max()
+        left = own + self._mask
+        if self._greedy:
+            drawn = np.zeros(len(left))
+            drawn[left.argmax()] = 1
+        else:
+            drawn = np.exp(self._narrowed(left[None], self._temperature)[0])
+        own = np.exp(own)
+        return own / own.sum(), drawn / drawn.sum()
+
+    def _narrowed(self, left: Logits, divisor: Logits) -> Logits:
+        """What temperature and filters leave of the logits [B, R], which change; 0 is the likeliest."""
+        left -= left.max(axis=1, keepdims=True)
+        left /= divisor
+        for keep, value in self._filters:
+            left = keep(left, value)
+        return left
+
     def _ranked(self, own: Logits) -> Likeliest:
         """The likeliest by own [R]."""
-        own = own[: self._told]
+        own = own[: self.told]
         return tuple((id, float(own[id])) for id in _ranked(own)[: self._likeliest].tolist())
 
 

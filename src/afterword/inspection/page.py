@@ -109,9 +109,17 @@ def page(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | None = N
     )
     # in JSON a "<" stands only inside of strings, where its escape is as good; so no text can end the element
     written = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    return _joined(
-        STYLE=_web("page.css"), DATA=written, BLOBS=encoded, SCRIPT="\n".join(_web(f"{name}.js") for name in SCRIPTS)
-    )
+    return _joined(STYLE=_web("page.css"), DATA=written, BLOBS=encoded, SCRIPT=_scripts())
+
+
+def script() -> str:
+    """What the page runs, letter by letter as it stands in each: for a policy that names it by its hash."""
+    empty = _joined(STYLE="", DATA="", BLOBS="", SCRIPT=_scripts())
+    return empty.partition("<script>")[2].rpartition("</script>")[0]
+
+
+def _scripts() -> str:
+    return "\n".join(_web(f"{name}.js") for name in SCRIPTS)
 
 
 def _joined(**parts: str) -> str:

@@ -17,6 +17,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,11 +33,15 @@ from afterword.runs.record import FORMAT, FORMATS, Position, Record, is_record
 from afterword.storage import append, make_folder, remove_leftovers, sync_file, sync_folder, write_json
 from afterword.text.encoded import FILES as CORPUS_FILES
 
+if sys.platform != "win32":
+    import fcntl
+
 if TYPE_CHECKING:
     from filelock import FileLock
 
 KEPT_CHECKPOINTS = 2
 LOCK, NEW = "lock", ".new"
+ASKED_FOR = 0.2  # seconds, far longer than it takes to ask whether a lock is held
 LOCK_TEXT = b"An Afterword run. While it trains, its process holds this file.\n"
 Checkpoint = tuple[dict[str, NDArray[Any]], Position]  # tensors by name, and how far they are
 RECORD, METRICS, BASE = "run.json", "metrics.jsonl", "base.safetensors"
@@ -107,7 +112,7 @@ class RunFolder:
 
         place = self.path / LOCK
         # the system's own lock alone: it goes with the process, however that ends
-        lock = FileLock(place, blocking=False, fallback_to_soft=False)
+        lock = FileLock(place, timeout=ASKED_FOR, poll_interval=ASKED_FOR / 10, fallback_to_soft=False)
         try:
             lock.acquire()
             if place.stat().st_size == 0:
@@ -120,6 +125,20 @@ class RunFolder:
             lock.release()
             raise RunError(f"cannot write in {self.path} or lock it: {error.strerror}") from None
         self._lock = lock
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a process trains in it just now. Whoever asks holds the lock for a moment, which `lock` waits for."""
+        if sys.platform == "win32":  # where nothing is trained
+            return False
+        try:
+            with open(self.path / LOCK, "rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:  # it is not there, or the file system has no locks
+            return False
+        return False
 
     def unlock(self) -> None:
         if self._lock is not None:
@@ -267,6 +286,17 @@ class RunFolder:
     def append_metrics(self, entry: dict[str, Any]) -> None:
         """Add a report, whole or not at all. Raises StorageError."""
         append(self._metrics, (json.dumps(entry) + "\n").encode())
+
+    def reports(self) -> list[dict[str, Any]]:
+        """What was reported so far; a line that is not whole, or damaged, ends it."""
+        found: list[dict[str, Any]] = []
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            for line in self._metrics.read_bytes().splitlines(keepends=True):
+                report = json.loads(line) if line.endswith(b"\n") else None
+                if not isinstance(report, dict):
+                    break
+                found.append(report)
+        return found
 
     def cut_metrics(self, step: int) -> None:
         """Drop what was reported after `step`, and a line that is not whole: the run reports it again.

@@ -79,7 +79,11 @@ def classify(
         both = np.full(padded.shape, -np.inf)  # log P of all up to each token, whatever the label, [B, T]
         for k, (nats, state, tab) in enumerate(begun):
             lanes = network.chosen(state, [0] * len(batch))
-            so_far = nats + token_nats(network, tab, padded, state=lanes)[USED].cumsum(axis=1)
+
+            def on_read(of_each: int, before: int = read) -> None:
+                on_progress(before / total)
+
+            so_far = nats + token_nats(network, tab, padded, on_read, lanes)[USED].cumsum(axis=1)
             np.logaddexp(both, -so_far, out=both)
             label_nats[batch, k] = so_far[range(len(batch)), last]
             read += sum(last) + len(last)

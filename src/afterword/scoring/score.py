@@ -135,8 +135,13 @@ def score_lines(
     found: dict[str, LineScore] = {}
     read, total = 0, sum(map(len, ids))
     for batch, padded in batches(ids):
-        together = token_nats(network, tokenizer.end, padded, entropies=entropies)
-        read += sum(len(ids[index]) for index in batch)
+        size = sum(len(ids[index]) for index in batch)
+
+        def on_read(of_each: int, before: int = read, size: int = size, length: int = padded.shape[1]) -> None:
+            on_progress((before + min(size, size * of_each / length)) / total)
+
+        together = token_nats(network, tokenizer.end, padded, on_read, entropies=entropies)
+        read += size
         on_progress(read / max(total, 1))
         for lane, index in enumerate(batch):
             text, tokens = unique[index], len(ids[index])

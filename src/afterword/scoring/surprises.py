@@ -6,7 +6,7 @@ The text is read as it is scored, and the bits of all surprises sum to those of 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappush, heappushpop
 from typing import Any
@@ -25,6 +25,7 @@ LEAST_SHOWN = 0.005  # the probability of an alternative
 PLACES = 10  # that surprised most
 CONTEXT = 24  # characters before each of them
 
+OnNats = Callable[[dict[str, NDArray[np.float64]]], object]
 Costs = tuple[int, float, list[int], list[float]]  # a token, its nats, the likeliest rows, their probabilities
 
 
@@ -72,11 +73,13 @@ def surprises(
     tokenizer: Tokenizer,
     text: str,
     lines: bool = False,
+    on_nats: OnNats = lambda nats: None,
 ) -> Iterator[Surprise]:
     """The surprises of `text` in its order, as it is read, from its start to its end with the state carried.
 
     With `lines` each line that is not empty is read from a fresh state, and its end counts as a character. The texts
     are those of `text`, or of its lower case where that is what the model reads and it has another length.
+    `on_nats` is called with what tokens cost, [N], under the names of `token_nats`, as they are read.
     Raises TextError as `score` does, at once.
     """
     read = tokenizer.normalise(text)
@@ -90,27 +93,33 @@ def surprises(
     if lines:
         end = [] if tokenizer.end is None else [tokenizer.end]
         ids = [np.append(tokenizer.encode(line), np.array(end, np.int32)) for line in read.split("\n") if line]
-        read_texts = _each_line(network, tokenizer.end, ids, left_out)
+        read_texts = _each_line(network, tokenizer.end, ids, left_out, on_nats)
     else:
-        read_texts = iter([_running(network, tokenizer.end, tokenizer.encode(read), left_out)])
+        read_texts = iter([_running(network, tokenizer.end, tokenizer.encode(read), left_out, on_nats)])
     return _placed(read_texts, tokenizer, names, spelled, lines)
 
 
-def _running(network: Network, before: int | None, ids: Ids, left_out: list[int]) -> Iterator[Costs]:
+def _running(network: Network, before: int | None, ids: Ids, left_out: list[int], on_nats: OnNats) -> Iterator[Costs]:
     for stretch in stretches(network, before, ids[None]):
+        on_nats({name: each[0] for name, each in stretch.nats.items()})
         nats, rows, probabilities = _found(stretch, left_out)
         yield from _costs(ids[stretch.place], nats[0], rows[0], probabilities[0])
 
 
 def _each_line(
-    network: Network, before: int | None, ids: Sequence[Ids], left_out: list[int]
+    network: Network, before: int | None, ids: Sequence[Ids], left_out: list[int], on_nats: OnNats
 ) -> Iterator[Iterator[Costs]]:
     """Of each line in their order; as many as fit are read side by side."""
     for first in range(0, len(ids), 4 * LANES):
         some = ids[first : first + 4 * LANES]
         found: list[Any] = [None] * len(some)
         for batch, padded in batches(some):
-            parts = [_found(stretch, left_out) for stretch in stretches(network, before, padded)]
+            lengths = np.array([[len(some[index])] for index in batch])
+            parts = []
+            for stretch in stretches(network, before, padded):
+                within = np.arange(stretch.place.start, stretch.place.stop) < lengths  # and no padding
+                on_nats({name: each[within] for name, each in stretch.nats.items()})
+                parts.append(_found(stretch, left_out))
             whole = [np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True)]
             for lane, index in enumerate(batch):
                 found[index] = [array[lane, : len(some[index])] for array in whole]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from importlib import resources
 from typing import Any
 
 import msgspec
@@ -14,32 +12,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from afterword.serving import basics, completions
+from afterword.serving import basics, completions, expecting, looking, scores, training, watching
 from afterword.serving.endpoints import JSON, Call, Endpoint, Raw
 from afterword.serving.errors import ApiError
+from afterword.serving.files import HTML, STATIC, page_file
 from afterword.serving.openapi import document, reference
 
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     "frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-KINDS = {
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".json": JSON,
-    ".svg": "image/svg+xml",
-    ".txt": "text/plain; charset=utf-8",
-}
-STATIC = re.compile(r"/static/((?:[A-Za-z0-9_-]+/)?[A-Za-z0-9_][A-Za-z0-9._-]*)")
 
 
 async def page(call: Call) -> Raw:
-    return _file("index.html", PAGE_POLICY)
+    return page_file("index.html", PAGE_POLICY)
 
 
 async def static(call: Call) -> Raw:
-    return _file(call.path["name"], PAGE_POLICY)
+    return page_file(call.path["name"], PAGE_POLICY)
 
 
 async def openapi(call: Call) -> dict[str, Any]:
@@ -48,17 +38,7 @@ async def openapi(call: Call) -> dict[str, Any]:
 
 async def docs(call: Call) -> Raw:
     policy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    return Raw(reference(document(ROUTES)).encode(), KINDS[".html"], {"Content-Security-Policy": policy})
-
-
-def _file(name: str, policy: str) -> Raw:
-    """A file of the page. Raises ApiError where there is none of that name."""
-    place = resources.files("afterword.serving").joinpath("page", *name.split("/"))
-    ending = name[name.rfind(".") :]
-    if not STATIC.fullmatch(f"/static/{name}") or ending not in KINDS or not place.is_file():
-        raise ApiError(404, f"there is no file {name[:80]!r} here")
-    headers = {"Content-Security-Policy": policy, "Cache-Control": "no-cache"}
-    return Raw(place.read_bytes(), KINDS[ending], headers)
+    return Raw(reference(document(ROUTES)).encode(), HTML, {"Content-Security-Policy": policy})
 
 
 ROUTES: Sequence[Endpoint] = (
@@ -72,6 +52,37 @@ ROUTES: Sequence[Endpoint] = (
         completions.Completion,
         completions.CompletionRequest,
         streams=True,
+    ),
+    Endpoint("POST", "/v1/next", "What may come next.", expecting.expect, expecting.Next, expecting.NextRequest),
+    Endpoint("POST", "/v1/score", "What a text costs.", scores.score, scores.ScoreReply, scores.ScoreRequest),
+    Endpoint("POST", "/v1/gates", "What the gates do.", looking.gates, looking.GatesReply, looking.GatesRequest),
+    Endpoint("GET", "/inside", "The frame of the gates' page.", looking.inside, bytes, is_open=True),
+    Endpoint("GET", "/v1/runs", "The runs that there are.", watching.list_runs, watching.RunList),
+    Endpoint("GET", "/v1/runs/{id}", "Where a run stands.", watching.one_run, watching.RunView, query={"after": int}),
+    Endpoint(
+        "POST",
+        "/v1/runs/plan",
+        "What would be done to learn from a text.",
+        training.plan,
+        training.PlanReply,
+        training.RunRequest,
+        largest="max_text",
+    ),
+    Endpoint(
+        "POST",
+        "/v1/runs",
+        "Learn from a text.",
+        training.begin,
+        watching.RunSummary,
+        training.RunRequest,
+        status=201,
+        largest="max_text",
+    ),
+    Endpoint(
+        "POST", "/v1/runs/{id}/stop", "Stop a run, and keep it.", training.stop, watching.RunSummary, training.Nothing
+    ),
+    Endpoint(
+        "POST", "/v1/runs/{id}/resume", "Go on with a run.", training.resume, watching.RunSummary, training.Nothing
     ),
     Endpoint("GET", "/v1/models", "The models that there are.", basics.list_models, basics.ModelList),
     Endpoint("GET", "/v1/models/{id}", "One model.", basics.one_model, basics.Model),
@@ -109,7 +120,8 @@ async def _no_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     path = request.url.path[:80]
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
+        matching = [route for route in request.app.routes if route.path_regex.match(request.url.path)]
+        allowed = ", ".join(sorted({method for route in matching for method in route.methods}))
         told = ApiError(405, f"{path} takes {allowed}, not {request.method[:20]}", headers={"Allow": allowed})
     else:
         told = ApiError(error.status_code, f"there is no route {path!r}: see /docs")

@@ -25,6 +25,7 @@ from afterword.model.arrays import Ids
 from afterword.scoring.score import USED, stretches
 from afterword.serving.endpoints import Call, Events
 from afterword.serving.errors import ApiError
+from afterword.serving.limits import Limits
 from afterword.serving.models import Served, Variant
 from afterword.serving.scheduler import Drawn, Prompt, Reply
 from afterword.serving.service import Service
@@ -176,10 +177,7 @@ def prepared(
     starts: list[Start] = []
     prompts: list[Prompt] = []
     for prompt in each:
-        ids, text = encoded(served, prompt)
-        if len(ids) > limits.max_prompt:
-            told = f"a prompt may have {limits.max_prompt:,} tokens at most, not {len(ids):,}"
-            raise ApiError(400, told, "prompt", "context_length_exceeded")
+        ids, text = encoded(served, prompt, limits)
         seeds = [(seed + number * len(starts) + k) % 2**64 for k in range(number)]
         replies = [Reply(writing, text, one, news, bool(body.stream)) for one in seeds]
         starts.append(Start(variant, ids, text, replies))
@@ -241,15 +239,20 @@ def given(prompt: str | list[str | int | TokenIds] | None) -> Sequence[str | Tok
     raise ApiError(400, "prompt must be a text, a list of texts, a list of token ids, or a list of those", "prompt")
 
 
-def encoded(served: Served, prompt: str | TokenIds | None) -> tuple[Ids, str]:
-    """The tokens of a prompt, and its text."""
+def encoded(served: Served, prompt: str | TokenIds | None, limits: Limits) -> tuple[Ids, str]:
+    """The tokens of a prompt, and its text. Raises ApiError for one that is too long, or holds a token that is none."""
     tokenizer = served.model.tokenizer
     if isinstance(prompt, list):
         if any(not 0 <= id < tokenizer.size for id in prompt):
             wrong = next(id for id in prompt if not 0 <= id < tokenizer.size)
             raise ApiError(400, f"there is no token {str(wrong)[:40]}: ids go from 0 to {tokenizer.size - 1}", "prompt")
-        return np.array(prompt, np.int32), tokenizer.decode(prompt)
-    return tokenizer.encode(prompt or ""), prompt or ""
+        ids, text = np.array(prompt, np.int32), tokenizer.decode(prompt)
+    else:
+        ids, text = tokenizer.encode(prompt or ""), prompt or ""
+    if len(ids) > limits.max_prompt:
+        told = f"a prompt may have {limits.max_prompt:,} tokens at most, not {len(ids):,}"
+        raise ApiError(400, told, "prompt", "context_length_exceeded")
+    return ids, text
 
 
 def beginnings(start: Start, remember: bool) -> Iterator[Prompt]:

@@ -16,6 +16,7 @@ class Limits:
     max_prompt: int = setting(200_000, "the longest prompt, in tokens", minimum=1)
     max_output: int = setting(16_384, "the longest text that one request may have written, in tokens", minimum=1)
     max_body: int = setting(4 * 2**20, "the largest body of a request, in bytes", minimum=1024)
+    max_text: int = setting(64 * 2**20, "the same where a text is sent to learn from, under --train", minimum=1024)
     max_header: int = setting(16 * 2**10, "the largest headers of a request, in bytes", minimum=1024)
     max_connections: int = setting(800, "connections open at once; more are closed", minimum=1)
     receive_timeout: float = setting(10.0, "seconds in which a request must have come", above=0)

@@ -21,6 +21,7 @@ FAILURES = {
     "403": "A foreign Host or Origin.",
     "404": "There is no such thing.",
     "405": "Another method is wanted.",
+    "409": "It is taken, or something else is under way.",
     "413": "The body is too large.",
     "415": "The body is not said to be JSON.",
     "429": "Too many requests at once.",

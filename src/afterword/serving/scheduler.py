@@ -68,7 +68,12 @@ class Prompt:
         self.network, self.ids, self.replies, self.remember = network, ids, replies, remember
         self.read = 0
         self.reading: Reading | None = None
+        """After what was `read`."""
         self.path: Path | None = None
+
+    @property
+    def is_read(self) -> bool:
+        return self.read == len(self.ids)
 
     @property
     def is_gone(self) -> bool:
@@ -163,11 +168,11 @@ class Scheduler:
                 for prompt in some:
                     if prompt.reading is None and prompt.remember:
                         self._recall(prompt)
-                unread = [prompt for prompt in some if prompt.read < len(prompt.ids)]
+                unread = [prompt for prompt in some if not prompt.is_read]
                 for together in _alike(unread):
                     left -= self._read_on(together)
                 for prompt in some:
-                    if prompt.read == len(prompt.ids):
+                    if prompt.is_read:
                         self._begin(prompt)
                     else:
                         unfinished.append(prompt)
@@ -200,10 +205,15 @@ class Scheduler:
 
     def _begin(self, prompt: Prompt) -> None:
         assert prompt.reading is not None
+        entering = [reply for reply in prompt.replies if not reply.is_over]
+        if len(entering) < len(prompt.replies):  # those of no token wait for the reading alone
+            over = {reply.news for reply in prompt.replies if reply.is_over}
+            self._loop.call_soon_threadsafe(_wake, over)
+        if not entering:
+            return
         batch = self._batches.get(id(prompt.network))
         if batch is None:
             batch = self._batches[id(prompt.network)] = Batch(prompt.network)
-        entering = [reply for reply in prompt.replies if not reply.is_over]
         if prompt.path is not None:
             for reply in entering:
                 reply.path = prompt.path.copy()

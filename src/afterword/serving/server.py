@@ -16,6 +16,7 @@ from afterword.serving.app import application, is_open
 from afterword.serving.limits import Limits
 from afterword.serving.models import Models
 from afterword.serving.protocol import protocol
+from afterword.serving.runs import Runs
 from afterword.serving.safety import Guard
 from afterword.serving.service import Service
 
@@ -57,9 +58,15 @@ class Server:
     """Serves on `socket` until it is told to stop."""
 
     def __init__(
-        self, models: Models, limits: Limits, listening: socket.socket, names: set[str], key: str | None = None
+        self,
+        models: Models,
+        runs: Runs,
+        limits: Limits,
+        listening: socket.socket,
+        names: set[str],
+        key: str | None = None,
     ) -> None:
-        self._models, self._limits, self._socket = models, limits, listening
+        self._models, self._runs, self._limits, self._socket = models, runs, limits, listening
         self._error: BaseException | None = None
         self._app = application()
         self._app.router.lifespan_context = self._life
@@ -91,7 +98,7 @@ class Server:
 
     @contextlib.asynccontextmanager
     async def _life(self, app: object) -> AsyncIterator[None]:
-        service = self._app.state.service = Service.begin(self._models, self._limits)
+        service = self._app.state.service = Service.begin(self._models, self._runs, self._limits)
         loading = asyncio.ensure_future(self._load(service))
         try:
             yield

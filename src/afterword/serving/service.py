@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from afterword.serving.limits import Limits
 from afterword.serving.metrics import Metrics
 from afterword.serving.models import Models
+from afterword.serving.runs import Runs
 from afterword.serving.scheduler import Scheduler
 from afterword.serving.workers import Workers
 
@@ -16,6 +17,7 @@ class Service:
     """Made on the event loop that serves."""
 
     models: Models
+    runs: Runs
     limits: Limits
     scheduler: Scheduler
     workers: Workers
@@ -23,7 +25,7 @@ class Service:
     loaded: bool = False
 
     @staticmethod
-    def begin(models: Models, limits: Limits) -> Service:
+    def begin(models: Models, runs: Runs, limits: Limits) -> Service:
         scheduler = Scheduler(limits.max_requests, limits.max_queue, limits.remember * 2**20)
         workers = Workers(limits.max_queue)
         metrics = Metrics(
@@ -35,7 +37,7 @@ class Service:
             }
         )
         scheduler.start()
-        return Service(models, limits, scheduler, workers, metrics)
+        return Service(models, runs, limits, scheduler, workers, metrics)
 
     def end(self) -> None:
         self.scheduler.stop()

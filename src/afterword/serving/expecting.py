@@ -1,0 +1,98 @@
+"""`POST /v1/next`: what a model expects after a text, and what the settings of writing leave of it."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+import msgspec
+import numpy as np
+
+from afterword.generation.reading import Reading
+from afterword.generation.sampling import Sampling
+from afterword.generation.writer import Writing
+from afterword.serving.completions import Holds, Name, Start, TokenIds, Using, beginnings, encoded
+from afterword.serving.endpoints import Call
+from afterword.serving.errors import ApiError
+from afterword.serving.models import Served
+from afterword.serving.scheduler import Prompt, Reply
+from afterword.serving.service import Service
+
+LIKELIEST = 20
+
+
+class NextRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """A text, and settings of writing as in a completion."""
+
+    model: Name
+    prompt: str | TokenIds | None = None
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    min_p: float | None = None
+    using: Using | None = msgspec.field(default=None, name="with")
+    hold: Holds | None = None
+
+
+class Expected(msgspec.Struct):
+    """A token, named as in log probabilities; the text that it completes; and its probability, the model's own and
+    after temperature and filters, where 0 is filtered out."""
+
+    token: str
+    text: str
+    id: int
+    probability: float
+    after: float
+
+
+class Next(msgspec.Struct):
+    """The likeliest tokens by the model's own probabilities, the likeliest first."""
+
+    data: list[Expected]
+
+
+async def expect(call: Call, body: NextRequest) -> Next:
+    """Read the text, from where it is known on, and say what may come next. The states on the way are remembered."""
+    news = asyncio.Event()
+    served, writing, reply, prompt = await asyncio.to_thread(_prepared, call.service, body, news)
+    scheduler = call.service.scheduler
+    call.on_end(partial(scheduler.leave, [reply]))
+    scheduler.submit([prompt])
+    call.service.metrics.prompt_tokens.inc(len(prompt.ids))
+    while not (prompt.is_read or reply.failed):
+        await news.wait()
+        news.clear()
+    if prompt.reading is None or reply.failed:
+        raise ApiError(500, "the server made a mistake, and read no further: ask again")
+    return Next(_likeliest(served, writing, prompt.reading))
+
+
+def _prepared(service: Service, body: NextRequest, news: asyncio.Event) -> tuple[Served, Writing, Reply, Prompt]:
+    """The text as a prompt after which nothing is written. Raises ApiError, InputError."""
+    served = service.models.find(body.model)
+    variant = served.variant(body.using or "both", tuple(body.hold or ()))
+    writing = variant.writing(
+        Sampling(
+            max_tokens=0,
+            temperature=1.0 if body.temperature is None else body.temperature,
+            top_k=body.top_k or 0,
+            top_p=1.0 if body.top_p is None else body.top_p,
+            min_p=body.min_p or 0.0,
+            repetition_penalty=1.0,
+        )
+    )
+    ids, text = encoded(served, body.prompt, service.limits)
+    reply = Reply(writing, text, 0, news, streams=False)
+    (prompt,) = beginnings(Start(variant, ids, text, [reply]), remember=True)
+    return served, writing, reply, prompt
+
+
+def _likeliest(served: Served, writing: Writing, reading: Reading) -> list[Expected]:
+    own, after = writing.sampler.expected(reading.logits[0])
+    tokenizer = served.model.tokenizer
+    whole = own[: writing.sampler.told]  # without what stands for all bytes, and says nothing of which
+    best = np.argsort(-whole, kind="stable")[:LIKELIEST].tolist()
+    return [
+        Expected(served.token_names[id], tokenizer.decoder().push(id), id, float(own[id]), float(after[id]))
+        for id in best
+    ]

@@ -1,0 +1,56 @@
+"""The gates' page in its frame, whose policy lets its script run and no other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.browser.chromium import Tab
+from tests.serving.server import Serving, serving
+from tests.tiny import save_tiny
+
+SHOW = """new Promise(done => {
+  addEventListener("message", event => event.data === "ready" && event.source.postMessage({ html: %s }, event.origin));
+  const frame = document.body.appendChild(document.createElement("iframe"));
+  frame.src = "/inside";
+  const look = () => frame.contentDocument?.documentElement?.dataset.ready ? done() : setTimeout(look, 20);
+  look();
+  setTimeout(() => done("it is not ready"), 20000);
+})"""
+SEEN = "document.querySelector('iframe').contentDocument.querySelector(%s).innerText"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    with serving(save_tiny(tmp_path_factory.mktemp("served") / "tiny")) as found:
+        yield found
+
+
+def shown(tab: Tab, server: Serving, html: str) -> None:
+    tab.complaints.clear()
+    tab.call("Page.navigate", url=f"{server.url}/static/inside-shell.js")  # a document with the policy of the page
+    assert tab.run("document.location.pathname") == "/static/inside-shell.js"
+    assert tab.run(SHOW % json.dumps(html)) is None
+    assert not forbidden(tab)
+
+
+def forbidden(tab: Tab) -> list[str]:
+    """What a policy kept from running."""
+    return [one for one in tab.complaints if "Content Security Policy" in one]
+
+
+def test_the_page_of_the_gates_runs_in_its_frame(tab: Tab, server: Serving) -> None:
+    html = server.post("/v1/gates", {"model": "tiny", "text": "abcdé", "format": "html"}).json["html"]
+    shown(tab, server, html)
+    assert tab.run(SEEN % "'#about'").startswith("tiny: ")
+    assert "abcdé" in tab.run(SEEN % "'#text'")
+
+
+def test_no_other_script_runs_there(tab: Tab, server: Serving) -> None:
+    html = server.post("/v1/gates", {"model": "tiny", "text": "ab", "format": "html"}).json["html"]
+    shown(tab, server, html)
+    tab.run("document.querySelector('iframe').contentDocument.write('<script>document.title = 1</script>')")
+    assert tab.run("document.querySelector('iframe').contentDocument.title") != "1"
+    assert forbidden(tab)

@@ -1,0 +1,70 @@
+"""Laws of /v1/gates, and of the frame that shows its page."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from afterword.inspection.page import page
+from afterword.language_model import load
+from tests.serving.server import Serving
+
+
+@pytest.mark.parametrize("name", ["tiny", "mixed"])
+def test_the_figures_are_those_of_inspect(server: Serving, models: Path, name: str) -> None:
+    found = server.post("/v1/gates", {"model": name, "text": "abé\ncd"}).json
+    expected = load(models / name).gates("abé\ncd").to_dict()
+    for key in ("text", "tokens", "bits", "means"):
+        assert found[key] == expected[key]
+    assert [len(layer["memory"]) for layer in found["layers"]] == [6, 6]
+    forget = np.array(expected["forget"][0])
+    assert found["layers"][0]["gates"]["forget"]["mean"] == pytest.approx(forget.mean(), abs=1e-6)
+
+
+def test_the_page_is_that_of_inspect(server: Serving, models: Path) -> None:
+    model = load(models / "tiny").hold("l0.u1=0")
+    found = server.post("/v1/gates", {"model": "tiny", "text": "abcd", "format": "html", "hold": ["l0.u1=0"]}).json
+    about = f"tiny: {model.config.network}, {model.parameters:,} parameters; held: l0.u1=0"
+    assert found == {"model": "tiny", "html": page(model.gates("abcd"), about)}
+
+
+def test_the_frame_lets_the_script_of_that_page_run_and_no_other(server: Serving) -> None:
+    frame = server.get("/inside")
+    policy = frame.headers["content-security-policy"]
+    html = server.post("/v1/gates", {"model": "tiny", "text": "abcd", "format": "html"}).json["html"]
+    running = re.findall(r"<script>(.*?)</script>", html, re.S)  # the others are data
+    digests = [base64.b64encode(hashlib.sha256(one.encode()).digest()).decode() for one in running]
+    assert re.findall(r"'sha256-([^']+)'", policy) == digests
+    assert "script-src 'self' 'sha256-" in policy
+    assert "'unsafe-inline'" not in policy.partition("script-src")[2].partition(";")[0]
+    assert "frame-ancestors 'self'" in policy
+    scripts = re.findall(r'<script[^>]* src="([^"]+)"', frame.body.decode())
+    assert [server.get(one).status for one in scripts] == [200] * len(scripts)
+    assert scripts
+    assert not re.search(r"<script[^>]*>[^<]", frame.body.decode())
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "says"),
+    [
+        ({"model": "tiny"}, 400, "text is missing"),
+        ({"model": "tiny", "text": ""}, 400, "no text to look at"),
+        ({"model": "lines", "text": "a\nb"}, 400, "give it one line"),
+        ({"model": "tiny", "text": "a" * 20_001}, 400, "20,001 tokens"),
+        ({"model": "tiny", "text": "a" * 1_000_000}, 400, "1,000,000 tokens"),
+        ({"model": "tiny", "text": "a", "format": "png"}, 400, "format"),
+        ({"model": "tiny", "text": "a", "hold": ["l0.u9=1"]}, 400, "unit"),
+        ({"model": "mixed", "text": "a", "with": "ngram"}, 400, "an n-gram has no gates"),
+        ({"model": "none", "text": "a"}, 404, "there is no model 'none'"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(server: Serving, body: Any, status: int, says: str) -> None:
+    found = server.post("/v1/gates", body)
+    assert found.status == status
+    assert says in found.error

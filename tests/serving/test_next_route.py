@@ -1,0 +1,91 @@
+"""Laws of /v1/next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from afterword.language_model import load
+from afterword.model.network import log_probabilities
+from tests.serving.server import Serving
+
+
+def expected(server: Serving, **body: Any) -> list[dict[str, Any]]:
+    found = server.post("/v1/next", body)
+    assert found.status == 200, found.body
+    data: list[dict[str, Any]] = found.json["data"]
+    return data
+
+
+@pytest.mark.parametrize("name", ["tiny", "mixed", "lines"])
+def test_the_probabilities_are_the_models_own(server: Serving, models: Path, name: str) -> None:
+    model = load(models / name)
+    own = np.exp(log_probabilities(model.read("abé").logits[0]))
+    found = expected(server, model=name, prompt="abé")
+    assert [one["probability"] for one in found] == pytest.approx([own[one["id"]] for one in found], rel=1e-5)
+    assert [one["probability"] for one in found] == sorted((one["probability"] for one in found), reverse=True)
+    assert {one["token"] for one in found} == {*"abcdé", "<|end|>", *([] if name == "lines" else "\n")}
+    assert {one["token"]: one["text"] for one in found if one["text"] != one["token"]} == {"<|end|>": ""}
+
+
+def test_what_is_left_is_what_is_drawn(server: Serving) -> None:
+    settings = {"temperature": 0.7, "top_k": 4, "top_p": 0.9, "min_p": 0.1}
+    left = {one["token"]: one["after"] for one in expected(server, model="tiny", prompt="ab", **settings)}
+    assert sum(left.values()) == pytest.approx(1)
+    asked = {"model": "tiny", "prompt": "ab", "max_tokens": 1, "n": 100, "logprobs": 0, **settings}
+    drawn = [
+        choice["logprobs"]["tokens"][0]
+        for seed in range(5)
+        for choice in server.complete(**asked, seed=seed * 100)["choices"]
+    ]
+    for token, after in left.items():
+        assert drawn.count(token) / 500 == pytest.approx(after, abs=0.1)
+        assert after > 0 or token not in drawn
+
+
+def test_at_temperature_0_the_likeliest_is_left(server: Serving) -> None:
+    found = expected(server, model="tiny", prompt="ab", temperature=0)
+    assert [one["after"] for one in found] == [1, *[0] * (len(found) - 1)]
+
+
+def test_parts_and_holds_are_those_of_completions(server: Serving, models: Path) -> None:
+    usual = expected(server, model="mixed", prompt="ab")
+    for changed in ({"with": "ngram"}, {"with": "lstm"}, {"hold": ["forget=0"]}):
+        assert expected(server, model="mixed", prompt="ab", **changed) != usual
+
+
+def test_a_text_that_was_read_before_is_gone_on_with(server: Serving, models: Path) -> None:
+    text, model = "abécd\n" * 60, load(models / "tiny")
+    for length in (200, 1, 201, 360):
+        own = np.exp(log_probabilities(model.read(text[:length]).logits[0]))
+        found = expected(server, model="tiny", prompt=text[:length])
+        assert [one["probability"] for one in found] == pytest.approx([own[one["id"]] for one in found], rel=1e-4)
+    assert server.gauge("remembered_bytes") > 0
+    assert server.is_idle(within=2)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "says"),
+    [
+        ({"prompt": "a"}, 400, "model is missing"),
+        ({"model": "huge", "prompt": "a"}, 404, "there is no model 'huge'"),
+        ({"model": "tiny", "prompt": 5}, 400, "prompt"),
+        ({"model": "tiny", "prompt": [999]}, 400, "there is no token 999"),
+        ({"model": "tiny", "prompt": "\ud800"}, 400, "surrogate"),
+        ({"model": "tiny", "prompt": "a" * 200_001}, 400, "200,000 tokens at most"),
+        ({"model": "tiny", "temperature": -1}, 400, "temperature must be 0 or more"),
+        ({"model": "tiny", "top_p": 0}, 400, "top_p must be above 0"),
+        ({"model": "tiny", "top_k": -1}, 400, "top_k must be 0 or more"),
+        ({"model": "tiny", "with": "ngram"}, 400, "n-gram"),
+        ({"model": "tiny", "hold": ["l9.u0=1"]}, 400, "layer"),
+        ({"model": "tiny", "max_tokens": 5}, 400, "max_tokens is not supported here"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(server: Serving, body: Any, status: int, says: str) -> None:
+    found = server.post("/v1/next", body)
+    assert found.status == status
+    assert says in found.error
+    assert server.is_idle(within=2)

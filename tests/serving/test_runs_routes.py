@@ -1,0 +1,154 @@
+"""Laws of /v1/runs: a run is watched while another process trains it, and is not disturbed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from afterword.planning.settings import TrainingSettings
+from afterword.runs.begin import begin
+from afterword.runs.resume import resume
+from afterword.text.corpus import TextSettings
+from tests.processes import finished
+from tests.serving.server import ENVIRONMENT, Serving, serving
+
+SERVE = [sys.executable, "-m", "afterword", "serve", "--port", "0"]
+QUIET = {**ENVIRONMENT, "AFTERWORD_DEBUG": ""}
+BOOK = "".join(f"The {k}th line of this book, and no more.\n" for k in range(120))
+
+
+def begun(place: Path, steps: int = 24) -> Any:
+    """A small run that this process holds."""
+    text = place.parent / "book.txt"
+    text.write_text(BOOK)
+    return begin([text], place, TextSettings(), TrainingSettings(steps=steps, hidden_size=12, num_layers=2, threads=1))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("runs") / "watched"
+
+
+@pytest.fixture(scope="module")
+def watching(place: Path, models: Path) -> Iterator[tuple[Serving, Any]]:
+    run = begun(place)
+    with serving(models / "tiny", "--run", place) as found:
+        yield found, run
+
+
+def test_a_run_is_seen_from_its_beginning_to_its_end(watching: tuple[Serving, Any], place: Path) -> None:
+    server, run = watching
+    path = "/v1/runs/watched"
+    assert server.get("/v1/runs").json == {
+        "object": "list",
+        "trains": False,
+        "data": [{"id": "watched", "state": "training", "model": None}],
+    }
+    before = server.get(path).json
+    assert (before["step"], before["steps"], before["reports"], before["next"]) == (0, 24, [], 0)
+    assert before["plan"] == run.recipe.record()
+    assert before["asked"]["texts"] == ["book.txt"]  # without its folder
+    assert before["corpus"]["characters"] == run.encoded.training_characters
+
+    progress = run.train()
+    for _ in range(3):
+        step = next(progress).step
+    seen = server.get(path).json
+    assert seen["state"] == "training"
+    assert seen["step"] == step
+    assert [report["step"] for report in seen["reports"]] == [1, 2, 3]
+    assert seen["next"] == 3
+    assert seen["seconds_left"] >= 0
+
+    while next(progress).validation is None:
+        pass
+    assert server.get(path).json["model"] == "watched"
+    assert "watched" in [model["id"] for model in server.get("/v1/models").json["data"]]
+    assert server.complete(model="watched", prompt="The ", max_tokens=3)["usage"]["completion_tokens"] == 3
+
+    progress.close()
+    assert server.get(path).json["state"] == "stopped"
+    list(resume(place).train())
+    ended = server.get(f"{path}?after=22").json
+    assert ended["state"] == "ended"
+    assert ended["seconds_left"] == 0
+    assert [report["step"] for report in ended["reports"]] == [23, 24]
+    assert ended["next"] == 24
+    assert server.get(f"{path}?after=999").json["reports"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "says"),
+    [
+        ("/v1/runs/none", 404, "there is no run 'none'"),
+        ("/v1/runs/..%2Fwatched", 404, "there is no"),
+        ("/v1/runs/watched?after=-1", 400, "after must be the number of a report"),
+        ("/v1/runs/watched?after=x", 400, "after must be the number of a report"),
+        ("/v1/runs/watched?after=" + "9" * 5000, 400, "after must be the number of a report"),
+    ],
+)
+def test_what_is_not_there_is_said(watching: tuple[Serving, Any], path: str, status: int, says: str) -> None:
+    found = watching[0].get(path)
+    assert found.status == status
+    assert says in found.error
+
+
+def test_a_path_with_two_methods_names_both(watching: tuple[Serving, Any]) -> None:
+    found = watching[0].ask("DELETE", "/v1/runs")
+    assert (found.status, found.headers["allow"]) == (405, "GET, HEAD, POST")
+
+
+@pytest.mark.parametrize("path", ["/v1/runs", "/v1/runs/plan", "/v1/runs/watched/stop", "/v1/runs/watched/resume"])
+def test_nothing_is_trained_unless_the_server_was_started_so(watching: tuple[Serving, Any], path: str) -> None:
+    found = watching[0].post(path, {"text": BOOK, "name": "more"} if path in ("/v1/runs", "/v1/runs/plan") else {})
+    assert found.status == 404
+    assert "start it with --train DIR" in found.error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "there is nothing to serve"),
+        (["--run", "nowhere"], "nowhere holds no run: --run names the folder that afterword train made"),
+        (["--train", "a.txt"], "train cannot make the folder a.txt"),
+    ],
+)
+def test_what_cannot_be_watched_ends_it_with_one_line(tmp_path: Path, arguments: list[str], says: str) -> None:
+    (tmp_path / "a.txt").touch()
+    ended = finished([*SERVE, *arguments], cwd=tmp_path, env=QUIET)
+    assert ended.returncode == 2
+    assert says in ended.stderr.decode()
+    assert ended.stderr.count(b"\n") == 1
+
+
+def damaged(place: Path) -> Path:
+    """A run of which next to nothing is left."""
+    place.mkdir()
+    record = {"format": 3, "plan": {}, "fingerprint": "", "versions": {"afterword": "1"}}
+    (place / "run.json").write_text(json.dumps(record))
+    return place
+
+
+def test_a_run_that_is_watched_is_not_trained_and_a_damaged_one_is_said_to_be_so(tmp_path: Path) -> None:
+    with serving("--run", damaged(tmp_path / "watched"), "--train", tmp_path / "own") as server:
+        for what in ("stop", "resume"):
+            found = server.post(f"/v1/runs/watched/{what}", {})
+            assert (found.status, found.error.partition(":")[0]) == (409, "watched is only watched here")
+        found = server.get("/v1/runs/watched")
+        assert found.status == 500
+        assert found.error.startswith("the run watched cannot be read: ")
+        assert server.get("/v1/runs").json == {"object": "list", "trains": True, "data": []}
+        taken = server.post("/v1/runs", {"text": BOOK, "name": "watched"})
+        assert (taken.status, list((tmp_path / "own").iterdir())) == (409, [])
+
+
+def test_a_model_and_another_run_cannot_have_one_name(models: Path, tmp_path: Path) -> None:
+    damaged(tmp_path / "tiny")
+    ended = finished([*SERVE, models / "tiny", "--run", tmp_path / "tiny"], env=QUIET)
+    assert ended.returncode == 2
+    assert ended.stderr == b"error: a model and a run are both named tiny: rename the folder of one\n"

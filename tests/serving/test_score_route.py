@@ -1,0 +1,146 @@
+"""Laws of /v1/score: its figures are those of the model."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from afterword.language_model import load
+from afterword.model.saved import load_model, save_model
+from tests.serving.server import Serving, serving
+
+TEXT = "abé\ncd☃\n\nab"
+FIGURES = ("characters", "tokens", "nats_per_character", "bits_per_character", "bits_per_byte", "perplexity")
+
+
+def scored(server: Serving, **body: Any) -> dict[str, Any]:
+    found = server.post("/v1/score", body)
+    assert found.status == 200, found.body
+    reply: dict[str, Any] = found.json
+    return reply
+
+
+@pytest.fixture(scope="module")
+def calibrated(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """A server whose model knows normal lines."""
+    random = np.random.default_rng(0)
+    normal = ["".join(random.choice(list("ab"), 8)) for _ in range(400)]
+    place = tmp_path_factory.mktemp("calibrated") / "judge"
+    load(models / "lines").calibrated(normal).save(place)
+    with serving(place) as found:
+        yield found
+
+
+@pytest.mark.parametrize("name", ["tiny", "mixed"])
+def test_a_text_costs_what_score_says(server: Serving, models: Path, name: str) -> None:
+    found, score = scored(server, model=name, text=TEXT), load(models / name).score(TEXT)
+    assert {key: found[key] for key in FIGURES} == pytest.approx({key: getattr(score, key) for key in FIGURES})
+    parts = {key: found[key] for key in ("lstm", "ngram", "both") if key in found}
+    assert parts == pytest.approx(dict(score.apart))
+    assert found.keys() == {"model", *FIGURES, *parts}
+
+
+def test_a_model_of_lines_reads_each_from_its_start(server: Serving, models: Path) -> None:
+    lines = load(models / "lines").score_lines(["abé", "cd☃", "ab"])
+    found = scored(server, model="lines", text=TEXT)
+    assert found["characters"] == sum(line.characters for line in lines)
+    assert found["bits_per_character"] * found["characters"] == pytest.approx(sum(line.bits for line in lines))
+
+
+@pytest.mark.parametrize("name", ["tiny", "mixed", "lines"])
+def test_characters_cost_what_they_surprise_by(server: Serving, models: Path, name: str) -> None:
+    found = scored(server, model=name, text=TEXT, per_character=True)
+    whole = scored(server, model=name, text=TEXT)
+    assert {key: value for key, value in found.items() if key != "surprises"} == pytest.approx(whole)
+    expected = list(load(models / name).surprises(TEXT))
+    for told, one in zip(found["surprises"], expected, strict=True):
+        assert [told[key] for key in ("text", "start", "line", "column")] == [one.text, one.start, one.line, one.column]
+        assert told["bits"] == pytest.approx(one.bits)
+        assert [text for text, _ in told["alternatives"]] == [text for text, _ in one.alternatives]
+    bits = sum(told["bits"] for told in found["surprises"])
+    assert bits == pytest.approx(found["bits_per_character"] * found["characters"])
+
+
+@pytest.mark.parametrize("name", ["tiny", "lines"])
+def test_lines_come_in_their_order(server: Serving, models: Path, name: str) -> None:
+    found = scored(server, model=name, text=TEXT + "\n", lines=True)["lines"]
+    expected = load(models / name).score_lines(TEXT.split("\n"))
+    assert [(line["line"], line["text"]) for line in found] == [*enumerate(TEXT.split("\n"), 1)]
+    assert [line["bits"] for line in found] == pytest.approx([line.bits for line in expected])
+    assert found[0].keys() == {"line", "text", "bits", "bits_per_character"}
+
+
+def test_line_ends_and_a_mark_are_read_as_in_a_file(server: Serving) -> None:
+    plain = scored(server, model="tiny", text="ab\ncd\n", lines=True)
+    assert scored(server, model="tiny", text="\ufeffab\r\ncd\r", lines=True) == plain
+
+
+def test_a_part_alone_can_be_asked(server: Serving, models: Path) -> None:
+    found = scored(server, model="mixed", text="abcd", **{"with": "ngram"})
+    assert found["nats_per_character"] == pytest.approx(found["ngram"])
+
+
+def test_odd_lines_are_those_of_the_model(calibrated: Serving, models: Path) -> None:
+    lines = ["abababab", "dddddddd", "aabbaabb", "", "éédcéécd"]
+    found = scored(calibrated, model="judge", text="\n".join(lines), lines=True, false_alarms=0.05)["lines"]
+    assert [line["text"] for line in found] == lines
+    assert any(line["odd"] for line in found)
+    for line in found:
+        assert line["odd"] == bool(line["odd_pieces"])
+        assert line["odd"] == (line["p_value"] <= 0.05 and line["text"] != "")
+        assert line["figure"] == round(line["figure"], 2)
+
+
+def test_labels_are_told_of_a_model_that_knows_them(models: Path, tmp_path: Path) -> None:
+    saved, labelled = load_model(models / "lines"), tmp_path / "labelled"
+    saved.about["labels"] = {"a": 2, "b": 2}
+    save_model(labelled, saved, "")
+    with serving(labelled) as server:
+        found = scored(server, model="labelled", text="abcd\na\tcd", lines=True)["lines"]
+    expected = load(labelled).classify(["abcd", "a\tcd"])
+    for line, one in zip(found, expected, strict=True):
+        assert (line["text"], line["label"], line["given_label"]) == (one.text, one.label, one.given_label)
+        assert line["label_probability"] == pytest.approx(one.label_probability)
+        assert line["bits"] == pytest.approx(one.bits)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "says"),
+    [
+        ({"model": "tiny"}, 400, "text is missing"),
+        ({"model": "tiny", "text": ""}, 400, "text is empty"),
+        ({"model": "lines", "text": "\n\n"}, 400, "no lines but empty ones"),
+        ({"model": "tiny", "text": ["a"]}, 400, "text"),
+        ({"model": "tiny", "text": "\ud800"}, 400, "surrogate"),
+        ({"model": "none", "text": "a"}, 404, "there is no model 'none'"),
+        ({"model": "tiny", "text": "a", "lines": True, "per_character": True}, 400, "give one of them"),
+        ({"model": "tiny", "text": "a", "false_alarms": 0.1}, 400, "give lines too"),
+        ({"model": "tiny", "text": "a", "lines": True, "false_alarms": 0.1}, 400, "does not know what normal lines"),
+        ({"model": "tiny", "text": "a", "lines": True, "false_alarms": 2}, 400, "false_alarms must be"),
+        ({"model": "tiny", "text": "a" * 50_001, "per_character": True}, 400, "50,000 characters at most"),
+        ({"model": "tiny", "text": "\n" * 100_001, "lines": True}, 400, "100,000 lines at most"),
+        ({"model": "tiny", "text": "a", "with": "ngram"}, 400, "n-gram"),
+        ({"model": "tiny", "text": "a", "adapt": True}, 400, "adapt is not supported here"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(server: Serving, body: Any, status: int, says: str) -> None:
+    found = server.post("/v1/score", body)
+    assert found.status == status
+    assert says in found.error
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_the_work_ends_soon_after_the_client_left(server: Serving, lines: bool) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    body = json.dumps({"model": "mixed", "text": "abcd" * 500_000, "lines": lines})  # a minute's work
+    connection.request("POST", "/v1/score", body, {"Content-Type": "application/json"})
+    while not server.gauge("working"):
+        pass
+    connection.close()
+    assert server.is_idle(within=5)

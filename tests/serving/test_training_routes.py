@@ -1,0 +1,137 @@
+"""Laws of training over HTTP: one run at a time, in one folder, and nothing is lost.
+
+To begin a run measures the machine, which takes some seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.serving.server import PATIENCE, Serving, serving
+
+BOOK = "".join(f"The {k}th line of this book, and no more.\n" for k in range(100))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("training") / "runs"
+    place.mkdir()
+    (place / "taken.txt").write_text("mine")
+    (place / "file").write_text("mine")
+    (place / "link").symlink_to(place.parent)
+    return place
+
+
+@pytest.fixture(scope="module")
+def server(models: Path, place: Path) -> Iterator[Serving]:
+    with serving(models / "tiny", "--train", place, "--max-text", "100000") as found:
+        yield found
+
+
+def names(place: Path) -> set[str]:
+    return {entry.name for entry in place.iterdir()}
+
+
+def test_a_run_is_begun_stopped_resumed_and_saved_when_the_server_ends(models: Path, tmp_path: Path) -> None:
+    place = tmp_path / "runs"
+    with serving("--train", place) as server:
+        begun = server.post("/v1/runs", {"text": BOOK, "name": "book", "minutes": 100})
+        assert (begun.status, begun.json) == (201, {"id": "book", "state": "training", "model": None})
+        assert (place / "book.txt").read_text() == BOOK
+        for path, body in (("", {"name": "two"}), ("", {"name": "book"}), ("/plan", {"name": "two"})):
+            refused = server.post(f"/v1/runs{path}", {"text": BOOK, **body})
+            assert refused.status == 409, refused.body
+        assert server.post("/v1/runs/book/resume", {}).status == 409
+
+        wait_for(server, "book", steps=1)
+        stopped = server.post("/v1/runs/book/stop", {})
+        assert (stopped.status, stopped.json["state"]) == (200, "stopped")
+        step = server.get("/v1/runs/book").json["step"]
+        assert server.post("/v1/runs/book/stop", {}).status == 409
+        assert server.post("/v1/runs", {"text": BOOK, "name": "book"}).status == 409
+        assert server.complete(model="book", prompt="The ", max_tokens=2)["usage"]["completion_tokens"] == 2
+
+        resumed = server.post("/v1/runs/book/resume", {})
+        assert (resumed.status, resumed.json["state"]) == (200, "training")
+        wait_for(server, "book", steps=step + 1)
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(PATIENCE) == 0
+    reports = [json.loads(line) for line in (place / "book" / "metrics.jsonl").read_text().splitlines()]
+    assert [report["step"] for report in reports] == [*range(1, len(reports) + 1)]
+    last = max(int(saved.stem[5:]) for saved in (place / "book" / "checkpoints").iterdir())
+    assert last >= reports[-1]["step"] > step
+
+
+def wait_for(server: Serving, name: str, steps: int) -> None:
+    """Until that run has reported so many steps."""
+    end = time.monotonic() + PATIENCE
+    while (seen := server.get(f"/v1/runs/{name}").json)["step"] < steps:
+        assert seen["state"] == "training"
+        assert time.monotonic() < end
+
+
+def test_a_plan_is_what_plan_prints_and_leaves_nothing(server: Serving, place: Path) -> None:
+    before = names(place)
+    found = server.post("/v1/runs/plan", {"text": BOOK, "name": "book", "minutes": 0.1, "lines": True})
+    assert found.status == 200, found.body
+    assert re.fullmatch(r"text: [0-9,]+ characters to learn from in [0-9]+ lines .*", found.json["plan"][0])
+    assert any(line.startswith("hidden-size ") for line in found.json["plan"])
+    assert names(place) == before
+
+
+def test_a_text_that_cannot_be_learned_from_is_refused_and_leaves_nothing(server: Serving, place: Path) -> None:
+    before = names(place)
+    for path in ("/v1/runs", "/v1/runs/plan"):
+        found = server.post(path, {"text": "abc", "name": "short"})
+        assert found.status == 400
+        assert found.error == "short.txt has 3 characters and 64 are needed: give a longer text"
+    assert names(place) == before
+    assert server.get("/v1/runs").json == {"object": "list", "trains": True, "data": []}
+    assert server.get("/v1/runs/short").status == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "says"),
+    [
+        ("", {"name": "book"}, 400, "text is missing"),
+        ("", {"text": BOOK}, 400, "name is missing"),
+        ("", {"text": " \n", "name": "book"}, 400, "text is empty"),
+        ("", {"text": "\ud800", "name": "book"}, 400, "surrogate"),
+        ("", {"text": BOOK, "name": "../book"}, 400, "name must be 1 to 64 letters"),
+        ("", {"text": BOOK, "name": "/tmp/book"}, 400, "name must be 1 to 64 letters"),
+        ("", {"text": BOOK, "name": "--out"}, 400, "begin with no -"),
+        ("", {"text": BOOK, "name": "book\n"}, 400, "name must be 1 to 64 letters"),
+        ("", {"text": BOOK, "name": "é"}, 400, "name must be 1 to 64 letters"),
+        ("", {"text": BOOK, "name": "b" * 65}, 400, "name must be 1 to 64 letters"),
+        ("", {"text": BOOK, "name": ""}, 400, "name must be 1 to 64 letters"),
+        ("", {"text": BOOK, "name": "book", "minutes": 0}, 400, "minutes must be above 0"),
+        ("", {"text": BOOK, "name": "book", "minutes": 1e300}, 400, "minutes must be 525600 or less"),
+        ("", {"text": BOOK, "name": "book", "out": "/tmp"}, 400, "out is not supported here"),
+        ("", {"text": BOOK, "name": "tiny"}, 409, "a model or a run named tiny"),
+        ("", {"text": BOOK, "name": "taken"}, 409, "something named taken"),
+        ("", {"text": BOOK, "name": "file"}, 409, "something named file"),
+        ("", {"text": BOOK, "name": "link"}, 409, "something named link"),
+        ("", {"text": "a" * 100_001, "name": "book"}, 413, "100,000 bytes at most"),
+        ("/plan", {"text": BOOK, "name": "../book"}, 400, "name must be 1 to 64 letters"),
+        ("/none/stop", {}, 404, "there is no run 'none'"),
+        ("/none/resume", {}, 404, "there is no run 'none'"),
+        ("/link/resume", {}, 404, "there is no run 'link'"),
+        ("/none/resume", {"minutes": 5}, 400, "minutes is not supported here"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_and_changes_nothing(
+    server: Serving, place: Path, path: str, body: Any, status: int, says: str
+) -> None:
+    found = server.post(f"/v1/runs{path}", body)
+    assert found.status == status
+    assert says in found.error
+    assert names(place) == {"taken.txt", "file", "link"}
+    assert (place / "taken.txt").read_text() == "mine"
