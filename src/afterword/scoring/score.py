@@ -227,10 +227,14 @@ class Stretch(NamedTuple):
     """What they cost, [B, t] each, as in `token_nats`."""
     expected: Expected
     """Makes log P of all rows of the vocabulary in their places, [B, t, R]; -inf where nothing was expected."""
+    state: State | None = None
+    """After all tokens before the last of them; None where nothing was read."""
 
 
-def stretches(network: Network, before: int | None, ids: Ids, state: State | None = None) -> Iterator[Stretch]:
-    """Read ids [B, T] in pieces, so that memory stays bounded.
+def stretches(
+    network: Network, before: int | None, ids: Ids, state: State | None = None, most: int = STEPS
+) -> Iterator[Stretch]:
+    """Read ids [B, T] in pieces of at most `most` tokens, fewer where memory would not stay bounded.
 
     Each lane goes on from `state`, or from a fresh start, and first reads the token `before`: a boundary, as a rule.
     """
@@ -242,13 +246,13 @@ def stretches(network: Network, before: int | None, ids: Ids, state: State | Non
         fed, first_predicted = ids[:, :-1], 1
     else:
         fed, first_predicted = np.concatenate([np.full((lanes, 1), before, ids.dtype), ids[:, :-1]], axis=1), 0
-    steps = min(STEPS, max(1, NUMBERS // (lanes * (6 * network.config.hidden_size + 5 * rows))))
+    steps = min(most, max(1, NUMBERS // (lanes * (6 * network.config.hidden_size + 5 * rows))))
     state = network.start(lanes) if state is None else state
     for first in range(first_predicted, length, steps):
         place = slice(first, min(first + steps, length))
         some = fed[:, first - first_predicted : place.stop - first_predicted]
         nats, expected, state = _predicted(network, some, ids[:, place], state)
-        yield Stretch(place, nats, expected)
+        yield Stretch(place, nats, expected, state)
 
 
 def _predicted(

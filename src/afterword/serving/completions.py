@@ -18,14 +18,16 @@ import msgspec
 import numpy as np
 
 from afterword import __version__
+from afterword.generation.reading import Reading
 from afterword.generation.sampling import Sampling
 from afterword.generation.writer import Writing
 from afterword.language_model import random_seed
 from afterword.model.arrays import Ids
-from afterword.scoring.score import USED, stretches
+from afterword.scoring.score import STEPS, USED, stretches
 from afterword.serving.endpoints import Call, Events
 from afterword.serving.errors import ApiError
 from afterword.serving.limits import Limits
+from afterword.serving.memory import Path
 from afterword.serving.models import Served, Variant
 from afterword.serving.scheduler import Drawn, Prompt, Reply
 from afterword.serving.service import Service
@@ -33,11 +35,13 @@ from afterword.serving.service import Service
 MOST_CHOICES = 128  # of one request
 MOST_STOPS = 16
 QUICK = 5_000  # characters
+REMEMBERED = 256  # tokens between two states of a prompt that are kept: what is between is read again in no time
 MOST_LIKELIEST = 5
 
 Seed = Annotated[int, msgspec.Meta(ge=0)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=MOST_CHOICES)]
 TokenIds = list[int]
+Keep = Callable[[list[tuple[Path, Reading]]], None]
 Name = Annotated[str, msgspec.Meta(max_length=200)]
 Text = Annotated[str, msgspec.Meta(max_length=10_000)]
 Using = Literal["both", "lstm", "ngram"]
@@ -138,10 +142,11 @@ async def complete(call: Call, body: CompletionRequest) -> Completion | Events:
         served, starts, prompts = prepared(call.service, body, news)
     else:
         served, starts, prompts = await asyncio.to_thread(prepared, call.service, body, news)
+    scheduler = call.service.scheduler
     if body.echo and body.logprobs is not None:
         for start in starts:
-            start.echoed = await call.work(partial(echoed, served, start, body.logprobs, call.check))
-    scheduler = call.service.scheduler
+            keep = scheduler.remember if body.remember and not begins_in_window(start) else None
+            start.echoed = await call.work(partial(echoed, served, start, body.logprobs, call.check, keep))
     call.on_end(partial(scheduler.leave, [reply for start in starts for reply in start.replies]))
     scheduler.submit([prompt for prompt in prompts if not all(reply.done for reply in prompt.replies)])
     call.service.metrics.prompt_tokens.inc(sum(len(start.ids) for start in starts))
@@ -258,11 +263,16 @@ def encoded(served: Served, prompt: str | TokenIds | None, limits: Limits) -> tu
 def beginnings(start: Start, remember: bool) -> Iterator[Prompt]:
     """What has to be read before the texts: once for all of them, but where each begins in a window of its own."""
     model, ids = start.variant.model, start.ids
-    each = [[reply] for reply in start.replies] if model.writing.opening == "window" else [start.replies]
+    each = [[reply] for reply in start.replies] if begins_in_window(start) else [start.replies]
     for replies in each:
         opening = model.prompt_ids("" if len(ids) else None, replies[0].seed)
         read = np.concatenate([opening, ids[begins(start) :]])
         yield Prompt(model.predictor, read, replies, remember)
+
+
+def begins_in_window(start: Start) -> bool:
+    """Whether each text begins in a window of its own of what was learned from, as a classic model's do."""
+    return start.variant.model.writing.opening == "window"
 
 
 def begins(start: Start) -> int:
@@ -271,8 +281,13 @@ def begins(start: Start) -> int:
     return int(end is not None and len(start.ids) > 0 and start.ids[0] == end)
 
 
-def echoed(served: Served, start: Start, likeliest: int, check: Callable[[], None]) -> LogProbabilities:
-    """What the tokens of a prompt cost; a boundary at its start, which nothing predicts, has null."""
+def echoed(
+    served: Served, start: Start, likeliest: int, check: Callable[[], None], keep: Keep | None = None
+) -> LogProbabilities:
+    """What the tokens of a prompt cost; a boundary at its start, which nothing predicts, has null.
+
+    `keep` is told what was known on the way.
+    """
     network, tokenizer, ids = start.variant.model.predictor, start.variant.model.tokenizer, start.ids
     names, rows = served.token_names, network.config.vocabulary_size
     shared = network.config.byte_tokens
@@ -282,9 +297,14 @@ def echoed(served: Served, start: Start, likeliest: int, check: Callable[[], Non
     if len(read) < len(ids):
         found.token_logprobs.append(None)
         found.top_logprobs.append(None)
-    for stretch in stretches(network, tokenizer.end, read[None]):
+    path = Path(network)
+    path.extend(start.variant.model.prompt_ids("", 0))
+    for stretch in stretches(network, tokenizer.end, read[None], most=STEPS if keep is None else REMEMBERED):
         check()
         expected = stretch.expected()[0]
+        if keep is not None and stretch.state is not None:
+            path.extend(read[max(0, stretch.place.start - 1) : stretch.place.stop - 1])
+            keep([(path.copy(), Reading("", expected[-1:], stretch.state, network))])
         some = read[stretch.place]
         row = network.rows(some)
         costs = expected[np.arange(len(some)), row]

@@ -28,6 +28,7 @@ Scope = Mapping[str, Any]
 Result = TypeVar("Result")
 
 JSON = "application/json"
+LARGE = 2**18  # bytes of a body, which take milliseconds to parse
 
 
 class Call:
@@ -109,7 +110,10 @@ class Endpoint:
                 if self.body is not None:
                     headers = dict(scope["headers"])
                     body = await read_body(receive, headers, getattr(service.limits, self.largest))
-                    given = (parsed(body, self.body),)
+                    if len(body) < LARGE:
+                        given = (parsed(body, self.body),)
+                    else:
+                        given = (await asyncio.to_thread(parsed, body, self.body),)
                 await _unless_gone(self._answer(call, given, answer), receive)
         except Gone:
             service.metrics.gone.inc()

@@ -5,7 +5,7 @@ An LSTM's state is a few kilobytes, whatever it has read: every point of a text 
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ OVERHEAD = 1000  # bytes of a reading's records, about
 
 class _Kept(NamedTuple):
     reading: Reading
+    length: int
     size: int
 
 
@@ -29,21 +30,22 @@ class Memory:
     def __init__(self, most: int) -> None:
         self._most, self._size = most, 0
         self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
+        self._lengths: Counter[int] = Counter()  # how many readings there are of so many tokens
 
     @property
     def size(self) -> int:
         """In bytes."""
         return self._size
 
-    def longest(self, network: Network, ids: Ids) -> tuple[int, Reading | None]:
-        """How many of ids [T] are the longest beginning that is known, and what was known after it."""
+    def longest(self, network: Network, ids: Ids) -> tuple[Path, Reading | None]:
+        """The longest beginning of ids [T] that is known, and what was known after it."""
         path = Path(network)
-        found: tuple[int, Reading | None] = 0, None
-        for number, id in enumerate(ids.tolist(), 1):
-            path.push(id)
-            if (key := path.key) in self._kept:
-                self._kept.move_to_end(key)
-                found = number, self._kept[key].reading
+        found: tuple[Path, Reading | None] = path.copy(), None
+        for length in sorted(length for length in self._lengths if length <= len(ids)):
+            path.extend(ids[path.length : length])
+            if (kept := self._kept.get(path.key)) is not None:
+                self._kept.move_to_end(path.key)
+                found = path.copy(), kept.reading
         return found
 
     def keep(self, path: Path, reading: Reading) -> None:
@@ -52,31 +54,35 @@ class Memory:
         if key in self._kept:
             self._kept.move_to_end(key)
             return
-        arrays = (reading.logits, reading.state.hidden, reading.state.cell)
         # copies, since a view would keep all that it is a part of
-        logits, hidden, cell = (np.array(array) for array in arrays)
-        size = sum(array.nbytes for array in arrays) + OVERHEAD
-        self._kept[key] = _Kept(
-            Reading("", logits, reading.state._replace(hidden=hidden, cell=cell), reading.network), size
-        )
+        logits, hidden, cell = map(np.array, (reading.logits, reading.state.hidden, reading.state.cell))
+        size = logits.nbytes + hidden.nbytes + cell.nbytes + OVERHEAD
+        state = reading.state._replace(hidden=hidden, cell=cell)
+        self._kept[key] = _Kept(Reading("", logits, state, reading.network), path.length, size)
+        self._lengths[path.length] += 1
         self._size += size
         while self._size > self._most:
             _, oldest = self._kept.popitem(last=False)
             self._size -= oldest.size
+            self._lengths[oldest.length] -= 1
+            if not self._lengths[oldest.length]:
+                del self._lengths[oldest.length]
 
 
 class Path:
     """The tokens that one network has read since a start, as a key."""
 
     def __init__(self, network: Network) -> None:
+        self.length = 0
         self._hash = blake2b(id(network).to_bytes(8, "little"), digest_size=16)
 
     def push(self, id: int) -> None:
         self._hash.update(id.to_bytes(4, "little"))
+        self.length += 1
 
     def extend(self, ids: Ids) -> None:
-        for id in ids.tolist():
-            self.push(id)
+        self._hash.update(ids.astype("<i4").tobytes())
+        self.length += len(ids)
 
     @property
     def key(self) -> bytes:
@@ -84,5 +90,5 @@ class Path:
 
     def copy(self) -> Path:
         other = Path.__new__(Path)
-        other._hash = self._hash.copy()
+        other.length, other._hash = self.length, self._hash.copy()
         return other

@@ -91,6 +91,7 @@ class Scheduler:
         self._changed = threading.Condition()
         self._waiting: deque[Prompt] = deque()
         self._reading: list[Prompt] = []
+        self._to_keep: list[tuple[Path, Reading]] = []
         self._batches: dict[int, Batch[Reply]] = {}
         self._stopping = False
         self._told = 0.0
@@ -128,6 +129,12 @@ class Scheduler:
             self._waiting.extend(prompts)
             self._changed.notify()
 
+    def remember(self, readings: Iterable[tuple[Path, Reading]]) -> None:
+        """What was read elsewhere."""
+        with self._changed:
+            self._to_keep += readings
+            self._changed.notify()
+
     def leave(self, replies: Iterable[Reply]) -> None:
         """Nobody reads `replies` any more."""
         for reply in replies:
@@ -139,11 +146,14 @@ class Scheduler:
     def _run(self) -> None:
         while True:
             with self._changed:
-                while not (self._waiting or self._reading or self._batches or self._stopping):
+                while not (self._waiting or self._reading or self._batches or self._to_keep or self._stopping):
                     self._changed.wait()
                 if self._stopping:
                     return
                 self._admit()
+                to_keep, self._to_keep = self._to_keep, []
+            for path, reading in to_keep:
+                self._memory.keep(path, reading)
             self._read()
             for key, batch in [*self._batches.items()]:
                 self._step(batch)
@@ -182,9 +192,8 @@ class Scheduler:
 
     def _recall(self, prompt: Prompt) -> None:
         """Begin to read where an earlier text with the same beginning was read or written to."""
-        prompt.path = Path(prompt.network)
-        prompt.read, prompt.reading = self._memory.longest(prompt.network, prompt.ids)
-        prompt.path.extend(prompt.ids[: prompt.read])
+        prompt.path, prompt.reading = self._memory.longest(prompt.network, prompt.ids)
+        prompt.read = prompt.path.length
 
     def _read_on(self, prompts: Sequence[Prompt]) -> int:
         """Read a stretch of prompts of one network; how many tokens that was."""
