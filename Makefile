@@ -4,7 +4,8 @@ BIN := .venv/bin
 # The text that the benchmarks read: tinyshakespeare where README's figures come from, or any other.
 TEXT ?= ../shared/data/tinyshakespeare.txt
 
-.PHONY: demo test test-everywhere check bench bench-quality bench-plan bench-base bench-writing bench-scoring bench-bulk bench-gpu torture base format
+.PHONY: demo test test-everywhere check bench bench-quality bench-plan bench-base bench-writing bench-scoring bench-bulk \
+	bench-serving bench-gpu torture soak base format
 
 demo: .venv/ready
 	$(BIN)/afterword demo --out .demo
@@ -116,6 +117,20 @@ bench-scoring: .venv/ready-dev
 bench-bulk: .venv/ready-dev
 	@test -n "$(MODEL)" -a -n "$(LINES)" || { echo 'make bench-bulk: name both: make bench-bulk MODEL=logs LINES=today.log'; exit 2; }
 	$(BIN)/python -m benchmarks.bulk $(MODEL) $(LINES)
+
+# What docs/serving.md says of load, of clients that leave or are slow, of other people's clients, and of made-up requests:
+# alone, some 15 minutes. TEXT as above.
+bench-serving: .venv/ready-dev
+	$(BIN)/python -m benchmarks.serving streams $(TEXT)
+	$(BIN)/python -m benchmarks.serving join english
+	$(BIN)/python -m benchmarks.serving gone english
+	$(BIN)/python -m benchmarks.serving slow english
+	$(BIN)/python -m benchmarks.serving clients english $(TEXT)
+	$(BIN)/python -m benchmarks.serving fuzz english
+
+# Mixed load on the server for 20 minutes: does its memory grow?
+soak: .venv/ready-dev
+	$(BIN)/python -m tests.serving.soak --minutes 20
 
 # What a GPU does, where there is one: speed beside a plain script, and what is learned in 3 minutes.
 bench-gpu: .venv/ready-dev

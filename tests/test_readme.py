@@ -12,6 +12,7 @@ import pytest
 from afterword.cli import demo
 from tests.logs import lines
 from tests.processes import finished
+from tests.serving.server import serving
 
 pytestmark = pytest.mark.timeout(300)
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
@@ -47,6 +48,10 @@ def test_the_commands_of_readme_work_one_after_the_other(place: Path) -> None:
     for command in commands:
         arguments = shlex.split(small(command))
         assert arguments[0] == "afterword"
+        if arguments[1] == "serve":  # until it is told to stop
+            with serving(*arguments[2:]) as server:
+                assert server.complete(model="book", prompt="Brutus")["choices"]
+            continue
         done = finished([sys.executable, "-m", *arguments])
         assert done.returncode == 0, (command, done.stderr.decode())
 

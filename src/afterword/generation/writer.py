@@ -14,7 +14,6 @@ from afterword.generation.repeats import REMEMBERED, WARM, Repeats
 from afterword.generation.rules import Rule, Rules
 from afterword.generation.sampling import Likeliest, Logits, Sampler, Sampling
 from afterword.model.saved import SavedModel
-from afterword.text.tokenizer import END
 
 DRAWN_AT_ONCE = 64  # random numbers of a text
 
@@ -56,12 +55,10 @@ class Writing:
 
     def _row(self, token: str) -> int:
         tokenizer = self.model.tokenizer
-        row = tokenizer.end if token == END else None
-        if row is None:
-            ids = tokenizer.encode(token).tolist()
-            if len(ids) != 1 or ids[0] >= tokenizer.rows:
-                raise OptionError(f"logit-bias must name a token of this model, which {token[:40]!r} is not")
-            row = ids[0]
+        ids = [tokenizer.names.index(token)] if token in tokenizer.names else tokenizer.encode(token).tolist()
+        if len(ids) != 1 or ids[0] >= tokenizer.rows:
+            raise OptionError(f"logit-bias must name a token of this model, which {token[:40]!r} is not")
+        row: int = ids[0]
         return row
 
     @property
