@@ -66,6 +66,7 @@ class LanguageModel:
         engine: str = "numpy",
         run: Path | None = None,
         adapter: Adapter | None = None,
+        network: Network | None = None,
     ) -> None:
         self._saved = saved
         self._adapter = adapter  # which has learned from what is written after
@@ -76,7 +77,10 @@ class LanguageModel:
         self._holds = tuple(holds)
         self._using, self._engine = using, engine
         self._held = held_values(holds, saved.config) if holds else None
-        self._network = saved.predictor(using, self._held, engine, adapter)
+        if network is not None and self._held is not None and engine == "numpy":
+            self._network = network.holding(self._held)
+        else:
+            self._network = saved.predictor(using, self._held, engine, adapter)
 
     def __repr__(self) -> str:
         tokens = f"{self.config.vocabulary_size:,} {self.tokenizer.kind} tokens"
@@ -289,14 +293,18 @@ class LanguageModel:
     def writing_by(self, sampling: Sampling) -> Writing:
         """What texts have in common that are written by `sampling`. Raises OptionError where it does not suit."""
         if self._writing is None or self._writing.sampling != sampling:
-            passages = None
-            if sampling.no_copy is not None:
-                if self._passages is None or self._passages.length != sampling.no_copy:
-                    # a line's end, which no line has, keeps lines apart
-                    self._passages = Passages("\n".join(self.learned_from().texts("training")), sampling.no_copy)
-                passages = self._passages
-            self._writing = Writing(self._saved, sampling, passages)
+            self._writing = self.make_writing(sampling)
         return self._writing
+
+    def make_writing(self, sampling: Sampling) -> Writing:
+        """`writing_by`, made anew."""
+        passages = None
+        if sampling.no_copy is not None:
+            if self._passages is None or self._passages.length != sampling.no_copy:
+                # a line's end, which no line has, keeps lines apart
+                self._passages = Passages("\n".join(self.learned_from().texts("training")), sampling.no_copy)
+            passages = self._passages
+        return Writing(self._saved, sampling, passages)
 
     def prompt_ids(self, prompt: str | None, seed: int) -> Ids:
         """The tokens [T] that a text of `seed` goes on from: what the model begins with, and the prompt."""
@@ -471,7 +479,7 @@ class LanguageModel:
             if not isinstance(hold, str | Hold):
                 raise OptionError(f"hold must be text such as forget=1, not {repr(hold)[:60]}")
         more = [parse_hold(hold) if isinstance(hold, str) else hold for hold in holds]
-        return self._changed(holds=(*self._holds, *more))
+        return self._changed(holds=(*self._holds, *more), network=self._network)
 
     def _changed(
         self,
@@ -479,6 +487,7 @@ class LanguageModel:
         holds: Sequence[Hold] | None = None,
         adapter: Adapter | None = None,
         using: str | None = None,
+        network: Network | None = None,
     ) -> LanguageModel:
         """The same model with other parts."""
         return LanguageModel(
@@ -489,6 +498,7 @@ class LanguageModel:
             self._engine,
             self._run,
             adapter or self._adapter,
+            network,
         )
 
     # Inspections, a line each: functions of `inspection` whose first argument is this model.

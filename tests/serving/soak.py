@@ -100,13 +100,14 @@ def _request(chance: random.Random) -> tuple[str, dict[str, Any]]:
         "prompt": prompt,
         "max_tokens": chance.randrange(400),
     }
-    kind = chance.choice(["stream", "whole", "several", "score", "remember", "rule", "wrong", "gone"])
+    kind = chance.choice(["stream", "whole", "several", "score", "remember", "rule", "held", "wrong", "gone"])
     more: dict[str, dict[str, Any]] = {
         "stream": {"stream": True, "logprobs": 3},
         "several": {"n": 4, "stop": ["ab"]},
         "score": {"max_tokens": 0, "echo": True, "logprobs": 5},
         "remember": {"remember": True, "stream": True},
         "rule": {"pattern": chance.choice(["[ab]*", "(ab|cd)+", f"a{{{chance.randrange(1, 40)}}}"])},
+        "held": {"hold": [f"l0.u1={chance.random()}"], "remember": True},
         "wrong": {"top_p": 7},
         "gone": {"stream": chance.random() < 0.5, "max_tokens": 5000},
     }

@@ -114,6 +114,15 @@ def test_best_of_keeps_the_likeliest(server: Serving, models: Path) -> None:
     assert server.complete(**asked | {"seed": best.seed})["choices"][0]["text"] == best.text
 
 
+def test_offsets_are_those_of_the_tokens_also_where_a_stop_string_is_under_way(server: Serving) -> None:
+    asked: dict[str, Any] = {"model": "tiny", "prompt": "ab", "max_tokens": 60, "seed": 1, "logprobs": 0}
+    plain = server.complete(**asked)["choices"][0]
+    stopped = server.complete(**asked, stop=["abab", "aaaa", "bbbb", "dddd"], echo=True)["choices"][0]
+    number = len(stopped["logprobs"]["tokens"]) - 2
+    assert stopped["logprobs"]["tokens"][2:] == plain["logprobs"]["tokens"][:number]
+    assert stopped["logprobs"]["text_offset"][2:] == [2 + at for at in plain["logprobs"]["text_offset"][:number]]
+
+
 def test_several_prompts_have_seeds_that_follow_one_another(server: Serving) -> None:
     found = server.complete(model="tiny", prompt=["a", "b"], n=2, max_tokens=9, seed=2**64 - 2)["choices"]
     assert [choice["index"] for choice in found] == [0, 1, 2, 3]
@@ -176,6 +185,13 @@ WRONG: list[tuple[Any, str]] = [
     ({"model": "tiny", "max_tokens": 10**30}, "one request may have 16,384 tokens"),
     ({"model": "tiny", "max_tokens": 16_385}, "one request may have 16,384 tokens"),
     ({"model": "tiny", "max_tokens": 1.5}, "max_tokens: expected `int | null`, got `float`"),
+    ({"model": "tiny", "n": 128, "max_tokens": int("9" * 4299)}, "one request may have 16,384 tokens"),
+    ({"model": "tiny", "logit_bias": {"0" * 20 + "99999": 1}}, "logit_bias must name tokens"),
+    (
+        {"model": "tiny", "echo": True, "logprobs": 1, "n": 128, "prompt": "a" * 1000},
+        "one answer may echo 100,000 tokens",
+    ),
+    (b'{"model":"tiny","x\\ud800":1}', "the body has a name with a lone surrogate"),
     ({"model": "tiny", "temperature": -1}, "temperature must be 0 or more, not -1"),
     ({"model": "tiny", "top_p": 0}, "top_p must be above 0, not 0.0"),
     ({"model": "tiny", "n": 129}, "n: expected `int` <= 128"),
@@ -185,6 +201,7 @@ WRONG: list[tuple[Any, str]] = [
     ({"model": "tiny", "n": 100, "prompt": ["a", "b"]}, "one request may ask for 128 texts at most, not 200"),
     ({"model": "tiny", "seed": -1}, "seed must be from 0 to 2^64 - 1, not -1"),
     ({"model": "tiny", "stop": ""}, "stop must be text of at least one character"),
+    ({"model": "tiny", "stop": "a" * 201}, "stop"),
     ({"model": "tiny", "stop": ["a"] * 17}, "stop may hold 16 texts at most, not 17"),
     ({"model": "tiny", "prompt": []}, "prompt is an empty list"),
     ({"model": "tiny", "prompt": ["a", 1]}, "prompt must be a text"),

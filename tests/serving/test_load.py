@@ -70,6 +70,37 @@ def test_streams_that_join_at_random_write_what_they_write_alone(server: Serving
     assert sum(same) >= number - 1  # a draw may fall between two tokens within what rounding changes
 
 
+def test_a_rule_that_outgrows_its_limits_ends_nobody_elses_text(server: Serving) -> None:
+    heavy = {"model": "mixed", "pattern": "(?s:.*)b(?s:.{200})", "n": 24, "max_tokens": 400, "seed": 0}
+    asked = {"model": "mixed", "prompt": "ab", "max_tokens": 2000, "seed": 3}
+    with ThreadPoolExecutor(1) as threads:
+        other = threads.submit(server.complete, **asked)
+        found = server.post("/v1/completions", heavy)
+        assert found.status == 400
+        assert found.error.startswith(("the rules are too large", "pattern and stop take too long"))
+        assert other.result()["usage"]["completion_tokens"] == 2000
+    assert server.complete(**{**heavy, "pattern": "[ab]*", "n": 1})["choices"][0]["finish_reason"]
+    assert server.is_idle(10)
+
+
+def test_streams_of_two_models_come_evenly(server: Serving) -> None:
+    many = [begun(server, model="tiny", stream=True, max_tokens=3000, seed=seed) for seed in range(40)]
+    chunks = 0
+    body = {"model": "mixed", "stream": True, "max_tokens": 2000}
+    with ThreadPoolExecutor(1) as threads:
+        one = threads.submit(server.post, "/v1/completions", body)
+        for connection in many:
+            with connection:
+                text = b""
+                while b"[DONE]" not in text:
+                    part = connection.recv(65536)
+                    assert part
+                    text += part
+                chunks += text.count(b"data: {")
+        assert one.result().status == 200
+    assert chunks > 40 * 4
+
+
 def test_who_leaves_frees_the_place_at_once(small: Serving) -> None:
     for stream in (True, False):
         for _ in range(5):
@@ -80,7 +111,7 @@ def test_who_leaves_frees_the_place_at_once(small: Serving) -> None:
                 time.sleep(0.01)
             for connection in (*waiting, *writing):
                 connection.close()
-            assert small.is_idle(10)
+            assert small.is_idle(2)
 
 
 def test_who_leaves_while_a_prompt_is_read_or_scored_frees_the_place(small: Serving) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import socket
 import subprocess
@@ -100,6 +101,8 @@ def test_no_answer_may_be_framed_or_run_anything(server: Serving) -> None:
 
 
 def test_unknown_routes_and_methods_are_told(server: Serving) -> None:
+    for path in ("/health/", "/v1/models/", f"/static/{'a' * 5000}.js", "/v1/models/%2e%2e"):
+        assert server.get(path).status == 404, path
     assert server.get("/v1/nothing").error == "there is no route '/v1/nothing': see /docs"
     assert server.get("/v1/completions").status == 405
     assert server.get("/v1/completions").error == "/v1/completions takes POST, not GET"
@@ -125,8 +128,13 @@ def talk(port: int, *parts: bytes, pause: float = 0) -> bytes:
 def test_what_is_no_http_or_too_long_is_refused(server: Serving) -> None:
     host = f"Host: 127.0.0.1:{server.port}\r\n".encode()
     many = b"".join(b"X-%d: %s\r\n" % (k, b"a" * 1000) for k in range(40))
-    for sent in (b"nonsense\r\n\r\n", b"\x00" * 100, b"GET /" + b"a" * 100_000, b"GET / HTTP/1.1\r\n" + host + many):
+    for sent in (b"nonsense\r\n\r\n", b"\x00" * 100, b"GET /" + b"a" * 100_000, b"\x00\r\n\r\n"):
         assert talk(server.port, sent).startswith(b"HTTP/1.1 400 "), sent[:20]
+    many_headers = talk(server.port, b"GET /health HTTP/1.1\r\n" + host + many + b"\r\n")
+    assert many_headers.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 "))
+    assert b" 431 " in talk(
+        server.port, b"GET /health HTTP/1.1\r\nConnection: close\r\nX-A: " + b"a" * 17_000 + b"\r\n" + host + b"\r\n"
+    )
     head = b"POST /v1/completions HTTP/1.1\r\nContent-Type: application/json\r\nConnection: close\r\n" + host
     assert b" 413 " in talk(server.port, head + b"Content-Length: 5000000\r\n\r\n")
     chunk = b"10000\r\n" + b" " * 65536 + b"\r\n"
@@ -154,6 +162,21 @@ def test_who_sends_slowly_is_closed(locked: Serving) -> None:
         assert time.monotonic() - began < 6
     patient = talk(locked.port, head + b"Content-Length: 16\r\n\r\n", b'{"model":"tiny"}', pause=0.3)
     assert b" 200 " in patient
+
+
+def test_who_reads_nothing_is_closed_and_holds_up_no_stop(models: Path) -> None:
+    body = json.dumps({"model": "tiny", "prompt": "abcd" * 20_000, "n": 12, "echo": True, "max_tokens": 0}).encode()
+    head = b"POST /v1/completions HTTP/1.1\r\nContent-Type: application/json\r\n"
+    with serving(models / "tiny", "--send-timeout", "1") as found, contextlib.ExitStack() as open_ones:
+        head += f"Host: 127.0.0.1:{found.port}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        for _ in range(3):
+            made = open_ones.enter_context(socket.socket())
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            made.connect(("127.0.0.1", found.port))
+            made.sendall(head + body)
+        time.sleep(0.5)
+        found.process.send_signal(signal.SIGTERM)
+        assert found.process.wait(20) == 0
 
 
 def test_prompts_are_not_logged(models: Path) -> None:

@@ -79,11 +79,12 @@ class Writing:
         temperatures = (self.settled.temperature, self.sampling.final_temperature)
         if self.settled.repetition_penalty == 1 or all(one is None or one >= WARM for one in temperatures):
             return None
-        if self._after is None or self._after[0] != prompt:
+        after = self._after  # another thread may change it meanwhile
+        if after is None or after[0] != prompt:
             repeats = Repeats(self.settled.repetition_penalty)
             repeats.push(self.model.tokenizer.encode(prompt[-REMEMBERED:]).tolist())
-            self._after = prompt, repeats
-        return self._after[1].copy()
+            after = self._after = prompt, repeats
+        return after[1].copy()
 
 
 class Writer:
@@ -110,6 +111,11 @@ class Writer:
         self._least = writing.sampling.min_tokens if self._tokenizer.end is not None else 0
         self.steers = bool(self._rule or self._repeats or self._least)
         self.guards = self._guard is not None
+
+    @property
+    def characters(self) -> int:
+        """How many have been written, those that may be cut off at a stop string too."""
+        return self._characters
 
     @property
     def temperature(self) -> float:

@@ -14,6 +14,7 @@ once, when the network is made:
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -93,6 +94,12 @@ class Network:
         self._output_bias = weights["output.bias"]
         fits = 4 * config.vocabulary_size * config.hidden_size * self._embedding.itemsize <= LARGEST_TABLE
         self._table = self._layers[0].project(self._embedding) if fits else None  # [R, 4H]
+
+    def holding(self, held: Array) -> Network:
+        """The same network, weights and all, with parts `held` [L, 6, H]."""
+        other = copy.copy(self)
+        other._held = held
+        return other
 
     def start(self, lanes: int = 1) -> State:
         """The empty state of a fresh start, for B lanes."""

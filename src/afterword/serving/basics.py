@@ -99,6 +99,8 @@ def _described(served: Served) -> Model:
 
 
 async def health(call: Call) -> Health | Raw:
+    if not call.service.scheduler.is_alive:
+        raise ApiError(503, "nothing can be written any more: start the server anew")
     if call.service.loaded:
         return Health("ok")
     raise ApiError(503, "the models are being loaded: ask again", headers={"Retry-After": "1"})

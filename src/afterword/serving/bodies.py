@@ -61,9 +61,11 @@ def parsed(body: bytes, kind: type[Body]) -> Body:
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
+    if any("\ud800" <= character <= "\udfff" for name in found if not name.isascii() for character in name):
+        raise ApiError(400, "the body has a name with a lone surrogate, which is no text")
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
         raise ApiError(400, f"the body gives {twice[:60]!r} twice: give it once", twice[:60])
     return found
 

@@ -7,6 +7,7 @@ stream of server-sent events. Log-probabilities are the model's own, before any 
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -27,21 +28,30 @@ from afterword.scoring.score import STEPS, USED, stretches
 from afterword.serving.endpoints import Call, Events
 from afterword.serving.errors import ApiError
 from afterword.serving.limits import Limits
-from afterword.serving.memory import Path
+from afterword.serving.memory import Trail
 from afterword.serving.models import Served, Variant
-from afterword.serving.scheduler import Drawn, Prompt, Reply
+from afterword.serving.scheduler import Drawn, Order, Prompt, Reply
 from afterword.serving.service import Service
 
 MOST_CHOICES = 128  # of one request
 MOST_STOPS = 16
 QUICK = 5_000  # characters
+MOST_ECHOED = 1_000_000  # tokens of prompts in one answer; with log-probabilities, a tenth of that
+TOKEN_ID = re.compile(r"\d{1,9}", re.ASCII)
 REMEMBERED = 256  # tokens between two states of a prompt that are kept: what is between is read again in no time
 MOST_LIKELIEST = 5
 
-Seed = Annotated[int, msgspec.Meta(ge=0)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=MOST_CHOICES)]
+Stop = Annotated[str, msgspec.Meta(max_length=200)]
+Stops = Annotated[list[Stop], msgspec.Meta(extra_json_schema={"maxItems": MOST_STOPS})]
 TokenIds = list[int]
-Keep = Callable[[list[tuple[Path, Reading]]], None]
+# Limits that the schema tells, and that are checked elsewhere, with a sentence of their own.
+Whole = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 0})]
+Few = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 0, "maximum": MOST_LIKELIEST})]
+Positive = Annotated[float, msgspec.Meta(extra_json_schema={"minimum": 0})]
+Share = Annotated[float, msgspec.Meta(extra_json_schema={"minimum": 0, "maximum": 1})]
+Penalty = Annotated[float, msgspec.Meta(extra_json_schema={"minimum": 1, "maximum": 1000})]
+Keep = Callable[[list[tuple[Trail, Reading]]], None]
 Name = Annotated[str, msgspec.Meta(max_length=200)]
 Text = Annotated[str, msgspec.Meta(max_length=10_000)]
 Using = Literal["both", "lstm", "ngram"]
@@ -53,22 +63,22 @@ class CompletionRequest(msgspec.Struct, forbid_unknown_fields=True):
 
     model: Name
     prompt: str | list[str | int | TokenIds] | None = None
-    max_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
+    max_tokens: Whole | None = None
+    temperature: Positive | None = None
+    top_p: Share | None = None
     n: Count | None = None
     best_of: Count | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    stop: Text | list[Text] | None = None
-    seed: int | None = None
-    logprobs: int | None = None
+    stop: Stop | Stops | None = None
+    seed: Whole | None = None
+    logprobs: Few | None = None
     echo: bool | None = None
     logit_bias: dict[str, float] | None = None
     user: str | None = None
-    top_k: int | None = None
-    min_p: float | None = None
-    repetition_penalty: float | None = None
+    top_k: Whole | None = None
+    min_p: Share | None = None
+    repetition_penalty: Penalty | None = None
     pattern: Text | None = None
     using: Using | None = msgspec.field(default=None, name="with")
     hold: Holds | None = None
@@ -136,12 +146,12 @@ class Start:
 
 async def complete(call: Call, body: CompletionRequest) -> Completion | Events:
     """Write after each prompt: the whole text at once, or with `stream` as it comes."""
-    check(body)
-    news = asyncio.Event()
+    check(body, call.service.limits)
+    order = Order(asyncio.Event(), bool(body.stream))
     if is_quick(call.service, body):  # another thread would cost more than it spares
-        served, starts, prompts = prepared(call.service, body, news)
+        served, starts, prompts = prepared(call.service, body, order)
     else:
-        served, starts, prompts = await asyncio.to_thread(prepared, call.service, body, news)
+        served, starts, prompts = await asyncio.to_thread(prepared, call.service, body, order)
     scheduler = call.service.scheduler
     if body.echo and body.logprobs is not None:
         for start in starts:
@@ -150,7 +160,7 @@ async def complete(call: Call, body: CompletionRequest) -> Completion | Events:
     call.on_end(partial(scheduler.leave, [reply for start in starts for reply in start.replies]))
     scheduler.submit([prompt for prompt in prompts if not all(reply.done for reply in prompt.replies)])
     call.service.metrics.prompt_tokens.inc(sum(len(start.ids) for start in starts))
-    writer = Writer(call, served, body, starts, news)
+    writer = Writer(call, served, body, starts, order.news)
     return Events(writer.chunks()) if body.stream else await writer.whole()
 
 
@@ -160,9 +170,7 @@ def is_quick(service: Service, body: CompletionRequest) -> bool:
     return is_short and body.pattern is None and body.hold is None and service.models.is_ready(body.model)
 
 
-def prepared(
-    service: Service, body: CompletionRequest, news: asyncio.Event
-) -> tuple[Served, list[Start], list[Prompt]]:
+def prepared(service: Service, body: CompletionRequest, order: Order) -> tuple[Served, list[Start], list[Prompt]]:
     """The model, the prompts as the answer tells of them, and as they have to be read. Raises ApiError."""
     limits = service.limits
     served = service.models.find(body.model)
@@ -184,19 +192,27 @@ def prepared(
     for prompt in each:
         ids, text = encoded(served, prompt, limits)
         seeds = [(seed + number * len(starts) + k) % 2**64 for k in range(number)]
-        replies = [Reply(writing, text, one, news, bool(body.stream)) for one in seeds]
+        replies = [Reply(writing, text, one, order) for one in seeds]
         starts.append(Start(variant, ids, text, replies))
         prompts += beginnings(starts[-1], bool(body.remember))
+    echoes = number * sum(len(start.ids) for start in starts) if body.echo else 0
+    most = MOST_ECHOED if body.logprobs is None else MOST_ECHOED // 10
+    if echoes > most:
+        told = f"one answer may echo {most:,} tokens in all, not {echoes:,}"
+        raise ApiError(400, f"{told}: give shorter prompts, or fewer", "echo")
     return served, starts, prompts
 
 
-def check(body: CompletionRequest) -> None:
+def check(body: CompletionRequest, limits: Limits) -> None:
     """Raise ApiError for what is not supported, or makes no sense before any model is asked."""
     for name in ("suffix", "frequency_penalty", "presence_penalty"):
         if getattr(body, name):
             raise ApiError(400, f"{name} is not supported here: leave it out", name, "unsupported")
     if body.stream_options is not None and not body.stream:
         raise ApiError(400, "stream_options are for streams: give stream too", "stream_options")
+    if body.max_tokens is not None and body.max_tokens > limits.max_output:
+        told = f"one request may have {limits.max_output:,} tokens written in all"
+        raise ApiError(400, f"{told}: give a lower max_tokens", "max_tokens")
     if body.logprobs is not None and not 0 <= body.logprobs <= MOST_LIKELIEST:
         raise ApiError(400, f"logprobs must be from 0 to {MOST_LIKELIEST}, not {body.logprobs}", "logprobs")
     if body.seed is not None and not 0 <= body.seed < 2**64:
@@ -210,7 +226,7 @@ def settings(served: Served, body: CompletionRequest) -> tuple[Variant, Writing]
     variant = served.variant(body.using or "both", tuple(body.hold or ()))
     biases = {}
     for id, bias in (body.logit_bias or {}).items():
-        if not id.isascii() or not id.isdigit() or int(id[:20]) >= served.model.tokenizer.rows:
+        if not TOKEN_ID.fullmatch(id) or int(id) >= served.model.tokenizer.rows:
             raise ApiError(
                 400, f"logit_bias must name tokens of this model by their ids, not {id[:40]!r}", "logit_bias"
             )
@@ -297,14 +313,14 @@ def echoed(
     if len(read) < len(ids):
         found.token_logprobs.append(None)
         found.top_logprobs.append(None)
-    path = Path(network)
-    path.extend(start.variant.model.prompt_ids("", 0))
+    trail = Trail()
+    trail.extend(start.variant.model.prompt_ids("", 0))
     for stretch in stretches(network, tokenizer.end, read[None], most=STEPS if keep is None else REMEMBERED):
         check()
         expected = stretch.expected()[0]
         if keep is not None and stretch.state is not None:
-            path.extend(read[max(0, stretch.place.start - 1) : stretch.place.stop - 1])
-            keep([(path.copy(), Reading("", expected[-1:], stretch.state, network))])
+            trail.extend(read[max(0, stretch.place.start - 1) : stretch.place.stop - 1])
+            keep([(trail.copy(), Reading("", expected[-1:], stretch.state, network))])
         some = read[stretch.place]
         row = network.rows(some)
         costs = expected[np.arange(len(some)), row]
@@ -345,7 +361,7 @@ class Writer:
         for number, start in enumerate(self._starts):
             kept = start.replies
             if len(kept) > self._n:  # the likeliest on average, as with --best-of
-                kept = sorted(kept, key=lambda reply: -_mean([log for _, _, log, _ in reply.drawn]))[: self._n]
+                kept = sorted(kept, key=lambda reply: -_mean([one.log_probability for one in reply.drawn]))[: self._n]
             for k, reply in enumerate(kept):
                 choice = self._choice(number * self._n + k, start, reply, [*reply.drawn])
                 choices.append(self._echoing(choice, start) if self._body.echo else choice)
@@ -370,7 +386,6 @@ class Writer:
                     del open_ones[index]
                 if drawn or done:
                     choice = self._choice(index, owners[index], reply, drawn, offsets[index], done)
-                    offsets[index] += len(choice.text)
                     self._written += len(drawn)
                     yield self._completion([choice])
             if open_ones:
@@ -390,26 +405,22 @@ class Writer:
     def _choice(
         self, index: int, start: Start, reply: Reply, drawn: Sequence[Drawn], offset: int = 0, done: bool = True
     ) -> Choice:
-        if reply.failed:
-            raise ApiError(500, "the server made a mistake, and wrote no further: ask again")
+        if reply.failure is not None:
+            raise reply.failure
         logs = None if self._body.logprobs is None else self._logs(drawn, offset)
         reason = reply.writer.finish_reason if done else None
         finished: Literal["stop", "length"] | None = (
             None if reason is None else "stop" if reason == "stop" else "length"
         )
-        return Choice(index, "".join([one[0] for one in drawn]), logs, finished, reply.seed)
+        return Choice(index, "".join([one.text for one in drawn]), logs, finished, reply.seed)
 
     def _logs(self, drawn: Sequence[Drawn], offset: int) -> LogProbabilities:
         names = self._served.token_names
-        offsets = []
-        for text, *_ in drawn:
-            offsets.append(offset)
-            offset += len(text)
         return LogProbabilities(
-            [names[id] for _, id, *_ in drawn],
-            [log for _, _, log, _ in drawn],
-            [{names[id]: log for id, log in likeliest} for *_, likeliest in drawn],
-            offsets,
+            [names[one.token] for one in drawn],
+            [one.log_probability for one in drawn],
+            [{names[id]: log for id, log in one.likeliest} for one in drawn],
+            [offset + one.at for one in drawn],
         )
 
     def _echoing(self, choice: Choice, start: Start) -> Choice:

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from afterword.errors import InputError
+from afterword.errors import AfterwordError, StorageError
 from afterword.serving.bodies import Gone, Message, Receive, parsed, read_body
 from afterword.serving.errors import ApiError, report
 
@@ -117,8 +117,6 @@ class Endpoint:
                 await _unless_gone(self._answer(call, given, answer), receive)
         except Gone:
             service.metrics.gone.inc()
-        except asyncio.CancelledError:
-            raise
         except Exception as error:
             await answer.fail(as_api_error(error, service.limits.request_timeout, self.body))
         finally:
@@ -212,7 +210,7 @@ def as_api_error(error: Exception, seconds: float, body: Any) -> ApiError:
         return ApiError(
             503, f"this took longer than {seconds:g} s, and was left: ask for less", headers={"Retry-After": "1"}
         )
-    if isinstance(error, InputError):
+    if isinstance(error, AfterwordError) and not isinstance(error, StorageError):
         # an option's message begins with its name, as the command line spells it
         message = str(error)
         word, _, rest = message.partition(" ")

@@ -38,6 +38,9 @@ class ApiError(Exception):
         code: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
+        # what was sent may hold half a character, which no answer can
+        message = message.encode("utf-8", "replace").decode()
+        param = None if param is None else param.encode("utf-8", "replace").decode()
         super().__init__(message)
         self.status, self.headers = status, dict(headers or {})
         kind = KINDS.get(status, "invalid_request_error" if status < 500 else "server_error")

@@ -11,11 +11,21 @@ import numpy as np
 from afterword.generation.reading import Reading
 from afterword.generation.sampling import Sampling
 from afterword.generation.writer import Writing
-from afterword.serving.completions import Holds, Name, Start, TokenIds, Using, beginnings, encoded
+from afterword.serving.completions import (
+    Holds,
+    Name,
+    Positive,
+    Share,
+    Start,
+    TokenIds,
+    Using,
+    Whole,
+    beginnings,
+    encoded,
+)
 from afterword.serving.endpoints import Call
-from afterword.serving.errors import ApiError
 from afterword.serving.models import Served
-from afterword.serving.scheduler import Prompt, Reply
+from afterword.serving.scheduler import Order, Prompt, Reply
 from afterword.serving.service import Service
 
 LIKELIEST = 20
@@ -26,10 +36,10 @@ class NextRequest(msgspec.Struct, forbid_unknown_fields=True):
 
     model: Name
     prompt: str | TokenIds | None = None
-    temperature: float | None = None
-    top_k: int | None = None
-    top_p: float | None = None
-    min_p: float | None = None
+    temperature: Positive | None = None
+    top_k: Whole | None = None
+    top_p: Share | None = None
+    min_p: Share | None = None
     using: Using | None = msgspec.field(default=None, name="with")
     hold: Holds | None = None
 
@@ -53,21 +63,22 @@ class Next(msgspec.Struct):
 
 async def expect(call: Call, body: NextRequest) -> Next:
     """Read the text, from where it is known on, and say what may come next. The states on the way are remembered."""
-    news = asyncio.Event()
-    served, writing, reply, prompt = await asyncio.to_thread(_prepared, call.service, body, news)
+    order = Order(asyncio.Event(), streams=False)
+    served, writing, reply, prompt = await asyncio.to_thread(_prepared, call.service, body, order)
     scheduler = call.service.scheduler
     call.on_end(partial(scheduler.leave, [reply]))
     scheduler.submit([prompt])
     call.service.metrics.prompt_tokens.inc(len(prompt.ids))
-    while not (prompt.is_read or reply.failed):
-        await news.wait()
-        news.clear()
-    if prompt.reading is None or reply.failed:
-        raise ApiError(500, "the server made a mistake, and read no further: ask again")
+    while not (prompt.is_read or reply.failure):
+        await order.news.wait()
+        order.news.clear()
+    if reply.failure is not None:
+        raise reply.failure
+    assert prompt.reading is not None
     return Next(_likeliest(served, writing, prompt.reading))
 
 
-def _prepared(service: Service, body: NextRequest, news: asyncio.Event) -> tuple[Served, Writing, Reply, Prompt]:
+def _prepared(service: Service, body: NextRequest, order: Order) -> tuple[Served, Writing, Reply, Prompt]:
     """The text as a prompt after which nothing is written. Raises ApiError, InputError."""
     served = service.models.find(body.model)
     variant = served.variant(body.using or "both", tuple(body.hold or ()))
@@ -82,7 +93,7 @@ def _prepared(service: Service, body: NextRequest, news: asyncio.Event) -> tuple
         )
     )
     ids, text = encoded(served, body.prompt, service.limits)
-    reply = Reply(writing, text, 0, news, streams=False)
+    reply = Reply(writing, text, 0, order)
     (prompt,) = beginnings(Start(variant, ids, text, [reply]), remember=True)
     return served, writing, reply, prompt
 

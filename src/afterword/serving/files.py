@@ -17,14 +17,15 @@ KINDS = {
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
 }
-STATIC = re.compile(r"/static/((?:[A-Za-z0-9_-]+/)?[A-Za-z0-9_][A-Za-z0-9._-]*)")
+STATIC = re.compile(r"/static/((?:[A-Za-z0-9_-]{1,40}/)?[A-Za-z0-9_][A-Za-z0-9._-]{0,80})")
 
 
 def page_file(name: str, policy: str) -> Raw:
     """A file of the page, under a content security policy. Raises ApiError where there is none of that name."""
-    place = resources.files("afterword.serving").joinpath("page", *name.split("/"))
+    place = resources.files("afterword.serving").joinpath("page")
     ending = name[name.rfind(".") :]
-    if not STATIC.fullmatch(f"/static/{name}") or ending not in KINDS or not place.is_file():
+    if not STATIC.fullmatch(f"/static/{name}") or ending not in KINDS or not place.joinpath(name).is_file():
         raise ApiError(404, f"there is no file {name[:80]!r} here")
+    place = place.joinpath(name)
     headers = {"Content-Security-Policy": policy, "Cache-Control": "no-cache"}
     return Raw(place.read_bytes(), KINDS[ending], headers)

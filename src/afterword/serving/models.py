@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -39,7 +39,9 @@ class Recent(Generic[Key, Value]):
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
-            made = self._kept[key] = make()
+        made = make()  # twice, where two threads ask at once: nobody waits for what somebody else wants
+        with self._lock:
+            made = self._kept.setdefault(key, made)
             if len(self._kept) > self._most:
                 self._kept.popitem(last=False)
             return made
@@ -54,7 +56,9 @@ class Variant:
 
     def writing(self, sampling: Sampling) -> Writing:
         """Raises OptionError for settings that do not suit the model."""
-        return self._writings.get(sampling, lambda: self.model.writing_by(sampling))
+        if sampling.rules:  # whose automaton grows, and has a limit: no request is to find it used up
+            return self.model.make_writing(sampling)
+        return self._writings.get(sampling, lambda: self.model.make_writing(sampling))
 
 
 class Served:
@@ -93,7 +97,7 @@ class Models:
             self._paths[name] = path
         self._engine, self._more = engine, more
         self._served: dict[str, Served] = {}
-        self._lock = threading.Lock()
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def load(self) -> None:
         """Load those that were named. Raises ModelError, OptionError."""
@@ -124,7 +128,7 @@ class Models:
 
     def _newest(self, name: str, path: str | Path) -> Served:
         version = _version(path)
-        with self._lock:
+        with self._locks[name]:
             served = self._served.get(name)
             if served is not None and version in (served.version, None):  # None: it is being replaced right now
                 return served

@@ -1,5 +1,5 @@
-"""The HTTP protocol, with what uvicorn leaves open: a limit on how long a request may take to arrive, and on how many
-connections there are."""
+"""The HTTP protocol, with what uvicorn leaves open: limits on how long a request may take to arrive and an answer
+to leave, and on how many connections there are."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ def protocol(limits: Limits) -> type[asyncio.Protocol]:
 
     class Limited(H11Protocol):
         _late: asyncio.TimerHandle | None = None
+        _stuck: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
@@ -30,6 +31,7 @@ def protocol(limits: Limits) -> type[asyncio.Protocol]:
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop_waiting()
+            self._move_on()
             super().connection_lost(exc)
 
         def data_received(self, data: bytes) -> None:
@@ -43,6 +45,29 @@ def protocol(limits: Limits) -> type[asyncio.Protocol]:
             super().on_response_complete()
             if self.conn.their_state is h11.IDLE:
                 self._stop_waiting()
+
+        def pause_writing(self) -> None:
+            """More is to be sent than the client takes."""
+            super().pause_writing()
+            self._stuck = self._stuck or self.loop.call_later(limits.send_timeout, self.transport.abort)
+
+        def resume_writing(self) -> None:
+            super().resume_writing()
+            self._move_on()
+
+        def timeout_keep_alive_handler(self) -> None:
+            super().timeout_keep_alive_handler()  # which closes, once all is sent
+            self._stuck = self._stuck or self.loop.call_later(limits.send_timeout, self.transport.abort)
+
+        def shutdown(self) -> None:
+            super().shutdown()
+            if self.transport.is_closing():
+                self._stuck = self._stuck or self.loop.call_later(limits.send_timeout, self.transport.abort)
+
+        def _move_on(self) -> None:
+            if self._stuck is not None:
+                self._stuck.cancel()
+                self._stuck = None
 
         def send_400_response(self, msg: str) -> None:
             """What is no HTTP, or has too long a header, in the shape of all failures."""

@@ -32,10 +32,16 @@ class Guard:
     """Lets through to `app` what is safe."""
 
     def __init__(
-        self, app: Application, hosts: Collection[str], key: str | None, is_open: Callable[[str], bool]
+        self,
+        app: Application,
+        hosts: Collection[str],
+        key: str | None,
+        is_open: Callable[[str], bool],
+        largest: int,
     ) -> None:
-        """`hosts` as the Host header may spell them; `is_open` says of a path that it needs no key."""
-        self._app, self._hosts, self._is_open = app, frozenset(hosts), is_open
+        """`hosts` as the Host header may spell them; `is_open` says of a path that it needs no key; `largest` is how
+        many bytes a header may have."""
+        self._app, self._hosts, self._is_open, self._largest = app, frozenset(hosts), is_open, largest
         self._key = None if key is None else f"Bearer {key}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,6 +67,9 @@ class Guard:
         await guarded({"type": "http.response.body", "body": body})
 
     def _wrong(self, scope: Scope) -> ApiError | None:
+        size = len(scope["raw_path"]) + len(scope["query_string"])
+        if size + sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > self._largest:
+            return ApiError(431, f"the header may have {self._largest:,} bytes at most")
         headers: dict[bytes, list[bytes]] = {}
         for name, value in scope["headers"]:
             headers.setdefault(name, []).append(value)

@@ -15,17 +15,20 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+from afterword.errors import AfterwordError
 from afterword.generation.batch import Batch, Text
 from afterword.generation.reading import Reading
 from afterword.generation.sampling import Likeliest
 from afterword.generation.writer import Writing
 from afterword.model.arrays import Ids
 from afterword.model.network import Network
-from afterword.serving.errors import busy, report
-from afterword.serving.memory import Memory, Path
+from afterword.serving.errors import ApiError, busy, report
+from afterword.serving.memory import Memory, Trail
 
 READERS = 32  # prompts that are read side by side
 READ_AT_ONCE = 256  # tokens of all of them, between two looks at who has left
@@ -34,31 +37,68 @@ READ_A_ROUND = 512  # tokens of all prompts, between two steps of those who writ
 # write a character, so under load it holds several; and nobody reads faster than 200 chunks a second.
 BETWEEN_CHUNKS, LEAST_BETWEEN = 0.00025, 0.005
 
-Drawn = tuple[str, int, float, Likeliest]
-"""The text that became certain with a token, the token, its log-probability, and the likeliest tokens."""
+SECONDS_OF_RULES = 2.0  # that the rules and stop strings of one request may take of everybody's time
+
+
+class Drawn(NamedTuple):
+    """A token that was drawn for a text."""
+
+    text: str
+    """What became certain with it."""
+    at: int
+    """Where the token's own text begins, in characters of what was written."""
+    token: int
+    log_probability: float
+    likeliest: Likeliest
+
+
+@dataclass
+class Order:
+    """What all texts of a request have in common."""
+
+    news: asyncio.Event
+    """Set when there is more of any of them."""
+    streams: bool
+    seconds_of_rules: float = SECONDS_OF_RULES
+    """What is left of them."""
 
 
 class Reply(Text):
     """A text that is written for a request. The scheduler's thread fills it, the event loop's empties it."""
 
-    def __init__(self, writing: Writing, prompt: str, seed: int, news: asyncio.Event, streams: bool) -> None:
+    def __init__(self, writing: Writing, prompt: str, seed: int, order: Order) -> None:
         super().__init__(writing, prompt, seed)
-        self.seed = seed
+        self.seed, self.order = seed, order
         self.drawn: deque[Drawn] = deque()
         self.done = self.writer.finish_reason is not None
-        self.begun = self.failed = False
-        self.gone = False
-        self.news, self.streams = news, streams
-        self.path: Path | None = None  # of what it has read and written, where that is to be remembered
+        self.begun = self.gone = False
+        self.failure: ApiError | None = None
+        self.trail: Trail | None = None  # of what it has read and written, where that is to be remembered
+        self._is_timed = writing.rules is not None or bool(writing.stops)
 
     @property
     def is_over(self) -> bool:
-        return self.gone or self.writer.finish_reason is not None
+        return self.gone or self.failure is not None or self.writer.finish_reason is not None
 
     def push(self, token: int, log_probability: float, likeliest: Likeliest) -> None:
-        self.drawn.append((self.writer.push(token), token, log_probability, likeliest))
-        if self.path is not None:
-            self.path.push(token)
+        at, began = self.writer.characters, time.perf_counter() if self._is_timed else 0.0
+        try:
+            text = self.writer.push(token)
+        except AfterwordError as error:  # a rule that outgrew its limits: nobody else's text ends for that
+            self.fail(ApiError(400, str(error), "pattern"))
+            return
+        self.drawn.append(Drawn(text, at, token, log_probability, likeliest))
+        if self.trail is not None:
+            self.trail.push(token)
+        if self._is_timed:
+            self.order.seconds_of_rules -= time.perf_counter() - began
+            if self.order.seconds_of_rules < 0:
+                told = "pattern and stop take too long to follow: give simpler or fewer ones, or ask for fewer texts"
+                self.fail(ApiError(400, told, "pattern" if self.writing.rules else "stop"))
+
+    def fail(self, failure: ApiError) -> None:
+        """It ends here, and this is why."""
+        self.failure = failure
 
 
 class Prompt:
@@ -69,7 +109,7 @@ class Prompt:
         self.read = 0
         self.reading: Reading | None = None
         """After what was `read`."""
-        self.path: Path | None = None
+        self.trail: Trail | None = None
 
     @property
     def is_read(self) -> bool:
@@ -78,6 +118,16 @@ class Prompt:
     @property
     def is_gone(self) -> bool:
         return all(reply.gone for reply in self.replies)
+
+
+MISTAKE = ApiError(500, "the server made a mistake, and wrote no further: ask again")
+
+
+class _Running(Batch[Reply]):
+    """The batch of one network."""
+
+    told = 0.0
+    """When those who read its texts were woken last."""
 
 
 class Scheduler:
@@ -91,10 +141,10 @@ class Scheduler:
         self._changed = threading.Condition()
         self._waiting: deque[Prompt] = deque()
         self._reading: list[Prompt] = []
-        self._to_keep: list[tuple[Path, Reading]] = []
-        self._batches: dict[int, Batch[Reply]] = {}
+        self._to_keep: list[tuple[Trail, Reading]] = []
+        self._batches: dict[int, _Running] = {}
         self._stopping = False
-        self._told = 0.0
+        self._in_use = 0
         self.written = self.read = 0  # tokens
         self._thread = threading.Thread(target=self._run, name="afterword-writing", daemon=True)
 
@@ -109,7 +159,11 @@ class Scheduler:
     @property
     def in_use(self) -> int:
         """Places that are taken."""
-        return sum(len(batch.texts) for batch in [*self._batches.values()]) + _count([*self._reading])
+        return self._in_use
+
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
 
     @property
     def queued(self) -> int:
@@ -129,7 +183,7 @@ class Scheduler:
             self._waiting.extend(prompts)
             self._changed.notify()
 
-    def remember(self, readings: Iterable[tuple[Path, Reading]]) -> None:
+    def remember(self, readings: Iterable[tuple[Trail, Reading]]) -> None:
         """What was read elsewhere."""
         with self._changed:
             self._to_keep += readings
@@ -152,20 +206,30 @@ class Scheduler:
                     return
                 self._admit()
                 to_keep, self._to_keep = self._to_keep, []
-            for path, reading in to_keep:
-                self._memory.keep(path, reading)
-            self._read()
-            for key, batch in [*self._batches.items()]:
-                self._step(batch)
-                if not batch.texts:
-                    del self._batches[key]
+            try:
+                for trail, reading in to_keep:
+                    self._memory.keep(trail, reading)
+                self._read()
+                for key, batch in [*self._batches.items()]:
+                    self._step(batch)
+                    if not batch.texts:
+                        del self._batches[key]
+            except Exception as error:  # whatever it is, those who come after are written for
+                begun = [reply for batch in self._batches.values() for reply in batch.texts]
+                self._fail(begun + [reply for prompt in self._reading for reply in prompt.replies], error)
+                self._batches, self._reading = {}, []
+            self._count_places()
 
     def _admit(self) -> None:
-        free = self._places - self.in_use
+        free = self._places - self._in_use
         while self._waiting and len(self._waiting[0].replies) <= free:
             prompt = self._waiting.popleft()
             free -= len(prompt.replies)
             self._reading.append(prompt)
+        self._count_places()
+
+    def _count_places(self) -> None:
+        self._in_use = sum(len(batch.texts) for batch in self._batches.values()) + _count(self._reading)
 
     def _read(self) -> None:
         """Read on in the prompts, several side by side; those that are through begin to be written after."""
@@ -192,8 +256,8 @@ class Scheduler:
 
     def _recall(self, prompt: Prompt) -> None:
         """Begin to read where an earlier text with the same beginning was read or written to."""
-        prompt.path, prompt.reading = self._memory.longest(prompt.network, prompt.ids)
-        prompt.read = prompt.path.length
+        prompt.trail, prompt.reading = self._memory.longest(prompt.network, prompt.ids)
+        prompt.read = prompt.trail.length
 
     def _read_on(self, prompts: Sequence[Prompt]) -> int:
         """Read a stretch of prompts of one network; how many tokens that was."""
@@ -206,9 +270,9 @@ class Scheduler:
             one = state if len(prompts) == 1 else network.chosen(state, [lane])
             prompt.reading = Reading("", logits[lane : lane + 1], one, network)
             prompt.read += length
-            if prompt.path is not None:
-                prompt.path.extend(ids[lane])
-                self._memory.keep(prompt.path, prompt.reading)
+            if prompt.trail is not None:
+                prompt.trail.extend(ids[lane])
+                self._memory.keep(prompt.trail, prompt.reading)
         self.read += length * len(prompts)
         return length * len(prompts)
 
@@ -216,19 +280,19 @@ class Scheduler:
         assert prompt.reading is not None
         entering = [reply for reply in prompt.replies if not reply.is_over]
         if len(entering) < len(prompt.replies):  # those of no token wait for the reading alone
-            over = {reply.news for reply in prompt.replies if reply.is_over}
+            over = {reply.order.news for reply in prompt.replies if reply.is_over}
             self._loop.call_soon_threadsafe(_wake, over)
         if not entering:
             return
         batch = self._batches.get(id(prompt.network))
         if batch is None:
-            batch = self._batches[id(prompt.network)] = Batch(prompt.network)
-        if prompt.path is not None:
+            batch = self._batches[id(prompt.network)] = _Running(prompt.network)
+        if prompt.trail is not None:
             for reply in entering:
-                reply.path = prompt.path.copy()
+                reply.trail = prompt.trail.copy()
         batch.enter([(reply, prompt.reading) for reply in entering])
 
-    def _step(self, batch: Batch[Reply]) -> None:
+    def _step(self, batch: _Running) -> None:
         texts = batch.texts
         try:
             batch.step()
@@ -238,24 +302,24 @@ class Scheduler:
             return
         self.written += len(texts)
         for lane, reply in enumerate(batch.texts):
-            if reply.path is not None:
-                self._memory.keep(reply.path, batch.reading(lane))
-        self._tell(texts)
+            if reply.trail is not None:
+                self._memory.keep(reply.trail, batch.reading(lane))
+        self._tell(batch, texts)
 
-    def _tell(self, texts: Sequence[Reply]) -> None:
+    def _tell(self, batch: _Running, texts: Sequence[Reply]) -> None:
         """Wake those who read `texts`: once they are done, and on the way now and then."""
         now = time.monotonic()
-        chunks = now - self._told >= max(LEAST_BETWEEN, BETWEEN_CHUNKS * len(texts))
+        chunks = now - batch.told >= max(LEAST_BETWEEN, BETWEEN_CHUNKS * self.in_use)
         if chunks:
-            self._told = now
+            batch.told = now
         woken = set()
         for reply in texts:
-            if reply.writer.finish_reason is not None:
+            if reply.is_over:
                 reply.done = True
-                woken.add(reply.news)
-            elif reply.streams and (chunks or not reply.begun):
+                woken.add(reply.order.news)
+            elif reply.order.streams and (chunks or not reply.begun):
                 reply.begun = True
-                woken.add(reply.news)
+                woken.add(reply.order.news)
         if woken:
             self._loop.call_soon_threadsafe(_wake, woken)
 
@@ -263,8 +327,9 @@ class Scheduler:
         """Something is wrong in this program: tell those who wait, and whoever runs the server."""
         report(error)
         for reply in replies:
-            reply.failed = reply.done = reply.gone = True
-        self._loop.call_soon_threadsafe(_wake, {reply.news for reply in replies})
+            reply.fail(MISTAKE)
+            reply.done = True
+        self._loop.call_soon_threadsafe(_wake, {reply.order.news for reply in replies})
 
 
 def _count(prompts: Iterable[Prompt]) -> int:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import uvicorn
 
-from afterword.errors import AfterwordError, OptionError
+from afterword.errors import OptionError
 from afterword.serving.app import application, is_open
 from afterword.serving.limits import Limits
 from afterword.serving.models import Models
@@ -70,8 +71,9 @@ class Server:
         self._error: BaseException | None = None
         self._app = application()
         self._app.router.lifespan_context = self._life
+        self._app.router.redirect_slashes = False
         config = uvicorn.Config(
-            Guard(self._app, names, key, is_open),
+            Guard(self._app, names, key, is_open, limits.max_header),
             http=protocol(limits),
             ws="none",
             lifespan="on",
@@ -80,6 +82,7 @@ class Server:
             server_header=False,
             h11_max_incomplete_event_size=limits.max_header,
             backlog=BACKLOG,
+            timeout_graceful_shutdown=math.ceil(limits.request_timeout + limits.send_timeout),
         )
         self._server = uvicorn.Server(config)
 
@@ -109,7 +112,7 @@ class Server:
     async def _load(self, service: Service) -> None:
         try:
             await asyncio.to_thread(self._models.load)
-        except AfterwordError as error:
+        except Exception as error:
             self._error, self._server.should_exit = error, True
             return
         service.loaded = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from afterword.serving.errors import busy
 
@@ -37,10 +37,18 @@ class Workers:
 
         loop = asyncio.get_running_loop()
         self.busy += 1
-        return await asyncio.shield(loop.run_in_executor(self._threads, checked))
+        doing = loop.run_in_executor(self._threads, checked)
+        doing.add_done_callback(_look)
+        return await asyncio.shield(doing)
 
     def _done(self) -> None:
         self.busy -= 1
 
     def stop(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _look(done: asyncio.Future[Any]) -> None:
+    """See how it ended: where whoever asked has left, nobody else does, and Python would complain."""
+    if not done.cancelled():
+        done.exception()
