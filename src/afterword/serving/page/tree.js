@@ -3,7 +3,7 @@
 import { rows } from "./branches.js";
 import { useStore } from "./state.js";
 import { html, useEffect, useMemo, useRef, useState } from "./vendor/preact.js";
-import { number, visible } from "./words.js";
+import { number, spaced, visible } from "./words.js";
 import { writing } from "./writer.js";
 
 const SHOWN = 90; // characters of a piece
@@ -47,7 +47,8 @@ export function Tree({ writer, details }) {
   return html`<ol class="tree" ref=${list} onKeyDown=${keys} aria-label="Branches; arrow keys move">
     ${found.map((row, k) => {
       const isFork = row.id === null;
-      const piece = visible(k === 0 && row.piece.length > SHOWN ? `…${row.piece.slice(-SHOWN)}` : row.piece.slice(0, SHOWN));
+      const shown = row.piece.trim() ? visible : spaced;
+      const piece = shown(k === 0 && row.piece.length > SHOWN ? `…${row.piece.slice(-SHOWN)}` : row.piece.slice(0, SHOWN));
       return html`<li key=${`${row.cut}-${row.at}`} style=${{ marginLeft: `${Math.min(row.depth, DEEPEST) * 14}px` }}>
         <button
           class=${`${row.on ? "on" : ""}${isFork ? " fork" : ""}`}
