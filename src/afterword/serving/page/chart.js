@@ -51,6 +51,15 @@ export function range(data) {
   return [Math.max(0, low - room), high + room];
 }
 
+/** Until somebody points at a step, the legend tells the last one that was read on held-out text. */
+function tellLatest(chart) {
+  if (!chart || Number.isInteger(chart.cursor.idx)) return;
+  const [, training, heldOut] = chart.data;
+  const last = values => values.findLastIndex(value => value !== null);
+  const idx = last(heldOut) >= 0 ? last(heldOut) : last(training);
+  if (idx >= 0) chart.setLegend({ idx });
+}
+
 export function Chart({ data, label }) {
   const element = useRef(null);
   const chart = useRef(null);
@@ -87,6 +96,7 @@ export function Chart({ data, label }) {
         latest.current,
         element.current,
       );
+      tellLatest(chart.current);
       resized.observe(element.current);
       themed.observe(document.documentElement, { attributeFilter: ["data-theme"] });
     });
@@ -98,6 +108,9 @@ export function Chart({ data, label }) {
       chart.current = null;
     };
   }, []);
-  useEffect(() => chart.current?.setData(data), [data]);
+  useEffect(() => {
+    chart.current?.setData(data);
+    tellLatest(chart.current);
+  }, [data]);
   return html`<div class="chart" ref=${element} role="img" aria-label=${label}></div>`;
 }

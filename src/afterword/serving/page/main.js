@@ -10,7 +10,7 @@ import { Tree } from "./tree.js";
 import { html, render, useState } from "./vendor/preact.js";
 import { number } from "./words.js";
 import { begin, openFile } from "./write.js";
-import { Writer } from "./writer.js";
+import { Writer, writing } from "./writer.js";
 
 const TRY_AGAIN = 3000; // milliseconds
 const byId = id => document.getElementById(id);
@@ -58,7 +58,8 @@ export async function refresh() {
     const { data: runs, trains } = await call("GET", "/v1/runs");
     page.set({ runs, trains });
   } catch (error) {
-    if (page.get().isReached) tell({ problem: error.message });
+    // that the server does not answer is told anyway
+    if (page.get().isReached) writing.set({ complaint: { text: error.message, param: null } });
   }
 }
 
