@@ -4,7 +4,7 @@
 
 import { LEVELS, runs } from "./shades.js";
 
-const MARGIN = 400; // pixels above and below the view that are shaded too
+const MARGIN = 100; // pixels above and below the view that are shaded too
 const hasHighlights = "highlights" in CSS && "StaticRange" in window;
 
 /** The highlights of each level, which all texts of the page share. */

@@ -214,8 +214,9 @@ function Offers({ writer }) {
 }
 
 function Said() {
-  const { complaint } = useStore(writing);
+  const { complaint, isReading } = useStore(writing);
   const { isReached } = useStore(page);
+  if (isReading) return html`<span class="soft">Reading the text…</span>`;
   if (!isReached || !complaint || complaint.param === "hold" || complaint.param === "pattern") return null;
   return html`${complaint.text}`;
 }

@@ -13,6 +13,7 @@ const LARGE_LOSS = 12; // units; a text from which so much is taken at once is k
 
 export const writing = new Store({
   isBusy: false,
+  isReading: false, // all of the text, to shade it
   offers: [], // {text, shades, ended}: what is left of each continuation
   selected: 0,
   isOffering: false,
@@ -140,7 +141,7 @@ export class Writer {
     this.offerAbort?.abort();
     this.offerAbort = null;
     clearTimeout(this.timer);
-    if (writing.get().isBusy || writing.get().isOffering) writing.set({ isBusy: false, isOffering: false });
+    if (writing.get().isBusy || writing.get().isOffering) writing.set({ isBusy: false, isReading: false, isOffering: false });
   }
 
   /** Write on at the cursor. */
@@ -219,7 +220,7 @@ export class Writer {
     const { text } = this;
     if (!text) return;
     const abort = (this.abort = new AbortController());
-    writing.set({ isBusy: true, complaint: null });
+    writing.set({ isBusy: true, isReading: true, complaint: null });
     const { model, hold, with: which } = steering();
     const isOfLines = modelOf(page.get())?.afterword?.lines;
     // a model of lines reads each by itself
@@ -245,7 +246,7 @@ export class Writer {
     } finally {
       if (this.abort === abort) {
         this.abort = null;
-        writing.set({ isBusy: false });
+        writing.set({ isBusy: false, isReading: false });
       }
     }
   }
