@@ -98,16 +98,14 @@ function Score({ writer }) {
 }
 
 function Figures({ result }) {
-  const parts = [["LSTM alone", result.lstm], ["n-gram alone", result.ngram]].filter(([, bits]) => bits !== undefined && bits !== null);
+  const parts = [["LSTM alone", result.lstm], ["n-gram alone", result.ngram]].filter(([, nats]) => Number.isFinite(nats));
   return html`<section class="box figures" id="figures" aria-label="What it costs">
     <p><b class="figure">${number(result.bits_per_character, 3)}</b> bits per character</p>
-    ${parts.map(([label, bits]) => html`<p class="soft">${number(bitsOfPart(bits), 3)} ${label}</p>`)}
+    ${parts.map(([label, nats]) => html`<p class="soft">${number(nats / Math.LN2, 3)} ${label}</p>`)}
     <p class="soft">${number(result.characters)} characters</p>
     ${result.perplexity !== undefined && html`<p class="soft">perplexity ${number(result.perplexity, 2)}</p>`}
   </section>`;
 }
-
-const bitsOfPart = part => (typeof part === "number" ? part : part.bits_per_character);
 
 function Surprises({ surprises }) {
   const element = useRef(null);
