@@ -33,10 +33,13 @@ async function request(method, path, body, signal) {
   }
   handlers.reach(true);
   if (answer.status === 401) {
-    asking ??= handlers.askKey(key !== null).finally(() => (asking = null));
-    const given = await asking;
-    if (given === null) throw new ApiError("The server wants a key.", 401);
-    sessionStorage.setItem(KEY, given);
+    if (sessionStorage.getItem(KEY) === key) {
+      // nobody has given another one meanwhile
+      asking ??= handlers.askKey(key !== null).finally(() => (asking = null));
+      const given = await asking;
+      if (given === null) throw new ApiError("The server wants a key.", 401);
+      sessionStorage.setItem(KEY, given);
+    }
     return request(method, path, body, signal);
   }
   if (!answer.ok) {

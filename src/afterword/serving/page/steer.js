@@ -117,8 +117,9 @@ function Next({ writer, details }) {
         if (!abort.signal.aborted) setFound({ options: data, error: null });
       } catch (error) {
         if (isAbort(error)) return;
-        if (error.param === "hold") writing.set({ complaint: { text: error.message, param: "hold" } });
-        setFound({ options: [], error: error.param === "hold" ? null : error.message });
+        const isOfHold = hold.length > 0 && error.status === 400; // nothing else here can be refused
+        if (isOfHold) writing.set({ complaint: { text: error.message, param: "hold" } });
+        setFound({ options: [], error: isOfHold ? null : error.message });
       }
     }, PAUSE);
     return () => {

@@ -52,6 +52,7 @@ export function Tree({ writer, details }) {
       return html`<li key=${`${row.cut}-${row.at}`} style=${{ marginLeft: `${Math.min(row.depth, DEEPEST) * 14}px` }}>
         <button
           class=${`${row.on ? "on" : ""}${isFork ? " fork" : ""}`}
+          data-revision=${row.id}
           aria-current=${row.here ? "true" : null}
           tabindex=${k === reachable ? 0 : -1}
           title=${isFork ? "go to where it forks; what follows stays in the tree" : "go to this text"}
