@@ -77,6 +77,7 @@ export function Train({ writer, started, isBusy }) {
           onChange=${event => setMinutes(event.currentTarget.valueAsNumber || 5)} /></label>
         <label><input id="train-lines" type="checkbox" checked=${lines} onChange=${event => setLines(event.currentTarget.checked)} /> each line is a text of its own</label>
       </div>
+      ${!plan && !error && html`<p class="soft" role="status">${name ? "Planning…" : "It needs a name."}</p>`}
       ${plan && html`<pre id="plan" class="sample">${plan.join("\n")}</pre>`}
       <button class="primary" id="train-start" disabled=${!plan || isBusy} onClick=${start}>Start</button>
       ${isBusy && html`<span class="soft"> one run at a time</span>`}`}

@@ -198,7 +198,6 @@ function Offers({ writer }) {
           <button
             class="word"
             title="take its next word (Tab, for the marked one)"
-            aria-label=${`next word of continuation ${k + 1}`}
             disabled=${!text}
             onClick=${() => {
               writer.select(k);
@@ -206,7 +205,7 @@ function Offers({ writer }) {
               writer.sheet.focus();
             }}
           >
-            ${k === selected ? "Tab ⇥" : "word ⇥"}
+            ${k === selected ? "Tab ⇥" : "word ⇥"}<span class="hidden"> the next word of continuation ${k + 1}</span>
           </button>
         </div>`,
     )}
