@@ -35,7 +35,19 @@ OPTIONS = [
     "--window-size=1280,1600",
 ]
 PATIENCE = 60.0  # seconds
-KEY_CODES = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Home": 36, "End": 35, "Escape": 27}
+KEY_CODES = {
+    "ArrowLeft": 37,
+    "ArrowUp": 38,
+    "ArrowRight": 39,
+    "ArrowDown": 40,
+    "Home": 36,
+    "End": 35,
+    "Escape": 27,
+    "Tab": 9,
+    "Enter": 13,
+    "Backspace": 8,
+}
+ALT, CONTROL, SHIFT = 1, 2, 8  # as the protocol counts modifiers
 
 
 class Tab:
@@ -120,13 +132,36 @@ class Tab:
         self.mouse("mouseMoved", self.place(last), 1)
         self.mouse("mouseReleased", self.place(last))
 
-    def press(self, key: str, shift: bool = False) -> None:
+    def press(self, key: str, shift: bool = False, control: bool = False, alt: bool = False) -> None:
         code = KEY_CODES.get(key, ord(key[0].upper()))
-        text = {} if key in KEY_CODES else {"text": key}
+        text = {} if key in KEY_CODES or control or alt else {"text": key}
+        if key == "Enter" and not control:
+            text = {"text": "\r"}
+        modifiers = ALT * alt + CONTROL * control + SHIFT * shift
+        physical = {"code": f"Digit{key}"} if key.isdigit() else {}
         for kind in ("keyDown", "keyUp"):
             self.call(
-                "Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, modifiers=8 * shift, **text
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key=key,
+                windowsVirtualKeyCode=code,
+                modifiers=modifiers,
+                **physical,
+                **text,
             )
+
+    def type(self, text: str) -> None:
+        """Put `text` where the caret is, as from a keyboard."""
+        self.call("Input.insertText", text=text)
+
+    def until(self, script: str) -> Any:
+        """The value of an expression as soon as it is truthy. Raises RuntimeError where it does not become so."""
+        end = time.monotonic() + PATIENCE
+        while not (value := self.run(script)):
+            if time.monotonic() > end:
+                raise RuntimeError(f"it never became true: {script}")
+            time.sleep(0.02)
+        return value
 
     def picture(self, path: Path) -> None:
         """A screenshot of the whole page as PNG."""

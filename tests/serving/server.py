@@ -94,9 +94,9 @@ class Serving:
 
 
 @contextmanager
-def serving(*arguments: str | Path, **environment: str) -> Iterator[Serving]:
-    """`afterword serve ARGUMENTS`, on a free port."""
-    command = [sys.executable, "-m", "afterword", "serve", *arguments, "--port", "0"]
+def serving(*arguments: str | Path, port: int = 0, **environment: str) -> Iterator[Serving]:
+    """`afterword serve ARGUMENTS`, on a free port unless one is named."""
+    command = [sys.executable, "-m", "afterword", "serve", *arguments, "--port", str(port)]
     with running(command, stderr=subprocess.PIPE, env={**ENVIRONMENT, **environment}) as process:
         assert process.stderr is not None
         line = process.stderr.readline().decode()

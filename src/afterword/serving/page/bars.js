@@ -1,0 +1,33 @@
+// A distribution as rows with bars: what the model finds probable, and what the settings leave of it.
+
+import { BOUNDARY } from "./shades.js";
+import { html } from "./vendor/preact.js";
+import { percent, spaced } from "./words.js";
+
+export const nameOf = ({ token, text }) => (token === BOUNDARY ? "end of line" : text ? spaced(text) : token);
+
+/** `options` as `/v1/next` gives them; `chosen` marks one of them, `pick` takes one where they can be picked; with `hasAfter` their filtered probability is shown. */
+export function Bars({ options, chosen = null, hasAfter = false, pick, verb }) {
+  const most = Math.max(...options.map(({ probability, after }) => Math.max(probability, hasAfter ? after : 0)), 1e-9);
+  return html`<ul class="bars">
+    ${options.map(one => {
+      const isGone = hasAfter && one.after === 0;
+      const name = nameOf(one);
+      const row = html`
+        <code>${name}</code>
+        <span class="track">
+          ${hasAfter && html`<i class="after" style=${{ width: `${(one.after / most) * 100}%` }}></i>`}
+          <i class="own" style=${{ width: `${(one.probability / most) * 100}%` }}></i>
+        </span>
+        <span>${percent(hasAfter ? one.after : one.probability)}
+          ${hasAfter && html`<span class="hidden">as set, ${percent(one.probability)} by the model</span>`}</span>
+      `;
+      const shown = { class: isGone ? "row gone" : "row", "aria-current": one.text === chosen ? "true" : null };
+      return html`<li key=${one.id ?? one.token}>
+        ${pick
+          ? html`<button ...${shown} title=${`${verb} “${name}”`} onClick=${() => pick(one)}>${row}</button>`
+          : html`<div ...${shown}>${row}</div>`}
+      </li>`;
+    })}
+  </ul>`;
+}

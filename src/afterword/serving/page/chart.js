@@ -1,0 +1,116 @@
+// A run's curves, by uPlot, which is fetched when the first chart is drawn.
+
+import { html, useEffect, useRef } from "./vendor/preact.js";
+
+const HEIGHT = 320; // pixels
+const SKIPPED = 0.06; // of the reports, the first ones, which are so high that the rest would be flat
+
+let loading = null;
+
+function loaded() {
+  loading ??= new Promise((resolve, reject) => {
+    const style = document.createElement("link");
+    Object.assign(style, { rel: "stylesheet", href: "/static/vendor/uplot.css" });
+    const script = document.createElement("script");
+    script.src = "/static/vendor/uplot.js";
+    script.addEventListener("load", () => resolve(window.uPlot));
+    script.addEventListener("error", () => reject(new Error("the chart's library did not come")));
+    document.head.append(style, script);
+  });
+  return loading;
+}
+
+const colour = name => () => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const bits = nats => (nats === null || nats === undefined ? null : nats / Math.LN2);
+
+/** The columns of the chart: steps, training, held out, the LSTM alone, and what was expected. */
+export function columns(reports, expected, steps) {
+  const x = reports.map(({ step }) => step);
+  const column = name => reports.map(report => bits(report[name]));
+  if (x.length && x.at(-1) < steps) x.push(steps); // so that the whole run has its place from the start
+  const level = value => x.map(() => (expected ? bits(value) : null));
+  const padded = values => (values.length < x.length ? [...values, null] : values);
+  return [
+    x,
+    padded(column("loss")),
+    padded(column("validation")),
+    padded(column("lstm")),
+    level(expected?.likely),
+    level(expected?.low),
+    level(expected?.high),
+  ];
+}
+
+/** From the lowest value to the highest of those that matter. */
+export function range(data) {
+  const lines = data.slice(1, 4).map(line => line.slice(line.length > 20 ? Math.ceil(line.length * SKIPPED) : 0));
+  const values = [...lines, ...data.slice(4)].flat().filter(value => value !== null);
+  if (!values.length) return [0, 8];
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const room = Math.max(0.05, (high - low) * 0.06);
+  return [Math.max(0, low - room), high + room];
+}
+
+/** Until somebody points at a step, the legend tells the last one that was read on held-out text. */
+function tellLatest(chart) {
+  if (!chart || Number.isInteger(chart.cursor.idx)) return;
+  const [, training, heldOut] = chart.data;
+  const last = values => values.findLastIndex(value => value !== null);
+  const idx = last(heldOut) >= 0 ? last(heldOut) : last(training);
+  if (idx >= 0) chart.setLegend({ idx });
+}
+
+export function Chart({ data, label }) {
+  const element = useRef(null);
+  const chart = useRef(null);
+  const latest = useRef(data);
+  latest.current = data;
+  useEffect(() => {
+    let isGone = false;
+    const resized = new ResizeObserver(() => chart.current?.setSize({ width: element.current.clientWidth, height: HEIGHT }));
+    const themed = new MutationObserver(() => chart.current?.redraw(false, true));
+    loaded().then(uPlot => {
+      if (isGone) return;
+      const value = (_, v) => (v === null || v === undefined ? "–" : v.toFixed(3));
+      const line = (label, stroke, more = {}) => ({ label, stroke: colour(stroke), width: 1.5, value, spanGaps: true, points: { show: false }, ...more });
+      const axis = { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 } };
+      chart.current = new uPlot(
+        {
+          width: element.current.clientWidth,
+          height: HEIGHT,
+          scales: { x: { time: false }, y: { range: () => range(latest.current) } },
+          axes: [axis, { ...axis, size: 46 }],
+          legend: { live: true },
+          cursor: { y: false },
+          series: [
+            { label: "step", value: (_, v) => (v === null || v === undefined ? "–" : v.toLocaleString("en")) },
+            line("training", "--soft", { width: 1 }),
+            line("held out", "--accent", { width: 2, points: { show: true, size: 5 } }),
+            line("LSTM alone", "--accent", { dash: [3, 4], width: 1 }),
+            line("expected", "--wrong", { dash: [8, 5] }),
+            line("at best", "--wrong", { width: 0 }),
+            line("at worst", "--wrong", { width: 0 }),
+          ],
+          bands: [{ series: [6, 5], fill: () => `color-mix(in srgb, ${colour("--wrong")()} 9%, transparent)` }],
+        },
+        latest.current,
+        element.current,
+      );
+      tellLatest(chart.current);
+      resized.observe(element.current);
+      themed.observe(document.documentElement, { attributeFilter: ["data-theme"] });
+    });
+    return () => {
+      isGone = true;
+      resized.disconnect();
+      themed.disconnect();
+      chart.current?.destroy();
+      chart.current = null;
+    };
+  }, []);
+  useEffect(() => {
+    chart.current?.setData(data);
+    tellLatest(chart.current);
+  }, [data]);
+  return html`<div class="chart" ref=${element} role="img" aria-label=${label}></div>`;
+}

@@ -1,0 +1,65 @@
+// What else could have stood at a character: a small list beside it, which keeps the focus where it was.
+
+import { Bars } from "./bars.js";
+import { useStore } from "./state.js";
+import { html, useEffect, useLayoutEffect, useRef } from "./vendor/preact.js";
+import { number, percent, spaced } from "./words.js";
+import { writing } from "./writer.js";
+
+const SHOWN = 9;
+
+export function Choosing({ writer }) {
+  const { choosing } = useStore(writing);
+  const box = useRef(null);
+  useLayoutEffect(() => {
+    if (!choosing) return;
+    const { sheet } = writer;
+    const at = sheet.layer.rect(choosing.from, choosing.to);
+    const view = sheet.view.getBoundingClientRect();
+    const { offsetWidth: width, offsetHeight: height } = box.current;
+    const left = Math.max(0, Math.min(at.left - view.left - 8, view.width - width));
+    const above = at.top - height - 4;
+    const hasRoom = at.bottom + 4 + height < innerHeight || above < 0;
+    box.current.style.left = `${left}px`;
+    box.current.style.top = `${(hasRoom ? at.bottom + 4 : above) - view.top}px`;
+  });
+  useEffect(() => {
+    const close = () => writer.closeAlternatives();
+    writer.sheet.view.addEventListener("scroll", close, { passive: true });
+    return () => writer.sheet.view.removeEventListener("scroll", close);
+  }, []);
+  useEffect(() => {
+    if (choosing?.options && choosing.wantsFocus) box.current.querySelector("button")?.focus();
+  }, [choosing?.options]);
+  if (!choosing) return null;
+  const chosen = writer.text.slice(choosing.from, choosing.to);
+  const found = choosing.options?.find(({ text }) => text === chosen);
+  const shown = choosing.options?.slice(0, SHOWN) ?? [];
+  if (found && !shown.includes(found)) shown.push(found);
+  const keys = event => {
+    const buttons = [...box.current.querySelectorAll("button")];
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step) {
+      event.preventDefault();
+      buttons.at((buttons.indexOf(document.activeElement) + step) % buttons.length).focus();
+    } else if (event.key === "Escape" || event.key === "Tab") {
+      event.preventDefault();
+      event.stopPropagation();
+      writer.closeAlternatives();
+      writer.sheet.focus();
+    }
+  };
+  const least = choosing.options?.at(-1)?.probability ?? 0;
+  return html`<div class="popup" ref=${box} role="dialog" aria-label=${`Instead of “${spaced(chosen)}”`} onKeyDown=${keys}>
+    <p>
+      <code>${spaced(chosen)}</code>${" "}
+      <span class="soft">
+        ${choosing.error ?? ""}
+        ${!choosing.error && !choosing.options && "…"}
+        ${found && `${percent(found.probability)}, ${number(-Math.log2(found.probability), 1)} bits`}
+        ${choosing.options && !found && `below ${percent(least)}`}
+      </span>
+    </p>
+    ${shown.length > 0 && html`<${Bars} options=${shown} chosen=${chosen} verb="go on from" pick=${one => writer.pick(one)} />`}
+  </div>`;
+}

@@ -1,0 +1,44 @@
+// Questions that must be answered before anything goes on.
+
+/**
+ * Ask in a dialog; the value of the button that was pressed, null where it was closed. With `field` there is an input,
+ * whose value comes instead of that of the first choice.
+ */
+export function ask({ title, text, choices, field = null }) {
+  const dialog = document.createElement("dialog");
+  const form = document.createElement("form");
+  const heading = document.createElement("h2");
+  const body = document.createElement("p");
+  const input = document.createElement("input");
+  const bar = document.createElement("div");
+  form.method = "dialog";
+  heading.textContent = title;
+  heading.id = "dialog-title";
+  body.textContent = text;
+  dialog.setAttribute("aria-labelledby", heading.id);
+  bar.className = "bar end";
+  form.append(heading, body);
+  if (field) {
+    Object.assign(input, { type: field.type, autocomplete: "off" });
+    input.setAttribute("aria-label", field.label);
+    form.append(input);
+  }
+  let answer = null;
+  choices.forEach(({ label, value }, k) => {
+    const button = document.createElement("button");
+    button.textContent = label;
+    if (k === 0) button.className = "primary";
+    button.addEventListener("click", () => (answer = field && k === 0 ? input.value : value));
+    bar.append(button);
+  });
+  form.append(bar);
+  dialog.append(form);
+  document.body.append(dialog);
+  return new Promise(resolve => {
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(answer);
+    });
+    dialog.showModal();
+  });
+}

@@ -1,0 +1,240 @@
+// Everything that a text has been: a tree of edits, each a child of the one before it. Undo goes to the parent, redo to
+// the child that was there last, and an edit after an undo begins another branch, so nothing is ever dropped.
+
+import { blank, spliced } from "./shades.js";
+
+const FORMAT = "afterword-text";
+const VERSION = 1;
+const JOIN_WITHIN = 1500; // milliseconds between strokes that are undone together
+
+/** What a revision put into the place of what. Shades of which nothing is known are left out. */
+function revision(parent, at, removed, inserted, kind) {
+  return { parent, at, removed, inserted, kind, children: [], next: null, tried: false };
+}
+
+export class History {
+  constructor() {
+    this.revisions = [revision(-1, 0, "", "", "begun")];
+    this.id = 0;
+    this.text = "";
+    this.shades = "";
+    this.changes = 0; // grows with each change, so that others see whether there was one
+    this.touched = 0; // when the current revision was last edited
+    this.sealed = true; // whether the next edit is one of its own
+  }
+
+  get current() {
+    return this.revisions[this.id];
+  }
+
+  get canUndo() {
+    return this.id > 0;
+  }
+
+  get canRedo() {
+    return this.current.next !== null;
+  }
+
+  /**
+   * Put `inserted` into the place of `removed` units at `at`. Strokes of one kind that follow each other are joined;
+   * with `join` any edit of that kind is, as the parts of a stream are.
+   */
+  edit(at, removed, inserted, { shades = blank(inserted.length), kind = "typed", join = false, now = Date.now() } = {}) {
+    if (!removed && !inserted) return;
+    const last = this.current;
+    const lost = this.text.slice(at, at + removed);
+    const lostShades = this.shades.slice(at, at + removed);
+    const close = join || (now - this.touched < JOIN_WITHIN && !last.inserted.endsWith("\n"));
+    const free = !this.sealed && close && last.kind === kind && !last.children.length && this.id > 0;
+    if (free && !removed && at === last.at + last.inserted.length) {
+      last.insertedShades = joined(last.inserted, last.insertedShades, inserted, shades);
+      last.inserted += inserted;
+    } else if (free && !inserted && !last.inserted && at + removed === last.at) {
+      last.removedShades = joined(lost, lostShades, last.removed, last.removedShades);
+      last.removed = lost + last.removed;
+      last.at = at;
+    } else {
+      const made = revision(this.id, at, lost, inserted, kind);
+      if (lostShades.trim()) made.removedShades = lostShades;
+      if (shades.trim()) made.insertedShades = shades;
+      last.next = this.revisions.length;
+      last.children.push(last.next);
+      this.id = last.next;
+      this.revisions.push(made);
+    }
+    this.text = this.text.slice(0, at) + inserted + this.text.slice(at + removed);
+    this.shades = spliced(this.shades, at, removed, shades);
+    this.touched = now;
+    this.sealed = false;
+    this.changes += 1;
+  }
+
+  /** Keep the text as it stands among those that were tried, whatever becomes of it. */
+  keep() {
+    if (this.text) this.current.tried = true;
+    this.sealed = true;
+    this.changes += 1;
+  }
+
+  /** The next edit is one of its own, not joined to the last. */
+  seal() {
+    this.sealed = true;
+  }
+
+  /** New shades of the same text. */
+  shade(shades) {
+    if (shades.length !== this.text.length) return;
+    this.shades = shades;
+    this.changes += 1;
+  }
+
+  /** Go back by one edit; where the caret belongs then, or null where there is nothing to undo. */
+  undo() {
+    if (!this.canUndo) return null;
+    const { at, removed } = this.current;
+    this.#back();
+    return at + removed.length;
+  }
+
+  redo() {
+    if (!this.canRedo) return null;
+    const { at, inserted } = this.#forward(this.current.next);
+    return at + inserted.length;
+  }
+
+  /** Go to a revision, however far; where the caret belongs there. */
+  go(id) {
+    if (!this.revisions[id] || id === this.id) return null;
+    const path = [];
+    for (let k = id; k >= 0; k = this.revisions[k].parent) path.push(k);
+    const above = new Set(path);
+    let caret = 0;
+    while (!above.has(this.id)) {
+      caret = this.current.at + this.current.removed.length;
+      this.#back();
+    }
+    for (const k of path.slice(0, path.indexOf(this.id)).reverse()) {
+      const { at, inserted } = this.#forward(k);
+      caret = at + inserted.length;
+    }
+    for (let k = id; k > 0; k = this.revisions[k].parent) this.revisions[this.revisions[k].parent].next = k;
+    return caret;
+  }
+
+  #back() {
+    const { parent, at, removed, inserted, removedShades } = this.current;
+    this.#put(at, inserted.length, removed, removedShades);
+    this.revisions[parent].next = this.id;
+    this.id = parent;
+  }
+
+  #forward(id) {
+    const { at, removed, inserted, insertedShades } = this.revisions[id];
+    this.#put(at, removed.length, inserted, insertedShades);
+    this.current.next = id;
+    this.id = id;
+    return this.revisions[id];
+  }
+
+  #put(at, removed, inserted, shades = blank(inserted.length)) {
+    this.text = this.text.slice(0, at) + inserted + this.text.slice(at + removed);
+    this.shades = spliced(this.shades, at, removed, shades);
+    this.sealed = true;
+    this.changes += 1;
+  }
+
+  /** The texts that were tried, as {id, text}: where a branch ends, what was kept, and where we are. */
+  tips() {
+    const { revisions } = this;
+    const found = [];
+    let text = "";
+    const enter = id => {
+      const { at, removed, inserted, children, tried } = revisions[id];
+      text = text.slice(0, at) + inserted + text.slice(at + removed.length);
+      if (tried || !children.length || id === this.id) found.push({ id, text });
+    };
+    const leave = id => {
+      const { at, removed, inserted } = revisions[id];
+      text = text.slice(0, at) + removed + text.slice(at + inserted.length);
+    };
+    const stack = [0];
+    while (stack.length) {
+      const id = stack.pop();
+      if (id < 0) {
+        leave(~id);
+        continue;
+      }
+      enter(id);
+      stack.push(~id, ...revisions[id].children);
+    }
+    return found;
+  }
+
+  toJSON() {
+    return {
+      format: FORMAT,
+      version: VERSION,
+      text: this.text, // for whoever reads the file without this page
+      shades: this.shades,
+      current: this.id,
+      revisions: this.revisions.map(({ children, tried, next, ...kept }) => ({
+        ...kept,
+        ...(tried ? { tried } : {}),
+        ...(next === null ? {} : { next }),
+      })),
+    };
+  }
+
+  /** Raises an Error with one sentence where `values` are not what `toJSON` gives. */
+  static fromJSON(values) {
+    const history = new History();
+    if (values?.format !== FORMAT || !Array.isArray(values.revisions) || !values.revisions.length) {
+      throw new Error("this is not a text that was saved here");
+    }
+    if (values.version !== VERSION) throw new Error(`it was saved in format ${values.version}, this page reads ${VERSION}`);
+    history.revisions = values.revisions.map((one, id) => {
+      const parts = [one?.removed, one?.inserted, one?.kind];
+      const whole = Number.isInteger(one?.parent) && Number.isInteger(one.at) && one.at >= 0;
+      const before = id === 0 ? one?.parent === -1 : whole && one.parent >= 0 && one.parent < id;
+      if (!whole || !before || parts.some(part => typeof part !== "string")) throw new Error(`its revision ${id} is broken`);
+      const made = revision(one.parent, one.at, one.removed, one.inserted, one.kind);
+      made.tried = one.tried === true;
+      for (const name of ["removed", "inserted"]) {
+        const shades = one[`${name}Shades`];
+        if (typeof shades === "string" && shades.length === one[name].length) made[`${name}Shades`] = shades;
+      }
+      return made;
+    });
+    history.revisions.forEach(({ parent }, id) => {
+      if (id) history.revisions[parent].children.push(id);
+    });
+    history.#check();
+    if (!history.revisions[values.current]) throw new Error("its current revision is missing");
+    history.go(values.current);
+    if (typeof values.shades === "string") history.shade(values.shades);
+    values.revisions.forEach(({ next }, id) => {
+      if (history.revisions[next]?.parent === id) history.revisions[id].next = next;
+    });
+    return history;
+  }
+
+  /** Every edit must find the text that it was made on. */
+  #check() {
+    let text = "";
+    const stack = [0];
+    while (stack.length) {
+      const id = stack.pop();
+      const { at, removed, inserted, children } = this.revisions[id < 0 ? ~id : id];
+      const [from, to] = id < 0 ? [inserted, removed] : [removed, inserted];
+      if (text.slice(at, at + from.length) !== from) throw new Error(`its revision ${id < 0 ? ~id : id} is broken`);
+      text = text.slice(0, at) + to + text.slice(at + from.length);
+      if (id >= 0) stack.push(~id, ...children);
+    }
+  }
+}
+
+/** The shades of two pieces in a row, undefined where nothing is known of either. */
+function joined(first, firstShades, second, secondShades) {
+  const both = (firstShades ?? blank(first.length)) + (secondShades ?? blank(second.length));
+  return both.trim() ? both : undefined;
+}

@@ -1,0 +1,178 @@
+// The page begins here.
+
+import { call, handle } from "./api.js";
+import { ask } from "./dialogs.js";
+import { dropping } from "./files.js";
+import { found, Keeper } from "./keeping.js";
+import { modelOf, page, useStore } from "./state.js";
+import { Steer } from "./steer.js";
+import { Tree } from "./tree.js";
+import { html, render, useState } from "./vendor/preact.js";
+import { number } from "./words.js";
+import { begin, openFile } from "./write.js";
+import { Writer, writing } from "./writer.js";
+
+const TRY_AGAIN = 3000; // milliseconds
+const byId = id => document.getElementById(id);
+
+const { history, problem } = found();
+const writer = new Writer(history);
+const notices = { problem, elsewhere: false };
+const keeper = new Keeper(writer, {
+  failed: message => tell({ problem: message }),
+  elsewhere: () => tell({ elsewhere: true }),
+});
+
+handle({
+  askKey: wasWrong =>
+    ask({
+      title: "A key, please",
+      text: wasWrong ? "The server does not know this key." : "This server is used with a key. It stays in this tab only.",
+      field: { type: "password", label: "key" },
+      choices: [
+        { label: "Use it", value: "" },
+        { label: "Cancel", value: null },
+      ],
+    }),
+  reach: isReached => {
+    if (isReached === page.get().isReached) return;
+    page.set({ isReached });
+    if (!isReached) setTimeout(lookForServer, TRY_AGAIN);
+  },
+});
+
+async function lookForServer() {
+  const answer = await fetch("/health").catch(() => null);
+  if (answer?.ok) {
+    page.set({ isReached: true });
+    await refresh();
+  } else setTimeout(lookForServer, TRY_AGAIN);
+}
+
+/** What is served, and which runs there are; what does not answer leaves things as they were. */
+export async function refresh() {
+  try {
+    const { data } = await call("GET", "/v1/models");
+    const wanted = page.get().model ?? localStorage.getItem("afterword.model");
+    page.set({ models: data, model: data.some(({ id }) => id === wanted) ? wanted : (data[0]?.id ?? null) });
+    const { data: runs, trains } = await call("GET", "/v1/runs");
+    page.set({ runs, trains });
+  } catch (error) {
+    // that the server does not answer is told anyway
+    if (page.get().isReached) writing.set({ complaint: { text: error.message, param: null } });
+  }
+}
+
+// Notices above everything, each with what can be done about it.
+
+function tell(changes) {
+  Object.assign(notices, changes);
+  render(html`<${Notices} />`, byId("notices"));
+}
+
+function Notices() {
+  const { isReached } = useStore(page);
+  return html`<div role="status">
+    ${!isReached && html`<p class="notice">The server does not answer. Your text is safe here; the page goes on as soon as it is back.</p>`}
+    ${notices.problem && html`<p class="notice">${notices.problem} <button onClick=${() => keeper.save()}>Save to a file</button></p>`}
+    ${notices.elsewhere && html`<p class="notice">This text was changed in another tab. Until you choose, this tab keeps nothing.
+      <button onClick=${() => location.reload()}>Take that one</button>
+      <button onClick=${() => (keeper.takeOver(), tell({ elsewhere: false }))}>Keep this one</button></p>`}
+  </div>`;
+}
+
+// Models and looks.
+
+function Model() {
+  const { models } = useStore(page);
+  const chosen = modelOf(page.get());
+  if (!chosen) return null;
+  const choose = event => {
+    page.set({ model: event.currentTarget.value });
+    localStorage.setItem("afterword.model", event.currentTarget.value);
+  };
+  const about = chosen.afterword ?? {};
+  const facts = [
+    about.num_layers && `${about.num_layers} × ${about.hidden_size} ${(about.cell ?? "lstm").toUpperCase()}`,
+    about.ngram && `${about.ngram.order}-gram`,
+    about.validation && `${number(about.validation.bits_per_character, 3)} bits per character held out`,
+  ];
+  return html`<p class="soft">
+    ${models.length > 1
+      ? html`<select id="models" aria-label="model" value=${chosen.id} onChange=${choose}>
+          ${models.map(({ id }) => html`<option value=${id}>${id}</option>`)}
+        </select>`
+      : html`<b>${chosen.id}</b>`}
+    ${" "}<span>${facts.filter(Boolean).join(", ")}</span>
+  </p>`;
+}
+
+function Look() {
+  const [theme, setTheme] = useState(document.documentElement.dataset.theme);
+  const other = theme === "dark" ? "light" : "dark";
+  const flip = () => {
+    document.documentElement.dataset.theme = other;
+    localStorage.setItem("afterword.theme", other);
+    setTheme(other);
+  };
+  return html`<button id="theme" title=${`${other} colours`} onClick=${flip}>${other}</button>`;
+}
+
+// Tabs. What a tab shows is fetched when it is first looked at.
+
+const TABS = [
+  { id: "write", label: "Write", isThere: () => true },
+  { id: "score", label: "Score", isThere: () => true, load: () => import("./score.js") },
+  { id: "inside", label: "Look inside", isThere: () => true, load: () => import("./inside.js") },
+  { id: "watch", label: "Watch", isThere: ({ runs, trains }) => runs.length > 0 || trains, load: () => import("./watch.js") },
+];
+
+async function show(id) {
+  const { load } = TABS.find(tab => tab.id === id);
+  for (const tab of TABS) byId(`panel-${tab.id}`).hidden = tab.id !== id;
+  page.set({ tab: id });
+  if (id !== "write") writer.stop();
+  const panel = byId(`panel-${id}`);
+  if (load && !panel.firstChild) (await load()).begin(panel, writer, refresh);
+}
+
+function Tabs() {
+  const values = useStore(page);
+  const there = TABS.filter(({ isThere }) => isThere(values));
+  const keys = event => {
+    const at = there.findIndex(({ id }) => id === values.tab);
+    const to = { ArrowRight: at + 1, ArrowLeft: at - 1 + there.length, Home: 0, End: there.length - 1 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    const { id } = there[to % there.length];
+    show(id);
+    byId(`tab-${id}`).focus();
+  };
+  return html`<div role="tablist" aria-label="What to do" onKeyDown=${keys}>
+    ${there.map(
+      ({ id, label }) =>
+        html`<button role="tab" id=${`tab-${id}`} key=${id} aria-controls=${`panel-${id}`} aria-selected=${String(id === values.tab)}
+          tabindex=${id === values.tab ? 0 : -1} onClick=${() => show(id)}>${label}</button>`,
+    )}
+  </div>`;
+}
+
+const isWide = matchMedia("(min-width: 900px)").matches;
+byId("branches").open = byId("steering").open = isWide;
+render(html`<${Tabs} />`, byId("tabs"));
+render(html`<${Model} />`, byId("model"));
+render(html`<${Look} />`, byId("look"));
+tell({});
+begin(writer, keeper);
+render(html`<${Tree} writer=${writer} details=${byId("branches")} />`, byId("tree"));
+render(html`<${Steer} writer=${writer} details=${byId("steering")} />`, byId("steer"));
+
+const { onDragOver, onDragLeave, onDrop } = dropping(file => openFile(writer, keeper, file));
+byId("view").addEventListener("dragover", onDragOver);
+byId("view").addEventListener("dragleave", onDragLeave);
+byId("view").addEventListener("drop", onDrop);
+addEventListener("focus", () => page.get().isReached && refresh());
+
+if (isWide) writer.sheet.focus();
+await refresh();
+document.documentElement.dataset.ready = performance.now().toFixed(0);

@@ -1,0 +1,224 @@
+// What a text costs the model: all of it, character by character, or line by line.
+
+import { call, isAbort } from "./api.js";
+import { Bars } from "./bars.js";
+import { chosenFile, dropping, textOf } from "./files.js";
+import { hasNgram, settings } from "./settings.js";
+import { ShadedText } from "./shaded.js";
+import { shadesOf } from "./shades.js";
+import { modelOf, page, useStore } from "./state.js";
+import { html, render, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/preact.js";
+import { number, percent, spaced, visible } from "./words.js";
+
+const MOST_SHADED = 100_000; // characters
+const MOST_TYPED = 200_000; // that are put into the field; of more only the name is shown
+const LISTED = 12; // surprising places
+const LINES_AT_FIRST = 50;
+
+export function begin(panel, writer) {
+  render(html`<${Score} writer=${writer} />`, panel);
+}
+
+function Score({ writer }) {
+  const values = useStore(page);
+  const [text, setText] = useState("");
+  const [name, setName] = useState(null); // of a file
+  const [byLine, setByLine] = useState(Boolean(modelOf(values)?.afterword?.lines));
+  const [alarms, setAlarms] = useState(0.01);
+  const [result, setResult] = useState(null);
+  const [error, setError] = useState(null);
+  const abort = useRef(null);
+  const [isBusy, setBusy] = useState(false);
+  const isCalibrated = Boolean(modelOf(values)?.afterword?.calibrated);
+  useEffect(() => setResult(null), [values.model]);
+
+  const take = async file => {
+    try {
+      const found = await textOf(file);
+      setText(found);
+      setName(file.name);
+      score(found);
+    } catch (problem) {
+      setError(problem.message);
+    }
+  };
+  const score = async (what = text, lines = byLine) => {
+    abort.current?.abort();
+    abort.current = new AbortController();
+    const { signal } = abort.current;
+    setBusy(true);
+    setError(null);
+    const body = { model: page.get().model, text: what, lines };
+    if (hasNgram()) body.with = settings.get().with;
+    if (!lines) body.per_character = what.length <= MOST_SHADED;
+    if (lines && isCalibrated) body.false_alarms = alarms;
+    try {
+      const found = await call("POST", "/v1/score", body, signal);
+      if (!signal.aborted) setResult(found);
+    } catch (problem) {
+      if (isAbort(problem)) return;
+      setResult(null);
+      setError(problem.message);
+    }
+    if (!signal.aborted) setBusy(false);
+  };
+  const choose = lines => {
+    setByLine(lines);
+    if (result) score(text, lines);
+  };
+  const isFile = name !== null && text.length > MOST_TYPED;
+
+  return html`
+    <section class="box" aria-label="The text to score" ...${dropping(take)}>
+      ${isFile
+        ? html`<p><b>${name}</b>, ${number(text.length)} characters
+            <button class="quiet" aria-label="take another text" onClick=${() => (setText(""), setName(null), setResult(null))}>×</button></p>`
+        : html`<textarea class="plain" id="score-text" rows="7" aria-label="Text to score" spellcheck=${false}
+            placeholder="Paste a text, or drop a file here." value=${text}
+            onInput=${event => (setText(event.currentTarget.value), setName(null))}></textarea>`}
+      <div class="bar">
+        <button class="primary" id="score-it" disabled=${!text || isBusy} onClick=${() => score()}>${isBusy ? "Scoring…" : "Score"}</button>
+        <span class="choice" role="group" aria-label="How to read it">
+          <button id="score-whole" aria-pressed=${String(!byLine)} title="as one text, character by character" onClick=${() => choose(false)}>whole text</button>
+          <button id="score-lines" aria-pressed=${String(byLine)} title="each line by itself, the oddest first" onClick=${() => choose(true)}>line by line</button>
+        </span>
+        ${byLine && isCalibrated && html`<label class="soft">false alarms <input type="number" min="0.0001" max="0.5" step="0.001" value=${alarms}
+          title="the part of normal lines that may be called odd"
+          onChange=${event => setAlarms(event.currentTarget.valueAsNumber || 0.01)} /></label>`}
+        <button id="score-file" onClick=${async () => { const file = await chosenFile("text/*,.txt,.md,.csv,.log"); if (file) take(file); }}>Open a file</button>
+        <button id="score-sheet" disabled=${!writer.text} onClick=${() => (setText(writer.text), setName(null), score(writer.text))}>The text of the sheet</button>
+      </div>
+      <p class="error" role="status">${error}</p>
+    </section>
+    ${result && html`<${Figures} result=${result} />`}
+    ${result?.surprises && html`<${Surprises} surprises=${result.surprises} />`}
+    ${result && !result.surprises && !result.lines && html`<p class="soft">Texts of up to ${number(MOST_SHADED)} characters are shaded; this one is longer.</p>`}
+    ${result?.lines && html`<${Lines} lines=${result.lines} />`}
+  `;
+}
+
+function Figures({ result }) {
+  const parts = [["LSTM alone", result.lstm], ["n-gram alone", result.ngram]].filter(([, nats]) => Number.isFinite(nats));
+  return html`<section class="box figures" id="figures" aria-label="What it costs">
+    <p><b class="figure">${number(result.bits_per_character, 3)}</b> bits per character</p>
+    ${parts.map(([label, nats]) => html`<p class="soft">${number(nats / Math.LN2, 3)} ${label}</p>`)}
+    <p class="soft">${number(result.characters)} characters</p>
+    ${result.perplexity !== undefined && html`<p class="soft">perplexity ${number(result.perplexity, 2)}</p>`}
+  </section>`;
+}
+
+function Surprises({ surprises }) {
+  const element = useRef(null);
+  const layer = useRef(null);
+  const [shown, setShown] = useState(null); // the number of the surprise whose alternatives are shown
+  const [isPinned, setPinned] = useState(false);
+  const { text, shades, starts } = useMemo(() => {
+    const starts = [];
+    const parts = { text: "", shades: "" };
+    for (const one of surprises) {
+      starts.push(parts.text.length);
+      parts.text += one.text;
+      parts.shades += shadesOf(one.text.length, -one.bits * Math.LN2, false);
+    }
+    return { ...parts, starts };
+  }, [surprises]);
+  const most = useMemo(
+    () => surprises.map((_, k) => k).sort((a, b) => surprises[b].bits - surprises[a].bits).slice(0, LISTED),
+    [surprises],
+  );
+  useLayoutEffect(() => {
+    layer.current ??= new ShadedText(element.current, element.current);
+    layer.current.update(text, shades);
+    setShown(null);
+    return () => layer.current.update("", "");
+  }, [text, shades]);
+  const at = event => {
+    const index = layer.current.indexAt(event.clientX, event.clientY);
+    if (index < 0) return null;
+    let [low, high] = [0, starts.length];
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (starts[middle] <= index) low = middle;
+      else high = middle;
+    }
+    return low;
+  };
+  const goTo = k => {
+    const [number_] = layer.current.place(starts[k]);
+    element.current.children[number_].scrollIntoView({ block: "nearest" });
+    setShown(k);
+    setPinned(true);
+  };
+  return html`<section class="box" aria-label="Where it surprises">
+    <p class="apart"><span class="soft">Each character is shaded by what it cost. Point at one to see what was expected.</span>
+      <span class="legend">0 bits <i class="scale"></i> 8 bits and more</span></p>
+    <div class="around">
+      <div class="shaded" ref=${element} id="shaded" tabindex="0" role="region" aria-label="The text, shaded"
+        onPointerMove=${event => !isPinned && setShown(at(event))}
+        onPointerLeave=${() => !isPinned && setShown(null)}
+        onScroll=${() => !isPinned && setShown(null)}
+        onKeyDown=${event => event.key === "Escape" && (setShown(null), setPinned(false))}
+        onClick=${event => { const k = at(event); setShown(k); setPinned(k !== null && !(isPinned && k === shown)); }}></div>
+      ${shown !== null && surprises[shown] && html`<${Expected} one=${surprises[shown]} start=${starts[shown]} layer=${layer.current} />`}
+    </div>
+    <h2>Most surprising</h2>
+    <div class="scroll"><table id="most">
+      <thead><tr><th>where</th><th>bits</th><th>text</th><th>expected</th></tr></thead>
+      <tbody>${most.map(k => {
+        const one = surprises[k];
+        const before = text.slice(Math.max(0, starts[k] - 24), starts[k]);
+        return html`<tr><td><button class="quiet link" onClick=${() => goTo(k)}>line ${one.line}, column ${one.column}</button></td>
+          <td class="n">${number(one.bits, 1)}</td>
+          <td><code>${visible(before)}<mark>${spaced(one.text)}</mark></code></td>
+          <td>${one.alternatives.slice(0, 3).map(([token, p]) => `${spaced(token)} ${percent(p)}`).join(",  ")}</td></tr>`;
+      })}</tbody>
+    </table></div>
+  </section>`;
+}
+
+/** What was expected at a character, beside it. */
+function Expected({ one, start, layer }) {
+  const box = useRef(null);
+  useLayoutEffect(() => {
+    const at = layer.rect(start, start + one.text.length);
+    const view = layer.element.getBoundingClientRect();
+    const { offsetWidth: width, offsetHeight: height } = box.current;
+    const hasRoom = at.bottom + height + 8 < innerHeight || at.top - height < 0;
+    box.current.style.left = `${Math.max(0, Math.min(at.left - view.left, view.width - width))}px`;
+    box.current.style.top = `${(hasRoom ? at.bottom + 4 : at.top - height - 4) - view.top}px`;
+  });
+  const options = one.alternatives.map(([text, probability]) => ({ text, token: text, probability }));
+  return html`<div class="popup" ref=${box} role="status">
+    <p><code>${spaced(one.text)}</code> <span class="soft">${percent(2 ** -one.bits)}, ${number(one.bits, 1)} bits</span></p>
+    <${Bars} options=${options} chosen=${one.text} />
+  </div>`;
+}
+
+function Lines({ lines }) {
+  const [inOrder, setInOrder] = useState(false);
+  const [isWhole, setWhole] = useState(false);
+  const judged = lines.some(({ p_value: p }) => p !== undefined && p !== null);
+  const sorted = useMemo(() => {
+    if (inOrder) return lines;
+    const oddness = one => (judged ? -one.p_value : one.bits_per_character);
+    return [...lines].sort((a, b) => oddness(b) - oddness(a) || b.bits_per_character - a.bits_per_character);
+  }, [lines, inOrder]);
+  const shown = isWhole ? sorted : sorted.slice(0, LINES_AT_FIRST);
+  const most = Math.max(...lines.map(one => one.bits_per_character), 1e-9);
+  const odd = lines.filter(one => one.odd).length;
+  return html`<section class="box" aria-label="Lines">
+    <div class="apart"><p class="soft">${number(lines.length)} lines${judged ? `, ${number(odd)} of them odd` : ""}; each is read by itself.</p>
+      <span class="choice" role="group" aria-label="Order">
+        <button aria-pressed=${String(!inOrder)} onClick=${() => setInOrder(false)}>oddest first</button>
+        <button aria-pressed=${String(inOrder)} onClick=${() => setInOrder(true)}>as in the text</button></span></div>
+    <div class="scroll"><table id="lines">
+      <thead><tr><th>line</th><th>bits per character</th>${judged && html`<th>normal lines as odd</th>`}<th>text</th></tr></thead>
+      <tbody>${shown.map(one => html`<tr key=${one.line} class=${one.odd ? "odd" : ""}>
+        <td class="n">${number(one.line)}</td>
+        <td class="n"><span class="meter"><i style=${{ width: `${(one.bits_per_character / most) * 100}%` }}></i></span>${number(one.bits_per_character, 2)}</td>
+        ${judged && html`<td class="n">${one.odd ? html`<b>odd</b> ` : ""}${percent(one.p_value)}</td>`}
+        <td><code>${visible(one.text.slice(0, 300))}</code></td></tr>`)}</tbody>
+    </table></div>
+    ${shown.length < sorted.length && html`<p><button onClick=${() => setWhole(true)}>Show all ${number(sorted.length)}</button></p>`}
+  </section>`;
+}

@@ -1,0 +1,232 @@
+// Text on its shades. Each line is an element of its own, so that an edit touches few of them, and only lines near the
+// view are shaded, so that a long text costs no more than a short one. The shades are custom highlights: the text stays
+// plain, and is laid out as it would be without them. Where a browser has none, a line is cut into spans instead.
+
+import { LEVELS, runs } from "./shades.js";
+
+const MARGIN = 100; // pixels above and below the view that are shaded too
+const hasHighlights = "highlights" in CSS && "StaticRange" in window;
+
+/** The highlights of each level, which all texts of the page share. */
+const levels = Array.from({ length: LEVELS + 1 }, (_, level) => {
+  if (!hasHighlights || !level) return null;
+  const highlight = new Highlight();
+  CSS.highlights.set(`s${level}`, highlight);
+  return highlight;
+});
+
+export class ShadedText {
+  /** `element` holds the lines; `view` is what scrolls, or null for the page itself. */
+  constructor(element, view = null) {
+    this.element = element;
+    this.view = view;
+    this.text = "";
+    this.shades = "";
+    this.isShown = true; // whether shades are
+    this.lines = [""];
+    this.starts = [0];
+    this.shaded = new Map(); // from a line's element to [level, range] of its runs, or null where it holds spans
+    this.waits = false;
+    element.replaceChildren(lineOf(""));
+    const soon = () => this.#shadeSoon();
+    (view ?? window).addEventListener("scroll", soon, { passive: true });
+    new ResizeObserver(soon).observe(element);
+  }
+
+  /** Show `text`; the lines that stay as they are are left alone. */
+  update(text, shades) {
+    const lines = text.split("\n");
+    const old = this.lines;
+    const most = Math.min(old.length, lines.length);
+    let head = 0;
+    while (head < most && old[head] === lines[head]) head += 1;
+    let tail = 0;
+    while (tail < most - head && old[old.length - 1 - tail] === lines[lines.length - 1 - tail]) tail += 1;
+    const { children } = this.element;
+    const kept = Math.min(old.length, lines.length) - head - tail; // these change their text, the others come or go
+    for (let k = head; k < head + kept; k += 1) {
+      this.#unshade(children[k]);
+      children[k].textContent = lines[k];
+    }
+    for (let k = old.length - tail - 1; k >= head + kept; k -= 1) {
+      this.#unshade(children[k]);
+      children[k].remove();
+    }
+    const fresh = document.createDocumentFragment();
+    for (let k = head + kept; k < lines.length - tail; k += 1) fresh.append(lineOf(lines[k]));
+    this.element.insertBefore(fresh, children[head + kept] ?? null);
+
+    this.lines = lines;
+    this.starts = new Array(lines.length);
+    for (let k = 0, at = 0; k < lines.length; at += lines[k].length + 1, k += 1) this.starts[k] = at;
+    const before = this.shades;
+    [this.text, this.shades] = [text, shades];
+    if (before !== shades) this.#dropChanged(before, head, tail, text.length);
+    this.#shadeSoon();
+  }
+
+  /** Show the shades, or the bare text. */
+  show(isShown) {
+    this.isShown = isShown;
+    if (!isShown) for (const line of [...this.shaded.keys()]) this.#unshade(line);
+    this.#shadeSoon();
+  }
+
+  /** The line's number and the place in it of the unit at `index`. */
+  place(index) {
+    let [low, high] = [0, this.starts.length];
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (this.starts[middle] <= index) low = middle;
+      else high = middle;
+    }
+    return [low, index - this.starts[low]];
+  }
+
+  /** Where the units from `from` to `to`, of one line, are on the screen. */
+  rect(from, to = from) {
+    const [number, at] = this.place(from);
+    const line = this.element.children[number];
+    const range = document.createRange();
+    range.setStart(...pointIn(line, at));
+    range.setEnd(...pointIn(line, Math.min(at + to - from, this.lines[number].length)));
+    const found = [...range.getClientRects()].at(from === to ? -1 : 0);
+    return found ?? line.getBoundingClientRect();
+  }
+
+  /** The index of the unit under a point of the screen, or -1. */
+  indexAt(x, y) {
+    const found = document.caretPositionFromPoint?.(x, y);
+    const range = found ? null : document.caretRangeFromPoint?.(x, y);
+    const [node, offset] = found ? [found.offsetNode, found.offset] : [range?.startContainer, range?.startOffset ?? 0];
+    const line = (node?.nodeType === Node.TEXT_NODE ? node.parentElement : node)?.closest?.(".line");
+    if (!line || line.parentElement !== this.element) return -1;
+    const number = [...this.element.children].indexOf(line);
+    const upTo = document.createRange();
+    upTo.setStart(line, 0);
+    upTo.setEnd(node, offset);
+    return this.#nearest(this.starts[number] + upTo.toString().length, x, y);
+  }
+
+  /** Of the two units at a gap the one that holds the point, or -1. */
+  #nearest(gap, x, y) {
+    for (const index of [gap, gap - 1]) {
+      if (index < 0 || index >= this.text.length || this.text[index] === "\n") continue;
+      const { left, right, top, bottom } = this.rect(index, index + 1);
+      if (x >= left && x <= right && y >= top - 4 && y <= bottom + 4) return index;
+    }
+    return -1;
+  }
+
+  /** Which unit a pointer is over, where a caret would stand at `gap`. */
+  unitAt(gap, x, y) {
+    return this.#nearest(gap, x, y);
+  }
+
+  #dropChanged(before, head, tail, length) {
+    // shades of lines that kept their text may have changed too: compare each shaded line's with what it was
+    const grown = this.shades.length - before.length;
+    [...this.element.children].forEach((line, k) => {
+      if (!this.shaded.has(line)) return;
+      const [from, to] = [this.starts[k], this.starts[k] + this.lines[k].length];
+      const shift = k < head ? 0 : grown;
+      if (this.shades.slice(from, to) !== before.slice(from - shift, to - shift)) this.#unshade(line);
+    });
+  }
+
+  #shadeSoon() {
+    if (this.waits) return;
+    this.waits = true;
+    requestAnimationFrame(() => {
+      this.waits = false;
+      if (this.isShown) this.#shadeView();
+    });
+  }
+
+  #shadeView() {
+    if (!this.element.isConnected || !this.element.offsetParent) return;
+    const view = this.view?.getBoundingClientRect() ?? { top: 0, bottom: innerHeight };
+    const { children } = this.element;
+    const first = this.#firstBelow(view.top - MARGIN);
+    const seen = new Set();
+    for (let k = first; k < children.length; k += 1) {
+      if (children[k].getBoundingClientRect().top > view.bottom + MARGIN) break;
+      seen.add(children[k]);
+    }
+    for (const line of [...this.shaded.keys()]) if (!seen.has(line)) this.#unshade(line);
+    let k = first;
+    for (const line of seen) {
+      if (!this.shaded.has(line)) this.#shade(line, k);
+      k += 1;
+    }
+  }
+
+  /** The first line that ends below `y`. */
+  #firstBelow(y) {
+    const { children } = this.element;
+    let [low, high] = [0, children.length - 1];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (children[middle].getBoundingClientRect().bottom < y) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #shade(line, number) {
+    const start = this.starts[number];
+    const found = runs(this.shades, start, start + this.lines[number].length);
+    if (!found.length) return;
+    if (!hasHighlights) {
+      let done = start;
+      const parts = [];
+      for (const [level, from, to] of found) {
+        const span = document.createElement("b");
+        span.className = `s${level}`;
+        span.textContent = this.text.slice(from, to);
+        parts.push(this.text.slice(done, from), span);
+        done = to;
+      }
+      line.replaceChildren(...parts, this.text.slice(done, start + this.lines[number].length));
+      this.shaded.set(line, null);
+      return;
+    }
+    const node = line.firstChild;
+    const ranges = found.map(([level, from, to]) => {
+      const range = new StaticRange({
+        startContainer: node,
+        startOffset: from - start,
+        endContainer: node,
+        endOffset: to - start,
+      });
+      levels[level].add(range);
+      return [level, range];
+    });
+    this.shaded.set(line, ranges);
+  }
+
+  #unshade(line) {
+    if (!this.shaded.has(line)) return;
+    const ranges = this.shaded.get(line);
+    if (ranges) for (const [level, range] of ranges) levels[level].delete(range);
+    else line.textContent = line.textContent; // the spans become text again
+    this.shaded.delete(line);
+  }
+}
+
+function lineOf(text) {
+  const line = document.createElement("div");
+  line.className = "line";
+  line.textContent = text;
+  return line;
+}
+
+/** The node and offset of the place `at` in a line, which may hold spans. */
+function pointIn(line, at) {
+  const walker = document.createTreeWalker(line, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    if (at < node.length || (at === node.length && node === line.lastChild)) return [node, at];
+    at -= node.length;
+  }
+  return [line, line.childNodes.length];
+}

@@ -1,0 +1,101 @@
+// The sheet: a text area that the writer types in, over the same text on its shades. Nothing of the text area's own
+// is replaced (spelling, input methods, screen readers), except undo, which the history does.
+
+import { ShadedText } from "./shaded.js";
+import { difference } from "./words.js";
+
+export class Sheet {
+  /**
+   * `area` is the text area, `layer` the element behind it, `view` what scrolls. `on` has edited(at, removed, inserted),
+   * moved(), undo(), redo() and chosen(index).
+   */
+  constructor({ area, layer, view }, on) {
+    this.area = area;
+    this.view = view;
+    this.on = on;
+    this.text = "";
+    this.layer = new ShadedText(layer, view);
+    this.caretWas = 0;
+    area.value = "";
+    area.addEventListener("beforeinput", event => this.#beforeInput(event));
+    area.addEventListener("input", () => this.#input());
+    area.addEventListener("keydown", event => this.#key(event));
+    area.addEventListener("click", event => this.#click(event));
+    document.addEventListener("selectionchange", () => {
+      if (document.activeElement === area) this.#moved();
+    });
+    area.addEventListener("selectionchange", () => this.#moved());
+  }
+
+  get caret() {
+    return this.area.selectionEnd;
+  }
+
+  get selection() {
+    return [this.area.selectionStart, this.area.selectionEnd];
+  }
+
+  /** Show another text. The caret goes to `caret`, or stays beside what it stood beside. */
+  show(text, shades, caret = null) {
+    if (text !== this.text) {
+      const [from, oldTo, newTo] = difference(this.text, text);
+      this.area.setRangeText(text.slice(from, newTo), from, oldTo, "preserve");
+      if (this.area.value !== text) this.area.value = text; // it may have changed what it was given, as line ends
+      this.text = text;
+    }
+    this.layer.update(text, shades);
+    if (caret !== null) this.place(caret);
+  }
+
+  /** Put the caret there, and see to it that it can be seen. */
+  place(caret) {
+    this.area.setSelectionRange(caret, caret);
+    this.caretWas = caret;
+    this.reveal(caret);
+  }
+
+  reveal(index) {
+    const { top, bottom } = this.layer.rect(index);
+    const view = this.view.getBoundingClientRect();
+    if (top < view.top) this.view.scrollTop += top - view.top - 40;
+    else if (bottom > view.bottom - 8) this.view.scrollTop += bottom - view.bottom + 40;
+  }
+
+  focus() {
+    this.area.focus({ preventScroll: true });
+  }
+
+  #moved() {
+    if (this.area.value !== this.text || this.caret === this.caretWas) return;
+    this.caretWas = this.caret;
+    this.on.moved();
+  }
+
+  #beforeInput(event) {
+    if (event.inputType === "historyUndo") event.preventDefault(), this.on.undo();
+    if (event.inputType === "historyRedo") event.preventDefault(), this.on.redo();
+  }
+
+  #key(event) {
+    const command = event.ctrlKey || event.metaKey;
+    if (!command || event.altKey || event.isComposing) return;
+    const key = event.key.toLowerCase();
+    if (key === "z" && !event.shiftKey) event.preventDefault(), this.on.undo();
+    else if ((key === "z" && event.shiftKey) || key === "y") event.preventDefault(), this.on.redo();
+  }
+
+  #input() {
+    const now = this.area.value;
+    const [from, oldTo, newTo] = difference(this.text, now, this.caret);
+    if (from === oldTo && from === newTo) return;
+    this.text = now;
+    this.caretWas = this.caret;
+    this.on.edited(from, oldTo - from, now.slice(from, newTo));
+  }
+
+  #click({ clientX, clientY, detail }) {
+    const [from, to] = this.selection;
+    if (from !== to || detail > 1) return; // a selection, or on its way to one
+    this.on.chosen(this.layer.unitAt(from, clientX, clientY));
+  }
+}

@@ -1,0 +1,86 @@
+// A new run from the page, where the server was started for that.
+
+import { call, isAbort } from "./api.js";
+import { chosenFile, dropping, textOf } from "./files.js";
+import { html, useEffect, useState } from "./vendor/preact.js";
+import { number } from "./words.js";
+
+const PAUSE = 400; // milliseconds, while the settings are typed
+
+export function Train({ writer, started, isBusy }) {
+  const [text, setText] = useState(null);
+  const [source, setSource] = useState("");
+  const [name, setName] = useState("");
+  const [minutes, setMinutes] = useState(5);
+  const [lines, setLines] = useState(false);
+  const [plan, setPlan] = useState(null);
+  const [error, setError] = useState(null);
+  const body = { text, name, minutes, lines };
+
+  useEffect(() => {
+    if (text === null || !name) return;
+    const abort = new AbortController();
+    const timer = setTimeout(async () => {
+      try {
+        const found = await call("POST", "/v1/runs/plan", body, abort.signal);
+        setPlan(found.plan);
+        setError(null);
+      } catch (problem) {
+        if (isAbort(problem)) return;
+        setPlan(null);
+        setError(problem.message);
+      }
+    }, PAUSE);
+    return () => {
+      clearTimeout(timer);
+      abort.abort();
+    };
+  }, [text, name, minutes, lines]);
+
+  const take = (found, from, called) => {
+    setText(found);
+    setSource(from);
+    setPlan(null);
+    setError(null);
+    if (!name) setName(called);
+  };
+  const takeFile = async file => {
+    try {
+      take(await textOf(file), file.name, file.name.replace(/\.[^.]*$/, "").replace(/[^\p{L}\p{N}_-]+/gu, "-") || "text");
+    } catch (problem) {
+      setError(problem.message);
+    }
+  };
+  const start = async () => {
+    setError(null);
+    try {
+      const { id } = await call("POST", "/v1/runs", body);
+      setText(null);
+      setPlan(null);
+      setName("");
+      await started(id);
+    } catch (problem) {
+      setError(problem.message);
+    }
+  };
+  return html`<section class="box" id="train" aria-label="Train a model" ...${dropping(takeFile)}>
+    <h2>Train a model</h2>
+    <p class="soft">${text === null ? "Drop a text here, or choose a file. It is read by this server only." : `${source}: ${number(text.length)} characters`}</p>
+    <div class="bar">
+      <button id="train-file" onClick=${async () => { const file = await chosenFile("text/*,.txt,.md,.csv,.log"); if (file) takeFile(file); }}>Choose a file</button>
+      <button id="train-sheet" disabled=${!writer.text} onClick=${() => take(writer.text, "The text of the sheet", "sheet")}>The text of the sheet</button>
+    </div>
+    ${text !== null && html`
+      <div class="fields">
+        <label>name <input id="train-name" value=${name} onInput=${event => setName(event.currentTarget.value)} /></label>
+        <label>minutes <input id="train-minutes" type="number" min="0.1" step="1" value=${minutes}
+          onChange=${event => setMinutes(event.currentTarget.valueAsNumber || 5)} /></label>
+        <label><input id="train-lines" type="checkbox" checked=${lines} onChange=${event => setLines(event.currentTarget.checked)} /> each line is a text of its own</label>
+      </div>
+      ${!plan && !error && html`<p class="soft" role="status">${name ? "Planning…" : "It needs a name."}</p>`}
+      ${plan && html`<pre id="plan" class="sample">${plan.join("\n")}</pre>`}
+      <button class="primary" id="train-start" disabled=${!plan || isBusy} onClick=${start}>Start</button>
+      ${isBusy && html`<span class="soft"> one run at a time</span>`}`}
+    <p class="error" role="status">${error}</p>
+  </section>`;
+}

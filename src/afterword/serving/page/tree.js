@@ -1,0 +1,67 @@
+// The branches, as rows to go to.
+
+import { rows } from "./branches.js";
+import { useStore } from "./state.js";
+import { html, useEffect, useMemo, useRef, useState } from "./vendor/preact.js";
+import { number, spaced, visible } from "./words.js";
+import { writing } from "./writer.js";
+
+const SHOWN = 90; // characters of a piece
+const DEEPEST = 10; // steps that a branch is set in
+const PAUSE = 250; // milliseconds, while somebody types
+
+export function Tree({ writer, details }) {
+  const { revision } = useStore(writing);
+  const [isOpen, setOpen] = useState(details.open);
+  const [drawn, setDrawn] = useState(0);
+  useEffect(() => {
+    const toggled = () => setOpen(details.open);
+    details.addEventListener("toggle", toggled);
+    return () => details.removeEventListener("toggle", toggled);
+  }, []);
+  useEffect(() => {
+    if (!isOpen) return;
+    const timer = setTimeout(() => setDrawn(writer.history.changes), PAUSE);
+    return () => clearTimeout(timer);
+  }, [revision, isOpen]);
+  const found = useMemo(() => (isOpen ? rows(writer.history.tips(), writer.history.id) : []), [drawn, isOpen, writer.history]);
+  const list = useRef(null);
+  if (found.length < 2) {
+    return html`<p class="soft">Whatever is tried stays here: pick an alternative, or undo and write on, and the text forks.</p>`;
+  }
+  const go = ({ id, cut, at }) => {
+    if (id === null) writer.goToFork(cut, at);
+    else writer.go(id);
+    setDrawn(writer.history.changes);
+    writer.sheet.focus();
+  };
+  const keys = event => {
+    const buttons = [...list.current.querySelectorAll("button")];
+    const at = buttons.indexOf(document.activeElement);
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: buttons.length - 1 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    buttons[to]?.focus();
+  };
+  const reachable = Math.max(0, found.findIndex(({ here }) => here));
+  return html`<ol class="tree" ref=${list} onKeyDown=${keys} aria-label="Branches; arrow keys move">
+    ${found.map((row, k) => {
+      const isFork = row.id === null;
+      const shown = row.piece.trim() ? visible : spaced;
+      const piece = shown(k === 0 && row.piece.length > SHOWN ? `…${row.piece.slice(-SHOWN)}` : row.piece.slice(0, SHOWN));
+      return html`<li key=${`${row.cut}-${row.at}`} style=${{ marginLeft: `${Math.min(row.depth, DEEPEST) * 14}px` }}>
+        <button
+          class=${`${row.on ? "on" : ""}${isFork ? " fork" : ""}`}
+          data-revision=${row.id}
+          aria-current=${row.here ? "true" : null}
+          tabindex=${k === reachable ? 0 : -1}
+          title=${isFork ? "go to where it forks; what follows stays in the tree" : "go to this text"}
+          onClick=${() => go(row)}
+        >
+          <span class="piece">${piece || "(nothing yet)"}</span>
+          <span class="soft">${isFork ? "fork" : number(row.at)}</span>
+        </button>
+      </li>`;
+    })}
+  </ol>`;
+}
