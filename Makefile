@@ -126,6 +126,7 @@ bench-serving: .venv/ready-dev
 	$(BIN)/python -m benchmarks.serving gone english
 	$(BIN)/python -m benchmarks.serving slow english
 	$(BIN)/python -m benchmarks.serving clients english $(TEXT)
+	$(BIN)/python -m benchmarks.serving page english
 	$(BIN)/python -m benchmarks.serving fuzz english
 
 # Mixed load on the server for 20 minutes: does its memory grow?

@@ -5,6 +5,7 @@
     python -m benchmarks.serving gone MODEL       1,000 clients that leave while they wait, are read or written for
     python -m benchmarks.serving slow MODEL       200 sockets that send a byte now and then, beside healthy clients
     python -m benchmarks.serving fuzz MODEL       5,000 requests by schemathesis, in an environment of its own
+    python -m benchmarks.serving page MODEL       the page in headless Chromium: first paint, bytes, branches, axe-core
     python -m benchmarks.serving clients MODEL TEXT   lm-eval, llm, litellm and LangChain, in another one
 
 Alone on the machine. In `streams` the weights are random, since speed does not depend on what a network has learned,
@@ -44,6 +45,7 @@ from afterword.language_model import load
 from afterword.model.saved import save_model
 from benchmarks.batch import random_model
 from benchmarks.serving_client import request
+from tests.browser.chromium import browser
 
 STREAMS, TOKENS, TURNS = 200, 500, 3
 PROMPT = 20  # characters
@@ -298,6 +300,76 @@ def fuzz(model: str, cases: int) -> None:
     click.echo(
         f"{sum(by_status.values()):,} requests by status: {by_status}; schemathesis' exit status {done.returncode}"
     )
+
+
+@main.command(help="The page: first paint, what it fetches, how soon a branch begins, and what axe-core finds.")
+@click.argument("model")
+@click.option("--loads", type=int, default=9, show_default=True)
+@click.option("--branches", type=int, default=20, show_default=True)
+def page(model: str, loads: int, branches: int) -> None:
+    with tempfile.TemporaryDirectory() as runs, server(model, "--train", runs) as (_, port), browser() as tab:
+        address = f"http://127.0.0.1:{port}/"
+        tab.call("Network.setCacheDisabled", cacheDisabled=True)
+        tab.open(address)
+        painted, usable, fetched = [], [], []
+        for _ in range(loads):
+            tab.open(address)
+            painted.append(tab.run("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+            usable.append(float(tab.run("document.documentElement.dataset.ready")))
+            fetched.append(tab.run(FETCHED))
+        click.echo(
+            f"first paint after {statistics.median(painted):.0f} ms ({max(painted):.0f} at worst), usable after "
+            f"{statistics.median(usable):.0f} ms; {statistics.median(fetched) / 1000:.0f} KB are fetched"
+        )
+        tab.run("document.getElementById('area').focus()")
+        tab.type("It was a bright cold day in April, and the clocks were striking thirteen. " * 20)
+        took = []
+        for _ in range(branches):
+            tab.press("Enter", control=True)  # writes a line
+            tab.until("!document.getElementById('stop')")
+            tab.press("ArrowLeft")
+            tab.press(".", control=True)
+            tab.until("document.querySelectorAll('.popup .row').length > 3")
+            took.append(tab.run(BRANCH))
+            tab.until("!document.getElementById('stop')")
+        took.sort()
+        click.echo(
+            f"a branch shows its first character after {statistics.median(took):.0f} ms, {took[-1]:.0f} ms at worst of "
+            f"{branches}"
+        )
+        faults: dict[str, list[str]] = {}
+        tab.run(axe())
+        for name in ("write", "score", "inside", "watch"):
+            tab.click(f"#tab-{name}")
+            time.sleep(1)
+            for fault in tab.run("axe.run().then(found => found.violations.map(one => [one.id, one.impact]))"):
+                faults.setdefault(f"{fault[1]}: {fault[0]}", []).append(name)
+        total = tab.run(FETCHED)
+        click.echo(
+            f"axe-core, every tab: {faults or 'no fault'}; {total / 1000:.0f} KB fetched by then, answers included"
+        )
+
+
+FETCHED = """[...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
+    .reduce((sum, one) => sum + one.transferSize, 0)"""
+BRANCH = """new Promise(done => {
+    const area = document.getElementById('area'), before = area.value.length, began = performance.now();
+    document.querySelectorAll('.popup .row')[1].click();
+    const picked = area.value.length;
+    const look = () => area.value.length > Math.max(picked, 1) && area.value.length !== before
+        ? done(performance.now() - began) : requestAnimationFrame(look);
+    look();
+})"""
+
+
+def axe() -> str:
+    """The script of axe-core, taken from npm once."""
+    place = Path(__file__).parent.parent / ".cache" / "axe"
+    if not (place / "package" / "axe.min.js").exists():
+        place.mkdir(parents=True, exist_ok=True)
+        packed = subprocess.run(["npm", "pack", "axe-core@4"], cwd=place, check=True, capture_output=True, text=True)
+        subprocess.run(["tar", "xzf", packed.stdout.split()[-1]], cwd=place, check=True)
+    return (place / "package" / "axe.min.js").read_text(encoding="utf-8")
 
 
 @main.command(help="Other people's clients: what they get, and lm-eval's log-likelihoods beside `score`'s.")

@@ -55,12 +55,14 @@ class Batch(Generic[Kind]):
     def __init__(self, network: Network) -> None:
         self.network = network
         self.texts: list[Kind] = []
-        self._logits, self._state = np.empty((0, network.config.vocabulary_size), np.float32), network.start(0)
+        self._logits, self._state = np.empty(0, np.float32), network.start(0)  # of the texts, a lane each
 
     def enter(self, texts: Sequence[tuple[Kind, Reading]]) -> None:
         """Let `texts` begin, each after what was read of its prompt."""
-        self._logits = np.concatenate([self._logits, *[reading.logits for _, reading in texts]])
-        self._state = self.network.side_by_side(self._state, *[reading.state for _, reading in texts])
+        logits, states = zip(*[(reading.logits, reading.state) for _, reading in texts], strict=True)
+        there = bool(self.texts)  # what is left when all have gone is of no shape that would fit
+        self._logits = np.concatenate([self._logits, *logits] if there else logits)
+        self._state = self.network.side_by_side(*([self._state, *states] if there else states))
         self.texts += [text for text, _ in texts]
 
     def step(self) -> None:

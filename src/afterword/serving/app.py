@@ -25,11 +25,11 @@ PAGE_POLICY = (
 
 
 async def page(call: Call) -> Raw:
-    return page_file("index.html", PAGE_POLICY)
+    return page_file(call, "index.html", PAGE_POLICY)
 
 
 async def static(call: Call) -> Raw:
-    return page_file(call.path["name"], PAGE_POLICY)
+    return page_file(call, call.path["name"], PAGE_POLICY)
 
 
 async def openapi(call: Call) -> dict[str, Any]:

@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 
 from afterword import __version__
+from afterword.errors import OptionError
 from afterword.generation.reading import Reading
 from afterword.generation.sampling import Sampling
 from afterword.generation.writer import Writing
@@ -223,7 +224,7 @@ def check(body: CompletionRequest, limits: Limits) -> None:
 
 def settings(served: Served, body: CompletionRequest) -> tuple[Variant, Writing]:
     """The model as it is asked for, and how it is to write: OpenAI's defaults where nothing is said."""
-    variant = served.variant(body.using or "both", tuple(body.hold or ()))
+    variant = wanted(served, body.using, body.hold)
     biases = {}
     for id, bias in (body.logit_bias or {}).items():
         if not TOKEN_ID.fullmatch(id) or int(id) >= served.model.tokenizer.rows:
@@ -244,6 +245,14 @@ def settings(served: Served, body: CompletionRequest) -> tuple[Variant, Writing]
         log_probabilities=body.logprobs,
     )
     return variant, variant.writing(sampling)
+
+
+def wanted(served: Served, using: Using | None, holds: list[str] | None) -> Variant:
+    """The model, with parts held. Raises ApiError for a hold that is none, or a use that it has not."""
+    try:
+        return served.variant(using or "both", tuple(holds or ()))
+    except OptionError as error:
+        raise ApiError(400, str(error), "hold" if holds else "with") from None
 
 
 def given(prompt: str | list[str | int | TokenIds] | None) -> Sequence[str | TokenIds | None]:

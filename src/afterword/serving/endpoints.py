@@ -34,8 +34,10 @@ LARGE = 2**18  # bytes of a body, which take milliseconds to parse
 class Call:
     """One request on its way, as far as a handler needs to know it."""
 
-    def __init__(self, service: Service, path: Mapping[str, str], query: Mapping[str, str]) -> None:
-        self.service, self.path, self.query = service, path, query
+    def __init__(
+        self, service: Service, path: Mapping[str, str], query: Mapping[str, str], headers: Mapping[bytes, bytes]
+    ) -> None:
+        self.service, self.path, self.query, self.headers = service, path, query, headers
         self._gone = threading.Event()
         self._endings: list[Callable[[], object]] = []
 
@@ -102,13 +104,13 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         service: Service = scope["app"].state.service
         query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
-        call = Call(service, scope["path_params"], query)
+        headers = dict(scope["headers"])
+        call = Call(service, scope["path_params"], query, headers)
         answer = _Answer(send, service, self)
         try:
             async with asyncio.timeout(service.limits.request_timeout):
                 given: tuple[Any, ...] = ()
                 if self.body is not None:
-                    headers = dict(scope["headers"])
                     body = await read_body(receive, headers, getattr(service.limits, self.largest))
                     if len(body) < LARGE:
                         given = (parsed(body, self.body),)

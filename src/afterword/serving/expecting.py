@@ -22,6 +22,7 @@ from afterword.serving.completions import (
     Whole,
     beginnings,
     encoded,
+    wanted,
 )
 from afterword.serving.endpoints import Call
 from afterword.serving.models import Served
@@ -81,7 +82,7 @@ async def expect(call: Call, body: NextRequest) -> Next:
 def _prepared(service: Service, body: NextRequest, order: Order) -> tuple[Served, Writing, Reply, Prompt]:
     """The text as a prompt after which nothing is written. Raises ApiError, InputError."""
     served = service.models.find(body.model)
-    variant = served.variant(body.using or "both", tuple(body.hold or ()))
+    variant = wanted(served, body.using, body.hold)
     writing = variant.writing(
         Sampling(
             max_tokens=0,

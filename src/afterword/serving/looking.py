@@ -20,7 +20,7 @@ from afterword.inspection.openness import openness
 from afterword.inspection.page import page, script
 from afterword.language_model import LanguageModel
 from afterword.model.holding import PARTS
-from afterword.serving.completions import Holds, Name, Using
+from afterword.serving.completions import Holds, Name, Using, wanted
 from afterword.serving.endpoints import Call, Raw
 from afterword.serving.errors import ApiError
 from afterword.serving.files import page_file
@@ -75,7 +75,7 @@ async def gates(call: Call, body: GatesRequest) -> GatesReply:
         raise ApiError(400, "an n-gram has no gates: leave out with", "with")
     served = await asyncio.to_thread(call.service.models.find, body.model)
     holds = tuple(body.hold or ())
-    model = (await asyncio.to_thread(served.variant, body.using or "both", holds)).model
+    model = (await asyncio.to_thread(wanted, served, body.using, body.hold)).model
 
     def looked() -> GatesReply:
         _check_length(model, body.text)
@@ -118,7 +118,7 @@ def _summary(name: str, trace: Gates) -> GatesReply:
 
 async def inside(call: Call) -> Raw:
     """The frame, which holds nothing until the page around it sends it a page of the gates."""
-    return page_file("inside.html", _policy())
+    return page_file(call, "inside.html", _policy())
 
 
 @cache

@@ -6,6 +6,9 @@
 
 One thread does it all, a round at a time: it takes in whom it has room for, reads a stretch of their prompts, and
 writes a token of every text. What a request's text is does not depend on the others: see `generation.batch`.
+
+Python lets one thread compute at a time, and a thread that never waits makes all others wait: the event loop would have
+to for each of its calls to the system. So every few milliseconds this thread rests until the loop has had its turn.
 """
 
 from __future__ import annotations
@@ -35,9 +38,11 @@ READ_AT_ONCE = 256  # tokens of all of them, between two looks at who has left
 READ_A_ROUND = 512  # tokens of all prompts, between two steps of those who write
 # Seconds between two chunks of all texts together, and between those of one. To send a chunk costs about as much as to
 # write a character, so under load it holds several; and nobody reads faster than 200 chunks a second.
-BETWEEN_CHUNKS, LEAST_BETWEEN = 0.00025, 0.005
-
+BETWEEN_CHUNKS, LEAST_BETWEEN = 0.0005, 0.005
+BETWEEN_RESTS, LONGEST_REST = 0.005, 0.05  # seconds
+TURNS = 4  # of the loop, in a rest: to wake readers, to let them send, and to see who has come meanwhile
 SECONDS_OF_RULES = 2.0  # that the rules and stop strings of one request may take of everybody's time
+MISTAKE = ApiError(500, "the server made a mistake, and wrote no further: ask again")
 
 
 class Drawn(NamedTuple):
@@ -73,6 +78,7 @@ class Reply(Text):
         self.done = self.writer.finish_reason is not None
         self.begun = self.gone = False
         self.failure: ApiError | None = None
+        """Why it ended early."""
         self.trail: Trail | None = None  # of what it has read and written, where that is to be remembered
         self._is_timed = writing.rules is not None or bool(writing.stops)
 
@@ -85,7 +91,7 @@ class Reply(Text):
         try:
             text = self.writer.push(token)
         except AfterwordError as error:  # a rule that outgrew its limits: nobody else's text ends for that
-            self.fail(ApiError(400, str(error), "pattern"))
+            self.failure = ApiError(400, str(error), "pattern")
             return
         self.drawn.append(Drawn(text, at, token, log_probability, likeliest))
         if self.trail is not None:
@@ -94,11 +100,7 @@ class Reply(Text):
             self.order.seconds_of_rules -= time.perf_counter() - began
             if self.order.seconds_of_rules < 0:
                 told = "pattern and stop take too long to follow: give simpler or fewer ones, or ask for fewer texts"
-                self.fail(ApiError(400, told, "pattern" if self.writing.rules else "stop"))
-
-    def fail(self, failure: ApiError) -> None:
-        """It ends here, and this is why."""
-        self.failure = failure
+                self.failure = ApiError(400, told, "pattern" if self.writing.rules else "stop")
 
 
 class Prompt:
@@ -118,9 +120,6 @@ class Prompt:
     @property
     def is_gone(self) -> bool:
         return all(reply.gone for reply in self.replies)
-
-
-MISTAKE = ApiError(500, "the server made a mistake, and wrote no further: ask again")
 
 
 class _Running(Batch[Reply]):
@@ -145,7 +144,8 @@ class Scheduler:
         self._batches: dict[int, _Running] = {}
         self._stopping = False
         self._in_use = 0
-        self.written = self.read = 0  # tokens
+        self._news: set[asyncio.Event] = set()  # of those who are to be woken
+        self._rested, self._turn_is_over = 0.0, threading.Event()
         self._thread = threading.Thread(target=self._run, name="afterword-writing", daemon=True)
 
     def start(self) -> None:
@@ -155,6 +155,8 @@ class Scheduler:
         with self._changed:
             self._stopping = True
             self._changed.notify()
+        self._turn_is_over.set()
+        self._thread.join(1)
 
     @property
     def in_use(self) -> int:
@@ -219,6 +221,27 @@ class Scheduler:
                 self._fail(begun + [reply for prompt in self._reading for reply in prompt.replies], error)
                 self._batches, self._reading = {}, []
             self._count_places()
+            is_idle = not (self._reading or self._batches)
+            if (self._news and is_idle) or time.monotonic() - self._rested >= BETWEEN_RESTS:
+                self._rest()
+
+    def _rest(self) -> None:
+        """Let the event loop have its turn."""
+        news, self._news = self._news, set()
+        self._turn_is_over.clear()
+        if not self._stopping:
+            self._loop.call_soon_threadsafe(self._turn, news)
+            self._turn_is_over.wait(LONGEST_REST)
+        self._rested = time.monotonic()
+
+    def _turn(self, news: Iterable[asyncio.Event], left: int = TURNS) -> None:
+        """On the event loop: what was woken goes on before the turn is over."""
+        for one in news:
+            one.set()
+        if left:
+            self._loop.call_soon(self._turn, (), left - 1)
+        else:
+            self._turn_is_over.set()
 
     def _admit(self) -> None:
         free = self._places - self._in_use
@@ -273,15 +296,13 @@ class Scheduler:
             if prompt.trail is not None:
                 prompt.trail.extend(ids[lane])
                 self._memory.keep(prompt.trail, prompt.reading)
-        self.read += length * len(prompts)
         return length * len(prompts)
 
     def _begin(self, prompt: Prompt) -> None:
         assert prompt.reading is not None
         entering = [reply for reply in prompt.replies if not reply.is_over]
         if len(entering) < len(prompt.replies):  # those of no token wait for the reading alone
-            over = {reply.order.news for reply in prompt.replies if reply.is_over}
-            self._loop.call_soon_threadsafe(_wake, over)
+            self._news |= {reply.order.news for reply in prompt.replies if reply.is_over}
         if not entering:
             return
         batch = self._batches.get(id(prompt.network))
@@ -300,7 +321,6 @@ class Scheduler:
             self._fail(texts, error)
             batch.texts = []
             return
-        self.written += len(texts)
         for lane, reply in enumerate(batch.texts):
             if reply.trail is not None:
                 self._memory.keep(reply.trail, batch.reading(lane))
@@ -312,24 +332,21 @@ class Scheduler:
         chunks = now - batch.told >= max(LEAST_BETWEEN, BETWEEN_CHUNKS * self.in_use)
         if chunks:
             batch.told = now
-        woken = set()
         for reply in texts:
             if reply.is_over:
                 reply.done = True
-                woken.add(reply.order.news)
+                self._news.add(reply.order.news)
             elif reply.order.streams and (chunks or not reply.begun):
                 reply.begun = True
-                woken.add(reply.order.news)
-        if woken:
-            self._loop.call_soon_threadsafe(_wake, woken)
+                self._news.add(reply.order.news)
 
     def _fail(self, replies: Sequence[Reply], error: Exception) -> None:
         """Something is wrong in this program: tell those who wait, and whoever runs the server."""
         report(error)
         for reply in replies:
-            reply.fail(MISTAKE)
+            reply.failure = MISTAKE
             reply.done = True
-        self._loop.call_soon_threadsafe(_wake, {reply.order.news for reply in replies})
+        self._news |= {reply.order.news for reply in replies}
 
 
 def _count(prompts: Iterable[Prompt]) -> int:
@@ -342,8 +359,3 @@ def _alike(prompts: Iterable[Prompt]) -> Iterable[list[Prompt]]:
     for prompt in prompts:
         found.setdefault((id(prompt.network), prompt.reading is None), []).append(prompt)
     return found.values()
-
-
-def _wake(news: Iterable[asyncio.Event]) -> None:
-    for one in news:
-        one.set()

@@ -7,7 +7,6 @@ import contextlib
 import logging
 import math
 import socket
-import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import uvicorn
@@ -23,8 +22,6 @@ from afterword.serving.service import Service
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 BACKLOG = 512
-# Seconds after which a thread that computes lets another one go on. Python's own 5 ms are more than an answer takes.
-SWITCH_INTERVAL = 0.0005
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -92,7 +89,6 @@ class Server:
         Raises AfterwordError where a model cannot be loaded.
         """
         self._on_ready = on_ready
-        sys.setswitchinterval(SWITCH_INTERVAL)
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # what is wrong with requests is told to clients
         with contextlib.suppress(KeyboardInterrupt, SystemExit):  # the signal that stopped it, which comes again
             self._server.run(sockets=[self._socket])

@@ -1,0 +1,100 @@
+"""Every kind of model over HTTP: what generate writes and score says, as ever."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from afterword.language_model import LanguageModel, load
+from afterword.model.config import Config, weight_shapes
+from afterword.model.saved import SavedModel, save_model
+from afterword.model.writing import RUNNING_TEXT, WINDOWS
+from afterword.text.tokenizer import Tokenizer
+from afterword.text.vocabularies.bpe import BpeTokenizer
+from afterword.text.vocabularies.byte import ByteTokenizer
+from afterword.text.vocabularies.classic import ClassicTokenizer
+from tests.serving.server import Serving, serving
+
+USUAL: dict[str, Any] = {"temperature": 1.0, "min_p": 0.0, "repetition_penalty": 1.0}
+TEXT = "abc cab\nbacé " * 9
+
+
+def made(tokenizer: Tokenizer, **more: Any) -> SavedModel:
+    classic = isinstance(tokenizer, ClassicTokenizer)
+    shape = {"embedding_size": 1, "input": "number", "window": 5} if classic else {"embedding_size": 4}
+    config = Config(tokenizer.rows, tokenizer.shared_row_tokens, hidden_size=7, num_layers=2, **shape)
+    random = np.random.default_rng(0)
+    weights = {name: random.normal(0, 0.5, size).astype(np.float32) for name, size in weight_shapes(config).items()}
+    unseen = [] if classic else [tokenizer.rows - 1]
+    saved = SavedModel(config, weights, tokenizer, unseen, {}, writing=WINDOWS if classic else RUNNING_TEXT)
+    return dataclasses.replace(saved, text=tokenizer.encode(TEXT)) if classic else saved
+
+
+MODELS = {
+    "bytes": made(ByteTokenizer.of()),
+    "subwords": made(BpeTokenizer.learn("abc \né", ["abab cab éab abc " * 20], "270", False)),
+    "classic": made(ClassicTokenizer.of("\n abcé")),
+}
+
+
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("kinds")
+    for name, model in MODELS.items():
+        save_model(place / name, model, "")
+    return place
+
+
+@pytest.fixture(scope="module")
+def server(kinds: Path) -> Iterator[Serving]:
+    with serving(*(kinds / name for name in MODELS)) as found:
+        yield found
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("remember", [False, True])
+def test_a_seed_writes_what_generate_writes(server: Serving, kinds: Path, name: str, remember: bool) -> None:
+    model = load(kinds / name)
+    for seed in range(3):
+        for prompt in ("abc éab", None):
+            found = server.complete(model=name, prompt=prompt, max_tokens=30, seed=seed, n=2, remember=remember)
+            for k, choice in enumerate(found["choices"]):
+                assert choice["text"] == model.generate(prompt, seed=seed + k, max_tokens=30, **USUAL).text
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_echo_says_what_score_says(server: Serving, kinds: Path, name: str) -> None:
+    model: LanguageModel = load(kinds / name)
+    text = "cab é\nabab" if name == "classic" else "cab é☃\nabab"
+    for remember in (False, True):
+        found = server.complete(
+            model=name, prompt=text, max_tokens=8, echo=True, logprobs=3, seed=2, remember=remember
+        )["choices"][0]
+        logs = found["logprobs"]
+        number = len(model.tokenizer.encode(text))
+        assert -sum(logs["token_logprobs"][:number]) == pytest.approx(model.score(text).nats, abs=1e-4)
+        assert len({len(values) for values in logs.values()}) == 1
+        offsets = logs["text_offset"]
+        assert offsets == sorted(offsets)
+        assert found["text"].startswith(text)
+        assert offsets[number] == len(text)
+    found = server.post("/v1/next", {"model": name, "prompt": text}).json["data"]
+    written = server.complete(model=name, prompt=text, max_tokens=1, temperature=0, logprobs=1)["choices"][0]
+    assert found[0]["token"] in written["logprobs"]["top_logprobs"][0]
+
+
+def test_the_engine_fast_writes_what_it_writes_in_generate(kinds: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    model = load(kinds / "subwords", engine="fast")
+    with serving(kinds / "subwords", "--engine", "fast") as found:
+        for seed in range(3):
+            written = found.complete(model="subwords", prompt="abc", max_tokens=30, seed=seed)["choices"][0]["text"]
+            assert written == model.generate("abc", seed=seed, max_tokens=30, **USUAL).text
+        refused = found.post("/v1/completions", {"model": "subwords", "hold": ["forget=1"]})
+        assert refused.status == 400
+        assert refused.json["error"]["param"] == "hold"
