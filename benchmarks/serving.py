@@ -327,7 +327,6 @@ def page(model: str, loads: int, branches: int) -> None:
         for _ in range(branches):
             tab.press("Enter", control=True)  # writes a line
             tab.until("!document.getElementById('stop')")
-            tab.press("ArrowLeft")
             tab.press(".", control=True)
             tab.until("document.querySelectorAll('.popup .row').length > 3")
             took.append(tab.run(BRANCH))

@@ -19,7 +19,7 @@ class Limits:
     max_text: int = setting(64 * 2**20, "the same where a text is sent to learn from, under --train", minimum=1024)
     max_header: int = setting(16 * 2**10, "the largest headers of a request, in bytes", minimum=1024)
     max_connections: int = setting(800, "connections open at once; more are closed", minimum=1)
-    receive_timeout: float = setting(10.0, "seconds in which a request must have come", above=0)
+    receive_timeout: float = setting(8.0, "seconds in which a request must have come", above=0)
     send_timeout: float = setting(30.0, "seconds in which a client must take what is sent to it", above=0)
     request_timeout: float = setting(300.0, "seconds that one request may take in all", above=0)
     remember: int = setting(256, "MiB of states kept for the page, so that a text goes on anywhere at once", minimum=0)

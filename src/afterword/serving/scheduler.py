@@ -34,13 +34,13 @@ from afterword.serving.errors import ApiError, busy, report
 from afterword.serving.memory import Memory, Trail
 
 READERS = 32  # prompts that are read side by side
-READ_AT_ONCE = 256  # tokens of all of them, between two looks at who has left
+READ_AT_ONCE = 64  # tokens of all of them, between two looks at who has left
 READ_A_ROUND = 512  # tokens of all prompts, between two steps of those who write
 # Seconds between two chunks of all texts together, and between those of one. To send a chunk costs about as much as to
 # write a character, so under load it holds several; and nobody reads faster than 200 chunks a second.
 BETWEEN_CHUNKS, LEAST_BETWEEN = 0.0005, 0.005
 BETWEEN_RESTS, LONGEST_REST = 0.005, 0.05  # seconds
-TURNS = 4  # of the loop, in a rest: to wake readers, to let them send, and to see who has come meanwhile
+TURNS = 16  # of the loop, in a rest: to wake readers, to let them send, and to see who has come meanwhile
 SECONDS_OF_RULES = 2.0  # that the rules and stop strings of one request may take of everybody's time
 MISTAKE = ApiError(500, "the server made a mistake, and wrote no further: ask again")
 
@@ -222,11 +222,12 @@ class Scheduler:
                 self._batches, self._reading = {}, []
             self._count_places()
             is_idle = not (self._reading or self._batches)
-            if (self._news and is_idle) or time.monotonic() - self._rested >= BETWEEN_RESTS:
-                self._rest()
+            self._rest(at_once=bool(self._news) and is_idle)
 
-    def _rest(self) -> None:
-        """Let the event loop have its turn."""
+    def _rest(self, at_once: bool = False) -> None:
+        """Let the event loop have its turn, if it is time."""
+        if not at_once and time.monotonic() - self._rested < BETWEEN_RESTS:
+            return
         news, self._news = self._news, set()
         self._turn_is_over.clear()
         if not self._stopping:
@@ -276,6 +277,7 @@ class Scheduler:
             except Exception as error:
                 self._fail([reply for prompt in some for reply in prompt.replies], error)
             self._reading = self._reading[len(some) :] + unfinished
+            self._rest()
 
     def _recall(self, prompt: Prompt) -> None:
         """Begin to read where an earlier text with the same beginning was read or written to."""
