@@ -291,7 +291,7 @@ def fuzz(model: str, cases: int) -> None:
         each = -(-cases // operations) * 2  # of a route that takes little, fewer are made up
         checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
         command = [program, "run", file, "--url", address, "--checks", checks, "--max-examples", each, "--seed", 0]
-        done = subprocess.run([*map(str, command), "--continue-on-failure", "--phases", "fuzzing"], text=True)
+        done = subprocess.run([*map(str, command), "--continue-on-failure", "--phases", "fuzzing"], cwd=place)
         with urllib.request.urlopen(f"{address}/metrics") as answer:
             counted = re.findall(r'^afterword_requests_total\{.*status="(\d+)"\} (\S+)', answer.read().decode(), re.M)
     by_status: dict[str, int] = {}

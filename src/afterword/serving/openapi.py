@@ -72,7 +72,7 @@ def _operation(route: Endpoint, path: str, schema_of: dict[Any, Any]) -> dict[st
     if route.reply is bytes:
         content = {one: {"schema": PLAIN[bytes]} for one in ("text/html", "text/plain", "text/javascript", "text/css")}
     if route.streams:
-        content["text/event-stream"] = {"schema": {"type": "string"}}
+        content["text/event-stream"] = {"schema": {}}
     failures = {
         status: {"description": says, "content": {JSON: {"schema": schema_of[Failure]}}}
         for status, says in FAILURES.items()
