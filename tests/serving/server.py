@@ -84,6 +84,13 @@ class Serving:
         assert found is not None
         return float(found[1])
 
+    def wait_for(self, gauge: str, number: float) -> None:
+        """Until the server counts so many. Fails where it never does."""
+        end = time.monotonic() + PATIENCE
+        while self.gauge(gauge) != number:
+            assert time.monotonic() < end, f"{gauge} is never {number}"
+            time.sleep(0.01)
+
     def is_idle(self, within: float) -> bool:
         """Whether every place is free within so many seconds."""
         end = time.monotonic() + within

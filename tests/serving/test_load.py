@@ -35,14 +35,6 @@ def begun(server: Serving, **body: Any) -> socket.socket:
     return made
 
 
-def in_use(server: Serving, number: int) -> None:
-    """Wait until so many texts are being written."""
-    end = time.monotonic() + 30
-    while server.gauge("places_in_use") != number:
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 def test_streams_that_join_at_random_write_what_they_write_alone(server: Serving, models: Path) -> None:
     number = 60
     model = load(models / "mixed")
@@ -105,10 +97,9 @@ def test_who_leaves_frees_the_place_at_once(small: Serving) -> None:
     for stream in (True, False):
         for _ in range(5):
             writing = [begun(small, **LONG, stream=stream) for _ in range(4)]
-            in_use(small, 4)
+            small.wait_for("places_in_use", 4)
             waiting = [begun(small, **LONG, stream=stream) for _ in range(2)]
-            while small.gauge("queue") != 2:
-                time.sleep(0.01)
+            small.wait_for("queue", 2)
             for connection in (*waiting, *writing):
                 connection.close()
             assert small.is_idle(2)
@@ -124,11 +115,10 @@ def test_who_leaves_while_a_prompt_is_read_or_scored_frees_the_place(small: Serv
 
 def test_too_many_are_told_so_and_those_who_wait_come_on(small: Serving) -> None:
     writing = [begun(small, **LONG) for _ in range(4)]
-    in_use(small, 4)
+    small.wait_for("places_in_use", 4)
     with ThreadPoolExecutor(2) as threads:
         waiting = [threads.submit(small.complete, model="tiny", max_tokens=5) for _ in range(2)]
-        while small.gauge("queue") != 2:
-            time.sleep(0.01)
+        small.wait_for("queue", 2)
         refused = small.post("/v1/completions", {"model": "tiny"})
         assert refused.status == 429
         assert refused.headers["retry-after"] == "1"

@@ -81,9 +81,7 @@ ROUTES: Sequence[Endpoint] = (
     Endpoint(
         "POST", "/v1/runs/{id}/stop", "Stop a run, and keep it.", training.stop, watching.RunSummary, training.Nothing
     ),
-    Endpoint(
-        "POST", "/v1/runs/{id}/resume", "Go on with a run.", training.resume, watching.RunSummary, training.Nothing
-    ),
+    Endpoint("POST", "/v1/runs/{id}/resume", "Resume a run.", training.resume, watching.RunSummary, training.Nothing),
     Endpoint("GET", "/v1/models", "The models that there are.", basics.list_models, basics.ModelList),
     Endpoint("GET", "/v1/models/{id}", "One model.", basics.one_model, basics.Model),
     Endpoint("POST", "/tokenize", "Cut a text into tokens.", basics.tokenize, basics.Tokens, basics.Tokenize),

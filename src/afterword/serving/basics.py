@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from afterword.serving.completions import Name
 from afterword.serving.endpoints import Call, Raw
 from afterword.serving.errors import ApiError
+from afterword.serving.fields import Name
 from afterword.serving.models import Served
 from afterword.text.tokenizer import END
 

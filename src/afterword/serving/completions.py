@@ -10,28 +10,23 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Annotated, Literal
 
 import msgspec
-import numpy as np
 
 from afterword import __version__
-from afterword.errors import OptionError
-from afterword.generation.reading import Reading
-from afterword.generation.sampling import Sampling
 from afterword.generation.writer import Writing
 from afterword.language_model import random_seed
-from afterword.model.arrays import Ids
-from afterword.scoring.score import STEPS, USED, stretches
+from afterword.serving.echoing import echoed
 from afterword.serving.endpoints import Call, Events
 from afterword.serving.errors import ApiError
+from afterword.serving.fields import TokenIds, Wanted, Whole
 from afterword.serving.limits import Limits
-from afterword.serving.memory import Trail
 from afterword.serving.models import Served, Variant
-from afterword.serving.scheduler import Drawn, Order, Prompt, Reply
+from afterword.serving.prompts import Start, beginnings, begins_in_window, encoded, given
+from afterword.serving.replies import Drawn, LogProbabilities, Order, Prompt, Reply
 from afterword.serving.service import Service
 
 MOST_CHOICES = 128  # of one request
@@ -39,34 +34,21 @@ MOST_STOPS = 16
 QUICK = 5_000  # characters
 MOST_ECHOED = 1_000_000  # tokens of prompts in one answer; with log-probabilities, a tenth of that
 TOKEN_ID = re.compile(r"\d{1,9}", re.ASCII)
-REMEMBERED = 256  # tokens between two states of a prompt that are kept: what is between is read again in no time
 MOST_LIKELIEST = 5
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=MOST_CHOICES)]
+Few = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 0, "maximum": MOST_LIKELIEST})]
+Penalty = Annotated[float, msgspec.Meta(extra_json_schema={"minimum": 1, "maximum": 1000})]
+Pattern = Annotated[str, msgspec.Meta(max_length=10_000)]
 Stop = Annotated[str, msgspec.Meta(max_length=200)]
 Stops = Annotated[list[Stop], msgspec.Meta(extra_json_schema={"maxItems": MOST_STOPS})]
-TokenIds = list[int]
-# Limits that the schema tells, and that are checked elsewhere, with a sentence of their own.
-Whole = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 0})]
-Few = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 0, "maximum": MOST_LIKELIEST})]
-Positive = Annotated[float, msgspec.Meta(extra_json_schema={"minimum": 0})]
-Share = Annotated[float, msgspec.Meta(extra_json_schema={"minimum": 0, "maximum": 1})]
-Penalty = Annotated[float, msgspec.Meta(extra_json_schema={"minimum": 1, "maximum": 1000})]
-Keep = Callable[[list[tuple[Trail, Reading]]], None]
-Name = Annotated[str, msgspec.Meta(max_length=200)]
-Text = Annotated[str, msgspec.Meta(max_length=10_000)]
-Using = Literal["both", "lstm", "ngram"]
-Holds = Annotated[list[Name], msgspec.Meta(max_length=64)]
 
 
-class CompletionRequest(msgspec.Struct, forbid_unknown_fields=True):
+class CompletionRequest(Wanted):
     """What to write, and how. A field that is null is as good as left out."""
 
-    model: Name
     prompt: str | list[str | int | TokenIds] | None = None
     max_tokens: Whole | None = None
-    temperature: Positive | None = None
-    top_p: Share | None = None
     n: Count | None = None
     best_of: Count | None = None
     stream: bool | None = None
@@ -77,12 +59,8 @@ class CompletionRequest(msgspec.Struct, forbid_unknown_fields=True):
     echo: bool | None = None
     logit_bias: dict[str, float] | None = None
     user: str | None = None
-    top_k: Whole | None = None
-    min_p: Share | None = None
     repetition_penalty: Penalty | None = None
-    pattern: Text | None = None
-    using: Using | None = msgspec.field(default=None, name="with")
-    hold: Holds | None = None
+    pattern: Pattern | None = None
     remember: bool | None = None
     suffix: str | None = None
     frequency_penalty: float | None = None
@@ -92,15 +70,6 @@ class CompletionRequest(msgspec.Struct, forbid_unknown_fields=True):
 class StreamOptions(msgspec.Struct, forbid_unknown_fields=True):
     include_usage: bool | None = None
     include_obfuscation: bool | None = None
-
-
-class LogProbabilities(msgspec.Struct):
-    """Parallel lists, an entry a token."""
-
-    tokens: list[str]
-    token_logprobs: list[float | None]
-    top_logprobs: list[dict[str, float] | None]
-    text_offset: list[int]
 
 
 class Choice(msgspec.Struct):
@@ -131,18 +100,6 @@ class Completion(msgspec.Struct):
     choices: list[Choice]
     usage: Usage
     system_fingerprint: str
-
-
-@dataclass
-class Start:
-    """One prompt of a request."""
-
-    variant: Variant
-    ids: Ids
-    """As they were given; none where the model begins as it does by itself."""
-    text: str
-    replies: list[Reply]
-    echoed: LogProbabilities | None = None
 
 
 async def complete(call: Call, body: CompletionRequest) -> Completion | Events:
@@ -224,128 +181,23 @@ def check(body: CompletionRequest, limits: Limits) -> None:
 
 def settings(served: Served, body: CompletionRequest) -> tuple[Variant, Writing]:
     """The model as it is asked for, and how it is to write: OpenAI's defaults where nothing is said."""
-    variant = wanted(served, body.using, body.hold)
+    tokenizer = served.model.tokenizer
     biases = {}
     for id, bias in (body.logit_bias or {}).items():
-        if not TOKEN_ID.fullmatch(id) or int(id) >= served.model.tokenizer.rows:
-            raise ApiError(
-                400, f"logit_bias must name tokens of this model by their ids, not {id[:40]!r}", "logit_bias"
-            )
-        biases[served.model.tokenizer.names[int(id)]] = bias
-    sampling = Sampling(
+        if not TOKEN_ID.fullmatch(id) or int(id) >= tokenizer.rows:
+            told = f"logit_bias must name tokens of this model by their ids, not {id[:40]!r}"
+            raise ApiError(400, told, "logit_bias")
+        biases[tokenizer.names[int(id)]] = bias
+    sampling = body.sampling(
         max_tokens=16 if body.max_tokens is None else body.max_tokens,
-        temperature=1.0 if body.temperature is None else body.temperature,
-        top_k=body.top_k or 0,
-        top_p=1.0 if body.top_p is None else body.top_p,
-        min_p=body.min_p or 0.0,
         repetition_penalty=1.0 if body.repetition_penalty is None else body.repetition_penalty,
-        logit_bias=tuple(f"{token}={bias!r}" for token, bias in biases.items()),
-        stop=(body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ()),
+        logit_bias=biases,
+        stop=() if body.stop is None else body.stop,
         pattern=body.pattern,
         log_probabilities=body.logprobs,
     )
+    variant = body.variant(served)
     return variant, variant.writing(sampling)
-
-
-def wanted(served: Served, using: Using | None, holds: list[str] | None) -> Variant:
-    """The model, with parts held. Raises ApiError for a hold that is none, or a use that it has not."""
-    try:
-        return served.variant(using or "both", tuple(holds or ()))
-    except OptionError as error:
-        raise ApiError(400, str(error), "hold" if holds else "with") from None
-
-
-def given(prompt: str | list[str | int | TokenIds] | None) -> Sequence[str | TokenIds | None]:
-    """Each prompt: one or several, as text or as token ids. Raises ApiError where they are mixed."""
-    if prompt is None or isinstance(prompt, str):
-        return [prompt]
-    if not prompt:
-        raise ApiError(400, "prompt is an empty list: leave it out, or give a text", "prompt")
-    if all(isinstance(one, int) for one in prompt):
-        return [[one for one in prompt if isinstance(one, int)]]
-    kinds = {type(one) for one in prompt}
-    if kinds == {str} or kinds == {list}:
-        return [one for one in prompt if not isinstance(one, int)]
-    raise ApiError(400, "prompt must be a text, a list of texts, a list of token ids, or a list of those", "prompt")
-
-
-def encoded(served: Served, prompt: str | TokenIds | None, limits: Limits) -> tuple[Ids, str]:
-    """The tokens of a prompt, and its text. Raises ApiError for one that is too long, or holds a token that is none."""
-    tokenizer = served.model.tokenizer
-    if isinstance(prompt, list):
-        if any(not 0 <= id < tokenizer.size for id in prompt):
-            wrong = next(id for id in prompt if not 0 <= id < tokenizer.size)
-            raise ApiError(400, f"there is no token {str(wrong)[:40]}: ids go from 0 to {tokenizer.size - 1}", "prompt")
-        ids, text = np.array(prompt, np.int32), tokenizer.decode(prompt)
-    else:
-        ids, text = tokenizer.encode(prompt or ""), prompt or ""
-    if len(ids) > limits.max_prompt:
-        told = f"a prompt may have {limits.max_prompt:,} tokens at most, not {len(ids):,}"
-        raise ApiError(400, told, "prompt", "context_length_exceeded")
-    return ids, text
-
-
-def beginnings(start: Start, remember: bool) -> Iterator[Prompt]:
-    """What has to be read before the texts: once for all of them, but where each begins in a window of its own."""
-    model, ids = start.variant.model, start.ids
-    each = [[reply] for reply in start.replies] if begins_in_window(start) else [start.replies]
-    for replies in each:
-        opening = model.prompt_ids("" if len(ids) else None, replies[0].seed)
-        read = np.concatenate([opening, ids[begins(start) :]])
-        yield Prompt(model.predictor, read, replies, remember)
-
-
-def begins_in_window(start: Start) -> bool:
-    """Whether each text begins in a window of its own of what was learned from, as a classic model's do."""
-    return start.variant.model.writing.opening == "window"
-
-
-def begins(start: Start) -> int:
-    """Of how many tokens is the boundary with which a prompt may begin: every text begins with one anyway."""
-    end = start.variant.model.tokenizer.end
-    return int(end is not None and len(start.ids) > 0 and start.ids[0] == end)
-
-
-def echoed(
-    served: Served, start: Start, likeliest: int, check: Callable[[], None], keep: Keep | None = None
-) -> LogProbabilities:
-    """What the tokens of a prompt cost; a boundary at its start, which nothing predicts, has null.
-
-    `keep` is told what was known on the way.
-    """
-    network, tokenizer, ids = start.variant.model.predictor, start.variant.model.tokenizer, start.ids
-    names, rows = served.token_names, network.config.vocabulary_size
-    shared = network.config.byte_tokens
-    told = rows - 1 if shared > 1 else rows
-    found = LogProbabilities([], [], [], [])
-    read = ids[begins(start) :]
-    if len(read) < len(ids):
-        found.token_logprobs.append(None)
-        found.top_logprobs.append(None)
-    trail = Trail()
-    trail.extend(start.variant.model.prompt_ids("", 0))
-    for stretch in stretches(network, tokenizer.end, read[None], most=STEPS if keep is None else REMEMBERED):
-        check()
-        expected = stretch.expected()[0]
-        if keep is not None and stretch.state is not None:
-            trail.extend(read[max(0, stretch.place.start - 1) : stretch.place.stop - 1])
-            keep([(trail.copy(), Reading("", expected[-1:], stretch.state, network))])
-        some = read[stretch.place]
-        row = network.rows(some)
-        costs = expected[np.arange(len(some)), row]
-        costs = np.where(np.isfinite(costs), costs, -stretch.nats[USED][0])
-        costs[row == rows - 1] -= np.log(shared)
-        best = np.argsort(-expected[:, :told], axis=1, kind="stable")[:, :likeliest]
-        values = np.take_along_axis(expected, best, axis=1)
-        found.token_logprobs += costs.tolist()
-        for top, logs in zip(best.tolist(), values.tolist(), strict=True):
-            found.top_logprobs.append({names[id]: log for id, log in zip(top, logs, strict=True) if log > -np.inf})
-    found.tokens = [names[id] for id in ids.tolist()]
-    decoder, at = tokenizer.decoder(), 0
-    for id in ids.tolist():
-        found.text_offset.append(at)
-        at += len(decoder.push(id))
-    return found
 
 
 class Writer:

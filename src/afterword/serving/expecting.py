@@ -9,40 +9,21 @@ import msgspec
 import numpy as np
 
 from afterword.generation.reading import Reading
-from afterword.generation.sampling import Sampling
 from afterword.generation.writer import Writing
-from afterword.serving.completions import (
-    Holds,
-    Name,
-    Positive,
-    Share,
-    Start,
-    TokenIds,
-    Using,
-    Whole,
-    beginnings,
-    encoded,
-    wanted,
-)
 from afterword.serving.endpoints import Call
+from afterword.serving.fields import TokenIds, Wanted
 from afterword.serving.models import Served
-from afterword.serving.scheduler import Order, Prompt, Reply
+from afterword.serving.prompts import Start, beginnings, encoded
+from afterword.serving.replies import Order, Prompt, Reply
 from afterword.serving.service import Service
 
 LIKELIEST = 20
 
 
-class NextRequest(msgspec.Struct, forbid_unknown_fields=True):
+class NextRequest(Wanted):
     """A text, and settings of writing as in a completion."""
 
-    model: Name
     prompt: str | TokenIds | None = None
-    temperature: Positive | None = None
-    top_k: Whole | None = None
-    top_p: Share | None = None
-    min_p: Share | None = None
-    using: Using | None = msgspec.field(default=None, name="with")
-    hold: Holds | None = None
 
 
 class Expected(msgspec.Struct):
@@ -82,17 +63,8 @@ async def expect(call: Call, body: NextRequest) -> Next:
 def _prepared(service: Service, body: NextRequest, order: Order) -> tuple[Served, Writing, Reply, Prompt]:
     """The text as a prompt after which nothing is written. Raises ApiError, InputError."""
     served = service.models.find(body.model)
-    variant = wanted(served, body.using, body.hold)
-    writing = variant.writing(
-        Sampling(
-            max_tokens=0,
-            temperature=1.0 if body.temperature is None else body.temperature,
-            top_k=body.top_k or 0,
-            top_p=1.0 if body.top_p is None else body.top_p,
-            min_p=body.min_p or 0.0,
-            repetition_penalty=1.0,
-        )
-    )
+    variant = body.variant(served)
+    writing = variant.writing(body.sampling(max_tokens=0))
     ids, text = encoded(served, body.prompt, service.limits)
     reply = Reply(writing, text, 0, order)
     (prompt,) = beginnings(Start(variant, ids, text, [reply]), remember=True)

@@ -20,9 +20,9 @@ from afterword.inspection.openness import openness
 from afterword.inspection.page import page, script
 from afterword.language_model import LanguageModel
 from afterword.model.holding import PARTS
-from afterword.serving.completions import Holds, Name, Using, wanted
 from afterword.serving.endpoints import Call, Raw
 from afterword.serving.errors import ApiError
+from afterword.serving.fields import Holds, Name, Using, variant
 from afterword.serving.files import page_file
 
 MOST_NUMBERS = 2**26  # that may be kept of one text, of four bytes each
@@ -75,7 +75,7 @@ async def gates(call: Call, body: GatesRequest) -> GatesReply:
         raise ApiError(400, "an n-gram has no gates: leave out with", "with")
     served = await asyncio.to_thread(call.service.models.find, body.model)
     holds = tuple(body.hold or ())
-    model = (await asyncio.to_thread(wanted, served, body.using, body.hold)).model
+    model = (await asyncio.to_thread(variant, served, body.using, body.hold)).model
 
     def looked() -> GatesReply:
         _check_length(model, body.text)

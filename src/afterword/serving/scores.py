@@ -18,9 +18,9 @@ from afterword.scoring.labels import LabelScore
 from afterword.scoring.odd import OddLine
 from afterword.scoring.score import USED, LineScore, Score, apart, total
 from afterword.scoring.surprises import surprises
-from afterword.serving.completions import Name, Using
 from afterword.serving.endpoints import Call
 from afterword.serving.errors import ApiError
+from afterword.serving.fields import Name, Using, variant
 
 MOST_SHADED = 50_000  # characters, of which each is told
 MOST_LINES = 100_000
@@ -103,7 +103,7 @@ async def score(call: Call, body: ScoreRequest) -> ScoreReply:
     if body.lines and text.count("\n") >= MOST_LINES:
         raise ApiError(400, f"lines takes {MOST_LINES:,} lines at most: score them in parts", "text")
     served = await asyncio.to_thread(call.service.models.find, body.model)
-    model = (await asyncio.to_thread(served.variant, body.using or "both")).model
+    model = (await asyncio.to_thread(variant, served, body.using, None)).model
 
     def scored() -> ScoreReply:
         if body.lines:

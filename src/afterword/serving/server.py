@@ -25,7 +25,7 @@ BACKLOG = 512
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens. Raises OptionError where that cannot be."""
+    """A listening socket. Raises OptionError where the address cannot be bound."""
     try:
         info = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         made = socket.socket(info[0], info[1])

@@ -108,7 +108,7 @@ class Trainer:
         return not RunFolder(folder).is_free
 
     def begin(self, wish: Wish) -> None:
-        """Begin a run. Raises ApiError where that cannot be, StorageError where the text cannot be kept."""
+        """Begin a run. Raises ApiError where it cannot begin, StorageError where the text cannot be saved."""
         with self._lock:
             self._check_free()
             if self.is_taken(wish.name):
@@ -118,7 +118,7 @@ class Trainer:
             self._start(wish.name, ["train", *wish.arguments, "--out", wish.name])
 
     def resume(self, name: str) -> None:
-        """Go on with a run. Raises ApiError where that cannot be."""
+        """Resume a run. Raises ApiError where it cannot be resumed."""
         with self._lock:
             self._check_free()
             folder = RunFolder(self.place / name)

@@ -7,9 +7,9 @@ import asyncio
 import msgspec
 
 from afterword.planning.settings import TrainingSettings
-from afterword.serving.completions import Name
 from afterword.serving.endpoints import Call
 from afterword.serving.errors import ApiError
+from afterword.serving.fields import Name
 from afterword.serving.trainer import NAME, Trainer, Wish
 from afterword.serving.watching import RunSummary, summary
 
