@@ -126,14 +126,16 @@ def test_too_many_are_told_so_and_those_who_wait_come_on(small: Serving) -> None
         for connection in writing:
             connection.close()
         assert [one.result()["usage"]["completion_tokens"] for one in waiting] == [5, 5]
-    assert small.post("/v1/completions", {"model": "tiny", "n": 5}).error.startswith("one request may ask for 4 texts")
+    assert small.post("/v1/completions", {"model": "tiny", "n": 5}).error.startswith(
+        "one request may ask for at most 4 texts"
+    )
 
 
 def test_a_request_that_takes_too_long_is_left(models: Path) -> None:
     with serving(models / "tiny", "--request-timeout", "0.5") as hasty:
         plain = hasty.post("/v1/completions", LONG)
         assert plain.status == 503
-        assert plain.error == "this took longer than 0.5 s, and was left: ask for less"
+        assert plain.error == "this took longer than 0.5 s and was stopped: ask for less"
         stream = hasty.post("/v1/completions", {**LONG, "stream": True})
         assert stream.status == 200
         parts = stream.body.decode().split("\n\n")

@@ -75,7 +75,7 @@ def test_a_text_that_was_read_before_is_gone_on_with(server: Serving, models: Pa
         ({"model": "tiny", "prompt": 5}, 400, "prompt"),
         ({"model": "tiny", "prompt": [999]}, 400, "there is no token 999"),
         ({"model": "tiny", "prompt": "\ud800"}, 400, "surrogate"),
-        ({"model": "tiny", "prompt": "a" * 200_001}, 400, "200,000 tokens at most"),
+        ({"model": "tiny", "prompt": "a" * 200_001}, 400, "at most 200,000 tokens"),
         ({"model": "tiny", "temperature": -1}, 400, "temperature must be 0 or more"),
         ({"model": "tiny", "top_p": 0}, 400, "top_p must be above 0"),
         ({"model": "tiny", "top_k": -1}, 400, "top_k must be 0 or more"),

@@ -100,7 +100,7 @@ def _described(served: Served) -> Model:
 
 async def health(call: Call) -> Health | Raw:
     if not call.service.scheduler.is_alive:
-        raise ApiError(503, "nothing can be written any more: start the server anew")
+        raise ApiError(503, "the writing thread has died: restart the server")
     if call.service.loaded:
         return Health("ok")
     raise ApiError(503, "the models are being loaded: ask again", headers={"Retry-After": "1"})

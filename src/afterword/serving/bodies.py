@@ -25,7 +25,7 @@ class Gone(Exception):
 async def read_body(receive: Receive, headers: dict[bytes, bytes], largest: int) -> bytes:
     """The whole body. Raises ApiError for one that is too large, Gone where the client leaves before its end."""
     told = headers.get(b"content-length", b"0")
-    too_large = ApiError(413, f"the body may have {largest:,} bytes at most")
+    too_large = ApiError(413, f"the body may be at most {largest:,} bytes")
     if told.isdigit() and int(told) > largest:
         raise too_large
     body = bytearray()
@@ -50,7 +50,7 @@ def parsed(body: bytes, kind: type[Body]) -> Body:
     except RecursionError:
         raise ApiError(400, "the body is nested too deeply") from None
     except (ValueError, UnicodeDecodeError) as error:
-        raise ApiError(400, f"the body is no JSON: {error}") from None
+        raise ApiError(400, f"the body is not valid JSON: {error}") from None
     if _deeper_than(found, DEEPEST):
         raise ApiError(400, "the body is nested too deeply")
     try:
@@ -66,12 +66,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         seen: set[str] = set()
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise ApiError(400, f"the body gives {twice[:60]!r} twice: give it once", twice[:60])
+        raise ApiError(400, f"the body has {twice[:60]!r} twice: give it once", twice[:60])
     return found
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ApiError(400, f"the body is no JSON: {name} is no number there")
+    raise ApiError(400, f"the body is not valid JSON: {name} is not a number")
 
 
 def _deeper_than(value: Any, levels: int) -> bool:

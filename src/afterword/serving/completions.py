@@ -136,13 +136,13 @@ def prepared(service: Service, body: CompletionRequest, order: Order) -> tuple[S
     each = given(body.prompt)
     number = body.best_of or body.n or 1
     if number < (body.n or 1) or (body.stream and number > (body.n or 1)):
-        raise ApiError(400, "best_of must be n or more, and just n in a stream", "best_of")
+        raise ApiError(400, "best_of must be at least n, and equal to n in a stream", "best_of")
     count, most = number * len(each), min(MOST_CHOICES, limits.max_requests)
     if count > most:
-        raise ApiError(400, f"one request may ask for {most:,} texts at most, not {count:,}: ask in parts", "n")
+        raise ApiError(400, f"one request may ask for at most {most:,} texts, not {count:,}: ask in parts", "n")
     output = count * writing.settled.max_tokens
     if output > limits.max_output:
-        told = f"one request may have {limits.max_output:,} tokens written in all, not {output:,}"
+        told = f"one request may ask for at most {limits.max_output:,} tokens in all, not {output:,}"
         raise ApiError(400, f"{told}: give a lower max_tokens", "max_tokens")
     seed = random_seed() if body.seed is None else body.seed
     starts: list[Start] = []
@@ -156,7 +156,7 @@ def prepared(service: Service, body: CompletionRequest, order: Order) -> tuple[S
     echoes = number * sum(len(start.ids) for start in starts) if body.echo else 0
     most = MOST_ECHOED if body.logprobs is None else MOST_ECHOED // 10
     if echoes > most:
-        told = f"one answer may echo {most:,} tokens in all, not {echoes:,}"
+        told = f"one answer may echo at most {most:,} tokens, not {echoes:,}"
         raise ApiError(400, f"{told}: give shorter prompts, or fewer", "echo")
     return served, starts, prompts
 
@@ -167,16 +167,16 @@ def check(body: CompletionRequest, limits: Limits) -> None:
         if getattr(body, name):
             raise ApiError(400, f"{name} is not supported here: leave it out", name, "unsupported")
     if body.stream_options is not None and not body.stream:
-        raise ApiError(400, "stream_options are for streams: give stream too", "stream_options")
+        raise ApiError(400, "stream_options is for streams: set stream to true", "stream_options")
     if body.max_tokens is not None and body.max_tokens > limits.max_output:
-        told = f"one request may have {limits.max_output:,} tokens written in all"
+        told = f"one request may ask for at most {limits.max_output:,} tokens in all"
         raise ApiError(400, f"{told}: give a lower max_tokens", "max_tokens")
     if body.logprobs is not None and not 0 <= body.logprobs <= MOST_LIKELIEST:
         raise ApiError(400, f"logprobs must be from 0 to {MOST_LIKELIEST}, not {body.logprobs}", "logprobs")
     if body.seed is not None and not 0 <= body.seed < 2**64:
         raise ApiError(400, f"seed must be from 0 to 2^64 - 1, not {str(body.seed)[:40]}", "seed")
     if isinstance(body.stop, list) and len(body.stop) > MOST_STOPS:
-        raise ApiError(400, f"stop may hold {MOST_STOPS} texts at most, not {len(body.stop)}", "stop")
+        raise ApiError(400, f"stop may hold at most {MOST_STOPS} texts, not {len(body.stop)}", "stop")
 
 
 def settings(served: Served, body: CompletionRequest) -> tuple[Variant, Writing]:

@@ -210,7 +210,7 @@ def as_api_error(error: Exception, seconds: float, body: Any) -> ApiError:
         return error
     if isinstance(error, TimeoutError):
         return ApiError(
-            503, f"this took longer than {seconds:g} s, and was left: ask for less", headers={"Retry-After": "1"}
+            503, f"this took longer than {seconds:g} s and was stopped: ask for less", headers={"Retry-After": "1"}
         )
     if isinstance(error, AfterwordError) and not isinstance(error, StorageError):
         # an option's message begins with its name, as the command line spells it

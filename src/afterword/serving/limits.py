@@ -11,8 +11,8 @@ from afterword.settings import check, setting
 class Limits:
     """Raises OptionError for an invalid value."""
 
-    max_requests: int = setting(256, "write so many texts at once; more wait", minimum=1)
-    max_queue: int = setting(256, "let so many wait; more are refused (429)", minimum=0)
+    max_requests: int = setting(256, "write at most this many texts at once; more wait", minimum=1)
+    max_queue: int = setting(256, "let at most this many wait; more are refused (429)", minimum=0)
     max_prompt: int = setting(200_000, "the longest prompt, in tokens", minimum=1)
     max_output: int = setting(16_384, "the longest text that one request may have written, in tokens", minimum=1)
     max_body: int = setting(4 * 2**20, "the largest body of a request, in bytes", minimum=1024)

@@ -72,7 +72,7 @@ class GatesReply(msgspec.Struct):
 async def gates(call: Call, body: GatesRequest) -> GatesReply:
     """Read the text, and keep what every gate did."""
     if body.using == "ngram":
-        raise ApiError(400, "an n-gram has no gates: leave out with", "with")
+        raise ApiError(400, 'an n-gram has no gates: leave out "with"', "with")
     served = await asyncio.to_thread(call.service.models.find, body.model)
     holds = tuple(body.hold or ())
     model = (await asyncio.to_thread(variant, served, body.using, body.hold)).model

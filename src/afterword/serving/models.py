@@ -119,7 +119,7 @@ class Models:
                 if name in self._paths:
                     raise ApiError(500, f"the model {name} cannot be read: {error}") from None
         known = ", ".join(self.names()[:20]) or "none"
-        raise ApiError(404, f"there is no model {name[:80]!r} here; there is: {known}", "model", "model_not_found")
+        raise ApiError(404, f"there is no model {name[:80]!r} here; available: {known}", "model", "model_not_found")
 
     def is_ready(self, name: str) -> bool:
         """Whether `find` need not read it first."""

@@ -53,7 +53,7 @@ def encoded(served: Served, prompt: str | TokenIds | None, limits: Limits) -> tu
     else:
         ids, text = tokenizer.encode(prompt or ""), prompt or ""
     if len(ids) > limits.max_prompt:
-        told = f"a prompt may have {limits.max_prompt:,} tokens at most, not {len(ids):,}"
+        told = f"a prompt may be at most {limits.max_prompt:,} tokens, not {len(ids):,}"
         raise ApiError(400, told, "prompt", "context_length_exceeded")
     return ids, text
 

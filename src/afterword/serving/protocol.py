@@ -72,7 +72,7 @@ def protocol(limits: Limits) -> type[asyncio.Protocol]:
         def send_400_response(self, msg: str) -> None:
             """What is no HTTP, or has too long a header, in the shape of all failures."""
             if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-                self._answer(ApiError(400, "this is no HTTP request, or its header is too long"))
+                self._answer(ApiError(400, "this is not an HTTP request, or its header is too long"))
             else:
                 self.transport.close()
 

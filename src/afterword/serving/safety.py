@@ -69,7 +69,7 @@ class Guard:
     def _wrong(self, scope: Scope) -> ApiError | None:
         size = len(scope["raw_path"]) + len(scope["query_string"])
         if size + sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > self._largest:
-            return ApiError(431, f"the header may have {self._largest:,} bytes at most")
+            return ApiError(431, f"the header may be at most {self._largest:,} bytes")
         headers: dict[bytes, list[bytes]] = {}
         for name, value in scope["headers"]:
             headers.setdefault(name, []).append(value)

@@ -93,15 +93,15 @@ class ScoreReply(msgspec.Struct):
 async def score(call: Call, body: ScoreRequest) -> ScoreReply:
     """Score the text beside all that is being written; it ends soon after the client has gone."""
     if body.lines and body.per_character:
-        raise ApiError(400, "per_character tells of characters, lines of lines: give one of them", "per_character")
+        raise ApiError(400, "per_character and lines exclude each other: give one of them", "per_character")
     if body.false_alarms is not None and not body.lines:
-        raise ApiError(400, "false_alarms is about lines: give lines too", "false_alarms")
+        raise ApiError(400, "false_alarms needs lines: set lines to true", "false_alarms")
     text = _read(body.text)
     if body.per_character and len(text) > MOST_SHADED:
-        told = f"per_character takes {MOST_SHADED:,} characters at most, not {len(text):,}: score it in parts"
+        told = f"per_character takes at most {MOST_SHADED:,} characters, not {len(text):,}: score it in parts"
         raise ApiError(400, told, "text")
     if body.lines and text.count("\n") >= MOST_LINES:
-        raise ApiError(400, f"lines takes {MOST_LINES:,} lines at most: score them in parts", "text")
+        raise ApiError(400, f"lines takes at most {MOST_LINES:,} lines: score them in parts", "text")
     served = await asyncio.to_thread(call.service.models.find, body.model)
     model = (await asyncio.to_thread(variant, served, body.using, None)).model
 

@@ -125,7 +125,7 @@ class Trainer:
             if folder.is_held:
                 raise ApiError(409, f"{name} is being trained by another process")
             if folder.read_record().ended is not None:
-                raise ApiError(409, f"{name} has come to its end: begin another run")
+                raise ApiError(409, f"{name} has finished: start another run")
             self._start(name, ["train", "--resume", name])
 
     def stop(self, name: str) -> None:

@@ -74,14 +74,14 @@ async def resume(call: Call, body: Nothing) -> RunSummary:
     trainer, name = _trainer(call), call.path["id"]
     await asyncio.to_thread(_check_known, call, name)
     if name not in await asyncio.to_thread(trainer.folders):
-        raise ApiError(409, f"{name} never began: begin it anew")
+        raise ApiError(409, f"{name} never started: start a new run")
     await asyncio.to_thread(trainer.resume, name)
     return await asyncio.to_thread(summary, call.service.runs, name)
 
 
 def _trainer(call: Call) -> Trainer:
     if call.service.runs.trainer is None:
-        raise ApiError(404, "this server trains nothing: start it with --train DIR")
+        raise ApiError(404, "this server does not train: start it with --train DIR")
     return call.service.runs.trainer
 
 
