@@ -106,10 +106,10 @@ def reference(api: dict[str, Any]) -> str:
             parts.append(f"<section><h2><code>{method.upper()} {html.escape(path)}</code></h2>")
             parts.append(f"<p>{html.escape(operation['summary'])}</p>")
             if "requestBody" in operation:
-                parts += _fields("It takes", operation["requestBody"]["content"][JSON]["schema"], schemas)
+                parts += _fields("Request", operation["requestBody"]["content"][JSON]["schema"], schemas)
             answer = operation["responses"][next(iter(operation["responses"]))]["content"].get(JSON)
             if answer is not None:
-                parts += _fields("It answers", answer["schema"], schemas)
+                parts += _fields("Response", answer["schema"], schemas)
             parts.append("</section>")
     return "\n".join([*parts, "</body></html>"])
 
@@ -117,10 +117,11 @@ def reference(api: dict[str, Any]) -> str:
 def _fields(title: str, schema: dict[str, Any], schemas: dict[str, Any]) -> list[str]:
     name = schema.get("$ref", "").rpartition("/")[2]
     found = schemas.get(name, schema)
+    needed = found.get("required", ())
     rows = [
         f"<tr><td><code>{html.escape(field)}</code></td><td>{html.escape(_kind(one))}</td>"
-        f"<td>{'needed' if field in found.get('required', ()) else ''}</td></tr>"
-        for field, one in found.get("properties", {}).items()
+        f"<td>{'required' if field in needed else ''}</td></tr>"
+        for field, one in sorted(found.get("properties", {}).items(), key=lambda one: one[0] not in needed)
     ]
     said = html.escape(found.get("description", ""))
     return [f"<h3>{title}</h3><p>{said}</p><table>", *rows, "</table>"] if rows else []
