@@ -31,7 +31,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 def shown(tab: Tab, server: Serving, html: str) -> None:
     tab.complaints.clear()
     tab.call("Page.navigate", url=f"{server.url}/static/inside-shell.js")  # a document with the policy of the page
-    assert tab.run("document.location.pathname") == "/static/inside-shell.js"
+    tab.until("document.location.pathname === '/static/inside-shell.js' && document.body !== null")
     assert tab.run(SHOW % json.dumps(html)) is None
     assert not forbidden(tab)
 

@@ -119,7 +119,7 @@ def test_a_text_that_cannot_be_learned_from_is_refused_and_leaves_nothing(server
         ("", {"text": BOOK, "name": "taken"}, 409, "something named taken"),
         ("", {"text": BOOK, "name": "file"}, 409, "something named file"),
         ("", {"text": BOOK, "name": "link"}, 409, "something named link"),
-        ("", {"text": "a" * 100_001, "name": "book"}, 413, "100,000 bytes at most"),
+        ("", {"text": "a" * 100_001, "name": "book"}, 413, "at most 100,000 bytes"),
         ("/plan", {"text": BOOK, "name": "../book"}, 400, "name must be 1 to 64 letters"),
         ("/none/stop", {}, 404, "there is no run 'none'"),
         ("/none/resume", {}, 404, "there is no run 'none'"),
