@@ -91,6 +91,14 @@ def test_a_body_must_say_that_it_is_json(server: Serving, kind: str) -> None:
     assert found.error == "the body must be JSON: send it with Content-Type: application/json"
 
 
+def test_who_is_refused_is_counted(server: Serving) -> None:
+    refusals = r'refusals_total\{status="403"\}'
+    assert server.get("/v1/models", Host="elsewhere").status == 403
+    before = server.gauge(refusals)
+    assert server.get("/v1/models", Host="elsewhere").status == 403
+    assert server.gauge(refusals) == before + 1
+
+
 def test_no_answer_may_be_framed_or_run_anything(server: Serving) -> None:
     for path in ("/v1/models", "/nothing", "/health", "/docs"):
         policy = server.get(path).headers["content-security-policy"]

@@ -21,6 +21,12 @@ class Metrics:
         self._seconds = Histogram(
             "afterword_request_seconds", "How long requests took", ["path"], buckets=SECONDS, registry=self._all
         )
+        self._refusals = Counter(
+            "afterword_refusals",
+            "Requests that reached no route: host, origin, key, kind",
+            ["status"],
+            registry=self._all,
+        )
         self.first_part = Histogram(
             "afterword_first_part_seconds", "Until a stream's first part", buckets=SECONDS, registry=self._all
         )
@@ -34,6 +40,10 @@ class Metrics:
         """A request is over; its `path` is the route's."""
         self._requests.labels(path, str(status)).inc()
         self._seconds.labels(path).observe(seconds)
+
+    def refusal(self, status: int) -> None:
+        """A request was not let through."""
+        self._refusals.labels(str(status)).inc()
 
     def text(self) -> bytes:
         """In Prometheus' own format."""

@@ -38,10 +38,12 @@ class Guard:
         key: str | None,
         is_open: Callable[[str], bool],
         largest: int,
+        on_refusal: Callable[[int], object],
     ) -> None:
         """`hosts` as the Host header may spell them; `is_open` says of a path that it needs no key; `largest` is how
-        many bytes a header may have."""
+        many bytes a header may have; `on_refusal` is told the status of each request that is not let through."""
         self._app, self._hosts, self._is_open, self._largest = app, frozenset(hosts), is_open, largest
+        self._on_refusal = on_refusal
         self._key = None if key is None else f"Bearer {key}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,6 +62,7 @@ class Guard:
         if error is None:
             await self._app(scope, receive, guarded)
             return
+        self._on_refusal(error.status)
         body = msgspec.json.encode(error.failure)
         headers = {"Content-Type": JSON, "Content-Length": str(len(body)), **error.headers}
         encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]

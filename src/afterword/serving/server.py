@@ -70,7 +70,7 @@ class Server:
         self._app.router.lifespan_context = self._life
         self._app.router.redirect_slashes = False
         config = uvicorn.Config(
-            Guard(self._app, names, key, is_open, limits.max_header),
+            Guard(self._app, names, key, is_open, limits.max_header, self._refused),
             http=protocol(limits),
             ws="none",
             lifespan="on",
@@ -94,6 +94,9 @@ class Server:
             self._server.run(sockets=[self._socket])
         if self._error is not None:
             raise self._error
+
+    def _refused(self, status: int) -> None:
+        self._app.state.service.metrics.refusal(status)
 
     @contextlib.asynccontextmanager
     async def _life(self, app: object) -> AsyncIterator[None]:
