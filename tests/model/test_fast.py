@@ -11,7 +11,7 @@ import pytest
 
 from afterword.errors import OptionError
 from afterword.model.config import Config, weight_shapes
-from afterword.model.fast import LANES, FastEngine
+from afterword.model.fast import CACHE, LANES, FastEngine
 from afterword.model.holding import held_values, parse_hold
 from afterword.model.mixture import Mixture
 from afterword.model.network import Network, log_probabilities
@@ -105,8 +105,12 @@ def test_the_same_is_computed_again_to_the_last_bit() -> None:
 
 @pytest.mark.parametrize("config", CONFIGS)
 @pytest.mark.parametrize("lanes", [7, 2 * LANES + 3])
-def test_a_lane_is_the_same_alone_among_others_and_in_steps(config: Config, lanes: int) -> None:
+@pytest.mark.parametrize("cache", [CACHE, 0])
+def test_a_lane_is_the_same_alone_among_others_and_in_steps(
+    config: Config, lanes: int, cache: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Bytes are added without rounding; the tolerance is for the rest, and far below what another scale would move."""
+    monkeypatch.setattr("afterword.model.fast.CACHE", cache)  # beyond it, threads share the work otherwise
     _, fast = pair(config)
     ids = ids_of(config, lanes, 12)
     ids[0] = 0  # a quiet lane, whose own least and largest numbers differ from the others'
@@ -119,6 +123,18 @@ def test_a_lane_is_the_same_alone_among_others_and_in_steps(config: Config, lane
         for place in range(12):
             step, after = fast.step(ids[lane : lane + 1, place], after)
             np.testing.assert_allclose(step[0], together[lane, place], rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("lanes", [1, 2 * LANES + 3])
+def test_it_is_the_same_by_any_number_of_threads(lanes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids, found = ids_of(CONFIGS[1], lanes, 12), []
+    for cache, threads in ((CACHE, 1), (0, 1), (0, 2), (0, 3)):
+        monkeypatch.setattr("afterword.model.fast.CACHE", cache)
+        monkeypatch.setattr("os.cpu_count", lambda threads=threads: threads)
+        _, fast = pair(CONFIGS[1])
+        found.append(fast.read(ids, fast.start(lanes))[0])
+    for other in found[1:]:
+        np.testing.assert_allclose(other, found[0], rtol=0, atol=2e-6)
 
 
 def test_lanes_are_chosen_and_put_side_by_side() -> None:

@@ -41,7 +41,10 @@ LARGEST = 64
 # least and largest number: so the scale is always the same, and no lane touches another's digits.
 BOUNDS, HIGH = 2, np.float32(40)
 OUTPUTS = ["logits", "hidden_after", "cell_after"]
-LANES = 128  # a larger batch is cut into parts of so many, which take a thread each
+# To wake a second thread costs a stream of a small network more than it brings: one thread runs it, and a larger batch
+# is cut into parts of so many lanes, which take a thread each. A network whose bytes do not fit into the cache of one
+# core, about so many, is faster by as many threads as there are cores.
+LANES, CACHE = 128, 2 * 2**20
 
 
 class FastEngine:
@@ -60,7 +63,9 @@ class FastEngine:
             raise OptionError("engine fast needs ONNX Runtime: pip install 'afterword[fast]'") from None
         began = time.perf_counter()
         self._config = config
-        self._session = session(graph(config, weights))
+        size = sum(weight.size for name, weight in weights.items() if name.startswith("lstm.weight"))
+        self._is_small = size <= CACHE
+        self._session = session(graph(config, weights), 1 if self._is_small else os.cpu_count() or 1)
         self._threads = ThreadPoolExecutor(os.cpu_count())
         self.seconds = time.perf_counter() - began
 
@@ -76,7 +81,7 @@ class FastEngine:
         if not rows.size:
             return np.empty((*rows.shape, self._config.vocabulary_size), np.float32), hidden, cell
         rows = rows.astype(np.int64, order="C", copy=False)
-        if rows.shape[1] <= LANES:
+        if rows.shape[1] <= LANES or not self._is_small:
             logits, hidden, cell = self._session.run(OUTPUTS, {"rows": rows, "hidden": hidden, "cell": cell})
             return logits, hidden, cell
         cuts = [slice(first, first + LANES) for first in range(0, rows.shape[1], LANES)]
@@ -86,12 +91,12 @@ class FastEngine:
         return logits, hidden, cell
 
 
-def session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
-    """`model`, ready to run on the thread that asks: to wake a second one costs a single stream more than it brings."""
+def session(model: onnx.ModelProto, threads: int) -> onnxruntime.InferenceSession:
+    """`model`, ready to run by so many threads, the one that asks among them."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3  # errors
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 

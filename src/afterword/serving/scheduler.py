@@ -176,6 +176,7 @@ class Scheduler:
         left = READ_A_ROUND
         while self._reading and left > 0:
             self._reading = [prompt for prompt in self._reading if not prompt.is_gone]
+            self._count_places()
             some = self._reading[:READERS]
             unfinished: list[Prompt] = []
             try:
