@@ -2,13 +2,16 @@
 
     python -m benchmarks.engine steps               one stream and 256 lanes: the network alone, a step at a time
     python -m benchmarks.engine streams TEXT        one stream with the n-gram of TEXT, sampling included
+    python -m benchmarks.engine streams RUN…        the same of models that were trained
     python -m benchmarks.engine batch TEXT          256 lanes of 1×512 units, n-gram and sampling included
     python -m benchmarks.engine bits MODEL… --text TEXT     what one-byte weights cost, in bits per character
     python -m benchmarks.engine differ MODEL        how many of 1,000 texts another engine, or a batch, writes otherwise
 
-Alone on the machine. Weights are random where a speed is measured. Every way runs in a process of its own, since the
-threads of one library, which wait for work by spinning, take the processor from another; the ways take turns, and a
-figure is the median of its turns. "products" are NumPy's bare products of a vector, or of 256, with the same weights.
+Alone on the machine. Weights are random where a speed is measured, but for a RUN's: random ones write what is in no
+text, so that an n-gram has to look up every context, while a trained model returns to what it knows. Every way runs in
+a process of its own, since the threads of one library, which wait for work by spinning, take the processor from
+another; the ways take turns, and a figure is the median of its turns. "products" are NumPy's bare products of a vector,
+or of 256, with the same weights.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ from afterword.generation.writer import Writing
 from afterword.language_model import load
 from afterword.model.config import Config
 from afterword.model.network import Network
-from afterword.model.saved import SavedModel
+from afterword.model.saved import SavedModel, load_model, model_folder
 from benchmarks.batch import random_model
 from benchmarks.classic import keras_python
 from benchmarks.stream_speed import machine, random_weights, written_stream
@@ -75,16 +78,18 @@ def steps(sizes: tuple[str, ...], lanes: tuple[int, ...], turns: int, keras: boo
 
 
 @main.command(help="Characters per second of one stream, and what they are of NumPy's with LSTM and n-gram.")
-@click.argument("text", type=click.Path(exists=True, dir_okay=False))
-@click.option("--size", "sizes", multiple=True, default=SIZES)
+@click.argument("given", metavar="TEXT|RUN…", nargs=-1, required=True, type=click.Path(exists=True))
+@click.option("--size", "sizes", multiple=True, default=SIZES, help="with the n-gram of TEXT")
 @click.option("--turns", default=TURNS)
-def streams(text: str, sizes: tuple[str, ...], turns: int) -> None:
+def streams(given: tuple[str, ...], sizes: tuple[str, ...], turns: int) -> None:
     heading()
     click.echo(f"  {'':8}{'NumPy':>12}{'LSTM alone':>12}{'both is':>10}{'fast':>12}{'fast is':>10}")
-    for size in sizes:
-        found = take_turns({way: child("stream", way, size, text) for way in STREAMS}, turns)
+    each = [(one, size) for one in given for size in (["run"] if Path(one).is_dir() else sizes)]
+    for path, size in each:
+        found = take_turns({way: child("stream", way, size, path) for way in STREAMS}, turns)
         median = {way: statistics.median(speeds) for way, speeds in found.items()}
         share, ratio = ratio_of(found["both"], found["lstm"]), ratio_of(found["fast"], found["both"])
+        size = load_model(model_folder(Path(path))).config.network if size == "run" else size
         click.echo(f"  {size:8}{median['both']:12,.0f}{median['lstm']:12,.0f}{share:8.2f} x", nl=False)
         click.echo(f"{median['fast']:12,.0f}{ratio:8.2f} x")
 
@@ -171,10 +176,11 @@ def step(kind: str, size: str, lanes: int) -> None:
 @way.command()
 @click.argument("name")
 @click.argument("size")
-@click.argument("text")
-def stream(name: str, size: str, text: str) -> None:
+@click.argument("path")
+def stream(name: str, size: str, path: str) -> None:
     using, engine = STREAMS[name]
-    write = written_stream(model_of(size, text), using, engine)
+    model = load_model(model_folder(Path(path))) if size == "run" else model_of(size, path)
+    write = written_stream(model, using, engine)
     write(0)
 
     def speed(turn: int) -> float:

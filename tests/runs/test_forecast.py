@@ -58,7 +58,8 @@ def test_it_ends_on_the_minute_also_where_another_process_comes_and_goes(
 ) -> None:
     pace = MINUTES * 60 / planned * wrong
     ended, _ = simulate(planned, lambda now: pace * (slower if comes <= now < comes + stays else 1))
-    assert ended == pytest.approx(MINUTES * 60, rel=0.05)
+    # one more step may not fit, and of the last one nobody knows beforehand how long it takes
+    assert ended == pytest.approx(MINUTES * 60, abs=max(0.05 * MINUTES * 60, 2 * pace * slower))
 
 
 def test_a_steady_run_is_left_alone() -> None:
