@@ -150,8 +150,8 @@ def keep_top_p(logits: Logits, p: float) -> Logits:
 
 
 def keep_min_p(logits: Logits, p: float) -> Logits:
-    """Logits [..., R] with those at -inf that are less than `p` times as likely as the likeliest."""
-    return np.where(logits >= logits.max(axis=-1, keepdims=True) + math.log(p), logits, -np.inf)
+    """Logits [..., R] with those at -inf that are less than `p` times as likely as the likeliest, whose logit is 0."""
+    return np.where(logits >= math.log(p), logits, -np.inf)
 
 
 def _ranked(logits: Logits) -> NDArray[np.intp]:
@@ -170,8 +170,8 @@ FILTERS: dict[str, tuple[Callable[[Logits, Any], Logits], float]] = {
     "top_p": (keep_top_p, 1),
     "min_p": (keep_min_p, 0),
 }
-"""Each setting that removes tokens, in the order in which they do: logits [..., R] and its value → logits [..., R];
-and the value at which it is off."""
+"""Each setting that removes tokens, in the order in which they do: logits [..., R], of which the largest is 0, and its
+value → logits [..., R]; and the value at which it is off."""
 
 
 class Steered(Protocol):

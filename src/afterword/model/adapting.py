@@ -154,7 +154,7 @@ class AdaptedMixture(LaneByLane):
         for lane, rows in enumerate(self.rows(ids).tolist()):
             context, match, last = state.recent[lane]
             for row in rows:
-                context = self._lookup.extended(context, [row])
+                context = self._lookup.pushed(context, row)
                 last = (*last, row)[-SHORTEST:]
                 match = self._match.follow(match, row, last)
             expected, end = self._lookup.following(context)

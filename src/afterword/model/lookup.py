@@ -1,26 +1,30 @@
-"""What follows one context after another, as writing asks it: the numbers of `Ngram.probabilities`, bit for bit.
+"""What follows one context after another, as writing asks it: `Ngram.probabilities`, but for rounding.
 
 What follows a context is what follows the next shorter one, scaled, with something added for each token that was seen
-here. All of them are kept, since text returns to the same contexts again and again: one that returns costs a look into
-a dictionary, and a new one costs a search for each of its ends that is new too. Of a context only the end that the
-model knows goes on: what is longer hardly ever returns.
+here. Short contexts return all the time and have many such tokens: so all that follows them stands in tables, made
+when the first one is asked for. Longer ones have few: what they add is scaled by what the longer still leave of it,
+and put on top of a row of the tables in one pass. What was found is kept, since text returns to its contexts. Of a
+context only the end that the model knows goes on: what is longer hardly ever returns.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from afterword.model.arrays import Array
-from afterword.model.ngram import Ngram
+from afterword.model.ngram import Level, Ngram
 
 EMPTY = 1  # the context without tokens
+TABLES = 16 * 2**20  # bytes
 KEPT = 64 * 2**20  # bytes; what comes after they are full is worked out each time
 OVERHEAD = 320  # bytes of an array and its entry in the dictionary, beside its numbers
-FEW = 3  # so many numbers are added faster one by one
+FEW = 8  # so many numbers are added faster one by one
+BEGINNING = 14  # bits of a context, by which it is sought
 
 
 class Lookup:
@@ -32,20 +36,21 @@ class Lookup:
 
     def __init__(self, ngram: Ngram) -> None:
         self._ngram, self._bits = ngram, ngram.bits
+        self._boundary, self._start = ngram.boundary, ngram.start
         self._ones = [1 << self._bits * n for n in range(ngram.order)]  # the 1 in front of n rows
-        # Python searches these views and takes numbers from them faster than NumPy does from its arrays
-        self._views: Any = [[memoryview(part) for part in level[:4]] for level in ngram.levels]  # type: ignore[arg-type]
-        self._kept = {EMPTY: (ngram.unconditional, EMPTY)}
+        self._kept: dict[int, tuple[Array, int]] = {}
         self._room = KEPT // (ngram.unconditional.nbytes + OVERHEAD)
+
+    def pushed(self, context: int, row: int) -> int:
+        """`context` and then `row`."""
+        longest = self._ones[-1]
+        context = context << self._bits | (self._start if row == self._boundary else row)
+        return context & (longest - 1) | longest if context >> self._bits >= longest else context
 
     def extended(self, context: int, rows: Sequence[int]) -> int:
         """`context` and then `rows`."""
-        bits, longest = self._bits, self._ones[-1]
-        boundary, start = self._ngram.boundary, self._ngram.start
         for row in rows[-len(self._ones) :]:
-            context = context << bits | (start if row == boundary else row)
-            if context >> bits >= longest:
-                context = context & (longest - 1) | longest
+            context = self.pushed(context, row)
         return context
 
     def rows(self, context: int) -> list[int]:
@@ -60,34 +65,85 @@ class Lookup:
     def following(self, context: int) -> tuple[Array, int]:
         """P [R] of what follows `context`, and the end of it that the model knows: nothing before that counts, now or
         once there are more rows. P is kept, and must not be changed."""
-        kept, ones = self._kept, self._ones
-        entry = kept.get(context)
-        if entry is not None:
-            return entry
-        length = shorter = self.length(context)
-        while entry is None:
-            shorter -= 1
-            end = context & (ones[shorter] - 1) | ones[shorter]
-            entry = kept.get(end)
-        if entry[1] == end:
-            for n in range(shorter + 1, length + 1):
-                key = context & (ones[n] - 1)
-                contexts, firsts, tokens, shares = self._views[n]
-                at = bisect_left(contexts, key)
-                if at == len(contexts) or contexts[at] != key:
-                    break  # where a context is not known, no longer one is
-                level, first, last = self._ngram.levels[n], firsts[at], firsts[at + 1]
-                found = entry[0] * level.rest[at, ...]
-                if last - first <= FEW:
-                    for k in range(first, last):
-                        found[tokens[k]] += shares[k]
-                else:
-                    found[level.tokens[first:last].astype(np.intp)] += level.shares[first:last]
-                entry = found, key | ones[n]
-                self._keep(entry[1], entry)
-        self._keep(context, entry)
+        entry = self._kept.get(context)
+        if entry is None:
+            entry = self._found(context)
+            if len(self._kept) < self._room:
+                self._kept[context] = entry
         return entry
 
-    def _keep(self, context: int, entry: tuple[Array, int]) -> None:
-        if len(self._kept) < self._room:
-            self._kept[context] = entry
+    def _found(self, context: int) -> tuple[Array, int]:
+        ones, sought, tables = self._ones, self._sought, self._tables
+        length = self.length(context)
+        known = min(length, len(tables) - 1)
+        while (at := sought[known].place(context & (ones[known] - 1))) < 0:
+            known -= 1
+        found = tables[known][at]
+        longer = []
+        if known == len(tables) - 1:
+            while known < length and (at := sought[known + 1].place(context & (ones[known + 1] - 1))) >= 0:
+                known += 1  # where a context is not known, no longer one is
+                longer.append((sought[known], at))
+        if longer:
+            scale, parts = 1.0, []
+            for level, at in reversed(longer):
+                parts.append((level, at, scale))
+                scale *= level.rest[at]
+            found = found * np.float32(scale)
+            numbers = memoryview(found)
+            for level, at, scale in parts:
+                level.add(found, numbers, at, scale)
+        return found, context & (ones[known] - 1) | ones[known]
+
+    @cached_property
+    def _sought(self) -> list[_Sought]:
+        """The levels, by how many rows a context has."""
+        return [_Sought(level, n * self._bits) for n, level in enumerate(self._ngram.levels)]
+
+    @cached_property
+    def _tables(self) -> list[Array]:
+        """P [C, R] of what follows each of the C contexts of no rows, of one, and so on, as far as there is room."""
+        tables, levels = [self._ngram.unconditional[None]], self._ngram.levels
+        room = TABLES - tables[0].nbytes
+        for n, level in enumerate(levels[1:], 1):
+            room -= len(level.contexts) * tables[0].nbytes
+            if room < 0:
+                break
+            shorter = level.contexts & np.uint64(self._ones[n - 1] - 1)
+            table = tables[-1][np.searchsorted(levels[n - 1].contexts, shorter)] * level.rest[:, None]
+            table[np.repeat(np.arange(len(table)), np.diff(level.firsts)), level.tokens] += level.shares
+            tables.append(table)
+        return tables
+
+
+class _Sought:
+    """A level whose contexts are sought one at a time."""
+
+    def __init__(self, level: Level, bits: int) -> None:
+        """A context has so many `bits`."""
+        self._level = level
+        # Python searches these views and takes numbers from them faster than NumPy does from its arrays
+        views: Any = [memoryview(part) for part in level]  # type: ignore[arg-type]
+        self._contexts, self._firsts, self._tokens, self._shares, self.rest = views
+        self._shift = max(0, bits - BEGINNING)
+        beginnings = np.arange(2 ** min(bits, BEGINNING) + 1, dtype=np.uint64) << np.uint64(self._shift)
+        begins: Any = np.searchsorted(level.contexts, beginnings)
+        self._begins = memoryview(begins)
+
+    def place(self, key: int) -> int:
+        """Of a context among those of the level; -1 where it is not known."""
+        begins, beginning = self._begins, key >> self._shift
+        end = begins[beginning + 1]
+        at = bisect_left(self._contexts, key, begins[beginning], end)
+        return at if at < end and self._contexts[at] == key else -1
+
+    def add(self, found: Array, numbers: Any, at: int, scale: float) -> None:
+        """Add what was seen after the context at that place to `found` [R], whose `numbers` are a view of it."""
+        first, last = self._firsts[at], self._firsts[at + 1]
+        if last - first <= FEW:
+            tokens, shares = self._tokens, self._shares
+            for k in range(first, last):
+                numbers[tokens[k]] += shares[k] * scale
+        else:
+            level = self._level
+            found[level.tokens[first:last].astype(np.intp)] += level.shares[first:last] * np.float32(scale)

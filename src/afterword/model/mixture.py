@@ -59,11 +59,13 @@ class Mixture(LaneByLane):
         logits, after = super().advance(ids, state)
         if self._used == 0:
             return logits, after
-        looked_up = [self._lookup.following(context) for context in self._contexts(ids, state)]
-        found, contexts = [found for found, _ in looked_up], [end for _, end in looked_up]
-        # a single one is joined without copying it into an array of many
-        joined = self.join(logits[0], found[0])[None] if len(found) == 1 else self.join(logits, np.array(found))
-        return joined, State(after.hidden, after.cell, contexts)
+        last, pushed, following = self.config.vocabulary_size - 1, self._lookup.pushed, self._lookup.following
+        if len(state.recent) == ids.size == 1:  # by itself it is joined without copying it into an array of many
+            found, end = following(pushed(state.recent[0], min(ids.item(), last)))
+            return self.join(logits[0], found)[None], State(after.hidden, after.cell, [end])
+        looked_up = [following(context) for context in self._contexts(ids, state)]
+        joined = self.join(logits, np.array([found for found, _ in looked_up]))
+        return joined, State(after.hidden, after.cell, [end for _, end in looked_up])
 
     def read(self, ids: Ids, state: State) -> tuple[Array, State]:
         if self._used == 0:
