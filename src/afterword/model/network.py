@@ -3,10 +3,8 @@
 It computes what `cell` defines, arranged for speed; a test holds the two to the same numbers. Three things are done
 once, when the network is made:
 
-- For a single lane the weights of the four gates stand apart, [4, in, H] instead of [4H, in]: at the sizes trained here
-  the parts of that product are too small for BLAS to wake a second thread, which for a single vector costs more than it
-  brings (and milliseconds where the other core is busy). For more lanes they stand side by side, [in, 4H]: one large
-  product, and of rows, takes up to a third less time than four of columns.
+- The weights of the four gates stand side by side, [in, 4H] instead of [4H, in]: one large product for all of them, and
+  of rows, takes less time than four, or than one of columns.
 - A sigmoid is a tanh: σ(x) = tanh(x/2)/2 + 1/2. The x/2 is folded into the weights (exactly, being a power of two), so
   one tanh over all four gates serves.
 - The first layer's input can only be one of R embeddings, so its product with the weights is a table, where that fits.
@@ -17,7 +15,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -226,46 +223,28 @@ class LaneByLane(Network):
         return [recent[k] for k in which.tolist()]
 
 
-class _Product:
-    """The product of vectors with the weights of all gates, arranged as the head of this file says."""
-
-    def __init__(self, weight: Array) -> None:
-        """`weight` is a layer's, [4H, in]."""
-        self._apart = (weight.reshape(len(GATES), -1, weight.shape[1]) * HALF[:, None, None]).swapaxes(
-            1, 2
-        )  # [4, in, H]
-
-    def __call__(self, x: Array) -> Array:
-        """x [N, in] → [N, 4H]."""
-        product: Array = (x @ self._apart).reshape(1, -1) if len(x) == 1 else x @ self._side_by_side
-        return product
-
-    @cached_property
-    def _side_by_side(self) -> Array:
-        """[in, 4H]; the memory for it is taken once there are several lanes."""
-        return self._apart.swapaxes(0, 1).reshape(self._apart.shape[1], -1)
-
-
 class _Arranged:
     """One layer's weights, arranged as the head of this file says."""
 
     def __init__(self, layer: Layer) -> None:
         H = layer.weight_hh.shape[1]
-        self._input, self._recurrent = _Product(layer.weight_ih), _Product(layer.weight_hh)
         self._parts = [slice(at, at + H) for at in range(0, len(GATES) * H, H)]
         # Factors as wide as the gates are three times as fast as ones that NumPy has to stretch.
         self._half, self._rest = np.repeat(HALF, H), np.repeat(REST, H)
+        self._input, self._recurrent = (
+            np.ascontiguousarray((weight * self._half[:, None]).T) for weight in (layer.weight_ih, layer.weight_hh)
+        )  # [in, 4H] and [H, 4H]
         self._bias = (layer.bias_ih + layer.bias_hh) * self._half
 
     def project(self, x: Array) -> Array:
         """The part of the gates' sums that comes from the input: x [..., E or H] → [..., 4H], in one product."""
-        sums = self._input(x.reshape(-1, x.shape[-1]))
+        sums = x.reshape(-1, x.shape[-1]) @ self._input
         sums += self._bias
         return sums.reshape(*x.shape[:-1], sums.shape[-1])
 
     def _gates(self, projected: Array, hidden: Array) -> Array:
         """Of one step, from its part of `projected` [B, 4H] and the hidden state before it [B, H]: [B, 4H]."""
-        gates = self._recurrent(hidden)
+        gates = hidden @ self._recurrent
         gates += projected
         np.tanh(gates, out=gates)
         gates *= self._half
