@@ -40,7 +40,7 @@ from benchmarks.stream_speed import machine, random_weights, written_stream
 from benchmarks.turns import answer, take_turns
 
 PLACE = Path(__file__).parent
-TURNS, SECONDS = 9, 0.1  # of a turn, or a little more
+TURNS, WARM_UP, SECONDS = 9, 0.05, 0.15  # of a turn
 ROWS, EMBEDDING = 66, 64
 SIZES = ["1x384", "1x512", "2x300", "2x512", "1x1024"]
 ENGINES = ["numpy", "fast"]
@@ -159,16 +159,10 @@ def step(kind: str, size: str, lanes: int) -> None:
         work = makers[kind](config, lanes)
     else:
         work = torch_step(config, lanes, kind.removeprefix("torch "))
-    work()
-    began = time.perf_counter()
-    work()
-    number = max(1, round(SECONDS / (time.perf_counter() - began)))
 
     def seconds(turn: int) -> float:
-        began = time.perf_counter()
-        for _ in range(number):
-            work()
-        return (time.perf_counter() - began) / number
+        seconds_of(work, WARM_UP)  # threads that sleep since the last turn have to be woken
+        return seconds_of(work, SECONDS)
 
     answer(seconds)
 
@@ -207,6 +201,15 @@ def lanes(engine: str, size: str, text: str) -> None:
 
     speed(0)
     answer(speed)
+
+
+def seconds_of(work: Step, long: float) -> float:
+    """A step's mean, over so many seconds or a little more."""
+    began, steps = time.perf_counter(), 0
+    while (passed := time.perf_counter() - began) < long:
+        work()
+        steps += 1
+    return passed / steps
 
 
 def network_step(config: Config, lanes: int, engine: str) -> Step:
