@@ -1,10 +1,9 @@
-"""What follows one context after another, as writing asks it: `Ngram.probabilities`, but for rounding.
+"""What follows one context after another, as writing asks it: the numbers of `Ngram.following`, bit for bit.
 
 What follows a context is what follows the next shorter one, scaled, with something added for each token that was seen
 here. Short contexts return all the time and have many such tokens: so all that follows them stands in tables, made
-when the first one is asked for. Longer ones have few: what they add is scaled by what the longer still leave of it,
-and put on top of a row of the tables in one pass. What was found is kept, since text returns to its contexts. Of a
-context only the end that the model knows goes on: what is longer hardly ever returns.
+when the first one is asked for, and a longer one goes on from there. What was found is kept, since text returns to its
+contexts. Of a context only the end that the model knows goes on: what is longer hardly ever returns.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ TABLES = 16 * 2**20  # bytes
 KEPT = 64 * 2**20  # bytes; what comes after they are full is worked out each time
 OVERHEAD = 320  # bytes of an array and its entry in the dictionary, beside its numbers
 FEW = 8  # so many numbers are added faster one by one
+MANY = 12  # so many contexts are faster worked out together
 BEGINNING = 14  # bits of a context, by which it is sought
 
 
@@ -72,6 +72,18 @@ class Lookup:
                 self._kept[context] = entry
         return entry
 
+    def following_each(self, contexts: Sequence[int]) -> list[tuple[Array, int]]:
+        """`following` of each; many that are new are worked out together."""
+        new = [*{context for context in contexts if context not in self._kept}]
+        if len(new) < MANY:
+            return [self.following(context) for context in contexts]
+        probabilities, known = self._ngram.following(np.array(new, np.uint64), np.array([*map(self.length, new)]))
+        ends = [self._end(context, n) for context, n in zip(new, known.tolist(), strict=True)]
+        found = dict(zip(new, zip(probabilities, ends, strict=True), strict=True))
+        if len(self._kept) + len(new) <= self._room:
+            self._kept |= found
+        return [found[context] if context in found else self._kept[context] for context in contexts]
+
     def _found(self, context: int) -> tuple[Array, int]:
         ones, sought, tables = self._ones, self._sought, self._tables
         length = self.length(context)
@@ -79,21 +91,15 @@ class Lookup:
         while (at := sought[known].place(context & (ones[known] - 1))) < 0:
             known -= 1
         found = tables[known][at]
-        longer = []
         if known == len(tables) - 1:
             while known < length and (at := sought[known + 1].place(context & (ones[known + 1] - 1))) >= 0:
                 known += 1  # where a context is not known, no longer one is
-                longer.append((sought[known], at))
-        if longer:
-            scale, parts = 1.0, []
-            for level, at in reversed(longer):
-                parts.append((level, at, scale))
-                scale *= level.rest[at]
-            found = found * np.float32(scale)
-            numbers = memoryview(found)
-            for level, at, scale in parts:
-                level.add(found, numbers, at, scale)
-        return found, context & (ones[known] - 1) | ones[known]
+                found = sought[known].after(found, at)
+        return found, self._end(context, known)
+
+    def _end(self, context: int, length: int) -> int:
+        """The last rows of `context`, so many of them."""
+        return context & (self._ones[length] - 1) | self._ones[length]
 
     @cached_property
     def _sought(self) -> list[_Sought]:
@@ -124,7 +130,7 @@ class _Sought:
         self._level = level
         # Python searches these views and takes numbers from them faster than NumPy does from its arrays
         views: Any = [memoryview(part) for part in level]  # type: ignore[arg-type]
-        self._contexts, self._firsts, self._tokens, self._shares, self.rest = views
+        self._contexts, self._firsts, self._tokens, self._shares, _ = views
         self._shift = max(0, bits - BEGINNING)
         beginnings = np.arange(2 ** min(bits, BEGINNING) + 1, dtype=np.uint64) << np.uint64(self._shift)
         begins: Any = np.searchsorted(level.contexts, beginnings)
@@ -137,13 +143,15 @@ class _Sought:
         at = bisect_left(self._contexts, key, begins[beginning], end)
         return at if at < end and self._contexts[at] == key else -1
 
-    def add(self, found: Array, numbers: Any, at: int, scale: float) -> None:
-        """Add what was seen after the context at that place to `found` [R], whose `numbers` are a view of it."""
-        first, last = self._firsts[at], self._firsts[at + 1]
+    def after(self, shorter: Array, at: int) -> Array:
+        """P [R] of what follows the context at that place; `shorter` is that of the next shorter one."""
+        level, first, last = self._level, self._firsts[at], self._firsts[at + 1]
+        found = shorter * level.rest[at, ...]
         if last - first <= FEW:
+            numbers = memoryview(found)  # type: ignore[arg-type]
             tokens, shares = self._tokens, self._shares
             for k in range(first, last):
-                numbers[tokens[k]] += shares[k] * scale
+                numbers[tokens[k]] += shares[k]
         else:
-            level = self._level
-            found[level.tokens[first:last].astype(np.intp)] += level.shares[first:last] * np.float32(scale)
+            found[level.tokens[first:last].astype(np.intp)] += level.shares[first:last]
+        return found

@@ -59,11 +59,11 @@ class Mixture(LaneByLane):
         logits, after = super().advance(ids, state)
         if self._used == 0:
             return logits, after
-        last, pushed, following = self.config.vocabulary_size - 1, self._lookup.pushed, self._lookup.following
+        lookup, last = self._lookup, self.config.vocabulary_size - 1
         if len(state.recent) == ids.size == 1:  # by itself it is joined without copying it into an array of many
-            found, end = following(pushed(state.recent[0], min(ids.item(), last)))
+            found, end = lookup.following(lookup.pushed(state.recent[0], min(ids.item(), last)))
             return self.join(logits[0], found)[None], State(after.hidden, after.cell, [end])
-        looked_up = [following(context) for context in self._contexts(ids, state)]
+        looked_up = lookup.following_each(self._contexts(ids, state))
         joined = self.join(logits, np.array([found for found, _ in looked_up]))
         return joined, State(after.hidden, after.cell, [end for _, end in looked_up])
 

@@ -100,24 +100,33 @@ class Ngram:
         """
         B, T = ids.shape
         read = np.where(ids == self.boundary, self.start, ids).astype(np.uint64)
-        places = T - before
-        probabilities = np.tile(self.unconditional, (B * places, 1))
-        lane, place = np.divmod(np.arange(B * places), max(places, 1))
-        place += before
-        keys = np.zeros(B * places, np.uint64)
-        for n, level in enumerate(self.levels[1:], 1):  # n tokens of context
-            enough = place + 1 >= n
-            lane, place = lane[enough], place[enough]
-            keys = keys[enough] | read[lane, place - n + 1] << np.uint64(self.bits * (n - 1))
+        contexts = np.zeros((B, T), np.uint64)
+        for n in range(min(self.order - 1, T)):
+            contexts[:, n:] |= read[:, : T - n] << np.uint64(self.bits * n)
+        lengths = np.broadcast_to(np.minimum(np.arange(1, T + 1), self.order - 1), (B, T))
+        found, _ = self.following(contexts[:, before:].ravel(), lengths[:, before:].ravel())
+        return found.reshape(B, T - before, self.rows)
+
+    def following(self, contexts: NDArray[np.uint64], lengths: Ids) -> tuple[Array, Ids]:
+        """P [N, R] of what follows each of N contexts, and how many of the last rows the model knows of each.
+
+        A context has its last row in the lowest bits; what stands above the rows of its length does not count.
+        """
+        probabilities = np.tile(self.unconditional, (len(contexts), 1))
+        known = np.zeros(len(contexts), np.intp)
+        left = np.arange(len(contexts))
+        for n, level in enumerate(self.levels[1:], 1):
+            left = left[lengths[left] >= n]
+            keys = contexts[left] & np.uint64((1 << self.bits * n) - 1)
             at = np.minimum(np.searchsorted(level.contexts, keys), len(level.contexts) - 1)
-            known = level.contexts[at] == keys  # where a context is not known, no longer one is
-            lane, place, keys, at = lane[known], place[known], keys[known], at[known]
-            row = lane * places + place - before
-            probabilities[row] *= level.rest[at, None]
+            there = level.contexts[at] == keys  # where a context is not known, no longer one is
+            left, at = left[there], at[there]
+            known[left] = n
+            probabilities[left] *= level.rest[at, None]
             first, count = level.firsts[at], level.firsts[at + 1] - level.firsts[at]
             which = np.arange(count.sum()) + np.repeat(first - (np.cumsum(count) - count), count)
-            probabilities[np.repeat(row, count), level.tokens[which]] += level.shares[which]
-        return probabilities.reshape(B, places, self.rows)
+            probabilities[np.repeat(left, count), level.tokens[which]] += level.shares[which]
+        return probabilities, known
 
     def tensors(self) -> Tensors:
         """All of it as arrays, for a file."""
