@@ -20,7 +20,7 @@ from afterword.model.ngram import Level, Ngram
 
 EMPTY = 1  # the context without tokens
 TABLES = 16 * 2**20  # bytes
-KEPT = 16 * 2**20  # bytes; what comes after they are full is worked out each time
+KEPT = 4 * 2**20  # bytes; what comes after they are full is worked out each time
 OVERHEAD = 320  # bytes of an array and its entry in the dictionary, beside its numbers
 FEW = 8  # so many numbers are added faster one by one
 MANY = 12  # so many contexts are faster worked out together
