@@ -314,7 +314,7 @@ def page(model: str, loads: int, branches: int) -> None:
         painted, usable, fetched = [], [], []
         for _ in range(loads):
             tab.open(address)
-            painted.append(tab.run("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+            painted.append(tab.until("performance.getEntriesByName('first-contentful-paint')[0]?.startTime"))
             usable.append(float(tab.run("document.documentElement.dataset.ready")))
             fetched.append(tab.run(FETCHED))
         click.echo(

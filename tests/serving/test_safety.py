@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import signal
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from afterword.serving.app import ROUTES
+from afterword.serving.server import listen
 from tests.processes import finished
 from tests.serving.server import ENVIRONMENT, Serving, serving
 
@@ -241,3 +243,21 @@ def test_nothing_but_serve_loads_the_server() -> None:
 print([name for name in ("starlette", "uvicorn", "msgspec") if name in sys.modules])"""
     found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=ENVIRONMENT)
     assert found.stdout.strip() == "[]"
+
+
+def test_what_is_sent_in_small_parts_is_sent_at_once() -> None:
+    async def accepted() -> int:
+        options: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def connected(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            made = writer.get_extra_info("socket")
+            options.set_result(made.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        with listen("127.0.0.1", 0) as listening:
+            async with await asyncio.start_server(connected, sock=listening):
+                _, writer = await asyncio.open_connection(*listening.getsockname())
+                writer.close()
+                return await options
+
+    assert asyncio.run(accepted())

@@ -28,7 +28,9 @@ def listen(host: str, port: int) -> socket.socket:
     """A listening socket. Raises OptionError where the address cannot be bound."""
     try:
         info = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        made = socket.socket(info[0], info[1])
+        # With its protocol named, asyncio sends at once on what is accepted; else a stream's first part, which follows
+        # its header, would wait for the 40 ms after which a client confirms that one.
+        made = socket.socket(info[0], info[1], info[2])
         try:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             made.bind(info[4])
