@@ -1,19 +1,26 @@
-# Each target sets up what it needs: a virtual environment in .venv, made once and renewed when pyproject.toml changes.
+# Each target makes the virtual environment .venv, and renews it when pyproject.toml changes.
 PYTHON ?= python3
 BIN := .venv/bin
-# The text that the benchmarks read: tinyshakespeare where README's figures come from, or any other.
+# The number of processes that share the tests.
+WORKERS ?= 2
+# The text that the benchmarks read: tinyshakespeare, which docs/figures.md uses, or any other.
 TEXT ?= ../shared/data/tinyshakespeare.txt
 
-.PHONY: demo test test-everywhere check bench bench-quality bench-plan bench-base bench-writing bench-scoring bench-bulk \
-	bench-serving bench-gpu torture soak base format
+.PHONY: demo test test-slow test-everywhere check bench bench-quality bench-plan bench-base bench-writing bench-scoring \
+	bench-bulk bench-serving bench-gpu torture soak base format
 
 demo: .venv/ready
 	$(BIN)/afterword demo --out .demo
 
 test: .venv/ready-dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
-# The tests with the kernels of other processors, other numbers of threads, in other places, with other Pythons.
+# The long trials; then the tests of numbers with the kernels that most laptops and servers have.
+test-slow: .venv/ready-dev
+	$(BIN)/pytest -m slow -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m tests.everywhere haswell,threads-1 skylakex,threads-1
+
+# The tests with the kernels of other processors, other numbers of threads, other places and other Pythons.
 test-everywhere: .venv/ready-dev
 	$(BIN)/python -m tests.everywhere
 
@@ -22,61 +29,63 @@ check: .venv/ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.size
 
 format: .venv/ready-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# Kills, power cuts, full disks, damage and lost ranks at length; prints the table of docs/reliability.md.
+# Many kills, power cuts, full disks, damaged files and lost ranks. Prints the table of docs/reliability.md.
 torture: .venv/ready-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.torture
 
-# Every figure that README quotes, one command each; alone on the machine, some half an hour.
+# Print every figure of docs/figures.md, one command each. Takes half an hour; needs the machine to itself.
 bench: .venv/ready-dev
-	@test -f "$(TEXT)" || { echo "make bench: there is no text $(TEXT); name one: make bench TEXT=book.txt"; exit 2; }
-	$(BIN)/python benchmarks/startup.py
-	$(BIN)/python -m benchmarks.bits
-	$(BIN)/python benchmarks/parity.py
-	$(BIN)/python -m benchmarks.stream_speed
-	$(BIN)/python -m benchmarks.stream_speed $(TEXT)
-	$(BIN)/python -m benchmarks.engine steps
+	@test -f "$(TEXT)" || { echo "make bench: the text $(TEXT) does not exist; name one: make bench TEXT=book.txt"; exit 2; }
+	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.exactness bits
+	$(BIN)/python -m benchmarks.exactness torch
+	$(BIN)/python -m benchmarks.engine loop
 	$(BIN)/python -m benchmarks.engine streams $(TEXT)
+	$(BIN)/python -m benchmarks.engine steps
 	$(BIN)/python -m benchmarks.engine batch $(TEXT)
-	$(BIN)/python benchmarks/gates.py
-	$(BIN)/python benchmarks/subjects.py
-	$(BIN)/python benchmarks/horizon.py $(TEXT)
-	$(BIN)/python benchmarks/encoding.py
+	$(BIN)/python -m benchmarks.gates
+	$(BIN)/python -m benchmarks.subjects
+	$(BIN)/python -m benchmarks.horizon $(TEXT)
+	$(BIN)/python -m benchmarks.large_text encode
 	$(BIN)/python -m benchmarks.disclosure
-	$(BIN)/python benchmarks/labels.py
-	$(BIN)/python benchmarks/quality.py $(TEXT) --seeds 0
-	$(BIN)/python benchmarks/small_texts.py
-	$(BIN)/python benchmarks/training_speed.py
-	$(BIN)/python benchmarks/classic.py
-	$(BIN)/python benchmarks/classic.py --epoch
+	$(BIN)/python -m benchmarks.labels
+	$(BIN)/python -m benchmarks.quality train $(TEXT) --seed 0
+	$(BIN)/python -m benchmarks.small_texts
+	$(BIN)/python -m benchmarks.training_speed cpu
+	$(BIN)/python -m benchmarks.classic
+	$(BIN)/python -m benchmarks.classic --epoch
 	$(BIN)/python -m benchmarks.ranks
-	$(BIN)/python benchmarks/vocabularies.py $(TEXT)
-	$(BIN)/python benchmarks/large_text.py
-	$(BIN)/python benchmarks/checkpoint_cost.py $(TEXT)
+	$(BIN)/python -m benchmarks.quality vocabularies $(TEXT)
+	$(BIN)/python -m benchmarks.large_text train
+	$(BIN)/python -m benchmarks.checkpoint_cost $(TEXT)
 
-# What docs/planning.md says of the plan: against a grid of settings, its own forecast and the clock. Alone, some 40 minutes.
+# The figures of docs/planning.md: the plan compared with a grid of settings, its own forecast and the clock.
+# Takes 40 minutes; needs the machine to itself.
 bench-plan: .venv/ready-dev
-	$(BIN)/python benchmarks/plan.py grid
-	$(BIN)/python benchmarks/plan.py planning
-	$(BIN)/python benchmarks/plan.py busy
-	$(BIN)/python benchmarks/plan.py clock
-	$(BIN)/python benchmarks/plan.py table
+	$(BIN)/python -m benchmarks.plan grid
+	$(BIN)/python -m benchmarks.plan planning
+	$(BIN)/python -m benchmarks.plan busy
+	$(BIN)/python -m benchmarks.plan clock
+	$(BIN)/python -m benchmarks.plan table
 
-# What is learned in a given time: every row of the table in docs/quality.md, then the table. Alone, some 75 minutes.
+# The table of docs/quality.md: what is learned in a given time. Takes 75 minutes; needs the machine to itself.
 bench-quality: .venv/ready-dev
-	$(BIN)/python benchmarks/quality.py tinyshakespeare-2
-	$(BIN)/python benchmarks/quality.py tinyshakespeare-5
-	$(BIN)/python benchmarks/quality.py tinyshakespeare-20
-	$(BIN)/python benchmarks/quality.py julius-caesar-2
-	$(BIN)/python benchmarks/quality.py names-2
-	$(BIN)/python benchmarks/quality.py --table
+	$(BIN)/python -m benchmarks.quality train tinyshakespeare-2
+	$(BIN)/python -m benchmarks.quality train tinyshakespeare-5
+	$(BIN)/python -m benchmarks.quality train tinyshakespeare-20
+	$(BIN)/python -m benchmarks.quality train julius-caesar-2
+	$(BIN)/python -m benchmarks.quality train names-2
+	$(BIN)/python -m benchmarks.quality table
 
-# What the base model brings: docs/base.md's figures. Alone, some 100 minutes; with the books that it read
-# (python -m benchmarks.base_texts --books DIR --out BOOKS) also what of them it writes, and what held-out ones cost it.
+# The figures of docs/base.md: what the base brings. Takes 100 minutes; needs the machine to itself. With BOOKS, the texts
+# that the base was trained on (python -m benchmarks.base_texts --books DIR --out BOOKS), also what it copies from them
+# and the cost of held-out books.
 bench-base: .venv/ready-dev
 	$(BIN)/python -m benchmarks.base_subjects
 	$(BIN)/python -m benchmarks.base start
@@ -88,20 +97,19 @@ bench-base: .venv/ready-dev
 	$(if $(BOOKS),$(BIN)/python -m benchmarks.base_overlap $(BOOKS)/train.txt --model english --human $(BOOKS)/held-out/novel.txt)
 	$(BIN)/python -m benchmarks.base table
 
-# What docs/writing.md says of speed, rules, defaults and molecules: alone, some 50 minutes. RUNS are run folders of
-# running text, by which the defaults are judged.
+# The figures of docs/writing.md: speed, rules, defaults and molecules. Takes 50 minutes; needs the machine to itself.
+# RUNS are run folders of running text, which judge the defaults.
 bench-writing: .venv/ready-dev
-	$(BIN)/python -m benchmarks.batch speed $(TEXT)
-	$(BIN)/python -m benchmarks.batch names ../shared/data/names.txt
-	$(BIN)/python -m benchmarks.batch differ english
-	$(BIN)/python -m benchmarks.batch memory english
-	$(BIN)/python -m benchmarks.rules english
-	$(if $(RUNS),$(BIN)/python -m benchmarks.defaults loops $(RUNS))
-	$(if $(RUNS),$(BIN)/python -m benchmarks.defaults words $(RUNS))
+	$(BIN)/python -m benchmarks.writing names ../shared/data/names.txt
+	$(BIN)/python -m benchmarks.engine differ english
+	$(BIN)/python -m benchmarks.writing memory english
+	$(BIN)/python -m benchmarks.writing rules english
+	$(if $(RUNS),$(BIN)/python -m benchmarks.writing loops $(RUNS))
+	$(if $(RUNS),$(BIN)/python -m benchmarks.writing words $(RUNS))
 	$(BIN)/python -m benchmarks.molecules
 
-# How well odd lines are told, how many false alarms there are, and how fast lines are scored, and what adapting
-# brings: alone, some 60 minutes. MODEL is a run of running text, to write with.
+# The figures of docs/odd.md and docs/scoring.md: finding odd lines, false alarms, speed, and what adapting brings.
+# Takes 60 minutes; needs the machine to itself. MODEL is a run of running text, to write with.
 bench-scoring: .venv/ready-dev
 	$(BIN)/python -m benchmarks.odd dga
 	$(BIN)/python -m benchmarks.odd adfa
@@ -113,13 +121,13 @@ bench-scoring: .venv/ready-dev
 	$(BIN)/python -m benchmarks.adapting score
 	$(if $(MODEL),$(BIN)/python -m benchmarks.adapting write $(MODEL))
 
-# What docs/bulk.md says of engines: some 5 minutes. MODEL is a model of lines, LINES a file of them.
+# The figures of docs/bulk.md. Takes 5 minutes. MODEL is a model of lines, LINES a file of lines.
 bench-bulk: .venv/ready-dev
 	@test -n "$(MODEL)" -a -n "$(LINES)" || { echo 'make bench-bulk: name both: make bench-bulk MODEL=logs LINES=today.log'; exit 2; }
 	$(BIN)/python -m benchmarks.bulk $(MODEL) $(LINES)
 
-# What docs/serving.md says of load, of clients that leave or are slow, of other people's clients, and of made-up requests:
-# alone, some 15 minutes. TEXT as above.
+# The figures of docs/serving.md: load, clients that leave or are slow, other clients, and generated requests.
+# Takes 15 minutes; needs the machine to itself. TEXT as above.
 bench-serving: .venv/ready-dev
 	$(BIN)/python -m benchmarks.serving streams $(TEXT)
 	$(BIN)/python -m benchmarks.serving join english
@@ -128,22 +136,25 @@ bench-serving: .venv/ready-dev
 	$(BIN)/python -m benchmarks.serving clients english $(TEXT)
 	$(BIN)/python -m benchmarks.serving page english
 	$(BIN)/python -m benchmarks.serving fuzz english
+	$(BIN)/python -m benchmarks.flood english
 
-# Mixed load on the server for 20 minutes: does its memory grow?
+# Mixed load on the server for 20 minutes, to see whether its memory grows.
 soak: .venv/ready-dev
 	$(BIN)/python -m tests.serving.soak --minutes 20
 
-# What a GPU does, where there is one: speed beside a plain script, and what is learned in 3 minutes.
+# On a GPU: speed compared with a plain script, and what is learned in 3 minutes.
 bench-gpu: .venv/ready-dev
-	$(BIN)/python -m benchmarks.gpu
+	$(BIN)/python -m benchmarks.training_speed gpu
 
-# A base of your own, to begin other runs from: TEXTS are books of one language or field, a file each, some 10 MB and more.
-# It takes MINUTES, and leaves the model in BASE/run/model: train book.txt --base BASE/run/model.
+# Make a base, from which other runs can begin. TEXTS are books of one language or field, one file each, 10 MB or more in
+# all, or --books with a folder that has a manifest. LANGUAGE (english, german, french, spanish) is how they are printed.
+# Takes MINUTES, and leaves the model in BASE/run/model: train book.txt --base BASE/run/model.
 BASE ?= base
+LANGUAGE ?= english
 MINUTES ?= 120
 base: .venv/ready-dev
 	@test -n "$(TEXTS)" || { echo 'make base: name its texts: make base TEXTS="one.txt two.txt" MINUTES=120'; exit 2; }
-	$(BIN)/python -m benchmarks.base_texts $(TEXTS) --out $(BASE)/text
+	$(BIN)/python -m benchmarks.base_texts $(TEXTS) --language $(LANGUAGE) --out $(BASE)/text
 	$(BIN)/afterword train $(BASE)/text/train.txt --validation $(BASE)/text/held-out.txt --out $(BASE)/run --base none \
 		--minutes $(MINUTES) --hidden-size 768 --batch-size 64 --ngram 0 --dropout 0
 

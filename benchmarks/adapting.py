@@ -1,9 +1,9 @@
 """What a model gains by going on to learn from the text that it scores, and from the prompt that it writes after.
 
-    python -m benchmarks.adapting score [--only ROW]     nats per character of held-out texts; alone on the machine
+    python -m benchmarks.adapting score [--only ROW]     bits per character of held-out texts; alone on the machine
     python -m benchmarks.adapting write MODEL            twenty prompts with new names: are the names used again?
 
-`score` trains by the real command on the first 90 % of each text, from nothing and, where its plan takes it, from the
+`score` trains by the real command on the first 90 % of each text, from scratch and, where its plan takes it, from the
 base, and scores the last 10 % as a whole:
 
     static     as the model is
@@ -12,33 +12,36 @@ base, and scores the last 10 % as a whole:
     PPMd       a lossless compressor that learns as it reads, after the same training text
 
 The code is 3,000,000 characters of Python's own library, in the order of its files' names. Its figures are those of
-this Python; a row says which. Each result is a line in benchmarks/results/adapting.jsonl.
+this Python; a row says which. Each result is a line in benchmarks/results/adapting.jsonl, in nats per
+character.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import platform
-import subprocess
-import sys
 import sysconfig
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
 from afterword.language_model import LanguageModel, load
-from afterword.model.adapting import Adapter
+from afterword.model.ngram.blend import Adapter
 from afterword.scoring.adapting import AdaptingScorer
+from benchmarks.commands import (
+    DATA,
+    as_written,
+    bits,
+    measured_here,
+    ppmd,
+    run_afterword,
+    split,
+    write_parts,
+    write_result,
+)
 
-PLACE = Path(__file__).parent
-RESULTS = PLACE / "results" / "adapting.jsonl"
-DATA = Path("../shared/data")
 CODE = 3_000_000  # characters
 
 
@@ -73,7 +76,7 @@ SCENES = (
 )
 
 
-@click.group(help=__doc__)
+@click.group(help=as_written(__doc__))
 def main() -> None:
     pass
 
@@ -85,19 +88,20 @@ def score(only: Sequence[str], runs: Path | None) -> None:
     click.echo(f"{'':20} {'base':8} {'static':>8} {'counts':>8} {'adapting':>8} {'PPMd':>8}   characters/s")
     for name in only or ROWS:
         row = ROWS[name]
-        text = _text(row.text)
-        training, held_out = text[: len(text) * 9 // 10], text[len(text) * 9 // 10 :]
+        training, held_out = split(_text(row.text))
         packed = ppmd(training, held_out, row.order)
         for base in row.bases:
             with tempfile.TemporaryDirectory() as place:
                 run = (runs or Path(place)) / f"{name}-{base}"
                 if not (run / "model").exists():
-                    _train(training, held_out, row.minutes, base, run)
+                    options = ["--minutes", row.minutes, "--base", base, "--out", run]
+                    first, last = write_parts(Path(place), training, held_out)
+                    run_afterword("train", first, "--validation", last, *options)
                 figures = costs(load(run), held_out)
-            write_result("score", row=name, base=base, ppmd=packed, **figures)
+            write_result("adapting", what="score", **measured_here(), row=name, base=base, ppmd=packed, **figures)
             cells = (figures["static"], figures["counts"], figures["adapting"], packed)
             speeds = f"{figures['counts_speed']:,.0f} {figures['adapting_speed']:,.0f}"
-            click.echo(f"{name:20} {base:8} " + " ".join(f"{cell:8.4f}" for cell in cells) + f"   {speeds}")
+            click.echo(f"{name:20} {base:8} " + " ".join(f"{bits(cell):8.3f}" for cell in cells) + f"   {speeds}")
 
 
 @main.command()
@@ -120,7 +124,7 @@ def write(model: str) -> None:
             f"{way:9} {used[way]:6.1%} of {len(texts)} texts use a name of the prompt, {again[way]:.2f} names a text; "
             f"{looping[way]:.1%} repeat a passage of 20 characters"
         )
-    write_result("write", used=used, names=again, looping=looping)
+    write_result("adapting", what="write", **measured_here(), used=used, names=again, looping=looping)
 
 
 def costs(model: LanguageModel, held_out: str) -> dict[str, float]:
@@ -152,44 +156,10 @@ def _text(name: str) -> str:
     return "".join(pieces)[:CODE]
 
 
-def _train(training: str, held_out: str, minutes: float, base: str, run: Path) -> None:
-    with tempfile.TemporaryDirectory() as place:
-        parts = []
-        for part, text in (("training", training), ("held-out", held_out)):
-            parts.append(Path(place) / f"{part}.txt")
-            parts[-1].write_text(text, "utf-8")
-        command = [sys.executable, "-m", "afterword", "train", str(parts[0]), "--validation", str(parts[1])]
-        options = ["--minutes", str(minutes), "--base", base, "--out", str(run)]
-        subprocess.run([*command, *options], check=True, stderr=subprocess.DEVNULL)
-
-
-def ppmd(training: str, held_out: str, order: int) -> float:
-    """Nats per character that PPMd adds for `held_out` after `training`."""
-    environment = PLACE.parent / ".venv-ppmd"
-    python = environment / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", "pyppmd==1.3.1"], check=True)
-    with tempfile.TemporaryDirectory() as place:
-        files = [Path(place) / "training", Path(place) / "held-out"]
-        for file, text in zip(files, (training, held_out), strict=True):
-            file.write_text(text, "utf-8")
-        command: list[str | Path] = [python, PLACE / "peers" / "ppmd.py", *files, str(order)]
-        bits = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    return bits * 0.6931471805599453 / len(held_out)
-
-
 def _loops(text: str) -> bool:
     """Whether 20 characters stand in it twice."""
     seen = [text[k : k + 20] for k in range(len(text) - 19)]
     return len(set(seen)) < len(seen)
-
-
-def write_result(what: str, **result: Any) -> None:
-    machine = {"machine": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()}
-    RESULTS.parent.mkdir(exist_ok=True)
-    with RESULTS.open("a") as file:
-        file.write(json.dumps({"what": what, **machine, **result}) + "\n")
 
 
 if __name__ == "__main__":

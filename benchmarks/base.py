@@ -1,10 +1,10 @@
 """What a base model brings: the figures of docs/base.md.
 
-    python -m benchmarks.base rows          each row of the table, from the base and from nothing
+    python -m benchmarks.base rows          each row of the table, from the base and from scratch
     python -m benchmarks.base untouched     the base as it is, on the held-out part of each text
     python -m benchmarks.base ppmd          PPMd on the same, which goes on learning as it reads
     python -m benchmarks.base choice        whether the default takes the better way, on texts of many kinds
-    python -m benchmarks.base kinds FOLDER  the base as it is, on held-out books: FOLDER/KIND.txt
+    python -m benchmarks.base kinds FOLDER  the base as it is, on held-out books: FOLDER/KIND.txt, FOLDER/GROUP/KIND.txt
     python -m benchmarks.base start         what loading and matching the base adds to a start
     python -m benchmarks.base table         the tables, of benchmarks/results/base.jsonl
 
@@ -19,13 +19,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,12 +34,23 @@ import click
 
 from afterword.bases.base import load_base
 from afterword.planning.expectation import GAIN_FROM_BASE, SOON, expectation_from_base
-from afterword.scoring.score import score
-from benchmarks.base_subjects import CACHE, SOURCES, Subject, subjects
+from afterword.scoring.costs import score_lines
+from benchmarks.base_subjects import SOURCES, Subject, subjects
+from benchmarks.commands import (
+    CACHE,
+    as_written,
+    bits,
+    echo_row,
+    echo_table,
+    measured_here,
+    run_afterword,
+    write_parts,
+    write_result,
+)
+from benchmarks.commands import ppmd as ppmd_nats
+from benchmarks.commands import results as all_results
 from benchmarks.quality import USED, costs, learned, spread
 
-PLACE = Path(__file__).parent
-RESULTS = PLACE / "results" / "base.jsonl"
 ENGLISH, NONE = "english", "none"
 KINDS = ("carried", "windows", "lines")  # of figures, where a text has them
 MOST_OF_A_KIND = 100_000  # characters of held-out books that are read
@@ -66,6 +76,12 @@ ROWS = {
     "english-docs-2": Row("english-docs", 2, seeds=3),
     "english-news-2": Row("english-news", 2, seeds=3),
 }
+ROW_COLUMNS = ["text", "time", "read", "from the base", "from scratch", "the base as it is", "PPMd"]
+CHOICE_COLUMNS = ["text", "seen", "from the base, bits per character", "from scratch", "the default takes"]
+CHOICE_COLUMNS += ["above the better", "within 1 %", "because", "the plan took"]
+EXPECTATION_COLUMNS = ["text", "tokens read", "base and n-gram before", "expected, bits per character", "what came"]
+EXPECTATION_COLUMNS += ["as expected"]
+KIND_COLUMNS = ["held-out texts", "characters", "bits per character"]
 CHOICE = [name for name in SOURCES if name != "tinyshakespeare"]
 
 base_option = click.option("--base", default=ENGLISH, show_default=True, metavar="MODEL", help="a model to begin from")
@@ -76,12 +92,12 @@ def only(names: Sequence[str]) -> Callable[[Callable[..., None]], Callable[..., 
     return click.option("--only", multiple=True, type=click.Choice(list(names)), help="again and again; else all")
 
 
-@click.group(help=__doc__)
+@click.group(help=as_written(__doc__))
 def main() -> None:
     pass
 
 
-@main.command(help="Train for the rows of the table, from the base and from nothing.")
+@main.command(help="Train for the rows of the table, from the base and from scratch.")
 @only(list(ROWS))
 @click.option("--seeds", type=int, help="how many; else what the row says")
 @click.option("--no-from-nothing", is_flag=True, help="from the base only")
@@ -96,7 +112,7 @@ def rows(only: Sequence[str], seeds: int | None, no_from_nothing: bool, base: st
                     train(name, text, row.minutes, seed, way)
 
 
-@main.command(help="Train on texts of many kinds from the base and from nothing, beside what the default decides.")
+@main.command(help="Train on texts of many kinds from the base and from scratch, beside what the default decides.")
 @only(CHOICE)
 @click.option("--minutes", type=float, default=1, show_default=True)
 @click.option("--again", is_flag=True, help="ask the plan anew, beside what was learned before")
@@ -112,7 +128,7 @@ def choice(only: Sequence[str], minutes: float, again: bool, base: str, cache: P
         english, none = used(figures[base]), used(figures[NONE])
         result = {"seen": text.seen, "minutes": minutes, "english": english, "none": none, **decided}
         write("choice", text=text.name, base=base, **result)
-        click.echo(choice_row({"text": text.name, **result}))
+        echo_row(choice_row({"text": text.name, **result}))
 
 
 @main.command(help="Score the held-out part of each text with the base as it is.")
@@ -131,40 +147,35 @@ def untouched(only: Sequence[str], base: str, cache: Path) -> None:
 @only(list(SOURCES))
 @cache_option
 def ppmd(only: Sequence[str], cache: Path) -> None:
-    environment = PLACE.parent / ".venv-ppmd"
-    python = environment / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", "pyppmd==1.3.1"], check=True)
     for text in subjects(only, cache):
-        with tempfile.TemporaryDirectory() as place:
-            files = parts(text, Path(place))
-            command: list[str | Path] = [python, PLACE / "peers" / "ppmd.py", *files]
-            bits = int(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
-        nats = bits * math.log(2) / len(text.held_out)
+        nats = ppmd_nats(text.training, text.held_out)
         write("ppmd", text=text.name, nats=nats)
         click.echo(f"{text.name}, PPMd: {unit(nats)}")
 
 
-@main.command(help="Score at most 100,000 characters of each FOLDER/KIND.txt with the base as it is.")
+@main.command(help="Score at most 100,000 characters of each text in FOLDER and its folders with the base as it is.")
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @base_option
 def kinds(folder: Path, base: str) -> None:
     model = load_base(base).model
-    figures: dict[str, dict[str, float]] = {}
-    for path in sorted(folder.glob("*.txt")):
-        text = path.read_text(encoding="utf-8")[:MOST_OF_A_KIND]
-        nats = score(model.predictor(), model.tokenizer, text).nats_per_character
-        figures[path.stem] = {"nats": nats, "characters": len(text)}
-        click.echo(f"{path.stem}: {unit(nats)}")
+    texts = {
+        path.relative_to(folder).with_suffix("").as_posix(): path.read_text(encoding="utf-8")[:MOST_OF_A_KIND]
+        for path in sorted(folder.rglob("*.txt"))
+    }
+    figures = {}
+    read = score_lines(model.predictor(), model.tokenizer, texts.values())  # side by side takes half the time
+    for (name, text), cost in zip(texts.items(), read, strict=True):
+        nats = float(cost.token_nats[:-1].sum()) / len(text)  # without the end
+        figures[name] = {"nats": nats, "characters": len(text)}
     write("kinds", base=base, figures=figures)
+    echo_table(KIND_COLUMNS, kind_rows(figures))
 
 
 START = """
 import json, sys, time
 moments = [time.perf_counter()]
 from afterword.bases.base import load_base
-from afterword.text.vocabularies.char import CharTokenizer
+from afterword.text.characters import CharTokenizer
 moments.append(time.perf_counter())
 base = load_base(sys.argv[1])
 moments.append(time.perf_counter())
@@ -186,21 +197,37 @@ def start(runs: int, base: str, cache: Path) -> None:
     times = []
     with tempfile.TemporaryDirectory() as place:
         [text] = subjects(["julius-caesar"], cache)
-        command: list[str | Path] = [sys.executable, "-c", START, base, parts(text, Path(place))[0]]
+        command: list[str | Path] = [
+            sys.executable,
+            "-c",
+            START,
+            base,
+            write_parts(Path(place), text.training, text.held_out)[0],
+        ]
         for _ in range(runs + 1):  # the first fills the caches
             times.append(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout))
     names = ("import", "load", "fingerprint", "tokenizer", "match")
     seconds = dict(zip(names, map(statistics.median, zip(*times[1:], strict=True)), strict=True))
     seconds["added"] = seconds["load"] + seconds["fingerprint"] + seconds["match"]
     write("start", base=base, runs=runs, seconds=seconds)
-    click.echo(", ".join(f"{name} {took:.3f} s" for name, took in seconds.items()))
+    click.echo(seconds_in_words(seconds))
+
+
+def seconds_in_words(seconds: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {took:.3f} s" for name, took in seconds.items())
 
 
 @main.command(help="Print the tables of what was measured.")
 @click.option("--base", default=ENGLISH, show_default=True, metavar="MODEL", help="the base that it was measured with")
 def table(base: str) -> None:
-    for lines in (row_table(base), choice_table(base), kind_table(base), start_table(base), expectation_table(base)):
-        click.echo("\n".join(lines) + "\n")
+    echo_table(ROW_COLUMNS, row_table(base))
+    newest = {(result["text"], result["minutes"]): result for result in results("choice", base=base)}
+    echo_table(CHOICE_COLUMNS, map(choice_row, newest.values()))
+    figures = {name: figure for result in results("kinds", base=base) for name, figure in result["figures"].items()}
+    echo_table(KIND_COLUMNS, kind_rows(figures))  # the newest of each kind
+    for result in list(results("start", base=base))[-1:]:
+        click.echo(f"Starting: {seconds_in_words(result['seconds'])}.")
+    echo_table(EXPECTATION_COLUMNS, expectation_table(base))
 
 
 def train(row: str, text: Subject, minutes: float, seed: int, way: str) -> dict[str, Any]:
@@ -218,40 +245,22 @@ def train(row: str, text: Subject, minutes: float, seed: int, way: str) -> dict[
 def plan(text: Subject, minutes: float) -> dict[str, Any]:
     """What the default decides, by what reason, and how long the command takes."""
     with tempfile.TemporaryDirectory() as place:
-        first, last = parts(text, Path(place))
-        command: list[str | Path] = ["plan", first, "--validation", last, "--minutes", str(minutes), "--json"]
+        first, last = write_parts(Path(place), text.training, text.held_out)
         began = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "-m", "afterword", *command, *["--lines"] * text.lines], check=True, stdout=subprocess.PIPE
-        )
+        asked = ["--validation", last, "--minutes", minutes, *["--lines"] * text.lines]
+        planned = json.loads(run_afterword("plan", first, *asked, "--json"))
         took = time.monotonic() - began
-    planned = json.loads(done.stdout)
     chosen = planned["base"]["name"] if planned["base"] else NONE
     return {"auto": chosen, "reason": planned["reasons"].get("base"), "plan_seconds": round(took, 2)}
 
 
-def parts(text: Subject, place: Path) -> tuple[Path, Path]:
-    """The two parts of `text`, as files in `place`."""
-    first, last = place / "training.txt", place / "held-out.txt"
-    first.write_text(text.training, encoding="utf-8")
-    last.write_text(text.held_out, encoding="utf-8")
-    return first, last
-
-
 def write(what: str, **result: Any) -> None:
-    """Write a result down, with where it was measured."""
-    RESULTS.parent.mkdir(exist_ok=True)
-    machine = {"machine": platform.machine(), "cores": os.cpu_count(), "load": os.getloadavg()[0]}
-    with open(RESULTS, "a", encoding="utf-8") as file:
-        file.write(json.dumps({"what": what, **machine, **result}) + "\n")
+    write_result("base", what=what, **measured_here(), **result)
 
 
 def results(what: str, **same: Any) -> Iterator[dict[str, Any]]:
-    """What was written down of a kind, the oldest first."""
-    for line in RESULTS.read_text(encoding="utf-8").splitlines():
-        result = json.loads(line)
-        if result["what"] == what and all(result[name] == value for name, value in same.items()):
-            yield result
+    """Yield the results of one kind, oldest first."""
+    return all_results("base", what=what, **same)
 
 
 def used(figures: Mapping[str, float]) -> float:
@@ -260,25 +269,20 @@ def used(figures: Mapping[str, float]) -> float:
 
 
 def unit(nats: float) -> str:
-    return f"{nats:.3f} nats, {nats / math.log(2):.3f} bits per character"
+    return f"{bits(nats):.3f} bits per character"
 
 
 def in_words(figures: Mapping[str, float]) -> str:
-    """All figures, in both units."""
+    """All figures, in bits per character."""
     return "; ".join(
-        f"{kind} {figures[f'{kind} both']:.3f} ({figures[f'{kind} lstm']:.3f}) nats, "
-        f"{figures[f'{kind} both'] / math.log(2):.3f} ({figures[f'{kind} lstm'] / math.log(2):.3f}) bits per character"
+        f"{kind} {bits(figures[f'{kind} both']):.3f} ({bits(figures[f'{kind} lstm']):.3f}) bits per character"
         for kind in KINDS
         if f"{kind} both" in figures
     )
 
 
-def row_table(base: str) -> list[str]:
-    """The figures of the rows, in both units, of the newest run for each seed."""
-    lines = [
-        "| text | time | read | per character | from the base | from nothing | the base as it is | PPMd |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+def row_table(base: str) -> Iterator[list[str]]:
+    """Yield the figures of the rows, in bits per character, of the newest run for each seed."""
     plain = {result["text"]: result["figures"] for result in results("untouched", base=base)}
     packed = {result["text"]: result["nats"] for result in results("ppmd")}
     for name, row in ROWS.items():
@@ -287,73 +291,46 @@ def row_table(base: str) -> list[str]:
         if not any(runs):
             continue
         for kind in KINDS[:2] if row.text == "tinyshakespeare" else KINDS[:1]:
-            for named, size in (("nats", 1.0), ("bits", math.log(2))):
-                cells = [spread_of(figures, kind, size) for figures in runs]
-                alone = plain.get(row.text, {}).get(f"{kind} both")
-                ppmd = packed.get(row.text) if kind == "carried" else None
-                cells += ["–" if nats is None else f"{nats / size:.3f}" for nats in (alone, ppmd)]
-                lines.append(f"| {row.text} | {row.minutes:g} min | {kind} | {named} | {' | '.join(cells)} |")
-    return lines
+            cells = [spread_of(figures, kind) for figures in runs]
+            alone = plain.get(row.text, {}).get(f"{kind} both")
+            ppmd = packed.get(row.text) if kind == "carried" else None
+            cells += ["–" if nats is None else f"{bits(nats):.3f}" for nats in (alone, ppmd)]
+            yield [row.text, f"{row.minutes:g} min", kind, *cells]
 
 
-def spread_of(figures: Sequence[Mapping[str, float]], kind: str, size: float) -> str:
+def spread_of(figures: Sequence[Mapping[str, float]], kind: str) -> str:
     """The mean of some runs and from where to where they go, and in brackets the mean of their LSTMs alone."""
     if not figures:
         return "–"
-    both, lstm = ([figure[f"{kind} {using}"] / size for figure in figures] for using in USED)
+    both, lstm = ([bits(figure[f"{kind} {using}"]) for figure in figures] for using in USED)
     return f"**{spread(both)}** ({statistics.mean(lstm):.3f})"
 
 
-def choice_row(result: Mapping[str, Any]) -> str:
-    """What the default decides for a text, beside the better way."""
+def choice_row(result: Mapping[str, Any]) -> list[str]:
+    """Return what the default decides for a text, compared with the better way."""
     chosen = result["none"] if result["auto"] == NONE else result["english"]
     over = chosen / min(result["english"], result["none"]) - 1
-    bits = [f"{result[way] / math.log(2):.3f}" for way in ("english", "none")]
+    both = [f"{bits(result[way]):.3f}" for way in ("english", "none")]
     judged = "yes" if over <= WITHIN else "**no**"
-    return (
-        f"| {result['text']} | {'yes' if result['seen'] else 'no'} | {' | '.join(bits)} | {result['auto']} | "
-        f"{over:.1%} | {judged} | {result['reason'] or ''} | {result['plan_seconds']:.1f} s |"
-    )
+    decided = [result["auto"], f"{over:.1%}", judged, result["reason"] or "", f"{result['plan_seconds']:.1f} s"]
+    return [result["text"], "yes" if result["seen"] else "no", *both, *decided]
 
 
-def choice_table(base: str) -> list[str]:
-    newest = {(result["text"], result["minutes"]): result for result in results("choice", base=base)}
-    return [
-        "| text | seen | from the base, bits per character | from nothing | the default takes | above the better | "
-        "within 1 % | because | the plan took |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-        *map(choice_row, newest.values()),
-    ]
+def kind_rows(figures: Mapping[str, Mapping[str, float]]) -> Iterator[list[str]]:
+    """Yield the figure of each kind, and the mean of each group: the kinds of one folder."""
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for name in figures:
+        groups[name[: name.rfind("/") + 1]].append(name)
+    for group, names in sorted(groups.items()):
+        characters = sum(figures[name]["characters"] for name in names)
+        mean = sum(figures[name]["characters"] * figures[name]["nats"] for name in names) / characters
+        rows = [(name, figures[name]["characters"], figures[name]["nats"]) for name in names]
+        for name, number, nats in [*rows, (f"{group}all", characters, mean)]:
+            yield [name, f"{number:,}", f"{bits(nats):.3f}"]
 
 
-def kind_table(base: str) -> list[str]:
-    lines = [
-        "| held-out books | characters | nats per character | bits per character |",
-        "| --- | ---: | ---: | ---: |",
-    ]
-    for result in list(results("kinds", base=base))[-1:]:
-        for kind, figure in result["figures"].items():
-            nats = figure["nats"]
-            lines.append(f"| {kind} | {figure['characters']:,} | {nats:.3f} | {nats / math.log(2):.3f} |")
-        characters = sum(figure["characters"] for figure in result["figures"].values())
-        nats = sum(figure["nats"] * figure["characters"] for figure in result["figures"].values()) / characters
-        lines.append(f"| all | {characters:,} | {nats:.3f} | {nats / math.log(2):.3f} |")
-    return lines
-
-
-def start_table(base: str) -> list[str]:
-    return [
-        f"Starting: {', '.join(f'{name} {took:.3f} s' for name, took in result['seconds'].items())}."
-        for result in list(results("start", base=base))[-1:]
-    ]
-
-
-def expectation_table(base: str) -> list[str]:
-    """What is expected of runs from the base by today's rule, beside what came; running text only."""
-    lines = [
-        "| text | tokens read | base and n-gram before | expected, bits per character | what came | as expected |",
-        "| --- | ---: | ---: | --- | ---: | --- |",
-    ]
+def expectation_table(base: str) -> Iterator[list[str]]:
+    """Yield what today's rule expects of runs from the base, and what came; running text only."""
     for result in results("run", way=base):
         figures, recipe, then = result["figures"], result["plan"], result["expected"]
         if "carried both" not in figures or then is None:
@@ -364,12 +341,10 @@ def expectation_table(base: str) -> list[str]:
         now = expectation_from_base(before, result["steps"] * step)
         assert now is not None
         came = figures["carried both"]
-        bits = [nats / math.log(2) for nats in (before, now.low, now.high, came)]
-        lines.append(
-            f"| {result['text']}, {result['minutes']:g} min | {result['steps'] * step:,} | {bits[0]:.3f} | "
-            f"{bits[1]:.2f}–{bits[2]:.2f} | {bits[3]:.3f} | {'yes' if now.low <= came <= now.high else '**no**'} |"
-        )
-    return lines
+        low_to_high = [*map(bits, (before, now.low, now.high, came))]
+        cells = [f"{low_to_high[0]:.3f}", f"{low_to_high[1]:.2f}–{low_to_high[2]:.2f}", f"{low_to_high[3]:.3f}"]
+        right = "yes" if now.low <= came <= now.high else "**no**"
+        yield [f"{result['text']}, {result['minutes']:g} min", f"{result['steps'] * step:,}", *cells, right]
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.language_model import load
+from benchmarks.commands import as_written, echo_row, echo_table
 
 WORD = re.compile(r"\w+(?:'\w+)*")
 SHORTEST = 5  # words of a run that counts
@@ -120,14 +121,14 @@ def pieces(text: str, samples: int, characters: int) -> list[str]:
     ]
 
 
-def row(name: str, found: Sequence[Shared]) -> str:
+def row(name: str, found: Sequence[Shared]) -> list[str]:
     total = sum(len(shared.words) for shared in found)
     longest = max((shared.longest for shared in found), key=lambda run: len(run.split()))
     fractions = (f"{sum(shared.within(length) for shared in found) / max(total, 1):.1%}" for length in RUNS)
-    return f"| {name} | {total:,} | {' | '.join(fractions)} | {len(longest.split())}: {longest} |"
+    return [name, f"{total:,}", *fractions, f"{len(longest.split())}: {longest}"]
 
 
-@click.command(help=__doc__)
+@click.command(help=as_written(__doc__))
 @click.argument("books", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--model", "models", type=click.Path(path_type=Path), multiple=True, help="that writes; again and again")
 @click.option(
@@ -142,14 +143,13 @@ def main(
     with open(books, encoding="utf-8") as file:
         found = Books(file)
     click.echo(f"{found.size:,} words in {books.name}; {samples} samples of {characters:,} characters each\n")
-    click.echo(f"| text | words | {' | '.join(f'in runs of {n} or more' for n in RUNS)} | longest run |")
-    click.echo("| --- | ---: | ---: | ---: | ---: | --- |")
+    echo_table(["text", "words", *(f"in runs of {n} or more" for n in RUNS), "longest run"])
     for path in human:
         texts = pieces(path.read_text(encoding="utf-8"), samples, characters)
-        click.echo(row(path.name, [found.shared(text) for text in texts]))
+        echo_row(row(path.name, [found.shared(text) for text in texts]))
     for model in models:
         texts = written(model, samples, characters, temperature)
-        click.echo(row(model.name, [found.shared(text) for text in texts]))
+        echo_row(row(model.name, [found.shared(text) for text in texts]))
 
 
 if __name__ == "__main__":

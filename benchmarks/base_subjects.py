@@ -27,9 +27,8 @@ from pathlib import Path, PurePosixPath
 
 import click
 
-from benchmarks.quality import DATA, split, split_lines
-
-CACHE = Path(".cache")
+from benchmarks.commands import CACHE, DATA, as_written, echo_row, echo_table, split
+from benchmarks.quality import split_lines
 
 
 class MissingTextError(Exception):
@@ -279,21 +278,19 @@ def subjects(names: Sequence[str], cache: Path = CACHE) -> Iterator[Subject]:
 NAMES = click.Choice(list(SOURCES))
 
 
-@click.command(help=__doc__.splitlines()[0])
+@click.command(help=as_written(__doc__))
 @click.argument("names", nargs=-1, type=NAMES)
 @click.option("--cache", type=click.Path(path_type=Path), default=CACHE, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="write the parts of each into this folder")
 def main(names: tuple[str, ...], cache: Path, out: Path | None) -> None:
-    click.echo("| text | seen | what it is | source | licence | characters | held out |")
-    click.echo("| --- | --- | --- | --- | --- | ---: | ---: |")
+    echo_table(["text", "seen", "what it is", "source", "licence", "characters", "held out"])
     for found in subjects(names, cache):
         source = SOURCES[found.name]
         place = source.source
         named = place.name if isinstance(place, Shared) else f"{type(place).__name__} {place.package} {place.version}"
-        click.echo(
-            f"| {found.name} | {'yes' if found.seen else 'no'} | {source.what}{', by lines' * found.lines} | {named} | "
-            f"{source.licence} | {len(found.training):,} | {len(found.held_out):,} |"
-        )
+        described = [source.what + ", by lines" * found.lines, named, source.licence]
+        sizes = [f"{len(part):,}" for part in (found.training, found.held_out)]
+        echo_row([found.name, "yes" if found.seen else "no", *described, *sizes])
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
             (out / f"{found.name}.txt").write_text(found.training, encoding="utf-8")

@@ -1,171 +1,75 @@
-"""Make the text that a base model learns from out of books: clean, balanced, and in every manner of being printed.
+"""Make the text that a base model learns from: clean, in a chosen proportion, and printed in every manner.
 
-    python -m benchmarks.base_texts TEXT… --out DIR          any texts, each a book
-    python -m benchmarks.base_texts --books DIR --out DIR    the English books, by their manifest
+    python -m benchmarks.base_texts TEXT… --out DIR               any texts, each a book
+    python -m benchmarks.base_texts --books BOOKS --out DIR       the documents of a folder, by its manifest
+    python -m benchmarks.base_texts --books BOOKS --books MODERN --share MODERN=0.3 --without JUDGED --out DIR
+                                                                  of two folders, 30 % of the text from MODERN
 
-Writes DIR/train.txt, for each kind of held-out book DIR/held-out/KIND.txt, DIR/held-out.txt with some of each for
---validation, and DIR/books.tsv, which says what was taken. The same texts and seed give the same bytes. A book's way of
-quoting, wrapping and dashing says nothing about what is in it, so it is drawn anew for each piece of about 100,000
-characters: a model must then take it from the text that it reads.
+Writes into DIR: train.txt; held-out/KIND.txt for each kind of the first folder, and held-out/FOLDER/KIND.txt for each
+kind of a further one; held-out.txt for --validation, a part of each kind that is not in those files; books.tsv, which
+lists what was taken. The same texts, options and seed give the same bytes.
+
+--share FOLDER=S makes S the share of FOLDER in train.txt's characters: it is read in part or repeatedly, each time in
+other manners. Folders without a share are read once.
+
+--without JUDGED leaves out paragraphs that share eight words in a row with a text in the folder JUDGED: the texts that
+the base is judged by, which `python -m benchmarks.base_subjects --out JUDGED` writes.
+
+--tenth makes a small sample to choose settings on: a tenth of the training documents of each kind, and as held-out
+texts others of the training documents. What the folders hold out remains unread.
 """
 
 from __future__ import annotations
 
 import csv
-import lzma
 import random
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
 
-PIECE = 100_000  # characters, about
-KEPT_CHARACTERS = 112  # the commonest that are Latin or punctuation; a paragraph with another one is left out
-MOST_OF_AN_AUTHOR = 800_000  # characters of novels, stories and children's books by one author
-MANY = {"novel", "stories", "children"}  # the kinds of which there is more than enough
-HELD_OUT_AUTHORS = {"Louisa M. Alcott", "Louisa May Alcott", "Gilbert White"}  # besides the manifest's own
-HELD_OUT_TITLES = {
-    "Louisa May Alcott Her Life, Letters, and Journals": "letters",
-    "The Natural History of Selborne, Vol. 1": "science",
-}
-VALIDATION = 96_000  # characters of all held-out kinds together that training looks at
-SHARE_HELD_OUT = 0.03  # of texts that come without a manifest: the end of each
-NOT_THE_BOOK = re.compile(r"transcriber|gutenberg|e-?text|\[illustration|^\s*contents\.?\s*$|ebook", re.IGNORECASE)
-LISTED = re.compile(r"(\.\s?){4,}|\s{2,}\d+\s*$")  # a line of a list of contents: dots, or a page number apart
-BREAK = re.compile(r"^[\s*.·-]+$")
+from benchmarks.base_documents import Document, balanced, documents_from, documents_of, tenth_of
+from benchmarks.base_overlap import Books
+from benchmarks.base_printing import LANGUAGES, Manner, Paragraph, in_manner
+from benchmarks.commands import as_written
+
+PIECE = 100_000  # characters, about, that are printed in one manner
+KEPT_CHARACTERS = 112  # the most common ones, besides ASCII and the language's letters
+KNOWN_RUN = 8  # words in a row that a paragraph may not share with a text that is judged
+VALIDATION = 96_000  # characters of a collection's held-out kinds together that training looks at
+COLUMNS = ["kind", "author", "died", "title", "source", "year", "licence"]
 
 
-@dataclass(frozen=True)
-class Book:
-    """text: as it came; kind: what is said of it in the manifest."""
+@dataclass
+class Collection:
+    """The documents of a folder, and the pieces of them to learn from."""
 
-    author: str
-    title: str
-    kind: str
-    text: str
-    held_out: bool
-    died: str = ""
-    source: str = ""
+    name: str
+    documents: list[Document]
+    share: float | None = None
+    """The part of the whole text; without it, the pieces are read once."""
+    pieces: list[list[Paragraph]] = field(default_factory=list)
 
-
-@dataclass(frozen=True)
-class Manner:
-    """How a piece is printed: one of the ways in which people's own files are."""
-
-    curly: bool
-    dash: str
-    width: int | None  # of a line, in characters; None: a paragraph is one line
-    gap: str  # between paragraphs of unwrapped prose
-    indented: bool  # verse keeps its indentation
-
-    @classmethod
-    def drawn(cls, draw: random.Random) -> Manner:
-        curly = draw.random() < 0.35
-        width = draw.choice([None, None, *range(64, 80, 2)]) if draw.random() < 0.8 else None
-        return cls(
-            curly,
-            dash=draw.choice(["—", "—", " — ", "--"] if curly else ["--", "--", "--", "—", " - "]),
-            width=width,
-            gap="\n" if width is None and draw.random() < 0.3 else "\n\n",
-            indented=draw.random() < 0.5,
-        )
+    @property
+    def size(self) -> int:
+        return sum(map(size_of, self.pieces))
 
 
-def books_of(folder: Path) -> Iterator[Book]:
-    """The books of a folder with MANIFEST.tsv, train.txt.xz and held-out.txt.xz, in its order."""
-    data = {part: lzma.decompress((folder / f"{part}.txt.xz").read_bytes()) for part in ("train", "held-out")}
-    at = dict.fromkeys(data, 0)
-    with (folder / "MANIFEST.tsv").open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file, delimiter="\t"):
-            part, size, kind = row["part"], int(row["bytes"]), row["kind"]
-            text = data[part][at[part] : at[part] + size].decode("utf-8", errors="replace")
-            at[part] += size + 3  # three newlines stand between two books
-            held_out = part == "held-out"
-            if row["author"] in HELD_OUT_AUTHORS and not held_out:
-                if row["title"] not in HELD_OUT_TITLES:
-                    continue
-                kind, held_out = HELD_OUT_TITLES[row["title"]], True
-            yield Book(row["author"], row["title"], kind, text, held_out, row["died"], f"{row['source']} {row['path']}")
+def size_of(piece: Iterable[Paragraph]) -> int:
+    return sum(paragraph.size for paragraph in piece)
 
 
-def books_from(texts: Iterable[Path]) -> Iterator[Book]:
-    """Each text a book of its own, whose end is held out."""
-    for path in texts:
-        text = path.read_text(encoding="utf-8")
-        cut = int(len(text) * (1 - SHARE_HELD_OUT))
-        yield Book(path.stem, path.stem, "text", text[:cut], held_out=False)
-        yield Book(path.stem, path.stem, "text", text[cut:], held_out=True)
-
-
-def paragraphs(text: str) -> Iterator[list[str]]:
-    """The paragraphs of a text as lists of lines, without what is not the book's own."""
-    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\t", "    ").replace("\xa0", " "))
-    for block in re.split(r"\n\s*\n", text):
-        lines = [line.rstrip() for line in block.split("\n") if line.strip()]
-        if not lines or any(NOT_THE_BOOK.search(line) for line in lines):
-            continue
-        if sum(bool(LISTED.search(line)) for line in lines) * 2 > len(lines) or all(map(BREAK.match, lines)):
-            continue
-        indentation = min(len(line) - len(line.lstrip()) for line in lines)
-        yield [line[indentation:].replace("_", "") for line in lines]
-
-
-def is_prose(lines: list[str]) -> bool:
-    """Whether lines break because they are full, and not because a verse, a heading or a list ends."""
-    if len(lines) == 1:
-        return len(lines[0]) > 90
-    full = lines[:-1]
-    return sum(len(line) for line in full) / len(full) >= 54 and not any(line[0] == " " for line in lines)
-
-
-def printed(lines: list[str], manner: Manner) -> str:
-    """A paragraph in a manner."""
-    if is_prose(lines):
-        text = re.sub(r"\s+", " ", " ".join(lines))
-        text = wrapped(punctuated(text, manner), manner.width) if manner.width else punctuated(text, manner)
-    else:
-        kept = lines if manner.indented else [line.lstrip() for line in lines]
-        text = punctuated("\n".join(kept), manner)
-    return text
-
-
-def punctuated(text: str, manner: Manner) -> str:
-    """Quotes and dashes as the manner has them."""
-    text = text.replace("“", '"').replace("”", '"').replace("‘", "'").replace("’", "'").replace("…", "...")
-    text = re.sub(r"(?<=\w)\s?(?:--|—)\s?(?=\w)", manner.dash, text) if manner.dash != "--" else text.replace("—", "--")
-    if manner.dash != "--":
-        text = text.replace("--", "—" if "—" in manner.dash else "--")
-    if manner.curly:
-        text = re.sub(r"(^|[\s(\[—-])\"", r"\1“", text).replace('"', "”")
-        text = re.sub(r"(^|[\s(\[—“-])'(?!(?:tis|twas|em|twere|twill|til|gainst|t)\b)", r"\1‘", text).replace("'", "’")
-    return text
-
-
-def wrapped(text: str, width: int) -> str:
-    """A paragraph as full lines of at most `width` characters."""
-    lines, line = [], ""
-    for word in text.split(" "):
-        if line and len(line) + 1 + len(word) > width:
-            lines.append(line)
-            line = word
-        else:
-            line = f"{line} {word}" if line else word
-    return "\n".join([*lines, line])
-
-
-def pieces(book: Book, allowed: set[str] | None) -> Iterator[list[list[str]]]:
-    """The book's paragraphs in pieces of about `PIECE` characters; those with characters not `allowed` are left out."""
-    piece: list[list[str]] = []
+def pieces(paragraphs: Iterable[Paragraph]) -> Iterator[list[Paragraph]]:
+    """Yield paragraphs in pieces of about `PIECE` characters."""
+    piece: list[Paragraph] = []
     length = 0
-    for lines in paragraphs(book.text):
-        if allowed is not None and not allowed.issuperset("".join(lines)):
-            continue
-        piece.append(lines)
-        length += sum(map(len, lines)) + len(lines) + 1
+    for paragraph in paragraphs:
+        piece.append(paragraph)
+        length += paragraph.size
         if length >= PIECE:
             yield piece
             piece, length = [], 0
@@ -173,69 +77,161 @@ def pieces(book: Book, allowed: set[str] | None) -> Iterator[list[list[str]]]:
         yield piece
 
 
-def in_manner(piece: list[list[str]], manner: Manner) -> str:
-    """All paragraphs of a piece, printed."""
-    parts = []
-    for lines in piece:
-        parts.append(printed(lines, manner))
-        parts.append(manner.gap if is_prose(lines) else "\n\n")
-    return "".join(parts[:-1]) + "\n\n"
+class Filter:
+    """Keeps paragraphs of common characters that share no run of words with judged texts, and counts the others."""
+
+    def __init__(self, documents: Iterable[Document], letters: str, judged: Iterable[Path]) -> None:
+        counts: Counter[str] = Counter()
+        for document in documents:
+            counts.update(unicodedata.normalize("NFC", document.text))
+        latin = [character for character, _ in counts.most_common() if not 0x370 <= ord(character) < 0x2000]
+        self._allowed = {*latin[:KEPT_CHARACTERS], *map(chr, range(ord(" "), 0x7F)), *letters}
+        self._judged = Books(line for path in judged for line in path.read_text(encoding="utf-8").splitlines())
+        self.left_out: Counter[str] = Counter()
+
+    def kept(self, paragraphs: Iterable[Paragraph]) -> Iterator[Paragraph]:
+        for paragraph in paragraphs:
+            if not self._allowed.issuperset("".join(paragraph.lines)):
+                self.left_out["rare characters"] += 1
+            elif self._judged.size and self._shares_a_run("\n".join(paragraph.lines)):
+                self.left_out["words of judged texts"] += 1
+            else:
+                yield paragraph
+
+    def _shares_a_run(self, text: str) -> bool:
+        return bool((self._judged.shared(text).lengths >= KNOWN_RUN).any())
 
 
-def balanced(books: Iterable[Book]) -> Iterator[Book]:
-    """The books, but for an author's novels, stories and children's books beyond `MOST_OF_AN_AUTHOR`."""
-    read: Counter[str] = Counter()
-    for book in books:
-        if book.kind in MANY and not book.held_out:
-            if read[book.author] >= MOST_OF_AN_AUTHOR:
-                continue
-            read[book.author] += len(book.text)
-        yield book
+def mixed(collections: Sequence[Collection], draw: random.Random) -> list[list[Paragraph]]:
+    """Return pieces of all collections in random order, as many of each as its share asks for."""
+    once = sum(collection.size for collection in collections if collection.share is None)
+    whole = once / (1 - sum(collection.share or 0 for collection in collections))
+    found = []
+    for collection in collections:
+        if collection.share is None:
+            found += collection.pieces
+        else:
+            found += repeated(collection.pieces, whole * collection.share, draw)
+    draw.shuffle(found)
+    return found
 
 
-@click.command()
+def repeated(pieces: Sequence[list[Paragraph]], size: float, draw: random.Random) -> Iterator[list[Paragraph]]:
+    """Yield pieces of about `size` characters in all, none more than once more often than another."""
+    while pieces:
+        for piece in draw.sample(pieces, len(pieces)):
+            if size <= 0:
+                return
+            size -= size_of(piece)
+            yield piece
+
+
+def shares(given: Sequence[str], names: Sequence[str]) -> dict[str, float]:
+    """Return what --share says, by the folder's name. Raises BadParameter."""
+    found = {}
+    for text in given:
+        name, _, share = text.rpartition("=")
+        try:
+            found[name] = float(share)
+        except ValueError:
+            found[name] = 0
+        if name not in names or not 0 < found[name] < 1:
+            allowed = " or ".join(f"{name}=SHARE" for name in names)
+            raise click.BadParameter(f"{text}; give {allowed}, with a share between 0 and 1", param_hint="--share")
+    if len(found) == len(names) or sum(found.values()) >= 1:
+        raise click.BadParameter("give shares below 1 in all, and one folder without any", param_hint="--share")
+    return found
+
+
+def write_held_out(collection: Collection, place: Path, language: str, draw: random.Random) -> str:
+    """Write the held-out text of each kind, and return some of each that is left for validation."""
+    kinds: defaultdict[str, str] = defaultdict(str)
+    for document in collection.documents:
+        if document.held_out:
+            for piece in pieces(document.paragraphs()):
+                kinds[document.kind] += in_manner(piece, LANGUAGES[language], Manner.drawn(LANGUAGES[language], draw))
+    place.mkdir(parents=True, exist_ok=True)
+    validation = ""
+    for kind, text in sorted(kinds.items()):
+        cut = max(len(text) // 2, len(text) - VALIDATION // len(kinds))
+        name = "-".join(re.findall(r"[\w.]+", kind))
+        (place / f"{name}.txt").write_text(text[:cut], encoding="utf-8")
+        validation += text[cut:]
+    return validation
+
+
+def write_list(documents: Iterable[tuple[str, Document]], path: Path) -> None:
+    """Write what was taken as a table."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, delimiter="\t", lineterminator="\n")
+        table.writerow(["part", "collection", *COLUMNS, "characters"])
+        for name, document in documents:
+            part = "held out" if document.held_out else "training"
+            cells = [getattr(document, column) for column in COLUMNS]
+            table.writerow([part, name, *cells, len(document.text)])
+
+
+folder = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.command(help=as_written(__doc__))
 @click.argument("texts", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--books", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--books", multiple=True, type=folder, help="a folder with a manifest (repeatable)")
+@click.option("--share", "given", multiple=True, metavar="FOLDER=S", help="share of the text (default: read once)")
+@click.option("--without", type=folder, help="leave out what the texts in this folder contain")
+@click.option("--tenth", is_flag=True, help="make a small sample, and do not read what the folders hold out")
+@click.option("--language", type=click.Choice(list(LANGUAGES)), default="english", show_default=True)
 @click.option("--out", required=True, type=click.Path(path_type=Path))
 @click.option("--seed", default=14, show_default=True)
-def main(texts: tuple[Path, ...], books: Path | None, out: Path, seed: int) -> None:
-    """Clean TEXTS, or the books of a folder with a manifest, and write them as one text to learn from."""
+def main(
+    texts: tuple[Path, ...],
+    books: tuple[Path, ...],
+    given: tuple[str, ...],
+    without: Path | None,
+    tenth: bool,
+    language: str,
+    out: Path,
+    seed: int,
+) -> None:
     if bool(texts) == bool(books):
         raise click.UsageError("give either texts or --books DIR")
-    kept = list(balanced(books_of(books) if books else books_from(texts)))
+    if texts and tenth:
+        raise click.UsageError("--tenth takes documents of --books DIR")
+    share = shares(given, [place.name for place in books]) if given else {}
+    judged = sorted(without.glob("*.txt")) if without else []
+    if without and not judged:
+        raise click.BadParameter(f"{without} has no .txt file", param_hint="--without")
     draw = random.Random(seed)
-    counts: Counter[str] = Counter()
-    for book in kept:
-        if not book.held_out:
-            counts.update(unicodedata.normalize("NFC", book.text))
-    latin = [character for character, _ in counts.most_common() if ord(character) < 0x370 or ord(character) >= 0x2000]
-    allowed = set(latin[:KEPT_CHARACTERS])
-    training: list[list[list[str]]] = []
-    held_out: defaultdict[str, list[str]] = defaultdict(list)
-    for book in kept:
-        if book.held_out:
-            held_out[book.kind] += [in_manner(piece, Manner.drawn(draw)) for piece in pieces(book, None)]
-        else:
-            training += pieces(book, allowed)
-    draw.shuffle(training)
-    (out / "held-out").mkdir(parents=True, exist_ok=True)
+    collections = [Collection("texts", list(documents_from(texts)))] if texts else []
+    for place in books:
+        documents = balanced(documents_of(place))
+        documents = tenth_of(documents, draw) if tenth else documents
+        collections.append(Collection(place.name, list(documents), share.get(place.name)))
+
+    validation = ""
+    for number, collection in enumerate(collections):
+        place = out / "held-out" / collection.name if number else out / "held-out"
+        validation += write_held_out(collection, place, language, draw)
+    (out / "held-out.txt").write_text(validation, encoding="utf-8")
+
+    everything = [(collection.name, document) for collection in collections for document in collection.documents]
+    training = [document for _, document in everything if not document.held_out]
+    chosen = Filter(training, LANGUAGES[language].letters, judged)
+    for collection in collections:
+        chosen.left_out.clear()
+        for document in collection.documents:
+            if not document.held_out:
+                collection.pieces += pieces(chosen.kept(document.paragraphs()))
+        reasons = "".join(f", {count:,} for {reason}" for reason, count in sorted(chosen.left_out.items()))
+        click.echo(f"{collection.name}: {collection.size:,} characters; paragraphs left out{reasons or ': none'}")
+
     with (out / "train.txt").open("w", encoding="utf-8") as file:
-        written = sum(file.write(in_manner(piece, Manner.drawn(draw))) for piece in training)
-    some = []
-    for kind, parts in sorted(held_out.items()):
-        text = "".join(parts)
-        (out / "held-out" / f"{kind.replace(' ', '-')}.txt").write_text(text, encoding="utf-8")
-        middle = len(text) // 2
-        some.append(text[middle : middle + VALIDATION // len(held_out)])
-    (out / "held-out.txt").write_text("".join(some), encoding="utf-8")
-    with (out / "books.tsv").open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file, delimiter="\t", lineterminator="\n")
-        table.writerow(["part", "kind", "author", "died", "title", "source", "characters"])
-        for book in kept:
-            part = "held out" if book.held_out else "training"
-            table.writerow([part, book.kind, book.author, book.died, book.title, book.source, len(book.text)])
-    characters = sum(len(part) for parts in held_out.values() for part in parts)
-    click.echo(f"{written:,} characters to learn from, {characters:,} held out, of {len(held_out)} kinds")
+        spoken = LANGUAGES[language]
+        written = sum(
+            file.write(in_manner(piece, spoken, Manner.drawn(spoken, draw))) for piece in mixed(collections, draw)
+        )
+    write_list(everything, out / "books.tsv")
+    click.echo(f"{written:,} characters to learn from")
 
 
 if __name__ == "__main__":

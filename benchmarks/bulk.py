@@ -15,7 +15,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,9 +24,9 @@ from typing import Any
 
 import click
 
-PLACE = Path(__file__).parent
-ENVIRONMENT = PLACE.parent / ".venv-bulk"
-PYTHON = ENVIRONMENT / "bin" / "python"
+from benchmarks.commands import PLACE, as_written, echo_table, machine, peer_python
+
+COLUMNS = ["", "lines per second", "characters per second", "of one worker's", "loading", "whole", "largest difference"]
 PACKAGES = ("ray[data]==2.60.0", "pyspark==4.3.0", "pandas<3")
 PAGE = (PLACE.parent / "docs" / "bulk.md").read_text(encoding="utf-8")
 NUMBERING, RAY, ODD, SPARK = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -50,11 +49,11 @@ class Run:
     """The largest one from the command's bits, as a share of them."""
 
 
-@click.command(help=__doc__)
+@click.command(help=as_written(__doc__))
 @click.argument("model", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("lines_file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def main(model: Path, lines_file: Path) -> None:
-    make_environment()
+    python = peer_python("bulk", *PACKAGES, options=["-e", str(PLACE.parent)])
     engines = {"ray": RAY, "spark": SPARK}
     if not shutil.which("java"):
         click.echo("there is no Java: Spark is left out", err=True)
@@ -63,29 +62,18 @@ def main(model: Path, lines_file: Path) -> None:
         place = Path(folder)
         (place / "book").symlink_to(model.resolve())
         (place / "today.log").symlink_to(lines_file.resolve())
-        finished([PYTHON, "-c", NUMBERING], place)
+        finished([python, "-c", NUMBERING], place)
         began = time.monotonic()
-        printed = finished([PYTHON, "-m", "afterword", "score", "book", "today.log", "--lines", "--json"], place)
+        printed = finished([python, "-m", "afterword", "score", "book", "today.log", "--lines", "--json"], place)
         took = time.monotonic() - began
         expected = {row["line"]: row for row in map(json.loads, printed.splitlines())}
         runs = [Run("the command", took, took)]
         for engine, code in engines.items():
             for workers in (1, 2):
-                runs.append(run(engine, code, workers, place, expected))
+                runs.append(run(python, engine, code, workers, place, expected))
     characters = sum(len(row["text"]) + 1 for row in expected.values())
-    click.echo(
-        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}: {len(expected):,} lines, {characters:,} characters"
-    )
-    for line in table(runs, len(expected), characters):
-        click.echo(line)
-
-
-def make_environment() -> None:
-    ready = ENVIRONMENT / "ready"
-    if not ready.exists():
-        subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], check=True)
-        subprocess.run([PYTHON, "-m", "pip", "install", "-q", *PACKAGES, "-e", PLACE.parent], check=True)
-        ready.touch()
+    click.echo(f"{machine()}: {len(expected):,} lines, {characters:,} characters")
+    echo_table(COLUMNS, rows(runs, len(expected), characters))
 
 
 def finished(command: Sequence[str | Path], place: Path) -> str:
@@ -97,14 +85,14 @@ def finished(command: Sequence[str | Path], place: Path) -> str:
     return done.stdout
 
 
-def run(engine: str, code: str, workers: int, place: Path, expected: Mapping[int, Row]) -> Run:
+def run(python: Path, engine: str, code: str, workers: int, place: Path, expected: Mapping[int, Row]) -> Run:
     """Run `code` in `place` on an engine of so many workers. Raises ClickException unless `expected` comes out."""
     name = f"{engine.title()}, {workers} worker{'s' * (workers > 1)}"
     for left in ("scored", "times"):  # by the run before
         shutil.rmtree(place / left, ignore_errors=True)
     (place / "block.txt").write_text(code.replace(TWO, f"WORKERS = {workers}"), encoding="utf-8")
     began = time.monotonic()
-    finished([PYTHON, PLACE / "peers" / "bulk.py", engine, "block.txt", str(workers)], place)
+    finished([python, PLACE / "peers" / "bulk.py", engine, "block.txt", str(workers)], place)
     whole = time.monotonic() - began
     result = json.loads((place / "result.json").read_bytes())
     if sorted(result["line"]) != sorted(expected):
@@ -121,20 +109,16 @@ def run(engine: str, code: str, workers: int, place: Path, expected: Mapping[int
     return Run(name, work, whole, max(time.get("loading", 0) for time in times), difference)
 
 
-def table(runs: Sequence[Run], lines: int, characters: int) -> Iterator[str]:
-    yield "| | lines per second | characters per second | of one worker's | loading | whole | largest difference |"
-    yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
+def rows(runs: Sequence[Run], lines: int, characters: int) -> Iterator[list[str]]:
     one = runs[0].work
     for run in runs:
         if run.name.endswith(" 1 worker"):
             one = run.work
-        beside = f"{one / run.work:.2f}" if run.difference is not None else ""
+        ratio = f"{one / run.work:.2f}" if run.difference is not None else ""
         loading = "" if run.loading is None else f"{run.loading:.1f} s"
         difference = "" if run.difference is None else f"{run.difference:.0e}"
-        yield (
-            f"| {run.name} | {lines / run.work:,.0f} | {characters / run.work:,.0f} | {beside} | {loading} | "
-            f"{run.whole:.1f} s | {difference} |"
-        )
+        speeds = [f"{lines / run.work:,.0f}", f"{characters / run.work:,.0f}"]
+        yield [run.name, *speeds, ratio, loading, f"{run.whole:.1f} s", difference]
 
 
 if __name__ == "__main__":

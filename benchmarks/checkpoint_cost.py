@@ -1,4 +1,4 @@
-"""What it costs that a run cannot be lost: python benchmarks/checkpoint_cost.py TEXT [--minutes 3]
+"""What it costs that a run cannot be lost: python -m benchmarks.checkpoint_cost TEXT [--minutes 3]
 
 Trains on TEXT with everything at its default, a checkpoint a minute among it, and adds up the time that goes into
 keeping the run: checking that a state is finite, copying and writing it, writing the best model, the reports and the
@@ -7,9 +7,7 @@ record, every sync included. Printed: that time as a share of the training time.
 
 from __future__ import annotations
 
-import argparse
 import functools
-import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -17,11 +15,15 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import click
+
 from afterword.learning.learner import Learner
-from afterword.planning.settings import TrainingSettings
+from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin
+from afterword.runs.loop import train
 from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings
+from benchmarks.commands import as_written, machine
 
 MOST = 0.02
 KEEPING = [
@@ -44,29 +46,23 @@ def timed(function: Callable[..., Any], spent: dict[str, float]) -> Callable[...
     return call
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("text", type=Path)
-    parser.add_argument("--minutes", type=float, default=3)
-    chosen = parser.parse_args()
-    if not chosen.text.exists():
-        print(f"skipped: there is no {chosen.text}")
-        return
+@click.command(help=as_written(__doc__))
+@click.argument("text", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--minutes", default=3.0, show_default=True)
+def main(text: Path, minutes: float) -> None:
     spent: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as place:
-        run = begin(
-            [chosen.text], Path(place, "run"), TextSettings(), TrainingSettings(base="none", minutes=chosen.minutes)
-        )
+        run = begin([text], Path(place, "run"), TextSettings(), TrainingSettings(base="none", minutes=minutes))
         for owner, name in KEEPING:
             mock.patch.object(owner, name, timed(getattr(owner, name), spent)).start()
-        *_, last = run.train()
+        *_, last = train(run)
         mock.patch.stopall()
         size = max((run.folder.path / "checkpoints").iterdir()).stat().st_size
     share = sum(spent.values()) / last.seconds
     parts = ", ".join(f"{name} {seconds:.2f}" for name, seconds in sorted(spent.items()))
-    print(f"{chosen.text.name}, {chosen.minutes:g} min, {last.steps} steps, {os.cpu_count()} cores, states of ", end="")
-    print(f"{size / 1e6:.0f} MB: {share:.2%} of the training time; {'met' if share < MOST else 'MISSED'}")
-    print(f"seconds: {parts}; training {last.seconds:.1f}")
+    click.echo(f"{machine('torch')}; {text.name}, {minutes:g} min, {last.steps} steps, states of ", nl=False)
+    click.echo(f"{size / 1e6:.0f} MB: {share:.2%} of the training time; {'met' if share < MOST else 'MISSED'}")
+    click.echo(f"seconds: {parts}; training {last.seconds:.1f}")
 
 
 if __name__ == "__main__":

@@ -1,21 +1,17 @@
-"""The classic recipe against Keras 3 itself, on Julius Caesar: python benchmarks/classic.py [--epoch]
+"""The classic recipe against Keras 3 itself, on Julius Caesar: python -m benchmarks.classic [--epoch]
 
-Keras and TensorFlow live in an environment of their own, .venv-keras, which is made where it is missing. Without
---epoch: the same losses and weights from the same start, parameters, seconds a training step and seconds a written
-character, the two in turn (some three minutes). With --epoch: one epoch of each, and `auto` in a quarter of Keras'
-time (some fifteen minutes). Nothing else may run on the machine.
+Keras and TensorFlow live in an environment of their own, .venv-keras. Without --epoch: the same losses and weights from
+the same start, parameters, seconds per training step and per written character, in turns (some three minutes). With
+--epoch: one epoch of each, and `auto` in a quarter of Keras' time (some fifteen minutes). Alone on the machine.
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import math
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -23,41 +19,35 @@ from typing import Any
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as `afterword train` does
 
+import click
 import numpy as np
 
 import afterword
+from afterword.learning.batches import window_batch
 from afterword.learning.learner import Learner
 from afterword.learning.recipe import Recipe
-from afterword.learning.windows import window_batch
-from afterword.model.config import Config
+from afterword.model.network.config import Config
 from afterword.planning.classic import draft
-from afterword.planning.settings import TrainingSettings
-from afterword.text.reading import read_text
-from afterword.text.vocabularies.classic import ClassicTokenizer
+from afterword.planning.training_plan import TrainingSettings
+from afterword.text.characters import ClassicTokenizer
+from afterword.text.decoding import read_text
+from benchmarks.commands import DATA, as_written, measured_here, peer_python, run_peer, split, write_result
 
-PLACE = Path(__file__).parent
-ENVIRONMENT = PLACE.parent / ".venv-keras"
-TEXT = PLACE.parents[1] / "shared" / "data" / "julius_caesar.txt"
-RESULTS = PLACE / "results" / "classic.jsonl"
+TEXT = DATA / "julius_caesar.txt"
 WINDOW, HIDDEN = 50, 300
 
 
 def keras_python() -> Path:
     """The Python of Keras' own environment, which is made where it is missing."""
-    python = ENVIRONMENT / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", "keras>=3", "tensorflow-cpu"], check=True)
-    return python
+    return peer_python("keras", "keras>=3", "tensorflow-cpu")
 
 
 def keras(task: str, **given: Any) -> Any:
     """Run a task of peers/keras_classic.py in Keras' own environment."""
-    python = keras_python()
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "in.npz"), Path(folder, "out.npz")
         np.savez(source, **given)
-        subprocess.run([python, PLACE / "peers" / "keras_classic.py", task, source, target], check=True)
+        run_peer(keras_python(), "keras_classic.py", task, source, target)
         return dict(np.load(target))
 
 
@@ -163,27 +153,17 @@ def compare_epochs(text: str, held_out: str, ids: np.ndarray, config: Config) ->
     print("one epoch on the first 90 % of Julius Caesar, lower-cased; auto has a quarter of Keras' time:")
     for name, loss, took, written in rows:
         print(f"  {name:8} held out {loss / math.log(2):.3f} bits per character, {took:.0f} s, writes {written!r}")
-    RESULTS.parent.mkdir(exist_ok=True)
-    with open(RESULTS, "a", encoding="utf-8") as file:
-        file.write(json.dumps({"rows": rows, "cores": os.cpu_count(), "keras": str(theirs["keras"])}) + "\n")
+    write_result("classic", rows=rows, **measured_here(), keras=str(theirs["keras"]))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epoch", action="store_true")
-    chosen = parser.parse_args()
-    if not TEXT.exists():
-        print(f"skipped: there is no {TEXT}")
-        return
+@click.command(help=as_written(__doc__))
+@click.option("--epoch", is_flag=True, help="train for one epoch instead")
+def main(epoch: bool) -> None:
     whole = read_text([TEXT])[0].lower()
-    cut = int(0.9 * len(whole))
-    text, held_out = whole[:cut], whole[cut:]
-    tokenizer = ClassicTokenizer.of(set(whole))
-    if chosen.epoch:
-        tokenizer = ClassicTokenizer.of(set(text))
-    ids = tokenizer.encode(text)
-    config = recipe_with().config(tokenizer)
-    if chosen.epoch:
+    text, held_out = split(whole)
+    tokenizer = ClassicTokenizer.of(set(text if epoch else whole))
+    ids, config = tokenizer.encode(text), recipe_with().config(tokenizer)
+    if epoch:
         compare_epochs(text, held_out, ids, config)
     else:
         compare_steps(ids, config)

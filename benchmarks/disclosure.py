@@ -7,14 +7,14 @@ fraction of the text's places that token is certain to whoever has the file and 
 
 from __future__ import annotations
 
-import argparse
-
+import click
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.model.ngram import Level, Ngram
-from afterword.text.reading import read_text
-from afterword.text.vocabularies.char import CharTokenizer
+from afterword.model.ngram.tables import Level, Ngram
+from afterword.text.characters import CharTokenizer
+from afterword.text.decoding import read_text
+from benchmarks.commands import as_written, split
 from benchmarks.python_help import topics
 
 
@@ -25,12 +25,10 @@ def certain(level: Level, keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("text", nargs="?")
-    path = parser.parse_args().text
-    text = topics() if path is None else read_text([path])[0]
-    text = text[: round(0.9 * len(text))]
+@click.command(help=as_written(__doc__))
+@click.argument("path", metavar="[TEXT]", required=False, type=click.Path(exists=True, dir_okay=False))
+def main(path: str | None) -> None:
+    text, _ = split(topics() if path is None else read_text([path])[0])
     tokenizer = CharTokenizer.of(set(text))
     ids = tokenizer.encode(text)
     newline = int(tokenizer.encode("\n")[0])
@@ -45,9 +43,9 @@ def main() -> None:
     for back in range(known):
         keys |= tokens[known - 1 - back : len(ids) - 1 - back] << np.uint64(bits * back)
     follows = certain(longest, keys)
-    print(f"{path or 'the help of Python'}: {len(text):,} characters; n-grams of up to {ngram.order}")
-    print(f"{one.mean():.0%} of {len(one):,} longest contexts have one successor")
-    print(f"{follows.mean():.0%} of the text is certain from the {known} characters before it")
+    click.echo(f"{path or 'the help of Python'}: {len(text):,} characters; n-grams of up to {ngram.order}")
+    click.echo(f"{one.mean():.0%} of {len(one):,} longest contexts have one successor")
+    click.echo(f"{follows.mean():.0%} of the text is certain from the {known} characters before it")
 
 
 if __name__ == "__main__":

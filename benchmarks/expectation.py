@@ -1,6 +1,6 @@
 """What the plan expects, against what came: where its constants were read off, and how often it is right.
 
-    python -m benchmarks.expectation TEXT [--lines] [--minutes 0.1 0.5 2] [option of afterword train ...]
+    python -m benchmarks.expectation TEXT [--minutes 0.1 --minutes 0.5 …] [option of afterword train ...]
                                           train on TEXT for each of the times, and write down what came
     python -m benchmarks.expectation      the table, of benchmarks/results/expectation.jsonl and the plan's own runs in
                                           benchmarks/results/plan.jsonl
@@ -11,7 +11,6 @@ busy machine does no harm.
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import statistics
@@ -19,17 +18,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 
 import afterword
-from afterword.learning.lines import line_ends
+from afterword.learning.batches import line_ends
 from afterword.planning.expectation import GAIN, expectation
-from afterword.planning.rules import MOST_PASSES
+from afterword.planning.tuning import MOST_PASSES
 from afterword.text.encoded import EncodedCorpus
+from benchmarks.commands import as_written, echo_table, results, write_result
 from benchmarks.plan import HELD_OUT, PLAN, held_out_bits, train
-from benchmarks.plan import RESULTS as OF_THE_GRID
-
-RESULTS = Path(__file__).parent / "results" / "expectation.jsonl"
 
 
 def trial(text: Path, options: list[str]) -> dict[str, Any]:
@@ -63,15 +61,13 @@ def lines_bits(run: Path, encoded: EncodedCorpus) -> dict[str, float]:
     }
 
 
-def results() -> list[dict[str, Any]]:
+def runs() -> list[dict[str, Any]]:
     """Every run of a plan that was written down."""
-    found = [json.loads(line) for line in RESULTS.read_text(encoding="utf-8").splitlines()]
-    for line in OF_THE_GRID.read_text(encoding="utf-8").splitlines():
-        result = json.loads(line)
-        if result["setting"] == PLAN:
-            plan = result["plan"]
-            read = result["ended"]["step"] * plan["batch_size"] * plan["seq_length"]
-            found.append(result | {"tokens_read": read, "hidden_size": plan["hidden_size"]})
+    found = list(results("expectation"))
+    for result in results("plan", setting=PLAN):
+        plan = result["plan"]
+        read = result["ended"]["step"] * plan["batch_size"] * plan["seq_length"]
+        found.append(result | {"tokens_read": read, "hidden_size": plan["hidden_size"]})
     return found
 
 
@@ -82,29 +78,25 @@ def is_right(result: dict[str, Any]) -> bool:
     return expected is not None and expected.low <= bits["both"] <= expected.high
 
 
-def table() -> str:
-    """In Markdown, a row for each text."""
+def table() -> list[list[str]]:
+    """Return a row for each text."""
     rows: dict[str, list[str]] = {}
-    for result in sorted(results(), key=lambda result: (result["characters"], result["tokens_read"])):
+    for result in sorted(runs(), key=lambda result: (result["characters"], result["tokens_read"])):
         bits, read = result["bits"], result["tokens_read"]
         name = f"{result['text']}{', BPE' if '--vocabulary' in result['options'] else ''}"
         expected = expectation(bits["ngram"], result["characters"], read)
         span = "-" if expected is None else f"{expected.low:.2f}–{expected.high:.2f}"
         came = f"{bits['both']:.2f}" if is_right(result) else f"**{bits['both']:.2f}**"
-        runs = rows.setdefault(name, [name, f"{result['characters']:,}", f"{bits['ngram']:.2f}", ""])
-        runs[3] += f"{'; ' if runs[3] else ''}{read / 1e6:.1f} M: {span}, {came}"
-    head = [
-        "| text | characters | n-gram alone | tokens read: bits per character expected, what came (bold: outside) |",
-        "| --- | --- | --- | --- |",
-    ]
-    return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows.values())])
+        row = rows.setdefault(name, [name, f"{result['characters']:,}", f"{bits['ngram']:.2f}", ""])
+        row[3] += f"{'; ' if row[3] else ''}{read / 1e6:.1f} M: {span}, {came}"
+    return list(rows.values())
 
 
 def fitted() -> str:
     """The constants, anew: of each text the mean over its runs counts once."""
     gains: dict[tuple[str, str], list[float]] = {}
     right: dict[tuple[str, str], list[bool]] = {}
-    for result in results():
+    for result in runs():
         key = result["text"], str("--vocabulary" in result["options"])
         gain = 1 - result["bits"]["both"] / result["bits"]["ngram"]
         gains.setdefault(key, []).append(gain / math.sqrt(result["tokens_read"] / 1e6))
@@ -118,16 +110,17 @@ def fitted() -> str:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("text", nargs="?", type=Path)
-    parser.add_argument("--minutes", type=float, nargs="+", default=[0.1, 0.5, 2])
-    chosen, options = parser.parse_known_args()  # what is left goes to `afterword train`
-    for minutes in chosen.minutes if chosen.text else ():
-        result = trial(chosen.text, ["--minutes", str(minutes), *options])
-        with open(RESULTS, "a", encoding="utf-8") as file:
-            file.write(json.dumps(result) + "\n")
-    print(table(), fitted(), sep="\n\n")
+@click.command(help=as_written(__doc__), context_settings={"ignore_unknown_options": True})
+@click.argument("text", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--minutes", "times", multiple=True, type=float, default=(0.1, 0.5, 2))
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def main(text: Path | None, times: tuple[float, ...], options: tuple[str, ...]) -> None:
+    for minutes in times if text else ():
+        assert text is not None
+        write_result("expectation", **trial(text, ["--minutes", str(minutes), *options]))
+    last = "tokens read: bits per character expected, what came (bold: outside)"
+    echo_table(["text", "characters", "n-gram alone", last], table())
+    click.echo(f"\n{fitted()}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Looking at a text: how long a trace takes, and how large, how fast and how lively its page is in a real browser.
 
-    python benchmarks/gates.py
+    python -m benchmarks.gates
 
 Targets: a trace within 1e-5 of nn.LSTM and of float64, its sums within 1e-6; one of 20,000 characters of 2×512 in 10 s;
 its page at most 25 MB, and that of 2,000 characters at most 5 MB and open in under 1 s in headless Chromium. Hovering
@@ -10,26 +10,27 @@ what a network has learned. Needs chromium; without it the page is only weighed.
 
 from __future__ import annotations
 
-import os
-import platform
 import statistics
 import string
 import sys
 import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
+import click
 import numpy as np
-from numpy.typing import NDArray
 
-from afterword.inspection.gates import MOST_TRACED, read_gates
-from afterword.inspection.page import page
-from afterword.model.config import Config, weight_shapes
-from afterword.model.holding import PARTS
-from afterword.model.network import Network
-from afterword.text.vocabularies.char import CharTokenizer
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
+from afterword.inspection.finding import Inspected
+from afterword.inspection.gates import MOST_TRACED, Gates, look_at_gates
+from afterword.inspection.gates_page import page
+from afterword.model.network.config import Config
+from afterword.model.network.holding import PARTS
+from afterword.model.network.network import Network
+from afterword.text.characters import CharTokenizer
+from benchmarks.commands import as_written, machine
+from benchmarks.random_models import EMBEDDING, random_weights
 from tests.browser.chromium import PROGRAM, Tab, browser
 
 SECONDS = 10
@@ -52,11 +53,14 @@ HOVER = """new Promise(done => {
 })"""
 
 
-def random_weights(layers: int, units: int) -> tuple[Config, dict[str, NDArray[np.float32]]]:
-    config = Config(TOKENIZER.rows, TOKENIZER.shared_row_tokens, 64, units, layers, residual=True)
-    random = np.random.default_rng(0)
-    shapes = weight_shapes(config)
-    return config, {n: random.uniform(-0.06, 0.06, s).astype(np.float32) for n, s in shapes.items()}
+def network_of(layers: int, units: int) -> Network:
+    config = Config(TOKENIZER.rows, TOKENIZER.shared_row_tokens, EMBEDDING, units, layers, residual=True)
+    return Network(config, random_weights(config))
+
+
+def gates_of(network: Network, text: str) -> Gates:
+    model = SimpleNamespace(network=lambda: network, tokenizer=TOKENIZER, lines=False)
+    return look_at_gates(cast(Inspected, model), text)
 
 
 def random_text(length: int) -> str:
@@ -70,9 +74,10 @@ def exactness() -> tuple[float, float, float]:
     (all gates and states), and of kept + added from the cell, as a fraction of its size."""
     import torch
 
-    config, weights = random_weights(2, 512)
+    network = network_of(2, 512)
+    config, weights = network.config, random_weights(network.config)
     text = random_text(1_000)
-    found = read_gates(Network(config, weights), TOKENIZER, text)
+    found = gates_of(network, text)
     H, ids = config.hidden_size, np.concatenate([[TOKENIZER.end], found.ids])
     x64 = weights["embedding.weight"].astype(np.float64)[ids]
     x32 = torch.from_numpy(weights["embedding.weight"][ids])[:, None]
@@ -114,8 +119,9 @@ def open_and_hover(tab: Tab, path: Path) -> tuple[float, float, float]:
     return statistics.median(opened), *(statistics.median(column) for column in zip(*times, strict=True))
 
 
-def main() -> int:
-    print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; numpy {np.__version__}")
+@click.command(help=as_written(__doc__))
+def main() -> None:
+    print(machine("torch"))
     torchs, doubles, sums = exactness()
     print(f"  a trace of 1,000 characters, 2×512: from nn.LSTM {torchs:.1e}, from float64 {doubles:.1e}, ", end="")
     print(f"kept + added from the cell {sums:.1e} of its size")
@@ -123,10 +129,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         pages = {}
         for layers, units, length in [(2, 512, 2_000), (2, 512, MOST_TRACED), (3, 1024, MOST_TRACED)]:
-            loaded, text = Network(*random_weights(layers, units)), random_text(length)
-            read_gates(loaded, TOKENIZER, text[:100])  # warms up
+            loaded, text = network_of(layers, units), random_text(length)
+            gates_of(loaded, text[:100])  # warms up
             begin = time.perf_counter()
-            found = read_gates(loaded, TOKENIZER, text)
+            found = gates_of(loaded, text)
             seconds = time.perf_counter() - begin
             written = page(found).encode()
             print(f"  {layers}×{units}, {length:,} characters: trace {seconds:.1f} s, page {len(written) / 1e6:.2f} MB")
@@ -137,7 +143,7 @@ def main() -> int:
             del found
         if PROGRAM is None:
             print("  no chromium: the pages were not opened")
-            return 1
+            sys.exit(1)
         with browser() as tab:
             for (layers, units, length), path in pages.items():
                 opened, script, frame = open_and_hover(tab, path)
@@ -147,8 +153,8 @@ def main() -> int:
                 )
                 met &= opened < OPENS_IN or length > 2_000
     print(f"  targets (1e-5 and 1e-6; {SECONDS} s; 5 and 25 MB; {OPENS_IN:g} s): {'met' if met else 'MISSED'}")
-    return 0 if met else 1
+    sys.exit(0 if met else 1)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -20,7 +20,8 @@ from pathlib import Path
 
 import click
 
-from benchmarks.base_subjects import CACHE, Debian, Wheel, plain
+from benchmarks.base_subjects import Debian, Wheel, plain
+from benchmarks.commands import CACHE, as_written, echo_row, echo_table
 
 
 def _words(line: str) -> frozenset[str]:
@@ -185,14 +186,13 @@ def running(paragraph: str) -> str:
     return line if fits and not NOT_PROSE.search(line) else ""
 
 
-@click.command(help=__doc__.splitlines()[0])
+@click.command(help=as_written(__doc__))
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @click.option("--cache", type=click.Path(path_type=Path), default=CACHE, show_default=True)
 def main(out: Path, cache: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     seen = {""}
-    click.echo("| file | what it is | package | licence | characters |")
-    click.echo("| --- | --- | --- | --- | ---: |")
+    echo_table(["file", "what it is", "package", "licence", "characters"])
     for name, source in SOURCES.items():
         kept = []
         for line in map(running, source.paragraphs([file for place in source.places for file in place.read(cache)])):
@@ -202,7 +202,7 @@ def main(out: Path, cache: Path) -> None:
         text = "\n".join(kept)
         (out / f"{name}.txt").write_text(text, encoding="utf-8")
         packages = ", ".join(sorted({f"{place.package} {place.version}" for place in source.places}))
-        click.echo(f"| {name}.txt | {source.what} | {packages} | {source.licence} | {len(text):,} |")
+        echo_row([f"{name}.txt", source.what, packages, source.licence, f"{len(text):,}"])
 
 
 if __name__ == "__main__":

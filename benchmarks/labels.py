@@ -1,10 +1,10 @@
 """How well a model of labelled lines tells of which kind a line is, and keeps to a kind when it writes.
 
-    python benchmarks/labels.py [FOLDER] [--minutes 2] [--ngram N]      alone on the machine
+    python -m benchmarks.labels [FOLDER] [--minutes 2] [--ngram N]      alone on the machine
 
 FOLDER holds text files, a kind of line each, in which benign.txt is passed over; by default names drawn from eight
 families of malware's domain generators. Every fifth line, and at most 1,000 of a kind, is held out; on the rest the
-real command, `afterword train --labels`, trains from nothing. Then it prints, for each kind and for all lines together,
+real command, `afterword train --labels`, trains from scratch. Then it prints, for each kind and for all lines together,
 
     label          for how many held-out lines the likeliest label is the right one
     n-grams        the same for one n-gram model a kind, learned from the same lines: what can be told without Afterword
@@ -16,22 +16,20 @@ With `--ngram 8`, what a mixture with an n-gram, which does not see the label, m
 
 from __future__ import annotations
 
-import argparse
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import click
 import numpy as np
 from numpy.typing import NDArray
 
 from afterword.language_model import load
-from afterword.model.ngram import Ngram
-from afterword.scoring.score import batches
+from afterword.model.ngram.tables import Ngram
+from afterword.scoring.costs import batches
 from afterword.text.tokenizer import Tokenizer
+from benchmarks.commands import DATA, as_written, echo_table, run_afterword
 
-DATA = Path("../shared/data/dga")
 LEFT_OUT = "benign"
 EVERY, MOST = 5, 1000  # held out
 WRITTEN = 1000
@@ -92,19 +90,8 @@ def train(training: Lines, minutes: float, ngram: int, folder: Path) -> Path:
     """The run of `afterword train --labels` on them, with its own held-out part."""
     text, run = folder / "labelled.txt", folder / "run"
     text.write_text("".join(f"{label}\t{line}\n" for label, lines in training.items() for line in lines), "utf-8")
-    command: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "afterword",
-        "train",
-        text,
-        "--labels",
-        "--base",
-        "none",
-        "--out",
-        run,
-    ]
-    subprocess.run([*command, "--minutes", str(minutes), "--ngram", str(ngram)], check=True)
+    options = ["--base", "none", "--minutes", minutes, "--ngram", ngram]
+    run_afterword("train", text, "--labels", "--out", run, *options)
     return run
 
 
@@ -115,29 +102,27 @@ def shares(found: Mapping[str, Sequence[str]]) -> list[float]:
     return [one / count for one, count in zip(right, counts, strict=True)] + [sum(right) / sum(counts)]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", nargs="?", type=Path, default=DATA)
-    parser.add_argument("--minutes", type=float, default=2)
-    parser.add_argument("--ngram", type=int, default=0)
-    options = parser.parse_args()
-    training, held_out = read(options.folder)
+@click.command(help=as_written(__doc__))
+@click.argument("folder", default=DATA / "dga", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--minutes", default=2.0, show_default=True)
+@click.option("--ngram", default=0, show_default=True)
+def main(folder: Path, minutes: float, ngram: int) -> None:
+    training, held_out = read(folder)
     if not training:
-        parser.error(f"there are no text files in {options.folder}")
+        raise click.ClickException(f"there are no text files in {folder}")
     with tempfile.TemporaryDirectory() as place:
-        run = train(training, options.minutes, options.ngram, Path(place))
+        run = train(training, minutes, ngram, Path(place))
         model = load(run)
         judge = Judge(training, model.tokenizer)
-        told = {kind: [line.label for line in model.classify(lines)] for kind, lines in held_out.items()}
+        labelled = {kind: [line.label for line in model.classify(lines)] for kind, lines in held_out.items()}
         judged = {kind: judge.labels(lines) for kind, lines in held_out.items()}
         written = {
             kind: judge.labels([str(one) for one in model.samples(label=kind, num=WRITTEN, seed=0)])
             for kind in held_out
         }
-    columns = {"label": shares(told), "n-grams": shares(judged), "written": shares(written)}
-    print(f"| kind | {' | '.join(columns)} |\n| --- {'| --- ' * len(columns)}|")
-    for k, kind in enumerate([*held_out, "all"]):
-        print(f"| {kind} | {' | '.join(f'{column[k]:.1%}' for column in columns.values())} |")
+    columns = {"label": shares(labelled), "n-grams": shares(judged), "written": shares(written)}
+    cells = [[f"{share:.1%}" for share in column] for column in columns.values()]
+    echo_table(["kind", *columns], zip([*held_out, "all"], *cells, strict=True))
 
 
 if __name__ == "__main__":

@@ -13,18 +13,16 @@ from __future__ import annotations
 import gzip
 import json
 import subprocess
-import sys
 import tempfile
 import time
-import zipfile
 from pathlib import Path
 
 import click
 
 from afterword.language_model import load
+from benchmarks.base_subjects import Wheel
+from benchmarks.commands import CACHE, as_written, peer_python, run_afterword, run_peer
 
-PLACE = Path(__file__).parent
-ENVIRONMENT = PLACE.parent / ".venv-molecules"
 JUDGES = ["rdkit", "torch>=2.8", "scipy"]
 COLUMNS = ("valid", "unique@10k", "novel", "diversity", "fcd")
 PUBLISHED = {  # what its README says of its own models
@@ -34,10 +32,10 @@ PUBLISHED = {  # what its README says of its own models
 }
 
 
-@click.command(help=__doc__, context_settings={"ignore_unknown_options": True})
+@click.command(help=as_written(__doc__), context_settings={"ignore_unknown_options": True})
 @click.option("--minutes", type=float, default=20)
 @click.option("--num", type=int, default=30_000)
-@click.option("--cache", type=click.Path(path_type=Path), default=Path(".cache"))
+@click.option("--cache", type=click.Path(path_type=Path), default=CACHE)
 @click.option("--run", type=click.Path(path_type=Path, exists=True))
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def main(minutes: float, num: int, cache: Path, run: Path | None, options: tuple[str, ...]) -> None:
@@ -45,7 +43,7 @@ def main(minutes: float, num: int, cache: Path, run: Path | None, options: tuple
     with tempfile.TemporaryDirectory() as place:
         if run is None:
             run = Path(place, "run")
-            command("train", train, "--lines", "--base", "none", "--minutes", minutes, "--out", run, *options)
+            run_afterword("train", train, "--lines", "--base", "none", "--minutes", minutes, "--out", run, *options)
         about = load(run).about
         facts = (
             f"{about['training']['steps']:,} steps, {about['validation']['bits_per_character']:.3f} bits per character"
@@ -55,7 +53,7 @@ def main(minutes: float, num: int, cache: Path, run: Path | None, options: tuple
         for min_p in (0, 0.02):
             written, began = Path(place, f"{min_p}.txt"), time.monotonic()
             settings = ["--temperature", 1, "--min-p", min_p]
-            command("generate", run, "--num", num, "--seed", 0, *settings, "--out", written)
+            run_afterword("generate", run, "--num", num, "--seed", 0, *settings, "--out", written)
             took = time.monotonic() - began
             name = "temperature 1" + (f", min-p {min_p}" if min_p else "")
             rows[f"{name} ({took:.0f} s)"] = judged(written, train, test)
@@ -67,41 +65,20 @@ def main(minutes: float, num: int, cache: Path, run: Path | None, options: tuple
 def molecules(cache: Path) -> tuple[Path, Path]:
     """The training and the test molecules, a line each."""
     train, test = cache / "train.txt", cache / "test.txt"
-    if not (train.exists() and test.exists()):
-        cache.mkdir(parents=True, exist_ok=True)
-        download: list[str | Path] = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "-q",
-            "--no-deps",
-            "--dest",
-            cache,
-            "molsets",
-        ]
-        subprocess.run(download, check=True)
-        with zipfile.ZipFile(next(cache.glob("molsets-*.whl"))) as wheel:
-            for path in (train, test):
-                table = gzip.decompress(wheel.read(f"moses/dataset/data/{path.stem}.csv.gz")).decode().splitlines()
-                path.write_text("".join(row.partition(",")[0] + "\n" for row in table[1:]), encoding="utf-8")
+    cache.mkdir(parents=True, exist_ok=True)
+    for path in (train, test):
+        if not path.exists():
+            [packed] = Wheel("molsets", "0.3.1", f"moses/dataset/data/{path.stem}.csv.gz").read(cache)
+            rows = gzip.decompress(packed).decode().splitlines()[1:]
+            path.write_text("".join(row.partition(",")[0] + "\n" for row in rows), encoding="utf-8")
     return train, test
 
 
 def judged(written: Path, train: Path, test: Path) -> dict[str, float]:
-    python = ENVIRONMENT / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *JUDGES], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", "--no-deps", "fcd_torch"], check=True)
-    judge: list[str | Path] = [python, PLACE / "peers" / "molecules_judge.py", written, train, test]
-    done = subprocess.run(judge, check=True, stdout=subprocess.PIPE, text=True)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    python = peer_python("molecules", *JUDGES)
+    subprocess.run([python, "-m", "pip", "install", "-q", "--no-deps", "fcd_torch"], check=True)
+    found: dict[str, float] = json.loads(run_peer(python, "molecules_judge.py", written, train, test).splitlines()[-1])
     return found
-
-
-def command(*arguments: object) -> None:
-    subprocess.run([sys.executable, "-m", "afterword", *map(str, arguments)], check=True)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,18 @@
 """How well odd lines are told from normal ones, how many false alarms there are, and how fast lines are scored.
 
     python -m benchmarks.odd dga          names of malware's domain generators among much visited ones
+    python -m benchmarks.odd unseen       families of such names that neither of two models has learned
     python -m benchmarks.odd adfa         attacks among traces of system calls
     python -m benchmarks.odd bgl          alerts in BlueGene/L's log, without and with masks
     python -m benchmarks.odd planted      ten kinds of changed lines in a generated log, by `afterword odd`
+    python -m benchmarks.odd real LOG     ten kinds of odd lines planted in the second half of a log, by `afterword odd`
+                                          (ten others with --fresh)
+    python -m benchmarks.odd splits LOG   false alarms of `afterword odd` in ten random halves of a log
     python -m benchmarks.odd alarms       false alarms found, beside the rate that was asked for
     python -m benchmarks.odd memory       the peak memory of scoring long files
     python -m benchmarks.odd throughput   characters per second, beside what matrix products allow
 
-Alone on the machine. Models are trained from nothing by the real command and kept in .cache/odd, where they are found
+Alone on the machine. Models are trained from scratch by the real command and kept in .cache/odd, where they are found
 again: delete that to measure anew. The score of a line is its figure, as `odd_lines` tells it after calibration; its
 bits per character stand beside it, and simple detectors that learned from the same lines: n-grams of
 benchmarks/detection.py, and Drain3's templates, which run in an environment of their own, .venv-drain, made where it is
@@ -20,7 +24,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import random
 import statistics
 import subprocess
@@ -28,7 +31,7 @@ import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -38,20 +41,25 @@ import click
 import numpy as np
 
 from afterword.language_model import LanguageModel, load
-from afterword.model.config import Config, weight_shapes
-from afterword.model.mixture import USES
-from afterword.model.saved import SavedModel
-from afterword.scoring.score import score, score_lines
-from afterword.text.masking import Masks
-from afterword.text.vocabularies.char import CharTokenizer
+from afterword.model.ngram.mixture import USES
+from afterword.scoring.costs import score, score_lines
+from afterword.text.lines import Masks
+from benchmarks.commands import (
+    CACHE,
+    DATA,
+    as_written,
+    echo_table,
+    measured_here,
+    peer_python,
+    run_afterword,
+    run_peer,
+    write_result,
+)
 from benchmarks.detection import Floats, Grams, auc, pr_auc, precision_at
 from benchmarks.molecules import molecules
+from benchmarks.random_models import random_model
 from tests import logs
 
-DATA, CACHE = Path("../shared/data"), Path(".cache")
-PLACE = Path(__file__).parent
-RESULTS = PLACE / "results" / "odd.jsonl"
-DRAIN = PLACE.parent / ".venv-drain"
 SEED, LISTED = 0, 50
 FIGURE, BITS = "Afterword", "bits per character"
 HALF = 0.5  # as the rate of false alarms, where only figures and p-values are asked for
@@ -72,7 +80,7 @@ class Extent:
         return 0.1 if self.trial else minutes
 
 
-@click.group(help=__doc__)
+@click.group(help=as_written(__doc__))
 @click.option("--trial", is_flag=True, help="a twentieth of the lines, 0.1 minutes, and no results")
 @click.pass_context
 def main(context: click.Context, trial: bool) -> None:
@@ -93,15 +101,16 @@ DGA_ASKED = {
 AGAINST_ASKED = 0.99
 
 
+def generated_names(most: int) -> dict[str, list[str]]:
+    """Return up to `most` domain names of each family."""
+    return {name: shuffled(read(DATA / "dga" / f"{name}.txt"))[:most] for name in DGA_ASKED if name != "pooled"}
+
+
 @main.command(help="AUC of each family of generated domain names, and of a model of those against one of normal names.")
 @click.pass_obj
 def dga(extent: Extent) -> None:
     train, calibrate, test = parts(shuffled(read(DATA / "dga" / "benign.txt")), extent, 80_000, 5_000, 15_000)
-    families = {
-        name: shuffled(read(DATA / "dga" / f"{name}.txt"))[: extent.lines(5_000)]
-        for name in DGA_ASKED
-        if name != "pooled"
-    }
+    families = generated_names(extent.lines(5_000))
     model = load(trained("dga", train, extent.minutes(2)))
     calibrated, grams = model.calibrated(calibrate), Grams(train, 5)
     normal = judged(calibrated, test) | {"5-gram": costs(grams, test)}
@@ -122,7 +131,7 @@ def dga(extent: Extent) -> None:
     }
     for name, found in aucs.items():
         found["against"] = auc(ratios[name], ratios["normal"])
-    table(
+    echo_table(
         ["family", FIGURE, BITS, "5-gram", "asked", "against a model of generated names", "asked"],
         [
             [
@@ -136,6 +145,38 @@ def dga(extent: Extent) -> None:
         ],
     )
     write(extent, "dga", auc=aucs, tested=len(test), against_tested=len(held_out))
+
+
+UNSEEN = ("pushdo", "rovnix", "matsnu")
+
+
+@main.command(
+    help=f"AUC of {', '.join(UNSEEN)} for a model of ordinary names, alone and against one of other families."
+)
+@click.pass_obj
+def unseen(extent: Extent) -> None:
+    train, calibrate, test = parts(shuffled(read(DATA / "dga" / "benign.txt")), extent, 20_000, 2_000, 2_000)
+    families = generated_names(extent.lines(2_000))
+    known = {name: split(lines, len(lines) * 4 // 5) for name, lines in families.items() if name not in UNSEEN}
+    model = load(trained("unseen", train, extent.minutes(0.5)))
+    against = load(
+        trained("unseen-against", shuffled([*chain(*(some for some, _ in known.values()))]), extent.minutes(0.5))
+    )
+    calibrated = model.calibrated(calibrate)
+    normal = judged(calibrated, test) | {"against": log_likelihood_ratios(model, against, test)}
+    tested = {name: held_out for name, (_, held_out) in known.items()} | {name: families[name] for name in UNSEEN}
+    aucs: dict[str, dict[str, float]] = {}
+    for name, lines in tested.items():
+        scores = judged(calibrated, lines) | {"against": log_likelihood_ratios(model, against, lines)}
+        aucs[name] = {way: auc(scores[way], normal[way]) for way in normal}
+    echo_table(
+        ["family", "learned", *normal],
+        [
+            [name, "no" if name in UNSEEN else "yes", *(f"{found[way]:.3f}" for way in normal)]
+            for name, found in aucs.items()
+        ],
+    )
+    write(extent, "unseen", auc=aucs, tested=len(test))
 
 
 @main.command(help="AUC of attacks among traces of system calls, by LSTM, n-gram and both.")
@@ -164,7 +205,7 @@ def adfa(extent: Extent, normal: int) -> None:
         f"{len(calibrate):,} normal traces to calibrate with; {len(test):,} of the {len(usual) - kept:,} others, drawn "
         f"at random, against {len(attacks):,} attacks"
     )
-    table(["detector", "AUC"], [[way, f"{found:.3f}"] for way, found in aucs.items()])
+    echo_table(["detector", "AUC"], [[way, f"{found:.3f}"] for way, found in aucs.items()])
     write(extent, "adfa", auc=aucs, calibrated=len(calibrate), normal=len(test), attacks=len(attacks))
 
 
@@ -202,7 +243,7 @@ def bgl(extent: Extent) -> None:
         f"{len(alerts)} alerts among {len(more)} normal lines: a list in any order has that precision and PR-AUC:"
     )
     click.echo(f"{len(alerts) / len(tested):.3f}")
-    table(["detector", "masks", f"precision at {LISTED}", "PR-AUC", "AUC"], rows)
+    echo_table(["detector", "masks", f"precision at {LISTED}", "PR-AUC", "AUC"], rows)
     write(extent, "bgl", detectors=results)
 
 
@@ -237,7 +278,7 @@ def planted(extent: Extent) -> None:
             for kind in [*names, "all"]
         }
         click.echo(f"\n{'With the clock masked' if masks else 'Without masks'}, AUC by kind:\n")
-        table(
+        echo_table(
             ["kind", *by_way, f"listed by odd among the first {LISTED}"],
             [
                 [
@@ -258,18 +299,108 @@ def planted(extent: Extent) -> None:
         write(extent, "planted", masks=masks, precision=precision, auc=aucs, listed=len(listed), shown=shown)
 
 
-def odd_command(good: Lines, bad: Lines, masks: Sequence[str], minutes: float) -> tuple[Path, list[dict[str, Any]]]:
+def odd_command(
+    good: Lines, bad: Lines, masks: Sequence[str], minutes: float, *more: str
+) -> tuple[Path, list[dict[str, Any]]]:
     """The run of `afterword odd --json`, and what it printed: the oddest first."""
-    options = list(chain.from_iterable(("--mask", mask) for mask in masks))
+    options = [*chain.from_iterable(("--mask", mask) for mask in masks), *more]
     folder = cached("planted", [*good, *bad], minutes, *options)
     printed = folder / "printed.jsonl"
     if not printed.exists():
         for name, lines in (("good.log", good), ("bad.log", bad)):
             save(folder / name, lines)
         command = ["odd", folder / "good.log", folder / "bad.log", "--minutes", minutes, "--json", "--overwrite"]
-        text = afterword(*command, "--out", folder / "run", *options)
+        text = run_afterword(*command, "--out", folder / "run", *options)
         printed.write_text(text, encoding="utf-8")
-    return folder / "run", [*map(json.loads, printed.read_text(encoding="utf-8").splitlines())]
+    rows = [*map(json.loads, printed.read_text(encoding="utf-8").splitlines())]
+    return folder / "run", [row for row in rows if row["odd"]]
+
+
+log_argument = click.argument("log", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+mask_option = click.option("--mask", "masks", multiple=True, default=("[0-9]+",), show_default=True)
+minutes_option = click.option("--minutes", default=2.0, show_default=True)
+
+
+@main.command(help="Ten kinds of odd lines, two of each, planted behind the first 1,000 lines of LOG.")
+@log_argument
+@mask_option
+@minutes_option
+@click.option("--fresh", is_flag=True, help="ten other kinds")
+@click.pass_obj
+def real(extent: Extent, log: Path, masks: tuple[str, ...], minutes: float, fresh: bool) -> None:
+    good, bad = split(read(log), 1000)
+    plants = FRESH if fresh else PLANTS
+    draw = random.Random(SEED)
+    kinds = dict(zip(draw.sample(range(len(bad)), 20), [*plants] * 2, strict=True))
+    for number, kind in kinds.items():
+        bad[number] = plants[kind](bad[number], draw)
+    began = time.monotonic()
+    _, listed = odd_command(good, bad, masks, minutes)
+    found = {kinds[row["line"] - 1] for row in listed if row["line"] - 1 in kinds}
+    ordinary = sum(row["count"] for row in listed if row["line"] - 1 not in kinds)
+    missing = ", ".join(sorted(set(plants) - found)) or "none"
+    click.echo(f"{log.name}: {len(found)} of {len(plants)} kinds are listed (missing: {missing}), and {ordinary} of")
+    click.echo(f"{len(bad) - len(kinds):,} ordinary lines; {time.monotonic() - began:.0f} s")
+    write(extent, "real", log=log.name, fresh=fresh, masks=masks, minutes=minutes, kinds=[*found], ordinary=ordinary)
+
+
+@main.command(help="False alarms among the second halves of LOG, split at random ten times.")
+@log_argument
+@mask_option
+@minutes_option
+@click.option("--splits", default=10, show_default=True)
+@click.option("--rate", default=0.01, show_default=True)
+@click.pass_obj
+def splits(extent: Extent, log: Path, masks: tuple[str, ...], minutes: float, splits: int, rate: float) -> None:
+    flagged = tested = 0
+    for seed in range(splits):
+        good, rest = split(random.Random(seed).sample(lines := read(log), len(lines)), 1000)
+        _, listed = odd_command(good, rest, masks, minutes, "--false-alarms", str(rate))
+        flagged += sum(row["count"] for row in listed)
+        tested += len(rest)
+        click.echo(f"split {seed}: {flagged} of {tested:,} so far, {flagged / tested:.2%}")
+    write(extent, "splits", log=log.name, masks=masks, minutes=minutes, rate=rate, flagged=flagged, tested=tested)
+
+
+def transposed(line: str, draw: random.Random) -> str:
+    at = draw.choice([k for k in range(20, len(line) - 1) if line[k : k + 2].isalpha() and line[k] != line[k + 1]])
+    return line[:at] + line[at + 1] + line[at] + line[at + 2 :]
+
+
+PLANTS: dict[str, Callable[[str, random.Random], str]] = {
+    "a message never seen": lambda line, _: f"{line[:20]} kernel: I/O error on sda1, sector 7712",
+    "an exception": lambda *_: "java.lang.OutOfMemoryError: Java heap space",
+    "a state never seen": lambda line, _: f"{line[:20]} Safe mode ON.",
+    "an intruder": lambda line, _: f"{line[:20]} login as superuser granted to mallory",
+    "two letters changed places": transposed,
+    "cut off": lambda line, _: line[: len(line) * 2 // 3],
+    "two lines run together": lambda line, draw: line[: draw.randrange(len(line) // 2, len(line))] + line,
+    "foreign characters": logs.garbage,
+    "another format": lambda *_: '{"level":"info","msg":"started","pid":3}',
+    "capitals": lambda line, _: line.upper(),
+}
+
+
+def edited(line: str, draw: random.Random, edit: Callable[[list[str], int], list[str]]) -> str:
+    """Change the words of a line at one of those behind its third."""
+    parts = line.split(" ")
+    return " ".join(edit(parts, draw.randrange(3, len(parts) - 1)))
+
+
+FRESH: dict[str, Callable[[str, random.Random], str]] = {
+    "a frame of a stack": lambda *_: "    at com.example.pool.Pool.take(Pool.java:212)",
+    "a request": lambda line, _: f'{line[:20]} "GET /../../etc/passwd HTTP/1.1" 404',
+    "a full disk": lambda line, _: f"{line[:20]} write failed: No space left on device",
+    "an injection": lambda line, _: f"{line}' OR 1=1; --",
+    "a payload": lambda line, draw: line + " " + "".join(draw.choices("ABCDEFGHabcdefgh+/", k=40)),
+    "a wrong letter": lambda line, draw: line[: (at := draw.randrange(25, len(line)))] + "q" + line[at + 1 :],
+    "a word twice": lambda line, draw: edited(line, draw, lambda words, at: words[:at] + words[at - 1 :]),
+    "a word missing": lambda line, draw: edited(line, draw, lambda words, at: words[:at] + words[at + 1 :]),
+    "words swapped": lambda line, draw: edited(
+        line, draw, lambda words, at: [*words[: at - 1], words[at], words[at - 1], *words[at + 1 :]]
+    ),
+    "without its beginning": lambda line, _: line[len(line) // 3 :],
+}
 
 
 RATES, WITHIN = (0.01, 0.001), 1.5
@@ -307,7 +438,7 @@ def alarms(extent: Extent, only: str | None) -> None:
             )
             write(extent, "alarms", set=name, masks=masks, rate=rate, flagged=flagged, **sizes)
     columns = ["lines", "learned", "calibrated", "tested", "asked", "found", "flagged", "expected", "ratio"]
-    table([*columns, f"within {WITHIN}"], rows)
+    echo_table([*columns, f"within {WITHIN}"], rows)
     click.echo("Where few are expected, the ratio is mostly chance: of 20, two standard errors are 45 %.")
 
 
@@ -341,7 +472,7 @@ def memory(extent: Extent, sizes: tuple[int, int]) -> None:
             length = file.stat().st_size / MEGABYTE
             rows.append([f"{length:.0f} MB", f"{peak:.0f} MB", f"{took:.0f} s", f"{characters / took:,.0f}"])
             write(extent, "memory", megabytes=length, peak=peak, seconds=took, characters=characters)
-    table(["file", "peak memory", "time", "characters per second"], rows)
+    echo_table(["file", "peak memory", "time", "characters per second"], rows)
     ratio = peaks[1] / peaks[0]
     click.echo(
         f"the peaks' ratio is {ratio:.3f} (asked: within {CLOSE:.0%}: {yes(abs(ratio - 1) <= CLOSE)}); under "
@@ -387,7 +518,7 @@ def throughput(extent: Extent) -> None:
             rows.append([name, str(threads), f"{speed:,.0f}", f"{allowed:,.0f}", f"{share:.0%}", asked])
         write(extent, "throughput", threads=threads, **found)
     columns = ["texts", "threads", "characters per second", "products allow", "reached", "asked"]
-    table(columns, rows)
+    echo_table(columns, rows)
 
 
 ALONE = "one text alone"
@@ -406,7 +537,7 @@ def throughput_here(extent: Extent) -> None:
     text = "\n".join(shakespeare)
     texts = {f"{LANES} texts of 500 characters": [text[k * 5000 : k * 5000 + 500] for k in range(LANES)], **kinds}
     texts["lines of all three"] = shuffled(list(chain(*kinds.values())))
-    model = random_model(chain(text, *kinds.values()))
+    model = random_model(chain(text, *chain(*kinds.values())), layers=1, units=UNITS)
     network, tokenizer = model.predictor("lstm"), model.tokenizer
     R, H = model.config.vocabulary_size, model.config.hidden_size
     random_numbers = np.random.default_rng(SEED)
@@ -428,15 +559,6 @@ def throughput_here(extent: Extent) -> None:
         speeds[ALONE].append(characters / (time.perf_counter() - began))
     medians = {name: statistics.median(found) for name, found in speeds.items()}
     click.echo(json.dumps({"operations": max(operations), "weights": 4 * H * H + H * R, "speeds": medians}))
-
-
-def random_model(characters: Iterable[str]) -> SavedModel:
-    """An LSTM of random weights, since speed does not depend on what a network has learned; without an n-gram."""
-    tokenizer = CharTokenizer.of(sorted(set(characters)))
-    config = Config(tokenizer.rows, tokenizer.shared_row_tokens, embedding_size=64, hidden_size=UNITS, num_layers=1)
-    draw = np.random.default_rng(SEED)
-    weights = {name: draw.uniform(-0.06, 0.06, s).astype(np.float32) for name, s in weight_shapes(config).items()}
-    return SavedModel(config, weights, tokenizer, [], {})
 
 
 def read(path: Path) -> list[str]:
@@ -497,16 +619,10 @@ def costs(grams: Grams, lines: Iterable[Sequence[str]]) -> Floats:
 
 def drain(good: Lines, lines: Lines) -> Floats:
     """How rare Drain3's template of each line was among good ones; see peers/drain.py."""
-    python, ready = DRAIN / "bin" / "python", DRAIN / "ready"
-    if not ready.exists():
-        subprocess.run([sys.executable, "-m", "venv", DRAIN], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", "drain3==0.9.11"], check=True)
-        ready.touch()
     with tempfile.TemporaryDirectory() as place:
         files = [save(Path(place, name), part) for name, part in (("good.log", good), ("lines.log", lines))]
-        command: list[str | Path] = [python, PLACE / "peers" / "drain.py", *files]
-        found: list[float] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
-    return np.array(found)
+        found = run_peer(peer_python("drain", "drain3==0.9.11"), "drain.py", *files)
+    return np.array(json.loads(found))
 
 
 def log_likelihood_ratios(model: LanguageModel, against: LanguageModel, lines: Lines) -> Floats:
@@ -526,7 +642,7 @@ def trained(name: str, lines: Lines, minutes: float | None, *options: object) ->
     if not done.exists():
         text = save(folder / "lines.txt", lines)
         timed = [] if minutes is None else ["--minutes", minutes]
-        afterword("train", text, "--lines", "--base", "none", "--overwrite", "--out", run, *timed, *options)
+        run_afterword("train", text, "--lines", "--base", "none", "--overwrite", "--out", run, *timed, *options)
         done.touch()
     return run
 
@@ -539,12 +655,6 @@ def cached(name: str, lines: Lines, minutes: float | None, *options: object) -> 
     return folder
 
 
-def afterword(*arguments: object) -> str:
-    """What the real command prints."""
-    command = [sys.executable, "-m", "afterword", *map(str, arguments)]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, encoding="utf-8").stdout
-
-
 def save(file: Path, lines: Lines) -> Path:
     file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return file
@@ -554,19 +664,10 @@ def yes(is_so: bool) -> str:
     return "yes" if is_so else "**no**"
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    click.echo(f"| {' | '.join(columns)} |\n| --- {'| ---: ' * (len(columns) - 1)}|")
-    for row in rows:
-        click.echo(f"| {' | '.join(row)} |")
-
-
 def write(extent: Extent, what: str, **result: Any) -> None:
     """Write a result down, with where it was measured."""
-    if extent.trial:
-        return
-    machine = {"machine": platform.machine(), "cores": os.cpu_count(), "load": os.getloadavg()[0]}
-    with open(RESULTS, "a", encoding="utf-8") as file:
-        file.write(json.dumps({"what": what, **machine, **result}) + "\n")
+    if not extent.trial:
+        write_result("odd", what=what, **measured_here(), **result)
 
 
 if __name__ == "__main__":

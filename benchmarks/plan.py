@@ -1,14 +1,14 @@
 """What the plan is worth: against a grid of settings, against its own forecast, and against the clock.
 
-    python benchmarks/plan.py grid [TEXT ...] [--minutes 1] [--only SETTING ...]
+    python -m benchmarks.plan grid [TEXT ...] [--minutes 1] [--only SETTING ...]
                                          the plan and each setting of the grid, in turn; some 10 minutes a text
-    python benchmarks/plan.py planning   how long measuring and planning take
-    python benchmarks/plan.py busy [TEXT] [--minutes 5]
+    python -m benchmarks.plan planning   how long measuring and planning take, and the command's processor time
+    python -m benchmarks.plan busy [TEXT] [--minutes 5]
                                          what is planned alone, and beside one and two busy processes
-    python benchmarks/plan.py clock [TEXT] [--minutes 1]
+    python -m benchmarks.plan clock [TEXT] [--minutes 1]
                                          a run alone, one beside a process that takes a core for a third of it, and the
                                          latter repeated from its record
-    python benchmarks/plan.py table      the grid's table, of benchmarks/results/plan.jsonl
+    python -m benchmarks.plan table      the grid's table, of benchmarks/results/plan.jsonl
 
 Alone on the machine. Everything goes through the real command, `afterword train`; a setting of the grid fixes what it
 names, and the rest is fitted around it. A model's figure is what at most 100,000 characters of the held-out last tenth
@@ -21,29 +21,30 @@ the GNU Collaborative International Dictionary of English (apt install dict-gcid
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import gzip
 import json
 import math
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 
-from afterword.model.saved import SavedModel, load_model
+from afterword.model.folder.saved import SavedModel, load_model
 from afterword.text.encoded import EncodedCorpus
+from benchmarks.commands import DATA, as_written, echo_table, results, run_afterword, write_result
 
-FROM_NOTHING = [sys.executable, "-m", "afterword", "train", "--base", "none"]
-RESULTS = Path(__file__).parent / "results" / "plan.jsonl"
 HELD_OUT = 100_000
 LICENSE = Path("/usr/share/common-licenses/GPL-3")
-SHAKESPEARE = Path("../shared/data/tinyshakespeare.txt")
+SHAKESPEARE = DATA / "tinyshakespeare.txt"
 DICTIONARY = Path("/usr/share/dictd/gcide.dict.dz")
 DICTIONARY_BYTES = 30_000_000
 BUSY = "while True: pass"
@@ -61,15 +62,17 @@ GRID = {
 PLAN = "the plan"
 
 
-def texts(place: Path) -> list[Path]:
-    """The texts that are judged when none is named, as far as they are there."""
+def texts(chosen: Sequence[Path], place: Path) -> list[Path]:
+    """Return the chosen texts, or those that are judged if none is named, as far as they exist."""
+    if chosen:
+        return list(chosen)
     dictionary = place / "gcide-30.txt"
     if DICTIONARY.exists():
         with gzip.open(DICTIONARY) as file:
             dictionary.write_text(file.read(DICTIONARY_BYTES).decode("utf-8", "ignore"), encoding="utf-8")
     found = [path for path in (LICENSE, SHAKESPEARE, dictionary) if path.exists()]
     for path in {LICENSE, SHAKESPEARE, dictionary} - set(found):
-        print(f"passed over: there is no {path.name}")
+        click.echo(f"passed over: there is no {path.name}", err=True)
     return found
 
 
@@ -95,95 +98,126 @@ def held_out_bits(run: Path) -> tuple[dict[str, float], SavedModel]:
     return figures, saved
 
 
-def train(text: Path, out: Path, *options: str) -> float:
-    """`afterword train`, quietly; how long the whole command took."""
+def train(text: Path, out: Path, *options: object) -> float:
+    """Run `afterword train` from scratch, and return how many seconds the whole command took."""
     began = time.monotonic()
-    command: list[str | Path] = [*FROM_NOTHING, text, "--out", out, *options]
-    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    run_afterword("train", "--base", "none", text, "--out", out, *options)
     return time.monotonic() - began
 
 
-def grid(chosen: list[Path], minutes: float, only: list[str]) -> None:
-    for text in chosen:
-        for name in only or [PLAN, *GRID]:
-            with tempfile.TemporaryDirectory() as place:
-                out = Path(place, "run")
-                options = GRID.get(name, "").split()
-                took = train(text, out, "--minutes", str(minutes), *options)
-                bits, saved = held_out_bits(out)
-                record = json.loads((out / "run.json").read_text())
-            expected = record["expected"] and {name: nats / math.log(2) for name, nats in record["expected"].items()}
-            result = {
-                "text": text.name,
-                "characters": saved.about["corpus"]["training"]["characters"],
-                "minutes": minutes,
-                "setting": name,
-                "options": options,
-                "bits": bits,
-                "share": saved.mixture_weight,
-                "expected": expected,
-                "ended": record["ended"],
-                "corrections": record["corrections"],
-                "best_step": saved.about["training"]["steps"],
-                "command_seconds": round(took, 1),
-                "plan": record["plan"],
-                "environments": record["environments"],
-            }
-            RESULTS.parent.mkdir(exist_ok=True)
-            with open(RESULTS, "a", encoding="utf-8") as file:
-                file.write(json.dumps(result) + "\n")
-            print(
-                f"{text.name}, {minutes:g} min, {name}: {bits['both']:.4f} bits per character (the LSTM alone "
-                f"{bits['lstm']:.4f}, the n-gram {bits['ngram']:.4f}), "
-                f"expected {in_words(expected)}; "
-                f"{record['ended']['step']:,} steps in {record['ended']['seconds']:.1f} s, best at "
-                f"{result['best_step']:,}",
-                flush=True,
-            )
+@click.group(help=as_written(__doc__))
+def main() -> None:
+    pass
 
 
-def in_words(expected: dict[str, float] | None) -> str:
+texts_argument = click.argument("chosen", metavar="[TEXT]...", nargs=-1, type=click.Path(path_type=Path, exists=True))
+text_argument = click.argument(
+    "text", default=SHAKESPEARE, type=click.Path(path_type=Path, exists=True, dir_okay=False)
+)
+
+
+def minutes_option(default: float) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option("--minutes", default=default, show_default=True)
+
+
+@main.command(help="The plan and each setting of the grid, in turn.")
+@texts_argument
+@minutes_option(1)
+@click.option("--only", multiple=True, type=click.Choice([PLAN, *GRID]), help="again and again; else all")
+def grid(chosen: Sequence[Path], minutes: float, only: Sequence[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for text in texts(chosen, Path(folder)):
+            for name in only or [PLAN, *GRID]:
+                with tempfile.TemporaryDirectory() as place:
+                    out = Path(place, "run")
+                    options = GRID.get(name, "").split()
+                    took = train(text, out, "--minutes", str(minutes), *options)
+                    bits, saved = held_out_bits(out)
+                    record = json.loads((out / "run.json").read_text())
+                expected = record["expected"] and {
+                    name: nats / math.log(2) for name, nats in record["expected"].items()
+                }
+                result = {
+                    "text": text.name,
+                    "characters": saved.about["corpus"]["training"]["characters"],
+                    "minutes": minutes,
+                    "setting": name,
+                    "options": options,
+                    "bits": bits,
+                    "share": saved.mixture_weight,
+                    "expected": expected,
+                    "ended": record["ended"],
+                    "corrections": record["corrections"],
+                    "best_step": saved.about["training"]["steps"],
+                    "command_seconds": round(took, 1),
+                    "plan": record["plan"],
+                    "environments": record["environments"],
+                }
+                write_result("plan", **result)
+                click.echo(
+                    f"{text.name}, {minutes:g} min, {name}: {bits['both']:.4f} bits per character (the LSTM alone "
+                    f"{bits['lstm']:.4f}, the n-gram {bits['ngram']:.4f}), "
+                    f"expected {in_words(expected)}; "
+                    f"{record['ended']['step']:,} steps in {record['ended']['seconds']:.1f} s, best at "
+                    f"{result['best_step']:,}",
+                )
+
+
+def in_words(expected: dict[str, float] | float | None) -> str:
+    if isinstance(expected, float):  # as the first plans had it
+        return f"{expected:.2f}"
     return "-" if expected is None else f"{expected['low']:.2f}–{expected['high']:.2f}"
 
 
-def planning(chosen: list[Path], minutes: float) -> None:
-    for text in chosen:
-        command: list[str | Path] = [
-            sys.executable,
-            "-m",
-            "afterword",
-            "plan",
-            text,
-            "--minutes",
-            str(minutes),
-            "--json",
-        ]
-        seconds = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["planning_seconds"]
-        print(f"{text.name}: measuring and planning {seconds:.1f} s", flush=True)
+@main.command(help="How long measuring and planning take.")
+@texts_argument
+@minutes_option(1)
+def planning(chosen: Sequence[Path], minutes: float) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for text in texts(chosen, Path(folder)):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            seconds = json.loads(run_afterword("plan", text, "--minutes", minutes, "--json"))["planning_seconds"]
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+            click.echo(f"{text.name}: measuring and planning {seconds:.1f} s, in all {used:.1f} s of processor time")
 
 
+@main.command(help="What is planned alone, and with one and two busy processes running.")
+@text_argument
+@minutes_option(5)
 def busy(text: Path, minutes: float) -> None:
-    command: list[str | Path] = [sys.executable, "-m", "afterword", "plan", text, "--minutes", str(minutes), "--json"]
     for others in (0, 1, 2):
         with contextlib.ExitStack() as stack:
             for _ in range(others):
                 other = stack.enter_context(subprocess.Popen([sys.executable, "-c", BUSY]))
                 stack.callback(other.kill)
-            found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+            found = json.loads(run_afterword("plan", text, "--minutes", minutes, "--json"))
         plan = found["plan"]
         notes = "".join(f"; {note}" for note in found["notes"])
-        print(
-            f"{text.name}, {minutes:g} min, {others} busy processes beside: {plan['hidden_size']} units, "
+        click.echo(
+            f"{text.name}, {minutes:g} min, {others} busy processes: {plan['hidden_size']} units, "
             f"{plan['steps']:,} steps{notes}",
-            flush=True,
         )
 
 
+@main.command(help="A run alone, one that has to share a core for a third of it, and the latter repeated.")
+@text_argument
+@minutes_option(1)
 def clock(text: Path, minutes: float) -> None:
     with tempfile.TemporaryDirectory() as place:
         for name in ("alone", "beside a busy process for a third"):
             out = Path(place, name)
-            command: list[str | Path] = [*FROM_NOTHING, text, "--out", out]
+            command: list[str | Path] = [
+                sys.executable,
+                "-m",
+                "afterword",
+                "train",
+                "--base",
+                "none",
+                text,
+                "--out",
+                out,
+            ]
             command += ["--minutes", str(minutes)]
             with subprocess.Popen(command, stderr=subprocess.DEVNULL) as training:
                 if name != "alone":
@@ -192,20 +226,15 @@ def clock(text: Path, minutes: float) -> None:
                     _be_busy(after=minutes * 20, seconds=minutes * 20)
             record = json.loads((out / "run.json").read_text())
             took, steps = record["ended"]["seconds"], record["ended"]["step"]
-            print(
+            click.echo(
                 f"{text.name}, {minutes:g} min, {name}: {took:.1f} s from the first step to the last save, "
                 f"{100 * (took / minutes / 60 - 1):+.1f} %; exit status {training.returncode}, {steps:,} steps, "
                 f"{len(record['corrections'])} corrections",
-                flush=True,
             )
         again = Path(place, "again")
-        subprocess.run(
-            [sys.executable, "-m", "afterword", "train", "--repeat", out, "--out", again],
-            check=True,
-            stderr=subprocess.DEVNULL,
-        )
+        run_afterword("train", "--repeat", out, "--out", again)
         weights = [(run / "model" / "model.safetensors").read_bytes() for run in (out, again)]
-        print(f"the latter, repeated from its record: {'the same' if weights[0] == weights[1] else 'OTHER'} bits")
+        click.echo(f"the latter, repeated from its record: {'the same' if weights[0] == weights[1] else 'OTHER'} bits")
 
 
 def _be_busy(after: float, seconds: float) -> None:
@@ -218,21 +247,19 @@ def _be_busy(after: float, seconds: float) -> None:
         busy.kill()
 
 
-def table() -> str:
-    """In Markdown, one for each number of minutes, of the newest result of each text and setting."""
+@main.command("table", help="Print the grid's tables: of the newest result of each text and setting, by minutes.")
+def print_tables() -> None:
     newest: dict[float, dict[str, dict[str, dict[str, Any]]]] = {}  # by minutes, setting and text
-    for line in RESULTS.read_text(encoding="utf-8").splitlines():
-        result = json.loads(line)
+    for result in results("plan"):
         settings = newest.setdefault(result["minutes"], {PLAN: {}})
         settings.setdefault(result["setting"], {})[result["text"]] = result
-    tables = []
     for minutes, settings in newest.items():
         plans = settings.pop(PLAN)
         bits = {
-            text: {name: results[text]["bits"]["both"] for name, results in settings.items() if text in results}
+            text: {name: found[text]["bits"]["both"] for name, found in settings.items() if text in found}
             for text in plans
         }
-        lines = [f"| {minutes:g} min | {' | '.join(plans)} |", "| --- |" + " --- |" * len(plans)]
+        table = []
         for name in settings:
             cells = [
                 f"**{bits[text][name]:.4f}**"
@@ -242,7 +269,7 @@ def table() -> str:
                 else ""
                 for text in plans
             ]
-            lines.append(f"| {name} | {' | '.join(cells)} |")
+            table.append([name, *cells])
         rows: dict[str, list[str]] = {
             PLAN: [],
             "plan ÷ best of the others": [],
@@ -254,29 +281,7 @@ def table() -> str:
             rows[PLAN].append(f"{cost:.4f} ({shape})")
             rows["plan ÷ best of the others"].append(f"{cost / min(bits[text].values()):.3f}" if bits[text] else "")
             rows["expected"].append(in_words(expected))
-        lines += [f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items()]
-        tables.append("\n".join(lines))
-    return "\n\n".join(tables)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("grid", "planning", "busy", "clock", "table"))
-    parser.add_argument("texts", nargs="*", type=Path)
-    parser.add_argument("--minutes", type=float, default=1)
-    parser.add_argument("--only", nargs="+", default=[], metavar="SETTING", help=f"of: {'; '.join([PLAN, *GRID])}")
-    chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as place:
-        if chosen.what == "grid":
-            grid(chosen.texts or texts(Path(place)), chosen.minutes, chosen.only)
-        elif chosen.what == "planning":
-            planning(chosen.texts or texts(Path(place)), chosen.minutes)
-        elif chosen.what == "busy":
-            busy(chosen.texts[0] if chosen.texts else SHAKESPEARE, chosen.minutes)
-        elif chosen.what == "clock":
-            clock(chosen.texts[0] if chosen.texts else SHAKESPEARE, chosen.minutes)
-        else:
-            print(table())
+        echo_table([f"{minutes:g} min", *plans], table + [[name, *cells] for name, cells in rows.items()])
 
 
 if __name__ == "__main__":

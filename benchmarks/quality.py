@@ -1,12 +1,12 @@
 """What a model learns in a given time, in bits per character on held-out text.
 
-    python benchmarks/quality.py ROW [ROW ...]      train and score rows of the table below; alone on the machine
-    python benchmarks/quality.py TEXT --minutes M   the same for any text
-    python benchmarks/quality.py --table            draw the table from benchmarks/results/quality.jsonl
+    python -m benchmarks.quality train ROW|TEXT... [--minutes M] [--lines] [--seed S] [option of afterword train ...]
+    python -m benchmarks.quality table              the table, of benchmarks/results/quality.jsonl
+    python -m benchmarks.quality vocabularies [TEXT] [--minutes 2]      characters, bytes and subwords on the same text
 
-Everything goes through the real command, `afterword train`, with the held-out part as --validation, which keep-best may
-look at, and begins from nothing: benchmarks/base.py measures what a base model brings. What other options are given go
-to it as they are. Running text: trained on the first 90 %, scored on the last 10 % by the saved model, in NumPy, twice:
+Alone on the machine. Everything goes through the real command, `afterword train`, with the held-out part as
+--validation, which keep-best may look at, and begins from scratch: benchmarks/base.py measures what a base model
+brings. Running text: trained on the first 90 %, scored on the last 10 % by the saved model, in NumPy, twice:
 
     carried   the whole held-out part, read once from its start with the state carried
     windows   the mean over its disjoint windows of 257 characters, each from an empty state, the first only read
@@ -16,34 +16,46 @@ and, as `distinct`, those among them that do not stand among the others too.
 
 Each figure is that of the model as it is used, its LSTM and its n-gram together, and that of its LSTM alone. Each run
 is a line in benchmarks/results/quality.jsonl, whose figures are nats per character.
+
+`vocabularies` prints the cost of the whole last part, read once with the state carried. Bits per character and bits per
+byte can be compared between vocabularies; bits per token cannot.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import os
 import random
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 
-from afterword.model.network import Network
-from afterword.model.saved import SavedModel, load_model
-from afterword.scoring.score import LineScore, score, score_lines
-from afterword.text.reading import read_text
+from afterword.language_model import load
+from afterword.model.folder.saved import SavedModel, load_model
+from afterword.model.network.network import Network
+from afterword.scoring.costs import LineScore, score, score_lines
+from afterword.text.decoding import read_text
+from benchmarks.commands import (
+    DATA,
+    as_written,
+    echo_row,
+    echo_table,
+    results,
+    run_afterword,
+    split,
+    write_parts,
+    write_result,
+)
 
-DATA = Path("../shared/data")
-RESULTS = Path(__file__).parent / "results" / "quality.jsonl"
+VOCABULARIES = ["char", "byte", "bpe:1000"]
 WINDOW = 257
 HELD_OUT_LINES = 1_000
 USED = ("both", "lstm")
@@ -85,12 +97,10 @@ def measure(text: Path, row: Row, seed: int, options: list[str]) -> dict[str, An
 def learned(training: str, held_out: str, options: list[str], *, lines: bool = False) -> dict[str, Any]:
     """What `afterword train` with these options makes of `training`, and how well it predicts `held_out`."""
     with tempfile.TemporaryDirectory() as place:
-        first, last, out = Path(place, "training.txt"), Path(place, "held-out.txt"), Path(place, "run")
-        first.write_text(training, encoding="utf-8")
-        last.write_text(held_out, encoding="utf-8")
-        command: list[str | Path] = ["train", first, "--validation", last, "--out", out, *(["--lines"] * lines)]
+        first, last = write_parts(Path(place), training, held_out)
+        out = Path(place, "run")
         began = time.monotonic()
-        subprocess.run([sys.executable, "-m", "afterword", *command, *options], check=True)
+        run_afterword("train", first, "--validation", last, "--out", out, *["--lines"] * lines, *options)
         took = time.monotonic() - began
         saved = load_model(out / "model")
         record = json.loads((out / "run.json").read_text())
@@ -127,12 +137,6 @@ def costs(saved: SavedModel, held_out: str, known: Container[str] | None = None)
     return figures
 
 
-def split(text: str) -> tuple[str, str]:
-    """The first 90 % and the last 10 %."""
-    cut = int(0.9 * len(text))
-    return text[:cut], text[cut:]
-
-
 def split_lines(text: str, seed: int) -> tuple[str, str]:
     """All lines but `HELD_OUT_LINES` drawn by `seed`, and those."""
     lines = [line for line in text.splitlines() if line]
@@ -161,48 +165,35 @@ def windows(network: Network, ids: np.ndarray, boundary: int | None) -> float:
 
 def run(name: str, text: Path, row: Row, seeds: list[int], options: list[str]) -> None:
     """Measure a row for each of `seeds`, print each result and write it down."""
-    if not text.exists():
-        print(f"{name}: skipped, there is no {text}")
-        return
     for seed in seeds:
         result = {"row": name, **measure(text, row, seed, options)}
-        RESULTS.parent.mkdir(exist_ok=True)
-        with open(RESULTS, "a", encoding="utf-8") as file:
-            file.write(json.dumps(result) + "\n")
+        write_result("quality", **result)
         figures = ", ".join(f"{key} {value / math.log(2):.4f}" for key, value in result["figures"].items())
-        print(
+        click.echo(
             f"{name}, seed {seed}: {figures} bits per character; {result['steps']} steps in "
-            f"{result['training_seconds']:.1f} s, the best at {result['best_step']}",
-            flush=True,
+            f"{result['training_seconds']:.1f} s, the best at {result['best_step']}"
         )
 
 
-def table() -> str:
-    """The table in Markdown, of the newest result of each row and seed that was run without further options."""
+def quality_table() -> Iterator[list[str]]:
+    """Yield the rows of the table, of the newest result of each row and seed that was run without further options."""
     newest: dict[str, dict[int, dict[str, Any]]] = {}
-    for line in RESULTS.read_text(encoding="utf-8").splitlines():
-        result = json.loads(line)
-        if result.get("row") in ROWS and not result["options"]:
-            newest.setdefault(result["row"], {})[result["seed"]] = result
-    lines = [
-        "| text | time | plan | | together | LSTM alone | beside it |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    for result in results("quality", options=[]):
+        newest.setdefault(result["row"], {})[result["seed"]] = result
     for name, row in ROWS.items():
-        results = [result for _, result in sorted(newest.get(name, {}).items())][: row.seeds]
-        if not results:
+        runs = [result for _, result in sorted(newest.get(name, {}).items())][: row.seeds]
+        if not runs:
             continue
-        plan = results[0]["plan"]
-        results = [result for result in results if result["plan"]["hidden_size"] == plan["hidden_size"]]
-        shape = f"{plan['num_layers']} × {plan['hidden_size']}, {results[0]['steps']:,} steps"
-        head = f"{row.text} | {row.minutes:g} min | {shape}"
+        plan = runs[0]["plan"]
+        runs = [result for result in runs if result["plan"]["hidden_size"] == plan["hidden_size"]]
+        shape = f"{plan['num_layers']} × {plan['hidden_size']}, {runs[0]['steps']:,} steps"
+        head = [row.text, f"{row.minutes:g} min", shape]
         for kind in ("lines", "distinct") if row.lines else ("carried", "windows"):
             both, lstm = (
-                spread([result["figures"][f"{kind} {using}"] / math.log(2) for result in results]) for using in USED
+                spread([result["figures"][f"{kind} {using}"] / math.log(2) for result in runs]) for using in USED
             )
-            lines.append(f"| {head} | {kind} | **{both}** | {lstm} | {row.beside if head.strip(' |') else ''} |")
-            head = " | | "
-    return "\n".join(lines)
+            yield [*head, kind, f"**{both}**", lstm, row.beside if head[0] else ""]
+            head = ["", "", ""]
 
 
 def spread(values: list[float]) -> str:
@@ -211,20 +202,50 @@ def spread(values: list[float]) -> str:
     return mean if len(values) == 1 else f"{mean} ({min(values):.3f}–{max(values):.3f})"
 
 
+@click.group(help=as_written(__doc__))
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", help=f"a text, or rows: {', '.join(ROWS)}")
-    parser.add_argument("--minutes", type=float, default=2, help="for a text")
-    parser.add_argument("--lines", action="store_true", help="for a text: each line by itself")
-    parser.add_argument("--seeds", type=int, nargs="+", help="0, 1 and 2 where a row says no other")
-    parser.add_argument("--table", action="store_true", help="draw the table of what was measured")
-    chosen, options = parser.parse_known_args()  # what is left goes to `afterword train`
-    for what in chosen.what:
-        row = ROWS.get(what) or Row(what, chosen.minutes, lines=chosen.lines)
-        text = DATA / row.text if what in ROWS else Path(what)
-        run(what if what in ROWS else text.name, text, row, chosen.seeds or list(range(row.seeds)), options)
-    if chosen.table:
-        print(table())
+    pass
+
+
+@main.command(context_settings={"ignore_unknown_options": True}, help="Train and score rows of the table, or texts.")
+@click.argument("what", nargs=-1, required=True, metavar="ROW|TEXT... [OPTION OF TRAIN]...", type=click.UNPROCESSED)
+@click.option("--minutes", default=2.0, show_default=True, help="for a text")
+@click.option("--lines", is_flag=True, help="for a text: each line by itself")
+@click.option("--seed", "seeds", type=int, multiple=True, help="again and again; else what the row says")
+def train(what: tuple[str, ...], minutes: float, lines: bool, seeds: tuple[int, ...]) -> None:
+    first = next((k for k, word in enumerate(what) if word.startswith("-")), len(what))
+    for name in what[:first]:  # the rest are options of `afterword train`
+        row = ROWS.get(name) or Row(name, minutes, lines=lines)
+        text = DATA / row.text if name in ROWS else Path(name)
+        run(name if name in ROWS else text.name, text, row, list(seeds or range(row.seeds)), list(what[first:]))
+
+
+@main.command(help="Print the table of what was measured.")
+def table() -> None:
+    echo_table(["text", "time", "plan", "", "together", "LSTM alone", "for comparison"], quality_table())
+
+
+@main.command(help="Characters, bytes and subwords on the same text.")
+@click.argument(
+    "text", default=DATA / "tinyshakespeare.txt", type=click.Path(path_type=Path, exists=True, dir_okay=False)
+)
+@click.option("--minutes", default=2.0, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+def vocabularies(text: Path, minutes: float, seed: int) -> None:
+    click.echo(f"{text.name}, {minutes:g} min each, seed {seed}")
+    echo_table(["vocabulary", "rows", "characters per token", "steps", "bits per character", "bits per byte"])
+    with tempfile.TemporaryDirectory() as place:
+        training, held_out = split(read_text([text])[0])
+        first, last = write_parts(Path(place), training, held_out)
+        for vocabulary in VOCABULARIES:
+            out = Path(place, vocabulary.replace(":", "-"))
+            options = ["--vocabulary", vocabulary, "--minutes", minutes, "--seed", seed]
+            run_afterword("train", first, "--base", "none", "--validation", last, "--out", out, *options)
+            model = load(out)
+            cost, steps = model.score(held_out), model.about["training"]["steps"]
+            figures = [f"{cost.characters / cost.tokens:.2f}", f"{steps:,}"]
+            figures += [f"{cost.bits_per_character:.3f}", f"{cost.bits_per_byte:.3f}"]
+            echo_row([vocabulary, f"{model.tokenizer.rows:,}", *figures])
 
 
 if __name__ == "__main__":

@@ -7,14 +7,15 @@ the bits per character of the held-out text.
 
 from __future__ import annotations
 
-import argparse
 import os
-import platform
 import sys
 import tempfile
 from pathlib import Path
 
+import click
+
 from afterword.language_model import load
+from benchmarks.commands import as_written, echo_row, echo_table, machine
 from benchmarks.python_help import topics
 from tests.processes import finished
 
@@ -27,36 +28,33 @@ NETWORK = ["--num-layers", "1", "--hidden-size", "256", "--embedding-size", "64"
 NETWORK += ["--seq-length", "64", "--dropout", "0.1", "--learning-rate", "0.01", "--ngram", "0"]
 
 
+@click.command(help=as_written(__doc__))
+@click.argument("text", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--minutes", default=1.0, show_default=True)
+@click.option("--rounds", default=2, show_default=True)
+def main(text: Path | None, minutes: float, rounds: int) -> None:
+    click.echo(f"{machine('torch')}; {minutes:g} min each\n")
+    echo_table(["", "steps", "held-out bits per character"])
+    with tempfile.TemporaryDirectory() as place:
+        if text is None:
+            text = Path(place, "topics.txt")
+            text.write_text(topics(), encoding="utf-8")
+        for number in range(rounds):
+            for k, way in enumerate(WAYS):
+                steps, bits = train(way, text, Path(place, f"{number}-{k}"), minutes)
+                echo_row([way, f"{steps:,}", f"{bits:.3f}"])
+
+
 def train(way: str, text: Path, out: Path, minutes: float) -> tuple[int, float]:
-    """Steps, and held-out bits per character."""
+    """Return the steps, and the held-out bits per character."""
     launcher, threads = WAYS[way]
     command = [sys.executable, *launcher, "-m", "afterword", "train", str(text), "--out", str(out), *NETWORK]
-    environment = {**os.environ, "OMP_NUM_THREADS": threads}
     arguments = ["--minutes", str(minutes), "--threads", threads]
-    done = finished([*command, *arguments], timeout=600 + 120 * minutes, env=environment)
+    done = finished([*command, *arguments], timeout=600 + 120 * minutes, env={**os.environ, "OMP_NUM_THREADS": threads})
     if done.returncode:
         sys.exit(done.stderr.decode())
     about = load(out).about
     return about["training"]["steps"], about["validation"]["bits_per_character"]
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("text", nargs="?", type=Path)
-    parser.add_argument("--minutes", type=float, default=1.0)
-    parser.add_argument("--rounds", type=int, default=2)
-    chosen = parser.parse_args()
-    print(f"{platform.machine()}, {os.cpu_count()} cores, {chosen.minutes:g} min each\n")
-    print("| | steps | held-out bits per character |\n| --- | --- | --- |")
-    with tempfile.TemporaryDirectory() as place:
-        text = chosen.text
-        if text is None:
-            text = Path(place, "topics.txt")
-            text.write_text(topics(), encoding="utf-8")
-        for number in range(chosen.rounds):
-            for k, way in enumerate(WAYS):
-                steps, bits = train(way, text, Path(place, f"{number}-{k}"), chosen.minutes)
-                print(f"| {way} | {steps:,} | {bits:.3f} |", flush=True)
 
 
 if __name__ == "__main__":

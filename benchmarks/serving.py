@@ -15,12 +15,10 @@ and the ways take turns; a figure is the median.
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import os
 import random
 import re
-import signal
 import socket
 import statistics
 import subprocess
@@ -29,51 +27,31 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
-from afterword.generation.batch import write_samples
-from afterword.generation.reading import read_prompt
+from afterword.generation.draft import Terms, read_prompt
+from afterword.generation.parallel import write_samples
 from afterword.generation.sampling import Sampling
-from afterword.generation.writer import Writing
 from afterword.language_model import load
-from afterword.model.saved import save_model
-from benchmarks.batch import random_model
+from afterword.model.folder.saved import save_model
+from benchmarks.commands import CACHE, as_written, peer_python, run_peer
+from benchmarks.random_models import random_model
 from benchmarks.serving_client import request
 from tests.browser.chromium import browser
+from tests.serving.server import serving
 
 STREAMS, TOKENS, TURNS = 200, 500, 3
 PROMPT = 20  # characters
 OPENINGS = ["It was ", "The old man said: ", "CHAPTER I.\n\n", "No one ", "When the first ship", "She had not slept,"]
-CLIENTS = Path(__file__).parent.parent / ".venv-clients"
-ENVIRONMENT = Path(__file__).parent.parent / ".venv-schemathesis"
 
 
-@click.group(help=__doc__)
+@click.group(help=as_written(__doc__))
 def main() -> None:
     pass
-
-
-@contextmanager
-def server(*arguments: object) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """The real command, ready; its process and its port."""
-    command = [sys.executable, "-m", "afterword", "serve", *map(str, arguments), "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stderr is not None
-            line = process.stderr.readline()
-            found = re.search(r":(\d+)$", line.strip())
-            if found is None:
-                raise click.ClickException(line or "the server did not start")
-            yield process, int(found[1])
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(30)
 
 
 def client(*arguments: object) -> dict[str, Any]:
@@ -93,29 +71,30 @@ def quantile(values: list[float], share: float) -> float:
 @click.option("--streams", type=int, default=STREAMS, show_default=True)
 @click.option("--turns", type=int, default=TURNS, show_default=True)
 def streams(text: Path, units: int, streams: int, turns: int) -> None:
-    model = random_model(text.read_text(encoding="utf-8"), units)
+    read = text.read_text(encoding="utf-8")
+    model = random_model(read, layers=1, units=units, ngram_of=read)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place, "model")
         save_model(folder, model, "")
         network, sampling = (
             model.predictor(),
-            Sampling(max_tokens=TOKENS, temperature=1.0, min_p=0.0, repetition_penalty=1.0),
+            Sampling(max_tokens=TOKENS, temperature=1.0, min_p=0.0, new_word_p=0.0, repetition_penalty=1.0),
         )
         batch: list[float] = []
         many: list[dict[str, Any]] = []
         one: list[dict[str, Any]] = []
-        with server(folder) as (process, port):
+        with serving(folder) as served:
             for turn in range(turns):
                 began = time.perf_counter()
                 reading = read_prompt(model, network, "a" * PROMPT)
                 texts = [(reading, seed) for seed in range(turn * streams, (turn + 1) * streams)]
-                written = sum(s.tokens for s in write_samples(Writing(model, sampling), network, texts))
+                written = sum(s.tokens for s in write_samples(Terms(model, sampling), network, texts))
                 batch.append(written / (time.perf_counter() - began))
-                before = processor(process.pid)
-                found = client(port, streams, TOKENS, PROMPT, 0, turn * streams)
-                found["server"] = processor(process.pid) - before
+                before = processor(served.process.pid)
+                found = client(served.port, streams, TOKENS, PROMPT, 0, turn * streams)
+                found["server"] = processor(served.process.pid) - before
                 many.append(found)
-                one.append(client(port, 1, TOKENS, PROMPT, 0, turn))
+                one.append(client(served.port, 1, TOKENS, PROMPT, 0, turn))
         assert all(found["complete"] == streams for found in many)
         speeds = [found["tokens"] / found["seconds"] for found in many]
         alone = [found["tokens"] / found["seconds"] for found in one]
@@ -148,15 +127,15 @@ def join(model: str, streams: int) -> None:
 
     def one(body: dict[str, Any]) -> str:
         time.sleep(2 * chance.random())
-        answer = ask(port, {"model": name, "stream": True, **body})
+        answer = served.post("/v1/completions", {"model": name, "stream": True, **body}).body
         lines = [line[6:] for line in answer.split(b"\n\n") if line.startswith(b"data: {")]
         return "".join(json.loads(line)["choices"][0]["text"] for line in lines)
 
     name = Path(model).name
-    with server(model) as (_, port), ThreadPoolExecutor(streams) as threads:
+    with serving(model) as served, ThreadPoolExecutor(streams) as threads:
         texts = list(threads.map(one, asked))
     loaded = load(model)
-    alone = [loaded.generate(**body, min_p=0, repetition_penalty=1).text for body in asked]
+    alone = [loaded.generate(**body, min_p=0, new_word_p=0, repetition_penalty=1).text for body in asked]
     equal = sum(text == other for text, other in zip(texts, alone, strict=True))
     click.echo(f"{equal} of {streams} streams that joined at random are what their seeds write alone")
 
@@ -167,7 +146,7 @@ def join(model: str, streams: int) -> None:
 def gone(model: str, number: int) -> None:
     name, at_once = Path(model).name, 5
     long = "It was a dark and stormy night. " * 3000
-    with server(model, "--max-requests", at_once, "--max-queue", at_once) as (process, port):
+    with serving(model, "--max-requests", str(at_once), "--max-queue", str(at_once)) as served:
         before: tuple[float, int] = (0.0, 0)
         took: dict[str, list[float]] = {}
         left = 0
@@ -177,25 +156,25 @@ def gone(model: str, number: int) -> None:
                     body = {"model": name, "max_tokens": 16_000, "stream": stream, "prompt": "It was"}
                     if place == "prompt":
                         body |= {"prompt": long, "max_tokens": 5}
-                    filled = [begun(port, body) for _ in range(at_once if place == "queue" else 0)]
+                    filled = [begun(served.port, body) for _ in range(at_once if place == "queue" else 0)]
                     if filled:
-                        wait_for(port, "places_in_use", at_once)
-                    clients = [begun(port, body) for _ in range(at_once)]
-                    wait_for(port, "queue" if place == "queue" else "places_in_use", at_once)
+                        served.wait_for("places_in_use", at_once)
+                    clients = [begun(served.port, body) for _ in range(at_once)]
+                    served.wait_for("queue" if place == "queue" else "places_in_use", at_once)
                     began = time.perf_counter()
                     for connection in clients:
                         connection.close()
-                    wait_for(port, "queue" if place == "queue" else "places_in_use", 0)
+                    served.wait_for("queue" if place == "queue" else "places_in_use", 0)
                     took.setdefault(f"{place}, {'streaming' if stream else 'plain'}", []).append(
                         time.perf_counter() - began
                     )
                     for connection in filled:
                         connection.close()
-                    wait_for(port, "places_in_use", 0)
+                    served.wait_for("places_in_use", 0)
                     left += at_once
             if not before[0]:
-                before = held(process.pid)
-        after = held(process.pid)
+                before = held(served.process.pid)
+        after = held(served.process.pid)
     for place, seconds in took.items():
         worst = max(seconds) * 1000
         click.echo(f"{place}: free again after {statistics.median(seconds) * 1000:.0f} ms, {worst:.0f} ms at worst")
@@ -214,20 +193,20 @@ def slow(model: str, sockets: int, turns: int) -> None:
     without: list[float] = []
     beside: list[float] = []
     closed: list[float] = []
-    with server(model) as (_, port):
+    with serving(model) as served:
 
         def healthy() -> list[float]:
             found = []
             for seed in range(rounds):
                 began = time.perf_counter()
-                ask(port, {"model": name, "prompt": "It was", "seed": seed})
+                served.complete(model=name, prompt="It was", seed=seed)
                 found.append(time.perf_counter() - began)
             return sorted(found)
 
         healthy()
         for _ in range(turns):
             without += healthy()
-            held_open = [socket.create_connection(("127.0.0.1", port)) for _ in range(sockets)]
+            held_open = [socket.create_connection(("127.0.0.1", served.port)) for _ in range(sockets)]
             began = time.perf_counter()
             lasted: dict[int, float] = {}
             stop = threading.Event()
@@ -259,8 +238,8 @@ def slow(model: str, sockets: int, turns: int) -> None:
                 connection.close()
     without.sort()
     beside.sort()
-    for told, values in (("without them", without), (f"beside {sockets} slow sockets", beside)):
-        click.echo(f"{told}: median {quantile(values, 0.5) * 1000:.1f} ms, p99 {quantile(values, 0.99) * 1000:.1f} ms")
+    for name, values in (("without them", without), (f"beside {sockets} slow sockets", beside)):
+        click.echo(f"{name}: median {quantile(values, 0.5) * 1000:.1f} ms, p99 {quantile(values, 0.99) * 1000:.1f} ms")
     click.echo(f"p99 rises by {quantile(beside, 0.99) / quantile(without, 0.99) - 1:+.1%}")
     click.echo(f"the slow ones are closed after {max(closed):.1f} s at most (looked at once a second)")
 
@@ -269,12 +248,9 @@ def slow(model: str, sockets: int, turns: int) -> None:
 @click.argument("model")
 @click.option("--cases", type=int, default=5000, show_default=True)
 def fuzz(model: str, cases: int) -> None:
-    program = ENVIRONMENT / "bin" / "schemathesis"
-    if not program.exists():
-        subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], check=True)
-        subprocess.run([ENVIRONMENT / "bin" / "pip", "install", "-q", "schemathesis>=4"], check=True)
-    with server(model, "--request-timeout", "20") as (_, port), tempfile.TemporaryDirectory() as place:
-        address = f"http://127.0.0.1:{port}"
+    program = peer_python("schemathesis", "schemathesis>=4").with_name("schemathesis")
+    with serving(model, "--request-timeout", "20") as served, tempfile.TemporaryDirectory() as place:
+        address = served.url
         with urllib.request.urlopen(f"{address}/openapi.json") as answer:
             api = json.load(answer)
         for schema in api["components"]["schemas"].values():  # names that exist, so that most requests come through
@@ -307,8 +283,8 @@ def fuzz(model: str, cases: int) -> None:
 @click.option("--loads", type=int, default=9, show_default=True)
 @click.option("--branches", type=int, default=20, show_default=True)
 def page(model: str, loads: int, branches: int) -> None:
-    with tempfile.TemporaryDirectory() as runs, server(model, "--train", runs) as (_, port), browser() as tab:
-        address = f"http://127.0.0.1:{port}/"
+    with tempfile.TemporaryDirectory() as runs, serving(model, "--train", runs) as served, browser() as tab:
+        address = f"{served.url}/"
         tab.call("Network.setCacheDisabled", cacheDisabled=True)
         tab.open(address)
         painted, usable, fetched = [], [], []
@@ -369,7 +345,7 @@ BRANCH = """new Promise(done => {
 
 def axe() -> str:
     """The script of axe-core, taken from npm once."""
-    place = Path(__file__).parent.parent / ".cache" / "axe"
+    place = CACHE / "axe"
     if not (place / "package" / "axe.min.js").exists():
         place.mkdir(parents=True, exist_ok=True)
         packed = subprocess.run(["npm", "pack", "axe-core@4"], cwd=place, check=True, capture_output=True, text=True)
@@ -381,31 +357,26 @@ def axe() -> str:
 @click.argument("model")
 @click.argument("text", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 def clients(model: str, text: Path) -> None:
-    python = CLIENTS / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", CLIENTS], check=True)
-        packages = ["lm-eval[api]>=0.4.9", "llm>=0.26", "litellm>=1.70", "langchain-openai>=0.3"]
-        subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
+    packages = ["lm-eval[api]>=0.4.9", "llm>=0.26", "litellm>=1.70", "langchain-openai>=0.3"]
+    python = peer_python("clients", *packages)
     loaded, name = load(model), Path(model).name
     lines = [line for line in text.read_text(encoding="utf-8").splitlines() if len(line) > 30][:200]
     documents = []
     for k, line in enumerate(lines):  # half of them without a context; a space at its end would move to the target
         cut = len(line[: 12 * (k % 2)].rstrip())
         documents.append({"context": line[:cut], "target": line[cut:]})
-    with server(model) as (_, port), tempfile.TemporaryDirectory() as place:
+    with serving(model) as served, tempfile.TemporaryDirectory() as place:
         file = Path(place, "documents.jsonl")
         file.write_text("".join(json.dumps(document) + "\n" for document in documents))
 
         def by(client: str, *more: object) -> dict[str, Any]:
-            program = Path(__file__).parent / "peers" / "serving_clients.py"
-            command = [python, program, client, f"http://127.0.0.1:{port}", name, *more]
-            done = subprocess.run([*map(str, command)], capture_output=True, text=True)
-            if done.returncode:
-                raise click.ClickException(f"{client}: {done.stderr[-2000:]}")
-            found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+            printed = run_peer(python, "serving_clients.py", client, served.url, name, *more)
+            found: dict[str, Any] = json.loads(printed.splitlines()[-1])
             return found
 
-        expected = loaded.generate("It was the best of", max_tokens=24, temperature=0, min_p=0, repetition_penalty=1)
+        expected = loaded.generate(
+            "It was the best of", max_tokens=24, temperature=0, min_p=0, new_word_p=0, repetition_penalty=1
+        )
         for client in ("llm", "litellm", "langchain"):
             found = by(client)
             click.echo(
@@ -431,27 +402,6 @@ def begun(port: int, body: dict[str, Any]) -> socket.socket:
     made = socket.create_connection(("127.0.0.1", port))
     made.sendall(request(port, body))
     return made
-
-
-def ask(port: int, body: dict[str, Any]) -> bytes:
-    """The answer to a completions request."""
-    text = json.dumps(body).encode()
-    connection = http.client.HTTPConnection("127.0.0.1", port)
-    connection.request("POST", "/v1/completions", text, {"Content-Type": "application/json"})
-    found = connection.getresponse().read()
-    connection.close()
-    return found
-
-
-def wait_for(port: int, gauge: str, number: float) -> None:
-    """Until the server counts so many."""
-    while True:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
-            found = re.search(rf"^afterword_{gauge} (\S+)$", answer.read().decode(), re.M)
-        assert found is not None
-        if float(found[1]) == number:
-            return
-        time.sleep(0.005)  # to ask without a pause would keep a core busy, which the server needs
 
 
 def held(pid: int) -> tuple[float, int]:

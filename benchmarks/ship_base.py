@@ -1,62 +1,132 @@
-"""Make a model that ships out of a run's: `python -m benchmarks.ship_base RUN NAME BOOKS.tsv`.
+"""Make a base from the model of a run: `python -m benchmarks.ship_base RUN NAME BOOKS.tsv`.
 
-Its weights are rounded to float16; what that costs a text is printed, where one is given: bits per character of its
-first 50,000 characters, before and after.
+With `--package DIR`, it is a package of its own, which `pip install DIR` registers as the base NAME.
+
+Its matrices are rounded to int8 with a scale per row, and its biases to float16. --text FILE prints
+the cost of rounding: bits per character of its first 50,000 characters with the run's weights, in float16, and as
+saved.
 """
 
 from __future__ import annotations
 
 import csv
+import dataclasses
+import re
+import shutil
+import zlib
 from pathlib import Path
 
 import click
+import numpy as np
 
 from afterword.bases import __file__ as bases
-from afterword.language_model import load
-from afterword.model.saved import SavedModel, load_model, model_folder, save_model
+from afterword.bases.installed import GROUP
+from afterword.model.arrays import Array, in_bytes
+from afterword.model.folder.saved import SavedModel, load_model, model_folder, save_model
+from afterword.scoring.costs import score
+from benchmarks.commands import as_written
 
 FIGURE = 50_000  # characters
 CARD = """\
-# {name}: a base that ships with Afterword
+# {name}: a base {place} Afterword
 
-A small LSTM to begin other runs from, trained with Afterword on public-domain books. docs/base.md says which they are,
-what was left out, and what the model's blemishes are: its language is that of old books, and so are its prejudices.
+A small LSTM from which other runs can begin, trained with Afterword on {listed}
 
 | | |
 | --- | --- |
 | text | {books} books, {training:,} characters to learn from |
 | tokens | `{kind}`, {rows} rows |
-| network | {layers} × {units} LSTM, embedding {embedding}, {parameters:,} parameters, in float16 |
+| network | {layers} × {units} LSTM, embedding {embedding}, {parameters:,} one-byte parameters |
 | training | {steps:,} steps of {lanes} × {length} tokens, seed {seed} |
 | held-out books, by other authors | {bits:.3f} bits per character |
 
 ```
-afterword generate {name} --prompt "It was"
+afterword generate {name}
 afterword train book.txt --base {name}
 ```
 """
+SHIPPED = """public-domain books. docs/base.md lists the
+books, what was left out, and the model's blemishes: its language and its prejudices are those of old books."""
+PACKAGED = """the texts that books.tsv
+lists. Its language and prejudices are those of its texts. The weights have the licence of Afterword itself (MIT)."""
+PYPROJECT = """\
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "afterword-{name}"
+version = "1"
+description = "{name}: a base model for Afterword, from which its runs can begin."
+readme = "{module}/README.md"
+license = "MIT"
+requires-python = ">=3.11"
+
+[project.entry-points."{group}"]
+{name} = "{module}"
+
+[tool.hatch.build.targets.wheel]
+packages = ["{module}"]
+"""
 
 
-@click.command()
+@click.command(help=as_written(__doc__))
 @click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("name")
 @click.argument("books", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--text", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def main(run: Path, name: str, books: Path, text: Path | None) -> None:
-    """Save the model of RUN as the shipped base NAME. BOOKS is the books.tsv of its text."""
-    folder = Path(bases).parent / name
+@click.option("--package", type=click.Path(file_okay=False, path_type=Path), help="make a package in this folder")
+@click.option(
+    "--sources",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Markdown for the README of a package: where its texts come from, and their licences",
+)
+def main(run: Path, name: str, books: Path, text: Path | None, package: Path | None, sources: Path | None) -> None:
+    """Save the model of RUN as the base NAME, which ships or is a package. BOOKS is the books.tsv of its text."""
+    if (package is None) != (sources is None):
+        raise click.UsageError("--package and --sources go together: a package says where its texts come from")
+    folder = Path(bases).parent / name if package is None else new_package(package, name)
     model = load_model(model_folder(run))
     model.ngram, model.mixture_weight = None, 0.0  # it would hold the books themselves
-    save_model(folder, model, card(name, model, books), half=True)
-    size = sum(file.stat().st_size for file in folder.iterdir())
-    click.echo(f"{folder}: {size:,} bytes")
+    forms = {"float32": model}
+    for form in ("float16", "int8"):
+        weights = {name: rounded(weight, form) for name, weight in model.weights.items()}
+        forms[form] = dataclasses.replace(model, weights=weights)
+    told = "" if sources is None else f"\n## Sources\n\n{sources.read_text(encoding='utf-8')}"
+    save_model(folder, forms["int8"], card(name, model, books, packaged=package is not None) + told)
+    if package is not None:
+        shutil.copy(books, folder / "books.tsv")
+    files = [file.read_bytes() for file in folder.iterdir()]
+    compressed = sum(len(zlib.compress(file)) for file in files)
+    click.echo(f"{folder}: {sum(map(len, files)):,} bytes, {compressed:,} in a wheel")
     if text is not None:
         sample = text.read_text(encoding="utf-8")[:FIGURE]
-        before, after = (load(place).score(sample).bits_per_character for place in (run, folder))
-        click.echo(f"{before:.5f} bits per character in float32, {after:.5f} in float16")
+        for form, rounded_model in forms.items():
+            cost = score(rounded_model.network(), model.tokenizer, sample).bits_per_character
+            click.echo(f"{form}: {cost:.5f} bits per character")
 
 
-def card(name: str, model: SavedModel, books: Path) -> str:
+def rounded(weight: Array, form: str) -> Array:
+    """Round a weight as it is saved in `form`; a vector has no rows to scale, and becomes float16."""
+    if form == "int8" and weight.ndim == 2:
+        multiples, scale = in_bytes(weight)
+        return multiples * scale[:, None]
+    return weight.astype(np.float16).astype(np.float32)
+
+
+def new_package(package: Path, name: str) -> Path:
+    """Write the pyproject.toml of the package that registers the base `name`. Return the folder for its model."""
+    if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
+        raise click.UsageError(
+            f"the name {name!r} must be of lower-case letters, digits and hyphens, and begin with a letter"
+        )
+    module = f"afterword_{name.replace('-', '_')}"
+    package.mkdir(parents=True, exist_ok=True)
+    (package / "pyproject.toml").write_text(PYPROJECT.format(name=name, module=module, group=GROUP), encoding="utf-8")
+    return package / module
+
+
+def card(name: str, model: SavedModel, books: Path, packaged: bool = False) -> str:
     """The README.md of a shipped model."""
     config, about = model.config, model.about
     plan = about["training"]["plan"]
@@ -64,6 +134,8 @@ def card(name: str, model: SavedModel, books: Path) -> str:
         learned = sum(row["part"] == "training" for row in csv.DictReader(file, delimiter="\t"))
     return CARD.format(
         name=name,
+        place="for" if packaged else "that ships with",
+        listed=PACKAGED if packaged else SHIPPED,
         books=learned,
         training=about["corpus"]["training"]["characters"],
         kind=model.tokenizer.kind,

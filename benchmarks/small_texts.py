@@ -1,4 +1,4 @@
-"""Which look at the held-out text is the best, on ten small texts: python benchmarks/small_texts.py [--seeds 1]
+"""Which look at the held-out text is the best, on ten small texts: python -m benchmarks.small_texts [--seeds 1]
 
 A model is an LSTM and an n-gram. On a small or repetitive text the n-gram alone may predict as well as both together:
 the mixture's figure is then the same, or nearly so, at every look, and says nothing of the LSTM. Each text is trained
@@ -15,7 +15,6 @@ Texts that are not in ../shared/data are passed over. A minute or two.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import lzma
 import math
@@ -26,18 +25,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
+import click
 import numpy as np
 
-from afterword.learning.best import Measured
 from afterword.learning.learner import Learner
-from afterword.learning.validation import HeldOut
-from afterword.model.mixture import mixed
-from afterword.planning.settings import TrainingSettings
+from afterword.learning.validation import HeldOut, Measured
+from afterword.model.ngram.mixture import mixed
+from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin
+from afterword.runs.loop import train
 from afterword.text.corpus import TextSettings
 from afterword.text.encoded import EncodedCorpus
+from benchmarks.commands import DATA, as_written, echo_row, echo_table
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
 PASSES = 16
 WITHIN = (0.001, 0.01)  # bits per character
 
@@ -114,7 +114,7 @@ def texts() -> Iterator[Text]:
         try:
             yield make()
         except FileNotFoundError as error:
-            print(f"skipped: there is no {error.filename}")
+            click.echo(f"skipped: there is no {error.filename}")
 
 
 def song() -> str:
@@ -148,7 +148,7 @@ def looks(text: Text, seed: int) -> list[Look]:
             return measured
 
         with mock.patch.object(HeldOut, "measure", look):
-            for _ in run.train():
+            for _ in train(run):
                 pass
     return found
 
@@ -185,28 +185,26 @@ def first_lowest(found: list[Look]) -> Look:
     return min(found, key=lambda look: look.mixture)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=1)
-    chosen = parser.parse_args()
+@click.command(help=as_written(__doc__))
+@click.option("--seeds", default=1, show_default=True)
+def main(seeds: int) -> None:
     rules: dict[str, Callable[[list[Look]], Look]] = {"mixture": first_lowest}
     rules |= {f"within {t:g}": lambda found, t=t: kept(found, t) for t in WITHIN}  # type: ignore[misc]
     rules["lstm"] = lambda found: kept(found, None)
-    print("| text | characters | looks | n-gram's weight |" + "".join(f" {rule} |" for rule in rules))
-    print("| --- |" + " ---: |" * (3 + len(rules)))
+    echo_table(["text", "characters", "looks", "n-gram's weight", *rules])
     sums: dict[str, list[tuple[float, float]]] = {rule: [] for rule in rules}
     for text in texts():
-        for seed in range(chosen.seeds):
+        for seed in range(seeds):
             found = looks(text, seed)
             weight = f"{min(look.weight for look in found):.2f}–{max(look.weight for look in found):.2f}"
-            row = f"| {text.name} | {len(text.text):,} | {len(found)} | {weight} |"
+            cells = [text.name, f"{len(text.text):,}", f"{len(found)}", weight]
             for rule, choose in rules.items():
                 look = choose(found)
                 sums[rule].append((look.following, look.following_lstm))
-                row += f" {look.following:.3f} {look.following_lstm:.3f} (step {look.step}) |"
-            print(row, flush=True)
+                cells.append(f"{look.following:.3f} {look.following_lstm:.3f} (step {look.step})")
+            echo_row(cells)
     means = (np.mean(figures, axis=0) for figures in sums.values())
-    print("| mean | | | |" + "".join(f" {both:.4f} {lstm:.4f} |" for both, lstm in means))
+    echo_row(["mean", "", "", "", *(f"{both:.4f} {lstm:.4f}" for both, lstm in means)])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
-"""How much of the machine a training step uses: python benchmarks/training_speed.py
+"""How much of the machine a training step uses.
 
-For 1 × 512, 2 × 512 and 3 × 1024 units, in float32 and bfloat16, 16 lanes of 64 of random characters:
+    python -m benchmarks.training_speed cpu
+    python -m benchmarks.training_speed gpu
+
+`cpu`, for 1 × 512, 2 × 512 and 3 × 1024 units, in float32 and bfloat16, 16 lanes of 64 of random characters:
 
     share   the network's matrix products (6 operations a weight and token: forward, and both gradients) in the whole
             time of a step (data, embedding, dropout, loss, clipping, optimizer and averaging included), as a share of
@@ -9,9 +12,13 @@ For 1 × 512, 2 × 512 and 3 × 1024 units, in float32 and bfloat16, 16 lanes of
     plain   the time of a step as a share of that of a plain script (embedding, nn.LSTM, linear, AdamW; no dropout,
             clipping or averaging), in turn with it: 1 or less is no slower
 
-Each for the loop as it is, and with AdamW in Muon's place, which says what the loop itself costs.
+Each for the loop as it is, and with AdamW in Muon's place, which shows what the loop itself costs.
 
-Nothing else may run on the machine.
+`gpu` prints the characters per second of a training step for 2 × 512 and 3 × 1024 units, in the precision that a plan
+tries first, in turn with a plain script in the same precision and with the same batches (no scaled loss, dropout,
+clipping or averaging); then what is learned from tinyshakespeare in 3 minutes, as benchmarks/quality.py measures it.
+
+Alone on the machine.
 """
 
 from __future__ import annotations
@@ -19,30 +26,36 @@ from __future__ import annotations
 import os
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as training itself does: see docs/decisions.md
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
-import argparse
 import dataclasses
 import statistics
 import time
 from collections.abc import Callable
 
+import click
 import numpy as np
 import torch
 from torch import nn
 
-from afterword.learning.device import opened
-from afterword.learning.lanes import Lanes
+from afterword.learning.batches import Lanes
+from afterword.learning.device import described, opened, precisions_to_try, why_no_gpu
 from afterword.learning.learner import Learner
-from afterword.learning.muon import EARLY, RENEW
+from afterword.learning.optimizer import EARLY, RENEW, AdamW
 from afterword.learning.recipe import Device, Precision, Recipe
-from afterword.planning.speed import available_threads
-from afterword.text.vocabularies.classic import ClassicTokenizer
+from afterword.planning.machine import available_threads
+from afterword.text.characters import ClassicTokenizer
+from benchmarks.commands import DATA, as_written
+from benchmarks.quality import Row, run
 
 V, B, T = 66, 16, 64
 SHAPES = ((1, 512), (2, 512), (3, 1024))
 SQUARE = 2048
 ROUNDS = 9
 ITERATIONS = 3  # of Muon's
+GPU_SHAPES = ((2, 512), (3, 1024))
+GPU_LANES = (16, 64, 128)
+GPU_MINUTES = 3
 
 
 def recipe(
@@ -50,7 +63,7 @@ def recipe(
 ) -> Recipe:
     """The default recipe in these sizes."""
     from afterword.planning.auto import draft
-    from afterword.planning.settings import TrainingSettings
+    from afterword.planning.training_plan import TrainingSettings
     from afterword.text.encoded import EncodedCorpus
 
     class Corpus:
@@ -72,7 +85,7 @@ def recipe(
 def our_step(chosen: Recipe, adamw: bool = False) -> Callable[[], None]:
     learner = Learner(chosen.config(ClassicTokenizer.of(chr(0x4E00 + k) for k in range(V))), chosen)
     if adamw:
-        learner._optimizers = [torch.optim.AdamW(learner.network.parameters(), lr=1e-3, fused=True)]
+        learner._optimizers = [AdamW([{"params": learner.network.parameters(), "weight_decay": 0.01}], 1e-3)]
     ids = np.random.default_rng(0).integers(0, V - 1, 1_000_000).astype(np.uint8)
     lanes = Lanes(
         ids, chosen.batch_size, T, boundary=V - 1, newline=0, reset_probability=chosen.reset_probability, seed=0
@@ -147,8 +160,13 @@ def muons_operations(num_layers: int, E: int, H: int) -> float:
     return total
 
 
+@click.group(help=as_written(__doc__))
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    pass
+
+
+@main.command(help="A step's share of what the machine can do, and of a plain script's time.")
+def cpu() -> None:
     threads = available_threads()
     torch.set_num_threads(threads)
     print(f"{threads} threads, PyTorch {torch.__version__}, {B} × {T} tokens a step; medians of rounds in turn")
@@ -173,6 +191,31 @@ def main() -> None:
                     f"{ratio:.2f} |",
                     flush=True,
                 )
+
+
+@main.command(help="What a GPU does, if there is one: its speed, and what it learns in 3 minutes.")
+def gpu() -> None:
+    why = why_no_gpu()
+    if why:
+        print(f"no GPU: {why}")
+        return
+    print(f"{described('cuda')}, PyTorch {torch.__version__}; medians of {ROUNDS} rounds in turn")
+    print("| layers × units | lanes | precision | characters/s | plain script | ours ÷ plain |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for num_layers, hidden_size in GPU_SHAPES:
+        for lanes in GPU_LANES:
+            precision = precisions_to_try("cuda", hidden_size)[0]
+            chosen = recipe(num_layers, hidden_size, precision, "cuda", lanes)
+            ours, plain = in_turn([our_step(chosen), plain_step(chosen)], ROUNDS)
+            speeds = [lanes * T / statistics.median(times) for times in (ours, plain)]
+            ratio = statistics.median(b / a for a, b in zip(ours, plain, strict=True))
+            print(
+                f"| {num_layers} × {hidden_size} | {lanes} | {precision} | {speeds[0]:,.0f} | {speeds[1]:,.0f} | "
+                f"{ratio:.2f} |",
+                flush=True,
+            )
+    row = Row("tinyshakespeare.txt", GPU_MINUTES)
+    run(f"tinyshakespeare-{GPU_MINUTES} on a GPU", DATA / row.text, row, [0], ["--device", "cuda"])
 
 
 if __name__ == "__main__":

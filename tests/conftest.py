@@ -1,20 +1,29 @@
-"""What holds for every test: nothing that it started outlives it, and how long an example takes is not its subject."""
+"""Settings for every test: one thread per worker, no deadline for an example, and no process that outlives its test."""
 
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections.abc import Iterator
 
 import hypothesis
 import pytest
 
-hypothesis.settings.register_profile("any machine", deadline=None)
+# Two workers share the machine, so a thread that spins while it waits takes the other worker's time. NumPy and PyTorch
+# read these when they are imported.
+for name, value in (("OMP_NUM_THREADS", "1"), ("OPENBLAS_NUM_THREADS", "1"), ("OMP_WAIT_POLICY", "passive")):
+    os.environ.setdefault(name, value)
+
+# The same examples each time, so that only a change can fail a test; --hypothesis-profile=default draws others.
+SLOW = [hypothesis.HealthCheck.too_slow]  # as any test may be
+hypothesis.settings.register_profile("any machine", deadline=None, derandomize=True, suppress_health_check=SLOW)
 hypothesis.settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True)
 def _no_process_outlives_its_test() -> Iterator[None]:
+    before = multiprocessing.active_children()  # such as a server for many tests
     yield
-    for process in multiprocessing.active_children():
+    for process in set(multiprocessing.active_children()) - set(before):
         process.kill()
         process.join()

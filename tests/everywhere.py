@@ -1,11 +1,11 @@
-"""The tests on other machines than this one, as far as one can play the others.
+"""Run the tests as other machines would, as far as this machine can imitate them.
 
     python -m tests.everywhere                           every combination in DEFAULT
-    python -m tests.everywhere haswell,threads-1 home    one run by Haswell's kernels and one thread; one without a home
+    python -m tests.everywhere haswell,threads-1 home    two runs: Haswell's kernels with one thread, and no home
 
-A processor is played by telling the numerical libraries to use its kernels; where this one lacks them it is skipped.
-Every run is made in a copy of the files that git knows, so that nothing beside the project can be needed. Where a
-combination changes no more than arithmetic, only the tests of numbers are run.
+To imitate a processor, the numerical libraries are told to use its kernels; if this processor cannot run them, the
+combination is skipped. Every run uses a copy of the files that git knows, so the tests cannot depend on anything else.
+A combination that changes only arithmetic runs only the tests of numbers.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pathlib import Path
 TOP = Path(__file__).parents[1]
 NUMBERS = [f"tests/{room}" for room in ("model", "generation", "scoring", "inspection", "learning", "planning", "runs")]
 NUMPY_ALONE = [f"tests/{room}" for room in ("text", "model", "generation", "scoring", "inspection")]
-PACKAGES = ["pytest", "pytest-timeout", "hypothesis", "matplotlib"]  # what the tests of NUMPY_ALONE need
+PACKAGES = ["pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "matplotlib"]  # for NUMPY_ALONE
 DEFAULT = [
     "folder,home,no-chromium,background",
     "user",
@@ -45,24 +45,24 @@ DEFAULT = [
 
 
 class Unavailable(Exception):
-    """This machine cannot play the setting."""
+    """This machine cannot imitate the setting."""
 
 
 @dataclass
 class Machine:
-    """One to play: what the tests are started with."""
+    """A machine to imitate: what the tests are started with."""
 
-    folder: Path  # that holds nothing else, and lies in a temporary one
+    folder: Path  # a new one inside a temporary folder
     environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
     python: Path = Path(sys.executable)
-    before: list[str] = field(default_factory=list)  # a command that takes the rest of its arguments as another one
+    before: list[str] = field(default_factory=list)  # a command that runs the command in its arguments
     tests: list[str] = field(default_factory=lambda: ["tests"])
     ignored: tuple[signal.Signals, ...] = ()
 
 
 # --- processors ------------------------------------------------------------------------------------------------------
 
-# kernels of OpenBLAS: the flags of /proc/cpuinfo that they need, then what the libraries of the same machine would take
+# kernels of OpenBLAS: the flags of /proc/cpuinfo that they need, and the settings of the other libraries
 AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 SSE = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2"}
 PROCESSORS = {
@@ -88,14 +88,14 @@ def processor(name: str) -> Callable[[Machine], None]:
 
 
 def lacks(name: str) -> set[str]:
-    """What this processor lacks, of what the kernels need; where nothing is known of it, all."""
+    """Return the flags that the kernels need and this processor lacks: all of them if nothing is known of it."""
     facts = Path("/proc/cpuinfo")
     found = re.search(r"^flags\s*: (.*)$", facts.read_text(), re.MULTILINE) if facts.exists() else None
     return set(PROCESSORS[name][0].split()) - set(found[1].split() if found else [])
 
 
 def _beyond(libraries: dict[str, str]) -> list[str]:
-    """The features that NumPy finds here and the processor of `libraries` would not have, by NumPy's own names."""
+    """Return the features, by NumPy's names, that NumPy finds here and the processor of `libraries` lacks."""
     import numpy
 
     found: list[str] = numpy.show_config(mode="dicts")["SIMD Extensions"]["found"]
@@ -116,7 +116,7 @@ def threads(number: int) -> Callable[[Machine], None]:
 
 
 def folder(machine: Machine) -> None:
-    """A folder with a space and an umlaut in its name, for the project and for what the tests write."""
+    """Put the project and what the tests write into folders whose names have a space and an umlaut."""
     machine.folder = machine.folder.parent / "Mein Wörterbuch"
     written = machine.folder.parent / "für die Tests"
     written.mkdir()
@@ -124,18 +124,18 @@ def folder(machine: Machine) -> None:
 
 
 def home(machine: Machine) -> None:
-    """A home that cannot be written and does not even exist."""
+    """Name a home that does not exist and cannot be made."""
     machine.environment["HOME"] = "/proc/none" if Path("/proc").exists() else "/dev/null/none"
 
 
 def user(machine: Machine) -> None:
-    """Somebody who may not write everywhere as root may, with a home that is read-only."""
+    """Run as somebody who, unlike root, may not write everywhere, with a read-only home."""
     place = machine.folder.parent / "home"
     place.mkdir(mode=0o555)
     machine.environment["HOME"] = str(place)
     if os.geteuid() == 0:
         if shutil.which("setpriv") is None:
-            raise Unavailable("there is no setpriv, to be less than root")
+            raise Unavailable("there is no setpriv, which takes root's rights away")
         less = "-dac_override,-dac_read_search"
         machine.before = ["setpriv", f"--inh-caps={less}", f"--bounding-set={less}"]
 
@@ -145,12 +145,12 @@ def no_chromium(machine: Machine) -> None:
 
 
 def background(machine: Machine) -> None:
-    """Started by `nohup make test &`."""
+    """Start the tests as `nohup make test &` does."""
     machine.ignored = (signal.SIGINT, signal.SIGHUP)
 
 
 def python(name: str) -> Callable[[Machine], None]:
-    """Another Python with all but PyTorch, as those have it who only use a model."""
+    """Use another Python without PyTorch, as people have it who only use a model."""
 
     def play(machine: Machine) -> None:
         found = shutil.which(name)
@@ -179,7 +179,7 @@ SETTINGS: dict[str, Callable[[Machine], None]] = {
 
 
 def run(names: str, tests: list[str]) -> tuple[bool | None, str]:
-    """Play the settings `names` together: whether the tests pass, None where they cannot be run; and what was said."""
+    """Run the tests under the settings `names`; return whether they passed, None if they cannot run, and the output."""
     with tempfile.TemporaryDirectory() as place:
         machine = Machine(Path(place, "project"))
         try:
@@ -193,7 +193,7 @@ def run(names: str, tests: list[str]) -> tuple[bool | None, str]:
         before = {number: signal.signal(number, signal.SIG_IGN) for number in machine.ignored}
         try:
             done = subprocess.run(
-                [*machine.before, *pytest, *(tests or machine.tests)],
+                [*machine.before, *pytest, "-n", "2", "--dist", "worksteal", *(tests or machine.tests)],
                 cwd=machine.folder,
                 env=machine.environment,
                 stdout=subprocess.PIPE,
@@ -206,7 +206,7 @@ def run(names: str, tests: list[str]) -> tuple[bool | None, str]:
 
 
 def _copy(place: Path) -> None:
-    """The project's files, as they are now, in a new folder."""
+    """Copy the project's files, as they are now, into a new folder."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=TOP, check=True, capture_output=True).stdout
     for name in listed.decode().split("\0")[:-1]:
         if (TOP / name).exists():
@@ -217,7 +217,7 @@ def _copy(place: Path) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("combinations", nargs="*", metavar="SETTING,SETTING…", help=", ".join(SETTINGS))
-    parser.add_argument("--tests", nargs="+", default=[], help="these, in place of all or those of numbers")
+    parser.add_argument("--tests", nargs="+", default=[], help="run these tests only")
     chosen = parser.parse_args()
     failed = False
     for names in chosen.combinations or DEFAULT:

@@ -1,6 +1,6 @@
-"""Log lines made by a program, and ten kinds of lines that do not belong among them.
+"""Synthetic log lines, and ten kinds of lines that do not belong among them.
 
-python -m tests.logs 100000 --seed 1 --planted 5 > today.log     five of each kind; their numbers on standard error
+python -m tests.logs 100000 --seed 1 --planted 5 > today.log     five of each kind, listed on standard error
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ HOSTS = ("web-1", "web-2", "db-1", "cache-1", "queue-1")
 
 
 def lines(count: int, seed: int, start: float = 0.0) -> Iterator[str]:
-    """`count` lines of a small shop's services, the same for the same seed, from `start` on, in seconds."""
+    """Yield `count` lines of a small shop's services from the time `start`, in seconds; a seed gives the same lines."""
     draw = random.Random(seed)
     seconds = start
     for _ in range(count):
@@ -75,14 +75,14 @@ def new_message(line: str, draw: random.Random) -> str:
 
 
 def misspelt(line: str, draw: random.Random) -> str:
-    """Two neighbouring letters of a word change places."""
+    """Swap two neighbouring letters of a word."""
     places = [k for k in range(CLOCK + 1, len(line) - 1) if line[k : k + 2].isalpha() and line[k] != line[k + 1]]
     at = draw.choice(places)
     return line[:at] + line[at + 1] + line[at] + line[at + 2 :]
 
 
 def word_for_number(line: str, draw: random.Random) -> str:
-    """The last number becomes a word."""
+    """Replace the last number by a word."""
     words = line.split(" ")
     at = max(k for k in range(2, len(words)) if any(c.isdigit() for c in words[k]))
     words[at] = draw.choice(("null", "NaN", "undefined"))
@@ -140,7 +140,7 @@ KINDS: tuple[Callable[[str, random.Random], str], ...] = (
 
 
 def planted(count: int, seed: int, of_each: int, start: float = 0.0) -> tuple[list[str], dict[int, str]]:
-    """`lines`, of which `of_each` were changed in each of the ten kinds of ways; their places, from 0, and kinds."""
+    """Return `lines` with `of_each` of each kind among them, and the kinds by their indices, from 0."""
     made, draw = list(lines(count, seed, start)), random.Random(seed + 1)
     places = draw.sample(range(count), of_each * len(KINDS))
     kinds = {place: KINDS[k % len(KINDS)] for k, place in enumerate(places)}

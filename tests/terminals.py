@@ -1,4 +1,4 @@
-"""A program whose output goes to a terminal."""
+"""Programs whose output goes to a terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.processes import Command, running
 
 
 def on_a_terminal(*command: Any, columns: int = 80, **options: Any) -> tuple[int, str]:
-    """Run `command` with its output on a terminal; its exit status, and all that it showed, without colours."""
+    """Run `command` with its output on a terminal; return its exit status and all that it showed, without colours."""
     controller, terminal = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": str(columns), "NO_COLOR": "1"}
     shown = b""
@@ -23,4 +23,4 @@ def on_a_terminal(*command: Any, columns: int = 80, **options: Any) -> tuple[int
         except OSError:  # the terminal was closed by the end of the process
             pass
         os.close(controller)
-        return process.wait(timeout=60), shown.decode()
+        return process.wait(), shown.decode()

@@ -1,10 +1,12 @@
 """What the benchmarks of a base model rest on: what is shared word for word, and texts as they are unpacked."""
 
+import math
 import random
 
 import numpy as np
 import pytest
 
+from benchmarks.base import kind_rows
 from benchmarks.base_overlap import SHORTEST, Books, Shared, pieces
 from benchmarks.base_subjects import cookies, first_column
 
@@ -63,3 +65,15 @@ def test_pieces_are_spread_over_the_whole_text() -> None:
 def test_texts_of_packages_are_unpacked() -> None:
     assert cookies(b"Eins.\n\t-- A\n%\nZwei.\n%\n") == "Eins.\n\t-- A\n\nZwei.\n"
     assert first_column(b"CCO\t1\nC=O\t2\n") == "CCO\nC=O\n"
+
+
+def test_each_group_of_kinds_has_a_mean() -> None:
+    given = {"novel": (300, 1.0), "verse": (100, 2.0), "modern/speech": (100, 3.0)}
+    figures = {name: {"characters": number, "nats": bits * math.log(2)} for name, (number, bits) in given.items()}
+    assert [row[0::2] for row in kind_rows(figures)] == [
+        ["novel", "1.000"],
+        ["verse", "2.000"],
+        ["all", "1.250"],
+        ["modern/speech", "3.000"],
+        ["modern/all", "3.000"],
+    ]

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from afterword.errors import InputError, ModelError, OptionError
-from afterword.generation.pieces import Sample
+from afterword.generation.draft import Sample
 from afterword.language_model import LanguageModel, load
-from afterword.model.config import Config, weight_shapes
-from afterword.model.holding import parse_hold
-from afterword.model.saved import SavedModel
-from afterword.model.writing import LINES, RUNNING_TEXT
-from afterword.text.vocabularies.char import CharTokenizer
+from afterword.model.folder.defaults import LINES, RUNNING_TEXT
+from afterword.model.folder.saved import SavedModel
+from afterword.model.network.config import Config, weight_shapes
+from afterword.model.network.holding import parse_hold
+from afterword.text.characters import CharTokenizer
+from tests.tiny import save_tiny
 
 
 def made(characters: str = "\nabcdé", lines: bool = False, unseen: tuple[int, ...] | None = None) -> LanguageModel:
@@ -35,6 +36,13 @@ def made(characters: str = "\nabcdé", lines: bool = False, unseen: tuple[int, .
 
 
 MODEL = made()
+CALIBRATED = MODEL.calibrated(["abcé"] * 100, masks=["[0-9]+"])
+
+
+class Table(list[str]):
+    """As much of a DataFrame of pandas as matters here: it yields the names of its columns."""
+
+    columns = property(list)
 
 
 def test_what_was_saved_is_loaded_and_writes_and_scores_the_same(tmp_path: Path) -> None:
@@ -44,6 +52,14 @@ def test_what_was_saved_is_loaded_and_writes_and_scores_the_same(tmp_path: Path)
     assert again.score("abé☃").bits == MODEL.score("abé☃").bits
     assert again.info() == MODEL.info()
     assert (tmp_path / "book" / "README.md").read_text() == "# Card\n"
+
+
+@pytest.mark.parametrize("lines", [False, True])
+@pytest.mark.parametrize("mixed", [False, True])
+def test_every_kind_of_tiny_model_of_the_tests_is_whole(tmp_path: Path, lines: bool, mixed: bool) -> None:
+    model = load(save_tiny(tmp_path / "tiny", lines, mixed))
+    assert (model.lines, model.info()["ngram"] is not None) == (lines, mixed)
+    assert math.isfinite(model.score("abcdé").bits)
 
 
 def test_a_run_folder_stands_for_its_model(tmp_path: Path) -> None:
@@ -60,7 +76,7 @@ def test_a_damaged_model_in_a_run_is_called_damaged(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("{}")
     MODEL.save(tmp_path / "model")
     (tmp_path / "model" / "tokenizer.json").unlink()
-    with pytest.raises(ModelError, match=r"tokenizer\.json is missing"):
+    with pytest.raises(ModelError, match=r"cannot read .*tokenizer\.json: No such file"):
         load(tmp_path)
 
 
@@ -148,6 +164,8 @@ def test_what_is_no_text_is_refused_in_plain_words(wrong: Any) -> None:
         MODEL.unseen_characters,
         MODEL.tokenizer.encode,
         lambda text: MODEL.score_lines([text]),
+        lambda text: MODEL.calibrated(["abcé"] * 30 + [text]),
+        lambda text: CALIBRATED.odd_lines(["abc", text]),
     ]
     for call in calls if wrong is None else [*calls, MODEL.generate, MODEL.stream]:
         with pytest.raises(InputError, match=f"a text must be a string, not {type(wrong).__name__}"):
@@ -159,6 +177,9 @@ def test_what_is_no_text_is_refused_in_plain_words(wrong: Any) -> None:
     [
         (lambda model: model.score_lines("abc"), "score_lines takes several lines"),
         (lambda model: model.score_lines(None), "score_lines takes several lines"),
+        (lambda model: model.score_lines(Table(["name of a column"])), "take one column of a table"),
+        (lambda model: model.calibrated(["abc"] * 30, masks="[0-9]+"), "masks must be a list of regular expressions"),
+        (lambda model: model.calibrated(["abc"] * 30, masks=[5]), "masks must be a list of regular expressions"),
         (lambda model: model.hold(5), "hold must be text such as forget=1, not 5"),
         (lambda model: model.generate(seed=True), "seed must be a whole number, not True"),
         (lambda model: model.generate(stop=5), "stop must be text of at least one character"),
@@ -208,7 +229,7 @@ def test_a_held_model_is_another_one_and_saves_the_free_one(tmp_path: Path) -> N
     assert set(held.gates("ab").forget.ravel().tolist()) == {1}
     held.save(tmp_path / "book")
     assert load(tmp_path / "book").score("abé").bits == MODEL.score("abé").bits
-    with pytest.raises(OptionError, match="there is no layer l2"):
+    with pytest.raises(OptionError, match="unknown layer l2"):
         MODEL.hold("l2.u0=1")
 
 

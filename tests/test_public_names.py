@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 import afterword
 
+SOURCES = sorted(Path(afterword.__file__).parent.rglob("*.py"))
 NAMES = ["AfterwordError", "LanguageModel", "Piece", "Sample", "Score", "__version__", "load", "train"]
 
 
@@ -30,3 +33,14 @@ def test_any_other_name_is_an_attribute_error() -> None:
 def test_the_version_is_the_distributions() -> None:
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
     assert afterword.__version__ == project["project"]["version"]
+
+
+def test_no_public_class_name_occurs_twice() -> None:
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES)
+    classes = Counter(node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    assert [name for name, count in classes.items() if count > 1 and not name.startswith("_")] == []
+
+
+def test_no_two_files_have_the_same_name() -> None:
+    names = Counter(path.name for path in SOURCES if path.name != "__init__.py")
+    assert [name for name, count in names.items() if count > 1] == []

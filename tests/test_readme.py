@@ -1,4 +1,4 @@
-"""README's commands and code are run as they stand there."""
+"""Run README's commands and code as written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.logs import lines
 from tests.processes import finished
 from tests.serving.server import serving
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
@@ -30,9 +30,17 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_first_screen_shows_the_demo_as_it_is_asked() -> None:
-    first_screen = README.split("## Install")[0]
-    assert f"\n{demo.ASKED}\n" in first_screen
+def test_the_first_screen_quotes_the_demo() -> None:
+    first_screen = " ".join(README.split("## Install")[0].split())
+    prompt, temperature, seed = demo.PROMPT.strip(), f"temperature {demo.TEMPERATURE:g}", f"seed {demo.SEED}"
+    assert f'"{prompt}", at {temperature} with {seed}' in first_screen
+
+
+def test_the_sample_is_what_its_command_writes() -> None:
+    _, _, command, _, sample, *_ = README.split("```")
+    arguments = shlex.split(command)
+    done = finished([sys.executable, "-m", *arguments])
+    assert done.stdout.decode().strip() == sample.strip()
 
 
 def small(command: str) -> str:

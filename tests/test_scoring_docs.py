@@ -1,4 +1,4 @@
-"""docs/scoring.md: its commands are run, and what it shows as printed is printed."""
+"""docs/scoring.md: its commands are run, and print what it shows."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from tests.processes import finished
 
 PAGE = (Path(__file__).parents[1] / "docs" / "scoring.md").read_text(encoding="utf-8")
-COMMANDS, SUMMARY, TABLE = PAGE.split("```")[1:6:2]
-(SENTENCE,) = re.findall(r'slip in it, "(.*?)":', PAGE)
+COMMANDS, SUMMARY, TABLE = PAGE.split("```")[3:8:2]
+(SENTENCE,) = re.findall(r'in it, "(.*?)":', PAGE)
 NUMBER = re.compile(r"\d+\.\d+|\d+(?=%)")
 
 
@@ -32,9 +32,9 @@ def test_the_commands_of_the_page_work_and_print_what_it_shows(tmp_path: Path, m
     assert len(commands) == 4
     done = [finished([sys.executable, "-m", *shlex.split(command)]) for command in commands]
     assert [one.returncode for one in done] == [0] * 4
-    told, quoted = done[0].stderr.decode().splitlines(), SUMMARY.strip().splitlines()
-    assert len(told) == len(quoted)
-    assert all(map(alike, told, quoted))
+    printed, quoted = done[0].stderr.decode().splitlines(), SUMMARY.strip().splitlines()
+    assert len(printed) == len(quoted)
+    assert all(map(alike, printed, quoted))
     head, *rows = done[0].stdout.decode().splitlines()
     expected = TABLE.strip().splitlines()
     assert all(map(alike, [head.strip(), *rows[37:40]], expected))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from afterword.language_model import load
-from afterword.serving.limits import Limits
+from afterword.serving.http.limits import Limits
 from tests.processes import finished
 from tests.serving.server import Serving, serving
 from tests.tiny import save_tiny
@@ -41,7 +41,9 @@ def test_the_command_for_curl_works(book: tuple[Serving, Path]) -> None:
     (command,) = re.findall(r"```\n(curl .*?)```", DOCS, re.DOTALL)
     arguments = shlex.split(command.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}"))
     done = finished([*arguments, "-s"])
-    expected = load(folder).generate("Brutus: ", max_tokens=100, seed=1, temperature=1, min_p=0, repetition_penalty=1)
+    expected = load(folder).generate(
+        "Brutus: ", max_tokens=100, seed=1, temperature=1, min_p=0, new_word_p=0, repetition_penalty=1
+    )
     assert f'"text":"{expected.text}"'.replace("\n", "\\n") in done.stdout.decode()
 
 

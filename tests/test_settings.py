@@ -12,7 +12,7 @@ import pytest
 
 from afterword.errors import OptionError
 from afterword.generation.sampling import Sampling
-from afterword.planning.settings import TrainingSettings
+from afterword.planning.training_plan import TrainingSettings
 from afterword.text.corpus import TextSettings
 
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from afterword.errors import AfterwordError
-    from afterword.generation.pieces import Piece, Sample
+    from afterword.generation.draft import Piece, Sample
     from afterword.language_model import LanguageModel, load
-    from afterword.scoring.score import Score
+    from afterword.scoring.costs import Score
     from afterword.training import train
 
 __version__ = "0.1.0"
@@ -26,9 +26,9 @@ __all__ = ["AfterwordError", "LanguageModel", "Piece", "Sample", "Score", "__ver
 _HOMES = {
     "AfterwordError": "errors",
     "LanguageModel": "language_model",
-    "Piece": "generation.pieces",
-    "Sample": "generation.pieces",
-    "Score": "scoring.score",
+    "Piece": "generation.draft",
+    "Sample": "generation.draft",
+    "Score": "scoring.costs",
     "load": "language_model",
     "train": "training",
 }

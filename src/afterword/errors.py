@@ -1,17 +1,17 @@
-"""Every error a user can meet, as one tree.
+"""Every error that a user can get, as one tree.
 
-    AfterwordError                something that is reported in one line, without a traceback
-    ├── InputError                wrong input: the caller can mend it            exit status 2
+    AfterwordError                an error that is reported in one line, without a traceback
+    ├── InputError                wrong input: the caller can correct it         exit status 2
     │   ├── OptionError           an invalid option value
     │   ├── TextError             a text that cannot be read, encoded or learned from
     │   ├── ModelError            a model folder that is missing, damaged or of another kind
     │   └── RunError              a run folder that is taken, live, or cannot be resumed
     └── WorkError                 the work itself failed                         exit status 1
         ├── StorageError          a file could not be written
-        └── TrainingError         training cannot go on
-            └── NotFiniteError    a loss or gradient is not a number; a run rolls back before anybody sees it
+        └── TrainingError         training cannot continue
+            └── NotFiniteError    a loss or gradient is not a number; a run rolls back before it is reported
 
-A message is one line that says what, where and what to do.
+A message is one line: what is wrong with the value, what is allowed, and what to do.
 """
 
 
@@ -22,7 +22,7 @@ class AfterwordError(Exception):
 
 
 class InputError(AfterwordError):
-    """Wrong input: nothing was done, and the caller can mend it."""
+    """Wrong input: nothing was done, and the caller can correct it."""
 
     exit_status = 2
 
@@ -44,7 +44,7 @@ class RunError(InputError):
 
 
 class WorkError(AfterwordError):
-    """The input was right, and the work failed all the same."""
+    """The input was right, but the work failed."""
 
 
 class StorageError(WorkError):
@@ -52,7 +52,7 @@ class StorageError(WorkError):
 
 
 class TrainingError(WorkError):
-    """Training cannot go on."""
+    """Training cannot continue."""
 
 
 class NotFiniteError(TrainingError):

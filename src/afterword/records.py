@@ -1,53 +1,58 @@
-"""What lies on disk as JSON has a type: a frozen dataclass, whose fields are checked one by one when it is read."""
+"""Read JSON from disk: a dataclass says what a file contains, and msgspec checks every field against it.
+
+A field may be a number, text, true or false, a list, an object, another dataclass, any of them or None, or Any. Limits
+belong to the type of the field: `Annotated[int, Meta(ge=1)]`. Keys that the dataclass does not have are skipped.
+"""
 
 from __future__ import annotations
 
-import dataclasses
-import types
-import typing
+import json
+import re
 from typing import Any, TypeVar
+
+import msgspec
 
 Record = TypeVar("Record")
 
+NAMES = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "null": "null",
+    "array": "a list",
+    "object": "an object",
+}
+
+
+def read_json(kind: type[Record], content: str | bytes) -> Record:
+    """Return the `kind` that `content` holds as JSON. Raises ValueError, one line that names the field."""
+    try:
+        value = json.loads(content)
+        json.dumps(value, ensure_ascii=False).encode()  # fails for half a character, which no answer could hold
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    return as_record(kind, value)
+
 
 def as_record(kind: type[Record], value: Any) -> Record:
-    """The dataclass `kind` that `value`, out of a JSON file, describes; keys that it does not have are passed over.
-
-    Fields may be numbers, text, true or false, any of them or None, lists of one type, objects of one type by name,
-    other dataclasses, or Any. Raises ValueError, which names the field.
-    """
-    return typing.cast(Record, _typed(kind, value, ""))
-
-
-def _typed(kind: Any, value: Any, name: str) -> Any:
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if kind is Any:
-        return value
-    if dataclasses.is_dataclass(kind):
-        return _dataclass(kind, value, name)
-    if origin in (types.UnionType, typing.Union):
-        if value is None and types.NoneType in arguments:
-            return None
-        [one] = [argument for argument in arguments if argument is not types.NoneType]
-        return _typed(one, value, name)
-    if origin is list and isinstance(value, list):
-        return [_typed(arguments[0], one, f"{name}[{k}]") for k, one in enumerate(value)]
-    if origin is dict and isinstance(value, dict):
-        return {key: _typed(arguments[1], one, f"{name}.{key}") for key, one in value.items()}
-    if type(value) is kind or (kind is float and type(value) is int):  # JSON writes 1.0 as it likes
-        return value
-    raise ValueError(f"{name or 'it'} is {str(value)[:40]!r}")
+    """Return the `kind` that `value`, read from JSON, describes. Raises ValueError, one line that names the field."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise ValueError(plain(str(error))[1]) from None
 
 
-def _dataclass(kind: Any, value: Any, name: str) -> Any:
-    if not isinstance(value, dict):
-        raise ValueError(f"{name or 'it'} is {str(value)[:40]!r}")
-    hints = typing.get_type_hints(kind)
-    found = {}
-    for field in dataclasses.fields(kind):
-        place = f"{name}.{field.name}" if name else field.name
-        if field.name in value:
-            found[field.name] = _typed(hints[field.name], value[field.name], place)
-        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            raise ValueError(f"{place} is missing")
-    return kind(**found)
+def plain(message: str, whole: str = "it") -> tuple[str, str]:
+    """Return the field that msgspec's `message` is about ("" for the `whole`), and the message in our words."""
+    what, _, where = message.partition(" - at ")
+    place = where.strip("`").removeprefix("$").removeprefix(".")
+    if named := re.fullmatch(r"Object (missing required|contains unknown) field `(.*)`", what):
+        field = f"{place}.{named[2]}".removeprefix(".")[:80]
+        wrong = "is missing" if named[1] == "missing required" else "is not supported here: leave it out"
+        return field, f"{field} {wrong}"
+    must, _, got = what.removeprefix("Expected ").partition(", got ")
+    if must == what:  # no type, but a value: an invalid enum value, a number out of range
+        return place, f"{place or whole}: {what[:1].lower()}{' '.join(what.split())[1:60]}"
+    words = f"{place or whole} must be {must}" + (f", not {got}" if got else "")
+    return place, re.sub(r"`([^`]*)`", lambda kinds: " or ".join(NAMES.get(k, k) for k in kinds[1].split(" | ")), words)

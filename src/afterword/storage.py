@@ -1,7 +1,7 @@
-"""Atomic file writes: written aside, flushed to the disk, and renamed into place.
+"""Atomic file writes: to a temporary file, flushed to the disk, and renamed into place.
 
-A file's name may reach the disk before its content, so the content is synced first and the name after it: a power cut
-at any moment leaves the file that was there or the whole new one, and once a write has returned, the new one.
+A file's name may reach the disk before its content, so the content is synced first and the name after it. A power cut
+at any moment leaves the old file or the whole new one; after a write has returned, it leaves the new one.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import errno
 import json
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,22 +18,24 @@ from typing import Any, BinaryIO
 
 from afterword.errors import StorageError
 
+F_FULLFSYNC: int | None = None
 if sys.platform != "win32":
     import fcntl
 
-    F_FULLFSYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
+    F_FULLFSYNC = getattr(fcntl, "F_FULLFSYNC", None)
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
-STREAMS = {Path("/dev/stdout"): 1, Path("/dev/stderr"): 2}  # open already, and perhaps amid a file
+LARGEST_JSON = 64 * 2**20  # bytes: three times the tokenizer.json of the largest vocabulary
+STREAMS = {Path("/dev/stdout"): 1, Path("/dev/stderr"): 2}  # already open, perhaps in the middle of a file
 
 
 @contextlib.contextmanager
 def replacing(path: Path, size: int | None = None) -> Iterator[BinaryIO]:
-    """A binary file to write; it takes the place of `path` when the block ends without an error, else it is removed.
+    """Open a binary file that replaces `path` when the block ends; after an error it is removed instead.
 
-    Raises StorageError where the disk is full or the place cannot be written; where the `size` of the whole file is
-    known, it says how many more bytes are needed.
+    Raises StorageError if the disk is full or `path` cannot be written. If the `size` of the whole file is given, the
+    message includes how many more bytes are needed.
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -52,25 +55,34 @@ def replacing(path: Path, size: int | None = None) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def output(path: Path) -> Iterator[BinaryIO]:
-    """A binary file to write where a user wants it: `replacing` what `path` leads to, or into a device or a pipe."""
-    if is_whole_file(path):
-        with replacing(Path(os.path.realpath(path))) as file:
-            yield file
-    elif path in STREAMS:
-        with os.fdopen(os.dup(STREAMS[path]), "wb") as file:
-            yield file
-    else:
-        with open(path, "wb") as file:
-            yield file
+    """Open a binary file at a user's `path`: `replacing` what the path leads to, or writing to a device or pipe."""
+    whole = replacing(Path(os.path.realpath(path))) if is_whole_file(path) else None
+    with whole or open(os.dup(STREAMS[path]) if path in STREAMS else path, "wb") as file:
+        yield file
 
 
 def is_whole_file(path: Path) -> bool:
-    """Whether there is a regular file at `path`, or will be one: no device, no pipe, no standard stream."""
+    """Return whether `path` is a regular file or does not exist: not a device, a pipe or a standard stream."""
     return path not in STREAMS and (path.is_file() or not path.exists())
 
 
+def read_whole(path: Path, most: int = LARGEST_JSON) -> bytes:
+    """Return the content of a file that belongs to a run or a model, wherever that came from.
+
+    Raises OSError if it is missing, is not a regular file (a pipe would never end), or has more than `most` bytes.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with open(os.open(path, flags), "rb") as file:
+        facts = os.fstat(file.fileno())
+        if not stat.S_ISREG(facts.st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        if facts.st_size > most:
+            raise OSError(errno.EFBIG, f"it has {facts.st_size:,} bytes, and at most {most:,} are plausible")
+        return file.read()
+
+
 def append(path: Path, content: bytes) -> None:
-    """Add `content` to the end of the file at `path`, all of it or nothing. It is not synced. Raises StorageError."""
+    """Add all of `content`, or nothing, to the end of the file at `path`, without syncing. Raises StorageError."""
     written = 0
     try:
         with open(path, "ab", buffering=0) as file:
@@ -86,7 +98,7 @@ def append(path: Path, content: bytes) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make the folder `path` where there is none yet, and make it survive a power cut. Raises StorageError."""
+    """Make the folder `path` if it does not exist, so that it survives a power cut. Raises StorageError."""
     try:
         if not path.exists():
             path.mkdir()
@@ -96,7 +108,7 @@ def make_folder(path: Path) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what a killed process left half-written in `folder`. Nobody may be writing there."""
+    """Remove the half-written files of a killed process from `folder`. Nobody may be writing there."""
     for aside in folder.glob(".*.part"):
         with contextlib.suppress(OSError):
             aside.unlink()
@@ -112,7 +124,7 @@ def sync_file(path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` survive a power cut. Windows, where models are only used, has no such thing."""
+    """Make the names in `folder` survive a power cut. Windows, where models are only used, cannot sync a folder."""
     if sys.platform == "win32":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -123,11 +135,11 @@ def sync_folder(folder: Path) -> None:
 
 
 def _sync(descriptor: int) -> None:
-    """Write to the disk what is known of an open file or folder, and on macOS empty the disk's own cache too.
+    """Flush an open file or folder to the disk; on macOS also flush the disk's own cache.
 
-    There `fsync` leaves it in that cache, which a power cut empties. Some file systems have `fsync` alone.
+    On macOS `fsync` leaves the data in that cache, which a power cut erases. Some file systems have only `fsync`.
     """
-    if F_FULLFSYNC is not None:
+    if sys.platform != "win32" and F_FULLFSYNC is not None:
         with contextlib.suppress(OSError):
             fcntl.fcntl(descriptor, F_FULLFSYNC)
             return
@@ -135,7 +147,7 @@ def _sync(descriptor: int) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Replace the file at `path` with `content`, whole or not at all."""
+    """Replace the file at `path` with `content`, atomically."""
     with replacing(path, len(content)) as file:
         file.write(content)
 
@@ -146,10 +158,12 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def _storage_error(path: Path, error: OSError, missing: int = 0) -> StorageError:
-    """`missing` is how many bytes could not be written, where it is known."""
-    told = f"cannot write {path}: {error.strerror or error}"
+    """Return the error for a failed write; `missing` bytes could not be written, if that is known."""
+    message = f"cannot write {path}: {error.strerror or error}"
     if error.errno in NO_ROOM and missing > 0:
-        told += f"; {missing:,} more bytes are needed"
+        message += f"; {missing:,} more bytes are needed"
+    elif error.errno == errno.ENOENT and not path.parent.exists():
+        message = f"the folder {path.parent} is gone: it was moved or removed meanwhile"
     elif error.errno in FORBIDDEN:
-        told += "; make it writable, or choose another place"
-    return StorageError(told)
+        message += "; make it writable, or choose another place"
+    return StorageError(message)

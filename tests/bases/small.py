@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.metadata
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from afterword.bases.base import Base
+from afterword.bases.installed import GROUP
 from afterword.model.arrays import Array
-from afterword.model.config import Config, weight_shapes
-from afterword.model.saved import SavedModel, save_model
-from afterword.model.writing import LINES, RUNNING_TEXT, usual
+from afterword.model.folder.defaults import LINES, RUNNING_TEXT, usual
+from afterword.model.folder.saved import SavedModel, save_model
+from afterword.model.network.config import Config, weight_shapes
+from afterword.text.characters import CharTokenizer, ClassicTokenizer
 from afterword.text.tokenizer import Tokenizer
-from afterword.text.vocabularies.char import CharTokenizer
-from afterword.text.vocabularies.classic import ClassicTokenizer
 
-UNSEEN = -30.0  # the bias of a row that training never saw: it has learned that this does not come
+UNSEEN = -30.0  # the bias of a row that training never saw: training has learned that it does not occur
 SIZES: dict[str, Any] = {"embedding_size": 4, "hidden_size": 6, "num_layers": 2, "residual": True}
 
 
 def base_of(tokenizer: Tokenizer | str, lines: bool = False, seed: int = 0, name: str = "tiny", **sizes: Any) -> Base:
-    """One of `tokenizer`, or of these characters, with random weights and what training makes of rows never seen."""
+    """Return a base with random weights, whose unseen rows are as training leaves them; a text gives its characters."""
     if isinstance(tokenizer, str):
         tokenizer = CharTokenizer.of(tokenizer)
     assert tokenizer.end is not None
@@ -43,15 +47,45 @@ def base_of(tokenizer: Tokenizer | str, lines: bool = False, seed: int = 0, name
     return Base(name, model)
 
 
-def save(folder: Path, base: Base | None = None, *, half: bool = False) -> Path:
-    """The model of `base` in `folder`; by default one of running text in the characters of `tests.runs`' text."""
+def save(folder: Path, base: Base | None = None) -> Path:
+    """Save the model of `base`; by default one of running text with the characters of `tests.runs`' text."""
     base = base or base_of("\n ,.0123456789Tabdefhiklmnorst")
-    save_model(folder, base.model, "# Tiny\n", half=half)
+    save_model(folder, base.model, "# Tiny\n")
     return folder
 
 
+def register(site: Path, package: str, **bases: str) -> Path:
+    """Install the metadata of `package` in `site`, as pip does, with an entry point for each of `bases`."""
+    info = site / f"{package.replace('-', '_')}-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1\n")
+    lines = [f"{name} = {value}" for name, value in bases.items()]
+    (info / "entry_points.txt").write_text("\n".join([f"[{GROUP}]", *lines, ""]))
+    return info
+
+
+def knowing(text: str, name: str = "knowing") -> Base:
+    """Return a base that expects every character as often as it is in `text`, whatever was before."""
+    base = base_of(text, name=name)
+    weights = {part: np.zeros_like(weight) for part, weight in base.model.weights.items()}
+    rows = np.bincount(base.model.tokenizer.encode(text), minlength=base.config.vocabulary_size)
+    weights["output.bias"] = np.log(np.maximum(rows, 1e-3)).astype(np.float32)
+    return Base(name, dataclasses.replace(base.model, weights=weights))
+
+
+def only_packages(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
+    """Let only the packages in `folder / "site"` be installed, and those of other folders below `folder`."""
+    find = importlib.metadata.distributions
+    monkeypatch.syspath_prepend(folder / "site")
+    below = str(folder)
+    monkeypatch.setattr(
+        importlib.metadata, "distributions", lambda: find(path=[one for one in sys.path if one.startswith(below)])
+    )
+    return folder / "site"
+
+
 def classic_base() -> Base:
-    """A model of the classic recipe, which cannot be one."""
+    """Return a model of the classic recipe, which cannot be a base."""
     tokenizer = ClassicTokenizer.of("\nab")
     config = Config(3, 1, embedding_size=1, hidden_size=6, num_layers=2, input="number", window=5)
     text, writing = np.arange(9, dtype=np.int32) % 3, usual(windows=True, lines=False)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import afterword
-from afterword.bases import shipped
+from afterword.bases import installed as shipped
 from afterword.bases.base import load_base
 from afterword.errors import ModelError
 from tests.bases.small import base_of, save
@@ -43,7 +43,7 @@ def run(tmp_path: Path) -> Run:
 
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
         command = [sys.executable, "-m", "afterword", *arguments]
-        return finished(command, env=environment, cwd=tmp_path / "here")
+        return finished(command, env=environment, cwd=tmp_path / "here", fresh=True)
 
     return run
 

@@ -1,4 +1,4 @@
-"""Debian's Chromium, driven over its own protocol: one process, one tab, what a person does with mouse and keys."""
+"""Chromium, driven over its own protocol: one process, one tab, and what a person does with mouse and keys."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from urllib.request import urlopen
 
 from websockets.sync.client import ClientConnection, connect
 
-from tests.processes import running
+from tests.processes import PATIENCE, Process, running, until
 
 NAMES = [os.environ["CHROMIUM"]] if "CHROMIUM" in os.environ else ["chromium", "chromium-browser", "google-chrome"]
 PROGRAM = next(filter(None, map(shutil.which, NAMES)), None)
@@ -34,7 +34,6 @@ OPTIONS = [
     "--remote-debugging-port=0",
     "--window-size=1280,1600",
 ]
-PATIENCE = 60.0  # seconds
 KEY_CODES = {
     "ArrowLeft": 37,
     "ArrowUp": 38,
@@ -51,18 +50,18 @@ ALT, CONTROL, SHIFT = 1, 2, 8  # as the protocol counts modifiers
 
 
 class Tab:
-    """A page that is open in the browser."""
+    """A tab of the browser."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
         self._sent = 0
-        self.complaints: list[str] = []  # what the page's console or a failed script said
+        self.complaints: list[str] = []  # errors from the page's console and from failed scripts
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
-        self.requests: list[str] = []  # every address that was asked for
+        self.requests: list[str] = []  # every address that the page requested
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Send one command and wait for its answer; events that come before it are noted."""
+        """Send a command, wait for its answer and return it; events that come before it are recorded."""
         self._sent += 1
         self._connection.send(json.dumps({"id": self._sent, "method": method, "params": parameters}))
         while True:
@@ -72,7 +71,7 @@ class Tab:
                     raise RuntimeError(f"{method}: {message['error']}")
                 result: dict[str, Any] = message["result"]
                 return result
-            if "method" in message:  # and no answer to a command that nobody waited for
+            if "method" in message:  # not the answer to a command that nobody waited for
                 self._note(message)
 
     def _note(self, event: dict[str, Any]) -> None:
@@ -85,7 +84,8 @@ class Tab:
             self.requests.append(event["params"]["request"]["url"])
 
     def open(self, address: str) -> None:
-        """Open `address` and wait until the page says that it is ready."""
+        """Open `address` and wait until the page is ready."""
+        self.run("document.documentElement?.removeAttribute('data-ready')")  # which the page before may still answer
         self.call("Page.navigate", url=address)
         end = time.monotonic() + PATIENCE
         while not self.run("document.documentElement?.dataset.ready ?? ''"):
@@ -93,18 +93,18 @@ class Tab:
                 raise RuntimeError(f"the page is not ready: {self.complaints}")
 
     def run(self, script: str) -> Any:
-        """The value of an expression in the page; of a promise what it becomes."""
+        """Return the value of an expression in the page; a promise is awaited."""
         answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise RuntimeError(f"{script}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
 
     def text(self, selector: str) -> str:
-        """The visible text of the first element that `selector` finds."""
+        """Return the visible text of the first element that `selector` finds."""
         return str(self.run(f"document.querySelector({json.dumps(selector)}).innerText"))
 
     def place(self, selector: str, x: float = 0.5, y: float = 0.5) -> tuple[float, float]:
-        """A point of the element, at shares `x` and `y` of its sides, once it is in view and the layout has settled."""
+        """Scroll the element into view; return a point in it, at the fractions `x` and `y` of its sides."""
         found = self.run(
             "(async e => { const frame = () => new Promise(requestAnimationFrame); "
             "e.scrollIntoView({block: 'nearest'}); await frame(); await frame(); "
@@ -127,7 +127,7 @@ class Tab:
         self.mouse("mouseMoved", self.place(selector, x, y))
 
     def drag(self, first: str, last: str) -> None:
-        """Press on the first element, move to the last one, and let go."""
+        """Press the mouse on the first element, move to the last one and release."""
         self.mouse("mousePressed", self.place(first), 1)
         self.mouse("mouseMoved", self.place(last), 1)
         self.mouse("mouseReleased", self.place(last))
@@ -151,27 +151,25 @@ class Tab:
             )
 
     def type(self, text: str) -> None:
-        """Put `text` where the caret is, as from a keyboard."""
+        """Insert `text` at the caret, as a keyboard does."""
         self.call("Input.insertText", text=text)
 
     def until(self, script: str) -> Any:
-        """The value of an expression as soon as it is truthy. Raises RuntimeError where it does not become so."""
-        end = time.monotonic() + PATIENCE
-        while not (value := self.run(script)):
-            if time.monotonic() > end:
-                raise RuntimeError(f"it never became true: {script}")
-            time.sleep(0.02)
-        return value
+        """Return the value of an expression as soon as it is truthy. Raises RuntimeError if it never is."""
+        try:
+            return until(lambda: self.run(script))
+        except TimeoutError as error:
+            raise RuntimeError(f"it never became true: {script}") from error
 
     def picture(self, path: Path) -> None:
-        """A screenshot of the whole page as PNG."""
+        """Save a screenshot of the whole page as PNG."""
         answer = self.call("Page.captureScreenshot", captureBeyondViewport=True)
         path.write_bytes(base64.b64decode(answer["data"]))
 
 
 @contextlib.contextmanager
 def browser() -> Iterator[Tab]:
-    """A tab of a fresh Chromium, which is gone after the block."""
+    """Start Chromium with one tab; at the end of the block it is stopped."""
     assert PROGRAM is not None
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         command = [PROGRAM, *OPTIONS, f"--user-data-dir={folder}", "about:blank"]
@@ -183,11 +181,9 @@ def browser() -> Iterator[Tab]:
                 yield Tab(connection)
 
 
-def _port(file: Path, process: subprocess.Popen[bytes]) -> int:
-    """The port that Chromium listens at, as soon as it has said so in `file`."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end and process.poll() is None:
-        if file.exists() and file.read_text().count("\n"):
-            return int(file.read_text().split()[0])
-        time.sleep(0.02)
-    raise RuntimeError("chromium did not start")
+def _port(file: Path, process: Process) -> int:
+    """Return the port of Chromium as soon as it has written it to `file`."""
+    until(lambda: process.poll() is not None or (file.exists() and file.read_text().count("\n")))
+    if process.poll() is not None:
+        raise RuntimeError("chromium did not start")
+    return int(file.read_text().split()[0])

@@ -1,4 +1,4 @@
-"""The browser's tests are skipped where there is no Chromium, and only there; CI installs it."""
+"""A tab of the browser. Without Chromium, and only then, its tests are skipped; CI installs it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ from tests.browser.chromium import PROGRAM, Tab, browser
 @pytest.fixture(scope="module")
 def tab() -> Iterator[Tab]:
     if PROGRAM is None:
-        pytest.skip("there is no chromium: apt-get install chromium, or say where it is by CHROMIUM=PATH")
+        pytest.skip("there is no chromium: apt-get install chromium, or set CHROMIUM to its path")
     with browser() as tab:
         yield tab

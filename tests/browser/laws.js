@@ -3,7 +3,7 @@
   const { History } = await import("/static/history.js");
   const { rows } = await import("/static/branches.js");
   const { Aligner, levelAt, runs, shadesOf, spliced, tokenAt } = await import("/static/shades.js");
-  const { difference, nextWord, percent, span } = await import("/static/words.js");
+  const { difference, nextWord, percent, span, WordEnd } = await import("/static/words.js");
   const broken = [];
   const same = (what, found, expected) => {
     const [a, b] = [JSON.stringify(found), JSON.stringify(expected)];
@@ -108,6 +108,21 @@
   same("words", [" the cat", "ing, then", "  ", "don't go", "\nBRUTUS.\nWhy", "— and"].map(nextWord), [
     " the", "ing,", "  ", "don't", "\nBRUTUS.", "—",
   ]);
+  // After its length a text ends with its word, whatever the parts that it comes in.
+  const ended = (most, parts, pattern) => {
+    const end = new WordEnd({ pattern }, most);
+    let at = 0;
+    return parts.map(part => {
+      const tokens = [...part];
+      return end.push(part, { tokens, text_offset: tokens.map(() => at++) });
+    }).join("");
+  };
+  same("the end of a word", ended(3, ["the", " cat"]), "the");
+  same("the end of the next word", ended(4, [..."the cat sat"]), "the ");
+  same("within a word", ended(5, ["the", " c", "at's t", "ail"]), "the cat's");
+  same("a character of two units", ended(2, ["😀😀😀é"]), "😀😀");
+  same("no spaces", ended(2, ["東京都"]), "東京");
+  same("a pattern ends by itself", ended(2, ["abcd", " e"], "[a-e ]+"), "abcd e");
   same("an edit", difference("hello world", "hello brave world", 12), [6, 6, 12]);
   same("a stroke among the same", difference("aaa", "aaaa", 2), [1, 1, 2]);
   same("a deletion", difference("aaaa", "aaa", 1), [1, 2, 1]);

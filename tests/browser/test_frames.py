@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from afterword.inspection.page import framed, page
+from afterword.inspection.gates_page import framed, page
 from tests.browser.chromium import Tab
 from tests.inspection.test_gates import TEXT, made
+from tests.processes import until
 
 TRACE = made(hidden_size=20).gates(TEXT * 3)
 LONG = made(hidden_size=20).gates(TEXT * 20)
@@ -39,14 +41,17 @@ def opened(tab: Tab, content: str, folder: Path) -> Tab:
 
 
 def settled(tab: Tab, least: int = 1, most: int = 10_000) -> dict[str, Any]:
-    """What the page says of itself as soon as its map fills a room of such a width, or else after some seconds."""
+    """What the page says of itself as soon as its map fills a room of such a width, or else after `PATIENCE`."""
     tab.run("new Promise(done => document.readyState === 'complete' ? done() : addEventListener('load', () => done()))")
     found: dict[str, Any] = {}
-    for _ in range(50):
+
+    def has_settled() -> bool:
+        nonlocal found
         found = tab.run(ASK) or found
-        if found and fills(found) and least <= found["room"] <= most:
-            break
-        tab.run("new Promise(done => setTimeout(done, 50))")
+        return bool(found) and fills(found) and least <= found["room"] <= most
+
+    with contextlib.suppress(TimeoutError):
+        until(has_settled)
     return found
 
 
@@ -104,5 +109,7 @@ def test_a_narrow_screen_needs_no_sideways_scrolling(tab: Tab, tmp_path: Path, w
         tab.run("move(3); move(12, true); find(); theme('dark')")
         assert tab.run("[document.documentElement.scrollWidth, innerWidth]") == [width, width]
         assert tab.run("map.getBoundingClientRect().width") <= width
+        tracks = "[...document.querySelectorAll('#bars .track')].map(e => e.clientWidth)"
+        assert min(tab.run(tracks)) > 100  # bars that can be compared
     finally:
         tab.call("Emulation.clearDeviceMetricsOverride")

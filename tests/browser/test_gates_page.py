@@ -8,12 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from afterword.inspection.openness import openness
-from afterword.inspection.page import framed, page
-from afterword.inspection.trace import Trace, named_units
-from afterword.model.holding import PARTS
-from afterword.text.vocabularies.char import CharTokenizer
-from afterword.text.vocabularies.classic import ClassicTokenizer
+from afterword.inspection.gates_page import framed, page
+from afterword.inspection.trace import Trace, named_units, openness
+from afterword.model.network.holding import PARTS
+from afterword.text.characters import CharTokenizer, ClassicTokenizer
 from tests.browser.chromium import Tab
 from tests.inspection.test_gates import TEXT, made
 
@@ -187,7 +185,7 @@ def test_selecting_everything_says_that_there_is_nothing_to_compare_with(opened:
     opened.press("Home")
     opened.press("End", shift=True)
     opened.press("f")
-    assert "leave something out" in opened.text("#foundhead")
+    assert "leave a part out" in opened.text("#foundhead")
 
 
 def test_light_and_dark(opened: Tab) -> None:
@@ -215,7 +213,7 @@ def test_the_summary_is_the_traces(opened: Tab, trace: Trace) -> None:
             assert f"{len(one.open)} of 20" in said
 
 
-def test_a_long_text_shows_the_telling_units_or_the_named_ones(tab: Tab, tmp_path: Path) -> None:
+def test_a_long_text_shows_the_moving_units_or_the_named_ones(tab: Tab, tmp_path: Path) -> None:
     trace = LONG.gates(TEXT * 15)
     open_page(tab, page(trace), tmp_path)
     assert tab.text("#labels") == "48 of the 80 units of l0"
@@ -239,7 +237,7 @@ def test_any_text_is_shown_as_text(tab: Tab, tmp_path: Path) -> None:
 def test_a_single_character_has_a_page_too(tab: Tab, tmp_path: Path) -> None:
     open_page(tab, page(MODEL.gates("D")), tmp_path)
     tab.press("f")
-    assert "leave something out" in tab.text("#foundhead")
+    assert "leave a part out" in tab.text("#foundhead")
     assert tab.complaints == []
 
 

@@ -1,12 +1,14 @@
-"""The page of `afterword serve` in a real browser: write, branch, steer, score, look inside, watch, train."""
+"""The page of `afterword serve` in a real browser: write, branch, settings, score, gates, watch, train."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import math
 import re
-import time
+import signal
+import unicodedata
 from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
@@ -14,10 +16,15 @@ from typing import Any
 
 import pytest
 
+from afterword.generation.sampling import FILTERS, Sampling
 from afterword.language_model import LanguageModel
+from afterword.serving.http.static_files import page_file
+from afterword.serving.routes.scores import MOST_SHADED
+from afterword.text.unicode import visible
 from afterword.training import train
 from tests.browser.chromium import Tab
 from tests.inspection.test_gates import TEXT, made
+from tests.processes import free_port
 from tests.serving.server import Serving, serving
 
 FILES = Path(str(resources.files("afterword.serving").joinpath("page")))
@@ -25,6 +32,7 @@ LAWS = Path(__file__).with_name("laws.js").read_text(encoding="utf-8")
 KEY = "a-key-that-is-long-enough"
 HOSTILE = "</script><b onclick=x>&amp;\"'<img src=x onerror=document.title=1>"
 SETTINGS = {"seed": 5, "offersByThemselves": False}
+ENDLESS = 1_000_000  # tokens, which take minutes
 MOST_BYTES = 200_000  # of what is fetched before the page can be used
 
 VALUE = "document.getElementById('area').value"
@@ -46,12 +54,15 @@ def models(model: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> Pa
     folder = tmp_path_factory.mktemp("models")
     model.save(folder / "story")
     made(hidden_size=12, lines=True, seed=3).save(folder / "rows")
+    plain = made(hidden_size=12, cell="rnn")
+    plain._saved.about["validation"] = {"bits_per_character": 2.5}
+    plain.save(folder / "plain")
     return folder
 
 
 @pytest.fixture(scope="module")
 def server(models: Path) -> Iterator[Serving]:
-    with serving(models / "story", models / "rows") as found:
+    with serving(models / "story", models / "rows", models / "plain", "--max-output", f"{ENDLESS}") as found:
         yield found
 
 
@@ -95,7 +106,7 @@ def go_to(tab: Tab, at: int) -> None:
 
 
 def write_on(tab: Tab, tokens: int) -> str:
-    """Let the model write so many tokens at the cursor; the text then."""
+    """Let the model write so many tokens at the cursor, and the rest of the last word; the text then."""
     before = tab.run(VALUE)
     set_field(tab, "length", tokens)
     tab.run("document.getElementById('area').focus()")
@@ -138,6 +149,13 @@ def set_field(tab: Tab, id: str, value: object) -> None:
     )
 
 
+def processor_time(tab: Tab) -> float:
+    """Return the seconds for which the page's thread has computed."""
+    tab.call("Performance.enable", timeDomain="threadTicks")
+    metrics = tab.call("Performance.getMetrics")["metrics"]
+    return next(float(one["value"]) for one in metrics if one["name"] == "TaskDuration")
+
+
 def percent(p: float) -> str:
     return f"{100 * p:.0f} %" if p >= 0.0995 else f"{100 * p:.1f} %"
 
@@ -178,7 +196,8 @@ def test_every_module_that_the_page_begins_with_is_asked_for_at_once() -> None:
             found.add(name)
             imported = re.findall(r'^import [^;]*"\./([^"]+)";', (FILES / name).read_text("utf-8"), re.M)
             ahead += imported if "/" not in name else []
-    preloaded = re.findall(r'rel="modulepreload" href="/static/([^"]+)"', (FILES / "index.html").read_text("utf-8"))
+    served = bytes(page_file({}, "index.html", "").body).decode()
+    preloaded = re.findall(r'rel="modulepreload" href="/static/([^"]+)"', served)
     assert sorted(found - {"main.js"}) == sorted(preloaded)
 
 
@@ -191,7 +210,6 @@ def test_the_page_is_small_and_asks_nobody_but_its_server(tab: Tab, serve_addres
         ".reduce((sum, e) => sum + e.decodedBodySize, 0)"
     )
     assert 50_000 < tab.run(entries) <= MOST_BYTES
-    assert tab.run("performance.getEntriesByName('first-paint')[0].startTime") < 5000  # ten times what it should be
     assert {address.split("/")[2] for address in tab.requests} == {serve_address.split("/")[2]}
     assert tab.complaints == []
 
@@ -206,19 +224,50 @@ def test_the_laws_of_its_parts(page: Tab) -> None:
 def test_the_model_goes_on_at_the_cursor_and_what_follows_stays(page: Tab) -> None:
     page.type("Divya likes to eat.")
     assert write_on(page, 30).startswith("Divya likes to eat.")
-    assert len(page.run(VALUE)) == len("Divya likes to eat.") + 30
     before = page.run(VALUE)
+    assert len(before) >= len("Divya likes to eat.") + 30
     go_to(page, 5)
     after = write_on(page, 12)
-    assert after[:5] + after[17:] == before
-    assert page.run("document.getElementById('area').selectionEnd") == 17
+    caret = page.run("document.getElementById('area').selectionEnd")
+    assert caret >= 17
+    assert after[:5] + after[caret:] == before
     assert page.complaints == []
+
+
+def test_without_a_length_it_finishes_the_sentence_as_generate_does(page: Tab, model: LanguageModel) -> None:
+    page.type("Divya likes")
+    page.press("Enter", control=True, shift=True)
+    page.until(f"{VALUE}.length > 500")
+    assert wrote(page) == str(model.generate("Divya likes", seed=5))
+
+
+def test_writing_never_ends_within_a_word(page: Tab) -> None:
+    page.type("Divya ")
+    ends = set()
+    for tokens in (3, 4, 5, 6, 7, 8, 200):
+        text = write_on(page, tokens)
+        assert len(text) >= 6 + tokens
+        ends.add(text)
+        page.press("z", control=True)
+    longest = max(ends, key=len)
+    for text in ends - {longest}:
+        assert longest.startswith(text)  # the same seed writes the same text
+        assert not re.fullmatch(r"\w\w", longest[len(text) - 1 : len(text) + 1])
+
+
+def test_the_length_is_at_most_what_the_server_writes(tab: Tab, models: Path) -> None:
+    with serving(models / "story", "--max-output", "300") as server:
+        page = open_page(tab, server.url)
+        page.until("document.getElementById('length').value === '300'")  # the usual one is 500
+        for tokens in (299, 300, 10_000):
+            assert len(write_on(page, tokens)) > 200
+            assert page.run("document.getElementById('length').value") == str(min(tokens, 300))
 
 
 def test_escape_stops_the_writing_and_typing_does_too(page: Tab) -> None:
     stops: list[Callable[[], None]] = [lambda: page.press("Escape"), lambda: page.type("!")]
     for stop in stops:
-        set_field(page, "length", 4000)
+        set_field(page, "length", ENDLESS)
         page.run("document.getElementById('area').focus()")
         length = len(page.run(VALUE))
         page.press("Enter", control=True, shift=True)
@@ -226,7 +275,7 @@ def test_escape_stops_the_writing_and_typing_does_too(page: Tab) -> None:
         stop()
         text = wrote(page)
         assert page.run(f"new Promise(done => setTimeout(() => done({VALUE}), 200))") == text
-        assert len(text) < 4000
+        assert len(text) < ENDLESS
 
 
 def test_several_continuations_are_offered_and_tab_takes_a_word(page: Tab) -> None:
@@ -297,7 +346,7 @@ def test_control_enter_writes_to_the_end_of_the_line(page: Tab) -> None:
 def test_what_was_written_is_shaded_by_its_probability(page: Tab, model: LanguageModel) -> None:
     page.type("Divya ")
     text = write_on(page, 60)
-    shades = page.until(f"{SAVED}?.shades?.trim().length === 60 && {SAVED}.shades")
+    shades = page.until(f"{SAVED}?.shades?.trim().length === {len(text) - 6} && {SAVED}.shades")
     bits = [one.bits for one in model.surprises(text)]
     found = [ord(shade) - ord("A") for shade in shades[6:]]
     assert all(abs(a - level(b)) <= 1 for a, b in zip(found, bits[6:], strict=True))
@@ -305,7 +354,7 @@ def test_what_was_written_is_shaded_by_its_probability(page: Tab, model: Languag
     page.click("#shade")
     page.until(f"{SAVED}?.shades.slice(1).indexOf(' ') < 0")
     shades = page.run(f"{SAVED}.shades")
-    assert re.fullmatch(r"[a-m ][a-m]{5}[A-M]{60}", shades)  # whose it is stays known
+    assert re.fullmatch(rf"[a-m ][a-m]{{5}}[A-M]{{{len(text) - 6}}}", shades)  # whose it is stays known
     assert all(abs(ord(shade) - ord("a") - level(b)) <= 1 for shade, b in zip(shades[1:6], bits[1:6], strict=True))
     page.click("#shading")
     page.until("[...CSS.highlights.values()].every(highlight => highlight.size === 0)")
@@ -333,6 +382,53 @@ def test_a_character_shows_its_alternatives_and_one_that_is_picked_goes_on(page:
     assert page.run(VALUE) == before
 
 
+def test_a_typed_character_shows_its_alternatives_and_one_that_is_picked_begins_a_branch(page: Tab) -> None:
+    typed = "Divya 😀 likes to eat. Reena is not fat."
+    page.type(typed)
+    click_character(page, 3)
+    page.until("document.querySelectorAll('.popup .row').length > 3")
+    assert page.text(".popup code") == "y"
+    picked = page.run("document.querySelectorAll('.popup li')[1].innerText.split('\\n')[0]")
+    page.click(".popup li:nth-child(2) button")
+    page.until(f"{VALUE} !== {json.dumps(typed)}")
+    text = wrote(page)
+    assert text.startswith("Div" + picked.translate({0x2423: " ", 0x21B5: "\n"}))
+    assert typed[4:] not in text
+    page.until("document.querySelectorAll('.tree button').length >= 3")
+    page.click(".tree button:not(.on)")
+    assert page.run(VALUE) == typed
+    click_character(page, 7)  # its second half
+    page.until("document.querySelectorAll('.popup .row').length > 3")
+    assert page.text(".popup code") == "😀"
+
+
+def test_in_a_model_of_lines_an_alternative_leaves_the_other_lines(page: Tab) -> None:
+    set_field(page, "models", "rows")
+    page.run("document.getElementById('area').focus()")
+    page.type("Divya\nReena\nRohan")
+    go_to(page, 7)
+    page.press(".", control=True)
+    page.until("document.querySelectorAll('.popup .row').length > 3")
+    page.click(".popup li:nth-child(2) button")
+    page.until(f"{VALUE} !== 'Divya\\nReena\\nRohan'")
+    text = wrote(page)
+    assert text.startswith("Divya\nR")
+    assert text.endswith("\nRohan")
+    assert "eena" not in text
+
+
+def test_alternatives_by_key_are_those_of_the_settings(page: Tab) -> None:
+    page.type("Divya likes to eat.")
+    expected = "[...document.querySelectorAll('#next .row code')].slice(0, 6).map(e => e.innerText)"
+    shown = "[...document.querySelectorAll('.popup .row code')].slice(0, 6).map(e => e.innerText)"
+    for at in (19, 4, 0):
+        go_to(page, at)
+        page.press(".", control=True)
+        page.until("document.querySelectorAll('.popup .row').length > 5")
+        page.until(f"{shown}.join() === {expected}.join()")
+        page.press("Escape")
+
+
 def test_alternatives_are_reached_by_keys(page: Tab) -> None:
     page.type("Divya ")
     text = write_on(page, 5)
@@ -346,18 +442,18 @@ def test_alternatives_are_reached_by_keys(page: Tab) -> None:
     assert page.run(VALUE) == text
 
 
-def test_a_branch_begins_at_once(page: Tab) -> None:
-    """Ten times as long as it should take at most, since tests run on busy machines."""
+def test_a_branch_is_shown_while_it_is_written(page: Tab) -> None:
     page.type(TEXT.strip() * 20)
     write_on(page, 40)
-    script = (
-        "new Promise(done => { const area = document.getElementById('area'), began = performance.now(); "
-        "document.querySelector('.popup .row').click(); const length = area.value.length; const look = () => "
-        "area.value.length > length ? done(performance.now() - began) : requestAnimationFrame(look); look(); })"
-    )
+    set_field(page, "length", ENDLESS)
+    page.run("document.getElementById('area').focus()")
     page.press(".", control=True)
     page.until("document.querySelectorAll('.popup .row').length > 3")
-    assert page.run(script) < 1000
+    script = "(document.querySelector('.popup .row').click(), document.getElementById('area').value.length)"
+    page.until(f"{VALUE}.length > {page.run(script)}")
+    assert not page.run(IS_QUIET)
+    page.press("Escape")
+    wrote(page)
 
 
 # Branch.
@@ -433,12 +529,22 @@ def test_everything_is_saved_to_a_file_and_opened_from_it(page: Tab) -> None:
     assert page.run(VALUE) == "Divya "
 
 
+def test_the_text_alone_is_saved_as_plain_text(page: Tab) -> None:
+    page.run("URL.createObjectURL = blob => { window.saved = blob; return 'data:,'; }")
+    page.run("HTMLAnchorElement.prototype.click = function () { window.named = this.download; }")
+    assert page.run("document.getElementById('save-text').disabled")
+    page.type("Divya likes\n\té.")
+    page.click("#save-text")
+    assert page.run("window.saved.text()") == "Divya likes\n\té."
+    assert page.run("[window.saved.type, window.named]") == ["text/plain", "divya-likes-é.txt"]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("a.json", '{"format": "afterword-text", "version": 1, "revisions": [1]}', "revision 0 is broken"),
+        ("a.json", '{"format": "afterword-text", "version": 1, "revisions": [1]}', "revision 0 is damaged"),
         ("a.json", '{"format": "afterword-text", "version": 9, "revisions": [1]}', "format 9"),
-        ("a.json", '{"format": "other"}', "not a text that was saved here"),
+        ("a.json", '{"format": "other"}', "not a text saved by this page"),
         ("a.bin", "a\0b", "not a text"),
     ],
 )
@@ -476,17 +582,25 @@ def test_it_warns_where_another_tab_has_changed_the_text(page: Tab) -> None:
     page.until(f"{SAVED}.text === 'mine again'")
 
 
-# Steer.
+# Settings.
+
+
+def test_every_number_setting_of_sampling_has_a_control(page: Tab) -> None:
+    numbers = {field.name for field in dataclasses.fields(Sampling) if field.metadata["off"] is not None}
+    assert set(FILTERS) < numbers
+    shown = page.until("[...document.querySelectorAll('.number input[type=number]')].map(({id, title}) => [id, title])")
+    assert {name for name, _ in shown} == numbers
+    assert all(title for _, title in shown)
 
 
 def test_the_settings_are_shown_on_the_next_character(page: Tab, model: LanguageModel) -> None:
     page.type("Divya likes")
     rows = "[...document.querySelectorAll('#next .row')].map(e => [e.querySelector('code').innerText, e.className])"
-    page.until(f"{rows}.length > 8")
-    page.run("new Promise(done => setTimeout(done, 400))")
     piece = next(iter(model.stream("Divya likes", max_tokens=1, log_probabilities=3)))
-    shown = [name.translate({0x2423: " ", 0x21B5: "\n"}) for name, _ in page.run(rows)[:3]]
-    assert shown == [one.text for one in piece.alternatives]
+    likeliest = [one.text.translate({0x20: "\u2423", 0x0A: "\u21b5"}) for one in piece.alternatives]
+    page.until(
+        f"{rows}.length > 8 && {rows}.slice(0, 3).map(([name]) => name).join() === {json.dumps(','.join(likeliest))}"
+    )
     set_field(page, "top_k", 2)
     page.until(f"{rows}.filter(([, kind]) => kind.includes('gone')).length === {rows}.length - 2")
     page.click("#reset")
@@ -518,23 +632,31 @@ def test_a_hold_is_sent_and_one_that_is_refused_is_told_beside_it(page: Tab) -> 
     page.until("!document.getElementById('hold-error').innerText")
     page.until("document.querySelectorAll('#next .row').length > 8")
     assert page.run("JSON.parse(localStorage['afterword.settings']).hold") == ["forget=1"]
-    assert len(write_on(page, 10)) == 16
+    assert len(write_on(page, 10)) >= 16
 
 
 def test_a_pattern_is_obeyed_or_refused_beside_it(page: Tab) -> None:
     pytest.importorskip("llguidance")
     page.run("document.getElementById('pattern').focus()")
-    page.type("[a-e]{5}")
+    page.type("[a-e]")
+    set_field(page, "temperature", 0.9)  # the page is drawn anew, and what is being typed stays
+    page.type("{5}")
     page.press("Tab")
     assert re.fullmatch("[a-e]{5}", write_on(page, 10))
     set_field(page, "pattern", "(")
     page.run("document.getElementById('area').focus()")
     page.press("Enter", control=True, shift=True)
-    assert page.until("document.getElementById('pattern-error').innerText")
+    said = page.until("document.getElementById('pattern-error').innerText")
+    assert page.text("#said") == said  # beside the button too, since the settings may be out of sight
+    assert page.run("document.getElementById('said').getBoundingClientRect().bottom") < page.run(
+        "document.getElementById('view').getBoundingClientRect().top"
+    )
+    set_field(page, "pattern", "")
+    page.until("!document.getElementById('said').innerText")
 
 
 def test_another_model_is_picked_and_kept(page: Tab) -> None:
-    assert page.run("[...document.querySelectorAll('#models option')].map(e => e.value)") == ["story", "rows"]
+    assert page.run("[...document.querySelectorAll('#models option')].map(e => e.value)") == ["story", "rows", "plain"]
     set_field(page, "models", "rows")
     again(page)
     assert page.run("document.getElementById('models').value") == "rows"
@@ -546,7 +668,7 @@ def test_another_model_is_picked_and_kept(page: Tab) -> None:
     assert page.complaints == []
 
 
-# Score, look inside.
+# Score, gates.
 
 
 def test_a_text_is_scored_and_its_surprises_are_shaded(page: Tab, model: LanguageModel) -> None:
@@ -564,6 +686,17 @@ def test_a_text_is_scored_and_its_surprises_are_shaded(page: Tab, model: Languag
     page.press("Escape")
 
 
+def test_a_text_is_shaded_up_to_the_limit_of_the_server(page: Tab, server: Serving) -> None:
+    page.click("#tab-score")
+    for length, surplus in ((MOST_SHADED, ""), (MOST_SHADED, "!")):
+        page.until("!!document.getElementById('score-text')")
+        drop(page, "#panel-score section", "a.txt", "😀" + "a" * (length - 1) + surplus)
+        page.until(f"document.getElementById('figures')?.innerText.includes('{length + len(surplus):,} characters')")
+        assert page.run("!!document.getElementById('shaded')") is (not surplus)
+    assert f"up to {MOST_SHADED:,} characters" in page.text("#panel-score")
+    assert page.complaints == []
+
+
 def test_lines_are_listed_the_oddest_first(page: Tab, model: LanguageModel) -> None:
     lines = ["Divya likes to eat.", "tttttttttttttt", "Reena is not fat."]
     page.click("#tab-score")
@@ -578,6 +711,31 @@ def test_lines_are_listed_the_oddest_first(page: Tab, model: LanguageModel) -> N
     assert [int(number) - 1 for number in found] == sorted(range(3), key=lambda k: -costs[k])
 
 
+def test_blank_lines_are_not_the_oddest(page: Tab, model: LanguageModel) -> None:
+    lines = ["Divya likes to eat.", "", "tttttttttttttt", " ", "", "Reena is not fat."]
+    costs = [score.bits_per_character for score in model.score_lines(lines)]
+    assert max(costs[1], costs[4]) > max(costs[0], costs[5])  # so the cost alone would list them first
+    page.click("#tab-score")
+    page.until("!!document.getElementById('score-text')")
+    page.click("#score-lines")
+    drop(page, "#panel-score section", "a.txt", "\n".join(lines))
+    page.until("!!document.getElementById('lines')")
+    found = page.run("[...document.querySelectorAll('#lines tbody tr')].map(e => Number(e.cells[0].innerText) - 1)")
+    assert set(found[-3:]) == {1, 3, 4}
+
+
+def test_a_character_looks_as_it_does_in_a_terminal(page: Tab) -> None:
+    assigned = [chr(code) for code in range(0x3100) if unicodedata.category(chr(code)) != "Cn"]
+    shown = page.run(f"import('/static/words.js').then(({{visible}}) => {json.dumps(assigned)}.map(visible))")
+    assert shown == [visible(one) for one in assigned]
+    page.type("a\x07\tb")
+    page.click("#tab-inside")
+    inside = "document.getElementById('inside')?.contentDocument"
+    page.until(f"{inside}?.documentElement?.dataset.ready")
+    found = page.run(f"[...{inside}.querySelectorAll('#text b')].map(e => e.textContent)")
+    assert found == ["a", "<7>", "→\t", "b"]
+
+
 def test_the_gates_of_the_text_at_hand_are_shown(page: Tab) -> None:
     page.type(TEXT.strip())
     page.click("#tab-inside")
@@ -588,12 +746,75 @@ def test_the_gates_of_the_text_at_hand_are_shown(page: Tab) -> None:
     assert page.complaints == []
 
 
+def test_what_is_kept_of_a_word_is_a_table_of_the_gates_tab(page: Tab, model: LanguageModel) -> None:
+    text = "Divya likes to eat. Reena is not fat."
+    page.type(text)
+    page.click("#tab-inside")
+    page.until("!!document.getElementById('keeps-word')")
+    ask = "document.getElementById('keeps-word').form.requestSubmit()"
+    set_field(page, "keeps-word", "Meera")
+    page.run(ask)
+    page.until("/no word 'Meera'/.test(document.querySelector('#panel-inside .error').innerText)")
+    page.run("document.getElementById('keeps-word').select()")
+    page.type("Divya")
+    page.press("Enter")
+    page.until("!!document.getElementById('keeps')")
+    assert page.run("[...document.querySelectorAll('#panel-inside input')].filter(e => !e.labels.length).length") == 0
+    found = model.keeps(text, "Divya", after=".")
+    rows = page.run("[...document.querySelectorAll('#keeps tbody tr')].map(e => [...e.cells].map(c => c.innerText))")
+    assert rows == [
+        [one.text.replace(" ", "␣"), *(f"{x:.2f}" for x in (one.held, one.forget_where_held, one.forget))]
+        for one in found.stretches
+    ]
+    assert next(iter(found.expected)) in page.run("document.getElementById('panel-inside').innerText")
+
+
+def test_a_plain_recurrent_network_and_a_model_of_lines_show_what_is_kept_too(page: Tab) -> None:
+    page.type("Reena eats.\nDivya likes to eat. Reena is")
+    page.click("#tab-inside")
+    for name, says, compared, forget in (
+        ("rows", "of the line at the cursor", "The cell states, compared with those after Reena", "0."),
+        ("plain", "has no gates", "The hidden states, compared with those after Reena", "–"),
+    ):
+        set_field(page, "models", name)
+        page.until(f"/{says}/.test(document.body.innerText) && !!document.getElementById('keeps-word')")
+        for field, word in (("keeps-instead", "Reena"), ("keeps-word", "Divya")):
+            page.run(f"document.getElementById('{field}').select()")
+            page.type(word)
+        page.press("Enter")
+        page.until(f"/{compared}/.test(document.body.innerText)")
+        if name == "plain":
+            assert "2.500 bits per character of held-out text" in page.run("document.body.innerText")
+        assert page.run("document.querySelector('#keeps tbody tr').cells[2].innerText").startswith(forget)
+    set_field(page, "models", "story")
+
+
+def test_the_gates_have_one_switch_of_colours_and_one_scroll_bar(page: Tab) -> None:
+    page.type(TEXT.strip() * 20)
+    page.click("#tab-inside")
+    inside = "document.getElementById('inside')?.contentDocument"
+    page.until(f"{inside}?.documentElement?.dataset.ready")
+    page.until(f"document.getElementById('inside').clientHeight >= {inside}.body.offsetHeight")
+    assert page.run(f"{inside}.getElementById('theme').checkVisibility()") is False
+    scrolling = (
+        f"[...{inside}.querySelectorAll('*')].filter(e => e.scrollHeight > e.clientHeight + 1 && "
+        "['auto', 'scroll'].includes(getComputedStyle(e).overflowY)).map(e => e.id || e.className)"
+    )
+    page.run(f"{inside}.getElementById('find').click()")
+    assert page.run(scrolling) == []
+    page.until(f"{inside}.documentElement.scrollHeight <= {inside}.documentElement.clientHeight")
+    for _ in range(2):
+        page.click("#theme")
+        page.until(f"{inside}.documentElement.dataset.theme === document.documentElement.dataset.theme")
+    assert page.complaints == []
+
+
 # Watch, train.
 
 
 def test_without_runs_there_is_nothing_to_watch(page: Tab) -> None:
     names = page.run("[...document.querySelectorAll('[role=tab]')].map(e => e.innerText)")
-    assert names == ["Write", "Score", "Look inside"]
+    assert names == ["Write", "Score", "Gates"]
 
 
 def test_a_run_is_watched(tab: Tab, tmp_path: Path) -> None:
@@ -603,7 +824,7 @@ def test_a_run_is_watched(tab: Tab, tmp_path: Path) -> None:
     with serving("--run", tmp_path / "book") as server:
         open_page(tab, server.url)
         tab.click("#tab-watch")
-        assert "It has ended: step 30 of 30" in tab.until("document.getElementById('run-state')?.innerText")
+        assert "Finished: step 30 of 30" in tab.until("document.getElementById('run-state')?.innerText")
         tab.until("!!document.querySelector('.chart canvas')")
         reports = [json.loads(line) for line in (tmp_path / "book/metrics.jsonl").read_text().splitlines()]
         best = min(one["validation"] for one in reports if one["validation"] is not None)
@@ -633,6 +854,21 @@ def test_a_model_is_trained_from_the_page(tab: Tab, tmp_path: Path) -> None:
         assert tab.complaints == []
 
 
+def test_a_file_of_any_name_is_planned_under_a_name_that_the_server_takes(tab: Tab, tmp_path: Path) -> None:
+    content = "".join(f"The {k}th line of this book, and no more.\n" for k in range(400))
+    with serving("--train", tmp_path) as server:
+        open_page(tab, server.url)
+        tab.click("#tab-watch")
+        for file, name in (("Größe.txt", "Grosse"), ("書.txt", "text"), ("-a b (2).tar.gz", "a-b-2-tar")):
+            tab.until("!!document.getElementById('train')")
+            drop(tab, "#train", file, content)
+            tab.until("!!document.getElementById('plan')")
+            assert tab.run("document.getElementById('train-name').value") == name
+            again(tab)
+            tab.click("#tab-watch")
+        assert tab.complaints == []
+
+
 # All of it.
 
 
@@ -642,7 +878,7 @@ def test_a_key_is_asked_for_once_and_kept_in_the_tab(tab: Tab, models: Path) -> 
         tab.until("!!document.querySelector('dialog input')")
         tab.type("wrong-wrong")
         tab.press("Enter")
-        tab.until("document.querySelector('dialog')?.innerText.includes('does not know')")
+        tab.until("document.querySelector('dialog')?.innerText.includes('does not accept')")
         tab.type(KEY)
         tab.press("Enter")
         tab.until("document.documentElement.dataset.ready && !document.querySelector('dialog')")
@@ -653,14 +889,14 @@ def test_a_key_is_asked_for_once_and_kept_in_the_tab(tab: Tab, models: Path) -> 
         assert not tab.run("document.querySelector('dialog')")
         tab.run("document.getElementById('area').focus()")
         tab.type("Divya ")
-        assert len(write_on(tab, 10)) == 16
+        assert len(write_on(tab, 10)) >= 16
 
 
 def test_without_the_server_the_text_stays(tab: Tab, models: Path) -> None:
-    with serving(models / "story") as server:
+    with serving(models / "story", port=free_port()) as server:
         open_page(tab, server.url)
         tab.type("Divya ")
-        server.process.terminate()
+        server.process.send_signal(signal.SIGTERM)
         server.process.wait()
         tab.press("Enter", control=True, shift=True)
         assert "does not answer" in tab.until("document.querySelector('.notice')?.innerText")
@@ -668,7 +904,7 @@ def test_without_the_server_the_text_stays(tab: Tab, models: Path) -> None:
         tab.until(f"{SAVED}?.text === 'Divya and on'")
         with serving(models / "story", port=server.port):
             tab.until("!document.querySelector('.notice')")
-            assert len(write_on(tab, 10)) == 22
+            assert len(write_on(tab, 10)) >= 22
 
 
 def test_any_text_is_shown_as_text(page: Tab) -> None:
@@ -747,8 +983,8 @@ def test_a_long_text_can_still_be_edited(page: Tab) -> None:
     page.until("[...CSS.highlights.values()].reduce((sum, h) => sum + h.size, 0) > 100")
     assert page.run("[...CSS.highlights.values()].reduce((sum, h) => sum + h.size, 0)") < 10_000
     go_to(page, 25_000)
-    began = time.monotonic()
+    began = processor_time(page)
     for _ in range(10):
         page.type("x")
     assert page.run(f"{VALUE}.slice(25000, 25010)") == "x" * 10
-    assert time.monotonic() - began < 10  # a second for each, where a fiftieth is what it should take
+    assert processor_time(page) - began < 10  # a second for each, where a fiftieth is what it should take

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from afterword.scoring.page import Drawn, page
 from afterword.scoring.surprises import Surprise
+from afterword.scoring.surprises_page import Drawn, page
 from tests.browser.chromium import Tab
 
 TEXT = "Friends, Romans,\n</b><script>alert(1)</script>&amp;\n\tcountrymen \u05d0\u202e\n" * 12

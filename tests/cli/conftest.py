@@ -1,4 +1,4 @@
-"""A tiny model with random weights, and the real command in a process of its own."""
+"""Tiny models with random weights, and the command in a process of its own."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 @pytest.fixture(scope="session")
 def run() -> Run:
-    """`python -m afterword ARGUMENTS` in a process, its output as bytes."""
+    """Run `python -m afterword ARGUMENTS` in a process of its own; return its output as bytes."""
     source = str(Path(afterword.__file__).parents[1])
 
     def run(
-        *arguments: str | bytes | Path, input: bytes = b"", **environment: str
+        *arguments: str | bytes | Path, input: bytes = b"", fresh: bool = False, **environment: str
     ) -> subprocess.CompletedProcess[bytes]:
         command = [sys.executable, "-m", "afterword", *arguments]
-        return finished(command, input, env={**os.environ, "PYTHONPATH": source, "OMP_NUM_THREADS": "1", **environment})
+        return finished(command, input, fresh=fresh, env={**os.environ, "PYTHONPATH": source, **environment})
 
     return run
 
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model of running text; it knows "\\n", a, b, c, d and é."""
+    """A model of running text that knows "\\n", a, b, c, d and é."""
     return save_tiny(tmp_path_factory.mktemp("models") / "tiny")
 
 
@@ -45,5 +45,5 @@ def mixed_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def lines_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model of lines; it knows a, b, c, d and é."""
+    """A model of lines that knows a, b, c, d and é."""
     return save_tiny(tmp_path_factory.mktemp("models") / "lines", lines=True)

@@ -52,7 +52,8 @@ def test_without_pytorch_the_n_gram_alone_adapts_and_that_is_said(mixed_model: P
     for using in ("both", "ngram", "lstm"):
         source = str(Path(load.__code__.co_filename).parents[1])
         path = {"PYTHONPATH": f"{hidden}{os.pathsep}{source}"}
-        found[using] = run("score", mixed_model, "-", "--adapt", "--json", "--with", using, input=TEXT.encode(), **path)
+        words = ("score", mixed_model, "-", "--adapt", "--json", "--with", using)
+        found[using] = run(*words, input=TEXT.encode(), fresh=True, **path)
     both, ngram = (json.loads(found[using].stdout) for using in ("both", "ngram"))
     assert both["adapted"] == ngram["adapted"] == ["ngram"]
     assert b"only the n-gram adapts" in found["both"].stderr
@@ -67,7 +68,7 @@ def test_without_pytorch_the_n_gram_alone_adapts_and_that_is_said(mixed_model: P
     [
         (["--hold", "forget=1"], b"a held model does not adapt"),
         (["--engine", "fast"], b"engine fast does not adapt"),
-        (["--per-character"], b"leave out --adapt"),
+        (["--per-character"], b"--per-character cannot be used with --adapt"),
     ],
 )
 def test_what_does_not_adapt_is_refused(mixed_model: Path, run: Run, options: list[str], says: bytes) -> None:
@@ -90,7 +91,7 @@ def test_writing_after_a_prompt_uses_what_the_prompt_says(mixed_model: Path) -> 
     ("options", "says"),
     [
         ([], b"give it with --prompt"),
-        (["--prompt", "a", "--with", "lstm"], b"leave out --with lstm"),
+        (["--prompt", "a", "--with", "lstm"], b"leave out --adapt or --with lstm"),
     ],
 )
 def test_there_is_something_to_learn_from_and_with(

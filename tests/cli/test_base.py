@@ -40,7 +40,7 @@ def test_a_run_from_a_base_says_so_wherever_it_is_asked_and_goes_on_from_it_alon
     assert ["base", "fingerprint", fingerprint] in [line.split() for line in told.splitlines()]
     refused = run("train", "--resume", tmp_path / "run", "--base", "none")
     assert refused.returncode == 2
-    assert "began from friend, not from nothing: leave --base out" in error_line(refused)
+    assert "began from friend, not from scratch: leave --base out" in error_line(refused)
     again = run("train", "--resume", tmp_path / "run", "--base", friend, "--more-steps", "2")
     assert again.returncode == 0, again.stderr.decode()
 
@@ -50,13 +50,13 @@ def test_it_is_refused_before_the_text_is_read_and_pytorch_is_loaded(book: Path,
     code = "import sys; from afterword.cli.main import main\ntry:\n main()\nfinally:\n print('torch' in sys.modules)"
     before = sorted(tmp_path.iterdir())
     for options, told in (
-        ([friend, "--hidden-size", "300"], "hidden-size 300 and base"),
+        ([friend, "--hidden-size", "300"], "has hidden-size 6, so --hidden-size 300 cannot be used"),
         ([tmp_path / "none"], "no model at"),
         ([""], "base is empty"),
     ):
         for command in ("train", "plan"):
             arguments = [command, tmp_path / "no text.txt", "--base", *options]
-            refused = finished([sys.executable, "-c", code, *map(str, arguments)], cwd=tmp_path)
+            refused = finished([sys.executable, "-c", code, *map(str, arguments)], cwd=tmp_path, fresh=True)
             assert (refused.returncode, refused.stdout.strip()) == (2, b"False")
             (line,) = refused.stderr.decode().splitlines()
             assert line.startswith("error: ")

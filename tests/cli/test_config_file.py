@@ -15,7 +15,7 @@ import pytest
 from afterword.cli.config_file import KEYS, LARGEST, config_option, read_config
 from afterword.cli.options import settings_options
 from afterword.errors import OptionError
-from afterword.planning.settings import LENGTHS, TrainingSettings
+from afterword.planning.training_plan import LENGTHS, TrainingSettings
 from afterword.text.corpus import TextSettings
 from tests.cli.test_main import error_line
 
@@ -110,11 +110,11 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(config: Callable[[byte
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("hiden-size = 5", "there is no setting 'hiden-size'; did you mean hidden-size?"),
-        ("hidden_sizes = 5", "there is no setting 'hidden_sizes'; did you mean hidden-size?"),
-        ("zzz = 5", "there is no setting 'zzz'"),
-        ("overwrite = true", "there is no setting 'overwrite'"),
-        ("hidden-size = 5\nhidden_size = 5", "hidden-size stands there twice"),
+        ("hiden-size = 5", "'hiden-size' is not a setting; did you mean hidden-size?"),
+        ("hidden_sizes = 5", "'hidden_sizes' is not a setting; did you mean hidden-size?"),
+        ("zzz = 5", "'zzz' is not a setting"),
+        ("overwrite = true", "'overwrite' is not a setting"),
+        ("hidden-size = 5\nhidden_size = 5", "hidden-size occurs twice"),
         ("[training]\nsteps = 5", "'training' is a table"),
         ("steps.value = 5", "'steps' is a table"),
         ("[[steps]]\nvalue = 5", "'steps' is a table"),
@@ -131,14 +131,14 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(config: Callable[[byte
         ("out = ['a']", "out must be text, not ['a']"),
         ("validation = true", "validation must be text, not True"),
         ("validation = 2", "validation must be a fraction above 0 and below 1, or a file, not 2"),
-        ("encoding = 'klingon'", "encoding 'klingon' is unknown"),
+        ("encoding = 'klingon'", "unknown encoding 'klingon'"),
         ("vocabulary = 'word'", "vocabulary must be char, byte or bpe:N, not word"),
         ("recipe = 'cake'", "recipe must be one of auto, classic, not cake"),
         ("hidden-size = 0", "hidden-size must be 1 or more, not 0"),
         ("learning-rate = nan", "learning-rate must be a finite number"),
         ("dropout = 1", "dropout must be below 1"),
         (f"steps = 0x{'f' * 10_000}", "steps is too large: "),
-        (f"steps = {'9' * 10_000}", "holds a number of thousands of digits"),
+        (f"steps = {'9' * 10_000}", "contains a number with thousands of digits"),
         ("minutes = 1\nsteps = 1", "minutes and steps exclude each other"),
         ("steps = 5\nsteps = 6\n", "is not TOML: cannot overwrite a value (at line 2, column 10)"),
         ("seed = 1\nsteps 5\n", "(at line 2, column 7)"),
@@ -163,9 +163,11 @@ def test_a_file_that_will_not_do_is_told_by_name_in_one_line(
 
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match=r"there is no file .*book\.toml: give --config a TOML file"):
+    with pytest.raises(
+        OptionError, match=r"cannot read .*book\.toml: No such file or directory; give --config a TOML file"
+    ):
         read_config(str(tmp_path / "book.toml"))
-    with pytest.raises(OptionError, match="is a folder: give --config a TOML file"):
+    with pytest.raises(OptionError, match="Is a directory; give --config a TOML file"):
         read_config(str(tmp_path))
     (tmp_path / "file").touch()
     with pytest.raises(OptionError, match=r"cannot read .*: Not a directory"):
@@ -195,4 +197,4 @@ def test_a_run_takes_its_settings_from_a_file_and_goes_on_with_them_alone(
     assert "leave out --out and --overwrite, also in the file of --config" in told
     path = config("hiden-size = 12\n")
     told = error_line(run("train", book, "--config", path))
-    assert told == f"{path}: there is no setting 'hiden-size'; did you mean hidden-size?"
+    assert told == f"{path}: 'hiden-size' is not a setting; did you mean hidden-size?"

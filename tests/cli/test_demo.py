@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from afterword.bases.shipped import FOLDERS
+from afterword.bases.installed import FOLDERS
 from afterword.cli import demo
 from afterword.cli import main as command
 from afterword.language_model import load

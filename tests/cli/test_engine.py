@@ -14,7 +14,7 @@ from afterword.language_model import load
 from tests.test_imports import RUN, loaded
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
-TOLD = re.compile(rb"engine fast: its graph took \d+\.\d\d s to make\n")
+TOLD = re.compile(rb"engine fast: its graph took \d+\.\d\d s to build\n")
 
 
 @pytest.mark.parametrize("num", [2, 20])

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from afterword.cli import generate as command_of_generate
 from afterword.cli import main as command
+from afterword.generation.draft import Sample
 from afterword.language_model import load
-from afterword.text.encoded import EncodedCorpus
-from tests.processes import running
+from afterword.text.encoded import PARTS, EncodedCorpus
+from tests.processes import running, until
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
@@ -33,6 +37,20 @@ def test_the_output_is_the_prompt_and_what_the_model_writes(model: Path, run: Ru
     assert finished.stderr == b""
 
 
+def test_without_a_length_running_text_finishes_its_sentence_and_a_rule_refuses_to(model: Path, run: Run) -> None:
+    cases: list[dict[str, Any]] = [{}, {"sentences": 2, "max_tokens": 40}, {"max_tokens": 30, "finish_sentence": True}]
+    for options in cases:
+        said = [f"--{name.replace('_', '-')}" + f"={value}" * (value is not True) for name, value in options.items()]
+        found = json.loads(written(run("generate", model, "--seed", "4", "--json", *said)))
+        sample = load(model).generate(seed=4, **options)
+        assert (found["text"], found["finish_reason"]) == (sample.text, sample.finish_reason)
+    refused = run("generate", model, "--only", "ab", "--sentences", "2")
+    assert (refused.returncode, refused.stderr) == (
+        2,
+        b"error: sentences and a rule exclude each other: give one of them\n",
+    )
+
+
 def test_without_a_prompt_only_what_the_model_writes_is_shown(model: Path, run: Run) -> None:
     text = load(model).generate(seed=4, max_tokens=40).text
     assert written(run("generate", model, "--seed", "4", "--max-tokens", "40")).rstrip("\n") == text.rstrip("\n")
@@ -44,6 +62,22 @@ def test_a_seed_that_nobody_gave_is_told_and_writes_the_text_again(model: Path, 
     assert note.startswith("seed ")
     again = run("generate", model, "--max-tokens", "40", "--seed", note.split()[1])
     assert (written(again), again.stderr) == (written(first), b"")
+
+
+def test_a_text_that_depends_on_no_seed_shows_none(model: Path, run: Run) -> None:
+    assert run("generate", model, "--max-tokens", "40", "-t", "0").stderr == b""
+
+
+def test_new_lines_that_cost_much_more_than_held_out_ones_are_noted_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command_of_generate, "TYPICAL", 3)
+    check_cost = command_of_generate._cost_check(usual=2.0)
+    for bits in (2.0, 2.4, 3.0, 3.0):  # per character
+        for _ in range(3):
+            check_cost(Sample("", "abc", 4, -4 * bits * math.log(2), "stop", 0))
+    [note] = capsys.readouterr().err.splitlines()
+    assert note.startswith("note: the last 3 lines cost 3.00 bits per character, held-out ones 2.00")
 
 
 def test_a_prompt_comes_from_a_file_or_from_standard_input_without_its_last_newline(
@@ -175,11 +209,9 @@ def test_ctrl_c_keeps_the_samples_that_are_complete(lines_model: Path, run: Run,
     command += ["--num", "100000000", "--seed", "5", "--out", out]
     with running(command, stderr=subprocess.PIPE) as process:
         part = tmp_path / f".names.txt.{process.pid}.part"
-        waited = time.monotonic() + 60
-        while not (part.exists() and part.stat().st_size > 5000) and time.monotonic() < waited:
-            time.sleep(0.05)
+        until(lambda: part.exists() and part.stat().st_size > 5000)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate()
     assert process.returncode == 130
     lines = out.read_text("utf-8").splitlines(keepends=True)
     assert err.decode() == f"interrupted: {len(lines):,} of 100,000,000 samples are complete\n"
@@ -194,26 +226,31 @@ def test_unique_and_novel_lines_are_those_of_further_seeds(run: Run, tmp_path: P
     settings = ["--lines", "--base", "none", "--steps", "30", "--threads", "1", "--hidden-size", "8", "--out", out]
     assert run("train", text, *settings).returncode == 0
     options = ["--num", "25", "--seed", "5", "--temperature", "1.5"]
-    found = written(run("generate", out, *options, "--unique", "--novel")).splitlines()
-    kept = set(EncodedCorpus.open(out / "corpus").texts("training"))
+    done = run("generate", out, *options, "--unique", "--novel")
+    found = written(done).splitlines()
+    assert re.search(rb"^wrote 25 of 25 lines, \d+ seeds tried$", done.stderr, re.MULTILINE)
+    corpus = EncodedCorpus.open(out / "corpus")
+    kept = {line for part in PARTS for line in corpus.texts(part)}
+    assert kept == set(text.read_text().split())
     assert len(found) == len(set(found)) == 25
     assert not kept & set(found)
     loaded = load(out)
-    lines = dict.fromkeys(str(loaded.generate(seed=seed, temperature=1.5)) for seed in range(5, 205))
-    assert found == [line for line in lines if line not in kept][:25]
+    lines = dict.fromkeys(str(loaded.generate(seed=seed, temperature=1.5)) for seed in range(5, 305))
+    assert "" in lines  # an empty line is not a new one
+    assert found == [line for line in lines if line and line not in kept][:25]
     again = written(run("generate", out, *options, "--novel", "--json")).splitlines()
     assert all(json.loads(line)["text"] not in kept for line in again)
 
 
 def test_where_no_more_new_lines_come_it_says_so(lines_model: Path, run: Run) -> None:
-    done = run("generate", lines_model, "--num", "9", "--seed", "5", "--temperature", "0", "--unique")
+    done = run("generate", lines_model, "--num", "9", "--seed", "5", "--unique", "--pattern", "ab")
     assert done.returncode == 1
-    assert b"of 9 samples: the last 10,000 brought no further one" in done.stderr
-    assert len(done.stdout.splitlines()) <= 1
+    assert b"error: wrote 1 of 9 lines, 10,000 seeds tried: fewer than 1 in 1,000 of the last" in done.stderr
+    assert done.stdout == b"ab\n"
 
 
 def test_new_lines_are_refused_where_there_are_no_lines_or_no_text(model: Path, lines_model: Path, run: Run) -> None:
     refused = run("generate", model, "--unique")
     assert (refused.returncode, refused.stdout) == (2, b"")
     assert b"--unique and --novel are for models of lines" in refused.stderr
-    assert b"is not at hand: name the folder of its run" in run("generate", lines_model, "--novel").stderr
+    assert b"is not available: give the folder of its run" in run("generate", lines_model, "--novel").stderr

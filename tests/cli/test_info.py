@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -26,9 +27,21 @@ def test_the_table_names_what_is_known_and_leaves_out_what_is_not(model: Path, r
     rows = [tuple(line.split("  ", 1)) for line in lines]
     table = {name: value.strip() for name, value in rows}
     assert table["parameters"] == f"{load(model).parameters:,}"
-    assert table["validation bits per character"] == "2.5"
+    assert table["validation bits per character"] == "2.500"
     assert table["corpus sources"] == "tiny.txt"
     assert "versions" not in table
+
+
+def test_people_read_bits_and_how_much_the_n_gram_does(mixed_model: Path, run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    model = load(mixed_model)
+    model.about["validation"] = {"nats_per_character": 1.5, "bits_per_character": 2.164, "lstm": 2.0, "ngram": 1.5}
+    model.save(folder)
+    table = run("info", folder).stdout.decode()
+    assert "nats" not in table
+    assert re.search(r"(?m)^ngram weight +40% of each prediction$", table)
+    for name, bits in (("validation", "2.164"), ("validation lstm", "2.885"), ("validation ngram", "2.164")):
+        assert re.search(rf"(?m)^{name} bits per character +{bits}$", table)
 
 
 @pytest.mark.parametrize("missing", ["config.json", "model.safetensors", "tokenizer.json"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import random
 import re
 import subprocess
 import sys
@@ -15,11 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from afterword.cli import inspect
+from afterword.cli import inspections as inspect
 from afterword.cli import main as command
-from afterword.inspection.finding import Finding
-from afterword.inspection.inspected import Inspected, OnProgress, unheard
+from afterword.inspection.finding import Finding, Inspected
 from afterword.language_model import LanguageModel, load
+from afterword.settings import OnProgress, ignore_progress
+from afterword.training import train
 from tests.terminals import on_a_terminal
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
@@ -75,21 +77,27 @@ def test_characters_that_the_model_never_saw_are_told_and_shown(model: Path, run
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ([], "give the text to look at, or a file by --file"),
-        (["ab", "--file", "x"], "one of the two"),
-        ([""], "there is no text to look at"),
-        (["a" * 20_001], "20,000 of this model can be looked at: take a stretch of it, as in --stretch 0:2000"),
-        (["ab", "--stretch", "7:9"], "the stretch 7:9 holds nothing: the text ends before it"),
+        ([], "give either a text to look at, or a file by --file"),
+        (["ab", "--file", "x"], "give either a text to look at, or a file by --file"),
+        ([""], "the text to look at is empty"),
+        (
+            ["a" * 20_001],
+            "at most 20,000 can be shown with this model: take a part of it, as inspect --str",
+        ),
+        (["ab", "--stretch", "7:9"], "the stretch 7:9 is empty: the text ends before it"),
         (["ab", "--stretch", "7"], "write it as 1000:3000"),
-        (["ab" * 500, "--stretch", "500:100"], "the stretch 500:100 holds nothing: LAST, which is left out, must be"),
-        (["ab" * 500, "--stretch", "100:100"], "the stretch 100:100 holds nothing: LAST, which is left out, must be"),
-        (["ab" * 500, "--stretch", ":0"], "the stretch :0 holds nothing: LAST, which is left out, must be"),
-        (["ab", "--units", "l0.u6"], "there is no unit u6: a layer of this model has u0 to u5"),
-        (["ab", "--units", "l2.u0"], "there is no layer l2: the model has the layers l0 to l1"),
+        (["ab" * 500, "--stretch", "500:100"], "the stretch 500:100 is empty: LAST must be greater"),
+        (["ab" * 500, "--stretch", "100:100"], "the stretch 100:100 is empty: LAST must be greater"),
+        (["ab" * 500, "--stretch", ":0"], "the stretch :0 is empty: LAST must be greater"),
+        (["ab", "--units", "l0.u6"], "unknown unit u6: a layer of this model has u0 to u5"),
+        (["ab", "--units", "l2.u0"], "unknown layer l2: the model has the layers l0 to l1"),
         (["ab", "--units", "u0"], "write it as l0.u42"),
         (["ab", "--hold", "forget=2"], "forget must be from 0 to 1"),
-        (["ab", "--hold", "l0.u9=0"], "there is no unit u9"),
+        (["ab", "--hold", "l0.u9=0"], "unknown unit u9"),
         (["ab\udcff"], "lone surrogate"),
+        (["ab c", "--after", "."], "--after and --instead belong to --keeps: add --keeps WORD"),
+        (["ab c", "--ablate", "--keeps", "ab"], "give either --ablate or --keeps"),
+        (["ab c", "--keeps", "ab", "--html", "x.html"], "--keeps prints a table and writes no file"),
     ],
 )
 def test_wrong_input_gets_one_line(
@@ -113,13 +121,23 @@ def test_ablate_prints_the_table_or_json(model: Path, run: Run) -> None:
     assert record["bits_per_character"] == pytest.approx(load(model).score(TEXT).bits_per_character)
 
 
+def test_keeps_prints_the_table_or_json(model: Path, run: Run) -> None:
+    arguments = ("inspect", model, "ab\ncd\na", "--keeps", "ab", "--after", "\n", "--instead", "ba")
+    finished = run(*arguments)
+    assert (finished.returncode, finished.stderr) == (0, b"")
+    assert finished.stdout.decode().splitlines()[0] == "'ab' compared with 'ba' in its place"
+    assert finished.stdout.decode().splitlines()[-1].startswith("expected next: ")
+    record = json.loads(run(*arguments, "--json").stdout)
+    assert record == load(model).keeps("ab\ncd\na", "ab", after="\n", instead=["ba"]).to_dict()
+
+
 @pytest.mark.parametrize(
     ("options", "what"),
     [(["--npz", "/dev/null"], "looking at the gates"), (["--ablate"], "inspecting: ablate")],
 )
 def test_what_takes_long_shows_a_bar_on_a_terminal(model: Path, options: list[str], what: str) -> None:
     arguments = ["inspect", str(model), TEXT * 200, *options]
-    call = f"from afterword import progress; from afterword.cli.main import main; progress.DELAY = 0; main({arguments})"
+    call = f"from afterword import bars; from afterword.cli.main import main; bars.DELAY = 0; main({arguments})"
     status, shown = on_a_terminal(sys.executable, "-c", call)
     assert status == 0
     assert re.search(f"{what} .*━", shown)
@@ -137,7 +155,7 @@ class Length(Finding):
         return {"characters": self.characters}
 
 
-def length(model: Inspected, text: str, *, on_progress: OnProgress = unheard) -> Length:
+def length(model: Inspected, text: str, *, on_progress: OnProgress = ignore_progress) -> Length:
     """How long the text is.
 
     In characters.
@@ -167,3 +185,32 @@ def test_pictures_are_written(model: Path, run: Run, tmp_path: Path) -> None:
     assert (finished.returncode, finished.stderr.decode()) == (0, f"wrote {png}\nwrote {svg}\n")
     assert png.stat().st_size > 10_000
     assert svg.stat().st_size > 10_000
+
+
+def test_a_network_holds_a_subject_to_its_last_use_and_lets_it_go_at_the_next_name(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The two tables of the founding example, for a network that learned three names in two seconds."""
+    draw = random.Random(0)
+    pairs = [draw.choices(("Ann", "Bob", "Eve"), k=2) for _ in range(400)]
+    lines = [f"{one} sat. So {one} ate. {other} ran. So {other} hid.\n" for one, other in pairs]
+    (tmp_path / "names.txt").write_text("".join(lines))
+    sizes: dict[str, Any] = {"steps": 400, "hidden_size": 64, "batch_size": 8, "seq_length": 64}
+    options: dict[str, Any] = {"base": "none", "ngram": 0, "dropout": 0, "learning_rate": 0.02, "threads": 1}
+    train(tmp_path / "names.txt", out=tmp_path / "names", **sizes, **options)
+    capfd.readouterr()
+    tables = []
+    for text in ("Ann sat. So ", "Ann sat. So Ann ate. Bob ran. So "):
+        with pytest.raises(SystemExit):
+            command.main(["inspect", str(tmp_path / "names"), text, "--keeps", "Ann", "--after", "."])
+        tables.append(capfd.readouterr().out.splitlines())
+    for caption, head, *_, foot in tables:
+        assert caption.startswith("'Ann' compared with '")
+        assert re.split(" {2,}", head.strip())[0] == "of 'Ann' still held"
+        assert foot.startswith("expected next: ")
+    held = [[float(row.split()[0]) for row in rows] for _, _, *rows, _ in tables]
+    expected = [dict(re.findall(r"(\w+) (\d\.\d\d)", foot)) for *_, foot in tables]
+    assert min(held[0]) > 0.4  # after her sentence, where she comes again
+    assert held[1][-1] < 0.4  # after his, where nothing asks for her
+    assert float(expected[0]["Ann"]) > 0.5  # 0.81 and 0.85, by the rounding of the processor
+    assert float(expected[1]["Bob"]) > 0.5 > 0.2 > float(expected[1]["Ann"])

@@ -13,7 +13,7 @@ import click
 import pytest
 
 from afterword.cli import main as command
-from afterword.cli.strict_json import strict_json
+from afterword.cli.output import strict_json
 from afterword.training import train
 
 CASES = [
@@ -36,6 +36,7 @@ CASES = [
     ["horizon", "MODEL", "TEXT", "--places", "2", "--steps", "1", "--no-gradient"],
     ["novelty", "RUN", "TEXT"],
     ["info", "MODEL"],
+    ["bases"],
     ["plan", "BOOK", "--steps", "20", "--threads", "1"],
 ]
 
@@ -46,9 +47,8 @@ def refused(constant: str) -> None:
 
 def test_every_command_that_has_json_is_among_the_cases() -> None:
     has = set()
-    for name, (place, _) in command.COMMANDS.items():
-        module, attribute = place.split(":")
-        found: click.Command = getattr(import_module(module), attribute)
+    for name, (module, _) in command.COMMANDS.items():
+        found: click.Command = getattr(import_module(module), name)
         if any("--json" in parameter.opts for parameter in found.params):
             has.add(name)
     assert has == {case[0] for case in CASES}
@@ -72,7 +72,7 @@ def test_every_line_is_read_by_a_strict_parser(
     out, err = capfd.readouterr()
     assert left.value.code == 0, err
     assert out
-    for text in [out] if case[0] == "info" else out.splitlines():
+    for text in [out] if case[0] in ("info", "bases") else out.splitlines():
         assert isinstance(json.loads(text, parse_constant=refused), dict)
 
 

@@ -77,7 +77,7 @@ def test_a_mistake_gets_one_line_and_status_2(
 
 
 def test_a_mistake_through_the_real_command_shows_no_traceback(run: Run) -> None:
-    assert "did you mean" in (said := error_line(run("generate", "m", "--sead", "1")))
+    assert "did you mean" in (said := error_line(run("generate", "m", "--sead", "1", fresh=True)))
     assert "--seed" in said
 
 
@@ -95,16 +95,27 @@ def test_an_error_that_nobody_thought_of_is_one_line_and_status_1_and_its_traceb
             command.main(["info", "m"])
         err = capfd.readouterr().err
         assert left.value.code == 1
-        assert err.endswith("error: RuntimeError: first second (AFTERWORD_DEBUG=1 shows where)\n")
+        assert err.endswith("error: RuntimeError: first second (set AFTERWORD_DEBUG=1 to see where)\n")
         assert ("Traceback" in err) == debug
+
+
+class PanicException(BaseException):
+    """As pyo3 raises for a panic in Rust."""
+
+
+NO_MEMORY = "error: not enough memory: close other programs, or give a smaller text or model\n"
 
 
 @pytest.mark.parametrize(
     ("error", "status", "says"),
     [
-        (MemoryError(), 1, "error: not enough memory\n"),
+        (MemoryError("Unable to allocate 9 GiB"), 1, NO_MEMORY),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."), 1, NO_MEMORY),
+        (OSError(12, "Cannot allocate memory"), 1, NO_MEMORY),
+        (RuntimeError("can't start new thread"), 1, NO_MEMORY),
+        (PanicException("no\nroom"), 1, "error: PanicException: no room (set AFTERWORD_DEBUG=1 to see where)\n"),
         (KeyboardInterrupt(), 130, "\ninterrupted\n"),
-        (BrokenPipeError(), 1, ""),
+        (BrokenPipeError(), 0, ""),
         (PermissionError(13, "Permission denied", "book"), 1, "error: Permission denied: book\n"),
     ],
 )
@@ -120,13 +131,23 @@ def test_what_ends_the_work_has_its_status(
     assert (left.value.code, capfd.readouterr().err) == (status, says)
 
 
+def test_a_check_whose_output_is_cut_off_has_not_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut(asked: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("afterword.cli.scorers.Scorers.load", cut)
+    with pytest.raises(SystemExit) as left:
+        command.main(["score", "m", "-", "--lines", "--fail"])
+    assert left.value.code == 1
+
+
 def test_a_reader_that_leaves_ends_the_command_in_silence(model: Path) -> None:
-    with running([*GENERATE, str(model), "--seed", "1", *LONG], stdout=PIPE, stderr=PIPE) as process:
+    with running([*GENERATE, str(model), "--seed", "1", *LONG], fresh=True, stdout=PIPE, stderr=PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.read(1)
         process.stdout.close()
-        assert process.wait(timeout=60) == 1
+        assert process.wait() == 0
         assert process.stderr.read() == b""
 
 
@@ -135,19 +156,19 @@ def test_a_signal_ends_the_command_with_its_status_and_leaves_no_half_written_fi
     number: int, status: int, model: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "text"
-    with running([*GENERATE, str(model), "--out", str(out), *LONG], stdout=PIPE, stderr=PIPE) as process:
+    with running([*GENERATE, str(model), "--out", str(out), *LONG], fresh=True, stdout=PIPE, stderr=PIPE) as process:
         assert process.stderr is not None
         assert process.stderr.readline().startswith(b"seed ")  # the file is open now
         assert len(list(tmp_path.iterdir())) == 1
         process.send_signal(number)
-        assert process.wait(timeout=60) == status
+        assert process.wait() == status
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_a_full_disk_under_standard_output_is_one_line(model: Path) -> None:
     with open("/dev/full", "wb") as full:
-        done = finished([sys.executable, "-m", "afterword", "info", model], stdout=full)
+        done = finished([sys.executable, "-m", "afterword", "info", model], stdout=full, fresh=True)
     assert (done.returncode, done.stderr) == (1, b"error: No space left on device\n")
 
 
@@ -159,9 +180,9 @@ def test_streams_that_are_closed_are_no_trouble(model: Path, tmp_path: Path) -> 
 
 
 def test_output_is_utf8_whatever_the_locale_says(model: Path, run: Run) -> None:
-    ascii = run("generate", model, "--seed", "1", LC_ALL="C", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    ascii = run("generate", model, "--seed", "1", fresh=True, LC_ALL="C", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert "é" in ascii.stdout.decode()
-    assert ascii.stdout == run("generate", model, "--seed", "1", PYTHONUTF8="1").stdout
+    assert ascii.stdout == run("generate", model, "--seed", "1", fresh=True, PYTHONUTF8="1").stdout
 
 
 @pytest.mark.parametrize(

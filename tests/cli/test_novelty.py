@@ -85,9 +85,9 @@ def test_lines_are_told_by_themselves(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_mistake_gets_one_line(book: Path, run: Run, tmp_path: Path) -> None:
-    assert "is not at hand: name the folder of its run" in error_line(run("novelty", book / "model"))
+    assert "is not available: give the folder of its run" in error_line(run("novelty", book / "model"))
     assert "no such folder" in error_line(run("novelty", tmp_path / "nothing"))
     assert "--num and FILE exclude each other" in error_line(run("novelty", book, "book.txt", "-n", "3"))
     empty = tmp_path / "empty.txt"
     empty.write_text("")
-    assert "it has no character" in error_line(run("novelty", book, empty))
+    assert "the text to look for copies in is empty" in error_line(run("novelty", book, empty))

@@ -9,13 +9,18 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from afterword.cli.calibrate import writable
 from afterword.errors import RunError
 from afterword.language_model import load
+from afterword.model.network.network import Network
 from afterword.runs.folder import RunFolder
+from afterword.scoring import odd_lines
+from afterword.scoring.costs import score_lines
+from afterword.text.tokenizer import Tokenizer
 from tests.cli.answers import records
 from tests.logs import lines, planted
 
@@ -52,13 +57,20 @@ def test_calibrating_says_what_it_found_and_the_model_keeps_it(mine: Path, norma
     assert finished.returncode == 0
     text = finished.stdout.decode()
     assert text.startswith("calibrated with 400 normal lines\nat a rate of 0.01 it flags ")
-    assert "of 100 more normal lines" in text
+    assert "of 100 other normal lines" in text
     assert b"1,600" in finished.stderr
     calibration = load(mine).calibration
     assert calibration is not None
     assert len(calibration.figures) == 400
     record = json.loads(run("calibrate", mine, normal, "--json").stdout)
     assert (record["lines"], record["checked"], list(record["flagged"])) == (400, 100, ["0.01"])
+
+
+def test_calibrating_says_what_to_expect_of_lines_that_drift(mine: Path, tmp_path: Path, run: Run) -> None:
+    drifting, note = tmp_path / "drifting.txt", "note: the lines drift: expect a rate of up to about 0.1, not 0.01"
+    for new, says in ((10, True), (1, False)):
+        drifting.write_text("\n".join([*draw(500 - new, 0), *["☃☃☃"] * new]))
+        assert (note in run("calibrate", mine, drifting).stdout.decode()) == says
 
 
 def test_lines_are_judged_as_the_model_judges_them(calibrated: Path, run: Run) -> None:
@@ -91,6 +103,27 @@ def test_flagged_lines_alone_are_shown_and_make_it_fail_if_that_is_asked(calibra
     assert [row["line"] for row in oddest] == [2]
 
 
+@pytest.mark.parametrize("masks", [[], ["--mask", "[0-9]+"]])
+def test_the_model_finds_odd_lines_and_the_likeliest_model_is_their_kind(
+    mine: Path, lines_model: Path, normal: Path, run: Run, masks: list[str]
+) -> None:
+    assert run("calibrate", mine, normal, *masks).returncode == 0
+    some = "abcd\n☃☃☃ 12\ndcba\n☃☃\n".encode()
+    asked = ["-", "--lines", "--flag"]
+    alone = records(run("score", mine, *asked, "--json", input=some))
+    others = records(run("score", lines_model, "-", "--lines", *masks, "--json", input=some))
+    found = run("score", mine, *asked, "--against", lines_model, "--json", "--fail", input=some)
+    rows = records(found, 3)
+    assert [row["line"] for row in rows] == [2, 4]
+    for row, one in zip(rows, alone, strict=True):
+        bits = others[row["line"] - 1]["bits"]
+        assert row == {**one, "bits_2": bits, "ratio_bits": bits - one["bits"], "best": row["best"]}
+    assert b"is likeliest for 2 of 2 lines" in found.stderr  # of the odd ones
+    head, *table = run("score", mine, *asked, "--against", lines_model, input=some).stdout.decode().splitlines()
+    assert " ".join(head.split()).endswith("figure p-value odd bits of model 2 ratio, bits likeliest text")
+    assert len(table) == 2
+
+
 def test_a_growing_stream_is_judged_line_by_line(calibrated: Path) -> None:
     command = [sys.executable, "-m", "afterword", "score", str(calibrated), "-", "--lines", "--flag", "--json"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
@@ -119,6 +152,53 @@ def test_masks_are_kept_with_the_calibration(mine: Path, tmp_path: Path, run: Ru
     other = run("score", mine, "-", "--lines", "--flag", "--mask", "[a-z]+", input=b"abcd 1\n")
     assert other.returncode == 2
     assert b"calibrated with other masks" in other.stderr
+    plain = run("score", mine, "-", "--lines", input=b"abcd 1\n")
+    assert b"calibrated with masks, but they hide nothing here" in plain.stderr
+    for options in (["--flag"], ["--mask", "[0-9]+"]):
+        assert b"hide nothing" not in run("score", mine, "-", "--lines", *options, input=b"abcd 1\n").stderr
+
+
+def test_calibrating_again_keeps_the_masks_unless_others_are_given(mine: Path, normal: Path, run: Run) -> None:
+    for given, kept in (
+        (["--mask", "[0-9]+", "--mask", "é"], ("[0-9]+", "é")),
+        ([], None),
+        (["--mask", "z+"], ("z+",)),
+    ):
+        kept = kept or ("[0-9]+", "é")
+        finished = run("calibrate", mine, normal, *given)
+        assert "400 normal lines" + "".join(f", --mask {mask}" for mask in kept) + "\n" in finished.stdout.decode()
+        model = load(mine)
+        assert model.calibration is not None
+        assert model.calibration.masks == kept
+        some = normal.read_text().split()[:100]
+        for again, masks in ((model.calibrated(some), kept), (model.calibrated(some, masks=()), ())):
+            assert again.calibration is not None
+            assert again.calibration.masks == masks
+    assert json.loads(run("calibrate", mine, normal, "--json").stdout)["masks"] == ["z+"]
+
+
+def test_calibrating_with_few_lines_says_which_rate_they_cannot_give(mine: Path, tmp_path: Path, run: Run) -> None:
+    few = tmp_path / "few.txt"
+    for count, says in ((100, "a false-alarm rate of 0.01 cannot be used"), (125, "0.01 can be off by a factor")):
+        few.write_text("\n".join(draw(count, 0)))
+        assert says in run("calibrate", mine, few).stderr.decode()
+
+
+def test_lines_that_are_equal_once_masked_are_read_once(
+    mine: Path, normal: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("calibrate", mine, normal, "--mask", "[0-9]+").returncode == 0
+    read: list[str] = []
+
+    def watched(network: Network, tokenizer: Tokenizer, lines: list[str], *more: Any, **options: Any) -> Any:
+        read.extend(lines)
+        return score_lines(network, tokenizer, lines, *more, **options)
+
+    monkeypatch.setattr(odd_lines, "score_lines", watched)
+    found = load(mine).odd_lines(["ab 1", "cd", "ab 22", "", "cd"])
+    assert read == ["ab <*>", "cd", ""]
+    assert [(line.line, line.text) for line in found] == [(1, "ab 1"), (2, "cd"), (3, "ab 22"), (4, ""), (5, "cd")]
+    assert found[0].bits == found[2].bits
 
 
 def test_without_a_calibration_masks_hide_in_plain_scoring(mine: Path, run: Run) -> None:
@@ -131,14 +211,14 @@ def test_without_a_calibration_masks_hide_in_plain_scoring(mine: Path, run: Run)
     ("options", "says"),
     [
         (["--flag"], b"give --lines too"),
-        (["--mask", "a+"], b"--mask is about lines"),
+        (["--mask", "a+"], b"--mask needs --lines"),
         (["--lines", "--flag"], b"afterword calibrate"),
-        (["--lines", "--flag", "--adapt"], b"leave out --adapt"),
+        (["--lines", "--flag", "--adapt"], b"--flag cannot be used with --adapt"),
         (["--lines", "--false-alarms", "0"], b"from 1e-09 to below 1"),
         (["--lines", "--false-alarms", "nan"], b"from 1e-09 to below 1"),
-        (["--lines", "--mask", "("], b"no regular expression"),
+        (["--lines", "--mask", "("], b"is not a regular expression"),
         (["--lines", "--false-alarms", "1e-320"], b"from 1e-09 to below 1"),
-        (["--per-character", "--flag"], b"give one of them"),
+        (["--per-character", "--flag"], b"leave one of them out"),
     ],
 )
 def test_what_cannot_be_judged_gets_one_line(mine: Path, run: Run, options: list[str], says: bytes) -> None:
@@ -152,8 +232,8 @@ def test_what_cannot_be_judged_gets_one_line(mine: Path, run: Run, options: list
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--false-alarms", "0.001"], b"false-alarms 0.001 takes 999 normal lines or more"),
-        (["--with", "lstm", "--hold", "forget=1"], b"held model cannot tell"),
+        (["--false-alarms", "0.001"], b"a false-alarm rate of 0.001 needs at least 999 normal lines"),
+        (["--with", "lstm", "--hold", "forget=1"], b"held model cannot find odd lines"),
     ],
 )
 def test_a_calibrated_model_says_what_it_cannot(calibrated: Path, run: Run, options: list[str], says: bytes) -> None:
@@ -178,7 +258,7 @@ def test_another_use_than_the_calibrated_one_is_refused(
     [
         (b"", b"has no lines"),
         (b"\n\n", b"has no lines"),
-        (b"abc\n" * 10, b"calibrating takes 24 or more"),
+        (b"abc\n" * 10, b"calibration needs at least 24 lines"),
         (b"ab\x00c\n" * 50, b"NUL"),
         (b"ab\xff\n" * 50, b"is not utf-8"),
         (b"abc\n\xe2\x98", b"is not utf-8"),
@@ -230,52 +310,59 @@ def test_lines_that_are_all_equal_are_normal(mine: Path, tmp_path: Path, run: Ru
 def test_a_shipped_model_stays_as_it_is(normal: Path, run: Run) -> None:
     finished = run("calibrate", "english", normal)
     assert finished.returncode == 2
-    assert b"ships with Afterword" in finished.stderr
+    assert b"is an installed base" in finished.stderr
 
 
-def test_odd_lines_are_found_in_one_command(tmp_path: Path, run: Run) -> None:
+def test_odd_lines_are_found_in_one_command_and_the_next_oddest_follow(tmp_path: Path, run: Run) -> None:
     good, bad = tmp_path / "good.log", tmp_path / "bad.log"
-    good.write_text("\n".join(lines(3000, 0)))
+    good.write_text("\n".join(lines(1000, 0)))
     made, kinds = planted(1000, 1, 2, start=600)
     bad.write_text("\n".join([*made, *(made[at] for at in kinds if kinds[at] == "garbage")]))
     clock = r"\d+-\d+-\d+ [\d:.]+"
-    finished = run(
-        "odd", good, bad, "--minutes", "0.1", "--mask", clock, "--json", "--fail", "--out", tmp_path / "model"
-    )
+    asked = ["--minutes", "0.05", "--mask", clock, "--false-alarms", "0.02", "--json", "--fail"]
+    finished = run("odd", good, bad, *asked, "--out", tmp_path / "model")
     assert finished.returncode == 3, finished.stderr
-    assert b"at a rate of 0.01 it flags" in finished.stderr
+    assert b"at a rate of 0.02 it flags" in finished.stderr
+    assert b"of 1,000 other normal lines" in finished.stderr
     rows = records(finished, 3)
-    figures = [row["figure"] for row in rows]
-    assert figures == sorted(figures, reverse=True)
+    odd, following = [row for row in rows if row["odd"]], [row for row in rows if not row["odd"]]
+    assert rows == [*odd, *following]
+    assert [row["figure"] for row in odd] == sorted((row["figure"] for row in odd), reverse=True)
+    assert len(following) == 10
+    assert min(row["p_value"] for row in following) > 0.02 >= max(row["p_value"] for row in odd)
     assert {row["file"] for row in rows} == {str(bad)}
-    hits = [row["line"] - 1 in kinds for row in rows]
-    assert sum(hits) >= 8
-    assert any(row["count"] == 2 for row in rows)
-    again = run("score", tmp_path / "model", bad, "--lines", "--flag", "--json")
-    assert {row["line"] for row in records(again)} >= {row["line"] for row in rows}
-    assert json.loads((tmp_path / "model" / "model" / "config.json").read_text())["about"]["corpus"]["sources"] == [
-        "good.log"
-    ]
-    folder = tmp_path / "logs"
+    assert sum(row["line"] - 1 in kinds for row in odd) >= 8
+    assert any(row["count"] == 2 for row in odd)
+    again = run("score", tmp_path / "model", bad, "--lines", "--flag", "--false-alarms", "0.02", "--json")
+    assert {row["line"] for row in records(again)} >= {row["line"] for row in odd}
+    config = json.loads((tmp_path / "model" / "model" / "config.json").read_text())
+    assert config["about"]["corpus"]["sources"] == ["good.log"]
+
+
+def test_odd_reads_folders_prints_the_oddest_in_the_files_order_and_says_when_all_is_new(
+    tmp_path: Path, run: Run
+) -> None:
+    good, folder = tmp_path / "good.log", tmp_path / "logs"
+    good.write_text("\n".join([*(f"begin {number}" for number in range(80)), *["a b a b", "b a b a"] * 60]))
     folder.mkdir()
-    shutil.copy(bad, folder / "one.log")
-    shutil.copy(bad, folder / "two.log")
-    plain = run("odd", good, folder, "--minutes", "0.05", "--json")
-    assert {row["file"] for row in records(plain)} == {str(folder / "one.log"), str(folder / "two.log")}
-    assert max(row["line"] for row in records(plain)) <= 1003
-    plain = run("odd", good, bad, "--minutes", "0.05", "--top", "2", "--order", "file")
-    found = plain.stdout.decode().splitlines()
+    for name in ("one.log", "two.log"):
+        (folder / name).write_text("\n".join(["a b a b"] * 5 + [f"other {letter}" for letter in "cdef"]))
+    finished = run("odd", good, folder, "--minutes", "0.05", "--top", "2", "--order", "file")
+    assert finished.returncode == 0, finished.stderr
+    assert b"44% of the new lines have a form that no good line has (most of them contain 'other'," in finished.stderr
+    found = [line for line in finished.stdout.decode().splitlines() if not line.startswith("--")]
     assert len(found) == 2
-    assert found[0].startswith(f"{bad}:")
+    assert {line.partition(":")[0] for line in found} <= {str(folder / "one.log"), str(folder / "two.log")}
 
 
 @pytest.mark.parametrize(
     ("options", "text", "says"),
     [
-        ([], "abc\n" * 50, b"takes 615 good lines or more"),
-        (["--false-alarms", "0.001"], "abc\nabd\n" * 100, b"good lines or more"),
-        (["--mask", "["], "abc\n" * 500, b"no regular expression"),
+        ([], "abc\n" * 50, b"needs at least 99 good lines"),
+        (["--false-alarms", "0.001"], "abc\nabd\n" * 100, b"needs at least"),
+        (["--mask", "["], "abc\n" * 500, b"is not a regular expression"),
         (["--false-alarms", "2"], "abc\n" * 500, b"from 1e-09 to below 1"),
+        (["--minutes", "-1"], "abc\n" * 500, b"-1.0 is not in the range"),
     ],
 )
 def test_odd_refuses_at_once_what_cannot_work(

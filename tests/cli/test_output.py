@@ -28,9 +28,8 @@ WORK = {
 
 def outputs() -> Iterator[tuple[str, str, str]]:
     """Every option of every command that names a file to write, and how that may end."""
-    for name, (place, _) in command.COMMANDS.items():
-        module, attribute = place.split(":")
-        found: click.Command = getattr(import_module(module), attribute)
+    for name, (module, _) in command.COMMANDS.items():
+        found: click.Command = getattr(import_module(module), name)
         for option in found.params:
             if isinstance(option.type, OutputFile):
                 yield name, option.opts[-1], (*option.type.endings, ".txt")[0]
@@ -66,7 +65,7 @@ def test_a_file_that_is_there_is_refused_before_any_work_and_replaced_when_asked
     out, err = capfd.readouterr()
     assert (out, err) == (
         "",
-        f"error: {source} is there already: name another file, or replace it by --overwrite\n",
+        f"error: {source} exists already: name another file, or replace it with --overwrite\n",
     )
     assert source.read_text("utf-8") == SOURCE
     copy = source.with_name("copy.txt")
@@ -120,11 +119,11 @@ def test_a_link_to_a_file_is_that_file(model: Path, source: Path, capfd: pytest.
     [
         (["--html", "/"], "/ is a folder: name a file"),
         (["--html", ""], "the path is empty: name a file"),
-        (["--npz", "no/such/file"], "there is no folder no/such; make it first"),
+        (["--npz", "no/such/file"], "the folder no/such does not exist; make it first"),
         (["--html", "{place}/one", "--npz", "{place}/./one"], "one is named twice"),
-        (["--png", "{place}/x.jpg"], "x.jpg: this file will be PNG; let its name end in .png"),
-        (["--svg", "x.png"], "x.png: this file will be SVG; let its name end in .svg"),
-        (["--html", "novel.txt"], "novel.txt: this file will be HTML; let its name end in .html or .htm"),
+        (["--png", "{place}/x.jpg"], "x.jpg: this file will be PNG, so its name must end in .png"),
+        (["--svg", "x.png"], "x.png: this file will be SVG, so its name must end in .svg"),
+        (["--html", "novel.txt"], "novel.txt: this file will be HTML, so its name must end in .html or .htm"),
     ],
 )
 def test_a_place_that_will_not_do_is_told_in_one_line(

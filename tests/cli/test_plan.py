@@ -29,8 +29,15 @@ def test_it_tells_each_number_and_why_and_writes_nothing(book: Path, run: Run) -
         assert len(rows[name].split()) > 3
     assert rows["dropout"].split() == ["dropout", "0.25", "as", "you", "asked"]
     assert re.search(r"expected: \d\.\d\d–\d\.\d\d bits per character on held-out text", out)
-    assert "little to learn from" in err
+    assert "few to learn from" in err
     assert list(book.parent.iterdir()) == [book]
+
+
+def test_passes_over_the_text_are_one_number(book: Path, run: Run) -> None:
+    done = run("plan", book, "--minutes", "1")
+    said = re.findall(r"([\d.]+) passes", (done.stdout + done.stderr).decode())
+    assert said
+    assert len(set(said)) == 1
 
 
 def test_json_is_all_that_stands_on_standard_output(book: Path, run: Run) -> None:

@@ -38,6 +38,23 @@ def test_rejected_texts_are_replaced_and_counted(lines_model: Path, run: Run) ->
     assert [record["text"] for record in records] == [text for text in free if "a" not in text]
 
 
+def test_rejecting_reports_its_progress_and_the_time_left_and_gives_up_without_a_terminal(
+    model: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("afterword.cli.generate.REPORT_EVERY", 0.0)
+    options = ["generate", str(model), "--reject", "--seed", "1", "--temperature", "2", "--max-tokens", "9"]
+    with pytest.raises(SystemExit):
+        command.main([*options, "--num", "20", "--without", "a"])
+    assert re.search(r"^\d+ of \d+ texts obeyed the rules, about .* left$", capfd.readouterr().err, re.MULTILINE)
+    monkeypatch.setattr("afterword.generation.writing.PATIENCE", 0.1)
+    with pytest.raises(SystemExit) as left:
+        command.main([*options, "--pattern", "a{9}"])
+    out, err = capfd.readouterr()
+    assert (left.value.code, out) == (1, "")
+    assert "0 of 1 texts obeyed the rules, stops after 2:00 without one\n" in err
+    assert err.splitlines()[-1].startswith("error: no text obeyed the rules for 0 s: leave out --reject")
+
+
 def test_each_line_of_a_file_is_a_prompt(model: Path, run: Run, tmp_path: Path) -> None:
     prompts = tmp_path / "prompts.txt"
     prompts.write_text("ab\n\ncdé\na\n", encoding="utf-8")
@@ -116,7 +133,7 @@ def test_nothing_long_is_copied_and_the_report_says_so(run: Run, tmp_path: Path)
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--pattern", "(a"], "pattern cannot be followed: unclosed group"),
+        (["--pattern", "(a"], "pattern is invalid: unclosed group"),
         (["--pattern", "xyz"], "no text of the characters that this model knows can match pattern"),
         (["--pattern", "a", "--starts-with", "b"], "can match pattern and starts-with"),
         (["--pattern", "a{9}", "--max-tokens", "5"], "no text of 0 to 5 characters (max-tokens) can match pattern"),
@@ -129,8 +146,8 @@ def test_nothing_long_is_copied_and_the_report_says_so(run: Run, tmp_path: Path)
         (["--min-tokens", "9", "--max-tokens", "5"], "min-tokens must be at most max-tokens, which is 5"),
         (["--repetition-penalty", "0.5"], "repetition-penalty must be 1 or more"),
         (["--no-copy", "2"], "no-copy must be 4 or more"),
-        (["--no-copy", "20"], "is not at hand: name the folder of its run"),
-        (["--report"], "is not at hand: name the folder of its run"),
+        (["--no-copy", "20"], "is not available: give the folder of its run"),
+        (["--report"], "is not available: give the folder of its run"),
         (["--log-probabilities", "2"], "give --json too"),
         (["--prompts", "no/such"], "cannot read no/such"),
         (["--prompts", "a", "--prompt", "b"], "exclude each other"),
@@ -152,7 +169,7 @@ def test_what_cannot_be_gets_one_line_and_status_2(
 
 def test_what_was_found_is_kept_where_no_more_comes(lines_model: Path, run: Run, tmp_path: Path) -> None:
     out = tmp_path / "lines.txt"
-    done = run("generate", lines_model, "--num", "9", "--seed", "5", "--temperature", "0", "--unique", "--out", out)
+    done = run("generate", lines_model, "--num", "9", "--seed", "5", "--unique", "--pattern", "ab", "--out", out)
     assert done.returncode == 1
-    assert done.stderr.decode().splitlines()[-1].startswith("error: found ")
-    assert len(out.read_text("utf-8").splitlines()) <= 1
+    assert done.stderr.decode().splitlines()[-1].startswith("error: wrote 1 of 9 lines")
+    assert out.read_text("utf-8") == "ab\n"

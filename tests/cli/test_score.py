@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import gzip
 import math
+import re
 import subprocess
+import sys
 from collections.abc import Callable
+from operator import itemgetter
 from pathlib import Path
 
+import click
 import pytest
 
 from afterword.cli import main as command
+from afterword.cli.options import Combination
+from afterword.cli.score import RULES, score
+from afterword.cli.train import RULES as TRAIN_RULES
+from afterword.cli.train import train
 from afterword.language_model import load
 from tests.cli.answers import records
+from tests.processes import running
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 TEXT = "abé\n\ndcb☃\n"
@@ -72,7 +81,9 @@ def test_a_table_tells_people_the_same(model: Path, text: Path, capfd: pytest.Ca
         with pytest.raises(SystemExit):
             command.main(["score", str(model), str(text), *options])
         head, first, *_ = capfd.readouterr().out.splitlines()
-        assert "bits/character" in head
+        assert "bits per character" in head
+        assert not set("_/") & set(head)
+        assert "nats" not in head
         assert f"{bits:.4f}" in first
 
 
@@ -105,7 +116,7 @@ def test_a_file_name_that_is_no_text_leaves_the_json_valid(model: Path, run: Run
     [
         (None, [], "cannot read"),
         (b"ab\xffcd", [], "encoding"),
-        (b"ab", ["--encoding", "klingon"], "encoding 'klingon' is unknown"),
+        (b"ab", ["--encoding", "klingon"], "unknown encoding 'klingon'"),
     ],
 )
 def test_a_file_that_cannot_be_read_gets_one_line_and_status_2(
@@ -137,6 +148,7 @@ def test_a_model_with_an_n_gram_tells_each_part_and_predicts_with_the_one_that_i
     for name in ("lstm", "ngram"):
         [alone] = records(run("score", mixed_model, text, "--json", "--with", name))
         assert alone["nats_per_character"] == both[name] == alone[name]
+    assert "ngram" not in records(run("score", mixed_model, text, "--json", "--with", "lstm"))[0]
 
 
 def test_a_model_without_an_n_gram_cannot_predict_with_it(model: Path, run: Run, text: Path) -> None:
@@ -161,15 +173,54 @@ def test_the_lines_that_cost_most_come_first_as_far_as_is_asked(
         (["--top", "10000"], "bits_per_character"),
     ):
         found = records(run("score", model, text, other, "--lines", "--json", *options))
-        wanted = sorted(every, key=lambda row: -float(str(row[key])))  # of equals the first one stays the first
+        wanted = sorted(
+            filter(itemgetter("text"), every), key=lambda row: -float(str(row[key]))
+        )  # of equals the first one stays the first
         assert found == wanted[: int(options[1])] if "--top" in options else found == wanted
+
+
+def test_blank_lines_are_left_out_of_an_order_unless_a_model_of_lines_reads_their_spaces(
+    model: Path, lines_model: Path, run: Run, tmp_path: Path
+) -> None:
+    path = tmp_path / "play.txt"
+    path.write_text("abc\n\n \t\n\ndcb\n\n")
+    for some, options, wanted in (
+        (model, ["--top", "5"], {"abc", "dcb"}),
+        (model, ["--sort", "bits"], {"abc", "dcb"}),
+        (lines_model, ["--top", "5"], {"abc", "dcb", " \t"}),
+    ):
+        found = records(run("score", some, path, "--lines", "--json", *options))
+        assert {row["text"] for row in found} == wanted
+    assert len(records(run("score", model, path, "--lines", "--json"))) == 6
+
+
+def test_the_lines_of_a_folder_are_numbered_in_each_file(model: Path, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    for name in ("one.txt", "below/two.txt"):
+        (tmp_path / name).write_text("a\nb\n")
+    found = records(run("score", model, tmp_path, "--lines", "--json"))
+    places = [(str(tmp_path / name), line) for name in ("below/two.txt", "one.txt") for line in (1, 2)]
+    assert [(row["file"], row["line"]) for row in found] == places
+
+
+def test_a_reader_that_has_enough_ends_the_command_quietly_with_status_0(model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "many.txt"
+    path.write_text("abcd\n" * 20_000)
+    command = [sys.executable, "-m", "afterword", "score", str(model), str(path), "--lines"]
+    with running(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert b"bits" in process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 0
 
 
 def test_the_lines_that_cost_most_are_a_table_too(model: Path, text: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         command.main(["score", str(model), str(text), "--lines", "--top", "1"])
     head, line = capfd.readouterr().out.splitlines()
-    assert head.split() == ["line", "bits", "bits/character", "text"]
+    assert re.split(" {2,}", head.strip()) == ["line", "bits", "bits per character", "text"]
     most = max(load(model).score_lines(["abé", "", "dcb☃"]), key=lambda line: line.bits_per_character)
     assert line.split()[:2] == [str(most.line), f"{most.bits:.4f}"]
 
@@ -177,7 +228,7 @@ def test_the_lines_that_cost_most_are_a_table_too(model: Path, text: Path, capfd
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--top", "3"], "--top is about lines: give --lines too"),
+        (["--top", "3"], "--top needs --lines: give --lines too"),
         (["--sort", "bits"], "give --lines too"),
         (["--lines", "--top", "0"], "0 is not in the range"),
         (["--lines", "--sort", "length"], "'length' is not one of 'bits-per-character', 'bits'"),
@@ -188,3 +239,11 @@ def test_a_wrong_order_gets_one_line_and_status_2(options: list[str], says: str,
     assert (finished.returncode, finished.stdout) == (2, b"")
     assert says in finished.stderr.decode()
     assert finished.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize(("command", "rules"), [(score, RULES), (train, TRAIN_RULES)])
+def test_every_rule_is_about_options_of_its_command(command: click.Command, rules: tuple[Combination, ...]) -> None:
+    options = {max(option.opts, key=len) for option in command.params}
+    for rule in rules:
+        for named in (rule.option, rule.needs, *rule.excludes):
+            assert named is None or named.split()[0] in options

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 import afterword
-from afterword.cli.screen import shown
-from tests.processes import Command, finished, running
+from afterword.cli.output import shown
+from tests.processes import Command, Process, finished, running
 
 PATIENCE = 60.0  # seconds until a test has failed that waits for a process
 COMMAND = [sys.executable, "-m", "afterword"]
@@ -26,7 +26,7 @@ VISIBLE = "a\\u001b[31mb\\u0007\\u009b2Jc\\u007f\\u000d\td"
 
 
 @pytest.fixture
-def score_pipe(model: Path) -> Iterator[subprocess.Popen[bytes]]:
+def score_pipe(model: Path) -> Iterator[Process]:
     """`score --lines` that reads a pipe which stays open, as behind `tail -f`."""
     options = ["--lines", "--json", "--encoding-errors", "replace"]
     command: Command = [*COMMAND, "score", model, "-", *options]
@@ -35,7 +35,7 @@ def score_pipe(model: Path) -> Iterator[subprocess.Popen[bytes]]:
         yield process
 
 
-def next_line(process: subprocess.Popen[bytes]) -> dict[str, object]:
+def next_line(process: Process) -> dict[str, object]:
     """The next line that the process prints. It fails where none comes."""
     assert process.stdout is not None
     line = b""
@@ -49,7 +49,7 @@ def next_line(process: subprocess.Popen[bytes]) -> dict[str, object]:
     return record
 
 
-def test_each_line_of_a_growing_log_is_scored_as_it_comes(score_pipe: subprocess.Popen[bytes]) -> None:
+def test_each_line_of_a_growing_log_is_scored_as_it_comes(score_pipe: Process) -> None:
     assert score_pipe.stdin is not None
     assert score_pipe.stdout is not None
     assert score_pipe.stderr is not None

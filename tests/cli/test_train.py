@@ -17,19 +17,29 @@ from pathlib import Path
 
 import pytest
 
-from afterword.cli.progress import show
+from afterword.cli.run_report import show
 from afterword.cli.signals import Stop
-from afterword.planning.settings import TrainingSettings
+from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin
 from afterword.text.corpus import TextSettings
 from tests.cli.test_main import error_line
-from tests.processes import from_terminal, running
+from tests.processes import finished, from_terminal, running, until
 from tests.terminals import on_a_terminal
 from tests.torture.runs import start
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 SMALL = ["--hidden-size", "12", "--threads", "1"]
+INTERRUPTED = """import os, signal
+from afterword.cli.main import main
+from afterword.learning.learner import Learner
+learn = Learner.learn
+def learn_or_end(learner, *arguments):
+    if learner.step == 30:
+        os.kill(os.getpid(), signal.SIGINT)
+    return learn(learner, *arguments)
+Learner.learn = learn_or_end
+main()"""
 
 
 @pytest.fixture
@@ -53,7 +63,7 @@ def test_a_text_becomes_a_model_that_writes_scores_and_tells_of_itself(
     assert scored["characters"] == len(book.read_text())
     told = json.loads(run("info", "book", "--json").stdout)
     assert told["hidden_size"] == 12
-    assert "## What it writes" in (book.parent / "book" / "model" / "README.md").read_text()
+    assert "## Samples" in (book.parent / "book" / "model" / "README.md").read_text()
 
 
 def test_lines_and_bytes_from_standard_input(run: Run, tmp_path: Path) -> None:
@@ -67,17 +77,12 @@ def test_lines_and_bytes_from_standard_input(run: Run, tmp_path: Path) -> None:
 
 
 def test_ctrl_c_saves_and_resume_ends_as_an_uninterrupted_run_does(run: Run, book: Path, tmp_path: Path) -> None:
-    arguments = ["--steps", "400", "--hidden-size", "48", "--threads", "1"]
+    arguments = ["--steps", "60", "--hidden-size", "48", "--threads", "1"]
     stopped = tmp_path / "stopped"
-    command = [sys.executable, "-m", "afterword", "train", str(book), "--out", str(stopped), *arguments]
-    metrics = stopped / "metrics.jsonl"
-    with running(command, stderr=subprocess.PIPE) as process:
-        while not metrics.exists() and process.poll() is None:  # the first report says that it trains
-            select.select([], [], [], 0.01)
-        process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=60)
-    assert process.returncode == 130, told.decode()
-    assert f"afterword train --resume {shlex.quote(str(stopped))}" in told.decode()
+    command = [sys.executable, "-c", INTERRUPTED, "train", str(book), "--out", str(stopped), *arguments]
+    found = finished(command)
+    assert found.returncode == 130, found.stderr.decode()
+    assert f"afterword train --resume {shlex.quote(str(stopped))}" in found.stderr.decode()
     assert run("generate", stopped, "--max-tokens", "5").returncode == 0
     assert run("train", "--resume", stopped).returncode == 0
     assert run("train", book, "--out", tmp_path / "whole", *arguments).returncode == 0
@@ -99,12 +104,12 @@ def test_a_terminal_gets_a_bar_with_the_figures(book: Path, tmp_path: Path) -> N
     ("content", "arguments", "says"),
     [
         (None, [], "book.txt"),
-        (b"", [], "0 characters and 64 are needed"),
-        (b"short", [], "5 characters and 64 are needed"),
+        (b"", [], "0 characters; at least 64 are needed"),
+        (b"short", [], "5 characters; at least 64 are needed"),
         (b"a" * 1000, [], "only one distinct character"),
         (b"Latin \xe9 text. " * 20, [], "--encoding"),
         (b"a text with a \0 in it. " * 20, [], "NUL"),
-        (b"A text for all the rest of it. " * 20, ["--encoding", "klingon"], "encoding 'klingon' is unknown"),
+        (b"A text for all the rest of it. " * 20, ["--encoding", "klingon"], "unknown encoding 'klingon'"),
         (b"A text for all the rest of it. " * 20, ["--validation", "2"], "validation must be"),
         (b"A text for all the rest of it. " * 20, ["--validation", "nowhere.txt"], "nowhere.txt"),
         (b"A text for all the rest of it. " * 20, ["--vocabulary", "word"], "vocabulary must be"),
@@ -154,7 +159,7 @@ def test_a_folder_that_holds_a_run_or_a_file_in_its_place_is_refused(run: Run, b
     told = error_line(run("train", "--resume", out, "--steps", "9"))
     assert f"steps is 2 in the run {out}, not 9: leave it out" in told
     assert "leave out --out and --overwrite" in error_line(run("train", "--resume", out, "--overwrite"))
-    assert "--exact belongs to --resume and --repeat" in error_line(run("train", book, "--exact"))
+    assert "--exact needs --resume or --repeat" in error_line(run("train", book, "--exact"))
     assert run("train", "--resume", out, book, "--steps", "2", "--threads", "1", "--exact").returncode == 0
     assert "there is no such folder" in error_line(run("train", "--resume", tmp_path / "nothing"))
     assert "name a text file" in error_line(run("train"))
@@ -164,10 +169,12 @@ def test_a_folder_that_holds_a_run_or_a_file_in_its_place_is_refused(run: Run, b
 def test_a_finished_run_gets_more_steps(run: Run, book: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     assert run("train", book, "--out", out, "--steps", "5", *SMALL).returncode == 0
-    assert "--more-steps belongs to --resume" in error_line(run("train", book, "--more-steps", "5"))
+    assert "--more-steps needs --resume" in error_line(run("train", book, "--more-steps", "5"))
     more = run("train", "--resume", out, "--more-steps", "4")
     assert more.returncode == 0, more.stderr.decode()
-    assert b"the run goes on from step 5, to step 9 in place of 5: a new schedule begins" in more.stderr
+    assert b"the run continues from step 5 to step 9 instead of 5: a new schedule starts" in more.stderr
+    (plan,) = [line for line in more.stderr.splitlines() if line.startswith(b"plan: ")]
+    assert b"; 9 steps, " in plan
 
 
 def test_a_run_is_repeated_without_its_text_and_refused_in_one_line(run: Run, book: Path, tmp_path: Path) -> None:
@@ -182,11 +189,11 @@ def test_a_run_is_repeated_without_its_text_and_refused_in_one_line(run: Run, bo
 
     new = tmp_path / "new"
     for arguments, says in [
-        ([], "say where it shall be, with --out DIR"),
-        (["--out", out, "--overwrite"], "is the run that is to be repeated: give --out another folder"),
-        (["--out", again], "replace it by --overwrite"),
-        (["--out", new, __file__], f"--repeat takes the text from the run {out}: leave TEXT out"),
-        (["--out", new, "--resume", out], "--resume and --repeat exclude each other"),
+        ([], "--repeat needs --out: give --out too"),
+        (["--out", out, "--overwrite"], "is the run to repeat: give --out another folder"),
+        (["--out", again], "replace it with --overwrite"),
+        (["--out", new, __file__], f"--repeat takes the text from the run {out}: leave out TEXT"),
+        (["--out", new, "--resume", out], "--repeat cannot be used with --resume"),
         (["--out", new, "--steps", "5"], "steps is"),
         (["--out", new, "--lines"], "lines is false in the run"),
         (["--out", new, "--exact", "--threads", "2"], "threads was 1 and is 2: the run cannot be repeated exactly"),
@@ -203,42 +210,38 @@ def test_a_run_is_repeated_without_its_text_and_refused_in_one_line(run: Run, bo
 def test_a_signal_to_end_ends_the_step_and_saves(book: Path, tmp_path: Path, number: int, status: int) -> None:
     out, log = tmp_path / "run", tmp_path / "log"
     process = start(["train", book, "--out", out, "--steps", "100000", *SMALL], log)
-    while not (out / "metrics.jsonl").exists():
-        process.join(0.01)
+    until((out / "metrics.jsonl").exists)
     assert "another process" in refused(["train", "--resume", out], tmp_path / "second")
-    assert process.pid is not None
-    os.kill(process.pid, number)
-    process.join(60)
-    assert process.exitcode == status
-    go_on = f"stopped and saved; go on with: afterword train --resume {shlex.quote(str(out))}"
+    process.send_signal(number)
+    assert process.wait(60) == status
+    go_on = f"stopped and saved; continue with: afterword train --resume {shlex.quote(str(out))}"
     assert go_on in log.read_text().replace("python -m ", "")
-    assert len(list((out / "checkpoints").iterdir())) == 1
+    assert [*(out / "checkpoints").iterdir()]
 
 
 def test_a_run_whose_terminal_is_closed_saves(book: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    command = [sys.executable, "-m", "afterword", "train", str(book), "--out", str(out), "--steps", "100000", *SMALL]
-    own = f"import fcntl, os, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv({command[0]!r}, {command!r})"
+    arguments = ["train", str(book), "--out", str(out), "--steps", "100000", *SMALL]
+    own = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); from afterword.cli.main import main; main()"
     controller, terminal = pty.openpty()
     streams = {"stdin": terminal, "stdout": terminal, "stderr": terminal}
-    with running([sys.executable, "-c", own], env={**os.environ, "TERM": "xterm"}, **streams) as process:
+    with running([sys.executable, "-c", own, *arguments], env={**os.environ, "TERM": "xterm"}, **streams) as process:
         os.close(terminal)
         while not (out / "metrics.jsonl").exists() and process.poll() is None:
             if select.select([controller], [], [], 0.01)[0]:
                 os.read(controller, 65536)
         os.close(controller)  # the bar has nowhere to go from here on
-        assert process.wait(timeout=60) == 129
-    assert len(list((out / "checkpoints").iterdir())) == 1
+        assert process.wait() == 129
+    assert [*(out / "checkpoints").iterdir()]
 
 
 def test_nohup_goes_on_when_the_terminal_is_closed(book: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     command = ["nohup", sys.executable, "-m", "afterword", "train", str(book), "--out", str(out), "--steps", "400"]
     with running([*command, *SMALL], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-        while not (out / "metrics.jsonl").exists() and process.poll() is None:
-            select.select([], [], [], 0.01)
+        until(lambda: (out / "metrics.jsonl").exists() or process.poll() is not None)
         process.send_signal(signal.SIGHUP)
-        _, told = process.communicate(timeout=60)
+        _, told = process.communicate()
         assert process.returncode == 0, told.decode()
 
 
@@ -246,17 +249,27 @@ def test_the_model_writes_meanwhile_without_being_read_from_the_disk(
     book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     training = TrainingSettings(steps=12, hidden_size=12, threads=1)
-    monkeypatch.setattr("afterword.cli.progress.SAMPLE_EVERY", 0.0)
+    monkeypatch.setattr("afterword.cli.run_report.SAMPLE_EVERY", 0.0)
     monkeypatch.setattr("afterword.language_model.load_model", None)
     show(begin([book], tmp_path / "run", TextSettings(), training), lambda: False)
     assert "it writes: " in capsys.readouterr().err
 
 
+def test_an_empty_line_is_not_shown_as_what_the_model_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "book.txt").write_text("\n" * 30 + "a b\n\n\n\n" * 60)
+    monkeypatch.setattr("afterword.cli.run_report.SAMPLE_EVERY", 0.0)
+    training = TrainingSettings(steps=12, hidden_size=12, threads=1)
+    show(begin([tmp_path / "book.txt"], tmp_path / "run", TextSettings(), training), lambda: False)
+    told = [line.strip() for line in capsys.readouterr().err.splitlines() if "it writes:" in line]
+    assert told
+    assert "it writes:" not in told
+
+
 def refused(arguments: list[object], log: Path) -> str:
     """What the command says that refuses its input."""
-    process = start(arguments, log)
-    process.join(60)
-    assert process.exitcode == 2
+    assert start(arguments, log).wait(60) == 2
     return log.read_text()
 
 

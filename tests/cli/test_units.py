@@ -11,6 +11,7 @@ import pytest
 
 from afterword.cli import main as command
 from afterword.language_model import load
+from afterword.model.folder.saved import save_model
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 TEXT = "abé\ndcab(a)bb" * 20
@@ -46,6 +47,23 @@ def test_a_long_text_is_read_as_far_as_it_can_be_looked_at(model: Path, run: Run
     assert finished.stderr.decode() == "note: only the first 20,000 characters are read\n"
 
 
+def test_horizon_says_in_one_line_how_models_were_trained_unlike(
+    tmp_path: Path, model: Path, run: Run, text: Path
+) -> None:
+    other, saved = tmp_path / "other", load(model)._saved
+    training = {"steps": 472, "plan": {"steps": 3500}}
+    saved.about |= {"training": training, "corpus": {"fingerprint": "0123456789abcdef"}}
+    save_model(other, saved, "# Other\n")
+    options = ("--steps", "4", "--places", "2", "--no-gradient", "--against")
+    said = run("horizon", model, text, *options, other).stderr.decode()
+    assert said == "note: these models were trained differently: steps unknown and 3500; text unknown and 01234567\n"
+    assert run("horizon", model, text, *options, model).stderr == b""
+    training["plan"] = {"steps": 3500, "minutes": 1.0}  # which the run had no time for
+    save_model(tmp_path / "timed", saved, "# Other\n")
+    said = run("horizon", model, text, *options, tmp_path / "timed").stderr.decode()
+    assert "steps unknown and 472;" in said
+
+
 def test_horizon_measures_models_side_by_side(model: Path, run: Run, text: Path) -> None:
     options = ["--steps", "20", "--places", "4", "--no-gradient"]
     lines = run("horizon", model, text, *options, "--against", model, "--json").stdout.splitlines()
@@ -63,11 +81,11 @@ def test_horizon_measures_models_side_by_side(model: Path, run: Run, text: Path)
         (["units", "--matching", "z"], "matches nothing in this text"),
         (["units", "--matching", "(?s)."], "matches everything in this text"),
         (["units", "--matching", "("], "is not a regular expression"),
-        (["units", "--asking", "cats"], "there is no question 'cats'"),
+        (["units", "--asking", "cats"], "unknown question 'cats'"),
         (["horizon", "--steps", "0"], "steps must be 1 or more"),
         (["horizon", "--places", "1"], "places must be 2 or more"),
         (["horizon", "--places", "100000"], "places must be 10000 or less"),
-        (["horizon", "--png", "x.svg"], "let its name end in .png"),
+        (["horizon", "--png", "x.svg"], "its name must end in .png"),
     ],
 )
 def test_wrong_input_gets_one_line(
@@ -97,4 +115,4 @@ def test_held_parts_write_and_score_otherwise(model: Path, run: Run, text: Path)
     for name in ("generate", "score"):
         refused = run(name, model, *([text] if name == "score" else []), "--hold", "l7.u0=1")
         assert refused.returncode == 2
-        assert b"there is no layer l7" in refused.stderr
+        assert b"unknown layer l7" in refused.stderr

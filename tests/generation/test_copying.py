@@ -10,16 +10,14 @@ from hypothesis import strategies as st
 
 from afterword.errors import WorkError
 from afterword.generation import copying
-from afterword.generation.batch import write_samples
-from afterword.generation.copying import Guard, Passages
-from afterword.generation.reading import read_prompt
+from afterword.generation.copying import CopyGuard, Passages
+from afterword.generation.draft import Stream, Terms, read_prompt
+from afterword.generation.parallel import write_samples
 from afterword.generation.sampling import Sampling
-from afterword.generation.stream import Stream
-from afterword.generation.writer import Writing
+from afterword.text.characters import CharTokenizer
 from afterword.text.tokenizer import Tokenizer
-from afterword.text.vocabularies.char import CharTokenizer
+from tests.generation.test_draft import BYTE, CHAR, MODELS, model
 from tests.generation.test_rules import BPE
-from tests.generation.test_stream import BYTE, CHAR, MODELS, model
 
 
 @given(
@@ -29,7 +27,7 @@ from tests.generation.test_stream import BYTE, CHAR, MODELS, model
     st.integers(1, 5),
 )
 def test_a_copy_is_what_stands_in_the_text_and_is_longer(texts: list[str], before: str, more: str, length: int) -> None:
-    guard = Guard(Passages("\n".join(texts), length), before)
+    guard = CopyGuard(Passages("\n".join(texts), length), before)
     windows = {text[k : k + length + 1] for text in texts for k in range(len(text) - length)}
     joined = before[-length:] + more
     expected = any(joined[k : k + length + 1] in windows for k in range(len(joined) - length))
@@ -49,7 +47,7 @@ def test_a_long_text_is_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_longer_is_copied_alone_or_in_a_batch(tokenizer: Tokenizer) -> None:
     saved = MODELS[tokenizer] if tokenizer in MODELS else model(tokenizer, [tokenizer.rows - 2, tokenizer.rows - 1])
     network = saved.network()
-    free = [Stream(Writing(saved, Sampling(max_tokens=60)), network, "ab", seed).sample().text for seed in range(20)]
+    free = [Stream(Terms(saved, Sampling(max_tokens=60)), network, "ab", seed).sample().text for seed in range(20)]
     learned = ["ab" + text for text in free]  # what it would write, it must not
 
     def longest(text: str) -> int:
@@ -60,7 +58,7 @@ def test_nothing_longer_is_copied_alone_or_in_a_batch(tokenizer: Tokenizer) -> N
         )
         return next(found, 0)
 
-    writing = Writing(saved, Sampling(max_tokens=60, no_copy=8), Passages("|".join(learned), 8))
+    writing = Terms(saved, Sampling(max_tokens=60, no_copy=8), Passages("|".join(learned), 8))
     alone = [Stream(writing, network, "ab", seed).sample().text for seed in range(20)]
     reading = read_prompt(saved, network, "ab")
     batch = [sample.text for sample in write_samples(writing, network, ((reading, seed) for seed in range(20)))]
@@ -73,8 +71,8 @@ def test_argmax_and_top_k_1_go_round_a_copy() -> None:
     network = saved.network()
     each: list[dict[str, Any]] = [{"temperature": 0}, {"top_k": 1}]
     for settings in each:
-        text = Stream(Writing(saved, Sampling(max_tokens=60, **settings)), network, "", 0).sample().text
-        writing = Writing(saved, Sampling(max_tokens=60, no_copy=10, **settings), Passages(text, 10))
+        text = Stream(Terms(saved, Sampling(max_tokens=60, **settings)), network, "", 0).sample().text
+        writing = Terms(saved, Sampling(max_tokens=60, no_copy=10, **settings), Passages(text, 10))
         other = Stream(writing, network, "", 0).sample().text
         assert other[:10] == text[:10]
         assert not any(other[k : k + 11] in text for k in range(len(other) - 10))
@@ -85,7 +83,7 @@ def test_where_everything_is_a_copy_it_says_so(temperature: float) -> None:
     tokenizer = CharTokenizer.of("ab")
     saved = model(tokenizer, [2, 3])
     every = "".join(format(k, "010b") for k in range(1024)).translate({48: "a", 49: "b"})
-    writing = Writing(saved, Sampling(no_copy=4, temperature=temperature, max_tokens=50), Passages(every, 4))
+    writing = Terms(saved, Sampling(no_copy=4, temperature=temperature, max_tokens=50), Passages(every, 4))
     network = saved.network()
     with pytest.raises(WorkError, match="give a larger --no-copy"):
         Stream(writing, network, "", 0).sample()

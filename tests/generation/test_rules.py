@@ -13,17 +13,15 @@ from hypothesis import strategies as st
 
 from afterword.errors import OptionError, WorkError
 from afterword.generation import rules
-from afterword.generation.batch import write_samples
-from afterword.generation.reading import read_prompt
-from afterword.generation.rules import Rules
+from afterword.generation.draft import Stream, Terms, read_prompt
+from afterword.generation.parallel import write_samples
+from afterword.generation.rules import Rules, contained
 from afterword.generation.sampling import Sampling
-from afterword.generation.stream import Stream
-from afterword.generation.writer import Writing
+from afterword.generation.writing import Writing
+from afterword.text.bpe import BpeTokenizer
+from afterword.text.characters import ByteTokenizer, CharTokenizer
 from afterword.text.tokenizer import Tokenizer
-from afterword.text.vocabularies.bpe import BpeTokenizer
-from afterword.text.vocabularies.byte import ByteTokenizer
-from afterword.text.vocabularies.char import CharTokenizer
-from tests.generation.test_stream import CHAR, CHAR_END, LINES, MODELS, model
+from tests.generation.test_draft import CHAR, CHAR_END, LINES, MODELS, model
 
 pytest.importorskip("llguidance")
 
@@ -40,11 +38,10 @@ PATTERNS = ["ab|cd", "[a-c]+", "(a|b)*a(a|b){3}", "a?b{2,4}é*", "(?i)A+", "a.*b
 def write(tokenizer: Tokenizer, unseen: list[int], sampling: Sampling, seeds: range) -> list[tuple[str, str]]:
     """Texts and why they ended: each by the stream, and by a batch, which must agree."""
     saved = model(tokenizer, unseen, scale=0.3)
-    network, writing = saved.network(), Writing(saved, sampling)
-    alone = [Stream(writing, network, "", seed).sample() for seed in seeds]
-    reading = read_prompt(saved, network, "")
-    if not writing.is_over:
-        batch = list(write_samples(writing, network, ((reading, seed) for seed in seeds)))
+    writing = Writing(saved, saved.network(), sampling)
+    alone = [writing.stream("", seed).sample() for seed in seeds]
+    if not writing.terms.is_over:
+        batch = list(writing.samples([""], len(seeds), seeds.start))
         assert sum(one.text != other.text for one, other in zip(alone, batch, strict=True)) <= 1
     return [(sample.text, sample.finish_reason) for sample in alone]
 
@@ -99,13 +96,13 @@ def test_a_text_ends_where_nothing_more_can_match_at_a_lines_end_or_at_its_lengt
 @pytest.mark.parametrize(("tokenizer", "unseen"), VOCABULARIES)
 def test_the_other_rules_are_kept_together(tokenizer: Tokenizer, unseen: list[int]) -> None:
     sampling = Sampling(
-        only="abcé", without="c", starts_with="ba", contains=("éa", "bb"), max_tokens=12, min_tokens=8, temperature=3
+        only="abcé \n", without="c", starts_with="ba", contains=("éa", "bb"), max_tokens=12, min_tokens=8, temperature=3
     )
     for text, _ in write(tokenizer, unseen, sampling, range(12)):
-        assert set(text) <= set("abé")
+        assert set(text) <= set("abé \n")
         assert text.startswith("ba")
-        assert "éa" in text
-        assert "bb" in text
+        for one in sampling.contains:
+            assert one in text if unseen == LINES else contained(one, text)  # those lines are one word
         assert 8 <= len(text) <= 12
 
 
@@ -117,22 +114,23 @@ def test_what_is_special_in_an_expression_is_text_in_the_other_rules() -> None:
             Sampling(only=character, starts_with=character, max_tokens=3),
             Sampling(contains=(character,), max_tokens=3),
         ):
-            assert character in Stream(Writing(saved, sampling), saved.network(), "", 0).sample().text
+            assert character in Writing(saved, saved.network(), sampling).stream("", 0).sample().text
     assert write(tokenizer, [], Sampling(pattern="a/a", max_tokens=9), range(1))[0][0] == "a/a"
     assert write(tokenizer, [], Sampling(pattern=r"a\/a|\\/", max_tokens=9), range(1))[0][0] in ("a/a", "\\/")
     assert write(tokenizer, [], Sampling(pattern="\n\\\n", max_tokens=9), range(1))[0][0] == "\n\n"
-    with pytest.raises(OptionError, match="pattern cannot be followed"):
-        Writing(model(tokenizer, []), Sampling(pattern="a/ | /(b"))
+    with pytest.raises(OptionError, match="pattern is invalid"):
+        Terms(model(tokenizer, []), Sampling(pattern="a/ | /(b"))
 
 
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"pattern": "(a"}, "pattern cannot be followed: unclosed group"),
+        ({"pattern": "(a"}, "pattern is invalid: unclosed group"),
         ({"pattern": "(?=a)b"}, "look-around"),
         ({"pattern": r"(a)\1"}, "backreferences are not supported"),
         ({"pattern": "x"}, "no text of the characters that this model knows can match pattern"),
-        ({"pattern": "a", "starts_with": "b"}, "can match pattern and starts-with"),
+        ({"starts_with": "ab", "contains": "xay"}, "can match starts-with and contains: it does not know 'x', 'y'$"),
+        ({"pattern": "a", "starts_with": "b"}, "can match pattern and starts-with$"),
         ({"only": "a", "contains": "b"}, "can match only and contains"),
         ({"pattern": "a{600}"}, "no text of 0 to 500 characters .* can match pattern"),
         ({"pattern": "a{1000000}"}, "no text of 0 to 500 characters"),
@@ -145,12 +143,12 @@ def test_what_is_special_in_an_expression_is_text_in_the_other_rules() -> None:
 )
 def test_rules_that_no_text_obeys_are_refused_before_anything_is_written(given: dict[str, Any], says: str) -> None:
     with pytest.raises(OptionError, match=says):
-        Writing(MODELS[CHAR], Sampling(**given))
+        Terms(MODELS[CHAR], Sampling(**given))
 
 
 def test_rules_that_grow_beyond_all_bounds_end_with_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "MOST_STATES", 200)
-    writing = Writing(MODELS[CHAR], Sampling(pattern="(a|b)*a(a|b){20}", max_tokens=100))
+    writing = Terms(MODELS[CHAR], Sampling(pattern="(a|b)*a(a|b){20}", max_tokens=100))
     with pytest.raises(WorkError, match="the rules are too large"):
         write(CHAR, [CHAR_END, CHAR.rows - 1], writing.sampling, range(50))
 
@@ -162,11 +160,11 @@ def test_the_expression_that_blows_other_engines_up_is_harmless() -> None:
 
 def test_draws_under_a_rule_have_the_probabilities_of_what_is_left() -> None:
     saved = dataclasses.replace(MODELS[CHAR], unseen=[CHAR_END, CHAR.rows - 1])
-    network, free = saved.network(), Writing(saved, Sampling(log_probabilities=100, max_tokens=1, temperature=1))
+    network, free = saved.network(), Terms(saved, Sampling(log_probabilities=100, max_tokens=1, temperature=1))
     first = Stream(free, network, "", 0).sample().pieces
     assert first is not None
     likely = {one.text: np.exp(one.log_probability) for one in first[0].alternatives}
-    writing = Writing(saved, Sampling(only="abc", max_tokens=1, temperature=1))
+    writing = Terms(saved, Sampling(only="abc", max_tokens=1, temperature=1))
     reading = read_prompt(saved, network, "")
     texts = [sample.text for sample in write_samples(writing, network, ((reading, seed) for seed in range(6000)))]
     total = sum(likely[character] for character in "abc")
@@ -190,16 +188,14 @@ def test_rules_go_with_no_stop_string_and_need_their_package(monkeypatch: pytest
         Sampling(reject=True)
     monkeypatch.setitem(__import__("sys").modules, "llguidance", None)
     with pytest.raises(OptionError, match=r"pip install 'afterword\[patterns\]'"):
-        Writing(MODELS[CHAR], Sampling(pattern="a"))
+        Terms(MODELS[CHAR], Sampling(pattern="a"))
 
 
 def test_a_lower_casing_model_keeps_rules_in_capitals_and_empty_rules_ask_for_nothing() -> None:
     lower = CharTokenizer.of("abc", lowercase=True)
     saved = model(lower, [3, 4])
     text = (
-        Stream(Writing(saved, Sampling(starts_with="AB", only="ABC", max_tokens=9)), saved.network(), "", 0)
-        .sample()
-        .text
+        Stream(Terms(saved, Sampling(starts_with="AB", only="ABC", max_tokens=9)), saved.network(), "", 0).sample().text
     )
     assert text.startswith("ab")
     assert Rules(ByteTokenizer.of(), Sampling(without="")).allow("abc")

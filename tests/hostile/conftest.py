@@ -1,5 +1,5 @@
-"""The tiny model and the real command, as in tests/cli."""
+"""The tiny model and the command, as in tests/cli."""
 
-from tests.cli.conftest import model, run
+from tests.cli.conftest import lines_model, model, run
 
-__all__ = ["model", "run"]
+__all__ = ["lines_model", "model", "run"]

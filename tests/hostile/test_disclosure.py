@@ -36,10 +36,10 @@ def test_a_models_folder_names_its_text_without_the_folders_and_says_what_it_hol
     assert record["text"]["sources"] == [str(book)]
     card = (out / "model" / "README.md").read_text(encoding="utf-8")
     holds = {
-        "": "`ngram.safetensors` holds nearly all of the training text: every passage of 8 tokens",
-        "--ngram": "It has no n-gram, whose file would hold nearly all",
-        "--recipe": "`model.safetensors` holds the training text itself",
+        "": "`ngram.safetensors` contains nearly all of the training text: 8 tokens at a time",
+        "--ngram": "It has no n-gram, whose file would contain nearly all",
+        "--recipe": "`model.safetensors` contains the training text itself",
     }
     for option, says in holds.items():
         assert (says in card) == (option == "".join(options[:1]))
-    assert "of a run share `model/` alone" in card
+    assert "of a run, share only `model/`" in card

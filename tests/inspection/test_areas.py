@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from afterword.inspection.areas import areas, midranks
+from afterword.inspection.units import areas, midranks
 
 
 @settings(deadline=None, max_examples=40)

@@ -12,16 +12,17 @@ from hypothesis import strategies as st
 
 from afterword.errors import ModelError, OptionError, TextError
 from afterword.inspection import gates as gates_module
-from afterword.inspection.trace import named_units
+from afterword.inspection.figures import gates_figure
+from afterword.inspection.gates_page import page
+from afterword.inspection.trace import named_units, openness
 from afterword.language_model import LanguageModel
-from afterword.model.config import Config, weight_shapes
-from afterword.model.holding import PARTS
-from afterword.model.saved import SavedModel
+from afterword.model.folder.saved import SavedModel
+from afterword.model.network.config import Config, weight_shapes
+from afterword.model.network.holding import PARTS
+from afterword.model.network.network import log_probabilities
+from afterword.text.bpe import BpeTokenizer
+from afterword.text.characters import ByteTokenizer, CharTokenizer, ClassicTokenizer
 from afterword.text.tokenizer import Tokenizer
-from afterword.text.vocabularies.bpe import BpeTokenizer
-from afterword.text.vocabularies.byte import ByteTokenizer
-from afterword.text.vocabularies.char import CharTokenizer
-from afterword.text.vocabularies.classic import ClassicTokenizer
 
 TEXT = "Divya likes to eat. Reena is not fat.\n"
 
@@ -180,9 +181,9 @@ def test_json_holds_every_unit_of_a_short_text_and_the_telling_or_named_ones_of_
     assert named["units"] == [[], [0, 3]]
 
 
-def test_the_telling_units_are_those_whose_hidden_state_moves_most() -> None:
+def test_the_moving_units_are_those_whose_hidden_state_moves_most() -> None:
     found = made(hidden_size=60).gates(TEXT)
-    units = found.telling_units(5)
+    units = found.moving_units(5)
     spread = found.hidden[:, 1].std(axis=0)
     assert spread[units[1]].tolist() == sorted(spread, reverse=True)[:5]
 
@@ -196,26 +197,52 @@ def test_npz_holds_every_array_and_reads_without_pickle(tmp_path: Path) -> None:
         assert [token[:-1].decode() for token in arrays["tokens"].tolist()] == found.tokens
 
 
+def test_a_plain_recurrent_network_shows_its_hidden_state_and_no_gates(tmp_path: Path) -> None:
+    model = made(cell="rnn").hold("l0.u2=0.5")
+    trace = model.gates(TEXT)
+    network, end = model.network(), model.tokenizer.end
+    assert end is not None
+    logits, state = network.advance(np.append([end], trace.ids)[None], network.start())
+    np.testing.assert_allclose(trace.hidden[-1], state.hidden[:, 0], atol=1e-6)
+    np.testing.assert_allclose(trace.log_probabilities[-1], log_probabilities(logits[0]), atol=1e-6)
+    assert (trace.hidden[:, 0, 2] == 0.5).all()
+    assert not trace.has_gates
+    assert trace.to_dict()["means"].keys() == {"hidden"}
+    trace.write_npz(tmp_path / "x.npz")
+    with np.load(tmp_path / "x.npz") as found:
+        assert "forget" not in found
+        np.testing.assert_array_equal(found["hidden"], trace.hidden)
+    image = gates_figure(trace).axes[1].images[0].get_array()
+    assert image is not None
+    assert image.shape == (7, len(TEXT))
+    says = "has no gates: afterword inspect shows its hidden state"
+    for refused in (lambda: model.ablate(TEXT), lambda: page(trace), lambda: openness(trace)):
+        with pytest.raises(ModelError, match=says):
+            refused()
+    assert says in trace._repr_html_()
+    for one in model.keeps(TEXT, "Divya", instead=["Reena"]).stretches:
+        assert one.forget is one.forget_where_held is None
+        assert 0 < one.held <= 1
+
+
 def test_a_text_that_cannot_be_looked_at_is_refused() -> None:
-    with pytest.raises(TextError, match="there is no text to look at"):
+    with pytest.raises(TextError, match="the text to look at is empty"):
         made().gates("")
-    with pytest.raises(TextError, match=r"the text has 20,020 tokens, and 20,000 .* --stretch 0:2000"):
+    with pytest.raises(TextError, match=r"the text has 20,020 tokens; at most 20,000 .* --stretch 0:2000"):
         made().gates("a" * 20_020)
     with pytest.raises(TextError, match="give it one line"):
         made(lines=True).gates("Divya\nReena\n")
     assert made(lines=True).gates("Divya\n").text == "Divya"
-    with pytest.raises(ModelError, match="plain recurrent network"):
-        made(cell="rnn").gates(TEXT)
 
 
 def test_a_large_network_is_looked_at_over_a_shorter_text() -> None:
-    with pytest.raises(TextError, match="7,500 of this model"):
-        gates_module.check_length(Config(9, 1, 9, 4096, 2), 8_000)
+    with pytest.raises(TextError, match="at most 7,500 can be shown"):
+        gates_module._check_length(Config(9, 1, 9, 4096, 2), 8_000)
 
 
 @pytest.mark.parametrize("name", ["l2.u0", "l0.u7", "u3", "l0", "l0.u-1", "unit", "", "l0.u١"])
 def test_a_unit_that_is_not_there_is_refused(name: str) -> None:
-    with pytest.raises(OptionError, match=r"there is no|is not understood"):
+    with pytest.raises(OptionError, match=r"unknown|not understood|invalid"):
         named_units([name], made().config)
 
 

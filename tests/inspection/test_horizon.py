@@ -8,19 +8,21 @@ import numpy as np
 import pytest
 
 from afterword.errors import OptionError, TextError
-from afterword.inspection import replacing
-from afterword.inspection.horizon import Horizon, SideBySide
-from afterword.inspection.replacing import (
+from afterword.inspection import horizon
+from afterword.inspection.horizon import (
+    Horizon,
     HorizonSettings,
+    SideBySide,
     changes_by_replacing,
     choose_places,
+    measure_horizon,
     replacements,
     warmed_up,
 )
 from afterword.language_model import LanguageModel
 from afterword.model.arrays import Array, Ids
-from afterword.model.network import Network, State, log_probabilities
-from afterword.text.vocabularies.classic import ClassicTokenizer
+from afterword.model.network.network import Network, State, log_probabilities
+from afterword.text.characters import ClassicTokenizer
 from tests.inspection.test_gates import TEXT, made
 
 NOTHING = 1e-12  # bits: more than float32's rounding makes of the same tokens in two lanes, on any processor
@@ -37,13 +39,13 @@ def test_the_curve_is_what_a_replacement_changes_read_one_by_one(cell: str) -> N
     settings = HorizonSettings(steps=12, places=5, seed=3)
     found = changes_by_replacing(network(model), model.tokenizer, LONG, settings)
     net, ids = network(model), model.tokenizer.encode(LONG)
-    places, K = choose_places(net, ids, settings)
+    places, K = choose_places(net, ids, settings, np.zeros(1, np.intp), len(ids))
     assert (found.shape, K) == ((5, 12), 12)
     others = replacements(ids, places, np.random.default_rng(3))
     assert (others != ids[places]).all()
     state = warmed_up(net, model.tokenizer, ids, places, before=int(places[0]))
     for row, (place, other) in enumerate(zip(places, others, strict=True)):
-        states = [type(state)(state.hidden[:, [row]], state.cell[:, [row]], state.recent[[row]])] * 2
+        states = [type(state)(state.hidden[:, [row]], state.cell[:, [row]], [state.recent[row]])] * 2
         for k in range(K):
             tokens = [int(ids[place + k]), int(other if k == 0 else ids[place + k])]
             read = [net.step(np.array([token]), one) for token, one in zip(tokens, states, strict=True)]
@@ -64,8 +66,8 @@ def test_many_places_are_measured_a_few_at_once_and_all_the_same(monkeypatch: py
         return read(self, ids, state)
 
     monkeypatch.setattr(Network, "read", noted)
-    monkeypatch.setattr(replacing, "PLACES_AT_ONCE", 6)
-    monkeypatch.setattr(replacing, "LOGITS_AT_ONCE", 5 * 12 * model.config.vocabulary_size)
+    monkeypatch.setattr(horizon, "PLACES_AT_ONCE", 6)
+    monkeypatch.setattr(horizon, "LOGITS_AT_ONCE", 5 * 12 * model.config.vocabulary_size)
     fractions: list[float] = []
     cut = changes_by_replacing(network(model), model.tokenizer, LONG, settings, on_progress=fractions.append)
     np.testing.assert_allclose(cut, whole, atol=1e-6)
@@ -73,6 +75,23 @@ def test_many_places_are_measured_a_few_at_once_and_all_the_same(monkeypatch: py
     assert max(lanes * steps for lanes, steps in shapes) <= 60
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1
+
+
+def test_a_model_of_lines_reads_no_line_with_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, line = made(lines=True, hidden_size=8), LONG[:40]
+    other = model.tokenizer.encode(LONG[41])[0]
+    monkeypatch.setattr(horizon, "replacements", lambda ids, places, random: np.full(len(places), other))
+    whole = measure_horizon(model, "\n".join([line] * 20), steps=1000, places=5)
+    mixed = measure_horizon(
+        model, "\n\n".join(f"{line}\n{LONG[k : k + 10]}" for k in range(20)) + f"\n{line}", places=5
+    )
+    single = measure_horizon(model, f"{LONG[:9]}\n{line}\n{line}", places=5)
+    assert whole.changes.shape == (5, 30)
+    np.testing.assert_allclose(mixed.changes, whole.changes, atol=1e-6)
+    np.testing.assert_allclose(single.changes, whole.changes[:2], atol=1e-6)
+    assert whole.gradients is not None
+    assert mixed.gradients is not None
+    np.testing.assert_allclose(mixed.gradients, whole.gradients, atol=1e-6)
 
 
 def test_a_replacement_is_drawn_from_all_other_tokens_of_the_text() -> None:
@@ -228,7 +247,7 @@ def test_a_short_text_is_looked_back_over_as_far_as_it_goes() -> None:
     [
         ("", {}, TextError, "at least 20"),
         ("short", {}, TextError, "at least 20"),
-        ("a" * 100, {}, TextError, "only one character"),
+        ("a" * 100, {}, TextError, "only one distinct character"),
         (LONG, {"steps": 0}, OptionError, "steps must be 1 or more"),
         (LONG, {"places": 1}, OptionError, "places must be 2 or more"),
         (LONG, {"places": 100_000}, OptionError, "places must be 10000 or less"),

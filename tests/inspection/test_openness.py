@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from afterword.inspection.openness import LONGEST_MEMORY, openness
+from afterword.inspection.trace import LONGEST_MEMORY, openness
+from afterword.text.characters import ByteTokenizer
 from tests.inspection.test_gates import TEXT, made
 
 FOUND = made().gates(TEXT)
@@ -35,3 +36,10 @@ def test_a_unit_keeps_for_as_many_steps_as_leave_one_eth_of_it() -> None:
     assert lower.memory[2] < 0.02
     assert lower.longest[0] == 1
     assert dict(lower.spread()) == {"under 3": 1, "3–10": 0, "10–30": 0, "30–100": 0, "100–300": 5, "over 300": 1}
+
+
+def test_a_memory_is_a_number_of_characters_also_where_a_character_has_several_tokens() -> None:
+    found = made(ByteTokenizer.of()).gates("éßéß")
+    forget = np.full_like(found.forget, np.exp(-1 / 250))
+    [lower, *_] = openness(dataclasses.replace(found, forget=forget))
+    assert lower.memory[0] == pytest.approx(125, rel=1e-3)

@@ -10,12 +10,13 @@ from rich.console import Console
 
 from afterword.inspection.terminal import show
 from afterword.inspection.trace import named_units
+from afterword.text.characters import ByteTokenizer
 from tests.inspection.test_gates import TEXT, made
 
 
-def printed(text: str, width: int, units: list[str] | None = None, colour: bool = False) -> str:
+def printed(text: str, width: int, units: list[str] | None = None, colour: bool = False, cell: str = "lstm") -> str:
     out = io.StringIO()
-    model = made(hidden_size=12)
+    model = made(hidden_size=12, cell=cell)
     named = named_units(units, model.config) if units else None
     console = Console(
         file=out,
@@ -60,6 +61,28 @@ def test_a_long_text_is_shown_without_its_strips_and_says_where_they_are() -> No
     assert "forget l0 " not in found
 
 
+def test_the_columns_of_the_table_are_explained_below_it() -> None:
+    found = " ".join(printed(TEXT, 80).split())
+    _, table = found.split("How open the gates are")
+    for word in ("never opens", "never closes", "memory"):
+        assert word in table
+        assert f"{word}:" in table
+    assert "never opens" not in " ".join(printed(TEXT, 80, cell="rnn").split())
+
+
+def test_a_plain_recurrent_network_shows_its_units_alone() -> None:
+    lines = printed(TEXT, 120, cell="rnn").splitlines()
+    assert [line.split()[0][:4] for line in lines if line][:-1] == ["text", *["l0.u"] * 3, *["l1.u"] * 3]
+    assert lines[-1].startswith("surprise: ")
+
+
 def test_colours_come_only_where_they_can_be_seen() -> None:
     assert "\x1b[" not in printed(TEXT, 100)
     assert "\x1b[" in printed(TEXT, 100, colour=True)
+
+
+def test_the_cost_is_per_character_also_where_a_character_has_several_tokens() -> None:
+    trace, out = made(ByteTokenizer.of()).gates("日本語"), io.StringIO()
+    show(trace, console=Console(file=out, width=200))
+    assert f"surprise: {trace.bits.sum() / 3:.2f} bits per character" in out.getvalue()
+    assert f"{trace.bits.sum() / 3:.3f} bits per character" in repr(trace)

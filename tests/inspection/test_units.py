@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 from afterword.errors import OptionError
+from afterword.inspection import gates
+from afterword.inspection.questions import Question, matching
+from afterword.inspection.units import areas, midranks
 from afterword.language_model import LanguageModel
-from afterword.model.cell import GATES
-from afterword.model.config import Config, weight_shapes
-from afterword.model.saved import SavedModel
-from afterword.text.vocabularies.char import CharTokenizer
+from afterword.model.folder.saved import SavedModel
+from afterword.model.network.cell import GATES
+from afterword.model.network.config import Config, weight_shapes
+from afterword.text.characters import CharTokenizer
 from tests.inspection.test_gates import made
 
 LETTERS = "abcdefgh ()\n"
@@ -68,10 +71,34 @@ def test_a_planted_unit_that_counts_brackets_is_found_first() -> None:
     assert units.ready_made("brackets").units[0].area == pytest.approx(1, abs=1e-3)
 
 
+def test_a_model_of_lines_reads_each_line_from_a_fresh_state() -> None:
+    model = made(lines=True, hidden_size=8)
+    lines = ["Divya eats", "Reena is not fat", "", "eat to eat"] * 5
+    units = model.units("\n".join(lines) + "\n")
+    read = [line for line in lines if line]
+    assert units.text == "\n".join(read)
+    answer = units.matching("eat")
+    mask = np.concatenate([matching("eat").where(line) for line in read])
+    middle = len(mask) // 2
+    for one in answer.units:
+        states = np.concatenate([getattr(model.gates(line), one.state)[:, one.layer, one.unit] for line in read])
+        area = areas(midranks(states[:middle, None]), mask[:middle])[0]
+        assert one.found == pytest.approx(area if one.above else 1 - area)
+    assert units.ready_made("line-start").fraction > 0.3
+
+
+def test_only_as_much_is_read_as_can_be_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gates, "MOST_TRACED", 100)
+    model = made(hidden_size=8)
+    assert model.units("eat to " * 100).text == ("eat to " * 100)[:100]
+    rare = model.units("eat to € " * 100).text  # whose characters are bytes: three tokens each
+    assert 80 <= len(model.tokenizer.encode(rare)) <= 100
+
+
 def test_what_no_unit_knows_is_told_as_chance() -> None:
     text = random_text()
     units = made(CharTokenizer.of(LETTERS), hidden_size=60).units(text)
-    answer = units.tell("a coin", np.random.default_rng(5).random(len(text)) < 0.3)
+    answer = units.ask(Question("a coin", lambda text: np.random.default_rng(5).random(len(text)) < 0.3))
     assert all(one.found >= 0.5 for one in answer.units)
     assert answer.units[0].area <= answer.chance + 0.03
     assert answer.chance < 0.58
@@ -84,14 +111,14 @@ def test_the_units_are_chosen_without_the_half_that_judges_them() -> None:
     mask = np.array([one in "abc" for one in text])
     other = mask.copy()
     other[len(text) // 2 :] = np.random.default_rng(0).random(len(text) - len(text) // 2) < 0.5
-    one, two = units.tell("x", mask), units.tell("x", other)
+    one, two = units.ask(Question("x", lambda _: mask)), units.ask(Question("x", lambda _: other))
     assert [(u.name, u.state, u.found) for u in one.units] == [(u.name, u.state, u.found) for u in two.units]
 
 
 def test_tokens_that_are_no_characters_are_judged_by_their_last_character() -> None:
     text = "ab☃cé" * 40
     units = made(CharTokenizer.of("abc")).units(text)
-    answer = units.tell("snow", np.array([one == "☃" for one in text]))
+    answer = units.ask(Question("snow", lambda text: np.array([one == "☃" for one in text])))
     assert answer.fraction == pytest.approx(3 / 8, abs=0.01)  # three bytes of ☃, two of é, three letters
 
 
@@ -103,7 +130,7 @@ def test_what_matches_nothing_or_everything_or_only_one_half_is_refused() -> Non
         units.matching("[ab]+")
     with pytest.raises(OptionError, match="everywhere in the first half"):
         units.matching("a")
-    with pytest.raises(OptionError, match="there is no question 'cats': ask one of line-start"):
+    with pytest.raises(OptionError, match="unknown question 'cats': ask one of line-start"):
         units.ready_made("cats")
 
 
@@ -113,14 +140,14 @@ def test_one_question_is_answered_at_once_as_the_command_does() -> None:
     assert model.units(text, matching="[abc]<?", top=3) == units.matching("[abc]<?", 3)
     assert model.units(text, asking="line-start") == units.ready_made("line-start")
     assert len(model.units(text, asking="line-start").units) == 5
-    with pytest.raises(OptionError, match="two questions"):
+    with pytest.raises(OptionError, match="cannot be combined"):
         model.units(text, matching="a", asking="brackets")  # type: ignore[call-overload]
     for top in (0, -1, 2.5, True):
         with pytest.raises(OptionError, match="top must be"):
             model.units(text, matching="a", top=top)  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="matching must be text"):
         model.units(text, matching=b"a")  # type: ignore[call-overload]
-    with pytest.raises(OptionError, match="there is no question"):
+    with pytest.raises(OptionError, match=r"^unknown question '5'"):
         model.units(text, asking=5)  # type: ignore[call-overload]
 
 

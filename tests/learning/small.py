@@ -1,10 +1,10 @@
-"""A recipe small enough for tests, with everything in it that a run can have."""
+"""A recipe small enough for tests that uses everything a run can have."""
 
 from __future__ import annotations
 
 from afterword.learning.recipe import Recipe
+from afterword.text.characters import ClassicTokenizer
 from afterword.text.tokenizer import Tokenizer
-from afterword.text.vocabularies.classic import ClassicTokenizer
 
 RECIPE = Recipe(
     recipe="auto",
@@ -42,5 +42,5 @@ RECIPE = Recipe(
 
 
 def tokenizer_of(rows: int) -> Tokenizer:
-    """A tokenizer of so many characters, none of which share a row."""
+    """Return a tokenizer of so many characters, each with a row of its own."""
     return ClassicTokenizer.of(chr(0x4E00 + k) for k in range(rows))

@@ -10,10 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterword.errors import OptionError
-from afterword.learning.batch import NOT_A_TARGET, Batch
-from afterword.learning.lanes import Lanes, validation_stretches
-from afterword.learning.lines import Lines, validation_lines
-from afterword.learning.windows import Windows, validation_windows
+from afterword.learning.batches import (
+    NOT_A_TARGET,
+    Batch,
+    Lanes,
+    Lines,
+    Windows,
+    validation_lines,
+    validation_stretches,
+    validation_windows,
+)
 
 BOUNDARY = 9
 
@@ -105,7 +111,7 @@ def test_a_pass_reads_each_line_once_from_boundary_to_boundary(lines: list[list[
     source = Lines(as_lines(lines), B, T, boundary=BOUNDARY, seed=3)
     read: list[list[int]] = []
     columns: list[list[int]] = []
-    while source.position["epoch"] == 0 and source.position["batch"] < source.batches_in_epoch:
+    for _ in range(source.steps_in_epoch):
         batch = source.next()
         assert batch.tokens == int((batch.targets != NOT_A_TARGET).sum())
         if batch.fresh.all():
@@ -138,7 +144,7 @@ def test_lines_go_on_from_a_position(lines: list[list[int]], steps: int) -> None
 
 def test_another_pass_has_another_order() -> None:
     source = Lines(as_lines([[k % 9, k // 9] for k in range(60)]), 4, 8, boundary=BOUNDARY, seed=0)
-    passes = [[source.next().targets.tolist() for _ in range(source.batches_in_epoch)] for _ in range(2)]
+    passes = [[source.next().targets.tolist() for _ in range(source.steps_in_epoch)] for _ in range(2)]
     assert passes[0] != passes[1]
 
 

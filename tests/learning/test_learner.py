@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from afterword.learning.batch import Batch
-from afterword.learning.lanes import Lanes
+from afterword.learning.batches import Batch, Lanes, Lines
 from afterword.learning.learner import Learner
-from afterword.learning.lines import Lines
 from afterword.learning.optimizer import OPTIMIZERS
-from afterword.model.network import Network
+from afterword.learning.ranks import Team
+from afterword.model.network.network import Network
+from tests.bases.small import random_weights
 from tests.learning.small import RECIPE, tokenizer_of
 
 BOUNDARY, ROWS = 9, 10
@@ -71,7 +71,7 @@ def test_whatever_an_optimizer_remembers_is_in_the_checkpoint_or_is_refused(monk
     state = next(iter(learner._optimizers[0].state.values()))
     for memory in ({"weight": torch.zeros(1)}, {"called": 3}):
         state |= memory
-        with pytest.raises(TypeError, match="no checkpoint can hold"):
+        with pytest.raises(TypeError, match="a checkpoint cannot hold"):
             learner.tensors()
         state.pop(next(iter(memory)))
 
@@ -126,8 +126,8 @@ def test_what_was_learned_is_what_the_numpy_network_computes() -> None:
     for _ in range(10):
         learner.learn(source.next(), 0.01)
     inputs = np.random.default_rng(1).integers(0, ROWS, (20, 2))
-    learner.network.eval()
-    with learner.averaged() as network, torch.no_grad():
+    network = learner.kept.eval()
+    with torch.no_grad():
         expected = network(torch.from_numpy(inputs), network.empty_state(2))[0].numpy()
         ours = Network(CONFIG, {name: weight.copy() for name, weight in network.weights().items()})
     logits, _ = ours.read(inputs.T, ours.start(2))
@@ -142,27 +142,88 @@ def test_evaluation_reads_the_averaged_weights_and_changes_nothing() -> None:
     assert bits_of(learner) == before
 
 
-def gradients(batch: Batch) -> tuple[float, dict[str, np.ndarray]]:
+def taught(distillation: float, **changes: Any) -> Learner:
+    """A learner of random weights that begins with others, which teach it."""
+    learner = Learner(CONFIG, dataclasses.replace(RECIPE, distillation=distillation, **changes))
+    learner.start_from(random_weights(CONFIG))
+    return learner
+
+
+def gradients(batch: Batch, distillation: float = 0.0) -> tuple[float, dict[str, np.ndarray]]:
     """The cost of a batch and its gradients, divided as in learning, without dropout."""
-    learner = Learner(CONFIG, dataclasses.replace(RECIPE, dropout=0.0))
-    costs, _ = learner._costs(batch, learner.network.empty_state(len(batch.fresh)))
-    cost = costs.sum()
-    (cost / batch.weight).backward()  # type: ignore[no-untyped-call]
+    learner = taught(distillation, dropout=0.0)
+    learner.network.initialise(torch.Generator().manual_seed(1))
+    learner._carry(batch.fresh)
+    cost, loss = learner._cost_and_loss(batch)
+    (loss / batch.weight).backward()  # type: ignore[no-untyped-call]
     found = {name: p.grad.numpy() for name, p in learner.network.named_parameters() if p.grad is not None}
     return cost.item(), found
 
 
-def test_a_line_costs_and_teaches_the_same_whatever_stands_beside_it() -> None:
+def test_a_taught_learner_loaded_from_its_tensors_goes_on_bit_for_bit() -> None:
+    learner, source = taught(0.3), lanes()
+    for _ in range(5):
+        learner.learn(source.next(), 0.01)
+    kept = {name: tensor.copy() for name, tensor in learner.tensors().items()}
+    other = taught(0.3, seed=99)
+    other.load(kept, learner.step)
+    for _ in range(5):
+        batch = source.next()
+        assert learner.learn(batch, 0.01) == other.learn(batch, 0.01)
+    assert bits_of(learner) == bits_of(other)
+
+
+def test_the_more_the_base_teaches_the_more_its_predictions_are_kept() -> None:
+    batch, distances = lanes().next(), []
+    for distillation in (0.0, 0.5, 1.0):
+        learner, source = taught(distillation, dropout=0.0), lanes()
+        base = Learner(CONFIG, RECIPE)
+        base.start_from(random_weights(CONFIG))
+        for _ in range(20):
+            learner.learn(source.next(), 0.003)
+        with torch.no_grad():
+            ours, before = (
+                network.eval()(torch.from_numpy(batch.inputs), network.empty_state(3))[0].log_softmax(-1)
+                for network in (learner.network, base.network)
+            )
+        distances.append(float((before.exp() * (before - ours)).sum(-1).mean()))
+    assert distances[0] > distances[1] > distances[2]
+
+
+def test_the_text_and_the_base_teach_in_proportion() -> None:
+    batch = lanes().next()
+    (cost, text), (same, both), (_, base) = (gradients(batch, distillation) for distillation in (0.0, 0.25, 1.0))
+    assert cost == pytest.approx(same)
+    for name, gradient in both.items():
+        np.testing.assert_allclose(gradient, 0.75 * text[name] + 0.25 * base[name], atol=1e-6)
+
+
+def test_two_ranks_add_up_to_one_also_with_a_teacher(monkeypatch: pytest.MonkeyPatch) -> None:
+    def added(team: Team) -> list[np.ndarray]:
+        """What a rank adds in a step: its cost and its gradients."""
+        found: list[np.ndarray] = []
+        monkeypatch.setattr(Team, "add_up", lambda team, tensors: found.extend(each.numpy().copy() for each in tensors))
+        learner = Learner(CONFIG, dataclasses.replace(RECIPE, distillation=0.3), team)
+        learner.start_from(random_weights(CONFIG))
+        learner.learn(lanes().next(), 0.01)
+        return found
+
+    for one, *both in zip(added(Team()), *(added(Team(rank, 2)) for rank in range(2)), strict=True):
+        np.testing.assert_allclose(one, sum(both), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("distillation", [0.0, 0.3])
+def test_a_line_costs_and_teaches_the_same_whatever_stands_beside_it(distillation: float) -> None:
     lines = [[1, 2, 3], [4, 5, 6, 7, 8, 1, 2], [3]]
     ids = np.array([token for line in lines for token in [*line, BOUNDARY]])
     together = Lines(ids, 3, 20, boundary=BOUNDARY, seed=0).next()
-    cost, teaching = gradients(together)
+    cost, teaching = gradients(together, distillation)
     costs, sums = 0.0, {name: np.zeros_like(gradient) for name, gradient in teaching.items()}
     for line in lines:
         alone = Lines(np.array([*line, BOUNDARY]), 1, 20, boundary=BOUNDARY, seed=0).next()
-        one, taught = gradients(dataclasses.replace(alone, weight=together.weight))
+        one, own = gradients(dataclasses.replace(alone, weight=together.weight), distillation)
         costs += one
-        for name, gradient in taught.items():
+        for name, gradient in own.items():
             sums[name] += gradient
     assert cost == pytest.approx(costs, rel=1e-5)
     for name, gradient in teaching.items():

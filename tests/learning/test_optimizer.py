@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from afterword.learning.muon import EARLY, RENEW, Muon, inverse_root
-from afterword.learning.network import Network
-from afterword.learning.optimizer import OPTIMIZERS
-from afterword.model.config import Config
+from afterword.learning.optimizer import EARLY, OPTIMIZERS, RENEW, AdamW, Muon, inverse_root
+from afterword.learning.trainable import TrainableNetwork
+from afterword.model.network.config import Config
 from tests.learning.small import RECIPE
 
 
@@ -58,11 +57,28 @@ def test_the_inverse_root_is_renewed_now_and_then() -> None:
     assert changed == [k for k in range(1, len(roots)) if k < EARLY or k % RENEW == 0]
 
 
+def test_our_adamw_moves_the_weights_to_the_bits_of_pytorchs() -> None:
+    generator = torch.Generator().manual_seed(0)
+    weights = [[torch.nn.Parameter(torch.ones(5, 3)), torch.nn.Parameter(torch.zeros(7))] for _ in range(2)]
+    ours, theirs = (
+        [{"params": these[:1], "weight_decay": 0.1}, {"params": these[1:], "weight_decay": 0.0}] for these in weights
+    )
+    optimizers = AdamW(ours, 0.01), torch.optim.AdamW(theirs, lr=0.01, betas=(0.9, 0.99), fused=True)
+    for _ in range(10):
+        for one, other in zip(*weights, strict=True):
+            one.grad = other.grad = torch.randn(one.shape, generator=generator)
+        for optimizer in optimizers:
+            optimizer.step()
+    for one, other in zip(*weights, strict=True):
+        assert torch.equal(one, other)
+        assert list(optimizers[0].state[one]) == list(optimizers[1].state[other])
+
+
 @pytest.mark.parametrize("optimizer", [*OPTIMIZERS])
 def test_every_weight_is_moved_by_exactly_one_optimizer(optimizer: str) -> None:
     recipe = dataclasses.replace(RECIPE, optimizer=optimizer)
     config = Config(vocabulary_size=9, byte_tokens=1, embedding_size=6, hidden_size=12, num_layers=2)
-    network = Network(config, recipe, torch.Generator())
+    network = TrainableNetwork(config)
     moved = [
         id(p) for each in OPTIMIZERS[optimizer](network, recipe) for group in each.param_groups for p in group["params"]
     ]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afterword.learning.schedule import Schedule
+from afterword.learning.recipe import Schedule
 from tests.learning.small import RECIPE
 
 

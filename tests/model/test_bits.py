@@ -1,4 +1,4 @@
-"""Which bits are the same everywhere: the same reading, again. `benchmarks/bits.py` shows what else is, and where."""
+"""Bits that are the same everywhere: the same reading, again. `benchmarks/exactness.py` shows which others are."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from afterword.model.config import Config, weight_shapes
-from afterword.model.network import Network, State
+from afterword.model.network.config import Config, weight_shapes
+from afterword.model.network.network import Network, State
 from tests.processes import finished
 
 SIZES = [(2, 48, 67), (1, 96, 67), (2, 300, 40)]  # layers, units, rows

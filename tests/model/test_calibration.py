@@ -8,25 +8,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterword.errors import ModelError, OptionError
-from afterword.model.calibration import FEWEST, Calibration
+from afterword.model.folder.calibration import FEWEST, TAIL, Calibration, Costs, Normal
 
 
-def costs(seed: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Bits, expected bits and lengths of lines whose characters cost 2 bits on average."""
+def costs(seed: int, count: int) -> Costs:
+    """Lines whose characters cost 2 bits on average."""
     random = np.random.default_rng(seed)
     lengths = random.integers(3, 60, count).astype(float)
     expected = 2 * lengths
-    return expected + random.normal(0, 1, count) * np.sqrt(lengths), expected, lengths
+    bits = expected + random.normal(0, 1, count) * np.sqrt(lengths)
+    return Costs(bits, expected, random.normal(6, 1, count), lengths)
+
+
+def one(bits: float, expected: float, length: float, peak: float = 6.0) -> Costs:
+    return Costs(*(np.array([number]) for number in (bits, expected, peak, length)))
 
 
 def calibration(count: int = 2000, seed: int = 0) -> Calibration:
-    return Calibration.of(*costs(seed, count), np.random.default_rng(seed).exponential(2, 5000), ["[0-9]+"], "both")
+    return Calibration.of(
+        Normal(costs(seed, count), np.random.default_rng(seed).exponential(2, 5000)), ["[0-9]+"], "both"
+    )
 
 
 def test_as_many_normal_lines_are_flagged_as_is_asked_whatever_their_length() -> None:
     found = calibration(4000)
-    bits, expected, lengths = costs(1, 20_000)
-    p_values = found.p_values(found.figure(bits, expected, lengths))
+    others = costs(1, 20_000)
+    p_values, lengths = found.p_values(found.figure(others)), others.lengths
     for rate in (0.01, 0.1):
         assert (p_values <= rate).mean() == pytest.approx(rate, rel=0.5)
     short, long = lengths < 20, lengths > 40
@@ -37,40 +44,72 @@ def test_as_many_normal_lines_are_flagged_as_is_asked_whatever_their_length() ->
 def test_a_p_value_counts_the_normal_lines_that_are_as_odd(count: int, figure: float) -> None:
     found = calibration(count)
     at_least = sum(float(other) >= np.float32(figure) for other in found.figures)
-    assert found.p_values(np.array([figure])) == pytest.approx([(1 + at_least) / (count + 1)])
+    [p_value] = found.p_values(np.array([figure]))
+    if at_least >= TAIL or at_least >= count // 4:
+        assert p_value == pytest.approx((1 + at_least) / (count + 1))
+    else:
+        assert 0 < p_value <= (1 + TAIL) / (count + 1)
+
+
+def test_models_that_are_surer_than_each_other_calibrate_as_one() -> None:
+    def surer(by: float, seed: int, count: int) -> Costs:
+        lines = costs(seed, count)
+        return lines._replace(expected=lines.expected - by * lines.lengths)
+
+    parts = [Normal(surer(by, seed, 400), np.ones(400)) for seed, by in enumerate((-0.2, -0.1, 0.0, 0.1, 2.0))]
+    own, others = surer(2.0, 5, 100), surer(2.0, 6, 20_000)
+    found, off = (
+        Calibration.of(Normal.joined(each), (), "both") for each in ([part.as_sure_as(own) for part in parts], parts)
+    )
+    for rate in (0.01, 0.1):
+        assert (found.p_values(found.figure(others)) <= rate).mean() == pytest.approx(rate, rel=0.5)
+    assert (off.p_values(off.figure(others)) <= 0.1).mean() > 0.3
+
+
+def test_one_strange_normal_line_hides_no_odd_ones() -> None:
+    normal = costs(0, 160)
+    found = Calibration.of(Normal(normal, np.ones(50)), (), "both")
+    strange = dataclasses.replace(found, figures=np.append(found.figures[:-1], np.float32(22)))
+    assert strange.p_values(np.array([15.0])) < 0.005  # where (1 + 1) / 161 is 0.0124
+
+
+def test_p_values_fall_as_figures_rise() -> None:
+    p_values = calibration(160).p_values(np.linspace(-5, 30, 500))
+    assert (np.diff(p_values) <= 1e-9).all()
+    assert p_values[-1] == pytest.approx(0.1 / 161)  # the tail goes no further beyond what was seen
+
+
+def test_a_letter_that_is_wrong_in_a_long_line_makes_it_odd() -> None:
+    found = calibration()
+    assert found.figure(one(120.0, 120.0, 60.0, peak=20.0)) > 5
+    assert found.figure(one(120.0, 120.0, 60.0, peak=7.0)) < 0.5  # but not one that costs a little more than usual
 
 
 def test_a_line_is_odd_that_costs_much_and_one_that_was_not_expected_to() -> None:
     found = calibration()
-    length = np.array([30.0])
-    usual = found.figure(np.array([65.0]), np.array([65.0]), length)
-    dear = found.figure(np.array([150.0]), np.array([150.0]), length)
-    unexpected = found.figure(np.array([65.0]), np.array([10.0]), length)
-    assert abs(usual) < 1
-    assert dear > 5
-    assert unexpected > 5
+    assert abs(found.figure(one(65.0, 65.0, 30.0))) < 1
+    assert found.figure(one(150.0, 150.0, 30.0)) > 5
+    assert found.figure(one(65.0, 10.0, 30.0)) > 5
 
 
 def test_lines_longer_than_any_normal_one_are_judged_as_the_longest() -> None:
     found = calibration()
-    each = np.array([2.1])
-    at = [float(found.figure(each * n, 2 * n * np.ones(1), np.array([n]))[0]) for n in (59.0, 10_000.0, 1e6)]
+    at = [float(found.figure(one(2.1 * n, 2 * n, n))[0]) for n in (59.0, 10_000.0, 1e6)]
     assert at[0] == at[1] == at[2]
 
 
 def test_equal_lines_have_equal_figures_in_spite_of_rounding() -> None:
     found = calibration()
-    bits, expected, lengths = costs(3, 100)
-    assert np.array_equal(
-        found.figure(bits, expected, lengths), found.figure(bits * (1 + 1e-9), expected * (1 - 1e-9), lengths)
-    )
+    exact = costs(3, 100)
+    rounded = exact._replace(bits=exact.bits * (1 + 1e-9), expected=exact.expected * (1 - 1e-9))
+    assert np.array_equal(found.figure(exact), found.figure(rounded))
 
 
 def test_lines_that_all_cost_the_same_can_be_calibrated_with() -> None:
     same = np.full(50, 10.0)
-    found = Calibration.of(same, same, np.full(50, 5.0), np.full(250, 2.0), [], "lstm")
-    assert found.p_values(found.figure(same[:1], same[:1], np.array([5.0]))) == [1.0]
-    assert found.p_values(found.figure(3 * same[:1], same[:1], np.array([5.0]))) == pytest.approx([1 / 51])
+    found = Calibration.of(Normal(Costs(same, same, same / 4, np.full(50, 5.0)), np.full(250, 2.0)), [], "lstm")
+    assert found.p_values(found.figure(one(10.0, 10.0, 5.0, peak=2.5))) == [1.0]
+    assert found.p_values(found.figure(one(30.0, 10.0, 5.0, peak=2.5))) < 0.01
 
 
 def test_too_few_lines_are_refused_for_calibrating_and_for_a_rate() -> None:
@@ -78,7 +117,9 @@ def test_too_few_lines_are_refused_for_calibrating_and_for_a_rate() -> None:
         calibration(FEWEST - 1)
     found = calibration(99)
     found.check(0.01, "both")
-    with pytest.raises(OptionError, match=r"false-alarms 0\.001 takes 999 normal lines"):
+    with pytest.raises(
+        OptionError, match=r"a false-alarm rate of 0\.001 needs at least 999 normal lines; there were 99"
+    ):
         found.check(0.001, "both")
     with pytest.raises(OptionError, match="calibrated with both, not with lstm"):
         found.check(0.01, "lstm")
@@ -92,7 +133,16 @@ def test_it_comes_back_from_a_file_and_damage_is_noticed() -> None:
     again = Calibration.from_record(tensors, about)
     assert again.checksum == found.checksum
     assert dataclasses.replace(found, odd_bits=9.0).checksum != found.checksum
-    for broken in ({**about, "lengths": [1]}, {**about, "bits": {}}, {**about, "odd_bits": "x"}, {}):
+    flat = {"mean": [1.0, 0.0], "variance": [0.0, 0.0, 0.0]}
+    for broken in (
+        {**about, "lengths": [1]},
+        {**about, "lengths": [9, 1]},
+        {**about, "bits": {}},
+        {**about, "bits": flat},
+        {**about, "odd_bits": "x"},
+        {**about, "masks": ["("]},
+        {},
+    ):
         with pytest.raises(ModelError, match="calibration is damaged"):
             Calibration.from_record(tensors, broken)
     with pytest.raises(ModelError, match="calibration is damaged"):

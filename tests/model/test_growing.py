@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from afterword.model import growing
-from afterword.model.growing import BOOST, DISCOUNT, GrowingNgram
-from afterword.model.ngram import Ngram
+from afterword.model.ngram import growing
+from afterword.model.ngram.growing import BOOST, DISCOUNT, GrowingNgram
+from afterword.model.ngram.tables import Ngram
 
 ROWS, BOUNDARY = 6, 5
 texts = st.lists(st.integers(0, 4), min_size=2, max_size=60)

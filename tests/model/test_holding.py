@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from afterword.errors import OptionError
-from afterword.model import cell
-from afterword.model.config import Config, weight_shapes
-from afterword.model.holding import PARTS, Hold, held_values, parse_hold
-from afterword.model.network import Network
+from afterword.model.network import cell
+from afterword.model.network.config import Config, weight_shapes
+from afterword.model.network.holding import PARTS, Hold, held_values, parse_hold
+from afterword.model.network.network import Network
 
 CONFIG = Config(9, 1, embedding_size=4, hidden_size=6, num_layers=2, residual=True)
 RANDOM = np.random.default_rng(0)
@@ -33,20 +33,20 @@ def test_the_notation_says_what_is_held(text: str, hold: Hold) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "not understood"),
-        ("forget", "not understood"),
-        ("=1", "not understood"),
-        ("u3=1", "not understood"),
-        ("l0=1", "says no part"),
-        ("l0.u1.u2=1", "not understood"),
-        ("gate=1", "there is no 'gate'"),
-        ("forget=wide", "is no number"),
+        ("", "is invalid"),
+        ("forget", "is invalid"),
+        ("=1", "is invalid"),
+        ("u3=1", "is invalid"),
+        ("l0=1", "names no part"),
+        ("l0.u1.u2=1", "is invalid"),
+        ("gate=1", "unknown part 'gate'"),
+        ("forget=wide", "is not a number"),
         ("forget=1.5", "from 0 to 1"),
         ("forget=nan", "from 0 to 1"),
         ("l0.u0.hidden=-2", "from -1 to 1"),
         ("cell=inf", "a finite number"),
-        ("l2.forget=1", "there is no layer l2: the model has the layers l0 to l1"),
-        ("l0.u6=1", "there is no unit u6: a layer of this model has u0 to u5"),
+        ("l2.forget=1", "unknown layer l2: the model has the layers l0 to l1"),
+        ("l0.u6=1", "unknown unit u6: a layer of this model has u0 to u5"),
     ],
 )
 def test_what_cannot_be_held_is_refused(text: str, says: str) -> None:

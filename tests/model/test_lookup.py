@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from afterword.model import lookup
-from afterword.model.lookup import EMPTY, Lookup
-from afterword.model.ngram import Ngram
+from afterword.model.ngram import lookup
+from afterword.model.ngram import tables as ngram_tables
+from afterword.model.ngram.lookup import EMPTY, Lookup
+from afterword.model.ngram.tables import Ngram
 
 ROWS = 30
 BOUNDARY = ROWS - 1
@@ -28,7 +29,7 @@ def test_what_follows_is_what_the_tables_say_bit_for_bit(
     ngram = learned(text, lines, order)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lookup, "KEPT", kept * (4 * ROWS + lookup.OVERHEAD))
-        patch.setattr(lookup, "TABLES", tables)
+        patch.setattr(ngram_tables, "TABLES", tables)
         found = Lookup(ngram)
         found.following(EMPTY)
     ids = np.array([text + written])  # first contexts that the model knows, then any

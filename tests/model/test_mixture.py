@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from afterword.model.config import Config, weight_shapes
-from afterword.model.mixture import Mixture, fitted_weight, mixed
-from afterword.model.network import Network
-from afterword.model.ngram import Ngram
+from afterword.model.network.config import Config, weight_shapes
+from afterword.model.network.network import Network
+from afterword.model.ngram.mixture import Mixture, fitted_weight, mixed
+from afterword.model.ngram.tables import Ngram
 
 CONFIG = Config(vocabulary_size=6, byte_tokens=1, embedding_size=3, hidden_size=4, num_layers=2)
 RANDOM = np.random.default_rng(0)

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from afterword.model import cell
-from afterword.model import network as network_module
-from afterword.model.config import Config, weight_shapes
-from afterword.model.network import Network, State, log_probabilities
+from afterword.model.network import cell
+from afterword.model.network import network as network_module
+from afterword.model.network.config import Config, weight_shapes
+from afterword.model.network.network import Network, State, log_probabilities
 
 configs = st.builds(
     Config,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afterword.model import repeating
-from afterword.model.repeating import LONGEST, NONE, SHORTEST, LongestMatch
+from afterword.model.ngram import repeating
+from afterword.model.ngram.repeating import LONGEST, NONE, SHORTEST, LongestMatch
 
 texts = st.lists(st.integers(0, 2), max_size=120)
 
@@ -25,21 +25,21 @@ def test_what_it_predicts_came_after_the_same_rows(read: list[int]) -> None:
     match = LongestMatch(3)
     for n, row in enumerate(read):
         match.learn(row)
-        if match.matched:
-            assert match._matched == obvious(read[: n + 1], match._at)
-            assert match.row == read[match._at]
-            assert match.odds(match.matched) > -20
+        if match.now.rows:
+            assert match.now.rows == obvious(read[: n + 1], match.now.place)
+            assert match.now.next == read[match.now.place]
+            assert match.odds(match.now) > -20
         else:
             same = [place for place in range(SHORTEST, n + 1) if obvious(read[: n + 1], place) >= SHORTEST]
             assert not same
-    assert not match.matched or math.isfinite(match.odds(match.matched))
+    assert not match.now.rows or math.isfinite(match.odds(match.now))
 
 
 def test_it_grows_surer_of_longer_matches_that_were_right() -> None:
     match, odds = LongestMatch(50), []
     for row in list(range(20)) * 10:
         match.learn(row)
-        odds.append(match.odds(match.matched) if match.matched else 0.0)
+        odds.append(match.odds(match.now))
     assert odds[30] > 0
     assert odds[-1] > odds[30]
 
@@ -51,9 +51,9 @@ def test_no_match_reaches_back_over_a_restart() -> None:
     match.restart()
     for row in [1, 2, 3, 4]:
         match.learn(row)
-        assert not match.matched
+        assert not match.now.rows
     match.learn(5)
-    assert match.row == 6
+    assert match.now.next == 6
 
 
 def test_when_there_is_no_room_it_forgets_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,8 +63,8 @@ def test_when_there_is_no_room_it_forgets_and_goes_on(monkeypatch: pytest.Monkey
     for row in [*range(9)] * 40:
         match.learn(row)
         assert len(match._read) <= 100
-        assert not match.matched or match.row == (row + 1) % 9
-    assert match.matched
+        assert not match.now.rows or match.now.next == (row + 1) % 9
+    assert match.now.rows
 
 
 def test_what_was_learned_is_followed_without_learning_more(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,23 +3,28 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, strategies
+from hypothesis.extra import numpy as numpy_strategies
 
 from afterword.errors import ModelError, OptionError, StorageError
-from afterword.model import saved
-from afterword.model.calibration import Calibration
-from afterword.model.config import Config, weight_shapes
-from afterword.model.network import Network
-from afterword.model.ngram import Ngram
-from afterword.model.saved import FILES, FORMAT, NGRAM, SavedModel, load_model, save_model
-from afterword.model.tensors import read_tensors
-from afterword.model.writing import LINES, RUNNING_TEXT, WritingDefaults
-from afterword.text.vocabularies.char import CharTokenizer
+from afterword.model.arrays import Array, in_bytes
+from afterword.model.folder import saved
+from afterword.model.folder.calibration import Calibration, Costs, Normal
+from afterword.model.folder.defaults import WritingDefaults
+from afterword.model.folder.saved import FILES, FORMAT, NGRAM, WEIGHTS, SavedModel, load_model, save_model
+from afterword.model.folder.tensors import read_tensors, write_tensors
+from afterword.model.network.config import Config, weight_shapes
+from afterword.model.network.network import Network
+from afterword.model.ngram.tables import Ngram
+from afterword.text.characters import CharTokenizer
 
 CONFIG = Config(vocabulary_size=5, byte_tokens=256, embedding_size=2, hidden_size=3, num_layers=2)
 
@@ -32,7 +37,8 @@ def model(seed: int = 0) -> SavedModel:
     about = {"seed": seed, "lines": False}
     lengths = random.integers(3, 30, 50).astype(float)
     bits, expected = random.normal(3, 1, (2, 50)) * lengths
-    calibration = Calibration.of(bits, expected, lengths, random.normal(3, 1, 500), ["[0-9]+"], "both")
+    costs = Costs(bits, expected, random.normal(8, 1, 50), lengths)
+    calibration = Calibration.of(Normal(costs, random.normal(3, 1, 500)), ["[0-9]+"], "both")
     return SavedModel(
         CONFIG,
         weights,
@@ -97,6 +103,100 @@ def test_equal_models_make_equal_files(folder: Path, tmp_path: Path) -> None:
     save_model(tmp_path / "deep" / "twin", load_model(folder), "# A card\n")
     for name in FILES:
         assert (tmp_path / "deep" / "twin" / name).read_bytes() == (folder / name).read_bytes()
+
+
+def in_types(form: Callable[[Array], Array]) -> SavedModel:
+    """A model whose matrices are rounded by `form`, and whose biases are rounded to float16."""
+    rounded = {name: form(w) if w.ndim == 2 else half(w) for name, w in model().weights.items()}
+    return dataclasses.replace(model(), weights=rounded)
+
+
+def half(weight: Array) -> Array:
+    return weight.astype(np.float16).astype(np.float32)
+
+
+def in_multiples(weight: Array) -> Array:
+    multiples, scale = in_bytes(weight)
+    return multiples * scale[:, None]
+
+
+@pytest.mark.parametrize(("form", "types"), [(half, {"<f2"}), (in_multiples, {"|i1", "<f4", "<f2"})])
+def test_weights_take_the_smallest_type_that_keeps_every_bit_whenever_they_are_saved(
+    folder: Path, tmp_path: Path, form: Callable[[Array], Array], types: set[str]
+) -> None:
+    again = tmp_path / "again"
+    save_model(folder, in_types(form), "card")
+    tensors, _ = read_tensors(folder / WEIGHTS)
+    assert {tensor.dtype.str for tensor in tensors.values()} == types
+    assert_same(found := load_model(folder), in_types(form))
+    save_model(again, dataclasses.replace(found, calibration=None), "card")
+    assert (again / WEIGHTS).read_bytes() == (folder / WEIGHTS).read_bytes()
+
+
+def test_one_weight_that_a_byte_cannot_hold_keeps_its_matrix_in_float32(folder: Path) -> None:
+    bytewise = in_types(in_multiples)
+    bytewise.weights["output.weight"][2, 1] += 1e-3
+    bytewise.weights["embedding.weight"][0] = -0.0
+    save_model(folder, bytewise, "")
+    tensors, _ = read_tensors(folder / WEIGHTS)
+    types = {name: tensors[name].dtype for name in weight_shapes(CONFIG) if tensors[name].ndim == 2}
+    assert {name for name, dtype in types.items() if dtype != np.int8} == {"output.weight", "embedding.weight"}
+    assert types["output.weight"] == np.float32
+    assert_same(load_model(folder), bytewise)
+
+
+SCALE = r"'output\.weight' is int8, .* with '\.scale': for each row a float32 number above 0, at most 1,000,000"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"output.weight.scale": None}, SCALE),
+        ({"output.weight.scale": np.ones(4, np.float32)}, SCALE),
+        ({"output.weight.scale": np.ones((5, 1), np.float32)}, SCALE),
+        ({"output.weight.scale": np.ones(5)}, SCALE),
+        ({"output.weight.scale": np.ones(5, np.int8)}, SCALE),
+        *(
+            ({"output.weight.scale": np.array([1, 1, x, 1, 1], np.float32)}, SCALE)
+            for x in (0, -1, np.nan, np.inf, 2e6)
+        ),
+        ({"output.weight": np.full((5, 3), -128, np.int8)}, "must hold multiples from -127 to 127, not -128"),
+        ({"output.weight": np.ones((5, 4), np.int8)}, r"output\.weight has the shape \[5, 4\], not \[5, 3\]"),
+        ({"output.weight": np.ones((5, 3), np.float32)}, r"'output\.weight\.scale' is unknown"),
+        ({"output.weight": np.ones((5, 3), np.int16)}, r"'output\.weight\.scale' is unknown"),
+        ({"output.bias": np.ones(5, np.int8)}, "'output.bias' is int8, so it must be a matrix"),
+        ({"output.bias": np.ones(5, np.int8), "output.bias.scale": np.ones(5, np.float32)}, "it must be a matrix"),
+        ({"\n" * 999: np.ones((5, 3), np.int8)}, "is int8"),
+    ],
+)
+def test_bytes_without_a_valid_scale_per_row_are_refused(folder: Path, changes: dict[str, Any], message: str) -> None:
+    save_model(folder, in_types(in_multiples), "")
+    tensors = read_tensors(folder / WEIGHTS)[0] | changes
+    write_tensors(folder / WEIGHTS, {name: tensor for name, tensor in tensors.items() if tensor is not None})
+    assert re.search(message, refused(folder))
+
+
+@given(
+    numpy_strategies.arrays(
+        np.float32,
+        numpy_strategies.array_shapes(min_dims=2, max_dims=2, max_side=9),
+        elements=strategies.floats(-1e6, 1e6, width=32),
+    )
+)
+def test_multiples_of_a_scale_come_back_as_the_same_bytes_and_scale(weight: Array) -> None:
+    multiples, scale = in_bytes(weight)
+    assert multiples.min() >= -127
+    assert (scale > 0).all()
+    rounded = multiples * scale[:, None]
+    assert (np.abs(rounded - weight) <= 0.501 * scale[:, None]).all()
+    again, same = in_bytes(rounded)
+    assert (again.tobytes(), same.tobytes()) == (multiples.tobytes(), scale.tobytes())
+
+
+def test_the_scale_of_every_float32_comes_back() -> None:
+    largest = (np.arange(2**23, dtype=np.uint32) | 0x3F800000).view(np.float32)[None]  # from 1 to 2: one exponent
+    multiples, scale = in_bytes(largest, axis=0)
+    np.testing.assert_array_equal(in_bytes(multiples * scale, axis=0)[1], scale)
 
 
 def test_a_saved_model_takes_the_place_of_the_one_before_and_other_files_stay(folder: Path) -> None:
@@ -237,25 +337,11 @@ def test_a_config_that_is_not_its_weights_or_tokenizers_is_refused(folder: Path,
 
 def test_a_model_of_a_newer_afterword_is_refused_by_its_version(folder: Path) -> None:
     change_config(folder, format=FORMAT + 1)
-    assert f"has the format {FORMAT + 1}, and this Afterword reads up to {FORMAT}; upgrade Afterword" in refused(folder)
-
-
-@pytest.mark.parametrize("lines", [False, True])
-def test_a_model_of_the_first_format_is_read_and_writes_by_the_usual_defaults(folder: Path, lines: bool) -> None:
-    values = json.loads((folder / "config.json").read_text())
-    values |= {"format": 1, "ngram_share": values.pop("mixture_weight"), "about": {"lines": lines}}
-    del values["writing"], values["checksums"]
-    found = model()
-    values["checksums"] = saved._checksums(
-        values, (folder / "tokenizer.json").read_bytes(), found.ngram, found.calibration
-    )
-    (folder / "config.json").write_text(json.dumps(values))
-    writing = LINES if lines else RUNNING_TEXT
-    assert_same(load_model(folder), dataclasses.replace(found, about={"lines": lines}, writing=writing))
+    assert f"has the format {FORMAT + 1}, and this Afterword reads format {FORMAT}" in refused(folder)
 
 
 def test_how_a_model_writes_comes_back_with_it(tmp_path: Path) -> None:
-    bold = dataclasses.replace(model(), writing=WritingDefaults(7, 1.5, "boundary"))
+    bold = dataclasses.replace(model(), writing=WritingDefaults(7, 1.5, "boundary", 0.1, 2.0))
     save_model(tmp_path / "bold", bold, "")
     assert_same(load_model(tmp_path / "bold"), bold)
 
@@ -265,23 +351,30 @@ def test_how_a_model_writes_comes_back_with_it(tmp_path: Path) -> None:
     [
         None,
         [],
-        {"max_tokens": 5, "temperature": 1},
-        {"max_tokens": -1, "temperature": 1, "opening": "newline"},
-        {"max_tokens": True, "temperature": 1, "opening": "newline"},
-        {"max_tokens": 5, "temperature": float("nan"), "opening": "newline"},
-        {"max_tokens": 5, "temperature": 1, "opening": ["newline"]},
-        {"max_tokens": 5, "temperature": 1, "opening": "window"},
+        {"min_p": ...},
+        {"max_tokens": -1},
+        {"max_tokens": True},
+        {"temperature": float("nan")},
+        {"temperature": float("inf")},
+        {"opening": ["newline"]},
+        {"opening": "window"},
+        {"min_p": 1},
+        {"repetition_penalty": 0.5},
+        {"new_word_p": 1.5},
     ],
 )
 def test_a_way_to_write_that_cannot_be_is_refused(folder: Path, writing: Any) -> None:
-    values = json.loads((folder / "config.json").read_text()) | {"writing": writing}
+    values = json.loads((folder / "config.json").read_text())
+    if isinstance(writing, dict):
+        writing = {name: value for name, value in {**values["writing"], **writing}.items() if value is not ...}
+    values |= {"writing": writing}
     del values["checksums"]
     found = model()
     values["checksums"] = saved._checksums(
         values, (folder / "tokenizer.json").read_bytes(), found.ngram, found.calibration
     )
     (folder / "config.json").write_text(json.dumps(values))
-    refused(folder)
+    assert "has been changed" not in refused(folder)
 
 
 def test_a_tokenizer_of_another_model_is_refused(folder: Path) -> None:

@@ -14,7 +14,7 @@ import safetensors
 import safetensors.numpy
 
 from afterword.errors import ModelError, StorageError
-from afterword.model.tensors import read_tensors, write_tensors
+from afterword.model.folder.tensors import read_tensors, write_tensors
 
 TENSORS: dict[str, Any] = {
     "a": np.arange(6, dtype=np.float32).reshape(2, 3),
@@ -139,7 +139,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_place_that_cannot_be_written_is_told_and_nothing_is_left(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="cannot write"):
+    with pytest.raises(StorageError, match="nowhere is gone"):
         write_tensors(tmp_path / "nowhere" / "x", TENSORS)
     (tmp_path / "folder").mkdir()
     with pytest.raises(StorageError, match="cannot write"):

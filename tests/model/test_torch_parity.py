@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from afterword.model.config import Config, weight_shapes
-from afterword.model.network import Network
+from afterword.model.network.config import Config, weight_shapes
+from afterword.model.network.network import Network
 
 torch = pytest.importorskip("torch")
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from afterword.model.config import Config, weight_shapes
-from afterword.model.network import Network
-from afterword.model.windows import WindowNetwork
+from afterword.model.network.config import Config, weight_shapes
+from afterword.model.network.network import Network
+from afterword.model.network.windows import WindowNetwork
 
 W, R = 5, 9
 CONFIG = Config(R, 1, embedding_size=1, hidden_size=7, num_layers=2, input="number", window=W)
@@ -56,7 +56,7 @@ def test_a_trace_shows_the_last_step_of_each_window(first: int) -> None:
         for k in range(CONFIG.num_layers):
             for found, expected in zip(traced.steps[k], alone.steps[k], strict=True):
                 np.testing.assert_allclose(found[t - first], expected[-1], atol=1e-5)
-            np.testing.assert_allclose(traced.before[k][t - first], alone.before[k][-1], atol=1e-5)
+            np.testing.assert_allclose(traced.steps[k].before[t - first], alone.steps[k].before[-1], atol=1e-5)
 
 
 def test_states_side_by_side_read_as_each_did() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterword.planning.expectation import FEWEST_CHARACTERS, MOST_TOKENS_READ, expectation
-from benchmarks.expectation import is_right, results
+from benchmarks.expectation import is_right, runs
 
 READ = st.floats(1, MOST_TOKENS_READ)
 
@@ -30,6 +30,6 @@ def test_nothing_is_expected_of_what_was_never_tried() -> None:
 
 def test_as_much_as_is_said_of_the_recorded_runs_was_as_expected() -> None:
     texts: dict[str, list[bool]] = {}
-    for result in results():
+    for result in runs():
         texts.setdefault(result["text"], []).append(is_right(result))
     assert sum(sum(right) / len(right) for right in texts.values()) >= 0.7 * len(texts)

@@ -12,11 +12,10 @@ import pytest
 
 from afterword.errors import OptionError
 from afterword.learning.recipe import Recipe
-from afterword.planning import classic, rules, speed
-from afterword.planning.plan import Plan
+from afterword.planning import classic, machine, tuning
+from afterword.planning.machine import StepTime
 from afterword.planning.recipes import make_plan as plan
-from afterword.planning.settings import TrainingSettings
-from afterword.planning.speed import StepTime
+from afterword.planning.training_plan import Plan, TrainingSettings
 from afterword.text.corpus import TextSettings, read_corpus
 from afterword.text.encoded import EncodedCorpus, encode, learn_tokenizer
 
@@ -35,11 +34,11 @@ def make_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakePlan:
     """Plans for a machine whose step takes `seconds` for each 256 units squared, and `busy` times that now."""
 
     def make(characters: int, seconds: float = 0.02, lines: bool = False, busy: float = 1.0, **settings: Any) -> Plan:
-        def measured(encoded: EncodedCorpus, recipe: Recipe) -> StepTime:
+        def measured(encoded: EncodedCorpus, recipe: Recipe, learner: object = None) -> StepTime:
             alone = seconds * (recipe.hidden_size / 256) ** 2 * recipe.batch_size / 16
             return StepTime(busy * alone, alone)
 
-        for module in (speed, classic):
+        for module in (machine, classic):
             monkeypatch.setattr(module, "step_time", measured)
         encoded = encoded_prose(characters, tmp_path, lines)
         return plan(encoded, TrainingSettings(**{"device": "cpu", "threads": 1, "base": "none", **settings}))
@@ -55,11 +54,18 @@ def encoded_prose(characters: int, place: Path, lines: bool = False) -> EncodedC
         return encode(corpus, learn_tokenizer(corpus, "char", False), folder)
 
 
+@pytest.mark.parametrize("hidden_size", [64, 1024, 2048])
+def test_a_size_that_is_set_is_measured_as_it_is(make_plan: MakePlan, hidden_size: int) -> None:
+    recipe = make_plan(1_000_000, minutes=60, hidden_size=hidden_size, batch_size=16).recipe
+    seconds = recipe.steps * 0.02 * (hidden_size / 256) ** 2 / (1 - tuning.EVALUATION_SHARE)
+    assert recipe.steps == recipe.most_steps or seconds == pytest.approx(3600, rel=0.01)
+
+
 def test_more_minutes_or_a_faster_machine_make_a_larger_network(make_plan: MakePlan) -> None:
     sizes = [make_plan(1_000_000, minutes=minutes).recipe.hidden_size for minutes in (0.1, 1, 10, 1000)]
     assert sizes == sorted(sizes)
     assert len(set(sizes)) == 4
-    assert sizes[-1] == rules.largest_size(900_000)
+    assert sizes[-1] == tuning.largest_size(900_000)
     slow, fast = (make_plan(1_000_000, speed, minutes=1).recipe.hidden_size for speed in (0.2, 0.002))
     assert slow < fast
 
@@ -67,7 +73,7 @@ def test_more_minutes_or_a_faster_machine_make_a_larger_network(make_plan: MakeP
 def test_the_steps_fill_the_minutes(make_plan: MakePlan) -> None:
     planned = make_plan(1_000_000, minutes=1)
     seconds = planned.recipe.steps * 0.02 * (planned.recipe.hidden_size / 256) ** 2
-    assert seconds == pytest.approx(60 * (1 - rules.EVALUATION_SHARE), rel=0.01)
+    assert seconds == pytest.approx(60 * (1 - tuning.EVALUATION_SHARE), rel=0.01)
     assert planned.notes == []
 
 
@@ -83,9 +89,9 @@ def test_a_busy_machine_gets_the_network_of_a_free_one_and_fewer_steps(make_plan
 def test_a_small_text_is_not_read_too_often_and_the_plan_says_so(make_plan: MakePlan) -> None:
     planned = make_plan(30_000, minutes=60)
     tokens = planned.recipe.batch_size * planned.recipe.seq_length * planned.recipe.steps
-    assert tokens / 27_000 == pytest.approx(rules.MOST_PASSES, rel=0.05)
+    assert tokens / 27_000 == pytest.approx(tuning.MOST_PASSES, rel=0.05)
     assert planned.recipe.most_steps == planned.recipe.steps
-    assert "27,000 characters are little" in planned.notes[0]
+    assert "27,000 characters are few" in planned.notes[0]
     assert "the run will end after about" in planned.notes[1]
 
 
@@ -93,7 +99,7 @@ def test_a_small_text_is_not_read_too_often_and_the_plan_says_so(make_plan: Make
 def test_without_minutes_nothing_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(speed, "step_time", None)  # to measure would be an error
+    monkeypatch.setattr(machine, "step_time", None)  # to measure would be an error
     encoded = encoded_prose(100_000, tmp_path)
     one, other = (plan(encoded, TrainingSettings(device="cpu", base="none", **length)) for _ in range(2))
     assert one.recipe == other.recipe
@@ -124,7 +130,7 @@ def test_a_number_set_by_hand_is_taken_and_the_rest_fitted_around_it(
     assert [name for name, why in free.reasons.items() if why == "as you asked"] == ["base", "threads", "device"]
     assert bound.recipe.steps > 0
     if name == "hidden_size":
-        assert bound.recipe.learning_rate == rules.learning_rate(96).value
+        assert bound.recipe.learning_rate == tuning.learning_rate(96).value
         assert bound.recipe.steps > free.recipe.steps
 
 

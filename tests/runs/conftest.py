@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from afterword.planning.settings import TrainingSettings
+from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin
 from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import shutil
@@ -17,15 +16,17 @@ from afterword.bases.base import load_base
 from afterword.errors import OptionError, RunError, StorageError
 from afterword.language_model import LanguageModel
 from afterword.learning.learner import Learner
-from afterword.model.tensors import read_tensors, write_tensors
-from afterword.planning.settings import TrainingSettings
-from afterword.runs.begin import begin, preview
+from afterword.model.folder.tensors import read_tensors, write_tensors
+from afterword.planning import tuning
+from afterword.planning.training_plan import TrainingSettings
+from afterword.planning.tuning import Choice
+from afterword.runs.begin import begin, preview, repeat
 from afterword.runs.folder import RunFolder
-from afterword.runs.repeat import repeat
+from afterword.runs.loop import train
 from afterword.runs.resume import resume
 from afterword.runs.run import Run
+from afterword.text.characters import ByteTokenizer
 from afterword.text.corpus import TextSettings
-from afterword.text.vocabularies.byte import ByteTokenizer
 from tests.bases.small import base_of, save
 from tests.runs.test_run import Sick, finish, stop_at
 from tests.torture.runs import longest_file, outcome
@@ -51,9 +52,8 @@ def test_it_begins_with_the_weights_of_the_base(begin_run: BeginRun, tmp_path: P
     }
     learner = Learner(run.recipe.config(run.encoded.tokenizer), dataclasses.replace(run.recipe, averaging=0.9))
     learner.start_from(found)
-    for averaged in (False, True):
-        with learner.averaged() if averaged else contextlib.nullcontext(learner.network) as network:
-            assert all(np.array_equal(weight, expected[name]) for name, weight in network.weights().items())
+    for network in (learner.network, learner.kept):
+        assert all(np.array_equal(weight, expected[name]) for name, weight in network.weights().items())
     run.folder.unlock()
 
 
@@ -85,6 +85,21 @@ def test_a_run_killed_before_its_first_checkpoint_goes_on_without_the_base(
     else:
         finish(begin_run("killed", base=True))
     assert outcome(path) == outcome(whole.folder.path)
+
+
+def test_a_run_that_the_base_teaches_goes_on_without_it_and_comes_to_the_same_end(
+    begin_run: BeginRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "distillation", lambda gain: Choice(0.3))
+    whole, stopped = begin_run("whole", base=True), begin_run("stopped", base=True)
+    assert whole.recipe.distillation == 0.3
+    shutil.rmtree(tmp_path / "base")
+    finish(whole)
+    list(train(stopped, stop_at(13)))
+    finish(resume(stopped.folder.path, exact=True))
+    again = repeat(whole.folder.path, tmp_path / "again", exact=True)
+    finish(again)
+    assert outcome(stopped.folder.path) == outcome(again.folder.path) == outcome(whole.folder.path)
 
 
 def test_a_run_that_rolls_back_to_its_beginning_begins_from_the_base_again(
@@ -128,16 +143,16 @@ def test_a_repeated_run_keeps_what_it_began_with_too_and_can_be_repeated_in_turn
 def test_a_resume_takes_the_same_base_and_no_other(begin_run: BeginRun, tmp_path: Path) -> None:
     run, plain = begin_run(base=True), begin_run("plain")
     for each in (run, plain):
-        for _ in each.train(stop_at(1)):
+        for _ in train(each, stop_at(1)):
             pass
     path, base = run.folder.path, tmp_path / "base"
     other = save(tmp_path / "other", base_of("\nab"))
     for same in ("auto", str(base), str(shutil.copytree(base, tmp_path / "copy"))):
         resume(path, {"base": same}).folder.unlock()
     resume(plain.folder.path, {"base": "none"}).folder.unlock()
-    for wrong, told in ((str(other), str(other)), ("none", "nothing")):
+    for wrong, told in ((str(other), str(other)), ("none", "scratch")):
         refused(path, wrong, rf"^the run .*run began from base, not from {told}: leave --base out")
-    refused(plain.folder.path, str(base), r"^the run .*plain began from nothing, not from")
+    refused(plain.folder.path, str(base), r"^the run .*plain began from scratch, not from")
     save(base, base_of("\nab"))
     refused(path, str(base), r"^the run .*run began from base, not from .*base as it is now: leave")
     shutil.rmtree(base)
@@ -173,7 +188,7 @@ def test_a_run_whose_beginning_is_damaged_says_so_in_one_line(begin_run: BeginRu
 
 def test_what_it_began_with_is_not_needed_any_more_once_there_is_a_checkpoint(begin_run: BeginRun) -> None:
     run = begin_run(base=True)
-    for _ in run.train(stop_at(7)):
+    for _ in train(run, stop_at(7)):
         pass
     kept(run).unlink()
     finish(resume(run.folder.path))
@@ -226,7 +241,7 @@ def test_something_else_in_its_place_is_refused_and_kept(
     else:
         kept(run).symlink_to(tmp_path / "mine" / "file")
     assert run.folder.strangers == ["base.safetensors"]
-    with pytest.raises(RunError, match=r"no part of a run, base\.safetensors: move them away"):
+    with pytest.raises(RunError, match=r"do not belong to a run, base\.safetensors: move them away"):
         begin([text_file], run.folder.path, TextSettings(), TrainingSettings(steps=1), overwrite=True)
     assert kept(run).exists()
 
@@ -264,7 +279,7 @@ def test_record_model_and_card_say_what_it_began_from(begin_run: BeginRun, tmp_p
     assert model.info()["base"] == model.about["base"] == expected
     card = (run.folder.model / "README.md").read_text()
     assert f"| begun from | base (`{fingerprint[:12]}`) |" in card
-    assert "This one began from base: the same holds for what that has read." in card
+    assert "This one began from base: the same is true of the text of that model." in card
     plain = begin_run("plain")
     finish(plain)
     assert json.loads((plain.folder.path / "run.json").read_text())["base"] is None
@@ -303,15 +318,15 @@ def test_a_base_that_these_settings_contradict_is_refused_before_the_text_is_rea
     plain = save(tmp_path / "plain", base_of("\nab", cell="rnn"))
     nothing = tmp_path / "nothing.txt"
     for base, vocabulary, settings, told in (
-        (chars, "char", {"hidden_size": 300}, r"hidden-size 300 and base .*chars exclude each other, whose .* is 6: "),
-        (chars, "char", {"num_layers": 2}, "num-layers 2 and base"),
-        (chars, "char", {"embedding_size": 5}, "embedding-size 5 and base"),
+        (chars, "char", {"hidden_size": 300}, r"base .*chars has hidden-size 6, so --hidden-size 300 cannot be used"),
+        (chars, "char", {"num_layers": 2}, r"base .*chars has num-layers 1, so --num-layers 2 cannot"),
+        (chars, "char", {"embedding_size": 5}, r"base .*chars has embedding-size \d+, so --embedding-size 5 cannot"),
         (chars, "char", {"cell": "rnn"}, r"base .*chars is made of lstm cells: give --cell lstm"),
         (plain, "char", {}, r"base .*plain is made of rnn cells: give --cell rnn"),
         (chars, "byte", {}, "base chars has the vocabulary char, and this run byte: give"),
         (bytes_, "char", {}, "base bytes has the vocabulary byte, and this run char: give --vocabulary byte"),
         (chars, "bpe:300", {}, "base chars has the vocabulary char, and this run bpe:300"),
-        (chars, "char", {"recipe": "classic"}, r"base .*chars: the classic recipe begins from nothing; leave it out"),
+        (chars, "char", {"recipe": "classic"}, r"base .*chars: the classic recipe does not begin from a base"),
     ):
         text, asked = TextSettings(vocabulary=vocabulary), from_base(base, **settings)
         with pytest.raises(OptionError, match=f"^{told}"):
@@ -326,20 +341,3 @@ def test_sizes_that_the_base_has_may_be_said(text_file: Path, tmp_path: Path) ->
     asked = from_base(base, hidden_size=6, num_layers=2, embedding_size=4)
     begin([text_file], tmp_path / "run", TextSettings(), asked).folder.unlock()
     assert kept(tmp_path / "run").exists()
-
-
-def test_a_run_of_format_2_which_had_no_bases_goes_on(begin_run: BeginRun, tmp_path: Path) -> None:
-    whole = begin_run("whole")
-    finish(whole)
-    run = begin_run()
-    for _ in run.train(stop_at(7)):
-        pass
-    place = run.folder.path / "run.json"
-    record = json.loads(place.read_text())
-    record["format"] = 2
-    del record["base"], record["asked"]["base"]
-    place.write_text(json.dumps(record))
-    with pytest.raises(OptionError, match=r"began from nothing, not from .*other"):
-        resume(run.folder.path, {"base": str(save(tmp_path / "other"))})
-    finish(resume(run.folder.path, {"base": "none"}, exact=True))
-    assert outcome(run.folder.path)["state"] == outcome(whole.folder.path)["state"]

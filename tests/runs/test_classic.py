@@ -12,12 +12,13 @@ import torch
 
 from afterword.errors import OptionError, TextError
 from afterword.language_model import LanguageModel
-from afterword.learning.keras_adam import KerasAdam
+from afterword.learning.batches import Windows
 from afterword.learning.learner import Learner
-from afterword.learning.windows import Windows
-from afterword.model.windows import WindowNetwork
-from afterword.planning.settings import TrainingSettings
+from afterword.learning.optimizer import KerasAdam
+from afterword.model.network.windows import WindowNetwork
+from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin
+from afterword.runs.loop import train
 from afterword.runs.resume import resume
 from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings
@@ -48,7 +49,7 @@ def run_classic(book: Path, out: Path, **numbers: float) -> Run:
 
 
 def finish(run: Run) -> LanguageModel:
-    for _ in run.train():
+    for _ in train(run):
         pass
     return LanguageModel.load(run.folder.path)
 
@@ -141,7 +142,7 @@ def test_a_stopped_and_resumed_run_ends_with_the_same_bits(text_file: Path, tmp_
     finish(run_classic(text_file, tmp_path / "whole", steps=9))
     run = run_classic(text_file, tmp_path / "parted", steps=9)
     asked = iter(range(100))
-    for _ in run.train(lambda: next(asked) >= 4):
+    for _ in train(run, lambda: next(asked) >= 4):
         pass
     finish(resume(run.folder.path))
     files = [(tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("whole", "parted")]
@@ -196,7 +197,7 @@ def test_what_it_cannot_do_is_refused_in_one_line(text_file: Path, tmp_path: Pat
 def test_a_large_texts_beginning_is_enough_to_begin_writing_from(
     text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("afterword.runs.keeper.OPENINGS", 60)
+    monkeypatch.setattr("afterword.runs.run.OPENINGS", 60)
     model = finish(run_classic(text_file, tmp_path / "run", steps=2, seq_length=12))
     assert model._saved.text is not None
     assert model.tokenizer.decode(model._saved.text.tolist()) == text_file.read_text()[:60].lower()

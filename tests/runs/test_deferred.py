@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from afterword.errors import StorageError
-from afterword.runs.deferred import DeferredWrites
+from afterword.runs.run import DeferredWrites
 
 
 class Disk:

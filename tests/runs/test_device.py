@@ -18,20 +18,20 @@ import pytest
 import torch
 
 from afterword.errors import OptionError, RunError, TrainingError
+from afterword.learning.batches import Lanes
 from afterword.learning.device import chosen, embedding_size, memory_reported, precision_on, precisions_to_try
-from afterword.learning.lanes import Lanes
 from afterword.learning.learner import Learner
 from afterword.learning.optimizer import OPTIMIZERS
 from afterword.learning.recipe import Device, Recipe
-from afterword.planning.memory import check_memory
-from afterword.planning.settings import TrainingSettings
+from afterword.planning.machine import check_memory
+from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin
+from afterword.runs.loop import train
 from afterword.runs.resume import resume
 from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings
 from tests.learning.small import RECIPE, tokenizer_of
 from tests.processes import finished
-from tests.runs.test_record import as_format_1
 from tests.torture.runs import outcome
 
 BOUNDARY, ROWS = 9, 10
@@ -81,7 +81,7 @@ def test_every_rank_of_a_machine_needs_a_gpu(gpus: Callable[[int], None], monkey
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     gpus(1)
     assert chosen("auto") == "cpu"
-    with pytest.raises(OptionError, match="2 ranks on this machine find 1"):
+    with pytest.raises(OptionError, match="the 2 ranks on this machine need a GPU each"):
         chosen("cuda")
     gpus(2)
     assert chosen("auto") == chosen("cuda") == "cuda"
@@ -100,10 +100,10 @@ def test_a_gpu_that_is_not_there_is_refused_before_anything_is_written(
 def test_a_build_for_processors_is_told_in_one_line_without_loading_it(text_file: Path) -> None:
     code = "import sys; from afterword.cli.main import main\ntry:\n main()\nfinally:\n print('torch' in sys.modules)"
     command = [sys.executable, "-c", code, "train", str(text_file), "--device", "cuda"]
-    refused = finished(command, cwd=text_file.parent)
+    refused = finished(command, cwd=text_file.parent, fresh=True)
     assert (refused.returncode, refused.stdout.strip()) == (2, b"False"), refused.stderr
     (line,) = refused.stderr.decode().splitlines()
-    assert line.startswith("error: device cuda: PyTorch is installed here in its build for processors")
+    assert line.startswith("error: device cuda: the installed PyTorch is its build for processors")
     assert list(text_file.parent.iterdir()) == [text_file]
 
 
@@ -131,12 +131,12 @@ def test_the_plan_of_the_processor_is_the_record_of_the_run(begin_run: Callable[
 
 
 def test_the_memory_of_a_gpu_is_what_counts_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    config = RECIPE.config(tokenizer_of(ROWS))
+    recipe = dataclasses.replace(RECIPE, batch_size=3, seq_length=7, device="cuda")
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: (2**30, 2**31))
-    check_memory(config, 3, 7, "cuda")
+    check_memory(recipe, tokenizer_of(ROWS))
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: (1000, 2**31))
     with pytest.raises(OptionError, match="its GPU has 0"):
-        check_memory(config, 3, 7, "cuda")
+        check_memory(recipe, tokenizer_of(ROWS))
 
 
 def test_a_gpu_whose_memory_is_full_is_told_in_one_line() -> None:
@@ -228,7 +228,7 @@ def begun_on_a_gpu(run: Run) -> Path:
 
 
 def stopped(run: Run) -> Run:
-    for _ in run.train(lambda: True):
+    for _ in train(run, lambda: True):
         pass
     return run
 
@@ -239,15 +239,15 @@ def test_a_run_of_a_gpu_goes_on_without_one_only_when_told_to(
     gpus(0)
     path = begun_on_a_gpu(stopped(begin_run()))
     for asked in ({}, {"device": "auto"}):
-        with pytest.raises(OptionError, match=r"learns on a GPU, and .*: --device cpu goes on"):
+        with pytest.raises(OptionError, match=r"trains on a GPU, and .*: give --device cpu"):
             resume(path, asked)
     with pytest.raises(RunError, match="device was A GPU"):
         resume(path, {"device": "cpu"}, exact=True)
     run = resume(path, {"device": "cpu"})
     notes = " ".join(run.take_notes())
-    assert "float16 is not for the other device" in notes
+    assert "float16 does not suit the other device" in notes
     assert "device was A GPU (CUDA 13.0, cuDNN 91300) and is cpu" in notes
-    for _ in run.train():
+    for _ in train(run):
         pass
     record = json.loads((path / "run.json").read_text())
     assert (record["plan"]["device"], record["plan"]["precision"]) == ("cpu", precisions_to_try("cpu", 12)[0])
@@ -264,24 +264,6 @@ def test_auto_leaves_a_resumed_run_where_it_was(gpus: Callable[[int], None], beg
     run = resume(path, {"device": "auto"}, exact=True)
     assert run.recipe.device == "cpu"
     run.folder.unlock()
-
-
-def test_a_run_from_before_there_was_a_choice_goes_on_exactly(begin_run: Callable[..., Run]) -> None:
-    whole = begin_run("whole")
-    for _ in whole.train():
-        pass
-    path = stopped(begin_run("parted")).folder.path
-    if whole.recipe.device != "cpu":
-        pytest.skip("such runs had the processor alone")
-    as_format_1(path)
-    record = json.loads((path / "run.json").read_text())
-    for part in (record["asked"], record["plan"], record["surroundings"][0][1]):
-        del part["device"]
-    (path / "run.json").write_text(json.dumps(record))
-    for _ in resume(path, {"device": "cpu"}, exact=True).train():
-        pass
-    ends = [outcome(folder) for folder in (path, whole.folder.path)]
-    assert [end["state"] for end in ends] == [ends[0]["state"]] * 2
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
@@ -333,6 +315,6 @@ class TestOnAGpu:
         whole, parted = begin_run("whole", **kind), stopped(begin_run("parted", **kind))
         assert whole.recipe.device == "cuda"
         for run in (whole, resume(parted.folder.path)):
-            for _ in run.train():
+            for _ in train(run):
                 pass
         assert outcome(parted.folder.path) == outcome(whole.folder.path)

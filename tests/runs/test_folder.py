@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from afterword.errors import RunError
-from afterword.planning.settings import TrainingSettings
+from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin
 from afterword.runs.folder import RunFolder
 from afterword.text.corpus import TextSettings

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from afterword.learning.schedule import Schedule
+from afterword.learning.recipe import Schedule
 from afterword.runs.forecast import Forecast
 from tests.learning.small import RECIPE
 

@@ -10,11 +10,10 @@ import pytest
 
 from afterword.errors import OptionError, RunError
 from afterword.language_model import LanguageModel
-from afterword.planning.settings import TrainingSettings
-from afterword.runs.begin import begin
-from afterword.runs.more import More
-from afterword.runs.repeat import repeat
-from afterword.runs.resume import resume
+from afterword.planning.training_plan import TrainingSettings
+from afterword.runs.begin import begin, repeat
+from afterword.runs.loop import train
+from afterword.runs.resume import More, resume
 from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings
 from tests.runs.test_run import Clock, finish, stop_at
@@ -29,12 +28,12 @@ def test_a_run_with_more_steps_is_resumed_and_repeated_to_the_same_bits(
     begin_run: BeginRun, tmp_path: Path, kind: dict[str, Any], stop: int
 ) -> None:
     for name in ("whole", "parted"):
-        for _ in begin_run(name, **kind).train(stop_at(stop)):
+        for _ in train(begin_run(name, **kind), stop_at(stop)):
             pass
     finish(resume(tmp_path / "whole", more=More(more_steps=9)))
     expected = outcome(tmp_path / "whole")
     assert expected["metrics"][-1]["step"] == 33
-    for _ in resume(tmp_path / "parted", more=More(more_steps=9)).train(stop_at(3)):
+    for _ in train(resume(tmp_path / "parted", more=More(more_steps=9)), stop_at(3)):
         pass
     finish(resume(tmp_path / "parted", exact=True))
     assert outcome(tmp_path / "parted") == expected
@@ -50,11 +49,11 @@ def test_a_finished_run_says_how_to_go_on_and_may_do_so_twice(begin_run: BeginRu
     finish(run)
     path = run.folder.path
     told = resume(path)
-    assert told.take_notes() == ("this run has come to its end: --more-minutes 5 would train it for longer",)
+    assert told.take_notes() == ("this run has ended: --more-minutes 5 would train it for longer",)
     told.folder.unlock()
     more = resume(path, more=More(more_epochs=0.5))
     (note,) = more.take_notes()
-    assert note.startswith("the run goes on from step 24, to step ")
+    assert note.startswith("the run continues from step 24 to step ")
     finish(more)
     finish(resume(path, more=More(more_steps=1)))
     first, second = more.folder.read_record().stages
@@ -82,5 +81,5 @@ def test_more_is_said_once_and_needs_a_state(begin_run: BeginRun) -> None:
         More(more_steps=0)
     run = begin_run()
     run.folder.unlock()
-    with pytest.raises(RunError, match="has kept no state yet"):
+    with pytest.raises(RunError, match="has no checkpoint yet"):
         resume(run.folder.path, more=More(more_steps=1))

@@ -10,10 +10,10 @@ import torch
 
 from afterword.errors import OptionError
 from afterword.language_model import LanguageModel, load
-from afterword.model import cell
-from afterword.model.config import Config, weight_shapes
-from afterword.model.network import Network
-from afterword.planning.settings import TrainingSettings
+from afterword.model.network import cell
+from afterword.model.network.config import Config, weight_shapes
+from afterword.model.network.network import Network
+from afterword.planning.training_plan import TrainingSettings
 from afterword.training import train
 
 
@@ -74,6 +74,7 @@ def test_it_trains_writes_scores_and_is_saved(text_file: Path, tmp_path: Path) -
 
 
 def test_it_resumes_with_the_same_bits(text_file: Path, tmp_path: Path) -> None:
+    from afterword.runs import loop
     from afterword.runs.begin import begin
     from afterword.runs.resume import resume
     from afterword.text.corpus import TextSettings
@@ -81,9 +82,9 @@ def test_it_resumes_with_the_same_bits(text_file: Path, tmp_path: Path) -> None:
     settings = TrainingSettings(steps=12, cell="rnn", hidden_size=8, threads=1, checkpoint_every=4)
     for name, stop in (("whole", 99), ("cut", 6)):
         run, taken = begin([text_file], tmp_path / name, TextSettings(), settings), iter(range(99))
-        for _ in run.train(lambda taken=taken, stop=stop: next(taken) >= stop):  # type: ignore[misc]
+        for _ in loop.train(run, lambda taken=taken, stop=stop: next(taken) >= stop):  # type: ignore[misc]
             pass
-    for _ in resume(tmp_path / "cut").train():
+    for _ in loop.train(resume(tmp_path / "cut")):
         pass
     one, two = (load(tmp_path / name)._saved.weights for name in ("whole", "cut"))
     assert {name: weight.tobytes() for name, weight in one.items()} == {n: w.tobytes() for n, w in two.items()}

@@ -1,4 +1,4 @@
-"""What a run keeps of itself: read as it was written, also by versions before this one."""
+"""A run's record and positions are read as they were written; other formats are refused."""
 
 from __future__ import annotations
 
@@ -10,39 +10,22 @@ from typing import Any
 import pytest
 
 from afterword.errors import RunError
-from afterword.model.tensors import read_tensors, write_tensors
+from afterword.model.folder.tensors import read_tensors, write_tensors
+from afterword.records import as_record
 from afterword.runs.folder import RunFolder
-from afterword.runs.record import Position, Record
-from afterword.runs.repeat import repeat
+from afterword.runs.loop import train
+from afterword.runs.record import Record, as_json, as_position
 from afterword.runs.resume import resume
 from afterword.runs.run import Run
-from tests.runs.test_run import finish, stop_at
-from tests.torture.runs import outcome
+from tests.runs.test_run import stop_at
 
 BeginRun = Callable[..., Run]
 
 
 def stopped(run: Run) -> Path:
-    for _ in run.train(stop_at(7)):
+    for _ in train(run, stop_at(7)):
         pass
     return run.folder.path
-
-
-def as_format_1(path: Path) -> None:
-    """Rewrite the run in `path` as the first versions wrote it."""
-    record = json.loads((path / "run.json").read_text())
-    record["format"] = 1
-    record["setbacks"] = record.pop("rollbacks")
-    record["surroundings"] = [[had["step"], had["parts"]] for had in record.pop("environments")]
-    for name in ("stages", "ended"):
-        record.pop(name)
-    (path / "run.json").write_text(json.dumps(record))
-    for checkpoint in (path / "checkpoints").iterdir():
-        tensors, position = read_tensors(checkpoint)
-        position.pop("format")
-        position["setbacks"] = position.pop("rollbacks")
-        position["best"] = position["best"] and position["best"]["kept"]["cost"]
-        write_tensors(checkpoint, tensors, position)
 
 
 def test_a_record_and_a_position_are_read_as_they_were_written(begin_run: BeginRun) -> None:
@@ -50,20 +33,8 @@ def test_a_record_and_a_position_are_read_as_they_were_written(begin_run: BeginR
     loaded = RunFolder(path).load_checkpoint([])
     assert loaded is not None
     position, record = loaded[1], RunFolder(path).read_record()
-    assert Record.from_json(json.loads(json.dumps(record.to_json()))) == record
-    assert Position.from_json(json.loads(json.dumps(position.to_json()))) == position
-
-
-@pytest.mark.parametrize("go_on", ["resume", "repeat"])
-def test_a_run_of_an_older_version_goes_on_to_the_same_bits(begin_run: BeginRun, tmp_path: Path, go_on: str) -> None:
-    whole = begin_run("whole")
-    finish(whole)
-    path = stopped(begin_run("old"))
-    as_format_1(path)
-    run = resume(path, exact=True) if go_on == "resume" else repeat(path, tmp_path / "again", exact=True)
-    finish(run)
-    assert outcome(run.folder.path)["model"] == outcome(whole.folder.path)["model"]
-    assert outcome(run.folder.path)["state"] == outcome(whole.folder.path)["state"]
+    assert as_record(Record, json.loads(json.dumps(as_json(record)))) == record
+    assert as_position(json.loads(json.dumps(as_json(position)))) == position
 
 
 def test_a_run_of_a_version_to_come_is_refused_in_one_line(begin_run: BeginRun) -> None:
@@ -86,10 +57,21 @@ def test_a_checkpoint_of_a_version_to_come_is_named(begin_run: BeginRun) -> None
     assert all("it has the format 4, and this Afterword reads 3" in note for note in notes)
 
 
-@pytest.mark.parametrize("change", [{"plan": {}}, {"environments": [3]}, {"ended": {"step": 1}}, {"unknown": 1}])
+@pytest.mark.parametrize(
+    "change", [{"plan": {}}, {"environments": [3]}, {"ended": {"step": 1}}, {"corrections": [["7", 9]]}]
+)
 def test_a_record_that_makes_no_sense_is_a_damaged_run(begin_run: BeginRun, change: dict[str, Any]) -> None:
     path = stopped(begin_run())
     record = json.loads((path / "run.json").read_text())
     (path / "run.json").write_text(json.dumps(record | change))
     with pytest.raises(RunError, match=r"is damaged: run\.json: "):
+        resume(path)
+
+
+@pytest.mark.parametrize("change", [{"hidden_size": 2**62}, {"num_layers": 0}, {"batch_size": -1}, {"cell": "gru"}])
+def test_a_plan_of_a_network_that_cannot_be_is_a_damaged_run(begin_run: BeginRun, change: dict[str, Any]) -> None:
+    path = stopped(begin_run())
+    record = json.loads((path / "run.json").read_text())
+    (path / "run.json").write_text(json.dumps(record | {"plan": record["plan"] | change}))
+    with pytest.raises(RunError, match=rf"is damaged: run\.json: plan\.{next(iter(change))}"):
         resume(path)

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import afterword
-from afterword.learning.best import TIE, Best, Measured
-from afterword.planning.rules import dropout
-from afterword.planning.settings import TrainingSettings
+from afterword.learning.validation import TIE, Best, Measured
+from afterword.planning.training_plan import TrainingSettings
+from afterword.planning.tuning import dropout
 from afterword.runs.begin import begin
+from afterword.runs.loop import train
 from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings
 
@@ -27,7 +28,7 @@ def finished(tmp_path: Path) -> Path:
     (tmp_path / "other.txt").write_text("the 3th line of 1\nthe end\nline 9\n")
     text = TextSettings(lines=True, validation=str(tmp_path / "other.txt"))
     training = TrainingSettings(steps=30, hidden_size=16, threads=1)
-    for _ in begin([tmp_path / "lines.txt"], tmp_path / "run", text, training).train():
+    for _ in train(begin([tmp_path / "lines.txt"], tmp_path / "run", text, training)):
         pass
     return tmp_path
 
@@ -59,7 +60,7 @@ def test_one_part_alone_scores_as_the_whole_says_of_it(finished: Path) -> None:
 
 def test_a_run_without_an_n_gram_has_none(begin_run: Callable[..., Run], tmp_path: Path, text_file: Path) -> None:
     training = TrainingSettings(steps=5, hidden_size=12, threads=1, ngram=0)
-    for _ in begin([text_file], tmp_path / "plain", TextSettings(), training).train():
+    for _ in train(begin([text_file], tmp_path / "plain", TextSettings(), training)):
         pass
     model = afterword.load(tmp_path / "plain")
     assert model.info()["ngram"] is None
@@ -102,22 +103,23 @@ def test_a_text_that_the_n_gram_alone_predicts_still_gets_a_trained_lstm_and_it_
     (tmp_path / "sums.txt").write_text("\n".join(sums))
     training = TrainingSettings(steps=40, hidden_size=24, batch_size=16, threads=1)
     run = begin([tmp_path / "sums.txt"], tmp_path / "run", TextSettings(lines=True), training)
-    reports = list(run.train())
+    reports = list(train(run))
     looks = [report for report in reports if report.validation is not None]
     assert all(report.validation == pytest.approx(looks[0].validation, abs=TIE) for report in looks)
     kept = afterword.load(tmp_path / "run").about
     assert kept["validation"]["lstm"] == min(report.lstm for report in looks if report.lstm is not None)
     assert kept["training"]["steps"] > 20
-    assert any(note.startswith("the n-gram carries this model") for report in reports for note in report.notes)
+    [note] = [note for report in reports for note in report.notes if note.startswith("the n-gram makes 1")]
+    assert "would gain from more text or a base (--base) or more training" in note
 
 
 def test_a_plain_recurrent_network_is_not_called_an_lstm_that_inspect_shows(tmp_path: Path) -> None:
     (tmp_path / "sums.txt").write_text("one and one is two.\n" * 100)
     training = TrainingSettings(steps=2, hidden_size=8, batch_size=4, threads=1, cell="rnn")
     run = begin([tmp_path / "sums.txt"], tmp_path / "run", TextSettings(), training)
-    [note] = [note for report in run.train() for note in report.notes if "n-gram carries" in note]
+    [note] = [note for report in train(run) for note in report.notes if "n-gram makes" in note]
     assert "the RNN alone needs" in note
-    assert "inspect" not in note
+    assert "--base" not in note
 
 
 def test_dropout_grows_with_the_passes_over_the_text() -> None:

@@ -4,16 +4,15 @@ import numpy as np
 import pytest
 
 from afterword.errors import TextError
-from afterword.model.adapting import Adapter
-from afterword.model.config import Config, weight_shapes
-from afterword.model.network import Network
+from afterword.model.network.config import Config, weight_shapes
+from afterword.model.network.network import Network
+from afterword.model.ngram.blend import Adapter
 from afterword.scoring import adapting
 from afterword.scoring.adapting import AdaptingScorer
-from afterword.scoring.score import score, score_lines
+from afterword.scoring.costs import score, score_lines
+from afterword.text.bpe import BpeTokenizer
+from afterword.text.characters import ByteTokenizer, CharTokenizer
 from afterword.text.tokenizer import Tokenizer
-from afterword.text.vocabularies.bpe import BpeTokenizer
-from afterword.text.vocabularies.byte import ByteTokenizer
-from afterword.text.vocabularies.char import CharTokenizer
 
 TOKENIZERS: list[Tokenizer] = [
     CharTokenizer.of("abcß\n "),
@@ -41,7 +40,7 @@ def scorer(tokenizer: Tokenizer, using: str = "both", learns: bool = False) -> A
     adapter = None if using == "lstm" else Adapter(tokenizer.rows, 0, using=using)
     if not learns:
         return AdaptingScorer(network, tokenizer, adapter, using, None)
-    from afterword.learning.adapting import AdaptingNetwork
+    from afterword.learning.gradients import AdaptingNetwork
 
     return AdaptingScorer(network, tokenizer, adapter, using, AdaptingNetwork(network.config, weights_of(tokenizer)))
 
@@ -103,6 +102,15 @@ def test_lines_are_learned_in_their_order_and_in_parts(monkeypatch: pytest.Monke
         alone = one_by_one.score_lines([line])[0]
         assert parts[k].token_nats == pytest.approx(whole[k].token_nats, abs=1e-4)
         assert alone.token_nats == pytest.approx(whole[k].token_nats, abs=1e-4)
+
+
+@pytest.mark.parametrize("learns", [False, True])
+def test_a_text_that_comes_in_parts_is_learned_from_as_the_whole(learns: bool) -> None:
+    text, cut = "ab cab abc " * 9, 2 * adapting.CHUNK
+    whole, reader = scorer(TOKENIZERS[0], learns=learns).score(text), scorer(TOKENIZERS[0], learns=learns)
+    first = reader.score(text[:cut])
+    second = reader.score(text[cut:], after=first)
+    assert [*first.token_nats, *second.token_nats] == pytest.approx(whole.token_nats, abs=1e-4)
 
 
 def test_nothing_costs_nothing_and_a_lone_surrogate_is_no_text() -> None:

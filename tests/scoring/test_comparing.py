@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afterword.scoring.comparing import FEWEST, MOST, SHORTEST, Blocks, Difference, compare
-from afterword.scoring.score import LineScore, Score, score, score_lines
-from afterword.text.tokenizer import Tokenizer
-from tests.scoring.test_score import BPE, BYTE, CHAR, LOWER, NETWORKS, TOKENIZERS
+from afterword.scoring import comparing
+from afterword.scoring.comparing import FEWEST, MOST, SHORTEST, Blocks, Comparison, Difference, compare
+from afterword.scoring.costs import LineScore, Score, score, score_lines
+from afterword.settings import OnProgress, ignore_progress
+from afterword.text import tokenizer as tokenizing
+from afterword.text.tokenizer import Tokenizer, parts
+from tests.scoring.test_costs import BPE, BYTE, CHAR, LOWER, NETWORKS, TOKENIZERS
 
 
 def some_text(length: int, seed: int = 0) -> str:
@@ -23,12 +26,10 @@ def some_text(length: int, seed: int = 0) -> str:
 class Model:
     tokenizer: Tokenizer
 
-    def score(self, text: str, *, on_progress: Callable[[float], object] = lambda fraction: None) -> Score:
-        return score(NETWORKS[self.tokenizer], self.tokenizer, text, on_progress)
+    def score(self, text: str, *, on_progress: OnProgress = ignore_progress, after: Score | None = None) -> Score:
+        return score(NETWORKS[self.tokenizer], self.tokenizer, text, on_progress, after)
 
-    def score_lines(
-        self, lines: Iterable[str], *, on_progress: Callable[[float], object] = lambda fraction: None
-    ) -> list[LineScore]:
+    def score_lines(self, lines: Iterable[str], *, on_progress: OnProgress = ignore_progress) -> list[LineScore]:
         return score_lines(NETWORKS[self.tokenizer], self.tokenizer, lines, on_progress)
 
 
@@ -38,7 +39,7 @@ class Pays(Model):
 
     nats: np.ndarray[tuple[int], np.dtype[np.float64]]
 
-    def score(self, text: str, *, on_progress: Callable[[float], object] = lambda fraction: None) -> Score:
+    def score(self, text: str, *, on_progress: OnProgress = ignore_progress, after: Score | None = None) -> Score:
         return Score(self.nats, len(text), len(text))
 
 
@@ -89,6 +90,34 @@ def test_a_model_differs_from_itself_by_nothing_for_sure(tokenizer: Tokenizer) -
             assert found.difference.bits_per_character == 0
         if isinstance(one, str):
             assert (found.difference.standard_error, found.difference.margin_of_error) == (0, 0)
+
+
+@pytest.mark.parametrize("tokenizer", [CHAR, LOWER, BYTE, BPE], ids=["char", "lower", "byte", "bpe"])
+@pytest.mark.parametrize("places", [comparing.PLACES, 512])
+def test_a_text_that_comes_in_parts_is_compared_as_the_whole(
+    tokenizer: Tokenizer, places: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, models = some_text(12_000), [Model(CHAR), Model(tokenizer)]
+    wholes: tuple[str | list[str], ...] = text, [*filter(None, text.split("\n"))]
+    for whole in wholes:
+        expected = compare(models, whole)
+        with monkeypatch.context() as patch:
+            patch.setattr(comparing, "PLACES", places)
+            patch.setattr(tokenizing, "PART", 999)
+            patch.setattr(tokenizing, "LONGEST_LINE", 333)
+            comparison = Comparison(models)
+            for part in parts([text]) if isinstance(whole, str) else (whole[at : at + 99] for at in range(0, 9999, 99)):
+                comparison.read(part)
+            found = comparison.result()
+        for one, other in zip(found, expected, strict=True):
+            assert one.score.bits == pytest.approx(other.score.bits, rel=1e-6)
+            assert (one.score.tokens, one.score.characters) == (other.score.tokens, other.score.characters)
+            assert one.difference.bits_per_character == pytest.approx(other.difference.bits_per_character, abs=1e-6)
+            assert sum(one.difference.characters) == one.score.characters
+            assert one.difference.blocks == other.difference.blocks
+            if places > len(text):
+                assert one.difference.characters.tolist() == other.difference.characters.tolist()
+                assert one.difference.bits == pytest.approx(other.difference.bits, abs=1e-3)
 
 
 @given(st.lists(st.tuples(st.floats(-1e4, 1e4), st.integers(0, 900)), min_size=1, max_size=MOST), st.randoms())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -10,17 +11,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from afterword.errors import TextError
-from afterword.model.config import Config, weight_shapes
-from afterword.model.mixture import Mixture
-from afterword.model.network import Network
-from afterword.model.ngram import Ngram
-from afterword.scoring import score as score_module
+from afterword.model.network.config import Config, weight_shapes
+from afterword.model.network.network import Network
+from afterword.model.ngram.mixture import Mixture
+from afterword.model.ngram.tables import Ngram
+from afterword.scoring import costs
+from afterword.scoring.costs import score_lines
 from afterword.scoring.labels import classify
-from afterword.scoring.score import score_lines
+from afterword.text.bpe import BpeTokenizer
+from afterword.text.characters import ByteTokenizer, CharTokenizer
 from afterword.text.tokenizer import Tokenizer
-from afterword.text.vocabularies.bpe import BpeTokenizer
-from afterword.text.vocabularies.byte import ByteTokenizer
-from afterword.text.vocabularies.char import CharTokenizer
 
 LABELS = ("ab", "c", "a longer one", "ß")
 LETTERS = "abcß\t oenlgr"
@@ -54,7 +54,7 @@ def test_the_label_follows_by_bayes_from_the_cost_of_the_line_under_every_label(
 ) -> None:
     tokenizer, network = pair
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(score_module, "LANES", lanes)
+        patch.setattr(costs, "LANES", lanes)
         found = classify(network, tokenizer, LABELS, lines)
     assert [(one.line, one.given_label is None or one.given_label in LABELS) for one in found] == [
         (k, True) for k in range(1, len(lines) + 1)
@@ -83,6 +83,8 @@ def test_a_label_that_the_line_gives_is_not_part_of_its_text() -> None:
     assert (empty.given_label, empty.text, empty.characters) == ("c", "", 1)
     assert (two.given_label, two.text) == ("ab", "c\tb")
     assert repr(with_label).startswith("LabelScore(1: 'cab', ")
+    assert asdict(with_label)["label"] == with_label.label
+    assert replace(with_label, line=2).probabilities == with_label.probabilities
 
 
 def test_a_given_label_is_known_in_the_models_own_case() -> None:

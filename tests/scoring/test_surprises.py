@@ -10,16 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterword.errors import TextError
-from afterword.model.config import Config, weight_shapes
-from afterword.model.mixture import USES, Mixture
-from afterword.model.network import Network, log_probabilities
-from afterword.model.ngram import Ngram
-from afterword.model.windows import WindowNetwork
-from afterword.scoring import score as score_module
-from afterword.scoring.page import Drawn, page
-from afterword.scoring.score import score, score_lines
+from afterword.model.network.config import Config, weight_shapes
+from afterword.model.network.network import Network, log_probabilities
+from afterword.model.network.windows import WindowNetwork
+from afterword.model.ngram.mixture import USES, Mixture
+from afterword.model.ngram.tables import Ngram
+from afterword.scoring import costs
+from afterword.scoring.costs import score, score_lines
 from afterword.scoring.surprises import CONTEXT, LIKELIEST, PLACES, Summary, Surprise, surprises
-from tests.scoring.test_score import CHAR, CLASSIC, LOWER, NETWORKS, TOKENIZERS, texts, tokenizers
+from afterword.scoring.surprises_page import Drawn, page
+from tests.scoring.test_costs import CHAR, CLASSIC, LOWER, NETWORKS, TOKENIZERS, texts, tokenizers
 
 HOSTILE = "</b><script>alert(1)</script>&amp;\"'\u202e\x1b[31m\t"
 
@@ -39,7 +39,7 @@ def bits(found: list[Surprise]) -> float:
 @given(texts, tokenizers, st.integers(1, 5000))
 def test_they_are_the_text_and_sum_to_its_score_in_pieces_of_any_size(text: str, tokenizer: Any, numbers: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(score_module, "NUMBERS", numbers)
+        patch.setattr(costs, "NUMBERS", numbers)
         found = list(surprises(NETWORKS[tokenizer], tokenizer, text))
         whole = score(NETWORKS[tokenizer], tokenizer, text)
     assert bits(found) == pytest.approx(whole.bits, rel=1e-12)
@@ -51,7 +51,7 @@ def test_they_are_the_text_and_sum_to_its_score_in_pieces_of_any_size(text: str,
 def test_pieces_change_neither_bits_nor_alternatives(text: str, numbers: int) -> None:
     whole = list(surprises(NETWORKS[CHAR], CHAR, text))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(score_module, "NUMBERS", numbers)
+        patch.setattr(costs, "NUMBERS", numbers)
         pieces = list(surprises(NETWORKS[CHAR], CHAR, text))
     for one, other in zip(whole, pieces, strict=True):
         assert (one.text, one.start, one.line, one.column) == (other.text, other.start, other.line, other.column)
@@ -215,7 +215,7 @@ def test_a_page_draws_no_more_than_it_has_room_for_and_says_so() -> None:
     text = drawn("long", "abc\n" * 50, room=30)
     content = page([text])
     assert len(Seen(content).told) == 30 == text.characters
-    assert "The first 30 characters are drawn below; the figures and the table are of all of them." in content
+    assert "Only the first 30 characters are drawn below; figures and table cover all of them." in content
     assert "200 characters" in content
     assert "are drawn below" not in page([drawn("short", "abc")])
 

@@ -1,4 +1,4 @@
-"""A server for all tests that change nothing."""
+"""Models to serve, and a server for the tests that change nothing."""
 
 from __future__ import annotations
 

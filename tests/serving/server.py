@@ -1,4 +1,4 @@
-"""The real command, serving over a real socket, and a plain client for it."""
+"""A server in a process of its own, and a plain client for it."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ import http.client
 import json
 import os
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import afterword
-from tests.processes import running
+from tests.processes import PATIENCE, Process, running, until
 
-PATIENCE = 60.0  # seconds
 SOURCE = str(Path(afterword.__file__).parents[1])
 ENVIRONMENT = {**os.environ, "PYTHONPATH": SOURCE, "OMP_NUM_THREADS": "1", "AFTERWORD_DEBUG": "1"}
 ENVIRONMENT.pop("AFTERWORD_API_KEY", None)
@@ -26,7 +25,7 @@ ENVIRONMENT.pop("AFTERWORD_API_KEY", None)
 
 @dataclass
 class Reply:
-    """What a server answered."""
+    """An answer of the server."""
 
     status: int
     headers: dict[str, str]
@@ -38,16 +37,16 @@ class Reply:
 
     @property
     def error(self) -> str:
-        """What it says is wrong."""
+        """The message of a refusal."""
         message: str = self.json["error"]["message"]
         return message
 
 
 @dataclass
 class Serving:
-    """A server that is ready."""
+    """A running server that accepts requests."""
 
-    process: subprocess.Popen[bytes]
+    process: Process
     port: int
 
     @property
@@ -68,31 +67,28 @@ class Serving:
         return self.ask("GET", path, headers=headers)
 
     def post(self, path: str, body: Any, **headers: str) -> Reply:
-        """`body` is sent as JSON, bytes as they are."""
+        """Send `body` as JSON, or bytes as they are."""
         sent = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self.ask("POST", path, sent, {"Content-Type": "application/json", **headers})
 
     def complete(self, **body: Any) -> Any:
-        """The answer to a completions request."""
+        """Return the answer to a completions request."""
         found = self.post("/v1/completions", body)
         assert found.status == 200, found.body
         return found.json
 
     def gauge(self, name: str) -> float:
-        """One of the numbers at /metrics."""
+        """Return one of the numbers at /metrics."""
         found = re.search(rf"^afterword_{name} (\S+)$", self.get("/metrics").body.decode(), re.M)
         assert found is not None
         return float(found[1])
 
     def wait_for(self, gauge: str, number: float) -> None:
-        """Until the server counts so many. Fails where it never does."""
-        end = time.monotonic() + PATIENCE
-        while self.gauge(gauge) != number:
-            assert time.monotonic() < end, f"{gauge} is never {number}"
-            time.sleep(0.01)
+        """Wait until the server counts so many. Raises TimeoutError."""
+        until(lambda: self.gauge(gauge) == number)
 
-    def is_idle(self, within: float) -> bool:
-        """Whether every place is free within so many seconds."""
+    def is_idle(self, within: float = PATIENCE) -> bool:
+        """Return whether every place is free within so many seconds."""
         end = time.monotonic() + within
         while any(self.gauge(name) for name in ("places_in_use", "queue", "working")):
             if time.monotonic() > end:
@@ -102,9 +98,10 @@ class Serving:
 
 @contextmanager
 def serving(*arguments: str | Path, port: int = 0, **environment: str) -> Iterator[Serving]:
-    """`afterword serve ARGUMENTS`, on a free port unless one is named."""
+    """Run `afterword serve ARGUMENTS` on `port`, or on a free one."""
     command = [sys.executable, "-m", "afterword", "serve", *arguments, "--port", str(port)]
-    with running(command, stderr=subprocess.PIPE, env={**ENVIRONMENT, **environment}) as process:
+    fresh = "PYTHONPATH" in environment  # other code than what is imported here
+    with running(command, fresh=fresh, stderr=PIPE, env={**ENVIRONMENT, **environment}) as process:
         assert process.stderr is not None
         line = process.stderr.readline().decode()
         found = re.search(r" on http://\S+:(\d+)$", line.strip())

@@ -1,9 +1,9 @@
-"""Mixed load for a while: does the server's memory grow?
+"""Put mixed load on a server for a while and see whether its memory grows.
 
     python -m tests.serving.soak --minutes 20
 
-Threads ask for streams, whole texts, scores of prompts and wrong things, and leave in the middle. Prints memory and
-open files as they go, and at the end the slope of the memory over the last three quarters of the time.
+Threads ask for streams, whole texts and scores of prompts, send wrong requests, and leave in the middle. It prints
+memory and open files on the way, and at the end the slope of the memory over the last three quarters of the time.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import contextlib
 import http.client
 import json
 import random
+import select
 import tempfile
 import threading
 import time
@@ -23,6 +24,7 @@ from typing import Any
 import click
 import numpy as np
 
+from tests.processes import PATIENCE
 from tests.serving.server import Serving, serving
 from tests.tiny import save_tiny
 
@@ -32,7 +34,7 @@ EVERY = 0.5  # seconds
 
 @dataclass
 class Soaked:
-    """What was seen."""
+    """What was observed."""
 
     seconds: list[float] = field(default_factory=list)
     mebibytes: list[float] = field(default_factory=list)
@@ -42,19 +44,19 @@ class Soaked:
 
     @property
     def slope(self) -> float:
-        """MiB an hour, over the last three quarters."""
+        """The growth in MiB per hour, over the last three quarters."""
         first = len(self.seconds) // 4
         return float(np.polyfit(self.seconds[first:], self.mebibytes[first:], 1)[0] * 3600)
 
     @property
     def growth(self) -> float:
-        """MiB, from the second quarter's median to the last one's."""
+        """The growth in MiB, from the median of the second quarter to that of the last."""
         quarter = max(1, len(self.mebibytes) // 4)
         return float(np.median(self.mebibytes[-quarter:]) - np.median(self.mebibytes[quarter : 2 * quarter]))
 
 
 def soak(server: Serving, seconds: float, tell: Any = lambda line: None) -> Soaked:
-    """Load `server` for so long."""
+    """Put load on `server` for so many seconds."""
     found, end, place = Soaked(), time.monotonic() + seconds, Path(f"/proc/{server.process.pid}")
     threads = [threading.Thread(target=_ask, args=(server, end, k, found.answers)) for k in range(CLIENTS)]
     for thread in threads:
@@ -68,10 +70,10 @@ def soak(server: Serving, seconds: float, tell: Any = lambda line: None) -> Soak
         if time.monotonic() - told > 30:
             told = time.monotonic()
             tell(f"{found.seconds[-1]:,.0f} s: {found.mebibytes[-1]:.1f} MiB, {found.files[-1]} files, {found.answers}")
-        time.sleep(EVERY)
+        threads[0].join(EVERY)
     for thread in threads:
         thread.join()
-    found.is_idle = server.is_idle(10)
+    found.is_idle = server.is_idle()
     return found
 
 
@@ -80,11 +82,11 @@ def _ask(server: Serving, end: float, seed: int, answers: Counter[str]) -> None:
     while time.monotonic() < end:
         kind, body = _request(chance)
         sent = json.dumps(body).encode()
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
         with contextlib.suppress(OSError, http.client.HTTPException):
             connection.request("POST", "/v1/completions", sent, {"Content-Type": "application/json"})
             if kind == "gone":
-                time.sleep(chance.random() * 0.05)
+                select.select([connection.sock], [], [], chance.random() * 0.05)
             else:
                 answer = connection.getresponse()
                 answer.read()

@@ -13,9 +13,14 @@ import openai
 import pytest
 
 from afterword.language_model import load
-from tests.serving.server import Serving
+from tests.serving.server import Serving, serving
 
-USUAL: dict[str, Any] = {"temperature": 1.0, "min_p": 0.0, "repetition_penalty": 1.0}  # OpenAI's defaults
+USUAL: dict[str, Any] = {
+    "temperature": 1.0,
+    "min_p": 0.0,
+    "new_word_p": 0.0,
+    "repetition_penalty": 1.0,
+}  # OpenAI's defaults
 
 
 @pytest.fixture
@@ -33,6 +38,20 @@ def test_a_seed_writes_what_generate_writes(client: openai.OpenAI, models: Path,
         assert found.choices[0].finish_reason == expected.finish_reason
         assert found.usage is not None
         assert (found.usage.prompt_tokens, found.usage.completion_tokens) == (3, expected.tokens)
+
+
+def test_only_a_request_for_it_ends_a_text_with_a_sentence(server: Serving, models: Path) -> None:
+    asked = {"model": "tiny", "prompt": "ab", "max_tokens": 20, "seed": 1}
+    [exact] = server.complete(**asked)["choices"]
+    [found] = server.complete(**asked, finish_sentence=True)["choices"]
+    expected = load(models / "tiny").generate("ab", seed=1, max_tokens=20, finish_sentence=True, **USUAL)
+    assert (len(exact["text"]), exact["finish_reason"]) == (20, "length")
+    assert (found["text"], found["finish_reason"]) == (expected.text, expected.finish_reason)
+    assert 20 < len(found["text"]) <= 220
+    ends = server.complete(**asked, sentences=2)["choices"]
+    assert [one["text"] for one in ends] == [exact["text"]]  # it writes no stop
+    writing = server.get("/v1/models/tiny").json["afterword"]["writing"]
+    assert writing["finish_sentence"]
 
 
 def test_a_stream_comes_to_the_same_text(client: openai.OpenAI) -> None:
@@ -154,6 +173,28 @@ def test_what_is_remembered_changes_no_text(server: Serving) -> None:
     assert on == server.complete(prompt="abcd" * 100 + first[:17], **asked | {"remember": False})["choices"][0]["text"]
 
 
+def test_a_request_without_a_model_means_the_only_one(server: Serving, models: Path) -> None:
+    bodies: dict[str, Any] = {
+        "/v1/completions": {"prompt": "abc", "seed": 1},
+        "/v1/next": {"prompt": "abc"},
+        "/v1/score": {"text": "abc"},
+        "/v1/gates": {"text": "abc"},
+        "/v1/keeps": {"text": "ab\ncd", "word": "ab", "instead": ["ba"]},
+        "/tokenize": {"prompt": "abc"},
+        "/detokenize": {"tokens": [1]},
+    }
+    with serving(models / "tiny") as alone:
+        for path, body in bodies.items():
+            found, named = alone.post(path, body), alone.post(path, {**body, "model": "tiny"})
+            assert found.status == 200, found.body
+            assert found.json | {"id": 0, "created": 0} == named.json | {"id": 0, "created": 0}
+        assert alone.get("/tokenizer_info").status == 200
+    for path, body in bodies.items():
+        found = server.post(path, body)
+        assert found.status == 400
+        assert found.error == "model is missing: give one of tiny, mixed, lines"
+
+
 def test_curl_writes_too(server: Serving) -> None:
     body = json.dumps({"model": "tiny", "prompt": "a", "stream": True})
     command = ["curl", "-sN", f"{server.url}/v1/completions", "-H", "Content-Type: application/json", "-d", body]
@@ -169,53 +210,56 @@ WRONG: list[tuple[Any, str]] = [
     (b'{"model":"tiny","temperature":NaN}', "NaN is not a number"),
     (b'{"model":"tiny","max_tokens":1e999}', "max_tokens"),
     (b"[" * 100_000, "nested too deeply"),
-    (b'{"model":"tiny","prompt":' + b"[" * 40 + b"]" * 40 + b"}", "nested too deeply"),
+    (b'{"model":"tiny","prompt":' + b"[" * 900 + b"]" * 900 + b"}", "prompt[0][0] must be a whole number"),
     (b'{"model":"tiny","prompt":"\xff"}', "the body is not valid JSON"),
-    ([], "the body: expected `object`, got `array`"),
+    ([], "the body must be an object, not a list"),
     ({}, "model is missing"),
-    ({"model": 1}, "model: expected `str`, got `int`"),
-    ({"model": "none"}, "there is no model 'none' here; available: tiny, mixed, lines"),
-    ({"model": "../tiny"}, "there is no model '../tiny'"),
+    ({"model": 1}, "model must be text or null, not a whole number"),
+    ({"model": "none"}, "unknown model 'none'; available: tiny, mixed, lines"),
+    ({"model": "../tiny"}, "unknown model '../tiny'"),
     ({"model": "tiny", "prompts": "a"}, "prompts is not supported here"),
     ({"model": "tiny", "suffix": "a"}, "suffix is not supported here"),
     ({"model": "tiny", "frequency_penalty": 1}, "frequency_penalty is not supported here"),
-    ({"model": "tiny", "logprobs": True}, "logprobs: expected `int | null`, got `bool`"),
+    ({"model": "tiny", "logprobs": True}, "logprobs must be a whole number or null, not true or false"),
     ({"model": "tiny", "logprobs": 6}, "logprobs must be from 0 to 5, not 6"),
     ({"model": "tiny", "max_tokens": -1}, "max_tokens must be 0 or more, not -1"),
     ({"model": "tiny", "max_tokens": 10**30}, "one request may ask for at most 16,384 tokens"),
     ({"model": "tiny", "max_tokens": 16_385}, "one request may ask for at most 16,384 tokens"),
-    ({"model": "tiny", "max_tokens": 1.5}, "max_tokens: expected `int | null`, got `float`"),
+    ({"model": "tiny", "max_tokens": 1.5}, "max_tokens must be a whole number or null, not a number"),
     ({"model": "tiny", "n": 128, "max_tokens": int("9" * 4299)}, "one request may ask for at most 16,384 tokens"),
     ({"model": "tiny", "logit_bias": {"0" * 20 + "99999": 1}}, "logit_bias must name tokens"),
     (
         {"model": "tiny", "echo": True, "logprobs": 1, "n": 128, "prompt": "a" * 1000},
         "one answer may echo at most 100,000 tokens",
     ),
-    (b'{"model":"tiny","x\\ud800":1}', "the body has a name with a lone surrogate"),
+    (b'{"model":"tiny","x\\ud800":1}', "a name in the body contains a lone surrogate"),
     ({"model": "tiny", "temperature": -1}, "temperature must be 0 or more, not -1"),
     ({"model": "tiny", "top_p": 0}, "top_p must be above 0, not 0.0"),
-    ({"model": "tiny", "n": 129}, "n: expected `int` <= 128"),
-    ({"model": "tiny", "n": 0}, "n: expected `int` >= 1"),
+    ({"model": "tiny", "n": 129}, "n must be a whole number <= 128"),
+    ({"model": "tiny", "n": 0}, "n must be a whole number >= 1"),
     ({"model": "tiny", "n": 2, "best_of": 1}, "best_of must be at least n"),
     ({"model": "tiny", "best_of": 2, "stream": True}, "best_of must be at least n, and equal to n in a stream"),
     ({"model": "tiny", "n": 100, "prompt": ["a", "b"]}, "one request may ask for at most 128 texts, not 200"),
     ({"model": "tiny", "seed": -1}, "seed must be from 0 to 2^64 - 1, not -1"),
     ({"model": "tiny", "stop": ""}, "stop must be text of at least one character"),
     ({"model": "tiny", "stop": "a" * 201}, "stop"),
-    ({"model": "tiny", "stop": ["a"] * 17}, "stop may hold at most 16 texts, not 17"),
+    ({"model": "tiny", "stop": ["a"] * 17}, "stop may have at most 16 texts, not 17"),
     ({"model": "tiny", "prompt": []}, "prompt is an empty list"),
     ({"model": "tiny", "prompt": ["a", 1]}, "prompt must be a text"),
-    ({"model": "tiny", "prompt": [10**6]}, "there is no token 1000000"),
-    ({"model": "tiny", "prompt": [-1]}, "there is no token -1"),
+    ({"model": "tiny", "prompt": [10**6]}, "unknown token 1000000"),
+    ({"model": "tiny", "prompt": [-1]}, "unknown token -1"),
     ({"model": "tiny", "prompt": "\ud800"}, "lone surrogate"),
-    ({"model": "tiny", "prompt": "a" * 200_001}, "a prompt may be at most 200,000 tokens, not 200,001"),
+    ({"model": "tiny", "prompt": "a" * 200_001}, "a prompt may have at most 200,000 tokens, not 200,001"),
     ({"model": "tiny", "logit_bias": {"a": 1}}, "logit_bias must name tokens of this model by their ids, not 'a'"),
     ({"model": "tiny", "logit_bias": {"99999999": 1}}, "logit_bias must name tokens"),
     ({"model": "tiny", "pattern": "("}, "pattern"),
+    ({"model": "tiny", "pattern": "a", "sentences": 1}, "sentences and a rule exclude each other: give one of them"),
+    ({"model": "tiny", "pattern": "a", "finish_sentence": True}, "finish_sentence and a rule exclude each other"),
+    ({"model": "tiny", "sentences": -1}, "sentences must be 0 or more, not -1"),
     ({"model": "tiny", "with": "ngram"}, "this model has no n-gram"),
     ({"model": "tiny", "with": "all"}, "with: invalid enum value 'all'"),
     ({"model": "tiny", "hold": ["forget"]}, "hold"),
-    ({"model": "tiny", "stream_options": {}}, "stream_options is for streams"),
+    ({"model": "tiny", "stream_options": {}}, "stream_options needs a stream"),
 ]
 
 
@@ -226,4 +270,4 @@ def test_wrong_input_gets_one_clear_sentence(server: Serving, body: Any, message
     assert message in found.error
     assert "\n" not in found.error
     assert found.json["error"]["type"] in ("invalid_request_error", "not_found_error")
-    assert server.is_idle(5)
+    assert server.is_idle()

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from afterword.inspection.page import page
+from afterword.inspection.gates_page import page
 from afterword.language_model import load
 from tests.serving.server import Serving
 
@@ -50,18 +50,42 @@ def test_the_frame_lets_the_script_of_that_page_run_and_no_other(server: Serving
     assert not re.search(r"<script[^>]*>[^<]", frame.body.decode())
 
 
+def test_what_is_kept_of_a_word_is_what_inspect_prints(server: Serving, models: Path) -> None:
+    asked = {"text": "ab\ncd.", "word": "ab", "after": "\n", "instead": ["ba"], "hold": ["forget=0.5"]}
+    expected = load(models / "mixed").hold("forget=0.5").keeps("ab\ncd.", "ab", after="\n", instead=["ba"]).to_dict()
+    assert server.post("/v1/keeps", {"model": "mixed", **asked}).json == {"model": "mixed", **expected}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "says"),
+    [
+        ({"text": "ab\ncd"}, 400, "word is missing"),
+        ({"text": "ab\ncd", "word": "cb"}, 400, "the text has no word 'cb': name one of its words"),
+        ({"text": "ab\ncd", "word": "cd"}, 400, "the text ends with 'cd'"),
+        ({"text": "ab\ncd", "word": "ab", "after": "."}, 400, "the text has no '.' after 'ab'"),
+        ({"text": "ab\ncd", "word": "ab", "instead": ["a"] * 6}, 400, "instead"),
+        ({"text": "ab\n" * 7_000, "word": "ab", "instead": ["ba"]}, 400, "tokens"),
+        ({"text": "ab\n" * 100_000, "word": "ab"}, 400, "tokens"),
+    ],
+)
+def test_a_word_that_cannot_be_followed_is_refused(server: Serving, body: Any, status: int, says: str) -> None:
+    found = server.post("/v1/keeps", {"model": "tiny", **body})
+    assert found.status == status
+    assert says in found.error
+
+
 @pytest.mark.parametrize(
     ("body", "status", "says"),
     [
         ({"model": "tiny"}, 400, "text is missing"),
-        ({"model": "tiny", "text": ""}, 400, "no text to look at"),
+        ({"model": "tiny", "text": ""}, 400, "the text to look at is empty"),
         ({"model": "lines", "text": "a\nb"}, 400, "give it one line"),
         ({"model": "tiny", "text": "a" * 20_001}, 400, "20,001 tokens"),
-        ({"model": "tiny", "text": "a" * 1_000_000}, 400, "1,000,000 tokens"),
+        ({"model": "tiny", "text": "a" * 1_000_000}, 400, "tokens, not 1,000,000: send a part"),
         ({"model": "tiny", "text": "a", "format": "png"}, 400, "format"),
         ({"model": "tiny", "text": "a", "hold": ["l0.u9=1"]}, 400, "unit"),
         ({"model": "mixed", "text": "a", "with": "ngram"}, 400, "an n-gram has no gates"),
-        ({"model": "none", "text": "a"}, 404, "there is no model 'none'"),
+        ({"model": "none", "text": "a"}, 404, "unknown model 'none'"),
     ],
 )
 def test_what_makes_no_sense_is_refused(server: Serving, body: Any, status: int, says: str) -> None:

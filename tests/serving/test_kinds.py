@@ -11,16 +11,15 @@ import numpy as np
 import pytest
 
 from afterword.language_model import LanguageModel, load
-from afterword.model.config import Config, weight_shapes
-from afterword.model.saved import SavedModel, save_model
-from afterword.model.writing import RUNNING_TEXT, WINDOWS
+from afterword.model.folder.defaults import RUNNING_TEXT, WINDOWS
+from afterword.model.folder.saved import SavedModel, save_model
+from afterword.model.network.config import Config, weight_shapes
+from afterword.text.bpe import BpeTokenizer
+from afterword.text.characters import ByteTokenizer, ClassicTokenizer
 from afterword.text.tokenizer import Tokenizer
-from afterword.text.vocabularies.bpe import BpeTokenizer
-from afterword.text.vocabularies.byte import ByteTokenizer
-from afterword.text.vocabularies.classic import ClassicTokenizer
 from tests.serving.server import Serving, serving
 
-USUAL: dict[str, Any] = {"temperature": 1.0, "min_p": 0.0, "repetition_penalty": 1.0}
+USUAL: dict[str, Any] = {"temperature": 1.0, "min_p": 0.0, "new_word_p": 0.0, "repetition_penalty": 1.0}
 TEXT = "abc cab\nbacé " * 9
 
 

@@ -6,11 +6,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afterword.generation.reading import Reading
-from afterword.model.network import Network
-from afterword.serving import memory
-from afterword.serving.memory import Memory, Trail
-from tests.generation.test_stream import CHAR, MODELS
+from afterword.generation.draft import Reading
+from afterword.model.network.network import Network
+from afterword.serving.writing import memory
+from afterword.serving.writing.memory import Memory, Trail
+from tests.generation.test_draft import CHAR, MODELS
 
 NETWORKS = [MODELS[CHAR].network() for _ in range(6)]
 IDS = st.lists(st.integers(0, 5), max_size=12)
@@ -52,7 +52,7 @@ def test_a_path_is_the_same_token_by_token(first: list[int], second: list[int]) 
 
 def test_two_texts_of_one_number_are_told_apart() -> None:
     remembered, other = Memory(2**20), trail([1, 2])
-    other.number = trail([3, 4]).number
+    other._number = trail([3, 4])._number
     remembered.keep(other, reading(NETWORKS[0]))
     assert remembered.longest(NETWORKS[0], np.array([3, 4], np.int32))[1] is None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import select
 import signal
 import socket
 import subprocess
@@ -18,8 +19,9 @@ import pytest
 
 from afterword.serving.app import ROUTES
 from afterword.serving.server import listen
-from tests.processes import finished
+from tests.processes import PATIENCE, finished, until
 from tests.serving.server import ENVIRONMENT, Serving, serving
+from tests.serving.test_load import begun, everything
 
 KEY = "a-key-that-is-long-enough"
 OPEN = {"/", "/health", "/static/{name:path}", "/inside"}  # what holds no data
@@ -30,7 +32,7 @@ def locked(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     """A server with a key, and hasty with those who send slowly."""
     file = tmp_path_factory.mktemp("key") / "key"
     file.write_text(f"{KEY}\n")
-    with serving(models / "tiny", "--api-key-file", file, "--receive-timeout", "1") as found:
+    with serving(models / "tiny", "--api-key-file", file, "--receive-timeout", "3") as found:
         yield found
 
 
@@ -42,7 +44,7 @@ def test_every_route_but_those_without_data_needs_the_key(locked: Serving) -> No
             found = locked.ask(route.method, path, b"{}", {"Content-Type": "application/json", **headers})
             assert (found.status == 401) == (route.path not in OPEN), path
             if found.status == 401:
-                assert found.error == "this server needs its key: send it as Authorization: Bearer KEY"
+                assert found.error == "this server needs a key: send it as Authorization: Bearer KEY"
         right = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
         assert locked.ask(route.method, path, b"{}", right).status not in (401, 403)
     assert locked.get("/nothing").status == 401
@@ -66,7 +68,7 @@ def test_the_page_holds_nothing_beside_its_files(server: Serving) -> None:
 def test_a_name_that_was_pointed_at_this_machine_is_refused(server: Serving, host: str) -> None:
     found = server.get("/v1/models", Host=host.format(port=server.port))
     assert found.status == 403
-    assert "ask by its own name" in found.error
+    assert "use its own name" in found.error
     for own in ("127.0.0.1", "localhost", "LOCALHOST", "[::1]"):
         assert server.get("/v1/models", Host=f"{own}:{server.port}").status == 200
 
@@ -104,6 +106,7 @@ def test_who_is_refused_is_counted(server: Serving) -> None:
 def test_no_answer_may_be_framed_or_run_anything(server: Serving) -> None:
     for path in ("/v1/models", "/nothing", "/health", "/docs"):
         policy = server.get(path).headers["content-security-policy"]
+        assert server.get(path).status == (404 if path == "/nothing" else 200)
         assert "default-src 'none'" in policy
         assert "frame-ancestors 'none'" in policy
         assert "unsafe" not in policy
@@ -113,7 +116,7 @@ def test_no_answer_may_be_framed_or_run_anything(server: Serving) -> None:
 def test_unknown_routes_and_methods_are_told(server: Serving) -> None:
     for path in ("/health/", "/v1/models/", f"/static/{'a' * 5000}.js", "/v1/models/%2e%2e"):
         assert server.get(path).status == 404, path
-    assert server.get("/v1/nothing").error == "there is no route '/v1/nothing': see /docs"
+    assert server.get("/v1/nothing").error == "unknown route '/v1/nothing': see /docs"
     assert server.get("/v1/completions").status == 405
     assert server.get("/v1/completions").error == "/v1/completions takes POST, not GET"
     chat = server.post("/v1/chat/completions", {"model": "tiny", "messages": []})
@@ -123,36 +126,12 @@ def test_unknown_routes_and_methods_are_told(server: Serving) -> None:
 
 def talk(port: int, *parts: bytes, pause: float = 0) -> bytes:
     """What comes back for raw bytes, until the server closes."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as made:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as made:
         with contextlib.suppress(ConnectionError):
             for part in parts:
                 made.sendall(part)
-                time.sleep(pause)
-        found = b""
-        with contextlib.suppress(ConnectionError):
-            while part := made.recv(65536):
-                found += part
-        return found
-
-
-def test_what_is_no_http_or_too_long_is_refused(server: Serving) -> None:
-    host = f"Host: 127.0.0.1:{server.port}\r\n".encode()
-    many = b"".join(b"X-%d: %s\r\n" % (k, b"a" * 1000) for k in range(40))
-    for sent in (b"nonsense\r\n\r\n", b"\x00" * 100, b"GET /" + b"a" * 100_000, b"\x00\r\n\r\n"):
-        assert talk(server.port, sent).startswith(b"HTTP/1.1 400 "), sent[:20]
-    many_headers = talk(server.port, b"GET /health HTTP/1.1\r\n" + host + many + b"\r\n")
-    assert many_headers.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 "))
-    assert b" 431 " in talk(
-        server.port, b"GET /health HTTP/1.1\r\nConnection: close\r\nX-A: " + b"a" * 17_000 + b"\r\n" + host + b"\r\n"
-    )
-    head = b"POST /v1/completions HTTP/1.1\r\nContent-Type: application/json\r\nConnection: close\r\n" + host
-    assert b" 413 " in talk(server.port, head + b"Content-Length: 5000000\r\n\r\n")
-    chunk = b"10000\r\n" + b" " * 65536 + b"\r\n"
-    assert b" 413 " in talk(server.port, head + b"Transfer-Encoding: chunked\r\n\r\n" + chunk * 65)
-    both = b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
-    assert b" 200 " not in talk(server.port, head + both)
-    assert b" 400 " in talk(server.port, head + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}")
-    assert server.get("/health").status == 200
+                select.select([made], [], [], pause)
+        return everything(made)
 
 
 def test_who_sends_slowly_is_closed(locked: Serving) -> None:
@@ -161,15 +140,15 @@ def test_who_sends_slowly_is_closed(locked: Serving) -> None:
     head = b"POST /v1/completions HTTP/1.1\r\nContent-Type: application/json\r\n" + key + host
     slow = [
         [b""],
-        [b"G"] * 8,
-        [b"GET / HTTP/1.1\r\n", *[b"X-A: b\r\n"] * 8],
-        [head + b"Content-Length: 100\r\n\r\n", *[b" "] * 8],
-        [b"GET /health HTTP/1.1\r\n" + host + b"\r\n", *[b"G"] * 8],
+        [b"G"] * 200,
+        [b"GET / HTTP/1.1\r\n", *[b"X-A: b\r\n"] * 200],
+        [head + b"Content-Length: 1000\r\n\r\n", *[b" "] * 200],
+        [b"GET /health HTTP/1.1\r\n" + host + b"\r\n", *[b"G"] * 200],
     ]
     with ThreadPoolExecutor(len(slow)) as threads:
         began = time.monotonic()
         list(threads.map(lambda parts: talk(locked.port, *parts, pause=0.3), slow))
-        assert time.monotonic() - began < 6
+        assert time.monotonic() - began < 50  # a minute's parts
     patient = talk(locked.port, head + b"Content-Length: 16\r\n\r\n", b'{"model":"tiny"}', pause=0.3)
     assert b" 200 " in patient
 
@@ -179,14 +158,16 @@ def test_who_reads_nothing_is_closed_and_holds_up_no_stop(models: Path) -> None:
     head = b"POST /v1/completions HTTP/1.1\r\nContent-Type: application/json\r\n"
     with serving(models / "tiny", "--send-timeout", "1") as found, contextlib.ExitStack() as open_ones:
         head += f"Host: 127.0.0.1:{found.port}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        clients = []
         for _ in range(3):
             made = open_ones.enter_context(socket.socket())
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             made.connect(("127.0.0.1", found.port))
             made.sendall(head + body)
-        time.sleep(0.5)
+            clients.append(made)
+        until(lambda: len(select.select(clients, [], [], 0)[0]) == len(clients))  # each is being answered
         found.process.send_signal(signal.SIGTERM)
-        assert found.process.wait(20) == 0
+        assert found.process.wait(PATIENCE) == 0
 
 
 def test_prompts_are_not_logged(models: Path) -> None:
@@ -194,24 +175,25 @@ def test_prompts_are_not_logged(models: Path) -> None:
         found.post("/v1/completions", {"model": "tiny", "prompt": "abcdabcd", "logprobs": 9})
         found.complete(model="tiny", prompt="abcdabcd")
         found.process.send_signal(signal.SIGTERM)
-        assert found.process.wait(20) == 0
+        assert found.process.wait(PATIENCE) == 0
         assert found.process.stderr is not None
         assert b"abcd" not in found.process.stderr.read()
 
 
 def test_a_stop_lets_what_runs_finish(models: Path) -> None:
-    with serving(models / "tiny") as found, ThreadPoolExecutor(1) as threads:
-        answer = threads.submit(found.complete, model="tiny", max_tokens=5000, temperature=1)
-        while not found.gauge("places_in_use"):
-            time.sleep(0.005)
-        found.process.send_signal(signal.SIGINT)
-        assert answer.result()["usage"]["completion_tokens"] == 5000
-        assert found.process.wait(20) == 0
+    with serving(models / "tiny") as found:
+        with begun(found, model="tiny", max_tokens=5000, stream=True, stream_options={"include_usage": True}) as made:
+            answer = made.recv(100)  # the beginning
+            found.process.send_signal(signal.SIGINT)
+            answer += everything(made)
+        assert b'"completion_tokens":5000' in answer
+        assert b"data: [DONE]" in answer
+        assert found.process.wait(PATIENCE) == 0
 
 
 WRONG = [
     (["/nowhere"], "no model at /nowhere"),
-    ([], "there is nothing to serve: name a model"),
+    ([], "there is nothing to serve: give MODEL, --run or --train"),
     (["TINY", "--host", "0.0.0.0"], "can be reached from other machines: give a key"),
     (["TINY", "--port", "PORT"], "cannot listen on 127.0.0.1:PORT: Address already in use"),
     (["TINY", "--host", "no such host"], "cannot listen on no such host:"),
@@ -240,7 +222,7 @@ def test_wrong_input_ends_with_one_line(server: Serving, models: Path, arguments
 
 def test_nothing_but_serve_loads_the_server() -> None:
     code = """import sys, afterword.cli.main, afterword.language_model
-print([name for name in ("starlette", "uvicorn", "msgspec") if name in sys.modules])"""
+print([name for name in ("starlette", "uvicorn") if name in sys.modules])"""
     found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=ENVIRONMENT)
     assert found.stdout.strip() == "[]"
 

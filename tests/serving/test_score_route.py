@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from afterword.language_model import load
-from afterword.model.saved import load_model, save_model
+from afterword.model.folder.saved import load_model, save_model
+from tests.processes import PATIENCE, until
 from tests.serving.server import Serving, serving
 
 TEXT = "abé\ncd☃\n\nab"
@@ -115,10 +116,10 @@ def test_labels_are_told_of_a_model_that_knows_them(models: Path, tmp_path: Path
     [
         ({"model": "tiny"}, 400, "text is missing"),
         ({"model": "tiny", "text": ""}, 400, "text is empty"),
-        ({"model": "lines", "text": "\n\n"}, 400, "no lines but empty ones"),
+        ({"model": "lines", "text": "\n\n"}, 400, "contains only empty lines"),
         ({"model": "tiny", "text": ["a"]}, 400, "text"),
         ({"model": "tiny", "text": "\ud800"}, 400, "surrogate"),
-        ({"model": "none", "text": "a"}, 404, "there is no model 'none'"),
+        ({"model": "none", "text": "a"}, 404, "unknown model 'none'"),
         ({"model": "tiny", "text": "a", "lines": True, "per_character": True}, 400, "give one of them"),
         ({"model": "tiny", "text": "a", "false_alarms": 0.1}, 400, "set lines to true"),
         ({"model": "tiny", "text": "a", "lines": True, "false_alarms": 0.1}, 400, "does not know what normal lines"),
@@ -137,10 +138,9 @@ def test_what_makes_no_sense_is_refused(server: Serving, body: Any, status: int,
 
 @pytest.mark.parametrize("lines", [False, True])
 def test_the_work_ends_soon_after_the_client_left(server: Serving, lines: bool) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
-    body = json.dumps({"model": "mixed", "text": "abcd" * 500_000, "lines": lines})  # a minute's work
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+    body = json.dumps({"model": "mixed", "text": "abcd" * 990_000, "lines": lines})  # minutes of work
     connection.request("POST", "/v1/score", body, {"Content-Type": "application/json"})
-    while not server.gauge("working"):
-        pass
+    until(lambda: server.gauge("working"))
     connection.close()
-    assert server.is_idle(within=5)
+    assert server.is_idle(within=20)

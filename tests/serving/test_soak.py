@@ -10,7 +10,8 @@ from tests.serving.server import serving
 from tests.serving.soak import CLIENTS, soak
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_memory_and_files_stay_as_they_are(models: Path) -> None:
     with serving(models / "tiny", models / "mixed", "--remember", "8") as server:
         found = soak(server, 60)

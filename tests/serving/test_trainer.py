@@ -3,47 +3,50 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from afterword.serving import trainer as module
-from afterword.serving.errors import ApiError
-from afterword.serving.runs import Runs
-from afterword.serving.trainer import Trainer, Wish
+from afterword.errors import OptionError
+from afterword.serving.http.failures import ApiError
+from afterword.serving.runs import trainer as module
+from afterword.serving.runs.trainer import Trainer, Wish
+from afterword.serving.runs.watched import Runs
+from tests.processes import until
 
-WISH = Wish("book", b"text", 1.0, False)
+WISH = Wish("book", b"text", ["--minutes", "1.0"])
 BEGUN = """
 import json, os
 os.mkdir("book")
 record = {"format": 3, "plan": {}, "fingerprint": "", "versions": {"afterword": "1"}}
 open("book/run.json", "w").write(json.dumps(record))
 """
-WAITING = "import time; print('error: not this', flush=True); time.sleep(60)"
+WAITING = "import signal; print('error: not this', flush=True); signal.pause()"
 
 
 @pytest.fixture
-def trainer(tmp_path: Path) -> Trainer:
-    return Trainer(tmp_path / "runs")
+def trainer(tmp_path: Path) -> Iterator[Trainer]:
+    trainer = Trainer(tmp_path / "runs")
+    yield trainer
+    trainer.close()
 
 
 def plays(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `program` run in place of Afterword."""
 
-    def command(arguments: Sequence[str]) -> list[str]:
+    def command(arguments: Sequence[str], module: str = "") -> list[str]:
         return [sys.executable, "-c", program, *arguments]
 
     monkeypatch.setattr(module, "_command", command)
 
 
 def ended(trainer: Trainer) -> None:
-    while trainer.training is not None:
-        time.sleep(0.01)
+    until(lambda: trainer.training is None)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +65,7 @@ def test_the_last_error_is_why_it_failed(
     trainer.begin(WISH)
     ended(trainer)
     assert trainer.failures() == {"book": message}
-    assert os.listdir(trainer.place) == []
+    assert os.listdir(trainer.place) == [".lock"]
     runs = Runs((), trainer)
     assert runs.names() == ["book"]
     assert (runs.see("book").state, runs.see("book").message) == ("failed", message)
@@ -75,42 +78,44 @@ def test_a_run_that_fails_later_keeps_its_text(trainer: Trainer, monkeypatch: py
     trainer.begin(WISH)
     ended(trainer)
     assert trainer.failures() == {"book": "the disk is full"}
-    assert sorted(os.listdir(trainer.place)) == ["book", "book.txt"]
-    with pytest.raises(ApiError, match="something named book already"):
+    assert sorted(os.listdir(trainer.place)) == [".lock", "book", "book.txt"]
+    with pytest.raises(ApiError, match="book already exists"):
         trainer.begin(WISH)
 
 
 @pytest.mark.parametrize("begun", [False, True])
-def test_what_is_stopped_did_not_fail(trainer: Trainer, monkeypatch: pytest.MonkeyPatch, begun: bool) -> None:
-    plays(f"{BEGUN if begun else ''}\n{WAITING}", monkeypatch)
+def test_what_is_stopped_did_not_fail(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, begun: bool
+) -> None:
+    ready = tmp_path / "ready"
+    plays(f"{BEGUN if begun else ''}\nopen({str(ready)!r}, 'w')\n{WAITING}", monkeypatch)
     trainer.begin(WISH)
-    while begun and trainer.is_preparing("book"):
-        time.sleep(0.01)
+    until(ready.exists)
     with pytest.raises(ApiError, match="book is being trained"):
-        trainer.begin(Wish("two", b"text", 1.0, False))
+        trainer.begin(Wish("two", b"text", ["--minutes", "1.0"]))
     trainer.stop("book")
     ended(trainer)
     assert trainer.failures() == {}
-    assert sorted(os.listdir(trainer.place)) == (["book", "book.txt"] if begun else [])
+    assert sorted(os.listdir(trainer.place)) == ([".lock", "book", "book.txt"] if begun else [".lock"])
     with pytest.raises(ApiError, match="nothing to stop"):
         trainer.stop("book")
 
 
 def test_a_process_is_asked_to_end_once(trainer: Trainer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    said = tmp_path / "said"
+    said, enough = tmp_path / "said", tmp_path / "enough"
     program = f"""
-import signal, time
-signal.signal(signal.SIGINT, lambda number, frame: open({str(said)!r}, "a").write("asked\\n"))
+import os, signal
+signal.signal(signal.SIGTERM, lambda number, frame: open({str(said)!r}, "a").write("asked\\n"))
 open({str(said)!r}, "a").write("ready\\n")
-while "asked" not in open({str(said)!r}).read(): time.sleep(0.01)
-time.sleep(0.2)
+while not os.path.exists({str(enough)!r}): pass
 """
     plays(program, monkeypatch)
     trainer.begin(WISH)
-    while not said.exists():
-        time.sleep(0.01)
+    until(lambda: said.exists() and said.read_text() == "ready\n")
     trainer.stop("book")
+    until(lambda: "asked" in said.read_text())
     trainer.stop("book")
+    enough.touch()
     trainer.close()
     assert said.read_text() == "ready\nasked\n"
 
@@ -133,15 +138,63 @@ def test_a_plan_ends_when_nobody_waits_for_it(
     trainer: Trainer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     said = tmp_path / "said"
-    plays(f"import os, time; open({str(said)!r}, 'w').write(str(os.getpid())); time.sleep(60)", monkeypatch)
+    plays(f"import os, signal; open({str(said)!r}, 'w').write(str(os.getpid())); signal.pause()", monkeypatch)
 
     async def leave() -> None:
         planning = asyncio.ensure_future(trainer.plan(WISH))
-        while not (said.exists() and said.read_text()):
-            await asyncio.sleep(0.01)
+        await asyncio.to_thread(until, lambda: said.exists() and said.read_text())
         planning.cancel()
         await asyncio.gather(planning, return_exceptions=True)
 
     asyncio.run(leave())
     with pytest.raises(ProcessLookupError):
         os.kill(int(said.read_text()), 0)
+
+
+def test_a_text_whose_run_was_moved_away_is_not_deleted(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    plays(f"{BEGUN}\n{WAITING}", monkeypatch)
+    trainer.begin(WISH)
+    until(lambda: trainer.training == "book" and not trainer.is_preparing("book"))
+    os.rename(trainer.place / "book", tmp_path / "moved")
+    trainer.stop("book")
+    ended(trainer)
+    assert (trainer.place / "book.txt").read_bytes() == WISH.text
+
+
+def test_another_file_in_the_place_of_a_text_is_not_deleted(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    plays("import os; os.unlink('book.txt'); open('book.txt', 'w').write('mine'); raise SystemExit(1)", monkeypatch)
+    trainer.begin(WISH)
+    ended(trainer)
+    assert (trainer.place / "book.txt").read_text() == "mine"
+
+
+def test_a_text_that_another_process_created_first_is_left_alone(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (trainer.place / "book.txt").write_text("mine")
+    monkeypatch.setattr(Trainer, "is_taken", lambda self, name: False)  # as if it came a moment later
+    with pytest.raises(ApiError, match="book already exists"):
+        trainer.begin(WISH)
+    assert (trainer.place / "book.txt").read_text() == "mine"
+
+
+def test_a_text_for_which_the_disk_has_no_room_is_a_507_and_leaves_nothing(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ApiError, match="the text cannot be saved: No space left on device") as failure:
+        trainer.begin(WISH)
+    assert failure.value.status == 507
+    assert os.listdir(trainer.place) == [".lock"]
+
+
+def test_a_folder_has_one_server_at_a_time(trainer: Trainer) -> None:
+    with pytest.raises(OptionError, match="in use by another server"):
+        Trainer(trainer.place)
+    trainer.close()
+    Trainer(trainer.place).close()

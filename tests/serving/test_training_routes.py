@@ -8,14 +8,15 @@ from __future__ import annotations
 import json
 import re
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.serving.server import PATIENCE, Serving, serving
+from afterword.runs.folder import RunFolder
+from tests.processes import PATIENCE, until
+from tests.serving.server import Serving, serving
 
 BOOK = "".join(f"The {k}th line of this book, and no more.\n" for k in range(100))
 
@@ -37,14 +38,15 @@ def server(models: Path, place: Path) -> Iterator[Serving]:
 
 
 def names(place: Path) -> set[str]:
-    return {entry.name for entry in place.iterdir()}
+    return {entry.name for entry in place.iterdir() if entry.name != ".lock"}
 
 
 def test_a_run_is_begun_stopped_resumed_and_saved_when_the_server_ends(models: Path, tmp_path: Path) -> None:
     place = tmp_path / "runs"
     with serving("--train", place) as server:
         begun = server.post("/v1/runs", {"text": BOOK, "name": "book", "minutes": 100})
-        assert (begun.status, begun.json) == (201, {"id": "book", "state": "training", "model": None})
+        assert (begun.status, begun.json["id"], begun.json["state"]) == (201, "book", "training")
+        assert begun.json["model"] in (None, "book")  # the first one may be saved already
         assert (place / "book.txt").read_text() == BOOK
         for path, body in (("", {"name": "two"}), ("", {"name": "book"}), ("/plan", {"name": "two"})):
             refused = server.post(f"/v1/runs{path}", {"text": BOOK, **body})
@@ -71,18 +73,21 @@ def test_a_run_is_begun_stopped_resumed_and_saved_when_the_server_ends(models: P
 
 
 def wait_for(server: Serving, name: str, steps: int) -> None:
-    """Until that run has reported so many steps."""
-    end = time.monotonic() + PATIENCE
-    while (seen := server.get(f"/v1/runs/{name}").json)["step"] < steps:
+    """Wait until the run has reported so many steps."""
+
+    def trained() -> bool:
+        seen = server.get(f"/v1/runs/{name}").json
         assert seen["state"] == "training"
-        assert time.monotonic() < end
+        return bool(seen["step"] >= steps)
+
+    until(trained)
 
 
 def test_a_plan_is_what_plan_prints_and_leaves_nothing(server: Serving, place: Path) -> None:
     before = names(place)
     found = server.post("/v1/runs/plan", {"text": BOOK, "name": "book", "minutes": 0.1, "lines": True})
     assert found.status == 200, found.body
-    assert re.fullmatch(r"text: [0-9,]+ characters to learn from in [0-9]+ lines .*", found.json["plan"][0])
+    assert re.fullmatch(r"text: [0-9,]+ characters to train on in [0-9]+ lines .*", found.json["plan"][0])
     assert any(line.startswith("hidden-size ") for line in found.json["plan"])
     assert names(place) == before
 
@@ -92,7 +97,7 @@ def test_a_text_that_cannot_be_learned_from_is_refused_and_leaves_nothing(server
     for path in ("/v1/runs", "/v1/runs/plan"):
         found = server.post(path, {"text": "abc", "name": "short"})
         assert found.status == 400
-        assert found.error == "short.txt has 3 characters and 64 are needed: give a longer text"
+        assert found.error == "short.txt has 3 characters; at least 64 are needed: give a longer text"
     assert names(place) == before
     assert server.get("/v1/runs").json == {"object": "list", "trains": True, "data": []}
     assert server.get("/v1/runs/short").status == 404
@@ -107,7 +112,7 @@ def test_a_text_that_cannot_be_learned_from_is_refused_and_leaves_nothing(server
         ("", {"text": "\ud800", "name": "book"}, 400, "surrogate"),
         ("", {"text": BOOK, "name": "../book"}, 400, "name must be 1 to 64 letters"),
         ("", {"text": BOOK, "name": "/tmp/book"}, 400, "name must be 1 to 64 letters"),
-        ("", {"text": BOOK, "name": "--out"}, 400, "begin with no -"),
+        ("", {"text": BOOK, "name": "--out"}, 400, "must not begin with -"),
         ("", {"text": BOOK, "name": "book\n"}, 400, "name must be 1 to 64 letters"),
         ("", {"text": BOOK, "name": "é"}, 400, "name must be 1 to 64 letters"),
         ("", {"text": BOOK, "name": "b" * 65}, 400, "name must be 1 to 64 letters"),
@@ -116,14 +121,14 @@ def test_a_text_that_cannot_be_learned_from_is_refused_and_leaves_nothing(server
         ("", {"text": BOOK, "name": "book", "minutes": 1e300}, 400, "minutes must be 525600 or less"),
         ("", {"text": BOOK, "name": "book", "out": "/tmp"}, 400, "out is not supported here"),
         ("", {"text": BOOK, "name": "tiny"}, 409, "a model or a run named tiny"),
-        ("", {"text": BOOK, "name": "taken"}, 409, "something named taken"),
-        ("", {"text": BOOK, "name": "file"}, 409, "something named file"),
-        ("", {"text": BOOK, "name": "link"}, 409, "something named link"),
+        ("", {"text": BOOK, "name": "taken"}, 409, "taken already exists"),
+        ("", {"text": BOOK, "name": "file"}, 409, "file already exists"),
+        ("", {"text": BOOK, "name": "link"}, 409, "link already exists"),
         ("", {"text": "a" * 100_001, "name": "book"}, 413, "at most 100,000 bytes"),
         ("/plan", {"text": BOOK, "name": "../book"}, 400, "name must be 1 to 64 letters"),
-        ("/none/stop", {}, 404, "there is no run 'none'"),
-        ("/none/resume", {}, 404, "there is no run 'none'"),
-        ("/link/resume", {}, 404, "there is no run 'link'"),
+        ("/none/stop", {}, 404, "unknown run 'none'"),
+        ("/none/resume", {}, 404, "unknown run 'none'"),
+        ("/link/resume", {}, 404, "unknown run 'link'"),
         ("/none/resume", {"minutes": 5}, 400, "minutes is not supported here"),
     ],
 )
@@ -135,3 +140,18 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(
     assert says in found.error
     assert names(place) == {"taken.txt", "file", "link"}
     assert (place / "taken.txt").read_text() == "mine"
+
+
+def test_training_ends_with_a_server_that_was_killed_and_its_successor_resumes_it(tmp_path: Path) -> None:
+    place = tmp_path / "runs"
+    with serving("--train", place) as server:
+        assert server.post("/v1/runs", {"text": BOOK, "name": "book", "minutes": 100}).status == 201
+        wait_for(server, "book", steps=1)
+        server.process.send_signal(signal.SIGKILL)
+        server.process.wait(PATIENCE)
+    until(lambda: not RunFolder(place / "book").is_held)
+    with serving("--train", place) as server:
+        seen = server.get("/v1/runs/book").json
+        assert (seen["state"], seen["step"] >= 1) == ("stopped", True)
+        assert server.post("/v1/runs/book/resume", {}).json["state"] == "training"
+        assert server.post("/v1/runs/book/stop", {}).json["state"] == "stopped"

@@ -17,13 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterword.errors import OptionError, TextError
-from afterword.text import reading, sources
+from afterword.text import decoding, documents
 from afterword.text.corpus import Corpus, TextSettings, parse_validation, read_corpus
-from afterword.text.decoding import Decoding
+from afterword.text.decoding import Decoding, Reader, read_text
+from afterword.text.documents import check_sources
 from afterword.text.lines import whole_lines
-from afterword.text.reading import Reader, read_text
-from afterword.text.sources import check_sources
-from afterword.text.vocabularies.table import chosen
+from afterword.text.vocabularies import chosen
 
 LONG = "The quick brown fox jumps over the lazy dog. Sphinx of black quartz, judge my vow!\n"
 LINES = [f"line {number}" for number in range(200)]
@@ -33,7 +32,7 @@ LINES = [f"line {number}" for number in range(200)]
 def piece(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """The laws hold for pieces of any size."""
     size: int = request.param
-    monkeypatch.setattr(reading, "PIECE", size)
+    monkeypatch.setattr(decoding, "PIECE", size)
     return size
 
 
@@ -172,8 +171,8 @@ def test_the_last_share_of_the_characters_is_validation(text: str, share: float)
     if len(set(text[: len(text) // 2])) < 2:
         text = LONG + text
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sources, "_open", lambda path: io.BytesIO(text.encode()))
-        patch.setattr(sources, "_kind", lambda source: "file")
+        patch.setattr(documents, "_open", lambda path: io.BytesIO(text.encode()))
+        patch.setattr(documents, "_kind", lambda source: "file")
         with read_corpus(["text"], TextSettings(validation=str(share))) as corpus:
             training, validation = parts(corpus)
             assert training + validation == text
@@ -203,7 +202,7 @@ def test_a_validation_file_among_the_texts_is_not_learned_from(tmp_path: Path) -
             assert parts(corpus) == (LONG, "held out\n")
             assert corpus.training_characters == len(LONG)
             assert corpus.notes == [f"skipped (held out for validation): {skipped}"]
-    with pytest.raises(TextError, match=r"b\.txt is all of the text: name another file to validate on"):
+    with pytest.raises(TextError, match=r"b\.txt is all of the text: give another file for validation"):
         read_corpus([held_out], TextSettings(validation=str(held_out)))
 
 
@@ -225,8 +224,8 @@ def test_without_validation_all_of_the_text_is_the_training_part(tmp_path: Path,
 def test_lines_keep_their_order_and_equal_ones_their_side(lines: list[str], seed: int, share: str) -> None:
     lines += ["one", "other"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sources, "_open", lambda path: io.BytesIO("\n\n".join(lines).encode()))
-        patch.setattr(sources, "_kind", lambda source: "file")
+        patch.setattr(documents, "_open", lambda path: io.BytesIO("\n\n".join(lines).encode()))
+        patch.setattr(documents, "_kind", lambda source: "file")
         with read_corpus(["text"], TextSettings(lines=True, validation=share), seed) as corpus:
             training, validation = (part.splitlines() for part in parts(corpus))
     assert training
@@ -291,8 +290,8 @@ def test_a_pipe_that_is_named_twice_is_refused_unread(tmp_path: Path) -> None:
     pipe, other = tmp_path / "pipe", tmp_path / "other"
     os.mkfifo(pipe)
     other.symlink_to(pipe)
-    assert refused([pipe, pipe]) == f"TextError: {pipe} can be read only once, and was named twice"
-    assert refused([pipe, other]) == f"TextError: {other} can be read only once, and was named twice"
+    assert refused([pipe, pipe]) == f"TextError: {pipe} can be read only once: name it once"
+    assert refused([pipe, other]) == f"TextError: {other} can be read only once: name it once"
     assert refused([pipe], validation=str(pipe)).startswith(f"TextError: {pipe} can be read only once")
     with pytest.raises(TextError, match="can be read only once"):
         check_sources([pipe, tmp_path, pipe])
@@ -333,11 +332,11 @@ def test_a_text_that_ends_in_half_a_character_is_refused(tmp_path: Path, piece: 
 def test_nul_bytes_are_refused_with_their_place(tmp_path: Path, piece: int) -> None:
     path = write(tmp_path / "text", LONG.encode() + b"\0")
     assert refused([path]).startswith(
-        f"TextError: {path} holds a NUL at byte {len(LONG)}, which is not valid in a text: "
+        f"TextError: {path} contains a NUL at byte {len(LONG)}, which is invalid in a text: "
     )
     write(path, (LONG + "\0").encode("utf-16"))
     assert refused([path], encoding="utf-16").startswith(
-        f"TextError: {path} holds a NUL character, which is not valid in a text: "
+        f"TextError: {path} contains a NUL, which is invalid in a text: "
     )
 
 
@@ -357,10 +356,12 @@ def test_a_damaged_gzip_is_refused(tmp_path: Path, cut: int) -> None:
 @pytest.mark.parametrize("lines", [False, True])
 def test_a_text_under_64_characters_is_refused(tmp_path: Path, lines: bool) -> None:
     path = write(tmp_path / "text", LONG[:62] + "\n")
-    assert refused([path], lines=lines) == f"TextError: {path} has 63 characters and 64 are needed: give a longer text"
+    needed = "at least 64 are needed: give a longer text"
+    assert refused([path], lines=lines) == f"TextError: {path} has 63 characters; {needed}"
     write(path, "")
-    assert refused([path], lines=lines) == f"TextError: {path} has 0 characters and 64 are needed: give a longer text"
-    read_corpus([write(path, "ab " * 21 + "\n")], TextSettings()).close()
+    assert refused([path], lines=lines) == f"TextError: {path} has 0 characters; {needed}"
+    with read_corpus([write(path, "ab " * 21 + "\n")], TextSettings()):
+        pass
 
 
 @pytest.mark.parametrize(("text", "settings"), [("a" * 100, {}), ("aA" * 50, {"lowercase": True})])
@@ -387,7 +388,7 @@ def test_a_share_that_cannot_be_is_refused(validation: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-9", "hex", "rot13", "", "nul\0", "two words\n"])
 def test_an_unknown_encoding_is_refused(encoding: str) -> None:
-    assert refused(["gone"], encoding=encoding).startswith("OptionError: encoding ")
+    assert refused(["gone"], encoding=encoding).startswith("OptionError: unknown encoding ")
 
 
 @pytest.mark.parametrize("vocabulary", ["word", "", "char:", "byte:5", "classic:1", "Char"])
@@ -399,7 +400,7 @@ def test_an_unknown_vocabulary_is_refused(vocabulary: str) -> None:
 @pytest.mark.parametrize("size", ["", "0", "-5", "1e3", "65537", "9" * 5000, "²", "1000 ", "many"])
 def test_a_number_of_tokens_that_cannot_be_is_refused(size: str) -> None:
     message = refused(["gone"], vocabulary=f"bpe:{size}")
-    assert message.startswith("OptionError: vocabulary bpe:N wants a number up to 65,536, as in bpe:1000, not bpe:")
+    assert message.startswith("OptionError: vocabulary bpe:N needs a number up to 65,536, as in bpe:1000, not bpe:")
 
 
 def test_a_vocabulary_is_a_kind_and_a_number() -> None:
@@ -437,7 +438,7 @@ def endless() -> Iterator[str]:
 
 def test_memory_does_not_grow_with_a_text_of_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Reader, "text", lambda reader, documents: endless())
-    monkeypatch.setattr(sources, "_kind", lambda source: "file")
+    monkeypatch.setattr(documents, "_kind", lambda source: "file")
     tracemalloc.start()
     try:
         with read_corpus(["text"], TextSettings()) as corpus:

@@ -15,10 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterword.errors import OptionError, TextError
-from afterword.text import decoding, reading
-from afterword.text.decoding import Decoding
-from afterword.text.reading import Reader, read_text
-from afterword.text.sources import Document
+from afterword.text import decoding
+from afterword.text.decoding import Decoding, Reader, read_text
+from afterword.text.documents import Document
 
 REPLACE = Decoding(encoding_errors="replace")
 EUROS = "“Prices” – 5 €, ä\n"
@@ -58,7 +57,7 @@ def file(path: Path, content: bytes) -> Path:
 def test_what_is_no_text_is_replaced_and_its_places_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, encoding: str, content: bytes, text: str, places: int
 ) -> None:
-    monkeypatch.setattr(reading, "PIECE", size)
+    monkeypatch.setattr(decoding, "PIECE", size)
     path = file(tmp_path / "log", content)
     found, notes = read_text([path], Decoding(encoding, "replace"))
     assert found == text
@@ -126,7 +125,7 @@ KINDS: dict[str, tuple[Callable[[Path], bytes], str]] = {
         "is an OpenDocument text, not plain text: save it as plain text",
     ),
     "zip": (lambda path: zipped(path, {"a.txt": "b"}), "is a ZIP archive, not plain text: unpack it first"),
-    "pdf": (lambda path: b"%PDF-1.7\n%\xe2\xe3", "is a PDF document, not plain text: take its text out first"),
+    "pdf": (lambda path: b"%PDF-1.7\n%\xe2\xe3", "is a PDF document, not plain text: extract its text first"),
     "doc": (lambda path: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0", "is a document of an older Microsoft Office"),
     "bz2": (lambda path: b"BZh91AY&SY\0", "is a bzip2 file, not plain text: unpack it first"),
     "png": (lambda path: b"\x89PNG\r\n\x1a\n\0", "is a PNG image"),
@@ -155,7 +154,7 @@ def advice(tmp_path: Path, content: bytes, how: Decoding | None = None) -> str:
 
 def test_the_encoding_that_is_named_to_try_is_one_that_reads_the_text(tmp_path: Path) -> None:
     content = EUROS.encode("cp1252")
-    assert "is not utf-8 at byte 0: try --encoding cp1252, as Windows writes" in advice(tmp_path, content)
+    assert "is not utf-8 at byte 0: try --encoding cp1252, common on Windows," in advice(tmp_path, content)
     assert read_text([tmp_path / "text"], Decoding("cp1252"))[0] == EUROS
     assert "cp1252" not in advice(tmp_path, "Ђ\x81".encode("latin-1", "replace") + b"\x81")
     for encoding in ("utf-16-le", "utf-16-be"):
@@ -169,9 +168,9 @@ def test_the_encoding_that_is_named_to_try_is_one_that_reads_the_text(tmp_path: 
 
 def test_where_the_text_is_utf_8_up_to_a_bad_byte_no_other_encoding_is_named(tmp_path: Path) -> None:
     says = advice(tmp_path, "é".encode() + b"\xff")
-    assert says == "is not utf-8 at byte 2: --encoding-errors replace reads it with � there"
+    assert says == "is not utf-8 at byte 2: --encoding-errors replace puts � in its place"
     assert "--encoding-errors replace" in advice(tmp_path, b"one NUL\0 in a log")
-    assert "name its own --encoding" in advice(tmp_path, b"\x81", Decoding("cp1252"))
+    assert "give the file's --encoding" in advice(tmp_path, b"\x81", Decoding("cp1252"))
 
 
 # As it comes

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterword.errors import TextError
-from afterword.text import labels
+from afterword.text import lines
 from afterword.text.corpus import TextSettings, read_corpus
 from afterword.text.encoded import EncodedCorpus, encode, learn_tokenizer
-from afterword.text.labels import count_labels
+from afterword.text.lines import count_labels
 
 GOOD = "".join(f"{'ham' if k % 3 else 'Spam'}\tline {k}\n" for k in range(60))
 
@@ -83,7 +83,7 @@ def test_a_line_of_the_second_file_is_named_by_its_own_number(tmp_path: Path) ->
 
 
 def test_too_many_labels_are_refused_where_they_become_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(labels, "MOST", 3)
+    monkeypatch.setattr(lines, "MOST", 3)
     read(tmp_path, f"{GOOD}egg\tone\nHAM\ttwo\n", lowercase=True)
-    with pytest.raises(TextError, match=r"mail\.txt:62 has one more label than the 3 that are allowed"):
+    with pytest.raises(TextError, match=r"mail\.txt:62 has a new label; at most 3 different ones are allowed"):
         read(tmp_path, f"{GOOD}egg\tone\nHAM\ttwo\n")

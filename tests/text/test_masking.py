@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import re
+import threading
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from afterword.errors import OptionError
-from afterword.text.masking import MARK, Masks
+from afterword.text.lines import MARK, Masks
 
 PATTERNS = ["[0-9]+", r"\b[a-f]{2}\b", "x"]
 
@@ -40,8 +41,25 @@ def test_where_nothing_stands_nothing_is_hidden() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "says"), [("[", "is no regular expression"), ("(", "is no regular"), ("a*", "matches an empty text")]
+    ("pattern", "says"),
+    [("[", "is not a regular expression"), ("(", "is not a regular"), ("a*", "matches an empty text")],
 )
 def test_what_is_no_mask_is_refused(pattern: str, says: str) -> None:
     with pytest.raises(OptionError, match=says):
         Masks([pattern])
+
+
+def test_a_mask_that_never_ends_is_given_up_in_seconds_while_other_threads_run() -> None:
+    masks, ticks, done = Masks(["(a|aa)+$"]), 0, threading.Event()
+
+    def slow() -> None:
+        with pytest.raises(OptionError, match="takes more than 1 s on a line"):
+            masks("a" * 60 + "!")
+        done.set()
+
+    thread = threading.Thread(target=slow)
+    thread.start()
+    while not done.wait(0.01):
+        ticks += 1
+    thread.join()
+    assert ticks > 2  # of some hundred: this thread was not held up

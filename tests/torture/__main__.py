@@ -1,7 +1,7 @@
-"""A training run that cannot be lost, put to the test: `make torture`, or python -m tests.torture [--kills 200]
+"""Try to lose a training run: `make torture`, or python -m tests.torture [--kills 200]
 
-Prints the table of docs/reliability.md, a row as soon as it is measured, and exits 1 where a row falls short. How each
-fault is made stands in that page and at the top of the files beside this one. Some ten minutes on two idle cores.
+Print the table of docs/reliability.md row by row, and exit with 1 if a row falls short. That page and the other files
+of this folder describe how each fault is made. It takes about ten minutes on two idle cores.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from tests.torture.saves import SUBJECTS, damages, kill_at_every_operation, powe
 
 
 class Table:
-    """Rows of Markdown on standard output."""
+    """A table in Markdown on standard output."""
 
     def __init__(self) -> None:
         self.sound = True
         self._began = time.monotonic()
-        print("| fault | what came of it | seconds |\n| --- | --- | --- |")
+        print("| fault | result | seconds |\n| --- | --- | --- |")
 
     def row(self, fault: str, figure: str, sound: bool) -> None:
         self.sound &= sound
@@ -36,7 +36,7 @@ class Table:
         self._began = now
 
     def count(self, fault: str, found: Iterable[str], good: str) -> None:
-        """A row of `found`, each "" or what is wrong."""
+        """Print a row for `found`, each of which is "" or describes what is wrong."""
         results = list(found)
         wrong = [result for result in results if result]
         for result in wrong[:5]:
@@ -80,7 +80,7 @@ def _kills(table: Table, kills: int, seed: int) -> None:
 
 
 def _full_disk(table: Table, offsets: int) -> None:
-    good = "saves: the state before loads, training goes on, nothing is left over"
+    good = "saves: the state before loads, training continues, nothing is left over"
     try:
         with small_disk() as disk:
             table.count("disk full: a tmpfs with that much room", fill_disk(disk, filled(disk), offsets), good)

@@ -1,9 +1,9 @@
-"""What a program does to the disk, seen one operation at a time; and what a disk may hold after a power cut.
+"""The operations of a program on the disk, one at a time, and the states that a power cut may leave.
 
-`Watch` stands between Python and the operating system: while it is open, everything that the process writes, syncs,
-renames or removes under one folder passes through it. `Disk` is told these operations and gives every state that a file
-system may be found in when the power goes: what was synced is there; of what was not, any part may be. It is harsher
-than real file systems are: names of one folder reach it in any order, contents in any order of `SECTOR`s, or as zeros.
+A `Watch` intercepts everything that the process writes, syncs, renames or removes under one folder. A `Disk` takes
+these operations and yields every state that a file system may be in after a power cut: what was synced is there; of
+the rest, any part may be. It is harsher than real file systems: the names of a folder reach it in any order, contents
+in any order of `SECTOR`s, or as zeros.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from typing import Any
 from unittest import mock
 
 SECTOR = 512
-MOST_STATES = 64  # of one folder's names, and of what they hold; where there are more, so many are drawn
+MOST_STATES = 64  # of a folder's names and of a file's content; if there are more, so many are drawn
 
 
 @dataclass(frozen=True)
 class Operation:
-    """kind: create, write, sync, truncate (of a file), mkdir, rmdir, rename, unlink, or sync folder."""
+    """kind: create, write, sync or truncate (of a file), mkdir, rmdir, rename, unlink or sync folder."""
 
     kind: str
     path: str
@@ -38,7 +38,7 @@ class Operation:
 
 
 class Watch:
-    """Inside its block, `happens(operation)` is called before each operation under `root`.
+    """Calls `happens(operation)` before each operation under `root`, inside its block.
 
     `without` names a kind, "sync" or "sync folder", that is left out: as if the program did not have that line.
     """
@@ -111,7 +111,7 @@ class Watch:
             patch.stop()
 
     def _path(self, path: Any, folder: int | None = None) -> str | None:
-        """The absolute form of `path`, where it lies under the root."""
+        """Return the absolute form of `path` if it lies under the root."""
         if isinstance(path, int):
             return None
         name = os.fspath(path)
@@ -122,7 +122,7 @@ class Watch:
 
 
 class _File:
-    """A file whose writes go through a `Watch`; of what a file can do, that which this program uses."""
+    """A file whose writes go through a `Watch`, with the methods that this program uses."""
 
     def __init__(self, happens: Callable[[Operation], None], path: str, mode: str) -> None:
         self._happens, self._path, self._raw = happens, path, io.FileIO(path, mode)
@@ -147,7 +147,7 @@ class _File:
 
 @dataclass
 class _Entry:
-    """A file or a folder as the disk has it, and what has been asked of it since it was synced."""
+    """A file or a folder as the disk has it, and its changes since it was synced."""
 
     content: bytes | None  # None: a folder
     names: dict[str, _Entry] = field(default_factory=dict)
@@ -155,14 +155,14 @@ class _Entry:
 
 
 class Disk:
-    """A disk that first holds, all of it synced, what is in `root`."""
+    """A disk that at first contains what is in `root`, all of it synced."""
 
     def __init__(self, root: Path) -> None:
         self._root = os.path.realpath(root)
         self._entry = _read(Path(self._root))
 
     def do(self, operation: Operation) -> None:
-        """Let the program ask for this."""
+        """Apply an operation of the program."""
         folder, name = self._place(operation.path)
         if operation.kind in ("create", "mkdir"):
             made = _Entry(b"" if operation.kind == "create" else None)
@@ -186,7 +186,7 @@ class Disk:
                 entry.content, entry.pending = _with(entry.content, entry.pending), []
 
     def _place(self, path: str) -> tuple[_Entry, str]:
-        """The folder that `path` lies in, as the program sees it, and the last name; none for the root."""
+        """Return the folder that contains `path`, as the program sees it, and the last name: "" for the root."""
         names = os.path.relpath(path, self._root).split(os.sep)
         entry = self._entry
         for name in names[:-1]:
@@ -194,12 +194,12 @@ class Disk:
         return (entry, names[-1]) if names != ["."] else (self._entry, "")
 
     def after_power_cut(self, draw: random.Random) -> Iterator[dict[str, bytes | None]]:
-        """Every state that may be found: paths from the root, with what a file holds, or None for a folder."""
+        """Yield every possible state: paths from the root, with the content of a file, or None for a folder."""
         yield from _states(self._entry, draw)
 
 
 def write_state(state: dict[str, bytes | None], folder: Path) -> None:
-    """Make `folder` hold it."""
+    """Write the state to `folder`."""
     for path, content in sorted(state.items()):
         place = folder / path
         if content is None:
@@ -215,7 +215,7 @@ def _read(path: Path) -> _Entry:
 
 
 def _now(folder: _Entry, changes: Sequence[Any] | None = None) -> dict[str, _Entry]:
-    """The names of `folder` after `changes`; by default after all that was asked for."""
+    """Return the names of `folder` after `changes`, by default after all of them."""
     names = dict(folder.names)
     for change in folder.pending if changes is None else changes:
         for name, entry in change.items():
@@ -238,8 +238,8 @@ def _with(content: bytes, writes: Sequence[Any]) -> bytes:
 
 
 def _contents(entry: _Entry, draw: random.Random) -> list[bytes]:
-    """What a file may hold: what was synced; with all, with the first half, with the second half of what was written
-    since; with some sectors of it; with its new length and zeros for it; and with its last sector torn."""
+    """Yield what a file may contain: what was synced; with all, the first half or the second half of the later writes;
+    with some of their sectors; with their length, but zeros; and with their last sector torn."""
     assert entry.content is not None
     writes, half = entry.pending, len(entry.pending) // 2
     if not writes:
@@ -253,7 +253,7 @@ def _contents(entry: _Entry, draw: random.Random) -> list[bytes]:
 
 
 def _states(entry: _Entry, draw: random.Random) -> Iterator[dict[str, bytes | None]]:
-    """States of what lies in the folder `entry`."""
+    """Yield the states of the folder `entry`."""
     changes = range(len(entry.pending))
     sets = list(itertools.chain.from_iterable(itertools.combinations(changes, n) for n in range(len(changes) + 1)))
     if len(sets) > MOST_STATES:

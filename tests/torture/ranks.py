@@ -1,19 +1,16 @@
-"""Several ranks train one model: against one rank, against each other, and with one of them killed."""
+"""Several ranks that train one model: compared with one rank, with each other, and after one of them was killed."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
-import socket
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from afterword.runs.folder import RunFolder
-from tests.processes import running
+from tests.processes import Forked, free_port, running, until
 from tests.torture.runs import outcome, start, write_text
 
 STEPS = 50
@@ -30,17 +27,20 @@ ARGUMENTS = [
     "32",
 ]
 ARGUMENTS += ["--batch-size", "6", "--threads", "1", "--checkpoint-every", "10"]
+KILLED = """import os, signal
+from afterword.cli.main import main
+from afterword.learning.learner import Learner
+learn = Learner.learn
+def learn_or_die(learner, *arguments):
+    if learner.step == 25 and (os.environ["RANK"], os.environ["TORCHELASTIC_RESTART_COUNT"]) == ("1", "0"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return learn(learner, *arguments)
+Learner.learn = learn_or_die
+main()"""
 
 
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port: int = listening.getsockname()[1]
-        return port
-
-
-def start_ranks(arguments: list[Any], place: Path, ranks: int) -> list[Any]:
-    """`afterword ARGUMENTS` as so many ranks, without torchrun: as it would start them, but in no time."""
+def start_ranks(arguments: list[Any], place: Path, ranks: int) -> list[Forked]:
+    """Start `afterword ARGUMENTS` as so many ranks, like torchrun but at once."""
     shared = {"WORLD_SIZE": str(ranks), "LOCAL_WORLD_SIZE": str(ranks), "MASTER_ADDR": "127.0.0.1"}
     shared["MASTER_PORT"] = str(free_port())
     return [start(arguments, place / f"log-{rank}", RANK=str(rank), **shared) for rank in range(ranks)]
@@ -49,8 +49,7 @@ def start_ranks(arguments: list[Any], place: Path, ranks: int) -> list[Any]:
 def train(arguments: list[Any], place: Path, ranks: int) -> None:
     processes = start_ranks(arguments, place, ranks)
     for rank, process in enumerate(processes):
-        process.join(300)
-        assert process.exitcode == 0, (place / f"log-{rank}").read_text()
+        assert process.wait(300) == 0, (place / f"log-{rank}").read_text()
 
 
 def losses(folder: Path) -> list[float]:
@@ -58,7 +57,10 @@ def losses(folder: Path) -> list[float]:
 
 
 def compare(place: Path) -> tuple[float, bool]:
-    """One rank and, twice, two of them: the largest difference of a step's loss, and whether the two are equal."""
+    """Train with one rank and twice with two.
+
+    Return the largest difference of a step's loss, one rank against two, and whether the runs of two are equal.
+    """
     text = write_text(place / "book.txt")
     for name, ranks in (("one", 1), ("two", 2), ("two again", 2)):
         train(["train", text, "--out", place / name, *ARGUMENTS], place, ranks)
@@ -69,26 +71,28 @@ def compare(place: Path) -> tuple[float, bool]:
 
 
 def kill_one(place: Path, restarts: int = 0) -> tuple[float, bool]:
-    """Two ranks under the real torchrun, one of them killed: seconds until both were gone, and whether the run, gone on
-    with, came to what the run `place / "two"` did, which nobody killed. With `restarts`, torchrun itself goes on."""
+    """Kill one of two ranks under the real torchrun and continue; with `restarts`, torchrun itself continues.
+
+    Return the seconds until both ranks were gone, and whether the run ended as `place / "two"`, which was not killed.
+    """
     folder = place / f"killed-{restarts}"
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command = [*torchrun, "--max-restarts", str(restarts), "-m", "afterword", "train"]
+    (place / "killed.py").write_text(KILLED)
+    command = [*torchrun, "--max-restarts", str(restarts), str(place / "killed.py"), "train"]
     arguments = [str(place / "book.txt"), "--out", str(folder), *ARGUMENTS]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with (
         open(place / "torchrun", "wb") as log,
         running([*command, *arguments], stdout=log, stderr=log, env=environment) as process,
     ):
-        while not RunFolder(folder).checkpoints and process.poll() is None:
-            time.sleep(0.005)
-        ranks = [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
-        os.kill(ranks[1], signal.SIGKILL)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        until(lambda: len(children.read_text().split()) == 2)
+        ranks = children.read_text().split()
+        until(lambda: not all(Path(f"/proc/{pid}").exists() for pid in ranks))
         killed = time.monotonic()
-        while any(Path(f"/proc/{pid}").exists() for pid in ranks):
-            time.sleep(0.005)
+        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in ranks))
         gone = time.monotonic() - killed
-        process.wait(timeout=120)
+        process.wait()
     assert (process.returncode == 0) == (restarts > 0), (place / "torchrun").read_text()
     if not restarts:
         train(["train", "--resume", folder], place, 2)

@@ -1,4 +1,4 @@
-"""Faults while a run trains, through the real command: killed at random moments, and with a full disk."""
+"""Faults while a run trains: it is killed at random moments, and its disk is full."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import gc
 import json
-import multiprocessing
 import os
 import random
 import re
@@ -18,15 +17,16 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from afterword.planning.settings import TrainingSettings
+from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin
 from afterword.runs.folder import RunFolder
+from afterword.runs.loop import train
 from afterword.text.corpus import TextSettings
 from tests.bases.small import save
+from tests.processes import Forked
 
 # Dropout, carried state, two layers, averaging, many epochs; small, so that the time goes into being killed.
 KEPT = ["--threads", "1", "--dropout", "0.3", "--checkpoint-every", "7"]
@@ -41,41 +41,25 @@ KINDS = {
 
 
 def write_text(path: Path) -> Path:
-    """A text of some 4,000 characters in lines of many lengths."""
+    """Write a text of some 4,000 characters in lines of many lengths."""
     path.write_text("".join(f"The {k}th line of this book, and no more{' at all' * (k % 4)}.\n" for k in range(90)))
     return path
 
 
-def _command(arguments: list[str], log: Path, environment: dict[str, str]) -> None:
-    """In a process of its own: `afterword ARGUMENTS`, what it says going to the end of `log`."""
-    os.environ.update(environment)
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also where nohup runs the tests
-    from afterword.cli.main import main
-
-    main(arguments)
-
-
-def start(arguments: list[Any], log: Path, **environment: str) -> BaseProcess:
-    """The real command in a process of its own, forked from one that has torch already: it starts in no time."""
-    processes = multiprocessing.get_context("forkserver")
-    loaded = ["torch", "torch._dynamo", "rich.progress", "afterword.cli.train", "afterword.runs.loop"]
-    processes.set_forkserver_preload([*loaded, "tests.torture.runs"])
-    process = processes.Process(target=_command, args=([str(a) for a in arguments], log, environment))
-    process.start()
-    return process
+def start(arguments: list[Any], log: Path, **environment: str) -> Forked:
+    """Start `afterword ARGUMENTS`; what it prints goes to the end of `log`."""
+    command = [sys.executable, "-m", "afterword", *map(str, arguments)]
+    with open(log, "ab") as file:
+        return Forked(command, stdout=file, stderr=file, env={**os.environ, **environment})
 
 
 def finish(arguments: list[Any], log: Path) -> None:
     process = start(arguments, log)
-    process.join()
-    assert process.exitcode == 0, log.read_text()
+    assert process.wait() == 0, log.read_text()
 
 
 def outcome(folder: Path) -> dict[str, Any]:
-    """All that a run has come to, but for its times: tensors and position of its last state, reports, model, record."""
+    """Return the results of a run without its times: its last state and position, reports, model, record and files."""
     run = RunFolder(folder)
     record = run.read_record()
     loaded = run.load_checkpoint([], record.rollbacks)
@@ -97,17 +81,17 @@ def outcome(folder: Path) -> dict[str, Any]:
 
 @dataclass
 class Kills:
-    """What became of the runs of one kind."""
+    """The outcome of the runs of one kind."""
 
     kills: int = 0
     before_first_checkpoint: int = 0
     runs: int = 0
-    different: int = 0  # runs whose end was not that of the uninterrupted one
-    lost: int = 0  # runs that could not go on
+    different: int = 0  # runs that ended unlike the uninterrupted one
+    lost: int = 0  # runs that could not continue
 
 
 def kill_at_random(kind: str, kills: int, seed: int = 0) -> Kills:
-    """Kill runs of this kind, again and again until each is done, at `kills` moments or a few more."""
+    """Kill runs of this kind at `kills` random moments; each run is resumed until it is done."""
     draw = random.Random(f"{kind} {seed}")
     result = Kills()
     with tempfile.TemporaryDirectory() as place:
@@ -125,16 +109,17 @@ def kill_at_random(kind: str, kills: int, seed: int = 0) -> Kills:
                 checkpoint = bool(RunFolder(folder).checkpoints)
                 log.unlink(missing_ok=True)
                 process = start(["train", "--resume", folder] if checkpoint else command, log)
-                process.join(draw.uniform(0, 0.7 * takes))
-                if process.exitcode is None:
-                    process.kill()
-                process.join()
-                if process.exitcode is not None and process.exitcode >= 0:
+                # none after the last kill: on a machine that has become slower, a run could be killed forever
+                moment = draw.uniform(0, 0.7 * takes) if result.kills < kills else None
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(moment)
+                process.send_signal(signal.SIGKILL)
+                if process.wait() >= 0:
                     break
                 result.kills += 1
                 result.before_first_checkpoint += not checkpoint
             result.runs += 1
-            if process.exitcode:
+            if process.returncode:
                 result.lost += 1
                 print(log.read_text(), file=sys.stderr)
             else:
@@ -154,7 +139,7 @@ Full = Callable[[int], contextlib.AbstractContextManager[None]]
 
 @contextlib.contextmanager
 def longest_file(size: int) -> Iterator[None]:
-    """Inside the block the kernel refuses every write beyond `size` bytes of a file, to this process (RLIMIT_FSIZE)."""
+    """Let the kernel refuse this process every write beyond `size` bytes of a file (RLIMIT_FSIZE), inside the block."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -165,7 +150,7 @@ def longest_file(size: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def small_disk() -> Iterator[Path]:
-    """A file system of its own in memory, of 4 MiB. Raises CalledProcessError where none may be mounted."""
+    """Mount a file system of 4 MiB in memory. Raises CalledProcessError if that is not allowed."""
     with tempfile.TemporaryDirectory() as place:
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], check=True, capture_output=True)
         try:
@@ -176,7 +161,7 @@ def small_disk() -> Iterator[Path]:
 
 
 def filled(disk: Path) -> Full:
-    """Fills the file system `disk` until so many bytes are left (whole pages of it)."""
+    """Return a way to fill the file system `disk` until so many bytes are left, in whole pages."""
 
     @contextlib.contextmanager
     def full(left: int) -> Iterator[None]:
@@ -193,18 +178,18 @@ def filled(disk: Path) -> Full:
 
 
 def fill_disk(disk: Path, full: Full, offsets: int) -> Iterator[str]:
-    """For each of `offsets` bytes at which a save stops: "" where training went on and lost nothing, else why not."""
+    """Let a save stop at each of `offsets` bytes; yield "" if training continued and lost nothing, else the error."""
     text = write_text(disk / "book.txt")
     # a state of some 180 kB, so that there are many different pages at which a save can stop
     settings = TrainingSettings(steps=24, hidden_size=48, seq_length=16, dropout=0.3, threads=1, checkpoint_every=5)
     whole = begin([text], disk / "whole", TextSettings(), settings)
-    for _ in whole.train():
+    for _ in train(whole):
         pass
     expected = outcome(whole.folder.path)
     size = max((disk / "whole" / "checkpoints").iterdir()).stat().st_size
     for k in range(offsets):
         run = begin([text], disk / "run", TextSettings(), settings, overwrite=True)
-        training, notes = run.train(), list[str]()
+        training, notes = train(run), list[str]()
         wrong = ""
 
         def train_to(step: int, training: Any = training, notes: list[str] = notes) -> None:

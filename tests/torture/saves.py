@@ -1,8 +1,7 @@
-"""Faults while a run's files are saved, without any training: killed at each operation, without power, damaged."""
+"""Faults while a run's files are saved, without training: a kill at each operation, a power cut, damage."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import shutil
@@ -16,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from afterword.errors import AfterwordError
-from afterword.model.config import Config, weight_shapes
-from afterword.model.saved import SavedModel, load_model, recover_model, save_model
+from afterword.model.folder.saved import SavedModel, load_model, recover_model, save_model
+from afterword.model.network.config import Config, weight_shapes
 from afterword.runs.folder import RunFolder
 from afterword.runs.record import Position, Record
-from afterword.text.vocabularies.char import CharTokenizer
+from afterword.text.characters import CharTokenizer
 from tests.learning.small import RECIPE
+from tests.processes import fork_server
 from tests.torture.disk import Disk, Operation, Watch, write_state
 
 FIRST, LAST = 1, 4  # saves that are watched: the first of a run, and such as remove an older one
@@ -29,9 +29,9 @@ FIRST, LAST = 1, 4  # saves that are watched: the first of a run, and such as re
 
 @dataclass(frozen=True)
 class Subject:
-    """Something that is saved again and again: `save(folder, k)` for the k-th time; `load` gives k, or None for none.
+    """Something that is saved repeatedly: `save(folder, k)` is the k-th save; `load` returns k, or None before one.
 
-    A load raises AfterwordError for what is neither.
+    `load` raises AfterwordError if it finds neither.
     """
 
     name: str
@@ -50,7 +50,7 @@ def _save_checkpoint(folder: Path, k: int) -> None:
 
 
 def _load_checkpoint(folder: Path) -> int | None:
-    """Where a damaged checkpoint has to be passed over, something went wrong: then it says so."""
+    """Raises AfterwordError if a damaged checkpoint was skipped, which must not happen."""
     notes: list[str] = []
     loaded = RunFolder(folder).load_checkpoint(notes)
     if notes:
@@ -100,7 +100,7 @@ SUBJECTS = {
 
 
 def recorded(subject: Subject, folder: Path, without: str = "") -> list[list[Operation]]:
-    """The operations of each of the saves FIRST to LAST in the empty `folder`."""
+    """Return the operations of each of the saves FIRST to LAST in the empty `folder`."""
     saves: list[list[Operation]] = []
     with Watch(folder, lambda operation: saves[-1].append(operation), without):
         for k in range(FIRST, LAST + 1):
@@ -113,7 +113,7 @@ def recorded(subject: Subject, folder: Path, without: str = "") -> list[list[Ope
 
 
 def _killed_save(subject: str, folder: Path, k: int, at: int, halfway: bool) -> None:
-    """Save, and die before operation number `at`; or, `halfway`, when it has written half of what it was to write."""
+    """Save, and die before operation number `at` or, if `halfway`, in the middle of its write."""
     left = at
 
     def happens(operation: Operation) -> None:
@@ -131,9 +131,7 @@ def _killed_save(subject: str, folder: Path, k: int, at: int, halfway: bool) -> 
 
 
 def kill_at_every_operation(subject: Subject) -> Iterator[str]:
-    """For each kill, "" where the old or the new one is there and the next save leaves nothing behind, else why not."""
-    processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["tests.torture.saves"])
+    """Kill a save at each operation; yield "" if the old or the new one loads and the next save tidies up."""
     with tempfile.TemporaryDirectory() as place:
         for k in (FIRST, LAST):
             before, whole = Path(place, f"before-{k}"), Path(place, f"whole-{k}")
@@ -150,7 +148,7 @@ def kill_at_every_operation(subject: Subject) -> Iterator[str]:
             for at, halfway in moments:
                 folder = Path(place, "killed")
                 shutil.copytree(before, folder)
-                process = processes.Process(target=_killed_save, args=(subject.name, folder, k, at, halfway))
+                process = fork_server().Process(target=_killed_save, args=(subject.name, folder, k, at, halfway))
                 process.start()
                 process.join()
                 died = process.exitcode == -signal.SIGKILL
@@ -177,8 +175,10 @@ def _names(folder: Path) -> set[str]:
 
 
 def power_cuts(subject: Subject, seed: int = 0, without: str = "") -> Iterator[str]:
-    """For each state that a disk may be in after a power cut at any moment of the saves: "" where it holds the one
-    that was saved last, or while a save is under way that or the new one; else what it holds."""
+    """Cut the power at any moment of the saves and yield, for each state of the disk, "" or what is wrong.
+
+    It must load as the one that was saved last, or during a save as that or the new one.
+    """
     draw = random.Random(seed)
     with tempfile.TemporaryDirectory() as place:
         folder, found_in = Path(place, "run"), Path(place, "found")
@@ -206,7 +206,7 @@ def power_cuts(subject: Subject, seed: int = 0, without: str = "") -> Iterator[s
 
 
 def damages(flips: int, seed: int = 0) -> Iterator[str]:
-    """A small checkpoint cut at every length and with `flips` single bits turned: "" where one line says so."""
+    """Cut a small checkpoint at every length and flip `flips` single bits; yield "" if one line reports it."""
     draw = random.Random(seed)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)

@@ -11,15 +11,15 @@ from tests.bases.small import save
 from tests.torture.ranks import ARGUMENTS, compare, kill_one, losses, start_ranks, train
 from tests.torture.runs import outcome, write_text
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-@pytest.mark.timeout(300)
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the ranks of torchrun are found in Linux' /proc")
 def test_two_ranks_learn_what_one_does_and_the_same_again_also_after_one_was_killed(tmp_path: Path) -> None:
     largest, equal = compare(tmp_path)
     assert largest <= 1e-5
     assert equal
-    gone, equal = kill_one(tmp_path)
-    assert gone < 30
+    _, equal = kill_one(tmp_path)
     assert equal
 
 
@@ -27,9 +27,7 @@ def test_more_ranks_than_lanes_are_refused_in_one_line(tmp_path: Path) -> None:
     text = write_text(tmp_path / "book.txt")
     arguments = [*ARGUMENTS, "--batch-size", "1"]
     processes = start_ranks(["train", text, "--out", tmp_path / "run", *arguments], tmp_path, 2)
-    for process in processes:
-        process.join(60)
-    assert [process.exitcode for process in processes] == [2, 2]
+    assert [process.wait(60) for process in processes] == [2, 2]
     told = "".join((tmp_path / f"log-{rank}").read_text() for rank in range(2))
     assert told.count("\n") == 1
     assert "2 ranks and a batch-size of 1" in told

@@ -8,7 +8,7 @@ import pytest
 
 from tests.torture.runs import KINDS, fill_disk, kill_at_random, longest_file
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.mark.parametrize(("kind", "kills"), [*zip(KINDS, (4, 3, 3, 3), strict=True)])

@@ -9,7 +9,10 @@ import pytest
 
 from tests.torture.saves import SUBJECTS, damages, kill_at_every_operation, power_cuts
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the simulated disk needs Linux' /proc")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="the simulated disk needs Linux' /proc"),
+]
 
 
 @pytest.mark.parametrize("name", ["checkpoint", "record"])

@@ -1,4 +1,4 @@
-"""How a run begins from another model's weights, and the models that ship to begin from.
+"""Starting a run from another model's weights, and the models that ship for it.
 
-A folder here is a model: what it was trained on, and what came of it, is in its README.md and in docs/base.md.
+A folder here is a model. Its README.md and docs/base.md describe its training text and the results.
 """

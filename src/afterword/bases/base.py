@@ -1,4 +1,4 @@
-"""A model that a run begins from: its weights, matched row by row to the characters of another text."""
+"""A model that a run starts from: its weights, matched row by row to the characters of another text."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from pathlib import Path
 
 import numpy as np
 
-from afterword.bases.shipped import FOLDERS
+from afterword.bases.installed import Installed, by_name, known
 from afterword.errors import ModelError, OptionError
 from afterword.model.arrays import Array, Ids
-from afterword.model.config import Config
-from afterword.model.saved import SavedModel, load_model, model_folder
+from afterword.model.folder.saved import SavedModel, load_model, model_folder
+from afterword.model.network.config import Config
 from afterword.text.tokenizer import END, Tokenizer
 
-KINDS = ("char", "byte")  # of vocabularies, whose rows mean the same in every text
+KINDS = ("char", "byte")  # vocabularies whose rows mean the same in every text
 EMBEDDING, OUTPUT, BIAS = "embedding.weight", "output.weight", "output.bias"
-SPREAD = 0.1  # of a new character's embedding, as where a run begins from nothing
+SPREAD = 0.1  # of a new character's embedding, as in a run without a base
 
 
 @dataclass(frozen=True)
 class Base:
-    """A saved model, to begin from."""
+    """A saved model from which a run begins."""
 
     name: str
-    """That of a shipped one, or of the folder that it was loaded from, without the folders around it."""
+    """The name of an installed base, or that of the model's folder, without the folders around it."""
     model: SavedModel
 
     @property
@@ -36,35 +36,36 @@ class Base:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256, in hex, of its weights and its tokenizer."""
+        """SHA-256 of its weights and its tokenizer, in hex."""
         digest = hashlib.sha256(self.model.tokenizer.to_json().encode())
         for name in sorted(self.model.weights):
             digest.update(np.ascontiguousarray(self.model.weights[name]).data)
         return digest.hexdigest()
 
     def weights_for(self, tokenizer: Tokenizer, lines: bool, seed: int) -> dict[str, Array]:
-        """The weights to begin with on a text of `tokenizer`, by name: the base's, its rows by their characters.
+        """Return the weights to begin with on a text of `tokenizer`, by name: the base's, rows matched by character.
 
-        `lines` says whether that text is learned as lines. A character that the base does not know has a random
-        embedding, and is as unlikely at first as the base takes all unknown ones to be. Raises OptionError for a
+        `lines` is whether that text is learned as lines. A character that the base does not know has a random
+        embedding, and at first the probability that the base gives to unknown characters. Raises OptionError for a
         tokenizer of another kind.
         """
-        check_vocabulary(self, tokenizer.kind)
+        if conflict := vocabulary_conflict(self, tokenizer.kind):
+            raise OptionError(f"base {conflict}")
         weights = self.model.weights
         read, predicted = self._rows(tokenizer, lines)
         drawn = np.random.default_rng([seed, 2]).normal(0, SPREAD, (len(read), self.config.embedding_size))
         embedding = np.where((read < 0)[:, None], drawn, weights[EMBEDDING][read])
         return weights | {
             EMBEDDING: embedding.astype(np.float32),
-            OUTPUT: weights[OUTPUT][predicted],  # an unknown one has the last row, which all unknown ones share
+            OUTPUT: weights[OUTPUT][predicted],  # unknown characters share the last row
             BIAS: weights[BIAS][predicted],
         }
 
     def _rows(self, tokenizer: Tokenizer, lines: bool) -> tuple[Ids, Ids]:
-        """For each row of a network of `tokenizer` the base's row that is read, and that is predicted; -1: none.
+        """Return the base's row to read and the one to predict for each row of a network of `tokenizer`; -1 for no row.
 
-        A line's end is the boundary token in lines and a newline in running text, which never predicts the other one:
-        what the base has learned of the one goes to the one of the new text.
+        The end of a line is the boundary token in lines and a newline in running text, and neither kind of text
+        predicts the other's. So the base's end of a line becomes the end of a line of the new text.
         """
         own = self.model.tokenizer
         read = np.arange(tokenizer.rows)
@@ -78,45 +79,62 @@ class Base:
                 predicted[row] = min(own_row, own.rows - 1)
         newline, _ = _line_ends(tokenizer, lines=False)
         if of_lines and newline < tokenizer.rows:
-            read[newline], _ = _line_ends(own, lines=True)  # also where it has read no newline, it has begun lines
+            read[newline], _ = _line_ends(own, lines=True)  # even if it has read no newline, it has begun lines
         return read, predicted
 
 
 def _line_ends(tokenizer: Tokenizer, lines: bool) -> tuple[int, int]:
-    """The token that ends a line, in lines or else in running text; and the one that does in the other of the two."""
+    """Return the token that ends a line, in lines or else in running text, and the other of the two."""
     assert tokenizer.end is not None
     newline = int(tokenizer.encode("\n")[0])
     return (tokenizer.end, newline) if lines else (newline, tokenizer.end)
 
 
 def load_base(base: str | os.PathLike[str]) -> Base:
-    """The model that `--base` names: one that ships, a model's folder, or a run's. Raises OptionError.
-
-    A model of windows has no state to carry on, and subwords mean something else in every text: neither can be a base.
-    """
-    if not os.fspath(base):  # it would pass for the working folder
+    """Return the model that `--base` names: an installed base, a model's folder, or a run's. Raises OptionError."""
+    name = os.fspath(base)
+    if not name:  # else it would mean the working folder
         raise OptionError("base is empty: name a model, or give --base none")
-    place = FOLDERS.get(os.fspath(base))
     try:
-        loaded = load_model(place or model_folder(Path(base)))
+        place = by_name(name)
+        model = load_model(place or model_folder(Path(base)))
     except ModelError as error:
-        raise OptionError(f"base: {error}") from None
-    found = Base(os.fspath(base) if place else Path(os.path.realpath(base)).name, loaded)
-    if loaded.config.window or loaded.config.input != "embedding":
-        raise OptionError(f"base {base} is a classic model, which no run can begin from: give another, or --base none")
-    if loaded.tokenizer.kind not in KINDS:
+        raise OptionError(f"base: {error}{known(base)}") from None
+    _check(name, model)
+    return Base(name if place else Path(os.path.realpath(base)).name, model)
+
+
+def load_installed(found: Installed) -> tuple[list[Base], list[str]]:
+    """Return the bases of `found`, and a message for each that cannot be used."""
+    bases, problems = list[Base](), list(found.refused.values())
+    for name, folder in found.folders.items():
+        try:
+            model = load_model(folder)
+            _check(name, model)
+        except (ModelError, OptionError) as error:
+            problems.append(f"base {name}: {error}")
+        else:
+            bases.append(Base(name, model))
+    return bases, problems
+
+
+def _check(name: str, model: SavedModel) -> None:
+    """Raise OptionError if no run can begin from `model`.
+
+    A model of windows carries no state, and subwords mean something else in every text: neither can be a base.
+    """
+    if model.config.window or model.config.input != "embedding":
+        raise OptionError(f"base {name} is a classic model, and no run begins from one: give another, or --base none")
+    if model.tokenizer.kind not in KINDS:
         raise OptionError(
-            f"base {base} has the vocabulary {loaded.tokenizer.kind}, whose tokens are of its own text: "
+            f"base {name} has the vocabulary {model.tokenizer.kind}, whose tokens belong to its own text: "
             f"a run can begin from a model of {' or '.join(KINDS)}"
         )
-    return found
 
 
-def check_vocabulary(base: Base, vocabulary: str) -> None:
-    """Raise OptionError where a text read as `vocabulary` cannot begin from `base`."""
+def vocabulary_conflict(base: Base, vocabulary: str) -> str | None:
+    """Return why a run on a text read as `vocabulary` cannot begin from `base`, and after a colon what to do."""
     own = base.model.tokenizer.kind
-    if vocabulary.partition(":")[0] != own:
-        raise OptionError(
-            f"base {base.name} has the vocabulary {own}, and this run {vocabulary}: "
-            f"give --vocabulary {own}, or --base none"
-        )
+    if vocabulary.partition(":")[0] == own:
+        return None
+    return f"{base.name} has the vocabulary {own}, and this run {vocabulary}: give --vocabulary {own}, or --base none"

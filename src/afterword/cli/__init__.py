@@ -1,1 +1,1 @@
-"""The command `afterword`: one small file a command, each imported when it is asked for."""
+"""The command `afterword`: one small file per command, imported when that command runs."""

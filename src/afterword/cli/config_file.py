@@ -1,8 +1,8 @@
-"""`--config FILE.toml`: settings from a file, in the precedence command line, file, defaults.
+"""`--config FILE.toml`: settings from a file, with the precedence command line, file, defaults.
 
-The file's keys are the options' names, with hyphens or underscores, at top level: `hidden-size = 256`. Its values are
-judged by the settings' own dataclasses, so that a file, the command line and Python refuse the same values with the
-same words. Paths in it are read as on the command line, from where the command is run.
+The keys are the names of options, with hyphens or underscores, at the top level: `hidden-size = 256`. The settings' own
+dataclasses check the values, so that a file, the command line and Python refuse the same values with the same message.
+Paths are relative to the folder in which the command is run, as on the command line.
 """
 
 from __future__ import annotations
@@ -19,23 +19,20 @@ from click.core import ParameterSource
 
 from afterword.cli.options import PATH
 from afterword.errors import OptionError
-from afterword.planning.settings import LENGTHS, TrainingSettings
-from afterword.settings import check, made, setting
+from afterword.planning.training_plan import LENGTHS, TrainingSettings
+from afterword.settings import Settings, made, setting
 from afterword.text.corpus import TextSettings
 
-LARGEST = 1 << 16  # bytes: a dozen lines are usual, and a text given by mistake should not be parsed
+LARGEST = 1 << 16  # bytes: a dozen lines are usual; a large text, given by mistake, is not parsed
 EXAMPLE = "as in: hidden-size = 256"
 Function = Callable[..., Any]
 
 
 @dataclasses.dataclass(frozen=True)
-class _Place:
-    """What else a file may set. A command that writes no run has no such option and ignores it."""
+class _Place(Settings):
+    """The other settings of a file. Commands without such an option ignore them."""
 
     out: str | None = setting(None, "the run's folder")
-
-    def __post_init__(self) -> None:
-        check(self)
 
 
 KINDS = (TextSettings, TrainingSettings, _Place)
@@ -45,14 +42,14 @@ KEYS = [field.name for kind in KINDS for field in dataclasses.fields(kind)]
 def config_option(function: Function) -> Function:
     """Decorate a command that has the options of TextSettings and TrainingSettings with `--config FILE.toml`.
 
-    It stands above the `settings_options`. Raises OptionError for a file that will not do.
+    It must come above the `settings_options`. The option raises OptionError for an invalid file.
     """
 
     @functools.wraps(function)
     def command(**values: Any) -> Any:
         source = click.get_current_context().get_parameter_source
         if any(source(name) is ParameterSource.COMMANDLINE for name in LENGTHS):
-            # how long to train is one setting with three names: the command line overrides whichever the file has
+            # the length of training has three names: the command line overrides any of them
             values |= {name: None for name in LENGTHS if source(name) is ParameterSource.DEFAULT_MAP}
         return function(**values)
 
@@ -61,9 +58,9 @@ def config_option(function: Function) -> Function:
         type=PATH,
         metavar="FILE.toml",
         callback=_take,
-        is_eager=True,  # before the options whose defaults it gives
+        is_eager=True,  # before the options whose defaults it sets
         expose_value=False,
-        help="take the settings that are not given here from this file: lines such as hidden-size = 256",
+        help="read settings from lines such as hidden-size = 256 of this file; the command line has precedence",
     )(command)
     return decorated
 
@@ -74,24 +71,22 @@ def _take(context: click.Context, option: click.Parameter, path: str | None) -> 
 
 
 def read_config(path: str) -> dict[str, Any]:
-    """The settings in the TOML file at `path`, by field name. Raises OptionError, which names the file."""
+    """Return the settings in the TOML file at `path`, by field name. Raises OptionError, which names the file."""
     values: dict[str, Any] = {}
     for key, value in _parsed(path).items():
-        name = key.replace("-", "_")
+        name, option = key.replace("-", "_"), key.replace("_", "-")
         if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(item, dict) for item in value)):
             raise OptionError(f"{path}: {_shown(key)} is a table: write every setting at the top level, {EXAMPLE}")
         if name not in KEYS:
-            close = get_close_matches(name, KEYS, n=1)
-            advice = (
-                f"did you mean {close[0].replace('_', '-')}?" if close else "keys are named as options of train are"
-            )
-            raise OptionError(f"{path}: there is no setting {_shown(key)}; {advice}")
+            close = [f"did you mean {other.replace('_', '-')}?" for other in get_close_matches(name, KEYS, n=1)]
+            advice = close or ["keys have the names of options of train"]
+            raise OptionError(f"{path}: {_shown(key)} is not a setting; {advice[0]}")
         if name in values:
-            raise OptionError(f"{path}: {name.replace('_', '-')} stands there twice: leave one out")
+            raise OptionError(f"{path}: {option} occurs twice: leave one out")
         if isinstance(value, int) and value.bit_length() > 64:
-            raise OptionError(f"{path}: {name.replace('_', '-')} is too large: write a smaller number")
+            raise OptionError(f"{path}: {option} is too large: write a smaller number")
         if name == "validation" and isinstance(value, int | float) and not isinstance(value, bool):
-            value = str(value)  # a share, which the command line writes with the same characters
+            value = str(value)  # a share, which is text on the command line
         values[name] = value
     try:
         for kind in KINDS:
@@ -105,12 +100,8 @@ def _parsed(path: str) -> Mapping[str, Any]:
     try:
         with open(path, "rb") as file:
             content = file.read(LARGEST + 1)
-    except FileNotFoundError:
-        raise OptionError(f"there is no file {path}: give --config a TOML file") from None
-    except IsADirectoryError:
-        raise OptionError(f"{path} is a folder: give --config a TOML file") from None
     except OSError as error:
-        raise OptionError(f"cannot read {path}: {error.strerror}") from None
+        raise OptionError(f"cannot read {path}: {error.strerror}; give --config a TOML file") from None
     if len(content) > LARGEST:
         raise OptionError(f"{path} is larger than {LARGEST >> 10} KiB: give --config a file of settings, {EXAMPLE}")
     try:
@@ -123,8 +114,8 @@ def _parsed(path: str) -> Mapping[str, Any]:
     except tomllib.TOMLDecodeError as error:
         why = str(error)
         raise OptionError(f"{path} is not TOML: {why[:1].lower()}{why[1:]}; a setting is a line {EXAMPLE}") from None
-    except ValueError:  # Python's own limit of digits
-        raise OptionError(f"{path} holds a number of thousands of digits: write a smaller one") from None
+    except ValueError:  # from Python's limit on digits
+        raise OptionError(f"{path} contains a number with thousands of digits: write a smaller one") from None
 
 
 def _shown(key: str) -> str:

@@ -1,6 +1,6 @@
-"""`afterword demo`: the whole story in three minutes, on a play that is learned from a base and from nothing.
+"""`afterword demo`: train on a play from a base model and from scratch, and compare the results, in three minutes.
 
-The play is Shakespeare's *Julius Caesar*, compressed beside this file: Project Gutenberg's text without its licence
+The play is Shakespeare's *Julius Caesar*, compressed next to this file: Project Gutenberg's text without its licence
 block. It is in the public domain.
 """
 
@@ -13,41 +13,39 @@ from pathlib import Path
 
 import click
 
-from afterword.bases.shipped import FOLDERS
+from afterword.bars import waiting
+from afterword.bases.installed import FOLDERS
 from afterword.cli.options import PATH
-from afterword.cli.screen import shown
+from afterword.cli.output import shown
 from afterword.cli.train import own_name, train_and_show
-from afterword.inspection.page import page as gates_page
+from afterword.inspection.gates_page import page as gates_page
 from afterword.language_model import LanguageModel, load
-from afterword.planning.settings import NONE, TrainingSettings
-from afterword.progress import waiting
+from afterword.planning.training_plan import NONE, TrainingSettings
 from afterword.runs.begin import begin
-from afterword.runs.folder import RunFolder
-from afterword.runs.place import check_place
+from afterword.runs.folder import RunFolder, check_place
 from afterword.runs.run import Run
 from afterword.storage import write_bytes
 from afterword.text.corpus import TextSettings
 
 PLAY = Path(__file__).parent / "demo-julius-caesar.txt.gz"
-TEXTS = (PLAY.name, "python-help.txt")  # of this version's demo and of an earlier one
+TEXTS = (PLAY.name, "python-help.txt")  # of the demo in this version and in an earlier one
 BASE = "english"
-FROM_NOTHING = "from-nothing"  # the second run's folder, in the first one's
-PROMPT = "BRUTUS.\n"  # as the play names who speaks
+FROM_NOTHING = "from-nothing"  # the folder of the second run, inside the first
+PROMPT = "BRUTUS.\n"  # a speaker, as the play names them
 TEMPERATURE, SEED, LENGTH = 0.7, 1, 240
-ASKED = f"Each writes after {PROMPT.strip()!r}, at temperature {TEMPERATURE:g} with seed {SEED}:"
+ASKED = f"Each model writes after {PROMPT.strip()!r}, at temperature {TEMPERATURE:g} with seed {SEED}:"
 PAGE = "gates.html"
 LONGEST_SENTENCE = 200  # characters of a sentence
 WIDTH = 80  # characters of a heading
 
 
 @click.command()
-@click.option(
-    "-o", "--out", type=PATH, metavar="DIR", default="afterword-demo", show_default=True, help="the run's folder"
-)
-@click.option("--minutes", type=float, default=1.0, show_default=True, help="how long to train each of two models")
+@click.option("-o", "--out", type=PATH, metavar="DIR", default="afterword-demo", help="the run's folder")
+@click.option("--minutes", type=float, default=1.0, help="how long to train each of the two models")
 @click.pass_context
 def demo(context: click.Context, out: str, minutes: float) -> None:
-    """Learn a play from English and from nothing, write by both, show the gates, and say what to type next."""
+    """Train on a play, from English and from scratch; write with both models, show the gates, and print what to try
+    next."""
     runs = {Path(out): TrainingSettings(base=BASE, minutes=minutes)}
     runs[Path(out, FROM_NOTHING)] = TrainingSettings(base=NONE, minutes=minutes)
     for place in runs:
@@ -57,9 +55,9 @@ def demo(context: click.Context, out: str, minutes: float) -> None:
         page.unlink(missing_ok=True)
     click.echo(f"""\
 Afterword trains a small LSTM on a text, here Julius Caesar, for about {minutes:g} min on this machine.
-It begins from {BASE}, a model that ships with it and has read old books, but no Shakespeare.
-To see what came from where, another one learns the play as long from nothing.
-The last tenth of the play is held out, to measure what was learned.""")
+It starts from {BASE}, a model that ships with Afterword and was trained on old books, but not on Shakespeare.
+For comparison, a second model is trained on the play alone, for the same time.
+The last tenth of the play is held out to measure the models.""")
     both, alone = (_train(context, place, settings) for place, settings in runs.items())
     models = {
         f"{BASE} alone": load(FOLDERS[BASE]),
@@ -69,10 +67,10 @@ The last tenth of the play is held out, to measure what was learned.""")
     _compare(models, both.encoded.tokenizer.decode(both.encoded.validation))
     sentence = _write(models)
     write_bytes(page, gates_page(load(out).gates(sentence), "the demo's model reads what it just wrote").encode())
-    click.echo(f"\nWhat its gates did in {' '.join(sentence.split())!r}: open {page} in a browser.")
+    click.echo(f"\nTo see its gates while it reads {' '.join(sentence.split())!r}, open {page} in a browser.")
     name, model = own_name(), shlex.quote(out)
     click.echo(f"""
-{_heading("what to type next")}
+{_heading("try next")}
 {name} generate {model} --prompt "Friends, " --temperature 0.5
 {name} generate {BASE} --prompt "The sea was "
 {name} score {model} SOME_FILE.txt
@@ -82,18 +80,17 @@ The last tenth of the play is held out, to measure what was learned.""")
 
 
 def _train(context: click.Context, place: Path, settings: TrainingSettings) -> Run:
-    """Train to the end, or leave the program as `train` does where that is not reached."""
-    click.echo("\n" + _heading(f"training from {'nothing' if settings.base == NONE else settings.base}"))
+    """Train to the end; if that is interrupted, exit as `train` does."""
+    click.echo("\n" + _heading(f"training from {'scratch' if settings.base == NONE else settings.base}"))
     with waiting("reading the text and planning"):
         run = begin([str(PLAY)], place, TextSettings(), settings, overwrite=_is_demo(place))
-    status = train_and_show(run)
-    if status:
+    if status := train_and_show(run):
         context.exit(status)
     return run
 
 
 def _compare(models: Mapping[str, LanguageModel], held_out: str) -> None:
-    click.echo("\n" + _heading("bits per character on the held-out tenth (plain text files spend 8)"))
+    click.echo("\n" + _heading("bits per character on the held-out tenth (a plain text file needs 8)"))
     for name, model in models.items():
         with waiting(f"scoring by {name}"):
             bits = model.score(held_out).bits_per_character
@@ -101,7 +98,7 @@ def _compare(models: Mapping[str, LanguageModel], held_out: str) -> None:
 
 
 def _write(models: Mapping[str, LanguageModel]) -> str:
-    """Show what each writes; the first sentence of the last one."""
+    """Print what each model writes, and return the first sentence of the last one."""
     click.echo(f"\n{ASKED}")
     for name, model in models.items():
         written = str(model.generate(PROMPT, max_tokens=LENGTH, temperature=TEMPERATURE, seed=SEED))
@@ -114,14 +111,14 @@ def _heading(text: str) -> str:
 
 
 def _is_demo(place: Path) -> bool:
-    """Whether `place` holds a run of an earlier demo, which may go; no other run may."""
+    """Return whether `place` has a run of an earlier demo, which alone may be replaced."""
     folder = RunFolder(place)
     sources = folder.read_record().text["sources"] if folder.is_run else []
     return len(sources) == 1 and Path(sources[0]).name in TEXTS
 
 
 def first_sentence(text: str) -> str:
-    """The first sentence of what was written, as far as there is one and it is not too long."""
+    """Return the first sentence of `text`, shortened if it is too long, or all of it if there is none."""
     text = text.strip()
     found = re.match(r".{20,}?[.!?:](?=\s|$)", text, re.DOTALL)
     return (found[0] if found else text)[:LONGEST_SENTENCE] or "\n"

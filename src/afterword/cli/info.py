@@ -1,4 +1,4 @@
-"""`afterword info MODEL`: what a model is and what it was trained on."""
+"""`afterword info MODEL`: facts about a model and its training."""
 
 from __future__ import annotations
 
@@ -8,45 +8,36 @@ from typing import Any
 import click
 
 from afterword.cli.options import PATH
-from afterword.cli.screen import shown
-from afterword.cli.strict_json import strict_json
+from afterword.cli.output import aligned, readable, shown, strict_json
 from afterword.language_model import load
+from afterword.runs.record import bits
 
 
 @click.command()
 @click.argument("model", type=PATH, metavar="MODEL")
-@click.option("--json", "as_json", is_flag=True, help="one JSON object")
+@click.option("--json", "as_json", is_flag=True, help="print a JSON object")
 def info(model: str, as_json: bool) -> None:
-    """Say what a model is and what it was trained on: MODEL is its folder, the folder of its run, or english."""
+    """Print what a model is and what it was trained on. MODEL is its folder, the folder of its run, or a base."""
     facts = load(model).info()
     if as_json:
         print(strict_json(facts, indent=2))
         return
-    rows = list(_rows(facts))
-    width = max(len(name) for name, _ in rows)
-    for name, value in rows:
-        print(shown(f"{name:{width}}  {value}"))
+    print(shown(aligned([*_rows(facts)], "<<")))
 
 
 def _rows(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """Name and value of each fact that is known, those inside another named after it."""
+    """Yield the name and value of each known fact; nested facts are named after the outer one too."""
     for key, value in facts.items():
         name = f"{above}{key}".replace("_", " ")
-        if key == "labels" and value is not None:  # whatever their names hold
+        if key == "labels" and value is not None:  # their names may contain anything
             yield name, ", ".join(f"{label} ({count:,})" for label, count in value.items())
+        elif above == "validation " and isinstance(value, float):  # in JSON also in nats
+            if key != "nats_per_character":
+                apart = key in ("lstm", "ngram")
+                yield name + " bits per character" * apart, f"{bits(value) if apart else value:.3f}"
+        elif name == "ngram weight":
+            yield name, f"{value:.0%} of each prediction"
         elif isinstance(value, Mapping):
             yield from _rows(value, f"{name} ")
         elif value is not None:
-            yield name, _readable(value)
-
-
-def _readable(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, list):
-        return ", ".join(_readable(part) for part in value)
-    return str(value)
+            yield name, readable(value)

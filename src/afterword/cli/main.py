@@ -1,6 +1,6 @@
-"""The command `afterword`: finds the command that was asked for, and reports every error in one line.
+"""The command `afterword`: finds the command to run, and reports every error in one line.
 
-Only click is imported here; a command's file is imported when the command is run.
+Only click is imported here. The file of a command is imported when the command is run.
 """
 
 from __future__ import annotations
@@ -14,51 +14,50 @@ import traceback
 from difflib import get_close_matches
 from importlib import import_module
 from io import TextIOWrapper
-from types import FrameType
 from typing import NoReturn, cast
 
 import click
 
 from afterword import __version__
-from afterword.cli.screen import shown
+from afterword.cli.output import shown
 from afterword.cli.signals import ENDINGS, heard
 from afterword.errors import AfterwordError
 
-# name: where it lives, and its line in `afterword --help`
+# name: the module that defines the command, and its line in `afterword --help`
 COMMANDS = {
-    "demo": ("afterword.cli.demo:demo", "The whole story in three minutes, on a play of Shakespeare's."),
-    "train": ("afterword.cli.train:train", "Train a model on your own text."),
-    "plan": ("afterword.cli.plan:plan", "Say what train would do with a text, and why."),
-    "generate": ("afterword.cli.generate:generate", "Write text with a trained model."),
-    "novelty": ("afterword.cli.novelty:novelty", "Say how much of what a model writes was copied from its text."),
-    "score": ("afterword.cli.score:score", "Say how well a model predicts a text."),
-    "odd": ("afterword.cli.odd:odd", "Train on good lines and list the lines of another file that do not belong."),
-    "calibrate": ("afterword.cli.calibrate:calibrate", "Tell a model what normal lines cost, to flag odd ones."),
-    "inspect": ("afterword.cli.inspect:inspect", "Show what the gates do while a model reads a text."),
-    "units": ("afterword.cli.units:units", "Find the units of a model that tell where something holds."),
-    "horizon": ("afterword.cli.horizon:horizon", "Measure how far back a model remembers."),
-    "serve": ("afterword.cli.serve:serve", "Serve models: a page for people, an API for programs."),
-    "info": ("afterword.cli.info:info", "Say what a model is and what it was trained on."),
-    "completion": ("afterword.cli.completion:completion", "Let bash, zsh or fish complete what is typed."),
+    "demo": ("afterword.cli.demo", "See what Afterword does in three minutes, on a play by Shakespeare."),
+    "train": ("afterword.cli.train", "Train a model on your own text."),
+    "plan": ("afterword.cli.plan", "Print what train would do with a text, and why."),
+    "generate": ("afterword.cli.generate", "Write text with a trained model."),
+    "novelty": ("afterword.cli.novelty", "Measure how much of a model's output is copied from its training text."),
+    "score": ("afterword.cli.score", "Measure how well a model predicts a text."),
+    "odd": ("afterword.cli.odd", "Train on good lines and print the lines of other files that do not belong."),
+    "calibrate": ("afterword.cli.calibrate", "Calibrate a model on normal lines, so that it can flag odd ones."),
+    "inspect": ("afterword.cli.inspections", "Show what the gates do while a model reads a text."),
+    "units": ("afterword.cli.inspections", "Find the units of a model that detect a property of the text."),
+    "horizon": ("afterword.cli.inspections", "Measure how far back a model remembers."),
+    "serve": ("afterword.cli.serve", "Serve models: a web page for people, an API for programs."),
+    "info": ("afterword.cli.info", "Print what a model is and what it was trained on."),
+    "bases": ("afterword.cli.bases", "List the installed bases, from which a run can begin."),
+    "completion": ("afterword.cli.main", "Print a completion script for bash, zsh or fish."),
 }
-COMPLETE = "_AFTERWORD_COMPLETE"  # what a shell sets to ask for completions
+COMPLETE = "_AFTERWORD_COMPLETE"  # set by a shell that asks for completions
 
 
 class Program(click.Group):
-    """A group whose commands are named in COMMANDS and imported one by one."""
+    """A group whose commands are listed in COMMANDS and imported when they are needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            if ctx.resilient_parsing:  # for a shell that completes what is typed
+            if ctx.resilient_parsing:  # for a shell that asks for completions
                 return None
             close = "".join(f"; did you mean {name}?" for name in get_close_matches(cmd_name, COMMANDS, n=1))
             raise click.UsageError(f"no such command '{cmd_name}'{close}", ctx)
-        place, line = COMMANDS[cmd_name]
-        module, attribute = place.split(":")
-        command = cast(click.Command, getattr(import_module(module), attribute))
+        module, line = COMMANDS[cmd_name]
+        command = cast(click.Command, getattr(import_module(module), cmd_name))
         command.short_help = line
         return command
 
@@ -67,40 +66,60 @@ class Program(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
 
-@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True}  # of every command
+
+
+@click.group(cls=Program, context_settings=SETTINGS)
 @click.version_option(__version__, prog_name="afterword", message="%(prog)s %(version)s")
 def program() -> None:
-    """Train a small LSTM on a text of your own; it writes more of it and scores other text."""
+    """Train a small LSTM on your own text, then generate and score text with it."""
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]), metavar="SHELL")
+def completion(shell: str) -> None:
+    """Print a script that makes a shell complete commands, options and files on Tab. To install it:
+
+    \b
+    bash   echo 'eval "$(afterword completion bash)"' >> ~/.bashrc
+    zsh    echo 'eval "$(afterword completion zsh)"' >> ~/.zshrc
+    fish   afterword completion fish > ~/.config/fish/completions/afterword.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(program, {}, "afterword", COMPLETE).source(), nl=False)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run the command line and exit: 0 done, 1 the work failed, 2 wrong input; 129, 130 or 143 ended by a signal."""
+    """Run the command line and exit: 0 done, 1 the work failed, 2 wrong input; 129, 130 or 143 by a signal."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     _open_streams()
     if instruction := os.environ.get(COMPLETE):
         from click.shell_completion import shell_complete
 
         sys.exit(shell_complete(program, {}, "afterword", COMPLETE, instruction))
     for number in heard(*ENDINGS):
-        signal.signal(number, _terminate)
+        # by an exception, so that half-written files are removed
+        signal.signal(number, lambda received, frame: sys.exit(128 + received))
     try:
-        status = _run(sys.argv[1:] if arguments is None else arguments)
+        status = _run(arguments)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read the output has seen enough
-        status = 1
+    except BrokenPipeError:  # the reader has all that it wanted; but a check that was cut off has not passed
+        status = int("--fail" in arguments)
     except KeyboardInterrupt:
-        status = _tell("\ninterrupted", 130)
+        status = _report("\ninterrupted", 130)
     except AfterwordError as error:
-        status = _tell(f"error: {_one_line(str(error))}", error.exit_status)
+        status = _report(f"error: {_one_line(str(error))}", error.exit_status)
     except click.ClickException as error:
-        status = _tell(f"error: {_one_line(_advice(error))}", error.exit_code)
-    except Exception as error:
-        status = _tell(f"error: {_one_line(_description(error))}", 1)
+        status = _report(f"error: {_one_line(_advice(error))}", error.exit_code)
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # of Rust, by pyo3
+            raise
+        status = _report(f"error: {_one_line(_description(error))}", 1)
     _leave_streams()
     sys.exit(status)
-
-
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    sys.exit(128 + number)  # an exception, so that half-written files are removed on the way out
 
 
 def _run(arguments: list[str]) -> int:
@@ -109,20 +128,20 @@ def _run(arguments: list[str]) -> int:
             try:
                 program.invoke(context)
             except click.UsageError as error:
-                if error.ctx is None and context.invoked_subcommand in COMMANDS:  # click's parser does not know it
+                if error.ctx is None and context.invoked_subcommand in COMMANDS:  # click's parser leaves it out
                     name = context.invoked_subcommand
                     error.ctx = click.Context(click.Command(name), parent=context, info_name=name)
                 raise
-    except click.exceptions.Exit as done:  # --help and --version end so
+    except click.exceptions.Exit as done:  # raised by --help and --version
         return done.exit_code
     return 0
 
 
-def _tell(line: str, status: int) -> int:
+def _report(line: str, status: int) -> int:
     if os.environ.get("AFTERWORD_DEBUG"):
         traceback.print_exc()
     with contextlib.suppress(OSError):
-        sys.stdout.flush()  # what was written comes before what went wrong
+        sys.stdout.flush()  # so that the output comes before the error
     with contextlib.suppress(OSError):
         print(shown(line, sys.stderr), file=sys.stderr, flush=True)
     return status
@@ -140,18 +159,24 @@ def _advice(error: click.ClickException) -> str:
     return f"{message[:1].lower()}{message[1:]} (see {command} --help)"
 
 
-def _description(error: Exception) -> str:
-    if isinstance(error, MemoryError):
-        return f"not enough memory: {error}".rstrip(": ")
+NO_MEMORY = re.compile(
+    r"allocate memory|out of memory|enough memory|failed to map segment|start new thread|bad.?alloc|capacity overflow",
+    re.IGNORECASE,
+)  # what libraries say in errors of other kinds
+
+
+def _description(error: BaseException) -> str:
+    if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
+        return "not enough memory: close other programs, or give a smaller text or model"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    return f"{type(error).__name__}: {error} (AFTERWORD_DEBUG=1 shows where)"
+    return f"{type(error).__name__}: {error} (set AFTERWORD_DEBUG=1 to see where)"
 
 
 def _open_streams() -> None:
-    """Standard output and error write UTF-8 whatever the locale says. A stream that is closed is empty or goes nowhere.
+    """Make standard output and error write UTF-8 in any locale, and replace closed streams with empty ones.
 
-    A lone surrogate (half of a bad file name) is written as \\udcXX, which JSON reads back.
+    A lone surrogate (from a bad file name) is written as \\udcXX, which JSON reads back.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         stream = getattr(sys, name)
@@ -162,7 +187,7 @@ def _open_streams() -> None:
 
 
 def _leave_streams() -> None:
-    """Flush, or where that fails let the rest go, so that Python does not complain about it on its way out."""
+    """Flush, or discard what cannot be written, so that Python does not complain about it at exit."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -3,74 +3,76 @@
 from __future__ import annotations
 
 import math
-import sys
+import re
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Container, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
+import numpy as np
 
+from afterword.bars import waiting
 from afterword.cli.calibrate import (
     CHECKED,
     calibrated_and_checked,
     calibrated_with,
     check_report,
-    fewest,
-    mask_option,
     normal_lines,
     writable,
 )
-from afterword.cli.flagging import FAILED, RATE, has_colours, marked
-from afterword.cli.options import PATH, settings_options
-from afterword.cli.reading import check_filled, lines_of
-from afterword.cli.screen import shown
-from afterword.cli.strict_json import strict_json
+from afterword.cli.input import check_filled, lines_of
+from afterword.cli.options import PATH, Combination, check_together, mask_option, settings_options
+from afterword.cli.output import has_colours, note, say, shown, strict_json
+from afterword.cli.score_lines import FAILED, marked
+from afterword.cli.scorers import RATE
 from afterword.errors import OptionError
 from afterword.language_model import LanguageModel
-from afterword.model.calibration import FEWEST, check_false_alarms
-from afterword.progress import waiting
-from afterword.scoring.odd import OddLine
-from afterword.text.decoding import Decoding
-from afterword.text.masking import Masks
-from afterword.text.reading import Reader
-from afterword.text.sources import check_sources, is_pipe, source_name
+from afterword.model.folder.calibration import FOR_ONE_AND_A_HALF, Calibration, Normal, check_false_alarms
+from afterword.scoring.odd_lines import OddLine
+from afterword.text.decoding import Decoding, Reader
+from afterword.text.documents import check_sources, source_name
+from afterword.text.lines import Masks
 
-HELD_OUT, KEPT = 0.1, 0.2  # of the good lines: what the plan validates with; and at the end, what it is calibrated with
+EACH = 10  # every tenth line is held out, to find when a model is best
+KEPT = 0.2  # of the good lines calibrate the model if that is enough of them
+BLOCKS = 5  # otherwise, each fifth is scored by a model that is trained without it
+LEAST = 50  # good lines
+ALIKE = ("steps", "num_layers", "hidden_size", "embedding_size", "batch_size", "seq_length", "dropout", "learning_rate")
+NEXT = 10  # lines that are printed below the odd ones
+LOOKED_INTO = 10_000  # lines of new forms, searched for the word that makes them new
+DRIFTED = 0.1  # of the new lines have forms that no good line has: too many to promise a rate
 
 
 @dataclass
 class Group:
-    """Equal lines, after masking."""
+    """Lines that are equal after masking."""
 
     file: str
     first: OddLine
     count: int = 1
 
+    def rank(self) -> float:
+        return -self.first.figure
+
 
 @click.command()
 @click.argument("good", type=PATH, metavar="GOOD")
 @click.argument("files", nargs=-1, required=True, type=PATH, metavar="BAD...")
-@click.option("--minutes", type=float, default=1.0, show_default=True, metavar="M", help="how long to train")
-@click.option(
-    "--false-alarms",
-    type=float,
-    default=RATE,
-    show_default=True,
-    metavar="RATE",
-    help="how many normal lines may be flagged",
-)
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), default=2, metavar="M", help="minutes of training")
+@click.option("--false-alarms", default=RATE, metavar="RATE", help="the fraction of normal lines that may be flagged")
 @mask_option
-@click.option("--top", type=click.IntRange(min=1), metavar="N", help="only the N oddest")
-@click.option(
-    "--order", type=click.Choice(["oddest", "file"]), default="oddest", show_default=True, help="which come first"
-)
-@click.option("-o", "--out", type=PATH, metavar="DIR", help="keep the model, in this folder; else it is not kept")
-@click.option("--overwrite", is_flag=True, help="replace the run that is in the folder")
-@click.option("--fail", is_flag=True, help=f"exit with status {FAILED} where there are odd lines")
-@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="of training")
+@click.option("--top", type=click.IntRange(min=1), metavar="N", help="print only the N oddest")
+@click.option("--order", type=click.Choice(["oddest", "file"]), default="oddest", help="order of the lines")
+@click.option("-o", "--out", type=PATH, metavar="DIR", help="keep the model in this folder (default: discard it)")
+@click.option("--overwrite", is_flag=True, help="replace the run in the folder")
+@click.option("--fail", is_flag=True, help=f"exit with status {FAILED} if there are odd lines")
+@click.option("--seed", type=int, default=0, metavar="N", help="seed of the training")
 @settings_options(Decoding, "decoding")
-@click.option("--json", "as_json", is_flag=True, help="one JSON object for each odd line")
+@click.option("--json", "as_json", is_flag=True, help="print a JSON object per odd line")
 @click.pass_context
 def odd(
     context: click.Context,
@@ -88,103 +90,159 @@ def odd(
     decoding: Decoding,
     as_json: bool,
 ) -> None:
-    """List the lines of BAD that do not belong among those of GOOD, as PATH:LINE: FIGURE  text.
+    """Print the lines of BAD that do not belong among those of GOOD, as PATH:LINE: FIGURE  text.
 
-    A model is trained on the first 70 % of the good lines, in a minute; the next 10 % tell when it is best. With the
-    last 20 % it is calibrated, and its false alarms are counted. The figure is by how many standard deviations a line
-    costs more than normal ones; odd characters are coloured on a terminal. Lines that are equal, but for what --mask
-    hides, are shown once, with their number.
+    A model is trained on the good lines, and calibrated on good lines that it has not seen. If there are enough good
+    lines, these are the last fifth. Otherwise five more models are trained, each without one fifth of the lines, which
+    it then costs. FIGURE is the cost of a line above that of normal lines, in standard deviations. Below a rule come
+    the next-oddest lines, each with the false-alarm rate that would list it. A terminal colours the odd characters.
+    Lines that differ only in what --mask hides are printed once, with their count.
 
-    It is train, calibrate and score --lines --flag in one; with --out the model is kept for those.
+    This command combines train, calibrate and score --lines --flag. With --out, the model is kept for later use.
     """
-    check_sources([good, *files])
+    kinds = dict(zip([good, *files], check_sources([good, *files]), strict=True))
     hide = Masks(masks)
     check_false_alarms(false_alarms)
-    if overwrite and out is None:
-        raise OptionError("--overwrite belongs to --out, the folder that keeps the model")
+    check_together(context, [Combination("--overwrite", needs="--out")])
     files = tuple(dict.fromkeys(files))
     with waiting(f"reading {good}"):
         lines = normal_lines([good], decoding)
-        for file in files:  # rather than after a minute of training
-            if not is_pipe(file):
+        for file in files:  # before minutes of training, not after them
+            if kinds[file] in ("file", "folder"):  # which can be read again
                 check_filled(file, [piece[:1] for piece in Reader(decoding).read([file])])
-    kept, held_out = round(KEPT * len(lines)), round(HELD_OUT * len(lines))
-    needed = max(FEWEST, math.ceil(1 / false_alarms) - 1)
-    if calibrated_with(kept) < needed:
+    needed = max(LEAST, math.ceil(1 / false_alarms) - 1)
+    if len(lines) < needed:
         raise OptionError(
-            f"false-alarms {false_alarms:g} takes {math.ceil(fewest(needed) / KEPT):,} good lines or more, and "
+            f"a false-alarm rate of {false_alarms:g} needs at least {needed:,} good lines; "
             f"{source_name(good)} has {len(lines):,}"
         )
-    learned = [*map(hide, lines[:-kept])]
+    forms = [*map(hide, lines)]
     with tempfile.TemporaryDirectory() as temporary:
-        training = Path(temporary, Path(good).name if good != "-" else "lines")  # the name that the model's card has
-        validation = Path(temporary, "held-out lines")
-        for path, part in ((training, learned[:-held_out]), (validation, learned[-held_out:])):
-            path.write_text("\n".join([*part, ""]), "utf-8")
+        name = Path(good).name if good != "-" else "lines"  # it is in the model's card
+        trained = partial(_trained, Path(temporary), name, seed)
         folder = Path(temporary, "a run") if out is None else Path(out)
-        model = _trained(training, validation, folder, minutes, seed, overwrite)
-        with waiting("calibrating") as on_progress:
-            model, checks = calibrated_and_checked(model, lines[-kept:], masks, on_progress)
+        kept = round(KEPT * len(lines))
+        if calibrated_with(kept) * false_alarms >= FOR_ONE_AND_A_HALF:
+            model = trained(forms[:-kept], folder, overwrite=overwrite, minutes=minutes)
+            with waiting("calibrating") as on_progress:
+                model, checks = calibrated_and_checked(model, lines[-kept:], masks, (false_alarms,), on_progress)
+            checked, unseen = kept // CHECKED, _unseen(forms[-kept:], set(forms[:-kept]))
+        else:
+            model = trained(forms, folder, overwrite=overwrite, minutes=minutes / (BLOCKS + 1))
+            alike = {name: model.about["training"]["plan"][name] for name in ALIKE}  # and nothing is measured again
+            blocks = np.array_split(np.arange(len(lines)), BLOCKS)
+            parts, shares = list[Normal](), list[float]()
+            for number, block in enumerate(blocks, 1):
+                say(f"block {number} of {BLOCKS}: training a model without it, to score it")
+                others = [*forms[: block[0]], *forms[block[-1] + 1 :]]
+                judge = trained(others, Path(temporary, f"block {number}"), **alike)
+                parts.append(judge.normal_costs([lines[k] for k in block], masks=masks))
+                shares.append(_unseen([forms[k] for k in block], set(others)))
+            own = model.normal_costs(lines[EACH - 1 :: EACH], masks=masks).costs  # of lines held out from its training
+            parts = [part.as_sure_as(own) for part in parts]
+            model = model.calibrated_by(Normal.joined(parts), masks)
+            checks, checked = {false_alarms: _flagged(parts, false_alarms)}, len(lines)
+            unseen = float(np.median(shares))  # a log that has just begun has new forms in its first block
         if out is not None:
             with writable(Path(out)) as place:
                 model.save(place)
-    for said in check_report(checks, kept // CHECKED):
-        print(said, file=sys.stderr)
+    for said in check_report(checks, checked):
+        say(said)
     calibration = model.check_calibrated(false_alarms)
-    if note := calibration.holds_roughly(false_alarms):
-        print(f"note: {note}", file=sys.stderr)
-    groups = _groups(_odd_lines(model, files, decoding, false_alarms), hide)
-    shown_first = sorted(groups, key=lambda group: -group.first.figure)[:top]
+    if doubt := calibration.holds_roughly(false_alarms):
+        note(doubt)
+    found = _Found(hide, set(forms), NEXT if top is None else top)
+    with waiting("scoring lines"):
+        for file, before, some in lines_of(files, decoding):
+            for line in model.odd_lines(some, false_alarms):
+                found.add(file, line.at(before + line.line))
+    if found.new > max(DRIFTED, 2 * unseen) * found.lines:
+        note(
+            f"{found.new / found.lines:.0%} of the new lines have a form that no good line has{found.why()}: the order "
+            "is right, but no false-alarm rate can be promised; add newer good lines, or mask what changes"
+        )
+    listed = sorted(found.odd.values(), key=Group.rank)[:top]
+    following = found.next(NEXT if top is None else top - len(listed))
     if order == "file":
-        chosen = {id(group) for group in shown_first}
-        shown_first = [group for group in groups if id(group) in chosen]
-    _print(shown_first, as_json)
-    if fail and groups:
+        chosen = {id(group) for group in listed}
+        listed = [group for group in found.odd.values() if id(group) in chosen]
+    _print(listed, following, false_alarms, as_json)
+    if fail and found.odd:
         context.exit(FAILED)
 
 
-def _trained(training: Path, validation: Path, out: Path, minutes: float, seed: int, overwrite: bool) -> LanguageModel:
+def _trained(place: Path, name: str, seed: int, lines: Sequence[str], out: Path, **settings: Any) -> LanguageModel:
+    """Train on `lines`, written to `place`; every tenth of them is held out to find when the model is best."""
     from afterword.training import train
 
-    return train(
-        training,
-        out=out,
-        overwrite=overwrite,
-        validation=validation,
-        lines=True,
-        minutes=minutes,
-        base="none",  # the shipped one is for prose, and reading with it takes several times as long
-        seed=seed,
-    )
+    training, validation = place / name, place / "held-out lines"
+    training.write_text("\n".join([*(line for k, line in enumerate(lines) if k % EACH != EACH - 1), ""]), "utf-8")
+    validation.write_text("\n".join([*lines[EACH - 1 :: EACH], ""]), "utf-8")
+    # the shipped base is for prose, and reading with it takes several times as long
+    return train(training, out=out, validation=validation, lines=True, base="none", seed=seed, **settings)
 
 
-def _odd_lines(
-    model: LanguageModel, files: Sequence[str], decoding: Decoding, false_alarms: float
-) -> Iterator[tuple[str, OddLine]]:
-    """The odd lines of `files`, and of the files in folders, with the file and their number in it."""
-    with waiting("scoring lines"):
-        for file, before, lines in lines_of(files, decoding):
-            for line in model.odd_lines(lines, false_alarms):
-                if line.odd:
-                    yield file, line.at(before + line.line)
+def _flagged(parts: Sequence[Normal], rate: float) -> int:
+    """Return how many normal lines `rate` flags if the lines of each part are judged by the others."""
+    flagged = 0
+    for part in parts:
+        calibration = Calibration.of(Normal.joined([other for other in parts if other is not part]), (), "both")
+        flagged += int((calibration.p_values(calibration.figure(part.costs)) <= rate).sum())
+    return flagged
 
 
-def _groups(lines: Iterable[tuple[str, OddLine]], hide: Masks) -> list[Group]:
-    groups: dict[tuple[str, str], Group] = {}  # in the order in which lines come
-    for file, line in lines:
-        same = groups.setdefault((file, hide(line.text)), Group(file, line, 0))
+def _unseen(forms: Sequence[str], seen: Container[str]) -> float:
+    """Return the share of `forms` that are not among those `seen`."""
+    return sum(form not in seen for form in forms) / max(1, len(forms))
+
+
+class _Found:
+    """The lines of all files: those that are odd, and the oddest of the others."""
+
+    def __init__(self, hide: Masks, good: Collection[str], most: int) -> None:
+        self._hide, self._good, self._most = hide, good, most
+        self._known, self._words = {word for form in good for word in re.findall(r"\w+", form)}, Counter[str]()
+        self.odd: dict[tuple[str, str], Group] = {}  # in the order of the lines
+        self._others: dict[tuple[str, str], Group] = {}
+        self.lines = self.new = 0
+
+    def add(self, file: str, line: OddLine) -> None:
+        if not line.text:
+            return
+        form = self._hide(line.text)
+        self.lines += 1
+        if (new := form not in self._good) and self.new < LOOKED_INTO:
+            self._words.update({*re.findall(r"\w+", form)} - self._known)
+        self.new += new
+        groups = self.odd if line.odd else self._others
+        same = groups.setdefault((file, form), Group(file, line, 0))
         same.count += 1
-    return list(groups.values())
+        if len(self._others) > 100 * self._most:
+            self._others = dict(sorted(self._others.items(), key=lambda item: item[1].rank())[: self._most])
+
+    def why(self) -> str:
+        """Return the word that most of the new forms have and no good line has, for a note; if none, an empty text."""
+        words = self._words.most_common(1)
+        often = min(self.new, LOOKED_INTO) / 2
+        return "".join(f" (most of them contain {word!r}, which is new)" for word, count in words if count > often)
+
+    def next(self, most: int) -> list[Group]:
+        """Return the oddest of the other lines, at most `most`."""
+        return sorted(self._others.values(), key=Group.rank)[:most]
 
 
-def _print(groups: Sequence[Group], as_json: bool) -> None:
+def _print(listed: Sequence[Group], following: Sequence[Group], rate: float, as_json: bool) -> None:
     colours = not as_json and has_colours()
-    for group in groups:
+    names = ("line", "text", "figure", "p_value", "odd", "odd_pieces")
+    for number, group in enumerate([*listed, *following]):
         line = group.first
         if as_json:
-            figures = {name: getattr(line, name) for name in ("line", "text", "figure", "p_value", "odd_pieces")}
+            figures = {name: getattr(line, name) for name in names}
             print(strict_json({"file": group.file, **figures, "count": group.count}))
-        else:
-            text = marked(line) if colours else shown(line.text)
-            times = f"  ({group.count:,} times)" if group.count > 1 else ""
-            print(f"{shown(group.file)}:{line.line}: {line.figure:.1f}  {text}{times}")
+            continue
+        if number == len(listed):
+            print(f"-- next, not listed at a rate of {rate:g}, each with the rate that would list it --")
+        text = marked(line.text, line.odd_pieces) if colours and line.odd else shown(line.text)
+        times = f"  ({group.count:,} times)" if group.count > 1 else ""
+        would = "" if line.odd else f"  [{line.p_value:.2g}]"
+        print(f"{shown(group.file)}:{line.line}: {line.figure:.1f}  {text}{times}{would}")

@@ -1,7 +1,7 @@
-"""A settings dataclass as command-line options, and the options' values back as the dataclass.
+"""Options that several commands share, and the options of a settings dataclass.
 
-Name, type, default and help come from the field (`afterword.settings.setting`); its limits are checked by the
-dataclass when it is made, so that the command line and Python refuse the same values with the same words.
+An option's name, type, default and help come from the dataclass's field (`afterword.settings.setting`). Its limits are
+checked when the dataclass is made, so that the command line and Python refuse the same values with the same message.
 """
 
 from __future__ import annotations
@@ -9,32 +9,57 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import sys
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
+from click.core import ParameterSource
 
 from afterword.errors import OptionError
-from afterword.model.mixture import USES
+from afterword.language_model import LanguageModel
+from afterword.model.network.engines import ENGINES
+from afterword.model.ngram.mixture import USES
 from afterword.storage import is_whole_file
 
 Function = Callable[..., Any]
-OVERWRITE, NAMED = f"{__name__}.overwrite", f"{__name__}.named"  # of a context's meta
+OVERWRITE, NAMED = f"{__name__}.overwrite", f"{__name__}.named"  # keys of a context's meta
 
 
-def hold_option(function: Function) -> Function:
-    """Decorate a command with `--hold`, which may be given several times; see `model.holding` for the notation."""
-    decorated: Function = click.option(
-        "--hold", multiple=True, metavar="PART=VALUE", help="hold a part: forget=1, l0.output=0, l0.u42=1 (several)"
-    )(function)
-    return decorated
+class Combination(NamedTuple):
+    """The options that an option needs and excludes. An option may be named with its value: "--sort bits"."""
+
+    option: str
+    needs: str | None = None
+    excludes: tuple[str, ...] = ()
+
+
+def check_together(context: click.Context, rules: Sequence[Combination]) -> None:
+    """Raise OptionError for the first of `rules` that the given options break."""
+    given = set()
+    for option in context.command.params:
+        if is_given(context, option.name or ""):
+            name = max(option.opts, key=len)
+            given |= {name, f"{name} {context.params.get(option.name or '')}"}
+    for rule in rules:
+        if rule.option in given:
+            for other in rule.excludes:
+                if other in given:
+                    raise OptionError(f"{rule.option} cannot be used with {other}: leave one of them out")
+            if rule.needs and rule.needs not in given:
+                raise OptionError(f"{rule.option} needs {rule.needs}: give {rule.needs} too")
+
+
+def is_given(context: click.Context, name: str) -> bool:
+    """Return whether the command line or the file of --config sets the parameter."""
+    return context.get_parameter_source(name) in (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)
 
 
 def settings_options(kind: type[Any], name: str) -> Callable[[Function], Function]:
-    """Decorate a command: one option a field of the dataclass `kind`; the command gets one instance of it as `name`."""
+    """Decorate a command with an option per field of the dataclass `kind`; it gets an instance of it as `name`."""
     fields = dataclasses.fields(kind)
     hints = typing.get_type_hints(kind)
 
@@ -59,13 +84,13 @@ def _option(field: dataclasses.Field[Any], hint: Any) -> Callable[[Function], Fu
     several = typing.get_origin(kind) is tuple
     return click.option(
         *([f"-{short}"] if short else []),
-        f"{flag}/--no-{flag[2:]}" if kind is bool else flag,  # both, since a file may say either
+        f"{flag}/--no-{flag[2:]}" if kind is bool else flag,  # both, since a file may set either
         field.name,
         type=None if kind is bool else str if several else kind,
         is_flag=kind is bool,
         multiple=several,
         default=field.default,
-        show_default=kind is not bool and field.default not in (None, ()),
+        show_default=kind is not bool,
         help=field.metadata["help"],
         metavar=field.metadata["metavar"] or "|".join(choices) or None,
         shell_complete=lambda context, option, begun: [one for one in choices if one.startswith(begun)],
@@ -73,7 +98,7 @@ def _option(field: dataclasses.Field[Any], hint: Any) -> Callable[[Function], Fu
 
 
 def _plain(hint: Any) -> Any:
-    """`int` of `int | None`, and `str` of a Literal."""
+    """Return `int` for `int | None`, and `str` for a Literal."""
     if isinstance(hint, types.UnionType):
         hint = next(kind for kind in typing.get_args(hint) if kind is not types.NoneType)
     return str if typing.get_origin(hint) is typing.Literal else hint
@@ -84,16 +109,15 @@ with_option = click.option(
     "using",
     default="both",
     type=click.Choice(USES),
-    show_default=True,
-    help="predict with the LSTM and its n-gram together, or with one of them alone",
+    help="predict with the LSTM, with its n-gram model, or with both",
 )
 
 
 class OutputFile(click.Path):
-    """A file that a command writes: one that is there already is refused, before any work, unless `--overwrite`.
+    """A file that a command writes. An existing file is refused, before any work, without `--overwrite`.
 
-    A device or a pipe is written to as it is; - is standard output. Belongs together with `overwrite_option`. A name
-    that ends otherwise than by one of `endings`, as x.jpg where PNG is written, is refused.
+    Devices and pipes are written to directly; - is standard output. The command also needs `overwrite_option`. A name
+    that does not end in one of `endings`, such as x.jpg for a PNG file, is refused.
     """
 
     def __init__(self, *endings: str) -> None:
@@ -109,17 +133,17 @@ class OutputFile(click.Path):
         if real.is_dir():
             raise OptionError(f"{value} is a folder: name a file")
         if not real.parent.is_dir():
-            raise OptionError(f"{value}: there is no folder {path.parent}; make it first")
+            raise OptionError(f"{value}: the folder {path.parent} does not exist; make it first")
         if self.endings and path.suffix and path.suffix.lower() not in self.endings:
             kind = self.endings[0][1:].upper()
-            raise OptionError(f"{value}: this file will be {kind}; let its name end in {' or '.join(self.endings)}")
+            raise OptionError(f"{value}: this file will be {kind}, so its name must end in {' or '.join(self.endings)}")
         if is_whole_file(path):
             if real.exists() and not ctx.meta[OVERWRITE]:
-                raise OptionError(f"{value} is there already: name another file, or replace it by --overwrite")
+                raise OptionError(f"{value} exists already: name another file, or replace it with --overwrite")
             if not os.access(real.parent, os.W_OK):
                 raise OptionError(f"cannot write {value} in the folder {real.parent}: name another file")
             if real in ctx.meta.setdefault(NAMED, set()):
-                raise OptionError(f"{value} is named twice: give every output a file of its own")
+                raise OptionError(f"{value} is named twice: give each output its own file")
             ctx.meta[NAMED].add(real)
         return path
 
@@ -129,9 +153,9 @@ HTML, PNG, SVG, NPZ = OutputFile(".html", ".htm"), OutputFile(".png"), OutputFil
 
 
 class NamedPath(click.Path):
-    """A path, completed by shells; whoever uses it says what is wrong with it.
+    """A path, which shells complete. Its user reports what is wrong with it.
 
-    An empty one, as an unset variable of the shell leaves it, is refused: it would pass for the working folder.
+    An empty path is refused, since it would mean the working folder: an unset variable of the shell leaves one.
     """
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -143,15 +167,45 @@ class NamedPath(click.Path):
 PATH = NamedPath(readable=False)
 
 
-def _remember_overwrite(context: click.Context, option: click.Parameter, value: bool) -> None:
-    context.meta[OVERWRITE] = value
-
-
 overwrite_option = click.option(
     "--overwrite",
     is_flag=True,
-    is_eager=True,  # before the files that it is about
+    is_eager=True,  # before the files that it refers to
     expose_value=False,
-    callback=_remember_overwrite,
-    help="replace a file that is there already",
+    callback=lambda context, option, value: context.meta.update({OVERWRITE: value}),
+    help="replace an existing file",
 )
+
+
+mask_option = click.option(
+    "--mask",
+    "masks",
+    multiple=True,
+    metavar="REGEX",
+    help="hide what changes in every line, such as [0-9]+ (repeatable)",
+)
+
+hold_option = click.option(
+    "--hold",
+    multiple=True,
+    metavar="PART=VALUE",
+    help="hold a gate, unit or state at a value: forget=1, l0.output=0, l0.u42=1 (repeatable)",
+)
+
+engine_option = click.option(
+    "--engine",
+    default="numpy",
+    type=click.Choice(ENGINES),
+    help="fast: several times faster, with one-byte weights (pip install 'afterword[fast]')",
+)
+
+
+def tell_engine(model: LanguageModel) -> dict[str, str]:
+    """Print how long the engine of `model` took to build its graph, and return its facts for JSON.
+
+    NumPy is not mentioned: it is the default.
+    """
+    if model.engine == "numpy":
+        return {}
+    print(f"engine {model.engine}: its graph took {model.engine_seconds:.2f} s to build", file=sys.stderr)
+    return {"engine": model.engine}

@@ -1,19 +1,17 @@
-"""`afterword serve MODEL…`: a page for people and an API for programs, on this machine."""
+"""`afterword serve MODEL…`: serve a page for people and an API for programs."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
-import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 
-from afterword.cli.engine import engine_option
-from afterword.cli.options import PATH, settings_options
+from afterword.cli.options import PATH, engine_option, settings_options
+from afterword.cli.output import note, say
 from afterword.errors import OptionError
-from afterword.serving.limits import Limits
+from afterword.serving.http.limits import Limits
 
 KEY = "AFTERWORD_API_KEY"
 LEAST_KEY = 8  # characters
@@ -21,18 +19,17 @@ LEAST_KEY = 8  # characters
 
 @click.command()
 @click.argument("models", nargs=-1, type=PATH, metavar="MODEL...")
-@click.option("--run", "runs", multiple=True, type=PATH, metavar="RUN", help="watch this run, too (several)")
-@click.option("--train", type=PATH, metavar="DIR", help="let clients train runs, in this folder")
+@click.option("--run", "runs", multiple=True, type=PATH, metavar="RUN", help="show this run too (repeatable)")
+@click.option("--train", type=PATH, metavar="DIR", help="let clients train models, in this folder")
 @click.option(
     "--host",
     default="127.0.0.1",
-    show_default=True,
-    help="the address to listen on; beyond this machine only with a key",
+    help="the address to listen on; another machine can only reach it with a key",
 )
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one")
-@click.option("--api-key-file", type=PATH, metavar="FILE", help=f"the key that clients must send (else {KEY}, if set)")
+@click.option("--port", default=8000, type=click.IntRange(0, 65535), help="0 chooses a free one")
+@click.option("--api-key-file", type=PATH, metavar="FILE", help=f"the key that clients must send ({KEY})")
 @click.option(
-    "--allow-host", multiple=True, metavar="NAME", help="a name by which clients may call this server (several)"
+    "--allow-host", multiple=True, metavar="NAME", help="a host name that clients may use for this server (repeatable)"
 )
 @engine_option
 @settings_options(Limits, "limits")
@@ -47,34 +44,33 @@ def serve(
     engine: str,
     limits: Limits,
 ) -> None:
-    """Serve models: a page to write with at /, and an API as OpenAI's clients use it at /v1.
+    """Serve models: a web page to write with at /, and an API for OpenAI's clients at /v1.
 
-    MODEL is a model's folder, the folder of its run, or english, which ships; each is asked for by its folder's name.
-    A run's model is read again when the run has written a better one.
+    MODEL is a model's folder, the folder of its run, or the name of a base. Clients address a model by the name of its
+    folder, or of the base. The model of a run is reloaded when the run saves a better one.
 
-    With --run, the page shows how a run gets on, and its model is served as soon as there is one. With --train, clients
-    may send texts and have runs trained of them, one at a time, in DIR and nowhere else. MODEL may then be left out.
+    With --run, the page shows the progress of a run, and its model is served as soon as it exists. With --train,
+    clients can send texts and train models on them, one at a time, in DIR only. MODEL can then be left out.
 
-    It listens on this machine alone, unless --host says otherwise, which needs a key. Ctrl-C ends it once the answers
-    that are under way are written; pressed again, at once.
+    The server listens on this machine only; another --host needs a key. Ctrl-C stops it after the answers in progress;
+    a second Ctrl-C stops it at once.
     """
     if not (models or runs or train):
-        raise OptionError("there is nothing to serve: name a model")
+        raise OptionError("there is nothing to serve: give MODEL, --run or --train")
     key = _key(api_key_file)
     if host not in ("127.0.0.1", "localhost", "::1") and key is None:
-        raise OptionError(f"--host {host} can be reached from other machines: give a key by --api-key-file or {KEY}")
+        raise OptionError(f"--host {host} can be reached from other machines: give a key with --api-key-file or {KEY}")
     try:
-        from afterword.serving.models import Models
-        from afterword.serving.runs import Runs
+        from afterword.serving.runs.trainer import Trainer
+        from afterword.serving.runs.watched import Runs
         from afterword.serving.server import Server, hosts, listen
-        from afterword.serving.trainer import Trainer
+        from afterword.serving.writing.models import Models
     except ModuleNotFoundError as error:
         raise OptionError(f"serve needs {error.name}: pip install 'afterword[serve]'") from None
     trainer = None if train is None else Trainer(Path(train))
     if trainer is None:
         limits = dataclasses.replace(limits, max_text=limits.max_body)
     watched = Runs(runs, trainer)
-    _check_names(models, watched.folders())
     served = Models(models, engine, watched.folders)
     with listen(host, port) as listening:
         found = listening.getsockname()[1]
@@ -83,42 +79,29 @@ def serve(
 
         def ready() -> None:
             what = ", ".join(served.names()) or "no model yet"
-            print(f"serving {what} on http://{shown}:{found}", file=sys.stderr, flush=True)
+            say(f"serving {what} on http://{shown}:{found}")
 
         try:
             Server(served, watched, limits, listening, names, key).run(ready)
         finally:
             if trainer is not None and (name := trainer.training):
-                print(f"the run {name} is being saved", file=sys.stderr, flush=True)
+                say(f"saving the run {name}")
                 trainer.close()
                 if failure := trainer.failures().get(name):
-                    print(f"note: the run {name} failed: {failure}", file=sys.stderr, flush=True)
-
-
-def _check_names(models: Sequence[str], runs: Mapping[str, Path]) -> None:
-    """Raise OptionError where a model has the name of another run, whose model has that too."""
-    for model in map(Path, models):
-        name = model.resolve().name if model.exists() else str(model)
-        if name in runs and (not model.exists() or not model.samefile(runs[name])):
-            raise OptionError(f"a model and a run are both named {name}: rename the folder of one")
+                    note(f"the run {name} failed: {failure}")
 
 
 def _key(file: str | None) -> str | None:
-    """The key from a file, or from the environment. Raises OptionError for one that is none."""
-    if file is None:
-        key, source = os.environ.get(KEY), KEY
-    else:
-        source = file
-        try:
-            key = Path(file).read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise OptionError(
-                f"cannot read the key from {file}: {getattr(error, 'strerror', None) or 'it is no text'}"
-            ) from None
+    """Return the key from a file or from the environment. Raises OptionError if it is invalid."""
+    try:
+        key = os.environ.get(KEY) if file is None else Path(file).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not text"
+        raise OptionError(f"cannot read the key from {file}: {why}") from None
     if key is None:
         return None
     if len(key) < LEAST_KEY or not key.isascii() or not key.isprintable() or " " in key:
         raise OptionError(
-            f"{source} holds no key: it must be {LEAST_KEY} or more printable ASCII characters without spaces"
+            f"the key in {file or KEY} is invalid: use {LEAST_KEY} or more printable ASCII characters and no spaces"
         )
     return key

@@ -1,31 +1,48 @@
-"""The signals that ask a command to end."""
+"""The signals that ask a command to stop."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sys
 import time
 from types import FrameType
 
-from afterword.learning.ranks import ranks
-
 ENDINGS = [signal.SIGTERM]
-if os.name == "posix":
-    ENDINGS.append(signal.SIGHUP)  # of a terminal that is closed
+if sys.platform != "win32":
+    ENDINGS.append(signal.SIGHUP)  # from a terminal that is closed
 SAME_SIGNAL_SECONDS = 2.0
 
 
 def heard(*numbers: int) -> list[int]:
-    """Those of the signals that the process was not started to ignore, as nohup ignores SIGHUP."""
+    """Return the signals that the process does not ignore from its start, as nohup makes it ignore SIGHUP."""
     return [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
 
 
-class Stop:
-    """Remembers the first signal inside its block that asks to end; a second one ends the process as usual.
+def end_imports() -> None:
+    """Make Ctrl-C end the process at once during an import, which might otherwise print a traceback or swallow it."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
 
-    A signal that the process was started to ignore stays ignored: Ctrl-C in a job in the background, as by nohup.
-    torchrun passes a signal on to ranks that may have had it already, so for them a second one within
-    `SAME_SIGNAL_SECONDS` is the first. A terminal that is closed hangs up twice: by its shell, and when that has gone.
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            with contextlib.suppress(OSError):
+                os.write(2, b"\ninterrupted\n")
+            os._exit(128 + number)
+        frame = frame.f_back
+    raise KeyboardInterrupt
+
+
+class Stop:
+    """Remembers the first signal in its block that asks the process to stop; a second one ends it as usual.
+
+    A signal that the process ignores from its start stays ignored, such as Ctrl-C in a background job. torchrun
+    forwards a signal to ranks that may already have received it, so ranks take a second one within
+    `SAME_SIGNAL_SECONDS` for the first. A terminal that is closed sends SIGHUP twice: from its shell, and when that has
+    ended.
     """
 
     def __init__(self) -> None:
@@ -41,10 +58,12 @@ class Stop:
     def _remember(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
         if self.signal is None:
+            from afterword.learning.ranks import ranks  # takes longer to import than the rest of this file
+
             self.signal, self._at = number, now
             if ranks() == 1:
                 self._restore()
-            if os.name == "posix":
+            if sys.platform != "win32":
                 signal.signal(signal.SIGHUP, signal.SIG_IGN)
         elif now - self._at > SAME_SIGNAL_SECONDS:
             self._restore()

@@ -1,4 +1,4 @@
-"""`afterword train TEXT…`: from text files to a model, with its progress on the way."""
+"""`afterword train TEXT…`: train a model on text files and show the progress."""
 
 from __future__ import annotations
 
@@ -13,39 +13,44 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
+from afterword.bars import waiting
 from afterword.cli.config_file import config_option
-from afterword.cli.options import PATH, settings_options
-from afterword.cli.progress import say, say_all, show
+from afterword.cli.options import PATH, Combination, check_together, is_given, settings_options
+from afterword.cli.output import note, say
+from afterword.cli.run_report import in_bits, show, summary
 from afterword.cli.signals import Stop
-from afterword.cli.summary import in_bits, summary
 from afterword.errors import OptionError
 from afterword.language_model import complete_card
 from afterword.learning.ranks import restarted
-from afterword.planning.settings import TrainingSettings
-from afterword.progress import waiting
-from afterword.runs.begin import begin
+from afterword.planning.training_plan import TrainingSettings
+from afterword.runs.begin import begin, repeat, together
 from afterword.runs.folder import RunFolder
-from afterword.runs.more import NO_MORE, More
-from afterword.runs.repeat import repeat
-from afterword.runs.resume import resume
+from afterword.runs.resume import NO_MORE, More, resume
 from afterword.runs.run import Run
-from afterword.runs.together import together
 from afterword.text.corpus import TextSettings
+
+RULES = (
+    Combination("--repeat", needs="--out", excludes=("--resume",)),
+    *(Combination(option, needs="--resume") for option in ("--more-minutes", "--more-steps", "--more-epochs")),
+)
 
 
 @click.command()
 @click.argument("texts", nargs=-1, type=PATH, metavar="TEXT...")
 @click.option(
-    "-o", "--out", type=PATH, metavar="DIR", help="the run's folder (the first text's name without its ending)"
+    "-o",
+    "--out",
+    type=PATH,
+    metavar="DIR",
+    help="the run's folder (default: the name of the first text, without its extension)",
 )
-@click.option("--overwrite", is_flag=True, help="replace the run that is in the folder")
-@click.option("--resume", "resumed", type=PATH, metavar="RUN", help="go on with the run in this folder")
+@click.option("--overwrite", is_flag=True, help="replace the run in the folder")
+@click.option("--resume", "resumed", type=PATH, metavar="RUN", help="continue the run in this folder")
 @click.option(
-    "--repeat", "repeated", type=PATH, metavar="RUN", help="do the run in this folder again, in --out, bit for bit"
+    "--repeat", "repeated", type=PATH, metavar="RUN", help="repeat the run in this folder, bit for bit, in --out"
 )
-@click.option("--exact", is_flag=True, help="with --resume or --repeat: refuse where other bits could come out")
+@click.option("--exact", is_flag=True, help="with --resume or --repeat: fail if the result could differ in any bit")
 @config_option
 @settings_options(TextSettings, "text")
 @settings_options(TrainingSettings, "training")
@@ -65,20 +70,14 @@ def train(
 ) -> None:
     """Train a model on TEXT: files, folders, .gz files, or - for standard input.
 
-    Ctrl-C loses nothing: the run is saved, and --resume goes on with it, exactly. --repeat makes the same model once
-    more from a run's folder alone. Under torchrun several processes train one model together.
+    Ctrl-C loses nothing: the run is saved, and --resume continues it exactly. --repeat rebuilds the same model from a
+    run's folder alone. Under torchrun, several processes train one model together.
     """
-    if repeated is not None:
-        if resumed is not None:
-            raise OptionError("--resume and --repeat exclude each other: give one of them")
-        if texts:
-            raise OptionError(f"--repeat takes the text from the run {repeated}: leave TEXT out")
-        if out is None:
-            raise OptionError("--repeat begins another run: say where it shall be, with --out DIR")
-    if more.given and resumed is None:
-        raise OptionError(f"--{next(iter(more.given)).replace('_', '-')} belongs to --resume")
+    check_together(context, RULES)
+    if repeated is not None and texts:
+        raise OptionError(f"--repeat takes the text from the run {repeated}: leave out TEXT")
     if restarted():
-        more = NO_MORE  # the first time it was recorded
+        more = NO_MORE  # it was recorded the first time
     if resumed is None and restarted() and RunFolder(Path(out or default_out(texts))).checkpoints:
         resumed, repeated, texts, out, overwrite = out or default_out(texts), None, (), None, False
     if resumed is not None:
@@ -86,7 +85,7 @@ def train(
         asked = _given(context, text, training)
         if overwrite or (out is not None and Path(out).resolve() != folder.resolve()):
             also = ", also in the file of --config" if context.default_map else ""
-            raise OptionError(f"--resume goes on with the run in {folder}: leave out --out and --overwrite{also}")
+            raise OptionError(f"--resume continues the run in {folder}: leave out --out and --overwrite{also}")
         run = _waited_for(lambda: resume(folder, asked, texts, exact=exact, more=more), folder)
     elif repeated is not None and out is not None:
         original, folder = Path(repeated), Path(out)
@@ -96,16 +95,16 @@ def train(
         if not texts:
             raise OptionError("missing TEXT: name a text file, as in: afterword train book.txt")
         if exact:
-            raise OptionError("--exact belongs to --resume and --repeat")
+            raise OptionError("--exact needs --resume or --repeat: give one of them too")
         folder = Path(out or default_out(texts))
         run = _waited_for(lambda: begin(texts, folder, text, training, overwrite=overwrite), folder)
-    status = train_and_show(run)
-    if status:
+    if status := train_and_show(run):
         context.exit(status)
-    if run.team.first:
+    if run.team.rank == 0:
         say(f"next: {own_name()} generate {shlex.quote(str(folder))}")
         say(
-            f"to share: {shlex.quote(str(run.folder.model))}, with those who may read the text (its README.md says why)"
+            f"to share: {shlex.quote(str(run.folder.model))}, but only with people who may read the text "
+            "(its README.md explains why)"
         )
 
 
@@ -115,25 +114,22 @@ def _waited_for(make: Callable[[], Run], folder: Path) -> Run:
 
 
 def train_and_show(run: Run) -> int:
-    """Train `run` to its end with its progress on standard error; returns the exit status (130 after Ctrl-C).
-
-    Of several ranks, the first one speaks.
-    """
-    say_all(run.take_notes())
+    """Train `run` to its end, with its progress on standard error, and return the exit status (130 after Ctrl-C)."""
+    note(*run.take_notes())
     say(summary(run))
     expected = run.record.expected
     if expected is not None and run.saved is None:
-        say(f"expected: {in_bits(expected)} on held-out text (afterword plan says why)")
+        say(f"expected: {in_bits(expected)} on held-out text (afterword plan explains why)")
     with Stop() as stop:
         try:
             show(run, lambda: stop.signal is not None)
         finally:
-            say_all(run.take_notes())
+            note(*run.take_notes())
     folder = run.folder.path
     if run.stopped:
-        say(f"stopped and saved; go on with: {own_name()} train --resume {shlex.quote(str(folder))}")
+        say(f"stopped and saved; continue with: {own_name()} train --resume {shlex.quote(str(folder))}")
         return 128 + (stop.signal or signal.SIGTERM)  # another rank may have had the signal
-    if not run.team.first:
+    if run.team.rank > 0:
         return 0
     model = complete_card(folder)
     validation = model.about["validation"]
@@ -145,28 +141,23 @@ def train_and_show(run: Run) -> int:
 
 
 def own_name() -> str:
-    """What to type for this program: its path, where the shell does not find it by name."""
+    """Return what to type for this program: its path, if the shell does not find it by name."""
     if shutil.which("afterword"):
         return "afterword"
     return shlex.quote(sys.argv[0]) if Path(sys.argv[0]).name == "afterword" else "python -m afterword"
 
 
 def default_out(texts: Sequence[str]) -> str:
-    """The first text's name without its ending; another where that is the text itself."""
+    """Return the first text's name without its ending, or a longer one if that is the text itself."""
     first = Path(texts[0])
     if texts[0] == "-":
-        raise OptionError("standard input has no name: say where the run shall be, with --out DIR")
+        raise OptionError("standard input has no name: give the run's folder with --out DIR")
     name = Path(os.path.realpath(first)).name.removesuffix(".gz")
     name = name.rsplit(".", 1)[0] or name
     return f"{name}-model" if os.path.realpath(name) == os.path.realpath(first) else name
 
 
 def _given(context: click.Context, text: TextSettings, training: TrainingSettings) -> dict[str, Any]:
-    """The settings that stand on the command line or in the file of --config, by name."""
-    values = {**dataclasses.asdict(text), **dataclasses.asdict(training)}
-    given = (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)
-    return {
-        name: value
-        for name, value in values.items()
-        if value is not None and context.get_parameter_source(name) in given
-    }
+    """Return the settings from the command line and the file of --config, by name."""
+    values = dataclasses.asdict(text) | dataclasses.asdict(training)
+    return {name: value for name, value in values.items() if value is not None and is_given(context, name)}

@@ -1,29 +1,115 @@
-"""Keeping copies of the training text from being written, while a text is written.
+"""Copies of one text in another: found in a finished text, and prevented while a text is written.
 
-All passages of N + 1 characters of that text are kept as sorted 64-bit hashes (those of `novelty`). A token that would
-complete one is refused. Two passages with one hash could refuse a token too many, never let a copy through.
+A window of ℓ characters is a copy if the same ℓ characters occur in the other text. Windows are compared by a 64-bit
+hash. Copies in a finished text are then compared character by character, so that no false copy is reported. A text
+being written is compared by hash alone: if two windows have the same hash, a token may be refused needlessly, but no
+copy passes.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import deque
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from afterword.generation.novelty import AT_ONCE, FACTOR, INVERSE, codes_of, window_hashes
+from afterword.errors import TextError
+from afterword.model.rolling_hash import RollingHash, window_hashes
 
-MODULUS = 2**64
+LENGTHS = (20, 50, 100)  # characters
+AT_ONCE = 2**20  # characters of the other text
+BETWEEN = 0x110000  # after each text: not a character, and in no other text
+BREAK = np.array([BETWEEN], np.uint32)
+
+Codes = NDArray[np.uint32]
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Word-for-word copies of one text in others."""
+
+    characters: int
+    shares: dict[int, float]
+    """By length: the fraction of the characters that lie within a copy of at least that length."""
+    longest: str
+    at: int
+    """The place of the longest copy in the other text, in characters from its start."""
+
+
+@dataclass(frozen=True)
+class LineCopies:
+    """The lines that occur among others."""
+
+    lines: int
+    exact: float
+    """The fraction that occurs there unchanged."""
+    near: float
+    """The fraction that does, or differs from one of them by one character added, removed or replaced."""
+
+
+def find_copies(texts: Iterable[str], other: str, lengths: Sequence[int] = LENGTHS) -> Copies:
+    """Find what `texts` copy from `other`. Raises TextError if they contain no characters."""
+    codes = np.concatenate([np.zeros(0, np.uint32), *(part for text in texts for part in (_codes(text), BREAK))])
+    source, starts = _codes(other), np.arange(len(codes))
+    characters = int(np.count_nonzero(codes != BETWEEN))
+    if characters == 0:
+        raise TextError("the text to look for copies in is empty")
+    shares, length = {}, 0
+    candidates, at = starts, starts  # where copies of `length` begin, and the place of each in the other text
+    for each in sorted(lengths):
+        found, places = _copied(codes, source, each, candidates)
+        shares[each] = _covered(found, each, len(codes)) / characters
+        if len(found):
+            length, candidates, at = each, found, places
+    least = len(codes) + 1  # the least length known to have no copy
+    while least - length > 1:
+        tried = min(2 * length or 1, (length + least) // 2)
+        found, places = _copied(codes, source, tried, candidates)
+        if len(found):
+            length, candidates, at = tried, found, places
+        else:
+            least = tried
+    first = int(candidates[0]) if length else 0
+    longest = codes[first : first + length].tobytes().decode("utf-32-le", "surrogatepass")
+    return Copies(characters, shares, longest, int(at[0]) if length else 0)
+
+
+def find_lines(lines: Sequence[str], others: Iterable[str]) -> LineCopies:
+    """Count how many of `lines` occur among `others`. Raises TextError if `lines` is empty."""
+    if not lines:
+        raise TextError("the lines to look for are missing")
+    exact: set[str] = set()
+    near: set[str] = set()
+    shortened: dict[tuple[int, str], list[str]] = defaultdict(list)  # lines by one place, and the line without it
+    dropped: dict[str, list[str]] = defaultdict(list)  # lines by what they are with one character less
+    different = set(lines)
+    for line in different:
+        for place, less in _one_less(line):
+            shortened[place, less].append(line)
+            dropped[less].append(line)
+    for other in set(others):
+        if other in different:
+            exact.add(other)
+        near.update(dropped.get(other, ()))  # one character more than there
+        for place, less in _one_less(other):
+            near.update(shortened.get((place, less), ()))  # another one in its place
+            if less in different:  # one character less than there
+                near.add(less)
+    near |= exact
+    count = len(lines)
+    return LineCopies(count, sum(line in exact for line in lines) / count, sum(line in near for line in lines) / count)
 
 
 class Passages:
-    """The passages of `length` + 1 characters of a text; a copy that is longer than `length` holds one."""
+    """The passages of `length` + 1 characters of a text, as sorted hashes; any longer copy contains one."""
 
     def __init__(self, text: str, length: int) -> None:
         self.length = length
-        self.powers = [pow(FACTOR, k, MODULUS) for k in range(length + 1)]
         parts = [
-            np.unique(window_hashes(codes_of(text[start : start + AT_ONCE + length]), length + 1))
+            np.unique(window_hashes(_codes(text[start : start + AT_ONCE + length]), length + 1))
             for start in range(0, len(text), AT_ONCE)
         ]
         self._hashes = memoryview(np.unique(np.concatenate([np.empty(0, np.uint64), *parts])))  # type: ignore[arg-type]
@@ -33,21 +119,21 @@ class Passages:
         return at < len(self._hashes) and self._hashes[at] == hash
 
 
-class Guard:
+class CopyGuard:
     """The last characters of one text, as far as a copy may reach back."""
 
     def __init__(self, passages: Passages, prompt: str) -> None:
         self._passages = passages
         self._last: deque[int] = deque()
-        self._hash = 0  # of them
+        self._hash = RollingHash()  # of them
         self.push(prompt[-passages.length :])
 
     def copies(self, text: str) -> bool:
-        """Whether `text`, as what comes next, would make a copy that is too long."""
+        """Return whether `text`, appended, would make a copy that is too long."""
         if len(text) == 1:
             return self._completes(ord(text))
-        tried = Guard(self._passages, "")
-        tried._last, tried._hash = self._last.copy(), self._hash
+        tried = CopyGuard(self._passages, "")
+        tried._last, tried._hash = self._last.copy(), self._hash.copy()
         for character in text:
             if tried._completes(ord(character)):
                 return True
@@ -55,15 +141,50 @@ class Guard:
         return False
 
     def push(self, text: str) -> None:
-        """Go on with `text`."""
-        length = self._passages.length
+        """Append `text`."""
         for character in text:
-            if len(self._last) == length:
-                self._hash = (self._hash - self._last.popleft() - 1) * INVERSE % MODULUS
-            self._hash = (self._hash + (ord(character) + 1) * self._passages.powers[len(self._last)]) % MODULUS
+            if len(self._last) == self._passages.length:
+                self._hash.drop(self._last.popleft())
+            self._hash.push(ord(character))
             self._last.append(ord(character))
 
     def _completes(self, code: int) -> bool:
-        if len(self._last) < self._passages.length:
-            return False
-        return (self._hash + (code + 1) * self._passages.powers[-1]) % MODULUS in self._passages
+        return len(self._last) == self._passages.length and self._hash.after(code) in self._passages
+
+
+def _one_less(line: str) -> Iterator[tuple[int, str]]:
+    """Yield each place of `line`, and `line` without its character."""
+    return ((place, line[:place] + line[place + 1 :]) for place in range(len(line)))
+
+
+def _copied(
+    codes: Codes, source: Codes, length: int, candidates: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return those of `candidates` at which a copy of `length` codes begins, and the place of each in `source`."""
+    candidates = candidates[candidates <= len(codes) - length]
+    wanted, which = np.unique(window_hashes(codes, length)[candidates], return_inverse=True)
+    places = np.full(len(wanted), -1, np.intp)
+    for start in range(0, len(source) - length + 1 if len(wanted) else 0, AT_ONCE):
+        hashes = window_hashes(source[start : start + AT_ONCE + length - 1], length)
+        found = np.minimum(np.searchsorted(wanted, hashes), len(wanted) - 1)
+        hits = np.flatnonzero((wanted[found] == hashes) & (places[found] < 0))[::-1]  # the first one counts
+        places[found[hits]] = start + hits
+    at = places[which]
+    candidates, at = candidates[at >= 0], at[at >= 0]
+    same = np.ones(len(at), bool)
+    for k in range(length if len(at) else 0):
+        same &= codes[candidates + k] == source[at + k]
+    return candidates[same], at[same]
+
+
+def _covered(starts: NDArray[np.intp], length: int, size: int) -> int:
+    """Return how many of `size` places lie in a window of `length` that begins at one of `starts`."""
+    ends = np.zeros(size + 1, np.int64)
+    ends[starts] += 1
+    ends[starts + length] -= 1
+    return int(np.count_nonzero(ends.cumsum()))
+
+
+def _codes(text: str) -> Codes:
+    """Return the code points of `text`."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)

@@ -1,70 +1,86 @@
-"""Rules: what a text that is written must match, enforced while it is drawn.
+"""Rules: what a text must match, enforced while it is drawn.
 
-The rules become one expression: the user's pattern, and further ones for the characters that may come, the beginning,
-what must be contained and the length. Of every beginning of a text `llguidance` (https://github.com/guidance-ai/llguidance)
-says which tokens leave it possible to obey: so none that is begun has to be given up, but where the automaton
-outgrows its limits, and one that cannot be is refused before it begins.
+The rules become one expression: the user's pattern, and further ones for the allowed characters, the beginning, the
+texts that must be contained, and the length. At every token, `llguidance` (https://github.com/guidance-ai/llguidance)
+reports which tokens can still lead to a match. So a text that has begun is never abandoned, unless the automaton
+outgrows its limits, and rules that nothing can match are refused before a text begins.
 
-Only what the model can write counts: the characters of its vocabulary. The length is counted in characters.
+Only the characters of the model's vocabulary count. The length is in characters.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from copy import copy
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import regex
 
 from afterword.errors import OptionError, WorkError
 from afterword.generation.sampling import Logits, Sampling
+from afterword.text.characters import ByteTokenizer
 from afterword.text.tokenizer import Tokenizer
-from afterword.text.vocabularies.byte import ByteTokenizer
 
 if TYPE_CHECKING:
     from llguidance import LLMatcher
 
 LARGEST = 10_000  # characters of a rule
-KEPT = 1000  # masks
-MOST_STATES = 50_000  # of the automaton that a text goes through; some kilobytes each
+MOST_REPEATS = 200  # in a pattern; 3,300 take ten seconds and 670 MB, which grow with their square
+KEPT = 1000  # masks, at most
+MOST_STATES = 50_000  # of the automaton of a text; up to 6 KB each
 LONGEST = 100_000  # characters of a text with a rule
 ANYTHING = "/(?s:.*)/"
-TOO_LARGE = "the rules are too large to be followed in so long a text: give simpler ones, or a smaller max-tokens"
-Masks = dict[bytes, tuple[Logits, bool]]  # by what llguidance says: see `Rule.mask`, and whether only the end may come
+TOO_LARGE = "the rules are too large for a text of this length: give simpler ones, or a smaller max-tokens"
+Masks = dict[bytes, tuple[Logits, bool]]  # by the bits of llguidance: `Rule.mask`, and whether only the end can follow
+# not of a word; scripts without spaces between words have no word boundaries
+NO_WORD = r"[\W\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+OF_WORD = rf"(?!{NO_WORD})(?s:.)"
+APOSTROPHES = "'’"
 NOTHING = '""'  # the expression of the text without characters
+
+
+def most_states(longest: int | None) -> int:
+    """Return the limit on the states of a text's automaton; simple rules need about eight per character."""
+    return MOST_STATES if longest is None else min(MOST_STATES, 2000 + 20 * longest)
 
 
 class Rules:
     """The rules of `sampling` for texts of `tokenizer`, from `shortest` to `longest` characters (None: any number).
 
-    Raises OptionError for rules that cannot be read, that no text obeys, or where llguidance is not installed.
+    Raises OptionError for invalid rules, for rules that no text obeys, and if llguidance is not installed.
     """
 
     def __init__(self, tokenizer: Tokenizer, sampling: Sampling, shortest: int = 0, longest: int | None = None) -> None:
         if longest is not None and longest > LONGEST:
-            raise OptionError(f"a text with a rule has at most {LONGEST:,} characters: give a smaller max-tokens")
+            raise OptionError(f"a text with a rule may have at most {LONGEST:,} characters: give a smaller max-tokens")
         self._tokenizer, self._rows = tokenizer, tokenizer.rows
         self._masks: Masks = {}
-        grammar, rules = _Grammar(tokenizer), _terms(tokenizer, sampling)
+        grammar, rules = _Grammar(tokenizer, most_states(longest)), _terms(tokenizer, sampling)
         for name, term in rules:
             if wrong := grammar.wrong(term):
-                raise OptionError(f"{name} cannot be followed: {wrong}")
+                raise OptionError(f"{name} is invalid: {wrong}")
         length = [] if longest is None else [f"/(?s:.{{{shortest},{longest}}})/"]
         terms = [*length, *(term for _, term in rules)] or [ANYTHING]
         self._start = grammar.matcher([*terms, *_alphabet(tokenizer)])
         if _is_impossible(self._start):
             names = " and ".join(dict.fromkeys(name for name, _ in rules))
             if not _is_impossible(_Grammar(ByteTokenizer.of()).matcher(terms)):
-                raise OptionError(f"no text of the characters that this model knows can match {names}")
+                texts = tokenizer.normalise("".join([sampling.starts_with or "", *sampling.contains]))
+                unknown = ", ".join(map(repr, sorted({*texts} - {*tokenizer.characters})))[:100]
+                why = f": it does not know {unknown}" if unknown else ""
+                raise OptionError(f"no text of the characters that this model knows can match {names}{why}")
             at_most = "" if longest is None else f" of {shortest:,} to {longest:,} characters (max-tokens)"
             raise OptionError(f"no text{at_most} can match {names}")
 
     def begin(self) -> Rule:
-        """The rules at the beginning of a text."""
+        """Return the rules at the beginning of a text."""
         return Rule(self._start.deep_copy(), self._masks, self._tokenizer)
 
     def allow(self, text: str) -> bool:
-        """Whether `text` obeys them."""
+        """Return whether `text` obeys the rules."""
         ids = self._tokenizer.encode(text).tolist()
         if max(ids, default=0) >= self._rows:
             return False
@@ -76,13 +92,19 @@ class Rule:
     """The rules within one text."""
 
     mask: Logits
-    """0 for the rows that may come next, -inf for the others, [R]; the boundary may where the text may end."""
+    """0 for the rows that can follow, -inf for the others, [R]; the boundary can follow if the text can end here."""
     finished: bool
-    """Whether nothing more can come."""
+    """True if nothing can follow."""
 
     def __init__(self, matcher: LLMatcher, masks: Masks, tokenizer: Tokenizer) -> None:
         self._matcher, self._masks, self._tokenizer = matcher, masks, tokenizer
         self._look()
+
+    def fork(self) -> Rule:
+        """Return a copy, which can continue differently."""
+        other = copy(self)
+        other._matcher = self._matcher.deep_copy()
+        return other
 
     def push(self, row: int) -> None:
         self._matcher.consume_token(row)
@@ -97,30 +119,24 @@ class Rule:
                 self._masks.clear()
             bits = np.unpackbits(np.frombuffer(allowed, np.uint8), bitorder="little")[: self._tokenizer.rows]
             mask = np.where(bits, 0.0, -np.inf)
-            others = np.delete(bits, [] if self._tokenizer.end is None else self._tokenizer.end)
-            self._masks[allowed] = mask, not others.any()
+            self._masks[allowed] = mask, not bits[np.arange(len(bits)) != self._tokenizer.end].any()
         self.mask, only_the_end = self._masks[allowed]
         self.finished = self._matcher.is_stopped() or (only_the_end and self._matcher.is_accepting())
 
 
 class _Vocabulary:
-    """The rows of a network as llguidance wants to know them."""
+    """The rows of a network in the form that llguidance needs."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        self.tokens = [tokenizer.spelling(row) for row in range(tokenizer.rows)]
-        self.special_token_ids: list[int] = []
-        if tokenizer.rows < tokenizer.size:  # which of the bytes, one row for all does not say
-            self._special(tokenizer.rows - 1)
-        self.eos_token_id = tokenizer.rows if tokenizer.end is None else tokenizer.end
-        if tokenizer.end is None:
-            self.tokens.append(b"")
-        self._special(self.eos_token_id)
         self.bos_token_id = None
-
-    def _special(self, row: int) -> None:
-        self.tokens[row] = b"<|%d|>" % row
-        self.special_token_ids.append(row)
+        self.eos_token_id = tokenizer.rows if tokenizer.end is None else tokenizer.end
+        # one row for all bytes does not say which byte
+        shared = [tokenizer.rows - 1] if tokenizer.rows < tokenizer.size else []
+        self.special_token_ids = [*shared, self.eos_token_id]
+        self.tokens = [tokenizer.spelling(row) for row in range(tokenizer.rows)] + [b""] * (tokenizer.end is None)
+        for row in self.special_token_ids:
+            self.tokens[row] = b"<|%d|>" % row
 
     def __call__(self, text: str | bytes) -> list[int]:
         if isinstance(text, bytes):
@@ -131,25 +147,25 @@ class _Vocabulary:
 class _Grammar:
     """Makes matchers of expressions over a vocabulary."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer, states: int = MOST_STATES) -> None:
         try:
             import llguidance
         except ImportError:
             raise OptionError("rules need llguidance: pip install 'afterword[patterns]'") from None
         self._kind: Any = llguidance.LLMatcher
         self._tokenizer = llguidance.LLTokenizer(llguidance.TokenizerWrapper(_Vocabulary(tokenizer)), slices=[])
-        self._limits = llguidance.LLParserLimits(max_lexer_states=MOST_STATES, verbose_errors=False)
+        self._limits = llguidance.LLParserLimits(max_lexer_states=states, verbose_errors=False)
 
     def matcher(self, terms: Sequence[str]) -> LLMatcher:
-        """At the beginning of a text that matches all of `terms`."""
+        """Return a matcher at the beginning of a text that matches all of `terms`."""
         matcher: LLMatcher = self._kind(self._tokenizer, _text(" & ".join(terms)), log_level=0, limits=self._limits)
-        matcher.compute_bitmask()  # which finds that nothing matches
+        matcher.compute_bitmask()  # detects that nothing matches
         if _is_exhausted(matcher):
             raise OptionError(TOO_LARGE)
         return matcher
 
     def wrong(self, term: str) -> str | None:
-        """Why `term` cannot be read; None where it can."""
+        """Return why `term` is invalid; None if it is valid."""
         error: str = self._kind.validate_grammar(_text(term), self._tokenizer, limits=self._limits)
         if not error or error.startswith("WARNING"):
             return None
@@ -159,12 +175,12 @@ class _Grammar:
 
 
 def _text(expression: str) -> str:
-    """The grammar of texts that match `expression`."""
+    """Return the grammar of texts that match `expression`."""
     return f"start: TEXT\nTEXT: {expression}\n"
 
 
 def _is_exhausted(matcher: LLMatcher) -> bool:
-    """Whether it came to one of its limits; that nothing can follow is no such error."""
+    """Return whether it reached one of its limits. An error because nothing can follow does not count."""
     return matcher.is_error() and not matcher.get_error().startswith("NoExtension")
 
 
@@ -173,13 +189,17 @@ def _is_impossible(start: LLMatcher) -> bool:
 
 
 def _terms(tokenizer: Tokenizer, sampling: Sampling) -> list[tuple[str, str]]:
-    """Each rule that the user gives, and its expression; their texts are normalised as the tokenizer does, but for the
-    pattern, of which that would make another one."""
+    """Return the name and the expression of each rule that is given.
+
+    Texts are normalised as the tokenizer does, except the pattern, which could change its meaning.
+    """
     pattern, normalise = sampling.pattern, tokenizer.normalise
     only, without, first = (normalise(text or "") for text in (sampling.only, sampling.without, sampling.starts_with))
-    for name, text in (("pattern", pattern or ""), ("only", only), ("without", without), ("starts-with", first)):
+    texts_to_contain = [normalise(text) for text in sampling.contains]
+    texts = {"pattern": pattern or "", "only": only, "without": without, "starts-with": first}
+    for name, text in {**texts, "contains": "".join(texts_to_contain)}.items():
         if len(text) > LARGEST:
-            raise OptionError(f"{name} is too large: a rule has {LARGEST:,} characters at most")
+            raise OptionError(f"{name} is too large: a rule may have at most {LARGEST:,} characters")
     terms = []
     if pattern is not None:
         terms.append(("pattern", _expression(pattern)))
@@ -189,23 +209,38 @@ def _terms(tokenizer: Tokenizer, sampling: Sampling) -> list[tuple[str, str]]:
         terms.append(("without", f"~/(?s:.*){_one_of(without)}(?s:.*)/"))
     if first:
         terms.append(("starts-with", f"/{_literal(first)}(?s:.*)/"))
-    contained = [normalise(text) for text in sampling.contains]
-    if sum(map(len, contained)) > LARGEST:
-        raise OptionError(f"contains is too large: a rule has {LARGEST:,} characters at most")
-    return terms + [("contains", f"/(?s:.*){_literal(text)}(?s:.*)/") for text in contained]
+    return terms + [("contains", f"/(?s:.*){_literal(text)}(?s:.*)/") for text in texts_to_contain]
+
+
+@lru_cache(4096)
+def is_of_word(character: str) -> bool:
+    """Return whether `character` belongs to a word that ends where other characters begin."""
+    return bool(character) and regex.match(NO_WORD, character) is None
+
+
+def contained(text: str, whole: str, before: str = "") -> bool:
+    """Return whether `whole`, which follows `before`, contains `text` between word boundaries.
+
+    A word continues after an apostrophe: `can't` does not contain `can`. It may begin after one, as in `l'avion`.
+    """
+    first = rf"(?<!{OF_WORD})" if is_of_word(text[0]) else ""
+    last = rf"(?![{APOSTROPHES}]?{OF_WORD})" if is_of_word(text[-1]) else ""
+    return bool(regex.search(first + regex.escape(text) + last, before[-1:] + whole, pos=len(before[-1:])))
 
 
 def _alphabet(tokenizer: Tokenizer) -> list[str]:
-    """The expression of what the model can write; none where that is every text."""
+    """Return the expression of what the model can write; empty if that is every text."""
     return [f"/{_one_of(tokenizer.characters)}*/"] if tokenizer.characters else []
 
 
 def _expression(pattern: str) -> str:
-    """`pattern` between slashes: those in it are escaped, and so are the ends of lines."""
+    """Return `pattern` between slashes, with the slashes and newlines in it escaped."""
+    if sum(map(bool, re.findall(r"\\.|\(\?|([*+?{])", pattern, re.DOTALL))) > MOST_REPEATS:
+        raise OptionError(f"pattern is too large: it may have at most {MOST_REPEATS} repeats (* + ? and {{}})")
     parts = []
     for token in re.findall(r"\\.|.", pattern, re.DOTALL):
         if token == "\\":
-            raise OptionError("pattern cannot be followed: it ends in a single backslash")
+            raise OptionError("pattern is invalid: it ends in a single backslash")
         character = token[-1]
         parts.append(f"\\x0{ord(character):x}" if character in "\n\r" else "\\/" if token == "/" else token)
     return f"/{''.join(parts)}/" if parts else NOTHING

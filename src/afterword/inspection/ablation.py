@@ -1,27 +1,25 @@
-"""What each gate is worth: the loss with it held open, or at its mean over the text.
+"""The value of each gate: the loss with the gate held open, or held at its mean over the text.
 
 The design follows Greff, Srivastava, Koutník, Steunebrink and Schmidhuber, "LSTM: A Search Space Odyssey" (2017), with
-one difference: there each variant was trained anew, here a trained model loses the gate afterwards. So what is measured
-is how much this model relies on a gate, not how well a network would learn to do without one.
+one difference: they trained each variant anew, and here a trained model loses the gate afterwards. This measures how
+much the model relies on a gate, not how well a network would learn without one.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
-from afterword.inspection.finding import Finding
+from afterword.inspection.finding import Finding, Inspected
 from afterword.inspection.gates import look_at_gates
-from afterword.inspection.inspected import Inspected, OnProgress, unheard
-from afterword.inspection.openness import SIGMOIDS
-from afterword.inspection.trace import Trace
+from afterword.inspection.trace import SIGMOIDS, Trace
 from afterword.model.arrays import Array
-from afterword.model.cell import GATES
-from afterword.model.holding import PARTS
+from afterword.model.network.cell import GATES
+from afterword.model.network.holding import PARTS
+from afterword.settings import OnProgress, ignore_progress
 
 Way = Literal["open", "mean"]
 
@@ -34,28 +32,26 @@ class Ablation:
     layer: int | None
     """None is all layers at once."""
     way: Way
-    """How it was held: open (at 1), or each unit's gate at its mean over the text."""
+    """The value at which it was held: open (1), or the mean of each unit's gate over the text."""
     bits_per_character: float
 
 
 @dataclass(frozen=True, repr=False)
 class Ablations(Finding):
-    """A model without each of its gates in turn, over one text."""
+    """The cost of one text for a model without each of its gates in turn."""
 
     bits_per_character: float
-    """Of the whole model."""
+    """The cost for the whole model."""
     each: list[Ablation]
 
     @property
     def caption(self) -> str:
         return f"all gates at work: {self.bits_per_character:.3f} bits per character"
 
-    @property
-    def head(self) -> tuple[str, ...]:
-        return ("layer", "gate", "held open", "costs", "held at its mean", "costs")
+    head = ("layer", "gate", "held open", "costs", "held at its mean", "costs")
 
     def rows(self) -> list[tuple[str, ...]]:
-        """Bits per character, and how many more than the whole model's."""
+        """Return the bits per character, and the difference from the whole model's."""
         found = {(one.layer, one.gate, one.way): one.bits_per_character for one in self.each}
         rows = []
         for layer, gate in dict.fromkeys((one.layer, one.gate) for one in self.each):
@@ -66,28 +62,26 @@ class Ablations(Finding):
             rows.append(("all" if layer is None else f"l{layer}", gate, *cells))
         return rows
 
-    def to_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
 
-
-def ablate_gates(model: Inspected, text: str, *, on_progress: OnProgress = unheard) -> Ablations:
-    """What each gate is worth: what the text costs with it held open, or at its mean over the text.
+def ablate_gates(model: Inspected, text: str, *, on_progress: OnProgress = ignore_progress) -> Ablations:
+    """Measure what the text costs with each gate held open, or at its mean over the text.
 
     Raises as `gates` does.
     """
     trace = look_at_gates(model, text)
+    trace.check_gates()
     each: list[Ablation] = []
     all_variants = list(variants(trace))
     for gate, layer, way, held in all_variants:
         on_progress((1 + len(each)) / (1 + len(all_variants)))  # the trace costs as much as one of them
         each.append(Ablation(gate, layer, way, model.network_bits(trace.text, held)))
-    return Ablations(float(trace.bits.sum()) / len(trace.text), each)
+    return Ablations(trace.bits_per_character, each)
 
 
 def variants(trace: Trace) -> Iterator[tuple[str, int | None, Way, Array]]:
-    """Gate, layer, way, and what is held [L, 6, H], for every variant; the means are those over the text of `trace`.
+    """Yield the gate, the layer, the way, and the held values [L, 6, H] of every variant.
 
-    The candidate is no gate that could stand open, so it is held at its mean alone.
+    The means are those over the text of `trace`. The candidate cannot be open, so it is held only at its mean.
     """
     _, L, H = trace.forget.shape
     places: list[int | None] = list(range(L)) if L == 1 else [None, *range(L)]

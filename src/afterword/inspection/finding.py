@@ -1,22 +1,42 @@
-"""What an inspection finds: a table, wherever it is shown, and a record for JSON."""
+"""Inspections: what they look into (`Inspected`) and what they return (`Finding`).
+
+An inspection is a function whose first two arguments are an `Inspected` and a text. One line in `LanguageModel` makes
+it a method. If it returns a `Finding` and takes only these and `on_progress`, it is also an option of `afterword
+inspect`.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import html
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-WIDEST = 10_000  # columns of text; a table is as wide as it is, and who shows it may cut it
+import numpy as np
+from numpy.typing import NDArray
+
+from afterword.model.arrays import Array
+from afterword.model.network.network import Network
+from afterword.text.tokenizer import Tokenizer
+
+WIDEST = 10_000  # columns of text: a table is never folded, and the screen may cut it
 
 
+@dataclass(frozen=True, repr=False)
 class Finding(ABC):
-    """A table with a caption. It prints itself, and draws itself in a notebook."""
+    """A table with a caption. `print` shows it as text, and a notebook draws it."""
 
     @property
     @abstractmethod
     def caption(self) -> str:
-        """What the table is of, in a line or a few."""
+        """The subject of the table, in one or a few lines."""
+
+    @property
+    def foot(self) -> str:
+        """A line below the table, if there is one."""
+        return ""
 
     @property
     @abstractmethod
@@ -25,11 +45,11 @@ class Finding(ABC):
 
     @abstractmethod
     def rows(self) -> Sequence[Sequence[str]]:
-        """The table: one cell per column."""
+        """Return the table, one cell per column."""
 
-    @abstractmethod
     def to_dict(self) -> dict[str, Any]:
-        """What `--json` prints."""
+        """Return what `--json` prints."""
+        return dataclasses.asdict(self)
 
     def __str__(self) -> str:
         from rich.console import Console  # here, because this file is loaded with every model
@@ -43,10 +63,32 @@ class Finding(ABC):
         console = Console(width=WIDEST, color_system=None, markup=False, emoji=False, highlight=False)
         with console.capture() as captured:
             console.print(table)
-        return "\n".join((self.caption, *(line.rstrip() for line in captured.get().splitlines())))
+        lines = (line.rstrip() for line in captured.get().splitlines())
+        return "\n".join((self.caption, *lines, *filter(None, [self.foot])))
 
-    def __repr__(self) -> str:
-        return str(self)
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         return f'<pre style="line-height: 1.2">{html.escape(str(self))}</pre>'
+
+
+class Inspected(Protocol):
+    @property
+    def tokenizer(self) -> Tokenizer: ...
+
+    @property
+    def lines(self) -> bool:
+        """True if it reads single lines, each from a fresh state."""
+
+    @property
+    def is_held(self) -> bool:
+        """True if any part of its network is held at a value."""
+
+    def network(self, held: Array | None = None) -> Network:
+        """Return its network without the n-gram; `held` [L, 6, H] as in `holding`, in addition to its own."""
+
+    def network_bits(self, text: str, held: Array | None = None) -> float:
+        """Return the cost of `text` for that network, in bits per character."""
+
+    def input_gradients(self, ids: NDArray[np.integer[Any]], steps: int) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+        """Do as `learning.gradients.input_gradients`, for the tokenizer's ids [N, T]. Needs PyTorch."""

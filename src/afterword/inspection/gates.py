@@ -1,60 +1,59 @@
-"""Read a text and keep every gate and state on the way.
+"""Reading a text with every gate and state kept.
 
-The text is read as it is scored: from a fresh start (the boundary token first, where there is one), with the state
-carried to its end.
+The text is read as it is scored: from a fresh state (after the boundary token, if there is one), which is carried to
+the end.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from afterword.errors import TextError
-from afterword.inspection.inspected import Inspected
-from afterword.inspection.page import framed, page
+from afterword.errors import ModelError, TextError
+from afterword.inspection.finding import Inspected
+from afterword.inspection.gates_page import framed, page
 from afterword.inspection.trace import Trace
-from afterword.model.config import Config
-from afterword.model.holding import PARTS
-from afterword.model.network import Network, log_probabilities
-from afterword.text.tokenizer import Tokenizer
+from afterword.model.network.cell import GATES, Step
+from afterword.model.network.config import Config
+from afterword.model.network.network import log_probabilities
 
 MOST_TRACED = 20_000
-MOST_TRACED_NUMBERS = MOST_TRACED * 3 * 1024  # tokens × layers × units: seven arrays of that many float32 are held
-TOKENS_AT_ONCE = 512  # what is held for them beside the trace is some megabytes
+MOST_TRACED_NUMBERS = MOST_TRACED * 3 * 1024  # tokens × layers × units: there are seven such arrays of float32
+TOKENS_AT_ONCE = 512  # these need some megabytes besides the trace
 
 
 class Gates(Trace):
-    """A trace that draws itself in a notebook."""
+    """A trace that a notebook draws."""
 
     def _repr_html_(self) -> str:
-        """The page, for a notebook; of what is too large for one, the line that says so."""
+        """Return the page for a notebook, or a line that says why it is missing."""
         try:
             return framed(page(self))
-        except TextError as error:
+        except (ModelError, TextError) as error:
             return f"<p>{error}</p>"
 
 
 def look_at_gates(model: Inspected, text: str) -> Gates:
-    """Every gate and state of the network while it reads `text`, and what it expected after each token.
+    """Return every gate and state of the network while it reads `text`, and its predictions after each token.
 
-    Raises TextError for an empty text or one too long to be looked at (20,000 characters; fewer of a network of
-    more than 3 × 1024 units), ModelError for a plain recurrent network, which has no gates.
+    A plain recurrent network has only a hidden state: its gates are empty, [T, L, 0], and its cell state is zero.
+
+    Raises TextError for an empty text or one of more than 20,000 characters (fewer if the network has more than
+    3 × 1024 units).
     """
-    return read_gates(model.network(), model.tokenizer, text, lines=model.lines)
-
-
-def read_gates(network: Network, tokenizer: Tokenizer, text: str, *, lines: bool = False) -> Gates:
-    """Read `text` and keep everything; `lines` says that the network knows lines, each from a fresh start.
-
-    Raises TextError for a text that is empty or longer than can be looked at, ModelError for a plain recurrent network.
-    """
+    network, tokenizer = model.network(), model.tokenizer
     text = tokenizer.normalise(text)
-    if lines and "\n" in text.rstrip("\n"):
-        raise TextError("this model reads lines, each from a fresh state: give it one line")
-    text = text.rstrip("\n") if lines else text
+    if model.lines:
+        text = text.rstrip("\n")
+        if "\n" in text:
+            raise TextError("this model reads lines, each from a fresh state: give it one line")
     ids = tokenizer.encode(text)
-    check_length(network.config, len(ids))
     T, config = len(ids), network.config
-    parts = {name: np.empty((T, config.num_layers, config.hidden_size), np.float32) for name in (*PARTS, "before")}
+    _check_length(config, T)
+    widths = dict.fromkeys(GATES, 0 if config.cell == "rnn" else config.hidden_size)
+    parts = {
+        name: np.empty((T, config.num_layers, widths.get(name, config.hidden_size)), np.float32)
+        for name in Step._fields
+    }
     expected = np.empty((T, config.vocabulary_size), np.float32)
     state = network.start()
     expected_first = np.full(config.vocabulary_size, -np.log(config.vocabulary_size))
@@ -66,8 +65,8 @@ def read_gates(network: Network, tokenizer: Tokenizer, text: str, *, lines: bool
     for first in range(0, T, TOKENS_AT_ONCE):
         piece = slice(first, first + TOKENS_AT_ONCE)
         traced, state = network.trace(ids[None, piece], state)
-        for layer, (step, before) in enumerate(zip(traced.steps, traced.before, strict=True)):
-            for name, values in zip((*PARTS, "before"), (*step, before), strict=True):
+        for layer, step in enumerate(traced.steps):
+            for name, values in step._asdict().items():
                 parts[name][piece, layer] = values[:, 0]
         logits = traced.logits[:, 0]
         expected[piece] = log_probabilities(logits)
@@ -86,13 +85,25 @@ def read_gates(network: Network, tokenizer: Tokenizer, text: str, *, lines: bool
     )
 
 
-def check_length(config: Config, tokens: int) -> None:
-    """Raise TextError for a text of no tokens, or of more than can be looked at with this network."""
+def beginning(model: Inspected, text: str) -> str:
+    """Return as much of `text` as can be looked at."""
+    most = most_traced(model.network().config)
+    while (tokens := len(model.tokenizer.encode(text))) > most:
+        text = text[: len(text) * most // tokens]
+    return text
+
+
+def most_traced(config: Config) -> int:
+    """Return the number of tokens that can be looked at with this network."""
+    return min(MOST_TRACED, max(1, MOST_TRACED_NUMBERS // (config.num_layers * config.hidden_size)))
+
+
+def _check_length(config: Config, tokens: int) -> None:
+    """Raise TextError for a text without tokens, or with too many for this network."""
     if tokens == 0:
-        raise TextError("there is no text to look at: give at least one character")
-    most = min(MOST_TRACED, max(1, MOST_TRACED_NUMBERS // (config.num_layers * config.hidden_size)))
-    if tokens > most:
+        raise TextError("the text to look at is empty: give at least one character")
+    if tokens > (most := most_traced(config)):
         raise TextError(
-            f"the text has {tokens:,} tokens, and {most:,} of this model can be looked at: "
-            f"take a stretch of it, as in --stretch 0:{min(most, 2000)}"
+            f"the text has {tokens:,} tokens; at most {most:,} can be shown with this model: "
+            f"take a part of it, as inspect --stretch 0:{min(most, 2000)} does"
         )

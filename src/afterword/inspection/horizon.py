@@ -1,41 +1,198 @@
-"""How far a network remembers: how much a character k steps back still changes what it expects next.
+"""The horizon of a network: how much a character k steps back still changes its next prediction.
 
-It is measured by replacing that character (see `replacing`) and, where PyTorch is at hand, by the gradient. The error
-bars are standard errors over the places where it is measured.
+A character of the text is replaced by another one, drawn from the same text, and the network reads on. After each
+further step its prediction is compared with the one for the true text: the Kullback-Leibler divergence
+D(true ‖ replaced). One replacement answers for every k at once, so a curve over 1,000 steps costs little. If PyTorch is
+installed, the gradient is measured too. The error bars are standard errors over the places that are measured.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.errors import OptionError
-from afterword.inspection.finding import Finding
-from afterword.inspection.inspected import Inspected, OnProgress, unheard
-from afterword.inspection.replacing import HorizonSettings, changes_by_replacing, sequences
+from afterword.errors import OptionError, TextError
+from afterword.inspection.finding import Finding, Inspected
+from afterword.model.arrays import Ids
+from afterword.model.network.network import Network, State, log_probabilities
+from afterword.settings import OnProgress, Settings, ignore_progress, setting, spelled_out
+from afterword.text.tokenizer import Tokenizer
+
+WARM_UP = 200  # tokens that are read before the replaced one, if the text has as many
+LEAST_TOKENS = 20
+MOST_FIGURES = 10_000_000  # places × steps, all of which are kept
+PLACES_AT_ONCE = 64
+STEPS_AT_ONCE = 16
+LOGITS_AT_ONCE = 4_000_000  # lanes × steps × rows
+
+
+@dataclass(frozen=True)
+class HorizonSettings(Settings):
+    """Settings for measuring a horizon."""
+
+    steps: int = setting(1000, "measure up to this many characters back", minimum=1, maximum=10_000)
+    places: int = setting(64, "measure at this many places of the text", minimum=2, maximum=10_000)
+    seed: int = setting(0, "seed of the replacement characters", minimum=0, maximum=2**64 - 1)
+    gradient: bool | None = setting(None, "also measure the gradient, which needs PyTorch (default: if installed)")
+
+
+def changes_by_replacing(
+    network: Network,
+    tokenizer: Tokenizer,
+    text: str,
+    settings: HorizonSettings,
+    on_progress: OnProgress = ignore_progress,
+    lines: bool = False,
+) -> NDArray[np.float64]:
+    """Return what replacing a character at each of N places changes up to K `steps` later, in bits, [N, K].
+
+    Shorter texts are measured over fewer steps. With `lines`, each place is in a line that is read from a fresh state.
+    Raises TextError for a text that is too short or has only one distinct character, OptionError for too many figures.
+    """
+    ids, starts, length = _read(tokenizer, text, lines)
+    places, K = choose_places(network, ids, settings, starts, length)
+    others = replacements(ids, places, np.random.default_rng(settings.seed))
+    before = min(WARM_UP, int(places[0] - starts[0]))
+    changes = np.empty((len(places), K))
+    for first in range(0, len(places), PLACES_AT_ONCE):
+        some = slice(first, first + PLACES_AT_ONCE)
+        state = warmed_up(network, tokenizer, ids, places[some], before)
+        for begin, part in _changes(network, ids, places[some], others[some], state, K):
+            end = begin + part.shape[1]
+            changes[some, begin:end] = part
+            on_progress((first * K + len(part) * end) / changes.size)
+    return np.maximum(changes, 0) / math.log(2)
+
+
+def _changes(
+    network: Network, ids: NDArray[Any], places: NDArray[np.intp], others: NDArray[Any], state: State, K: int
+) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    """Yield what `others` at `places` [N] change at the next K steps, in nats, in pieces: first step, [N, ≤ K].
+
+    `state` is the state before each place.
+    """
+    N = len(places)
+    at_once = max(1, min(STEPS_AT_ONCE, LOGITS_AT_ONCE // (2 * N * network.config.vocabulary_size)))
+    both = network.side_by_side(state, state)
+    for first in range(0, K, at_once):
+        true = ids[places[:, None] + np.arange(first, min(K, first + at_once))]
+        read = np.concatenate([true, true])
+        if first == 0:
+            read[N:, 0] = others
+        logits, both = network.read(read, both)
+        expected, changed = np.split(log_probabilities(logits), 2)
+        yield first, (np.exp(expected) * (expected - changed)).sum(axis=-1)
+
+
+def _read(tokenizer: Tokenizer, text: str, lines: bool) -> tuple[Ids, NDArray[np.intp], int]:
+    """Return the tokens of `text`, where its parts start, and how many tokens each part has.
+
+    The text is one part; with `lines`, the parts are the lines that are at least as long as the median one.
+    """
+    if not lines:
+        ids = tokenizer.encode(text)
+        return ids, np.zeros(1, np.intp), len(ids)
+    each = [tokenizer.encode(line) for line in text.split("\n") if line]
+    lengths = np.array([*map(len, each)], np.intp)
+    length = int(np.median(lengths)) if each else 0
+    return np.concatenate([np.empty(0, np.int32), *each]), (lengths.cumsum() - lengths)[lengths >= length], length
+
+
+def choose_places(
+    network: Network, ids: NDArray[Any], settings: HorizonSettings, starts: NDArray[np.intp], length: int
+) -> tuple[NDArray[np.intp], int]:
+    """Return the places where characters are replaced, evenly over the text, and the number of steps after each.
+
+    The text has parts of `length` tokens, at `starts`.
+    """
+    if len(ids) < LEAST_TOKENS:
+        raise TextError(f"the text has {len(ids)} tokens; at least {LEAST_TOKENS} are needed: give a longer text")
+    if len(set(network.rows(ids).tolist())) < 2:
+        raise TextError("the text has only one distinct character: give a text with more, to replace it with another")
+    K = min(settings.steps, max(1, length * 3 // 4))
+    places = _spread(starts, range(min(WARM_UP, (length - K) // 2), length - K + 1), settings.places)
+    if len(places) * K > MOST_FIGURES:
+        raise OptionError(
+            f"{len(places):,} places × {K:,} steps need too much memory: give at most {MOST_FIGURES // K:,} places, "
+            "or fewer steps"
+        )
+    return places, K
+
+
+def _spread(starts: NDArray[np.intp], within: range, number: int) -> NDArray[np.intp]:
+    """Return `number` places, spread evenly over the text, or all if there are fewer.
+
+    In a single part, they are chosen from those `within` it. In several parts, at `starts`, from the first of each.
+    """
+    places = starts + within[0] if len(starts) > 1 else starts[0] + np.array(within)
+    return places[np.linspace(0, len(places) - 1, min(number, len(places))).astype(np.intp)]
+
+
+def sequences(
+    network: Network, tokenizer: Tokenizer, ids: Ids, steps: int, positions: int, starts: NDArray[np.intp], length: int
+) -> NDArray[np.integer[Any]]:
+    """Return the sequences for the gradient: tokens [N, T], evenly over the text, of which the last is predicted.
+
+    Each begins with the boundary token, if there is one. Then come the tokens that replacing would read as warm-up, and
+    `steps` more, but at most as many as the network's context.
+    """
+    before = int(min(network.context_length, steps + WARM_UP, length - 1))
+    ends = _spread(starts, range(before, length), positions)
+    read: NDArray[np.integer[Any]] = ids[ends[:, None] + np.arange(-before, 1)]
+    if tokenizer.end is None:
+        return read
+    return np.concatenate([np.full((len(read), 1), tokenizer.end, read.dtype), read], axis=1)
+
+
+def replacements(ids: NDArray[Any], places: NDArray[np.intp], random: np.random.Generator) -> NDArray[Any]:
+    """Draw for each place another token than the one there, with the frequency that it has in the text."""
+    order = np.argsort(ids, kind="stable")
+    first, last = (np.searchsorted(ids[order], ids[places], side) for side in ("left", "right"))
+    others = []
+    for begin, end in zip(first.tolist(), last.tolist(), strict=True):
+        same = order[begin:end]  # the places of this token, in ascending order
+        k = random.integers(len(ids) - len(same))  # the k-th of all the others
+        others.append(ids[k + np.searchsorted(same - np.arange(len(same)), k, side="right")])
+    return np.array(others, ids.dtype)
+
+
+def warmed_up(
+    network: Network, tokenizer: Tokenizer, ids: NDArray[Any], places: NDArray[np.intp], before: int
+) -> State:
+    """Return the state just before each place, after reading the `before` tokens there."""
+    state = network.start(len(places))
+    if tokenizer.end is not None:
+        _, state = network.step(np.full(len(places), tokenizer.end), state)
+    columns = ids[places[:, None] - before + np.arange(before)]
+    for first in range(0, before, STEPS_AT_ONCE):
+        _, state = network.advance(columns[:, first : first + STEPS_AT_ONCE], state)
+    return state
+
 
 SHOWN = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 300, 500, 1000, 2000, 3000, 5000, 10_000)
 WIDTH = 1.1  # the figure at k is the mean from k / 1.1 to k · 1.1, since single steps scatter
-FADED = 0.01  # of what the last character changes: what changes less is called forgotten
+FADED = 0.01  # of what the last character changes: a character that changes less is forgotten
 
-Curves = NDArray[np.float64]  # one a place, [N, K]
+Curves = NDArray[np.float64]  # one per place, [N, K]
 
 
 @dataclass(frozen=True, repr=False)
 class Horizon(Finding):
-    """How much a character k = 1 … K steps back changes the prediction."""
+    """The change of the prediction by a character k = 1 … K steps back."""
 
     name: str
     changes: Curves
-    """By replacing it: bits, [N places, K]."""
-    gradients: Curves | None = field(default=None)
-    """By gradient: the size of d log P(next) / d input, in nats, [N places, K]; None where torch is not at hand."""
+    """The change by replacing it: bits, [N places, K]."""
+    gradients: Curves | None = None
+    """The size of d log P(next) / d input, in nats, [N places, K]; None if it was not measured."""
+    unit: str = "character"
+    """What is replaced, and what k counts: "token" if the model's tokens are not characters."""
 
     @property
     def steps(self) -> list[int]:
@@ -43,9 +200,9 @@ class Horizon(Finding):
         return [k for k in SHOWN if k <= self.changes.shape[1]]
 
     def at(self, k: int, values: Curves | None = None) -> tuple[float, float]:
-        """Mean and standard error at `k`, of what replacing changes or of other `values` [N, K].
+        """Return the mean and standard error at `k` of `values` [N, K], by default of the changes by replacing.
 
-        The error of a single place is not a number.
+        The standard error of a single place is NaN.
         """
         values = self.changes if values is None else values
         each = _around(k, values).mean(axis=1)
@@ -53,7 +210,7 @@ class Horizon(Finding):
 
     @property
     def reach(self) -> int:
-        """The largest k at which a character still changes 1 % of what the last one does (smoothed as `at`)."""
+        """The largest k at which a character still changes 1 % of what the last one changes (smoothed as in `at`)."""
         means = self.changes.mean(axis=0)
         least = FADED * _around(1, means).mean()
         return max((k for k in range(1, len(means) + 1) if _around(k, means).mean() >= least), default=0)
@@ -62,7 +219,7 @@ class Horizon(Finding):
     def caption(self) -> str:
         beyond = " and beyond" if self.reach == self.changes.shape[1] else ""
         return (
-            f"{self.name}: {len(self.changes)} places; a character changes 1 % of what the last one does up to "
+            f"{self.name}: {len(self.changes)} places; a {self.unit} changes 1 % of what the last one does up to "
             f"{self.reach:,} steps back{beyond}"
         )
 
@@ -86,7 +243,7 @@ class Horizon(Finding):
 
 @dataclass(frozen=True, repr=False)
 class SideBySide(Finding):
-    """The curves of several models, with a bar of each for the eye."""
+    """The curves of several models, with a bar per value."""
 
     horizons: Sequence[Horizon]
 
@@ -118,51 +275,47 @@ class SideBySide(Finding):
         return {"models": [one.to_dict() for one in self.horizons]}
 
 
+@spelled_out(HorizonSettings)
 def measure_horizon(
-    model: Inspected,
-    text: str,
-    *,
-    steps: int = HorizonSettings.steps,
-    places: int = HorizonSettings.places,
-    seed: int = HorizonSettings.seed,
-    gradient: bool | None = HorizonSettings.gradient,
-    on_progress: OnProgress = unheard,
+    model: Inspected, text: str, *, on_progress: OnProgress = ignore_progress, **options: Any
 ) -> Horizon:
-    """How much a character up to `steps` back changes what the network predicts, at `places` places of `text`.
+    """Measure how much a character up to `steps` back changes what the network predicts, at `places` places of `text`.
 
-    `gradient` says whether the gradient is measured too, which needs PyTorch; None is wherever that is at hand.
-    A model with parts held at a value is measured by replacing alone. Raises TextError for a text that is too short,
-    OptionError for invalid numbers.
+    With `gradient`, also measure the gradient, which needs PyTorch; None measures it if PyTorch is installed. A model
+    with parts held at a value is measured only by replacing. Raises TextError for a text that is too short, OptionError
+    for invalid numbers.
     """
-    settings = HorizonSettings(steps, places, seed, gradient)
+    settings = HorizonSettings(**options)
     torch_is_here = importlib.util.find_spec("torch") is not None
-    if gradient and not torch_is_here:
+    if settings.gradient and not torch_is_here:
         raise OptionError("the gradient needs PyTorch, which is not installed: pip install 'afterword[train]'")
-    both = (torch_is_here if gradient is None else gradient) and not model.is_held
+    both = (torch_is_here if settings.gradient is None else settings.gradient) and not model.is_held
     half = 0.5 if both else 1.0  # of the work
-    network = model.network()  # an n-gram looks back a few characters, and no more
+    network = model.network()  # an n-gram looks back only a few characters
     changes = changes_by_replacing(
-        network, model.tokenizer, text, settings, lambda fraction: on_progress(half * fraction)
+        network, model.tokenizer, text, settings, lambda fraction: on_progress(half * fraction), model.lines
     )
-    found = Horizon(network.config.cell, changes)
+    unit = "character" if model.tokenizer.kind in ("char", "classic") else "token"
+    found = Horizon(network.config.cell, changes, unit=unit)
     if not both:
         return found
     K = changes.shape[1]
-    ids = sequences(network, model.tokenizer, model.tokenizer.encode(text), K, places)
-    gradients = np.zeros((len(ids), K))  # nothing depends on what lies before the network's context
+    parts = _read(model.tokenizer, text, model.lines)
+    ids = sequences(network, model.tokenizer, parts[0], K, settings.places, *parts[1:])
+    gradients = np.zeros((len(ids), K))  # nothing depends on tokens before the network's context
     reach = int(min(K, network.context_length))
     for lanes, part in model.input_gradients(ids, reach):
         gradients[lanes, :reach] = part
         on_progress(half + (1 - half) * lanes.stop / len(ids))
-    return Horizon(found.name, changes, gradients)
+    return Horizon(found.name, changes, gradients, unit)
 
 
 def _around(k: int, values: Curves) -> Curves:
-    """Those of `values` [..., K] whose mean is the figure at `k`."""
+    """Return the `values` [..., K] whose mean is the figure at `k`."""
     low, high = max(1, math.ceil(k / WIDTH)), min(values.shape[-1], math.floor(k * WIDTH))
     return values[..., low - 1 : high]
 
 
 def _bar(bits: float) -> str:
-    """A bar whose length is the logarithm of `bits`, from 10^-12, where float32 ends, to 10."""
+    """Return a bar whose length is the logarithm of `bits`, from 10^-12, the limit of float32, to 10."""
     return ("█" * round(2 * (math.log10(max(bits, 1e-12)) + 12))).ljust(26, "·")

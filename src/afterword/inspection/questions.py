@@ -1,39 +1,40 @@
-"""Where something holds in a text: ready-made questions, each with what it means, and where an expression matches."""
+"""Questions about the places of a text: ready-made ones, and where a regular expression matches."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import OptionError
 
-SECONDS = 10.0  # that an expression may take on one text
+SECONDS = 10.0  # the limit for an expression on one text
 
-Mask = NDArray[np.bool_]  # one truth for each character of a text, [N]
+Mask = NDArray[np.bool_]  # one answer per character of a text, [N]
 
 
 @dataclass(frozen=True)
 class Question:
-    """Where does something hold?"""
+    """A question with one answer, yes or no, per character of a text."""
 
     title: str
     where: Callable[[str], Mask]
 
 
 def matching(pattern: str, seconds: float = SECONDS) -> Question:
-    """Where does the regular expression match: its first group if it has groups, else all of it?
+    """Return the question where the regular expression matches: its first group if it has groups, else all of it.
 
-    ^ and $ match at the ends of lines. Raises OptionError for what is not an expression; the answer raises it where
-    matching takes more than `seconds`.
+    ^ and $ match at the ends of lines. Raises OptionError for an invalid expression; the answer raises it if matching
+    takes more than `seconds`.
     """
     import regex  # here, because this file is loaded with every model; Python's own engine has no time limit
 
     if not isinstance(pattern, str):
         raise OptionError(f"matching must be text, a regular expression, not {repr(pattern)[:60]}")
-    too_large = OptionError(f"matching {pattern[:40]!r} takes more memory than there is: make it simpler")
+    too_large = OptionError(f"matching {pattern[:40]!r} needs too much memory: make it simpler")
     try:
         compiled = regex.compile(pattern, regex.MULTILINE)
     except regex.error as error:
@@ -47,8 +48,8 @@ def matching(pattern: str, seconds: float = SECONDS) -> Question:
             return _marked(len(text), (match.span(group) for match in compiled.finditer(text, timeout=seconds)))
         except TimeoutError:
             raise OptionError(
-                f"matching {pattern[:40]!r} takes more than {seconds:g} s on this text: write it with fewer ways to "
-                "match, without a repeat inside a repeat"
+                f"matching {pattern[:40]!r} takes more than {seconds:g} s on this text: write it without a repeat "
+                "inside a repeat"
             ) from None
         except MemoryError:
             raise too_large from None
@@ -57,15 +58,15 @@ def matching(pattern: str, seconds: float = SECONDS) -> Question:
 
 
 def ready_made(name: str) -> Question:
-    """One of `READY_MADE`. Raises OptionError for any other."""
+    """Return the question of `READY_MADE` with that name. Raises OptionError for an unknown one."""
     if name not in READY_MADE:
-        raise OptionError(f"there is no question {str(name)[:40]!r}: ask one of {', '.join(READY_MADE)}")
+        raise OptionError(f"unknown question {str(name)[:40]!r}: ask one of {', '.join(READY_MADE)}")
     title, where = READY_MADE[name]
     return Question(f"{name} ({title})", where)
 
 
 def _marked(length: int, spans: Iterable[tuple[int, int]]) -> Mask:
-    """True inside `spans`; one of (-1, -1) is a group that took no part in its match."""
+    """Return True inside `spans`; a span of (-1, -1) is a group that took no part in its match."""
     mask = np.zeros(length, bool)
     for first, last in spans:
         mask[max(first, 0) : max(last, 0)] = True
@@ -73,7 +74,7 @@ def _marked(length: int, spans: Iterable[tuple[int, int]]) -> Mask:
 
 
 def _quotes(text: str) -> Mask:
-    """Between quotation marks that are closed soon, the marks left out."""
+    """Return True between quotation marks that are closed soon, without the marks."""
     return np.asarray(_matches('"([^"]{1,500})"')(text) | _matches("“([^“”]{1,500})”")(text))
 
 
@@ -82,26 +83,15 @@ def _matches(pattern: str) -> Callable[[str], Mask]:
 
 
 def _brackets(text: str) -> Mask:
-    """Where one bracket at least is open, of any kind; the closing ones are outside."""
-    steps = np.array([(one in "([{") - (one in ")]}") for one in text], int)
-    found, depth = np.zeros(len(text), bool), 0
-    for k, step in enumerate(steps):
-        depth = max(0, depth + step)
-        found[k] = depth > 0
-    return found
-
-
-def _columns(text: str) -> NDArray[np.intp]:
-    """How many characters of its line stand before each character, [N]."""
-    starts = np.concatenate([[0], np.flatnonzero(np.array([one == "\n" for one in text], bool)) + 1])
-    places = np.arange(len(text))
-    columns: NDArray[np.intp] = places - starts[np.searchsorted(starts, places, side="right") - 1]
-    return columns
+    """Return True where at least one bracket of any kind is open; the closing ones are outside."""
+    steps = ((one in "([{") - (one in ")]}") for one in text)
+    depths = accumulate(steps, lambda depth, step: max(0, depth + step), initial=0)
+    return np.array([*depths][1:]) > 0
 
 
 READY_MADE: dict[str, tuple[str, Callable[[str], Mask]]] = {
-    "line-start": ("the first 5 characters of a line", lambda text: _columns(text) < 5),
-    "line-late": ("40 characters and more into the line", lambda text: _columns(text) >= 40),
+    "line-start": ("the first 5 characters of a line", _matches(r"^(?:.{0,4}\n|.{1,5})")),
+    "line-late": ("40 characters and more into the line", _matches(r"(?<=^.{40})(?:.+\n?|\n)")),
     "quotes": ("inside quotation marks", _quotes),
     "brackets": ("inside brackets", _brackets),
     "capitals": ("a capital letter", lambda text: np.array([one.isupper() for one in text], bool)),

@@ -1,6 +1,6 @@
 """A trace on the terminal, at its width: the text shaded by surprise, the gates below it, and how open they are.
 
-Every strip is written in blocks whose height is the value, so that it can be read without colours too.
+Every strip consists of blocks whose height is the value, so that it can be read without colours.
 """
 
 from __future__ import annotations
@@ -15,50 +15,53 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from afterword.inspection.openness import SIGMOIDS, openness
-from afterword.inspection.trace import EVERY_UNIT_UP_TO, Trace
+from afterword.inspection.trace import EVERY_UNIT_UP_TO, OPEN, SHUT, SIGMOIDS, Trace, openness
 from afterword.text.unicode import visible
 
 BLOCKS = "▁▂▃▄▅▆▇█"
-LEAST_BITS, MOST_BITS = 0.5, 8.0  # what is less surprising is not shaded, what is more so no more
-MOVING = 3  # units per layer that are shown unless some are named
+LEAST_BITS, MOST_BITS = 0.5, 8.0  # a smaller surprise is not shaded, a larger one no darker
+SHOWN = 3  # units per layer, unless some are named
 LISTED = 4  # units in a list
+MEANING = f"never opens: always under {SHUT}; never closes: always over {OPEN}; memory: characters until 37 % is left"
 SHADES = [Style(color="black", bgcolor=f"color({code})") for code in (230, 223, 222, 216, 215, 209, 208, 202)]
 BLUES = [Style(color=f"color({code})") for code in (153, 117, 75, 39, 33, 27, 26, 25)]
 BELOW, ABOVE = Style(color="color(33)"), Style(color="color(208)")
 
 
 def show(trace: Trace, named: list[NDArray[np.intp]] | None = None, console: Console | None = None) -> None:
-    """Print `trace`; `named` says which units are shown, layer by layer (those whose hidden state moves most)."""
+    """Print `trace`. `named` are the units to show, per layer (by default those whose hidden state changes most)."""
     console = console or Console(highlight=False, markup=False)
     short = len(trace.tokens) <= EVERY_UNIT_UP_TO
     strips = _strips(trace, named) if short else []
     for line in _lines(trace, strips, console.width):
         console.print(line, no_wrap=True, overflow="crop", crop=True)
     if not short:
-        console.print(f"(the gates of more than {EVERY_UNIT_UP_TO} characters are shown by --html)", style="dim")
+        what, by = ("gates", "--html") if trace.has_gates else ("units", "--npz")
+        console.print(f"(the {what} of more than {EVERY_UNIT_UP_TO} characters are shown by {by})", style="dim")
     console.print(_surprises(trace))
-    console.print(_table(trace))
-    console.print(_let_go(trace))
+    if trace.has_gates:
+        console.print(_table(trace))
+        console.print(MEANING, style="dim")
+        console.print(_let_go(trace))
 
 
 def _strips(trace: Trace, named: list[NDArray[np.intp]] | None) -> list[tuple[str, NDArray[np.floating], bool]]:
-    """Name, values of T tokens and whether they have a sign, for each line below the text."""
+    """Return the name, the values of T tokens, and whether they have a sign, for each line below the text."""
     strips: list[tuple[str, NDArray[np.floating], bool]] = []
     layers = range(trace.forget.shape[1])
-    for gate in SIGMOIDS:
+    for gate in SIGMOIDS if trace.has_gates else ():
         means = trace.means(gate)
-        for layer in layers:  # the means move little, so each strip goes from its lowest to its highest
+        for layer in layers:  # the means change little, so each strip spans its own lowest to highest
             low, high = float(means[:, layer].min()), float(means[:, layer].max())
             scaled = (means[:, layer] - low) / max(high - low, 1e-9)
             strips.append((f"{gate} l{layer} {low:.2f}–{high:.2f}", scaled, False))
-    for layer, units in enumerate(named if named is not None else trace.telling_units(MOVING)):
+    for layer, units in enumerate(named if named is not None else trace.moving_units(SHOWN)):
         strips += [(f"l{layer}.u{unit}", trace.hidden[:, layer, unit], True) for unit in units]
     return strips
 
 
 def _lines(trace: Trace, strips: Sequence[tuple[str, NDArray[np.floating], bool]], width: int) -> list[Text]:
-    """The text in pieces that fit, each with its strips below it."""
+    """Return the text in pieces that fit, each with its strips below it."""
     margin = max([len("text"), *(len(name) for name, _, _ in strips)]) + 2
     shown = [visible(token) for token in trace.tokens]
     lines: list[Text] = []
@@ -89,28 +92,26 @@ def _surprises(trace: Trace) -> str:
     bits = trace.bits
     most = np.argsort(-bits, kind="stable")[:3]
     where = ", ".join(f"{visible(trace.tokens[t])!r} at {t} ({bits[t]:.1f})" for t in most)
-    return f"surprise: {bits.mean():.2f} bits per token; most at {where}"
+    return f"surprise: {trace.bits_per_character:.2f} bits per character; most at {where}"
 
 
 def _table(trace: Trace) -> Table:
     table = Table(title="How open the gates are", title_justify="left", box=None, pad_edge=False)
-    for name in ("layer", "gate", "mean", "never opens", "never closes", "keeps for (characters: units)"):
+    for name in ("layer", "gate", "mean", "never opens", "never closes", "memory (characters: units)"):
         table.add_column(name, overflow="fold")
     for layer, found in enumerate(openness(trace)):
         for gate, one in found.gates.items():
-            keeps = ""
-            if gate == "forget":
-                keeps = ", ".join(f"{span}: {units}" for span, units in found.spread() if units)
-            table.add_row(
-                f"l{layer}", gate, f"{BLOCKS[_level(one.mean)]} {one.mean:.2f}", _few(one.shut), _few(one.open), keeps
-            )
+            spread = found.spread() if gate == "forget" else []
+            memory = ", ".join(f"{span}: {units}" for span, units in spread if units)
+            mean = f"{BLOCKS[_level(one.mean)]} {one.mean:.2f}"
+            table.add_row(f"l{layer}", gate, mean, _few(one.shut), _few(one.open), memory)
         longest = ", ".join(f"u{unit} {found.memory[unit]:,.0f}" for unit in found.longest[:LISTED])
-        table.add_row("", "", "", "", "keep longest", longest)
+        table.add_row("", "", "", "", "longest memory", longest)
     return table
 
 
 def _let_go(trace: Trace) -> str:
-    """Where the forget gates are most shut, which is where most is let go."""
+    """Return the places where the forget gates are most shut, where the network forgets most."""
     open = trace.means("forget").mean(axis=1)
     places = [
         f"{''.join(map(visible, trace.tokens[max(0, t - 8) : t]))}[{visible(trace.tokens[t])}] {open[t]:.2f}"
@@ -126,7 +127,7 @@ def _few(units: NDArray[np.intp]) -> str:
 
 
 def shade(bits: float) -> Style:
-    """How a character of so much surprise is shown; one of little is left as it is."""
+    """Return the style of a character with a surprise of `bits`; a small surprise has none."""
     return SHADES[_level(bits / MOST_BITS)] if bits >= LEAST_BITS else Style.null()
 
 

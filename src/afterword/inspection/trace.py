@@ -1,11 +1,13 @@
 """A trace: every gate and state of a network while it reads a text, and what it expected to come next.
 
 Row t of a trace is the step that read token t; a character model's tokens are characters. What a token cost was
-expected before it was read, so it comes from the row before. `gates` makes traces.
+expected before it was read, so it comes from the row before. `gates` makes traces; `openness` sums one up: how open
+each gate was, and how long each unit keeps.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import reprlib
@@ -16,62 +18,73 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.errors import OptionError
+from afterword.errors import ModelError, OptionError
 from afterword.model.arrays import Array
-from afterword.model.config import Config
-from afterword.model.holding import PARTS, check_place
+from afterword.model.network.cell import Step
+from afterword.model.network.config import Config
+from afterword.model.network.holding import check_place
 from afterword.storage import output
 
-EVERY_UNIT_UP_TO = 500  # tokens: a longer trace is shown by its means and its most telling units
-TELLING = 48  # units per layer
+EVERY_UNIT_UP_TO = 500  # tokens: a longer trace is shown by its means and the units that change most
+MOVING = 48  # units per layer
 
 UNIT = re.compile(r"l(\d{1,9})\.u(\d{1,9})", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Trace:
-    """What a network computed, token by token; T tokens, L layers, H units, R rows of the vocabulary."""
+    """The values that a network computed, for T tokens, L layers, H units and R rows of the vocabulary."""
 
     text: str
     tokens: list[str]
-    """Each token as text; a byte that is only part of a character as <0xE2>."""
+    """Each token as text; a byte that is part of a character as <0xE2>."""
     ids: NDArray[np.int32]
     input: Array
-    """The input gates, float32 [T, L, H], as are the others."""
+    """The input gates, float32 [T, L, H], like all that follow."""
     forget: Array
     candidate: Array
     output: Array
     cell: Array
     hidden: Array
     before: Array
-    """The cell state that each step found, [T, L, H]: cell = forget · before + input · candidate."""
+    """The cell state before each step, [T, L, H]: cell = forget · before + input · candidate."""
     log_probabilities: Array
-    """What was expected after each token, float32 [T, R], in nats."""
+    """The predictions after each token, float32 [T, R], in nats."""
     nats: NDArray[np.float64]
-    """What each token cost, [T]: -log P of it, given all before it."""
+    """The cost of each token, [T]: its -log P, given all before it."""
     rows: list[str]
-    """What the R rows stand for; the last one may stand for all bytes."""
+    """The tokens of the R rows; the last row may be that of all bytes."""
     expected_first: Array
-    """What was expected before the first token, [R], in nats."""
+    """The prediction before the first token, [R], in nats."""
 
     def __repr__(self) -> str:
         T, L, H = self.hidden.shape
-        size = f"{T:,} tokens, {L} × {H} units, {self.bits.mean():.3f} bits per token"
+        size = f"{T:,} tokens, {L} × {H} units, {self.bits_per_character:.3f} bits per character"
         return f"{type(self).__name__}({reprlib.repr(self.text)}, {size})"
 
     @property
+    def has_gates(self) -> bool:
+        """False for a plain recurrent network."""
+        return bool(self.forget.shape[2])
+
+    def check_gates(self) -> None:
+        """Raise ModelError if the network has no gates."""
+        if not self.has_gates:
+            raise ModelError("a plain recurrent network has no gates: afterword inspect shows its hidden state")
+
+    @property
     def kept(self) -> Array:
-        """What the forget gate left of the cell state, [T, L, H]."""
+        """The part of the cell state that the forget gate kept, [T, L, H]."""
         return self.forget * self.before
 
     @property
     def dropped(self) -> Array:
-        """What the forget gate took from the cell state, [T, L, H]."""
+        """The part of the cell state that the forget gate dropped, [T, L, H]."""
         return self.before - self.kept
 
     @property
     def added(self) -> Array:
-        """What the input gate let in, [T, L, H]: kept + added = cell."""
+        """The part that the input gate added, [T, L, H]: kept + added = cell."""
         return self.input * self.candidate
 
     @property
@@ -79,39 +92,48 @@ class Trace:
         """The surprise of each token, [T], in bits."""
         return self.nats / math.log(2)
 
+    @property
+    def bits_per_character(self) -> float:
+        """The cost of the whole text."""
+        return float(self.bits.sum()) / len(self.text)
+
     def means(self, part: str) -> NDArray[np.float64]:
-        """The mean over each layer's units, token by token, [T, L]; of the states the mean of their size."""
+        """Return the mean over each layer's units per token, [T, L]; for the states, the mean of their magnitude."""
         values = getattr(self, part)
         return np.asarray((values if part in ("input", "forget", "output") else np.abs(values)).mean(-1, dtype=float))
 
     def likeliest(self, number: int) -> tuple[NDArray[np.intp], Array]:
-        """The `number` likeliest rows before each token was read, and their probabilities, [T, number] each."""
+        """Return the `number` likeliest rows before each token was read, and their probabilities, [T, number] each."""
         before = np.concatenate([self.expected_first[None], self.log_probabilities[:-1]])
         best = np.argsort(-before, axis=1, kind="stable")[:, :number]
         return best, np.exp(np.take_along_axis(before, best, axis=1))
 
-    def telling_units(self, number: int = TELLING) -> list[NDArray[np.intp]]:
-        """The `number` units of each layer whose hidden state moves most over this text, most first."""
+    def moving_units(self, number: int = MOVING) -> list[NDArray[np.intp]]:
+        """Return the `number` units of each layer whose hidden state changes most over this text, most first."""
         spread = np.array([self.hidden[:, layer].std(axis=0) for layer in range(self.hidden.shape[1])])
         return [np.argsort(-layer, kind="stable")[:number] for layer in spread]
 
     def shown_units(self, named: list[NDArray[np.intp]] | None = None) -> list[NDArray[np.intp]]:
-        """Which units of each layer are shown: `named` ones, or all of a short text, or the most telling ones."""
+        """Return the units of each layer to show: the `named` ones, all for a short text, or those that move most."""
         if named is not None:
             return named
-        return self.telling_units(self.hidden.shape[2] if len(self.tokens) <= EVERY_UNIT_UP_TO else TELLING)
+        return self.moving_units(self.hidden.shape[2] if len(self.tokens) <= EVERY_UNIT_UP_TO else MOVING)
+
+    @property
+    def _parts(self) -> tuple[str, ...]:
+        return Step._fields if self.has_gates else ("hidden",)
 
     def to_dict(self, named: list[NDArray[np.intp]] | None = None) -> dict[str, Any]:
-        """What `inspect --json` prints: all of a short text; of a long one the means and the units that are shown."""
+        """Return what `inspect --json` prints: everything for a short text, else the means and the shown units."""
         units = [np.sort(layer).tolist() for layer in self.shown_units(named)]
         record: dict[str, Any] = {
             "text": self.text,
             "tokens": self.tokens,
             "bits": _rounded(self.bits),
             "units": units,
-            "means": {part: _rounded(self.means(part)) for part in PARTS},
+            "means": {part: _rounded(self.means(part)) for part in self._parts if part != "before"},
         }
-        for part in (*PARTS, "before"):
+        for part in self._parts:
             values = getattr(self, part)
             record[part] = [_rounded(values[:, layer, chosen]) for layer, chosen in enumerate(units)]
         if len(self.tokens) <= EVERY_UNIT_UP_TO:
@@ -120,7 +142,7 @@ class Trace:
 
     def write_npz(self, path: Path) -> None:
         """Write every array of the trace, and its tokens, for NumPy to read. Raises StorageError."""
-        arrays = {part: getattr(self, part) for part in (*PARTS, "before", "log_probabilities", "nats", "ids")}
+        arrays = {part: getattr(self, part) for part in (*self._parts, "log_probabilities", "nats", "ids")}
         arrays["expected_first"] = self.expected_first
         # text as UTF-8 bytes: NumPy's own strings would lose a NUL at a token's end, and need no pickle either way
         arrays["tokens"] = np.array([token.encode() + b"|" for token in self.tokens])
@@ -130,12 +152,12 @@ class Trace:
 
 
 def named_units(names: list[str], config: Config) -> list[NDArray[np.intp]]:
-    """`l0.u42`, `l1.u7` … as the units of each layer, in that order. Raises OptionError for one that is not there."""
+    """Return the units of each layer that `names`, such as l0.u42, name, in that order. Raises OptionError."""
     found: list[list[int]] = [[] for _ in range(config.num_layers)]
     for name in names:
         parts = UNIT.fullmatch(name.strip())
         if parts is None:
-            raise OptionError(f"unit {name[:40]!r} is not understood: write it as l0.u42")
+            raise OptionError(f"unit {name[:40]!r} is invalid: write it as l0.u42")
         layer, unit = int(parts[1]), int(parts[2])
         check_place(config, layer, unit)
         if unit not in found[layer]:
@@ -144,5 +166,59 @@ def named_units(names: list[str], config: Config) -> list[NDArray[np.intp]]:
 
 
 def _rounded(values: NDArray[Any]) -> Any:
-    """Values as JSON lists, with six decimals."""
+    """Return `values` as JSON lists, with six decimals."""
     return np.round(values.astype(float), 6).tolist()
+
+
+SIGMOIDS = ("forget", "input", "output")  # the gates that open and close; the candidate does not
+SHUT, OPEN = 0.1, 0.9
+SPANS = (3, 10, 30, 100, 300)  # characters
+LONGEST_MEMORY = 10_000.0  # characters: a longer memory is reported as this
+
+
+@dataclass(frozen=True)
+class GateOpenness:
+    """One gate of one layer over a text."""
+
+    mean: float
+    shut: NDArray[np.intp]
+    """The units whose gate never opens: it stays under 0.1."""
+    open: NDArray[np.intp]
+    """The units whose gate never closes: it stays over 0.9."""
+
+
+@dataclass(frozen=True)
+class LayerOpenness:
+    """One layer over a text."""
+
+    gates: dict[str, GateOpenness]
+    memory: NDArray[np.float64]
+    """The memory of each unit in characters, [H]: -1 / mean(log forget), after which e⁻¹ of a cell state is left, if
+    each forget gate is at its geometric mean over the text."""
+
+    @property
+    def longest(self) -> NDArray[np.intp]:
+        """The units, longest memory first, [H]."""
+        return np.argsort(-self.memory, kind="stable")
+
+    def spread(self) -> list[tuple[str, int]]:
+        """Return the number of units per span of memory, in characters."""
+        counts = np.histogram(self.memory, bins=[0, *SPANS, np.inf])[0].tolist()
+        between = [f"{a}–{b}" for a, b in itertools.pairwise(SPANS)]
+        return list(zip([f"under {SPANS[0]}", *between, f"over {SPANS[-1]}"], counts, strict=True))
+
+
+def openness(trace: Trace) -> list[LayerOpenness]:
+    """Return how open the gates of each layer are over the text of `trace`. Raises ModelError if it has none."""
+    trace.check_gates()
+    layers = []
+    for layer in range(trace.forget.shape[1]):
+        gates = {}
+        for gate in SIGMOIDS:
+            values = getattr(trace, gate)[:, layer]
+            shut, open = np.flatnonzero(values.max(axis=0) < SHUT), np.flatnonzero(values.min(axis=0) > OPEN)
+            gates[gate] = GateOpenness(float(values.mean(dtype=float)), shut, open)
+        fading = -np.log(np.maximum(trace.forget[:, layer], 1e-30)).mean(axis=0, dtype=float)
+        memory = len(trace.text) / len(trace.tokens) / np.maximum(fading, 1e-30)
+        layers.append(LayerOpenness(gates, np.minimum(memory, LONGEST_MEMORY)))
+    return layers

@@ -1,92 +1,168 @@
-"""Which units tell where something holds: inside quotation marks, in a speaker's name, where an expression matches.
+"""Units that predict where something is: inside quotation marks, in a speaker's name, where an expression matches.
 
-A unit is judged by the area under the curve (see `areas`): 0.5 tells nothing, 1 tells everything. Among thousands of
-units some tell much of any text by chance. So units are chosen, and turned the right way, on the first half of the text
-alone, and what is reported of them is measured on the second half. Beside it stands what the same search finds at best
-when the answer is shifted along the text, where there is nothing to be found.
+A unit is judged by the area under the curve: the probability that its value is higher at a random place where the
+answer is yes than at a random place where it is no, ties counting half. 0.5 predicts nothing; 1 (or 0, for a unit that
+is low there) predicts everything. Among thousands of units some predict much of any text by chance. So units are
+chosen, and turned the right way, on the first half of the text alone, and measured on the second half. The answer also
+reports the largest area that the same search finds when the answer is shifted along the text, where there is nothing to
+find.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import reprlib
-from typing import overload
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import OptionError
 from afterword.inspection import questions
-from afterword.inspection.answer import Answer, UnitMatch
-from afterword.inspection.areas import areas, midranks
-from afterword.inspection.gates import look_at_gates
-from afterword.inspection.inspected import Inspected
+from afterword.inspection.finding import Finding, Inspected
+from afterword.inspection.gates import beginning, look_at_gates
 from afterword.inspection.questions import Mask, Question
 from afterword.inspection.trace import Trace
 from afterword.settings import whole_number
-from afterword.text.tokenizer import Tokenizer
+from afterword.text.tokenizer import Decoder, Tokenizer
 
 STATES = ("hidden", "cell")
 SHIFTS = 20
 TOP, MOST_UNITS = 5, 1000  # units per answer
 
 
-class Units:
-    """The units of a model over a text, ready to be asked. Ranks are made once, which takes the most time."""
+def midranks(values: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return the rank of each of `values` [T, C] in its column, from 1. Equal values get the mean of their ranks."""
+    ranks = np.empty(values.shape, np.float32)
+    for column in range(values.shape[1]):
+        order = values[:, column].argsort(kind="stable")
+        ordered = values[order, column]
+        new = np.concatenate([[True], ordered[1:] != ordered[:-1]])
+        first = np.flatnonzero(new)
+        count = np.diff(np.append(first, len(order)))
+        ranks[order, column] = (first + (count + 1) / 2)[new.cumsum() - 1]
+    return ranks
 
-    def __init__(self, trace: Trace, tokenizer: Tokenizer) -> None:
-        self.text = trace.text
-        self._places = character_of_each_token(trace, tokenizer)
-        T, L, H = trace.hidden.shape
+
+def areas(ranks: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the area under the curve of each column of `ranks` [T, C] for the answers `mask` [T].
+
+    It is Mann and Whitney's U, divided by the number of pairs.
+    """
+    inside = int(mask.sum())
+    sums = np.add.reduce(ranks[mask], axis=0, dtype=np.float64)
+    value: NDArray[np.float64] = (sums - inside * (inside + 1) / 2) / (inside * (len(mask) - inside))
+    return value
+
+
+@dataclass(frozen=True)
+class UnitMatch:
+    """One unit, and how well it predicts the answer."""
+
+    layer: int
+    unit: int
+    state: str
+    """"hidden" or "cell"."""
+    above: bool
+    """Whether it is high where the answer is yes; otherwise it is low there."""
+    found: float
+    """The area under the curve on the first half of the text, by which it was chosen; 0.5 to 1."""
+    area: float
+    """The area under the curve on the second half, which is held out."""
+
+    @property
+    def name(self) -> str:
+        return f"l{self.layer}.u{self.unit}"
+
+
+@dataclass(frozen=True, repr=False)
+class Answer(Finding):
+    """The units that best predict the answer to a question, best on the first half first."""
+
+    question: str
+    fraction: float
+    """The fraction of tokens for which the answer is yes."""
+    units: list[UnitMatch]
+    chance: float
+    """The largest held-out area of the best unit for any of 20 shifted answers."""
+
+    @property
+    def caption(self) -> str:
+        return f"{self.question}: {self.fraction:.1%} of the text; chance finds up to {self.chance:.3f}"
+
+    head = ("unit", "state", "when true", "area, first half", "area, held-out half", "")
+
+    def rows(self) -> list[tuple[str, ...]]:
+        rows: list[tuple[str, ...]] = []
+        for one in self.units:
+            level, luck = "high" if one.above else "low", "" if one.area > self.chance else "no more than chance"
+            rows.append((one.name, one.state, level, f"{one.found:.3f}", f"{one.area:.3f}", luck))
+        return rows
+
+    def to_dict(self) -> dict[str, Any]:
+        units = [{"name": one.name, **dataclasses.asdict(one)} for one in self.units]
+        return dataclasses.asdict(self) | {"units": units}
+
+
+class Units:
+    """The units of a model over a text, ready for questions. Ranking them takes most of the time and is done once."""
+
+    def __init__(self, lines: Sequence[Trace], tokenizer: Tokenizer) -> None:
+        self.text = "\n".join(line.text for line in lines)
+        starts = accumulate((len(line.text) + 1 for line in lines), initial=0)
+        each = [start + character_of_each_token(line, tokenizer) for start, line in zip(starts, lines, strict=False)]
+        self._places = np.concatenate(each)
+        T, (L, H) = len(self._places), lines[0].hidden.shape[1:]
         self._middle = T // 2
         self._names = [(layer, unit, state) for state in STATES for layer in range(L) for unit in range(H)]
-        values = np.concatenate([getattr(trace, state).reshape(T, L * H) for state in STATES], axis=1)
+        states = [np.concatenate([getattr(line, state) for line in lines]).reshape(T, L * H) for state in STATES]
+        values = np.concatenate(states, axis=1)
         self._ranks = [midranks(half) for half in (values[: self._middle], values[self._middle :])]
 
     def __repr__(self) -> str:
         return f"Units({reprlib.repr(self.text)}, {len(self._names) // len(STATES):,} units)"
 
     def ask(self, question: Question, top: int = TOP) -> Answer:
-        """Which `top` units tell where what is asked for is.
+        """Find the `top` units that best predict the answer to `question`.
 
-        Raises OptionError where that is everywhere or nowhere in one of the two halves of the text.
+        Raises OptionError if the answer is the same everywhere in one of the two halves of the text.
         """
-        return self.tell(question.title, question.where(self.text), top)
-
-    def matching(self, pattern: str, top: int = TOP) -> Answer:
-        """Which units tell where the regular expression `pattern` matches. Raises OptionError."""
-        return self.ask(questions.matching(pattern), top)
-
-    def ready_made(self, name: str, top: int = TOP) -> Answer:
-        """The answer to a ready-made question. Raises OptionError."""
-        return self.ask(questions.ready_made(name), top)
-
-    def tell(self, question: str, characters: Mask, top: int = TOP) -> Answer:
-        """Which units tell where `characters` [N], one truth per character of the text, holds. Raises as `ask` does."""
         top = _checked(top)
-        mask = characters[self._places]
+        mask, title = question.where(self.text)[self._places], question.title
         first, second = mask[: self._middle], mask[self._middle :]
         if not mask.any():
-            raise OptionError(f"{question} matches nothing in this text: choose another expression or a longer text")
+            raise OptionError(f"{title} matches nothing in this text: choose another expression or a longer text")
         if mask.all():
-            raise OptionError(f"{question} matches everything in this text: it can tell nothing apart")
+            raise OptionError(f"{title} matches everything in this text: choose another expression")
         for half, name in ((first, "first"), (second, "second")):
             if half.all() or not half.any():
                 where = "everywhere" if half.any() else "nowhere"
-                raise OptionError(f"{question} holds {where} in the {name} half of the text: give a longer text")
+                raise OptionError(f"{title} is true {where} in the {name} half of the text: give a longer text")
         found, area = (areas(ranks, half) for ranks, half in zip(self._ranks, (first, second), strict=True))
         above = found >= 0.5
         found, area = np.where(above, found, 1 - found), np.where(above, area, 1 - area)
-        best: dict[tuple[int, int], UnitMatch] = {}  # of each unit the state that tells more
+        best: dict[tuple[int, int], UnitMatch] = {}  # of each unit, the state that predicts more
         for k in np.argsort(-found, kind="stable"):
             layer, unit, state = self._names[k]
             if (layer, unit) not in best:
                 best[layer, unit] = UnitMatch(layer, unit, state, bool(above[k]), float(found[k]), float(area[k]))
             if len(best) == top:
                 break
-        return Answer(question, float(mask.mean()), list(best.values()), self._chance(first, second))
+        return Answer(title, float(mask.mean()), list(best.values()), self._chance(first, second))
+
+    def matching(self, pattern: str, top: int = TOP) -> Answer:
+        """Find the units that best predict where the regular expression `pattern` matches. Raises OptionError."""
+        return self.ask(questions.matching(pattern), top)
+
+    def ready_made(self, name: str, top: int = TOP) -> Answer:
+        """Answer a ready-made question. Raises OptionError."""
+        return self.ask(questions.ready_made(name), top)
 
     def _chance(self, first: Mask, second: Mask) -> float:
-        """The largest held-out area that the same search finds for answers that are shifted along each half."""
+        """Return the largest held-out area that the same search finds for answers shifted along each half."""
         highest = 0.5
         for k in range(1, SHIFTS + 1):
             shifted = [np.roll(half, k * len(half) // (SHIFTS + 1)) for half in (first, second)]
@@ -111,20 +187,21 @@ def ask_units(model: Inspected, text: str, *, asking: str, top: int = ...) -> An
 def ask_units(
     model: Inspected, text: str, *, matching: str | None = None, asking: str | None = None, top: int = TOP
 ) -> Units | Answer:
-    """The `top` units that best tell where in `text` the regular expression `matching` matches.
+    """Find the `top` units that best predict where in `text` the regular expression `matching` matches.
 
-    Or those that answer the ready-made question `asking` ("brackets", "quotes" …); without either, the units over this
-    text, ready to be asked. Raises as `gates` does, and OptionError for what cannot be asked.
+    With `asking`, find those for the ready-made question of that name ("brackets", "quotes" …); with neither, return
+    the units over this text, ready for questions. Only the first 20,000 tokens are read, or fewer of a large network;
+    a model of lines reads each line from a fresh state. Raises TextError for an empty text, and OptionError for an
+    invalid question.
     """
     if matching is not None and asking is not None:
-        raise OptionError("matching and asking are two questions: ask one after the other, of model.units(text)")
-    question = None  # what cannot be asked is refused before the work
-    if matching is not None:
-        question = questions.matching(matching)
-    elif asking is not None:
-        question = questions.ready_made(asking)
+        raise OptionError("matching and asking cannot be combined: ask one after the other, of model.units(text)")
+    question = questions.matching(matching) if matching is not None else None  # refused before the work if invalid
+    question = questions.ready_made(asking) if asking is not None else question
     top = _checked(top)
-    units = Units(look_at_gates(model, text), model.tokenizer)
+    text = beginning(model, text)
+    lines = [line for line in text.split("\n") if line] if model.lines else []
+    units = Units([look_at_gates(model, line) for line in lines or [text]], model.tokenizer)
     return units if question is None else units.ask(question, top)
 
 
@@ -136,8 +213,8 @@ def _checked(top: int) -> int:
 
 
 def character_of_each_token(trace: Trace, tokenizer: Tokenizer) -> NDArray[np.intp]:
-    """The last character of the text that each token has a part in, [T]."""
-    decoder = tokenizer.decoder()
+    """Return the index of the last character that each token has a part in, [T]."""
+    decoder = Decoder(tokenizer)
     lengths = np.array([len(decoder.push(id)) for id in trace.ids.tolist()])
     ends = lengths.cumsum()
     return np.minimum(np.where(lengths > 0, ends - 1, ends), max(len(trace.text) - 1, 0)).astype(np.intp)

@@ -1,6 +1,6 @@
-"""Where a network learns: the processor or a GPU, which of them is at hand, and what each of them likes.
+"""The device that a network learns on: which ones this machine has, and which settings suit each.
 
-torch is imported inside the functions: a GPU that a processors' build of it cannot have is refused without loading it.
+torch is imported inside the functions: if its build is for processors, a GPU is refused without loading it.
 """
 
 from __future__ import annotations
@@ -20,34 +20,33 @@ if TYPE_CHECKING:
 
 
 def why_no_gpu() -> str | None:
-    """Why this process cannot learn on a GPU, as the middle of a sentence; None where it can."""
+    """Return why this process cannot learn on a GPU, as the middle of a sentence, or None if it can."""
     if "torch" not in sys.modules and version("torch").endswith("+cpu"):
-        return "PyTorch is installed here in its build for processors"
+        return "the installed PyTorch is its build for processors"
     import torch
 
     if not torch.cuda.is_available():
         built = torch.backends.cuda.is_built()  # type: ignore[no-untyped-call]
-        return "PyTorch finds no GPU here" if built else "PyTorch is installed here in its build for processors"
+        return "PyTorch finds no GPU" if built else "the installed PyTorch is its build for processors"
     if torch.cuda.device_count() < ranks_here():
-        return f"{ranks_here()} ranks on this machine find {torch.cuda.device_count()} of it: each needs a GPU"
+        return f"the {ranks_here()} ranks on this machine need a GPU each, and it has {torch.cuda.device_count()}"
     return None
 
 
 def check_device(asked: str) -> None:
-    """Raise OptionError where `asked` is "cuda" and there is no GPU to learn on."""
-    why = why_no_gpu() if asked == "cuda" else None
-    if why:
+    """Raise OptionError if `asked` is "cuda" and this process cannot learn on a GPU."""
+    if asked == "cuda" and (why := why_no_gpu()):
         raise OptionError(f"device cuda: {why}; give --device cpu, or auto, or see pytorch.org for its CUDA build")
 
 
 def chosen(asked: str) -> Device:
-    """The device that `asked` ("auto", "cpu" or "cuda") comes to here; auto is a GPU where there is one."""
+    """Return the device for `asked` ("auto", "cpu" or "cuda"); auto is a GPU if there is one."""
     check_device(asked)
     return "cuda" if asked == "cuda" or (asked == "auto" and why_no_gpu() is None) else "cpu"
 
 
 def opened(device: Device, precision: Precision) -> torch.device:
-    """`device` made ready for this rank, so that equal steps give equal bits and float32 means float32."""
+    """Prepare `device` for this rank, so that equal steps give equal bits and float32 means float32."""
     import torch
 
     if device == "cpu":
@@ -59,21 +58,21 @@ def opened(device: Device, precision: Precision) -> torch.device:
 
 
 def moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """`tensor` of the processor on `device`: to a GPU from pinned memory, so that nobody waits for the copy."""
+    """Move `tensor` from the processor to `device`; to a GPU through pinned memory, so that nothing waits."""
     return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)
 
 
 def precisions_to_try(device: Device, hidden_size: int) -> tuple[Precision, ...]:
-    """In which precisions layers of `hidden_size` units may be fastest on `device`, the likeliest first.
+    """Return the precisions that may be fastest for layers of `hidden_size` units on `device`, the likeliest first.
 
-    On a GPU PyTorch's autocast runs LSTM layers by cuDNN in float16 whatever its type is said to be, so bfloat16 would
-    be float16 there, but without a scaled loss. See docs/decisions.md.
+    On a GPU PyTorch's autocast runs LSTM layers by cuDNN in float16 whatever type it is given, so bfloat16 would be
+    float16 there, but without a scaled loss. See docs/decisions.md.
     """
     return ("float16", "float32") if device == "cuda" else (_precision_of_this_processor(hidden_size),)
 
 
 def _precision_of_this_processor(hidden_size: int) -> Precision:
-    """bfloat16 where the processor multiplies it in hardware and the matrices are large enough for it to pay."""
+    """Return bfloat16 if the processor multiplies it in hardware and the matrices are large enough for it to pay."""
     import torch
 
     fast = any(
@@ -83,27 +82,27 @@ def _precision_of_this_processor(hidden_size: int) -> Precision:
 
 
 def precision_on(device: Device, precision: Precision, hidden_size: int) -> Precision:
-    """In which precision a run goes on on `device` that had `precision` on another: the same where that will do."""
+    """Return the precision of a run that moves to `device` with `precision`: the same if it is usable there."""
     usable = precisions_to_try(device, hidden_size)
     return precision if precision in ("float32", *usable) else usable[0]
 
 
 def embedding_size(device: Device, hidden_size: int) -> int:
-    """How wide an embedding `device` likes: cuDNN's fast kernel takes inputs of multiples of 128 alone."""
+    """Return the embedding size that suits `device`: cuDNN's fast kernel takes only inputs of multiples of 128."""
     return min(128 if device == "cuda" else 64, hidden_size)
 
 
 def gpu_memory() -> int:
-    """Bytes that are free on this rank's GPU."""
+    """Return the number of free bytes on this rank's GPU."""
     import torch
 
-    torch.cuda.empty_cache()  # what was measured before may keep some of it
+    torch.cuda.empty_cache()  # earlier measurements may keep some of it
     free, _ = torch.cuda.mem_get_info(local_rank())
     return int(free)
 
 
 def described(device: Device) -> str:
-    """What bits depend on in a device: "cpu" (the processor is recorded elsewhere), or the GPU and its programs."""
+    """Return what a run's bits depend on in `device`: "cpu" (its name is recorded elsewhere), or GPU and programs."""
     if device == "cpu":
         return "cpu"
     import torch
@@ -115,7 +114,7 @@ def described(device: Device) -> str:
 
 @contextlib.contextmanager
 def memory_reported() -> Iterator[None]:
-    """Report in one line a GPU whose memory does not suffice."""
+    """Report in one line that the GPU's memory is full."""
     try:
         yield
     except RuntimeError as error:
@@ -125,5 +124,5 @@ def memory_reported() -> Iterator[None]:
             raise
         raise TrainingError(
             "the GPU's memory is full: make batch-size, seq-length, hidden-size or num-layers smaller, "
-            "or end what else runs on it"
+            "or end other programs that use it"
         ) from None

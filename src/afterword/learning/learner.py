@@ -1,11 +1,10 @@
-"""What changes while a network learns, all of it, and one step of learning."""
+"""The state of a network that learns, and one step of learning."""
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,67 +12,74 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from afterword.learning.batch import NOT_A_TARGET, Batch
+from afterword.learning.batches import NOT_A_TARGET, Batch
 from afterword.learning.device import moved, opened
-from afterword.learning.network import LayerState, Network, saved_name
 from afterword.learning.optimizer import OPTIMIZERS
 from afterword.learning.ranks import ALONE, Team
 from afterword.learning.recipe import Recipe
-from afterword.learning.window_network import WindowNetwork
+from afterword.learning.trainable import LayerState, TrainableNetwork, saved_name
 from afterword.model.arrays import Array
-from afterword.model.config import Config
+from afterword.model.network.config import Config
 
 
 class Learner:
     """A network, its optimizer, the moving average of its weights, its random numbers and the carried state.
 
-    All of it is on the recipe's device but for the random numbers, which are drawn on the processor, so that a seed
-    gives the same ones everywhere. In float16 the loss is scaled, so that small gradients do not vanish; see `learn`.
-    `tensors()` and `load()` carry the whole of it into a checkpoint and back, bit for bit.
+    Everything is on the recipe's device but the random numbers, which are drawn on the processor, so that a seed gives
+    the same ones everywhere. In float16 the loss is scaled, so that small gradients do not vanish; see `learn`.
+    `tensors()` and `load()` move all of it into a checkpoint and back, bit for bit.
     """
 
     def __init__(self, config: Config, recipe: Recipe, team: Team = ALONE) -> None:
         self._recipe, self._team = recipe, team
         self._generator = torch.Generator().manual_seed(recipe.seed % 2**63)
         self._device = opened(recipe.device, recipe.precision)
-        network = WindowNetwork if config.window else Network
-        self.network = network(config, recipe, self._generator).to(self._device)
+        network = TrainableNetwork(config, recipe.dropout, recipe.locked_dropout)
+        network.initialise(self._generator)
+        self.network = network.to(self._device)
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=recipe.precision == "float16")
         self._optimizers = OPTIMIZERS[recipe.optimizer](self.network, recipe)
         self._optimizer_of = {p: o for o in self._optimizers for group in o.param_groups for p in group["params"]}
-        self._average = None if recipe.averaging is None else [p.detach().clone() for p in self.network.parameters()]
-        self._state: list[LayerState] = []  # of this rank's lanes
-        self._width = 0  # of the whole batch
+        self.kept = self.network
+        """The network with the weights to keep: their moving average, if there is one."""
+        if recipe.averaging is not None:
+            self.kept = TrainableNetwork(config).requires_grad_(False).to(self._device)
+            self.kept.load_state_dict(self.network.state_dict())
+        self._teacher: TrainableNetwork | None = None  # the base, as it was
+        self._state: list[LayerState] = []  # of this rank's lanes: the network's layers, then the teacher's
         self.step = 0
 
     @torch.no_grad()
     def start_from(self, weights: Mapping[str, Array]) -> None:
-        """Take these weights, by the names of a saved model, in place of the random ones to begin with."""
-        for k, (name, parameter) in enumerate(self.network.named_parameters()):
-            parameter.copy_(torch.from_numpy(weights[saved_name(name, self._recipe.cell)]))
-            if self._average is not None:
-                self._average[k].copy_(parameter)
+        """Begin with these weights, by the names of a saved model, instead of random ones.
+
+        If the recipe has distillation, an unchanged copy of them becomes the teacher.
+        """
+        self.network.load(weights)
+        self.kept.load(weights)
+        if self._recipe.distillation:
+            teacher = TrainableNetwork(self.network.config).load(weights).requires_grad_(False)
+            self._teacher = teacher.to(self._device).eval()
 
     def learn(self, batch: Batch, learning_rate: float) -> float:
-        """One step of truncated backpropagation through time. Returns the summed cost of the batch, in nats.
+        """Take one step of truncated backpropagation through time. Return the summed cost of the batch, in nats.
 
-        Where the cost or its gradient is not finite, the weights stay as they are and NaN is returned. A gradient that
-        is too large for float16 only because the loss was scaled makes the scale smaller: that step counts as taken,
-        and moves nothing. The processor waits for the GPU once a step, to know that all is finite before the next
-        batch is drawn; a step's thousands of small operations are what takes the time.
+        If the cost or its gradient is not finite, return NaN and leave the weights as they are. If a gradient is too
+        large for float16 only because the loss was scaled, the scale becomes smaller; that step counts, and moves
+        nothing. The processor waits for the GPU once per step, to know that everything is finite before it draws the
+        next batch; that costs little next to a step's thousands of small operations.
         """
         self.network.train()
         own, counts = self._own_lanes(batch)
         self._carry(own.fresh)
-        costs, self._state = self._costs(own, self._state)
-        cost = costs.sum()
+        cost, loss = self._cost_and_loss(own)
         self.network.zero_grad(set_to_none=True)
-        self._scaler.scale(cost * counts / batch.weight).backward()  # type: ignore[no-untyped-call]
+        self._scaler.scale(loss * counts / batch.weight).backward()  # type: ignore[no-untyped-call]
         gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
         total = cost.detach() * counts
         self._team.add_up([total, *gradients])
         for optimizer in self._optimizers:
-            self._scaler.unscale_(optimizer)
+            self._scaler.unscale_(optimizer)  # type: ignore[arg-type]  # its groups are enough
         if self._recipe.clip is not None:
             norm = nn.utils.clip_grad_norm_(self.network.parameters(), self._recipe.clip)
         else:
@@ -91,103 +97,112 @@ class Learner:
         self._update_average()
         return float(nats)
 
+    def _cost_and_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Read `batch`. Return its summed cost in nats, and the loss to minimise.
+
+        With a teacher, the loss is the cross-entropy with a mixture of the text's next token and the base's prediction.
+        So the network keeps more of what it knew, and learns less by heart (Yu et al. 2013).
+        """
+        layers = len(self.network.layers)
+        logits, after = self._read(self.network, batch, self._state[:layers])
+        loss = cost = self._costs(logits, batch).sum()
+        if self._teacher is not None:
+            with torch.no_grad():
+                expected, known = self._read(self._teacher, batch, self._state[layers:])
+            after += known
+            loss = cost.lerp(self._costs(logits, batch, expected.softmax(-1)).sum(), self._recipe.distillation)
+        self._state = after
+        return cost, loss
+
     def _scale_was_too_large(self) -> bool:
-        """Make the scale of the loss smaller, where it can be, after a gradient that was not finite."""
+        """Make the scale of the loss smaller, if possible, after a gradient that was not finite."""
         before = self._scaler.get_scale()
         self._scaler.update()
         return 1 <= self._scaler.get_scale() < before
 
     def _own_lanes(self, batch: Batch) -> tuple[Batch, float]:
-        """The lanes of `batch` that this rank learns from, and 0 where there is none for it, else 1."""
+        """Return the lanes of `batch` that this rank learns from, and 1, or 0 if it has no lane."""
         if self._team.size == 1:
             return batch, 1.0
-        self._width = self.network.width = len(batch.fresh)
-        lanes = self._team.lanes(self._width)
+        self.network.width = len(batch.fresh)
+        lanes = self._team.lanes(self.network.width)
         counts = float(lanes.start < lanes.stop)
-        self.network.lanes = lanes if counts else slice(0, 1)  # the masks are drawn by all, whether needed or not
+        self.network.lanes = lanes if counts else slice(0, 1)  # all ranks draw the masks, whether needed or not
         return batch.of_lanes(self.network.lanes), counts
 
     @torch.no_grad()
     def _update_average(self) -> None:
-        if self._average is not None and self._recipe.averaging is not None:
-            # early on it follows closely, so that it forgets its random beginning
+        if self._recipe.averaging is not None:
+            # at first it follows closely, so that it forgets the random initial weights
             keep = min(self._recipe.averaging, self.step / (self.step + 10))
-            torch._foreach_lerp_(self._average, list(self.network.parameters()), 1 - keep)
+            torch._foreach_lerp_(list(self.kept.parameters()), list(self.network.parameters()), 1 - keep)
 
     @torch.no_grad()
     def evaluate(self, batches: Sequence[Batch]) -> NDArray[np.float64]:
-        """Nats of each token of `batches`, read in order with the state carried between them, by the weights to keep.
+        """Return the nats of each token of `batches`, read in order with carried state, by the weights to keep.
 
-        Tokens that share the network's last row are counted as that row; the caller adds what tells them apart.
+        Tokens that share the network's last row cost what that row costs; the caller adds what each of them costs more.
         """
         nats: list[NDArray[np.float64]] = []
-        self.network.eval()
-        with self.averaged():
-            state: list[LayerState] = []
-            for batch in batches:
-                if batch.fresh.all():
-                    state = self.network.empty_state(len(batch.fresh))
-                costs, state = self._costs(batch, state)
-                nats.append(costs.double().cpu().numpy())
+        self.kept.eval()
+        state: list[LayerState] = []
+        for batch in batches:
+            if batch.fresh.all():
+                state = self.kept.empty_state(len(batch.fresh))
+            logits, state = self._read(self.kept, batch, state)
+            nats.append(self._costs(logits, batch).double().cpu().numpy())
         return np.concatenate(nats)
 
-    def _costs(self, batch: Batch, state: list[LayerState]) -> tuple[Tensor, list[LayerState]]:
-        """The cross-entropy of each of the batch's targets in nats, and the state after it, cut from its past."""
+    def _read(
+        self, network: TrainableNetwork, batch: Batch, state: list[LayerState]
+    ) -> tuple[Tensor, list[LayerState]]:
+        """Return the logits [T·B, R] of a batch, and the state after it, detached from its past."""
         half = torch.float16 if self._recipe.precision == "float16" else torch.bfloat16
         with torch.autocast(self._device.type, half, enabled=self._recipe.precision != "float32"):
-            logits, after = self.network(self._moved(batch.inputs), state)
-        targets = batch.targets[-len(logits) :].reshape(-1)
+            logits, after = network(self._moved(batch.inputs), state)
+        after = [(hidden.detach().float(), cell.detach().float()) for hidden, cell in after]
+        return logits.float().flatten(0, 1), after
+
+    def _costs(self, logits: Tensor, batch: Batch, expected: Tensor | None = None) -> Tensor:
+        """Return the cross-entropy in nats with each target that counts, or with `expected` [T·B, R] in its place."""
+        targets = batch.targets.reshape(-1)[-len(logits) :]
         costs = nn.functional.cross_entropy(
-            logits.float().reshape(len(targets), -1),
-            self._moved(targets),
+            logits,
+            self._moved(targets) if expected is None else expected,
             ignore_index=NOT_A_TARGET,
             reduction="none",
         )
-        counted = np.flatnonzero(targets != NOT_A_TARGET)  # found here, since a GPU would have to be waited for
-        if len(counted) < len(targets):
-            costs = costs[self._moved(counted)]
-        return costs, [(hidden.detach().float(), cell.detach().float()) for hidden, cell in after]
+        counted = np.flatnonzero(targets != NOT_A_TARGET)  # found here, since a GPU would make the processor wait
+        return costs[self._moved(counted)] if len(counted) < len(targets) else costs
 
     def _moved(self, array: NDArray[Any]) -> Tensor:
         return moved(torch.from_numpy(array), self._device)
 
     def _carry(self, fresh: NDArray[np.bool_]) -> None:
-        """Empty the carried state of the fresh columns; a batch of another width starts with none."""
+        """Clear the carried state of the fresh columns; a batch of another width starts without state."""
         if not self._state or self._state[0][0].shape[1] != len(fresh):
-            self._state = self.network.empty_state(len(fresh))
+            self._state = [
+                *self.network.empty_state(len(fresh)),
+                *(self._teacher.empty_state(len(fresh)) if self._teacher else []),
+            ]
         elif fresh.any():
             columns = self._moved(np.flatnonzero(fresh))
             for hidden, cell in self._state:
                 hidden.index_fill_(1, columns, 0)
                 cell.index_fill_(1, columns, 0)
 
-    @contextlib.contextmanager
-    def averaged(self) -> Iterator[Network]:
-        """The network with the weights to be kept, inside the block: their average, where there is one."""
-        if self._average is None:
-            yield self.network
-            return
-        parameters: list[Tensor] = list(self.network.parameters())
-        latest = [p.detach().clone() for p in parameters]
-        with torch.no_grad():
-            torch._foreach_copy_(parameters, self._average)
-            try:
-                yield self.network
-            finally:
-                torch._foreach_copy_(parameters, latest)
-
     def tensors(self) -> dict[str, NDArray[Any]]:
-        """Everything that the next step depends on, by name. All ranks must ask, since each has a part of it."""
+        """Return everything that the next step depends on, by name. All ranks must call it, since each has a part."""
         named: dict[str, Tensor] = {"generator": self._generator.get_state()}
-        for k, (name, parameter) in enumerate(self.network.named_parameters()):
+        for name, parameter in self.network.named_parameters():
             saved = saved_name(name)
             named[f"weight/{saved}"] = parameter
-            if self._average is not None:
-                named[f"average/{saved}"] = self._average[k]
+            if self.kept is not self.network:
+                named[f"average/{saved}"] = self.kept.get_parameter(name)
             for key, memory in self._optimizer_of[parameter].state[parameter].items():
                 if key in ("weight", "average") or not isinstance(memory, Tensor):
                     raise TypeError(
-                        f"an optimizer keeps a {key!r} of each weight that no checkpoint can hold: {memory!r}"
+                        f"an optimizer keeps a {key!r} per weight that a checkpoint cannot hold: {memory!r}"
                     )
                 named[f"{key}/{saved}"] = memory
         for k, (hidden, cell) in enumerate(self._state):
@@ -199,55 +214,50 @@ class Learner:
 
     @torch.no_grad()
     def load(self, tensors: dict[str, NDArray[Any]], step: int) -> None:
-        """Go on where `tensors()` was taken, after `step` steps."""
+        """Restore the state that `tensors()` returned after `step` steps."""
         self.step = step
         self._generator.set_state(torch.from_numpy(tensors["generator"].copy()))
-        keys: defaultdict[str, list[str]] = defaultdict(list)  # what the optimizers keep, by the weight's name
-        for name in tensors:
-            key, _, saved = name.partition("/")
-            if key not in ("weight", "average"):
-                keys[saved].append(key)
-        for k, (name, parameter) in enumerate(self.network.named_parameters()):
-            saved = saved_name(name)
-            parameter.copy_(torch.from_numpy(tensors[f"weight/{saved}"]))
-            if self._average is not None:
-                self._average[k].copy_(torch.from_numpy(tensors[f"average/{saved}"]))
-            optimizer = self._optimizer_of[parameter]
+        parts: defaultdict[str, dict[str, NDArray[Any]]] = defaultdict(dict)  # by owner and key
+        for name, values in tensors.items():
+            key, _, owner = name.partition("/")
+            parts[owner][key] = values
+        for name, parameter in self.network.named_parameters():
+            own, optimizer = parts[saved_name(name)], self._optimizer_of[parameter]
+            parameter.copy_(torch.from_numpy(own.pop("weight")))
+            if self.kept is not self.network:
+                self.kept.get_parameter(name).copy_(torch.from_numpy(own.pop("average")))
+            # the fused kernels count on the device, all others on the processor
+            counts_here = {"step"} if not optimizer.defaults.get("fused") else set[str]()
             optimizer.state[parameter] = {
-                # the fused kernels count on the device, all others on the processor
-                key: memory if key == "step" and not optimizer.defaults.get("fused") else memory.to(self._device)
-                for key in keys[saved]
-                for memory in [torch.tensor(tensors[f"{key}/{saved}"])]
+                key: torch.tensor(values, device="cpu" if key in counts_here else self._device)
+                for key, values in own.items()
             }
-        self._state = [
-            (self._of_own_lanes(tensors[f"hidden/{k}"]), self._of_own_lanes(tensors[f"cell/{k}"]))
-            for k in range(len(self.network.layers))
-            if f"hidden/{k}" in tensors
-        ]
-        if self._scaler.is_enabled() and "scaler" in tensors:  # a run that comes from another device has none
+        layers = [parts[str(k)] for k in range(2 * len(self.network.layers))]  # the teacher's too
+        self._state = [(self._of_own_lanes(own["hidden"]), self._of_own_lanes(own["cell"])) for own in layers if own]
+        if self._scaler.is_enabled() and "scaler" in tensors:  # a run from another device has none
             scale, steps = tensors["scaler"].tolist()
             self._scaler.load_state_dict(self._scaler.state_dict() | {"scale": scale, "_growth_tracker": int(steps)})
 
     def _of_all_lanes(self, state: Tensor) -> Tensor:
-        """The state [1, B, H] of the whole batch, of which each rank has its part."""
+        """Return the state [1, B, H] of the whole batch, of which each rank has its part."""
         if self._team.size == 1:
             return state
-        lanes = self._team.lanes(self._width)
-        whole = torch.zeros(1, self._width, state.shape[2], device=self._device)
+        lanes = self._team.lanes(self.network.width)
+        whole = torch.zeros(1, self.network.width, state.shape[2], device=self._device)
         whole[:, lanes] = state[:, : lanes.stop - lanes.start]
         self._team.add_up([whole])
         return whole
 
     def _of_own_lanes(self, state: NDArray[Any]) -> Tensor:
-        """This rank's part of the state [1, B, H] of the whole batch."""
+        """Return this rank's part of the state [1, B, H] of the whole batch."""
         lanes = self._team.lanes(state.shape[1])
         own = torch.tensor(state[:, lanes if lanes.start < lanes.stop else slice(0, 1)])
         return own.to(self._device)
 
     @torch.no_grad()
     def is_finite(self) -> bool:
-        """Whether all that `tensors()` holds is finite: what is not must not be kept."""
-        kept = [*self.network.parameters(), *(self._average or ())]
+        """Return whether all of `tensors()` is finite; otherwise it must not be kept."""
+        kept: list[Tensor] = [*self.network.parameters(), *self.kept.parameters()]
         kept += [state for pair in self._state for state in pair]
         kept += [memory for o in self._optimizers for memories in o.state.values() for memory in memories.values()]
         return math.isfinite(sum(float(tensor.abs().max()) for tensor in kept))

@@ -1,61 +1,67 @@
-"""Every number of a run."""
+"""Every number of a run, and the learning rate of each of its steps."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from afterword.model.config import Config
+from msgspec import Meta
+
+from afterword.model.network.config import Cell, Config, Layers, Units
 from afterword.text.tokenizer import Tokenizer
 
 Precision = Literal["float32", "bfloat16", "float16"]
 Device = Literal["cpu", "cuda"]
+Positive = Annotated[int, Meta(ge=1)]
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Every number of a run, fixed before its first step. Sizes as in `model.config.Config`.
 
-    One step reads `batch_size` × `seq_length` tokens. `steps` is what the schedule reaches zero at; with `minutes`
-    it may be corrected on the way, and the run's record then says so.
+    One step reads `batch_size` × `seq_length` tokens. The schedule reaches zero after `steps`. With `minutes` their
+    number may be corrected on the way, and the run's record then contains the correction.
     """
 
     recipe: Literal["auto", "classic"]
     steps: int
-    most_steps: int | None  # that a correction may not go beyond
+    most_steps: int | None  # limit of a correction
     minutes: float | None
-    num_layers: int
-    hidden_size: int
-    embedding_size: int
+    num_layers: Layers
+    hidden_size: Units
+    embedding_size: Units
     residual: bool
-    input: Literal["embedding", "number"]  # what stands for a token
-    windows: bool  # whether each prediction reads a window of seq_length tokens from an empty state
-    batch_size: int
-    seq_length: int  # BPTT length: tokens per lane and step
+    input: Literal["embedding", "number"]  # the input for a token
+    windows: bool  # each prediction reads a window of seq_length tokens from an empty state
+    batch_size: Positive
+    seq_length: Positive  # BPTT length: tokens per lane and step
     dropout: float  # fraction dropped
-    locked_dropout: bool  # one mask for all steps of a sequence, or a new one for every element
-    reset_probability: float  # that a lane starts afresh at a step: so the empty state is learned too
-    ngram: int  # tokens of the longest n-grams that the network is mixed with; 0 is none
+    locked_dropout: bool  # one mask for all steps of a sequence, else a new one for every element
+    reset_probability: float  # of a lane's restart at a step: so the empty state is learned too
+    ngram: int  # tokens of the longest n-grams that the network is mixed with; 0 for no n-grams
     optimizer: str  # one of optimizer.OPTIMIZERS
     schedule: Literal["cosine", "constant"]
     learning_rate: float
     warmup: int  # steps
     weight_decay: float
     clip: float | None  # largest norm of the gradient
-    averaging: float | None  # decay of the moving average of the weights, which is then what is kept and measured
-    keep: Literal["best", "last"]  # which weights the saved model has
+    averaging: float | None  # decay of the moving average of the weights, which is then saved and measured
+    keep: Literal["best", "last"]  # weights in the saved model
     precision: Precision
     evaluate_every: int  # steps
-    validation_tokens: int  # read by each evaluation
+    validation_tokens: int  # per evaluation
     report_every: int  # steps
-    checkpoint_every: int | None  # steps; None is once a minute
+    checkpoint_every: int | None  # steps; None: once per minute
     seed: int
-    threads: int
-    cell: str = "lstm"
+    threads: Positive
+    cell: Cell = "lstm"
     device: Device = "cpu"
+    distillation: float = 0.0  # weight of the base's predictions in the targets
 
     def config(self, tokenizer: Tokenizer) -> Config:
-        """The network that this recipe trains, for the rows of `tokenizer`."""
+        """Return the network that this recipe trains, for the rows of `tokenizer`."""
         return Config(
             vocabulary_size=tokenizer.rows,
             byte_tokens=tokenizer.shared_row_tokens,
@@ -68,6 +74,57 @@ class Recipe:
             window=self.seq_length if self.windows else 0,
         )
 
-    def record(self) -> dict[str, Any]:
-        """The recipe as plain values, for `run.json`."""
-        return asdict(self)
+
+class Schedule:
+    """A warm-up, then a cosine to zero over the remaining steps; for the classic recipe, a constant rate.
+
+    `corrections` lists (step, steps): at that step the end was moved to `steps`. The progress up to there stays, and
+    the rest is spread over the remaining steps, so the rate never jumps. If the run had ended at that step, another
+    schedule begins: a warm-up and a cosine once more.
+    `rollbacks` lists steps to which the run rolled back because of a loss that was not finite. From each of them on,
+    the rate is halved.
+    """
+
+    def __init__(
+        self, recipe: Recipe, corrections: Sequence[tuple[int, int]] = (), rollbacks: Sequence[int] = ()
+    ) -> None:
+        self._recipe, self._rollbacks = recipe, rollbacks
+        self.steps = recipe.steps
+        self.corrections: list[tuple[int, int]] = []
+        self._from_step, self._from_share = 0, 0.0
+        self._begun, self._warmup = 0, recipe.warmup  # of the current cosine
+        for step, steps in corrections:
+            self.correct(step, steps)
+
+    def share(self, step: int) -> float:
+        """Return the progress after `step` steps: 0 to 1."""
+        left = self.steps - self._from_step
+        return self._from_share + (1 - self._from_share) * (step - self._from_step) / left if left else 1.0
+
+    def learning_rate(self, step: int) -> float:
+        """Return the rate of the step that follows `step` steps."""
+        highest = self._recipe.learning_rate * 0.5 ** sum(to <= step for to in self._rollbacks)
+        if self._recipe.schedule == "constant":
+            return highest
+        warmup = min(1.0, (step - self._begun + 1) / max(1, self._warmup))
+        return highest * warmup * 0.5 * (1 + math.cos(math.pi * self.share(step)))
+
+    def end_at(self, step: int, decided: Sequence[tuple[int, int]]) -> int:
+        """Return after how many steps the run ends, as known at `step`, with its corrections of this step in `decided`.
+
+        A resumed or repeated run follows its record so, also beyond an end that was moved.
+        """
+        for at, steps in decided[len(self.corrections) :]:
+            if at == step:
+                self.correct(at, steps)
+        return self.steps
+
+    def correct(self, step: int, steps: int) -> None:
+        """Move the end, from `step` on, to `steps` steps in all."""
+        share = self.share(step)
+        if step == self.steps:
+            share = 0.0
+            self._begun, self._warmup = step, min(self._recipe.warmup, (steps - step) // 10)
+        self._from_share, self._from_step = share, step
+        self.steps = steps
+        self.corrections.append((step, steps))

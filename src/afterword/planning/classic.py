@@ -1,4 +1,4 @@
-"""The plan of the recipe that the project was founded on, as docs/classic.md tells it, but for what is set by hand."""
+"""The plan of the founding recipe, as docs/classic.md describes it, except for the numbers that the user sets."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ import math
 from afterword.errors import OptionError
 from afterword.learning.device import chosen
 from afterword.learning.recipe import Recipe
-from afterword.planning.memory import check_memory
-from afterword.planning.plan import AS_ASKED, Plan, asked
-from afterword.planning.rules import of_steps
-from afterword.planning.settings import NONE, TrainingSettings
-from afterword.planning.speed import available_threads, step_time
+from afterword.planning.machine import available_threads, check_memory, step_time
+from afterword.planning.training_plan import AS_ASKED, NONE, Plan, TrainingSettings, asked
+from afterword.planning.tuning import of_steps
 from afterword.text.corpus import TextSettings
 from afterword.text.encoded import EncodedCorpus
 
 WINDOW = 50  # characters
-TOLD = (
+SHOWN = (
     "base",
     "num_layers",
     "hidden_size",
@@ -31,7 +29,7 @@ TOLD = (
 
 
 def text_settings(text: TextSettings) -> TextSettings:
-    """`text` as this recipe reads it: in lower case, and all of it unless a part is held out by hand."""
+    """Return `text` as this recipe reads it: in lower case, and all of it unless the user holds a part out."""
     if text.lines:
         name = "labels" if text.labels else "lines"
         raise OptionError(f"{name}: the classic recipe reads running text; leave --{name} out")
@@ -40,22 +38,13 @@ def text_settings(text: TextSettings) -> TextSettings:
     return dataclasses.replace(text, lowercase=True, vocabulary="classic")
 
 
-def check_length(characters: int, settings: TrainingSettings) -> None:
-    """Raise OptionError for a training text of so many characters that no window fits into."""
-    window = settings.seq_length or WINDOW
-    if characters <= window:
-        raise OptionError(
-            f"the classic recipe reads windows of {window} characters, and the text has fewer: give a longer one"
-        )
-
-
 def make_plan(encoded: EncodedCorpus, settings: TrainingSettings) -> Plan:
-    """One pass over all windows, or as many as were asked for; minutes and steps only cut it short.
+    """Plan one pass over all windows, or as many as were asked for; minutes and steps only shorten it.
 
-    Raises OptionError for what the recipe does not have, and for a network that the machine cannot hold.
+    Raises OptionError for options that the recipe does not have, and for a network that does not fit in memory.
     """
     recipe = draft(settings)
-    check_memory(recipe.config(encoded.tokenizer), recipe.batch_size, recipe.seq_length, recipe.device)
+    check_memory(recipe, encoded.tokenizer)
     per_pass = steps_per_pass(encoded, recipe.batch_size, recipe.seq_length)
     most = math.ceil((settings.epochs or 1) * per_pass)
     steps = settings.steps or most
@@ -66,16 +55,16 @@ def make_plan(encoded: EncodedCorpus, settings: TrainingSettings) -> Plan:
     evaluation = {name: following[name].value for name in ("validation_tokens", "evaluate_every", "report_every")}
     recipe = dataclasses.replace(recipe, steps=steps, most_steps=most, **evaluation)
     by_hand = {*asked(settings), *(["base"] if settings.base == NONE else [])}
-    return Plan(recipe, {name: AS_ASKED if name in by_hand else "as in the founding recipe" for name in TOLD})
+    return Plan(recipe, {name: AS_ASKED if name in by_hand else "as in the founding recipe" for name in SHOWN})
 
 
 def steps_per_pass(encoded: EncodedCorpus, batch_size: int, seq_length: int) -> int:
-    """How many steps take each window once."""
+    """Return the number of steps that take each window once."""
     return math.ceil((len(encoded.training) - seq_length) / batch_size)
 
 
 def draft(settings: TrainingSettings) -> Recipe:
-    """The recipe but for its steps and what follows from them."""
+    """Return the recipe without its steps and the numbers that follow from them."""
     if settings.embedding_size is not None:
         raise OptionError("embedding-size: the classic recipe has no embedding; leave it out")
     if settings.ngram:

@@ -1,61 +1,61 @@
-"""What a model will cost on held-out text, said before it is trained.
+"""The expected cost of held-out text to a model, before it is trained.
 
-The n-gram model, which is counted beforehand, says how hard the text is. What the LSTM adds to it grows with the root
-of the tokens that it reads, repeated ones too: about 3.3 % less at a million, 10 % at ten millions. How much more or
-less it is depends on the text; `benchmarks/expectation.py` has the figures, and fits them.
+The n-gram model, which is counted beforehand, measures how hard the text is. The LSTM's gain grows with the square root
+of the tokens that it reads, with repetitions: about 3.3 % at a million, 10 % at ten million. It varies with the text;
+`benchmarks/expectation.py` has the figures, and fits them.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-GAIN = 0.033  # of the n-gram's cost, that the mixture with an LSTM that read a million tokens costs less
-LEAST, MOST = 0.4, 1.6  # times this gain, on four of five texts
-SAMPLING = 0.005  # of the n-gram's cost, which is measured on a sample of the held-out text
-GAIN_FROM_BASE = 0.09  # of what the base as it is and the n-gram cost, that a long run from it takes off
-SOON = 40_000  # tokens, after which most of this gain is there
-LEAST_OF_THAT, MOST_OF_THAT = 0.5, 1.5  # times this gain, on four of five texts
-FEWEST_CHARACTERS, MOST_TOKENS_READ = 30_000, 20_000_000  # that anything is known of
+GAIN = 0.033  # of the n-gram's cost, by mixing it with an LSTM that has read a million tokens
+LEAST, MOST = 0.4, 1.6  # times this gain, for four of five texts
+SAMPLING = 0.005  # of the n-gram's cost: its error by measuring on a sample of the held-out text
+GAIN_FROM_BASE = 0.09  # of the cost of n-gram and base as it is, by a long run
+SOON = 40_000  # tokens, after which most of this gain is reached
+LEAST_OF_THAT, MOST_OF_THAT = 0.5, 1.5  # times this gain, for four of five texts
+FEWEST_CHARACTERS, MOST_TOKENS_READ = 30_000, 20_000_000  # for which a forecast is made
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """Nats per held-out character that the LSTM and the n-gram will cost together."""
+    """The expected cost of LSTM and n-gram together, in nats per held-out character."""
 
     likely: float
     low: float
     high: float
-    """On four of five texts it is between these two."""
+    """For four of five texts it is between these two."""
 
 
 def expectation(ngram_cost: float, characters: int, tokens_read: float) -> Expectation | None:
-    """What to expect after so many tokens, of a text of so many characters.
+    """Return the expected cost after `tokens_read` tokens of a text with this number of characters.
 
-    ngram_cost: nats per held-out character, of the n-gram alone. None for shorter texts and longer runs than were
-    ever tried.
+    ngram_cost: nats per held-out character, of the n-gram alone. Returns None for shorter texts and longer runs than
+    have been tried.
     """
     if characters < FEWEST_CHARACTERS or tokens_read > MOST_TOKENS_READ:
         return None
-    gain = GAIN * math.sqrt(tokens_read / 1e6)
-    return Expectation(
-        likely=ngram_cost * (1 - gain),
-        low=ngram_cost * (1 - MOST * gain - SAMPLING),
-        high=ngram_cost * min(1.0, 1 - LEAST * gain + SAMPLING),
-    )
+    found = _expected(ngram_cost, GAIN * math.sqrt(tokens_read / 1e6), LEAST, MOST)
+    return replace(found, high=min(ngram_cost, found.high))
 
 
 def expectation_from_base(untouched: float, tokens_read: float) -> Expectation | None:
-    """What to expect of a run from a base after so many tokens.
+    """Return the expected cost of a run from a base after `tokens_read` tokens.
 
-    untouched: nats per held-out character, of the base as it is and the n-gram together. None for longer runs than
-    were ever tried.
+    untouched: nats per held-out character, of the base as it is and the n-gram together. Returns None for longer runs
+    than have been tried.
     """
     if tokens_read > MOST_TOKENS_READ:
         return None
-    gain = GAIN_FROM_BASE * -math.expm1(-tokens_read / SOON)
-    return Expectation(
-        likely=untouched * (1 - gain),
-        low=untouched * (1 - MOST_OF_THAT * gain - SAMPLING),
-        high=untouched * (1 - LEAST_OF_THAT * gain + SAMPLING),
-    )
+    return _expected(untouched, GAIN_FROM_BASE * -math.expm1(-tokens_read / SOON), LEAST_OF_THAT, MOST_OF_THAT)
+
+
+def _expected(before: float, gain: float, least: float, most: float) -> Expectation:
+    """Return the expected cost after training reduces the cost `before` by the fraction `gain`.
+
+    The range allows for `least` to `most` times this gain.
+    """
+    low, high = before * (1 - most * gain - SAMPLING), before * (1 - least * gain + SAMPLING)
+    return Expectation(before * (1 - gain), low, high)

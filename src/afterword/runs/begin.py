@@ -1,29 +1,83 @@
-"""A run begins: the text is read and encoded, the plan made, and the folder takes its place."""
+"""The beginning of a run: from a text, or once more from another run's folder, by one process or several."""
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from afterword.bases.base import Base
+from afterword.errors import AfterwordError, RunError
 from afterword.learning.device import check_device, memory_reported
+from afterword.learning.ranks import meet, ranks
 from afterword.learning.recipe import Recipe
-from afterword.planning.base import base_asked_for
-from afterword.planning.plan import Plan
+from afterword.planning.base_choice import base_asked_for
 from afterword.planning.recipes import check_length, make_plan, text_settings
-from afterword.planning.settings import TrainingSettings
-from afterword.runs.environment import check_ranks, check_torch, environment, versions
-from afterword.runs.folder import RunFolder
-from afterword.runs.place import check_place, check_sources, held
+from afterword.planning.training_plan import Plan, TrainingSettings
+from afterword.runs.environment import check_ranks, check_torch, differences, environment, versions
+from afterword.runs.folder import RunFolder, check_place, check_sources, held
 from afterword.runs.record import BegunFrom, Environment, Record
+from afterword.runs.resume import check_gpu, damage_reported, take_settings
 from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings, read_corpus
+from afterword.text.documents import Source
 from afterword.text.encoded import EncodedCorpus, encode, learn_tokenizer
-from afterword.text.sources import Source
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The run that `begin` would start."""
+
+    plan: Plan
+    encoded: EncodedCorpus
+    notes: list[str]
+    """Messages for the user about the text and the plan."""
+    planning_seconds: float
+    """Time for measuring and planning, without reading and encoding the text."""
+    text: dict[str, Any]
+    """The sources, and every setting of the text."""
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.plan.recipe
+
+    @property
+    def base_name(self) -> str | None:
+        return None if self.plan.base is None else self.plan.base.name
+
+
+@contextmanager
+def _planned(
+    sources: Sequence[Source], text: TextSettings, training: TrainingSettings, place: AbstractContextManager[RunFolder]
+) -> Iterator[tuple[RunFolder, Preview]]:
+    """Check the settings, read the text, and plan, with the encoded text in the folder that `place` yields."""
+    check_torch()
+    check_device(training.device)
+    base = base_asked_for(training, text)
+    text = text_settings(text, training)
+    with read_corpus(sources, text, seed=training.seed) as corpus:
+        check_length(corpus.training_characters, text, training)
+        tokenizer = learn_tokenizer(corpus, text.vocabulary, text.lowercase)
+        with place as new:
+            encoded = encode(corpus, tokenizer, new.corpus)
+            began = time.monotonic()
+            with memory_reported():
+                plan = make_plan(encoded, training, base)
+            check_ranks(plan.recipe)
+            seconds, notes = time.monotonic() - began, [*corpus.notes, *plan.notes]
+            yield new, Preview(plan, encoded, notes, seconds, {"sources": corpus.sources, **asdict(text)})
+
+
+def preview(sources: Sequence[Source], text: TextSettings, training: TrainingSettings) -> Preview:
+    """Read the text and plan, as `begin` does, and write nothing. Raises an InputError as `begin` does."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = nullcontext(RunFolder(Path(folder)).begin_new())
+        with _planned(sources, text, training, place) as (_, found):
+            return found
 
 
 def begin(
@@ -36,86 +90,104 @@ def begin(
 ) -> Run:
     """Read the text, plan, and make the run folder `out`.
 
-    Raises an InputError, and leaves all as it was, where the text, the numbers or the folder will not do. A run that
-    is overwritten goes when the new one is ready to begin; so does one of the same settings that was killed before
-    its first checkpoint.
+    Raises an InputError, and leaves everything as it was, if the text, the numbers or the folder cannot be used. A run
+    that is overwritten is removed when the new one is ready to start; so is one of the same settings that was killed
+    before its first checkpoint.
     """
-    opened = time.monotonic()
-    check_torch()
-    check_device(training.device)
-    base = base_asked_for(training, text)
-    folder = RunFolder(out)
-    texts = [str(os.fspath(source)) for source in sources]
-    asked = {"texts": texts, **dataclasses.asdict(text), **dataclasses.asdict(training)}
-    text = text_settings(text, training)
+    opened, folder = time.monotonic(), RunFolder(out)
+    asked = {"texts": [str(os.fspath(source)) for source in sources], **asdict(text), **asdict(training)}
     check_place(folder, overwrite, asked)
     check_sources(sources, folder)
-    with read_corpus(sources, text, seed=training.seed) as corpus:
-        check_length(corpus.training_characters, text, training)
-        tokenizer = learn_tokenizer(corpus, text.vocabulary, text.lowercase)
-        with held(folder):
-            check_place(folder, overwrite, asked)  # it may have become a run while a pipe was read
-            new = folder.begin_new()
-            encoded = encode(corpus, tokenizer, new.corpus)
-            planned = _planned(encoded, training, base)
-            recipe, begun_from = planned.recipe, None
-            if planned.base is not None:
-                new.write_base(planned.base.weights_for(tokenizer, encoded.lines, recipe.seed))
-                begun_from = BegunFrom(planned.base.name, planned.base.fingerprint)
-            record = Record(
-                asked,
-                recipe,
-                planned.expected,
-                {"sources": corpus.sources, **dataclasses.asdict(text)},
-                encoded.fingerprint,
-                versions(),
-                (Environment(0, environment(recipe.threads, recipe.device)),),
-                base=begun_from,
-            )
-            new.write_record(record)
-            folder.take(new)
-        run = Run(folder, record, EncodedCorpus.open(folder.corpus), [*corpus.notes, *planned.notes])
-        run.opened, run.ngram = opened, planned.ngram
-        return run
+    with _planned(sources, text, training, _replaced(folder, overwrite, asked)) as (new, ready):
+        recipe, base, begun_from = ready.recipe, ready.plan.base, None
+        if base is not None:
+            new.write_base(base.weights_for(ready.encoded.tokenizer, ready.encoded.lines, recipe.seed))
+            begun_from = BegunFrom(base.name, base.fingerprint)
+        record = Record(
+            asked,
+            recipe,
+            ready.plan.expected,
+            ready.text,
+            ready.encoded.fingerprint,
+            versions(),
+            (Environment(0, environment(recipe.threads, recipe.device)),),
+            base=begun_from,
+        )
+        new.write_record(record)
+    encoded = EncodedCorpus.open(folder.corpus)
+    return Run(folder, record, encoded, ready.notes, opened=opened, ngram=ready.plan.ngram)
 
 
-def _planned(encoded: EncodedCorpus, training: TrainingSettings, base: Base | None) -> Plan:
-    with memory_reported():
-        planned = make_plan(encoded, training, base)
-    check_ranks(planned.recipe)
-    return planned
+@contextmanager
+def _replaced(folder: RunFolder, overwrite: bool, asked: dict[str, Any]) -> Iterator[RunFolder]:
+    """Yield an empty folder, and put what the block writes there in the place of `folder`, which stays locked."""
+    with held(folder):
+        check_place(folder, overwrite, asked)  # it may have become a run while a pipe was read
+        new = folder.begin_new()
+        yield new
+        folder.take(new)
 
 
-@dataclasses.dataclass(frozen=True)
-class Preview:
-    """What `begin` would do."""
+def repeat(
+    path: Path, out: Path, asked: Mapping[str, Any] | None = None, *, overwrite: bool = False, exact: bool = False
+) -> Run:
+    """Begin the run in the folder `path` once more in `out`: its plan, its text, and every decision made on its way.
 
-    plan: Plan
-    encoded: EncodedCorpus
-    notes: list[str]
-    """What a user should know beforehand, of the text and of the plan."""
-    planning_seconds: float
-    """How long measuring and planning took, reading and encoding the text apart."""
-
-    @property
-    def recipe(self) -> Recipe:
-        return self.plan.recipe
-
-    @property
-    def base_name(self) -> str | None:
-        return None if self.plan.base is None else self.plan.base.name
-
-
-def preview(sources: Sequence[Source], text: TextSettings, training: TrainingSettings) -> Preview:
-    """Read the text and plan, as `begin` does, and make nothing of it. Raises an InputError as `begin` does."""
+    Nothing is measured, and the text is the run's own encoded one. The corrections and rollbacks are in the new
+    record from the start, so the steps and their learning rates are the same, and with them the bits. A run that was
+    stopped midway is repeated that far, and then continues to its planned end. `asked` and `exact` are as for
+    `resume`. Raises RunError for a missing or damaged run, or if `out` cannot be used; OptionError for a setting that
+    contradicts the run.
+    """
     check_torch()
-    check_device(training.device)
-    base = base_asked_for(training, text)
-    text = text_settings(text, training)
-    with read_corpus(sources, text, seed=training.seed) as corpus, tempfile.TemporaryDirectory() as place:
-        check_length(corpus.training_characters, text, training)
-        tokenizer = learn_tokenizer(corpus, text.vocabulary, text.lowercase)
-        encoded = encode(corpus, tokenizer, Path(place))
-        began = time.monotonic()
-        planned = _planned(encoded, training, base)
-        return Preview(planned, encoded, [*corpus.notes, *planned.notes], time.monotonic() - began)
+    folder, original = RunFolder(out), RunFolder(path)
+    record, encoded = original.read_record(), EncodedCorpus.open(original.corpus)
+    if os.path.realpath(path) == os.path.realpath(out):
+        raise RunError(f"{out} is the run to repeat: give --out another folder")
+    check_sources([path], folder)
+    with damage_reported(original):
+        record, notes = take_settings(original, record, asked or {})
+        now = environment(record.plan.threads, record.plan.device)
+    changed = differences(record.environments, now)
+    record = replace(record, versions=versions(), environments=(Environment(0, now),))
+    if changed:
+        if exact:
+            raise RunError(f"{changed}: the run cannot be repeated exactly; leave out --exact to repeat it anyway")
+        notes.append(f"{changed}: the run is repeated, but perhaps not bit for bit")
+    check_ranks(record.plan)
+    check_place(folder, overwrite, record.asked)
+    with _replaced(folder, overwrite, record.asked) as new:
+        with damage_reported(original):
+            copy = encoded.copy(new.corpus)
+            if record.base is not None:
+                new.write_base(original.read_base(record.plan.config(encoded.tokenizer)))
+        if copy.measured_fingerprint() != record.fingerprint:
+            raise RunError(f"the text in {original.corpus} is not the one that this run began with")
+        new.write_record(record)
+    return Run(folder, record, EncodedCorpus.open(folder.corpus), notes)
+
+
+def together(make: Callable[[], Run], path: Path) -> Run:
+    """Return the run that `make` begins, resumes or repeats in `path`; of torchrun's ranks, the first makes it for all.
+
+    If that fails, the first rank raises the error, and the others exit with the same status.
+    """
+    if ranks() == 1:
+        return make()
+    check_torch()
+    team = meet()
+    if team.rank == 0:
+        try:
+            run = make()
+        except BaseException as error:
+            team.from_first(error.exit_status if isinstance(error, AfterwordError) else 1)
+            raise
+    status = int(team.from_first(0))
+    if status:
+        raise SystemExit(status)
+    if team.rank > 0:
+        folder = RunFolder(path)
+        run = Run(folder, folder.read_record(), EncodedCorpus.open(folder.corpus), [])
+        check_gpu(run)
+    run.join(team)
+    return run

@@ -1,4 +1,4 @@
-"""What a run needs of the machine, and what its bits depend on beside its settings."""
+"""The requirements of a run on the machine, and everything but its settings that its bits depend on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,17 +17,17 @@ from afterword.errors import OptionError, RunError
 from afterword.learning.device import described
 from afterword.learning.ranks import ranks
 from afterword.learning.recipe import Device, Recipe
+from afterword.runs.record import Environment
 
 
 def versions() -> dict[str, str]:
-    """The programs that made a run."""
+    """Return the versions of the programs that make a run."""
     found = {name: version(name) for name in ("afterword", "torch", "numpy")}
     return {"python": platform.python_version(), **found}
 
 
 def environment(threads: int, device: Device = "cpu") -> dict[str, Any]:
-    """What a run's bits depend on beside its settings, by name."""
-
+    """Return everything but its settings that a run's bits depend on, by name."""
     processor = platform.processor() or platform.machine()
     with contextlib.suppress(OSError):
         names = re.findall(r"^model name\s*:\s*(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
@@ -36,16 +36,17 @@ def environment(threads: int, device: Device = "cpu") -> dict[str, Any]:
     return {**programs, "processor": processor, "device": described(device), "threads": threads, "ranks": ranks()}
 
 
-def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What is otherwise `now`, a phrase each."""
-    return [f"{name} was {before[name]} and is {now[name]}" for name in now if now[name] != before[name]]
+def differences(history: Iterable[Environment], now: Mapping[str, Any]) -> str:
+    """Describe the differences between `now` and the environments of a run so far, one phrase each."""
+    changed = [(name, had.parts[name]) for had in history for name in now if now[name] != had.parts[name]]
+    return ", ".join(dict.fromkeys(f"{name} was {was} and is {now[name]}" for name, was in changed))
 
 
 def check_torch() -> None:
-    """Training needs torch, whose threads shall spin for some microseconds at a barrier, and then sleep.
+    """Raise RunError if PyTorch is missing; let its threads spin for some microseconds at a barrier, and then sleep.
 
-    By default GNU's OpenMP spins for so long that a single other busy process makes training ten times slower, since
-    each of the thousands of barriers in a step then waits for a thread that has no processor. See docs/decisions.md.
+    By default GNU's OpenMP spins for so long that a single other busy process makes training ten times slower: each of
+    the thousands of barriers in a step then waits for a thread that has no processor. See docs/decisions.md.
     """
     if sys.platform == "win32":
         raise RunError("training works on Linux and macOS: on Windows, install Afterword in WSL (wsl --install)")
@@ -53,7 +54,7 @@ def check_torch() -> None:
         raise RunError("training needs PyTorch, which is not installed: pip install 'afterword[train]'")
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS then sums in the same order every time
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # so cuBLAS always sums in the same order
 
 
 def check_ranks(recipe: Recipe) -> None:

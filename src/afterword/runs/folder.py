@@ -1,13 +1,13 @@
-"""The run folder: what a run keeps on the disk so that it can go on after any interruption.
+"""The run folder: what a run keeps on the disk so that it can continue after any interruption.
 
 run.json          the plan, the corpus' fingerprint, versions, threads; written last, so a folder with it is a run
-base.safetensors  the weights that it begins with, where it begins from a base
-metrics.jsonl     one object a report
-lock              held by the process that trains; made first, so a folder with it is one of ours
+base.safetensors  the weights that it begins with, if it begins from a base
+metrics.jsonl     one object per report
+lock              held by the process that trains; created first, so a folder with it is one of ours
 corpus/           the text as tokens
 checkpoints/      the newest states, each one file
 model/            the best model so far
-.new/             a run that is being made ready to take this place
+.new/             a run being prepared to take this place
 """
 
 from __future__ import annotations
@@ -16,21 +16,24 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
 from afterword.errors import ModelError, RunError
-from afterword.model.config import Config, check_weights
-from afterword.model.saved import FILES as MODEL_FILES
-from afterword.model.saved import recover_model
-from afterword.model.tensors import read_tensors, write_tensors
-from afterword.runs.record import FORMAT, FORMATS, Position, Record, is_record
-from afterword.storage import append, make_folder, remove_leftovers, sync_file, sync_folder, write_json
+from afterword.model.folder.saved import FILES as MODEL_FILES
+from afterword.model.folder.saved import recover_model
+from afterword.model.folder.tensors import read_tensors, write_tensors
+from afterword.model.network.config import Config, check_weights
+from afterword.records import as_record, read_json
+from afterword.runs.record import FORMAT, Position, Record, as_json, as_position, is_record
+from afterword.storage import append, make_folder, read_whole, remove_leftovers, sync_file, sync_folder, write_json
+from afterword.text.documents import Source
 from afterword.text.encoded import FILES as CORPUS_FILES
 
 if sys.platform != "win32":
@@ -45,15 +48,16 @@ ASKED_FOR = 0.2  # seconds, far longer than it takes to ask whether a lock is he
 LOCK_TEXT = b"An Afterword run. While it trains, its process holds this file.\n"
 Checkpoint = tuple[dict[str, NDArray[Any]], Position]  # tensors by name, and how far they are
 RECORD, METRICS, BASE = "run.json", "metrics.jsonl", "base.safetensors"
+LARGEST_METRICS = 2**30  # bytes: the reports of months
 
 
 def _written(*names: str) -> re.Pattern[str]:
-    """The names of files that match the patterns `names`, and of such as a killed process left half-written."""
+    """Return a pattern for file names that match `names`, and for the partial files that a killed process leaves."""
     name = "|".join(names)
     return re.compile(rf"{name}|\.(?:{name})\.\d+\.part")
 
 
-FOLDERS = {  # what a run writes in each: nothing else is ever removed
+FOLDERS = {  # the files that a run writes in each: no other is ever removed
     "checkpoints": _written(r"step-\d+\.safetensors"),
     "corpus": _written(*map(re.escape, CORPUS_FILES)),
     "model": _written(*map(re.escape, MODEL_FILES)),
@@ -71,47 +75,41 @@ class RunFolder:
 
     @property
     def is_run(self) -> bool:
-        """Whether there is a run's record here, of this version of Afterword or another."""
-        try:
-            return is_record(json.loads((self.path / RECORD).read_bytes()))
-        except (OSError, ValueError, RecursionError):
-            return False
+        """True if there is a run's record here, of this version of Afterword or another."""
+        with contextlib.suppress(OSError, ValueError, RecursionError):
+            return is_record(json.loads(read_whole(self.path / RECORD)))
+        return False
 
     @property
     def is_free(self) -> bool:
-        """Whether a run may be made here: there is nothing, or only what a run left that died before it was made."""
-        if not self.path.exists():
-            return True
-        names = {entry.name for entry in self.path.iterdir()}
+        """True if a run may be created here: it is missing, empty, or has only remains of a run that never began."""
+        names = {entry.name for entry in self.path.iterdir()} if self.path.exists() else None
         if not names:
             return True
-        ours = LOCK in names and (self.path / LOCK).read_bytes() in (LOCK_TEXT, b"")
+        ours = LOCK in names and read_whole(self.path / LOCK) in (LOCK_TEXT, b"")
         return ours and all(name in (LOCK, METRICS, BASE, *FOLDERS) or name.startswith(".") for name in names)
 
     @property
     def strangers(self) -> list[str]:
-        """What stands where a run keeps its files, and is none of them: names relative to the folder, in order."""
-        found = [
-            name for name in (RECORD, METRICS, BASE) if _stands(self.path / name) and not _is_file(self.path / name)
-        ]
+        """Files in the places of a run's files that are not a run's: names relative to the folder, sorted."""
+        found = [self.path / name for name in (RECORD, METRICS, BASE)]
+        found = [place for place in found if os.path.lexists(place) and not _is_file(place)]
         for name, written in FOLDERS.items():
             place = self.path / name
             if place.is_symlink() or (place.exists() and not place.is_dir()):
-                found.append(name)
+                found.append(place)
             elif place.is_dir():
-                found += [
-                    f"{name}/{entry.name}"
-                    for entry in place.iterdir()
-                    if not (written.fullmatch(entry.name) and _is_file(entry))
-                ]
-        return sorted(found)
+                found += [file for file in place.iterdir() if not (written.fullmatch(file.name) and _is_file(file))]
+        return sorted(place.relative_to(self.path).as_posix() for place in found)
 
     def lock(self) -> None:
-        """Hold the folder for this process until `unlock`. Raises RunError where another one trains in it."""
+        """Hold the folder for this process until `unlock`. Raises RunError if another process does, or for a link."""
         from filelock import FileLock, Timeout
 
+        if links := [name for name in self.strangers if (self.path / name).is_symlink()]:
+            raise RunError(f"{self.path} must not have links in the place of a run's own files: {', '.join(links[:3])}")
         place = self.path / LOCK
-        # the system's own lock alone: it goes with the process, however that ends
+        # the system's own lock only: it is released with the process, however that ends
         lock = FileLock(place, timeout=ASKED_FOR, poll_interval=ASKED_FOR / 10, fallback_to_soft=False)
         try:
             lock.acquire()
@@ -128,16 +126,14 @@ class RunFolder:
 
     @property
     def is_held(self) -> bool:
-        """Whether a process trains in it just now. Whoever asks holds the lock for a moment, which `lock` waits for."""
-        if sys.platform == "win32":  # where nothing is trained
+        """True if a process trains in it now. Asking holds the lock for a moment, for which `lock` waits."""
+        if sys.platform == "win32":  # nothing is trained there
             return False
         try:
-            with open(self.path / LOCK, "rb") as file:
+            with open(os.open(self.path / LOCK, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # a pipe would never open
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:  # it is not there, or the file system has no locks
-            return False
+        except OSError as error:  # otherwise it is missing, or the file system has no locks
+            return isinstance(error, BlockingIOError)
         return False
 
     def unlock(self) -> None:
@@ -146,21 +142,21 @@ class RunFolder:
             self._lock = None
 
     def tidy(self) -> None:
-        """Remove what a killed process left half-written here. The lock must be held."""
+        """Remove the partial files of a killed process. The lock must be held."""
         shutil.rmtree(self.path / NEW, ignore_errors=True)
         recover_model(self.model)
         for folder in (self.path, self.corpus, self._checkpoints, self.model):
             remove_leftovers(folder)
 
     def begin_new(self) -> RunFolder:
-        """An empty folder inside this one, in which a new run is made ready; a run that stands here is not touched."""
+        """Return an empty folder inside this one, to prepare a new run in; a run that is here stays as it is."""
         shutil.rmtree(self.path / NEW, ignore_errors=True)
         new = RunFolder(self.path / NEW)
         new.corpus.mkdir(parents=True)
         return new
 
     def take(self, new: RunFolder) -> None:
-        """Put the run that was made ready in the place of the one that stands here. run.json comes last."""
+        """Replace the run in this folder by the one prepared in `new`. run.json comes last."""
         self.clear()
         os.replace(new.corpus, self.corpus)
         if new._base.exists():
@@ -171,7 +167,7 @@ class RunFolder:
         sync_folder(self.path)
 
     def clear(self) -> None:
-        """Remove the files that a run writes here, the record first, and nothing else."""
+        """Remove the files that a run writes here, the record first, and no others."""
         for name in (RECORD, METRICS, BASE):
             (self.path / name).unlink(missing_ok=True)
         for name, written in FOLDERS.items():
@@ -181,47 +177,47 @@ class RunFolder:
             for entry in place.iterdir():
                 if written.fullmatch(entry.name):
                     entry.unlink()
-            with contextlib.suppress(OSError):  # somebody else's file is in it
+            with contextlib.suppress(OSError):  # someone else's file is in it
                 place.rmdir()
 
     def give_up(self) -> None:
-        """Take away what was made ready, and the folder itself where nothing else is in it. The lock must be held."""
+        """Remove what was prepared, and the folder itself if nothing else is in it. The lock must be held."""
         shutil.rmtree(self.path / NEW, ignore_errors=True)
         if {entry.name for entry in self.path.iterdir()} == {LOCK}:
             (self.path / LOCK).unlink()
             self.path.rmdir()
 
     def write_record(self, record: Record) -> None:
-        write_json(self.path / RECORD, record.to_json())
+        write_json(self.path / RECORD, as_json(record))
 
     def read_record(self) -> Record:
-        """What `write_record` wrote. Raises RunError where it is not there, damaged, or of a version to come."""
+        """Return what `write_record` wrote. Raises RunError if it is missing, damaged, or of another format."""
         place = self.path / RECORD
         if not place.is_file():
-            inside = "there is no run.json in it" if self.path.is_dir() else "it is a file"
+            inside = "run.json is missing" if self.path.is_dir() else "it is a file"
             why = inside if self.path.exists() else "there is no such folder"
             raise RunError(f"{self.path} holds no run: {why}")
         try:
-            record = json.loads(place.read_bytes())
-        except (OSError, ValueError, RecursionError) as error:
+            record = read_json(dict[str, Any], read_whole(place))
+        except (OSError, ValueError) as error:
             raise RunError(f"{place} cannot be read: {error}") from None
         if not is_record(record):
             raise RunError(f"{place} is not the record of a run")
-        if record["format"] not in FORMATS:
+        if record["format"] != FORMAT:
             raise RunError(
                 f"{place} has the format {record['format']}, and this Afterword reads {FORMAT}: upgrade Afterword"
             )
         try:
-            return Record.from_json(record)
-        except (LookupError, TypeError, ValueError) as error:
-            raise RunError(f"the run in {self.path} is damaged: {RECORD}: {type(error).__name__}: {error}") from None
+            return as_record(Record, record)
+        except ValueError as error:
+            raise RunError(f"the run in {self.path} is damaged: {RECORD}: {error}") from None
 
     def write_base(self, weights: Mapping[str, NDArray[Any]]) -> None:
-        """Keep the weights that the run begins with, where it begins from a base. Raises StorageError."""
+        """Keep the weights of the base that the run begins from. Raises StorageError."""
         write_tensors(self._base, weights)
 
     def read_base(self, config: Config) -> dict[str, NDArray[Any]]:
-        """What `write_base` wrote, for a network of `config`. Raises RunError where it is damaged or not there."""
+        """Return what `write_base` wrote, for a network of `config`. Raises RunError if it is damaged or missing."""
         try:
             weights, _ = read_tensors(self._base)
             check_weights(config, weights)
@@ -231,43 +227,47 @@ class RunFolder:
 
     @property
     def checkpoints(self) -> list[int]:
-        """The steps at which a state was kept, in order."""
+        """The steps of the states that are kept, in order."""
         names = [p.name for p in self._checkpoints.glob("step-*.safetensors")]
         return sorted(int(name[5:-12]) for name in names if name[5:-12].isdigit())
 
     def save_checkpoint(self, tensors: dict[str, NDArray[Any]], position: Position) -> None:
-        """Keep a state, and the one before it; what was reported up to here is made durable first.
+        """Keep a state, and the one before it; reports up to here are made durable first.
 
-        Raises StorageError, and leaves the states before it as they were.
+        Raises StorageError, and leaves the earlier states as they were.
         """
         if self._metrics.exists():
             sync_file(self._metrics)
         make_folder(self._checkpoints)
-        write_tensors(self._checkpoint_path(position.step), tensors, position.to_json())
-        for old in self.checkpoints[:-KEPT_CHECKPOINTS]:
+        write_tensors(self._checkpoint_path(position.step), tensors, as_json(position))
+        self.drop_checkpoints(position.step)
+
+    def drop_checkpoints(self, step: int) -> None:
+        """Remove the states before `step`, except the latest of them: the state of `step` replaces them."""
+        for old in [one for one in self.checkpoints if one < step][: 1 - KEPT_CHECKPOINTS]:
             self._checkpoint_path(old).unlink(missing_ok=True)
 
     def read_checkpoint(self, step: int) -> Checkpoint:
-        """The state that was kept at `step`. Raises ModelError where it is damaged."""
+        """Return the state of `step`. Raises ModelError if it is damaged."""
         tensors, position = read_tensors(self._checkpoint_path(step))
         try:
-            return tensors, Position.from_json(position)
-        except (LookupError, TypeError, ValueError) as error:
+            return tensors, as_position(position)
+        except ValueError as error:
             raise ModelError(f"{self._checkpoint_path(step)}: {error}") from None
 
     def load_checkpoint(self, notes: list[str], rollbacks: Sequence[int] = ()) -> Checkpoint | None:
-        """The newest good state; None where there is none yet. Damaged ones are noted and passed over.
+        """Return the newest good state, or None if no state is kept yet. Damaged ones are skipped with a note.
 
-        `rollbacks` are the steps to which the run has rolled back. A state that was kept beyond such a step before the
-        run rolled back to it lies on a path that was abandoned: it is removed.
-        Raises RunError where there are states and all are damaged: to begin anew would lose what the run has learned.
+        `rollbacks` are the steps to which the run has rolled back. If a state beyond such a step was saved before the
+        run rolled back to it, it belongs to an abandoned path and is removed.
+        Raises RunError if all states are damaged: a new start would lose what the run has learned.
         """
         damaged = False
         for step in reversed(self.checkpoints):
             try:
                 tensors, position = self.read_checkpoint(step)
             except ModelError as error:
-                notes.append(f"the checkpoint at step {step} is damaged and was passed over: {error}")
+                notes.append(f"the checkpoint at step {step} is damaged and was skipped: {error}")
                 damaged = True
                 continue
             if [to for to in rollbacks if to < step] == [to for to in position.rollbacks if to < step]:
@@ -275,7 +275,7 @@ class RunFolder:
             self._checkpoint_path(step).unlink(missing_ok=True)
         if damaged:
             raise RunError(
-                f"all checkpoints in {self._checkpoints} are damaged: remove that folder to begin anew; "
+                f"all checkpoints in {self._checkpoints} are damaged: remove that folder to start again; "
                 f"the best model so far is in {self.model}"
             )
         return None
@@ -284,40 +284,37 @@ class RunFolder:
         return self._checkpoints / f"step-{step:09d}.safetensors"
 
     def append_metrics(self, entry: dict[str, Any]) -> None:
-        """Add a report, whole or not at all. Raises StorageError."""
+        """Add a report, completely or not at all. Raises StorageError."""
         append(self._metrics, (json.dumps(entry) + "\n").encode())
 
     def reports(self) -> list[dict[str, Any]]:
-        """What was reported so far; a line that is not whole, or damaged, ends it."""
-        found: list[dict[str, Any]] = []
-        with contextlib.suppress(FileNotFoundError, ValueError):
-            for line in self._metrics.read_bytes().splitlines(keepends=True):
-                report = json.loads(line) if line.endswith(b"\n") else None
-                if not isinstance(report, dict):
-                    break
-                found.append(report)
-        return found
+        """Return the reports so far, up to a line that is incomplete or damaged."""
+        return [report for report, _ in self._reports()]
 
     def cut_metrics(self, step: int) -> None:
-        """Drop what was reported after `step`, and a line that is not whole: the run reports it again.
-
-        Raises StorageError.
-        """
-        if not self._metrics.exists():
-            return
+        """Drop reports after `step`, and an incomplete line: the run reports them again."""
         kept = 0
-        for line in self._metrics.read_bytes().splitlines(keepends=True):
-            try:
-                if not line.endswith(b"\n") or json.loads(line)["step"] > step:
-                    break
-            except (ValueError, KeyError, TypeError):
+        for report, end in self._reports():
+            if not isinstance(at := report.get("step"), int) or at > step:
                 break
-            kept += len(line)
-        os.truncate(self._metrics, kept)  # needs no space, unlike a new file
+            kept = end
+        if self._metrics.exists():
+            os.truncate(self._metrics, kept)  # needs no space, unlike a new file
 
-
-def _stands(place: Path) -> bool:
-    return place.exists() or place.is_symlink()
+    def _reports(self) -> Iterator[tuple[dict[str, Any], int]]:
+        """Yield each report, and the byte after its line."""
+        end = 0
+        try:
+            content = read_whole(self._metrics, LARGEST_METRICS)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise RunError(f"{self._metrics} cannot be read: {error.strerror or error}") from None
+        with contextlib.suppress(ValueError):
+            for line in content.split(b"\n")[:-1]:
+                report = read_json(dict[str, Any], line)
+                end += len(line) + 1
+                yield report, end
 
 
 def _is_file(place: Path) -> bool:
@@ -325,8 +322,63 @@ def _is_file(place: Path) -> bool:
 
 
 def can_be_written(folder: Path) -> bool:
-    """Whether `folder`, or the first of its parents that exists, takes new files."""
-    place = folder
-    while not place.exists():
-        place = place.parent
+    """Return whether `folder`, or its first parent that exists, can be written to."""
+    place = next(place for place in (folder, *folder.parents) if place.exists())
     return place.is_dir() and os.access(place, os.W_OK)
+
+
+@contextlib.contextmanager
+def held(folder: RunFolder) -> Iterator[None]:
+    """Create and lock `folder`; if the block fails, unlock it and remove what was created."""
+    made = [place for place in folder.path.parents if not place.exists()]
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot create the folder {folder.path}: {error.strerror}") from None
+    folder.lock()  # from now on no other process trains in it
+    try:
+        yield
+    except BaseException:
+        folder.give_up()
+        folder.unlock()
+        for place in made:
+            with contextlib.suppress(OSError):
+                place.rmdir()
+        raise
+
+
+def check_place(folder: RunFolder, overwrite: bool, asked: dict[str, Any]) -> None:
+    """Raise RunError if no run with the settings `asked` can begin in `folder`.
+
+    A run of the same settings that was killed before its first checkpoint is not in the way.
+    """
+    out = folder.path
+    try:
+        if folder.is_run and not overwrite and (folder.checkpoints or folder.read_record().asked != asked):
+            raise RunError(
+                f"{out} holds a run: continue it with afterword train --resume {shlex.quote(str(out))}, or replace it "
+                "with --overwrite"
+            )
+        if out.exists() and not out.is_dir():
+            raise RunError(f"{out} is a file: give --out a folder")
+        if not can_be_written(out):
+            raise RunError(f"cannot write in {out}: choose another --out")
+        if not folder.is_run and not folder.is_free:
+            raise RunError(f"{out} holds other files, and not a run: give --out a new folder")
+        if strangers := folder.strangers:
+            more = f" and {len(strangers) - 3:,} more" if len(strangers) > 3 else ""
+            raise RunError(
+                f"{out} also holds files that do not belong to a run, {', '.join(strangers[:3])}{more}: "
+                "move them away, or give --out a new folder"
+            )
+    except OSError as error:
+        raise RunError(f"cannot use {out} for a run: {error.strerror}") from None
+
+
+def check_sources(sources: Sequence[Source], folder: RunFolder) -> None:
+    """Raise RunError if a text, or a run to repeat, is inside the folder that the new run replaces."""
+    out = Path(os.path.realpath(folder.path))
+    for source in sources:
+        place = Path(os.path.realpath(source))
+        if os.fspath(source) != "-" and out in (place, *place.parents):
+            raise RunError(f"{os.fspath(source)} is in {folder.path}: give --out another folder")

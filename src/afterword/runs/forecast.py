@@ -1,59 +1,84 @@
-"""When a run that was given minutes will end, and how many steps end it on the minute.
+"""When a run with a time limit will end, and how many steps end it on the minute.
 
-The machine's pace changes: other processes come and go. So the run looks at the clock all along its way, and changes
-its number of steps where it would miss its end by more than a little; `run.json` keeps each change, so that a
-resumed or repeated run takes the same steps.
+The machine's pace changes as other processes come and go. So the run checks the clock all along, and changes its
+number of steps when it would miss its end by more than a little. `run.json` keeps each change, so that a resumed or
+repeated run takes the same steps.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
+import time
 from bisect import bisect_right
+from collections.abc import Iterator
 
-from afterword.learning.muon import EARLY
+from afterword.learning.optimizer import EARLY
 from afterword.learning.recipe import Recipe
-from afterword.planning.rules import EVALUATION_SHARE
+from afterword.planning.tuning import EVALUATION_SHARE
 
-MEMORY, LEAST_MEMORY = 0.02, 2.0  # over which part of the run the pace is averaged, and over how many seconds at least
-MISS_OF_ALL, MISS_OF_REST = 0.01, 0.05  # what may be missed: a share of the run's time, and of the time left
-SAVING = 0.2  # seconds that the last checkpoint takes, about
+
+class Clock:
+    """Seconds of training: without interruptions, and without the time that readers of the reports take."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        """`seconds` is the training time before."""
+        self._zero = time.monotonic() - seconds
+
+    @property
+    def now(self) -> float:
+        return time.monotonic() - self._zero
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop the clock inside the block."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._zero += time.monotonic() - began
+
+
+MEMORY, LEAST_MEMORY = 0.02, 2.0  # the pace is averaged over this part of the run, and over at least this many seconds
+MISS_OF_ALL, MISS_OF_REST = 0.01, 0.05  # the error that is allowed: a fraction of the run's time, and of the time left
+SAVING = 0.2  # seconds, about, for the last checkpoint
 
 
 class Forecast:
-    """Watches the seconds that steps and evaluations take. All times are seconds on the run's own clock."""
+    """A forecast from the time that steps and evaluations take. All times are seconds on the run's own clock."""
 
     def __init__(self, recipe: Recipe, step: int, now: float) -> None:
         self._recipe = recipe
         self._first, self._step, self._now, self._aside = step, step, now, 0.0
-        self._pace = 0.0  # a step's time, without evaluations and saves
-        self._watched = 0.0  # for how many seconds it was
-        self._evaluation: float | None = None  # an evaluation's time, with writing its model
+        self._pace = 0.0  # seconds per step, without evaluations and saves
+        self._watched = 0.0  # seconds
+        self._evaluation: float | None = None  # seconds per evaluation, with writing its model
         self._memory = max(LEAST_MEMORY, MEMORY * 60 * (recipe.minutes or 0.0))
 
     def evaluated(self, seconds: float) -> None:
-        """An evaluation took so long."""
+        """Note the duration of an evaluation."""
         self._evaluation = seconds
         self._aside += seconds
 
     def saved(self, seconds: float) -> None:
-        """A checkpoint took so long."""
+        """Note the duration of a checkpoint."""
         self._aside += seconds
 
     def look(self, step: int, now: float) -> None:
-        """After `step` steps it is `now`."""
+        """Note that it is `now` after `step` steps."""
         if step == self._step:
             return
         seconds = max(now - self._now - self._aside, 1e-6)
         if self._step - self._first < EARLY:
-            self._watched = 0.0  # the first steps take longer than all that follow: forget them
+            self._watched = 0.0  # the first steps are slower than the rest: forget them
         self._watched += seconds
-        # an average over all that was watched, and then over the memory
+        # an average over everything so far, and later over the memory
         newest = max(-math.expm1(-seconds / self._memory), seconds / self._watched)
         self._pace += newest * (seconds / (step - self._step) - self._pace)
         self._step, self._now, self._aside = step, now, 0.0
 
     def correction(self, steps: int) -> int | None:
-        """The number of steps that ends on the minute, where `steps` would miss it; None where they will do."""
+        """Return the number of steps that ends on the minute, or None if `steps` is close enough."""
         if self._recipe.minutes is None or self._watched < self._memory / 2:
             return None
         rest = self._recipe.minutes * 60 - self._now - SAVING
@@ -66,9 +91,9 @@ class Forecast:
         return None if fitting == steps else fitting
 
     def seconds_left(self, steps: int) -> float:
-        """Until the end of a run of `steps` steps. An evaluation that is due now counts, and so does the last."""
+        """Return the seconds left of a run of `steps` steps, with an evaluation that is due now and the last one."""
         left = (steps - self._step) * self._pace
-        if self._evaluation is None:  # none was made yet: what the plan leaves for them
+        if self._evaluation is None:  # none yet: use the share of time that the plan leaves for them
             return left / (1 - EVALUATION_SHARE)
         every = self._recipe.evaluate_every
         return left + ((steps - 1) // every + 1 - (self._step - 1) // every) * self._evaluation

@@ -1,25 +1,60 @@
-"""A run goes on from its newest checkpoint."""
+"""Continue a run in a folder, with the settings that may change and with more time.
+
+A run that has ended starts a new schedule from its weights: the rate rises once more and falls to zero. One that has
+not ended keeps its schedule, whose rate falls more slowly. Either is a correction in the run's record, so a resumed or
+repeated run takes the same steps.
+"""
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from afterword.errors import RunError
-from afterword.learning.device import check_device
-from afterword.runs.environment import changes, check_ranks, check_torch, environment
-from afterword.runs.existing import check_gpu, damage_reported, open_run, take_settings
-from afterword.runs.folder import RunFolder
-from afterword.runs.more import NO_MORE, More, extend
-from afterword.runs.place import held
-from afterword.runs.record import Environment
+from afterword.bases.base import load_base
+from afterword.errors import ModelError, OptionError, RunError
+from afterword.learning.device import check_device, precision_on, why_no_gpu
+from afterword.learning.recipe import Schedule
+from afterword.planning.recipes import steps_in
+from afterword.planning.training_plan import AUTO, NONE
+from afterword.runs.environment import check_ranks, check_torch, differences, environment
+from afterword.runs.folder import RunFolder, held
+from afterword.runs.record import Environment, Record, Stage
 from afterword.runs.run import Run
+from afterword.settings import Settings, setting
 from afterword.text.corpus import TextSettings, read_corpus
-from afterword.text.encoded import encode
-from afterword.text.sources import Source
+from afterword.text.documents import Source
+from afterword.text.encoded import EncodedCorpus, encode
+
+MAY_CHANGE = ("device", "threads", "checkpoint_every")  # settings that may change on resume
+
+
+@dataclass(frozen=True)
+class More(Settings):
+    """Training beyond the planned end of a run; at most one of the three."""
+
+    more_minutes: float | None = setting(
+        None, "with --resume: train for this many minutes more, even after the end", above=0, maximum=525_600
+    )
+    more_steps: int | None = setting(None, "the same in optimizer steps", minimum=1)
+    more_epochs: float | None = setting(None, "the same in passes over the text", above=0, maximum=10**6)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.given) > 1:
+            first, second = list(self.given)[:2]
+            raise OptionError(f"{first.replace('_', '-')} and {second.replace('_', '-')} exclude each other: give one")
+
+    @property
+    def given(self) -> dict[str, float]:
+        """The settings that were given, by name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+NO_MORE = More()
 
 
 def resume(
@@ -30,13 +65,13 @@ def resume(
     exact: bool = False,
     more: More = NO_MORE,
 ) -> Run:
-    """Take up the run in the folder `path` where its newest checkpoint stands.
+    """Continue the run in the folder `path` from its newest checkpoint.
 
-    `asked` are settings by name, and `sources` a text, that must be the run's own; `MAY_CHANGE` lists the settings
-    that may be others. Where this machine, its device, its libraries or the threads are not those that the run had so
-    far, it goes on with a note, since its bits may then differ from those of a run that was not interrupted; not if
-    `exact`. `more` moves its end; see `runs.more`. Raises RunError where there is no run, where it is damaged, and
-    where another process trains it; OptionError for a setting that contradicts it, and for a GPU that is not there.
+    `asked` holds settings by name, and `sources` a text. They must be the run's own, except for the settings in
+    `MAY_CHANGE`. If this machine, its device, its libraries or the threads differ from the run's so far, its bits may
+    differ from those of an uninterrupted run: it continues with a note or, if `exact`, not at all. `more` moves its
+    end; see `extend`. Raises RunError for a missing or damaged run, or if another process trains it; OptionError for
+    a setting that contradicts the run, or for a missing GPU.
     """
     check_torch()
     folder = RunFolder(path)
@@ -44,11 +79,12 @@ def resume(
     check_device((asked or {}).get("device", "auto"))
     with held(folder):
         folder.tidy()
-        run = open_run(folder)
+        record, encoded = folder.read_record(), EncodedCorpus.open(folder.corpus)
         with damage_reported(folder):
-            if run.record.fingerprint != run.encoded.measured_fingerprint():
+            if record.fingerprint != encoded.measured_fingerprint():
                 raise RunError(f"the text in {folder.corpus} is not the one that this run began with")
-            take_settings(run, asked or {})
+            record, notes = take_settings(folder, record, asked or {})
+            run = Run(folder, record, encoded, notes)
             check_gpu(run)
             if sources:
                 _check_text(run, sources)
@@ -57,16 +93,77 @@ def resume(
             _compare_environment(run, exact)
             if more.given:
                 extend(run, more)
-            elif run.record.ended is not None:
-                run.notes.append("this run has come to its end: --more-minutes 5 would train it for longer")
+            elif record.ended is not None:
+                run.notes.append("this run has ended: --more-minutes 5 would train it for longer")
         return run
 
 
+@contextlib.contextmanager
+def damage_reported(folder: RunFolder) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, LookupError, TypeError, ValueError, ModelError) as error:
+        raise RunError(f"the run in {folder.path} is damaged: {type(error).__name__}: {error}") from None
+
+
+def take_settings(folder: RunFolder, record: Record, asked: Mapping[str, Any]) -> tuple[Record, list[str]]:
+    """Return `record` with the settings in `asked` that may change, and notes for the user.
+
+    Nothing is written yet. Raises OptionError for the first setting that contradicts the run in `folder`.
+    """
+    recipe, notes = record.plan, list[str]()
+    settled = {**record.text, **asdict(recipe), **{name: it for name, it in record.asked.items() if it is not None}}
+    for name, value in asked.items():
+        if name == "device":
+            if value not in ("auto", recipe.device):
+                precision = precision_on(value, recipe.precision, recipe.hidden_size)
+                if precision != recipe.precision:
+                    notes.append(f"{recipe.precision} does not suit the other device: the run continues in {precision}")
+                recipe = replace(recipe, device=value, precision=precision)
+        elif name == "base":
+            _check_base(folder, record, value)
+        elif name in MAY_CHANGE:
+            recipe = replace(recipe, **{name: value})
+        elif value != (has := settled.get(name)):
+            raise OptionError(
+                f"{name.replace('_', '-')} is {_spelled(has)} in the run {folder.path}, "
+                f"not {_spelled(value)}: leave it out, or begin another run with another --out"
+            )
+    return replace(record, plan=recipe), notes
+
+
+def _check_base(folder: RunFolder, record: Record, base: str) -> None:
+    """Raise OptionError if the run did not begin from `base`; "auto" is always right."""
+    had = record.base
+    if base == AUTO:
+        return
+    found = None if base == NONE else load_base(base)
+    if (found and found.fingerprint) != (had and had.fingerprint):
+        changed = " as it is now" if found and had and found.name == had.name else ""
+        raise OptionError(
+            f"the run {folder.path} began from {had.name if had else 'scratch'}, not from "
+            f"{base if found else 'scratch'}{changed}: leave --base out, or begin another run with another --out"
+        )
+
+
+def check_gpu(run: Run) -> None:
+    """Raise OptionError if `run` trains on a GPU and this machine has none."""
+    if run.recipe.device == "cuda" and (why := why_no_gpu()):
+        raise OptionError(
+            f"the run {run.folder.path} trains on a GPU, and {why}: give --device cpu to continue on the processor"
+        )
+
+
+def _spelled(value: Any) -> str:
+    """Return `value` as a config file spells it."""
+    if value is None:
+        return "not set"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _check_text(run: Run, sources: Sequence[Source]) -> None:
-    """Raise RunError unless `sources` hold the text that `run` learns from."""
-    of_run = run.record.text
-    settings = {field.name: of_run[field.name] for field in dataclasses.fields(TextSettings) if field.name in of_run}
-    text = TextSettings(**settings)  # a run from before there was a setting has its default
+    """Raise RunError unless `sources` contain the text that `run` learns from."""
+    text = TextSettings(**{field.name: run.record.text[field.name] for field in fields(TextSettings)})
     name, place = ", ".join(os.fspath(source) for source in sources), run.folder.path
     with read_corpus(sources, text, seed=run.recipe.seed) as corpus:
         found = corpus.training_characters + corpus.validation_characters
@@ -81,13 +178,41 @@ def _check_text(run: Run, sources: Sequence[Source]) -> None:
 
 
 def _compare_environment(run: Run, exact: bool) -> None:
-    """Note what may make the run's bits differ from here on, and record it; raise RunError for it where `exact`."""
+    """Note and record the changes that may make the run's bits differ from here on; if `exact`, raise RunError."""
     history = run.record.environments
-    before, now = history[-1].parts, environment(run.recipe.threads, run.recipe.device)
-    differences = ", ".join(changes(before, now))
-    if not differences:
+    now = environment(run.recipe.threads, run.recipe.device)
+    changed = differences(history[-1:], now)
+    if not changed:
         return
     if exact:
-        raise RunError(f"{differences}: the run cannot go on exactly; leave --exact out to go on all the same")
-    run.notes.append(f"{differences}: the run goes on, but perhaps not bit for bit as it would have")
+        raise RunError(f"{changed}: the run cannot continue exactly; leave out --exact to continue anyway")
+    run.notes.append(f"{changed}: the run continues, but perhaps not bit for bit as it would have")
     run.change_record(environments=(*history, Environment(run.saved[1].step if run.saved else 0, now)))
+
+
+def extend(run: Run, more: More) -> None:
+    """Move the end of `run`, and record it. Raises RunError if there is no state to continue from."""
+    if run.saved is None:
+        raise RunError(f"the run in {run.folder.path} has no checkpoint yet: continue it with --resume alone first")
+    step, seconds = run.saved[1].step, run.saved[1].seconds
+    corrections = [pair for pair in run.record.corrections if pair[0] <= step]  # what was decided later is abandoned
+    ended_at = Schedule(run.recipe, corrections).steps
+    pace = seconds / step
+    minutes: float | None = None
+    if more.more_steps is not None:
+        steps = ended_at + more.more_steps
+    elif more.more_epochs is not None:
+        steps = ended_at + steps_in(more.more_epochs, run.encoded, run.recipe)
+    else:
+        assert more.more_minutes is not None
+        steps = ended_at + max(1, round(more.more_minutes * 60 / pace))
+        planned = None if step == ended_at else run.minutes  # one that ended may have ended early
+        minutes = (planned or (seconds + (ended_at - step) * pace) / 60) + more.more_minutes
+    run.change_record(
+        corrections=(*corrections, (step, steps)),
+        rollbacks=tuple(to for to in run.record.rollbacks if to <= step),
+        stages=(*run.record.stages, Stage(step, steps, minutes, more.given)),
+        ended=None,
+    )
+    way = "a new schedule starts from its weights" if step == ended_at else "the learning rate falls more slowly"
+    run.notes.append(f"the run continues from step {step:,} to step {steps:,} instead of {ended_at:,}: {way}")

@@ -1,46 +1,266 @@
-"""A run that is under way, from where it stands to its end."""
+"""A run that is under way: its text, its plan, its record, its reports, its states and its model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from afterword.errors import NotFiniteError, TrainingError
-from afterword.runs.keeper import Keeper
-from afterword.runs.progress import Progress
+import numpy as np
+from numpy.typing import NDArray
+
+from afterword.errors import NotFiniteError, StorageError, TrainingError
+from afterword.generation.repeats import suited_penalty
+from afterword.generation.words import JUDGED, recur
+from afterword.learning.ranks import ALONE, Team
+from afterword.learning.recipe import Recipe
+from afterword.learning.validation import Measured, learn_ngram
+from afterword.model.folder.card import card
+from afterword.model.folder.defaults import RECURRING_WORDS, WritingDefaults, usual
+from afterword.model.folder.saved import SavedModel, save_model
+from afterword.model.ngram.mixture import DEFAULT_WEIGHT
+from afterword.model.ngram.tables import Ngram
+from afterword.runs.folder import Checkpoint, RunFolder
+from afterword.runs.record import Ended, Position, Progress, Record, bits
+from afterword.text.encoded import EncodedCorpus
+
+if TYPE_CHECKING:
+    from afterword.learning.batches import Batches
+    from afterword.learning.learner import Learner
 
 MOST_ROLLBACKS = 5
+CARRIES = 0.95  # from this weight of the n-gram on, the user reads that the LSTM has hardly any part in a model
+OPENINGS = 2**20  # tokens of the training text that a model of windows is saved with, to start writing from
 
 
-class Run(Keeper):
-    """A run that this process holds, begun by `begin`, `resume` or `repeat`."""
+class DeferredWrites:
+    """Does writes in order. One that fails is kept and tried again before the next, while training continues.
 
-    def train(self, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Progress]:
-        """Train to the end, or until `should_stop`; see `runs.loop.train`. The folder is let go at the end.
+    So a full disk does not end a run, and no file on the disk is ahead of a file that it depends on.
+    """
 
-        A loss that is not finite rolls the run back to its last good state and halves the rate, a few times at most.
-        Raises TrainingError where that does not help and where a GPU's memory is full, StorageError where the disk is
-        full at the end too.
-        """
-        from afterword.learning.device import memory_reported
-        from afterword.runs.loop import train
+    def __init__(self, notes: list[str]) -> None:
+        """Messages for the user are added to `notes`."""
+        self._notes = notes
+        self._waiting: dict[str, Callable[[], None]] = {}
+        self._trouble: StorageError | None = None
 
+    @property
+    def in_trouble(self) -> bool:
+        """True if the last write failed."""
+        return self._trouble is not None
+
+    def write(self, name: str, write: Callable[[], None]) -> None:
+        """Do `write` after the writes that wait. If it fails it waits too, in place of one of the same name."""
+        self._waiting.pop(name, None)
+        self._waiting[name] = write
+        self.write_now(lambda: None)
+
+    def write_now(self, write: Callable[[], None]) -> bool:
+        """Do the writes that wait and then `write`. Return False if that fails; then `write` does not wait."""
         try:
-            while True:
-                try:
-                    with memory_reported():
-                        yield from train(self, should_stop)
-                    break
-                except NotFiniteError as trouble:
-                    self._roll_back(trouble)
-            self.team.part()
-        finally:
-            self.folder.unlock()
+            for name in list(self._waiting):
+                self._waiting[name]()
+                del self._waiting[name]
+            write()
+        except StorageError as error:
+            if self._trouble is None:
+                self._notes.append(f"{error}; training continues, and tries again")
+            self._trouble = error
+            return False
+        if self._trouble is not None:
+            self._notes.append("writing works again, and nothing was lost")
+        self._trouble = None
+        return True
 
-    def _roll_back(self, trouble: NotFiniteError) -> None:
-        """Take up the run again before `trouble`. The record says so first, so that a resumed run does the same.
+    def finish(self) -> None:
+        """Raise the last StorageError if something could not be written."""
+        if self._trouble is not None:
+            raise StorageError(f"{self._trouble}; free some space, and continue with --resume") from None
 
-        The rate is lower from the last evaluation before it. Its state is not at hand where the last checkpoint is
-        older; the steps between them are then taken once more, as they were.
+
+class Run:
+    """A run that this process holds, created by `begin`, `resume` or `repeat`, and trained by `loop.train`.
+
+    When several ranks share a run, each has a `Run`; the first one holds the folder and writes.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        record: Record,
+        encoded: EncodedCorpus,
+        notes: list[str],
+        *,
+        opened: float | None = None,
+        ngram: Ngram | None = None,
+    ) -> None:
+        """`opened` is when work on it began, by the monotonic clock; `ngram` is the one that its plan has counted."""
+        self.folder, self.record, self.encoded, self.notes = folder, record, encoded, notes
+        self.team = ALONE
+        self.saved: Checkpoint | None = None  # the state to continue from
+        self.model: SavedModel | None = None  # the last one that this process saved
+        self.seconds = 0.0  # of training, before it continued
+        self.preparation: float | None = None  # seconds from its opening to its first step
+        self.stopped = False  # before its end, on request
+        self._opened = time.monotonic() if opened is None else opened
+        self._ngram = ngram
+        self.writes = DeferredWrites(notes)
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.record.plan
+
+    @property
+    def base_name(self) -> str | None:
+        """The name of the model that the run began from."""
+        return None if self.record.base is None else self.record.base.name
+
+    @property
+    def minutes(self) -> float | None:
+        """Minutes of training after which it ends; None if a number of steps was asked for."""
+        return self.record.stages[-1].minutes if self.record.stages else self.recipe.minutes
+
+    @cached_property
+    def _writing(self) -> WritingDefaults:
+        encoded, recipe = self.encoded, self.recipe
+        writing = usual(windows=recipe.windows, lines=encoded.lines)
+        if writing.opening == "newline":
+            if recipe.ngram > 1 and recur(encoded.tokenizer.decode(encoded.training[:JUDGED].tolist())):
+                writing = RECURRING_WORDS
+            writing = replace(writing, repetition_penalty=suited_penalty(encoded.training))
+        return writing
+
+    def join(self, team: Team) -> None:
+        """Share the run, and the first rank's state, with the other ranks of `team`."""
+        self.team = team
+        self._share_checkpoint()
+
+    def load_checkpoint(self) -> None:
+        """Make the newest good state the one to continue from."""
+        if self.team.rank == 0:
+            self.saved = self.folder.load_checkpoint(self.notes, self.record.rollbacks)
+            if self.saved is not None:  # a killed process may have left one more
+                self.folder.drop_checkpoints(self.saved[1].step)
+        self._share_checkpoint()
+
+    def _share_checkpoint(self) -> None:
+        step = int(self.team.from_first(-1 if self.saved is None else self.saved[1].step))
+        if self.team.rank > 0:
+            self.saved = None if step < 0 else self.folder.read_checkpoint(step)
+        self.seconds = self.saved[1].seconds if self.saved else 0.0
+
+    def restore(self, learner: Learner, batches: Batches) -> Position:
+        """Bring both to the newest state, or to the run's beginning, and return that position."""
+        if self.record.base is not None and (self.saved is None or self.recipe.distillation):
+            learner.start_from(self.folder.read_base(learner.network.config))
+        if self.saved is None:
+            return Position(0)
+        (tensors, position), self.saved = self.saved, None  # which takes as much memory as the learner
+        learner.load(tensors, position.step)
+        batches.position = position.batches
+        return position
+
+    def prepared(self, step: int) -> None:
+        """Note that the run is ready to continue after `step` steps, once all ranks are; drop what was reported since.
+
+        Preparation does not count as training.
+        """
+        if self.team.rank == 0:
+            self.folder.cut_metrics(step)
+        self.team.wait()
+        if self.preparation is None:
+            self.preparation = time.monotonic() - self._opened
+
+    def learn_ngram(self) -> Ngram | None:
+        """Return the n-gram model of the training part that the network is mixed with, if the recipe has one."""
+        if self.recipe.ngram and self._ngram is None:
+            self._ngram = learn_ngram(self.encoded, self.recipe.ngram)
+        return self._ngram
+
+    def change_record(self, **changes: Any) -> None:
+        """Change the record, and write it as soon as the disk allows."""
+        self.record = record = replace(self.record, **changes)
+        self._write("run.json", lambda: self.folder.write_record(record))
+
+    def report(self, progress: Progress) -> None:
+        """Add a line to the run's metrics."""
+        names = ("step", "loss", "learning_rate", "validation", "lstm")
+        entry = {name: getattr(progress, name) for name in names} | {"seconds": round(progress.seconds, 3)}
+        self._write(f"report {progress.step}", lambda: self.folder.append_metrics(entry))
+
+    def save_checkpoint(self, tensors: dict[str, NDArray[Any]], position: Position) -> bool:
+        """Save a state, never ahead of the model, the record and the reports. Return False if the disk refuses."""
+        saved = True
+        if self.team.rank == 0:
+            saved = self.writes.write_now(lambda: self.folder.save_checkpoint(tensors, position))
+        self.team.wait()
+        return saved
+
+    def save_model(self, learner: Learner, measured: Measured | None) -> None:
+        """Write the averaged weights and the n-gram as the run's model, with the cost of the held-out text."""
+        encoded, recipe, ngram = self.encoded, self.recipe, self.learn_ngram()
+        about: dict[str, Any] = {
+            "recipe": recipe.recipe,
+            "base": None if self.record.base is None else asdict(self.record.base),
+            "lines": encoded.lines,
+            "labels": encoded.labels or None,
+            "corpus": {
+                "sources": encoded.sources,
+                "fingerprint": encoded.fingerprint,
+                "training": {"characters": encoded.training_characters, "tokens": len(encoded.training)},
+                "validation": {"characters": encoded.validation_characters, "tokens": len(encoded.validation)},
+            },
+            "training": {"steps": learner.step, "seed": recipe.seed, "plan": asdict(recipe)},
+            "validation": None,
+            "versions": self.record.versions,
+        }
+        if measured is not None:
+            about["validation"] = {"nats_per_character": measured.cost, "bits_per_character": bits(measured.cost)}
+            if ngram is not None:
+                about["validation"] |= {"lstm": measured.lstm, "ngram": measured.ngram}
+        weight = 0.0 if ngram is None else DEFAULT_WEIGHT if measured is None else measured.weight
+        text = np.asarray(encoded.training[:OPENINGS]) if recipe.windows else None
+        weights = {name: array.copy() for name, array in learner.kept.weights().items()}  # a full disk may defer them
+        self.model = model = SavedModel(
+            learner.kept.config, weights, encoded.tokenizer, encoded.unseen, about, text, ngram, weight, self._writing
+        )
+        self._write("model", lambda: save_model(self.folder.model, model, card(model, samples=[])))
+        self.team.wait()
+
+    def _write(self, name: str, write: Callable[[], None]) -> None:
+        if self.team.rank == 0:
+            self.writes.write(name, write)
+
+    def note_ngram(self, kept: Measured) -> None:
+        """Add a note if the n-gram makes the predictions of the model that is kept, and the network hardly any."""
+        if kept.ngram is not None and kept.weight >= CARRIES:
+            network = self.recipe.cell.upper()
+            help = ["more text"]
+            if self.base_name is None and self.recipe.cell == "lstm":
+                help.append("a base (--base)")
+            if self.recipe.steps != self.recipe.most_steps:
+                help.append("more training")
+            self.notes.append(
+                f"the n-gram makes {kept.weight:.0%} of each prediction; the {network} alone needs "
+                f"{bits(kept.lstm):.2f} bits per character of held-out text, both together {bits(kept.cost):.2f}; "
+                f"the {network} would gain from {' or '.join(help)}"
+            )
+
+    def take_notes(self) -> tuple[str, ...]:
+        """Return the messages that the user has not seen yet."""
+        notes = tuple(self.notes)
+        self.notes.clear()
+        return notes
+
+    def roll_back(self, trouble: NotFiniteError) -> None:
+        """Continue from before `trouble` with half the learning rate, a few times at most.
+
+        The record says so first, so that a resumed run does the same. The rate falls from the last evaluation before
+        the trouble. If the last checkpoint is older, the steps between them are taken once more, as they were.
+        Raises TrainingError if that does not help.
         """
         every = self.recipe.evaluate_every
         to = max(0, trouble.step - 1) // every * every
@@ -51,7 +271,18 @@ class Run(Keeper):
             )
         self.change_record(rollbacks=(*self.record.rollbacks, to))
         self.notes.append(
-            f"the loss was not a number at step {trouble.step:,}: back to step {to:,}, and on with half the rate"
+            f"the loss was not a number at step {trouble.step:,}: the run rolls back to step {to:,} "
+            "and continues with half the learning rate"
         )
         self.load_checkpoint()
         self.seconds = trouble.seconds
+
+    def stop(self) -> None:
+        """Note that the run stops before its end, on request."""
+        self.stopped = True
+
+    def end(self, step: int, seconds: float) -> None:
+        """Record that the run has taken its last step."""
+        self.seconds = seconds
+        if self.record.ended is None:
+            self.change_record(ended=Ended(step, round(seconds, 3)))

@@ -1,1 +1,1 @@
-"""What a text costs a model: nats per token, bits per character."""
+"""Scoring: the cost of a text for a model, in nats per token and bits per character."""

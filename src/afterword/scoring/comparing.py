@@ -1,45 +1,45 @@
-"""Which of several models predicts a text better, and how sure that is.
+"""Comparing models: which of them predicts a text better, and with what margin of error.
 
-What one model pays more than another is summed over blocks of the text, the same ones for both, whatever their tokens:
-a paired comparison, in which what is hard for either of them cancels. How the blocks differ says how much another
-text of the kind would have differed (batch means).
+The difference in cost between two models is summed over blocks of the text, which are the same for both, whatever their
+tokens are. In such a paired comparison, passages that are hard for both cancel out. The variation between blocks shows
+how much the difference would vary in other texts of the kind (batch means).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.scoring.score import LineScore, Score, total
+from afterword.scoring.costs import LineScore, Score, total
+from afterword.settings import OnProgress, ignore_progress
 from afterword.text.tokenizer import Tokenizer
 
-SHORTEST = 500  # characters of a block, so that blocks know little of each other
-FEWEST = 20  # blocks, for an uncertainty
-MOST = 50  # blocks; of longer texts they are longer, since passages of a thousand characters still resemble each other
-NORMAL = 1.959964  # standard errors to either side that hold 95 % of a normal distribution
+SHORTEST = 500  # characters of a block, so that blocks depend little on each other
+FEWEST = 20  # blocks for a margin of error
+MOST = 50  # blocks; longer texts have longer blocks, since passages of a thousand characters still resemble each other
+PLACES = 1 << 18  # in the text, whose costs are kept: one character each, or more in a longer text
+NORMAL = 1.959964  # standard errors on either side that contain 95 % of a normal distribution
 
-Progress = Callable[[float], object]
 
-
-class Scorer(Protocol):
-    """What is compared: a `LanguageModel`."""
+class Comparable(Protocol):
+    """A model that can be compared, such as a `LanguageModel`."""
 
     @property
     def tokenizer(self) -> Tokenizer: ...
 
-    def score(self, text: str, *, on_progress: Progress = ...) -> Score: ...
+    def score(self, text: str, *, on_progress: OnProgress = ..., after: Score | None = ...) -> Score: ...
 
-    def score_lines(self, lines: Iterable[str], *, on_progress: Progress = ...) -> list[LineScore]: ...
+    def score_lines(self, lines: Iterable[str], *, on_progress: OnProgress = ...) -> list[LineScore]: ...
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """A text of so many characters, cut into blocks of the same length but for one character."""
+    """A text cut into blocks of the same length, give or take one character."""
 
     characters: int
 
@@ -48,19 +48,19 @@ class Blocks:
         return max(1, min(MOST, self.characters // SHORTEST))
 
     def sums(self, starts: NDArray[np.intp], values: NDArray[np.floating] | NDArray[np.intp]) -> NDArray[np.float64]:
-        """The sum of `values` [N] over each block, [number]; each belongs where the character `starts` [N] stands."""
+        """Return the sum of `values` [N] over each block, [number]; each belongs to the character at `starts` [N]."""
         blocks = starts * self.number // max(self.characters, 1)
         return np.bincount(blocks, values, self.number).astype(np.float64)
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How many more bits a text costs one model than another, block by block. The order of blocks changes nothing."""
+    """The bits that a text costs one model beyond another, block by block. The order of the blocks does not matter."""
 
     bits: NDArray[np.float64]
     """[B]"""
     characters: NDArray[np.float64]
-    """[B]; a block within a long line has none."""
+    """[B]; a block inside a long line has none."""
 
     @property
     def blocks(self) -> int:
@@ -72,7 +72,7 @@ class Difference:
 
     @property
     def standard_error(self) -> float | None:
-        """Of `bits_per_character`, as a ratio of two sums over blocks; None where there are too few of them."""
+        """The standard error of `bits_per_character`, a ratio of two sums over blocks; None with too few blocks."""
         if self.blocks < FEWEST:
             return None
         residuals = self.bits - self.bits_per_character * self.characters
@@ -80,44 +80,76 @@ class Difference:
 
     @property
     def margin_of_error(self) -> float | None:
-        """Half of the 95 % interval, by Student's distribution (Abramowitz & Stegun 26.7.5, to 0.5 % here)."""
+        """Half the 95 % interval, by Student's distribution (Abramowitz & Stegun 26.7.5, accurate to 0.5 % here)."""
         error = self.standard_error
         return None if error is None else error * (NORMAL + (NORMAL**3 + NORMAL) / (4 * (self.blocks - 1)))
 
 
-@dataclass(frozen=True)
-class Compared:
-    """What a text costs one of several models, and how much more than the first of them."""
+class Compared(NamedTuple):
+    """The cost of a text for one of several models, and the difference from the first of them."""
 
     score: Score
     difference: Difference
 
 
+class Comparison:
+    """A comparison of models on a text that comes in parts. Its memory does not grow with the text."""
+
+    def __init__(self, models: Sequence[Comparable]) -> None:
+        self._models = models
+        self._last: list[Score | None] = [None] * len(models)
+        self._scores = [Score()] * len(models)
+        self._sums = np.zeros((len(models) + 1, PLACES))  # characters and nats of each model, by place
+        self._each = 1  # characters of a place
+
+    def read(self, part: str | list[str], on_progress: OnProgress = ignore_progress) -> None:
+        """Read the next part of a text, as `tokenizer.parts` cuts it, or some lines, each from a fresh state.
+
+        Raises TextError as `score` does.
+        """
+        before = self._scores[0].characters
+        lengths = np.ones(len(part), np.intp)  # of characters, or of lines
+        for number, model in enumerate(self._models):
+
+            def on_part(fraction: float, done: int = number) -> None:
+                on_progress((done + fraction) / len(self._models))
+
+            if isinstance(part, str):
+                score = self._last[number] = model.score(part, on_progress=on_part, after=self._last[number])
+                starts, nats = model.tokenizer.starts(part), score.token_nats
+            else:
+                lines = model.score_lines(part, on_progress=on_part)
+                score, lengths = total(lines), np.array([line.characters for line in lines], np.intp)
+                starts, nats = lengths.cumsum() - lengths, np.array([line.nats for line in lines])
+            self._scores[number] = total([self._scores[number], score]) if before else score
+            self._add(number + 1, before + starts, nats)
+        self._add(0, before + lengths.cumsum() - lengths, lengths)
+
+    def _add(self, row: int, starts: NDArray[np.intp], values: NDArray[np.floating] | NDArray[np.intp]) -> None:
+        while len(starts) and starts[-1] >= self._each * PLACES:
+            halves = self._sums.reshape(len(self._sums), -1, 2).sum(axis=-1)
+            self._sums[:] = 0
+            self._sums[:, : PLACES // 2] = halves
+            self._each *= 2
+        np.add.at(self._sums[row], starts // self._each, values)
+
+    def result(self) -> list[Compared]:
+        """Return the cost of the text for each of the models, in their order."""
+        blocks = Blocks(self._scores[0].characters)
+        starts = np.arange(0, blocks.characters, self._each)
+        characters, *nats = (blocks.sums(starts, sums[: len(starts)]) for sums in self._sums)
+        bits = [each / math.log(2) for each in nats]
+        found = zip(self._scores, bits, strict=True)
+        return [Compared(score, Difference(some - bits[0], characters)) for score, some in found]
+
+
 def compare(
-    models: Sequence[Scorer], text: str | list[str], on_progress: Progress = lambda fraction: None
+    models: Sequence[Comparable], text: str | list[str], on_progress: OnProgress = ignore_progress
 ) -> list[Compared]:
-    """What `text` costs each of `models`, in their order: read as one, or each of its lines from a fresh state.
+    """Return the cost of `text` for each of `models`, in their order. A list is lines, each read from a fresh state.
 
-    Raises TextError as `score` does. `on_progress` is called with the fraction that is done.
+    Raises TextError as `score` does.
     """
-    scores: list[Score] = []
-    costs: list[tuple[NDArray[np.intp], NDArray[np.float64]]] = []  # where each token or line begins, and its nats
-    lengths = np.ones(len(text), np.intp)  # of characters, or of lines
-    for number, model in enumerate(models):
-
-        def on_part(fraction: float, done: int = number) -> None:
-            on_progress((done + fraction) / len(models))
-
-        if isinstance(text, str):
-            score = model.score(text, on_progress=on_part)
-            costs.append((model.tokenizer.starts(text), score.token_nats))
-        else:
-            lines = model.score_lines(text, on_progress=on_part)
-            score = total(lines)
-            lengths = np.array([line.characters for line in lines], np.intp)
-            costs.append((lengths.cumsum() - lengths, np.array([line.nats for line in lines])))
-        scores.append(score)
-    blocks = Blocks(int(lengths.sum()))
-    characters = blocks.sums(lengths.cumsum() - lengths, lengths)
-    bits = [blocks.sums(starts, nats) / math.log(2) for starts, nats in costs]
-    return [Compared(score, Difference(some - bits[0], characters)) for score, some in zip(scores, bits, strict=True)]
+    comparison = Comparison(models)
+    comparison.read(text, on_progress)
+    return comparison.result()

@@ -1,52 +1,42 @@
-"""Of which kind a line is, for a model of labelled lines, by Bayes: P(label | text) ∝ P(label, tab, text, end).
+"""Classifying lines with a model of labelled lines, by Bayes: P(label | text) ∝ P(label, tab, text, end).
 
-The model gives that joint probability as it gives any line's. What it knows after a label and its tab is computed
-once; then the lines are read after each label in turn, many side by side.
+The model gives that joint probability as for any line. The state after a label and its tab is computed once; then the
+lines are read after each label in turn, many at once.
 """
 
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Callable, Iterable, Sequence, Set
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import InitVar, dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afterword.model.arrays import Ids
-from afterword.model.network import Network, State
-from afterword.scoring.score import USED, LineScore, batches, token_nats
-from afterword.text.labels import TAB
+from afterword.model.network.network import Network, State
+from afterword.scoring.costs import NONE, USED, Cost, LineScore, batches, line_ids, token_nats
+from afterword.settings import OnProgress, ignore_progress
+from afterword.text.lines import TAB
 from afterword.text.tokenizer import Tokenizer
 
 
-@dataclass(frozen=True, repr=False)
-class LabelScore(LineScore):
-    """How likely each label is for a line, and what the line costs a reader to whom no label is shown.
+class LabelCost(Cost):
+    """The figures of a line that are computed from its costs after each label."""
 
-    `text` is the line without its label, where it has one, and all figures are of that text and its end: they cost
-    -log of the sum of P(label, tab, text, end) over the labels.
-    """
-
-    labels: Sequence[str] = ()
-    label_nats: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    labels: Sequence[str]
+    label_nats: NDArray[np.float64]
     """-log P(label, tab, text, end) of each of `labels`."""
-    given_label: str | None = None
-    """The label that the line itself begins with, where it is one of `labels`."""
-
-    def __repr__(self) -> str:
-        kind = f"{self.label!r} {self.label_probability:.3f}"
-        return f"LabelScore({self.line}: {reprlib.repr(self.text)}, {kind}, {self._figures()})"
 
     @property
     def probabilities(self) -> dict[str, float]:
-        """P(label | text) of each label; they sum to 1."""
+        """P(label | text) of each label. They add up to 1."""
         relative = np.exp(self.label_nats.min() - self.label_nats)
         return dict(zip(self.labels, (relative / relative.sum()).tolist(), strict=True))
 
     @property
     def label(self) -> str:
-        """The likeliest."""
+        """The likeliest label."""
         return self.labels[int(self.label_nats.argmin())]
 
     @property
@@ -54,29 +44,49 @@ class LabelScore(LineScore):
         return self.probabilities[self.label]
 
 
+@dataclass(frozen=True, repr=False)
+class LabelScore(LineScore, LabelCost):
+    """The probability of each label for a line, and the cost of the line for a reader who does not see its label.
+
+    `text` is the line without its label, if it has one. All figures are of that text and its end, whose cost is -log of
+    the sum of P(label, tab, text, end) over the labels.
+    """
+
+    label: str = field(init=False)
+    label_probability: float = field(init=False)
+    given_label: str | None = None
+    """The label at the start of the line, if it is one of `labels`."""
+    labels: InitVar[Sequence[str]] = ()
+    label_nats: InitVar[NDArray[np.float64]] = NONE
+
+    def __repr__(self) -> str:
+        kind = f"{self.label!r} {self.label_probability:.3f}"
+        return f"LabelScore({self.line}: {reprlib.repr(self.text)}, {kind}, {self._figures()})"
+
+
 def classify(
     network: Network,
     tokenizer: Tokenizer,
     labels: Sequence[str],
     lines: Iterable[str],
-    on_progress: Callable[[float], object] = lambda fraction: None,
+    on_progress: OnProgress = ignore_progress,
 ) -> list[LabelScore]:
-    """How likely each of `labels` is for each of `lines`, in their order. Raises TextError as `score_lines` does.
+    """Return the probabilities of `labels` for each of `lines`, in their order. Raises TextError as `score_lines` does.
 
-    The tokenizer has a boundary token. `on_progress` is called with the fraction that is done.
+    The tokenizer must have a boundary token.
     """
     assert tokenizer.end is not None
     known = frozenset(labels)
     parted = [_parted(line, tokenizer, known) for line in lines]
     texts = [text for text, _ in parted]
-    ids = [np.append(tokenizer.encode(text), np.int32(tokenizer.end)) for text in texts]
+    ids = line_ids(tokenizer, texts)
     begun = [_begun(network, tokenizer, tokenizer.end, label) for label in labels]
     label_nats = np.zeros((len(texts), len(labels)))
     costs: list[NDArray[np.float64]] = [np.empty(0)] * len(texts)
     read, total = 0, len(labels) * sum(map(len, ids))
     for batch, padded in batches(ids):
         last = [len(ids[index]) - 1 for index in batch]
-        both = np.full(padded.shape, -np.inf)  # log P of all up to each token, whatever the label, [B, T]
+        both = np.full(padded.shape, -np.inf)  # log P of the line up to each token, summed over the labels, [B, T]
         for k, (nats, state, tab) in enumerate(begun):
             lanes = network.chosen(state, [0] * len(batch))
 
@@ -90,30 +100,23 @@ def classify(
             on_progress(read / total)
         each = -np.diff(both, axis=1, prepend=0.0)
         for lane, index in enumerate(batch):
-            costs[index] = each[lane, : len(ids[index])].copy()  # so that the padding is let go
+            costs[index] = each[lane, : len(ids[index])].copy()  # so that the padding is freed
     return [
-        LabelScore(
-            costs[k],
-            len(text) + 1,
-            len(text.encode()) + 1,
-            line=k + 1,
-            text=text,
-            labels=labels,
-            label_nats=label_nats[k],
-            given_label=given,
+        LabelScore.of(
+            {USED: costs[k]}, text, 1, line=k + 1, text=text, labels=labels, label_nats=label_nats[k], given_label=given
         )
         for k, (text, given) in enumerate(parted)
     ]
 
 
 def _parted(line: str, tokenizer: Tokenizer, labels: Set[str]) -> tuple[str, str | None]:
-    """The text of a line, and the label that it begins with, if it is one of `labels`."""
+    """Return the text of a line, and the label at its start if it is one of `labels`."""
     label, tab, _ = tokenizer.normalise(line).partition(TAB)
     return (line.partition(TAB)[2], label) if tab and label in labels else (line, None)
 
 
 def _begun(network: Network, tokenizer: Tokenizer, boundary: int, label: str) -> tuple[float, State, int]:
-    """What `label` and its tab cost in nats, the state before the last token of them is read, and that token."""
+    """Return the nats of `label` and its tab, the state before their last token is read, and that token."""
     ids: Ids = tokenizer.encode(label + TAB)
     nats = float(token_nats(network, boundary, ids[None])[USED].sum())
     _, state = network.advance(np.append(np.int32(boundary), ids[:-1])[None], network.start())

@@ -1,6 +1,6 @@
-"""Where a text surprises a model: what each of its characters cost, and what was expected in its place.
+"""Surprises: the cost of each character of a text, and what a model expected in its place.
 
-The text is read as it is scored, and the bits of all surprises sum to those of its score.
+The text is read as it is when it is scored, and the bits of all surprises add up to those of its score.
 """
 
 from __future__ import annotations
@@ -15,57 +15,54 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.model.arrays import Ids
-from afterword.model.network import Network
-from afterword.scoring.score import LANES, USED, Stretch, batches, stretches
-from afterword.text.tokenizer import Tokenizer
-from afterword.text.unicode import visible
+from afterword.model.network.network import Network
+from afterword.scoring.costs import LANES, USED, Stretch, batches, line_ids, stretches
+from afterword.text.tokenizer import Decoder, Tokenizer
+from afterword.text.unicode import spaced, visible
 
 LIKELIEST = 5  # alternatives
-LEAST_SHOWN = 0.005  # the probability of an alternative
-PLACES = 10  # that surprised most
+LEAST_SHOWN = 0.005  # the least probability of an alternative that is shown
+PLACES = 10  # the most surprising ones that are kept
 CONTEXT = 24  # characters before each of them
 
 OnNats = Callable[[dict[str, NDArray[np.float64]]], object]
-Costs = tuple[int, float, list[int], list[float]]  # a token, its nats, the likeliest rows, their probabilities
+Costs = tuple[int, float, list[int], list[float]]  # a token, its nats, the likeliest rows and their probabilities
 
 
 @dataclass(frozen=True, slots=True)
 class Surprise:
-    """The cost of one character; or of several, which are one token; a character of several tokens costs their sum."""
+    """The cost of a character, or of several that are one token. A character of several tokens costs their sum.
+
+    `start` is its place in the text, from 0; `line` and `column` count from 1. `alternatives` are the likeliest tokens
+    in its place and their probabilities, the likeliest first.
+    """
 
     text: str
-    """Of a line's end, where that is read as one token, "\\n"."""
+    """The end of a line is "\\n", if it is read as one token."""
     start: int
-    """Where it stands in the text, in characters from 0."""
     line: int
-    """From 1, as `column`, which counts characters."""
     column: int
     bits: float
     alternatives: tuple[tuple[str, float], ...]
-    """The likeliest tokens in its place and their probabilities, the likeliest first, at most `LIKELIEST`.
+    """At most `LIKELIEST`.
 
-    What is only a part of a character is named by its byte, as <0xE2>. Tokens that cannot be told apart, because
-    training saw none of them, are left out. Empty where nothing was expected, at the start of a classic model's text.
+    A part of a character is named by its byte, such as <0xE2>. Tokens that the model cannot distinguish, because
+    training saw none of them, are left out. Empty at the start of a classic model's text, where nothing was expected.
     """
 
     @property
     def shown(self) -> str:
-        """Its text in its place: a line's end as ↵, an arrow before a tab, numbers for what cannot be printed."""
+        """Its text for display: ↵ for the end of a line, an arrow before a tab, numbers for unprintable characters."""
         return self.text if self.text.isprintable() else visible(self.text).replace("→", "→\t")
 
     @property
     def expected(self) -> list[str]:
-        """The alternatives for people, as "e 41%": the likeliest, and the others that round to 1% or more."""
+        """The alternatives for display, such as "e 41%": the likeliest, and the others that round to 1% or more."""
         return [
             f"{spaced(text)} {probability:.0%}"
             for number, (text, probability) in enumerate(self.alternatives)
             if number == 0 or probability >= LEAST_SHOWN
         ]
-
-
-def spaced(text: str) -> str:
-    """`text` made visible, its spaces too."""
-    return visible(text).replace(" ", "␣")
 
 
 def surprises(
@@ -75,12 +72,11 @@ def surprises(
     lines: bool = False,
     on_nats: OnNats = lambda nats: None,
 ) -> Iterator[Surprise]:
-    """The surprises of `text` in its order, as it is read, from its start to its end with the state carried.
+    """Yield the surprises of `text` in order, as it is read from its start to its end.
 
-    With `lines` each line that is not empty is read from a fresh state, and its end counts as a character. The texts
-    are those of `text`, or of its lower case where that is what the model reads and it has another length.
-    `on_nats` is called with what tokens cost, [N], under the names of `token_nats`, as they are read.
-    Raises TextError as `score` does, at once.
+    With `lines`, each line that is not empty is read from a fresh state, and its end counts as a character. Surprises
+    show `text` itself, unless the model reads lower case and that has another length. `on_nats` is called with the
+    costs of tokens, [N], by the names of `token_nats`, as they are read. Raises TextError as `score` does, at once.
     """
     read = tokenizer.normalise(text)
     spelled = text if len(text) == len(read) else read
@@ -91,8 +87,7 @@ def surprises(
     elif tokenizer.end is not None:
         left_out.append(tokenizer.end)
     if lines:
-        end = [] if tokenizer.end is None else [tokenizer.end]
-        ids = [np.append(tokenizer.encode(line), np.array(end, np.int32)) for line in read.split("\n") if line]
+        ids = line_ids(tokenizer, filter(None, read.split("\n")))
         read_texts = _each_line(network, tokenizer.end, ids, left_out, on_nats)
     else:
         read_texts = iter([_running(network, tokenizer.end, tokenizer.encode(read), left_out, on_nats)])
@@ -109,7 +104,7 @@ def _running(network: Network, before: int | None, ids: Ids, left_out: list[int]
 def _each_line(
     network: Network, before: int | None, ids: Sequence[Ids], left_out: list[int], on_nats: OnNats
 ) -> Iterator[Iterator[Costs]]:
-    """Of each line in their order; as many as fit are read side by side."""
+    """Yield the costs of each line, in order; as many lines as fit are read together."""
     for first in range(0, len(ids), 4 * LANES):
         some = ids[first : first + 4 * LANES]
         found: list[Any] = [None] * len(some)
@@ -117,7 +112,7 @@ def _each_line(
             lengths = np.array([[len(some[index])] for index in batch])
             parts = []
             for stretch in stretches(network, before, padded):
-                within = np.arange(stretch.place.start, stretch.place.stop) < lengths  # and no padding
+                within = np.arange(stretch.place.start, stretch.place.stop) < lengths  # without the padding
                 on_nats({name: each[within] for name, each in stretch.nats.items()})
                 parts.append(_found(stretch, left_out))
             whole = [np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True)]
@@ -128,7 +123,7 @@ def _each_line(
 
 
 def _found(stretch: Stretch, left_out: list[int]) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.float32]]:
-    """Nats [B, t], and the likeliest rows and their probabilities, [B, t, ≤ LIKELIEST] each, the likeliest first."""
+    """Return nats [B, t], and the likeliest rows and their probabilities, each [B, t, ≤ LIKELIEST], likeliest first."""
     expected = stretch.expected()
     expected[..., left_out] = -np.inf
     number = min(LIKELIEST, expected.shape[-1])
@@ -142,25 +137,25 @@ def _found(stretch: Stretch, left_out: list[int]) -> tuple[NDArray[np.float64], 
 def _costs(
     ids: Ids, nats: NDArray[np.float64], rows: NDArray[np.intp], probabilities: NDArray[np.float32]
 ) -> Iterator[Costs]:
-    """What `_found` found of ids [T]."""
+    """Yield token by token what `_found` found for ids [T]."""
     return zip(ids.tolist(), nats.tolist(), rows.tolist(), probabilities.tolist(), strict=True)
 
 
 def _placed(
     read: Iterable[Iterator[Costs]], tokenizer: Tokenizer, names: list[str], spelled: str, lines: bool
 ) -> Iterator[Surprise]:
-    """Tokens as the characters of `spelled`, each with its place."""
+    """Yield tokens as the characters of `spelled`, each with its place."""
     start = line_start = 0
     line = 1
     for tokens in read:
         while lines and spelled.startswith("\n", start):
             start = line_start = start + 1
             line += 1
-        decoder = tokenizer.decoder()
+        decoder = Decoder(tokenizer)
         nats, alternatives = 0.0, None
         for id, cost, rows, probabilities in tokens:
             nats += cost
-            if alternatives is None:  # of a character of several tokens those of its first one
+            if alternatives is None:  # those of its first token, if a character has several
                 named = zip(rows, probabilities, strict=True)
                 alternatives = tuple((names[row], probability) for row, probability in named if probability > 0)
             stop = start + len(decoder.push(id))
@@ -177,20 +172,20 @@ def _placed(
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A surprise, and what stands before it in its line, up to `CONTEXT` characters."""
+    """A surprise, and up to `CONTEXT` characters before it in its line."""
 
     surprise: Surprise
     before: str
 
 
 class Summary:
-    """What surprises come to, as they pass."""
+    """The figures of surprises, collected as they pass."""
 
     def __init__(self) -> None:
         self.characters = 0
         self.bits = 0.0
         self.several = False
-        """Whether any token was of several characters."""
+        """Whether any token has several characters."""
         self._most: list[tuple[float, int, Place]] = []  # a heap
 
     @property
@@ -199,11 +194,11 @@ class Summary:
 
     @property
     def most(self) -> list[Place]:
-        """The `PLACES` that surprised most, the most surprising first, of equals the earlier one."""
+        """The `PLACES` most surprising places, the most surprising first; of equals, the earlier one first."""
         return [place for *_, place in sorted(self._most, reverse=True)]
 
     def watch(self, surprises: Iterable[Surprise]) -> Iterator[Surprise]:
-        """The same surprises."""
+        """Yield `surprises` unchanged, and take them into account."""
         before, line = "", 0
         for surprise in surprises:
             if surprise.line != line:

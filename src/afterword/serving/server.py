@@ -1,38 +1,44 @@
-"""The server on its socket: begun, told to stop, and stopped without dropping anybody's answer."""
+"""The server: it listens, serves, and stops without dropping an answer."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import math
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import uvicorn
+from starlette.applications import Starlette
 
 from afterword.errors import OptionError
-from afterword.serving.app import application, is_open
-from afterword.serving.limits import Limits
-from afterword.serving.models import Models
-from afterword.serving.protocol import protocol
-from afterword.serving.runs import Runs
-from afterword.serving.safety import Guard
+from afterword.serving import heap
+from afterword.serving.app import application
+from afterword.serving.http.limits import Limits
+from afterword.serving.http.protocol import protocol
+from afterword.serving.runs.watched import Runs
 from afterword.serving.service import Service
+from afterword.serving.writing.models import Models
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 BACKLOG = 512
+BETWEEN_TRIMS = 3.0  # seconds
+OTHER_FILES = 100  # open at once: models, runs, pages
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises OptionError where the address cannot be bound."""
+    """Return a listening socket. Raises OptionError if the address cannot be bound."""
     try:
         info = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        # With its protocol named, asyncio sends at once on what is accepted; else a stream's first part, which follows
-        # its header, would wait for the 40 ms after which a client confirms that one.
+        # asyncio turns off Nagle's algorithm only if the socket names its protocol. Without that, the first part of a
+        # stream waits 40 ms until the client acknowledges the header.
         made = socket.socket(info[0], info[1], info[2])
         try:
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if sys.platform != "win32":  # where it would let two servers share a port
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             made.bind(info[4])
             made.listen(BACKLOG)
         except OSError:
@@ -44,7 +50,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def hosts(host: str, port: int, more: Sequence[str] = ()) -> set[str]:
-    """How the Host header may name this server."""
+    """Return the names that the Host header may have."""
     names = {*LOOPBACK, *more, *([host] if host not in ("0.0.0.0", "::") else [])}
     with_port = {name if _has_port(name) else f"{name}:{port}" for name in names}
     return {name.lower() for name in with_port | {name for name in names if port == 80 or name in more}}
@@ -54,8 +60,24 @@ def _has_port(name: str) -> bool:
     return name.rpartition(":")[2].isdigit() and not name.endswith("]")
 
 
+def room(connections: int) -> int:
+    """Raise this process's limit on open files for these connections; return the number that fits."""
+    if sys.platform == "win32":
+        return connections
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + min(BACKLOG, connections) + OTHER_FILES  # asyncio accepts a whole backlog at once
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        if soft < wanted:
+            connections = min(connections, max(1, (soft - OTHER_FILES) // 2))
+    return connections
+
+
 class Server:
-    """Serves on `socket` until it is told to stop."""
+    """A server of `models` and `runs` on the socket `listening`."""
 
     def __init__(
         self,
@@ -66,13 +88,11 @@ class Server:
         names: set[str],
         key: str | None = None,
     ) -> None:
+        limits = dataclasses.replace(limits, max_connections=room(limits.max_connections))
         self._models, self._runs, self._limits, self._socket = models, runs, limits, listening
         self._error: BaseException | None = None
-        self._app = application()
-        self._app.router.lifespan_context = self._life
-        self._app.router.redirect_slashes = False
         config = uvicorn.Config(
-            Guard(self._app, names, key, is_open, limits.max_header, self._refused),
+            application(names, key, self._life),
             http=protocol(limits),
             ws="none",
             lifespan="on",
@@ -80,34 +100,36 @@ class Server:
             access_log=False,
             server_header=False,
             h11_max_incomplete_event_size=limits.max_header,
-            backlog=BACKLOG,
+            backlog=min(BACKLOG, limits.max_connections),
             timeout_graceful_shutdown=math.ceil(limits.request_timeout + limits.send_timeout),
         )
         self._server = uvicorn.Server(config)
 
     def run(self, on_ready: Callable[[], object]) -> None:
-        """Serve; `on_ready` is called once the models are loaded. Returns after a graceful stop.
+        """Serve until a signal arrives, then stop gracefully; call `on_ready` once the models are loaded.
 
-        Raises AfterwordError where a model cannot be loaded.
+        Raises AfterwordError if a model cannot be loaded.
         """
         self._on_ready = on_ready
-        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # what is wrong with requests is told to clients
-        with contextlib.suppress(KeyboardInterrupt, SystemExit):  # the signal that stopped it, which comes again
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # clients receive the errors
+        with contextlib.suppress(KeyboardInterrupt, SystemExit):  # uvicorn raises the signal again that stopped it
             self._server.run(sockets=[self._socket])
         if self._error is not None:
             raise self._error
 
-    def _refused(self, status: int) -> None:
-        self._app.state.service.metrics.refusal(status)
-
     @contextlib.asynccontextmanager
-    async def _life(self, app: object) -> AsyncIterator[None]:
-        service = self._app.state.service = Service.begin(self._models, self._runs, self._limits)
-        loading = asyncio.ensure_future(self._load(service))
+    async def _life(self, app: Starlette) -> AsyncIterator[None]:
+        try:
+            service = app.state.service = Service.begin(self._models, self._runs, self._limits)
+        except BaseException as error:  # uvicorn would end without a word
+            self._error = error
+            raise
+        tasks = asyncio.ensure_future(self._load(service)), asyncio.ensure_future(_trim())
         try:
             yield
         finally:
-            loading.cancel()
+            for task in tasks:
+                task.cancel()
             service.end()
 
     async def _load(self, service: Service) -> None:
@@ -118,3 +140,11 @@ class Server:
             return
         service.loaded = True
         self._on_ready()
+
+
+async def _trim() -> None:
+    """Return freed memory to the system, now and then: a call takes less than a millisecond if nothing was freed."""
+    if trim := heap.settle():
+        while True:
+            await asyncio.sleep(BETWEEN_TRIMS)
+            await asyncio.to_thread(trim)

@@ -1,44 +1,67 @@
-"""All that answers share: the models, who writes, who works, what is counted, what may be asked."""
+"""The service behind the routes: the models, the scheduler that writes, and the runs."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
-from afterword.serving.limits import Limits
-from afterword.serving.metrics import Metrics
-from afterword.serving.models import Models
-from afterword.serving.runs import Runs
-from afterword.serving.scheduler import Scheduler
-from afterword.serving.workers import Workers
+from afterword.serving.http.endpoints import Call
+from afterword.serving.http.failures import busy
+from afterword.serving.http.limits import Limits
+from afterword.serving.http.resources import Metrics, Resources, Workers
+from afterword.serving.runs.watched import Runs
+from afterword.serving.writing.models import Models
+from afterword.serving.writing.scheduler import Scheduler
+
+MOST_RULES = 32  # requests whose rules wait to be compiled
+MOST_STATES = 600_000  # of the automata of all texts with rules; up to 6 KB each
 
 
 @dataclass
-class Service:
-    """Made on the event loop that serves."""
+class Service(Resources):
+    """Create it on the event loop that serves."""
 
+    compilers: Workers
+    """Workers that compile the rules of requests. That may take long, so nothing else waits for them."""
     models: Models
     runs: Runs
-    limits: Limits
     scheduler: Scheduler
-    workers: Workers
-    metrics: Metrics
     loaded: bool = False
+    states: int = 0
+    """The states that the automata of all texts with rules may have."""
 
     @staticmethod
     def begin(models: Models, runs: Runs, limits: Limits) -> Service:
         scheduler = Scheduler(limits.max_requests, limits.max_queue, limits.remember * 2**20)
-        workers = Workers(limits.max_queue)
-        metrics = Metrics(
-            {
-                "places_in_use": ("Texts that are being written", lambda: scheduler.in_use),
-                "queue": ("Texts that wait for a place", lambda: scheduler.queued),
-                "working": ("Scorings and the like, under way and waiting", lambda: workers.busy),
-                "remembered_bytes": ("States that are kept for the page", lambda: scheduler.remembered),
-            }
-        )
+        workers, compilers = Workers(2, limits.max_queue), Workers(1, min(MOST_RULES, limits.max_queue))
+        gauges: dict[str, tuple[str, Callable[[], float]]] = {
+            "places_in_use": ("Texts that are being written", lambda: scheduler.in_use),
+            "queue": ("Texts that wait for a place", lambda: scheduler.queued),
+            "working": ("Scorings and the like, under way and waiting", lambda: workers.busy + compilers.busy),
+            "remembered_bytes": ("States that are kept for the page", lambda: scheduler.remembered),
+            "rule_states": ("States that the automata of rules may have", lambda: service.states),
+            "body_bytes": ("Large bodies of requests in progress", lambda: service.body_bytes),
+        }
+        around = {way(folder).parent for folder in (*models.own, *runs.own) for way in (Path.absolute, Path.resolve)}
+        hidden = sorted((f"{folder}{os.sep}" for folder in around), key=len, reverse=True)
+        service = Service(limits, Metrics(gauges), workers, hidden, compilers, models, runs, scheduler)
         scheduler.start()
-        return Service(models, runs, limits, scheduler, workers, metrics)
+        return service
+
+    def admit_rules(self, call: Call[Service], states: int) -> None:
+        """Count the states of a request's rules until it ends. Raises ApiError if all have too many."""
+        if self.states and self.states + states > MOST_STATES:
+            raise busy()
+        self.states += states
+        call.on_end(partial(self._release, states))
+
+    def _release(self, states: int) -> None:
+        self.states -= states
 
     def end(self) -> None:
         self.scheduler.stop()
         self.workers.stop()
+        self.compilers.stop()

@@ -1,48 +1,141 @@
 """Files, folders, pipes and standard input become text, split into a training and a validation part.
 
-Everything streams in pieces of about a million characters, twice: `read_corpus` reads it all once, to count, to learn
-which characters the training part holds and to find what is wrong before anything is written; `Corpus.pieces` reads it
-again, to be encoded. Memory does not grow with the text (in lines mode only with its longest line).
+Everything is streamed twice, in pieces of about a million characters. `read_corpus` reads it all once, to count, to
+learn which characters the training part has, and to report errors before anything is written. `Corpus.pieces` reads it
+again, for encoding. Memory does not grow with the text (in lines mode only with its longest line).
 
-    sources ──find──► documents ──Reader──► text in pieces ──splitting──► (part, piece)
+    sources ──find──► documents ──Reader──► text in pieces ──split──► (part, piece)
 """
 
 from __future__ import annotations
 
+import hashlib
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import Literal
+
+import numpy as np
 
 from afterword.errors import OptionError, TextError
 from afterword.settings import setting
-from afterword.text.census import Census
-from afterword.text.decoding import Decoding
-from afterword.text.labels import check_labelled, count_labels
-from afterword.text.notes import Notes, counted
-from afterword.text.reading import Reader
-from afterword.text.sources import Document, Source, source_name
-from afterword.text.splitting import ByHash, Part, Pieces, by_file, by_position
-from afterword.text.unicode import lower
-from afterword.text.vocabularies.table import USAGE, chosen
+from afterword.text.decoding import Decoding, Reader
+from afterword.text.documents import Document, Notes, Source, counted, source_name
+from afterword.text.lines import check_labelled, count_labels, filled_lines, joined
+from afterword.text.unicode import code_points, lower
+from afterword.text.vocabularies import USAGE, chosen
+
+Part = Literal["training", "validation"]
+Texts = Callable[[], Iterator[str]]  # each call reads from the start
+Pieces = Callable[[], Iterator[tuple[Part, str]]]
+
+
+def by_position(texts: Texts, training: int) -> Iterator[tuple[Part, str]]:
+    """Yield the text in parts: the first `training` characters are for training."""
+    for text in texts():
+        if training > 0:
+            yield "training", text[:training]
+        if len(text) > training:
+            yield "validation", text[training:]
+        training = max(0, training - len(text))
+
+
+def by_file(training: Texts, validation: Texts, lines: bool) -> Iterator[tuple[Part, str]]:
+    """Yield the texts of both parts, which are separate files."""
+    parts: list[tuple[Part, Texts]] = [("training", training), ("validation", validation)]
+    for part, texts in parts:
+        for text in chain.from_iterable(map(joined, filled_lines(texts()))) if lines else texts():
+            yield part, text
+
+
+class ByHash:
+    """A split of lines by their seeded hash, so that equal lines are in the same part."""
+
+    def __init__(self, texts: Texts, seed: int, lowercase: bool, share: float) -> None:
+        self._texts, self._lowercase = texts, lowercase
+        self._keyed = hashlib.blake2b(digest_size=8, key=(seed % 2**64).to_bytes(8))
+        self._threshold = min(int(share * 2**64), 2**64 - 1)
+
+    def __call__(self) -> Iterator[tuple[Part, str]]:
+        """Yield the text in parts: lines whose digest, as a big-endian number, is below the threshold are held out."""
+        limit = self._threshold.to_bytes(8)
+        for block in filled_lines(self._texts()):
+            parts: dict[Part, list[str]] = {"training": [], "validation": []}
+            for line in block:
+                parts["validation" if self._digest(line) < limit else "training"].append(line)
+            for part, lines in parts.items():
+                for text in joined(lines):
+                    yield part, text
+
+    def move_one_line(self, out_of: Part) -> None:
+        """Move the threshold so that one distinct line leaves the part `out_of`, which has all. Raises TextError."""
+        lowest, highest = b"\xff" * 8, b""
+        for block in filled_lines(self._texts()):
+            digests = [self._digest(line) for line in block]
+            lowest, highest = min(lowest, *digests), max(highest, *digests)
+        if lowest == highest:
+            raise TextError(
+                "all lines are equal, but two different ones are needed: one for training, one for validation"
+            )
+        self._threshold = int.from_bytes(lowest) + 1 if out_of == "training" else int.from_bytes(highest)
+
+    def _digest(self, line: str) -> bytes:
+        hasher = self._keyed.copy()  # twice as fast as a new one with the same key
+        hasher.update((lower(line) if self._lowercase else line).encode("utf-8", "surrogatepass"))
+        return hasher.digest()
+
+
+class Census:
+    """The lengths of both parts, and the place where each character first occurs in the training part."""
+
+    def __init__(self, pieces: Pieces) -> None:
+        self.training = self.validation = 0  # characters
+        self._seen = np.zeros(sys.maxunicode + 1, dtype=bool)  # by code point
+        self._first = np.full(sys.maxunicode + 1, sys.maxsize, dtype=np.int64)
+        for part, text in pieces():
+            if part == "validation":
+                self.validation += len(text)
+            else:
+                self._add(text)
+
+    def _add(self, text: str) -> None:
+        codes = code_points(text)
+        seen = self._seen.take(codes, mode="clip")
+        if not seen.all():
+            new = np.flatnonzero(~seen)[::-1]
+            self._seen[codes[new]] = True
+            self._first[codes[new]] = self.training + new  # backwards: the last assignment to an index wins
+        self.training += len(text)
+
+    def hold_out(self, characters: int) -> None:
+        """Turn the last `characters` of the training part into the validation part."""
+        self.training -= characters
+        self.validation += characters
+
+    def characters(self) -> str:
+        """Return the distinct characters of the training part, sorted."""
+        return "".join(map(chr, np.flatnonzero(self._first < self.training).tolist()))
+
 
 MINIMUM = 64  # characters
 
 
 @dataclass(frozen=True)
 class TextSettings(Decoding):
-    """How a text is read, split and cut into tokens."""
+    """Settings for reading a text, splitting it and cutting it into tokens."""
 
-    lowercase: bool = setting(False, "turn the text into lower case")
-    lines: bool = setting(False, "every line is a document of its own")
-    labels: bool = setting(False, "every line is a label, a tab and a text of that kind; implies lines")
+    lowercase: bool = setting(False, "convert the text to lower case")
+    lines: bool = setting(False, "treat each line as a separate document")
+    labels: bool = setting(False, "read each line as a label, a tab and a text with that label; implies lines")
     validation: str | None = setting(
-        None, "the fraction of the text, or a file, that is held out (0.1; none for classic)", metavar="FRACTION|FILE"
+        None,
+        "fraction of the text, or a file, to hold out for validation (default: 0.1; classic: none)",
+        metavar="FRACTION|FILE",
+        accepts="str | float | os.PathLike[str] | None",
     )
     vocabulary: str = setting("char", "what a token is", metavar="|".join(USAGE))
 
@@ -55,7 +148,7 @@ class TextSettings(Decoding):
 
 
 def parse_validation(validation: str | None) -> float | Path:
-    """The fraction of the text, below 1, or the file that `validation` names; 0 for None. Raises OptionError."""
+    """Return the fraction (below 1) or the file that `validation` names; 0 for None. Raises OptionError."""
     if validation is None:
         return 0.0
     try:
@@ -68,13 +161,16 @@ def parse_validation(validation: str | None) -> float | Path:
 
 
 @dataclass
-class Corpus:
-    """A text that has been read once, and can be read again in pieces. Close it, or use it in a `with` block."""
+class Corpus(AbstractContextManager["Corpus"]):
+    """A text that has been read once and can be read again in pieces.
+
+    Use it in a `with` block: its end removes the temporary files with the content of pipes.
+    """
 
     sources: list[str]  # as they were named
-    notes: list[str]  # what was done to the text, a line each
+    notes: list[str]  # what was changed in the text, one line each
     lines: bool
-    labels: dict[str, int]  # how many lines of the training part have each, most first; empty where there are none
+    labels: dict[str, int]  # the number of lines per label in the training part, most first; empty without labels
     characters: str  # the distinct characters of the training part, sorted
     training_characters: int  # in lines mode the end of each line counts as one
     validation_characters: int
@@ -82,29 +178,21 @@ class Corpus:
     _kept: ExitStack = field(repr=False)
 
     def pieces(self) -> Iterator[tuple[Part, str]]:
-        """The text of both parts, in order. In lines mode each line has its "\\n", and empty ones are left out."""
+        """Yield the text of both parts, in order. In lines mode each line keeps its "\\n"; empty lines are left out."""
         return self._pieces()
 
-    def close(self) -> None:
-        """Remove the temporary files that hold what came through pipes."""
+    def __exit__(self, *error: object) -> None:
         self._kept.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
 
 
 def read_corpus(sources: Sequence[Source], settings: TextSettings, seed: int = 0) -> Corpus:
     """Read `sources` (files, folders, "-") once and split them by `settings`; `seed` decides which lines are held out.
 
-    Of a running text the last max(1, round(share × characters)) characters are the validation part. In lines mode a
-    line's seeded hash decides, so that equal lines are in one part; where one part got all, the line of the
-    lowest hash (or of the highest, where no line was left for training) goes to the other. Empty lines are skipped.
-    Without `settings.validation` all of the text is the training part; a validation file that is also among `sources`
-    is left out of it.
-    Raises TextError for a text that cannot be read or learned from.
+    The validation part of a running text is its last max(1, round(share × characters)) characters. In lines mode, a
+    line's seeded hash decides, so that equal lines are in the same part. If one part gets all lines, the line with the
+    lowest hash (or the highest, if no line is left for training) is moved to the other. Empty lines are skipped.
+    Without `settings.validation` all of the text is the training part. A validation file that is also among `sources`
+    is left out of the training part. Raises TextError for a text that cannot be read or learned from.
     """
     validation = parse_validation(settings.validation)
     held_out: list[Source] = [validation] if isinstance(validation, Path) else []
@@ -148,7 +236,7 @@ def read_corpus(sources: Sequence[Source], settings: TextSettings, seed: int = 0
 
 
 def _once(documents: Iterable[Document], notes: Notes) -> list[Document]:
-    """`documents` without those that come again: what is learned from twice could be held out the second time."""
+    """Return `documents` without repetitions: a text that is named twice could be learned from and held out."""
     found: dict[str | int, Document] = {}
     for number, document in enumerate(documents):
         key = document.place or number  # a pipe is read once
@@ -160,22 +248,21 @@ def _once(documents: Iterable[Document], notes: Notes) -> list[Document]:
 
 
 def _without(documents: Sequence[Document], held_out: Sequence[Document], notes: Notes) -> list[Document]:
-    """`documents` but those held out: a figure over text that was learned from would say nothing."""
+    """Return `documents` without those held out: a score on text that was learned from would mean nothing."""
     places = {document.place for document in held_out} - {None}
     for document in documents:
         if document.place in places:
             notes.skipped(document.name, "held out for validation")
     left = [document for document in documents if document.place not in places]
     if not left:
-        raise TextError(f"{held_out[0].name} is all of the text: name another file to validate on, or a fraction")
+        raise TextError(f"{held_out[0].name} is all of the text: give another file for validation, or a fraction")
     return left
 
 
 def _check_length(names: list[str], characters: int) -> None:
     if characters < MINIMUM:
-        raise TextError(
-            f"{_together(names)} has {counted(characters, 'character')} and {MINIMUM} are needed: give a longer text"
-        )
+        has = f"{_together(names)} has {counted(characters, 'character')}"
+        raise TextError(f"{has}; at least {MINIMUM} are needed: give a longer text")
 
 
 def _together(names: list[str]) -> str:

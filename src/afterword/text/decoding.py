@@ -1,128 +1,213 @@
-"""Bytes become characters; what is invalid is refused or replaced."""
+"""Bytes become characters: `Reader` reads documents as text, in pieces as they come.
+
+Every line end becomes "\\n". Bytes that are invalid in the encoding are refused or replaced.
+"""
 
 from __future__ import annotations
 
 import codecs
+import gzip
 import io
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from io import BufferedIOBase
+from itertools import chain
 
 from afterword.errors import OptionError, TextError
-from afterword.settings import check, setting
-from afterword.text.formats import unmarked_utf_16
+from afterword.settings import Settings, setting
+from afterword.text.documents import Document, Notes, Source, find, reason
+from afterword.text.formats import HEAD, MARKS, first_bytes, recognised, unmarked_utf_16, unpacked_bytes
 
 REPLACEMENT = "\ufffd"
+# encodings that Python lists as text encodings, although they are for single names, for source code or for nothing
+NOT_OF_TEXTS = ("charmap", "idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape")
 
 
 @dataclass(frozen=True)
-class Decoding:
-    """How the bytes of a text become characters."""
+class Decoding(Settings):
+    """Settings for decoding the bytes of a text."""
 
     encoding: str = setting("utf-8", "the encoding of the text files", metavar="NAME")
     encoding_errors: str = setting(
         "strict",
-        "refuse bytes that are invalid in that encoding, and NUL, or replace them",
+        "refuse bytes that are invalid in that encoding, and NUL, or replace them with �",
         choices=("strict", "replace"),
     )
 
     def __post_init__(self) -> None:
-        check(self)
+        super().__post_init__()
+        known = "give for instance utf-8, cp1252, latin-1 or utf-16"
         try:
             io.TextIOWrapper(io.BytesIO(), encoding=self.encoding)
         except (LookupError, ValueError):
-            raise OptionError(
-                f"encoding {self.encoding!r} is unknown: utf-8, cp1252, latin-1 and utf-16 are some"
-            ) from None
+            raise OptionError(f"unknown encoding {self.encoding[:60]!r}: {known}") from None
+        if codecs.lookup(self.encoding).name in NOT_OF_TEXTS:
+            raise OptionError(f"{self.encoding} is not a text encoding: {known}")
 
 
 UTF_8 = Decoding()
 
 
 class NotTextError(TextError):
-    """The bytes are not text in that encoding; `kind` says what they are, in a few words."""
+    """The bytes are not text in that encoding; `kind` describes them in a few words."""
 
     def __init__(self, message: str, kind: str) -> None:
         super().__init__(message)
         self.kind = kind
 
 
-class StrictDecoder:
-    """Decodes the pieces of a document one after the other; b"" is its end. Raises NotTextError."""
+class TextDecoder:
+    """A decoder of a document that arrives in pieces; b"" marks its end.
 
-    replaced = 0
+    If it is `strict`, it raises NotTextError for NUL and for invalid bytes; else it puts U+FFFD in their place.
+    """
 
-    def __init__(self, name: str, encoding: str) -> None:
-        self._name, self._encoding = name, encoding
+    def __init__(self, name: str, encoding: str, strict: bool) -> None:
+        self._name, self._encoding, self._strict = name, encoding, strict
         self._wide = codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
-        self._decoder = codecs.getincrementaldecoder(encoding)()
+        decoder = codecs.getincrementaldecoder(encoding)
+        self._decoder, self._ignoring = decoder("strict" if strict else "replace"), decoder("ignore")
         self._read = 0  # bytes
+        self.replaced = 0
+        """The number of places with U+FFFD."""
 
     def __call__(self, raw: bytes) -> str:
-        if not self._wide and (nul := raw.find(b"\0")) >= 0:
-            if wide := unmarked_utf_16(raw):
-                raise _looks_wide(self._name, wide)
-            raise self._not_text(f"holds a NUL at byte {self._read + nul}, which is not valid in a text: {_REPLACE}")
+        nul = -1 if self._wide else raw.find(b"\0")
+        if nul >= 0 and (self._strict or not self._read) and (wide := unmarked_utf_16(raw)):
+            what = f"{self._name} looks like UTF-16 without a byte order mark: try --encoding {wide}"
+            raise NotTextError(what, f"unmarked {wide}")
+        if nul >= 0 and self._strict:
+            raise self._not_text(f"contains a NUL at byte {self._read + nul}, which is invalid in a text: {_REPLACE}")
         pending = len(self._decoder.getstate()[0])
         try:
             text = self._decoder.decode(raw, final=not raw)
         except UnicodeError as error:
-            # a missing mark is a UnicodeDecodeError since Python 3.13
+            # only UTF-16 and UTF-32 need a mark; a missing one is a UnicodeDecodeError since Python 3.13
             if not isinstance(error, UnicodeDecodeError) or error.reason == "Stream does not start with BOM":
-                raise _unmarked(self._name, self._encoding) from None
+                raise self._not_text(f"has no byte order mark: try --encoding {self._encoding}-le") from None
             at = self._read - pending + error.start
             raise self._not_text(f"is not {self._encoding} at byte {at}: {self._advice(error)}") from None
-        if "\0" in text:
-            raise self._not_text(f"holds a NUL character, which is not valid in a text: {_REPLACE}")
+        if not self._strict:  # the other decoder omits each invalid place
+            self.replaced += len(text) - len(self._ignoring.decode(raw, final=not raw)) + text.count("\0")
+        elif "\0" in text:
+            raise self._not_text(f"contains a NUL, which is invalid in a text: {_REPLACE}")
         self._read += len(raw)
-        return text
+        return text.replace("\0", REPLACEMENT)
 
     def _not_text(self, what: str) -> NotTextError:
         return NotTextError(f"{self._name} {what}", f"not {self._encoding} text")
 
     def _advice(self, error: UnicodeDecodeError) -> str:
         if codecs.lookup(self._encoding).name != "utf-8":
-            return f"name its own --encoding; {_REPLACE}"
+            return f"give the file's --encoding; {_REPLACE}"
         if not error.object[: error.start].isascii():  # UTF-8 so far
             return _REPLACE
         try:
             error.object.decode("cp1252")
         except UnicodeDecodeError:
-            return f"name its own --encoding; {_REPLACE}"
-        return f"try --encoding cp1252, as Windows writes, or name its own; {_REPLACE}"
+            return f"give the file's --encoding; {_REPLACE}"
+        return f"try --encoding cp1252, common on Windows, or give the file's own; {_REPLACE}"
 
 
-_REPLACE = f"--encoding-errors replace reads it with {REPLACEMENT} there"
+_REPLACE = f"--encoding-errors replace puts {REPLACEMENT} in its place"
 
 
-class ReplacingDecoder:
-    """As `StrictDecoder`, with U+FFFD where that refuses; `replaced` counts the places."""
+PIECE = 1 << 20  # bytes read at a time, if there are as many
 
-    def __init__(self, name: str, encoding: str) -> None:
-        self._name, self._encoding = name, encoding
-        decoder = codecs.getincrementaldecoder(encoding)
-        self._replace, self._ignore = decoder("replace"), decoder("ignore")
-        self._started = False
-        self.replaced = 0
 
-    def __call__(self, raw: bytes) -> str:
-        final = not raw
+class Reader:
+    """A reader of documents as text, with notes on what it changed.
+
+    It refuses NUL and bytes that are invalid in the encoding, or replaces them with U+FFFD and counts the places.
+    """
+
+    def __init__(self, decoding: Decoding = UTF_8, piece: int | None = None) -> None:
+        """Read `piece` bytes at a time."""
+        self.notes = Notes()
+        self._decoding, self._piece = decoding, piece or PIECE
+
+    def find(self, sources: Sequence[Source], kept: ExitStack | None = None) -> list[list[Document]]:
+        """Return the documents of each source, as `documents.find` does."""
+        return find(sources, self.why_not, self.notes, kept)
+
+    def read(self, sources: Sequence[Source]) -> Iterator[str]:
+        """Yield the text of `sources` in pieces, from a pipe as they come. Raises TextError."""
+        return self.text(chain(*self.find(sources)))
+
+    def text(self, documents: Iterable[Document]) -> Iterator[str]:
+        """Yield the text of all documents, with a newline after each that does not end in one and is not the last."""
+        last = "\n"
+        for document in documents:
+            for number, text in enumerate(self.pieces(document)):
+                if number == 0 and last != "\n":
+                    yield "\n"
+                yield text
+                last = text[-1]
+
+    def pieces(self, document: Document) -> Iterator[str]:
+        """Yield the document's text without its byte order mark, in pieces as they come; none is empty."""
         try:
-            text = self._replace.decode(raw, final)
-            # at each invalid place the one leaves a character and the other none
-            self.replaced += len(text) - len(self._ignore.decode(raw, final)) + text.count("\0")
-        except UnicodeError:
-            raise _unmarked(self._name, self._encoding) from None
-        if "\0" in text and not self._started and (wide := unmarked_utf_16(raw)):
-            raise _looks_wide(self._name, wide)
-        self._started = True
-        return text.replace("\0", REPLACEMENT)
+            with unpacked_bytes(document) as file:
+                yield from self._decoded(file, document.name)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise TextError(f"{document.name} is a damaged gzip file: {reason(error)}") from None
+        except OSError as error:
+            raise TextError(f"cannot read {document.name}: {reason(error)}") from None
+
+    def why_not(self, document: Document) -> str | None:
+        """Return what the document is if its beginning is not text, else None."""
+        judge = Reader(self._decoding, HEAD)
+        try:
+            head = next(judge.pieces(document), "")
+        except NotTextError as error:
+            return error.kind
+        return "not text" if judge.notes.places > len(head) / 10 else None
+
+    def _decoded(self, file: BufferedIOBase, name: str) -> Iterator[str]:
+        raw = first_bytes(file, self._piece)
+        if found := recognised(raw):
+            kind, advice = found
+            article = "an" if kind[0] in "AEIOU" else "a"
+            raise NotTextError(f"{name} is {article} {kind}, not plain text: {advice}", kind)
+        encoding = self._decoding.encoding
+        if codecs.lookup(encoding).name == "utf-8":
+            marked = next((MARKS[mark] for mark in MARKS if raw.startswith(mark)), None)
+            if marked is not None:
+                self.notes.changed(name, "read {} as the UTF-16 or UTF-32 that its byte order mark says")
+                encoding = marked
+        decode = TextDecoder(name, encoding, self._decoding.encoding_errors == "strict")
+        newlines = io.IncrementalNewlineDecoder(None, translate=True)
+        started = False
+        while True:
+            text = newlines.decode(decode(raw), final=not raw)
+            if decode.replaced:
+                self.notes.replaced(name, decode.replaced)
+            if text and not started:
+                started = True
+                if text[0] == "\ufeff":
+                    self.notes.changed(name, "dropped the byte order mark of {}")
+                    text = text[1:]
+            if text:
+                yield text
+            if not raw:
+                break
+            raw = file.read1(self._piece)
+        if newlines.newlines not in (None, "\n"):
+            self.notes.changed(name, "turned the CRLF and CR line ends of {} into LF")
 
 
-def _unmarked(name: str, encoding: str) -> NotTextError:
-    """For the decoders of UTF-16 and UTF-32, which alone need to know the byte order."""
-    return NotTextError(f"{name} has no byte order mark: try --encoding {encoding}-le", f"not {encoding} text")
+def read_text(sources: Sequence[Source], decoding: Decoding = UTF_8, most: int | None = None) -> tuple[str, list[str]]:
+    """Return the text of `sources` as one string, and notes on what was changed. Raises TextError.
 
-
-def _looks_wide(name: str, encoding: str) -> NotTextError:
-    return NotTextError(
-        f"{name} looks like UTF-16 without a byte order mark: try --encoding {encoding}", f"unmarked {encoding}"
-    )
+    With `most`, return only the first `most` characters, and read no more than that takes.
+    """
+    reader = Reader(decoding)
+    pieces, length = [], 0
+    for piece in reader.read(sources):
+        pieces.append(piece)
+        length += len(piece)
+        if most is not None and length >= most:
+            break
+    return "".join(pieces)[:most], reader.notes.lines()

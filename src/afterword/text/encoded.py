@@ -1,46 +1,45 @@
 """A corpus as tokens on disk: encoded once, then memory-mapped.
 
 training.bin, validation.bin    raw little-endian rows of the network, row = min(id, R - 1), R of the tokenizer; uint8
-                                where they fit, else uint16 or uint32
+                                if they fit, else uint16 or uint32
 tokenizer.json                   the tokenizer they were made with
-corpus.json                      what they are; written last, so that its presence says that all is there
+corpus.json                      their description; written last, so that the folder is complete if it exists
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import os
 import shutil
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any, BinaryIO, Self
+from typing import Annotated, Any, BinaryIO, Self
 
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from afterword.errors import ModelError, RunError, TextError
-from afterword.records import as_record
-from afterword.storage import replacing, write_bytes, write_json
-from afterword.text.corpus import Corpus
-from afterword.text.splitting import Part
-from afterword.text.tokenizer import Ids, Tokenizer
-from afterword.text.vocabularies.table import from_json, learn
+from afterword.records import read_json
+from afterword.storage import read_whole, replacing, write_bytes, write_json
+from afterword.text.corpus import Corpus, Part
+from afterword.text.tokenizer import Encoder, Ids, Tokenizer
+from afterword.text.vocabularies import chosen, from_json
 
 Rows = NDArray[np.unsignedinteger[Any]]
 
 PARTS: tuple[Part, Part] = ("training", "validation")
 FILES = (*(f"{part}.bin" for part in PARTS), "tokenizer.json", "corpus.json")
 FORMAT = 1
-TYPES = ("uint8", "uint16", "uint32")
 
 
 def learn_tokenizer(corpus: Corpus, vocabulary: str, lowercase: bool) -> Tokenizer:
-    """The tokenizer that `vocabulary` names, knowing the characters of the training part. Raises OptionError."""
+    """Return the tokenizer that `vocabulary` names, learned from the training part. Raises OptionError."""
     training = (text for part, text in corpus.pieces() if part == "training")
-    return learn(vocabulary, corpus.characters, training, lowercase)
+    kind, argument = chosen(vocabulary)
+    return kind.learn(corpus.characters, training, argument, lowercase)
 
 
 @dataclass(frozen=True)
@@ -52,79 +51,69 @@ class PartSize:
     bytes: int
 
 
-@dataclass(frozen=True)
-class CorpusFile:
-    """What `corpus.json` holds; see EncodedCorpus."""
+@dataclass(frozen=True, kw_only=True)
+class CorpusFacts:
+    """The facts that `corpus.json` and an open corpus share."""
+
+    documents: int  # of the training part: its lines in lines mode, else 1
+    unseen: list[Annotated[int, Meta(ge=0)]]  # the rows that never occur in the training part, in order
+    lines: bool
+    fingerprint: str  # SHA-256, in hex, of both parts and the tokenizer
+    sources: list[str]  # the names of the texts, without their folders
+    labels: dict[str, int]  # the number of lines per label in the training part; empty without labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusFile(CorpusFacts):
+    """The content of `corpus.json`."""
 
     format: int
-    dtype: str
-    lines: bool
-    documents: int
+    dtype: Annotated[str, Meta(pattern="^uint(8|16|32)$")]
     training: PartSize
     validation: PartSize
-    unseen: list[int]
-    fingerprint: str
-    sources: list[str]
-    labels: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class EncodedCorpus:
+@dataclass(frozen=True, kw_only=True)
+class EncodedCorpus(CorpusFacts):
     """The tokens of both parts, as rows of the network. In lines mode each line is followed by the boundary token."""
 
     folder: Path
     tokenizer: Tokenizer
     training: Rows  # [N], memory-mapped
     validation: Rows  # [M], memory-mapped; M may be 0
-    training_characters: int  # of the text as it was read, before lower-casing; a line's end counts as one
+    training_characters: int  # before lower-casing; the end of a line counts as one
     validation_characters: int
-    training_bytes: int  # of the same text in UTF-8
-    validation_bytes: int
-    documents: int  # of the training part: its lines in lines mode, else 1
-    unseen: list[int]  # the rows that never occur in the training part, in order
-    lines: bool
-    fingerprint: str  # SHA-256, in hex, of both parts and the tokenizer
-    sources: list[str]  # the names of the texts, without their folders
-    labels: dict[str, int]  # how many lines of the training part have each; empty where they have none
 
     @staticmethod
     def open(folder: Path) -> EncodedCorpus:
-        """Open what `encode` left in `folder`. Raises RunError where it is not there, or not whole."""
+        """Open what `encode` wrote to `folder`. Raises RunError if it is missing or damaged."""
         try:
-            facts = as_record(CorpusFile, json.loads((folder / "corpus.json").read_bytes()))
+            facts = read_json(CorpusFile, read_whole(folder / "corpus.json"))
             if facts.format != FORMAT:
                 raise RunError(
                     f"the encoded text in {folder} has the format {facts.format}, and this Afterword reads {FORMAT}: "
-                    "train with the version that wrote it"
+                    "use the version that wrote it"
                 )
-            if facts.dtype not in TYPES or min(facts.unseen, default=0) < 0:
-                raise ValueError("its rows are of an unknown type, or negative")
             dtype = _little_endian(facts.dtype)
+            shared = {field.name: getattr(facts, field.name) for field in dataclasses.fields(CorpusFacts)}
             return EncodedCorpus(
-                folder,
-                from_json((folder / "tokenizer.json").read_text(encoding="utf-8")),
-                _map(folder / "training.bin", facts.training.tokens, dtype),
-                _map(folder / "validation.bin", facts.validation.tokens, dtype),
-                facts.training.characters,
-                facts.validation.characters,
-                facts.training.bytes,
-                facts.validation.bytes,
-                facts.documents,
-                facts.unseen,
-                facts.lines,
-                facts.fingerprint,
-                [_bare_name(source) for source in facts.sources],
-                facts.labels,
+                folder=folder,
+                tokenizer=from_json(read_whole(folder / "tokenizer.json").decode()),
+                training=_map(folder / "training.bin", facts.training.tokens, dtype),
+                validation=_map(folder / "validation.bin", facts.validation.tokens, dtype),
+                training_characters=facts.training.characters,
+                validation_characters=facts.validation.characters,
+                **shared,
             )
         except OSError as error:
             raise RunError(f"cannot read the encoded text in {folder}: {error.strerror or error}") from None
-        except (ValueError, RecursionError, ModelError) as error:
-            raise RunError(f"the encoded text in {folder} is damaged ({error}): train anew from the text") from None
+        except (ValueError, ModelError) as error:
+            raise RunError(f"the encoded text in {folder} is damaged ({error}): train again from the text") from None
 
     def copy(self, folder: Path) -> EncodedCorpus:
-        """The same in `folder`, which exists. Raises StorageError, and OSError where it cannot be read.
+        """Copy it to `folder`, which exists, and open the copy. Raises StorageError, or OSError if it cannot be read.
 
-        They are files of its own, not links, so that damage to the one does not reach the other.
+        The files are not links, so that damage to one copy does not reach the other.
         """
         for name in FILES:
             with open(self.folder / name, "rb") as old, replacing(folder / name, os.stat(old.fileno()).st_size) as new:
@@ -132,30 +121,20 @@ class EncodedCorpus:
         return EncodedCorpus.open(folder)
 
     def texts(self, part: Part) -> list[str]:
-        """The lines of a part, or all of it as one text."""
+        """Return the lines of a part, or all of it as one text."""
         rows: Rows = getattr(self, part)
-        if not self.lines:
-            return [self.tokenizer.decode(rows)]
-        end = self.tokenizer.end
-        lines: list[str] = []
-        line: list[int] = []
-        for row in rows.tolist():
-            if row == end:
-                lines.append(self.tokenizer.decode(line))
-                line = []
-            else:
-                line.append(row)
-        return lines
+        pieces = np.split(rows, np.flatnonzero(rows == self.tokenizer.end) + 1)[:-1] if self.lines else [rows]
+        return [self.tokenizer.decode(piece) for piece in pieces]  # the boundary token decodes to nothing
 
     def beginning(self, tokens: int) -> EncodedCorpus:
-        """The same with no more of the training part than its first `tokens`, or all where no line ends in them."""
+        """Return it with only the first `tokens` of the training part, or all of it if no line ends within them."""
         part = self.training[:tokens]
         if self.lines and not (part == self.tokenizer.end).any():
             return self
         return dataclasses.replace(self, training=part)
 
     def measured_fingerprint(self) -> str:
-        """The fingerprint of what the files hold now, read from their first byte to their last. Raises OSError."""
+        """Compute the fingerprint of the files as they are now. Raises OSError."""
         hashes = []
         for part in PARTS:
             with open(self.folder / f"{part}.bin", "rb") as file:
@@ -166,31 +145,31 @@ class EncodedCorpus:
 def encode(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> EncodedCorpus:
     """Write the tokens of `corpus`, and `tokenizer`, to `folder`, which exists, and open them.
 
-    Raises StorageError where they cannot be written, TextError where the text changed since it was read first, or has
-    a character that the tokenizer refuses.
+    Raises StorageError if they cannot be written, TextError if the text changed since it was first read or has a
+    character that the tokenizer refuses.
     """
     dtype = _little_endian(np.min_scalar_type(tokenizer.rows - 1).name)
     newline = int(tokenizer.encode("\n")[0]) if corpus.lines else None
     with ExitStack() as stack:
         files = {part: stack.enter_context(replacing(folder / f"{part}.bin")) for part in PARTS}
-        (folder / "corpus.json").unlink(missing_ok=True)  # it would speak of other parts
+        (folder / "corpus.json").unlink(missing_ok=True)  # it describes the parts that are being replaced
         parts = {part: _Part(files[part], tokenizer, dtype, newline) for part in PARTS}
         for part, text in corpus.pieces():
             parts[part].add(text)
         training, validation = (parts[part].finish() for part in PARTS)
         if (training.characters, validation.characters) != (corpus.training_characters, corpus.validation_characters):
-            raise TextError("the text changed while it was read: train when it is at rest")
+            raise TextError("the text changed while it was read: train when nothing writes to it")
     facts = CorpusFile(
-        FORMAT,
-        dtype.name,
-        corpus.lines,
-        training.lines if corpus.lines else 1,
-        training.size(),
-        validation.size(),
-        np.flatnonzero(~training.seen).tolist(),
-        _fingerprint(tokenizer, training.hash.hexdigest(), validation.hash.hexdigest()),
-        [_bare_name(source) for source in corpus.sources],
-        corpus.labels,
+        format=FORMAT,
+        dtype=dtype.name,
+        lines=corpus.lines,
+        documents=training.lines if corpus.lines else 1,
+        training=training.size(),
+        validation=validation.size(),
+        unseen=np.flatnonzero(~training.seen).tolist(),
+        fingerprint=_fingerprint(tokenizer, training.hash.hexdigest(), validation.hash.hexdigest()),
+        sources=[_bare_name(source) for source in corpus.sources],
+        labels=corpus.labels,
     )
     write_bytes(folder / "tokenizer.json", tokenizer.to_json().encode())
     write_json(folder / "corpus.json", dataclasses.asdict(facts))
@@ -198,12 +177,12 @@ def encode(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> EncodedCorpus:
 
 
 class _Part:
-    """One part on its way to its file."""
+    """A part that is being written to its file."""
 
     def __init__(self, file: BinaryIO, tokenizer: Tokenizer, dtype: np.dtype[Any], newline: int | None) -> None:
-        """`newline` is the token that becomes the boundary, where there are lines."""
+        """`newline` is the token that becomes the boundary in lines mode."""
         self._file, self._tokenizer, self._dtype, self._newline = file, tokenizer, dtype, newline
-        self._encoder = tokenizer.encoder()
+        self._encoder = Encoder(tokenizer)
         self.tokens = self.characters = self.bytes = self.lines = 0
         self.seen = np.zeros(tokenizer.rows, dtype=bool)
         self.hash = hashlib.sha256()
@@ -232,7 +211,7 @@ class _Part:
 
 
 def _bare_name(source: str) -> str:
-    """The name of a text without its folder, which a shared model must not tell."""
+    """Return the name of a text without its folder, which a shared model must not reveal."""
     return PurePath(source).name or source
 
 
@@ -241,12 +220,12 @@ def _little_endian(name: str) -> np.dtype[Any]:
 
 
 def _map(path: Path, tokens: int, dtype: np.dtype[Any]) -> Rows:
-    size = path.stat().st_size
+    size = path.stat().st_size if path.is_file() else -1
     if tokens * dtype.itemsize != size:
         raise ValueError(f"{path.name} has {size} bytes, not {tokens * dtype.itemsize}")
     return np.memmap(path, dtype=dtype, mode="r") if tokens else np.empty(0, dtype=dtype)
 
 
 def _fingerprint(tokenizer: Tokenizer, training: str, validation: str) -> str:
-    """SHA-256, in hex, of the tokenizer and of both parts' own."""
+    """Return the SHA-256, in hex, of the tokenizer and of the hashes of both parts."""
     return hashlib.sha256((tokenizer.to_json() + training + validation).encode()).hexdigest()

@@ -1,14 +1,34 @@
-"""A text that comes in pieces is cut into lines, and lines are put together again."""
+"""Lines: cut out of a text that comes in pieces, with labels, and with masks over what always changes.
+
+A labelled line is a label, a tab and a text; only the first tab counts.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from itertools import chain, islice
+from typing import TYPE_CHECKING
+
+from afterword.errors import OptionError, TextError
+from afterword.text.decoding import Reader
+from afterword.text.documents import Document
+from afterword.text.tokenizer import Tokenizer
+from afterword.text.unicode import lower
+
+if TYPE_CHECKING:
+    import regex
 
 PIECE = 1 << 20  # characters
+LONGEST = 4_000_000  # characters of a line; scoring one takes some hundred bytes for each
 
 
 def whole_lines(texts: Iterable[str]) -> Iterator[list[str]]:
-    """The lines of a text that comes in pieces, without their "\\n", as many at a time as each piece completes."""
+    """Yield the lines of a text that comes in pieces, without their "\\n": those that each piece completes.
+
+    Raises TextError for a line that is longer than `LONGEST`.
+    """
     begun: list[str] = []  # a line may be longer than many pieces
     for text in texts:
         whole, newline, rest = text.rpartition("\n")
@@ -16,19 +36,145 @@ def whole_lines(texts: Iterable[str]) -> Iterator[list[str]]:
             yield "".join([*begun, whole]).split("\n")
             begun = []
         begun.append(rest)
+        if sum(map(len, begun)) > LONGEST:
+            raise TextError(f"a line has more than {LONGEST:,} characters: split it, or read it as running text")
     if last := "".join(begun):
         yield [last]
 
 
 def filled_lines(texts: Iterable[str]) -> Iterator[list[str]]:
-    """As `whole_lines`, without the empty ones."""
+    """Yield lines as `whole_lines` does, without the empty ones."""
     for lines in whole_lines(texts):
         if filled := [line for line in lines if line]:
             yield filled
 
 
 def joined(lines: list[str]) -> Iterator[str]:
-    """`lines` with their newlines, in pieces that stay small where a line is long."""
+    """Yield `lines` with their newlines, in pieces that stay small even if a line is long."""
     text = "\n".join([*lines, ""])
     for start in range(0, len(text), PIECE):
         yield text[start : start + PIECE]
+
+
+TAB = "\t"
+LISTED = 5  # labels that a message about an unknown one names
+MOST = 1000  # different labels: more are ids or texts, taken for labels by mistake
+
+
+def check_labelled(documents: Iterable[Document], reader: Reader, lowercase: bool) -> None:
+    """Raise TextError for the first line of `documents` that is neither empty nor a label, a tab and a text.
+
+    Raise it also for more than `MOST` labels; with `lowercase`, labels that differ only in case are the same.
+    """
+    labels: set[str] = set()
+    for document in documents:
+        for number, line in enumerate(chain.from_iterable(whole_lines(reader.pieces(document))), start=1):
+            label, tab, text = line.partition(TAB)
+            if not line or (label in labels and text):
+                continue
+            if not (label and tab and text):
+                missing = "tab" if not tab else "label before its tab" if not label else "text after its tab"
+                wanted = "with --labels every line is a label, a tab and a text"
+                raise TextError(f"{document.name}:{number} has no {missing}: {wanted}")
+            labels.add(lower(label) if lowercase else label)
+            if len(labels) > MOST:
+                raise TextError(
+                    f"{document.name}:{number} has a new label; at most {MOST:,} different ones are allowed: "
+                    "the text before the first tab of a line must be its kind"
+                )
+
+
+def count_labels(texts: Iterable[str], lowercase: bool) -> dict[str, int]:
+    """Return the number of lines per label, the most frequent label first. The lines come in pieces."""
+    counts = Counter(line.partition(TAB)[0] for lines in whole_lines(texts) for line in lines)
+    if lowercase:
+        found, counts = counts, Counter()
+        for label, count in found.items():
+            counts[lower(label)] += count
+    return dict(counts.most_common())
+
+
+def known_label(label: str, labels: Mapping[str, int], tokenizer: Tokenizer) -> str:
+    """Return `label` as a model with `labels` spells it. Raises OptionError for an unknown one."""
+    if not labels:
+        raise OptionError("this model knows no labels: leave the label out, or train one with --labels")
+    if not isinstance(label, str):
+        raise OptionError(f"label must be text, not {repr(label)[:60]}")
+    name = tokenizer.normalise(label)
+    if name not in labels:
+        close = get_close_matches(name, labels, n=1)
+        first = ", ".join(map(repr, islice(labels, LISTED)))
+        more = f" and {len(labels) - LISTED:,} more" if len(labels) > LISTED else ""
+        meant = f"did you mean {close[0]!r}? " if close else ""
+        raise OptionError(f"unknown label {name[:40]!r}: {meant}the model knows {first}{more}")
+    return name
+
+
+MARK = "<*>"
+
+
+LONGEST_MASKS = 10_000  # characters in all; some milliseconds to compile
+MASK_SECONDS = 1.0  # for one mask on one line: thousands of times what a plain one takes
+
+
+class Masks:
+    """Regular expressions for what changes from line to line, such as numbers; each match is replaced by `MARK`.
+
+    They may come with a model, so matching has a time limit and lets other threads run. Raises OptionError for a
+    pattern that is not a regular expression, or that matches the empty text; the calls raise it for one that is slow.
+    """
+
+    def __init__(self, patterns: Sequence[str] = ()) -> None:
+        if isinstance(patterns, str) or not all(isinstance(pattern, str) for pattern in patterns):
+            raise OptionError(f"masks must be a list of regular expressions, not {repr(patterns)[:60]}")
+        self.patterns = tuple(patterns)
+        if sum(map(len, self.patterns)) > LONGEST_MASKS:
+            raise OptionError(f"masks may have {LONGEST_MASKS:,} characters in all: give fewer, or shorter ones")
+        self._compiled = [_compiled(pattern) for pattern in self.patterns]
+
+    def __call__(self, line: str) -> str:
+        """Return `line` with every match replaced."""
+        for pattern in self._compiled:
+            pieces, last = [], 0
+            for start, end in _matches(pattern, line):
+                pieces += [line[last:start], MARK]
+                last = end
+            line = "".join([*pieces, line[last:]])
+        return line
+
+    def origins(self, line: str) -> list[tuple[int, int]]:
+        """Return, for each character of the masked line, its span in `line`."""
+        masked, places = line, [(k, k + 1) for k in range(len(line))]
+        for pattern in self._compiled:
+            pieces, kept, last = [], [], 0
+            for start, end in _matches(pattern, masked):
+                pieces += [masked[last:start], MARK]
+                kept += [*places[last:start], *[(places[start][0], places[end - 1][1])] * len(MARK)]
+                last = end
+            masked, places = "".join([*pieces, masked[last:]]), kept + places[last:]
+        return places
+
+
+def _compiled(pattern: str) -> regex.Pattern[str]:
+    import regex  # here, because this file is loaded with every model; Python's own engine has no time limit
+
+    try:
+        found = regex.compile(pattern)
+        matches_nothing = found.fullmatch("", timeout=MASK_SECONDS)
+    except (regex.error, OverflowError, RecursionError, MemoryError, TimeoutError) as error:
+        raise OptionError(f"mask {pattern[:60]!r} is not a regular expression: {error}") from None
+    if matches_nothing:
+        raise OptionError(f"mask {pattern[:60]!r} matches an empty text: write + for *, as in [0-9]+")
+    return found
+
+
+def _matches(pattern: regex.Pattern[str], line: str) -> list[tuple[int, int]]:
+    """Return the spans of the matches that are not empty."""
+    try:
+        spans = [found.span() for found in pattern.finditer(line, timeout=MASK_SECONDS, concurrent=True)]
+    except (TimeoutError, MemoryError):
+        raise OptionError(
+            f"mask {pattern.pattern[:60]!r} takes more than {MASK_SECONDS:g} s on a line: write it without a repeat "
+            "inside a repeat"
+        ) from None
+    return [(start, end) for start, end in spans if start < end]

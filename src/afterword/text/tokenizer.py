@@ -1,7 +1,7 @@
-"""Text to token ids and back: what all vocabularies have in common. The kinds are in `vocabularies/`, a file each.
+"""Text to token ids and back: what all vocabularies have in common. `vocabularies` is the table of the kinds.
 
-A vocabulary has V tokens in all, of which the network keeps R rows: row = min(id, R - 1). A kind says what its tokens
-are and how to encode, how it is learned and how it is known again; all else follows from the tokens.
+A vocabulary has V tokens, of which the network keeps R rows: row = min(id, R - 1). A kind defines its tokens and how to
+learn, encode and recognise it; everything else follows from the tokens.
 
 All are written as a standard `tokenizer.json` (a BPE model), which the `tokenizers` library reads to the same ids.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import codecs
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -22,28 +22,35 @@ from numpy.typing import NDArray
 from afterword.errors import ModelError, TextError
 from afterword.text.unicode import code_points, lower
 
-END = "<|end|>"  # the boundary token: ends a line, and is what a network is fed first
+END = "<|end|>"  # the boundary token: it ends a line, and it is the first input of a network
 BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 SINGLE = [bytes([byte]) for byte in range(256)]
 
 Ids = NDArray[np.int32]
 
 
+def check_text(text: object) -> None:
+    """Raise TextError if `text` is not a string."""
+    if not isinstance(text, str):
+        hint = ": decode it first, as in text.decode()" if isinstance(text, bytes | bytearray) else ""
+        raise TextError(f"a text must be a string, not {type(text).__name__}{hint}")
+
+
 @dataclass(frozen=True, repr=False)
 class Tokenizer(ABC):
-    """A vocabulary. Made by the kinds in `vocabularies/`, or read by its table; it never changes."""
+    """A vocabulary, learned by one of the kinds or read from a `tokenizer.json`. It never changes."""
 
     kind: ClassVar[str]
     """The name by which users choose it."""
     usage: ClassVar[str] = ""
-    """How the option --vocabulary spells it; "" if it cannot be chosen there."""
+    """The spelling for the option --vocabulary; "" if it cannot be chosen there."""
     shared_row_tokens: ClassVar[int]
-    """How many of the last ids share the last row; 1 where none are shared."""
+    """The number of last ids that share the last row; 1 if none are shared."""
     byte_fallback: ClassVar[bool] = True
     pre_tokenizer: ClassVar[dict[str, Any] | None] = None
 
     characters: str
-    """The known characters, distinct and sorted; "" where the tokens are bytes."""
+    """The known characters, distinct and sorted; "" if the tokens are bytes."""
     lowercase: bool
 
     @classmethod  # noqa: B027
@@ -53,17 +60,17 @@ class Tokenizer(ABC):
     @classmethod
     @abstractmethod
     def learn(cls, characters: str, texts: Iterable[str], argument: str, lowercase: bool) -> Self:
-        """The vocabulary of a training text that comes in pieces as `texts` and has `characters`.
+        """Learn the vocabulary of a training text that has `characters` and comes in the pieces `texts`.
 
-        Raises OptionError where `argument` does not suit the text.
+        Raises OptionError if `argument` does not suit the text.
         """
 
     @classmethod
     @abstractmethod
     def recognise(cls, tokens: Mapping[str, int], found: Mapping[str, Any], lowercase: bool) -> Self | None:
-        """The tokenizer whose `tokenizer.json` holds `found`, and in it `tokens` by id; None where it is another kind.
+        """Return the tokenizer whose `tokenizer.json` contains `found` and the `tokens`; None if it is another kind.
 
-        Raises ModelError where it is this kind, and damaged. What it misses, the comparison with `standard` finds.
+        Raises ModelError if it is this kind and damaged. The comparison with `standard` finds what this misses.
         """
 
     def __repr__(self) -> str:
@@ -72,25 +79,25 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def tokens(self) -> list[str]:
-        """The tokens as `tokenizer.json` names them, by id."""
+        """Return the tokens by id, as `tokenizer.json` names them."""
 
     @abstractmethod
     def _encode(self, text: str, at: int) -> Ids:
-        """Ids [N] of `text`, which is normalised already; it begins at the character `at` of what the user gave."""
+        """Return the ids [N] of `text`, which is normalised and begins at the character `at` of the user's text."""
 
     @property
     def merges(self) -> tuple[tuple[str, str], ...]:
-        """Which pairs of tokens become one, in the order in which they do."""
+        """The pairs of tokens that become one, in the order of merging."""
         return ()
 
     @cached_property
     def size(self) -> int:
-        """V, how many token ids there are."""
+        """V, the number of token ids."""
         return len(self.tokens())
 
     @property
     def rows(self) -> int:
-        """R, how many rows the network keeps."""
+        """R, the number of rows of the network."""
         return self.size - self.shared_row_tokens + 1
 
     @cached_property
@@ -107,57 +114,51 @@ class Tokenizer(ABC):
 
     @cached_property
     def names(self) -> list[str]:
-        """Each token as text, by id; what is no whole character keeps its name, as <0xE2>."""
+        """Each token as text, by id; part of a character keeps its name, such as <0xE2>."""
         texts = ((name, self.decode([id])) for id, name in enumerate(self.tokens()))
         return [name if not text or "\ufffd" in text else text for name, text in texts]
 
     def normalise(self, text: str) -> str:
-        """What decode(encode(text)) gives back: lower case if the tokenizer is so, else `text` itself.
+        """Return what decode(encode(text)) returns: `text`, in lower case if the tokenizer lower-cases.
 
-        Raises TextError for what is not a string.
+        Raises TextError if it is not a string.
         """
-        if not isinstance(text, str):
-            hint = ": decode it first, as in text.decode()" if isinstance(text, bytes | bytearray) else ""
-            raise TextError(f"a text must be a string, not {type(text).__name__}{hint}")
+        check_text(text)
         return lower(text) if self.lowercase else text
 
-    def encode(self, text: str) -> Ids:
-        """Ids [N] of `text`, any string without lone surrogates. Never holds the boundary token.
+    def encode(self, text: str, at: int = 0) -> Ids:
+        """Return the ids [N] of `text`, which begins at character `at` of the user's text, without the boundary token.
 
-        Raises TextError for a lone surrogate and, where the kind is classic, for a character that it does not know.
+        Raises TextError for a lone surrogate and, if the kind is classic, for a character that it does not know.
         """
-        return self._encode(self.normalise(text), 0)
+        return self._encode(self.normalise(text), at)
 
     def starts(self, text: str) -> NDArray[np.intp]:
-        """The character of `text` in which each of its ids [N] begins. Raises TextError as `encode`."""
+        """Return the index of the character of `text` in which each of its ids [N] begins. Raises as `encode`."""
         read = self.normalise(text)
         bytes_each = 1 + np.searchsorted(np.array([0x80, 0x800, 0x10000], np.uint32), code_points(read), side="right")
         spelled = self._lengths[self.encode(text)]
         starts: NDArray[np.intp] = np.searchsorted(bytes_each.cumsum(), spelled.cumsum() - spelled, side="right")
         if len(read) == len(text):
             return starts
-        lengths = [len(self.normalise(character)) for character in text]  # in lower case some characters are several
+        lengths = [len(self.normalise(character)) for character in text]  # some characters become several in lower case
         characters: NDArray[np.intp] = np.repeat(np.arange(len(text)), lengths)
         return characters[starts]
 
     @cached_property
     def _lengths(self) -> NDArray[np.intp]:
-        """How many bytes each token has."""
+        """The number of bytes of each token."""
         return np.array([len(spelling) for spelling in self._spelling], np.intp)
 
-    def encoder(self) -> Encoder:
-        """An encoder for a text that comes in pieces."""
-        return Encoder(self)
-
     def _settled(self, text: str) -> int:
-        """How many of the characters of `text`, after which more will come, can be encoded already."""
+        """Return how many characters of `text` can be encoded before more text follows."""
         return len(text)
 
     def decode(self, ids: Sequence[int] | NDArray[np.integer[Any]]) -> str:
-        """The text of `ids` [N]. The boundary token is "", bytes that are not UTF-8 become U+FFFD as in `bytes.decode`.
+        """Return the text of `ids` [N]. The boundary token is "". Bytes that are not UTF-8 become U+FFFD.
 
-        (The library reads a run of byte tokens that is not UTF-8 as one U+FFFD per byte; all else it reads the same.)
-        Raises TextError for an id outside the vocabulary.
+        This is as in `bytes.decode`; the `tokenizers` library makes each such byte one U+FFFD, and is otherwise the
+        same. Raises TextError for an id outside the vocabulary.
         """
         each = ids.tolist() if isinstance(ids, np.ndarray) else ids
         try:
@@ -165,23 +166,19 @@ class Tokenizer(ABC):
         except TypeError:
             raise TextError("ids must be whole numbers, one per token, as encode gives them") from None
 
-    def decoder(self) -> Decoder:
-        """A decoder for ids that come one at a time."""
-        return Decoder(self)
-
     def spelling(self, id: int) -> bytes:
-        """The UTF-8 bytes of the token `id`; the boundary has none. Raises TextError for an id that is none."""
+        """Return the UTF-8 bytes of the token `id`; the boundary has none. Raises TextError for an unknown id."""
         if not 0 <= id < self.size:
-            raise TextError(f"there is no token {id}: the vocabulary's ids go from 0 to {self.size - 1}")
+            raise TextError(f"unknown token {id}: the vocabulary's ids go from 0 to {self.size - 1}")
         return self._spelling[id]
 
     def to_json(self) -> str:
-        """The tokenizer as a standard `tokenizer.json`. All that we need is in the standard content."""
+        """Return the tokenizer as a standard `tokenizer.json`, which contains everything that is needed here too."""
         return json.dumps(self.standard(), ensure_ascii=False, indent=2) + "\n"
 
     def standard(self) -> dict[str, Any]:
-        """What `to_json` writes."""
-        # <|end|> is not an added token, which the library would find inside of a text.
+        """Return the content of `to_json` as a dictionary."""
+        # <|end|> is not an added token, because the library would find it inside a text.
         end = [{"type": "Replace", "pattern": {"String": END}, "content": ""}] if self.end is not None else []
         return {
             "version": "1.0",
@@ -211,23 +208,23 @@ class Tokenizer(ABC):
 
 
 class Encoder:
-    """Turns a text that comes in pieces into ids.
+    """An encoder of a text that comes in pieces.
 
-    All that `push` and the last `finish` return, joined, is what `Tokenizer.encode` gives for the whole text.
+    The results of `push` and the final `finish`, joined, are what `Tokenizer.encode` returns for the whole text.
     """
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer, at: int = 0) -> None:
         self._tokenizer = tokenizer
         self._rest = ""
-        self._read = 0  # characters, normalised
+        self._read = at  # characters, normalised
 
     def push(self, text: str) -> Ids:
-        """The ids [N] that became certain with this piece."""
+        """Return the ids [N] that became certain with this piece."""
         self._rest += self._tokenizer.normalise(text)
         return self._take(self._tokenizer._settled(self._rest))
 
     def finish(self) -> Ids:
-        """The ids [N] of what is left."""
+        """Return the ids [N] of the rest."""
         return self._take(len(self._rest))
 
     def _take(self, length: int) -> Ids:
@@ -238,9 +235,9 @@ class Encoder:
 
 
 class Decoder:
-    """Turns ids that come one at a time into text, and never shows half a character.
+    """A decoder of ids that come one at a time. It never returns half a character.
 
-    All that `push` and the last `finish` return, joined, is what `Tokenizer.decode` gives for the same ids.
+    The results of `push` and the final `finish`, joined, are what `Tokenizer.decode` returns for the same ids.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
@@ -248,21 +245,51 @@ class Decoder:
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
 
     def push(self, id: int) -> str:
-        """The text that became whole with this token; "" in the middle of a character."""
+        """Return the text that this token completes; "" in the middle of a character."""
         return self._utf8.decode(self._tokenizer.spelling(id))
 
     def peek(self, id: int) -> str:
-        """What `push` would return, which it still can."""
+        """Return what `push` would return, without changing the state."""
         before = self._utf8.getstate()
         text = self.push(id)
         self._utf8.setstate(before)
         return text
 
     def finish(self) -> str:
-        """What is left: "" or, for a character that never became whole, U+FFFD."""
+        """Return the rest: "" or, for an incomplete character, U+FFFD."""
         return self._utf8.decode(b"", final=True)
 
 
+LONGEST_LINE = 1 << 16  # characters; a longer line is cut there, so that a text without newlines streams too
+PART = 4 * LONGEST_LINE
+
+
+def in_whole_lines(text: str) -> int:
+    """Return how many characters of `text` can be cut off.
+
+    It begins at the start of a line, or a multiple of LONGEST_LINE characters after that.
+    """
+    newline = text.rfind("\n") + 1
+    return newline + (len(text) - newline) // LONGEST_LINE * LONGEST_LINE
+
+
+def parts(texts: Iterable[str]) -> Iterator[str]:
+    """Yield parts of a text that comes in pieces, up to `PART` characters each; none is empty.
+
+    Every vocabulary encodes the parts as it encodes the whole. The parts do not depend on where the pieces end.
+    """
+    rest = ""
+    for text in texts:
+        rest += text
+        at = 0
+        while len(rest) - at > PART:
+            start, at = at, at + in_whole_lines(rest[at : at + PART])
+            yield rest[start:at]
+        rest = rest[at:]
+    if rest:
+        yield rest
+
+
 def damaged(what: str) -> ModelError:
-    """The error for a `tokenizer.json` that holds something wrong."""
-    return ModelError(f"tokenizer.json is damaged: {what}; take a fresh copy of the model")
+    """Return the error for an invalid `tokenizer.json`."""
+    return ModelError(f"invalid tokenizer.json: {what}")

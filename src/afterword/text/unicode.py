@@ -1,4 +1,4 @@
-"""Characters as numbers and bytes, in lower case, and made visible; a lone surrogate, half of one, is refused."""
+"""Characters as numbers and bytes, in lower case, and made visible. A lone surrogate is refused."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from afterword.errors import TextError
 
 
 def code_points(text: str, at: int = 0) -> NDArray[np.uint32]:
-    """The code points of `text`, one uint32 per character. Raises TextError for a lone surrogate.
+    """Return the code points of `text`, one uint32 per character. Raises TextError for a lone surrogate.
 
-    `at` is where the text begins, for the message.
+    `at` is the position of `text` in the user's text, for the message.
     """
     try:
         return np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
@@ -22,7 +22,7 @@ def code_points(text: str, at: int = 0) -> NDArray[np.uint32]:
 
 
 def utf_8(text: str, at: int = 0) -> bytes:
-    """`text` in UTF-8. Raises TextError for a lone surrogate; `at` as above."""
+    """Return `text` in UTF-8. Raises TextError for a lone surrogate; `at` as above."""
     try:
         return text.encode()
     except UnicodeEncodeError as error:
@@ -30,25 +30,32 @@ def utf_8(text: str, at: int = 0) -> bytes:
 
 
 def lower(text: str) -> str:
-    """Lower-case `text` character by character, so that it never matters where a text is cut.
+    """Return `text` in lower case, character by character, so that the result does not depend on where a text is cut.
 
-    `str.lower` looks around at one character only: Σ becomes ς at a word's end. Here it is always σ.
+    `str.lower` looks at the neighbours of one character only: Σ becomes ς at the end of a word. Here it is always σ.
     """
     return text.replace("Σ", "σ").lower()
 
 
 def distinct(text: str, lowercase: bool) -> str:
-    """The distinct characters of `text`, in lower case if `lowercase`, sorted by code point."""
+    """Return the distinct characters of `text`, in lower case if `lowercase`, sorted by code point."""
     return "".join(sorted(set(lower(text) if lowercase else text)))
 
 
 def visible(text: str) -> str:
-    """`text` as something that takes room on one line: a newline as ↵, what has no width of its own as its number."""
+    """Return `text` so that all of it shows on one line: a newline as ↵, a character without width as its number."""
     shown = text.replace("\n", "↵").replace("\t", "→").replace("\r", "␍")
     if shown.isascii() and shown.isprintable():
         return shown
-    stands = (one.isprintable() and unicodedata.category(one) not in ("Mn", "Me") for one in shown)
-    return "".join(one if alone else f"<{ord(one):X}>" for one, alone in zip(shown, stands, strict=True))
+    return "".join(
+        one if one.isprintable() and unicodedata.category(one) not in ("Mn", "Me") else f"<{ord(one):X}>"
+        for one in shown
+    )
+
+
+def spaced(text: str) -> str:
+    """Return `text` as `visible` does, with a sign for each space too."""
+    return visible(text).replace(" ", "␣")
 
 
 def _lone_surrogate(error: UnicodeEncodeError, at: int) -> TextError:

@@ -1,4 +1,4 @@
-// What is chosen, and all that shows it anew.
+// The selection, and everything that shows it.
 function choice(id, options, key, after) {
   $(id).replaceChildren(...options.map(([value, label, title]) => {
     const made = button(label, title, () => {
@@ -81,7 +81,7 @@ function theme(next) {
   document.documentElement.dataset.theme = next;
   $("theme").textContent = next === "dark" ? "light" : "dark";
   $("theme").title = `${$("theme").textContent} colours (key t)`;
-  const accent = getComputedStyle(document.documentElement).getPropertyValue("--accent").trim();
+  const accent = property("--accent");
   document.documentElement.style.setProperty("--accent-rgb", accent.match(/\w\w/g).map(x => parseInt(x, 16)).join(" "));
 }
 const nextOf = (list, now) => list[(list.indexOf(now) + 1) % list.length];

@@ -1,34 +1,5 @@
-// Colours: blue and orange, and a ramp from dark blue to yellow, which look different to every kind of eye.
-const RAMP = [
-  [253, 253, 234],
-  [199, 222, 206],
-  [122, 183, 196],
-  [55, 134, 186],
-  [24, 84, 153],
-  [8, 29, 88]
-];
-const RAMP_DARK = [
-  [13, 20, 40],
-  [20, 62, 112],
-  [22, 113, 155],
-  [66, 163, 168],
-  [160, 208, 150],
-  [250, 247, 150]
-];
-const SIGNED = [
-  [0, 84, 160],
-  [88, 155, 208],
-  [246, 246, 243],
-  [240, 160, 80],
-  [179, 76, 0]
-];
-const SIGNED_DARK = [
-  [120, 195, 255],
-  [35, 105, 170],
-  [22, 26, 31],
-  [170, 85, 10],
-  [255, 170, 70]
-];
+// Tables of 256 colours between the stops of a ramp.
+const property = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const isDark = () => document.documentElement.dataset.theme === "dark";
 
 function table(stops) {
@@ -42,11 +13,11 @@ function table(stops) {
   }
   return out;
 }
-const TABLES = {
-  light: [table(RAMP), table(SIGNED)],
-  dark: [table(RAMP_DARK), table(SIGNED_DARK)]
+const TABLES = {};
+const colours = part => {
+  const name = GATES.has(part) ? "--ramp" : "--signed";
+  return TABLES[name + isDark()] ??= table(property(name).split(",").map(stop => stop.trim().split(" ").map(Number)));
 };
-const colours = part => TABLES[isDark() ? "dark" : "light"][GATES.has(part) ? 0 : 1];
 const css = (part, k) => {
   const c = colours(part)[k];
   return `rgb(${c & 255} ${c >> 8 & 255} ${c >> 16 & 255})`;

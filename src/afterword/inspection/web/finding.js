@@ -1,4 +1,4 @@
-// Which units belong to a stretch, and where else they act alike.
+// The units for a selection, and the other places where they act alike.
 function find() {
   if (S.from < 0) {
     S.from = S.to = S.at;
@@ -10,7 +10,7 @@ function find() {
     outside = T - inside,
     found = [];
   if (!outside) {
-    $("foundhead").textContent = "Everything is selected: leave something out, to compare with.";
+    $("foundhead").textContent = "Everything is selected: leave a part out to compare with.";
     return;
   }
   for (let layer = 0; layer < L; layer++)

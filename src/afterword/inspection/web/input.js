@@ -1,4 +1,4 @@
-// Keys and mouse.
+// Keys and mouse; the last lines start the page.
 const KEYS = {
   ArrowLeft: e => move(S.at - 1, e.shiftKey),
   ArrowRight: e => move(S.at + 1, e.shiftKey),
@@ -19,7 +19,7 @@ const KEYS = {
     refresh();
   },
   f: find,
-  t: flip,
+  t: () => isFramed() || flip(),
   Escape: () => {
     S.from = S.to = -1;
     refresh();
@@ -125,5 +125,36 @@ $("wide").addEventListener("click", () => zoom(1.3));
 $("find").addEventListener("click", find);
 $("clear").addEventListener("click", KEYS.Escape);
 $("theme").addEventListener("click", flip);
+const isFramed = () => document.documentElement.classList.contains("framed");
+window.addEventListener("message", ({ data, source, origin }) => {
+  if (source !== window.parent || source === window || !["light", "dark"].includes(data?.theme)) return;
+  if (data.theme === "dark" !== isDark()) flip();
+  if (isFramed()) return;
+  document.documentElement.classList.add("framed");
+  new ResizeObserver(() => source.postMessage({ height: document.body.offsetHeight }, origin)).observe(document.body);
+});
 new ResizeObserver(fit).observe($("frame"));
 window.addEventListener("resize", fit);
+
+// Start.
+document.title = D.title;
+$("about").textContent = D.about;
+sheet();
+writeText();
+choice("part", PARTS.map(part => [part, part, `${MEANINGS[part]} (key g: next)`]), "part", refresh);
+choice(
+  "layer",
+  withUnits.map(k => [k, `l${k}`, `layer ${k}, counted from the text up (key l: next)`]),
+  "layer",
+  relayer,
+);
+choice("paint", [
+  ["surprise", "surprise", "how unexpected each character was, in bits (key p: next)"],
+  ["unit", "unit", "the chosen unit's gate or state at each character (key p: next)"],
+  ["mean", "the layer's mean", "the mean over all units of the layer (key p: next)"],
+], "paint", refresh);
+S.layer = withUnits[0];
+theme(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+summary();
+relayer();
+document.documentElement.dataset.ready = performance.now().toFixed(0);

@@ -13,10 +13,10 @@ const NAMES = {
   hidden: "hidden state"
 };
 const MEANINGS = {
-  forget: "The forget gate says how much of its old cell state a unit keeps: 1 all of it, 0 nothing.",
-  input: "The input gate says how much of the candidate is added to the cell state: 1 all of it, 0 nothing.",
+  forget: "The forget gate sets how much of its old cell state a unit keeps: 1 all of it, 0 nothing.",
+  input: "The input gate sets how much of the candidate is added to the cell state: 1 all of it, 0 nothing.",
   candidate: "The candidate is what the unit could add to its cell state now, from −1 to 1.",
-  output: "The output gate says how much of its cell state a unit shows to the others: 1 all of it, 0 nothing.",
+  output: "The output gate sets how much of its cell state a unit shows to the others: 1 all of it, 0 nothing.",
   cell: "The cell state is the unit's memory: what the forget gate kept of it, and what the input gate added.",
   hidden: "The hidden state is what the others see of the unit: its output gate × tanh of its cell state.",
 };

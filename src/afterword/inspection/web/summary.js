@@ -28,7 +28,7 @@ function summary() {
       }
     });
     const row = made.insertRow();
-    row.innerHTML = `<td></td><td>keeps for</td>`;
+    row.innerHTML = `<td></td><td>memory</td>`;
     const spread = row.insertCell();
     spread.textContent = layer.spread.map(([label, count]) => `${label}: ${count}`).join(" · ");
     spread.title = "characters : units";

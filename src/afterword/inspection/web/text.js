@@ -14,8 +14,11 @@ function sheet() {
 }
 const ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
 const escape = s => s.replace(/[&<>"]/g, c => ENTITIES[c]);
-const shown = token => escape(token).replace(/\t/g, "→\t").replace(/\n/g, "↵\n");
-const plain = token => token === " " ? "␣" : token.replace(/\n/g, "↵").replace(/\t/g, "→");
+const SIGNS = { "\n": "↵", "\t": "→", "\r": "␍" };
+const HIDDEN = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}|^[\p{Mn}\p{Me}]/gu;
+const sign = one => SIGNS[one] ?? `<${one.codePointAt(0).toString(16).toUpperCase()}>`;
+const shown = token => escape(token.replace(HIDDEN, one => sign(one) + ("\n\t".includes(one) ? one : "")));
+const plain = token => token === " " ? "␣" : token.replace(HIDDEN, sign);
 let spans;
 
 function writeText() {

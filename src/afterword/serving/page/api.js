@@ -1,6 +1,6 @@
-// The server, as the page speaks to it.
+// Requests to the server.
 
-/** What the server, or the way to it, said against a request. `status` is 0 where there was no answer at all. */
+/** A failed request. `status` is 0 if there was no answer. */
 export class ApiError extends Error {
   constructor(message, status = 0, param = null) {
     super(message);
@@ -11,9 +11,9 @@ export class ApiError extends Error {
 
 const KEY = "afterword.key";
 const handlers = { askKey: async () => null, reach: () => {} };
-let asking = null; // the one dialog for all requests that want a key
+let asking = null; // the dialog, shared by all requests that need a key
 
-/** `askKey(wasWrong)` gives a key or null; `reach(isThere)` hears whether the server answers. */
+/** `askKey(wasWrong)` returns a key or null; `reach(isThere)` is called with whether the server answers. */
 export const handle = given => Object.assign(handlers, given);
 
 export const isAbort = error => error?.name === "AbortError";
@@ -34,10 +34,10 @@ async function request(method, path, body, signal) {
   handlers.reach(true);
   if (answer.status === 401) {
     if (sessionStorage.getItem(KEY) === key) {
-      // nobody has given another one meanwhile
+      // no other request has set a new key meanwhile
       asking ??= handlers.askKey(key !== null).finally(() => (asking = null));
       const given = await asking;
-      if (given === null) throw new ApiError("The server wants a key.", 401);
+      if (given === null) throw new ApiError("The server requires a key.", 401);
       sessionStorage.setItem(KEY, given);
     }
     return request(method, path, body, signal);
@@ -49,16 +49,16 @@ async function request(method, path, body, signal) {
   return answer;
 }
 
-/** The answer's JSON. */
+/** Return the JSON of the answer. */
 export async function call(method, path, body, signal) {
   try {
     return await (await request(method, path, body, signal)).json();
   } catch (error) {
-    throw asTold(error);
+    throw asApiError(error);
   }
 }
 
-/** Each chunk of a stream of completions, as it comes; it ends early where `signal` says so. */
+/** Yield the chunks of a stream of completions; `signal` ends it early. */
 export async function* stream(body, signal) {
   const answer = await request("POST", "/v1/completions", { ...body, stream: true }, signal);
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -79,14 +79,14 @@ export async function* stream(body, signal) {
       }
     }
   } catch (error) {
-    throw asTold(error);
+    throw asApiError(error);
   } finally {
-    reader.cancel().catch(() => {}); // of a connection that broke nothing is left to cancel
+    reader.cancel().catch(() => {}); // a broken connection cannot be cancelled
   }
 }
 
-function asTold(error) {
+function asApiError(error) {
   if (error instanceof ApiError || isAbort(error)) return error;
   handlers.reach(false);
-  return new ApiError("The connection to the server broke.");
+  return new ApiError("The connection to the server was lost.");
 }

@@ -1,4 +1,4 @@
-// A distribution as rows with bars: what the model finds probable, and what the settings leave of it.
+// A distribution as rows with bars: the model's probabilities, and those after the settings.
 
 import { BOUNDARY } from "./shades.js";
 import { html } from "./vendor/preact.js";
@@ -6,7 +6,7 @@ import { percent, spaced } from "./words.js";
 
 export const nameOf = ({ token, text }) => (token === BOUNDARY ? "end of line" : text ? spaced(text) : token);
 
-/** `options` as `/v1/next` gives them; `chosen` marks one of them, `pick` takes one where they can be picked; with `hasAfter` their filtered probability is shown. */
+/** `options` come from `/v1/next`; `chosen` is marked, `pick` is called with a clicked option if given, and `hasAfter` also shows the filtered probabilities. */
 export function Bars({ options, chosen = null, hasAfter = false, pick, verb }) {
   const most = Math.max(...options.map(({ probability, after }) => Math.max(probability, hasAfter ? after : 0)), 1e-9);
   return html`<ul class="bars">
@@ -20,7 +20,7 @@ export function Bars({ options, chosen = null, hasAfter = false, pick, verb }) {
           <i class="own" style=${{ width: `${(one.probability / most) * 100}%` }}></i>
         </span>
         <span>${percent(hasAfter ? one.after : one.probability)}
-          ${hasAfter && html`<span class="hidden">as set, ${percent(one.probability)} by the model</span>`}</span>
+          ${hasAfter && html`<span class="hidden">with settings, ${percent(one.probability)} by the model</span>`}</span>
       `;
       const shown = { class: isGone ? "row gone" : "row", "aria-current": one.text === chosen ? "true" : null };
       return html`<li key=${one.id ?? one.token}>

@@ -1,6 +1,6 @@
-// The texts that were tried, as a tree: two texts are one path up to the character at which they fork.
+// The branches of a text as a tree: two texts share a path up to the character at which they fork.
 
-/** A node: the units from `start` to `end` of `text`, the revisions whose text ends with it, and what follows. */
+/** Return a node: the units from `start` to `end` of `text`, the revisions whose text ends there, and its children. */
 function node(tips, low, high, start) {
   const text = tips[low].text;
   const end = low + 1 === high ? text.length : common(text, tips[high - 1].text, start);
@@ -10,7 +10,7 @@ function node(tips, low, high, start) {
   while (k < high) {
     const from = k;
     const unit = tips[k].text.charCodeAt(end);
-    // a pair of surrogates is one character, of which the first half may be common: `common` does not end inside it
+    // a pair of surrogates is one character: a fork must not separate its halves
     while (k < high && tips[k].text.charCodeAt(end) === unit && alikePair(tips[from].text, tips[k].text, end)) k += 1;
     made.children.push(node(tips, from, k, end));
   }
@@ -32,16 +32,16 @@ function common(a, b, from) {
   return differ && k > from && isHigh(a.charCodeAt(k - 1)) ? k - 1 : k;
 }
 
-/** The tree of the `tips` that `History.tips` gives. */
+/** Return the tree of `tips`, as `History.tips` returns them. */
 export function tree(tips) {
   const sorted = [...tips].sort((a, b) => (a.text < b.text ? -1 : a.text > b.text ? 1 : a.id - b.id));
   return node(sorted, 0, sorted.length, 0);
 }
 
 /**
- * The tree as rows from top to bottom: {id, cut, at, depth, piece, on, here}. The path that we are on runs straight
- * down; what branches off it stands before it, a step further in. `id` is the revision of a row whose text was tried;
- * a row that is only a fork has null there, and is reached by cutting the text of revision `cut` at `at`.
+ * Return the tree as rows from top to bottom: {id, cut, at, depth, piece, on, here}. The current path runs straight
+ * down; a branch off it comes before its continuation, indented one step. `id` is the revision of the row's text, or
+ * null if the row is only a fork, which is reached by cutting the text of revision `cut` at `at`.
  */
 export function rows(tips, current) {
   const found = [];

@@ -1,9 +1,9 @@
-// A run's curves, by uPlot, which is fetched when the first chart is drawn.
+// The curves of a run, drawn by uPlot, which is fetched when it is first needed.
 
 import { html, useEffect, useRef } from "./vendor/preact.js";
 
 const HEIGHT = 320; // pixels
-const SKIPPED = 0.06; // of the reports, the first ones, which are so high that the rest would be flat
+const SKIPPED = 0.06; // of the reports at the start, which are so high that the rest would look flat
 
 let loading = null;
 
@@ -14,7 +14,7 @@ function loaded() {
     const script = document.createElement("script");
     script.src = "/static/vendor/uplot.js";
     script.addEventListener("load", () => resolve(window.uPlot));
-    script.addEventListener("error", () => reject(new Error("the chart's library did not come")));
+    script.addEventListener("error", () => reject(new Error("the chart library cannot be loaded")));
     document.head.append(style, script);
   });
   return loading;
@@ -23,11 +23,11 @@ function loaded() {
 const colour = name => () => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const bits = nats => (nats === null || nats === undefined ? null : nats / Math.LN2);
 
-/** The columns of the chart: steps, training, held out, the LSTM alone, and what was expected. */
+/** Return the columns of the chart: steps, training, held out, LSTM only, and the forecast. */
 export function columns(reports, expected, steps) {
   const x = reports.map(({ step }) => step);
   const column = name => reports.map(report => bits(report[name]));
-  if (x.length && x.at(-1) < steps) x.push(steps); // so that the whole run has its place from the start
+  if (x.length && x.at(-1) < steps) x.push(steps); // show the whole length of the run from the start
   const level = value => x.map(() => (expected ? bits(value) : null));
   const padded = values => (values.length < x.length ? [...values, null] : values);
   return [
@@ -41,7 +41,7 @@ export function columns(reports, expected, steps) {
   ];
 }
 
-/** From the lowest value to the highest of those that matter. */
+/** Return the lowest and the highest value to show. */
 export function range(data) {
   const lines = data.slice(1, 4).map(line => line.slice(line.length > 20 ? Math.ceil(line.length * SKIPPED) : 0));
   const values = [...lines, ...data.slice(4)].flat().filter(value => value !== null);
@@ -51,8 +51,8 @@ export function range(data) {
   return [Math.max(0, low - room), high + room];
 }
 
-/** Until somebody points at a step, the legend tells the last one that was read on held-out text. */
-function tellLatest(chart) {
+/** Show the last step with a held-out cost in the legend until the user points at a step. */
+function showLatest(chart) {
   if (!chart || Number.isInteger(chart.cursor.idx)) return;
   const [, training, heldOut] = chart.data;
   const last = values => values.findLastIndex(value => value !== null);
@@ -86,17 +86,17 @@ export function Chart({ data, label }) {
             { label: "step", value: (_, v) => (v === null || v === undefined ? "–" : v.toLocaleString("en")) },
             line("training", "--soft", { width: 1 }),
             line("held out", "--accent", { width: 2, points: { show: true, size: 5 } }),
-            line("LSTM alone", "--accent", { dash: [3, 4], width: 1 }),
+            line("LSTM only", "--accent", { dash: [3, 4], width: 1 }),
             line("expected", "--wrong", { dash: [8, 5] }),
-            line("at best", "--wrong", { width: 0 }),
-            line("at worst", "--wrong", { width: 0 }),
+            line("best case", "--wrong", { width: 0 }),
+            line("worst case", "--wrong", { width: 0 }),
           ],
           bands: [{ series: [6, 5], fill: () => `color-mix(in srgb, ${colour("--wrong")()} 9%, transparent)` }],
         },
         latest.current,
         element.current,
       );
-      tellLatest(chart.current);
+      showLatest(chart.current);
       resized.observe(element.current);
       themed.observe(document.documentElement, { attributeFilter: ["data-theme"] });
     });
@@ -110,7 +110,7 @@ export function Chart({ data, label }) {
   }, []);
   useEffect(() => {
     chart.current?.setData(data);
-    tellLatest(chart.current);
+    showLatest(chart.current);
   }, [data]);
   return html`<div class="chart" ref=${element} role="img" aria-label=${label}></div>`;
 }

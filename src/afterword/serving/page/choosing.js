@@ -1,4 +1,4 @@
-// What else could have stood at a character: a small list beside it, which keeps the focus where it was.
+// The alternatives to a token, in a small list next to it. The focus stays where it was.
 
 import { Bars } from "./bars.js";
 import { useStore } from "./state.js";
@@ -33,7 +33,7 @@ export function Choosing({ writer }) {
   }, [choosing?.options]);
   if (!choosing) return null;
   const chosen = writer.text.slice(choosing.from, choosing.to);
-  const found = choosing.options?.find(({ text }) => text === chosen);
+  const found = chosen && choosing.options?.find(({ text }) => text === chosen);
   const shown = choosing.options?.slice(0, SHOWN) ?? [];
   if (found && !shown.includes(found)) shown.push(found);
   const keys = event => {
@@ -50,16 +50,16 @@ export function Choosing({ writer }) {
     }
   };
   const least = choosing.options?.at(-1)?.probability ?? 0;
-  return html`<div class="popup" ref=${box} role="dialog" aria-label=${`Instead of “${spaced(chosen)}”`} onKeyDown=${keys}>
+  return html`<div class="popup" ref=${box} role="dialog" aria-label=${chosen ? `Alternatives to “${spaced(chosen)}”` : "Next at the cursor"} onKeyDown=${keys}>
     <p>
-      <code>${spaced(chosen)}</code>${" "}
+      ${chosen && html`<code>${spaced(chosen)}</code>`}${" "}
       <span class="soft">
         ${choosing.error ?? ""}
         ${!choosing.error && !choosing.options && "…"}
         ${found && `${percent(found.probability)}, ${number(-Math.log2(found.probability), 1)} bits`}
-        ${choosing.options && !found && `below ${percent(least)}`}
+        ${choosing.options && !found && (chosen ? `below ${percent(least)}` : "next at the cursor")}
       </span>
     </p>
-    ${shown.length > 0 && html`<${Bars} options=${shown} chosen=${chosen} verb="go on from" pick=${one => writer.pick(one)} />`}
+    ${shown.length > 0 && html`<${Bars} options=${shown} chosen=${chosen || null} verb="continue with" pick=${one => writer.pick(one)} />`}
   </div>`;
 }

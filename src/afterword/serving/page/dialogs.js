@@ -1,8 +1,8 @@
-// Questions that must be answered before anything goes on.
+// Dialogs that the user must answer.
 
 /**
- * Ask in a dialog; the value of the button that was pressed, null where it was closed. With `field` there is an input,
- * whose value comes instead of that of the first choice.
+ * Ask in a dialog, and return the value of the pressed button, or null if the dialog is closed. With `field` there is an
+ * input, and the first button returns the input's value.
  */
 export function ask({ title, text, choices, field = null }) {
   const dialog = document.createElement("dialog");

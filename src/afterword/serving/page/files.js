@@ -1,17 +1,17 @@
-// Files that are dropped or chosen.
+// Files that the user drops or chooses.
 
-/** The text of a file; an Error with one sentence where it is none. */
+/** Return the text of a file. Throws an Error with one sentence if it is not text. */
 export async function textOf(file, most = 50_000_000) {
   if (file.size > most) throw new Error(`${file.name} is too large: ${Math.round(file.size / 1e6)} MB`);
   const bytes = await file.arrayBuffer();
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes).replace(/\r\n?/g, "\n");
   } catch {
-    throw new Error(`${file.name} is not text in UTF-8`);
+    throw new Error(`${file.name} is not a UTF-8 text`);
   }
 }
 
-/** Let the writer choose a file; null where none was chosen. */
+/** Let the user choose a file; return null if none is chosen. */
 export function chosenFile(accept) {
   const input = document.createElement("input");
   Object.assign(input, { type: "file", accept });
@@ -22,7 +22,7 @@ export function chosenFile(accept) {
   });
 }
 
-/** Attributes that make an element take a file that is dropped on it. */
+/** Return attributes for an element that accepts dropped files. */
 export function dropping(take) {
   const mark = (event, isOver) => {
     if (![...event.dataTransfer.types].includes("Files")) return;

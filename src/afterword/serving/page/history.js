@@ -1,13 +1,13 @@
-// Everything that a text has been: a tree of edits, each a child of the one before it. Undo goes to the parent, redo to
-// the child that was there last, and an edit after an undo begins another branch, so nothing is ever dropped.
+// The history of a text: a tree of edits, each the child of the edit before it. Undo goes to the parent, redo to the
+// most recent child, and an edit after an undo begins another branch, so nothing is ever lost.
 
 import { blank, spliced } from "./shades.js";
 
 const FORMAT = "afterword-text";
 const VERSION = 1;
-const JOIN_WITHIN = 1500; // milliseconds between strokes that are undone together
+const JOIN_WITHIN = 1500; // milliseconds between keystrokes that are undone together
 
-/** What a revision put into the place of what. Shades of which nothing is known are left out. */
+/** A revision: the text that it removed and inserted. Unknown shades are omitted. */
 function revision(parent, at, removed, inserted, kind) {
   return { parent, at, removed, inserted, kind, children: [], next: null, tried: false };
 }
@@ -18,9 +18,9 @@ export class History {
     this.id = 0;
     this.text = "";
     this.shades = "";
-    this.changes = 0; // grows with each change, so that others see whether there was one
-    this.touched = 0; // when the current revision was last edited
-    this.sealed = true; // whether the next edit is one of its own
+    this.changes = 0; // grows with each change
+    this.touched = 0; // time of the last edit of the current revision
+    this.sealed = true; // whether the next edit is a revision of its own
   }
 
   get current() {
@@ -36,8 +36,8 @@ export class History {
   }
 
   /**
-   * Put `inserted` into the place of `removed` units at `at`. Strokes of one kind that follow each other are joined;
-   * with `join` any edit of that kind is, as the parts of a stream are.
+   * Replace `removed` units at `at` by `inserted`. Successive keystrokes of one kind are joined; with `join`, any edit of
+   * that kind is, like the parts of a stream.
    */
   edit(at, removed, inserted, { shades = blank(inserted.length), kind = "typed", join = false, now = Date.now() } = {}) {
     if (!removed && !inserted) return;
@@ -69,26 +69,26 @@ export class History {
     this.changes += 1;
   }
 
-  /** Keep the text as it stands among those that were tried, whatever becomes of it. */
+  /** Keep the current text as a branch. */
   keep() {
     if (this.text) this.current.tried = true;
     this.sealed = true;
     this.changes += 1;
   }
 
-  /** The next edit is one of its own, not joined to the last. */
+  /** Make the next edit a revision of its own. */
   seal() {
     this.sealed = true;
   }
 
-  /** New shades of the same text. */
+  /** Set the shades of the text. */
   shade(shades) {
     if (shades.length !== this.text.length) return;
     this.shades = shades;
     this.changes += 1;
   }
 
-  /** Go back by one edit; where the caret belongs then, or null where there is nothing to undo. */
+  /** Undo one edit; return the new place of the caret, or null if there is nothing to undo. */
   undo() {
     if (!this.canUndo) return null;
     const { at, removed } = this.current;
@@ -102,7 +102,7 @@ export class History {
     return at + inserted.length;
   }
 
-  /** Go to a revision, however far; where the caret belongs there. */
+  /** Go to any revision; return the new place of the caret. */
   go(id) {
     if (!this.revisions[id] || id === this.id) return null;
     const path = [];
@@ -143,7 +143,7 @@ export class History {
     this.changes += 1;
   }
 
-  /** The texts that were tried, as {id, text}: where a branch ends, what was kept, and where we are. */
+  /** Return the texts of the branches as {id, text}: the ends of branches, the kept texts, and the current text. */
   tips() {
     const { revisions } = this;
     const found = [];
@@ -174,7 +174,7 @@ export class History {
     return {
       format: FORMAT,
       version: VERSION,
-      text: this.text, // for whoever reads the file without this page
+      text: this.text, // for readers of the file without this page
       shades: this.shades,
       current: this.id,
       revisions: this.revisions.map(({ children, tried, next, ...kept }) => ({
@@ -185,18 +185,18 @@ export class History {
     };
   }
 
-  /** Raises an Error with one sentence where `values` are not what `toJSON` gives. */
+  /** Return the history in `values`, as `toJSON` makes them. Throws an Error with one sentence if they are invalid. */
   static fromJSON(values) {
     const history = new History();
     if (values?.format !== FORMAT || !Array.isArray(values.revisions) || !values.revisions.length) {
-      throw new Error("this is not a text that was saved here");
+      throw new Error("it is not a text saved by this page");
     }
-    if (values.version !== VERSION) throw new Error(`it was saved in format ${values.version}, this page reads ${VERSION}`);
+    if (values.version !== VERSION) throw new Error(`it has format ${values.version}, and this page reads format ${VERSION}`);
     history.revisions = values.revisions.map((one, id) => {
       const parts = [one?.removed, one?.inserted, one?.kind];
       const whole = Number.isInteger(one?.parent) && Number.isInteger(one.at) && one.at >= 0;
       const before = id === 0 ? one?.parent === -1 : whole && one.parent >= 0 && one.parent < id;
-      if (!whole || !before || parts.some(part => typeof part !== "string")) throw new Error(`its revision ${id} is broken`);
+      if (!whole || !before || parts.some(part => typeof part !== "string")) throw new Error(`its revision ${id} is damaged`);
       const made = revision(one.parent, one.at, one.removed, one.inserted, one.kind);
       made.tried = one.tried === true;
       for (const name of ["removed", "inserted"]) {
@@ -218,7 +218,7 @@ export class History {
     return history;
   }
 
-  /** Every edit must find the text that it was made on. */
+  /** Throw an Error unless each edit fits the text that it changes. */
   #check() {
     let text = "";
     const stack = [0];
@@ -226,14 +226,14 @@ export class History {
       const id = stack.pop();
       const { at, removed, inserted, children } = this.revisions[id < 0 ? ~id : id];
       const [from, to] = id < 0 ? [inserted, removed] : [removed, inserted];
-      if (text.slice(at, at + from.length) !== from) throw new Error(`its revision ${id < 0 ? ~id : id} is broken`);
+      if (text.slice(at, at + from.length) !== from) throw new Error(`its revision ${id < 0 ? ~id : id} is damaged`);
       text = text.slice(0, at) + to + text.slice(at + from.length);
       if (id >= 0) stack.push(~id, ...children);
     }
   }
 }
 
-/** The shades of two pieces in a row, undefined where nothing is known of either. */
+/** Return the shades of two adjacent pieces, or undefined if both are unknown. */
 function joined(first, firstShades, second, secondShades) {
   const both = (firstShades ?? blank(first.length)) + (secondShades ?? blank(second.length));
   return both.trim() ? both : undefined;

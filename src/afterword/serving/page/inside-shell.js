@@ -1,5 +1,5 @@
-// An empty page that becomes the gates' view which the page around it hands over. It takes nothing from anybody else:
-// what is written here runs.
+// An empty page that shows the page of the gates, sent by the surrounding page. It accepts messages from nobody else,
+// since a script in what it shows would run.
 addEventListener("message", ({ data, origin, source }) => {
   if (origin !== location.origin || source !== window.parent || source === window) return;
   if (typeof data?.html !== "string") return;

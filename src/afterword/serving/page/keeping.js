@@ -1,35 +1,35 @@
-// The text and all its branches in the browser's storage, and in files. What cannot be kept is said.
+// Saving the text and its branches in the browser's storage and in files. A notice says if that fails.
 
 import { History } from "./history.js";
 
 const KEY = "afterword.text";
 const UNREAD = "afterword.text.unread";
-const WITHIN = 400; // milliseconds from a change to its being kept; leaving the page does not wait for that
+const WITHIN = 400; // milliseconds from a change to saving it; leaving the page saves at once
 
-/** What was kept: {history, problem}, either of which may be null. */
+/** Return what the browser stores as {history, problem}; either may be null. */
 export function found() {
   let kept = null;
   try {
     kept = localStorage.getItem(KEY);
   } catch {
-    return { history: null, problem: "This browser keeps nothing for this page: save your text to a file before you leave." };
+    return { history: null, problem: "This browser does not store data for this page: save your text to a file before you leave." };
   }
   if (kept === null) return { history: null, problem: null };
   try {
     return { history: History.fromJSON(JSON.parse(kept)), problem: null };
   } catch (error) {
     localStorage.setItem(UNREAD, kept);
-    return { history: null, problem: `What was kept in this browser cannot be read (${error.message}); it stays there as ${UNREAD}.` };
+    return { history: null, problem: `The text stored in this browser cannot be read (${error.message}); it remains there as ${UNREAD}.` };
   }
 }
 
 export class Keeper {
-  /** `on.failed(message)` hears of a text that cannot be kept, `on.elsewhere()` of another page that changed it. */
+  /** `on.failed(message)` is called if the text cannot be stored, `on.elsewhere()` if another page changed it. */
   constructor(writer, on) {
     this.writer = writer;
     this.on = on;
-    this.kept = writer.history.changes; // which change was kept last
-    this.inFile = writer.text ? -1 : writer.history.changes; // and which was saved to a file
+    this.kept = writer.history.changes; // the last change that was stored
+    this.inFile = writer.text ? -1 : writer.history.changes; // the last change that was saved to a file
     this.isPaused = false; // while another page has changed the text
     this.failed = false;
     this.timer = 0;
@@ -66,22 +66,22 @@ export class Keeper {
       if (!this.failed) {
         this.on.failed(
           full
-            ? "This browser's storage is full: save your text to a file, for it is not kept here any more."
-            : "This browser keeps nothing for this page: save your text to a file before you leave.",
+            ? "This browser's storage is full: save your text to a file, since changes are no longer stored here."
+            : "This browser does not store data for this page: save your text to a file before you leave.",
         );
       }
       this.failed = true;
     }
   }
 
-  /** Keep this page's text, whatever another page kept. */
+  /** Store this page's text in place of another page's. */
   takeOver() {
     this.isPaused = false;
     this.kept = -1;
     this.keep();
   }
 
-  /** Another history is in the writer: `isInFile` says whether a file holds it. */
+  /** Store a new history of the writer; `isInFile` says whether a file contains it. */
   changedHistory(isInFile) {
     this.kept = -1;
     this.inFile = isInFile ? this.writer.history.changes : -1;
@@ -90,8 +90,13 @@ export class Keeper {
 
   /** Save everything to a file. */
   save() {
-    download(JSON.stringify(this.writer.history, null, 1), `${nameOf(this.writer.text)}.json`);
+    download(JSON.stringify(this.writer.history, null, 1), `${nameOf(this.writer.text)}.json`, "application/json");
     this.inFile = this.writer.history.changes;
+  }
+
+  /** Save the text without its branches to a file. */
+  saveText() {
+    download(this.writer.text, `${nameOf(this.writer.text)}.txt`, "text/plain");
   }
 }
 
@@ -100,17 +105,17 @@ function nameOf(text) {
   return words.slice(0, 5).join("-").slice(0, 40) || "text";
 }
 
-function download(content, name) {
+function download(content, name, type) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([content], { type: "application/json" }));
+  link.href = URL.createObjectURL(new Blob([content], { type }));
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-/** The history in a file: one that was saved here, or any plain text. Raises an Error with one sentence. */
+/** Return the history in a file that this page saved, or of any plain text. Throws an Error with one sentence. */
 export function historyOf(content) {
-  if (content.includes("\0")) throw new Error("it is not a text");
+  if (content.includes("\0")) throw new Error("it is not a text file");
   let values;
   try {
     values = JSON.parse(content);

@@ -1,13 +1,14 @@
-// The page begins here.
+// The start of the page.
 
 import { call, handle } from "./api.js";
 import { ask } from "./dialogs.js";
 import { dropping } from "./files.js";
 import { found, Keeper } from "./keeping.js";
+import { limitsIn } from "./settings.js";
 import { modelOf, page, useStore } from "./state.js";
 import { Steer } from "./steer.js";
 import { Tree } from "./tree.js";
-import { html, render, useState } from "./vendor/preact.js";
+import { html, render } from "./vendor/preact.js";
 import { number } from "./words.js";
 import { begin, openFile } from "./write.js";
 import { Writer, writing } from "./writer.js";
@@ -19,18 +20,18 @@ const { history, problem } = found();
 const writer = new Writer(history);
 const notices = { problem, elsewhere: false };
 const keeper = new Keeper(writer, {
-  failed: message => tell({ problem: message }),
-  elsewhere: () => tell({ elsewhere: true }),
+  failed: message => notice({ problem: message }),
+  elsewhere: () => notice({ elsewhere: true }),
 });
 
 handle({
   askKey: wasWrong =>
     ask({
-      title: "A key, please",
-      text: wasWrong ? "The server does not know this key." : "This server is used with a key. It stays in this tab only.",
+      title: "Key required",
+      text: wasWrong ? "The server does not accept this key." : "This server requires a key. The key stays in this tab.",
       field: { type: "password", label: "key" },
       choices: [
-        { label: "Use it", value: "" },
+        { label: "Use key", value: "" },
         { label: "Cancel", value: null },
       ],
     }),
@@ -49,23 +50,24 @@ async function lookForServer() {
   } else setTimeout(lookForServer, TRY_AGAIN);
 }
 
-/** What is served, and which runs there are; what does not answer leaves things as they were. */
+/** Fetch the models and the runs. After an error they stay as they were. */
 export async function refresh() {
   try {
+    if (!page.get().numbers.length) page.set(limitsIn(await call("GET", "/openapi.json")));
     const { data } = await call("GET", "/v1/models");
     const wanted = page.get().model ?? localStorage.getItem("afterword.model");
     page.set({ models: data, model: data.some(({ id }) => id === wanted) ? wanted : (data[0]?.id ?? null) });
     const { data: runs, trains } = await call("GET", "/v1/runs");
     page.set({ runs, trains });
   } catch (error) {
-    // that the server does not answer is told anyway
+    // a notice already says that the server does not answer
     if (page.get().isReached) writing.set({ complaint: { text: error.message, param: null } });
   }
 }
 
-// Notices above everything, each with what can be done about it.
+// Notices at the top, each with its remedy.
 
-function tell(changes) {
+function notice(changes) {
   Object.assign(notices, changes);
   render(html`<${Notices} />`, byId("notices"));
 }
@@ -73,15 +75,15 @@ function tell(changes) {
 function Notices() {
   const { isReached } = useStore(page);
   return html`<div role="status">
-    ${!isReached && html`<p class="notice">The server does not answer. Your text is safe here; the page goes on as soon as it is back.</p>`}
+    ${!isReached && html`<p class="notice">The server does not answer. Your text is safe in this browser; the page reconnects by itself.</p>`}
     ${notices.problem && html`<p class="notice">${notices.problem} <button onClick=${() => keeper.save()}>Save to a file</button></p>`}
-    ${notices.elsewhere && html`<p class="notice">This text was changed in another tab. Until you choose, this tab keeps nothing.
-      <button onClick=${() => location.reload()}>Take that one</button>
-      <button onClick=${() => (keeper.takeOver(), tell({ elsewhere: false }))}>Keep this one</button></p>`}
+    ${notices.elsewhere && html`<p class="notice">This text was changed in another tab. Until you choose a version, this tab saves nothing.
+      <button onClick=${() => location.reload()}>Use the other version</button>
+      <button onClick=${() => (keeper.takeOver(), notice({ elsewhere: false }))}>Keep this version</button></p>`}
   </div>`;
 }
 
-// Models and looks.
+// The model and the theme.
 
 function Model() {
   const { models } = useStore(page);
@@ -95,7 +97,7 @@ function Model() {
   const facts = [
     about.num_layers && `${about.num_layers} × ${about.hidden_size} ${(about.cell ?? "lstm").toUpperCase()}`,
     about.ngram && `${about.ngram.order}-gram`,
-    about.validation && `${number(about.validation.bits_per_character, 3)} bits per character held out`,
+    about.validation && `${number(about.validation.bits_per_character, 3)} bits per character of held-out text`,
   ];
   return html`<p class="soft">
     ${models.length > 1
@@ -108,22 +110,22 @@ function Model() {
 }
 
 function Look() {
-  const [theme, setTheme] = useState(document.documentElement.dataset.theme);
+  const { theme } = useStore(page);
   const other = theme === "dark" ? "light" : "dark";
   const flip = () => {
     document.documentElement.dataset.theme = other;
     localStorage.setItem("afterword.theme", other);
-    setTheme(other);
+    page.set({ theme: other });
   };
-  return html`<button id="theme" title=${`${other} colours`} onClick=${flip}>${other}</button>`;
+  return html`<button id="theme" title=${`use ${other} colours`} onClick=${flip}>${other}</button>`;
 }
 
-// Tabs. What a tab shows is fetched when it is first looked at.
+// Tabs. The module of a tab is fetched when the tab is first opened.
 
 const TABS = [
   { id: "write", label: "Write", isThere: () => true },
   { id: "score", label: "Score", isThere: () => true, load: () => import("./score.js") },
-  { id: "inside", label: "Look inside", isThere: () => true, load: () => import("./inside.js") },
+  { id: "inside", label: "Gates", isThere: () => true, load: () => import("./inside.js") },
   { id: "watch", label: "Watch", isThere: ({ runs, trains }) => runs.length > 0 || trains, load: () => import("./watch.js") },
 ];
 
@@ -148,7 +150,7 @@ function Tabs() {
     show(id);
     byId(`tab-${id}`).focus();
   };
-  return html`<div role="tablist" aria-label="What to do" onKeyDown=${keys}>
+  return html`<div role="tablist" aria-label="Sections" onKeyDown=${keys}>
     ${there.map(
       ({ id, label }) =>
         html`<button role="tab" id=${`tab-${id}`} key=${id} aria-controls=${`panel-${id}`} aria-selected=${String(id === values.tab)}
@@ -162,7 +164,7 @@ byId("branches").open = byId("steering").open = isWide;
 render(html`<${Tabs} />`, byId("tabs"));
 render(html`<${Model} />`, byId("model"));
 render(html`<${Look} />`, byId("look"));
-tell({});
+notice({});
 begin(writer, keeper);
 render(html`<${Tree} writer=${writer} details=${byId("branches")} />`, byId("tree"));
 render(html`<${Steer} writer=${writer} details=${byId("steering")} />`, byId("steer"));

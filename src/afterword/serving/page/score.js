@@ -1,4 +1,4 @@
-// What a text costs the model: all of it, character by character, or line by line.
+// Scoring: the cost of a text in all, by character, or by line.
 
 import { call, isAbort } from "./api.js";
 import { Bars } from "./bars.js";
@@ -10,8 +10,7 @@ import { modelOf, page, useStore } from "./state.js";
 import { html, render, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/preact.js";
 import { number, percent, spaced, visible } from "./words.js";
 
-const MOST_SHADED = 100_000; // characters
-const MOST_TYPED = 200_000; // that are put into the field; of more only the name is shown
+const MOST_TYPED = 200_000; // a longer file shows its name instead of its text
 const LISTED = 12; // surprising places
 const LINES_AT_FIRST = 50;
 
@@ -50,7 +49,7 @@ function Score({ writer }) {
     setError(null);
     const body = { model: page.get().model, text: what, lines };
     if (hasNgram()) body.with = settings.get().with;
-    if (!lines) body.per_character = what.length <= MOST_SHADED;
+    if (!lines) body.per_character = hasAtMost(what, page.get().mostShaded);
     if (lines && isCalibrated) body.false_alarms = alarms;
     try {
       const found = await call("POST", "/v1/score", body, signal);
@@ -72,34 +71,39 @@ function Score({ writer }) {
     <section class="box" aria-label="The text to score" ...${dropping(take)}>
       ${isFile
         ? html`<p><b>${name}</b>, ${number(text.length)} characters
-            <button class="quiet" aria-label="take another text" onClick=${() => (setText(""), setName(null), setResult(null))}>×</button></p>`
+            <button class="quiet" aria-label="choose another text" onClick=${() => (setText(""), setName(null), setResult(null))}>×</button></p>`
         : html`<textarea class="plain" id="score-text" rows="7" aria-label="Text to score" spellcheck=${false}
             placeholder="Paste a text, or drop a file here." value=${text}
             onInput=${event => (setText(event.currentTarget.value), setName(null))}></textarea>`}
       <div class="bar">
         <button class="primary" id="score-it" disabled=${!text || isBusy} onClick=${() => score()}>${isBusy ? "Scoring…" : "Score"}</button>
-        <span class="choice" role="group" aria-label="How to read it">
-          <button id="score-whole" aria-pressed=${String(!byLine)} title="as one text, character by character" onClick=${() => choose(false)}>whole text</button>
-          <button id="score-lines" aria-pressed=${String(byLine)} title="each line by itself, the oddest first" onClick=${() => choose(true)}>line by line</button>
+        <span class="choice" role="group" aria-label="Mode">
+          <button id="score-whole" aria-pressed=${String(!byLine)} title="score the text as one, by character" onClick=${() => choose(false)}>whole text</button>
+          <button id="score-lines" aria-pressed=${String(byLine)} title="score each line separately, the oddest first" onClick=${() => choose(true)}>line by line</button>
         </span>
         ${byLine && isCalibrated && html`<label class="soft">false alarms <input type="number" min="0.0001" max="0.5" step="0.001" value=${alarms}
-          title="the part of normal lines that may be called odd"
+          title="the fraction of normal lines that may be called odd"
           onChange=${event => setAlarms(event.currentTarget.valueAsNumber || 0.01)} /></label>`}
         <button id="score-file" onClick=${async () => { const file = await chosenFile("text/*,.txt,.md,.csv,.log"); if (file) take(file); }}>Open a file</button>
-        <button id="score-sheet" disabled=${!writer.text} onClick=${() => (setText(writer.text), setName(null), score(writer.text))}>The text of the sheet</button>
+        <button id="score-sheet" disabled=${!writer.text} onClick=${() => (setText(writer.text), setName(null), score(writer.text))}>Use the sheet's text</button>
       </div>
       <p class="error" role="status">${error}</p>
     </section>
     ${result && html`<${Figures} result=${result} />`}
     ${result?.surprises && html`<${Surprises} surprises=${result.surprises} />`}
-    ${result && !result.surprises && !result.lines && html`<p class="soft">Texts of up to ${number(MOST_SHADED)} characters are shaded; this one is longer.</p>`}
+    ${result && !result.surprises && !result.lines && html`<p class="soft">Only texts of up to ${number(values.mostShaded)} characters are shaded.</p>`}
     ${result?.lines && html`<${Lines} lines=${result.lines} />`}
   `;
 }
 
+/** Return whether `text` has at most `most` characters, of one or two units each. */
+function hasAtMost(text, most) {
+  return text.length <= most || (text.length <= 2 * most && [...text].length <= most);
+}
+
 function Figures({ result }) {
-  const parts = [["LSTM alone", result.lstm], ["n-gram alone", result.ngram]].filter(([, nats]) => Number.isFinite(nats));
-  return html`<section class="box figures" id="figures" aria-label="What it costs">
+  const parts = [["LSTM only", result.lstm], ["n-gram only", result.ngram]].filter(([, nats]) => Number.isFinite(nats));
+  return html`<section class="box figures" id="figures" aria-label="Cost">
     <p><b class="figure">${number(result.bits_per_character, 3)}</b> bits per character</p>
     ${parts.map(([label, nats]) => html`<p class="soft">${number(nats / Math.LN2, 3)} ${label}</p>`)}
     <p class="soft">${number(result.characters)} characters</p>
@@ -110,7 +114,7 @@ function Figures({ result }) {
 function Surprises({ surprises }) {
   const element = useRef(null);
   const layer = useRef(null);
-  const [shown, setShown] = useState(null); // the number of the surprise whose alternatives are shown
+  const [shown, setShown] = useState(null); // index of the surprise whose alternatives are shown
   const [isPinned, setPinned] = useState(false);
   const { text, shades, starts } = useMemo(() => {
     const starts = [];
@@ -149,8 +153,8 @@ function Surprises({ surprises }) {
     setShown(k);
     setPinned(true);
   };
-  return html`<section class="box" aria-label="Where it surprises">
-    <p class="apart"><span class="soft">Each character is shaded by what it cost. Point at one to see what was expected.</span>
+  return html`<section class="box" aria-label="Surprises">
+    <p class="apart"><span class="soft">Each character is shaded by its cost. Point at one to see what was expected.</span>
       <span class="legend">0 bits <i class="scale"></i> 8 bits and more</span></p>
     <div class="around">
       <div class="shaded" ref=${element} id="shaded" tabindex="0" role="region" aria-label="The text, shaded"
@@ -176,7 +180,7 @@ function Surprises({ surprises }) {
   </section>`;
 }
 
-/** What was expected at a character, beside it. */
+/** The tokens that were expected at a character. */
 function Expected({ one, start, layer }) {
   const box = useRef(null);
   useLayoutEffect(() => {
@@ -194,6 +198,9 @@ function Expected({ one, start, layer }) {
   </div>`;
 }
 
+/** Blank lines cost much for their length, and mean nothing: they come last. */
+const isBlank = one => !one.odd && !one.text.trim();
+
 function Lines({ lines }) {
   const [inOrder, setInOrder] = useState(false);
   const [isWhole, setWhole] = useState(false);
@@ -201,18 +208,19 @@ function Lines({ lines }) {
   const sorted = useMemo(() => {
     if (inOrder) return lines;
     const oddness = one => (judged ? -one.p_value : one.bits_per_character);
-    return [...lines].sort((a, b) => oddness(b) - oddness(a) || b.bits_per_character - a.bits_per_character);
+    return [...lines].sort((a, b) =>
+      isBlank(a) - isBlank(b) || oddness(b) - oddness(a) || b.bits_per_character - a.bits_per_character);
   }, [lines, inOrder]);
   const shown = isWhole ? sorted : sorted.slice(0, LINES_AT_FIRST);
   const most = Math.max(...lines.map(one => one.bits_per_character), 1e-9);
   const odd = lines.filter(one => one.odd).length;
   return html`<section class="box" aria-label="Lines">
-    <div class="apart"><p class="soft">${number(lines.length)} lines${judged ? `, ${number(odd)} of them odd` : ""}; each is read by itself.</p>
+    <div class="apart"><p class="soft">${number(lines.length)} lines${judged ? `, ${number(odd)} of them odd` : ""}; each is read separately.</p>
       <span class="choice" role="group" aria-label="Order">
         <button aria-pressed=${String(!inOrder)} onClick=${() => setInOrder(false)}>oddest first</button>
-        <button aria-pressed=${String(inOrder)} onClick=${() => setInOrder(true)}>as in the text</button></span></div>
+        <button aria-pressed=${String(inOrder)} onClick=${() => setInOrder(true)}>in order</button></span></div>
     <div class="scroll"><table id="lines">
-      <thead><tr><th>line</th><th>bits per character</th>${judged && html`<th>normal lines as odd</th>`}<th>text</th></tr></thead>
+      <thead><tr><th>line</th><th>bits per character</th>${judged && html`<th>p-value</th>`}<th>text</th></tr></thead>
       <tbody>${shown.map(one => html`<tr key=${one.line} class=${one.odd ? "odd" : ""}>
         <td class="n">${number(one.line)}</td>
         <td class="n"><span class="meter"><i style=${{ width: `${(one.bits_per_character / most) * 100}%` }}></i></span>${number(one.bits_per_character, 2)}</td>

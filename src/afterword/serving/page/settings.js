@@ -1,31 +1,34 @@
-// How the model is to write. A setting that is null is the model's own.
+// The writing settings. A setting that is null has the model's value.
 
 import { modelOf, page, Store } from "./state.js";
 
 const KEY = "afterword.settings";
 
-export const NUMBERS = [
-  { name: "temperature", label: "temperature", least: 0, most: 2, step: 0.05, off: 1, hint: "below 1 it keeps to what is likely, above 1 it dares more; 0 always takes the likeliest" },
-  { name: "min_p", label: "min-p", least: 0, most: 0.5, step: 0.01, off: 0, hint: "drops what is less likely than this part of the likeliest" },
-  { name: "top_k", label: "top-k", least: 0, most: 50, step: 1, off: 0, hint: "keeps so many of the likeliest; 0 keeps all" },
-  { name: "top_p", label: "top-p", least: 0.05, most: 1, step: 0.05, off: 1, hint: "keeps the likeliest that together have this probability" },
-  { name: "repetition_penalty", label: "repetition", least: 1, most: 20, step: 0.5, off: 1, hint: "from 1: how strongly it keeps from going on with a passage as it did before" },
-];
+const ENDS = { min_p: 0.5, repetition_penalty: 20 }; // of sliders, if larger values are rarely useful
+
+/** Return the limits that the API document gives: of the number settings, of what is written, and of what is shaded. The number settings are the fields of a completion whose default is a number. */
+export function limitsIn({ components: { schemas } }) {
+  const { CompletionRequest, NextRequest, ScoreRequest } = schemas;
+  const found = Object.entries(CompletionRequest.properties).filter(([, field]) => typeof field.default === "number");
+  const numbers = found.map(([name, { default: off, anyOf: [{ type, description, minimum, exclusiveMinimum, maximum, exclusiveMaximum }] }]) => {
+    const most = ENDS[name] ?? maximum ?? exclusiveMaximum ?? (type === "integer" ? 50 : 2);
+    const step = type === "integer" ? 1 : most <= 0.5 ? 0.01 : most <= 2 ? 0.05 : 0.5;
+    const least = minimum ?? (exclusiveMinimum ?? 0) + step;
+    return { name, label: name.replaceAll("_", "-"), least, most, step, off, hint: description, isInNext: name in NextRequest.properties };
+  });
+  const [{ maximum: mostWritten }] = CompletionRequest.properties.max_tokens.anyOf;
+  return { numbers, mostWritten, mostShaded: ScoreRequest.properties.per_character.anyOf[0]["x-most-characters"] };
+}
 
 const EMPTY = {
-  temperature: null,
-  min_p: null,
-  top_k: null,
-  top_p: null,
-  repetition_penalty: null,
   seed: null,
   max_tokens: null,
   pattern: "",
   hold: [],
   with: "both",
-  offers: 3, // continuations side by side
+  offers: 3, // the number of continuations
   offerLength: 48, // tokens of each
-  offersByThemselves: true, // after a pause in typing
+  offersByThemselves: true, // show continuations after a pause in typing
   isShaded: true,
 };
 
@@ -36,13 +39,12 @@ function kept() {
     const found = JSON.parse(localStorage.getItem(KEY) ?? "{}");
     return Object.fromEntries(Object.entries(found).filter(([name, value]) => fits(name, value)));
   } catch {
-    return {}; // unreadable or not allowed: the defaults do
+    return {}; // unreadable or not allowed: use the defaults
   }
 }
 
 function fits(name, value) {
-  if (!(name in EMPTY)) return false;
-  const usual = EMPTY[name];
+  const usual = EMPTY[name] ?? null; // the number settings are not known yet
   if (name === "hold") return Array.isArray(value) && value.every(one => typeof one === "string");
   return usual === null ? value === null || Number.isFinite(value) : typeof value === typeof usual;
 }
@@ -51,30 +53,30 @@ settings.listen(values => {
   try {
     localStorage.setItem(KEY, JSON.stringify(values));
   } catch {
-    // the text is what must not be lost; of that its own keeper warns
+    // the settings may be lost; keeping.js warns if the text may be
   }
 });
 
-/** A setting as it is in force: the writer's, else the model's own, else the one that changes nothing. */
+/** Return the value in force: the user's, else the model's, else the one that changes nothing. */
 export function inForce(name) {
   const own = modelOf(page.get())?.afterword?.writing ?? {};
-  const { off } = NUMBERS.find(number => number.name === name) ?? {};
+  const { off } = page.get().numbers.find(number => number.name === name) ?? {};
   return settings.get()[name] ?? own[name] ?? off ?? null;
 }
 
-export const mostTokens = () => inForce("max_tokens") ?? 500;
+export const mostTokens = () => Math.min(inForce("max_tokens") ?? 500, page.get().mostWritten);
 
-/** What steers, as the fields of a request. */
-export function steering() {
+/** Return the settings as the fields of a completion, or of a request for the next token. */
+export function steering({ isNext = false } = {}) {
   const { pattern, hold, with: which, seed } = settings.get();
-  const fields = { model: page.get().model };
-  for (const { name } of NUMBERS) {
-    const value = inForce(name);
-    if (value !== null) fields[name] = value;
+  const { model, numbers } = page.get();
+  const fields = { model };
+  for (const { name, off, isInNext } of numbers) {
+    if (name === "new_word_p" && !hasNgram()) continue; // this model knows no words
+    if (inForce(name) !== off && (isInNext || !isNext)) fields[name] = inForce(name);
   }
-  if (fields.top_k === 0) delete fields.top_k;
-  if (seed !== null) fields.seed = seed;
-  if (pattern) fields.pattern = pattern;
+  if (seed !== null && !isNext) fields.seed = seed;
+  if (pattern && !isNext) fields.pattern = pattern;
   if (hold.length) fields.hold = hold;
   if (hasNgram()) fields.with = which;
   return fields;
@@ -82,8 +84,9 @@ export function steering() {
 
 export const hasNgram = () => Boolean(modelOf(page.get())?.afterword?.ngram);
 
-/** Back to the model's own, the look of the page apart. */
+/** Return to the model's settings; the look of the page stays. */
 export function reset() {
   const { offers, offerLength, offersByThemselves, isShaded } = settings.get();
-  settings.set({ ...EMPTY, offers, offerLength, offersByThemselves, isShaded });
+  const numbers = page.get().numbers.map(({ name }) => [name, null]);
+  settings.set({ ...EMPTY, ...Object.fromEntries(numbers), offers, offerLength, offersByThemselves, isShaded });
 }

@@ -1,13 +1,13 @@
-// Text on its shades. Each line is an element of its own, so that an edit touches few of them, and only lines near the
-// view are shaded, so that a long text costs no more than a short one. The shades are custom highlights: the text stays
-// plain, and is laid out as it would be without them. Where a browser has none, a line is cut into spans instead.
+// Text with shades. Each line is an element, so that an edit changes few of them. Only lines near the view are shaded,
+// so that a long text costs no more than a short one. The shades are custom highlights, which leave text and layout
+// unchanged; if the browser lacks them, a line is split into spans.
 
 import { LEVELS, runs } from "./shades.js";
 
 const MARGIN = 100; // pixels above and below the view that are shaded too
 const hasHighlights = "highlights" in CSS && "StaticRange" in window;
 
-/** The highlights of each level, which all texts of the page share. */
+/** The highlight of each level, shared by all texts of the page. */
 const levels = Array.from({ length: LEVELS + 1 }, (_, level) => {
   if (!hasHighlights || !level) return null;
   const highlight = new Highlight();
@@ -16,16 +16,16 @@ const levels = Array.from({ length: LEVELS + 1 }, (_, level) => {
 });
 
 export class ShadedText {
-  /** `element` holds the lines; `view` is what scrolls, or null for the page itself. */
+  /** `element` contains the lines; `view` is the element that scrolls, or null for the page. */
   constructor(element, view = null) {
     this.element = element;
     this.view = view;
     this.text = "";
     this.shades = "";
-    this.isShown = true; // whether shades are
+    this.isShown = true; // whether the shades are shown
     this.lines = [""];
     this.starts = [0];
-    this.shaded = new Map(); // from a line's element to [level, range] of its runs, or null where it holds spans
+    this.shaded = new Map(); // from a line's element to the [level, range] of its runs, or null if it has spans
     this.waits = false;
     element.replaceChildren(lineOf(""));
     const soon = () => this.#shadeSoon();
@@ -33,7 +33,7 @@ export class ShadedText {
     new ResizeObserver(soon).observe(element);
   }
 
-  /** Show `text`; the lines that stay as they are are left alone. */
+  /** Show `text`; unchanged lines keep their elements. */
   update(text, shades) {
     const lines = text.split("\n");
     const old = this.lines;
@@ -43,7 +43,7 @@ export class ShadedText {
     let tail = 0;
     while (tail < most - head && old[old.length - 1 - tail] === lines[lines.length - 1 - tail]) tail += 1;
     const { children } = this.element;
-    const kept = Math.min(old.length, lines.length) - head - tail; // these change their text, the others come or go
+    const kept = Math.min(old.length, lines.length) - head - tail; // these elements change their text; the others are added or removed
     for (let k = head; k < head + kept; k += 1) {
       this.#unshade(children[k]);
       children[k].textContent = lines[k];
@@ -65,14 +65,14 @@ export class ShadedText {
     this.#shadeSoon();
   }
 
-  /** Show the shades, or the bare text. */
+  /** Show or hide the shades. */
   show(isShown) {
     this.isShown = isShown;
     if (!isShown) for (const line of [...this.shaded.keys()]) this.#unshade(line);
     this.#shadeSoon();
   }
 
-  /** The line's number and the place in it of the unit at `index`. */
+  /** Return the number of the line of the unit at `index`, and its place in the line. */
   place(index) {
     let [low, high] = [0, this.starts.length];
     while (high - low > 1) {
@@ -83,7 +83,7 @@ export class ShadedText {
     return [low, index - this.starts[low]];
   }
 
-  /** Where the units from `from` to `to`, of one line, are on the screen. */
+  /** Return the rectangle on the screen of the units from `from` to `to` of one line. */
   rect(from, to = from) {
     const [number, at] = this.place(from);
     const line = this.element.children[number];
@@ -94,7 +94,7 @@ export class ShadedText {
     return found ?? line.getBoundingClientRect();
   }
 
-  /** The index of the unit under a point of the screen, or -1. */
+  /** Return the index of the unit at a point of the screen, or -1. */
   indexAt(x, y) {
     const found = document.caretPositionFromPoint?.(x, y);
     const range = found ? null : document.caretRangeFromPoint?.(x, y);
@@ -108,7 +108,7 @@ export class ShadedText {
     return this.#nearest(this.starts[number] + upTo.toString().length, x, y);
   }
 
-  /** Of the two units at a gap the one that holds the point, or -1. */
+  /** Return the index of the unit before or after a gap that contains the point, or -1. */
   #nearest(gap, x, y) {
     for (const index of [gap, gap - 1]) {
       if (index < 0 || index >= this.text.length || this.text[index] === "\n") continue;
@@ -118,13 +118,13 @@ export class ShadedText {
     return -1;
   }
 
-  /** Which unit a pointer is over, where a caret would stand at `gap`. */
+  /** Return the index of the unit under a pointer whose caret would be at `gap`, or -1. */
   unitAt(gap, x, y) {
     return this.#nearest(gap, x, y);
   }
 
   #dropChanged(before, head, tail, length) {
-    // shades of lines that kept their text may have changed too: compare each shaded line's with what it was
+    // lines that kept their text may have new shades: compare them with the old ones
     const grown = this.shades.length - before.length;
     [...this.element.children].forEach((line, k) => {
       if (!this.shaded.has(line)) return;
@@ -161,7 +161,7 @@ export class ShadedText {
     }
   }
 
-  /** The first line that ends below `y`. */
+  /** Return the first line that ends below `y`. */
   #firstBelow(y) {
     const { children } = this.element;
     let [low, high] = [0, children.length - 1];
@@ -221,7 +221,7 @@ function lineOf(text) {
   return line;
 }
 
-/** The node and offset of the place `at` in a line, which may hold spans. */
+/** Return the node and offset of the place `at` in a line, which may contain spans. */
 function pointIn(line, at) {
   const walker = document.createTreeWalker(line, NodeFilter.SHOW_TEXT);
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {

@@ -1,9 +1,9 @@
-// How probable each character of a text was, kept as a string beside it, one character for each UTF-16 unit:
-// a–m is a level of surprise, 0–12, of a token that a person wrote, A–M of one that the model wrote; "." and ":" go on
-// with the token before, and a space says that nothing is known. So shades are cut, joined and saved as the text is.
+// The probability of each character of a text, as a string with one character per UTF-16 unit: a–m are the levels of
+// surprise 0–12 of a token that a person wrote, A–M those of a token that the model wrote; "." and ":" continue the token
+// before them, and a space means unknown. So shades can be cut, joined and saved like the text.
 
 export const LEVELS = 12;
-export const MOST_BITS = 8; // what is more surprising is shaded no more
+export const MOST_BITS = 8; // higher costs have the strongest shade
 export const BOUNDARY = "<|end|>";
 
 const OWN = "a".charCodeAt(0);
@@ -13,9 +13,9 @@ export const bitsOf = logprob => -logprob / Math.LN2;
 export const levelOf = bits => Math.max(0, Math.min(LEVELS, Math.round((bits / MOST_BITS) * LEVELS)));
 export const blank = length => " ".repeat(length);
 
-const goesOn = shade => shade === "." || shade === ":";
+const continues = shade => shade === "." || shade === ":";
 
-/** The shades of one token of so many units; a token without a probability, as a text's first, is left blank. */
+/** Return the shades of a token of `length` units; a token without a probability, like a text's first, is blank. */
 export function shadesOf(length, logprob, written) {
   if (!length) return "";
   if (logprob === null || logprob === undefined) return written ? "A" + ":".repeat(length - 1) : blank(length);
@@ -23,44 +23,37 @@ export function shadesOf(length, logprob, written) {
   return String.fromCharCode((written ? WRITTEN : OWN) + level) + (written ? ":" : ".").repeat(length - 1);
 }
 
-/** Where the token at `index` begins and ends; what is blank is a token of its own. */
+/** Return the start and end of the token at `index`; a blank is a token of its own. */
 export function tokenAt(shades, index) {
   let from = index;
-  while (from > 0 && goesOn(shades[from])) from -= 1;
+  while (from > 0 && continues(shades[from])) from -= 1;
   let to = index + 1;
-  while (to < shades.length && goesOn(shades[to])) to += 1;
+  while (to < shades.length && continues(shades[to])) to += 1;
   return [from, to];
 }
 
-/** The level at `index`, or -1 where none is known. */
+/** Return the level at `index`, or -1 if it is unknown. */
 export function levelAt(shades, index) {
   let from = index;
-  while (from > 0 && goesOn(shades[from])) from -= 1;
+  while (from > 0 && continues(shades[from])) from -= 1;
   return levelOfShade(shades[from]);
 }
 
 function levelOfShade(shade) {
-  if (shade === undefined || shade === " " || goesOn(shade)) return -1;
+  if (shade === undefined || shade === " " || continues(shade)) return -1;
   const code = shade.charCodeAt(0);
   return code >= OWN ? code - OWN : code - WRITTEN;
 }
 
 export const isWritten = shade => shade === ":" || (shade >= "A" && shade <= "M");
 
-/** The end of what the model wrote without a break from `index` on. */
-export function endOfWritten(shades, index) {
-  let to = index;
-  while (to < shades.length && isWritten(shades[to])) to += 1;
-  return to;
-}
-
-/** [level, from, to] wherever there is something to be seen between `from` and `to`, neighbours of one level as one. */
+/** Return [level, from, to] of each visible run between `from` and `to`; neighbours of one level are one run. */
 export function runs(shades, from = 0, to = shades.length) {
   const found = [];
   let level = from < to ? levelAt(shades, from) : -1;
   let start = from;
   for (let i = from + 1; i <= to; i += 1) {
-    const next = i === to ? NaN : goesOn(shades[i]) ? level : levelOfShade(shades[i]);
+    const next = i === to ? NaN : continues(shades[i]) ? level : levelOfShade(shades[i]);
     if (next !== level) {
       if (level > 0) found.push([level, start, i]);
       [level, start] = [next, i];
@@ -69,10 +62,10 @@ export function runs(shades, from = 0, to = shades.length) {
   return found;
 }
 
-/** `shades` with `removed` units at `at` replaced; a token that is cut in two has no probability any more. */
+/** Return `shades` with `removed` units at `at` replaced; a token that is cut in two becomes blank. */
 export function spliced(shades, at, removed, inserted) {
   let [head, tail] = [shades.slice(0, at), shades.slice(at + removed)];
-  if (goesOn(shades[at])) {
+  if (continues(shades[at])) {
     const [from] = tokenAt(shades, at);
     head = head.slice(0, from) + blank(at - from);
   }
@@ -82,15 +75,15 @@ export function spliced(shades, at, removed, inserted) {
 }
 
 /**
- * Lays probabilities of tokens along a text that comes in parts, which need not end where a token does: what may still
- * become a stop string is held back, and a character of several bytes comes with its last one.
+ * Assigns the probabilities of tokens to a text that arrives in parts. A part may end inside a token: the start of a
+ * possible stop string is held back, and a character of several bytes arrives with its last byte.
  */
 export class Aligner {
   constructor(written) {
     this.written = written;
-    this.waiting = []; // [text, logprob] of tokens whose text has not come yet
+    this.waiting = []; // [text, logprob] of tokens whose text has not arrived yet
     this.decoder = null;
-    this.sum = 0; // of the bytes of a character that is not whole yet
+    this.sum = 0; // of the bytes of an incomplete character
   }
 
   push(tokens, logprobs) {
@@ -111,7 +104,7 @@ export class Aligner {
     });
   }
 
-  /** The shades of `text`, which comes next. */
+  /** Return the shades of `text`, the next part. */
   take(text) {
     let shades = "";
     while (shades.length < text.length) {
@@ -119,7 +112,7 @@ export class Aligner {
       const [token, logprob] = this.waiting[0] ?? [];
       const length = Math.min(token?.length ?? 0, rest.length);
       if (!length || !alike(token.slice(0, length), rest.slice(0, length))) {
-        this.waiting = []; // they are of another text; better no shade than a wrong one
+        this.waiting = []; // they belong to another text: no shade is better than a wrong one
         return shades + (this.written ? "A".repeat(rest.length) : blank(rest.length));
       }
       shades += shadesOf(length, logprob, this.written);
@@ -130,7 +123,7 @@ export class Aligner {
   }
 }
 
-const alike = (a, b) => a === b || a.toLowerCase() === b.toLowerCase(); // some models read everything as small letters
+const alike = (a, b) => a === b || a.toLowerCase() === b.toLowerCase(); // some models read all text in lower case
 
 function bytesOf(token) {
   const found = /^bytes:((?:\\x[0-9a-fA-F]{2})+)$/.exec(token);

@@ -1,13 +1,13 @@
-// The sheet: a text area that the writer types in, over the same text on its shades. Nothing of the text area's own
-// is replaced (spelling, input methods, screen readers), except undo, which the history does.
+// The sheet: a text area over a layer that shows the same text with its shades. The text area keeps its own features
+// (spelling, input methods, screen readers), except undo, which the history does.
 
 import { ShadedText } from "./shaded.js";
 import { difference } from "./words.js";
 
 export class Sheet {
   /**
-   * `area` is the text area, `layer` the element behind it, `view` what scrolls. `on` has edited(at, removed, inserted),
-   * moved(), undo(), redo() and chosen(index).
+   * `area` is the text area, `layer` the element behind it, `view` the element that scrolls. `on` has the callbacks
+   * edited(at, removed, inserted), moved(), undo(), redo() and chosen(index).
    */
   constructor({ area, layer, view }, on) {
     this.area = area;
@@ -35,19 +35,19 @@ export class Sheet {
     return [this.area.selectionStart, this.area.selectionEnd];
   }
 
-  /** Show another text. The caret goes to `caret`, or stays beside what it stood beside. */
+  /** Show another text. The caret moves to `caret`, or keeps its place in the text. */
   show(text, shades, caret = null) {
     if (text !== this.text) {
       const [from, oldTo, newTo] = difference(this.text, text);
       this.area.setRangeText(text.slice(from, newTo), from, oldTo, "preserve");
-      if (this.area.value !== text) this.area.value = text; // it may have changed what it was given, as line ends
+      if (this.area.value !== text) this.area.value = text; // the text area may have changed line ends
       this.text = text;
     }
     this.layer.update(text, shades);
     if (caret !== null) this.place(caret);
   }
 
-  /** Put the caret there, and see to it that it can be seen. */
+  /** Move the caret, and scroll until it is visible. */
   place(caret) {
     this.area.setSelectionRange(caret, caret);
     this.caretWas = caret;
@@ -95,7 +95,7 @@ export class Sheet {
 
   #click({ clientX, clientY, detail }) {
     const [from, to] = this.selection;
-    if (from !== to || detail > 1) return; // a selection, or on its way to one
+    if (from !== to || detail > 1) return; // a selection, or the start of one
     this.on.chosen(this.layer.unitAt(from, clientX, clientY));
   }
 }

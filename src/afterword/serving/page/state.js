@@ -1,11 +1,11 @@
-// What several parts of the page show, in one place that tells them when it changes.
+// State that several parts of the page share. A store notifies its listeners of changes.
 
 import { useEffect, useState } from "./vendor/preact.js";
 
 export class Store {
   #values;
   #listeners = new Set();
-  #told = false;
+  #isNotifying = false;
 
   constructor(values) {
     this.#values = values;
@@ -15,13 +15,13 @@ export class Store {
     return this.#values;
   }
 
-  /** Take over some values. Listeners hear of it once, when all of what runs now is done. */
+  /** Change some values. Listeners are called once, after the current task. */
   set(changes) {
     this.#values = { ...this.#values, ...changes };
-    if (this.#told) return;
-    this.#told = true;
+    if (this.#isNotifying) return;
+    this.#isNotifying = true;
     queueMicrotask(() => {
-      this.#told = false;
+      this.#isNotifying = false;
       for (const listener of [...this.#listeners]) listener(this.#values);
     });
   }
@@ -32,7 +32,7 @@ export class Store {
   }
 }
 
-/** The store's values, in a component that is drawn again when they change. */
+/** Return the store's values in a component, which is drawn again when they change. */
 export function useStore(store) {
   const [values, setValues] = useState(store.get());
   useEffect(() => {
@@ -44,10 +44,14 @@ export function useStore(store) {
 
 export const page = new Store({
   models: [],
-  model: null, // the chosen one's id
+  model: null, // the id of the chosen model
+  numbers: [], // the number settings in the API document
+  mostWritten: Infinity, // the largest number of tokens of a request, from there too
+  mostShaded: 0, // the largest number of characters that are scored one by one, from there too
   runs: [],
   trains: false,
   tab: "write",
+  theme: document.documentElement.dataset.theme,
   isReached: true, // whether the server answers
 });
 

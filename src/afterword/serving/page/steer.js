@@ -1,8 +1,8 @@
-// The settings, with what they do to the next character.
+// The writing settings, and their effect on the next token.
 
 import { isAbort } from "./api.js";
 import { Bars } from "./bars.js";
-import { hasNgram, inForce, mostTokens, NUMBERS, reset, settings } from "./settings.js";
+import { hasNgram, inForce, mostTokens, reset, settings, steering } from "./settings.js";
 import { page, useStore } from "./state.js";
 import { html, useEffect, useState } from "./vendor/preact.js";
 import { writing } from "./writer.js";
@@ -12,38 +12,49 @@ const PAUSE = 120; // milliseconds
 
 export function Steer({ writer, details }) {
   const values = useStore(settings);
-  useStore(page);
+  const { numbers, mostWritten } = useStore(page);
   const { complaint } = useStore(writing);
-  const isChanged = NUMBERS.some(({ name }) => values[name] !== null) ||
+  const isChanged = numbers.some(({ name }) => values[name] != null) ||
     values.seed !== null || values.max_tokens !== null || values.pattern || values.hold.length || values.with !== "both";
   return html`
     <${Next} writer=${writer} details=${details} />
     <div class="numbers">
-      ${NUMBERS.map(one => html`<${Setting} key=${one.name} ...${one} value=${inForce(one.name)} isOwn=${values[one.name] === null} />`)}
+      ${numbers.map(one => html`<${Setting} key=${one.name} ...${one} value=${inForce(one.name)} isOwn=${values[one.name] == null} />`)}
     </div>
     <div class="fields">
-      <label>seed <input id="seed" type="number" min="0" step="1" placeholder="random" value=${values.seed ?? ""}
-        title="the same seed, text and settings give the same again"
+      <label>seed <${Field} id="seed" type="number" min="0" step="1" placeholder="random" value=${values.seed ?? ""}
+        title="the same seed, text and settings write the same text again"
         onChange=${event => settings.set({ seed: whole(event.currentTarget.value) })} /></label>
-      <label>length <input id="length" type="number" min="1" step="10" value=${mostTokens()} title="the most tokens written at once"
+      <label>length <${Field} id="length" type="number" min="1" max=${mostWritten} step="10" value=${mostTokens()} title="the largest number of tokens written at once"
         onChange=${event => settings.set({ max_tokens: whole(event.currentTarget.value) || null })} /></label>
-      ${hasNgram() && html`<label>with <select id="with" value=${values.with} title="which part of the model writes"
+      ${hasNgram() && html`<label>with <select id="with" value=${values.with} title="the part of the model that writes"
         onChange=${event => settings.set({ with: event.currentTarget.value })}>
-        <option value="both">LSTM and n-gram</option><option value="lstm">the LSTM alone</option>
-        <option value="ngram">the n-gram alone</option></select></label>`}
+        <option value="both">LSTM and n-gram</option><option value="lstm">LSTM only</option>
+        <option value="ngram">n-gram only</option></select></label>`}
     </div>
     <label class="wide">pattern
-      <input id="pattern" value=${values.pattern} placeholder="a regular expression, as [A-Z]+\\..*" autocomplete="off" spellcheck=${false}
+      <${Field} id="pattern" value=${values.pattern} placeholder="a regular expression such as [A-Z]+\\..*" autocomplete="off" spellcheck=${false}
         aria-invalid=${String(complaint?.param === "pattern")} aria-describedby="pattern-error"
-        title="what is written obeys this regular expression from its first character on"
+        title="the text written matches this regular expression from its first character"
         onChange=${event => {
           settings.set({ pattern: event.currentTarget.value });
           if (complaint?.param === "pattern") writing.set({ complaint: null });
         }} /></label>
     <p class="error" id="pattern-error" role="status">${complaint?.param === "pattern" ? complaint.text : ""}</p>
     <${Holds} hold=${values.hold} complaint=${complaint} />
-    <p><button id="reset" disabled=${!isChanged} onClick=${reset}>The model's own settings</button></p>
+    <p><button id="reset" disabled=${!isChanged} onClick=${reset}>Use the model's settings</button></p>
   `;
+}
+
+/** An input that keeps what is being typed into it when the page is drawn anew. */
+function Field({ value, onChange, ...others }) {
+  const [typed, setTyped] = useState(null);
+  const change = event => {
+    setTyped(null);
+    onChange(event);
+  };
+  return html`<input ...${others} value=${typed ?? value} onInput=${event => setTyped(event.currentTarget.value)}
+    onChange=${change} onBlur=${() => setTyped(null)} />`;
 }
 
 const whole = text => (/^\d+$/.test(text) ? Number(text) : null);
@@ -55,10 +66,10 @@ function Setting({ name, label, least, most, step, hint, value, isOwn }) {
   };
   return html`<div class="number">
     <label for=${name} title=${hint}>${label}</label>
-    <input type="range" aria-label=${`${label}, by a slider`} title=${hint} min=${least} max=${Math.max(most, value)} step=${step}
+    <input type="range" aria-label=${`${label} slider`} title=${hint} min=${least} max=${Math.max(most, value)} step=${step}
       value=${value} onInput=${change} />
-    <input type="number" id=${name} title=${hint} min="0" step=${step} value=${value} onChange=${change} />
-    <button class="quiet" title="as the model has it" aria-label=${`${label} as the model has it`} disabled=${isOwn}
+    <${Field} type="number" id=${name} title=${hint} min="0" step=${step} value=${value} onChange=${change} />
+    <button class="quiet" title="use the model's value" aria-label=${`use the model's ${label}`} disabled=${isOwn}
       onClick=${() => settings.set({ [name]: null })}>↺</button>
   </div>`;
 }
@@ -78,10 +89,10 @@ function Holds({ hold, complaint }) {
   };
   return html`<div>
     <div class="bar">
-      <label class="wide grow">held units and gates
+      <label class="wide grow">hold units and gates
         <input id="hold" value=${draft} placeholder="forget=1, l0.u42=-1" autocomplete="off" spellcheck=${false}
           aria-invalid=${String(Boolean(error))} aria-describedby="hold-error"
-          title="keeps a gate or a unit at a value while the model writes; Look inside shows which there are"
+          title="keep a gate or a unit at a value while the model writes; the tab Gates shows them"
           onInput=${event => setDraft(event.currentTarget.value)}
           onKeyDown=${event => event.key === "Enter" && add(event)} />
       </label>
@@ -89,15 +100,14 @@ function Holds({ hold, complaint }) {
     </div>
     ${hold.length > 0 && html`<ul class="chips" aria-label="held">
       ${hold.map(one => html`<li key=${one}><code>${one}</code>
-        <button class="quiet" aria-label=${`let go of ${one}`} title="let go" onClick=${() => change(hold.filter(other => other !== one))}>×</button></li>`)}
+        <button class="quiet" aria-label=${`release ${one}`} title="release" onClick=${() => change(hold.filter(other => other !== one))}>×</button></li>`)}
     </ul>`}
     <p class="error" id="hold-error" role="status">${error}</p>
   </div>`;
 }
 
-/** The next character's distribution, where somebody looks at it. */
+/** The distribution of the next token, fetched while it is visible. */
 function Next({ writer, details }) {
-  const values = useStore(settings);
   const { revision, isBusy } = useStore(writing);
   const { model, tab, isReached } = useStore(page);
   const [found, setFound] = useState({ options: [], error: null });
@@ -107,7 +117,7 @@ function Next({ writer, details }) {
     details.addEventListener("toggle", toggled);
     return () => details.removeEventListener("toggle", toggled);
   }, []);
-  const { temperature, min_p, top_k, top_p, hold, with: which } = values;
+  const { hold } = useStore(settings);
   useEffect(() => {
     if (!isOpen || isBusy || tab !== "write" || !model || !isReached) return;
     const abort = new AbortController();
@@ -117,7 +127,7 @@ function Next({ writer, details }) {
         if (!abort.signal.aborted) setFound({ options: data, error: null });
       } catch (error) {
         if (isAbort(error)) return;
-        const isOfHold = hold.length > 0 && error.status === 400; // nothing else here can be refused
+        const isOfHold = hold.length > 0 && error.status === 400; // the server can refuse nothing else of this request
         if (isOfHold) writing.set({ complaint: { text: error.message, param: "hold" } });
         setFound({ options: [], error: isOfHold ? null : error.message });
       }
@@ -126,11 +136,11 @@ function Next({ writer, details }) {
       clearTimeout(timer);
       abort.abort();
     };
-  }, [revision, isBusy, isOpen, model, tab, isReached, temperature, min_p, top_k, top_p, hold, which]);
+  }, [revision, isBusy, isOpen, model, tab, isReached, JSON.stringify(steering({ isNext: true }))]);
   const { options, error } = found;
-  return html`<div id="next" role="group" aria-label="What comes next">
-    <p class="soft apart"><span>At the cursor comes</span>
-      <span class="legend"><i class="own"></i>model <i class="after"></i>as set</span></p>
+  return html`<div id="next" role="group" aria-label="Next token">
+    <p class="soft apart"><span>Next at the cursor</span>
+      <span class="legend"><i class="own"></i>model <i class="after"></i>with settings</span></p>
     ${error && html`<p class="error">${error}</p>`}
     <${Bars} options=${options.slice(0, SHOWN)} hasAfter=${true} verb="write" pick=${one => writer.put(one)} />
   </div>`;

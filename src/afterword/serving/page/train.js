@@ -1,11 +1,11 @@
-// A new run from the page, where the server was started for that.
+// Training a new model, if the server was started with --train.
 
 import { call, isAbort } from "./api.js";
 import { chosenFile, dropping, textOf } from "./files.js";
 import { html, useEffect, useState } from "./vendor/preact.js";
-import { number } from "./words.js";
+import { number, runName } from "./words.js";
 
-const PAUSE = 400; // milliseconds, while the settings are typed
+const PAUSE = 400; // milliseconds without a change before a plan is requested
 
 export function Train({ writer, started, isBusy }) {
   const [text, setText] = useState(null);
@@ -46,7 +46,7 @@ export function Train({ writer, started, isBusy }) {
   };
   const takeFile = async file => {
     try {
-      take(await textOf(file), file.name, file.name.replace(/\.[^.]*$/, "").replace(/[^\p{L}\p{N}_-]+/gu, "-") || "text");
+      take(await textOf(file), file.name, runName(file.name));
     } catch (problem) {
       setError(problem.message);
     }
@@ -65,22 +65,22 @@ export function Train({ writer, started, isBusy }) {
   };
   return html`<section class="box" id="train" aria-label="Train a model" ...${dropping(takeFile)}>
     <h2>Train a model</h2>
-    <p class="soft">${text === null ? "Drop a text here, or choose a file. It is read by this server only." : `${source}: ${number(text.length)} characters`}</p>
+    <p class="soft">${text === null ? "Drop a text here, or choose a file. It is sent to this server only." : `${source}: ${number(text.length)} characters`}</p>
     <div class="bar">
       <button id="train-file" onClick=${async () => { const file = await chosenFile("text/*,.txt,.md,.csv,.log"); if (file) takeFile(file); }}>Choose a file</button>
-      <button id="train-sheet" disabled=${!writer.text} onClick=${() => take(writer.text, "The text of the sheet", "sheet")}>The text of the sheet</button>
+      <button id="train-sheet" disabled=${!writer.text} onClick=${() => take(writer.text, "The sheet", "sheet")}>Use the sheet's text</button>
     </div>
     ${text !== null && html`
       <div class="fields">
         <label>name <input id="train-name" value=${name} onInput=${event => setName(event.currentTarget.value)} /></label>
         <label>minutes <input id="train-minutes" type="number" min="0.1" step="1" value=${minutes}
           onChange=${event => setMinutes(event.currentTarget.valueAsNumber || 5)} /></label>
-        <label><input id="train-lines" type="checkbox" checked=${lines} onChange=${event => setLines(event.currentTarget.checked)} /> each line is a text of its own</label>
+        <label><input id="train-lines" type="checkbox" checked=${lines} onChange=${event => setLines(event.currentTarget.checked)} /> each line is a separate text</label>
       </div>
-      ${!plan && !error && html`<p class="soft" role="status">${name ? "Planning…" : "It needs a name."}</p>`}
+      ${!plan && !error && html`<p class="soft" role="status">${name ? "Planning…" : "Enter a name."}</p>`}
       ${plan && html`<pre id="plan" class="sample">${plan.join("\n")}</pre>`}
       <button class="primary" id="train-start" disabled=${!plan || isBusy} onClick=${start}>Start</button>
-      ${isBusy && html`<span class="soft"> one run at a time</span>`}`}
+      ${isBusy && html`<span class="soft"> another run is training</span>`}`}
     <p class="error" role="status">${error}</p>
   </section>`;
 }

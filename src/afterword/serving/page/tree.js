@@ -1,4 +1,4 @@
-// The branches, as rows to go to.
+// The list of branches.
 
 import { rows } from "./branches.js";
 import { useStore } from "./state.js";
@@ -7,8 +7,8 @@ import { number, spaced, visible } from "./words.js";
 import { writing } from "./writer.js";
 
 const SHOWN = 90; // characters of a piece
-const DEEPEST = 10; // steps that a branch is set in
-const PAUSE = 250; // milliseconds, while somebody types
+const DEEPEST = 10; // steps of indentation
+const PAUSE = 250; // milliseconds without a change before the list is drawn
 
 export function Tree({ writer, details }) {
   const { revision } = useStore(writing);
@@ -27,7 +27,7 @@ export function Tree({ writer, details }) {
   const found = useMemo(() => (isOpen ? rows(writer.history.tips(), writer.history.id) : []), [drawn, isOpen, writer.history]);
   const list = useRef(null);
   if (found.length < 2) {
-    return html`<p class="soft">Whatever is tried stays here: pick an alternative, or undo and write on, and the text forks.</p>`;
+    return html`<p class="soft">Every version of the text stays here. Pick an alternative, or undo and continue, to make a branch.</p>`;
   }
   const go = ({ id, cut, at }) => {
     if (id === null) writer.goToFork(cut, at);
@@ -44,7 +44,7 @@ export function Tree({ writer, details }) {
     buttons[to]?.focus();
   };
   const reachable = Math.max(0, found.findIndex(({ here }) => here));
-  return html`<ol class="tree" ref=${list} onKeyDown=${keys} aria-label="Branches; arrow keys move">
+  return html`<ol class="tree" ref=${list} onKeyDown=${keys} aria-label="Branches; use the arrow keys">
     ${found.map((row, k) => {
       const isFork = row.id === null;
       const shown = row.piece.trim() ? visible : spaced;
@@ -55,10 +55,10 @@ export function Tree({ writer, details }) {
           data-revision=${row.id}
           aria-current=${row.here ? "true" : null}
           tabindex=${k === reachable ? 0 : -1}
-          title=${isFork ? "go to where it forks; what follows stays in the tree" : "go to this text"}
+          title=${isFork ? "go to the fork; the branches stay in the tree" : "go to this text"}
           onClick=${() => go(row)}
         >
-          <span class="piece">${piece || "(nothing yet)"}</span>
+          <span class="piece">${piece || "(empty)"}</span>
           <span class="soft">${isFork ? "fork" : number(row.at)}</span>
         </button>
       </li>`;

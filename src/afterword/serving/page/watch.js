@@ -1,4 +1,4 @@
-// Runs: their curves, samples and time left, live; and new ones, where the server trains.
+// Runs: their curves, samples and remaining time, live; and new runs, if the server trains.
 
 import { call, isAbort } from "./api.js";
 import { Chart, columns } from "./chart.js";
@@ -7,8 +7,8 @@ import { Train } from "./train.js";
 import { html, render, useEffect, useMemo, useState } from "./vendor/preact.js";
 import { number, span } from "./words.js";
 
-const LIVE = 1000; // milliseconds between looks at a run that trains
-const QUIET = 10_000; // and at one that does not
+const LIVE = 1000; // milliseconds between two requests for a run that trains
+const QUIET = 10_000; // and for other runs
 const SAMPLES = 12;
 const SAMPLE_TOKENS = 240;
 const FIRST = { reports: [], next: 0 };
@@ -33,11 +33,11 @@ function Watch({ writer, refresh }) {
   `;
 }
 
-/** The run as it stands, asked for again and again while somebody looks. */
+/** The state of a run, requested repeatedly while the tab is visible. */
 function useRun(id) {
   const { tab, isReached } = useStore(page);
   const [run, setRun] = useState({ ...FIRST, error: null });
-  const [again, setAgain] = useState(0); // grows when something was done to the run
+  const [again, setAgain] = useState(0); // grows when the user stops or resumes the run
   useEffect(() => {
     if (tab !== "watch" || !isReached) return;
     const abort = new AbortController();
@@ -45,12 +45,12 @@ function useRun(id) {
     let known = { reports: run.reports, next: run.next };
     const look = async () => {
       clearTimeout(timer);
-      if (document.hidden) return; // it is looked at again as soon as it is seen again
+      if (document.hidden) return; // a visible tab asks again
       try {
         const path = `/v1/runs/${encodeURIComponent(id)}`;
         let found = await call("GET", `${path}?after=${known.next}`, undefined, abort.signal);
         if (found.next < known.next) {
-          // the run went back to a save, or began anew
+          // the run continued from a checkpoint, or began again
           known = FIRST;
           found = await call("GET", `${path}?after=0`, undefined, abort.signal);
         }
@@ -100,12 +100,12 @@ function Run({ id, trains, refresh }) {
         ${trains && (state === "stopped" || state === "failed") && html`<button id="run-resume" onClick=${() => act("resume")}>Resume</button>`}
       </span>
     </div>
-    <p id="run-state">${telling(run)}</p>
-    ${state === "training" && html`<progress aria-label="how far it is" value=${step} max=${steps || 1}></progress>`}
+    <p id="run-state">${summary(run)}</p>
+    ${state === "training" && html`<progress aria-label="progress" value=${step} max=${steps || 1}></progress>`}
     ${run.message && html`<p class="error">${run.message}</p>`}
     ${(error ?? run.error) && html`<p class="error" role="status">${error ?? run.error}</p>`}
     <p class="figures">
-      ${best && html`<span><b class="figure">${bits}</b> bits per held-out character, at step ${number(best.step)}</span>`}
+      ${best && html`<span><b class="figure">${bits}</b> bits per character of held-out text, at step ${number(best.step)}</span>`}
       ${expected && html`<span class="soft">expected ${number(expected.likely / Math.LN2, 2)}, from ${number(expected.low / Math.LN2, 2)} to
         ${" "}${number(expected.high / Math.LN2, 2)}</span>`}
     </p>
@@ -114,14 +114,14 @@ function Run({ id, trains, refresh }) {
   ${run.model && html`<${Samples} model=${run.model} best=${best} refresh=${refresh} />`}`;
 }
 
-function telling({ state, step, steps, seconds, seconds_left: left }) {
+function summary({ state, step, steps, seconds, seconds_left: left }) {
   const where = `step ${number(step ?? 0)}${steps ? ` of ${number(steps)}` : ""}`;
   if (state === "training") return `Training: ${where}, ${span(left ?? 0)} left.`;
-  const what = { ended: "It has ended", stopped: "Stopped", failed: "It has failed" }[state] ?? state;
+  const what = { ended: "Finished", stopped: "Stopped", failed: "Failed" }[state] ?? state;
   return `${what}: ${where}, after ${span(seconds ?? 0)}.`;
 }
 
-/** The report with the lowest held-out cost, or null. */
+/** Return the report with the lowest held-out cost, or null. */
 export function bestOf(reports) {
   let best = null;
   for (const report of reports) {
@@ -130,7 +130,7 @@ export function bestOf(reports) {
   return best;
 }
 
-/** What the run's model writes, anew whenever it has become better. */
+/** Samples by the run's model, with a new one whenever the model improves. */
 function Samples({ model, best, refresh }) {
   const [samples, setSamples] = useState([]);
   const [error, setError] = useState(null);
@@ -139,7 +139,7 @@ function Samples({ model, best, refresh }) {
     try {
       if (!page.get().models.some(({ id }) => id === model)) await refresh();
       const own = page.get().models.find(({ id }) => id === model)?.afterword?.writing ?? {};
-      const body = { model, max_tokens: SAMPLE_TOKENS, temperature: own.temperature ?? 0.8, min_p: own.min_p, repetition_penalty: own.repetition_penalty };
+      const body = { temperature: 0.8, ...own, model, max_tokens: SAMPLE_TOKENS };
       const { choices } = await call("POST", "/v1/completions", body, signal);
       setError(null);
       setSamples(before => [{ step, text: choices[0].text }, ...before].slice(0, SAMPLES));
@@ -156,7 +156,7 @@ function Samples({ model, best, refresh }) {
     <div class="apart"><h2>Samples</h2><button id="sample" onClick=${() => ask()}>Another</button></div>
     ${error && html`<p class="error" role="status">${error}</p>`}
     ${samples.map((sample, k) => html`<figure key=${samples.length - k}>
-      <figcaption class="soft">${sample.step === null ? "as it is" : `at step ${number(sample.step)}`}</figcaption>
+      <figcaption class="soft">${sample.step === null ? "current model" : `at step ${number(sample.step)}`}</figcaption>
       <pre class="sample">${sample.text}</pre></figure>`)}
   </section>`;
 }

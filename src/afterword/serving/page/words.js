@@ -1,8 +1,8 @@
-// Words, lines, and characters made visible.
+// Words, lines and numbers as text, and characters made visible.
 
 const segmenter = "Segmenter" in Intl ? new Intl.Segmenter(undefined, { granularity: "word" }) : null;
 
-/** The first word of `text`, with the space before it and the punctuation that follows it. */
+/** Return the first word of `text` with the space before it and the punctuation after it. */
 export function nextWord(text) {
   if (!segmenter) return /^\s*\S+/.exec(text)?.[0] ?? text;
   let length = 0;
@@ -16,32 +16,74 @@ export function nextWord(text) {
   return text.slice(0, length);
 }
 
-/** Where the line that holds `at` begins. */
+// The scripts without spaces between words have no end of a word to wait for.
+const IN_WORD = /^(?![\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}])[\p{L}\p{M}\p{N}_'’-]$/u;
+
+/** Ends a text that arrives in parts: with the first word that ends after `most` tokens. Patterns and sentences end by themselves. */
+export class WordEnd {
+  constructor({ pattern, finish_sentence }, most) {
+    this.left = pattern || finish_sentence ? Infinity : most; // tokens
+    this.from = Infinity; // character from which the text may end
+    this.text = "";
+    this.isOver = false;
+  }
+
+  /** Return as much of the next part as belongs to the text. */
+  push(part, logprobs) {
+    if (this.isOver) return "";
+    const { tokens, text_offset: offsets } = logprobs ?? { tokens: [] };
+    if (tokens.length > this.left) this.from = Math.min(this.from, offsets[this.left]);
+    this.left = Math.max(0, this.left - tokens.length);
+    const before = this.text.length;
+    this.text += part;
+    if (this.from === Infinity) return part;
+    const characters = [...this.text];
+    for (let k = this.from; k < characters.length; k += 1) {
+      if (k > 0 && IN_WORD.test(characters[k - 1]) && IN_WORD.test(characters[k])) continue;
+      this.isOver = true;
+      return characters.slice(0, k).join("").slice(before);
+    }
+    return part;
+  }
+}
+
+/** Return the start of the line that contains `at`. */
 export const lineStart = (text, at) => (at ? text.lastIndexOf("\n", at - 1) + 1 : 0);
 
-const SHOWN = { " ": "␣", "\n": "↵", "\t": "⇥", "\r": "␍" };
+/** Return the end of the line that contains `at`, without its newline. */
+export function lineEnd(text, at) {
+  const end = text.indexOf("\n", at);
+  return end < 0 ? text.length : end;
+}
 
-/** `text` on one line, for a list of single tokens: spaces and control characters as signs. */
+const SIGNS = { "\n": "↵", "\t": "→", "\r": "␍" };
+const HIDDEN = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}|^[\p{Mn}\p{Me}]/gu;
+
+/** Return `text` on one line, with signs for line ends and tabs and numbers for what is invisible, as in a terminal. */
+export const visible = text => text.replace(HIDDEN, one => SIGNS[one] ?? `<${one.codePointAt(0).toString(16).toUpperCase()}>`);
+
+/** Return `text` as `visible` does, with a sign for a space too. */
 export const spaced = text => visible(text).replaceAll(" ", "␣");
 
-/** `text` on one line: line ends and control characters as signs. */
-export function visible(text) {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, one => {
-    return SHOWN[one] ?? "\\x" + one.charCodeAt(0).toString(16).padStart(2, "0");
-  });
+const PLAIN = { ß: "ss", ẞ: "SS", æ: "ae", Æ: "AE", œ: "oe", Œ: "OE", ø: "o", Ø: "O", ł: "l", Ł: "L", đ: "d", Đ: "D", ð: "d", þ: "th" };
+
+/** Return a name for a run from the name of a file: letters from a to z, digits, - and _. */
+export function runName(file) {
+  const plain = file.replace(/(.)\.[^.]*$/, "$1").replace(/[^\x00-\x7f]/g, one => PLAIN[one] ?? one).normalize("NFKD").replace(/\p{M}/gu, "");
+  return plain.replace(/[^A-Za-z0-9_]+/g, "-").replace(/^-+/, "").slice(0, 64).replace(/-+$/, "") || "text";
 }
 
 export const number = (value, digits = 0) =>
   value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
-/** A probability as people read it. */
+/** Return a probability as a percentage. */
 export function percent(p) {
   if (p >= 0.0995) return `${(p * 100).toFixed(0)} %`;
   if (p >= 0.00095) return `${(p * 100).toFixed(1)} %`;
   return p > 0 ? "< 0.1 %" : "0 %";
 }
 
-/** A span of time as people say it. */
+/** Return a duration in seconds as text. */
 export function span(seconds) {
   const s = Math.max(0, Math.round(seconds));
   if (s < 90) return `${s} s`;
@@ -50,7 +92,7 @@ export function span(seconds) {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** [from, oldTo, newTo]: the smallest stretch by which `after` differs from `before`, ending where the caret stands. */
+/** Return [from, oldTo, newTo]: the smallest range in which `after` differs from `before`, ending at the caret. */
 export function difference(before, after, caret = after.length) {
   const grown = after.length - before.length;
   const most = Math.max(0, Math.min(before.length, after.length, grown > 0 ? caret - grown : caret));

@@ -1,4 +1,4 @@
-// The sheet's surroundings: its buttons, keys, continuations, and what went wrong.
+// The controls around the sheet: buttons, keys, continuations, and errors.
 
 import { Choosing } from "./choosing.js";
 import { ask } from "./dialogs.js";
@@ -14,7 +14,7 @@ import { writing } from "./writer.js";
 
 const byId = id => document.getElementById(id);
 
-/** Bring the sheet to life. */
+/** Set up the sheet and its controls. */
 export function begin(writer, keeper) {
   const sheet = new Sheet(
     { area: byId("area"), layer: byId("layer"), view: byId("view") },
@@ -65,9 +65,9 @@ function key(event, writer) {
   if (done) event.preventDefault();
 }
 
-/** The alternatives to the character before the cursor, with the focus on the first of them. */
+/** Show the alternatives at the cursor, and focus the first. */
 async function chooseByKey(writer) {
-  const choice = writer.choose(writer.caret - 1);
+  const choice = writer.chooseNext();
   if (writing.get().choosing) writing.get().choosing.wantsFocus = true;
   await choice;
 }
@@ -87,17 +87,17 @@ function Tools({ writer, keeper }) {
   return html`<div class="bar tools" role="toolbar" aria-label="Writing">
     ${isBusy
       ? html`<button class="primary" id="stop" title="stop writing (Escape)" onClick=${() => writer.stop()}>Stop</button>`
-      : html`<button class="primary" id="write" title="write on at the cursor (Ctrl Shift Enter)" onClick=${() => after(writer, writer.write())}>
-          Write on
+      : html`<button class="primary" id="write" title="continue at the cursor (Ctrl Shift Enter)" onClick=${() => after(writer, writer.write())}>
+          Continue
         </button>`}
-    <button id="line" title="write to the end of the line (Ctrl Enter)" onClick=${() => after(writer, writer.writeLine())}>Line</button>
+    <button id="line" title="write to the end of the line (Ctrl Enter)" onClick=${() => after(writer, writer.writeLine())}>Finish line</button>
     <span class="choice">
-      <button id="offer" title="several continuations to pick from (Ctrl Space)" onClick=${() => after(writer, writer.offer())}>
+      <button id="offer" title="show several continuations to choose from (Ctrl Space)" onClick=${() => after(writer, writer.offer())}>
         Continuations
       </button>
       <select
         id="offer-count"
-        aria-label="how many continuations"
+        aria-label="number of continuations"
         value=${offers}
         onChange=${event => settings.set({ offers: Number(event.currentTarget.value) })}
       >
@@ -106,10 +106,10 @@ function Tools({ writer, keeper }) {
       <button
         id="by-themselves"
         aria-pressed=${String(offersByThemselves)}
-        title="offer continuations by themselves when you pause"
+        title="show continuations whenever you pause"
         onClick=${() => settings.set({ offersByThemselves: !offersByThemselves })}
       >
-        as I write
+        auto
       </button>
     </span>
     <span class="choice">
@@ -120,39 +120,40 @@ function Tools({ writer, keeper }) {
       <button
         id="shading"
         aria-pressed=${String(isShaded)}
-        title="shade each character by how improbable it was; a click on one shows what else could stand there"
+        title="shade each character by its improbability; click a character to see the alternatives"
         onClick=${() => settings.set({ isShaded: !isShaded })}
       >
         Shading
       </button>
-      <button id="shade" disabled=${!history.text || isBusy} title="read all of the text, and shade it" onClick=${() => writer.shadeAll()}>
+      <button id="shade" disabled=${!history.text || isBusy} title="let the model read the whole text, and shade it" onClick=${() => writer.shadeAll()}>
         Shade all
       </button>
     </span>
     <span class="choice file">
-      <button id="new" disabled=${isEmpty} title="begin another text" onClick=${() => startAnew(writer, keeper)}>New</button>
-      <button id="open" title="open a file: one that was saved here, or any text" onClick=${() => open(writer, keeper)}>Open</button>
+      <button id="new" disabled=${isEmpty} title="start a new text" onClick=${() => startAnew(writer, keeper)}>New</button>
+      <button id="open" title="open a saved file or any text file" onClick=${() => open(writer, keeper)}>Open</button>
       <button id="save" disabled=${isEmpty} title="save the text and all its branches to a file" onClick=${() => keeper.save()}>Save</button>
+      <button id="save-text" disabled=${!history.text} aria-label="save as text" title="save the text alone to a plain text file" onClick=${() => keeper.saveText()}>.txt</button>
     </span>
   </div>`;
 }
 
-/** Back to the sheet, where the cursor is. */
+/** Return the focus to the sheet. */
 function after(writer, done) {
   writer.sheet.focus();
   return done;
 }
 
-/** Whether the text may be replaced: the writer is asked unless nothing would be lost. */
+/** Return whether the text may be replaced; ask the user if anything would be lost. */
 async function mayReplace(writer, keeper, what) {
   const { history } = writer;
   if ((!history.text && history.revisions.length === 1) || keeper.isInFile) return true;
   const answer = await ask({
     title: `${what}?`,
-    text: "The text on this page and all its branches would be lost. They can be saved to a file first.",
+    text: "The text on this page and all its branches will be lost. You can save them to a file first.",
     choices: [
       { label: "Save first", value: "save" },
-      { label: "Do not save", value: "lose" },
+      { label: "Discard", value: "lose" },
       { label: "Cancel", value: null },
     ],
   });
@@ -161,7 +162,7 @@ async function mayReplace(writer, keeper, what) {
 }
 
 async function startAnew(writer, keeper) {
-  if (!(await mayReplace(writer, keeper, "Begin another text"))) return;
+  if (!(await mayReplace(writer, keeper, "Start a new text"))) return;
   writer.open(new History());
   keeper.changedHistory(true);
   writer.sheet.focus();
@@ -181,7 +182,7 @@ export async function openFile(writer, keeper, file) {
     keeper.changedHistory(isWhole);
     writing.set({ complaint: null });
   } catch (error) {
-    writing.set({ complaint: { text: `${file.name} was not opened: ${error.message}.`, param: null } });
+    writing.set({ complaint: { text: `${file.name} cannot be opened: ${error.message}.`, param: null } });
   }
 }
 
@@ -192,12 +193,12 @@ function Offers({ writer }) {
     ${offers.map(
       ({ text }, k) =>
         html`<div class=${`offer${k === selected ? " at" : ""}`} key=${k}>
-          <button class="all" title=${`take all of it (Alt ${k + 1})`} onClick=${() => writer.takeOffer(k)}>
+          <button class="all" title=${`accept all of it (Alt ${k + 1})`} onClick=${() => writer.takeOffer(k)}>
             ${text ? html`<span>${visible(text)}</span>` : html`<span class="soft">…</span>`}
           </button>
           <button
             class="word"
-            title="take its next word (Tab, for the marked one)"
+            title="accept the next word (Tab for the selected continuation)"
             disabled=${!text}
             onClick=${() => {
               writer.select(k);
@@ -216,6 +217,6 @@ function Said() {
   const { complaint, isReading } = useStore(writing);
   const { isReached } = useStore(page);
   if (isReading) return html`<span class="soft">Reading the text…</span>`;
-  if (!isReached || !complaint || complaint.param === "hold" || complaint.param === "pattern") return null;
+  if (!isReached || !complaint) return null;
   return html`${complaint.text}`;
 }

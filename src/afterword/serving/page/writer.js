@@ -1,33 +1,33 @@
-// What the writer and the model do to the text: edits, writing at the cursor, continuations to pick from, alternatives.
+// Changes of the text by the user and the model: edits, writing at the cursor, continuations, alternatives.
 
 import { ApiError, call, isAbort, stream } from "./api.js";
 import { History } from "./history.js";
-import { mostTokens, settings, steering } from "./settings.js";
-import { Aligner, BOUNDARY, blank, endOfWritten, isWritten, tokenAt } from "./shades.js";
+import { inForce, mostTokens, settings, steering } from "./settings.js";
+import { Aligner, BOUNDARY, isWritten, tokenAt } from "./shades.js";
 import { modelOf, page, Store } from "./state.js";
-import { lineStart, nextWord } from "./words.js";
+import { lineEnd, lineStart, nextWord, WordEnd } from "./words.js";
 
-const OFFER_AFTER = 650; // milliseconds without a stroke
-const GO_ON_LEAST = 80; // tokens that are written after another character was picked
-const LARGE_LOSS = 12; // units; a text from which so much is taken at once is kept among those that were tried
+const OFFER_AFTER = 650; // milliseconds without a keystroke
+const MOST_TO_END = 64; // tokens that are written beyond the length, to end a word
+const LARGE_LOSS = 12; // units; a text that loses this much at once is kept as a branch
 
 export const writing = new Store({
   isBusy: false,
-  isReading: false, // all of the text, to shade it
-  offers: [], // {text, shades, ended}: what is left of each continuation
+  isReading: false, // the whole text, to shade it
+  offers: [], // {text, shades}: the rest of each continuation
   selected: 0,
   isOffering: false,
-  revision: 0, // grows with every change of the text or of the place in it
+  revision: 0, // grows with every change of the text or the caret
   complaint: null, // {text, param} of the last request that failed
   choosing: null, // {from, to, options, error}: the character whose alternatives are shown
 });
 
 export class Writer {
-  /** `sheet` is set once it is there; `kept` is the history that was found in the browser. */
+  /** `sheet` is set later; `kept` is the history from the browser's storage, or null. */
   constructor(kept) {
     this.history = kept ?? new History();
     this.sheet = null;
-    this.abort = null; // of what writes into the text
+    this.abort = null; // of the request that writes into the text
     this.offerAbort = null;
     this.offerAt = -1;
     this.timer = 0;
@@ -42,7 +42,7 @@ export class Writer {
     return this.sheet?.caret ?? this.text.length;
   }
 
-  /** `listener` hears of each change of the text. */
+  /** Call `listener` after each change of the text. */
   listen(listener) {
     this.listeners.add(listener);
   }
@@ -50,10 +50,10 @@ export class Writer {
   #changed(caret = null) {
     const { text, shades } = this.history;
     this.sheet.show(text, shades, caret);
-    this.#told();
+    this.#notify();
   }
 
-  #told() {
+  #notify() {
     writing.set({ revision: writing.get().revision + 1 });
     for (const listener of this.listeners) listener();
   }
@@ -64,7 +64,7 @@ export class Writer {
     writing.set({ complaint: { text: error.message, param: error.param } });
   }
 
-  // What the writer does.
+  // Changes by the user.
 
   edited(at, removed, inserted) {
     this.stop();
@@ -77,7 +77,7 @@ export class Writer {
     this.offerSoon();
   }
 
-  /** The caret went elsewhere. */
+  /** Handle a move of the caret. */
   moved() {
     if (this.caret !== this.offerAt && !writing.get().isBusy) this.dropOffers();
     const { choosing } = writing.get();
@@ -99,7 +99,7 @@ export class Writer {
     this.#travel(() => this.history.go(id));
   }
 
-  /** Go to a fork: the text of revision `id` up to `at`, of which the rest stays in the tree. */
+  /** Go to a fork: the text of revision `id` up to `at`. The rest stays in the tree. */
   goToFork(id, at) {
     this.#travel(() => {
       this.history.go(id);
@@ -118,7 +118,7 @@ export class Writer {
     if (caret !== null) this.#changed(caret);
   }
 
-  /** Put another history into the place of this one; who asks has warned. */
+  /** Replace the history. The caller has asked the user. */
   open(history) {
     this.stop();
     this.dropOffers();
@@ -127,12 +127,15 @@ export class Writer {
     this.#changed(history.text.length);
   }
 
-  // What the model does.
+  // Changes by the model.
 
-  /** What the model reads before the place `at`: the text, or of a model of lines the line. */
+  /** Return the prompt at `at`: the text before it, or only the line for a model of lines. */
   promptAt(at) {
-    const isOfLines = modelOf(page.get())?.afterword?.lines;
-    return this.text.slice(isOfLines ? lineStart(this.text, at) : 0, at);
+    return this.text.slice(this.#isOfLines ? lineStart(this.text, at) : 0, at);
+  }
+
+  get #isOfLines() {
+    return Boolean(modelOf(page.get())?.afterword?.lines);
   }
 
   stop() {
@@ -144,12 +147,12 @@ export class Writer {
     if (writing.get().isBusy || writing.get().isOffering) writing.set({ isBusy: false, isReading: false, isOffering: false });
   }
 
-  /** Write on at the cursor. */
+  /** Continue the text at the cursor: by the set number of tokens, or without one, to the end of a sentence. */
   async write() {
-    await this.#write(mostTokens());
+    await this.#write(mostTokens(), [], settings.get().max_tokens === null && inForce("finish_sentence"));
   }
 
-  /** Write to the end of the line, beginning with the continuation that is selected. */
+  /** Finish the line, beginning with the selected continuation. */
   async writeLine() {
     const offer = this.#selected();
     if (offer?.text) {
@@ -159,13 +162,13 @@ export class Writer {
     }
     const written = await this.#write(mostTokens(), ["\n"]);
     if (written || this.abort) return;
-    // the line has ended already: so a new one it is
+    // the line has ended already: write a new one
     this.#insert("\n", "A", "line");
     await this.#write(mostTokens(), ["\n"]);
   }
 
-  /** Stream into the text at the cursor; how much was written, or NaN where that was stopped or failed. */
-  async #write(most, stop = []) {
+  /** Write at the cursor; return the number of units written, or NaN if writing was stopped or failed. */
+  async #write(most, stop = [], finishes = false) {
     this.stop();
     this.dropOffers();
     this.closeAlternatives();
@@ -180,19 +183,23 @@ export class Writer {
     this.history.seal();
     let at = from;
     const aligner = new Aligner(true);
-    const body = { ...steering(), prompt: this.promptAt(at), max_tokens: most, logprobs: 0, remember: true };
+    const body = this.#continuing(at, most);
+    if (finishes && !body.pattern) [body.max_tokens, body.finish_sentence] = [most, true];
+    const ending = new WordEnd(body, most);
     if (stop.length) body.stop = stop;
     try {
       for await (const { choices } of stream(body, abort.signal)) {
         if (abort.signal.aborted) return NaN;
-        for (const { text, logprobs } of choices) {
+        for (const { text: sent, logprobs } of choices) {
           if (logprobs) aligner.push(logprobs.tokens, logprobs.token_logprobs);
+          const text = ending.push(sent, logprobs);
           if (!text) continue;
           const isFollowed = this.caret === at;
           this.history.edit(at, 0, text, { shades: aligner.take(text), kind: "written", join: true });
           at += text.length;
           this.#changed(isFollowed ? at : null);
         }
+        if (ending.isOver) break;
       }
     } catch (error) {
       this.#complain(error);
@@ -208,13 +215,20 @@ export class Writer {
     return at - from;
   }
 
+  /** Return a request for `most` tokens at `at`, and for some more that end a word. */
+  #continuing(at, most) {
+    const body = { ...steering(), prompt: this.promptAt(at), max_tokens: most, logprobs: 0, remember: true };
+    if (!body.pattern) body.max_tokens = Math.min(most + MOST_TO_END, page.get().mostWritten);
+    return body;
+  }
+
   #insert(text, shades, kind) {
     const at = this.caret;
     this.history.edit(at, 0, text, { shades, kind });
     this.#changed(at + text.length);
   }
 
-  /** Shade all of the text by what it costs the model. */
+  /** Shade the whole text by its cost. */
   async shadeAll() {
     this.stop();
     const { text } = this;
@@ -222,8 +236,8 @@ export class Writer {
     const abort = (this.abort = new AbortController());
     writing.set({ isBusy: true, isReading: true, complaint: null });
     const { model, hold, with: which } = steering();
-    const isOfLines = modelOf(page.get())?.afterword?.lines;
-    // a model of lines reads each by itself
+    const isOfLines = this.#isOfLines;
+    // a model of lines reads each line separately
     const parts = isOfLines ? text.split("\n") : [text];
     const asked = parts.filter(part => part);
     const body = { model, prompt: asked, max_tokens: 0, echo: true, logprobs: 0, remember: !isOfLines };
@@ -251,7 +265,7 @@ export class Writer {
     }
   }
 
-  /** New shades of the text, which still say what the model wrote. */
+  /** Return `shades`, marked where the model wrote the text. */
   #asWritten(shades) {
     const before = this.history.shades;
     return Array.from(shades, (shade, k) => {
@@ -279,7 +293,7 @@ export class Writer {
     }, OFFER_AFTER);
   }
 
-  /** Fetch continuations of the text up to the cursor. What is left of the selected one stays, as the first. */
+  /** Fetch continuations at the cursor. The rest of the selected one stays and becomes the first. */
   async offer() {
     this.stop();
     const at = this.caret;
@@ -287,32 +301,28 @@ export class Writer {
     const old = first?.text ? [first] : [];
     const abort = (this.offerAbort = new AbortController());
     const n = Math.max(1, settings.get().offers - old.length);
-    const fresh = Array.from({ length: n }, () => ({ text: "", shades: "", ended: false }));
+    const fresh = Array.from({ length: n }, () => ({ text: "", shades: "" }));
     const aligners = fresh.map(() => new Aligner(true));
+    const { offerLength } = settings.get();
+    const body = { ...this.#continuing(at, offerLength), n };
+    const endings = fresh.map(() => new WordEnd(body, offerLength));
     this.offerAt = at;
     writing.set({ isOffering: true, complaint: null, offers: [...old, ...fresh], selected: 0 });
-    const body = {
-      ...steering(),
-      prompt: this.promptAt(at),
-      max_tokens: settings.get().offerLength,
-      n,
-      logprobs: 0,
-      remember: true,
-    };
-    const isOfLines = modelOf(page.get())?.afterword?.lines;
+    const isOfLines = this.#isOfLines;
     try {
       for await (const { choices } of stream(body, abort.signal)) {
         if (abort.signal.aborted) return;
-        for (const { index, text, logprobs, finish_reason: reason } of choices) {
-          const offer = fresh[index];
+        for (const { index, text: sent, logprobs, finish_reason: reason } of choices) {
+          const [offer, ending] = [fresh[index], endings[index]];
+          const text = ending.push(sent, logprobs);
           if (logprobs) aligners[index].push(logprobs.tokens, logprobs.token_logprobs);
           offer.shades += aligners[index].take(text);
           offer.text += text;
-          if (reason) offer.ended = true;
-          if (reason === "stop" && isOfLines) [offer.text, offer.shades] = [offer.text + "\n", offer.shades + "A"];
+          if (reason === "stop" && isOfLines && !ending.isOver) [offer.text, offer.shades] = [offer.text + "\n", offer.shades + "A"];
         }
-        // one array, whose entries grow: who listens is to draw it again
+        // the entries were changed in place: a new array makes listeners draw again
         writing.set({ offers: [...writing.get().offers] });
+        if (endings.every(({ isOver }) => isOver)) break;
       }
     } catch (error) {
       this.dropOffers();
@@ -340,7 +350,7 @@ export class Writer {
     if (offers.length) writing.set({ selected: (index + offers.length) % offers.length });
   }
 
-  /** Whether there is a continuation of which a word can be taken. */
+  /** Whether a continuation has a next word. */
   get hasOffer() {
     return Boolean(this.#selected()?.text);
   }
@@ -351,7 +361,7 @@ export class Writer {
     this.offerSoon();
   }
 
-  /** Take a continuation to its end. */
+  /** Accept a whole continuation. */
   takeOffer(index) {
     this.select(index);
     const offer = this.#selected();
@@ -360,12 +370,12 @@ export class Writer {
     this.offerSoon();
   }
 
-  /** Take the first `length` units of the selected continuation into the text. */
+  /** Insert the first `length` units of the selected continuation into the text. */
   #take(length) {
     const offer = this.#selected();
     const [text, shades] = [offer.text.slice(0, length), offer.shades.slice(0, length)];
     const at = this.caret;
-    this.offerAbort?.abort(); // what it would still have written comes with the next ones
+    this.offerAbort?.abort(); // the next continuations replace the rest
     this.offerAbort = null;
     this.#advance(text);
     this.#insert(text, shades, "taken");
@@ -373,7 +383,7 @@ export class Writer {
     writing.set({ isOffering: false });
   }
 
-  /** Go on in the continuations by `text`, which was typed or taken; whether any of them goes on so. */
+  /** Drop `text`, typed or accepted, from the start of the continuations; return whether any begins with it. */
   #advance(text) {
     const { offers, selected } = writing.get();
     const first = offers[selected];
@@ -386,17 +396,28 @@ export class Writer {
       }
       this.offerAt += text.length;
     }
-    const goesOn = Boolean(text) && left.length > 0;
-    writing.set({ offers: goesOn ? left : [], selected: Math.max(0, left.indexOf(first)), isOffering: false });
-    return goesOn;
+    const isLeft = Boolean(text) && left.length > 0;
+    writing.set({ offers: isLeft ? left : [], selected: Math.max(0, left.indexOf(first)), isOffering: false });
+    return isLeft;
   }
 
   // Alternatives.
 
-  /** Show what else could have stood at `index`. */
+  /** Show the alternatives to the token at `index`, or to the character if somebody typed it. */
   async choose(index) {
-    if (index < 0 || index >= this.text.length || this.history.shades[index] === " ") return this.closeAlternatives();
-    const [from, to] = tokenAt(this.history.shades, index);
+    if (index < 0 || index >= this.text.length) return this.closeAlternatives();
+    await this.#choose(...tokenAt(this.history.shades, index));
+  }
+
+  /** Show the alternatives at the cursor, which the settings show too: to the token after it, if there is one. */
+  async chooseNext() {
+    const { caret, text } = this;
+    await this.#choose(caret, caret < text.length ? tokenAt(this.history.shades, caret)[1] : caret);
+  }
+
+  async #choose(from, to) {
+    if (isLow(this.text.charCodeAt(from))) from -= 1;
+    if (isLow(this.text.charCodeAt(to))) to += 1;
     const choosing = { from, to, options: null, error: null };
     writing.set({ choosing });
     this.stop();
@@ -414,14 +435,12 @@ export class Writer {
     if (writing.get().choosing) writing.set({ choosing: null });
   }
 
-  /** The likeliest next tokens after the text up to `at`, as the settings leave them. */
+  /** Return the likeliest tokens after the text up to `at`, with the settings. */
   async next(at, signal) {
-    const { model, temperature, top_k, top_p, min_p, hold, with: which } = steering();
-    const body = { model, prompt: this.promptAt(at), temperature, top_k, top_p, min_p, hold, with: which };
-    return call("POST", "/v1/next", body, signal); // JSON leaves out what is undefined
+    return call("POST", "/v1/next", { ...steering({ isNext: true }), prompt: this.promptAt(at) }, signal);
   }
 
-  /** Put one of the alternatives into its place, and go on from there. What the model wrote after it goes. */
+  /** Replace a token by one of its alternatives and continue from there. The old text stays in the tree. */
   async pick({ text, token, probability }) {
     const { choosing } = writing.get();
     if (!choosing) return;
@@ -430,18 +449,17 @@ export class Writer {
     this.stop();
     this.dropOffers();
     const inserted = token === BOUNDARY ? "\n" : text;
-    const { shades } = this.history;
-    const end = isWritten(shades[from]) ? endOfWritten(shades, from) : choosing.to;
+    const end = this.#isOfLines ? lineEnd(this.text, from) : this.text.length; // other lines are texts of their own
     this.history.keep();
     const aligner = new Aligner(true);
     aligner.push([inserted], [Math.log(probability)]);
     this.history.edit(from, end - from, inserted, { shades: aligner.take(inserted), kind: "written" });
     this.#changed(from + inserted.length);
     this.sheet.focus();
-    await this.#write(Math.max(GO_ON_LEAST, end - from));
+    await this.#write(mostTokens());
   }
 
-  /** Write a token of the distribution at the cursor. */
+  /** Insert a token of the distribution at the cursor. */
   put({ text, token, probability }) {
     const inserted = token === BOUNDARY ? "\n" : text;
     if (!inserted) return;
@@ -453,6 +471,8 @@ export class Writer {
     this.offerSoon();
   }
 }
+
+const isLow = unit => unit >= 0xdc00 && unit < 0xe000; // the second half of a character
 
 function distinct(offers) {
   return offers.filter(({ text }, k) => offers.findIndex(other => other.text === text) === k);

@@ -1,0 +1,116 @@
+"""What all benchmarks share: the machine's line, the real command, environments of peers, results on disk, tables."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+
+PLACE = Path(__file__).parent
+DATA = Path("../shared/data")
+CACHE = Path(".cache")
+
+
+def as_written(documentation: str | None) -> str:
+    """Return a module's documentation as a help text that click does not wrap anew."""
+    return "\b\n" + (documentation or "").replace("\n\n", "\n\n\b\n")
+
+
+def machine(*packages: str) -> str:
+    """Describe where a figure is measured: processor, cores, load, versions, threads and kernels."""
+    versions = ", ".join(f"{name} {version(name)}" for name in ("numpy", *packages))
+    asked = ", ".join(f"{name} {os.environ.get(name, 'not set')}" for name in ("OPENBLAS_CORETYPE", "OMP_NUM_THREADS"))
+    return (
+        f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; Python "
+        f"{platform.python_version()}, {versions}; {asked}"
+    )
+
+
+def run_afterword(*arguments: object) -> str:
+    """Run the real command and return what it prints on standard output. Raises CalledProcessError."""
+    command = [sys.executable, "-m", "afterword", *map(str, arguments)]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+
+
+def peer_python(name: str, *packages: str, options: Sequence[str] = ()) -> Path:
+    """Return the Python of the environment .venv-NAME, which is made with these packages if it is missing."""
+    environment = PLACE.parent / f".venv-{name}"
+    python, ready = environment / "bin" / "python", environment / "ready"
+    if not ready.exists():
+        subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", *options, *packages], check=True)
+        ready.touch()
+    return python.absolute()
+
+
+def run_peer(python: Path, script: str, *arguments: object) -> str:
+    """Run a script of benchmarks/peers and return what it prints on standard output. Raises CalledProcessError."""
+    command = [str(python), str(PLACE / "peers" / script), *map(str, arguments)]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def ppmd(training: str, held_out: str, order: int = 6) -> float:
+    """Return the nats per character that PPMd, which learns as it reads, adds for `held_out` after `training`."""
+    python = peer_python("ppmd", "pyppmd==1.3.1")
+    with tempfile.TemporaryDirectory() as place:
+        files = write_parts(Path(place), training, held_out)
+        bits = float(run_peer(python, "ppmd.py", *files, order))
+    return bits * math.log(2) / len(held_out)
+
+
+def write_parts(place: Path, training: str, held_out: str) -> tuple[Path, Path]:
+    """Write both parts of a text as files in `place`."""
+    first, last = place / "training.txt", place / "held-out.txt"
+    first.write_text(training, encoding="utf-8")
+    last.write_text(held_out, encoding="utf-8")
+    return first, last
+
+
+def split(text: str) -> tuple[str, str]:
+    """Return the first 90 % of a text and the last 10 %."""
+    cut = int(0.9 * len(text))
+    return text[:cut], text[cut:]
+
+
+def write_result(name: str, **result: Any) -> None:
+    """Append a result to results/NAME.jsonl."""
+    with open(PLACE / "results" / f"{name}.jsonl", "a", encoding="utf-8") as file:
+        file.write(json.dumps(result) + "\n")
+
+
+def results(name: str, **same: Any) -> Iterator[dict[str, Any]]:
+    """Yield the results in results/NAME.jsonl that have these values, oldest first."""
+    for line in (PLACE / "results" / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
+        result = json.loads(line)
+        if all(result.get(key) == value for key, value in same.items()):
+            yield result
+
+
+def measured_here() -> dict[str, Any]:
+    """Return the machine's part of a result."""
+    return {"machine": platform.machine(), "cores": os.cpu_count(), "load": os.getloadavg()[0]}
+
+
+def echo_table(columns: Sequence[str], rows: Iterable[Sequence[str]] = ()) -> None:
+    """Print a Markdown table, or its head alone if its rows come later."""
+    click.echo(f"| {' | '.join(columns)} |\n| --- {'| ---: ' * (len(columns) - 1)}|")
+    for row in rows:
+        echo_row(row)
+
+
+def echo_row(row: Sequence[str]) -> None:
+    click.echo(f"| {' | '.join(row)} |")
+
+
+def bits(nats: float) -> float:
+    return nats / math.log(2)

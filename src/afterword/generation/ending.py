@@ -1,0 +1,89 @@
+"""The end of a text that is written in sentences."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import regex
+
+from afterword.text.sentences import CONTEXT, stops
+
+BEYOND = 200  # the most characters after its length in which a text may look for the end of a sentence
+# without one, it ends with a line, then with a word
+LAST = regex.compile(rf".{{150,}}?(?=\n)|.{{180,}}?(?=\s)|.{{{BEYOND}}}", regex.DOTALL)
+
+
+@dataclass(frozen=True)
+class Goal:
+    """The conditions that end a text."""
+
+    sentences: int
+    """The number of sentences; 0 for any number."""
+    least: int
+    """The number of tokens before which sentences do not end the text."""
+    most: int
+    """The number of tokens after which the text ends; if it `finishes`, it ends with the next sentence."""
+    finishes: bool
+    cased: bool
+    """False if the model writes lower-case letters only."""
+
+
+class Ending:
+    """A filter that takes a text in parts and cuts it off after its last sentence."""
+
+    def __init__(self, goal: Goal, before: str) -> None:
+        """`before` is the prompt."""
+        self._goal, self.finishes, self._text = goal, goal.finishes, before[-CONTEXT:]
+        # sentences before `_seen` are counted; text before `_given` was returned
+        self._seen = self._given = len(self._text)
+        self._sentences = 0
+        self._least, self._most = 0.0 if not goal.least else math.inf, math.inf  # places in the text
+
+    def push(self, text: str, tokens: int) -> tuple[str, str | None]:
+        """Take the text of token number `tokens`. Return the text that is certain now, and why the text ends: "stop",
+        "length", or None if it continues."""
+        if not self._goal.sentences and tokens < self._goal.most - CONTEXT:  # too early to look
+            self._text = (self._text + text)[-CONTEXT:]
+            self._seen = self._given = len(self._text)
+            return text, None
+        if tokens == self._goal.least:
+            self._least = len(self._text)
+        if tokens == self._goal.most:
+            self._most = len(self._text)
+        self._text += text
+        certain = len(self._text)
+        for stop in stops(self._text, self._seen, self._goal.cased, is_whole=False):
+            if stop.is_end is None:
+                self._seen, certain = stop.begin, stop.end if self._ends_at(stop.end) else certain
+                break
+            self._seen = stop.end
+            if stop.is_end and self._ends_at(stop.end):
+                return self._give(stop.end), "stop"
+            self._sentences += stop.is_end
+        else:
+            self._seen = len(self._text)
+        if self._most < math.inf:
+            last = LAST.match(self._text, int(self._most)) if self.finishes else None
+            return (self._give(certain), None) if last is None else (self._give(last.end()), "length")
+        part = self._give(certain)
+        if self._seen == len(self._text):
+            dropped = max(0, self._seen - CONTEXT)
+            self._text = self._text[dropped:]
+            self._seen = self._given = len(self._text)
+            self._least -= dropped
+        return part, None
+
+    def finish(self) -> str:
+        """Return the text that was held back, once nothing can follow it."""
+        return self._give(len(self._text))
+
+    def _ends_at(self, place: int) -> bool:
+        """Return whether the text ends if a sentence ends at that `place`."""
+        enough = 0 < self._goal.sentences <= self._sentences + 1 and place > self._least
+        return enough or (self.finishes and place > self._most)
+
+    def _give(self, end: int) -> str:
+        part = self._text[self._given : end]
+        self._given = end
+        return part

@@ -1,0 +1,150 @@
+"""A trace as one HTML file: the text, the heat map of its gates, and a search in them. It needs no network.
+
+`web/` contains the page, its style and its scripts; this file puts the data into them. Numbers have as few bytes as the
+eye needs: gates in 255ths, the candidate in 127ths, a cell state in 32,767ths of its unit's largest, each [U, T] in
+base64. The hidden state and the added part follow from these, and the kept part is the cell minus the added part.
+`inspect --npz` writes the exact numbers.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afterword.colours import colours
+from afterword.errors import TextError
+from afterword.inspection.trace import SIGMOIDS, Trace, openness
+from afterword.model.network.config import Config
+from afterword.model.network.holding import PARTS
+
+# in the order of loading
+SCRIPTS = ("state", "values", "colours", "text", "reading", "map", "finding", "summary", "choosing", "input")
+GUESSES = 3
+LISTED = 12  # units in each list of the summary
+SHORT_TITLE = 60  # characters
+BYTES = 6  # per unit and token
+MOST_BYTES = 30e6  # in total; a browser opens a page of this size, a third larger as base64, in about a second
+
+
+def about(name: str, config: Config, hold: tuple[str, ...], using: str = "both") -> str:
+    """Describe the model `name` in one line."""
+    held = f"; held: {', '.join(hold)}" if hold else ""
+    alone = f"; with {using} alone" if using != "both" else ""
+    return f"{name}: {config.network}, {config.parameters:,} parameters{held}{alone}"
+
+
+def page(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | None = None) -> str:
+    """Return the page of `trace`, as HTML. `about` describes the model in a line; `named` are the units to show.
+
+    Raises TextError for a page that would be too large to be useful, ModelError for a network without gates.
+    """
+    trace.check_gates()
+    T, shown = len(trace.tokens), trace.shown_units(named)
+    each = BYTES * sum(len(units) for units in shown)
+    if T * each > MOST_BYTES:
+        raise TextError(
+            f"the page of {T:,} tokens and {each // BYTES:,} units would be too large to be useful: "
+            f"take a stretch, as in --stretch 0:{max(1, int(MOST_BYTES / each)):d}, or fewer --units"
+        )
+    blobs: dict[str, NDArray[Any]] = {"bits": np.round(np.minimum(trace.bits, 255) * 256).astype("<u2")}
+    rows, probabilities = trace.likeliest(min(GUESSES, len(trace.rows)))
+    blobs |= {"rows": rows.astype("<u4"), "probabilities": np.round(probabilities * 255).astype(np.uint8)}
+    mean_scale = {}
+    for part in PARTS:
+        means = trace.means(part).T
+        mean_scale[part] = 1.0 if part in SIGMOIDS else max(float(means.max()), 1e-6)
+        blobs[f"mean-{part}"] = np.round(means / mean_scale[part] * 65535).astype("<u2")
+    carried = np.array_equal(trace.before[1:], trace.cell[:-1])
+    layers = []
+    for layer, (units, summary) in enumerate(zip(shown, openness(trace), strict=True)):
+        for gate in SIGMOIDS:
+            blobs[f"l{layer}-{gate}"] = np.round(getattr(trace, gate)[:, layer, units].T * 255).astype(np.uint8)
+        blobs[f"l{layer}-candidate"] = np.round(trace.candidate[:, layer, units].T * 127).astype(np.int8)
+        blobs[f"l{layer}-cell"], scale = _in_int16(trace.cell[:, layer, units].T)
+        record: dict[str, Any] = {
+            "units": units.tolist(),
+            "scale": scale,
+            "range": max(float(np.quantile(np.abs(trace.cell[:, layer]), 0.99)), 1e-6),
+            "start": _short(trace.before[0, layer, units]),
+            "memory": _short(summary.memory[units]),
+            "spread": summary.spread(),
+            "longest": [[int(unit), _short(summary.memory[unit])] for unit in summary.longest[:LISTED]],
+            "summary": {
+                gate: {
+                    "mean": one.mean,
+                    "shut": {"count": len(one.shut), "units": one.shut[:LISTED].tolist()},
+                    "open": {"count": len(one.open), "units": one.open[:LISTED].tolist()},
+                }
+                for gate, one in summary.gates.items()
+            },
+        }
+        if not carried:  # a network of windows reads a whole window per character
+            blobs[f"l{layer}-before"], record["beforeScale"] = _in_int16(trace.before[:, layer, units].T)
+        layers.append(record)
+    start = " ".join(trace.text[: 2 * SHORT_TITLE].split())
+    data = {
+        "title": f"What the gates do: {start[:SHORT_TITLE]}",
+        "about": about,
+        "tokens": trace.tokens,
+        "rows": trace.rows,
+        "guesses": rows.shape[1],
+        "hidden": trace.hidden.shape[2],
+        "everyUnit": all(len(layer["units"]) == trace.hidden.shape[2] for layer in layers),
+        "meanScale": mean_scale,
+        "windows": not carried,
+        "layers": layers,
+    }
+    encoded = "\n".join(
+        f'<script type="text/plain" id="{name}">{base64.b64encode(values.tobytes()).decode()}</script>'
+        for name, values in blobs.items()
+    )
+    # in JSON a "<" occurs only inside strings, where it can be escaped; so no text can end the element
+    written = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    return _joined(STYLE=colours() + _web("page.css"), DATA=written, BLOBS=encoded, SCRIPT=_scripts())
+
+
+def script() -> str:
+    """Return the script of every page, exactly: a content security policy names it by its hash."""
+    empty = _joined(STYLE="", DATA="", BLOBS="", SCRIPT=_scripts())
+    return empty.partition("<script>")[2].rpartition("</script>")[0]
+
+
+def _scripts() -> str:
+    return "\n".join(_web(f"{name}.js") for name in SCRIPTS)
+
+
+def _joined(**parts: str) -> str:
+    """Return `page.html` with each of `parts` in its place. The content of a part is never taken for a place."""
+    pieces = re.split("@@([A-Z]+)@@", _web("page.html"))
+    return "".join(parts[piece] if k % 2 else piece for k, piece in enumerate(pieces))
+
+
+def _web(name: str) -> str:
+    from importlib import resources  # here, because this file is loaded with every model
+
+    return resources.files("afterword.inspection").joinpath("web", name).read_text(encoding="utf-8").rstrip("\n")
+
+
+def framed(page: str, height: int = 760) -> str:
+    """Return `page` as an element for another page, such as a notebook."""
+    return (
+        f'<iframe style="width:100%;height:{height}px;border:0" sandbox="allow-scripts" '
+        f'title="What the gates do" srcdoc="{html.escape(page)}"></iframe>'
+    )
+
+
+def _in_int16(values: NDArray[Any]) -> tuple[NDArray[Any], list[float]]:
+    """Return `values` [U, T] in 32,767ths of each unit's largest, and the size of one such part, [U]."""
+    scale = np.maximum(np.abs(values).max(axis=1, initial=0), 1e-9) / 32767
+    return np.round(values / scale[:, None]).astype("<i2"), [float(f"{one:.6g}") for one in scale]
+
+
+def _short(values: Any) -> Any:
+    """Return numbers with four digits, which is what the page shows."""
+    return [float(f"{one:.4g}") for one in values] if np.ndim(values) else float(f"{values:.4g}")

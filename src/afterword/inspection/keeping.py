@@ -1,0 +1,186 @@
+"""Memory of a word: a network's cell states, compared with those after other words in the same place.
+
+A plain recurrent network has no cell states; its hidden states are compared.
+The forget gates "that hold the word" are weighted, each by the square of what its cell holds of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afterword.errors import OptionError, TextError
+from afterword.inspection.finding import Finding, Inspected
+from afterword.inspection.gates import look_at_gates
+from afterword.inspection.units import character_of_each_token
+from afterword.model.network.network import log_probabilities
+from afterword.settings import OnProgress, ignore_progress
+
+BEAM = 32  # beginnings of words that are followed at once
+LONGEST_WORD = 20  # tokens
+MOST_INSTEAD, MOST_EXPECTED = 5, 6  # words
+LEAST_EXPECTED = 0.005
+PLAUSIBLE = 0.05  # of the probability of the likeliest word in the place
+
+
+@dataclass(frozen=True)
+class HeldStretch:
+    """Some characters of the text after the word."""
+
+    text: str
+    held: float
+    """The difference in the cell states that is left after its last character, as a fraction of the largest one."""
+    forget_where_held: float | None
+    """The mean of the forget gates that hold the word; a plain recurrent network has none."""
+    forget: float | None
+    """The mean of all forget gates."""
+
+
+@dataclass(frozen=True, repr=False)
+class Kept(Finding):
+    """The share of a word that is still held after each stretch of a text, and the words expected at its end."""
+
+    word: str
+    instead: list[str]
+    """The words that it was compared with."""
+    stretches: list[HeldStretch]
+    expected: dict[str, float]
+    """The probabilities of the likeliest next words, and of `word`."""
+
+    @property
+    def caption(self) -> str:
+        return f"{self.word!r} compared with {', '.join(map(repr, self.instead))} in its place"
+
+    @property
+    def head(self) -> tuple[str, ...]:
+        return (f"of {self.word!r} still held", "forget gates that hold it", "all forget gates", "after")
+
+    @property
+    def foot(self) -> str:
+        return "expected next: " + ", ".join(f"{word} {one:.2f}" for word, one in self.expected.items())
+
+    def rows(self) -> list[tuple[str, ...]]:
+        return [
+            (*("–" if x is None else f"{x:.2f}" for x in (one.held, one.forget_where_held, one.forget)), repr(one.text))
+            for one in self.stretches
+        ]
+
+
+def measure_keeping(
+    model: Inspected,
+    text: str,
+    word: str,
+    *,
+    after: str | None = None,
+    instead: Sequence[str] = (),
+    on_progress: OnProgress = ignore_progress,
+) -> Kept:
+    """Measure how much of the first `word` of the text the cell states still hold after each stretch of the rest.
+
+    The text is compared with the same text with another word in its place: those of `instead`, by default the words of
+    the same length that the model finds likeliest there. The stretches are the words that follow. With `after`, such as
+    a full stop, they are what comes before it, itself, and the space, first letter and rest of the word behind it.
+
+    Raises OptionError if the text has no such `word` or the model expects no other, TextError if nothing comes after
+    it, and else as `gates` does.
+    """
+    tokenizer = model.tokenizer
+    text, word = tokenizer.normalise(text), tokenizer.normalise(word)
+    text = text.rstrip("\n") if model.lines else text
+    found = re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text)
+    if not word or found is None:
+        raise OptionError(f"the text has no word {word[:40]!r}: name one of its words")
+    first, last = found.span()
+    if last == len(text):
+        raise TextError(f"the text ends with {word[:40]!r}: add some text after it")
+    if after is not None and after not in text[last:]:
+        raise OptionError(f"the text has no {after[:40]!r} after {word[:40]!r}: name characters that come after it")
+    others = [tokenizer.normalise(one) for one in ([instead] if isinstance(instead, str) else instead)]
+    if not others:
+        known = re.findall(r"\w+", text)
+        likely = {
+            one: probability
+            for one, probability in next_words(model, text[:first]).items()
+            if len(one) == len(word) and one[0].isupper() == word[0].isupper() and one not in known
+        }
+        others = [one for one, p in likely.items() if p >= PLAUSIBLE * max(likely.values())][:MOST_INSTEAD]
+    if not others or word in others:
+        raise OptionError(f"the model expects no other word of {len(word)} characters there: name some to put instead")
+    here = look_at_gates(model, text)
+    places = character_of_each_token(here, tokenizer)
+    state = "cell" if here.has_gates else "hidden"
+    n = int((places >= last).sum())
+    apart, before = np.zeros((2, n, *here.cell.shape[1:]))
+    for k, other in enumerate(others):
+        on_progress((k + 1) / (len(others) + 1))
+        there = look_at_gates(model, text[:first] + other + text[last:])
+        if not np.array_equal(here.ids[-n:], there.ids[-n:]):
+            raise OptionError(f"with {other[:40]!r} the rest of the text has other tokens: name another word")
+        apart += (getattr(here, state)[-n:] - getattr(there, state)[-n:]).astype(float) ** 2
+        before += (here.before[-n:] - there.before[-n:]).astype(float) ** 2
+    distance = np.sqrt(apart.sum(axis=(1, 2)))
+    weights = before + 1e-30  # so that they are all alike where nothing is held
+    forget: list[NDArray[np.float64]] = []  # where the word is held, and everywhere, [n] each
+    if here.has_gates:
+        gates = here.forget[-n:].astype(float)
+        forget = [(weights * gates).sum(axis=(1, 2)) / weights.sum(axis=(1, 2)), gates.mean(axis=(1, 2))]
+    stretches, begin = [], last
+    for end in _stretches(text, last, after):
+        inside = np.flatnonzero((places[-n:] >= begin) & (places[-n:] < end))
+        if len(inside):  # otherwise the next token begins here and ends in the next stretch
+            held = float(distance[inside[-1]] / max(distance.max(), 1e-12))
+            where_held, everywhere = (float(one[inside].mean()) for one in forget) if forget else (None, None)
+            stretches.append(HeldStretch(text[begin:end], held, where_held, everywhere))
+            begin = end
+    expected = next_words(model, text)
+    likeliest = [(one, p) for one, p in expected.items() if p >= LEAST_EXPECTED][:MOST_EXPECTED]
+    return Kept(word, others, stretches, dict(likeliest) | {word: expected.get(word, 0.0)})
+
+
+def _stretches(text: str, first: int, after: str | None) -> Iterator[int]:
+    """Yield the ends of the stretches of `text` from `first` on."""
+    if after:
+        pieces = re.split(rf"({re.escape(after)})(\s*)(\w?)(\w*)", text[first:])
+    else:
+        pieces = re.findall(r"\s*\w+|\s*[^\w\s]|\s+", text[first:])
+    for piece in filter(None, pieces):
+        yield (first := first + len(piece))
+
+
+def next_words(model: Inspected, text: str) -> dict[str, float]:
+    """Return the probabilities of the likeliest next words after `text`, likeliest first.
+
+    A word consists of letters and digits, to its end. Byte tokens are not followed.
+    """
+    network, tokenizer = model.network(), model.tokenizer
+    ids = tokenizer.encode(text)
+    if tokenizer.end is not None:
+        ids = np.concatenate([np.array([tokenizer.end], ids.dtype), ids])
+    if not len(ids):
+        return {}
+    R = network.config.vocabulary_size
+    rows = [*tokenizer.names[: R - 1], "<byte>" if network.config.byte_tokens > 1 else tokenizer.names[R - 1]]
+    inside = np.array([row.isalnum() for row in rows])
+    begins = inside | np.array([row.isspace() or row.lstrip().isalnum() for row in rows])
+    logits, state = network.advance(ids[None], network.start())
+    found: dict[str, float] = {}
+    prefixes, nats = [""], np.zeros(1)
+    for _ in range(LONGEST_WORD):
+        totals = nats[:, None] + log_probabilities(logits)  # [B, R]
+        for k, prefix in enumerate(prefixes):
+            if prefix.strip():
+                found[prefix.strip()] = found.get(prefix.strip(), 0.0) + float(np.exp(totals[k, ~inside]).sum())
+            totals[k, ~(inside if prefix.strip() else begins)] = -np.inf
+        best: NDArray[np.intp] = np.argsort(-totals, axis=None, kind="stable")[:BEAM]
+        best = best[np.isfinite(totals.ravel()[best])]
+        if not len(best):
+            break
+        lanes, chosen = np.divmod(best, R)
+        prefixes = [prefixes[lane] + rows[row] for lane, row in zip(lanes.tolist(), chosen.tolist(), strict=True)]
+        nats = totals.ravel()[best]
+        logits, state = network.step(chosen, network.chosen(state, lanes.tolist()))
+    return dict(sorted(found.items(), key=lambda one: -one[1]))

@@ -1,0 +1,134 @@
+"""The network of `model.network` in torch, to learn with: embedding → stacked LSTM layers → logits.
+
+Layers are `nn.LSTM`s of one layer each, so that dropout and residuals between them are in plain sight. Weights are
+saved under the names of one stacked `nn.LSTM`, as `model.network.config` lists them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from afterword.learning.device import moved
+from afterword.model.network.config import Config
+
+LayerState = tuple[Tensor, Tensor]  # hidden and cell, each [1, B, H]
+
+
+class TrainableNetwork(nn.Module):
+    """Token rows [T, B] and a carried state to logits [T, B, R] and the state after them; of windows [1, B, R].
+
+    Dropout is drawn from `generator`, on the processor, so that a seed fixes it on every device. It drops whole units,
+    by one mask for all steps of a sequence ("locked", or variational, dropout: Gal and Ghahramani 2016); or single
+    elements, as Keras does.
+    """
+
+    def __init__(self, config: Config, dropout: float = 0.0, locked: bool = True) -> None:
+        """dropout: the fraction dropped; locked: by one mask for all steps."""
+        super().__init__()
+        self.config, self._dropout, self._locked = config, dropout, locked
+        self._generator: torch.Generator | None = None
+        # which columns of a wider batch are read here (`learner`): masks are drawn for all of it
+        self.lanes, self.width = slice(None), 0
+        R, E, H = config.vocabulary_size, config.embedding_size, config.hidden_size
+        with torch.random.fork_rng(devices=[]):  # torch's own initialisation is replaced: leave its seed alone
+            if config.input == "embedding":
+                self.embedding = nn.Embedding(R, E)
+            kind = nn.LSTM if config.cell == "lstm" else nn.RNN
+            self.layers = nn.ModuleList(kind(E if k == 0 else H, H) for k in range(config.num_layers))
+            self.output = nn.Linear(H, R)
+
+    @torch.no_grad()
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw all weights, and from now on dropout, from `generator`.
+
+        Recurrent matrices are orthogonal gate by gate, the rest is Glorot's, and the forget gate starts open. A network
+        of windows starts as in Keras: with one orthogonal matrix for all four gates, and one bias per layer.
+        """
+        self._generator = generator
+        H, keras = self.config.hidden_size, self.config.window > 0
+        if self.config.input == "embedding":
+            self.embedding.weight.normal_(0, 0.1, generator=generator)
+        for layer in self.layers:
+            weights = dict(layer.named_parameters())
+            kernel, recurrent = weights["weight_ih_l0"], weights["weight_hh_l0"]
+            if keras:
+                nn.init.xavier_uniform_(kernel, generator=generator)
+                nn.init.orthogonal_(recurrent, generator=generator)
+            else:
+                for gate in recurrent.view(-1, H, H):
+                    nn.init.orthogonal_(gate, generator=generator)
+                nn.init.xavier_uniform_(kernel, generator=generator)
+            weights["bias_hh_l0"].zero_().requires_grad_(not keras)
+            weights["bias_ih_l0"].zero_()
+            if self.config.cell == "lstm":
+                weights["bias_ih_l0"][H : 2 * H] = 1.0  # PyTorch's second gate is the forget gate
+        if keras:
+            nn.init.xavier_uniform_(self.output.weight, generator=generator)
+        else:
+            self.output.weight.normal_(0, 0.02, generator=generator)
+        self.output.bias.zero_()
+
+    @torch.no_grad()
+    def load(self, weights: Mapping[str, NDArray[np.float32]]) -> Self:
+        """Take these weights, by the names of a saved model, and return the network."""
+        for name, parameter in self.named_parameters():
+            parameter.copy_(torch.from_numpy(weights[saved_name(name, self.config.cell)]))
+        return self
+
+    def forward(self, rows: Tensor, state: list[LayerState]) -> tuple[Tensor, list[LayerState]]:
+        outputs, after = self.read(self.inputs(rows), state)
+        return self.output(outputs), after
+
+    def inputs(self, rows: Tensor) -> Tensor:
+        """Return the first layer's inputs [..., E] for rows [...]: rows of the embedding, or the numbers row ÷ R."""
+        if self.config.input == "embedding":
+            return self.embedding(rows)  # type: ignore[no-any-return]
+        return rows[..., None] / self.config.vocabulary_size
+
+    def read(self, x: Tensor, state: list[LayerState]) -> tuple[Tensor, list[LayerState]]:
+        """Return the last layer's outputs from which something is predicted, for inputs x [T, B, E], and the state."""
+        after: list[LayerState] = []
+        for k, layer in enumerate(self.layers):
+            if self.config.cell == "lstm":
+                y, last = layer(x, state[k])
+            else:  # a plain recurrent layer has no cell state: the empty one is handed on
+                y, hidden = layer(x, state[k][0])
+                last = (hidden, state[k][1])
+            after.append(last)
+            if k > 0 and self.config.residual:
+                y = y + x
+            if k == len(self.layers) - 1 and self.config.window:
+                y = y[-1:]  # a window predicts only what follows it
+            x = self._drop(y)
+        return x, after
+
+    def _drop(self, x: Tensor) -> Tensor:
+        if not self.training or self._dropout == 0:
+            return x
+        T, B, H = x.shape
+        kept = torch.empty(1 if self._locked else T, self.width or B, H).bernoulli_(
+            1 - self._dropout, generator=self._generator
+        )
+        return x * moved(kept[:, self.lanes] / (1 - self._dropout), x.device).to(x.dtype)
+
+    def empty_state(self, B: int) -> list[LayerState]:
+        shape, device = (1, B, self.config.hidden_size), self.output.weight.device
+        return [(torch.zeros(shape, device=device), torch.zeros(shape, device=device)) for _ in self.layers]
+
+    def weights(self) -> dict[str, NDArray[np.float32]]:
+        """Return the parameters as arrays by the names of a saved model; on the processor they share its memory."""
+        return {saved_name(name, self.config.cell): p.detach().cpu().numpy() for name, p in self.named_parameters()}
+
+
+def saved_name(name: str, cell: str = "lstm") -> str:
+    """Return the name in a saved model: `lstm.weight_hh_l1` for `layers.1.weight_hh_l0`; others are the same."""
+    if not name.startswith("layers."):
+        return name
+    _, layer, weight = name.split(".")
+    return f"{cell}.{weight.removesuffix('_l0')}_l{layer}"

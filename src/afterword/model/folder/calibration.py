@@ -1,0 +1,227 @@
+"""The cost of normal lines, with which other lines are compared.
+
+A line is odd if it has more bits per character than normal lines of its length, or more bits than the model expected
+(its bits less the entropy of the predictions), or a token that costs more than those of normal lines. (The bits of a
+random number are many but expected; those of a wrong word are few but unexpected; a wrong letter hides in a long line.)
+All three are measured in standard deviations of normal lines, the token's less one; the largest is the line's figure.
+
+The figures of the normal lines say how odd a figure is: with n of them, the p-value of a line is (1 + the number that
+are at least as high) / (n + 1), which is conformal prediction (Vovk et al. 2005). If lines come from the same
+distribution as the normal ones, at most a fraction r of them has a p-value of at most r, on average over calibrations.
+Above the tenth highest figure, an exponential tail replaces the count, so that no p-value depends on one strange line.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+
+from afterword.errors import ModelError, OptionError
+from afterword.records import as_record
+from afterword.text.lines import Masks
+
+FEWEST = 20  # lines to calibrate with
+LEAST_SPREAD = 0.05  # of the variance over all lengths: the least variance for each length
+RARE = 0.001  # of the tokens of normal lines cost more than a token that is shown as odd
+LEAST_RATE = 1e-9
+LEAST_VARIANCE = 1e-4  # (bits per character)², far above what rounding adds
+HANDICAP = 1.0  # standard deviations: a costliest token means less than a whole line unless it is extreme
+DECIMALS = 2  # of a figure, so that equal lines have equal figures, whatever lines they are read with
+FOR_ONE_AND_A_HALF = 16  # ÷ rate: this many lines keep a rate within a factor of 1.5, at two standard errors
+
+TAIL = 10  # of the highest figures of normal lines, which an exponential tail replaces
+LEAST_SCALE = 0.1  # standard deviations, of that tail
+
+Floats = NDArray[np.float64]
+Positive = Annotated[float, Meta(gt=0, le=sys.float_info.max)]
+Finite = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
+
+
+class Costs(NamedTuple):
+    """The costs of n lines, and what they are compared by."""
+
+    bits: Floats
+    expected: Floats
+    """The bits that the model expected."""
+    peaks: Floats
+    """The bits of the costliest token."""
+    lengths: Floats
+    """In characters, with the end."""
+
+    @property
+    def excess(self) -> Floats:
+        """The bits per character above the expected ones, [n]."""
+        return (self.bits - self.expected) / self.lengths
+
+
+@dataclass(frozen=True)
+class Normal:
+    """The costs of normal lines, by the model that they calibrate or by models like it."""
+
+    costs: Costs
+    token_bits: Floats
+    """The bits of all their tokens, or of many."""
+
+    @staticmethod
+    def joined(parts: Sequence[Normal]) -> Normal:
+        costs = Costs(*map(np.concatenate, zip(*(part.costs for part in parts), strict=True)))
+        return Normal(costs, np.concatenate([part.token_bits for part in parts]))
+
+    def as_sure_as(self, other: Costs) -> Normal:
+        """Return the same lines with their expected bits shifted, so that their mean excess is that of `other` lines.
+
+        Models that are trained alike have the same bits for a line, but some are surer than they should be.
+        """
+        surer = float(self.costs.excess.mean() - other.excess.mean())
+        return replace(self, costs=self.costs._replace(expected=self.costs.expected + surer * self.costs.lengths))
+
+
+@dataclass(frozen=True)
+class Usual:
+    """The usual amount of something in normal lines, by their length."""
+
+    mean: tuple[Finite, Finite]
+    """a, b: a + b · length."""
+    variance: tuple[Finite, Finite, Positive]
+    """a, b, least: a + b ÷ length, but no less."""
+
+    @staticmethod
+    def of(each: Floats, lengths: Floats) -> Usual:
+        """Fit n lines that have `each` [n], by least squares."""
+        ones = np.ones(len(lengths))
+        mean = np.linalg.lstsq(np.stack([ones, lengths], axis=1), each, rcond=None)[0]
+        squares = (each - mean[0] - mean[1] * lengths) ** 2
+        variance = np.linalg.lstsq(np.stack([ones, 1 / lengths], axis=1), squares, rcond=None)[0]
+        least = max(LEAST_SPREAD * float(squares.mean()), LEAST_VARIANCE)
+        return Usual((float(mean[0]), float(mean[1])), (float(variance[0]), float(variance[1]), least))
+
+    def deviations(self, each: Floats, lengths: Floats) -> Floats:
+        """Return how far above usual lines of `lengths` [n] are, in standard deviations, if they have `each` [n]."""
+        spread = np.maximum(self.variance[0] + self.variance[1] / lengths, self.variance[2])
+        found: Floats = (each - self.mean[0] - self.mean[1] * lengths) / np.sqrt(spread)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """The cost of normal lines."""
+
+    figures: NDArray[np.float32]
+    """The figures of the normal lines, [n], in rising order."""
+    lengths: tuple[Positive, Positive]
+    """The shortest and the longest length, in characters with the end; other lines count as one of these."""
+    bits: Usual
+    """Bits per character."""
+    excess: Usual
+    """Bits per character above the expected ones."""
+    peaks: Usual
+    """The bits of the costliest token."""
+    odd_bits: Finite
+    """The cost that one token in a thousand of normal lines exceeds."""
+    masks: tuple[str, ...]
+    """The regular expressions whose matches were masked."""
+    using: str
+    """The part that predicted: lstm, ngram or both."""
+
+    @staticmethod
+    def of(normal: Normal, masks: Sequence[str], using: str) -> Calibration:
+        """Calibrate with normal lines that were masked. Raises OptionError for too few lines."""
+        bits, _, peaks, lengths = normal.costs
+        if len(bits) < FEWEST:
+            raise OptionError(f"calibration needs at least {FEWEST} normal lines; there are {len(bits)}")
+        fitted = Calibration(
+            figures=np.empty(0, np.float32),
+            lengths=(float(lengths.min()), float(lengths.max())),
+            bits=Usual.of(bits / lengths, lengths),
+            excess=Usual.of(normal.costs.excess, lengths),
+            peaks=Usual.of(peaks, lengths),
+            odd_bits=float(np.quantile(normal.token_bits, 1 - RARE)),
+            masks=tuple(masks),
+            using=using,
+        )
+        return replace(fitted, figures=np.sort(fitted.figure(normal.costs)).astype(np.float32))
+
+    def figure(self, costs: Costs) -> Floats:
+        """Return the figures [n] of lines."""
+        bits, _, peaks, lengths = costs
+        as_long = np.clip(lengths, *self.lengths)
+        more = [
+            self.bits.deviations(bits / lengths, as_long),
+            self.excess.deviations(costs.excess, as_long),
+            self.peaks.deviations(peaks, as_long) - HANDICAP,
+        ]
+        found: Floats = np.max(more, axis=0).round(DECIMALS)
+        return found
+
+    def p_values(self, figures: Floats) -> Floats:
+        """Return the p-values of lines with these `figures` [n]."""
+        n = len(self.figures)
+        at_least = n - np.searchsorted(self.figures, figures.astype(np.float32))
+        m = min(TAIL, n // 4)
+        high, lower = (float(self.figures[-k]) for k in (m, 4 * m))  # an exponential tail falls to a quarter between
+        scale = max((high - lower) / math.log(4), LEAST_SCALE)
+        tail = m / (n + 1) * np.exp(-np.maximum(figures - high, 0) / scale)
+        return np.where(at_least < m, np.maximum(tail, 0.1 / (n + 1)), (1 + at_least) / (n + 1))
+
+    def check(self, rate: float, using: str) -> None:
+        """Raise OptionError if there are too few normal lines for `rate`, or if another part of the model predicts."""
+        if self.using != using:
+            raise OptionError(
+                f"the model was calibrated with {self.using}, not with {using}: use that, or calibrate it again"
+            )
+        if rate * (len(self.figures) + 1) < 1:
+            raise OptionError(
+                f"a false-alarm rate of {rate:g} needs at least {math.ceil(1 / rate) - 1:,} normal lines; "
+                f"there were {len(self.figures):,}"
+            )
+
+    def holds_roughly(self, rate: float) -> str | None:
+        """Return a note if `rate` can be off by a factor of more than 1.5, or cannot be used."""
+        enough, count = math.ceil(FOR_ONE_AND_A_HALF / rate), len(self.figures)
+        if count >= enough:
+            return None
+        doubt = "cannot be used" if rate * (count + 1) < 1 else "can be off by a factor of more than 1.5"
+        return (
+            f"with {count:,} normal lines, a false-alarm rate of {rate:g} {doubt}; calibrate with {enough:,} lines for "
+            "a closer rate"
+        )
+
+    @property
+    def checksum(self) -> int:
+        """The CRC-32 of the record."""
+        tensors, values = self.record()
+        return zlib.crc32(json.dumps(values, sort_keys=True).encode(), zlib.crc32(tensors["figures"].data))
+
+    def record(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Return the calibration as arrays and plain values, for a file."""
+        return {"figures": self.figures}, {name: value for name, value in asdict(self).items() if name != "figures"}
+
+    @staticmethod
+    def from_record(tensors: Mapping[str, NDArray[Any]], about: Mapping[str, Any]) -> Calibration:
+        """Return the calibration of such a record. Raises ModelError for anything else."""
+        try:
+            found = as_record(Calibration, {**tensors, **about})
+            Masks(found.masks)
+        except (ValueError, OptionError) as error:
+            raise ModelError(f"the calibration is damaged: {error}") from None
+        figures = found.figures
+        if not (figures.dtype == np.float32 and figures.ndim == 1 and len(figures) >= FEWEST):
+            raise ModelError(f"the calibration is damaged: figures must be {FEWEST} or more float32 numbers")
+        if not np.isfinite(figures).all() or (np.diff(figures) < 0).any() or found.lengths[0] > found.lengths[1]:
+            raise ModelError("the calibration is damaged: figures and lengths must be finite and in rising order")
+        return found
+
+
+def check_false_alarms(rate: float) -> None:
+    """Raise OptionError for an invalid rate of false alarms."""
+    if not LEAST_RATE <= rate < 1:
+        raise OptionError(f"false-alarms must be from {LEAST_RATE:g} to below 1, not {rate:g}")

@@ -1,0 +1,65 @@
+"""The README.md of a saved model: its size, its text, how good it is, and samples of its writing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from afterword.model.folder.saved import SavedModel
+
+
+def card(model: SavedModel, samples: Sequence[tuple[float, str]]) -> str:
+    """Return a model card in Markdown. `samples` are (temperature, text)."""
+    config, about = model.config, model.about
+    corpus, validation = about["corpus"], about["validation"]
+    names = ", ".join(PurePath(source).name for source in corpus["sources"])
+    kind = "lines" if about["lines"] else "running text"
+    if labels := about.get("labels"):
+        kind = f"lines with {len(labels):,} labels"
+    training, held_out = corpus["training"]["characters"], corpus["validation"]["characters"]
+    rows = {
+        "text": f"{names}: {kind}, {training:,} characters to learn from, {held_out:,} held out",
+        "tokens": f"`{model.tokenizer.kind}`, {config.vocabulary_size} rows",
+        "network": f"{config.network}, embedding {config.embedding_size}, {config.parameters:,} parameters",
+    }
+    if base := about.get("base"):
+        rows["begun from"] = f"{base['name']} (`{base['fingerprint'][:12]}`)"
+    if model.ngram is not None:
+        rows["n-gram"] = f"up to {model.ngram.order} tokens, {model.mixture_weight:.0%} of each prediction"
+    steps, seed = about["training"]["steps"], about["training"]["seed"]
+    rows["training"] = f"recipe `{about['recipe']}`, {steps:,} steps, seed {seed}"
+    if validation:
+        bits, nats = validation["bits_per_character"], validation["nats_per_character"]
+        rows["held-out text"] = f"{bits:.3f} bits per character ({nats:.4f} nats)"
+    lines = [f"# A model of {names}", "", "A small LSTM, trained with Afterword on its user's own text.", ""]
+    lines += ["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())]
+    lines += ["", "```", "afterword generate .", "```", "", "## Before you share it", "", *_disclosure(model), ""]
+    if samples:
+        lines += ["## Samples", ""]
+    for temperature, text in samples:
+        fence = "````" if "```" in text else "```"
+        lines += [f"At temperature {temperature:g}:", "", fence, text.strip("\n"), fence, ""]
+    return "\n".join(lines)
+
+
+def _disclosure(model: SavedModel) -> list[str]:
+    """Return the sentences on what the folder reveals of the text."""
+    if model.text is not None:
+        holds = ["`model.safetensors` contains the training text itself, because writing starts from a window of it."]
+    elif model.ngram is not None:
+        holds = [
+            f"`ngram.safetensors` contains nearly all of the training text: {model.ngram.order} tokens at a time,",
+            "even those that occur only once. `train --ngram 0` makes a model without that file.",
+        ]
+    else:
+        holds = ["It has no n-gram, whose file would contain nearly all of the training text."]
+    base = model.about.get("base")
+    return [
+        *holds,
+        "Any language model may reproduce passages that it has read often, or that are unusual.",
+        *([f"This one began from {base['name']}: the same is true of the text of that model."] if base else []),
+        "`config.json` has the names of the text files, `tokenizer.json` the characters of the text. Share this folder",
+        "only with people who may read the text; of a run, share only `model/`, because the rest contains the text.",
+    ]

@@ -1,0 +1,384 @@
+"""A saved model: one folder.
+
+    config.json              format, sizes, the rows never seen in training, and the model's origin
+    model.safetensors        the weights, each in the smallest type that keeps every bit of it: see `_narrow`
+    ngram.safetensors        the n-gram model that the network is mixed with, if there is one
+    calibration.safetensors  the cost of normal lines, if the model was calibrated
+    tokenizer.json           the vocabulary
+    README.md                the model card, for people
+
+A folder is replaced as a whole. The new folder is written as `.NAME.new`. Then the existing one is renamed to
+`.NAME.old`, the new one is renamed to `NAME`, and the old one is deleted. After a kill between the two renames, no
+folder has that name: `load_model` then reads `.NAME.old`, and `recover_model` or the next `save_model` cleans up. Only
+one process may save at a time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import zlib
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+
+from afterword.errors import ModelError, OptionError, StorageError
+from afterword.model.arrays import Array, Ids, Weights, in_bytes
+from afterword.model.folder.calibration import Calibration
+from afterword.model.folder.defaults import RUNNING_TEXT, WritingDefaults
+from afterword.model.folder.tensors import Tensors, read_tensors, write_tensors
+from afterword.model.network.config import LARGEST_WEIGHT, Config, check_weights
+from afterword.model.network.engines import ENGINES, FastEngine
+from afterword.model.network.network import Network
+from afterword.model.network.windows import WindowNetwork
+from afterword.model.ngram.blend import AdaptedMixture, Adapter
+from afterword.model.ngram.mixture import USES, Mixture
+from afterword.model.ngram.tables import Ngram
+from afterword.records import as_record, read_json
+from afterword.storage import read_whole, sync_folder, write_bytes, write_json
+from afterword.text.lines import TAB
+from afterword.text.tokenizer import Tokenizer
+from afterword.text.vocabularies import from_json
+
+FORMAT = 2
+TEXT = "text.rows"
+SCALE = ".scale"
+CONFIG, WEIGHTS, NGRAM, CALIBRATION, TOKENIZER, CARD = FILES = (
+    "config.json",
+    "model.safetensors",
+    "ngram.safetensors",
+    "calibration.safetensors",
+    "tokenizer.json",
+    "README.md",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class ConfigFile:
+    """The fields of config.json besides the network's `Config`, the format and the checksums."""
+
+    unseen: list[int]
+    about: dict[str, Any]
+    mixture_weight: Annotated[float, Meta(ge=0, le=1)] | None
+    """None without an n-gram."""
+    writing: WritingDefaults
+
+
+@dataclasses.dataclass
+class SavedModel:
+    """A trained model and everything that belongs to it."""
+
+    config: Config
+    weights: dict[str, Array]
+    tokenizer: Tokenizer
+    unseen: list[int]
+    """The network's rows that training never saw, masked in writing."""
+    about: dict[str, Any]
+    """The model's origin: recipe, lines, labels, corpus, training, validation, versions. JSON values only."""
+    text: NDArray[np.integer[Any]] | None = None
+    """The training text as rows [N], if writing starts from a window of it (the classic recipe)."""
+    ngram: Ngram | None = None
+    mixture_weight: float = 0.0
+    """The weight of the n-gram, from 0 to 1."""
+    writing: WritingDefaults = RUNNING_TEXT
+    """The options of writing, unless others are given."""
+    calibration: Calibration | None = None
+    """The cost of normal lines, if the model was calibrated."""
+
+    def opening(self, seed: int) -> Ids:
+        """Return the tokens [N] that writing reads before any prompt; `seed` draws the window of a model of windows."""
+        if self.text is not None:
+            window = self.config.window
+            first = int(np.random.default_rng([seed, 1]).integers(len(self.text) - window + 1))
+            return self.text[first : first + window]
+        return np.array([] if self.tokenizer.end is None else [self.tokenizer.end], np.int32)
+
+    @property
+    def default_prompt(self) -> str:
+        """The prompt if none is given: a line's end, if training taught what follows it."""
+        if self.writing.opening != "newline":
+            return ""
+        rows = np.minimum(self.tokenizer.encode("\n"), self.config.vocabulary_size - 1)
+        return "" if set(rows.tolist()) & set(self.unseen) else "\n"
+
+    def network(self, held: Array | None = None, engine: FastEngine | None = None) -> Network:
+        """Return the network alone, of either kind; `held` and `engine` as in `Network`."""
+        return (WindowNetwork if self.config.window else Network)(self.config, self.weights, held, engine)
+
+    def predictor(
+        self, using: str = "both", held: Array | None = None, engine: str = "numpy", adapter: Adapter | None = None
+    ) -> Network:
+        """Return what predicts: the mixture, if there is an n-gram, or one of the two; `held` as in `Network`.
+
+        With an `adapter`, return a network that predicts with what it has learned. Raises OptionError for an unknown
+        use or engine, or an engine that cannot run this model.
+        """
+        if using not in USES:
+            raise OptionError(f"using must be one of {', '.join(USES)}, not {str(using)[:40]}")
+        if using == "ngram" and self.ngram is None:
+            raise OptionError("this model has no n-gram to predict with: use its lstm")
+        runs = self._engine(engine, held)
+        if adapter is not None:
+            return AdaptedMixture(self.config, self.weights, adapter, held, runs)
+        if self.ngram is None:
+            return self.network(held, runs)
+        return Mixture(self.config, self.weights, self.ngram, self.mixture_weight, using, held, runs)
+
+    def _engine(self, name: str, held: Array | None) -> FastEngine | None:
+        if name not in ENGINES:
+            raise OptionError(f"engine must be one of {', '.join(ENGINES)}, not {str(name)[:40]}")
+        if name == "numpy":
+            return None
+        if held is not None:
+            raise OptionError("engine fast cannot hold a part of the network at a value: use numpy")
+        return FastEngine(self.config, self.weights)
+
+
+def save_model(folder: Path, model: SavedModel, card: str) -> None:
+    """Write `model` and its `card` to `folder`, replacing the model there; other files in it stay.
+
+    Raises ModelError if the parts of the model do not fit together, StorageError if it cannot be written.
+    """
+    _check(model)
+    folder = Path(os.path.realpath(folder))
+    if folder.exists() and not folder.is_dir():
+        raise ModelError(f"cannot save a model at {folder}: it is a file; name a folder")
+    new, old = folder.with_name(f".{folder.name}.new"), _old(folder)
+    tokenizer = model.tokenizer.to_json().encode()
+    rest = ConfigFile(model.unseen, model.about, model.mixture_weight if model.ngram else None, model.writing)
+    config = {"format": FORMAT, **dataclasses.asdict(model.config), **dataclasses.asdict(rest)}
+    config["checksums"] = _checksums(config, tokenizer, model.ngram, model.calibration)
+    try:
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(parents=True)
+        text = {} if model.text is None else {TEXT: model.text}
+        write_tensors(new / WEIGHTS, {**_narrow(model.weights), **text})
+        if model.ngram is not None:
+            _write_ngram(new / NGRAM, model.ngram, folder)
+        if model.calibration is not None:
+            write_tensors(new / CALIBRATION, *model.calibration.record())
+        write_bytes(new / TOKENIZER, tokenizer)
+        write_bytes(new / CARD, card.encode())
+        write_json(new / CONFIG, config)
+        if folder.exists():
+            _clear(old, folder)
+            folder.rename(old)
+        new.rename(folder)
+        sync_folder(folder.parent)
+        _clear(old, folder)
+    except OSError as error:
+        raise StorageError(f"cannot write {folder}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _narrow(weights: Weights) -> Tensors:
+    """Return float32 `weights`, each in the smallest type from which `_wide` returns every bit.
+
+    A matrix NAME becomes int8 if each row consists of multiples of one scale, from -127 to 127; NAME.scale holds the
+    scales in float32. Any other weight becomes float16, or stays float32.
+    """
+    found: Tensors = {}
+    for name, weight in weights.items():
+        with np.errstate(over="ignore"):
+            types: list[Tensors] = [{name: weight.astype(np.float16)}, {name: weight}]
+        if weight.ndim == 2:
+            multiples, scale = in_bytes(weight)
+            types.insert(0, {name: multiples, name + SCALE: scale})
+        bits = weight.view(np.uint32)  # in which 0 and -0 differ
+        found |= next(each for each in types if np.array_equal(_wide(each)[name].view(np.uint32), bits))
+    return found
+
+
+def _wide(tensors: Tensors) -> dict[str, Array]:
+    """Return the weights of a file in float32. Raises ModelError for int8 without a valid scale per row."""
+    found = {name: part.astype(np.float32) if part.dtype == np.float16 else part for name, part in tensors.items()}
+    for name, multiples in tensors.items():
+        if multiples.dtype != np.int8:
+            continue
+        scale = found.pop(name + SCALE, np.empty(0))
+        valid = multiples.ndim == 2 and scale.shape == multiples.shape[:1] and scale.dtype == np.float32
+        if not (valid and ((scale > 0) & (scale <= LARGEST_WEIGHT)).all()):  # nor nan
+            raise ModelError(
+                f"{name[:80]!r} is int8, so it must be a matrix with {SCALE!r}: for each row a float32 number above 0, "
+                f"at most {LARGEST_WEIGHT:,.0f}"
+            )
+        if (multiples == -128).any():
+            raise ModelError(f"{name[:80]!r} must hold multiples from -127 to 127, not -128")
+        found[name] = multiples * scale[:, None]
+    return found
+
+
+def recover_model(folder: Path) -> None:
+    """Clear up after a `save_model` that was killed: the previous model returns if the new one is missing."""
+    folder = Path(os.path.realpath(folder))
+    new, old = folder.with_name(f".{folder.name}.new"), _old(folder)
+    shutil.rmtree(new, ignore_errors=True)
+    if folder.exists():
+        _clear(old, folder)
+    elif old.exists() and not old.is_symlink():
+        old.rename(folder)
+
+
+def model_folder(path: Path) -> Path:
+    """Return the folder of the model: `path` itself, or the best model so far of the run in `path`."""
+    return path / "model" if os.path.isfile(path / "run.json") else path
+
+
+def load_model(folder: Path) -> SavedModel:
+    """Read the model in `folder` and check every bit. Raises ModelError that says what is missing or damaged."""
+    while True:
+        before = _identity(folder)
+        try:
+            model = _read(folder if before else _old(Path(os.path.realpath(folder))), folder)
+        except ModelError:
+            if _identity(folder) == before:
+                raise
+        else:
+            if _identity(folder) == before:
+                return model
+        # a new model took the folder's place during the reading, which may have mixed the two: read again
+
+
+def _read(place: Path, folder: Path) -> SavedModel:
+    """Read the model in `place`; `folder` is the name that the user gave."""
+    if not os.path.isdir(place):  # unlike Path, os.path returns False if a name is too long or may not be looked up
+        raise ModelError(f"no model at {folder}: {'it is a file' if os.path.exists(folder) else 'no such folder'}")
+    if not os.path.exists(place / CONFIG):
+        raise ModelError(f"no model at {folder}: it has no {CONFIG}")
+    try:
+        values = read_json(dict[str, Any], _content(place / CONFIG))
+    except ValueError as error:
+        raise ModelError(f"{place / CONFIG} is damaged: {str(error)[:80]}; take a fresh copy of the model") from None
+    if (found := values.get("format")) != FORMAT:
+        raise ModelError(
+            f"{place / CONFIG} has the format {str(found)[:20]}, and this Afterword reads format {FORMAT}: "
+            "use the version that wrote it, or take a fresh copy of the model"
+        )
+    weights, _ = read_tensors(place / WEIGHTS)
+    text = weights.pop(TEXT, None)
+    vocabulary = _content(place / TOKENIZER)
+    mixed = values.get("mixture_weight") is not None
+    tables = read_tensors(place / NGRAM)[0] if mixed else None
+    try:
+        tokenizer = from_json(vocabulary)
+        ngram = None if tables is None else Ngram.from_tensors(tables)
+        checksums = values.pop("checksums", None)
+        calibrated = isinstance(checksums, dict) and CALIBRATION in checksums
+        calibration = Calibration.from_record(*read_tensors(place / CALIBRATION)) if calibrated else None
+        if checksums != _checksums(values, vocabulary, ngram, calibration):
+            raise ModelError(f"{CONFIG} or another file has been changed")
+        config, rest = as_record(Config, values), as_record(ConfigFile, values)
+        weight = rest.mixture_weight or 0.0
+        parts = (
+            config,
+            _wide(weights),
+            tokenizer,
+            rest.unseen,
+            rest.about,
+            text,
+            ngram,
+            weight,
+            rest.writing,
+            calibration,
+        )
+        _check(model := SavedModel(*parts))
+    except (ModelError, ValueError) as error:
+        raise ModelError(f"the model at {folder} is damaged: {error}; take a fresh copy") from None
+    return model
+
+
+def _checksums(
+    config: dict[str, Any], tokenizer: bytes, ngram: Ngram | None, calibration: Calibration | None = None
+) -> dict[str, int]:
+    """Return the CRC-32 of the files that belong to the weights; of config.json as sorted JSON without checksums."""
+    sums = {CONFIG: zlib.crc32(json.dumps(config, sort_keys=True).encode()), TOKENIZER: zlib.crc32(tokenizer)}
+    parts = {NGRAM: ngram, CALIBRATION: calibration}
+    return sums | {name: part.checksum for name, part in parts.items() if part is not None}
+
+
+def _write_ngram(path: Path, ngram: Ngram, folder: Path) -> None:
+    """Write `ngram`, or link the file of the model in `folder` if that has the same, as it has during a run."""
+    try:
+        if json.loads(read_whole(folder / CONFIG))["checksums"][NGRAM] == ngram.checksum:
+            os.link(folder / NGRAM, path)
+            return
+    except (OSError, ValueError, LookupError, TypeError):
+        path.unlink(missing_ok=True)  # no such model, or a disk without links
+    write_tensors(path, ngram.tensors())
+
+
+def _check(model: SavedModel) -> None:
+    """Raise ModelError unless the parts of `model` fit together."""
+    rows, shared = model.tokenizer.rows, model.tokenizer.shared_row_tokens
+    if (rows, shared) != (model.config.vocabulary_size, model.config.byte_tokens):
+        raise ModelError(
+            f"its tokenizer has {rows} rows, the last shared by {shared} tokens; its network has "
+            f"{model.config.vocabulary_size}, shared by {model.config.byte_tokens}"
+        )
+    check_weights(model.config, model.weights)
+    if not all(0 <= row < rows for row in model.unseen):
+        raise ModelError(f"unseen must be rows from 0 to {rows - 1}")
+    if len({model.text is not None, model.config.window > 0, model.writing.opening == "window"}) > 1:
+        raise ModelError(f"{TEXT} belongs only to a model that reads windows and begins with one")
+    if model.ngram is not None and (model.ngram.rows != rows or model.config.window):
+        raise ModelError(f"its n-gram has {model.ngram.rows} rows and its tokenizer {rows}")
+    if not _are_labels(model.about.get("labels"), model.tokenizer):
+        raise ModelError("labels must be null, or count the lines of each label")
+    if model.text is not None and not _is_text(model.text, model.config):
+        raise ModelError(f"{TEXT} must be {model.config.window} or more rows from 0 to {rows - 1}")
+
+
+def _are_labels(labels: Any, tokenizer: Tokenizer) -> bool:
+    """Return True if `labels` are None or the number of lines of each label, in a model of lines."""
+    if labels is None:
+        return True
+    if not isinstance(labels, dict) or not labels or tokenizer.end is None:
+        return False
+    return all(label and TAB not in label and type(count) is int and count > 0 for label, count in labels.items())
+
+
+def _is_text(text: NDArray[Any], config: Config) -> bool:
+    """Return True if `text` [N] is a training text of at least one window."""
+    if text.ndim != 1 or text.dtype.kind not in "iu" or len(text) < config.window:
+        return False
+    return bool(int(text.min()) >= 0 and int(text.max()) < config.vocabulary_size)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return read_whole(path)
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror or error}; take a fresh copy of the model") from None
+
+
+def _old(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")
+
+
+def _clear(old: Path, folder: Path) -> None:
+    """Remove the replaced model in `old`; files that do not belong to a model return to `folder`."""
+    if old.is_symlink():  # `save_model` makes no link: what it leads to is someone else's
+        old.unlink()
+    if not old.exists():
+        return
+    for entry in old.iterdir():
+        if entry.name in FILES:
+            entry.unlink()
+        else:
+            entry.rename(folder / entry.name)
+    old.rmdir()
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Return what changes if another folder takes the place of this one; None for a missing folder."""
+    try:
+        status = folder.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_ctime_ns

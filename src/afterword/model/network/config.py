@@ -1,0 +1,105 @@
+"""The shape of a network: its sizes, and the names and shapes of the weights that follow from them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args
+
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+
+from afterword.errors import ModelError
+from afterword.model.arrays import Array, Weights
+
+Cell = Literal["lstm", "rnn"]
+CELLS: tuple[Cell, ...] = get_args(Cell)
+
+# Far above anything that trains here, and small enough that no product of them overflows or asks for absurd memory.
+Rows = Annotated[int, Meta(ge=1, le=2**21)]  # Unicode has 1,114,112 code points
+Shared = Annotated[int, Meta(ge=1, le=256)]
+Units = Annotated[int, Meta(ge=1, le=2**16)]
+Layers = Annotated[int, Meta(ge=1, le=2**6)]
+Window = Annotated[int, Meta(ge=0, le=2**16)]
+LARGEST_WEIGHT = 1e6  # a trained one is below 100; from smaller ones no step can make a number that is not finite
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """The shape of a network."""
+
+    vocabulary_size: Rows
+    """R, the rows of the embedding and of the softmax."""
+    byte_tokens: Shared
+    """The number of the tokenizer's last ids that share the last row: 256 byte tokens, or 1 if none are shared."""
+    embedding_size: Units
+    hidden_size: Units
+    num_layers: Layers
+    cell: Cell = "lstm"
+    """The kind of a layer: LSTM cells, or the plain tanh units that they are compared with."""
+    residual: bool = False
+    """True if a layer above the first returns x + lstm(x)."""
+    input: Literal["embedding", "number"] = "embedding"
+    """How a token is read: as its row of the embedding, or as the one number row ÷ R (the classic recipe)."""
+    window: Window = 0
+    """The number of tokens that each prediction reads from an empty state (50 in the classic recipe); 0: the state is
+    carried."""
+
+    def __post_init__(self) -> None:
+        if self.input == "number" and self.embedding_size != 1:
+            raise ValueError(f"embedding_size must be 1 if a token is read as a number, not {self.embedding_size}")
+
+    @property
+    def network(self) -> str:
+        """The network in a few characters, such as 2 × 256 LSTM."""
+        return f"{self.num_layers} × {self.hidden_size} {self.cell.upper()}"
+
+    def shared_row_nats(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+        """Return the nats that each token costs beyond its row, in the shape of `rows`.
+
+        Tokens that share the last row each have an equal part of its probability, so that P sums to 1 over all V.
+        """
+        return np.where(rows == self.vocabulary_size - 1, math.log(self.byte_tokens), 0.0)
+
+    @property
+    def parameters(self) -> int:
+        """The number of learned weights. The classic recipe leaves the second biases at zero."""
+        fixed = "lstm.bias_hh" if self.input == "number" else "-"
+        return sum(math.prod(shape) for name, shape in weight_shapes(self).items() if not name.startswith(fixed))
+
+
+def weight_shapes(config: Config) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every weight by its name in torch; 4H is the four gates, as `cell.GATES` (a plain RNN: H)."""
+    rows, embedding, hidden = config.vocabulary_size, config.embedding_size, config.hidden_size
+    name, sums = config.cell, 4 * hidden if config.cell == "lstm" else hidden
+    shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (rows, embedding)} if config.input == "embedding" else {}
+    for layer in range(config.num_layers):
+        shapes[f"{name}.weight_ih_l{layer}"] = (sums, hidden if layer else embedding)
+        shapes[f"{name}.weight_hh_l{layer}"] = (sums, hidden)
+        shapes[f"{name}.bias_ih_l{layer}"] = (sums,)
+        shapes[f"{name}.bias_hh_l{layer}"] = (sums,)
+    return shapes | {"output.weight": (rows, hidden), "output.bias": (rows,)}
+
+
+def embedding_of(config: Config, weights: Weights) -> Array:
+    """Return the first layer's input for each row, [R, E]: its row of the embedding, or the number row ÷ R."""
+    R = config.vocabulary_size
+    numbers = (np.arange(R)[:, None] / R).astype(np.float32)
+    return weights["embedding.weight"] if config.input == "embedding" else numbers
+
+
+def check_weights(config: Config, weights: Mapping[str, np.ndarray]) -> None:
+    """Raise ModelError unless `weights` are exactly those of `config`: names, shapes, float32, finite."""
+    shapes = weight_shapes(config)
+    for name in sorted(shapes.keys() ^ weights.keys()):
+        raise ModelError(f"{name} is missing" if name in shapes else f"{name[:80]!r} is unknown")
+    for name, shape in shapes.items():
+        weight = weights[name]
+        if weight.shape != shape:
+            raise ModelError(f"{name} has the shape {list(weight.shape)}, not {list(shape)}")
+        if weight.dtype != np.float32:
+            raise ModelError(f"{name} holds {weight.dtype}, not float32")
+        if not (weight.min() >= -LARGEST_WEIGHT and weight.max() <= LARGEST_WEIGHT):  # nor nan
+            raise ModelError(f"{name} holds numbers that are not finite, or beyond {LARGEST_WEIGHT:,.0f}")

@@ -1,0 +1,158 @@
+"""The probabilities after one context after another, for writing: the numbers of `Ngram.following`, bit for bit.
+
+The probabilities after a context are those after the next shorter one, scaled, plus something for each token that was
+seen here. Short contexts recur all the time and have many such tokens, so their probabilities are in tables, which the
+first query builds; a longer context starts from there. Results are cached, because contexts recur. Only the part of a
+context that the model knows is kept: longer ones hardly ever recur.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from afterword.model.arrays import Array
+from afterword.model.ngram.tables import Level, Ngram, tabled
+
+EMPTY = 1  # the context without tokens
+KEPT = 4 * 2**20  # bytes; once they are full, every other context is computed each time
+OVERHEAD = 320  # bytes of an array and its entry in the dictionary, besides its numbers
+FEW = 8  # up to this many numbers, adding one by one is faster
+MANY = 12  # from this many contexts on, computing them together is faster
+BEGINNING = 14  # bits of a context, by which it is sought
+
+
+class Lookup:
+    """P(next row | context) for one context at a time.
+
+    A context is one number: its rows side by side as in the model's tables, with a 1 in front of the oldest. It has no
+    more rows than the longest context of the model. Many threads may share one `Lookup`.
+    """
+
+    def __init__(self, ngram: Ngram) -> None:
+        self._ngram, self._bits = ngram, ngram.bits
+        self._boundary, self._start = ngram.boundary, ngram.start
+        self._ones = [1 << self._bits * n for n in range(ngram.order)]  # the 1 in front of n rows
+        self._kept: dict[int, tuple[Array, int]] = {}
+        self._room = KEPT // (ngram.unconditional.nbytes + OVERHEAD)
+
+    def pushed(self, context: int, row: int) -> int:
+        """Append `row` to `context`."""
+        longest = self._ones[-1]
+        context = context << self._bits | (self._start if row == self._boundary else row)
+        return context & (longest - 1) | longest if context >> self._bits >= longest else context
+
+    def extended(self, context: int, rows: Sequence[int]) -> int:
+        """Append `rows` to `context`."""
+        for row in rows[-len(self._ones) :]:
+            context = self.pushed(context, row)
+        return context
+
+    def rows(self, context: int) -> list[int]:
+        """Return the rows of `context`, the oldest first."""
+        highest = context.bit_length() - 1 - self._bits
+        return [context >> at & (1 << self._bits) - 1 for at in range(highest, -1, -self._bits)]
+
+    def length(self, context: int) -> int:
+        """Return the number of rows in `context`."""
+        return (context.bit_length() - 1) // self._bits
+
+    def following(self, context: int) -> tuple[Array, int]:
+        """Return P [R] of the row after `context`, and the end of it that the model knows.
+
+        The rows before that end do not count, now or later. P is kept, and must not be changed.
+        """
+        entry = self._kept.get(context)
+        if entry is None:
+            entry = self._found(context)
+            if len(self._kept) < self._room:
+                self._kept[context] = entry
+        return entry
+
+    def following_each(self, contexts: Sequence[int]) -> list[tuple[Array, int]]:
+        """Return `following` of each; many new ones are computed together."""
+        new = [*{context for context in contexts if context not in self._kept}]
+        if len(new) < MANY:
+            return [self.following(context) for context in contexts]
+        probabilities, known = self._ngram.following(np.array(new, np.uint64), np.array([*map(self.length, new)]))
+        ends = [self._end(context, n) for context, n in zip(new, known.tolist(), strict=True)]
+        found = dict(zip(new, zip(probabilities, ends, strict=True), strict=True))
+        if len(self._kept) + len(new) <= self._room:
+            self._kept |= found
+        return [found[context] if context in found else self._kept[context] for context in contexts]
+
+    def _found(self, context: int) -> tuple[Array, int]:
+        ones, sought, tables = self._ones, self._sought, self._tables
+        length = self.length(context)
+        known = min(length, len(tables) - 1)
+        while (at := sought[known].place(context & (ones[known] - 1))) < 0:
+            known -= 1
+        found = tables[known][at]
+        if known == len(tables) - 1:
+            while known < length and (at := sought[known + 1].place(context & (ones[known + 1] - 1))) >= 0:
+                known += 1  # if a context is unknown, so are all longer ones
+                found = sought[known].after(found, at)
+        return found, self._end(context, known)
+
+    def _end(self, context: int, length: int) -> int:
+        """Return the last `length` rows of `context`."""
+        return context & (self._ones[length] - 1) | self._ones[length]
+
+    @cached_property
+    def _sought(self) -> list[SoughtLevel]:
+        return sought_levels(self._ngram)
+
+    @cached_property
+    def _tables(self) -> list[Array]:
+        """P [C, R] of the row after each of the C contexts of no rows, of one, and so on, while there is room."""
+        tables, levels = [self._ngram.unconditional[None]], self._ngram.levels
+        for n, level in tabled(levels, self._ngram.rows):
+            shorter = level.contexts & np.uint64(self._ones[n - 1] - 1)
+            table = tables[-1][np.searchsorted(levels[n - 1].contexts, shorter)] * level.rest[:, None]
+            table[np.repeat(np.arange(len(table)), np.diff(level.firsts)), level.tokens] += level.shares
+            tables.append(table)
+        return tables
+
+
+class SoughtLevel:
+    """A level in which one context at a time is sought."""
+
+    def __init__(self, level: Level, bits: int) -> None:
+        """Take a level whose contexts have `bits` bits."""
+        self.level = level
+        # Python searches these views and takes numbers from them faster than NumPy does from its arrays
+        views: Any = [memoryview(part) for part in level]  # type: ignore[arg-type]
+        self._contexts, self._firsts, self._tokens, self._shares, _ = views
+        self._shift = max(0, bits - BEGINNING)
+        beginnings = np.arange(2 ** min(bits, BEGINNING) + 1, dtype=np.uint64) << np.uint64(self._shift)
+        begins: Any = np.searchsorted(level.contexts, beginnings)
+        self._begins = memoryview(begins)
+
+    def place(self, key: int) -> int:
+        """Return the index of a context among those of the level; -1 if it is unknown."""
+        begins, beginning = self._begins, key >> self._shift
+        end = begins[beginning + 1]
+        at = bisect_left(self._contexts, key, begins[beginning], end)
+        return at if at < end and self._contexts[at] == key else -1
+
+    def after(self, shorter: Array, at: int) -> Array:
+        """Return P [R] of the row after the context at that place; `shorter` is P after the next shorter one."""
+        level, first, last = self.level, self._firsts[at], self._firsts[at + 1]
+        found = shorter * level.rest[at, ...]
+        if last - first <= FEW:
+            numbers = memoryview(found)  # type: ignore[arg-type]
+            tokens, shares = self._tokens, self._shares
+            for k in range(first, last):
+                numbers[tokens[k]] += shares[k]
+        else:
+            found[level.tokens[first:last].astype(np.intp)] += level.shares[first:last]
+        return found
+
+
+def sought_levels(ngram: Ngram) -> list[SoughtLevel]:
+    """Return the levels of `ngram`, by the number of rows in a context."""
+    return [SoughtLevel(level, n * ngram.bits) for n, level in enumerate(ngram.levels)]

@@ -1,0 +1,273 @@
+"""A Kneser-Ney model of the tokens: smoothed counts of each token after the last few.
+
+It is learned in a second, in one pass, and memorizes at once what an LSTM must learn slowly; the LSTM remembers what
+lies further back. `mixture` combines the two.
+
+The probability of a token after a context is that of its n-gram, discounted. The probability freed by the discounts
+goes to the next shorter context, down to the empty one, and then in equal parts to all tokens (interpolated modified
+Kneser-Ney: Chen and Goodman 1998, with their three discounts per order). The count of an n-gram shorter than the
+longest is the number of different tokens before it, not the number of its occurrences. N-grams at the start of a line,
+which nothing precedes, are the exception.
+
+An n-gram is one 64-bit number: its tokens side by side, the oldest in the highest bits. So learning consists of sorting
+and searching.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afterword.errors import ModelError
+from afterword.model.arrays import Array, Ids
+from afterword.text.tokenizer import Tokenizer
+
+Tensors = dict[str, NDArray[Any]]
+
+HIGHEST_ORDER = 8  # tokens per n-gram, if they fit into 64 bits
+MOST_COUNTED = 2**22  # tokens
+LEAST_REST = 1e-9  # far below a discount among that many tokens
+TABLES = 16 * 2**20  # bytes of probabilities that a lookup computes beforehand
+STRETCHES = 64  # of a longer text, from which the counted tokens are taken
+
+
+class Level(NamedTuple):
+    """The n-grams of one order, by their contexts: all tokens but the last."""
+
+    contexts: NDArray[np.uint64]  # [C], sorted
+    firsts: NDArray[np.int64]  # [C + 1], where each context's part of the next two begins
+    tokens: Ids  # [M], the tokens after it
+    shares: Array  # [M], the probability that each has from being seen here
+    rest: Array  # [C], the probability that goes to the next shorter context
+
+
+class Ngram:
+    """P(next row | the last rows), over the R rows of a network.
+
+    Every fresh start reads the boundary token first. `start` is the row that counts for it: the boundary itself in
+    lines, and a line's end in running text, because lines begin after one there.
+    """
+
+    def __init__(self, rows: int, boundary: int, start: int, levels: list[Level]) -> None:
+        """Take the `levels` of n = 1, 2, …"""
+        self.rows, self.boundary, self.start, self.levels = rows, boundary, start, levels
+        self.bits = bits_of(rows)
+
+    @property
+    def order(self) -> int:
+        """The number of tokens in the longest n-grams."""
+        return len(self.levels)
+
+    @staticmethod
+    def learn(ids: Ids, rows: int, boundary: int, start: int, order: int = HIGHEST_ORDER) -> Ngram:
+        """Count the n-grams of up to `order` tokens in ids [N], which are rows of a network with `rows` rows.
+
+        In a long text, `MOST_COUNTED` tokens are counted, in stretches spread evenly over it.
+        """
+        bits = bits_of(rows)
+        tokens = np.concatenate([[start], _spread(ids)]).astype(np.uint64)
+        reach = _reach(tokens, boundary) if start == boundary else np.arange(len(tokens))
+        keys, places = tokens.copy(), []  # for each order, the n-gram that ends at each place
+        for n in range(1, min(order, 64 // bits, len(tokens)) + 1):
+            if n > 1:  # put one older token in front
+                keys[n - 1 :] |= tokens[: len(tokens) - n + 1] << np.uint64(bits * (n - 1))
+            whole = reach >= max(n - 1, 1)  # the start is read, never predicted
+            if not whole.any():  # no line is that long
+                break
+            places.append(keys[whole])
+        with ThreadPoolExecutor() as pool:  # nearly all of the work is sorting, during which other threads run
+            seen = list(pool.map(lambda grams: np.unique(grams, return_counts=True), places))
+            longer = [grams & np.uint64((1 << bits * n) - 1) for n, (grams, _) in enumerate(seen[1:], 1)]
+            levels = list(pool.map(lambda n: _level(*seen[n], longer[n : n + 1], bits, rows), range(len(seen))))
+        return Ngram(rows, boundary, start, levels)
+
+    @cached_property
+    def unconditional(self) -> Array:
+        """P [R] of a row if those before it are unknown."""
+        level = self.levels[0]
+        probabilities = np.full(self.rows, 1 / self.rows, np.float32)
+        probabilities *= level.rest[0]
+        probabilities[level.tokens] += level.shares
+        return probabilities
+
+    def probabilities(self, ids: Ids, before: int) -> Array:
+        """Return P [B, T - before, R] of the row that follows each of ids [B, T] from `before` on.
+
+        The rows before `before` are only context. A context ends where ids begin.
+        """
+        B, T = ids.shape
+        read = np.where(ids == self.boundary, self.start, ids).astype(np.uint64)
+        contexts = np.zeros((B, T), np.uint64)
+        for n in range(min(self.order - 1, T)):
+            contexts[:, n:] |= read[:, : T - n] << np.uint64(self.bits * n)
+        lengths = np.broadcast_to(np.minimum(np.arange(1, T + 1), self.order - 1), (B, T))
+        found, _ = self.following(contexts[:, before:].ravel(), lengths[:, before:].ravel())
+        return found.reshape(B, T - before, self.rows)
+
+    def following(self, contexts: NDArray[np.uint64], lengths: Ids) -> tuple[Array, Ids]:
+        """Return P [N, R] of the row that follows each of N contexts, and the number of its last rows that are known.
+
+        A context has its last row in the lowest bits; bits above its length are ignored.
+        """
+        probabilities = np.tile(self.unconditional, (len(contexts), 1))
+        known = np.zeros(len(contexts), np.intp)
+        left = np.arange(len(contexts))
+        for n, level in enumerate(self.levels[1:], 1):
+            left = left[lengths[left] >= n]
+            keys = contexts[left] & np.uint64((1 << self.bits * n) - 1)
+            at = np.minimum(np.searchsorted(level.contexts, keys), len(level.contexts) - 1)
+            there = level.contexts[at] == keys  # if a context is unknown, so are all longer ones
+            left, at = left[there], at[there]
+            known[left] = n
+            probabilities[left] *= level.rest[at, None]
+            first, count = level.firsts[at], level.firsts[at + 1] - level.firsts[at]
+            which = np.arange(count.sum()) + np.repeat(first - (np.cumsum(count) - count), count)
+            probabilities[np.repeat(left, count), level.tokens[which]] += level.shares[which]
+        return probabilities, known
+
+    def seen(self, rows: Sequence[int]) -> Ids:
+        """Return the rows that the text has after `rows`, or after the last of them that fit into a context."""
+        rows = rows[max(0, len(rows) - self.order + 1) :]
+        key = sum(row << self.bits * n for n, row in enumerate(reversed(rows)))
+        level = self.levels[len(rows)]
+        at = np.searchsorted(level.contexts, np.uint64(key))
+        there = at < len(level.contexts) and level.contexts[at] == key
+        return level.tokens[level.firsts[at] : level.firsts[at + 1]] if there else level.tokens[:0]
+
+    def tensors(self) -> Tensors:
+        """Return all of it as arrays, for a file."""
+        named: Tensors = {"facts": np.array([self.rows, self.boundary, self.start], np.int64)}
+        for n, level in enumerate(self.levels, 1):
+            parts = level._asdict() | {"firsts": np.diff(level.firsts).astype(np.uint32)}
+            named |= {f"{n}.{name}": part for name, part in parts.items()}
+        return named
+
+    @staticmethod
+    def from_tensors(tensors: Mapping[str, NDArray[Any]]) -> Ngram:
+        """Return the model that `tensors` describe. Raises ModelError for anything else."""
+        try:
+            rows, boundary, start = (int(value) for value in tensors["facts"])
+            order, left = divmod(len(tensors) - 1, len(Level._fields))
+            parts = [{name: tensors[f"{n}.{name}"] for name in Level._fields} for n in range(1, order + 1)]
+            levels = [_checked(level, rows, (n - 1) * bits_of(rows)) for n, level in enumerate(parts, 1)]
+            for n, level in tabled(levels, rows):
+                shorter = level.contexts & np.uint64((1 << (n - 1) * bits_of(rows)) - 1)
+                if not np.isin(shorter, levels[n - 1].contexts).all():
+                    raise ValueError("a context's end is not a context")
+            whole = tensors["facts"].dtype.kind == "i" and len(levels) > 0 and left == 0
+            if not (whole and 0 <= boundary < rows and 0 <= start < rows and order * bits_of(rows) <= 64):
+                raise ValueError("its sizes do not fit together")
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise ModelError(f"the n-gram is damaged: {error}") from None
+        return Ngram(rows, boundary, start, levels)
+
+    @cached_property
+    def checksum(self) -> int:
+        """The CRC-32 of all arrays."""
+        crc = 0
+        for name, tensor in self.tensors().items():
+            crc = zlib.crc32(np.ascontiguousarray(tensor).data, zlib.crc32(name.encode(), crc))
+        return crc
+
+
+def tabled(levels: Sequence[Level], rows: int) -> Iterator[tuple[int, Level]]:
+    """Yield the levels from 1 on, with their numbers, whose probabilities [C, rows] fit into `TABLES` bytes."""
+    room = TABLES - 4 * rows
+    for n, level in enumerate(levels[1:], 1):
+        room -= len(level.contexts) * 4 * rows
+        if room < 0:
+            return
+        yield n, level
+
+
+def start_row(tokenizer: Tokenizer, lines: bool) -> int:
+    """Return `Ngram.start` for a tokenizer, which must have a boundary token."""
+    assert tokenizer.end is not None  # only the classic recipe's tokenizer lacks one
+    return tokenizer.end if lines else min(int(tokenizer.encode("\n")[0]), tokenizer.rows - 1)
+
+
+def bits_of(rows: int) -> int:
+    """Return the number of bits that hold one of `rows` rows."""
+    return max(1, (rows - 1).bit_length())
+
+
+def _spread(ids: Ids) -> Ids:
+    """Return all of ids [N], or stretches of them."""
+    if len(ids) <= MOST_COUNTED:
+        return ids
+    length = MOST_COUNTED // STRETCHES
+    return np.concatenate([ids[at : at + length] for at in np.arange(STRETCHES) * len(ids) // STRETCHES])
+
+
+def _checked(parts: dict[str, NDArray[Any]], rows: int, bits: int) -> Level:
+    """Return the level that a file holds, in which `firsts` is the number of tokens per context.
+
+    A context has `bits` bits. Raises ValueError.
+    """
+    contexts, counts, tokens, shares, rest = (parts[name] for name in Level._fields)
+    firsts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+    whole = (
+        [part.dtype.name for part in (contexts, counts, shares, rest)] == ["uint64", "uint32", "float32", "float32"]
+        and tokens.dtype.kind == "u"
+        and contexts.ndim == tokens.ndim == 1
+        and contexts.shape == counts.shape == rest.shape != (0,)
+        and tokens.shape == shares.shape == (firsts[-1],)
+        and int(tokens.max()) < rows
+        and bool((contexts[1:] > contexts[:-1]).all())
+        and int(contexts[-1]) < 1 << bits
+        and all(float(part.min()) >= 0 and float(part.max()) <= 1 for part in (shares, rest))
+        and float(rest.min()) >= LEAST_REST  # so that nothing is impossible
+    )
+    if not whole:
+        raise ValueError("its tables do not fit together")
+    return Level(contexts, firsts, tokens, shares, rest)
+
+
+def _reach(tokens: NDArray[np.uint64], boundary: int) -> NDArray[np.int64]:
+    """Return the number of tokens before each of tokens [N] in its own line, including the boundary that begins it.
+
+    The first token is a boundary; its reach is 0.
+    """
+    places = np.arange(len(tokens))
+    begins = np.where(tokens == boundary, places, 0)
+    begins[1:] = np.maximum.accumulate(begins)[:-1]  # a boundary ends its line, and is a token of it
+    return places - begins
+
+
+def _level(
+    grams: NDArray[np.uint64], counts: NDArray[np.int64], ends: list[NDArray[np.uint64]], bits: int, rows: int
+) -> Level:
+    """Return the discounted probabilities of sorted grams [M] that occurred `counts` [M] times.
+
+    `ends` has the ends of the next order's n-grams, if there is one: then the count of a gram is how many end in it.
+    """
+    for longer in ends:
+        inner, different = np.unique(longer, return_counts=True)
+        counts = counts.copy()
+        counts[np.searchsorted(grams, inner)] = different
+    contexts, firsts = np.unique(grams >> np.uint64(bits), return_index=True)
+    firsts = np.append(firsts, len(grams))
+    discounts = _discounts(counts)[np.minimum(counts, 3)]
+    totals = np.add.reduceat(counts, firsts[:-1]).astype(np.float64)
+    rest = np.add.reduceat(discounts, firsts[:-1]) / totals
+    shares = (counts - discounts) / np.repeat(totals, np.diff(firsts))
+    tokens = (grams & np.uint64((1 << bits) - 1)).astype(np.min_scalar_type(rows - 1))
+    return Level(contexts, firsts, tokens, shares.astype(np.float32), rest.astype(np.float32))
+
+
+def _discounts(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the discounts of a count of 0, 1, 2, and 3 or more: Chen and Goodman's estimates.
+
+    They are limited to between 0.1 and the count less 0.1, so that every seen token keeps some probability and unseen
+    ones always get some.
+    """
+    once = [float(np.count_nonzero(counts == n)) for n in range(1, 5)]
+    ratio = once[0] / max(once[0] + 2 * once[1], 1.0)
+    found = [n - (n + 1) * ratio * once[n] / max(once[n - 1], 1.0) for n in (1, 2, 3)]
+    return np.array([0.0, *(min(max(value, 0.1), n - 0.1) for n, value in enumerate(found, 1))])

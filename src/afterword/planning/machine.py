@@ -1,0 +1,139 @@
+"""The limits of this machine: the memory for a network, and the time of a recipe's steps."""
+
+from __future__ import annotations
+
+import math
+import os
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from afterword.errors import OptionError
+from afterword.learning.batches import training_batches
+from afterword.learning.device import gpu_memory
+from afterword.learning.ranks import ranks_here
+from afterword.learning.recipe import Recipe
+from afterword.text.encoded import EncodedCorpus
+from afterword.text.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from afterword.learning.learner import Learner
+
+
+def check_memory(recipe: Recipe, tokenizer: Tokenizer) -> None:
+    """Raise OptionError if a network does not fit in the memory that it learns in, the machine's or its GPU's."""
+    config, batch_size, seq_length = recipe.config(tokenizer), recipe.batch_size, recipe.seq_length
+    if recipe.device == "cuda":
+        memory, place = gpu_memory(), "its GPU"
+    else:
+        memory, place = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), "this machine"
+    weights = 5 * 4 * config.parameters  # the weights, their gradient, two moments and the average, in float32
+    logits = 4 * config.vocabulary_size  # and their softmax, and the gradients of both
+    numbers_per_token = 10 * config.hidden_size * config.num_layers + logits
+    activations = 4 * batch_size * seq_length * numbers_per_token
+    if weights + activations > memory:
+        raise OptionError(
+            f"{config.num_layers} layers of {config.hidden_size} units in batches of {batch_size} × "
+            f"{seq_length} need about {(weights + activations) / 2**30:,.0f} GiB and {place} has "
+            f"{memory / 2**30:,.0f}: make hidden-size, num-layers, batch-size or seq-length smaller"
+        )
+
+
+SLOWEST_MEASURED = 0.15  # seconds: the times of longer steps are estimated from shorter ones
+GROWTH = 1.7  # a step's time grows with about this power of the units
+ENOUGH = 2**20  # tokens to measure with
+CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # "MICROSECONDS PERIOD", by Linux' control groups, version 2
+SECONDS, SECONDS_WITH_WAITING = 1.0, 3.0  # for measuring the steps of one recipe
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """The mean time of a step, in seconds."""
+
+    now: float
+    """By the clock."""
+    alone: float
+    """Without waiting for other processes."""
+
+    def __mul__(self, factor: float) -> StepTime:
+        return StepTime(self.now * factor, self.alone * factor)
+
+
+def available_threads() -> int:
+    """Return the number of processors for this process: its share, if torchrun started several on this machine."""
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(here, _quota(here)) // ranks_here())
+
+
+def _quota(otherwise: int) -> int:
+    """Return how many processors' time a container may use: it sees more of them, but waits when that is used up."""
+    try:
+        time_of_all, period = CPU_QUOTA.read_text().split()
+        return int(time_of_all) // int(period)
+    except (OSError, ValueError):  # not Linux, or "max": no limit
+        return otherwise
+
+
+def step_time(encoded: EncodedCorpus, recipe: Recipe, learner: Learner | None = None) -> StepTime:
+    """Measure real steps of `recipe` on this machine, with the network of `learner` or a new one. It is discarded
+    afterwards.
+
+    In the first steps the optimizer does more than later, so they are left out if the network is not too slow.
+
+    On the processor, `alone` is the processor time of the calling thread. That thread takes part in all computing, and
+    it is charged neither while another process has its processor nor while it waits for a thread whose processor is
+    taken. On a GPU other threads compute the gradient, so `alone` is the clock's time too.
+    """
+    import torch
+
+    from afterword.learning.learner import Learner
+    from afterword.learning.optimizer import EARLY, RENEW
+
+    torch.set_num_threads(recipe.threads)
+    learner = learner or Learner(recipe.config(encoded.tokenizer), recipe)
+    batches = training_batches(encoded.beginning(ENOUGH), recipe)
+    times: list[StepTime] = []
+    while len(times) < EARLY + RENEW:
+        clock, processor = time.perf_counter(), time.thread_time()
+        learner.learn(batches.next(), 1e-3)
+        now, alone = time.perf_counter() - clock, time.thread_time() - processor
+        times.append(StepTime(now, now if recipe.device == "cuda" else min(now, alone)))
+        if sum(t.alone for t in times) > SECONDS or sum(t.now for t in times) > SECONDS_WITH_WAITING:
+            break
+    steady = times[EARLY:] if len(times) > EARLY else times[len(times) // 3 :]
+    return StepTime(statistics.mean(t.now for t in steady), statistics.mean(t.alone for t in steady))
+
+
+class StepTimes:
+    """The time of a step of each size here: measured, or estimated from the nearest size that was."""
+
+    def __init__(self, encoded: EncodedCorpus, first: int, recipe_of: Callable[[int], Recipe]) -> None:
+        """`recipe_of` returns the recipe of a size; `first` is the size to measure if none was."""
+        self._encoded, self._first, self._recipe_of = encoded, first, recipe_of
+        self._measured: dict[int, StepTime] = {}
+        self.learner: Learner | None = None
+        """A learner of the first size, if one already exists."""
+
+    def fastest(self, size: int, recipes: Sequence[Recipe]) -> int:
+        """Measure all `recipes`, of `size` units each. Return the index of the fastest."""
+        times = [step_time(self._encoded, recipe) for recipe in recipes]
+        best = min(range(len(times)), key=lambda k: times[k].now)
+        self._measured[size] = times[best]
+        return best
+
+    def measure(self, size: int) -> bool:
+        """Measure `size`, unless it was measured or would take too long. Return whether it was measured now."""
+        if size in self._measured or self(size).alone > SLOWEST_MEASURED:
+            return False
+        self._measured[size] = step_time(self._encoded, self._recipe_of(size))
+        return True
+
+    def __call__(self, size: int) -> StepTime:
+        if not self._measured:
+            recipe, (learner, self.learner) = self._recipe_of(self._first), (self.learner, None)
+            self._measured[self._first] = step_time(self._encoded, recipe, learner)
+        nearest = min(self._measured, key=lambda known: abs(math.log(known / size)))
+        return self._measured[nearest] * math.pow(size / nearest, GROWTH)

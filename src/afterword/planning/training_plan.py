@@ -1,0 +1,118 @@
+"""A plan: the settings of a user, the recipe that follows, a reason for each number, and the expected result."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from afterword.bases.base import Base
+from afterword.errors import OptionError
+from afterword.learning.recipe import Recipe
+from afterword.model.network.config import CELLS
+from afterword.model.ngram.tables import Ngram
+from afterword.planning.expectation import Expectation
+from afterword.planning.tuning import Choice, Choices
+from afterword.settings import Settings, setting
+
+AUTO, NONE = "auto", "none"  # bases: the plan's choice, and no base
+LENGTHS = ("minutes", "steps", "epochs")  # the length of training: one of them is given
+
+
+@dataclass(frozen=True)
+class TrainingSettings(Settings):
+    """The settings of a training run; None leaves a number to the plan."""
+
+    recipe: str = setting(
+        "auto",
+        "auto sets every hyperparameter by the plan; classic is the founding recipe",
+        choices=("auto", "classic"),
+    )
+    base: str = setting(
+        AUTO,
+        "start from this model: the name of a base, as listed by afterword bases, or any model's folder; "
+        "auto lets the plan decide",
+        metavar="auto|NAME|none|MODEL",
+        accepts="str | os.PathLike[str]",
+    )
+    minutes: float | None = setting(
+        None, "train for this many minutes (default: 5, unless --steps or --epochs is given)", above=0, maximum=525_600
+    )
+    steps: int | None = setting(
+        None, "train for this many optimizer steps; nothing then depends on the clock", minimum=1
+    )
+    epochs: float | None = setting(
+        None, "train for this many passes over the text (classic: 1)", above=0, maximum=10**6
+    )
+    cell: str = setting("lstm", "type of recurrent cell: rnn has no gates, for comparison", choices=CELLS)
+    num_layers: int | None = setting(None, "number of layers", minimum=1, maximum=16)
+    hidden_size: int | None = setting(None, "units per layer", minimum=1, maximum=16384)
+    embedding_size: int | None = setting(None, "size of a token's embedding vector", minimum=1, maximum=16384)
+    batch_size: int | None = setting(
+        None, "lanes (parallel streams of the text), or lines, per step", minimum=1, maximum=65536
+    )
+    seq_length: int | None = setting(None, "length of truncated backpropagation, in tokens", minimum=1, maximum=65536)
+    dropout: float | None = setting(None, "fraction of activations dropped during training", minimum=0, below=1)
+    ngram: int | None = setting(
+        None,
+        "order of the n-gram model: its longest n-grams, in tokens (default: 8; 0 leaves it out)",
+        minimum=0,
+        maximum=16,
+    )
+    learning_rate: float | None = setting(None, "peak learning rate", above=0, maximum=10)
+    seed: int = setting(0, "seed of all random numbers", minimum=0, maximum=2**64 - 1)
+    device: str = setting(
+        "auto", "device to train on: auto uses a GPU if there is one", choices=("auto", "cpu", "cuda")
+    )
+    threads: int | None = setting(None, "CPU threads (default: the fastest number)", minimum=1, maximum=1024)
+    checkpoint_every: int | None = setting(
+        None, "steps between checkpoints (default: one checkpoint per minute)", minimum=1, metavar="STEPS"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        given = [name for name in LENGTHS if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise OptionError(f"{given[0]} and {given[1]} exclude each other: give one of minutes, steps and epochs")
+
+
+AS_ASKED = "as you asked"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A recipe with the reasons for it."""
+
+    recipe: Recipe
+    reasons: dict[str, str]
+    """The reason for a number, by its name, as far as it needs one."""
+    expected: Expectation | None = None
+    """The cost of held-out text to the model, as it will be used; None if no forecast is possible."""
+    outlook: dict[float, Expectation] = dataclasses.field(default_factory=dict)
+    """The same for other numbers of minutes."""
+    notes: list[str] = dataclasses.field(default_factory=list)
+    """Messages for the user."""
+    base: Base | None = None
+    """The model that the run begins from."""
+    ngram: Ngram | None = None
+    """The n-gram model that the expectation is based on, and that the run will use."""
+
+
+def asked(settings: TrainingSettings) -> Choices:
+    """Return the numbers of the recipe that the user set."""
+    own = {field.name for field in dataclasses.fields(Recipe)} - {"recipe", "minutes", "device"}
+    return {
+        field.name: Choice(getattr(settings, field.name), AS_ASKED)
+        for field in dataclasses.fields(settings)
+        if field.name in own and getattr(settings, field.name) != field.default
+    }
+
+
+def recipe_of(choices: Choices) -> Recipe:
+    """Return the recipe of these numbers."""
+    return Recipe(**{name: choice.value for name, choice in choices.items()})
+
+
+def reasons(choices: Choices) -> dict[str, str]:
+    """Return the reasons that are not empty, by name, in the order of a recipe."""
+    order = [field.name for field in dataclasses.fields(Recipe)]
+    return {name: choices[name].reason for name in order if choices[name].reason}

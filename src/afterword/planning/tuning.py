@@ -1,0 +1,147 @@
+"""The rules of the plan: the numbers of a network and its training, from the text and the tokens that can be read.
+
+Each was found by trials on texts of 35 kB to 30 MB in runs of one to five minutes. Their results are in
+benchmarks/results/trials.jsonl, and docs/trials.md describes them. No rule depends on a clock or a machine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+SIZES = (64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096)
+TOKENS_PER_WEIGHT = 10.0  # to read; with fewer, a smaller network learns more in the same time
+UNTIMED_SIZE = 512  # units, if steps or passes are given and no time, for a text that is long enough
+LEAST_FROM_BASE = 0.01  # of the n-gram's cost: a base that lowers it less, as it is, does not help
+MOST_PASSES_FROM_BASE = 8.0  # over a text: a base gains nothing by more of them
+DISTILLATION, MOST_DISTILLATION = 1.25, 0.3  # per fraction of the n-gram's cost that a base saves as it is; at most
+MOST_PASSES = 16.0  # over a text: with more of them, it is only learned by heart
+EMBEDDING = 64
+EVALUATION_SHARE = 0.06  # of the run's time, at most
+EVALUATIONS = 6  # per run at least: few and large, so that the best is not the luckiest
+MOST_VALIDATION_TOKENS = 200_000
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Choice(Generic[T]):
+    """A number of a recipe, and the reason for it."""
+
+    value: T
+    reason: str = ""
+
+
+Choices = dict[str, Choice[Any]]  # by the names of a recipe's numbers
+
+
+def weights(hidden_size: int, num_layers: int) -> int:
+    """Return about the number of weights in LSTM layers."""
+    return 4 * hidden_size * (hidden_size + EMBEDDING) + 8 * (num_layers - 1) * hidden_size**2
+
+
+def largest_size(tokens: int) -> int:
+    """Return the most units for a text of this number of tokens: they grow with its cube root."""
+    return max(size for size in SIZES if size <= max(SIZES[0], 290 * (tokens / 30_000) ** (1 / 3)))
+
+
+def size_in_time(tokens: int, tokens_read: Callable[[int], float], num_layers: int) -> Choice[int]:
+    """Return the units for a text of this number of tokens; a size has time to read `tokens_read` of it.
+
+    It is the largest size that reads `TOKENS_PER_WEIGHT`, or takes all passes that help.
+    """
+    sizes = [size for size in SIZES if size <= largest_size(tokens)]
+    passes = [size for size in sizes if tokens_read(size) >= MOST_PASSES * tokens]
+    weighed = [size for size in sizes if tokens_read(size) >= TOKENS_PER_WEIGHT * weights(size, num_layers)]
+    size = max(passes + weighed, default=sizes[0])
+    if size == sizes[-1]:
+        return Choice(size, f"a text of {tokens:,} tokens is too short for more")
+    if size in passes:
+        return Choice(size, f"the largest size with enough time for {MOST_PASSES:g} passes")
+    if size in weighed:
+        return Choice(size, f"the largest size with enough time to read {TOKENS_PER_WEIGHT:g} tokens per weight")
+    return Choice(size, "the smallest size, because there is little time")
+
+
+def size_untimed(tokens: int) -> Choice[int]:
+    """Return the units if steps or passes are given and no time."""
+    most = largest_size(tokens)
+    if most <= UNTIMED_SIZE:
+        return Choice(most, f"a text of {tokens:,} tokens is too short for more")
+    return Choice(UNTIMED_SIZE, f"the usual size without a time limit; the text is long enough for {most}")
+
+
+def lanes(tokens: int, seq_length: int) -> Choice[int]:
+    """Return the number of lanes for a running text: fewer for a short text, so that a pass has enough steps."""
+    wanted = 32 if tokens >= 3_000_000 else 16 if tokens >= 300_000 else 8
+    return Choice(
+        max(1, min(wanted, tokens // seq_length)),
+        "lanes, each reading from its own place: fewer for a short text, so that a pass has enough steps",
+    )
+
+
+def lines_per_step(mean_length: float) -> Choice[int]:
+    """Return the number of lines per step, by their mean number of tokens: about the tokens of running text."""
+    lines = max(8, min(128, 1 << max(0, round(math.log2(1_500 / max(mean_length, 1))))))
+    return Choice(lines, "lines: about as many tokens per step as with running text")
+
+
+def learning_rate(hidden_size: int, tokens: int = 0) -> Choice[float]:
+    """Return the peak rate: 0.02 for 256 units, falling with the square root of their number. Tokens do not matter."""
+    rate = float(f"{min(0.03, 0.02 * math.sqrt(256 / hidden_size)):.2g}")
+    return Choice(rate, "at its peak: 0.02 for 256 units, falling with the square root of their number")
+
+
+def dropout(passes: float, from_base: bool = False) -> Choice[float]:
+    """Return the fraction dropped: it grows with the number of passes, so that the text is not learned by heart.
+
+    It is lower in a run from a base, which itself was trained without dropout.
+    """
+    at, there, per_doubling, most = (2, 0.0, 0.1, 0.3) if from_base else (3.3, 0.2, 0.12, 0.6)
+    fraction = round(min(most, max(0.0, there + per_doubling * math.log2(max(passes, 0.1) / at))), 2)
+    return Choice(fraction, "fraction dropped: it grows with the number of passes")
+
+
+def learning_rate_from_base(hidden_size: int, tokens: int) -> Choice[float]:
+    """Return the peak rate of a run from a base: lower for few tokens, so that less of the base is lost."""
+    rate = 0.0033 * math.sqrt(768 / hidden_size) * (tokens / 100_000) ** 0.25
+    return Choice(
+        float(f"{min(max(rate, 0.001), 0.005):.2g}"),
+        "at its peak: a fifth of the rate without a base, and lower for a short text, so that less of the base is lost",
+    )
+
+
+def distillation(gain: float) -> Choice[float]:
+    """Return the weight of the base's predictions in the targets of a run that begins from it.
+
+    gain: the fraction of the n-gram's cost that the untrained base saves. It is largest for a short text of a kind
+    that the base knows. For other texts, the base's predictions are wrong targets.
+    """
+    return Choice(
+        round(min(MOST_DISTILLATION, max(0.0, DISTILLATION * gain)), 2),
+        "weight of the base's predictions in the targets: it grows with what the untrained base saves",
+    )
+
+
+def of_steps(steps: int, tokens_per_step: float, held_out_tokens: int) -> Choices:
+    """Return the numbers that follow from the number of steps.
+
+    An evaluated token costs about a third of a learned one. So the size and the number of evaluations follow from the
+    tokens that the run learns from, without a clock.
+    """
+    affordable = 3 * EVALUATION_SHARE * steps * tokens_per_step / EVALUATIONS
+    validation_tokens = int(min(held_out_tokens, MOST_VALIDATION_TOKENS, max(2_000, affordable)))
+    every = max(steps / 100, validation_tokens / (3 * EVALUATION_SHARE * tokens_per_step))
+    evaluate_every = max(1, min(math.ceil(every), steps))
+    averaging = min(0.9998, max(0.9, 1 - 5 / steps))
+    return {
+        "warmup": Choice(min(100, steps // 10), "steps to the peak rate: a hundred, or a tenth of all"),
+        "averaging": Choice(
+            averaging, f"decay of the weights' moving average, over about {1 / (1 - averaging):,.0f} steps"
+        ),
+        "validation_tokens": Choice(validation_tokens, "of the held-out text, per evaluation"),
+        "evaluate_every": Choice(evaluate_every, f"steps: evaluations take {EVALUATION_SHARE:.0%} of the time at most"),
+        "report_every": Choice(max(1, min(steps // 200, evaluate_every)), "steps"),
+    }

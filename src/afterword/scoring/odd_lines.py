@@ -1,0 +1,125 @@
+"""Finding odd lines by comparing them with the costs of normal lines (`model.folder.calibration`)."""
+
+from __future__ import annotations
+
+import math
+import reprlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from afterword.model.folder.calibration import Calibration, Costs, Normal
+from afterword.model.network.network import Network
+from afterword.scoring.costs import LineScore, score_lines
+from afterword.settings import OnProgress, ignore_progress
+from afterword.text.lines import Masks
+from afterword.text.tokenizer import Tokenizer
+
+AT_ONCE = 1000  # lines
+LOOKED_INTO = 10_000  # lines whose single tokens are counted too
+
+
+@dataclass(frozen=True, repr=False)
+class OddLine(LineScore):
+    """The cost of a line compared with that of normal lines. `text` is the line unmasked; the costs are masked."""
+
+    figure: float = 0.0
+    """Its bits above those of normal lines of its length, or above the expected bits, in standard deviations."""
+    p_value: float = 1.0
+    """How often a normal line has at least that figure, among the lines of the calibration."""
+    odd: bool = False
+    """Whether the p-value is within the rate of false alarms."""
+    odd_pieces: Sequence[tuple[int, int]] = ()
+    """The pieces of an odd line, as (start, stop) in `text`, that cost more than those of normal lines."""
+
+    def at(self, line: int) -> OddLine:
+        """Return the same with another number, without the costs of its tokens."""
+        return replace(self, line=line, token_nats=np.empty(0))
+
+    def __repr__(self) -> str:
+        return f"OddLine({self.line}: {reprlib.repr(self.text)}, figure {self.figure:.1f}, p {self.p_value:.2g})"
+
+
+def normal_costs(
+    network: Network,
+    tokenizer: Tokenizer,
+    lines: Sequence[str],
+    masks: Sequence[str],
+    on_progress: OnProgress = ignore_progress,
+) -> Normal:
+    """Return what masked normal `lines` cost `network`. Raises OptionError for an invalid mask."""
+    hide = Masks(masks)
+    parts = [Normal(_costs([]), np.empty(0))]
+    for at in range(0, len(lines), AT_ONCE):
+        scores = _scores(network, tokenizer, map(hide, lines[at : at + AT_ONCE]))
+        tokens = [score.token_nats for score in scores] if at < LOOKED_INTO else [np.empty(0)]
+        parts.append(Normal(_costs(scores), np.concatenate(tokens) / math.log(2)))
+        on_progress(min(1.0, (at + AT_ONCE) / len(lines)))
+    return Normal.joined(parts)
+
+
+def judge(
+    calibration: Calibration,
+    network: Network,
+    tokenizer: Tokenizer,
+    lines: Sequence[str],
+    rate: float,
+    on_progress: OnProgress = ignore_progress,
+) -> list[OddLine]:
+    """Compare the masked cost of each of `lines` with normal lines. Odd are those within `rate`, of false alarms."""
+    masks = Masks(calibration.masks)
+    scores = _scores(network, tokenizer, map(masks, lines), on_progress)
+    figures = calibration.figure(_costs(scores))
+    p_values = calibration.p_values(figures)
+    return [
+        OddLine(
+            **{**vars(score), "line": number, "text": line},
+            figure=float(figure),
+            p_value=float(p_value),
+            odd=(odd := bool(p_value <= rate and line)),
+            odd_pieces=_odd_pieces(calibration, tokenizer, masks, line, score) if odd else (),
+        )
+        for number, (line, score, figure, p_value) in enumerate(zip(lines, scores, figures, p_values, strict=True), 1)
+    ]
+
+
+def _scores(
+    network: Network, tokenizer: Tokenizer, lines: Iterable[str], on_progress: OnProgress = ignore_progress
+) -> list[LineScore]:
+    """Return the costs of masked `lines`. Equal lines are read once: most masked lines of a log are equal."""
+    lines = list(lines)
+    different = list(dict.fromkeys(lines))
+    found = score_lines(network, tokenizer, different, on_progress, entropies=True)
+    scores = dict(zip(different, found, strict=True))
+    return [scores[line] for line in lines]
+
+
+def _odd_pieces(
+    calibration: Calibration, tokenizer: Tokenizer, masks: Masks, line: str, score: LineScore
+) -> list[tuple[int, int]]:
+    """Return the pieces of `line` whose tokens cost more than those of normal lines, or else its costliest piece."""
+    starts = tokenizer.starts(score.text)
+    token_bits = score.token_nats[: len(starts)] / math.log(2)  # without the end of the line
+    threshold = min(calibration.odd_bits, float(score.token_nats.max()) / math.log(2))
+    origins = masks.origins(line) if masks.patterns else None
+    pieces: list[tuple[int, int]] = []
+    for start in np.unique(starts[token_bits >= threshold]).tolist():
+        after = starts[starts > start]
+        stop = int(after[0]) if len(after) else len(score.text)
+        first, last = (start, stop) if origins is None else (origins[start][0], origins[stop - 1][1])
+        if pieces and first <= pieces[-1][1]:
+            first = pieces.pop()[0]
+        pieces.append((first, last))
+    return pieces or [(len(line), len(line))]  # its end came too early
+
+
+def _costs(scores: Sequence[LineScore]) -> Costs:
+    peaks = [score.token_nats.max(initial=0) / math.log(2) for score in scores]
+    columns = (
+        [score.bits for score in scores],
+        [score.expected_bits for score in scores],
+        peaks,
+        [max(score.characters, 1) for score in scores],
+    )
+    return Costs(*(np.array(column, np.float64) for column in columns))

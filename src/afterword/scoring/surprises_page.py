@@ -1,0 +1,108 @@
+"""Surprises as one HTML file: each character is shaded, and pointing at it shows what was expected in its place.
+
+The file needs neither the network nor scripts, and its policy allows none. Only the start of a long text is drawn.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+
+from afterword.colours import colours
+from afterword.scoring.surprises import Place, Summary, Surprise
+from afterword.text.unicode import spaced, visible
+
+MOST_DRAWN = 50_000  # characters; some 5 MB, which a browser opens in a second
+MOST_BITS, LEVELS = 8.0, 12  # the strongest shade, and the number of shades
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The surprises of one text that are drawn, and the summary of all of them."""
+
+    name: str
+    summary: Summary = field(default_factory=Summary)
+    surprises: list[Surprise] = field(default_factory=list)
+
+    def watch(self, surprises: Iterable[Surprise], room: int) -> Iterator[Surprise]:
+        """Yield `surprises` unchanged, and keep those of the first `room` characters, which will be drawn."""
+        for surprise in self.summary.watch(surprises):
+            if (room := room - len(surprise.text)) >= 0:
+                self.surprises.append(surprise)
+            yield surprise
+
+    @property
+    def characters(self) -> int:
+        """The number of characters that are drawn."""
+        return sum(len(surprise.text) for surprise in self.surprises)
+
+
+def page(texts: Sequence[Drawn], about: str = "") -> str:
+    """Return the page of `texts` as HTML; `about` is a line that describes the model."""
+    css = resources.files("afterword.scoring").joinpath("surprises.css").read_text(encoding="utf-8")
+    shade = "ol .s{} {{ background: rgb(var(--high) / calc(var(--strength) * {:.3f})); }}\n"
+    style = "".join([colours(), css, *(shade.format(level, level / LEVELS) for level in range(1, LEVELS + 1))])
+    policy = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    title = "Where it surprises: " + ", ".join(text.name for text in texts)
+    several = any(text.summary.several for text in texts)
+    return "".join(
+        [
+            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">\n',
+            '<meta http-equiv="Content-Security-Policy" content="',
+            f"default-src 'none'; style-src 'sha256-{policy}'; base-uri 'none'; form-action 'none'\">\n",
+            f"<title>{html.escape(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n",
+            f'<h1>Where it surprises</h1>\n<p class="soft">{html.escape(about)}</p>\n',
+            "<p>Each character is shaded by its cost in bits: -log2 of the probability that the model gave it, after ",
+            "all characters before it. Point at a character to see what the model expected in its place.",
+            " The characters of a token share one shade, by its bits." if several else "",
+            f'</p>\n<p class="legend">0 bits <i></i> {MOST_BITS:g} bits and more</p>\n',
+            *(part for number, text in enumerate(texts) for part in _section(text, f"c{number}-")),
+            "</body>\n</html>\n",
+        ]
+    )
+
+
+def _section(text: Drawn, prefix: str) -> Iterator[str]:
+    summary, drawn = text.summary, text.characters
+    name = html.escape(visible(text.name))
+    yield f'<section aria-label="{name}">\n<h2>{name}</h2>\n'
+    yield f"<p>{summary.bits_per_character:.3f} bits per character, {summary.characters:,} characters.</p>\n"
+    if drawn < summary.characters:
+        yield f"<p>Only the first {drawn:,} characters are drawn below; figures and table cover all of them.</p>\n"
+    last = text.surprises[-1].start if text.surprises else -1
+    yield '<div class="places"><table>\n<tr><th>most surprising</th><th>bits</th><th>text</th><th>expected</th></tr>\n'
+    for place in summary.most:
+        yield _row(place, prefix if place.surprise.start <= last else None)
+    yield "</table></div>\n<ol>"
+    line = 0
+    named = {place.surprise.start for place in summary.most}
+    for surprise in text.surprises:
+        if surprise.line != line:
+            yield "" if line == 0 else "</li>"
+            yield "\n<li>" if surprise.line == line + 1 else f"\n<li value={surprise.line}>"
+            line = surprise.line
+        yield _character(surprise, f" id={prefix}{surprise.start}" if surprise.start in named else "")
+    yield "</li>\n</ol>\n</section>\n"
+
+
+def _row(place: Place, prefix: str | None) -> str:
+    """Return a row of the table, with a link to the character if that is drawn."""
+    surprise = place.surprise
+    where = f"line {surprise.line}, column {surprise.column}"
+    if prefix is not None:
+        where = f'<a href="#{prefix}{surprise.start}">{where}</a>'
+    expected = html.escape("  ".join(surprise.expected))
+    context = f"{html.escape(visible(place.before))}<mark>{html.escape(spaced(surprise.text))}</mark>"
+    return f"<tr><td>{where}</td><td>{surprise.bits:.1f}</td><td><code>{context}</code></td><td>{expected}</td></tr>\n"
+
+
+def _character(surprise: Surprise, id: str) -> str:
+    level = min(LEVELS, round(surprise.bits / MOST_BITS * LEVELS))
+    kind = f' class="s{level}"' if level else ' class="end"' if surprise.text == "\n" else ""
+    expected = "\n".join([f"{surprise.bits:.1f} bits; expected", *surprise.expected])
+    return f'<b{id}{kind} data-e="{html.escape(expected)}">{html.escape(surprise.shown)}</b>'

@@ -1,0 +1,1 @@
+"""HTTP: a request's bytes become a record, and an answer or a failure becomes bytes. It knows no model."""

@@ -1,0 +1,109 @@
+"""Failures: what a client receives for a request that cannot be answered, in the shape that OpenAI's clients read."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Collection, Mapping
+
+import msgspec
+from starlette.responses import Response
+
+from afterword.errors import AfterwordError, RunError, StorageError
+
+JSON = "application/json"
+KINDS = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
+
+
+class ErrorDetail(msgspec.Struct):
+    """An error in one sentence; `param` is the field that it is about."""
+
+    message: str
+    type: str
+    param: str | None = None
+    code: str | None = None
+
+
+class Failure(msgspec.Struct):
+    """The body of every answer with a status of 400 or more."""
+
+    error: ErrorDetail
+
+
+class ApiError(Exception):
+    """End a request with `status` and a sentence; `param` is the field that it is about."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        param: str | None = None,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        # a request may contain half a character, which cannot be encoded
+        message = message.encode("utf-8", "replace").decode()
+        param = None if param is None else param.encode("utf-8", "replace").decode()
+        super().__init__(message)
+        self.status, self.headers = status, headers
+        kind = KINDS.get(status, "invalid_request_error" if status < 500 else "server_error")
+        self.detail = ErrorDetail(message, kind, param, code)
+
+    @property
+    def body(self) -> bytes:
+        return msgspec.json.encode(Failure(self.detail))
+
+    def response(self) -> Response:
+        return Response(self.body, self.status, self.headers, JSON)
+
+
+def busy(seconds: int = 1) -> ApiError:
+    """Return the failure for a server whose places and queue are full."""
+    return ApiError(429, "too many requests at once: try again later", headers={"Retry-After": str(seconds)})
+
+
+def check_at_most(
+    most: int, number: int, what: str, advice: str, param: str | None = None, code: str | None = None
+) -> None:
+    """Raise ApiError if `number` is more than `most`; in `what`, {} is the place of `most`."""
+    if number > most:
+        raise ApiError(400, f"{what.format(f'{most:,}')}, not {number:,}: {advice}", param, code)
+
+
+def as_api_error(error: Exception, seconds: float, fields: Collection[str], hidden: Collection[str]) -> ApiError:
+    """Return `error` as a client sees it: a request had `seconds` and may have `fields`; `hidden` paths are left out.
+
+    An error in this program is reported to whoever runs the server.
+    """
+    found = _as_api_error(error, seconds, fields)
+    for path in hidden:
+        found.detail.message = found.detail.message.replace(path, "")
+    return found
+
+
+def _as_api_error(error: Exception, seconds: float, fields: Collection[str]) -> ApiError:
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, TimeoutError):
+        message = f"the request took longer than {seconds:g} s and was stopped: ask for less"
+        return ApiError(503, message, headers={"Retry-After": "1"})
+    if isinstance(error, MemoryError):
+        return ApiError(503, "not enough memory for this request: ask for less", headers={"Retry-After": "1"})
+    if isinstance(error, RunError):
+        return ApiError(500, str(error))
+    if isinstance(error, AfterwordError) and not isinstance(error, StorageError):
+        # a message about an option begins with its name on the command line
+        message = str(error)
+        option, _, rest = message.partition(" ")
+        name = option.replace("-", "_")
+        return ApiError(400, f"{name} {rest}", name) if name in fields else ApiError(400, message)
+    report(error)
+    return ApiError(500, "an error occurred in the server: try again")
+
+
+def report(error: BaseException) -> None:
+    """Print an error in this program on standard error, without any text of the request."""
+    print(f"error: {type(error).__name__} while answering (AFTERWORD_DEBUG=1 shows where)", file=sys.stderr, flush=True)
+    if os.environ.get("AFTERWORD_DEBUG"):
+        traceback.print_exception(error)

@@ -1,0 +1,30 @@
+"""Limits on what one client may ask of a server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from afterword.settings import Settings, setting
+
+
+@dataclass(frozen=True)
+class Limits(Settings):
+    """The limits of a server. Raises OptionError for an invalid value."""
+
+    max_requests: int = setting(256, "write at most this many texts at once; the others wait", minimum=1)
+    max_queue: int = setting(256, "let at most this many texts wait; refuse more (429)", minimum=0)
+    max_prompt: int = setting(200_000, "maximum length of a prompt, in tokens", minimum=1)
+    max_output: int = setting(16_384, "maximum number of tokens written for one request", minimum=1)
+    max_body: int = setting(4 * 2**20, "maximum size of a request's body, in bytes", minimum=1024)
+    max_text: int = setting(64 * 2**20, "maximum size of a text to train on, in bytes, with --train", minimum=1024)
+    max_bodies: int = setting(
+        128 * 2**20, "maximum size of all large bodies together, in bytes; refuse more (429)", minimum=1024
+    )
+    max_header: int = setting(16 * 2**10, "maximum size of a request's headers, in bytes", minimum=1024)
+    max_connections: int = setting(
+        800, "maximum number of connections; beyond it, the longest idle one is closed", minimum=1
+    )
+    receive_timeout: float = setting(8.0, "seconds within which a request must arrive", above=0)
+    send_timeout: float = setting(30.0, "seconds within which a client must accept what is sent to it", above=0)
+    request_timeout: float = setting(300.0, "maximum seconds for a request in all", above=0)
+    remember: int = setting(256, "MiB of network states kept, so that the page can continue a text anywhere", minimum=0)

@@ -1,0 +1,87 @@
+"""Access: which requests reach the routes.
+
+Any web page can make a browser on this machine send requests. So the Host must be one of this server's names: a foreign
+name that points at this machine is refused. An Origin must be the server's own page. A body must be JSON,
+which no other page can send without asking first, and no answer allows another page to read it.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Collection
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from afterword.serving.http.failures import JSON, ApiError
+from afterword.serving.http.resources import Resources
+
+HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+]
+NOTHING = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+
+
+class RequestGuard:
+    """Middleware that passes safe requests on to `app`."""
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str], key: str | None, is_open: Callable[[str], bool]) -> None:
+        """Accept `hosts` in the Host header. Paths that `is_open` accepts need no key."""
+        self._app, self._hosts, self._is_open = app, frozenset(hosts), is_open
+        self._key = None if key is None else f"Bearer {key}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                names = {name for name, _ in message["headers"]}
+                more = [*HEADERS, NOTHING] if NOTHING[0] not in names else HEADERS
+                message = {**message, "headers": [*message["headers"], *more]}
+            await send(message)
+
+        service: Resources = scope["app"].state.service
+        error = self._wrong(scope, service.limits.max_header)
+        if error is None:
+            if self._key is not None and not self._is_open(scope["path"]):
+                scope["has_key"] = True  # the protocol keeps such connections longest
+            await self._app(scope, receive, guarded)
+        else:
+            service.metrics.refusals.labels(str(error.status)).inc()
+            await error.response()(scope, receive, guarded)
+
+    def _wrong(self, scope: Scope, largest: int) -> ApiError | None:
+        """Return why the request is refused, or None; its headers may have up to `largest` bytes."""
+        size = len(scope["raw_path"]) + len(scope["query_string"])
+        if size + sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > largest:
+            return ApiError(431, f"the header may be at most {largest:,} bytes")
+        headers = Headers(scope=scope)
+        if "content-length" in headers and "transfer-encoding" in headers:
+            message = "the header has both Content-Length and Transfer-Encoding: send one of them"
+            return ApiError(400, message, headers={"Connection": "close"})
+        host = [name.lower() for name in headers.getlist("host")]
+        if len(host) != 1 or host[0] not in self._hosts:
+            named = host[0][:80] if host else ""
+            message = f"this server is not {named!r}: use its own name, or start it with --allow-host"
+            return ApiError(403, message)
+        for origin in headers.getlist("origin"):
+            if origin.lower() not in {f"http://{host[0]}", f"https://{host[0]}"}:
+                return ApiError(403, "only this server's own page may send requests from a browser")
+        if self._key is not None and not self._is_open(scope["path"]):
+            given = headers.getlist("authorization")
+            if len(given) != 1 or not hmac.compare_digest(given[0].encode("latin-1"), self._key):
+                message = "this server needs a key: send it as Authorization: Bearer KEY"
+                return ApiError(401, message, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
+        if scope["method"] == "POST":
+            if headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
+                return ApiError(415, f"the body must be JSON: send it with Content-Type: {JSON}")
+            coding = headers.getlist("content-encoding") or ["identity"]
+            if coding != ["identity"]:
+                message = f"the Content-Encoding {coding[0][:40]!r} is not supported: send the body uncompressed"
+                return ApiError(415, f"{message}: send it without one")
+        return None

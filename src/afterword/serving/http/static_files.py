@@ -1,0 +1,66 @@
+"""The files of the page."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib import resources
+
+from starlette.responses import Response
+
+from afterword.colours import colours
+from afterword.serving.http.failures import JSON, ApiError
+
+HTML = "text/html; charset=utf-8"
+KINDS = {
+    ".html": HTML,
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".json": JSON,
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+}
+STATIC = re.compile(r"/static/((?:[A-Za-z0-9_-]{1,40}/)?[A-Za-z0-9_][A-Za-z0-9._-]{0,80})")
+
+IMPORT = re.compile(r'^import [^;]*"\./([^"]+)";', re.MULTILINE)
+PRELOADS = b"<!-- modulepreload -->"  # replaced by links to the page's first modules, which are then fetched together
+
+
+def page_file(request_headers: Mapping[str, str], name: str, policy: str) -> Response:
+    """Return a file of the page under a content security policy, compressed if the client can read that.
+
+    Raises ApiError if the file does not exist.
+    """
+    headers = {"Content-Security-Policy": policy, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+    plain, packed = _read(name)
+    if "gzip" in request_headers.get("accept-encoding", ""):
+        return Response(packed, 200, {**headers, "Content-Encoding": "gzip"}, KINDS[_ending(name)])
+    return Response(plain, 200, headers, KINDS[_ending(name)])
+
+
+@lru_cache(maxsize=100)
+def _read(name: str) -> tuple[bytes, bytes]:
+    """Return a file as it is and compressed."""
+    file = resources.files("afterword.serving").joinpath("page", name)
+    if name == "colours.css":
+        plain = colours().encode()
+    elif STATIC.fullmatch(f"/static/{name}") and _ending(name) in KINDS and file.is_file():
+        plain = file.read_bytes()
+    else:
+        raise ApiError(404, f"unknown file {name[:80]!r}")
+    if PRELOADS in plain:
+        links = [f'<link rel="modulepreload" href="/static/{module}">' for module in sorted(_modules("main.js"))]
+        plain = plain.replace(PRELOADS, "\n".join(links).encode())
+    return plain, gzip.compress(plain, mtime=0)
+
+
+def _modules(name: str) -> set[str]:
+    """Return the modules that the module `name` imports at once, and those that they import in turn."""
+    imported = set(IMPORT.findall(_read(name)[0].decode()))
+    return imported.union(*map(_modules, imported))
+
+
+def _ending(name: str) -> str:
+    return name[name.rfind(".") :]

@@ -1,0 +1,141 @@
+"""The models of a server, their tokens, and the server's health."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, Literal
+
+import msgspec
+from starlette.responses import Response
+
+from afterword.serving.http.endpoints import Call
+from afterword.serving.http.failures import ApiError
+from afterword.serving.routes.wanted import ModelName
+from afterword.serving.service import Service
+from afterword.serving.writing.models import Served
+from afterword.text.tokenizer import END, Tokenizer
+
+
+class Model(msgspec.Struct):
+    """A model in the form that OpenAI's clients read; `afterword` holds the facts of `afterword info --json`."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: Literal["afterword"]
+    afterword: dict[str, Any]
+
+
+class ModelList(msgspec.Struct):
+    object: Literal["list"]
+    data: list[Model]
+
+
+class Health(msgspec.Struct):
+    status: Literal["ok", "loading"]
+
+
+class Tokenize(msgspec.Struct, forbid_unknown_fields=True):
+    """A text to encode. A boundary token has no text, but a prompt of `<|end|>` alone encodes to one."""
+
+    prompt: str
+    model: ModelName = None
+    add_special_tokens: bool | None = None
+
+
+class Tokens(msgspec.Struct):
+    tokens: list[int]
+    count: int
+
+
+class Detokenize(msgspec.Struct, forbid_unknown_fields=True):
+    tokens: list[int]
+    model: ModelName = None
+
+
+class Detokenized(msgspec.Struct):
+    prompt: str
+
+
+class TokenizerInfo(msgspec.Struct):
+    """The facts that a client needs to send token ids."""
+
+    kind: str
+    vocabulary_size: int
+    lowercase: bool
+    bos_token: str | None
+    eos_token: str | None
+    pad_token: None
+    bos_token_id: int | None
+    eos_token_id: int | None
+    chat_template: None
+
+
+def list_models(call: Call[Service]) -> ModelList:
+    """List the models."""
+    found = []
+    for name in call.service.models.names():
+        with contextlib.suppress(ApiError):  # if it was just removed
+            found.append(_described(call.service.models.find(name)))
+    return ModelList("list", found)
+
+
+def one_model(call: Call[Service]) -> Model:
+    """Describe a model."""
+    return _described(call.service.models.find(call.path["id"]))
+
+
+def _described(served: Served) -> Model:
+    model = served.model
+    defaults = model.writing_defaults
+    writing = {name: value for name, value in vars(defaults).items() if name != "opening"}
+    writing["finish_sentence"] = defaults.finish_sentence
+    about = {**model.info(), "calibrated": model.calibration is not None, "writing": writing}
+    return Model(served.name, "model", served.created, "afterword", about)
+
+
+async def health(call: Call[Service]) -> Health:
+    """Report whether the server is ready."""
+    if not call.service.scheduler.is_alive:
+        raise ApiError(503, "the writing thread has died: restart the server")
+    if call.service.loaded:
+        return Health("ok")
+    raise ApiError(503, "the models are being loaded: try again", headers={"Retry-After": "1"})
+
+
+async def metrics(call: Call[Service]) -> Response:
+    """Return the server's metrics for Prometheus."""
+    return Response(call.service.metrics.text(), media_type=call.service.metrics.content_type)
+
+
+async def chat(call: Call[Service]) -> Response:
+    """Refuse: these models continue a text and cannot chat."""
+    message = "these models continue a text and cannot chat: use /v1/completions with a prompt"
+    raise ApiError(404, message, code="no_chat")
+
+
+def tokenize(call: Call[Service], body: Tokenize) -> Tokens:
+    """Encode a text as tokens."""
+    tokenizer = _tokenizer(call, body.model)
+    if body.prompt == END and tokenizer.end is not None:
+        return Tokens([tokenizer.end], 1)
+    ids = tokenizer.encode(body.prompt).tolist()
+    return Tokens(ids, len(ids))
+
+
+def detokenize(call: Call[Service], body: Detokenize) -> Detokenized:
+    """Decode tokens to a text."""
+    return Detokenized(_tokenizer(call, body.model).decode(body.tokens))
+
+
+def tokenizer_info(call: Call[Service]) -> TokenizerInfo:
+    """Describe a model's tokenizer."""
+    tokenizer = _tokenizer(call, call.query.get("model"))
+    end = None if tokenizer.end is None else END
+    return TokenizerInfo(
+        tokenizer.kind, tokenizer.size, tokenizer.lowercase, end, end, None, tokenizer.end, tokenizer.end, None
+    )
+
+
+def _tokenizer(call: Call[Service], name: str | None) -> Tokenizer:
+    return call.service.models.find(name).model.tokenizer

@@ -1,0 +1,161 @@
+"""`POST /v1/gates`, `POST /v1/keeps` and `GET /inside`: the gates while a model reads a text, and what it still holds.
+
+The page of the gates is one file with a script inside, which the policy of every other page forbids. So a frame shows
+it: the frame's policy allows that script by its hash, and the surrounding page sends the file to the frame.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+from functools import cache
+from typing import Annotated, Any, Literal
+
+import msgspec
+from starlette.responses import Response
+
+from afterword.inspection.gates import Gates
+from afterword.inspection.gates_page import about, page, script
+from afterword.inspection.keeping import MOST_INSTEAD, HeldStretch
+from afterword.inspection.trace import openness
+from afterword.language_model import LanguageModel
+from afterword.model.network.holding import PARTS
+from afterword.serving.http.endpoints import Call
+from afterword.serving.http.failures import ApiError, check_at_most
+from afterword.serving.http.static_files import page_file
+from afterword.serving.routes.wanted import Holds, ModelName, Name, Using, variant
+from afterword.serving.service import Service
+
+MOST_NUMBERS = 2**26  # of four bytes each, that are stored for one text
+
+
+class GatesRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """A text to read, and the format: figures, or the page of `afterword inspect --html`.
+
+    The gates are the LSTM's, even if the model also has an n-gram.
+    """
+
+    text: str
+    model: ModelName = None
+    format: Literal["json", "html"] | None = None
+    using: Using | None = msgspec.field(default=None, name="with")
+    hold: Holds | None = None
+
+
+class GateSummary(msgspec.Struct):
+    """A gate of a layer: its mean, and the units in which it always stays below 0.1 (shut) or above 0.9 (open)."""
+
+    mean: float
+    shut: list[int]
+    open: list[int]
+
+
+class LayerSummary(msgspec.Struct):
+    """A layer: its gates by name, and the number of characters that each of its units remembers."""
+
+    gates: dict[str, GateSummary]
+    memory: list[float]
+
+
+class GatesReply(msgspec.Struct):
+    """In JSON format: the tokens, the bits of each, the means over each layer's units by part, [tokens][layers], and a
+    summary of each layer over the whole text. In HTML format: the page alone."""
+
+    model: str
+    text: str | msgspec.UnsetType = msgspec.UNSET
+    tokens: list[str] | msgspec.UnsetType = msgspec.UNSET
+    bits: list[float] | msgspec.UnsetType = msgspec.UNSET
+    means: dict[str, list[list[float]]] | msgspec.UnsetType = msgspec.UNSET
+    layers: list[LayerSummary] | msgspec.UnsetType = msgspec.UNSET
+    html: str | msgspec.UnsetType = msgspec.UNSET
+
+
+async def gates(call: Call[Service], body: GatesRequest) -> GatesReply:
+    """Show the gates while the model reads a text."""
+    if body.using == "ngram":
+        raise ApiError(400, 'an n-gram has no gates: leave out "with"', "with")
+    served = await asyncio.to_thread(call.service.models.find, body.model)
+    holds = tuple(body.hold or ())
+    model = (await asyncio.to_thread(variant, served, body.using, body.hold)).model
+
+    def looked() -> GatesReply:
+        _check_length(model, body.text, MOST_NUMBERS)
+        trace = model.gates(body.text)
+        call.check()
+        if body.format == "html":
+            return GatesReply(served.name, html=page(trace, about(served.name, model.config, holds)))
+        return _summary(served.name, trace)
+
+    return await call.work(looked)
+
+
+class KeepsRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """A text and one of its words. The rest of the text is divided after each `after`. `instead` are the words to
+    compare with; by default, they are those that the model finds likeliest in the word's place."""
+
+    text: str
+    word: Name
+    after: Name | None = None
+    instead: Annotated[list[Name], msgspec.Meta(max_length=MOST_INSTEAD)] | None = None
+    model: ModelName = None
+    hold: Holds | None = None
+
+
+class KeepsReply(msgspec.Struct):
+    """The figures of `afterword inspect --keeps`: the fraction of the word that is held after each stretch of the text,
+    the means of the forget gates there, and the probabilities of the next words."""
+
+    model: str
+    word: str
+    instead: list[str]
+    stretches: list[HeldStretch]
+    expected: dict[str, float]
+
+
+async def keeps(call: Call[Service], body: KeepsRequest) -> KeepsReply:
+    """Measure how much of a word the model still holds later in a text."""
+    served = await asyncio.to_thread(call.service.models.find, body.model)
+    model = (await asyncio.to_thread(variant, served, None, body.hold)).model
+
+    def measured() -> KeepsReply:
+        _check_length(model, body.text, MOST_NUMBERS // 3)  # two traces at once, and sums in float64
+        options: dict[str, Any] = {"after": body.after, "instead": body.instead or ()}
+        found = model.keeps(body.text, body.word, **options, on_progress=lambda done: call.check())
+        return KeepsReply(served.name, **vars(found))
+
+    return await call.work(measured)
+
+
+def _check_length(model: LanguageModel, text: str, most: int) -> None:
+    """Raise ApiError if the gates over `text` would be more than `most` numbers."""
+    config, tokens = model.config, len(model.tokenizer.encode(text))
+    each = (len(PARTS) + 1) * config.num_layers * config.hidden_size + config.vocabulary_size
+    what = "this model can show the gates of at most {} tokens"
+    check_at_most(most // each, tokens, what, "send a part of the text", "text")
+
+
+def _summary(name: str, trace: Gates) -> GatesReply:
+    layers = [
+        LayerSummary(
+            {gate: GateSummary(one.mean, one.shut.tolist(), one.open.tolist()) for gate, one in layer.gates.items()},
+            layer.memory.round(1).tolist(),
+        )
+        for layer in openness(trace)
+    ]
+    means: dict[str, Any] = {part: trace.means(part).round(6).tolist() for part in PARTS}
+    return GatesReply(name, trace.text, trace.tokens, trace.bits.round(6).tolist(), means, layers)
+
+
+async def inside(call: Call[Service]) -> Response:
+    """Return the frame for the page of the gates. It is empty until the surrounding page sends it a page."""
+    return page_file(call.headers, "inside.html", _policy())
+
+
+@cache
+def _policy() -> str:
+    digest = base64.b64encode(hashlib.sha256(script().encode()).digest()).decode()
+    return (
+        f"default-src 'none'; script-src 'self' 'sha256-{digest}'; style-src 'unsafe-inline'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'self'"
+    )

@@ -1,0 +1,82 @@
+"""`POST /v1/next`: the probabilities of the next token, before and after the writing settings."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+import msgspec
+import numpy as np
+
+from afterword.generation.draft import Reading, Terms
+from afterword.serving.http.endpoints import Call
+from afterword.serving.routes.prompts import Start, beginnings, encoded
+from afterword.serving.routes.wanted import TokenIds, Wanted, variant
+from afterword.serving.service import Service
+from afterword.serving.writing.models import Served
+from afterword.serving.writing.replies import Order, Prompt, Reply
+from afterword.text.tokenizer import Decoder
+
+LIKELIEST = 20
+
+
+class NextRequest(Wanted):
+    """A text, and the writing settings of a completion."""
+
+    prompt: str | TokenIds | None = None
+
+
+class Expected(msgspec.Struct):
+    """A token, named as in log probabilities, with the text that it completes. `probability` is the model's own, and
+    `after` is the probability after temperature and filters (0 if a filter removes the token)."""
+
+    token: str
+    text: str
+    id: int
+    probability: float
+    after: float
+
+
+class Next(msgspec.Struct):
+    """The likeliest tokens by the model's own probabilities, the likeliest first."""
+
+    data: list[Expected]
+
+
+async def expect(call: Call[Service], body: NextRequest) -> Next:
+    """List the likeliest next tokens. States that are already known are not computed again."""
+    order = Order(asyncio.Event(), streams=False)
+    served, terms, reply, prompt = await asyncio.to_thread(_prepared, call.service, body, order)
+    scheduler = call.service.scheduler
+    call.on_end(partial(scheduler.leave, [reply]))
+    scheduler.submit([prompt])
+    call.service.metrics.prompt_tokens.inc(len(prompt.ids))
+    while not (prompt.is_read or reply.failure):
+        await order.news.wait()
+        order.news.clear()
+    if reply.failure is not None:
+        raise reply.failure
+    assert prompt.reading is not None
+    return Next(_likeliest(served, terms, prompt.reading))
+
+
+def _prepared(service: Service, body: NextRequest, order: Order) -> tuple[Served, Terms, Reply, Prompt]:
+    """Return the text as a prompt after which nothing is written. Raises ApiError, InputError."""
+    served = service.models.find(body.model)
+    chosen = variant(served, body.using, body.hold)
+    terms = chosen.terms(body.sampling(max_tokens=0))
+    ids, text = encoded(served, body.prompt, service.limits)
+    reply = Reply(terms, text, 0, order)
+    (prompt,) = beginnings(Start(chosen, ids, text, [reply]), remember=True)
+    return served, terms, reply, prompt
+
+
+def _likeliest(served: Served, terms: Terms, reading: Reading) -> list[Expected]:
+    own, after = terms.sampler.expected(reading.logits[0])
+    tokenizer = served.model.tokenizer
+    whole = own[: terms.sampler.named]  # without the row that all byte tokens share
+    best = np.argsort(-whole, kind="stable")[:LIKELIEST].tolist()
+    return [
+        Expected(served.token_names[id], Decoder(tokenizer).push(id), id, float(own[id]), float(after[id]))
+        for id in best
+    ]

@@ -1,0 +1,127 @@
+"""The prompts of a request: as the client gave them, as the model reads them, and their log-probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from afterword.generation.draft import Reading
+from afterword.model.arrays import Ids
+from afterword.scoring.costs import STEPS, USED, stretches
+from afterword.serving.http.failures import ApiError, check_at_most
+from afterword.serving.http.limits import Limits
+from afterword.serving.routes.wanted import TokenIds
+from afterword.serving.writing.memory import Trail
+from afterword.serving.writing.models import Served, Variant
+from afterword.serving.writing.replies import LogProbabilities, Prompt, Reply
+from afterword.text.tokenizer import Decoder
+
+REMEMBERED = 256  # tokens between two stored states of a prompt; those in between are read again quickly
+
+Keep = Callable[[list[tuple[Trail, Reading]]], None]
+
+
+@dataclass
+class Start:
+    """One prompt of a request."""
+
+    variant: Variant
+    ids: Ids
+    """As the client gave them; empty if the model begins as it does without a prompt."""
+    text: str
+    replies: list[Reply]
+    echoed: LogProbabilities | None = None
+    """The cost of its tokens, if the answer contains it."""
+
+
+def given(prompt: str | list[str | int | TokenIds] | None) -> Sequence[str | TokenIds | None]:
+    """Return one or several prompts, each a text or token ids. Raises ApiError if they are mixed."""
+    if prompt is None or isinstance(prompt, str):
+        return [prompt]
+    if not prompt:
+        raise ApiError(400, "prompt is an empty list: leave it out, or give a text", "prompt")
+    if all(isinstance(one, int) for one in prompt):
+        return [[one for one in prompt if isinstance(one, int)]]
+    kinds = {type(one) for one in prompt}
+    if kinds == {str} or kinds == {list}:
+        return [one for one in prompt if not isinstance(one, int)]
+    raise ApiError(400, "prompt must be a text, a list of texts, a list of token ids, or a list of those", "prompt")
+
+
+def encoded(served: Served, prompt: str | TokenIds | None, limits: Limits) -> tuple[Ids, str]:
+    """Return a prompt's tokens and text. Raises ApiError if it is too long or contains an invalid token id."""
+    tokenizer = served.model.tokenizer
+    if isinstance(prompt, list):
+        if any(not 0 <= id < tokenizer.size for id in prompt):
+            wrong = next(id for id in prompt if not 0 <= id < tokenizer.size)
+            raise ApiError(400, f"unknown token {str(wrong)[:40]}: ids are 0 to {tokenizer.size - 1}", "prompt")
+        ids, text = np.array(prompt, np.int32), tokenizer.decode(prompt)
+    else:
+        ids, text = tokenizer.encode(prompt or ""), prompt or ""
+    what = "a prompt may have at most {} tokens"
+    check_at_most(limits.max_prompt, len(ids), what, "give its end", "prompt", "context_length_exceeded")
+    return ids, text
+
+
+def beginnings(start: Start, remember: bool) -> Iterator[Prompt]:
+    """Yield the prompts to read: one for all texts, or one per text if each begins in a window of its own."""
+    model, ids = start.variant.model, start.ids
+    each = [[reply] for reply in start.replies] if begins_in_window(start) else [start.replies]
+    for replies in each:
+        opening = model.prompt_ids("" if len(ids) else None, replies[0].seed)
+        read = np.concatenate([opening, ids[begins(start) :]])
+        yield Prompt(model.predictor, read, replies, remember)
+
+
+def begins_in_window(start: Start) -> bool:
+    """Return whether each text begins in its own window of the training text, as with a classic model."""
+    return start.variant.model.writing_defaults.opening == "window"
+
+
+def begins(start: Start) -> int:
+    """Return the number of boundary tokens that the prompt begins with. Every text begins with one anyway."""
+    end = start.variant.model.tokenizer.end
+    return int(end is not None and len(start.ids) > 0 and start.ids[0] == end)
+
+
+def echoed(
+    served: Served, start: Start, likeliest: int, check: Callable[[], None], keep: Keep | None = None
+) -> LogProbabilities:
+    """Return the log-probabilities of a prompt's tokens; a boundary at its start, which nothing predicts, has null.
+
+    `keep` receives the states on the way.
+    """
+    network, tokenizer, ids = start.variant.model.predictor, start.variant.model.tokenizer, start.ids
+    names, rows = served.token_names, network.config.vocabulary_size
+    named = rows - 1 if network.config.byte_tokens > 1 else rows
+    found = LogProbabilities([], [], [], [])
+    read = ids[begins(start) :]
+    if len(read) < len(ids):
+        found.token_logprobs.append(None)
+        found.top_logprobs.append(None)
+    trail = Trail()
+    trail.extend(start.variant.model.prompt_ids("", 0))
+    for stretch in stretches(network, tokenizer.end, read[None], most=STEPS if keep is None else REMEMBERED):
+        check()
+        expected = stretch.expected()[0]
+        if keep is not None and stretch.state is not None:
+            trail.extend(read[max(0, stretch.place.start - 1) : stretch.place.stop - 1])
+            keep([(trail.copy(), Reading("", expected[-1:], stretch.state, network))])
+        some = read[stretch.place]
+        row = network.rows(some)
+        costs = expected[np.arange(len(some)), row]
+        costs = np.where(np.isfinite(costs), costs, -stretch.nats[USED][0])
+        costs -= network.config.shared_row_nats(row)
+        best = np.argsort(-expected[:, :named], axis=1, kind="stable")[:, :likeliest]
+        values = np.take_along_axis(expected, best, axis=1)
+        found.token_logprobs += costs.tolist()
+        for top, logs in zip(best.tolist(), values.tolist(), strict=True):
+            found.top_logprobs.append({names[id]: log for id, log in zip(top, logs, strict=True) if log > -np.inf})
+    found.tokens = [names[id] for id in ids.tolist()]
+    decoder, at = Decoder(tokenizer), 0
+    for id in ids.tolist():
+        found.text_offset.append(at)
+        at += len(decoder.push(id))
+    return found

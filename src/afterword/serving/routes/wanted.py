@@ -1,0 +1,79 @@
+"""The types of request fields, and the fields that choose a model and how it writes.
+
+Limits in `extra_json_schema` appear in the API document. They are checked elsewhere, with messages of their own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_type_hints
+
+import msgspec
+
+from afterword.errors import OptionError
+from afterword.generation.sampling import FILTERS, Sampling
+from afterword.serving.http.failures import ApiError
+from afterword.serving.writing.models import Served, Variant
+
+TokenIds = list[int]
+Whole = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 0})]
+Name = Annotated[str, msgspec.Meta(max_length=200)]
+ModelName = Annotated[Name, msgspec.Meta(description="may be left out if the server has one model")] | None
+Using = Literal["both", "lstm", "ngram"]
+Holds = Annotated[list[Name], msgspec.Meta(max_length=64)]
+
+Request = TypeVar("Request", bound=msgspec.Struct)
+
+SETTINGS = {field.name: field for field in dataclasses.fields(Sampling) if field.metadata["off"] is not None}
+LIMITS = {"minimum": "minimum", "above": "exclusiveMinimum", "maximum": "maximum", "below": "exclusiveMaximum"}
+
+
+def with_settings(*names: str) -> Callable[[type[Request]], type[Request]]:
+    """Return a decorator that adds number settings of `Sampling` to a request; the default is the value that is off."""
+    hints = get_type_hints(Sampling)
+
+    def field(name: str) -> tuple[str, Any, float]:
+        metadata = SETTINGS[name].metadata
+        limits = {key: metadata[limit] for limit, key in LIMITS.items() if metadata[limit] is not None}
+        help = re.sub(r" \([^()]*\)$", "", metadata["help"])  # which ends with the model's defaults
+        kind = int if int in (hints[name], *get_args(hints[name])) else float
+        schema = msgspec.Meta(description=help, extra_json_schema=limits)
+        return name, Annotated[kind, schema] | None, metadata["off"]
+
+    def decorated(request: type[Request]) -> type[Request]:
+        made = msgspec.defstruct(
+            request.__name__,
+            [field(name) for name in names],
+            bases=(request,),
+            module=request.__module__,
+            namespace={"__doc__": request.__doc__},
+            kw_only=True,
+        )
+        return cast(type[Request], made)
+
+    return decorated
+
+
+@with_settings("temperature", *FILTERS)
+class Wanted(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A model, the parts of it that are held, and the filters of its tokens. A null field counts as missing."""
+
+    model: ModelName = None
+    using: Using | None = msgspec.field(default=None, name="with")
+    hold: Holds | None = None
+
+    def sampling(self, **more: Any) -> Sampling:
+        """Return the writing settings; the defaults are off, like OpenAI's, not the model's. Raises OptionError."""
+        given = {name: getattr(self, name, None) for name in SETTINGS}
+        off = {name: field.metadata["off"] for name, field in SETTINGS.items() if given[name] is None}
+        return Sampling(**{**given, **off, **more})
+
+
+def variant(served: Served, using: Using | None, holds: list[str] | None) -> Variant:
+    """Return `served` with parts held. Raises ApiError if it cannot be held or used so."""
+    try:
+        return served.variant(using or "both", tuple(holds or ()))
+    except OptionError as error:
+        raise ApiError(400, str(error), "hold" if holds else "with") from None

@@ -1,0 +1,1 @@
+"""Training runs: those that a server watches, and those that it starts."""

@@ -1,0 +1,302 @@
+"""Training in one folder: one run at a time, each by `afterword train` in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from afterword.errors import OptionError
+from afterword.runs.folder import RECORD, RunFolder, can_be_written
+from afterword.serving.http.failures import ApiError, busy
+
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
+SIGHUP = getattr(signal, "SIGHUP", signal.SIGTERM)  # which Windows lacks
+STOPPED = {0, -signal.SIGTERM, *(128 + number for number in (signal.SIGINT, signal.SIGTERM, SIGHUP))}
+TAIL = 2**16  # bytes of a process's last output
+PLANS = 4  # that may wait for one another
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A request to train: the run's name, its text, and the options of `afterword train`."""
+
+    name: str
+    text: bytes
+    options: list[str]
+
+    @property
+    def arguments(self) -> list[str]:
+        return [f"{self.name}.txt", *self.options]
+
+
+@dataclass
+class _Training:
+    """A process that trains, and its output."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    said: BinaryIO
+    text: BinaryIO | None = None
+    """The file of the run's text, kept open, so that another file with its name is not taken for it."""
+    stopping: bool = False
+    became_run: bool = False
+
+
+class Trainer:
+    """Training in the folder `place`, safe for several threads."""
+
+    def __init__(self, place: Path) -> None:
+        """Nothing outside `place` is read or written. Raises OptionError if it is unusable, or packages are missing."""
+        if missing := next((name for name in ("torch", "filelock") if importlib.util.find_spec(name) is None), None):
+            raise OptionError(f"train needs {missing}: pip install 'afterword[train]'")
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OptionError(f"train cannot make the folder {place}: {error.strerror}") from None
+        if not can_be_written(place):
+            raise OptionError(f"train cannot write in {place}: choose another folder")
+        self.place = place.absolute()  # the paths to it are known, and left out of answers
+        self._held = _hold(place)
+        self._lock = threading.Lock()
+        self._training: _Training | None = None
+        self._failures: dict[str, str] = {}
+        self._planning = asyncio.Lock()
+        self._plans = 0
+
+    def folders(self) -> dict[str, Path]:
+        """Return the folders of the runs by name."""
+        names: list[str] = []
+        with contextlib.suppress(OSError), os.scandir(self.place) as entries:
+            names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+        return {name: self.place / name for name in names if NAME.fullmatch(name) and self._is_run(name)}
+
+    def _is_run(self, name: str) -> bool:
+        return (self.place / name / RECORD).is_file()
+
+    @property
+    def training(self) -> str | None:
+        """The name of the run that is being prepared or trained."""
+        with self._lock:
+            self._settle()
+            return None if self._training is None else self._training.name
+
+    def is_preparing(self, name: str) -> bool:
+        """Return whether a run is being prepared: its folder has no record yet."""
+        return self.training == name and not self._is_run(name)
+
+    def failures(self) -> dict[str, str]:
+        """Return the error of each run, by name, whose last training failed."""
+        with self._lock:
+            self._settle()
+            return dict(self._failures)
+
+    def is_taken(self, name: str) -> bool:
+        """Return whether the name is in use. The remains of a run that was killed before training do not count."""
+        folder = self.place / name
+        is_own = folder.is_dir() and not folder.is_symlink()
+        is_free = is_own or not os.path.lexists(folder)
+        return os.path.lexists(self.place / f"{name}.txt") or not (is_free and RunFolder(folder).is_free)
+
+    def begin(self, wish: Wish) -> None:
+        """Begin a run. Raises ApiError if it cannot begin."""
+        with self._lock:
+            self._check_free()
+            if self.is_taken(wish.name):
+                raise _taken(wish.name)
+            self._start(wish.name, ["train", *wish.arguments, "--out", wish.name], self._created(wish))
+
+    def resume(self, name: str) -> None:
+        """Resume a run. Raises ApiError if it cannot be resumed."""
+        with self._lock:
+            self._check_free()
+            folder = RunFolder(self.place / name)
+            if folder.is_held:
+                raise ApiError(409, f"{name} is being trained by another process")
+            if folder.read_record().ended is not None:
+                raise ApiError(409, f"{name} has finished: start another run")
+            self._start(name, ["train", "--resume", name])
+
+    def stop(self, name: str) -> None:
+        """Ask the training process to save the run and end. Raises ApiError if the run is not being trained."""
+        with self._lock:
+            self._settle()
+            if self._training is None or self._training.name != name:
+                raise ApiError(409, f"{name} is not being trained here: there is nothing to stop")
+            self._interrupt(self._training)
+
+    def close(self) -> None:
+        """Stop the training process, and wait until it has saved the run."""
+        with self._lock:
+            training = self._training
+        if training is not None:
+            self._interrupt(training)
+            training.process.wait()
+            with self._lock:
+                self._settle()
+        self._held.release()
+
+    def forget(self, name: str) -> str | None:
+        """Return the error of a failed run, and forget it."""
+        with self._lock:
+            self._settle()
+            return self._failures.pop(name, None)
+
+    async def plan(self, wish: Wish) -> tuple[list[str], list[str]]:
+        """Return the lines and the notes of `afterword plan`. Raises ApiError with its error.
+
+        Plans are made one at a time, since each measures the speed of this machine.
+        """
+        if self._plans > PLANS:
+            raise busy(10)
+        self._plans += 1
+        try:
+            async with self._planning:
+                if name := await asyncio.to_thread(lambda: self.training):
+                    reason = f"{name} is being trained, and a plan measures the speed of this machine"
+                    raise ApiError(409, f"{reason}: stop it, or wait until it ends")
+                with tempfile.TemporaryDirectory(prefix="afterword-plan-") as place:
+                    return await self._planned(wish, Path(place))
+        finally:
+            self._plans -= 1
+
+    async def _planned(self, wish: Wish, place: Path) -> tuple[list[str], list[str]]:
+        await asyncio.to_thread((place / f"{wish.name}.txt").write_bytes, wish.text)
+        process = await asyncio.create_subprocess_exec(
+            *_command(["plan", "--json", *wish.arguments]),
+            cwd=place,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        try:
+            out, said = await process.communicate()
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()  # the client may have left
+            await process.wait()
+        if process.returncode:
+            raise ApiError(400 if process.returncode == 2 else 500, _error(said, process.returncode))
+        found = json.loads(out)
+        return found["printed"], found["notes"]
+
+    def _check_free(self) -> None:
+        self._settle()
+        if self._training is not None:
+            raise ApiError(409, f"{self._training.name} is being trained: stop it first, or wait until it ends")
+        if name := next((name for name, folder in self.folders().items() if RunFolder(folder).is_held), None):
+            raise ApiError(409, f"{name} is being trained by another process: wait until it ends")
+
+    def _created(self, wish: Wish) -> BinaryIO:
+        """Create the file of a new text and return it, still open. Raises ApiError."""
+        place = self.place / f"{wish.name}.txt"
+        try:
+            text = open(place, "xb")  # noqa: SIM115, closed when the process has ended
+        except FileExistsError:
+            raise _taken(wish.name) from None
+        except OSError as error:
+            raise ApiError(507, f"the text cannot be saved: {error.strerror}") from None
+        try:
+            text.write(wish.text)
+            text.flush()
+            os.fsync(text.fileno())
+        except OSError as error:
+            with contextlib.suppress(OSError), text:
+                place.unlink()
+            raise ApiError(507, f"the text cannot be saved: {error.strerror}") from None
+        return text
+
+    def _start(self, name: str, arguments: Sequence[str], text: BinaryIO | None = None) -> None:
+        self._failures.pop(name, None)
+        said = tempfile.TemporaryFile()  # noqa: SIM115
+        # in a session of its own, so that Ctrl-C on a terminal reaches it once, from here
+        process = subprocess.Popen(
+            _command(arguments, "afterword.cli.attended"),
+            cwd=self.place,
+            env=_environment(),
+            stdin=subprocess.PIPE,  # held open by this server alone: the training ends with it
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            start_new_session=True,
+        )
+        self._training = _Training(name, process, said, text)
+
+    def _interrupt(self, training: _Training) -> None:
+        if not training.stopping:  # a second time would end it at once
+            training.stopping = True
+            # not SIGINT: a server in the background hands that on as ignored, and Python at its start fails by it
+            training.process.send_signal(signal.SIGTERM)
+
+    def _settle(self) -> None:
+        """Note how the process ended, if it has. A run that never began leaves only its error."""
+        training = self._training
+        if training is None:
+            return
+        status = training.process.poll()
+        training.became_run |= self._is_run(training.name)  # its folder may be moved later
+        if status is None:
+            return
+        self._training = None
+        assert training.process.stdin is not None
+        training.process.stdin.close()
+        with training.said as said:
+            said.seek(max(0, said.seek(0, os.SEEK_END) - TAIL))
+            if status not in STOPPED:
+                self._failures[training.name] = _error(said.read(), status)
+        if training.text is not None:
+            with training.text as text, contextlib.suppress(OSError):
+                place = self.place / f"{training.name}.txt"
+                if not training.became_run and os.path.samestat(os.fstat(text.fileno()), os.lstat(place)):
+                    place.unlink()
+
+
+def _hold(place: Path) -> FileLock:
+    """Lock the folder for the life of this server. Raises OptionError if another one trains there."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(place / ".lock", timeout=0, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise OptionError(f"train {place} is in use by another server: choose another folder") from None
+    except OSError as error:
+        raise OptionError(f"train cannot lock the folder {place}: {error.strerror}") from None
+    return lock
+
+
+def _taken(name: str) -> ApiError:
+    return ApiError(409, f"{name} already exists: choose another name, or resume that run", "name")
+
+
+def _command(arguments: Sequence[str], module: str = "afterword") -> list[str]:
+    """Return the command; -P keeps it from importing files of the folder."""
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "AFTERWORD_API_KEY"}
+
+
+def _error(said: bytes, status: int) -> str:
+    """Return the last error that a process printed."""
+    for line in reversed(said.decode("utf-8", "replace").splitlines()):
+        if line.strip().startswith("error: "):
+            return line.strip().removeprefix("error: ")
+    return f"its process was killed by signal {-status}" if status < 0 else f"its process ended with status {status}"

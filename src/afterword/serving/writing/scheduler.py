@@ -1,0 +1,276 @@
+"""Continuous batching: requests join and leave one running batch at every step.
+
+    request ──► waiting ──► reading its prompt ──► a lane of its network's batch ──► pieces of text
+                  │                │                            │
+                  └────────────────┴──── gone ──────────────────┘   the client leaves: its place is free at once
+
+One thread works in rounds: it admits requests while it has room, reads a stretch of their prompts, and writes one token
+of every text. A request's text does not depend on the other requests: see `generation.parallel`.
+
+Python lets one thread compute at a time, and a thread that never waits blocks the others: the event loop would wait at
+each of its system calls. So every few milliseconds this thread rests until the loop has had its turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from afterword.generation.draft import Reading
+from afterword.generation.parallel import ParallelTexts
+from afterword.serving.http.failures import ApiError, busy, report
+from afterword.serving.writing.memory import Memory, Trail
+from afterword.serving.writing.replies import Prompt, Reply
+
+READERS = 32  # prompts that are read together
+READ_AT_ONCE = 64  # tokens of all of them, between two checks for clients that left
+READ_A_ROUND = 512  # tokens of all prompts, between two steps of writing
+# Seconds between two chunks of all texts together, and of one text. Sending a chunk costs about as much as writing a
+# character, so under load a chunk has several characters. Nobody reads more than 200 chunks per second.
+BETWEEN_CHUNKS, LEAST_BETWEEN = 0.0005, 0.005
+BETWEEN_RESTS, LONGEST_REST = 0.005, 0.05  # seconds
+TURNS = 16  # of the loop, in a rest: to wake readers, let them send, and accept new requests
+SERVER_ERROR = ApiError(500, "an error occurred in the server, and writing stopped: try again")
+
+
+class _Running(ParallelTexts[Reply]):
+    """The batch of one network."""
+
+    woken = 0.0
+    """The time when its texts' readers were woken last."""
+
+
+class Scheduler:
+    """The writing thread. Create it on the event loop that sends the texts, then `start` it."""
+
+    def __init__(self, places: int, queue: int, memory: int) -> None:
+        """`places` texts are written at once, and `queue` more may wait; `memory` is in bytes."""
+        self._places, self._queue = places, queue
+        self._memory = Memory(memory)
+        self._loop = asyncio.get_running_loop()
+        self._changed = threading.Condition()
+        self._waiting: deque[Prompt] = deque()
+        self._reading: list[Prompt] = []
+        self._to_keep: list[tuple[Trail, Reading]] = []
+        self._batches: dict[int, _Running] = {}
+        self._stopping = False
+        self.in_use = 0
+        """The number of places that are taken."""
+        self._news: set[asyncio.Event] = set()  # of the readers to wake
+        self._rested, self._turn_is_over = 0.0, threading.Event()
+        self._thread = threading.Thread(target=self._run, name="afterword-writing", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._turn_is_over.set()
+        self._thread.join(1)
+
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    @property
+    def queued(self) -> int:
+        return _count([*self._waiting])
+
+    @property
+    def remembered(self) -> int:
+        """The size of the stored states in bytes."""
+        return self._memory.size
+
+    def submit(self, prompts: Sequence[Prompt]) -> None:
+        """Start to write after `prompts`. Raises ApiError if not all of them have room."""
+        with self._changed:
+            free = self._places - self.in_use + self._queue - self.queued
+            if _count(prompts) > free:
+                raise busy()
+            self._waiting.extend(prompts)
+            self._changed.notify()
+
+    def remember(self, readings: Iterable[tuple[Trail, Reading]]) -> None:
+        """Store states that were computed elsewhere."""
+        with self._changed:
+            self._to_keep += readings
+            self._changed.notify()
+
+    def leave(self, replies: Iterable[Reply]) -> None:
+        """Stop writing `replies`, which nobody reads any more."""
+        for reply in replies:
+            reply.gone = True
+        with self._changed:
+            self._waiting = deque(prompt for prompt in self._waiting if not prompt.is_gone)
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not (self._waiting or self._reading or self._batches or self._to_keep or self._stopping):
+                    self._changed.wait()
+                if self._stopping:
+                    return
+                self._admit()
+                to_keep, self._to_keep = self._to_keep, []
+            try:
+                for trail, reading in to_keep:
+                    self._memory.keep(trail, reading)
+                self._read()
+                for key, batch in [*self._batches.items()]:
+                    self._step(batch)
+                    if not batch.texts:
+                        del self._batches[key]
+            except Exception as error:  # later requests must still be served
+                begun = [reply for batch in self._batches.values() for reply in batch.texts]
+                self._fail(begun + [reply for prompt in self._reading for reply in prompt.replies], error)
+                self._batches, self._reading = {}, []
+            self._count_places()
+            is_idle = not (self._reading or self._batches)
+            self._rest(at_once=bool(self._news) and is_idle)
+
+    def _rest(self, at_once: bool = False) -> None:
+        """Give the event loop its turn if it is time."""
+        if not at_once and time.monotonic() - self._rested < BETWEEN_RESTS:
+            return
+        news, self._news = self._news, set()
+        self._turn_is_over.clear()
+        if not self._stopping:
+            self._loop.call_soon_threadsafe(self._turn, news)
+            self._turn_is_over.wait(LONGEST_REST)
+        self._rested = time.monotonic()
+
+    def _turn(self, news: Iterable[asyncio.Event], left: int = TURNS) -> None:
+        """Run on the event loop: let the woken readers proceed before the turn is over."""
+        for one in news:
+            one.set()
+        if left:
+            self._loop.call_soon(self._turn, (), left - 1)
+        else:
+            self._turn_is_over.set()
+
+    def _admit(self) -> None:
+        free = self._places - self.in_use
+        while self._waiting and len(self._waiting[0].replies) <= free:
+            prompt = self._waiting.popleft()
+            free -= len(prompt.replies)
+            self._reading.append(prompt)
+        self._count_places()
+
+    def _count_places(self) -> None:
+        self.in_use = sum(len(batch.texts) for batch in self._batches.values()) + _count(self._reading)
+
+    def _read(self) -> None:
+        """Read the next stretch of the prompts, several together, and start writing after those that are read."""
+        left = READ_A_ROUND
+        while self._reading and left > 0:
+            self._reading = [prompt for prompt in self._reading if not prompt.is_gone]
+            self._count_places()
+            some = self._reading[:READERS]
+            unfinished: list[Prompt] = []
+            try:
+                for prompt in some:
+                    if prompt.reading is None and prompt.remember:
+                        self._recall(prompt)
+                unread = [prompt for prompt in some if not prompt.is_read]
+                for together in _alike(unread):
+                    left -= self._read_on(together)
+                for prompt in some:
+                    if prompt.is_read:
+                        self._begin(prompt)
+                    else:
+                        unfinished.append(prompt)
+            except Exception as error:
+                self._fail([reply for prompt in some for reply in prompt.replies], error)
+            self._reading = self._reading[len(some) :] + unfinished
+            self._rest()
+
+    def _recall(self, prompt: Prompt) -> None:
+        """Skip the longest prefix of the prompt whose state is known."""
+        prompt.trail, prompt.reading = self._memory.longest(prompt.network, prompt.ids)
+        prompt.read = prompt.trail.length
+
+    def _read_on(self, prompts: Sequence[Prompt]) -> int:
+        """Read a stretch of prompts of one network, and return its number of tokens."""
+        network = prompts[0].network
+        length = min(READ_AT_ONCE // len(prompts), *(len(prompt.ids) - prompt.read for prompt in prompts))
+        states = [network.start() if prompt.reading is None else prompt.reading.state for prompt in prompts]
+        ids = np.stack([prompt.ids[prompt.read : prompt.read + length] for prompt in prompts])
+        logits, state = network.advance(ids, states[0] if len(states) == 1 else network.side_by_side(*states))
+        for lane, prompt in enumerate(prompts):
+            one = state if len(prompts) == 1 else network.chosen(state, [lane])
+            prompt.reading = Reading("", logits[lane : lane + 1], one, network)
+            prompt.read += length
+            if prompt.trail is not None:
+                prompt.trail.extend(ids[lane])
+                self._memory.keep(prompt.trail, prompt.reading)
+        return length * len(prompts)
+
+    def _begin(self, prompt: Prompt) -> None:
+        assert prompt.reading is not None
+        entering = [reply for reply in prompt.replies if not reply.is_over]
+        if len(entering) < len(prompt.replies):  # replies without tokens need the reading alone
+            self._news |= {reply.order.news for reply in prompt.replies if reply.is_over}
+        if not entering:
+            return
+        batch = self._batches.get(id(prompt.network))
+        if batch is None:
+            batch = self._batches[id(prompt.network)] = _Running(prompt.network)
+        if prompt.trail is not None:
+            for reply in entering:
+                reply.trail = prompt.trail.copy()
+        batch.enter([(reply, prompt.reading) for reply in entering])
+
+    def _step(self, batch: _Running) -> None:
+        texts = batch.texts
+        try:
+            batch.step()
+        except Exception as error:
+            self._fail(texts, error)
+            batch.texts = []
+            return
+        for lane, reply in enumerate(batch.texts):
+            if reply.trail is not None:
+                self._memory.keep(reply.trail, batch.reading(lane))
+        self._wake(batch, texts)
+
+    def _wake(self, batch: _Running, texts: Sequence[Reply]) -> None:
+        """Wake the readers of `texts` that are done, and at intervals the readers of streams."""
+        now = time.monotonic()
+        chunks = now - batch.woken >= max(LEAST_BETWEEN, BETWEEN_CHUNKS * self.in_use)
+        if chunks:
+            batch.woken = now
+        for reply in texts:
+            if reply.is_over:
+                reply.done = True
+                self._news.add(reply.order.news)
+            elif reply.order.streams and (chunks or not reply.begun):
+                reply.begun = True
+                self._news.add(reply.order.news)
+
+    def _fail(self, replies: Sequence[Reply], error: Exception) -> None:
+        """End `replies` for an error in this program, and report it."""
+        report(error)
+        for reply in replies:
+            reply.failure = SERVER_ERROR
+            reply.done = True
+        self._news |= {reply.order.news for reply in replies}
+
+
+def _count(prompts: Iterable[Prompt]) -> int:
+    return sum(len(prompt.replies) for prompt in prompts)
+
+
+def _alike(prompts: Iterable[Prompt]) -> Iterable[list[Prompt]]:
+    """Group prompts that can be read together: of one network, and all at their start or all past it."""
+    found: dict[tuple[int, bool], list[Prompt]] = {}
+    for prompt in prompts:
+        found.setdefault((id(prompt.network), prompt.reading is None), []).append(prompt)
+    return found.values()

@@ -1,0 +1,231 @@
+"""The sources that a user names become documents: files, the files of folders, pipes and standard input.
+
+`Notes` collects what was done to them, and reports it at the end, one line per kind of note.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from io import BufferedIOBase
+from pathlib import Path
+from typing import cast
+
+from afterword.errors import StorageError, TextError
+
+NAMED = 3  # documents that a note names
+
+
+class Notes:
+    """A record of what was done to which documents. A document that is read again is counted once."""
+
+    def __init__(self) -> None:
+        self._skipped: dict[str, set[str]] = defaultdict(set)  # reason: names
+        self._changed: dict[str, set[str]] = defaultdict(set)  # change: names
+        self._replaced: dict[str, int] = {}  # name: places
+
+    def skipped(self, name: str, reason: str) -> None:
+        """Record that the file or folder `name` was left out."""
+        self._skipped[reason].add(name)
+
+    def changed(self, name: str, change: str) -> None:
+        """Record a change to the document `name`. In `change`, {} is the place of the names."""
+        self._changed[change].add(name)
+
+    def replaced(self, name: str, places: int) -> None:
+        """Record how many places of the document were invalid, from its start to where it has been read."""
+        self._replaced[name] = places
+
+    @property
+    def places(self) -> int:
+        """The number of places that were replaced with U+FFFD, in all documents."""
+        return sum(self._replaced.values())
+
+    def lines(self) -> list[str]:
+        """Return one line per kind of note."""
+        skipped = [f"skipped ({reason}): {named(names)}" for reason, names in self._skipped.items()]
+        changed = [change.format(named(names)) for change, names in self._changed.items()]
+        if self.places:
+            changed.append(
+                f"replaced {counted(self.places, 'invalid place')} with U+FFFD (�) in {named(self._replaced)}"
+            )
+        return skipped + changed
+
+
+def named(names: Iterable[str]) -> str:
+    """Return the names in order. If there are many, only the first few and the number of others."""
+    first, *more = sorted(names)
+    if len(more) < NAMED:
+        return " and ".join(filter(None, [", ".join([first, *more[:-1]]), *more[-1:]]))
+    return f"{', '.join([first, *more[: NAMED - 1]])} and {len(more) - NAMED + 1} more"
+
+
+def counted(number: int, one: str) -> str:
+    """Return `number` with its noun: "1 character", "2,000 characters"."""
+    return f"{number:,} {one}" + "s" * (number != 1)
+
+
+PIECE = 1 << 20  # bytes copied at a time
+KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFIFO: "pipe"}
+
+Source = str | os.PathLike[str]
+Opened = AbstractContextManager[BufferedIOBase]
+
+
+@dataclass(frozen=True)
+class Document:
+    """Something to read."""
+
+    name: str  # for messages
+    open: Callable[[], Opened]
+    place: str | None = None  # the file's real path, with links followed; None for a pipe
+
+
+def find(
+    sources: Sequence[Source], why_not: Callable[[Document], str | None], notes: Notes, kept: ExitStack | None = None
+) -> list[list[Document]]:
+    """Return the documents of each source.
+
+    A folder's documents are the files in it and below it for which `why_not` returns None; for others it returns what
+    they are. A pipe can be read only once, unless `kept` is given: its content then goes to a temporary file, which
+    `kept` removes. Raises TextError if there is nothing to read, StorageError if there is no room for that file.
+    """
+    if not sources:
+        raise TextError("missing text: name a file, a folder, or - for standard input")
+    found = []
+    for source, kind in zip(sources, check_sources(sources), strict=True):  # all, before waiting for the first pipe
+        if kind == "folder":
+            found.append(_find_in_folder(Path(source), why_not, notes))
+            continue
+        document = Document(source_name(source), _standard_input) if kind == "input" else _document(Path(source))
+        if kept is not None and kind != "file":
+            with document.open() as stream:
+                document = Document(document.name, _keep(stream, kept))
+        found.append([document])
+    return found
+
+
+def check_sources(sources: Sequence[Source]) -> list[str]:
+    """Return the kind of each of `sources`: "file", "folder", "pipe" or "input". None of them is read.
+
+    Raises TextError if one cannot be read, or if two are the same pipe, whose text can be read only once.
+    """
+    kinds = [_kind(source) for source in sources]
+    seen: set[tuple[int, int]] = set()
+    for source in [source for source, kind in zip(sources, kinds, strict=True) if kind in ("input", "pipe")]:
+        try:
+            status = os.fstat(sys.stdin.buffer.fileno()) if os.fspath(source) == "-" else os.stat(source)
+            pipe = status.st_dev, status.st_ino
+        except (OSError, ValueError):  # a standard input that is not one of the system's files
+            pipe = 0, 0
+        if pipe in seen:
+            raise TextError(f"{source_name(source)} can be read only once: name it once")
+        seen.add(pipe)
+    return kinds
+
+
+def source_name(source: Source) -> str:
+    """Return the name of `source` for messages."""
+    name = os.fspath(source)
+    if name == "-":
+        return "standard input"
+    return name if name.isprintable() and name else repr(name)
+
+
+def reason(error: Exception) -> str:
+    """Return why it failed, in the system's words if it has some."""
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _document(path: Path) -> Document:
+    return Document(source_name(path), partial(_open, path), os.path.realpath(path))
+
+
+def _open(path: Path) -> BufferedIOBase:
+    return open(path, "rb")
+
+
+def _standard_input() -> Opened:
+    return nullcontext(cast(BufferedIOBase, sys.stdin.buffer))
+
+
+def _kind(source: Source) -> str:
+    name = source_name(source)
+    if os.fspath(source) == "-":
+        if sys.stdin is None:
+            raise TextError("standard input is closed: name a file, or send a text through a pipe")
+        return "input"
+    try:
+        mode = os.stat(source).st_mode
+        if stat.S_ISREG(mode):
+            open(source, "rb").close()
+    except (OSError, ValueError) as error:
+        raise TextError(f"cannot read {name}: {reason(error)}") from None
+    if stat.S_IFMT(mode) not in KINDS:
+        raise TextError(f"cannot read {name}: it is not a file, folder or pipe")
+    return KINDS[stat.S_IFMT(mode)]
+
+
+def _find_in_folder(folder: Path, why_not: Callable[[Document], str | None], notes: Notes) -> list[Document]:
+    documents, skipped = [], set()
+    for path, why in sorted(_walk(folder)):
+        document = _document(path)
+        why = why or why_not(document)
+        if why is None:
+            documents.append(document)
+        else:
+            notes.skipped(document.name, why)
+            skipped.add(f"{path.name} ({why})")
+    if not documents:
+        has = f": it has only {named(skipped)}" if skipped else ""
+        raise TextError(f"{source_name(folder)} is a folder without text files{has}")
+    return documents
+
+
+def _walk(folder: Path) -> Iterator[tuple[Path, str | None]]:
+    """Yield what is in `folder` and below it, with why it is not a document; None if its name and type allow it."""
+
+    def refuse(error: OSError) -> None:
+        raise TextError(f"cannot read {source_name(error.filename)}: {reason(error)}")
+
+    for place, folders, files in os.walk(folder, onerror=refuse):
+        entered = []
+        for name in folders:
+            path = Path(place, name)
+            if path.is_symlink():
+                yield path, "linked folder"
+            elif name.startswith("."):
+                yield path, "hidden"
+            elif (path / "run.json").is_file():  # trained on texts like these
+                yield path, "Afterword run"
+            else:
+                entered.append(name)
+        folders[:] = entered
+        for name in files:
+            path = Path(place, name)
+            yield path, "hidden" if name.startswith(".") else None if path.is_file() else "not a file"
+
+
+def _keep(stream: BufferedIOBase, kept: ExitStack) -> Callable[[], Opened]:
+    """Copy `stream` to a temporary file without a name. Return a function that opens that file at its start."""
+    try:
+        file = kept.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
+        shutil.copyfileobj(stream, file, PIECE)
+        file.flush()
+    except OSError as error:
+        raise StorageError(f"cannot keep a piped text in {tempfile.gettempdir()}: {reason(error)}") from None
+
+    def reopen() -> BufferedIOBase:
+        again = os.fdopen(os.dup(file.fileno()), "rb")
+        again.seek(0)
+        return again
+
+    return reopen

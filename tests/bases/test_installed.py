@@ -1,0 +1,162 @@
+"""Laws of the bases of installed packages: they are called by name, nothing of them is executed, and a broken one
+disturbs only those who name it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import afterword
+from afterword.bases.base import load_base
+from afterword.bases.installed import FOLDERS, installed
+from afterword.cli.bases import bases
+from afterword.cli.calibrate import writable
+from afterword.errors import ModelError, OptionError
+from afterword.serving.writing.models import Models
+from tests.bases.small import base_of, only_packages, register, save
+
+GERMAN = base_of("\nabcß", name="german")
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of installed packages. A tiny model takes the place of the one that ships."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setitem(FOLDERS, "english", save(tmp_path / "shipped", base_of("\nabc")))
+    return only_packages(monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def german(site: Path) -> Path:
+    """The folder of an installed base."""
+    register(site, "afterword-german", german="afterword_german")
+    return save(site / "afterword_german", GERMAN)
+
+
+def listed() -> tuple[list[str], list[str]]:
+    """The names and the notes that `afterword bases` prints."""
+    printed = json.loads(CliRunner().invoke(bases, ["--json"], catch_exceptions=False).stdout)
+    return [row["name"] for row in printed["bases"]], printed["notes"]
+
+
+def test_it_is_called_by_its_name_wherever_english_is(german: Path) -> None:
+    base = load_base("german")
+    assert (base.name, base.fingerprint) == ("german", GERMAN.fingerprint)
+    assert afterword.load("german").info()["vocabulary_size"] == 7
+    served = Models(["german", "english"], "numpy")
+    served.load()
+    assert served.names() == ["german", "english"]
+    assert served.find("german").model.config.vocabulary_size == 7
+
+
+def test_nothing_of_its_package_is_executed(german: Path) -> None:
+    (german / "__init__.py").write_text("raise SystemExit('executed')")
+    assert load_base("german").fingerprint == GERMAN.fingerprint
+    assert listed() == (["english", "german"], [])
+    assert "afterword_german" not in sys.modules
+
+
+def test_a_folder_of_its_name_is_meant_where_a_path_may_be_and_not_by_base(german: Path) -> None:
+    save(Path("german"), base_of("\nab"))
+    assert afterword.load("german").info()["vocabulary_size"] == 5
+    assert load_base("german").fingerprint == GERMAN.fingerprint
+    assert load_base("./german").fingerprint == base_of("\nab").fingerprint
+
+
+def test_it_cannot_be_calibrated_as_it_is_shared_by_all_runs(german: Path) -> None:
+    for named in (Path("german"), german):
+        with pytest.raises(ModelError, match="is an installed base and cannot be changed"), writable(named):
+            pass
+
+
+def test_they_are_listed_with_their_figures(german: Path) -> None:
+    printed = CliRunner().invoke(bases, [], catch_exceptions=False).stdout.splitlines()
+    assert printed[0].split() == ["name", "size", "network", "characters", "read", "bits", "per", "character", "folder"]
+    assert printed[2].split() == ["german", "0.0", "MB", "2", "×", "6", "LSTM", "1,000", "-", str(german)]
+    row = json.loads(CliRunner().invoke(bases, ["--json"]).stdout)["bases"][1]
+    assert row["bytes"] == sum(file.stat().st_size for file in german.iterdir())
+    assert (row["network"], row["vocabulary"], row["vocabulary_size"]) == ("2 × 6 LSTM", "char", 7)
+    assert (row["characters"], row["bits_per_character"], row["sources"]) == (1000, None, ["books.txt"])
+    assert (row["fingerprint"], row["folder"]) == (GERMAN.fingerprint, str(german))
+
+
+def test_a_base_without_facts_is_listed_too(site: Path) -> None:
+    base = base_of("\nab")
+    base.model.about |= {"corpus": "books", "validation": [1]}
+    register(site, "bare", bare="bare")
+    save(site / "bare", base)
+    assert listed() == (["english", "bare"], [])
+
+
+@pytest.mark.parametrize("value", ["missing", "empty", "cut", "spoilt", "mail:send", "../up", "/etc"])
+def test_what_is_no_model_is_refused_where_it_is_named_and_only_there(german: Path, value: str) -> None:
+    site = german.parent
+    (site / "empty").mkdir()
+    for name, file in (("cut", "model.safetensors"), ("spoilt", "tokenizer.json")):
+        part = save(site / name, GERMAN) / file
+        part.write_bytes(part.read_bytes()[:-2])
+    register(site, "broken", latin=value)
+    with pytest.raises(OptionError, match=r"^base: [^\n]*(no model at|damaged|names no folder)[^\n]*$"):
+        load_base("latin")
+    with pytest.raises(ModelError, match=r"^[^\n]*(no model at|damaged|names no folder)[^\n]*$"):
+        afterword.load("latin")
+    assert load_base("german").name == "german"
+    names, notes = listed()
+    assert names == ["english", "german"]
+    assert len(notes) == 1
+    assert "latin" in notes[0]
+
+
+def test_of_two_packages_of_one_name_none_is_taken(german: Path) -> None:
+    register(german.parent, "other-german", german="other")
+    told = "the packages afterword-german and other-german both register the base german: uninstall all but one"
+    with pytest.raises(OptionError, match=f"^base: {told}$"):
+        load_base("german")
+    assert listed() == (["english"], [told])
+
+
+def test_a_package_that_is_installed_twice_counts_where_python_finds_it_first(
+    german: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(tmp_path / "before", "Afterword_German", german="afterword_german")
+    save(tmp_path / "before" / "afterword_german", base_of("\nab"))
+    monkeypatch.syspath_prepend(tmp_path / "before")
+    assert load_base("german").fingerprint == base_of("\nab").fingerprint
+
+
+@pytest.mark.parametrize("name", ["english", "auto", "none", "a b", "../x", "\x1b[2J", "-x"])
+def test_a_name_that_means_something_else_is_ignored_with_a_note(german: Path, name: str) -> None:
+    register(german.parent, "taker", **{name: "afterword_german"})
+    assert load_base("english").fingerprint == base_of("\nabc").fingerprint
+    names, (told,) = listed()
+    assert names == ["english", "german"]
+    assert told.startswith("the package taker registers the base ")
+    assert told.endswith(": it is ignored")
+    assert "\x1b" not in told
+
+
+@pytest.mark.parametrize(
+    "damage", [b"\xff[afterword.bases]", b"[afterword.bases]\nno value\n", b"afterword.bases = x\n"]
+)
+def test_damaged_metadata_of_a_package_disturbs_nobody(german: Path, damage: bytes) -> None:
+    (register(german.parent, "damaged") / "entry_points.txt").write_bytes(damage)
+    register(german.parent, "nameless", x="x").joinpath("METADATA").unlink()
+    assert load_base("german").name == "german"
+    assert listed()[0] == ["english", "german"]
+
+
+def test_an_unknown_name_is_answered_with_those_that_exist(german: Path) -> None:
+    with pytest.raises(
+        OptionError, match=r"^base: no model at latin: no such folder; installed bases: english, german$"
+    ):
+        load_base("latin")
+    with pytest.raises(ModelError, match=r"^no model at latin: no such folder; installed bases: english, german$"):
+        afterword.load("latin")
+    with pytest.raises(ModelError, match=r"^no model at no/latin: no such folder$"):
+        afterword.load("no/latin")
+    assert list(installed().folders) == ["english", "german"]

@@ -1,0 +1,141 @@
+"""A package of a base as it is made, built, installed and used: it learned a small language, and helps its texts."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import afterword
+from benchmarks import ship_base
+from tests.processes import finished
+
+SYLLABLES = ["ba", "de", "gi", "ko", "lu", "ma", "ne", "pi", "ro", "su", "ta", "ve"]
+SMALL = ["--threads", "1", "--seq-length", "32"]
+
+
+def words(language: int, seed: int, count: int) -> str:
+    """Text of 60 words that only this language has."""
+    of_words, of_text = random.Random(language), random.Random(seed)
+    vocabulary = ["".join(of_words.choices(SYLLABLES, k=3)) for _ in range(60)]
+    return "".join(of_text.choice(vocabulary) + (" " if k % 9 else "\n") for k in range(1, count + 1))
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package of a base that learned language 1 for some seconds, as `benchmarks.ship_base` makes it."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "books.txt").write_text(words(1, 0, 8000))
+    (folder / "books.tsv").write_text("part\ttitle\ntraining\tOne\ntraining\tTwo\nheld out\tThree\n")
+    (folder / "sources.md").write_text("In the public domain.\n")
+    afterword.train(
+        folder / "books.txt",
+        out=folder / "run",
+        base="none",
+        steps=150,
+        hidden_size=48,
+        batch_size=16,
+        seq_length=32,
+        ngram=0,
+        threads=1,
+    )
+    given = [folder / "run", "syllabic", folder / "books.tsv", "--package", folder / "syllabic"]
+    made = CliRunner().invoke(ship_base.main, [*map(str, given), "--sources", str(folder / "sources.md")])
+    assert made.exit_code == 0, made.output
+    return folder / "syllabic"
+
+
+@pytest.fixture(scope="module")
+def site(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the package is installed: a wheel is an archive of what an installation copies there."""
+    place = tmp_path_factory.mktemp("site")
+    build = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
+    built = finished([sys.executable, "-c", build, place], cwd=package)
+    assert built.returncode == 0, built.stderr.decode()
+    wheel = place / built.stdout.decode().strip()
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(place)
+    wheel.unlink()
+    return place
+
+
+Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+PROGRAM = "import sys; sys.path.insert(0, sys.argv.pop(1)); from afterword.cli.main import main; main(sys.argv[1:])"
+
+
+@pytest.fixture
+def run(site: Path, tmp_path: Path) -> Run:
+    """`afterword ARGUMENTS` in an empty folder, with what is in `site` installed."""
+
+    def run(*arguments: str | Path, site: Path = site) -> subprocess.CompletedProcess[bytes]:
+        return finished([sys.executable, "-c", PROGRAM, site, *arguments], cwd=tmp_path)
+
+    return run
+
+
+def test_a_package_is_a_model_with_its_books_and_their_licences(package: Path) -> None:
+    model = package / "afterword_syllabic"
+    assert sorted(path.name for path in package.iterdir()) == ["afterword_syllabic", "pyproject.toml"]
+    names = ["README.md", "books.tsv", "config.json", "model.safetensors", "tokenizer.json"]
+    assert sorted(path.name for path in model.iterdir()) == names
+    card = (model / "README.md").read_text()
+    assert "# syllabic: a base for Afterword" in card
+    assert "| text | 2 books, " in card
+    assert "In the public domain." in card
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["Ä", "--package", "x", "--sources", "books.tsv"], "lower-case letters"),
+        (["syllabic", "--package", "x"], "--sources"),
+    ],
+)
+def test_a_package_without_sources_or_of_no_name_is_not_made(
+    package: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], told: str
+) -> None:
+    monkeypatch.chdir(package.parent)
+    refused = CliRunner().invoke(ship_base.main, ["run", options[0], "books.tsv", *options[1:]])
+    assert refused.exit_code == 2
+    assert told in refused.output
+    assert not (package.parent / "x").exists()
+
+
+def test_installed_it_is_used_by_its_name(run: Run, site: Path) -> None:
+    listed = json.loads(run("bases", "--json").stdout)
+    assert [(row["name"], row["folder"]) for row in listed["bases"][1:]] == [
+        ("syllabic", str(site / "afterword_syllabic"))
+    ]
+    assert json.loads(run("info", "syllabic", "--json").stdout)["hidden_size"] == 48
+    wrote = run("generate", "syllabic", "--max-tokens", "200", "--seed", "1", "--temperature", "0.1", "--json")
+    assert len(text := json.loads(wrote.stdout)["text"]) == 200
+    assert set(text) <= set("".join(SYLLABLES) + " \n")
+
+
+def test_the_plan_takes_it_for_its_language_alone_and_the_run_no_longer_needs_it(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "own.txt").write_text(words(1, 7, 150))
+    (tmp_path / "prose.txt").write_text((Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+    trained = run("train", "own.txt", "--out", "own", "--steps", "4", *SMALL)
+    assert trained.returncode == 0, trained.stderr.decode()
+    record = json.loads((tmp_path / "own" / "run.json").read_text())
+    assert record["base"]["name"] == "syllabic"
+    planned = json.loads(run("plan", "own.txt", "--steps", "4", "--json").stdout)
+    assert planned["base"] == record["base"]
+    assert "and it suits the text better than english" in planned["reasons"]["base"]
+    prose = json.loads(run("plan", "prose.txt", "--steps", "4", "--json").stdout)
+    assert prose["base"]["name"] == "english"
+
+    gone = tmp_path / "nothing installed"
+    assert run("train", "--resume", "own", "--more-steps", "2", site=gone).returncode == 0
+    assert run("train", "--repeat", "own", "--out", "again", site=gone).returncode == 0
+    assert json.loads((tmp_path / "again" / "run.json").read_text())["base"] == record["base"]
+    refused = run("train", "own.txt", "--base", "syllabic", "--out", "more", site=gone)
+    assert refused.returncode == 2
+    assert b"error: base: no model at syllabic: no such folder; installed bases: english" in refused.stderr

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from afterword.errors import OptionError
+from afterword.generation.ending import Ending, Goal
+from afterword.language_model import LanguageModel
+from afterword.model.folder.defaults import LINES, RUNNING_TEXT, WINDOWS, WritingDefaults
+from afterword.model.folder.saved import SavedModel
+from afterword.model.network.config import Config, weight_shapes
+from afterword.text.characters import CharTokenizer
+from afterword.text.sentences import sentence_ends, stops
+from tests.text.test_sentences import texts
+
+
+def model(characters: str) -> LanguageModel:
+    """Return a model of running text with random weights."""
+    tokenizer = CharTokenizer.of(characters)
+    config = Config(tokenizer.rows, tokenizer.shared_row_tokens, embedding_size=4, hidden_size=6, num_layers=1)
+    random = np.random.default_rng(0)
+    weights = {name: random.normal(0, 0.3, shape).astype(np.float32) for name, shape in weight_shapes(config).items()}
+    last = tokenizer.rows - 1
+    saved = SavedModel(config, weights, tokenizer, [last - 1, last], {"recipe": "auto", "lines": False})
+    saved.writing = RUNNING_TEXT
+    return LanguageModel(saved)
+
+
+PROSE = model("\n .?abcAB")
+ENDLESS = model("\n abcAB")  # verse without stops
+
+
+def pushed(ending: Ending, parts: list[str]) -> tuple[str, str | None]:
+    """Return what comes of a text in `parts`, one a token, and what ended it."""
+    whole = ""
+    for number, part in enumerate(parts, start=1):
+        text, reason = ending.push(part, number)
+        whole += text
+        if reason:
+            return whole, reason
+    return whole + ending.finish(), None
+
+
+@given(texts, st.lists(texts, max_size=10), st.integers(1, 4))
+def test_a_text_in_any_parts_is_cut_where_the_whole_one_would_be(prompt: str, parts: list[str], number: int) -> None:
+    parts = [*parts, "\n\n", "Then"]
+    whole = prompt + "".join(parts)
+    ends = [stop.end for stop in stops(whole, len(prompt)) if stop.is_end]
+    text, reason = pushed(Ending(Goal(number, 0, 1000, False, True), prompt), parts)
+    assert prompt + text == (whole if len(ends) < number else whole[: ends[number - 1]])
+    assert reason == (None if len(ends) < number else "stop")
+
+
+@given(st.lists(st.sampled_from(["Ab", "a b", "c. ", "Da! ", "\n"]), min_size=400, max_size=400), st.integers(1, 150))
+def test_a_text_that_finishes_its_sentence_ends_at_the_first_end_after_its_length(parts: list[str], most: int) -> None:
+    text, reason = pushed(Ending(Goal(0, 0, most, True, True), ""), parts)
+    whole, least = "".join(parts), len("".join(parts[: most - 1]))
+    assert whole.startswith(text)
+    assert least < len(text) <= least + 200
+    ends = [end for end in sentence_ends(whole) if end > least]
+    if reason == "stop":
+        assert len(text) == ends[0]
+    else:  # no sentence ends nearby: the text ends before a space, if there is one
+        assert reason == "length"
+        assert len(text) == least + 200 or whole[len(text)].isspace()
+        assert ends == [] or ends[0] > least + 150
+
+
+def test_without_spaces_a_text_ends_200_characters_after_its_length() -> None:
+    assert pushed(Ending(Goal(0, 0, 10, True, True), ""), ["a"] * 400) == ("a" * 209, "length")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_without_a_length_running_text_finishes_its_sentence_and_a_given_length_is_exact(seed: int) -> None:
+    exact = PROSE.generate(max_tokens=500, seed=seed)
+    sample = PROSE.generate(seed=seed)
+    assert (exact.tokens, exact.finish_reason, sample.finish_reason) == (500, "length", "stop")
+    assert sample.text.startswith(exact.text)
+    assert sample.text[-1] in ".?"
+    assert str(PROSE.generate(seed=seed, finish_sentence=False)) == str(exact)
+    assert str(PROSE.generate(seed=seed, max_tokens=500, finish_sentence=True)) == str(sample)
+
+
+def test_verse_without_stops_ends_with_a_line_or_a_word() -> None:
+    for seed in range(5):
+        sample = ENDLESS.generate(seed=seed)
+        following = ENDLESS.generate(seed=seed, max_tokens=1000).text[len(sample.text)]
+        assert sample.finish_reason == "length"
+        assert 500 < len(sample.text) <= 700
+        assert following.isspace()
+
+
+def test_so_many_sentences_are_written_as_are_wanted() -> None:
+    for number in (1, 2, 5):
+        sample = PROSE.generate("Ab", sentences=number, seed=3)
+        ends = [stop.end for stop in stops(str(sample), 2) if stop.is_end]
+        assert (len(ends), ends[-1], sample.finish_reason) == (number, len(str(sample)), "stop")
+        assert PROSE.generate("Ab", max_tokens=1000, seed=3).text.startswith(sample.text)
+
+
+def test_a_stream_and_a_batch_end_where_a_single_text_does() -> None:
+    options: dict[str, Any]
+    for options in ({"sentences": 2}, {"max_tokens": 30, "finish_sentence": True}, {"sentences": 1, "stop": "b."}):
+        each = [PROSE.generate("A", seed=seed, **options) for seed in range(20)]
+        batch = PROSE.samples("A", num=20, seed=0, **options)
+        assert [replace(text, log_probability=0) for text in batch] == [
+            replace(text, log_probability=0) for text in each
+        ]
+        pieces = [*PROSE.stream("A", seed=4, **options)]
+        assert ("".join(piece.text for piece in pieces), len(pieces)) == (each[4].text, each[4].tokens)
+
+
+def test_sentences_combine_with_a_least_length_a_largest_length_and_stop_strings() -> None:
+    free = PROSE.generate("A", sentences=1, seed=1)
+    long = PROSE.generate("A", sentences=1, min_tokens=free.tokens + 20, seed=1)
+    assert long.finish_reason == "stop"
+    assert len(long.text) >= free.tokens + 20
+    assert long.text.startswith(free.text)
+    assert len(sentence_ends("A" + long.text)) > 1
+    short = PROSE.generate("A", sentences=50, max_tokens=20, seed=1)
+    assert (len(short.text), short.finish_reason) == (20, "length")
+    stop = long.text[len(free.text) + 2 :][:3]
+    stopped = PROSE.generate("A", sentences=30, stop=stop, seed=1)
+    assert (stopped.text, stopped.finish_reason) == (long.text[: long.text.find(stop)], "stop")
+
+
+@pytest.mark.parametrize("options", [{"sentences": 1}, {"finish_sentence": True}])
+def test_a_rule_and_the_end_of_a_sentence_exclude_each_other(options: dict[str, Any]) -> None:
+    [name] = options
+    with pytest.raises(
+        OptionError, match=f"^{name.replace('_', '-')} and a rule exclude each other: give one of them$"
+    ):
+        PROSE.generate(pattern="a+", **options)
+
+
+@pytest.mark.parametrize("defaults", [LINES, replace(WINDOWS, opening="boundary", max_tokens=500)])
+def test_texts_of_lines_and_of_the_classic_recipe_end_as_before(defaults: WritingDefaults) -> None:
+    saved = replace(PROSE._saved, writing=defaults)
+    assert LanguageModel(saved).generate(seed=1) == LanguageModel(saved).generate(seed=1, max_tokens=500)
+    assert LanguageModel(saved).generate(seed=1).tokens == 500

@@ -1,0 +1,120 @@
+"""Laws of many texts side by side: each is what its seed writes alone."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from afterword.errors import OptionError
+from afterword.generation import parallel
+from afterword.generation.draft import Sample, Stream, Terms, read_prompt
+from afterword.generation.parallel import write_samples
+from afterword.generation.sampling import Sampling
+from afterword.model.folder.saved import SavedModel
+from afterword.model.ngram.tables import Ngram
+from afterword.text.tokenizer import Tokenizer
+from tests.generation.test_draft import BYTE, CHAR, LINES, MODELS
+
+SEEDS = [*range(290), *(2**64 - k for k in range(1, 11))]
+
+
+def mixed(model: SavedModel) -> SavedModel:
+    rows = model.config.vocabulary_size
+    ids = np.random.default_rng(0).integers(0, rows - 2, 3000)
+    return dataclasses.replace(model, ngram=Ngram.learn(ids, rows, rows - 2, 0, order=5), mixture_weight=0.6)
+
+
+def of_lines(model: SavedModel) -> SavedModel:
+    return dataclasses.replace(model, unseen=LINES)
+
+
+def alone(model: SavedModel, prompt: str, sampling: Sampling, seed: int) -> Sample:
+    return Stream(Terms(model, sampling), model.predictor(), prompt, seed).sample()
+
+
+def together(model: SavedModel, prompt: str, sampling: Sampling, seeds: list[int]) -> list[Sample]:
+    network = model.predictor()
+    reading = read_prompt(model, network, prompt)
+    return list(write_samples(Terms(model, sampling), network, [(reading, seed) for seed in seeds]))
+
+
+@pytest.mark.parametrize(
+    ("model", "settings"),
+    [
+        (MODELS[CHAR], {}),
+        (MODELS[CHAR], {"stop": ("ab", "dc")}),
+        (MODELS[CHAR], {"top_k": 3, "top_p": 0.9, "min_p": 0.1}),
+        (MODELS[CHAR], {"temperature": 0}),
+        (MODELS[BYTE], {}),
+        (of_lines(MODELS[CHAR]), {}),
+        (mixed(MODELS[CHAR]), {}),
+        (mixed(of_lines(MODELS[CHAR])), {"top_k": 4}),
+        (mixed(MODELS[CHAR]), {"new_word_p": 0.5}),
+        (mixed(MODELS[BYTE]), {"new_word_p": 0.5}),
+    ],
+)
+def test_a_text_is_what_its_seed_writes_alone(
+    model: SavedModel, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parallel, "LANES", 17)
+    sampling = Sampling(**{"max_tokens": 12, "temperature": 1.5} | settings)
+    expected = [alone(model, "abé", sampling, seed) for seed in SEEDS]
+    found = together(model, "abé", sampling, SEEDS)
+    assert [written.seed for written in found] == SEEDS
+    same = [k for k in range(len(SEEDS)) if found[k].text == expected[k].text]
+    assert len(same) >= len(SEEDS) - 1  # a draw may fall between two tokens within what rounding changes
+    for k in same:
+        told = dataclasses.replace(found[k], log_probability=expected[k].log_probability)
+        assert told == expected[k]
+        assert found[k].log_probability == pytest.approx(expected[k].log_probability, abs=1e-4)
+
+
+def test_long_texts_keep_the_order_and_the_later_ones_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "LANES", 5)
+    monkeypatch.setattr(parallel, "AHEAD", 8)
+    model, sampling = of_lines(MODELS[CHAR]), Sampling(max_tokens=300, temperature=1.5)
+    taken: list[int] = []
+
+    network = model.predictor()
+    reading = read_prompt(model, network, "")
+
+    def texts() -> Any:
+        for seed in range(60):
+            taken.append(seed)
+            yield reading, seed
+
+    lengths = []
+    for told, written in enumerate(write_samples(Terms(model, sampling), network, texts())):
+        assert written.seed == told
+        assert len(taken) <= told + 1 + 8  # beside this one, so many may be begun
+        lengths.append(written.tokens)
+    assert len(lengths) == 60
+    assert min(lengths) < max(lengths)
+
+
+@pytest.mark.parametrize("seeds", [[], [3], list(range(40))])
+def test_any_number_of_seeds_is_written(seeds: list[int]) -> None:
+    assert [written.seed for written in together(MODELS[CHAR], "a", Sampling(max_tokens=3), seeds)] == seeds
+
+
+def test_the_same_seeds_write_the_same_bits() -> None:
+    one, other = (together(mixed(MODELS[CHAR]), "a", Sampling(max_tokens=9), list(range(50))) for _ in range(2))
+    assert one == other
+
+
+def test_an_invalid_seed_is_refused() -> None:
+    with pytest.raises(OptionError, match="seed must be from 0"):
+        together(MODELS[CHAR], "", Sampling(), [2**64])
+
+
+@pytest.mark.parametrize("tokenizer", [CHAR, BYTE])
+def test_some_lanes_of_a_state_go_on_as_they_would(tokenizer: Tokenizer) -> None:
+    network = mixed(MODELS[CHAR]).predictor() if tokenizer is CHAR else MODELS[BYTE].predictor()
+    ids = np.array([[0, 1, 2], [3, 2, 1], [1, 1, 1]])
+    _, state = network.advance(ids, network.start(3))
+    expected, _ = network.step(np.array([2, 3, 0]), state)
+    found, _ = network.step(np.array([0, 2]), network.chosen(state, [2, 0]))
+    np.testing.assert_allclose(found, expected[[2, 0]], atol=1e-5)

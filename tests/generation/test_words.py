@@ -1,0 +1,143 @@
+"""Laws of new words: what the training text contains is known, and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from afterword import train
+from afterword.errors import OptionError
+from afterword.generation.draft import Stream, Terms
+from afterword.generation.sampling import Sampling, keep_known
+from afterword.generation.words import Words, recur
+from afterword.model.folder.defaults import LINES, RECURRING_WORDS, RUNNING_TEXT, WritingDefaults
+from afterword.model.ngram.tables import Ngram
+from afterword.text.bpe import BpeTokenizer
+from afterword.text.characters import ByteTokenizer, CharTokenizer
+from afterword.text.tokenizer import Tokenizer
+from tests.generation.test_draft import model
+
+ORDER = 8
+ALPHABET = " .\nabcé"
+TOKENIZERS = [
+    CharTokenizer.of(ALPHABET),
+    ByteTokenizer.of(),
+    BpeTokenizer.of(ALPHABET, ["abé bcé. cab\nabc bcé abé"], 16),
+]
+texts = st.text(ALPHABET, min_size=1, max_size=60)
+
+
+def counted(tokenizer: Tokenizer, text: str) -> Ngram:
+    ids = tokenizer.encode(text)
+    assert tokenizer.end is not None
+    return Ngram.learn(ids, tokenizer.rows, tokenizer.end, int(tokenizer.encode("\n")[0]), ORDER)
+
+
+def words_in(text: str) -> list[str]:
+    return re.findall(r"[^\W\d_]+", text)
+
+
+@pytest.mark.parametrize("tokenizer", TOKENIZERS, ids=lambda one: one.kind)
+@given(text=texts)
+def test_a_text_contains_no_new_word_of_its_own(tokenizer: Tokenizer, text: str) -> None:
+    words = Words(counted(tokenizer, text), tokenizer)
+    word = words.after("")
+    for id in tokenizer.encode(text).tolist():
+        assert words.known(word)[id]
+        word = words.pushed(word, id)
+
+
+@given(st.lists(st.text("abcé", min_size=1, max_size=ORDER - 2), min_size=1, max_size=12), st.text("abcé", max_size=6))
+def test_a_word_is_known_by_all_of_it(listed: list[str], beginning: str) -> None:
+    tokenizer = TOKENIZERS[0]
+    words = Words(counted(tokenizer, " " + " ".join(listed) + " "), tokenizer)
+    for mark in (" ", ".", "\n"):  # what is before a word does not matter
+        known = words.known(words.after(mark + beginning))
+        for letter in "abcé":
+            begins = any(one.startswith(beginning + letter) for one in listed)
+            assert known[tokenizer.encode(letter)[0]] == begins
+        for end in (" ", ".", "\n"):
+            assert known[tokenizer.encode(end)[0]] == (beginning in ["", *listed])
+        assert known[tokenizer.end] == known[tokenizer.encode(" ")[0]]
+
+
+def test_where_words_are_not_parted_none_is_new() -> None:
+    tokenizer = CharTokenizer.of("文字書く。")
+    words = Words(counted(tokenizer, "文字。書く。"), tokenizer)
+    assert words.known(words.after("文")).all()
+
+
+@given(
+    st.lists(st.sampled_from([0.0, 0.1, 0.5, 1.0]), min_size=2, max_size=6).filter(any),
+    st.integers(0, 63),
+    st.floats(0, 1),
+)
+def test_a_new_word_needs_its_probability_or_is_all_that_is_left(some: list[float], bits: int, p: float) -> None:
+    weights = np.array(some)
+    known = np.array([bool(bits >> k & 1) for k in range(len(some))])
+    expected = [w if k or w >= p * sum(some) else 0 for w, k in zip(some, known, strict=True)]
+    if not any(expected):
+        expected = [w if w == max(some) else 0 for w in some]
+    assert keep_known(weights, known, p).tolist() == expected
+    rows = keep_known(np.array([weights, weights]), np.array([known, ~known & False]), p)
+    assert rows[0].tolist() == expected
+
+
+@pytest.mark.parametrize("tokenizer", TOKENIZERS[:2], ids=lambda one: one.kind)
+def test_at_1_only_words_of_the_text_are_written(tokenizer: Tokenizer) -> None:
+    text = "abc cab. bcé abé\nacé cab abc\n" * 2
+    ngram = counted(tokenizer, text)
+    seen = set(tokenizer.encode(text).tolist())
+    saved = model(tokenizer, [row for row in range(tokenizer.rows) if row not in seen])
+    saved = dataclasses.replace(saved, ngram=ngram, mixture_weight=0.1)
+
+    def written(p: float) -> set[str]:
+        terms = Terms(saved, Sampling(max_tokens=400, temperature=1.5, min_p=0, new_word_p=p))
+        return set(words_in(Stream(terms, saved.predictor(), "a", 1).sample().text)[1:-1])
+
+    assert written(1.0) <= set(words_in(text))
+    assert not written(0.0) <= set(words_in(text))
+
+
+def test_a_model_without_an_ngram_knows_no_words() -> None:
+    saved = model(TOKENIZERS[0], [])
+    with pytest.raises(OptionError, match="new-word-p needs an n-gram"):
+        Terms(saved, Sampling(new_word_p=0.3))
+    assert Terms(saved, Sampling(new_word_p=0)).words is None
+
+
+@pytest.mark.parametrize(
+    ("text", "does"),
+    [
+        ("the cat and the dog and the cat " * 20, True),
+        ("Ann Bob Carl Dora Emil", False),  # names, of which each is new
+        ("(a) = 1; (b) = 2; " * 20, False),  # more marks than words
+        ("文字。書く。" * 20, False),
+        ("", False),
+    ],
+)
+def test_words_recur_if_few_occur_once(text: str, does: bool) -> None:
+    assert recur(text) == does
+
+
+def test_a_run_chooses_by_the_words_of_its_text(tmp_path: Path) -> None:
+    def defaults(text: str, **options: Any) -> WritingDefaults:
+        (tmp_path / "text.txt").write_text(text)
+        return train(tmp_path / "text.txt", steps=1, hidden_size=4, base="none", **options)._saved.writing
+
+    prose = "the cat and the dog saw the cat.\nthe dog saw the dog and the cat.\n" * 20
+    names = "".join(chr(97 + k % 26) * (k // 26 + 1) + "\n" for k in range(200))
+    for found, expected in (
+        (defaults(prose), RECURRING_WORDS),
+        (defaults(names), RUNNING_TEXT),
+        (defaults(prose, ngram=0), RUNNING_TEXT),
+    ):
+        assert dataclasses.replace(found, repetition_penalty=expected.repetition_penalty) == expected
+    assert defaults(prose, lines=True) == LINES

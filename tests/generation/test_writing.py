@@ -1,0 +1,54 @@
+"""Laws of choosing among whole texts."""
+
+from __future__ import annotations
+
+import pytest
+
+from afterword.errors import WorkError
+from afterword.generation import writing
+from afterword.generation.draft import Sample
+from afterword.generation.sampling import Sampling
+from afterword.generation.writing import Writing, accepted, likeliest
+from tests.generation.test_draft import CHAR, MODELS
+
+
+def sample(seed: int, log_probability: float = -1.0, tokens: int = 1) -> Sample:
+    return Sample("", str(seed), tokens, log_probability, "stop", seed)
+
+
+def test_of_each_group_the_likeliest_by_its_tokens_is_kept() -> None:
+    samples = [sample(0, -9.0, 10), sample(1, -1.0), sample(2, -3.0), sample(3, -2.0), sample(4, -5.0)]
+    assert [one.seed for one in likeliest(iter(samples), 2)] == [0, 3, 4]
+    assert list(likeliest(iter(samples), 1)) == samples
+
+
+def test_so_many_are_kept_as_are_wanted() -> None:
+    samples = map(sample, range(100))
+    assert [one.seed for one in accepted(samples, 3, lambda one: one.seed % 4 == 3)] == [3, 7, 11]
+    assert next(samples).seed == 12
+
+
+def test_the_search_ends_once_too_few_of_the_last_seeds_bring_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "LAST", 20)
+    monkeypatch.setattr(writing, "FEWEST", 2)
+    found = accepted(map(sample, range(1000)), 99, lambda one: one.seed % 10 == 9 and one.seed < 60)
+    assert [next(found).seed for _ in range(6)] == [9, 19, 29, 39, 49, 59]
+    with pytest.raises(WorkError, match="fewer than 1 in 10 of the last 20 seeds brought a new one"):
+        next(found)
+    assert not list(accepted(map(sample, range(50)), 1, lambda one: False, gives_up=False))
+
+
+def test_writing_freely_ends_after_a_time_without_a_text_that_obeys(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("llguidance")
+    monkeypatch.setattr(writing, "PATIENCE", -1.0)
+    saved = MODELS[CHAR]
+    refused = Writing(saved, saved.network(), Sampling(pattern="a{9}", max_tokens=9, reject=True))
+    with pytest.raises(WorkError, match="no text obeyed the rules for"):
+        next(refused.samples([""], 1, 1))
+
+
+def test_only_a_text_that_depends_on_its_seed_draws() -> None:
+    saved = MODELS[CHAR]
+    for last, draws in ((None, False), (1.0, True)):
+        sampling = Sampling(temperature=0, final_temperature=last)
+        assert Writing(saved, saved.network(), sampling).draws == draws

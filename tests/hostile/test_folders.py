@@ -1,0 +1,158 @@
+"""Folders of models and runs that somebody else made: refused in one line, soon, with nothing run and little memory."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from afterword.errors import ModelError, RunError
+from afterword.model.folder.calibration import Calibration, Usual
+from afterword.model.folder.saved import load_model, recover_model, save_model
+from afterword.model.ngram.tables import Ngram
+from afterword.runs.folder import RunFolder
+from afterword.text.bpe import BpeTokenizer
+from afterword.text.vocabularies import from_json
+from tests.cli.test_main import error_line
+from tests.hostile.test_texts import BOOK, SMALL
+from tests.processes import finished
+from tests.tiny import save_tiny
+
+Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return save_tiny(tmp_path / "model", mixed=True)
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json"])
+def test_json_of_three_gigabytes_is_not_read(folder: Path, run: Run, name: str) -> None:
+    os.truncate(folder / name, 3 * 2**30)  # sparse: takes no room on the disk
+    assert "bytes, and at most 67,108,864 are plausible" in error_line(run("info", folder))
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
+def test_a_pipe_in_the_place_of_a_models_file_is_refused_at_once(folder: Path, run: Run, name: str) -> None:
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    error_line(run("info", folder))
+
+
+def test_weights_whose_header_is_larger_than_memory_are_refused_in_one_line(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes((2 * 2**30).to_bytes(8, "little"))
+    os.truncate(weights, 2 * 2**30 + 8)
+    limit = 2 * 2**30
+    found = finished(
+        [sys.executable, "-m", "afterword", "info", folder],
+        fresh=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
+    )
+    assert "its header is too large" in error_line(found)
+
+
+def test_an_n_gram_whose_longer_contexts_have_no_end_is_refused() -> None:
+    ngram = Ngram.learn(np.arange(200) % 7, rows=9, boundary=8, start=0)
+    tensors = ngram.tensors()
+    tensors["3.contexts"] = tensors["3.contexts"].copy()
+    tensors["3.contexts"][-1] = 7 << ngram.bits | 8  # nothing ever followed an 8
+    with pytest.raises(ModelError, match="a context's end is not a context"):
+        Ngram.from_tensors(tensors)
+    tensors = ngram.tensors()
+    tensors["1.rest"] = np.array([1e-45], np.float32)
+    with pytest.raises(ModelError, match="do not fit together"):
+        Ngram.from_tensors(tensors)
+
+
+@pytest.mark.parametrize("place", ["metrics.jsonl", "corpus/corpus.json", "corpus/training.bin", "run.json"])
+def test_a_pipe_in_the_place_of_a_runs_file_does_not_hold_up_a_resume(run: Run, tmp_path: Path, place: str) -> None:
+    book, out = tmp_path / "book.txt", tmp_path / "run"
+    book.write_bytes(BOOK)
+    assert run("train", book, "--out", out, *SMALL).returncode == 0
+    (out / place).unlink()
+    os.mkfifo(out / place)
+    found = run("train", "--resume", out, "--more-steps", "2")
+    assert found.returncode == 2
+    assert found.stderr.decode().splitlines()[-1].startswith("error: ")
+
+
+def test_a_pipe_in_the_place_of_a_runs_lock_does_not_hold_up_who_asks_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "lock")
+    assert not RunFolder(tmp_path).is_held
+
+
+@pytest.mark.parametrize(
+    "line", ['{"step": 9, "note": "\\ud800"}', "[" * 200_000, '["step"]', '{"step": 9, "note": "\udcff"}']
+)
+def test_a_report_that_no_answer_can_hold_ends_the_reports(tmp_path: Path, line: str) -> None:
+    (tmp_path / "metrics.jsonl").write_bytes(f'{{"step": 3}}\n{line}\n'.encode("utf-8", "surrogateescape"))
+    assert RunFolder(tmp_path).reports() == [{"step": 3}]
+
+
+def test_half_a_character_in_a_models_or_a_runs_record_is_refused(folder: Path, tmp_path: Path) -> None:
+    values = json.loads((folder / "config.json").read_text())
+    checksums = values.pop("checksums")
+    values["about"]["recipe"] = "\ud800"
+    checksums["config.json"] = zlib.crc32(json.dumps(values, sort_keys=True).encode())
+    (folder / "config.json").write_text(json.dumps(values | {"checksums": checksums}))
+    with pytest.raises(ModelError, match="can't encode character"):
+        load_model(folder)
+    (tmp_path / "run.json").write_text('{"format": 3, "versions": {"python": "\\ud800"}}')
+    with pytest.raises(RunError, match="can't encode character"):
+        RunFolder(tmp_path).read_record()
+
+
+def test_masks_that_take_seconds_to_compile_are_refused_when_a_model_is_read() -> None:
+    usual = Usual((0.0, 0.0), (0.0, 0.0, 1.0))
+    masks = tuple(f"a{k}" for k in range(20_000))
+    sound = Calibration(np.arange(50, dtype=np.float32), (1.0, 9.0), usual, usual, usual, 9.0, ("[0-9]+",), "both")
+    assert Calibration.from_record(*sound.record()).masks == ("[0-9]+",)
+    with pytest.raises(ModelError, match="masks may have 10,000 characters in all"):
+        Calibration.from_record(*dataclasses.replace(sound, masks=masks).record())
+
+
+def test_a_vocabulary_whose_merges_double_to_megabytes_is_refused() -> None:
+    merges = tuple(("a" * 2**k, "a" * 2**k) for k in range(10))
+    assert from_json(BpeTokenizer("a", False, merges[:9]).to_json()).size
+    with pytest.raises(ModelError, match="one of its tokens has more than 1,000 characters"):
+        from_json(BpeTokenizer("a", False, merges).to_json())
+    learned = BpeTokenizer.of("ab", ["a" * 5000 + "b"] * 9, 5000)
+    assert from_json(learned.to_json()) == learned
+
+
+@pytest.mark.parametrize("place", ["checkpoints", "corpus", "model", "metrics.jsonl", "run.json", "model/README.md"])
+def test_a_link_in_a_run_never_leads_a_resume_elsewhere(run: Run, tmp_path: Path, place: str) -> None:
+    book, out, mine = tmp_path / "book.txt", tmp_path / "run", tmp_path / "mine"
+    book.write_bytes(BOOK)
+    assert run("train", book, "--out", out, *SMALL).returncode == 0
+    (out / place).rename(mine)
+    (out / place).symlink_to(mine)
+    before = {path: path.read_bytes() for path in (mine, *mine.rglob("*")) if path.is_file()}
+    found = run("train", "--resume", out, "--more-steps", "2")
+    assert f"must not have links in the place of a run's own files: {place}" in error_line(found)
+    assert {path: path.read_bytes() for path in (mine, *mine.rglob("*")) if path.is_file()} == before
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_link_beside_a_model_is_no_earlier_model(folder: Path, tmp_path: Path, missing: bool) -> None:
+    mine = save_tiny(tmp_path / "mine")
+    before = {path: path.read_bytes() for path in mine.iterdir()}
+    model = load_model(folder)
+    if missing:
+        shutil.rmtree(folder)
+    folder.with_name(f".{folder.name}.old").symlink_to(mine)
+    recover_model(folder)
+    save_model(folder, model, "")
+    assert not folder.is_symlink()
+    assert {path: path.read_bytes() for path in mine.iterdir()} == before

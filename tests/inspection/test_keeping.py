@@ -1,0 +1,102 @@
+"""How much of a word the cell states still hold, and which words are expected next."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from afterword.errors import InputError
+from afterword.inspection.keeping import next_words
+from afterword.text.bpe import BpeTokenizer
+from afterword.text.characters import ByteTokenizer
+from tests.inspection.test_gates import made
+
+MODEL = made()
+TEXT = "Divya likes to eat. Reena is not fat."
+
+
+def test_what_is_held_is_the_distance_from_the_same_text_about_others() -> None:
+    found = MODEL.keeps(TEXT, "Divya", instead=["Reena", "Dia"])
+    n = len(TEXT) - len("Divya")
+    here, *there = (MODEL.gates(TEXT.replace("Divya", name)) for name in ("Divya", "Reena", "Dia"))
+    apart = sum(np.square(here.cell[-n:] - other.cell[-n:], dtype=float).sum(axis=(1, 2)) for other in there)
+    held = np.sqrt(apart / np.max(apart))
+    ends = np.cumsum([len(one.text) for one in found.stretches]) - 1
+    np.testing.assert_allclose([one.held for one in found.stretches], held[ends], rtol=1e-6)
+    assert found.stretches[0].forget == pytest.approx(here.forget[5:11].mean(dtype=float))
+
+
+def test_a_gate_that_is_held_open_is_open_where_the_word_is_held() -> None:
+    for one in MODEL.hold("forget=0.5").keeps(TEXT, "Divya", instead=["Reena"]).stretches:
+        assert one.forget == 0.5
+        assert one.forget_where_held == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("after", "stretches"),
+    [
+        (None, [" likes", " to", " eat", ".", " Reena", " is", " not", " fat", "."]),
+        (".", [" likes to eat", ".", " ", "R", "eena", " is not fat", "."]),
+        ("eat", [" likes to ", "eat", ". Reena is not fat."]),
+    ],
+)
+def test_the_stretches_are_the_rest_of_the_text(after: str | None, stretches: list[str]) -> None:
+    assert [one.text for one in MODEL.keeps(TEXT, "Divya", after=after, instead=["Reena"]).stretches] == stretches
+
+
+def test_a_token_longer_than_a_stretch_loses_no_character() -> None:
+    tokenizer = BpeTokenizer.learn("the nd.Iiswao", ["the end. It is. It was. It is so. " * 20], "290", False)
+    text = "the end. It is so"
+    model = made(tokenizer)
+    assert any(token.startswith(" I") for token in model.gates(text).tokens)
+    for after in (None, "."):
+        stretches = model.keeps(text, "the", after=after, instead=["the "]).stretches
+        assert "".join(one.text for one in stretches) == text.removeprefix("the")
+
+
+def test_the_end_of_its_line_is_nothing_to_a_model_of_lines() -> None:
+    model = made(lines=True)
+    assert model.keeps(TEXT + "\n", "Divya", instead=["Reena"]) == model.keeps(TEXT, "Divya", instead=["Reena"])
+    with pytest.raises(InputError, match="the text ends with 'Divya'"):
+        model.keeps("Divya\n", "Divya", instead=["Reena"])
+
+
+def test_the_words_put_instead_are_as_long_and_none_of_the_text() -> None:
+    instead = MODEL.keeps("eat to eat.", "to").instead
+    assert 1 <= len(instead) <= 5
+    assert all(len(one) == 2 and one.isalnum() and one != "to" for one in instead)
+
+
+def test_the_probability_of_a_next_word_is_that_of_its_letters_and_its_end() -> None:
+    found = next_words(MODEL, "to ")
+    assert list(found.values()) == sorted(found.values(), reverse=True)
+    assert sum(found.values()) <= 1
+    word = next(iter(found))
+    trace = MODEL.gates("to " + word)
+    letters = np.exp(-trace.nats[3:].sum())
+    ends = sum(p for row, p in zip(trace.rows, np.exp(trace.log_probabilities[-1]), strict=True) if not row.isalnum())
+    assert found[word] == pytest.approx(letters * ends, rel=1e-4)
+
+
+def test_stretches_are_characters_also_where_a_character_has_several_tokens() -> None:
+    found = made(ByteTokenizer.of()).keeps("Zoë ißt.", "Zoë", instead="Jörg")
+    assert [one.text for one in found.stretches] == [" ißt", "."]
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "options", "says"),
+    [
+        (TEXT, "Meera", {}, "the text has no word 'Meera': name one of its words"),
+        (TEXT, "Div", {}, "the text has no word 'Div'"),
+        (TEXT, "", {}, "the text has no word ''"),
+        ("Divya", "Divya", {}, "the text ends with 'Divya': add some text after it"),
+        (TEXT, "Reena", {"after": "eat"}, "the text has no 'eat' after 'Reena'"),
+        ("e" * 30 + ".", "e" * 30, {}, "the model expects no other word of 30 characters there: name some"),
+        (TEXT, "Divya", {"instead": ["Divya"]}, "name some to put instead"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_in_one_line(
+    text: str, word: str, options: dict[str, object], says: str
+) -> None:
+    with pytest.raises(InputError, match=says):
+        MODEL.keeps(text, word, **options)  # type: ignore[arg-type]

@@ -1,0 +1,158 @@
+"""Laws of which base a plan takes: the one asked for, or by itself none that anything excludes; and it says why."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from afterword.bases.base import Base
+from afterword.bases.installed import FOLDERS
+from afterword.cli.plan import _record, _table
+from afterword.errors import OptionError
+from afterword.learning.validation import Measured
+from afterword.planning import tuning
+from afterword.planning.training_plan import TrainingSettings
+from afterword.runs.begin import Preview, preview
+from afterword.text.characters import ByteTokenizer
+from afterword.text.corpus import TextSettings
+from tests.bases.small import base_of, knowing, only_packages, register, save
+
+Planned = Callable[..., Preview]
+
+
+@pytest.fixture
+def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planned:
+    """What is planned with a tiny model in place of the one that ships."""
+    monkeypatch.setitem(FOLDERS, "english", save(tmp_path / "shipped"))
+    only_packages(monkeypatch, tmp_path)
+    book = tmp_path / "book.txt"
+    book.write_text("".join(f"The {k}th line of this book, and no more.\n" for k in range(120)))
+
+    def plan(text: dict[str, Any] | None = None, **settings: Any) -> Preview:
+        return preview([book], TextSettings(**text or {}), TrainingSettings(**{"steps": 2, "threads": 1} | settings))
+
+    return plan
+
+
+@pytest.mark.parametrize(
+    ("text", "settings", "why"),
+    [
+        ({}, {"base": "none"}, "as you asked"),
+        ({}, {"hidden_size": 12}, "english has hidden-size 6, so --hidden-size 12 cannot be used with it"),
+        ({}, {"num_layers": 1}, "english has num-layers 2, so --num-layers 1 cannot be used with it"),
+        ({}, {"embedding_size": 8}, "english has embedding-size 4, so --embedding-size 8 cannot be used with it"),
+        ({}, {"cell": "rnn"}, "english is made of lstm cells"),
+        ({"vocabulary": "byte"}, {}, "english has the vocabulary char, and this run byte"),
+        ({"vocabulary": "bpe:60"}, {}, "english has the vocabulary char, and this run bpe"),
+        ({}, {"recipe": "classic"}, "as in the founding recipe"),
+        ({}, {"recipe": "classic", "base": "none"}, "as you asked"),
+    ],
+)
+def test_what_excludes_the_base_that_ships_is_said(
+    planned: Planned, text: dict[str, Any], settings: dict[str, Any], why: str
+) -> None:
+    found = planned(text, **settings)
+    assert found.plan.base is None
+    assert found.plan.reasons["base"] == why
+    rows = [line.split(maxsplit=2) for line in _table(found).splitlines()]
+    assert ["base", "none", why] in rows
+    assert _record(found)["base"] is None
+
+
+def test_by_itself_it_says_what_it_decided(planned: Planned) -> None:
+    found = planned()
+    assert found.plan.reasons["base"].startswith("as it is, english lowers ")
+    assert found.base_name in (None, "english")
+
+
+@pytest.mark.parametrize("name", ["english", "friend"])
+def test_the_one_that_is_asked_for_is_taken_and_told(planned: Planned, tmp_path: Path, name: str) -> None:
+    base = base_of("\n ,.0123456789Tabdefhiklmnorst", seed=name == "friend")
+    friend = save(tmp_path / "friend", base)
+    found = planned(base=name if name == "english" else str(friend))
+    assert found.plan.reasons["base"] == "as you asked"
+    assert (found.recipe.hidden_size, found.recipe.num_layers, found.recipe.embedding_size) == (6, 2, 4)
+    assert found.recipe.residual
+    lines = _table(found).splitlines()
+    assert f"from {name}: 2 × 6 LSTM" in lines[1]
+    assert ["base", name, "as", "you", "asked"] in [line.split() for line in lines]
+    assert _record(found)["base"] == {"name": name, "fingerprint": base.fingerprint}
+    assert not [place for place in tmp_path.iterdir() if place.name not in ("shipped", "friend", "book.txt")]
+
+
+BOOK = "".join(random.Random(0).choices("etaoinshrdlu \n", range(14, 0, -1), k=3000))
+OTHER = BOOK + "ETAOIN SHRDLU " * 500
+
+
+def install(tmp_path: Path, **bases: Base) -> None:
+    """Install `bases`, and let the text be `BOOK`, which no n-gram knows by heart."""
+    (tmp_path / "book.txt").write_text(BOOK)
+    for name, base in bases.items():
+        register(tmp_path / "site", f"afterword-{name}", **{name: f"afterword_{name}"})
+        save(tmp_path / "site" / f"afterword_{name}", base)
+
+
+@pytest.mark.parametrize(("better", "worse"), [("english", "german"), ("german", "english")])
+def test_of_those_that_are_installed_the_one_that_suits_the_text_best_is_tried(
+    planned: Planned, tmp_path: Path, better: str, worse: str
+) -> None:
+    bases = {better: knowing(BOOK), worse: knowing(OTHER)}
+    save(FOLDERS["english"], bases["english"])
+    install(tmp_path, german=bases["german"])
+    reason = planned().plan.reasons["base"]
+    assert reason.startswith(f"as it is, {better} lowers the cost of the n-gram alone by ")
+    assert f", and it suits the text better than {worse}" in reason
+
+
+def test_with_a_vocabulary_only_a_base_of_it_is_tried(planned: Planned, tmp_path: Path) -> None:
+    install(tmp_path, german=knowing(BOOK), binary=base_of(ByteTokenizer.of()))
+    for text, tried in (({"vocabulary": "byte"}, "binary"), ({"vocabulary": "char"}, "german")):
+        assert planned(text).plan.reasons["base"].startswith(f"as it is, {tried} lowers ")
+    excluded = planned({"vocabulary": "bpe:60"}).plan.reasons["base"]
+    assert excluded == "; ".join(
+        f"{name} has the vocabulary {kind}, and this run bpe"
+        for name, kind in (("english", "char"), ("binary", "byte"), ("german", "char"))
+    )
+
+
+def test_a_broken_one_is_left_out_with_a_note_unless_it_is_named(planned: Planned, tmp_path: Path) -> None:
+    install(tmp_path, german=knowing(BOOK), latin=base_of("\nab"))
+    (tmp_path / "site" / "afterword_latin" / "tokenizer.json").write_text("{}")
+    found = planned()
+    assert "german lowers" in found.plan.reasons["base"]
+    (told,) = (note for note in found.notes if "latin" in note)
+    assert told.startswith("base latin: the model at ")
+    for base in ("none", "german"):
+        assert not any("latin" in note for note in planned(base=base).notes)
+    with pytest.raises(OptionError, match=r"^base: the model at .*afterword_latin is damaged"):
+        planned(base="latin")
+
+
+def test_a_base_teaches_by_what_it_saves_and_without_one_nothing_teaches(
+    planned: Planned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saving = Measured(cost=0.8, lstm=0.9, ngram=1.0, weight=0.5)
+    monkeypatch.setattr("afterword.planning.auto._Planner.untouched", lambda *_: saving)
+    found = planned()
+    assert found.recipe.distillation == tuning.distillation(saving.gain).value > 0
+    assert found.plan.reasons["distillation"]
+    alone = planned(base="none")
+    assert alone.recipe.distillation == 0
+    assert "distillation" not in alone.plan.reasons
+
+
+def test_the_one_that_suits_best_is_the_one_that_adds_most_to_the_n_gram(planned: Planned, tmp_path: Path) -> None:
+    """Alone, german predicts this text better, since it also knows the half that the n-gram knows by heart."""
+    letters, known = "cdefghijklmnopqrstuvwxyz", "ab" * 20 + "\n"
+    draw = random.Random(0)
+    held_out = [known + "".join(draw.choices(letters, k=40)) + "\n" for _ in range(60)]
+    (tmp_path / "held-out.txt").write_text("".join(held_out))
+    save(FOLDERS["english"], knowing("".join(held_out) + letters * 2000))
+    install(tmp_path, german=knowing("".join(held_out)))
+    (tmp_path / "book.txt").write_text(known * 200 + letters + "\n")
+    reason = planned({"validation": str(tmp_path / "held-out.txt")}).plan.reasons["base"]
+    assert "and it suits the text better than german" in reason

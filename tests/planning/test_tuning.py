@@ -1,0 +1,43 @@
+"""What holds of the plan's rules for every text and every time."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from afterword.planning import tuning
+
+TOKENS = st.integers(2, 10**10)
+
+
+@given(TOKENS, TOKENS)
+def test_a_longer_text_feeds_no_smaller_network(one: int, other: int) -> None:
+    shorter, longer = sorted((one, other))
+    assert tuning.largest_size(shorter) <= tuning.largest_size(longer)
+    assert tuning.lanes(shorter, 64).value <= tuning.lanes(longer, 64).value
+
+
+@given(TOKENS, st.floats(1, 1e12), st.floats(1, 1e12))
+def test_more_time_makes_no_smaller_network(tokens: int, one: float, other: float) -> None:
+    less, more = sorted((one, other))
+    smaller = tuning.size_in_time(tokens, lambda size: less / size, 1).value
+    assert smaller <= tuning.size_in_time(tokens, lambda size: more / size, 1).value <= tuning.largest_size(tokens)
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1e6))
+def test_dropout_rises_with_the_passes(one: float, other: float) -> None:
+    fewer, more = sorted((one, other))
+    assert 0 <= tuning.dropout(fewer).value <= tuning.dropout(more).value <= 0.6
+
+
+@given(st.floats(-5, 1), st.floats(-5, 1))
+def test_a_base_that_knows_more_of_a_text_teaches_more(one: float, other: float) -> None:
+    less, more = sorted((one, other))
+    assert 0 <= tuning.distillation(less).value <= tuning.distillation(more).value < 1
+    assert tuning.distillation(0.0).value == 0
+
+
+@pytest.mark.parametrize(("length", "lines"), [(0.5, 128), (7, 128), (50, 32), (150, 8), (10_000, 8)])
+def test_a_step_reads_about_as_much_of_long_lines_as_of_short_ones(length: float, lines: int) -> None:
+    assert tuning.lines_per_step(length).value == lines

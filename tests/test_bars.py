@@ -1,0 +1,60 @@
+"""Bars: shown where they are seen, once a work takes its time, and gone when it is done."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+import threading
+
+import pytest
+from rich.console import Console
+
+from afterword import bars
+from tests.processes import until
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """What is seen, by somebody who looks."""
+    screen = io.StringIO()
+    monkeypatch.setattr(bars, "is_seen", lambda: True)
+    monkeypatch.setattr(bars, "_console", lambda: Console(file=screen, force_terminal=True, width=80))
+    return screen
+
+
+def test_a_work_that_takes_its_time_gets_a_bar_that_is_gone_at_its_end(
+    screen: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bars, "DELAY", 0.0)
+    before = threading.active_count()
+    with contextlib.suppress(KeyError), bars.waiting("counting") as on_progress:
+        on_progress(0.5)
+        until(lambda: "counting" in screen.getvalue())
+        raise KeyError
+    assert screen.getvalue().endswith("\x1b[2K")  # the line is empty again
+    until(lambda: threading.active_count() <= before)  # rich's own thread ends a moment later
+
+
+def test_a_short_work_shows_nothing(screen: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bars, "DELAY", 1000.0)
+    with bars.waiting("counting") as on_progress:
+        on_progress(0.5)
+    assert screen.getvalue() == ""
+
+
+def test_nothing_is_shown_where_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    monkeypatch.setattr(bars, "DELAY", 0.0)
+    before = threading.active_count()
+    with bars.waiting("counting") as on_progress:
+        on_progress(0.5)
+        assert threading.active_count() <= before
+    assert not bars.is_seen()
+
+
+def test_of_several_ranks_the_first_one_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    for rank in range(3):
+        monkeypatch.setattr(bars, "rank", lambda rank=rank: rank)
+        assert bars.is_seen() == (rank == 0)

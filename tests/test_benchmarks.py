@@ -1,0 +1,29 @@
+"""Benchmarks that can be run: each imports what exists, and draws its tables from the results that are kept."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+PLACE = Path(__file__).parents[1] / "benchmarks"
+COMMANDS = [path.stem for path in sorted(PLACE.glob("*.py")) if "def main(" in path.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_benchmark_is_a_command_that_explains_itself(name: str) -> None:
+    command = importlib.import_module(f"benchmarks.{name}").main
+    assert isinstance(command, click.Command)
+    found = CliRunner().invoke(command, ["--help"])
+    assert found.exit_code == 0, found.output
+    assert f"benchmarks.{name}" in found.output
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("quality", ["table"]), ("plan", ["table"]), ("base", ["table"])])
+def test_tables_are_drawn_from_the_results_that_are_kept(name: str, arguments: list[str]) -> None:
+    found = CliRunner().invoke(importlib.import_module(f"benchmarks.{name}").main, arguments, catch_exceptions=False)
+    assert found.exit_code == 0
+    assert found.output.startswith("| ")

@@ -1,0 +1,221 @@
+"""The table "Where to add things" in CONTRIBUTING.md is true: each row is followed in a copy of the source."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import afterword
+from tests.processes import finished
+from tests.serving.server import serving
+from tests.tiny import save_tiny
+
+ROOT = Path(__file__).parents[1]
+TABLE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("**Where to add things**")[2]
+ROWS = {cells[0]: cells[1:] for line in TABLE.splitlines() if len(cells := line.strip("| ").split(" | ")) == 3}
+TEXT = "the quick brown fox jumps over the lazy dog.\n" * 60
+
+VOCABULARY = '''
+"""Bytes of the text in upper case, in the opposite order."""
+
+from afterword.text.characters import ByteTokenizer
+from afterword.text.tokenizer import BYTES, END
+
+
+class ShoutTokenizer(ByteTokenizer):
+    kind = "shout"
+    usage = "shout"
+
+    @classmethod
+    def recognise(cls, tokens, found, lowercase):
+        return cls.of(lowercase) if tokens.get(BYTES[0]) == 255 else None
+
+    def normalise(self, text):
+        return text.upper()
+
+    def tokens(self):
+        return [*reversed(BYTES), END]
+
+    def _encode(self, text, at):
+        return 255 - super()._encode(text, at)
+'''
+OPTIMIZER = '''
+def plain(network, recipe):
+    """Plain gradient descent."""
+    return [torch.optim.SGD(network.parameters(), lr=recipe.learning_rate, momentum=0.5)]
+'''
+INSPECTION = '''
+"""The token that surprises the model most."""
+
+from dataclasses import dataclass
+
+from afterword.inspection.finding import Finding, Inspected
+from afterword.inspection.gates import look_at_gates
+from afterword.settings import OnProgress, ignore_progress
+
+
+@dataclass(frozen=True, repr=False)
+class Surprise(Finding):
+    token: str
+    caption, head = "most surprising", ("token",)
+
+    def rows(self) -> list[list[str]]:
+        return [[self.token]]
+
+    def to_dict(self) -> dict[str, object]:
+        return {"token": self.token}
+
+
+def most_surprising(model: Inspected, text: str, *, on_progress: OnProgress = ignore_progress) -> Surprise:
+    """Find the token that surprises the model most."""
+    trace = look_at_gates(model, text)
+    return Surprise(trace.tokens[int(trace.nats.argmax())])
+'''
+FILTER = '''
+def keep_first(logits: Logits, count: int) -> Logits:
+    """Return logits [..., R] with all but the first `count` tokens at -inf."""
+    return np.where(np.arange(logits.shape[-1]) < count, logits, -np.inf)
+'''
+
+
+@dataclass(frozen=True)
+class House:
+    """A copy of the source that things are added to."""
+
+    source: Path
+
+    def file(self, row: str, column: int, name: str = "") -> Path:
+        """The file that the first path in a cell of the table names; `name` takes the place of NAME in it."""
+        path: str = re.findall(r"`([\w/]+\.py)`", ROWS[row][column])[0]
+        return self.source / "afterword" / path.replace("NAME", name)
+
+    def add_line(self, file: Path, below: str, line: str, imported: str = "") -> None:
+        """Add `line` below the first one that begins with `below`, and an import."""
+        text = file.read_text(encoding="utf-8")
+        text, count = re.subn(
+            rf"^ *{re.escape(below)}.*\n", lambda found: found[0] + line + "\n", text, count=1, flags=re.M
+        )
+        assert count, f"{file.name} has no line that begins with {below}"
+        future = "from __future__ import annotations\n"
+        file.write_text(text.replace(future, f"{future}{imported}\n", 1), encoding="utf-8")
+
+    def run(self, *arguments: str | Path) -> bytes:
+        done = self.python("-m", "afterword", *arguments)
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout
+
+    def python(self, *arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
+        environment = {**os.environ, "PYTHONPATH": str(self.source), "OMP_NUM_THREADS": "1"}
+        return finished([sys.executable, *arguments], env=environment, fresh=True)
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> House:
+    house = House(tmp_path_factory.mktemp("house") / "src")
+    shutil.copytree(
+        Path(afterword.__file__).parent, house.source / "afterword", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    house.file("vocabulary", 0, "shout").write_text(VOCABULARY)
+    house.add_line(
+        house.file("vocabulary", 1),
+        "VOCABULARIES",
+        "    ShoutTokenizer,",
+        "from afterword.text.shout import ShoutTokenizer",
+    )
+    house.add_line(house.file("optimizer", 0), "import torch", OPTIMIZER)
+    house.add_line(house.file("optimizer", 1), "OPTIMIZERS", '    "plain": plain,')
+    house.file("inspection", 0, "surprising").write_text(INSPECTION)
+    house.add_line(
+        house.file("inspection", 1),
+        "# Inspections",
+        "    surprising = most_surprising",
+        "from afterword.inspection.surprising import most_surprising",
+    )
+    filters = house.file("sampling filter", 0)
+    house.add_line(filters, "Filter = ", FILTER)
+    house.add_line(
+        filters,
+        '"""Settings of writing;',
+        '    first: int = setting(0, "draw from the first tokens", minimum=0, filter=keep_first, off=0)',
+    )
+    return house
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("text") / "fox.txt"
+    path.write_text(TEXT)
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """It knows, in this order: a newline, a, b, c, d and é."""
+    return save_tiny(tmp_path_factory.mktemp("models") / "tiny")
+
+
+def train(house: House, text: Path, out: Path, *options: str) -> None:
+    small = ("--steps", "2", "--hidden-size", "8", "--embedding-size", "4", "--num-layers", "1", "--batch-size", "4")
+    house.run("train", text, "--out", out, "--base", "none", "--seq-length", "8", *small, *options)
+
+
+def test_a_new_vocabulary_is_a_file_and_a_line(house: House, text: Path, tmp_path: Path) -> None:
+    train(house, text, tmp_path / "run", "--vocabulary", "shout")
+    assert json.loads(house.run("info", tmp_path / "run", "--json"))["vocabulary_size"] == 257
+    written = json.loads(house.run("generate", tmp_path / "run", "--prompt", "the", "--max-tokens", "8", "--json"))
+    assert written["text"] == written["text"].upper()
+
+
+def test_a_new_optimizer_is_a_function_and_a_line(house: House, text: Path, tmp_path: Path) -> None:
+    planned = house.source / "afterword" / "planning" / "auto.py"
+    before = planned.read_text(encoding="utf-8")
+    assert before.count('"muon"') == 1
+    planned.write_text(before.replace('"muon"', '"plain"'), encoding="utf-8")  # the recipe that chooses it
+    train(house, text, tmp_path / "run")
+    house.run("train", "--resume", tmp_path / "run", "--more-steps", "2")
+    planned.write_text(before, encoding="utf-8")
+    assert '"optimizer": "plain"' in (tmp_path / "run" / "run.json").read_text(encoding="utf-8")
+
+
+def test_a_new_inspection_is_a_file_and_a_line(house: House, model: Path) -> None:
+    assert json.loads(house.run("inspect", model, "abca", "--surprising", "--json"))["token"] in "abc"
+    assert b"find the token that surprises the model most" in b" ".join(house.run("inspect", "--help").split())
+    call = f"import afterword; print(afterword.load({str(model)!r}).surprising('abca'))"
+    assert house.python("-c", call).stdout.startswith(b"most surprising\n")
+
+
+class TestANewFilterIsAFunctionAndAField:
+    """The first 2 tokens of the model are a newline and a."""
+
+    def written(self, found: Any) -> None:
+        assert len(found) == 20
+        assert set(found) <= set("\na")
+
+    def test_in_python(self, house: House, model: Path) -> None:
+        call = (
+            f"import afterword; print(repr(afterword.load({str(model)!r}).generate('ab', max_tokens=20, first=2).text))"
+        )
+        done = house.python("-c", call)
+        assert done.returncode == 0, done.stderr.decode()
+        self.written(eval(done.stdout))
+
+    def test_on_the_command_line(self, house: House, model: Path) -> None:
+        found = house.run("generate", model, "--prompt", "ab", "--max-tokens", "20", "--first", "2", "--json")
+        self.written(json.loads(found)["text"])
+
+    def test_over_http(self, house: House, model: Path) -> None:
+        with serving(model, PYTHONPATH=str(house.source)) as server:
+            found = server.complete(model="tiny", prompt="ab", max_tokens=20, first=2)
+            self.written(found["choices"][0]["text"])
+            schemas = server.get("/openapi.json").json["components"]["schemas"]
+        for request in ("CompletionRequest", "NextRequest"):  # the page makes a control of each number with a default
+            assert schemas[request]["properties"]["first"]["default"] == 0

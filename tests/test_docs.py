@@ -1,0 +1,110 @@
+"""README, CONTRIBUTING, CHANGELOG and docs/ name only what exists: links, files, make targets, commands and options."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import click
+import pytest
+
+from afterword.cli.main import COMMANDS, program
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "afterword"
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+PAGES += sorted(page for page in (ROOT / "docs").glob("*.md") if page.name != "trials.md")  # which is history
+OTHERS = {"--keras", "--max-restarts", "--nproc-per-node", "--fresh", "--normal", "--sizes"}  # of torchrun, benchmarks
+TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def code(page: Path) -> Iterator[str]:
+    """Yield each code span of a page, and each line of its fenced blocks."""
+    for number, part in enumerate(re.split(r"^```.*$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)):
+        if number % 2:
+            yield from part.replace("\\\n", " ").splitlines()
+        else:
+            yield from (span.replace("\n", " ") for span in re.findall(r"`([^`]+)`", part))
+
+
+def words(line: str) -> list[str]:
+    """Return the words of a command line without its comment; of one that is cut in the middle, as they come."""
+    try:
+        return shlex.split(line, comments=True)
+    except ValueError:
+        return line.split()
+
+
+@cache
+def options(command: str) -> set[str]:
+    found = program.get_command(click.Context(program), command)
+    assert found is not None
+    names = {name for parameter in found.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    return names | {"--help", "-h"}
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "docs" / "trials.md"], ids=lambda page: page.name)
+def test_every_relative_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if link.startswith("http"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_path_of_the_repository_exists(page: Path) -> None:
+    rooms = {path.name for place in (ROOT, SOURCE) for path in place.iterdir() if path.is_dir()}
+    for span in code(page):
+        if (
+            re.fullmatch(r"[\w./-]+/([\w-]+\.(py|md|svg|tsv|txt|jsonl))?", span)
+            and span.split("/")[0] in rooms
+            and "NAME" not in span
+        ):
+            assert (ROOT / span).exists() or (SOURCE / span).exists(), span
+        if re.fullmatch(r"\w+\.py", span) and span.islower():  # NAME.py is any
+            assert any(next((ROOT / place).rglob(span), None) for place in ("src", "tests", "benchmarks")), span
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_make_target_and_benchmark_exists(page: Path) -> None:
+    for line in code(page):
+        given = words(line)
+        if given[:1] == ["make"]:
+            assert given[1] in TARGETS, line
+        for benchmark, command in re.findall(r"\bbenchmarks[./](\w+)(?:\.py)?(?: ([a-z]+)\b)?", line):
+            path = ROOT / "benchmarks" / f"{benchmark}.py"
+            assert path.is_file() or path.with_suffix("").is_dir(), line
+            if command and "click.group" in (source := path.read_text(encoding="utf-8")):
+                assert re.search(rf"def {command}(_way)?\(|\"{command}\"", source), line
+
+
+def named(line: str) -> Iterator[tuple[str, set[str]]]:
+    """Yield each option of a line with those that exist: of the command named before it, else of any command."""
+    given = words(line)
+    if "afterword" in given:
+        given = given[given.index("afterword") + 1 :]
+    if given and (given[0] in COMMANDS or given[0].startswith("--")):
+        known = options(given[0]) if given[0] in COMMANDS else set[str]().union(*map(options, COMMANDS))
+        for word in given[: given.index("|") if "|" in given else None]:
+            if re.fullmatch(r"--[a-z-]*[a-z](=.*)?", word):
+                yield word.split("=")[0], known
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_and_option_exists(page: Path) -> None:
+    for line in code(page):
+        if match := re.match(r"(?:[A-Z_]+=\S+ )?afterword ([a-z]+)\b", line):
+            assert match[1] in COMMANDS, line
+        for option, known in named(line):
+            assert option in known | OTHERS, line
