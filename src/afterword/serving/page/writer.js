@@ -2,7 +2,7 @@
 
 import { ApiError, call, isAbort, stream } from "./api.js";
 import { History } from "./history.js";
-import { inForce, mostTokens, settings, steering } from "./settings.js";
+import { inForce, mostTokens, settings, steering, tokensFor } from "./settings.js";
 import { Aligner, BOUNDARY, isWritten, tokenAt } from "./shades.js";
 import { modelOf, page, Store } from "./state.js";
 import { lineEnd, lineStart, nextWord, WordEnd } from "./words.js";
@@ -303,9 +303,10 @@ export class Writer {
     const n = Math.max(1, settings.get().offers - old.length);
     const fresh = Array.from({ length: n }, () => ({ text: "", shades: "" }));
     const aligners = fresh.map(() => new Aligner(true));
-    const { offerLength } = settings.get();
-    const body = { ...this.#continuing(at, offerLength), n };
-    const endings = fresh.map(() => new WordEnd(body, offerLength));
+    const { offerLength, pattern } = settings.get();
+    const length = pattern ? offerLength : tokensFor(offerLength);
+    const body = { ...this.#continuing(at, length), n };
+    const endings = fresh.map(() => new WordEnd(body, length));
     this.offerAt = at;
     writing.set({ isOffering: true, complaint: null, offers: [...old, ...fresh], selected: 0 });
     const isOfLines = this.#isOfLines;
