@@ -246,7 +246,7 @@ class Terms:
             return None
         after = self._after  # another thread may change it meanwhile
         if after is None or after[0] != prompt:
-            repeats = Repeats(self.settled.repetition_penalty, self.settled.characters_per_token)
+            repeats = Repeats(self.settled.repetition_penalty, self.model.tokenizer.lengths)
             repeats.push(self.model.tokenizer.encode(prompt[-REMEMBERED:]).tolist())
             after = self._after = prompt, repeats
         return after[1].copy()
