@@ -8,7 +8,8 @@ from functools import partial
 import msgspec
 import numpy as np
 
-from afterword.generation.draft import Reading, Terms
+from afterword.generation.draft import Terms
+from afterword.generation.healing import Reading
 from afterword.serving.http.endpoints import Call
 from afterword.serving.routes.prompts import Start, beginnings, encoded
 from afterword.serving.routes.wanted import TokenIds, Wanted, variant
@@ -67,7 +68,7 @@ def _prepared(service: Service, body: NextRequest, order: Order) -> tuple[Served
     terms = chosen.terms(body.sampling(max_tokens=0))
     ids, text = encoded(served, body.prompt, service.limits)
     reply = Reply(terms, text, 0, order)
-    (prompt,) = beginnings(Start(chosen, ids, text, [reply]), remember=True)
+    (prompt,) = beginnings(Start(chosen, ids, text, [reply], not isinstance(body.prompt, list)), remember=True)
     return served, terms, reply, prompt
 
 
