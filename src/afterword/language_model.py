@@ -521,7 +521,8 @@ def complete_card(run: Path) -> LanguageModel:
     """Return the model of a finished run, after adding samples of what it writes to its card."""
     model = LanguageModel.load(run)
     writing = model._saved.writing
-    number, length = (10, 100) if model.lines else (1, min(400, writing.max_tokens))
+    number, characters = (10, 100) if model.lines else (1, 400)
+    length = min(writing.tokens(characters), writing.max_tokens)
     samples = [
         (t, "\n".join(model.generate(max_tokens=length, temperature=t, seed=k).text for k in range(number)))
         for t in sorted({writing.temperature, *CARD_TEMPERATURES})

@@ -24,6 +24,7 @@ from afterword.generation.repeats import REMEMBERED, WARM, Repeats
 from afterword.generation.rules import APOSTROPHES, Rule, Rules, contained, is_of_word
 from afterword.generation.sampling import Likeliest, Logits, Sampler, Sampling
 from afterword.generation.words import Words
+from afterword.model.folder.defaults import WritingDefaults
 from afterword.model.folder.saved import SavedModel
 from afterword.model.network.network import Network
 from afterword.settings import whole_number
@@ -95,8 +96,7 @@ class Terms:
         self.model, self.sampling, self.passages = model, sampling, passages
         self.settled = sampling.settled(model.writing)
         tokenizer = model.tokenizer
-        penalty = self.settled.repetition_penalty
-        self._repeats = lru_cache(4)(partial(_repeats_of, tokenizer, penalty))  # of the last prompts
+        self._repeats = lru_cache(4)(partial(_repeats_of, tokenizer, self.settled))  # of the last prompts
         if sampling.min_tokens > self.settled.max_tokens:
             raise OptionError(f"min-tokens must be at most max-tokens, which is {self.settled.max_tokens}")
         self.stops = [tokenizer.normalise(stop) for stop in sampling.stop]
@@ -447,9 +447,9 @@ def checked_seed(seed: int) -> int:
     return seed
 
 
-def _repeats_of(tokenizer: Tokenizer, penalty: float, prompt: str) -> Repeats:
+def _repeats_of(tokenizer: Tokenizer, settled: WritingDefaults, prompt: str) -> Repeats:
     """Return the repetitions of `prompt`."""
-    repeats = Repeats(penalty)
+    repeats = Repeats(settled.repetition_penalty, settled.characters_per_token)
     repeats.push(tokenizer.encode(prompt).tolist())
     return repeats
 
