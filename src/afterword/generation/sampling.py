@@ -340,6 +340,28 @@ class Sampler:
         ]
         return tokens, (chosen - totals).tolist(), likeliest
 
+    def weight(self, logits: NDArray[np.floating], text: Steered | None = None) -> float:
+        """Return the logarithm of the weight that all tokens together have at the beginning of `text`, by logits [R].
+
+        At temperature 0 it is that of the likeliest token.
+        """
+        left = logits + self._mask
+        if text is not None and text.steers and left[left.argmax()] > -np.inf:
+            text.steer(logits.astype(np.float64), left)
+        most = left[left.argmax()]
+        if self._greedy or most == -np.inf:
+            return float(most)
+        return float(most / self._temperature + np.log(np.exp((left - most) / self._temperature).sum()))
+
+    def shares(self, weights: Sequence[float]) -> Logits:
+        """Return the probabilities [N] of what has `weights`, in logarithms: at temperature 0, 1 for the largest."""
+        logs = np.array(weights)
+        shares: Logits = np.exp(logs - logs.max())
+        if self._greedy:
+            shares = np.eye(1, len(logs), int(logs.argmax()))[0]
+        shares /= shares.sum()
+        return shares
+
     def expected(self, logits: NDArray[np.floating]) -> tuple[Logits, Logits]:
         """Return two probabilities of every token by logits [R]: the model's own, and those that a text would be drawn
         by if it began here, before anything steers it."""
@@ -385,7 +407,7 @@ class Sampler:
     def _ranked(self, own: Logits) -> Likeliest:
         """Return the likeliest tokens by own [R]."""
         own = own[: self.named]
-        return tuple((id, float(own[id])) for id in _ranked(own)[: self._likeliest].tolist())
+        return tuple((id, float(own[id])) for id in _ranked(own)[: self._likeliest].tolist() if own[id] > -np.inf)
 
 
 def _divisor(temperature: float) -> Logits:
