@@ -886,6 +886,12 @@ def test_a_model_of_subwords_shades_characters(tab: Tab, tmp_path: Path) -> None
         shades = page.run(f"{SAVED}.shades")
         levels = [level(one.bits) for one in model.surprises(text)]
         assert [ord(shade) - ord("a") for shade in shades] == pytest.approx(levels, abs=1)
+        click_character(page, 5)
+        page.until("document.querySelectorAll('.popup .row').length > 3")
+        names = page.run("[...document.querySelectorAll('.popup .row code')].map(e => e.innerText)")
+        likeliest = [one.text for one in model.next_characters(text[:5], temperature=1, min_p=0)]
+        assert [name.translate({0x2423: " ", 0x21B5: "\n"}) for name in names[:3]] == likeliest[:3]
+        page.press("Escape")
         assert len(write_on(page, 10)) > len(text)
         assert page.until(f"{SAVED}.shades.length > {len(text)} && {SAVED}.shades").isalpha()
 

@@ -34,13 +34,20 @@ def slowly(tokens: list[int], least: int = LENGTH, most: int = LONGEST) -> dict[
     return found
 
 
-@given(texts, st.sampled_from([1, 2, 4, 8]))
-def test_what_would_go_on_with_a_repetition_loses_by_its_length(tokens: list[int], characters: int) -> None:
-    found, least = Repeats(2.0, characters), LENGTH // characters
+@given(texts)
+def test_what_would_go_on_with_a_repetition_loses_by_its_length(tokens: list[int]) -> None:
+    found = Repeats(2.0)
     found.push(tokens)
-    repeated = slowly(tokens, least, LONGEST // characters)
-    expected = {token: (length - least + 1) * math.log(2) for token, length in repeated.items()}
+    expected = {token: (length - LENGTH + 1) * math.log(2) for token, length in slowly(tokens).items()}
     assert dict(found.penalties()) == expected
+
+
+@given(texts)
+def test_a_repetition_is_as_long_as_its_characters(tokens: list[int]) -> None:
+    found, least = Repeats(2.0, [4] * 4), LENGTH // 4
+    found.push(tokens)
+    repeated = slowly(tokens, least, LONGEST // 4)
+    assert dict(found.penalties()) == {token: (n - least + 1) * math.log(2) for token, n in repeated.items()}
 
 
 @given(texts, st.integers(0, 60))

@@ -452,7 +452,7 @@ def checked_seed(seed: int) -> int:
 
 def _repeats_of(tokenizer: Tokenizer, settled: WritingDefaults, prompt: str) -> Repeats:
     """Return the repetitions of `prompt`."""
-    repeats = Repeats(settled.repetition_penalty, settled.characters_per_token)
+    repeats = Repeats(settled.repetition_penalty, tokenizer.lengths)
     repeats.push(tokenizer.encode(prompt).tolist())
     return repeats
 

@@ -132,7 +132,7 @@ class Run:
         if writing.opening == "newline":
             if recipe.ngram > 1 and recur(encoded.tokenizer.decode(encoded.training[:JUDGED].tolist())):
                 writing = replace(writing, min_p=RECURRING_WORDS.min_p, new_word_p=RECURRING_WORDS.new_word_p)
-            penalty = suited_penalty(encoded.training, writing.characters_per_token)
+            penalty = suited_penalty(encoded.training, encoded.tokenizer.lengths)
             writing = replace(writing, repetition_penalty=penalty)
         return writing
 

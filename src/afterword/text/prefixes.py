@@ -34,11 +34,8 @@ class Prefixes:
 
     def __init__(self, tokenizer: Tokenizer, end: str = "") -> None:
         """The boundary token counts as the text `end`; rows whose token is no text or part of a character, as none."""
-        names = {row: name for row, name in enumerate(tokenizer.names[: tokenizer.rows]) if row != tokenizer.end}
-        if tokenizer.end is not None:
-            names[tokenizer.end] = end
-        shared = tokenizer.rows - 1 if tokenizer.rows < tokenizer.size else None
-        texts = sorted((text, row) for row, text in names.items() if text and row != shared)
+        named = ((end if row == tokenizer.end else text, row) for row, text in enumerate(tokenizer.texts))
+        texts = sorted((text, row) for text, row in named if text)
         self._texts = [text for text, _ in texts]
         self.rows = np.array([row for _, row in texts], np.intp)
         """Their rows."""

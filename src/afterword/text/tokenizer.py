@@ -119,6 +119,11 @@ class Tokenizer(ABC):
         texts = ((name, self.decode([id])) for id, name in enumerate(self.tokens()))
         return [name if not text or "\ufffd" in text else text for name, text in texts]
 
+    @cached_property
+    def lengths(self) -> list[int]:
+        """The number of characters of each token, by id, a part of one counting as one; empty if none has several."""
+        return [len(self.decode([id])) for id in range(self.size)] if self.merges else []
+
     def normalise(self, text: str) -> str:
         """Return what decode(encode(text)) returns: `text`, in lower case if the tokenizer lower-cases.
 
