@@ -232,7 +232,10 @@ class Draft:
             sampler, weights = self._terms.sampler, []
             for way in ways:
                 self._enter(way)
-                weights.append(sampler.weight(way.logits[0], self))
+                logits = way.logits[0].copy()
+                if self.guards and way.rest:  # all of its tokens may be copies
+                    logits[[row for row in self.tokenizer.rows_beginning(way.rest) if self.refuses(row)]] = -math.inf
+                weights.append(sampler.weight(logits, self))
             reached = sampler.shares(weights).cumsum()
             chosen = int(reached.searchsorted(next(self.numbers) * reached[-1], "right"))
         self._enter(ways[chosen])
@@ -344,7 +347,7 @@ class Draft:
         if token == self.tokenizer.end:
             self.finish_reason = "stop"
         elif self._rule is not None:
-            self._rule.push(*(self.tokenizer.encode(text).tolist() if rest else [token]))
+            self._rule.push(*(self.tokenizer.rows_of(text) if rest else [token]))
             if self._rule.finished:
                 self.finish_reason = "stop" if self._characters < self._terms.settled.max_tokens else "length"
         elif self._tokens == self._terms.settled.max_tokens and not (self._ending and self._ending.finishes):

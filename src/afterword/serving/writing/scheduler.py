@@ -30,6 +30,7 @@ from afterword.serving.writing.replies import Prompt, Reply
 READERS = 32  # prompts that are read together
 READ_AT_ONCE = 64  # tokens of all of them, between two checks for clients that left
 READ_A_ROUND = 512  # tokens of all prompts, between two steps of writing
+HEALING = 128  # tokens that are read in the time that the end of a prompt within a word takes
 # Seconds between two chunks of all texts together, and of one text. Sending a chunk costs about as much as writing a
 # character, so under load a chunk has several characters. Nobody reads more than 200 chunks per second.
 BETWEEN_CHUNKS, LEAST_BETWEEN = 0.0005, 0.005
@@ -183,7 +184,8 @@ class Scheduler:
                 for together in _alike(unread):
                     left -= self._read_on(together)
                 for prompt in some:
-                    if prompt.is_read:
+                    if prompt.is_read and left > 0:
+                        left -= HEALING if len(prompt.last) else 0
                         self._begin(prompt)
                     else:
                         unfinished.append(prompt)
