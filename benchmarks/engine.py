@@ -34,7 +34,8 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.generation.draft import Draft, Stream, Terms, read_prompt
+from afterword.generation.draft import Draft, Stream, Terms
+from afterword.generation.healing import read_prompt
 from afterword.generation.parallel import LANES, write_samples
 from afterword.generation.sampling import Sampling
 from afterword.language_model import load

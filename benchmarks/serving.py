@@ -33,7 +33,8 @@ from typing import Any
 
 import click
 
-from afterword.generation.draft import Terms, read_prompt
+from afterword.generation.draft import Terms
+from afterword.generation.healing import read_prompt
 from afterword.generation.parallel import write_samples
 from afterword.generation.sampling import Sampling
 from afterword.language_model import load

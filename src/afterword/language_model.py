@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 from afterword.bases.installed import known, named
 from afterword.errors import ModelError, OptionError
 from afterword.generation.copying import Passages
-from afterword.generation.draft import Prompt, Reading, Sample, Stream, prompt_ids, read_prompt
+from afterword.generation.draft import Sample, Stream
+from afterword.generation.healing import (
+    NextCharacter,
+    Prompt,
+    Reading,
+    begun,
+    next_characters,
+    prompt_ids,
+    read_prompt,
+)
 from afterword.generation.sampling import Sampling
 from afterword.generation.writing import Writing
 from afterword.inspection.ablation import ablate_gates
@@ -177,6 +186,18 @@ class LanguageModel:
         TextError for a prompt that is not valid text, OptionError for a classic model and an unknown label.
         """
         return read_prompt(self._saved, self._network, prompt, label)
+
+    @spelled_out(Sampling)
+    def next_characters(
+        self, prompt: Prompt = None, *, label: str | None = None, **options: Any
+    ) -> list[NextCharacter]:
+        """Return the characters that can follow `prompt` with their probabilities, the likeliest first.
+
+        They are summed over all tokens, and over all ways to spell the end of the prompt in tokens. Raises as `read`.
+        """
+        terms, start = self._last_writing(options).terms, begun(self._saved, self._network, prompt, label)
+        reading = start if isinstance(start, Reading) else self.read(start)
+        return next_characters(self.tokenizer, terms.sampler, reading)
 
     @spelled_out(Sampling)
     def stream(
@@ -500,7 +521,8 @@ def complete_card(run: Path) -> LanguageModel:
     """Return the model of a finished run, after adding samples of what it writes to its card."""
     model = LanguageModel.load(run)
     writing = model._saved.writing
-    number, length = (10, 100) if model.lines else (1, min(400, writing.max_tokens))
+    number, characters = (10, 100) if model.lines else (1, 400)
+    length = min(writing.tokens(characters), writing.max_tokens)
     samples = [
         (t, "\n".join(model.generate(max_tokens=length, temperature=t, seed=k).text for k in range(number)))
         for t in sorted({writing.temperature, *CARD_TEMPERATURES})

@@ -2,7 +2,7 @@
 (async () => {
   const { History } = await import("/static/history.js");
   const { rows } = await import("/static/branches.js");
-  const { Aligner, levelAt, runs, shadesOf, spliced, tokenAt } = await import("/static/shades.js");
+  const { Aligner, characterAt, levelAt, runs, shadesBy, shadesOf, spliced } = await import("/static/shades.js");
   const { difference, nextWord, percent, span, WordEnd } = await import("/static/words.js");
   const broken = [];
   const same = (what, found, expected) => {
@@ -93,7 +93,7 @@
   // Probabilities are laid along the text, whatever the parts that it comes in.
   const aligner = new Aligner(true);
   aligner.push(["T", "he", "bytes:\\xc3", "bytes:\\xa9", "<|end|>"], [0, -2, -1, -1, -9]);
-  same("parts of tokens", aligner.take("Th") + aligner.take("eé"), "AEEE".slice(0, 2) + "EE");
+  same("parts of tokens", aligner.take("Th") + aligner.take("eé"), "ACCE");
   const bytes = new Aligner(false);
   bytes.push(["a", "bytes:\\xf0", "bytes:\\x9f", "bytes:\\x98", "bytes:\\x80"], [0, -0.5, -0.5, -0.5, -0.5]);
   same("a character of four bytes", bytes.take("a😀"), "ae.");
@@ -101,9 +101,10 @@
   other.push(["x"], [-1]);
   same("another text has no shades", other.take("ab"), "AA");
   same("runs", runs("  bbc.:a m"), [[1, 2, 4], [2, 4, 7], [12, 9, 10]]);
-  same("a token", tokenAt("aB::c", 2), [1, 4]);
+  same("by their places", shadesBy([{ start: 0, bits: 8 }, { start: 1, bits: 1 }, { start: 3, bits: 0 }], "a😀éb"), "mc. a");
+  same("a character", characterAt("aB::c", 2), [1, 4]);
   same("its level", levelAt("aB::c", 3), 1);
-  same("a token that is cut knows nothing", spliced("aB::c", 2, 0, "x"), "a x  c");
+  same("a character that is cut knows nothing", spliced("aB::c", 2, 0, "x"), "a x  c");
 
   same("words", [" the cat", "ing, then", "  ", "don't go", "\nBRUTUS.\nWhy", "— and"].map(nextWord), [
     " the", "ing,", "  ", "don't", "\nBRUTUS.", "—",

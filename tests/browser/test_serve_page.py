@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from afterword.generation.sampling import FILTERS, Sampling
-from afterword.language_model import LanguageModel
+from afterword.language_model import LanguageModel, load
+from afterword.model.folder.saved import save_model
 from afterword.serving.http.static_files import page_file
 from afterword.serving.routes.scores import MOST_SHADED
 from afterword.text.unicode import visible
@@ -26,6 +27,7 @@ from tests.browser.chromium import Tab
 from tests.inspection.test_gates import TEXT, made
 from tests.processes import free_port
 from tests.serving.server import Serving, serving
+from tests.serving.test_kinds import MODELS
 
 FILES = Path(str(resources.files("afterword.serving").joinpath("page")))
 LAWS = Path(__file__).with_name("laws.js").read_text(encoding="utf-8")
@@ -870,6 +872,28 @@ def test_a_file_of_any_name_is_planned_under_a_name_that_the_server_takes(tab: T
 
 
 # All of it.
+
+
+def test_a_model_of_subwords_shades_characters(tab: Tab, tmp_path: Path) -> None:
+    save_model(tmp_path / "subwords", MODELS["subwords"], "")
+    text, model = "cab éab abc bacab", load(tmp_path / "subwords")
+    assert len(model.tokenizer.encode(text)) < len(text)
+    with serving(tmp_path / "subwords") as server:
+        page = open_page(tab, server.url)
+        page.type(text)
+        page.click("#shade")
+        page.until(f"{SAVED}?.shades?.trim().length === {len(text)}")
+        shades = page.run(f"{SAVED}.shades")
+        levels = [level(one.bits) for one in model.surprises(text)]
+        assert [ord(shade) - ord("a") for shade in shades] == pytest.approx(levels, abs=1)
+        click_character(page, 5)
+        page.until("document.querySelectorAll('.popup .row').length > 3")
+        names = page.run("[...document.querySelectorAll('.popup .row code')].map(e => e.innerText)")
+        likeliest = [one.text for one in model.next_characters(text[:5], temperature=1, min_p=0)]
+        assert [name.translate({0x2423: " ", 0x21B5: "\n"}) for name in names[:3]] == likeliest[:3]
+        page.press("Escape")
+        assert len(write_on(page, 10)) > len(text)
+        assert page.until(f"{SAVED}.shades.length > {len(text)} && {SAVED}.shades").isalpha()
 
 
 def test_a_key_is_asked_for_once_and_kept_in_the_tab(tab: Tab, models: Path) -> None:

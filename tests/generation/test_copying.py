@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from afterword.errors import WorkError
 from afterword.generation import copying
 from afterword.generation.copying import CopyGuard, Passages
-from afterword.generation.draft import Stream, Terms, read_prompt
+from afterword.generation.draft import Stream, Terms
+from afterword.generation.healing import read_prompt
 from afterword.generation.parallel import write_samples
 from afterword.generation.sampling import Sampling
 from afterword.text.characters import CharTokenizer

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from afterword.errors import OptionError, TextError
-from afterword.generation import draft
+from afterword.generation import healing
 from afterword.generation.draft import Piece, StopStrings, Stream, Terms
 from afterword.generation.sampling import Sampler, Sampling
 from afterword.model.folder.saved import SavedModel
@@ -174,7 +174,7 @@ def test_the_prompt_read_in_chunks_gives_what_it_gives_at_once(monkeypatch: pyte
     prompt = "abcdé☃" * 5
     costs = []
     for at_once in (100, 7):
-        monkeypatch.setattr(draft, "READ_AT_ONCE", at_once)
+        monkeypatch.setattr(healing, "READ_AT_ONCE", at_once)
         costs.append([piece.log_probability for piece in write(Sampling(max_tokens=10), prompt)[1]])
     np.testing.assert_allclose(costs[1], costs[0], atol=1e-5)
 

@@ -10,7 +10,8 @@ import pytest
 
 from afterword.errors import OptionError
 from afterword.generation import parallel
-from afterword.generation.draft import Sample, Stream, Terms, read_prompt
+from afterword.generation.draft import Sample, Stream, Terms
+from afterword.generation.healing import read_prompt
 from afterword.generation.parallel import write_samples
 from afterword.generation.sampling import Sampling
 from afterword.model.folder.saved import SavedModel

@@ -19,15 +19,15 @@ texts = st.lists(st.integers(0, 2), max_size=60) | st.tuples(
 ).map(lambda two: two[0] * two[1])
 
 
-def slowly(tokens: list[int]) -> dict[int, int]:
+def slowly(tokens: list[int], least: int = LENGTH, most: int = LONGEST) -> dict[int, int]:
     """By token: how long a repetition it would go on with, where that is one; by its latest places."""
     found: dict[int, int] = {}
     places = []
-    for end in range(LENGTH, len(tokens)):
+    for end in range(least, len(tokens)):
         length = 0
-        while length < min(end, LONGEST) and tokens[end - length - 1] == tokens[len(tokens) - length - 1]:
+        while length < min(end, most) and tokens[end - length - 1] == tokens[len(tokens) - length - 1]:
             length += 1
-        if length >= LENGTH:
+        if length >= least:
             places.append((tokens[end], length))
     for token, length in places[-PLACES:]:
         found[token] = max(found.get(token, 0), length)
@@ -40,6 +40,14 @@ def test_what_would_go_on_with_a_repetition_loses_by_its_length(tokens: list[int
     found.push(tokens)
     expected = {token: (length - LENGTH + 1) * math.log(2) for token, length in slowly(tokens).items()}
     assert dict(found.penalties()) == expected
+
+
+@given(texts)
+def test_a_repetition_is_as_long_as_its_characters(tokens: list[int]) -> None:
+    found, least = Repeats(2.0, [4] * 4), LENGTH // 4
+    found.push(tokens)
+    repeated = slowly(tokens, least, LONGEST // 4)
+    assert dict(found.penalties()) == {token: (n - least + 1) * math.log(2) for token, n in repeated.items()}
 
 
 @given(texts, st.integers(0, 60))

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from afterword.errors import OptionError, WorkError
 from afterword.generation import rules
-from afterword.generation.draft import Stream, Terms, read_prompt
+from afterword.generation.draft import Stream, Terms
+from afterword.generation.healing import read_prompt
 from afterword.generation.parallel import write_samples
 from afterword.generation.rules import Rules, contained
 from afterword.generation.sampling import Sampling

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from afterword.errors import ModelError, OptionError
 from afterword.generation.sampling import FILTERS, Logits, Sampler, Sampling, keep_min_p, keep_top_k, keep_top_p
-from afterword.model.folder.defaults import LINES
+from afterword.model.folder.defaults import LINES, RUNNING_TEXT
 from afterword.model.network.network import log_probabilities
 
 ROWS = 8
@@ -227,3 +228,18 @@ def test_100_000_draws_fit_the_distribution_that_they_claim() -> None:
     expected = 100_000 * weights / weights.sum()
     assert counts.sum() == counts[left].sum()
     assert ((counts[left] - expected) ** 2 / expected).sum() < 18.47  # chi-square of 4 degrees of freedom, 1 in 1,000
+
+
+@given(st.floats(1, 20))
+def test_default_lengths_are_characters_and_given_ones_are_exact(each: float) -> None:
+    defaults = RUNNING_TEXT.measured(round(each * 1000), 1000)
+
+    def length(**options: Any) -> int:
+        """Return the greatest length of a text."""
+        return Sampling(**options).settled(defaults).max_tokens
+
+    assert length() * defaults.characters_per_token == pytest.approx(RUNNING_TEXT.max_tokens, abs=each)
+    assert length(sentences=3) == 3 * length()
+    assert length(pattern="a*") == pytest.approx(RUNNING_TEXT.max_tokens, abs=each)  # a rule counts characters
+    assert length(pattern="a*", reject=True) == length()
+    assert length(max_tokens=7) == length(max_tokens=7, pattern="a*") == 7

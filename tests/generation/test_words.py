@@ -141,3 +141,6 @@ def test_a_run_chooses_by_the_words_of_its_text(tmp_path: Path) -> None:
     ):
         assert dataclasses.replace(found, repetition_penalty=expected.repetition_penalty) == expected
     assert defaults(prose, lines=True) == LINES
+    subwords = defaults(prose, vocabulary="bpe:30")
+    assert subwords.characters_per_token > 1.5
+    assert subwords.max_tokens * subwords.characters_per_token == pytest.approx(RUNNING_TEXT.max_tokens, rel=0.02)

@@ -19,7 +19,8 @@ from afterword.scoring import costs
 from afterword.scoring.costs import score, score_lines
 from afterword.scoring.surprises import CONTEXT, LIKELIEST, PLACES, Summary, Surprise, surprises
 from afterword.scoring.surprises_page import Drawn, page
-from tests.scoring.test_costs import CHAR, CLASSIC, LOWER, NETWORKS, TOKENIZERS, texts, tokenizers
+from afterword.text.bpe import BpeTokenizer
+from tests.scoring.test_costs import BPE, CHAR, CLASSIC, LOWER, NETWORKS, TOKENIZERS, network_for, texts, tokenizers
 
 HOSTILE = "</b><script>alert(1)</script>&amp;\"'\u202e\x1b[31m\t"
 
@@ -44,7 +45,8 @@ def test_they_are_the_text_and_sum_to_its_score_in_pieces_of_any_size(text: str,
         whole = score(NETWORKS[tokenizer], tokenizer, text)
     assert bits(found) == pytest.approx(whole.bits, rel=1e-12)
     assert "".join(surprise.text for surprise in found) == text
-    assert [surprise.start for surprise in found] == np.cumsum([0, *(len(one.text) for one in found)])[:-1].tolist()
+    assert [surprise.start for surprise in found] == list(range(len(text)))
+    assert min((surprise.bits for surprise in found), default=0) > -1e-9
 
 
 @given(texts, st.integers(1, 5000))
@@ -90,7 +92,33 @@ def test_a_mixtures_bits_and_alternatives_are_of_what_it_predicts_with(using: st
         assert 2**-one.bits == pytest.approx(probability, rel=1e-4)
 
 
-@pytest.mark.parametrize("tokenizer", TOKENIZERS, ids=[one.kind for one in TOKENIZERS])
+def test_in_a_token_a_character_costs_what_all_tokens_that_begin_with_it_leave() -> None:
+    tokenizer = BpeTokenizer("abc", False, (("a", "b"), ("ab", "c"), ("b", "c")))
+    network, (whole, *_) = network_for(tokenizer), tokenizer.encode("abca").tolist()
+    assert tokenizer.names[whole] == "abc"
+    assert tokenizer.end is not None
+    logits, state = network.step(np.array([tokenizer.end]), network.start())
+    expected = np.exp(log_probabilities(logits)[0])
+    after = np.exp(log_probabilities(network.step(np.array([whole]), state)[0])[0])
+    a, b, c, ab, abc = (tokenizer.names.index(name) for name in ("a", "b", "c", "ab", "abc"))
+    so_far = [expected[[a, ab, abc]].sum(), expected[[ab, abc]].sum(), expected[abc]]
+    found = list(surprises(network, tokenizer, "abca"))
+    assert np.cumsum([one.bits for one in found])[:3] == pytest.approx(-np.log2(so_far), abs=1e-4)
+    assert sum(one.bits for one in found) == pytest.approx(-math.log2(so_far[-1] * after[a]), abs=1e-4)
+    assert dict(found[0].alternatives) == pytest.approx(
+        {"a": so_far[0], "b": expected[[b, tokenizer.names.index("bc")]].sum(), "c": expected[c]}, abs=1e-5
+    )
+    assert dict(found[1].alternatives) == pytest.approx({"b": so_far[1] / so_far[0]}, abs=1e-5)
+
+
+@given(texts, st.booleans())
+def test_alternatives_in_tokens_are_characters_that_add_up_to_at_most_one(text: str, lines: bool) -> None:
+    for one in surprises(NETWORKS[BPE], BPE, text, lines):
+        assert all(len(character) == 1 for character, _ in one.alternatives)
+        assert sum(probability for _, probability in one.alternatives) < 1 + 1e-6
+
+
+@pytest.mark.parametrize("tokenizer", [one for one in TOKENIZERS if one is not BPE], ids=lambda one: one.kind)
 def test_alternatives_are_the_likeliest_of_the_predicted_distribution(tokenizer: Any) -> None:
     network = NETWORKS[tokenizer]
     ids, state = tokenizer.encode("abc ab"), network.start()

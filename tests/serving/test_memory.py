@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afterword.generation.draft import Reading
+from afterword.generation.healing import Reading
 from afterword.model.network.network import Network
 from afterword.serving.writing import memory
 from afterword.serving.writing.memory import Memory, Trail

@@ -101,7 +101,8 @@ def _write(models: Mapping[str, LanguageModel]) -> str:
     """Print what each model writes, and return the first sentence of the last one."""
     click.echo(f"\n{ASKED}")
     for name, model in models.items():
-        written = str(model.generate(PROMPT, max_tokens=LENGTH, temperature=TEMPERATURE, seed=SEED))
+        length = model.writing_defaults.tokens(LENGTH)
+        written = str(model.generate(PROMPT, max_tokens=length, temperature=TEMPERATURE, seed=SEED))
         click.echo(f"\n{_heading(name)}\n{shown(written)}")
     return first_sentence(written)
 

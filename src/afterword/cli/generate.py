@@ -28,7 +28,8 @@ from afterword.cli.options import (
 )
 from afterword.cli.output import note, say, shown, strict_json
 from afterword.errors import OptionError, TextError, WorkError
-from afterword.generation.draft import Prompt, Sample, Stream
+from afterword.generation.draft import Sample, Stream
+from afterword.generation.healing import Prompt
 from afterword.generation.sampling import Sampling
 from afterword.generation.writing import PATIENCE, Tally, random_seed
 from afterword.language_model import LanguageModel, load

@@ -18,6 +18,7 @@ from afterword.text.documents import counted
 
 LINE_EVERY = 10.0  # seconds between plain lines
 SAMPLE_EVERY = 15.0  # seconds between lines that the model writes
+SAMPLE = 120  # characters of them
 
 
 def show(run: Run, should_stop: Callable[[], bool]) -> None:
@@ -32,7 +33,9 @@ def show(run: Run, should_stop: Callable[[], bool]) -> None:
             improved |= progress.improved
             if run.model and improved and rank() == 0 and time.monotonic() - written >= SAMPLE_EVERY:
                 improved, written = False, time.monotonic()
-                text = LanguageModel(run.model).generate(max_tokens=120, seed=progress.step).text
+                model = LanguageModel(run.model)
+                length = model.writing_defaults.tokens(SAMPLE)
+                text = model.generate(max_tokens=length, seed=progress.step).text
                 if line := text.strip().partition("\n")[0]:
                     say(f"    it writes: {line}")
 

@@ -138,8 +138,6 @@ def _shaded(several: bool, file: str, surprises: Iterable[Surprise], summary: Su
 def _summary_lines(summary: Summary) -> Iterator[str]:
     """Yield the lines of a summary, for people."""
     yield f"{summary.bits_per_character:.3f} bits per character, {counted(summary.characters, 'character')}"
-    if summary.several:
-        yield "characters that are one token have one shade, by its bits"
     yield "most surprising:"
     for place in summary.most[:SHOWN]:
         surprise = place.surprise

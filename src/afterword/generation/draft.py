@@ -1,6 +1,6 @@
 """One text being written: its prompt, the settings that steer its sampling, and the way from tokens to text.
 
-prompt ──► Reading ──► logits ──► Sampler ──► token ──► Draft ──► Piece
+prompt ──► Reading (see `healing`) ──► logits ──► Sampler ──► token ──► Draft ──► Piece
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import reprlib
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 import regex
@@ -19,19 +19,18 @@ from numpy.typing import NDArray
 from afterword.errors import ModelError, OptionError
 from afterword.generation.copying import CopyGuard, Passages
 from afterword.generation.ending import Ending, Goal
+from afterword.generation.healing import Prompt, Reading, begun, prompt_ids, read_ids
 from afterword.generation.repeats import REMEMBERED, WARM, Repeats
 from afterword.generation.rules import APOSTROPHES, Rule, Rules, contained, is_of_word
 from afterword.generation.sampling import Likeliest, Logits, Sampler, Sampling
 from afterword.generation.words import Words
-from afterword.model.arrays import Array, Ids
+from afterword.model.folder.defaults import WritingDefaults
 from afterword.model.folder.saved import SavedModel
-from afterword.model.network.network import Network, State
+from afterword.model.network.network import Network
 from afterword.settings import whole_number
-from afterword.text.lines import TAB, known_label
-from afterword.text.tokenizer import Decoder
+from afterword.text.tokenizer import Decoder, Tokenizer
 
 DRAWN_AT_ONCE = 64  # random numbers of a text
-READ_AT_ONCE = 512  # tokens of a prompt; they take a few megabytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,64 +85,6 @@ class Sample:
         return f"Sample({reprlib.repr(self.prompt)}, {reprlib.repr(self.text)}, {ended})"
 
 
-@dataclass(frozen=True, eq=False)
-class Reading:
-    """A prompt that has been read: any number of texts can continue it, with the network that read it."""
-
-    prompt: str
-    logits: Array
-    """The logits of the next token, [1, R]."""
-    state: State
-    network: Network
-
-    def __repr__(self) -> str:
-        return f"Reading({self.prompt!r})"
-
-
-Prompt = str | Reading | None
-
-
-def read_prompt(model: SavedModel, network: Network, prompt: str | None, label: str | None = None) -> Reading:
-    """Read `prompt`, or the model's default beginning without one; with a `label`, so that a text of that kind follows.
-
-    The label is not part of the result's `prompt`. Raises TextError for a prompt that is not valid text, OptionError
-    for an unknown label and for a classic model, since each of its texts begins in a window of its own.
-    """
-    if model.writing.opening == "window":
-        raise OptionError("a classic model begins each text in a window of its own: it cannot keep a prompt")
-    whole = prompt
-    if label is not None:
-        labels = model.about.get("labels") or {}
-        whole = known_label(label, labels, model.tokenizer) + TAB + model.tokenizer.normalise(prompt or "")
-    return Reading(prompt or "", *read_ids(network, prompt_ids(model, whole, seed=0)), network)
-
-
-def begun(model: SavedModel, network: Network, prompt: Prompt, label: str | None) -> Prompt:
-    """Return the prompt to continue: a reading, if there is a `label`. Raises OptionError for a reading that does not
-    suit."""
-    if not isinstance(prompt, Reading):
-        return prompt if label is None else read_prompt(model, network, prompt, label)
-    if label is not None:
-        raise OptionError("the prompt was read without a label: give the label to read")
-    if prompt.network is not network:
-        raise OptionError(f"the prompt {prompt.prompt[:40]!r} was read by another model: read it by this one")
-    return prompt
-
-
-def prompt_ids(model: SavedModel, prompt: str | None, seed: int) -> Ids:
-    """Return the tokens [T] that a text of `seed` continues: the model's own opening and the prompt."""
-    ids = model.tokenizer.encode(model.default_prompt if prompt is None else prompt)
-    return np.concatenate([model.opening(seed), ids])
-
-
-def read_ids(network: Network, ids: Ids) -> tuple[Array, State]:
-    """Return the logits [1, R] of the token after ids [T], T ≥ 1, and the state after them."""
-    state = network.start()
-    for at in range(0, len(ids), READ_AT_ONCE):
-        logits, state = network.advance(ids[None, at : at + READ_AT_ONCE], state)
-    return logits, state
-
-
 class Terms:
     """Sampling settings, resolved for a model. One object serves any number of drafts.
 
@@ -154,8 +95,8 @@ class Terms:
     def __init__(self, model: SavedModel, sampling: Sampling, passages: Passages | None = None) -> None:
         self.model, self.sampling, self.passages = model, sampling, passages
         self.settled = sampling.settled(model.writing)
-        self._after: tuple[str, Repeats] | None = None  # the last prompt, and its repetitions
         tokenizer = model.tokenizer
+        self._repeats = lru_cache(4)(partial(_repeats_of, tokenizer, self.settled))  # of the last prompts
         if sampling.min_tokens > self.settled.max_tokens:
             raise OptionError(f"min-tokens must be at most max-tokens, which is {self.settled.max_tokens}")
         self.stops = [tokenizer.normalise(stop) for stop in sampling.stop]
@@ -244,12 +185,7 @@ class Terms:
         temperatures = (self.settled.temperature, self.sampling.final_temperature)
         if self.settled.repetition_penalty == 1 or all(one is None or one >= WARM for one in temperatures):
             return None
-        after = self._after  # another thread may change it meanwhile
-        if after is None or after[0] != prompt:
-            repeats = Repeats(self.settled.repetition_penalty)
-            repeats.push(self.model.tokenizer.encode(prompt[-REMEMBERED:]).tolist())
-            after = self._after = prompt, repeats
-        return after[1].copy()
+        return self._repeats(prompt[-REMEMBERED:]).copy()
 
 
 class Draft:
@@ -268,8 +204,8 @@ class Draft:
         self.numbers = _numbers(self.seed)
         self.finish_reason: str | None = None if terms.settled.max_tokens else "length"
         self._terms = terms
-        self._tokenizer = terms.model.tokenizer
-        self._decoder = Decoder(self._tokenizer)
+        self.tokenizer = terms.model.tokenizer
+        self._decoder = Decoder(self.tokenizer)
         self._stops = StopStrings(terms.stops) if terms.stops else None
         self._ending = None if terms.goal is None else Ending(terms.goal, prompt)
         self._tokens = self._characters = 0
@@ -279,17 +215,51 @@ class Draft:
             if self._rule.finished:
                 self.finish_reason = "stop"
         self._repeats = terms.repeats(prompt)
-        self._guard = None if terms.passages is None else CopyGuard(terms.passages, self._tokenizer.normalise(prompt))
+        self._guard = None if terms.passages is None else CopyGuard(terms.passages, self.tokenizer.normalise(prompt))
         self._word = terms.words.after(prompt) if terms.words else ()
-        self._least = terms.sampling.min_tokens if self._tokenizer.end is not None else 0
+        self._rest = ""  # the end of the prompt, with which the first token begins
+        self._least = terms.sampling.min_tokens if self.tokenizer.end is not None else 0
         self._opens = not prompt and terms.model.writing.opening == "newline"
         self.steers = bool(self._opens or terms.sampling.contains or self._rule or self._repeats or self._least)
         self.guards = self._guard is not None
 
+    def begin(self, reading: Reading) -> Reading:
+        """Take the prompt as it was read. Return the way in which this text continues it, drawn by the probability of
+        what can be written there."""
+        ways = reading.ways or (reading,)
+        chosen = 0
+        if len(ways) > 1:
+            sampler, weights = self._terms.sampler, []
+            for way in ways:
+                self._enter(way)
+                weights.append(sampler.weight(way.logits[0], self))
+            reached = sampler.shares(weights).cumsum()
+            chosen = int(reached.searchsorted(next(self.numbers) * reached[-1], "right"))
+        self._enter(ways[chosen])
+        return ways[chosen]
+
+    def _enter(self, way: Reading) -> None:
+        """Continue the prompt in that `way`."""
+        back = self.tokenizer.decode(way.tokens) + way.rest
+        if back:
+            self._rest = way.rest
+            before = self.tokenizer.normalise(self.prompt)[: -len(back)]
+            if self._repeats is not None:
+                self._repeats = self._terms.repeats(before)
+                assert self._repeats is not None
+                self._repeats.push(way.tokens)
+            if self._terms.words:
+                self._word = self._terms.words.after(before, way.tokens)
+
+    @property
+    def rest(self) -> str:
+        """Return the end of the prompt with which the next token begins; its text does not belong to this one."""
+        return self._rest
+
     def fork(self, seed: int) -> Draft:
         """Return a draft that continues from here with the random numbers of `seed`. The last character is complete."""
         other = copy(self)
-        other.seed, other.numbers, other._decoder = seed, _numbers(seed), Decoder(self._tokenizer)
+        other.seed, other.numbers, other._decoder = seed, _numbers(seed), Decoder(self.tokenizer)
         if self._rule is not None:
             other._rule = self._rule.fork()
         if self._repeats is not None:
@@ -300,6 +270,11 @@ class Draft:
     def ruled(self) -> Logits:
         """0 for the rows that the rules allow, -inf for the others [R]. A word at the end of the script must end."""
         assert self._rule is not None
+        if self._rest:
+            mask = np.full_like(self._rule.mask, -math.inf)
+            longer = self.tokenizer.rows_beginning(self._rest)
+            mask[[row for row in longer if self._rule.allows(self._written(self.tokenizer.texts[row]))]] = 0
+            return mask
         if self.script and self._tokens == len(self.script) and is_of_word(self.last):
             return np.where(self._terms.parting, self._rule.mask, -math.inf)
         return self._rule.mask
@@ -337,7 +312,7 @@ class Draft:
             for token, nats in self._repeats.penalties():
                 left[token] -= nats * colder
         if self._tokens < self._least and self._rule is None:
-            left[self._tokenizer.end] = -math.inf
+            left[self.tokenizer.end] = -math.inf
             if left[left.argmax()] == -math.inf:
                 raise ModelError("this model saw no token in training but a line's end: min-tokens must be 0")
 
@@ -348,14 +323,15 @@ class Draft:
 
     def refuses(self, token: int) -> bool:
         """Return whether `token` would make a copy that is too long."""
-        return self._guard is not None and self._guard.copies(self._decoder.peek(token))
+        return self._guard is not None and self._guard.copies(self._written(self._decoder.peek(token)))
 
     def push(self, token: int) -> str:
         """Take `token` and return the text that became certain with it.
 
         Nothing is certain inside a character, while a stop string may have begun, or while a sentence may have ended.
         """
-        text = self._decoder.push(token)
+        rest, text = self._rest, self._written(self._decoder.push(token))
+        self._rest = ""
         self.last = text[-1:] or self.last
         self._tokens += 1
         self._characters += len(text)
@@ -365,10 +341,10 @@ class Draft:
             self._word = self._terms.words.pushed(self._word, token)
         if self._guard is not None:
             self._guard.push(text)
-        if token == self._tokenizer.end:
+        if token == self.tokenizer.end:
             self.finish_reason = "stop"
         elif self._rule is not None:
-            self._rule.push(token)
+            self._rule.push(*(self.tokenizer.encode(text).tolist() if rest else [token]))
             if self._rule.finished:
                 self.finish_reason = "stop" if self._characters < self._terms.settled.max_tokens else "length"
         elif self._tokens == self._terms.settled.max_tokens and not (self._ending and self._ending.finishes):
@@ -387,6 +363,10 @@ class Draft:
                 text += self._ending.finish()
         return text
 
+    def _written(self, text: str) -> str:
+        """Return the part of the next token's `text` that follows the prompt."""
+        return text[len(self._rest) :]
+
     def sample(self, text: str, tokens: int, log_probability: float, pieces: Sequence[Piece]) -> Sample:
         """Return what was written as a sample, with its `pieces` if their log-probabilities were asked for."""
         kept = None if self._terms.sampling.log_probabilities is None else tuple(pieces)
@@ -394,8 +374,8 @@ class Draft:
 
     def piece(self, token: int, log_probability: float, likeliest: Likeliest) -> Piece:
         """Do what `push` does, and return a piece."""
-        decode = self._tokenizer.decode
-        alternatives = tuple([Alternative(decode([id]), id, log) for id, log in likeliest])
+        decode = self.tokenizer.decode
+        alternatives = tuple([Alternative(self._written(decode([id])), id, log) for id, log in likeliest])
         return Piece(self.push(token), token, log_probability, alternatives)
 
 
@@ -420,10 +400,10 @@ class Stream(Iterator[Piece]):
         self._scripts = scripts
         self.seed = checked_seed(seed)
         prompt = begun(terms.model, network, prompt, label)
-        start = prompt if isinstance(prompt, Reading) else prompt_ids(terms.model, prompt, self.seed)
+        self._start = prompt if isinstance(prompt, Reading) else prompt_ids(terms.model, prompt, self.seed)
         self.prompt = prompt.prompt if isinstance(prompt, Reading) else prompt or ""
         self._sampler, self._draft = terms.sampler, Draft(terms, self.prompt, self.seed)
-        self._pieces = self._write(network, start)
+        self._pieces = self._write(network)
 
     def __repr__(self) -> str:
         return f"Stream(seed {self.seed}, {self.finish_reason or 'not at its end'})"
@@ -441,13 +421,16 @@ class Stream(Iterator[Piece]):
         text = "".join([piece.text for piece in pieces])
         return self._draft.sample(text, len(pieces), sum(piece.log_probability for piece in pieces), pieces)
 
-    def _write(self, network: Network, start: Reading | Ids) -> Iterator[Piece]:
-        draft, sampler = self._draft, self._sampler
+    def _write(self, network: Network) -> Iterator[Piece]:
+        draft, sampler, start = self._draft, self._sampler, self._start
         if draft.finish_reason:
             return
-        logits, state = (start.logits, start.state) if isinstance(start, Reading) else read_ids(network, start)
+        if not isinstance(start, Reading):
+            start = read_ids(draft.tokenizer, network, self.prompt, start)
+        start = draft.begin(start)
         if self._scripts is not None:
-            draft.script = self._scripts([(Reading(self.prompt, logits, state, network), self.seed)])[0]
+            draft.script = self._scripts([(start, self.seed)])[0]
+        logits, state = start.logits, start.state
         while True:
             piece = draft.piece(*sampler.draw(logits[0], draft))
             yield piece
@@ -462,6 +445,13 @@ def checked_seed(seed: int) -> int:
     if not 0 <= seed < 2**64:
         raise OptionError(f"seed must be from 0 to {2**64 - 1}, not {seed}")
     return seed
+
+
+def _repeats_of(tokenizer: Tokenizer, settled: WritingDefaults, prompt: str) -> Repeats:
+    """Return the repetitions of `prompt`."""
+    repeats = Repeats(settled.repetition_penalty, tokenizer.lengths)
+    repeats.push(tokenizer.encode(prompt).tolist())
+    return repeats
 
 
 def _numbers(seed: int) -> Iterator[float]:

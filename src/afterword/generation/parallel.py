@@ -19,7 +19,8 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from afterword.generation.draft import Draft, Piece, Reading, Sample, Scripts, Terms
+from afterword.generation.draft import Draft, Piece, Sample, Scripts, Terms
+from afterword.generation.healing import Reading
 from afterword.generation.sampling import Likeliest
 from afterword.model.network.network import Network
 
@@ -112,9 +113,11 @@ def write_samples(
     while True:
         room = min(LANES - len(batch.texts), yielded + AHEAD - begun)
         coming = list(islice(waiting, max(room, 0)))
-        entering = [(_Whole(number, reading.prompt, seed, terms), reading) for number, (reading, seed) in coming]
+        texts_to_enter = [(_Whole(number, reading.prompt, seed, terms), reading) for number, (reading, seed) in coming]
+        entering = [(text, text.draft.begin(reading)) for text, reading in texts_to_enter]
         if scripts is not None and coming:
-            for (text, _), script in zip(entering, scripts([one for _, one in coming]), strict=True):
+            begun_ones = [(reading, text.draft.seed) for text, reading in entering]
+            for (text, _), script in zip(entering, scripts(begun_ones), strict=True):
                 text.draft.script = script
         if entering:
             batch.enter(entering)

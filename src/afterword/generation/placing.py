@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import OptionError
-from afterword.generation.draft import Draft, Reading, Terms
+from afterword.generation.draft import Draft, Terms
+from afterword.generation.healing import Reading
 from afterword.generation.parallel import ParallelTexts, Text
 from afterword.generation.rules import APOSTROPHES, is_of_word
 from afterword.generation.sampling import Likeliest
@@ -54,12 +55,14 @@ class _Plan:
     def __init__(self, terms: Terms, reading: Reading, seed: int) -> None:
         self.terms, self.seed, self.tries = terms, seed, 0
         self.random = np.random.Generator(np.random.PCG64(seed if terms.draws else 0))
-        self.start = self.at = _Place(Draft(terms, reading.prompt, seed), (), reading)
+        draft = Draft(terms, reading.prompt, seed)
+        self.start = self.at = _Place(draft, (), draft.begin(reading))
         self.missing = self.lacks(())
 
     def lacks(self, script: Sequence[int]) -> list[str]:
         """Return the texts that `script` does not contain."""
-        return self.terms.lacks(self.terms.model.tokenizer.decode(list(script)), self.start.draft.prompt)
+        written = self.terms.model.tokenizer.decode(script)[len(self.start.draft.rest) :]
+        return self.terms.lacks(written, self.start.draft.prompt)
 
     def go_on(self, at: _Place | None) -> None:
         """Continue from `at`; from the beginning if the rules allow no place."""
@@ -97,7 +100,7 @@ class _Free(Text):
         return super().is_over or (self.offset is not None and self.found > 0)
 
     def push(self, token: int, log_probability: float, likeliest: Likeliest) -> None:
-        last, at = self.draft.last, self.draft.characters
+        last, at, rest = self.draft.last, self.draft.characters, self.draft.rest
         text = self.draft.push(token)
         self.tokens.append(token)
         following = text[:1] or (" " if self.draft.finish_reason else last)
@@ -105,7 +108,7 @@ class _Free(Text):
         ends = not (is_of_word(last) and goes_on) or not self.terms.has_words
         splits = is_of_word(last) or (following == " " and last.strip() != "")
         self.text = " " * (splits and is_of_word(self.word[0]) and self.terms.has_words) + self.word
-        is_place = self.is_settled and ends and at + len(self.text) <= self.room
+        is_place = self.is_settled and not rest and ends and at + len(self.text) <= self.room
         self.is_settled, self.chosen[:] = bool(text), False
         if is_place and at - self.start.draft.characters >= (self.offset or 0):
             self.found += 1

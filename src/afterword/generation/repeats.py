@@ -1,6 +1,6 @@
 """Loops: at a low temperature a model repeats itself, and the longer a repetition, the likelier it continues.
 
-If the last tokens of a text, `LENGTH` of them or more, occurred in it before, the token that followed them there would
+If the last `LENGTH` characters of a text, or more, occurred in it before, the token that followed them there would
 continue a repetition. It is made less likely: the more so, the longer the repetition already is and the lower the
 temperature. Shorter repetitions, such as names and turns of phrase, are left alone, and so is everything from the
 temperature `WARM` on, at which a model of prose repeats itself less than the prose does.
@@ -9,31 +9,36 @@ temperature `WARM` on, at which a model of prose repeats itself less than the pr
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from copy import copy
 
 from afterword.model.arrays import Ids
 from afterword.model.ngram.repeating import Occurrences
 
-LENGTH = 16  # tokens that may repeat freely
-LONGEST = 48  # tokens of a repetition that count
+LENGTH = 16  # characters that may repeat freely
+LONGEST = 48  # characters of a repetition that count
+LEAST = 4  # tokens of a repetition, if they have several characters
 REMEMBERED = 1024  # tokens, at least; and at most twice as many, so that memory does not grow
 PLACES = 8  # the latest places of the last tokens that are looked at
 WARM = 0.8  # the temperature from which on nothing is penalised
-PENALTY, USUAL = 4.0, 0.0125  # for a text in which this fraction of the tokens continues a repetition
-JUDGED = 200_000  # tokens of a text that decide its penalty
+PENALTY, USUAL = 4.0, 0.0125  # for a text in which this fraction of the characters continues a repetition
+JUDGED = 200_000  # characters of a text that decide its penalty
 
 
 class Repeats:
     """The last tokens of one text, and where they occurred before."""
 
-    def __init__(self, penalty: float) -> None:
-        """`penalty` is how many times less likely each token beyond `LENGTH` makes the next one."""
-        self._nats = math.log(penalty)
-        self._read = Occurrences(LENGTH, 2 * REMEMBERED, REMEMBERED)
+    def __init__(self, penalty: float, lengths: Sequence[int] = ()) -> None:
+        """`penalty` is how many times less likely each token beyond `LENGTH` makes the next one.
+
+        `lengths` are the characters of each token, by id; without them, each has one.
+        """
+        self._nats, self._lengths = math.log(penalty), lengths
+        self._least = LEAST if lengths else LENGTH
+        self._read = Occurrences(self._least, 2 * REMEMBERED, REMEMBERED)
         self._before: list[int] = []  # for each token, the place at which the same tokens ended before, or -1
         self.repeats = False
-        """True if the last tokens occurred before."""
+        """True if the last tokens occurred before, so that there may be penalties."""
 
     def copy(self) -> Repeats:
         """Return a copy, which can continue differently."""
@@ -51,11 +56,12 @@ class Repeats:
             if len(self._before) > 2 * REMEMBERED:
                 del self._before[:REMEMBERED]  # as `read` does
             # of forgotten tokens that a place needs, nothing is known
-            self.repeats = before >= read.first + LENGTH or before > read.first == 0
+            self.repeats = before >= read.first + self._least or before > read.first == 0
 
     def penalties(self) -> list[tuple[int, float]]:
         """Return the tokens that would continue a repetition, and what their logits lose (nats)."""
         read = self._read
+        free, most = self._tokens(LENGTH), self._tokens(LONGEST)
         lengths: dict[int, int] = {}
         place = read.first + len(read)
         for _ in range(PLACES):
@@ -63,19 +69,35 @@ class Repeats:
             if place <= read.first:
                 break
             token = read[place]
-            lengths[token] = max(lengths.get(token, 0), read.common(place, LONGEST))
-        return [(token, (length - LENGTH + 1) * self._nats) for token, length in lengths.items() if length >= LENGTH]
+            lengths[token] = max(lengths.get(token, 0), read.common(place, most))
+        return [(token, (length - free + 1) * self._nats) for token, length in lengths.items() if length >= free]
+
+    def _tokens(self, characters: int) -> int:
+        """Return how many of the last tokens have so many `characters` together."""
+        if not self._lengths:
+            return characters
+        read = self._read
+        place = end = read.first + len(read)
+        while characters > 0 and place > read.first:
+            place -= 1
+            characters -= self._lengths[read[place]]
+        return end - place
 
 
-def suited_penalty(ids: Ids) -> float:
+def suited_penalty(ids: Ids, lengths: Sequence[int] = ()) -> float:
     """Return the repetition penalty for a model of the text ids [N]: the less, the more that text repeats itself.
 
-    Prose continues a repetition at 1 to 2 % of its tokens, source code at a quarter of them. See docs/writing.md.
+    Prose continues a repetition at 1 to 2 % of its characters, source code at a quarter of them. See docs/writing.md.
     """
     tokens: list[int] = ids[:JUDGED].tolist()
-    repeats, repeated = Repeats(PENALTY), 0
+    repeats, repeated, characters = Repeats(PENALTY, lengths), 0, 0
     for token in tokens:
-        repeated += repeats.repeats
+        if characters >= JUDGED:
+            break
+        length = lengths[token] if lengths else 1
+        characters += length
+        if repeats.repeats and (not lengths or repeats.penalties()):
+            repeated += length
         repeats.push([token])
-    share = repeated / max(1, len(tokens))
+    share = repeated / max(1, characters)
     return round(math.exp(math.log(PENALTY) * (USUAL / max(share, USUAL)) ** 2), 2)

@@ -106,9 +106,15 @@ class Rule:
         other._matcher = self._matcher.deep_copy()
         return other
 
-    def push(self, row: int) -> None:
-        self._matcher.consume_token(row)
+    def push(self, *rows: int) -> None:
+        for row in rows:
+            self._matcher.consume_token(row)
         self._look()
+
+    def allows(self, text: str) -> bool:
+        """Return whether `text` can follow."""
+        ids = self._tokenizer.encode(text).tolist()
+        return bool(self._matcher.validate_tokens(ids) == len(ids))
 
     def _look(self) -> None:
         allowed = self._matcher.compute_bitmask()

@@ -83,10 +83,14 @@ class Sampling(Settings):
     """Settings of writing; None means the model's own default: see `settled`. Raises OptionError for an invalid one."""
 
     max_tokens: int | None = setting(
-        None, "write at most this many tokens; with a rule, characters (default: 500; classic: 50)", minimum=0
+        None,
+        "write at most this many tokens; with a rule, characters (default: about 500 characters; classic: 50)",
+        minimum=0,
     )
     sentences: int = setting(
-        0, "end after this many sentences (max-tokens then defaults to 500 per sentence); 0 is off", minimum=0
+        0,
+        "end after this many sentences (max-tokens then defaults to 500 characters per sentence); 0 is off",
+        minimum=0,
     )
     finish_sentence: bool | None = setting(
         None,
@@ -136,7 +140,7 @@ class Sampling(Settings):
     )
     repetition_penalty: float | None = setting(
         None,
-        "below temperature 0.8, make a token that continues a repetition of 16 tokens this many times less likely, "
+        "below temperature 0.8, make a token that continues a repetition of 16 characters this many times less likely, "
         "per further token; 1 is off (default: 1 to 4, by how repetitive the training text is; lines, classic: 1)",
         minimum=1,
         maximum=1000,
@@ -205,8 +209,10 @@ class Sampling(Settings):
     def settled(self, defaults: WritingDefaults) -> WritingDefaults:
         """Return the model's `defaults`, replaced by the values given here."""
         given = {field.name: getattr(self, field.name, None) for field in dataclasses.fields(defaults)}
-        if self.sentences and self.max_tokens is None:
+        if self.max_tokens is None and self.sentences:
             given["max_tokens"] = defaults.max_tokens * self.sentences
+        if self.max_tokens is None and self.rules and not self.reject:  # they count characters
+            given["max_tokens"] = round(defaults.max_tokens * defaults.characters_per_token)
         return dataclasses.replace(defaults, **{name: value for name, value in given.items() if value is not None})
 
 
@@ -334,6 +340,28 @@ class Sampler:
         ]
         return tokens, (chosen - totals).tolist(), likeliest
 
+    def weight(self, logits: NDArray[np.floating], text: Steered | None = None) -> float:
+        """Return the logarithm of the weight that all tokens together have at the beginning of `text`, by logits [R].
+
+        At temperature 0 it is that of the likeliest token.
+        """
+        left = logits + self._mask
+        if text is not None and text.steers and left[left.argmax()] > -np.inf:
+            text.steer(logits.astype(np.float64), left)
+        most = left[left.argmax()]
+        if self._greedy or most == -np.inf:
+            return float(most)
+        return float(most / self._temperature + np.log(np.exp((left - most) / self._temperature).sum()))
+
+    def shares(self, weights: Sequence[float]) -> Logits:
+        """Return the probabilities [N] of what has `weights`, in logarithms: at temperature 0, 1 for the largest."""
+        logs = np.array(weights)
+        shares: Logits = np.exp(logs - logs.max())
+        if self._greedy:
+            shares = np.eye(1, len(logs), int(logs.argmax()))[0]
+        shares /= shares.sum()
+        return shares
+
     def expected(self, logits: NDArray[np.floating]) -> tuple[Logits, Logits]:
         """Return two probabilities of every token by logits [R]: the model's own, and those that a text would be drawn
         by if it began here, before anything steers it."""
@@ -379,7 +407,7 @@ class Sampler:
     def _ranked(self, own: Logits) -> Likeliest:
         """Return the likeliest tokens by own [R]."""
         own = own[: self.named]
-        return tuple((id, float(own[id])) for id in _ranked(own)[: self._likeliest].tolist())
+        return tuple((id, float(own[id])) for id in _ranked(own)[: self._likeliest].tolist() if own[id] > -np.inf)
 
 
 def _divisor(temperature: float) -> Logits:

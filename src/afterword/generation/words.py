@@ -8,6 +8,7 @@ n-gram model looks back, its last tokens count. If one mark or space is known af
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -39,10 +40,10 @@ class Words:
         self._ends = [not LETTER.match(text[-1:]) for text in self._texts]
         self.known = lru_cache(max(1, CACHED // ngram.rows))(self._known)
 
-    def after(self, prompt: str) -> Word:
-        """Return the word that the end of `prompt` begins."""
+    def after(self, prompt: str, tokens: Sequence[int] = ()) -> Word:
+        """Return the word that the end of `prompt` and the `tokens` after it begin."""
         word: Word = (self._ngram.start,)
-        for id in self._tokenizer.encode(prompt[-REMEMBERED:]).tolist():
+        for id in (*self._tokenizer.encode(prompt[-REMEMBERED:]).tolist(), *tokens):
             word = self.pushed(word, id)
         return word
 

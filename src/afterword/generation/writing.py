@@ -13,7 +13,8 @@ from operator import itemgetter
 
 from afterword.errors import OptionError, WorkError
 from afterword.generation.copying import Passages
-from afterword.generation.draft import Prompt, Reading, Sample, Stream, Terms, begun, checked_seed, read_prompt
+from afterword.generation.draft import Sample, Stream, Terms, checked_seed
+from afterword.generation.healing import Prompt, Reading, begun, read_prompt
 from afterword.generation.parallel import write_samples
 from afterword.generation.placing import scripts
 from afterword.generation.sampling import Sampling

@@ -127,10 +127,13 @@ class Run:
     def _writing(self) -> WritingDefaults:
         encoded, recipe = self.encoded, self.recipe
         writing = usual(windows=recipe.windows, lines=encoded.lines)
+        if encoded.tokenizer.merges:
+            writing = writing.measured(encoded.training_characters, len(encoded.training))
         if writing.opening == "newline":
             if recipe.ngram > 1 and recur(encoded.tokenizer.decode(encoded.training[:JUDGED].tolist())):
-                writing = RECURRING_WORDS
-            writing = replace(writing, repetition_penalty=suited_penalty(encoded.training))
+                writing = replace(writing, min_p=RECURRING_WORDS.min_p, new_word_p=RECURRING_WORDS.new_word_p)
+            penalty = suited_penalty(encoded.training, encoded.tokenizer.lengths)
+            writing = replace(writing, repetition_penalty=penalty)
         return writing
 
     def join(self, team: Team) -> None:

@@ -8,15 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from heapq import heappush, heappushpop
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afterword.model.arrays import Ids
 from afterword.model.network.network import Network
-from afterword.scoring.costs import LANES, USED, Stretch, batches, line_ids, stretches
+from afterword.scoring.costs import LANES, USED, batches, line_ids, stretches
+from afterword.text.prefixes import Prefixes
 from afterword.text.tokenizer import Decoder, Tokenizer
 from afterword.text.unicode import spaced, visible
 
@@ -26,15 +27,27 @@ PLACES = 10  # the most surprising ones that are kept
 CONTEXT = 24  # characters before each of them
 
 OnNats = Callable[[dict[str, NDArray[np.float64]]], object]
-Costs = tuple[int, float, list[int], list[float]]  # a token, its nats, the likeliest rows and their probabilities
+Costs = tuple[int, float, list[int], list[float]]
+"""A token, its nats, the likeliest in its place, as indexes of their names, and their probabilities; or the same of a
+character in a token, as the token that is this character."""
+Found = tuple[Ids, NDArray[np.float64], NDArray[np.intp], NDArray[np.float32]]
+"""N of them, as [N], [N], [N, ≤ LIKELIEST] and [N, ≤ LIKELIEST]."""
+Read = Callable[[Ids, NDArray[np.float64], NDArray[np.floating], bool], Found]
+"""Takes the next tokens [t] of a text, their nats [t], log P of every row in their places [t, R], and whether the text
+ends with them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Surprise:
-    """The cost of a character, or of several that are one token. A character of several tokens costs their sum.
+    """The cost of a character. A character of several tokens costs their sum.
 
-    `start` is its place in the text, from 0; `line` and `column` count from 1. `alternatives` are the likeliest tokens
-    in its place and their probabilities, the likeliest first.
+    In a token of several characters, a character costs log(P before it / P with it), where P is the sum over all tokens
+    that begin with the same characters. That the token ends there is part of the next character's cost. So the costs
+    add up to those of the tokens; other ways to cut the text into tokens do not count, nor, among the alternatives in a
+    token, what would follow a shorter one.
+
+    `start` is its place in the text, from 0; `line` and `column` count from 1. `alternatives` are the likeliest
+    characters in its place and their probabilities, the likeliest first.
     """
 
     text: str
@@ -80,65 +93,121 @@ def surprises(
     """
     read = tokenizer.normalise(text)
     spelled = text if len(text) == len(read) else read
-    names = list(tokenizer.names)
-    left_out = [network.config.vocabulary_size - 1] if network.config.byte_tokens > 1 else []
-    if tokenizer.end is not None and lines:
-        names[tokenizer.end] = "\n"
-    elif tokenizer.end is not None:
-        left_out.append(tokenizer.end)
+    ends = "\n" if lines else ""  # the text of a boundary token
+    reader: Callable[[], Read]
+    if tokenizer.merges:
+        prefixes = Prefixes(tokenizer, ends)
+        names, reader = prefixes.characters, partial(_Characters, tokenizer, prefixes, ends)
+    else:
+        names = list(tokenizer.names)
+        left_out = [network.config.vocabulary_size - 1] if network.config.byte_tokens > 1 else []
+        if tokenizer.end is not None:
+            names[tokenizer.end] = ends
+            left_out += [] if lines else [tokenizer.end]
+        tokens = partial(_tokens, left_out)
+        reader = lambda: tokens  # noqa: E731
     if lines:
         ids = line_ids(tokenizer, filter(None, read.split("\n")))
-        read_texts = _each_line(network, tokenizer.end, ids, left_out, on_nats)
+        read_texts = _each_line(network, tokenizer.end, ids, reader, on_nats)
     else:
-        read_texts = iter([_running(network, tokenizer.end, tokenizer.encode(read), left_out, on_nats)])
+        read_texts = iter([_running(network, tokenizer.end, tokenizer.encode(read), reader(), on_nats)])
     return _placed(read_texts, tokenizer, names, spelled, lines)
 
 
-def _running(network: Network, before: int | None, ids: Ids, left_out: list[int], on_nats: OnNats) -> Iterator[Costs]:
+def _running(network: Network, before: int | None, ids: Ids, read: Read, on_nats: OnNats) -> Iterator[Costs]:
     for stretch in stretches(network, before, ids[None]):
         on_nats({name: each[0] for name, each in stretch.nats.items()})
-        nats, rows, probabilities = _found(stretch, left_out)
-        yield from _costs(ids[stretch.place], nats[0], rows[0], probabilities[0])
+        some, is_last = ids[stretch.place], stretch.place.stop == len(ids)
+        yield from _costs(*read(some, stretch.nats[USED][0], stretch.expected()[0], is_last))
 
 
 def _each_line(
-    network: Network, before: int | None, ids: Sequence[Ids], left_out: list[int], on_nats: OnNats
+    network: Network, before: int | None, ids: Sequence[Ids], reader: Callable[[], Read], on_nats: OnNats
 ) -> Iterator[Iterator[Costs]]:
     """Yield the costs of each line, in order; as many lines as fit are read together."""
     for first in range(0, len(ids), 4 * LANES):
         some = ids[first : first + 4 * LANES]
-        found: list[Any] = [None] * len(some)
+        found: list[list[Found]] = [[] for _ in some]
         for batch, padded in batches(some):
             lengths = np.array([[len(some[index])] for index in batch])
-            parts = []
+            reads = [reader() for _ in batch]
             for stretch in stretches(network, before, padded):
                 within = np.arange(stretch.place.start, stretch.place.stop) < lengths  # without the padding
                 on_nats({name: each[within] for name, each in stretch.nats.items()})
-                parts.append(_found(stretch, left_out))
-            whole = [np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True)]
-            for lane, index in enumerate(batch):
-                found[index] = [array[lane, : len(some[index])] for array in whole]
-        for line, arrays in zip(some, found, strict=True):
-            yield _costs(line, *arrays)
-
-
-def _found(stretch: Stretch, left_out: list[int]) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.float32]]:
-    """Return nats [B, t], and the likeliest rows and their probabilities, each [B, t, ≤ LIKELIEST], likeliest first."""
-    expected = stretch.expected()
-    expected[..., left_out] = -np.inf
-    number = min(LIKELIEST, expected.shape[-1])
-    rows = np.argpartition(expected, -number, axis=-1)[..., -number:]
-    chosen = np.take_along_axis(expected, rows, axis=-1)
-    order = np.argsort(-chosen, axis=-1)
-    probabilities = np.exp(np.take_along_axis(chosen, order, axis=-1)).astype(np.float32)
-    return stretch.nats[USED], np.take_along_axis(rows, order, axis=-1), probabilities
+                expected = stretch.expected()
+                for lane, (index, kept) in enumerate(zip(batch, within, strict=True)):
+                    line, nats = some[index], stretch.nats[USED][lane, kept]
+                    is_last = stretch.place.stop >= len(line)
+                    found[index].append(reads[lane](line[stretch.place], nats, expected[lane, kept], is_last))
+        for pieces in found:
+            yield _costs(*map(np.concatenate, zip(*pieces, strict=True)))
 
 
 def _costs(
-    ids: Ids, nats: NDArray[np.float64], rows: NDArray[np.intp], probabilities: NDArray[np.float32]
+    ids: Ids, nats: NDArray[np.float64], places: NDArray[np.intp], probabilities: NDArray[np.float32]
 ) -> Iterator[Costs]:
-    """Yield token by token what `_found` found for ids [T]."""
-    return zip(ids.tolist(), nats.tolist(), rows.tolist(), probabilities.tolist(), strict=True)
+    """Yield one by one what was found."""
+    return zip(ids.tolist(), nats.tolist(), places.tolist(), probabilities.tolist(), strict=True)
+
+
+def _tokens(
+    left_out: list[int], ids: Ids, nats: NDArray[np.float64], expected: NDArray[np.floating], is_last: bool
+) -> Found:
+    """Return the tokens themselves: a `Read` for tokens of one character or less. `left_out` are no alternatives."""
+    expected[..., left_out] = -np.inf
+    rows, likeliest = _likeliest(expected)
+    return ids, nats, rows, np.exp(likeliest).astype(np.float32)
+
+
+def _likeliest(expected: NDArray[np.floating]) -> tuple[NDArray[np.intp], NDArray[np.floating]]:
+    """Return the places of the largest of expected [N, R], the largest first, and their values, [N, ≤ LIKELIEST]."""
+    number = min(LIKELIEST, expected.shape[-1])
+    places = np.argpartition(expected, -number, axis=-1)[..., -number:]
+    chosen = np.take_along_axis(expected, places, axis=-1)
+    order = np.argsort(-chosen, axis=-1)
+    return np.take_along_axis(places, order, axis=-1), np.take_along_axis(chosen, order, axis=-1)
+
+
+class _Characters:
+    """A `Read` that cuts the tokens of one text into their characters."""
+
+    def __init__(self, tokenizer: Tokenizer, prefixes: Prefixes, end: str) -> None:
+        self._prefixes = prefixes
+        self._texts = {id: text for id, text in enumerate(tokenizer.names[: tokenizer.rows - 1]) if id != tokenizer.end}
+        if tokenizer.end is not None:
+            self._texts[tokenizer.end] = end
+        self._ids = {text: id for id, text in self._texts.items()}
+        # after the last token: the nats of its end, and the probabilities of the characters that continue it [C]
+        self._ending, self._longer = 0.0, np.zeros(len(prefixes.characters))
+
+    def __call__(self, ids: Ids, nats: NDArray[np.float64], expected: NDArray[np.floating], is_last: bool) -> Found:
+        probabilities = np.exp(expected[:, self._prefixes.rows])
+        tokens = zip(ids.tolist(), nats.tolist(), probabilities, strict=True)
+        characters = [character for token in tokens for character in self._characters(*token)]
+        costs = np.array([cost for _, cost, _ in characters])
+        if is_last:
+            costs[-1:] += self._ending
+        places, likeliest = _likeliest(np.array([likely for *_, likely in characters]).reshape(len(costs), -1))
+        return np.array([id for id, *_ in characters], np.int32), costs, places, likeliest.astype(np.float32)
+
+    def _characters(
+        self, id: int, nats: float, probabilities: NDArray[np.floating]
+    ) -> Iterator[tuple[int, float, NDArray[np.float64]]]:
+        """Yield each character of the next token as a token, its nats, and the probabilities in its place [C]."""
+        prefixes, text = self._prefixes, self._texts.get(id)
+        likely = math.exp(-self._ending) * prefixes.next_characters(probabilities) + self._longer
+        if text is None:  # a part of a character
+            yield id, self._ending + nats, likely
+            self._ending, self._longer = 0.0, np.zeros_like(likely)
+            return
+        spent = -self._ending
+        for place, character in enumerate(text, 1):
+            prefix = text[:place]
+            together = float(probabilities[prefixes.after(prefix).tokens].sum(dtype=np.float64))
+            so_far = min(nats, max(spent, -math.log(together))) if together > 0 else nats
+            yield self._ids[character], so_far - spent, likely
+            likely, spent = prefixes.next_characters(probabilities, prefix) / max(together, 1e-300), so_far
+        self._ending, self._longer = nats - spent, likely
 
 
 def _placed(
@@ -184,8 +253,6 @@ class Summary:
     def __init__(self) -> None:
         self.characters = 0
         self.bits = 0.0
-        self.several = False
-        """Whether any token has several characters."""
         self._most: list[tuple[float, int, Place]] = []  # a heap
 
     @property
@@ -205,7 +272,6 @@ class Summary:
                 before, line = "", surprise.line
             self.characters += len(surprise.text)
             self.bits += surprise.bits
-            self.several |= len(surprise.text) > 1
             if len(self._most) < PLACES or surprise.bits > self._most[0][0]:
                 entry = surprise.bits, -surprise.start, Place(surprise, before)
                 (heappush if len(self._most) < PLACES else heappushpop)(self._most, entry)

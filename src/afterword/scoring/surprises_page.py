@@ -48,7 +48,6 @@ def page(texts: Sequence[Drawn], about: str = "") -> str:
     style = "".join([colours(), css, *(shade.format(level, level / LEVELS) for level in range(1, LEVELS + 1))])
     policy = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     title = "Where it surprises: " + ", ".join(text.name for text in texts)
-    several = any(text.summary.several for text in texts)
     return "".join(
         [
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
@@ -59,8 +58,7 @@ def page(texts: Sequence[Drawn], about: str = "") -> str:
             f'<h1>Where it surprises</h1>\n<p class="soft">{html.escape(about)}</p>\n',
             "<p>Each character is shaded by its cost in bits: -log2 of the probability that the model gave it, after ",
             "all characters before it. Point at a character to see what the model expected in its place.",
-            " The characters of a token share one shade, by its bits." if several else "",
-            f'</p>\n<p class="legend">0 bits <i></i> {MOST_BITS:g} bits and more</p>\n',
+            '</p>\n<p class="legend">0 bits <i></i> {MOST_BITS:g} bits and more</p>\n',
             *(part for number, text in enumerate(texts) for part in _section(text, f"c{number}-")),
             "</body>\n</html>\n",
         ]

@@ -18,6 +18,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
+import regex
 
 from afterword.errors import OptionError
 from afterword.text.characters import CharTokenizer, single_characters
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 # A text is cut before it is merged: into words, numbers and signs, each with the space before it, and other space.
 # A newline is always a token of its own, so a text may be cut after any newline.
 WORDS = r" ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]+|[^\S\n]+(?!\S)|[^\S\n]+|\n"
+PARTS = regex.compile(WORDS)
+LONGEST_UNSETTLED = 100  # characters; few words are longer
 LINES = re.compile(rf"[^\n]{{1,{LONGEST_LINE}}}\n?|\n")
 BLOCK = 1 << 20  # characters given to the library at a time
 LEARNED_BYTES = 50_000_000  # of the text, which is enough to find what is frequent
@@ -109,6 +112,11 @@ class BpeTokenizer(Tokenizer):
         encoder = Encoder(self, at)  # it needs little memory; the library needs a hundred times the text's
         pushed = [encoder.push(text[first : first + BLOCK]) for first in range(0, len(text), BLOCK)]
         return np.concatenate([*pushed, encoder.finish()])
+
+    def unsettled(self, text: str) -> int:
+        end = self.normalise(text[-LONGEST_UNSETTLED:])
+        *_, last = ["", *PARTS.findall(end)]  # merges do not cross the borders of these
+        return 0 if last == "\n" else len(last)
 
     def _settled(self, text: str) -> int:
         return in_whole_lines(text)

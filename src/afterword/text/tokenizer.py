@@ -11,6 +11,7 @@ from __future__ import annotations
 import codecs
 import json
 from abc import ABC, abstractmethod
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -125,6 +126,11 @@ class Tokenizer(ABC):
         texts = ((name, self.decode([id])) for id, name in enumerate(self.tokens()))
         return [name if not text or "\ufffd" in text else text for name, text in texts]
 
+    @cached_property
+    def lengths(self) -> list[int]:
+        """The number of characters of each token, by id, a part of one counting as one; empty if none has several."""
+        return [len(self.decode([id])) for id in range(self.size)] if self.merges else []
+
     def normalise(self, text: str) -> str:
         """Return what decode(encode(text)) returns: `text`, in lower case if the tokenizer lower-cases.
 
@@ -178,6 +184,36 @@ class Tokenizer(ABC):
         if not 0 <= id < self.size:
             raise TextError(f"unknown token {id}: the vocabulary's ids go from 0 to {self.size - 1}")
         return self._spelling[id]
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """The text of each row [R]; "" for the boundary, for part of a character and for a shared row."""
+        whole = [self.spelling(row).decode("utf-8", "ignore") for row in range(self.rows)]
+        return whole if self.rows == self.size else [*whole[:-1], ""]
+
+    @cached_property
+    def _rows_by_text(self) -> dict[str, int]:
+        """The row of each text, in the order of the texts."""
+        return {text: row for text, row in sorted(zip(self.texts, range(self.rows), strict=True)) if text}
+
+    @cached_property
+    def _sorted_texts(self) -> list[str]:
+        return list(self._rows_by_text)
+
+    def row_of(self, text: str) -> int | None:
+        """Return the row whose text is `text`, if there is one."""
+        return self._rows_by_text.get(text)
+
+    def rows_beginning(self, text: str) -> list[int]:
+        """Return the rows whose texts begin with `text` and are longer."""
+        first = bisect_right(self._sorted_texts, text)
+        last = bisect_right(self._sorted_texts, text, key=lambda other: other[: len(text)])
+        return [self._rows_by_text[longer] for longer in self._sorted_texts[first:last]]
+
+    def unsettled(self, text: str) -> int:
+        """Return the number of last characters of `text`, in the tokenizer's own form, that a token may have in common
+        with what follows."""
+        return 0
 
     def to_json(self) -> str:
         """Return the tokenizer as a standard `tokenizer.json`, which contains everything that is needed here too."""

@@ -1,4 +1,4 @@
-// The alternatives to a token, in a small list next to it. The focus stays where it was.
+// The alternatives to a character, in a small list next to it. The focus stays where it was.
 
 import { Bars } from "./bars.js";
 import { useStore } from "./state.js";

@@ -1,5 +1,5 @@
 // The probability of each character of a text, as a string with one character per UTF-16 unit: a–m are the levels of
-// surprise 0–12 of a token that a person wrote, A–M those of a token that the model wrote; "." and ":" continue the token
+// surprise 0–12 of a character that a person wrote, A–M those of one that the model wrote; "." and ":" continue the character
 // before them, and a space means unknown. So shades can be cut, joined and saved like the text.
 
 export const LEVELS = 12;
@@ -15,7 +15,7 @@ export const blank = length => " ".repeat(length);
 
 const continues = shade => shade === "." || shade === ":";
 
-/** Return the shades of a token of `length` units; a token without a probability, like a text's first, is blank. */
+/** Return the shades of a character of `length` units; one without a probability, like a text's first, is blank. */
 export function shadesOf(length, logprob, written) {
   if (!length) return "";
   if (logprob === null || logprob === undefined) return written ? "A" + ":".repeat(length - 1) : blank(length);
@@ -23,8 +23,8 @@ export function shadesOf(length, logprob, written) {
   return String.fromCharCode((written ? WRITTEN : OWN) + level) + (written ? ":" : ".").repeat(length - 1);
 }
 
-/** Return the start and end of the token at `index`; a blank is a token of its own. */
-export function tokenAt(shades, index) {
+/** Return the start and end of the character at `index`; a blank is a character of its own. */
+export function characterAt(shades, index) {
   let from = index;
   while (from > 0 && continues(shades[from])) from -= 1;
   let to = index + 1;
@@ -62,11 +62,11 @@ export function runs(shades, from = 0, to = shades.length) {
   return found;
 }
 
-/** Return `shades` with `removed` units at `at` replaced; a token that is cut in two becomes blank. */
+/** Return `shades` with `removed` units at `at` replaced; a character that is cut in two becomes blank. */
 export function spliced(shades, at, removed, inserted) {
   let [head, tail] = [shades.slice(0, at), shades.slice(at + removed)];
   if (continues(shades[at])) {
-    const [from] = tokenAt(shades, at);
+    const [from] = characterAt(shades, at);
     head = head.slice(0, from) + blank(at - from);
   }
   const rest = /^[.:]+/.exec(tail)?.[0].length ?? 0;
@@ -74,14 +74,21 @@ export function spliced(shades, at, removed, inserted) {
   return head + inserted + tail;
 }
 
+/** Return the shades of `text` by the surprises of its characters, as `/v1/score` gives them. */
+export function shadesBy(surprises, text) {
+  const bits = new Map(surprises.map(one => [one.start, one.bits])); // by code point
+  return Array.from(text, (one, k) => (bits.has(k) ? shadesOf(one.length, -bits.get(k) * Math.LN2, false) : blank(one.length))).join("");
+}
+
 /**
  * Assigns the probabilities of tokens to a text that arrives in parts. A part may end inside a token: the start of a
- * possible stop string is held back, and a character of several bytes arrives with its last byte.
+ * possible stop string is held back, and a character of several bytes arrives with its last byte. The cost of a token of
+ * several characters is shared among them equally.
  */
 export class Aligner {
   constructor(written) {
     this.written = written;
-    this.waiting = []; // [text, logprob] of tokens whose text has not arrived yet
+    this.waiting = []; // [character, logprob] of those that have not arrived yet
     this.decoder = null;
     this.sum = 0; // of the bytes of an incomplete character
   }
@@ -91,17 +98,23 @@ export class Aligner {
       const bytes = bytesOf(token);
       if (!bytes) {
         this.decoder = null;
-        if (token !== BOUNDARY) this.waiting.push([token, logprobs[k]]);
+        if (token !== BOUNDARY) this.#wait(token, logprobs[k]);
         return;
       }
       if (!this.decoder) [this.decoder, this.sum] = [new TextDecoder("utf-8"), 0];
       this.sum += logprobs[k] ?? 0;
       const whole = this.decoder.decode(bytes, { stream: true });
       if (whole) {
-        this.waiting.push([whole, this.sum]);
+        this.#wait(whole, this.sum);
         this.sum = 0;
       }
     });
+  }
+
+  #wait(text, logprob) {
+    const characters = Array.from(text);
+    const each = typeof logprob === "number" ? logprob / characters.length : logprob;
+    for (const character of characters) this.waiting.push([character, each]);
   }
 
   /** Return the shades of `text`, the next part. */

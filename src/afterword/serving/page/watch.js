@@ -10,7 +10,7 @@ import { number, span } from "./words.js";
 const LIVE = 1000; // milliseconds between two requests for a run that trains
 const QUIET = 10_000; // and for other runs
 const SAMPLES = 12;
-const SAMPLE_TOKENS = 240;
+const SAMPLE = 240; // characters
 const FIRST = { reports: [], next: 0 };
 
 export function begin(panel, writer, refresh) {
@@ -138,8 +138,8 @@ function Samples({ model, best, refresh }) {
   const ask = async signal => {
     try {
       if (!page.get().models.some(({ id }) => id === model)) await refresh();
-      const own = page.get().models.find(({ id }) => id === model)?.afterword?.writing ?? {};
-      const body = { temperature: 0.8, ...own, model, max_tokens: SAMPLE_TOKENS };
+      const { writing, characters_per_token: each = 1 } = page.get().models.find(({ id }) => id === model)?.afterword ?? {};
+      const body = { temperature: 0.8, ...writing, model, max_tokens: Math.max(1, Math.round(SAMPLE / each)) };
       const { choices } = await call("POST", "/v1/completions", body, signal);
       setError(null);
       setSamples(before => [{ step, text: choices[0].text }, ...before].slice(0, SAMPLES));

@@ -2,8 +2,8 @@
 
 import { ApiError, call, isAbort, stream } from "./api.js";
 import { History } from "./history.js";
-import { inForce, mostTokens, settings, steering } from "./settings.js";
-import { Aligner, BOUNDARY, isWritten, tokenAt } from "./shades.js";
+import { inForce, mostTokens, settings, steering, tokensFor } from "./settings.js";
+import { Aligner, BOUNDARY, characterAt, isWritten, shadesBy } from "./shades.js";
 import { modelOf, page, Store } from "./state.js";
 import { lineEnd, lineStart, nextWord, WordEnd } from "./words.js";
 
@@ -237,6 +237,7 @@ export class Writer {
     writing.set({ isBusy: true, isReading: true, complaint: null });
     const { model, hold, with: which } = steering();
     const isOfLines = this.#isOfLines;
+    const isOfSubwords = modelOf(page.get())?.afterword?.vocabulary === "bpe";
     // a model of lines reads each line separately
     const parts = isOfLines ? text.split("\n") : [text];
     const asked = parts.filter(part => part);
@@ -244,14 +245,20 @@ export class Writer {
     if (hold) body.hold = hold;
     if (which) body.with = which;
     try {
-      const { choices } = await call("POST", "/v1/completions", body, abort.signal);
+      let shades;
+      if (isOfSubwords && !hold && text.length <= page.get().mostShaded) {
+        const asked = { model, text, per_character: true, with: which };
+        shades = shadesBy((await call("POST", "/v1/score", asked, abort.signal)).surprises, text);
+      } else {
+        const { choices } = await call("POST", "/v1/completions", body, abort.signal);
+        const found = [...choices].sort((a, b) => a.index - b.index).map(({ logprobs }, k) => {
+          const aligner = new Aligner(false);
+          aligner.push(logprobs.tokens, logprobs.token_logprobs);
+          return aligner.take(asked[k]);
+        });
+        shades = parts.map(part => (part ? found.shift() : "")).join(" ");
+      }
       if (abort.signal.aborted || this.text !== text) return;
-      const found = [...choices].sort((a, b) => a.index - b.index).map(({ logprobs }, k) => {
-        const aligner = new Aligner(false);
-        aligner.push(logprobs.tokens, logprobs.token_logprobs);
-        return aligner.take(asked[k]);
-      });
-      const shades = parts.map(part => (part ? found.shift() : "")).join(" ");
       this.history.shade(this.#asWritten(shades));
       this.#changed();
       settings.set({ isShaded: true });
@@ -303,9 +310,10 @@ export class Writer {
     const n = Math.max(1, settings.get().offers - old.length);
     const fresh = Array.from({ length: n }, () => ({ text: "", shades: "" }));
     const aligners = fresh.map(() => new Aligner(true));
-    const { offerLength } = settings.get();
-    const body = { ...this.#continuing(at, offerLength), n };
-    const endings = fresh.map(() => new WordEnd(body, offerLength));
+    const { offerLength, pattern } = settings.get();
+    const length = pattern ? offerLength : tokensFor(offerLength);
+    const body = { ...this.#continuing(at, length), n };
+    const endings = fresh.map(() => new WordEnd(body, length));
     this.offerAt = at;
     writing.set({ isOffering: true, complaint: null, offers: [...old, ...fresh], selected: 0 });
     const isOfLines = this.#isOfLines;
@@ -403,16 +411,16 @@ export class Writer {
 
   // Alternatives.
 
-  /** Show the alternatives to the token at `index`, or to the character if somebody typed it. */
+  /** Show the alternatives to the character at `index`. */
   async choose(index) {
     if (index < 0 || index >= this.text.length) return this.closeAlternatives();
-    await this.#choose(...tokenAt(this.history.shades, index));
+    await this.#choose(...characterAt(this.history.shades, index));
   }
 
-  /** Show the alternatives at the cursor, which the settings show too: to the token after it, if there is one. */
+  /** Show the alternatives at the cursor, which the settings show too: to the character after it, if there is one. */
   async chooseNext() {
     const { caret, text } = this;
-    await this.#choose(caret, caret < text.length ? tokenAt(this.history.shades, caret)[1] : caret);
+    await this.#choose(caret, caret < text.length ? characterAt(this.history.shades, caret)[1] : caret);
   }
 
   async #choose(from, to) {
@@ -435,12 +443,12 @@ export class Writer {
     if (writing.get().choosing) writing.set({ choosing: null });
   }
 
-  /** Return the likeliest tokens after the text up to `at`, with the settings. */
+  /** Return the likeliest characters after the text up to `at`, with the settings. */
   async next(at, signal) {
     return call("POST", "/v1/next", { ...steering({ isNext: true }), prompt: this.promptAt(at) }, signal);
   }
 
-  /** Replace a token by one of its alternatives and continue from there. The old text stays in the tree. */
+  /** Replace a character by one of its alternatives and continue from there. The old text stays in the tree. */
   async pick({ text, token, probability }) {
     const { choosing } = writing.get();
     if (!choosing) return;
@@ -459,7 +467,7 @@ export class Writer {
     await this.#write(mostTokens());
   }
 
-  /** Insert a token of the distribution at the cursor. */
+  /** Insert a character of the distribution at the cursor. */
   put({ text, token, probability }) {
     const inserted = token === BOUNDARY ? "\n" : text;
     if (!inserted) return;

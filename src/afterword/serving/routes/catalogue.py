@@ -88,9 +88,10 @@ def one_model(call: Call[Service]) -> Model:
 def _described(served: Served) -> Model:
     model = served.model
     defaults = model.writing_defaults
-    writing = {name: value for name, value in vars(defaults).items() if name != "opening"}
-    writing["finish_sentence"] = defaults.finish_sentence
+    writing = {**vars(defaults), "finish_sentence": defaults.finish_sentence}
+    del writing["opening"], writing["characters_per_token"]  # not settings
     about = {**model.info(), "calibrated": model.calibration is not None, "writing": writing}
+    about["characters_per_token"] = defaults.characters_per_token
     return Model(served.name, "model", served.created, "afterword", about)
 
 

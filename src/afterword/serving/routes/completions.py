@@ -160,7 +160,7 @@ def prepared(service: Service, body: CompletionRequest, order: Order) -> tuple[S
         ids, text = encoded(served, prompt, limits)
         seeds = [(seed + number * len(starts) + k) % 2**64 for k in range(number)]
         replies = [Reply(terms, text, one, order) for one in seeds]
-        starts.append(Start(chosen, ids, text, replies))
+        starts.append(Start(chosen, ids, text, replies, not isinstance(prompt, list)))
         prompts += beginnings(starts[-1], bool(body.remember))
     echoes = number * sum(len(start.ids) for start in starts) if body.echo else 0
     most = MOST_ECHOED if body.logprobs is None else MOST_ECHOED // 10
@@ -275,9 +275,9 @@ class CompletionBuilder:
         if self._body.logprobs is not None:
             offset = len(start.text) if self._body.echo else 0
             logs = LogProbabilities(
-                [names[one.token] for one in drawn],
+                [names[one.token][len(one.rest) :] for one in drawn],
                 [one.log_probability for one in drawn],
-                [{names[id]: log for id, log in one.likeliest} for one in drawn],
+                [{names[id][len(one.rest) :]: log for id, log in one.likeliest} for one in drawn],
                 [offset + one.at for one in drawn],
             )
             if echo and start.echoed is not None:

@@ -8,7 +8,8 @@ from functools import partial
 import msgspec
 import numpy as np
 
-from afterword.generation.draft import Reading, Terms
+from afterword.generation.draft import Terms
+from afterword.generation.healing import Reading, next_characters
 from afterword.serving.http.endpoints import Call
 from afterword.serving.routes.prompts import Start, beginnings, encoded
 from afterword.serving.routes.wanted import TokenIds, Wanted, variant
@@ -28,7 +29,9 @@ class NextRequest(Wanted):
 
 class Expected(msgspec.Struct):
     """A token, named as in log probabilities, with the text that it completes. `probability` is the model's own, and
-    `after` is the probability after temperature and filters (0 if a filter removes the token)."""
+    `after` is the probability after temperature and filters (0 if a filter removes the token).
+
+    If tokens have several characters, it is a character, with the sums over the tokens that begin with it."""
 
     token: str
     text: str
@@ -67,16 +70,21 @@ def _prepared(service: Service, body: NextRequest, order: Order) -> tuple[Served
     terms = chosen.terms(body.sampling(max_tokens=0))
     ids, text = encoded(served, body.prompt, service.limits)
     reply = Reply(terms, text, 0, order)
-    (prompt,) = beginnings(Start(chosen, ids, text, [reply]), remember=True)
+    (prompt,) = beginnings(Start(chosen, ids, text, [reply], not isinstance(body.prompt, list)), remember=True)
     return served, terms, reply, prompt
 
 
 def _likeliest(served: Served, terms: Terms, reading: Reading) -> list[Expected]:
+    tokenizer, names = served.model.tokenizer, served.token_names
+    if tokenizer.merges:
+        found = next_characters(tokenizer, terms.sampler, reading)[:LIKELIEST]
+        ids = [tokenizer.row_of(one.text) if one.text else tokenizer.end for one in found]
+        return [
+            Expected(names[id], one.text, id, one.probability, one.after)
+            for one, id in zip(found, ids, strict=True)
+            if id is not None
+        ]
     own, after = terms.sampler.expected(reading.logits[0])
-    tokenizer = served.model.tokenizer
     whole = own[: terms.sampler.named]  # without the row that all byte tokens share
     best = np.argsort(-whole, kind="stable")[:LIKELIEST].tolist()
-    return [
-        Expected(served.token_names[id], Decoder(tokenizer).push(id), id, float(own[id]), float(after[id]))
-        for id in best
-    ]
+    return [Expected(names[id], Decoder(tokenizer).push(id), id, float(own[id]), float(after[id])) for id in best]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from afterword.generation.draft import Reading
+from afterword.generation.healing import Reading, taken_back
 from afterword.model.arrays import Ids
 from afterword.scoring.costs import STEPS, USED, stretches
 from afterword.serving.http.failures import ApiError, check_at_most
@@ -32,6 +32,8 @@ class Start:
     """As the client gave them; empty if the model begins as it does without a prompt."""
     text: str
     replies: list[Reply]
+    is_text: bool
+    """False for token ids, which are read as they are."""
     echoed: LogProbabilities | None = None
     """The cost of its tokens, if the answer contains it."""
 
@@ -68,11 +70,12 @@ def encoded(served: Served, prompt: str | TokenIds | None, limits: Limits) -> tu
 def beginnings(start: Start, remember: bool) -> Iterator[Prompt]:
     """Yield the prompts to read: one for all texts, or one per text if each begins in a window of its own."""
     model, ids = start.variant.model, start.ids
+    kept = len(ids) - (taken_back(model.tokenizer, ids, start.text) if start.is_text else 0)
     each = [[reply] for reply in start.replies] if begins_in_window(start) else [start.replies]
     for replies in each:
         opening = model.prompt_ids("" if len(ids) else None, replies[0].seed)
-        read = np.concatenate([opening, ids[begins(start) :]])
-        yield Prompt(model.predictor, read, replies, remember)
+        read = np.concatenate([opening, ids[begins(start) : kept]])
+        yield Prompt(model.predictor, read, replies, remember, ids[kept:])
 
 
 def begins_in_window(start: Start) -> bool:

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 
 from afterword.errors import AfterwordError
-from afterword.generation.draft import Draft, Reading, Terms
+from afterword.generation.draft import Draft, Terms
+from afterword.generation.healing import Reading
 from afterword.generation.parallel import Text
 from afterword.generation.sampling import Likeliest
 from afterword.model.arrays import Ids
@@ -20,6 +22,7 @@ from afterword.model.network.network import Network
 from afterword.serving.http.failures import ApiError
 from afterword.serving.writing.memory import Trail
 
+NO_IDS = np.empty(0, np.int32)
 SECONDS_OF_RULES = 2.0  # that the rules and stop strings of one request may take
 
 
@@ -30,6 +33,8 @@ class DrawnToken(NamedTuple):
     """The text that became certain with it."""
     at: int
     """The start of the token's text, in characters of the text written."""
+    rest: str
+    """The end of the prompt with which the token begins."""
     token: int
     log_probability: float
     likeliest: Likeliest
@@ -74,13 +79,13 @@ class Reply(Text):
         return self.gone or self.failure is not None or self.draft.finish_reason is not None
 
     def push(self, token: int, log_probability: float, likeliest: Likeliest) -> None:
-        at, began = self.draft.characters, time.perf_counter() if self._is_timed else 0.0
+        at, rest, began = self.draft.characters, self.draft.rest, time.perf_counter() if self._is_timed else 0.0
         try:
             text = self.draft.push(token)
         except AfterwordError as error:  # a rule that outgrew its limits must not end other texts
             self.failure = ApiError(400, str(error), "pattern")
             return
-        self.drawn.append(DrawnToken(text, at, token, log_probability, likeliest))
+        self.drawn.append(DrawnToken(text, at, rest, token, log_probability, likeliest))
         if self.trail is not None:
             self.trail.push(token)
         if self._is_timed:
@@ -93,8 +98,11 @@ class Reply(Text):
 class Prompt:
     """A prompt, and the texts that continue it."""
 
-    def __init__(self, network: Network, ids: Ids, replies: Sequence[Reply], remember: bool = False) -> None:
-        self.network, self.ids, self.replies, self.remember = network, ids, replies, remember
+    def __init__(
+        self, network: Network, ids: Ids, replies: Sequence[Reply], remember: bool = False, last: Ids = NO_IDS
+    ) -> None:
+        """Begin with `ids`; the tokens `last` that follow are taken back: see `healing`."""
+        self.network, self.ids, self.replies, self.remember, self.last = network, ids, replies, remember, last
         self.read = 0
         self.reading: Reading | None = None
         """The state after the tokens `read`."""

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from afterword.generation.draft import Reading
+from afterword.generation.healing import Reading, healed
 from afterword.generation.parallel import ParallelTexts
 from afterword.serving.http.failures import ApiError, busy, report
 from afterword.serving.writing.memory import Memory, Trail
@@ -215,6 +215,8 @@ class Scheduler:
 
     def _begin(self, prompt: Prompt) -> None:
         assert prompt.reading is not None
+        terms = prompt.replies[0].terms
+        prompt.reading = reading = healed(terms.model.tokenizer, prompt.reading, prompt.last)
         entering = [reply for reply in prompt.replies if not reply.is_over]
         if len(entering) < len(prompt.replies):  # replies without tokens need the reading alone
             self._news |= {reply.order.news for reply in prompt.replies if reply.is_over}
@@ -223,10 +225,12 @@ class Scheduler:
         batch = self._batches.get(id(prompt.network))
         if batch is None:
             batch = self._batches[id(prompt.network)] = _Running(prompt.network)
+        ways = [reply.draft.begin(reading) for reply in entering]
         if prompt.trail is not None:
-            for reply in entering:
+            for reply, way in zip(entering, ways, strict=True):
                 reply.trail = prompt.trail.copy()
-        batch.enter([(reply, prompt.reading) for reply in entering])
+                reply.trail.extend(np.array(way.tokens, np.int32))
+        batch.enter(list(zip(entering, ways, strict=True)))
 
     def _step(self, batch: _Running) -> None:
         texts = batch.texts

@@ -1,0 +1,233 @@
+"""Prompts as a network reads them: a prompt may end anywhere, also within a token.
+
+A token of several characters can begin within the prompt and end after it: in most texts, what follows `Brut` belongs
+to the token ` Brutus`, and the token ` Brut` hardly ever occurs. So the tokens of the last word are taken back, and
+every way to spell its characters counts by its probability. In most ways, the next token contains the rest of them.
+
+    prompt ──► all but its last word ──┬──► ` Brut`   │ the next token is any
+                                       ├──► (nothing) │ the next token begins with ` Brut`, as ` Brutus`
+                                       └──► ` B`      │ the next token begins with `rut`
+
+Vocabularies of characters and bytes have no such tokens, so that their prompts are read as they are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afterword.errors import OptionError
+from afterword.generation.sampling import Sampler
+from afterword.model.arrays import Array, Ids
+from afterword.model.folder.saved import SavedModel
+from afterword.model.network.network import Network, State, log_probabilities
+from afterword.text.lines import TAB, known_label
+from afterword.text.tokenizer import Tokenizer
+
+READ_AT_ONCE = 512  # tokens of a prompt; they take a few megabytes
+MOST = 24  # characters that are taken back, at most
+STEPS, TOGETHER = 96, 16  # of the network, to find the ways: in all, and side by side
+MISSED = 1e-3  # of the probability of all ways; the search ends when fewer can be missing
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A prompt that has been read: any number of texts can continue it, with the network that read it."""
+
+    prompt: str
+    logits: Array
+    """The logits of the next token, [1, R]."""
+    state: State
+    network: Network
+    tokens: tuple[int, ...] = ()
+    """The tokens that were read in place of those taken back."""
+    rest: str = ""
+    """The end of the prompt that was not read: the next token begins with it, and is longer."""
+    ways: tuple[Reading, ...] = ()
+    """All ways to continue, if tokens were taken back; the likeliest is first, and equals this reading.
+
+    The logits of a way are log-probabilities, given the characters of the prompt. The last row, which is never drawn,
+    has the probability of the other ways.
+    """
+
+    def __repr__(self) -> str:
+        return f"Reading({self.prompt!r})"
+
+
+Prompt = str | Reading | None
+
+
+def read_prompt(model: SavedModel, network: Network, prompt: str | None, label: str | None = None) -> Reading:
+    """Read `prompt`, or the model's default beginning without one; with a `label`, so that a text of that kind follows.
+
+    The label is not part of the result's `prompt`. Raises TextError for a prompt that is not valid text, OptionError
+    for an unknown label and for a classic model, since each of its texts begins in a window of its own.
+    """
+    if model.writing.opening == "window":
+        raise OptionError("a classic model begins each text in a window of its own: it cannot keep a prompt")
+    whole = prompt
+    if label is not None:
+        labels = model.about.get("labels") or {}
+        whole = known_label(label, labels, model.tokenizer) + TAB + model.tokenizer.normalise(prompt or "")
+    return read_ids(model.tokenizer, network, prompt or "", prompt_ids(model, whole, seed=0))
+
+
+def begun(model: SavedModel, network: Network, prompt: Prompt, label: str | None) -> Prompt:
+    """Return the prompt to continue: a reading, if there is a `label`. Raises OptionError for a reading that does not
+    suit."""
+    if not isinstance(prompt, Reading):
+        return prompt if label is None else read_prompt(model, network, prompt, label)
+    if label is not None:
+        raise OptionError("the prompt was read without a label: give the label to read")
+    if prompt.network is not network:
+        raise OptionError(f"the prompt {prompt.prompt[:40]!r} was read by another model: read it by this one")
+    return prompt
+
+
+def prompt_ids(model: SavedModel, prompt: str | None, seed: int) -> Ids:
+    """Return the tokens [T] that a text of `seed` continues: the model's own opening and the prompt."""
+    ids = model.tokenizer.encode(model.default_prompt if prompt is None else prompt)
+    return np.concatenate([model.opening(seed), ids])
+
+
+def read_ids(tokenizer: Tokenizer, network: Network, prompt: str, ids: Ids) -> Reading:
+    """Return `prompt` as read from ids [T], T ≥ 1, which end with its tokens."""
+    back = taken_back(tokenizer, ids, prompt)
+    state = network.start()
+    for at in range(0, len(ids) - back, READ_AT_ONCE):
+        logits, state = network.advance(ids[None, at : min(at + READ_AT_ONCE, len(ids) - back)], state)
+    return healed(tokenizer, Reading(prompt, logits, state, network), ids[len(ids) - back :])
+
+
+def taken_back(tokenizer: Tokenizer, ids: Ids, text: str) -> int:
+    """Return how many of the last ids [T] of `text` might be other ones if more text followed."""
+    room, count = min(MOST, tokenizer.unsettled(text)), 0
+    while room and count < len(ids):
+        length = len(tokenizer.texts[min(int(ids[-1 - count]), tokenizer.rows - 1)])
+        if not 0 < length <= room:
+            break
+        room -= length
+        count += 1
+    return count
+
+
+@dataclass(frozen=True)
+class _Way:
+    """A way to spell the end of a prompt, or its beginning."""
+
+    nats: float  # log-probability
+    at: Reading  # before its last token
+    last: int
+    rest: str  # after its last token
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        return (*self.at.tokens, self.last)
+
+
+def healed(tokenizer: Tokenizer, before: Reading, last: Ids) -> Reading:
+    """Return the reading of a prompt that goes on after `before` with the tokens `last` [N], which are taken back."""
+    if not len(last):
+        return before
+    usual, ways, ahead, steps = tuple(last.tolist()), list[tuple[float, Reading]](), list[_Way](), 0
+    new = [(0.0, replace(before, rest=tokenizer.decode(last)))]
+    while new:
+        for nats, at in new:
+            after = nats + log_probabilities(at.logits)[0]
+            longer = tokenizer.rows_beginning(at.rest) if at.rest else list(range(tokenizer.rows))
+            if longer:
+                logits = np.full_like(after, -math.inf)
+                logits[longer] = after[longer]
+                ways.append((float(np.logaddexp.reduce(after[longer])), replace(at, logits=logits[None])))
+            for end in range(1, len(at.rest) + 1):
+                if (row := tokenizer.row_of(at.rest[:end])) is not None:
+                    ahead.append(_Way(float(after[row]), at, row, at.rest[end:]))
+        ahead.sort(key=lambda way: -way.nats)
+        count = min(_worth_a_step(ahead, [nats for nats, _ in ways]), TOGETHER, max(0, STEPS - steps))
+        chosen, left = ahead[:count], ahead[count:]
+        chosen += [way for way in left if way.tokens == usual[: len(way.tokens)]]
+        ahead = [way for way in left if way.tokens != usual[: len(way.tokens)]]
+        new = _stepped(chosen)
+        steps += len(new)
+    return _weighed(ways, usual)
+
+
+def _worth_a_step(ahead: Sequence[_Way], found: Sequence[float]) -> int:
+    """Return how many of the ways `ahead`, the likeliest first, are likely beside those `found` (nats)."""
+    known = np.logaddexp.reduce([*found, *(way.nats for way in ahead if not way.rest)], initial=-math.inf)
+    return int(np.count_nonzero(_with_less_likely([way.nats for way in ahead]) > known + math.log(MISSED)))
+
+
+def _with_less_likely(nats: Sequence[float]) -> NDArray[np.float64]:
+    """Return the log-probability of each of `nats` and all after it, together."""
+    together: NDArray[np.float64] = np.logaddexp.accumulate(np.array(nats)[::-1])[::-1]
+    return together
+
+
+def _stepped(ways: Sequence[_Way]) -> list[tuple[float, Reading]]:
+    """Read the last token of each of `ways`, side by side."""
+    if not ways:
+        return []
+    network = ways[0].at.network
+    state = network.side_by_side(*[way.at.state for way in ways])
+    logits, state = network.step(np.array([way.last for way in ways]), state)
+    found = []
+    for lane, way in enumerate(ways):
+        at = Reading(way.at.prompt, logits[[lane]], network.chosen(state, [lane]), network, way.tokens, way.rest)
+        found.append((way.nats, at))
+    return found
+
+
+def _weighed(ways: list[tuple[float, Reading]], usual: tuple[int, ...]) -> Reading:
+    """Return the reading with the likeliest of `ways`, and with the `usual` one, after which anything can be written.
+
+    `ways` come with their log-probabilities, and with logits that are log-probabilities too.
+    """
+    ways.sort(key=lambda way: -way[0])
+    left = _with_less_likely([nats for nats, _ in ways])
+    likely = left > left[0] + math.log(MISSED)
+    kept = [way for way, is_likely in zip(ways, likely, strict=True) if is_likely or way[1].tokens == usual]
+    total = np.logaddexp.reduce([nats for nats, _ in kept])
+    readings = []
+    for _, reading in kept:
+        logits = reading.logits - total
+        others = 1 - np.exp(logits[0, :-1]).sum()
+        logits[0, -1] = math.log(others) if others > 0 else -math.inf
+        readings.append(replace(reading, logits=logits.astype(np.float32)))
+    return replace(readings[0], ways=tuple(readings))
+
+
+@dataclass(frozen=True, slots=True)
+class NextCharacter:
+    """A character that can follow a prompt, or the end of the text."""
+
+    text: str
+    """The character; "" for the end of the text, and the token's name for a part of a character, such as <0xE2>."""
+    probability: float
+    """The model's own, summed over all ways to spell the prompt and all tokens that begin with the character."""
+    after: float
+    """The probability after temperature and filters."""
+
+
+def next_characters(tokenizer: Tokenizer, sampler: Sampler, reading: Reading) -> list[NextCharacter]:
+    """Return the characters that can follow a prompt, the likeliest first.
+
+    Those absent from the vocabulary are missing, so that the probabilities may sum to less than 1.
+    """
+    ways = reading.ways or (reading,)
+    shares = sampler.shares([sampler.weight(way.logits[0]) for way in ways])
+    own: defaultdict[str, float] = defaultdict(float)
+    drawn: defaultdict[str, float] = defaultdict(float)
+    for way, share in zip(ways, shares.tolist(), strict=True):
+        expected, left = sampler.expected(way.logits[0])
+        for row in np.flatnonzero(expected[: sampler.named]).tolist():
+            name = tokenizer.texts[row][len(way.rest) :][:1] or ("" if row == tokenizer.end else tokenizer.names[row])
+            own[name] += float(expected[row])
+            drawn[name] += share * float(left[row])
+    ranked = sorted(own, key=lambda name: -own[name])
+    return [NextCharacter(name, own[name], drawn[name]) for name in ranked]

@@ -1,0 +1,209 @@
+"""Laws of prompts that end within a token: what follows depends on their characters, not on their tokens."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter, defaultdict
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from afterword.generation import healing
+from afterword.generation.draft import Sample, Stream, Terms
+from afterword.generation.healing import next_characters, read_prompt
+from afterword.generation.parallel import write_samples
+from afterword.generation.sampling import Sampling
+from afterword.generation.writing import Writing
+from afterword.model.network.network import Network, State, log_probabilities
+from afterword.model.ngram.tables import Ngram
+from afterword.text.bpe import BpeTokenizer
+from tests.generation.test_draft import MODELS, model
+
+MERGES = (("a", "b"), (" ", "a"), ("ab", "a"), (" ", "ab"), ("b", "b"), ("aba", "bb"), (" ab", "a"), (" ", " "))
+BPE = BpeTokenizer("\n abé", False, MERGES)
+END, SHARED = BPE.rows - 2, BPE.rows - 1
+RUNNING = model(BPE, [END, SHARED], scale=0.7)
+OF_LINES = model(BPE, [0, SHARED], seed=1, scale=0.7)
+NGRAM = Ngram.learn(np.random.default_rng(0).integers(0, BPE.rows - 2, 3000), BPE.rows, BPE.rows - 2, 0, order=5)
+MIXED = dataclasses.replace(RUNNING, ngram=NGRAM, mixture_weight=0.6)
+KINDS = {"running": RUNNING, "lines": OF_LINES, "mixed": MIXED}
+NETWORKS = {name: one.predictor() for name, one in KINDS.items()}
+# texts that end with a newline or before a space, and the part of a word, or the space, that follows
+before_a_word = st.tuples(st.sampled_from(["", "a\n", " ab\n"]), st.from_regex(" ?[ab]{0,6}", fullmatch=True))
+before_a_space = st.tuples(st.sampled_from(["ab", "\né abab"]), st.from_regex(" [ab]{0,5}|   ?", fullmatch=True))
+
+
+def exact(network: Network, before: str, text: str) -> dict[str, float]:
+    """Return the probability of each next character after `text`, summed over all its tokens; "" is the end.
+
+    The tokens of `before` are certain.
+    """
+    followers: defaultdict[str, float] = defaultdict(float)
+    whole = 0.0
+
+    def go(nats: float, logits: Any, state: State, rest: str) -> None:
+        nonlocal whole
+        after = nats + log_probabilities(logits)[0]
+        if not rest:
+            whole += np.exp(nats)
+        for row, token in enumerate(BPE.texts):
+            if row == BPE.end and not rest:
+                followers[""] += np.exp(after[row])
+            elif token and len(token) > len(rest) and token.startswith(rest):
+                followers[token[len(rest)]] += np.exp(after[row])
+                whole += np.exp(after[row]) if rest else 0.0
+            elif token and rest.startswith(token):
+                go(after[row], *network.step(np.array([row]), state), rest[len(token) :])
+
+    ids = np.array([[BPE.end, *BPE.encode(before)]])
+    go(0.0, *network.advance(ids, network.start()), text)
+    return {character: probability / whole for character, probability in followers.items()}
+
+
+@settings(deadline=None)
+@given(st.sampled_from([*KINDS]), before_a_word | before_a_space)
+def test_what_follows_a_prompt_is_what_follows_its_characters(kind: str, prompt: tuple[str, str]) -> None:
+    saved, network = KINDS[kind], NETWORKS[kind]
+    terms = Terms(saved, Sampling(temperature=1))
+    found = next_characters(BPE, terms.sampler, read_prompt(saved, network, "".join(prompt)))
+    expected = exact(network, *prompt)
+    assert {one.text: one.probability for one in found} == pytest.approx(expected, abs=3 * healing.MISSED)
+
+
+@pytest.mark.parametrize("settings", [{"temperature": 1}, {"temperature": 0.6}, {"temperature": 0}])
+@pytest.mark.parametrize("prompt", ["ab\nab", "ab ", " aba"])
+def test_texts_begin_as_the_probabilities_say(prompt: str, settings: dict[str, Any]) -> None:
+    saved, network = RUNNING, NETWORKS["running"]
+    terms = Terms(saved, Sampling(max_tokens=1, **settings))
+    reading = read_prompt(saved, network, prompt)
+    firsts = Counter(one.text[:1] for one in write_samples(terms, network, ((reading, seed) for seed in range(4000))))
+    for one in next_characters(BPE, terms.sampler, reading):
+        assert firsts[one.text] / 4000 == pytest.approx(one.after, abs=0.04)
+        assert one.after > 0 or one.text not in firsts
+
+
+@pytest.mark.parametrize("settings", [{}, {"temperature": 0.3, "repetition_penalty": 4}, {"new_word_p": 0.4}])
+def test_a_text_after_a_part_of_a_word_is_what_its_seed_writes_alone(settings: dict[str, Any]) -> None:
+    sampling = Sampling(**{"max_tokens": 9, "log_probabilities": 3} | settings)
+    terms, network, seeds = Terms(MIXED, sampling), NETWORKS["mixed"], range(100)
+    reading = read_prompt(MIXED, network, "abab ab")
+    found = list(write_samples(terms, network, ((reading, seed) for seed in seeds)))
+    expected = [Stream(terms, network, "abab ab", seed).sample() for seed in seeds]
+    same = [(one, other) for one, other in zip(found, expected, strict=True) if one.text == other.text]
+    assert len(same) >= len(seeds) - 1
+    assert all(one.log_probability == pytest.approx(other.log_probability, abs=1e-3) for one, other in same)
+
+
+@given(st.from_regex("[ab\n]{0,3} ?[ab]{0,4}", fullmatch=True), st.integers(0, 2**64 - 1))
+def test_the_pieces_cost_what_they_cost_after_the_characters_of_the_prompt(prompt: str, seed: int) -> None:
+    network, terms = NETWORKS["lines"], Terms(OF_LINES, Sampling(max_tokens=5, temperature=1.5, log_probabilities=14))
+    reading = read_prompt(OF_LINES, network, prompt)
+    sample = Stream(terms, network, reading, seed).sample()
+    assert sample.pieces is not None
+    first, *others = sample.pieces
+    assert all(piece.text == BPE.decode([piece.id]) for piece in others)
+    assert BPE.decode([first.id]).endswith(first.text)
+    assert (first.text, first.log_probability) in [(one.text, one.log_probability) for one in first.alternatives]
+    ways = reading.ways or (reading,)
+    costs = [log_probabilities(way.logits)[0, first.id] for way in ways]
+    assert any(cost == pytest.approx(first.log_probability, abs=1e-5) for cost in costs)
+
+
+def test_the_ways_are_all_there_is() -> None:
+    for prompt in ("ab", "aba ", " abab"):
+        ways = read_prompt(RUNNING, NETWORKS["running"], prompt).ways
+        each = [np.exp(log_probabilities(way.logits)[0]) for way in ways]
+        assert [one.sum() for one in each] == pytest.approx([1] * len(ways))
+        assert sum(one[:-1].sum() for one in each) == pytest.approx(1, abs=0.1)  # but for the row of all bytes
+        assert {BPE.decode(way.tokens) + way.rest for way in ways} == {prompt[3:] if prompt == "aba " else prompt}
+
+
+RULES: dict[str, dict[str, Any]] = {
+    "pattern": {"pattern": "b?a*\n[ab]+"},
+    "only": {"only": "ab"},
+    "without": {"without": " \n"},
+    "starts with": {"starts_with": "ba"},
+    "contains": {"contains": ("bb",)},
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("prompt", ["ab", "ab a", "ab ", "é"])
+def test_rules_are_for_what_is_written_after_the_prompt(prompt: str, rule: str) -> None:
+    pytest.importorskip("llguidance")
+    writing = Writing(RUNNING, NETWORKS["running"], Sampling(max_tokens=20, **RULES[rule]))
+    alone = [writing.sample(prompt, seed) for seed in range(5)]
+    for sample in [*writing.samples([prompt], 20, seed=0), *alone]:
+        assert writing.terms.obeys(sample.text), sample
+        assert sample.prompt == prompt
+
+
+def test_stop_strings_copies_and_lengths_are_those_of_what_is_written() -> None:
+    def written(prompt: str, **settings: Any) -> list[Sample]:
+        writing = Writing(RUNNING, NETWORKS["running"], Sampling(**{"max_tokens": 30, "temperature": 1.5} | settings))
+        return list(writing.samples([prompt], 40, seed=0))
+
+    assert not any("ab" in one.text for one in written("aba", stop="ab"))
+    assert any(one.text for one in written("aba", stop="ab"))
+    assert {one.tokens for one in written("aba", max_tokens=3)} == {3}
+    assert all(one.text for one in written("aba", max_tokens=1))
+
+
+def test_prompts_of_characters_and_bytes_are_read_as_they_are() -> None:
+    for tokenizer, saved in MODELS.items():
+        network = saved.network()
+        reading = read_prompt(saved, network, "abab")
+        logits, _ = network.advance(np.array([[tokenizer.end, *tokenizer.encode("abab")]]), network.start())
+        np.testing.assert_array_equal(reading.logits, logits)
+        assert (reading.ways, reading.tokens, reading.rest) == ((), (), "")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "back"),
+    [
+        ("", ""),
+        ("ab\n", ""),
+        ("ab ", " "),
+        ("\n  ", "  "),
+        ("ab ab", " ab"),
+        ("ab a☃b", "b"),
+        ("ab a☃", ""),
+        ("☃" * 30, ""),
+        ("a" * 200, "a" * healing.MOST),
+    ],
+)
+def test_the_last_word_is_taken_back_as_far_as_its_tokens_can_change(prompt: str, back: str) -> None:
+    ids = BPE.encode(prompt)
+    assert BPE.decode(ids[len(ids) - healing.taken_back(BPE, ids, prompt) :]) == back
+    assert Stream(Terms(RUNNING, Sampling(max_tokens=3)), NETWORKS["running"], prompt, 0).sample().tokens == 3
+
+
+def test_a_prompt_that_needs_it_costs_few_steps_and_others_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+    step = Network.step
+
+    def counted(self: Network, ids: Any, state: State) -> Any:
+        steps.append(len(ids))
+        return step(self, ids, state)
+
+    monkeypatch.setattr(Network, "step", counted)
+    for prompt in ("ab\n", "", None, "☃"):
+        read_prompt(RUNNING, NETWORKS["running"], prompt)
+    assert not steps
+    read_prompt(RUNNING, NETWORKS["running"], "ab" * 12)
+    assert sum(steps) <= healing.STEPS + len(steps)
+
+
+def test_a_label_is_not_taken_back() -> None:
+    tokenizer = BpeTokenizer("\t ab", False, (("\t", " "), ("a", "b")))
+    saved = dataclasses.replace(model(tokenizer, []), about={"lines": True, "labels": {"a": 1, "b": 1}})
+    network = saved.network()
+
+    def tokens(prompt: str) -> set[str]:
+        reading = read_prompt(saved, network, prompt, "a")
+        return {tokenizer.decode(way.tokens) + way.rest for way in reading.ways}
+
+    assert (tokens(""), tokens(" "), tokens("ab"), tokens(" ab")) == (set(), set(), {"ab"}, {" ab"})
