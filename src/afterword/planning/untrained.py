@@ -32,7 +32,7 @@ class Untrained:
     tokenizer: Tokenizer
     """The base's, for this text."""
     nats: NDArray[np.float64]
-    """Of each token [N]; in lines, also of each end."""
+    """The cost of each token [N]; in lines, also of each end."""
 
     @classmethod
     def read(cls, base: Base, encoded: EncodedCorpus, characters: int) -> Self | None:
