@@ -115,7 +115,13 @@ def write(model: str) -> None:
         for number, (prompt, names) in enumerate(prompts):
             writer = loaded.adapted(prompt) if way == "adapting" else loaded
             texts += [
-                (writer.generate(prompt, max_tokens=400, seed=1000 * number + seed).text, names) for seed in range(5)
+                (
+                    writer.generate(
+                        prompt, max_tokens=writer.writing_defaults.tokens(400), seed=1000 * number + seed
+                    ).text,
+                    names,
+                )
+                for seed in range(5)
             ]
         used[way] = sum(any(name in text for name in names) for text, names in texts) / len(texts)
         again[way] = sum(text.count(name) for text, names in texts for name in names) / len(texts)

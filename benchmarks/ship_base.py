@@ -88,6 +88,9 @@ def main(run: Path, name: str, books: Path, text: Path | None, package: Path | N
     folder = Path(bases).parent / name if package is None else new_package(package, name)
     model = load_model(model_folder(run))
     model.ngram, model.mixture_weight = None, 0.0  # it would hold the books themselves
+    learned = model.about["corpus"]["training"]
+    if model.tokenizer.merges and model.writing.characters_per_token == 1:  # a run of before it was measured
+        model.writing = model.writing.measured(learned["characters"], learned["tokens"])
     forms = {"float32": model}
     for form in ("float16", "int8"):
         weights = {name: rounded(weight, form) for name, weight in model.weights.items()}

@@ -248,7 +248,8 @@ def words(runs: Sequence[str], dictionary: Path) -> None:
 
 
 def _written(model: LanguageModel, temperature: float, **settings: Any):  # type: ignore[no-untyped-def]
-    return model.samples(num=SAMPLES, seed=0, max_tokens=LENGTH, temperature=temperature, **settings)
+    length = model.writing_defaults.tokens(LENGTH)
+    return model.samples(num=SAMPLES, seed=0, max_tokens=length, temperature=temperature, **settings)
 
 
 def _share(texts: Iterable[str]) -> float:

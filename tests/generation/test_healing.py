@@ -12,11 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from afterword.generation import healing
+from afterword.generation.copying import Passages, find_copies
 from afterword.generation.draft import Sample, Stream, Terms
 from afterword.generation.healing import next_characters, read_prompt
 from afterword.generation.parallel import write_samples
 from afterword.generation.sampling import Sampling
 from afterword.generation.writing import Writing
+from afterword.language_model import LanguageModel
 from afterword.model.network.network import Network, State, log_probabilities
 from afterword.model.ngram.tables import Ngram
 from afterword.text.bpe import BpeTokenizer
@@ -31,6 +33,7 @@ NGRAM = Ngram.learn(np.random.default_rng(0).integers(0, BPE.rows - 2, 3000), BP
 MIXED = dataclasses.replace(RUNNING, ngram=NGRAM, mixture_weight=0.6)
 KINDS = {"running": RUNNING, "lines": OF_LINES, "mixed": MIXED}
 NETWORKS = {name: one.predictor() for name, one in KINDS.items()}
+KINDS["adapted"], NETWORKS["adapted"] = MIXED, LanguageModel(MIXED).adapted("abab ab\nab é abab\n" * 3).predictor
 # texts that end with a newline or before a space, and the part of a word, or the space, that follows
 before_a_word = st.tuples(st.sampled_from(["", "a\n", " ab\n"]), st.from_regex(" ?[ab]{0,6}", fullmatch=True))
 before_a_space = st.tuples(st.sampled_from(["ab", "\né abab"]), st.from_regex(" [ab]{0,5}|   ?", fullmatch=True))
@@ -146,6 +149,10 @@ def test_stop_strings_copies_and_lengths_are_those_of_what_is_written() -> None:
         writing = Writing(RUNNING, NETWORKS["running"], Sampling(**{"max_tokens": 30, "temperature": 1.5} | settings))
         return list(writing.samples([prompt], 40, seed=0))
 
+    source = "abab\nab ababé a\n" * 3
+    writing = Writing(RUNNING, NETWORKS["running"], Sampling(max_tokens=30, no_copy=4), Passages(source, 4))
+    for one in writing.samples([" ab", "b ab"], 20, seed=0):
+        assert len(find_copies([str(one)], source).longest) <= 4
     assert not any("ab" in one.text for one in written("aba", stop="ab"))
     assert any(one.text for one in written("aba", stop="ab"))
     assert {one.tokens for one in written("aba", max_tokens=3)} == {3}
@@ -195,6 +202,32 @@ def test_a_prompt_that_needs_it_costs_few_steps_and_others_none(monkeypatch: pyt
     assert not steps
     read_prompt(RUNNING, NETWORKS["running"], "ab" * 12)
     assert sum(steps) <= healing.STEPS + len(steps)
+
+
+def test_prompts_that_are_read_together_are_read_as_alone() -> None:
+    network, prompts = NETWORKS["mixed"], ["ab", "b ab", "\n", " abab", "ab "]
+    alone = [read_prompt(MIXED, network, prompt) for prompt in prompts]
+    parts = []
+    for prompt in prompts:
+        ids = BPE.encode(prompt)
+        kept = len(ids) - healing.taken_back(BPE, ids, prompt)
+        before = network.advance(np.array([[END, *ids[:kept]]]), network.start())
+        parts.append((healing.Reading(prompt, *before, network), ids[kept:]))
+    for one, other in zip(alone, healing.healed(BPE, parts), strict=True):
+        assert [(way.tokens, way.rest) for way in one.ways] == [(way.tokens, way.rest) for way in other.ways]
+        for way, same in zip(one.ways or [one], other.ways or [other], strict=True):
+            np.testing.assert_allclose(way.logits, same.logits, atol=1e-4)
+
+
+def test_upper_case_is_read_in_lower_case() -> None:
+    lower = BpeTokenizer(BPE.characters, True, MERGES)
+    saved, network = dataclasses.replace(RUNNING, tokenizer=lower), NETWORKS["running"]
+    reading = read_prompt(saved, network, "AB AB")
+    for way, other in zip(reading.ways, read_prompt(RUNNING, network, "ab ab").ways, strict=True):
+        np.testing.assert_array_equal(way.logits, other.logits)
+    sampling = Sampling(max_tokens=5, temperature=0.5, repetition_penalty=2)
+    upper = Stream(Terms(saved, sampling), network, "AB AB", 3).sample()
+    assert upper.text == Stream(Terms(RUNNING, sampling), network, "ab ab", 3).sample().text
 
 
 def test_a_label_is_not_taken_back() -> None:

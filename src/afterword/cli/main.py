@@ -160,7 +160,8 @@ def _advice(error: click.ClickException) -> str:
 
 
 NO_MEMORY = re.compile(
-    r"allocate memory|out of memory|enough memory|failed to map segment|start new thread|bad.?alloc|capacity overflow",
+    r"allocate memory|out of memory|enough memory|failed to map segment|start new thread|bad.?alloc|capacity overflow"
+    r"|pointer is null",
     re.IGNORECASE,
 )  # what libraries say in errors of other kinds
 

@@ -229,11 +229,14 @@ class Draft:
         ways = reading.ways or (reading,)
         chosen = 0
         if len(ways) > 1:
-            sampler, weights = self._terms.sampler, []
+            sampler, left = self._terms.sampler, []
             for way in ways:
                 self._enter(way)
-                weights.append(sampler.weight(way.logits[0], self))
-            reached = sampler.shares(weights).cumsum()
+                logits = way.logits[0].copy()
+                if self.guards and way.rest:  # all of its tokens may be copies
+                    logits[[row for row in self.tokenizer.rows_beginning(way.rest) if self.refuses(row)]] = -math.inf
+                left.append(sampler.left(logits, self))
+            reached = sampler.shares(left).cumsum()
             chosen = int(reached.searchsorted(next(self.numbers) * reached[-1], "right"))
         self._enter(ways[chosen])
         return ways[chosen]
@@ -344,7 +347,7 @@ class Draft:
         if token == self.tokenizer.end:
             self.finish_reason = "stop"
         elif self._rule is not None:
-            self._rule.push(*(self.tokenizer.encode(text).tolist() if rest else [token]))
+            self._rule.push(*(self.tokenizer.rows_of(text) if rest else [token]))
             if self._rule.finished:
                 self.finish_reason = "stop" if self._characters < self._terms.settled.max_tokens else "length"
         elif self._tokens == self._terms.settled.max_tokens and not (self._ending and self._ending.finishes):

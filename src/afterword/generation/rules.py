@@ -113,8 +113,8 @@ class Rule:
 
     def allows(self, text: str) -> bool:
         """Return whether `text` can follow."""
-        ids = self._tokenizer.encode(text).tolist()
-        return bool(self._matcher.validate_tokens(ids) == len(ids))
+        rows = self._tokenizer.rows_of(text)
+        return bool(self._matcher.validate_tokens(rows) == len(rows))
 
     def _look(self) -> None:
         allowed = self._matcher.compute_bitmask()

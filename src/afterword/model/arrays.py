@@ -1,7 +1,8 @@
-"""The types of the arrays that packages exchange, and the rounding of weights to one byte each."""
+"""The types of the arrays that packages exchange, the memory for them, and the rounding of weights to one byte each."""
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,24 @@ Ids = NDArray[np.integer[Any]]
 
 Weights = Mapping[str, Array]
 """The weights of a network, by name."""
+
+THREAD = 16 << 20  # bytes that a new thread needs: its stack, and room for its first objects
+
+
+def check_fits(size: int) -> None:
+    """Raise MemoryError unless `size` more bytes fit in memory."""
+    try:
+        mmap.mmap(-1, size).close()
+    except OSError:
+        raise MemoryError from None
+
+
+def check_threads_fit(number: int) -> None:
+    """Raise MemoryError unless `number` new threads fit in memory.
+
+    Python waits forever for the start of a thread that finds no memory for its first objects.
+    """
+    check_fits(number * THREAD)
 
 
 def in_bytes(weight: Array, axis: int = -1, largest: float = 127) -> tuple[NDArray[np.int8], Array]:

@@ -17,6 +17,7 @@ from afterword.learning.batches import Lines
 from afterword.learning.device import chosen, embedding_size, precisions_to_try
 from afterword.learning.recipe import Recipe
 from afterword.learning.validation import HeldOut, Measured, learn_ngram
+from afterword.model.arrays import check_threads_fit
 from afterword.model.ngram.tables import HIGHEST_ORDER, Ngram
 from afterword.planning import tuning
 from afterword.planning.base_choice import SCRATCH, SIZES, Begun
@@ -70,6 +71,7 @@ def make_plan(encoded: EncodedCorpus, settings: TrainingSettings, begun: Begun =
     Raises OptionError for a network that does not fit in memory.
     """
     base = begun.base.value
+    check_threads_fit(1 + min(available_threads(), MOST_THREADS))  # OpenMP ends the process without a thread
     with ThreadPoolExecutor(1) as other:  # it counts, mostly in NumPy, while PyTorch loads, mostly in Python
         counting = other.submit(lambda: begun.ngram or learn_ngram(encoded, HIGHEST_ORDER))
         planner = _Planner(encoded, settings, base)

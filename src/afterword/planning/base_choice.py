@@ -11,6 +11,7 @@ from afterword.bases.base import Base, load_base, load_installed, vocabulary_con
 from afterword.bases.installed import installed
 from afterword.errors import OptionError
 from afterword.learning.validation import Measured, learn_ngram
+from afterword.model.arrays import check_threads_fit
 from afterword.model.ngram.tables import HIGHEST_ORDER, Ngram
 from afterword.planning.training_plan import AS_ASKED, AUTO, NONE, TrainingSettings
 from afterword.planning.tuning import LEAST_FROM_BASE, Choice
@@ -69,6 +70,7 @@ def begun_from(
     tried, why, problems = ([base], AS_ASKED, []) if base else _candidates(settings, vocabulary)
     if not tried:
         return Begun(Choice(None, why), problems=problems)
+    check_threads_fit(2)
     with ThreadPoolExecutor(2) as others:  # PyTorch loads, mostly in Python, while NumPy reads and counts
         others.submit(importlib.import_module, "afterword.learning.learner")
         counting = others.submit(learn_ngram, encoded, HIGHEST_ORDER)

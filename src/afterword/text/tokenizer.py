@@ -204,6 +204,10 @@ class Tokenizer(ABC):
         """Return the row whose text is `text`, if there is one."""
         return self._rows_by_text.get(text)
 
+    def rows_of(self, characters: str) -> list[int]:
+        """Return the rows of known `characters`, each on its own."""
+        return [self._rows_by_text[character] for character in characters]
+
     def rows_beginning(self, text: str) -> list[int]:
         """Return the rows whose texts begin with `text` and are longer."""
         first = bisect_right(self._sorted_texts, text)

@@ -20,11 +20,12 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from afterword.errors import ModelError
+from afterword.model.arrays import check_fits
 from afterword.records import read_json
 from afterword.storage import write_bytes
 
 KEY = "afterword"
-SPARE = 4 * 2**20  # bytes
+SPARE = 4 * 2**20  # bytes beyond twice the tensors: without room, the library panics, or ends the process
 LARGEST_HEADER = 16 * 2**20  # bytes; a model's is some kilobytes
 
 Tensors = dict[str, NDArray[Any]]
@@ -44,7 +45,7 @@ def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], about: Mappin
     whole = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
     checksums = {name: _crc32(name, tensor) for name, tensor in whole.items()}
     header = Header(dict(about or {}), checksums, _crc_of_record(about or {}, checksums))
-    _check_memory(sum(tensor.nbytes for tensor in whole.values()))
+    check_fits(2 * sum(tensor.nbytes for tensor in whole.values()) + SPARE)
     write_bytes(path, safetensors.numpy.save(whole, {KEY: _sorted_json(dataclasses.asdict(header))}))
 
 
@@ -56,7 +57,7 @@ def read_tensors(path: Path) -> tuple[Tensors, dict[str, Any]]:
         with open(path, "rb") as start:  # the library ends the process if a header does not fit in memory
             if int.from_bytes(start.read(8), "little") > LARGEST_HEADER:
                 raise ValueError("its header is too large")
-        _check_memory(os.path.getsize(path))
+        check_fits(2 * os.path.getsize(path) + SPARE)
         with safetensors.safe_open(path, framework="numpy") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, no mapping
             header = read_json(Header, (file.metadata() or {})[KEY])
@@ -72,11 +73,6 @@ def read_tensors(path: Path) -> tuple[Tensors, dict[str, Any]]:
     if not sound:
         raise ModelError(f"{path} is damaged (its checksum does not match its content); take a fresh copy of the model")
     return tensors, header.about
-
-
-def _check_memory(size: int) -> None:
-    """Raise MemoryError unless `size` bytes fit in memory twice; the library would panic, or end the process."""
-    np.empty(2 * size + SPARE, np.uint8)
 
 
 def _crc32(name: str, tensor: NDArray[Any]) -> int:

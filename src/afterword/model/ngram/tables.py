@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import ModelError
-from afterword.model.arrays import Array, Ids
+from afterword.model.arrays import Array, Ids, check_threads_fit
 from afterword.text.tokenizer import Tokenizer
 
 Tensors = dict[str, NDArray[Any]]
@@ -82,6 +82,7 @@ class Ngram:
                 break
             places.append(keys[whole])
         with ThreadPoolExecutor() as pool:  # nearly all of the work is sorting, during which other threads run
+            check_threads_fit(len(places) or 1)
             seen = list(pool.map(lambda grams: np.unique(grams, return_counts=True), places))
             longer = [grams & np.uint64((1 << bits * n) - 1) for n, (grams, _) in enumerate(seen[1:], 1)]
             levels = list(pool.map(lambda n: _level(*seen[n], longer[n : n + 1], bits, rows), range(len(seen))))

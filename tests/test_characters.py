@@ -1,0 +1,96 @@
+"""Whatever speaks of characters does so with tokens of one character and of several."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from afterword.generation.copying import find_copies
+from afterword.language_model import LanguageModel
+from afterword.scoring.comparing import compare
+from afterword.training import train
+
+WORDS = re.findall(r"\w+", "the cat and dog saw small house by old river when it was late")
+RANDOM = np.random.default_rng(0)
+LINES = [" ".join(RANDOM.choice(WORDS, 7)).capitalize() + "." for _ in range(300)]
+TEXT, FRESH = "\n".join(LINES), "the old dog was late.\nthe river saw ☃ house when zoë was small."
+VOCABULARIES = ("char", "bpe:60")
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, LanguageModel]:
+    """Models of running text, of lines and of labelled lines, by "text", "lines" and "labels" and their vocabulary."""
+    place = tmp_path_factory.mktemp("texts")
+    (place / "text").write_text(TEXT)
+    (place / "labels").write_text("\n".join(f"{'odd' if 'cat' in line else 'even'}\t{line}" for line in LINES))
+    found = {}
+    for vocabulary in VOCABULARIES:
+        for kind, options in (("text", {}), ("lines", {"lines": True}), ("labels", {"labels": True})):
+            source = place / ("labels" if kind == "labels" else "text")
+            run = place / f"{kind} {vocabulary[:3]}"
+            asked: dict[str, Any] = {"base": "none", "steps": 20, "hidden_size": 16, "threads": 1, **options}
+            found[f"{kind} {vocabulary}"] = train(source, out=run, vocabulary=vocabulary, **asked)
+    assert found["text bpe:60"].writing_defaults.characters_per_token > 1.5
+    return found
+
+
+RULES: list[tuple[dict[str, Any], Callable[[str], object]]] = [
+    ({"pattern": "[a-z ]{10,20}"}, lambda text: re.fullmatch("[a-z ]{10,20}", text)),
+    ({"only": "aedhto n", "max_tokens": 30}, lambda text: len(text) == 30 and set(text) <= set("aedhto n")),
+    ({"without": "e\n", "max_tokens": 40}, lambda text: len(text) == 40 and not set(text) & set("e\n")),
+    ({"contains": "house"}, lambda text: re.search(r"\b[Hh]ouse\b", text)),
+    ({"starts_with": "The ri"}, lambda text: text.startswith("The ri")),
+    ({"stop": "dog"}, lambda text: "dog" not in text),
+    ({"no_copy": 20, "max_tokens": 60}, lambda text: len(find_copies([text], TEXT).longest) <= 20),
+    ({"sentences": 2}, lambda text: len(re.findall(r"[.]", text)) == 2),
+    ({"max_tokens": 9}, lambda text: text),
+    ({}, lambda text: 400 <= len(text) <= 760),
+]
+
+
+@pytest.mark.parametrize("vocabulary", VOCABULARIES)
+@pytest.mark.parametrize(("options", "obeys"), RULES, ids=[str(options) for options, _ in RULES])
+def test_a_text_obeys_its_rules(
+    models: dict[str, LanguageModel], vocabulary: str, options: Any, obeys: Callable[[str], object]
+) -> None:
+    for seed in range(3):
+        text = models[f"text {vocabulary}"].generate(seed=seed, **options).text
+        assert obeys(text), text
+
+
+@pytest.mark.parametrize("vocabulary", VOCABULARIES)
+def test_each_character_has_a_cost(models: dict[str, LanguageModel], vocabulary: str) -> None:
+    model = models[f"text {vocabulary}"]
+    found = list(model.surprises(FRESH))
+    assert "".join(one.text for one in found) == FRESH
+    assert sum(one.bits for one in found) == pytest.approx(model.score(FRESH).bits)
+    assert all(len(text) == 1 for one in found for text, _ in one.alternatives)
+    assert model.adapting().score(FRESH).characters == len(FRESH)
+
+
+def test_models_are_compared_by_characters(models: dict[str, LanguageModel]) -> None:
+    two = [models[f"text {vocabulary}"] for vocabulary in VOCABULARIES]
+    text = "\n".join(2 * LINES)
+    whole, lines = compare(two, text), compare(two, text.split("\n"))
+    for costs in (whole, lines):
+        chars, subwords = (one.score for one in costs)
+        assert chars.characters == subwords.characters
+        assert costs[1].difference.bits_per_character == pytest.approx(
+            (subwords.nats - chars.nats) / math.log(2) / chars.characters
+        )
+        assert costs[1].difference.margin_of_error is not None
+
+
+@pytest.mark.parametrize("vocabulary", VOCABULARIES)
+def test_lines_are_judged_and_labelled(models: dict[str, LanguageModel], vocabulary: str) -> None:
+    lines = models[f"lines {vocabulary}"].calibrated(LINES)
+    assert [one.odd for one in lines.odd_lines([LINES[0], "zzz qqq 123"], 0.05)] == [False, True]
+    assert lines.generate("The ol", seed=1).text.startswith("d")
+    labels = models[f"labels {vocabulary}"]
+    assert sum(sum(one.probabilities.values()) for one in labels.classify(LINES[:9])) == pytest.approx(9)
+    assert "\t" not in labels.generate(label="odd", seed=1).text
