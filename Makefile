@@ -147,16 +147,17 @@ bench-gpu: .venv/ready-dev
 	$(BIN)/python -m benchmarks.training_speed gpu
 
 # Make a base, from which other runs can begin. TEXTS are books of one language or field, one file each, 10 MB or more in
-# all, or --books with a folder that has a manifest. LANGUAGE (english, german, french, spanish) is how they are printed.
-# Takes MINUTES, and leaves the model in BASE/run/model: train book.txt --base BASE/run/model.
+# all, or --books with a folder that has a manifest. LANGUAGE (english, german, french, spanish) is how they are printed;
+# VOCABULARY is what its tokens are. Takes MINUTES, and leaves the model in BASE/run/model: train book.txt --base BASE/run/model.
 BASE ?= base
 LANGUAGE ?= english
+VOCABULARY ?= bpe:1000
 MINUTES ?= 120
 base: .venv/ready-dev
 	@test -n "$(TEXTS)" || { echo 'make base: name its texts: make base TEXTS="one.txt two.txt" MINUTES=120'; exit 2; }
 	$(BIN)/python -m benchmarks.base_texts $(TEXTS) --language $(LANGUAGE) --out $(BASE)/text
 	$(BIN)/afterword train $(BASE)/text/train.txt --validation $(BASE)/text/held-out.txt --out $(BASE)/run --base none \
-		--minutes $(MINUTES) --hidden-size 768 --batch-size 64 --ngram 0 --dropout 0
+		--vocabulary $(VOCABULARY) --minutes $(MINUTES) --hidden-size 768 --batch-size 64 --ngram 0 --dropout 0
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -79,7 +79,7 @@ ROWS = {
 ROW_COLUMNS = ["text", "time", "read", "from the base", "from scratch", "the base as it is", "PPMd"]
 CHOICE_COLUMNS = ["text", "seen", "from the base, bits per character", "from scratch", "the default takes"]
 CHOICE_COLUMNS += ["above the better", "within 1 %", "because", "the plan took"]
-EXPECTATION_COLUMNS = ["text", "tokens read", "base and n-gram before", "expected, bits per character", "what came"]
+EXPECTATION_COLUMNS = ["text", "characters read", "base and n-gram before", "expected, bits per character", "what came"]
 EXPECTATION_COLUMNS += ["as expected"]
 KIND_COLUMNS = ["held-out texts", "characters", "bits per character"]
 CHOICE = [name for name in SOURCES if name != "tinyshakespeare"]
@@ -175,13 +175,12 @@ START = """
 import json, sys, time
 moments = [time.perf_counter()]
 from afterword.bases.base import load_base
-from afterword.text.characters import CharTokenizer
 moments.append(time.perf_counter())
 base = load_base(sys.argv[1])
 moments.append(time.perf_counter())
 base.fingerprint
 moments.append(time.perf_counter())
-tokenizer = CharTokenizer.of(open(sys.argv[2], encoding="utf-8").read())
+tokenizer = base.model.tokenizer.for_text("".join(set(open(sys.argv[2], encoding="utf-8").read())), lowercase=False)
 moments.append(time.perf_counter())
 base.weights_for(tokenizer, lines=False, seed=0)
 moments.append(time.perf_counter())
@@ -335,7 +334,8 @@ def expectation_table(base: str) -> Iterator[list[str]]:
         figures, recipe, then = result["figures"], result["plan"], result["expected"]
         if "carried both" not in figures or then is None:
             continue
-        step = recipe["batch_size"] * recipe["seq_length"]
+        size = result.get("corpus", {"characters": 1, "tokens": 1})  # at first, a token was a character
+        step = recipe["batch_size"] * recipe["seq_length"] * size["characters"] / size["tokens"]
         gain, soon = result["gain"]  # of the rule by which it was expected
         before = then["likely"] / (1 + gain * math.expm1(-recipe["steps"] * step / soon))
         now = expectation_from_base(before, result["steps"] * step)
@@ -344,7 +344,7 @@ def expectation_table(base: str) -> Iterator[list[str]]:
         low_to_high = [*map(bits, (before, now.low, now.high, came))]
         cells = [f"{low_to_high[0]:.3f}", f"{low_to_high[1]:.2f}–{low_to_high[2]:.2f}", f"{low_to_high[3]:.3f}"]
         right = "yes" if now.low <= came <= now.high else "**no**"
-        yield [f"{result['text']}, {result['minutes']:g} min", f"{result['steps'] * step:,}", *cells, right]
+        yield [f"{result['text']}, {result['minutes']:g} min", f"{result['steps'] * step:,.0f}", *cells, right]
 
 
 if __name__ == "__main__":

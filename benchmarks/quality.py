@@ -43,6 +43,7 @@ from afterword.model.folder.saved import SavedModel, load_model
 from afterword.model.network.network import Network
 from afterword.scoring.costs import LineScore, score, score_lines
 from afterword.text.decoding import read_text
+from afterword.text.tokenizer import Tokenizer
 from benchmarks.commands import (
     DATA,
     as_written,
@@ -113,6 +114,7 @@ def learned(training: str, held_out: str, options: list[str], *, lines: bool = F
         "steps": reports[-1]["step"],
         "best_step": saved.about["training"]["steps"],
         "parameters": saved.config.parameters,
+        "corpus": saved.about["corpus"]["training"],
         "cores": os.cpu_count(),
         "environments": record["environments"],
         "base": record.get("base"),
@@ -128,7 +130,7 @@ def costs(saved: SavedModel, held_out: str, known: Container[str] | None = None)
         carried = score(saved.predictor(), tokenizer, held_out)
         for using in USED:
             figures[f"carried {using}"] = carried.apart.get(using, carried.nats_per_character)
-            figures[f"windows {using}"] = windows(saved.predictor(using), tokenizer.encode(held_out), tokenizer.end)
+            figures[f"windows {using}"] = windows(saved.predictor(using), tokenizer, held_out)
         return figures
     scores = score_lines(saved.predictor(), tokenizer, held_out.splitlines())
     for using in USED:
@@ -150,17 +152,22 @@ def mean_cost(scores: list[LineScore], using: str) -> float:
     return nats / sum(score.characters for score in scores)
 
 
-def windows(network: Network, ids: np.ndarray, boundary: int | None) -> float:
-    """Nats a token over the disjoint windows of ids [N] (one token a character here), 64 of them at a time."""
-    count = len(ids) // WINDOW
-    each = ids[: count * WINDOW].reshape(count, WINDOW)
+def windows(network: Network, tokenizer: Tokenizer, text: str) -> float:
+    """Nats per character over the disjoint windows of `text`, of as many tokens as WINDOW characters have on average.
+
+    64 of them are read at a time.
+    """
+    ids = tokenizer.encode(text)
+    length = WINDOW * len(ids) // len(text)
+    count = len(ids) // length
+    each = ids[: count * length].reshape(count, length)
     costs = []
     for first in range(0, count, 64):
         some = each[first : first + 64]
-        read = np.concatenate([np.full((len(some), 1), boundary), some[:, :-1]], axis=1)
+        read = np.concatenate([np.full((len(some), 1), tokenizer.end), some[:, :-1]], axis=1)
         logits, _ = network.read(read, network.start(len(some)))
         costs.append(-network.token_log_probabilities(logits[:, 1:], some[:, 1:]))
-    return float(np.concatenate(costs).mean())
+    return float(np.concatenate(costs).mean()) * len(ids) / len(text)
 
 
 def run(name: str, text: Path, row: Row, seeds: list[int], options: list[str]) -> None:

@@ -17,6 +17,7 @@ from afterword.model.arrays import Array
 from afterword.model.folder.defaults import LINES, RUNNING_TEXT, usual
 from afterword.model.folder.saved import SavedModel, save_model
 from afterword.model.network.config import Config, weight_shapes
+from afterword.text.bpe import BpeTokenizer
 from afterword.text.characters import CharTokenizer, ClassicTokenizer
 from afterword.text.tokenizer import Tokenizer
 
@@ -64,11 +65,15 @@ def register(site: Path, package: str, **bases: str) -> Path:
     return info
 
 
-def knowing(text: str, name: str = "knowing") -> Base:
-    """Return a base that expects every character as often as it is in `text`, whatever was before."""
-    base = base_of(text, name=name)
+SUBWORDS = BpeTokenizer.of("\n ,.0123456789TX&abdefhiklmnorst", ["The line of this book, and no more.\n" * 9], 60)
+
+
+def knowing(text: str, name: str = "knowing", tokenizer: Tokenizer | None = None) -> Base:
+    """Return a base that expects every token as often as it is in `text`, whatever was before."""
+    base = base_of(tokenizer or text, name=name)
     weights = {part: np.zeros_like(weight) for part, weight in base.model.weights.items()}
-    rows = np.bincount(base.model.tokenizer.encode(text), minlength=base.config.vocabulary_size)
+    ids = np.minimum(base.model.tokenizer.encode(text), base.config.vocabulary_size - 1)
+    rows = np.bincount(ids, minlength=base.config.vocabulary_size)
     weights["output.bias"] = np.log(np.maximum(rows, 1e-3)).astype(np.float32)
     return Base(name, dataclasses.replace(base.model, weights=weights))
 

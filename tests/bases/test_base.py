@@ -42,13 +42,17 @@ def cost_of_ids(base: Base, read: Sequence[int], predicted: Sequence[int]) -> fl
     return -float(network.token_log_probabilities(logits[0], np.array(predicted)).sum())
 
 
-@pytest.mark.parametrize("tokenizer", [CharTokenizer.of("\nabcd"), ByteTokenizer.of()], ids=["char", "byte"])
+WORDS = BpeTokenizer.of("\nabcd", ["dab bad\ndab\nbad cab\n" * 9], 9)
+EACH_KIND = pytest.mark.parametrize("tokenizer", [CharTokenizer.of("\nabcd"), WORDS, ByteTokenizer.of()], ids=str)
+
+
+@EACH_KIND
 def test_a_text_of_known_characters_costs_what_it_costs_the_base(tokenizer: Tokenizer) -> None:
     base, text = base_of(tokenizer), "dab\n\nbad"
     network, same = begun(base, tokenizer)
     expected = cost(base.model.network(), tokenizer, text)
     assert cost(network, same, text) == pytest.approx(expected, rel=1e-5)
-    fewer, few = begun(base, tokenizer if tokenizer.kind == "byte" else "\nabc", seed=3)
+    fewer, few = begun(base, tokenizer.for_text("\nabc", lowercase=False), seed=3)
     assert cost(fewer, few, "abc\nc") <= cost(base.model.network(), tokenizer, "abc\nc") * (1 + 1e-5)
 
 
@@ -66,6 +70,23 @@ def test_rows_are_found_by_their_characters_wherever_they_stand() -> None:
     others = {name for name in weights if name not in (EMBEDDING, OUTPUT, BIAS)}
     assert others
     assert all(weights[name].tobytes() == base.model.weights[name].tobytes() for name in others)
+
+
+def test_subwords_keep_their_rows_and_new_characters_are_added_to_them() -> None:
+    base = base_of(WORDS)
+    tokenizer = WORDS.for_text("\nabxy", lowercase=False)
+    merged = {"".join(pair) for pair in WORDS.merges}
+    assert merged & set(tokenizer.tokens()) == {token for token in merged if set(token) <= set("ab")}
+    weights, own = base.weights_for(tokenizer, False, 0), WORDS.tokens()
+    for row, token in enumerate(tokenizer.tokens()[: tokenizer.rows - 1]):
+        read = own.index(token) if token in own else None
+        for name in (OUTPUT, BIAS):
+            expected = base.model.weights[name][WORDS.rows - 1 if read is None else read]
+            np.testing.assert_array_equal(weights[name][row], expected)
+        if read is not None:
+            np.testing.assert_array_equal(weights[EMBEDDING][row], base.model.weights[EMBEDDING][read])
+    network, same = begun(base, tokenizer)
+    assert math.isfinite(cost(network, same, "xyΩab\n"))
 
 
 def test_new_characters_are_drawn_from_the_seed_and_unlikely_but_possible() -> None:
@@ -90,11 +111,10 @@ def test_lower_case_texts_take_the_lower_case_rows() -> None:
     np.testing.assert_array_equal(rows, base.model.weights[EMBEDDING][reads[0]])
 
 
-@pytest.mark.parametrize("tokenizer", ["char", "byte"])
-def test_a_line_costs_a_base_of_running_text_what_it_costs_there_with_its_newline(tokenizer: str) -> None:
-    byte = ByteTokenizer.of() if tokenizer == "byte" else None
-    base = base_of(byte or "\nabc")
-    network, lines = begun(base, byte or "abc", lines=True)
+@EACH_KIND
+def test_a_line_costs_a_base_of_running_text_what_it_costs_there_with_its_newline(tokenizer: Tokenizer) -> None:
+    base = base_of(tokenizer)
+    network, lines = begun(base, tokenizer.for_text("abcd", lowercase=False), lines=True)
     for line, found in zip(["abc", "", "cab"], score_lines(network, lines, ["abc", "", "cab"]), strict=True):
         expected = cost(base.model.network(), base.model.tokenizer, line + "\n")
         assert found.nats == pytest.approx(expected, rel=1e-5)
@@ -171,7 +191,10 @@ def test_the_fingerprint_is_of_float32_whatever_type_the_file_has(tmp_path: Path
 @pytest.mark.parametrize("tokenizer", [CharTokenizer.of("ab"), ByteTokenizer.of()], ids=["char", "byte"])
 def test_another_kind_of_vocabulary_is_refused(tokenizer: Tokenizer) -> None:
     other = ByteTokenizer.of() if tokenizer.kind == "char" else CharTokenizer.of("ab")
-    with pytest.raises(OptionError, match=rf"base tiny has the vocabulary {tokenizer.kind}, and this run {other.kind}"):
+    with pytest.raises(
+        OptionError,
+        match=rf"tiny has its own vocabulary \({tokenizer.kind}\), so --vocabulary {other.kind}",
+    ):
         base_of(tokenizer).weights_for(other, False, 0)
 
 
@@ -182,7 +205,6 @@ def test_what_is_no_base_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     weights = tmp_path / "cut" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
     save(tmp_path / "classic", classic_base())
-    save(tmp_path / "bpe", base_of(BpeTokenizer.of("\nab", ["ab\nabab"], 4)))
     (tmp_path / "book.txt").write_text("Text.\n")
     (tmp_path / "empty").mkdir()
     refused = {
@@ -192,7 +214,6 @@ def test_what_is_no_base_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         str(tmp_path / "empty"): r"^base: no model at .*empty: it has no config\.json$",
         str(tmp_path / "cut"): r"^base: .*model\.safetensors is damaged .*take a fresh copy of the model$",
         str(tmp_path / "classic"): r"^base .*classic is a classic model, .*: give another, or --base none$",
-        str(tmp_path / "bpe"): r"^base .*bpe has the vocabulary bpe, .*: a run can begin from a model of char or byte$",
     }
     for name, message in refused.items():
         with pytest.raises(OptionError, match=message):

@@ -204,6 +204,21 @@ def test_a_prompt_that_needs_it_costs_few_steps_and_others_none(monkeypatch: pyt
     assert sum(steps) <= healing.STEPS + len(steps)
 
 
+def test_prompts_that_are_read_together_are_read_as_alone() -> None:
+    network, prompts = NETWORKS["mixed"], ["ab", "b ab", "\n", " abab", "ab "]
+    alone = [read_prompt(MIXED, network, prompt) for prompt in prompts]
+    parts = []
+    for prompt in prompts:
+        ids = BPE.encode(prompt)
+        kept = len(ids) - healing.taken_back(BPE, ids, prompt)
+        before = network.advance(np.array([[END, *ids[:kept]]]), network.start())
+        parts.append((healing.Reading(prompt, *before, network), ids[kept:]))
+    for one, other in zip(alone, healing.healed(BPE, parts), strict=True):
+        assert [(way.tokens, way.rest) for way in one.ways] == [(way.tokens, way.rest) for way in other.ways]
+        for way, same in zip(one.ways or [one], other.ways or [other], strict=True):
+            np.testing.assert_allclose(way.logits, same.logits, atol=1e-4)
+
+
 def test_upper_case_is_read_in_lower_case() -> None:
     lower = BpeTokenizer(BPE.characters, True, MERGES)
     saved, network = dataclasses.replace(RUNNING, tokenizer=lower), NETWORKS["running"]

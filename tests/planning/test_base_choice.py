@@ -14,9 +14,10 @@ from afterword.bases.installed import FOLDERS
 from afterword.cli.plan import _record, _table
 from afterword.errors import OptionError
 from afterword.learning.validation import Measured
-from afterword.planning import tuning
+from afterword.planning import base_choice, tuning
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import Preview, preview
+from afterword.text.bpe import BpeTokenizer
 from afterword.text.characters import ByteTokenizer
 from afterword.text.corpus import TextSettings
 from tests.bases.small import base_of, knowing, only_packages, register, save
@@ -46,8 +47,16 @@ def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planned:
         ({}, {"num_layers": 1}, "english has num-layers 2, so --num-layers 1 cannot be used with it"),
         ({}, {"embedding_size": 8}, "english has embedding-size 4, so --embedding-size 8 cannot be used with it"),
         ({}, {"cell": "rnn"}, "english is made of lstm cells"),
-        ({"vocabulary": "byte"}, {}, "english has the vocabulary char, and this run byte"),
-        ({"vocabulary": "bpe:60"}, {}, "english has the vocabulary char, and this run bpe"),
+        (
+            {"vocabulary": "byte"},
+            {},
+            "english has its own vocabulary (char), so --vocabulary byte cannot be used with it",
+        ),
+        (
+            {"vocabulary": "bpe:60"},
+            {},
+            "english has its own vocabulary (char), so --vocabulary bpe:60 cannot be used with it",
+        ),
         ({}, {"recipe": "classic"}, "as in the founding recipe"),
         ({}, {"recipe": "classic", "base": "none"}, "as you asked"),
     ],
@@ -114,9 +123,25 @@ def test_with_a_vocabulary_only_a_base_of_it_is_tried(planned: Planned, tmp_path
         assert planned(text).plan.reasons["base"].startswith(f"as it is, {tried} lowers ")
     excluded = planned({"vocabulary": "bpe:60"}).plan.reasons["base"]
     assert excluded == "; ".join(
-        f"{name} has the vocabulary {kind}, and this run bpe"
+        f"{name} has its own vocabulary ({kind}), so --vocabulary bpe:60 cannot be used with it"
         for name, kind in (("english", "char"), ("binary", "byte"), ("german", "char"))
     )
+
+
+def test_without_a_vocabulary_bases_of_all_are_compared_by_the_character_and_the_best_brings_its_tokens(
+    planned: Planned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base_choice, "LEAST_FROM_BASE", -1.0)
+    install(tmp_path, german=knowing(OTHER), pieces=knowing(BOOK, tokenizer=BpeTokenizer.of(BOOK, [BOOK], 40)))
+    found = planned()
+    assert found.base_name == "pieces"
+    assert found.encoded.tokenizer.kind == "bpe"
+    assert found.encoded.tokenizer.decode(found.encoded.training) == BOOK[: found.encoded.training_characters]
+    assert found.text["vocabulary"] is None
+    monkeypatch.setattr(base_choice, "LEAST_FROM_BASE", 1.0)
+    found = planned()
+    assert (found.base_name, found.encoded.tokenizer.kind, found.text["vocabulary"]) == (None, "char", "char")
+    assert "pieces lowers the cost" in found.plan.reasons["base"]
 
 
 def test_a_broken_one_is_left_out_with_a_note_unless_it_is_named(planned: Planned, tmp_path: Path) -> None:
@@ -136,7 +161,7 @@ def test_a_base_teaches_by_what_it_saves_and_without_one_nothing_teaches(
     planned: Planned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saving = Measured(cost=0.8, lstm=0.9, ngram=1.0, weight=0.5)
-    monkeypatch.setattr("afterword.planning.auto._Planner.untouched", lambda *_: saving)
+    monkeypatch.setattr("afterword.planning.untrained.Untrained.with_ngram", lambda *_: saving)
     found = planned()
     assert found.recipe.distillation == tuning.distillation(saving.gain).value > 0
     assert found.plan.reasons["distillation"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afterword.planning.expectation import FEWEST_CHARACTERS, MOST_TOKENS_READ, expectation
+from afterword.planning.expectation import FEWEST_CHARACTERS, MOST_READ, expectation
 from benchmarks.expectation import is_right, runs
 
-READ = st.floats(1, MOST_TOKENS_READ)
+READ = st.floats(1, MOST_READ)
 
 
 @given(READ, READ)
@@ -25,7 +25,7 @@ def test_more_reading_is_expected_to_bring_more_and_nothing_to_be_worse_than_the
 
 def test_nothing_is_expected_of_what_was_never_tried() -> None:
     assert expectation(2.0, FEWEST_CHARACTERS - 1, 10**6) is None
-    assert expectation(2.0, 10**6, MOST_TOKENS_READ + 1) is None
+    assert expectation(2.0, 10**6, MOST_READ + 1) is None
 
 
 def test_as_much_as_is_said_of_the_recorded_runs_was_as_expected() -> None:

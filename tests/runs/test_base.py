@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +28,7 @@ from afterword.runs.resume import resume
 from afterword.runs.run import Run
 from afterword.text.characters import ByteTokenizer
 from afterword.text.corpus import TextSettings
-from tests.bases.small import base_of, save
+from tests.bases.small import SUBWORDS, base_of, save
 from tests.runs.test_run import Sick, finish, stop_at
 from tests.torture.runs import longest_file, outcome
 
@@ -306,6 +307,45 @@ def test_bytes_begin_from_a_base_of_bytes(text_file: Path, tmp_path: Path) -> No
     assert LanguageModel.load(tmp_path / "run").tokenizer.kind == "byte"
 
 
+@pytest.mark.parametrize("lines", [False, True])
+def test_subwords_begin_from_a_base_of_subwords_with_its_tokens_and_the_texts_own_characters(
+    text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: bool
+) -> None:
+    monkeypatch.setattr(tuning, "distillation", lambda gain: Choice(0.3))
+    text_file.write_text("é é é\n" * 9 + text_file.read_text() * 4)
+    text, settings = (
+        TextSettings(lines=lines),
+        from_base(save(tmp_path / "base", base_of(SUBWORDS)), steps=12, checkpoint_every=5),
+    )
+    run = begin([text_file], tmp_path / "run", text, settings)
+    assert "é" in run.encoded.tokenizer.characters
+    assert "X" not in run.encoded.tokenizer.characters
+    assert len(run.encoded.training) < 0.9 * run.encoded.training_characters
+    assert not set(run.encoded.unseen) & set(range(run.encoded.tokenizer.rows - 2))
+    list(train(run, stop_at(5)))
+    shutil.rmtree(tmp_path / "base")
+    finish(resume(run.folder.path, exact=True, sources=[text_file]))
+    finish(repeat(run.folder.path, tmp_path / "again", exact=True))
+    assert outcome(tmp_path / "again") == outcome(run.folder.path)
+    model = LanguageModel.load(run.folder.path)
+    assert model.tokenizer.kind == "bpe"
+    assert model.unseen_characters("Theé") == ""
+    assert model.unseen_characters("X") == "X"
+    assert "X" not in model.generate(max_tokens=300, temperature=9, seed=1).text
+    assert math.isfinite(model.score("X&é☃").nats)
+    with pytest.raises(OptionError, match=r"^vocabulary is not set in the run .*run, not char: leave it out"):
+        resume(run.folder.path, {"vocabulary": "char"})
+
+
+def test_a_text_in_lower_case_has_no_token_with_a_capital(text_file: Path, tmp_path: Path) -> None:
+    base = save(tmp_path / "base", base_of(SUBWORDS))
+    run = begin([text_file], tmp_path / "run", TextSettings(lowercase=True), from_base(base))
+    assert {"The", "the"} & set(SUBWORDS.tokens())
+    assert all(token.islower() or not token.isalpha() for token in run.encoded.tokenizer.tokens()[:-257])
+    assert run.encoded.tokenizer.decode(run.encoded.training).startswith("the 0th line")
+    finish(run)
+
+
 def test_a_plain_recurrent_network_begins_from_one(text_file: Path, tmp_path: Path) -> None:
     base = save(tmp_path / "base", base_of("\nab", cell="rnn"))
     finish(begin([text_file], tmp_path / "run", TextSettings(), from_base(base, cell="rnn")))
@@ -323,9 +363,19 @@ def test_a_base_that_these_settings_contradict_is_refused_before_the_text_is_rea
         (chars, "char", {"embedding_size": 5}, r"base .*chars has embedding-size \d+, so --embedding-size 5 cannot"),
         (chars, "char", {"cell": "rnn"}, r"base .*chars is made of lstm cells: give --cell lstm"),
         (plain, "char", {}, r"base .*plain is made of rnn cells: give --cell rnn"),
-        (chars, "byte", {}, "base chars has the vocabulary char, and this run byte: give"),
-        (bytes_, "char", {}, "base bytes has the vocabulary byte, and this run char: give --vocabulary byte"),
-        (chars, "bpe:300", {}, "base chars has the vocabulary char, and this run bpe:300"),
+        (
+            chars,
+            "byte",
+            {},
+            r"base chars has its own vocabulary \(char\), so --vocabulary byte cannot be used with it: leave",
+        ),
+        (
+            bytes_,
+            "char",
+            {},
+            r"base bytes has its own vocabulary \(byte\), so --vocabulary char cannot be used with it: leave",
+        ),
+        (chars, "bpe:300", {}, r"base chars has its own vocabulary \(char\), so --vocabulary bpe:300 cannot"),
         (chars, "char", {"recipe": "classic"}, r"base .*chars: the classic recipe does not begin from a base"),
     ):
         text, asked = TextSettings(vocabulary=vocabulary), from_base(base, **settings)

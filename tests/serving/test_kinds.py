@@ -66,6 +66,13 @@ def test_a_seed_writes_what_generate_writes(server: Serving, kinds: Path, name: 
                 assert choice["text"] == model.generate(prompt, seed=seed + k, max_tokens=30, **USUAL).text
 
 
+def test_many_prompts_that_end_within_words_are_continued_as_each_alone(server: Serving, kinds: Path) -> None:
+    model, prompts = load(kinds / "subwords"), [("cab " * k + "abab")[: k + 2] for k in range(20)]
+    found = server.complete(model="subwords", prompt=prompts, max_tokens=8, temperature=0)["choices"]
+    settings = USUAL | {"temperature": 0}
+    assert [one["text"] for one in found] == [model.generate(one, max_tokens=8, **settings).text for one in prompts]
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_echo_says_what_score_says(server: Serving, kinds: Path, name: str) -> None:
     model: LanguageModel = load(kinds / name)

@@ -1,4 +1,4 @@
-"""A model that a run starts from: its weights, matched row by row to the characters of another text."""
+"""A model that a run starts from: its weights, matched row by row to the tokens of another text."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from afterword.errors import ModelError, OptionError
 from afterword.model.arrays import Array, Ids
 from afterword.model.folder.saved import SavedModel, load_model, model_folder
 from afterword.model.network.config import Config
-from afterword.text.tokenizer import END, Tokenizer
+from afterword.text.tokenizer import Tokenizer
 
-KINDS = ("char", "byte")  # vocabularies whose rows mean the same in every text
 EMBEDDING, OUTPUT, BIAS = "embedding.weight", "output.weight", "output.bias"
-SPREAD = 0.1  # of a new character's embedding, as in a run without a base
+SPREAD = 0.1  # of a new token's embedding, as in a run without a base
 
 
 @dataclass(frozen=True)
@@ -43,11 +42,11 @@ class Base:
         return digest.hexdigest()
 
     def weights_for(self, tokenizer: Tokenizer, lines: bool, seed: int) -> dict[str, Array]:
-        """Return the weights to begin with on a text of `tokenizer`, by name: the base's, rows matched by character.
+        """Return the weights to begin with on a text of `tokenizer`, by name: the base's, rows matched by token.
 
-        `lines` is whether that text is learned as lines. A character that the base does not know has a random
-        embedding, and at first the probability that the base gives to unknown characters. Raises OptionError for a
-        tokenizer of another kind.
+        `lines` is whether that text is learned as lines. A token that the base does not know has a random embedding,
+        and at first the probability that the base gives to unknown characters. Raises OptionError for a tokenizer of
+        another kind.
         """
         if conflict := vocabulary_conflict(self, tokenizer.kind):
             raise OptionError(f"base {conflict}")
@@ -57,7 +56,7 @@ class Base:
         embedding = np.where((read < 0)[:, None], drawn, weights[EMBEDDING][read])
         return weights | {
             EMBEDDING: embedding.astype(np.float32),
-            OUTPUT: weights[OUTPUT][predicted],  # unknown characters share the last row
+            OUTPUT: weights[OUTPUT][predicted],  # unknown tokens share the last row
             BIAS: weights[BIAS][predicted],
         }
 
@@ -68,10 +67,8 @@ class Base:
         predicts the other's. So the base's end of a line becomes the end of a line of the new text.
         """
         own = self.model.tokenizer
-        read = np.arange(tokenizer.rows)
-        if tokenizer.kind == "char":
-            row_of = {character: row for row, character in enumerate([*own.characters, END])}
-            read = np.array([row_of.get(token, -1) for token in [*tokenizer.characters, END]] + [own.rows - 1])
+        row_of = {token: row for row, token in enumerate(own.tokens()[: own.rows - 1])}
+        read = np.array([row_of.get(token, -1) for token in tokenizer.tokens()[: tokenizer.rows - 1]] + [own.rows - 1])
         predicted = read.copy()
         of_lines = bool(self.model.about.get("lines"))
         for row, own_row in zip(_line_ends(tokenizer, lines), _line_ends(own, of_lines), strict=True):
@@ -119,22 +116,20 @@ def load_installed(found: Installed) -> tuple[list[Base], list[str]]:
 
 
 def _check(name: str, model: SavedModel) -> None:
-    """Raise OptionError if no run can begin from `model`.
-
-    A model of windows carries no state, and subwords mean something else in every text: neither can be a base.
-    """
-    if model.config.window or model.config.input != "embedding":
+    """Raise OptionError if no run can begin from `model`: one of windows carries no state."""
+    if model.config.window or model.config.input != "embedding" or model.tokenizer.end is None:
         raise OptionError(f"base {name} is a classic model, and no run begins from one: give another, or --base none")
-    if model.tokenizer.kind not in KINDS:
-        raise OptionError(
-            f"base {name} has the vocabulary {model.tokenizer.kind}, whose tokens belong to its own text: "
-            f"a run can begin from a model of {' or '.join(KINDS)}"
-        )
 
 
-def vocabulary_conflict(base: Base, vocabulary: str) -> str | None:
-    """Return why a run on a text read as `vocabulary` cannot begin from `base`, and after a colon what to do."""
+def vocabulary_conflict(base: Base, vocabulary: str | None) -> str | None:
+    """Return why a run for which `vocabulary` is asked cannot begin from `base`, and after a colon what to do.
+
+    Subwords that are asked for, bpe:N, are learned from the run's own text, so that no base has them.
+    """
     own = base.model.tokenizer.kind
-    if vocabulary.partition(":")[0] == own:
+    if vocabulary in (None, own):
         return None
-    return f"{base.name} has the vocabulary {own}, and this run {vocabulary}: give --vocabulary {own}, or --base none"
+    return (
+        f"{base.name} has its own vocabulary ({own}), so --vocabulary {vocabulary} cannot be used with it: "
+        "leave --vocabulary out, or give --base none"
+    )

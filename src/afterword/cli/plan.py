@@ -74,6 +74,7 @@ def _record(found: Preview) -> dict[str, object]:
             "characters": encoded.training_characters,
             "held_out": encoded.validation_characters,
             "tokens": len(encoded.training),
+            "vocabulary": encoded.tokenizer.kind,
             "lines": encoded.lines,
         },
         "base": planned.base and {"name": planned.base.name, "fingerprint": planned.base.fingerprint},

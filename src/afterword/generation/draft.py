@@ -229,14 +229,14 @@ class Draft:
         ways = reading.ways or (reading,)
         chosen = 0
         if len(ways) > 1:
-            sampler, weights = self._terms.sampler, []
+            sampler, left = self._terms.sampler, []
             for way in ways:
                 self._enter(way)
                 logits = way.logits[0].copy()
                 if self.guards and way.rest:  # all of its tokens may be copies
                     logits[[row for row in self.tokenizer.rows_beginning(way.rest) if self.refuses(row)]] = -math.inf
-                weights.append(sampler.weight(logits, self))
-            reached = sampler.shares(weights).cumsum()
+                left.append(sampler.left(logits, self))
+            reached = sampler.shares(left).cumsum()
             chosen = int(reached.searchsorted(next(self.numbers) * reached[-1], "right"))
         self._enter(ways[chosen])
         return ways[chosen]

@@ -101,7 +101,7 @@ def read_ids(tokenizer: Tokenizer, network: Network, prompt: str, ids: Ids) -> R
     state = network.start()
     for at in range(0, len(ids) - back, READ_AT_ONCE):
         logits, state = network.advance(ids[None, at : min(at + READ_AT_ONCE, len(ids) - back)], state)
-    return healed(tokenizer, Reading(prompt, logits, state, network), ids[len(ids) - back :])
+    return healed(tokenizer, [(Reading(prompt, logits, state, network), ids[len(ids) - back :])])[0]
 
 
 def taken_back(tokenizer: Tokenizer, ids: Ids, text: str) -> int:
@@ -130,76 +130,84 @@ class _Way:
         return (*self.at.tokens, self.last)
 
 
-def healed(tokenizer: Tokenizer, before: Reading, last: Ids) -> Reading:
-    """Return the reading of a prompt that goes on after `before` with the tokens `last` [N], which are taken back."""
-    if not len(last):
-        return before
-    usual, ways, ahead, steps = tuple(last.tolist()), list[tuple[float, Reading]](), list[_Way](), 0
-    new = [(0.0, replace(before, rest=tokenizer.decode(last)))]
-    while new:
-        for nats, at in new:
-            after = nats + log_probabilities(at.logits)[0]
-            longer = tokenizer.rows_beginning(at.rest) if at.rest else list(range(tokenizer.rows))
-            if longer:
-                logits = np.full_like(after, -math.inf)
-                logits[longer] = after[longer]
-                ways.append((float(np.logaddexp.reduce(after[longer])), replace(at, logits=logits[None])))
-            for end in range(1, len(at.rest) + 1):
-                if (row := tokenizer.row_of(at.rest[:end])) is not None:
-                    ahead.append(_Way(float(after[row]), at, row, at.rest[end:]))
-        ahead.sort(key=lambda way: -way.nats)
-        count = min(_worth_a_step(ahead, [nats for nats, _ in ways]), TOGETHER, max(0, STEPS - steps))
-        chosen, left = ahead[:count], ahead[count:]
-        chosen += [way for way in left if way.tokens == usual[: len(way.tokens)]]
-        ahead = [way for way in left if way.tokens != usual[: len(way.tokens)]]
-        new = _stepped(chosen)
-        steps += len(new)
-    return _weighed(ways, usual)
+def healed(tokenizer: Tokenizer, prompts: Sequence[tuple[Reading, Ids]]) -> list[Reading]:
+    """Return the reading of each prompt, of which all but the last tokens [N] have been read by the same network.
+
+    If there are such tokens, they are taken back, and the ways to read their characters are found.
+    """
+    searches = [_Search(tokenizer, *prompt) for prompt in prompts]
+    while steps := [(search, way) for search in searches for way in search.next_steps()]:
+        network, ways = steps[0][1].at.network, [way for _, way in steps]
+        state = network.side_by_side(*[way.at.state for way in ways])
+        logits, state = network.step(np.array([way.last for way in ways]), state)
+        for lane, (search, way) in enumerate(steps):
+            one = network.chosen(state, [lane])
+            search.add(way.nats, Reading(way.at.prompt, logits[[lane]], one, network, way.tokens, way.rest))
+    return [search.reading for search in searches]
 
 
-def _worth_a_step(ahead: Sequence[_Way], found: Sequence[float]) -> int:
-    """Return how many of the ways `ahead`, the likeliest first, are likely beside those `found` (nats)."""
-    known = np.logaddexp.reduce([*found, *(way.nats for way in ahead if not way.rest)], initial=-math.inf)
-    return int(np.count_nonzero(_with_less_likely([way.nats for way in ahead]) > known + math.log(MISSED)))
+class _Search:
+    """The search for the ways to spell the end of a prompt."""
+
+    def __init__(self, tokenizer: Tokenizer, before: Reading, last: Ids) -> None:
+        self._tokenizer, self._before, self._usual = tokenizer, before, tuple(last.tolist())
+        self._found: list[tuple[float, Reading]] = []  # ways and their log-probabilities; their logits are some too
+        self._ahead: list[_Way] = []
+        self._steps = 0
+        if self._usual:
+            self.add(0.0, replace(before, rest=tokenizer.decode(last)))
+
+    def add(self, nats: float, at: Reading) -> None:
+        """Take a way that was read, and what can follow it."""
+        after = nats + log_probabilities(at.logits)[0]
+        longer = self._tokenizer.rows_beginning(at.rest) if at.rest else list(range(len(after)))
+        if longer:
+            logits = np.full_like(after, -math.inf)
+            logits[longer] = after[longer]
+            self._found.append((float(np.logaddexp.reduce(after[longer])), replace(at, logits=logits[None])))
+        for end in range(1, len(at.rest) + 1):
+            if (row := self._tokenizer.row_of(at.rest[:end])) is not None:
+                self._ahead.append(_Way(float(after[row]), at, row, at.rest[end:]))
+
+    def next_steps(self) -> list[_Way]:
+        """Return the ways to read now: those that are likely beside the ones found, and always the usual one."""
+        self._ahead.sort(key=lambda way: -way.nats)
+        known = [nats for nats, _ in self._found] + [way.nats for way in self._ahead if not way.rest]
+        least = np.logaddexp.reduce(known) + math.log(MISSED) if known else -math.inf
+        likely = int(np.count_nonzero(_with_less_likely([way.nats for way in self._ahead]) > least))
+        count = min(likely, TOGETHER, max(0, STEPS - self._steps))
+        chosen, left = self._ahead[:count], self._ahead[count:]
+        chosen += [way for way in left if way.tokens == self._usual[: len(way.tokens)]]
+        self._ahead = [way for way in left if way.tokens != self._usual[: len(way.tokens)]]
+        self._steps += len(chosen)
+        return chosen
+
+    @property
+    def reading(self) -> Reading:
+        """The prompt with its likeliest ways, and the usual one, after which anything can be written."""
+        if not self._usual:
+            return self._before
+        self._found.sort(key=lambda way: -way[0])
+        left = _with_less_likely([nats for nats, _ in self._found])
+        kept = [
+            way
+            for way, more in zip(self._found, left.tolist(), strict=True)
+            if more > left[0] + math.log(MISSED) or way[1].tokens == self._usual
+        ]
+        total = np.logaddexp.reduce([nats for nats, _ in kept])
+        ways = []
+        for _, way in kept:
+            logits = way.logits - total
+            others = 1 - np.exp(logits[0, :-1]).sum()
+            logits[0, -1] = math.log(others) if others > 0 else -math.inf
+            ways.append(replace(way, logits=logits.astype(np.float32)))
+        return replace(ways[0], ways=tuple(ways))
 
 
 def _with_less_likely(nats: Sequence[float]) -> NDArray[np.float64]:
     """Return the log-probability of each of `nats` and all after it, together."""
     together: NDArray[np.float64] = np.logaddexp.accumulate(np.array(nats)[::-1])[::-1]
     return together
-
-
-def _stepped(ways: Sequence[_Way]) -> list[tuple[float, Reading]]:
-    """Read the last token of each of `ways`, side by side."""
-    if not ways:
-        return []
-    network = ways[0].at.network
-    state = network.side_by_side(*[way.at.state for way in ways])
-    logits, state = network.step(np.array([way.last for way in ways]), state)
-    found = []
-    for lane, way in enumerate(ways):
-        at = Reading(way.at.prompt, logits[[lane]], network.chosen(state, [lane]), network, way.tokens, way.rest)
-        found.append((way.nats, at))
-    return found
-
-
-def _weighed(ways: list[tuple[float, Reading]], usual: tuple[int, ...]) -> Reading:
-    """Return the reading with the likeliest of `ways`, and with the `usual` one, after which anything can be written.
-
-    `ways` come with their log-probabilities, and with logits that are log-probabilities too.
-    """
-    ways.sort(key=lambda way: -way[0])
-    left = _with_less_likely([nats for nats, _ in ways])
-    likely = left > left[0] + math.log(MISSED)
-    kept = [way for way, is_likely in zip(ways, likely, strict=True) if is_likely or way[1].tokens == usual]
-    total = np.logaddexp.reduce([nats for nats, _ in kept])
-    readings = []
-    for _, reading in kept:
-        logits = reading.logits - total
-        others = 1 - np.exp(logits[0, :-1]).sum()
-        logits[0, -1] = math.log(others) if others > 0 else -math.inf
-        readings.append(replace(reading, logits=logits.astype(np.float32)))
-    return replace(readings[0], ways=tuple(readings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +228,7 @@ def next_characters(tokenizer: Tokenizer, sampler: Sampler, reading: Reading) ->
     Those absent from the vocabulary are missing, so that the probabilities may sum to less than 1.
     """
     ways = reading.ways or (reading,)
-    shares = sampler.shares([sampler.weight(way.logits[0]) for way in ways])
+    shares = sampler.shares([sampler.left(way.logits[0]) for way in ways])
     own: defaultdict[str, float] = defaultdict(float)
     drawn: defaultdict[str, float] = defaultdict(float)
     for way, share in zip(ways, shares.tolist(), strict=True):

@@ -340,25 +340,21 @@ class Sampler:
         ]
         return tokens, (chosen - totals).tolist(), likeliest
 
-    def weight(self, logits: NDArray[np.floating], text: Steered | None = None) -> float:
-        """Return the logarithm of the weight that all tokens together have at the beginning of `text`, by logits [R].
-
-        At temperature 0 it is that of the likeliest token.
-        """
-        left = logits + self._mask
+    def left(self, logits: NDArray[np.floating], text: Steered | None = None) -> Logits:
+        """Return what the mask, and what `text` asks for, leave of logits [R]."""
+        left: Logits = logits + self._mask
         if text is not None and text.steers and left[left.argmax()] > -np.inf:
             text.steer(logits.astype(np.float64), left)
-        most = left[left.argmax()]
-        if self._greedy or most == -np.inf:
-            return float(most)
-        return float(most / self._temperature + np.log(np.exp((left - most) / self._temperature).sum()))
+        return left
 
-    def shares(self, weights: Sequence[float]) -> Logits:
-        """Return the probabilities [N] of what has `weights`, in logarithms: at temperature 0, 1 for the largest."""
-        logs = np.array(weights)
-        shares: Logits = np.exp(logs - logs.max())
+    def shares(self, left: Sequence[Logits]) -> Logits:
+        """Return the probabilities [W] of ways to begin, as if a token were drawn from what is `left` [W, R] in all."""
+        together = np.concatenate(left)
         if self._greedy:
-            shares = np.eye(1, len(logs), int(logs.argmax()))[0]
+            weights = np.eye(1, len(together), int(together.argmax()))
+        else:
+            weights = self._weights(together, together.max(), self._temperature)
+        shares: Logits = weights.reshape(len(left), -1).sum(axis=1)
         shares /= shares.sum()
         return shares
 

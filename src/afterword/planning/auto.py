@@ -10,7 +10,6 @@ import functools
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 from afterword.bases.base import Base
 from afterword.errors import OptionError
@@ -21,7 +20,7 @@ from afterword.learning.validation import HeldOut, Measured, learn_ngram
 from afterword.model.arrays import check_threads_fit
 from afterword.model.ngram.tables import HIGHEST_ORDER, Ngram
 from afterword.planning import tuning
-from afterword.planning.base_choice import SIZES, base_to_try, decided
+from afterword.planning.base_choice import SCRATCH, SIZES, Begun
 from afterword.planning.expectation import Expectation, expectation, expectation_from_base
 from afterword.planning.machine import StepTimes, available_threads, check_memory
 from afterword.planning.training_plan import AS_ASKED, Plan, TrainingSettings, asked, reasons, recipe_of
@@ -29,16 +28,12 @@ from afterword.planning.tuning import Choice, Choices
 from afterword.text.corpus import TextSettings
 from afterword.text.encoded import EncodedCorpus
 
-if TYPE_CHECKING:
-    from afterword.learning.learner import Learner
-
 HELD_OUT = "0.1"  # fraction of the text, if nothing else is held out
 DEFAULT_MINUTES = 5.0
 OUTLOOK = (5, 30)  # times the minutes
 LITTLE_TEXT = 50_000  # characters
 FIRST_MEASURED = 256  # units, at most, if the size is open
 SAMPLE = 50_000  # held-out tokens for the expectation
-SAMPLE_OF_BASE = 20_000  # held-out tokens to judge a base by
 MOST_COUNTED = 2**22  # tokens of lines that are batched to count the steps of a pass over all of them
 BUSY = 1.5  # times a step's time alone, from which the user reads of it; on a free machine it is 1.0 to 1.2
 MOST_THREADS = 8  # used without measuring, or tried
@@ -70,29 +65,24 @@ def text_settings(text: TextSettings) -> TextSettings:
     return dataclasses.replace(text, validation=text.validation or HELD_OUT)
 
 
-def make_plan(encoded: EncodedCorpus, settings: TrainingSettings, base: Base | None = None) -> Plan:
-    """Plan a run, which starts from `base` if one is given.
+def make_plan(encoded: EncodedCorpus, settings: TrainingSettings, begun: Begun = SCRATCH) -> Plan:
+    """Plan a run on `encoded`, which has the tokens of the base that it starts from, if any.
 
     Raises OptionError for a network that does not fit in memory.
     """
-    by_itself = base is None
-    begun_from, problems = Choice(base, AS_ASKED), list[str]()
+    base = begun.base.value
     check_threads_fit(1 + min(available_threads(), MOST_THREADS))  # OpenMP ends the process without a thread
     with ThreadPoolExecutor(1) as other:  # it counts, mostly in NumPy, while PyTorch loads, mostly in Python
-        counting = other.submit(learn_ngram, encoded, HIGHEST_ORDER)
-        if by_itself:
-            begun_from, problems = base_to_try(settings, encoded, counting.result)
-        planner = _Planner(encoded, settings, begun_from.value)
+        counting = other.submit(lambda: begun.ngram or learn_ngram(encoded, HIGHEST_ORDER))
+        planner = _Planner(encoded, settings, base)
         check_memory(planner.recipe(planner.first), encoded.tokenizer)
-        learner = None if begun_from.value is None else planner.learner(begun_from.value)
+        if base is not None:
+            planner.make_learner(base)
         ngram = counting.result()
-    untouched = None if learner is None else planner.untouched(learner, ngram)
-    if by_itself and begun_from.value is not None:
-        begun_from = decided(begun_from.value, untouched, begun_from.reason)
-        if begun_from.value is None:
-            planner, untouched = _Planner(encoded, settings), None
-    planned = planner.plan(ngram, begun_from, untouched)
-    return dataclasses.replace(planned, notes=[*problems, *planned.notes])
+    untrained = begun.untrained
+    untouched = None if untrained is None else untrained.with_ngram(ngram, encoded.tokenizer)
+    planned = planner.plan(ngram, begun.base, untouched)
+    return dataclasses.replace(planned, notes=[*begun.problems, *planned.notes])
 
 
 def draft(encoded: EncodedCorpus, settings: TrainingSettings) -> Recipe:
@@ -155,22 +145,13 @@ class _Planner:
         why = ({"base": base.reason} if base.reason else {}) | reasons(choices)
         return Plan(recipe, why, expected, outlook, self._notes(recipe), base.value, kept)
 
-    def learner(self, base: Base) -> Learner:
-        """Return a learner that starts from `base`. It also serves to measure steps, since making one takes a while."""
+    def make_learner(self, base: Base) -> None:
+        """Make a learner that starts from `base`, to measure the steps of a run that it also teaches."""
         from afterword.learning.learner import Learner
 
         recipe = dataclasses.replace(self.recipe(base.config.hidden_size), distillation=tuning.MOST_DISTILLATION)
         learner = self._times.learner = Learner(recipe.config(self._encoded.tokenizer), recipe)
         learner.start_from(base.weights_for(self._encoded.tokenizer, self._encoded.lines, recipe.seed))
-        return learner
-
-    def untouched(self, learner: Learner, ngram: Ngram) -> Measured | None:
-        """Return the cost of a sample of the held-out text to the base as it is, the n-gram, and both, if there is one.
-
-        The sample has a fixed number of tokens, and nothing depends on the clock.
-        """
-        recipe = dataclasses.replace(self.recipe(self.first), validation_tokens=SAMPLE_OF_BASE)
-        return HeldOut(self._encoded, recipe, ngram).measure(learner)
 
     def recipe(self, size: int) -> Recipe:
         """Return the recipe of `size` units, to measure a step."""
@@ -303,13 +284,16 @@ class _Planner:
         """Return the expected cost as a function of the tokens read, or None if no such run has been tried."""
         if self._settings.learning_rate is not None or recipe.ngram <= HIGHEST_ORDER // 2:
             return None
+        characters = self._encoded.training_characters
         if self._base is not None:
-            return None if untouched is None else functools.partial(expectation_from_base, untouched.cost)
+            if untouched is None:
+                return None
+            return lambda tokens: expectation_from_base(untouched.cost, characters * tokens / self._tokens)
         near = 1 / 2 <= recipe.hidden_size / self._size_by_rule(self._minutes).value <= 2
         alike = near and recipe.cell == "lstm" and recipe.num_layers <= 2
         sample = dataclasses.replace(recipe, validation_tokens=min(recipe.validation_tokens, SAMPLE))
         cost = HeldOut(self._encoded, sample, ngram).ngram_cost if alike else None
-        return None if cost is None else functools.partial(expectation, cost, self._encoded.training_characters)
+        return None if cost is None else functools.partial(expectation, cost, characters)
 
     def _notes(self, recipe: Recipe) -> list[str]:
         notes = []

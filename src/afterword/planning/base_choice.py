@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
-
-import numpy as np
-from numpy.typing import NDArray
+import importlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from afterword.bases.base import Base, load_base, load_installed, vocabulary_conflict
 from afterword.bases.installed import installed
 from afterword.errors import OptionError
-from afterword.learning.batches import Batch
-from afterword.learning.validation import Measured, ngram_nats
-from afterword.model.network.network import Network
-from afterword.model.ngram.mixture import fitted_weight, mixed
-from afterword.model.ngram.tables import Ngram
+from afterword.learning.validation import Measured, learn_ngram
+from afterword.model.arrays import check_threads_fit
+from afterword.model.ngram.tables import HIGHEST_ORDER, Ngram
 from afterword.planning.training_plan import AS_ASKED, AUTO, NONE, TrainingSettings
 from afterword.planning.tuning import LEAST_FROM_BASE, Choice
-from afterword.scoring.costs import USED, token_nats
+from afterword.planning.untrained import Untrained
 from afterword.text.corpus import TextSettings
 from afterword.text.encoded import EncodedCorpus
+from afterword.text.tokenizer import Tokenizer
 
-PIECES, PIECE = 32, 64  # of the held-out text, and tokens of each, by which bases are compared
+TO_COMPARE, TO_JUDGE = 4_000, 20_000  # characters of held-out text that each of several bases reads, and the best one
 SIZES = ("num_layers", "hidden_size", "embedding_size")  # fixed by a base
 
 
@@ -41,52 +39,73 @@ def base_asked_for(settings: TrainingSettings, text: TextSettings) -> Base | Non
     return base
 
 
-def base_to_try(
-    settings: TrainingSettings, encoded: EncodedCorpus, ngram: Callable[[], Ngram]
-) -> tuple[Choice[Base | None], list[str]]:
-    """Return the installed base that suits the text best, if the plan has to decide and one is possible; else None,
-    and why. Also return a note for each that cannot be used.
+@dataclass(frozen=True)
+class Begun:
+    """The beginning of a run, with the figures that decided it."""
 
-    `ngram` returns the n-gram of the training text, which is only needed to compare bases.
+    base: Choice[Base | None]
+    untrained: Untrained | None = None
+    """The base on held-out text; None without either."""
+    ngram: Ngram | None = None
+    """The n-gram model of the training text, unless it was counted in other tokens than the run's."""
+    problems: Sequence[str] = ()
+    """A message for each installed base that cannot be used."""
+
+    @property
+    def tokenizer(self) -> Tokenizer | None:
+        """The base's tokenizer for this text."""
+        return None if self.untrained is None else self.untrained.tokenizer
+
+
+SCRATCH = Begun(Choice(None, AS_ASKED))
+
+
+def begun_from(
+    encoded: EncodedCorpus, settings: TrainingSettings, vocabulary: str | None, base: Base | None = None
+) -> Begun:
+    """Return what a run begins from: `base`, or the installed base that suits the text best, if one is worth it.
+
+    `encoded` has the tokens of `base` or, without one, those of the `vocabulary` asked for.
     """
-    if settings.base == NONE:
-        return Choice(None, AS_ASKED), []
+    tried, why, problems = ([base], AS_ASKED, []) if base else _candidates(settings, vocabulary)
+    if not tried:
+        return Begun(Choice(None, why), problems=problems)
+    check_threads_fit(2)
+    with ThreadPoolExecutor(2) as others:  # PyTorch loads, mostly in Python, while NumPy reads and counts
+        others.submit(importlib.import_module, "afterword.learning.learner")
+        counting = others.submit(learn_ngram, encoded, HIGHEST_ORDER)
+        if len(tried) > 1:
+            read = {each.name: Untrained.read(each, encoded, TO_COMPARE) for each in tried}
+            ngram = counting.result()
+            costs = {
+                name: one.with_ngram(ngram, encoded.tokenizer).cost for name, one in read.items() if one is not None
+            }
+            tried.sort(key=lambda one: costs.get(one.name, 0.0))
+            why = f"it suits the text better than {' and '.join(one.name for one in tried[1:])}"
+        best = tried[0]
+        untrained = Untrained.read(best, encoded, TO_JUDGE)
+        ngram = counting.result()
+    if base is not None:
+        return Begun(Choice(base, why), untrained, ngram)
+    untouched = None if untrained is None else untrained.with_ngram(ngram, encoded.tokenizer)
+    choice = decided(best, untouched, why)
+    if choice.value is None or untrained is None:
+        return Begun(choice, ngram=ngram, problems=problems)
+    return Begun(choice, untrained, ngram if untrained.tokenizer == encoded.tokenizer else None, problems)
+
+
+def _candidates(settings: TrainingSettings, vocabulary: str | None) -> tuple[list[Base], str, list[str]]:
+    """Return the installed bases that a run of these settings can begin from, or why it can begin from no base.
+
+    Also return a message for each that cannot be used.
+    """
+    if settings.base == NONE or settings.recipe == "classic":
+        return [], AS_ASKED, []
     bases, problems = load_installed(installed())
-    conflicts = {base.name: _conflict(base, settings, encoded.tokenizer.kind) for base in bases}
+    conflicts = {base.name: _conflict(base, settings, vocabulary) for base in bases}
     fitting = [base for base in bases if not conflicts[base.name]]
-    if not fitting:
-        why = "; ".join(conflict.partition(": ")[0] for conflict in conflicts.values() if conflict)
-        return Choice(None, why or "no base is installed"), problems
-    if len(fitting) == 1:
-        return Choice(fitting[0]), problems
-    best = _best(fitting, encoded, ngram)
-    others = " and ".join(base.name for base in fitting if base is not best)
-    return Choice(best, f"it suits the text better than {others}"), problems
-
-
-def _best(bases: list[Base], encoded: EncodedCorpus, ngram: Callable[[], Ngram]) -> Base:
-    """Return the base that predicts a sample of the held-out text best, together with the n-gram.
-
-    The text is read in short pieces, each from an empty state. That takes a fraction of a second, and is exact enough
-    to distinguish languages.
-    """
-    rows, tokenizer = encoded.validation, encoded.tokenizer
-    pieces = max(1, min(PIECES, len(rows) // PIECE))
-    ids = np.stack([rows[at : at + PIECE] for at in len(rows) * np.arange(pieces) // pieces]).astype(np.int64)
-
-    def nats(base: Base) -> NDArray[np.float64]:
-        weights = base.weights_for(tokenizer, encoded.lines, seed=0)
-        config = dataclasses.replace(
-            base.config, vocabulary_size=tokenizer.rows, byte_tokens=tokenizer.shared_row_tokens
-        )
-        found = token_nats(Network(config, weights), tokenizer.end, ids)[USED] - config.shared_row_nats(ids)
-        return found.T.ravel()
-
-    by_base = [nats(base) for base in bases]  # while the n-gram is counted
-    inputs = np.concatenate([np.full((pieces, 1), tokenizer.end), ids[:, :-1]], axis=1)
-    [by_ngram] = ngram_nats(ngram(), [Batch(inputs.T, ids.T, np.full(pieces, True), weight=1.0, tokens=ids.size)])
-    costs = [mixed(each, by_ngram, fitted_weight(each, by_ngram)).mean() for each in by_base]
-    return bases[int(np.argmin(costs))]
+    why = "; ".join(conflict.partition(": ")[0] for conflict in conflicts.values() if conflict)
+    return fitting, "" if fitting else why or "no base is installed", problems
 
 
 def decided(base: Base, untouched: Measured | None, preferred: str = "") -> Choice[Base | None]:
@@ -104,7 +123,7 @@ def decided(base: Base, untouched: Measured | None, preferred: str = "") -> Choi
     return Choice(base, figures)
 
 
-def _conflict(base: Base, settings: TrainingSettings, vocabulary: str) -> str | None:
+def _conflict(base: Base, settings: TrainingSettings, vocabulary: str | None) -> str | None:
     """Return what keeps a run of these settings from beginning from `base`, and after a colon what to do."""
     if conflict := vocabulary_conflict(base, vocabulary):
         return conflict

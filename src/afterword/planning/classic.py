@@ -33,7 +33,7 @@ def text_settings(text: TextSettings) -> TextSettings:
     if text.lines:
         name = "labels" if text.labels else "lines"
         raise OptionError(f"{name}: the classic recipe reads running text; leave --{name} out")
-    if text.vocabulary not in (TextSettings.vocabulary, "classic"):
+    if text.vocabulary not in (None, "char", "classic"):
         raise OptionError(f"vocabulary {text.vocabulary}: the classic recipe reads characters; leave it out")
     return dataclasses.replace(text, lowercase=True, vocabulary="classic")
 

@@ -14,9 +14,9 @@ GAIN = 0.033  # of the n-gram's cost, by mixing it with an LSTM that has read a 
 LEAST, MOST = 0.4, 1.6  # times this gain, for four of five texts
 SAMPLING = 0.005  # of the n-gram's cost: its error by measuring on a sample of the held-out text
 GAIN_FROM_BASE = 0.09  # of the cost of n-gram and base as it is, by a long run
-SOON = 40_000  # tokens, after which most of this gain is reached
+SOON = 40_000  # characters read, after which most of this gain is reached
 LEAST_OF_THAT, MOST_OF_THAT = 0.5, 1.5  # times this gain, for four of five texts
-FEWEST_CHARACTERS, MOST_TOKENS_READ = 30_000, 20_000_000  # for which a forecast is made
+FEWEST_CHARACTERS, MOST_READ = 30_000, 20_000_000  # for which a forecast is made: of the text, and tokens or characters
 
 
 @dataclass(frozen=True)
@@ -35,21 +35,21 @@ def expectation(ngram_cost: float, characters: int, tokens_read: float) -> Expec
     ngram_cost: nats per held-out character, of the n-gram alone. Returns None for shorter texts and longer runs than
     have been tried.
     """
-    if characters < FEWEST_CHARACTERS or tokens_read > MOST_TOKENS_READ:
+    if characters < FEWEST_CHARACTERS or tokens_read > MOST_READ:
         return None
     found = _expected(ngram_cost, GAIN * math.sqrt(tokens_read / 1e6), LEAST, MOST)
     return replace(found, high=min(ngram_cost, found.high))
 
 
-def expectation_from_base(untouched: float, tokens_read: float) -> Expectation | None:
-    """Return the expected cost of a run from a base after `tokens_read` tokens.
+def expectation_from_base(untouched: float, characters_read: float) -> Expectation | None:
+    """Return the expected cost of a run from a base after reading `characters_read`, with repetitions.
 
     untouched: nats per held-out character, of the base as it is and the n-gram together. Returns None for longer runs
     than have been tried.
     """
-    if tokens_read > MOST_TOKENS_READ:
+    if characters_read > MOST_READ:
         return None
-    return _expected(untouched, GAIN_FROM_BASE * -math.expm1(-tokens_read / SOON), LEAST_OF_THAT, MOST_OF_THAT)
+    return _expected(untouched, GAIN_FROM_BASE * -math.expm1(-characters_read / SOON), LEAST_OF_THAT, MOST_OF_THAT)
 
 
 def _expected(before: float, gain: float, least: float, most: float) -> Expectation:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from afterword.bases.base import Base
 from afterword.errors import OptionError
 from afterword.learning.recipe import Recipe
 from afterword.planning import auto, classic
+from afterword.planning.base_choice import SCRATCH, Begun
 from afterword.planning.training_plan import Plan, TrainingSettings
 from afterword.text.corpus import TextSettings
 from afterword.text.encoded import EncodedCorpus
@@ -30,12 +30,12 @@ def steps_in(passes: float, encoded: EncodedCorpus, recipe: Recipe) -> int:
     return max(1, round(passes * steps_per_pass(encoded, recipe.batch_size, recipe.seq_length)))
 
 
-def make_plan(encoded: EncodedCorpus, settings: TrainingSettings, base: Base | None = None) -> Plan:
+def make_plan(encoded: EncodedCorpus, settings: TrainingSettings, begun: Begun = SCRATCH) -> Plan:
     """Plan a run of `settings` on `encoded`; for a number of minutes, measure this machine's speed.
 
-    `base` is the one asked for, from `planning.base_choice.base_asked_for`. Loading PyTorch and counting n-grams for
-    the expectation takes some three seconds. Raises OptionError for a network that does not fit in memory.
+    Loading PyTorch and counting n-grams for the expectation takes some three seconds. Raises OptionError for a network
+    that does not fit in memory.
     """
     if settings.recipe == "classic":
         return classic.make_plan(encoded, settings)
-    return auto.make_plan(encoded, settings, base)
+    return auto.make_plan(encoded, settings, begun)

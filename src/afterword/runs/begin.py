@@ -15,7 +15,7 @@ from afterword.errors import AfterwordError, RunError
 from afterword.learning.device import check_device, memory_reported
 from afterword.learning.ranks import meet, ranks
 from afterword.learning.recipe import Recipe
-from afterword.planning.base_choice import base_asked_for
+from afterword.planning.base_choice import base_asked_for, begun_from
 from afterword.planning.recipes import check_length, make_plan, text_settings
 from afterword.planning.training_plan import Plan, TrainingSettings
 from afterword.runs.environment import check_ranks, check_torch, differences, environment, versions
@@ -26,6 +26,7 @@ from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings, read_corpus
 from afterword.text.documents import Source
 from afterword.text.encoded import EncodedCorpus, encode, learn_tokenizer
+from afterword.text.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -61,15 +62,28 @@ def _planned(
     text = text_settings(text, training)
     with read_corpus(sources, text, seed=training.seed) as corpus:
         check_length(corpus.training_characters, text, training)
-        tokenizer = learn_tokenizer(corpus, text.vocabulary, text.lowercase)
+        if base is None:
+            tokenizer = learn_tokenizer(corpus, text.vocabulary, text.lowercase)
+        else:
+            tokenizer = base.model.tokenizer.for_text(corpus.characters, text.lowercase)
         with place as new:
-            encoded = encode(corpus, tokenizer, new.corpus)
-            began = time.monotonic()
+            encoded, began = encode(corpus, tokenizer, new.corpus), time.monotonic()
+            begun = begun_from(encoded, training, text.vocabulary, base)
+            if begun.tokenizer not in (None, tokenizer):
+                decided = time.monotonic()
+                encoded = encode(corpus, begun.tokenizer, new.corpus)  # subwords, which take far longer than characters
+                began += time.monotonic() - decided
             with memory_reported():
-                plan = make_plan(encoded, training, base)
+                plan = make_plan(encoded, training, begun)
             check_ranks(plan.recipe)
             seconds, notes = time.monotonic() - began, [*corpus.notes, *plan.notes]
-            yield new, Preview(plan, encoded, notes, seconds, {"sources": corpus.sources, **asdict(text)})
+            settings = {"sources": corpus.sources, **asdict(text), "vocabulary": _vocabulary(text, encoded.tokenizer)}
+            yield new, Preview(plan, encoded, notes, seconds, settings)
+
+
+def _vocabulary(text: TextSettings, tokenizer: Tokenizer) -> str | None:
+    """Return the --vocabulary that `text` asks for, or that its tokens have; None if only the base has such tokens."""
+    return text.vocabulary or (tokenizer.kind if tokenizer.kind == tokenizer.usage else None)
 
 
 def preview(sources: Sequence[Source], text: TextSettings, training: TrainingSettings) -> Preview:

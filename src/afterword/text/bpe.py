@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -21,7 +21,7 @@ import numpy as np
 import regex
 
 from afterword.errors import OptionError
-from afterword.text.characters import single_characters
+from afterword.text.characters import CharTokenizer, single_characters
 from afterword.text.tokenizer import BYTES, END, LONGEST_LINE, Encoder, Ids, Tokenizer, damaged, in_whole_lines
 from afterword.text.unicode import distinct, lower, utf_8
 
@@ -82,6 +82,15 @@ class BpeTokenizer(Tokenizer):
     @classmethod
     def learn(cls, characters: str, texts: Iterable[str], argument: str, lowercase: bool) -> Self:
         return cls.of(characters, texts, int(argument), lowercase)
+
+    def for_text(self, characters: str, lowercase: bool) -> Self:
+        """Keep the tokens that consist of these characters, and make each new character a token of its own.
+
+        A text is cut as before: the merges that are left out cannot apply to it.
+        """
+        known = CharTokenizer.learn(characters, (), "", lowercase).characters
+        merges = tuple(pair for pair in self.merges if set("".join(pair)) <= set(known))
+        return replace(self, characters=known, lowercase=lowercase, merges=merges)
 
     @classmethod
     def recognise(cls, tokens: Mapping[str, int], found: Mapping[str, Any], lowercase: bool) -> Self | None:

@@ -137,14 +137,17 @@ class TextSettings(Decoding):
         metavar="FRACTION|FILE",
         accepts="str | float | os.PathLike[str] | None",
     )
-    vocabulary: str = setting("char", "what a token is", metavar="|".join(USAGE))
+    vocabulary: str | None = setting(
+        None, "what a token is (default: what it is in the base, or char)", metavar="|".join(USAGE)
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.labels:
             object.__setattr__(self, "lines", True)
         parse_validation(self.validation)
-        chosen(self.vocabulary)
+        if self.vocabulary is not None:
+            chosen(self.vocabulary)
 
 
 def parse_validation(validation: str | None) -> float | Path:

@@ -35,10 +35,13 @@ FILES = (*(f"{part}.bin" for part in PARTS), "tokenizer.json", "corpus.json")
 FORMAT = 1
 
 
-def learn_tokenizer(corpus: Corpus, vocabulary: str, lowercase: bool) -> Tokenizer:
-    """Return the tokenizer that `vocabulary` names, learned from the training part. Raises OptionError."""
+def learn_tokenizer(corpus: Corpus, vocabulary: str | None, lowercase: bool) -> Tokenizer:
+    """Return the tokenizer that `vocabulary` names, by default char, learned from the training part.
+
+    Raises OptionError.
+    """
     training = (text for part, text in corpus.pieces() if part == "training")
-    kind, argument = chosen(vocabulary)
+    kind, argument = chosen(vocabulary or "char")
     return kind.learn(corpus.characters, training, argument, lowercase)
 
 
@@ -56,7 +59,7 @@ class CorpusFacts:
     """The facts that `corpus.json` and an open corpus share."""
 
     documents: int  # of the training part: its lines in lines mode, else 1
-    unseen: list[Annotated[int, Meta(ge=0)]]  # the rows that never occur in the training part, in order
+    unseen: list[Annotated[int, Meta(ge=0)]]  # the rows that cannot occur in the training part, in order
     lines: bool
     fingerprint: str  # SHA-256, in hex, of both parts and the tokenizer
     sources: list[str]  # the names of the texts, without their folders
@@ -166,7 +169,7 @@ def encode(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> EncodedCorpus:
         documents=training.lines if corpus.lines else 1,
         training=training.size(),
         validation=validation.size(),
-        unseen=np.flatnonzero(~training.seen).tolist(),
+        unseen=_unseen(tokenizer, training.seen),
         fingerprint=_fingerprint(tokenizer, training.hash.hexdigest(), validation.hash.hexdigest()),
         sources=[_bare_name(source) for source in corpus.sources],
         labels=corpus.labels,
@@ -208,6 +211,14 @@ class _Part:
 
     def size(self) -> PartSize:
         return PartSize(self.tokens, self.characters, self.bytes)
+
+
+def _unseen(tokenizer: Tokenizer, seen: NDArray[np.bool_]) -> list[int]:
+    """Return the rows that are not `seen`, except tokens of characters that are: those may occur in such a text."""
+    tokens = tokenizer.tokens()
+    spelled = {*tokenizer.characters, *map("".join, tokenizer.merges)}
+    known = set("".join(tokens[row] for row in np.flatnonzero(seen) if tokens[row] in spelled))
+    return [row for row in np.flatnonzero(~seen).tolist() if not (tokens[row] in spelled and set(tokens[row]) <= known)]
 
 
 def _bare_name(source: str) -> str:

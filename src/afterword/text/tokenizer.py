@@ -66,6 +66,13 @@ class Tokenizer(ABC):
         Raises OptionError if `argument` does not suit the text.
         """
 
+    def for_text(self, characters: str, lowercase: bool) -> Self:
+        """Return this vocabulary as it suits another training text, which has `characters`: it knows no others.
+
+        Raises OptionError if there are too many.
+        """
+        return type(self).learn(characters, (), "", lowercase)
+
     @classmethod
     @abstractmethod
     def recognise(cls, tokens: Mapping[str, int], found: Mapping[str, Any], lowercase: bool) -> Self | None:

@@ -110,7 +110,7 @@ class Prompt:
 
     @property
     def is_read(self) -> bool:
-        return self.read == len(self.ids)
+        return self.read == len(self.ids) and not len(self.last)
 
     @property
     def is_gone(self) -> bool:

@@ -25,12 +25,12 @@ from afterword.generation.healing import Reading, healed
 from afterword.generation.parallel import ParallelTexts
 from afterword.serving.http.failures import ApiError, busy, report
 from afterword.serving.writing.memory import Memory, Trail
-from afterword.serving.writing.replies import Prompt, Reply
+from afterword.serving.writing.replies import NO_IDS, Prompt, Reply
 
 READERS = 32  # prompts that are read together
 READ_AT_ONCE = 64  # tokens of all of them, between two checks for clients that left
 READ_A_ROUND = 512  # tokens of all prompts, between two steps of writing
-HEALING = 128  # tokens that are read in the time that the end of a prompt within a word takes
+HEALING = 64  # tokens that are read in about the time that the end of a prompt within a word takes
 # Seconds between two chunks of all texts together, and of one text. Sending a chunk costs about as much as writing a
 # character, so under load a chunk has several characters. Nobody reads more than 200 chunks per second.
 BETWEEN_CHUNKS, LEAST_BETWEEN = 0.0005, 0.005
@@ -180,12 +180,14 @@ class Scheduler:
                 for prompt in some:
                     if prompt.reading is None and prompt.remember:
                         self._recall(prompt)
-                unread = [prompt for prompt in some if not prompt.is_read]
+                unread = [prompt for prompt in some if prompt.read < len(prompt.ids)]
                 for together in _alike(unread):
                     left -= self._read_on(together)
+                within_words = [prompt for prompt in some if prompt.read == len(prompt.ids) and len(prompt.last)]
+                for together in _alike(within_words[: max(1, left // HEALING)]):
+                    left -= self._heal(together)
                 for prompt in some:
-                    if prompt.is_read and left > 0:
-                        left -= HEALING if len(prompt.last) else 0
+                    if prompt.is_read:
                         self._begin(prompt)
                     else:
                         unfinished.append(prompt)
@@ -215,10 +217,16 @@ class Scheduler:
                 self._memory.keep(prompt.trail, prompt.reading)
         return length * len(prompts)
 
+    def _heal(self, prompts: Sequence[Prompt]) -> int:
+        """Read the ends of prompts of one network, and return the number of tokens that take as long."""
+        tokenizer = prompts[0].replies[0].terms.model.tokenizer
+        before = [(prompt.reading, prompt.last) for prompt in prompts if prompt.reading is not None]
+        for prompt, reading in zip(prompts, healed(tokenizer, before), strict=True):
+            prompt.reading, prompt.last = reading, NO_IDS
+        return HEALING * len(prompts)
+
     def _begin(self, prompt: Prompt) -> None:
         assert prompt.reading is not None
-        terms = prompt.replies[0].terms
-        prompt.reading = reading = healed(terms.model.tokenizer, prompt.reading, prompt.last)
         entering = [reply for reply in prompt.replies if not reply.is_over]
         if len(entering) < len(prompt.replies):  # replies without tokens need the reading alone
             self._news |= {reply.order.news for reply in prompt.replies if reply.is_over}
@@ -227,7 +235,7 @@ class Scheduler:
         batch = self._batches.get(id(prompt.network))
         if batch is None:
             batch = self._batches[id(prompt.network)] = _Running(prompt.network)
-        ways = [reply.draft.begin(reading) for reply in entering]
+        ways = [reply.draft.begin(prompt.reading) for reply in entering]
         if prompt.trail is not None:
             for reply, way in zip(entering, ways, strict=True):
                 reply.trail = prompt.trail.copy()
