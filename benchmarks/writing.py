@@ -5,6 +5,7 @@
     python -m benchmarks.writing rules MODEL        texts of 30 characters, free and by a pattern, in turns
     python -m benchmarks.writing loops RUN...       how often texts repeat themselves, without the penalty and with it
     python -m benchmarks.writing contains MODEL WORD...   where texts that must contain WORD have it, and what it costs
+    python -m benchmarks.writing cuts MODEL TEXT    what the next character costs after prompts that end anywhere
     python -m benchmarks.writing words RUN... [--dictionary FILE]     unknown words, by the settings of sampling
 
 Alone on the machine. How fast a batch is, and how many texts differ from what their seeds write alone:
@@ -19,6 +20,9 @@ glued to other letters, what a character of the texts costs by the model alone, 
 is due to the WORDs' own characters, with one character before and after them, beyond as many free ones; the processor
 time; and the quartiles of the place of each WORD, from 0 to 1 of its text.
 
+`cuts` cuts TEXT at random places. It prints the cost of the next character in bits, after the characters before the cut
+and after their usual tokens, for all cuts and for those within words; and the time to read the end of such a prompt.
+
 RUN is a run's folder, which keeps its text. `loops` prints the share of samples of 500 characters that contain 20
 characters twice, by temperature and penalty; the same of the held-out text; and what the penalty does to that text's
 cost at temperature 0.5. A penalty of 0 is the one that suits the text. `words` prints the share of written words that
@@ -29,6 +33,7 @@ of four that the text has; and what a character costs by the model itself, in bi
 
 from __future__ import annotations
 
+import math
 import re
 import statistics
 import subprocess
@@ -44,6 +49,7 @@ import numpy as np
 
 from afterword.errors import ModelError
 from afterword.generation.draft import Sample
+from afterword.generation.healing import Reading, healed, next_characters, taken_back
 from afterword.generation.repeats import WARM, Repeats, suited_penalty
 from afterword.generation.sampling import Sampling
 from afterword.generation.writing import Writing
@@ -76,6 +82,7 @@ BY_WORDS = [  # temperature, min-p, new-word-p
 ]
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 READ = 20_000  # characters of the held-out text
+CONTEXT = 200  # characters before a cut
 
 
 @click.group(help=as_written(__doc__))
@@ -222,6 +229,36 @@ def _cost(sample: Sample, first: int, last: int) -> float:
             nats -= piece.log_probability
         at += len(piece.text)
     return nats
+
+
+@main.command(help="What the next character costs after prompts that end anywhere.")
+@click.argument("model")
+@click.argument("text", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--num", type=int, default=400, show_default=True)
+def cuts(model: str, text: Path, num: int) -> None:
+    loaded, whole = load(model), text.read_text(encoding="utf-8")
+    tokenizer, sampler = loaded.tokenizer, loaded.writing(Sampling()).terms.sampler
+    found: list[tuple[float, ...]] = []  # whether the cut is in a word, two costs, seconds
+    for at in np.random.default_rng(0).integers(CONTEXT, len(whole) - 1, num).tolist():
+        prompt, following = whole[at - CONTEXT : at], tokenizer.normalise(whole[at])[:1]
+        ids = loaded.prompt_ids(prompt, 0)
+        before = Reading(prompt, *loaded.predictor.advance(ids[None], loaded.predictor.start()), loaded.predictor)
+        kept = len(ids) - taken_back(tokenizer, ids, prompt)
+        start = Reading(prompt, *loaded.predictor.advance(ids[None, :kept], before.network.start()), before.network)
+        began = time.perf_counter()
+        (read,) = healed(tokenizer, [(start, ids[kept:])])
+        took = time.perf_counter() - began
+        costs = []
+        for each in (read, before):
+            expected = {one.text: one.probability for one in next_characters(tokenizer, sampler, each)}
+            costs.append(-math.log2(expected.get(following, 1)))
+        found.append((prompt[-1].isalpha() and following.isalpha(), *costs, took))
+    for name, some in (("all cuts", found), ("within words", [one for one in found if one[0]])):
+        by_characters, by_tokens, seconds = np.array(some)[:, 1:].T
+        click.echo(
+            f"{name}, {len(some)}: {by_characters.mean():.3f} bits after the characters, {by_tokens.mean():.3f} after "
+            f"the usual tokens; {1000 * np.median(seconds):.1f} ms"
+        )
 
 
 @main.command(help="How many written words are unknown, and how varied they are.")
