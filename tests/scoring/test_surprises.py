@@ -61,11 +61,15 @@ def test_pieces_change_neither_bits_nor_alternatives(text: str, numbers: int) ->
         assert [p for _, p in one.alternatives] == pytest.approx([p for _, p in other.alternatives], abs=1e-5)
 
 
-@given(st.lists(texts, max_size=9), tokenizers)
-def test_lines_are_read_afresh_with_their_ends_and_without_the_empty_ones(lines: list[str], tokenizer: Any) -> None:
+@given(st.lists(texts, max_size=9), tokenizers, st.integers(1, 5000))
+def test_lines_are_read_afresh_with_their_ends_and_without_the_empty_ones(
+    lines: list[str], tokenizer: Any, numbers: int
+) -> None:
     text = "\n".join(lines)
     filled = [line for line in text.split("\n") if line]
-    found = list(surprises(NETWORKS[tokenizer], tokenizer, text, lines=True))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(costs, "NUMBERS", numbers)
+        found = list(surprises(NETWORKS[tokenizer], tokenizer, text, lines=True))
     assert bits(found) == pytest.approx(sum(one.bits for one in score_lines(NETWORKS[tokenizer], tokenizer, filled)))
     end = "" if tokenizer.end is None else "\n"
     assert "".join(surprise.text for surprise in found) == "".join(line + end for line in filled)

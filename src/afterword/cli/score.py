@@ -104,8 +104,8 @@ def score(context: click.Context, /, files: tuple[str, ...], **options: Any) -> 
     With --fail, the exit status is 3 if any line is odd.
 
     With --per-character, each character is shaded by its bits if the terminal has colours; otherwise each character
-    gets a row. The bits add up to the score: characters of one token share its bits, and a character of several tokens
-    costs their sum. The end of a line is shown as ↵.
+    gets a row. The bits add up to the score, also if tokens have several characters or a character has several tokens.
+    The end of a line is shown as ↵.
 
     With --adapt, the model learns from the text as it reads it: each part is scored before it is learned from. Files
     are read one after the other. The saved model does not change. The n-gram model always learns; the LSTM learns if

@@ -187,7 +187,7 @@ class _Characters:
         costs = np.array([cost for _, cost, _ in characters])
         if is_last:
             costs[-1:] += self._ending
-        places, likeliest = _likeliest(np.array([likely for *_, likely in characters]).reshape(len(costs), -1))
+        places, likeliest = _likeliest(np.array([likely for *_, likely in characters]).reshape(-1, len(self._longer)))
         return np.array([id for id, *_ in characters], np.int32), costs, places, likeliest.astype(np.float32)
 
     def _characters(
