@@ -74,6 +74,13 @@ def test_where_words_are_not_parted_none_is_new() -> None:
     assert words.known(words.after("文")).all()
 
 
+def test_after_subwords_that_no_word_of_the_text_has_in_a_row_none_is_new() -> None:
+    tokenizer = TOKENIZERS[2]
+    words = Words(counted(tokenizer, "abé bcé. cab"), tokenizer)
+    letters = [int(tokenizer.encode(letter)[0]) for letter in "cbcbcb"]  # as a rule may force them
+    assert words.known(words.after("", letters)).all()
+
+
 @given(
     st.lists(st.sampled_from([0.0, 0.1, 0.5, 1.0]), min_size=2, max_size=6).filter(any),
     st.integers(0, 63),
