@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from afterword.errors import OptionError, TextError
 from afterword.generation import healing
-from afterword.generation.draft import Piece, StopStrings, Stream, Terms
+from afterword.generation.draft import Piece, Stream, Terms
+from afterword.generation.ending import StopStrings
 from afterword.generation.sampling import Sampler, Sampling
 from afterword.model.folder.saved import SavedModel
 from afterword.model.network.config import Config, weight_shapes

@@ -13,12 +13,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 
 import numpy as np
-import regex
 from numpy.typing import NDArray
 
 from afterword.errors import ModelError, OptionError
 from afterword.generation.copying import CopyGuard, Passages
-from afterword.generation.ending import Ending, Goal
+from afterword.generation.ending import Ending, Goal, StopStrings
 from afterword.generation.healing import Prompt, Reading, begun, prompt_ids, read_ids
 from afterword.generation.repeats import REMEMBERED, WARM, Repeats
 from afterword.generation.rules import APOSTROPHES, Rule, Rules, contained, is_of_word
@@ -462,25 +461,3 @@ def _numbers(seed: int) -> Iterator[float]:
     random = np.random.Generator(np.random.PCG64(seed))
     while True:
         yield from random.random(DRAWN_AT_ONCE).tolist()
-
-
-class StopStrings:
-    """Cuts a text that comes in parts before the first stop string that it completes."""
-
-    def __init__(self, stops: Sequence[str]) -> None:
-        self._stops = regex.compile("|".join(map(regex.escape, stops)))
-        self._held = ""  # could be the start of a stop string
-
-    def push(self, text: str) -> tuple[str, bool]:
-        """Return the text that is certain now, and whether a stop string has ended it."""
-        self._held += text
-        if found := self._stops.search(self._held):
-            return self._held[: found.start()], True
-        begun = self._stops.search(self._held, partial=True)
-        certain = self._held[: begun.start()] if begun else self._held
-        self._held = self._held[len(certain) :]
-        return certain, False
-
-    def finish(self) -> str:
-        """Return what was held back, once nothing can follow it."""
-        return self._held

@@ -1,8 +1,9 @@
-"""The end of a text that is written in sentences."""
+"""The end of a text: a stop string, or the end of a sentence."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import regex
@@ -87,3 +88,25 @@ class Ending:
         part = self._text[self._given : end]
         self._given = end
         return part
+
+
+class StopStrings:
+    """Cuts a text that comes in parts before the first stop string that it completes."""
+
+    def __init__(self, stops: Sequence[str]) -> None:
+        self._stops = regex.compile("|".join(map(regex.escape, stops)))
+        self._held = ""  # could be the start of a stop string
+
+    def push(self, text: str) -> tuple[str, bool]:
+        """Return the text that is certain now, and whether a stop string has ended it."""
+        self._held += text
+        if found := self._stops.search(self._held):
+            return self._held[: found.start()], True
+        begun = self._stops.search(self._held, partial=True)
+        certain = self._held[: begun.start()] if begun else self._held
+        self._held = self._held[len(certain) :]
+        return certain, False
+
+    def finish(self) -> str:
+        """Return what was held back, once nothing can follow it."""
+        return self._held
