@@ -84,8 +84,21 @@ def test_texts_begin_as_the_probabilities_say(prompt: str, settings: dict[str, A
     reading = read_prompt(saved, network, prompt)
     firsts = Counter(one.text[:1] for one in write_samples(terms, network, ((reading, seed) for seed in range(4000))))
     for one in next_characters(BPE, terms.sampler, reading):
+        assert BPE.decode([one.id]) == one.text
         assert firsts[one.text] / 4000 == pytest.approx(one.after, abs=0.04)
         assert one.after > 0 or one.text not in firsts
+
+
+def test_ways_whose_tokens_are_never_drawn_count_for_what_is_expected_alone() -> None:
+    never = [row for row, text in enumerate(BPE.texts) if text.startswith(" a") and text != " a"]
+    saved, network = dataclasses.replace(RUNNING, unseen=[END, *never, SHARED]), NETWORKS["running"]
+    reading = read_prompt(saved, network, "ab a")
+    terms = Terms(saved, Sampling(temperature=1))
+    found = next_characters(BPE, terms.sampler, reading)
+    assert sum(one.after for one in found) == pytest.approx(1)
+    assert sum(one.probability for one in found) == pytest.approx(1, abs=0.1)
+    drawn = [next(Stream(terms, network, reading, seed)).id for seed in range(20)]
+    assert not {*drawn} & {*never}
 
 
 @pytest.mark.parametrize("settings", [{}, {"temperature": 0.3, "repetition_penalty": 4}, {"new_word_p": 0.4}])

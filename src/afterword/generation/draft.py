@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from afterword.errors import ModelError, OptionError
 from afterword.generation.copying import CopyGuard, Passages
 from afterword.generation.ending import Ending, Goal, StopStrings
-from afterword.generation.healing import Prompt, Reading, begun, prompt_ids, read_ids
+from afterword.generation.healing import MOST, Prompt, Reading, begun, prompt_ids, read_ids
 from afterword.generation.repeats import REMEMBERED, WARM, Repeats
 from afterword.generation.rules import APOSTROPHES, Rule, Rules, contained, is_of_word
 from afterword.generation.sampling import Likeliest, Logits, Sampler, Sampling
@@ -216,7 +216,8 @@ class Draft:
         self._repeats = terms.repeats(prompt)
         self._guard = None if terms.passages is None else CopyGuard(terms.passages, self.tokenizer.normalise(prompt))
         self._word = terms.words.after(prompt) if terms.words else ()
-        self._rest = ""  # the end of the prompt, with which the first token begins
+        self.rest = ""
+        """The end of the prompt with which the next token begins. It does not belong to this text."""
         self._least = terms.sampling.min_tokens if self.tokenizer.end is not None else 0
         self._opens = not prompt and terms.model.writing.opening == "newline"
         self.steers = bool(self._opens or terms.sampling.contains or self._rule or self._repeats or self._least)
@@ -233,7 +234,8 @@ class Draft:
                 self._enter(way)
                 logits = way.logits[0].copy()
                 if self.guards and way.rest:  # all of its tokens may be copies
-                    logits[[row for row in self.tokenizer.rows_beginning(way.rest) if self.refuses(row)]] = -math.inf
+                    longer = self.tokenizer.prefixes.longer(way.rest).tolist()
+                    logits[[row for row in longer if self.refuses(row)]] = -math.inf
                 left.append(sampler.left(logits, self))
             reached = sampler.shares(left).cumsum()
             chosen = int(reached.searchsorted(next(self.numbers) * reached[-1], "right"))
@@ -244,19 +246,14 @@ class Draft:
         """Continue the prompt in that `way`."""
         back = self.tokenizer.decode(way.tokens) + way.rest
         if back:
-            self._rest = way.rest
-            before = self.tokenizer.normalise(self.prompt)[: -len(back)]
+            self.rest = way.rest
+            before = self.tokenizer.normalise(self.prompt[-REMEMBERED - MOST :])[: -len(back)]
             if self._repeats is not None:
                 self._repeats = self._terms.repeats(before)
                 assert self._repeats is not None
                 self._repeats.push(way.tokens)
             if self._terms.words:
                 self._word = self._terms.words.after(before, way.tokens)
-
-    @property
-    def rest(self) -> str:
-        """Return the end of the prompt with which the next token begins; its text does not belong to this one."""
-        return self._rest
 
     def fork(self, seed: int) -> Draft:
         """Return a draft that continues from here with the random numbers of `seed`. The last character is complete."""
@@ -272,9 +269,9 @@ class Draft:
     def ruled(self) -> Logits:
         """0 for the rows that the rules allow, -inf for the others [R]. A word at the end of the script must end."""
         assert self._rule is not None
-        if self._rest:
+        if self.rest:
             mask = np.full_like(self._rule.mask, -math.inf)
-            longer = self.tokenizer.rows_beginning(self._rest)
+            longer = self.tokenizer.prefixes.longer(self.rest).tolist()
             mask[[row for row in longer if self._rule.allows(self._written(self.tokenizer.texts[row]))]] = 0
             return mask
         if self.script and self._tokens == len(self.script) and is_of_word(self.last):
@@ -332,8 +329,8 @@ class Draft:
 
         Nothing is certain inside a character, while a stop string may have begun, or while a sentence may have ended.
         """
-        rest, text = self._rest, self._written(self._decoder.push(token))
-        self._rest = ""
+        rest, text = self.rest, self._written(self._decoder.push(token))
+        self.rest = ""
         self.last = text[-1:] or self.last
         self._tokens += 1
         self._characters += len(text)
@@ -346,7 +343,7 @@ class Draft:
         if token == self.tokenizer.end:
             self.finish_reason = "stop"
         elif self._rule is not None:
-            self._rule.push(*(self.tokenizer.rows_of(text) if rest else [token]))
+            self._rule.push(*(self.tokenizer.prefixes.rows_of(text) if rest else [token]))
             if self._rule.finished:
                 self.finish_reason = "stop" if self._characters < self._terms.settled.max_tokens else "length"
         elif self._tokens == self._terms.settled.max_tokens and not (self._ending and self._ending.finishes):
@@ -367,7 +364,7 @@ class Draft:
 
     def _written(self, text: str) -> str:
         """Return the part of the next token's `text` that follows the prompt."""
-        return text[len(self._rest) :]
+        return text[len(self.rest) :]
 
     def sample(self, text: str, tokens: int, log_probability: float, pieces: Sequence[Piece]) -> Sample:
         """Return what was written as a sample, with its `pieces` if their log-probabilities were asked for."""

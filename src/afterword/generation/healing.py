@@ -14,7 +14,6 @@ Vocabularies of characters and bytes have no such tokens, so that their prompts 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -159,18 +158,18 @@ class _Search:
 
     def add(self, nats: float, at: Reading) -> None:
         """Take a way that was read, and what can follow it."""
-        after = nats + log_probabilities(at.logits)[0]
-        longer = self._tokenizer.rows_beginning(at.rest) if at.rest else list(range(len(after)))
-        if longer:
+        prefixes, after = self._tokenizer.prefixes, nats + log_probabilities(at.logits)[0]
+        longer = prefixes.longer(at.rest) if at.rest else np.arange(len(after))
+        if len(longer):
             logits = np.full_like(after, -math.inf)
             logits[longer] = after[longer]
             self._found.append((float(np.logaddexp.reduce(after[longer])), replace(at, logits=logits[None])))
         for end in range(1, len(at.rest) + 1):
-            if (row := self._tokenizer.row_of(at.rest[:end])) is not None:
+            if (row := prefixes.row_of(at.rest[:end])) is not None:
                 self._ahead.append(_Way(float(after[row]), at, row, at.rest[end:]))
 
     def next_steps(self) -> list[_Way]:
-        """Return the ways to read now: those that are likely beside the ones found, and always the usual one."""
+        """Return the ways to read now: those that are likely, compared with the ones found, and always the usual one."""
         self._ahead.sort(key=lambda way: -way.nats)
         known = [nats for nats, _ in self._found] + [way.nats for way in self._ahead if not way.rest]
         least = np.logaddexp.reduce(known) + math.log(MISSED) if known else -math.inf
@@ -216,6 +215,8 @@ class NextCharacter:
 
     text: str
     """The character; "" for the end of the text, and the token's name for a part of a character, such as <0xE2>."""
+    id: int
+    """The token that is this character."""
     probability: float
     """The model's own, summed over all ways to spell the prompt and all tokens that begin with the character."""
     after: float
@@ -228,14 +229,20 @@ def next_characters(tokenizer: Tokenizer, sampler: Sampler, reading: Reading) ->
     Those absent from the vocabulary are missing, so that the probabilities may sum to less than 1.
     """
     ways = reading.ways or (reading,)
-    shares = sampler.shares([sampler.left(way.logits[0]) for way in ways])
-    own: defaultdict[str, float] = defaultdict(float)
-    drawn: defaultdict[str, float] = defaultdict(float)
-    for way, share in zip(ways, shares.tolist(), strict=True):
-        expected, left = sampler.expected(way.logits[0])
-        for row in np.flatnonzero(expected[: sampler.named]).tolist():
-            name = tokenizer.texts[row][len(way.rest) :][:1] or ("" if row == tokenizer.end else tokenizer.names[row])
-            own[name] += float(expected[row])
-            drawn[name] += share * float(left[row])
-    ranked = sorted(own, key=lambda name: -own[name])
-    return [NextCharacter(name, own[name], drawn[name]) for name in ranked]
+    shares = sampler.shares([sampler.left(way.logits[0]) for way in ways]).tolist()
+    prefixes = tokenizer.prefixes
+    others = [row for row in range(tokenizer.rows)[: sampler.named] if not tokenizer.texts[row]]
+    names = [*prefixes.characters, *("" if row == tokenizer.end else tokenizer.names[row] for row in others)]
+    ids = [*prefixes.rows_of("".join(prefixes.characters)), *others]
+
+    def by_character(way: Reading, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+        characters = prefixes.next_characters(probabilities[prefixes.rows], way.rest)
+        return np.concatenate([characters, probabilities[others]])
+
+    own = np.sum([by_character(way, np.exp(log_probabilities(way.logits)[0])) for way in ways], axis=0)
+    drawn = np.zeros_like(own)
+    for way, share in zip(ways, shares, strict=True):
+        if share:  # else nothing may be drawn in this way
+            drawn += share * by_character(way, sampler.expected(way.logits[0])[1])
+    order = np.argsort(-own, kind="stable").tolist()
+    return [NextCharacter(names[k], ids[k], float(own[k]), float(drawn[k])) for k in order if own[k] > 0]

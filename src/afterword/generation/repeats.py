@@ -73,7 +73,7 @@ class Repeats:
         return [(token, (length - free + 1) * self._nats) for token, length in lengths.items() if length >= free]
 
     def _tokens(self, characters: int) -> int:
-        """Return how many of the last tokens have so many `characters` together."""
+        """Return how many of the last tokens are needed for this number of `characters`."""
         if not self._lengths:
             return characters
         read = self._read

@@ -113,7 +113,7 @@ class Rule:
 
     def allows(self, text: str) -> bool:
         """Return whether `text` can follow."""
-        rows = self._tokenizer.rows_of(text)
+        rows = self._tokenizer.prefixes.rows_of(text)
         return bool(self._matcher.validate_tokens(rows) == len(rows))
 
     def _look(self) -> None:

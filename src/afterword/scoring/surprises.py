@@ -96,8 +96,9 @@ def surprises(
     ends = "\n" if lines else ""  # the text of a boundary token
     reader: Callable[[], Read]
     if tokenizer.merges:
-        prefixes = Prefixes(tokenizer, ends)
-        names, reader = prefixes.characters, partial(_Characters, tokenizer, prefixes, ends)
+        token_texts = [ends if row == tokenizer.end else text for row, text in enumerate(tokenizer.texts)]
+        prefixes = Prefixes(token_texts)
+        names, reader = prefixes.characters, partial(_Characters, token_texts, prefixes)
     else:
         names = list(tokenizer.names)
         left_out = [network.config.vocabulary_size - 1] if network.config.byte_tokens > 1 else []
@@ -136,11 +137,18 @@ def _each_line(
                 on_nats({name: each[within] for name, each in stretch.nats.items()})
                 expected = stretch.expected()
                 for lane, (index, kept) in enumerate(zip(batch, within, strict=True)):
+                    if not kept.any():
+                        continue
                     line, nats = some[index], stretch.nats[USED][lane, kept]
                     is_last = stretch.place.stop >= len(line)
                     found[index].append(reads[lane](line[stretch.place], nats, expected[lane, kept], is_last))
         for pieces in found:
-            yield _costs(*map(np.concatenate, zip(*pieces, strict=True)))
+            yield _costs(*_joined(pieces))
+
+
+def _joined(pieces: Iterable[Found]) -> Found:
+    ids, nats, places, probabilities = map(np.concatenate, zip(*pieces, strict=True))
+    return ids, nats, places, probabilities
 
 
 def _costs(
@@ -153,7 +161,7 @@ def _costs(
 def _tokens(
     left_out: list[int], ids: Ids, nats: NDArray[np.float64], expected: NDArray[np.floating], is_last: bool
 ) -> Found:
-    """Return the tokens themselves: a `Read` for tokens of one character or less. `left_out` are no alternatives."""
+    """Return the tokens themselves: a `Read` for tokens of one character or less. Alternatives exclude `left_out`."""
     expected[..., left_out] = -np.inf
     rows, likeliest = _likeliest(expected)
     return ids, nats, rows, np.exp(likeliest).astype(np.float32)
@@ -171,32 +179,30 @@ def _likeliest(expected: NDArray[np.floating]) -> tuple[NDArray[np.intp], NDArra
 class _Characters:
     """A `Read` that cuts the tokens of one text into their characters."""
 
-    def __init__(self, tokenizer: Tokenizer, prefixes: Prefixes, end: str) -> None:
-        self._prefixes = prefixes
-        self._texts = {id: text for id, text in enumerate(tokenizer.names[: tokenizer.rows - 1]) if id != tokenizer.end}
-        if tokenizer.end is not None:
-            self._texts[tokenizer.end] = end
-        self._ids = {text: id for id, text in self._texts.items()}
+    def __init__(self, texts: list[str], prefixes: Prefixes) -> None:
+        """`texts` [R] are those of the rows; the last row is shared by the parts of characters."""
+        self._texts, self._prefixes = texts, prefixes
         # after the last token: the nats of its end, and the probabilities of the characters that continue it [C]
         self._ending, self._longer = 0.0, np.zeros(len(prefixes.characters))
 
     def __call__(self, ids: Ids, nats: NDArray[np.float64], expected: NDArray[np.floating], is_last: bool) -> Found:
         probabilities = np.exp(expected[:, self._prefixes.rows])
-        tokens = zip(ids.tolist(), nats.tolist(), probabilities, strict=True)
-        characters = [character for token in tokens for character in self._characters(*token)]
-        costs = np.array([cost for _, cost, _ in characters])
+        found: list[Found] = []
+        for token in zip(ids.tolist(), nats.tolist(), probabilities, strict=True):
+            characters, costs, likely = zip(*self._characters(*token), strict=True)
+            places, likeliest = _likeliest(np.array(likely))  # at once, since a token may have many characters
+            found.append((np.array(characters, np.int32), np.array(costs), places, likeliest.astype(np.float32)))
         if is_last:
-            costs[-1:] += self._ending
-        places, likeliest = _likeliest(np.array([likely for *_, likely in characters]).reshape(-1, len(self._longer)))
-        return np.array([id for id, *_ in characters], np.int32), costs, places, likeliest.astype(np.float32)
+            found[-1][1][-1] += self._ending
+        return _joined(found)
 
     def _characters(
         self, id: int, nats: float, probabilities: NDArray[np.floating]
     ) -> Iterator[tuple[int, float, NDArray[np.float64]]]:
         """Yield each character of the next token as a token, its nats, and the probabilities in its place [C]."""
-        prefixes, text = self._prefixes, self._texts.get(id)
+        prefixes, text = self._prefixes, self._texts[min(id, len(self._texts) - 1)]
         likely = math.exp(-self._ending) * prefixes.next_characters(probabilities) + self._longer
-        if text is None:  # a part of a character
+        if not text:  # a part of a character
             yield id, self._ending + nats, likely
             self._ending, self._longer = 0.0, np.zeros_like(likely)
             return
@@ -205,7 +211,7 @@ class _Characters:
             prefix = text[:place]
             together = float(probabilities[prefixes.after(prefix).tokens].sum(dtype=np.float64))
             so_far = min(nats, max(spent, -math.log(together))) if together > 0 else nats
-            yield self._ids[character], so_far - spent, likely
+            yield prefixes.rows_of(character)[0], so_far - spent, likely
             likely, spent = prefixes.next_characters(probabilities, prefix) / max(together, 1e-300), so_far
         self._ending, self._longer = nats - spent, likely
 

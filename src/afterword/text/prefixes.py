@@ -6,15 +6,14 @@ those that begin with the characters so far and with it.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 from functools import lru_cache
-from itertools import groupby
+from itertools import count, groupby
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
-from afterword.text.tokenizer import Tokenizer
 
 CACHED = 2**16  # prefixes
 
@@ -32,20 +31,31 @@ class Following(NamedTuple):
 class Prefixes:
     """The rows of a vocabulary whose tokens are text, sorted by it."""
 
-    def __init__(self, tokenizer: Tokenizer, end: str = "") -> None:
-        """The boundary token counts as the text `end`; rows whose token is no text or part of a character, as none."""
-        named = ((end if row == tokenizer.end else text, row) for row, text in enumerate(tokenizer.texts))
-        texts = sorted((text, row) for text, row in named if text)
-        self._texts = [text for text, _ in texts]
-        self.rows = np.array([row for _, row in texts], np.intp)
-        """Their rows."""
+    def __init__(self, texts: Iterable[str]) -> None:
+        """`texts` are those of the rows [R]; rows whose text is empty are left out."""
+        self._rows = {text: row for text, row in sorted(zip(texts, count(), strict=False)) if text}
+        self._texts = list(self._rows)
+        self.rows = np.array([*self._rows.values()], np.intp)
+        """Their rows [N]."""
         self.characters = sorted({character for text in self._texts for character in text})
         """The characters of all tokens."""
         self._index = {character: k for k, character in enumerate(self.characters)}
         self.after = lru_cache(CACHED)(self._after)
 
+    def row_of(self, text: str) -> int | None:
+        """Return the row whose token is `text`, if there is one."""
+        return self._rows.get(text)
+
+    def rows_of(self, characters: str) -> list[int]:
+        """Return the rows of known `characters`, each a token of its own."""
+        return [self._rows[character] for character in characters]
+
+    def longer(self, prefix: str) -> NDArray[np.intp]:
+        """Return the rows whose tokens begin with `prefix` and are longer."""
+        return self.rows[bisect_right(self._texts, prefix) : self.after(prefix).tokens.stop]
+
     def _after(self, prefix: str) -> Following:
-        """Return the tokens that begin with `prefix`. It must be the beginning of one."""
+        """Return the tokens that begin with `prefix`."""
         first = bisect_left(self._texts, prefix)
         last = bisect_left(self._texts, True, first, key=lambda text: not text.startswith(prefix))
         place = len(prefix)
@@ -57,7 +67,7 @@ class Prefixes:
     def next_characters(self, probabilities: NDArray[np.floating], prefix: str = "") -> NDArray[np.float64]:
         """Return the sums of probabilities [N], in the order of `rows`, by the character after `prefix`: [C].
 
-        C are `characters`. Tokens that do not begin with `prefix`, and `prefix` itself, count for none.
+        C are `characters`. The sums leave out `prefix` itself and the tokens that do not begin with it.
         """
         following = self.after(prefix)
         sums = np.zeros(len(self.characters))

@@ -11,7 +11,6 @@ from __future__ import annotations
 import codecs
 import json
 from abc import ABC, abstractmethod
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import ModelError, TextError
+from afterword.text.prefixes import Prefixes
 from afterword.text.unicode import code_points, lower
 
 END = "<|end|>"  # the boundary token: it ends a line, and it is the first input of a network
@@ -192,27 +192,9 @@ class Tokenizer(ABC):
         return whole if self.rows == self.size else [*whole[:-1], ""]
 
     @cached_property
-    def _rows_by_text(self) -> dict[str, int]:
-        """The row of each text, in the order of the texts."""
-        return {text: row for text, row in sorted(zip(self.texts, range(self.rows), strict=True)) if text}
-
-    @cached_property
-    def _sorted_texts(self) -> list[str]:
-        return list(self._rows_by_text)
-
-    def row_of(self, text: str) -> int | None:
-        """Return the row whose text is `text`, if there is one."""
-        return self._rows_by_text.get(text)
-
-    def rows_of(self, characters: str) -> list[int]:
-        """Return the rows of known `characters`, each on its own."""
-        return [self._rows_by_text[character] for character in characters]
-
-    def rows_beginning(self, text: str) -> list[int]:
-        """Return the rows whose texts begin with `text` and are longer."""
-        first = bisect_right(self._sorted_texts, text)
-        last = bisect_right(self._sorted_texts, text, key=lambda other: other[: len(text)])
-        return [self._rows_by_text[longer] for longer in self._sorted_texts[first:last]]
+    def prefixes(self) -> Prefixes:
+        """The rows by the beginnings of their texts."""
+        return Prefixes(self.texts)
 
     def unsettled(self, text: str) -> int:
         """Return the number of last characters of `text`, in the tokenizer's own form, that a token may have in common

@@ -6,7 +6,6 @@ import asyncio
 from functools import partial
 
 import msgspec
-import numpy as np
 
 from afterword.generation.draft import Terms
 from afterword.generation.healing import Reading, next_characters
@@ -52,8 +51,9 @@ async def expect(call: Call[Service], body: NextRequest) -> Next:
     served, terms, reply, prompt = await asyncio.to_thread(_prepared, call.service, body, order)
     scheduler = call.service.scheduler
     call.on_end(partial(scheduler.leave, [reply]))
+    tokens = len(prompt.ids) + len(prompt.last)
     scheduler.submit([prompt])
-    call.service.metrics.prompt_tokens.inc(len(prompt.ids))
+    call.service.metrics.prompt_tokens.inc(tokens)
     while not (prompt.is_read or reply.failure):
         await order.news.wait()
         order.news.clear()
@@ -76,15 +76,7 @@ def _prepared(service: Service, body: NextRequest, order: Order) -> tuple[Served
 
 def _likeliest(served: Served, terms: Terms, reading: Reading) -> list[Expected]:
     tokenizer, names = served.model.tokenizer, served.token_names
-    if tokenizer.merges:
-        found = next_characters(tokenizer, terms.sampler, reading)[:LIKELIEST]
-        ids = [tokenizer.row_of(one.text) if one.text else tokenizer.end for one in found]
-        return [
-            Expected(names[id], one.text, id, one.probability, one.after)
-            for one, id in zip(found, ids, strict=True)
-            if id is not None
-        ]
-    own, after = terms.sampler.expected(reading.logits[0])
-    whole = own[: terms.sampler.named]  # without the row that all byte tokens share
-    best = np.argsort(-whole, kind="stable")[:LIKELIEST].tolist()
-    return [Expected(names[id], Decoder(tokenizer).push(id), id, float(own[id]), float(after[id])) for id in best]
+    found = next_characters(tokenizer, terms.sampler, reading)[:LIKELIEST]
+    return [
+        Expected(names[one.id], Decoder(tokenizer).push(one.id), one.id, one.probability, one.after) for one in found
+    ]
