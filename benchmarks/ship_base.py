@@ -34,19 +34,20 @@ A small LSTM from which other runs can begin, trained with Afterword on {listed}
 
 | | |
 | --- | --- |
-| text | {books} books, {training:,} characters to learn from |
+| text | {texts:,} texts, {training:,} characters to learn from |
 | tokens | `{kind}`, {rows} rows |
 | network | {layers} × {units} LSTM, embedding {embedding}, {parameters:,} one-byte parameters |
 | training | {steps:,} steps of {lanes} × {length} tokens, seed {seed} |
-| held-out books, by other authors | {bits:.3f} bits per character |
+| held-out texts, by other authors | {bits:.3f} bits per character |
 
 ```
 afterword generate {name}
 afterword train book.txt --base {name}
 ```
 """
-SHIPPED = """public-domain books. docs/base.md lists the
-books, what was left out, and the model's blemishes: its language and its prejudices are those of old books."""
+SHIPPED = """public-domain books and
+on today's prose under open licences. docs/base.md lists the texts, what was left out, and the model's blemishes: its
+language and its prejudices are those of its texts. ATTRIBUTION.md names the authors whose licences ask for it."""
 PACKAGED = """the texts that books.tsv
 lists. Its language and prejudices are those of its texts. The weights have the licence of Afterword itself (MIT)."""
 PYPROJECT = """\
@@ -139,7 +140,7 @@ def card(name: str, model: SavedModel, books: Path, packaged: bool = False) -> s
         name=name,
         place="for" if packaged else "that ships with",
         listed=PACKAGED if packaged else SHIPPED,
-        books=learned,
+        texts=learned,
         training=about["corpus"]["training"]["characters"],
         kind=model.tokenizer.kind,
         rows=config.vocabulary_size,
@@ -147,7 +148,7 @@ def card(name: str, model: SavedModel, books: Path, packaged: bool = False) -> s
         units=config.hidden_size,
         embedding=config.embedding_size,
         parameters=config.parameters,
-        steps=plan["steps"],
+        steps=about["training"]["steps"],
         lanes=plan["batch_size"],
         length=plan["seq_length"],
         seed=plan["seed"],

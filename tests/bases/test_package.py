@@ -87,7 +87,7 @@ def test_a_package_is_a_model_with_its_books_and_their_licences(package: Path) -
     assert sorted(path.name for path in model.iterdir()) == names
     card = (model / "README.md").read_text()
     assert "# syllabic: a base for Afterword" in card
-    assert "| text | 2 books, " in card
+    assert "| text | 2 texts, " in card
     assert "In the public domain." in card
 
 

@@ -35,6 +35,9 @@ from tests.torture.runs import longest_file, outcome
 BeginRun = Callable[..., Run]
 
 
+EARLIER = Path(__file__).with_name("earlier-from-characters.zip")  # stopped at step 7 of 12, of which the base teaches
+
+
 def from_base(base: Path, **settings: Any) -> TrainingSettings:
     return TrainingSettings(base=str(base), **{"steps": 3, "threads": 1} | settings)
 
@@ -101,6 +104,18 @@ def test_a_run_that_the_base_teaches_goes_on_without_it_and_comes_to_the_same_en
     again = repeat(whole.folder.path, tmp_path / "again", exact=True)
     finish(again)
     assert outcome(stopped.folder.path) == outcome(again.folder.path) == outcome(whole.folder.path)
+
+
+def test_a_run_of_a_time_when_bases_had_characters_goes_on_and_is_repeated(tmp_path: Path) -> None:
+    shutil.unpack_archive(EARLIER, tmp_path)
+    path, again = tmp_path / "run", tmp_path / "again"
+    model = LanguageModel.load(path)
+    assert (model.tokenizer.kind, model.info()["base"]["name"]) == ("char", "base")
+    assert model.generate("The ", max_tokens=5, seed=1).tokens == 5
+    finish(repeat(path, again))
+    finish(resume(path, {"vocabulary": "char"}))
+    costs = [LanguageModel.load(run).about["validation"]["nats_per_character"] for run in (path, again)]
+    assert costs == pytest.approx([9.38347] * 2, rel=1e-3)  # as in its own time
 
 
 def test_a_run_that_rolls_back_to_its_beginning_begins_from_the_base_again(
