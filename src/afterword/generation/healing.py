@@ -169,7 +169,7 @@ class _Search:
                 self._ahead.append(_Way(float(after[row]), at, row, at.rest[end:]))
 
     def next_steps(self) -> list[_Way]:
-        """Return the ways to read now: those that are likely, compared with the ones found, and always the usual one."""
+        """Return the ways to read now: the usual one, and those that are likely compared with the ones found."""
         self._ahead.sort(key=lambda way: -way.nats)
         known = [nats for nats, _ in self._found] + [way.nats for way in self._ahead if not way.rest]
         least = np.logaddexp.reduce(known) + math.log(MISSED) if known else -math.inf

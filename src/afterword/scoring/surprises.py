@@ -32,9 +32,9 @@ Costs = tuple[int, float, list[int], list[float]]
 character in a token, as the token that is this character."""
 Found = tuple[Ids, NDArray[np.float64], NDArray[np.intp], NDArray[np.float32]]
 """N of them, as [N], [N], [N, ≤ LIKELIEST] and [N, ≤ LIKELIEST]."""
-Read = Callable[[Ids, NDArray[np.float64], NDArray[np.floating], bool], Found]
-"""Takes the next tokens [t] of a text, their nats [t], log P of every row in their places [t, R], and whether the text
-ends with them."""
+Read = Callable[[Ids, NDArray[np.float64], NDArray[np.floating], NDArray[np.intp]], list[Found]]
+"""Takes the next tokens of some texts [B, t], their nats [B, t], log P of every row in their places [B, t, R], and how
+many tokens of each text are left [B]; what exceeds them is padding. Returns what was found for each text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,59 +94,56 @@ def surprises(
     read = tokenizer.normalise(text)
     spelled = text if len(text) == len(read) else read
     ends = "\n" if lines else ""  # the text of a boundary token
-    reader: Callable[[], Read]
+    reader: Callable[[int], Read]
     if tokenizer.merges:
         token_texts = [ends if row == tokenizer.end else text for row, text in enumerate(tokenizer.texts)]
         prefixes = Prefixes(token_texts)
-        names, reader = prefixes.characters, partial(_Characters, token_texts, prefixes)
+        names, reader = prefixes.characters, partial(_characters, token_texts, prefixes)
     else:
         names = list(tokenizer.names)
         left_out = [network.config.vocabulary_size - 1] if network.config.byte_tokens > 1 else []
         if tokenizer.end is not None:
             names[tokenizer.end] = ends
             left_out += [] if lines else [tokenizer.end]
-        tokens = partial(_tokens, left_out)
-        reader = lambda: tokens  # noqa: E731
+        reader = partial(_tokens, left_out)
     if lines:
         ids = line_ids(tokenizer, filter(None, read.split("\n")))
         read_texts = _each_line(network, tokenizer.end, ids, reader, on_nats)
     else:
-        read_texts = iter([_running(network, tokenizer.end, tokenizer.encode(read), reader(), on_nats)])
+        read_texts = iter([_running(network, tokenizer.end, tokenizer.encode(read), reader(1), on_nats)])
     return _placed(read_texts, tokenizer, names, spelled, lines)
 
 
 def _running(network: Network, before: int | None, ids: Ids, read: Read, on_nats: OnNats) -> Iterator[Costs]:
     for stretch in stretches(network, before, ids[None]):
         on_nats({name: each[0] for name, each in stretch.nats.items()})
-        some, is_last = ids[stretch.place], stretch.place.stop == len(ids)
-        yield from _costs(*read(some, stretch.nats[USED][0], stretch.expected()[0], is_last))
+        left = np.array([len(ids) - stretch.place.start])
+        yield from _costs(*read(ids[None, stretch.place], stretch.nats[USED], stretch.expected(), left)[0])
 
 
 def _each_line(
-    network: Network, before: int | None, ids: Sequence[Ids], reader: Callable[[], Read], on_nats: OnNats
+    network: Network, before: int | None, ids: Sequence[Ids], reader: Callable[[int], Read], on_nats: OnNats
 ) -> Iterator[Iterator[Costs]]:
     """Yield the costs of each line, in order; as many lines as fit are read together."""
     for first in range(0, len(ids), 4 * LANES):
         some = ids[first : first + 4 * LANES]
         found: list[list[Found]] = [[] for _ in some]
         for batch, padded in batches(some):
-            lengths = np.array([[len(some[index])] for index in batch])
-            reads = [reader() for _ in batch]
+            lengths, read = np.array([len(some[index]) for index in batch]), reader(len(batch))
             for stretch in stretches(network, before, padded):
-                within = np.arange(stretch.place.start, stretch.place.stop) < lengths  # without the padding
-                on_nats({name: each[within] for name, each in stretch.nats.items()})
-                expected = stretch.expected()
-                for lane, (index, kept) in enumerate(zip(batch, within, strict=True)):
-                    if not kept.any():
-                        continue
-                    line, nats = some[index], stretch.nats[USED][lane, kept]
-                    is_last = stretch.place.stop >= len(line)
-                    found[index].append(reads[lane](line[stretch.place], nats, expected[lane, kept], is_last))
+                place, nats, left = stretch.place, stretch.nats, lengths - stretch.place.start
+                within = np.arange(place.stop - place.start) < left[:, None]  # without the padding
+                on_nats({name: each[within] for name, each in nats.items()})
+                parts = read(padded[:, place], nats[USED], stretch.expected(), np.maximum(left, 0))
+                for index, part in zip(batch, parts, strict=True):
+                    found[index].append(part)
         for pieces in found:
             yield _costs(*_joined(pieces))
 
 
-def _joined(pieces: Iterable[Found]) -> Found:
+def _joined(pieces: Sequence[Found]) -> Found:
+    if len(pieces) == 1:
+        return pieces[0]
     ids, nats, places, probabilities = map(np.concatenate, zip(*pieces, strict=True))
     return ids, nats, places, probabilities
 
@@ -158,13 +155,36 @@ def _costs(
     return zip(ids.tolist(), nats.tolist(), places.tolist(), probabilities.tolist(), strict=True)
 
 
-def _tokens(
-    left_out: list[int], ids: Ids, nats: NDArray[np.float64], expected: NDArray[np.floating], is_last: bool
-) -> Found:
-    """Return the tokens themselves: a `Read` for tokens of one character or less. Alternatives exclude `left_out`."""
-    expected[..., left_out] = -np.inf
-    rows, likeliest = _likeliest(expected)
-    return ids, nats, rows, np.exp(likeliest).astype(np.float32)
+def _tokens(left_out: list[int], texts: int) -> Read:
+    """Return what finds the tokens themselves, if each has one character or less. Alternatives exclude `left_out`."""
+
+    def read(
+        ids: Ids, nats: NDArray[np.float64], expected: NDArray[np.floating], left: NDArray[np.intp]
+    ) -> list[Found]:
+        expected[..., left_out] = -np.inf
+        rows, likeliest = _likeliest(expected)
+        probabilities = np.exp(likeliest).astype(np.float32)
+        return [
+            (ids[k, :count], nats[k, :count], rows[k, :count], probabilities[k, :count])
+            for k, count in enumerate(left.tolist())
+        ]
+
+    return read
+
+
+def _characters(token_texts: list[str], prefixes: Prefixes, texts: int) -> Read:
+    """Return what finds the characters of tokens that have several: `token_texts` [R], and "" for a part of one."""
+    each = [_Characters(token_texts, prefixes) for _ in range(texts)]
+
+    def read(
+        ids: Ids, nats: NDArray[np.float64], expected: NDArray[np.floating], left: NDArray[np.intp]
+    ) -> list[Found]:
+        return [
+            text.read(ids[k, :count], nats[k, :count], expected[k, :count], count <= ids.shape[1])
+            for k, (text, count) in enumerate(zip(each, left.tolist(), strict=True))
+        ]
+
+    return read
 
 
 def _likeliest(expected: NDArray[np.floating]) -> tuple[NDArray[np.intp], NDArray[np.floating]]:
@@ -177,23 +197,24 @@ def _likeliest(expected: NDArray[np.floating]) -> tuple[NDArray[np.intp], NDArra
 
 
 class _Characters:
-    """A `Read` that cuts the tokens of one text into their characters."""
+    """A text whose tokens are cut into their characters."""
 
-    def __init__(self, texts: list[str], prefixes: Prefixes) -> None:
-        """`texts` [R] are those of the rows; the last row is shared by the parts of characters."""
-        self._texts, self._prefixes = texts, prefixes
+    def __init__(self, token_texts: list[str], prefixes: Prefixes) -> None:
+        self._texts, self._prefixes = token_texts, prefixes
         # after the last token: the nats of its end, and the probabilities of the characters that continue it [C]
         self._ending, self._longer = 0.0, np.zeros(len(prefixes.characters))
 
-    def __call__(self, ids: Ids, nats: NDArray[np.float64], expected: NDArray[np.floating], is_last: bool) -> Found:
+    def read(self, ids: Ids, nats: NDArray[np.float64], expected: NDArray[np.floating], is_last: bool) -> Found:
+        """Return the characters of the next tokens [t]; `expected` is log P of every row in their places [t, R]."""
         probabilities = np.exp(expected[:, self._prefixes.rows])
-        found: list[Found] = []
+        nothing = np.empty((0, min(LIKELIEST, len(self._longer))))
+        found: list[Found] = [(ids[:0], nats[:0], nothing.astype(np.intp), nothing.astype(np.float32))]
         for token in zip(ids.tolist(), nats.tolist(), probabilities, strict=True):
             characters, costs, likely = zip(*self._characters(*token), strict=True)
             places, likeliest = _likeliest(np.array(likely))  # at once, since a token may have many characters
             found.append((np.array(characters, np.int32), np.array(costs), places, likeliest.astype(np.float32)))
         if is_last:
-            found[-1][1][-1] += self._ending
+            found[-1][1][-1:] += self._ending
         return _joined(found)
 
     def _characters(
