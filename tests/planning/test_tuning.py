@@ -18,6 +18,22 @@ def test_a_longer_text_feeds_no_smaller_network(one: int, other: int) -> None:
     assert tuning.lanes(shorter, 64).value <= tuning.lanes(longer, 64).value
 
 
+@given(TOKENS, st.integers(1, 256))
+def test_a_pass_from_a_base_has_enough_steps_unless_the_text_is_too_short(tokens: int, seq_length: int) -> None:
+    lanes = tuning.lanes(tokens, seq_length, from_base=True).value
+    assert 1 <= lanes <= tuning.lanes(tokens, seq_length).value
+    assert lanes == 1 or tokens / (lanes * seq_length) >= tuning.STEPS_PER_PASS_FROM_BASE
+
+
+@given(st.integers(1, 4096), TOKENS, st.floats(0.25, 8), st.floats(0.25, 8))
+def test_a_run_from_a_base_learns_faster_from_longer_tokens(size: int, tokens: int, one: float, other: float) -> None:
+    shorter, longer = (
+        tuning.learning_rate_from_base(size, tokens, round(tokens * characters)).value
+        for characters in sorted((one, other))
+    )
+    assert 0.001 <= shorter <= longer <= 0.005
+
+
 @given(TOKENS, st.floats(1, 1e12), st.floats(1, 1e12))
 def test_more_time_makes_no_smaller_network(tokens: int, one: float, other: float) -> None:
     less, more = sorted((one, other))

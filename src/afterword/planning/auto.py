@@ -189,7 +189,9 @@ class _Planner:
         )
         return {
             "seq_length": seq_length,
-            "batch_size": tuning.lanes(self._tokens, self._settings.seq_length or seq_length.value),
+            "batch_size": tuning.lanes(
+                self._tokens, self._settings.seq_length or seq_length.value, from_base=self._base is not None
+            ),
         }
 
     def _choose_way(self) -> None:
@@ -238,14 +240,17 @@ class _Planner:
     def _choices(self, size: Choice[int], steps: int) -> Choices:
         """Return every number of a run of `steps` steps and of `size` units, unless the user set another size."""
         units = size.value
-        rate = tuning.learning_rate if self._base is None else tuning.learning_rate_from_base
+        if self._base is None:
+            rate = tuning.learning_rate(units)
+        else:
+            rate = tuning.learning_rate_from_base(units, self._tokens, self._encoded.training_characters)
         precision = precisions_to_try(self._device, units)[0]
         short = "a shorter one is not faster" if precision == "float32" else "fast in hardware here"
         wide = "required by the GPU's fast kernel" if self._device == "cuda" else "twice as many were worse"
         of_size: Choices = {
             "hidden_size": size,
             "embedding_size": Choice(embedding_size(self._device, units), wide),
-            "learning_rate": rate(units, self._tokens),
+            "learning_rate": rate,
             "precision": Choice(precision, short),
         }
         of_steps = tuning.of_steps(steps, self._tokens / self._steps_per_pass, len(self._encoded.validation))

@@ -16,6 +16,7 @@ TOKENS_PER_WEIGHT = 10.0  # to read; with fewer, a smaller network learns more i
 UNTIMED_SIZE = 512  # units, if steps or passes are given and no time, for a text that is long enough
 LEAST_FROM_BASE = 0.01  # of the n-gram's cost: a base that lowers it less, as it is, does not help
 MOST_PASSES_FROM_BASE = 8.0  # over a text: a base gains nothing by more of them
+STEPS_PER_PASS_FROM_BASE = 16  # at least: with fewer, the run ends before it has moved far enough from the base
 DISTILLATION, MOST_DISTILLATION = 1.25, 0.3  # per fraction of the n-gram's cost that a base saves as it is; at most
 MOST_PASSES = 16.0  # over a text: with more of them, it is only learned by heart
 EMBEDDING = 64
@@ -73,11 +74,12 @@ def size_untimed(tokens: int) -> Choice[int]:
     return Choice(UNTIMED_SIZE, f"the usual size without a time limit; the text is long enough for {most}")
 
 
-def lanes(tokens: int, seq_length: int) -> Choice[int]:
+def lanes(tokens: int, seq_length: int, from_base: bool = False) -> Choice[int]:
     """Return the number of lanes for a running text: fewer for a short text, so that a pass has enough steps."""
     wanted = 32 if tokens >= 3_000_000 else 16 if tokens >= 300_000 else 8
+    least_steps = STEPS_PER_PASS_FROM_BASE if from_base else 1
     return Choice(
-        max(1, min(wanted, tokens // seq_length)),
+        max(1, min(wanted, tokens // (least_steps * seq_length))),
         "lanes, each reading from its own place: fewer for a short text, so that a pass has enough steps",
     )
 
@@ -88,8 +90,8 @@ def lines_per_step(mean_length: float) -> Choice[int]:
     return Choice(lines, "lines: about as many tokens per step as with running text")
 
 
-def learning_rate(hidden_size: int, tokens: int = 0) -> Choice[float]:
-    """Return the peak rate: 0.02 for 256 units, falling with the square root of their number. Tokens do not matter."""
+def learning_rate(hidden_size: int) -> Choice[float]:
+    """Return the peak rate: 0.02 for 256 units, falling with the square root of their number."""
     rate = float(f"{min(0.03, 0.02 * math.sqrt(256 / hidden_size)):.2g}")
     return Choice(rate, "at its peak: 0.02 for 256 units, falling with the square root of their number")
 
@@ -104,12 +106,17 @@ def dropout(passes: float, from_base: bool = False) -> Choice[float]:
     return Choice(fraction, "fraction dropped: it grows with the number of passes")
 
 
-def learning_rate_from_base(hidden_size: int, tokens: int) -> Choice[float]:
-    """Return the peak rate of a run from a base: lower for few tokens, so that less of the base is lost."""
-    rate = 0.0033 * math.sqrt(768 / hidden_size) * (tokens / 100_000) ** 0.25
+def learning_rate_from_base(hidden_size: int, tokens: int, characters: int) -> Choice[float]:
+    """Return the peak rate of a run from a base, on a text of this number of tokens and characters.
+
+    It is lower for few tokens, so that less of the base is lost, and higher for tokens of several characters: a pass
+    over the same text then has fewer steps, and they have to go as far.
+    """
+    rate = 0.0033 * math.sqrt(768 / hidden_size) * (tokens / 100_000) ** 0.25 * characters / tokens
     return Choice(
         float(f"{min(max(rate, 0.001), 0.005):.2g}"),
-        "at its peak: a fifth of the rate without a base, and lower for a short text, so that less of the base is lost",
+        "at its peak: lower for a short text, so that less of the base is lost, and higher for longer tokens, "
+        "whose passes have fewer steps",
     )
 
 
