@@ -185,6 +185,12 @@ def test_any_text_can_be_a_prompt(prompt: str) -> None:
     assert len(write(Sampling(max_tokens=5), prompt)[0]) == 5
 
 
+def test_a_repetition_of_unknown_characters_can_be_a_prompt() -> None:
+    sampling = Sampling(max_tokens=3, temperature=0.5, repetition_penalty=2)
+    for saved in MODELS.values():
+        assert Stream(Terms(saved, sampling), saved.network(), "☃" * 30, 0).sample().tokens == 3
+
+
 def test_what_cannot_be_is_refused_before_the_first_piece_is_asked_for() -> None:
     for seed in (-1, 2**64):
         with pytest.raises(OptionError, match="seed must be from 0 to 18446744073709551615"):

@@ -309,7 +309,8 @@ class Draft:
         if self._repeats is not None and self._repeats.repeats:
             colder = max(0.0, 1 - self.temperature / WARM)
             for token, nats in self._repeats.penalties():
-                left[token] -= nats * colder
+                if token < len(left):  # a byte of an unknown character is never drawn
+                    left[token] -= nats * colder
         if self._tokens < self._least and self._rule is None:
             left[self.tokenizer.end] = -math.inf
             if left[left.argmax()] == -math.inf:
