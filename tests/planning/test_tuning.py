@@ -32,6 +32,8 @@ def test_a_run_from_a_base_learns_faster_from_longer_tokens(size: int, tokens: i
         for characters in sorted((one, other))
     )
     assert 0.001 <= shorter <= longer <= 0.005
+    bytes_alone, alone = (tuning.learning_rate_from_base(size, tokens, count) for count in (tokens // 2, tokens))
+    assert bytes_alone == alone
 
 
 @given(TOKENS, st.floats(1, 1e12), st.floats(1, 1e12))

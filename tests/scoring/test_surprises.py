@@ -49,6 +49,15 @@ def test_they_are_the_text_and_sum_to_its_score_in_pieces_of_any_size(text: str,
     assert min((surprise.bits for surprise in found), default=0) > -1e-9
 
 
+def test_a_token_of_many_characters_has_a_cost_for_each() -> None:
+    merges = tuple(("-" * 2**k,) * 2 for k in range(9))  # up to 512 of them
+    tokenizer = BpeTokenizer("-a", False, merges)
+    network, text = network_for(tokenizer), "a" + "-" * 1300 + "a"
+    found = list(surprises(network, tokenizer, text))
+    assert "".join(one.text for one in found) == text
+    assert bits(found) == pytest.approx(score(network, tokenizer, text).bits)
+
+
 @given(texts, st.integers(1, 5000))
 def test_pieces_change_neither_bits_nor_alternatives(text: str, numbers: int) -> None:
     whole = list(surprises(NETWORKS[CHAR], CHAR, text))

@@ -112,12 +112,13 @@ def write_samples(
     batch: ParallelTexts[_Whole] = ParallelTexts(network)
     while True:
         room = min(LANES - len(batch.texts), yielded + AHEAD - begun)
-        coming = list(islice(waiting, max(room, 0)))
-        texts_to_enter = [(_Whole(number, reading.prompt, seed, terms), reading) for number, (reading, seed) in coming]
-        entering = [(text, text.draft.begin(reading)) for text, reading in texts_to_enter]
-        if scripts is not None and coming:
-            begun_ones = [(reading, text.draft.seed) for text, reading in entering]
-            for (text, _), script in zip(entering, scripts(begun_ones), strict=True):
+        entering = list[tuple[_Whole, Reading]]()
+        for number, (reading, seed) in islice(waiting, max(room, 0)):
+            text = _Whole(number, reading.prompt, seed, terms)
+            entering.append((text, text.draft.begin(reading)))
+        if scripts is not None and entering:
+            found = scripts([(way, text.draft.seed) for text, way in entering])
+            for (text, _), script in zip(entering, found, strict=True):
                 text.draft.script = script
         if entering:
             batch.enter(entering)

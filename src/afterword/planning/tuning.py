@@ -110,9 +110,9 @@ def learning_rate_from_base(hidden_size: int, tokens: int, characters: int) -> C
     """Return the peak rate of a run from a base, on a text of this number of tokens and characters.
 
     It is lower for few tokens, so that less of the base is lost, and higher for tokens of several characters: a pass
-    over the same text then has fewer steps, and they have to go as far.
+    over the same text then has fewer steps, which must go as far. Bytes, shorter than characters, change nothing.
     """
-    rate = 0.0033 * math.sqrt(768 / hidden_size) * (tokens / 100_000) ** 0.25 * characters / tokens
+    rate = 0.0033 * math.sqrt(768 / hidden_size) * (tokens / 100_000) ** 0.25 * max(1.0, characters / tokens)
     return Choice(
         float(f"{min(max(rate, 0.001), 0.005):.2g}"),
         "at its peak: lower for a short text, so that less of the base is lost, and higher for longer tokens, "

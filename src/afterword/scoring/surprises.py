@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from heapq import heappush, heappushpop
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from afterword.text.unicode import spaced, visible
 LIKELIEST = 5  # alternatives
 LEAST_SHOWN = 0.005  # the least probability of an alternative that is shown
 PLACES = 10  # the most surprising ones that are kept
+AT_ONCE = 64  # characters whose alternatives are found together: a token may have a thousand
 CONTEXT = 24  # characters before each of them
 
 OnNats = Callable[[dict[str, NDArray[np.float64]]], object]
@@ -209,10 +211,12 @@ class _Characters:
         probabilities = np.exp(expected[:, self._prefixes.rows])
         nothing = np.empty((0, min(LIKELIEST, len(self._longer))))
         found: list[Found] = [(ids[:0], nats[:0], nothing.astype(np.intp), nothing.astype(np.float32))]
-        for token in zip(ids.tolist(), nats.tolist(), probabilities, strict=True):
-            characters, costs, likely = zip(*self._characters(*token), strict=True)
-            places, likeliest = _likeliest(np.array(likely))  # at once, since a token may have many characters
-            found.append((np.array(characters, np.int32), np.array(costs), places, likeliest.astype(np.float32)))
+        tokens = zip(ids.tolist(), nats.tolist(), probabilities, strict=True)
+        characters = (character for token in tokens for character in self._characters(*token))
+        while some := list(islice(characters, AT_ONCE)):
+            single, costs, likely = zip(*some, strict=True)
+            places, likeliest = _likeliest(np.array(likely))
+            found.append((np.array(single, np.int32), np.array(costs), places, likeliest.astype(np.float32)))
         if is_last:
             found[-1][1][-1:] += self._ending
         return _joined(found)

@@ -138,7 +138,7 @@ class TextSettings(Decoding):
         accepts="str | float | os.PathLike[str] | None",
     )
     vocabulary: str | None = setting(
-        None, "what a token is (default: what it is in the base, or char)", metavar="|".join(USAGE)
+        None, "the kind of token (default: that of the base, or char)", metavar="|".join(USAGE)
     )
 
     def __post_init__(self) -> None:

@@ -34,7 +34,7 @@ class WritingDefaults:
         return max(1, round(characters / self.characters_per_token))
 
     def measured(self, characters: int, tokens: int) -> WritingDefaults:
-        """Return the same for a text of `characters` in `tokens` that have several: its length stays, in characters."""
+        """Return these defaults for a training text of `characters` in `tokens`: as long, in characters."""
         counted = dataclasses.replace(self, characters_per_token=max(1.0, characters / max(1, tokens)))
         return dataclasses.replace(counted, max_tokens=counted.tokens(self.max_tokens))
 
