@@ -354,9 +354,8 @@ class Sampler:
 
     def probabilities(self, left: Logits) -> Logits:
         """Return the probabilities [N] by which a text that begins here draws from the logits `left` [N]."""
-        if self._greedy:
-            return np.eye(1, len(left), int(left.argmax()))[0]
-        weights = self._weights(left.copy(), left.max(), self._temperature)
+        likeliest: Logits = np.eye(1, len(left), int(left.argmax()))[0]
+        weights = likeliest if self._greedy else self._weights(left.copy(), left.max(), self._temperature)
         weights /= weights.sum()
         return weights
 
