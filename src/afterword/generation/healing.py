@@ -229,7 +229,7 @@ def next_characters(tokenizer: Tokenizer, sampler: Sampler, reading: Reading) ->
     Those absent from the vocabulary are missing, so that the probabilities may sum to less than 1.
     """
     ways = reading.ways or (reading,)
-    shares = sampler.shares([sampler.left(way.logits[0]) for way in ways]).tolist()
+    left = [sampler.left(way.logits[0]) for way in ways]
     prefixes = tokenizer.prefixes
     others = [row for row in range(tokenizer.rows)[: sampler.named] if not tokenizer.texts[row]]
     names = [*prefixes.characters, *("" if row == tokenizer.end else tokenizer.names[row] for row in others)]
@@ -241,8 +241,8 @@ def next_characters(tokenizer: Tokenizer, sampler: Sampler, reading: Reading) ->
 
     own = np.sum([by_character(way, np.exp(log_probabilities(way.logits)[0])) for way in ways], axis=0)
     drawn = np.zeros_like(own)
-    for way, share in zip(ways, shares, strict=True):
+    for way, its_left, share in zip(ways, left, sampler.shares(left).tolist(), strict=True):
         if share:  # else nothing may be drawn in this way
-            drawn += share * by_character(way, sampler.expected(way.logits[0])[1])
+            drawn += share * by_character(way, sampler.probabilities(its_left))
     order = np.argsort(-own, kind="stable").tolist()
     return [NextCharacter(names[k], ids[k], float(own[k]), float(drawn[k])) for k in order if own[k] > 0]

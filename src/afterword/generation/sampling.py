@@ -349,25 +349,16 @@ class Sampler:
 
     def shares(self, left: Sequence[Logits]) -> Logits:
         """Return the probabilities [W] of ways to begin, as if a token were drawn from what is `left` [W, R] in all."""
-        together = np.concatenate(left)
-        if self._greedy:
-            weights = np.eye(1, len(together), int(together.argmax()))
-        else:
-            weights = self._weights(together, together.max(), self._temperature)
-        shares: Logits = weights.reshape(len(left), -1).sum(axis=1)
-        shares /= shares.sum()
+        shares: Logits = self.probabilities(np.concatenate(left)).reshape(len(left), -1).sum(axis=1)
         return shares
 
-    def expected(self, logits: NDArray[np.floating]) -> tuple[Logits, Logits]:
-        """Return two probabilities of every token by logits [R]: the model's own, and those that a text would be drawn
-        by if it began here, before anything steers it."""
-        own = logits.astype(np.float64)
-        own -= own.max()
-        left = own + self._mask
-        likeliest = np.eye(1, len(left), int(left.argmax()))[0]
-        drawn = likeliest if self._greedy else self._weights(left, left.max(), self._temperature)
-        own = np.exp(own)
-        return own / own.sum(), drawn / drawn.sum()
+    def probabilities(self, left: Logits) -> Logits:
+        """Return the probabilities [N] by which a text that begins here draws from the logits `left` [N]."""
+        if self._greedy:
+            return np.eye(1, len(left), int(left.argmax()))[0]
+        weights = self._weights(left.copy(), left.max(), self._temperature)
+        weights /= weights.sum()
+        return weights
 
     def _chosen(self, left: Logits, text: Steered) -> int:
         """Draw one token from `left` [R], which changes."""
