@@ -151,7 +151,7 @@ bench-gpu: .venv/ready-dev
 # VOCABULARY is what its tokens are. Takes MINUTES, and leaves the model in BASE/run/model: train book.txt --base BASE/run/model.
 BASE ?= base
 LANGUAGE ?= english
-VOCABULARY ?= bpe:1000
+VOCABULARY ?= char
 MINUTES ?= 120
 base: .venv/ready-dev
 	@test -n "$(TEXTS)" || { echo 'make base: name its texts: make base TEXTS="one.txt two.txt" MINUTES=120'; exit 2; }
