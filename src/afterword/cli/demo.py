@@ -119,7 +119,7 @@ def _is_demo(place: Path) -> bool:
 
 
 def first_sentence(text: str) -> str:
-    """Return the first sentence of `text`, shortened if it is too long, or all of it if there is none."""
+    """Return the first sentence of `text`, shortened if it is too long; all of `text` if no sentence ends in it."""
     text = text.strip()
     found = re.match(r".{20,}?[.!?:](?=\s|$)", text, re.DOTALL)
     return (found[0] if found else text)[:LONGEST_SENTENCE] or "\n"

@@ -195,7 +195,7 @@ def _is_impossible(start: LLMatcher) -> bool:
 
 
 def _terms(tokenizer: Tokenizer, sampling: Sampling) -> list[tuple[str, str]]:
-    """Return the name and the expression of each rule that is given.
+    """Return the name and the expression of each given rule.
 
     Texts are normalised as the tokenizer does, except the pattern, which could change its meaning.
     """
