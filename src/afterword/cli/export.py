@@ -1,0 +1,39 @@
+"""`afterword export MODEL`: write a model for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from afterword.cli.options import PATH, Function, OutputFile, overwrite_option
+from afterword.cli.output import note, say
+from afterword.errors import OptionError
+from afterword.interchange.formats import FORMATS
+from afterword.language_model import load
+
+
+def format_options(function: Function) -> Function:
+    """Decorate a command with an option for each format."""
+    for name, format in reversed(FORMATS.items()):
+        function = click.option(f"--{name}", type=OutputFile(*format.endings), metavar="FILE", help=format.help)(
+            function
+        )
+    return function
+
+
+@click.command()
+@click.argument("model", type=PATH, metavar="MODEL")
+@format_options
+@overwrite_option
+def export(model: str, **paths: Path | None) -> None:
+    """Write a model for other programs, in one or more formats. MODEL is its folder, its run's, or a base."""
+    given = {name: path for name, path in paths.items() if path is not None}
+    if not given:
+        formats = ", ".join(f"--{name}" for name in FORMATS)
+        raise OptionError(f"no format was given: name one and a file, as in --onnx book.onnx; there are {formats}")
+    loaded = load(model)
+    for name, path in given.items():
+        notes = loaded.export(name, path)
+        say(f"wrote {path}")
+        note(*notes)

@@ -1,0 +1,29 @@
+"""The table of formats to which a model is exported: each is an option of `afterword export`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from afterword.interchange.onnx_file import write_onnx
+from afterword.model.folder.saved import SavedModel
+
+
+@dataclass(frozen=True)
+class Format:
+    """A way to write a model for other programs."""
+
+    write: Callable[[SavedModel, Path], list[str]]
+    """Write the model to a path, atomically, and return what its user should know, a sentence each.
+
+    Raises OptionError for a model that the format cannot hold, or if a package is missing; StorageError.
+    """
+    endings: tuple[str, ...]
+    """The endings that the file's name may have, the usual one first."""
+    help: str
+
+
+FORMATS = {
+    "onnx": Format(write_onnx, (".onnx",), "write the LSTM for ONNX Runtime (pip install 'afterword[onnx]')"),
+}
