@@ -182,6 +182,7 @@ def test_a_run_that_has_time_for_one_pass_at_most_has_no_teacher_and_is_faster(
     monkeypatch.setattr("afterword.planning.untrained.Untrained.with_ngram", lambda *_: saving)
     monkeypatch.setattr("afterword.planning.machine.step_time", lambda *_: StepTime(seconds, seconds))
     recipe = planned(steps=None, minutes=0.1).recipe
+    assert recipe.most_steps is not None
     least = 0.1 * 60 * (1 - tuning.EVALUATION_SHARE) / seconds
     a_pass = recipe.most_steps / tuning.MOST_PASSES_FROM_BASE
     assert recipe.distillation > 0 if least / TAUGHT > a_pass + 1 else recipe.distillation == 0
