@@ -34,7 +34,7 @@ from afterword.inspection.gates import look_at_gates
 from afterword.inspection.horizon import measure_horizon
 from afterword.inspection.keeping import measure_keeping
 from afterword.inspection.units import ask_units
-from afterword.interchange.formats import FORMATS
+from afterword.interchange.export_formats import FORMATS
 from afterword.model.arrays import Array, Ids
 from afterword.model.folder.calibration import Calibration, Normal, check_false_alarms
 from afterword.model.folder.card import card

@@ -8,7 +8,7 @@ import pytest
 
 from afterword.cli import main as command
 from afterword.errors import OptionError
-from afterword.interchange.formats import FORMATS
+from afterword.interchange.export_formats import FORMATS
 from afterword.language_model import load
 
 

@@ -9,7 +9,7 @@ import click
 from afterword.cli.options import PATH, Function, OutputFile, overwrite_option
 from afterword.cli.output import note, say
 from afterword.errors import OptionError
-from afterword.interchange.formats import FORMATS
+from afterword.interchange.export_formats import FORMATS
 from afterword.language_model import load
 
 
