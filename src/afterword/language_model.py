@@ -139,7 +139,7 @@ class LanguageModel:
     def export(self, format: str, path: str | os.PathLike[str]) -> list[str]:
         """Write the model for other programs, and return what its user should know, a sentence each.
 
-        `format` is an option of `afterword export` without its dashes, such as "onnx". An existing file is replaced.
+        `format` is an option of `afterword export`, such as "onnx" or "keras_stateful". An existing file is replaced.
         Raises OptionError for a model that the format cannot hold, or if a package is missing; StorageError.
         """
         if format not in FORMATS:

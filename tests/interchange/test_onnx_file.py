@@ -18,6 +18,7 @@ from afterword.interchange.onnx_file import write_onnx
 from afterword.model.folder.saved import SavedModel, load_model
 from afterword.model.network.config import Config
 from afterword.model.network.network import log_probabilities
+from afterword.text.vocabularies import from_json
 from tests.bases.small import base_of, classic_base, random_weights
 from tests.tiny import save_tiny
 
@@ -63,16 +64,15 @@ def test_batch_and_time_are_free_and_the_inputs_and_outputs_have_their_names(tmp
 
 def test_the_metadata_is_all_that_a_program_needs_to_write(tmp_path: Path) -> None:
     model = load_model(save_tiny(tmp_path / "tiny", mixed=True))
-    assert write_onnx(model, tmp_path / "model.onnx") == [
-        "it holds the LSTM alone, without the model's n-gram, so it predicts as --with lstm does"
-    ]
-    found = {one.key: one.value for one in onnx.load(tmp_path / "model.onnx").metadata_props}
-    assert json.loads(found["tokens"]) == ["\n", "a", "b", "c", "d", "é", "", ""]
-    assert found["boundary_id"] == "6"
-    assert json.loads(found["unseen"]) == [6, 7]
-    assert Config(**json.loads(found["config"])) == model.config
-    assert json.loads(found["about"]) == model.about
-    assert found["tokenizer"] == model.tokenizer.to_json()
+    (note,) = write_onnx(model, tmp_path / "model.onnx")
+    assert "without the model's n-gram" in note
+    found = {one.key: json.loads(one.value) for one in onnx.load(tmp_path / "model.onnx").metadata_props}
+    assert found["tokens"] == ["\n", "a", "b", "c", "d", "é", "<|end|>", "<0x00>"]
+    assert found["boundary_id"] == 6
+    assert found["unseen"] == [6, 7]
+    assert Config(**found["config"]) == model.config
+    assert found["about"] == model.about
+    assert from_json(json.dumps(found["tokenizer"])) == model.tokenizer
 
 
 def test_equal_models_make_equal_files(tmp_path: Path) -> None:
@@ -90,14 +90,14 @@ def test_a_classic_model_has_no_boundary_and_names_its_window(tmp_path: Path) ->
     network = model.network()
     np.testing.assert_allclose(found[:, -1], log_probabilities(network.advance(ids, network.start())[0]), atol=1e-5)
     metadata = run.get_modelmeta().custom_metadata_map
-    assert "boundary_id" not in metadata
+    assert metadata["boundary_id"] == "null"
     assert json.loads(metadata["config"])["window"] == 5
 
 
 def test_what_onnx_cannot_hold_is_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = base_of("\nab").model
     plain = dataclasses.replace(model.config, cell="rnn")
-    with pytest.raises(OptionError, match="onnx takes only LSTMs"):
+    with pytest.raises(OptionError, match="only LSTMs are exported"):
         write_onnx(dataclasses.replace(model, config=plain, weights=random_weights(plain)), tmp_path / "x")
     with pytest.raises(OptionError, match="at most 2 GiB"):
         write_onnx(

@@ -12,13 +12,14 @@ from afterword.errors import OptionError
 from afterword.interchange.export_formats import FORMATS
 from afterword.language_model import load
 
+OPTIONS = {name: "--" + name.replace("_", "-") for name in FORMATS}
+
 
 def format_options(function: Function) -> Function:
     """Decorate a command with an option for each format."""
     for name, format in reversed(FORMATS.items()):
-        function = click.option(f"--{name}", type=OutputFile(*format.endings), metavar="FILE", help=format.help)(
-            function
-        )
+        kind = OutputFile(*format.endings)
+        function = click.option(OPTIONS[name], name, type=kind, metavar="FILE", help=format.help)(function)
     return function
 
 
@@ -30,7 +31,7 @@ def export(model: str, **paths: Path | None) -> None:
     """Write a model for other programs, in one or more formats. MODEL is its folder, its run's, or a base."""
     given = {name: path for name, path in paths.items() if path is not None}
     if not given:
-        formats = ", ".join(f"--{name}" for name in FORMATS)
+        formats = ", ".join(OPTIONS.values())
         raise OptionError(f"no format was given: name one and a file, as in --onnx book.onnx; there are {formats}")
     loaded = load(model)
     for name, path in given.items():

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from afterword.interchange.keras_file import write_keras
 from afterword.interchange.onnx_file import write_onnx
 from afterword.model.folder.saved import SavedModel
 
@@ -26,4 +28,8 @@ class Format:
 
 FORMATS = {
     "onnx": Format(write_onnx, (".onnx",), "write the LSTM for ONNX Runtime (pip install 'afterword[onnx]')"),
+    "keras": Format(write_keras, (".keras",), "write the LSTM for Keras 3 (pip install 'afterword[keras]')"),
+    "keras_stateful": Format(
+        partial(write_keras, stateful=True), (".keras",), "the same, of one text that each call continues"
+    ),
 }
