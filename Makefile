@@ -22,7 +22,7 @@ test-slow: .venv/ready-dev
 
 # The slow tests of exported and imported files, with the real Keras in an environment of its own.
 test-keras:
-	test -d .venv-interchange || $(PYTHON) -m venv .keras
+	$(PYTHON) -m venv .venv-interchange
 	.venv-interchange/bin/pip install --quiet --disable-pip-version-check -e '.[train,dev]' keras
 	.venv-interchange/bin/pytest -m slow -n 1 tests/interchange
 

@@ -19,8 +19,8 @@ def exported(*arguments: object) -> int:
     return int(str(left.value.code))
 
 
-@pytest.mark.parametrize("name", FORMATS)
-def test_every_format_is_written_and_replaced_only_if_asked(
+@pytest.mark.parametrize("name", [name for name, format in FORMATS.items() if format.endings])
+def test_every_file_is_written_and_replaced_only_if_asked(
     name: str, mixed_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     if "keras" in name:
@@ -35,6 +35,21 @@ def test_every_format_is_written_and_replaced_only_if_asked(
     assert exported(mixed_model, OPTIONS[name], path, "--overwrite") == 0
     assert path.read_bytes() == content
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_is_never_replaced(model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "book").mkdir()  # an empty one is as good as a new one
+    assert exported(model, "--torch", tmp_path / "book") == 0
+    files = sorted(path.name for path in (tmp_path / "book").iterdir())
+    assert files == ["config.json", "model.safetensors", "tokenizer.json", "write.py"]
+    capfd.readouterr()
+    for place in (tmp_path / "book", tmp_path / "book" / "write.py", "-"):
+        assert exported(model, "--torch", place, "--overwrite") == 2
+        assert "exists already: name a new folder" in capfd.readouterr().err
+    assert exported(model, "--torch", "") == 2
+    assert exported(model, "--torch", tmp_path / "missing" / "book") == 2
+    assert "does not exist" in capfd.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["book"]
 
 
 def test_without_a_format_the_error_names_all_of_them(model: Path, capfd: pytest.CaptureFixture[str]) -> None:

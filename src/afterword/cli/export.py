@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from afterword.cli.options import PATH, Function, OutputFile, overwrite_option
+from afterword.cli.options import PATH, Function, OutputFile, OutputFolder, overwrite_option
 from afterword.cli.output import note, say
 from afterword.errors import OptionError
 from afterword.interchange.export_formats import FORMATS
@@ -18,8 +18,8 @@ OPTIONS = {name: "--" + name.replace("_", "-") for name in FORMATS}
 def format_options(function: Function) -> Function:
     """Decorate a command with an option for each format."""
     for name, format in reversed(FORMATS.items()):
-        kind = OutputFile(*format.endings)
-        function = click.option(OPTIONS[name], name, type=kind, metavar="FILE", help=format.help)(function)
+        kind, metavar = (OutputFile(*format.endings), "FILE") if format.endings else (OutputFolder(), "DIR")
+        function = click.option(OPTIONS[name], name, type=kind, metavar=metavar, help=format.help)(function)
     return function
 
 

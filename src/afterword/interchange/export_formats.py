@@ -9,6 +9,7 @@ from pathlib import Path
 
 from afterword.interchange.keras_file import write_keras
 from afterword.interchange.onnx_file import write_onnx
+from afterword.interchange.torch_folder import write_torch
 from afterword.model.folder.saved import SavedModel
 
 
@@ -22,7 +23,7 @@ class Format:
     Raises OptionError for a model that the format cannot hold, or if a package is missing; StorageError.
     """
     endings: tuple[str, ...]
-    """The endings that the file's name may have, the usual one first."""
+    """The endings that the file's name may have, the usual one first; none for a folder."""
     help: str
 
 
@@ -32,4 +33,5 @@ FORMATS = {
     "keras_stateful": Format(
         partial(write_keras, stateful=True), (".keras",), "the same, of one text that each call continues"
     ),
+    "torch": Format(write_torch, (), "write a new folder for PyTorch, with a script that writes"),
 }

@@ -1,4 +1,4 @@
-"""What every exported file says about its model, and which networks no format takes."""
+"""The description of a model that every exported file contains."""
 
 from __future__ import annotations
 
