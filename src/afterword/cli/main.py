@@ -37,6 +37,7 @@ COMMANDS = {
     "units": ("afterword.cli.inspections", "Find the units of a model that detect a property of the text."),
     "horizon": ("afterword.cli.inspections", "Measure how far back a model remembers."),
     "serve": ("afterword.cli.serve", "Serve models: a web page for people, an API for programs."),
+    "export": ("afterword.cli.export", "Write a model for other programs, such as ONNX Runtime."),
     "info": ("afterword.cli.info", "Print what a model is and what it was trained on."),
     "bases": ("afterword.cli.bases", "List the installed bases, from which a run can begin."),
     "completion": ("afterword.cli.main", "Print a completion script for bash, zsh or fish."),
