@@ -6,8 +6,8 @@ WORKERS ?= 2
 # The text that the benchmarks read: tinyshakespeare, which docs/figures.md uses, or any other.
 TEXT ?= ../shared/data/tinyshakespeare.txt
 
-.PHONY: demo test test-slow test-everywhere check bench bench-quality bench-plan bench-base bench-writing bench-scoring \
-	bench-bulk bench-serving bench-gpu torture soak base format
+.PHONY: demo test test-slow test-keras test-everywhere check bench bench-quality bench-plan bench-base bench-writing \
+	bench-scoring bench-bulk bench-serving bench-gpu torture soak base format
 
 demo: .venv/ready
 	$(BIN)/afterword demo --out .demo
@@ -19,6 +19,12 @@ test: .venv/ready-dev
 test-slow: .venv/ready-dev
 	$(BIN)/pytest -m slow -n $(WORKERS) --dist worksteal
 	$(BIN)/python -m tests.everywhere haswell,threads-1 skylakex,threads-1
+
+# The slow tests of exported and imported files, with the real Keras in an environment of its own.
+test-keras:
+	$(PYTHON) -m venv .venv-interchange
+	.venv-interchange/bin/pip install --quiet --disable-pip-version-check -e '.[train,dev]' keras
+	.venv-interchange/bin/pytest -m slow -n 1 tests/interchange
 
 # The tests with the kernels of other processors, other numbers of threads, other places and other Pythons.
 test-everywhere: .venv/ready-dev

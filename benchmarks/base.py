@@ -64,6 +64,7 @@ class Row:
     text: str
     minutes: float
     seeds: int = 1
+    base: str = "english"
 
 
 ROWS = {
@@ -73,8 +74,10 @@ ROWS = {
     "julius-caesar-8k-0.5": Row("julius-caesar-8k", 0.5),
     "tinyshakespeare-2": Row("tinyshakespeare", 2, seeds=3),
     "tinyshakespeare-5": Row("tinyshakespeare", 5),
+    "tinyshakespeare-20": Row("tinyshakespeare", 20),
     "english-docs-2": Row("english-docs", 2, seeds=3),
     "english-news-2": Row("english-news", 2, seeds=3),
+    "paralyse-2": Row("paralyse", 2, seeds=3, base="german"),
 }
 ROW_COLUMNS = ["text", "time", "read", "from the base", "from scratch", "the base as it is", "PPMd"]
 CHOICE_COLUMNS = ["text", "seen", "from the base, bits per character", "from scratch", "the default takes"]
@@ -104,7 +107,7 @@ def main() -> None:
 @base_option
 @cache_option
 def rows(only: Sequence[str], seeds: int | None, no_from_nothing: bool, base: str, cache: Path) -> None:
-    for name in only or ROWS:
+    for name in only or [name for name, row in ROWS.items() if row.base == base]:
         row = ROWS[name]
         for text in subjects([row.text], cache):
             for seed in range(seeds or row.seeds):

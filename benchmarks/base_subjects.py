@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import lzma
 import re
 import sqlite3
 import subprocess
@@ -129,6 +130,11 @@ def psalms(database: bytes) -> str:
     return "\n".join("".join(psalm) for psalm in verses.values())
 
 
+def first_novel(file: bytes) -> str:
+    """The first of the novels in a packed file."""
+    return plain(lzma.decompress(file)).partition("\n\n\n")[0]
+
+
 def cookies(file: bytes) -> str:
     """The sayings of a file of fortune cookies, an empty line between them."""
     return "\n".join(part.strip("\n") + "\n" for part in re.split(r"^%\n", plain(file), flags=re.MULTILINE) if part)
@@ -185,6 +191,14 @@ SOURCES = {
         Debian("debian-reference-de", "2.127", "debian-reference.de.txt.gz"),
         True,
         most=200_000,
+    ),
+    "paralyse": Source(
+        "German: the beginning of a novel of 1913",
+        "public domain; the mark-up CC BY 4.0",
+        Shared("german/held-out.txt.xz"),
+        False,
+        decoded=first_novel,
+        most=100_000,
     ),
     "c-headers": Source(
         "C: Python's headers",

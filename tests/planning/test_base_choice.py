@@ -15,6 +15,8 @@ from afterword.cli.plan import _record, _table
 from afterword.errors import OptionError
 from afterword.learning.validation import Measured
 from afterword.planning import base_choice, tuning
+from afterword.planning.auto import TAUGHT
+from afterword.planning.machine import StepTime
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import Preview, preview
 from afterword.text.bpe import BpeTokenizer
@@ -157,17 +159,34 @@ def test_a_broken_one_is_left_out_with_a_note_unless_it_is_named(planned: Planne
         planned(base="latin")
 
 
-def test_a_base_teaches_by_what_it_saves_and_without_one_nothing_teaches(
+def test_a_base_teaches_by_what_it_saves_unless_the_text_is_read_once_and_without_one_nothing_teaches(
     planned: Planned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saving = Measured(cost=0.8, lstm=0.9, ngram=1.0, weight=0.5)
     monkeypatch.setattr("afterword.planning.untrained.Untrained.with_ngram", lambda *_: saving)
-    found = planned()
-    assert found.recipe.distillation == tuning.distillation(saving.gain).value > 0
-    assert found.plan.reasons["distillation"]
+    for epochs in (1.0, 2.0):
+        found = planned(steps=None, epochs=epochs)
+        assert found.recipe.distillation == tuning.distillation(saving.gain, epochs).value
+        assert (found.recipe.distillation > 0) == (epochs > 1)
+        assert found.plan.reasons["distillation"]
     alone = planned(base="none")
     assert alone.recipe.distillation == 0
     assert "distillation" not in alone.plan.reasons
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.1, 1.0, 10.0])
+def test_a_run_that_has_time_for_one_pass_at_most_has_no_teacher_and_is_faster(
+    planned: Planned, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    saving = Measured(cost=0.8, lstm=0.9, ngram=1.0, weight=0.5)
+    monkeypatch.setattr("afterword.planning.untrained.Untrained.with_ngram", lambda *_: saving)
+    monkeypatch.setattr("afterword.planning.machine.step_time", lambda *_: StepTime(seconds, seconds))
+    recipe = planned(steps=None, minutes=0.1).recipe
+    assert recipe.most_steps is not None
+    least = 0.1 * 60 * (1 - tuning.EVALUATION_SHARE) / seconds
+    a_pass = recipe.most_steps / tuning.MOST_PASSES_FROM_BASE
+    assert recipe.distillation > 0 if least / TAUGHT > a_pass + 1 else recipe.distillation == 0
+    assert recipe.steps == max(1, int(min(recipe.most_steps, least / (TAUGHT if recipe.distillation else 1))))
 
 
 def test_the_one_that_suits_best_is_the_one_that_adds_most_to_the_n_gram(planned: Planned, tmp_path: Path) -> None:

@@ -49,11 +49,14 @@ def test_dropout_rises_with_the_passes(one: float, other: float) -> None:
     assert 0 <= tuning.dropout(fewer).value <= tuning.dropout(more).value <= 0.6
 
 
-@given(st.floats(-5, 1), st.floats(-5, 1))
-def test_a_base_that_knows_more_of_a_text_teaches_more(one: float, other: float) -> None:
+@given(st.floats(-5, 1), st.floats(-5, 1), st.floats(0, 16))
+def test_a_base_that_knows_more_of_a_text_teaches_more_and_in_one_pass_nothing(
+    one: float, other: float, passes: float
+) -> None:
     less, more = sorted((one, other))
-    assert 0 <= tuning.distillation(less).value <= tuning.distillation(more).value < 1
-    assert tuning.distillation(0.0).value == 0
+    assert 0 <= tuning.distillation(less, passes).value <= tuning.distillation(more, passes).value < 1
+    assert tuning.distillation(0.0, passes).value == 0
+    assert (tuning.distillation(1.0, passes).value == 0) == (passes <= 1)
 
 
 @pytest.mark.parametrize(("length", "lines"), [(0.5, 128), (7, 128), (50, 32), (150, 8), (10_000, 8)])

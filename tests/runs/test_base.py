@@ -94,7 +94,7 @@ def test_a_run_killed_before_its_first_checkpoint_goes_on_without_the_base(
 def test_a_run_that_the_base_teaches_goes_on_without_it_and_comes_to_the_same_end(
     begin_run: BeginRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tuning, "distillation", lambda gain: Choice(0.3))
+    monkeypatch.setattr(tuning, "distillation", lambda gain, passes: Choice(0.3))
     whole, stopped = begin_run("whole", base=True), begin_run("stopped", base=True)
     assert whole.recipe.distillation == 0.3
     shutil.rmtree(tmp_path / "base")
@@ -326,7 +326,7 @@ def test_bytes_begin_from_a_base_of_bytes(text_file: Path, tmp_path: Path) -> No
 def test_subwords_begin_from_a_base_of_subwords_with_its_tokens_and_the_texts_own_characters(
     text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: bool
 ) -> None:
-    monkeypatch.setattr(tuning, "distillation", lambda gain: Choice(0.3))
+    monkeypatch.setattr(tuning, "distillation", lambda gain, passes: Choice(0.3))
     text_file.write_text("é é é\n" * 9 + text_file.read_text() * 4)
     text, settings = (
         TextSettings(lines=lines),

@@ -22,7 +22,7 @@ from afterword.model.ngram.tables import HIGHEST_ORDER, Ngram
 from afterword.planning import tuning
 from afterword.planning.base_choice import SCRATCH, SIZES, Begun
 from afterword.planning.expectation import Expectation, expectation, expectation_from_base
-from afterword.planning.machine import StepTimes, available_threads, check_memory
+from afterword.planning.machine import StepTime, StepTimes, available_threads, check_memory
 from afterword.planning.training_plan import AS_ASKED, Plan, TrainingSettings, asked, reasons, recipe_of
 from afterword.planning.tuning import Choice, Choices
 from afterword.text.corpus import TextSettings
@@ -36,6 +36,7 @@ FIRST_MEASURED = 256  # units, at most, if the size is open
 SAMPLE = 50_000  # held-out tokens for the expectation
 MOST_COUNTED = 2**22  # tokens of lines that are batched to count the steps of a pass over all of them
 BUSY = 1.5  # times a step's time alone, from which the user reads of it; on a free machine it is 1.0 to 1.2
+TAUGHT = 8 / 7  # times a step's time without a teacher
 MOST_THREADS = 8  # used without measuring, or tried
 SAME_FOR_ALL: Choices = {
     "recipe": Choice("auto"),
@@ -77,7 +78,7 @@ def make_plan(encoded: EncodedCorpus, settings: TrainingSettings, begun: Begun =
         planner = _Planner(encoded, settings, base)
         check_memory(planner.recipe(planner.first), encoded.tokenizer)
         if base is not None:
-            planner.make_learner(base)
+            planner.make_learner()
         ngram = counting.result()
     untrained = begun.untrained
     untouched = None if untrained is None else untrained.with_ngram(ngram, encoded.tokenizer)
@@ -126,17 +127,18 @@ class _Planner:
 
         `base` is this planner's, with the reason for it. `untouched` is the cost of held-out text to both as they are.
         """
-        if self._base is not None:
-            self._fixed["distillation"] = tuning.distillation(0.0 if untouched is None else untouched.gain)
         if self._minutes is not None:
             self._choose_way()
         size = self._size(self._minutes)
         while self._minutes is not None and self._times.measure(size.value):
             size = self._size(self._minutes)
+        if self._base is not None:
+            taught = self._steps(size.value, self._minutes, alone=True) / math.ceil(self._steps_per_pass)
+            self._fixed["distillation"] = tuning.distillation(0.0 if untouched is None else untouched.gain, taught)
         steps, alone = (self._steps(size.value, self._minutes, alone) for alone in (False, True))
         choices = self._choices(size, steps) | self._dropout(alone) | self._asked
         if self._minutes is not None:
-            pace = f"at {1000 * self._times(size.value).now:.0f} ms per step here"
+            pace = f"at {1000 * self._step_time(size.value).now:.0f} ms per step here"
             choices["steps"] = Choice(steps, f"{choices['steps'].reason}, {pace}")
         recipe = recipe_of(choices)
         check_memory(recipe, self._encoded.tokenizer)
@@ -145,13 +147,13 @@ class _Planner:
         why = ({"base": base.reason} if base.reason else {}) | reasons(choices)
         return Plan(recipe, why, expected, outlook, self._notes(recipe), base.value, kept)
 
-    def make_learner(self, base: Base) -> None:
-        """Make a learner that starts from `base`, to measure the steps of a run that it also teaches."""
-        from afterword.learning.learner import Learner
+    def make_learner(self) -> None:
+        """Make the learner of the first size, to measure steps, unless none will be measured."""
+        if self._minutes is not None:
+            from afterword.learning.learner import Learner
 
-        recipe = dataclasses.replace(self.recipe(base.config.hidden_size), distillation=tuning.MOST_DISTILLATION)
-        learner = self._times.learner = Learner(recipe.config(self._encoded.tokenizer), recipe)
-        learner.start_from(base.weights_for(self._encoded.tokenizer, self._encoded.lines, recipe.seed))
+            recipe = self.recipe(self.first)
+            self._times.learner = Learner(recipe.config(self._encoded.tokenizer), recipe)
 
     def recipe(self, size: int) -> Recipe:
         """Return the recipe of `size` units, to measure a step."""
@@ -166,13 +168,15 @@ class _Planner:
         }
 
     def _of_base(self) -> Choices:
-        """Return the numbers that a base fixes."""
+        """Return the numbers that a base fixes, and distillation, which is assumed until it is decided."""
         if self._base is None:
             return {}
         config = self._base.config
-        return {name: Choice(getattr(config, name), "from the base") for name in SIZES} | {
-            name: Choice(getattr(config, name)) for name in ("cell", "residual")
-        }
+        return (
+            {name: Choice(getattr(config, name), "from the base") for name in SIZES}
+            | {name: Choice(getattr(config, name)) for name in ("cell", "residual")}
+            | {"distillation": Choice(tuning.MOST_DISTILLATION)}
+        )
 
     def _of_text(self) -> Choices:
         if self._encoded.lines:
@@ -225,8 +229,12 @@ class _Planner:
 
         return tuning.size_in_time(self._tokens, tokens_read, self._fixed["num_layers"].value)
 
+    def _step_time(self, size: int) -> StepTime:
+        return self._times(size) * (TAUGHT if self._fixed["distillation"].value else 1.0)
+
     def _steps_in_time(self, size: int, minutes: float, alone: bool) -> float:
-        seconds = self._times(size).alone if alone else self._times(size).now
+        step = self._step_time(size)
+        seconds = step.alone if alone else step.now
         return minutes * 60 * (1 - tuning.EVALUATION_SHARE) / seconds
 
     def _steps(self, size: int, minutes: float | None, alone: bool = False) -> int:
@@ -310,7 +318,7 @@ class _Planner:
             )
         if recipe.minutes is None:
             return notes
-        step = self._times(recipe.hidden_size)
+        step = self._step_time(recipe.hidden_size)
         minutes = recipe.steps * step.now / (1 - tuning.EVALUATION_SHARE) / 60
         if recipe.steps == recipe.most_steps and minutes < 0.9 * recipe.minutes:
             after = f"{minutes:.0f} min" if minutes >= 2 else f"{max(1, round(60 * minutes))} s"

@@ -120,12 +120,15 @@ def learning_rate_from_base(hidden_size: int, tokens: int, characters: int) -> C
     )
 
 
-def distillation(gain: float) -> Choice[float]:
+def distillation(gain: float, passes: float) -> Choice[float]:
     """Return the weight of the base's predictions in the targets of a run that begins from it.
 
     gain: the fraction of the n-gram's cost that the untrained base saves. It is largest for a short text of a kind
-    that the base knows. For other texts, the base's predictions are wrong targets.
+    that the base knows. For other texts, the base's predictions are wrong targets. In one pass nothing is learned by
+    heart, so nothing needs a teacher.
     """
+    if passes <= 1:
+        return Choice(0.0, "in one pass over the text nothing is learned by heart, so the base does not teach")
     return Choice(
         round(min(MOST_DISTILLATION, max(0.0, DISTILLATION * gain)), 2),
         "weight of the base's predictions in the targets: it grows with what the untrained base saves",

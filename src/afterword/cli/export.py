@@ -1,0 +1,40 @@
+"""`afterword export MODEL`: write a model for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from afterword.cli.options import PATH, Function, OutputFile, OutputFolder, overwrite_option
+from afterword.cli.output import note, say
+from afterword.errors import OptionError
+from afterword.interchange.export_formats import FORMATS
+from afterword.language_model import load
+
+OPTIONS = {name: "--" + name.replace("_", "-") for name in FORMATS}
+
+
+def format_options(function: Function) -> Function:
+    """Decorate a command with an option for each format."""
+    for name, format in reversed(FORMATS.items()):
+        kind, metavar = (OutputFile(*format.endings), "FILE") if format.endings else (OutputFolder(), "DIR")
+        function = click.option(OPTIONS[name], name, type=kind, metavar=metavar, help=format.help)(function)
+    return function
+
+
+@click.command()
+@click.argument("model", type=PATH, metavar="MODEL")
+@format_options
+@overwrite_option
+def export(model: str, **paths: Path | None) -> None:
+    """Write a model for other programs, in one or more formats. MODEL is its folder, its run's, or a base."""
+    given = {name: path for name, path in paths.items() if path is not None}
+    if not given:
+        formats = ", ".join(OPTIONS.values())
+        raise OptionError(f"no format was given: name one and a file, as in --onnx book.onnx; there are {formats}")
+    loaded = load(model)
+    for name, path in given.items():
+        notes = loaded.export(name, path)
+        say(f"wrote {path}")
+        note(*notes)

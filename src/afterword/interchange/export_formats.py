@@ -1,0 +1,37 @@
+"""The table of formats to which a model is exported: each is an option of `afterword export`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from afterword.interchange.keras_file import write_keras
+from afterword.interchange.onnx_file import write_onnx
+from afterword.interchange.torch_folder import write_torch
+from afterword.model.folder.saved import SavedModel
+
+
+@dataclass(frozen=True)
+class Format:
+    """A way to write a model for other programs."""
+
+    write: Callable[[SavedModel, Path], list[str]]
+    """Write the model to a path, atomically, and return what its user should know, a sentence each.
+
+    Raises OptionError for a model that the format cannot hold, or if a package is missing; StorageError.
+    """
+    endings: tuple[str, ...]
+    """The endings that the file's name may have, the usual one first; none for a folder."""
+    help: str
+
+
+FORMATS = {
+    "onnx": Format(write_onnx, (".onnx",), "write the LSTM for ONNX Runtime (pip install 'afterword[onnx]')"),
+    "keras": Format(write_keras, (".keras",), "write the LSTM for Keras 3 (pip install 'afterword[keras]')"),
+    "keras_stateful": Format(
+        partial(write_keras, stateful=True), (".keras",), "the same, of one text that each call continues"
+    ),
+    "torch": Format(write_torch, (), "write a new folder for PyTorch, with a script that writes"),
+}

@@ -1,0 +1,35 @@
+"""The description of a model that every exported file contains."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from afterword.errors import OptionError
+from afterword.model.folder.saved import SavedModel
+
+
+def facts(model: SavedModel) -> dict[str, Any]:
+    """Return what a program needs to write with the LSTM, as JSON values: its text, its sizes and its origin.
+
+    `tokens` are the texts of the rows, or the names of those without: <|end|> for the boundary, <0xE2> for a byte of
+    a character. A classic model has no `boundary_id`.
+    """
+    tokenizer = model.tokenizer
+    return {
+        "boundary_id": tokenizer.end,
+        "tokens": [text or name for text, name in zip(tokenizer.texts, tokenizer.tokens(), strict=False)],
+        "unseen": model.unseen,
+        "tokenizer": tokenizer.standard(),
+        "config": dataclasses.asdict(model.config),
+        "about": model.about,
+    }
+
+
+def notes(model: SavedModel) -> list[str]:
+    """Return what the user of a file with the LSTM alone should know. Raises OptionError for a plain network."""
+    if model.config.cell != "lstm":
+        raise OptionError("only LSTMs are exported, and this model was trained with --cell rnn: train it again without")
+    return (
+        [] if model.ngram is None else ["the file has the LSTM without the model's n-gram: it predicts as --with lstm"]
+    )

@@ -1,0 +1,69 @@
+"""`afterword export`: one file for each format that is asked for, or one line and nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from afterword.cli import main as command
+from afterword.cli.export import OPTIONS
+from afterword.errors import OptionError
+from afterword.interchange.export_formats import FORMATS
+from afterword.language_model import load
+
+
+def exported(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as left:
+        command.main(["export", *map(str, arguments)])
+    return int(str(left.value.code))
+
+
+@pytest.mark.parametrize("name", [name for name, format in FORMATS.items() if format.endings])
+def test_every_file_is_written_and_replaced_only_if_asked(
+    name: str, mixed_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    if "keras" in name:
+        pytest.importorskip("h5py", reason="the package h5py, which [keras] installs, is missing")
+    path = tmp_path / f"book{FORMATS[name].endings[0]}"
+    assert exported(mixed_model, OPTIONS[name], path) == 0
+    assert f"wrote {path}\n" in capfd.readouterr().err
+    content = path.read_bytes()
+    assert exported(mixed_model, OPTIONS[name], path) == 2
+    assert "exists already: name another file, or replace it with --overwrite" in capfd.readouterr().err
+    path.write_bytes(b"other")
+    assert exported(mixed_model, OPTIONS[name], path, "--overwrite") == 0
+    assert path.read_bytes() == content
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_is_never_replaced(model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "book").mkdir()  # an empty one is as good as a new one
+    assert exported(model, "--torch", tmp_path / "book") == 0
+    files = sorted(path.name for path in (tmp_path / "book").iterdir())
+    assert files == ["config.json", "model.safetensors", "tokenizer.json", "write.py"]
+    capfd.readouterr()
+    for place in (tmp_path / "book", tmp_path / "book" / "write.py", "-"):
+        assert exported(model, "--torch", place, "--overwrite") == 2
+        assert "exists already: name a new folder" in capfd.readouterr().err
+    assert exported(model, "--torch", "") == 2
+    assert exported(model, "--torch", tmp_path / "missing" / "book") == 2
+    assert "does not exist" in capfd.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["book"]
+
+
+def test_without_a_format_the_error_names_all_of_them(model: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert exported(model) == 2
+    line = capfd.readouterr().err
+    assert line.count("\n") == 1
+    assert all(option in line for option in OPTIONS.values())
+
+
+def test_what_python_cannot_export_is_refused(mixed_model: Path, tmp_path: Path) -> None:
+    model = load(mixed_model)
+    with pytest.raises(OptionError, match="format must be one of onnx"):
+        model.export("pickle", tmp_path / "x")
+    for other in (model.hold("forget=1"), model.adapted("abc")):
+        with pytest.raises(OptionError, match="held or has adapted cannot be exported"):
+            other.export("onnx", tmp_path / "x")
+    assert list(tmp_path.iterdir()) == []
