@@ -4,44 +4,72 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from afterword.learning.batches import Batch
+from afterword.learning import optimizer
 from afterword.learning.learner import Learner
+from afterword.learning.recipe import Recipe
 from afterword.planning import machine
-from afterword.planning.auto import draft
+from afterword.planning.auto import draft, make_plan
 from afterword.planning.training_plan import TrainingSettings
+from afterword.text.encoded import EncodedCorpus
 from tests.planning.test_plan import encoded_prose
 
 
 class Clocks:
-    """In place of `time`: a step computes for 10 ms, and waits another 30 for a processor."""
+    """In place of `time`: processor time is a quarter of the clock's."""
 
     def __init__(self) -> None:
-        self.steps = 0
+        self.seconds = 0.0
 
     def perf_counter(self) -> float:
-        return 0.040 * self.steps
+        return 4 * self.seconds
 
     def thread_time(self) -> float:
-        return 0.010 * self.steps
+        return self.seconds
 
 
-def test_a_step_alone_does_not_wait_for_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    clocks = Clocks()
+@pytest.mark.parametrize("seconds", [0.001, 0.03, 0.1])
+def test_a_step_takes_the_mean_time_of_late_ones_alone_without_waiting_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """Here a step takes `seconds` of computing, and each renewal of a root as much again."""
+    clocks, learn, renew = Clocks(), Learner.learn, optimizer.inverse_root
 
-    def learn(learner: Learner, batch: Batch, learning_rate: float) -> float:
-        clocks.steps += 1
-        return 0.0
+    def slow_learn(*given: Any) -> float:
+        clocks.seconds += seconds
+        return learn(*given)
 
-    monkeypatch.setattr(Learner, "learn", learn)
+    def slow_renewal(*given: Any) -> Any:
+        clocks.seconds += seconds
+        return renew(*given)
+
+    monkeypatch.setattr(Learner, "learn", slow_learn)
+    monkeypatch.setattr(optimizer, "inverse_root", slow_renewal)
     monkeypatch.setattr(machine, "time", clocks)
     encoded = encoded_prose(20_000, tmp_path)
     recipe = draft(encoded, TrainingSettings(device="cpu", threads=1, hidden_size=16, batch_size=2, seq_length=8))
     measured = machine.step_time(encoded, recipe)
-    assert measured.now == pytest.approx(0.040)
-    assert measured.alone == pytest.approx(0.010)
+    matrices = 2
+    assert measured.alone == pytest.approx(seconds * (1 + matrices / optimizer.RENEW))
+    assert measured.now == pytest.approx(4 * measured.alone)
+
+
+def test_no_size_is_measured_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[int] = []
+
+    def step_time(encoded: EncodedCorpus, recipe: Recipe, learner: object = None) -> machine.StepTime:
+        measured.append(recipe.hidden_size)
+        return machine.StepTime(0.01, 0.01)
+
+    monkeypatch.setattr(machine, "step_time", step_time)
+    encoded = encoded_prose(20_000, tmp_path)
+    for size in (None, 32, 256):
+        make_plan(encoded, TrainingSettings(device="cpu", threads=1, base="none", hidden_size=size))
+        assert len(measured) == len(set(measured)) > 0
+        measured.clear()
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,12 @@ class Learner:
         self._update_average()
         return float(nats)
 
+    def skip_to(self, step: int) -> None:
+        """Let the optimizers go on as after `step` steps."""
+        for optimizer in self._optimizers:
+            for memory in optimizer.state.values():
+                memory["step"].fill_(step)
+
     def _cost_and_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Read `batch`. Return its summed cost in nats, and the loss to minimise.
 

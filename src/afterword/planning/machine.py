@@ -46,7 +46,7 @@ SLOWEST_MEASURED = 0.15  # seconds: the times of longer steps are estimated from
 GROWTH = 1.7  # a step's time grows with about this power of the units
 ENOUGH = 2**20  # tokens to measure with
 CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # "MICROSECONDS PERIOD", by Linux' control groups, version 2
-SECONDS, SECONDS_WITH_WAITING = 1.0, 3.0  # for measuring the steps of one recipe
+SECONDS, SECONDS_WITH_WAITING = 0.5, 3.0  # for measuring the steps of one recipe
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,8 @@ def step_time(encoded: EncodedCorpus, recipe: Recipe, learner: Learner | None = 
     """Measure real steps of `recipe` on this machine, with the network of `learner` or a new one. It is discarded
     afterwards.
 
-    In the first steps the optimizer does more than later, so they are left out if the network is not too slow.
+    The first step is left out. Then the optimizer is taken to later steps, since it does more in its early ones: of
+    `RENEW` steps, the one that renews its roots is measured, and as many of the others as there is time for.
 
     On the processor, `alone` is the processor time of the calling thread. That thread takes part in all computing, and
     it is charged neither while another process has its processor nor while it waits for a thread whose processor is
@@ -96,15 +97,23 @@ def step_time(encoded: EncodedCorpus, recipe: Recipe, learner: Learner | None = 
     learner = learner or Learner(recipe.config(encoded.tokenizer), recipe)
     batches = training_batches(encoded.beginning(ENOUGH), recipe)
     times: list[StepTime] = []
-    while len(times) < EARLY + RENEW:
+    while len(times) < 1 + RENEW:
         clock, processor = time.perf_counter(), time.thread_time()
         learner.learn(batches.next(), 1e-3)
         now, alone = time.perf_counter() - clock, time.thread_time() - processor
         times.append(StepTime(now, now if recipe.device == "cuda" else min(now, alone)))
-        if sum(t.alone for t in times) > SECONDS or sum(t.now for t in times) > SECONDS_WITH_WAITING:
+        if len(times) == 1:
+            learner.skip_to(EARLY * RENEW)
+        took, waited = sum(t.alone for t in times), sum(t.now for t in times)
+        if (took > SECONDS and len(times) >= 3) or waited > SECONDS_WITH_WAITING:
             break
-    steady = times[EARLY:] if len(times) > EARLY else times[len(times) // 3 :]
-    return StepTime(statistics.mean(t.now for t in steady), statistics.mean(t.alone for t in steady))
+    return StepTime(_steady([t.now for t in times], RENEW), _steady([t.alone for t in times], RENEW))
+
+
+def _steady(seconds: Sequence[float], renew: int) -> float:
+    """Return the mean over all steps of a run, of which every `renew`-th is like the second here."""
+    renewing, *others = seconds[1:] or seconds
+    return renewing / renew + statistics.mean(others or [renewing]) * (1 - 1 / renew)
 
 
 class StepTimes:
@@ -125,8 +134,8 @@ class StepTimes:
         return best
 
     def measure(self, size: int) -> bool:
-        """Measure `size`, unless it was measured or would take too long. Return whether it was measured now."""
-        if size in self._measured or self(size).alone > SLOWEST_MEASURED:
+        """Measure `size` if its time is only estimated, and it is not too slow. Return whether it was measured now."""
+        if self(size).alone > SLOWEST_MEASURED or size in self._measured:
             return False
         self._measured[size] = step_time(self._encoded, self._recipe_of(size))
         return True
