@@ -26,7 +26,8 @@ pytestmark = pytest.mark.slow
 PROGRAM = """import { load, type Sample } from "./book.js";
 
 const model = await load();
-const sample: Sample = await model.generate({ prompt: "ab", maxTokens: 40, temperature: 1, minP: 0, seed: 3n, stop: ["zz"] });
+const options = { prompt: "ab", maxTokens: 40, temperature: 1, minP: 0, seed: 3n, stop: ["zz"] };
+const sample: Sample = await model.generate(options);
 const nats: Float64Array = await model.score("abc", { signal: new AbortController().signal });
 const [first]: { text: string; probability: number }[] = await model.next("ab");
 console.log(JSON.stringify([sample.text, sample.tokens, nats.length, first.text, (await model.split("ab")).length]));
