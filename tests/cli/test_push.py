@@ -14,7 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from afterword.errors import ModelError
+from afterword.language_model import load
 from afterword.model.folder.card import card, card_text, metadata
+from afterword.model.folder.hub import repository_name
 from afterword.model.folder.saved import FILES, load_model, save_model
 from tests.cli.conftest import Run
 from tests.hub import TOKEN, Hub, Repository, problems, stand_in
@@ -42,7 +45,10 @@ def on_hub(run: Run, hub: Hub, tmp_path: Path) -> Command:
 
 def at_home(hub: Hub, place: Path) -> dict[str, str]:
     """Return the environment of a user who has logged in."""
-    return {"HF_HOME": str(place / "home"), "HF_ENDPOINT": hub.url, "HF_TOKEN": TOKEN, "HF_HUB_DISABLE_XET": "1"}
+    home = place / "home"
+    places = {"HF_HOME": str(home), "HF_HUB_CACHE": str(home / "hub"), "HF_TOKEN_PATH": str(home / "token")}
+    hub_of_tests = {"HF_ENDPOINT": hub.url, "HF_TOKEN": TOKEN, "HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": ""}
+    return {**places, **hub_of_tests, "NO_PROXY": "*"}
 
 
 def published(hub: Hub, model: Path, private: bool = False) -> Repository:
@@ -176,15 +182,6 @@ def test_what_cannot_be_had_is_one_line(on_hub: Command, hub: Hub, model: Path) 
     assert "has no such revision" in error(on_hub("info", f"{MINE}@v9"), 2)
     assert "HF_HUB_OFFLINE forbids" in error(on_hub("info", MINE, HF_HUB_OFFLINE="1"), 1)
     assert "the hub did not answer for hf://me/tiny" in error(on_hub("info", MINE, HF_ENDPOINT="http://127.0.0.1:9"), 1)
-    for name in (
-        "hf://",
-        "hf://tiny",
-        "hf://me/tiny/config.json",
-        "hf://me/tiny@",
-        "hf://me/../x",
-        "hf://me/x@../../y",
-    ):
-        assert "does not name a model on the hub" in error(on_hub("info", name), 2)
     assert "is on the hub and cannot be changed" in error(on_hub("calibrate", MINE, __file__), 2)
 
 
@@ -214,6 +211,18 @@ def test_a_run_can_begin_from_the_hub(on_hub: Command, hub: Hub, model: Path, tm
     assert begun.about["base"]["name"] == MINE
     assert metadata(begun)["base_model"] == "me/tiny"
     assert problems((tmp_path / "run" / "model" / "README.md").read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["hf://", "hf://tiny", "hf://me/tiny/config.json", "hf://me/tiny@", "hf://me/../x", "hf://me/x@../../y"]
+)
+def test_another_name_is_refused_before_anything_is_asked(name: str) -> None:
+    with pytest.raises(ModelError, match="does not name a model on the hub"):
+        load(name)
+
+
+def test_a_server_names_a_model_as_its_repository() -> None:
+    assert {repository_name(name) for name in ("hf://me/tiny", "hf://me/tiny@refs/pr/1")} == {"tiny"}
 
 
 def test_without_the_client_the_extra_is_named(run: Run, model: Path) -> None:
