@@ -34,7 +34,34 @@ def test_every_file_is_written_and_replaced_only_if_asked(
     path.write_bytes(b"other")
     assert exported(mixed_model, OPTIONS[name], path, "--overwrite") == 0
     assert path.read_bytes() == content
-    assert list(tmp_path.iterdir()) == [path]
+    assert [one for one in tmp_path.iterdir() if one.suffix != ".ts"] == [path]
+
+
+def test_an_option_needs_a_format_that_takes_it(
+    mixed_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert exported(mixed_model, "--js", tmp_path / "book.js", "--title", "A book") == 2
+    assert "error: --title needs --html: give --html too\n" in capfd.readouterr().err
+    both = ("--js", tmp_path / "book.js", "--html", tmp_path / "book.html")
+    assert exported(mixed_model, *both, "--title", "A <book>", "--ngram-megabytes", 0) == 0
+    assert "<h1>A &lt;book&gt;</h1>" in (tmp_path / "book.html").read_text(encoding="utf-8")
+    assert "n-gram" not in capfd.readouterr().err
+    with pytest.raises(OptionError, match="author is not an option of js"):
+        load(mixed_model).export("js", tmp_path / "other.js", author="me")
+    with pytest.raises(OptionError, match="weight-bytes must be 2 or less"):
+        load(mixed_model).export("js", tmp_path / "other.js", weight_bytes=4)
+
+
+def test_types_are_written_beside_a_module_but_never_over_a_file_of_the_users(
+    model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):
+        assert exported(model, "--js", tmp_path / "book.mjs", "--overwrite") == 0
+        assert "export interface Model" in (tmp_path / "book.d.mts").read_text(encoding="utf-8")
+    (tmp_path / "book.d.mts").write_text("mine")
+    assert exported(model, "--js", tmp_path / "book.mjs", "--overwrite") == 0
+    assert "book.d.mts is a file of yours" in capfd.readouterr().err
+    assert (tmp_path / "book.d.mts").read_text() == "mine"
 
 
 def test_a_folder_is_never_replaced(model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
