@@ -19,6 +19,7 @@ from tests.processes import finished
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 SOURCE = "abcdé\n" * 40
 WORK = {
+    "export": [],
     "generate": ["--seed", "1", "--max-tokens", "5"],
     "inspect": ["abé"],
     "score": ["{source}", "--per-character"],
