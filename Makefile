@@ -7,7 +7,7 @@ WORKERS ?= 2
 TEXT ?= ../shared/data/tinyshakespeare.txt
 
 .PHONY: demo test test-slow test-keras test-everywhere check bench bench-quality bench-plan bench-base bench-writing \
-	bench-scoring bench-bulk bench-serving bench-gpu torture soak base format
+	bench-scoring bench-bulk bench-serving bench-gpu torture soak base notebooks format
 
 demo: .venv/ready
 	$(BIN)/afterword demo --out .demo
@@ -164,6 +164,10 @@ base: .venv/ready-dev
 	$(BIN)/python -m benchmarks.base_texts $(TEXTS) --language $(LANGUAGE) --out $(BASE)/text
 	$(BIN)/afterword train $(BASE)/text/train.txt --validation $(BASE)/text/held-out.txt --out $(BASE)/run --base none \
 		--vocabulary $(VOCABULARY) --minutes $(MINUTES) --hidden-size 768 --batch-size 64 --ngram 0 --dropout 0
+
+# Run the notebooks again and store what they show. Takes seven minutes; needs the machine to itself.
+notebooks: .venv/ready-dev
+	cd docs/notebooks && PATH="$(CURDIR)/$(BIN):$$PATH" jupyter execute --inplace *.ipynb
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

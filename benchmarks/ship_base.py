@@ -22,6 +22,7 @@ import numpy as np
 from afterword.bases import __file__ as bases
 from afterword.bases.installed import GROUP
 from afterword.model.arrays import Array, in_bytes
+from afterword.model.folder.card import card_text, metadata
 from afterword.model.folder.saved import SavedModel, load_model, model_folder, save_model
 from afterword.scoring.costs import score
 from benchmarks.commands import as_written
@@ -136,7 +137,7 @@ def card(name: str, model: SavedModel, books: Path, packaged: bool = False) -> s
     plan = about["training"]["plan"]
     with open(books, encoding="utf-8") as file:
         learned = sum(row["part"] == "training" for row in csv.DictReader(file, delimiter="\t"))
-    return CARD.format(
+    body = CARD.format(
         name=name,
         place="for" if packaged else "that ships with",
         listed=PACKAGED if packaged else SHIPPED,
@@ -154,6 +155,7 @@ def card(name: str, model: SavedModel, books: Path, packaged: bool = False) -> s
         seed=plan["seed"],
         bits=about["validation"]["bits_per_character"],
     )
+    return card_text({**metadata(model), "license": "mit"}, body)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from afterword import bars
+from afterword.runs.record import Progress
 from tests.processes import until
 
 
@@ -51,6 +52,52 @@ def test_nothing_is_shown_where_nobody_looks(monkeypatch: pytest.MonkeyPatch) ->
         on_progress(0.5)
         assert threading.active_count() <= before
     assert not bars.is_seen()
+
+
+class Output:
+    """The output of a cell, as IPython.display has it; `states` are what it showed one after the other."""
+
+    def __init__(self) -> None:
+        self.states: list[str] = []
+
+    def HTML(self, code: str) -> str:
+        return code
+
+    def display(self, code: str, display_id: bool) -> Output:
+        assert display_id
+        return self
+
+    def update(self, code: str) -> None:
+        self.states.append(code)
+
+
+@pytest.fixture
+def output(monkeypatch: pytest.MonkeyPatch) -> Output:
+    """The output of a cell in a notebook."""
+    output = Output()
+    monkeypatch.setattr(bars, "_in_notebook", lambda: True)
+    monkeypatch.setitem(sys.modules, "IPython", output)
+    monkeypatch.setitem(sys.modules, "IPython.display", output)
+    return output
+
+
+def test_a_notebook_gets_the_last_state_and_not_every_one(output: Output) -> None:
+    with bars.training_bar() as show:
+        for step in range(1, 1001):
+            show(Progress(step, 1000, 0.1, 1e-3, 100.0, 1.0, 0.0, None, None, None, False))
+    assert 2 <= len(output.states) < 1000
+    assert output.states[0].startswith('<progress value="0.0010">')
+    assert output.states[-1].startswith('<progress value="1.0000"></progress> 0:00 left, training 0.144')
+
+
+def test_a_work_in_a_notebook_gets_a_bar_that_is_gone_at_its_end(
+    output: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bars, "DELAY", 0.0)
+    monkeypatch.setattr(bars, "OFTEN", 0.0)
+    with bars.waiting("a < b"):
+        until(lambda: "<progress></progress> a &lt; b" in output.states)
+    assert output.states[-1] == ""
 
 
 def test_of_several_ranks_the_first_one_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

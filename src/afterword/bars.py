@@ -1,12 +1,13 @@
-"""Progress bars on standard error, shown on a terminal and in a notebook."""
+"""Progress bars: on standard error if that is a terminal, and in a notebook as HTML, which needs no ipywidgets."""
 
 from __future__ import annotations
 
 import contextlib
-import importlib.util
+import html
 import math
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from afterword.runs.record import Progress
 
 DELAY = 2.0  # seconds before a bar appears
-NOTEBOOK_WIDTH = 100  # characters
+OFTEN = 0.2  # seconds between two states of a bar in a notebook, each of which is a message
 
 
 def is_seen() -> bool:
@@ -36,17 +37,45 @@ def _in_notebook() -> bool:
     return Console().is_jupyter
 
 
+class _NotebookBar:
+    """A bar in the output of a cell. The notebook stores its last state."""
+
+    def __init__(self) -> None:
+        from IPython.display import HTML, display
+
+        self._html = HTML
+        self._handle = display(HTML(""), display_id=True)
+        self._next = 0.0
+
+    def update(self, fraction: float | None, text: str) -> None:
+        """Show `fraction`, from 0 to 1, or an unknown one, and `text`, unless the last state is very new."""
+        now = time.monotonic()
+        if now < self._next and fraction != 1:
+            return
+        self._next = now + OFTEN
+        value = "" if fraction is None else f' value="{fraction:.4f}"'
+        self._handle.update(self._html(f"<progress{value}></progress> {html.escape(text)}"))
+
+    def clear(self) -> None:
+        self._handle.update(self._html(""))
+
+
 def _console() -> Console:
     from rich.console import Console
 
-    if _in_notebook() and importlib.util.find_spec("ipywidgets") is None:  # which rich needs to draw there
-        return Console(file=sys.stderr, force_jupyter=False, force_terminal=True, width=NOTEBOOK_WIDTH)
     return Console(stderr=True)
 
 
 @contextlib.contextmanager
 def training_bar() -> Iterator[Callable[[Progress], None]]:
-    """Show a bar, and yield a function that takes each report of a run. Other output appears above the bar."""
+    """Show a bar, and yield a function that takes each report of a run.
+
+    On a terminal, other output appears above the bar.
+    """
+    if _in_notebook():
+        shown = _NotebookBar()
+        yield lambda report: shown.update(report.step / report.steps, _state(report))
+        return
     from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bar
     from rich.table import Column
@@ -60,8 +89,7 @@ def training_bar() -> Iterator[Callable[[Progress], None]]:
     task = bar.add_task("starting", total=1.0)
 
     def show(report: Progress) -> None:
-        left = f"{as_time(report.seconds_left)} left, {figures(report)}"
-        bar.update(task, completed=report.step / report.steps, description=left)
+        bar.update(task, completed=report.step / report.steps, description=_state(report))
 
     bar.start()
     try:
@@ -69,6 +97,10 @@ def training_bar() -> Iterator[Callable[[Progress], None]]:
     finally:
         with contextlib.suppress(OSError):  # the terminal may be gone, but the run must still be saved
             bar.stop()
+
+
+def _state(report: Progress) -> str:
+    return f"{as_time(report.seconds_left)} left, {figures(report)}"
 
 
 @contextlib.contextmanager
@@ -86,6 +118,12 @@ def waiting(what: str) -> Iterator[OnProgress]:
 
     def show() -> None:
         if done.wait(DELAY):
+            return
+        if _in_notebook():
+            shown = _NotebookBar()
+            while not done.wait(OFTEN):
+                shown.update(fraction, what)
+            shown.clear()
             return
         from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as Bar

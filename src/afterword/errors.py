@@ -8,6 +8,7 @@
     │   └── RunError              a run folder that is taken, live, or cannot be resumed
     └── WorkError                 the work itself failed                         exit status 1
         ├── StorageError          a file could not be written
+        ├── HubError              the model hub cannot be reached, or refused
         └── TrainingError         training cannot continue
             └── NotFiniteError    a loss or gradient is not a number; a run rolls back before it is reported
 
@@ -49,6 +50,10 @@ class WorkError(AfterwordError):
 
 class StorageError(WorkError):
     """A file could not be written."""
+
+
+class HubError(WorkError):
+    """The model hub cannot be reached, or refused a request."""
 
 
 class TrainingError(WorkError):

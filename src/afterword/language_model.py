@@ -39,6 +39,7 @@ from afterword.model.arrays import Array, Ids
 from afterword.model.folder.calibration import Calibration, Normal, check_false_alarms
 from afterword.model.folder.card import card
 from afterword.model.folder.defaults import WritingDefaults
+from afterword.model.folder.hub import is_remote
 from afterword.model.folder.saved import SavedModel, load_model, model_folder, save_model
 from afterword.model.network.config import Config
 from afterword.model.network.holding import Hold, held_values, parse_hold
@@ -100,14 +101,15 @@ class LanguageModel:
 
     @staticmethod
     def load(path: str | os.PathLike[str], using: str = "both", engine: str = "numpy") -> LanguageModel:
-        """Load the model of a model folder, the best model so far of a run folder, or a base by its name.
+        """Load the model of a model folder, the best model so far of a run folder, a base by its name, or hf://USER/NAME.
 
+        The last is a model on the hub, which is downloaded; hf://USER/NAME@REVISION is an earlier state of it.
         `using` is "both", to predict with the LSTM and the n-gram model together, or "lstm" or "ngram" alone. `engine`
         is "numpy", or "fast", which writes and scores several times as fast with one-byte weights. Raises ModelError;
         OptionError if the model lacks the n-gram model to use, or if ONNX Runtime, which "fast" needs, is not
-        installed.
+        installed; HubError if a model cannot be downloaded.
         """
-        place = named(_folder(path))
+        place = named(path if is_remote(path) else _folder(path))
         folder = model_folder(place)
         is_run = folder != place
         try:
@@ -116,7 +118,8 @@ class LanguageModel:
             if is_run and not os.path.exists(folder):
                 resume = f"afterword train --resume {shlex.quote(str(path))}"
                 raise ModelError(f"the run {path} has no model yet: continue it with {resume}") from None
-            raise ModelError(f"{error}{known(path)}") from None
+            where = f"{os.fspath(path)}: " if is_remote(path) else ""  # the error has the place in the cache
+            raise ModelError(f"{where}{error}{known(path)}") from None
         card = folder / "README.md"
         text = read_whole(card).decode("utf-8", "replace") if os.path.isfile(card) else ""
         return LanguageModel(saved, text, using=using, engine=engine, run=place if is_run else None)

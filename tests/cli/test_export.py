@@ -53,7 +53,7 @@ def test_without_a_format_the_error_names_all_of_them(model: Path, capfd: pytest
 
 def test_what_python_cannot_export_is_refused(mixed_model: Path, tmp_path: Path) -> None:
     model = load(mixed_model)
-    with pytest.raises(OptionError, match="format must be one of onnx"):
+    with pytest.raises(OptionError, match="format must be one of html, js"):
         model.export("pickle", tmp_path / "x")
     for other in (model.hold("forget=1"), model.adapted("abc")):
         with pytest.raises(OptionError, match="held or has adapted cannot be exported"):

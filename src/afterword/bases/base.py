@@ -13,6 +13,7 @@ import numpy as np
 from afterword.bases.installed import Installed, by_name, known
 from afterword.errors import ModelError, OptionError
 from afterword.model.arrays import Array, Ids
+from afterword.model.folder.hub import downloaded, is_remote
 from afterword.model.folder.saved import SavedModel, load_model, model_folder
 from afterword.model.network.config import Config
 from afterword.text.tokenizer import Tokenizer
@@ -26,7 +27,7 @@ class Base:
     """A saved model from which a run begins."""
 
     name: str
-    """The name of an installed base, or that of the model's folder, without the folders around it."""
+    """The name of an installed base or of a model on the hub, or that of the folder without the folders around it."""
     model: SavedModel
 
     @property
@@ -88,12 +89,15 @@ def _line_ends(tokenizer: Tokenizer, lines: bool) -> tuple[int, int]:
 
 
 def load_base(base: str | os.PathLike[str]) -> Base:
-    """Return the model that `--base` names: an installed base, a model's folder, or a run's. Raises OptionError."""
+    """Return the model that `--base` names: an installed base, a folder of a model or run, or hf://… on the hub.
+
+    Raises OptionError; HubError if it cannot be downloaded.
+    """
     name = os.fspath(base)
     if not name:  # else it would mean the working folder
         raise OptionError("base is empty: name a model, or give --base none")
     try:
-        place = by_name(name)
+        place = downloaded(name) if is_remote(name) else by_name(name)
         model = load_model(place or model_folder(Path(base)))
     except ModelError as error:
         raise OptionError(f"base: {error}{known(base)}") from None

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from afterword.errors import ModelError
+from afterword.model.folder.hub import downloaded, is_remote
 
 GROUP = "afterword.bases"
 FOLDERS = {name: Path(__file__).parent / name for name in ("english",)}  # those that ship
@@ -90,8 +91,10 @@ def by_name(name: str) -> Path | None:
 def named(path: str | os.PathLike[str]) -> Path:
     """Return the place of the model that a user calls `path`: that path if it exists, else the base of that name.
 
-    Raises ModelError as `by_name` does.
+    A model hf://… is downloaded. Raises ModelError as `by_name` does, and what `downloaded` does.
     """
+    if is_remote(path):
+        return downloaded(os.fspath(path))
     return Path(path) if os.path.exists(path) else by_name(os.fspath(path)) or Path(path)
 
 

@@ -19,6 +19,7 @@ from afterword.cli.output import note, shown, strict_json
 from afterword.errors import ModelError, TextError
 from afterword.language_model import LanguageModel, load
 from afterword.model.folder.calibration import FEWEST
+from afterword.model.folder.hub import is_remote
 from afterword.model.folder.saved import model_folder
 from afterword.runs.folder import RunFolder
 from afterword.settings import OnProgress
@@ -53,7 +54,7 @@ def calibrate(
     """
     check_sources(files)
     Masks(masks)
-    with writable(Path(model)) as folder:
+    with writable(model) as folder:
         loaded = load(model, using)
         lines = normal_lines(files, decoding)
         if calibrated_with(len(lines)) < FEWEST:
@@ -123,12 +124,14 @@ def normal_lines(files: Sequence[str], decoding: Decoding) -> list[str]:
 
 
 @contextlib.contextmanager
-def writable(model: Path) -> Iterator[Path]:
+def writable(model: str | Path) -> Iterator[Path]:
     """Yield the folder of `model`, locked against training. Raises RunError if a training runs, ModelError if the model
     cannot be changed."""
+    if is_remote(model):
+        raise ModelError(f"{model} is on the hub and cannot be changed: save a copy of it first")
     if named(model) in installed().folders.values():
         raise ModelError(f"{model} is an installed base and cannot be changed: train a model of your own")
-    folder = model_folder(model)
+    folder = model_folder(Path(model))
     if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
         raise ModelError("the folder of the model will be replaced: run this command from outside of it")
     run = RunFolder(folder.resolve().parent)

@@ -94,7 +94,8 @@ def generate(
     reports: bool,
     as_json: bool,
 ) -> None:
-    """Write text with a trained model: MODEL is its folder, the folder of its run, or the name of a base.
+    """Write text with a trained model: MODEL is its folder, the folder of its run, the name of a base, or
+    hf://USER/NAME.
 
     The output is the prompt, followed by what the model writes. The newline at the end of a prompt file is ignored.
     Lines of --- separate samples; a model of lines writes one sample per line. More than 8 samples are written in

@@ -17,7 +17,10 @@ from afterword.runs.record import bits
 @click.argument("model", type=PATH, metavar="MODEL")
 @click.option("--json", "as_json", is_flag=True, help="print a JSON object")
 def info(model: str, as_json: bool) -> None:
-    """Print what a model is and what it was trained on. MODEL is its folder, the folder of its run, or a base."""
+    """Print what a model is and what it was trained on.
+
+    MODEL is its folder, the folder of its run, the name of a base, or hf://USER/NAME.
+    """
     facts = load(model).info()
     if as_json:
         print(strict_json(facts, indent=2))

@@ -78,7 +78,8 @@ def inspect(
     instead: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Show what the gates do while a model reads TEXT. MODEL is a model's folder, a run's folder, or a base.
+    """Show what the gates do while a model reads TEXT. MODEL is a model's folder, a run's folder, a base, or
+    hf://USER/NAME.
 
     Layers and units are counted from 0: l0.u42 is unit 42 of the lowest layer. For a text of up to 500 characters,
     every unit is shown. For a longer one (at most 20,000 characters), the mean of each gate per layer is shown, and the

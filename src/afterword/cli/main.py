@@ -36,6 +36,7 @@ COMMANDS = {
     "inspect": ("afterword.cli.inspections", "Show what the gates do while a model reads a text."),
     "units": ("afterword.cli.inspections", "Find the units of a model that detect a property of the text."),
     "horizon": ("afterword.cli.inspections", "Measure how far back a model remembers."),
+    "push": ("afterword.cli.push", "Send a model to the Hugging Face hub."),
     "serve": ("afterword.cli.serve", "Serve models: a web page for people, an API for programs."),
     "export": ("afterword.cli.export", "Write a model for other programs, such as ONNX Runtime."),
     "import": ("afterword.cli.importing", "Make a model of a file of Keras or PyTorch."),

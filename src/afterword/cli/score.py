@@ -89,9 +89,9 @@ RULES = (
 def score(context: click.Context, /, files: tuple[str, ...], **options: Any) -> None:
     """Print how well a model predicts a text, in bits per character. Fewer are better.
 
-    MODEL is a model's folder, the folder of its run, or the name of a base. FILE is a text, also .gz, or - for standard
-    input. A model of running text reads each file from start to end. A model of lines reads each line from a fresh
-    state, and the end of a line counts as one character.
+    MODEL is a model's folder, the folder of its run, the name of a base, or hf://USER/NAME. FILE is a text, also
+    .gz, or - for standard input. A model of running text reads each file from start to end. A model of lines reads each
+    line from a fresh state, and the end of a line counts as one character.
 
     With --lines, a model of labelled lines also prints the likeliest label of each line and its probability. If a line
     begins with a known label and a tab, that label is its given label, and the rest is classified. If all lines have

@@ -46,8 +46,9 @@ def serve(
 ) -> None:
     """Serve models: a web page to write with at /, and an API for OpenAI's clients at /v1.
 
-    MODEL is a model's folder, the folder of its run, or the name of a base. Clients address a model by the name of its
-    folder, or of the base. The model of a run is reloaded when the run saves a better one.
+    MODEL is a model's folder, the folder of its run, the name of a base, or hf://USER/NAME. Clients address a
+    model by the name of its folder, or of the base, or by that NAME. The model of a run is reloaded when the run
+    saves a better one.
 
     With --run, the page shows the progress of a run, and its model is served as soon as it exists. With --train,
     clients can send texts and train models on them, one at a time, in DIR only. MODEL can then be left out.

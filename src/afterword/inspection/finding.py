@@ -60,7 +60,14 @@ class Finding(ABC):
             table.add_column(title, justify="left" if k == len(self.head) - 1 else "right", no_wrap=True)
         for row in self.rows():
             table.add_row(*row)
-        console = Console(width=WIDEST, color_system=None, markup=False, emoji=False, highlight=False)
+        console = Console(
+            width=WIDEST,
+            color_system=None,
+            markup=False,
+            emoji=False,
+            highlight=False,
+            force_jupyter=False,  # else a notebook would also get an empty output
+        )
         with console.capture() as captured:
             console.print(table)
         lines = (line.rstrip() for line in captured.get().splitlines())

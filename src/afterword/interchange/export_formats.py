@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from afterword.interchange.browser import write_html, write_js
 from afterword.interchange.keras_file import write_keras
 from afterword.interchange.onnx_file import write_onnx
 from afterword.interchange.torch_folder import write_torch
@@ -28,6 +29,8 @@ class Format:
 
 
 FORMATS = {
+    "html": Format(write_html, (".html", ".htm"), "write a page that writes by itself, in any browser"),
+    "js": Format(write_js, (".js", ".mjs"), "write a JavaScript module, for pages and programs of your own"),
     "onnx": Format(write_onnx, (".onnx",), "write the LSTM for ONNX Runtime (pip install 'afterword[onnx]')"),
     "keras": Format(write_keras, (".keras",), "write the LSTM for Keras 3 (pip install 'afterword[keras]')"),
     "keras_stateful": Format(

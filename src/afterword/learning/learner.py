@@ -98,7 +98,7 @@ class Learner:
         return float(nats)
 
     def skip_to(self, step: int) -> None:
-        """Let the optimizers go on as after `step` steps."""
+        """Let the optimizers continue as after `step` steps."""
         for optimizer in self._optimizers:
             for memory in optimizer.state.values():
                 memory["step"].fill_(step)

@@ -20,7 +20,7 @@ from afterword.text.corpus import TextSettings
 from afterword.text.encoded import EncodedCorpus
 from afterword.text.tokenizer import Tokenizer
 
-TO_COMPARE, TO_JUDGE = 4_000, 20_000  # characters of held-out text that each of several bases reads, and the best one
+TO_COMPARE, TO_JUDGE = 4_000, 10_000  # characters of held-out text that each of several bases reads, and the best one
 SIZES = ("num_layers", "hidden_size", "embedding_size")  # fixed by a base
 
 

@@ -29,7 +29,8 @@ class TrainingSettings(Settings):
     )
     base: str = setting(
         AUTO,
-        "start from this model: the name of a base, as listed by afterword bases, or any model's folder; "
+        "start from this model: the name of a base, as listed by afterword bases, any model's folder, or "
+        "hf://USER/NAME on the hub; "
         "auto lets the plan decide",
         metavar="auto|NAME|none|MODEL",
         accepts="str | os.PathLike[str]",

@@ -1,17 +1,35 @@
-"""The README.md of a saved model: its size, its text, how good it is, and samples of its writing."""
+"""The README.md of a saved model: metadata for a model hub, its size, its text, how good it is, and samples."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from afterword.model.folder.saved import SavedModel
 
 
+UNKNOWN = "unknown"  # a licence, in the words of the hub
+HUB = "hf://"  # begins the name of a model on the hub
+
+
+def metadata(model: SavedModel) -> dict[str, Any]:
+    """Return what a model hub sorts `model` by, in the hub's own words. The licence of the text is not known here."""
+    found: dict[str, Any] = {"license": UNKNOWN, "library_name": "afterword", "pipeline_tag": "text-generation"}
+    found["tags"] = ["afterword", model.config.cell]
+    if model.about.get("validation"):
+        found["metrics"] = ["perplexity"]
+    base = (model.about.get("base") or {}).get("name", "")
+    if base.startswith(HUB):
+        found["base_model"] = base.removeprefix(HUB).partition("@")[0]
+    return found
+
+
 def card(model: SavedModel, samples: Sequence[tuple[float, str]]) -> str:
-    """Return a model card in Markdown. `samples` are (temperature, text)."""
+    """Return a model card in Markdown, with its `metadata`. `samples` are (temperature, text)."""
     config, about = model.config, model.about
     corpus, validation, rows = about["corpus"], about["validation"], dict[str, str]()
     kind = "lines" if about["lines"] else "running text"
@@ -38,19 +56,25 @@ def card(model: SavedModel, samples: Sequence[tuple[float, str]]) -> str:
         rows["training"] = f"recipe `{about['recipe']}`, {trained['steps']:,} steps, seed {trained['seed']}"
     if validation:
         bits, nats = validation["bits_per_character"], validation["nats_per_character"]
-        rows["held-out text"] = f"{bits:.3f} bits per character ({nats:.4f} nats)"
+        rows["held-out text"] = f"{bits:.3f} bits per character ({nats:.4f} nats, perplexity {math.exp(nats):.2f})"
     lines = [f"# A model of {names}", "", f"A small LSTM, {origin}.", ""]
     lines += ["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())]
-    lines += ["", "```", "afterword generate .", "```", "", "## Before you share it", "", *_disclosure(model), ""]
+    lines += ["", "```", "afterword generate .", "```", "", "## Before you share it", "", *disclosure(model), ""]
     if samples:
         lines += ["## Samples", ""]
     for temperature, text in samples:
         fence = "````" if "```" in text else "```"
         lines += [f"At temperature {temperature:g}:", "", fence, text.strip("\n"), fence, ""]
-    return "\n".join(lines)
+    return card_text(metadata(model), "\n".join(lines))
 
 
-def _disclosure(model: SavedModel) -> list[str]:
+def card_text(values: Mapping[str, Any], body: str) -> str:
+    """Return a card with `values` as its front matter, in YAML, of which JSON is a part."""
+    front = "".join(f"{name}: {json.dumps(value)}\n" for name, value in values.items())
+    return f"---\n{front}---\n\n{body}"
+
+
+def disclosure(model: SavedModel) -> list[str]:
     """Return the sentences on what the folder reveals of the text."""
     if model.text is not None:
         holds = ["`model.safetensors` contains the training text itself, because writing starts from a window of it."]

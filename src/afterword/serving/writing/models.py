@@ -17,6 +17,7 @@ from afterword.errors import ModelError, OptionError
 from afterword.generation.draft import Terms
 from afterword.generation.sampling import Sampling
 from afterword.language_model import LanguageModel, load
+from afterword.model.folder.hub import is_remote, repository_name
 from afterword.model.folder.saved import CONFIG, WEIGHTS, model_folder
 from afterword.serving.http.failures import ApiError
 
@@ -64,7 +65,7 @@ class Models:
         self._paths: dict[str, Path] = {}
         for path in paths:
             is_there = Path(path).exists()
-            name = Path(path).resolve().name if is_there else path
+            name = repository_name(path) if is_remote(path) else Path(path).resolve().name if is_there else path
             if name in self._paths:
                 raise OptionError(f"two models are named {name}: rename the folder of one")
             if name in runs and not (is_there and runs[name].samefile(path)):

@@ -1,0 +1,204 @@
+"""A model as one JavaScript module, and as one HTML page with that module in it. Neither asks the network for anything.
+
+`web/engine.js` runs a model; the module is that file, followed by the model as the constant `MODEL`: facts in JSON, and
+one block of bytes in base64. The block has the matrices in the order of `Model` there, as whole multiples of a scale
+per row, then the tree of the n-gram (see `pruning`). Numbers are little-endian.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+from collections.abc import Iterator, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from afterword.colours import colours
+from afterword.errors import OptionError
+from afterword.interchange.pruning import Tree, divergence, tree_of
+from afterword.model.arrays import Array, in_bytes
+from afterword.model.folder.saved import SavedModel
+from afterword.model.network.cell import layer_weights
+from afterword.model.network.config import embedding_of
+from afterword.storage import output
+
+MOST_ROWS = 2**16 - 1
+NGRAM_BYTES = 2e6
+
+SHEET = ("words", "shades", "shaded", "sheet", "history")  # of the server's page, in the order of their imports
+IMPORT = re.compile(r'^import \{(.*)\} from "\./(\w+)\.js";$', re.MULTILINE)
+EXPORT = re.compile(r"^export (?:const|(?:async )?function|class) (\w+)", re.MULTILINE)
+
+
+def write_js(model: SavedModel, path: Path) -> list[str]:
+    """Write `model` as a JavaScript module.
+
+    Return notes, a sentence each. Raises OptionError for a model that the engine cannot run, StorageError.
+    """
+    script, notes = module(model)
+    with output(path) as file:
+        file.write(script.encode())
+    return notes
+
+
+def write_html(model: SavedModel, path: Path) -> list[str]:
+    """Write `model` as a page that people write on. Return and raise as `write_js`."""
+    script, notes = module(model)
+    with output(path) as file:
+        file.write(page(script, path.stem).encode())
+    return notes
+
+
+def page(script: str, title: str, description: str = "", author: str = "", licence: str = "") -> str:
+    """Return the page of a model's module, `script`."""
+    script = "\n".join(["", _not_exported(script), _bundle(SHEET), _imported(_web("page.js"))])
+    style = colours() + _text("afterword.serving", "page", "page.css")
+    about = {"description": description, "author": author, "license": licence}
+    meta = [f'<meta name="{name}" content="{html.escape(value)}">' for name, value in about.items() if value]
+    credits = [
+        f"<p>{name}: {html.escape(value)}</p>" for name, value in (("By", author), ("Licence", licence)) if value
+    ]
+    policy = {
+        "default-src": "'none'",
+        "script-src": f"'sha256-{_hash(script)}' 'wasm-unsafe-eval'",
+        "style-src": f"'sha256-{_hash(style)}'",
+        "worker-src": "blob:",
+        "img-src": "data:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    parts = {
+        "POLICY": "; ".join(f"{name} {value}" for name, value in policy.items()),
+        "TITLE": html.escape(title),
+        "META": "\n".join(meta),
+        "STYLE": style,
+        "DESCRIPTION": html.escape(description),
+        "CREDITS": "\n".join(credits),
+        "SCRIPT": script,
+    }
+    pieces = re.split("@@([A-Z]+)@@", _web("page.html"))  # the content of a part is never taken for a place
+    return "".join(parts[piece] if k % 2 else piece for k, piece in enumerate(pieces))
+
+
+def _bundle(names: Sequence[str]) -> str:
+    """Return modules of the sheet as one script. Each keeps a scope of its own, and runs only where there is a page."""
+    found = []
+    for name in names:
+        code = _imported(_text("afterword.serving", "page", f"{name}.js"))
+        body = f"{_not_exported(code)}return {{ {', '.join(EXPORT.findall(code))} }};"
+        found.append(f"const ${name} = globalThis.document ? (() => {{\n{body}\n}})() : {{}};\n")
+    return "\n".join(found)
+
+
+def _not_exported(code: str) -> str:
+    return EXPORT.sub(lambda match: match[0].removeprefix("export "), code)
+
+
+def _imported(code: str) -> str:
+    return IMPORT.sub(r"const {\1} = $\2;", code)
+
+
+def module(model: SavedModel, parts: int = 1, ngram_bytes: float = NGRAM_BYTES) -> tuple[str, list[str]]:
+    """Return the module of `model`, and notes. A weight has `parts` bytes, 1 or 2. Raises OptionError."""
+    config, tokenizer = model.config, model.tokenizer
+    if config.window:
+        raise OptionError("a page cannot run a model of windows, which --recipe classic makes: use --onnx")
+    if config.cell != "lstm":
+        raise OptionError("a page runs only LSTMs, and this model was trained with --cell rnn")
+    if tokenizer.rows > MOST_ROWS:
+        raise OptionError(f"a page holds at most {MOST_ROWS:,} different tokens, and this model has {tokenizer.rows:,}")
+    tree = tree_of(model.ngram, ngram_bytes) if model.ngram is not None and ngram_bytes else None
+    data = b"".join(_weights(model, parts)) + (b"" if tree is None else tree.data)
+    shared = [tokenizer.rows - 1] if tokenizer.rows < tokenizer.size else []
+    masked = sorted({*model.unseen, *shared})
+    blank = [row for row in range(tokenizer.rows) if tokenizer.spelling(row).isspace()]
+    opens = model.writing.opening == "newline" and set(range(tokenizer.rows)) - set(masked) - set(blank)
+    texts = tokenizer.texts
+    rows = {text: row for row, text in enumerate(texts)}
+    facts: dict[str, Any] = {
+        "kind": tokenizer.kind,
+        "lowercase": tokenizer.lowercase,
+        "tokens": texts,
+        "merges": [[rows[left], rows[right]] for left, right in tokenizer.merges],
+        "rows": tokenizer.rows,
+        "sharing": config.byte_tokens,
+        "boundary": tokenizer.end,
+        "masked": masked,
+        "blank": blank if opens else [],
+        "embedding": config.embedding_size,
+        "hidden": config.hidden_size,
+        "layers": config.num_layers,
+        "residual": config.residual,
+        "parts": parts,
+        "writing": {
+            "prompt": model.default_prompt,
+            "maxTokens": model.writing.max_tokens,
+            "temperature": model.writing.temperature,
+            "minP": model.writing.min_p,
+            "isOfLines": model.writing.opening == "boundary",
+        },
+        "ngram": None,
+    }
+    notes: list[str] = []
+    if tree is not None and model.ngram is not None:
+        notes += _notes(model, tree)
+        facts["ngram"] = {"weight": model.mixture_weight, "start": model.ngram.start, "levels": tree.levels}
+    facts["data"] = base64.b64encode(data).decode()
+    # in JSON a "<" occurs only inside strings, where it can be escaped; so no text can end a script
+    constant = json.dumps(facts, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    constant = constant.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    kernel = _web("kernel.wasm.base64").strip()
+    return f'{_web("engine.js")}\nconst KERNEL = "{kernel}";\nconst MODEL = {constant};\n', notes
+
+
+def _notes(model: SavedModel, tree: Tree) -> list[str]:
+    """Return what the n-gram of a page costs, and what it reveals of the training text."""
+    bits = divergence(model, tree.ngram)
+    if tree.share == 1:
+        kept, revealed = "all n-grams are kept", "nearly all of the training text, even what occurs only once"
+    else:
+        kept = f"{tree.share:.0%} of the n-grams are kept, the most frequent"
+        revealed = "the passages that occur most often in the training text"
+    return [
+        f"{kept}; that costs {bits:.3f} bits per character of what the model writes",
+        f"whoever has the file can read from it {revealed}, {tree.ngram.order} tokens at a time: without the n-gram "
+        "(--ngram-megabytes 0) it has the text's characters or subwords, and what the LSTM learned by heart",
+    ]
+
+
+def _weights(model: SavedModel, parts: int) -> Iterator[bytes]:
+    """Yield the weights in the order in which the engine reads them."""
+
+    def matrix(weight: Array) -> bytes:
+        whole, scale = in_bytes(weight)
+        if parts == 1:
+            return scale.tobytes() + whole.tobytes()
+        rest, finer = in_bytes(weight - whole * scale[:, None])
+        return scale.tobytes() + finer.tobytes() + whole.tobytes() + rest.tobytes()
+
+    weights = model.weights
+    yield matrix(embedding_of(model.config, weights))
+    for k in range(model.config.num_layers):
+        layer = layer_weights(weights, k)
+        yield matrix(layer.weight_ih)
+        yield matrix(layer.weight_hh)
+        yield (layer.bias_ih + layer.bias_hh).tobytes()
+    yield matrix(weights["output.weight"])
+    yield weights["output.bias"].tobytes()
+
+
+def _hash(text: str) -> str:
+    """Return what a content security policy calls an inline script or style by."""
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _web(name: str) -> str:
+    return _text("afterword.interchange", "web", name)
+
+
+def _text(package: str, folder: str, name: str) -> str:
+    return resources.files(package).joinpath(folder, name).read_text(encoding="utf-8")

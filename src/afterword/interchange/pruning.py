@@ -1,0 +1,142 @@
+"""An n-gram model in a few bytes, for a page: a tree of contexts, without the rarest n-grams.
+
+The tree has the contexts of a level in the order of their parents, which lack the oldest row. So a context is one row,
+and its parent has the number of its children. Probabilities have one byte, as codes of 2^(-code / 16). The `rest` of a
+context is such a code, and the rows seen after it divide what is left in proportion to coded shares: all sum to one.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afterword.model.arrays import Array
+from afterword.model.folder.saved import SavedModel
+from afterword.model.network.network import log_probabilities
+from afterword.model.ngram.growing import TRAINED_DISCOUNT
+from afterword.model.ngram.mixture import Mixture
+from afterword.model.ngram.tables import HIGHEST_ORDER, Level, Ngram
+
+STEPS = 16  # codes for a factor of two
+FINENESS, SCORES = 256, 2**15  # scores for a factor of two in counts, and the number of scores
+LANES, LENGTH = 32, 64  # of the texts that are written to measure the cost
+
+
+class Tree(NamedTuple):
+    """An n-gram model as a page holds it."""
+
+    data: bytes
+    levels: list[tuple[int, int]]
+    """The number of contexts and of n-grams in each level."""
+    ngram: Ngram
+    """The same probabilities, as they were rounded."""
+    share: float
+    """The share of the n-grams that was kept."""
+
+
+def tree_of(ngram: Ngram, most: float) -> Tree:
+    """Return `ngram` as a tree of at most `most` bytes, or of single tokens alone, which always stay."""
+    kept = _pruned(ngram, most)
+    kind = _kind(ngram)
+    data, rounded = [], []
+    place, above = np.zeros(1, np.intp), 1  # of each context of the level above, in the order of the tree
+    for n, level in enumerate(kept.levels):
+        parent = place[_parents(kept.levels, n, ngram.bits)] if n else np.zeros(1, np.intp)
+        older = level.contexts >> np.uint64(ngram.bits * max(n - 1, 0))
+        order = np.lexsort((older, parent))
+        counts = np.diff(level.firsts)
+        rest, shares = _codes(level.rest), _codes(level.shares)
+        begins = level.firsts[:-1][order]
+        which = np.arange(len(shares)) + np.repeat(begins - (counts[order].cumsum() - counts[order]), counts[order])
+        children = np.bincount(parent, minlength=above) if n else np.zeros(0, np.intp)
+        numbers = [part.astype(kind) for part in (children, older[order], counts[order], level.tokens[which])]
+        data += [part.tobytes() for part in (*numbers, rest[order], shares[which])]
+        rounded.append(_decoded(level, rest, shares))
+        place, above = np.argsort(order), len(order)
+    sizes = [(len(level.contexts), len(level.tokens)) for level in kept.levels]
+    share = sum(tokens for _, tokens in sizes) / sum(len(level.tokens) for level in ngram.levels)
+    return Tree(b"".join(data), sizes, Ngram(ngram.rows, ngram.boundary, ngram.start, rounded), share)
+
+
+def divergence(model: SavedModel, ngram: Ngram, seed: int = 0) -> float:
+    """Return the bits per character by which `ngram` in place of the model's own makes its text costlier.
+
+    It is the mean divergence of the predictions, over some 2,000 tokens that the model writes.
+    """
+    assert model.ngram is not None
+    network = Mixture(model.config, model.weights, model.ngram, model.mixture_weight)
+    random = np.random.default_rng(seed)
+    ids = np.full((LANES, LENGTH + 1), model.ngram.boundary)
+    state = network.start(LANES)
+    for t in range(LENGTH):
+        logits, state = network.step(ids[:, t], state)
+        reached = np.exp(log_probabilities(logits)).cumsum(axis=1)
+        ids[:, t + 1] = np.argmax(reached > random.random((LANES, 1)) * reached[:, -1:], axis=1)
+    logits, own, _ = network.read_apart(ids[:, :-1], network.start(LANES))
+    both = [network.join(logits, found).astype(np.float64) for found in (own, ngram.probabilities(ids[:, :-1], 0))]
+    nats = float((np.exp(both[0]) * (both[0] - both[1])).sum())
+    characters = sum(len(model.tokenizer.texts[row]) or 1 for row in ids[:, 1:].ravel().tolist())
+    return max(0.0, nats / math.log(2) / characters)
+
+
+def _kind(ngram: Ngram) -> np.dtype[Any]:
+    return np.dtype("<u1" if ngram.rows < 256 else "<u2")
+
+
+def _pruned(ngram: Ngram, most: float) -> Ngram:
+    """Return `ngram` without its rarest n-grams, the longest first, so that its tree has at most `most` bytes."""
+    scores, lines = [], []  # of each n-gram and each context
+    for n, level in enumerate(ngram.levels):
+        counts = np.diff(level.firsts)
+        # a saved model has no counts, so they are estimated from the discounts
+        totals = TRAINED_DISCOUNT * counts / level.rest
+        about = np.log2(np.repeat(totals, counts) * level.shares + TRAINED_DISCOUNT) * FINENESS * HIGHEST_ORDER
+        score = np.clip(about.astype(np.int64) // HIGHEST_ORDER * HIGHEST_ORDER + HIGHEST_ORDER - 1 - n, 0, SCORES - 1)
+        scores.append(np.full_like(score, SCORES - 1) if n == 0 else score)
+        lines.append(np.maximum.reduceat(scores[-1], level.firsts[:-1]))
+    for n in range(len(lines) - 1, 0, -1):  # a context needs its parent
+        np.maximum.at(lines[n - 1], _parents(ngram.levels, n, ngram.bits), lines[n])
+    size = _kind(ngram).itemsize
+    bytes_by_score = np.zeros(SCORES, np.int64)
+    for score, line in zip(scores, lines, strict=True):
+        bytes_by_score += (size + 1) * np.bincount(score, minlength=SCORES)
+        bytes_by_score += (3 * size + 1) * np.bincount(line, minlength=SCORES)
+    least = int(np.count_nonzero(bytes_by_score[::-1].cumsum()[::-1] > most))
+    levels = []
+    for level, score, line in zip(ngram.levels, scores, lines, strict=True):
+        stays, grams = line >= min(least, SCORES - 1), score >= min(least, SCORES - 1)
+        if not stays.any():
+            break
+        context = np.repeat(np.arange(len(line)), np.diff(level.firsts))
+        lost = np.bincount(context[~grams], level.shares[~grams], len(line))
+        counts = np.bincount(context[grams], minlength=len(line))[stays]
+        rest = (level.rest + lost).astype(np.float32)[stays]
+        firsts = np.concatenate([[0], counts.cumsum()])
+        levels.append(Level(level.contexts[stays], firsts, level.tokens[grams], level.shares[grams], rest))
+    return Ngram(ngram.rows, ngram.boundary, ngram.start, levels)
+
+
+def _parents(levels: list[Level], n: int, bits: int) -> NDArray[np.intp]:
+    """Return for each context of level `n` ≥ 1 the place of its parent in the level above."""
+    above = levels[n - 1].contexts
+    shorter = levels[n].contexts & np.uint64((1 << bits * (n - 1)) - 1)
+    return np.minimum(np.searchsorted(above, shorter), len(above) - 1)
+
+
+def _codes(values: Array) -> NDArray[np.uint8]:
+    with np.errstate(divide="ignore"):
+        found: NDArray[np.uint8] = np.clip(np.rint(-STEPS * np.log2(values)), 0, 255).astype(np.uint8)
+    return found
+
+
+def _decoded(level: Level, rest: NDArray[np.uint8], shares: NDArray[np.uint8]) -> Level:
+    """Return `level` with the probabilities that its codes mean."""
+    counts = np.diff(level.firsts)
+    context = np.repeat(np.arange(len(counts)), counts)
+    left, parts = (2.0 ** (codes / -STEPS) for codes in (rest, shares))
+    left[counts == 0] = 1
+    parts *= ((1 - left) / np.maximum(np.bincount(context, parts, len(counts)), 1e-300))[context]
+    return level._replace(shares=parts.astype(np.float32), rest=left.astype(np.float32))

@@ -1,0 +1,456 @@
+// A trained model in JavaScript: it writes, continues and scores text. This file is a module by itself: `MODEL`, at its
+// end, holds the vocabulary, the sizes and, in base64, the weights.
+//
+//   const model = await load();
+//   const { text } = await model.generate({ prompt: "Brutus: ", maxTokens: 200, temperature: 0.8, seed: 1 });
+//
+// It computes what Afterword computes, and draws the same random numbers. Only the weights and the factors of their
+// products are rounded: weights to one byte or two, factors to two bytes. So products are sums of whole numbers, and the
+// two kernels, WebAssembly and plain JavaScript, agree in every bit.
+
+const SLICE = 30; // milliseconds of work, after which others get a turn
+const KEPT = 64; // tokens of a text after which a state is kept, to continue from
+const MOST_BACK = 24; // characters of a prompt that are taken back at most
+
+/** Return the model in this file. `wasm: false` runs it in plain JavaScript. */
+export async function load({ wasm = true } = {}) {
+  const fast = wasm && (await WebAssembly.instantiate(bytesOf(KERNEL)).catch(() => null)); // null without SIMD
+  return new Model(MODEL, size => {
+    const { memory, multiply } = fast ? fast.instance.exports : { memory: { buffer: new ArrayBuffer(size) } };
+    if (fast) memory.grow(Math.ceil(size / 65536));
+    return { name: fast ? "wasm" : "js", buffer: memory.buffer, multiply: multiply ?? plain(memory.buffer) };
+  });
+}
+
+function bytesOf(base64) {
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let k = 0; k < text.length; k += 1) bytes[k] = text.charCodeAt(k);
+  return bytes;
+}
+
+/**
+ * Return the kernel in plain JavaScript. Its arguments are the addresses in `buffer` of rows of bytes [rows, columns], of
+ * shorts [columns] and of their products, ints [rows]; `columns` is a multiple of 16.
+ */
+function plain(buffer) {
+  const [bytes, shorts, ints] = [new Int8Array(buffer), new Int16Array(buffer), new Int32Array(buffer)];
+  return (weights, factors, sums, rows, columns) => {
+    const first = factors >> 1;
+    for (let row = sums >> 2, w = weights; row < (sums >> 2) + rows; row += 1) {
+      let a = 0, b = 0, c = 0, d = 0; // which a processor adds up side by side
+      for (let x = first; x < first + columns; x += 4, w += 4) {
+        a = (a + Math.imul(bytes[w], shorts[x])) | 0;
+        b = (b + Math.imul(bytes[w + 1], shorts[x + 1])) | 0;
+        c = (c + Math.imul(bytes[w + 2], shorts[x + 2])) | 0;
+        d = (d + Math.imul(bytes[w + 3], shorts[x + 3])) | 0;
+      }
+      ints[row] = (a + b + c + d) | 0;
+    }
+  };
+}
+
+const padded = bytes => Math.ceil(bytes / 16) * 16;
+
+/** A matrix [rows, columns]: whole multiples of a scale per row. With two bytes per weight, the sum of two of them. */
+class Matrix {
+  constructor(take, rows, columns, parts) {
+    Object.assign(this, { rows, columns, width: padded(columns), scale: take(Float32Array, rows * parts) });
+    this.bytes = take(Int8Array, rows * parts * columns);
+    this.size = this.scale.length * this.width;
+  }
+
+  /** Move to an address in the memory of the kernel. */
+  move(kernel, address) {
+    const bytes = new Int8Array(kernel.buffer, address, this.size);
+    for (let row = 0; row < this.scale.length; row += 1) {
+      bytes.set(this.bytes.subarray(row * this.columns, (row + 1) * this.columns), row * this.width);
+    }
+    Object.assign(this, { kernel, address, bytes });
+  }
+
+  /** Return `bias` [rows] plus the product with `factors` [columns]. */
+  product(factors, bias) {
+    const { kernel, rows, columns, width, scale } = this;
+    const largest = factors.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-30);
+    const unit = largest / Math.min(32767, Math.floor(2 ** 31 / 127 / width)); // so that no sum overflows
+    for (let k = 0; k < columns; k += 1) kernel.factors[k] = Math.round(factors[k] / unit);
+    kernel.factors.fill(0, columns, width);
+    kernel.multiply(this.address, kernel.factors.byteOffset, kernel.sums.byteOffset, scale.length, width);
+    const sums = Float64Array.from(bias);
+    for (let k = 0; k < scale.length; k += 1) sums[k % rows] += kernel.sums[k] * scale[k] * unit;
+    return sums;
+  }
+
+  row(number) {
+    const found = new Float64Array(this.columns);
+    for (let part = number; part < this.scale.length; part += this.rows) {
+      for (let k = 0; k < this.columns; k += 1) found[k] += this.bytes[part * this.width + k] * this.scale[part];
+    }
+    return found;
+  }
+}
+
+/**
+ * The n-gram model: a tree of contexts, whose node of level n stands for the last n rows. `rest` is the probability that
+ * a context leaves to the next shorter one; the rows seen after it have the others in proportion to `shares`.
+ */
+class Ngram {
+  constructor({ rows, start, boundary, ngram }, take) {
+    Object.assign(this, { rows, start: ngram.start, boundary });
+    const Row = rows < 256 ? Uint8Array : Uint16Array;
+    this.levels = ngram.levels.map(([contexts, grams], n) => ({
+      children: offsets(take(Row, n ? ngram.levels[n - 1][0] : 0)), // of the contexts of the level above, here
+      older: take(Row, contexts), // the row before those of the parent
+      begins: offsets(take(Row, contexts)),
+      tokens: take(Row, grams),
+      rest: take(Uint8Array, contexts),
+      shares: take(Uint8Array, grams),
+    }));
+    this.powers = Float64Array.from({ length: 256 }, (_, code) => 2 ** (-code / 16)); // of rest and shares
+  }
+
+  /** Return `recent`, the last rows with the latest first, after `row` was read too. */
+  pushed(recent, row) {
+    return [row === this.boundary ? this.start : row, ...recent.slice(0, this.levels.length - 2)];
+  }
+
+  /** Return P [rows] of the row after `recent`. */
+  after(recent) {
+    const { levels, powers } = this;
+    const found = new Float64Array(this.rows).fill(1 / this.rows);
+    for (let n = 0, node = 0; node >= 0; n += 1) {
+      const { begins, rest, tokens, shares } = levels[n];
+      const left = powers[rest[node]];
+      let sum = 0;
+      for (let k = begins[node]; k < begins[node + 1]; k += 1) sum += powers[shares[k]];
+      if (sum) for (let row = 0; row < this.rows; row += 1) found[row] *= left;
+      for (let k = begins[node]; k < begins[node + 1]; k += 1) found[tokens[k]] += (powers[shares[k]] / sum) * (1 - left);
+      const { older, children } = (n < recent.length && levels[n + 1]) || {};
+      node = older ? indexOf(older, recent[n], children[node], children[node + 1]) : -1;
+    }
+    return found;
+  }
+}
+
+/** Return where each of `counts` parts begins and, last, where they end. */
+function offsets(counts) {
+  const found = new Uint32Array(counts.length + 1);
+  counts.forEach((count, k) => (found[k + 1] = found[k] + count));
+  return found;
+}
+
+/** Return the index of `value` in the ascending `values` from `low` to `high`, or -1. */
+function indexOf(values, value, low, high) {
+  const end = high;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (values[middle] < value) low = middle + 1;
+    else high = middle;
+  }
+  return low < end && values[low] === value ? low : -1;
+}
+
+// Words, numbers and signs, each with the space before it, and other space. A newline is always apart.
+const PARTS =
+  / ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{M}\p{N}]+|(?:(?!\n)\p{White_Space})+(?!\P{White_Space})|(?:(?!\n)\p{White_Space})+|\n/gu;
+
+/** The vocabulary: characters, bytes or subwords. Bytes of unknown characters are the last ids, and share the last row. */
+class Tokenizer {
+  constructor({ kind, lowercase, tokens, merges }) {
+    Object.assign(this, { kind, lowercase, texts: tokens }); // by row; "" for the boundary and for bytes
+    this.ids = new Map(tokens.map((token, id) => [token, id]).filter(([token]) => token));
+    this.firstByte = kind === "byte" ? 0 : tokens.length - 1;
+    this.merges = new Map(merges.map(([a, b], rank) => [`${a} ${b}`, { rank, id: this.ids.get(tokens[a] + tokens[b]) }]));
+  }
+
+  encode(text) {
+    const read = this.lowercase ? text.replaceAll("Σ", "σ").toLowerCase() : text;
+    if (this.kind !== "bpe") return this.#spell(read);
+    return (read.match(PARTS) ?? []).flatMap(part => this.#merged(this.#spell(part)));
+  }
+
+  #spell(text) {
+    const bytes = one => Array.from(new TextEncoder().encode(one), byte => this.firstByte + byte);
+    return Array.from(text).flatMap(one => this.ids.get(one) ?? bytes(one));
+  }
+
+  #merged(ids) {
+    for (;;) {
+      const pairs = ids.slice(1).map((id, k) => this.merges.get(`${ids[k]} ${id}`)?.rank ?? Infinity);
+      const first = Math.min(Infinity, ...pairs);
+      if (first === Infinity) return ids;
+      const at = pairs.indexOf(first);
+      ids.splice(at, 2, this.merges.get(`${ids[at]} ${ids[at + 1]}`).id);
+    }
+  }
+
+  /** Return how many of the last `ids` of `text` could be others if more text followed. */
+  unsettled(text, ids) {
+    const last = this.kind === "bpe" ? text.slice(-100).match(PARTS)?.at(-1) ?? "" : "";
+    let room = last === "\n" ? 0 : Math.min(MOST_BACK, Array.from(last).length);
+    let count = 0;
+    for (; room && count < ids.length; count += 1) {
+      const { length } = Array.from(this.texts[ids[ids.length - 1 - count]] ?? "");
+      if (!length || length > room) break;
+      room -= length;
+    }
+    return count;
+  }
+}
+
+/** A text as far as it was read: the state after it, and P of the next row. A copy can go on differently. */
+class Reading {
+  constructor(model, { ids = [], kept = [], state = model.start(), p = null } = {}) {
+    Object.assign(this, { model, ids: [...ids], kept: [...kept], state, p });
+  }
+
+  push(id) {
+    [this.state, this.p] = this.model.step(this.state, this.model.rowOf(id));
+    this.ids.push(id);
+    if (this.ids.length % KEPT === 0) this.keep();
+  }
+
+  keep() {
+    this.kept.push({ length: this.ids.length, state: this.state, p: this.p });
+  }
+
+  /** Return a reading of the beginning that this text has in common with `ids`, as far as a state was kept. */
+  shared(ids) {
+    let common = 0;
+    while (common < ids.length && ids[common] === this.ids[common]) common += 1;
+    const kept = this.kept.filter(({ length }) => length <= common);
+    const { length = 0, state, p } = kept.at(-1) ?? {};
+    return new Reading(this.model, { ids: ids.slice(0, length), kept, state, p });
+  }
+}
+
+class Model {
+  constructor(facts, kernelOf) {
+    const { layers, hidden, embedding, rows, parts } = facts;
+    const bytes = bytesOf(facts.data);
+    let at = 0;
+    const take = (Kind, count) => new Kind(bytes.slice(at, (at += count * Kind.BYTES_PER_ELEMENT)).buffer);
+    const matrices = [];
+    const matrix = (height, width) => matrices[matrices.push(new Matrix(take, height, width, parts)) - 1];
+    this.embedding = matrix(rows, embedding);
+    this.layers = Array.from({ length: layers }, (_, k) => ({
+      input: matrix(4 * hidden, k ? hidden : embedding),
+      recurrent: matrix(4 * hidden, hidden),
+      bias: take(Float32Array, 4 * hidden),
+    }));
+    this.output = matrix(rows, hidden);
+    this.outputBias = take(Float32Array, rows);
+    this.ngram = facts.ngram && new Ngram(facts, take);
+    const [widest, highest] = ["width", "scale"].map(name => Math.max(...matrices.map(one => one[name].length ?? one[name])));
+    let end = padded(2 * widest) + padded(4 * highest);
+    const kernel = kernelOf(matrices.reduce((sum, { size }) => sum + size, end));
+    kernel.factors = new Int16Array(kernel.buffer, 0, widest);
+    kernel.sums = new Int32Array(kernel.buffer, padded(2 * widest), highest);
+    for (const one of matrices) {
+      one.move(kernel, end);
+      end += one.size;
+    }
+    Object.assign(this, { facts, kernel: kernel.name, tokenizer: new Tokenizer(facts) });
+    this.table = []; // by row, the first layer's sums of its embedding, once they were needed
+    this.last = new Reading(this);
+  }
+
+  start() {
+    const zeros = this.layers.map(() => new Float64Array(this.facts.hidden));
+    return { hidden: zeros, cell: zeros, recent: [] };
+  }
+
+  rowOf(id) {
+    return Math.min(id, this.facts.rows - 1);
+  }
+
+  /** Read `row` after the state `before`. Return the state after it, and P [rows] of the next row. */
+  step(before, row) {
+    const { hidden: H, residual, ngram } = this.facts;
+    const after = { hidden: [], cell: [], recent: ngram ? this.ngram.pushed(before.recent, row) : [] };
+    let x;
+    this.layers.forEach(({ input, recurrent, bias }, k) => {
+      const fromInput = k ? input.product(x, bias) : (this.table[row] ??= input.product(this.embedding.row(row), bias));
+      const sums = recurrent.product(before.hidden[k], fromInput); // of the gates: input, forget, candidate, output
+      const [hidden, cell] = [new Float64Array(H), new Float64Array(H)];
+      for (let u = 0; u < H; u += 1) {
+        cell[u] = sigmoid(sums[H + u]) * before.cell[k][u] + sigmoid(sums[u]) * tanh(sums[2 * H + u]);
+        hidden[u] = sigmoid(sums[3 * H + u]) * tanh(cell[u]);
+      }
+      x = k && residual ? hidden.map((value, u) => value + x[u]) : hidden;
+      after.hidden.push(hidden);
+      after.cell.push(cell);
+    });
+    const logits = this.output.product(x, this.outputBias);
+    const largest = logits.reduce((a, b) => Math.max(a, b));
+    const p = logits.map(value => Math.exp(value - largest));
+    const scale = (1 - (ngram?.weight ?? 0)) / total(p);
+    const other = ngram ? this.ngram.after(after.recent) : null;
+    return [after, p.map((value, k) => value * scale + (other ? ngram.weight * other[k] : 0))];
+  }
+
+  /**
+   * Return the ways to continue `prompt`: a reading, the rest of the prompt, with which the next token begins, and P of
+   * the way and each next row. A prompt may end within a token, so its last tokens are taken back.
+   */
+  async #ways(prompt, turn) {
+    const { texts } = this.tokenizer;
+    const ids = [this.facts.boundary, ...this.tokenizer.encode(prompt)];
+    const settled = ids.length - this.tokenizer.unsettled(prompt, ids);
+    let reading = this.last.shared(ids.slice(0, settled));
+    while (reading.ids.length < settled) {
+      reading.push(ids[reading.ids.length]);
+      await turn();
+    }
+    reading.keep();
+    this.last = reading;
+    const ways = [];
+    for (let k = settled, chance = 1; ; k += 1) {
+      const rest = ids.slice(k).map(id => texts[id]).join("");
+      const fits = row => !rest || (texts[row].startsWith(rest) && texts[row] !== rest);
+      ways.push({ reading, rest, p: reading.p.map((value, row) => (fits(row) ? value * chance : 0)) });
+      if (k === ids.length) break;
+      chance *= reading.p[ids[k]];
+      reading = new Reading(this, reading);
+      reading.push(ids[k]);
+    }
+    const all = ways.reduce((sum, { p }) => sum + total(p), 0);
+    return ways.map(way => ({ ...way, p: way.p.map(value => value / all) })).filter(({ p }) => total(p) > 0);
+  }
+
+  async generate(options = {}) {
+    const { rows, boundary, masked, blank, writing } = this.facts;
+    const { prompt = writing.prompt, stop = [], seed = Math.floor(Math.random() * 2 ** 32), signal, onToken } = options;
+    const { maxTokens = writing.maxTokens, temperature = writing.temperature, minP = writing.minP } = options;
+    const [random, turn, stops] = [numbers(BigInt(seed)), turns(signal), [stop].flat().filter(Boolean)];
+    const decoder = this.tokenizer.kind === "byte" ? new TextDecoder() : null;
+    const never = [...masked, ...(options.prompt ? [] : blank)]; // a text does not begin with space
+    const ways = await this.#ways(prompt, turn);
+    const among = ways.map(({ p }) => without(p, never));
+    const place = ways.length > 1 ? drawn(weights(among.flatMap(p => [...p]), temperature, minP), random) : 0;
+    let { rest, p } = ways[Math.floor(place / rows)];
+    const reading = new Reading(this, ways[Math.floor(place / rows)].reading);
+    let [text, held, tokens, logProbability, finishReason] = ["", "", 0, 0, maxTokens > 0 ? null : "length"];
+    while (!finishReason) {
+      const id = drawn(weights(without(p, tokens ? masked : never), temperature, minP), temperature ? random : () => 0);
+      const cost = Math.log(p[id]);
+      [tokens, logProbability] = [tokens + 1, logProbability + cost];
+      if (id === boundary || tokens >= maxTokens) finishReason = id === boundary ? "stop" : "length";
+      const bytes = id === boundary ? [] : [id];
+      held += decoder ? decoder.decode(Uint8Array.from(bytes), { stream: true }) : this.tokenizer.texts[id].slice(rest.length);
+      const [end, isOver] = ending(held, stops, finishReason);
+      if (isOver) finishReason = "stop";
+      onToken?.({ text: held.slice(0, end), id, logProbability: cost });
+      [text, held, rest] = [text + held.slice(0, end), held.slice(end), ""];
+      if (finishReason) break;
+      reading.push(id);
+      ({ p } = reading);
+      await turn();
+    }
+    this.last = reading;
+    return { text, tokens, logProbability, finishReason, seed };
+  }
+
+  async score(text, { signal } = {}) {
+    const [reading, turn, nats] = [new Reading(this), turns(signal), []];
+    for (const id of [this.facts.boundary, ...this.tokenizer.encode(text)]) {
+      const row = this.rowOf(id);
+      if (reading.p) nats.push((row < this.facts.rows - 1 ? 0 : Math.log(this.facts.sharing)) - Math.log(reading.p[row]));
+      reading.push(id);
+      await turn();
+    }
+    this.last = reading;
+    return Float64Array.from(nats);
+  }
+
+  async split(text) {
+    const { encode, texts } = { encode: this.tokenizer.encode(text), texts: this.tokenizer.texts };
+    return encode.map(id => texts[id] ?? "");
+  }
+
+  async next(prompt, { signal } = {}) {
+    const found = new Map();
+    for (const { rest, p } of await this.#ways(prompt, turns(signal))) {
+      without(p, this.facts.masked).forEach((value, row) => {
+        const [text = ""] = this.tokenizer.texts[row].slice(rest.length);
+        if (value) found.set(text, (found.get(text) ?? 0) + value);
+      });
+    }
+    return [...found].map(([text, probability]) => ({ text, probability })).sort((a, b) => b.probability - a.probability);
+  }
+}
+
+const sigmoid = x => 1 / (1 + Math.exp(-x));
+const tanh = x => 2 / (1 + Math.exp(-2 * x)) - 1;
+const total = p => p.reduce((a, b) => a + b, 0);
+
+/** Return `p` with 0 for the rows `never`. */
+function without(p, never) {
+  const left = Float64Array.from(p);
+  for (const row of never) left[row] = 0;
+  return left;
+}
+
+/** Return the weights that temperature and min-p leave of `p`. */
+function weights(p, temperature, minP) {
+  const largest = p.reduce((a, b) => Math.max(a, b));
+  const first = p.indexOf(largest);
+  if (temperature === 0) return p.map((_, k) => Number(k === first));
+  return p.map(value => (value / largest) ** (1 / temperature)).map(weight => (weight >= minP ? weight : 0));
+}
+
+/** Draw an index in proportion to `weights`. */
+function drawn(weights, random) {
+  const goal = random() * total(weights);
+  let sum = 0;
+  return weights.findIndex(weight => (sum += weight) > goal);
+}
+
+/** Return how much of `text` is certain, and whether one of `stops` ends it there. Nothing follows if it `isLast`. */
+function ending(text, stops, isLast) {
+  const found = stops.map(stop => text.indexOf(stop)).filter(at => at >= 0);
+  if (found.length) return [Math.min(...found), true];
+  const begun = at => stops.some(stop => stop.startsWith(text.slice(at)));
+  let end = isLast ? text.length : 0;
+  while (end < text.length && !begun(end)) end += 1;
+  return [end, false];
+}
+
+/** Return a function that gives others a turn if it is time, and throws if `signal` is aborted. */
+function turns(signal) {
+  let since = performance.now();
+  return async () => {
+    if (performance.now() - since < SLICE) return;
+    await new Promise(resolve => setTimeout(resolve));
+    signal?.throwIfAborted();
+    since = performance.now();
+  };
+}
+
+/** Return a function that draws numbers from 0 to 1: NumPy's PCG64 (O'Neill 2014), seeded as NumPy seeds it. */
+function numbers(seed) {
+  const word = (value, shift) => Number((value >> BigInt(shift)) & 0xffffffffn);
+  const hash = (factor, by) => value => {
+    const mixed = Math.imul((value ^ factor) >>> 0, (factor = Math.imul(factor, by)));
+    return mixed ^ (mixed >>> 16);
+  };
+  const mix = (a, b) => (a = Math.imul(0xca01f9dd, a) - Math.imul(0x4973f715, b)) ^ ((a >>> 0) >>> 16);
+  const first = hash(0x43b0d7e5, 0x931e8875);
+  const pool = [word(seed, 0), word(seed, 32), 0, 0].map(first);
+  for (let from = 0; from < 4; from += 1) {
+    for (let to = 0; to < 4; to += 1) if (to !== from) pool[to] = mix(pool[to], first(pool[from]));
+  }
+  const words = [...pool, ...pool].map(hash(0x8b51f9dd, 0x58f38ded)).map(value => BigInt(value >>> 0));
+  const wide = k => (words[k + 1] << 96n) | (words[k] << 64n) | (words[k + 3] << 32n) | words[k + 2];
+  const [FACTOR, in64, in128] = [0x2360ed051fc65da44385df649fccf645n, 2n ** 64n - 1n, 2n ** 128n - 1n];
+  const step = (wide(4) << 1n) | 1n;
+  const next = state => (state * FACTOR + step) & in128;
+  let state = next((next(0n) + wide(0)) & in128);
+  return () => {
+    state = next(state);
+    const [folded, turn] = [((state >> 64n) ^ state) & in64, state >> 122n];
+    const bits = ((folded >> turn) | (folded << (64n - turn))) & in64;
+    return Number(bits >> 11n) / 2 ** 53;
+  };
+}

@@ -1,0 +1,202 @@
+"""Saved models on the Hugging Face hub. hf://USER/NAME@REVISION names one; `Upload` sends one.
+
+`huggingface_hub` does the work, with its cache, its access tokens (HF_TOKEN) and its offline mode (HF_HUB_OFFLINE).
+Nothing is requested for a name without that prefix. Only the files of a model are downloaded, and none is executed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from afterword.errors import AfterwordError, HubError, ModelError, OptionError, StorageError
+from afterword.model.folder.card import HUB, card_text, metadata
+from afterword.model.folder.saved import CALIBRATION, CARD, CONFIG, FILES, NGRAM, TOKENIZER, WEIGHTS, SavedModel
+from afterword.records import read_json
+from afterword.storage import NO_ROOM, read_whole
+
+if TYPE_CHECKING:
+    from huggingface_hub import RepoCard
+
+REPOSITORY = r"[\w-][\w.-]*/[\w-][\w.-]*"
+NAME = re.compile(rf"{HUB}({REPOSITORY})(?:@((?!.*\.\.)[\w-][\w./-]*))?", re.ASCII)
+LIBRARY = "afterword"  # for the hub's count of downloads
+
+
+def is_remote(name: str | os.PathLike[str]) -> bool:
+    """Return whether `name` is that of a model on the hub."""
+    return isinstance(name, str) and name.startswith(HUB)
+
+
+def repository_name(name: str) -> str:
+    """Return NAME of hf://USER/NAME@REVISION."""
+    return name.partition("@")[0].rpartition("/")[2]
+
+
+def downloaded(name: str) -> Path:
+    """Return the folder, in the hub's cache, of the model hf://USER/NAME@REVISION; without a revision, of the newest.
+
+    Only what the cache lacks is downloaded. If the hub cannot be reached, the cache's own newest is used. Raises
+    ModelError if there is no such model, OptionError without `huggingface_hub`, HubError.
+    """
+    if not (found := NAME.fullmatch(name)):
+        raise ModelError(
+            f"{name[:120]!r} does not name a model on the hub: write {HUB}USER/NAME or {HUB}USER/NAME@REVISION"
+        )
+    repository, revision = found.groups()
+    with _reported(name):
+        from huggingface_hub import snapshot_download
+
+        # its configuration first: another program's model can be very large
+        folder = Path(snapshot_download(repository, revision=revision, allow_patterns=[CONFIG], library_name=LIBRARY))
+        names = _files(folder, name)
+        return Path(snapshot_download(repository, revision=folder.name, allow_patterns=names, library_name=LIBRARY))
+
+
+def _files(folder: Path, name: str | Path) -> list[str]:
+    """Return the names of the files that the config.json in `folder` belongs to. Raises ModelError."""
+    try:
+        checksums = read_json(dict[str, Any], read_whole(folder / CONFIG))["checksums"]
+        parts = {*checksums} & {NGRAM, CALIBRATION}
+    except (OSError, ValueError, LookupError, TypeError):
+        raise ModelError(f"{name} is not a model of Afterword: its {CONFIG} is missing or of another kind") from None
+    return [file for file in FILES if file in {CARD, CONFIG, WEIGHTS, TOKENIZER, *parts}]
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A saved model that can be sent to a repository of the hub."""
+
+    repository: str
+    """USER/NAME."""
+    files: dict[str, Path | bytes]
+    """The files of the model, and its card for that repository."""
+    about: dict[str, Any]
+    """The metadata of that card."""
+    private: bool
+    """Whether only those with access to the repository will be able to read it."""
+    replaced: frozenset[str] | None
+    """The files that the repository has; None if it does not exist yet."""
+
+    @staticmethod
+    def of(folder: Path, model: SavedModel, repository: str, private: bool, **about: str | None) -> Upload:
+        """Prepare to send the `model` that was loaded from `folder`. The hub is asked, and not changed.
+
+        `about` has the language and the license for the card, if they are known. Raises OptionError for an invalid
+        repository, for metadata that the hub refuses, without an access token, and for a repository that is public and
+        must be private; HubError.
+        """
+        if not re.fullmatch(REPOSITORY, repository, re.ASCII):
+            raise OptionError(f"{repository[:120]!r} does not name a repository of the hub: write USER/NAME")
+        with _reported(repository):
+            from huggingface_hub import HfApi, get_token
+            from huggingface_hub.errors import RepositoryNotFoundError
+
+            if get_token() is None:
+                raise OptionError("push needs an access token of the hub: run hf auth login, or set HF_TOKEN")
+            files: dict[str, Path | bytes] = {name: folder / name for name in _files(folder, folder)}
+            card = _card_for(repository, folder / CARD, model, about)
+            files[CARD], values = str(card).encode(), dict(card.data.__dict__)
+            try:
+                found = HfApi(library_name=LIBRARY).model_info(repository)
+            except RepositoryNotFoundError:
+                return Upload(repository, files, values, private, None)
+        if private and not found.private:
+            raise OptionError(f"{repository} exists and is public: make it private in its settings, or name a new one")
+        replaced = frozenset(one.rfilename for one in found.siblings or ())
+        return Upload(repository, files, values, bool(found.private), replaced)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The size of each file in bytes."""
+        return {name: len(it) if isinstance(it, bytes) else it.stat().st_size for name, it in self.files.items()}
+
+    def send(self) -> str:
+        """Send the files in one commit, which also removes what the model no longer has. Return the repository's URL.
+
+        Raises HubError. The hub then has all of the commit or nothing; a new repository can remain empty.
+        """
+        with _reported(self.repository):
+            from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete, HfApi
+
+            api = HfApi(library_name=LIBRARY)
+            if self.replaced is None:
+                api.create_repo(self.repository, private=self.private, exist_ok=False)
+            removed = {*FILES} & (self.replaced or frozenset()) - {*self.files}
+            operations: list[CommitOperationAdd | CommitOperationCopy | CommitOperationDelete] = [
+                *(CommitOperationAdd(path_in_repo=name, path_or_fileobj=file) for name, file in self.files.items()),
+                *(CommitOperationDelete(path_in_repo=name) for name in sorted(removed)),
+            ]
+            api.create_commit(self.repository, operations, commit_message="Upload a model of Afterword")
+            return f"{api.endpoint}/{self.repository}"
+
+
+def _card_for(repository: str, path: Path, model: SavedModel, about: dict[str, str | None]) -> RepoCard:
+    """Return the card in `path` for `repository`, with complete metadata that the hub has checked.
+
+    What its owner wrote into the metadata stays, unless `about` has another value. Raises OptionError.
+    """
+    from huggingface_hub import RepoCard
+
+    text = read_whole(path).decode("utf-8", "replace") if path.is_file() else ""
+    text = text.replace("\nafterword generate .\n", f"\nafterword generate {HUB}{repository}\n")
+    try:
+        card = RepoCard(text if text.startswith("---\n") else card_text(metadata(model), text))
+    except Exception as error:  # of YAML, whose errors have a base of their own
+        raise OptionError(f"the metadata of {path} are not valid YAML: {' '.join(str(error).split())[:200]}") from None
+    for name, value in {**metadata(model), **card.data.__dict__, **about}.items():
+        if value is not None:
+            card.data[name] = value
+    try:
+        card.validate()
+    except ValueError as error:
+        raise OptionError(f"the hub refuses the metadata of {CARD}: {_refusal(str(error))}") from None
+    return card
+
+
+def _refusal(message: str) -> str:
+    """Return the errors that the hub's validator lists as JSON, or `message` itself if it is something else."""
+    try:
+        return "; ".join(str(error["message"]) for error in json.loads(message)["errors"])[:500]
+    except (ValueError, LookupError, TypeError):
+        return message[:500]
+
+
+@contextlib.contextmanager
+def _reported(name: str) -> Iterator[None]:
+    """Report what `huggingface_hub` raises while it works on the model `name` as errors of our own, one line each."""
+    try:
+        from huggingface_hub import errors
+    except ImportError:
+        raise OptionError(f"{name} is on the hub, which needs huggingface_hub: pip install 'afterword[hub]'") from None
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+
+    is_seen = sys.stderr.isatty() or "ipykernel" in sys.modules or "HF_HUB_DISABLE_PROGRESS_BARS" in os.environ
+    access = "if it is private, run hf auth login, or set HF_TOKEN to a token that may read it"
+    try:
+        with contextlib.nullcontext() if is_seen else disable_progress_bars():  # a pipe would get each of their states
+            yield
+    except AfterwordError:
+        raise
+    except errors.RevisionNotFoundError:
+        raise ModelError(f"{name}: the repository has no such revision; name a branch, a tag or a commit") from None
+    except errors.RepositoryNotFoundError:
+        raise ModelError(f"no model at {name}: the hub has no such repository, or does not show it; {access}") from None
+    except Exception as error:  # of the network, the hub, the disk and the cache, by several libraries
+        causes = [error, error.__cause__]
+        if any(isinstance(one, errors.OfflineModeIsEnabled) for one in causes):
+            raise HubError(f"{name} is not in the cache, and HF_HUB_OFFLINE forbids to ask the hub: unset it") from None
+        if isinstance(error, OSError) and error.errno in (*NO_ROOM, errno.EACCES, errno.EROFS):
+            raise StorageError(f"cannot write {error.filename or 'the cache of the hub'}: {error.strerror}") from None
+        if said := getattr(error, "server_message", None):
+            raise HubError(f"the hub refused {name}: {' '.join(said.split())[:300]}") from error
+        why = " ".join(str(error.__cause__ or error).split())[:300] or type(error).__name__
+        raise HubError(f"the hub did not answer for {name}: {why}") from error

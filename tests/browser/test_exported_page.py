@@ -1,0 +1,128 @@
+"""The page that `export --html` writes, in a real browser: from a disk, in a frame, by mouse and keyboard."""
+
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+
+import pytest
+
+from afterword.interchange.browser import write_html
+from afterword.model.folder.saved import load_model
+from tests.browser.chromium import Tab
+from tests.tiny import save_tiny
+
+VALUE = "document.getElementById('area').value"
+IS_QUIET = "document.getElementById('stop').hidden"
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pages")
+    write_html(load_model(save_tiny(folder / "tiny", mixed=True)), folder / "book.html")
+    write_html(load_model(save_tiny(folder / "names", lines=True)), folder / "names.html")
+    tell = """<script>setInterval(() => afterword?.generate({ maxTokens: 20 }).then(({ tokens }) => parent.postMessage(
+        `${afterword.kernel} ${tokens}`, "*")), 100)</script>"""
+    heard = "<script>onmessage = ({ data }) => (document.body.dataset.written = data)</script>"
+    told = (folder / "book.html").read_text(encoding="utf-8")
+    told = re.sub("<meta http-equiv[^>]*>", "", told).replace("</body>", f"{tell}</body>")
+    inside = f'<iframe sandbox="allow-scripts" srcdoc="{html.escape(told)}"></iframe>'
+    (folder / "frame.html").write_text(f"<!doctype html><body>{heard}{inside}", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def opened(tab: Tab, files: Path) -> Tab:
+    tab.complaints.clear()
+    tab.requests.clear()
+    tab.open(f"file://{files / 'book.html'}")
+    return tab
+
+
+def written(tab: Tab, seed: int = 5, length: int = 60) -> str:
+    tab.run(f"document.getElementById('seed').value = {seed}, document.getElementById('maxTokens').value = {length}")
+    tab.click("#write")
+    tab.until(f"{IS_QUIET} && {VALUE}")
+    return str(tab.run(VALUE))
+
+
+def test_a_page_from_a_disk_writes_in_a_worker_and_asks_for_nothing(opened: Tab) -> None:
+    text = written(opened)
+    assert len(text) >= 60
+    assert opened.run("afterword.generate({ seed: 5, maxTokens: 60 }).then(({ text }) => text)") == text
+    assert opened.run("afterword.kernel") == "wasm"
+    assert {address.partition(":")[0] for address in opened.requests} == {"file", "blob"}  # the page and its worker
+    assert opened.complaints == []
+
+
+def test_what_was_written_can_be_undone_shaded_stopped_and_copied(opened: Tab) -> None:
+    text = written(opened)
+    opened.press("z", control=True)
+    assert opened.run(VALUE) == ""
+    opened.click("#redo")
+    assert opened.run(VALUE) == text
+    opened.click("#shade")
+    opened.until(IS_QUIET)
+    opened.until("[...CSS.highlights.values()].reduce((sum, one) => sum + one.size, 0) > 10")
+    opened.click("#copy")
+    assert opened.text("#said") == "Copied."
+    opened.run("document.getElementById('maxTokens').value = 1e6")
+    opened.press("Enter", control=True)
+    opened.until(f"{VALUE}.length > {len(text) + 20}")
+    opened.press("Escape")
+    opened.until(IS_QUIET)
+    assert opened.run(VALUE).startswith(text)
+    assert opened.complaints == []
+
+
+def test_alternatives_are_chosen_by_the_keyboard_alone(opened: Tab) -> None:
+    text = written(opened)
+    opened.run("document.getElementById('area').setSelectionRange(20, 20)")
+    opened.press(".", control=True)
+    opened.until("document.activeElement.closest('#choosing') !== null")
+    opened.press("ArrowDown")
+    chosen = opened.run("document.activeElement.querySelector('code').textContent")
+    opened.press("Enter")
+    opened.until("document.getElementById('choosing').hidden")
+    assert opened.run(VALUE) == text[:20] + chosen.replace("␣", " ").replace("↵", "\n")
+    assert opened.run("document.activeElement.id") == "area"
+
+
+def test_every_control_has_a_name(opened: Tab) -> None:
+    unnamed = """[...document.querySelectorAll("button, input, textarea, [role=dialog]")].filter(one =>
+        !(one.textContent.trim() || one.ariaLabel || one.labels?.[0]?.textContent.trim())).map(one => one.outerHTML)"""
+    assert opened.run(unnamed) == []
+
+
+def test_the_page_is_as_dark_as_the_system(opened: Tab) -> None:
+    papers = []
+    for theme in ("light", "dark"):
+        opened.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}])
+        papers.append(opened.run("getComputedStyle(document.body).backgroundColor"))
+    opened.call("Emulation.setEmulatedMedia", features=[])
+    assert papers == ["rgb(252, 252, 250)", "rgb(20, 24, 28)"]
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_a_narrow_screen_needs_no_sideways_scrolling(opened: Tab, width: int) -> None:
+    opened.call("Emulation.setDeviceMetricsOverride", width=width, height=844, deviceScaleFactor=2, mobile=True)
+    try:
+        assert opened.run("[document.documentElement.scrollWidth, innerWidth]") == [width, width]
+    finally:
+        opened.call("Emulation.clearDeviceMetricsOverride")
+
+
+def test_a_model_of_lines_writes_line_after_line(tab: Tab, files: Path) -> None:
+    tab.open(f"file://{files / 'names.html'}")
+    first = written(tab)
+    assert first.endswith("\n")
+    assert written(tab, seed=5) == first * 2
+
+
+def test_a_page_works_in_a_sandboxed_frame(tab: Tab, files: Path) -> None:
+    tab.complaints.clear()
+    tab.call("Page.navigate", url=f"file://{files / 'frame.html'}")
+    tab.until("document.body?.dataset.written")
+    assert tab.run("document.body.dataset.written") == "wasm 20"
+    assert tab.complaints == []

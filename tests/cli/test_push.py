@@ -1,0 +1,253 @@
+"""Models on the hub: `push`, and hf://USER/NAME wherever a model is named, with the real client and a stand-in hub."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pty
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from afterword.model.folder.card import card, card_text, metadata
+from afterword.model.folder.saved import FILES, load_model, save_model
+from tests.cli.conftest import Run
+from tests.hub import TOKEN, Hub, Repository, problems, stand_in
+from tests.terminals import on_a_terminal
+
+Command = Callable[..., "subprocess.CompletedProcess[bytes]"]
+MINE = "hf://me/tiny"
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    with stand_in() as hub:
+        yield hub
+
+
+@pytest.fixture
+def on_hub(run: Run, hub: Hub, tmp_path: Path) -> Command:
+    """Run a command as a user of the hub, with a cache of its own."""
+
+    def command(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[bytes]:
+        return run(*arguments, **{**at_home(hub, tmp_path), **environment})
+
+    return command
+
+
+def at_home(hub: Hub, place: Path) -> dict[str, str]:
+    """Return the environment of a user who has logged in."""
+    return {"HF_HOME": str(place / "home"), "HF_ENDPOINT": hub.url, "HF_TOKEN": TOKEN, "HF_HUB_DISABLE_XET": "1"}
+
+
+def published(hub: Hub, model: Path, private: bool = False) -> Repository:
+    hub.repositories["me/tiny"] = repository = Repository(private)
+    repository.commit({name: (model / name).read_bytes() for name in FILES if (model / name).exists()})
+    return repository
+
+
+def error(done: subprocess.CompletedProcess[bytes], status: int) -> str:
+    assert done.returncode == status, done.stderr.decode()
+    *_, last = done.stderr.decode().splitlines()
+    assert last.startswith("error: ")
+    return last.removeprefix("error: ")
+
+
+WRITE = ("--max-tokens", "20", "--seed", "1", "--json")
+
+
+def test_what_is_pushed_comes_back(on_hub: Command, hub: Hub, mixed_model: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(mixed_model, tmp_path / "book"))
+    (folder / "diary.txt").write_text("private")
+    sent = on_hub("push", folder, "me/tiny", "--license", "mit", "--language", "en", "--yes")
+    assert sent.returncode == 0, sent.stderr.decode()
+    assert sent.stdout.decode() == f"{hub.url}/me/tiny\n"
+    said = sent.stderr.decode()
+    assert "a new repository, which everybody can read" in said
+    assert "`ngram.safetensors` contains nearly all of the training text" in said
+    repository = hub.repositories["me/tiny"]
+    *_, files = repository.commits.values()
+    assert set(files) == {
+        ".gitattributes",
+        "config.json",
+        "model.safetensors",
+        "ngram.safetensors",
+        "tokenizer.json",
+        "README.md",
+    }
+    assert not repository.private
+    assert problems(files["README.md"].decode()) == []
+    assert b"\nlicense: mit\n" in files["README.md"]
+    here, there = on_hub("generate", mixed_model, *WRITE), on_hub("generate", MINE, *WRITE)
+    assert there.returncode == 0, there.stderr.decode()
+    assert there.stdout == here.stdout
+    assert there.stderr == here.stderr  # no progress bars in a pipe
+
+
+def test_a_second_push_removes_what_the_model_no_longer_has(
+    on_hub: Command, hub: Hub, model: Path, mixed_model: Path
+) -> None:
+    published(hub, mixed_model, private=True)
+    sent = on_hub("push", model, "me/tiny", "--yes")
+    assert "an existing repository, which only those with access can read" in sent.stderr.decode()
+    assert "note: the card gives no licence" in sent.stderr.decode()
+    *_, files = hub.repositories["me/tiny"].commits.values()
+    assert "ngram.safetensors" not in files
+    assert on_hub("generate", MINE, *WRITE).stdout == on_hub("generate", model, *WRITE).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["me/tiny"], "push asks first"),
+        (["me"], "write USER/NAME"),
+        (["you/tiny", "--yes"], "don't have the rights"),
+        (["me/tiny", "--yes", "--license", "free"], '"license" must be one of'),
+        (["me/tiny", "--yes", "--language", "English"], "ISO 639"),
+        (["me/public", "--yes", "--private"], "me/public exists and is public"),
+    ],
+)
+def test_a_refused_push_sends_nothing(arguments: list[str], says: str, on_hub: Command, hub: Hub, model: Path) -> None:
+    hub.repositories["me/public"] = Repository(private=False)
+    assert says in error(on_hub("push", model, *arguments), 1 if arguments[0] == "you/tiny" else 2)
+    assert not any("commit" in path for _, path in hub.requests)
+    assert set(hub.repositories) == {"me/public"}
+
+
+@pytest.mark.parametrize(("answer", "sends"), [(b"n\n", False), (b"y\n", True), (b"\x04", False)])
+def test_a_person_is_asked_first(
+    answer: bytes, sends: bool, on_hub: Command, hub: Hub, model: Path, tmp_path: Path
+) -> None:
+    keyboard, terminal = pty.openpty()
+    os.write(keyboard, answer)
+    command = [sys.executable, "-m", "afterword", "push", model, "me/tiny"]
+    environment = {**os.environ, **at_home(hub, tmp_path), "TERM": "xterm"}
+    status, shown = on_a_terminal(*command, stdin=terminal, env=environment)
+    assert "send it? [y/N]" in shown
+    assert ("me/tiny" in hub.repositories) == sends
+    assert status == (130 if answer == b"\x04" else 0)
+
+
+def test_push_needs_a_token(on_hub: Command, hub: Hub, model: Path) -> None:
+    assert "needs an access token" in error(on_hub("push", model, "me/tiny", "--yes", HF_TOKEN=""), 2)
+    assert hub.requests == []
+
+
+def test_a_model_in_the_cache_needs_no_hub(on_hub: Command, hub: Hub, model: Path) -> None:
+    repository = published(hub, model)
+    first = on_hub("info", MINE)
+    assert first.returncode == 0, first.stderr.decode()
+    count = len(hub.requests)
+    offline = on_hub("info", MINE, HF_HUB_OFFLINE="1")
+    assert offline.stdout == first.stdout
+    assert len(hub.requests) == count
+    unreachable = on_hub("info", f"{MINE}@{repository.refs['main']}", HF_ENDPOINT="http://127.0.0.1:9")
+    assert unreachable.stdout == first.stdout
+
+
+def test_a_revision_names_an_earlier_state(on_hub: Command, hub: Hub, model: Path, lines_model: Path) -> None:
+    repository = published(hub, model)
+    earlier = repository.refs["main"]
+    repository.commit({name: (lines_model / name).read_bytes() for name in FILES if (lines_model / name).exists()})
+    facts = {name: json.loads(on_hub("info", name, "--json").stdout) for name in (MINE, f"{MINE}@{earlier}")}
+    assert [fact["lines"] for fact in facts.values()] == [True, False]
+
+
+def test_only_the_files_of_a_model_are_downloaded(on_hub: Command, hub: Hub, model: Path, tmp_path: Path) -> None:
+    repository = published(hub, model)
+    *_, files = repository.commits.values()
+    more = {"modeling.py": b"raise SystemExit", "model.pt": b"pickle", "deep/config.json": b"{}"}
+    repository.commit({**files, **more, "calibration.safetensors": b"of another model"})
+    assert on_hub("info", MINE).returncode == 0
+    names = {path.name for path in (tmp_path / "home").rglob("snapshots/*/*")}
+    assert names == {*files}
+    assert not any(path.endswith(name) for _, path in hub.requests for name in ("modeling.py", "model.pt"))
+
+
+def test_what_cannot_be_had_is_one_line(on_hub: Command, hub: Hub, model: Path) -> None:
+    published(hub, model, private=True)
+    assert "no model at hf://me/other: the hub has no such repository" in error(on_hub("info", "hf://me/other"), 2)
+    assert "hf auth login, or set HF_TOKEN" in error(on_hub("info", MINE, HF_TOKEN=""), 2)
+    assert "has no such revision" in error(on_hub("info", f"{MINE}@v9"), 2)
+    assert "HF_HUB_OFFLINE forbids" in error(on_hub("info", MINE, HF_HUB_OFFLINE="1"), 1)
+    assert "the hub did not answer for hf://me/tiny" in error(on_hub("info", MINE, HF_ENDPOINT="http://127.0.0.1:9"), 1)
+    for name in (
+        "hf://",
+        "hf://tiny",
+        "hf://me/tiny/config.json",
+        "hf://me/tiny@",
+        "hf://me/../x",
+        "hf://me/x@../../y",
+    ):
+        assert "does not name a model on the hub" in error(on_hub("info", name), 2)
+    assert "is on the hub and cannot be changed" in error(on_hub("calibrate", MINE, __file__), 2)
+
+
+def test_a_damaged_model_and_another_programs_are_one_line(on_hub: Command, hub: Hub, model: Path) -> None:
+    repository = published(hub, model)
+    *_, files = repository.commits.values()
+    repository.commit({**files, "tokenizer.json": files["tokenizer.json"].replace(b"a", b"b", 1)})
+    said = error(on_hub("info", MINE), 2)
+    assert said.startswith(f"{MINE}: the model at ")
+    assert "is damaged" in said
+    del files["model.safetensors"]
+    repository.commit(files)
+    assert "model.safetensors is missing" in error(on_hub("info", MINE), 2)
+    repository.commit({**files, "config.json": b'{"model_type": "gpt2"}', "model.safetensors": b"large"})
+    count = len(hub.requests)
+    assert "is not a model of Afterword" in error(on_hub("info", MINE), 2)
+    assert not any(path.endswith("model.safetensors") for _, path in hub.requests[count:])
+
+
+def test_a_run_can_begin_from_the_hub(on_hub: Command, hub: Hub, model: Path, tmp_path: Path) -> None:
+    published(hub, model)
+    text = tmp_path / "text.txt"
+    text.write_text("abcd dcba\n" * 60)
+    done = on_hub("train", text, "--base", MINE, "--steps", "2", "--threads", "1", "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr.decode()
+    begun = load_model(tmp_path / "run" / "model")
+    assert begun.about["base"]["name"] == MINE
+    assert metadata(begun)["base_model"] == "me/tiny"
+    assert problems((tmp_path / "run" / "model" / "README.md").read_text()) == []
+
+
+def test_without_the_client_the_extra_is_named(run: Run, model: Path) -> None:
+    code = "import sys; sys.modules['huggingface_hub'] = None; import afterword; afterword.load('hf://me/tiny')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (
+        "OptionError: hf://me/tiny is on the hub, which needs huggingface_hub: pip install 'afterword[hub]'"
+        in done.stderr
+    )
+
+
+def test_the_metadata_that_an_owner_wrote_stay(on_hub: Command, hub: Hub, model: Path, tmp_path: Path) -> None:
+    saved = load_model(model)
+    own = {"license": "cc0-1.0", "language": ["de", "en"], "tags": ["letters"]}
+    save_model(tmp_path / "own", saved, card_text(own, "# Mine\n\n```\nafterword generate .\n```\n"))
+    sent = on_hub("push", tmp_path / "own", "me/own", "--private", "--yes")
+    assert sent.returncode == 0, sent.stderr.decode()
+    assert "note:" not in sent.stderr.decode()
+    assert hub.repositories["me/own"].private
+    *_, files = hub.repositories["me/own"].commits.values()
+    said = files["README.md"].decode()
+    assert "license: cc0-1.0" in said
+    assert "- letters" in said
+    assert "library_name: afterword" in said
+    assert "# Mine\n\n```\nafterword generate hf://me/own\n```\n" in said
+
+
+def test_the_card_of_every_kind_of_model_is_valid(model: Path) -> None:
+    saved = load_model(model)
+    split = {"characters": 10, "tokens": 10}
+    saved.about |= {"corpus": {"sources": ["a: b.txt"], "training": split, "validation": split}}
+    saved.about |= {"training": {"steps": 1, "seed": 0}, "validation": None}
+    validated = {"bits_per_character": 2.5, "nats_per_character": 1.7}
+    for base in (None, {"name": MINE, "fingerprint": "0" * 64}):
+        for validation in (None, validated):
+            kind = dataclasses.replace(saved, about={**saved.about, "base": base, "validation": validation})
+            assert problems(card(kind, [(0.8, "---\na: [")])) == []

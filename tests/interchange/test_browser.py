@@ -1,0 +1,168 @@
+"""The engine of pages against NumPy, run by node."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from afterword.errors import OptionError
+from afterword.interchange.browser import module, page, write_html, write_js
+from afterword.interchange.pruning import tree_of
+from afterword.language_model import LanguageModel
+from afterword.model.folder.saved import SavedModel, load_model
+from afterword.model.ngram.tables import Ngram, start_row
+from afterword.text.bpe import BpeTokenizer
+from afterword.text.characters import ByteTokenizer, CharTokenizer
+from afterword.text.tokenizer import Tokenizer
+from tests.bases.small import base_of, classic_base, random_weights
+from tests.tiny import save_tiny
+
+NODE = shutil.which("node")
+TEXT = "the cat sat on the mat, and the rat ran at the cat.\nThat was that: 14 rats 😀 at…\n"
+UNKNOWN = " \tThé Zweite—naïve 😀\u00a0x\r\n\n  end"
+BOTH = "for (const wasm of [true, false])"
+
+
+def run(folder: Path, script: str, script_of_model: str) -> Any:
+    """Return what the body `script` returns, in which `load` loads the model."""
+    if NODE is None:
+        pytest.skip("node is missing: apt-get install nodejs")
+    (folder / "model.mjs").write_text(script_of_model, encoding="utf-8")
+    body = f'import {{ load }} from "./model.mjs";\nconst main = async () => {{ {script} }};\n'
+    (folder / "main.mjs").write_text(body + "console.log(JSON.stringify(await main()));\n", encoding="utf-8")
+    done = subprocess.run([NODE, "main.mjs"], cwd=folder, capture_output=True, encoding="utf-8", timeout=100)
+    assert not done.returncode, done.stderr
+    return json.loads(done.stdout)
+
+
+def made(tokenizer: Tokenizer, mixed: bool = True, lines: bool = False, **sizes: Any) -> SavedModel:
+    """Return a model with random weights; if `mixed`, with an n-gram of TEXT, rounded as in a page."""
+    model = base_of(tokenizer, lines, **sizes).model
+    if mixed:
+        ids = np.minimum(tokenizer.encode(TEXT), tokenizer.rows - 1)
+        assert tokenizer.end is not None
+        exact = Ngram.learn(ids, tokenizer.rows, tokenizer.end, start_row(tokenizer, lines))
+        model = dataclasses.replace(model, ngram=tree_of(exact, 1e9).ngram, mixture_weight=0.4)
+    return model
+
+
+KNOWN = "".join(sorted(set(TEXT)))
+MODELS = {
+    "characters": made(CharTokenizer.of(KNOWN)),
+    "lower case, one layer": made(CharTokenizer.of(KNOWN, lowercase=True), num_layers=1, hidden_size=21),
+    "bytes": made(ByteTokenizer.of()),
+    "subwords": made(BpeTokenizer.of(KNOWN, [TEXT], 60), num_layers=3, residual=False),
+    "more than 256 rows": made(BpeTokenizer.of(map(chr, range(0x4E00, 0x4F00)), ["\u4e00\u4e01\n"], 258), mixed=False),
+    "lines, without an n-gram": made(CharTokenizer.of(KNOWN.replace("\n", "")), mixed=False, lines=True),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_text_costs_what_it_costs_in_numpy_by_both_kernels(name: str, tmp_path: Path) -> None:
+    model = MODELS[name]
+    script = f"""const found = [];
+        {BOTH} found.push(Array.from(await (await load({{ wasm }})).score({json.dumps(TEXT + UNKNOWN)})));
+        return found;"""
+    expected = LanguageModel(model).score(TEXT + UNKNOWN).token_nats
+    for parts, within in ((1, 0.2), (2, 1e-3)):  # random weights are larger than trained ones
+        fast, plain = run(tmp_path, script, module(model, parts)[0])
+        assert fast == plain
+        np.testing.assert_allclose(fast, expected, atol=within)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_seed_writes_the_same_text_as_in_python(name: str, tmp_path: Path) -> None:
+    model = LanguageModel(MODELS[name])
+    steps = [(None, 0.8, 0.05, 1), ("the c", 1.2, 0.0, 2**64 - 1), ("", 0, 0.0, 7), (UNKNOWN, 0.5, 0.3, 2**32)]
+    options = [
+        {"temperature": t, "minP": p, "seed": str(seed), "maxTokens": 60}
+        | ({} if prompt is None else {"prompt": prompt})
+        for prompt, t, p, seed in steps
+    ]
+    script = f"const model = await load(), found = []; for (const one of {json.dumps(options)})"
+    found = run(tmp_path, script + "found.push(await model.generate(one)); return found;", module(MODELS[name], 2)[0])
+    for (prompt, temperature, min_p, seed), sample in zip(steps, found, strict=True):
+        expected = model.generate(
+            prompt, max_tokens=60, temperature=temperature, min_p=min_p, seed=seed, repetition_penalty=1, new_word_p=0
+        )
+        assert sample["text"] == expected.text
+        assert (sample["tokens"], sample["finishReason"]) == (expected.tokens, expected.finish_reason)
+        assert sample["logProbability"] == pytest.approx(expected.log_probability, abs=0.05)
+
+
+def test_a_changed_weight_changes_the_text(tmp_path: Path) -> None:
+    model = load_model(save_tiny(tmp_path / "tiny"))
+    script = "return (await (await load()).generate({ seed: 1, maxTokens: 200 })).text;"
+    texts = {run(tmp_path, script, module(model)[0])}
+    model.weights["lstm.weight_hh_l0"][3, 2] += 1
+    texts.add(run(tmp_path, script, module(model)[0]))
+    assert len(texts) == 2
+
+
+def test_writing_ends_before_a_stop_string_and_tells_each_token_only_what_is_certain(tmp_path: Path) -> None:
+    script = """const model = await load(), pieces = [];
+        const whole = await model.generate({ seed: 3, maxTokens: 80 });
+        const stop = whole.text.slice(20, 23);
+        const onToken = ({ text }) => pieces.push(text);
+        const cut = await model.generate({ seed: 3, maxTokens: 80, stop: [stop, "never"], onToken });
+        const none = await model.generate({ seed: 3, maxTokens: 0 });
+        return { whole, stop, cut, pieces, none };"""
+    found = run(tmp_path, script, module(load_model(save_tiny(tmp_path / "tiny", mixed=True)))[0])
+    text, stop = found["whole"]["text"], found["stop"]
+    assert found["cut"]["text"] == text[: text.index(stop)] == "".join(found["pieces"])
+    assert found["cut"]["finishReason"] == "stop"
+    assert len(found["pieces"]) == found["cut"]["tokens"] < found["whole"]["tokens"] == 80
+    assert (found["none"]["text"], found["none"]["tokens"]) == ("", 0)
+
+
+def test_an_aborted_text_rejects_its_promise_and_the_next_one_is_as_ever(tmp_path: Path) -> None:
+    script = """const model = await load(), abort = new AbortController();
+        const before = await model.generate({ prompt: "abc", seed: 3, maxTokens: 50 });
+        const endless = model.generate({ maxTokens: 1e9, signal: abort.signal });
+        setTimeout(() => abort.abort());
+        const name = await endless.catch(error => error.name);
+        const after = await model.generate({ prompt: "abc", seed: 3, maxTokens: 50 });
+        return [name, before.text === after.text];"""
+    assert run(tmp_path, script, module(load_model(save_tiny(tmp_path / "tiny")))[0]) == ["AbortError", True]
+
+
+def test_a_text_that_begins_alike_is_not_read_again_and_predicts_the_same(tmp_path: Path) -> None:
+    script = """const text = "the cat sat on the mat and ".repeat(9);
+        const [kept, fresh] = [await load(), await load()];
+        await kept.next(text + "that");
+        let steps = 0;
+        const { step } = kept;
+        kept.step = (...one) => (steps += 1, step.apply(kept, one));
+        return [await kept.next(text + "rat"), await fresh.next(text + "rat"), steps, text.length];"""
+    kept, fresh, steps, length = run(tmp_path, script, module(MODELS["characters"])[0])
+    assert kept == fresh
+    assert 0 < steps < length / 2
+    assert sum(one["probability"] for one in kept) == pytest.approx(1, abs=0.1)
+
+
+def test_what_a_page_cannot_run_is_refused_in_one_line(tmp_path: Path) -> None:
+    model = base_of("\nab").model
+    plain = dataclasses.replace(model.config, cell="rnn")
+    with pytest.raises(OptionError, match="only LSTMs"):
+        write_js(dataclasses.replace(model, config=plain, weights=random_weights(plain)), tmp_path / "x")
+    with pytest.raises(OptionError, match="model of windows"):
+        write_html(classic_base().model, tmp_path / "x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_text_of_a_model_or_its_user_can_leave_its_place() -> None:
+    hostile = "</script><img src=x onerror=alert(1)>\u2028@@SCRIPT@@\"'&"
+    script, _ = module(base_of(CharTokenizer.of(hostile + "\n")).model)
+    whole = page(script, hostile, hostile, hostile, hostile)
+    assert whole.count("</script>") == 1
+    assert whole.count("<img") == 0
+    assert "\u2028" not in script
+    assert re.search(r"<h1>&lt;/script&gt;.*@@SCRIPT@@&quot;", whole)

@@ -1,0 +1,84 @@
+"""The notebooks in docs/notebooks run from top to bottom, and show what they compute."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import afterword
+from tests.processes import finished
+
+DOCS = Path(__file__).parents[1] / "docs"
+NOTEBOOKS = sorted((DOCS / "notebooks").glob("*.ipynb"))
+SETTINGS = {
+    "MINUTES = 5": "MINUTES = 0.01",
+    "STEPS = 3500": "STEPS = 10",
+    "minutes=MINUTES": "minutes=MINUTES, base='none'",
+}
+
+each = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def cells(notebook: Path) -> Iterator[dict[str, Any]]:
+    """Yield the cells of code."""
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+        if cell["cell_type"] == "code":
+            yield cell
+
+
+def shortened(code: str) -> str:
+    for long, short in SETTINGS.items():
+        code = code.replace(long, short)
+    return code
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder like docs/notebooks, in which a notebook may write."""
+    (tmp_path / "notebooks").mkdir()
+    shutil.copy(DOCS / "subjects.txt", tmp_path)
+    return tmp_path / "notebooks"
+
+
+def test_there_are_two() -> None:
+    assert [path.stem for path in NOTEBOOKS] == ["what-the-gates-do", "your-text-in-five-minutes"]
+
+
+@each
+def test_its_code_runs_from_top_to_bottom(notebook: Path, place: Path) -> None:
+    code = "\n".join(shortened("".join(cell["source"])) for cell in cells(notebook))
+    assert code.count("MINUTES = 0.01") + code.count("STEPS = 10") == 1
+    for library in ("pandas", "matplotlib"):
+        if f"import {library}" in code and importlib.util.find_spec(library) is None:
+            pytest.skip(f"{library} is not installed")
+    source = str(Path(afterword.__file__).parents[1])
+    environment = {**os.environ, "PYTHONPATH": source, "MPLBACKEND": "agg", "OMP_NUM_THREADS": "1"}
+    done = finished([sys.executable, "-c", code], cwd=place, env=environment)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.mark.slow
+@each
+def test_a_kernel_runs_it_and_shows_a_bar(notebook: Path, place: Path) -> None:
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    for library in ("ipykernel", "pandas", "matplotlib"):
+        pytest.importorskip(library)
+    book = nbformat.read(notebook, as_version=4)
+    for cell in book.cells:
+        cell.source = shortened(cell.source)
+    nbclient.NotebookClient(book, timeout=250, resources={"metadata": {"path": str(place)}}).execute()
+    outputs = [output for cell in book.cells for output in cell.get("outputs", [])]
+    bars = [
+        output.data["text/html"] for output in outputs if "<progress" in output.get("data", {}).get("text/html", "")
+    ]
+    assert any('value="1.0000"' in bar for bar in bars)
+    tables = [cell for cell in book.cells if cell.source.startswith("kept = ")]
+    assert all(len(cell.outputs) == 1 for cell in tables)  # and no empty ones before it
