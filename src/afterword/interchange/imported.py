@@ -30,7 +30,7 @@ from afterword.text.vocabularies import from_json
 
 HDF5, ZIP, PICKLE = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04", b"\x80"
 VOCABULARIES = ("tokenizer.json", "vocabulary.json")
-SPECIAL = re.compile(r"|<.*>|\[.*\]", re.DOTALL)  # such as [UNK]: rows that stand for no character
+SPECIAL = re.compile(r"|<.*>|\[.*\]", re.DOTALL)  # such as [UNK]: rows without a character
 CLOSED, NEVER = np.float32(-40), np.float32(-30)  # sums of an input gate that lets nothing in, and of a softmax
 
 

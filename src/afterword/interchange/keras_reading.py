@@ -103,7 +103,7 @@ def read_keras(path: Path) -> tuple[Config, dict[str, Array]]:
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Return a file of the archive, as Keras stores it: uncompressed, so that it is no larger than the archive."""
+    """Return a file of the archive, as Keras stores it: uncompressed, so that no member outgrows the archive."""
     if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
         raise ModelError(f"its {name} is compressed: save it again in Keras")
     return archive.read(name)
