@@ -6,8 +6,11 @@ WORKERS ?= 2
 # The text that the benchmarks read: tinyshakespeare, which docs/figures.md uses, or any other.
 TEXT ?= ../shared/data/tinyshakespeare.txt
 
+# The folder of the engine of exported pages.
+WEB := src/afterword/interchange/web
+
 .PHONY: demo test test-slow test-keras test-everywhere check bench bench-quality bench-plan bench-base bench-writing \
-	bench-scoring bench-bulk bench-serving bench-gpu torture soak base notebooks format
+	bench-scoring bench-bulk bench-serving bench-gpu torture soak base notebooks format npm kernel
 
 demo: .venv/ready
 	$(BIN)/afterword demo --out .demo
@@ -36,6 +39,16 @@ check: .venv/ready-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.size
+
+# What only the slow tests of exported modules need: a bundler, TypeScript, and the assembler of their kernel.
+npm:
+	npm install --prefix tests/npm --no-audit --no-fund
+
+# Write the bytes of the kernel of exported modules from its source.
+kernel: npm .venv/ready-dev
+	tests/npm/node_modules/.bin/wat2wasm $(WEB)/kernel.wat -o $(WEB)/kernel.wasm
+	$(BIN)/python -m base64 -e $(WEB)/kernel.wasm > $(WEB)/kernel.wasm.base64
+	rm $(WEB)/kernel.wasm
 
 format: .venv/ready-dev
 	$(BIN)/ruff format .

@@ -34,6 +34,7 @@ from afterword.inspection.gates import look_at_gates
 from afterword.inspection.horizon import measure_horizon
 from afterword.inspection.keeping import measure_keeping
 from afterword.inspection.units import ask_units
+from afterword.interchange.browser import PageSettings
 from afterword.interchange.export_formats import FORMATS
 from afterword.model.arrays import Array, Ids
 from afterword.model.folder.calibration import Calibration, Normal, check_false_alarms
@@ -139,17 +140,22 @@ class LanguageModel:
                 raise ModelError(f"cannot save to {path}, which is not a model's folder: {error}") from None
         save_model(folder, self._saved, self._card)
 
-    def export(self, format: str, path: str | os.PathLike[str]) -> list[str]:
+    @spelled_out(PageSettings)
+    def export(self, format: str, path: str | os.PathLike[str], **options: Any) -> list[str]:
         """Write the model for other programs, and return what its user should know, a sentence each.
 
         `format` is an option of `afterword export`, such as "onnx" or "keras_stateful". An existing file is replaced.
+        The options are for "html" and "js".
         Raises OptionError for a model that the format cannot hold, or if a package is missing; StorageError.
         """
         if format not in FORMATS:
             raise OptionError(f"format must be one of {', '.join(FORMATS)}, not {str(format)[:40]}")
         if self.is_held or self._adapter is not None:
             raise OptionError("a model that is held or has adapted cannot be exported: use the one it was made from")
-        return FORMATS[format].write(self._saved, Path(path))
+        found = FORMATS[format]
+        if wrong := options.keys() - found.options:
+            raise OptionError(f"{min(wrong).replace('_', '-')} is not an option of {format}: leave it out")
+        return found.write(self._saved, Path(path), *([found.settings(**options)] if found.settings else []))
 
     @property
     def tokenizer(self) -> Tokenizer:

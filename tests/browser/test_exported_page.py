@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from afterword.interchange.browser import write_html
+from afterword.interchange.browser import PageSettings, write_html
 from afterword.model.folder.saved import load_model
 from tests.browser.chromium import Tab
 from tests.tiny import save_tiny
@@ -20,8 +20,8 @@ IS_QUIET = "document.getElementById('stop').hidden"
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pages")
-    write_html(load_model(save_tiny(folder / "tiny", mixed=True)), folder / "book.html")
-    write_html(load_model(save_tiny(folder / "names", lines=True)), folder / "names.html")
+    write_html(load_model(save_tiny(folder / "tiny", mixed=True)), folder / "book.html", PageSettings())
+    write_html(load_model(save_tiny(folder / "names", lines=True)), folder / "names.html", PageSettings())
     tell = """<script>setInterval(() => afterword?.generate({ maxTokens: 20 }).then(({ tokens }) => parent.postMessage(
         `${afterword.kernel} ${tokens}`, "*")), 100)</script>"""
     heard = "<script>onmessage = ({ data }) => (document.body.dataset.written = data)</script>"

@@ -29,6 +29,33 @@ def test_several_formats_are_written_at_once_and_each_says_what_it_lacks(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["book.onnx", "torch"]
 
 
+def test_an_option_needs_a_format_that_takes_it(
+    mixed_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert exported(mixed_model, "--js", tmp_path / "book.js", "--title", "A book") == 2
+    assert "error: --title needs --html: give --html too\n" in capfd.readouterr().err
+    both = ("--js", tmp_path / "book.js", "--html", tmp_path / "book.html")
+    assert exported(mixed_model, *both, "--title", "A <book>", "--ngram-megabytes", 0) == 0
+    assert "<h1>A &lt;book&gt;</h1>" in (tmp_path / "book.html").read_text(encoding="utf-8")
+    assert "n-gram" not in capfd.readouterr().err
+    with pytest.raises(OptionError, match="author is not an option of js"):
+        load(mixed_model).export("js", tmp_path / "other.js", author="me")
+    with pytest.raises(OptionError, match="weight-bytes must be 2 or less"):
+        load(mixed_model).export("js", tmp_path / "other.js", weight_bytes=4)
+
+
+def test_types_are_written_beside_a_module_but_never_over_a_file_of_the_users(
+    model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):
+        assert exported(model, "--js", tmp_path / "book.mjs", "--overwrite") == 0
+        assert "export interface Model" in (tmp_path / "book.d.mts").read_text(encoding="utf-8")
+    (tmp_path / "book.d.mts").write_text("mine")
+    assert exported(model, "--js", tmp_path / "book.mjs", "--overwrite") == 0
+    assert "book.d.mts is a file of yours" in capfd.readouterr().err
+    assert (tmp_path / "book.d.mts").read_text() == "mine"
+
+
 def test_a_folder_is_never_replaced(model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "book").mkdir()  # an empty one is as good as a new one
     assert exported(model, "--torch", tmp_path / "book") == 0

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from afterword.errors import OptionError
-from afterword.interchange.browser import module, page, write_html, write_js
+from afterword.interchange.browser import ModuleSettings, PageSettings, module, page, write_html, write_js
 from afterword.interchange.pruning import tree_of
 from afterword.language_model import LanguageModel
 from afterword.model.folder.saved import SavedModel, load_model
@@ -54,6 +54,10 @@ def made(tokenizer: Tokenizer, mixed: bool = True, lines: bool = False, **sizes:
     return model
 
 
+def written(model: SavedModel, **options: Any) -> str:
+    return module(model, ModuleSettings(**options))[0]
+
+
 KNOWN = "".join(sorted(set(TEXT)))
 MODELS = {
     "characters": made(CharTokenizer.of(KNOWN)),
@@ -73,7 +77,7 @@ def test_a_text_costs_what_it_costs_in_numpy_by_both_kernels(name: str, tmp_path
         return found;"""
     expected = LanguageModel(model).score(TEXT + UNKNOWN).token_nats
     for parts, within in ((1, 0.2), (2, 1e-3)):  # random weights are larger than trained ones
-        fast, plain = run(tmp_path, script, module(model, parts)[0])
+        fast, plain = run(tmp_path, script, written(model, weight_bytes=parts))
         assert fast == plain
         np.testing.assert_allclose(fast, expected, atol=within)
 
@@ -88,7 +92,9 @@ def test_a_seed_writes_the_same_text_as_in_python(name: str, tmp_path: Path) -> 
         for prompt, t, p, seed in steps
     ]
     script = f"const model = await load(), found = []; for (const one of {json.dumps(options)})"
-    found = run(tmp_path, script + "found.push(await model.generate(one)); return found;", module(MODELS[name], 2)[0])
+    found = run(
+        tmp_path, script + "found.push(await model.generate(one)); return found;", written(MODELS[name], weight_bytes=2)
+    )
     for (prompt, temperature, min_p, seed), sample in zip(steps, found, strict=True):
         expected = model.generate(
             prompt, max_tokens=60, temperature=temperature, min_p=min_p, seed=seed, repetition_penalty=1, new_word_p=0
@@ -101,9 +107,9 @@ def test_a_seed_writes_the_same_text_as_in_python(name: str, tmp_path: Path) -> 
 def test_a_changed_weight_changes_the_text(tmp_path: Path) -> None:
     model = load_model(save_tiny(tmp_path / "tiny"))
     script = "return (await (await load()).generate({ seed: 1, maxTokens: 200 })).text;"
-    texts = {run(tmp_path, script, module(model)[0])}
+    texts = {run(tmp_path, script, written(model))}
     model.weights["lstm.weight_hh_l0"][3, 2] += 1
-    texts.add(run(tmp_path, script, module(model)[0]))
+    texts.add(run(tmp_path, script, written(model)))
     assert len(texts) == 2
 
 
@@ -115,7 +121,7 @@ def test_writing_ends_before_a_stop_string_and_tells_each_token_only_what_is_cer
         const cut = await model.generate({ seed: 3, maxTokens: 80, stop: [stop, "never"], onToken });
         const none = await model.generate({ seed: 3, maxTokens: 0 });
         return { whole, stop, cut, pieces, none };"""
-    found = run(tmp_path, script, module(load_model(save_tiny(tmp_path / "tiny", mixed=True)))[0])
+    found = run(tmp_path, script, written(load_model(save_tiny(tmp_path / "tiny", mixed=True))))
     text, stop = found["whole"]["text"], found["stop"]
     assert found["cut"]["text"] == text[: text.index(stop)] == "".join(found["pieces"])
     assert found["cut"]["finishReason"] == "stop"
@@ -131,7 +137,7 @@ def test_an_aborted_text_rejects_its_promise_and_the_next_one_is_as_ever(tmp_pat
         const name = await endless.catch(error => error.name);
         const after = await model.generate({ prompt: "abc", seed: 3, maxTokens: 50 });
         return [name, before.text === after.text];"""
-    assert run(tmp_path, script, module(load_model(save_tiny(tmp_path / "tiny")))[0]) == ["AbortError", True]
+    assert run(tmp_path, script, written(load_model(save_tiny(tmp_path / "tiny")))) == ["AbortError", True]
 
 
 def test_a_text_that_begins_alike_is_not_read_again_and_predicts_the_same(tmp_path: Path) -> None:
@@ -142,7 +148,7 @@ def test_a_text_that_begins_alike_is_not_read_again_and_predicts_the_same(tmp_pa
         const { step } = kept;
         kept.step = (...one) => (steps += 1, step.apply(kept, one));
         return [await kept.next(text + "rat"), await fresh.next(text + "rat"), steps, text.length];"""
-    kept, fresh, steps, length = run(tmp_path, script, module(MODELS["characters"])[0])
+    kept, fresh, steps, length = run(tmp_path, script, written(MODELS["characters"]))
     assert kept == fresh
     assert 0 < steps < length / 2
     assert sum(one["probability"] for one in kept) == pytest.approx(1, abs=0.1)
@@ -152,16 +158,18 @@ def test_what_a_page_cannot_run_is_refused_in_one_line(tmp_path: Path) -> None:
     model = base_of("\nab").model
     plain = dataclasses.replace(model.config, cell="rnn")
     with pytest.raises(OptionError, match="only LSTMs"):
-        write_js(dataclasses.replace(model, config=plain, weights=random_weights(plain)), tmp_path / "x")
+        write_js(
+            dataclasses.replace(model, config=plain, weights=random_weights(plain)), tmp_path / "x", ModuleSettings()
+        )
     with pytest.raises(OptionError, match="model of windows"):
-        write_html(classic_base().model, tmp_path / "x")
+        write_html(classic_base().model, tmp_path / "x", PageSettings())
     assert list(tmp_path.iterdir()) == []
 
 
 def test_no_text_of_a_model_or_its_user_can_leave_its_place() -> None:
     hostile = "</script><img src=x onerror=alert(1)>\u2028@@SCRIPT@@\"'&"
-    script, _ = module(base_of(CharTokenizer.of(hostile + "\n")).model)
-    whole = page(script, hostile, hostile, hostile, hostile)
+    script = written(base_of(CharTokenizer.of(hostile + "\n")).model)
+    whole = page(script, PageSettings(description=hostile, author=hostile, licence=hostile), hostile)
     assert whole.count("</script>") == 1
     assert whole.count("<img") == 0
     assert "\u2028" not in script

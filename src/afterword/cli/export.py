@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import click
 
-from afterword.cli.options import PATH, Function, OutputFile, OutputFolder, overwrite_option
+from afterword.cli.options import PATH, Function, OutputFile, OutputFolder, overwrite_option, settings_options
 from afterword.cli.output import note, say
 from afterword.errors import OptionError
+from afterword.interchange.browser import PageSettings
 from afterword.interchange.export_formats import FORMATS
 from afterword.language_model import load
 
@@ -26,15 +28,25 @@ def format_options(function: Function) -> Function:
 @click.command()
 @click.argument("model", type=PATH, metavar="MODEL")
 @format_options
+@settings_options(PageSettings, "settings")
 @overwrite_option
-def export(model: str, **paths: Path | None) -> None:
+def export(model: str, settings: PageSettings, **paths: Path | None) -> None:
     """Write a model for other programs, in one or more formats. MODEL is its folder, its run's, or a base."""
     given = {name: path for name, path in paths.items() if path is not None}
     if not given:
         formats = ", ".join(OPTIONS.values())
         raise OptionError(f"no format was given: name one and a file, as in --onnx book.onnx; there are {formats}")
+    changed = {
+        field.name: value for field in fields(settings) if (value := getattr(settings, field.name)) != field.default
+    }
+    for option in changed:
+        takers = [name for name, format in FORMATS.items() if option in format.options]
+        if not given.keys() & takers:
+            needed = " or ".join(OPTIONS[name] for name in takers)
+            raise OptionError(f"--{option.replace('_', '-')} needs {needed}: give {OPTIONS[takers[0]]} too")
     loaded = load(model)
     for name, path in given.items():
-        notes = loaded.export(name, path)
+        options = {option: value for option, value in changed.items() if option in FORMATS[name].options}
+        notes = loaded.export(name, path, **options)
         say(f"wrote {path}")
         note(*notes)

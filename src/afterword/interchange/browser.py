@@ -13,6 +13,7 @@ import html
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -24,44 +25,68 @@ from afterword.model.arrays import Array, in_bytes
 from afterword.model.folder.saved import SavedModel
 from afterword.model.network.cell import layer_weights
 from afterword.model.network.config import embedding_of
-from afterword.storage import output
+from afterword.settings import Settings, setting
+from afterword.storage import is_whole_file, output, write_bytes
 
 MOST_ROWS = 2**16 - 1
-NGRAM_BYTES = 2e6
 
 SHEET = ("words", "shades", "shaded", "sheet", "history")  # of the server's page, in the order of their imports
 IMPORT = re.compile(r'^import \{(.*)\} from "\./(\w+)\.js";$', re.MULTILINE)
 EXPORT = re.compile(r"^export (?:const|(?:async )?function|class) (\w+)", re.MULTILINE)
 
 
-def write_js(model: SavedModel, path: Path) -> list[str]:
-    """Write `model` as a JavaScript module.
+@dataclass(frozen=True)
+class ModuleSettings(Settings):
+    """The options of a module."""
+
+    weight_bytes: int = setting(1, "of --html and --js: the bytes of each weight, 1 or 2", minimum=1, maximum=2)
+    ngram_megabytes: float = setting(
+        2.0, "of --html and --js: keep the most frequent n-grams, up to this size; 0 leaves the n-gram out", minimum=0
+    )
+
+
+@dataclass(frozen=True)
+class PageSettings(ModuleSettings):
+    """The options of a page."""
+
+    title: str | None = setting(None, "of --html: the title (default: the file's name)")
+    description: str | None = setting(None, "of --html: a sentence below the title")
+    author: str | None = setting(None, "of --html: the author")
+    licence: str | None = setting(None, "of --html: the licence of the model")
+
+
+def write_js(model: SavedModel, path: Path, settings: ModuleSettings) -> list[str]:
+    """Write `model` as a JavaScript module, and its types for TypeScript as NAME.d.ts.
 
     Return notes, a sentence each. Raises OptionError for a model that the engine cannot run, StorageError.
     """
-    script, notes = module(model)
+    script, notes = module(model, settings)
     with output(path) as file:
         file.write(script.encode())
+    types = path.with_suffix(".d.mts" if path.suffix == ".mjs" else ".d.ts")
+    if is_whole_file(path):
+        if types.exists() and _web("engine.d.ts").partition("\n")[0] not in types.read_text("utf-8", "replace"):
+            return [*notes, f"{types.name} is a file of yours, so the types were not written"]
+        write_bytes(types, _web("engine.d.ts").encode())
     return notes
 
 
-def write_html(model: SavedModel, path: Path) -> list[str]:
+def write_html(model: SavedModel, path: Path, settings: PageSettings) -> list[str]:
     """Write `model` as a page that people write on. Return and raise as `write_js`."""
-    script, notes = module(model)
+    script, notes = module(model, settings)
     with output(path) as file:
-        file.write(page(script, path.stem).encode())
+        file.write(page(script, settings, path.stem).encode())
     return notes
 
 
-def page(script: str, title: str, description: str = "", author: str = "", licence: str = "") -> str:
-    """Return the page of a model's module, `script`."""
+def page(script: str, settings: PageSettings, name: str) -> str:
+    """Return the page of a model's module, `script`. Its title is `name` unless `settings` have one."""
     script = "\n".join(["", _not_exported(script), _bundle(SHEET), _imported(_web("page.js"))])
     style = colours() + _text("afterword.serving", "page", "page.css")
-    about = {"description": description, "author": author, "license": licence}
+    about = {"description": settings.description, "author": settings.author, "license": settings.licence}
     meta = [f'<meta name="{name}" content="{html.escape(value)}">' for name, value in about.items() if value]
-    credits = [
-        f"<p>{name}: {html.escape(value)}</p>" for name, value in (("By", author), ("Licence", licence)) if value
-    ]
+    shown = {"": settings.description, "By ": settings.author, "Licence: ": settings.licence}
+    credits = [f"<p>{word}{html.escape(value)}</p>" for word, value in shown.items() if value]
     policy = {
         "default-src": "'none'",
         "script-src": f"'sha256-{_hash(script)}' 'wasm-unsafe-eval'",
@@ -73,10 +98,9 @@ def page(script: str, title: str, description: str = "", author: str = "", licen
     }
     parts = {
         "POLICY": "; ".join(f"{name} {value}" for name, value in policy.items()),
-        "TITLE": html.escape(title),
+        "TITLE": html.escape(name if settings.title is None else settings.title),
         "META": "\n".join(meta),
         "STYLE": style,
-        "DESCRIPTION": html.escape(description),
         "CREDITS": "\n".join(credits),
         "SCRIPT": script,
     }
@@ -102,8 +126,8 @@ def _imported(code: str) -> str:
     return IMPORT.sub(r"const {\1} = $\2;", code)
 
 
-def module(model: SavedModel, parts: int = 1, ngram_bytes: float = NGRAM_BYTES) -> tuple[str, list[str]]:
-    """Return the module of `model`, and notes. A weight has `parts` bytes, 1 or 2. Raises OptionError."""
+def module(model: SavedModel, settings: ModuleSettings) -> tuple[str, list[str]]:
+    """Return the module of `model`, and notes. Raises OptionError."""
     config, tokenizer = model.config, model.tokenizer
     if config.window:
         raise OptionError("a page cannot run a model of windows, which --recipe classic makes: use --onnx")
@@ -111,8 +135,8 @@ def module(model: SavedModel, parts: int = 1, ngram_bytes: float = NGRAM_BYTES) 
         raise OptionError("a page runs only LSTMs, and this model was trained with --cell rnn")
     if tokenizer.rows > MOST_ROWS:
         raise OptionError(f"a page holds at most {MOST_ROWS:,} different tokens, and this model has {tokenizer.rows:,}")
-    tree = tree_of(model.ngram, ngram_bytes) if model.ngram is not None and ngram_bytes else None
-    data = b"".join(_weights(model, parts)) + (b"" if tree is None else tree.data)
+    tree = tree_of(model.ngram, settings.ngram_megabytes * 1e6) if model.ngram and settings.ngram_megabytes else None
+    data = b"".join(_weights(model, settings.weight_bytes)) + (b"" if tree is None else tree.data)
     shared = [tokenizer.rows - 1] if tokenizer.rows < tokenizer.size else []
     masked = sorted({*model.unseen, *shared})
     blank = [row for row in range(tokenizer.rows) if tokenizer.spelling(row).isspace()]
@@ -133,7 +157,7 @@ def module(model: SavedModel, parts: int = 1, ngram_bytes: float = NGRAM_BYTES) 
         "hidden": config.hidden_size,
         "layers": config.num_layers,
         "residual": config.residual,
-        "parts": parts,
+        "parts": settings.weight_bytes,
         "writing": {
             "prompt": model.default_prompt,
             "maxTokens": model.writing.max_tokens,
@@ -151,7 +175,7 @@ def module(model: SavedModel, parts: int = 1, ngram_bytes: float = NGRAM_BYTES) 
     # in JSON a "<" occurs only inside strings, where it can be escaped; so no text can end a script
     constant = json.dumps(facts, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     constant = constant.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    kernel = _web("kernel.wasm.base64").strip()
+    kernel = "".join(_web("kernel.wasm.base64").split())
     return f'{_web("engine.js")}\nconst KERNEL = "{kernel}";\nconst MODEL = {constant};\n', notes
 
 

@@ -3,34 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
-from pathlib import Path
 
-from afterword.interchange.browser import write_html, write_js
+from afterword.interchange.browser import ModuleSettings, PageSettings, write_html, write_js
 from afterword.interchange.keras_file import write_keras
 from afterword.interchange.onnx_file import write_onnx
 from afterword.interchange.torch_folder import write_torch
-from afterword.model.folder.saved import SavedModel
 
 
 @dataclass(frozen=True)
 class Format:
     """A way to write a model for other programs."""
 
-    write: Callable[[SavedModel, Path], list[str]]
+    write: Callable[..., list[str]]
     """Write the model to a path, atomically, and return what its user should know, a sentence each.
+
+    It takes the `SavedModel`, the path and, if the format has some, its settings.
 
     Raises OptionError for a model that the format cannot hold, or if a package is missing; StorageError.
     """
     endings: tuple[str, ...]
     """The endings that the file's name may have, the usual one first; none for a folder."""
     help: str
+    settings: type[ModuleSettings] | None = None
+
+    @property
+    def options(self) -> set[str]:
+        """Return the names of its settings."""
+        return {field.name for field in fields(self.settings)} if self.settings else set()
 
 
-FORMATS = {
-    "html": Format(write_html, (".html", ".htm"), "write a page that writes by itself, in any browser"),
-    "js": Format(write_js, (".js", ".mjs"), "write a JavaScript module, for pages and programs of your own"),
+FORMATS: dict[str, Format] = {
+    "html": Format(write_html, (".html", ".htm"), "write a page that writes by itself, in any browser", PageSettings),
+    "js": Format(
+        write_js, (".js", ".mjs"), "write a JavaScript module, for pages and programs of your own", ModuleSettings
+    ),
     "onnx": Format(write_onnx, (".onnx",), "write the LSTM for ONNX Runtime (pip install 'afterword[onnx]')"),
     "keras": Format(write_keras, (".keras",), "write the LSTM for Keras 3 (pip install 'afterword[keras]')"),
     "keras_stateful": Format(

@@ -1,15 +1,13 @@
 // A trained model in JavaScript: it writes, continues and scores text. This file is a module by itself: `MODEL`, at its
-// end, holds the vocabulary, the sizes and, in base64, the weights.
-//
-//   const model = await load();
-//   const { text } = await model.generate({ prompt: "Brutus: ", maxTokens: 200, temperature: 0.8, seed: 1 });
+// end, holds the vocabulary, the sizes and, in base64, the weights. engine.d.ts describes what users call.
 //
 // It computes what Afterword computes, and draws the same random numbers. Only the weights and the factors of their
 // products are rounded: weights to one byte or two, factors to two bytes. So products are sums of whole numbers, and the
 // two kernels, WebAssembly and plain JavaScript, agree in every bit.
 
 const SLICE = 30; // milliseconds of work, after which others get a turn
-const KEPT = 64; // tokens of a text after which a state is kept, to continue from
+const [KEPT, MOST_KEPT] = [64, 512]; // tokens after which a state is kept to continue from; the number of such states
+const INVALID = "temperature and maxTokens must be 0 or more, minP from 0 to below 1";
 const MOST_BACK = 24; // characters of a prompt that are taken back at most
 
 /** Return the model in this file. `wasm: false` runs it in plain JavaScript. */
@@ -60,13 +58,14 @@ class Matrix {
     this.size = this.scale.length * this.width;
   }
 
-  /** Move to an address in the memory of the kernel. */
+  /** Move into the memory of the kernel. */
   move(kernel, address) {
     const bytes = new Int8Array(kernel.buffer, address, this.size);
     for (let row = 0; row < this.scale.length; row += 1) {
       bytes.set(this.bytes.subarray(row * this.columns, (row + 1) * this.columns), row * this.width);
     }
     Object.assign(this, { kernel, address, bytes });
+    return address + this.size;
   }
 
   /** Return `bias` [rows] plus the product with `factors` [columns]. */
@@ -206,13 +205,14 @@ class Reading {
   }
 
   push(id) {
-    [this.state, this.p] = this.model.step(this.state, this.model.rowOf(id));
+    [this.state, this.p] = this.model.step(this.state, id);
     this.ids.push(id);
     if (this.ids.length % KEPT === 0) this.keep();
   }
 
   keep() {
     this.kept.push({ length: this.ids.length, state: this.state, p: this.p });
+    if (this.kept.length > MOST_KEPT) this.kept = this.kept.filter((_, k) => k % 2);
   }
 
   /** Return a reading of the beginning that this text has in common with `ids`, as far as a state was kept. */
@@ -242,15 +242,12 @@ class Model {
     this.output = matrix(rows, hidden);
     this.outputBias = take(Float32Array, rows);
     this.ngram = facts.ngram && new Ngram(facts, take);
-    const [widest, highest] = ["width", "scale"].map(name => Math.max(...matrices.map(one => one[name].length ?? one[name])));
+    const [widest, highest] = [matrices.map(one => one.width), matrices.map(one => one.scale.length)].map(all => Math.max(...all));
     let end = padded(2 * widest) + padded(4 * highest);
     const kernel = kernelOf(matrices.reduce((sum, { size }) => sum + size, end));
     kernel.factors = new Int16Array(kernel.buffer, 0, widest);
     kernel.sums = new Int32Array(kernel.buffer, padded(2 * widest), highest);
-    for (const one of matrices) {
-      one.move(kernel, end);
-      end += one.size;
-    }
+    for (const one of matrices) end = one.move(kernel, end);
     Object.assign(this, { facts, kernel: kernel.name, tokenizer: new Tokenizer(facts) });
     this.table = []; // by row, the first layer's sums of its embedding, once they were needed
     this.last = new Reading(this);
@@ -261,13 +258,10 @@ class Model {
     return { hidden: zeros, cell: zeros, recent: [] };
   }
 
-  rowOf(id) {
-    return Math.min(id, this.facts.rows - 1);
-  }
-
-  /** Read `row` after the state `before`. Return the state after it, and P [rows] of the next row. */
-  step(before, row) {
-    const { hidden: H, residual, ngram } = this.facts;
+  /** Read the token `id` after the state `before`. Return the state after it, and P [rows] of the next row. */
+  step(before, id) {
+    const { hidden: H, residual, ngram, rows } = this.facts;
+    const row = Math.min(id, rows - 1);
     const after = { hidden: [], cell: [], recent: ngram ? this.ngram.pushed(before.recent, row) : [] };
     let x;
     this.layers.forEach(({ input, recurrent, bias }, k) => {
@@ -323,6 +317,7 @@ class Model {
     const { rows, boundary, masked, blank, writing } = this.facts;
     const { prompt = writing.prompt, stop = [], seed = Math.floor(Math.random() * 2 ** 32), signal, onToken } = options;
     const { maxTokens = writing.maxTokens, temperature = writing.temperature, minP = writing.minP } = options;
+    if (!(temperature >= 0 && minP >= 0 && minP < 1 && maxTokens >= 0)) throw new RangeError(INVALID);
     const [random, turn, stops] = [numbers(BigInt(seed)), turns(signal), [stop].flat().filter(Boolean)];
     const decoder = this.tokenizer.kind === "byte" ? new TextDecoder() : null;
     const never = [...masked, ...(options.prompt ? [] : blank)]; // a text does not begin with space
@@ -337,8 +332,8 @@ class Model {
       const cost = Math.log(p[id]);
       [tokens, logProbability] = [tokens + 1, logProbability + cost];
       if (id === boundary || tokens >= maxTokens) finishReason = id === boundary ? "stop" : "length";
-      const bytes = id === boundary ? [] : [id];
-      held += decoder ? decoder.decode(Uint8Array.from(bytes), { stream: true }) : this.tokenizer.texts[id].slice(rest.length);
+      const isByte = decoder && id !== boundary;
+      held += isByte ? decoder.decode(Uint8Array.of(id), { stream: true }) : this.tokenizer.texts[id].slice(rest.length);
       const [end, isOver] = ending(held, stops, finishReason);
       if (isOver) finishReason = "stop";
       onToken?.({ text: held.slice(0, end), id, logProbability: cost });
@@ -353,10 +348,10 @@ class Model {
   }
 
   async score(text, { signal } = {}) {
-    const [reading, turn, nats] = [new Reading(this), turns(signal), []];
-    for (const id of [this.facts.boundary, ...this.tokenizer.encode(text)]) {
-      const row = this.rowOf(id);
-      if (reading.p) nats.push((row < this.facts.rows - 1 ? 0 : Math.log(this.facts.sharing)) - Math.log(reading.p[row]));
+    const [{ boundary, rows, sharing }, reading, turn, nats] = [this.facts, new Reading(this), turns(signal), []];
+    for (const id of [boundary, ...this.tokenizer.encode(text)]) {
+      const isOwn = id < rows - 1; // else it shares the last row with others
+      if (reading.p) nats.push(isOwn ? -Math.log(reading.p[id]) : Math.log(sharing / reading.p[rows - 1]));
       reading.push(id);
       await turn();
     }
@@ -365,8 +360,7 @@ class Model {
   }
 
   async split(text) {
-    const { encode, texts } = { encode: this.tokenizer.encode(text), texts: this.tokenizer.texts };
-    return encode.map(id => texts[id] ?? "");
+    return this.tokenizer.encode(text).map(id => this.tokenizer.texts[id] ?? "");
   }
 
   async next(prompt, { signal } = {}) {
@@ -396,7 +390,7 @@ function without(p, never) {
 function weights(p, temperature, minP) {
   const largest = p.reduce((a, b) => Math.max(a, b));
   const first = p.indexOf(largest);
-  if (temperature === 0) return p.map((_, k) => Number(k === first));
+  if (temperature < 1e-200) return p.map((_, k) => Number(k === first));
   return p.map(value => (value / largest) ** (1 / temperature)).map(weight => (weight >= minP ? weight : 0));
 }
 
