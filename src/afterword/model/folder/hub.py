@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import re
 import sys
@@ -158,16 +157,8 @@ def _card_for(repository: str, path: Path, model: SavedModel, about: dict[str, s
     try:
         card.validate()
     except ValueError as error:
-        raise OptionError(f"the hub refuses the metadata of {CARD}: {_refusal(str(error))}") from None
+        raise OptionError(f"the hub refuses the metadata of {CARD}: {' '.join(str(error).split())[:300]}") from None
     return card
-
-
-def _refusal(message: str) -> str:
-    """Return the errors that the hub's validator lists as JSON, or `message` itself if it is something else."""
-    try:
-        return "; ".join(str(error["message"]) for error in json.loads(message)["errors"])[:500]
-    except (ValueError, LookupError, TypeError):
-        return message[:500]
 
 
 @contextlib.contextmanager
