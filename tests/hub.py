@@ -196,7 +196,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def validate(self, body: bytes) -> None:
         errors = problems(json.loads(body)["content"])
-        self._json({"errors": [{"message": one} for one in errors], "warnings": []}, 400 if errors else 200)
+        if self.headers.get("Accept") == "text/plain":
+            self._send(400 if errors else 200, "\n".join(f"- Error: {one}" for one in errors).encode(), {})
+        else:
+            self._json({"errors": [{"message": one} for one in errors], "warnings": []}, 400 if errors else 200)
 
     def preupload(self, name: str, _: str, body: bytes) -> None:
         self._repository(name)

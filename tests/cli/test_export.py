@@ -1,7 +1,8 @@
-"""`afterword export`: one file for each format that is asked for, or one line and nothing."""
+"""`afterword export` and `afterword import`: each file that is asked for, or one line and nothing."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,6 @@ import pytest
 from afterword.cli import main as command
 from afterword.cli.export import OPTIONS
 from afterword.errors import OptionError
-from afterword.interchange.export_formats import FORMATS
 from afterword.language_model import load
 
 
@@ -19,22 +19,14 @@ def exported(*arguments: object) -> int:
     return int(str(left.value.code))
 
 
-@pytest.mark.parametrize("name", [name for name, format in FORMATS.items() if format.endings])
-def test_every_file_is_written_and_replaced_only_if_asked(
-    name: str, mixed_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+def test_several_formats_are_written_at_once_and_each_says_what_it_lacks(
+    mixed_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    if "keras" in name:
-        pytest.importorskip("h5py", reason="the package h5py, which [keras] installs, is missing")
-    path = tmp_path / f"book{FORMATS[name].endings[0]}"
-    assert exported(mixed_model, OPTIONS[name], path) == 0
-    assert f"wrote {path}\n" in capfd.readouterr().err
-    content = path.read_bytes()
-    assert exported(mixed_model, OPTIONS[name], path) == 2
-    assert "exists already: name another file, or replace it with --overwrite" in capfd.readouterr().err
-    path.write_bytes(b"other")
-    assert exported(mixed_model, OPTIONS[name], path, "--overwrite") == 0
-    assert path.read_bytes() == content
-    assert [one for one in tmp_path.iterdir() if one.suffix != ".ts"] == [path]
+    assert exported(mixed_model, "--onnx", tmp_path / "book.onnx", "--torch", tmp_path / "torch") == 0
+    lines = capfd.readouterr().err.splitlines()
+    assert [line.split()[0] for line in lines] == ["wrote", "note:", "wrote", "note:"]
+    assert "without the model's n-gram" in lines[1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["book.onnx", "torch"]
 
 
 def test_an_option_needs_a_format_that_takes_it(
@@ -94,3 +86,22 @@ def test_what_python_cannot_export_is_refused(mixed_model: Path, tmp_path: Path)
         with pytest.raises(OptionError, match="held or has adapted cannot be exported"):
             other.export("onnx", tmp_path / "x")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_that_was_exported_for_pytorch_is_imported(
+    model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert exported(model, "--torch", tmp_path / "torch") == 0
+    file, out = str(tmp_path / "torch" / "model.safetensors"), str(tmp_path / "again")
+    (tmp_path / "torch" / "vocabulary.json").write_text(json.dumps(["a"]))
+    for arguments, status, says in (
+        ([file], 2, "missing option '-o' / '--out'"),
+        ([file, "--out", out, "--vocabulary", str(tmp_path / "torch" / "vocabulary.json")], 2, "has 1 characters"),
+        ([file, "--out", out], 0, "2 × 6 LSTM, 6 characters"),
+        ([file, "--out", out], 2, "exists already: name a new folder"),
+    ):
+        with pytest.raises(SystemExit) as left:
+            command.main(["import", *arguments])
+        assert left.value.code == status
+        assert says in capfd.readouterr().err
+    assert load(out).score("abc").token_nats.tolist() == load(model).score("abc").token_nats.tolist()

@@ -148,14 +148,14 @@ class OutputFile(click.Path):
         return path
 
 
-class OutputFolder(OutputFile):
+class OutputFolder(click.Path):
     """A folder that a command makes. One with files in it is refused, before any work."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         real = Path(os.path.realpath(value or "."))
         if value == "-" or (real.exists() and not (real.is_dir() and not any(real.iterdir()))):
             raise OptionError(f"{value} exists already: name a new folder")
-        return Path(value) if value and real.exists() else super().convert(value, param, ctx)
+        return Path(value) if value and real.exists() else OutputFile().convert(value, param, ctx)
 
 
 OUTPUT = OutputFile()

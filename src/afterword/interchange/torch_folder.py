@@ -16,10 +16,13 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy
 
-from afterword.errors import OptionError, StorageError
+from afterword.errors import ModelError, OptionError, StorageError
 from afterword.interchange.facts import facts, notes
 from afterword.model.arrays import Array
 from afterword.model.folder.saved import SavedModel
+from afterword.model.folder.tensors import read_any_tensors
+from afterword.model.network.config import Config, check_weights
+from afterword.records import as_record
 from afterword.storage import sync_folder, write_bytes, write_json
 
 SCRIPT = '''\
@@ -138,3 +141,22 @@ def _script(model: SavedModel) -> str:
     for plain, residual in RESIDUAL.items() if _is_residual(model) else ():
         script = script.replace(plain, residual)
     return script
+
+
+def read_torch(path: Path) -> tuple[Config, dict[str, Array]]:
+    """Return the network in a safetensors file whose names are those of `write_torch`. Raises ModelError."""
+    tensors, _ = read_any_tensors(path)
+    weights = {re.sub(r"^lstm\.(\d+)\.(\w+)_l0$", r"lstm.\2_l\1", name): tensor for name, tensor in tensors.items()}
+    try:
+        (R, E), (_, H) = weights["embedding.weight"].shape, weights["lstm.weight_hh_l0"].shape
+        L = sum("weight_hh" in name for name in weights)
+        sizes = {"vocabulary_size": R, "embedding_size": E, "hidden_size": H, "num_layers": L}
+        config = as_record(Config, sizes | {"byte_tokens": 1, "residual": weights.keys() != tensors.keys()})
+        floats = {name: np.asarray(weight, np.float32) for name, weight in weights.items() if weight.dtype.kind == "f"}
+        check_weights(config, floats)
+    except (KeyError, ValueError, ModelError) as error:
+        raise ModelError(
+            f"cannot import {path}: {error} (its tensors must be embedding.weight, lstm.weight_ih_l0 and so on, "
+            "output.weight and output.bias)"
+        ) from None
+    return config, floats

@@ -31,14 +31,20 @@ def metadata(model: SavedModel) -> dict[str, Any]:
 def card(model: SavedModel, samples: Sequence[tuple[float, str]]) -> str:
     """Return a model card in Markdown, with its `metadata`. `samples` are (temperature, text)."""
     config, about = model.config, model.about
-    corpus, validation = about["corpus"], about["validation"]
-    names = ", ".join(PurePath(source).name for source in corpus["sources"])
+    corpus, validation, rows = about["corpus"], about["validation"], dict[str, str]()
     kind = "lines" if about["lines"] else "running text"
     if labels := about.get("labels"):
         kind = f"lines with {len(labels):,} labels"
-    training, held_out = corpus["training"]["characters"], corpus["validation"]["characters"]
-    rows = {
-        "text": f"{names}: {kind}, {training:,} characters to learn from, {held_out:,} held out",
+    if corpus:
+        names = ", ".join(PurePath(source).name for source in corpus["sources"])
+        training, held_out = corpus["training"]["characters"], corpus["validation"]["characters"]
+        rows["text"] = f"{names}: {kind}, {training:,} characters to learn from, {held_out:,} held out"
+        origin = "trained with Afterword on its user's own text"
+    else:
+        names = about["source"]
+        rows["text"] = f"unknown: {kind}"
+        origin = "trained by another program and imported into Afterword"
+    rows |= {
         "tokens": f"`{model.tokenizer.kind}`, {config.vocabulary_size} rows",
         "network": f"{config.network}, embedding {config.embedding_size}, {config.parameters:,} parameters",
     }
@@ -46,12 +52,12 @@ def card(model: SavedModel, samples: Sequence[tuple[float, str]]) -> str:
         rows["begun from"] = f"{base['name']} (`{base['fingerprint'][:12]}`)"
     if model.ngram is not None:
         rows["n-gram"] = f"up to {model.ngram.order} tokens, {model.mixture_weight:.0%} of each prediction"
-    steps, seed = about["training"]["steps"], about["training"]["seed"]
-    rows["training"] = f"recipe `{about['recipe']}`, {steps:,} steps, seed {seed}"
+    if trained := about["training"]:
+        rows["training"] = f"recipe `{about['recipe']}`, {trained['steps']:,} steps, seed {trained['seed']}"
     if validation:
         bits, nats = validation["bits_per_character"], validation["nats_per_character"]
         rows["held-out text"] = f"{bits:.3f} bits per character ({nats:.4f} nats, perplexity {math.exp(nats):.2f})"
-    lines = [f"# A model of {names}", "", "A small LSTM, trained with Afterword on its user's own text.", ""]
+    lines = [f"# A model of {names}", "", f"A small LSTM, {origin}.", ""]
     lines += ["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())]
     lines += ["", "```", "afterword generate .", "```", "", "## Before you share it", "", *disclosure(model), ""]
     if samples:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import re
 import sys
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = r"[\w-][\w.-]*/[\w-][\w.-]*"
 NAME = re.compile(rf"{HUB}({REPOSITORY})(?:@((?!.*\.\.)[\w-][\w./-]*))?", re.ASCII)
+LEAST_CLIENT = 2  # the major version of huggingface_hub; tokenizers may bring an older one
 LIBRARY = "afterword"  # for the hub's count of downloads
 
 
@@ -158,25 +158,21 @@ def _card_for(repository: str, path: Path, model: SavedModel, about: dict[str, s
     try:
         card.validate()
     except ValueError as error:
-        raise OptionError(f"the hub refuses the metadata of {CARD}: {_refusal(str(error))}") from None
+        raise OptionError(f"the hub refuses the metadata of {CARD}: {' '.join(str(error).split())[:300]}") from None
     return card
-
-
-def _refusal(message: str) -> str:
-    """Return the errors that the hub's validator lists as JSON, or `message` itself if it is something else."""
-    try:
-        return "; ".join(str(error["message"]) for error in json.loads(message)["errors"])[:500]
-    except (ValueError, LookupError, TypeError):
-        return message[:500]
 
 
 @contextlib.contextmanager
 def _reported(name: str) -> Iterator[None]:
     """Report what `huggingface_hub` raises while it works on the model `name` as errors of our own, one line each."""
     try:
-        from huggingface_hub import errors
+        from huggingface_hub import __version__, errors
+
+        if int(__version__.partition(".")[0]) < LEAST_CLIENT:
+            raise ImportError
     except ImportError:
-        raise OptionError(f"{name} is on the hub, which needs huggingface_hub: pip install 'afterword[hub]'") from None
+        wanted = f"huggingface_hub {LEAST_CLIENT}: pip install 'afterword[hub]'"
+        raise OptionError(f"{name} is on the hub, which needs {wanted}") from None
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
     is_seen = sys.stderr.isatty() or "ipykernel" in sys.modules or "HF_HUB_DISABLE_PROGRESS_BARS" in os.environ
@@ -193,7 +189,7 @@ def _reported(name: str) -> Iterator[None]:
     except Exception as error:  # of the network, the hub, the disk and the cache, by several libraries
         causes = [error, error.__cause__]
         if any(isinstance(one, errors.OfflineModeIsEnabled) for one in causes):
-            raise HubError(f"{name} is not in the cache, and HF_HUB_OFFLINE forbids to ask the hub: unset it") from None
+            raise HubError(f"{name} needs the hub, and HF_HUB_OFFLINE is set: unset it") from None
         if isinstance(error, OSError) and error.errno in (*NO_ROOM, errno.EACCES, errno.EROFS):
             raise StorageError(f"cannot write {error.filename or 'the cache of the hub'}: {error.strerror}") from None
         if said := getattr(error, "server_message", None):

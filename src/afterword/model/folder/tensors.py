@@ -53,6 +53,19 @@ def read_tensors(path: Path) -> tuple[Tensors, dict[str, Any]]:
     """Return the tensors that `write_tensors` wrote to `path`, and its `about`. Raises ModelError for anything else."""
     if not os.path.isfile(path):  # False also if the name is too long or may not be looked up
         raise ModelError(f"{path} is missing; take a fresh copy of the model")
+    tensors, metadata = read_any_tensors(path, "Afterword's")
+    try:
+        header = read_json(Header, metadata[KEY])
+    except (KeyError, ValueError) as error:
+        raise _damaged(path, "Afterword's", error) from None
+    sound = header.record_crc32 == _crc_of_record(header.about, header.crc32)
+    if not (sound and header.crc32 == {name: _crc32(name, tensor) for name, tensor in tensors.items()}):
+        raise ModelError(f"{path} is damaged (its checksum does not match its content); take a fresh copy of the model")
+    return tensors, header.about
+
+
+def read_any_tensors(path: Path, kind: str = "safetensors") -> tuple[Tensors, dict[str, str]]:
+    """Return the tensors and the metadata of any safetensors file. Raises ModelError: it is not `kind`."""
     try:
         with open(path, "rb") as start:  # the library ends the process if a header does not fit in memory
             if int.from_bytes(start.read(8), "little") > LARGEST_HEADER:
@@ -60,19 +73,18 @@ def read_tensors(path: Path) -> tuple[Tensors, dict[str, Any]]:
         check_fits(2 * os.path.getsize(path) + SPARE)
         with safetensors.safe_open(path, framework="numpy") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, no mapping
-            header = read_json(Header, (file.metadata() or {})[KEY])
-        sound = header.record_crc32 == _crc_of_record(header.about, header.crc32)
-        sound = sound and header.crc32 == {name: _crc32(name, tensor) for name, tensor in tensors.items()}
+            return tensors, file.metadata() or {}
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror or error}") from None
     except MemoryError:
         raise
-    except Exception as error:  # the library and a hostile record raise many kinds, including KeyError
-        why = f"{type(error).__name__}: {error}".splitlines()[0][:100]
-        raise ModelError(f"{path} is damaged or not Afterword's ({why}); take a fresh copy of the model") from None
-    if not sound:
-        raise ModelError(f"{path} is damaged (its checksum does not match its content); take a fresh copy of the model")
-    return tensors, header.about
+    except Exception as error:  # the library raises many kinds
+        raise _damaged(path, kind, error) from None
+
+
+def _damaged(path: Path, kind: str, error: Exception) -> ModelError:
+    why = f"{type(error).__name__}: {error}".splitlines()[0][:100]
+    return ModelError(f"{path} is damaged or not {kind} ({why}); take a fresh copy of the model")
 
 
 def _crc32(name: str, tensor: NDArray[Any]) -> int:

@@ -1,0 +1,152 @@
+"""A model of another program, from its weights and its vocabulary.
+
+A vocabulary of characters alone gets the two rows that every model has: the boundary token, which comes first in a
+text, and the row that unknown characters share. Training has seen neither, so they are never written.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from afterword.errors import ModelError
+from afterword.interchange.keras_reading import read_keras
+from afterword.interchange.torch_folder import read_torch
+from afterword.model.arrays import Array, Weights
+from afterword.model.folder.defaults import usual
+from afterword.model.folder.saved import SavedModel
+from afterword.model.network.config import Config
+from afterword.records import as_record, read_json
+from afterword.storage import read_whole
+from afterword.text.characters import CharTokenizer
+from afterword.text.tokenizer import Tokenizer
+from afterword.text.vocabularies import from_json
+
+HDF5, ZIP, PICKLE = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04", b"\x80"
+VOCABULARIES = ("tokenizer.json", "vocabulary.json")
+SPECIAL = re.compile(r"|<.*>|\[.*\]", re.DOTALL)  # such as [UNK]: rows without a character
+CLOSED, NEVER = np.float32(-40), np.float32(-30)  # sums of an input gate that lets nothing in, and of a softmax
+
+
+@dataclass(frozen=True)
+class TorchFacts:
+    """The part of a `config.json` of `write_torch` that belongs to the vocabulary."""
+
+    unseen: list[int]
+    about: dict[str, Any]
+
+
+def import_model(path: Path, vocabulary: Path | None = None) -> SavedModel:
+    """Return the model in a `.keras` or `.h5` file of Keras, or in a safetensors file with the names of `write_torch`.
+
+    `vocabulary` is JSON: a list of the characters by row, an object with the row of each character, or a
+    `tokenizer.json`; by default `tokenizer.json` or `vocabulary.json` in the same folder. Raises ModelError, and
+    OptionError without the package h5py.
+    """
+    config, weights = _read(path)
+    place = vocabulary or next((at for name in VOCABULARIES if (at := path.parent / name).is_file()), None)
+    if place is None:
+        raise ModelError(f"{path} has no vocabulary: name a JSON file with the list of its characters, by --vocabulary")
+    known = _vocabulary(place, config.vocabulary_size)
+    lines, labels = False, None
+    if isinstance(known, Tokenizer):
+        tokenizer, unseen = known, [config.vocabulary_size - 1]
+        config = as_record(Config, {**vars(config), "byte_tokens": tokenizer.shared_row_tokens})
+        if (beside := place.with_name("config.json")).is_file():
+            try:
+                facts = read_json(TorchFacts, _content(beside))
+            except ValueError as error:
+                raise ModelError(f"{beside} is damaged: {str(error)[:80]}; export the model again") from None
+            unseen, lines, labels = facts.unseen, facts.about.get("lines") is True, facts.about.get("labels")
+    else:
+        tokenizer = CharTokenizer.of(character for character in known if character)
+        config, weights = _with_boundary(
+            config, weights, [known.index(character) for character in tokenizer.characters]
+        )
+        unseen = [config.vocabulary_size - 2, config.vocabulary_size - 1]
+    about = {"recipe": "imported", "source": path.name, "lines": lines, "labels": labels}
+    about |= dict.fromkeys(("base", "corpus", "training", "validation"))
+    return SavedModel(config, weights, tokenizer, unseen, about, writing=usual(windows=False, lines=lines))
+
+
+def _read(path: Path) -> tuple[Config, dict[str, Array]]:
+    """Return the network in `path`, of whatever kind. Raises ModelError."""
+    if not os.path.isfile(path):
+        raise ModelError(f"no file at {path}" if not os.path.exists(path) else f"{path} is not a file: name one in it")
+    with open(path, "rb") as file:
+        head = file.read(8)
+    is_keras = head == HDF5
+    if head.startswith(ZIP):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                is_keras = "config.json" in archive.namelist()
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+            raise ModelError(f"{path} is a damaged archive: take a fresh copy") from None
+    if head.startswith((ZIP, PICKLE)) and not is_keras:
+        raise ModelError(
+            f"{path} is a pickle, which is never read because it can execute code. If you trust it, convert it in "
+            "PyTorch: safetensors.torch.save_file(torch.load(FILE, weights_only=True), 'model.safetensors')"
+        )
+    return read_keras(path) if is_keras else read_torch(path)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return read_whole(path)
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+def _vocabulary(path: Path, rows: int) -> Tokenizer | list[str]:
+    """Return the tokenizer in `path`, or the character of each row, "" for none. Raises ModelError if it is unfit."""
+    content = _content(path)
+    try:
+        found: Any = read_json(Any, content)
+    except ValueError as error:
+        raise ModelError(f"{path} is not JSON: {str(error)[:80]}") from None
+    if isinstance(found, dict) and isinstance(found.get("model"), dict):
+        tokenizer = from_json(content)
+        if tokenizer.rows != rows or tokenizer.end is None:
+            raise ModelError(f"{path} has {tokenizer.rows:,} rows, and the model {rows:,}: they do not belong together")
+        return tokenizer
+    if isinstance(found, dict) and sorted(map(str, found.values())) == sorted(map(str, range(len(found)))):
+        found = sorted(found, key=found.__getitem__)
+    if not isinstance(found, list) or not all(isinstance(token, str) for token in found):
+        raise ModelError(f"{path} must be a list of characters, an object with the row of each, or a tokenizer.json")
+    if len(found) != rows:
+        raise ModelError(
+            f"{path} has {len(found):,} characters, and the model {rows:,} rows: they do not belong together"
+        )
+    characters = ["" if SPECIAL.fullmatch(token) else token for token in found]
+    once = set(filter(None, characters))
+    if any(len(token) > 1 for token in once) or not 0 < len(once) == sum(map(bool, characters)):
+        raise ModelError(f"{path} must have single characters, each of them once")
+    return characters
+
+
+def _with_boundary(config: Config, weights: Weights, rows: list[int]) -> tuple[Config, dict[str, Array]]:
+    """Return the network with these `rows` [N], in this order, and two more: the boundary token and unknown characters.
+
+    An extra column of the embedding is 1 for the boundary, and closes the first layer's input gate: after it, the state
+    is still empty. Both new rows have a probability of nearly zero. Unknown characters are read as nothing.
+    """
+    embedding, output, bias = (weights[name] for name in ("embedding.weight", "output.weight", "output.bias"))
+    kernel, H = weights["lstm.weight_ih_l0"], config.hidden_size
+    gates = np.zeros((4 * H, 1), np.float32)
+    gates[:H] = CLOSED
+    wider = np.pad(embedding[rows], ((0, 2), (0, 1)))
+    wider[len(rows), -1] = 1
+    changed = {
+        "embedding.weight": wider,
+        "lstm.weight_ih_l0": np.concatenate([kernel, gates], axis=1),
+        "output.weight": np.pad(output[rows], ((0, 2), (0, 0))),
+        "output.bias": np.pad(bias[rows], (0, 2), constant_values=min(NEVER, bias.min() + NEVER)),
+    }
+    sizes = {"vocabulary_size": len(rows) + 2, "byte_tokens": 256, "embedding_size": config.embedding_size + 1}
+    return as_record(Config, {**vars(config), **sizes}), {**weights, **changed}

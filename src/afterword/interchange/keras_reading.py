@@ -1,0 +1,207 @@
+"""A network from a file of Keras 3, read without Keras: an optional Embedding, LSTMs and a Dense, one above the other.
+
+The file may come from anywhere. Only its layers' names and settings and their weights are read: nothing is executed,
+no other file is opened, and no weight takes more memory than it takes in the file.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from afterword.errors import ModelError, OptionError
+from afterword.model.arrays import Array, check_fits
+from afterword.model.network.config import Config, check_weights
+from afterword.records import as_record, read_json
+from afterword.storage import read_whole
+
+LARGEST = 2**34  # bytes of a file
+# Settings on which the numbers depend, and the values with which they are an Afterword network's; the first is the
+# default. Layers without variables change nothing.
+SETTINGS: dict[str, dict[str, tuple[Any, ...]]] = {
+    "Embedding": {"mask_zero": (False,)},
+    "LSTM": {"activation": ("tanh",), "recurrent_activation": ("sigmoid",), "go_backwards": (False,)},
+    "Dense": {"activation": ("linear", "softmax")},
+    "Activation": {"activation": ("linear", "softmax")},
+    "Dropout": {},
+    "InputLayer": {},
+}
+Variables = Callable[["KerasLayer"], list[Array]]
+
+
+@dataclass(frozen=True)
+class KerasLayer:
+    """A layer in the JSON of Keras."""
+
+    class_name: str
+    config: dict[str, Any]
+    inbound_nodes: list[Any] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return str(self.config.get("name"))
+
+
+@dataclass(frozen=True)
+class KerasLayers:
+    """The `config` of a Sequential or a Functional."""
+
+    layers: list[KerasLayer]
+
+
+@dataclass(frozen=True)
+class KerasModel:
+    """The JSON of a whole model."""
+
+    config: KerasLayers
+
+
+def read_keras(path: Path) -> tuple[Config, dict[str, Array]]:
+    """Return the network in a `.keras` or `.h5` file, whose rows are the outputs of its Dense: see `weight_shapes`.
+
+    Raises ModelError for another network and for a damaged file, OptionError without the package h5py.
+    """
+    try:
+        import h5py
+    except ImportError:
+        raise OptionError("importing from Keras needs the package h5py: pip install 'afterword[keras]'") from None
+    try:
+        check_fits(3 * os.path.getsize(path))
+        content = read_whole(path, LARGEST)
+        if content.startswith(b"PK"):
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                listed, content = _member(archive, "config.json"), _member(archive, "model.weights.h5")
+            with h5py.File(io.BytesIO(content), "r") as file:
+                return _network(_chain(listed), _variables_by_kind(file))
+        with h5py.File(io.BytesIO(content), "r") as file:
+            names = str(list(file) + list(file.get("model_weights", ())))
+            if "attention" in names:
+                raise ModelError(
+                    "it has attention over a window, as textgenrnn's weights do, which no LSTM can replace"
+                )
+            if not isinstance(listed := file.attrs.get("model_config"), str | bytes):
+                raise ModelError("it has weights without their layers: save the whole model, with model.save in Keras")
+            return _network(_chain(listed), _variables_by_name(file))
+    except ModelError as error:
+        raise ModelError(f"cannot import {path}: {error}") from None
+    except MemoryError:
+        raise
+    except Exception as error:  # h5py and zipfile raise many kinds
+        why = f"{type(error).__name__}: {error}".splitlines()[0][:100]
+        raise ModelError(f"{path} is damaged or not a model of Keras 3 ({why})") from None
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Return a file of the archive, as Keras stores it: uncompressed, so that no member outgrows the archive."""
+    if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
+        raise ModelError(f"its {name} is compressed: save it again in Keras")
+    return archive.read(name)
+
+
+def _chain(listed: str | bytes) -> list[KerasLayer]:
+    """Return the layers, each of which reads only the one before it. Raises ModelError."""
+    layers = read_json(KerasModel, listed).config.layers
+    for below, layer in pairwise(layers):
+        read = re.findall(r'"keras_history": \["([^"]*)"', json.dumps(layer.inbound_nodes))
+        if layer.inbound_nodes and read != [below.name]:
+            raise ModelError(f"its layer {layer.name[:40]} does not read only the one before it")
+    for layer in layers:
+        for name, allowed in SETTINGS.get(layer.class_name, {}).items():
+            if (value := layer.config.get(name, allowed[0])) not in allowed:
+                says = " or ".join(map(str, allowed))
+                raise ModelError(f"its layer {layer.name[:40]} has {name} {str(value)[:40]}, and must have {says}")
+    return layers
+
+
+def _network(layers: list[KerasLayer], variables: Variables) -> tuple[Config, dict[str, Array]]:
+    """Return the network of a chain of layers. Raises ModelError."""
+    kinds = [layer.class_name for layer in layers if layer.class_name not in ("InputLayer", "Dropout", "Activation")]
+    if not re.fullmatch("(Embedding )?(LSTM )+Dense", " ".join(kinds)):
+        raise ModelError(
+            f"its layers are {' '.join(kinds)[:80]}: only Embedding (or none), LSTMs and a Dense are imported"
+        )
+    found = [variables(layer) for layer in layers if layer.class_name in ("Embedding", "LSTM", "Dense")]
+    output, bias = _with_bias(found.pop(), 1)  # [H, n], [n]
+    n = output.shape[1]
+    embedding = found.pop(0)[0] if kinds[0] == "Embedding" else _input(found[0][0].shape[0], n)
+    weights = {"embedding.weight": embedding, "output.weight": output.T, "output.bias": bias}
+    for k, layer in enumerate(found):
+        kernel, recurrent, bias = _with_bias(layer, 2)
+        weights |= {f"lstm.weight_ih_l{k}": kernel.T, f"lstm.weight_hh_l{k}": recurrent.T}
+        weights |= {f"lstm.bias_ih_l{k}": bias, f"lstm.bias_hh_l{k}": np.zeros_like(bias)}
+    sizes = {"embedding_size": embedding.shape[1], "hidden_size": output.shape[0], "num_layers": len(found)}
+    config = as_record(Config, {"vocabulary_size": n, "byte_tokens": 1} | sizes)
+    weights = {name: np.ascontiguousarray(weight, np.float32) for name, weight in weights.items()}
+    check_weights(config, weights)
+    return config, weights
+
+
+def _input(width: int, n: int) -> Array:
+    """Return what an LSTM without an Embedding reads for each of n characters: a vector with one 1, or a number."""
+    if width == n:
+        check_fits(4 * n * n)
+        return np.eye(n, dtype=np.float32)
+    if width == 1:
+        return (np.arange(n)[:, None] / n).astype(np.float32)
+    raise ModelError(f"it reads {width} numbers per character, and predicts {n} characters: these must be 1 or {n}")
+
+
+def _with_bias(variables: list[Array], matrices: int) -> list[Array]:
+    """Return the matrices of a layer and its bias, which is zero if it has none."""
+    if len(variables) == matrices:
+        variables = [*variables, np.zeros(variables[-1].shape[-1], np.float32)]
+    if len(variables) != matrices + 1 or any(one.ndim != 2 for one in variables[:-1]):
+        raise ModelError("the weights of a layer are not the usual ones")
+    return variables
+
+
+def _variables_by_kind(file: Any) -> Variables:
+    """Return a function that finds a layer's weights in a `.keras` file, where a layer's place is its class's name."""
+    seen = Counter[str]()
+
+    def variables(layer: KerasLayer) -> list[Array]:
+        kind = layer.class_name.lower()
+        place = f"layers/{kind}_{seen[kind]}" if seen[kind] else f"layers/{kind}"
+        seen[kind] += 1
+        place += "/cell/vars" if kind == "lstm" else "/vars"
+        return [_weight(file, f"{place}/{k}") for k in range(len(file[place]))]
+
+    return variables
+
+
+def _variables_by_name(file: Any) -> Variables:
+    """Return a function that finds a layer's weights in an `.h5` file, where a layer's place is its own name."""
+
+    def variables(layer: KerasLayer) -> list[Array]:
+        place = f"model_weights/{layer.name}"
+        names = [name.decode() if isinstance(name, bytes) else str(name) for name in file[place].attrs["weight_names"]]
+        return [_weight(file, f"{place}/{name}") for name in names]
+
+    return variables
+
+
+def _weight(file: Any, place: str) -> Array:
+    """Return a dataset that is stored in the file itself, as it is, so that reading it takes no more memory."""
+    import h5py
+
+    group = file
+    for part in place.split("/"):
+        if not isinstance(group.get(part, getlink=True), h5py.HardLink):
+            raise ModelError(f"{place[:80]} is missing, or a link")
+        group = group[part]
+    plain = isinstance(group, h5py.Dataset) and group.chunks is None and not group.is_virtual and not group.external
+    if not (plain and group.dtype.kind == "f" and group.id.get_storage_size() == group.nbytes):
+        raise ModelError(f"{place[:80]} is not a plain array of numbers")
+    weight: Array = group[()].astype(np.float32)
+    return weight

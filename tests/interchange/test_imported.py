@@ -1,0 +1,303 @@
+"""Models of Keras and PyTorch, from files that these wrote, and what is refused."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import pickle
+import random
+import resource
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from afterword.errors import ModelError
+from afterword.interchange.imported import import_model
+from afterword.interchange.keras_file import write_keras
+from afterword.interchange.torch_folder import write_torch
+from afterword.language_model import LanguageModel
+from afterword.model.folder.card import card
+from afterword.model.folder.saved import SavedModel, load_model, save_model
+from afterword.model.network.network import log_probabilities
+from afterword.training import train
+from tests.bases.small import SUBWORDS, base_of
+from tests.tiny import save_tiny
+
+h5py = pytest.importorskip("h5py", reason="the package h5py, which [keras] installs, is missing")
+
+FILES = [Path(__file__).parent / "keras" / name for name in ("number.h5", "one-hot.keras")]
+CHARACTERS = "zb a\né"  # in no order
+
+
+def vocabulary(folder: Path, characters: Any = CHARACTERS) -> Path:
+    path = folder / "vocabulary.json"
+    path.write_text(json.dumps(list(characters) if isinstance(characters, str) else characters), encoding="utf-8")
+    return path
+
+
+def probabilities(model: SavedModel, characters: str, text: str, boundary: bool) -> Any:
+    """Return P of each of `characters` after each of `text`; `boundary`: read after the boundary token."""
+    ids = model.tokenizer.encode(text)
+    if boundary:
+        ids = np.concatenate([model.opening(0), ids])
+    network = model.network()
+    found = np.exp(log_probabilities(network.read(ids[None], network.start())[0]))[0, boundary:]
+    return found[:, model.tokenizer.encode(characters)]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_a_model_of_keras_predicts_what_keras_predicts(path: Path, tmp_path: Path) -> None:
+    facts = json.loads(Path(f"{path}.json").read_text(encoding="utf-8"))
+    model = import_model(path, vocabulary(tmp_path, facts["characters"]))
+    characters = "".join(facts["characters"])
+    found = probabilities(model, characters, facts["text"], boundary=False)
+    np.testing.assert_allclose(found, facts["probabilities"], rtol=0, atol=1e-5)
+    if model.config.num_layers == 1:  # after the boundary token, the state of the first layer is still empty
+        found = probabilities(model, characters, facts["text"], boundary=True)
+        np.testing.assert_allclose(found, facts["probabilities"], rtol=0, atol=1e-5)
+
+
+class Plain(nn.Module):
+    def __init__(self, R: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(R, 3)
+        self.lstm = nn.LSTM(3, 5, batch_first=True)
+        self.output = nn.Linear(5, R)
+
+
+def saved_by_torch(folder: Path, characters: str = CHARACTERS) -> tuple[Path, Plain]:
+    torch.manual_seed(0)
+    network = Plain(len(characters))
+    safetensors.torch.save_file(network.state_dict(), folder / "model.safetensors")
+    vocabulary(folder, {character: row for row, character in enumerate(characters)})
+    return folder / "model.safetensors", network
+
+
+def test_a_state_dict_of_pytorch_predicts_what_pytorch_predicts(tmp_path: Path) -> None:
+    path, network = saved_by_torch(tmp_path)
+    text = "baz éab\n"
+    with torch.inference_mode():
+        rows = torch.tensor([[CHARACTERS.index(character) for character in text]])
+        expected = network.output(network.lstm(network.embedding(rows))[0]).softmax(-1)[0]
+    model = import_model(path)
+    for boundary in (False, True):
+        found = probabilities(model, CHARACTERS, text, boundary)
+        np.testing.assert_allclose(found, expected.numpy(), rtol=0, atol=1e-5)
+
+
+def test_an_imported_model_writes_scores_shows_its_gates_and_trains_on(tmp_path: Path) -> None:
+    imported = import_model(saved_by_torch(tmp_path)[0])
+    save_model(tmp_path / "imported", imported, card(imported, []))
+    model = LanguageModel.load(tmp_path / "imported")
+    assert set(model.generate("b", max_tokens=30, seed=1).text) <= set(CHARACTERS)
+    assert model.score("baz é?").bits_per_character > 0
+    assert model.gates("baz").forget.shape == (3, 1, 5)
+    assert model.info()["recipe"] == "imported"
+    assert "trained by another program" in (tmp_path / "imported" / "README.md").read_text(encoding="utf-8")
+    (tmp_path / "text").write_text("abba zab.\n" * 50)
+    trained = train(tmp_path / "text", base=tmp_path / "imported", steps=2, threads=1)
+    assert trained.config.hidden_size == 5
+    assert trained.info()["base"]["name"] == "imported"
+
+
+@pytest.mark.parametrize("sizes", [{"num_layers": 1}, {"num_layers": 3, "residual": True}])
+@pytest.mark.parametrize("tokenizer", ["\nabé", SUBWORDS])
+def test_an_exported_folder_for_pytorch_comes_back(tokenizer: Any, sizes: dict[str, Any], tmp_path: Path) -> None:
+    model = base_of(tokenizer, **sizes).model
+    write_torch(model, tmp_path / "book")
+    found = import_model(tmp_path / "book" / "model.safetensors")
+    assert (found.config.num_layers, found.tokenizer, found.unseen) == (
+        sizes["num_layers"],
+        model.tokenizer,
+        model.unseen,
+    )
+    assert all(np.array_equal(found.weights[name], weight) for name, weight in model.weights.items())
+    save_model(tmp_path / "again", found, "")
+    assert load_model(tmp_path / "again").config.residual == (sizes["num_layers"] > 1)
+
+
+def test_lines_stay_lines(tmp_path: Path) -> None:
+    write_torch(load_model(save_tiny(tmp_path / "tiny", lines=True)), tmp_path / "book")
+    found = import_model(tmp_path / "book" / "model.safetensors")
+    assert found.about["lines"] is True
+    assert found.writing.opening == "boundary"
+
+
+def test_an_exported_file_of_keras_comes_back(tmp_path: Path) -> None:
+    model = base_of("\nabcd", num_layers=1).model
+    write_keras(model, tmp_path / "book.keras")
+    (tmp_path / "tokenizer.json").write_text(model.tokenizer.to_json())
+    found = import_model(tmp_path / "book.keras")
+    ids = model.tokenizer.encode("abba\ncad")[None]
+    expected, got = (one.network().read(ids, one.network().start())[0] for one in (model, found))
+    np.testing.assert_allclose(log_probabilities(got), log_probabilities(expected), rtol=0, atol=1e-5)
+
+
+def test_rows_that_are_no_characters_are_left_out(tmp_path: Path) -> None:
+    path, _ = saved_by_torch(tmp_path)
+    names = ["[UNK]", *CHARACTERS[1:]]
+    model = import_model(path, vocabulary(tmp_path, names))
+    assert model.tokenizer.characters == "".join(sorted(CHARACTERS[1:]))
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (["a"], "has 1 characters, and the model 6 rows"),
+        (["a", "b", "c", "d", "e", "ee"], "single characters, each of them once"),
+        (["a", "b", "c", "d", "e", "e"], "single characters, each of them once"),
+        (["[UNK]"] * 6, "single characters, each of them once"),
+        ({"a": 0, "b": 0}, "must be a list of characters"),
+        ({"a": {}, "b": []}, "must be a list of characters"),
+        ([1, 2, 3, 4, 5, 6], "must be a list of characters"),
+        (["a", "b", "c", "d", "e", "\ud800"], "is not JSON"),
+        (7, "must be a list of characters"),
+        ({"model": {}}, "invalid tokenizer.json"),
+    ],
+)
+def test_a_vocabulary_that_does_not_fit_is_refused(content: Any, says: str, tmp_path: Path) -> None:
+    path, _ = saved_by_torch(tmp_path)
+    with pytest.raises(ModelError, match=says):
+        import_model(path, vocabulary(tmp_path, content))
+
+
+def test_without_a_vocabulary_or_with_another_models_nothing_is_imported(tmp_path: Path) -> None:
+    path, _ = saved_by_torch(tmp_path)
+    (tmp_path / "vocabulary.json").unlink()
+    with pytest.raises(ModelError, match=r"has no vocabulary: name a JSON file .* --vocabulary"):
+        import_model(path)
+    (tmp_path / "tokenizer.json").write_text(SUBWORDS.to_json())
+    with pytest.raises(ModelError, match="they do not belong together"):
+        import_model(path)
+    write_torch(base_of("\nab").model, tmp_path / "book")
+    (tmp_path / "book" / "config.json").write_text('{"unseen": 1}')
+    with pytest.raises(ModelError, match=r"config\.json is damaged"):
+        import_model(tmp_path / "book" / "model.safetensors")
+
+
+def test_a_pickle_is_never_read(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> Any:
+            return Path.touch, (tmp_path / "executed",)
+
+    torch.save({"a": torch.zeros(2)}, tmp_path / "model.pt")
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(Trap()))
+    for name in ("model.pt", "model.pkl"):
+        with pytest.raises(ModelError, match="is a pickle, which is never read"):
+            import_model(tmp_path / name)
+    assert not (tmp_path / "executed").exists()
+
+
+def changed_keras(folder: Path, change: Callable[[list[dict[str, Any]]], object]) -> Path:
+    """Write `one-hot.keras` with its list of layers changed."""
+    path = folder / "changed.keras"
+    with zipfile.ZipFile(FILES[1]) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "config.json":
+                config = json.loads(content)
+                change(config["config"]["layers"])
+                content = json.dumps(config).encode()
+            new.writestr(zipfile.ZipInfo(name), content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda layers: layers[1].update(class_name="GRU"), "its layers are GRU Dense"),
+        (lambda layers: layers.pop(1), "its layers are Dense: only Embedding"),
+        (lambda layers: layers[1]["config"].update(recurrent_activation="hard_sigmoid"), "and must have sigmoid"),
+        (lambda layers: layers[2]["config"].update(activation="relu"), "must have linear or softmax"),
+        (lambda layers: layers.insert(1, {**layers[1]}), "is damaged or not a model of Keras 3"),
+        (lambda layers: layers[2].update(inbound_nodes=[{"keras_history": ["x", 0, 0]}]), "only the one before it"),
+        (lambda layers: layers.append(None), "is damaged or not a model of Keras 3"),
+    ],
+)
+def test_another_network_of_keras_is_refused(change: Any, says: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=says):
+        import_model(changed_keras(tmp_path, change), vocabulary(tmp_path))
+
+
+def test_weights_without_layers_and_textgenrnns_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.hdf5"
+    with h5py.File(path, "w") as file:
+        file.create_group("embedding")
+    with pytest.raises(ModelError, match="weights without their layers: save the whole model"):
+        import_model(path)
+    with h5py.File(path, "a") as file:
+        file.create_group("attention")
+    with pytest.raises(ModelError, match="attention over a window, as textgenrnn's weights do"):
+        import_model(path)
+
+
+def replaced(folder: Path, place: Callable[[Any, str], object]) -> Path:
+    """Write `one-hot.keras` with the bias of its Dense placed otherwise."""
+    path, name = folder / "replaced.keras", "layers/dense/vars/1"
+    with zipfile.ZipFile(FILES[1]) as old, zipfile.ZipFile(path, "w") as new:
+        weights = io.BytesIO(old.read("model.weights.h5"))
+        with h5py.File(weights, "a") as file:
+            del file[name]
+            place(file, name)
+        new.writestr("config.json", old.read("config.json"))
+        new.writestr("model.weights.h5", weights.getvalue())
+    return path
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        lambda file, name: file.create_dataset(name, (2**31,), "f4", chunks=(2**20,), compression="gzip"),  # a bomb
+        lambda file, name: file.create_dataset(name, (2**40,), "f4"),  # no byte of it is stored
+        lambda file, name: file.create_dataset(name, data=[b"text"]),
+        lambda file, name: file.__setitem__(name, h5py.SoftLink("/layers/dense/vars/0")),
+        lambda file, name: file.__setitem__(name, h5py.ExternalLink("/etc/passwd", "/")),
+        lambda file, name: file.create_dataset(name, (7,), "f4", external=[("/etc/passwd", 0, 28)]),
+    ],
+)
+def test_an_array_that_is_not_stored_in_the_file_as_it_is_is_refused(place: Any, tmp_path: Path) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ModelError, match=r"is not a plain array of numbers|is missing, or a link"):
+        import_model(replaced(tmp_path, place), vocabulary(tmp_path))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**18  # KiB
+
+
+def test_a_compressed_archive_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", bytes(2**26))
+    with pytest.raises(ModelError, match=r"config\.json is compressed"):
+        import_model(path)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_a_damaged_file_is_refused_or_read(path: Path, tmp_path: Path) -> None:
+    content, place, draw = path.read_bytes(), tmp_path / path.name, random.Random(0)
+    known = vocabulary(tmp_path, json.loads(Path(f"{path}.json").read_text(encoding="utf-8"))["characters"])
+    for _ in range(60):
+        damaged = bytearray(content)
+        if draw.random() < 0.2:
+            del damaged[draw.randrange(len(damaged)) :]
+        for _ in range(draw.choice([1, 3, 20]) if damaged else 0):
+            damaged[draw.randrange(len(damaged))] = draw.choice([0, 255, draw.randrange(256)])
+        place.write_bytes(damaged)
+        with contextlib.suppress(ModelError):  # a changed weight is a weight
+            import_model(place, known)
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no file at"):
+        import_model(tmp_path / "missing.keras")
+    with pytest.raises(ModelError, match="is not a file"):
+        import_model(tmp_path)
+    (tmp_path / "empty").touch()
+    with pytest.raises(ModelError, match="not safetensors"):
+        import_model(tmp_path / "empty")
