@@ -10,7 +10,7 @@ TEXT ?= ../shared/data/tinyshakespeare.txt
 WEB := src/afterword/interchange/web
 
 .PHONY: demo test test-slow test-keras test-everywhere check bench bench-quality bench-plan bench-base bench-writing \
-	bench-scoring bench-bulk bench-serving bench-gpu torture soak base notebooks format npm kernel
+	bench-scoring bench-bulk bench-serving bench-gpu bench-export torture soak base notebooks docs docs-links format npm kernel
 
 demo: .venv/ready
 	$(BIN)/afterword demo --out .demo
@@ -161,6 +161,13 @@ bench-serving: .venv/ready-dev
 soak: .venv/ready-dev
 	$(BIN)/python -m tests.serving.soak --minutes 20
 
+# The figures of docs/export.md: sizes, speeds and differences. Takes 3 minutes; needs node, chromium and the machine to
+# itself. TEXT as above.
+bench-export: .venv/ready-dev
+	$(BIN)/python -m benchmarks.export formats $(TEXT)
+	$(BIN)/python -m benchmarks.export pages
+	$(BIN)/python -m benchmarks.export differences $(TEXT)
+
 # On a GPU: speed compared with a plain script, and what is learned in 3 minutes.
 bench-gpu: .venv/ready-dev
 	$(BIN)/python -m benchmarks.training_speed gpu
@@ -182,6 +189,14 @@ base: .venv/ready-dev
 notebooks: .venv/ready-dev
 	cd docs/notebooks && PATH="$(CURDIR)/$(BIN):$$PATH" jupyter execute --inplace *.ipynb
 
+# The documentation, in docs/_build/html. A warning, such as a link that leads nowhere, is an error.
+docs: .venv/ready-docs
+	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+
+# Check the links to other sites.
+docs-links: .venv/ready-docs
+	$(BIN)/sphinx-build -W --keep-going -q -b linkcheck docs docs/_build/links
+
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
@@ -191,4 +206,8 @@ notebooks: .venv/ready-dev
 
 .venv/ready-dev: .venv/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[train,dev]'
+	touch $@
+
+.venv/ready-docs: .venv/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[train,docs]'
 	touch $@

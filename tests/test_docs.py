@@ -62,6 +62,15 @@ def test_every_relative_link_leads_to_a_file_and_a_heading(page: Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
+def test_every_page_is_once_in_a_table_of_contents() -> None:
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    trees = re.findall(r"^```\{toctree\}\n(?::.*\n)*((?:[\w/-]+\n|\n)*)```$", index, re.MULTILINE)
+    listed = sorted(line for tree in trees for line in tree.split())
+    pages = [path for kind in ("*.md", "notebooks/*.ipynb") for path in (ROOT / "docs").glob(kind)]
+    names = {str(path.relative_to(ROOT / "docs").with_suffix("")) for path in pages}
+    assert listed == sorted(names - {"index"})
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_path_of_the_repository_exists(page: Path) -> None:
     rooms = {path.name for place in (ROOT, SOURCE) for path in place.iterdir() if path.is_dir()}

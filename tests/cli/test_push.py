@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import importlib
 import json
 import os
@@ -17,7 +18,7 @@ import pytest
 from huggingface_hub import constants
 
 from afterword.cli import main
-from afterword.errors import ModelError, OptionError
+from afterword.errors import ModelError, OptionError, StorageError
 from afterword.language_model import load
 from afterword.model.folder.card import card, card_text, metadata
 from afterword.model.folder.hub import repository_name
@@ -194,7 +195,7 @@ def test_what_cannot_be_had_is_one_line(on_hub: Command, hub: Hub, model: Path) 
     assert "no model at hf://me/other: the hub has no such repository" in error(on_hub("info", "hf://me/other"), 2)
     assert "hf auth login, or set HF_TOKEN" in error(on_hub("info", MINE, HF_TOKEN=""), 2)
     assert "has no such revision" in error(on_hub("info", f"{MINE}@v9"), 2)
-    assert "HF_HUB_OFFLINE forbids" in error(on_hub("info", MINE, HF_HUB_OFFLINE="1"), 1)
+    assert "needs the hub, and HF_HUB_OFFLINE is set" in error(on_hub("info", MINE, HF_HUB_OFFLINE="1"), 1)
     assert "the hub did not answer for hf://me/tiny" in error(on_hub("info", MINE, HF_ENDPOINT="http://127.0.0.1:9"), 1)
     assert "is on the hub and cannot be changed" in error(on_hub("calibrate", MINE, __file__), 2)
 
@@ -228,6 +229,15 @@ def test_a_run_can_begin_from_the_hub(run: Run, hub: Hub, model: Path, tmp_path:
     assert problems((tmp_path / "run" / "model" / "README.md").read_text()) == []
 
 
+def test_a_full_disk_is_not_the_hubs_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device", "/cache/blob")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", full)
+    with pytest.raises(StorageError, match="cannot write /cache/blob: No space left on device"):
+        load(MINE)
+
+
 @pytest.mark.parametrize(
     "name", ["hf://", "hf://tiny", "hf://me/tiny/config.json", "hf://me/tiny@", "hf://me/../x", "hf://me/x@../../y"]
 )
@@ -240,9 +250,13 @@ def test_a_server_names_a_model_as_its_repository() -> None:
     assert {repository_name(name) for name in ("hf://me/tiny", "hf://me/tiny@refs/pr/1")} == {"tiny"}
 
 
-def test_without_the_client_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_client_or_with_an_old_one_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    needed = r"needs huggingface_hub 2: pip install 'afterword\[hub\]'"
+    monkeypatch.setattr("huggingface_hub.__version__", "1.33.0")
+    with pytest.raises(OptionError, match=needed):
+        load(MINE)
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(OptionError, match=r"needs huggingface_hub: pip install 'afterword\[hub\]'"):
+    with pytest.raises(OptionError, match=needed):
         load(MINE)
 
 

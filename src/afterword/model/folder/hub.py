@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = r"[\w-][\w.-]*/[\w-][\w.-]*"
 NAME = re.compile(rf"{HUB}({REPOSITORY})(?:@((?!.*\.\.)[\w-][\w./-]*))?", re.ASCII)
+LEAST_CLIENT = 2  # the major version of huggingface_hub; tokenizers may bring an older one
 LIBRARY = "afterword"  # for the hub's count of downloads
 
 
@@ -165,9 +166,13 @@ def _card_for(repository: str, path: Path, model: SavedModel, about: dict[str, s
 def _reported(name: str) -> Iterator[None]:
     """Report what `huggingface_hub` raises while it works on the model `name` as errors of our own, one line each."""
     try:
-        from huggingface_hub import errors
+        from huggingface_hub import __version__, errors
+
+        if int(__version__.partition(".")[0]) < LEAST_CLIENT:
+            raise ImportError
     except ImportError:
-        raise OptionError(f"{name} is on the hub, which needs huggingface_hub: pip install 'afterword[hub]'") from None
+        wanted = f"huggingface_hub {LEAST_CLIENT}: pip install 'afterword[hub]'"
+        raise OptionError(f"{name} is on the hub, which needs {wanted}") from None
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
     is_seen = sys.stderr.isatty() or "ipykernel" in sys.modules or "HF_HUB_DISABLE_PROGRESS_BARS" in os.environ
@@ -184,7 +189,7 @@ def _reported(name: str) -> Iterator[None]:
     except Exception as error:  # of the network, the hub, the disk and the cache, by several libraries
         causes = [error, error.__cause__]
         if any(isinstance(one, errors.OfflineModeIsEnabled) for one in causes):
-            raise HubError(f"{name} is not in the cache, and HF_HUB_OFFLINE forbids to ask the hub: unset it") from None
+            raise HubError(f"{name} needs the hub, and HF_HUB_OFFLINE is set: unset it") from None
         if isinstance(error, OSError) and error.errno in (*NO_ROOM, errno.EACCES, errno.EROFS):
             raise StorageError(f"cannot write {error.filename or 'the cache of the hub'}: {error.strerror}") from None
         if said := getattr(error, "server_message", None):
