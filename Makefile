@@ -40,7 +40,7 @@ check: .venv/ready-dev
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.size
 
-# What only the slow tests of exported modules need: a bundler, TypeScript, and the assembler of their kernel.
+# What only the slow tests of exported files need: a bundler, TypeScript, an assembler and ONNX Runtime for JavaScript.
 npm:
 	npm install --prefix tests/npm --no-audit --no-fund
 
