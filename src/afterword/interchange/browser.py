@@ -84,7 +84,7 @@ def write_html(model: SavedModel, path: Path, settings: PageSettings) -> list[st
 def page(script: str, settings: PageSettings, name: str) -> str:
     """Return the page of a model's module, `script`. Its title is `name` unless `settings` have one."""
     script = "\n".join(["", _not_exported(script), _bundle(SHEET), _imported(_web("page.js"))])
-    style = colours() + _text("afterword.serving", "page", "page.css")
+    style = colours() + _text("afterword.serving", "page", "page.css") + _web("page.css")
     about = {"description": settings.description, "author": settings.author, "license": settings.licence}
     meta = [f'<meta name="{name}" content="{html.escape(value)}">' for name, value in about.items() if value]
     shown = {"": settings.description, "By ": settings.author, "Licence: ": settings.licence}
