@@ -49,9 +49,9 @@ def tree_of(ngram: Ngram, most: float) -> Tree:
         order = np.lexsort((older, parent))
         counts = np.diff(level.firsts)
         context = np.repeat(np.arange(len(counts)), counts)
-        largest = np.zeros(len(counts), np.float32)
+        largest = np.full(len(counts), np.finfo(np.float32).tiny)
         np.maximum.at(largest, context, level.shares)
-        rest, shares = _codes(level.rest), _codes(level.shares / largest[context])
+        rest, shares = _codes(level.rest), _codes((level.shares / largest[context]).astype(np.float32))
         begins = level.firsts[:-1][order]
         which = np.arange(len(shares)) + np.repeat(begins - (counts[order].cumsum() - counts[order]), counts[order])
         children = np.bincount(parent, minlength=above) if n else np.zeros(0, np.intp)
