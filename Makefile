@@ -10,7 +10,7 @@ TEXT ?= ../shared/data/tinyshakespeare.txt
 WEB := src/afterword/interchange/web
 
 .PHONY: demo test test-slow test-keras test-everywhere check bench bench-quality bench-plan bench-base bench-writing \
-	bench-scoring bench-bulk bench-serving bench-gpu torture soak base notebooks docs docs-links format npm kernel
+	bench-scoring bench-bulk bench-serving bench-gpu bench-export torture soak base notebooks docs docs-links format npm kernel
 
 demo: .venv/ready
 	$(BIN)/afterword demo --out .demo
@@ -40,7 +40,7 @@ check: .venv/ready-dev
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.size
 
-# What only the slow tests of exported modules need: a bundler, TypeScript, and the assembler of their kernel.
+# What only the slow tests of exported files need: a bundler, TypeScript, an assembler and ONNX Runtime for JavaScript.
 npm:
 	npm install --prefix tests/npm --no-audit --no-fund
 
@@ -160,6 +160,13 @@ bench-serving: .venv/ready-dev
 # Mixed load on the server for 20 minutes, to see whether its memory grows.
 soak: .venv/ready-dev
 	$(BIN)/python -m tests.serving.soak --minutes 20
+
+# The figures of docs/export.md: sizes, speeds and differences. Takes 3 minutes; needs node, chromium and the machine to
+# itself. TEXT as above.
+bench-export: .venv/ready-dev
+	$(BIN)/python -m benchmarks.export formats $(TEXT)
+	$(BIN)/python -m benchmarks.export pages
+	$(BIN)/python -m benchmarks.export differences $(TEXT)
 
 # On a GPU: speed compared with a plain script, and what is learned in 3 minutes.
 bench-gpu: .venv/ready-dev

@@ -54,6 +54,10 @@ def test_a_page_from_a_disk_writes_in_a_worker_and_asks_for_nothing(opened: Tab)
     assert opened.run("afterword.kernel") == "wasm"
     assert {address.partition(":")[0] for address in opened.requests} == {"file", "blob"}  # the page and its worker
     assert opened.complaints == []
+    policy = opened.run("document.querySelector('[http-equiv]').content")
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe-inline" not in policy
+    assert "http" not in policy
 
 
 def test_what_was_written_can_be_undone_shaded_stopped_and_copied(opened: Tab) -> None:

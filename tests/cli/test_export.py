@@ -37,7 +37,12 @@ def test_an_option_needs_a_format_that_takes_it(
     both = ("--js", tmp_path / "book.js", "--html", tmp_path / "book.html")
     assert exported(mixed_model, *both, "--title", "A <book>", "--ngram-megabytes", 0) == 0
     assert "<h1>A &lt;book&gt;</h1>" in (tmp_path / "book.html").read_text(encoding="utf-8")
-    assert "n-gram" not in capfd.readouterr().err
+    notes = capfd.readouterr().err
+    assert notes.count("the file reveals the characters or subwords") == 2
+    assert exported(mixed_model, "--js", tmp_path / "mixed.js") == 0
+    notes = capfd.readouterr().err
+    assert "all n-grams are kept: the text that the model writes costs 0.0" in notes
+    assert "the file reveals nearly all of the training text, 8 tokens at a time" in notes
     with pytest.raises(OptionError, match="author is not an option of js"):
         load(mixed_model).export("js", tmp_path / "other.js", author="me")
     with pytest.raises(OptionError, match="weight-bytes must be 2 or less"):

@@ -1,8 +1,10 @@
 """A model as one JavaScript module, and as one HTML page with that module in it. Neither asks the network for anything.
 
-`web/engine.js` runs a model; the module is that file, followed by the model as the constant `MODEL`: facts in JSON, and
-one block of bytes in base64. The block has the matrices in the order of `Model` there, as whole multiples of a scale
-per row, then the tree of the n-gram (see `pruning`). Numbers are little-endian.
+`web/engine.js` runs a model; the module is that file and `web/tokenizer.js`, then the constant `MODEL`: facts in JSON,
+and one block of bytes in base64. The block has the matrices in the order of `Model` there, as whole multiples of a
+scale per row, then the tree of the n-gram (see `pruning`). Numbers are little-endian.
+
+The page is `web/page.html`, with `web/page.js` and the sheet of the server's page, whose files are read where they are.
 """
 
 from __future__ import annotations
@@ -167,30 +169,31 @@ def module(model: SavedModel, settings: ModuleSettings) -> tuple[str, list[str]]
         },
         "ngram": None,
     }
-    notes: list[str] = []
+    notes = _notes(model, tree)
     if tree is not None and model.ngram is not None:
-        notes += _notes(model, tree)
         facts["ngram"] = {"weight": model.mixture_weight, "start": model.ngram.start, "levels": tree.levels}
     facts["data"] = base64.b64encode(data).decode()
     # in JSON a "<" occurs only inside strings, where it can be escaped; so no text can end a script
     constant = json.dumps(facts, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     constant = constant.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     kernel = "".join(_web("kernel.wasm.base64").split())
-    return f'{_web("engine.js")}\nconst KERNEL = "{kernel}";\nconst MODEL = {constant};\n', notes
+    return (
+        f'{_web("engine.js")}\n{_web("tokenizer.js")}\nconst KERNEL = "{kernel}";\nconst MODEL = {constant};\n',
+        notes,
+    )
 
 
-def _notes(model: SavedModel, tree: Tree) -> list[str]:
-    """Return what the n-gram of a page costs, and what it reveals of the training text."""
-    bits = divergence(model, tree.ngram)
-    if tree.share == 1:
-        kept, revealed = "all n-grams are kept", "nearly all of the training text, even what occurs only once"
-    else:
-        kept = f"{tree.share:.0%} of the n-grams are kept, the most frequent"
-        revealed = "the passages that occur most often in the training text"
+def _notes(model: SavedModel, tree: Tree | None) -> list[str]:
+    """Return what the n-gram of a page costs, and what the page reveals of the training text."""
+    known = "the characters or subwords of the training text, and what the LSTM learned by heart"
+    if tree is None:
+        return [f"the file reveals {known}"]
+    every, bits = tree.share == 1, divergence(model, tree.ngram)
+    kept = "all n-grams are kept" if every else f"{tree.share:.0%} of the n-grams are kept, the most frequent"
+    text = "nearly all of the training text" if every else "the most frequent passages of the training text"
     return [
-        f"{kept}; that costs {bits:.3f} bits per character of what the model writes",
-        f"whoever has the file can read from it {revealed}, {tree.ngram.order} tokens at a time: without the n-gram "
-        "(--ngram-megabytes 0) it has the text's characters or subwords, and what the LSTM learned by heart",
+        f"{kept}: the text that the model writes costs {bits:.3f} bits per character more than with the exact ones",
+        f"the file reveals {text}, {tree.ngram.order} tokens at a time; with --ngram-megabytes 0 only {known}",
     ]
 
 

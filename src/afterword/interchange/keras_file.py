@@ -36,7 +36,7 @@ def write_keras(model: SavedModel, path: Path, *, stateful: bool = False) -> lis
         for name, weight in _variables(model).items():
             file[name] = weight
     parts: dict[str, str | bytes] = {
-        "metadata.json": json.dumps({"keras_version": "3.0.0", "afterword": facts(model)}, ensure_ascii=False),
+        "metadata.json": json.dumps({"keras_version": "3.6.0", "afterword": facts(model)}, ensure_ascii=False),
         "config.json": json.dumps(_functional(model.config, 1 if stateful else None)),
         "model.weights.h5": weights.getvalue(),
     }
@@ -88,7 +88,7 @@ def _functional(config: Config, lanes: int | None) -> dict[str, Any]:
         output = add("LSTM", name, settings, below)
         below = add("Add", f"add_{k}", {}, below, output) if k > 0 and config.residual else output
     add("Dense", "dense", {"units": R, "activation": "softmax"}, below)
-    ends = {"input_layers": [["ids", 0, 0]], "output_layers": [["dense", 0, 0]]}
+    ends = {"input_layers": ["ids", 0, 0], "output_layers": ["dense", 0, 0]}
     return {
         "module": "keras.src.models.functional",
         "class_name": "Functional",

@@ -48,7 +48,10 @@ def tree_of(ngram: Ngram, most: float) -> Tree:
         older = level.contexts >> np.uint64(ngram.bits * max(n - 1, 0))
         order = np.lexsort((older, parent))
         counts = np.diff(level.firsts)
-        rest, shares = _codes(level.rest), _codes(level.shares)
+        context = np.repeat(np.arange(len(counts)), counts)
+        largest = np.full(len(counts), np.finfo(np.float32).tiny)
+        np.maximum.at(largest, context, level.shares)
+        rest, shares = _codes(level.rest), _codes((level.shares / largest[context]).astype(np.float32))
         begins = level.firsts[:-1][order]
         which = np.arange(len(shares)) + np.repeat(begins - (counts[order].cumsum() - counts[order]), counts[order])
         children = np.bincount(parent, minlength=above) if n else np.zeros(0, np.intp)

@@ -1,5 +1,5 @@
-// A trained model in JavaScript: it writes, continues and scores text. This file is a module by itself: `MODEL`, at its
-// end, holds the vocabulary, the sizes and, in base64, the weights. engine.d.ts describes what users call.
+// A trained model in JavaScript: it writes, continues and scores text. An export consists of this file, tokenizer.js and
+// the constants `KERNEL` and `MODEL`: the vocabulary, the sizes and, in base64, the weights. engine.d.ts has its types.
 //
 // It computes what Afterword computes, and draws the same random numbers. Only the weights and the factors of their
 // products are rounded: weights to one byte or two, factors to two bytes. So products are sums of whole numbers, and the
@@ -8,7 +8,6 @@
 const SLICE = 30; // milliseconds of work, after which others get a turn
 const [KEPT, MOST_KEPT] = [64, 512]; // tokens after which a state is kept to continue from; the number of such states
 const INVALID = "temperature and maxTokens must be 0 or more, minP from 0 to below 1";
-const MOST_BACK = 24; // characters of a prompt that are taken back at most
 
 /** Return the model in this file. `wasm: false` runs it in plain JavaScript. */
 export async function load({ wasm = true } = {}) {
@@ -148,54 +147,6 @@ function indexOf(values, value, low, high) {
     else high = middle;
   }
   return low < end && values[low] === value ? low : -1;
-}
-
-// Words, numbers and signs, each with the space before it, and other space. A newline is always apart.
-const PARTS =
-  / ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{M}\p{N}]+|(?:(?!\n)\p{White_Space})+(?!\P{White_Space})|(?:(?!\n)\p{White_Space})+|\n/gu;
-
-/** The vocabulary: characters, bytes or subwords. Bytes of unknown characters are the last ids, and share the last row. */
-class Tokenizer {
-  constructor({ kind, lowercase, tokens, merges }) {
-    Object.assign(this, { kind, lowercase, texts: tokens }); // by row; "" for the boundary and for bytes
-    this.ids = new Map(tokens.map((token, id) => [token, id]).filter(([token]) => token));
-    this.firstByte = kind === "byte" ? 0 : tokens.length - 1;
-    this.merges = new Map(merges.map(([a, b], rank) => [`${a} ${b}`, { rank, id: this.ids.get(tokens[a] + tokens[b]) }]));
-  }
-
-  encode(text) {
-    const read = this.lowercase ? text.replaceAll("Σ", "σ").toLowerCase() : text;
-    if (this.kind !== "bpe") return this.#spell(read);
-    return (read.match(PARTS) ?? []).flatMap(part => this.#merged(this.#spell(part)));
-  }
-
-  #spell(text) {
-    const bytes = one => Array.from(new TextEncoder().encode(one), byte => this.firstByte + byte);
-    return Array.from(text).flatMap(one => this.ids.get(one) ?? bytes(one));
-  }
-
-  #merged(ids) {
-    for (;;) {
-      const pairs = ids.slice(1).map((id, k) => this.merges.get(`${ids[k]} ${id}`)?.rank ?? Infinity);
-      const first = Math.min(Infinity, ...pairs);
-      if (first === Infinity) return ids;
-      const at = pairs.indexOf(first);
-      ids.splice(at, 2, this.merges.get(`${ids[at]} ${ids[at + 1]}`).id);
-    }
-  }
-
-  /** Return how many of the last `ids` of `text` could be others if more text followed. */
-  unsettled(text, ids) {
-    const last = this.kind === "bpe" ? text.slice(-100).match(PARTS)?.at(-1) ?? "" : "";
-    let room = last === "\n" ? 0 : Math.min(MOST_BACK, Array.from(last).length);
-    let count = 0;
-    for (; room && count < ids.length; count += 1) {
-      const { length } = Array.from(this.texts[ids[ids.length - 1 - count]] ?? "");
-      if (!length || length > room) break;
-      room -= length;
-    }
-    return count;
-  }
 }
 
 /** A text as far as it was read: the state after it, and P of the next row. A copy can go on differently. */
@@ -378,7 +329,6 @@ class Model {
 const sigmoid = x => 1 / (1 + Math.exp(-x));
 const tanh = x => 2 / (1 + Math.exp(-2 * x)) - 1;
 const total = p => p.reduce((a, b) => a + b, 0);
-
 /** Return `p` with 0 for the rows `never`. */
 function without(p, never) {
   const left = Float64Array.from(p);

@@ -269,7 +269,7 @@ function begin(model) {
     tell();
   }
   show(0);
-  document.documentElement.dataset.ready = "1";
+  document.documentElement.dataset.ready = Math.ceil(performance.now()); // milliseconds after the page was opened
 }
 
 function element(name, properties, ...children) {

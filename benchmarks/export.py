@@ -1,0 +1,152 @@
+"""Exported models: how long each format takes to write, how large pages are, how fast and how exact they write.
+
+    python -m benchmarks.export formats [TEXT]
+    python -m benchmarks.export pages
+    python -m benchmarks.export differences [TEXT]
+
+The models are `english`, and a 1 × 384 and a 1 × 512 LSTM with random weights; the latter is mixed with the n-gram of
+TEXT. Pages are opened from the disk in Chromium. Differences are measured in node, over 5,000 characters of TEXT.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from afterword.interchange.browser import ModuleSettings, PageSettings, module, write_html
+from afterword.interchange.export_formats import FORMATS
+from afterword.language_model import LanguageModel, load
+from afterword.model.folder.saved import SavedModel, save_model
+from afterword.model.network.network import log_probabilities
+from benchmarks.commands import DATA, as_written, machine
+from benchmarks.random_models import random_model
+from tests.browser.chromium import browser
+
+TEXT = DATA / "tinyshakespeare.txt"
+CHARACTERS = "\n" + "".join(map(chr, range(32, 127)))
+SEEDS, WRITTEN, READ = 50, 200, 5000
+PLAIN = (
+    "<!doctype html><script type=module>{}\nglobalThis.load = load; document.documentElement.dataset.ready = 1</script>"
+)
+SPEED = """(async () => {{ const model = {0}; const one = {{ temperature: 1, minP: 0, seed: 1 }};
+    await model.generate({{ ...one, maxTokens: 300 }}); const since = performance.now();
+    const {{ tokens }} = await model.generate({{ ...one, maxTokens: {1} }});
+    return [model.kernel, 1000 * tokens / (performance.now() - since)]; }})()"""
+
+
+@click.group(help=as_written(__doc__))
+def main() -> None:
+    click.echo(machine())
+
+
+@main.command()
+@click.argument("text", default=TEXT, type=click.Path(path_type=Path))
+def formats(text: Path) -> None:
+    """Write a 1 × 512 model with an n-gram in each format, with the command."""
+    model = random_model(CHARACTERS, 1, 512, ngram_of=text.read_text(encoding="utf-8"))
+    with tempfile.TemporaryDirectory() as folder:
+        save_model(Path(folder, "model"), model, "# Random weights\n")
+        for name, format in FORMATS.items():
+            path = Path(folder, f"book{''.join(format.endings[:1])}")
+            took = []
+            for k in range(3):
+                began = time.perf_counter()
+                where = path.with_name(f"{k}-{path.name}")
+                command = ["afterword", "export", f"{folder}/model", f"--{name.replace('_', '-')}", str(where)]
+                subprocess.run(command, check=True, capture_output=True)
+                took.append(time.perf_counter() - began)
+            files = [where] if where.is_file() else [*where.iterdir()]
+            size = sum(file.stat().st_size for file in files)
+            click.echo(f"--{name:16} {statistics.median(took):5.2f} s  {size / 1e6:6.2f} MB")
+
+
+@main.command()
+def pages() -> None:
+    """Open pages from the disk, and write on them with each kernel."""
+    models = {"english": load("english")._saved, "1 × 384": random_model(CHARACTERS, 1, 384)}
+    for name, model in models.items():
+        with tempfile.TemporaryDirectory() as folder, browser() as tab:
+            path = Path(folder, "page.html")
+            write_html(model, path, PageSettings())
+            ready = []
+            for _ in range(5):
+                tab.open(f"file://{path}")
+                ready.append(tab.run("Number(document.documentElement.dataset.ready)"))
+            size = sum(weight.size for weight in model.weights.values())
+            figures = f"{path.stat().st_size / 1e6:.2f} MB, {path.stat().st_size / size:.2f} bytes per weight"
+            click.echo(f"{name}: {figures}; usable after {statistics.median(ready):,.0f} ms")
+            kernels = [("afterword", 3000)]
+            for wasm, tokens in (("true", 3000), ("false", 600)):
+                kernels.append((f"await load({{ wasm: {wasm} }})", tokens))
+            for loaded, tokens in kernels:
+                if loaded == kernels[1][0]:
+                    path.write_text(PLAIN.format(module(model, ModuleSettings())[0]), encoding="utf-8")
+                    tab.open(f"file://{path}")
+                kernel, speed = tab.run(SPEED.format(loaded, tokens))
+                where = "worker" if loaded == "afterword" else "page"
+                gmacs = speed * _products(model) / 1e9
+                click.echo(f"  {kernel:4} in the {where:6} {speed:7,.0f} characters/s  {gmacs:5.2f} GMAC/s")
+
+
+def _products(model: SavedModel) -> int:
+    """Return the multiplications of one step; the first layer's input is a table."""
+    return sum(
+        weight.size
+        for name, weight in model.weights.items()
+        if weight.ndim == 2 and name not in ("embedding.weight", "lstm.weight_ih_l0")
+    )
+
+
+@main.command()
+@click.argument("text", default=TEXT, type=click.Path(path_type=Path))
+@click.option("--model", default="english", show_default=True)
+def differences(text: Path, model: str) -> None:
+    """Compare the probabilities and the texts of an exported model with the product's."""
+    loaded = load(model)
+    saved = loaded._saved
+    rows = loaded.tokenizer.encode(text.read_text(encoding="utf-8"))[:READ]
+    rows = np.minimum(np.concatenate([[saved.tokenizer.end], rows]), saved.config.vocabulary_size - 1)
+    network = saved.predictor()
+    own = log_probabilities(network.read(rows[None, :-1], network.start())[0][0])
+    sampling: dict[str, Any] = {"temperature": 0.8, "min_p": 0.05, "max_tokens": WRITTEN}
+    plain = LanguageModel(saved)
+    texts = [
+        plain.generate("The ", seed=seed, repetition_penalty=1, new_word_p=0, **sampling).text for seed in range(SEEDS)
+    ]
+    for parts in (1, 2):
+        found, written = _in_node(saved, parts, rows.tolist())
+        divergence = (np.exp(own) * (own - found)).sum(axis=1)
+        costs = np.abs((own - found)[np.arange(len(own)), rows[1:]])
+        same = statistics.mean(one == other for one, other in zip(texts, written, strict=True))
+        click.echo(
+            f"{parts} byte{'s' * (parts > 1)} per weight: divergence {divergence.mean():.1e} nats per token, a token's "
+            f"cost differs by {costs.mean():.1e} nats, {same:.0%} of {SEEDS} texts of {WRITTEN} tokens are the same"
+        )
+
+
+def _in_node(model: SavedModel, parts: int, rows: list[int]) -> tuple[np.ndarray, list[str]]:
+    """Return the log-probabilities after each of `rows` but the last, and a text per seed."""
+    script = f"""import {{ load }} from "./model.mjs"; import {{ writeFileSync }} from "node:fs";
+        const model = await load(), found = [], texts = []; let state = model.start(), p;
+        for (const row of {json.dumps(rows[:-1])}) {{ [state, p] = model.step(state, row); found.push(p); }}
+        for (let seed = 0; seed < {SEEDS}; seed += 1) texts.push((await model.generate(
+            {{ prompt: "The ", seed, temperature: 0.8, minP: 0.05, maxTokens: {WRITTEN} }})).text);
+        writeFileSync("p", Buffer.concat(found.map(one => Buffer.from(one.buffer))));
+        console.log(JSON.stringify(texts));"""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "model.mjs").write_text(module(model, ModuleSettings(parts, 1e4))[0], encoding="utf-8")
+        Path(folder, "main.mjs").write_text(script, encoding="utf-8")
+        texts = json.loads(subprocess.check_output(["node", "main.mjs"], cwd=folder))
+        return np.log(np.fromfile(Path(folder, "p")).reshape(len(rows) - 1, -1)), texts
+
+
+if __name__ == "__main__":
+    main()
