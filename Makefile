@@ -209,5 +209,5 @@ docs-links: .venv/ready-docs
 	touch $@
 
 .venv/ready-docs: .venv/ready
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[train,docs]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[train,serve,docs]'
 	touch $@

@@ -35,7 +35,6 @@ from afterword.inspection.horizon import measure_horizon
 from afterword.inspection.keeping import measure_keeping
 from afterword.inspection.units import ask_units
 from afterword.interchange.browser import PageSettings
-from afterword.interchange.export_formats import FORMATS
 from afterword.model.arrays import Array, Ids
 from afterword.model.folder.calibration import Calibration, Normal, check_false_alarms
 from afterword.model.folder.card import card
@@ -148,6 +147,8 @@ class LanguageModel:
         The options are for "html" and "js".
         Raises OptionError for a model that the format cannot hold, or if a package is missing; StorageError.
         """
+        from afterword.interchange.export_formats import FORMATS  # with zip files, which only this needs
+
         if format not in FORMATS:
             raise OptionError(f"format must be one of {', '.join(FORMATS)}, not {str(format)[:40]}")
         if self.is_held or self._adapter is not None:

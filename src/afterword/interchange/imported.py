@@ -65,10 +65,9 @@ def import_model(path: Path, vocabulary: Path | None = None) -> SavedModel:
                 raise ModelError(f"{beside} is damaged: {str(error)[:80]}; export the model again") from None
             unseen, lines, labels = facts.unseen, facts.about.get("lines") is True, facts.about.get("labels")
     else:
-        tokenizer = CharTokenizer.of(character for character in known if character)
-        config, weights = _with_boundary(
-            config, weights, [known.index(character) for character in tokenizer.characters]
-        )
+        rows = {character: row for row, character in enumerate(known) if character}
+        tokenizer = CharTokenizer.of(rows)
+        config, weights = _with_boundary(config, weights, [rows[character] for character in tokenizer.characters])
         unseen = [config.vocabulary_size - 2, config.vocabulary_size - 1]
     about = {"recipe": "imported", "source": path.name, "lines": lines, "labels": labels}
     about |= dict.fromkeys(("base", "corpus", "training", "validation"))
