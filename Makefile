@@ -192,6 +192,8 @@ notebooks: .venv/ready-dev
 # The documentation, in docs/_build/html. A warning, such as a link that leads nowhere, is an error.
 docs: .venv/ready-docs
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+	$(BIN)/afterword export english --html docs/_build/html/english.html --overwrite --title "English prose" \
+		--description "The model that Afterword includes, which has read English books. Begin a sentence; it continues."
 
 # Check the links to other sites.
 docs-links: .venv/ready-docs

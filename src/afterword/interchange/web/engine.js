@@ -164,7 +164,7 @@ class Reading {
 
   keep() {
     this.kept.push({ length: this.ids.length, state: this.state, p: this.p });
-    if (this.kept.length > MOST_KEPT) this.kept = this.kept.filter((_, k) => k % 2);
+    if (this.kept.length > MOST_KEPT) this.kept = this.kept.filter((_, k) => k % 2 === 0);
   }
 
   /** Return a reading of the beginning that this text has in common with `ids`, as far as a state was kept. */
