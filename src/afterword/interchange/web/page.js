@@ -17,11 +17,12 @@ else serve();
 function serve() {
   const model = load();
   const running = new Map();
-  onmessage = async ({ data: { id, method, values, stops } }) => {
+  onmessage = async ({ data: { id, method, values, streams, stops } }) => {
     if (stops) return running.get(id)?.abort();
     const abort = new AbortController();
     running.set(id, abort);
-    const options = { ...values.at(-1), signal: abort.signal, onToken: token => postMessage({ id, token }) };
+    const onToken = streams ? token => postMessage({ id, token }) : undefined;
+    const options = { ...values.at(-1), signal: abort.signal, onToken };
     try {
       postMessage({ id, value: await (await model)[method](...values.slice(0, -1), options) });
     } catch ({ name, message }) {
@@ -63,7 +64,7 @@ function remote(worker, { kernel, facts }) {
     signal?.addEventListener("abort", () => worker.postMessage({ id, stops: true }));
     return new Promise((resolve, reject) => {
       calls.set(id, { resolve, reject, onToken });
-      worker.postMessage({ id, method, values: [...values, options] });
+      worker.postMessage({ id, method, values: [...values, options], streams: Boolean(onToken) });
     });
   };
   return { kernel, facts, ...Object.fromEntries(METHODS.map(method => [method, call(method)])) };
