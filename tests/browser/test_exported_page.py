@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import re
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from afterword.interchange.browser import PageSettings, write_html
 from afterword.model.folder.saved import load_model
+from tests.bases.small import base_of
 from tests.browser.chromium import Tab
 from tests.tiny import save_tiny
 
@@ -22,6 +24,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pages")
     write_html(load_model(save_tiny(folder / "tiny", mixed=True)), folder / "book.html", PageSettings())
     write_html(load_model(save_tiny(folder / "names", lines=True)), folder / "names.html", PageSettings())
+    labels = base_of("abcdgo\t\n", lines=True).model
+    labels = dataclasses.replace(labels, weights={name: 4 * weight for name, weight in labels.weights.items()})
+    labels.about["labels"] = {"good": 3, "bad": 2}
+    write_html(labels, folder / "labels.html", PageSettings())
     tell = """<script>setInterval(() => afterword?.generate({ maxTokens: 20 }).then(({ tokens }) => parent.postMessage(
         `${afterword.kernel} ${tokens}`, "*")), 100)</script>"""
     heard = "<script>onmessage = ({ data }) => (document.body.dataset.written = data)</script>"
@@ -122,6 +128,19 @@ def test_a_model_of_lines_writes_line_after_line(tab: Tab, files: Path) -> None:
     first = written(tab)
     assert first.endswith("\n")
     assert written(tab, seed=5) == first * 2
+
+
+def test_a_model_of_labels_writes_what_follows_the_chosen_label(tab: Tab, files: Path) -> None:
+    tab.open(f"file://{files / 'labels.html'}")
+    assert tab.run("[...document.querySelectorAll('#label option')].map(one => one.value)") == ["", "good", "bad"]
+    texts = {}
+    for label in ("good", "bad"):
+        tab.run(f"document.getElementById('label').value = '{label}'")
+        tab.click("#undo")
+        texts[label] = written(tab)
+        asked = f"afterword.generate({{ prompt: '{label}\\t', seed: 5, maxTokens: 60 }})"
+        assert texts[label].startswith(tab.run(f"{asked}.then(({{ text }}) => text)"))
+    assert texts["good"] != texts["bad"]
 
 
 def test_a_page_works_in_a_sandboxed_frame(tab: Tab, files: Path) -> None:

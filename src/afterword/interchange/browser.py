@@ -168,6 +168,7 @@ def module(model: SavedModel, settings: ModuleSettings) -> tuple[str, list[str]]
             # the low one of `RECURRING_WORDS` relies on new-word-p, which the engine does not have
             "minP": RUNNING_TEXT.min_p if model.writing.new_word_p else model.writing.min_p,
             "isOfLines": model.writing.opening == "boundary",
+            "labels": list(model.about.get("labels") or ()),
         },
         "ngram": None,
     }

@@ -150,7 +150,7 @@ function indexOf(values, value, low, high) {
   return low < end && values[low] === value ? low : -1;
 }
 
-/** A text as far as it was read: the state after it, and P of the next row. A copy can go on differently. */
+/** A text as far as it was read: the state after it, and P of the next row. A copy can continue differently. */
 class Reading {
   constructor(model, { ids = [], kept = [], state = model.start(), p = null } = {}) {
     Object.assign(this, { model, ids: [...ids], kept: [...kept], state, p });

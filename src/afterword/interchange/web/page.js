@@ -130,11 +130,13 @@ function begin(model) {
 
   const say = (text, className = "") => $("said").replaceChildren(...(text ? [element("span", { className }, text)] : []));
 
-  /** Return the text that a prediction at `at` depends on: a model of lines reads one line. */
+  /** Return the text that a prediction at `at` depends on: a model of lines reads one line, after its label. */
   function before(at) {
     const text = history.text.slice(0, at);
-    return isOfLines ? text.slice(text.lastIndexOf("\n") + 1) : text;
+    return isOfLines ? label() + text.slice(text.lastIndexOf("\n") + 1) : text;
   }
+
+  const label = () => ($("label").value ? `${$("label").value}\t` : "");
 
   function options() {
     const given = Object.fromEntries(["temperature", "minP", "maxTokens"].map(id => [id, Number($(id).value)]));
@@ -178,7 +180,11 @@ function begin(model) {
       const { text } = history;
       const lines = isOfLines ? text.split("\n") : [text];
       const shades = [];
-      for (const line of lines) shades.push(shadesOfText(line, await model.split(line), await model.score(line, { signal })));
+      const { length } = await model.split(label());
+      for (const line of lines) {
+        const [tokens, nats] = [await model.split(label() + line), await model.score(label() + line, { signal })];
+        shades.push(shadesOfText(line, tokens.slice(length), nats.slice(length)));
+      }
       if (!signal.aborted && history.text === text) history.shade(shades.join(" "));
     });
 
@@ -274,6 +280,8 @@ function begin(model) {
   $("view").addEventListener("scroll", close, { passive: true });
   document.addEventListener("pointerdown", ({ target }) => target.closest(".around") || close());
 
+  $("label").append(...["", ...writing.labels].map(name => element("option", {}, name)));
+  $("label").parentElement.hidden = !writing.labels.length;
   for (const id of ["temperature", "minP", "maxTokens"]) {
     const shown = document.querySelector(`output[for=${id}]`);
     const tell = () => shown && (shown.value = Number($(id).value).toFixed(2));
