@@ -190,8 +190,16 @@ notebooks: .venv/ready-dev
 	cd docs/notebooks && PATH="$(CURDIR)/$(BIN):$$PATH" jupyter execute --inplace *.ipynb
 
 # The documentation, in docs/_build/html. A warning, such as a link that leads nowhere, is an error.
-docs: .venv/ready-docs
+# Two pages come from models: docs/lstm.md shows the gates of one, and `english` writes in the other.
+docs: .venv/ready-docs docs/_build/subjects/run.json
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+	$(BIN)/afterword inspect docs/_build/subjects "Divya likes to eat. Reena is not fat. So " \
+		--html docs/_build/html/divya.html --overwrite
+	$(BIN)/afterword export english --html docs/_build/html/english.html --overwrite --title "English prose" \
+		--description "The model that Afterword includes, which has read English books. Begin a sentence; it continues."
+
+docs/_build/subjects/run.json: docs/subjects.txt .venv/ready-docs
+	$(BIN)/python -c "import pathlib; from benchmarks.subjects import trained; trained(pathlib.Path('docs/_build'))"
 
 # Check the links to other sites.
 docs-links: .venv/ready-docs
@@ -209,5 +217,5 @@ docs-links: .venv/ready-docs
 	touch $@
 
 .venv/ready-docs: .venv/ready
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[train,docs]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[train,serve,docs]'
 	touch $@

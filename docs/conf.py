@@ -5,15 +5,40 @@ MkDocs is no longer developed.
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
 import afterword
+
+sys.path.insert(0, str(Path(__file__).parent))
+from generated import GENERATED
 
 project = "Afterword"
 release = afterword.__version__
 
-extensions = ["myst_nb"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"Afterword {release}"
 highlight_language = "text"  # of code blocks without a language
 nb_execution_mode = "off"  # `make notebooks` runs them; the tests do too
 myst_heading_anchors = 3  # as on GitHub, so that a link to a heading works in both places
+templates_path = ["_templates"]
+default_role = "literal"  # of `names` in docstrings
+smartquotes = False  # they would make -- of every option a dash
+html_show_copyright = False
+autodoc_member_order = "bysource"
+autodoc_class_signature = "separated"  # models and records are returned, not made by hand
+autodoc_typehints_format = "short"
+maximum_signature_line_length = 100
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("source-read", _generate)
+
+
+def _generate(app: Sphinx, page: str, source: list[str]) -> None:
+    if page in GENERATED:
+        source[0] += "\n" + GENERATED[page]()

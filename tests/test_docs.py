@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shlex
 from collections.abc import Iterator
@@ -11,7 +12,9 @@ from pathlib import Path
 import click
 import pytest
 
+import afterword
 from afterword.cli.main import COMMANDS, program
+from afterword.serving.app import ROUTES
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "afterword"
@@ -69,6 +72,27 @@ def test_every_page_is_once_in_a_table_of_contents() -> None:
     pages = [path for kind in ("*.md", "notebooks/*.ipynb") for path in (ROOT / "docs").glob(kind)]
     names = {str(path.relative_to(ROOT / "docs").with_suffix("")) for path in pages}
     assert listed == sorted(names - {"index"})
+
+
+def test_the_reference_has_every_command_option_route_and_name() -> None:
+    at = importlib.util.spec_from_file_location("generated", ROOT / "docs" / "generated.py")
+    assert at is not None
+    assert at.loader is not None
+    generated = importlib.util.module_from_spec(at)
+    at.loader.exec_module(generated)
+    commands, routes = generated.commands().replace("\\", ""), generated.routes()
+    for command in COMMANDS:
+        assert f"## {command}\n" in commands
+        assert all(re.search(rf"[` ]{name}\b", commands) for name in options(command) - {"--help", "-h"}), command
+    for route in ROUTES:
+        assert f"## `{route.method} {route.path.replace(':path', '')}`\n" in routes
+    listed = re.findall(r"^   ([\w.]+)$", (ROOT / "docs" / "python.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(afterword.__all__) - {"__version__"} <= set(listed)
+
+
+def test_the_example_of_the_python_reference_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    exec((ROOT / "docs" / "python.md").read_text(encoding="utf-8").split("```")[1].removeprefix("python"), {})
+    assert float(capsys.readouterr().out.splitlines()[-1]) > 0
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -49,8 +49,8 @@ def written(tab: Tab, seed: int = 5, length: int = 60) -> str:
 
 def test_a_page_from_a_disk_writes_in_a_worker_and_asks_for_nothing(opened: Tab) -> None:
     text = written(opened)
-    assert len(text) >= 60
-    assert opened.run("afterword.generate({ seed: 5, maxTokens: 60 }).then(({ text }) => text)") == text
+    assert text.startswith(opened.run("afterword.generate({ seed: 5, maxTokens: 60 }).then(({ text }) => text)"))
+    assert not text[60:] or text[60:].isalpha()  # it ends with a word
     assert opened.run("afterword.kernel") == "wasm"
     assert {address.partition(":")[0] for address in opened.requests} == {"file", "blob"}  # the page and its worker
     assert opened.complaints == []

@@ -17,6 +17,7 @@ from afterword.errors import OptionError
 from afterword.interchange.browser import ModuleSettings, PageSettings, module, page, write_html, write_js
 from afterword.interchange.pruning import tree_of
 from afterword.language_model import LanguageModel
+from afterword.model.folder.defaults import LINES, RECURRING_WORDS, RUNNING_TEXT
 from afterword.model.folder.saved import SavedModel, load_model
 from afterword.model.ngram.tables import Ngram, start_row
 from afterword.text.bpe import BpeTokenizer
@@ -104,6 +105,13 @@ def test_a_seed_writes_the_same_text_as_in_python(name: str, tmp_path: Path) -> 
         assert sample["logProbability"] == pytest.approx(expected.log_probability, abs=0.05)
 
 
+def test_the_program_of_the_documentation_runs(tmp_path: Path) -> None:
+    docs = (Path(__file__).parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
+    program = re.search(r'```js\nimport \{ load \} from "./book.js";(.*?)```', docs, re.DOTALL)
+    assert program is not None
+    assert run(tmp_path, f"{program[1]}; return text.length;", written(load_model(save_tiny(tmp_path / "tiny")))) > 100
+
+
 def test_a_changed_weight_changes_the_text(tmp_path: Path) -> None:
     model = load_model(save_tiny(tmp_path / "tiny"))
     script = "return (await (await load()).generate({ seed: 1, maxTokens: 200 })).text;"
@@ -152,6 +160,15 @@ def test_a_text_that_begins_alike_is_not_read_again_and_predicts_the_same(tmp_pa
     assert kept == fresh
     assert 0 < steps < length / 2
     assert sum(one["probability"] for one in kept) == pytest.approx(1, abs=0.1)
+
+
+def test_a_model_that_relies_on_its_words_gets_a_min_p_that_suffices_without_them(tmp_path: Path) -> None:
+    found = []
+    for writing in (RUNNING_TEXT, RECURRING_WORDS, LINES):
+        model = dataclasses.replace(MODELS["characters"], writing=writing)
+        script = "const { facts } = await load(); return facts.writing.minP;"
+        found.append(run(tmp_path, script, written(model)))
+    assert found == [0.05, 0.05, 0]
 
 
 def test_what_a_page_cannot_run_is_refused_in_one_line(tmp_path: Path) -> None:

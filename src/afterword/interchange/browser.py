@@ -24,6 +24,7 @@ from afterword.colours import colours
 from afterword.errors import OptionError
 from afterword.interchange.pruning import Tree, divergence, tree_of
 from afterword.model.arrays import Array, in_bytes
+from afterword.model.folder.defaults import RUNNING_TEXT
 from afterword.model.folder.saved import SavedModel
 from afterword.model.network.cell import layer_weights
 from afterword.model.network.config import embedding_of
@@ -84,7 +85,7 @@ def write_html(model: SavedModel, path: Path, settings: PageSettings) -> list[st
 def page(script: str, settings: PageSettings, name: str) -> str:
     """Return the page of a model's module, `script`. Its title is `name` unless `settings` have one."""
     script = "\n".join(["", _not_exported(script), _bundle(SHEET), _imported(_web("page.js"))])
-    style = colours() + _text("afterword.serving", "page", "page.css")
+    style = colours() + _text("afterword.serving", "page", "page.css") + _web("page.css")
     about = {"description": settings.description, "author": settings.author, "license": settings.licence}
     meta = [f'<meta name="{name}" content="{html.escape(value)}">' for name, value in about.items() if value]
     shown = {"": settings.description, "By ": settings.author, "Licence: ": settings.licence}
@@ -164,7 +165,8 @@ def module(model: SavedModel, settings: ModuleSettings) -> tuple[str, list[str]]
             "prompt": model.default_prompt,
             "maxTokens": model.writing.max_tokens,
             "temperature": model.writing.temperature,
-            "minP": model.writing.min_p,
+            # the low one of `RECURRING_WORDS` relies on new-word-p, which the engine does not have
+            "minP": RUNNING_TEXT.min_p if model.writing.new_word_p else model.writing.min_p,
             "isOfLines": model.writing.opening == "boundary",
         },
         "ngram": None,

@@ -53,7 +53,7 @@ class Surprise:
     """
 
     text: str
-    """The end of a line is "\\n", if it is read as one token."""
+    """The end of a line is `\\n`, if it is read as one token."""
     start: int
     line: int
     column: int

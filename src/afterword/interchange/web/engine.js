@@ -7,6 +7,7 @@
 
 const SLICE = 30; // milliseconds of work, after which others get a turn
 const [KEPT, MOST_KEPT] = [64, 512]; // tokens after which a state is kept to continue from; the number of such states
+const [MISSED, MOST_STEPS] = [1e-3, 96]; // of the probability of all spellings of a prompt's end; steps to find them
 const INVALID = "temperature and maxTokens must be 0 or more, minP from 0 to below 1";
 
 /** Return the model in this file. `wasm: false` runs it in plain JavaScript. */
@@ -163,7 +164,7 @@ class Reading {
 
   keep() {
     this.kept.push({ length: this.ids.length, state: this.state, p: this.p });
-    if (this.kept.length > MOST_KEPT) this.kept = this.kept.filter((_, k) => k % 2);
+    if (this.kept.length > MOST_KEPT) this.kept = this.kept.filter((_, k) => k % 2 === 0);
   }
 
   /** Return a reading of the beginning that this text has in common with `ids`, as far as a state was kept. */
@@ -236,32 +237,43 @@ class Model {
   }
 
   /**
-   * Return the ways to continue `prompt`: a reading, the rest of the prompt, with which the next token begins, and P of
-   * the way and each next row. A prompt may end within a token, so its last tokens are taken back.
+   * Return the ways to continue `prompt`, the likeliest first: a reading, the rest of the prompt, with which the next
+   * token begins, and P of the way and each next row. A prompt may end within a token: its last tokens are taken back, and
+   * their characters read in every likely spelling.
    */
   async #ways(prompt, turn) {
-    const { texts } = this.tokenizer;
+    const { texts, ids: known } = this.tokenizer;
     const ids = [this.facts.boundary, ...this.tokenizer.encode(prompt)];
     const settled = ids.length - this.tokenizer.unsettled(prompt, ids);
-    let reading = this.last.shared(ids.slice(0, settled));
+    const reading = this.last.shared(ids.slice(0, settled));
     while (reading.ids.length < settled) {
       reading.push(ids[reading.ids.length]);
       await turn();
     }
     reading.keep();
     this.last = reading;
-    const ways = [];
-    for (let k = settled, chance = 1; ; k += 1) {
-      const rest = ids.slice(k).map(id => texts[id]).join("");
+    const [ways, ahead] = [[], [{ reading, chance: 1, rest: ids.slice(settled).map(id => texts[id]).join("") }]];
+    for (let found = 0, steps = 0; ahead.length && steps < MOST_STEPS; steps += 1) {
+      const { reading: before, id, chance, rest } = ahead.sort((a, b) => b.chance - a.chance).shift();
+      const reading = id === undefined ? before : new Reading(this, before);
+      const isUsual = id === undefined || [...before.ids, id].every((one, k) => one === ids[k]);
+      if (chance < found * MISSED && !isUsual) continue;
+      if (id !== undefined) reading.push(id);
       const fits = row => !rest || (texts[row].startsWith(rest) && texts[row] !== rest);
-      ways.push({ reading, rest, p: reading.p.map((value, row) => (fits(row) ? value * chance : 0)) });
-      if (k === ids.length) break;
-      chance *= reading.p[ids[k]];
-      reading = new Reading(this, reading);
-      reading.push(ids[k]);
+      const p = reading.p.map((value, row) => (fits(row) ? value * chance : 0));
+      ways.push({ reading, rest, p, sum: total(p), isWhole: isUsual && !rest });
+      found += ways.at(-1).sum;
+      for (let end = 1; end <= rest.length; end += 1) {
+        const id = known.get(rest.slice(0, end));
+        if (id !== undefined) ahead.push({ reading, id, chance: chance * reading.p[id], rest: rest.slice(end) });
+      }
+      await turn();
     }
-    const all = ways.reduce((sum, { p }) => sum + total(p), 0);
-    return ways.map(way => ({ ...way, p: way.p.map(value => value / all) })).filter(({ p }) => total(p) > 0);
+    ways.sort((a, b) => b.sum - a.sum);
+    const left = k => ways.slice(k).reduce((sum, way) => sum + way.sum, 0);
+    const kept = ways.filter((way, k) => way.isWhole || (way.sum && left(k) > left(0) * MISSED));
+    const all = kept.reduce((sum, way) => sum + way.sum, 0);
+    return kept.map(way => ({ ...way, p: way.p.map(value => value / all) }));
   }
 
   async generate(options = {}) {

@@ -4,9 +4,10 @@
 import { History } from "./history.js";
 import { characterAt, shadesOf } from "./shades.js";
 import { Sheet } from "./sheet.js";
-import { number, percent, spaced } from "./words.js";
+import { number, percent, spaced, WordEnd } from "./words.js";
 
 const SHOWN = 9; // alternatives
+const MOST_TO_END = 64; // tokens that are written beyond the length, to end a word
 const METHODS = ["generate", "score", "split", "next"];
 
 if (globalThis.document) engine().then(begin);
@@ -72,6 +73,7 @@ function begin(model) {
   globalThis.afterword = model;
   const $ = id => document.getElementById(id);
   const [history, { writing }] = [new History(), model.facts];
+  const { isOfLines } = writing;
   let abort = null; // of what the model is doing
   let choice = null; // [from, to] of the character whose alternatives are shown
 
@@ -125,24 +127,25 @@ function begin(model) {
     show();
   }
 
-  const say = text => ($("said").textContent = text);
+  const say = (text, className = "") => $("said").replaceChildren(...(text ? [element("span", { className }, text)] : []));
 
   /** Return the text that a prediction at `at` depends on: a model of lines reads one line. */
   function before(at) {
     const text = history.text.slice(0, at);
-    return model.facts.writing.isOfLines ? text.slice(text.lastIndexOf("\n") + 1) : text;
+    return isOfLines ? text.slice(text.lastIndexOf("\n") + 1) : text;
   }
 
   function options() {
     const given = Object.fromEntries(["temperature", "minP", "maxTokens"].map(id => [id, Number($(id).value)]));
-    if ($("seed").value) given.seed = $("seed").value;
-    return { ...given, stop: $("end").value };
+    return { ...given, stop: $("end").value, seed: $("seed").value || Math.floor(Math.random() * 2 ** 32) };
   }
 
   const write = () =>
     run(async signal => {
-      let at = sheet.caret;
-      let waiting = []; // tokens that the next frame shows
+      const { maxTokens, ...given } = options();
+      const [end, abort] = [new WordEnd({}, maxTokens), new AbortController()];
+      let [at, read, waiting] = [sheet.caret, 0, []]; // the place, the characters so far, and what the next frame shows
+      signal.addEventListener("abort", () => abort.abort());
       history.seal();
       const insert = () => {
         if (signal.aborted) return;
@@ -153,18 +156,26 @@ function begin(model) {
         waiting = [];
         show(at);
       };
-      const onToken = token => waiting.push(token) === 1 && requestAnimationFrame(insert);
-      const { finishReason, seed } = await model.generate({ ...options(), prompt: before(at) || undefined, signal, onToken });
-      if (model.facts.writing.isOfLines && finishReason === "stop") waiting.push({ text: "\n", logProbability: null });
+      const onToken = ({ text, logProbability }) => {
+        const part = end.push(text, { tokens: [text], text_offset: [read] });
+        read += Array.from(text).length;
+        if (part && waiting.push({ text: part, logProbability }) === 1) requestAnimationFrame(insert);
+        if (end.isOver) abort.abort();
+      };
+      const asked = { ...given, maxTokens: maxTokens + MOST_TO_END, prompt: before(at) || undefined, signal: abort.signal, onToken };
+      const done = await model.generate(asked).catch(error => {
+        if (!end.isOver) throw error;
+      });
+      if (isOfLines && done?.finishReason === "stop") waiting.push({ text: "\n", logProbability: null });
       insert();
       history.seal();
-      say(`Seed ${seed}.`);
+      say(`Seed ${given.seed}.`, "soft");
     });
 
   const shadeAll = () =>
     run(async signal => {
       const { text } = history;
-      const lines = model.facts.writing.isOfLines ? text.split("\n") : [text];
+      const lines = isOfLines ? text.split("\n") : [text];
       const shades = [];
       for (const line of lines) shades.push(shadesOfText(line, await model.split(line), await model.score(line, { signal })));
       if (!signal.aborted && history.text === text) history.shade(shades.join(" "));
@@ -208,7 +219,7 @@ function begin(model) {
     const [from] = choice;
     close();
     history.seal();
-    const end = model.facts.writing.isOfLines ? endOfLine(history.text, from) : history.text.length;
+    const end = isOfLines ? endOfLine(history.text, from) : history.text.length;
     history.edit(from, end - from, text, { shades: shadesOf(text.length, Math.log(probability), false) });
     history.seal();
     show(from + text.length);
@@ -236,7 +247,8 @@ function begin(model) {
   actions.copy = async () => {
     const { selectionStart, selectionEnd } = sheet.area;
     if (selectionStart === selectionEnd) sheet.area.select();
-    say(document.execCommand("copy") ? "Copied." : "Your browser does not allow copying here.");
+    if (document.execCommand("copy")) say("Copied.", "soft");
+    else say("Your browser does not allow copying here.");
     sheet.area.setSelectionRange(selectionStart, selectionEnd);
   };
   for (const [id, action] of Object.entries(actions)) {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -99,18 +99,23 @@ def reference(api: dict[str, Any]) -> str:
         "<p>Requests and responses are JSON. Log probabilities are the model's own, in nats, before any filter. ",
         'Machine-readable: <a href="/openapi.json">openapi.json</a>.</p>',
     ]
+    for title, body in operations(api):
+        parts += [f"<section><h2><code>{html.escape(title)}</code></h2>", body, "</section>"]
+    return "\n".join([*parts, "</body></html>"])
+
+
+def operations(api: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield each operation of the document `api`, such as GET /health, and its description in HTML."""
     schemas = api["components"]["schemas"]
     for path, methods in api["paths"].items():
         for method, operation in methods.items():
-            parts.append(f"<section><h2><code>{method.upper()} {html.escape(path)}</code></h2>")
-            parts.append(f"<p>{_text(operation['summary'])}</p>")
+            parts = [f"<p>{_text(operation['summary'])}</p>"]
             if "requestBody" in operation:
                 parts += _fields("Request", operation["requestBody"]["content"][JSON]["schema"], schemas)
             answer = operation["responses"][next(iter(operation["responses"]))]["content"].get(JSON)
             if answer is not None:
                 parts += _fields("Response", answer["schema"], schemas)
-            parts.append("</section>")
-    return "\n".join([*parts, "</body></html>"])
+            yield f"{method.upper()} {path}", "\n".join(parts)
 
 
 def _fields(title: str, schema: dict[str, Any], schemas: dict[str, Any]) -> list[str]:

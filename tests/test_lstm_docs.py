@@ -1,0 +1,37 @@
+"""docs/lstm.md: its sums are right, and it agrees with docs/gates.md and with its worksheet."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[1] / "docs"
+LESSON, SHEET, GATES = ((DOCS / name).read_text(encoding="utf-8") for name in ("lstm.md", "lstm-sheet.md", "gates.md"))
+
+
+def gradients(page: str, columns: slice) -> dict[str, list[str]]:
+    """The gradients of the page's table by k, without their errors."""
+    rows = re.findall(r"^\| ([\d,]+) \| (.*) \|$", page, re.MULTILINE)
+    return {k: [cell.split(" ±")[0] for cell in cells.split(" | ")][columns] for k, cells in rows}
+
+
+def test_the_gradients_are_those_that_the_page_of_the_gates_measured() -> None:
+    here, there = gradients(LESSON, slice(2)), gradients(GATES, slice(2, 4))
+    assert len(here) >= 5
+    assert here.items() <= there.items()
+
+
+def test_the_code_computes_what_the_page_says(capsys: pytest.CaptureFixture[str]) -> None:
+    code = LESSON.split("```python\n")[1].split("```")[0]
+    exec(code, {})
+    assert capsys.readouterr().out.strip() == code.rsplit("# ", 1)[1].strip()
+
+
+def test_the_worksheet_asks_what_the_page_answers() -> None:
+    asked = [
+        re.findall(r"^\d\. .*\n(?:   .*\n)*", page.split("<details>")[0], re.MULTILINE) for page in (LESSON, SHEET)
+    ]
+    assert asked[0] == asked[1]
+    assert len(re.findall(r"^\d\. ", LESSON.split("<details>")[1], re.MULTILINE)) == len(asked[0])
