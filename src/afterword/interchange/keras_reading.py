@@ -1,15 +1,23 @@
 """A network from a file of Keras 3, read without Keras: an optional Embedding, LSTMs and a Dense, one above the other.
 
 The file may come from anywhere. Only its layers' names and settings and their weights are read: nothing is executed,
-no other file is opened, and no weight takes more memory than it takes in the file.
+no other file is opened, and no weight takes more memory than it takes in the file. It is read in a process of its own:
+one changed byte can make the library for HDF5 crash.
+
+    python -m afterword.interchange.keras_reading FILE OUT    writes the network to OUT, in safetensors
 """
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.util
 import io
 import json
 import os
 import re
+import subprocess
+import sys
+import tempfile
 import zipfile
 from collections import Counter
 from collections.abc import Callable
@@ -19,14 +27,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors.numpy
 
 from afterword.errors import ModelError, OptionError
 from afterword.model.arrays import Array, check_fits
+from afterword.model.folder.tensors import read_any_tensors
 from afterword.model.network.config import Config, check_weights
 from afterword.records import as_record, read_json
 from afterword.storage import read_whole
 
 LARGEST = 2**34  # bytes of a file
+LONGEST = 120  # seconds of reading one
+NO_MEMORY = 3  # an exit status
 # Settings on which the numbers depend, and the values with which they are an Afterword network's; the first is the
 # default. Layers without variables change nothing.
 SETTINGS: dict[str, dict[str, tuple[Any, ...]]] = {
@@ -72,10 +84,43 @@ def read_keras(path: Path) -> tuple[Config, dict[str, Array]]:
 
     Raises ModelError for another network and for a damaged file, OptionError without the package h5py.
     """
+    if importlib.util.find_spec("h5py") is None:
+        raise OptionError("importing from Keras needs the package h5py: pip install 'afterword[keras]'")
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "network.safetensors")
+        safely = ["-P", "-X", "utf8", "-m", __name__]  # -P: import nothing from the working folder
+        command = [sys.executable, *safely, os.path.abspath(path), str(out)]
+        try:
+            done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", timeout=LONGEST)
+        except subprocess.TimeoutExpired:
+            raise ModelError(f"{path} took more than {LONGEST} s to read: it is damaged") from None
+        if done.returncode == ModelError.exit_status:
+            raise ModelError(f"cannot import {path}: {done.stderr.strip()}")
+        if done.returncode == NO_MEMORY:
+            raise MemoryError
+        if done.returncode:
+            raise ModelError(f"{path} is damaged or not a model of Keras 3; take a fresh copy")
+        weights, about = read_any_tensors(out)
+    return read_json(Config, about["config"]), weights
+
+
+def main(path: Path, out: Path) -> int:
+    """Write the network in `path` to `out`, or an error to standard error, and return the exit status."""
     try:
-        import h5py
-    except ImportError:
-        raise OptionError("importing from Keras needs the package h5py: pip install 'afterword[keras]'") from None
+        config, weights = network_in(path)
+        out.write_bytes(safetensors.numpy.save(weights, {"config": json.dumps(dataclasses.asdict(config))}))
+    except ModelError as error:
+        print(error, file=sys.stderr)
+        return error.exit_status
+    except MemoryError:
+        return NO_MEMORY
+    return 0
+
+
+def network_in(path: Path) -> tuple[Config, dict[str, Array]]:
+    """Do what `read_keras` does, in this process."""
+    import h5py
+
     try:
         check_fits(3 * os.path.getsize(path))
         content = read_whole(path, LARGEST)
@@ -93,13 +138,11 @@ def read_keras(path: Path) -> tuple[Config, dict[str, Array]]:
             if not isinstance(listed := file.attrs.get("model_config"), str | bytes):
                 raise ModelError("it has weights without their layers: save the whole model, with model.save in Keras")
             return _network(_chain(listed), _variables_by_name(file))
-    except ModelError as error:
-        raise ModelError(f"cannot import {path}: {error}") from None
-    except MemoryError:
+    except (ModelError, MemoryError):
         raise
     except Exception as error:  # h5py and zipfile raise many kinds
         why = f"{type(error).__name__}: {error}".splitlines()[0][:100]
-        raise ModelError(f"{path} is damaged or not a model of Keras 3 ({why})") from None
+        raise ModelError(f"it is damaged or not a model of Keras 3 ({why})") from None
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
@@ -205,3 +248,7 @@ def _weight(file: Any, place: str) -> Array:
         raise ModelError(f"{place[:80]} is not a plain array of numbers")
     weight: Array = group[()].astype(np.float32)
     return weight
+
+
+if __name__ == "__main__":
+    sys.exit(main(*map(Path, sys.argv[1:])))
