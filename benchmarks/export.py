@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -60,7 +61,8 @@ def formats(text: Path) -> None:
             for k in range(3):
                 began = time.perf_counter()
                 where = path.with_name(f"{k}-{path.name}")
-                command = ["afterword", "export", f"{folder}/model", f"--{name.replace('_', '-')}", str(where)]
+                option = f"--{name.replace('_', '-')}"
+                command = [sys.executable, "-m", "afterword", "export", f"{folder}/model", option, str(where)]
                 subprocess.run(command, check=True, capture_output=True)
                 took.append(time.perf_counter() - began)
             files = [where] if where.is_file() else [*where.iterdir()]
