@@ -56,18 +56,19 @@ def formats(text: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         save_model(Path(folder, "model"), model, "# Random weights\n")
         for name, format in FORMATS.items():
-            path = Path(folder, f"book{''.join(format.endings[:1])}")
-            took = []
+            option, took = f"--{name.replace('_', '-')}", []
             for k in range(3):
-                began = time.perf_counter()
-                where = path.with_name(f"{k}-{path.name}")
-                option = f"--{name.replace('_', '-')}"
+                where = Path(folder, f"{k}-book{''.join(format.endings[:1])}")
                 command = [sys.executable, "-m", "afterword", "export", f"{folder}/model", option, str(where)]
-                subprocess.run(command, check=True, capture_output=True)
+                began = time.perf_counter()
+                done = subprocess.run(command, capture_output=True, encoding="utf-8")
                 took.append(time.perf_counter() - began)
+            if done.returncode:
+                click.echo(f"{option:18} {done.stderr.strip()}")
+                continue
             files = [where] if where.is_file() else [*where.iterdir()]
             size = sum(file.stat().st_size for file in files)
-            click.echo(f"--{name:16} {statistics.median(took):5.2f} s  {size / 1e6:6.2f} MB")
+            click.echo(f"{option:18} {statistics.median(took):5.2f} s  {size / 1e6:6.2f} MB")
 
 
 @main.command()
