@@ -3,6 +3,7 @@
     python -m benchmarks.export formats [TEXT]
     python -m benchmarks.export pages
     python -m benchmarks.export differences [TEXT]
+    python -m benchmarks.export onnx [TEXT]
 
 The models are `english`, and a 1 × 384 and a 1 × 512 LSTM with random weights; the latter is mixed with the n-gram of
 TEXT. Pages are opened from the disk in Chromium. Differences are measured in node, over 5,000 characters of TEXT.
@@ -24,6 +25,7 @@ import numpy as np
 
 from afterword.interchange.browser import ModuleSettings, PageSettings, module, write_html
 from afterword.interchange.export_formats import FORMATS
+from afterword.interchange.onnx_file import write_onnx
 from afterword.language_model import LanguageModel, load
 from afterword.model.folder.saved import SavedModel, save_model
 from afterword.model.network.network import log_probabilities
@@ -133,6 +135,28 @@ def differences(text: Path, model: str) -> None:
             f"{parts} byte{'s' * (parts > 1)} per weight: divergence {divergence.mean():.1e} nats per token, a token's "
             f"cost differs by {costs.mean():.1e} nats, {same:.0%} of {SEEDS} texts of {WRITTEN} tokens are the same"
         )
+
+
+@main.command()
+@click.argument("text", default=TEXT, type=click.Path(path_type=Path))
+def onnx(text: Path) -> None:
+    """Compare the probabilities of `english` in ONNX Runtime with NumPy's."""
+    import onnxruntime
+
+    loaded = load("english")
+    model, network = loaded._saved, loaded.network()
+    ids = network.rows(loaded.tokenizer.encode(text.read_text(encoding="utf-8"))[None, :READ]).astype(np.int64)
+    with tempfile.TemporaryDirectory() as folder:
+        write_onnx(model, Path(folder, "model.onnx"))
+        session = onnxruntime.InferenceSession(Path(folder, "model.onnx"), providers=["CPUExecutionProvider"])
+    state = network.start()
+    found = session.run(["log_probabilities"], {"ids": ids, "hidden": state.hidden, "cell": state.cell})[0]
+    own = log_probabilities(network.read(ids, state)[0])
+    apart, in_nats = np.abs(np.exp(own) - np.exp(found)).max(), np.abs(own - found).max()
+    click.echo(
+        f"ONNX Runtime, {ids.size:,} tokens: a probability differs by at most {apart:.1e}, "
+        f"a log-probability by at most {in_nats:.1e} nats"
+    )
 
 
 def _in_node(model: SavedModel, parts: int, rows: list[int]) -> tuple[np.ndarray, list[str]]:
