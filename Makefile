@@ -167,6 +167,7 @@ bench-export: .venv/ready-dev
 	$(BIN)/python -m benchmarks.export formats $(TEXT)
 	$(BIN)/python -m benchmarks.export pages
 	$(BIN)/python -m benchmarks.export differences $(TEXT)
+	$(BIN)/python -m benchmarks.export onnx $(TEXT)
 
 # On a GPU: speed compared with a plain script, and what is learned in 3 minutes.
 bench-gpu: .venv/ready-dev

@@ -3,6 +3,7 @@
     python -m benchmarks.export formats [TEXT]
     python -m benchmarks.export pages
     python -m benchmarks.export differences [TEXT]
+    python -m benchmarks.export onnx [TEXT]
 
 The models are `english`, and a 1 × 384 and a 1 × 512 LSTM with random weights; the latter is mixed with the n-gram of
 TEXT. Pages are opened from the disk in Chromium. Differences are measured in node, over 5,000 characters of TEXT.
@@ -13,6 +14,7 @@ from __future__ import annotations
 import json
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -23,6 +25,7 @@ import numpy as np
 
 from afterword.interchange.browser import ModuleSettings, PageSettings, module, write_html
 from afterword.interchange.export_formats import FORMATS
+from afterword.interchange.onnx_file import write_onnx
 from afterword.language_model import LanguageModel, load
 from afterword.model.folder.saved import SavedModel, save_model
 from afterword.model.network.network import log_probabilities
@@ -55,17 +58,19 @@ def formats(text: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         save_model(Path(folder, "model"), model, "# Random weights\n")
         for name, format in FORMATS.items():
-            path = Path(folder, f"book{''.join(format.endings[:1])}")
-            took = []
+            option, took = f"--{name.replace('_', '-')}", []
             for k in range(3):
+                where = Path(folder, f"{k}-book{''.join(format.endings[:1])}")
+                command = [sys.executable, "-m", "afterword", "export", f"{folder}/model", option, str(where)]
                 began = time.perf_counter()
-                where = path.with_name(f"{k}-{path.name}")
-                command = ["afterword", "export", f"{folder}/model", f"--{name.replace('_', '-')}", str(where)]
-                subprocess.run(command, check=True, capture_output=True)
+                done = subprocess.run(command, capture_output=True, encoding="utf-8")
                 took.append(time.perf_counter() - began)
+            if done.returncode:
+                click.echo(f"{option:18} {done.stderr.strip()}")
+                continue
             files = [where] if where.is_file() else [*where.iterdir()]
             size = sum(file.stat().st_size for file in files)
-            click.echo(f"--{name:16} {statistics.median(took):5.2f} s  {size / 1e6:6.2f} MB")
+            click.echo(f"{option:18} {statistics.median(took):5.2f} s  {size / 1e6:6.2f} MB")
 
 
 @main.command()
@@ -130,6 +135,28 @@ def differences(text: Path, model: str) -> None:
             f"{parts} byte{'s' * (parts > 1)} per weight: divergence {divergence.mean():.1e} nats per token, a token's "
             f"cost differs by {costs.mean():.1e} nats, {same:.0%} of {SEEDS} texts of {WRITTEN} tokens are the same"
         )
+
+
+@main.command()
+@click.argument("text", default=TEXT, type=click.Path(path_type=Path))
+def onnx(text: Path) -> None:
+    """Compare the probabilities of `english` in ONNX Runtime with NumPy's."""
+    import onnxruntime
+
+    loaded = load("english")
+    model, network = loaded._saved, loaded.network()
+    ids = network.rows(loaded.tokenizer.encode(text.read_text(encoding="utf-8"))[None, :READ]).astype(np.int64)
+    with tempfile.TemporaryDirectory() as folder:
+        write_onnx(model, Path(folder, "model.onnx"))
+        session = onnxruntime.InferenceSession(Path(folder, "model.onnx"), providers=["CPUExecutionProvider"])
+    state = network.start()
+    found = session.run(["log_probabilities"], {"ids": ids, "hidden": state.hidden, "cell": state.cell})[0]
+    own = log_probabilities(network.read(ids, state)[0])
+    apart, in_nats = np.abs(np.exp(own) - np.exp(found)).max(), np.abs(own - found).max()
+    click.echo(
+        f"ONNX Runtime, {ids.size:,} tokens: a probability differs by at most {apart:.1e}, "
+        f"a log-probability by at most {in_nats:.1e} nats"
+    )
 
 
 def _in_node(model: SavedModel, parts: int, rows: list[int]) -> tuple[np.ndarray, list[str]]:

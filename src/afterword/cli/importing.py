@@ -21,7 +21,7 @@ from afterword.model.folder.saved import save_model
     "--vocabulary",
     type=PATH,
     metavar="FILE",
-    help="JSON with the characters by row (default: tokenizer.json or vocabulary.json next to FILE)",
+    help="JSON with the characters by row (default: tokenizer.json or vocabulary.json in the folder of FILE)",
 )
 def import_command(file: str, out: Path, vocabulary: str | None) -> None:
     """Make a model of FILE: .keras or .h5 of Keras 3, or .safetensors with the names that export --torch writes."""

@@ -6,9 +6,11 @@ text, and the row that unknown characters share. Training has seen neither, so t
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from afterword.model.folder.defaults import usual
 from afterword.model.folder.saved import SavedModel
 from afterword.model.network.config import Config
 from afterword.records import as_record, read_json
-from afterword.storage import read_whole
+from afterword.storage import LARGEST_JSON, read_whole
 from afterword.text.characters import CharTokenizer
 from afterword.text.tokenizer import Tokenizer
 from afterword.text.vocabularies import from_json
@@ -35,34 +37,44 @@ CLOSED, NEVER = np.float32(-40), np.float32(-30)  # sums of an input gate that l
 
 
 @dataclass(frozen=True)
-class TorchFacts:
-    """The part of a `config.json` of `write_torch` that belongs to the vocabulary."""
+class ExportedFacts:
+    """The part of `facts` that is imported again; `write_torch` writes the tokenizer to a file of its own."""
 
     unseen: list[int]
     about: dict[str, Any]
+    tokenizer: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class KerasMetadata:
+    """The metadata.json of a `.keras` file, with the facts if `write_keras` wrote it."""
+
+    afterword: ExportedFacts | None = None
 
 
 def import_model(path: Path, vocabulary: Path | None = None) -> SavedModel:
     """Return the model in a `.keras` or `.h5` file of Keras, or in a safetensors file with the names of `write_torch`.
 
     `vocabulary` is JSON: a list of the characters by row, an object with the row of each character, or a
-    `tokenizer.json`; by default `tokenizer.json` or `vocabulary.json` in the same folder. Raises ModelError, and
-    OptionError without the package h5py.
+    `tokenizer.json`; by default that of the model that was exported to `path`, else `tokenizer.json` or
+    `vocabulary.json` in the same folder. Raises ModelError, and OptionError without the package h5py.
     """
     config, weights = _read(path)
+    facts = _facts_in(path) if vocabulary is None else None
     place = vocabulary or next((at for name in VOCABULARIES if (at := path.parent / name).is_file()), None)
-    if place is None:
+    known: Tokenizer | list[str]
+    if facts and facts.tokenizer:
+        known = _tokenizer(path, json.dumps(facts.tokenizer), config.vocabulary_size)
+    elif place is None:
         raise ModelError(f"{path} has no vocabulary: name a JSON file with the list of its characters, by --vocabulary")
-    known = _vocabulary(place, config.vocabulary_size)
+    else:
+        known = _vocabulary(place, config.vocabulary_size)
+        facts = _facts_in(place.with_name("config.json"))
     lines, labels = False, None
     if isinstance(known, Tokenizer):
         tokenizer, unseen = known, [config.vocabulary_size - 1]
         config = as_record(Config, {**vars(config), "byte_tokens": tokenizer.shared_row_tokens})
-        if (beside := place.with_name("config.json")).is_file():
-            try:
-                facts = read_json(TorchFacts, _content(beside))
-            except ValueError as error:
-                raise ModelError(f"{beside} is damaged: {str(error)[:80]}; export the model again") from None
+        if facts:
             unseen, lines, labels = facts.unseen, facts.about.get("lines") is True, facts.about.get("labels")
     else:
         rows = {character: row for row, character in enumerate(known) if character}
@@ -95,6 +107,19 @@ def _read(path: Path) -> tuple[Config, dict[str, Array]]:
     return read_keras(path) if is_keras else read_torch(path)
 
 
+def _facts_in(path: Path) -> ExportedFacts | None:
+    """Return the facts in an exported `.keras` file or `config.json`; None in any other file. Raises ModelError."""
+    try:
+        if path.suffix == ".json":
+            return read_json(ExportedFacts, _content(path)) if path.is_file() else None
+        if not zipfile.is_zipfile(path):
+            return None
+        with zipfile.ZipFile(path) as archive, archive.open("metadata.json") as file:
+            return read_json(KerasMetadata, file.read(LARGEST_JSON)).afterword
+    except (ValueError, KeyError, RuntimeError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+        raise ModelError(f"the vocabulary in {path} is damaged: {str(error)[:80]}; export the model again") from None
+
+
 def _content(path: Path) -> bytes:
     try:
         return read_whole(path)
@@ -110,10 +135,7 @@ def _vocabulary(path: Path, rows: int) -> Tokenizer | list[str]:
     except ValueError as error:
         raise ModelError(f"{path} is not JSON: {str(error)[:80]}") from None
     if isinstance(found, dict) and isinstance(found.get("model"), dict):
-        tokenizer = from_json(content)
-        if tokenizer.rows != rows or tokenizer.end is None:
-            raise ModelError(f"{path} has {tokenizer.rows:,} rows, and the model {rows:,}: they do not belong together")
-        return tokenizer
+        return _tokenizer(path, content, rows)
     if isinstance(found, dict) and sorted(map(str, found.values())) == sorted(map(str, range(len(found)))):
         found = sorted(found, key=found.__getitem__)
     if not isinstance(found, list) or not all(isinstance(token, str) for token in found):
@@ -127,6 +149,14 @@ def _vocabulary(path: Path, rows: int) -> Tokenizer | list[str]:
     if any(len(token) > 1 for token in once) or not 0 < len(once) == sum(map(bool, characters)):
         raise ModelError(f"{path} must have single characters, each of them once")
     return characters
+
+
+def _tokenizer(path: Path, content: str | bytes, rows: int) -> Tokenizer:
+    """Return the tokenizer that `path` contains. Raises ModelError if it does not fit."""
+    tokenizer = from_json(content)
+    if tokenizer.rows != rows or tokenizer.end is None:
+        raise ModelError(f"{path} has {tokenizer.rows:,} rows, and the model {rows:,}: they do not belong together")
+    return tokenizer
 
 
 def _with_boundary(config: Config, weights: Weights, rows: list[int]) -> tuple[Config, dict[str, Array]]:
