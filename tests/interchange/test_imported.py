@@ -185,6 +185,26 @@ def test_rows_that_are_no_characters_are_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "tensor", "says"),
+    [
+        ("gru.weight_hh_l0", torch.zeros(15, 5), "'gru.weight_hh_l0' is unknown"),
+        ("lstm.weight_hh_l0", torch.zeros(15, 5), r"lstm.weight_hh_l0 has the shape \[15, 5\], not \[20, 5\]"),
+        ("lstm.weight_hh_l0", torch.zeros(5), "cannot import"),
+        ("lstm.weight_ih_l1", torch.zeros(20, 5), "lstm.weight_ih_l1' is unknown"),
+        ("embedding.weight", torch.zeros(6, 0), "embedding_size"),
+        ("output.bias", torch.zeros(6, dtype=torch.int64), "output.bias is missing"),
+        ("output.bias", torch.full((6,), torch.nan), "numbers that are not finite"),
+    ],
+)
+def test_another_state_dict_is_refused(name: str, tensor: torch.Tensor, says: str, tmp_path: Path) -> None:
+    path, network = saved_by_torch(tmp_path)
+    safetensors.torch.save_file({**network.state_dict(), name: tensor}, path)
+    with pytest.raises(ModelError, match=says) as refused:
+        import_model(path)
+    assert "its tensors must be embedding.weight" in str(refused.value)
+
+
+@pytest.mark.parametrize(
     ("content", "says"),
     [
         (["a"], "has 1 characters, and the model 6 rows"),

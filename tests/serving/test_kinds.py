@@ -51,8 +51,13 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(kinds: Path) -> Iterator[Serving]:
-    with serving(*(kinds / name for name in MODELS)) as found:
+    with serving(*(kinds / name for name in MODELS), "english") as found:
         yield found
+
+
+def test_a_base_saved_before_a_default_existed_is_described(server: Serving) -> None:
+    found = server.get("/v1/models/english").json["afterword"]
+    assert found["characters_per_token"] == load("english").writing_defaults.characters_per_token
 
 
 @pytest.mark.parametrize("name", MODELS)

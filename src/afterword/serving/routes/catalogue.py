@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import asdict
 from typing import Any, Literal
 
 import msgspec
@@ -88,7 +89,7 @@ def one_model(call: Call[Service]) -> Model:
 def _described(served: Served) -> Model:
     model = served.model
     defaults = model.writing_defaults
-    writing = {**vars(defaults), "finish_sentence": defaults.finish_sentence}
+    writing = {**asdict(defaults), "finish_sentence": defaults.finish_sentence}
     del writing["opening"], writing["characters_per_token"]  # not settings
     about = {**model.info(), "calibrated": model.calibration is not None, "writing": writing}
     about["characters_per_token"] = defaults.characters_per_token
