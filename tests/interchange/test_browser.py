@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import json
 import re
 import shutil
 import subprocess
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,10 @@ import pytest
 from afterword.errors import OptionError
 from afterword.interchange.browser import ModuleSettings, PageSettings, module, page, write_html, write_js
 from afterword.interchange.pruning import tree_of
-from afterword.language_model import LanguageModel
+from afterword.language_model import LanguageModel, load
 from afterword.model.folder.defaults import LINES, RECURRING_WORDS, RUNNING_TEXT
 from afterword.model.folder.saved import SavedModel, load_model
+from afterword.model.network.network import log_probabilities
 from afterword.model.ngram.tables import Ngram, start_row
 from afterword.text.bpe import BpeTokenizer
 from afterword.text.characters import ByteTokenizer, CharTokenizer
@@ -81,6 +84,25 @@ def test_a_text_costs_what_it_costs_in_numpy_by_both_kernels(name: str, tmp_path
         fast, plain = run(tmp_path, script, written(model, weight_bytes=parts))
         assert fast == plain
         np.testing.assert_allclose(fast, expected, atol=within)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("parts", "within"), [(1, 0.01), (2, 1e-3)])
+def test_the_included_model_predicts_5000_characters_as_in_numpy(parts: int, within: float, tmp_path: Path) -> None:
+    model = load("english")._saved
+    assert model.tokenizer.end is not None
+    text = gzip.decompress(resources.files("afterword.cli").joinpath("demo-julius-caesar.txt.gz").read_bytes()).decode()
+    rows = np.minimum([model.tokenizer.end, *model.tokenizer.encode(text)[:5000]], model.tokenizer.rows - 1)
+    network = model.predictor()
+    own = log_probabilities(network.read(rows[None], network.start())[0][0])
+    script = f"""const model = await load(), found = []; let state = model.start(), p;
+        for (const row of {rows.tolist()})
+            [state, p] = model.step(state, row), found.push(Array.from(p, Math.log));
+        return found;"""
+    found = np.array(run(tmp_path, script, written(model, weight_bytes=parts)))
+    assert (np.exp(own) * (own - found)).sum(axis=1).mean() < within
+    costs = np.take_along_axis((own - found)[:-1], rows[1:, None], axis=1)
+    assert abs(costs.mean()) < within
 
 
 @pytest.mark.parametrize("name", MODELS)
