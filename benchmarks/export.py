@@ -130,10 +130,13 @@ def differences(text: Path, model: str) -> None:
         found, written = _in_node(saved, parts, rows.tolist())
         divergence = (np.exp(own) * (own - found)).sum(axis=1)
         costs = np.abs((own - found)[np.arange(len(own)), rows[1:]])
-        same = statistics.mean(one == other for one, other in zip(texts, written, strict=True))
+        pairs = list(zip(texts, written, strict=True))
+        same = statistics.mean(one == other for one, other in pairs)
+        alike = statistics.median(_alike(*pair) for pair in pairs)
         click.echo(
-            f"{parts} byte{'s' * (parts > 1)} per weight: divergence {divergence.mean():.1e} nats per token, a token's "
-            f"cost differs by {costs.mean():.1e} nats, {same:.0%} of {SEEDS} texts of {WRITTEN} tokens are the same"
+            f"{parts} byte{'s' * (parts > 1)} per weight: divergence {divergence.mean():.1e} nats per token; a token's "
+            f"cost differs by {costs.mean():.1e} nats; {same:.0%} of {SEEDS} texts of {WRITTEN} tokens are the same, "
+            f"and half of them for {alike:.0f} characters"
         )
 
 
@@ -156,6 +159,13 @@ def onnx(text: Path) -> None:
     click.echo(
         f"ONNX Runtime, {ids.size:,} tokens: a probability differs by at most {apart:.1e}, "
         f"a log-probability by at most {in_nats:.1e} nats"
+    )
+
+
+def _alike(one: str, other: str) -> int:
+    """Return the number of characters that two texts have in common at their beginning."""
+    return next(
+        (k for k, pair in enumerate(zip(one, other, strict=False)) if len({*pair}) > 1), min(len(one), len(other))
     )
 
 

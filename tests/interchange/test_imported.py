@@ -19,10 +19,10 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from afterword.errors import ModelError
+from afterword.errors import ModelError, StorageError
 from afterword.interchange.imported import import_model
 from afterword.interchange.keras_file import write_keras
-from afterword.interchange.keras_reading import network_in
+from afterword.interchange.keras_reading import NO_ROOM, main, network_in
 from afterword.interchange.torch_folder import write_torch
 from afterword.language_model import LanguageModel
 from afterword.model.folder.card import card
@@ -185,6 +185,26 @@ def test_rows_that_are_no_characters_are_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "tensor", "says"),
+    [
+        ("gru.weight_hh_l0", torch.zeros(15, 5), "'gru.weight_hh_l0' is unknown"),
+        ("lstm.weight_hh_l0", torch.zeros(15, 5), r"lstm.weight_hh_l0 has the shape \[15, 5\], not \[20, 5\]"),
+        ("lstm.weight_hh_l0", torch.zeros(5), "cannot import"),
+        ("lstm.weight_ih_l1", torch.zeros(20, 5), "lstm.weight_ih_l1' is unknown"),
+        ("embedding.weight", torch.zeros(6, 0), "embedding_size"),
+        ("output.bias", torch.zeros(6, dtype=torch.int64), "output.bias is missing"),
+        ("output.bias", torch.full((6,), torch.nan), "numbers that are not finite"),
+    ],
+)
+def test_another_state_dict_is_refused(name: str, tensor: torch.Tensor, says: str, tmp_path: Path) -> None:
+    path, network = saved_by_torch(tmp_path)
+    safetensors.torch.save_file({**network.state_dict(), name: tensor}, path)
+    with pytest.raises(ModelError, match=says) as refused:
+        import_model(path)
+    assert "its tensors must be embedding.weight" in str(refused.value)
+
+
+@pytest.mark.parametrize(
     ("content", "says"),
     [
         (["a"], "has 1 characters, and the model 6 rows"),
@@ -335,6 +355,15 @@ def test_a_file_that_makes_the_library_crash_is_refused(tmp_path: Path) -> None:
     (tmp_path / "number.h5").write_bytes(crashing)
     with pytest.raises(ModelError, match="is damaged or not a model of Keras 3"):
         import_model(tmp_path / "number.h5")
+
+
+def test_a_full_disk_is_not_taken_for_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(*arguments: object) -> None:
+        raise StorageError("no space left")
+
+    monkeypatch.setattr("afterword.interchange.keras_reading.write_bytes", no_room)
+    assert main(FILES[0], tmp_path / "out") == NO_ROOM
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:

@@ -42,6 +42,12 @@ def test_a_tree_without_a_limit_keeps_all_and_hardly_changes_a_probability(ngram
     assert again.data == tree.data  # rounding what is rounded changes nothing
 
 
+def test_two_bytes_are_finer_than_one(ngram: Ngram) -> None:
+    tree = tree_of(ngram, 1e9, parts=2)
+    np.testing.assert_allclose(tree.ngram.probabilities(contexts(), 0), ngram.probabilities(contexts(), 0), rtol=1e-3)
+    assert divergence(mixed(ngram), tree.ngram) < 1e-7
+
+
 @pytest.mark.parametrize("most", [20_000, 5_000, 1_000, 0])
 def test_a_tree_fits_its_limit_and_its_probabilities_sum_to_one(ngram: Ngram, most: int) -> None:
     tree = tree_of(ngram, most)

@@ -42,7 +42,9 @@ EXPORT = re.compile(r"^export (?:const|(?:async )?function|class) (\w+)", re.MUL
 class ModuleSettings(Settings):
     """The options of a module."""
 
-    weight_bytes: int = setting(1, "of --html and --js: the bytes of each weight, 1 or 2", minimum=1, maximum=2)
+    weight_bytes: int = setting(
+        1, "of --html and --js: the bytes of each weight and probability, 1 or 2", minimum=1, maximum=2
+    )
     ngram_megabytes: float = setting(
         2.0, "of --html and --js: keep the most frequent n-grams, up to this size; 0 leaves the n-gram out", minimum=0
     )
@@ -138,8 +140,9 @@ def module(model: SavedModel, settings: ModuleSettings) -> tuple[str, list[str]]
         raise OptionError("a page runs only LSTMs, and this model was trained with --cell rnn")
     if tokenizer.rows > MOST_ROWS:
         raise OptionError(f"a page holds at most {MOST_ROWS:,} different tokens, and this model has {tokenizer.rows:,}")
-    tree = tree_of(model.ngram, settings.ngram_megabytes * 1e6) if model.ngram and settings.ngram_megabytes else None
-    data = b"".join(_weights(model, settings.weight_bytes)) + (b"" if tree is None else tree.data)
+    parts, most = settings.weight_bytes, settings.ngram_megabytes * 1e6
+    tree = tree_of(model.ngram, most, parts) if model.ngram and most else None
+    data = b"".join(_weights(model, parts)) + (b"" if tree is None else tree.data)
     shared = [tokenizer.rows - 1] if tokenizer.rows < tokenizer.size else []
     masked = sorted({*model.unseen, *shared})
     blank = [row for row in range(tokenizer.rows) if tokenizer.spelling(row).isspace()]
@@ -160,7 +163,7 @@ def module(model: SavedModel, settings: ModuleSettings) -> tuple[str, list[str]]
         "hidden": config.hidden_size,
         "layers": config.num_layers,
         "residual": config.residual,
-        "parts": settings.weight_bytes,
+        "parts": parts,
         "writing": {
             "prompt": model.default_prompt,
             "maxTokens": model.writing.max_tokens,

@@ -1,8 +1,9 @@
 """An n-gram model in a few bytes, for a page: a tree of contexts, without the rarest n-grams.
 
 The tree has the contexts of a level in the order of their parents, which lack the oldest row. So a context is one row,
-and its parent has the number of its children. Probabilities have one byte, as codes of 2^(-code / 16). The `rest` of a
-context is such a code, and the rows seen after it divide what is left in proportion to coded shares: all sum to one.
+and its parent has the number of its children. Probabilities are codes of one byte, 2^(-code / 16), or of two bytes,
+2^(-code / 4096). The `rest` of a context is such a code, and the rows seen after it divide what is left in proportion
+to coded shares: all sum to one.
 """
 
 from __future__ import annotations
@@ -13,14 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.model.arrays import Array
 from afterword.model.folder.saved import SavedModel
 from afterword.model.network.network import log_probabilities
 from afterword.model.ngram.growing import TRAINED_DISCOUNT
 from afterword.model.ngram.mixture import Mixture
 from afterword.model.ngram.tables import HIGHEST_ORDER, Level, Ngram
 
-STEPS = 16  # codes for a factor of two
+OCTAVES = 16  # factors of two between the highest and the lowest code
 FINENESS, SCORES = 256, 2**15  # scores for a factor of two in counts, and the number of scores
 LANES, LENGTH = 32, 64  # of the texts that are written to measure the cost
 
@@ -37,9 +37,12 @@ class Tree(NamedTuple):
     """The share of the n-grams that was kept."""
 
 
-def tree_of(ngram: Ngram, most: float) -> Tree:
-    """Return `ngram` as a tree of at most `most` bytes, or of single tokens alone, which always stay."""
-    kept = _pruned(ngram, most)
+def tree_of(ngram: Ngram, most: float, parts: int = 1) -> Tree:
+    """Return `ngram` as a tree of at most `most` bytes, or of single tokens alone, which always stay.
+
+    A probability has `parts` bytes, 1 or 2.
+    """
+    kept = _pruned(ngram, most, parts)
     kind = _kind(ngram)
     data, rounded = [], []
     place, above = np.zeros(1, np.intp), 1  # of each context of the level above, in the order of the tree
@@ -51,13 +54,13 @@ def tree_of(ngram: Ngram, most: float) -> Tree:
         context = np.repeat(np.arange(len(counts)), counts)
         largest = np.full(len(counts), np.finfo(np.float32).tiny)
         np.maximum.at(largest, context, level.shares)
-        rest, shares = _codes(level.rest), _codes((level.shares / largest[context]).astype(np.float32))
+        rest, shares = _codes(level.rest, parts), _codes(level.shares / largest[context], parts)
         begins = level.firsts[:-1][order]
         which = np.arange(len(shares)) + np.repeat(begins - (counts[order].cumsum() - counts[order]), counts[order])
         children = np.bincount(parent, minlength=above) if n else np.zeros(0, np.intp)
         numbers = [part.astype(kind) for part in (children, older[order], counts[order], level.tokens[which])]
         data += [part.tobytes() for part in (*numbers, rest[order], shares[which])]
-        rounded.append(_decoded(level, rest, shares))
+        rounded.append(_decoded(level, rest, shares, parts))
         place, above = np.argsort(order), len(order)
     sizes = [(len(level.contexts), len(level.tokens)) for level in kept.levels]
     share = sum(tokens for _, tokens in sizes) / sum(len(level.tokens) for level in ngram.levels)
@@ -89,7 +92,7 @@ def _kind(ngram: Ngram) -> np.dtype[Any]:
     return np.dtype("<u1" if ngram.rows < 256 else "<u2")
 
 
-def _pruned(ngram: Ngram, most: float) -> Ngram:
+def _pruned(ngram: Ngram, most: float, parts: int) -> Ngram:
     """Return `ngram` without its rarest n-grams, the longest first, so that its tree has at most `most` bytes."""
     scores, lines = [], []  # of each n-gram and each context
     for n, level in enumerate(ngram.levels):
@@ -105,8 +108,8 @@ def _pruned(ngram: Ngram, most: float) -> Ngram:
     size = _kind(ngram).itemsize
     bytes_by_score = np.zeros(SCORES, np.int64)
     for score, line in zip(scores, lines, strict=True):
-        bytes_by_score += (size + 1) * np.bincount(score, minlength=SCORES)
-        bytes_by_score += (3 * size + 1) * np.bincount(line, minlength=SCORES)
+        bytes_by_score += (size + parts) * np.bincount(score, minlength=SCORES)
+        bytes_by_score += (3 * size + parts) * np.bincount(line, minlength=SCORES)
     least = int(np.count_nonzero(bytes_by_score[::-1].cumsum()[::-1] > most))
     levels = []
     for level, score, line in zip(ngram.levels, scores, lines, strict=True):
@@ -129,17 +132,20 @@ def _parents(levels: list[Level], n: int, bits: int) -> NDArray[np.intp]:
     return np.minimum(np.searchsorted(above, shorter), len(above) - 1)
 
 
-def _codes(values: Array) -> NDArray[np.uint8]:
+def _codes(values: NDArray[np.floating[Any]], parts: int) -> NDArray[np.integer[Any]]:
+    codes = 256**parts
     with np.errstate(divide="ignore"):
-        found: NDArray[np.uint8] = np.clip(np.rint(-STEPS * np.log2(values)), 0, 255).astype(np.uint8)
-    return found
+        found = np.clip(np.rint(-codes / OCTAVES * np.log2(values)), 0, codes - 1)
+    rounded: NDArray[np.integer[Any]] = found.astype(np.uint8 if parts == 1 else "<u2")
+    return rounded
 
 
-def _decoded(level: Level, rest: NDArray[np.uint8], shares: NDArray[np.uint8]) -> Level:
+def _decoded(level: Level, rest: NDArray[np.integer[Any]], shares: NDArray[np.integer[Any]], parts: int) -> Level:
     """Return `level` with the probabilities that its codes mean."""
+    unit = -OCTAVES / 256**parts
     counts = np.diff(level.firsts)
     context = np.repeat(np.arange(len(counts)), counts)
-    left, parts = (2.0 ** (codes / -STEPS) for codes in (rest, shares))
+    left, weights = (2.0 ** (codes * unit) for codes in (rest, shares))
     left[counts == 0] = 1
-    parts *= ((1 - left) / np.maximum(np.bincount(context, parts, len(counts)), 1e-300))[context]
-    return level._replace(shares=parts.astype(np.float32), rest=left.astype(np.float32))
+    weights *= ((1 - left) / np.maximum(np.bincount(context, weights, len(counts)), 1e-300))[context]
+    return level._replace(shares=weights.astype(np.float32), rest=left.astype(np.float32))

@@ -95,18 +95,19 @@ class Matrix {
  * a context leaves to the next shorter one; the rows seen after it have the others in proportion to `shares`.
  */
 class Ngram {
-  constructor({ rows, start, boundary, ngram }, take) {
+  constructor({ rows, boundary, parts, ngram }, take) {
     Object.assign(this, { rows, start: ngram.start, boundary });
-    const Row = rows < 256 ? Uint8Array : Uint16Array;
+    const [Row, Code] = [rows < 256, parts < 2].map(isByte => (isByte ? Uint8Array : Uint16Array));
     this.levels = ngram.levels.map(([contexts, grams], n) => ({
       children: offsets(take(Row, n ? ngram.levels[n - 1][0] : 0)), // of the contexts of the level above, here
       older: take(Row, contexts), // the row before those of the parent
       begins: offsets(take(Row, contexts)),
       tokens: take(Row, grams),
-      rest: take(Uint8Array, contexts),
-      shares: take(Uint8Array, grams),
+      rest: take(Code, contexts),
+      shares: take(Code, grams),
     }));
-    this.powers = Float64Array.from({ length: 256 }, (_, code) => 2 ** (-code / 16)); // of rest and shares
+    const length = 256 ** parts; // of the codes of rest and shares
+    this.powers = Float64Array.from({ length }, (_, code) => 2 ** ((-16 * code) / length));
   }
 
   /** Return `recent`, the last rows with the latest first, after `row` was read too. */
