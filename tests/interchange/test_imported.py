@@ -19,10 +19,10 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from afterword.errors import ModelError
+from afterword.errors import ModelError, StorageError
 from afterword.interchange.imported import import_model
 from afterword.interchange.keras_file import write_keras
-from afterword.interchange.keras_reading import network_in
+from afterword.interchange.keras_reading import NO_ROOM, main, network_in
 from afterword.interchange.torch_folder import write_torch
 from afterword.language_model import LanguageModel
 from afterword.model.folder.card import card
@@ -355,6 +355,15 @@ def test_a_file_that_makes_the_library_crash_is_refused(tmp_path: Path) -> None:
     (tmp_path / "number.h5").write_bytes(crashing)
     with pytest.raises(ModelError, match="is damaged or not a model of Keras 3"):
         import_model(tmp_path / "number.h5")
+
+
+def test_a_full_disk_is_not_taken_for_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(*arguments: object) -> None:
+        raise StorageError("no space left")
+
+    monkeypatch.setattr("afterword.interchange.keras_reading.write_bytes", no_room)
+    assert main(FILES[0], tmp_path / "out") == NO_ROOM
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:

@@ -29,16 +29,16 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
-from afterword.errors import ModelError, OptionError
+from afterword.errors import ModelError, OptionError, StorageError
 from afterword.model.arrays import Array, check_fits
 from afterword.model.folder.tensors import read_any_tensors
 from afterword.model.network.config import Config, check_weights
 from afterword.records import as_record, read_json
-from afterword.storage import read_whole
+from afterword.storage import read_whole, write_bytes
 
 LARGEST = 2**34  # bytes of a file
 LONGEST = 120  # seconds of reading one
-NO_MEMORY = 3  # an exit status
+NO_MEMORY, NO_ROOM = 3, 4  # exit statuses
 # Settings on which the numbers depend, and the values with which they are an Afterword network's; the first is the
 # default. Layers without variables change nothing.
 SETTINGS: dict[str, dict[str, tuple[Any, ...]]] = {
@@ -82,7 +82,8 @@ class KerasModel:
 def read_keras(path: Path) -> tuple[Config, dict[str, Array]]:
     """Return the network in a `.keras` or `.h5` file, whose rows are the outputs of its Dense: see `weight_shapes`.
 
-    Raises ModelError for another network and for a damaged file, OptionError without the package h5py.
+    Raises ModelError for another network and for a damaged file, OptionError without the package h5py, StorageError if
+    there is no room for a copy of the weights.
     """
     if importlib.util.find_spec("h5py") is None:
         raise OptionError("importing from Keras needs the package h5py: pip install 'afterword[keras]'")
@@ -98,6 +99,8 @@ def read_keras(path: Path) -> tuple[Config, dict[str, Array]]:
             raise ModelError(f"cannot import {path}: {done.stderr.strip()}")
         if done.returncode == NO_MEMORY:
             raise MemoryError
+        if done.returncode == NO_ROOM:
+            raise StorageError(done.stderr.strip())
         if done.returncode:
             raise ModelError(f"{path} is damaged or not a model of Keras 3; take a fresh copy")
         weights, about = read_any_tensors(out)
@@ -108,10 +111,10 @@ def main(path: Path, out: Path) -> int:
     """Write the network in `path` to `out`, or an error to standard error, and return the exit status."""
     try:
         config, weights = network_in(path)
-        out.write_bytes(safetensors.numpy.save(weights, {"config": json.dumps(dataclasses.asdict(config))}))
-    except ModelError as error:
+        write_bytes(out, safetensors.numpy.save(weights, {"config": json.dumps(dataclasses.asdict(config))}))
+    except (ModelError, StorageError) as error:
         print(error, file=sys.stderr)
-        return error.exit_status
+        return NO_ROOM if isinstance(error, StorageError) else error.exit_status
     except MemoryError:
         return NO_MEMORY
     return 0
