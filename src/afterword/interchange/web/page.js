@@ -147,7 +147,8 @@ function begin(model) {
     run(async signal => {
       const { maxTokens, ...given } = options();
       const [end, abort] = [new WordEnd({}, maxTokens), new AbortController()];
-      let [at, read, waiting] = [sheet.caret, 0, []]; // the place, the characters so far, and what the next frame shows
+      const from = sheet.caret;
+      let [at, read, waiting] = [from, 0, []]; // the place, the characters so far, and what the next frame shows
       signal.addEventListener("abort", () => abort.abort());
       history.seal();
       const insert = () => {
@@ -172,7 +173,7 @@ function begin(model) {
       if (isOfLines && done?.finishReason === "stop") waiting.push({ text: "\n", logProbability: null });
       insert();
       history.seal();
-      say(`Seed ${given.seed}.`, "soft");
+      say(`${number(at - from)} characters, seed ${given.seed}.`, "soft");
     });
 
   const shadeAll = () =>
