@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from afterword.errors import OptionError
-from afterword.interchange.browser import ModuleSettings, PageSettings, module, page, write_html, write_js
+from afterword.interchange.browser import Exported, ModuleSettings, PageSettings, page, write_html, write_js
 from afterword.interchange.pruning import tree_of
 from afterword.language_model import LanguageModel, load
 from afterword.model.folder.defaults import LINES, RECURRING_WORDS, RUNNING_TEXT
@@ -59,7 +59,7 @@ def made(tokenizer: Tokenizer, mixed: bool = True, lines: bool = False, **sizes:
 
 
 def written(model: SavedModel, **options: Any) -> str:
-    return module(model, ModuleSettings(**options))[0]
+    return Exported(model, ModuleSettings(**options)).script()
 
 
 KNOWN = "".join(sorted(set(TEXT)))
@@ -207,9 +207,10 @@ def test_what_a_page_cannot_run_is_refused_in_one_line(tmp_path: Path) -> None:
 
 def test_no_text_of_a_model_or_its_user_can_leave_its_place() -> None:
     hostile = "</script><img src=x onerror=alert(1)>\u2028@@SCRIPT@@\"'&"
-    script = written(base_of(CharTokenizer.of(hostile + "\n")).model)
-    whole = page(script, PageSettings(description=hostile, author=hostile, licence=hostile), hostile)
-    assert whole.count("</script>") == 1
+    settings = PageSettings(description=hostile, author=hostile, licence=hostile)
+    exported = Exported(base_of(CharTokenizer.of(hostile + "\n")).model, settings)
+    whole = page(exported, settings, hostile)
+    assert whole.count("</script>") == 2
     assert whole.count("<img") == 0
-    assert "\u2028" not in script
+    assert "\u2028" not in exported.script()
     assert re.search(r"<h1>&lt;/script&gt;.*@@SCRIPT@@&quot;", whole)
