@@ -23,7 +23,7 @@ from typing import Any
 import click
 import numpy as np
 
-from afterword.interchange.browser import ModuleSettings, PageSettings, module, write_html
+from afterword.interchange.browser import Exported, ModuleSettings, PageSettings, write_html
 from afterword.interchange.export_formats import FORMATS
 from afterword.interchange.onnx_file import write_onnx
 from afterword.language_model import LanguageModel, load
@@ -93,7 +93,7 @@ def pages() -> None:
                 kernels.append((f"await load({{ wasm: {wasm} }})", tokens))
             for loaded, tokens in kernels:
                 if loaded == kernels[1][0]:
-                    path.write_text(PLAIN.format(module(model, ModuleSettings())[0]), encoding="utf-8")
+                    path.write_text(PLAIN.format(Exported(model, ModuleSettings()).script()), encoding="utf-8")
                     tab.open(f"file://{path}")
                 kernel, speed = tab.run(SPEED.format(loaded, tokens))
                 where = "worker" if loaded == "afterword" else "page"
@@ -179,7 +179,7 @@ def _in_node(model: SavedModel, parts: int, rows: list[int]) -> tuple[np.ndarray
         writeFileSync("p", Buffer.concat(found.map(one => Buffer.from(one.buffer))));
         console.log(JSON.stringify(texts));"""
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "model.mjs").write_text(module(model, ModuleSettings(parts, 1e4))[0], encoding="utf-8")
+        Path(folder, "model.mjs").write_text(Exported(model, ModuleSettings(parts, 1e4)).script(), encoding="utf-8")
         Path(folder, "main.mjs").write_text(script, encoding="utf-8")
         texts = json.loads(subprocess.check_output(["node", "main.mjs"], cwd=folder))
         return np.log(np.fromfile(Path(folder, "p")).reshape(len(rows) - 1, -1)), texts

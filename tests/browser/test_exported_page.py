@@ -99,6 +99,17 @@ def test_alternatives_are_chosen_by_the_keyboard_alone(opened: Tab) -> None:
     assert opened.run("document.activeElement.id") == "area"
 
 
+def test_without_workers_the_page_itself_runs_the_model(opened: Tab, files: Path) -> None:
+    text = written(opened)
+    script = opened.call("Page.addScriptToEvaluateOnNewDocument", source="delete globalThis.Worker")["identifier"]
+    try:
+        opened.open(f"file://{files / 'book.html'}")
+        assert written(opened) == text
+        assert sum(address.startswith("blob") for address in opened.requests) == 1  # before
+    finally:
+        opened.call("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
+
+
 def test_every_control_has_a_name(opened: Tab) -> None:
     unnamed = """[...document.querySelectorAll("button, input, textarea, [role=dialog]")].filter(one =>
         !(one.textContent.trim() || one.ariaLabel || one.labels?.[0]?.textContent.trim())).map(one => one.outerHTML)"""

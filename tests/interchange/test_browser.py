@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import json
 import re
 import shutil
 import subprocess
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,12 @@ import numpy as np
 import pytest
 
 from afterword.errors import OptionError
-from afterword.interchange.browser import ModuleSettings, PageSettings, module, page, write_html, write_js
+from afterword.interchange.browser import Exported, ModuleSettings, PageSettings, page, write_html, write_js
 from afterword.interchange.pruning import tree_of
-from afterword.language_model import LanguageModel
+from afterword.language_model import LanguageModel, load
 from afterword.model.folder.defaults import LINES, RECURRING_WORDS, RUNNING_TEXT
 from afterword.model.folder.saved import SavedModel, load_model
+from afterword.model.network.network import log_probabilities
 from afterword.model.ngram.tables import Ngram, start_row
 from afterword.text.bpe import BpeTokenizer
 from afterword.text.characters import ByteTokenizer, CharTokenizer
@@ -56,7 +59,7 @@ def made(tokenizer: Tokenizer, mixed: bool = True, lines: bool = False, **sizes:
 
 
 def written(model: SavedModel, **options: Any) -> str:
-    return module(model, ModuleSettings(**options))[0]
+    return Exported(model, ModuleSettings(**options)).script()
 
 
 KNOWN = "".join(sorted(set(TEXT)))
@@ -81,6 +84,25 @@ def test_a_text_costs_what_it_costs_in_numpy_by_both_kernels(name: str, tmp_path
         fast, plain = run(tmp_path, script, written(model, weight_bytes=parts))
         assert fast == plain
         np.testing.assert_allclose(fast, expected, atol=within)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("parts", "within"), [(1, 0.01), (2, 1e-3)])
+def test_the_included_model_predicts_5000_characters_as_in_numpy(parts: int, within: float, tmp_path: Path) -> None:
+    model = load("english")._saved
+    assert model.tokenizer.end is not None
+    text = gzip.decompress(resources.files("afterword.cli").joinpath("demo-julius-caesar.txt.gz").read_bytes()).decode()
+    rows = np.minimum([model.tokenizer.end, *model.tokenizer.encode(text)[:5000]], model.tokenizer.rows - 1)
+    network = model.predictor()
+    own = log_probabilities(network.read(rows[None], network.start())[0][0])
+    script = f"""const model = await load(), found = []; let state = model.start(), p;
+        for (const row of {rows.tolist()})
+            [state, p] = model.step(state, row), found.push(Array.from(p, Math.log));
+        return found;"""
+    found = np.array(run(tmp_path, script, written(model, weight_bytes=parts)))
+    assert (np.exp(own) * (own - found)).sum(axis=1).mean() < within
+    costs = np.take_along_axis((own - found)[:-1], rows[1:, None], axis=1)
+    assert abs(costs.mean()) < within
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -185,9 +207,10 @@ def test_what_a_page_cannot_run_is_refused_in_one_line(tmp_path: Path) -> None:
 
 def test_no_text_of_a_model_or_its_user_can_leave_its_place() -> None:
     hostile = "</script><img src=x onerror=alert(1)>\u2028@@SCRIPT@@\"'&"
-    script = written(base_of(CharTokenizer.of(hostile + "\n")).model)
-    whole = page(script, PageSettings(description=hostile, author=hostile, licence=hostile), hostile)
-    assert whole.count("</script>") == 1
+    settings = PageSettings(description=hostile, author=hostile, licence=hostile)
+    exported = Exported(base_of(CharTokenizer.of(hostile + "\n")).model, settings)
+    whole = page(exported, settings, hostile)
+    assert whole.count("</script>") == 2
     assert whole.count("<img") == 0
-    assert "\u2028" not in script
+    assert "\u2028" not in exported.script()
     assert re.search(r"<h1>&lt;/script&gt;.*@@SCRIPT@@&quot;", whole)

@@ -65,28 +65,32 @@ def write_js(model: SavedModel, path: Path, settings: ModuleSettings) -> list[st
 
     Return notes, a sentence each. Raises OptionError for a model that the engine cannot run, StorageError.
     """
-    script, notes = module(model, settings)
+    exported = Exported(model, settings)
     with output(path) as file:
-        file.write(script.encode())
+        file.write(exported.script().encode())
     types = path.with_suffix(".d.mts" if path.suffix == ".mjs" else ".d.ts")
     if is_whole_file(path):
         if types.exists() and _web("engine.d.ts").partition("\n")[0] not in types.read_text("utf-8", "replace"):
-            return [*notes, f"{types.name} is a file of yours, so the types were not written"]
+            return [*exported.notes, f"{types.name} is a file of yours, so the types were not written"]
         write_bytes(types, _web("engine.d.ts").encode())
-    return notes
+    return exported.notes
 
 
 def write_html(model: SavedModel, path: Path, settings: PageSettings) -> list[str]:
     """Write `model` as a page that people write on. Return and raise as `write_js`."""
-    script, notes = module(model, settings)
+    exported = Exported(model, settings)
     with output(path) as file:
-        file.write(page(script, settings, path.stem).encode())
-    return notes
+        file.write(page(exported, settings, path.stem).encode())
+    return exported.notes
 
 
-def page(script: str, settings: PageSettings, name: str) -> str:
-    """Return the page of a model's module, `script`. Its title is `name` unless `settings` have one."""
-    script = "\n".join(["", _not_exported(script), _bundle(SHEET), _imported(_web("page.js"))])
+def page(exported: Exported, settings: PageSettings, name: str) -> str:
+    """Return the page of a model. Its title is `name` unless `settings` have one.
+
+    The weights are apart from the script, which a browser reads and checks twice.
+    """
+    script = _not_exported(exported.script(with_weights=False))
+    script = "\n".join(["", script, _bundle(SHEET), _imported(_web("page.js"))])
     style = colours() + _text("afterword.serving", "page", "page.css") + _web("page.css")
     about = {"description": settings.description, "author": settings.author, "license": settings.licence}
     meta = [f'<meta name="{name}" content="{html.escape(value)}">' for name, value in about.items() if value]
@@ -107,6 +111,7 @@ def page(script: str, settings: PageSettings, name: str) -> str:
         "META": "\n".join(meta),
         "STYLE": style,
         "CREDITS": "\n".join(credits),
+        "WEIGHTS": exported.weights,
         "SCRIPT": script,
     }
     pieces = re.split("@@([A-Z]+)@@", _web("page.html"))  # the content of a part is never taken for a place
@@ -131,8 +136,34 @@ def _imported(code: str) -> str:
     return IMPORT.sub(r"const {\1} = $\2;", code)
 
 
-def module(model: SavedModel, settings: ModuleSettings) -> tuple[str, list[str]]:
-    """Return the module of `model`, and notes. Raises OptionError."""
+class Exported:
+    """A model as a page or a module holds it. Raises OptionError for a model that the engine cannot run."""
+
+    def __init__(self, model: SavedModel, settings: ModuleSettings) -> None:
+        _check(model)
+        parts, most = settings.weight_bytes, settings.ngram_megabytes * 1e6
+        tree = tree_of(model.ngram, most, parts) if model.ngram and most else None
+        data = b"".join(_weights(model, parts)) + (b"" if tree is None else tree.data)
+        self.weights = base64.b64encode(data).decode()
+        self._facts = {**_facts(model), "parts": parts, "ngram": None}
+        if tree is not None:
+            start, levels = tree.ngram.start, tree.levels
+            self._facts["ngram"] = {"weight": model.mixture_weight, "start": start, "levels": levels}
+        self.notes = _notes(model, tree)
+        """What its user should know, a sentence each."""
+
+    def script(self, with_weights: bool = True) -> str:
+        """Return the module. Without weights, they must be put into `MODEL.data` before it loads."""
+        facts = {**self._facts, "data": self.weights if with_weights else ""}
+        # in JSON a "<" occurs only inside strings, where it can be escaped; so no text can end a script
+        constant = json.dumps(facts, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+        constant = constant.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+        kernel = "".join(_web("kernel.wasm.base64").split())
+        engine = f"{_web('engine.js')}\n{_web('tokenizer.js')}"
+        return f'{engine}\nconst KERNEL = "{kernel}";\nconst MODEL = {constant};\n'
+
+
+def _check(model: SavedModel) -> None:
     config, tokenizer = model.config, model.tokenizer
     if config.window:
         raise OptionError("a page cannot run a model of windows, which --recipe classic makes: use --onnx")
@@ -140,16 +171,18 @@ def module(model: SavedModel, settings: ModuleSettings) -> tuple[str, list[str]]
         raise OptionError("a page runs only LSTMs, and this model was trained with --cell rnn")
     if tokenizer.rows > MOST_ROWS:
         raise OptionError(f"a page holds at most {MOST_ROWS:,} different tokens, and this model has {tokenizer.rows:,}")
-    parts, most = settings.weight_bytes, settings.ngram_megabytes * 1e6
-    tree = tree_of(model.ngram, most, parts) if model.ngram and most else None
-    data = b"".join(_weights(model, parts)) + (b"" if tree is None else tree.data)
+
+
+def _facts(model: SavedModel) -> dict[str, Any]:
+    """Return the vocabulary, the sizes and the defaults of writing."""
+    config, tokenizer = model.config, model.tokenizer
     shared = [tokenizer.rows - 1] if tokenizer.rows < tokenizer.size else []
     masked = sorted({*model.unseen, *shared})
     blank = [row for row in range(tokenizer.rows) if tokenizer.spelling(row).isspace()]
     opens = model.writing.opening == "newline" and set(range(tokenizer.rows)) - set(masked) - set(blank)
     texts = tokenizer.texts
     rows = {text: row for row, text in enumerate(texts)}
-    facts: dict[str, Any] = {
+    return {
         "kind": tokenizer.kind,
         "lowercase": tokenizer.lowercase,
         "tokens": texts,
@@ -163,7 +196,6 @@ def module(model: SavedModel, settings: ModuleSettings) -> tuple[str, list[str]]
         "hidden": config.hidden_size,
         "layers": config.num_layers,
         "residual": config.residual,
-        "parts": parts,
         "writing": {
             "prompt": model.default_prompt,
             "maxTokens": model.writing.max_tokens,
@@ -173,20 +205,7 @@ def module(model: SavedModel, settings: ModuleSettings) -> tuple[str, list[str]]
             "isOfLines": model.writing.opening == "boundary",
             "labels": list(model.about.get("labels") or ()),
         },
-        "ngram": None,
     }
-    notes = _notes(model, tree)
-    if tree is not None and model.ngram is not None:
-        facts["ngram"] = {"weight": model.mixture_weight, "start": model.ngram.start, "levels": tree.levels}
-    facts["data"] = base64.b64encode(data).decode()
-    # in JSON a "<" occurs only inside strings, where it can be escaped; so no text can end a script
-    constant = json.dumps(facts, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    constant = constant.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    kernel = "".join(_web("kernel.wasm.base64").split())
-    return (
-        f'{_web("engine.js")}\n{_web("tokenizer.js")}\nconst KERNEL = "{kernel}";\nconst MODEL = {constant};\n',
-        notes,
-    )
 
 
 def _notes(model: SavedModel, tree: Tree | None) -> list[str]:

@@ -13,36 +13,49 @@ const METHODS = ["generate", "score", "split", "next"];
 if (globalThis.document) engine().then(begin);
 else serve();
 
-/** In the worker: answer calls of the engine's methods. */
+/** In the worker: answer calls of the engine's methods, once the weights have come. */
 function serve() {
-  const model = load();
   const running = new Map();
-  onmessage = async ({ data: { id, method, values, streams, stops } }) => {
+  let model;
+  onmessage = async ({ data: { weights, id, method, values, streams, stops } }) => {
+    if (weights) return start(weights);
     if (stops) return running.get(id)?.abort();
     const abort = new AbortController();
     running.set(id, abort);
     const onToken = streams ? token => postMessage({ id, token }) : undefined;
     const options = { ...values.at(-1), signal: abort.signal, onToken };
     try {
-      postMessage({ id, value: await (await model)[method](...values.slice(0, -1), options) });
+      postMessage({ id, value: await model[method](...values.slice(0, -1), options) });
     } catch ({ name, message }) {
       postMessage({ id, error: { name, message } });
     }
     running.delete(id);
   };
-  model.then(({ kernel, facts: { data, tokens, merges, ...facts } }) => postMessage({ kernel, facts }));
+  async function start(weights) {
+    MODEL.data = weights;
+    try {
+      model = await load();
+    } catch (error) {
+      return setTimeout(() => reportError(error)); // so that the page runs the model itself
+    }
+    const { data, tokens, merges, ...facts } = model.facts;
+    postMessage({ kernel: model.kernel, facts });
+  }
 }
 
 /** Return the model of this page: in a worker, or here if the browser has none. */
 async function engine() {
   const source = new Blob([document.getElementById("program").textContent], { type: "text/javascript" });
+  const weights = document.getElementById("weights").textContent;
   try {
     const worker = new Worker(URL.createObjectURL(source)); // not a module, which a page from a disk may not start
     return await new Promise((resolve, reject) => {
       worker.onerror = reject;
       worker.onmessage = ({ data }) => resolve(remote(worker, data));
+      worker.postMessage({ weights });
     });
   } catch {
+    MODEL.data = weights;
     return load();
   }
 }
@@ -147,7 +160,8 @@ function begin(model) {
     run(async signal => {
       const { maxTokens, ...given } = options();
       const [end, abort] = [new WordEnd({}, maxTokens), new AbortController()];
-      let [at, read, waiting] = [sheet.caret, 0, []]; // the place, the characters so far, and what the next frame shows
+      const from = sheet.caret;
+      let [at, read, waiting] = [from, 0, []]; // the place, the characters so far, and what the next frame shows
       signal.addEventListener("abort", () => abort.abort());
       history.seal();
       const insert = () => {
@@ -172,7 +186,7 @@ function begin(model) {
       if (isOfLines && done?.finishReason === "stop") waiting.push({ text: "\n", logProbability: null });
       insert();
       history.seal();
-      say(`Seed ${given.seed}.`, "soft");
+      say(`${number(at - from)} characters, seed ${given.seed}.`, "soft");
     });
 
   const shadeAll = () =>
