@@ -23,6 +23,7 @@ SETTINGS = {
     "STEPS = 3500": "STEPS = 10",
     "minutes=MINUTES": "minutes=MINUTES, base='none'",
 }
+MOST = 400_000  # bytes of a notebook with its pictures
 
 each = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -63,6 +64,15 @@ def test_its_code_runs_from_top_to_bottom(notebook: Path, place: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": source, "MPLBACKEND": "agg", "OMP_NUM_THREADS": "1"}
     done = finished([sys.executable, "-c", code], cwd=place, env=environment)
     assert done.returncode == 0, done.stderr.decode()
+
+
+@each
+def test_it_is_stored_as_it_ran(notebook: Path) -> None:
+    assert notebook.stat().st_size < MOST
+    assert [cell["execution_count"] for cell in cells(notebook)] == [*range(1, len([*cells(notebook)]) + 1)]
+    outputs = [output for cell in cells(notebook) for output in cell["outputs"]]
+    assert not any(output["output_type"] == "error" for output in outputs)
+    assert sum("image/png" in output.get("data", {}) for output in outputs) >= 2
 
 
 @pytest.mark.slow
