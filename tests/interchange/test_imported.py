@@ -179,6 +179,7 @@ def test_an_exported_file_of_keras_comes_back_with_its_vocabulary(tmp_path: Path
 
 def test_rows_that_are_no_characters_are_left_out(tmp_path: Path) -> None:
     path, _ = saved_by_torch(tmp_path)
+    (tmp_path / "config.json").write_text("of another program")  # which only belongs to a tokenizer.json
     names = ["[UNK]", *CHARACTERS[1:]]
     model = import_model(path, vocabulary(tmp_path, names))
     assert model.tokenizer.characters == "".join(sorted(CHARACTERS[1:]))

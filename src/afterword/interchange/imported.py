@@ -69,7 +69,7 @@ def import_model(path: Path, vocabulary: Path | None = None) -> SavedModel:
         raise ModelError(f"{path} has no vocabulary: name a JSON file with the list of its characters, by --vocabulary")
     else:
         known = _vocabulary(place, config.vocabulary_size)
-        facts = _facts_in(place.with_name("config.json"))
+        facts = _facts_in(place.with_name("config.json")) if isinstance(known, Tokenizer) else None
     lines, labels = False, None
     if isinstance(known, Tokenizer):
         tokenizer, unseen = known, [config.vocabulary_size - 1]
