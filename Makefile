@@ -166,6 +166,7 @@ soak: .venv/ready-dev
 bench-export: .venv/ready-dev
 	$(BIN)/python -m benchmarks.export formats $(TEXT)
 	$(BIN)/python -m benchmarks.export pages
+	$(BIN)/python -m benchmarks.export kernels
 	$(BIN)/python -m benchmarks.export differences $(TEXT)
 	$(BIN)/python -m benchmarks.export onnx $(TEXT)
 

@@ -2,11 +2,13 @@
 
     python -m benchmarks.export formats [TEXT]
     python -m benchmarks.export pages
+    python -m benchmarks.export kernels
     python -m benchmarks.export differences [TEXT]
     python -m benchmarks.export onnx [TEXT]
 
 The models are `english`, and a 1 × 384 and a 1 × 512 LSTM with random weights; the latter is mixed with the n-gram of
-TEXT. Pages are opened from the disk in Chromium. Differences are measured in node, over 5,000 characters of TEXT.
+TEXT. Pages are opened from the disk in Chromium. Kernels are measured in node, by processor time, which a busy machine
+hardly changes; differences too, over 5,000 characters of TEXT.
 """
 
 from __future__ import annotations
@@ -89,7 +91,7 @@ def pages() -> None:
             figures = f"{path.stat().st_size / 1e6:.2f} MB, {path.stat().st_size / size:.2f} bytes per weight"
             click.echo(f"{name}: {figures}; usable after {statistics.median(ready):,.0f} ms")
             kernels = [("afterword", 3000)]
-            for wasm, tokens in (("true", 3000), ("false", 600)):
+            for wasm, tokens in (("true", 3000), ("false", 1500)):
                 kernels.append((f"await load({{ wasm: {wasm} }})", tokens))
             for loaded, tokens in kernels:
                 if loaded == kernels[1][0]:
@@ -99,6 +101,22 @@ def pages() -> None:
                 where = "worker" if loaded == "afterword" else "page"
                 gmacs = speed * _products(model) / 1e9
                 click.echo(f"  {kernel:4} in the {where:6} {speed:7,.0f} characters/s  {gmacs:5.2f} GMAC/s")
+
+
+@main.command()
+def kernels() -> None:
+    """Write with each kernel in node, and divide by the processor time."""
+    script = """const found = [];
+        for (const wasm of [true, false]) {
+            const model = await load({ wasm }), one = { temperature: 1, minP: 0, seed: 1 };
+            await model.generate({ ...one, maxTokens: 1000 }); const since = process.cpuUsage();
+            await model.generate({ ...one, maxTokens: 2000 }); const { user, system } = process.cpuUsage(since);
+            found.push([model.kernel, 2000 / (user + system) * 1e6]); }
+        console.log(JSON.stringify(found));"""
+    for name, model in (("english", load("english")._saved), ("1 × 384", random_model(CHARACTERS, 1, 384))):
+        for kernel, speed in json.loads(_node(Exported(model, ModuleSettings()).script(), script)[0]):
+            gmacs = speed * _products(model) / 1e9
+            click.echo(f"{name}: {kernel:4} {speed:7,.0f} characters per second of one core  {gmacs:5.2f} GMAC/s")
 
 
 def _products(model: SavedModel) -> int:
@@ -171,18 +189,24 @@ def _alike(one: str, other: str) -> int:
 
 def _in_node(model: SavedModel, parts: int, rows: list[int]) -> tuple[np.ndarray, list[str]]:
     """Return the log-probabilities after each of `rows` but the last, and a text per seed."""
-    script = f"""import {{ load }} from "./model.mjs"; import {{ writeFileSync }} from "node:fs";
-        const model = await load(), found = [], texts = []; let state = model.start(), p;
+    script = f"""const model = await load(), found = [], texts = []; let state = model.start(), p;
         for (const row of {json.dumps(rows[:-1])}) {{ [state, p] = model.step(state, row); found.push(p); }}
         for (let seed = 0; seed < {SEEDS}; seed += 1) texts.push((await model.generate(
             {{ prompt: "The ", seed, temperature: 0.8, minP: 0.05, maxTokens: {WRITTEN} }})).text);
-        writeFileSync("p", Buffer.concat(found.map(one => Buffer.from(one.buffer))));
+        (await import("node:fs")).writeFileSync("p", Buffer.concat(found.map(one => Buffer.from(one.buffer))));
         console.log(JSON.stringify(texts));"""
+    printed, file = _node(Exported(model, ModuleSettings(parts, 1e4)).script(), script)
+    return np.log(np.frombuffer(file).reshape(len(rows) - 1, -1)), json.loads(printed)
+
+
+def _node(module: str, script: str) -> tuple[str, bytes]:
+    """Run `script` with the module of a model. Return what it prints, and the file p that it may write."""
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "model.mjs").write_text(Exported(model, ModuleSettings(parts, 1e4)).script(), encoding="utf-8")
-        Path(folder, "main.mjs").write_text(script, encoding="utf-8")
-        texts = json.loads(subprocess.check_output(["node", "main.mjs"], cwd=folder))
-        return np.log(np.fromfile(Path(folder, "p")).reshape(len(rows) - 1, -1)), texts
+        Path(folder, "model.mjs").write_text(module, encoding="utf-8")
+        Path(folder, "main.mjs").write_text(f'import {{ load }} from "./model.mjs"; {script}', encoding="utf-8")
+        printed = subprocess.check_output(["node", "main.mjs"], cwd=folder, encoding="utf-8")
+        file = Path(folder, "p")
+        return printed, file.read_bytes() if file.exists() else b""
 
 
 if __name__ == "__main__":

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from afterword.training import train
+from benchmarks.subjects import ASKED, TRAIN
 
 DOCS = Path(__file__).parents[1] / "docs"
 LESSON, SHEET, GATES = ((DOCS / name).read_text(encoding="utf-8") for name in ("lstm.md", "lstm-sheet.md", "gates.md"))
@@ -35,3 +39,14 @@ def test_the_worksheet_asks_what_the_page_answers() -> None:
     ]
     assert asked[0] == asked[1]
     assert len(re.findall(r"^\d\. ", LESSON.split("<details>")[1], re.MULTILINE)) == len(asked[0])
+
+
+@pytest.mark.slow
+def test_the_plain_network_holds_no_subject_over_the_first_sentence() -> None:
+    assert TRAIN.replace("--steps", "--cell rnn --steps").replace("--out subjects", "--out plain") in LESSON
+    sizes: dict[str, Any] = {"hidden_size": 128, "batch_size": 16, "dropout": 0.0, "learning_rate": 0.014, "threads": 1}
+    plain = train(DOCS / "subjects.txt", cell="rnn", steps=3500, ngram=0, **sizes)
+    before, after = (plain.keeps(text, "Divya", after=".") for text in ASKED)
+    assert before.stretches[-1].held < 0.3
+    assert before.expected["Divya"] < 0.3
+    assert after.expected["Reena"] > 0.5

@@ -22,7 +22,7 @@ from afterword.model.ngram.tables import HIGHEST_ORDER, Level, Ngram
 
 OCTAVES = 16  # factors of two between the highest and the lowest code
 FINENESS, SCORES = 256, 2**15  # scores for a factor of two in counts, and the number of scores
-LANES, LENGTH = 32, 64  # of the texts that are written to measure the cost
+LANES, LENGTH = 64, 24  # of the texts that are written to measure the cost
 
 
 class Tree(NamedTuple):
@@ -70,7 +70,7 @@ def tree_of(ngram: Ngram, most: float, parts: int = 1) -> Tree:
 def divergence(model: SavedModel, ngram: Ngram, seed: int = 0) -> float:
     """Return the bits per character by which `ngram` in place of the model's own makes its text costlier.
 
-    It is the mean divergence of the predictions, over some 2,000 tokens that the model writes.
+    It is the mean divergence of the predictions, over some 1,500 tokens that the model writes.
     """
     assert model.ngram is not None
     network = Mixture(model.config, model.weights, model.ngram, model.mixture_weight)
