@@ -24,6 +24,7 @@ html_theme = "furo"
 html_title = f"Afterword {release}"
 highlight_language = "text"  # of code blocks without a language
 nb_execution_mode = "off"  # `make notebooks` runs them; the tests do too
+myst_enable_extensions = ["dollarmath"]  # for the formulas of notebooks
 myst_heading_anchors = 3  # as on GitHub, so that a link to a heading works in both places
 templates_path = ["_templates"]
 default_role = "literal"  # of `names` in docstrings
