@@ -257,7 +257,7 @@ def plan(text: Subject, minutes: float) -> dict[str, Any]:
 
 
 def write(what: str, **result: Any) -> None:
-    write_result("base", what=what, **measured_here(), **result)
+    write_result("base", **({"what": what} | measured_here() | result))
 
 
 def results(what: str, **same: Any) -> Iterator[dict[str, Any]]:

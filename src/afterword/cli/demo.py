@@ -55,7 +55,7 @@ def demo(context: click.Context, out: str, minutes: float) -> None:
         page.unlink(missing_ok=True)
     click.echo(f"""\
 Afterword trains a small LSTM on a text, here Julius Caesar, for about {minutes:g} min on this machine.
-It starts from {BASE}, a model that ships with Afterword and was trained on old books, but not on Shakespeare.
+It starts from {BASE}, a model that ships with Afterword and was trained on many texts, but not on Shakespeare.
 For comparison, a second model is trained on the play alone, for the same time.
 The last tenth of the play is held out to measure the models.""")
     both, alone = (_train(context, place, settings) for place, settings in runs.items())
