@@ -200,7 +200,7 @@ def test_what_a_page_cannot_run_is_refused_in_one_line(tmp_path: Path) -> None:
         write_js(
             dataclasses.replace(model, config=plain, weights=random_weights(plain)), tmp_path / "x", ModuleSettings()
         )
-    with pytest.raises(OptionError, match="model of windows"):
+    with pytest.raises(OptionError, match="a classic model, which reads windows"):
         write_html(classic_base().model, tmp_path / "x", PageSettings())
     assert list(tmp_path.iterdir()) == []
 

@@ -31,11 +31,11 @@ def format_options(function: Function) -> Function:
 @settings_options(PageSettings, "settings")
 @overwrite_option
 def export(model: str, settings: PageSettings, **paths: Path | None) -> None:
-    """Write a model for other programs, in one or more formats. MODEL is its folder, its run's, or a base."""
+    """Write a model for other programs, in one or more formats. MODEL is the folder of a model or run, or a base."""
     given = {name: path for name, path in paths.items() if path is not None}
     if not given:
         formats = ", ".join(OPTIONS.values())
-        raise OptionError(f"no format was given: name one and a file, as in --onnx book.onnx; there are {formats}")
+        raise OptionError(f"missing format: give one and a file, such as --onnx book.onnx; the formats are {formats}")
     changed = {
         field.name: value for field in fields(settings) if (value := getattr(settings, field.name)) != field.default
     }

@@ -1,4 +1,4 @@
-"""`afterword import FILE`: make a model of what another program has trained."""
+"""`afterword import FILE`: make a model from an LSTM that another program trained."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from afterword.model.folder.saved import save_model
     "--vocabulary",
     type=PATH,
     metavar="FILE",
-    help="JSON with the characters by row (default: tokenizer.json or vocabulary.json in the folder of FILE)",
+    help="JSON file with the characters by row (default: tokenizer.json or vocabulary.json in the folder of FILE)",
 )
 def import_command(file: str, out: Path, vocabulary: str | None) -> None:
-    """Make a model of FILE: .keras or .h5 of Keras 3, or .safetensors with the names that export --torch writes."""
+    """Make a model from FILE: .keras or .h5 of Keras 3, or .safetensors with the names that export --torch writes."""
     model = import_model(Path(file), None if vocabulary is None else Path(vocabulary))
     save_model(out, model, card(model, []))
     say(f"the model is in {out}: {model.config.network}, {len(model.tokenizer.characters):,} characters")

@@ -39,7 +39,7 @@ COMMANDS = {
     "push": ("afterword.cli.push", "Send a model to the Hugging Face hub."),
     "serve": ("afterword.cli.serve", "Serve models: a web page for people, an API for programs."),
     "export": ("afterword.cli.export", "Write a model for other programs, such as ONNX Runtime."),
-    "import": ("afterword.cli.importing", "Make a model of a file of Keras or PyTorch."),
+    "import": ("afterword.cli.importing", "Make a model from a file of Keras or PyTorch."),
     "info": ("afterword.cli.info", "Print what a model is and what it was trained on."),
     "bases": ("afterword.cli.bases", "List the installed bases, from which a run can begin."),
     "completion": ("afterword.cli.main", "Print a completion script for bash, zsh or fish."),

@@ -23,9 +23,9 @@ from afterword.model.folder.saved import load_model, model_folder
 @click.option("--language", metavar="CODE", help="the language of the text, such as en, for the card")
 @click.option("--yes", is_flag=True, help="send without asking")
 def push(model: str, repository: str, private: bool, license: str | None, language: str | None, yes: bool) -> None:
-    """Send a model to the repository USER/NAME of the Hugging Face hub, which is made if it does not exist.
+    """Send a model to the repository USER/NAME of the Hugging Face hub, which is created if it does not exist.
 
-    First, print the files that will be sent and what they reveal of the training text, and ask. Every command then
+    First, print the files to be sent and what they reveal of the training text, then ask. Afterwards, every command
     takes the model by the name hf://USER/NAME. This needs an access token: run hf auth login, or set HF_TOKEN.
     """
     folder = model_folder(named(model))

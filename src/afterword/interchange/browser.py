@@ -43,10 +43,10 @@ class ModuleSettings(Settings):
     """The options of a module."""
 
     weight_bytes: int = setting(
-        1, "of --html and --js: the bytes of each weight and probability, 1 or 2", minimum=1, maximum=2
+        1, "for --html and --js: the bytes of each weight and probability, 1 or 2", minimum=1, maximum=2
     )
     ngram_megabytes: float = setting(
-        2.0, "of --html and --js: keep the most frequent n-grams, up to this size; 0 leaves the n-gram out", minimum=0
+        2.0, "for --html and --js: keep the most frequent n-grams, up to this size; 0 leaves the n-gram out", minimum=0
     )
 
 
@@ -54,10 +54,10 @@ class ModuleSettings(Settings):
 class PageSettings(ModuleSettings):
     """The options of a page."""
 
-    title: str | None = setting(None, "of --html: the title (default: the file's name)")
-    description: str | None = setting(None, "of --html: a sentence below the title")
-    author: str | None = setting(None, "of --html: the author")
-    licence: str | None = setting(None, "of --html: the licence of the model")
+    title: str | None = setting(None, "for --html: the title (default: the file's name)")
+    description: str | None = setting(None, "for --html: a sentence below the title")
+    author: str | None = setting(None, "for --html: the author")
+    licence: str | None = setting(None, "for --html: the licence of the model")
 
 
 def write_js(model: SavedModel, path: Path, settings: ModuleSettings) -> list[str]:
@@ -71,7 +71,7 @@ def write_js(model: SavedModel, path: Path, settings: ModuleSettings) -> list[st
     types = path.with_suffix(".d.mts" if path.suffix == ".mjs" else ".d.ts")
     if is_whole_file(path):
         if types.exists() and _web("engine.d.ts").partition("\n")[0] not in types.read_text("utf-8", "replace"):
-            return [*exported.notes, f"{types.name} is a file of yours, so the types were not written"]
+            return [*exported.notes, f"{types.name} exists and is not from export, so the types were not written"]
         write_bytes(types, _web("engine.d.ts").encode())
     return exported.notes
 
@@ -166,11 +166,11 @@ class Exported:
 def _check(model: SavedModel) -> None:
     config, tokenizer = model.config, model.tokenizer
     if config.window:
-        raise OptionError("a page cannot run a model of windows, which --recipe classic makes: use --onnx")
+        raise OptionError("a page cannot run a classic model, which reads windows: use --onnx")
     if config.cell != "lstm":
-        raise OptionError("a page runs only LSTMs, and this model was trained with --cell rnn")
+        raise OptionError("a page runs only LSTMs; this model was trained with --cell rnn")
     if tokenizer.rows > MOST_ROWS:
-        raise OptionError(f"a page holds at most {MOST_ROWS:,} different tokens, and this model has {tokenizer.rows:,}")
+        raise OptionError(f"a page holds at most {MOST_ROWS:,} different tokens; this model has {tokenizer.rows:,}")
 
 
 def _facts(model: SavedModel) -> dict[str, Any]:
@@ -218,7 +218,7 @@ def _notes(model: SavedModel, tree: Tree | None) -> list[str]:
     text = "nearly all of the training text" if every else "the most frequent passages of the training text"
     return [
         f"{kept}: the text that the model writes costs {bits:.3f} bits per character more than with the exact ones",
-        f"the file reveals {text}, {tree.ngram.order} tokens at a time; with --ngram-megabytes 0 only {known}",
+        f"the file reveals {text}, {tree.ngram.order} tokens at a time; with --ngram-megabytes 0, only {known}",
     ]
 
 

@@ -35,7 +35,7 @@ class Format:
 
 
 FORMATS: dict[str, Format] = {
-    "html": Format(write_html, (".html", ".htm"), "write a page that writes by itself, in any browser", PageSettings),
+    "html": Format(write_html, (".html", ".htm"), "write the model as a page, for any browser", PageSettings),
     "js": Format(
         write_js, (".js", ".mjs"), "write a JavaScript module, for pages and programs of your own", ModuleSettings
     ),

@@ -66,7 +66,7 @@ def import_model(path: Path, vocabulary: Path | None = None) -> SavedModel:
     if facts and facts.tokenizer:
         known = _tokenizer(path, json.dumps(facts.tokenizer), config.vocabulary_size)
     elif place is None:
-        raise ModelError(f"{path} has no vocabulary: name a JSON file with the list of its characters, by --vocabulary")
+        raise ModelError(f"{path} has no vocabulary: name a JSON list of its characters with --vocabulary")
     else:
         known = _vocabulary(place, config.vocabulary_size)
         facts = _facts_in(place.with_name("config.json")) if isinstance(known, Tokenizer) else None
@@ -147,7 +147,7 @@ def _vocabulary(path: Path, rows: int) -> Tokenizer | list[str]:
     characters = ["" if SPECIAL.fullmatch(token) else token for token in found]
     once = set(filter(None, characters))
     if any(len(token) > 1 for token in once) or not 0 < len(once) == sum(map(bool, characters)):
-        raise ModelError(f"{path} must have single characters, each of them once")
+        raise ModelError(f"{path} must contain single characters, each only once")
     return characters
 
 

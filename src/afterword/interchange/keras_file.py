@@ -30,7 +30,7 @@ def write_keras(model: SavedModel, path: Path, *, stateful: bool = False) -> lis
     try:
         import h5py
     except ImportError:
-        raise OptionError("keras needs the package h5py: pip install 'afterword[keras]'") from None
+        raise OptionError("exporting to Keras needs the package h5py: pip install 'afterword[keras]'") from None
     weights = io.BytesIO()
     with h5py.File(weights, "w") as file:
         for name, weight in _variables(model).items():

@@ -83,7 +83,7 @@ def read_keras(path: Path) -> tuple[Config, dict[str, Array]]:
     """Return the network in a `.keras` or `.h5` file, whose rows are the outputs of its Dense: see `weight_shapes`.
 
     Raises ModelError for another network and for a damaged file, OptionError without the package h5py, StorageError if
-    there is no room for a copy of the weights.
+    a copy of the weights does not fit on the disk.
     """
     if importlib.util.find_spec("h5py") is None:
         raise OptionError("importing from Keras needs the package h5py: pip install 'afterword[keras]'")
@@ -161,12 +161,12 @@ def _chain(listed: str | bytes) -> list[KerasLayer]:
     for below, layer in pairwise(layers):
         read = re.findall(r'"keras_history": \["([^"]*)"', json.dumps(layer.inbound_nodes))
         if layer.inbound_nodes and read != [below.name]:
-            raise ModelError(f"its layer {layer.name[:40]} does not read only the one before it")
+            raise ModelError(f"its layer {layer.name[:40]} must read only the layer before it")
     for layer in layers:
         for name, allowed in SETTINGS.get(layer.class_name, {}).items():
             if (value := layer.config.get(name, allowed[0])) not in allowed:
                 says = " or ".join(map(str, allowed))
-                raise ModelError(f"its layer {layer.name[:40]} has {name} {str(value)[:40]}, and must have {says}")
+                raise ModelError(f"its layer {layer.name[:40]} has {name} {str(value)[:40]}; it must be {says}")
     return layers
 
 
@@ -175,7 +175,7 @@ def _network(layers: list[KerasLayer], variables: Variables) -> tuple[Config, di
     kinds = [layer.class_name for layer in layers if layer.class_name not in ("InputLayer", "Dropout", "Activation")]
     if not re.fullmatch("(Embedding )?(LSTM )+Dense", " ".join(kinds)):
         raise ModelError(
-            f"its layers are {' '.join(kinds)[:80]}: only Embedding (or none), LSTMs and a Dense are imported"
+            f"its layers are {' '.join(kinds)[:80]}; only LSTMs with an optional Embedding and a Dense are imported"
         )
     found = [variables(layer) for layer in layers if layer.class_name in ("Embedding", "LSTM", "Dense")]
     output, bias = _with_bias(found.pop(), 1)  # [H, n], [n]
@@ -200,7 +200,7 @@ def _input(width: int, n: int) -> Array:
         return np.eye(n, dtype=np.float32)
     if width == 1:
         return (np.arange(n)[:, None] / n).astype(np.float32)
-    raise ModelError(f"it reads {width} numbers per character, and predicts {n} characters: these must be 1 or {n}")
+    raise ModelError(f"it reads {width} numbers per character; for {n} characters, it must read 1 or {n}")
 
 
 def _with_bias(variables: list[Array], matrices: int) -> list[Array]:
@@ -208,7 +208,7 @@ def _with_bias(variables: list[Array], matrices: int) -> list[Array]:
     if len(variables) == matrices:
         variables = [*variables, np.zeros(variables[-1].shape[-1], np.float32)]
     if len(variables) != matrices + 1 or any(one.ndim != 2 for one in variables[:-1]):
-        raise ModelError("the weights of a layer are not the usual ones")
+        raise ModelError("the weights of a layer have an unexpected number or shape")
     return variables
 
 
@@ -244,7 +244,7 @@ def _weight(file: Any, place: str) -> Array:
     group = file
     for part in place.split("/"):
         if not isinstance(group.get(part, getlink=True), h5py.HardLink):
-            raise ModelError(f"{place[:80]} is missing, or a link")
+            raise ModelError(f"{place[:80]} is missing or a link")
         group = group[part]
     plain = isinstance(group, h5py.Dataset) and group.chunks is None and not group.is_virtual and not group.external
     if not (plain and group.dtype.kind == "f" and group.id.get_storage_size() == group.nbytes):

@@ -26,7 +26,7 @@ def write_onnx(model: SavedModel, path: Path) -> list[str]:
     try:
         from onnx import checker, helper
     except ImportError:
-        raise OptionError("onnx needs its package: pip install 'afterword[onnx]'") from None
+        raise OptionError("exporting to ONNX needs the package onnx: pip install 'afterword[onnx]'") from None
     graph = float_graph(model.config, model.weights)
     graph.producer_name, graph.doc_string = "afterword", SAYS
     helper.set_model_props(graph, {name: json.dumps(fact, ensure_ascii=False) for name, fact in facts(model).items()})

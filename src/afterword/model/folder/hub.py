@@ -45,7 +45,7 @@ def downloaded(name: str) -> Path:
     """Return the folder, in the hub's cache, of the model hf://USER/NAME@REVISION; without a revision, of the newest.
 
     Only what the cache lacks is downloaded. If the hub cannot be reached, the cache's own newest is used. Raises
-    ModelError if there is no such model, OptionError without `huggingface_hub`, HubError.
+    ModelError if the model does not exist, OptionError without `huggingface_hub`, HubError.
     """
     if not (found := NAME.fullmatch(name)):
         raise ModelError(
@@ -67,7 +67,7 @@ def _files(folder: Path, name: str | Path) -> list[str]:
         checksums = read_json(dict[str, Any], read_whole(folder / CONFIG))["checksums"]
         parts = {*checksums} & {NGRAM, CALIBRATION}
     except (OSError, ValueError, LookupError, TypeError):
-        raise ModelError(f"{name} is not a model of Afterword: its {CONFIG} is missing or of another kind") from None
+        raise ModelError(f"{name} is not a model of Afterword: its {CONFIG} is missing or invalid") from None
     return [file for file in FILES if file in {CARD, CONFIG, WEIGHTS, TOKENIZER, *parts}]
 
 
