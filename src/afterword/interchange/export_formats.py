@@ -42,7 +42,7 @@ FORMATS: dict[str, Format] = {
     "onnx": Format(write_onnx, (".onnx",), "write the LSTM for ONNX Runtime (pip install 'afterword[onnx]')"),
     "keras": Format(write_keras, (".keras",), "write the LSTM for Keras 3 (pip install 'afterword[keras]')"),
     "keras_stateful": Format(
-        partial(write_keras, stateful=True), (".keras",), "the same, of one text that each call continues"
+        partial(write_keras, stateful=True), (".keras",), "the same, for one text that each call continues"
     ),
-    "torch": Format(write_torch, (), "write a new folder for PyTorch, with a script that writes"),
+    "torch": Format(write_torch, (), "write a new folder for PyTorch, with a script that writes text"),
 }
