@@ -62,7 +62,7 @@ def formats(text: Path) -> None:
         for name, format in FORMATS.items():
             option, took = f"--{name.replace('_', '-')}", []
             for k in range(3):
-                where = Path(folder, f"{k}-book{''.join(format.endings[:1])}")
+                where = Path(folder, f"{k}-{name}{''.join(format.endings[:1])}")
                 command = [sys.executable, "-m", "afterword", "export", f"{folder}/model", option, str(where)]
                 began = time.perf_counter()
                 done = subprocess.run(command, capture_output=True, encoding="utf-8")
