@@ -113,6 +113,15 @@ class Tab:
         )
         return found[0] + x * found[2], found[1] + y * found[3]
 
+    def widths_on_a_phone(self, width: int) -> list[int]:
+        """Return the widths of the page and its window on a narrow screen: if equal, nothing is cut off."""
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=844, deviceScaleFactor=2, mobile=True)
+        try:
+            found: list[int] = self.run("[document.documentElement.scrollWidth, innerWidth]")
+            return found
+        finally:
+            self.call("Emulation.clearDeviceMetricsOverride")
+
     def mouse(self, kind: str, at: tuple[float, float], buttons: int = 0) -> None:
         held = {"button": "left", "clickCount": 1} if kind != "mouseMoved" else {}
         self.call("Input.dispatchMouseEvent", type=kind, x=at[0], y=at[1], buttons=buttons, **held)

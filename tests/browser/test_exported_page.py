@@ -127,11 +127,7 @@ def test_the_page_is_as_dark_as_the_system(opened: Tab) -> None:
 
 @pytest.mark.parametrize("width", [320, 390])
 def test_a_narrow_screen_needs_no_sideways_scrolling(opened: Tab, width: int) -> None:
-    opened.call("Emulation.setDeviceMetricsOverride", width=width, height=844, deviceScaleFactor=2, mobile=True)
-    try:
-        assert opened.run("[document.documentElement.scrollWidth, innerWidth]") == [width, width]
-    finally:
-        opened.call("Emulation.clearDeviceMetricsOverride")
+    assert opened.widths_on_a_phone(width) == [width, width]
 
 
 def test_a_model_of_lines_writes_line_after_line(tab: Tab, files: Path) -> None:

@@ -87,8 +87,4 @@ def test_a_link_of_the_table_leads_to_its_character_by_the_keyboard(opened: Tab)
 
 @pytest.mark.parametrize("width", [320, 390])
 def test_a_narrow_screen_needs_no_sideways_scrolling(opened: Tab, width: int) -> None:
-    opened.call("Emulation.setDeviceMetricsOverride", width=width, height=844, deviceScaleFactor=2, mobile=True)
-    try:
-        assert opened.run("[document.documentElement.scrollWidth, innerWidth]") == [width, width]
-    finally:
-        opened.call("Emulation.clearDeviceMetricsOverride")
+    assert opened.widths_on_a_phone(width) == [width, width]
