@@ -28,10 +28,12 @@ def as_written(documentation: str | None) -> str:
 
 def machine(*packages: str) -> str:
     """Describe where a figure is measured: processor, cores, load, versions, threads and kernels."""
+    from afterword.runs.environment import processor  # not in the processes that are timed
+
     versions = ", ".join(f"{name} {version(name)}" for name in ("numpy", *packages))
     asked = ", ".join(f"{name} {os.environ.get(name, 'not set')}" for name in ("OPENBLAS_CORETYPE", "OMP_NUM_THREADS"))
     return (
-        f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; Python "
+        f"{processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; Python "
         f"{platform.python_version()}, {versions}; {asked}"
     )
 

@@ -12,10 +12,12 @@ from afterword.errors import OptionError
 from afterword.generation import parallel
 from afterword.generation.draft import Sample, Stream, Terms
 from afterword.generation.healing import read_prompt
-from afterword.generation.parallel import write_samples
+from afterword.generation.parallel import ParallelTexts, _Whole, write_samples
 from afterword.generation.sampling import Sampling
 from afterword.model.folder.saved import SavedModel
+from afterword.model.network.network import Network
 from afterword.model.ngram.tables import Ngram
+from afterword.model.threads import PRODUCTS
 from afterword.text.tokenizer import Tokenizer
 from tests.generation.test_draft import BYTE, CHAR, LINES, MODELS
 
@@ -40,6 +42,15 @@ def together(model: SavedModel, prompt: str, sampling: Sampling, seeds: list[int
     network = model.predictor()
     reading = read_prompt(model, network, prompt)
     return list(write_samples(Terms(model, sampling), network, [(reading, seed) for seed in seeds]))
+
+
+@pytest.fixture(params=[1, 3])
+def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The threads between which batches are shared, however few texts there are."""
+    monkeypatch.setattr(PRODUCTS, "_get", lambda: request.param)
+    monkeypatch.setattr(PRODUCTS, "_set", lambda number: None)
+    monkeypatch.setattr(parallel, "LEAST", 4)
+    return int(request.param)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +84,14 @@ def test_a_text_is_what_its_seed_writes_alone(
         assert found[k].log_probability == pytest.approx(expected[k].log_probability, abs=1e-4)
 
 
+def test_texts_in_several_batches_are_what_their_seeds_write_alone(threads: int) -> None:
+    model, sampling = mixed(MODELS[CHAR]), Sampling(max_tokens=12, temperature=1.5)
+    found = together(model, "abé", sampling, SEEDS[:60])
+    assert [written.seed for written in found] == SEEDS[:60]
+    same = [written.text == alone(model, "abé", sampling, written.seed).text for written in found]
+    assert sum(same) >= len(found) - 1
+
+
 def test_long_texts_keep_the_order_and_the_later_ones_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "LANES", 5)
     monkeypatch.setattr(parallel, "AHEAD", 8)
@@ -97,13 +116,46 @@ def test_long_texts_keep_the_order_and_the_later_ones_wait(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("seeds", [[], [3], list(range(40))])
-def test_any_number_of_seeds_is_written(seeds: list[int]) -> None:
+def test_any_number_of_seeds_is_written(seeds: list[int], threads: int) -> None:
     assert [written.seed for written in together(MODELS[CHAR], "a", Sampling(max_tokens=3), seeds)] == seeds
 
 
 def test_the_same_seeds_write_the_same_bits() -> None:
     one, other = (together(mixed(MODELS[CHAR]), "a", Sampling(max_tokens=9), list(range(50))) for _ in range(2))
     assert one == other
+
+
+def test_what_fails_on_another_thread_is_raised_here(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, steps = MODELS[CHAR].predictor(), iter(range(5))
+
+    def step(ids: Any, state: Any) -> Any:
+        if next(steps, None) is None:
+            raise MemoryError
+        return Network.step(network, ids, state)
+
+    reading = read_prompt(MODELS[CHAR], network, "a")
+    monkeypatch.setattr(network, "step", step)
+    texts = write_samples(Terms(MODELS[CHAR], Sampling(max_tokens=50)), network, [(reading, k) for k in range(40)])
+    with pytest.raises(MemoryError):
+        list(texts)
+
+
+def test_texts_of_several_batches_come_together_once_few_are_left(threads: int) -> None:
+    model = MODELS[CHAR]
+    network, terms = model.predictor(), Terms(model, Sampling(max_tokens=9))
+    reading = read_prompt(model, network, "a")
+    batch: ParallelTexts[_Whole] = ParallelTexts(network)
+    texts = [_Whole(seed, "a", seed, terms) for seed in range(20)]
+    batch.enter([(text, text.draft.begin(reading)) for text in texts])
+    assert len(batch.batches) == threads
+    batch.step()
+    for text in texts[3:]:
+        text.draft.finish_reason = "stop"
+    assert {text.number for text in batch.step()} == {*range(3, 20)}
+    assert len(batch.texts) == 3
+    ended = [text for _ in range(7) for text in batch.step()]
+    assert len(batch.batches) <= 1
+    assert sorted(text.number for text in ended) == [0, 1, 2]
 
 
 def test_an_invalid_seed_is_refused() -> None:

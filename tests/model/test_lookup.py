@@ -44,25 +44,28 @@ def test_what_follows_is_what_the_tables_say_bit_for_bit(
         np.testing.assert_array_equal(of_the_end, probabilities)
 
 
-@pytest.mark.parametrize("kept", [0, 5, 10**6])
+@pytest.mark.parametrize("tables", [0, 4000, 10**6])
 @settings(deadline=None, max_examples=60)
 @given(text=texts, lines=st.booleans(), order=st.integers(1, 8), written=texts)
 def test_many_contexts_are_followed_as_each_alone(
-    kept: int, text: list[int], lines: bool, order: int, written: list[int]
+    tables: int, text: list[int], lines: bool, order: int, written: list[int]
 ) -> None:
     ngram = learned(text, lines, order)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lookup, "KEPT", kept * (4 * ROWS + lookup.OVERHEAD))
+        patch.setattr(ngram_tables, "TABLES", tables)
         one, other = Lookup(ngram), Lookup(ngram)
+        one.following_each(np.array([EMPTY], np.uint64))
     contexts, context = [], EMPTY
     for row in text + written:
         context = one.extended(context, [row])
         contexts.append(context)
-    for some in (contexts[: lookup.MANY - 1], contexts, contexts[::-1]):  # and some once more, which may be kept
-        for (probabilities, end), context in zip(one.following_each(some), some, strict=True):
-            expected, expected_end = other.following(context)
-            np.testing.assert_array_equal(probabilities, expected)
-            assert end == expected_end
+    probabilities, ends = one.following_each(np.array(contexts, np.uint64))
+    for context, found, end in zip(contexts, probabilities, ends, strict=True):
+        expected, expected_end = other.following(context)
+        np.testing.assert_array_equal(found, expected)
+        assert end == expected_end
+    pushed = one.pushed_each(contexts, np.array(contexts) % ROWS)
+    assert pushed.tolist() == [one.pushed(context, context % ROWS) for context in contexts]
 
 
 @given(texts, st.integers(1, 8), st.booleans(), st.integers(0, 9))

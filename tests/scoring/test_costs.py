@@ -18,6 +18,7 @@ from afterword.model.network.network import Network
 from afterword.model.network.windows import WindowNetwork
 from afterword.model.ngram.mixture import Mixture
 from afterword.model.ngram.tables import Ngram
+from afterword.model.threads import PRODUCTS
 from afterword.scoring import costs
 from afterword.scoring.costs import Cost, LineScore, Score, score, score_lines, total
 from afterword.scoring.labels import LabelScore
@@ -197,6 +198,18 @@ def test_a_residual_network_scores_batches_as_it_scores_single_lines() -> None:
         (alone,) = score_lines(network, CHAR, [line])
         assert close(result.token_nats, alone.token_nats)
         assert close(result.token_nats[:-1], score(network, CHAR, line).token_nats)
+
+
+def test_lines_cost_the_same_however_many_threads_share_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = ["abcß" * (k % 7) + "a" * k for k in range(150)]
+    expected = score_lines(NETWORKS[CHAR], CHAR, lines, entropies=True)
+    monkeypatch.setattr(PRODUCTS, "_get", lambda: 3)
+    monkeypatch.setattr(PRODUCTS, "_set", lambda number: None)
+    found = score_lines(NETWORKS[CHAR], CHAR, lines, entropies=True)
+    for one, other in zip(found, expected, strict=True):
+        assert (one.text, one.line, one.tokens) == (other.text, other.line, other.tokens)
+        assert close(one.token_nats, other.token_nats)
+        assert one.expected_nats == pytest.approx(other.expected_nats, abs=1e-4)
 
 
 @pytest.mark.parametrize("text", ["ab\ud800", "\udfff"])

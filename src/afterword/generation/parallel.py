@@ -13,8 +13,10 @@ differ.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from functools import cached_property, partial
+from itertools import compress, islice
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -22,9 +24,12 @@ import numpy as np
 from afterword.generation.draft import Draft, Piece, Sample, Scripts, Terms
 from afterword.generation.healing import Reading
 from afterword.generation.sampling import Likeliest
-from afterword.model.network.network import Network
+from afterword.model.arrays import Array, check_threads_fit
+from afterword.model.network.network import Network, State
+from afterword.model.threads import PRODUCTS
 
 LANES = 256
+LEAST, MOST = 64, 4  # texts in a batch, if there are several; processors between which batches are useful
 AHEAD = 64 * LANES  # complete texts that may wait in memory for an earlier one
 
 
@@ -45,58 +50,138 @@ class Text(ABC):
 
 
 Kind = TypeVar("Kind", bound=Text)
+Predicted = tuple[Array, State]
+"""The logits of the next tokens, [B, R], and the state before them."""
 
 
-class ParallelTexts(Generic[Kind]):
-    """The texts that one network is writing."""
+class Batch(Generic[Kind]):
+    """Texts whose next tokens the network predicts together."""
 
     def __init__(self, network: Network) -> None:
         self.network = network
         self.texts: list[Kind] = []
-        self.logits, self.state = np.empty(0, np.float32), network.start(0)  # of the texts, a lane each
+        self._after: Predicted | Future[Predicted] = np.empty(0, np.float32), network.start(0)
+
+    @property
+    def after(self) -> Predicted:
+        """The logits and the state of the texts, a lane each. Waits for another thread if that computes them."""
+        if isinstance(self._after, Future):
+            self._after = self._after.result()
+        return self._after
 
     def enter(self, texts: Sequence[tuple[Kind, Reading]]) -> None:
         """Begin `texts`, each after its reading."""
-        logits, states = zip(*[(reading.logits, reading.state) for _, reading in texts], strict=True)
-        there = bool(self.texts)  # once all have left, what remains has a shape that does not fit
-        self.logits = np.concatenate([self.logits, *logits] if there else logits)
-        self.state = self.network.side_by_side(*([self.state, *states] if there else states))
-        self.texts += [text for text, _ in texts]
+        self._add([text for text, _ in texts], [(reading.logits, reading.state) for _, reading in texts])
 
-    def step(self) -> None:
-        """Write a token of each text. Texts that have ended, before it or after it, leave."""
-        self._drop_ended()
+    def take(self, others: Iterable[Batch[Kind]]) -> None:
+        """Move the texts of `others` here."""
+        for other in others:
+            self._add(other.texts, [other.after])
+
+    def _add(self, texts: Sequence[Kind], after: Sequence[Predicted]) -> None:
+        # once all have left, what remains has a shape that does not fit
+        logits, states = zip(*([self.after, *after] if self.texts else after), strict=True)
+        self._after = np.concatenate(logits), self.network.side_by_side(*states)
+        self.texts = [*self.texts, *texts]
+
+    def step(self, threads: Executor | None = None) -> list[Kind]:
+        """Write a token of each text; the network reads them on one of `threads`, if given.
+
+        Texts that have ended, before it or after it, leave, and are returned.
+        """
+        ended, _ = self._drop_ended()
+        logits, _ = self.after
         drawn = np.empty(len(self.texts), np.intp)
         for terms, lanes in self._by_terms():
-            texts = [self.texts[lane] for lane in lanes]
-            logits = self.logits if len(texts) == len(self.texts) else self.logits[lanes]
-            tokens, log_probabilities, likeliest = terms.sampler.draw_many(logits, [text.draft for text in texts])
+            texts = [self.texts[lane] for lane in lanes] if len(lanes) < len(self.texts) else self.texts
+            some = logits[lanes] if len(lanes) < len(self.texts) else logits
+            tokens, log_probabilities, likeliest = terms.sampler.draw_many(some, [text.draft for text in texts])
             drawn[lanes] = tokens
-            for text, *one in zip(texts, tokens.tolist(), log_probabilities, likeliest, strict=True):
-                text.push(*one)
-        drawn = drawn[self._drop_ended()]
+            for text, token, log, alternatives in zip(
+                texts, tokens.tolist(), log_probabilities, likeliest, strict=True
+            ):
+                text.push(token, log, alternatives)
+        more, left = self._drop_ended()
         if self.texts:
-            self.logits, self.state = self.network.step(drawn, self.state)
+            step = partial(self.network.step, drawn[left], self.after[1])
+            self._after = step() if threads is None else threads.submit(_alone, step)
+        return ended + more
 
     def reading(self, lane: int) -> Reading:
         """Return what the network knows after the text in that lane."""
-        logits, state = self.logits[lane : lane + 1], self.network.chosen(self.state, [lane])
-        return Reading("", logits, state, self.network)
+        logits, state = self.after
+        return Reading("", logits[lane : lane + 1], self.network.chosen(state, [lane]), self.network)
 
-    def _drop_ended(self) -> list[int]:
-        """Remove the texts that have ended, and return the lanes of the others."""
-        lanes = [lane for lane, text in enumerate(self.texts) if not text.is_over]
-        if len(lanes) < len(self.texts):
-            self.texts = [self.texts[lane] for lane in lanes]
-            self.logits, self.state = self.logits[lanes], self.network.chosen(self.state, lanes)
-        return lanes
+    def _drop_ended(self) -> tuple[list[Kind], Sequence[int] | slice]:
+        """Remove the texts that have ended, and return them and the lanes of the others."""
+        over = [text.is_over for text in self.texts]
+        if True not in over:
+            return [], slice(None)
+        logits, state = self.after
+        ended, lanes = list(compress(self.texts, over)), [lane for lane, is_over in enumerate(over) if not is_over]
+        self.texts = [self.texts[lane] for lane in lanes]
+        self._after = logits[lanes], self.network.chosen(state, lanes)
+        return ended, lanes
 
-    def _by_terms(self) -> Iterable[tuple[Terms, list[int]]]:
+    def _by_terms(self) -> Iterable[tuple[Terms, Sequence[int]]]:
         """Return the lanes that share the same terms."""
-        found: dict[int, tuple[Terms, list[int]]] = {}
+        found: dict[Terms, list[int]] = {}
         for lane, text in enumerate(self.texts):
-            found.setdefault(id(text.terms), (text.terms, []))[1].append(lane)
-        return found.values()
+            found.setdefault(text.terms, []).append(lane)
+        return found.items()
+
+
+class ParallelTexts(Generic[Kind]):
+    """The texts that one network is writing, in several batches if there are many.
+
+    Tokens are drawn on one processor. So the network reads those of one batch on a thread of its own, while those of
+    another are drawn.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.batches: list[Batch[Kind]] = []
+
+    @property
+    def texts(self) -> list[Kind]:
+        return [text for batch in self.batches for text in batch.texts]
+
+    def enter(self, texts: Sequence[tuple[Kind, Reading]]) -> None:
+        """Begin `texts`, each after its reading."""
+        sizes = [len(batch.texts) for batch in self.batches]
+        useful = PRODUCTS.threads if PRODUCTS.threads <= MOST else 1
+        while len(sizes) < max(1, min(useful, (sum(sizes) + len(texts)) // LEAST)):
+            self.batches.append(Batch(self.network))
+            sizes.append(0)
+        entering: list[list[tuple[Kind, Reading]]] = [[] for _ in sizes]
+        for text in texts:
+            smallest = sizes.index(min(sizes))
+            sizes[smallest] += 1
+            entering[smallest].append(text)
+        for batch, some in zip(self.batches, entering, strict=True):
+            if some:
+                batch.enter(some)
+
+    def step(self) -> list[Kind]:
+        """Write a token of each text. Texts that have ended, before it or after it, leave, and are returned."""
+        if len(self.batches) > 1 and len(self.texts) < LEAST:
+            first, *others = self.batches
+            first.take(others)
+            self.batches = [first]
+        threads = self._threads if len(self.batches) > 1 else None
+        ended = [text for batch in self.batches for text in batch.step(threads)]
+        self.batches = [batch for batch in self.batches if batch.texts]
+        return ended
+
+    @cached_property
+    def _threads(self) -> Executor:
+        check_threads_fit(MOST)
+        return ThreadPoolExecutor(MOST)
+
+
+def _alone(step: Callable[[], Predicted]) -> Predicted:
+    with PRODUCTS.alone():
+        return step()
 
 
 def write_samples(
@@ -125,9 +210,7 @@ def write_samples(
             begun += len(entering)
         elif not batch.texts:
             return
-        texts_before = batch.texts
-        batch.step()
-        complete |= {text.number: text.sample() for text in texts_before if text.is_over}
+        complete |= {text.number: text.sample() for text in batch.step()}
         while yielded in complete:
             yield complete.pop(yielded)
             yielded += 1

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from afterword.errors import OptionError
 from afterword.generation.draft import Draft, Terms
 from afterword.generation.healing import Reading
-from afterword.generation.parallel import ParallelTexts, Text
+from afterword.generation.parallel import Batch, Text
 from afterword.generation.rules import APOSTROPHES, is_of_word
 from afterword.generation.sampling import Likeliest
 from afterword.model.network.network import Network, log_probabilities
@@ -165,11 +165,11 @@ def _extend(terms: Terms, network: Network, plans: Sequence[_Plan]) -> None:
 
 def _write(network: Network, texts: Sequence[_Free]) -> None:
     """Write `texts` to their ends."""
-    batch: ParallelTexts[_Free] = ParallelTexts(network)
+    batch: Batch[_Free] = Batch(network)
     if entering := [(text, text.start.reading) for text in texts if not text.is_over]:
         batch.enter(entering)
     while batch.texts:
-        before, logits, state = batch.texts, batch.logits, batch.state
+        before, (logits, state) = batch.texts, batch.after
         batch.step()
         for lane, text in enumerate(before):
             if text.chosen.any():

@@ -333,11 +333,11 @@ class Sampler:
             while texts[k].refuses(int(tokens[k])):
                 tokens[k] = self._another(before[k], int(tokens[k]), texts[k])
         chosen = own[np.arange(len(own)), tokens]
-        ranked = [self._ranked(row) if self._likeliest else () for row in own]
+        likeliest: list[Likeliest] = [self._ranked(row) if self._likeliest else () for row in own]
         totals = np.log(np.exp(own, out=own).sum(axis=1))
-        likeliest = [
-            tuple((id, value - total) for id, value in row) for row, total in zip(ranked, totals.tolist(), strict=True)
-        ]
+        if self._likeliest:
+            ranked = zip(likeliest, totals.tolist(), strict=True)
+            likeliest = [tuple((id, value - total) for id, value in row) for row, total in ranked]
         return tokens, (chosen - totals).tolist(), likeliest
 
     def left(self, logits: NDArray[np.floating], text: Steered | None = None) -> Logits:

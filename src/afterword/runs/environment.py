@@ -28,12 +28,16 @@ def versions() -> dict[str, str]:
 
 def environment(threads: int, device: Device = "cpu") -> dict[str, Any]:
     """Return everything but its settings that a run's bits depend on, by name."""
-    processor = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError):
-        names = re.findall(r"^model name\s*:\s*(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-        processor = names[0] if names else processor
     programs = {name: version for name, version in versions().items() if name != "python"}
-    return {**programs, "processor": processor, "device": described(device), "threads": threads, "ranks": ranks()}
+    return {**programs, "processor": processor(), "device": described(device), "threads": threads, "ranks": ranks()}
+
+
+def processor() -> str:
+    """Return the name of the processor."""
+    with contextlib.suppress(OSError):
+        for name in re.findall(r"^model name\s*:\s*(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE):
+            return str(name)
+    return platform.processor() or platform.machine()
 
 
 def differences(history: Iterable[Environment], now: Mapping[str, Any]) -> str:

@@ -21,14 +21,15 @@ from numpy.typing import NDArray
 from afterword.model.arrays import Ids
 from afterword.model.network.network import Network, State, log_probabilities
 from afterword.model.ngram.mixture import USES, Mixture, mixed
+from afterword.model.threads import share, workers
 from afterword.settings import OnProgress, ignore_progress
 from afterword.text.tokenizer import Tokenizer
 
-LANES = 64  # lines read side by side
+LANES, FEWEST = 64, 32  # lines read side by side, and how many there are before further threads get some
 USED = "used"  # the costs by what the network predicts with, next to those by each part of a mixture
 NONE, NO_PARTS = np.empty(0), dict[str, float]()  # of a text whose tokens are not known
 ENTROPY = "entropy"  # the expected costs
-NUMBERS = 2**22  # how many numbers one piece of reading may take in memory
+NUMBERS = 2**22  # how many numbers the pieces that are read at a time may take in memory
 STEPS = 2048  # tokens of the longest piece, so that progress can be reported and a reader can stop in between
 
 Expected = Callable[[], NDArray[np.floating]]
@@ -205,22 +206,27 @@ def score_lines(
     unique = list(dict.fromkeys(texts))  # logs repeat themselves
     ids = line_ids(tokenizer, unique)
     found: dict[str, LineScore] = {}
-    read, total = 0, sum(map(len, ids))
-    for batch, padded in batches(ids):
-        size = sum(len(ids[index]) for index in batch)
+    total = max(1, sum(map(len, ids)))
 
-        def on_read(of_each: int, before: int = read, size: int = size, length: int = padded.shape[1]) -> None:
-            on_progress((before + min(size, size * of_each / length)) / total)
+    def read(together: tuple[list[int], Ids], done: Callable[[int], None]) -> None:
+        batch, padded = together
+        left = size = sum(len(ids[index]) for index in batch)
 
-        together = token_nats(network, tokenizer.end, padded, on_read, entropies=entropies)
-        read += size
-        on_progress(read / max(total, 1))
+        def on_read(of_each: int) -> None:
+            nonlocal left
+            part = left - size + size * of_each // padded.shape[1]
+            left -= part
+            done(part)
+
+        nats = token_nats(network, tokenizer.end, padded, on_read, entropies=entropies)
         for lane, index in enumerate(batch):
             text, tokens = unique[index], len(ids[index])
             # copies, so that the padding is freed
-            costs = {name: cost[lane, :tokens].copy() for name, cost in together.items()}
+            costs = {name: cost[lane, :tokens].copy() for name, cost in nats.items()}
             expected = float(costs[ENTROPY].sum()) if entropies else math.nan
             found[text] = LineScore.of(costs, text, int(tokenizer.end is not None), text=text, expected_nats=expected)
+
+    share(read, batches(ids, workers()), lambda done: on_progress(done / total))
     return [replace(found[text], line=number) for number, text in enumerate(texts, 1)]
 
 
@@ -239,19 +245,22 @@ def line_ids(tokenizer: Tokenizer, lines: Iterable[str]) -> list[Ids]:
     return [np.append(tokenizer.encode(line), end) for line in lines]
 
 
-def batches(ids: Sequence[Ids]) -> Iterator[tuple[list[int], Ids]]:
-    """Yield lines that are read together: their indexes, shortest first, and their ids [B, T], padded at the end.
+def batches(ids: Sequence[Ids], threads: int = 1) -> Iterator[tuple[list[int], Ids]]:
+    """Yield lines that are read together: their indexes, longest first, and their ids [B, T], padded at the end.
 
-    Batches need little padding and a bounded amount of memory.
+    Batches need little padding and a bounded amount of memory. If `threads` share them, each gets one, and the longest
+    come first so that all end at nearly the same time.
     """
     lengths = [len(line) for line in ids]
+    lanes = min(LANES, max(FEWEST, -(-len(ids) // threads)))
+    numbers = NUMBERS // threads
 
     def fits(batch: list[int], index: int) -> bool:
-        length = lengths[index]
-        return len(batch) < LANES and length <= 2 * lengths[batch[0]] + 16 and length * (len(batch) + 1) <= NUMBERS
+        longest = lengths[batch[0]]
+        return len(batch) < lanes and longest <= 2 * lengths[index] + 16 and longest * (len(batch) + 1) <= numbers
 
-    for batch in grouped(sorted(range(len(ids)), key=lengths.__getitem__), fits):
-        padded = np.zeros((len(batch), lengths[batch[-1]]), np.int32)
+    for batch in grouped(sorted(range(len(ids)), key=lengths.__getitem__, reverse=True), fits):
+        padded = np.zeros((len(batch), lengths[batch[0]]), np.int32)
         for lane, index in enumerate(batch):
             padded[lane, : lengths[index]] = ids[index]
         yield batch, padded
@@ -323,7 +332,8 @@ def stretches(
         fed, first_predicted = ids[:, :-1], 1
     else:
         fed, first_predicted = np.concatenate([np.full((lanes, 1), before, ids.dtype), ids[:, :-1]], axis=1), 0
-    steps = min(most, max(1, NUMBERS // (lanes * (6 * network.config.hidden_size + 5 * rows))))
+    numbers = NUMBERS // (workers() if lanes > 1 else 1)
+    steps = min(most, max(1, numbers // (lanes * (6 * network.config.hidden_size + 5 * rows))))
     state = network.start(lanes) if state is None else state
     for first in range(first_predicted, length, steps):
         place = slice(first, min(first + steps, length))

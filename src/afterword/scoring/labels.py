@@ -7,7 +7,7 @@ lines are read after each label in turn, many at once.
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import InitVar, dataclass, field
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from afterword.model.arrays import Ids
 from afterword.model.network.network import Network, State
+from afterword.model.threads import share, workers
 from afterword.scoring.costs import NONE, USED, Cost, LineScore, batches, line_ids, token_nats
 from afterword.settings import OnProgress, ignore_progress
 from afterword.text.lines import TAB
@@ -83,24 +84,24 @@ def classify(
     begun = [_begun(network, tokenizer, tokenizer.end, label) for label in labels]
     label_nats = np.zeros((len(texts), len(labels)))
     costs: list[NDArray[np.float64]] = [np.empty(0)] * len(texts)
-    read, total = 0, len(labels) * sum(map(len, ids))
-    for batch, padded in batches(ids):
+    total = max(1, len(labels) * sum(map(len, ids)))
+
+    def read(together: tuple[list[int], Ids], done: Callable[[int], None]) -> None:
+        batch, padded = together
         last = [len(ids[index]) - 1 for index in batch]
         both = np.full(padded.shape, -np.inf)  # log P of the line up to each token, summed over the labels, [B, T]
         for k, (nats, state, tab) in enumerate(begun):
             lanes = network.chosen(state, [0] * len(batch))
-
-            def on_read(of_each: int, before: int = read) -> None:
-                on_progress(before / total)
-
-            so_far = nats + token_nats(network, tab, padded, on_read, lanes)[USED].cumsum(axis=1)
+            found = token_nats(network, tab, padded, lambda of_each: done(0), lanes)
+            so_far = nats + found[USED].cumsum(axis=1)
             np.logaddexp(both, -so_far, out=both)
             label_nats[batch, k] = so_far[range(len(batch)), last]
-            read += sum(last) + len(last)
-            on_progress(read / total)
+            done(sum(last) + len(last))
         each = -np.diff(both, axis=1, prepend=0.0)
         for lane, index in enumerate(batch):
             costs[index] = each[lane, : len(ids[index])].copy()  # so that the padding is freed
+
+    share(read, batches(ids, workers()), lambda done: on_progress(done / total))
     return [
         LabelScore.of(
             {USED: costs[k]}, text, 1, line=k + 1, text=text, labels=labels, label_nats=label_nats[k], given_label=given

@@ -14,15 +14,15 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from afterword.model.arrays import Array
+from afterword.model.arrays import Array, Ids
 from afterword.model.ngram.tables import Level, Ngram, tabled
 
 EMPTY = 1  # the context without tokens
 KEPT = 4 * 2**20  # bytes; once they are full, every other context is computed each time
 OVERHEAD = 320  # bytes of an array and its entry in the dictionary, besides its numbers
 FEW = 8  # up to this many numbers, adding one by one is faster
-MANY = 12  # from this many contexts on, computing them together is faster
 BEGINNING = 14  # bits of a context, by which it is sought
 
 
@@ -73,17 +73,22 @@ class Lookup:
                 self._kept[context] = entry
         return entry
 
-    def following_each(self, contexts: Sequence[int]) -> list[tuple[Array, int]]:
-        """Return `following` of each; many new ones are computed together."""
-        new = [*{context for context in contexts if context not in self._kept}]
-        if len(new) < MANY:
-            return [self.following(context) for context in contexts]
-        probabilities, known = self._ngram.following(np.array(new, np.uint64), np.array([*map(self.length, new)]))
-        ends = [self._end(context, n) for context, n in zip(new, known.tolist(), strict=True)]
-        found = dict(zip(new, zip(probabilities, ends, strict=True), strict=True))
-        if len(self._kept) + len(new) <= self._room:
-            self._kept |= found
-        return [found[context] if context in found else self._kept[context] for context in contexts]
+    def pushed_each(self, contexts: Sequence[int], rows: Ids) -> NDArray[np.uint64]:
+        """Append to each of `contexts` its row of `rows` [N]."""
+        longest = np.uint64(self._ones[-1])
+        before = np.array(contexts, np.uint64)
+        rows = np.where(rows == self._boundary, self._start, rows).astype(np.uint64)
+        pushed = before << np.uint64(self._bits) | rows
+        return np.where(before >= longest, pushed & (longest - np.uint64(1)) | longest, pushed)
+
+    def following_each(self, contexts: NDArray[np.uint64]) -> tuple[Array, list[int]]:
+        """Return `following` of each of `contexts` [N], computed together: P [N, R], and their known ends."""
+        ones = np.array(self._ones, np.uint64)
+        lengths = np.searchsorted(ones, contexts, "right") - 1
+        probabilities, known = self._ngram.following(contexts, lengths, self._tables)
+        ones = ones[known]
+        ends: list[int] = (contexts & (ones - np.uint64(1)) | ones).tolist()
+        return probabilities, ends
 
     def _found(self, context: int) -> tuple[Array, int]:
         ones, sought, tables = self._ones, self._sought, self._tables

@@ -61,9 +61,12 @@ class Mixture(Network):
         if len(state.recent) == ids.size == 1:  # a single lane needs no copy into an array of many
             found, end = lookup.following(lookup.pushed(state.recent[0], min(ids.item(), last)))
             return self.join(logits[0], found)[None], State(after.hidden, after.cell, [end])
-        looked_up = lookup.following_each(self._contexts(ids, state))
-        joined = self.join(logits, np.array([found for found, _ in looked_up]))
-        return joined, State(after.hidden, after.cell, [end for _, end in looked_up])
+        if ids.shape[1] == 1:
+            contexts = lookup.pushed_each(state.recent, self.rows(ids[:, 0]))
+        else:
+            contexts = np.array(self._contexts(ids, state), np.uint64)
+        probabilities, ends = lookup.following_each(contexts)
+        return self.join(logits, probabilities), State(after.hidden, after.cell, ends)
 
     def read(self, ids: Ids, state: State) -> tuple[Array, State]:
         if self._used == 0:

@@ -111,25 +111,36 @@ class Ngram:
         found, _ = self.following(contexts[:, before:].ravel(), lengths[:, before:].ravel())
         return found.reshape(B, T - before, self.rows)
 
-    def following(self, contexts: NDArray[np.uint64], lengths: Ids) -> tuple[Array, Ids]:
+    def following(self, contexts: NDArray[np.uint64], lengths: Ids, tables: Sequence[Array] = ()) -> tuple[Array, Ids]:
         """Return P [N, R] of the row that follows each of N contexts, and the number of its last rows that are known.
 
-        A context has its last row in the lowest bits; bits above its length are ignored.
+        A context has its last row in the lowest bits; bits above its length are ignored. `tables` may have P [C, R]
+        after each of the C contexts of no rows, of one, and so on, computed before.
         """
-        probabilities = np.tile(self.unconditional, (len(contexts), 1))
-        known = np.zeros(len(contexts), np.intp)
-        left = np.arange(len(contexts))
-        for n, level in enumerate(self.levels[1:], 1):
-            left = left[lengths[left] >= n]
-            keys = contexts[left] & np.uint64((1 << self.bits * n) - 1)
-            at = np.minimum(np.searchsorted(level.contexts, keys), len(level.contexts) - 1)
-            there = level.contexts[at] == keys  # if a context is unknown, so are all longer ones
-            left, at = left[there], at[there]
-            known[left] = n
-            probabilities[left] *= level.rest[at, None]
-            first, count = level.firsts[at], level.firsts[at + 1] - level.firsts[at]
-            which = np.arange(count.sum()) + np.repeat(first - (np.cumsum(count) - count), count)
-            probabilities[np.repeat(left, count), level.tokens[which]] += level.shares[which]
+        tables = tables or [self.unconditional[None]]
+        known, places, left = (
+            np.zeros(len(contexts), np.intp),
+            np.zeros(len(contexts), np.intp),
+            np.arange(len(contexts)),
+        )
+        probabilities = np.empty((len(contexts), self.rows), np.float32)
+        for n, level in enumerate(self.levels):
+            if n == len(tables):
+                _look_up(probabilities, tables, known, places)
+            if n:
+                left = left[lengths[left] >= n]
+                keys = contexts[left] & np.uint64((1 << self.bits * n) - 1)
+                at = np.minimum(np.searchsorted(level.contexts, keys), len(level.contexts) - 1)
+                there = level.contexts[at] == keys  # if a context is unknown, so are all longer ones
+                left, at = left[there], at[there]
+                known[left], places[left] = n, at
+            if n >= len(tables):
+                probabilities[left] *= level.rest[at, None]
+                first, count = level.firsts[at], level.firsts[at + 1] - level.firsts[at]
+                which = np.arange(count.sum()) + np.repeat(first - (np.cumsum(count) - count), count)
+                probabilities[np.repeat(left, count), level.tokens[which]] += level.shares[which]
+        if len(tables) == len(self.levels):
+            _look_up(probabilities, tables, known, places)
         return probabilities, known
 
     def seen(self, rows: Sequence[int]) -> Ids:
@@ -175,6 +186,13 @@ class Ngram:
         for name, tensor in self.tensors().items():
             crc = zlib.crc32(np.ascontiguousarray(tensor).data, zlib.crc32(name.encode(), crc))
         return crc
+
+
+def _look_up(probabilities: Array, tables: Sequence[Array], known: Ids, places: Ids) -> None:
+    """Write into `probabilities` [N, R] the row at each of `places` [N] in the table of its `known` length [N]."""
+    for length, table in enumerate(tables):
+        these = np.flatnonzero(known == length)
+        probabilities[these] = table[places[these]]
 
 
 def tabled(levels: Sequence[Level], rows: int) -> Iterator[tuple[int, Level]]:

@@ -248,11 +248,12 @@ class Scheduler:
             batch.step()
         except Exception as error:
             self._fail(texts, error)
-            batch.texts = []
+            batch.batches = []
             return
-        for lane, reply in enumerate(batch.texts):
-            if reply.trail is not None:
-                self._memory.keep(reply.trail, batch.reading(lane))
+        for part in batch.batches:
+            for lane, reply in enumerate(part.texts):
+                if reply.trail is not None:
+                    self._memory.keep(reply.trail, part.reading(lane))
         self._wake(batch, texts)
 
     def _wake(self, batch: _Running, texts: Sequence[Reply]) -> None:
