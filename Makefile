@@ -116,7 +116,7 @@ bench-base: .venv/ready-dev
 	$(if $(BOOKS),$(BIN)/python -m benchmarks.base_overlap $(BOOKS)/train.txt --model english --human $(BOOKS)/held-out/novel.txt)
 	$(BIN)/python -m benchmarks.base table
 
-# The figures of docs/writing.md: speed, rules, defaults and molecules. Takes 50 minutes; needs the machine to itself.
+# The figures of docs/many.md and docs/defaults.md: speed, rules, defaults and molecules. Takes 50 minutes; needs the machine to itself.
 # RUNS are run folders of running text, which judge the defaults.
 bench-writing: .venv/ready-dev
 	$(BIN)/python -m benchmarks.writing names ../shared/data/names.txt
@@ -127,7 +127,7 @@ bench-writing: .venv/ready-dev
 	$(if $(RUNS),$(BIN)/python -m benchmarks.writing words $(RUNS))
 	$(BIN)/python -m benchmarks.molecules
 
-# The figures of docs/odd.md and docs/scoring.md: finding odd lines, false alarms, speed, and what adapting brings.
+# The figures of docs/odd-figures.md and docs/scoring.md: finding odd lines, false alarms, speed, and what adapting brings.
 # Takes 60 minutes; needs the machine to itself. MODEL is a run of running text, to write with.
 bench-scoring: .venv/ready-dev
 	$(BIN)/python -m benchmarks.odd dga
