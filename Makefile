@@ -9,7 +9,7 @@ TEXT ?= ../shared/data/tinyshakespeare.txt
 # The folder of the engine of exported pages.
 WEB := src/afterword/interchange/web
 
-.PHONY: demo test test-slow test-keras test-everywhere check bench bench-quality bench-plan bench-base bench-writing \
+.PHONY: demo dist test test-slow test-keras test-everywhere check bench bench-quality bench-plan bench-base bench-writing \
 	bench-scoring bench-bulk bench-serving bench-gpu bench-export torture soak base notebooks docs docs-links format npm kernel
 
 demo: .venv/ready
@@ -116,7 +116,7 @@ bench-base: .venv/ready-dev
 	$(if $(BOOKS),$(BIN)/python -m benchmarks.base_overlap $(BOOKS)/train.txt --model english --human $(BOOKS)/held-out/novel.txt)
 	$(BIN)/python -m benchmarks.base table
 
-# The figures of docs/writing.md: speed, rules, defaults and molecules. Takes 50 minutes; needs the machine to itself.
+# The figures of docs/many.md and docs/defaults.md: speed, rules, defaults and molecules. Takes 50 minutes; needs the machine to itself.
 # RUNS are run folders of running text, which judge the defaults.
 bench-writing: .venv/ready-dev
 	$(BIN)/python -m benchmarks.writing names ../shared/data/names.txt
@@ -127,7 +127,7 @@ bench-writing: .venv/ready-dev
 	$(if $(RUNS),$(BIN)/python -m benchmarks.writing words $(RUNS))
 	$(BIN)/python -m benchmarks.molecules
 
-# The figures of docs/odd.md and docs/scoring.md: finding odd lines, false alarms, speed, and what adapting brings.
+# The figures of docs/odd-figures.md and docs/scoring.md: finding odd lines, false alarms, speed, and what adapting brings.
 # Takes 60 minutes; needs the machine to itself. MODEL is a run of running text, to write with.
 bench-scoring: .venv/ready-dev
 	$(BIN)/python -m benchmarks.odd dga
@@ -202,6 +202,12 @@ docs: .venv/ready-docs docs/_build/subjects/run.json
 
 docs/_build/subjects/run.json: docs/subjects.txt .venv/ready-docs
 	$(BIN)/python -c "import pathlib; from benchmarks.subjects import trained; trained(pathlib.Path('docs/_build'))"
+
+# The wheel and the source archive, in dist/.
+dist: .venv/ready-dev
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
 
 # Check the links to other sites.
 docs-links: .venv/ready-docs
