@@ -1,4 +1,4 @@
-"""README, CONTRIBUTING, CHANGELOG, SECURITY and docs/ name only what exists: links, files, make targets, commands and options."""
+"""The pages of the repository name only what exists: links, files, make targets, commands and options."""
 
 from __future__ import annotations
 
