@@ -181,7 +181,7 @@ def measured(peer: Peer, files: Sequence[Path], minutes: float) -> dict[str, Any
     return found
 
 
-def compare(text: Path, minutes: float, only: Sequence[str] = (), peers: Sequence[Peer] = PEERS) -> None:
+def compare(text: Path, minutes: float, only: Sequence[str] = ()) -> None:
     """Measure each peer, and keep its row. A peer that fails is a row too."""
     whole = read_text([text])[0]
     if len(whole) < LEAST:
@@ -190,7 +190,7 @@ def compare(text: Path, minutes: float, only: Sequence[str] = (), peers: Sequenc
     same = {"text": text.name.removesuffix(".gz"), "characters": len(whole), "minutes": minutes}
     with tempfile.TemporaryDirectory() as place:
         files = write_parts(Path(place), training, held_out[:MOST_HELD_OUT])
-        for peer in peers:
+        for peer in PEERS:
             if peer.name in (only or [peer.name]):
                 click.echo(f"{peer.title} …", err=True)
                 here = measured_here()  # before the peer is at work
@@ -264,22 +264,19 @@ def drawn(rows: Sequence[tuple[Peer, Figures]]) -> str:
         for peer, row in rows
         if row.get("sample")
     ]
-    return "\n\n".join(
-        [
-            "",
-            about,
-            "\n".join(table(rows)),
-            "![Bits per character of each; a shorter bar is better](comparison.svg)",
-            "## Where a peer is better",
-            "\n".join(where_a_peer_wins(rows)),
-            "## What each writes",
-            "The first text of each, unedited, in its own default way of writing:",
-            *samples,
-            "## Settings",
-            "\n".join(f"- {peer.title}: {peer.settings}" for peer, _ in rows),
-            "",
-        ]
-    )
+    parts = [
+        about,
+        "\n".join(table(rows)),
+        "![Bits per character of each; a shorter bar is better](comparison.svg)",
+        "## Where a peer is better",
+        "\n".join(where_a_peer_wins(rows)),
+        "## What each writes",
+        "The first text of each, unedited, in its own default way of writing:",
+        *samples,
+        "## Settings",
+        "\n".join(f"- {peer.title}: {peer.settings}" for peer, _ in rows),
+    ]
+    return "\n" + "\n\n".join(parts) + "\n\n"
 
 
 def picture(rows: Sequence[tuple[Peer, Figures]]) -> str:
