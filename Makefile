@@ -9,8 +9,9 @@ TEXT ?= ../shared/data/tinyshakespeare.txt
 # The folder of the engine of exported pages.
 WEB := src/afterword/interchange/web
 
-.PHONY: demo test test-slow test-keras test-everywhere check bench bench-quality bench-plan bench-base bench-writing \
-	bench-scoring bench-bulk bench-serving bench-gpu bench-export torture soak base notebooks docs docs-links format npm kernel
+.PHONY: demo dist test test-slow test-keras test-everywhere check bench compare bench-quality bench-plan bench-base bench-writing \
+	bench-scoring bench-bulk bench-serving bench-gpu bench-export torture soak base notebooks pictures docs docs-links \
+	format npm kernel
 
 demo: .venv/ready
 	$(BIN)/afterword demo --out .demo
@@ -84,6 +85,13 @@ bench: .venv/ready-dev
 	$(BIN)/python -m benchmarks.large_text train
 	$(BIN)/python -m benchmarks.checkpoint_cost $(TEXT)
 
+# Train others and Afterword on the same text for the same time, and draw docs/comparison.md. TEXT is a text, by default the
+# play that Afterword includes; with MINUTES=3, takes 20 minutes; needs the machine to itself, and the network for the peers.
+compare: TEXT = src/afterword/cli/demo-julius-caesar.txt.gz
+compare: MINUTES = 3
+compare: .venv/ready-dev
+	$(BIN)/python -m benchmarks.compare "$(TEXT)" --minutes $(MINUTES)
+
 # The figures of docs/planning.md: the plan compared with a grid of settings, its own forecast and the clock.
 # Takes 40 minutes; needs the machine to itself.
 bench-plan: .venv/ready-dev
@@ -116,7 +124,7 @@ bench-base: .venv/ready-dev
 	$(if $(BOOKS),$(BIN)/python -m benchmarks.base_overlap $(BOOKS)/train.txt --model english --human $(BOOKS)/held-out/novel.txt)
 	$(BIN)/python -m benchmarks.base table
 
-# The figures of docs/writing.md: speed, rules, defaults and molecules. Takes 50 minutes; needs the machine to itself.
+# The figures of docs/many.md and docs/defaults.md: speed, rules, defaults and molecules. Takes 50 minutes; needs the machine to itself.
 # RUNS are run folders of running text, which judge the defaults.
 bench-writing: .venv/ready-dev
 	$(BIN)/python -m benchmarks.writing names ../shared/data/names.txt
@@ -127,7 +135,7 @@ bench-writing: .venv/ready-dev
 	$(if $(RUNS),$(BIN)/python -m benchmarks.writing words $(RUNS))
 	$(BIN)/python -m benchmarks.molecules
 
-# The figures of docs/odd.md and docs/scoring.md: finding odd lines, false alarms, speed, and what adapting brings.
+# The figures of docs/odd-figures.md and docs/scoring.md: finding odd lines, false alarms, speed, and what adapting brings.
 # Takes 60 minutes; needs the machine to itself. MODEL is a run of running text, to write with.
 bench-scoring: .venv/ready-dev
 	$(BIN)/python -m benchmarks.odd dga
@@ -191,6 +199,10 @@ base: .venv/ready-dev
 notebooks: .venv/ready-dev
 	cd docs/notebooks && PATH="$(CURDIR)/$(BIN):$$PATH" jupyter execute --inplace *.ipynb
 
+# Make the pictures of README and docs/ again, from the real pages. Takes a minute; needs chromium.
+pictures: .venv/ready-dev
+	$(BIN)/python -m benchmarks.pictures
+
 # The documentation, in docs/_build/html. A warning, such as a link that leads nowhere, is an error.
 # Two pages come from models: docs/lstm.md shows the gates of one, and `english` writes in the other.
 docs: .venv/ready-docs docs/_build/subjects/run.json
@@ -202,6 +214,12 @@ docs: .venv/ready-docs docs/_build/subjects/run.json
 
 docs/_build/subjects/run.json: docs/subjects.txt .venv/ready-docs
 	$(BIN)/python -c "import pathlib; from benchmarks.subjects import trained; trained(pathlib.Path('docs/_build'))"
+
+# The wheel and the source archive, in dist/.
+dist: .venv/ready-dev
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
 
 # Check the links to other sites.
 docs-links: .venv/ready-docs

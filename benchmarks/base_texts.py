@@ -12,6 +12,8 @@ lists what was taken. The same texts, options and seed give the same bytes.
 --share FOLDER=S makes S the share of FOLDER in train.txt's characters: it is read in part or repeatedly, each time in
 other manners. Folders without a share are read once.
 
+--times N prints the whole text N times, each time in another order and other manners: for a language with few texts.
+
 --without JUDGED leaves out paragraphs that share eight words in a row with a text in the folder JUDGED: the texts that
 the base is judged by, which `python -m benchmarks.base_subjects --out JUDGED` writes.
 
@@ -179,6 +181,14 @@ folder = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--books", multiple=True, type=folder, help="a folder with a manifest (repeatable)")
 @click.option("--share", "given", multiple=True, metavar="FOLDER=S", help="share of the text (default: read once)")
 @click.option("--without", type=folder, help="leave out what the texts in this folder contain")
+@click.option(
+    "--times",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="print the whole text N times",
+    metavar="N",
+)
 @click.option("--tenth", is_flag=True, help="make a small sample, and do not read what the folders hold out")
 @click.option("--language", type=click.Choice(list(LANGUAGES)), default="english", show_default=True)
 @click.option("--out", required=True, type=click.Path(path_type=Path))
@@ -188,6 +198,7 @@ def main(
     books: tuple[Path, ...],
     given: tuple[str, ...],
     without: Path | None,
+    times: int,
     tenth: bool,
     language: str,
     out: Path,
@@ -228,7 +239,9 @@ def main(
     with (out / "train.txt").open("w", encoding="utf-8") as file:
         spoken = LANGUAGES[language]
         written = sum(
-            file.write(in_manner(piece, spoken, Manner.drawn(spoken, draw))) for piece in mixed(collections, draw)
+            file.write(in_manner(piece, spoken, Manner.drawn(spoken, draw)))
+            for _ in range(times)
+            for piece in mixed(collections, draw)
         )
     write_list(everything, out / "books.tsv")
     click.echo(f"{written:,} characters to learn from")

@@ -38,7 +38,7 @@ A small LSTM from which other runs can begin, trained with Afterword on {listed}
 | text | {texts:,} texts, {training:,} characters to learn from |
 | tokens | `{kind}`, {rows} rows |
 | network | {layers} × {units} LSTM, embedding {embedding}, {parameters:,} one-byte parameters |
-| training | {steps:,} steps of {lanes} × {length} tokens, seed {seed} |
+| training | {steps:,} steps of {lanes} × {length} tokens, seed {seed}, {begun} |
 | held-out texts, by other authors | {bits:.3f} bits per character |
 
 ```
@@ -153,6 +153,7 @@ def card(name: str, model: SavedModel, books: Path, packaged: bool = False) -> s
         lanes=plan["batch_size"],
         length=plan["seq_length"],
         seed=plan["seed"],
+        begun=f"from the base {about['base']['name']}" if about.get("base") else "from scratch",
         bits=about["validation"]["bits_per_character"],
     )
     return card_text({**metadata(model), "license": "mit"}, body)

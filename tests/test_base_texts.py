@@ -164,6 +164,14 @@ def test_a_folder_has_its_share_of_the_text(make: Make, old: Path, new: Path, sh
     assert sum(times["new"]) / (20 + sum(times["new"])) == pytest.approx(share, abs=0.05)
 
 
+def test_the_whole_text_can_be_printed_several_times_in_other_manners(make: Make, old: Path) -> None:
+    text = (make("--books", old, "--times", "3") / "train.txt").read_text(encoding="utf-8")
+    parts = [plain(sentences(f"old {k}")).split(". ")[5] for k in range(20)]
+    assert {plain(text).count(part) for part in parts} == {3}
+    once = len((make("--books", old) / "train.txt").read_text(encoding="utf-8"))
+    assert text[:once] not in text[once:]
+
+
 def test_held_out_kinds_are_written_apart_and_a_little_is_left_for_validation(make: Make, old: Path, new: Path) -> None:
     out = make("--books", old, "--books", new)
     held_out = out / "held-out"
