@@ -54,7 +54,7 @@ Predicted = tuple[Array, State]
 """The logits of the next tokens, [B, R], and the state before them."""
 
 
-class Lanes(Generic[Kind]):
+class TextBatch(Generic[Kind]):
     """Texts whose next tokens the network predicts together."""
 
     def __init__(self, network: Network) -> None:
@@ -73,7 +73,7 @@ class Lanes(Generic[Kind]):
         """Begin `texts`, each after its reading."""
         self._add([text for text, _ in texts], [(reading.logits, reading.state) for _, reading in texts])
 
-    def take(self, others: Iterable[Lanes[Kind]]) -> None:
+    def take(self, others: Iterable[TextBatch[Kind]]) -> None:
         """Move the texts of `others` here."""
         for other in others:
             self._add(other.texts, [other.after])
@@ -140,7 +140,7 @@ class ParallelTexts(Generic[Kind]):
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        self.batches: list[Lanes[Kind]] = []
+        self.batches: list[TextBatch[Kind]] = []
 
     @property
     def texts(self) -> list[Kind]:
@@ -151,7 +151,7 @@ class ParallelTexts(Generic[Kind]):
         sizes = [len(batch.texts) for batch in self.batches]
         useful = PRODUCTS.threads if PRODUCTS.threads <= MOST else 1
         while len(sizes) < max(1, min(useful, (sum(sizes) + len(texts)) // LEAST)):
-            self.batches.append(Lanes(self.network))
+            self.batches.append(TextBatch(self.network))
             sizes.append(0)
         entering: list[list[tuple[Kind, Reading]]] = [[] for _ in sizes]
         for text in texts:

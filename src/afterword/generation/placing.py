@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from afterword.errors import OptionError
 from afterword.generation.draft import Draft, Terms
 from afterword.generation.healing import Reading
-from afterword.generation.parallel import Lanes, Text
+from afterword.generation.parallel import Text, TextBatch
 from afterword.generation.rules import APOSTROPHES, is_of_word
 from afterword.generation.sampling import Likeliest
 from afterword.model.network.network import Network, log_probabilities
@@ -165,7 +165,7 @@ def _extend(terms: Terms, network: Network, plans: Sequence[_Plan]) -> None:
 
 def _write(network: Network, texts: Sequence[_Free]) -> None:
     """Write `texts` to their ends."""
-    batch: Lanes[_Free] = Lanes(network)
+    batch: TextBatch[_Free] = TextBatch(network)
     if entering := [(text, text.start.reading) for text in texts if not text.is_over]:
         batch.enter(entering)
     while batch.texts:
