@@ -10,7 +10,8 @@ TEXT ?= ../shared/data/tinyshakespeare.txt
 WEB := src/afterword/interchange/web
 
 .PHONY: demo dist test test-slow test-keras test-everywhere check bench bench-quality bench-plan bench-base bench-writing \
-	bench-scoring bench-bulk bench-serving bench-gpu bench-export torture soak base notebooks docs docs-links format npm kernel
+	bench-scoring bench-bulk bench-serving bench-gpu bench-export torture soak base notebooks pictures docs docs-links \
+	format npm kernel
 
 demo: .venv/ready
 	$(BIN)/afterword demo --out .demo
@@ -190,6 +191,10 @@ base: .venv/ready-dev
 # Run the notebooks again and store what they show. Takes seven minutes; needs the machine to itself.
 notebooks: .venv/ready-dev
 	cd docs/notebooks && PATH="$(CURDIR)/$(BIN):$$PATH" jupyter execute --inplace *.ipynb
+
+# Make the pictures of README and docs/ again, from the real pages. Takes a minute; needs chromium.
+pictures: .venv/ready-dev
+	$(BIN)/python -m benchmarks.pictures
 
 # The documentation, in docs/_build/html. A warning, such as a link that leads nowhere, is an error.
 # Two pages come from models: docs/lstm.md shows the gates of one, and `english` writes in the other.
