@@ -80,7 +80,8 @@ bench: .venv/ready-dev
 	$(BIN)/python -m benchmarks.training_speed cpu
 	$(BIN)/python -m benchmarks.classic
 	$(BIN)/python -m benchmarks.classic --epoch
-	$(BIN)/python -m benchmarks.ranks
+	$(BIN)/python -m benchmarks.ranks train
+	$(BIN)/python -m benchmarks.ranks link
 	$(BIN)/python -m benchmarks.quality vocabularies $(TEXT)
 	$(BIN)/python -m benchmarks.large_text train
 	$(BIN)/python -m benchmarks.checkpoint_cost $(TEXT)
