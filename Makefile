@@ -9,7 +9,7 @@ TEXT ?= ../shared/data/tinyshakespeare.txt
 # The folder of the engine of exported pages.
 WEB := src/afterword/interchange/web
 
-.PHONY: demo dist test test-slow test-keras test-everywhere check bench bench-quality bench-plan bench-base bench-writing \
+.PHONY: demo dist test test-slow test-keras test-everywhere check bench compare bench-quality bench-plan bench-base bench-writing \
 	bench-scoring bench-bulk bench-serving bench-gpu bench-export torture soak base notebooks pictures docs docs-links \
 	format npm kernel
 
@@ -85,6 +85,13 @@ bench: .venv/ready-dev
 	$(BIN)/python -m benchmarks.quality vocabularies $(TEXT)
 	$(BIN)/python -m benchmarks.large_text train
 	$(BIN)/python -m benchmarks.checkpoint_cost $(TEXT)
+
+# Train others and Afterword on the same text for the same time, and draw docs/comparison.md. TEXT is a text, by default the
+# play that Afterword includes; with MINUTES=3, takes 20 minutes; needs the machine to itself, and the network for the peers.
+compare: TEXT = src/afterword/cli/demo-julius-caesar.txt.gz
+compare: MINUTES = 3
+compare: .venv/ready-dev
+	$(BIN)/python -m benchmarks.compare "$(TEXT)" --minutes $(MINUTES)
 
 # The figures of docs/planning.md: the plan compared with a grid of settings, its own forecast and the clock.
 # Takes 40 minutes; needs the machine to itself.

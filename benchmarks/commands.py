@@ -53,12 +53,28 @@ def run_afterword(*arguments: object) -> str:
 
 
 def peer_python(name: str, *packages: str, options: Sequence[str] = ()) -> Path:
-    """Return the Python of the environment .venv-NAME, which is made with these packages if it is missing."""
+    """Return the Python of the environment .venv-NAME, which is made with these packages if it is missing.
+
+    Raises ClickException if they cannot be installed.
+    """
     environment = PLACE.parent / f".venv-{name}"
     python, ready = environment / "bin" / "python", environment / "ready"
     if not ready.exists():
         subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *options, *packages], check=True)
+        install: list[str | Path] = [
+            python,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--disable-pip-version-check",
+            *options,
+            *packages,
+        ]
+        done = subprocess.run(install, stderr=subprocess.PIPE, text=True)
+        if done.returncode:
+            why = done.stderr.strip().split("\n")[-1].removeprefix("ERROR: ")
+            raise click.ClickException(f"cannot install {' '.join(packages)}: {why}")
         ready.touch()
     return python.absolute()
 

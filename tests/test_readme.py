@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 import shlex
@@ -67,5 +68,10 @@ def test_the_commands_among_the_text_work(place: Path) -> None:
     for command in found:
         done = finished([sys.executable, "-m", "afterword", *shlex.split(command), "--overwrite"])
         assert done.returncode == 0, (command, done.stderr.decode())
+
+
+def test_the_server_answers_as_readme_shows() -> None:
+    (request,) = re.findall(r"^curl .* --json '(.*)'$", README, re.MULTILINE)
     with serving("english") as server:
-        assert server.complete(model="english", prompt="Brutus", max_tokens=2)["choices"]
+        (answer,) = server.complete(**json.loads(request))["choices"]
+    assert f'"text": {json.dumps(answer["text"])}, …' in README

@@ -9,12 +9,15 @@ from pathlib import Path
 import pyppmd
 
 MEMORY = 256 << 20
-ORDER = int(sys.argv[3]) if len(sys.argv) > 3 else 6
 
 
-def bits(data):
-    return 8 * len(pyppmd.compress(data, max_order=ORDER, mem_size=MEMORY))
+def added_bits(training, held_out, order=6):
+    return bits(training + held_out, order) - bits(training, order)
 
 
-training, held_out = (Path(name).read_bytes() for name in sys.argv[1:3])
-print(bits(training + held_out) - bits(training))
+def bits(data, order):
+    return 8 * len(pyppmd.compress(data, max_order=order, mem_size=MEMORY))
+
+
+if __name__ == "__main__":
+    print(added_bits(*(Path(name).read_bytes() for name in sys.argv[1:3]), *map(int, sys.argv[3:])))

@@ -1,0 +1,327 @@
+"""Others and Afterword on one text, with the same minutes and cores: python -m benchmarks.compare [TEXT] [--minutes 3]
+
+Each peer learns from the first 90 % of the text. Its packages are installed into an environment of its own. Each row is
+kept in results/comparison.jsonl as soon as it is measured, so Ctrl-C loses only the one in progress. Then the rows are
+drawn into docs/comparison.md and docs/comparison.svg. Takes 20 minutes, at most 40; needs the machine to itself.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import click
+
+from afterword.text.decoding import read_text
+from benchmarks.commands import (
+    PLACE,
+    as_written,
+    machine,
+    measured_here,
+    peer_python,
+    results,
+    split,
+    write_parts,
+    write_result,
+)
+
+PLAY = PLACE.parent / "src" / "afterword" / "cli" / "demo-julius-caesar.txt.gz"
+PAGE = PLACE.parent / "docs" / "comparison.md"
+BEGIN, END = "<!-- drawn by make compare -->\n", "<!-- end -->\n"
+LEAST, MOST_HELD_OUT = 10_000, 50_000  # characters: of a text, and of its held-out part, so that the slowest peer ends
+ENOUGH = 240  # seconds for everything but learning
+MEASURED = "# Measured from here on."  # in a script, below what a user would write
+Figures = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A row of the table. Its script is benchmarks/peers/compare_SCRIPT.py."""
+
+    name: str
+    title: str
+    settings: str
+    """Where its settings are published, and how ours differ."""
+    script: str = ""
+    packages: tuple[str, ...] = ()
+    """Of its own environment; without them, it runs in ours."""
+    typed: tuple[str, ...] = ()
+    """What a user types, if it is not the script."""
+
+    @property
+    def path(self) -> Path:
+        return PLACE / "peers" / f"compare_{self.script or self.name}.py"
+
+    def lines(self) -> int:
+        """Return how many lines a user writes, without blank lines, comments and docstrings."""
+        return len(self.typed) or _lines_of(self.path)
+
+
+KERAS = ("keras>=3", "tensorflow-cpu")
+NANOGPT = "[nanoGPT](https://github.com/karpathy/nanoGPT)"
+CHAR_RNN = "[char-rnn](https://github.com/karpathy/char-rnn)"
+TRAIN, GENERATE = "afterword train book.txt", "afterword generate book"
+PEERS = (
+    Peer(
+        "keras",
+        "Tutorial's Keras recipe",
+        "two LSTM layers of 300 units, dropout 0.2, windows of 50 characters, Adam, batches of 30, argmax: the "
+        "[founding recipe](classic.md). It is stopped when the time is over, also within its epoch. The text is not "
+        "lower-cased, so that the figures compare.",
+        packages=KERAS,
+    ),
+    Peer(
+        "textgenrnn",
+        "textgenrnn",
+        "[version 2.0.0](https://pypi.org/project/textgenrnn/), the last one. It needs TensorFlow 2.1 to 2.3, which "
+        "exists for Python 3.8 and older; Afterword needs 3.11.",
+        packages=("textgenrnn", "tensorflow<2.4"),
+        typed=("from textgenrnn import textgenrnn", "model = textgenrnn()", "model.train_from_file(…)"),
+    ),
+    Peer(
+        "lstm",
+        "Plain `nn.LSTM`",
+        f"our own script with the defaults of {CHAR_RNN} (`train.lua`): two layers of 128 units, 50 streams, 50 "
+        "steps, RMSprop at 0.002, gradients clipped at 5; the best weights on the held-out text are kept. The number "
+        "of epochs follows from the time.",
+    ),
+    Peer(
+        "transformer",
+        "Plain transformer",
+        f"our own script with the settings of {NANOGPT} for characters on a processor (README, *I only have a "
+        "macbook*): 4 layers of 4 heads and 128 units, 64 characters, batches of 12, AdamW from 0.001 to 0.0001, no "
+        "dropout; the best weights on the held-out text are kept. The schedule ends with the time instead of after "
+        "2,000 steps.",
+    ),
+    Peer(
+        "ppmd",
+        "PPMd (compressor)",
+        "order 6, 7-Zip's default, by [pyppmd](https://pypi.org/project/pyppmd/). It learns on from the held-out text "
+        "while it reads it, as no other row does, and it does not write.",
+        packages=("pyppmd==1.3.1",),
+        typed=("7z a -m0=PPMd …",),
+    ),
+    Peer(
+        "ngram",
+        "Kneser–Ney alone",
+        "interpolated modified Kneser–Ney of 8 characters (Chen and Goodman, 1998): the n-gram half of Afterword's "
+        "mixture.",
+        script="afterword",
+        typed=(f"{TRAIN} --steps 1", f"{GENERATE} --with ngram"),
+    ),
+    Peer(
+        "none",
+        "**Afterword from nothing**",
+        "`afterword train`, with `--base none`; LSTM and n-gram together.",
+        script="afterword",
+        typed=(f"{TRAIN} --base none", GENERATE),
+    ),
+    Peer(
+        "english",
+        "**Afterword from `english`**",
+        "`afterword train`, with `--base english`: the included model, which has read 147 MB of "
+        "English texts, none of them by Shakespeare.",
+        script="afterword",
+        typed=(f"{TRAIN} --base english", GENERATE),
+    ),
+)
+OURS = ("none", "english")
+
+
+def _lines_of(script: Path) -> int:
+    """Return the lines of code above MEASURED, with those of the functions that come from another of our scripts."""
+    source = script.read_text(encoding="utf-8").partition(MEASURED)[0]
+    body = ast.parse(source).body
+    ours = [node for node in body if isinstance(node, ast.ImportFrom) and _beside(script, node).exists()]
+    count = _code_lines(source, [node for node in body if node not in ours])
+    for node in ours:
+        names, code = {name.name for name in node.names}, _beside(script, node).read_text(encoding="utf-8")
+        functions = [one for one in ast.parse(code).body if isinstance(one, ast.FunctionDef) and one.name in names]
+        count += _code_lines(code, functions)
+    return count
+
+
+def _beside(script: Path, node: ast.ImportFrom) -> Path:
+    return script.with_name(f"{node.module}.py")
+
+
+def _code_lines(source: str, nodes: Sequence[ast.stmt]) -> int:
+    """Return how many lines of `source` have code of `nodes`."""
+    lines = source.splitlines()
+    within = {k for node in nodes for k in range(node.lineno - 1, node.end_lineno or node.lineno)}
+    for node in (inner for outer in nodes for inner in ast.walk(outer)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):  # a docstring
+            within -= set(range(node.lineno - 1, node.end_lineno or node.lineno))
+    return sum(bool(lines[k].strip()) and not lines[k].lstrip().startswith("#") for k in within)
+
+
+def measured(peer: Peer, files: Sequence[Path], minutes: float) -> dict[str, Any]:
+    """Return the figures of a peer, or its `failure`: the reason, on one line."""
+    try:
+        python = peer_python(peer.name, *peer.packages) if peer.packages else Path(sys.executable)
+        given = [*files, 60 * minutes, time.time(), *([peer.name] if peer.script else [])]
+        command = [*map(str, [python, peer.path, *given])]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60 * minutes + ENOUGH)
+    except click.ClickException as error:
+        return {"failure": error.message}
+    except subprocess.TimeoutExpired as error:
+        return {"failure": f"it was stopped after {error.timeout:.0f} seconds"}
+    if done.returncode:
+        return {"failure": next(reversed(done.stderr.split("\n")[:-1]), f"its status was {done.returncode}")}
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def compare(text: Path, minutes: float, only: Sequence[str] = ()) -> None:
+    """Measure each peer, and keep its row. A peer that fails is a row too."""
+    whole = read_text([text])[0]
+    if len(whole) < LEAST:
+        raise click.UsageError(f"{text} has {len(whole):,} characters; a comparison needs {LEAST:,}")
+    training, held_out = split(whole)
+    same = {"text": text.name.removesuffix(".gz"), "characters": len(whole), "minutes": minutes}
+    with tempfile.TemporaryDirectory() as place:
+        files = write_parts(Path(place), training, held_out[:MOST_HELD_OUT])
+        for peer in PEERS:
+            if peer.name in (only or [peer.name]):
+                click.echo(f"{peer.title} …", err=True)
+                here = measured_here()  # before the peer is at work
+                figures = measured(peer, files, minutes)
+                write_result("comparison", **same, peer=peer.name, **figures, **here, versions=machine("torch"))
+                click.echo(" | ".join(_cells(peer, figures)))
+
+
+def newest() -> list[tuple[Peer, Figures]]:
+    """Return the newest row of each peer, for the text and the minutes that were compared last."""
+    found = [*results("comparison")] if (PLACE / "results" / "comparison.jsonl").exists() else []
+    if not found:
+        return []
+    same = ("text", "characters", "minutes", "cores")
+    rows = {row["peer"]: row for row in found if all(row[key] == found[-1][key] for key in same)}
+    return [(peer, rows[peer.name]) for peer in PEERS if peer.name in rows]
+
+
+def _cells(peer: Peer, row: Figures) -> list[str]:
+    if "failure" in row:
+        return [peer.title, f"not measured: {row['failure']}", "–", "–", "–", str(peer.lines())]
+    minutes, seconds = divmod(round(row["seconds"]), 60)
+    speed = "–" if row["speed"] is None else f"{float(format(row['speed'], '.2g')):,.0f}"
+    took = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+    return [peer.title, f"{row['bits']:.3f}", took, speed, f"{row['memory'] / 2**20:,.0f} MB", str(peer.lines())]
+
+
+COLUMNS = ("", "bits per character", "ready after", "characters per second", "peak memory", "lines to write")
+# what is better, the figure, and whether less of it is better
+BETTER = (
+    ("Fewer bits per character", "bits", True),
+    ("Ready sooner", "seconds", True),
+    ("Writes faster", "speed", False),
+    ("Needs less memory", "memory", True),
+    ("Needs fewer lines", "lines", True),
+)
+
+
+def table(rows: Sequence[tuple[Peer, Figures]]) -> Iterator[str]:
+    yield f"| {' | '.join(COLUMNS)} |\n| --- {'| ---: ' * (len(COLUMNS) - 1)}|"
+    for peer, row in rows:
+        yield f"| {' | '.join(cell.replace('|', '¦') for cell in _cells(peer, row))} |"
+
+
+def where_a_peer_wins(rows: Sequence[tuple[Peer, Figures]]) -> Iterator[str]:
+    """Yield a line per figure: the peers that are better in it than Afterword."""
+    known = {peer.name: (peer, {**row, "lines": peer.lines()}) for peer, row in rows if "failure" not in row}
+    for title, key, less in BETTER:
+        for name in OURS if key == "bits" else OURS[:1]:
+            if name in known:
+                ours, mine = known[name][0].title.strip("*"), known[name][1][key]
+                found = [(one.title, row[key]) for other, (one, row) in known.items() if other not in OURS]
+                won = [
+                    title for title, value in found if value is not None and (value < mine if less else value > mine)
+                ]
+                yield f"- {title} than {ours}: {', '.join(won) or 'no peer'}."
+
+
+def drawn(rows: Sequence[tuple[Peer, Figures]]) -> str:
+    """Return the part of the page that is made of the rows, as Markdown."""
+    if not rows:
+        return "\nThe figures appear here after `make compare`.\n\n"
+    first = rows[0][1]
+    cores, load = first["cores"], max(row["load"] for _, row in rows)
+    about = (
+        f"`{first['text']}`, {first['characters']:,} characters; {first['minutes']:g} minutes of learning each; "
+        f"{cores} cores, load at most {load:.1f}; {first['versions'].partition('; ')[2].partition('; ')[0]}."
+    )
+    samples = [
+        f"{peer.title}:\n\n" + "\n".join("    " + line for line in row["sample"].strip("\n").splitlines())
+        for peer, row in rows
+        if row.get("sample")
+    ]
+    parts = [
+        about,
+        "\n".join(table(rows)),
+        "![Bits per character of each; a shorter bar is better](comparison.svg)",
+        "## Where a peer is better",
+        "\n".join(where_a_peer_wins(rows)),
+        "## What each writes",
+        "The first text of each, unedited, in its own default way of writing:",
+        *samples,
+        "## Settings",
+        "\n".join(f"- {peer.title}: {peer.settings}" for peer, _ in rows),
+    ]
+    return "\n" + "\n\n".join(parts) + "\n\n"
+
+
+def picture(rows: Sequence[tuple[Peer, Figures]]) -> str:
+    """Return the bits per character as bars, in SVG."""
+    shown = [(peer, row["bits"]) for peer, row in rows if "failure" not in row]
+    most, height = max((bits for _, bits in shown), default=1.0), 34 * len(shown) + 40
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 {height}" font-family="sans-serif" font-size="15">',
+        f'<rect width="720" height="{height}" fill="white"/>',
+        '<text x="12" y="24" fill="#555">bits per character of held-out text; shorter is better</text>',
+    ]
+    for k, (peer, bits) in enumerate(shown):
+        y, width = 40 + 34 * k, 380 * bits / most
+        colour = "#0b6e99" if peer.name in OURS else "#9aa5ad"
+        lines += [
+            f'<text x="12" y="{y + 17}">{escape(peer.title.replace("*", "").replace("`", ""))}</text>',
+            f'<rect x="262" y="{y}" width="{width:.1f}" height="24" fill="{colour}"/>',
+            f'<text x="{width + 270:.1f}" y="{y + 17}">{bits:.2f}</text>',
+        ]
+    return "\n".join([*lines, "</svg>\n"])
+
+
+def draw(rows: Sequence[tuple[Peer, Figures]]) -> None:
+    """Draw the rows into the page and its picture."""
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    PAGE.write_text(before + BEGIN + drawn(rows) + END + rest.partition(END)[2], encoding="utf-8")
+    if rows:
+        PAGE.with_suffix(".svg").write_text(picture(rows), encoding="utf-8")
+
+
+@click.command(help=as_written(__doc__))
+@click.argument("text", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=PLAY, metavar="[TEXT]")
+@click.option("--minutes", type=click.FloatRange(0, 60, min_open=True), default=3.0, show_default=True)
+@click.option("--only", type=click.Choice([peer.name for peer in PEERS]), multiple=True, help="measure this row alone")
+@click.option("--draw", "only_draw", is_flag=True, help="draw the rows that are kept, and measure nothing")
+def main(text: Path, minutes: float, only: Sequence[str], only_draw: bool) -> None:
+    try:
+        if not only_draw:
+            compare(text, minutes, only)
+    except KeyboardInterrupt:
+        click.echo("stopped; the finished rows are kept", err=True)
+        sys.exit(130)
+    finally:
+        draw(newest())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""`make compare`: a peer that fails is a row, finished rows are kept, and the page is what the kept rows say."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from benchmarks import commands, compare
+from benchmarks.compare import BEGIN, END, PEERS, Peer, main
+
+PAGE, PICTURE = compare.PAGE, compare.PAGE.with_suffix(".svg")
+REPORT = """from compared import Task
+task = Task()
+task.ready()
+task.report(len(task.training) / len(task.held_out), lambda number: number * task.option[0])
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three peers of a few lines, a page and an empty list of results, in a folder of their own."""
+    for folder in ("peers", "results"):
+        (tmp_path / folder).mkdir()
+    shared = (commands.PLACE / "peers" / "compared.py").read_text(encoding="utf-8")
+    (tmp_path / "peers" / "compared.py").write_text(shared.replace("LONG_ENOUGH = 2.0", "LONG_ENOUGH = 0.01"))
+    (tmp_path / "peers" / "compare_good.py").write_text(REPORT)
+    (tmp_path / "peers" / "compare_bad.py").write_text("import sys\nprint('more')\nraise OSError('no | such thing')\n")
+    (tmp_path / "page.md").write_text(f"before\n{BEGIN}old\n{END}after\n")
+    (tmp_path / "text.txt").write_text("to be or not to be\n" * 600)
+    monkeypatch.setattr(commands, "PLACE", tmp_path)
+    monkeypatch.setattr(compare, "PLACE", tmp_path)
+    monkeypatch.setattr(compare, "PAGE", tmp_path / "page.md")
+    peers = (Peer("x", "X", "none.", script="good"), Peer("bad", "Bad", "none."), Peer("none", "**Ours**", "", "good"))
+    monkeypatch.setattr(compare, "PEERS", peers)
+    return tmp_path
+
+
+def compared(place: Path, *options: str) -> Any:
+    return CliRunner().invoke(main, [str(place / "text.txt"), "--minutes", "0.01", *options], catch_exceptions=False)
+
+
+def test_a_peer_that_fails_gives_its_reason_and_the_rest_goes_on(place: Path) -> None:
+    assert compared(place).exit_code == 0
+    page = (place / "page.md").read_text()
+    assert page.startswith(f"before\n{BEGIN}")
+    assert page.endswith(f"{END}after\n")
+    assert "old" not in page
+    assert re.search(r"^\| X \| 9\.\d{3} \|.*\| 3 \|$", page, re.M)
+    assert "| Bad | not measured: OSError: no ¦ such thing |" in page
+    assert "| **Ours** | 9." in page
+    assert "\n    " + 300 * "x" + "\n" in page
+    assert (place / "page.svg").read_text().count("<rect") == 3
+
+
+def test_an_interrupt_keeps_the_finished_rows(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = compare.measured
+
+    def interrupted(peer: Peer, *given: Any) -> dict[str, Any]:
+        if peer.name == "bad":
+            raise KeyboardInterrupt
+        return measured(peer, *given)
+
+    monkeypatch.setattr(compare, "measured", interrupted)
+    assert compared(place).exit_code == 130
+    page = (place / "page.md").read_text()
+    assert "| X | 9." in page
+    assert "Bad" not in page
+
+
+def test_a_peer_that_cannot_be_installed_or_does_not_end_is_a_row(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_network(command: list[Any], **options: Any) -> subprocess.CompletedProcess[str]:
+        if "pip" in command:
+            return subprocess.CompletedProcess(command, 1, stderr="ERROR: first\nERROR: No matching distribution\n")
+        if options.get("timeout"):
+            raise subprocess.TimeoutExpired(command, options["timeout"])
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", without_network)
+    installed = compare.measured(Peer("y", "Y", "", packages=("nothing",)), [], 1)
+    assert installed == {"failure": "cannot install nothing: No matching distribution"}
+    assert compare.measured(Peer("x", "X", "", "good"), [], 1) == {"failure": "it was stopped after 300 seconds"}
+
+
+def test_the_page_says_where_a_peer_is_better() -> None:
+    same: dict[str, Any] = {"seconds": 60.0, "speed": 100.0, "memory": 2.0**20}
+    rows: dict[str, dict[str, Any]] = {
+        "ppmd": {**same, "bits": 1.9, "speed": None},
+        "lstm": {**same, "bits": 2.2, "speed": 200.0},
+    }
+    rows |= {"none": {**same, "bits": 2.0}, "english": {**same, "bits": 1.8}}
+    said = "\n".join(compare.where_a_peer_wins([(peer, rows[peer.name]) for peer in PEERS if peer.name in rows]))
+    assert "Fewer bits per character than Afterword from nothing: PPMd (compressor)." in said
+    assert "Fewer bits per character than Afterword from `english`: no peer." in said
+    assert "Writes faster than Afterword from nothing: Plain `nn.LSTM`." in said
+
+
+def test_the_page_and_its_picture_are_drawn_from_the_rows_that_are_kept() -> None:
+    page, rows = PAGE.read_text(encoding="utf-8"), compare.newest()
+    assert page.partition(BEGIN)[2].partition(END)[0] == compare.drawn(rows)
+    assert not rows or PICTURE.read_text(encoding="utf-8") == compare.picture(rows)
+
+
+@pytest.mark.parametrize("peer", [peer for peer in PEERS if not peer.typed], ids=lambda peer: peer.name)
+def test_a_script_is_counted_without_what_measures_it(peer: Peer) -> None:
+    code = peer.path.read_text(encoding="utf-8")
+    above = [line for line in code.partition(compare.MEASURED)[0].splitlines() if line.strip()]
+    assert 30 < peer.lines() < len(above) + 30
