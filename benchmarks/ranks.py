@@ -95,7 +95,9 @@ def link(turns: int, sizes: tuple[str, ...]) -> None:
         sys.exit(subprocess.run([sys.executable, *TORCHRUN, *again], env=environment).returncode)
     team, columns = meet(), ["", "MB a step", "ms a step", "of half the lanes", "MB/s needed", "MB/s here"]
     if team.rank == 0:
-        click.echo(f"{machine('torch')}; {ranks()} ranks, {ranks_here()} of them here, {available_threads()} threads\n")
+        click.echo(
+            f"{machine('torch')}; {ranks()} ranks, {ranks_here()} of them here, of {available_threads()} threads\n"
+        )
         echo_table([*columns, f"{ranks()} ranks against one process"])
     for size in sizes:
         row = linked(team, size, turns)
@@ -114,8 +116,8 @@ def linked(team: Team, size: str, turns: int) -> list[str]:
     gradients = [torch.ones_like(parameter) for parameter in network.parameters()]
     size_in_bytes = 4 * sum(gradient.numel() for gradient in gradients)
     # what is measured, the threads that it has, and whether all ranks take part
-    works: list[tuple[Callable[[], None], int, bool]] = [(step, available_threads(), False) for step in alone]
-    few = max(1, available_threads() // ranks_here())
+    few, all_here = available_threads(), available_threads() * ranks_here()
+    works: list[tuple[Callable[[], None], int, bool]] = [(step, all_here, False) for step in alone]
     works += [(together, few, True), (lambda: team.add_up(gradients), few, True)]
     times: list[list[float]] = [[] for _ in works]
     for turn in range(turns + 1):
