@@ -38,6 +38,16 @@ def machine(*packages: str) -> str:
     )
 
 
+def processor() -> str:
+    """Name the processor as far as the system knows it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().split("\n\n")[0].splitlines() if cpuinfo.exists() else []
+    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    named = [facts["model name"]] if "model name" in facts else [platform.processor()]
+    named += [f"{name} {facts[name]}" for name in ("cpu family", "model") if name in facts]
+    return ", ".join(filter(None, [platform.machine(), *named]))
+
+
 def run_afterword(*arguments: object) -> str:
     """Run the real command and return what it prints on standard output. Raises CalledProcessError."""
     command = [sys.executable, "-m", "afterword", *map(str, arguments)]
