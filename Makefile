@@ -9,7 +9,7 @@ TEXT ?= ../shared/data/tinyshakespeare.txt
 # The folder of the engine of exported pages.
 WEB := src/afterword/interchange/web
 
-.PHONY: demo test test-slow test-keras test-everywhere check bench bench-quality bench-plan bench-base bench-writing \
+.PHONY: demo dist test test-slow test-keras test-everywhere check bench bench-quality bench-plan bench-base bench-writing \
 	bench-scoring bench-bulk bench-serving bench-gpu bench-export torture soak base notebooks docs docs-links format npm kernel
 
 demo: .venv/ready
@@ -202,6 +202,12 @@ docs: .venv/ready-docs docs/_build/subjects/run.json
 
 docs/_build/subjects/run.json: docs/subjects.txt .venv/ready-docs
 	$(BIN)/python -c "import pathlib; from benchmarks.subjects import trained; trained(pathlib.Path('docs/_build'))"
+
+# The wheel and the source archive, in dist/.
+dist: .venv/ready-dev
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
 
 # Check the links to other sites.
 docs-links: .venv/ready-docs

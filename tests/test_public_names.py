@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -28,11 +27,6 @@ def test_every_public_name_is_there(name: str) -> None:
 def test_any_other_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'tarin'"):
         _ = afterword.tarin
-
-
-def test_the_version_is_the_distributions() -> None:
-    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
-    assert afterword.__version__ == project["project"]["version"]
 
 
 def test_no_public_class_name_occurs_twice() -> None:

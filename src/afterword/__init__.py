@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from afterword.scoring.costs import Score
     from afterword.training import train
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["AfterwordError", "LanguageModel", "Piece", "Sample", "Score", "__version__", "load", "train"]
 
 _HOMES = {

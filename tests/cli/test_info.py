@@ -9,8 +9,10 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import afterword
 from afterword.cli import main as command
 from afterword.language_model import load
 
@@ -42,6 +44,25 @@ def test_people_read_bits_and_how_much_the_n_gram_does(mixed_model: Path, run: R
     assert re.search(r"(?m)^ngram weight +40% of each prediction$", table)
     for name, bits in (("validation", "2.164"), ("validation lstm", "2.885"), ("validation ngram", "2.164")):
         assert re.search(rf"(?m)^{name} bits per character +{bits}$", table)
+
+
+def test_of_the_system_a_report_says_the_versions_and_the_machine(run: Run) -> None:
+    facts = json.loads(run("info", "--system", "--json").stdout)
+    named = ["afterword", "python", "numpy", "tokenizers", "torch", "onnxruntime", "system", "processor", "threads"]
+    assert list(facts) == [*named, "blas"]
+    assert (facts["afterword"], facts["numpy"]) == (afterword.__version__, np.__version__)
+    assert facts["threads"] >= 1
+    table = run("info", "--system").stdout.decode()
+    assert re.search(rf"(?m)^numpy +{re.escape(np.__version__)}$", table)
+    if facts["onnxruntime"] is None:
+        assert re.search(r"(?m)^onnxruntime +not installed$", table)
+
+
+@pytest.mark.parametrize("given", [[], ["english", "--system"]])
+def test_info_is_of_one_thing(given: list[str], run: Run) -> None:
+    refused = run("info", *given)
+    assert (refused.returncode, refused.stdout) == (2, b"")
+    assert refused.stderr == b"error: info needs one of the two: MODEL or --system\n"
 
 
 @pytest.mark.parametrize("missing", ["config.json", "model.safetensors", "tokenizer.json"])

@@ -1,4 +1,4 @@
-"""`afterword info MODEL`: facts about a model and its training."""
+"""`afterword info MODEL`: facts about a model and its training, or about this machine."""
 
 from __future__ import annotations
 
@@ -7,24 +7,33 @@ from typing import Any
 
 import click
 
+from afterword import __version__
 from afterword.cli.options import PATH
 from afterword.cli.output import aligned, readable, shown, strict_json
+from afterword.errors import OptionError
 from afterword.language_model import load
+from afterword.runs.environment import system
 from afterword.runs.record import bits
 
 
 @click.command()
-@click.argument("model", type=PATH, metavar="MODEL")
+@click.argument("model", type=PATH, required=False, metavar="MODEL")
+@click.option("--system", "of_system", is_flag=True, help="print versions and what this machine is instead")
 @click.option("--json", "as_json", is_flag=True, help="print a JSON object")
-def info(model: str, as_json: bool) -> None:
+def info(model: str | None, of_system: bool, as_json: bool) -> None:
     """Print what a model is and what it was trained on.
 
-    MODEL is its folder, the folder of its run, the name of a base, or hf://USER/NAME.
+    MODEL is its folder, the folder of its run, the name of a base, or hf://USER/NAME. A report of a fault should
+    contain what --system prints.
     """
-    facts = load(model).info()
+    if of_system == (model is not None):
+        raise OptionError("info needs one of the two: MODEL or --system")
+    facts = {"afterword": __version__, **system()} if model is None else load(model).info()
     if as_json:
         print(strict_json(facts, indent=2))
         return
+    if of_system:
+        facts = {name: "not installed" if fact is None else fact for name, fact in facts.items()}
     print(shown(aligned([*_rows(facts)], "<<")))
 
 

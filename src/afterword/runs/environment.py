@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib.util
 import os
 import platform
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from afterword.errors import OptionError, RunError
 from afterword.learning.device import described
 from afterword.learning.ranks import ranks
 from afterword.learning.recipe import Device, Recipe
+from afterword.planning.machine import available_threads
 from afterword.runs.record import Environment
 
 
@@ -28,12 +32,39 @@ def versions() -> dict[str, str]:
 
 def environment(threads: int, device: Device = "cpu") -> dict[str, Any]:
     """Return everything but its settings that a run's bits depend on, by name."""
-    processor = platform.processor() or platform.machine()
+    programs = {name: version for name, version in versions().items() if name != "python"}
+    return {**programs, "processor": _processor(), "device": described(device), "threads": threads, "ranks": ranks()}
+
+
+def system() -> dict[str, Any]:
+    """Return what a report of a fault should say of this machine; None is the version of a program that is missing."""
+    found: dict[str, Any] = {"python": platform.python_version()}
+    for name in ("numpy", "tokenizers", "torch", "onnxruntime"):
+        found[name] = None
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    here = {"system": platform.platform(), "processor": _processor(), "threads": available_threads()}
+    return {**found, **here, "blas": _blas()}
+
+
+def _processor() -> str:
     with contextlib.suppress(OSError):
         names = re.findall(r"^model name\s*:\s*(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-        processor = names[0] if names else processor
-    programs = {name: version for name, version in versions().items() if name != "python"}
-    return {**programs, "processor": processor, "device": described(device), "threads": threads, "ranks": ranks()}
+        if names:
+            return str(names[0])
+    return platform.processor() or platform.machine()
+
+
+def _blas() -> str:
+    """Return the library that multiplies NumPy's matrices, and the kernels that OpenBLAS chose for this processor."""
+    built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    found = f"{built['name']} {built.get('version', '')}".strip()
+    for library in Path(np.__file__).parents[1].glob("numpy.libs/*openblas64*"):  # NumPy's wheels bring their own
+        with contextlib.suppress(OSError, AttributeError):
+            kernels = ctypes.CDLL(str(library)).scipy_openblas_get_corename64_
+            kernels.restype = ctypes.c_char_p
+            found += f", kernels {kernels().decode()}"
+    return found
 
 
 def differences(history: Iterable[Environment], now: Mapping[str, Any]) -> str:

@@ -1,0 +1,163 @@
+"""What is published: the wheel in an environment without PyTorch, the container, and what is said of the version."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+import urllib.request
+import venv
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+
+import afterword
+from afterword.cli import main as command
+from afterword.cli.serve import KEY
+from tests.processes import finished, running
+from tests.tiny import save_tiny
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+DOCKERFILE = [
+    (line.split(maxsplit=1)[0], line.split(maxsplit=1)[1])
+    for line in (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    if line and not line.startswith("#")
+]
+
+
+def test_the_version_stands_in_one_place_and_is_cited_and_described() -> None:
+    assert PROJECT["project"]["dynamic"] == ["version"]
+    assert PROJECT["tool"]["hatch"]["version"]["path"] == "src/afterword/__init__.py"
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.findall(r"^version: (.*)$", citation, re.M) == [afterword.__version__]
+    (released,) = re.findall(r"^date-released: (.*)$", citation, re.M)
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"\n## [{afterword.__version__}] - {released}\n" in changes
+
+
+def test_all_is_every_extra_of_a_user() -> None:
+    (everything,) = EXTRAS["all"]
+    assert set(re.findall(r"\w+", everything)[1:]) == set(EXTRAS) - {"all", "docs", "dev"}
+
+
+class TestTheContainer:
+    def test_it_copies_what_exists_and_all_that_a_wheel_needs(self) -> None:
+        copied = {name for kind, rest in DOCKERFILE if kind == "COPY" for name in rest.split()[:-1]}
+        assert all((ROOT / name).exists() for name in copied)
+        project = PROJECT["project"]
+        assert {"pyproject.toml", "src", project["readme"], *project["license-files"]} == copied
+
+    def test_it_installs_extras_that_exist_and_no_pytorch(self) -> None:
+        (extras,) = [
+            found for kind, rest in DOCKERFILE if kind == "RUN" for found in re.findall(r"/src\[(.*?)\]", rest)
+        ]
+        installed = [package for extra in extras.split(",") for package in EXTRAS[extra]]
+        assert any(package.startswith("uvicorn") for package in installed)
+        assert not any(package.startswith("torch") for package in installed)
+
+    def test_its_user_is_one_that_it_makes_and_its_command_is_one_of_ours(self) -> None:
+        lines = [" ".join(line) for line in DOCKERFILE]
+        made = next(line.split()[-1] for line in lines if line.startswith("RUN useradd"))
+        assert lines.index(f"USER {made}") < min(k for k, (kind, _) in enumerate(DOCKERFILE) if kind == "ENTRYPOINT")
+        assert dict(DOCKERFILE)["USER"] == made  # the last one
+        told = {kind: json.loads(rest) for kind, rest in DOCKERFILE if kind in ("ENTRYPOINT", "CMD")}
+        name, *arguments = told["ENTRYPOINT"][1:] + told["CMD"]
+        serve = command.program.get_command(click.Context(command.program), name)
+        assert serve is not None
+        given = serve.make_context(name, arguments).params
+        assert (given["models"], str(given["port"])) == (("/model",), dict(DOCKERFILE)["EXPOSE"])
+
+    def test_without_a_key_it_does_not_start(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.delenv(KEY, raising=False)
+        entry = json.loads(dict(DOCKERFILE)["ENTRYPOINT"])
+        with pytest.raises(SystemExit) as left:
+            command.main([*entry[1:], str(save_tiny(tmp_path / "model"))])
+        assert left.value.code == 2
+        assert "give a key" in capfd.readouterr().err
+
+
+Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+
+
+@pytest.mark.slow
+class TestTheWheelWithoutPyTorch:
+    """The wheel in an environment with the packages of this one, except PyTorch."""
+
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+        place = tmp_path_factory.mktemp("wheel")
+        build = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
+        built = finished([sys.executable, "-c", build, place], cwd=ROOT)
+        assert built.returncode == 0, built.stderr.decode()
+        venv.create(place / "venv", symlinks=True)
+        python = place / "venv" / "bin" / "python"
+        (packages,) = (place / "venv" / "lib").glob("python*/site-packages")
+        for path in Path(np.__file__).parents[1].iterdir():
+            if not re.match(r"torch|functorch|afterword|__pycache__|.*\.pth$|__editable__", path.name):
+                (packages / path.name).symlink_to(path)
+        with zipfile.ZipFile(place / built.stdout.decode().strip()) as wheel:
+            wheel.extractall(packages)
+        return python
+
+    @pytest.fixture
+    def environment(self) -> dict[str, str]:
+        return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+    @pytest.fixture
+    def run(self, python: Path, environment: dict[str, str], tmp_path: Path) -> Run:
+        def run(line: str, status: int = 0) -> subprocess.CompletedProcess[bytes]:
+            done = finished([python, "-m", *shlex.split(line)], cwd=tmp_path, env=environment)
+            assert done.returncode == status, (line, done.stderr.decode())
+            return done
+
+        return run
+
+    def test_it_has_types_and_a_version_and_no_pytorch(self, run: Run, python: Path) -> None:
+        facts = json.loads(run("afterword info --system --json").stdout)
+        assert (facts["afterword"], facts["torch"]) == (afterword.__version__, None)
+        (packages,) = python.parents[1].glob("lib/python*/site-packages")
+        assert (packages / "afterword" / "py.typed").is_file()
+        assert not (packages / "tests").is_symlink()
+        where = finished([python, "-c", "import afterword; print(afterword.__file__)"]).stdout.decode()
+        assert Path(where).is_relative_to(packages)
+
+    def test_models_write_score_and_find_odd_lines(self, run: Run, tmp_path: Path) -> None:
+        save_tiny(tmp_path / "book", mixed=True)
+        save_tiny(tmp_path / "log", lines=True)
+        (tmp_path / "good.log").write_text("abcd\nabca\nbacd\n" * 60)
+        (tmp_path / "today.log").write_text("abcd\nabca\nddddddddddddddddddd\n")
+        assert len(json.loads(run("afterword generate book --max-tokens 9 --json").stdout)["text"]) == 9
+        assert run("afterword generate english --prompt 'The sea' --max-tokens 9").stdout.startswith(b"The sea")
+        assert json.loads(run("afterword score book good.log --json").stdout)["characters"] == 900
+        run("afterword calibrate log good.log")
+        odd = run("afterword score log today.log --lines --false-alarms 0.01 --flag --json")
+        assert [json.loads(line)["line"] for line in odd.stdout.splitlines()] == [3]
+        assert json.loads(run("afterword info book --json").stdout)["num_layers"] == 2
+        run("afterword inspect book abcabc --html gates.html")
+        run("afterword export book --html page.html")
+
+    def test_a_server_starts(self, python: Path, environment: dict[str, str], tmp_path: Path) -> None:
+        started: list[str | Path] = [python, "-m", "afterword", "serve", save_tiny(tmp_path / "book"), "--port", "0"]
+        with running(started, stderr=subprocess.PIPE, env=environment, cwd=tmp_path) as process:
+            assert process.stderr is not None
+            address = process.stderr.readline().decode().split()[-1]
+            with urllib.request.urlopen(f"{address}/health") as answer:
+                assert answer.status == 200
+
+    def test_training_says_what_it_needs(self, run: Run, tmp_path: Path) -> None:
+        (tmp_path / "book.txt").write_text("abc\n" * 400)
+        refused = run("afterword train book.txt", status=2).stderr
+        assert refused == b"error: training needs PyTorch, which is not installed: pip install 'afterword[train]'\n"
