@@ -10,7 +10,8 @@ TEXT ?= ../shared/data/tinyshakespeare.txt
 WEB := src/afterword/interchange/web
 
 .PHONY: demo dist test test-slow test-keras test-everywhere check bench bench-quality bench-plan bench-base bench-writing \
-	bench-scoring bench-bulk bench-serving bench-gpu bench-export torture soak base notebooks docs docs-links format npm kernel
+	bench-scoring bench-bulk bench-serving bench-gpu bench-export torture soak base notebooks pictures docs docs-links \
+	format npm kernel
 
 demo: .venv/ready
 	$(BIN)/afterword demo --out .demo
@@ -116,7 +117,7 @@ bench-base: .venv/ready-dev
 	$(if $(BOOKS),$(BIN)/python -m benchmarks.base_overlap $(BOOKS)/train.txt --model english --human $(BOOKS)/held-out/novel.txt)
 	$(BIN)/python -m benchmarks.base table
 
-# The figures of docs/writing.md: speed, rules, defaults and molecules. Takes 50 minutes; needs the machine to itself.
+# The figures of docs/many.md and docs/defaults.md: speed, rules, defaults and molecules. Takes 50 minutes; needs the machine to itself.
 # RUNS are run folders of running text, which judge the defaults.
 bench-writing: .venv/ready-dev
 	$(BIN)/python -m benchmarks.writing names ../shared/data/names.txt
@@ -127,7 +128,7 @@ bench-writing: .venv/ready-dev
 	$(if $(RUNS),$(BIN)/python -m benchmarks.writing words $(RUNS))
 	$(BIN)/python -m benchmarks.molecules
 
-# The figures of docs/odd.md and docs/scoring.md: finding odd lines, false alarms, speed, and what adapting brings.
+# The figures of docs/odd-figures.md and docs/scoring.md: finding odd lines, false alarms, speed, and what adapting brings.
 # Takes 60 minutes; needs the machine to itself. MODEL is a run of running text, to write with.
 bench-scoring: .venv/ready-dev
 	$(BIN)/python -m benchmarks.odd dga
@@ -190,6 +191,10 @@ base: .venv/ready-dev
 # Run the notebooks again and store what they show. Takes seven minutes; needs the machine to itself.
 notebooks: .venv/ready-dev
 	cd docs/notebooks && PATH="$(CURDIR)/$(BIN):$$PATH" jupyter execute --inplace *.ipynb
+
+# Make the pictures of README and docs/ again, from the real pages. Takes a minute; needs chromium.
+pictures: .venv/ready-dev
+	$(BIN)/python -m benchmarks.pictures
 
 # The documentation, in docs/_build/html. A warning, such as a link that leads nowhere, is an error.
 # Two pages come from models: docs/lstm.md shows the gates of one, and `english` writes in the other.

@@ -1,4 +1,4 @@
-"""README, CONTRIBUTING, CHANGELOG and docs/ name only what exists: links, files, make targets, commands and options."""
+"""The pages of the repository name only what exists: links, files, make targets, commands and options."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from afterword.serving.app import ROUTES
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "afterword"
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")]
 PAGES += sorted(page for page in (ROOT / "docs").glob("*.md") if page.name != "trials.md")  # which is history
 OTHERS = {"--max-restarts", "--nproc-per-node", "--fresh", "--normal", "--sizes"}  # of torchrun, benchmarks
 OTHERS |= {"--torch-backend", "--pip-args", "--extra-index-url"}  # of uv, pipx and pip

@@ -1,8 +1,10 @@
-"""Run README's commands and code as written."""
+"""README's first screen, its outputs and its commands are true."""
 
 from __future__ import annotations
 
+import json
 import re
+import runpy
 import shlex
 import sys
 from pathlib import Path
@@ -10,62 +12,66 @@ from pathlib import Path
 import pytest
 
 from afterword.cli import demo
-from tests.logs import lines
 from tests.processes import finished
 from tests.serving.server import serving
 
 pytestmark = pytest.mark.timeout(600)
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = [block for block in README.split("```\n")[1::2] if block.startswith("afterword ")]
+SCORED = r"^ +\d+ +[\d.]+ +[\d.]+  (.*\n)"  # a line of `score --lines`, with its text
+MOST = 120  # lines
 
 
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the texts that README speaks of."""
-    for name in ("book", "other"):
-        text = "".join(f"Brutus: the {k}th line, friends, Romans, countrymen.\n" for k in range(80))
-        (tmp_path / f"{name}.txt").write_text(text)
-    for name, seed in (("good", 0), ("today", 1)):
-        (tmp_path / f"{name}.log").write_text("\n".join(lines(700, seed)))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+def test_readme_fits_in_a_few_minutes() -> None:
+    assert len(README.splitlines()) <= MOST
+    assert all((ROOT / path).stat().st_size < 200_000 for path in re.findall(r"docs/pictures/\w+\.png", README))
 
 
 def test_the_first_screen_quotes_the_demo() -> None:
-    first_screen = " ".join(README.split("## Install")[0].split())
+    first_screen = " ".join(README.split("## Your own text")[0].split())
     prompt, temperature, seed = demo.PROMPT.strip(), f"temperature {demo.TEMPERATURE:g}", f"seed {demo.SEED}"
     assert f'"{prompt}", at {temperature} with {seed}' in first_screen
 
 
-def test_the_sample_is_what_its_command_writes() -> None:
-    _, _, command, _, sample, *_ = README.split("```")
-    arguments = shlex.split(command)
-    done = finished([sys.executable, "-m", *arguments])
-    assert done.stdout.decode().strip() == sample.strip()
+def rounded(output: str) -> list[str | float]:
+    """Return the words of an output; of its numbers, the digits that every processor computes alike."""
+    return [round(float(word), 1) if re.fullmatch(r"\d+\.\d+", word) else word for word in output.split()]
 
 
-def small(command: str) -> str:
-    """The same command in less time."""
-    command = command.replace("odd good.log today.log", "odd good.log today.log --minutes 0.05")
-    return command.replace("--minutes 5", "--steps 8 --hidden-size 8 --threads 1")
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, with the texts that README names."""
+    monkeypatch.chdir(tmp_path)
+    Path("book.txt").write_text("".join(f"Brutus: the {k}th line, friends, countrymen.\n" for k in range(80)))
+    Path("lines.txt").write_text("".join(re.findall(SCORED, README, re.MULTILINE)))
+    runpy.run_path(str(ROOT / "docs" / "make_log.py"))
+    return tmp_path
 
 
-def test_the_commands_of_readme_work_one_after_the_other(place: Path) -> None:
-    block = README.split("## Use\n\n```\n")[1].split("```")[0]
-    commands = [line.split("  #")[0] for line in block.splitlines()]
-    assert len(commands) >= 5
-    for command in commands:
-        arguments = shlex.split(small(command))
-        assert arguments[0] == "afterword"
-        if arguments[1] == "serve":  # until it is told to stop
-            with serving(*arguments[2:]) as server:
-                assert server.complete(model="book", prompt="Brutus")["choices"]
-            continue
-        done = finished([sys.executable, "-m", *arguments])
+def test_the_commands_work_one_after_the_other_and_print_what_readme_shows(place: Path) -> None:
+    for block in BLOCKS:
+        *commands, output = re.split(r"^(afterword .*)\n", block, flags=re.MULTILINE)
+        for command in filter(None, commands):
+            small = command.split("  #")[0].replace("--minutes 5", "--steps 8 --hidden-size 8 --threads 1")
+            done = finished([sys.executable, "-m", *shlex.split(small.replace("--minutes 0.5", "--minutes 0.05"))])
+            assert done.returncode == 0, (command, done.stderr.decode())
+        if command.startswith("afterword odd"):  # whose figures depend on the minutes
+            assert re.findall(r"log:\d+", output) == re.findall(r"log:\d+", done.stdout.decode())[:3]
+        elif output.strip():
+            assert rounded(output) == rounded(done.stdout.decode()), command
+
+
+def test_the_commands_among_the_text_work(place: Path) -> None:
+    found = re.findall(r"`afterword ((?:export|inspect) [^`]+)`", README)
+    assert len(found) == 3
+    for command in found:
+        done = finished([sys.executable, "-m", "afterword", *shlex.split(command), "--overwrite"])
         assert done.returncode == 0, (command, done.stderr.decode())
 
 
-def test_the_code_of_readme_works(place: Path) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    code = code.replace("minutes=5", "steps=8, hidden_size=8, threads=1")
-    done = finished([sys.executable, "-c", code])
-    assert done.returncode == 0, done.stderr.decode()
+def test_the_server_answers_as_readme_shows() -> None:
+    (request,) = re.findall(r"^curl --json '(.*?)'", README, re.MULTILINE)
+    with serving("english") as server:
+        (answer,) = server.complete(**json.loads(request))["choices"]
+    assert f'"text": {json.dumps(answer["text"])}, …' in README

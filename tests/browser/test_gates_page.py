@@ -57,6 +57,18 @@ def test_the_text_stands_there_and_is_shaded_by_surprise(opened: Tab, trace: Tra
     assert (np.array(levels) == expected).mean() > 0.9
 
 
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [("", ["forget", "surprise", 0]), ("#output:7", ["output", "mean", 7]), ("#%3Cb%3E:x", ["forget", "surprise", 0])],
+)
+def test_an_address_chooses_a_part_and_a_character(opened: Tab, address: str, shown: list[object]) -> None:
+    page = opened.run("location.href")
+    opened.call("Page.navigate", url="about:blank")  # else only the fragment would change, and nothing would load
+    opened.open(page + address)
+    assert opened.run("[S.part, S.paint, S.at]") == shown
+    assert opened.complaints == []
+
+
 @pytest.mark.parametrize("part", PARTS)
 def test_every_value_of_the_page_is_the_traces(opened: Tab, trace: Trace, part: str) -> None:
     units = trace.shown_units()

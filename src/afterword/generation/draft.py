@@ -432,7 +432,7 @@ class Stream(Iterator[Piece]):
             draft.script = self._scripts([(start, self.seed)])[0]
         logits, state = start.logits, start.state
         while True:
-            piece = draft.piece(*sampler.draw(logits[0], draft))
+            piece = draft.piece(*sampler.draw(logits[0], draft, network.normalised))
             yield piece
             if draft.finish_reason:
                 return

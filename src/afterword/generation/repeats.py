@@ -87,7 +87,7 @@ class Repeats:
 def suited_penalty(ids: Ids, lengths: Sequence[int] = ()) -> float:
     """Return the repetition penalty for a model of the text ids [N]: the less, the more that text repeats itself.
 
-    Prose continues a repetition at 1 to 2 % of its characters, source code at a quarter of them. See docs/writing.md.
+    Prose continues a repetition at 1 to 2 % of its characters, source code at a quarter of them. See docs/defaults.md.
     """
     tokens: list[int] = ids[:JUDGED].tolist()
     repeats, repeated, characters = Repeats(PENALTY, lengths), 0, 0

@@ -286,14 +286,17 @@ class Sampler:
         self._likeliest = sampling.log_probabilities or 0
         self.named = named
 
-    def draw(self, logits: NDArray[np.floating], text: Steered) -> tuple[int, float, Likeliest]:
-        """Draw one token for `text` from logits [R].
+    def draw(
+        self, logits: NDArray[np.floating], text: Steered, normalised: bool = False
+    ) -> tuple[int, float, Likeliest]:
+        """Draw one token for `text` from logits [R], which are log-probabilities if they are `normalised`.
 
         Return it, the model's own log-probability of it (nats, before any filter), and those of the likeliest tokens,
         as many as `sampling` asks for.
         """
         own = logits.astype(np.float64)
-        own -= own[own.argmax()]  # takes a third of the time of max()
+        if not normalised:
+            own -= own[own.argmax()]  # takes a third of the time of max()
         left = own + self._mask
         if text.steers:
             text.steer(own, left)
@@ -302,7 +305,7 @@ class Sampler:
             token = self._another(left, token, text)
         chosen = float(own[token])
         ranked = self._ranked(own) if self._likeliest else ()
-        total = math.log(np.add.reduce(np.exp(own, out=own)))
+        total = 0.0 if normalised else math.log(np.add.reduce(np.exp(own, out=own)))
         return token, chosen - total, tuple((id, value - total) for id, value in ranked)
 
     def draw_many(

@@ -156,5 +156,12 @@ choice("paint", [
 S.layer = withUnits[0];
 theme(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
 summary();
+// The address may choose: #forget:20 shades the text by all forget gates, at character 20, without the head of the page.
+const [chosen, character] = location.hash.slice(1).split(":");
+if (PARTS.includes(chosen)) {
+  [S.part, S.paint] = [chosen, "mean"];
+  document.querySelector("header").style.display = "none";
+}
 relayer();
+move(parseInt(character, 10) || 0);
 document.documentElement.dataset.ready = performance.now().toFixed(0);

@@ -60,6 +60,8 @@ class Network:
         self, config: Config, weights: Weights, held: Array | None = None, engine: FastEngine | None = None
     ) -> None:
         self.config, self.engine, self._held = config, engine, held
+        self.normalised = False
+        """True if the logits are log-probabilities."""
         self.context_length: float = config.window or math.inf  # of the last tokens that a prediction can depend on
         arranged = _Arranged if config.cell == "lstm" else _ArrangedPlain
         self._layers = [arranged(layer_weights(weights, k, config.cell)) for k in range(config.num_layers)]

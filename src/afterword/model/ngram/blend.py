@@ -124,6 +124,7 @@ class AdaptedMixture(Network):
         self, config: Config, weights: Weights, adapter: Adapter, held: Array | None, engine: FastEngine | None
     ) -> None:
         super().__init__(config, weights, held, engine)
+        self.normalised = True
         self._adapter, self._lookup = adapter, Lookup(adapter.growing.ngram())
 
     def start(self, lanes: int = 1) -> State:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from afterword.model.ngram.tables import Level, Ngram, tabled
 EMPTY = 1  # the context without tokens
 KEPT = 4 * 2**20  # bytes; once they are full, every other context is computed each time
 OVERHEAD = 320  # bytes of an array and its entry in the dictionary, besides its numbers
-FEW = 8  # up to this many numbers, adding one by one is faster
+FEW = 16  # up to this many numbers, adding one by one is faster
 MANY = 12  # from this many contexts on, computing them together is faster
 BEGINNING = 14  # bits of a context, by which it is sought
 
@@ -86,17 +86,37 @@ class Lookup:
         return [found[context] if context in found else self._kept[context] for context in contexts]
 
     def _found(self, context: int) -> tuple[Array, int]:
-        ones, sought, tables = self._ones, self._sought, self._tables
-        length = self.length(context)
-        known = min(length, len(tables) - 1)
-        while (at := sought[known].place(context & (ones[known] - 1))) < 0:
+        # Every call and every attribute counts here: a network's weights have driven all of it out of the cache.
+        sought, tables = self._sought, self._tables
+        length, tabled = (context.bit_length() - 1) // self._bits, len(tables) - 1
+        known = min(length, tabled)
+        while True:
+            mask, shift, begins, contexts, firsts, tokens, shares, rest, level = sought[known]
+            key = context & mask
+            end = begins[(key >> shift) + 1]
+            at = bisect_left(contexts, key, begins[key >> shift], end)
+            if at < end and contexts[at] == key:
+                break
             known -= 1
         found = tables[known][at]
-        if known == len(tables) - 1:
-            while known < length and (at := sought[known + 1].place(context & (ones[known + 1] - 1))) >= 0:
-                known += 1  # if a context is unknown, so are all longer ones
-                found = sought[known].after(found, at)
-        return found, self._end(context, known)
+        while tabled <= known < length:
+            longer, shift, begins, contexts, firsts, tokens, shares, rest, level = sought[known + 1]
+            key = context & longer
+            end = begins[(key >> shift) + 1]
+            at = bisect_left(contexts, key, begins[key >> shift], end)
+            if at == end or contexts[at] != key:
+                break  # if a context is unknown, so are all longer ones
+            mask = longer
+            known += 1
+            found = found * rest[at, ...]
+            first, last = firsts[at], firsts[at + 1]
+            if last - first <= FEW:
+                numbers: Any = memoryview(found)
+                for k in range(first, last):
+                    numbers[tokens[k]] += shares[k]
+            else:
+                found[level.tokens[first:last].astype(np.intp)] += level.shares[first:last]
+        return found, context & mask | mask + 1
 
     def _end(self, context: int, length: int) -> int:
         """Return the last `length` rows of `context`."""
@@ -118,41 +138,39 @@ class Lookup:
         return tables
 
 
-class SoughtLevel:
-    """A level in which one context at a time is sought."""
+class SoughtLevel(NamedTuple):
+    """A level in which one context at a time is sought.
 
-    def __init__(self, level: Level, bits: int) -> None:
-        """Take a level whose contexts have `bits` bits."""
-        self.level = level
-        # Python searches these views and takes numbers from them faster than NumPy does from its arrays
-        views: Any = [memoryview(part) for part in level]  # type: ignore[arg-type]
-        self._contexts, self._firsts, self._tokens, self._shares, _ = views
-        self._shift = max(0, bits - BEGINNING)
-        beginnings = np.arange(2 ** min(bits, BEGINNING) + 1, dtype=np.uint64) << np.uint64(self._shift)
-        begins: Any = np.searchsorted(level.contexts, beginnings)
-        self._begins = memoryview(begins)
+    Python searches its views and takes numbers from them faster than NumPy does from its arrays.
+    """
+
+    mask: int  # of the bits of a context
+    shift: int
+    begins: Sequence[int]  # of the contexts that begin alike, by those first bits
+    contexts: Sequence[int]
+    firsts: Sequence[int]
+    tokens: Sequence[int]
+    shares: Sequence[float]
+    rest: Array
+    level: Level
+
+    @staticmethod
+    def of(level: Level, bits: int) -> SoughtLevel:
+        """Return a level whose contexts have `bits` bits."""
+        shift = max(0, bits - BEGINNING)
+        beginnings = np.arange(2 ** min(bits, BEGINNING) + 1, dtype=np.uint64) << np.uint64(shift)
+        parts: Any = np.searchsorted(level.contexts, beginnings), *level[:-1]
+        views: Any = [memoryview(part) for part in parts]
+        begins, contexts, firsts, tokens, shares = views
+        return SoughtLevel((1 << bits) - 1, shift, begins, contexts, firsts, tokens, shares, level.rest, level)
 
     def place(self, key: int) -> int:
         """Return the index of a context among those of the level; -1 if it is unknown."""
-        begins, beginning = self._begins, key >> self._shift
-        end = begins[beginning + 1]
-        at = bisect_left(self._contexts, key, begins[beginning], end)
-        return at if at < end and self._contexts[at] == key else -1
-
-    def after(self, shorter: Array, at: int) -> Array:
-        """Return P [R] of the row after the context at that place; `shorter` is P after the next shorter one."""
-        level, first, last = self.level, self._firsts[at], self._firsts[at + 1]
-        found = shorter * level.rest[at, ...]
-        if last - first <= FEW:
-            numbers = memoryview(found)  # type: ignore[arg-type]
-            tokens, shares = self._tokens, self._shares
-            for k in range(first, last):
-                numbers[tokens[k]] += shares[k]
-        else:
-            found[level.tokens[first:last].astype(np.intp)] += level.shares[first:last]
-        return found
+        end = self.begins[(key >> self.shift) + 1]
+        at = bisect_left(self.contexts, key, self.begins[key >> self.shift], end)
+        return at if at < end and self.contexts[at] == key else -1
 
 
 def sought_levels(ngram: Ngram) -> list[SoughtLevel]:
     """Return the levels of `ngram`, by the number of rows in a context."""
-    return [SoughtLevel(level, n * ngram.bits) for n, level in enumerate(ngram.levels)]
+    return [SoughtLevel.of(level, n * ngram.bits) for n, level in enumerate(ngram.levels)]

@@ -43,6 +43,7 @@ class Mixture(Network):
         super().__init__(config, weights, held, engine)
         self.ngram, self.weight, self.using = ngram, weight, using
         self._used = {"both": weight, "lstm": 0.0, "ngram": 1.0}[using]
+        self.normalised = self._used > 0
         self._factor = np.array(self._used, np.float32)  # NumPy multiplies by an array faster than by a number
         self._ones = np.ones(config.vocabulary_size)
         self._lookup = Lookup(ngram)

@@ -1,0 +1,111 @@
+"""The pictures of README and docs/, made again from the real pages in headless Chromium: `make pictures`.
+
+    python -m benchmarks.pictures     writes docs/pictures/: the page of `serve`, the gates, and an exported page
+
+All of them show `english`, so nothing is trained.
+"""
+
+from __future__ import annotations
+
+import base64
+import tempfile
+from pathlib import Path
+
+import click
+
+from benchmarks.commands import as_written, run_afterword
+from tests.browser.chromium import Tab, browser
+from tests.serving.server import serving
+
+PLACE = Path(__file__).parents[1] / "docs" / "pictures"
+SETTINGS = "{offersByThemselves: false, temperature: 0.6, seed: 1, max_tokens: %d}"
+IS_QUIET = "!document.getElementById('stop')"
+VALUE = "document.getElementById('area').value"
+
+
+@click.command(help=as_written(__doc__))
+def main() -> None:
+    PLACE.mkdir(exist_ok=True)
+    with browser() as tab:
+        write(tab, 60, "branches.png")
+        write(tab, 240, "write.png")
+        gates(tab)
+        exported(tab)
+
+
+def write(tab: Tab, length: int, name: str) -> None:
+    """What docs/tutorial-branches.md does, there with 60 tokens: continue, choose, and branch at the b of "better"."""
+    with serving("english") as server:
+        size(tab, 1280, 568, 1.25)
+        tab.open(f"{server.url}/")
+        tab.run(f"localStorage['afterword.settings'] = JSON.stringify({SETTINGS % length})")
+        tab.call("Page.navigate", url="about:blank")
+        tab.open(f"{server.url}/")
+        tab.run("document.getElementById('area').focus()")
+        tab.type("The sea was ")
+        tab.press("Enter", control=True, shift=True)
+        tab.until(f"{VALUE}.length > 12 && {IS_QUIET}")
+        offers(tab)
+        tab.press("1", alt=True)
+        branch(tab, "better", 1)
+        tab.until(f"{VALUE}.includes('not the') && {IS_QUIET}")
+        offers(tab)
+        save(tab, name)
+
+
+def offers(tab: Tab) -> None:
+    """Ask for continuations, and wait for them."""
+    tab.press(" ", control=True)
+    tab.until("document.querySelectorAll('.offer').length && document.querySelector('.offers').ariaBusy === 'false'")
+
+
+def branch(tab: Tab, word: str, row: int) -> None:
+    """Put the cursor on a word, list what the model expected there, and take a row of it."""
+    at = tab.run(f"{VALUE}.indexOf('{word}')")
+    tab.run(f"document.getElementById('area').setSelectionRange({at}, {at})")
+    tab.press(".", control=True)
+    tab.until("document.querySelectorAll('.popup .row').length > 1")
+    tab.run(f"document.querySelectorAll('.popup .row')[{row}].click()")
+
+
+def gates(tab: Tab) -> None:
+    """The page that `inspect --html` writes."""
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder, "gates.html")
+        run_afterword("inspect", "english", "Divya likes to eat. Reena is not fat.", "--html", page)
+        size(tab, 1160, 760, 1)
+        tab.open(page.as_uri())
+        tab.click("#text b:nth-of-type(21)")  # the R of Reena
+        save(tab, "gates.png")
+
+
+def exported(tab: Tab) -> None:
+    """The page that `export --html` writes, on a phone."""
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder, "english.html")
+        run_afterword("export", "english", "--html", page, "--title", "English prose")
+        size(tab, 780, 400, 1.25)
+        tab.open(page.as_uri())
+        tab.run("document.getElementById('seed').value = 13, document.getElementById('maxTokens').value = 200")
+        tab.run("document.getElementById('area').focus()")
+        tab.type("The sea was ")
+        tab.click("#write")
+        tab.until(f"document.getElementById('stop').hidden && {VALUE}.length > 100")
+        save(tab, "page.png")
+
+
+def size(tab: Tab, width: int, height: int, scale: float) -> None:
+    """Set the size of the window, in CSS pixels, and how many of the picture each of them takes."""
+    tab.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=False)
+    tab.call("Emulation.setScrollbarsHidden", hidden=True)
+
+
+def save(tab: Tab, name: str) -> None:
+    """Save what the window shows."""
+    answer = tab.call("Page.captureScreenshot")
+    (PLACE / name).write_bytes(base64.b64decode(answer["data"]))
+    click.echo(f"{name}: {(PLACE / name).stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()
