@@ -76,7 +76,8 @@ def size_untimed(tokens: int) -> Choice[int]:
 
 def lanes(tokens: int, seq_length: int, from_base: bool = False) -> Choice[int]:
     """Return the number of lanes for a running text: fewer for a short text, so that a pass has enough steps."""
-    wanted = 32 if tokens >= 3_000_000 else 16 if tokens >= 300_000 else 8
+    many, some = (300_000, 300_000) if from_base else (3_000_000, 300_000)
+    wanted = 32 if tokens >= many else 16 if tokens >= some else 8
     least_steps = STEPS_PER_PASS_FROM_BASE if from_base else 1
     return Choice(
         max(1, min(wanted, tokens // (least_steps * seq_length))),
@@ -127,7 +128,7 @@ def distillation(gain: float, passes: float) -> Choice[float]:
     that the base knows. For other texts, the base's predictions are wrong targets. In one pass nothing is learned by
     heart, so nothing needs a teacher.
     """
-    if passes <= 1:
+    if passes <= 2:
         return Choice(0.0, "in one pass over the text nothing is learned by heart, so the base does not teach")
     return Choice(
         round(min(MOST_DISTILLATION, max(0.0, DISTILLATION * gain)), 2),
