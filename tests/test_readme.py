@@ -71,7 +71,7 @@ def test_the_commands_among_the_text_work(place: Path) -> None:
 
 
 def test_the_server_answers_as_readme_shows() -> None:
-    (request,) = re.findall(r"^curl --json '(.*?)'", README, re.MULTILINE)
+    (request,) = re.findall(r"^curl .* --json '(.*)'$", README, re.MULTILINE)
     with serving("english") as server:
         (answer,) = server.complete(**json.loads(request))["choices"]
     assert f'"text": {json.dumps(answer["text"])}, …' in README
