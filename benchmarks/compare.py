@@ -21,11 +21,11 @@ from typing import Any
 
 import click
 
+from afterword.runs.environment import system
 from afterword.text.decoding import read_text
 from benchmarks.commands import (
     PLACE,
     as_written,
-    machine,
     measured_here,
     peer_python,
     results,
@@ -175,8 +175,10 @@ def measured(peer: Peer, files: Sequence[Path], minutes: float) -> dict[str, Any
         return {"failure": error.message}
     except subprocess.TimeoutExpired as error:
         return {"failure": f"it was stopped after {error.timeout:.0f} seconds"}
+    if done.returncode < 0:
+        return {"failure": f"it was killed by signal {-done.returncode}, perhaps for lack of memory"}
     if done.returncode:
-        return {"failure": next(reversed(done.stderr.split("\n")[:-1]), f"its status was {done.returncode}")}
+        return {"failure": done.stderr.strip().split("\n")[-1] or f"its status was {done.returncode}"}
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
@@ -195,7 +197,7 @@ def compare(text: Path, minutes: float, only: Sequence[str] = ()) -> None:
                 click.echo(f"{peer.title} …", err=True)
                 here = measured_here()  # before the peer is at work
                 figures = measured(peer, files, minutes)
-                write_result("comparison", **same, peer=peer.name, **figures, **here, versions=machine("torch"))
+                write_result("comparison", **same, peer=peer.name, **figures, **here, system=system())
                 click.echo(" | ".join(_cells(peer, figures)))
 
 
@@ -249,21 +251,24 @@ def where_a_peer_wins(rows: Sequence[tuple[Peer, Figures]]) -> Iterator[str]:
                 yield f"- {title} than {ours}: {', '.join(won) or 'no peer'}."
 
 
+def _shown(sample: str) -> str:
+    """Return a text as a block of Markdown."""
+    if not sample.strip():
+        return f"*({len(sample)} blank characters)*"
+    return "\n".join("    " + line for line in sample.strip("\n").splitlines())
+
+
 def drawn(rows: Sequence[tuple[Peer, Figures]]) -> str:
     """Return the part of the page that is made of the rows, as Markdown."""
     if not rows:
         return "\nThe figures appear here after `make compare`.\n\n"
-    first = rows[0][1]
-    cores, load = first["cores"], max(row["load"] for _, row in rows)
+    first, load = rows[0][1], max(row["load"] for _, row in rows)
+    programs = ", ".join(f"{name} {first['system'][name]}" for name in ("python", "numpy", "torch"))
     about = (
-        f"`{first['text']}`, {first['characters']:,} characters; {first['minutes']:g} minutes of learning each; "
-        f"{cores} cores, load at most {load:.1f}; {first['versions'].partition('; ')[2].partition('; ')[0]}."
+        f"`{first['text']}`, {first['characters']:,} characters; {first['minutes']:g} minutes of learning each. "
+        f"{first['cores']} cores of {first['system']['processor']}, load at most {load:.1f}; {programs}."
     )
-    samples = [
-        f"{peer.title}:\n\n" + "\n".join("    " + line for line in row["sample"].strip("\n").splitlines())
-        for peer, row in rows
-        if row.get("sample")
-    ]
+    samples = [f"{peer.title}:\n\n{_shown(row['sample'])}" for peer, row in rows if row.get("sample")]
     parts = [
         about,
         "\n".join(table(rows)),

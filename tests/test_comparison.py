@@ -86,6 +86,11 @@ def test_a_peer_that_cannot_be_installed_or_does_not_end_is_a_row(place: Path, m
     assert compare.measured(Peer("x", "X", "", "good"), [], 1) == {"failure": "it was stopped after 300 seconds"}
 
 
+def test_a_sample_is_shown_as_it_is_and_a_blank_one_is_described() -> None:
+    assert compare._shown("\none\n  two\n") == "    one\n      two"
+    assert compare._shown("  \n") == "*(3 blank characters)*"
+
+
 def test_the_page_says_where_a_peer_is_better() -> None:
     same: dict[str, Any] = {"seconds": 60.0, "speed": 100.0, "memory": 2.0**20}
     rows: dict[str, dict[str, Any]] = {

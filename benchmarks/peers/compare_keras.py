@@ -55,4 +55,6 @@ for starts in np.array_split(np.arange(len(held_out)), max(1, len(held_out) // 2
     X, y = windows(read, starts, WINDOW, V)
     nats -= np.log(np.maximum(1e-30, (model.predict(X, batch_size=256, verbose=0) * y).sum(1))).sum()
 bits = nats / np.log(2) / len(held_out)
-task.report(bits, lambda number: write(model, training, task.characters, number), steps=clock.steps)
+task.report(
+    bits, lambda number: write(model, training, task.characters, number), steps=clock.steps, version=keras.__version__
+)
