@@ -18,7 +18,7 @@ TEXT = "Als der Großvater am Abend aus dem Walde zurückkam, saßen die Kinder 
 def folder() -> Path:
     """The folder that the package registers."""
     project = tomllib.loads((PACKAGE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return PACKAGE / project["entry-points"][GROUP]["german"]
+    return PACKAGE / str(project["entry-points"][GROUP]["german"])
 
 
 def test_the_german_base_reads_german_better_than_english_does_and_english_worse(folder: Path) -> None:
