@@ -10,7 +10,7 @@ TEXT ?= ../shared/data/tinyshakespeare.txt
 WEB := src/afterword/interchange/web
 
 .PHONY: demo dist test test-slow test-keras test-everywhere check bench compare bench-quality bench-plan bench-base bench-writing \
-	bench-scoring bench-bulk bench-serving bench-gpu bench-export torture soak base notebooks pictures docs docs-links \
+	bench-scoring bench-bulk bench-serving bench-speed bench-gpu bench-export torture soak base notebooks pictures docs docs-links \
 	format npm kernel
 
 demo: .venv/ready
@@ -80,7 +80,8 @@ bench: .venv/ready-dev
 	$(BIN)/python -m benchmarks.training_speed cpu
 	$(BIN)/python -m benchmarks.classic
 	$(BIN)/python -m benchmarks.classic --epoch
-	$(BIN)/python -m benchmarks.ranks
+	$(BIN)/python -m benchmarks.ranks train
+	$(BIN)/python -m benchmarks.ranks link
 	$(BIN)/python -m benchmarks.quality vocabularies $(TEXT)
 	$(BIN)/python -m benchmarks.large_text train
 	$(BIN)/python -m benchmarks.checkpoint_cost $(TEXT)
@@ -164,6 +165,10 @@ bench-serving: .venv/ready-dev
 	$(BIN)/python -m benchmarks.serving page english
 	$(BIN)/python -m benchmarks.serving fuzz english
 	$(BIN)/python -m benchmarks.flood english
+
+# How near everything comes to what the machine can do. Takes ten minutes; needs the machine to itself. TEXT as above.
+bench-speed: .venv/ready-dev
+	$(BIN)/python -m benchmarks.speed $(TEXT)
 
 # Mixed load on the server for 20 minutes, to see whether its memory grows.
 soak: .venv/ready-dev

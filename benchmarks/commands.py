@@ -31,9 +31,19 @@ def machine(*packages: str) -> str:
     versions = ", ".join(f"{name} {version(name)}" for name in ("numpy", *packages))
     asked = ", ".join(f"{name} {os.environ.get(name, 'not set')}" for name in ("OPENBLAS_CORETYPE", "OMP_NUM_THREADS"))
     return (
-        f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; Python "
+        f"{processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; Python "
         f"{platform.python_version()}, {versions}; {asked}"
     )
+
+
+def processor() -> str:
+    """Name the processor as far as the system knows it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().split("\n\n")[0].splitlines() if cpuinfo.exists() else []
+    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    named = [facts["model name"]] if "model name" in facts else [platform.processor()]
+    named += [f"{name} {facts[name]}" for name in ("cpu family", "model") if name in facts]
+    return ", ".join(filter(None, [platform.machine(), *named]))
 
 
 def run_afterword(*arguments: object) -> str:

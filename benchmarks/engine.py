@@ -115,9 +115,7 @@ def streams(given: tuple[str, ...], sizes: tuple[str, ...], turns: int) -> None:
     click.echo(f"  {'':8}{'NumPy':>12}{'LSTM alone':>12}{'both is':>10}{'fast':>12}{'fast is':>10}")
     each = [(one, size) for one in given for size in (["run"] if Path(one).is_dir() else sizes)]
     for path, size in each:
-        found = take_turns({way: child("stream", way, size, path) for way in STREAMS}, turns)
-        median = {way: statistics.median(speeds) for way, speeds in found.items()}
-        share, ratio = ratio_of(found["both"], found["lstm"]), ratio_of(found["fast"], found["both"])
+        median, share, ratio = stream_figures(path, size, turns)
         size = load_model(model_folder(Path(path))).config.network if size == "run" else size
         click.echo(f"  {size:8}{median['both']:12,.0f}{median['lstm']:12,.0f}{share:8.2f} x", nl=False)
         click.echo(f"{median['fast']:12,.0f}{ratio:8.2f} x")
@@ -130,13 +128,30 @@ def streams(given: tuple[str, ...], sizes: tuple[str, ...], turns: int) -> None:
 @click.option("--turns", default=TURNS)
 def batch(text: str, size: str, top_k: int, turns: int) -> None:
     heading()
+    for engine, (speed, share, ratio) in batch_figures(text, size, top_k, turns).items():
+        click.echo(f"{engine}: {speed:,.0f} tokens per second, {share:.2f} of NumPy's bare steps, {ratio:.2f} of NumPy")
+
+
+def stream_figures(path: str, size: str, turns: int) -> tuple[dict[str, float], float, float]:
+    """Return each way's characters per second, NumPy's share of its LSTM alone, and how fast the engine fast is."""
+    found = take_turns({way: child("stream", way, size, path) for way in STREAMS}, turns)
+    median = {way: statistics.median(speeds) for way, speeds in found.items()}
+    return median, ratio_of(found["both"], found["lstm"]), ratio_of(found["fast"], found["both"])
+
+
+def batch_figures(text: str, size: str, top_k: int, turns: int) -> dict[str, tuple[float, float, float]]:
+    """Return for each engine its tokens per second, their share of NumPy's bare steps, and how fast it is."""
     ways = {engine: child("lanes", engine, size, text, top_k) for engine in ENGINES}
     found = take_turns({**ways, "bare": child("step", "numpy", size, LANES)}, turns)
     bare = [LANES / seconds for seconds in found["bare"]]
-    for engine in ENGINES:
-        share, ratio = ratio_of(found[engine], bare), ratio_of(found[engine], found["numpy"])
-        speed = statistics.median(found[engine])
-        click.echo(f"{engine}: {speed:,.0f} tokens per second, {share:.2f} of NumPy's bare steps, {ratio:.2f} of NumPy")
+    return {
+        engine: (
+            statistics.median(found[engine]),
+            ratio_of(found[engine], bare),
+            ratio_of(found[engine], found["numpy"]),
+        )
+        for engine in ENGINES
+    }
 
 
 @main.command(help="Bits per character that the engine fast loses on TEXT, network alone and with the n-gram.")

@@ -497,7 +497,7 @@ def peak_memory(*arguments: object) -> float:
     return int(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout) * 1024 / MEGABYTE
 
 
-UNITS, LANES, ROUNDS, FRACTION = 512, 64, 3, 0.6
+UNITS, LANES, ROUNDS, FRACTION = 512, 64, 7, 0.6
 BEST_OF = 20
 
 
@@ -506,11 +506,7 @@ BEST_OF = 20
 def throughput(extent: Extent) -> None:
     rows = []
     for threads in (1, 2):
-        # threads of NumPy's products are those that a process begins with
-        environment = os.environ | {name: str(threads) for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")}
-        command = [sys.executable, "-m", "benchmarks.odd", *["--trial"] * extent.trial, "throughput-here"]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
-        found = json.loads(done.stdout)
+        found = throughput_with(threads, extent)
         allowed = found["operations"] / (2 * found["weights"])
         for name, speed in found["speeds"].items():
             asked = "" if name == ALONE else f"{FRACTION:.0%}"
@@ -519,6 +515,22 @@ def throughput(extent: Extent) -> None:
         write(extent, "throughput", threads=threads, **found)
     columns = ["texts", "threads", "characters per second", "products allow", "reached", "asked"]
     echo_table(columns, rows)
+
+
+def throughput_with(threads: int, extent: Extent) -> dict[str, Any]:
+    # threads of NumPy's products are those that a process begins with
+    environment = os.environ | {name: str(threads) for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")}
+    command = [sys.executable, "-m", "benchmarks.odd", *["--trial"] * extent.trial, "throughput-here"]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def shares(threads: int) -> dict[str, float]:
+    """Return the share of what matrix products allow that each kind of text reaches."""
+    found = throughput_with(threads, Extent(trial=False))
+    allowed = found["operations"] / (2 * found["weights"])
+    return {name: speed / allowed for name, speed in found["speeds"].items()}
 
 
 ALONE = "one text alone"

@@ -36,7 +36,7 @@ def main() -> None:
 def write(tab: Tab, length: int, name: str) -> None:
     """What docs/tutorial-branches.md does, there with 60 tokens: continue, choose, and branch at the b of "better"."""
     with serving("english") as server:
-        size(tab, 1280, 568, 1.25)
+        size(tab, 1280, 556, 1.25)
         tab.open(f"{server.url}/")
         tab.run(f"localStorage['afterword.settings'] = JSON.stringify({SETTINGS % length})")
         tab.call("Page.navigate", url="about:blank")

@@ -72,6 +72,34 @@ def quantile(values: list[float], share: float) -> float:
 @click.option("--streams", type=int, default=STREAMS, show_default=True)
 @click.option("--turns", type=int, default=TURNS, show_default=True)
 def streams(text: Path, units: int, streams: int, turns: int) -> None:
+    batch, many, one = loads(text, units, streams, turns)
+    speeds = [found["tokens"] / found["seconds"] for found in many]
+    alone = [found["tokens"] / found["seconds"] for found in one]
+    first = sorted(seconds for found in many for seconds in found["first"])
+    share = statistics.median(found["processor"] / found["seconds"] for found in many)
+    used = statistics.median(found["server"] / found["seconds"] for found in many)
+    click.echo(f"the batch alone: {statistics.median(batch):,.0f} characters per second")
+    click.echo(
+        f"{streams} streams: {statistics.median(speeds):,.0f} characters per second, "
+        f"{share_of_batch(batch, many):.2f} of the batch; {many[-1]['tokens'] / many[-1]['parts']:.1f} characters a "
+        f"chunk; the client took {share:.2f} of a core, the server {used:.2f}"
+    )
+    click.echo(f"first character: median {quantile(first, 0.5):.3f} s, p99 {quantile(first, 0.99):.3f} s")
+    click.echo(
+        f"one stream: {statistics.median(alone):,.0f} characters per second; "
+        f"{streams} together write {statistics.median(speeds) / statistics.median(alone):.1f} times as fast"
+    )
+
+
+def share_of_batch(batch: list[float], many: list[dict[str, Any]]) -> float:
+    each = zip(many, batch, strict=True)
+    return statistics.median(float(found["tokens"] / found["seconds"]) / without for found, without in each)
+
+
+def loads(
+    text: Path, units: int, streams: int, turns: int
+) -> tuple[list[float], list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return, for each turn, the batch's characters per second, and what a client saw of many streams, and of one."""
     read = text.read_text(encoding="utf-8")
     model = random_model(read, layers=1, units=units, ngram_of=read)
     with tempfile.TemporaryDirectory() as place:
@@ -97,23 +125,7 @@ def streams(text: Path, units: int, streams: int, turns: int) -> None:
                 many.append(found)
                 one.append(client(served.port, 1, TOKENS, PROMPT, 0, turn))
         assert all(found["complete"] == streams for found in many)
-        speeds = [found["tokens"] / found["seconds"] for found in many]
-        alone = [found["tokens"] / found["seconds"] for found in one]
-        ratios = [speed / without for speed, without in zip(speeds, batch, strict=True)]
-        first = sorted(seconds for found in many for seconds in found["first"])
-        share = statistics.median(found["processor"] / found["seconds"] for found in many)
-        used = statistics.median(found["server"] / found["seconds"] for found in many)
-        click.echo(f"the batch alone: {statistics.median(batch):,.0f} characters per second")
-        click.echo(
-            f"{streams} streams: {statistics.median(speeds):,.0f} characters per second, "
-            f"{statistics.median(ratios):.2f} of the batch; {many[-1]['tokens'] / many[-1]['parts']:.1f} characters a "
-            f"chunk; the client took {share:.2f} of a core, the server {used:.2f}"
-        )
-        click.echo(f"first character: median {quantile(first, 0.5):.3f} s, p99 {quantile(first, 0.99):.3f} s")
-        click.echo(
-            f"one stream: {statistics.median(alone):,.0f} characters per second; "
-            f"{streams} together write {statistics.median(speeds) / statistics.median(alone):.1f} times as fast"
-        )
+        return batch, many, one
 
 
 @main.command(help="200 streams that begin at random times, each beside what its seed writes alone.")

@@ -42,6 +42,7 @@ from afterword.learning.batches import Lanes
 from afterword.learning.device import described, opened, precisions_to_try, why_no_gpu
 from afterword.learning.learner import Learner
 from afterword.learning.optimizer import EARLY, RENEW, AdamW
+from afterword.learning.ranks import ALONE, Team
 from afterword.learning.recipe import Device, Precision, Recipe
 from afterword.planning.machine import available_threads
 from afterword.text.characters import ClassicTokenizer
@@ -82,8 +83,8 @@ def recipe(
     return dataclasses.replace(draft(corpus, settings), precision=precision)
 
 
-def our_step(chosen: Recipe, adamw: bool = False) -> Callable[[], None]:
-    learner = Learner(chosen.config(ClassicTokenizer.of(chr(0x4E00 + k) for k in range(V))), chosen)
+def our_step(chosen: Recipe, adamw: bool = False, team: Team = ALONE) -> Callable[[], None]:
+    learner = Learner(chosen.config(ClassicTokenizer.of(chr(0x4E00 + k) for k in range(V))), chosen, team)
     if adamw:
         learner._optimizers = [AdamW([{"params": learner.network.parameters(), "weight_decay": 0.01}], 1e-3)]
     ids = np.random.default_rng(0).integers(0, V - 1, 1_000_000).astype(np.uint8)
@@ -95,6 +96,23 @@ def our_step(chosen: Recipe, adamw: bool = False) -> Callable[[], None]:
         learner.learn(lanes.next(), 1e-3)
 
     return step
+
+
+def multiplied_weights(chosen: Recipe) -> int:
+    """The weights in matrix products."""
+    H = chosen.hidden_size
+    return 4 * H * (chosen.embedding_size + H) + 4 * H * 2 * H * (chosen.num_layers - 1) + H * V
+
+
+def share(num_layers: int, hidden_size: int, precision: Precision) -> float:
+    """The share of the machine's matrix rate that a step reaches, Muon's products counted."""
+    chosen = recipe(num_layers, hidden_size, precision)
+    torch.set_num_threads(available_threads())
+    operations = 6 * multiplied_weights(chosen) * B * T + muons_operations(
+        num_layers, chosen.embedding_size, hidden_size
+    )
+    steps, products = in_turn([our_step(chosen), product(precision)], ROUNDS)
+    return operations / statistics.median(steps) / (2 * SQUARE**3 / statistics.median(products))
 
 
 def plain_step(chosen: Recipe) -> Callable[[], None]:
@@ -176,13 +194,12 @@ def cpu() -> None:
         for num_layers, hidden_size in SHAPES:
             chosen = recipe(num_layers, hidden_size, precision)
             E, H = chosen.embedding_size, hidden_size
-            multiplied = 4 * H * (E + H) + 4 * H * 2 * H * (num_layers - 1) + H * V  # weights in matrix products
             works = [our_step(chosen), our_step(chosen, adamw=True), plain_step(chosen), product(precision)]
             times = in_turn(works, ROUNDS if H <= 512 else 3)
             best = 2 * SQUARE**3 / statistics.median(times[3])
             for kind, optimizer in enumerate(("Muon", "AdamW")):
                 seconds = statistics.median(times[kind])
-                rate = 6 * multiplied * B * T / seconds
+                rate = 6 * multiplied_weights(chosen) * B * T / seconds
                 extra = muons_operations(num_layers, E, H) / seconds if optimizer == "Muon" else 0.0
                 ratio = statistics.median(a / b for a, b in zip(times[kind], times[2], strict=True))
                 print(

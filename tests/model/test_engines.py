@@ -75,6 +75,19 @@ def test_it_reads_and_steps_as_numpy_does(config: Config, lanes: int) -> None:
     assert apart(state.hidden[..., :H], before.hidden) < NEAR
 
 
+def test_a_step_takes_memory_of_its_own_while_another_thread_steps() -> None:
+    _, fast = pair(CONFIG)
+    assert fast.engine is not None
+    ids, state = ids_of(CONFIG, 3, 1), fast.start()
+    found = [fast.step(one, state) for one in ids]
+    with fast.engine.stepping:
+        for one, (expected, before) in zip(ids, found, strict=True):
+            logits, after = fast.step(one, state)
+            np.testing.assert_array_equal(logits, expected)
+            np.testing.assert_array_equal(after.hidden, before.hidden)
+            np.testing.assert_array_equal(after.cell, before.cell)
+
+
 @pytest.mark.parametrize("name", [*weight_shapes(dataclasses.replace(CONFIG, num_layers=2))])
 def test_nearly_is_too_near_for_any_weight_to_be_missing(name: str) -> None:
     config = dataclasses.replace(CONFIG, num_layers=2)

@@ -8,11 +8,13 @@ imports ONNX Runtime, and only when this engine is chosen.
 from __future__ import annotations
 
 import os
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from afterword.errors import OptionError
 from afterword.model.arrays import Array, Ids, Weights
@@ -29,7 +31,7 @@ ENGINES = ("numpy", "fast")
 # a larger batch is cut into parts of LANES, one thread each. A network of more bytes than CACHE, which do not fit into
 # the cache of one core, runs faster on as many threads as there are cores.
 LANES, CACHE = 128, 2 * 2**20
-OUTPUTS = ["logits", "hidden_out", "cell_out"]
+INPUTS, OUTPUTS = ["rows", "hidden", "cell"], ["logits", "hidden_out", "cell_out"]
 
 
 class FastEngine:
@@ -52,6 +54,8 @@ class FastEngine:
         self._is_small = size <= CACHE
         self._session = session(one_byte_graph(config, weights), 1 if self._is_small else os.cpu_count() or 1)
         self._threads = ThreadPoolExecutor(os.cpu_count())
+        self._step, self.stepping = _Step(self._session, self.start(1), config.vocabulary_size), threading.Lock()
+        """Another thread that steps meanwhile does so in memory of its own."""
         self.seconds = time.perf_counter() - began
 
     def start(self, lanes: int) -> tuple[Array, Array]:
@@ -65,6 +69,11 @@ class FastEngine:
         """Read rows [T, B] from hidden and cell [L, B, H + BOUNDS]. Return logits [T, B, R], and both after them."""
         if not rows.size:
             return np.empty((*rows.shape, self._config.vocabulary_size), np.float32), hidden, cell
+        if rows.size == 1 and self.stepping.acquire(blocking=False):
+            try:
+                return self._step(rows, hidden, cell)
+            finally:
+                self.stepping.release()
         rows = rows.astype(np.int64, order="C", copy=False)
         if rows.shape[1] <= LANES or not self._is_small:
             logits, hidden, cell = self._session.run(OUTPUTS, {"rows": rows, "hidden": hidden, "cell": cell})
@@ -74,6 +83,30 @@ class FastEngine:
         found = self._threads.map(lambda part: self._session.run(OUTPUTS, part), fed)
         logits, hidden, cell = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
         return logits, hidden, cell
+
+
+class _Step:
+    """One token of one lane, through memory that is bound once: a run then takes 4 µs less."""
+
+    def __init__(self, session: onnxruntime.InferenceSession, states: tuple[Array, Array], rows: int) -> None:
+        """Take the session, hidden and cell [L, 1, H + BOUNDS] of a fresh start, and R."""
+        import onnxruntime
+
+        self._run, self._bound = session.run_with_iobinding, session.io_binding()
+        self._read: list[NDArray[Any]] = [np.zeros((1, 1), np.int64), *(state.copy() for state in states)]
+        self._found = [np.empty((1, 1, rows), np.float32), *(state.copy() for state in states)]
+        value = onnxruntime.OrtValue.ortvalue_from_numpy  # shares the array's memory
+        for name, array in zip(INPUTS, self._read, strict=True):
+            self._bound.bind_ortvalue_input(name, value(array))
+        for name, array in zip(OUTPUTS, self._found, strict=True):
+            self._bound.bind_ortvalue_output(name, value(array))
+
+    def __call__(self, *read: NDArray[Any]) -> tuple[Array, Array, Array]:
+        for bound, array in zip(self._read, read, strict=True):
+            bound[...] = array
+        self._run(self._bound)
+        logits, hidden, cell = self._found
+        return logits.copy(), hidden.copy(), cell.copy()
 
 
 def session(model: onnx.ModelProto, threads: int) -> onnxruntime.InferenceSession:
