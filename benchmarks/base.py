@@ -104,15 +104,18 @@ def main() -> None:
 @only(list(ROWS))
 @click.option("--seeds", type=int, help="how many; else what the row says")
 @click.option("--no-from-nothing", is_flag=True, help="from the base only")
+@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="keep the runs in this folder")
 @base_option
 @cache_option
-def rows(only: Sequence[str], seeds: int | None, no_from_nothing: bool, base: str, cache: Path) -> None:
+def rows(
+    only: Sequence[str], seeds: int | None, no_from_nothing: bool, keep: Path | None, base: str, cache: Path
+) -> None:
     for name in only or [name for name, row in ROWS.items() if row.base == base]:
         row = ROWS[name]
         for text in subjects([row.text], cache):
             for seed in range(seeds or row.seeds):
                 for way in [base] if no_from_nothing else [base, NONE]:
-                    train(name, text, row.minutes, seed, way)
+                    train(name, text, row.minutes, seed, way, keep and keep / f"{name}-{way}-{seed}")
 
 
 @main.command(help="Train on texts of many kinds from the base and from scratch, beside what the default decides.")
@@ -232,10 +235,10 @@ def table(base: str) -> None:
     echo_table(EXPECTATION_COLUMNS, expectation_table(base))
 
 
-def train(row: str, text: Subject, minutes: float, seed: int, way: str) -> dict[str, Any]:
+def train(row: str, text: Subject, minutes: float, seed: int, way: str, keep: Path | None = None) -> dict[str, Any]:
     """Train on `text` and write down and print what came."""
     options = ["--base", way, "--minutes", str(minutes), "--seed", str(seed)]
-    result = learned(text.training, text.held_out, options, lines=text.lines)
+    result = learned(text.training, text.held_out, options, lines=text.lines, keep=keep)
     write("run", row=row, text=text.name, minutes=minutes, seed=seed, way=way, gain=[GAIN_FROM_BASE, SOON], **result)
     click.echo(
         f"{row}, {text.name}, {minutes:g} min, seed {seed}, --base {way}: {in_words(result['figures'])}; "

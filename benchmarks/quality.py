@@ -27,6 +27,7 @@ import json
 import math
 import os
 import random
+import shutil
 import statistics
 import tempfile
 import time
@@ -95,8 +96,13 @@ def measure(text: Path, row: Row, seed: int, options: list[str]) -> dict[str, An
     return {**result, **learned(training, held_out, [*asked, *options], lines=row.lines)}
 
 
-def learned(training: str, held_out: str, options: list[str], *, lines: bool = False) -> dict[str, Any]:
-    """What `afterword train` with these options makes of `training`, and how well it predicts `held_out`."""
+def learned(
+    training: str, held_out: str, options: list[str], *, lines: bool = False, keep: Path | None = None
+) -> dict[str, Any]:
+    """What `afterword train` with these options makes of `training`, and how well it predicts `held_out`.
+
+    keep: the folder to which the run is moved.
+    """
     with tempfile.TemporaryDirectory() as place:
         first, last = write_parts(Path(place), training, held_out)
         out = Path(place, "run")
@@ -106,6 +112,8 @@ def learned(training: str, held_out: str, options: list[str], *, lines: bool = F
         saved = load_model(out / "model")
         record = json.loads((out / "run.json").read_text())
         reports = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+        if keep is not None:
+            shutil.copytree(out, keep, dirs_exist_ok=True)
     return {
         "figures": costs(saved, held_out, set(training.splitlines()) if lines else None),
         "share": saved.mixture_weight,

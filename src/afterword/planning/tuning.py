@@ -18,6 +18,7 @@ LEAST_FROM_BASE = 0.01  # of the n-gram's cost: a base that lowers it less, as i
 MOST_PASSES_FROM_BASE = 8.0  # over a text: a base gains nothing by more of them
 STEPS_PER_PASS_FROM_BASE = 16  # at least: with fewer, the run ends before it has moved far enough from the base
 DISTILLATION, MOST_DISTILLATION = 1.25, 0.3  # per fraction of the n-gram's cost that a base saves as it is; at most
+UNTAUGHT_PASSES = 2.0  # over a text: in a run from a base with more of them, the base teaches
 MOST_PASSES = 16.0  # over a text: with more of them, it is only learned by heart
 EMBEDDING = 64
 EVALUATION_SHARE = 0.06  # of the run's time, at most
@@ -76,7 +77,8 @@ def size_untimed(tokens: int) -> Choice[int]:
 
 def lanes(tokens: int, seq_length: int, from_base: bool = False) -> Choice[int]:
     """Return the number of lanes for a running text: fewer for a short text, so that a pass has enough steps."""
-    wanted = 32 if tokens >= 3_000_000 else 16 if tokens >= 300_000 else 8
+    some = 32 if from_base else 16  # a run from a base gains more by reading more than by more steps
+    wanted = 32 if tokens >= 3_000_000 else some if tokens >= 300_000 else 8
     least_steps = STEPS_PER_PASS_FROM_BASE if from_base else 1
     return Choice(
         max(1, min(wanted, tokens // (least_steps * seq_length))),
@@ -124,11 +126,11 @@ def distillation(gain: float, passes: float) -> Choice[float]:
     """Return the weight of the base's predictions in the targets of a run that begins from it.
 
     gain: the fraction of the n-gram's cost that the untrained base saves. It is largest for a short text of a kind
-    that the base knows. For other texts, the base's predictions are wrong targets. In one pass nothing is learned by
-    heart, so nothing needs a teacher.
+    that the base knows. For other texts, the base's predictions are wrong targets. In two passes little is learned
+    by heart, so nothing needs a teacher.
     """
-    if passes <= 1:
-        return Choice(0.0, "in one pass over the text nothing is learned by heart, so the base does not teach")
+    if passes <= UNTAUGHT_PASSES:
+        return Choice(0.0, "so few passes over the text teach little by heart, so the base does not teach")
     return Choice(
         round(min(MOST_DISTILLATION, max(0.0, DISTILLATION * gain)), 2),
         "weight of the base's predictions in the targets: it grows with what the untrained base saves",
