@@ -115,7 +115,7 @@ class _Planner:
         self._fixed = SAME_FOR_ALL | self._of_machine() | self._of_text() | self._of_base() | self._asked
         batch_size, seq_length = (self._fixed[name].value for name in ("batch_size", "seq_length"))
         self._steps_per_pass = steps_per_pass(encoded, batch_size, seq_length)
-        most_passes = tuning.MOST_PASSES if base is None else tuning.MOST_PASSES_FROM_BASE
+        most_passes = tuning.most_passes(self._tokens, from_base=base is not None)
         self._most_steps = math.ceil(most_passes * self._steps_per_pass)
         self._fixed |= {"minutes": Choice(self._minutes), "most_steps": Choice(self._most_steps if timed else None)}
         open_size = Choice(min(FIRST_MEASURED, tuning.largest_size(self._tokens)))

@@ -15,7 +15,8 @@ SIZES = (64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096)
 TOKENS_PER_WEIGHT = 10.0  # to read; with fewer, a smaller network learns more in the same time
 UNTIMED_SIZE = 512  # units, if steps or passes are given and no time, for a text that is long enough
 LEAST_FROM_BASE = 0.01  # of the n-gram's cost: a base that lowers it less, as it is, does not help
-MOST_PASSES_FROM_BASE = 8.0  # over a text: a base gains nothing by more of them
+LONG = 300_000  # tokens of a text that a run from a base reads in more lanes, and fewer times
+MOST_PASSES_FROM_BASE, MOST_OF_LONG = 8.0, 4.0  # over a text, and a long one: with more of them, it is learned by heart
 STEPS_PER_PASS_FROM_BASE = 16  # at least: with fewer, the run ends before it has moved far enough from the base
 DISTILLATION, MOST_DISTILLATION = 1.25, 0.3  # per fraction of the n-gram's cost that a base saves as it is; at most
 UNTAUGHT_PASSES = 2.0  # over a text: in a run from a base with more of them, the base teaches
@@ -78,7 +79,7 @@ def size_untimed(tokens: int) -> Choice[int]:
 def lanes(tokens: int, seq_length: int, from_base: bool = False) -> Choice[int]:
     """Return the number of lanes for a running text: fewer for a short text, so that a pass has enough steps."""
     some = 32 if from_base else 16  # a run from a base gains more by reading more than by more steps
-    wanted = 32 if tokens >= 3_000_000 else some if tokens >= 300_000 else 8
+    wanted = 32 if tokens >= 3_000_000 else some if tokens >= LONG else 8
     least_steps = STEPS_PER_PASS_FROM_BASE if from_base else 1
     return Choice(
         max(1, min(wanted, tokens // (least_steps * seq_length))),
@@ -120,6 +121,13 @@ def learning_rate_from_base(hidden_size: int, tokens: int, characters: int) -> C
         "at its peak: lower for a short text, so that less of the base is lost, and higher for longer tokens, "
         "whose passes have fewer steps",
     )
+
+
+def most_passes(tokens: int, from_base: bool = False) -> float:
+    """Return the passes over a text of this number of tokens after which more of them only learn it by heart."""
+    if not from_base:
+        return MOST_PASSES
+    return MOST_OF_LONG if tokens >= LONG else MOST_PASSES_FROM_BASE
 
 
 def distillation(gain: float, passes: float) -> Choice[float]:
