@@ -7,16 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from afterword.model.threads import PRODUCTS, Products, share, workers
+from afterword.model.threads import Products, share
+
+threads = pytest.mark.parametrize("number", [1, 3])
 
 
-@pytest.fixture(params=[1, 3])
-def number(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(PRODUCTS, "_get", lambda: request.param)
-    monkeypatch.setattr(PRODUCTS, "_set", lambda number: None)
-    return int(request.param)
-
-
+@threads
 def test_every_item_is_worked_on_once_and_progress_is_told_here(number: int) -> None:
     worked: list[int] = []
     told: list[int] = []
@@ -31,13 +27,13 @@ def test_every_item_is_worked_on_once_and_progress_is_told_here(number: int) -> 
         assert threading.get_ident() == here
         told.append(size)
 
-    share(work, iter(range(50)), on_done)
-    assert workers() == number
+    share(work, iter(range(50)), on_done, number)
     assert sorted(worked) == [*range(50)]
     assert told == sorted(told)
     assert told[-1] == sum(range(50)) + 50
 
 
+@threads
 @pytest.mark.parametrize("guilty", ["item", "progress", "items"])
 def test_an_error_stops_all_and_is_raised(guilty: str, number: int) -> None:
     worked: list[int] = []
@@ -59,7 +55,7 @@ def test_an_error_stops_all_and_is_raised(guilty: str, number: int) -> None:
             raise ValueError
 
     with pytest.raises(ValueError):  # noqa: PT011  # the message is not the point
-        share(work, items(), on_done)  # type: ignore[arg-type]
+        share(work, items(), on_done, number)  # type: ignore[arg-type]
     assert len(worked) < 100_000
 
 

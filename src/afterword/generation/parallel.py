@@ -149,7 +149,7 @@ class ParallelTexts(Generic[Kind]):
     def enter(self, texts: Sequence[tuple[Kind, Reading]]) -> None:
         """Begin `texts`, each after its reading."""
         sizes = [len(batch.texts) for batch in self.batches]
-        useful = PRODUCTS.threads if PRODUCTS.threads <= MOST else 1
+        useful = self.network.threads if self.network.threads <= MOST else 1
         while len(sizes) < max(1, min(useful, (sum(sizes) + len(texts)) // LEAST)):
             self.batches.append(TextBatch(self.network))
             sizes.append(0)

@@ -66,11 +66,6 @@ def _openblas() -> tuple[Callable[[], int], Callable[[int], Any]]:
 PRODUCTS = Products()
 
 
-def workers() -> int:
-    """Return the number of threads that share work."""
-    return min(PRODUCTS.threads, MOST)
-
-
 class _Stopped(Exception):
     """Another thread has failed."""
 
@@ -79,8 +74,9 @@ def share(
     work: Callable[[Item, Callable[[int], None]], object],
     items: Iterable[Item],
     on_done: Callable[[int], object],
+    threads: int,
 ) -> None:
-    """Do `work` for all `items`, in any order, on this thread and others.
+    """Do `work` for all `items`, in any order, on up to `threads` threads, this one among them.
 
     `work` also takes a function, which it calls after each part of an item with the size of that part. The sum of all
     sizes is passed to `on_done`, on this thread. If anything raises, the others stop after their part, and it is
@@ -111,7 +107,7 @@ def share(
             stopped = True
             raise
 
-    others = workers() - 1
+    others = min(threads, MOST) - 1
     if not others:
         work_on()
         return

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from afterword.model.arrays import Ids
 from afterword.model.network.network import Network, State, log_probabilities
 from afterword.model.ngram.mixture import USES, Mixture, mixed
-from afterword.model.threads import share, workers
+from afterword.model.threads import MOST, share
 from afterword.settings import OnProgress, ignore_progress
 from afterword.text.tokenizer import Tokenizer
 
@@ -226,7 +226,8 @@ def score_lines(
             expected = float(costs[ENTROPY].sum()) if entropies else math.nan
             found[text] = LineScore.of(costs, text, int(tokenizer.end is not None), text=text, expected_nats=expected)
 
-    share(read, batches(ids, workers()), lambda done: on_progress(done / total))
+    threads = network.threads
+    share(read, batches(ids, threads), lambda done: on_progress(done / total), threads)
     return [replace(found[text], line=number) for number, text in enumerate(texts, 1)]
 
 
@@ -253,7 +254,7 @@ def batches(ids: Sequence[Ids], threads: int = 1) -> Iterator[tuple[list[int], I
     """
     lengths = [len(line) for line in ids]
     lanes = min(LANES, max(FEWEST, -(-len(ids) // threads)))
-    numbers = NUMBERS // threads
+    numbers = NUMBERS // min(threads, MOST)
 
     def fits(batch: list[int], index: int) -> bool:
         longest = lengths[batch[0]]
@@ -332,7 +333,7 @@ def stretches(
         fed, first_predicted = ids[:, :-1], 1
     else:
         fed, first_predicted = np.concatenate([np.full((lanes, 1), before, ids.dtype), ids[:, :-1]], axis=1), 0
-    numbers = NUMBERS // (workers() if lanes > 1 else 1)
+    numbers = NUMBERS // (min(network.threads, MOST) if lanes > 1 else 1)
     steps = min(most, max(1, numbers // (lanes * (6 * network.config.hidden_size + 5 * rows))))
     state = network.start(lanes) if state is None else state
     for first in range(first_predicted, length, steps):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from afterword.model.arrays import Ids
 from afterword.model.network.network import Network, State
-from afterword.model.threads import share, workers
+from afterword.model.threads import share
 from afterword.scoring.costs import NONE, USED, Cost, LineScore, batches, line_ids, token_nats
 from afterword.settings import OnProgress, ignore_progress
 from afterword.text.lines import TAB
@@ -101,7 +101,8 @@ def classify(
         for lane, index in enumerate(batch):
             costs[index] = each[lane, : len(ids[index])].copy()  # so that the padding is freed
 
-    share(read, batches(ids, workers()), lambda done: on_progress(done / total))
+    threads = network.threads
+    share(read, batches(ids, threads), lambda done: on_progress(done / total), threads)
     return [
         LabelScore.of(
             {USED: costs[k]}, text, 1, line=k + 1, text=text, labels=labels, label_nats=label_nats[k], given_label=given

@@ -51,8 +51,9 @@ class FastEngine:
         began = time.perf_counter()
         self._config = config
         size = sum(weight.size for name, weight in weights.items() if name.startswith("lstm.weight"))
-        self._is_small = size <= CACHE
-        self._session = session(one_byte_graph(config, weights), 1 if self._is_small else os.cpu_count() or 1)
+        self.is_small = size <= CACHE
+        """True if a run of up to `LANES` lanes takes one thread."""
+        self._session = session(one_byte_graph(config, weights), 1 if self.is_small else os.cpu_count() or 1)
         self._threads = ThreadPoolExecutor(os.cpu_count())
         self._step, self.stepping = _Step(self._session, self.start(1), config.vocabulary_size), threading.Lock()
         """Another thread that steps meanwhile does so in memory of its own."""
@@ -75,7 +76,7 @@ class FastEngine:
             finally:
                 self.stepping.release()
         rows = rows.astype(np.int64, order="C", copy=False)
-        if rows.shape[1] <= LANES or not self._is_small:
+        if rows.shape[1] <= LANES or not self.is_small:
             logits, hidden, cell = self._session.run(OUTPUTS, {"rows": rows, "hidden": hidden, "cell": cell})
             return logits, hidden, cell
         cuts = [slice(first, first + LANES) for first in range(0, rows.shape[1], LANES)]

@@ -25,6 +25,7 @@ from afterword.model.network.cell import GATES, Layer, Step, layer_weights
 from afterword.model.network.config import Config, embedding_of
 from afterword.model.network.engines import FastEngine
 from afterword.model.network.holding import PARTS, put_held
+from afterword.model.threads import PRODUCTS
 
 LARGEST_TABLE = 64 * 2**20  # bytes
 
@@ -76,6 +77,11 @@ class Network:
         other = copy.copy(self)
         other._held = held
         return other
+
+    @property
+    def threads(self) -> int:
+        """The threads that can use this network side by side; 1 if a single step takes all processors anyway."""
+        return PRODUCTS.threads if self.engine is None or self.engine.is_small else 1
 
     def start(self, lanes: int = 1) -> State:
         """Return the empty state of a fresh start, for B lanes."""
