@@ -119,7 +119,7 @@ def decided(base: Base, untouched: Measured | None, preferred: str = "") -> Choi
     figures = f"as it is, {base.name} lowers the cost of the n-gram alone by {untouched.gain:.1%}"
     figures += f", and {preferred}" if preferred else ""
     if untouched.gain < LEAST_FROM_BASE:
-        return Choice(None, f"{figures}; it takes {LEAST_FROM_BASE:.0%} to be worth it")
+        return Choice(None, f"{figures}; it takes {LEAST_FROM_BASE:.1%} to be worth it")
     return Choice(base, figures)
 
 

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 SIZES = (64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096)
 TOKENS_PER_WEIGHT = 10.0  # to read; with fewer, a smaller network learns more in the same time
 UNTIMED_SIZE = 512  # units, if steps or passes are given and no time, for a text that is long enough
-LEAST_FROM_BASE = 0.01  # of the n-gram's cost: a base that lowers it less, as it is, does not help
+LEAST_FROM_BASE = 0.014  # of the n-gram's cost: a base that lowers it less, as it is, does not help
 LONG = 300_000  # tokens of a text that a run from a base reads in more lanes, and fewer times
 MOST_PASSES_FROM_BASE, MOST_OF_LONG = 8.0, 4.0  # over a text, and a long one: with more of them, it is learned by heart
 STEPS_PER_PASS_FROM_BASE = 16  # at least: with fewer, the run ends before it has moved far enough from the base
