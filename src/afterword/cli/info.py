@@ -18,7 +18,7 @@ from afterword.runs.record import bits
 
 @click.command()
 @click.argument("model", type=PATH, required=False, metavar="MODEL")
-@click.option("--system", "of_system", is_flag=True, help="print versions and what this machine is instead")
+@click.option("--system", "of_system", is_flag=True, help="print the versions and this machine's properties instead")
 @click.option("--json", "as_json", is_flag=True, help="print a JSON object")
 def info(model: str | None, of_system: bool, as_json: bool) -> None:
     """Print what a model is and what it was trained on.

@@ -37,7 +37,7 @@ def environment(threads: int, device: Device = "cpu") -> dict[str, Any]:
 
 
 def system() -> dict[str, Any]:
-    """Return what a report of a fault should say of this machine; None is the version of a program that is missing."""
+    """Return what a bug report should say about this machine; None is the version of a program that is missing."""
     found: dict[str, Any] = {"python": platform.python_version()}
     for name in ("numpy", "tokenizers", "torch", "onnxruntime"):
         found[name] = None

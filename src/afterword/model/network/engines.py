@@ -56,7 +56,7 @@ class FastEngine:
         self._session = session(one_byte_graph(config, weights), 1 if self.is_small else os.cpu_count() or 1)
         self._threads = ThreadPoolExecutor(os.cpu_count())
         self._step, self.stepping = _Step(self._session, self.start(1), config.vocabulary_size), threading.Lock()
-        """Another thread that steps meanwhile does so in memory of its own."""
+        """Another thread that steps at the same time uses memory of its own."""
         self.seconds = time.perf_counter() - began
 
     def start(self, lanes: int) -> tuple[Array, Array]:
