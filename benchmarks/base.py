@@ -236,7 +236,7 @@ def table(base: str) -> None:
 
 
 def train(row: str, text: Subject, minutes: float, seed: int, way: str, keep: Path | None = None) -> dict[str, Any]:
-    """Train on `text` and write down and print what came."""
+    """Train on `text` and record and print the result."""
     options = ["--base", way, "--minutes", str(minutes), "--seed", str(seed)]
     result = learned(text.training, text.held_out, options, lines=text.lines, keep=keep)
     write("run", row=row, text=text.name, minutes=minutes, seed=seed, way=way, gain=[GAIN_FROM_BASE, SOON], **result)

@@ -12,7 +12,8 @@ lists what was taken. The same texts, options and seed give the same bytes.
 --share FOLDER=S makes S the share of FOLDER in train.txt's characters: it is read in part or repeatedly, each time in
 other manners. Folders without a share are read once.
 
---times N prints the whole text N times, each time in another order and other manners: for a language with few texts.
+--times N prints the whole text N times, each time in a different order and in other manners. It is meant for a
+language with few texts.
 
 --without JUDGED leaves out paragraphs that share eight words in a row with a text in the folder JUDGED: the texts that
 the base is judged by, which `python -m benchmarks.base_subjects --out JUDGED` writes.

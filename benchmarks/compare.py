@@ -1,8 +1,11 @@
-"""Others and Afterword on one text, with the same minutes and cores: python -m benchmarks.compare [TEXT] [--minutes 3]
+"""Other programs and Afterword on one text, for the same time on the same cores:
+
+    python -m benchmarks.compare [TEXT] [--minutes 3]
 
 Each peer learns from the first 90 % of the text. Its packages are installed into an environment of its own. Each row is
-kept in results/comparison.jsonl as soon as it is measured, so Ctrl-C loses only the one in progress. Then the rows are
-drawn into docs/comparison.md and docs/comparison.svg. Takes 20 minutes, at most 40; needs the machine to itself.
+saved to results/comparison.jsonl as soon as it is measured, so Ctrl-C loses only the one in progress. Finally, the rows
+are drawn into docs/comparison.md and docs/comparison.svg. It takes 20 minutes, at most 40, and needs the machine to
+itself.
 """
 
 from __future__ import annotations
@@ -37,9 +40,12 @@ from benchmarks.commands import (
 PLAY = PLACE.parent / "src" / "afterword" / "cli" / "demo-julius-caesar.txt.gz"
 PAGE = PLACE.parent / "docs" / "comparison.md"
 BEGIN, END = "<!-- drawn by make compare -->\n", "<!-- end -->\n"
-LEAST, MOST_HELD_OUT = 10_000, 50_000  # characters: of a text, and of its held-out part, so that the slowest peer ends
-ENOUGH = 240  # seconds for everything but learning
-MEASURED = "# Measured from here on."  # in a script, below what a user would write
+LEAST, MOST_HELD_OUT = (
+    10_000,
+    50_000,
+)  # characters of a text, and of its held-out part, so that the slowest peer finishes
+ENOUGH = 240  # seconds for everything but training
+MEASURED = "# Measured from here on."  # in a script, the end of what a user would write
 Figures = Mapping[str, Any]
 
 
@@ -53,16 +59,16 @@ class Peer:
     """Where its settings are published, and how ours differ."""
     script: str = ""
     packages: tuple[str, ...] = ()
-    """Of its own environment; without them, it runs in ours."""
+    """The packages of its own environment; without them, it runs in ours."""
     typed: tuple[str, ...] = ()
-    """What a user types, if it is not the script."""
+    """The lines that a user types, if not the script."""
 
     @property
     def path(self) -> Path:
         return PLACE / "peers" / f"compare_{self.script or self.name}.py"
 
     def lines(self) -> int:
-        """Return how many lines a user writes, without blank lines, comments and docstrings."""
+        """Return the number of lines that a user writes, without blank lines, comments and docstrings."""
         return len(self.typed) or _lines_of(self.path)
 
 
@@ -75,15 +81,15 @@ PEERS = (
         "keras",
         "Tutorial's Keras recipe",
         "two LSTM layers of 300 units, dropout 0.2, windows of 50 characters, Adam, batches of 30, argmax: the "
-        "[founding recipe](classic.md). It is stopped when the time is over, also within its epoch. The text is not "
-        "lower-cased, so that the figures compare.",
+        "[founding recipe](classic.md). It is stopped when the time is up, even within an epoch. The text is not "
+        "lower-cased, so that the figures are comparable.",
         packages=KERAS,
     ),
     Peer(
         "textgenrnn",
         "textgenrnn",
-        "[version 2.0.0](https://pypi.org/project/textgenrnn/), the last one. It needs TensorFlow 2.1 to 2.3, which "
-        "exists for Python 3.8 and older; Afterword needs 3.11.",
+        "[version 2.0.0](https://pypi.org/project/textgenrnn/), the latest one. It needs TensorFlow 2.1 to 2.3, which "
+        "exists only for Python 3.8 and older; Afterword needs 3.11.",
         packages=("textgenrnn", "tensorflow<2.4"),
         typed=("from textgenrnn import textgenrnn", "model = textgenrnn()", "model.train_from_file(…)"),
     ),
@@ -99,14 +105,14 @@ PEERS = (
         "Plain transformer",
         f"our own script with the settings of {NANOGPT} for characters on a processor (README, *I only have a "
         "macbook*): 4 layers of 4 heads and 128 units, 64 characters, batches of 12, AdamW from 0.001 to 0.0001, no "
-        "dropout; the best weights on the held-out text are kept. The schedule ends with the time instead of after "
-        "2,000 steps.",
+        "dropout; the best weights on the held-out text are kept. The schedule ends when the time is up "
+        "instead of after 2,000 steps.",
     ),
     Peer(
         "ppmd",
         "PPMd (compressor)",
-        "order 6, 7-Zip's default, by [pyppmd](https://pypi.org/project/pyppmd/). It learns on from the held-out text "
-        "while it reads it, as no other row does, and it does not write.",
+        "order 6, 7-Zip's default, by [pyppmd](https://pypi.org/project/pyppmd/). Unlike all other rows, it keeps "
+        "learning from the held-out text as it reads it. It does not write.",
         packages=("pyppmd==1.3.1",),
         typed=("7z a -m0=PPMd …",),
     ),
@@ -138,7 +144,7 @@ OURS = ("none", "english")
 
 
 def _lines_of(script: Path) -> int:
-    """Return the lines of code above MEASURED, with those of the functions that come from another of our scripts."""
+    """Return the number of code lines above MEASURED, and of the functions that come from another of our scripts."""
     source = script.read_text(encoding="utf-8").partition(MEASURED)[0]
     body = ast.parse(source).body
     ours = [node for node in body if isinstance(node, ast.ImportFrom) and _beside(script, node).exists()]
@@ -155,7 +161,7 @@ def _beside(script: Path, node: ast.ImportFrom) -> Path:
 
 
 def _code_lines(source: str, nodes: Sequence[ast.stmt]) -> int:
-    """Return how many lines of `source` have code of `nodes`."""
+    """Return the number of lines of `source` that contain code of `nodes`."""
     lines = source.splitlines()
     within = {k for node in nodes for k in range(node.lineno - 1, node.end_lineno or node.lineno)}
     for node in (inner for outer in nodes for inner in ast.walk(outer)):
@@ -178,13 +184,13 @@ def measured(peer: Peer, files: Sequence[Path], minutes: float) -> dict[str, Any
     if done.returncode < 0:
         return {"failure": f"it was killed by signal {-done.returncode}, perhaps for lack of memory"}
     if done.returncode:
-        return {"failure": done.stderr.strip().split("\n")[-1] or f"its status was {done.returncode}"}
+        return {"failure": done.stderr.strip().split("\n")[-1] or f"it exited with status {done.returncode}"}
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
 def compare(text: Path, minutes: float, only: Sequence[str] = ()) -> None:
-    """Measure each peer, and keep its row. A peer that fails is a row too."""
+    """Measure each peer, and save its row. A peer that fails has a row too."""
     whole = read_text([text])[0]
     if len(whole) < LEAST:
         raise click.UsageError(f"{text} has {len(whole):,} characters; a comparison needs {LEAST:,}")
@@ -195,14 +201,14 @@ def compare(text: Path, minutes: float, only: Sequence[str] = ()) -> None:
         for peer in PEERS:
             if peer.name in (only or [peer.name]):
                 click.echo(f"{peer.title} …", err=True)
-                here = measured_here()  # before the peer is at work
+                here = measured_here()  # before the peer starts
                 figures = measured(peer, files, minutes)
                 write_result("comparison", **same, peer=peer.name, **figures, **here, system=system())
                 click.echo(" | ".join(_cells(peer, figures)))
 
 
 def newest() -> list[tuple[Peer, Figures]]:
-    """Return the newest row of each peer, for the text and the minutes that were compared last."""
+    """Return the newest row of each peer, for the text and the minutes of the last comparison."""
     found = [*results("comparison")] if (PLACE / "results" / "comparison.jsonl").exists() else []
     if not found:
         return []
@@ -221,7 +227,7 @@ def _cells(peer: Peer, row: Figures) -> list[str]:
 
 
 COLUMNS = ("", "bits per character", "ready after", "characters per second", "peak memory", "lines to write")
-# what is better, the figure, and whether less of it is better
+# the title, the figure, and whether less of it is better
 BETTER = (
     ("Fewer bits per character", "bits", True),
     ("Ready sooner", "seconds", True),
@@ -238,7 +244,7 @@ def table(rows: Sequence[tuple[Peer, Figures]]) -> Iterator[str]:
 
 
 def where_a_peer_wins(rows: Sequence[tuple[Peer, Figures]]) -> Iterator[str]:
-    """Yield a line per figure: the peers that are better in it than Afterword."""
+    """Yield a line per figure: the peers that beat Afterword in it."""
     known = {peer.name: (peer, {**row, "lines": peer.lines()}) for peer, row in rows if "failure" not in row}
     for title, key, less in BETTER:
         for name in OURS if key == "bits" else OURS[:1]:
@@ -252,14 +258,14 @@ def where_a_peer_wins(rows: Sequence[tuple[Peer, Figures]]) -> Iterator[str]:
 
 
 def _shown(sample: str) -> str:
-    """Return a text as a block of Markdown."""
+    """Return a text as a code block of Markdown."""
     if not sample.strip():
         return f"*({len(sample)} blank characters)*"
     return "\n".join("    " + line for line in sample.strip("\n").splitlines())
 
 
 def drawn(rows: Sequence[tuple[Peer, Figures]]) -> str:
-    """Return the part of the page that is made of the rows, as Markdown."""
+    """Return the part of the page that is generated from the rows, as Markdown."""
     if not rows:
         return "\nThe figures appear here after `make compare`.\n\n"
     first, load = rows[0][1], max(row["load"] for _, row in rows)
@@ -276,7 +282,7 @@ def drawn(rows: Sequence[tuple[Peer, Figures]]) -> str:
         "## Where a peer is better",
         "\n".join(where_a_peer_wins(rows)),
         "## What each writes",
-        "The first text of each, unedited, in its own default way of writing:",
+        "The first text of each, unedited, with its own default settings for writing:",
         *samples,
         "## Settings",
         "\n".join(f"- {peer.title}: {peer.settings}" for peer, _ in rows),
@@ -315,14 +321,14 @@ def draw(rows: Sequence[tuple[Peer, Figures]]) -> None:
 @click.command(help=as_written(__doc__))
 @click.argument("text", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=PLAY, metavar="[TEXT]")
 @click.option("--minutes", type=click.FloatRange(0, 60, min_open=True), default=3.0, show_default=True)
-@click.option("--only", type=click.Choice([peer.name for peer in PEERS]), multiple=True, help="measure this row alone")
-@click.option("--draw", "only_draw", is_flag=True, help="draw the rows that are kept, and measure nothing")
+@click.option("--only", type=click.Choice([peer.name for peer in PEERS]), multiple=True, help="measure only this row")
+@click.option("--draw", "only_draw", is_flag=True, help="draw the saved rows, and measure nothing")
 def main(text: Path, minutes: float, only: Sequence[str], only_draw: bool) -> None:
     try:
         if not only_draw:
             compare(text, minutes, only)
     except KeyboardInterrupt:
-        click.echo("stopped; the finished rows are kept", err=True)
+        click.echo("stopped; the finished rows are saved", err=True)
         sys.exit(130)
     finally:
         draw(newest())

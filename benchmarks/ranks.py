@@ -1,18 +1,18 @@
-"""What several processes gain, on one machine and on several.
+"""The gain from several processes, on one machine and on several.
 
     python -m benchmarks.ranks train [TEXT] [--minutes 1] [--rounds 2]
     python -m benchmarks.ranks link [--turns 9]
     torchrun --nnodes 2 --node-rank … --master-addr … -m benchmarks.ranks link      the same command on each machine
 
 `train` trains the same network on TEXT (or the topics of Python's help) for the same minutes: one process of two
-threads, then two processes of one thread each under torchrun, in turn. A step reads the same batch either way. Printed:
-steps, and the bits per character of the held-out text.
+threads, then two processes of one thread each under torchrun, in turn. A step reads the same batch either way. It
+prints the steps and the bits per character of the held-out text.
 
-`link` prints when several machines pay, from the bytes of a step's gradients and the rate at which the ranks sum them,
-measured by all of them in turn with the first one's steps alone. Without torchrun, two ranks run on this machine, whose
-rate is no network's. A second machine saves the time by which a step of half of the lanes is shorter, and costs the
-time in which all gradients are summed. So it pays from the rate "needed" on, which is bytes ÷ time saved. A step of n
-machines takes fixed + divided ÷ n + bytes · 2(n - 1) ÷ n ÷ rate, where divided is twice the time saved.
+`link` prints when several machines pay off, from the bytes of a step's gradients and the rate at which the ranks sum
+them. All ranks measure that rate, in turn with steps of the first rank alone. Without torchrun, two ranks run on this
+machine, so the rate is not that of a network. A second machine saves the time by which a step with half the lanes is
+shorter, and costs the time to sum all gradients. So it pays off from the rate "needed" on, which is bytes ÷ time saved.
+A step of n machines takes fixed + divided ÷ n + bytes · 2(n - 1) ÷ n ÷ rate, where divided is twice the time saved.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def main() -> None:
     pass
 
 
-@main.command("train", help="What is learned in the same time by one process and by two.")
+@main.command("train", help="Train for the same time with one process and with two.")
 @click.argument("text", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--minutes", default=1.0, show_default=True)
 @click.option("--rounds", default=2, show_default=True)
@@ -85,7 +85,7 @@ def train(way: str, text: Path, out: Path, minutes: float) -> tuple[int, float]:
     return about["training"]["steps"], about["validation"]["bits_per_character"]
 
 
-@main.command(help="When several machines pay.")
+@main.command(help="Print when several machines pay off.")
 @click.option("--turns", default=9, show_default=True)
 @click.option("--size", "sizes", multiple=True, default=["1x256", "1x512", "2x512"], show_default=True)
 def link(turns: int, sizes: tuple[str, ...]) -> None:
@@ -107,7 +107,7 @@ def link(turns: int, sizes: tuple[str, ...]) -> None:
 
 
 def linked(team: Team, size: str, turns: int) -> list[str]:
-    """Return the figures of `link`, of which those of the first rank count."""
+    """Return the figures of `link`; those of the first rank count."""
     num_layers, hidden_size = map(int, size.split("x"))
     chosen = recipe(num_layers, hidden_size, "bfloat16")
     alone = [our_step(replace(chosen, batch_size=lanes)) for lanes in (chosen.batch_size, chosen.batch_size // 2)]
@@ -115,7 +115,7 @@ def linked(team: Team, size: str, turns: int) -> list[str]:
     network = TrainableNetwork(chosen.config(ClassicTokenizer.of(chr(0x4E00 + k) for k in range(V))))
     gradients = [torch.ones_like(parameter) for parameter in network.parameters()]
     size_in_bytes = 4 * sum(gradient.numel() for gradient in gradients)
-    # what is measured, the threads that it has, and whether all ranks take part
+    # the work to measure, its threads, and whether all ranks take part
     few, all_here = available_threads(), available_threads() * ranks_here()
     works: list[tuple[Callable[[], None], int, bool]] = [(step, all_here, False) for step in alone]
     works += [(together, few, True), (lambda: team.add_up(gradients), few, True)]
@@ -132,7 +132,7 @@ def linked(team: Team, size: str, turns: int) -> list[str]:
     whole, half, _, summed = map(statistics.median, times)
     ratio = statistics.median(one / other for one, other in zip(times[0], times[2], strict=True))
     needed = size_in_bytes / (whole - half) / 1e6 if whole > half else math.inf
-    # n ranks send 2 (n - 1) ÷ n times the bytes, which is once for two
+    # n ranks send 2 (n - 1) ÷ n times the bytes: two ranks send them once
     rate = size_in_bytes * 2 * (team.size - 1) / team.size / summed / 1e6
     figures = [
         f"{size_in_bytes / 1e6:.2f}",

@@ -1,9 +1,9 @@
-"""How near Afterword comes to what the machine can do, as one table: python -m benchmarks.speed [TEXT]
+"""Afterword's speed against what the machine can do, as one table: python -m benchmarks.speed [TEXT]
 
-Each row is measured by the command in its last column, or a short form of it, in a process of its own: both sides in
-turn, the median of at least seven turns. Takes ten minutes, alone on the machine. OpenBLAS chooses its kernels itself:
-variables OPENBLAS_… are unset. There are as many threads as cores, unless OMP_NUM_THREADS is set. TEXT is the text of
-the n-gram models. With --row, only rows of that name.
+The command in the last column of a row, or a short form of it, measures the row in a process of its own: both sides in
+turn, the median of at least seven turns. It takes ten minutes and needs the machine to itself. OpenBLAS chooses its
+kernels itself: variables OPENBLAS_… are unset. There are as many threads as cores, unless OMP_NUM_THREADS is set. TEXT
+is the text of the n-gram models. --row measures only the rows of that name.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from benchmarks.commands import DATA, as_written, echo_row, echo_table, machine
 
 TURNS = 7
 Rows = list[tuple[str, str, str]]
-"""What was measured, the figure, and the figure to reach."""
+"""The quantity, the figure, and the figure to reach."""
 
 
 def batch(text: Path, turns: int) -> Rows:
@@ -91,7 +91,7 @@ ROWS: dict[str, tuple[Callable[[Path, int], Rows], str]] = {
     "text", type=click.Path(path_type=Path, exists=True, dir_okay=False), default=DATA / "tinyshakespeare.txt"
 )
 @click.option("--row", "names", multiple=True, type=click.Choice(list(ROWS)), default=list(ROWS))
-@click.option("--turns", default=TURNS, show_default=True, help="fewer only to see that it runs")
+@click.option("--turns", default=TURNS, show_default=True, help="use fewer only to check that it runs")
 @click.option("--here", is_flag=True, hidden=True, help="Measure in this process, and print JSON.")
 def main(text: Path, names: tuple[str, ...], turns: int, here: bool) -> None:
     if here:

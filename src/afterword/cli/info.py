@@ -23,8 +23,8 @@ from afterword.runs.record import bits
 def info(model: str | None, of_system: bool, as_json: bool) -> None:
     """Print what a model is and what it was trained on.
 
-    MODEL is its folder, the folder of its run, the name of a base, or hf://USER/NAME. A report of a fault should
-    contain what --system prints.
+    MODEL is its folder, the folder of its run, the name of a base, or hf://USER/NAME. A bug report should contain
+    what --system prints.
     """
     if of_system == (model is not None):
         raise OptionError("info needs one of the two: MODEL or --system")

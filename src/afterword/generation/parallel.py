@@ -29,7 +29,7 @@ from afterword.model.network.network import Network, State
 from afterword.model.threads import PRODUCTS
 
 LANES = 256
-LEAST, MOST = 64, 4  # texts in a batch, if there are several; processors between which batches are useful
+LEAST, MOST = 64, 4  # texts per batch, if there are several; processors up to which batches are useful
 AHEAD = 64 * LANES  # complete texts that may wait in memory for an earlier one
 
 
@@ -64,7 +64,7 @@ class TextBatch(Generic[Kind]):
 
     @property
     def after(self) -> Predicted:
-        """The logits and the state of the texts, a lane each. Waits for another thread if that computes them."""
+        """The logits and the state of the texts, a lane each. Waits for the thread that computes them, if any."""
         if isinstance(self._after, Future):
             self._after = self._after.result()
         return self._after
@@ -79,15 +79,15 @@ class TextBatch(Generic[Kind]):
             self._add(other.texts, [other.after])
 
     def _add(self, texts: Sequence[Kind], after: Sequence[Predicted]) -> None:
-        # once all have left, what remains has a shape that does not fit
+        # once all texts have left, the shape of what remains does not fit
         logits, states = zip(*([self.after, *after] if self.texts else after), strict=True)
         self._after = np.concatenate(logits), self.network.side_by_side(*states)
         self.texts = [*self.texts, *texts]
 
     def step(self, threads: Executor | None = None) -> list[Kind]:
-        """Write a token of each text; the network reads them on one of `threads`, if given.
+        """Write a token of each text. If `threads` are given, the network reads the tokens on one of them.
 
-        Texts that have ended, before it or after it, leave, and are returned.
+        Remove and return the texts that have ended, before this token or with it.
         """
         ended, _ = self._drop_ended()
         logits, _ = self.after
@@ -134,8 +134,8 @@ class TextBatch(Generic[Kind]):
 class ParallelTexts(Generic[Kind]):
     """The texts that one network is writing, in several batches if there are many.
 
-    Tokens are drawn on one processor. So the network reads those of one batch on a thread of its own, while those of
-    another are drawn.
+    Tokens are drawn on one processor. So the network reads the tokens of one batch on another thread, while those of
+    the next are drawn.
     """
 
     def __init__(self, network: Network) -> None:
@@ -163,7 +163,7 @@ class ParallelTexts(Generic[Kind]):
                 batch.enter(some)
 
     def step(self) -> list[Kind]:
-        """Write a token of each text. Texts that have ended, before it or after it, leave, and are returned."""
+        """Write a token of each text. Remove and return the texts that have ended, before it or with it."""
         if len(self.batches) > 1 and len(self.texts) < LEAST:
             first, *others = self.batches
             first.take(others)

@@ -1,8 +1,8 @@
-"""Threads that compute side by side.
+"""Threads that compute in parallel.
 
-OpenBLAS, which computes NumPy's products, shares each product between the processors; all the rest runs on one. NumPy
-lets other threads run while it computes. So work that can be cut into pieces is shared better by threads of our own,
-each with its products to itself. There are as many of them as OpenBLAS would use: `OPENBLAS_NUM_THREADS` limits both.
+OpenBLAS, which computes NumPy's matrix products, shares each product between the processors; all other work runs on
+one. NumPy releases Python's lock while it computes. So threads of our own, each computing its products alone, share
+divisible work better. There are as many of them as OpenBLAS would use: `OPENBLAS_NUM_THREADS` limits both.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import Any, TypeVar
 
 from afterword.model.arrays import check_threads_fit
 
-MOST = 8  # threads that share work; Python runs one at a time, so that more would wait for one another
+MOST = 8  # threads that share work; Python runs one at a time, so more would wait for one another
 NAMES = ("scipy_openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads", "openblas_{}_num_threads64_")
 
 Item = TypeVar("Item")
 
 
 class Products:
-    """The threads of a product. Without OpenBLAS, they cannot be changed, and count as one."""
+    """The threads of a matrix product. Without OpenBLAS, their number cannot be changed and counts as one."""
 
     def __init__(self) -> None:
         self._get, self._set = _openblas()
@@ -32,13 +32,13 @@ class Products:
 
     @property
     def threads(self) -> int:
-        """The threads that OpenBLAS uses if nothing is `alone`."""
+        """The number of threads that OpenBLAS uses outside of `alone`."""
         with self._lock:
             return self._usual if self._users else self._get()
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Compute each product on one thread, in the whole process, while any thread is in here."""
+        """Compute each product of the whole process on one thread, while any thread is in this context."""
         with self._lock:
             if not self._users:
                 self._usual = self._get()
@@ -78,9 +78,9 @@ def share(
 ) -> None:
     """Do `work` for all `items`, in any order, on up to `threads` threads, this one among them.
 
-    `work` also takes a function, which it calls after each part of an item with the size of that part. The sum of all
-    sizes is passed to `on_done`, on this thread. If anything raises, the others stop after their part, and it is
-    raised here.
+    `work` also takes a function, and calls it after each part of an item with the size of that part. `on_done` receives
+    the sum of all sizes, on this thread. If a thread raises an exception, the others stop after their part, and the
+    exception is raised here.
     """
     left, lock, here = iter(items), threading.Lock(), threading.get_ident()
     done, stopped = 0, False

@@ -15,11 +15,11 @@ SIZES = (64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096)
 TOKENS_PER_WEIGHT = 10.0  # to read; with fewer, a smaller network learns more in the same time
 UNTIMED_SIZE = 512  # units, if steps or passes are given and no time, for a text that is long enough
 LEAST_FROM_BASE = 0.014  # of the n-gram's cost: a base that lowers it less, as it is, does not help
-LONG = 300_000  # tokens of a text that a run from a base reads in more lanes, and fewer times
-MOST_PASSES_FROM_BASE, MOST_OF_LONG = 8.0, 4.0  # over a text, and a long one: with more of them, it is learned by heart
+LONG = 300_000  # tokens from which on a run from a base reads a text in more lanes and in fewer passes
+MOST_PASSES_FROM_BASE, MOST_OF_LONG = 8.0, 4.0  # over a text, and a long one: more only memorize it
 STEPS_PER_PASS_FROM_BASE = 16  # at least: with fewer, the run ends before it has moved far enough from the base
 DISTILLATION, MOST_DISTILLATION = 1.25, 0.3  # per fraction of the n-gram's cost that a base saves as it is; at most
-UNTAUGHT_PASSES = 2.0  # over a text: in a run from a base with more of them, the base teaches
+UNTAUGHT_PASSES = 2.0  # over a text: with more of them, the base teaches a run that begins from it
 MOST_PASSES = 16.0  # over a text: with more of them, it is only learned by heart
 EMBEDDING = 64
 EVALUATION_SHARE = 0.06  # of the run's time, at most
@@ -78,7 +78,7 @@ def size_untimed(tokens: int) -> Choice[int]:
 
 def lanes(tokens: int, seq_length: int, from_base: bool = False) -> Choice[int]:
     """Return the number of lanes for a running text: fewer for a short text, so that a pass has enough steps."""
-    some = 32 if from_base else 16  # a run from a base gains more by reading more than by more steps
+    some = 32 if from_base else 16  # a run from a base gains more from more text than from more steps
     wanted = 32 if tokens >= 3_000_000 else some if tokens >= LONG else 8
     least_steps = STEPS_PER_PASS_FROM_BASE if from_base else 1
     return Choice(
@@ -124,7 +124,7 @@ def learning_rate_from_base(hidden_size: int, tokens: int, characters: int) -> C
 
 
 def most_passes(tokens: int, from_base: bool = False) -> float:
-    """Return the passes over a text of this number of tokens after which more of them only learn it by heart."""
+    """Return the number of passes over a text of `tokens` tokens after which further ones only memorize it."""
     if not from_base:
         return MOST_PASSES
     return MOST_OF_LONG if tokens >= LONG else MOST_PASSES_FROM_BASE
@@ -134,11 +134,11 @@ def distillation(gain: float, passes: float) -> Choice[float]:
     """Return the weight of the base's predictions in the targets of a run that begins from it.
 
     gain: the fraction of the n-gram's cost that the untrained base saves. It is largest for a short text of a kind
-    that the base knows. For other texts, the base's predictions are wrong targets. In two passes little is learned
-    by heart, so nothing needs a teacher.
+    that the base knows. For other texts, the base's predictions are wrong targets. Two passes memorize little, so they
+    need no teacher.
     """
     if passes <= UNTAUGHT_PASSES:
-        return Choice(0.0, "so few passes over the text teach little by heart, so the base does not teach")
+        return Choice(0.0, "so few passes over the text memorize little, so the base does not teach")
     return Choice(
         round(min(MOST_DISTILLATION, max(0.0, DISTILLATION * gain)), 2),
         "weight of the base's predictions in the targets: it grows with what the untrained base saves",

@@ -25,11 +25,11 @@ from afterword.model.threads import MOST, share
 from afterword.settings import OnProgress, ignore_progress
 from afterword.text.tokenizer import Tokenizer
 
-LANES, FEWEST = 64, 32  # lines read side by side, and how many there are before further threads get some
+LANES, FEWEST = 64, 32  # lines read side by side; at least, if several threads share them
 USED = "used"  # the costs by what the network predicts with, next to those by each part of a mixture
 NONE, NO_PARTS = np.empty(0), dict[str, float]()  # of a text whose tokens are not known
 ENTROPY = "entropy"  # the expected costs
-NUMBERS = 2**22  # how many numbers the pieces that are read at a time may take in memory
+NUMBERS = 2**22  # the most numbers in memory for the pieces that are read at the same time
 STEPS = 2048  # tokens of the longest piece, so that progress can be reported and a reader can stop in between
 
 Expected = Callable[[], NDArray[np.floating]]
@@ -249,8 +249,8 @@ def line_ids(tokenizer: Tokenizer, lines: Iterable[str]) -> list[Ids]:
 def batches(ids: Sequence[Ids], threads: int = 1) -> Iterator[tuple[list[int], Ids]]:
     """Yield lines that are read together: their indexes, longest first, and their ids [B, T], padded at the end.
 
-    Batches need little padding and a bounded amount of memory. If `threads` share them, each gets one, and the longest
-    come first so that all end at nearly the same time.
+    Batches need little padding and a bounded amount of memory. If `threads` share them, each gets one. The longest
+    come first, so that all threads end at nearly the same time.
     """
     lengths = [len(line) for line in ids]
     lanes = min(LANES, max(FEWEST, -(-len(ids) // threads)))

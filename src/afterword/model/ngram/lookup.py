@@ -22,7 +22,7 @@ from afterword.model.ngram.tables import Level, Ngram, tabled
 EMPTY = 1  # the context without tokens
 KEPT = 4 * 2**20  # bytes; once they are full, every other context is computed each time
 OVERHEAD = 320  # bytes of an array and its entry in the dictionary, besides its numbers
-FEW = 16  # up to this many numbers, adding one by one is faster
+FEW = 16  # up to this many numbers, adding them one by one is faster
 MANY = 12  # from this many contexts on, computing them together is faster
 BEGINNING = 14  # bits of a context, by which it is sought
 
@@ -83,7 +83,7 @@ class Lookup:
         return np.where(before >= longest, pushed & (longest - np.uint64(1)) | longest, pushed)
 
     def following_each(self, contexts: NDArray[np.uint64]) -> tuple[Array, list[int]]:
-        """Return `following` of each of `contexts` [N]: P [N, R], and the ends. Many are computed together."""
+        """Return `following` of each of `contexts` [N]: P [N, R] and the ends. Many are computed together."""
         if len(contexts) < MANY:
             found, known_ends = zip(*map(self.following, contexts.tolist()), strict=True)
             return np.array(found), list(known_ends)
@@ -95,7 +95,7 @@ class Lookup:
         return probabilities, ends
 
     def _found(self, context: int) -> tuple[Array, int]:
-        # Every call and every attribute counts here: a network's weights have driven all of it out of the cache.
+        # Every call and attribute access counts here: the network's weights have evicted all of this from the cache.
         sought, tables = self._sought, self._tables
         length, tabled = (context.bit_length() - 1) // self._bits, len(tables) - 1
         known = min(length, tabled)
@@ -144,14 +144,14 @@ class Lookup:
 
 
 class SoughtLevel(NamedTuple):
-    """A level in which one context at a time is sought.
+    """A level in which one context at a time is looked up.
 
-    Python searches its views and takes numbers from them faster than NumPy does from its arrays.
+    Python searches memory views, and reads numbers from them, faster than NumPy does with its arrays.
     """
 
-    mask: int  # of the bits of a context
+    mask: int  # the bits of a context
     shift: int
-    begins: Sequence[int]  # of the contexts that begin alike, by those first bits
+    begins: Sequence[int]  # the first context with the same first bits, by those bits
     contexts: Sequence[int]
     firsts: Sequence[int]
     tokens: Sequence[int]
@@ -161,7 +161,7 @@ class SoughtLevel(NamedTuple):
 
     @staticmethod
     def of(level: Level, bits: int) -> SoughtLevel:
-        """Return a level whose contexts have `bits` bits."""
+        """Return `level`, whose contexts have `bits` bits, ready for lookups."""
         shift = max(0, bits - BEGINNING)
         beginnings = np.arange(2 ** min(bits, BEGINNING) + 1, dtype=np.uint64) << np.uint64(shift)
         parts: Any = np.searchsorted(level.contexts, beginnings), *level[:-1]
