@@ -40,10 +40,7 @@ from benchmarks.commands import (
 PLAY = PLACE.parent / "src" / "afterword" / "cli" / "demo-julius-caesar.txt.gz"
 PAGE = PLACE.parent / "docs" / "comparison.md"
 BEGIN, END = "<!-- drawn by make compare -->\n", "<!-- end -->\n"
-LEAST, MOST_HELD_OUT = (
-    10_000,
-    50_000,
-)  # characters of a text, and of its held-out part, so that the slowest peer finishes
+LEAST, MOST_HELD_OUT = 10_000, 50_000  # characters: of a text; of its held-out part, so that the slowest finishes
 ENOUGH = 240  # seconds for everything but training
 MEASURED = "# Measured from here on."  # in a script, the end of what a user would write
 Figures = Mapping[str, Any]
