@@ -10,7 +10,7 @@ from afterword.bases.base import Base, load_installed
 from afterword.bases.installed import installed
 from afterword.cli.output import aligned, note, readable, shown, strict_json
 
-TITLES = ("name", "size", "network", "characters read", "bits per character", "folder")
+TITLES = ("name", "size", "network", "text, characters", "bits per character", "folder")
 
 
 @click.command()
