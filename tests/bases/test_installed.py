@@ -76,7 +76,8 @@ def test_it_cannot_be_calibrated_as_it_is_shared_by_all_runs(german: Path) -> No
 
 def test_they_are_listed_with_their_figures(german: Path) -> None:
     printed = CliRunner().invoke(bases, [], catch_exceptions=False).stdout.splitlines()
-    assert printed[0].split() == ["name", "size", "network", "characters", "read", "bits", "per", "character", "folder"]
+    titles = ["name", "size", "network", "text,", "characters", "bits", "per", "character", "folder"]
+    assert printed[0].split() == titles
     assert printed[2].split() == ["german", "0.0", "MB", "2", "×", "6", "LSTM", "1,000", "-", str(german)]
     row = json.loads(CliRunner().invoke(bases, ["--json"]).stdout)["bases"][1]
     assert row["bytes"] == sum(file.stat().st_size for file in german.iterdir())
