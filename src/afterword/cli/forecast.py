@@ -40,7 +40,7 @@ class Levels(click.ParamType[tuple[float, ...]]):
 
 
 @click.command()
-@click.argument("sources", nargs=-1, type=PATH, metavar="[MODEL] FILE")
+@click.argument("table", nargs=-1, type=PATH, metavar="[MODEL] FILE")
 @settings_options(ForecastSettings, "settings")
 @click.option(
     "--levels",
@@ -58,7 +58,7 @@ class Levels(click.ParamType[tuple[float, ...]]):
 @click.pass_context
 def forecast(
     context: click.Context,
-    sources: tuple[str, ...],
+    table: tuple[str, ...],
     settings: ForecastSettings,
     levels: tuple[float, ...],
     columns: Columns,
@@ -74,9 +74,9 @@ def forecast(
     seasonal naive forecast does, and the better of the two forecasts the future. MODEL, made by train --series, saves
     the training.
     """
-    if not sources or len(sources) > 2:
+    if not table or len(table) > 2:
         raise OptionError("missing FILE: name a table, as in: afterword forecast sales.csv --horizon 24")
-    *models, file = sources
+    *models, file = table
     if not models and os.path.isdir(file):
         raise OptionError(f"{file} is a folder: name a table too, as in: afterword forecast {file} new.csv")
     check_plot(png, html)
@@ -97,8 +97,8 @@ def forecast(
         return
     click.echo(found.reason)
     if found.backtest is not None:
-        table = found.backtest.table
-        click.echo("\n" + aligned(table, "<" + ">" * (len(table[0]) - 1)))
+        figures = found.backtest.table
+        click.echo("\n" + aligned(figures, "<" + ">" * (len(figures[0]) - 1)))
     if out is None:
         click.echo("\n" + _table(found))
     else:

@@ -125,13 +125,18 @@ class Forecast:
         """The columns unique_id, ds, mean, median, lo-80, hi-80, … and method."""
         series, calendar = self.table.series, self.table.calendar
         dates = [calendar.following(one.dates[-1], self.horizon) for one in series]
-        values = {"mean": self.futures.mean, "median": self.futures.median}
+        values = {"mean": self.futures.mean, "median": self.futures.median}  # [N, h] each
         for level in self.levels:
             values |= {
                 f"{side}-{level:g}": self.futures.quantiles[q]
                 for side, q in zip(("lo", "hi"), band(level), strict=True)
             }
-        return stacked([one.name for one in series], dates, {k: list(v) for k, v in values.items()}, self.methods)
+        return stacked(
+            [one.name for one in series],
+            dates,
+            {name: list(_rounded(each)) for name, each in values.items()},
+            self.methods,
+        )
 
     @property
     def frame(self) -> Any:
@@ -340,3 +345,10 @@ def band(level: float) -> tuple[float, float]:
 
 def _shown(value: float, form: str) -> str:
     return "-" if math.isnan(value) else format(value, form)
+
+
+def _rounded(values: Floats) -> Floats:
+    """Return `values` with seven significant digits: more would be the noise of sampling and of adding up."""
+    with np.errstate(divide="ignore"):
+        places = 10.0 ** np.clip(6 - np.floor(np.log10(np.abs(values))), -300, 300)
+    return np.asarray(np.where(values == 0, 0.0, np.round(values * places) / places))
