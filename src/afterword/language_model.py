@@ -514,10 +514,11 @@ class LanguageModel:
     def unseen_characters(self, text: str) -> str:
         """Return the distinct characters of `text` that training never saw, in order of appearance."""
         unseen = set(self._saved.unseen)
+        seen = {one for row, token in enumerate(self.tokenizer.texts) if row not in unseen for one in token}
         return "".join(
             character
             for character in dict.fromkeys(self.tokenizer.normalise(text))
-            if unseen & set(self._network.rows(self.tokenizer.encode(character)).tolist())
+            if character not in seen and unseen & set(self._network.rows(self.tokenizer.encode(character)).tolist())
         )
 
 

@@ -61,8 +61,8 @@ def summary(run: Run | Preview) -> str:
     encoded, recipe, tokenizer = run.encoded, run.recipe, run.encoded.tokenizer
     config = recipe.config(tokenizer)
     kinds = f"{len(tokenizer.characters)} different" if tokenizer.characters else "as bytes"
-    if tokenizer.merges:
-        kinds += f", read as {len(encoded.training):,} subwords"
+    if tokenizer.several:
+        kinds += f", read as {len(encoded.training):,} {tokenizer.several}"
     documents = f" in {encoded.documents:,} lines" if encoded.lines else ""
     if encoded.labels:
         documents += f" with {counted(len(encoded.labels), 'label')}"

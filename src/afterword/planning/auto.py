@@ -11,6 +11,8 @@ import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+
 from afterword.bases.base import Base
 from afterword.errors import OptionError
 from afterword.learning.batches import Lines
@@ -34,7 +36,7 @@ OUTLOOK = (5, 30)  # times the minutes
 LITTLE_TEXT = 50_000  # characters
 FIRST_MEASURED = 256  # units, at most, if the size is open
 SAMPLE = 50_000  # held-out tokens for the expectation
-MOST_COUNTED = 2**22  # tokens of lines that are batched to count the steps of a pass over all of them
+MOST_COUNTED = 2**22  # tokens: of lines that are batched to count the steps of a pass, and of a text to remark on
 BUSY = 1.5  # times a step's time alone, from which the user reads of it; on a free machine it is 1.0 to 1.2
 TAUGHT = 8 / 7  # times a step's time without a teacher
 MOST_THREADS = 8  # used without measuring, or tried
@@ -316,6 +318,9 @@ class _Planner:
                 f"{characters:,} characters are few to learn from: expect pieces of the text by heart "
                 "and made-up words between them; use 100,000 or more for better results"
             )
+        counted = np.bincount(self._encoded.training[:MOST_COUNTED], minlength=self._encoded.tokenizer.rows)
+        if remark := self._encoded.tokenizer.remark(counted):
+            notes.append(remark)
         if recipe.minutes is None:
             return notes
         step = self._step_time(recipe.hidden_size)
