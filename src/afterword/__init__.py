@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from afterword.errors import AfterwordError
-    from afterword.forecasting.forecast import forecast
+    from afterword.forecasting.forecasts import forecast
     from afterword.generation.draft import Piece, Sample
     from afterword.language_model import LanguageModel, load
     from afterword.scoring.costs import Score
@@ -30,7 +30,7 @@ _HOMES = {
     "Piece": "generation.draft",
     "Sample": "generation.draft",
     "Score": "scoring.costs",
-    "forecast": "forecasting.forecast",
+    "forecast": "forecasting.forecasts",
     "load": "language_model",
     "train": "training",
 }

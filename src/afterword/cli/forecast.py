@@ -14,7 +14,7 @@ from afterword.cli.output import aligned, note, say, shown, strict_json
 from afterword.cli.run_report import show, summary
 from afterword.cli.signals import Stop
 from afterword.errors import OptionError
-from afterword.forecasting.forecast import LEVELS, Forecast, ForecastSettings, forecasts
+from afterword.forecasting.forecasts import LEVELS, Forecast, ForecastSettings, forecasts
 from afterword.inspection.figures import check_plot
 from afterword.runs.run import Run
 from afterword.series.frames import write_csv
@@ -86,7 +86,7 @@ def forecast(
     if out is not None:
         write_csv(out, found.table.form, found.rows)
     if png is not None or html is not None:
-        from afterword.forecasting.figures import write_html, write_png
+        from afterword.forecasting.drawing import write_html, write_png
 
         if png is not None:
             write_png(png, found)

@@ -56,7 +56,7 @@ def changes_of(bins: NDArray[np.integer[Any]], within: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
-class Lines:
+class SeriesLines:
     """A table as lines of characters: what is learned of each series, and the values after it, which are held out."""
 
     training: list[str]
@@ -65,7 +65,7 @@ class Lines:
     """The number of series that are too short, or constant."""
 
 
-def lines_of(series: Sequence[Floats], facts: SeriesFacts) -> Lines:
+def lines_of(series: Sequence[Floats], facts: SeriesFacts) -> SeriesLines:
     """Return `series`, which are arrays of values, as lines. A horizon is held out of each, at least a season."""
     season, held = facts.season, max(facts.horizon, facts.season)
     training, validation = [], []
@@ -74,7 +74,7 @@ def lines_of(series: Sequence[Floats], facts: SeriesFacts) -> Lines:
         if scale := scale_of(known, season):
             training.append(to_text(known, season, scale))
             validation.append(to_text(values[-held - season :], season, scale))
-    return Lines(training, validation, len(series) - len(training))
+    return SeriesLines(training, validation, len(series) - len(training))
 
 
 def to_text(values: Floats, season: int, scale: float) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from afterword.colours import colours
-from afterword.forecasting.forecast import Forecast, band
+from afterword.forecasting.forecasts import Forecast, band
 from afterword.inspection.figures import COLOURS, stacked_axes, write_figure
 from afterword.storage import write_bytes
 
