@@ -209,7 +209,7 @@ pictures: .venv/ready-dev
 	$(BIN)/python -m benchmarks.pictures
 
 # The documentation, in docs/_build/html. A warning, such as a link that leads nowhere, is an error.
-# Two pages come from models: docs/lstm.md shows the gates of one, and `english` writes in the other.
+# Two pages come from models: docs/lstm.md and the next page show the gates of one, and `english` writes in the other.
 docs: .venv/ready-docs docs/_build/subjects/run.json
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
 	$(BIN)/afterword inspect docs/_build/subjects "Divya likes to eat. Reena is not fat. So " \
@@ -217,7 +217,8 @@ docs: .venv/ready-docs docs/_build/subjects/run.json
 	$(BIN)/afterword export english --html docs/_build/html/english.html --overwrite --title "English prose" \
 		--description "The model that Afterword includes, which has read English books. Begin a sentence; it continues."
 
-docs/_build/subjects/run.json: docs/subjects.txt .venv/ready-docs
+docs/_build/subjects/run.json: docs/subjects.txt | .venv/ready-docs
+	rm -rf docs/_build/subjects
 	$(BIN)/python -c "import pathlib; from benchmarks.subjects import trained; trained(pathlib.Path('docs/_build'))"
 
 # The wheel and the source archive, in dist/.
