@@ -30,6 +30,7 @@ from afterword.runs.loop import train
 from afterword.runs.record import as_json
 from afterword.runs.resume import resume
 from afterword.runs.run import Run
+from afterword.runs.time_left import TimeLeft
 from afterword.storage import write_json
 from afterword.text.corpus import TextSettings
 from tests.torture.runs import longest_file, outcome
