@@ -13,7 +13,7 @@ import numpy as np
 from afterword.colours import colours
 from afterword.forecasting.forecasts import Forecast, band
 from afterword.inspection.figures import COLOURS, stacked_axes, write_figure
-from afterword.storage import write_bytes
+from afterword.storage import output
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,7 +50,8 @@ def write_html(path: Path, found: Forecast) -> None:
         write_figure(_figure(found, [k]), svg=drawing)
         svg = drawing.getvalue().decode()
         parts.append(f"<figure>{svg[svg.index('<svg') :]}</figure>\n")
-    write_bytes(path, "".join([*parts, "</body>\n</html>\n"]).encode())
+    with output(path) as file:
+        file.write("".join([*parts, "</body>\n</html>\n"]).encode())
 
 
 def _spread(found: Forecast, most: int) -> list[int]:
