@@ -132,7 +132,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(config: Callable[[byte
         ("validation = true", "validation must be text, not True"),
         ("validation = 2", "validation must be a fraction above 0 and below 1, or a file, not 2"),
         ("encoding = 'klingon'", "unknown encoding 'klingon'"),
-        ("vocabulary = 'word'", "vocabulary must be char, byte or bpe:N, not word"),
+        ("vocabulary = 'word'", "vocabulary must be char, byte, bpe:N or words, not word"),
         ("recipe = 'cake'", "recipe must be one of auto, classic, not cake"),
         ("hidden-size = 0", "hidden-size must be 1 or more, not 0"),
         ("learning-rate = nan", "learning-rate must be a finite number"),

@@ -38,7 +38,7 @@ def test_an_option_needs_a_format_that_takes_it(
     assert exported(mixed_model, *both, "--title", "A <book>", "--ngram-megabytes", 0) == 0
     assert "<h1>A &lt;book&gt;</h1>" in (tmp_path / "book.html").read_text(encoding="utf-8")
     notes = capfd.readouterr().err
-    assert notes.count("the file reveals the characters or subwords") == 2
+    assert notes.count("the file reveals the tokens of") == 2
     assert exported(mixed_model, "--js", tmp_path / "mixed.js") == 0
     notes = capfd.readouterr().err
     assert "all n-grams are kept: the text that the model writes costs 0.0" in notes

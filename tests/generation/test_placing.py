@@ -17,6 +17,7 @@ from afterword.model.arrays import Array, Ids
 from afterword.model.network.network import Network, State
 from afterword.text.bpe import BpeTokenizer
 from afterword.text.characters import ByteTokenizer, CharTokenizer
+from afterword.text.symbols import SymbolTokenizer
 from afterword.text.tokenizer import Tokenizer
 from tests.generation.test_draft import model
 
@@ -24,7 +25,8 @@ pytest.importorskip("llguidance")
 
 CHAR = CharTokenizer.of("abc .")
 BPE = BpeTokenizer.learn("abc .", ["abab cab abc. " * 20], "270", False)
-VOCABULARIES: list[tuple[Tokenizer, list[int]]] = [(CHAR, []), (ByteTokenizer.of(), []), (BPE, [])]
+WORDS = SymbolTokenizer.of("abc .", texts=["abab cab abc. " * 20])
+VOCABULARIES: list[tuple[Tokenizer, list[int]]] = [(CHAR, []), (ByteTokenizer.of(), []), (BPE, []), (WORDS, [])]
 
 
 @pytest.mark.parametrize(("tokenizer", "unseen"), VOCABULARIES)

@@ -21,17 +21,20 @@ from afterword.generation.sampling import Sampling
 from afterword.generation.writing import Writing
 from afterword.text.bpe import BpeTokenizer
 from afterword.text.characters import ByteTokenizer, CharTokenizer
+from afterword.text.symbols import SymbolTokenizer
 from afterword.text.tokenizer import Tokenizer
 from tests.generation.test_draft import CHAR, CHAR_END, LINES, MODELS, model
 
 pytest.importorskip("llguidance")
 
 BPE = BpeTokenizer.learn("abc é", ["abab cab éab abc " * 20], "270", False)
+SYMBOLS = SymbolTokenizer.of("abcd é", texts=["abab cab éab abc abd " * 20])
 VOCABULARIES: list[tuple[Tokenizer, list[int]]] = [
     (CHAR, [CHAR_END, CHAR.rows - 1]),  # running text
     (CHAR, LINES),
     (ByteTokenizer.of(), [256, 0xC3]),  # a byte of é never came in training
     (BPE, [BPE.rows - 2, BPE.rows - 1]),
+    (SYMBOLS, [*range(len(SYMBOLS.characters)), SYMBOLS.rows - 2, SYMBOLS.rows - 1]),  # no character occurs alone
 ]
 PATTERNS = ["ab|cd", "[a-c]+", "(a|b)*a(a|b){3}", "a?b{2,4}é*", "(?i)A+", "a.*b", "(ab)*", "[^a]{3}", "a$|^b"]
 

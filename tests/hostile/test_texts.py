@@ -110,7 +110,7 @@ def test_a_folder_with_other_files_among_the_text_is_learned_from(run: Run, tmp_
     assert corpus["training"]["characters"] + corpus["validation"]["characters"] == read
 
 
-@pytest.mark.parametrize("vocabulary", ["char", "bpe:90"])
+@pytest.mark.parametrize("vocabulary", ["char", "bpe:90", "words"])
 def test_joined_emoji_combining_marks_and_right_to_left_text_come_through_whole(
     run: Run, tmp_path: Path, vocabulary: str
 ) -> None:
@@ -203,7 +203,7 @@ WRONG: dict[str, tuple[Callable[[Path], Path], list[str], str]] = {
         [],
         "different characters, and a vocabulary of characters has at most 30,000: use --vocabulary byte",
     ),
-    "an unknown vocabulary": (book(BOOK), ["--vocabulary", "words"], "must be char, byte or bpe:N"),
+    "an unknown vocabulary": (book(BOOK), ["--vocabulary", "word"], "must be char, byte, bpe:N or words"),
     "validation with nothing": (book(BOOK), ["--validation", "0"], "validation must be a fraction"),
     "validation with all": (book(BOOK), ["--validation", "1"], "validation must be a fraction"),
     "validation that is no number": (book(BOOK), ["--validation", "nan"], "validation must be a fraction"),

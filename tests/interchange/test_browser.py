@@ -25,13 +25,14 @@ from afterword.model.network.network import log_probabilities
 from afterword.model.ngram.tables import Ngram, start_row
 from afterword.text.bpe import BpeTokenizer
 from afterword.text.characters import ByteTokenizer, CharTokenizer
+from afterword.text.symbols import SymbolTokenizer
 from afterword.text.tokenizer import Tokenizer
 from tests.bases.small import base_of, classic_base, random_weights
 from tests.tiny import save_tiny
 
 NODE = shutil.which("node")
 TEXT = "the cat sat on the mat, and the rat ran at the cat.\nThat was that: 14 rats 😀 at…\n"
-UNKNOWN = " \tThé Zweite—naïve 😀\u00a0x\r\n\n  end"
+UNKNOWN = "a<|end|> <0x4a> cats \tThé Zweite—naïve 😀\u00a0x\r\n\n  end"
 BOTH = "for (const wasm of [true, false])"
 
 
@@ -68,6 +69,7 @@ MODELS = {
     "lower case, one layer": made(CharTokenizer.of(KNOWN, lowercase=True), num_layers=1, hidden_size=21),
     "bytes": made(ByteTokenizer.of()),
     "subwords": made(BpeTokenizer.of(KNOWN, [TEXT], 60), num_layers=3, residual=False),
+    "symbols": made(SymbolTokenizer.of(KNOWN, texts=[TEXT, "Thé"])),
     "more than 256 rows": made(BpeTokenizer.of(map(chr, range(0x4E00, 0x4F00)), ["\u4e00\u4e01\n"], 258), mixed=False),
     "lines, without an n-gram": made(CharTokenizer.of(KNOWN.replace("\n", "")), mixed=False, lines=True),
 }

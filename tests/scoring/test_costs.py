@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 from dataclasses import asdict, fields, replace
 from typing import Any, get_type_hints
@@ -23,14 +22,15 @@ from afterword.scoring import costs
 from afterword.scoring.costs import Cost, LineScore, Score, score, score_lines, total
 from afterword.scoring.labels import LabelScore
 from afterword.scoring.odd_lines import OddLine
-from afterword.text import bpe
 from afterword.text import tokenizer as tokenizing
 from afterword.text.bpe import BpeTokenizer
 from afterword.text.characters import ByteTokenizer, CharTokenizer, ClassicTokenizer
+from afterword.text.symbols import SymbolTokenizer
 from afterword.text.tokenizer import Tokenizer
 
 CHAR, LOWER, BYTE = CharTokenizer.of("abcß\n "), CharTokenizer.of("abc ", lowercase=True), ByteTokenizer.of()
 BPE, CLASSIC = BpeTokenizer.of("abcß\n ", ["abcß", "bc bc abc ab ca ca"], 10), ClassicTokenizer.of("abcß\n é漢🙂")
+SYMBOLS = SymbolTokenizer.of("abcß\n ", texts=["abcß bc bc abc\nab ca ca"])
 texts = st.text(st.sampled_from("abcAß\n é漢🙂"), max_size=12)
 
 
@@ -40,7 +40,7 @@ def network_for(tokenizer: Tokenizer, residual: bool = False) -> Network:
     return Network(config, {n: random.normal(0, 0.5, s).astype(np.float32) for n, s in weight_shapes(config).items()})
 
 
-TOKENIZERS: list[Tokenizer] = [CHAR, LOWER, BYTE, BPE, CLASSIC]
+TOKENIZERS: list[Tokenizer] = [CHAR, LOWER, BYTE, BPE, SYMBOLS, CLASSIC]
 NETWORKS = {tokenizer: network_for(tokenizer) for tokenizer in TOKENIZERS}
 tokenizers = st.sampled_from(TOKENIZERS)
 
@@ -97,7 +97,6 @@ def test_a_text_that_is_scored_in_parts_costs_what_the_whole_costs(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tokenizing, "LONGEST_LINE", longest)
         patch.setattr(tokenizing, "PART", 2 * longest)
-        patch.setattr(bpe, "LINES", re.compile(rf"[^\n]{{1,{longest}}}\n?|\n"))
         for part in tokenizing.parts(pieces):
             last = score(network, tokenizer, part, after=last)
             found.append(last)

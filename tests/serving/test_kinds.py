@@ -16,6 +16,7 @@ from afterword.model.folder.saved import SavedModel, save_model
 from afterword.model.network.config import Config, weight_shapes
 from afterword.text.bpe import BpeTokenizer
 from afterword.text.characters import ByteTokenizer, ClassicTokenizer
+from afterword.text.symbols import SymbolTokenizer
 from afterword.text.tokenizer import Tokenizer
 from tests.serving.server import Serving, serving
 
@@ -37,6 +38,7 @@ def made(tokenizer: Tokenizer, **more: Any) -> SavedModel:
 MODELS = {
     "bytes": made(ByteTokenizer.of()),
     "subwords": made(BpeTokenizer.learn("abc \né", ["abab cab éab abc " * 20], "270", False)),
+    "symbols": made(SymbolTokenizer.of("abc \né", texts=[TEXT])),
     "classic": made(ClassicTokenizer.of("\n abcé")),
 }
 
@@ -94,9 +96,9 @@ def test_echo_says_what_score_says(server: Serving, kinds: Path, name: str) -> N
         assert offsets == sorted(offsets)
         assert found["text"].startswith(text)
         assert offsets[number] == len(text)
-        if name == "subwords":  # the first token's text is without what it has in common with the prompt
+        if name in ("subwords", "symbols"):  # the first token's text is without what it has in common with the prompt
             assert text + "".join(logs["tokens"][number:]) == found["text"]
-    if name == "subwords":
+    if name in ("subwords", "symbols"):
         return  # which expect characters
     found = server.post("/v1/next", {"model": name, "prompt": text}).json["data"]
     written = server.complete(model=name, prompt=text, max_tokens=1, temperature=0, logprobs=1)["choices"][0]

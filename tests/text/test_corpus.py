@@ -393,7 +393,7 @@ def test_an_unknown_encoding_is_refused(encoding: str) -> None:
 
 @pytest.mark.parametrize("vocabulary", ["word", "", "char:", "byte:5", "classic:1", "Char"])
 def test_an_unknown_vocabulary_is_refused(vocabulary: str) -> None:
-    says = f"OptionError: vocabulary must be char, byte or bpe:N, not {vocabulary}"
+    says = f"OptionError: vocabulary must be char, byte, bpe:N or words, not {vocabulary}"
     assert refused(["gone"], vocabulary=vocabulary) == says
 
 

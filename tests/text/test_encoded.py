@@ -37,7 +37,7 @@ def bytes_of(corpus: EncodedCorpus) -> tuple[int, int]:
     return facts["training"]["bytes"], facts["validation"]["bytes"]
 
 
-@pytest.mark.parametrize("vocabulary", ["char", "byte", "bpe:60"])
+@pytest.mark.parametrize("vocabulary", ["char", "byte", "bpe:60", "words"])
 @pytest.mark.parametrize("lowercase", [False, True])
 def test_the_parts_decode_to_the_text(tmp_path: Path, vocabulary: str, lowercase: bool) -> None:
     text = TEXT * 3 + "x" * 70
@@ -64,10 +64,9 @@ def test_the_vocabulary_is_that_of_the_training_part_in_its_own_case(tmp_path: P
 
 def test_lines_end_in_the_boundary_token(tmp_path: Path) -> None:
     lines = [f"line {number} é" for number in range(100)]
-    for vocabulary in ("char", "byte", "bpe:40"):
+    for vocabulary in ("char", "byte", "bpe:40", "words"):
         found = encoded(tmp_path, "\n\n".join(lines), lines=True, vocabulary=vocabulary)
-        with read_corpus([tmp_path / "text"], TextSettings(lines=True)) as corpus:
-            tokenizer = learn_tokenizer(corpus, vocabulary, False)
+        tokenizer = found.tokenizer
         assert "\n" not in tokenizer.characters
         documents: list[str] = []
         for part, characters in (
@@ -125,7 +124,7 @@ def test_the_fingerprint_tells_texts_splits_and_tokenizers_apart(tmp_path: Path)
     assert encoded(tmp_path, TEXT).fingerprint == prints[0]
 
 
-@given(st.text("abcdé☃", min_size=64), st.sampled_from(["char", "byte", "bpe:9", "classic"]), st.booleans())
+@given(st.text("abcdé☃", min_size=64), st.sampled_from(["char", "byte", "bpe:9", "words", "classic"]), st.booleans())
 def test_the_unseen_rows_are_those_that_texts_of_the_same_characters_lack(
     text: str, vocabulary: str, lines: bool
 ) -> None:

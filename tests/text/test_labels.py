@@ -30,7 +30,7 @@ def test_labels_imply_lines() -> None:
     assert not TextSettings().lines
 
 
-@pytest.mark.parametrize("vocabulary", ["char", "byte", "bpe:60"])
+@pytest.mark.parametrize("vocabulary", ["char", "byte", "bpe:60", "words"])
 @pytest.mark.parametrize("lowercase", [False, True])
 def test_labels_are_counted_in_the_training_part_in_the_models_own_case(
     tmp_path: Path, vocabulary: str, lowercase: bool

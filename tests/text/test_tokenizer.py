@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -15,16 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterword.errors import ModelError, OptionError, TextError
-from afterword.text import bpe
+from afterword.text import bpe, symbols
 from afterword.text import tokenizer as tokenizing
 from afterword.text.bpe import BpeTokenizer
 from afterword.text.characters import ByteTokenizer, CharTokenizer, ClassicTokenizer
+from afterword.text.symbols import SymbolTokenizer
 from afterword.text.tokenizer import Decoder, Encoder, Tokenizer
 from afterword.text.vocabularies import from_json
 from tests.processes import finished
 
 SAMPLE = "Straße ΑΣ,\r\n\0\té İ 日本 👩‍👩‍👧 e\u0301 שלום <|end|> <0x41>"
 WORDS = "the  other \tthen, and thence the 1999th; <|end|> <|end|> <0x41> <0x41>\n\n    there\u2028हिन्दी हिन्दी"
+NAMES = ["a<|end|>b", "x<0x4a>", "<0x+1>", "<0x41", "<<0x41>"]  # what holds, or nearly is, a name of a token
 TOKENIZERS = [
     CharTokenizer.of(SAMPLE),
     CharTokenizer.of(SAMPLE, lowercase=True),
@@ -33,6 +34,8 @@ TOKENIZERS = [
     ByteTokenizer.of(lowercase=True),
     BpeTokenizer.of(SAMPLE + WORDS, [SAMPLE, "\n", WORDS], 100),
     BpeTokenizer.of(SAMPLE + WORDS, [SAMPLE, "\n", WORDS.upper()], 85, lowercase=True),
+    SymbolTokenizer.of(SAMPLE + WORDS, False, [SAMPLE, "\n", WORDS, "\n", " ".join(NAMES)]),
+    SymbolTokenizer.of(SAMPLE, True, [SAMPLE, "\n", WORDS.upper()]),
 ]
 CLASSIC = ClassicTokenizer.of(SAMPLE)
 LIBRARY = [tokenizers.Tokenizer.from_str(tokenizer.to_json()) for tokenizer in TOKENIZERS]
@@ -40,9 +43,11 @@ LIBRARY = [tokenizers.Tokenizer.from_str(tokenizer.to_json()) for tokenizer in T
 any_tokenizer = st.sampled_from(TOKENIZERS)
 either = st.integers(0, len(TOKENIZERS) - 1)
 any_text = (
-    st.text() | st.text(st.sampled_from(SAMPLE + "xyzΩ")) | st.lists(st.sampled_from(WORDS.split(" "))).map(" ".join)
+    st.text()
+    | st.text(st.sampled_from(SAMPLE + "xyzΩ"))
+    | st.lists(st.sampled_from([*WORDS.split(" "), *NAMES])).map(" ".join)
 )
-cut_anywhere = st.sampled_from([tokenizer for tokenizer in TOKENIZERS if tokenizer.kind != "bpe"])
+cut_anywhere = st.sampled_from([tokenizer for tokenizer in TOKENIZERS if not tokenizer.several])
 
 
 def slow_encode(tokenizer: Tokenizer, text: str) -> list[int]:
@@ -107,7 +112,6 @@ def test_a_text_that_comes_in_pieces_gives_the_ids_of_the_whole(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tokenizing, "LONGEST_LINE", longest)
-        patch.setattr(bpe, "LINES", re.compile(rf"[^\n]{{1,{longest}}}\n?|\n"))
         patch.setattr(bpe, "BLOCK", 5)
         encoder = Encoder(tokenizer)
         pushed = [id for piece in pieces for id in encoder.push(piece).tolist()] + encoder.finish().tolist()
@@ -122,7 +126,6 @@ def test_the_parts_of_a_text_are_encoded_as_the_whole_wherever_its_pieces_end(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tokenizing, "LONGEST_LINE", longest)
         patch.setattr(tokenizing, "PART", 4 * longest)
-        patch.setattr(bpe, "LINES", re.compile(rf"[^\n]{{1,{longest}}}\n?|\n"))
         found = [*tokenizing.parts([text])]
         assert "".join(found) == text
         assert all(0 < len(part) <= 4 * longest for part in found)
@@ -189,6 +192,44 @@ def test_a_bpe_tokenizer_has_its_characters_then_its_merges_and_shares_one_row_a
     assert tokenizer.encode("an ban an\n").tolist() == [5, 1, 3, 5, 6, 0]
     assert (tokenizer.end, tokenizer.size, tokenizer.rows, tokenizer.shared_row_tokens) == (7, 264, 9, 256)
     assert tokenizer.encode("\xff").tolist() == [8 + 0xC3, 8 + 0xBF]
+
+
+def test_a_symbol_tokenizer_has_its_characters_then_its_symbols_by_frequency_and_spells_what_it_does_not_know() -> None:
+    tokenizer = SymbolTokenizer.of("\n 1abx", texts=["ab", " x ab x\nx 1"])
+    assert tokenizer.tokens()[:11] == ["\n", " ", "1", "a", "b", "x", " x", " 1", " ab", "ab", "<|end|>"]
+    assert tokenizer.encode("ab x ab\nx 1 1").tolist() == [9, 6, 8, 0, 5, 7, 7]
+    assert tokenizer.encode("  x ba  \n").tolist() == [1, 6, 1, 4, 3, 1, 1, 0]  # " ba", and spaces that nothing follows
+    assert (tokenizer.end, tokenizer.size, tokenizer.rows, tokenizer.shared_row_tokens) == (10, 267, 12, 256)
+    assert tokenizer.encode(" é").tolist() == [1, 11 + 0xC3, 11 + 0xA9]
+
+
+def test_a_symbol_tokenizer_leaves_out_the_rarest_and_the_longest_symbols(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(symbols, "MOST_SYMBOLS", 2)
+    monkeypatch.setattr(symbols, "LONGEST_SYMBOL", 5)
+    assert SymbolTokenizer.of("abcde", texts=["ab cd cd de de de abcde abcde abcde"]).symbols == (" de", " cd")
+
+
+@given(st.lists(any_text, max_size=4), st.integers(0, 40), st.booleans())
+def test_the_same_text_gives_the_same_symbols_however_it_comes(texts: list[str], at: int, lowercase: bool) -> None:
+    text = "".join(texts)
+    found = SymbolTokenizer.of(set(text), lowercase, [text[:at], text[at:]])
+    assert found == SymbolTokenizer.of(set(text), lowercase, texts)
+    assert found.for_text(text, lowercase) == found
+
+
+def test_a_symbol_that_is_known_is_whole_at_the_end_of_a_prompt_and_another_may_be_longer() -> None:
+    tokenizer = SymbolTokenizer.of("\n 06", texts=["6 60 6\n606"])
+    ends = ["6", "6 60", "6 6\n", "\t", "", "6 ", "60", "6 06"]
+    assert [tokenizer.unsettled(end) for end in ends] == [0, 0, 0, 0, 0, 1, 2, 3]
+
+
+def test_a_text_with_many_symbols_that_occur_once_is_remarked_on_as_prose() -> None:
+    for text, remarks in (("open read read close\n" * 99, False), (" ".join(f"word{k}" for k in range(99)), True)):
+        tokenizer = SymbolTokenizer.of(set(text), texts=[text])
+        remark = tokenizer.remark(np.bincount(tokenizer.encode(text), minlength=tokenizer.rows))
+        assert (remark is not None) == remarks
+        if remark:
+            assert remark.startswith("vocabulary words found 99 different symbols, 99 of which occur once: ")
 
 
 def test_a_bpe_tokenizer_of_too_few_tokens_is_refused() -> None:
@@ -363,6 +404,14 @@ def test_damaged_merges_are_refused_in_one_line(damage: str) -> None:
     file = json.loads(BpeTokenizer.of("abc", ["abc\nabc\nab"], 9).to_json())
     assert file["model"]["merges"] == [["a", "b"], ["ab", "c"]]
     file["model"]["merges"] = MERGES[damage]
+    with pytest.raises(ModelError, match=r"^invalid tokenizer\.json: [^\n]+$"):
+        from_json(json.dumps(file))
+
+
+@pytest.mark.parametrize("token", ["ab cd", "ab\n", "\ud800a", "<0x4a>", "x" * 300])
+def test_a_damaged_symbol_is_refused_in_one_line(token: str) -> None:
+    file = json.loads(SymbolTokenizer.of("ab", texts=["ab"]).to_json())
+    file["model"]["vocab"] = {{"ab": token}.get(name, name): id for name, id in vocabulary(file).items()}
     with pytest.raises(ModelError, match=r"^invalid tokenizer\.json: [^\n]+$"):
         from_json(json.dumps(file))
 

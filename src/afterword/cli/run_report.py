@@ -31,7 +31,8 @@ def show(run: Run, should_stop: Callable[[], bool]) -> None:
             note(*progress.notes)
             report(progress)
             improved |= progress.improved
-            if run.model and improved and rank() == 0 and time.monotonic() - written >= SAMPLE_EVERY:
+            writes = run.model and run.encoded.series is None
+            if run.model and writes and improved and rank() == 0 and time.monotonic() - written >= SAMPLE_EVERY:
                 improved, written = False, time.monotonic()
                 model = LanguageModel(run.model)
                 length = model.writing_defaults.tokens(SAMPLE)
@@ -61,8 +62,8 @@ def summary(run: Run | Preview) -> str:
     encoded, recipe, tokenizer = run.encoded, run.recipe, run.encoded.tokenizer
     config = recipe.config(tokenizer)
     kinds = f"{len(tokenizer.characters)} different" if tokenizer.characters else "as bytes"
-    if tokenizer.merges:
-        kinds += f", read as {len(encoded.training):,} subwords"
+    if tokenizer.several:
+        kinds += f", read as {len(encoded.training):,} {tokenizer.several}"
     documents = f" in {encoded.documents:,} lines" if encoded.lines else ""
     if encoded.labels:
         documents += f" with {counted(len(encoded.labels), 'label')}"

@@ -66,7 +66,7 @@ class Words:
             known[self._ngram.seen(beginning)] = True
         if known[self._parts].any() or (parted and len(word) == 1):
             known |= self._parts
-        if self._tokenizer.merges and not known.any():  # a rule can force tokens that the text has nowhere in a row
+        if self._tokenizer.several and not known.any():  # a rule can force tokens that the text has nowhere in a row
             known[:] = True
         return known
 

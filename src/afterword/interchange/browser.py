@@ -210,7 +210,7 @@ def _facts(model: SavedModel) -> dict[str, Any]:
 
 def _notes(model: SavedModel, tree: Tree | None) -> list[str]:
     """Return what the n-gram of a page costs, and what the page reveals of the training text."""
-    known = "the characters or subwords of the training text, and what the LSTM learned by heart"
+    known = "the tokens of the training text, and what the LSTM learned by heart"
     if tree is None:
         return [f"the file reveals {known}"]
     every, bits = tree.share == 1, divergence(model, tree.ngram)

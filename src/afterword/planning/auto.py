@@ -11,6 +11,8 @@ import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+
 from afterword.bases.base import Base
 from afterword.errors import OptionError
 from afterword.learning.batches import Lines
@@ -34,7 +36,7 @@ OUTLOOK = (5, 30)  # times the minutes
 LITTLE_TEXT = 50_000  # characters
 FIRST_MEASURED = 256  # units, at most, if the size is open
 SAMPLE = 50_000  # held-out tokens for the expectation
-MOST_COUNTED = 2**22  # tokens of lines that are batched to count the steps of a pass over all of them
+MOST_COUNTED = 2**22  # tokens: of lines that are batched to count the steps of a pass, and of a text to remark on
 BUSY = 1.5  # times a step's time alone, from which the user reads of it; on a free machine it is 1.0 to 1.2
 TAUGHT = 8 / 7  # times a step's time without a teacher
 MOST_THREADS = 8  # used without measuring, or tried
@@ -63,7 +65,7 @@ def text_settings(text: TextSettings) -> TextSettings:
     """Return `text` as this recipe reads it: a tenth is held out, unless another part is."""
     if text.vocabulary == "classic":
         raise OptionError("vocabulary classic belongs to the classic recipe: give --recipe classic")
-    return dataclasses.replace(text, validation=text.validation or HELD_OUT)
+    return text if text.series else dataclasses.replace(text, validation=text.validation or HELD_OUT)
 
 
 def make_plan(encoded: EncodedCorpus, settings: TrainingSettings, begun: Begun = SCRATCH) -> Plan:
@@ -181,11 +183,13 @@ class _Planner:
     def _of_text(self) -> Choices:
         if self._encoded.lines:
             seq_length = Choice(256, "longer lines are read in pieces")
+            of_text = Choice(0, "the same values hardly ever follow one another twice")
             blind = Choice(0, "an n-gram soon forgets a line's label, and would write lines of any kind")
             return {
                 "seq_length": seq_length,
                 "batch_size": tuning.lines_per_step(self._tokens / self._encoded.documents),
                 **({"ngram": blind} if self._encoded.labels else {}),
+                **({"ngram": of_text} if self._encoded.series else {}),
             }
         seq_length = Choice(
             max(1, min(64, self._tokens - 1)),
@@ -311,11 +315,14 @@ class _Planner:
     def _notes(self, recipe: Recipe) -> list[str]:
         notes = []
         characters = self._encoded.training_characters
-        if characters < LITTLE_TEXT:
+        if characters < LITTLE_TEXT and self._encoded.series is None:
             notes.append(
                 f"{characters:,} characters are few to learn from: expect pieces of the text by heart "
                 "and made-up words between them; use 100,000 or more for better results"
             )
+        counted = np.bincount(self._encoded.training[:MOST_COUNTED], minlength=self._encoded.tokenizer.rows)
+        if remark := self._encoded.tokenizer.remark(counted):
+            notes.append(remark)
         if recipe.minutes is None:
             return notes
         step = self._step_time(recipe.hidden_size)

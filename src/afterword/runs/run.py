@@ -127,7 +127,7 @@ class Run:
     def _writing(self) -> WritingDefaults:
         encoded, recipe = self.encoded, self.recipe
         writing = usual(windows=recipe.windows, lines=encoded.lines)
-        if encoded.tokenizer.merges:
+        if encoded.tokenizer.several:
             writing = writing.measured(encoded.training_characters, len(encoded.training))
         if writing.opening == "newline":
             if recipe.ngram > 1 and recur(encoded.tokenizer.decode(encoded.training[:JUDGED].tolist())):
@@ -210,6 +210,7 @@ class Run:
             "base": None if self.record.base is None else asdict(self.record.base),
             "lines": encoded.lines,
             "labels": encoded.labels or None,
+            **({"series": asdict(encoded.series)} if encoded.series else {}),
             "corpus": {
                 "sources": encoded.sources,
                 "fingerprint": encoded.fingerprint,

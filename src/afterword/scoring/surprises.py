@@ -97,7 +97,7 @@ def surprises(
     spelled = text if len(text) == len(read) else read
     ends = "\n" if lines else ""  # the text of a boundary token
     reader: Callable[[int], Read]
-    if tokenizer.merges:
+    if tokenizer.several:
         token_texts = [ends if row == tokenizer.end else text for row, text in enumerate(tokenizer.texts)]
         prefixes = Prefixes(token_texts)
         names, reader = prefixes.characters, partial(_characters, token_texts, prefixes)

@@ -11,7 +11,6 @@ The `tokenizers` library learns and encodes; it is imported only then.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,7 +21,7 @@ import regex
 
 from afterword.errors import OptionError
 from afterword.text.characters import CharTokenizer, single_characters
-from afterword.text.tokenizer import BYTES, END, LONGEST_LINE, Encoder, Ids, Tokenizer, damaged, in_whole_lines
+from afterword.text.tokenizer import BYTES, END, Encoder, Ids, Tokenizer, cut_lines, damaged, in_whole_lines
 from afterword.text.unicode import distinct, lower, utf_8
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 WORDS = r" ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]+|[^\S\n]+(?!\S)|[^\S\n]+|\n"
 PARTS = regex.compile(WORDS)
 LONGEST_UNSETTLED = 100  # characters; few words are longer
-LINES = re.compile(rf"[^\n]{{1,{LONGEST_LINE}}}\n?|\n")
 BLOCK = 1 << 20  # characters given to the library at a time
 LEARNED_BYTES = 50_000_000  # of the text, which is enough to find what is frequent
 LARGEST = 65_536  # tokens
@@ -46,6 +44,7 @@ class BpeTokenizer(Tokenizer):
 
     kind = "bpe"
     usage = "bpe:N"
+    several = "subwords"
     shared_row_tokens = 256
     pre_tokenizer: ClassVar[dict[str, Any] | None] = {
         "type": "Split",
@@ -123,7 +122,7 @@ class BpeTokenizer(Tokenizer):
 
     def _encode(self, text: str, at: int) -> Ids:
         utf_8(text, at)
-        encoded = self._library.encode_batch_fast(LINES.findall(text), add_special_tokens=False)
+        encoded = self._library.encode_batch_fast(cut_lines(text), add_special_tokens=False)
         return np.fromiter((id for line in encoded for id in line.ids), np.int32)
 
 
@@ -146,7 +145,7 @@ def _first_lines(texts: Iterable[str], limit: int) -> Iterator[str]:
     for text in texts:
         rest += text
         whole = in_whole_lines(rest)
-        for line in LINES.findall(rest[:whole]):
+        for line in cut_lines(rest[:whole]):
             yield line.removesuffix("\n")
             limit -= len(line.encode())
             if limit <= 0:

@@ -78,7 +78,7 @@ class CharTokenizer(Tokenizer):
         utf8 = codes[unknown].tobytes().decode("utf-32-le").encode()
         longer = np.empty(len(spelled), dtype=np.int32)
         longer[~spelled] = ids[~unknown]
-        longer[spelled] = np.frombuffer(utf8, dtype=np.uint8).astype(np.int32) + (len(self.characters) + 1)
+        longer[spelled] = np.frombuffer(utf8, dtype=np.uint8).astype(np.int32) + self.size - len(BYTES)
         return longer
 
 

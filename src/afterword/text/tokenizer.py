@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -48,7 +49,11 @@ class Tokenizer(ABC):
     """The spelling for the option --vocabulary; "" if it cannot be chosen there."""
     shared_row_tokens: ClassVar[int]
     """The number of last ids that share the last row; 1 if none are shared."""
+    several: ClassVar[str] = ""
+    """The name of its tokens of several characters; "" if it has only shorter ones."""
     byte_fallback: ClassVar[bool] = True
+    ignore_merges: ClassVar[bool] = False
+    """Whether a part of the text that is a token is read as that token, without merges."""
     pre_tokenizer: ClassVar[dict[str, Any] | None] = None
 
     characters: str
@@ -130,7 +135,7 @@ class Tokenizer(ABC):
     @cached_property
     def lengths(self) -> list[int]:
         """The number of characters of each token, by id, a part of one counting as one; empty if none has several."""
-        return [len(self.decode([id])) for id in range(self.size)] if self.merges else []
+        return [len(self.decode([id])) for id in range(self.size)] if self.several else []
 
     def normalise(self, text: str) -> str:
         """Return what decode(encode(text)) returns: `text`, in lower case if the tokenizer lower-cases.
@@ -211,6 +216,10 @@ class Tokenizer(ABC):
         with what follows."""
         return 0
 
+    def remark(self, counts: NDArray[np.intp]) -> str | None:
+        """Return a note about a training text in which the rows occur `counts` times [R]; None without one."""
+        return None
+
     def to_json(self) -> str:
         """Return the tokenizer as a standard `tokenizer.json`, which contains everything that is needed here too."""
         return json.dumps(self.standard(), ensure_ascii=False, indent=2) + "\n"
@@ -239,7 +248,7 @@ class Tokenizer(ABC):
                 "end_of_word_suffix": None,
                 "fuse_unk": False,
                 "byte_fallback": self.byte_fallback,
-                "ignore_merges": False,
+                "ignore_merges": self.ignore_merges,
                 "vocab": {token: id for id, token in enumerate(self.tokens())},
                 "merges": [list(pair) for pair in self.merges],
             },
@@ -316,6 +325,14 @@ def in_whole_lines(text: str) -> int:
     """
     newline = text.rfind("\n") + 1
     return newline + (len(text) - newline) // LONGEST_LINE * LONGEST_LINE
+
+
+def cut_lines(text: str) -> list[str]:
+    """Return the lines of `text` with their newlines; one over LONGEST_LINE characters comes in parts of that length.
+
+    They are the same wherever `in_whole_lines` cut the text.
+    """
+    return re.findall(rf"[^\n]{{1,{LONGEST_LINE}}}\n?|\n", text)
 
 
 def parts(texts: Iterable[str]) -> Iterator[str]:

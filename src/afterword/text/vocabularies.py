@@ -10,10 +10,12 @@ from afterword.errors import OptionError, TextError
 from afterword.records import as_record
 from afterword.text.bpe import BpeTokenizer
 from afterword.text.characters import ByteTokenizer, CharTokenizer, ClassicTokenizer
+from afterword.text.symbols import SymbolTokenizer
 from afterword.text.tokenizer import Tokenizer, damaged
 
 # In the order in which they are asked to recognise a tokenizer.json; the last one accepts what no other did.
 VOCABULARIES: tuple[type[Tokenizer], ...] = (
+    SymbolTokenizer,
     BpeTokenizer,
     ClassicTokenizer,
     ByteTokenizer,

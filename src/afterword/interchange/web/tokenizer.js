@@ -1,11 +1,14 @@
-// From text to the ids of tokens, as in Python: characters, bytes, or subwords by byte pair encoding.
+// From text to the ids of tokens, as in Python: characters, bytes, subwords by byte pair encoding, or symbols.
 
 const MOST_BACK = 24; // characters of a prompt that are taken back at most
-// Words, numbers and signs, each with the space before it, and other space. A newline is always apart.
-const PARTS =
-  / ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{M}\p{N}]+|(?:(?!\n)\p{White_Space})+(?!\P{White_Space})|(?:(?!\n)\p{White_Space})+|\n/gu;
+const PARTS = {
+  // Words, numbers and signs, each with the space before it, and other space. A newline is always apart.
+  bpe: / ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{M}\p{N}]+|(?:(?!\n)\p{White_Space})+(?!\P{White_Space})|(?:(?!\n)\p{White_Space})+|\n/gu,
+  // Symbols, each with the space before it. None contains what a tokenizer.json calls the boundary or a byte.
+  words: /<(?=\|end\|>|0x[^\t-\r ]{2}>)| ?(?:[^\t-\r <]+|<(?!\|end\|>|0x[^\t-\r ]{2}>))+|[\t-\r ]/gu,
+};
 
-/** The vocabulary: characters, bytes or subwords. Bytes of unknown characters are the last ids, and share the last row. */
+/** The vocabulary: characters, bytes, subwords or symbols. Bytes of unknown characters are the last ids, and share the last row. */
 class Tokenizer {
   constructor({ kind, lowercase, tokens, merges }) {
     Object.assign(this, { kind, lowercase, texts: tokens }); // by row; "" for the boundary and for bytes
@@ -16,8 +19,13 @@ class Tokenizer {
 
   encode(text) {
     const read = this.lowercase ? text.replaceAll("Σ", "σ").toLowerCase() : text;
-    if (this.kind !== "bpe") return this.#spell(read);
-    return (read.match(PARTS) ?? []).flatMap(part => this.#merged(this.#spell(part)));
+    if (!(this.kind in PARTS)) return this.#spell(read);
+    const known = part => (this.kind === "words" ? this.ids.get(part) : undefined);
+    return this.#parts(read).flatMap(part => known(part) ?? this.#merged(this.#spell(part)));
+  }
+
+  #parts(text) {
+    return text.match(PARTS[this.kind] ?? /$^/) ?? [];
   }
 
   #spell(text) {
@@ -37,8 +45,9 @@ class Tokenizer {
 
   /** Return how many of the last `ids` of `text` could be others if more text followed. */
   unsettled(text, ids) {
-    const last = this.kind === "bpe" ? text.slice(-100).match(PARTS)?.at(-1) ?? "" : "";
-    let room = last === "\n" ? 0 : Math.min(MOST_BACK, Array.from(last).length);
+    const last = this.#parts(text.slice(this.kind === "words" ? -256 : -100)).at(-1) ?? "";
+    const isWhole = this.kind === "words" && (this.ids.has(last) ? last !== " " : /^[\t-\r]/.test(last));
+    let room = last === "\n" || isWhole ? 0 : Math.min(MOST_BACK, Array.from(last).length);
     let count = 0;
     for (; room && count < ids.length; count += 1) {
       const { length } = Array.from(this.texts[ids[ids.length - 1 - count]] ?? "");

@@ -237,7 +237,7 @@ export class Writer {
     writing.set({ isBusy: true, isReading: true, complaint: null });
     const { model, hold, with: which } = steering();
     const isOfLines = this.#isOfLines;
-    const isOfSubwords = modelOf(page.get())?.afterword?.vocabulary === "bpe";
+    const isOfSubwords = ["bpe", "words"].includes(modelOf(page.get())?.afterword?.vocabulary);
     // a model of lines reads each line separately
     const parts = isOfLines ? text.split("\n") : [text];
     const asked = parts.filter(part => part);

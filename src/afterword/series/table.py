@@ -1,0 +1,403 @@
+"""Columns become regular series: who is named, when, and how much; gaps are filled, and said.
+
+source ──read_sheet──► columns ──long | wide | rows──► (name, dates, values) ──regular──► Series
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afterword.errors import TableError
+from afterword.series.calendars import LEAST_COVERED, Calendar, Dates
+from afterword.series.dates import DAY, DateForm, DateProblem, is_date, parse_dates, whole_dates
+from afterword.series.sheets import Kind, Sheet, first_filled, is_numbered, looks_numeric, numbers, read_sheet
+from afterword.settings import Settings, setting
+
+ID, TIME, VALUE = "unique_id", "ds", "y"  # Nixtla's names
+USUAL_TIMES = (
+    TIME,
+    "date",
+    "datetime",
+    "timestamp",
+    "time",
+    "month",
+    "quarter",
+    "year",
+    "week",
+    "day",
+    "period",
+    "index",
+)
+MOST_FILLED = 0.5  # fraction of a series that may be missing
+MOST_NAMED = 8  # columns that an error lists
+
+Layout = Literal["long", "wide", "rows"]
+
+
+@dataclass(frozen=True)
+class Columns(Settings):
+    """Settings for the names of a table's columns."""
+
+    id_column: str | None = setting(
+        None, "the column that names the series (default: unique_id, if there is one)", metavar="NAME"
+    )
+    time_column: str | None = setting(
+        None, "the column of dates (default: ds, or the only one with dates)", metavar="NAME"
+    )
+    value_column: str | None = setting(
+        None, "the column to forecast (default: y, or every column of numbers as a series)", metavar="NAME"
+    )
+
+
+BY_NAME = Columns()
+ISO = DateForm("%Y-%m-%d")
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """A regular series without gaps."""
+
+    name: str
+    dates: Dates  # [n], datetime64[s] or int64
+    values: NDArray[np.float64]  # [n], finite
+    filled: int = 0  # values that were missing
+
+
+@dataclass(frozen=True)
+class Form:
+    """The kind of table that series came from, so that forecasts can return as the same."""
+
+    kind: Kind = "csv"
+    layout: Layout = "long"
+    id: str = ID
+    time: str = TIME
+    value: str = VALUE
+    dates: DateForm = ISO
+    whole_ids: bool = False  # the names of a frame's series are whole numbers
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Series with the same frequency."""
+
+    series: tuple[Series, ...]
+    calendar: Calendar
+    notes: tuple[str, ...]  # what was changed, a line each
+    form: Form
+
+
+class _Rows(NamedTuple):
+    """The rows of one series, sorted by date. They may have gaps; `places` are the rows of the sheet."""
+
+    name: str
+    dates: Dates
+    values: NDArray[np.float64]
+    places: NDArray[np.int64]
+
+
+def read_table(source: Any, columns: Columns = BY_NAME, season: int | None = None) -> Table:
+    """Return the series of `source`: a path, "-" for standard input, or a frame of pandas or polars.
+
+    It is long (unique_id, ds, y), wide (dates and a column per series), or has a row per series as M4's files have.
+    Missing values and dates are filled; `season` replaces the calendar's own. Raises TableError.
+    """
+    sheet = read_sheet(source)
+    notes: list[str] = []
+    rows, form = _series_rows(sheet, columns, notes)
+    rows = [_trimmed(sheet, one) for one in rows]
+    calendar = _calendar(sheet, rows)
+    longest = max(int(calendar.steps(one.dates)[0].sum()) + 1 for one in rows)
+    calendar = replace(calendar, season=season or calendar.season_for(longest))
+    regular = _Regular(sheet, calendar, rows)
+    series = tuple(map(regular, rows))
+    notes += regular.notes(series)
+    last = max(one.dates[-1] for one in series)
+    if form.layout != "rows" and (early := sum(one.dates[-1] < last for one in series)):
+        ends = f"{early:,} of {len(series):,} series end before {_shown(last)}, the last date"
+        notes.append(f"{ends}: a forecast begins where its series ends")
+    return Table(series, calendar, tuple(notes), form)
+
+
+# ---- roles of columns
+
+
+def _series_rows(sheet: Sheet, chosen: Columns, notes: list[str]) -> tuple[list[_Rows], Form]:
+    given = [name for name in (chosen.id_column, chosen.time_column, chosen.value_column) if name is not None]
+    for name in given:
+        if name not in sheet.columns:
+            raise sheet.error(f"no column is named {name!r}: there are {_listed(sheet.columns)}")
+        if given.count(name) > 1:
+            raise sheet.error(f"column {name!r} is given twice: names, dates and values are in different columns")
+    names = list(sheet.columns)
+    if is_numbered(names) and chosen == BY_NAME:
+        return _by_row(sheet)
+    time = _time_column(sheet, chosen)
+    identity = chosen.id_column or _found(ID, names)
+    form = Form(sheet.kind, "long", identity or ID, time or TIME)
+    dates, how = _dates(sheet, time)
+    form = replace(form, dates=how)
+    value = chosen.value_column or (_found(VALUE, names) if identity or _found(TIME, names) == time else None)
+    others = [name for name in names if name not in (time, identity)]
+    if others[:1] in ([""], ["Unnamed: 0"]) and others[0] != value:
+        del others[0]  # the row numbers of a frame of pandas, written without a name and read again
+    kinds = {name: looks_numeric(sheet, name) for name in others}
+    if identity and value is None:
+        numeric = [name for name in others if kinds[name]]
+        if len(numeric) != 1:
+            which = f"several columns of numbers, {_listed(numeric)}" if numeric else "no column of numbers"
+            raise sheet.error(f"there is a column {identity!r}, but {which}: choose one with --value-column")
+        value = numeric[0]
+    if value is not None and (left := [name for name in others if name != value]):
+        notes.append(f"not used: {_listed(left)}")
+    if identity and value is not None:
+        ids = sheet.columns[identity]
+        whole = isinstance(ids, np.ndarray) and ids.dtype.kind == "i"
+        form = replace(form, value=value, whole_ids=whole)
+        return list(_long(sheet, identity, dates, numbers(sheet, value))), form
+    return _wide(sheet, dates, kinds, [value] if value is not None else others), replace(
+        form, layout="wide", value=value or VALUE
+    )
+
+
+def _found(wanted: str, names: Sequence[str]) -> str | None:
+    return next((name for name in names if name.lower() == wanted), None)
+
+
+def _listed(names: Sequence[str] | dict[str, Any]) -> str:
+    shown = [name or "(unnamed)" for name in names]
+    more = len(shown) - MOST_NAMED
+    return ", ".join(shown if more <= 0 else [*shown[:MOST_NAMED], f"and {more:,} more"])
+
+
+def _time_column(sheet: Sheet, chosen: Columns) -> str:
+    names = [name for name in sheet.columns if name not in (chosen.id_column, chosen.value_column)]
+    if chosen.time_column is not None:
+        return chosen.time_column
+    if (usual := _found(TIME, names)) is not None:
+        return usual
+    dated = [name for name in names if _holds_dates(sheet, name)]
+    if len(dated) > 1:
+        dated = [name for name in dated if name.lower() in USUAL_TIMES] or dated
+    if len(dated) > 1:
+        raise sheet.error(f"several columns hold dates, {_listed(dated)}: choose one with --time-column")
+    dated = dated or [name for name in names if name.lower() in USUAL_TIMES]
+    if not dated:
+        has = f"no column holds dates: there are {_listed(sheet.columns)}"
+        raise sheet.error(f"{has}; name it with --time-column, or add one named ds (1, 2, 3 … will do)")
+    return dated[0]
+
+
+def _holds_dates(sheet: Sheet, column: str) -> bool:
+    cells = sheet.columns[column]
+    if isinstance(cells, np.ndarray):
+        return cells.dtype.kind == "M"
+    filled = first_filled(cells)
+    return bool(filled) and sum(map(is_date, filled)) * 2 > len(filled)
+
+
+def _dates(sheet: Sheet, column: str) -> tuple[Dates, DateForm]:
+    """Return the dates of a column, and how they are written."""
+    cells = sheet.columns[column]
+    shown = column or "the first column"
+    if not isinstance(cells, np.ndarray):
+        try:
+            return parse_dates(cells)
+        except DateProblem as problem:
+            raise sheet.error(f"{shown}: {problem}", problem.row) from None
+    if cells.dtype.kind != "M":
+        whole = np.where(np.abs(cells) < 1e15, cells, 0).astype(np.int64)  # NaN becomes 0
+        if not np.array_equal(whole, cells):
+            row = int(np.argmax(whole != cells))
+            raise sheet.error(f"{shown} is {cells[row]}, not a date: give dates or whole numbers", row)
+        dates, how = whole_dates(whole)
+        return dates, replace(how, whole=True)
+    if np.isnat(cells).any():
+        raise sheet.error(f"{shown} is missing: give every row a date", int(np.argmax(np.isnat(cells))))
+    dates = cells.astype("datetime64[s]")
+    if (fine := dates != cells).any():
+        what = f"{shown} is {cells[int(np.argmax(fine))]}, finer than a second"
+        raise sheet.error(f"{what}: number the rows 1, 2, 3 … instead", int(np.argmax(fine)))
+    zone, wall = sheet.zones.get(column, (None, True))
+    midnights = bool((dates.astype(np.int64) % DAY == 0).all())
+    pattern = "%Y-%m-%d" if midnights and wall else "%Y-%m-%d %H:%M:%S" + ("" if zone is None else "+00:00")
+    return dates, DateForm(pattern, np.datetime_data(cells.dtype)[0], zone, wall)
+
+
+# ---- layouts
+
+
+def _by_row(sheet: Sheet) -> tuple[list[_Rows], Form]:
+    """Return the series of M4's published form: a row each, its name first."""
+    first, *rest = sheet.columns
+    names = sheet.columns[first]
+    values = np.array([numbers(sheet, name) for name in rest]).T
+    dates = np.arange(1, len(rest) + 1)
+    form = Form(sheet.kind, "rows", dates=DateForm(""))
+    seen: dict[str, int] = {}
+    for row, name in enumerate(map(str, names)):
+        if seen.setdefault(name, row) != row:
+            raise sheet.error(f"series {name!r} occurs twice: keep one", row)
+    return [
+        _Rows(str(name), dates, row, np.full(len(dates), k))
+        for k, (name, row) in enumerate(zip(names, values, strict=True))
+    ], form
+
+
+def _wide(sheet: Sheet, dates: Dates, kinds: dict[str, bool | None], chosen: list[str]) -> list[_Rows]:
+    """Return a series per column."""
+    for name in chosen:
+        if kinds[name] is None:
+            raise sheet.error(f"column {name!r} has no values: remove it")
+        if not kinds[name] and len(chosen) > 1:
+            what = f"column {name!r} does not hold numbers"
+            raise sheet.error(f"{what}: if it names the series, use --id-column {name}, or choose a --value-column")
+    if not chosen:
+        raise sheet.error("no column holds numbers: add one with the values to forecast")
+    places = np.argsort(dates, kind="stable")
+    ordered = dates[places]
+    _check_distinct(sheet, ordered, places, np.array([0]), None)
+    return [_Rows(name, ordered, numbers(sheet, name)[places], places) for name in chosen]
+
+
+def _long(sheet: Sheet, identity: str, dates: Dates, values: NDArray[np.float64]) -> Iterator[_Rows]:
+    """Yield a series per distinct id, in the order in which they first occur."""
+    ids = sheet.columns[identity]
+    texts: Sequence[str] = [str(cell) for cell in ids.tolist()] if isinstance(ids, np.ndarray) else ids
+    codes: dict[str, int] = {}
+    which = np.fromiter((codes.setdefault(text, len(codes)) for text in texts), np.int64, len(texts))
+    if "" in codes:
+        raise sheet.error(f"{identity} is empty: name the series of every row", texts.index(""))
+    places = np.lexsort((dates, which))
+    starts = np.searchsorted(which[places], np.arange(len(codes)))
+    names = list(codes)
+    ordered, values = dates[places], values[places]
+    _check_distinct(sheet, ordered, places, starts, names)
+    for name, start, end in zip(names, starts, [*starts[1:], len(places)], strict=True):
+        yield _Rows(name, ordered[start:end], values[start:end], places[start:end])
+
+
+def _check_distinct(
+    sheet: Sheet, dates: Dates, places: NDArray[np.int64], starts: NDArray[np.int64], names: list[str] | None
+) -> None:
+    """Raise TableError if a series, all of which are sorted one after another, has two rows of the same date."""
+    same = dates[1:] == dates[:-1]
+    same[starts[1:] - 1] = False
+    if not same.any():
+        return
+    at = int(np.argmax(same)) + 1
+    of = "" if names is None else f" of {names[int(np.searchsorted(starts, at, side='right')) - 1]!r}"
+    hint = "keep one of the rows" if names else "keep one, or name the column of the series with --id-column"
+    first = sheet.locate(int(places[at - 1]))
+    raise sheet.error(f"the date {_shown(dates[at])}{of} is already in {first}: {hint}", int(places[at]))
+
+
+def _shown(date: Any) -> str:
+    return str(date).removesuffix("T00:00:00").replace("T", " ")
+
+
+# ---- regularity
+
+
+def _trimmed(sheet: Sheet, rows: _Rows) -> _Rows:
+    """Return the rows without missing values at the ends."""
+    known = np.flatnonzero(~np.isnan(rows.values))
+    if len(known) < 2:
+        has = "one value" if len(known) else "no values"
+        row = int(rows.places[0])
+        raise sheet.error(f"series {rows.name!r} has {has}: at least two are needed; add some or remove it", row)
+    kept = slice(known[0], known[-1] + 1)
+    return _Rows(rows.name, rows.dates[kept], rows.values[kept], rows.places[kept])
+
+
+def _calendar(sheet: Sheet, rows: list[_Rows]) -> Calendar:
+    """Return the calendar of all series. Raises TableError if they are irregular, or differ in frequency."""
+    starts = np.cumsum([0, *(len(one.dates) for one in rows[:-1])])
+    try:
+        calendar = Calendar.infer(np.concatenate([one.dates for one in rows]), starts)
+    except TableError as error:
+        _refuse_mixture(sheet, rows)
+        raise sheet.error(str(error)) from None
+    for one in rows:
+        counts, fits = calendar.steps(one.dates)
+        if (counts < 1).any() or fits.mean() < LEAST_COVERED or len(one.dates) < MOST_FILLED * (counts.sum() + 1):
+            _refuse_mixture(sheet, rows)
+            if (counts < 1).any():
+                at = int(np.argmin(counts)) + 1
+                near = f"{_shown(one.dates[at - 1])} and {_shown(one.dates[at])} of {one.name!r} are too close"
+                raise sheet.error(f"{near} for {calendar.name} data: keep one of them", int(one.places[at]))
+    return calendar
+
+
+def _refuse_mixture(sheet: Sheet, rows: list[_Rows]) -> None:
+    """Raise TableError with the names of two series if their frequencies differ."""
+    found: dict[str, str] = {}
+    for one in rows:
+        try:
+            found.setdefault(Calendar.infer(one.dates).name, one.name)
+        except TableError:
+            continue
+        if len(found) > 1:
+            (first, a), (second, b) = found.items()
+            raise sheet.error(f"{a!r} is {first} and {b!r} is {second}: give one table per frequency")
+
+
+class _Regular:
+    """Makes rows regular, and counts what it changes."""
+
+    def __init__(self, sheet: Sheet, calendar: Calendar, rows: list[_Rows]) -> None:
+        self._sheet, self._calendar, self._size = sheet, calendar, len(rows)
+        self._moved = self._repeated = self._between = 0
+
+    def __call__(self, rows: _Rows) -> Series:
+        """Return the series of `rows`. Raises TableError if more than half of it is missing, or it is irregular."""
+        calendar = self._calendar
+        counts, fits = calendar.steps(rows.dates)
+        positions = np.concatenate([[0], np.cumsum(counts)])
+        length, known = int(positions[-1]) + 1, ~np.isnan(rows.values)
+        have = int(known.sum())
+        if have < length * (1 - MOST_FILLED):
+            what = f"series {rows.name!r} has {have:,} of {length:,} {calendar.name} values"
+            raise self._sheet.error(f"{what}, and at least half are needed: fill the others in, or remove it")
+        if fits.mean() < LEAST_COVERED:
+            raise self._sheet.error(
+                f"the dates of series {rows.name!r} are irregular: correct them, as most are {calendar.name}"
+            )
+        if fits.all() and have == length:
+            return Series(rows.name, rows.dates, np.ascontiguousarray(rows.values))
+        dates = calendar.regular(rows.dates[0], length)
+        self._moved += int((dates[positions] != rows.dates).sum())
+        values = np.full(length, np.nan)
+        values[positions] = rows.values
+        return Series(rows.name, dates, self._fill(values), length - have)
+
+    def _fill(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return `values` with the missing ones from a season before if there is one, else between their neighbours."""
+        missing, season = np.isnan(values), self._calendar.season
+        places = np.arange(len(values))
+        filled = values.copy()
+        filled[missing] = np.interp(places[missing], places[~missing], values[~missing])
+        late = places[missing & (places >= season)] if season > 1 else places[:0]
+        for place in late.tolist():  # in order, so that a filled value serves the next season
+            filled[place] = filled[place - season]
+        self._repeated += len(late)
+        self._between += int(missing.sum()) - len(late)
+        return filled
+
+    def notes(self, series: Sequence[Series]) -> Iterator[str]:
+        """Yield what was changed, a line each."""
+        if self._repeated + self._between:
+            total = sum(len(one.values) for one in series)
+            gaps = sum(one.filled > 0 for one in series)
+            ways = [("from the season before", self._repeated), ("between their neighbours", self._between)]
+            how = " or ".join(way for way, count in ways if count)
+            missing = self._repeated + self._between
+            are = f"{missing:,} of {total:,} values {'is' if missing == 1 else 'are'} missing"
+            yield f"{are} in {gaps:,} of {len(series):,} series: filled {how}"
+        if self._moved:
+            dates = "1 date is" if self._moved == 1 else f"{self._moved:,} dates are"
+            yield f"{dates} not {self._calendar.name}: moved to the nearest that {'is' if self._moved == 1 else 'are'}"

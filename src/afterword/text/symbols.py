@@ -1,0 +1,130 @@
+"""Symbols: each run of characters other than white space is one token, together with the space before it.
+
+    0 … m-1      the known characters, sorted by code point
+    m … n-1      the known symbols of several characters, the most frequent first
+    n            the boundary token
+    n+1 … n+256  the bytes <0x00> … <0xFF>, which share a row              V = n + 257, R = n + 2
+
+A symbol that is not known is spelled: by its characters, and those that are unknown too by their bytes. So are white
+space other than a single space, and a space that no symbol follows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afterword.text.characters import CharTokenizer, single_characters
+from afterword.text.tokenizer import BYTES, END, Ids, cut_lines, damaged, in_whole_lines, parts
+from afterword.text.unicode import code_points, distinct, lower, utf_8
+
+# No symbol contains what a tokenizer.json calls the boundary or a byte: the library would take it for one of them.
+# White space is ASCII's, the same in each engine of regular expressions, and the classes of Unicode are not.
+SYMBOLS = r"<(?=\|end\|>|0x[^\t-\r ]{2}>)| ?(?:[^\t-\r <]+|<(?!\|end\|>|0x[^\t-\r ]{2}>))+|[\t-\r ]"
+PARTS = re.compile(SYMBOLS)
+MOST_SYMBOLS = 16_384  # each is a row; with 65,536, two cores take seconds per step
+MOST_NEW = 0.02  # symbols of a text that occur once; about as many of the next text's are new (Good 1953)
+LONGEST_SYMBOL = 256  # characters; a longer one is spelled
+
+
+@dataclass(frozen=True, repr=False)
+class SymbolTokenizer(CharTokenizer):
+    """The known characters, the known symbols of several characters, and the 256 bytes."""
+
+    kind = "words"
+    usage = "words"
+    several = "symbols"
+    ignore_merges = True
+    pre_tokenizer: ClassVar[dict[str, Any] | None] = {
+        "type": "Split",
+        "pattern": {"Regex": SYMBOLS},
+        "behavior": "Isolated",
+        "invert": False,
+    }
+
+    symbols: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, characters: Iterable[str], lowercase: bool = False, texts: Iterable[str] = ()) -> Self:
+        """Return a tokenizer that knows `characters`, and the most frequent symbols of `texts`, which joined are a
+        text."""
+        counts: Counter[str] = Counter()
+        for text in parts(map(lower, texts) if lowercase else texts):
+            counts.update(_cut(text))
+        found = [one for one in sorted(counts, key=lambda one: (-counts[one], one)) if 1 < len(one) <= LONGEST_SYMBOL]
+        return cls(distinct("".join(characters), lowercase), lowercase, tuple(found[:MOST_SYMBOLS]))
+
+    @classmethod
+    def learn(cls, characters: str, texts: Iterable[str], argument: str, lowercase: bool) -> Self:
+        known = CharTokenizer.learn(characters, (), "", lowercase).characters
+        return cls.of(known, lowercase, texts)
+
+    def for_text(self, characters: str, lowercase: bool) -> Self:
+        """Keep the symbols that consist of these characters, and make each new character a token of its own."""
+        known = CharTokenizer.learn(characters, (), "", lowercase).characters
+        symbols = tuple(symbol for symbol in self.symbols if set(symbol) <= set(known))
+        return replace(self, characters=known, lowercase=lowercase, symbols=symbols)
+
+    @classmethod
+    def recognise(cls, tokens: Mapping[str, int], found: Mapping[str, Any], lowercase: bool) -> Self | None:
+        if found.get("pre_tokenizer") != cls.pre_tokenizer:
+            return None
+        named = {END, *BYTES}
+        symbols = [token for token in sorted(tokens, key=lambda token: tokens[token]) if len(token) > 1]
+        symbols = [token for token in symbols if token not in named]
+        code_points("".join(symbols))  # no lone surrogate
+        if not all(len(symbol) <= LONGEST_SYMBOL and PARTS.fullmatch(symbol) for symbol in symbols):
+            raise damaged("one of its tokens is not a symbol")
+        return cls(single_characters(tokens), lowercase, tuple(symbols))
+
+    def tokens(self) -> list[str]:
+        return [*self.characters, *self.symbols, END, *BYTES]
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        """The ids of the tokens that are text."""
+        return {token: id for id, token in enumerate([*self.characters, *self.symbols])}
+
+    def unsettled(self, text: str) -> int:
+        """Return the length of the last symbol if it is unknown, such as the beginning of a known one.
+
+        A known one is whole, so that after the event `6` any event can follow, and not only those from `60` on.
+        """
+        *_, last = ["", *PARTS.findall(self.normalise(text[-LONGEST_SYMBOL:]))]
+        return 0 if last in "\t\n\v\f\r" or (last != " " and last in self._ids) else len(last)
+
+    def remark(self, counts: NDArray[np.intp]) -> str | None:
+        first = len(self.characters)
+        once = int((counts[first : first + len(self.symbols)] == 1).sum())
+        if len(self.symbols) < MOST_SYMBOLS and once < MOST_NEW * counts.sum():
+            return None
+        more = f"more than {MOST_SYMBOLS:,}" if len(self.symbols) == MOST_SYMBOLS else f"{len(self.symbols):,}"
+        return (
+            f"vocabulary words found {more} different symbols, {once:,} of which occur once: that looks like prose, "
+            "which --vocabulary char or bpe:N suits better"
+        )
+
+    def _settled(self, text: str) -> int:
+        return in_whole_lines(text)
+
+    def _encode(self, text: str, at: int) -> Ids:
+        utf_8(text, at)
+        found = _cut(text)
+        ids = [self._ids.get(part) for part in found]
+        if None not in ids:
+            return np.array(ids, np.int32)
+        spell = super()._encode
+        each = [spell(part, 0) if id is None else [id] for part, id in zip(found, ids, strict=True)]
+        return np.concatenate([np.zeros(0, np.int32), *each]).astype(np.int32)
+
+
+def _cut(text: str) -> list[str]:
+    """Return the symbols of `text`, each with its space, and the rest of its characters one by one."""
+    return [part for line in cut_lines(text) for part in PARTS.findall(line)]
