@@ -55,7 +55,7 @@ format: .venv/ready-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# Many kills, power cuts, full disks, damaged files and lost ranks. Prints the table of docs/reliability.md.
+# Many kills, power cuts, full disks, damaged files and lost ranks. Prints the table of docs/reliability-tests.md.
 torture: .venv/ready-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.torture
 
@@ -111,7 +111,7 @@ bench-quality: .venv/ready-dev
 	$(BIN)/python -m benchmarks.quality train names-2
 	$(BIN)/python -m benchmarks.quality table
 
-# The figures of docs/base.md: what the base brings. Takes 100 minutes; needs the machine to itself. With BOOKS, the texts
+# The figures of docs/base.md and docs/english.md: what the base brings. Takes 100 minutes; needs the machine to itself. With BOOKS, the texts
 # that the base was trained on (python -m benchmarks.base_texts --books DIR --out BOOKS), also what it copies from them
 # and the cost of held-out books.
 bench-base: .venv/ready-dev
@@ -174,7 +174,7 @@ bench-speed: .venv/ready-dev
 soak: .venv/ready-dev
 	$(BIN)/python -m tests.serving.soak --minutes 20
 
-# The figures of docs/export.md: sizes, speeds and differences. Takes 3 minutes; needs node, chromium and the machine to
+# The figures of docs/export.md and docs/onnx-keras.md: sizes, speeds and differences. Takes 3 minutes; needs node, chromium and the machine to
 # itself. TEXT as above.
 bench-export: .venv/ready-dev
 	$(BIN)/python -m benchmarks.export formats $(TEXT)
@@ -209,7 +209,7 @@ pictures: .venv/ready-dev
 	$(BIN)/python -m benchmarks.pictures
 
 # The documentation, in docs/_build/html. A warning, such as a link that leads nowhere, is an error.
-# Two pages come from models: docs/lstm.md shows the gates of one, and `english` writes in the other.
+# Two pages come from models: docs/lstm.md and the next page show the gates of one, and `english` writes in the other.
 docs: .venv/ready-docs docs/_build/subjects/run.json
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
 	$(BIN)/afterword inspect docs/_build/subjects "Divya likes to eat. Reena is not fat. So " \
@@ -217,7 +217,8 @@ docs: .venv/ready-docs docs/_build/subjects/run.json
 	$(BIN)/afterword export english --html docs/_build/html/english.html --overwrite --title "English prose" \
 		--description "The model that Afterword includes, which has read English books. Begin a sentence; it continues."
 
-docs/_build/subjects/run.json: docs/subjects.txt .venv/ready-docs
+docs/_build/subjects/run.json: docs/subjects.txt | .venv/ready-docs
+	rm -rf docs/_build/subjects
 	$(BIN)/python -c "import pathlib; from benchmarks.subjects import trained; trained(pathlib.Path('docs/_build'))"
 
 # The wheel and the source archive, in dist/.

@@ -20,7 +20,7 @@ import click
 import numpy as np
 
 from afterword.bases import __file__ as bases
-from afterword.bases.installed import GROUP
+from afterword.bases.installed import GROUP, installed
 from afterword.model.arrays import Array, in_bytes
 from afterword.model.folder.card import card_text, metadata
 from afterword.model.folder.saved import SavedModel, load_model, model_folder, save_model
@@ -38,7 +38,7 @@ A small LSTM from which other runs can begin, trained with Afterword on {listed}
 | text | {texts:,} texts, {training:,} characters to learn from |
 | tokens | `{kind}`, {rows} rows |
 | network | {layers} × {units} LSTM, embedding {embedding}, {parameters:,} one-byte parameters |
-| training | {steps:,} steps of {lanes} × {length} tokens, seed {seed}, {begun} |
+| training | {steps:,} steps of {lanes} × {length} tokens, seed {seed}{begun} |
 | held-out texts, by other authors | {bits:.3f} bits per character |
 
 ```
@@ -47,7 +47,7 @@ afterword train book.txt --base {name}
 ```
 """
 SHIPPED = """public-domain books and
-on today's prose under open licences. docs/base.md lists the texts, what was left out, and the model's blemishes: its
+on today's prose under open licences. docs/english.md lists the texts, what was left out, and the model's blemishes: its
 language and its prejudices are those of its texts. ATTRIBUTION.md names the authors whose licences ask for it."""
 PACKAGED = """the texts that books.tsv
 lists. Its language and prejudices are those of its texts. The weights have the licence of Afterword itself (MIT)."""
@@ -90,6 +90,8 @@ def main(run: Path, name: str, books: Path, text: Path | None, package: Path | N
     folder = Path(bases).parent / name if package is None else new_package(package, name)
     model = load_model(model_folder(run))
     model.ngram, model.mixture_weight = None, 0.0  # it would hold the books themselves
+    if (model.about.get("base") or {}).get("name") not in installed().folders:
+        model.about["base"] = None  # a folder of its maker's, whose name says nothing to others
     learned = model.about["corpus"]["training"]
     if model.tokenizer.merges and model.writing.characters_per_token == 1:  # a run of before it was measured
         model.writing = model.writing.measured(learned["characters"], learned["tokens"])
@@ -153,7 +155,7 @@ def card(name: str, model: SavedModel, books: Path, packaged: bool = False) -> s
         lanes=plan["batch_size"],
         length=plan["seq_length"],
         seed=plan["seed"],
-        begun=f"from the base {about['base']['name']}" if about.get("base") else "from scratch",
+        begun=f", from the base {about['base']['name']}" if about.get("base") else "",
         bits=about["validation"]["bits_per_character"],
     )
     return card_text({**metadata(model), "license": "mit"}, body)

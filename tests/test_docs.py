@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 import afterword
 from afterword.cli.main import COMMANDS, program
 from afterword.serving.app import ROUTES
+from tests.processes import finished
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "afterword"
@@ -143,3 +145,19 @@ def test_every_command_and_option_exists(page: Path) -> None:
             assert match[1] in COMMANDS, line
         for option, known in named(line):
             assert option in known | OTHERS, line
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_pages_build_without_a_warning_and_load_nothing_from_elsewhere(tmp_path: Path) -> None:
+    for name in ("sphinx", "myst_nb", "furo"):
+        pytest.importorskip(name, reason=f"{name} is not installed: pip install '.[docs]'")
+    options: list[str | Path] = ["-W", "--keep-going", "-q", "-d", tmp_path / "trees"]
+    done = finished([sys.executable, "-m", "sphinx", *options, ROOT / "docs", tmp_path / "html"], fresh=True)
+    assert done.returncode == 0, done.stderr.decode()
+    pages = list((tmp_path / "html").rglob("*.html"))
+    assert len(pages) > len(PAGES) - 4
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        tags = re.findall(r"<(?:script|img|iframe|link[^>]* rel=.(?:stylesheet|preload).)\b[^>]*>", text)
+        assert not [tag for tag in tags if re.search(r"(src|href)=.(https?:)?//", tag)], page

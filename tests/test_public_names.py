@@ -11,7 +11,7 @@ import pytest
 import afterword
 
 SOURCES = sorted(Path(afterword.__file__).parent.rglob("*.py"))
-NAMES = ["AfterwordError", "LanguageModel", "Piece", "Sample", "Score", "__version__", "load", "train"]
+NAMES = ["AfterwordError", "LanguageModel", "Piece", "Sample", "Score", "__version__", "forecast", "load", "train"]
 
 
 def test_the_public_names_are_these() -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from afterword.cli import demo
 from tests.processes import finished
 from tests.serving.server import serving
 
@@ -28,10 +27,10 @@ def test_readme_fits_in_a_few_minutes() -> None:
     assert all((ROOT / path).stat().st_size < 200_000 for path in re.findall(r"docs/pictures/\w+\.png", README))
 
 
-def test_the_first_screen_quotes_the_demo() -> None:
-    first_screen = " ".join(README.split("## Your own text")[0].split())
-    prompt, temperature, seed = demo.PROMPT.strip(), f"temperature {demo.TEMPERATURE:g}", f"seed {demo.SEED}"
-    assert f'"{prompt}", at {temperature} with {seed}' in first_screen
+def test_the_sample_is_one_of_the_recorded_commands() -> None:
+    commands = re.findall(r"`(afterword (?:train|generate) looking-glass[^`]+)`", README)
+    assert len(commands) == 2
+    assert "\n".join(commands) in (ROOT / "docs" / "figures.md").read_text(encoding="utf-8")
 
 
 def rounded(output: str) -> list[str | float]:
@@ -64,7 +63,7 @@ def test_the_commands_work_one_after_the_other_and_print_what_readme_shows(place
 
 def test_the_commands_among_the_text_work(place: Path) -> None:
     found = re.findall(r"`afterword ((?:export|inspect) [^`]+)`", README)
-    assert len(found) == 3
+    assert len(found) == 2
     for command in found:
         done = finished([sys.executable, "-m", "afterword", *shlex.split(command), "--overwrite"])
         assert done.returncode == 0, (command, done.stderr.decode())

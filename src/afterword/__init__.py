@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from afterword.errors import AfterwordError
+    from afterword.forecasting.forecasts import forecast
     from afterword.generation.draft import Piece, Sample
     from afterword.language_model import LanguageModel, load
     from afterword.scoring.costs import Score
     from afterword.training import train
 
 __version__ = "0.2.0"
-__all__ = ["AfterwordError", "LanguageModel", "Piece", "Sample", "Score", "__version__", "load", "train"]
+__all__ = ["AfterwordError", "LanguageModel", "Piece", "Sample", "Score", "__version__", "forecast", "load", "train"]
 
 _HOMES = {
     "AfterwordError": "errors",
@@ -29,6 +30,7 @@ _HOMES = {
     "Piece": "generation.draft",
     "Sample": "generation.draft",
     "Score": "scoring.costs",
+    "forecast": "forecasting.forecasts",
     "load": "language_model",
     "train": "training",
 }

@@ -8,6 +8,7 @@ import os
 import reprlib
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +47,13 @@ from afterword.model.network.holding import Hold, held_values, parse_hold
 from afterword.model.network.network import Network
 from afterword.model.ngram.blend import Adapter
 from afterword.model.ngram.tables import start_row
+from afterword.records import as_record
 from afterword.scoring.adapting import AdaptingScorer, Learns
 from afterword.scoring.costs import LineScore, Score, score, score_lines
 from afterword.scoring.labels import LabelScore, classify
 from afterword.scoring.odd_lines import OddLine, judge, normal_costs
 from afterword.scoring.surprises import Surprise, surprises
+from afterword.series.tokens import SeriesFacts
 from afterword.settings import OnProgress, ignore_progress, spelled_out
 from afterword.storage import read_whole, write_bytes
 from afterword.text.encoded import EncodedCorpus
@@ -181,6 +184,15 @@ class LanguageModel:
         """Return the number of training lines per label, the most frequent first; empty without labels."""
         return dict(self.about.get("labels") or {})
 
+    @cached_property
+    def series(self) -> SeriesFacts | None:
+        """Return what the model forecasts, if it has learned from a table of numbers. Raises ModelError."""
+        facts = self.about.get("series")
+        try:
+            return None if facts is None else as_record(SeriesFacts, facts)
+        except ValueError as error:
+            raise ModelError(f"the model is damaged: its series: {error}; take a fresh copy") from None
+
     @property
     def parameters(self) -> int:
         """Return the number of weights."""
@@ -276,6 +288,8 @@ class LanguageModel:
     def writing(self, sampling: Sampling) -> Writing:
         """Return a new writer of texts with the settings `sampling`. Raises OptionError for settings that do not suit
         the model."""
+        if self.series is not None:
+            raise OptionError("this model has learned series of numbers, not text: use afterword forecast")
         passages = None
         if sampling.no_copy is not None:
             if self._passages is None or self._passages.length != sampling.no_copy:
@@ -544,6 +558,8 @@ load = LanguageModel.load
 def complete_card(run: Path) -> LanguageModel:
     """Return the model of a finished run, after adding samples of what it writes to its card."""
     model = LanguageModel.load(run)
+    if model.series is not None:
+        return model
     writing = model._saved.writing
     number, characters = (10, 100) if model.lines else (1, 400)
     length = min(writing.tokens(characters), writing.max_tokens)

@@ -17,6 +17,7 @@ from afterword.language_model import LanguageModel, complete_card
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin
 from afterword.runs.record import Progress
+from afterword.runs.run import Run
 from afterword.settings import made, spelled_out
 from afterword.text.corpus import TextSettings
 from afterword.text.documents import Source
@@ -46,23 +47,27 @@ def train(
     if isinstance(share := options.get("validation"), float):
         options["validation"] = str(share)
     text, training = made(TextSettings, options), made(TrainingSettings, options)
-    seen = on_progress is None and is_seen()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "run" if out is None else Path(out)
-        with waiting("reading the text and planning") if seen else contextlib.nullcontext():
+        with waiting("reading the text and planning") if on_progress is None else contextlib.nullcontext():
             run = begin(sources, folder, text, training, overwrite=overwrite)
-
-        from afterword.runs import loop  # with PyTorch, which takes a second
-
-        with training_bar() if seen else contextlib.nullcontext(on_progress) as show:
-            if seen:
-                _print_notes(run.take_notes())
-            for report in loop.train(run):
-                if seen:
-                    _print_notes(report.notes)
-                if show is not None:
-                    show(report)
+        train_shown(run, on_progress)
         return complete_card(folder)
+
+
+def train_shown(run: Run, on_progress: Callable[[Progress], object] | None) -> None:
+    """Train `run` to its end. `on_progress` gets every report; if it is None, a bar is shown where it can be seen."""
+    from afterword.runs import loop  # with PyTorch, which takes a second
+
+    seen = on_progress is None and is_seen()
+    with training_bar() if seen else contextlib.nullcontext(on_progress) as show:
+        if seen:
+            _print_notes(run.take_notes())
+        for report in loop.train(run):
+            if seen:
+                _print_notes(report.notes)
+            if show is not None:
+                show(report)
 
 
 def _print_notes(notes: Iterable[str]) -> None:

@@ -67,8 +67,11 @@ def test_what_stands_there_under_the_name_is_meant(run: Run, tmp_path: Path) -> 
     place.write_text("English text.\n")
     refused = run("info", "english")
     assert (refused.returncode, refused.stdout) == (2, b"")
-    assert b"no model at english: it is a file" in refused.stderr
+    assert b"no model at english: it is a file; it hides the base english: rename it" in refused.stderr
     place.unlink()
+    place.mkdir()
+    assert b"it has no config.json; it hides the base english: rename it" in run("info", "english").stderr
+    place.rmdir()
     save(place, base_of("\nabc", hidden_size=9))
     assert json.loads(run("info", "english", "--json").stdout)["hidden_size"] == 9
 

@@ -19,11 +19,12 @@ from tests.processes import finished
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 SOURCE = "abcdé\n" * 40
 WORK = {
-    "export": [],
-    "generate": ["--seed", "1", "--max-tokens", "5"],
-    "inspect": ["abé"],
-    "score": ["{source}", "--per-character"],
-    "horizon": ["{source}", "--steps", "3", "--places", "2", "--no-gradient"],
+    "export": ["{model}"],
+    "generate": ["{model}", "--seed", "1", "--max-tokens", "5"],
+    "inspect": ["{model}", "abé"],
+    "score": ["{model}", "{source}", "--per-character"],
+    "horizon": ["{model}", "{source}", "--steps", "3", "--places", "2", "--no-gradient"],
+    "forecast": ["{table}", "--horizon", "3", "--method", "naive"],
 }
 
 
@@ -44,7 +45,11 @@ def source(tmp_path: Path) -> Path:
 
 
 def line(name: str, model: Path, source: Path, *options: str) -> list[str]:
-    return [name, str(model), *(word.format(source=source) for word in WORK[name]), *options]
+    """The command with its arguments. Without a model, there is no table either."""
+    table = model.parent / "values.csv"
+    if model.exists() and not table.exists():
+        table.write_text("date,sold\n" + "".join(f"2026-01-{day:02},{day % 7}\n" for day in range(1, 30)))
+    return [name, *(word.format(model=model, source=source, table=table) for word in WORK[name]), *options]
 
 
 def left(arguments: list[str]) -> object:

@@ -152,7 +152,8 @@ def test_a_broken_one_is_left_out_with_a_note_unless_it_is_named(planned: Planne
     found = planned()
     assert "german lowers" in found.plan.reasons["base"]
     (told,) = (note for note in found.notes if "latin" in note)
-    assert told.startswith("base latin: the model at ")
+    assert told.startswith("the base latin cannot be used, so no run starts from it: the model at ")
+    assert told.endswith("take a fresh copy (reinstall the package of the base latin)")
     for base in ("none", "german"):
         assert not any("latin" in note for note in planned(base=base).notes)
     with pytest.raises(OptionError, match=r"^base: the model at .*afterword_latin is damaged"):

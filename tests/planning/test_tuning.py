@@ -62,3 +62,13 @@ def test_a_base_that_knows_more_of_a_text_teaches_more_and_in_few_passes_nothing
 @pytest.mark.parametrize(("length", "lines"), [(0.5, 128), (7, 128), (50, 32), (150, 8), (10_000, 8)])
 def test_a_step_reads_about_as_much_of_long_lines_as_of_short_ones(length: float, lines: int) -> None:
     assert tuning.lines_per_step(length).value == lines
+
+
+@pytest.mark.parametrize(
+    ("steps", "held_out", "counted"),
+    [(10, 5_000, 2_000), (60, 5_000, 5_000), (300, 50_000, 20_000), (3_000, 50_000, 46_080), (60, 900, 900)],
+)
+def test_a_run_of_seconds_counts_all_of_a_short_held_out_text(steps: int, held_out: int, counted: int) -> None:
+    found = tuning.of_steps(steps, 512, held_out)
+    assert found["validation_tokens"].value == counted
+    assert found["evaluate_every"].value <= steps

@@ -26,11 +26,11 @@ from afterword.learning.recipe import Schedule
 from afterword.learning.validation import TIE
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin, repeat
-from afterword.runs.forecast import Forecast
 from afterword.runs.loop import train
 from afterword.runs.record import as_json
 from afterword.runs.resume import resume
 from afterword.runs.run import Run
+from afterword.runs.time_left import TimeLeft
 from afterword.storage import write_json
 from afterword.text.corpus import TextSettings
 from tests.torture.runs import longest_file, outcome
@@ -182,7 +182,7 @@ def test_a_repeated_run_with_minutes_takes_the_same_steps_whatever_the_clock_say
     text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "timed"
-    monkeypatch.setattr(Forecast, "correction", lambda forecast, steps: None if steps == 31 else 31)
+    monkeypatch.setattr(TimeLeft, "correction", lambda forecast, steps: None if steps == 31 else 31)
     finish(begin([text_file], path, TextSettings(), TrainingSettings(minutes=0.01, hidden_size=8, threads=1)))
     monkeypatch.setattr("afterword.planning.machine.step_time", None)  # to measure would be an error
     clock = time.monotonic

@@ -279,6 +279,9 @@ def test_a_season_of_ones_own_fills_gaps() -> None:
 
 # ---- wrong input
 
+CELLS = ["1", "2", "-1.5", "1,5", "1e308", "NA", "", "inf", "x", "٣", '"', "\0", "9" * 20, "2024", "2025", "9999-12-31"]
+CELLS += ["2024-01-01", "2024-01-02", "2024-01-03", "31.01.2024", "01/02/2024", "2024-01", "2024Q1", "0000-01-01"]
+CELLS += ["2024-01-01 25:00", "2024-01-01T00:00+25:99"]
 LINE = "ds,y\n2024-01-01,1\n2024-01-02,2\n2024-01-03,3\n"
 WRONG: dict[str, tuple[str | bytes, str]] = {
     "empty": ("", " is empty: give a table with a line of column names, such as unique_id,ds,y"),
@@ -325,7 +328,7 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
     ),
     "no values": ("ds,a,b\n2024-01-01,1,\n2024-01-02,2,\n", ": column 'b' has no values: remove it"),
     "only dates": ("ds,\n2024-01-01,\n", ": no column holds numbers: add one with the values to forecast"),
-    "text": ("ds,shop,y2\n2024-01-01,a,1\n", ": column 'shop' holds text: if it names the series, use --id-column sho"),
+    "text": ("ds,shop,y2\n2024-01-01,a,1\n", ": column 'shop' does not hold numbers: if it names the series, use --id"),
     "which value": (
         "unique_id,ds,a,b\nx,2024-01-01,1,2\n",
         ": there is a column 'unique_id', but several columns of numbers, a, b: choose one with --value-column",
@@ -391,13 +394,40 @@ def test_what_is_not_a_file_is_one_line(tmp_path: Path) -> None:
         assert str(refused.value) == says
 
 
+@given(
+    st.sampled_from(["unique_id,ds,y", "ds,a,b", "V1,V2,V3", "a;b;c", "ds,y,date"]),
+    st.lists(st.lists(st.sampled_from(CELLS), min_size=3, max_size=3), max_size=8),
+    st.sampled_from([",", ";"]),
+)
+def test_any_cells_are_regular_series_or_one_line(names: str, rows: list[list[str]], delimiter: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = written(Path(folder), "\n".join([names, *map(delimiter.join, rows)]))
+        try:
+            table = read_table(path)
+        except TableError as error:
+            says = str(error)
+            table = None
+    if table is None:
+        assert "\n" not in says
+        return
+    for one in table.series:
+        assert np.isfinite(one.values).all()
+        assert (table.calendar.steps(one.dates)[0] == 1).all()
+
+
 @pytest.mark.parametrize("option", ["id_column", "time_column", "value_column"])
 def test_a_column_that_does_not_exist_is_refused_with_those_that_do(option: str, tmp_path: Path) -> None:
     with pytest.raises(TableError, match=r"no column is named 'x': there are ds, y$"):
         read_table(written(tmp_path, LINE), Columns(**{option: "x"}))
 
 
+def test_a_column_has_one_role(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="column 'y' is given twice: names, dates and values are in different columns"):
+        read_table(written(tmp_path, LINE), Columns(time_column="y", value_column="y"))
+
+
 FRAMES_WRONG = [
+    (polars.DataFrame({"ds": [1e300, 2], "y": [1, 2]}), "the frame, row 1: ds is 1e+300, not a date: give dates or"),
     (pandas.DataFrame({"ds": [], "y": []}), "the frame: it has no rows: add one per date"),
     (polars.DataFrame(), "the frame: it has no rows: add one per date"),
     (pandas.DataFrame({"ds": [DATES[0], None], "y": [1, 2]}), "the frame, row 2: ds is missing: give every row a date"),

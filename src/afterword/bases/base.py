@@ -100,7 +100,7 @@ def load_base(base: str | os.PathLike[str]) -> Base:
         place = downloaded(name) if is_remote(name) else by_name(name)
         model = load_model(place or model_folder(Path(base)))
     except ModelError as error:
-        raise OptionError(f"base: {error}{known(base)}") from None
+        raise OptionError(f"base: {error}{known(base, as_base=True)}") from None
     _check(name, model)
     return Base(name if place else Path(os.path.realpath(base)).name, model)
 
@@ -113,7 +113,8 @@ def load_installed(found: Installed) -> tuple[list[Base], list[str]]:
             model = load_model(folder)
             _check(name, model)
         except (ModelError, OptionError) as error:
-            problems.append(f"base {name}: {error}")
+            why = f"{error}{known(name, as_base=True)}"
+            problems.append(f"the base {name} cannot be used, so no run starts from it: {why}")
         else:
             bases.append(Base(name, model))
     return bases, problems

@@ -98,9 +98,16 @@ def named(path: str | os.PathLike[str]) -> Path:
     return Path(path) if os.path.exists(path) else by_name(os.fspath(path)) or Path(path)
 
 
-def known(name: str | os.PathLike[str]) -> str:
-    """Return the names of the bases, to add to an error about the model `name`, if it may be meant as a base."""
-    if os.path.exists(name) or not NAME.fullmatch(os.fspath(name)):
+def known(name: str | os.PathLike[str], as_base: bool = False) -> str:
+    """Return what to add to an error about the model `name` if a base has this name, or if it may be meant as one.
+
+    `as_base` is whether the base was read although a folder has its name.
+    """
+    if not NAME.fullmatch(os.fspath(name)):
         return ""
-    found = installed()
-    return "" if name in found.folders | found.refused else f"; installed bases: {', '.join(found.folders)}"
+    found, exists = installed(), os.path.exists(name)
+    if name in found.folders:
+        if exists and not as_base:
+            return f"; it hides the base {name}: rename it, or run the command in another folder"
+        return f" (reinstall {'Afterword' if name in FOLDERS else f'the package of the base {name}'})"
+    return "" if exists or name in found.refused else f"; installed bases: {', '.join(found.folders)}"

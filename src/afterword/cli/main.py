@@ -32,6 +32,7 @@ COMMANDS = {
     "novelty": ("afterword.cli.novelty", "Measure how much of a model's output is copied from its training text."),
     "score": ("afterword.cli.score", "Measure how well a model predicts a text."),
     "odd": ("afterword.cli.odd", "Train on good lines and print the lines of other files that do not belong."),
+    "forecast": ("afterword.cli.forecast", "Forecast the series of a table of numbers."),
     "calibrate": ("afterword.cli.calibrate", "Calibrate a model on normal lines, so that it can flag odd ones."),
     "inspect": ("afterword.cli.inspections", "Show what the gates do while a model reads a text."),
     "units": ("afterword.cli.inspections", "Find the units of a model that detect a property of the text."),

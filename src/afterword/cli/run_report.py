@@ -31,7 +31,8 @@ def show(run: Run, should_stop: Callable[[], bool]) -> None:
             note(*progress.notes)
             report(progress)
             improved |= progress.improved
-            if run.model and improved and rank() == 0 and time.monotonic() - written >= SAMPLE_EVERY:
+            writes = run.model and run.encoded.series is None
+            if run.model and writes and improved and rank() == 0 and time.monotonic() - written >= SAMPLE_EVERY:
                 improved, written = False, time.monotonic()
                 model = LanguageModel(run.model)
                 length = model.writing_defaults.tokens(SAMPLE)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,8 @@ def gates_figure(trace: Trace, named: list[NDArray[np.intp]] | None = None) -> F
     shown = enumerate(named if named is not None else trace.moving_units(ROWS))
     chosen = [(layer, units) for layer, units in shown if len(units)]
     heights = [max(0.3, min(1.9, 0.08 * len(units))) for _, units in chosen]
-    figure, axes = _figure(width=max(4.0, 1.4 + 0.13 * T), heights=[0.8, *([1.2] if trace.has_gates else []), *heights])
+    middle = [1.2] if trace.has_gates else []
+    figure, axes = stacked_axes(width=max(4.0, 1.4 + 0.13 * T), heights=[0.8, *middle, *heights])
     places = np.arange(T)
     axes[0].bar(places, trace.bits, color=COLOURS[1], width=0.85)
     axes[0].set_ylabel("surprise\n(bits)", fontsize=8)
@@ -79,7 +81,7 @@ def horizon_figure(horizons: Sequence[Horizon]) -> Figure:
     kinds = [("changes", "change of the prediction (bits)")]
     if any(one.gradients is not None for one in horizons):
         kinds.append(("gradients", "gradient of log P"))
-    figure, axes = _figure(width=5.5, heights=[2.6] * len(kinds))
+    figure, axes = stacked_axes(width=5.5, heights=[2.6] * len(kinds))
     units = " or ".join(dict.fromkeys(f"{one.unit}s" for one in horizons))
     for axis, (kind, title) in zip(axes, kinds, strict=True):
         for one, colour, style in zip(horizons, COLOURS, STYLES, strict=False):
@@ -97,19 +99,20 @@ def horizon_figure(horizons: Sequence[Horizon]) -> Figure:
     return figure
 
 
-def write_figure(figure: Figure, png: str | Path | None = None, svg: str | Path | None = None) -> None:
-    """Write `figure` to the given files. The same figure gives the same bytes. Raises StorageError."""
+def write_figure(figure: Figure, png: str | Path | None = None, svg: str | Path | IO[bytes] | None = None) -> None:
+    """Write `figure` to the given files, or open streams. The same figure gives the same bytes. Raises StorageError."""
     import matplotlib
 
     plain: Any = {"svg.hashsalt": "afterword", "svg.fonttype": "none"}
     for path, kind, about in ((png, "png", {"Software": None}), (svg, "svg", {"Date": None, "Creator": None})):
         if path is not None:
             # the warnings are about letters that the font does not have
-            with output(Path(path)) as file, matplotlib.rc_context(plain), warnings.catch_warnings(action="ignore"):
+            opened = output(Path(path)) if isinstance(path, str | Path) else nullcontext(path)
+            with opened as file, matplotlib.rc_context(plain), warnings.catch_warnings(action="ignore"):
                 figure.savefig(file, format=kind, dpi=200, metadata=about)
 
 
-def _figure(width: float, heights: list[float]) -> tuple[Figure, list[Any]]:
+def stacked_axes(width: float, heights: list[float]) -> tuple[Figure, list[Any]]:
     """Return an empty figure of stacked axes, made without pyplot, which would keep it and look for a screen."""
     from matplotlib.figure import Figure
 

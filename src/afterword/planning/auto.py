@@ -65,7 +65,7 @@ def text_settings(text: TextSettings) -> TextSettings:
     """Return `text` as this recipe reads it: a tenth is held out, unless another part is."""
     if text.vocabulary == "classic":
         raise OptionError("vocabulary classic belongs to the classic recipe: give --recipe classic")
-    return dataclasses.replace(text, validation=text.validation or HELD_OUT)
+    return text if text.series else dataclasses.replace(text, validation=text.validation or HELD_OUT)
 
 
 def make_plan(encoded: EncodedCorpus, settings: TrainingSettings, begun: Begun = SCRATCH) -> Plan:
@@ -183,11 +183,13 @@ class _Planner:
     def _of_text(self) -> Choices:
         if self._encoded.lines:
             seq_length = Choice(256, "longer lines are read in pieces")
+            of_text = Choice(0, "the same values hardly ever follow one another twice")
             blind = Choice(0, "an n-gram soon forgets a line's label, and would write lines of any kind")
             return {
                 "seq_length": seq_length,
                 "batch_size": tuning.lines_per_step(self._tokens / self._encoded.documents),
                 **({"ngram": blind} if self._encoded.labels else {}),
+                **({"ngram": of_text} if self._encoded.series else {}),
             }
         seq_length = Choice(
             max(1, min(64, self._tokens - 1)),
@@ -313,7 +315,7 @@ class _Planner:
     def _notes(self, recipe: Recipe) -> list[str]:
         notes = []
         characters = self._encoded.training_characters
-        if characters < LITTLE_TEXT:
+        if characters < LITTLE_TEXT and self._encoded.series is None:
             notes.append(
                 f"{characters:,} characters are few to learn from: expect pieces of the text by heart "
                 "and made-up words between them; use 100,000 or more for better results"

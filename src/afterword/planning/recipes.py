@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from afterword.errors import OptionError
 from afterword.learning.recipe import Recipe
 from afterword.planning import auto, classic
 from afterword.planning.base_choice import SCRATCH, Begun
-from afterword.planning.training_plan import Plan, TrainingSettings
+from afterword.planning.training_plan import AUTO, NONE, Plan, TrainingSettings
 from afterword.text.corpus import TextSettings
 from afterword.text.encoded import EncodedCorpus
 
@@ -14,6 +16,15 @@ from afterword.text.encoded import EncodedCorpus
 def text_settings(text: TextSettings, settings: TrainingSettings) -> TextSettings:
     """Return `text` as the recipe of `settings` reads it. Raises OptionError for a text that it cannot read."""
     return (classic.text_settings if settings.recipe == "classic" else auto.text_settings)(text)
+
+
+def without_base(settings: TrainingSettings) -> TrainingSettings:
+    """Return `settings` for a table of numbers, of which no base has read any. Raises OptionError if they name one."""
+    if settings.recipe == "classic":
+        raise OptionError("the classic recipe learns from text: leave it or --series out")
+    if settings.base not in (AUTO, NONE):
+        raise OptionError(f"base {settings.base} has learned from text, not from numbers: leave it or --series out")
+    return replace(settings, base=NONE)
 
 
 def check_length(characters: int, text: TextSettings, settings: TrainingSettings) -> None:

@@ -16,7 +16,7 @@ from afterword.learning.device import check_device, memory_reported
 from afterword.learning.ranks import meet, ranks
 from afterword.learning.recipe import Recipe
 from afterword.planning.base_choice import base_asked_for, begun_from
-from afterword.planning.recipes import check_length, make_plan, text_settings
+from afterword.planning.recipes import check_length, make_plan, text_settings, without_base
 from afterword.planning.training_plan import Plan, TrainingSettings
 from afterword.runs.environment import check_ranks, check_torch, differences, environment, versions
 from afterword.runs.folder import RunFolder, check_place, check_sources, held
@@ -58,6 +58,7 @@ def _planned(
     """Check the settings, read the text, and plan, with the encoded text in the folder that `place` yields."""
     check_torch()
     check_device(training.device)
+    training = without_base(training) if text.series else training
     base = base_asked_for(training, text)
     text = text_settings(text, training)
     with read_corpus(sources, text, seed=training.seed) as corpus:

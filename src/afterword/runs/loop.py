@@ -15,9 +15,9 @@ from afterword.learning.device import memory_reported
 from afterword.learning.learner import Learner
 from afterword.learning.recipe import Schedule
 from afterword.learning.validation import Best, HeldOut
-from afterword.runs.forecast import Clock, Forecast
 from afterword.runs.record import Position, Progress
 from afterword.runs.run import Run
+from afterword.runs.time_left import Clock, TimeLeft
 
 LOOKS = 400  # looks at the clock, about, in a run with a time limit
 CHECKPOINT_SECONDS = 60.0  # between two checkpoints, if no number of steps is asked for
@@ -58,7 +58,7 @@ def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, Non
     run.prepared(learner.step)
     clock = Clock(run.seconds)
     limits = replace(recipe, minutes=run.minutes, most_steps=None if run.record.stages else recipe.most_steps)
-    forecast = Forecast(limits, learner.step, clock.now)
+    forecast = TimeLeft(limits, learner.step, clock.now)
     reported, read, saved = clock.now, 0, time.monotonic()
     if learner.step > 0 and team.from_first(not run.folder.model.exists()):  # removed: save one to write with
         run.save_model(learner, None)

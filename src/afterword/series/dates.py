@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-YEARS = (1800, 2200)  # whole numbers in this range are years, if all of them are
+YEARS = (1500, 2200)  # whole numbers in this range are years, if all of them are
 DAY = 86400  # seconds
 WRITE_ISO = "write ISO dates, such as 2024-01-31 or 2024-01-31 13:00"
 
@@ -46,11 +47,12 @@ class DateForm:
         """Return the texts of `dates`."""
         if dates.dtype.kind != "M":
             return [str(date) for date in dates.tolist()]
-        quarters = "%q" in self.pattern
-        return [
-            date.strftime(self.pattern.replace("%q", str((date.month + 2) // 3)) if quarters else self.pattern)
-            for date in dates.astype("datetime64[s]").tolist()
-        ]
+        return [self._text(date) for date in dates.astype("datetime64[s]").tolist()]
+
+    def _text(self, date: datetime | int) -> str:
+        if not isinstance(date, datetime):  # Python's years end at 9999
+            return str(np.datetime64(date, "s"))
+        return date.strftime(self.pattern.replace("%q", str((date.month + 2) // 3)))
 
 
 class DateProblem(ValueError):

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from afterword.series.dates import DateForm
 from afterword.series.table import ID, TIME, Form
 from afterword.storage import output
 
-Rows = Mapping[str, NDArray[Any]]
+Rows = Mapping[str, ArrayLike]
 """Columns of equal length: "unique_id" (texts), "ds" (datetime64 or whole numbers), then any others, in order."""
 
 
@@ -41,22 +42,25 @@ def as_frame(form: Form, rows: Rows) -> Any:
 
     The columns of the series and of the dates have the names that they came with; dates are written as they came.
     """
-    if form.kind == "pandas":
-        pandas = import_module("pandas")
-        return pandas.DataFrame(_renamed(form, rows, _pandas_dates(pandas, form, rows[TIME])))
-    if form.kind == "polars":
-        polars = import_module("polars")
-        columns = _renamed(form, rows, _polars_dates(polars, form, rows[TIME]))
-        listed = {name: cells.tolist() if _is_object(cells) else cells for name, cells in columns.items()}
-        return polars.DataFrame(listed)
-    return csv_text(form, rows)
+    if form.kind not in ("pandas", "polars"):
+        return csv_text(form, rows)
+    library, dates = import_module(form.kind), np.asarray(rows[TIME])
+    if dates.dtype.kind == "M" and form.dates.unit is not None:
+        dates = (_pandas_dates if form.kind == "pandas" else _polars_dates)(library, form.dates, dates)
+    elif dates.dtype.kind == "M":  # they came as texts, or as whole numbers such as years
+        texts = form.dates.write(dates)
+        dates = np.array([int(text) for text in texts] if form.dates.whole else texts, dtype=object)
+    columns = _renamed(form, rows, dates)
+    return library.DataFrame(
+        {name: cells.tolist() if _holds_objects(cells) else cells for name, cells in columns.items()}
+    )
 
 
 def csv_text(form: Form, rows: Rows) -> str:
     """Return `rows` as the text of a CSV file, whatever kind they came from."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    columns = _renamed(form, rows, np.array(form.dates.write(rows[TIME]), dtype=object))
+    columns = _renamed(form, rows, np.array(form.dates.write(np.asarray(rows[TIME]))))
     writer.writerow(columns)
     writer.writerows(zip(*(cells.tolist() for cells in columns.values()), strict=True))
     return text.getvalue()
@@ -70,21 +74,16 @@ def write_csv(path: Path, form: Form, rows: Rows) -> None:
 
 def _renamed(form: Form, rows: Rows, dates: Any) -> dict[str, Any]:
     """Return the columns with the names of `form`, and `dates` in the place of theirs."""
-    names = rows[ID].astype(np.int64) if form.whole_ids else rows[ID]
-    others = {name: cells for name, cells in rows.items() if name not in (ID, TIME)}
-    return {form.id: names, form.time: dates, **others}
+    names = np.asarray(rows[ID])
+    others = {name: np.asarray(cells) for name, cells in rows.items() if name not in (ID, TIME)}
+    return {form.id: names.astype(np.int64) if form.whole_ids else names, form.time: dates, **others}
 
 
-def _is_object(cells: Any) -> bool:
-    return isinstance(cells, np.ndarray) and cells.dtype == object
+def _holds_objects(cells: Any) -> bool:
+    return isinstance(cells, np.ndarray) and cells.dtype.kind in "OU"
 
 
-def _pandas_dates(pandas: Any, form: Form, dates: NDArray[Any]) -> Any:
-    how = form.dates
-    if dates.dtype.kind != "M":
-        return dates
-    if how.unit is None:
-        return _as_texts(form, dates)
+def _pandas_dates(pandas: Any, how: DateForm, dates: NDArray[Any]) -> Any:
     stamps = pandas.DatetimeIndex(dates).as_unit("s" if how.unit == "D" else how.unit)
     if how.zone is None:
         return stamps
@@ -93,21 +92,10 @@ def _pandas_dates(pandas: Any, form: Form, dates: NDArray[Any]) -> Any:
     return stamps.tz_localize("UTC").tz_convert(how.zone)
 
 
-def _polars_dates(polars: Any, form: Form, dates: NDArray[Any]) -> Any:
-    how = form.dates
-    if dates.dtype.kind != "M":
-        return dates
-    if how.unit is None:
-        return _as_texts(form, dates)
+def _polars_dates(polars: Any, how: DateForm, dates: NDArray[Any]) -> Any:
     stamps = polars.Series(dates.astype(f"datetime64[{how.unit}]"))
     if how.zone is None:
         return stamps
     if how.wall:
         return stamps.dt.replace_time_zone(how.zone, ambiguous="earliest", non_existent="null")
     return stamps.dt.replace_time_zone("UTC").dt.convert_time_zone(how.zone)
-
-
-def _as_texts(form: Form, dates: NDArray[Any]) -> NDArray[Any]:
-    """Return dates as they came in a frame: texts, or whole numbers such as years."""
-    texts = form.dates.write(dates)
-    return np.array([int(text) for text in texts]) if form.dates.whole else np.array(texts, dtype=object)

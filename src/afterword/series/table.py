@@ -127,9 +127,12 @@ def read_table(source: Any, columns: Columns = BY_NAME, season: int | None = Non
 
 
 def _series_rows(sheet: Sheet, chosen: Columns, notes: list[str]) -> tuple[list[_Rows], Form]:
-    for name in (chosen.id_column, chosen.time_column, chosen.value_column):
-        if name is not None and name not in sheet.columns:
+    given = [name for name in (chosen.id_column, chosen.time_column, chosen.value_column) if name is not None]
+    for name in given:
+        if name not in sheet.columns:
             raise sheet.error(f"no column is named {name!r}: there are {_listed(sheet.columns)}")
+        if given.count(name) > 1:
+            raise sheet.error(f"column {name!r} is given twice: names, dates and values are in different columns")
     names = list(sheet.columns)
     if is_numbered(names) and chosen == BY_NAME:
         return _by_row(sheet)
@@ -140,7 +143,7 @@ def _series_rows(sheet: Sheet, chosen: Columns, notes: list[str]) -> tuple[list[
     form = replace(form, dates=how)
     value = chosen.value_column or (_found(VALUE, names) if identity or _found(TIME, names) == time else None)
     others = [name for name in names if name not in (time, identity)]
-    if others[:1] in ([""], ["Unnamed: 0"]):
+    if others[:1] in ([""], ["Unnamed: 0"]) and others[0] != value:
         del others[0]  # the row numbers of a frame of pandas, written without a name and read again
     kinds = {name: looks_numeric(sheet, name) for name in others}
     if identity and value is None:
@@ -207,7 +210,7 @@ def _dates(sheet: Sheet, column: str) -> tuple[Dates, DateForm]:
         except DateProblem as problem:
             raise sheet.error(f"{shown}: {problem}", problem.row) from None
     if cells.dtype.kind != "M":
-        whole = np.nan_to_num(cells).astype(np.int64)
+        whole = np.where(np.abs(cells) < 1e15, cells, 0).astype(np.int64)  # NaN becomes 0
         if not np.array_equal(whole, cells):
             row = int(np.argmax(whole != cells))
             raise sheet.error(f"{shown} is {cells[row]}, not a date: give dates or whole numbers", row)
@@ -251,7 +254,7 @@ def _wide(sheet: Sheet, dates: Dates, kinds: dict[str, bool | None], chosen: lis
         if kinds[name] is None:
             raise sheet.error(f"column {name!r} has no values: remove it")
         if not kinds[name] and len(chosen) > 1:
-            what = f"column {name!r} holds text"
+            what = f"column {name!r} does not hold numbers"
             raise sheet.error(f"{what}: if it names the series, use --id-column {name}, or choose a --value-column")
     if not chosen:
         raise sheet.error("no column holds numbers: add one with the values to forecast")
@@ -361,7 +364,9 @@ class _Regular:
             what = f"series {rows.name!r} has {have:,} of {length:,} {calendar.name} values"
             raise self._sheet.error(f"{what}, and at least half are needed: fill the others in, or remove it")
         if fits.mean() < LEAST_COVERED:
-            raise self._sheet.error(f"the dates of series {rows.name!r} are irregular: most others are {calendar.name}")
+            raise self._sheet.error(
+                f"the dates of series {rows.name!r} are irregular: correct them, as most are {calendar.name}"
+            )
         if fits.all() and have == length:
             return Series(rows.name, rows.dates, np.ascontiguousarray(rows.values))
         dates = calendar.regular(rows.dates[0], length)

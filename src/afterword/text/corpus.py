@@ -13,7 +13,7 @@ import hashlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -22,7 +22,9 @@ from typing import Literal
 import numpy as np
 
 from afterword.errors import OptionError, TextError
-from afterword.settings import setting
+from afterword.series.table import Columns, read_table
+from afterword.series.tokens import SeriesFacts, lines_of
+from afterword.settings import made, setting
 from afterword.text.decoding import Decoding, Reader
 from afterword.text.documents import Document, Notes, Source, counted, source_name
 from afterword.text.lines import check_labelled, count_labels, filled_lines, joined
@@ -122,10 +124,11 @@ class Census:
 
 
 MINIMUM = 64  # characters
+LEAST_VALUES = 500  # of series
 
 
 @dataclass(frozen=True)
-class TextSettings(Decoding):
+class TextSettings(Decoding, Columns):
     """Settings for reading a text, splitting it and cutting it into tokens."""
 
     lowercase: bool = setting(False, "convert the text to lower case")
@@ -140,14 +143,35 @@ class TextSettings(Decoding):
     vocabulary: str | None = setting(
         None, "the kind of token (default: that of the base, or char)", metavar="|".join(USAGE)
     )
+    series: bool = setting(False, "read a table of numbers, to forecast it; needs --horizon")
+    horizon: int | None = setting(None, "with --series: the number of values to forecast", minimum=1, maximum=100_000)
+    season: int | None = setting(
+        None,
+        "with --series: the number of values after which a pattern repeats (default: by the dates; for hours 24)",
+        minimum=1,
+        maximum=100_000,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.labels:
+        if self.labels or self.series:
             object.__setattr__(self, "lines", True)
+        self._check_series()
         parse_validation(self.validation)
         if self.vocabulary is not None:
             chosen(self.vocabulary)
+
+    def _check_series(self) -> None:
+        """Raise OptionError for settings that series need or exclude."""
+        if self.series and self.horizon is None:
+            raise OptionError("series needs a horizon: give --horizon with the number of values to forecast")
+        of_text = ("labels", "lowercase", "validation", "vocabulary")
+        of_series = (*(field.name for field in fields(Columns)), "horizon", "season")
+        for name in of_text if self.series else of_series:
+            if getattr(self, name) not in (None, False):
+                reason = "does not suit a table of numbers" if self.series else "belongs to a table of numbers"
+                what = "leave it out" if self.series else "give --series too"
+                raise OptionError(f"{name.replace('_', '-')} {reason}: {what}")
 
 
 def parse_validation(validation: str | None) -> float | Path:
@@ -179,6 +203,7 @@ class Corpus(AbstractContextManager["Corpus"]):
     validation_characters: int
     _pieces: Pieces = field(repr=False)
     _kept: ExitStack = field(repr=False)
+    series: SeriesFacts | None = None  # of a table of numbers, each of whose series became a line
 
     def pieces(self) -> Iterator[tuple[Part, str]]:
         """Yield the text of both parts, in order. In lines mode each line keeps its "\\n"; empty lines are left out."""
@@ -195,8 +220,11 @@ def read_corpus(sources: Sequence[Source], settings: TextSettings, seed: int = 0
     line's seeded hash decides, so that equal lines are in the same part. If one part gets all lines, the line with the
     lowest hash (or the highest, if no line is left for training) is moved to the other. Empty lines are skipped.
     Without `settings.validation` all of the text is the training part. A validation file that is also among `sources`
-    is left out of the training part. Raises TextError for a text that cannot be read or learned from.
+    is left out of the training part. With `settings.series`, the only source is a table: see `_of_table`. Raises
+    TextError for a text that cannot be read or learned from, TableError for such a table.
     """
+    if settings.series:
+        return _of_table(sources, settings)
     validation = parse_validation(settings.validation)
     held_out: list[Source] = [validation] if isinstance(validation, Path) else []
     reader = Reader(settings)
@@ -236,6 +264,34 @@ def read_corpus(sources: Sequence[Source], settings: TextSettings, seed: int = 0
         labels = count_labels(training, settings.lowercase) if settings.labels else {}
         counts = census.training, census.validation
         return Corpus(names, reader.notes.lines(), settings.lines, labels, characters, *counts, pieces, kept.pop_all())
+
+
+def _of_table(sources: Sequence[Source], settings: TextSettings) -> Corpus:
+    """Read a table of numbers: each series is a line of characters, and its last values are the validation part."""
+    if len(sources) != 1:
+        raise TextError("series come from one table: name one file")
+    table = read_table(sources[0], made(Columns, vars(settings)), settings.season)
+    assert settings.horizon is not None
+    facts = SeriesFacts(table.calendar.season, settings.horizon, table.calendar.name)
+    lines = lines_of([one.values for one in table.series], facts)
+    parts: dict[Part, list[str]] = {"training": lines.training, "validation": lines.validation}
+    notes = list(table.notes)
+    values = sum(map(len, lines.training))
+    if values < LEAST_VALUES:
+        has = f"{source_name(sources[0])} has {counted(values, 'value')} to learn from, after those held out"
+        raise TextError(f"{has}; at least {LEAST_VALUES} are needed: give more, or use forecast --method naive")
+    if lines.left_out:
+        notes.append(f"{lines.left_out:,} of {len(table.series):,} series are too short or constant: not learned from")
+
+    def pieces() -> Iterator[tuple[Part, str]]:
+        for part, texts in parts.items():
+            for text in joined(texts):
+                yield part, text
+
+    training, held_out = (sum(map(len, texts)) + len(texts) for texts in parts.values())
+    characters = "".join(sorted(set("".join(lines.training))))
+    names = [source_name(sources[0])]
+    return Corpus(names, notes, True, {}, characters, training, held_out, pieces, ExitStack(), facts)
 
 
 def _once(documents: Iterable[Document], notes: Notes) -> list[Document]:

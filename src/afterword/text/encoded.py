@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from afterword.errors import ModelError, RunError, TextError
 from afterword.records import read_json
+from afterword.series.tokens import SeriesFacts
 from afterword.storage import read_whole, replacing, write_bytes, write_json
 from afterword.text.corpus import Corpus, Part
 from afterword.text.tokenizer import Encoder, Ids, Tokenizer
@@ -64,6 +65,7 @@ class CorpusFacts:
     fingerprint: str  # SHA-256, in hex, of both parts and the tokenizer
     sources: list[str]  # the names of the texts, without their folders
     labels: dict[str, int]  # the number of lines per label in the training part; empty without labels
+    series: SeriesFacts | None = None  # of a table of numbers, each of whose series is a line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,6 +175,7 @@ def encode(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> EncodedCorpus:
         fingerprint=_fingerprint(tokenizer, training.hash.hexdigest(), validation.hash.hexdigest()),
         sources=[_bare_name(source) for source in corpus.sources],
         labels=corpus.labels,
+        series=corpus.series,
     )
     write_bytes(folder / "tokenizer.json", tokenizer.to_json().encode())
     write_json(folder / "corpus.json", dataclasses.asdict(facts))

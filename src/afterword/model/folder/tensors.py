@@ -55,9 +55,9 @@ def read_tensors(path: Path) -> tuple[Tensors, dict[str, Any]]:
         raise ModelError(f"{path} is missing; take a fresh copy of the model")
     tensors, metadata = read_any_tensors(path, "Afterword's")
     try:
-        header = read_json(Header, metadata[KEY])
-    except (KeyError, ValueError) as error:
-        raise _damaged(path, "Afterword's", error) from None
+        header = read_json(Header, metadata.get(KEY, ""))
+    except ValueError as error:
+        raise _damaged(path, "Afterword's", error if KEY in metadata else "it has no checksums") from None
     sound = header.record_crc32 == _crc_of_record(header.about, header.crc32)
     if not (sound and header.crc32 == {name: _crc32(name, tensor) for name, tensor in tensors.items()}):
         raise ModelError(f"{path} is damaged (its checksum does not match its content); take a fresh copy of the model")
@@ -82,9 +82,9 @@ def read_any_tensors(path: Path, kind: str = "safetensors") -> tuple[Tensors, di
         raise _damaged(path, kind, error) from None
 
 
-def _damaged(path: Path, kind: str, error: Exception) -> ModelError:
-    why = f"{type(error).__name__}: {error}".splitlines()[0][:100]
-    return ModelError(f"{path} is damaged or not {kind} ({why}); take a fresh copy of the model")
+def _damaged(path: Path, kind: str, why: Exception | str) -> ModelError:
+    reason = f" ({str(why).splitlines()[0][:100]})" if str(why) else ""
+    return ModelError(f"{path} is damaged or not {kind}{reason}; take a fresh copy of the model")
 
 
 def _crc32(name: str, tensor: NDArray[Any]) -> int:

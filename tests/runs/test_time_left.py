@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from afterword.learning.recipe import Schedule
-from afterword.runs.forecast import Forecast
+from afterword.runs.time_left import TimeLeft
 from tests.learning.small import RECIPE
 
 MINUTES = 1.0
@@ -27,7 +27,7 @@ def simulate(
     """
     recipe = dataclasses.replace(RECIPE, minutes=minutes, steps=planned, evaluate_every=max(1, planned // 6))
     now, saved, step, schedule = 0.0, 0.0, 0, Schedule(recipe)
-    forecast = Forecast(recipe, 0, 0.0)
+    forecast = TimeLeft(recipe, 0, 0.0)
     while step < schedule.steps:
         now, step = now + seconds_of_step(now), step + 1
         if step % max(1, planned // 400) == 0 and step < schedule.steps:
@@ -92,14 +92,14 @@ def test_a_run_of_few_slow_steps_is_corrected_too() -> None:
 
 def test_a_run_that_may_take_no_more_steps_ends_early() -> None:
     recipe = dataclasses.replace(RECIPE, minutes=MINUTES, steps=100, most_steps=120)
-    forecast = Forecast(recipe, 0, 0.0)
+    forecast = TimeLeft(recipe, 0, 0.0)
     forecast.look(20, 1.0)
     forecast.look(40, 4.0)
     assert forecast.correction(100) == 120
 
 
 def test_a_run_without_minutes_is_never_corrected() -> None:
-    forecast = Forecast(RECIPE, 0, 0.0)
+    forecast = TimeLeft(RECIPE, 0, 0.0)
     forecast.look(40, 1.0)
     forecast.look(50, 100.0)
     assert forecast.correction(100) is None

@@ -44,7 +44,7 @@ MISS_OF_ALL, MISS_OF_REST = 0.01, 0.05  # the error that is allowed: a fraction 
 SAVING = 0.2  # seconds, about, for the last checkpoint
 
 
-class Forecast:
+class TimeLeft:
     """A forecast from the time that steps and evaluations take. All times are seconds on the run's own clock."""
 
     def __init__(self, recipe: Recipe, step: int, now: float) -> None:

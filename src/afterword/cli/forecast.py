@@ -1,0 +1,154 @@
+"""`afterword forecast [MODEL] FILE`: forecast the series of a table, after a backtest."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from afterword.cli.options import HTML, OUTPUT, PATH, PNG, overwrite_option, settings_options
+from afterword.cli.output import aligned, note, say, shown, strict_json
+from afterword.cli.run_report import show, summary
+from afterword.cli.signals import Stop
+from afterword.errors import OptionError
+from afterword.forecasting.forecasts import LEVELS, Forecast, ForecastSettings, forecasts
+from afterword.inspection.figures import check_plot
+from afterword.runs.run import Run
+from afterword.series.frames import write_csv
+from afterword.series.table import ID, TIME, Columns
+
+PRINTED = 24  # rows of forecasts
+
+
+class Levels(click.ParamType[tuple[float, ...]]):
+    """Levels of bands in per cent, as in "80 95" or 80,95."""
+
+    name = "levels"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(float(each) for each in value.replace(",", " ").split())
+        except ValueError:
+            raise OptionError(
+                f'levels must be numbers above 0 and below 100, as in "80 95", not {value[:60]}'
+            ) from None
+
+
+@click.command()
+@click.argument("table", nargs=-1, type=PATH, metavar="[MODEL] FILE")
+@settings_options(ForecastSettings, "settings")
+@click.option(
+    "--levels",
+    type=Levels(),
+    default=" ".join(f"{level:g}" for level in LEVELS),
+    metavar="PERCENT",
+    help="the bands to print, each of which contains that many per cent of the values",
+)
+@settings_options(Columns, "columns")
+@click.option("-o", "--out", type=OUTPUT, metavar="FILE", help="write all forecasts to this CSV file")
+@click.option("--png", type=PNG, metavar="FILE", help="draw the forecasts")
+@click.option("--html", type=HTML, metavar="FILE", help="draw them in a page, a figure per series")
+@overwrite_option
+@click.option("--json", "as_json", is_flag=True, help="print a JSON object")
+@click.pass_context
+def forecast(
+    context: click.Context,
+    table: tuple[str, ...],
+    settings: ForecastSettings,
+    levels: tuple[float, ...],
+    columns: Columns,
+    out: Path | None,
+    png: Path | None,
+    html: Path | None,
+    as_json: bool,
+) -> None:
+    """Forecast every series of the table FILE: CSV or Parquet, long (unique_id, ds, y) or wide (dates, and a column per
+    series).
+
+    An LSTM learns from all series together, without the last values of each. It forecasts these values first, as the
+    seasonal naive forecast does, and the better of the two forecasts the future. MODEL, made by train --series, saves
+    the training.
+    """
+    if not table or len(table) > 2:
+        raise OptionError("missing FILE: name a table, as in: afterword forecast sales.csv --horizon 24")
+    *models, file = table
+    if not models and os.path.isdir(file):
+        raise OptionError(f"{file} is a folder: name a table too, as in: afterword forecast {file} new.csv")
+    check_plot(png, html)
+    with Stop() as stop:
+        found = forecasts(file, settings, columns, levels, models[0] if models else None, lambda run: _train(run, stop))
+    note(*found.table.notes, *found.notes)
+    if out is not None:
+        write_csv(out, found.table.form, found.rows)
+    if png is not None or html is not None:
+        from afterword.forecasting.drawing import write_html, write_png
+
+        if png is not None:
+            write_png(png, found)
+        if html is not None:
+            write_html(html, found)
+    if as_json:
+        click.echo(strict_json(_record(found)))
+        return
+    click.echo(found.reason)
+    if found.backtest is not None:
+        figures = found.backtest.table
+        click.echo("\n" + aligned(figures, "<" + ">" * (len(figures[0]) - 1)))
+    if out is None:
+        click.echo("\n" + _table(found))
+    else:
+        say(f"wrote {len(found.methods) * found.horizon:,} rows to {out}")
+
+
+def _train(run: Run, stop: Stop) -> None:
+    note(*run.take_notes())
+    say(summary(run))
+    show(run, lambda: stop.signal is not None)
+    note(*run.take_notes())
+    if stop.signal is not None:
+        raise KeyboardInterrupt
+
+
+def _table(found: Forecast) -> str:
+    """Return the first forecasts as a table."""
+    rows = found.rows
+    total = len(rows[ID])
+    first = {name: cells[:PRINTED] for name, cells in rows.items()}
+    columns = [
+        [shown(text) for text in map(str, first.pop(ID))],
+        found.table.form.dates.write(first.pop(TIME)),
+        *([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in cells.tolist()] for cells in first.values()),
+    ]
+    text = aligned([[*rows], *zip(*columns, strict=True)], "<<" + ">" * (len(first) - 1) + "<")
+    more = f"\n… {total - PRINTED:,} more rows: --out FILE.csv writes all" if total > PRINTED else ""
+    return text + more
+
+
+def _record(found: Forecast) -> dict[str, object]:
+    rows = found.rows
+    dates = found.table.form.dates.write(rows[TIME])
+    names = [name for name in rows if name != TIME]  # ID first
+    cells = [rows[name].tolist() for name in names]
+    calendar, backtest = found.table.calendar, found.backtest
+    return {
+        "horizon": found.horizon,
+        "season": found.season,
+        "frequency": calendar.name,
+        "reason": found.reason,
+        "backtest": None
+        if backtest is None
+        else {
+            "series": backtest.series,
+            "methods": {name: dataclasses.asdict(figures) for name, figures in backtest.figures.items()},
+        },
+        "forecasts": [
+            {ID: row[0], TIME: date, **dict(zip(names[1:], row[1:], strict=True))}
+            for date, row in zip(dates, zip(*cells, strict=True), strict=True)
+        ],
+        "notes": [*found.table.notes, *found.notes],
+    }

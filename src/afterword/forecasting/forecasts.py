@@ -1,0 +1,354 @@
+"""`afterword.forecast`: from a table of series to their futures, with a backtest of every method.
+
+table ──train, or a model──► LSTM ──sampled paths──► quantiles
+  └──► backtest on the last horizon: the LSTM, the seasonal naive forecast, AutoETS and AutoTheta ──► the method
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afterword.bars import is_seen, waiting
+from afterword.errors import ModelError, OptionError
+from afterword.forecasting.futures import DECILES, Forecaster, Futures
+from afterword.language_model import LanguageModel
+from afterword.planning.training_plan import TrainingSettings
+from afterword.runs.begin import begin
+from afterword.runs.run import Run
+from afterword.series.frames import as_frame, csv_text, stacked
+from afterword.series.measures import average, coverage, mase, smape, weighted_quantile_loss
+from afterword.series.table import Columns, Form, Table, read_table
+from afterword.series.tokens import SeriesFacts, scale_of
+from afterword.settings import Settings, made, setting, spelled_out
+from afterword.text.corpus import LEAST_VALUES, TextSettings
+from afterword.training import train_shown
+
+Floats = NDArray[np.float64]
+LSTM, NAIVE = "lstm", "naive"
+LEVELS = (80.0, 95.0)
+TESTED = 1000  # series, at most, evenly spread, in a backtest
+
+
+@dataclass(frozen=True)
+class ForecastSettings(Settings):
+    """Settings of a forecast."""
+
+    horizon: int | None = setting(
+        None, "the number of values to forecast (default: that of the model)", minimum=1, maximum=100_000
+    )
+    minutes: float = setting(5.0, "minutes of training", above=0, maximum=525_600)
+    seed: int = setting(0, "seed of the training and of the sampled paths", minimum=0, maximum=2**64 - 1)
+    season: int | None = setting(
+        None,
+        "the number of values after which a pattern repeats (default: by the dates; for hours 24)",
+        minimum=1,
+        maximum=100_000,
+    )
+    method: str = setting(
+        "auto",
+        "lstm, naive (the last season repeats), or the one that is better in the backtest",
+        choices=("auto", LSTM, NAIVE),
+    )
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How well a method forecast the last horizon, which it had not seen."""
+
+    mase: float
+    smape: float
+    weighted_quantile_loss: float
+    coverage: dict[str, float]  # the fraction of values within each band, by level
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """The figures of each method over the same series."""
+
+    series: int
+    figures: dict[str, Figures]
+
+    @property
+    def table(self) -> list[tuple[str, ...]]:
+        """The figures as text, a row per method, below the names of the columns."""
+        bands = list(next(iter(self.figures.values())).coverage)
+        head = ("backtest", "MASE", "sMAPE", "quantile loss", *(f"within {band}%" for band in bands))
+        return [
+            head,
+            *(
+                (
+                    name,
+                    _shown(one.mase, ".3f"),
+                    f"{one.smape:.1f}%",
+                    _shown(one.weighted_quantile_loss, ".4f"),
+                    *(f"{one.coverage[band]:.0%}" for band in bands),
+                )
+                for name, one in self.figures.items()
+            ),
+        ]
+
+    @property
+    def better(self) -> str:
+        """The better of the LSTM and the naive forecast, by MASE."""
+        naive = self.figures[NAIVE].mase
+        return LSTM if LSTM in self.figures and not self.figures[LSTM].mase >= naive else NAIVE
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """The answer: the futures of the series of a table, with the method of each and the backtest."""
+
+    table: Table
+    season: int
+    horizon: int
+    levels: tuple[float, ...]
+    futures: Futures
+    naive: Floats  # [N, h], to compare with
+    methods: list[str]  # by series
+    backtest: Backtest | None
+    reason: str
+    """Why these methods, in a sentence."""
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def rows(self) -> dict[str, NDArray[Any]]:
+        """The columns unique_id, ds, mean, median, lo-80, hi-80, … and method."""
+        series, calendar = self.table.series, self.table.calendar
+        dates = [calendar.following(one.dates[-1], self.horizon) for one in series]
+        values = {"mean": self.futures.mean, "median": self.futures.median}  # [N, h] each
+        for level in self.levels:
+            values |= {
+                f"{side}-{level:g}": self.futures.quantiles[q]
+                for side, q in zip(("lo", "hi"), band(level), strict=True)
+            }
+        return stacked(
+            [one.name for one in series],
+            dates,
+            {name: list(_rounded(each)) for name, each in values.items()},
+            self.methods,
+        )
+
+    @property
+    def frame(self) -> Any:
+        """The forecasts as the kind of table that came: a frame of pandas or polars, or the text of a CSV file."""
+        return as_frame(self.table.form, self.rows)
+
+
+def parse_levels(levels: Sequence[float]) -> tuple[float, ...]:
+    """Return the levels of bands, in per cent, sorted. Raises OptionError."""
+    found = tuple(sorted({float(level) for level in levels}))
+    for level in found:
+        if not 0 < level < 100:
+            raise OptionError(f"a level must be above 0 and below 100 per cent, not {level:g}")
+    return found
+
+
+@spelled_out(ForecastSettings, Columns)
+def forecast(
+    source: Any,
+    *,
+    model: LanguageModel | str | os.PathLike[str] | None = None,
+    levels: Sequence[float] = LEVELS,
+    **options: Any,
+) -> Any:
+    """Forecast every series of `source`, and return a table of the same kind; the options are `afterword forecast`'s.
+
+    `source` is a path, "-", or a frame of pandas or polars, long (unique_id, ds, y) or wide (dates, and a column per
+    series). A path returns the text of a CSV file. The columns are unique_id, ds, mean, median, lo-80, hi-80, … and
+    method. Without a `model`, as `afterword train --series` makes it, one is trained for `minutes`. Raises an
+    InputError for a table or option that cannot be used.
+    """
+    settings, columns = made(ForecastSettings, options), made(Columns, options)
+    found = forecasts(source, settings, columns, levels, model, lambda run: train_shown(run, None))
+    return found.frame
+
+
+def forecasts(
+    source: Any,
+    settings: ForecastSettings,
+    columns: Columns,
+    levels: Sequence[float] = LEVELS,
+    model: LanguageModel | str | os.PathLike[str] | None = None,
+    train: Callable[[Run], object] = lambda run: train_shown(run, None),
+) -> Forecast:
+    """Do what `forecast` does, and return everything that is known; `train` trains a run to its end."""
+    bands = parse_levels(levels)
+    if model is not None and not isinstance(model, LanguageModel):
+        model = LanguageModel.load(model)
+    facts = None if model is None else facts_of(model)
+    horizon = settings.horizon or (facts.horizon if facts else None)
+    if horizon is None:
+        raise OptionError("missing horizon: give --horizon with the number of values to forecast")
+    table = read_table(source, columns, settings.season or (facts.season if facts else None))
+    if facts and (settings.season or facts.season) != facts.season:
+        raise OptionError(f"season {settings.season}: this model has learned a season of {facts.season}; leave it out")
+    if facts and table.calendar.name != facts.frequency and "number" not in table.calendar.name:
+        raise OptionError(f"this model has learned {facts.frequency} series; the table is {table.calendar.name}")
+    _check_horizon(table, horizon)
+    facts = facts or SeriesFacts(table.calendar.season, horizon, table.calendar.name)
+    why = why_not([one.values for one in table.series], facts, learned=model is not None)
+    if settings.method == LSTM and why:
+        raise OptionError(f"{why}: give --method naive")
+    if settings.method == NAIVE or why:
+        model = None
+    elif model is None:
+        model = _trained(table, facts, settings, train)
+    with waiting("forecasting") if is_seen() else nullcontext():
+        answer = _Answer(table, facts.season, horizon, bands, settings.seed, model)
+        return answer.forecast(settings.method, why)
+
+
+def facts_of(model: LanguageModel) -> SeriesFacts:
+    """Return what a model of series has learned to forecast. Raises ModelError for a model of text."""
+    if model.series is None:
+        raise ModelError(
+            "this is a model of text, which cannot forecast: train one with afterword train TABLE --series"
+        )
+    return model.series
+
+
+def _check_horizon(table: Table, horizon: int) -> None:
+    longest = max(len(one.values) for one in table.series)
+    if horizon >= longest:
+        raise OptionError(
+            f"a horizon of {horizon:,} is too long: the longest series has {longest:,} values; give a smaller --horizon"
+        )
+
+
+def _trained(
+    table: Table, facts: SeriesFacts, settings: ForecastSettings, train: Callable[[Run], object]
+) -> LanguageModel:
+    """Train on the series of `table`, from a copy on disk, because a table may be a pipe or a frame."""
+    with tempfile.TemporaryDirectory() as temporary:
+        copy, folder = Path(temporary, "table.csv"), Path(temporary, "run")
+        form = Form()
+        columns = stacked(
+            [one.name for one in table.series],
+            [one.dates for one in table.series],
+            {form.value: [one.values for one in table.series]},
+            [""] * len(table.series),
+        )
+        del columns["method"]
+        copy.write_text(csv_text(replace(form, dates=table.form.dates), columns), encoding="utf-8")
+        text = TextSettings(series=True, horizon=facts.horizon, season=facts.season)
+        run = begin([copy], folder, text, TrainingSettings(minutes=settings.minutes, seed=settings.seed))
+        train(run)
+        return LanguageModel.load(folder)
+
+
+def why_not(series: Sequence[Floats], facts: SeriesFacts, learned: bool) -> str:
+    """Return why an LSTM cannot forecast these series, or "" if it can; one that has `learned` needs no more values."""
+    season, held = facts.season, max(facts.horizon, facts.season)
+    if not any(scale_of(values, season) for values in series):
+        return f"every series is constant, or has no more values than a season of {season:,}"
+    left = sum(max(0, len(values) - season - held) for values in series if scale_of(values[:-held], season))
+    if not learned and left < LEAST_VALUES:
+        return f"an LSTM needs {LEAST_VALUES} values to learn from, and {left:,} are left after {held:,} are held out"
+    return ""
+
+
+class _Answer:
+    """Forecasts a table after a backtest."""
+
+    def __init__(
+        self, table: Table, season: int, horizon: int, levels: tuple[float, ...], seed: int, model: LanguageModel | None
+    ) -> None:
+        self._table, self._season, self._horizon, self._levels, self._model = table, season, horizon, levels, model
+        self._values = [one.values for one in table.series]
+        ends = [q for level in levels for q in band(level)]
+        self._forecaster = Forecaster(season, horizon, [*DECILES, *ends], seed)
+
+    def forecast(self, method: str, why: str) -> Forecast:
+        """Return the forecasts by `method`, or by the better one; `why` says why there is no LSTM."""
+        backtest = self._backtest()
+        chosen = NAIVE if self._model is None else method
+        if chosen == "auto":
+            chosen = NAIVE if backtest is None else backtest.better
+        naive, usable = self._forecaster.naive(self._values), np.zeros(len(self._values), np.bool_)
+        futures, notes = naive, []
+        if chosen == LSTM and self._model is not None:
+            usable = np.array([scale_of(values, self._season) > 0 for values in self._values])
+            some = [values for values, use in zip(self._values, usable, strict=True) if use]
+            futures = naive.replaced(usable, self._forecaster.lstm(self._model, some))
+            if left := int((~usable).sum()):
+                notes.append(
+                    f"{left:,} of {len(usable):,} series are constant, or shorter than a season: "
+                    "their forecasts are naive"
+                )
+        methods = [LSTM if use else NAIVE for use in usable]
+        reason = self._reason(method, why, backtest)
+        return Forecast(
+            self._table,
+            self._season,
+            self._horizon,
+            self._levels,
+            futures,
+            naive.mean,
+            methods,
+            backtest,
+            reason,
+            notes,
+        )
+
+    def _reason(self, method: str, why: str, backtest: Backtest | None) -> str:
+        used = "the seasonal naive forecast is used"
+        if backtest is None:
+            return f"{why or 'the series are too short for a backtest'}: {used}"
+        naive, at = backtest.figures[NAIVE].mase, f"on the last {self._horizon:,} values"
+        if LSTM not in backtest.figures:
+            return f"{f'{why}: ' if why else ''}{used}; its MASE is {naive:.3f} {at}"
+        lstm = backtest.figures[LSTM].mase
+        if backtest.better == LSTM:
+            return f"the LSTM is better than the seasonal naive forecast: its MASE is {lstm:.3f}, not {naive:.3f}, {at}"
+        better = f"the seasonal naive forecast is better than the LSTM: its MASE is {naive:.3f}, not {lstm:.3f}, {at}"
+        return f"{better}; {'it is used' if method != LSTM else 'give --method naive'}"
+
+    def _backtest(self) -> Backtest | None:
+        """Forecast the last horizon of the series from what came before; None if they are too short for that."""
+        h = self._horizon
+        tested = [values for values in self._values if scale_of(values[:-h], self._season) > 0]
+        if not tested:
+            return None
+        tested = [tested[k] for k in np.unique(np.linspace(0, len(tested) - 1, TESTED).astype(int))]
+        before, actual = [values[:-h] for values in tested], np.stack([values[-h:] for values in tested])
+        found = {} if self._model is None else {LSTM: self._forecaster.lstm(self._model, before)}
+        found |= {NAIVE: self._forecaster.naive(before), **self._forecaster.classical(before)}
+        return Backtest(len(tested), {name: self._figures(one, actual, before) for name, one in found.items()})
+
+    def _figures(self, found: Futures, actual: Floats, before: Sequence[Floats]) -> Figures:
+        deciles = np.stack([found.quantiles[q] for q in DECILES], axis=1)
+        ends = {level: [found.quantiles[q] for q in band(level)] for level in self._levels}
+        within = {f"{level:g}": coverage(low, high, actual) for level, (low, high) in ends.items()}
+        return Figures(
+            average(mase(found.median, actual, before, self._season)),
+            average(smape(found.median, actual)),
+            weighted_quantile_loss(deciles, DECILES, actual),
+            within,
+        )
+
+
+def band(level: float) -> tuple[float, float]:
+    """Return the two quantiles between which a band of `level` per cent lies."""
+    rest = (1 - level / 100) / 2
+    return round(rest, 10), round(1 - rest, 10)
+
+
+def _shown(value: float, form: str) -> str:
+    return "-" if math.isnan(value) else format(value, form)
+
+
+def _rounded(values: Floats) -> Floats:
+    """Return `values` with seven significant digits: more would be the noise of sampling and of adding up."""
+    with np.errstate(divide="ignore"):
+        places = 10.0 ** np.clip(6 - np.floor(np.log10(np.abs(values))), -300, 300)
+    return np.asarray(np.where(values == 0, 0.0, np.round(values * places) / places))

@@ -1,0 +1,124 @@
+"""The futures of series by each method: sampled paths, and their means and quantiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afterword.generation.paths import sample_paths
+from afterword.language_model import LanguageModel
+from afterword.series.classical import classical_quantiles
+from afterword.series.naive import seasonal_naive, seasonal_naive_paths
+from afterword.series.tokens import CHARACTERS, changes_of, scale_of, to_text
+
+Floats = NDArray[np.float64]
+DECILES = tuple(k / 10 for k in range(1, 10))  # whose losses a backtest averages
+PATHS = (200, 1000)  # per series, for many series and for few
+ALL_PATHS = 20_000
+GROUP = 64  # series whose paths are in memory together
+
+
+@dataclass(frozen=True, eq=False)
+class Futures:
+    """Forecasts of N series, h values each."""
+
+    mean: Floats  # [N, h]
+    quantiles: dict[float, Floats]  # by level from 0 to 1, [N, h]
+
+    @property
+    def median(self) -> Floats:
+        return self.quantiles[0.5]
+
+    def replaced(self, which: NDArray[np.bool_], others: Futures) -> Futures:
+        """Return these forecasts, with `others` [n] in the place of the n series of `which` [N]."""
+
+        def both(own: Floats, new: Floats) -> Floats:
+            joined = own.copy()
+            joined[which] = new
+            return joined
+
+        quantiles = {q: both(own, others.quantiles[q]) for q, own in self.quantiles.items()}
+        return Futures(both(self.mean, others.mean), quantiles)
+
+
+class Forecaster:
+    """Forecasts `horizon` values of series, given as their values so far, whose pattern repeats after `season`."""
+
+    def __init__(self, season: int, horizon: int, quantiles: Sequence[float], seed: int) -> None:
+        self._season, self._horizon, self._seed = season, horizon, seed
+        self._quantiles = sorted({0.5, *quantiles})
+
+    def naive(self, series: Sequence[Floats]) -> Futures:
+        season, h, count = self._season, self._horizon, self._paths(len(series))
+
+        def paths(values: Floats, k: int) -> Floats:
+            generator = np.random.default_rng([self._seed, k])
+            return _bounded(values, seasonal_naive_paths(values, season, h, count, generator))
+
+        found = self._summed(paths(values, k)[None] for k, values in enumerate(series))
+        point = np.stack([seasonal_naive(values, season, h) for values in series])
+        return Futures(point, {**found.quantiles, 0.5: point})
+
+    def lstm(self, model: LanguageModel, series: Sequence[Floats]) -> Futures:
+        """Return the forecasts by the model, whose sampled characters are added up to values."""
+        season, h, tokenizer, network = self._season, self._horizon, model.tokenizer, model.predictor
+        ids = {character: int(tokenizer.encode(character)[0]) for character in tokenizer.characters}
+        bins, allowed = np.array([CHARACTERS.index(character) for character in ids]), np.array(list(ids.values()))
+        count = self._paths(len(series))
+        opening = model.prompt_ids("", 0)
+
+        def parts() -> Iterator[Floats]:
+            for at in range(0, len(series), GROUP):
+                group = series[at : at + GROUP]
+                scales = [scale_of(values, season) for values in group]
+                lines = [
+                    np.concatenate([opening, tokenizer.encode(to_text(values, season, scale))])
+                    for values, scale in zip(group, scales, strict=True)
+                ]
+                chosen = sample_paths(network, lines, allowed, h, count, self._seed + at)
+                within = np.random.default_rng([self._seed, at]).random(chosen.shape)
+                changes = changes_of(bins[chosen], within) * np.array(scales)[:, None, None]
+                yield np.stack(
+                    [
+                        _bounded(values, _added_up(values, season, one))
+                        for values, one in zip(group, changes, strict=True)
+                    ]
+                )
+
+        return self._summed(parts())
+
+    def classical(self, series: Sequence[Floats]) -> dict[str, Futures]:
+        """Return the forecasts by AutoETS and AutoTheta; nothing if they are not installed, or take too long."""
+        found = classical_quantiles(series, self._season, self._horizon, self._quantiles)
+        return {name: Futures(quantiles[0.5], quantiles) for name, quantiles in found.items()}
+
+    def _paths(self, series: int) -> int:
+        return int(np.clip(ALL_PATHS // series, *PATHS))
+
+    def _summed(self, parts: Iterable[Floats]) -> Futures:
+        """Return the means and quantiles of paths, which come in parts of some series. [n, paths, h] each"""
+        means, quantiles = [], []
+        for paths in parts:
+            means.append(paths.mean(axis=1))
+            quantiles.append(np.quantile(paths, self._quantiles, axis=1))
+        each = np.concatenate(quantiles, axis=1)
+        return Futures(np.concatenate(means), dict(zip(self._quantiles, each, strict=True)))
+
+
+def _added_up(values: Floats, season: int, changes: Floats) -> Floats:
+    """Return the values that follow from changes [paths, h] against the season before each."""
+    paths = np.empty_like(changes)
+    before: Floats = np.broadcast_to(values[-season:], (len(changes), season))
+    for at in range(0, changes.shape[1], season):
+        part = changes[:, at : at + season]
+        before = before[:, : part.shape[1]] + part
+        paths[:, at : at + season] = before
+    return paths
+
+
+def _bounded(values: Floats, paths: Floats) -> Floats:
+    """Return `paths` without values below 0 if the series has never had one."""
+    return np.maximum(paths, 0.0) if values.min() >= 0 else paths

@@ -1,0 +1,83 @@
+"""Values become characters, so that a series is a line of text that the network learns like any other.
+
+Each character says how far a value is from the one a season before, in units of the series' usual distance:
+
+    value ──minus the value a season before, ÷ scale──► change ──asinh, into 256 equal bins──► character
+
+The first season has no characters. Bins are narrow near 0 and wide far from it; what is beyond ±`FURTHEST` scales
+counts as just within. A change is read back as a place drawn evenly from its bin.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+BINS = 256
+FIRST = 0x2800  # the first of Unicode's 256 Braille patterns, which take one column each and are no letters
+FURTHEST = 12.0  # scales
+SHARPNESS = 2.0  # near 0, bins are this many times as narrow as without asinh, about
+EDGES = np.linspace(-1, 1, BINS + 1) * math.asinh(SHARPNESS * FURTHEST)  # [257], of asinh(SHARPNESS · change)
+CHARACTERS = "".join(map(chr, range(FIRST, FIRST + BINS)))
+
+
+@dataclass(frozen=True)
+class SeriesFacts:
+    """What a model of series has learned to forecast. It is saved with the model."""
+
+    season: Annotated[int, Meta(ge=1, le=1_000_000)]
+    horizon: Annotated[int, Meta(ge=1, le=1_000_000)]
+    frequency: str
+
+
+def scale_of(values: Floats, season: int) -> float:
+    """Return the mean distance between values a season apart; 0 if there is none."""
+    return float(np.abs(values[season:] - values[:-season]).mean()) if len(values) > season else 0.0
+
+
+def bins_of(changes: Floats) -> NDArray[np.int64]:
+    """Return the bins, from 0 to 255, of changes [...] in scales."""
+    places = np.searchsorted(EDGES, np.arcsinh(SHARPNESS * changes), side="right") - 1
+    return np.asarray(np.clip(places, 0, BINS - 1))
+
+
+def changes_of(bins: NDArray[np.integer[Any]], within: Floats) -> Floats:
+    """Return the changes in scales that lie at `within`, from 0 to 1, in their bins. [...], [...] -> [...]"""
+    width = EDGES[1] - EDGES[0]
+    return np.asarray(np.sinh(EDGES[bins] + within * width) / SHARPNESS)
+
+
+@dataclass(frozen=True)
+class SeriesLines:
+    """A table as lines of characters: what is learned of each series, and the values after it, which are held out."""
+
+    training: list[str]
+    validation: list[str]
+    left_out: int
+    """The number of series that are too short, or constant."""
+
+
+def lines_of(series: Sequence[Floats], facts: SeriesFacts) -> SeriesLines:
+    """Return `series`, which are arrays of values, as lines. A horizon is held out of each, at least a season."""
+    season, held = facts.season, max(facts.horizon, facts.season)
+    training, validation = [], []
+    for values in series:
+        known = values[:-held]
+        if scale := scale_of(known, season):
+            training.append(to_text(known, season, scale))
+            validation.append(to_text(values[-held - season :], season, scale))
+    return SeriesLines(training, validation, len(series) - len(training))
+
+
+def to_text(values: Floats, season: int, scale: float) -> str:
+    """Return the characters of `values` from the second season on. [n] -> n - season characters"""
+    changes = (values[season:] - values[:-season]) / scale
+    return (bins_of(changes) + FIRST).astype("<u4").tobytes().decode("utf-32-le")
