@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 import re
 from typing import Any
 
@@ -155,6 +156,19 @@ def test_rules_that_grow_beyond_all_bounds_end_with_a_line(monkeypatch: pytest.M
     writing = Terms(MODELS[CHAR], Sampling(pattern="(a|b)*a(a|b){20}", max_tokens=100))
     with pytest.raises(WorkError, match="the rules are too large"):
         write(CHAR, [CHAR_END, CHAR.rows - 1], writing.sampling, range(50))
+
+
+def test_a_rule_does_not_limit_how_many_texts_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "most_states", lambda longest: 200)
+    obeyed, draw = Rules(CHAR, Sampling(pattern="(a|b)*a(a|b){20}")), random.Random(1)
+    texts = ["".join(draw.choices("ab", k=9)) + "a" + "".join(draw.choices("ab", k=20)) for _ in range(30)]
+    for text in texts:
+        written = [obeyed.begin(), obeyed.begin()]
+        for row in CHAR.encode(text).tolist():
+            for one in (*written, written[0].fork()):
+                one.push(row)
+        assert all(one.mask[CHAR_END] == 0 for one in written)
+        assert obeyed.allow(text)
 
 
 def test_the_expression_that_blows_other_engines_up_is_harmless() -> None:

@@ -2,8 +2,9 @@
 
 The rules become one expression: the user's pattern, and further ones for the allowed characters, the beginning, the
 texts that must be contained, and the length. At every token, `llguidance` (https://github.com/guidance-ai/llguidance)
-reports which tokens can still lead to a match. So a text that has begun is never abandoned, unless the automaton
-outgrows its limits, and rules that nothing can match are refused before a text begins.
+reports which tokens can still lead to a match. So a text that has begun is never abandoned, unless its automaton
+outgrows its limits, and rules that nothing can match are refused before a text begins. Texts share an automaton; when
+they outgrow it together, each gets its own.
 
 Only the characters of the model's vocabulary count. The length is in characters.
 """
@@ -11,9 +12,9 @@ Only the characters of the model's vocabulary count. The length is in characters
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,7 +34,11 @@ KEPT = 1000  # masks, at most
 MOST_STATES = 50_000  # of the automaton of a text; up to 6 KB each
 LONGEST = 100_000  # characters of a text with a rule
 ANYTHING = "/(?s:.*)/"
-TOO_LARGE = "the rules are too large for a text of this length: give simpler ones, or a smaller max-tokens"
+STATES, STATES_PER_CHARACTER = 2000, 20  # simple rules need about eight per character
+TOO_LARGE = (
+    "the rules are too large: give simpler ones, or a larger max-tokens, which raises their limit "
+    f"(up to {(MOST_STATES - STATES) // STATES_PER_CHARACTER:,})"
+)
 Masks = dict[bytes, tuple[Logits, bool]]  # by the bits of llguidance: `Rule.mask`, and whether only the end can follow
 # not of a word; scripts without spaces between words have no word boundaries
 NO_WORD = r"[\W\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
@@ -43,8 +48,8 @@ NOTHING = '""'  # the expression of the text without characters
 
 
 def most_states(longest: int | None) -> int:
-    """Return the limit on the states of a text's automaton; simple rules need about eight per character."""
-    return MOST_STATES if longest is None else min(MOST_STATES, 2000 + 20 * longest)
+    """Return the limit on the states of the automaton of a text of at most `longest` characters."""
+    return MOST_STATES if longest is None else min(MOST_STATES, STATES + STATES_PER_CHARACTER * longest)
 
 
 class Rules:
@@ -64,7 +69,8 @@ class Rules:
                 raise OptionError(f"{name} is invalid: {wrong}")
         length = [] if longest is None else [f"/(?s:.{{{shortest},{longest}}})/"]
         terms = [*length, *(term for _, term in rules)] or [ANYTHING]
-        self._start = grammar.matcher([*terms, *_alphabet(tokenizer)])
+        self._new = partial(grammar.matcher, [*terms, *_alphabet(tokenizer)])
+        self._start: LLMatcher | None = self._new()
         if _is_impossible(self._start):
             names = " and ".join(dict.fromkeys(name for name, _ in rules))
             if not _is_impossible(_Grammar(ByteTokenizer.of()).matcher(terms)):
@@ -77,15 +83,31 @@ class Rules:
 
     def begin(self) -> Rule:
         """Return the rules at the beginning of a text."""
-        return Rule(self._start.deep_copy(), self._masks, self._tokenizer)
+        return Rule(self._copy(), self.own, self._masks, self._tokenizer)
 
     def allow(self, text: str) -> bool:
         """Return whether `text` obeys the rules."""
         ids = self._tokenizer.encode(text).tolist()
         if max(ids, default=0) >= self._rows:
             return False
-        matcher = self._start.deep_copy()
-        return bool(matcher.try_consume_tokens(ids) == len(ids) and matcher.is_accepting())
+        for begin in (self._copy, self.own):
+            matcher = begin()
+            if matcher.try_consume_tokens(ids) == len(ids) and matcher.is_accepting():
+                return True
+            if not _is_exhausted(matcher):
+                break
+        return False
+
+    def own(self) -> LLMatcher:
+        """Return a matcher with its own automaton. The shared one is full, so later texts share another."""
+        self._start = None
+        return self._new()
+
+    def _copy(self) -> LLMatcher:
+        """Return a matcher that shares its automaton with the texts before it."""
+        if self._start is None:
+            self._start = self._new()
+        return self._start.deep_copy()
 
 
 class Rule:
@@ -96,17 +118,20 @@ class Rule:
     finished: bool
     """True if nothing can follow."""
 
-    def __init__(self, matcher: LLMatcher, masks: Masks, tokenizer: Tokenizer) -> None:
+    def __init__(self, matcher: LLMatcher, own: Callable[[], LLMatcher], masks: Masks, tokenizer: Tokenizer) -> None:
         self._matcher, self._masks, self._tokenizer = matcher, masks, tokenizer
+        self._own: Callable[[], LLMatcher] | None = own  # None if the automaton is the text's own
+        self._rows: list[int] = []
         self._look()
 
     def fork(self) -> Rule:
         """Return a copy, which can continue differently."""
         other = copy(self)
-        other._matcher = self._matcher.deep_copy()
+        other._matcher, other._rows = self._matcher.deep_copy(), [*self._rows]
         return other
 
     def push(self, *rows: int) -> None:
+        self._rows += rows
         for row in rows:
             self._matcher.consume_token(row)
         self._look()
@@ -118,6 +143,10 @@ class Rule:
 
     def _look(self) -> None:
         allowed = self._matcher.compute_bitmask()
+        if self._own and _is_exhausted(self._matcher):  # perhaps by other texts
+            self._matcher, self._own = self._own(), None
+            self._matcher.consume_tokens(self._rows)
+            allowed = self._matcher.compute_bitmask()
         if _is_exhausted(self._matcher):
             raise WorkError(TOO_LARGE)
         if allowed not in self._masks:
