@@ -244,7 +244,9 @@ def test_a_page_shows_any_text_as_text() -> None:
     alternatives = (("<script>", 0.5), ('"&\n', 0.25))
     text = Drawn("<i>&")
     list(text.watch([Surprise(one, k, 1, k + 1, 3.0, alternatives) for k, one in enumerate(HOSTILE)], 10**6))
-    seen = Seen(page([text], "<model>"))
+    content = page([text], "<model>")
+    seen = Seen(content)
+    assert "0 bits <i></i> 8 bits and more" in content
     assert not seen.tags & {"script", "img", "link"}
     assert "".join(seen.texts["b"]) == HOSTILE.replace("\u202e", "<202E>").replace("\x1b", "<1B>").replace("\t", "→\t")
     assert seen.texts["h2"] == ["<i>&"]
