@@ -1,13 +1,17 @@
 """The pictures of README and docs/, made again from the real pages in headless Chromium: `make pictures`.
 
-    python -m benchmarks.pictures     writes docs/pictures/: the page of `serve`, the gates, and an exported page
+    python -m benchmarks.pictures     writes docs/pictures/: the page of `serve`, the gates, an exported page, and
+                                      what small models make of invented tunes and sessions
 
-All of them show `english`, so nothing is trained.
+The pages show `english`. The models of tunes and sessions are trained first, for about a minute each.
 """
 
 from __future__ import annotations
 
 import base64
+import json
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -19,6 +23,7 @@ from tests.serving.server import serving
 
 PLACE = Path(__file__).parents[1] / "docs" / "pictures"
 SETTINGS = "{offersByThemselves: false, temperature: 0.6, seed: 1, max_tokens: %d}"
+JIG = "[M:6/8][K:G]aga g3|a3 afe|f3 efe|G6:|"
 IS_QUIET = "!document.getElementById('stop')"
 VALUE = "document.getElementById('area').value"
 
@@ -31,6 +36,8 @@ def main() -> None:
         write(tab, 240, "write.png")
         gates(tab)
         exported(tab)
+        session(tab)
+    tune()
 
 
 def write(tab: Tab, length: int, name: str) -> None:
@@ -92,6 +99,44 @@ def exported(tab: Tab) -> None:
         tab.click("#write")
         tab.until(f"document.getElementById('stop').hidden && {VALUE}.length > 100")
         save(tab, "page.png")
+
+
+def session(tab: Tab) -> None:
+    """The page that `score --html` writes, of seven of the sessions of docs/events.md; the sixth does not belong."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        model = trained(folder, "sessions", "--vocabulary", "words")
+        lines = (folder / "today.txt").read_text().splitlines()[175:182]
+        (folder / "seven.txt").write_text("\n".join(lines) + "\n")
+        page = folder / "seven.html"
+        run_afterword("score", model, folder / "seven.txt", "--per-character", "--html", page)
+        size(tab, 760, 240, 1.5)
+        tab.call("Page.navigate", url=page.as_uri())
+        tab.until("document.readyState === 'complete' && document.querySelectorAll('ol').length")
+        tab.run("document.querySelector('ol').scrollIntoView()")
+        save(tab, "session.png")
+
+
+def tune() -> None:
+    """The figure that `inspect --png` draws of a jig, with the two cells that best know the second half of a bar."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        model = trained(folder, "tunes")
+        asked = ("--matching", r"[^| ]+ ([^|]+)\|", "--top", "20", "--json")
+        answer = json.loads(run_afterword("units", model, folder / "tunes.txt", *asked).splitlines()[0])
+        cells = [unit["name"] for unit in answer["units"] if unit["state"] == "cell"][:2]
+        shown = (option for cell in cells for option in ("--units", cell))
+        run_afterword("inspect", model, JIG, *shown, "--png", PLACE / "tune.png", "--overwrite")
+        click.echo(f"tune.png: {', '.join(cells)}")
+
+
+def trained(folder: Path, name: str, *options: str) -> Path:
+    """Return a model of what docs/make_NAME.py writes into `folder`."""
+    subprocess.run([sys.executable, PLACE.parent / f"make_{name}.py"], cwd=folder, check=True)
+    text, model = folder / f"{name}.txt", folder / name
+    fixed = ("--steps", "400", "--hidden-size", "128", "--batch-size", "16", "--threads", "1", "--seed", "1")
+    run_afterword("train", text, "--lines", "--base", "none", *fixed, *options, "--out", model)
+    return model
 
 
 def size(tab: Tab, width: int, height: int, scale: float) -> None:

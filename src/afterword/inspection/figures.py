@@ -65,14 +65,15 @@ def gates_figure(trace: Trace, named: list[NDArray[np.intp]] | None = None) -> F
             values, aspect="auto", cmap="PuOr_r", vmin=-1, vmax=1, interpolation="nearest", rasterized=True
         )
         axis.set_ylabel(f"{name}\nof l{layer}", fontsize=8)
-        axis.set_yticks(range(len(units)), [f"u{unit}" for unit in units])
+        axis.set_yticks(range(len(units)), [f"u{unit}" for unit in units], fontsize=4 if len(units) > 3 else 7)
         figure.colorbar(image, ax=axis, pad=0.01, fraction=0.025).ax.tick_params(labelsize=6)
     for axis in axes:
         axis.set_xlim(-0.5, T - 0.5)
         letters = [spaced(token).replace("$", r"\$") for token in trace.tokens]  # a dollar sign would begin a formula
         axis.set_xticks(places, letters, fontsize=7, family="monospace")
         axis.tick_params(axis="x", length=0, pad=2)
-        axis.tick_params(axis="y", labelsize=4 if axis.images else 7)
+        if not axis.images:
+            axis.tick_params(axis="y", labelsize=7)
     return figure
 
 
