@@ -194,6 +194,11 @@ class LanguageModel:
             raise ModelError(f"the model is damaged: its series: {error}; take a fresh copy") from None
 
     @property
+    def unit_scored(self) -> str:
+        """Return what is compared with its normal like, in a word: a line or, of a series, a value."""
+        return "line" if self.series is None else "value"
+
+    @property
     def parameters(self) -> int:
         """Return the number of weights."""
         return self.config.parameters
@@ -427,7 +432,7 @@ class LanguageModel:
             raise OptionError("this model does not know what normal lines cost: run afterword calibrate MODEL FILE")
         if self.is_held:
             raise OptionError("a held model cannot find odd lines: leave out hold")
-        self.calibration.check(false_alarms, self._using)
+        self.calibration.check(false_alarms, self._using, self.unit_scored)
         return self.calibration
 
     def odd_lines(

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from afterword.bars import is_seen, waiting
 from afterword.errors import ModelError, OptionError
-from afterword.forecasting.futures import DECILES, Forecaster, Futures
+from afterword.forecasting.futures import DECILES, Forecaster, Futures, rounded
+from afterword.forecasting.readings import check_frequency
 from afterword.language_model import LanguageModel
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin
@@ -134,7 +135,7 @@ class Forecast:
         return stacked(
             [one.name for one in series],
             dates,
-            {name: list(_rounded(each)) for name, each in values.items()},
+            {name: list(rounded(each)) for name, each in values.items()},
             self.methods,
         )
 
@@ -192,8 +193,8 @@ def forecasts(
     table = read_table(source, columns, settings.season or (facts.season if facts else None))
     if facts and (settings.season or facts.season) != facts.season:
         raise OptionError(f"season {settings.season}: this model has learned a season of {facts.season}; leave it out")
-    if facts and table.calendar.name != facts.frequency and "number" not in table.calendar.name:
-        raise OptionError(f"this model has learned {facts.frequency} series; the table is {table.calendar.name}")
+    if facts:
+        check_frequency(table, facts)
     _check_horizon(table, horizon)
     facts = facts or SeriesFacts(table.calendar.season, horizon, table.calendar.name)
     why = why_not([one.values for one in table.series], facts, learned=model is not None)
@@ -345,10 +346,3 @@ def band(level: float) -> tuple[float, float]:
 
 def _shown(value: float, form: str) -> str:
     return "-" if math.isnan(value) else format(value, form)
-
-
-def _rounded(values: Floats) -> Floats:
-    """Return `values` with seven significant digits: more would be the noise of sampling and of adding up."""
-    with np.errstate(divide="ignore"):
-        places = 10.0 ** np.clip(6 - np.floor(np.log10(np.abs(values))), -300, 300)
-    return np.asarray(np.where(values == 0, 0.0, np.round(values * places) / places))

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from afterword.generation.paths import sample_paths
 from afterword.language_model import LanguageModel
+from afterword.model.arrays import Ids
 from afterword.series.classical import classical_quantiles
 from afterword.series.naive import seasonal_naive, seasonal_naive_paths
 from afterword.series.tokens import CHARACTERS, changes_of, scale_of, to_text
+from afterword.text.tokenizer import Tokenizer
 
 Floats = NDArray[np.float64]
 DECILES = tuple(k / 10 for k in range(1, 10))  # whose losses a backtest averages
@@ -56,7 +58,7 @@ class Forecaster:
 
         def paths(values: Floats, k: int) -> Floats:
             generator = np.random.default_rng([self._seed, k])
-            return _bounded(values, seasonal_naive_paths(values, season, h, count, generator))
+            return bounded(values, seasonal_naive_paths(values, season, h, count, generator))
 
         found = self._summed(paths(values, k)[None] for k, values in enumerate(series))
         point = np.stack([seasonal_naive(values, season, h) for values in series])
@@ -65,8 +67,7 @@ class Forecaster:
     def lstm(self, model: LanguageModel, series: Sequence[Floats]) -> Futures:
         """Return the forecasts by the model, whose sampled characters are added up to values."""
         season, h, tokenizer, network = self._season, self._horizon, model.tokenizer, model.predictor
-        ids = {character: int(tokenizer.encode(character)[0]) for character in tokenizer.characters}
-        bins, allowed = np.array([CHARACTERS.index(character) for character in ids]), np.array(list(ids.values()))
+        bins, allowed = known_bins(tokenizer)
         count = self._paths(len(series))
         opening = model.prompt_ids("", 0)
 
@@ -83,7 +84,7 @@ class Forecaster:
                 changes = changes_of(bins[chosen], within) * np.array(scales)[:, None, None]
                 yield np.stack(
                     [
-                        _bounded(values, _added_up(values, season, one))
+                        bounded(values, _added_up(values, season, one))
                         for values, one in zip(group, changes, strict=True)
                     ]
                 )
@@ -108,6 +109,12 @@ class Forecaster:
         return Futures(np.concatenate(means), dict(zip(self._quantiles, each, strict=True)))
 
 
+def known_bins(tokenizer: Tokenizer) -> tuple[NDArray[np.int64], Ids]:
+    """Return the bins whose characters training has seen, in rising order, and their ids. [A], [A]"""
+    known = sorted(tokenizer.characters)
+    return np.array([CHARACTERS.index(one) for one in known]), np.array([tokenizer.encode(one)[0] for one in known])
+
+
 def _added_up(values: Floats, season: int, changes: Floats) -> Floats:
     """Return the values that follow from changes [paths, h] against the season before each."""
     paths = np.empty_like(changes)
@@ -119,6 +126,13 @@ def _added_up(values: Floats, season: int, changes: Floats) -> Floats:
     return paths
 
 
-def _bounded(values: Floats, paths: Floats) -> Floats:
+def bounded(values: Floats, paths: Floats) -> Floats:
     """Return `paths` without values below 0 if the series has never had one."""
     return np.maximum(paths, 0.0) if values.min() >= 0 else paths
+
+
+def rounded(values: Floats) -> Floats:
+    """Return `values` with seven significant digits: more would be the noise of sampling and of adding up."""
+    with np.errstate(divide="ignore"):
+        places = 10.0 ** np.clip(6 - np.floor(np.log10(np.abs(values))), -300, 300)
+    return np.asarray(np.where(values == 0, 0.0, np.round(values * places) / places))
