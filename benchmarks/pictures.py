@@ -1,8 +1,9 @@
 """The pictures of README and docs/, made again from the real pages in headless Chromium: `make pictures`.
 
-    python -m benchmarks.pictures     writes docs/pictures/: the page of `serve`, the gates, and an exported page
+    python -m benchmarks.pictures              writes docs/pictures/: the page of `serve`, the gates, an exported page
+    python -m benchmarks.pictures --season     writes season.png alone: the gates of a model of hourly series
 
-All of them show `english`, so nothing is trained.
+Only the last trains a model, for at most two minutes; all others show `english`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 import click
+import numpy as np
 
 from benchmarks.commands import as_written, run_afterword
 from tests.browser.chromium import Tab, browser
@@ -24,9 +26,13 @@ VALUE = "document.getElementById('area').value"
 
 
 @click.command(help=as_written(__doc__))
-def main() -> None:
+@click.option("--season", "only_season", is_flag=True)
+def main(only_season: bool) -> None:
     PLACE.mkdir(exist_ok=True)
     with browser() as tab:
+        season(tab)
+        if only_season:
+            return
         write(tab, 60, "branches.png")
         write(tab, 240, "write.png")
         gates(tab)
@@ -77,6 +83,37 @@ def gates(tab: Tab) -> None:
         tab.open(page.as_uri())
         tab.click("#text b:nth-of-type(21)")  # the R of Reena
         save(tab, "gates.png")
+
+
+def season(tab: Tab) -> None:
+    """The page that `inspect --html` writes for two weeks of a series, from a Monday on."""
+    with tempfile.TemporaryDirectory() as folder:
+        table, model, page = Path(folder, "sales.csv"), Path(folder, "sales"), Path(folder, "gates.html")
+        write_sales(table)
+        run_afterword("train", table, "--series", "--horizon", "24", "--minutes", "2", "--out", model)
+        run_afterword("inspect", model, "--file", table, "--stretch", "144:480", "--html", page)
+        size(tab, 1160, 640, 0.8)
+        tab.open(page.as_uri())
+        tab.run("S.part = 'cell', S.zoomed = true, S.width = 3, sizes(), refresh()")
+        tab.click("#text b:nth-of-type(127)")  # a Saturday, at 6
+        tab.run("document.getElementById('reading').parentElement.scrollIntoView()")
+        save(tab, "season.png")
+
+
+def write_sales(path: Path, weeks: int = 12) -> None:
+    """Write a table of four hourly series, with a daily wave that is lower and flatter on Saturdays and Sundays."""
+    random, hours = np.random.default_rng(0), np.arange(weeks * 168)
+    dates = np.datetime64("2024-01-01T00:00:00") + hours * np.timedelta64(1, "h")  # a Monday
+    weekend = hours // 24 % 7 >= 5
+    rows = ["unique_id,ds,y"]
+    for name in ("north", "south", "east", "west"):
+        level, height, late = random.uniform((50, 0.2, 6), (500, 0.5, 10))
+        wave = height * np.sin((hours - late) * np.pi / 12) * np.where(weekend, 0.45, 1) - 0.25 * weekend
+        noise = random.normal(0, 0.03, len(hours))
+        for k in hours[1:]:
+            noise[k] += 0.7 * noise[k - 1]
+        rows += [f"{name},{date},{value:.2f}" for date, value in zip(dates, level * (1 + wave + noise), strict=True)]
+    path.write_text("\n".join([*rows, ""]))
 
 
 def exported(tab: Tab) -> None:
