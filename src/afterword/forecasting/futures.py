@@ -12,7 +12,7 @@ from afterword.generation.paths import sample_paths
 from afterword.language_model import LanguageModel
 from afterword.series.classical import classical_quantiles
 from afterword.series.naive import seasonal_naive, seasonal_naive_paths
-from afterword.series.tokens import CHARACTERS, changes_of, scale_of, to_text
+from afterword.series.tokens import BINS, CHARACTERS, bins_of, changes_in, changes_of, scale_of
 
 Floats = NDArray[np.float64]
 DECILES = tuple(k / 10 for k in range(1, 10))  # whose losses a backtest averages
@@ -60,13 +60,16 @@ class Forecaster:
 
         found = self._summed(paths(values, k)[None] for k, values in enumerate(series))
         point = np.stack([seasonal_naive(values, season, h) for values in series])
-        return Futures(point, {**found.quantiles, 0.5: point})
+        # a sampled quantile near the median may be on its other side
+        on_its_side = {q: (np.minimum if q < 0.5 else np.maximum)(each, point) for q, each in found.quantiles.items()}
+        return Futures(point, {**on_its_side, 0.5: point})
 
     def lstm(self, model: LanguageModel, series: Sequence[Floats]) -> Futures:
         """Return the forecasts by the model, whose sampled characters are added up to values."""
         season, h, tokenizer, network = self._season, self._horizon, model.tokenizer, model.predictor
-        ids = {character: int(tokenizer.encode(character)[0]) for character in tokenizer.characters}
-        bins, allowed = np.array([CHARACTERS.index(character) for character in ids]), np.array(list(ids.values()))
+        ids = {CHARACTERS.index(character): int(tokenizer.encode(character)[0]) for character in tokenizer.characters}
+        bins, allowed = np.array(list(ids)), np.array(list(ids.values()))
+        read_as = allowed[np.abs(np.arange(BINS)[:, None] - bins).argmin(axis=1)]  # the nearest that has been learned
         count = self._paths(len(series))
         opening = model.prompt_ids("", 0)
 
@@ -75,7 +78,7 @@ class Forecaster:
                 group = series[at : at + GROUP]
                 scales = [scale_of(values, season) for values in group]
                 lines = [
-                    np.concatenate([opening, tokenizer.encode(to_text(values, season, scale))])
+                    np.concatenate([opening, read_as[bins_of(changes_in(values, season, scale))]])
                     for values, scale in zip(group, scales, strict=True)
                 ]
                 chosen = sample_paths(network, lines, allowed, h, count, self._seed + at)
