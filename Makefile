@@ -10,7 +10,7 @@ TEXT ?= ../shared/data/tinyshakespeare.txt
 WEB := src/afterword/interchange/web
 
 .PHONY: demo dist test test-slow test-keras test-everywhere check bench compare bench-quality bench-plan bench-base bench-writing \
-	bench-scoring bench-bulk bench-serving bench-speed bench-gpu bench-export torture soak base notebooks pictures docs docs-links \
+	bench-scoring bench-bulk bench-serving bench-speed bench-series bench-gpu bench-export torture soak base notebooks pictures docs docs-links \
 	format npm kernel
 
 demo: .venv/ready
@@ -169,6 +169,11 @@ bench-serving: .venv/ready-dev
 # How near everything comes to what the machine can do. Takes ten minutes; needs the machine to itself. TEXT as above.
 bench-speed: .venv/ready-dev
 	$(BIN)/python -m benchmarks.speed $(TEXT)
+
+# Forecasts of M4's hourly series and others, beside simpler methods. Takes half an hour; needs the machine to itself, and
+# the network for the peers.
+bench-series: .venv/ready-dev
+	$(BIN)/python -m benchmarks.series
 
 # Mixed load on the server for 20 minutes, to see whether its memory grows.
 soak: .venv/ready-dev

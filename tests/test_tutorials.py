@@ -1,10 +1,12 @@
-"""The tutorials of docs/: what they promise comes out."""
+"""The tutorials and worked examples of docs/: what they promise comes out."""
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +31,20 @@ def odd_lines(printed: str) -> list[tuple[str, str]]:
     return sorted(re.findall(r"^today.log:(\d+): \S+  (.*)$", printed, re.MULTILINE)[:5])
 
 
+def made(script: str, folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Run a script of docs/ in `folder`, stay there, and return what it defines."""
+    patch.chdir(folder)
+    return runpy.run_path(str(DOCS / script), run_name="__main__")
+
+
+def ran(capfd: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Return what the command prints on standard output."""
+    with pytest.raises(SystemExit) as left:
+        command.main([*arguments])
+    assert left.value.code == 0
+    return capfd.readouterr().out
+
+
 def test_the_log_has_the_lines_that_the_page_shows(log: list[tuple[str, str]]) -> None:
     first = "\n".join(Path("good.log").read_text(encoding="utf-8").splitlines()[:3])
     assert f"```\n{first}\n```" in page("odd")
@@ -41,3 +57,56 @@ def test_the_odd_lines_come_first(log: list[tuple[str, str]], capfd: pytest.Capt
         command.main(["odd", "good.log", "today.log", "--minutes", "0.05"])
     assert left.value.code == 0
     assert odd_lines(capfd.readouterr().out) == log
+
+
+def test_the_sessions_are_those_that_the_page_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    today = made("make_sessions.py", tmp_path, monkeypatch)["today"]
+    shown = (DOCS / "events.md").read_text(encoding="utf-8")
+    first = "\n".join(Path("sessions.txt").read_text(encoding="utf-8").splitlines()[:3])
+    assert f"```\n{first}\n```" in shown
+    printed = re.findall(r"^today.txt:(\d+): \S+  (.*)$", shown, re.MULTILINE)
+    assert {(int(line) - 1, text) for line, text in printed} >= {(k, today[k]) for k in (40, 110, 180, 250)}
+
+
+@pytest.mark.slow
+def test_odd_sessions_come_first_and_the_next_event_is_a_whole_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    script = made("make_sessions.py", tmp_path, monkeypatch)
+    asked = ["--vocabulary", "words", "--minutes", "0.1", "--out", "shop"]
+    printed = ran(capfd, "odd", "sessions.txt", "today.txt", *asked)
+    listed = re.findall(r"^today.txt:(\d+): ", printed, re.MULTILINE)
+    assert {"41", "111", "181", "251"} <= {*listed[:10]}
+    prompt = ["--prompt", "home search product", "--max-tokens", "1", "--json", "--log-probabilities", "5"]
+    (piece,) = json.loads(ran(capfd, "generate", "shop", *prompt))["pieces"]
+    assert {one["text"] for one in piece["alternatives"]} <= {"", *(f" {event}" for event in script["NEXT"])}
+    for line in ran(capfd, "generate", "shop", "--num", "20", "--temperature", "1").splitlines():
+        assert {*line.split()} <= {*script["NEXT"]}
+
+
+def test_the_rule_of_tunes_accepts_whole_bars_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = made("make_tunes.py", tmp_path, monkeypatch)
+    tunes = Path("tunes.txt").read_text(encoding="utf-8").splitlines()
+    assert all(map(script["is_whole"], tunes))
+    for name, meter in (("reel.txt", "[M:C|]"), ("jig.txt", "[M:6/8]")):
+        rule = Path(name).read_text(encoding="utf-8")
+        some = [tune.partition("]")[2].partition("]")[2] for tune in tunes if tune.startswith(meter)]
+        assert all(re.fullmatch(rule, body) for body in some)
+        for body in some[:20]:  # a bar that is longer or shorter than the others
+            first, second, rest = body.split("|", 2)
+            for wrong in (f"{first}|{second}a|{rest}", f"{first}|{second.split(' ')[0]}|{rest}"):
+                assert not script["is_whole"](f"{meter}[K:G]{wrong}")
+                assert not re.fullmatch(rule, wrong)
+
+
+@pytest.mark.slow
+def test_a_tune_by_the_rule_has_whole_bars(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    script = made("make_tunes.py", tmp_path, monkeypatch)
+    ran(capfd, "train", "tunes.txt", "--lines", "--base", "none", "--minutes", "0.1", "--out", "tunes")
+    for name, begins in (("reel.txt", "[M:C|][K:G]"), ("jig.txt", "[M:6/8][K:G]")):
+        rule = ["--pattern", Path(name).read_text(encoding="utf-8"), "--max-tokens", "400"]
+        written = ran(capfd, "generate", "tunes", "--prompt", begins, *rule, "--num", "10").splitlines()
+        assert len(written) == 10
+        assert all(map(script["is_whole"], written))

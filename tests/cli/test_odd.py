@@ -362,6 +362,7 @@ def test_odd_reads_folders_prints_the_oddest_in_the_files_order_and_says_when_al
         (["--false-alarms", "0.001"], "abc\nabd\n" * 100, b"needs at least"),
         (["--mask", "["], "abc\n" * 500, b"is not a regular expression"),
         (["--false-alarms", "2"], "abc\n" * 500, b"from 1e-09 to below 1"),
+        (["--vocabulary", "word"], "abc\n" * 500, b"vocabulary must be char, byte, bpe:N or words, not word"),
         (["--minutes", "-1"], "abc\n" * 500, b"-1.0 is not in the range"),
     ],
 )

@@ -36,6 +36,7 @@ from afterword.scoring.odd_lines import OddLine
 from afterword.text.decoding import Decoding, Reader
 from afterword.text.documents import check_sources, source_name
 from afterword.text.lines import Masks
+from afterword.text.vocabularies import USAGE, chosen
 
 EACH = 10  # every tenth line is held out, to find when a model is best
 KEPT = 0.2  # of the good lines calibrate the model if that is enough of them
@@ -70,6 +71,7 @@ class Group:
 @click.option("-o", "--out", type=PATH, metavar="DIR", help="keep the model in this folder (default: discard it)")
 @click.option("--overwrite", is_flag=True, help="replace the run in the folder")
 @click.option("--fail", is_flag=True, help=f"exit with status {FAILED} if there are odd lines")
+@click.option("--vocabulary", default="char", metavar="|".join(USAGE), help="the kind of token of the models")
 @click.option("--seed", type=int, default=0, metavar="N", help="seed of the training")
 @settings_options(Decoding, "decoding")
 @click.option("--json", "as_json", is_flag=True, help="print a JSON object per odd line")
@@ -86,6 +88,7 @@ def odd(
     out: str | None,
     overwrite: bool,
     fail: bool,
+    vocabulary: str,
     seed: int,
     decoding: Decoding,
     as_json: bool,
@@ -103,6 +106,7 @@ def odd(
     kinds = dict(zip([good, *files], check_sources([good, *files]), strict=True))
     hide = Masks(masks)
     check_false_alarms(false_alarms)
+    chosen(vocabulary)
     check_together(context, [Combination("--overwrite", needs="--out")])
     files = tuple(dict.fromkeys(files))
     with waiting(f"reading {good}"):
@@ -119,7 +123,7 @@ def odd(
     forms = [*map(hide, lines)]
     with tempfile.TemporaryDirectory() as temporary:
         name = Path(good).name if good != "-" else "lines"  # it is in the model's card
-        trained = partial(_trained, Path(temporary), name, seed)
+        trained = partial(_trained, Path(temporary), name, vocabulary=vocabulary, seed=seed)
         folder = Path(temporary, "a run") if out is None else Path(out)
         kept = round(KEPT * len(lines))
         if calibrated_with(kept) * false_alarms >= FOR_ONE_AND_A_HALF:
@@ -164,14 +168,14 @@ def odd(
     listed = sorted(found.odd.values(), key=Group.rank)[:top]
     following = found.next(NEXT if top is None else top - len(listed))
     if order == "file":
-        chosen = {id(group) for group in listed}
-        listed = [group for group in found.odd.values() if id(group) in chosen]
+        printed = {id(group) for group in listed}
+        listed = [group for group in found.odd.values() if id(group) in printed]
     _print(listed, following, false_alarms, as_json)
     if fail and found.odd:
         context.exit(FAILED)
 
 
-def _trained(place: Path, name: str, seed: int, lines: Sequence[str], out: Path, **settings: Any) -> LanguageModel:
+def _trained(place: Path, name: str, lines: Sequence[str], out: Path, **settings: Any) -> LanguageModel:
     """Train on `lines`, written to `place`; every tenth of them is held out to find when the model is best."""
     from afterword.training import train
 
@@ -179,7 +183,7 @@ def _trained(place: Path, name: str, seed: int, lines: Sequence[str], out: Path,
     training.write_text("\n".join([*(line for k, line in enumerate(lines) if k % EACH != EACH - 1), ""]), "utf-8")
     validation.write_text("\n".join([*lines[EACH - 1 :: EACH], ""]), "utf-8")
     # the shipped base is for prose, and reading with it takes several times as long
-    return train(training, out=out, validation=validation, lines=True, base="none", seed=seed, **settings)
+    return train(training, out=out, validation=validation, lines=True, base="none", **settings)
 
 
 def _flagged(parts: Sequence[Normal], rate: float) -> int:

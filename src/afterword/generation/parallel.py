@@ -13,9 +13,10 @@ differ.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from functools import cached_property, partial
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import nullcontext
+from functools import cached_property
 from itertools import compress, islice
 from typing import Generic, TypeVar
 
@@ -24,7 +25,7 @@ import numpy as np
 from afterword.generation.draft import Draft, Piece, Sample, Scripts, Terms
 from afterword.generation.healing import Reading
 from afterword.generation.sampling import Likeliest
-from afterword.model.arrays import Array, check_threads_fit
+from afterword.model.arrays import Array, Ids, check_threads_fit
 from afterword.model.network.network import Network, State
 from afterword.model.threads import PRODUCTS
 
@@ -60,14 +61,8 @@ class TextBatch(Generic[Kind]):
     def __init__(self, network: Network) -> None:
         self.network = network
         self.texts: list[Kind] = []
-        self._after: Predicted | Future[Predicted] = np.empty(0, np.float32), network.start(0)
-
-    @property
-    def after(self) -> Predicted:
-        """The logits and the state of the texts, a lane each. Waits for the thread that computes them, if any."""
-        if isinstance(self._after, Future):
-            self._after = self._after.result()
-        return self._after
+        self.after: Predicted = np.empty(0, np.float32), network.start(0)
+        """The logits and the state of the texts, a lane each."""
 
     def enter(self, texts: Sequence[tuple[Kind, Reading]]) -> None:
         """Begin `texts`, each after its reading."""
@@ -81,38 +76,15 @@ class TextBatch(Generic[Kind]):
     def _add(self, texts: Sequence[Kind], after: Sequence[Predicted]) -> None:
         # once all texts have left, the shape of what remains does not fit
         logits, states = zip(*([self.after, *after] if self.texts else after), strict=True)
-        self._after = np.concatenate(logits), self.network.side_by_side(*states)
+        self.after = np.concatenate(logits), self.network.side_by_side(*states)
         self.texts = [*self.texts, *texts]
-
-    def step(self, threads: Executor | None = None) -> list[Kind]:
-        """Write a token of each text. If `threads` are given, the network reads the tokens on one of them.
-
-        Remove and return the texts that have ended, before this token or with it.
-        """
-        ended, _ = self._drop_ended()
-        logits, _ = self.after
-        drawn = np.empty(len(self.texts), np.intp)
-        for terms, lanes in self._by_terms():
-            texts = [self.texts[lane] for lane in lanes] if len(lanes) < len(self.texts) else self.texts
-            some = logits[lanes] if len(lanes) < len(self.texts) else logits
-            tokens, log_probabilities, likeliest = terms.sampler.draw_many(some, [text.draft for text in texts])
-            drawn[lanes] = tokens
-            for text, token, log, alternatives in zip(
-                texts, tokens.tolist(), log_probabilities, likeliest, strict=True
-            ):
-                text.push(token, log, alternatives)
-        more, left = self._drop_ended()
-        if self.texts:
-            step = partial(self.network.step, drawn[left], self.after[1])
-            self._after = step() if threads is None else threads.submit(_alone, step)
-        return ended + more
 
     def reading(self, lane: int) -> Reading:
         """Return what the network knows after the text in that lane."""
         logits, state = self.after
         return Reading("", logits[lane : lane + 1], self.network.chosen(state, [lane]), self.network)
 
-    def _drop_ended(self) -> tuple[list[Kind], Sequence[int] | slice]:
+    def drop_ended(self) -> tuple[list[Kind], Sequence[int] | slice]:
         """Remove the texts that have ended, and return them and the lanes of the others."""
         over = [text.is_over for text in self.texts]
         if True not in over:
@@ -120,22 +92,14 @@ class TextBatch(Generic[Kind]):
         logits, state = self.after
         ended, lanes = list(compress(self.texts, over)), [lane for lane, is_over in enumerate(over) if not is_over]
         self.texts = [self.texts[lane] for lane in lanes]
-        self._after = logits[lanes], self.network.chosen(state, lanes)
+        self.after = logits[lanes], self.network.chosen(state, lanes)
         return ended, lanes
-
-    def _by_terms(self) -> Iterable[tuple[Terms, Sequence[int]]]:
-        """Return the lanes that share the same terms."""
-        found: dict[Terms, list[int]] = {}
-        for lane, text in enumerate(self.texts):
-            found.setdefault(text.terms, []).append(lane)
-        return found.items()
 
 
 class ParallelTexts(Generic[Kind]):
     """The texts that one network is writing, in several batches if there are many.
 
-    Tokens are drawn on one processor. So the network reads the tokens of one batch on another thread, while those of
-    the next are drawn.
+    The network reads the tokens of each batch on a thread of its own. All tokens are drawn on one thread.
     """
 
     def __init__(self, network: Network) -> None:
@@ -168,20 +132,58 @@ class ParallelTexts(Generic[Kind]):
             first, *others = self.batches
             first.take(others)
             self.batches = [first]
-        threads = self._threads if len(self.batches) > 1 else None
-        ended = [text for batch in self.batches for text in batch.step(threads)]
+        # also in between: a thread of OpenBLAS that has worked spins for a while, on a processor that a batch needs
+        with PRODUCTS.alone() if len(self.batches) > 1 else nullcontext():
+            return self._step()
+
+    def _step(self) -> list[Kind]:
+        ended = self._drop_ended()
+        drawn = self._drawn()
+        reads: list[tuple[Ids, State]] = []
+        for batch in self.batches:
+            ids, drawn = drawn[: len(batch.texts)], drawn[len(batch.texts) :]
+            more, left = batch.drop_ended()
+            ended += more
+            if batch.texts:
+                reads.append((ids[left], batch.after[1]))
+        self.batches = [batch for batch in self.batches if batch.texts]
+        several = len(reads) > 1
+        found = (
+            self.network.step_each(reads, self._threads) if several else [self.network.step(*read) for read in reads]
+        )
+        for batch, after in zip(self.batches, found, strict=True):
+            batch.after = after
+        return ended
+
+    def _drop_ended(self) -> list[Kind]:
+        ended = [text for batch in self.batches for text in batch.drop_ended()[0]]
         self.batches = [batch for batch in self.batches if batch.texts]
         return ended
+
+    def _drawn(self) -> Ids:
+        """Draw a token for each text, push it, and return all of them."""
+        texts = self.texts
+        if not texts:
+            return np.empty(0, np.intp)
+        logits = np.concatenate([batch.after[0] for batch in self.batches])
+        by_terms: dict[Terms, list[int]] = {}
+        for lane, text in enumerate(texts):
+            by_terms.setdefault(text.terms, []).append(lane)
+        drawn = np.empty(len(texts), np.intp)
+        for terms, lanes in by_terms.items():
+            some = [texts[lane] for lane in lanes]
+            tokens, log_probabilities, likeliest = terms.sampler.draw_many(
+                logits[lanes], [text.draft for text in some], self.network.normalised
+            )
+            drawn[lanes] = tokens
+            for text, token, log, alternatives in zip(some, tokens.tolist(), log_probabilities, likeliest, strict=True):
+                text.push(token, log, alternatives)
+        return drawn
 
     @cached_property
     def _threads(self) -> Executor:
         check_threads_fit(MOST)
         return ThreadPoolExecutor(MOST)
-
-
-def _alone(step: Callable[[], Predicted]) -> Predicted:
-    with PRODUCTS.alone():
-        return step()
 
 
 def write_samples(

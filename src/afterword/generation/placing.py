@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from afterword.errors import OptionError
 from afterword.generation.draft import Draft, Terms
 from afterword.generation.healing import Reading
-from afterword.generation.parallel import Text, TextBatch
+from afterword.generation.parallel import ParallelTexts, Text
 from afterword.generation.rules import APOSTROPHES, is_of_word
 from afterword.generation.sampling import Likeliest
 from afterword.model.network.network import Network, log_probabilities
@@ -165,16 +165,17 @@ def _extend(terms: Terms, network: Network, plans: Sequence[_Plan]) -> None:
 
 def _write(network: Network, texts: Sequence[_Free]) -> None:
     """Write `texts` to their ends."""
-    batch: TextBatch[_Free] = TextBatch(network)
+    writing: ParallelTexts[_Free] = ParallelTexts(network)
     if entering := [(text, text.start.reading) for text in texts if not text.is_over]:
-        batch.enter(entering)
-    while batch.texts:
-        before, (logits, state) = batch.texts, batch.after
-        batch.step()
-        for lane, text in enumerate(before):
-            if text.chosen.any():
-                prompt, here = text.draft.prompt, network.chosen(state, [lane])
-                text.keep(Reading(prompt, logits[[lane]], here, network))
+        writing.enter(entering)
+    while writing.texts:
+        before = [(batch.texts, batch.after) for batch in writing.batches]
+        writing.step()
+        for lanes, (logits, state) in before:
+            for lane, text in enumerate(lanes):
+                if text.chosen.any():
+                    prompt, here = text.draft.prompt, network.chosen(state, [lane])
+                    text.keep(Reading(prompt, logits[[lane]], here, network))
 
 
 def _with_word(network: Network, branch: _Free) -> _Place | None:

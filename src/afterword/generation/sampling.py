@@ -36,6 +36,7 @@ from afterword.settings import Settings, setting
 
 Logits = NDArray[np.float64]
 Filter = Callable[[Logits, Any], Logits]
+LEAST = -1000.0  # its exp is 0 in float32
 SEVERAL = "str | Sequence[str]"  # what Python accepts as a tuple of texts
 
 
@@ -309,11 +310,12 @@ class Sampler:
         return token, chosen - total, tuple((id, value - total) for id, value in ranked)
 
     def draw_many(
-        self, logits: NDArray[np.floating], texts: Sequence[Steered]
+        self, logits: NDArray[np.floating], texts: Sequence[Steered], normalised: bool = False
     ) -> tuple[Ids, list[float], list[Likeliest]]:
         """Do what `draw` does for each row of logits [B, R] and its text, all at once."""
         own = logits.astype(np.float64)
-        own -= own.max(axis=1, keepdims=True)
+        if not normalised:
+            own -= own.max(axis=1, keepdims=True)
         left = own + self._mask
         for k, text in enumerate(texts):
             if text.steers:
@@ -326,9 +328,8 @@ class Sampler:
             changing = [[float(_divisor(text.temperature))] for text in texts] if self._changes else None
             divisor = self._temperature if changing is None else np.array(changing)
             weights = self._weights(left, left.max(axis=1, keepdims=True), divisor)
-            known = [text.known for text in texts]
-            if known[0] is not None:  # as for all of them
-                weights = keep_known(weights, np.array(known), self._new_word_p)
+            if texts[0].known is not None:  # as for all of them
+                weights = keep_known(weights, np.array([text.known for text in texts]), self._new_word_p)
             reached = weights.cumsum(axis=1)
             drawn = np.array([next(text.numbers) for text in texts])[:, None] * reached[:, -1:]
             tokens = np.count_nonzero(reached <= drawn, axis=1)
@@ -336,12 +337,14 @@ class Sampler:
             while texts[k].refuses(int(tokens[k])):
                 tokens[k] = self._another(before[k], int(tokens[k]), texts[k])
         chosen = own[np.arange(len(own)), tokens]
-        likeliest: list[Likeliest] = [self._ranked(row) if self._likeliest else () for row in own]
-        totals = np.log(np.exp(own, out=own).sum(axis=1))
+        ranked: list[Likeliest] = [self._ranked(row) for row in own] if self._likeliest else [()] * len(own)
+        totals = np.zeros(len(own)) if normalised else np.log(np.exp(own, out=own).sum(axis=1))
         if self._likeliest:
-            ranked = zip(likeliest, totals.tolist(), strict=True)
-            likeliest = [tuple((id, value - total) for id, value in row) for row, total in ranked]
-        return tokens, (chosen - totals).tolist(), likeliest
+            ranked = [
+                tuple((id, value - total) for id, value in row)
+                for row, total in zip(ranked, totals.tolist(), strict=True)
+            ]
+        return tokens, (chosen - totals).tolist(), ranked
 
     def left(self, logits: NDArray[np.floating], text: Steered | None = None) -> Logits:
         """Return what the mask, and what `text` asks for, leave of logits [R]."""
@@ -390,8 +393,9 @@ class Sampler:
         left /= divisor
         for keep, value in self._filters:
             left = keep(left, value)
-        weights: Logits = np.exp(left, out=left)
-        return weights
+        # float32 is exact enough, and four times as fast where filters have left -inf
+        left[...] = np.exp(np.maximum(left, LEAST, out=left).astype(np.float32))
+        return left
 
     def _ranked(self, own: Logits) -> Likeliest:
         """Return the likeliest tokens by own [R]."""

@@ -11,7 +11,7 @@ import ctypes
 import importlib
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
@@ -21,6 +21,8 @@ MOST = 8  # threads that share work; Python runs one at a time, so more would wa
 NAMES = ("scipy_openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads", "openblas_{}_num_threads64_")
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
+Other = TypeVar("Other")
 
 
 class Products:
@@ -68,6 +70,17 @@ PRODUCTS = Products()
 
 class _Stopped(Exception):
     """Another thread has failed."""
+
+
+def at_once(
+    threads: Executor, first: Callable[[], Result], others: Iterable[Callable[[], Other]]
+) -> tuple[Result, list[Other]]:
+    """Call all functions at the same time, `first` here and `others` on `threads`, and return their results."""
+    running = [threads.submit(other) for other in others]
+    try:
+        return first(), [one.result() for one in running]
+    finally:
+        wait(running)
 
 
 def share(

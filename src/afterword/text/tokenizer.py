@@ -13,6 +13,7 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -191,6 +192,15 @@ class Tokenizer(ABC):
         return self._spelling[id]
 
     @cached_property
+    def texts_alone(self) -> dict[int, str]:
+        """The text of each token that consists of whole characters, by id."""
+        found = {}
+        for id, spelling in enumerate(self._spelling):
+            with suppress(UnicodeDecodeError):
+                found[id] = spelling.decode()
+        return found
+
+    @cached_property
     def texts(self) -> list[str]:
         """The text of each row [R]; "" for the boundary, for part of a character and for a shared row."""
         whole = [self.spelling(row).decode("utf-8", "ignore") for row in range(self.rows)]
@@ -279,18 +289,24 @@ class Decoder:
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
+        self._tokenizer, self._alone = tokenizer, tokenizer.texts_alone
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
+        self._is_inside = False  # a character
 
     def push(self, id: int) -> str:
         """Return the text that this token completes; "" in the middle of a character."""
-        return self._utf8.decode(self._tokenizer.spelling(id))
+        if not self._is_inside and (text := self._alone.get(id)) is not None:
+            return text
+        text = self._utf8.decode(self._tokenizer.spelling(id))
+        self._is_inside = bool(self._utf8.getstate()[0])
+        return text
 
     def peek(self, id: int) -> str:
         """Return what `push` would return, without changing the state."""
         before = self._utf8.getstate()
-        text = self.push(id)
+        is_inside, text = self._is_inside, self.push(id)
         self._utf8.setstate(before)
+        self._is_inside = is_inside
         return text
 
     def finish(self) -> str:

@@ -15,6 +15,8 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
+from concurrent.futures import Executor
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +27,7 @@ from afterword.model.network.cell import GATES, Layer, Step, layer_weights
 from afterword.model.network.config import Config, embedding_of
 from afterword.model.network.engines import FastEngine
 from afterword.model.network.holding import PARTS, put_held
-from afterword.model.threads import PRODUCTS
+from afterword.model.threads import PRODUCTS, at_once
 
 LARGEST_TABLE = 64 * 2**20  # bytes
 
@@ -93,6 +95,12 @@ class Network:
     def step(self, ids: Ids, state: State) -> tuple[Array, State]:
         """Read one token per lane: ids [B] → logits [B, R] of the next token, and the state after this one."""
         return self.advance(ids[:, None], state)
+
+    def step_each(self, lanes: Sequence[tuple[Ids, State]], threads: Executor) -> list[tuple[Array, State]]:
+        """Do `step` for several ids [B] and their states at once: for the first here, for the others on `threads`."""
+        first, *others = [partial(self.step, ids, state) for ids, state in lanes]
+        found, more = at_once(threads, first, others)
+        return [found, *more]
 
     def advance(self, ids: Ids, state: State) -> tuple[Array, State]:
         """Read T tokens per lane: ids [B, T] → logits [B, R] of the next token, and the state after all T."""

@@ -8,6 +8,10 @@ memorizes the words of the text in one reading, the network remembers what lies 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +21,7 @@ from afterword.model.network.engines import FastEngine
 from afterword.model.network.network import Network, State
 from afterword.model.ngram.lookup import EMPTY, Lookup
 from afterword.model.ngram.tables import Ngram
+from afterword.model.threads import at_once
 
 USES = ("lstm", "ngram", "both")
 DEFAULT_WEIGHT = 0.3  # without held-out text to fit it to
@@ -68,6 +73,28 @@ class Mixture(Network):
             contexts = np.array(self._contexts(ids, state), np.uint64)
         probabilities, ends = lookup.following_each(contexts)
         return self.join(logits, probabilities), State(after.hidden, after.cell, ends)
+
+    def step_each(self, lanes: Sequence[tuple[Ids, State]], threads: Executor) -> list[tuple[Array, State]]:
+        if self._used == 0:
+            return super().step_each(lanes, threads)
+        network = super().advance
+        first, *others = [partial(network, ids[:, None], state) for ids, state in lanes]
+        ids, contexts = np.concatenate([ids for ids, _ in lanes]), [lane for _, state in lanes for lane in state.recent]
+
+        def here() -> tuple[tuple[Array, State], tuple[Array, list[int]]]:
+            # Together, because many lanes take little longer than few, and two threads would wait for each other; and
+            # first, while the other threads are in their products.
+            looked_up = self._lookup.following_each(self._lookup.pushed_each(contexts, self.rows(ids)))
+            return first(), looked_up
+
+        (of_first, (found, ends)), of_others = at_once(threads, here, others)
+        joined = self.join(np.concatenate([logits for logits, _ in (of_first, *of_others)]), found)
+        after: list[tuple[Array, State]] = []
+        for _, state in (of_first, *of_others):
+            size = state.hidden.shape[1]
+            after.append((joined[:size], State(state.hidden, state.cell, ends[:size])))
+            joined, ends = joined[size:], ends[size:]
+        return after
 
     def read(self, ids: Ids, state: State) -> tuple[Array, State]:
         if self._used == 0:
