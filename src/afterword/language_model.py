@@ -193,6 +193,10 @@ class LanguageModel:
         except ValueError as error:
             raise ModelError(f"the model is damaged: its series: {error}; take a fresh copy") from None
 
+    def check_of_text(self) -> None:
+        """Raise ModelError for a model of series, which neither writes text nor measures one."""
+        self._saved.check_of_text()
+
     @property
     def unit_scored(self) -> str:
         """Return what is compared with its normal like, in a word: a line or, of a series, a value."""
@@ -216,6 +220,7 @@ class LanguageModel:
             "lowercase": self.tokenizer.lowercase,
             "lines": self.lines,
             "labels": self.labels or None,
+            **({"series": self.about["series"]} if self.series else {}),
             **{name: self.about.get(name) for name in ("validation", "corpus", "training", "versions")},
         }
 
@@ -293,8 +298,7 @@ class LanguageModel:
     def writing(self, sampling: Sampling) -> Writing:
         """Return a new writer of texts with the settings `sampling`. Raises OptionError for settings that do not suit
         the model."""
-        if self.series is not None:
-            raise OptionError("this model has learned series of numbers, not text: use afterword forecast")
+        self.check_of_text()
         passages = None
         if sampling.no_copy is not None:
             if self._passages is None or self._passages.length != sampling.no_copy:

@@ -221,6 +221,7 @@ def units(model: str, file: str, matching: str | None, asking: tuple[str, ...], 
     """
     asked = ([] if matching is None else [questions.matching(matching)]) + [*map(questions.ready_made, asking)]
     loaded = load(model)
+    loaded.check_of_text()
     text = noted_text(file, MOST_TRACED + 1)
     read = beginning(loaded, text[:MOST_TRACED])
     if len(read) < len(text):
@@ -284,9 +285,11 @@ def horizon(
     places. To compare with a plain recurrent network, train one with --cell rnn.
     """
     check_plot(png, svg)
+    models = [(path, load(path)) for path in (model, *against)]
+    for _, loaded in models:
+        loaded.check_of_text()
     text = noted_text(file, MOST_CHARACTERS)
     found = []
-    models = [(path, load(path)) for path in (model, *against)]
     if differs := _training_differs(loaded for _, loaded in models):
         note(f"these models were trained differently: {differs}")
     for path, loaded in models:

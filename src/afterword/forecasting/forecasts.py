@@ -145,9 +145,14 @@ class Forecast:
         return as_frame(self.table.form, self.rows)
 
 
-def parse_levels(levels: Sequence[float]) -> tuple[float, ...]:
-    """Return the levels of bands, in per cent, sorted. Raises OptionError."""
-    found = tuple(sorted({float(level) for level in levels}))
+def parse_levels(levels: str | Sequence[float]) -> tuple[float, ...]:
+    """Return the levels of bands, in per cent, sorted; as text, with spaces or commas. Raises OptionError."""
+    given = levels.replace(",", " ").split() if isinstance(levels, str) else levels
+    try:
+        found = tuple(sorted({float(level) for level in given}))
+    except (TypeError, ValueError):
+        what = f"not {str(levels)[:60]}"
+        raise OptionError(f'levels must be numbers above 0 and below 100, as in "80 95", {what}') from None
     for level in found:
         if not 0 < level < 100:
             raise OptionError(f"a level must be above 0 and below 100 per cent, not {level:g}")
@@ -196,17 +201,24 @@ def forecasts(
     if facts:
         check_frequency(table, facts)
     _check_horizon(table, horizon)
+    notes = []
+    if facts and horizon > facts.held_out and settings.method != NAIVE:
+        notes.append(
+            f"the model has not learned from the last {facts.held_out:,} values of its own table: "
+            f"if this is that table, the backtest on the last {horizon:,} is too favourable"
+        )
     facts = facts or SeriesFacts(table.calendar.season, horizon, table.calendar.name)
     why = why_not([one.values for one in table.series], facts, learned=model is not None)
     if settings.method == LSTM and why:
         raise OptionError(f"{why}: give --method naive")
     if settings.method == NAIVE or why:
-        model = None
+        model, why = None, "" if settings.method == NAIVE else why
     elif model is None:
         model = _trained(table, facts, settings, train)
     with waiting("forecasting") if is_seen() else nullcontext():
         answer = _Answer(table, facts.season, horizon, bands, settings.seed, model)
-        return answer.forecast(settings.method, why)
+        found = answer.forecast(settings.method, why)
+    return replace(found, notes=[*notes, *found.notes])
 
 
 def facts_of(model: LanguageModel) -> SeriesFacts:
@@ -249,7 +261,7 @@ def _trained(
 
 def why_not(series: Sequence[Floats], facts: SeriesFacts, learned: bool) -> str:
     """Return why an LSTM cannot forecast these series, or "" if it can; one that has `learned` needs no more values."""
-    season, held = facts.season, max(facts.horizon, facts.season)
+    season, held = facts.season, facts.held_out
     if not any(scale_of(values, season) for values in series):
         return f"every series is constant, or has no more values than a season of {season:,}"
     left = sum(max(0, len(values) - season - held) for values in series if scale_of(values[:-held], season))
@@ -304,7 +316,7 @@ class _Answer:
     def _reason(self, method: str, why: str, backtest: Backtest | None) -> str:
         used = "the seasonal naive forecast is used"
         if backtest is None:
-            return f"{why or 'the series are too short for a backtest'}: {used}"
+            return f"{why or 'the series are constant, or too short for a backtest'}: {used}"
         naive, at = backtest.figures[NAIVE].mase, f"on the last {self._horizon:,} values"
         if LSTM not in backtest.figures:
             return f"{f'{why}: ' if why else ''}{used}; its MASE is {naive:.3f} {at}"

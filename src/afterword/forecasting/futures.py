@@ -13,7 +13,7 @@ from afterword.language_model import LanguageModel
 from afterword.model.arrays import Ids
 from afterword.series.classical import classical_quantiles
 from afterword.series.naive import seasonal_naive, seasonal_naive_paths
-from afterword.series.tokens import CHARACTERS, changes_of, scale_of, to_text
+from afterword.series.tokens import BINS, CHARACTERS, bins_of, changes_in, changes_of, scale_of
 from afterword.text.tokenizer import Tokenizer
 
 Floats = NDArray[np.float64]
@@ -62,12 +62,15 @@ class Forecaster:
 
         found = self._summed(paths(values, k)[None] for k, values in enumerate(series))
         point = np.stack([seasonal_naive(values, season, h) for values in series])
-        return Futures(point, {**found.quantiles, 0.5: point})
+        # a sampled quantile near the median may be on its other side
+        on_its_side = {q: (np.minimum if q < 0.5 else np.maximum)(each, point) for q, each in found.quantiles.items()}
+        return Futures(point, {**on_its_side, 0.5: point})
 
     def lstm(self, model: LanguageModel, series: Sequence[Floats]) -> Futures:
         """Return the forecasts by the model, whose sampled characters are added up to values."""
         season, h, tokenizer, network = self._season, self._horizon, model.tokenizer, model.predictor
         bins, allowed = known_bins(tokenizer)
+        read_as = allowed[np.abs(np.arange(BINS)[:, None] - bins).argmin(axis=1)]  # the nearest that has been learned
         count = self._paths(len(series))
         opening = model.prompt_ids("", 0)
 
@@ -76,7 +79,7 @@ class Forecaster:
                 group = series[at : at + GROUP]
                 scales = [scale_of(values, season) for values in group]
                 lines = [
-                    np.concatenate([opening, tokenizer.encode(to_text(values, season, scale))])
+                    np.concatenate([opening, read_as[bins_of(changes_in(values, season, scale))]])
                     for values, scale in zip(group, scales, strict=True)
                 ]
                 chosen = sample_paths(network, lines, allowed, h, count, self._seed + at)
