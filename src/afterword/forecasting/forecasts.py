@@ -64,7 +64,7 @@ class ForecastSettings(Settings):
 
 @dataclass(frozen=True)
 class Figures:
-    """How well a method forecast the last horizon, which it had not seen."""
+    """The measures of a method on the last horizon, which it had not seen."""
 
     mase: float
     smape: float

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 BINS = 256
-FIRST = 0x2800  # the first of Unicode's 256 Braille patterns, which take one column each and are no letters
+FIRST = 0x2800  # the first of Unicode's 256 Braille patterns, which take one column each and are not letters
 FURTHEST = 12.0  # scales
 SHARPNESS = 2.0  # near 0, bins are this many times as narrow as without asinh, about
 EDGES = np.linspace(-1, 1, BINS + 1) * math.asinh(SHARPNESS * FURTHEST)  # [257], of asinh(SHARPNESS · change)
@@ -31,7 +31,7 @@ CHARACTERS = "".join(map(chr, range(FIRST, FIRST + BINS)))
 
 @dataclass(frozen=True)
 class SeriesFacts:
-    """What a model of series has learned to forecast. It is saved with the model."""
+    """The kind of series that a model has learned to forecast. It is saved with the model."""
 
     season: Annotated[int, Meta(ge=1, le=1_000_000)]
     horizon: Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -44,7 +44,7 @@ class SeriesFacts:
 
 
 def scale_of(values: Floats, season: int) -> float:
-    """Return the mean distance between values a season apart; 0 if there is none."""
+    """Return the mean distance between values a season apart; 0 without such values."""
     return float(np.abs(values[season:] - values[:-season]).mean()) if len(values) > season else 0.0
 
 
