@@ -2,13 +2,16 @@
 
     python -m benchmarks.pictures              writes docs/pictures/: the page of `serve`, the gates, an exported page
     python -m benchmarks.pictures --season     writes season.png alone: the gates of a model of hourly series
+    python -m benchmarks.pictures --forecast   writes forecast.png alone: the forecast of docs/forecast.md
 
-Only the last trains a model, for at most two minutes; all others show `english`.
+The last two train a model, for at most two minutes; all others show `english`.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
+import runpy
 import tempfile
 from pathlib import Path
 
@@ -27,8 +30,13 @@ VALUE = "document.getElementById('area').value"
 
 @click.command(help=as_written(__doc__))
 @click.option("--season", "only_season", is_flag=True)
-def main(only_season: bool) -> None:
+@click.option("--forecast", "only_forecast", is_flag=True)
+def main(only_season: bool, only_forecast: bool) -> None:
     PLACE.mkdir(exist_ok=True)
+    if not only_season:
+        forecast()
+    if only_forecast:
+        return
     with browser() as tab:
         season(tab)
         if only_season:
@@ -98,6 +106,15 @@ def season(tab: Tab) -> None:
         tab.click("#text b:nth-of-type(127)")  # a Saturday, at 6
         tab.run("document.getElementById('reading').parentElement.scrollIntoView()")
         save(tab, "season.png")
+
+
+def forecast() -> None:
+    """What docs/forecast.md does."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        runpy.run_path(str(PLACE.parent / "make_sales.py"))
+        picture = PLACE / "forecast.png"
+        run_afterword(*("forecast", "sales.csv", "--horizon", "28", "--minutes", "1"), "--png", picture, "--overwrite")
+        click.echo(f"{picture.name}: {picture.stat().st_size / 1000:.0f} kB")
 
 
 def write_sales(path: Path, weeks: int = 12) -> None:
