@@ -209,7 +209,7 @@ base: .venv/ready-dev
 notebooks: .venv/ready-dev
 	cd docs/notebooks && PATH="$(CURDIR)/$(BIN):$$PATH" jupyter execute --inplace *.ipynb
 
-# Make the pictures of README and docs/ again, from the real pages. Takes three minutes; needs chromium.
+# Make the pictures of README and docs/ again, from the real pages. Takes five minutes; needs chromium.
 pictures: .venv/ready-dev
 	$(BIN)/python -m benchmarks.pictures
 

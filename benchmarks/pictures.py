@@ -1,21 +1,23 @@
 """The pictures of README and docs/, made again from the real pages in headless Chromium: `make pictures`.
 
-    python -m benchmarks.pictures     writes docs/pictures/: the page of `serve`, the gates, an exported page, and
-                                      what small models make of invented tunes and sessions
+    python -m benchmarks.pictures              writes docs/pictures/: all of them
+    python -m benchmarks.pictures --season     writes season.png alone: the gates of a model of hourly series
+    python -m benchmarks.pictures --forecast   writes forecast.png alone: the forecast of docs/forecast.md
 
-The pages show `english`. The models of tunes and sessions are trained first, for about a minute each.
+These two, session.png and tune.png train a model first, for at most two minutes; all others show `english`.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
-import subprocess
-import sys
+import runpy
 import tempfile
 from pathlib import Path
 
 import click
+import numpy as np
 
 from benchmarks.commands import as_written, run_afterword
 from tests.browser.chromium import Tab, browser
@@ -29,9 +31,18 @@ VALUE = "document.getElementById('area').value"
 
 
 @click.command(help=as_written(__doc__))
-def main() -> None:
+@click.option("--season", "only_season", is_flag=True)
+@click.option("--forecast", "only_forecast", is_flag=True)
+def main(only_season: bool, only_forecast: bool) -> None:
     PLACE.mkdir(exist_ok=True)
+    if not only_season:
+        forecast()
+    if only_forecast:
+        return
     with browser() as tab:
+        season(tab)
+        if only_season:
+            return
         write(tab, 60, "branches.png")
         write(tab, 240, "write.png")
         gates(tab)
@@ -86,6 +97,46 @@ def gates(tab: Tab) -> None:
         save(tab, "gates.png")
 
 
+def season(tab: Tab) -> None:
+    """The page that `inspect --html` writes for two weeks of a series, from a Monday on."""
+    with tempfile.TemporaryDirectory() as folder:
+        table, model, page = Path(folder, "sales.csv"), Path(folder, "sales"), Path(folder, "gates.html")
+        write_sales(table)
+        run_afterword("train", table, "--series", "--horizon", "24", "--minutes", "2", "--out", model)
+        run_afterword("inspect", model, "--file", table, "--stretch", "144:480", "--html", page)
+        size(tab, 1160, 640, 0.8)
+        tab.open(page.as_uri())
+        tab.run("S.part = 'cell', S.zoomed = true, S.width = 3, sizes(), refresh()")
+        tab.click("#text b:nth-of-type(127)")  # a Saturday, at 6
+        tab.run("document.getElementById('reading').parentElement.scrollIntoView()")
+        save(tab, "season.png")
+
+
+def forecast() -> None:
+    """What docs/forecast.md does."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        runpy.run_path(str(PLACE.parent / "make_sales.py"))
+        picture = PLACE / "forecast.png"
+        run_afterword(*("forecast", "sales.csv", "--horizon", "28", "--minutes", "1"), "--png", picture, "--overwrite")
+        click.echo(f"{picture.name}: {picture.stat().st_size / 1000:.0f} kB")
+
+
+def write_sales(path: Path, weeks: int = 12) -> None:
+    """Write a table of four hourly series, with a daily wave that is lower and flatter on Saturdays and Sundays."""
+    random, hours = np.random.default_rng(0), np.arange(weeks * 168)
+    dates = np.datetime64("2024-01-01T00:00:00") + hours * np.timedelta64(1, "h")  # a Monday
+    weekend = hours // 24 % 7 >= 5
+    rows = ["unique_id,ds,y"]
+    for name in ("north", "south", "east", "west"):
+        level, height, late = random.uniform((50, 0.2, 6), (500, 0.5, 10))
+        wave = height * np.sin((hours - late) * np.pi / 12) * np.where(weekend, 0.45, 1) - 0.25 * weekend
+        noise = random.normal(0, 0.03, len(hours))
+        for k in hours[1:]:
+            noise[k] += 0.7 * noise[k - 1]
+        rows += [f"{name},{date},{value:.2f}" for date, value in zip(dates, level * (1 + wave + noise), strict=True)]
+    path.write_text("\n".join([*rows, ""]))
+
+
 def exported(tab: Tab) -> None:
     """The page that `export --html` writes, on a phone."""
     with tempfile.TemporaryDirectory() as folder:
@@ -132,7 +183,8 @@ def tune() -> None:
 
 def trained(folder: Path, name: str, *options: str) -> Path:
     """Return a model of what docs/make_NAME.py writes into `folder`."""
-    subprocess.run([sys.executable, PLACE.parent / f"make_{name}.py"], cwd=folder, check=True)
+    with contextlib.chdir(folder):
+        runpy.run_path(str(PLACE.parent / f"make_{name}.py"), run_name="__main__")
     text, model = folder / f"{name}.txt", folder / name
     fixed = ("--steps", "400", "--hidden-size", "128", "--batch-size", "16", "--threads", "1", "--seed", "1")
     run_afterword("train", text, "--lines", "--base", "none", *fixed, *options, "--out", model)

@@ -110,3 +110,36 @@ def test_a_tune_by_the_rule_has_whole_bars(
         written = ran(capfd, "generate", "tunes", "--prompt", begins, *rule, "--num", "10").splitlines()
         assert len(written) == 10
         assert all(map(script["is_whole"], written))
+
+
+def test_the_sales_are_those_that_the_page_shows_and_its_commands_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    made("make_sales.py", tmp_path, monkeypatch)
+    shown = (DOCS / "forecast.md").read_text(encoding="utf-8")
+    first = "\n".join(Path("sales.csv").read_text(encoding="utf-8").splitlines()[:3])
+    assert f"```\n{first}\n```" in shown
+    short = ["--steps", "2", "--hidden-size", "8", "--threads", "1"]
+    ran(capfd, "train", "sales.csv", "--series", "--horizon", "28", "--out", "sales", *short)
+    printed = ran(capfd, "forecast", "sales", "sales.csv", "--method", "lstm")
+    figures = re.compile(r"-?\d+(\.\d+)?(?![\d-])%?")
+    for line in ("backtest   MASE  sMAPE", "unique_id  ds "):
+        (as_shown,), (now,) = (
+            [one.split() for one in text.splitlines() if one.startswith(line)] for text in (shown, printed)
+        )
+        assert as_shown == now
+    for begins in ("lstm ", "naive ", "bakery     2025-01-01 ", "bakery     2025-01-02 "):
+        (as_shown,), (now,) = (
+            [figures.sub("0", one).split() for one in text.splitlines() if one.startswith(begins)]
+            for text in (shown, printed)
+        )
+        assert as_shown == now
+
+
+@pytest.mark.slow
+def test_the_python_of_the_page_of_forecasts_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made("make_sales.py", tmp_path, monkeypatch)
+    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "forecast.md").read_text(encoding="utf-8"), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code.replace("minutes=1", "minutes=0.05"), names)
+    assert len(names["found"]) == 2 * 28

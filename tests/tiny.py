@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from afterword.model.folder.defaults import LINES, RUNNING_TEXT
 from afterword.model.folder.saved import SavedModel, save_model
 from afterword.model.network.config import Config, weight_shapes
 from afterword.model.ngram.tables import Ngram, start_row
+from afterword.series.tokens import CHARACTERS
 from afterword.text.characters import CharTokenizer
 
 
@@ -38,3 +41,35 @@ def save_tiny(folder: Path, lines: bool = False, mixed: bool = False, hidden_siz
         saved.mixture_weight = 0.4
     save_model(folder, saved, "# Tiny\n")
     return folder
+
+
+def save_tiny_series(folder: Path) -> Path:
+    """Save a model of hourly series with a season of 24, which knows the changes of up to seven scales."""
+    tokenizer = CharTokenizer.of(CHARACTERS[16:240])
+    config = Config(tokenizer.rows, tokenizer.shared_row_tokens, embedding_size=4, hidden_size=6, num_layers=1)
+    random = np.random.default_rng(0)
+    weights = {name: random.normal(0, 0.5, shape).astype(np.float32) for name, shape in weight_shapes(config).items()}
+    series = {"season": 24, "horizon": 24, "frequency": "hourly"}
+    about: dict[str, Any] = {"recipe": "auto", "lines": True, "corpus": {"sources": ["t.csv"]}, "series": series}
+    saved = SavedModel(config, weights, tokenizer, [tokenizer.rows - 1], {**about, "validation": None})
+    save_model(folder, saved, "# Tiny\n")
+    return folder
+
+
+def hourly(seed: int, days: int = 20, names: Sequence[str] = ("north", "south")) -> dict[str, NDArray[np.float64]]:
+    """Return series [24 · days] by name, each a daily wave with noise."""
+    random, hours = np.random.default_rng(seed), np.arange(24 * days)
+    return {
+        name: np.round(100 + 20 * np.sin(hours * np.pi / 12) + random.normal(0, 3, len(hours)), 2) for name in names
+    }
+
+
+def long_csv(series: Mapping[str, NDArray[np.float64]], step: str = "h") -> bytes:
+    """Return series as a table with the columns unique_id, ds and y, whose dates begin in January 2024."""
+    first = np.datetime64("2024-01-01", "s")
+    rows = [
+        f"{name},{date},{value}"
+        for name, values in series.items()
+        for date, value in zip(first + np.arange(len(values)).astype(f"m8[{step}]"), values, strict=True)
+    ]
+    return "\n".join(["unique_id,ds,y", *rows, ""]).replace("T", " ").encode()

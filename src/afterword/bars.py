@@ -150,7 +150,7 @@ def waiting(what: str) -> Iterator[OnProgress]:
 def figures(report: Progress) -> str:
     """Return the figures of a report, short enough to leave room for a bar."""
     held_out = "" if report.best is None else f", held out {report.best / math.log(2):.3f}"
-    return f"training {report.loss / math.log(2):.3f}{held_out} bits per character"
+    return f"training {report.loss / math.log(2):.3f}{held_out} bits per {report.unit}"
 
 
 def as_time(seconds: float) -> str:

@@ -193,6 +193,15 @@ class LanguageModel:
         except ValueError as error:
             raise ModelError(f"the model is damaged: its series: {error}; take a fresh copy") from None
 
+    def check_of_text(self) -> None:
+        """Raise ModelError for a model of series, which neither writes text nor measures one."""
+        self._saved.check_of_text()
+
+    @property
+    def unit_scored(self) -> str:
+        """Return what is compared with its normal like, in a word: a line or, of a series, a value."""
+        return "line" if self.series is None else "value"
+
     @property
     def parameters(self) -> int:
         """Return the number of weights."""
@@ -211,6 +220,7 @@ class LanguageModel:
             "lowercase": self.tokenizer.lowercase,
             "lines": self.lines,
             "labels": self.labels or None,
+            **({"series": self.about["series"]} if self.series else {}),
             **{name: self.about.get(name) for name in ("validation", "corpus", "training", "versions")},
         }
 
@@ -288,8 +298,7 @@ class LanguageModel:
     def writing(self, sampling: Sampling) -> Writing:
         """Return a new writer of texts with the settings `sampling`. Raises OptionError for settings that do not suit
         the model."""
-        if self.series is not None:
-            raise OptionError("this model has learned series of numbers, not text: use afterword forecast")
+        self.check_of_text()
         passages = None
         if sampling.no_copy is not None:
             if self._passages is None or self._passages.length != sampling.no_copy:
@@ -427,7 +436,7 @@ class LanguageModel:
             raise OptionError("this model does not know what normal lines cost: run afterword calibrate MODEL FILE")
         if self.is_held:
             raise OptionError("a held model cannot find odd lines: leave out hold")
-        self.calibration.check(false_alarms, self._using)
+        self.calibration.check(false_alarms, self._using, self.unit_scored)
         return self.calibration
 
     def odd_lines(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -271,3 +272,15 @@ def test_in_a_notebook_the_page_stands_in_a_frame(tab: Tab, trace: Trace, tmp_pa
         == 760
     )
     assert tab.complaints == []
+
+
+def test_a_series_is_read_by_its_values_and_dates(tab: Tab, tmp_path: Path) -> None:
+    trace = MODEL.gates(TEXT[:20])
+    dates = [f"2024-01-{day:02d}" for day in range(1, 21)]
+    named = replace(trace, tokens=[f"{k}.5 " for k in range(20)], unit="value", places=dates, title="north")
+    opened = open_page(tab, page(named), tmp_path)
+    opened.click("#text b:nth-of-type(3)")
+    assert opened.text("#here").startswith("value 2024-01-03 2.5")
+    assert opened.run("document.title") == "What the gates do: north"
+    assert "character" not in opened.text("body")
+    assert opened.complaints == []

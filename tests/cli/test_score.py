@@ -234,8 +234,8 @@ def test_the_lines_that_cost_most_are_a_table_too(model: Path, text: Path, capfd
         (["--lines", "--sort", "length"], "'length' is not one of 'bits-per-character', 'bits'"),
     ],
 )
-def test_a_wrong_order_gets_one_line_and_status_2(options: list[str], says: str, run: Run) -> None:
-    finished = run("score", "no/such/model", "-", *options)
+def test_a_wrong_order_gets_one_line_and_status_2(options: list[str], says: str, run: Run, model: Path) -> None:
+    finished = run("score", model, "-", *options)
     assert (finished.returncode, finished.stdout) == (2, b"")
     assert says in finished.stderr.decode()
     assert finished.stderr.count(b"\n") == 1

@@ -99,6 +99,7 @@ def load_base(base: str | os.PathLike[str]) -> Base:
     try:
         place = downloaded(name) if is_remote(name) else by_name(name)
         model = load_model(place or model_folder(Path(base)))
+        model.check_of_text()
     except ModelError as error:
         raise OptionError(f"base: {error}{known(base, as_base=True)}") from None
     _check(name, model)

@@ -14,14 +14,15 @@ import numpy as np
 from afterword.bars import waiting
 from afterword.bases.installed import installed, named
 from afterword.cli.input import noted_reader
-from afterword.cli.options import PATH, mask_option, settings_options, with_option
+from afterword.cli.options import PATH, check_kind, mask_option, settings_options, with_option
 from afterword.cli.output import note, shown, strict_json
 from afterword.errors import ModelError, TextError
 from afterword.language_model import LanguageModel, load
-from afterword.model.folder.calibration import FEWEST
+from afterword.model.folder.calibration import FEWEST, Normal
 from afterword.model.folder.hub import is_remote
 from afterword.model.folder.saved import model_folder
 from afterword.runs.folder import RunFolder
+from afterword.series.table import Columns
 from afterword.settings import OnProgress
 from afterword.text.decoding import Decoding
 from afterword.text.documents import check_sources, counted, source_name
@@ -39,9 +40,18 @@ BY_CHANCE = 3  # standard errors
 @mask_option
 @with_option
 @settings_options(Decoding, "decoding")
+@settings_options(Columns, "columns")
 @click.option("--json", "as_json", is_flag=True, help="print a JSON object")
+@click.pass_context
 def calibrate(
-    model: str, files: tuple[str, ...], masks: tuple[str, ...], using: str, decoding: Decoding, as_json: bool
+    context: click.Context,
+    model: str,
+    files: tuple[str, ...],
+    masks: tuple[str, ...],
+    using: str,
+    decoding: Decoding,
+    columns: Columns,
+    as_json: bool,
 ) -> None:
     """Calibrate MODEL on normal lines, so that score --lines --flag can find the lines that do not belong.
 
@@ -51,29 +61,37 @@ def calibrate(
 
     The calibration is saved in the model's folder. It is removed when the model is trained further. Without --mask, the
     masks of an earlier calibration are kept.
+
+    For a model of series, as train --series makes it, NORMAL_FILE is a table. Each of its values counts as a line, and
+    the last fifth of each series is for the check.
     """
     check_sources(files)
     Masks(masks)
     with writable(model) as folder:
         loaded = load(model, using)
-        lines = normal_lines(files, decoding)
-        if calibrated_with(len(lines)) < FEWEST:
-            fewest = CHECKED * (FEWEST - 1) // (CHECKED - 1) + 1  # of which the others are for the check
-            raise TextError(f"calibration needs at least {fewest} lines; {source_name(files[0])} has {len(lines)}")
-        with waiting("calibrating") as on_progress:
-            calibrated, checks = calibrated_and_checked(loaded, lines, masks or None, RATES, on_progress)
+        check_kind(context, loaded, ("masks", "encoding", "encoding_errors"))
+        if loaded.series is not None:
+            calibrated, checks, checked = calibrated_on_values(loaded, files, columns, RATES)
+        else:
+            lines = normal_lines(files, decoding)
+            if calibrated_with(len(lines)) < FEWEST:
+                fewest = CHECKED * (FEWEST - 1) // (CHECKED - 1) + 1  # of which the others are for the check
+                raise TextError(f"calibration needs at least {fewest} lines; {source_name(files[0])} has {len(lines)}")
+            with waiting("calibrating") as on_progress:
+                calibrated, checks = calibrated_and_checked(loaded, lines, masks or None, RATES, on_progress)
+            checked = len(lines) // CHECKED
         calibrated.save(folder)
     assert calibrated.calibration is not None
-    number, checked, masks = len(calibrated.calibration.figures), len(lines) // CHECKED, calibrated.calibration.masks
+    number, masks, what = len(calibrated.calibration.figures), calibrated.calibration.masks, calibrated.unit_scored
     if as_json:
-        flagged = {f"{rate:g}": count for rate, count in checks.items()}
-        print(strict_json({"lines": number, "masks": masks, "checked": checked, "flagged": flagged}))
+        by_rate = {f"{rate:g}": count for rate, count in checks.items()}
+        print(strict_json({f"{what}s": number, "masks": masks, "checked": checked, "flagged": by_rate}))
     else:
         hidden = "".join(f", --mask {shown(mask)}" for mask in masks)
-        print(f"calibrated with {counted(number, 'normal line')}{hidden}")
-        for said in check_report(checks, checked):
+        print(f"calibrated with {counted(number, f'normal {what}')}{hidden}")
+        for said in check_report(checks, checked, what):
             print(said)
-    if doubt := calibrated.calibration.holds_roughly(RATES[0]):
+    if doubt := calibrated.calibration.holds_roughly(RATES[0], what):
         note(doubt)
 
 
@@ -83,10 +101,33 @@ def calibrated_and_checked(
     """Calibrate `model` with all but the last of `lines`; return it, and how many of the last it flags at each rate."""
     number = calibrated_with(len(lines))
     calibrated = model.calibrated(lines[:number], masks=masks, on_progress=on_progress)
+    return calibrated, flagged(calibrated, [line.p_value for line in calibrated.odd_lines(lines[number:], 0.5)], rates)
+
+
+def calibrated_on_values(
+    model: LanguageModel, files: Sequence[str], columns: Columns, rates: Sequence[float]
+) -> tuple[LanguageModel, dict[float, int], int]:
+    """Calibrate `model` with all but the last fifth of each series in `files`.
+
+    Return it, how many of the last values it flags at each rate, and how many they are.
+    """
+    from afterword.cli.score_values import read_values
+
+    readings = [one for file in files for one in read_values(model, file, columns)[1]]
+    ends = [calibrated_with(len(one.bits)) for one in readings]
+    normal = [one.costs(slice(end)) for one, end in zip(readings, ends, strict=True)]
+    others = [one.costs(slice(end, None)) for one, end in zip(readings, ends, strict=True)]
+    calibrated = model.calibrated_by(Normal.joined(normal))
     assert calibrated.calibration is not None
-    p_values = np.array([line.p_value for line in calibrated.odd_lines(lines[number:], 0.5)])
-    smallest = 1 / (len(calibrated.calibration.figures) + 1)
-    return calibrated, {rate: int((p_values <= rate).sum()) for rate in rates if rate >= smallest}
+    p_values = calibrated.calibration.p_values(calibrated.calibration.figure(Normal.joined(others).costs))
+    return calibrated, flagged(calibrated, p_values.tolist(), rates), len(p_values)
+
+
+def flagged(model: LanguageModel, p_values: Sequence[float], rates: Sequence[float]) -> dict[float, int]:
+    """Return how many of `p_values` each rate flags that the calibration of `model` is large enough for."""
+    assert model.calibration is not None
+    smallest = 1 / (len(model.calibration.figures) + 1)
+    return {rate: int((np.array(p_values) <= rate).sum()) for rate in rates if rate >= smallest}
 
 
 def calibrated_with(lines: int) -> int:
@@ -94,18 +135,17 @@ def calibrated_with(lines: int) -> int:
     return lines - lines // CHECKED
 
 
-def check_report(checks: Mapping[float, int], lines: int) -> Iterator[str]:
+def check_report(checks: Mapping[float, int], lines: int, what: str = "line") -> Iterator[str]:
     """Yield the result of a check, a line per rate, and the rate to expect if chance does not explain the flags."""
-    for rate, flagged in checks.items():
+    advice = "use newer lines, or mask what changes" if what == "line" else "use newer ones, or train on more"
+    for rate, count in checks.items():
         yield (
-            f"at a rate of {rate:g} it flags {flagged:,} of {counted(lines, 'other normal line')} "
-            f"({flagged / max(lines, 1):.2%})"
+            f"at a rate of {rate:g} it flags {count:,} of {counted(lines, f'other normal {what}')} "
+            f"({count / max(lines, 1):.2%})"
         )
-        if flagged > max(1.5 * rate * lines, rate * lines + BY_CHANCE * math.sqrt(rate * lines)):
-            yield (
-                f"note: the lines drift: expect a rate of up to about {flagged / lines:.2g}, not {rate:g}; use newer "
-                "lines, or mask what changes"
-            )
+        if count > max(1.5 * rate * lines, rate * lines + BY_CHANCE * math.sqrt(rate * lines)):
+            drift = f"the {what}s drift: expect a rate of up to about {count / lines:.2g}, not {rate:g}"
+            yield f"note: {drift}; {advice}"
 
 
 def normal_lines(files: Sequence[str], decoding: Decoding) -> list[str]:

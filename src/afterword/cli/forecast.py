@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from afterword.cli.output import aligned, note, say, shown, strict_json
 from afterword.cli.run_report import show, summary
 from afterword.cli.signals import Stop
 from afterword.errors import OptionError
-from afterword.forecasting.forecasts import LEVELS, Forecast, ForecastSettings, forecasts
+from afterword.forecasting.forecasts import LEVELS, Forecast, ForecastSettings, forecasts, parse_levels
 from afterword.inspection.figures import check_plot
 from afterword.runs.run import Run
 from afterword.series.frames import write_csv
@@ -29,14 +30,7 @@ class Levels(click.ParamType[tuple[float, ...]]):
     name = "levels"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if isinstance(value, tuple):
-            return value
-        try:
-            return tuple(float(each) for each in value.replace(",", " ").split())
-        except ValueError:
-            raise OptionError(
-                f'levels must be numbers above 0 and below 100, as in "80 95", not {value[:60]}'
-            ) from None
+        return parse_levels(value)
 
 
 @click.command()
@@ -80,8 +74,7 @@ def forecast(
     if not models and os.path.isdir(file):
         raise OptionError(f"{file} is a folder: name a table too, as in: afterword forecast {file} new.csv")
     check_plot(png, html)
-    with Stop() as stop:
-        found = forecasts(file, settings, columns, levels, models[0] if models else None, lambda run: _train(run, stop))
+    found = forecasts(file, settings, columns, levels, models[0] if models else None, _train)
     note(*found.table.notes, *found.notes)
     if out is not None:
         write_csv(out, found.table.form, found.rows)
@@ -105,13 +98,14 @@ def forecast(
         say(f"wrote {len(found.methods) * found.horizon:,} rows to {out}")
 
 
-def _train(run: Run, stop: Stop) -> None:
+def _train(run: Run) -> None:
     note(*run.take_notes())
     say(summary(run))
-    show(run, lambda: stop.signal is not None)
+    with Stop() as stop:
+        show(run, lambda: stop.signal is not None)
     note(*run.take_notes())
     if stop.signal is not None:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt if stop.signal == signal.SIGINT else SystemExit(128 + stop.signal)
 
 
 def _table(found: Forecast) -> str:

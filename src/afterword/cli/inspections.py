@@ -5,14 +5,25 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import click
 
 from afterword.bars import waiting
 from afterword.cli.input import noted_text
 from afterword.cli.main import COMMANDS
-from afterword.cli.options import HTML, NPZ, PATH, PNG, SVG, Function, hold_option, overwrite_option, settings_options
+from afterword.cli.options import (
+    HTML,
+    NPZ,
+    PATH,
+    PNG,
+    SVG,
+    Function,
+    check_kind,
+    hold_option,
+    overwrite_option,
+    settings_options,
+)
 from afterword.cli.output import note, say, strict_json
 from afterword.errors import OptionError, TextError
 from afterword.inspection import questions
@@ -21,10 +32,15 @@ from afterword.inspection.finding import Finding
 from afterword.inspection.gates import MOST_TRACED, beginning
 from afterword.inspection.gates_page import about, page
 from afterword.inspection.horizon import HorizonSettings, SideBySide
-from afterword.inspection.trace import named_units
+from afterword.inspection.trace import Trace, named_units
 from afterword.inspection.units import MOST_UNITS, TOP
 from afterword.language_model import LanguageModel, load
+from afterword.series.table import Columns
+from afterword.series.tokens import SeriesFacts
 from afterword.storage import output
+
+if TYPE_CHECKING:
+    from afterword.forecasting.readings import SeriesLine
 
 MOST_CHARACTERS = 1_000_000  # of a text whose horizon is measured: the places are spread over these
 
@@ -47,6 +63,8 @@ def finding_options(function: Function) -> Function:
 @click.argument("text", required=False, metavar="[TEXT]")
 @click.option("--file", type=PATH, metavar="FILE", help="read the text from this file, or - for standard input")
 @click.option("--stretch", metavar="FIRST:LAST", help="read only these characters, counted from 0")
+@click.option("--series", metavar="NAME", help="of a model of series: the series of the table (default: the first)")
+@settings_options(Columns, "columns")
 @click.option("--units", multiple=True, metavar="UNIT", help="show this unit, such as l0.u42 (repeatable)")
 @hold_option
 @click.option("--html", "as_html", type=HTML, help="write a self-explanatory HTML page that works offline")
@@ -61,11 +79,15 @@ def finding_options(function: Function) -> Function:
 )
 @click.option("--instead", multiple=True, metavar="WORD", help="with --keeps, compare with this word (repeatable)")
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object")
+@click.pass_context
 def inspect(
+    context: click.Context,
     model: str,
     text: str | None,
     file: str | None,
     stretch: str | None,
+    series: str | None,
+    columns: Columns,
     units: tuple[str, ...],
     hold: tuple[str, ...],
     as_html: Path | None,
@@ -84,6 +106,9 @@ def inspect(
     Layers and units are counted from 0: l0.u42 is unit 42 of the lowest layer. For a text of up to 500 characters,
     every unit is shown. For a longer one (at most 20,000 characters), the mean of each gate per layer is shown, and the
     48 units per layer that change most, or those given by --units.
+
+    For a model of series, as train --series makes it, --file names a table. One series of it is read, and its values
+    after the first season are shown in the place of characters; --stretch counts these.
     """
     files = [place for place in (as_html, png, svg, npz) if place is not None]
     check_plot(png, svg)
@@ -97,24 +122,36 @@ def inspect(
     if finding is not None and files:
         raise OptionError(f"--{finding} prints a table and writes no file: leave out the options for files")
     loaded = load(model).hold(*hold)
+    check_kind(context, loaded, ("keeps", "after", "instead"))
     named = named_units(list(units), loaded.config) if units else None
     first, last = _ends(stretch)
     if (text is None) == (file is None):
         raise OptionError("give either a text to look at, or a file by --file")
-    read = (text[:last] if text is not None else noted_text(str(file), last))[first:]
+    line = None
+    if loaded.series is not None:
+        if file is None:
+            raise OptionError("a model of series reads a table: name it with --file")
+        line = _line_of(loaded.series, file, columns, series, slice(first, last))
+        read = line.text
+    else:
+        read = (text[:last] if text is not None else noted_text(str(file), last))[first:]
     if stretch is not None and not read:
         raise TextError(f"the stretch {stretch} is empty: the text ends before it")
-    _note_unseen(loaded, read)
+    if line is None:
+        _note_unseen(loaded, read)
     if finding is not None:
         with waiting(f"inspecting: {finding}") as on_progress:
             found: Finding = getattr(loaded, finding)(read, **asked, on_progress=on_progress)
         print(strict_json(found.to_dict()) if as_json else found)
         return
     with waiting("looking at the gates"):
-        trace = loaded.gates(read)
+        trace: Trace = loaded.gates(read)
+        if line is not None:
+            trace = line.named(trace, loaded.tokenizer)
         if as_html is not None:
             with output(as_html) as written:
-                written.write(page(trace, about(Path(model).name, loaded.config, hold), named).encode())
+                head = about(Path(model).name, loaded.config, hold) + (f"; series {line.title}" if line else "")
+                written.write(page(trace, head, named).encode())
         if png is not None or svg is not None:
             write_figure(gates_figure(trace, named), png, svg)
         if npz is not None:
@@ -126,6 +163,22 @@ def inspect(
         from afterword.inspection.terminal import show
 
         show(trace, named)
+
+
+def _line_of(facts: SeriesFacts, file: str, columns: Columns, name: str | None, part: slice) -> SeriesLine:
+    """Return a part of the series `name` of the table in `file`, by default of the first, as a model reads it."""
+    from afterword.forecasting.readings import SeriesLine, table_for
+
+    table, series = table_for(facts, file, columns)
+    note(*table.notes)
+    chosen = next((one for one in series if name in (None, one.name)), None)
+    if chosen is None:
+        raise OptionError(
+            f"no series is named {str(name)[:60]!r}, or it is constant or too short: give another --series"
+        )
+    if name is None and len(series) > 1:
+        note(f"this is {chosen.name!r}, the first of {len(series):,} series: choose another with --series NAME")
+    return SeriesLine.of(chosen, facts.season, table.form.dates, part)
 
 
 def _report(files: Iterable[Path]) -> None:
@@ -168,6 +221,7 @@ def units(model: str, file: str, matching: str | None, asking: tuple[str, ...], 
     """
     asked = ([] if matching is None else [questions.matching(matching)]) + [*map(questions.ready_made, asking)]
     loaded = load(model)
+    loaded.check_of_text()
     text = noted_text(file, MOST_TRACED + 1)
     read = beginning(loaded, text[:MOST_TRACED])
     if len(read) < len(text):
@@ -231,9 +285,11 @@ def horizon(
     places. To compare with a plain recurrent network, train one with --cell rnn.
     """
     check_plot(png, svg)
+    models = [(path, load(path)) for path in (model, *against)]
+    for _, loaded in models:
+        loaded.check_of_text()
     text = noted_text(file, MOST_CHARACTERS)
     found = []
-    models = [(path, load(path)) for path in (model, *against)]
     if differs := _training_differs(loaded for _, loaded in models):
         note(f"these models were trained differently: {differs}")
     for path, loaded in models:

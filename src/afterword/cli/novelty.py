@@ -53,6 +53,7 @@ def novelty(
     if file is not None and num is not None:
         raise OptionError("--num and FILE exclude each other: give FILE to judge it, --num to judge what is written")
     model = load(run, using).hold(*hold)
+    model.check_of_text()
     with waiting("reading the training text"):
         learned = model.learned_from()
     if file is not None:

@@ -23,10 +23,14 @@ from afterword.errors import OptionError
 from afterword.language_model import LanguageModel
 from afterword.model.network.engines import ENGINES
 from afterword.model.ngram.mixture import USES
+from afterword.series.table import Columns
 from afterword.storage import is_whole_file
 
 Function = Callable[..., Any]
 OVERWRITE, NAMED = f"{__name__}.overwrite", f"{__name__}.named"  # keys of a context's meta
+
+
+OF_SERIES = ("series", *(field.name for field in dataclasses.fields(Columns)))
 
 
 class Combination(NamedTuple):
@@ -56,6 +60,15 @@ def check_together(context: click.Context, rules: Sequence[Combination]) -> None
 def is_given(context: click.Context, name: str) -> bool:
     """Return whether the command line or the file of --config sets the parameter."""
     return context.get_parameter_source(name) in (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)
+
+
+def check_kind(context: click.Context, model: LanguageModel, of_text: Sequence[str]) -> None:
+    """Raise OptionError for an option that does not suit `model`; those named in `of_text` do not suit series."""
+    series = model.series is not None
+    for option in context.command.params:
+        if option.name in (of_text if series else OF_SERIES) and is_given(context, option.name or ""):
+            learned = "series" if series else "text"
+            raise OptionError(f"{max(option.opts, key=len)} does not suit a model of {learned}: leave it out")
 
 
 def settings_options(kind: type[Any], name: str) -> Callable[[Function], Function]:

@@ -15,6 +15,7 @@ from afterword.runs.begin import Preview
 from afterword.runs.record import Progress, bits
 from afterword.runs.run import Run
 from afterword.text.documents import counted
+from afterword.text.encoded import EncodedCorpus
 
 LINE_EVERY = 10.0  # seconds between plain lines
 SAMPLE_EVERY = 15.0  # seconds between lines that the model writes
@@ -51,7 +52,7 @@ def _lines() -> Iterator[Callable[[Progress], None]]:
         if time.monotonic() - reported >= LINE_EVERY or progress.step == progress.steps:
             reported = time.monotonic()
             where = f"step {progress.step:,} of {progress.steps:,}"
-            speed = f"{progress.characters_per_second:,.0f} characters/s"
+            speed = f"{progress.characters_per_second:,.0f} {progress.unit}s/s"
             say(f"{where}, {as_time(progress.seconds_left)} left: {figures(progress)}, {speed}")
 
     yield report
@@ -59,14 +60,8 @@ def _lines() -> Iterator[Callable[[Progress], None]]:
 
 def summary(run: Run | Preview) -> str:
     """Return what the run will do, in two lines."""
-    encoded, recipe, tokenizer = run.encoded, run.recipe, run.encoded.tokenizer
-    config = recipe.config(tokenizer)
-    kinds = f"{len(tokenizer.characters)} different" if tokenizer.characters else "as bytes"
-    if tokenizer.several:
-        kinds += f", read as {len(encoded.training):,} {tokenizer.several}"
-    documents = f" in {encoded.documents:,} lines" if encoded.lines else ""
-    if encoded.labels:
-        documents += f" with {counted(len(encoded.labels), 'label')}"
+    encoded, recipe = run.encoded, run.recipe
+    config = recipe.config(encoded.tokenizer)
     network = f"{config.network}, {config.parameters:,} parameters"
     end = run.record.stages[-1] if isinstance(run, Run) and run.record.stages else recipe
     way = f"{round(end.minutes, 3):g} min" if end.minutes is not None else counted(end.steps, "step")
@@ -74,11 +69,25 @@ def summary(run: Run | Preview) -> str:
         network = f"from {run.base_name}: {network}"
     place = "on a GPU" if recipe.device == "cuda" else f"{recipe.threads} threads"
     return (
-        f"text: {encoded.training_characters:,} characters to train on{documents} ({kinds}), "
+        f"{encoded.kind}: {encoded.training_characters:,} {encoded.unit}s to train on{_contents(encoded)}, "
         f"{encoded.validation_characters:,} held out\n"
         f"plan: {recipe.recipe}: {network}; {way}, "
         f"{recipe.batch_size} × {recipe.seq_length} tokens per step, {recipe.precision}, {place}"
     )
+
+
+def _contents(encoded: EncodedCorpus) -> str:
+    """Return what the training part consists of."""
+    if encoded.series is not None:
+        return f" in {encoded.documents:,} series ({encoded.series.frequency}, season {encoded.series.season:,})"
+    tokenizer = encoded.tokenizer
+    documents = f" in {encoded.documents:,} lines" if encoded.lines else ""
+    if encoded.labels:
+        documents += f" with {counted(len(encoded.labels), 'label')}"
+    kinds = f"{len(tokenizer.characters)} different" if tokenizer.characters else "as bytes"
+    if tokenizer.several:
+        kinds += f", read as {len(encoded.training):,} {tokenizer.several}"
+    return f"{documents} ({kinds})"
 
 
 def in_bits(expected: Expectation) -> str:

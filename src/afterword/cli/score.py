@@ -18,6 +18,7 @@ from afterword.cli.options import (
     HTML,
     PATH,
     Combination,
+    check_kind,
     check_together,
     engine_option,
     hold_option,
@@ -30,8 +31,10 @@ from afterword.cli.output import Row, note, printed
 from afterword.cli.score_characters import show_characters
 from afterword.cli.score_lines import COSTS, FAILED, FREE, RATIO, show_lines
 from afterword.cli.scorers import RATE, Asked, Scorer, Scorers
+from afterword.language_model import load
 from afterword.scoring.comparing import FEWEST, SHORTEST, Comparison
 from afterword.scoring.costs import Score, total
+from afterword.series.table import Columns
 from afterword.settings import OnProgress
 from afterword.text.decoding import Decoding
 from afterword.text.documents import check_sources
@@ -51,6 +54,7 @@ RULES = (
     Combination(f"--sort {RATIO}", needs="--against"),
     Combination("--against", excludes=("--adapt", "--hold")),
 )
+OF_TEXT = ("html", "csv", "sort", "masks", "adapts", "against", "hold", "encoding", "encoding_errors")
 
 
 @click.command()
@@ -83,10 +87,11 @@ RULES = (
 @click.option("--adapt", "adapts", is_flag=True, help="keep learning from the text as it is scored")
 @engine_option
 @settings_options(Decoding, "decoding")
+@settings_options(Columns, "columns")
 @hold_option
 @click.option("--json", "as_json", is_flag=True, help="print JSON: one object, or one per line if there are several")
 @click.pass_context
-def score(context: click.Context, /, files: tuple[str, ...], **options: Any) -> None:
+def score(context: click.Context, /, files: tuple[str, ...], columns: Columns, **options: Any) -> None:
     """Print how well a model predicts a text, in bits per character. Fewer are better.
 
     MODEL is a model's folder, the folder of its run, the name of a base, or hf://USER/NAME. FILE is a text, also
@@ -121,11 +126,25 @@ def score(context: click.Context, /, files: tuple[str, ...], **options: Any) -> 
 
     With --hold, parts of the network are held at a value, and the cost with nothing held is printed too.
     Layers and units are counted from 0.
+
+    For a model of series, as train --series makes it, FILE is a table, and the answer is in bits per value. With
+    --lines, each series has a row. With --per-character, each value after the first season has a row: with its bits,
+    the median that was expected, and the band of 80 %. --top N prints the N values that cost most. --flag and
+    --false-alarms print the odd values, after afterword calibrate with a table of normal values.
     """
-    check_together(context, RULES)
     check_sources(files)
     asked = Asked(files=files, **options)
-    scorers = Scorers.load(asked)
+    model = load(asked.model, asked.using, asked.engine)
+    check_kind(context, model, OF_TEXT)
+    if model.series is not None:
+        from afterword.cli.score_values import RULES_OF_VALUES, show_values
+
+        check_together(context, RULES_OF_VALUES)
+        if show_values(asked, Scorers.load(asked, model), columns) and asked.fail:
+            context.exit(FAILED)
+        return
+    check_together(context, RULES)
+    scorers = Scorers.load(asked, model)
     if asked.per_character:
         show_characters(asked, scorers)
     elif asked.by_line:

@@ -75,12 +75,11 @@ class Scorers:
     free_judge: Judge | None
 
     @staticmethod
-    def load(asked: Asked) -> Scorers:
-        """Load the models that are `asked` for, and print how long their engines took to start.
+    def load(asked: Asked, free: LanguageModel) -> Scorers:
+        """Load what is `asked` for besides `free`, MODEL with nothing held; print how long engines took to start.
 
         Raises OptionError if they cannot do what is asked, or cannot be compared.
         """
-        free = load(asked.model, asked.using, asked.engine)
         model = free.hold(*asked.hold)
         if asked.rate is not None:
             asked = replace(asked, masks=_checked_masks(model, asked.rate, asked.masks))
@@ -147,7 +146,7 @@ def _checked_masks(model: LanguageModel, rate: float, masks: Sequence[str]) -> t
     calibration = model.check_calibrated(rate)
     if masks and masks != calibration.masks:
         raise OptionError("the model was calibrated with other masks: leave out --mask, or calibrate it again")
-    if doubt := calibration.holds_roughly(rate):
+    if doubt := calibration.holds_roughly(rate, model.unit_scored):
         note(doubt)
     return calibration.masks
 

@@ -101,9 +101,11 @@ def train(
     if status := train_and_show(run):
         context.exit(status)
     if run.team.rank == 0:
-        say(f"next: {own_name()} generate {shlex.quote(str(folder))}")
+        series = run.encoded.series is not None
+        what = f"forecast {shlex.quote(str(folder))} FILE" if series else f"generate {shlex.quote(str(folder))}"
+        say(f"next: {own_name()} {what}")
         say(
-            f"to share: {shlex.quote(str(run.folder.model))}, but only with people who may read the text "
+            f"to share: {shlex.quote(str(run.folder.model))}, but only with people who may read the {run.encoded.kind} "
             "(its README.md explains why)"
         )
 
@@ -132,8 +134,10 @@ def train_and_show(run: Run) -> int:
     if run.team.rank > 0:
         return 0
     model = complete_card(folder)
-    validation = model.about["validation"]
-    figure = f"{validation['bits_per_character']:.3f} bits per character on held-out text; " if validation else ""
+    validation, what = model.about["validation"], "values" if run.encoded.series else "text"
+    figure = (
+        f"{validation['bits_per_character']:.3f} bits per {run.encoded.unit} on held-out {what}; " if validation else ""
+    )
     say(f"done: {figure}the model is in {folder}")
     if run.recipe.minutes is not None and run.preparation is not None:
         say(f"trained for {run.seconds:.1f} s, after {run.preparation:.1f} s of preparation")

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from afterword.bars import is_seen, waiting
 from afterword.errors import ModelError, OptionError
-from afterword.forecasting.futures import DECILES, Forecaster, Futures
+from afterword.forecasting.futures import DECILES, Forecaster, Futures, rounded
+from afterword.forecasting.readings import check_frequency
 from afterword.language_model import LanguageModel
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin
@@ -63,7 +64,7 @@ class ForecastSettings(Settings):
 
 @dataclass(frozen=True)
 class Figures:
-    """How well a method forecast the last horizon, which it had not seen."""
+    """The measures of a method on the last horizon, which it had not seen."""
 
     mase: float
     smape: float
@@ -134,7 +135,7 @@ class Forecast:
         return stacked(
             [one.name for one in series],
             dates,
-            {name: list(_rounded(each)) for name, each in values.items()},
+            {name: list(rounded(each)) for name, each in values.items()},
             self.methods,
         )
 
@@ -144,9 +145,14 @@ class Forecast:
         return as_frame(self.table.form, self.rows)
 
 
-def parse_levels(levels: Sequence[float]) -> tuple[float, ...]:
-    """Return the levels of bands, in per cent, sorted. Raises OptionError."""
-    found = tuple(sorted({float(level) for level in levels}))
+def parse_levels(levels: str | Sequence[float]) -> tuple[float, ...]:
+    """Return the levels of bands, in per cent, sorted; as text, with spaces or commas. Raises OptionError."""
+    given = levels.replace(",", " ").split() if isinstance(levels, str) else levels
+    try:
+        found = tuple(sorted({float(level) for level in given}))
+    except (TypeError, ValueError):
+        what = f"not {str(levels)[:60]}"
+        raise OptionError(f'levels must be numbers above 0 and below 100, as in "80 95", {what}') from None
     for level in found:
         if not 0 < level < 100:
             raise OptionError(f"a level must be above 0 and below 100 per cent, not {level:g}")
@@ -192,20 +198,27 @@ def forecasts(
     table = read_table(source, columns, settings.season or (facts.season if facts else None))
     if facts and (settings.season or facts.season) != facts.season:
         raise OptionError(f"season {settings.season}: this model has learned a season of {facts.season}; leave it out")
-    if facts and table.calendar.name != facts.frequency and "number" not in table.calendar.name:
-        raise OptionError(f"this model has learned {facts.frequency} series; the table is {table.calendar.name}")
+    if facts:
+        check_frequency(table, facts)
     _check_horizon(table, horizon)
+    notes = []
+    if facts and horizon > facts.held_out and settings.method != NAIVE:
+        notes.append(
+            f"the model has not learned from the last {facts.held_out:,} values of its own table: "
+            f"if this is that table, the backtest on the last {horizon:,} is too favourable"
+        )
     facts = facts or SeriesFacts(table.calendar.season, horizon, table.calendar.name)
     why = why_not([one.values for one in table.series], facts, learned=model is not None)
     if settings.method == LSTM and why:
         raise OptionError(f"{why}: give --method naive")
     if settings.method == NAIVE or why:
-        model = None
+        model, why = None, "" if settings.method == NAIVE else why
     elif model is None:
         model = _trained(table, facts, settings, train)
     with waiting("forecasting") if is_seen() else nullcontext():
         answer = _Answer(table, facts.season, horizon, bands, settings.seed, model)
-        return answer.forecast(settings.method, why)
+        found = answer.forecast(settings.method, why)
+    return replace(found, notes=[*notes, *found.notes])
 
 
 def facts_of(model: LanguageModel) -> SeriesFacts:
@@ -248,7 +261,7 @@ def _trained(
 
 def why_not(series: Sequence[Floats], facts: SeriesFacts, learned: bool) -> str:
     """Return why an LSTM cannot forecast these series, or "" if it can; one that has `learned` needs no more values."""
-    season, held = facts.season, max(facts.horizon, facts.season)
+    season, held = facts.season, facts.held_out
     if not any(scale_of(values, season) for values in series):
         return f"every series is constant, or has no more values than a season of {season:,}"
     left = sum(max(0, len(values) - season - held) for values in series if scale_of(values[:-held], season))
@@ -303,7 +316,7 @@ class _Answer:
     def _reason(self, method: str, why: str, backtest: Backtest | None) -> str:
         used = "the seasonal naive forecast is used"
         if backtest is None:
-            return f"{why or 'the series are too short for a backtest'}: {used}"
+            return f"{why or 'the series are constant, or too short for a backtest'}: {used}"
         naive, at = backtest.figures[NAIVE].mase, f"on the last {self._horizon:,} values"
         if LSTM not in backtest.figures:
             return f"{f'{why}: ' if why else ''}{used}; its MASE is {naive:.3f} {at}"
@@ -345,10 +358,3 @@ def band(level: float) -> tuple[float, float]:
 
 def _shown(value: float, form: str) -> str:
     return "-" if math.isnan(value) else format(value, form)
-
-
-def _rounded(values: Floats) -> Floats:
-    """Return `values` with seven significant digits: more would be the noise of sampling and of adding up."""
-    with np.errstate(divide="ignore"):
-        places = 10.0 ** np.clip(6 - np.floor(np.log10(np.abs(values))), -300, 300)
-    return np.asarray(np.where(values == 0, 0.0, np.round(values * places) / places))

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from afterword.generation.paths import sample_paths
 from afterword.language_model import LanguageModel
+from afterword.model.arrays import Ids
 from afterword.series.classical import classical_quantiles
 from afterword.series.naive import seasonal_naive, seasonal_naive_paths
-from afterword.series.tokens import CHARACTERS, changes_of, scale_of, to_text
+from afterword.series.tokens import BINS, CHARACTERS, bins_of, changes_in, changes_of, scale_of
+from afterword.text.tokenizer import Tokenizer
 
 Floats = NDArray[np.float64]
 DECILES = tuple(k / 10 for k in range(1, 10))  # whose losses a backtest averages
@@ -56,17 +58,19 @@ class Forecaster:
 
         def paths(values: Floats, k: int) -> Floats:
             generator = np.random.default_rng([self._seed, k])
-            return _bounded(values, seasonal_naive_paths(values, season, h, count, generator))
+            return bounded(values, seasonal_naive_paths(values, season, h, count, generator))
 
         found = self._summed(paths(values, k)[None] for k, values in enumerate(series))
         point = np.stack([seasonal_naive(values, season, h) for values in series])
-        return Futures(point, {**found.quantiles, 0.5: point})
+        # a sampled quantile near the median may be on its other side
+        on_its_side = {q: (np.minimum if q < 0.5 else np.maximum)(each, point) for q, each in found.quantiles.items()}
+        return Futures(point, {**on_its_side, 0.5: point})
 
     def lstm(self, model: LanguageModel, series: Sequence[Floats]) -> Futures:
         """Return the forecasts by the model, whose sampled characters are added up to values."""
         season, h, tokenizer, network = self._season, self._horizon, model.tokenizer, model.predictor
-        ids = {character: int(tokenizer.encode(character)[0]) for character in tokenizer.characters}
-        bins, allowed = np.array([CHARACTERS.index(character) for character in ids]), np.array(list(ids.values()))
+        bins, allowed = known_bins(tokenizer)
+        read_as = allowed[np.abs(np.arange(BINS)[:, None] - bins).argmin(axis=1)]  # the nearest that has been learned
         count = self._paths(len(series))
         opening = model.prompt_ids("", 0)
 
@@ -75,7 +79,7 @@ class Forecaster:
                 group = series[at : at + GROUP]
                 scales = [scale_of(values, season) for values in group]
                 lines = [
-                    np.concatenate([opening, tokenizer.encode(to_text(values, season, scale))])
+                    np.concatenate([opening, read_as[bins_of(changes_in(values, season, scale))]])
                     for values, scale in zip(group, scales, strict=True)
                 ]
                 chosen = sample_paths(network, lines, allowed, h, count, self._seed + at)
@@ -83,7 +87,7 @@ class Forecaster:
                 changes = changes_of(bins[chosen], within) * np.array(scales)[:, None, None]
                 yield np.stack(
                     [
-                        _bounded(values, _added_up(values, season, one))
+                        bounded(values, _added_up(values, season, one))
                         for values, one in zip(group, changes, strict=True)
                     ]
                 )
@@ -108,6 +112,12 @@ class Forecaster:
         return Futures(np.concatenate(means), dict(zip(self._quantiles, each, strict=True)))
 
 
+def known_bins(tokenizer: Tokenizer) -> tuple[NDArray[np.int64], Ids]:
+    """Return the bins whose characters training has seen, in rising order, and their ids. [A], [A]"""
+    known = sorted(tokenizer.characters)
+    return np.array([CHARACTERS.index(one) for one in known]), np.array([tokenizer.encode(one)[0] for one in known])
+
+
 def _added_up(values: Floats, season: int, changes: Floats) -> Floats:
     """Return the values that follow from changes [paths, h] against the season before each."""
     paths = np.empty_like(changes)
@@ -119,6 +129,13 @@ def _added_up(values: Floats, season: int, changes: Floats) -> Floats:
     return paths
 
 
-def _bounded(values: Floats, paths: Floats) -> Floats:
+def bounded(values: Floats, paths: Floats) -> Floats:
     """Return `paths` without values below 0 if the series has never had one."""
     return np.maximum(paths, 0.0) if values.min() >= 0 else paths
+
+
+def rounded(values: Floats) -> Floats:
+    """Return `values` with seven significant digits: more would be the noise of sampling and of adding up."""
+    with np.errstate(divide="ignore"):
+        places = 10.0 ** np.clip(6 - np.floor(np.log10(np.abs(values))), -300, 300)
+    return np.asarray(np.where(values == 0, 0.0, np.round(values * places) / places))

@@ -6,6 +6,8 @@ the end.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from afterword.errors import ModelError, TextError
@@ -50,7 +52,7 @@ def look_at_gates(model: Inspected, text: str) -> Gates:
     T, config = len(ids), network.config
     _check_length(config, T)
     widths = dict.fromkeys(GATES, 0 if config.cell == "rnn" else config.hidden_size)
-    parts = {
+    parts: dict[str, Any] = {
         name: np.empty((T, config.num_layers, widths.get(name, config.hidden_size)), np.float32)
         for name in Step._fields
     }

@@ -87,10 +87,12 @@ def page(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | None = N
         if not carried:  # a network of windows reads a whole window per character
             blobs[f"l{layer}-before"], record["beforeScale"] = _in_int16(trace.before[:, layer, units].T)
         layers.append(record)
-    start = " ".join(trace.text[: 2 * SHORT_TITLE].split())
+    start = " ".join((trace.title or trace.text)[: 2 * SHORT_TITLE].split())
     data = {
         "title": f"What the gates do: {start[:SHORT_TITLE]}",
         "about": about,
+        "unit": trace.unit,
+        "places": [*trace.places] or None,
         "tokens": trace.tokens,
         "rows": trace.rows,
         "guesses": rows.shape[1],
@@ -106,7 +108,7 @@ def page(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | None = N
     )
     # in JSON a "<" occurs only inside strings, where it can be escaped; so no text can end the element
     written = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    return _joined(STYLE=colours() + _web("page.css"), DATA=written, BLOBS=encoded, SCRIPT=_scripts())
+    return _joined(trace.unit, STYLE=colours() + _web("page.css"), DATA=written, BLOBS=encoded, SCRIPT=_scripts())
 
 
 def script() -> str:
@@ -119,9 +121,9 @@ def _scripts() -> str:
     return "\n".join(_web(f"{name}.js") for name in SCRIPTS)
 
 
-def _joined(**parts: str) -> str:
+def _joined(unit: str = "character", **parts: str) -> str:
     """Return `page.html` with each of `parts` in its place. The content of a part is never taken for a place."""
-    pieces = re.split("@@([A-Z]+)@@", _web("page.html"))
+    pieces = re.split("@@([A-Z]+)@@", _web("page.html").replace("character", unit))
     return "".join(parts[piece] if k % 2 else piece for k, piece in enumerate(pieces))
 
 

@@ -11,6 +11,7 @@ import itertools
 import math
 import re
 import reprlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,10 +57,16 @@ class Trace:
     """The tokens of the R rows; the last row may be that of all bytes."""
     expected_first: Array
     """The prediction before the first token, [R], in nats."""
+    title: str = ""
+    """What was read, if it is not the text itself."""
+    unit: str = "character"
+    """What the text consists of, in a word: a line of a series consists of values."""
+    places: Sequence[str] = ()
+    """The place of each token, such as its date; by default, its number."""
 
     def __repr__(self) -> str:
         T, L, H = self.hidden.shape
-        size = f"{T:,} tokens, {L} × {H} units, {self.bits_per_character:.3f} bits per character"
+        size = f"{T:,} tokens, {L} × {H} units, {self.bits_per_character:.3f} bits per {self.unit}"
         return f"{type(self).__name__}({reprlib.repr(self.text)}, {size})"
 
     @property
@@ -97,6 +104,10 @@ class Trace:
         """The cost of the whole text."""
         return float(self.bits.sum()) / len(self.text)
 
+    def place(self, t: int) -> str:
+        """Return the place of token `t`, for people."""
+        return self.places[t] if self.places else str(t)
+
     def means(self, part: str) -> NDArray[np.float64]:
         """Return the mean over each layer's units per token, [T, L]; for the states, the mean of their magnitude."""
         values = getattr(self, part)
@@ -129,6 +140,7 @@ class Trace:
         record: dict[str, Any] = {
             "text": self.text,
             "tokens": self.tokens,
+            **({"places": [*self.places]} if self.places else {}),
             "bits": _rounded(self.bits),
             "units": units,
             "means": {part: _rounded(self.means(part)) for part in self._parts if part != "before"},

@@ -266,7 +266,7 @@ class _Planner:
             "precision": Choice(precision, short),
         }
         of_steps = tuning.of_steps(steps, self._tokens / self._steps_per_pass, len(self._encoded.validation))
-        of_steps["steps"] = Choice(steps, f"{self._passes(steps)} over the text")
+        of_steps["steps"] = Choice(steps, f"{self._passes(steps)} over the {self._encoded.kind}")
         return of_size | of_steps | self._dropout(steps) | self._fixed
 
     def _passes(self, steps: int) -> str:
@@ -330,8 +330,8 @@ class _Planner:
         if recipe.steps == recipe.most_steps and minutes < 0.9 * recipe.minutes:
             after = f"{minutes:.0f} min" if minutes >= 2 else f"{max(1, round(60 * minutes))} s"
             notes.append(
-                f"{self._passes(recipe.steps)} over this text are enough, and more would learn it by heart: "
-                f"the run will end after about {after}"
+                f"{self._passes(recipe.steps)} over this {self._encoded.kind} are enough, "
+                f"and more would learn it by heart: the run will end after about {after}"
             )
         if step.now > BUSY * step.alone:
             notes.append(

@@ -113,6 +113,7 @@ def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, Non
                 best=None if best is None else best.kept.cost,
                 improved=best is not None and best.kept is measured,
                 notes=run.take_notes(),
+                unit=run.encoded.unit,
             )
             nats, tokens, read, reported = 0.0, 0, 0, now
             run.report(progress)

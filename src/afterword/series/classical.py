@@ -23,7 +23,7 @@ def classical_quantiles(
 ) -> dict[str, dict[float, Floats]]:
     """Return the quantiles of each method's forecasts of N series, [N, horizon]; nothing if it is not installed.
 
-    Nothing either for more than `MOST` values, which would take minutes. The point forecast stands for the median.
+    Nothing either for more than `MOST` values, which would take minutes. The point forecast is used as the median.
     """
     if not is_installed() or sum(map(len, series)) > MOST:
         return {}

@@ -50,7 +50,7 @@ class Columns(Settings):
         None, "the column of dates (default: ds, or the only one with dates)", metavar="NAME"
     )
     value_column: str | None = setting(
-        None, "the column to forecast (default: y, or every column of numbers as a series)", metavar="NAME"
+        None, "the column of values (default: y, or every column of numbers as a series)", metavar="NAME"
     )
 
 

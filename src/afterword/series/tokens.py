@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 BINS = 256
-FIRST = 0x2800  # the first of Unicode's 256 Braille patterns, which take one column each and are no letters
+FIRST = 0x2800  # the first of Unicode's 256 Braille patterns, which take one column each and are not letters
 FURTHEST = 12.0  # scales
 SHARPNESS = 2.0  # near 0, bins are this many times as narrow as without asinh, about
 EDGES = np.linspace(-1, 1, BINS + 1) * math.asinh(SHARPNESS * FURTHEST)  # [257], of asinh(SHARPNESS · change)
@@ -31,16 +31,26 @@ CHARACTERS = "".join(map(chr, range(FIRST, FIRST + BINS)))
 
 @dataclass(frozen=True)
 class SeriesFacts:
-    """What a model of series has learned to forecast. It is saved with the model."""
+    """The kind of series that a model has learned to forecast. It is saved with the model."""
 
     season: Annotated[int, Meta(ge=1, le=1_000_000)]
     horizon: Annotated[int, Meta(ge=1, le=1_000_000)]
     frequency: str
 
+    @property
+    def held_out(self) -> int:
+        """The number of values at the end of each series from which the model has not learned."""
+        return max(self.horizon, self.season)
+
 
 def scale_of(values: Floats, season: int) -> float:
-    """Return the mean distance between values a season apart; 0 if there is none."""
+    """Return the mean distance between values a season apart; 0 without such values."""
     return float(np.abs(values[season:] - values[:-season]).mean()) if len(values) > season else 0.0
+
+
+def changes_in(values: Floats, season: int, scale: float) -> Floats:
+    """Return the changes of `values`, from the second season on, in scales. [n] -> [n - season]"""
+    return (values[season:] - values[:-season]) / scale
 
 
 def bins_of(changes: Floats) -> NDArray[np.int64]:
@@ -67,7 +77,7 @@ class SeriesLines:
 
 def lines_of(series: Sequence[Floats], facts: SeriesFacts) -> SeriesLines:
     """Return `series`, which are arrays of values, as lines. A horizon is held out of each, at least a season."""
-    season, held = facts.season, max(facts.horizon, facts.season)
+    season, held = facts.season, facts.held_out
     training, validation = [], []
     for values in series:
         known = values[:-held]
@@ -79,5 +89,4 @@ def lines_of(series: Sequence[Floats], facts: SeriesFacts) -> SeriesLines:
 
 def to_text(values: Floats, season: int, scale: float) -> str:
     """Return the characters of `values` from the second season on. [n] -> n - season characters"""
-    changes = (values[season:] - values[:-season]) / scale
-    return (bins_of(changes) + FIRST).astype("<u4").tobytes().decode("utf-32-le")
+    return (bins_of(changes_in(values, season, scale)) + FIRST).astype("<u4").tobytes().decode("utf-32-le")

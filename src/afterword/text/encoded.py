@@ -89,6 +89,16 @@ class EncodedCorpus(CorpusFacts):
     training_characters: int  # before lower-casing; the end of a line counts as one
     validation_characters: int
 
+    @property
+    def kind(self) -> str:
+        """The noun for what was read."""
+        return "table" if self.series else "text"
+
+    @property
+    def unit(self) -> str:
+        """The noun for what is predicted, one after another."""
+        return "value" if self.series else "character"
+
     @staticmethod
     def open(folder: Path) -> EncodedCorpus:
         """Open what `encode` wrote to `folder`. Raises RunError if it is missing or damaged."""

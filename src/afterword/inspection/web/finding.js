@@ -75,7 +75,7 @@ function alike(units, a, b) {
   const where = runs.length ? `at ${runs.length.toLocaleString("en")} ${others}` : "nowhere else.";
   $("alikehead").textContent = `The first ${units.length} of them act alike ${where}`;
   $("alike").replaceChildren(...runs.slice(0, 14).map(run => button(
-    `${run.from}: <code>${escape(text(run.from - 14, run.from - 1))}<mark>${escape(snippet(run.from, run.to))}</mark>` +
+    `${escape(placeOf(run.from))}: <code>${escape(text(run.from - 14, run.from - 1))}<mark>${escape(snippet(run.from, run.to))}</mark>` +
     `${escape(text(run.to + 1, run.to + 14))}</code>`,
     "select this place", () => {
       S.at = run.from;

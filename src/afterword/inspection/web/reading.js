@@ -1,4 +1,6 @@
 // One character and one unit: what was expected, the values, and the sum of what was kept and added.
+const placeOf = t => D.places?.[t] ?? String(t);
+
 function showHere(t = S.at, row = S.unit) {
   const guesses = [];
   for (let k = 0; k < D.guesses; k++)
@@ -15,14 +17,14 @@ function showHere(t = S.at, row = S.unit) {
     kept = c - added,
     old = before(S.layer, row, t),
     gone = old - kept;
-  const label = `character ${t}: ${plain(D.tokens[t])}; surprise ${number(surprise(t), 1)} bits`;
-  $("here").innerHTML = `<p><b>character ${t}</b> <code style="font-size:17px">${escape(plain(D.tokens[t]))}</code>
+  const label = `${D.unit} ${placeOf(t)}: ${plain(D.tokens[t])}; surprise ${number(surprise(t), 1)} bits`;
+  $("here").innerHTML = `<p><b>${D.unit} ${escape(placeOf(t))}</b> <code style="font-size:17px">${escape(plain(D.tokens[t]))}</code>
     · surprise ${number(surprise(t), 1)} bits</p>
     <p class="soft">expected: ${guesses.join(", ") || "nothing in particular"}</p>
     <dl aria-label="values"><div><dt>unit</dt><dd><b>${name(S.layer, row)}</b></dd></div>
     ${[f, i, g, o, c, h].map((v, k) =>
       `<div title="${MEANINGS[PARTS[k]]}"><dt>${PARTS[k]}</dt><dd>${number(v)}</dd></div>`).join("")}</dl>
-    <p class="soft">memory: about ${keeps(D.layers[S.layer].memory[row])} characters, on average over this text</p>`;
+    <p class="soft">memory: about ${keeps(D.layers[S.layer].memory[row])} ${D.unit}s, on average over this text</p>`;
   const most = Math.max(D.layers[S.layer].scale[row] * 32767, ...[c, kept, added, old].map(Math.abs));
   const wide = v => Math.abs(v) / most * 50; // in percent of a track, whose middle is 0
   const bar = (v, colour, extra = "") => `<span class="track"><i style="left:${v < 0 ? 50 - wide(v) : 50}%;

@@ -31,11 +31,11 @@ function summary() {
     row.innerHTML = `<td></td><td>memory</td>`;
     const spread = row.insertCell();
     spread.textContent = layer.spread.map(([label, count]) => `${label}: ${count}`).join(" · ");
-    spread.title = "characters : units";
+    spread.title = `${D.unit}s : units`;
     const cell = row.insertCell();
     cell.colSpan = 2;
     const memory = new Map(layer.longest);
-    cell.append("longest, in characters: ", chips(k, [...memory.keys()], unit => ` ${keeps(memory.get(unit))}`));
+    cell.append(`longest, in ${D.unit}s: `, chips(k, [...memory.keys()], unit => ` ${keeps(memory.get(unit))}`));
   });
   $("summary").replaceChildren(made);
 }

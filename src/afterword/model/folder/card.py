@@ -18,7 +18,8 @@ HUB = "hf://"  # begins the name of a model on the hub
 
 def metadata(model: SavedModel) -> dict[str, Any]:
     """Return what a model hub sorts `model` by, in the hub's own words. The licence of the text is not known here."""
-    found: dict[str, Any] = {"license": UNKNOWN, "library_name": "afterword", "pipeline_tag": "text-generation"}
+    found: dict[str, Any] = {"license": UNKNOWN, "library_name": "afterword"}
+    found["pipeline_tag"] = "time-series-forecasting" if model.about.get("series") else "text-generation"
     found["tags"] = ["afterword", model.config.cell]
     if model.about.get("validation"):
         found["metrics"] = ["perplexity"]
@@ -32,14 +33,17 @@ def card(model: SavedModel, samples: Sequence[tuple[float, str]]) -> str:
     """Return a model card in Markdown, with its `metadata`. `samples` are (temperature, text)."""
     config, about = model.config, model.about
     corpus, validation, rows = about["corpus"], about["validation"], dict[str, str]()
-    kind = "lines" if about["lines"] else "running text"
+    series, kind = about.get("series"), "lines" if about["lines"] else "running text"
+    what, unit = ("table", "value") if series else ("text", "character")
+    if series:
+        kind = f"{series['frequency']} series, season {series['season']:,}, to forecast {series['horizon']:,} values"
     if labels := about.get("labels"):
         kind = f"lines with {len(labels):,} labels"
     if corpus:
         names = ", ".join(PurePath(source).name for source in corpus["sources"])
         training, held_out = corpus["training"]["characters"], corpus["validation"]["characters"]
-        rows["text"] = f"{names}: {kind}, {training:,} characters to learn from, {held_out:,} held out"
-        origin = "trained with Afterword on its user's own text"
+        rows[what] = f"{names}: {kind}, {training:,} {unit}s to learn from, {held_out:,} held out"
+        origin = f"trained with Afterword on its user's own {what}"
     else:
         names = about["source"]
         rows["text"] = f"unknown: {kind}"
@@ -56,10 +60,22 @@ def card(model: SavedModel, samples: Sequence[tuple[float, str]]) -> str:
         rows["training"] = f"recipe `{about['recipe']}`, {trained['steps']:,} steps, seed {trained['seed']}"
     if validation:
         bits, nats = validation["bits_per_character"], validation["nats_per_character"]
-        rows["held-out text"] = f"{bits:.3f} bits per character ({nats:.4f} nats, perplexity {math.exp(nats):.2f})"
+        rows["held-out values" if series else "held-out text"] = (
+            f"{bits:.3f} bits per {unit} ({nats:.4f} nats, perplexity {math.exp(nats):.2f})"
+        )
     lines = [f"# A model of {names}", "", f"A small LSTM, {origin}.", ""]
     lines += ["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())]
-    lines += ["", "```", "afterword generate .", "```", "", "## Before you share it", "", *disclosure(model), ""]
+    lines += [
+        "",
+        "```",
+        "afterword forecast . FILE" if series else "afterword generate .",
+        "```",
+        "",
+        "## Before you share it",
+        "",
+        *disclosure(model),
+        "",
+    ]
     if samples:
         lines += ["## Samples", ""]
     for temperature, text in samples:

@@ -90,6 +90,11 @@ class SavedModel:
     calibration: Calibration | None = None
     """The cost of normal lines, if the model was calibrated."""
 
+    def check_of_text(self) -> None:
+        """Raise ModelError for a model of series, which neither writes text nor measures one."""
+        if self.about.get("series") is not None:
+            raise ModelError("this model has learned series of numbers, not text: use afterword forecast")
+
     def opening(self, seed: int) -> Ids:
         """Return the tokens [N] that writing reads before any prompt; `seed` draws the window of a model of windows."""
         if self.text is not None:

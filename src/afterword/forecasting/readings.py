@@ -1,0 +1,176 @@
+"""A table that a model of series reads: the cost of each value, and what was expected in its place.
+
+table ──each series as a line──► tokens ──network──► predictions ──► the bits of each value, its median and its band
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afterword.errors import OptionError
+from afterword.forecasting.futures import bounded, known_bins
+from afterword.inspection.trace import Trace
+from afterword.language_model import LanguageModel
+from afterword.model.arrays import Ids
+from afterword.model.folder.calibration import Costs, Normal
+from afterword.model.threads import share
+from afterword.scoring.costs import ENTROPY, USED, batches, stretches
+from afterword.series.calendars import Dates
+from afterword.series.dates import DateForm
+from afterword.series.table import Columns, Series, Table, read_table
+from afterword.series.tokens import SeriesFacts, changes_of, scale_of, to_text
+from afterword.settings import OnProgress, ignore_progress
+from afterword.text.tokenizer import Tokenizer
+
+Floats = NDArray[np.float64]
+QUANTILES = (0.1, 0.5, 0.9)  # the median, and the band of 80 %
+
+
+@dataclass(frozen=True, eq=False)
+class SeriesReading:
+    """The n values of a series after its first season, and how well each was predicted from those before it."""
+
+    name: str
+    dates: Dates
+    values: Floats
+    bits: Floats
+    expected_bits: Floats
+    """The entropies of the predictions."""
+    quantiles: Floats
+    """The low end of the band of 80 %, the median and the high end, [3, n]."""
+    season: int
+
+    def costs(self, part: slice = slice(None)) -> Normal:
+        """Return the costs of some of the values, for a calibration in which each counts as a line of one character."""
+        bits = self.bits[part]
+        return Normal(Costs(bits, self.expected_bits[part], bits, np.ones_like(bits)), bits)
+
+    def without_echoes(self, odd: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return the `odd` values [n] that are not echoes.
+
+        Values are compared with those a season before, so that after an odd value a normal one costs much too. It is an
+        echo if the odd one's distance from its median explains more than half of its own.
+        """
+        distance, found, season = self.values - self.quantiles[1], odd.copy(), self.season
+        echo = odd[:-season] & (np.abs(distance[season:] + distance[:-season]) < np.abs(distance[season:]) / 2)
+        found[season:] &= ~echo
+        return found
+
+
+def check_frequency(table: Table, facts: SeriesFacts) -> None:
+    """Raise OptionError for a table with another frequency than the model has learned, unless one only counts."""
+    names = (facts.frequency, table.calendar.name)
+    if len({*names}) > 1 and not any("number" in name for name in names):
+        raise OptionError(f"this model has learned {names[0]} series; the table is {names[1]}")
+
+
+def table_for(facts: SeriesFacts, source: Any, columns: Columns) -> tuple[Table, list[Series]]:
+    """Return a table, and those of its series that a model can read: neither constant nor as short as a season.
+
+    Raises TableError; OptionError if the table has another frequency, or nothing to read.
+    """
+    table = read_table(source, columns, facts.season)
+    check_frequency(table, facts)
+    usable = [one for one in table.series if scale_of(one.values, facts.season)]
+    if not usable:
+        raise OptionError(f"every series is constant, or has no more values than a season of {facts.season:,}")
+    return table, usable
+
+
+def read_series(
+    model: LanguageModel, facts: SeriesFacts, series: Sequence[Series], on_progress: OnProgress = ignore_progress
+) -> list[SeriesReading]:
+    """Return the reading of each of `series`, as `table_for` returns them.
+
+    Each is read from a fresh state. The bits are those of its characters; its end costs nothing.
+    """
+    season, tokenizer, network = facts.season, model.tokenizer, model.predictor
+    scales = [scale_of(one.values, season) for one in series]
+    lines = [to_text(one.values, season, scale) for one, scale in zip(series, scales, strict=True)]
+    ids = [tokenizer.encode(line) for line in lines]
+    bins, rows = known_bins(tokenizer)
+    nats = [{name: np.empty(len(one)) for name in (USED, ENTROPY)} for one in ids]
+    changes = [np.empty((len(QUANTILES), len(one))) for one in ids]
+    total = sum(map(len, ids))
+
+    def read(together: tuple[list[int], Ids], done: Callable[[int], None]) -> None:
+        batch, padded = together
+        for stretch in stretches(network, tokenizer.end, padded):
+            expected = stretch.expected()
+            likely = np.exp(expected)
+            entropy = -(likely * np.where(np.isfinite(expected), expected, 0)).sum(axis=-1)
+            found = _quantiles(likely[..., rows].astype(np.float64), bins)
+            for lane, index in enumerate(batch):
+                place = slice(stretch.place.start, min(stretch.place.stop, len(ids[index])))
+                count = max(0, place.stop - place.start)
+                nats[index][USED][place] = stretch.nats[USED][lane, :count]
+                nats[index][ENTROPY][place] = entropy[lane, :count]
+                changes[index][:, place] = found[:, lane, :count]
+                done(count)
+
+    share(read, batches(ids, network.threads), lambda done: on_progress(done / total), network.threads)
+    return [
+        _reading(one, season, scale, tokenizer.starts(line), costs, each)
+        for one, scale, line, costs, each in zip(series, scales, lines, nats, changes, strict=True)
+    ]
+
+
+def _quantiles(likely: Floats, bins: NDArray[np.int64]) -> Floats:
+    """Return the quantiles of changes that lie in the rising `bins` [A] with probabilities `likely` [B, t, A]."""
+    sums = likely.cumsum(axis=-1)
+    found = []
+    for quantile in QUANTILES:
+        wanted = quantile * sums[..., -1:]
+        index = np.minimum((sums < wanted).sum(axis=-1, keepdims=True), len(bins) - 1)
+        above, inside = (np.take_along_axis(each, index, axis=-1) for each in (sums, likely))
+        found.append(changes_of(bins[index], 1 - (above - wanted) / np.maximum(inside, 1e-300))[..., 0])
+    return np.stack(found)
+
+
+def _reading(
+    series: Series, season: int, scale: float, starts: NDArray[np.intp], nats: dict[str, Floats], changes: Floats
+) -> SeriesReading:
+    """Sum up the tokens of each value: one, or several bytes if training never saw its character."""
+    first = np.searchsorted(starts, np.arange(len(series.values) - season))
+    bits, expected_bits = (np.add.reduceat(nats[name], first) / math.log(2) for name in (USED, ENTROPY))
+    quantiles = bounded(series.values, series.values[:-season] + changes[:, first] * scale)
+    return SeriesReading(
+        series.name, series.dates[season:], series.values[season:], bits, expected_bits, quantiles, season
+    )
+
+
+@dataclass(frozen=True)
+class SeriesLine:
+    """Some values of a series as a line of n characters, with names for people."""
+
+    title: str
+    text: str
+    values: list[str]
+    dates: list[str]
+
+    @staticmethod
+    def of(series: Series, season: int, form: DateForm, part: slice) -> SeriesLine:
+        """Return a `part` of the values after the first season of `series`, as `table_for` returns it."""
+        text = to_text(series.values, season, scale_of(series.values, season))[part]
+        values = [f"{value:.4g} " for value in series.values[season:][part]]
+        return SeriesLine(series.name, text, values, form.write(series.dates[season:][part]))
+
+    def named(self, trace: Trace, tokenizer: Tokenizer) -> Trace:
+        """Return the trace of the line with its values as tokens, and changes in scales as rows."""
+        starts = tokenizer.starts(self.text)
+        bins, rows = known_bins(tokenizer)
+        changes = dict(zip(rows.tolist(), changes_of(bins, np.full(len(bins), 0.5)), strict=True))
+        return replace(
+            trace,
+            tokens=[self.values[k] if new else "" for k, new in zip(starts, np.diff(starts, prepend=-1), strict=True)],
+            rows=[f"{changes[row]:+.2f}" if row in changes else name for row, name in enumerate(trace.rows)],
+            title=self.title,
+            unit="value",
+            places=[self.dates[k] for k in starts],
+        )

@@ -1,0 +1,254 @@
+"""`afterword forecast`, through the real command: what it prints and writes, and one line for each wrong input."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas
+import pytest
+
+from tests.cli.test_main import error_line
+from tests.cli.test_train import INTERRUPTED
+from tests.processes import finished
+from tests.seasons import HORIZON, LENGTH, SERIES, long_csv, seasonal, train_small
+
+Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+
+REFUSED = "error: this model has learned series of numbers, not text: use afterword forecast"
+NAIVE = ["--method", "naive", "--horizon", "6"]
+COLUMNS = ["unique_id", "ds", "mean", "median", "lo-80", "hi-80", "lo-95", "hi-95", "method"]
+
+
+@pytest.fixture(scope="module")
+def series_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train_small(tmp_path_factory.mktemp("series"), steps=6)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "sales.csv"
+    path.write_text(long_csv(seasonal(series=3, length=60)))
+    return path
+
+
+def out(finished: subprocess.CompletedProcess[bytes]) -> str:
+    assert finished.returncode == 0, finished.stderr.decode()
+    return finished.stdout.decode()
+
+
+def test_the_reason_the_backtest_and_the_forecasts_are_printed(run: Run, table: Path) -> None:
+    first, empty, *rest = out(run("forecast", table, *NAIVE)).splitlines()
+    assert first.startswith("the seasonal naive forecast is used; its MASE is ")
+    assert empty == ""
+    assert rest[0].split()[:2] == ["backtest", "MASE"]
+    assert rest[1].startswith("naive ")  # and perhaps the methods of statsforecast
+    rows = [line.split() for line in rest[rest.index("") + 1 :]]
+    assert rows[0] == COLUMNS
+    assert rows[1][:2] == ["s0", "2015-01-01"]
+    assert len(rows) == 1 + 3 * HORIZON
+    long = out(run("forecast", table, *NAIVE[:3], "20")).splitlines()
+    assert long[-1] == "… 36 more rows: --out FILE.csv writes all"
+
+
+def test_a_kept_model_forecasts_a_table_that_it_has_not_seen(run: Run, table: Path, series_model: Path) -> None:
+    answer = run("forecast", series_model, table, "--method", "lstm")
+    rows = out(answer).splitlines()[-3 * HORIZON :]
+    assert {row.split()[0] for row in rows} == {"s0", "s1", "s2"}
+    assert {row.split()[-1] for row in rows} == {"lstm"}
+    assert answer.stderr == b""
+
+
+def test_all_rows_are_written_and_a_file_is_replaced_only_when_asked(run: Run, table: Path, tmp_path: Path) -> None:
+    to = tmp_path / "found.csv"
+    written = run("forecast", table, *NAIVE, "--out", to)
+    assert b"wrote 18 rows to" in written.stderr
+    assert "2015" not in out(written)
+    rows = pandas.read_csv(to)
+    assert (list(rows.columns), len(rows)) == (COLUMNS, 3 * HORIZON)
+    kept = to.read_bytes()
+    assert "exists" in error_line(run("forecast", table, *NAIVE, "--out", to))
+    assert to.read_bytes() == kept
+    out(run("forecast", table, *NAIVE, "--levels", "50", "--out", to, "--overwrite"))
+    assert list(pandas.read_csv(to).columns) == [*COLUMNS[:4], "lo-50", "hi-50", "method"]
+
+
+def test_json_has_everything_that_is_printed(run: Run, table: Path) -> None:
+    found = json.loads(out(run("forecast", table, *NAIVE, "--json")))
+    assert (found["horizon"], found["season"], found["frequency"]) == (6, 12, "monthly")
+    assert found["backtest"]["series"] == 3
+    figures = found["backtest"]["methods"]["naive"]
+    assert set(figures) == {"mase", "smape", "weighted_quantile_loss", "coverage"}
+    assert set(figures["coverage"]) == {"80", "95"}
+    assert list(found["forecasts"][0]) == COLUMNS
+    assert len(found["forecasts"]) == 3 * HORIZON
+    assert found["forecasts"][0]["ds"] == "2015-01-01"
+
+
+def test_figures_that_are_no_numbers_are_null_in_json(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "zeros.csv").write_text("ds,y\n" + "".join(f"{k},{int(k == 9)}\n" for k in range(1, 40)))
+    found = json.loads(out(run("forecast", tmp_path / "zeros.csv", *NAIVE, "--json")))
+    assert found["backtest"]["methods"]["naive"]["weighted_quantile_loss"] is None
+
+
+def test_pictures_are_written(run: Run, table: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    png, page = tmp_path / "a.png", tmp_path / "a.html"
+    out(run("forecast", table, *NAIVE, "--png", png, "--html", page))
+    assert png.read_bytes().startswith(b"\x89PNG")
+    text = page.read_text()
+    assert text.count("<figure>") == 3
+    assert "seasonal naive forecast is used" in text
+    assert "<script" not in text
+    assert "src=" not in text
+
+
+def test_a_table_is_read_from_standard_input_and_missing_values_are_noted(run: Run, table: Path) -> None:
+    lines = table.read_text().splitlines()
+    del lines[30]
+    answer = run("forecast", "-", *NAIVE, input="\n".join(lines).encode())
+    assert len([line for line in out(answer).splitlines() if line.endswith(" naive")]) == 3 * HORIZON
+    assert answer.stderr == b"note: 1 of 180 values is missing in 1 of 3 series: filled from the season before\n"
+
+
+def test_training_says_values_and_series_and_leaves_no_file(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "many.csv").write_text(long_csv(seasonal()))
+    out = tmp_path / "run"
+    small = ["--steps", "2", "--hidden-size", "12", "--threads", "1"]
+    trained = run("train", tmp_path / "many.csv", "--series", "--horizon", "6", "--out", out, *small)
+    said = trained.stderr.decode()
+    assert trained.returncode == 0, said
+    assert "table: 776 values to train on in 8 series (monthly, season 12), 104 held out" in said
+    assert "bits per value on held-out values; the model is in" in said
+    assert f"forecast {out} FILE\n" in said
+    assert "character" not in said
+    assert "text" not in said
+
+
+def test_ctrl_c_while_training_ends_in_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "many.csv").write_text(long_csv(seasonal()))
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    code = INTERRUPTED.replace("== 30", "== 3")
+    command = [sys.executable, "-c", code, "forecast", str(tmp_path / "many.csv"), "--horizon", "6"]
+    ended = finished(command, env={**os.environ, "TMPDIR": str(temporary)}, fresh=True)
+    assert ended.returncode == 128 + signal.SIGINT, ended.stderr.decode()
+    assert ended.stdout == b""
+    assert ended.stderr.decode().splitlines()[-1] == "interrupted"
+    assert "Traceback" not in ended.stderr.decode()
+    assert list(temporary.iterdir()) == []
+
+
+DATED = "ds,y\n" + "".join(f"2020-{month:02}-01,{month}\n" for month in range(1, 13))
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "says"),
+    [
+        (DATED.replace("2020-05-01", "May Day"), [], "May Day"),
+        (DATED.replace("2020-05-01", "2020-13-01"), [], "2020-13-01"),
+        (DATED.replace("2020-05-01", "2020-04-01"), [], "the date 2020-04-01 is already in line 5"),
+        ("ds,y\n2020-01-01,3\n", [], "has one value: at least two are needed"),
+        ("ds,y\n", [], "sales.csv"),
+        ("", [], "sales.csv"),
+        (DATED.replace(",5", ",inf"), [], "line 6: y is infinite"),
+        (DATED.replace(",5", ",-Infinity"), [], "line 6: y is infinite"),
+        (DATED.replace(",5", ",five"), [], "five"),
+        (DATED, ["--horizon", "12"], "a horizon of 12 is too long: the longest series has 12 values"),
+        (DATED, ["--horizon", "0"], "horizon"),
+        (DATED, ["--horizon", "many"], "many"),
+        (DATED, ["--value-column", "price"], "no column is named 'price': there are ds, y"),
+        (DATED, ["--time-column", "when"], "no column is named 'when': there are ds, y"),
+        (DATED, ["--id-column", "shop"], "no column is named 'shop': there are ds, y"),
+        (DATED, ["--levels", "80 101"], "a level must be above 0 and below 100 per cent, not 101"),
+        (DATED, ["--levels", "most"], 'levels must be numbers above 0 and below 100, as in "80 95", not most'),
+        (DATED, ["--season", "0"], "season"),
+        (DATED, ["--method", "arima"], "arima"),
+        (DATED, ["--minutes", "0"], "minutes"),
+        (DATED, ["--seed", "-1"], "seed"),
+        (DATED, ["--method", "lstm", "--season", "1"], "an LSTM needs 500 values to learn from"),
+        ("ds,y\n" + "".join(f"{k},7\n" for k in range(1, 900)), ["--method", "lstm"], "every series is constant"),
+        (DATED, ["--png", "a.jpg"], "a.jpg"),
+        (DATED, ["--out", "none/a.csv"], "none"),
+    ],
+)
+def test_wrong_input_is_one_line_and_nothing_is_written(
+    run: Run, tmp_path: Path, text: str, options: list[str], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sales.csv").write_text(text)
+    given = [] if "--horizon" in options else ["--horizon", "2"]
+    to = [] if "--out" in options else ["--out", "found.csv"]
+    assert says in error_line(run("forecast", "sales.csv", *given, *to, *options))
+    assert [path.name for path in tmp_path.iterdir()] == ["sales.csv"]
+
+
+def test_constants_are_forecast_as_constants(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "sales.csv").write_text("ds,y\n" + "".join(f"{k},7\n" for k in range(1, 40)))
+    found = json.loads(out(run("forecast", tmp_path / "sales.csv", "--horizon", "3", "--json")))
+    assert {row[name] for row in found["forecasts"] for name in COLUMNS[2:8]} == {7.0}
+    assert found["backtest"] is None
+    assert found["reason"] == (
+        "every series is constant, or has no more values than a season of 1: the seasonal naive forecast is used"
+    )
+
+
+def test_arguments_that_name_no_table_or_no_model_are_refused(
+    run: Run, table: Path, series_model: Path, model: Path
+) -> None:
+    assert error_line(run("forecast", table)) == (
+        "missing horizon: give --horizon with the number of values to forecast"
+    )
+    assert "missing FILE" in error_line(run("forecast"))
+    assert "missing FILE" in error_line(run("forecast", series_model, table, table))
+    assert "is a folder: name a table too" in error_line(run("forecast", series_model))
+    assert error_line(run("forecast", model, table)) == (
+        "this is a model of text, which cannot forecast: train one with afterword train TABLE --series"
+    )
+    assert "none" in error_line(run("forecast", "none", table))
+    assert "none.csv" in error_line(run("forecast", "none.csv", "--horizon", "2"))
+    assert "season 7: this model has learned a season of 12" in error_line(
+        run("forecast", series_model, table, "--season", "7")
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["generate", "MODEL"],
+        ["generate", "MODEL", "--prompt", "a", "--num", "3"],
+        ["novelty", "MODEL"],
+        ["novelty", "MODEL", "FILE"],
+        ["units", "MODEL", "FILE"],
+        ["horizon", "MODEL", "FILE"],
+        ["export", "MODEL", "--html", "a.html"],
+        ["export", "MODEL", "--js", "a.js"],
+        ["serve", "MODEL", "--port", "0"],
+    ],
+)
+def test_commands_for_text_refuse_a_model_of_series_in_one_line(
+    run: Run, series_model: Path, tmp_path: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if arguments[0] == "serve":
+        pytest.importorskip("uvicorn")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.txt").write_text("a text\n")
+    names = {"MODEL": str(series_model), "FILE": "text.txt"}
+    refused = run(*[names.get(one, one) for one in arguments])
+    assert (refused.returncode, refused.stdout, refused.stderr.decode().strip()) == (2, b"", REFUSED)
+    assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
+
+
+def test_a_model_of_series_is_exported_as_a_network_and_tells_what_it_has_learned(
+    run: Run, series_model: Path, tmp_path: Path
+) -> None:
+    out(run("export", series_model, "--torch", tmp_path / "network"))
+    told = json.loads(out(run("info", series_model, "--json")))
+    assert told["series"] == {"season": 12, "horizon": HORIZON, "frequency": "monthly"}
+    assert (SERIES, LENGTH) == (8, 120)
+    assert "series frequency" in out(run("info", series_model))

@@ -1,0 +1,121 @@
+"""`score`, `calibrate` and `inspect` with a model of series."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from afterword.model.folder.saved import load_model
+from tests.cli.answers import records
+from tests.cli.conftest import Run
+from tests.tiny import hourly, long_csv, save_tiny_series
+
+ODD_AT = 300
+
+
+@pytest.fixture(scope="module")
+def series_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_series(tmp_path_factory.mktemp("series") / "model")
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table with an odd value."""
+    values = hourly(1)
+    values["south"][ODD_AT] = 900
+    path = tmp_path_factory.mktemp("tables") / "new.csv"
+    path.write_bytes(long_csv(values))
+    return path
+
+
+def test_the_total_is_that_of_the_series_and_of_the_values(run: Run, series_model: Path, table: Path) -> None:
+    [total] = records(run("score", series_model, table, "--json"))
+    series = records(run("score", series_model, table, "--lines", "--json"))
+    values = records(run("score", series_model, table, "--per-character", "--json"))
+    assert total["series"] == 2
+    assert [one["unique_id"] for one in series] == ["north", "south"]
+    assert total["values"] == len(values) == 2 * (480 - 24)
+    assert total["bits"] == pytest.approx(sum(one["bits"] for one in series))
+    assert total["bits"] == pytest.approx(sum(one["bits"] for one in values))
+    assert total["bits_per_value"] == pytest.approx(total["bits"] / total["values"])
+    assert all(one["lo-80"] <= one["median"] <= one["hi-80"] for one in values)
+
+
+def test_the_top_values_are_the_costliest_and_files_are_named(run: Run, series_model: Path, table: Path) -> None:
+    values = records(run("score", series_model, table, "--per-character", "--json"))
+    top = records(run("score", series_model, table, "--top", "5", "--json"))
+    assert [one["bits"] for one in top] == sorted((one["bits"] for one in values), reverse=True)[:5]
+    assert {one["ds"] for one in top[:2]} == {"2024-01-13 12:00:00", "2024-01-14 12:00:00"}
+    lines = run("score", series_model, table, table, "--lines").stdout.decode().splitlines()
+    assert len(lines) == 5
+    assert lines[0].split() == ["file", "unique_id", "values", "bits", "bits", "per", "value"]
+
+
+def test_a_calibrated_model_finds_the_odd_value_and_not_its_echo(run: Run, tmp_path: Path, table: Path) -> None:
+    model, normal = save_tiny_series(tmp_path / "model"), tmp_path / "normal.csv"
+    normal.write_bytes(long_csv(hourly(2)))
+    refused = run("score", model, table, "--flag")
+    assert refused.returncode == 2
+    assert b"run afterword calibrate MODEL FILE" in refused.stderr
+    [report] = records(run("calibrate", model, normal, "--json"))
+    assert report["values"] + report["checked"] == 2 * (480 - 24)
+    found = load_model(model).calibration
+    assert found is not None
+    assert len(found.figures) == report["values"]
+
+    flagged = run("score", model, table, "--flag", "--fail", "--json")
+    odd = records(flagged, 3)
+    oddest = max(odd, key=lambda one: one["figure"])
+    assert (oddest["unique_id"], oddest["ds"], oddest["y"]) == ("south", "2024-01-13 12:00:00", 900)
+    assert records(run("score", model, table, "--flag", "--top", "1", "--json")) == [oddest]
+    assert "2024-01-14 12:00:00" not in [one["ds"] for one in odd if one["unique_id"] == "south"]
+    assert b" of 912, at a false-alarm rate of 0.01" in flagged.stderr
+    assert b"one season before" in flagged.stderr
+    judged = records(run("score", model, table, "--false-alarms", "0.01", "--json"))
+    assert len(judged) == 912
+    assert [one for one in judged if one["odd"]] == odd
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["score", "MODEL", "TABLE", "--html", "x.html"], "--html does not suit a model of series: leave it out"),
+        (["score", "MODEL", "TABLE", "--adapt"], "--adapt does not suit a model of series: leave it out"),
+        (["score", "MODEL", "TABLE", "--lines", "--flag"], "--lines cannot be used with --flag"),
+        (["score", "MODEL", "TABLE", "--id-column", "shop"], "no column is named 'shop'"),
+        (["score", "TEXT", "TABLE", "--id-column", "shop"], "--id-column does not suit a model of text: leave it out"),
+        (["calibrate", "MODEL", "TABLE", "--mask", "a"], "--mask does not suit a model of series: leave it out"),
+        (["inspect", "MODEL", "12 13 14"], "a model of series reads a table: name it with --file"),
+        (["inspect", "MODEL", "--file", "TABLE", "--series", "east"], "no series is named 'east'"),
+        (["inspect", "MODEL", "--file", "TABLE", "--keeps", "a"], "--keeps does not suit a model of series"),
+        (["inspect", "TEXT", "abc", "--series", "north"], "--series does not suit a model of text: leave it out"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+def test_what_does_not_suit_is_refused_in_a_line(
+    run: Run, series_model: Path, model: Path, table: Path, options: list[str], message: str
+) -> None:
+    places = {"MODEL": series_model, "TEXT": model, "TABLE": table}
+    finished = run(*(places.get(option, option) for option in options))
+    assert finished.returncode == 2
+    assert finished.stderr.startswith(b"error: ")
+    assert message in finished.stderr.decode()
+    assert finished.stderr.count(b"\n") == 1
+
+
+def test_a_series_is_inspected_by_its_values_and_dates(
+    run: Run, series_model: Path, table: Path, tmp_path: Path
+) -> None:
+    asked = ("inspect", series_model, "--file", table, "--series", "south", "--stretch", "24:72")
+    [trace] = records(run(*asked, "--json"))
+    assert np.allclose([float(token) for token in trace["tokens"]], hourly(1)["south"][48:96], rtol=1e-3)
+    assert (trace["places"][0], trace["places"][-1]) == ("2024-01-03 00:00:00", "2024-01-04 23:00:00")
+    shown = run(*asked).stdout.decode()
+    assert "bits per value" in shown
+    assert "character" not in shown
+    assert not any("\u2800" <= one < "\u2900" for one in shown)
+    page = tmp_path / "gates.html"
+    assert run(*asked, "--html", page).returncode == 0
+    assert "2024-01-04 23:00:00" in page.read_text("utf-8")

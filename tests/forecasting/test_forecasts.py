@@ -1,0 +1,318 @@
+"""Forecasts: the kind of table that came, bands around a median, a backtest that sees no future, the better method."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas
+import polars
+import pytest
+
+import afterword
+from afterword.errors import InputError, ModelError, OptionError, TableError
+from afterword.forecasting import forecasts as module
+from afterword.forecasting import futures as drawn
+from afterword.forecasting.forecasts import Forecast, ForecastSettings, band, forecasts
+from afterword.forecasting.futures import Forecaster
+from afterword.language_model import LanguageModel
+from afterword.runs.loop import train
+from afterword.runs.run import Run
+from afterword.series.table import Columns
+from tests.seasons import HORIZON, LENGTH, SEASON, SERIES, begin_small, long_csv, seasonal, train_small
+from tests.tiny import save_tiny
+
+LEVELS = (1.0, 80.0, 95.0)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
+    return LanguageModel.load(train_small(tmp_path_factory.mktemp("series")))
+
+
+@pytest.fixture(autouse=True)
+def _no_classical(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the methods of statsforecast, which take seconds to compile."""
+    monkeypatch.setattr(drawn, "classical_quantiles", lambda *given: {})
+
+
+def table(folder: Path, values: Any) -> Path:
+    path = folder / "sales.csv"
+    path.write_text(long_csv(values))
+    return path
+
+
+def found(source: Any, model: LanguageModel | None, levels: tuple[float, ...] = LEVELS, **options: Any) -> Forecast:
+    return forecasts(source, ForecastSettings(**options), Columns(), levels, model)
+
+
+def same_bits(one: Forecast, other: Forecast) -> bool:
+    return all(np.array_equal(one.rows[name], other.rows[name]) for name in one.rows)
+
+
+@pytest.mark.parametrize("kind", ["csv", "pandas", "polars"])
+def test_forecasts_return_as_the_kind_of_table_that_came(kind: str, model: LanguageModel, tmp_path: Path) -> None:
+    path = table(tmp_path, seasonal())
+    source = {"csv": lambda _: path, "pandas": pandas.read_csv, "polars": polars.read_csv}[kind](path)
+    answer = afterword.forecast(source, model=model)
+    if kind == "csv":
+        assert isinstance(answer, str)
+        answer = pandas.read_csv(io.StringIO(answer))
+    assert type(answer).__module__.partition(".")[0] == ("polars" if kind == "polars" else "pandas")
+    names = ["unique_id", "ds", "mean", "median", "lo-80", "hi-80", "lo-95", "hi-95", "method"]
+    assert list(answer.columns) == names
+    assert len(answer) == SERIES * HORIZON
+    assert list(answer["ds"])[:2] == ["2020-01-01", "2020-02-01"]
+
+
+@pytest.mark.parametrize("method", ["lstm", "naive"])
+def test_bands_lie_around_the_median_and_wider_ones_around_narrower_ones(method: str, model: LanguageModel) -> None:
+    rows = found(pandas.read_csv(io.StringIO(long_csv(seasonal()))), model, method=method).rows
+    assert set(rows["method"]) == {method}
+    for one, other in [
+        ("lo-95", "lo-80"),
+        ("lo-80", "lo-1"),
+        ("lo-1", "median"),
+        ("median", "hi-1"),
+        ("hi-1", "hi-80"),
+        ("hi-80", "hi-95"),
+    ]:
+        assert (rows[one] <= rows[other]).all(), (one, other)
+    assert (rows["lo-95"] < rows["hi-95"]).all()
+
+
+@pytest.mark.parametrize("method", ["lstm", "naive"])
+def test_a_series_that_was_never_below_zero_is_not_forecast_there(
+    method: str, model: LanguageModel, tmp_path: Path
+) -> None:
+    random = np.random.default_rng(0)
+    sales = np.maximum(0, np.round(random.normal(0, 3, (SERIES, LENGTH))))  # half of them are 0
+    rows = found(table(tmp_path, sales), model, method=method).rows
+    assert min(rows[name].min() for name in ("mean", "median", "lo-80", "lo-95")) == 0
+    below = found(table(tmp_path, sales - 1), model, method=method).rows
+    assert below["lo-95"].min() < -1
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(model: LanguageModel, tmp_path: Path) -> None:
+    path = table(tmp_path, seasonal())
+    one, again, other = (found(path, model, method="lstm", seed=seed) for seed in (1, 1, 2))
+    assert same_bits(one, again)
+    assert not same_bits(one, other)
+
+
+def test_a_model_that_is_kept_forecasts_as_the_one_that_the_command_trains(
+    model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def begin(sources: Any, out: Path, text: Any, training: Any) -> Run:
+        assert (text.season, text.horizon, training.minutes) == (SEASON, HORIZON, 5.0)
+        return begin_small(sources[0], out)
+
+    def to_its_end(run: Run) -> None:
+        for _ in train(run):
+            pass
+
+    monkeypatch.setattr(module, "begin", begin)
+    path = table(tmp_path, seasonal())
+    trained = forecasts(path, ForecastSettings(horizon=HORIZON, method="lstm"), Columns(), LEVELS, None, to_its_end)
+    assert same_bits(trained, found(path, model, method="lstm"))
+
+
+def test_the_better_method_of_the_backtest_is_used_and_named(model: LanguageModel, tmp_path: Path) -> None:
+    noisy = found(table(tmp_path, seasonal()), model)
+    assert noisy.backtest is not None
+    figures = noisy.backtest.figures
+    assert set(figures) == {"lstm", "naive"}
+    better = min(figures, key=lambda name: figures[name].mase)
+    assert set(noisy.methods) == {better}
+    assert f"its MASE is {figures[better].mase:.3f}" in noisy.reason
+    steady = np.tile(seasonal()[:, :SEASON], LENGTH // SEASON)
+    steady[:, SEASON : 2 * SEASON] += 1  # a scale; from here on the naive forecast is exact
+    exact = found(table(tmp_path, steady), model)
+    assert set(exact.methods) == {"naive"}
+    assert exact.reason.startswith("the seasonal naive forecast is better than the LSTM: its MASE is 0.000, not ")
+    assert exact.reason.endswith("it is used")
+    told = found(table(tmp_path, steady), model, method="lstm")
+    assert set(told.methods) == {"lstm"}
+    assert told.reason.endswith("give --method naive")
+
+
+def test_the_backtest_does_not_see_the_values_that_it_forecasts(
+    model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+    forecast = Forecaster.lstm
+
+    def remembering(self: Forecaster, model: LanguageModel, series: Any) -> Any:
+        answer = forecast(self, model, series)
+        seen.append((answer.mean, *answer.quantiles.values()))
+        return answer
+
+    monkeypatch.setattr(Forecaster, "lstm", remembering)
+    values = seasonal()
+    found(table(tmp_path, values), model, method="lstm")
+    changed = values.copy()
+    changed[:, -HORIZON:] = np.random.default_rng(5).normal(500, 90, (SERIES, HORIZON))
+    found(table(tmp_path, changed), model, method="lstm")
+    before, future, before_too, other_future = seen  # a backtest and a forecast each
+    assert all(np.array_equal(*pair) for pair in zip(before, before_too, strict=True))
+    assert not any(np.array_equal(*pair) for pair in zip(future, other_future, strict=True))
+
+
+def test_training_does_not_see_the_values_that_the_backtest_forecasts(tmp_path: Path) -> None:
+    values = seasonal()
+    (tmp_path / "one.csv").write_text(long_csv(values))
+    changed = values.copy()
+    changed[:, -HORIZON:] += 40
+    (tmp_path / "two.csv").write_text(long_csv(changed))
+    one, two = (begin_small(tmp_path / f"{name}.csv", tmp_path / name) for name in ("one", "two"))
+    np.testing.assert_array_equal(one.encoded.training, two.encoded.training)
+    assert (
+        len(one.encoded.validation) != len(two.encoded.validation)
+        or (np.asarray(one.encoded.validation) != np.asarray(two.encoded.validation)).any()
+    )
+
+
+def test_many_series_are_tested_by_a_spread_of_them_and_all_are_forecast(
+    model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TESTED", 3)
+    monkeypatch.setattr(drawn, "GROUP", 2)
+    answer = found(table(tmp_path, seasonal()), model, method="lstm")
+    assert answer.backtest is not None
+    assert answer.backtest.series == 3
+    assert answer.methods == ["lstm"] * SERIES
+    assert np.isfinite(answer.futures.mean).all()
+
+
+def test_a_series_alone_and_among_others_have_the_same_naive_forecast(tmp_path: Path) -> None:
+    values = seasonal()
+    values[1] = 7.0  # constant
+    many = found(table(tmp_path, values), None, horizon=HORIZON, method="naive")
+    assert (many.futures.quantiles[0.1][1] == 7).all()
+    np.testing.assert_array_equal(many.futures.median, many.naive)
+    np.testing.assert_array_equal(many.naive[0], values[0, -SEASON : -SEASON + HORIZON])
+
+
+def test_constant_and_short_series_are_naive_beside_others_that_are_not(model: LanguageModel, tmp_path: Path) -> None:
+    values = seasonal()
+    values[1] = 7.0
+    path = table(tmp_path, values)
+    path.write_text(path.read_text() + "short,2010-01-01,3\nshort,2010-02-01,5\n")
+    answer = found(path, model, method="lstm")
+    assert answer.methods == ["lstm", "naive", *["lstm"] * 6, "naive"]
+    assert answer.notes == ["2 of 9 series are constant, or shorter than a season: their forecasts are naive"]
+    assert (answer.futures.median[1] == 7).all()
+    np.testing.assert_array_equal(answer.futures.median[8], answer.naive[8])
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        (seasonal(series=2), "an LSTM needs 500 values to learn from, and 192 are left after 12 are held out"),
+        (seasonal(series=2, length=11), "every series is constant, or has no more values than a season of 12"),
+        (np.full((3, 60), 4.0), "every series is constant, or has no more values than a season of 12"),
+    ],
+)
+def test_what_is_too_little_for_an_lstm_is_forecast_naively_with_the_reason(
+    values: Any, why: str, tmp_path: Path
+) -> None:
+    path = table(tmp_path, values)
+    answer = found(path, None, horizon=HORIZON)
+    assert set(answer.methods) == {"naive"}
+    assert answer.reason.startswith(f"{why}: the seasonal naive forecast is used")
+    assert len(answer.rows["mean"]) == len(values) * HORIZON
+    with pytest.raises(OptionError, match=f"{why}: give --method naive"):
+        found(path, None, horizon=HORIZON, method="lstm")
+
+
+def test_a_model_forecasts_series_that_are_too_short_to_learn_from(model: LanguageModel, tmp_path: Path) -> None:
+    answer = found(table(tmp_path, seasonal(seed=7, series=1, length=30)), model, method="lstm")
+    assert answer.methods == ["lstm"]
+
+
+def test_values_of_no_learned_kind_are_read_as_the_nearest_that_is(model: LanguageModel, tmp_path: Path) -> None:
+    values = seasonal(seed=3)
+    values[:, 40] *= 1000  # far beyond the changes in training
+    assert np.isfinite(found(table(tmp_path, values), model, method="lstm").rows["mean"]).all()
+
+
+def test_another_horizon_than_the_model_has_learned_is_forecast_and_a_longer_one_has_a_note(
+    model: LanguageModel, tmp_path: Path
+) -> None:
+    path = table(tmp_path, seasonal())
+    assert found(path, model).horizon == HORIZON
+    short, long = found(path, model, horizon=2), found(path, model, horizon=20)
+    assert (len(short.rows["mean"]), len(long.rows["mean"])) == (2 * SERIES, 20 * SERIES)
+    assert short.notes == []
+    assert [note.partition(":")[0] for note in long.notes] == [
+        "the model has not learned from the last 12 values of its own table"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"season": 7}, "season 7: this model has learned a season of 12; leave it out"),
+        ({"horizon": LENGTH}, f"a horizon of {LENGTH} is too long: the longest series has {LENGTH} values; "),
+        ({"horizon": 0}, "horizon"),
+        ({"method": "best"}, "method"),
+        ({"levels": (80, 100)}, "a level must be above 0 and below 100 per cent, not 100"),
+        ({"levels": 80}, 'levels must be numbers above 0 and below 100, as in "80 95", not 80'),
+        ({"levels": ["wide"]}, "levels must be numbers above 0 and below 100"),
+        ({"levels": [float("nan")]}, "a level must be above 0 and below 100 per cent, not nan"),
+        ({"value_column": "price"}, "no column is named 'price': there are unique_id, ds, y"),
+        ({"stride": 2}, "stride"),
+    ],
+)
+def test_wrong_options_are_refused_in_one_line(
+    options: dict[str, Any], says: str, model: LanguageModel, tmp_path: Path
+) -> None:
+    with pytest.raises((InputError, TypeError)) as caught:
+        afterword.forecast(table(tmp_path, seasonal()), model=model, **options)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_horizon_is_needed_without_a_model(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="missing horizon: give --horizon"):
+        afterword.forecast(table(tmp_path, seasonal()))
+
+
+def test_a_model_forecasts_no_other_frequency_but_numbered_rows(model: LanguageModel, tmp_path: Path) -> None:
+    days = pandas.DataFrame({"ds": pandas.date_range("2024-01-01", periods=60), "y": seasonal(series=1, length=60)[0]})
+    with pytest.raises(OptionError, match="this model has learned monthly series; the table is daily"):
+        afterword.forecast(days, model=model)
+    assert len(afterword.forecast(days.assign(ds=np.arange(60)), model=model)) == HORIZON
+
+
+def test_models_of_text_and_missing_ones_do_not_forecast(tmp_path: Path) -> None:
+    path = table(tmp_path, seasonal())
+    with pytest.raises(ModelError, match="this is a model of text, which cannot forecast"):
+        afterword.forecast(path, model=save_tiny(tmp_path / "tiny"))
+    with pytest.raises(ModelError):
+        afterword.forecast(path, model=tmp_path / "none")
+
+
+def test_a_model_whose_facts_are_damaged_is_refused(tmp_path: Path, model: LanguageModel) -> None:
+    model.save(tmp_path / "model")
+    config = tmp_path / "model" / "config.json"
+    assert '"season": 12' in config.read_text()
+    shutil.copytree(tmp_path / "model", tmp_path / "other")
+    (tmp_path / "other" / "config.json").write_text(config.read_text().replace('"season": 12', '"season": 0'))
+    with pytest.raises(ModelError):
+        afterword.forecast(table(tmp_path, seasonal()), model=tmp_path / "other")
+
+
+@pytest.mark.parametrize("source", [None, 3, ["a.csv"], {"y": [1, 2]}, np.ones(9)])
+def test_what_is_no_table_is_refused_in_one_line(source: Any, model: LanguageModel) -> None:
+    with pytest.raises(TableError) as caught:
+        afterword.forecast(source, model=model)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_band_holds_its_share_between_two_quantiles_that_mirror_each_other() -> None:
+    assert band(80) == (0.1, 0.9)
+    assert band(95) == (0.025, 0.975)

@@ -1,0 +1,103 @@
+"""What values cost, and what was expected in their place, against the costs and predictions of the tokens."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from afterword.errors import OptionError
+from afterword.forecasting.readings import QUANTILES, SeriesLine, SeriesReading, read_series, table_for
+from afterword.language_model import LanguageModel, load
+from afterword.series.dates import DateForm
+from afterword.series.table import BY_NAME, Series
+from afterword.series.tokens import CHARACTERS, EDGES, SHARPNESS, SeriesFacts, scale_of, to_text
+from tests.tiny import hourly, long_csv, save_tiny_series
+
+FACTS = SeriesFacts(24, 24, "hourly")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
+    return load(save_tiny_series(tmp_path_factory.mktemp("series") / "model"))
+
+
+@pytest.fixture(scope="module")
+def series(tmp_path_factory: pytest.TempPathFactory) -> list[Series]:
+    values = hourly(0)
+    values["south"] = values["south"][:150]
+    values["north"][300] = 900  # so far away that its character is unknown
+    path = tmp_path_factory.mktemp("tables") / "table.csv"
+    path.write_bytes(long_csv(values))
+    return table_for(FACTS, path, BY_NAME)[1]
+
+
+def line_of(one: Series) -> str:
+    return to_text(one.values, 24, scale_of(one.values, 24))
+
+
+def test_the_bits_of_values_add_up_to_those_of_their_characters(model: LanguageModel, series: list[Series]) -> None:
+    for one, reading in zip(series, read_series(model, FACTS, series), strict=True):
+        [score] = model.score_lines([line_of(one)])
+        assert len(reading.bits) == len(reading.values) == len(one.values) - 24
+        assert reading.bits.sum() == pytest.approx(score.token_nats[:-1].sum() / math.log(2), rel=1e-5)  # but the end
+
+
+def test_a_value_whose_character_is_unknown_costs_most(model: LanguageModel, series: list[Series]) -> None:
+    assert read_series(model, FACTS, series)[0].bits.argmax() == 300 - 24
+
+
+def test_series_cost_the_same_alone_and_together(model: LanguageModel, series: list[Series]) -> None:
+    for one, reading in zip(series, read_series(model, FACTS, series), strict=True):
+        [alone] = read_series(model, FACTS, [one])
+        for name in ("bits", "expected_bits", "quantiles"):
+            assert np.allclose(getattr(alone, name), getattr(reading, name), rtol=1e-4), name
+
+
+def test_the_quantiles_are_those_of_the_predictions(model: LanguageModel, series: list[Series]) -> None:
+    one = series[1]
+    [reading] = read_series(model, FACTS, [one])
+    trace = model.gates(line_of(one))
+    assert len(trace.tokens) == len(reading.values)  # all its characters are known
+    before = np.concatenate([trace.expected_first[None], trace.log_probabilities[:-1]])
+    rows = [trace.rows.index(character) for character in CHARACTERS[16:240]]
+    edges = np.sinh(EDGES[16:241]) / SHARPNESS
+    for t in (0, 7, 100):
+        sums = np.concatenate([[0], np.cumsum(np.exp(before[t, rows]))])
+        # within a bin, places are even in asinh
+        changes = np.sinh(np.interp(np.array(QUANTILES) * sums[-1], sums, np.arcsinh(SHARPNESS * edges))) / SHARPNESS
+        expected = np.maximum(one.values[t] + changes * scale_of(one.values, 24), 0)
+        assert np.allclose(reading.quantiles[:, t], expected, rtol=1e-4)
+
+
+def test_a_series_as_it_was_before_is_an_echo_of_an_odd_value() -> None:
+    values, odd = np.full(8, 10.0), np.zeros(8, bool)
+    values[2] = 50
+    medians = np.full(8, 10.0)
+    medians[4] = 50  # a season of two later, the same is expected
+    odd[[2, 4, 6]] = True
+    zeros = np.zeros(8)
+    reading = SeriesReading("a", np.arange(8), values, zeros, zeros, np.stack([zeros, medians, zeros]), season=2)
+    assert reading.without_echoes(odd).tolist() == [k in (2, 6) for k in range(8)]
+
+
+def test_a_line_is_named_by_its_values_and_dates(model: LanguageModel, series: list[Series]) -> None:
+    line = SeriesLine.of(series[0], 24, DateForm("%d %H h"), slice(270, 280))
+    trace = line.named(model.gates(line.text), model.tokenizer)
+    assert "".join(trace.tokens).split() == [f"{value:.4g}" for value in series[0].values[294:304]]
+    assert trace.places[0] == "13 06 h"
+    assert len(trace.places) == len(trace.tokens) == 12  # of an unknown character, three bytes
+    assert trace.bits_per_character == pytest.approx(trace.bits.sum() / 10)
+    assert {trace.rows[0][0], trace.rows[-2][0]} == {"-", "<"} or trace.rows[0].startswith("-")
+
+
+def test_a_table_that_a_model_cannot_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(long_csv(hourly(0), "D"))
+    with pytest.raises(OptionError, match="has learned hourly series; the table is daily"):
+        table_for(FACTS, path, BY_NAME)
+    path.write_bytes(long_csv({"a": np.ones(60)}))
+    with pytest.raises(OptionError, match="every series is constant, or has no more values than a season of 24"):
+        table_for(FACTS, path, BY_NAME)

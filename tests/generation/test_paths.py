@@ -1,0 +1,87 @@
+"""Many continuations of many lines: drawn as the network says, whatever lines and threads are beside them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from afterword.generation import paths as module
+from afterword.generation.paths import sample_paths
+from afterword.language_model import LanguageModel
+from afterword.model.network.network import Network
+from tests.tiny import save_tiny
+
+ALLOWED = np.array([0, 1, 2, 3])  # a, b, c and d
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Network:
+    return LanguageModel.load(save_tiny(tmp_path_factory.mktemp("models") / "lines", lines=True)).predictor
+
+
+def lines(network: Network, *lengths: int) -> list[NDArray[np.int64]]:
+    random = np.random.default_rng(1)
+    end = network.config.vocabulary_size - 1
+    return [np.append(end, random.choice(ALLOWED, length)) for length in lengths]
+
+
+def alone(network: Network, line: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The probabilities of the allowed tokens after `line`, read token by token."""
+    state = network.start(1)
+    for id in line.tolist():
+        logits, state = network.step(np.array([id]), state)
+    weights = np.exp(logits[0, ALLOWED].astype(np.float64))
+    return np.asarray(weights / weights.sum())
+
+
+def test_paths_have_their_shape_and_hold_indices_of_allowed_tokens(network: Network) -> None:
+    found = sample_paths(network, lines(network, 5, 0, 9), ALLOWED, 7, 11, seed=0)
+    assert found.shape == (3, 11, 7)
+    assert set(np.unique(found)) <= set(range(len(ALLOWED)))
+
+
+def test_the_same_seed_draws_the_same_paths_and_another_seed_others(network: Network) -> None:
+    given = lines(network, 5, 9)
+    one, again, other = (sample_paths(network, given, ALLOWED, 20, 30, seed) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(one, again)
+    assert (one != other).any()
+
+
+def test_first_tokens_are_drawn_as_often_as_the_network_says_whatever_the_lengths(network: Network) -> None:
+    given = lines(network, 3, 70, 0, 70, 129, 64)  # shorter and longer than what is read at once
+    found = sample_paths(network, given, ALLOWED, 1, 4000, seed=0)
+    for line, drawn in zip(given, found, strict=True):
+        frequencies = np.bincount(drawn[:, 0], minlength=len(ALLOWED)) / len(drawn)
+        np.testing.assert_allclose(frequencies, alone(network, line), atol=0.04)
+
+
+def test_later_tokens_are_drawn_given_the_earlier_ones_of_their_path(network: Network) -> None:
+    (line,) = lines(network, 12)
+    drawn = sample_paths(network, [line], ALLOWED, 3, 8000, seed=0)[0]
+    often = np.flatnonzero(np.bincount(drawn[:, 0], minlength=len(ALLOWED)) > 1000)
+    assert len(often)
+    for first in often:
+        after = drawn[drawn[:, 0] == first]
+        frequencies = np.bincount(after[:, 1], minlength=len(ALLOWED)) / len(after)
+        np.testing.assert_allclose(frequencies, alone(network, np.append(line, ALLOWED[first])), atol=0.05)
+
+
+def test_the_paths_of_a_line_do_not_depend_on_its_neighbours_but_for_rounding(network: Network) -> None:
+    one, two, three = lines(network, 8, 5, 30)
+    among = sample_paths(network, [one, two, three], ALLOWED, 12, 200, seed=0)
+    others = sample_paths(network, [one, three[:3], two, two], ALLOWED, 12, 200, seed=0)
+    assert (among[0] == others[0]).mean() > 0.99  # a draw that falls on an edge may go either way
+
+
+def test_the_number_of_threads_and_of_lanes_does_not_change_the_draws(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = lines(network, 8, 5, 30, 2, 17)
+    monkeypatch.setattr(module, "LANES", 60)  # two lines at a time
+    monkeypatch.setattr(type(network), "threads", property(lambda self: 1), raising=False)
+    one = sample_paths(network, given, ALLOWED, 12, 30, seed=0)
+    monkeypatch.setattr(type(network), "threads", property(lambda self: 3), raising=False)
+    np.testing.assert_array_equal(sample_paths(network, given, ALLOWED, 12, 30, seed=0), one)
+    monkeypatch.setattr(module, "LANES", 1024)
+    assert (sample_paths(network, given, ALLOWED, 12, 30, seed=0) == one).mean() > 0.99

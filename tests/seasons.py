@@ -1,0 +1,50 @@
+"""Small tables of monthly series with a season and noise, and a tiny model that has learned from one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afterword.planning.training_plan import TrainingSettings
+from afterword.runs.begin import begin
+from afterword.runs.loop import train
+from afterword.runs.run import Run
+from afterword.text.corpus import TextSettings
+
+SEASON, HORIZON, SERIES, LENGTH = 12, 6, 8, 120
+MONTHS = np.datetime64("2010-01", "M") + np.arange(LENGTH)
+
+
+def seasonal(seed: int = 0, series: int = SERIES, length: int = LENGTH) -> NDArray[np.float64]:
+    """Return series of positive values: a level, a season of 12 and noise. [series, length]"""
+    random = np.random.default_rng(seed)
+    level = 50 + 10 * np.arange(series)[:, None]
+    wave = 20 * np.sin(2 * np.pi * (np.arange(length) + np.arange(series)[:, None]) / SEASON)
+    return np.asarray(np.round(level + wave + random.normal(0, 4, (series, length)), 2))
+
+
+def long_csv(values: NDArray[np.float64]) -> str:
+    """Return series [series, months] as a table of unique_id, ds and y."""
+    rows = [
+        f"s{k},{month}-01,{value}" for k, one in enumerate(values) for month, value in zip(MONTHS, one, strict=False)
+    ]
+    return "\n".join(["unique_id,ds,y", *rows]) + "\n"
+
+
+def begin_small(table: Path, out: Path, steps: int = 24, horizon: int = HORIZON) -> Run:
+    settings = TrainingSettings(
+        steps=steps, hidden_size=12, embedding_size=8, num_layers=1, dropout=0.2, threads=1, checkpoint_every=5
+    )
+    return begin([table], out, TextSettings(series=True, horizon=horizon), settings)
+
+
+def train_small(folder: Path, steps: int = 24, horizon: int = HORIZON) -> Path:
+    """Train a model on a table, TABLE.csv beside it, and return its run."""
+    table = folder / "table.csv"
+    table.write_text(long_csv(seasonal()))
+    run = begin_small(table, folder / "run", steps, horizon)
+    for _ in train(run):
+        pass
+    return folder / "run"
