@@ -185,11 +185,13 @@ class _Planner:
             seq_length = Choice(256, "longer lines are read in pieces")
             of_text = Choice(0, "the same values hardly ever follow one another twice")
             blind = Choice(0, "an n-gram soon forgets a line's label, and would write lines of any kind")
+            length = self._tokens / self._encoded.documents
+            if self._encoded.series:
+                return {**tuning.series_per_step(self._tokens, length), "ngram": of_text}
             return {
                 "seq_length": seq_length,
-                "batch_size": tuning.lines_per_step(self._tokens / self._encoded.documents),
+                "batch_size": tuning.lines_per_step(length),
                 **({"ngram": blind} if self._encoded.labels else {}),
-                **({"ngram": of_text} if self._encoded.series else {}),
             }
         seq_length = Choice(
             max(1, min(64, self._tokens - 1)),
