@@ -25,7 +25,7 @@ EMBEDDING = 64
 EVALUATION_SHARE = 0.06  # of the run's time, at most
 EVALUATIONS = 6  # per run at least: few and large, so that the best is not the luckiest
 MOST_VALIDATION_TOKENS = 200_000
-ALL_HELD_OUT = 20_000  # tokens of a short held-out text: all count in a short run too, at the price of evaluations
+ALL_HELD_OUT = 20_000  # tokens: a held-out text up to this counts whole in a short run too, at the price of evaluations
 
 T = TypeVar("T")
 
@@ -166,7 +166,7 @@ def of_steps(steps: int, tokens_per_step: float, held_out_tokens: int) -> Choice
     An evaluated token costs about a third of a learned one. So the size and the number of evaluations follow from the
     tokens that the run learns from, without a clock.
     """
-    once = 3 * EVALUATION_SHARE * steps * tokens_per_step  # as many are affordable if the run is evaluated only once
+    once = 3 * EVALUATION_SHARE * steps * tokens_per_step  # tokens that are affordable in a single evaluation
     at_least = min(max(2_000, once), ALL_HELD_OUT)
     validation_tokens = int(min(held_out_tokens, MOST_VALIDATION_TOKENS, max(at_least, once / EVALUATIONS)))
     every = max(steps / 100, validation_tokens / (3 * EVALUATION_SHARE * tokens_per_step))
