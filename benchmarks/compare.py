@@ -258,7 +258,9 @@ def _shown(sample: str) -> str:
     """Return a text as a code block of Markdown."""
     if not sample.strip():
         return f"*({len(sample)} blank characters)*"
-    return "\n".join("    " + line for line in sample.strip("\n").splitlines())
+    text = sample.strip("\n")
+    fence = "````" if "```" in text else "```"
+    return f"{fence}\n{text}\n{fence}"
 
 
 def drawn(rows: Sequence[tuple[Peer, Figures]]) -> str:

@@ -68,7 +68,9 @@ def forecast(
     naive forecast both forecast these values. The better of the two forecasts the future. With a MODEL, made by
     train --series, nothing is trained.
     """
-    if not table or len(table) > 2:
+    if len(table) > 2:
+        raise OptionError(f"{len(table)} files: name a model and one table, or one table")
+    if not table:
         raise OptionError("missing FILE: name a table, as in: afterword forecast sales.csv --horizon 24")
     *models, file = table
     if not models and os.path.isdir(file):
