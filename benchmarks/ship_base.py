@@ -91,7 +91,7 @@ def main(run: Path, name: str, books: Path, text: Path | None, package: Path | N
     model = load_model(model_folder(run))
     model.ngram, model.mixture_weight = None, 0.0  # it would hold the books themselves
     if (model.about.get("base") or {}).get("name") not in installed().folders:
-        model.about["base"] = None  # a folder of its maker's, whose name says nothing to others
+        model.about["base"] = None  # a local folder, whose name means nothing to others
     learned = model.about["corpus"]["training"]
     if model.tokenizer.merges and model.writing.characters_per_token == 1:  # a run of before it was measured
         model.writing = model.writing.measured(learned["characters"], learned["tokens"])

@@ -69,6 +69,7 @@ def recipe(
 
     class Corpus:
         training, validation, lines, documents = range(1_000_000), (), False, 1
+        series, kind = None, "text"
 
     settings = TrainingSettings(
         device=device,

@@ -1,7 +1,7 @@
 """PPMd (variant I of 7-Zip's family), run by benchmarks/base.py and adapting.py in an environment that has pyppmd.
 
 python ppmd.py TRAINING HELD-OUT [ORDER]: bits that the second file adds to the first, learning on as it is read.
-python ppmd.py --lines TRAINING HELD-OUT: a list in JSON, of the bits that each line of the second file adds on its own.
+python ppmd.py --lines TRAINING HELD-OUT: a JSON list of the bits that each line of the second file adds on its own.
 """
 
 import json

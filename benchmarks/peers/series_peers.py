@@ -1,4 +1,4 @@
-"""What `benchmarks.series` needs of packages: series that they include, and forecasts by statsforecast.
+"""Series that packages include, and forecasts by statsforecast, for `benchmarks.series`.
 
 python series_peers.py data NAME prints the series of that name as JSON, each a list of numbers.
 python series_peers.py forecast TASK reads a task from the JSON file TASK, and prints the forecasts of each method.

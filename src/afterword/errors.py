@@ -4,7 +4,7 @@
     ├── InputError                wrong input: the caller can correct it         exit status 2
     │   ├── OptionError           an invalid option value
     │   ├── TextError             a text that cannot be read, encoded or learned from
-    │   ├── TableError            a table of series that cannot be read, or does not make regular series
+    │   ├── TableError            a table of series that cannot be read, or whose series are irregular
     │   ├── ModelError            a model folder that is missing, damaged or of another kind
     │   └── RunError              a run folder that is taken, live, or cannot be resumed
     └── WorkError                 the work itself failed                         exit status 1
@@ -38,7 +38,7 @@ class TextError(InputError):
 
 
 class TableError(InputError):
-    """A table of series that cannot be read, or does not make regular series."""
+    """A table of series that cannot be read, or whose series are irregular."""
 
 
 class ModelError(InputError):

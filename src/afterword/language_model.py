@@ -194,12 +194,12 @@ class LanguageModel:
             raise ModelError(f"the model is damaged: its series: {error}; take a fresh copy") from None
 
     def check_of_text(self) -> None:
-        """Raise ModelError for a model of series, which neither writes text nor measures one."""
+        """Raise ModelError for a model of series, which neither writes nor scores text."""
         self._saved.check_of_text()
 
     @property
     def unit_scored(self) -> str:
-        """Return what is compared with its normal like, in a word: a line or, of a series, a value."""
+        """Return the noun for what is compared with normal ones: a line of text, or a value of a series."""
         return "line" if self.series is None else "value"
 
     @property

@@ -56,7 +56,7 @@ def train(
 
 
 def train_shown(run: Run, on_progress: Callable[[Progress], object] | None) -> None:
-    """Train `run` to its end. `on_progress` gets every report; if it is None, a bar is shown where it can be seen."""
+    """Train `run` to its end. `on_progress` receives every report; if it is None, a bar is shown on a terminal."""
     from afterword.runs import loop  # with PyTorch, which takes a second
 
     seen = on_progress is None and is_seen()

@@ -165,9 +165,9 @@ DATED = "ds,y\n" + "".join(f"2020-{month:02}-01,{month}\n" for month in range(1,
         (DATED.replace(",5", ",-1e308"), [], "line 6: y is -1e+308, and at most 1e+100 is allowed"),
         (DATED, ["--horizon", "0"], "horizon"),
         (DATED, ["--horizon", "many"], "many"),
-        (DATED, ["--value-column", "price"], "no column is named 'price': there are ds, y"),
-        (DATED, ["--time-column", "when"], "no column is named 'when': there are ds, y"),
-        (DATED, ["--id-column", "shop"], "no column is named 'shop': there are ds, y"),
+        (DATED, ["--value-column", "price"], "no column is named 'price': choose one of ds, y"),
+        (DATED, ["--time-column", "when"], "no column is named 'when': choose one of ds, y"),
+        (DATED, ["--id-column", "shop"], "no column is named 'shop': choose one of ds, y"),
         (DATED, ["--levels", "80 101"], "a level must be above 0 and below 100 per cent, not 101"),
         (DATED, ["--levels", "most"], 'levels must be numbers above 0 and below 100, as in "80 95", not most'),
         (DATED, ["--season", "0"], "season"),
@@ -226,7 +226,7 @@ def test_arguments_that_name_no_table_or_no_model_are_refused(
     )
     assert "none" in error_line(run("forecast", "none", table))
     assert "none.csv" in error_line(run("forecast", "none.csv", "--horizon", "2"))
-    assert "season 7: this model has learned a season of 12" in error_line(
+    assert "season 7 is not this model's, which is 12" in error_line(
         run("forecast", series_model, table, "--season", "7")
     )
 

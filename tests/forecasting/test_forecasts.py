@@ -203,7 +203,7 @@ def test_constant_and_short_series_are_naive_beside_others_that_are_not(model: L
     path.write_text(path.read_text() + "short,2010-01-01,3\nshort,2010-02-01,5\n")
     answer = found(path, model, method="lstm")
     assert answer.methods == ["lstm", "naive", *["lstm"] * 6, "naive"]
-    assert answer.notes == ["2 of 9 series are constant, or shorter than a season: their forecasts are naive"]
+    assert answer.notes == ["2 of 9 series are constant, or no longer than a season: their forecasts are naive"]
     assert (answer.futures.median[1] == 7).all()
     np.testing.assert_array_equal(answer.futures.median[8], answer.naive[8])
 
@@ -248,14 +248,14 @@ def test_another_horizon_than_the_model_has_learned_is_forecast_and_a_longer_one
     assert (len(short.rows["mean"]), len(long.rows["mean"])) == (2 * SERIES, 20 * SERIES)
     assert short.notes == []
     assert [note.partition(":")[0] for note in long.notes] == [
-        "the model has not learned from the last 12 values of its own table"
+        "the model has learned from all but the last 12 values of its own table"
     ]
 
 
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"season": 7}, "season 7: this model has learned a season of 12; leave it out"),
+        ({"season": 7}, "season 7 is not this model's, which is 12: leave it out"),
         ({"horizon": LENGTH}, f"a horizon of {LENGTH} is too long: the longest series has {LENGTH} values; "),
         ({"horizon": 0}, "horizon"),
         ({"method": "best"}, "method"),
@@ -263,7 +263,7 @@ def test_another_horizon_than_the_model_has_learned_is_forecast_and_a_longer_one
         ({"levels": 80}, 'levels must be numbers above 0 and below 100, as in "80 95", not 80'),
         ({"levels": ["wide"]}, "levels must be numbers above 0 and below 100"),
         ({"levels": [float("nan")]}, "a level must be above 0 and below 100 per cent, not nan"),
-        ({"value_column": "price"}, "no column is named 'price': there are unique_id, ds, y"),
+        ({"value_column": "price"}, "no column is named 'price': choose one of unique_id, ds, y"),
         ({"stride": 2}, "stride"),
     ],
 )
@@ -283,7 +283,7 @@ def test_a_horizon_is_needed_without_a_model(tmp_path: Path) -> None:
 
 def test_a_model_forecasts_no_other_frequency_but_numbered_rows(model: LanguageModel, tmp_path: Path) -> None:
     days = pandas.DataFrame({"ds": pandas.date_range("2024-01-01", periods=60), "y": seasonal(series=1, length=60)[0]})
-    with pytest.raises(OptionError, match="this model has learned monthly series; the table is daily"):
+    with pytest.raises(OptionError, match="the table is daily, and this model has learned monthly series"):
         afterword.forecast(days, model=model)
     assert len(afterword.forecast(days.assign(ds=np.arange(60)), model=model)) == HORIZON
 

@@ -96,7 +96,7 @@ def test_a_line_is_named_by_its_values_and_dates(model: LanguageModel, series: l
 def test_a_table_that_a_model_cannot_read_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_bytes(long_csv(hourly(0), "D"))
-    with pytest.raises(OptionError, match="has learned hourly series; the table is daily"):
+    with pytest.raises(OptionError, match="the table is daily, and this model has learned hourly series"):
         table_for(FACTS, path, BY_NAME)
     path.write_bytes(long_csv({"a": np.ones(60)}))
     with pytest.raises(OptionError, match="every series is constant, or has no more values than a season of 24"):

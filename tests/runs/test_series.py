@@ -106,7 +106,7 @@ def test_settings_of_text_and_of_tables_exclude_each_other(options: dict[str, ob
 def test_a_run_on_series_begins_from_nothing_and_is_not_classic(table: Path, tmp_path: Path) -> None:
     for training, says in (
         (TrainingSettings(steps=1, recipe="classic"), "the classic recipe learns from text"),
-        (TrainingSettings(steps=1, base=str(save(tmp_path / "base"))), "a model of series begins from no other"),
+        (TrainingSettings(steps=1, base=str(save(tmp_path / "base"))), "a model of series begins from scratch"),
     ):
         with pytest.raises(OptionError, match=says):
             begin([table], tmp_path / "run", SETTINGS, training)
@@ -126,7 +126,7 @@ def test_too_few_values_and_several_tables_are_refused(table: Path, tmp_path: Pa
     few.write_text(long_csv(seasonal(series=2)))
     with pytest.raises(TextError, match=r"few\.csv has 192 values to learn from, after those held out; at least 500"):
         begin([few], tmp_path / "run", SETTINGS, TrainingSettings(steps=1))
-    with pytest.raises(TextError, match="series come from one table: name one file"):
+    with pytest.raises(TextError, match="series come from one table, not 2 files: name one"):
         begin([table, few], tmp_path / "run", SETTINGS, TrainingSettings(steps=1))
     few.write_text("no table at all\n")
     with pytest.raises(TableError):

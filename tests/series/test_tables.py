@@ -296,7 +296,10 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
     "damaged Parquet": (b"PAR1 nothing PAR1", " is a damaged Parquet file ("),
     "too large": (LINE + "2024-01-04,-1e308\n", ", line 5: y is -1e+308, and at most 1e+100 is allowed: correct that"),
     "not UTF-8": (LINE.encode() + b"2024-01-04,\xfc\n", ", line 5: this is not UTF-8: save the file as UTF-8"),
-    "an open quote": (LINE + '"' + "x" * 200_000, ", line 5: not CSV (field larger than field limit (131072)): check"),
+    "an open quote": (
+        LINE + '"' + "x" * 200_000,
+        ", line 5: this is not CSV (field larger than field limit (131072)): check",
+    ),
     "a short line": (LINE + "2024-01-04\n", ", line 5: this line has 1 cells, and the first has 2: correct it"),
     "two equal names": ("ds,y,y\n2024-01-01,1,2\n", ": two columns are named 'y': rename one"),
     "text for a number": (LINE + "2024-01-04,many\n", ", line 5: y is 'many', not a number: correct it, or leave"),
@@ -309,19 +312,22 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
     "infinity": (LINE + "2024-01-04,-inf\n", ", line 5: y is infinite: correct that value, or leave it empty"),
     "no date": (LINE + "soon,4\n", ", line 5: ds: 'soon' is not a date: write ISO dates, such as 2024-01-31 or"),
     "an empty date": (LINE + ",4\n", ", line 5: ds: an empty cell is not a date: write ISO dates"),
-    "a date that does not exist": (LINE + "2024-02-30,4\n", ", line 5: ds: 2024-02-30 does not exist: correct that"),
-    "a fifth quarter": ("ds,y\n2024Q4,1\n2024Q5,2\n", ", line 3: ds: 2024Q5 does not exist: correct that date"),
-    "two ways": (LINE + "5.1.2024,4\n", ", line 5: ds: 5.1.2024 is written otherwise than 2024-01-01: write ISO"),
-    "ambiguous": ("ds,y\n01/02/2024,1\n02/02/2024,2\n", ", line 2: ds: 01/02/2024 may be day or month first: write"),
-    "both orders": ("ds,y\n01/13/2024,1\n14/01/2024,2\n", ", line 3: ds: 14/01/2024 has day and month in another"),
+    "a date that does not exist": (LINE + "2024-02-30,4\n", ", line 5: ds: 2024-02-30 does not exist: correct the"),
+    "a fifth quarter": ("ds,y\n2024Q4,1\n2024Q5,2\n", ", line 3: ds: 2024Q5 does not exist: correct the date"),
+    "two ways": (LINE + "5.1.2024,4\n", ", line 5: ds: 5.1.2024 is written differently from 2024-01-01: write ISO"),
+    "ambiguous": (
+        "ds,y\n01/02/2024,1\n02/02/2024,2\n",
+        ", line 2: ds: 01/02/2024 is ambiguous, day or month first: write",
+    ),
+    "both orders": ("ds,y\n01/13/2024,1\n14/01/2024,2\n", ", line 3: ds: 14/01/2024 has day and month in a different"),
     "some zones": (
         "ds,y\n2024-01-01T00:00Z,1\n2024-01-01T01:00,2\n",
-        ", line 3: ds: only some dates have a zone, such as 2024-01-01T00:00Z: give it to all",
+        ", line 3: ds: only some dates have a zone, such as 2024-01-01T00:00Z: give one to all or none",
     ),
     "finer than a second": ("ds,y\n2024-01-01 00:00:00.5,1\n", ", line 2: ds: 2024-01-01 00:00:00.5 is finer than"),
     "no dates": (
         "a,b\nx,1\ny,2\n",
-        ": no column holds dates: there are a, b; name it with --time-column, or add one named",
+        ": no column holds dates among a, b: name one with --time-column, or add one named",
     ),
     "two columns of dates": (
         "a,b,y\n2024-01-01,2024-01-02,1\n",
@@ -329,10 +335,13 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
     ),
     "no values": ("ds,a,b\n2024-01-01,1,\n2024-01-02,2,\n", ": column 'b' has no values: remove it"),
     "only dates": ("ds,\n2024-01-01,\n", ": no column holds numbers: add one with the values to forecast"),
-    "text": ("ds,shop,y2\n2024-01-01,a,1\n", ": column 'shop' does not hold numbers: if it names the series, use --id"),
+    "text": (
+        "ds,shop,y2\n2024-01-01,a,1\n",
+        ": column 'shop' does not hold numbers: if it names the series, give --id",
+    ),
     "which value": (
         "unique_id,ds,a,b\nx,2024-01-01,1,2\n",
-        ": there is a column 'unique_id', but several columns of numbers, a, b: choose one with --value-column",
+        ": besides 'unique_id', several columns hold numbers, a, b: name the column of values with --value-column",
     ),
     "no name": ("unique_id,ds,y\n,2024-01-01,1\n", ", line 2: unique_id is empty: name the series of every row"),
     "duplicates": (LINE + "2024-01-01,4\n", ", line 5: the date 2024-01-01 is already in line 2: keep one, or name"),
@@ -351,7 +360,7 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
     ),
     "mostly missing": (
         "ds,y\n2024-01-01,1\n2024-01-02,2\n2024-01-03,3\n2024-03-01,3\n",
-        ": series 'y' has 4 of 61 daily values, and at least half are needed: fill the others in, or remove it",
+        ": series 'y' has 4 of 61 daily values, and at least half are needed: fill in the others, or remove it",
     ),
     "a typo of centuries": (
         "ds,y\n2024-01-01,1\n2024-01-02,2\n2024-01-03,3\n9024-03-01,3\n",
@@ -424,12 +433,12 @@ def test_any_cells_are_regular_series_or_one_line(names: str, rows: list[list[st
 
 @pytest.mark.parametrize("option", ["id_column", "time_column", "value_column"])
 def test_a_column_that_does_not_exist_is_refused_with_those_that_do(option: str, tmp_path: Path) -> None:
-    with pytest.raises(TableError, match=r"no column is named 'x': there are ds, y$"):
+    with pytest.raises(TableError, match=r"no column is named 'x': choose one of ds, y$"):
         read_table(written(tmp_path, LINE), Columns(**{option: "x"}))
 
 
 def test_a_column_has_one_role(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match="column 'y' is given twice: names, dates and values are in different columns"):
+    with pytest.raises(TableError, match="column 'y' is given twice: names, dates and values need different columns"):
         read_table(written(tmp_path, LINE), Columns(time_column="y", value_column="y"))
 
 

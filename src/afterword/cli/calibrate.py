@@ -62,8 +62,8 @@ def calibrate(
     The calibration is saved in the model's folder. It is removed when the model is trained further. Without --mask, the
     masks of an earlier calibration are kept.
 
-    For a model of series, as train --series makes it, NORMAL_FILE is a table. Each of its values counts as a line, and
-    the last fifth of each series is for the check.
+    For a model of series, made by train --series, NORMAL_FILE is a table. Each of its values counts as a line, and the
+    last fifth of each series is for the check.
     """
     check_sources(files)
     Masks(masks)
@@ -109,7 +109,7 @@ def calibrated_on_values(
 ) -> tuple[LanguageModel, dict[float, int], int]:
     """Calibrate `model` with all but the last fifth of each series in `files`.
 
-    Return it, how many of the last values it flags at each rate, and how many they are.
+    Return it, the number of the last values that it flags at each rate, and the number of all last values.
     """
     from afterword.cli.score_values import read_values
 
@@ -124,7 +124,7 @@ def calibrated_on_values(
 
 
 def flagged(model: LanguageModel, p_values: Sequence[float], rates: Sequence[float]) -> dict[float, int]:
-    """Return how many of `p_values` each rate flags that the calibration of `model` is large enough for."""
+    """Return how many of `p_values` each rate flags, for those rates that `model` has enough normal costs for."""
     assert model.calibration is not None
     smallest = 1 / (len(model.calibration.figures) + 1)
     return {rate: int((np.array(p_values) <= rate).sum()) for rate in rates if rate >= smallest}

@@ -41,12 +41,12 @@ class Levels(click.ParamType[tuple[float, ...]]):
     type=Levels(),
     default=" ".join(f"{level:g}" for level in LEVELS),
     metavar="PERCENT",
-    help="the bands to print, each of which contains that many per cent of the values",
+    help="the bands to forecast: each should contain that percentage of the values",
 )
 @settings_options(Columns, "columns")
 @click.option("-o", "--out", type=OUTPUT, metavar="FILE", help="write all forecasts to this CSV file")
 @click.option("--png", type=PNG, metavar="FILE", help="draw the forecasts")
-@click.option("--html", type=HTML, metavar="FILE", help="draw them in a page, a figure per series")
+@click.option("--html", type=HTML, metavar="FILE", help="draw the forecasts in a page, a figure per series")
 @overwrite_option
 @click.option("--json", "as_json", is_flag=True, help="print a JSON object")
 @click.pass_context
@@ -64,9 +64,9 @@ def forecast(
     """Forecast every series of the table FILE: CSV or Parquet, long (unique_id, ds, y) or wide (dates, and a column per
     series).
 
-    An LSTM learns from all series together, without the last values of each. It forecasts these values first, as the
-    seasonal naive forecast does, and the better of the two forecasts the future. MODEL, made by train --series, saves
-    the training.
+    An LSTM learns from all series together, but not from the last values of each. In a backtest, it and the seasonal
+    naive forecast both forecast these values. The better of the two forecasts the future. With a MODEL, made by
+    train --series, nothing is trained.
     """
     if len(table) > 2:
         raise OptionError(f"give one table, with a model before it or without, not {len(table)} names")

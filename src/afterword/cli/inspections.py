@@ -63,7 +63,7 @@ def finding_options(function: Function) -> Function:
 @click.argument("text", required=False, metavar="[TEXT]")
 @click.option("--file", type=PATH, metavar="FILE", help="read the text from this file, or - for standard input")
 @click.option("--stretch", metavar="FIRST:LAST", help="read only these characters, counted from 0")
-@click.option("--series", metavar="NAME", help="of a model of series: the series of the table (default: the first)")
+@click.option("--series", metavar="NAME", help="with a model of series: the series to read (default: the first)")
 @settings_options(Columns, "columns")
 @click.option("--units", multiple=True, metavar="UNIT", help="show this unit, such as l0.u42 (repeatable)")
 @hold_option
@@ -107,8 +107,8 @@ def inspect(
     every unit is shown. For a longer one (at most 20,000 characters), the mean of each gate per layer is shown, and the
     48 units per layer that change most, or those given by --units.
 
-    For a model of series, as train --series makes it, --file names a table. One series of it is read, and its values
-    after the first season are shown in the place of characters; --stretch counts these.
+    For a model of series, made by train --series, --file names a table. One of its series is read. The values after the
+    first season are shown instead of characters, and --stretch counts them.
     """
     files = [place for place in (as_html, png, svg, npz) if place is not None]
     check_plot(png, svg)
@@ -166,7 +166,7 @@ def inspect(
 
 
 def _line_of(facts: SeriesFacts, file: str, columns: Columns, name: str | None, part: slice) -> SeriesLine:
-    """Return a part of the series `name` of the table in `file`, by default of the first, as a model reads it."""
+    """Return a part of the series `name` (by default the first) of the table in `file`, as a model reads it."""
     from afterword.forecasting.readings import SeriesLine, table_for
 
     table, series = table_for(facts, file, columns)

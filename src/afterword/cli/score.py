@@ -127,10 +127,10 @@ def score(context: click.Context, /, files: tuple[str, ...], columns: Columns, *
     With --hold, parts of the network are held at a value, and the cost with nothing held is printed too.
     Layers and units are counted from 0.
 
-    For a model of series, as train --series makes it, FILE is a table, and the answer is in bits per value. With
-    --lines, each series has a row. With --per-character, each value after the first season has a row: with its bits,
-    the median that was expected, and the band of 80 %. --top N prints the N values that cost most. --flag and
-    --false-alarms print the odd values, after afterword calibrate with a table of normal values.
+    For a model of series, made by train --series, FILE is a table, and the answer is in bits per value. --lines prints
+    a row per series. --per-character prints a row per value after the first season, with its bits, the expected median
+    and the band of 80 %. --top N prints the N values that cost most. --flag and --false-alarms print the odd values;
+    run afterword calibrate with a table of normal values first.
     """
     check_sources(files)
     asked = Asked(files=files, **options)

@@ -26,7 +26,7 @@ LEFT = ("file", ID, TIME)  # aligned columns
 
 
 def show_values(asked: Asked, scorers: Scorers, columns: Columns) -> bool:
-    """Print what the tables cost, and return whether any of the printed values is odd."""
+    """Print the costs of the tables, and return whether any of the printed values is odd."""
     rows: list[Row] = []
     for file in asked.files:
         table, readings = read_values(scorers.model, file, columns)
@@ -78,7 +78,7 @@ def _values(asked: Asked, scorers: Scorers, table: Table, readings: list[SeriesR
         judged = {"figure": key, "p_value": p_values, "odd": odd}
         say(f"{counted(int(odd.sum()), 'odd value')} of {len(odd):,}, at a false-alarm rate of {asked.rate:g}")
         if echoes := int(flags.sum() - odd.sum()):
-            note(f"not counted: {counted(echoes, 'value')} that only differ from the odd value one season before")
+            note(f"not counted: {counted(echoes, 'value')} flagged only because of the odd value one season before")
         if asked.only_odd:
             chosen = np.flatnonzero(odd)
     if asked.top is not None:

@@ -1,1 +1,1 @@
-"""Forecasts of series, by a model that has learned from their tables, compared with simpler methods."""
+"""Forecasts of series by a model that has learned from tables, compared with simpler methods."""

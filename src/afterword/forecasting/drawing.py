@@ -71,7 +71,7 @@ def _draw(axis: Any, found: Forecast, k: int) -> None:
     series, futures = found.table.series[k], found.futures
     length = min(len(series.values), max(HISTORY * found.horizon, 2 * found.season))
     following = found.table.calendar.following(series.dates[-1], found.horizon)
-    # each line begins at the last known value, so that nothing is torn apart
+    # each line begins at the last known value, to join the history
     last, dates = series.values[-1], np.concatenate([series.dates[-1:], following])
     axis.plot(series.dates[-length:], series.values[-length:], color="black", lw=0.9, label="history")
     axis.plot(dates, [last, *found.naive[k]], ":", color=COLOURS[2], lw=1.1, label="seasonal naive")

@@ -51,20 +51,20 @@ class ForecastSettings(Settings):
     seed: int = setting(0, "seed of the training and of the sampled paths", minimum=0, maximum=2**64 - 1)
     season: int | None = setting(
         None,
-        "the number of values after which a pattern repeats (default: by the dates; for hours 24)",
+        "the number of values after which a pattern repeats (default: from the dates, such as 24 for hourly ones)",
         minimum=1,
         maximum=100_000,
     )
     method: str = setting(
         "auto",
-        "lstm, naive (the last season repeats), or the one that is better in the backtest",
+        "lstm, naive (the last season repeats), or auto: the better of the two in the backtest",
         choices=("auto", LSTM, NAIVE),
     )
 
 
 @dataclass(frozen=True)
 class Figures:
-    """The measures of a method on the last horizon, which it had not seen."""
+    """The measures of a method's forecasts of the last horizon from the values before it."""
 
     mase: float
     smape: float
@@ -107,7 +107,7 @@ class Backtest:
 
 @dataclass(frozen=True, eq=False)
 class Forecast:
-    """The answer: the futures of the series of a table, with the method of each and the backtest."""
+    """The forecasts of the series of a table, with the method of each and the backtest."""
 
     table: Table
     season: int
@@ -141,12 +141,12 @@ class Forecast:
 
     @property
     def frame(self) -> Any:
-        """The forecasts as the kind of table that came: a frame of pandas or polars, or the text of a CSV file."""
+        """The forecasts as the kind of table that was given: a frame of pandas or polars, or the text of a CSV file."""
         return as_frame(self.table.form, self.rows)
 
 
 def parse_levels(levels: str | Sequence[float]) -> tuple[float, ...]:
-    """Return the levels of bands, in per cent, sorted; as text, with spaces or commas. Raises OptionError."""
+    """Return the levels of bands in per cent, sorted. Text has spaces or commas between them. Raises OptionError."""
     given = levels.replace(",", " ").split() if isinstance(levels, str) else levels
     try:
         found = tuple(sorted({float(level) for level in given}))
@@ -170,9 +170,9 @@ def forecast(
     """Forecast every series of `source`, and return a table of the same kind; the options are `afterword forecast`'s.
 
     `source` is a path, "-", or a frame of pandas or polars, long (unique_id, ds, y) or wide (dates, and a column per
-    series). A path returns the text of a CSV file. The columns are unique_id, ds, mean, median, lo-80, hi-80, … and
-    method. Without a `model`, as `afterword train --series` makes it, one is trained for `minutes`. Raises an
-    InputError for a table or option that cannot be used.
+    series). For a path, the result is the text of a CSV file. The columns are unique_id, ds, mean, median, lo-80,
+    hi-80, … and method. `model` is one made by `afterword train --series`; without it, a model is trained for
+    `minutes`. Raises an InputError for a table or option that cannot be used.
     """
     settings, columns = made(ForecastSettings, options), made(Columns, options)
     found = forecasts(source, settings, columns, levels, model, lambda run: train_shown(run, None))
@@ -187,7 +187,7 @@ def forecasts(
     model: LanguageModel | str | os.PathLike[str] | None = None,
     train: Callable[[Run], object] = lambda run: train_shown(run, None),
 ) -> Forecast:
-    """Do what `forecast` does, and return everything that is known; `train` trains a run to its end."""
+    """Do what `forecast` does, and return all that is known. `train` trains a run to its end."""
     bands = parse_levels(levels)
     if model is not None and not isinstance(model, LanguageModel):
         model = LanguageModel.load(model)
@@ -197,7 +197,7 @@ def forecasts(
         raise OptionError("missing horizon: give --horizon with the number of values to forecast")
     table = read_table(source, columns, settings.season or (facts.season if facts else None))
     if facts and (settings.season or facts.season) != facts.season:
-        raise OptionError(f"season {settings.season}: this model has learned a season of {facts.season}; leave it out")
+        raise OptionError(f"season {settings.season} is not this model's, which is {facts.season}: leave it out")
     if facts:
         check_frequency(table, facts)
     _check_lengths(table, horizon, settings.season)
@@ -206,7 +206,7 @@ def forecasts(
         notes.append("numbered rows do not show a season: if a pattern repeats after N values, give --season N")
     if facts and horizon > facts.held_out and settings.method != NAIVE:
         notes.append(
-            f"the model has not learned from the last {facts.held_out:,} values of its own table: "
+            f"the model has learned from all but the last {facts.held_out:,} values of its own table: "
             f"if this is that table, the backtest on the last {horizon:,} is too favourable"
         )
     facts = facts or SeriesFacts(table.calendar.season, horizon, table.calendar.name)
@@ -262,7 +262,7 @@ def _trained(
 
 
 def why_not(series: Sequence[Floats], facts: SeriesFacts, learned: bool) -> str:
-    """Return why an LSTM cannot forecast these series, or "" if it can; one that has `learned` needs no more values."""
+    """Return why an LSTM cannot forecast these series, or "" if it can. One that has `learned` needs no more."""
     season, held = facts.season, facts.held_out
     if not any(scale_of(values, season) for values in series):
         return f"every series is constant, or has no more values than a season of {season:,}"
@@ -284,7 +284,7 @@ class _Answer:
         self._forecaster = Forecaster(season, horizon, [*DECILES, *ends], seed)
 
     def forecast(self, method: str, why: str) -> Forecast:
-        """Return the forecasts by `method`, or by the better one; `why` says why there is no LSTM."""
+        """Return the forecasts by `method`, or by the better one; `why` is the reason if there is no LSTM."""
         backtest = self._backtest()
         chosen = NAIVE if self._model is None else method
         if chosen == "auto":
@@ -297,7 +297,7 @@ class _Answer:
             futures = naive.replaced(usable, self._forecaster.lstm(self._model, some))
             if left := int((~usable).sum()):
                 notes.append(
-                    f"{left:,} of {len(usable):,} series are constant, or shorter than a season: "
+                    f"{left:,} of {len(usable):,} series are constant, or no longer than a season: "
                     "their forecasts are naive"
                 )
         methods = [LSTM if use else NAIVE for use in usable]
@@ -329,7 +329,7 @@ class _Answer:
         return f"{better}; {'it is used' if method != LSTM else 'give --method naive'}"
 
     def _backtest(self) -> Backtest | None:
-        """Forecast the last horizon of the series from what came before; None if they are too short for that."""
+        """Forecast the last horizon of the series from the values before it; None if all are too short or constant."""
         h = self._horizon
         tested = [values for values in self._values if scale_of(values[:-h], self._season) > 0]
         if not tested:

@@ -1,4 +1,4 @@
-"""The futures of series by each method: sampled paths, and their means and quantiles."""
+"""Forecasts of series by each method: sampled paths, and their means and quantiles."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Futures:
         return self.quantiles[0.5]
 
     def replaced(self, which: NDArray[np.bool_], others: Futures) -> Futures:
-        """Return these forecasts, with `others` [n] in the place of the n series of `which` [N]."""
+        """Return these forecasts, with `others` [n] instead of those of the n series in `which` [N]."""
 
         def both(own: Floats, new: Floats) -> Floats:
             joined = own.copy()
@@ -47,13 +47,14 @@ class Futures:
 
 
 class Forecaster:
-    """Forecasts `horizon` values of series, given as their values so far, whose pattern repeats after `season`."""
+    """Forecasts `horizon` values of series from their values so far. Their pattern repeats after `season`."""
 
     def __init__(self, season: int, horizon: int, quantiles: Sequence[float], seed: int) -> None:
         self._season, self._horizon, self._seed = season, horizon, seed
         self._quantiles = sorted({0.5, *quantiles})
 
     def naive(self, series: Sequence[Floats]) -> Futures:
+        """Return the seasonal naive forecasts, with the quantiles of sampled paths around them."""
         season, h, count = self._season, self._horizon, self._paths(len(series))
 
         def paths(values: Floats, k: int) -> Floats:
@@ -67,7 +68,7 @@ class Forecaster:
         return Futures(point, {**on_its_side, 0.5: point})
 
     def lstm(self, model: LanguageModel, series: Sequence[Floats]) -> Futures:
-        """Return the forecasts by the model, whose sampled characters are added up to values."""
+        """Return the forecasts by `model`, whose sampled characters are changes that add up to values."""
         season, h, tokenizer, network = self._season, self._horizon, model.tokenizer, model.predictor
         bins, allowed = known_bins(tokenizer)
         read_as = allowed[np.abs(np.arange(BINS)[:, None] - bins).argmin(axis=1)]  # the nearest that has been learned
@@ -95,7 +96,7 @@ class Forecaster:
         return self._summed(parts())
 
     def classical(self, series: Sequence[Floats]) -> dict[str, Futures]:
-        """Return the forecasts by AutoETS and AutoTheta; nothing if they are not installed, or take too long."""
+        """Return the forecasts by AutoETS and AutoTheta; {} if they are not installed, or would take too long."""
         found = classical_quantiles(series, self._season, self._horizon, self._quantiles)
         return {name: Futures(quantiles[0.5], quantiles) for name, quantiles in found.items()}
 
@@ -103,7 +104,7 @@ class Forecaster:
         return int(np.clip(ALL_PATHS // series, *PATHS))
 
     def _summed(self, parts: Iterable[Floats]) -> Futures:
-        """Return the means and quantiles of paths, which come in parts of some series. [n, paths, h] each"""
+        """Return the means and quantiles of paths, which come in parts of n series. [n, paths, h] each"""
         means, quantiles = [], []
         for paths in parts:
             means.append(paths.mean(axis=1))
@@ -119,7 +120,7 @@ def known_bins(tokenizer: Tokenizer) -> tuple[NDArray[np.int64], Ids]:
 
 
 def _added_up(values: Floats, season: int, changes: Floats) -> Floats:
-    """Return the values that follow from changes [paths, h] against the season before each."""
+    """Return the values that follow `values`, given their changes [paths, h] from a season before."""
     paths = np.empty_like(changes)
     before: Floats = np.broadcast_to(values[-season:], (len(changes), season))
     for at in range(0, changes.shape[1], season):
@@ -130,7 +131,7 @@ def _added_up(values: Floats, season: int, changes: Floats) -> Floats:
 
 
 def bounded(values: Floats, paths: Floats) -> Floats:
-    """Return `paths` without values below 0 if the series has never had one."""
+    """Return `paths`, with values below 0 raised to 0 if the series has none."""
     return np.maximum(paths, 0.0) if values.min() >= 0 else paths
 
 

@@ -1,4 +1,4 @@
-"""A table that a model of series reads: the cost of each value, and what was expected in its place.
+"""Readings of a table by a model of series: the cost of each value, and what was expected in its place.
 
 table ──each series as a line──► tokens ──network──► predictions ──► the bits of each value, its median and its band
 """
@@ -54,8 +54,8 @@ class SeriesReading:
     def without_echoes(self, odd: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return the `odd` values [n] that are not echoes.
 
-        Values are compared with those a season before, so that after an odd value a normal one costs much too. It is an
-        echo if the odd one's distance from its median explains more than half of its own.
+        A value is compared with the one a season before, so a normal value a season after an odd one is costly too. It
+        is an echo if the odd value's distance from its median explains more than half of its own.
         """
         distance, found, season = self.values - self.quantiles[1], odd.copy(), self.season
         echo = odd[:-season] & (np.abs(distance[season:] + distance[:-season]) < np.abs(distance[season:]) / 2)
@@ -64,14 +64,16 @@ class SeriesReading:
 
 
 def check_frequency(table: Table, facts: SeriesFacts) -> None:
-    """Raise OptionError for a table with another frequency than the model has learned, unless one only counts."""
+    """Raise OptionError if the table's frequency is not the one that the model has learned. Numbered dates suit all."""
     names = (facts.frequency, table.calendar.name)
     if len({*names}) > 1 and not any("number" in name for name in names):
-        raise OptionError(f"this model has learned {names[0]} series; the table is {names[1]}")
+        raise OptionError(
+            f"the table is {names[1]}, and this model has learned {names[0]} series: give a table like these"
+        )
 
 
 def table_for(facts: SeriesFacts, source: Any, columns: Columns) -> tuple[Table, list[Series]]:
-    """Return a table, and those of its series that a model can read: neither constant nor as short as a season.
+    """Return a table, and those of its series that a model can read: neither constant nor too short.
 
     Raises TableError; OptionError if the table has another frequency, or nothing to read.
     """
@@ -79,7 +81,8 @@ def table_for(facts: SeriesFacts, source: Any, columns: Columns) -> tuple[Table,
     check_frequency(table, facts)
     usable = [one for one in table.series if scale_of(one.values, facts.season)]
     if not usable:
-        raise OptionError(f"every series is constant, or has no more values than a season of {facts.season:,}")
+        why = f"every series is constant, or has no more values than a season of {facts.season:,}"
+        raise OptionError(f"{why}: give longer ones")
     return table, usable
 
 
@@ -88,7 +91,7 @@ def read_series(
 ) -> list[SeriesReading]:
     """Return the reading of each of `series`, as `table_for` returns them.
 
-    Each is read from a fresh state. The bits are those of its characters; its end costs nothing.
+    Each is read from a fresh state. The bits are those of its characters. Its end costs nothing.
     """
     season, tokenizer, network = facts.season, model.tokenizer, model.predictor
     scales = [scale_of(one.values, season) for one in series]
@@ -147,7 +150,7 @@ def _reading(
 
 @dataclass(frozen=True)
 class SeriesLine:
-    """Some values of a series as a line of n characters, with names for people."""
+    """Some values of a series as a line of n characters, with their values and dates as people read them."""
 
     title: str
     text: str
@@ -156,13 +159,13 @@ class SeriesLine:
 
     @staticmethod
     def of(series: Series, season: int, form: DateForm, part: slice) -> SeriesLine:
-        """Return a `part` of the values after the first season of `series`, as `table_for` returns it."""
+        """Return a `part` of the values of `series` after its first season. `series` comes from `table_for`."""
         text = to_text(series.values, season, scale_of(series.values, season))[part]
         values = [f"{value:.4g} " for value in series.values[season:][part]]
         return SeriesLine(series.name, text, values, form.write(series.dates[season:][part]))
 
     def named(self, trace: Trace, tokenizer: Tokenizer) -> Trace:
-        """Return the trace of the line with its values as tokens, and changes in scales as rows."""
+        """Return the `trace` of the line with values as tokens, and changes in scales as rows."""
         starts = tokenizer.starts(self.text)
         bins, rows = known_bins(tokenizer)
         changes = dict(zip(rows.tolist(), changes_of(bins, np.full(len(bins), 0.5)), strict=True))

@@ -132,7 +132,7 @@ class ParallelTexts(Generic[Kind]):
             first, *others = self.batches
             first.take(others)
             self.batches = [first]
-        # also in between: a thread of OpenBLAS that has worked spins for a while, on a processor that a batch needs
+        # for the whole step: an OpenBLAS thread that has worked spins for a while, on a processor that a batch needs
         with PRODUCTS.alone() if len(self.batches) > 1 else nullcontext():
             return self._step()
 

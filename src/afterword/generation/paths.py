@@ -14,13 +14,13 @@ from afterword.model.threads import share
 
 LANES = 1024  # that are stepped together
 AT_ONCE = 64  # tokens of a line that are read together
-READ = 4096  # tokens of a line, the last ones; an LSTM remembers far fewer
+READ = 4096  # tokens of a line, its last ones; an LSTM remembers far fewer
 
 
 def sample_paths(
     network: Network, lines: Sequence[Ids], allowed: Ids, length: int, paths: int, seed: int
 ) -> NDArray[np.intp]:
-    """Return `paths` continuations of each of N lines, drawn from the `allowed` ids [A]: indices of these.
+    """Return `paths` continuations of each of N lines, as indices of the `allowed` ids [A].
 
     Each line [n] begins with the boundary token. Line k draws from the generator [seed, k] alone, so that its
     continuations do not depend on the other lines, except for rounding. [N, paths, length]
@@ -71,6 +71,6 @@ def _read(network: Network, lines: Sequence[Ids]) -> tuple[Array, State]:
 
 
 def _by_length(lines: Sequence[Ids]) -> Iterator[tuple[int, int]]:
-    """Yield the lengths of lines, which increase, and how many have each."""
+    """Yield the distinct lengths of `lines`, which increase, and how many lines have each."""
     for length, same in groupby(lines, key=len):
         yield length, len(list(same))

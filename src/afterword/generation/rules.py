@@ -143,7 +143,7 @@ class Rule:
 
     def _look(self) -> None:
         allowed = self._matcher.compute_bitmask()
-        if self._own and _is_exhausted(self._matcher):  # perhaps by other texts
+        if self._own and _is_exhausted(self._matcher):  # other texts may have used up the limit
             self._matcher, self._own = self._own(), None
             self._matcher.consume_tokens(self._rows)
             allowed = self._matcher.compute_bitmask()

@@ -58,9 +58,9 @@ class Trace:
     expected_first: Array
     """The prediction before the first token, [R], in nats."""
     title: str = ""
-    """What was read, if it is not the text itself."""
+    """The name of what was read, if it is not the text itself."""
     unit: str = "character"
-    """What the text consists of, in a word: a line of a series consists of values."""
+    """The noun for what the text consists of: a line of a series consists of values."""
     places: Sequence[str] = ()
     """The place of each token, such as its date; by default, its number."""
 

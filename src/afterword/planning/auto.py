@@ -36,7 +36,7 @@ OUTLOOK = (5, 30)  # times the minutes
 LITTLE_TEXT = 50_000  # characters
 FIRST_MEASURED = 256  # units, at most, if the size is open
 SAMPLE = 50_000  # held-out tokens for the expectation
-MOST_COUNTED = 2**22  # tokens: of lines that are batched to count the steps of a pass, and of a text to remark on
+MOST_COUNTED = 2**22  # tokens that are looked at, to count the steps of a pass over lines, and to remark on a text
 BUSY = 1.5  # times a step's time alone, from which the user reads of it; on a free machine it is 1.0 to 1.2
 TAUGHT = 8 / 7  # times a step's time without a teacher
 MOST_THREADS = 8  # used without measuring, or tried
@@ -183,13 +183,15 @@ class _Planner:
     def _of_text(self) -> Choices:
         if self._encoded.lines:
             seq_length = Choice(256, "longer lines are read in pieces")
-            of_text = Choice(0, "the same values hardly ever follow one another twice")
+            of_text = Choice(0, "the same values rarely follow one another twice")
             blind = Choice(0, "an n-gram soon forgets a line's label, and would write lines of any kind")
+            length = self._tokens / self._encoded.documents
+            if self._encoded.series:
+                return {**tuning.series_per_step(self._tokens, length), "ngram": of_text}
             return {
                 "seq_length": seq_length,
-                "batch_size": tuning.lines_per_step(self._tokens / self._encoded.documents),
+                "batch_size": tuning.lines_per_step(length),
                 **({"ngram": blind} if self._encoded.labels else {}),
-                **({"ngram": of_text} if self._encoded.series else {}),
             }
         seq_length = Choice(
             max(1, min(64, self._tokens - 1)),

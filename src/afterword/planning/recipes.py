@@ -19,11 +19,11 @@ def text_settings(text: TextSettings, settings: TrainingSettings) -> TextSetting
 
 
 def without_base(settings: TrainingSettings) -> TrainingSettings:
-    """Return `settings` for a table of numbers, which no run continues from a base. Raises OptionError for one."""
+    """Return `settings` without a base, for a table. Raises OptionError if a base or the classic recipe is given."""
     if settings.recipe == "classic":
         raise OptionError("the classic recipe learns from text: leave it or --series out")
     if settings.base not in (AUTO, NONE):
-        raise OptionError(f"base {settings.base}: a model of series begins from no other; leave it or --series out")
+        raise OptionError(f"base {settings.base}: a model of series begins from scratch; leave it or --series out")
     return replace(settings, base=NONE)
 
 

@@ -25,7 +25,7 @@ EMBEDDING = 64
 EVALUATION_SHARE = 0.06  # of the run's time, at most
 EVALUATIONS = 6  # per run at least: few and large, so that the best is not the luckiest
 MOST_VALIDATION_TOKENS = 200_000
-ALL_HELD_OUT = 20_000  # tokens of a short held-out text: all count in a short run too, at the price of evaluations
+ALL_HELD_OUT = 20_000  # tokens: a held-out text up to this counts whole in a short run too, at the price of evaluations
 
 T = TypeVar("T")
 
@@ -94,6 +94,20 @@ def lines_per_step(mean_length: float) -> Choice[int]:
     return Choice(lines, "lines: about as many tokens per step as with running text")
 
 
+STEPS_OF_SERIES = 25  # per pass, at least: few values would else be learned from in a hundred steps
+
+
+def series_per_step(tokens: int, mean_length: float) -> Choices:
+    """Return the number of series per step, and of values of each, by the number of all and of each on average."""
+    lines, wanted = lines_per_step(mean_length), tokens / STEPS_OF_SERIES
+    if wanted >= lines.value * min(256, mean_length):
+        return {"batch_size": lines, "seq_length": Choice(256, "longer series are read in pieces")}
+    few = Choice(
+        max(2, min(lines.value, int(wanted / min(128, mean_length)))), "series: few, for enough steps per pass"
+    )
+    return {"batch_size": few, "seq_length": Choice(128, "longer series are read in pieces")}
+
+
 def learning_rate(hidden_size: int) -> Choice[float]:
     """Return the peak rate: 0.02 for 256 units, falling with the square root of their number."""
     rate = float(f"{min(0.03, 0.02 * math.sqrt(256 / hidden_size)):.2g}")
@@ -152,7 +166,7 @@ def of_steps(steps: int, tokens_per_step: float, held_out_tokens: int) -> Choice
     An evaluated token costs about a third of a learned one. So the size and the number of evaluations follow from the
     tokens that the run learns from, without a clock.
     """
-    once = 3 * EVALUATION_SHARE * steps * tokens_per_step  # as many are affordable if the run is evaluated only once
+    once = 3 * EVALUATION_SHARE * steps * tokens_per_step  # tokens that are affordable in a single evaluation
     at_least = min(max(2_000, once), ALL_HELD_OUT)
     validation_tokens = int(min(held_out_tokens, MOST_VALIDATION_TOKENS, max(at_least, once / EVALUATIONS)))
     every = max(steps / 100, validation_tokens / (3 * EVALUATION_SHARE * tokens_per_step))

@@ -1,7 +1,8 @@
-"""Tables of numbers: regular series, their calendar, and simple forecasts to compare with.
+"""Tables of numbers: read them as regular series, with a calendar, and forecast them by simple methods.
 
-dates, calendars                   texts become dates; dates have a frequency and a season
-sheets, table                      files and frames become columns, columns become regular series
-frames                             forecasts return as the kind of table that the series came from
-measures, naive                    how good a forecast is, and what it has to beat
+sheets, table                      read files and frames as columns, and columns as regular series
+dates, calendars                   parse dates, and infer their frequency and season
+frames                             return forecasts as the kind of table that the series came from
+tokens                             turn values into characters, and back
+measures, naive, classical         measure forecasts, and make simple ones to compare with
 """

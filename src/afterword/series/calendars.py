@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from afterword.errors import TableError
 
 MINUTE, HOUR, DAY, WEEK = 60, 3600, 86400, 604800  # seconds
-LEAST_COVERED = 0.9  # fraction of the steps between dates that a frequency has to fit
-MONDAY = np.datetime64("1969-12-29", "s")  # from here on weeks and business days are counted
-LONGEST_DAY = 1440  # steps: a longer season is that of an hour or a minute
+LEAST_COVERED = 0.9  # fraction of the steps between dates that a frequency must fit
+MONDAY = np.datetime64("1969-12-29", "s")  # weeks and business days are counted from here
+LONGEST_DAY = 1440  # steps: if a day has more, the season is an hour or a minute
 MONTH = 30.436875  # days, on average
 YEAR = {"month": 12, "week": 52}
 
@@ -35,14 +35,14 @@ class Calendar:
     def infer(cls, dates: Dates, starts: NDArray[np.int64] | None = None) -> Calendar:
         """Return the calendar whose step is the most frequent difference of `dates`, which are distinct and sorted.
 
-        If they are those of many series, one after another, `starts` are the indices where one begins. The season is
-        the default for the longest of them. Raises TableError if no frequency fits nine tenths of the steps.
+        `dates` may be those of many series, one after another: `starts` are then the indices where each begins. The
+        season is the default for the longest series. Raises TableError if no frequency fits nine tenths of the steps.
         """
         inner = np.ones(max(len(dates) - 1, 0), bool)
         bounds = np.array([0, len(dates)]) if starts is None else np.append(starts, len(dates))
         inner[bounds[1:-1] - 1] = False
         if not inner.any():
-            raise TableError("at least two dates are needed to see their frequency: give more rows")
+            raise TableError("a frequency needs at least two dates: give more rows")
         gaps, counts = np.unique(np.diff(dates).astype(np.int64)[inner], return_counts=True)
         found = [
             (one, float(one.steps(dates)[1][inner].mean()))
@@ -73,10 +73,10 @@ class Calendar:
         return f"every {self.step // 12} years" if self.step % 12 == 0 else f"every {self.step} {self.unit}s"
 
     def season_for(self, length: int) -> int:
-        """Return the default season of a series of `length` steps: the longest of which it has two, or the shortest.
+        """Return the default season of a series of `length` steps: the longest usual one that fits twice.
 
-        A day of at most 1,440 steps, else an hour or a minute; a week of daily and a year of rarer dates; 1 for years,
-        for weeks less than two years of them, and for whole numbers.
+        Usual seasons are a day of at most 1,440 steps, else an hour or a minute; a week, of daily dates; and a year, of
+        rarer dates. The season is 1 for yearly dates, for less than two years of weekly dates, and for whole numbers.
         """
         seasons = list(self._seasons())
         return next((season for season in seasons if 2 * season <= length), seasons[-1])
@@ -103,7 +103,7 @@ class Calendar:
         return self.regular(last, n + 1)[1:]
 
     def regular(self, first: Any, n: int) -> Dates:
-        """Return `n` dates from `first` on, a datetime64 or a whole number. [n]"""
+        """Return `n` dates that begin with `first`, a datetime64 or a whole number. [n]"""
         steps = np.arange(n, dtype=np.int64) * self.step
         if self.unit == "number":
             return int(first) + steps
@@ -121,7 +121,7 @@ class Calendar:
     def position(self, dates: Dates) -> NDArray[np.int64]:
         """Return the number of steps from a fixed origin to each date, rounded down. [n] -> [n]
 
-        It grows by one from a date to the next. Days count from a Monday, months from a January.
+        It grows by one from each date to the next. Days count from a Monday, months from a January.
         """
         if self.unit == "number":
             units = dates.astype(np.int64)
@@ -137,13 +137,13 @@ class Calendar:
     def phase(self, dates: Dates) -> NDArray[np.int64]:
         """Return the position of each date within the season, from 0. [n] -> [n]
 
-        With the default season that is the hour of the day, the day of the week from Monday, the month of the year; for
-        weeks, the number of weeks since 1970 modulo 52; for whole numbers, the number modulo the season.
+        With the default season, it is the hour of the day, the day of the week from Monday, or the month of the year.
+        For weeks, it is the number of weeks since 1970 modulo 52; for whole numbers, the number modulo the season.
         """
         return self.position(dates) % self.season
 
     def steps(self, dates: Dates) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Return the numbers of steps between neighbours, rounded, and whether they fit. [n] -> [n - 1], [n - 1]"""
+        """Return the number of steps between neighbours, rounded, and whether each fits. [n] -> [n - 1], [n - 1]"""
         if self.unit in ("number", "second"):
             gaps = np.diff(dates).astype(np.int64)
             counts = np.rint(gaps / self.step).astype(np.int64)
@@ -162,7 +162,7 @@ class Calendar:
 
 
 def _candidates(dates: Dates, gaps: NDArray[np.int64], gap: int) -> Iterator[Calendar]:
-    """Yield the calendars that may have a most frequent difference of `gap` numbers or seconds, the likeliest first."""
+    """Yield the calendars whose most frequent step may be `gap` numbers or seconds, the likeliest first."""
     if dates.dtype.kind != "M":
         yield Calendar("number", gap)
         return

@@ -1,4 +1,4 @@
-"""AutoETS and AutoTheta of the package statsforecast, to compare with, if it is installed."""
+"""Forecasts by AutoETS and AutoTheta, to compare with, if the package statsforecast is installed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 CLASSICAL = ("AutoETS", "AutoTheta")
-MOST = 50_000  # values that are fitted, which takes them about a minute
+MOST = 50_000  # values, which take about a minute to fit; more are not fitted
 
 
 def is_installed() -> bool:
@@ -21,16 +21,16 @@ def is_installed() -> bool:
 def classical_quantiles(
     series: Sequence[Floats], season: int, horizon: int, quantiles: Sequence[float]
 ) -> dict[str, dict[float, Floats]]:
-    """Return the quantiles of each method's forecasts of N series, [N, horizon]; nothing if it is not installed.
+    """Return the quantiles of each method's forecasts of N series, [N, horizon] each.
 
-    Nothing either for more than `MOST` values, which would take minutes. The point forecast is used as the median.
+    Return {} if statsforecast is not installed, or for more than `MOST` values. The point forecast is the median.
     """
     if not is_installed() or sum(map(len, series)) > MOST:
         return {}
     import pandas
     from statsforecast import StatsForecast, models
 
-    names = [f"{k:09}" for k in range(len(series))]  # in this order, as the answer is sorted
+    names = [f"{k:09}" for k in range(len(series))]  # with zeros in front, because the answer is sorted by name
     frame = pandas.DataFrame(
         {
             "unique_id": np.repeat(names, [len(values) for values in series]),

@@ -1,4 +1,4 @@
-"""Texts become dates, and dates are written as they came.
+"""Parse texts as dates, and write dates in the form in which they came.
 
 Dates are datetime64[s] without a zone, or whole numbers (int64) that only count. A column's texts are parsed together:
 its dates are grouped by shape (`0000-00-00`), and each shape is parsed at once.
@@ -35,7 +35,7 @@ _ZEROS = str.maketrans("123456789", "000000000")
 
 @dataclass(frozen=True)
 class DateForm:
-    """The way in which dates came, so that others can be written like them."""
+    """The form in which dates came, so that other dates can be written in it."""
 
     pattern: str  # of strftime, and %q for the quarter; "" for whole numbers
     unit: str | None = None  # NumPy's unit of the dates of a frame; None for texts and whole numbers
@@ -56,7 +56,7 @@ class DateForm:
 
 
 class DateProblem(ValueError):
-    """A date at the index `row` that cannot be read; the message is about its text."""
+    """A date at the index `row` that cannot be read; the message quotes it."""
 
     def __init__(self, row: int, message: str) -> None:
         super().__init__(message)
@@ -81,7 +81,7 @@ def parse_dates(texts: Sequence[str]) -> tuple[NDArray[Any], DateForm]:
 
 
 def whole_dates(numbers: NDArray[np.int64]) -> tuple[NDArray[Any], DateForm]:
-    """Return the dates that whole numbers mean: years, days such as 20240131, or places in an order."""
+    """Return the dates that whole numbers mean: years, days such as 20240131, or positions."""
     years, months, days = numbers // 10000, numbers // 100 % 100, numbers % 100
     if ((numbers >= YEARS[0]) & (numbers <= YEARS[1])).all():
         return _seconds(numbers, np.ones_like(numbers), np.ones_like(numbers))[0], DateForm("%Y")
@@ -104,7 +104,7 @@ def _parse(texts: list[str]) -> tuple[NDArray[Any], DateForm]:
             what = repr(texts[rows[0]][:40]) if texts[rows[0]] else "an empty cell"
             raise DateProblem(rows[0], f"{what} is not a date: {WRITE_ISO}")
         if layout and name != layout:
-            raise DateProblem(rows[0], f"{texts[rows[0]]} is written otherwise than {texts[0]}: {WRITE_ISO}")
+            raise DateProblem(rows[0], f"{texts[rows[0]]} is written differently from {texts[0]}: {WRITE_ISO}")
         layout, found[shape] = name, match
     if layout == "number":
         return whole_dates(np.array([int(text) for text in texts], dtype=np.int64))
@@ -122,7 +122,7 @@ def _parse(texts: list[str]) -> tuple[NDArray[Any], DateForm]:
 
 
 def _read_shape(match: re.Match[str], at: NDArray[np.int64], texts: list[str], fields: dict[str, Any]) -> bool:
-    """Fill the `fields` of the texts at `at`, which share the shape that `match` describes. Return if it has a zone."""
+    """Fill the `fields` of the texts at `at`, all of the shape that `match` describes. Return whether it has a zone."""
     groups = match.groupdict()
     codes = np.array([texts[row] for row in at.tolist()]).view(np.uint32).reshape(len(at), -1).astype(np.int64)
 
@@ -167,13 +167,13 @@ def _pattern(layout: str, match: re.Match[str], text: str) -> str:
 
 
 def _order_day_and_month(fields: dict[str, Any], pattern: str, texts: list[str]) -> str:
-    """Decide over the whole column which of two numbers is the month; the first was read as the month."""
+    """Decide from the whole column which of two numbers is the month. The first was read as the month."""
     first, second = fields["month"] > 12, fields["day"] > 12
     if first.any() and second.any():
         row = int(np.argmax(second if first[0] else first))
-        raise DateProblem(row, f"{texts[row]} has day and month in another order than the others: {WRITE_ISO}")
+        raise DateProblem(row, f"{texts[row]} has day and month in a different order from the others: {WRITE_ISO}")
     if not (first.any() or second.any() or pattern[2] == "."):  # dots are German: the day comes first
-        raise DateProblem(0, f"{texts[0]} may be day or month first: {WRITE_ISO}")
+        raise DateProblem(0, f"{texts[0]} is ambiguous, day or month first: {WRITE_ISO}")
     if second.any():
         return pattern
     fields["month"], fields["day"] = fields["day"], fields["month"]
@@ -185,10 +185,11 @@ def _assemble(fields: dict[str, Any], zoned: Any, pattern: str, texts: list[str]
     valid &= (fields["hour"] < 24) & (fields["minute"] < 60) & (fields["second"] < 60)
     if not valid.all():
         row = int(np.argmin(valid))
-        raise DateProblem(row, f"{texts[row]} does not exist: correct that date")
+        raise DateProblem(row, f"{texts[row]} does not exist: correct the date")
     if zoned.any() and not zoned.all():
         row = int(np.argmax(zoned != zoned[0]))
-        raise DateProblem(row, f"only some dates have a zone, such as {texts[int(np.argmax(zoned))]}: give it to all")
+        first = texts[int(np.argmax(zoned))]
+        raise DateProblem(row, f"only some dates have a zone, such as {first}: give one to all or none")
     times = fields["hour"] * 3600 + fields["minute"] * 60 + fields["second"]
     dates = dates + times.astype("timedelta64[s]")
     if not times.any():

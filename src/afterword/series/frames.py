@@ -1,4 +1,4 @@
-"""Forecasts return as the kind of table that the series came from."""
+"""Return forecasts as the kind of table that the series came from."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def stacked(
     values: Mapping[str, Sequence[NDArray[np.float64]]],
     methods: Sequence[str],
 ) -> dict[str, NDArray[Any]]:
-    """Return the rows of many forecasts, a series after another.
+    """Return the rows of many forecasts, one series after another.
 
     `names` and `methods` have an entry per series, `dates` and each of `values` ("mean", "lo-80", …) an array [h].
     """
@@ -40,7 +40,7 @@ def stacked(
 def as_frame(form: Form, rows: Rows) -> Any:
     """Return `rows` as the kind of table that `form` describes: a frame of pandas or polars, or the text of a CSV file.
 
-    The columns of the series and of the dates have the names that they came with; dates are written as they came.
+    The columns of the series and of the dates keep their names, and dates keep their form.
     """
     if form.kind not in ("pandas", "polars"):
         return csv_text(form, rows)
@@ -57,7 +57,7 @@ def as_frame(form: Form, rows: Rows) -> Any:
 
 
 def csv_text(form: Form, rows: Rows) -> str:
-    """Return `rows` as the text of a CSV file, whatever kind they came from."""
+    """Return `rows` as the text of a CSV file, whatever kind of table they came from."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     columns = _renamed(form, rows, np.array(form.dates.write(np.asarray(rows[TIME]))))

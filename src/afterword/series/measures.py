@@ -62,7 +62,7 @@ def coverage(low: ArrayLike, high: ArrayLike, actual: ArrayLike) -> float:
 
 
 def average(measures: ArrayLike) -> float:
-    """Return the mean of the measures that are numbers; NaN if none is."""
+    """Return the mean of the measures that are numbers; NaN without any."""
     values = _floats(measures)
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float("nan")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-ALIGNED = 8  # seasons of differences from which on a path draws only whole ones, which begin in the same phase
+ALIGNED = 8  # seasons of differences; with fewer, what a path draws may begin in any phase
 
 Floats = NDArray[np.float64]
 
 
 def seasonal_naive(values: Floats, season: int, horizon: int) -> Floats:
-    """Return the last `season` of `values`, repeated; of less than a season, the last value. [n] -> [horizon]"""
+    """Return the last `season` of `values`, repeated; with less than a season, the last value. [n] -> [horizon]"""
     season = season if len(values) >= season else 1
     return np.resize(values[-season:], horizon)
 
@@ -21,10 +21,11 @@ def seasonal_naive_paths(
 ) -> Floats:
     """Return sampled futures of `values` around the seasonal naive forecast. [n] -> [paths, horizon]
 
-    Each season of a path differs from the one before as some season of the history does from its predecessor: whole
-    blocks are drawn, so that errors stay correlated, and they add up, so that the spread grows with the seasons ahead.
-    A block's sign is drawn too, so that the median is the naive forecast. With fewer than `ALIGNED` seasons of
-    differences, a block may begin anywhere in the season. Constant values have constant paths.
+    Each season of a path differs from the one before it as a drawn season of the history differs from its predecessor.
+    These differences are drawn in blocks of a season, so that errors stay correlated. They add up, so that the spread
+    grows with the seasons ahead. The sign of a block is drawn too, so that the median is the naive forecast. With fewer
+    than `ALIGNED` seasons of differences, a block may begin anywhere in the season. The paths of constant values are
+    constant.
     """
     season = season if len(values) > season else 1
     differences = values[season:] - values[:-season] if len(values) > season else np.zeros(1)

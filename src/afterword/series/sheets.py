@@ -1,4 +1,4 @@
-"""Files and frames become columns: a CSV or Parquet file, standard input, or a frame of pandas or polars.
+"""Read files and frames as columns: a CSV or Parquet file, standard input, or a frame of pandas or polars.
 
 pandas, polars and pyarrow are imported only if such a frame or file is given.
 """
@@ -80,7 +80,7 @@ def numbers(sheet: Sheet, column: str) -> NDArray[np.float64]:
     cells = sheet.columns[column]
     if isinstance(cells, np.ndarray):
         if cells.dtype.kind not in "iuf":
-            raise sheet.error(f"{column or 'the first column'} holds dates, not numbers")
+            raise sheet.error(f"{column or 'the first column'} holds dates, not numbers: choose another column")
         values = cells.astype(np.float64)
     else:
         try:
@@ -101,7 +101,7 @@ def numbers(sheet: Sheet, column: str) -> NDArray[np.float64]:
 
 
 def looks_numeric(sheet: Sheet, column: str) -> bool | None:
-    """Return whether most of the first cells of a column are numbers; None if it has no cells but missing ones."""
+    """Return whether most of the first cells of a column are numbers; None if all cells are missing."""
     cells = sheet.columns[column]
     if isinstance(cells, np.ndarray):
         return cells.dtype.kind in "iuf" and (True if len(cells) and not np.isnan(cells.astype(float)).all() else None)
@@ -110,7 +110,7 @@ def looks_numeric(sheet: Sheet, column: str) -> bool | None:
 
 
 def first_filled(cells: Sequence[str], most: int = 100) -> list[str]:
-    """Return the first cells that are not missing."""
+    """Return the first cells that are not missing, at most `most`."""
     found: list[str] = []
     for cell in cells:
         if cell not in MISSING and cell.strip().upper() not in MISSING:
@@ -198,7 +198,7 @@ def _from_csv(name: str, text: str) -> Sheet:
     try:
         rows = [row for row in reader if any(row)]
     except csv.Error as error:
-        raise TableError(f"{name}, line {reader.line_num:,}: not CSV ({error}): check its quotes") from None
+        raise TableError(f"{name}, line {reader.line_num:,}: this is not CSV ({error}): check the quotes") from None
     header = [cell.strip() for cell in rows.pop(0)] if rows else []
 
     def locate(row: int) -> str:  # a cell in quotes may have several lines, so they are counted by reading again
@@ -244,7 +244,7 @@ def _named(sheet: Sheet, columns: Iterable[tuple[str, Column]]) -> dict[str, Col
 
 
 def _delimiter(text: str) -> str:
-    """Return the separator with which the first two lines have the same number of cells, as many as possible."""
+    """Return the separator that cuts the first two lines into the same number of cells, and into the most."""
     lines = [line for line in text[: 2**20].split("\n", 20) if line.strip()][:2]
 
     def quality(delimiter: str) -> tuple[bool, int]:
@@ -265,7 +265,7 @@ def _decimal(text: str, delimiter: str) -> str:
 
 
 def _is_data(header: list[str]) -> bool:
-    """Return whether the first line is a date or a name with a number, and not names."""
+    """Return whether the first line is a date with a number, instead of names."""
     dated = re.fullmatch(r"\d{4}.?\d\d?.?\d\d?.*|\d\d?\D\d\d?\D\d{4}.*", header[0])
     return bool(dated) and any(_is_number(cell, ".") for cell in header[1:])
 

@@ -1,4 +1,4 @@
-"""Columns become regular series: who is named, when, and how much; gaps are filled, and said.
+"""Read columns as regular series: find the names, dates and values, fill the gaps, and note what was filled.
 
 source ──read_sheet──► columns ──long | wide | rows──► (name, dates, values) ──regular──► Series
 """
@@ -70,7 +70,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Form:
-    """The kind of table that series came from, so that forecasts can return as the same."""
+    """The kind of table that series came from, so that forecasts can be returned as the same kind."""
 
     kind: Kind = "csv"
     layout: Layout = "long"
@@ -103,8 +103,8 @@ class _Rows(NamedTuple):
 def read_table(source: Any, columns: Columns = BY_NAME, season: int | None = None) -> Table:
     """Return the series of `source`: a path, "-" for standard input, or a frame of pandas or polars.
 
-    It is long (unique_id, ds, y), wide (dates and a column per series), or has a row per series as M4's files have.
-    Missing values and dates are filled; `season` replaces the calendar's own. Raises TableError.
+    A table is long (unique_id, ds, y), wide (dates and a column per series), or has a row per series, as M4's files do.
+    Missing values and dates are filled. `season` replaces the calendar's own. Raises TableError.
     """
     sheet = read_sheet(source)
     notes: list[str] = []
@@ -130,9 +130,9 @@ def _series_rows(sheet: Sheet, chosen: Columns, notes: list[str]) -> tuple[list[
     given = [name for name in (chosen.id_column, chosen.time_column, chosen.value_column) if name is not None]
     for name in given:
         if name not in sheet.columns:
-            raise sheet.error(f"no column is named {name!r}: there are {_listed(sheet.columns)}")
+            raise sheet.error(f"no column is named {name!r}: choose one of {_listed(sheet.columns)}")
         if given.count(name) > 1:
-            raise sheet.error(f"column {name!r} is given twice: names, dates and values are in different columns")
+            raise sheet.error(f"column {name!r} is given twice: names, dates and values need different columns")
     names = list(sheet.columns)
     if is_numbered(names) and chosen == BY_NAME:
         return _by_row(sheet)
@@ -149,8 +149,8 @@ def _series_rows(sheet: Sheet, chosen: Columns, notes: list[str]) -> tuple[list[
     if identity and value is None:
         numeric = [name for name in others if kinds[name]]
         if len(numeric) != 1:
-            which = f"several columns of numbers, {_listed(numeric)}" if numeric else "no column of numbers"
-            raise sheet.error(f"there is a column {identity!r}, but {which}: choose one with --value-column")
+            which = f"several columns hold numbers, {_listed(numeric)}" if numeric else "no column holds numbers"
+            raise sheet.error(f"besides {identity!r}, {which}: name the column of values with --value-column")
         value = numeric[0]
     if value is not None and (left := [name for name in others if name != value]):
         notes.append(f"not used: {_listed(left)}")
@@ -187,8 +187,8 @@ def _time_column(sheet: Sheet, chosen: Columns) -> str:
         raise sheet.error(f"several columns hold dates, {_listed(dated)}: choose one with --time-column")
     dated = dated or [name for name in names if name.lower() in USUAL_TIMES]
     if not dated:
-        has = f"no column holds dates: there are {_listed(sheet.columns)}"
-        raise sheet.error(f"{has}; name it with --time-column, or add one named ds (1, 2, 3 … will do)")
+        has = f"no column holds dates among {_listed(sheet.columns)}"
+        raise sheet.error(f"{has}: name one with --time-column, or add one named ds (1, 2, 3 … will do)")
     return dated[0]
 
 
@@ -232,7 +232,7 @@ def _dates(sheet: Sheet, column: str) -> tuple[Dates, DateForm]:
 
 
 def _by_row(sheet: Sheet) -> tuple[list[_Rows], Form]:
-    """Return the series of M4's published form: a row each, its name first."""
+    """Return the series of M4's published form: a row per series, its name first."""
     first, *rest = sheet.columns
     names = sheet.columns[first]
     values = np.array([numbers(sheet, name) for name in rest]).T
@@ -255,7 +255,7 @@ def _wide(sheet: Sheet, dates: Dates, kinds: dict[str, bool | None], chosen: lis
             raise sheet.error(f"column {name!r} has no values: remove it")
         if not kinds[name] and len(chosen) > 1:
             what = f"column {name!r} does not hold numbers"
-            raise sheet.error(f"{what}: if it names the series, use --id-column {name}, or choose a --value-column")
+            raise sheet.error(f"{what}: if it names the series, give --id-column {name}, else a --value-column")
     if not chosen:
         raise sheet.error("no column holds numbers: add one with the values to forecast")
     places = np.argsort(dates, kind="stable")
@@ -284,7 +284,7 @@ def _long(sheet: Sheet, identity: str, dates: Dates, values: NDArray[np.float64]
 def _check_distinct(
     sheet: Sheet, dates: Dates, places: NDArray[np.int64], starts: NDArray[np.int64], names: list[str] | None
 ) -> None:
-    """Raise TableError if a series, all of which are sorted one after another, has two rows of the same date."""
+    """Raise TableError if a series has two rows of the same date. All are sorted, one series after another."""
     same = dates[1:] == dates[:-1]
     same[starts[1:] - 1] = False
     if not same.any():
@@ -362,10 +362,10 @@ class _Regular:
         have = int(known.sum())
         if have < length * (1 - MOST_FILLED):
             what = f"series {rows.name!r} has {have:,} of {length:,} {calendar.name} values"
-            raise self._sheet.error(f"{what}, and at least half are needed: fill the others in, or remove it")
+            raise self._sheet.error(f"{what}, and at least half are needed: fill in the others, or remove it")
         if fits.mean() < LEAST_COVERED:
             raise self._sheet.error(
-                f"the dates of series {rows.name!r} are irregular: correct them, as most are {calendar.name}"
+                f"the dates of series {rows.name!r} are irregular: make all of them {calendar.name}, as most are"
             )
         if fits.all() and have == length:
             return Series(rows.name, rows.dates, np.ascontiguousarray(rows.values))
@@ -376,7 +376,7 @@ class _Regular:
         return Series(rows.name, dates, self._fill(values), length - have)
 
     def _fill(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return `values` with the missing ones from a season before if there is one, else between their neighbours."""
+        """Return `values` with gaps filled: from a season before if there is one, else between the neighbours."""
         missing, season = np.isnan(values), self._calendar.season
         places = np.arange(len(values))
         filled = values.copy()

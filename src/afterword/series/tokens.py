@@ -1,11 +1,11 @@
-"""Values become characters, so that a series is a line of text that the network learns like any other.
+"""Turn values into characters, so that a series is a line of text that the network learns like any other.
 
 Each character says how far a value is from the one a season before, in units of the series' usual distance:
 
     value ──minus the value a season before, ÷ scale──► change ──asinh, into 256 equal bins──► character
 
-The first season has no characters. Bins are narrow near 0 and wide far from it; what is beyond ±`FURTHEST` scales
-counts as just within. A change is read back as a place drawn evenly from its bin.
+The first season has no characters. Bins are narrow near 0 and wide far from it. A change beyond ±`FURTHEST` scales is
+in the outermost bin. A character is read back as a change at a place drawn evenly from its bin.
 """
 
 from __future__ import annotations
@@ -72,11 +72,11 @@ class SeriesLines:
     training: list[str]
     validation: list[str]
     left_out: int
-    """The number of series that are too short, or constant."""
+    """The number of series that are too short or constant."""
 
 
 def lines_of(series: Sequence[Floats], facts: SeriesFacts) -> SeriesLines:
-    """Return `series`, which are arrays of values, as lines. A horizon is held out of each, at least a season."""
+    """Return `series`, arrays of values, as lines. The last horizon of each is held out, and at least a season."""
     season, held = facts.season, facts.held_out
     training, validation = [], []
     for values in series:

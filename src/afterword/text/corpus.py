@@ -124,7 +124,7 @@ class Census:
 
 
 MINIMUM = 64  # characters
-LEAST_VALUES = 500  # of series
+LEAST_VALUES = 500  # values of series to learn from
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class TextSettings(Decoding, Columns):
     horizon: int | None = setting(None, "with --series: the number of values to forecast", minimum=1, maximum=100_000)
     season: int | None = setting(
         None,
-        "with --series: the number of values after which a pattern repeats (default: by the dates; for hours 24)",
+        "with --series: the number of values after which a pattern repeats (default: from the dates)",
         minimum=1,
         maximum=100_000,
     )
@@ -267,9 +267,9 @@ def read_corpus(sources: Sequence[Source], settings: TextSettings, seed: int = 0
 
 
 def _of_table(sources: Sequence[Source], settings: TextSettings) -> Corpus:
-    """Read a table of numbers: each series is a line of characters, and its last values are the validation part."""
+    """Read a table of numbers. Each series is a line of characters; its last values are the validation part."""
     if len(sources) != 1:
-        raise TextError("series come from one table: name one file")
+        raise TextError(f"series come from one table, not {len(sources)} files: name one")
     table = read_table(sources[0], made(Columns, vars(settings)), settings.season)
     assert settings.horizon is not None
     facts = SeriesFacts(table.calendar.season, settings.horizon, table.calendar.name)

@@ -5,8 +5,8 @@
     n            the boundary token
     n+1 … n+256  the bytes <0x00> … <0xFF>, which share a row              V = n + 257, R = n + 2
 
-A symbol that is not known is spelled: by its characters, and those that are unknown too by their bytes. So are white
-space other than a single space, and a space that no symbol follows.
+An unknown symbol is spelled by its characters, and an unknown character by its bytes. White space is spelled too,
+except for a single space before a symbol.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from afterword.text.characters import CharTokenizer, single_characters
 from afterword.text.tokenizer import BYTES, END, Ids, cut_lines, damaged, in_whole_lines, parts
 from afterword.text.unicode import code_points, distinct, lower, utf_8
 
-# No symbol contains what a tokenizer.json calls the boundary or a byte: the library would take it for one of them.
-# White space is ASCII's, the same in each engine of regular expressions, and the classes of Unicode are not.
+# No symbol contains the name of the boundary or of a byte in a tokenizer.json: the library would take it for that.
+# White space is ASCII's, because it is the same in all engines of regular expressions. Unicode's classes are not.
 SYMBOLS = r"<(?=\|end\|>|0x[^\t-\r ]{2}>)| ?(?:[^\t-\r <]+|<(?!\|end\|>|0x[^\t-\r ]{2}>))+|[\t-\r ]"
 PARTS = re.compile(SYMBOLS)
 MOST_SYMBOLS = 16_384  # each is a row; with 65,536, two cores take seconds per step
-MOST_NEW = 0.02  # symbols of a text that occur once; about as many of the next text's are new (Good 1953)
+MOST_NEW = 0.02  # fraction of a text's symbols that occur once; about as many of the next text's are new (Good 1953)
 LONGEST_SYMBOL = 256  # characters; a longer one is spelled
 
 
@@ -53,8 +53,7 @@ class SymbolTokenizer(CharTokenizer):
 
     @classmethod
     def of(cls, characters: Iterable[str], lowercase: bool = False, texts: Iterable[str] = ()) -> Self:
-        """Return a tokenizer that knows `characters`, and the most frequent symbols of `texts`, which joined are a
-        text."""
+        """Return a tokenizer that knows `characters` and the most frequent symbols of a text that comes as `texts`."""
         counts: Counter[str] = Counter()
         for text in parts(map(lower, texts) if lowercase else texts):
             counts.update(_cut(text))
@@ -95,7 +94,7 @@ class SymbolTokenizer(CharTokenizer):
     def unsettled(self, text: str) -> int:
         """Return the length of the last symbol if it is unknown, such as the beginning of a known one.
 
-        A known one is whole, so that after the event `6` any event can follow, and not only those from `60` on.
+        A known one counts as whole: any event can follow the event `6`, which does not have to become `60`.
         """
         *_, last = ["", *PARTS.findall(self.normalise(text[-LONGEST_SYMBOL:]))]
         return 0 if last in "\t\n\v\f\r" or (last != " " and last in self._ids) else len(last)

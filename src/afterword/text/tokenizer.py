@@ -50,7 +50,7 @@ class Tokenizer(ABC):
     shared_row_tokens: ClassVar[int]
     """The number of last ids that share the last row; 1 if none are shared."""
     several: ClassVar[str] = ""
-    """The name of its tokens of several characters; "" if it has only shorter ones."""
+    """The noun for its tokens of several characters; "" if it has none."""
     byte_fallback: ClassVar[bool] = True
     ignore_merges: ClassVar[bool] = False
     """Whether a part of the text that is a token is read as that token, without merges."""
@@ -217,7 +217,7 @@ class Tokenizer(ABC):
         return 0
 
     def remark(self, counts: NDArray[np.intp]) -> str | None:
-        """Return a note about a training text in which the rows occur `counts` times [R]; None without one."""
+        """Return a note about a training text whose rows occur `counts` times [R]; None if there is nothing to note."""
         return None
 
     def to_json(self) -> str:

@@ -91,7 +91,7 @@ class SavedModel:
     """The cost of normal lines, if the model was calibrated."""
 
     def check_of_text(self) -> None:
-        """Raise ModelError for a model of series, which neither writes text nor measures one."""
+        """Raise ModelError for a model of series, which neither writes nor scores text."""
         if self.about.get("series") is not None:
             raise ModelError("this model has learned series of numbers, not text: use afterword forecast")
 
