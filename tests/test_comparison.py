@@ -53,7 +53,7 @@ def test_a_peer_that_fails_gives_its_reason_and_the_rest_goes_on(place: Path) ->
     assert re.search(r"^\| X \| 9\.\d{3} \|.*\| 3 \|$", page, re.M)
     assert "| Bad | not measured: OSError: no ¦ such thing |" in page
     assert "| **Ours** | 9." in page
-    assert "\n    " + 300 * "x" + "\n" in page
+    assert "\n```\n" + 300 * "x" + "\n```\n" in page
     assert (place / "page.svg").read_text().count("<rect") == 3
 
 
@@ -87,7 +87,7 @@ def test_a_peer_that_cannot_be_installed_or_does_not_end_is_a_row(place: Path, m
 
 
 def test_a_sample_is_shown_as_it_is_and_a_blank_one_is_described() -> None:
-    assert compare._shown("\none\n  two\n") == "    one\n      two"
+    assert compare._shown("\none\n  two\n") == "```\none\n  two\n```"
     assert compare._shown("  \n") == "*(3 blank characters)*"
 
 

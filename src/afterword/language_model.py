@@ -433,7 +433,8 @@ class LanguageModel:
         check_false_alarms(false_alarms)
         self._check_unadapted()
         if self.calibration is None:
-            raise OptionError("this model does not know what normal lines cost: run afterword calibrate MODEL FILE")
+            what = f"this model does not know what normal {self.unit_scored}s cost"
+            raise OptionError(f"{what}: run afterword calibrate MODEL FILE")
         if self.is_held:
             raise OptionError("a held model cannot find odd lines: leave out hold")
         self.calibration.check(false_alarms, self._using, self.unit_scored)

@@ -160,6 +160,9 @@ DATED = "ds,y\n" + "".join(f"2020-{month:02}-01,{month}\n" for month in range(1,
         (DATED.replace(",5", ",-Infinity"), [], "line 6: y is infinite"),
         (DATED.replace(",5", ",five"), [], "five"),
         (DATED, ["--horizon", "12"], "a horizon of 12 is too long: the longest series has 12 values"),
+        (DATED, ["--season", "12"], "a season of 12 is too long: the longest series has 12 values"),
+        (DATED, ["--out", "./sales.csv", "--overwrite"], "sales.csv is the table itself: name another file to write"),
+        (DATED.replace(",5", ",-1e308"), [], "line 6: y is -1e+308, and at most 1e+100 is allowed"),
         (DATED, ["--horizon", "0"], "horizon"),
         (DATED, ["--horizon", "many"], "many"),
         (DATED, ["--value-column", "price"], "no column is named 'price': choose one of ds, y"),
@@ -188,6 +191,16 @@ def test_wrong_input_is_one_line_and_nothing_is_written(
     assert [path.name for path in tmp_path.iterdir()] == ["sales.csv"]
 
 
+def test_numbered_rows_without_a_season_are_noted(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "sales.csv").write_text("ds,y\n" + "".join(f"{k},{k % 3}\n" for k in range(1, 40)))
+    forecast = ("forecast", tmp_path / "sales.csv", "--horizon", "3", "--method", "naive")
+    note = b"note: numbered rows do not show a season: if a pattern repeats after N values, give --season N\n"
+    assert run(*forecast).stderr == note
+    found = run(*forecast, "--season", "3")
+    assert found.stderr == b""
+    assert found.stdout.startswith(b"the series repeat exactly, or are too short for a backtest")
+
+
 def test_constants_are_forecast_as_constants(run: Run, tmp_path: Path) -> None:
     (tmp_path / "sales.csv").write_text("ds,y\n" + "".join(f"{k},7\n" for k in range(1, 40)))
     found = json.loads(out(run("forecast", tmp_path / "sales.csv", "--horizon", "3", "--json")))
@@ -205,7 +218,8 @@ def test_arguments_that_name_no_table_or_no_model_are_refused(
         "missing horizon: give --horizon with the number of values to forecast"
     )
     assert "missing FILE" in error_line(run("forecast"))
-    assert "missing FILE" in error_line(run("forecast", series_model, table, table))
+    says = "give one table, with a model before it or without, not 3 names"
+    assert says in error_line(run("forecast", series_model, table, table))
     assert "is a folder: name a table too" in error_line(run("forecast", series_model))
     assert error_line(run("forecast", model, table)) == (
         "this is a model of text, which cannot forecast: train one with afterword train TABLE --series"

@@ -58,7 +58,7 @@ def test_a_calibrated_model_finds_the_odd_value_and_not_its_echo(run: Run, tmp_p
     normal.write_bytes(long_csv(hourly(2)))
     refused = run("score", model, table, "--flag")
     assert refused.returncode == 2
-    assert b"run afterword calibrate MODEL FILE" in refused.stderr
+    assert b"what normal values cost: run afterword calibrate MODEL FILE" in refused.stderr
     [report] = records(run("calibrate", model, normal, "--json"))
     assert report["values"] + report["checked"] == 2 * (480 - 24)
     found = load_model(model).calibration
@@ -116,6 +116,7 @@ def test_a_series_is_inspected_by_its_values_and_dates(
     assert "bits per value" in shown
     assert "character" not in shown
     assert not any("\u2800" <= one < "\u2900" for one in shown)
+    assert "the stretch 9000:9100 is empty: the series ends before it" in run(*asked[:-1], "9000:9100").stderr.decode()
     page = tmp_path / "gates.html"
     assert run(*asked, "--html", page).returncode == 0
     assert "2024-01-04 23:00:00" in page.read_text("utf-8")

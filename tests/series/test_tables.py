@@ -294,6 +294,7 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
     "Excel": (b"PK\x03\x04\0\0", " is an Excel workbook or a ZIP archive: save its table as CSV"),
     "damaged gzip": (gzip.compress(LINE.encode())[:20], " is a damaged gzip file: make or fetch it again"),
     "damaged Parquet": (b"PAR1 nothing PAR1", " is a damaged Parquet file ("),
+    "too large": (LINE + "2024-01-04,-1e308\n", ", line 5: y is -1e+308, and at most 1e+100 is allowed: correct that"),
     "not UTF-8": (LINE.encode() + b"2024-01-04,\xfc\n", ", line 5: this is not UTF-8: save the file as UTF-8"),
     "an open quote": (
         LINE + '"' + "x" * 200_000,
@@ -370,6 +371,12 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
         ": 'a' is daily and 'b' is yearly: give one table per frequency",
     ),
 }
+
+
+def test_a_name_that_says_parquet_needs_parquet(tmp_path: Path) -> None:
+    (path := tmp_path / "sales.parquet").write_text(LINE)
+    with pytest.raises(TableError, match=r"sales\.parquet is not a Parquet file: make it again, or give a CSV file a "):
+        read_table(path)
 
 
 @pytest.mark.parametrize("name", WRONG)

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from afterword.cli.options import HTML, OUTPUT, PATH, PNG, overwrite_option, settings_options
+from afterword.cli.options import HTML, NAMED, OUTPUT, PATH, PNG, overwrite_option, settings_options
 from afterword.cli.output import aligned, note, say, shown, strict_json
 from afterword.cli.run_report import show, summary
 from afterword.cli.signals import Stop
@@ -69,12 +69,14 @@ def forecast(
     train --series, nothing is trained.
     """
     if len(table) > 2:
-        raise OptionError(f"{len(table)} files: name a model and one table, or one table")
+        raise OptionError(f"give one table, with a model before it or without, not {len(table)} names")
     if not table:
         raise OptionError("missing FILE: name a table, as in: afterword forecast sales.csv --horizon 24")
     *models, file = table
     if not models and os.path.isdir(file):
         raise OptionError(f"{file} is a folder: name a table too, as in: afterword forecast {file} new.csv")
+    if Path(os.path.realpath(file)) in context.meta.get(NAMED, ()):
+        raise OptionError(f"{file} is the table itself: name another file to write")
     check_plot(png, html)
     found = forecasts(file, settings, columns, levels, models[0] if models else None, _train)
     note(*found.table.notes, *found.notes)

@@ -136,7 +136,7 @@ def inspect(
     else:
         read = (text[:last] if text is not None else noted_text(str(file), last))[first:]
     if stretch is not None and not read:
-        raise TextError(f"the stretch {stretch} is empty: the text ends before it")
+        raise TextError(f"the stretch {stretch} is empty: the {'series' if line else 'text'} ends before it")
     if line is None:
         _note_unseen(loaded, read)
     if finding is not None:

@@ -200,8 +200,10 @@ def forecasts(
         raise OptionError(f"season {settings.season} is not this model's, which is {facts.season}: leave it out")
     if facts:
         check_frequency(table, facts)
-    _check_horizon(table, horizon)
+    _check_lengths(table, horizon, settings.season)
     notes = []
+    if table.calendar.unit == "number" and settings.season is None and not facts:
+        notes.append("numbered rows do not show a season: if a pattern repeats after N values, give --season N")
     if facts and horizon > facts.held_out and settings.method != NAIVE:
         notes.append(
             f"the model has learned from all but the last {facts.held_out:,} values of its own table: "
@@ -230,12 +232,12 @@ def facts_of(model: LanguageModel) -> SeriesFacts:
     return model.series
 
 
-def _check_horizon(table: Table, horizon: int) -> None:
+def _check_lengths(table: Table, horizon: int, season: int | None) -> None:
     longest = max(len(one.values) for one in table.series)
-    if horizon >= longest:
-        raise OptionError(
-            f"a horizon of {horizon:,} is too long: the longest series has {longest:,} values; give a smaller --horizon"
-        )
+    for name, length in (("horizon", horizon), ("season", season or 0)):
+        if length >= longest:
+            has = f"a {name} of {length:,} is too long: the longest series has {longest:,} values"
+            raise OptionError(f"{has}; give a smaller --{name}")
 
 
 def _trained(
@@ -316,7 +318,7 @@ class _Answer:
     def _reason(self, method: str, why: str, backtest: Backtest | None) -> str:
         used = "the seasonal naive forecast is used"
         if backtest is None:
-            return f"{why or 'the series are constant, or too short for a backtest'}: {used}"
+            return f"{why or 'the series repeat exactly, or are too short for a backtest'}: {used}"
         naive, at = backtest.figures[NAIVE].mase, f"on the last {self._horizon:,} values"
         if LSTM not in backtest.figures:
             return f"{f'{why}: ' if why else ''}{used}; its MASE is {naive:.3f} {at}"

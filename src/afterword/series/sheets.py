@@ -30,6 +30,7 @@ Column = Sequence[str] | NDArray[Any]
 """The texts of a column, "" where one is missing; or numbers (NaN where missing), whole numbers or datetime64 (NaT)."""
 
 LARGEST = 2**31  # bytes of a file, unpacked
+LARGEST_VALUE = 1e100  # far below the largest float, so that differences and sums of values stay finite
 MISSING = frozenset(("", "NA", "N/A", "#N/A", "NAN", "NULL", "NONE"))
 MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 DELIMITERS = ",;\t"
@@ -69,6 +70,8 @@ def read_sheet(source: Any) -> Sheet:
     content = _bytes(source, name)
     if content.startswith(b"PAR1"):
         return _from_parquet(name, content)
+    if name.lower().endswith(".parquet"):
+        raise TableError(f"{name} is not a Parquet file: make it again, or give a CSV file a name that ends in .csv")
     return _from_csv(name, _decoded(name, content))
 
 
@@ -90,6 +93,10 @@ def numbers(sheet: Sheet, column: str) -> NDArray[np.float64]:
     if np.isinf(values).any():
         row = int(np.argmax(np.isinf(values)))
         raise sheet.error(f"{column} is infinite: correct that value, or leave it empty", row)
+    if (large := np.abs(values) > LARGEST_VALUE).any():
+        row = int(np.argmax(large))
+        what = f"{column} is {values[row]:g}, and at most {LARGEST_VALUE:g} is allowed"
+        raise sheet.error(f"{what}: correct that value, or leave it empty", row)
     return values
 
 
