@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from afterword.errors import OptionError
-from afterword.forecasting.readings import QUANTILES, SeriesLine, SeriesReading, read_series, table_for
+from afterword.forecasting.readings import QUANTILES, SeriesLine, SeriesReading, read_series, smoothed, table_for
 from afterword.language_model import LanguageModel, load
 from afterword.series.dates import DateForm
 from afterword.series.table import BY_NAME, Series
@@ -28,7 +28,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
 def series(tmp_path_factory: pytest.TempPathFactory) -> list[Series]:
     values = hourly(0)
     values["south"] = values["south"][:150]
-    values["north"][300] = 900  # so far away that its character is unknown
+    values["north"][300] = 900
     path = tmp_path_factory.mktemp("tables") / "table.csv"
     path.write_bytes(long_csv(values))
     return table_for(FACTS, path, BY_NAME)[1]
@@ -38,14 +38,25 @@ def line_of(one: Series) -> str:
     return to_text(one.values, 24, scale_of(one.values, 24))
 
 
-def test_the_bits_of_values_add_up_to_those_of_their_characters(model: LanguageModel, series: list[Series]) -> None:
+def test_the_bits_of_values_are_nearly_those_of_their_characters(model: LanguageModel, series: list[Series]) -> None:
     for one, reading in zip(series, read_series(model, FACTS, series), strict=True):
         [score] = model.score_lines([line_of(one)])
         assert len(reading.bits) == len(reading.values) == len(one.values) - 24
-        assert reading.bits.sum() == pytest.approx(score.token_nats[:-1].sum() / math.log(2), rel=1e-5)  # but the end
+        assert reading.bits.sum() == pytest.approx(score.token_nats[:-1].sum() / math.log(2), rel=0.05)  # but the end
 
 
-def test_a_value_whose_character_is_unknown_costs_most(model: LanguageModel, series: list[Series]) -> None:
+def test_smoothed_probabilities_add_up_and_leave_no_bin_out() -> None:
+    likely = np.zeros((2, 256))
+    likely[0, 100::2] = 1 / 78
+    likely[1, 0] = 1
+    found = smoothed(likely)
+    assert found.sum(axis=-1) == pytest.approx(1)
+    assert found[0, 151] > found[0, 150] / 30  # unseen, but between two that are likely
+    assert (found > 0).all()
+    assert found[1].argmax() == 0
+
+
+def test_a_far_value_costs_most(model: LanguageModel, series: list[Series]) -> None:
     assert read_series(model, FACTS, series)[0].bits.argmax() == 300 - 24
 
 
@@ -62,10 +73,10 @@ def test_the_quantiles_are_those_of_the_predictions(model: LanguageModel, series
     trace = model.gates(line_of(one))
     assert len(trace.tokens) == len(reading.values)  # all its characters are known
     before = np.concatenate([trace.expected_first[None], trace.log_probabilities[:-1]])
-    rows = [trace.rows.index(character) for character in CHARACTERS[16:240]]
-    edges = np.sinh(EDGES[16:241]) / SHARPNESS
+    rows = [trace.rows.index(character) for character in CHARACTERS]
+    edges = np.sinh(EDGES) / SHARPNESS
     for t in (0, 7, 100):
-        sums = np.concatenate([[0], np.cumsum(np.exp(before[t, rows]))])
+        sums = np.concatenate([[0], np.cumsum(smoothed(np.exp(before[t, rows])))])
         # within a bin, places are even in asinh
         changes = np.sinh(np.interp(np.array(QUANTILES) * sums[-1], sums, np.arcsinh(SHARPNESS * edges))) / SHARPNESS
         expected = np.maximum(one.values[t] + changes * scale_of(one.values, 24), 0)
@@ -88,7 +99,7 @@ def test_a_line_is_named_by_its_values_and_dates(model: LanguageModel, series: l
     trace = line.named(model.gates(line.text), model.tokenizer)
     assert "".join(trace.tokens).split() == [f"{value:.4g}" for value in series[0].values[294:304]]
     assert trace.places[0] == "13 06 h"
-    assert len(trace.places) == len(trace.tokens) == 12  # of an unknown character, three bytes
+    assert len(trace.places) == len(trace.tokens) == 10
     assert trace.bits_per_character == pytest.approx(trace.bits.sum() / 10)
     assert {trace.rows[0][0], trace.rows[-2][0]} == {"-", "<"} or trace.rows[0].startswith("-")
 

@@ -30,6 +30,7 @@ from afterword.text.tokenizer import Tokenizer
 
 Floats = NDArray[np.float64]
 QUANTILES = (0.1, 0.5, 0.9)  # the median, and the band of 80 %
+SPREAD, NEIGHBOURS = 0.1, 4  # of each bin's probability, over so many bins on each side
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,13 +92,16 @@ def read_series(
 ) -> list[SeriesReading]:
     """Return the reading of each of `series`, as `table_for` returns them.
 
-    Each is read from a fresh state. The bits are those of its characters. Its end costs nothing.
+    Each is read from a fresh state. A value's bits are those of its bin, given that a value follows, with probabilities
+    that are `smoothed`.
     """
     season, tokenizer, network = facts.season, model.tokenizer, model.predictor
     scales = [scale_of(one.values, season) for one in series]
     lines = [to_text(one.values, season, scale) for one, scale in zip(series, scales, strict=True)]
     ids = [tokenizer.encode(line) for line in lines]
     bins, rows = known_bins(tokenizer)
+    place_of = np.zeros(tokenizer.size, np.intp)
+    place_of[rows] = np.arange(len(rows))
     nats = [{name: np.empty(len(one)) for name in (USED, ENTROPY)} for one in ids]
     changes = [np.empty((len(QUANTILES), len(one))) for one in ids]
     total = sum(map(len, ids))
@@ -105,23 +109,37 @@ def read_series(
     def read(together: tuple[list[int], Ids], done: Callable[[int], None]) -> None:
         batch, padded = together
         for stretch in stretches(network, tokenizer.end, padded):
-            expected = stretch.expected()
-            likely = np.exp(expected)
-            entropy = -(likely * np.where(np.isfinite(expected), expected, 0)).sum(axis=-1)
-            found = _quantiles(likely[..., rows].astype(np.float64), bins)
+            likely = smoothed(np.exp(stretch.expected()[..., rows]).astype(np.float64))
+            cost = -np.log(np.take_along_axis(likely, place_of[padded[:, stretch.place], None], axis=-1)[..., 0])
+            entropy = -(likely * np.log(likely)).sum(axis=-1)
+            found = _quantiles(likely, bins)
             for lane, index in enumerate(batch):
                 place = slice(stretch.place.start, min(stretch.place.stop, len(ids[index])))
                 count = max(0, place.stop - place.start)
-                nats[index][USED][place] = stretch.nats[USED][lane, :count]
+                nats[index][USED][place] = cost[lane, :count]
                 nats[index][ENTROPY][place] = entropy[lane, :count]
                 changes[index][:, place] = found[:, lane, :count]
                 done(count)
 
     share(read, batches(ids, network.threads), lambda done: on_progress(done / total), network.threads)
     return [
-        _reading(one, season, scale, tokenizer.starts(line), costs, each)
-        for one, scale, line, costs, each in zip(series, scales, lines, nats, changes, strict=True)
+        _reading(one, season, scale, costs, each)
+        for one, scale, costs, each in zip(series, scales, nats, changes, strict=True)
     ]
+
+
+def smoothed(likely: Floats) -> Floats:
+    """Return the probabilities of bins [..., A] with a tenth spread over up to four neighbours on each side.
+
+    The bins of whole numbers alternate with bins that training has never seen: without this, a value between two
+    likely ones would be the oddest of all.
+    """
+    weights = np.arange(1, NEIGHBOURS + 2)
+    kernel = np.concatenate([weights, weights[-2::-1]]) / (NEIGHBOURS + 1) ** 2
+    padded = np.pad(likely, [*[(0, 0)] * (likely.ndim - 1), (NEIGHBOURS, NEIGHBOURS)])
+    around = sum(share * padded[..., k : k + likely.shape[-1]] for k, share in enumerate(kernel))
+    spread = (1 - SPREAD) * likely + SPREAD * around + 1e-12  # so that every bin has a cost
+    return np.asarray(spread / spread.sum(axis=-1, keepdims=True))
 
 
 def _quantiles(likely: Floats, bins: NDArray[np.int64]) -> Floats:
@@ -136,13 +154,9 @@ def _quantiles(likely: Floats, bins: NDArray[np.int64]) -> Floats:
     return np.stack(found)
 
 
-def _reading(
-    series: Series, season: int, scale: float, starts: NDArray[np.intp], nats: dict[str, Floats], changes: Floats
-) -> SeriesReading:
-    """Sum up the tokens of each value: one, or several bytes if training never saw its character."""
-    first = np.searchsorted(starts, np.arange(len(series.values) - season))
-    bits, expected_bits = (np.add.reduceat(nats[name], first) / math.log(2) for name in (USED, ENTROPY))
-    quantiles = bounded(series.values, series.values[:-season] + changes[:, first] * scale)
+def _reading(series: Series, season: int, scale: float, nats: dict[str, Floats], changes: Floats) -> SeriesReading:
+    bits, expected_bits = (nats[name] / math.log(2) for name in (USED, ENTROPY))
+    quantiles = bounded(series.values, series.values[:-season] + changes * scale)
     return SeriesReading(
         series.name, series.dates[season:], series.values[season:], bits, expected_bits, quantiles, season
     )

@@ -23,7 +23,7 @@ import numpy as np
 
 from afterword.errors import OptionError, TextError
 from afterword.series.table import Columns, read_table
-from afterword.series.tokens import SeriesFacts, lines_of
+from afterword.series.tokens import CHARACTERS, SeriesFacts, lines_of
 from afterword.settings import made, setting
 from afterword.text.decoding import Decoding, Reader
 from afterword.text.documents import Document, Notes, Source, counted, source_name
@@ -289,9 +289,10 @@ def _of_table(sources: Sequence[Source], settings: TextSettings) -> Corpus:
                 yield part, text
 
     training, held_out = (sum(map(len, texts)) + len(texts) for texts in parts.values())
-    characters = "".join(sorted(set("".join(lines.training))))
+    if len(set("".join(lines.training))) < 2:
+        raise TextError(f"{source_name(sources[0])} changes always by the same amount: there is nothing to learn")
     names = [source_name(sources[0])]
-    return Corpus(names, notes, True, {}, characters, training, held_out, pieces, ExitStack(), facts)
+    return Corpus(names, notes, True, {}, CHARACTERS, training, held_out, pieces, ExitStack(), facts)
 
 
 def _once(documents: Iterable[Document], notes: Notes) -> list[Document]:
