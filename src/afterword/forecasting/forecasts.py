@@ -257,6 +257,7 @@ def _trained(
         copy.write_text(csv_text(replace(form, dates=table.form.dates), columns), encoding="utf-8")
         text = TextSettings(series=True, horizon=facts.horizon, season=facts.season)
         run = begin([copy], folder, text, TrainingSettings(minutes=settings.minutes, seed=settings.seed))
+        run.notes[:] = [note for note in run.notes if note not in table.notes]  # which are printed with the forecasts
         train(run)
         return LanguageModel.load(folder)
 
@@ -323,6 +324,9 @@ class _Answer:
         if LSTM not in backtest.figures:
             return f"{f'{why}: ' if why else ''}{used}; its MASE is {naive:.3f} {at}"
         lstm = backtest.figures[LSTM].mase
+        if f"{lstm:.3f}" == f"{naive:.3f}":
+            chosen = "the LSTM" if LSTM in (method, backtest.better) else "the naive forecast"
+            return f"the LSTM and the seasonal naive forecast are equally good: MASE {lstm:.3f} {at}; {chosen} is used"
         if backtest.better == LSTM:
             return f"the LSTM is better than the seasonal naive forecast: its MASE is {lstm:.3f}, not {naive:.3f}, {at}"
         better = f"the seasonal naive forecast is better than the LSTM: its MASE is {naive:.3f}, not {lstm:.3f}, {at}"
