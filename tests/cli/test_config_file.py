@@ -47,6 +47,14 @@ EVERYTHING = {
     "threads": "1",
     "checkpoint-every": "5",
 }
+OF_SERIES = {
+    "series": "true",
+    "horizon": "12",
+    "season": "7",
+    "id-column": '"shop"',
+    "time_column": '"day"',
+    "value-column": '"sold"',
+}
 
 
 @pytest.fixture
@@ -74,17 +82,25 @@ def asked(*arguments: str | Path) -> dict[str, Any]:
     return found
 
 
-def test_every_setting_can_stand_in_a_file(config: Callable[[str], Path]) -> None:
-    path = config("".join(f"{key} = {value}\n" for key, value in EVERYTHING.items()))
-    assert {key.replace("-", "_") for key in EVERYTHING} == set(KEYS) - {"steps", "epochs"}
-    by_name = {key.replace("_", "-"): value.strip('"') for key, value in EVERYTHING.items() if key != "out"}
-    by_name["hidden-size"] = "64"
+def test_every_setting_is_among_these() -> None:
+    named = {key.replace("-", "_") for key in (*EVERYTHING, *OF_SERIES)}
+    assert named == set(KEYS) - {"steps", "epochs"}
+
+
+@pytest.mark.parametrize("settings", [EVERYTHING, OF_SERIES])
+def test_every_setting_can_stand_in_a_file(settings: dict[str, str], config: Callable[[str], Path]) -> None:
+    path = config("".join(f"{key} = {value}\n" for key, value in settings.items()))
+    by_name = {key.replace("_", "-"): value.strip('"') for key, value in settings.items() if key != "out"}
+    if "hidden-size" in by_name:
+        by_name["hidden-size"] = "64"
     on_the_command_line = [f"--{name}" if value == "true" else f"--{name}={value}" for name, value in by_name.items()]
     by_file, by_hand = asked("--config", path), asked(*on_the_command_line)
     assert by_file == by_hand
     assert all(type(by_file[name]) is type(by_hand[name]) for name in by_hand)
     plain = {**dataclasses.asdict(TextSettings()), **dataclasses.asdict(TrainingSettings())}
-    assert {name for name in plain if by_file[name] == plain[name]} == {"steps", "epochs"}
+    changed = {name for name in plain if by_file[name] != plain[name]}
+    implied = {"lines"} if settings is OF_SERIES else set()
+    assert changed == {key.replace("-", "_") for key in settings if key != "out"} | implied
 
 
 def test_the_command_line_comes_before_the_file_and_the_file_before_the_default(config: Callable[[str], Path]) -> None:

@@ -15,6 +15,7 @@ import pytest
 from afterword.cli import main as command
 from afterword.cli.output import strict_json
 from afterword.training import train
+from tests.tiny import hourly, long_csv
 
 CASES = [
     ["generate", "MODEL", "--num", "2", "--max-tokens", "3"],
@@ -38,6 +39,7 @@ CASES = [
     ["info", "MODEL"],
     ["bases"],
     ["plan", "BOOK", "--steps", "20", "--threads", "1"],
+    ["forecast", "TABLE", "--horizon", "2", "--method", "naive"],
 ]
 
 
@@ -60,7 +62,10 @@ def test_every_line_is_read_by_a_strict_parser(
 ) -> None:
     (tmp_path / "text").write_text("abc ab\nab c abcab abc", encoding="utf-8")  # as short as horizon takes it
     (tmp_path / "book").write_text("".join(f"The {k}th line of this book.\n" for k in range(600)), encoding="utf-8")
-    places = {"MODEL": model, "MIXED": mixed_model, "TEXT": tmp_path / "text", "BOOK": tmp_path / "book"}
+    (tmp_path / "table").write_bytes(long_csv(hourly(0, days=3)))
+    places = {"MODEL": model, "MIXED": mixed_model} | {
+        name.upper(): tmp_path / name for name in ("text", "book", "table")
+    }
     if "COPY" in case:
         places["COPY"] = Path(shutil.copytree(model, tmp_path / "copy"))
     if "RUN" in case:

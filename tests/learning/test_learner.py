@@ -175,7 +175,7 @@ def test_a_taught_learner_loaded_from_its_tensors_goes_on_bit_for_bit() -> None:
 
 def test_the_more_the_base_teaches_the_more_its_predictions_are_kept() -> None:
     batch, distances = lanes().next(), []
-    for distillation in (0.0, 0.5, 1.0):
+    for distillation in (0.0, 0.4, 0.8):  # with 1.0 there is no gradient, and Muon would enlarge its rounding errors
         learner, source = taught(distillation, dropout=0.0), lanes()
         base = Learner(CONFIG, RECIPE)
         base.start_from(random_weights(CONFIG))

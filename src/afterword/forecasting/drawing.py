@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DRAWN_IN_PNG, DRAWN_IN_PAGE = 6, 100  # series, at most, evenly spread
 HISTORY = 3  # horizons of the history, or seasons if that is more
 STYLE = "body { margin: 2rem auto; max-width: 60rem; padding: 0 1rem; font-family: system-ui, sans-serif; }"
-STYLE += " figure { margin: 1rem 0; background: white; border-radius: 4px; } svg { width: 100%; height: auto; }"
+STYLE += " figure { margin: 1rem 0; } svg { width: 100%; height: auto; }"
 STYLE += " table { border-collapse: collapse; } td, th { padding: 0.1rem 0.8rem; text-align: right; }"
 
 
