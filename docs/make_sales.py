@@ -15,8 +15,10 @@ with open("sales.csv", "w", newline="", encoding="utf-8") as file:
     table = csv.writer(file, lineterminator="\n")
     table.writerow(["unique_id", "ds", "y"])
     for shop, level in LEVEL.items():
+        mood = 0.0  # of the customers, which lasts for weeks
         for day in range(DAYS):
             when = FIRST + timedelta(days=day)
             year = 1 - SUMMER[shop] * math.cos(2 * math.pi * day / 365.25)
-            mood = math.exp(random.gauss(0, 0.12))  # of the customers on that day
-            table.writerow([shop, when, round(level * WEEK[shop][when.weekday()] * year * mood)])
+            mood = 0.95 * mood + random.gauss(0, 0.08)
+            sales = level * WEEK[shop][when.weekday()] * year * math.exp(mood + random.gauss(0, 0.05))
+            table.writerow([shop, when, round(sales)])
