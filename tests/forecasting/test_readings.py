@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from afterword.errors import OptionError
+from afterword.forecasting.futures import Forecaster
 from afterword.forecasting.readings import QUANTILES, SeriesLine, SeriesReading, read_series, smoothed, table_for
 from afterword.language_model import LanguageModel, load
+from afterword.model.folder.saved import load_model, save_model
 from afterword.series.dates import DateForm
 from afterword.series.table import BY_NAME, Series
 from afterword.series.tokens import CHARACTERS, EDGES, SHARPNESS, SeriesFacts, scale_of, to_text
@@ -54,6 +56,20 @@ def test_smoothed_probabilities_add_up_and_leave_no_bin_out() -> None:
     assert found[0, 151] > found[0, 150] / 30  # unseen, but between two that are likely
     assert (found > 0).all()
     assert found[1].argmax() == 0
+
+
+def test_what_was_never_learned_about_a_bin_changes_nothing(tmp_path: Path, series: list[Series]) -> None:
+    saved, card = load_model(save_tiny_series(tmp_path / "model")), ""
+    saved.unseen = sorted({*range(1, 256, 2), *saved.unseen})  # as after learning from whole numbers
+    found = []
+    for change in (0.0, 100.0):
+        saved.weights["embedding.weight"][1:256:2] += change
+        save_model(tmp_path / "model", saved, card)
+        model = load(tmp_path / "model")
+        forecaster = Forecaster(24, 6, [0.1, 0.9], seed=1)
+        found.append([read_series(model, FACTS, series)[0].bits, forecaster.lstm(model, [series[0].values]).mean])
+    for before, after in zip(*found, strict=True):
+        assert np.array_equal(before, after)
 
 
 def test_a_far_value_costs_most(model: LanguageModel, series: list[Series]) -> None:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from afterword.bars import is_seen, waiting
 from afterword.errors import ModelError, OptionError
 from afterword.forecasting.futures import DECILES, Forecaster, Futures, rounded
-from afterword.forecasting.readings import check_frequency
+from afterword.forecasting.readings import UNREADABLE, check_frequency
 from afterword.language_model import LanguageModel
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin
@@ -29,7 +29,7 @@ from afterword.runs.run import Run
 from afterword.series.frames import as_frame, csv_text, stacked
 from afterword.series.measures import average, coverage, mase, smape, weighted_quantile_loss
 from afterword.series.table import Columns, Form, Table, read_table
-from afterword.series.tokens import SeriesFacts, scale_of
+from afterword.series.tokens import SEASON_HELP, SeriesFacts, scale_of
 from afterword.settings import Settings, made, setting, spelled_out
 from afterword.text.corpus import LEAST_VALUES, TextSettings
 from afterword.training import train_shown
@@ -51,7 +51,7 @@ class ForecastSettings(Settings):
     seed: int = setting(0, "seed of the training and of the sampled paths", minimum=0, maximum=2**64 - 1)
     season: int | None = setting(
         None,
-        "the number of values after which a pattern repeats (default: from the dates, such as 24 for hourly ones)",
+        SEASON_HELP,
         minimum=1,
         maximum=100_000,
     )
@@ -266,7 +266,7 @@ def why_not(series: Sequence[Floats], facts: SeriesFacts, learned: bool) -> str:
     """Return why an LSTM cannot forecast these series, or "" if it can. One that has `learned` needs no more."""
     season, held = facts.season, facts.held_out
     if not any(scale_of(values, season) for values in series):
-        return f"every series is constant, or has no more values than a season of {season:,}"
+        return UNREADABLE.format(season)
     left = sum(max(0, len(values) - season - held) for values in series if scale_of(values[:-held], season))
     if not learned and left < LEAST_VALUES:
         return f"an LSTM needs {LEAST_VALUES} values to learn from, and {left:,} are left after {held:,} are held out"

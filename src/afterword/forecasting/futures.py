@@ -14,7 +14,6 @@ from afterword.model.arrays import Ids
 from afterword.series.classical import classical_quantiles
 from afterword.series.naive import seasonal_naive, seasonal_naive_paths
 from afterword.series.tokens import BINS, CHARACTERS, bins_of, changes_in, changes_of, scale_of
-from afterword.text.tokenizer import Tokenizer
 
 Floats = NDArray[np.float64]
 DECILES = tuple(k / 10 for k in range(1, 10))  # whose losses a backtest averages
@@ -69,9 +68,9 @@ class Forecaster:
 
     def lstm(self, model: LanguageModel, series: Sequence[Floats]) -> Futures:
         """Return the forecasts by `model`, whose sampled characters are changes that add up to values."""
-        season, h, tokenizer, network = self._season, self._horizon, model.tokenizer, model.predictor
-        bins, allowed = known_bins(tokenizer)
-        read_as = allowed[np.abs(np.arange(BINS)[:, None] - bins).argmin(axis=1)]  # the nearest that has been learned
+        season, h, network = self._season, self._horizon, model.predictor
+        bins, allowed = learned_bins(model)
+        read_as = read_as_ids(bins, allowed)
         count = self._paths(len(series))
         opening = model.prompt_ids("", 0)
 
@@ -113,10 +112,16 @@ class Forecaster:
         return Futures(np.concatenate(means), dict(zip(self._quantiles, each, strict=True)))
 
 
-def known_bins(tokenizer: Tokenizer) -> tuple[NDArray[np.int64], Ids]:
+def learned_bins(model: LanguageModel) -> tuple[NDArray[np.int64], Ids]:
     """Return the bins whose characters training has seen, in rising order, and their ids. [A], [A]"""
-    known = sorted(tokenizer.characters)
-    return np.array([CHARACTERS.index(one) for one in known]), np.array([tokenizer.encode(one)[0] for one in known])
+    unseen = set(model.unseen_characters(CHARACTERS))
+    bins = [k for k, character in enumerate(CHARACTERS) if character not in unseen]
+    return np.array(bins), model.tokenizer.encode(CHARACTERS)[bins]
+
+
+def read_as_ids(bins: NDArray[np.int64], ids: Ids) -> Ids:
+    """Return the id as which each of the 256 bins is read: that of the nearest learned one. [A], [A] -> [256]"""
+    return np.asarray(ids[np.abs(np.arange(BINS)[:, None] - bins).argmin(axis=1)])
 
 
 def _added_up(values: Floats, season: int, changes: Floats) -> Floats:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import OptionError
-from afterword.forecasting.futures import bounded, known_bins
+from afterword.forecasting.futures import bounded, learned_bins, read_as_ids
 from afterword.inspection.trace import Trace
 from afterword.language_model import LanguageModel
 from afterword.model.arrays import Ids
@@ -24,13 +24,26 @@ from afterword.scoring.costs import ENTROPY, USED, batches, stretches
 from afterword.series.calendars import Dates
 from afterword.series.dates import DateForm
 from afterword.series.table import Columns, Series, Table, read_table
-from afterword.series.tokens import SeriesFacts, changes_of, scale_of, to_text
+from afterword.series.tokens import (
+    BINS,
+    CHARACTERS,
+    SeriesFacts,
+    bins_of,
+    changes_in,
+    changes_of,
+    scale_of,
+    to_text,
+)
 from afterword.settings import OnProgress, ignore_progress
 from afterword.text.tokenizer import Tokenizer
 
 Floats = NDArray[np.float64]
 QUANTILES = (0.1, 0.5, 0.9)  # the median, and the band of 80 %
-SPREAD, NEIGHBOURS = 0.1, 4  # of each bin's probability, over so many bins on each side
+SPREAD = 0.1  # the part of each bin's probability that its neighbours get
+NEIGHBOURS = 4  # bins on each side
+
+
+UNREADABLE = "every series is constant, or has no more values than a season of {:,}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +95,7 @@ def table_for(facts: SeriesFacts, source: Any, columns: Columns) -> tuple[Table,
     check_frequency(table, facts)
     usable = [one for one in table.series if scale_of(one.values, facts.season)]
     if not usable:
-        why = f"every series is constant, or has no more values than a season of {facts.season:,}"
-        raise OptionError(f"{why}: give longer ones")
+        raise OptionError(f"{UNREADABLE.format(facts.season)}: give longer ones")
     return table, usable
 
 
@@ -93,15 +105,13 @@ def read_series(
     """Return the reading of each of `series`, as `table_for` returns them.
 
     Each is read from a fresh state. A value's bits are those of its bin, given that a value follows, with probabilities
-    that are `smoothed`.
+    that are `smoothed`. A bin that training has never seen is read as the nearest one that it has.
     """
     season, tokenizer, network = facts.season, model.tokenizer, model.predictor
     scales = [scale_of(one.values, season) for one in series]
-    lines = [to_text(one.values, season, scale) for one, scale in zip(series, scales, strict=True)]
-    ids = [tokenizer.encode(line) for line in lines]
-    bins, rows = known_bins(tokenizer)
-    place_of = np.zeros(tokenizer.size, np.intp)
-    place_of[rows] = np.arange(len(rows))
+    bins = [bins_of(changes_in(one.values, season, scale)) for one, scale in zip(series, scales, strict=True)]
+    read_as, rows = read_as_ids(*learned_bins(model)), tokenizer.encode(CHARACTERS)
+    ids = [read_as[each] for each in bins]
     nats = [{name: np.empty(len(one)) for name in (USED, ENTROPY)} for one in ids]
     changes = [np.empty((len(QUANTILES), len(one))) for one in ids]
     total = sum(map(len, ids))
@@ -110,13 +120,12 @@ def read_series(
         batch, padded = together
         for stretch in stretches(network, tokenizer.end, padded):
             likely = smoothed(np.exp(stretch.expected()[..., rows]).astype(np.float64))
-            cost = -np.log(np.take_along_axis(likely, place_of[padded[:, stretch.place], None], axis=-1)[..., 0])
             entropy = -(likely * np.log(likely)).sum(axis=-1)
-            found = _quantiles(likely, bins)
+            found = _quantiles(likely)
             for lane, index in enumerate(batch):
                 place = slice(stretch.place.start, min(stretch.place.stop, len(ids[index])))
                 count = max(0, place.stop - place.start)
-                nats[index][USED][place] = cost[lane, :count]
+                nats[index][USED][place] = -np.log(likely[lane, np.arange(count), bins[index][place]])
                 nats[index][ENTROPY][place] = entropy[lane, :count]
                 changes[index][:, place] = found[:, lane, :count]
                 done(count)
@@ -142,15 +151,15 @@ def smoothed(likely: Floats) -> Floats:
     return np.asarray(spread / spread.sum(axis=-1, keepdims=True))
 
 
-def _quantiles(likely: Floats, bins: NDArray[np.int64]) -> Floats:
-    """Return the quantiles of changes that lie in the rising `bins` [A] with probabilities `likely` [B, t, A]."""
+def _quantiles(likely: Floats) -> Floats:
+    """Return the quantiles of changes that lie in the bins with probabilities `likely` [B, t, 256]."""
     sums = likely.cumsum(axis=-1)
     found = []
     for quantile in QUANTILES:
         wanted = quantile * sums[..., -1:]
-        index = np.minimum((sums < wanted).sum(axis=-1, keepdims=True), len(bins) - 1)
+        index = np.minimum((sums < wanted).sum(axis=-1, keepdims=True), BINS - 1)
         above, inside = (np.take_along_axis(each, index, axis=-1) for each in (sums, likely))
-        found.append(changes_of(bins[index], 1 - (above - wanted) / np.maximum(inside, 1e-300))[..., 0])
+        found.append(changes_of(index, 1 - (above - wanted) / np.maximum(inside, 1e-300))[..., 0])
     return np.stack(found)
 
 
@@ -181,8 +190,8 @@ class SeriesLine:
     def named(self, trace: Trace, tokenizer: Tokenizer) -> Trace:
         """Return the `trace` of the line with values as tokens, and changes in scales as rows."""
         starts = tokenizer.starts(self.text)
-        bins, rows = known_bins(tokenizer)
-        changes = dict(zip(rows.tolist(), changes_of(bins, np.full(len(bins), 0.5)), strict=True))
+        rows = tokenizer.encode(CHARACTERS)
+        changes = dict(zip(rows.tolist(), changes_of(np.arange(BINS), np.full(BINS, 0.5)), strict=True))
         return replace(
             trace,
             tokens=[self.values[k] if new else "" for k, new in zip(starts, np.diff(starts, prepend=-1), strict=True)],

@@ -27,6 +27,7 @@ FURTHEST = 12.0  # scales
 SHARPNESS = 2.0  # near 0, bins are this many times as narrow as without asinh, about
 EDGES = np.linspace(-1, 1, BINS + 1) * math.asinh(SHARPNESS * FURTHEST)  # [257], of asinh(SHARPNESS · change)
 CHARACTERS = "".join(map(chr, range(FIRST, FIRST + BINS)))
+SEASON_HELP = "the number of values after which a pattern repeats (default: from the dates, such as 24 for hourly ones)"
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ import numpy as np
 
 from afterword.errors import OptionError, TextError
 from afterword.series.table import Columns, read_table
-from afterword.series.tokens import CHARACTERS, SeriesFacts, lines_of
+from afterword.series.tokens import CHARACTERS, SEASON_HELP, SeriesFacts, lines_of
 from afterword.settings import made, setting
 from afterword.text.decoding import Decoding, Reader
 from afterword.text.documents import Document, Notes, Source, counted, source_name
@@ -147,7 +147,7 @@ class TextSettings(Decoding, Columns):
     horizon: int | None = setting(None, "with --series: the number of values to forecast", minimum=1, maximum=100_000)
     season: int | None = setting(
         None,
-        "with --series: the number of values after which a pattern repeats (default: from the dates)",
+        f"with --series: {SEASON_HELP}",
         minimum=1,
         maximum=100_000,
     )
