@@ -174,7 +174,7 @@ def muons_operations(num_layers: int, E: int, H: int) -> float:
     total = 0.0
     for N in (E, *[H] * (2 * num_layers - 1)):  # the columns of each matrix [4, H, N]
         use = 2 * 4 * H * N * N
-        renewal = ITERATIONS * (2 * use + 2 * 4 * N**3) + (ITERATIONS - 1) * 2 * 4 * N**3
+        renewal = (2 * ITERATIONS - 1) * use + (2 * ITERATIONS - 1) * 2 * 4 * N**3
         total += use + renewal / RENEW
     return total
 

@@ -129,7 +129,8 @@ class Muon(Optimizer):
                 if not state:
                     state |= {"step": torch.zeros(()), "momentum": torch.zeros_like(p)}
                 state["momentum"].lerp_(p.grad, 1 - group["beta"])
-                gates = p.grad.lerp(state["momentum"], group["beta"]).view(self._gates, -1, p.shape[1])
+                # in place: nothing reads the gradient again
+                gates = p.grad.lerp_(state["momentum"], group["beta"]).view(self._gates, -1, p.shape[1])
                 if state["step"] < EARLY or state["step"] % RENEW == 0:
                     state["root"] = inverse_root(gates, self._dtype)
                 state["step"] += 1
@@ -146,12 +147,12 @@ def inverse_root(matrices: Tensor, dtype: torch.dtype, steps: int = 3) -> Tensor
     """
     size: Tensor = matrices.norm(dim=(1, 2), keepdim=True) + 1e-7
     x = (matrices / size).to(dtype)
-    factors = []
+    factors: list[Tensor] = []
     for _ in range(steps):
+        x = x @ factors[-1] if factors else x
         square = x.mT @ x
         factor = torch.baddbmm(square, square, square, beta=-4.7750, alpha=2.0315)
         factor.diagonal(dim1=1, dim2=2).add_(3.4445)
-        x = x @ factor
         factors.append(factor)
     return (reduce(torch.matmul, factors) / size).to(dtype)
 
