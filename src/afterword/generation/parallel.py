@@ -13,7 +13,7 @@ differ.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import cached_property
@@ -31,6 +31,9 @@ from afterword.model.threads import PRODUCTS
 
 LANES = 256
 LEAST, MOST = 64, 4  # texts per batch, if there are several; processors up to which batches are useful
+# The thread that looks tokens up and pushes them reads fewer: for each of its texts, by what takes as long as the network
+# needs for so many parameters. At least a fifth of an equal part is left to it.
+PYTHON, SPARED = 150_000, 0.8
 AHEAD = 64 * LANES  # complete texts that may wait in memory for an earlier one
 
 
@@ -84,22 +87,23 @@ class TextBatch(Generic[Kind]):
         logits, state = self.after
         return Reading("", logits[lane : lane + 1], self.network.chosen(state, [lane]), self.network)
 
-    def drop_ended(self) -> tuple[list[Kind], Sequence[int] | slice]:
-        """Remove the texts that have ended, and return them and the lanes of the others."""
+    def drop_ended(self) -> list[Kind]:
+        """Remove the texts that have ended, and return them."""
         over = [text.is_over for text in self.texts]
         if True not in over:
-            return [], slice(None)
+            return []
         logits, state = self.after
         ended, lanes = list(compress(self.texts, over)), [lane for lane, is_over in enumerate(over) if not is_over]
         self.texts = [self.texts[lane] for lane in lanes]
         self.after = logits[lanes], self.network.chosen(state, lanes)
-        return ended, lanes
+        return ended
 
 
 class ParallelTexts(Generic[Kind]):
     """The texts that one network is writing, in several batches if there are many.
 
-    The network reads the tokens of each batch on a thread of its own. All tokens are drawn on one thread.
+    All tokens are drawn on one thread. Then the network reads the tokens of each batch on a thread of its own; this
+    thread, which also pushes all tokens to their texts, has the smallest batch.
     """
 
     def __init__(self, network: Network) -> None:
@@ -117,9 +121,12 @@ class ParallelTexts(Generic[Kind]):
         while len(sizes) < max(1, min(useful, (sum(sizes) + len(texts)) // LEAST)):
             self.batches.append(TextBatch(self.network))
             sizes.append(0)
+        others = len(sizes) - 1
+        spared = min(PYTHON / self.network.work, SPARED / max(1, others))
+        parts = [1 - others * spared, *[1 + spared] * others]
         entering: list[list[tuple[Kind, Reading]]] = [[] for _ in sizes]
         for text in texts:
-            smallest = sizes.index(min(sizes))
+            smallest = min(range(len(sizes)), key=lambda k: (sizes[k] + 1) / parts[k])
             sizes[smallest] += 1
             entering[smallest].append(text)
         for batch, some in zip(self.batches, entering, strict=True):
@@ -138,47 +145,44 @@ class ParallelTexts(Generic[Kind]):
 
     def _step(self) -> list[Kind]:
         ended = self._drop_ended()
-        drawn = self._drawn()
+        if not self.batches:
+            return ended
+        ids, push = self._drawn()
         reads: list[tuple[Ids, State]] = []
         for batch in self.batches:
-            ids, drawn = drawn[: len(batch.texts)], drawn[len(batch.texts) :]
-            more, left = batch.drop_ended()
-            ended += more
-            if batch.texts:
-                reads.append((ids[left], batch.after[1]))
-        self.batches = [batch for batch in self.batches if batch.texts]
-        several = len(reads) > 1
-        found = (
-            self.network.step_each(reads, self._threads) if several else [self.network.step(*read) for read in reads]
-        )
-        for batch, after in zip(self.batches, found, strict=True):
+            own, ids = ids[: len(batch.texts)], ids[len(batch.texts) :]
+            reads.append((own, batch.after[1]))
+        for batch, after in zip(self.batches, self.network.step_each(reads, self._threads, push), strict=True):
             batch.after = after
-        return ended
+        return ended + self._drop_ended()
 
     def _drop_ended(self) -> list[Kind]:
-        ended = [text for batch in self.batches for text in batch.drop_ended()[0]]
+        ended = [text for batch in self.batches for text in batch.drop_ended()]
         self.batches = [batch for batch in self.batches if batch.texts]
         return ended
 
-    def _drawn(self) -> Ids:
-        """Draw a token for each text, push it, and return all of them."""
+    def _drawn(self) -> tuple[Ids, Callable[[], None]]:
+        """Draw a token for each text. Return all of them, and a function that pushes them."""
         texts = self.texts
-        if not texts:
-            return np.empty(0, np.intp)
         logits = np.concatenate([batch.after[0] for batch in self.batches])
         by_terms: dict[Terms, list[int]] = {}
         for lane, text in enumerate(texts):
             by_terms.setdefault(text.terms, []).append(lane)
         drawn = np.empty(len(texts), np.intp)
+        pushes: list[tuple[Kind, int, float, Likeliest]] = []
         for terms, lanes in by_terms.items():
             some = [texts[lane] for lane in lanes]
             tokens, log_probabilities, likeliest = terms.sampler.draw_many(
                 logits[lanes], [text.draft for text in some], self.network.normalised
             )
             drawn[lanes] = tokens
-            for text, token, log, alternatives in zip(some, tokens.tolist(), log_probabilities, likeliest, strict=True):
-                text.push(token, log, alternatives)
-        return drawn
+            pushes += zip(some, tokens.tolist(), log_probabilities, likeliest, strict=True)
+
+        def push() -> None:
+            for text, *draw in pushes:
+                text.push(*draw)
+
+        return drawn, push
 
     @cached_property
     def _threads(self) -> Executor:

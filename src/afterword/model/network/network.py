@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from afterword.model.arrays import Array, Ids, Weights
 from afterword.model.network.cell import GATES, Layer, Step, layer_weights
 from afterword.model.network.config import Config, embedding_of
-from afterword.model.network.engines import FastEngine
+from afterword.model.network.engines import FASTER, FastEngine
 from afterword.model.network.holding import PARTS, put_held
 from afterword.model.threads import PRODUCTS, at_once
 
@@ -85,6 +85,11 @@ class Network:
         """The threads that can use this network side by side; 1 if a single step takes all processors anyway."""
         return PRODUCTS.threads if self.engine is None or self.engine.is_small else 1
 
+    @property
+    def work(self) -> float:
+        """The number of parameters that NumPy would read in the time of a step of one of many lanes."""
+        return self.config.parameters / (1 if self.engine is None else FASTER)
+
     def start(self, lanes: int = 1) -> State:
         """Return the empty state of a fresh start, for B lanes."""
         shape, recent = (self.config.num_layers, lanes, self.config.hidden_size), [()] * lanes
@@ -96,10 +101,20 @@ class Network:
         """Read one token per lane: ids [B] → logits [B, R] of the next token, and the state after this one."""
         return self.advance(ids[:, None], state)
 
-    def step_each(self, lanes: Sequence[tuple[Ids, State]], threads: Executor) -> list[tuple[Array, State]]:
-        """Do `step` for several ids [B] and their states at once: for the first here, for the others on `threads`."""
+    def step_each(
+        self, lanes: Sequence[tuple[Ids, State]], threads: Executor, meanwhile: Callable[[], object]
+    ) -> list[tuple[Array, State]]:
+        """Do `step` for several ids [B] and their states at once: for the first here, for the others on `threads`.
+
+        Call `meanwhile` here, before the first.
+        """
         first, *others = [partial(self.step, ids, state) for ids, state in lanes]
-        found, more = at_once(threads, first, others)
+
+        def here() -> tuple[Array, State]:
+            meanwhile()
+            return first()
+
+        found, more = at_once(threads, here, others)
         return [found, *more]
 
     def advance(self, ids: Ids, state: State) -> tuple[Array, State]:
