@@ -30,6 +30,7 @@ from afterword.model.network.network import Network, State
 from afterword.model.threads import PRODUCTS
 
 LANES = 256
+UNEVEN = 16  # texts by which batches differ before some change places
 LEAST, MOST = 64, 4  # texts per batch, if there are several; processors up to which batches are useful
 AHEAD = 64 * LANES  # complete texts that may wait in memory for an earlier one
 
@@ -79,6 +80,14 @@ class TextBatch(Generic[Kind]):
         self.after = np.concatenate(logits), self.network.side_by_side(*states)
         self.texts = [*self.texts, *texts]
 
+    def part(self, lanes: Sequence[int]) -> TextBatch[Kind]:
+        """Return the texts of these lanes as a batch."""
+        logits, state = self.after
+        part: TextBatch[Kind] = TextBatch(self.network)
+        part.texts = [self.texts[lane] for lane in lanes]
+        part.after = logits[lanes], self.network.chosen(state, lanes)
+        return part
+
     def reading(self, lane: int) -> Reading:
         """Return what the network knows after the text in that lane."""
         logits, state = self.after
@@ -112,29 +121,27 @@ class ParallelTexts(Generic[Kind]):
 
     def enter(self, texts: Sequence[tuple[Kind, Reading]]) -> None:
         """Begin `texts`, each after its reading."""
-        sizes = [len(batch.texts) for batch in self.batches]
-        useful = self.network.threads if self.network.threads <= MOST else 1
-        while len(sizes) < max(1, min(useful, (sum(sizes) + len(texts)) // LEAST)):
-            self.batches.append(TextBatch(self.network))
-            sizes.append(0)
-        entering: list[list[tuple[Kind, Reading]]] = [[] for _ in sizes]
-        for text in texts:
-            smallest = sizes.index(min(sizes))
-            sizes[smallest] += 1
-            entering[smallest].append(text)
-        for batch, some in zip(self.batches, entering, strict=True):
-            if some:
-                batch.enter(some)
+        if not self.batches:
+            self.batches = [TextBatch(self.network)]
+        min(self.batches, key=lambda batch: len(batch.texts)).enter(texts)
 
     def step(self) -> list[Kind]:
         """Write a token of each text. Remove and return the texts that have ended, before it or with it."""
-        if len(self.batches) > 1 and len(self.texts) < LEAST:
-            first, *others = self.batches
-            first.take(others)
-            self.batches = [first]
+        self._even_out()
         # for the whole step: an OpenBLAS thread that has worked spins for a while, on a processor that a batch needs
         with PRODUCTS.alone() if len(self.batches) > 1 else nullcontext():
             return self._step()
+
+    def _even_out(self) -> None:
+        """Share the texts evenly between as many batches as are useful. The step lasts as long as the largest."""
+        sizes = [len(batch.texts) for batch in self.batches]
+        useful = self.network.threads if self.network.threads <= MOST else 1
+        number = 1 if sum(sizes) < LEAST else max(len(sizes), min(useful, sum(sizes) // LEAST))
+        if sizes and (number != len(sizes) or max(sizes) - min(sizes) >= UNEVEN):
+            whole, *others = self.batches
+            whole.take(others)
+            lanes = range(len(whole.texts))
+            self.batches = [whole.part(lanes[k::number]) for k in range(number)]
 
     def _step(self) -> list[Kind]:
         ended = self._drop_ended()
