@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import cached_property
-from itertools import compress, islice
+from itertools import accumulate, compress, islice, pairwise
+from operator import sub
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -30,10 +31,11 @@ from afterword.model.network.network import Network, State
 from afterword.model.threads import PRODUCTS
 
 LANES = 256
+UNEVEN = 16  # texts by which batches differ before some change places
 LEAST, MOST = 64, 4  # texts per batch, if there are several; processors up to which batches are useful
-# The thread that looks tokens up and pushes them reads fewer: for each of its texts, by what takes as long as the network
-# needs for so many parameters. At least a fifth of an equal part is left to it.
-PYTHON, SPARED = 150_000, 0.8
+# One thread draws, looks up and pushes all tokens. The latter two take as long, for one token, as the network needs for
+# so many parameters. So this thread reads fewer tokens than the others, but at least this fraction of an equal part.
+PYTHON, LEAST_HERE = 150_000, 0.2
 AHEAD = 64 * LANES  # complete texts that may wait in memory for an earlier one
 
 
@@ -82,6 +84,14 @@ class TextBatch(Generic[Kind]):
         self.after = np.concatenate(logits), self.network.side_by_side(*states)
         self.texts = [*self.texts, *texts]
 
+    def part(self, lanes: Sequence[int]) -> TextBatch[Kind]:
+        """Return the texts of these lanes as a batch."""
+        logits, state = self.after
+        part: TextBatch[Kind] = TextBatch(self.network)
+        part.texts = [self.texts[lane] for lane in lanes]
+        part.after = logits[lanes], self.network.chosen(state, lanes)
+        return part
+
     def reading(self, lane: int) -> Reading:
         """Return what the network knows after the text in that lane."""
         logits, state = self.after
@@ -102,8 +112,8 @@ class TextBatch(Generic[Kind]):
 class ParallelTexts(Generic[Kind]):
     """The texts that one network is writing, in several batches if there are many.
 
-    All tokens are drawn on one thread. Then the network reads the tokens of each batch on a thread of its own; this
-    thread, which also pushes all tokens to their texts, has the smallest batch.
+    All tokens are drawn on one thread. Then the network reads the tokens of each batch on a thread of its own. The
+    first thread, which also looks up all tokens and pushes them to their texts, has the smallest batch.
     """
 
     def __init__(self, network: Network) -> None:
@@ -116,32 +126,36 @@ class ParallelTexts(Generic[Kind]):
 
     def enter(self, texts: Sequence[tuple[Kind, Reading]]) -> None:
         """Begin `texts`, each after its reading."""
-        sizes = [len(batch.texts) for batch in self.batches]
-        useful = self.network.threads if self.network.threads <= MOST else 1
-        while len(sizes) < max(1, min(useful, (sum(sizes) + len(texts)) // LEAST)):
-            self.batches.append(TextBatch(self.network))
-            sizes.append(0)
-        others = len(sizes) - 1
-        spared = min(PYTHON / self.network.work, SPARED / max(1, others))
-        parts = [1 - others * spared, *[1 + spared] * others]
-        entering: list[list[tuple[Kind, Reading]]] = [[] for _ in sizes]
-        for text in texts:
-            smallest = min(range(len(sizes)), key=lambda k: (sizes[k] + 1) / parts[k])
-            sizes[smallest] += 1
-            entering[smallest].append(text)
-        for batch, some in zip(self.batches, entering, strict=True):
-            if some:
-                batch.enter(some)
+        if not self.batches:
+            self.batches = [TextBatch(self.network)]
+        min(self.batches, key=lambda batch: len(batch.texts)).enter(texts)
 
     def step(self) -> list[Kind]:
         """Write a token of each text. Remove and return the texts that have ended, before it or with it."""
-        if len(self.batches) > 1 and len(self.texts) < LEAST:
-            first, *others = self.batches
-            first.take(others)
-            self.batches = [first]
+        self._even_out()
         # for the whole step: an OpenBLAS thread that has worked spins for a while, on a processor that a batch needs
         with PRODUCTS.alone() if len(self.batches) > 1 else nullcontext():
             return self._step()
+
+    def _even_out(self) -> None:
+        """Share the texts between as many batches as are useful, so that their threads end at the same time."""
+        sizes = [len(batch.texts) for batch in self.batches]
+        wanted = self._useful_sizes(sum(sizes))
+        if sizes and (len(sizes) != len(wanted) or max(map(abs, map(sub, sizes, wanted))) >= UNEVEN):
+            whole, *others = self.batches
+            whole.take(others)
+            ends = accumulate(wanted, initial=0)
+            self.batches = [whole.part(range(*lanes)) for lanes in pairwise(ends)]
+
+    def _useful_sizes(self, texts: int) -> list[int]:
+        """Return the sizes of batches of so many texts; the first is for this thread."""
+        useful = self.network.threads if self.network.threads <= MOST else 1
+        others = 0 if texts < LEAST else max(len(self.batches), min(useful, texts // LEAST)) - 1
+        if not others:
+            return [texts]
+        here = max(1 - others * PYTHON / self.network.work, LEAST_HERE)
+        first = max(1, round(here * texts / (others + 1)))
+        return [first, *((texts - first + k) // others for k in range(others))]
 
     def _step(self) -> list[Kind]:
         ended = self._drop_ended()
