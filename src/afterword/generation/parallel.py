@@ -193,8 +193,8 @@ class ParallelTexts(Generic[Kind]):
             pushes += zip(some, tokens.tolist(), log_probabilities, likeliest, strict=True)
 
         def push() -> None:
-            for text, *draw in pushes:
-                text.push(*draw)
+            for text, token, log_probability, alternatives in pushes:
+                text.push(token, log_probability, alternatives)
 
         return drawn, push
 
