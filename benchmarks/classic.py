@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as `afterword train` does
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # as `afterword train` does
 
 import click
 import numpy as np

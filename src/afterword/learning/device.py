@@ -6,6 +6,7 @@ torch is imported inside the functions: if its build is for processors, a GPU is
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import sys
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -17,6 +18,9 @@ from afterword.learning.recipe import Device, Precision
 
 if TYPE_CHECKING:
     import torch
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # as glibc's malloc.h numbers them
+LARGE, KEPT = 2**25, 2**28  # bytes; no glibc takes a larger limit for the first
 
 
 def why_no_gpu() -> str | None:
@@ -50,11 +54,23 @@ def opened(device: Device, precision: Precision) -> torch.device:
     import torch
 
     if device == "cpu":
+        _keep_freed_memory()
         return torch.device("cpu")
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision != "float32"
     torch.cuda.set_device(local_rank())
     return torch.device("cuda", local_rank())
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep what a step frees, up to `KEPT` bytes, for the next step; without glibc, do nothing.
+
+    By default it returns most of it to the system, which then clears it again page by page.
+    """
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_MMAP_THRESHOLD, LARGE)
+        libc.mallopt(M_TRIM_THRESHOLD, KEPT)
 
 
 def moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:

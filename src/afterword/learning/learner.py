@@ -80,12 +80,11 @@ class Learner:
         self._team.add_up([total, *gradients])
         for optimizer in self._optimizers:
             self._scaler.unscale_(optimizer)  # type: ignore[arg-type]  # its groups are enough
-        if self._recipe.clip is not None:
-            norm = nn.utils.clip_grad_norm_(self.network.parameters(), self._recipe.clip)
-        else:
-            norm = nn.utils.get_total_norm(gradients)
+        norm = nn.utils.get_total_norm(gradients)
         nats, size = torch.stack([total, norm]).tolist()
         if math.isfinite(nats) and math.isfinite(size):
+            if self._recipe.clip is not None and size > self._recipe.clip:
+                nn.utils.clip_grads_with_norm_(self.network.parameters(), self._recipe.clip, norm)
             for optimizer in self._optimizers:
                 for group in optimizer.param_groups:
                     group["lr"] = learning_rate * group.get("factor", 1.0)
@@ -210,7 +209,7 @@ class Learner:
                     raise TypeError(
                         f"an optimizer keeps a {key!r} per weight that a checkpoint cannot hold: {memory!r}"
                     )
-                named[f"{key}/{saved}"] = memory
+                named[f"{key}/{saved}"] = memory.float()
         for k, (hidden, cell) in enumerate(self._state):
             named[f"hidden/{k}"], named[f"cell/{k}"] = self._of_all_lanes(hidden), self._of_all_lanes(cell)
         if self._scaler.is_enabled():

@@ -153,7 +153,7 @@ def inverse_root(matrices: Tensor, dtype: torch.dtype, steps: int = 3) -> Tensor
         factor.diagonal(dim1=1, dim2=2).add_(3.4445)
         x = x @ factor
         factors.append(factor)
-    return reduce(torch.matmul, factors).to(matrices.dtype) / size
+    return (reduce(torch.matmul, factors) / size).to(dtype)
 
 
 def keras_adam(network: nn.Module, recipe: Recipe) -> Sequence[Optimizer]:

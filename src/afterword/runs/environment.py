@@ -85,7 +85,7 @@ def check_torch() -> None:
     if importlib.util.find_spec("torch") is None:
         raise RunError("training needs PyTorch, which is not installed: pip install 'afterword[train]'")
     if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+        os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # so cuBLAS always sums in the same order
 
 
