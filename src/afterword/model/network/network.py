@@ -92,7 +92,7 @@ class Network:
 
     @property
     def numbers_per_token(self) -> int:
-        """How many numbers `read` keeps in memory for each token of each lane, apart from the logits."""
+        """The numbers that `read` keeps in memory for each token of each lane, apart from the logits."""
         return (2 if self.config.num_layers == 1 and self._table is not None else 6) * self.config.hidden_size
 
     def start(self, lanes: int = 1) -> State:
