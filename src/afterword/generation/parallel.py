@@ -185,11 +185,11 @@ class ParallelTexts(Generic[Kind]):
         drawn = np.empty(len(texts), np.intp)
         pushes: list[tuple[Kind, int, float, Likeliest]] = []
         for terms, lanes in by_terms.items():
-            some = [texts[lane] for lane in lanes]
+            some, which = [texts[lane] for lane in lanes], lanes if len(by_terms) > 1 else slice(None)
             tokens, log_probabilities, likeliest = terms.sampler.draw_many(
-                logits[lanes], [text.draft for text in some], self.network.normalised
+                logits[which], [text.draft for text in some], self.network.normalised
             )
-            drawn[lanes] = tokens
+            drawn[which] = tokens
             pushes += zip(some, tokens.tolist(), log_probabilities, likeliest, strict=True)
 
         def push() -> None:
