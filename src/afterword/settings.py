@@ -74,12 +74,9 @@ class Settings:
 
         Convert numbers of other types, such as NumPy's, to Python's own, so that they can be written as JSON.
         """
-        hints = typing.get_type_hints(type(self))
-        for field in dataclasses.fields(self):
-            if not field.metadata:
-                continue
-            name, hint, value = field.name.replace("_", "-"), hints[field.name], getattr(self, field.name)
-            kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+        own: Any = type(self)  # mypy mistakes the class for unhashable, since its instances define a hash
+        for field, kinds in _kinds(own):
+            name, value = field.name.replace("_", "-"), getattr(self, field.name)
             if value is None and types.NoneType in kinds:
                 continue
             if bool in kinds and not isinstance(value, bool):
@@ -93,6 +90,14 @@ class Settings:
             object.__setattr__(self, field.name, value)
             if wrong := _what_is_wrong(value, field.metadata):
                 raise OptionError(f"{name} {wrong}, not {str(value)[:60]}")
+
+
+@functools.cache
+def _kinds(settings: type[Settings]) -> list[tuple[dataclasses.Field[Any], tuple[Any, ...]]]:
+    """Return the fields made by `setting`, with their types, which take long to find out."""
+    hints = typing.get_type_hints(settings)
+    found = [(field, hints[field.name]) for field in dataclasses.fields(settings) if field.metadata]
+    return [(one, typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)) for one, hint in found]
 
 
 def made(kind: type[Kind], values: Mapping[str, object]) -> Kind:

@@ -147,8 +147,8 @@ def test_texts_of_several_batches_come_together_once_few_are_left(threads: int) 
     batch: ParallelTexts[_Whole] = ParallelTexts(network)
     texts = [_Whole(seed, "a", seed, terms) for seed in range(20)]
     batch.enter([(text, text.draft.begin(reading)) for text in texts])
-    assert len(batch.batches) == threads
     batch.step()
+    assert len(batch.batches) == threads
     for text in texts[3:]:
         text.draft.finish_reason = "stop"
     assert {text.number for text in batch.step()} == {*range(3, 20)}
@@ -156,6 +156,32 @@ def test_texts_of_several_batches_come_together_once_few_are_left(threads: int) 
     ended = [text for _ in range(7) for text in batch.step()]
     assert len(batch.batches) <= 1
     assert sorted(text.number for text in ended) == [0, 1, 2]
+
+
+def test_batches_are_of_even_size_and_the_first_is_smaller(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "UNEVEN", 2)
+    network, terms = MODELS[CHAR].predictor(), Terms(MODELS[CHAR], Sampling(max_tokens=9))
+    reading = read_prompt(MODELS[CHAR], network, "a")
+    batch: ParallelTexts[_Whole] = ParallelTexts(network)
+
+    def sizes() -> list[int]:
+        batch.step()
+        return [len(one.texts) for one in batch.batches]
+
+    for seed in range(40):  # one by one, as requests come
+        text = _Whole(seed, "a", seed, terms)
+        batch.enter([(text, text.draft.begin(reading))])
+    found = sizes()
+    assert len(found) == threads
+    assert sum(found) == 40
+    assert max(found[1:], default=0) - min(found[1:], default=0) <= 1
+    assert found[0] == min(found)
+    for text in batch.batches[-1].texts[2:]:
+        text.draft.finish_reason = "stop"
+    sizes()
+    found = sizes()
+    assert max(found[1:], default=0) - min(found[1:], default=0) <= 1
+    assert found[0] == min(found)
 
 
 def test_an_invalid_seed_is_refused() -> None:

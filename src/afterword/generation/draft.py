@@ -208,6 +208,7 @@ class Draft:
         self._stops = StopStrings(terms.stops) if terms.stops else None
         self._ending = None if terms.goal is None else Ending(terms.goal, prompt)
         self._tokens = self._characters = 0
+        self._most = terms.settled.max_tokens
         self._rule: Rule | None = None
         if terms.rules is not None and not terms.sampling.reject:
             self._rule = terms.rules.begin()
@@ -222,6 +223,8 @@ class Draft:
         self._opens = not prompt and terms.model.writing.opening == "newline"
         self.steers = bool(self._opens or terms.sampling.contains or self._rule or self._repeats or self._least)
         self.guards = self._guard is not None
+        followed = self._repeats is not None or terms.words or self.guards
+        self._is_checked = bool(followed or self._rule or self._stops or self._ending)
 
     def begin(self, reading: Reading) -> Reading:
         """Take the prompt as it was read. Return the way in which this text continues it, drawn by the probability of
@@ -330,25 +333,31 @@ class Draft:
 
         Nothing is certain inside a character, while a stop string may have begun, or while a sentence may have ended.
         """
-        rest, text = self.rest, self._written(self._decoder.push(token))
-        self.rest = ""
+        text = self._decoder.push(token)
+        rest, self.rest = self.rest, ""
+        if rest:
+            text = text[len(rest) :]
         self.last = text[-1:] or self.last
         self._tokens += 1
         self._characters += len(text)
+        if token == self.tokenizer.end:
+            self.finish_reason = "stop"
+        elif self._tokens == self._most and self._rule is None and not (self._ending and self._ending.finishes):
+            self.finish_reason = "length"
+        return self._checked(token, text, rest) if self._is_checked else text
+
+    def _checked(self, token: int, text: str, rest: str) -> str:
+        """Pass the token to all that follows this text or ends it. Return the part of its `text` that is certain."""
         if self._repeats is not None:
             self._repeats.push([token])
         if self._terms.words:
             self._word = self._terms.words.pushed(self._word, token)
         if self._guard is not None:
             self._guard.push(text)
-        if token == self.tokenizer.end:
-            self.finish_reason = "stop"
-        elif self._rule is not None:
+        if self._rule is not None and token != self.tokenizer.end:
             self._rule.push(*(self.tokenizer.prefixes.rows_of(text) if rest else [token]))
             if self._rule.finished:
-                self.finish_reason = "stop" if self._characters < self._terms.settled.max_tokens else "length"
-        elif self._tokens == self._terms.settled.max_tokens and not (self._ending and self._ending.finishes):
-            self.finish_reason = "length"
+                self.finish_reason = "stop" if self._characters < self._most else "length"
         if self._stops:
             text, found = self._stops.push(text)
             if found:

@@ -13,11 +13,12 @@ differ.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import cached_property
-from itertools import compress, islice
+from itertools import accumulate, compress, islice, pairwise
+from operator import sub
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -30,7 +31,11 @@ from afterword.model.network.network import Network, State
 from afterword.model.threads import PRODUCTS
 
 LANES = 256
+UNEVEN = 16  # texts by which batches differ before some change places
 LEAST, MOST = 64, 4  # texts per batch, if there are several; processors up to which batches are useful
+# One thread draws, looks up and pushes all tokens. The latter two take as long, for one token, as the network needs for
+# so many parameters. So this thread reads fewer tokens than the others, but at least this fraction of an equal part.
+PYTHON, LEAST_HERE = 150_000, 0.2
 AHEAD = 64 * LANES  # complete texts that may wait in memory for an earlier one
 
 
@@ -79,27 +84,36 @@ class TextBatch(Generic[Kind]):
         self.after = np.concatenate(logits), self.network.side_by_side(*states)
         self.texts = [*self.texts, *texts]
 
+    def part(self, lanes: Sequence[int]) -> TextBatch[Kind]:
+        """Return the texts of these lanes as a batch."""
+        logits, state = self.after
+        part: TextBatch[Kind] = TextBatch(self.network)
+        part.texts = [self.texts[lane] for lane in lanes]
+        part.after = logits[lanes], self.network.chosen(state, lanes)
+        return part
+
     def reading(self, lane: int) -> Reading:
         """Return what the network knows after the text in that lane."""
         logits, state = self.after
         return Reading("", logits[lane : lane + 1], self.network.chosen(state, [lane]), self.network)
 
-    def drop_ended(self) -> tuple[list[Kind], Sequence[int] | slice]:
-        """Remove the texts that have ended, and return them and the lanes of the others."""
+    def drop_ended(self) -> list[Kind]:
+        """Remove the texts that have ended, and return them."""
         over = [text.is_over for text in self.texts]
         if True not in over:
-            return [], slice(None)
+            return []
         logits, state = self.after
         ended, lanes = list(compress(self.texts, over)), [lane for lane, is_over in enumerate(over) if not is_over]
         self.texts = [self.texts[lane] for lane in lanes]
         self.after = logits[lanes], self.network.chosen(state, lanes)
-        return ended, lanes
+        return ended
 
 
 class ParallelTexts(Generic[Kind]):
     """The texts that one network is writing, in several batches if there are many.
 
-    The network reads the tokens of each batch on a thread of its own. All tokens are drawn on one thread.
+    All tokens are drawn on one thread. Then the network reads the tokens of each batch on a thread of its own. The
+    first thread, which also looks up all tokens and pushes them to their texts, has the smallest batch.
     """
 
     def __init__(self, network: Network) -> None:
@@ -112,73 +126,77 @@ class ParallelTexts(Generic[Kind]):
 
     def enter(self, texts: Sequence[tuple[Kind, Reading]]) -> None:
         """Begin `texts`, each after its reading."""
-        sizes = [len(batch.texts) for batch in self.batches]
-        useful = self.network.threads if self.network.threads <= MOST else 1
-        while len(sizes) < max(1, min(useful, (sum(sizes) + len(texts)) // LEAST)):
-            self.batches.append(TextBatch(self.network))
-            sizes.append(0)
-        entering: list[list[tuple[Kind, Reading]]] = [[] for _ in sizes]
-        for text in texts:
-            smallest = sizes.index(min(sizes))
-            sizes[smallest] += 1
-            entering[smallest].append(text)
-        for batch, some in zip(self.batches, entering, strict=True):
-            if some:
-                batch.enter(some)
+        if not self.batches:
+            self.batches = [TextBatch(self.network)]
+        min(self.batches, key=lambda batch: len(batch.texts)).enter(texts)
 
     def step(self) -> list[Kind]:
         """Write a token of each text. Remove and return the texts that have ended, before it or with it."""
-        if len(self.batches) > 1 and len(self.texts) < LEAST:
-            first, *others = self.batches
-            first.take(others)
-            self.batches = [first]
+        self._even_out()
         # for the whole step: an OpenBLAS thread that has worked spins for a while, on a processor that a batch needs
         with PRODUCTS.alone() if len(self.batches) > 1 else nullcontext():
             return self._step()
 
+    def _even_out(self) -> None:
+        """Share the texts between as many batches as are useful, so that their threads end at the same time."""
+        sizes = [len(batch.texts) for batch in self.batches]
+        wanted = self._useful_sizes(sum(sizes))
+        if sizes and (len(sizes) != len(wanted) or max(map(abs, map(sub, sizes, wanted))) >= UNEVEN):
+            whole, *others = self.batches
+            whole.take(others)
+            ends = accumulate(wanted, initial=0)
+            self.batches = [whole.part(range(*lanes)) for lanes in pairwise(ends)]
+
+    def _useful_sizes(self, texts: int) -> list[int]:
+        """Return the sizes of batches of so many texts; the first is for this thread."""
+        useful = self.network.threads if self.network.threads <= MOST else 1
+        others = 0 if texts < LEAST else max(len(self.batches), min(useful, texts // LEAST)) - 1
+        if not others:
+            return [texts]
+        here = max(1 - others * PYTHON / self.network.work, LEAST_HERE)
+        first = max(1, round(here * texts / (others + 1)))
+        return [first, *((texts - first + k) // others for k in range(others))]
+
     def _step(self) -> list[Kind]:
         ended = self._drop_ended()
-        drawn = self._drawn()
+        if not self.batches:
+            return ended
+        ids, push = self._drawn()
         reads: list[tuple[Ids, State]] = []
         for batch in self.batches:
-            ids, drawn = drawn[: len(batch.texts)], drawn[len(batch.texts) :]
-            more, left = batch.drop_ended()
-            ended += more
-            if batch.texts:
-                reads.append((ids[left], batch.after[1]))
-        self.batches = [batch for batch in self.batches if batch.texts]
-        several = len(reads) > 1
-        found = (
-            self.network.step_each(reads, self._threads) if several else [self.network.step(*read) for read in reads]
-        )
-        for batch, after in zip(self.batches, found, strict=True):
+            own, ids = ids[: len(batch.texts)], ids[len(batch.texts) :]
+            reads.append((own, batch.after[1]))
+        for batch, after in zip(self.batches, self.network.step_each(reads, self._threads, push), strict=True):
             batch.after = after
-        return ended
+        return ended + self._drop_ended()
 
     def _drop_ended(self) -> list[Kind]:
-        ended = [text for batch in self.batches for text in batch.drop_ended()[0]]
+        ended = [text for batch in self.batches for text in batch.drop_ended()]
         self.batches = [batch for batch in self.batches if batch.texts]
         return ended
 
-    def _drawn(self) -> Ids:
-        """Draw a token for each text, push it, and return all of them."""
+    def _drawn(self) -> tuple[Ids, Callable[[], None]]:
+        """Draw a token for each text. Return all of them, and a function that pushes them."""
         texts = self.texts
-        if not texts:
-            return np.empty(0, np.intp)
         logits = np.concatenate([batch.after[0] for batch in self.batches])
         by_terms: dict[Terms, list[int]] = {}
         for lane, text in enumerate(texts):
             by_terms.setdefault(text.terms, []).append(lane)
         drawn = np.empty(len(texts), np.intp)
+        pushes: list[tuple[Kind, int, float, Likeliest]] = []
         for terms, lanes in by_terms.items():
-            some = [texts[lane] for lane in lanes]
+            some, which = [texts[lane] for lane in lanes], lanes if len(by_terms) > 1 else slice(None)
             tokens, log_probabilities, likeliest = terms.sampler.draw_many(
-                logits[lanes], [text.draft for text in some], self.network.normalised
+                logits[which], [text.draft for text in some], self.network.normalised
             )
-            drawn[lanes] = tokens
-            for text, token, log, alternatives in zip(some, tokens.tolist(), log_probabilities, likeliest, strict=True):
-                text.push(token, log, alternatives)
-        return drawn
+            drawn[which] = tokens
+            pushes += zip(some, tokens.tolist(), log_probabilities, likeliest, strict=True)
+
+        def push() -> None:
+            for text, token, log_probability, alternatives in pushes:
+                text.push(token, log_probability, alternatives)
+
+        return drawn, push
 
     @cached_property
     def _threads(self) -> Executor:

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from afterword.model.arrays import Ids
 from afterword.model.network.network import Network, State, log_probabilities
 from afterword.model.ngram.blend import Adapter
-from afterword.scoring.costs import LANES, USED, End, LineScore, Score, grouped, line_ids
+from afterword.scoring.costs import USED, End, LineScore, Score, grouped, line_ids
 from afterword.settings import OnProgress, ignore_progress
 from afterword.text.tokenizer import Tokenizer
 
-CHUNK = 32  # tokens that the network learns from at once
+LANES, CHUNK = 64, 32  # lines, and tokens of each, that the network learns from at once
 NUMBERS = 2**21  # predictions in memory at once: tokens × rows of the vocabulary
 
 

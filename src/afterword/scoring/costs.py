@@ -12,7 +12,7 @@ import math
 import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field, fields, replace
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 import numpy as np
@@ -25,7 +25,7 @@ from afterword.model.threads import MOST, share
 from afterword.settings import OnProgress, ignore_progress
 from afterword.text.tokenizer import Tokenizer
 
-LANES, FEWEST = 64, 32  # lines read side by side; at least, if several threads share them
+LANES, FEWEST = 256, 32  # lines read side by side; at least, if several threads share them
 USED = "used"  # the costs by what the network predicts with, next to those by each part of a mixture
 NONE, NO_PARTS = np.empty(0), dict[str, float]()  # of a text whose tokens are not known
 ENTROPY = "entropy"  # the expected costs
@@ -58,9 +58,7 @@ class Cost:
 
     def __post_init__(self, *sources: Any) -> None:
         """Keep the value of each `InitVar`."""
-        figures = [figure.name for figure in fields(self)]  # type: ignore[arg-type]  # of a subclass
-        names = [name for name in vars(type(self))["__dataclass_fields__"] if name not in figures]
-        vars(self).update(zip(names, sources, strict=True))
+        vars(self).update(zip(_sources(type(self)), sources, strict=True))  # type: ignore[arg-type]
 
     @classmethod
     def of(cls, nats: Nats, text: str, end: int = 0, /, **more: Any) -> Self:
@@ -111,6 +109,13 @@ class Cost:
     @property
     def expected_bits(self) -> float:
         return self.expected_nats / math.log(2)
+
+
+@cache
+def _sources(kind: type[Cost]) -> list[str]:
+    """Return the names of the `InitVar`s of a subclass."""
+    figures = {figure.name for figure in fields(kind)}  # type: ignore[arg-type]
+    return [name for name in vars(kind)["__dataclass_fields__"] if name not in figures]
 
 
 class End(NamedTuple):
@@ -203,7 +208,8 @@ def score_lines(
     for text in texts:
         if not isinstance(text, str):
             tokenizer.encode(text)  # raises the error
-    unique = list(dict.fromkeys(texts))  # logs repeat themselves
+    first = dict(zip(reversed(texts), range(len(texts), 0, -1), strict=True))
+    unique = sorted(first, key=first.__getitem__)  # logs repeat themselves
     ids = line_ids(tokenizer, unique)
     found: dict[str, LineScore] = {}
     total = max(1, sum(map(len, ids)))
@@ -218,17 +224,22 @@ def score_lines(
             left -= part
             done(part)
 
-        nats = token_nats(network, tokenizer.end, padded, on_read, entropies=entropies)
+        lengths = [len(ids[index]) for index in batch]
+        nats = token_nats(network, tokenizer.end, padded, on_read, entropies=entropies, lengths=lengths)
         for lane, index in enumerate(batch):
             text, tokens = unique[index], len(ids[index])
             # copies, so that the padding is freed
             costs = {name: cost[lane, :tokens].copy() for name, cost in nats.items()}
             expected = float(costs[ENTROPY].sum()) if entropies else math.nan
-            found[text] = LineScore.of(costs, text, int(tokenizer.end is not None), text=text, expected_nats=expected)
+            about = {"line": first[text], "text": text, "expected_nats": expected}
+            found[text] = LineScore.of(costs, text, int(tokenizer.end is not None), **about)
 
     threads = network.threads
     share(read, batches(ids, threads), lambda done: on_progress(done / total), threads)
-    return [replace(found[text], line=number) for number, text in enumerate(texts, 1)]
+    return [
+        found[text] if first[text] == number else replace(found[text], line=number)
+        for number, text in enumerate(texts, 1)
+    ]
 
 
 def total(scores: Sequence[Cost]) -> Score:
@@ -243,7 +254,7 @@ def total(scores: Sequence[Cost]) -> Score:
 def line_ids(tokenizer: Tokenizer, lines: Iterable[str]) -> list[Ids]:
     """Return the ids of each of `lines` and its end. Raises TextError as `score` does."""
     end = np.array([] if tokenizer.end is None else [tokenizer.end], np.int32)
-    return [np.append(tokenizer.encode(line), end) for line in lines]
+    return [np.concatenate([tokenizer.encode(line), end]) for line in lines]
 
 
 def batches(ids: Sequence[Ids], threads: int = 1) -> Iterator[tuple[list[int], Ids]]:
@@ -253,7 +264,8 @@ def batches(ids: Sequence[Ids], threads: int = 1) -> Iterator[tuple[list[int], I
     come first, so that all threads end at nearly the same time.
     """
     lengths = [len(line) for line in ids]
-    lanes = min(LANES, max(FEWEST, -(-len(ids) // threads)))
+    each = -(-len(ids) // threads)  # lines per thread
+    lanes = max(FEWEST, -(-each // -(-each // LANES))) if ids else LANES
     numbers = NUMBERS // min(threads, MOST)
 
     def fits(batch: list[int], index: int) -> bool:
@@ -286,21 +298,23 @@ def token_nats(
     on_read: Callable[[int], object] = lambda tokens: None,
     state: State | None = None,
     entropies: bool = False,
+    lengths: Sequence[int] | None = None,
 ) -> dict[str, NDArray[np.float64]]:
-    """Return -log P of each of ids [B, T], read from `state` as in `stretches`, by name.
+    """Return -log P of each of ids [B, T], read from `state` as in `stretches`, by name. Beyond `lengths`, it is any.
 
     `USED` is by what the network predicts with; "lstm", "ngram" and "both" are by each, if an n-gram is looked up. With
     `entropies`, `ENTROPY` is the entropy of each prediction: the average cost of the token if the prediction was right.
     """
     names = [USED, *_parts(network), *([ENTROPY] if entropies else ())]
     nats = {name: np.empty(ids.shape) for name in names}
-    for stretch in stretches(network, before, ids, state):
+    for stretch in stretches(network, before, ids, state, lengths=lengths):
         if entropies:
             expected = stretch.expected()
             likely = np.where(np.isfinite(expected), expected, 0)
             stretch.nats[ENTROPY] = -(np.exp(expected) * likely).sum(axis=-1)
         for name in names:
-            nats[name][:, stretch.place] = stretch.nats.get(name, stretch.nats[USED])
+            found = stretch.nats.get(name, stretch.nats[USED])
+            nats[name][: len(found), stretch.place] = found
         on_read(stretch.place.stop)
     return nats
 
@@ -319,11 +333,17 @@ class Stretch(NamedTuple):
 
 
 def stretches(
-    network: Network, before: int | None, ids: Ids, state: State | None = None, most: int = STEPS
+    network: Network,
+    before: int | None,
+    ids: Ids,
+    state: State | None = None,
+    most: int = STEPS,
+    lengths: Sequence[int] | None = None,
 ) -> Iterator[Stretch]:
     """Read ids [B, T] and yield pieces of at most `most` tokens, fewer if they would take too much memory.
 
     Each lane continues from `state`, or from a fresh start, and first reads the token `before`, usually the boundary.
+    If the `lengths` of the lanes are given, the longest first, pieces have fewer lanes once the last lanes have ended.
     """
     (lanes, length), rows = ids.shape, network.config.vocabulary_size
     if before is None:  # nothing predicts the first token
@@ -334,12 +354,15 @@ def stretches(
     else:
         fed, first_predicted = np.concatenate([np.full((lanes, 1), before, ids.dtype), ids[:, :-1]], axis=1), 0
     numbers = NUMBERS // (min(network.threads, MOST) if lanes > 1 else 1)
-    steps = min(most, max(1, numbers // (lanes * (6 * network.config.hidden_size + 5 * rows))))
+    steps = min(most, max(1, numbers // (lanes * (network.numbers_per_token + 5 * rows))))
     state = network.start(lanes) if state is None else state
     for first in range(first_predicted, length, steps):
         place = slice(first, min(first + steps, length))
-        some = fed[:, first - first_predicted : place.stop - first_predicted]
-        nats, expected, state = _predicted(network, some, ids[:, place], state)
+        if lengths is not None and lengths[lanes - 1] <= first:
+            lanes = sum(length > first for length in lengths)
+            state = network.chosen(state, range(lanes))
+        some = fed[:lanes, first - first_predicted : place.stop - first_predicted]
+        nats, expected, state = _predicted(network, some, ids[:lanes, place], state)
         yield Stretch(place, nats, expected, state)
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from afterword.model.arrays import Ids
 from afterword.model.network.network import Network
-from afterword.scoring.costs import LANES, USED, batches, line_ids, stretches
+from afterword.scoring.costs import USED, batches, line_ids, stretches
 from afterword.text.prefixes import Prefixes
 from afterword.text.tokenizer import Decoder, Tokenizer
 from afterword.text.unicode import spaced, visible
@@ -25,6 +25,7 @@ from afterword.text.unicode import spaced, visible
 LIKELIEST = 5  # alternatives
 LEAST_SHOWN = 0.005  # the least probability of an alternative that is shown
 PLACES = 10  # the most surprising ones that are kept
+LINES = 256  # whose alternatives are in memory at the same time
 AT_ONCE = 64  # characters whose alternatives are found together: a token may have a thousand
 CONTEXT = 24  # characters before each of them
 
@@ -127,8 +128,8 @@ def _each_line(
     network: Network, before: int | None, ids: Sequence[Ids], reader: Callable[[int], Read], on_nats: OnNats
 ) -> Iterator[Iterator[Costs]]:
     """Yield the costs of each line, in order; as many lines as fit are read together."""
-    for first in range(0, len(ids), 4 * LANES):
-        some = ids[first : first + 4 * LANES]
+    for first in range(0, len(ids), LINES):
+        some = ids[first : first + LINES]
         found: list[list[Found]] = [[] for _ in some]
         for batch, padded in batches(some):
             lengths, read = np.array([len(some[index]) for index in batch]), reader(len(batch))

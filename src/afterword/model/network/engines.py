@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
 ENGINES = ("numpy", "fast")
 
 # A second thread costs a single stream of a small network more than it saves. So one thread runs a small network, and
-# a larger batch is cut into parts of LANES, one thread each. A network of more bytes than CACHE, which do not fit into
-# the cache of one core, runs faster on as many threads as there are cores.
+# larger batches are cut into parts of at least LANES, one thread each. A network of more bytes than CACHE, which do not
+# fit into the cache of one core, runs faster on as many threads as there are cores.
 LANES, CACHE = 128, 2 * 2**20
+FASTER = 2.3  # than NumPy, for many lanes
 INPUTS, OUTPUTS = ["rows", "hidden", "cell"], ["logits", "hidden_out", "cell_out"]
 
 
@@ -76,10 +78,12 @@ class FastEngine:
             finally:
                 self.stepping.release()
         rows = rows.astype(np.int64, order="C", copy=False)
-        if rows.shape[1] <= LANES or not self.is_small:
+        parts = rows.shape[1] // LANES
+        if parts < 2 or not self.is_small:
             logits, hidden, cell = self._session.run(OUTPUTS, {"rows": rows, "hidden": hidden, "cell": cell})
             return logits, hidden, cell
-        cuts = [slice(first, first + LANES) for first in range(0, rows.shape[1], LANES)]
+        ends = [rows.shape[1] * k // parts for k in range(parts + 1)]
+        cuts = [slice(*pair) for pair in pairwise(ends)]
         fed = [{"rows": rows[:, cut], "hidden": hidden[:, cut], "cell": cell[:, cut]} for cut in cuts]
         found = self._threads.map(lambda part: self._session.run(OUTPUTS, part), fed)
         logits, hidden, cell = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))

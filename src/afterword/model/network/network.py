@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from afterword.model.arrays import Array, Ids, Weights
 from afterword.model.network.cell import GATES, Layer, Step, layer_weights
 from afterword.model.network.config import Config, embedding_of
-from afterword.model.network.engines import FastEngine
+from afterword.model.network.engines import FASTER, FastEngine
 from afterword.model.network.holding import PARTS, put_held
 from afterword.model.threads import PRODUCTS, at_once
 
@@ -85,6 +85,16 @@ class Network:
         """The threads that can use this network side by side; 1 if a single step takes all processors anyway."""
         return PRODUCTS.threads if self.engine is None or self.engine.is_small else 1
 
+    @property
+    def work(self) -> float:
+        """The number of parameters that NumPy would read in the time of a step of one of many lanes."""
+        return self.config.parameters / (1 if self.engine is None else FASTER)
+
+    @property
+    def numbers_per_token(self) -> int:
+        """The numbers that `read` keeps in memory for each token of each lane, apart from the logits."""
+        return (2 if self.config.num_layers == 1 and self._table is not None else 6) * self.config.hidden_size
+
     def start(self, lanes: int = 1) -> State:
         """Return the empty state of a fresh start, for B lanes."""
         shape, recent = (self.config.num_layers, lanes, self.config.hidden_size), [()] * lanes
@@ -96,10 +106,20 @@ class Network:
         """Read one token per lane: ids [B] → logits [B, R] of the next token, and the state after this one."""
         return self.advance(ids[:, None], state)
 
-    def step_each(self, lanes: Sequence[tuple[Ids, State]], threads: Executor) -> list[tuple[Array, State]]:
-        """Do `step` for several ids [B] and their states at once: for the first here, for the others on `threads`."""
+    def step_each(
+        self, lanes: Sequence[tuple[Ids, State]], threads: Executor, meanwhile: Callable[[], object]
+    ) -> list[tuple[Array, State]]:
+        """Do `step` for several ids [B] and their states at once: for the first here, for the others on `threads`.
+
+        Call `meanwhile` here, before the first.
+        """
         first, *others = [partial(self.step, ids, state) for ids, state in lanes]
-        found, more = at_once(threads, first, others)
+
+        def here() -> tuple[Array, State]:
+            meanwhile()
+            return first()
+
+        found, more = at_once(threads, here, others)
         return [found, *more]
 
     def advance(self, ids: Ids, state: State) -> tuple[Array, State]:
@@ -113,7 +133,7 @@ class Network:
     def read(self, ids: Ids, state: State) -> tuple[Array, State]:
         """Read T tokens per lane: ids [B, T] → logits [B, T, R] of the token after each, and the state at the end.
 
-        It needs memory for about B·T·(6H + R) numbers: split long texts and carry the state.
+        It needs memory for `numbers_per_token` and R numbers per token and lane: split long texts and carry the state.
         """
         if self.engine is not None:
             logits, hidden, cell = self.engine.run(self.rows(ids.T), state.hidden, state.cell)
@@ -161,11 +181,11 @@ class Network:
         outputs, after = self._run(ids, state, steps)
         return steps, outputs, after
 
-    def _projected(self, ids: Ids) -> Array:
-        """Return the part of the first layer's sums that comes from ids [B, T]: [T, B, 4H], a new array."""
+    def _projected(self, ids: Ids) -> Projected:
+        """Return the part of the first layer's sums that comes from ids [B, T], for each t: [B, 4H]."""
         rows = self.rows(ids.T)
         if self._table is not None:
-            return self._table.take(rows, axis=0)
+            return _Rows(self._table, rows)
         return self._layers[0].project(self._embedding[rows])
 
     def _logits(self, outputs: Array) -> Array:
@@ -189,6 +209,24 @@ class Network:
         rows = self.rows(ids)
         chosen: NDArray[np.float64] = np.take_along_axis(log_probabilities(logits), rows[..., None], axis=-1)[..., 0]
         return chosen - self.config.shared_row_nats(rows)
+
+
+class _Rows:
+    """Rows [T, B] of a table [R, 4H], each step's taken when it is due: all of them would not fit into the cache."""
+
+    def __init__(self, table: Array, rows: Ids) -> None:
+        self._table, self._rows = table, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, t: int) -> Array:
+        taken: Array = self._table.take(self._rows[t], axis=0)
+        return taken
+
+
+Projected = Array | _Rows
+"""The part of a layer's sums that comes from its input, for each of T steps: [B, 4H]."""
 
 
 class _Arranged:
@@ -224,7 +262,7 @@ class _Arranged:
         return [gates[..., part] for part in self._parts]
 
     def run(
-        self, projected: Array, hidden: Array, cell: Array, held: Array | None, steps: list[Step] | None
+        self, projected: Projected, hidden: Array, cell: Array, held: Array | None, steps: list[Step] | None
     ) -> tuple[Array, Array, Array]:
         """Take all steps: projected [T, B, 4H], hidden and cell [B, H] before the first; `held` [6, H] as in `holding`.
 
@@ -245,9 +283,10 @@ class _Arranged:
             hidden *= output_gate
         return outputs, hidden, cell
 
-    def _trace(self, projected: Array, hidden: Array, cell: Array, held: Array | None) -> Step:
-        """Return everything that each step computes, [T, B, H] each. `projected` becomes the gates."""
-        gates, shape, first = projected, (len(projected), *hidden.shape), cell
+    def _trace(self, projected: Projected, hidden: Array, cell: Array, held: Array | None) -> Step:
+        """Return everything that each step computes, [T, B, H] each."""
+        shape, first = (len(projected), *hidden.shape), cell
+        gates = np.empty((*shape[:2], self._bias.size), np.float32)
         cells, hiddens = np.empty(shape, np.float32), np.empty(shape, np.float32)
         for t in range(len(cells)):
             gates[t] = self._gates(projected[t], hidden)
@@ -279,10 +318,10 @@ class _ArrangedPlain(_Arranged):
         self._bias = layer.bias_ih + layer.bias_hh  # [H]
 
     def run(
-        self, projected: Array, hidden: Array, cell: Array, held: Array | None, steps: list[Step] | None
+        self, projected: Projected, hidden: Array, cell: Array, held: Array | None, steps: list[Step] | None
     ) -> tuple[Array, Array, Array]:
         """Take all steps, as `_Arranged.run` does: projected [T, B, H]. Gates are empty; the cell state stays zero."""
-        outputs = np.empty(projected.shape, np.float32)
+        outputs = np.empty((len(projected), *hidden.shape), np.float32)
         for t in range(len(outputs)):
             hidden = np.tanh(hidden @ self._recurrent + projected[t], out=outputs[t])
             if held is not None:

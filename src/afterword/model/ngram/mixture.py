@@ -8,7 +8,7 @@ memorizes the words of the text in one reading, the network remembers what lies 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from functools import partial
 
@@ -74,9 +74,11 @@ class Mixture(Network):
         probabilities, ends = lookup.following_each(contexts)
         return self.join(logits, probabilities), State(after.hidden, after.cell, ends)
 
-    def step_each(self, lanes: Sequence[tuple[Ids, State]], threads: Executor) -> list[tuple[Array, State]]:
+    def step_each(
+        self, lanes: Sequence[tuple[Ids, State]], threads: Executor, meanwhile: Callable[[], object]
+    ) -> list[tuple[Array, State]]:
         if self._used == 0:
-            return super().step_each(lanes, threads)
+            return super().step_each(lanes, threads, meanwhile)
         network = super().advance
         first, *others = [partial(network, ids[:, None], state) for ids, state in lanes]
         ids, contexts = np.concatenate([ids for ids, _ in lanes]), [lane for _, state in lanes for lane in state.recent]
@@ -85,6 +87,7 @@ class Mixture(Network):
             # Together, because many lanes take little longer than few, and two threads would wait for each other; and
             # first, while the other threads are in their products.
             looked_up = self._lookup.following_each(self._lookup.pushed_each(contexts, self.rows(ids)))
+            meanwhile()
             return first(), looked_up
 
         (of_first, (found, ends)), of_others = at_once(threads, here, others)

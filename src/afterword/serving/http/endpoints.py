@@ -207,9 +207,8 @@ async def read_body(receive: Receive, call: Call[Any], largest: int) -> bytes:
     Raises ApiError if it is too large, ClientGone if the client leaves before its end.
     """
     length = call.headers.get("content-length", "0")
-    too_large = ApiError(413, f"the body may be at most {largest:,} bytes")
     if length.isdecimal() and int(length) > largest:
-        raise too_large
+        raise _too_large(largest)
     body = bytearray()
     more = True
     while more:
@@ -218,10 +217,14 @@ async def read_body(receive: Receive, call: Call[Any], largest: int) -> bytes:
             raise ClientGone
         body += message.get("body", b"")
         if len(body) > largest:
-            raise too_large
+            raise _too_large(largest)
         call.has_read(len(body))
         more = message.get("more_body", False)
     return bytes(body)
+
+
+def _too_large(largest: int) -> ApiError:
+    return ApiError(413, f"the body may be at most {largest:,} bytes")
 
 
 def parsed(body: bytes, kind: type[Body]) -> Body:

@@ -11,7 +11,7 @@ import operator
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import Annotated, Literal
 
@@ -29,7 +29,7 @@ from afterword.serving.routes.prompts import Start, beginnings, begins_in_window
 from afterword.serving.routes.wanted import TokenIds, Wanted, Whole, variant, with_settings
 from afterword.serving.service import Service
 from afterword.serving.writing.models import Served, Variant
-from afterword.serving.writing.replies import DrawnToken, LogProbabilities, Order, Prompt, Reply
+from afterword.serving.writing.replies import LogProbabilities, Order, Prompt, Reply
 
 MOST_CHOICES = 128  # of one request
 MOST_STOPS = 16
@@ -223,14 +223,14 @@ class CompletionBuilder:
         while not all(reply.done for reply in self._replies):
             await self._news.wait()
             self._news.clear()
+        self._written = sum(len(reply.parts) for reply in self._replies)
         choices: list[CompletionChoice] = []
         for start in self._starts:
             kept = start.replies
             if len(kept) > self._n:  # the likeliest on average, as with --best-of
-                kept = sorted(kept, key=lambda reply: -_mean([one.log_probability for one in reply.drawn]))[: self._n]
+                kept = sorted(kept, key=lambda reply: -reply.log_probability / max(1, len(reply.parts)))[: self._n]
             for reply in kept:
-                choices.append(self._choice(len(choices), start, reply, [*reply.drawn], echo=bool(self._body.echo)))
-        self._written = sum(len(reply.drawn) for reply in self._replies)
+                choices.append(self._choice(len(choices), start, reply, len(reply.parts), echo=bool(self._body.echo)))
         self._call.service.metrics.completion_tokens.inc(self._written)
         return self._completion(choices)
 
@@ -244,12 +244,12 @@ class CompletionBuilder:
         while open_ones:
             for index, reply in [*open_ones.items()]:
                 done = reply.done  # read this before the queue: nothing is added after it
-                drawn = [reply.drawn.popleft() for _ in range(len(reply.drawn))]
+                tokens = len(reply.parts)
                 if done:
                     del open_ones[index]
-                if drawn or done:
-                    choice = self._choice(index, owners[index], reply, drawn, done)
-                    self._written += len(drawn)
+                if tokens or done:
+                    choice = self._choice(index, owners[index], reply, tokens, done)
+                    self._written += tokens
                     yield self._completion([choice])
             if open_ones:
                 await self._news.wait()
@@ -266,13 +266,14 @@ class CompletionBuilder:
         )
 
     def _choice(
-        self, index: int, start: Start, reply: Reply, drawn: Sequence[DrawnToken], done: bool = True, echo: bool = False
+        self, index: int, start: Start, reply: Reply, tokens: int, done: bool = True, echo: bool = False
     ) -> CompletionChoice:
-        """Return what was `drawn` for a text; with `echo`, after its prompt."""
+        """Take the next `tokens` of a text, and return them; with `echo`, after its prompt."""
         if reply.failure is not None:
             raise reply.failure
-        text, logs, names = "".join([one.text for one in drawn]), None, self._served.token_names
-        if self._body.logprobs is not None:
+        text, logs, names = "".join([reply.parts.popleft() for _ in range(tokens)]), None, self._served.token_names
+        if reply.drawn is not None:
+            drawn = [reply.drawn.popleft() for _ in range(tokens)]
             offset = len(start.text) if self._body.echo else 0
             logs = LogProbabilities(
                 [names[one.token][len(one.rest) :] for one in drawn],
@@ -285,7 +286,3 @@ class CompletionBuilder:
         reason = reply.draft.finish_reason if done else None
         finished: Literal["stop", "length"] | None = None if not reason else "stop" if reason == "stop" else "length"
         return CompletionChoice(index, start.text + text if echo else text, logs, finished, reply.seed)
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / max(1, len(values))

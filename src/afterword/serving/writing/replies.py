@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import NamedTuple
 
 import msgspec
@@ -27,10 +28,8 @@ SECONDS_OF_RULES = 2.0  # that the rules and stop strings of one request may tak
 
 
 class DrawnToken(NamedTuple):
-    """A token that was drawn for a text."""
+    """A token that was drawn for a text whose log-probabilities were asked for."""
 
-    text: str
-    """The text that became certain with it."""
     at: int
     """The start of the token's text, in characters of the text written."""
     rest: str
@@ -66,7 +65,12 @@ class Reply(Text):
     def __init__(self, terms: Terms, prompt: str, seed: int, order: Order) -> None:
         super().__init__(terms, Draft(terms, prompt, seed))
         self.seed, self.order = seed, order
-        self.drawn: deque[DrawnToken] = deque()
+        self.parts: deque[str] = deque()
+        """For each token the text that became certain with it."""
+        self.drawn: deque[DrawnToken] | None = None if terms.sampling.log_probabilities is None else deque()
+        """The tokens of `parts`, each added before its part, if their log-probabilities were asked for."""
+        self.log_probability = 0.0
+        """The sum of all tokens' log-probabilities."""
         self.done = self.draft.finish_reason is not None
         self.begun = self.gone = False
         self.failure: ApiError | None = None
@@ -79,18 +83,25 @@ class Reply(Text):
         return self.gone or self.failure is not None or self.draft.finish_reason is not None
 
     def push(self, token: int, log_probability: float, likeliest: Likeliest) -> None:
-        at, rest, began = self.draft.characters, self.draft.rest, time.perf_counter() if self._is_timed else 0.0
-        try:
-            text = self.draft.push(token)
-        except AfterwordError as error:  # a rule that outgrew its limits must not end other texts
-            self.failure = ApiError(400, str(error), "pattern")
-            return
-        self.drawn.append(DrawnToken(text, at, rest, token, log_probability, likeliest))
+        if self.drawn is not None:
+            at, rest = self.draft.characters, self.draft.rest
+            self.drawn.append(DrawnToken(at, rest, token, log_probability, likeliest))
+        self.log_probability += log_probability
+        self.parts.append(self._timed(token) if self._is_timed else self.draft.push(token))
         if self.trail is not None:
             self.trail.push(token)
-        if self._is_timed:
+
+    def _timed(self, token: int) -> str:
+        """Push a token to the draft, and count the time that its rules and stop strings take."""
+        began = time.perf_counter()
+        try:
+            return self.draft.push(token)
+        except AfterwordError as error:  # a rule that outgrew its limits must not end other texts
+            self.failure = ApiError(400, str(error), "pattern")
+            return ""
+        finally:
             self.order.seconds_of_rules -= time.perf_counter() - began
-            if self.order.seconds_of_rules < 0:
+            if self.order.seconds_of_rules < 0 and self.failure is None:
                 message = "pattern and stop take too long: give simpler or fewer ones, or ask for fewer texts"
                 self.failure = ApiError(400, message, "pattern" if self.terms.rules else "stop")
 
@@ -103,6 +114,8 @@ class Prompt:
     ) -> None:
         """Begin with `ids`; the tokens `last` that follow are taken back: see `healing`."""
         self.network, self.ids, self.replies, self.remember, self.last = network, ids, replies, remember, last
+        self.digest = blake2b(ids.tobytes(), digest_size=16).digest()
+        """Equal for prompts with equal `ids`."""
         self.read = 0
         self.reading: Reading | None = None
         """The state after the tokens `read`."""

@@ -31,9 +31,9 @@ READERS = 32  # prompts that are read together
 READ_AT_ONCE = 64  # tokens of all of them, between two checks for clients that left
 READ_A_ROUND = 512  # tokens of all prompts, between two steps of writing
 HEALING = 64  # tokens that are read in about the time that the end of a prompt within a word takes
-# Seconds between two chunks of all texts together, and of one text. Sending a chunk costs about as much as writing a
-# character, so under load a chunk has several characters. Nobody reads more than 200 chunks per second.
-BETWEEN_CHUNKS, LEAST_BETWEEN = 0.0005, 0.005
+# Seconds between two chunks of all texts together, and of one text. Sending a chunk takes as long as writing two or
+# three characters, so under load a chunk has many. Nobody reads more than 200 chunks per second; 3 still look fluent.
+BETWEEN_CHUNKS, LEAST_BETWEEN, MOST_BETWEEN = 0.002, 0.005, 0.3
 BETWEEN_RESTS, LONGEST_REST = 0.005, 0.05  # seconds
 TURNS = 16  # of the loop, in a rest: to wake readers, let them send, and accept new requests
 SERVER_ERROR = ApiError(500, "an error occurred in the server, and writing stopped: try again")
@@ -202,20 +202,25 @@ class Scheduler:
         prompt.read = prompt.trail.length
 
     def _read_on(self, prompts: Sequence[Prompt]) -> int:
-        """Read a stretch of prompts of one network, and return its number of tokens."""
-        network = prompts[0].network
-        length = min(READ_AT_ONCE // len(prompts), *(len(prompt.ids) - prompt.read for prompt in prompts))
-        states = [network.start() if prompt.reading is None else prompt.reading.state for prompt in prompts]
-        ids = np.stack([prompt.ids[prompt.read : prompt.read + length] for prompt in prompts])
+        """Read a stretch of prompts of one network, equal ones once, and return its number of tokens."""
+        network, equal = prompts[0].network, dict[tuple[bytes, int], list[Prompt]]()
+        for prompt in prompts:
+            equal.setdefault((prompt.digest, prompt.read), []).append(prompt)
+        different = [some[0] for some in equal.values()]
+        length = min(READ_AT_ONCE // len(different), *(len(prompt.ids) - prompt.read for prompt in different))
+        states = [network.start() if prompt.reading is None else prompt.reading.state for prompt in different]
+        ids = np.stack([prompt.ids[prompt.read : prompt.read + length] for prompt in different])
         logits, state = network.advance(ids, states[0] if len(states) == 1 else network.side_by_side(*states))
-        for lane, prompt in enumerate(prompts):
-            one = state if len(prompts) == 1 else network.chosen(state, [lane])
-            prompt.reading = Reading("", logits[lane : lane + 1], one, network)
-            prompt.read += length
-            if prompt.trail is not None:
-                prompt.trail.extend(ids[lane])
-                self._memory.keep(prompt.trail, prompt.reading)
-        return length * len(prompts)
+        for lane, some in enumerate(equal.values()):
+            one = state if len(different) == 1 else network.chosen(state, [lane])
+            reading = Reading("", logits[lane : lane + 1], one, network)
+            for prompt in some:
+                prompt.reading = reading
+                prompt.read += length
+                if prompt.trail is not None:
+                    prompt.trail.extend(ids[lane])
+                    self._memory.keep(prompt.trail, reading)
+        return length * len(different)
 
     def _heal(self, prompts: Sequence[Prompt]) -> int:
         """Read the ends of prompts of one network, and return the number of tokens that take as long."""
@@ -259,7 +264,7 @@ class Scheduler:
     def _wake(self, batch: _Running, texts: Sequence[Reply]) -> None:
         """Wake the readers of `texts` that are done, and at intervals the readers of streams."""
         now = time.monotonic()
-        chunks = now - batch.woken >= max(LEAST_BETWEEN, BETWEEN_CHUNKS * self.in_use)
+        chunks = now - batch.woken >= min(max(LEAST_BETWEEN, BETWEEN_CHUNKS * self.in_use), MOST_BETWEEN)
         if chunks:
             batch.woken = now
         for reply in texts:
