@@ -74,7 +74,7 @@ class Settings:
 
         Convert numbers of other types, such as NumPy's, to Python's own, so that they can be written as JSON.
         """
-        own: Any = type(self)  # mypy mistakes the class for unhashable, since its instances define a hash
+        own: Any = type(self)  # mypy takes the class for unhashable, because its instances define a hash
         for field, kinds in _kinds(own):
             name, value = field.name.replace("_", "-"), getattr(self, field.name)
             if value is None and types.NoneType in kinds:
@@ -94,7 +94,7 @@ class Settings:
 
 @functools.cache
 def _kinds(settings: type[Settings]) -> list[tuple[dataclasses.Field[Any], tuple[Any, ...]]]:
-    """Return the fields made by `setting`, with their types, which take long to find out."""
+    """Return the fields made by `setting`, with their types. Resolving type hints is slow, so this is cached."""
     hints = typing.get_type_hints(settings)
     found = [(field, hints[field.name]) for field in dataclasses.fields(settings) if field.metadata]
     return [(one, typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)) for one, hint in found]

@@ -158,7 +158,7 @@ def test_texts_of_several_batches_come_together_once_few_are_left(threads: int) 
     assert sorted(text.number for text in ended) == [0, 1, 2]
 
 
-def test_batches_are_of_even_size_and_the_first_is_smaller(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_batch_is_the_smallest_and_the_others_are_even(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "UNEVEN", 2)
     network, terms = MODELS[CHAR].predictor(), Terms(MODELS[CHAR], Sampling(max_tokens=9))
     reading = read_prompt(MODELS[CHAR], network, "a")
@@ -168,7 +168,7 @@ def test_batches_are_of_even_size_and_the_first_is_smaller(threads: int, monkeyp
         batch.step()
         return [len(one.texts) for one in batch.batches]
 
-    for seed in range(40):  # one by one, as requests come
+    for seed in range(40):  # one by one, as requests arrive
         text = _Whole(seed, "a", seed, terms)
         batch.enter([(text, text.draft.begin(reading))])
     found = sizes()

@@ -94,7 +94,7 @@ def test_another_seed_learns_other_weights() -> None:
 def test_a_learner_loaded_from_its_tensors_goes_on_bit_for_bit(precision: Any) -> None:
     recipe = dataclasses.replace(RECIPE, precision=precision)
     learner, source = Learner(CONFIG, recipe), lanes()
-    for _ in range(EARLY + 1):  # from here on, steps use the root that was kept
+    for _ in range(EARLY + 1):  # so that the next steps use the root that was kept
         learner.learn(source.next(), 0.01)
     kept = {name: tensor.copy() for name, tensor in learner.tensors().items()}
     assert {str(tensor.dtype) for name, tensor in kept.items() if name != "generator"} == {"float32"}

@@ -347,7 +347,7 @@ class Draft:
         return self._checked(token, text, rest) if self._is_checked else text
 
     def _checked(self, token: int, text: str, rest: str) -> str:
-        """Pass the token to all that follows this text or ends it. Return the part of its `text` that is certain."""
+        """Pass the token to everything that tracks or may end this text. Return the part of `text` that is certain."""
         if self._repeats is not None:
             self._repeats.push([token])
         if self._terms.words:

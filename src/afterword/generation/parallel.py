@@ -31,10 +31,11 @@ from afterword.model.network.network import Network, State
 from afterword.model.threads import PRODUCTS
 
 LANES = 256
-UNEVEN = 16  # texts by which batches differ before some change places
+UNEVEN = 16  # texts by which a batch differs from its useful size before all are shared anew
 LEAST, MOST = 64, 4  # texts per batch, if there are several; processors up to which batches are useful
-# One thread draws, looks up and pushes all tokens. The latter two take as long, for one token, as the network needs for
-# so many parameters. So this thread reads fewer tokens than the others, but at least this fraction of an equal part.
+# One thread draws, looks up and pushes all tokens. Looking up and pushing a token takes as long as reading it with a
+# network of PYTHON parameters. So this thread reads fewer tokens than the others, but at least LEAST_HERE of an equal
+# part.
 PYTHON, LEAST_HERE = 150_000, 0.2
 AHEAD = 64 * LANES  # complete texts that may wait in memory for an earlier one
 
@@ -85,7 +86,7 @@ class TextBatch(Generic[Kind]):
         self.texts = [*self.texts, *texts]
 
     def part(self, lanes: Sequence[int]) -> TextBatch[Kind]:
-        """Return the texts of these lanes as a batch."""
+        """Return a batch of the texts in `lanes`."""
         logits, state = self.after
         part: TextBatch[Kind] = TextBatch(self.network)
         part.texts = [self.texts[lane] for lane in lanes]
@@ -113,7 +114,7 @@ class ParallelTexts(Generic[Kind]):
     """The texts that one network is writing, in several batches if there are many.
 
     All tokens are drawn on one thread. Then the network reads the tokens of each batch on a thread of its own. The
-    first thread, which also looks up all tokens and pushes them to their texts, has the smallest batch.
+    thread that draws also looks up all tokens and pushes them to their texts, so its batch is the smallest.
     """
 
     def __init__(self, network: Network) -> None:
@@ -148,7 +149,7 @@ class ParallelTexts(Generic[Kind]):
             self.batches = [whole.part(range(*lanes)) for lanes in pairwise(ends)]
 
     def _useful_sizes(self, texts: int) -> list[int]:
-        """Return the sizes of batches of so many texts; the first is for this thread."""
+        """Return the useful sizes of batches for a number of `texts`. The first batch is for this thread."""
         useful = self.network.threads if self.network.threads <= MOST else 1
         others = 0 if texts < LEAST else max(len(self.batches), min(useful, texts // LEAST)) - 1
         if not others:
@@ -176,7 +177,7 @@ class ParallelTexts(Generic[Kind]):
         return ended
 
     def _drawn(self) -> tuple[Ids, Callable[[], None]]:
-        """Draw a token for each text. Return all of them, and a function that pushes them."""
+        """Draw a token for each text. Return the tokens, and a function that pushes them to their texts."""
         texts = self.texts
         logits = np.concatenate([batch.after[0] for batch in self.batches])
         by_terms: dict[Terms, list[int]] = {}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # as glibc's malloc.h numbers them
-LARGE, KEPT = 2**25, 2**28  # bytes; no glibc takes a larger limit for the first
+LARGE, KEPT = 2**25, 2**28  # bytes; glibc accepts no larger M_MMAP_THRESHOLD than LARGE
 
 
 def why_no_gpu() -> str | None:
@@ -63,9 +63,9 @@ def opened(device: Device, precision: Precision) -> torch.device:
 
 
 def _keep_freed_memory() -> None:
-    """Let glibc keep what a step frees, up to `KEPT` bytes, for the next step; without glibc, do nothing.
+    """Let glibc keep the memory that a step frees, up to `KEPT` bytes, for the next step. Without glibc, do nothing.
 
-    By default it returns most of it to the system, which then clears it again page by page.
+    By default, glibc returns most of it to the system, which must clear it again page by page.
     """
     with contextlib.suppress(OSError, AttributeError, TypeError):
         libc = ctypes.CDLL(None)

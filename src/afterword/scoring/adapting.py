@@ -20,7 +20,7 @@ from afterword.scoring.costs import USED, End, LineScore, Score, grouped, line_i
 from afterword.settings import OnProgress, ignore_progress
 from afterword.text.tokenizer import Tokenizer
 
-LANES, CHUNK = 64, 32  # lines, and tokens of each, that the network learns from at once
+LANES, CHUNK = 64, 32  # lines, and tokens of each line, from which the network learns at once
 NUMBERS = 2**21  # predictions in memory at once: tokens × rows of the vocabulary
 
 

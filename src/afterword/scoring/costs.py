@@ -25,7 +25,7 @@ from afterword.model.threads import MOST, share
 from afterword.settings import OnProgress, ignore_progress
 from afterword.text.tokenizer import Tokenizer
 
-LANES, FEWEST = 256, 32  # lines read side by side; at least, if several threads share them
+LANES, FEWEST = 256, 32  # the most lines read side by side, and the fewest if threads share them
 USED = "used"  # the costs by what the network predicts with, next to those by each part of a mixture
 NONE, NO_PARTS = np.empty(0), dict[str, float]()  # of a text whose tokens are not known
 ENTROPY = "entropy"  # the expected costs
@@ -113,7 +113,7 @@ class Cost:
 
 @cache
 def _sources(kind: type[Cost]) -> list[str]:
-    """Return the names of the `InitVar`s of a subclass."""
+    """Return the names of the `InitVar`s of `kind`, a subclass."""
     figures = {figure.name for figure in fields(kind)}  # type: ignore[arg-type]
     return [name for name in vars(kind)["__dataclass_fields__"] if name not in figures]
 
@@ -209,7 +209,7 @@ def score_lines(
         if not isinstance(text, str):
             tokenizer.encode(text)  # raises the error
     first = dict(zip(reversed(texts), range(len(texts), 0, -1), strict=True))
-    unique = sorted(first, key=first.__getitem__)  # logs repeat themselves
+    unique = sorted(first, key=first.__getitem__)  # logs repeat lines
     ids = line_ids(tokenizer, unique)
     found: dict[str, LineScore] = {}
     total = max(1, sum(map(len, ids)))
@@ -260,8 +260,8 @@ def line_ids(tokenizer: Tokenizer, lines: Iterable[str]) -> list[Ids]:
 def batches(ids: Sequence[Ids], threads: int = 1) -> Iterator[tuple[list[int], Ids]]:
     """Yield lines that are read together: their indexes, longest first, and their ids [B, T], padded at the end.
 
-    Batches need little padding and a bounded amount of memory. If `threads` share them, each gets one. The longest
-    come first, so that all threads end at nearly the same time.
+    Batches need little padding and a bounded amount of memory. If `threads` share them, each gets about as many. The
+    longest come first, so that all threads end at nearly the same time.
     """
     lengths = [len(line) for line in ids]
     each = -(-len(ids) // threads)  # lines per thread
@@ -300,7 +300,7 @@ def token_nats(
     entropies: bool = False,
     lengths: Sequence[int] | None = None,
 ) -> dict[str, NDArray[np.float64]]:
-    """Return -log P of each of ids [B, T], read from `state` as in `stretches`, by name. Beyond `lengths`, it is any.
+    """Return -log P of each of ids [B, T], read from `state` as in `stretches`, by name. Undefined beyond `lengths`.
 
     `USED` is by what the network predicts with; "lstm", "ngram" and "both" are by each, if an n-gram is looked up. With
     `entropies`, `ENTROPY` is the entropy of each prediction: the average cost of the token if the prediction was right.
@@ -343,7 +343,7 @@ def stretches(
     """Read ids [B, T] and yield pieces of at most `most` tokens, fewer if they would take too much memory.
 
     Each lane continues from `state`, or from a fresh start, and first reads the token `before`, usually the boundary.
-    If the `lengths` of the lanes are given, the longest first, pieces have fewer lanes once the last lanes have ended.
+    If the `lengths` of the lanes are given, the longest first, later pieces leave out the lanes that have ended.
     """
     (lanes, length), rows = ids.shape, network.config.vocabulary_size
     if before is None:  # nothing predicts the first token

@@ -25,7 +25,7 @@ from afterword.text.unicode import spaced, visible
 LIKELIEST = 5  # alternatives
 LEAST_SHOWN = 0.005  # the least probability of an alternative that is shown
 PLACES = 10  # the most surprising ones that are kept
-LINES = 256  # whose alternatives are in memory at the same time
+LINES = 256  # lines whose alternatives are in memory at the same time
 AT_ONCE = 64  # characters whose alternatives are found together: a token may have a thousand
 CONTEXT = 24  # characters before each of them
 

@@ -17,7 +17,8 @@ def settle() -> Callable[[], object] | None:
     keeps what each thread frees. Without glibc, do nothing and return None.
 
     A step of 256 texts frees arrays of 1 MiB. If they returned to the system, each step would wait for the same pages
-    again. So the free end of a heap is kept until the next call; glibc raises its limit of 128 KiB only by default.
+    again. So the free end of a heap stays, up to `2 * LARGE` bytes, until the returned function is called. That
+    limit must be set too: glibc raises it from 128 KiB by itself, but not once the limit for blocks has been set.
     """
     try:
         libc = ctypes.CDLL(None)

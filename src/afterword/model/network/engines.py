@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 ENGINES = ("numpy", "fast")
 
 # A second thread costs a single stream of a small network more than it saves. So one thread runs a small network, and
-# larger batches are cut into parts of at least LANES, one thread each. A network of more bytes than CACHE, which do not
-# fit into the cache of one core, runs faster on as many threads as there are cores.
+# a batch of 2 * LANES or more is cut into parts of at least LANES, one thread each. A network of more than CACHE bytes
+# does not fit into the cache of one core. It runs faster on as many threads as there are cores.
 LANES, CACHE = 128, 2 * 2**20
-FASTER = 2.3  # than NumPy, for many lanes
+FASTER = 2.3  # times as fast as NumPy, for many lanes
 INPUTS, OUTPUTS = ["rows", "hidden", "cell"], ["logits", "hidden_out", "cell_out"]
 
 

@@ -87,7 +87,7 @@ class Network:
 
     @property
     def work(self) -> float:
-        """The number of parameters that NumPy would read in the time of a step of one of many lanes."""
+        """The time of a step per lane of a large batch, as the number of parameters for which NumPy takes as long."""
         return self.config.parameters / (1 if self.engine is None else FASTER)
 
     @property
@@ -111,7 +111,7 @@ class Network:
     ) -> list[tuple[Array, State]]:
         """Do `step` for several ids [B] and their states at once: for the first here, for the others on `threads`.
 
-        Call `meanwhile` here, before the first.
+        While the others run, call `meanwhile` on this thread, before the first step.
         """
         first, *others = [partial(self.step, ids, state) for ids, state in lanes]
 
@@ -133,7 +133,7 @@ class Network:
     def read(self, ids: Ids, state: State) -> tuple[Array, State]:
         """Read T tokens per lane: ids [B, T] → logits [B, T, R] of the token after each, and the state at the end.
 
-        It needs memory for `numbers_per_token` and R numbers per token and lane: split long texts and carry the state.
+        Each token of each lane needs memory for `numbers_per_token` + R numbers: split long texts and carry the state.
         """
         if self.engine is not None:
             logits, hidden, cell = self.engine.run(self.rows(ids.T), state.hidden, state.cell)
@@ -182,7 +182,7 @@ class Network:
         return steps, outputs, after
 
     def _projected(self, ids: Ids) -> Projected:
-        """Return the part of the first layer's sums that comes from ids [B, T], for each t: [B, 4H]."""
+        """Return the part of the first layer's sums that comes from ids [B, T]: [B, 4H] for each step."""
         rows = self.rows(ids.T)
         if self._table is not None:
             return _Rows(self._table, rows)
@@ -212,7 +212,7 @@ class Network:
 
 
 class _Rows:
-    """Rows [T, B] of a table [R, 4H], each step's taken when it is due: all of them would not fit into the cache."""
+    """Rows [T, B] of a table [R, 4H], looked up step by step, because all of them would not fit into the cache."""
 
     def __init__(self, table: Array, rows: Ids) -> None:
         self._table, self._rows = table, rows
@@ -226,7 +226,7 @@ class _Rows:
 
 
 Projected = Array | _Rows
-"""The part of a layer's sums that comes from its input, for each of T steps: [B, 4H]."""
+"""The part of a layer's sums that comes from its input: [B, 4H] for each of T steps."""
 
 
 class _Arranged:

@@ -268,7 +268,7 @@ class CompletionBuilder:
     def _choice(
         self, index: int, start: Start, reply: Reply, tokens: int, done: bool = True, echo: bool = False
     ) -> CompletionChoice:
-        """Take the next `tokens` of a text, and return them; with `echo`, after its prompt."""
+        """Remove the next `tokens` tokens from a reply and return them; with `echo`, after its prompt."""
         if reply.failure is not None:
             raise reply.failure
         text, logs, names = "".join([reply.parts.popleft() for _ in range(tokens)]), None, self._served.token_names

@@ -28,7 +28,7 @@ SECONDS_OF_RULES = 2.0  # that the rules and stop strings of one request may tak
 
 
 class DrawnToken(NamedTuple):
-    """A token that was drawn for a text whose log-probabilities were asked for."""
+    """A token drawn for a text whose request asks for log-probabilities."""
 
     at: int
     """The start of the token's text, in characters of the text written."""
@@ -66,11 +66,11 @@ class Reply(Text):
         super().__init__(terms, Draft(terms, prompt, seed))
         self.seed, self.order = seed, order
         self.parts: deque[str] = deque()
-        """For each token the text that became certain with it."""
+        """The text that became certain with each token."""
         self.drawn: deque[DrawnToken] | None = None if terms.sampling.log_probabilities is None else deque()
-        """The tokens of `parts`, each added before its part, if their log-probabilities were asked for."""
+        """The tokens of `parts` if the request asks for log-probabilities. Each is added before its part."""
         self.log_probability = 0.0
-        """The sum of all tokens' log-probabilities."""
+        """The sum of the log-probabilities of all tokens."""
         self.done = self.draft.finish_reason is not None
         self.begun = self.gone = False
         self.failure: ApiError | None = None
@@ -115,7 +115,7 @@ class Prompt:
         """Begin with `ids`; the tokens `last` that follow are taken back: see `healing`."""
         self.network, self.ids, self.replies, self.remember, self.last = network, ids, replies, remember, last
         self.digest = blake2b(ids.tobytes(), digest_size=16).digest()
-        """Equal for prompts with equal `ids`."""
+        """A hash of `ids`, by which equal prompts are found."""
         self.read = 0
         self.reading: Reading | None = None
         """The state after the tokens `read`."""

@@ -31,8 +31,9 @@ READERS = 32  # prompts that are read together
 READ_AT_ONCE = 64  # tokens of all of them, between two checks for clients that left
 READ_A_ROUND = 512  # tokens of all prompts, between two steps of writing
 HEALING = 64  # tokens that are read in about the time that the end of a prompt within a word takes
-# Seconds between two chunks of all texts together, and of one text. Sending a chunk takes as long as writing two or
-# three characters, so under load a chunk has many. Nobody reads more than 200 chunks per second; 3 still look fluent.
+# Seconds between two chunks: of all texts together, and of one text at least and at most. Sending a chunk takes as long
+# as writing two or three characters, so under load a chunk has many. Nobody can read more than 200 chunks per second,
+# and 3 still look fluent.
 BETWEEN_CHUNKS, LEAST_BETWEEN, MOST_BETWEEN = 0.002, 0.005, 0.3
 BETWEEN_RESTS, LONGEST_REST = 0.005, 0.05  # seconds
 TURNS = 16  # of the loop, in a rest: to wake readers, let them send, and accept new requests
@@ -202,7 +203,7 @@ class Scheduler:
         prompt.read = prompt.trail.length
 
     def _read_on(self, prompts: Sequence[Prompt]) -> int:
-        """Read a stretch of prompts of one network, equal ones once, and return its number of tokens."""
+        """Read a stretch of prompts of one network, equal ones once. Return the number of tokens read."""
         network, equal = prompts[0].network, dict[tuple[bytes, int], list[Prompt]]()
         for prompt in prompts:
             equal.setdefault((prompt.digest, prompt.read), []).append(prompt)
