@@ -166,7 +166,12 @@ class ParallelTexts(Generic[Kind]):
         for batch in self.batches:
             own, ids = ids[: len(batch.texts)], ids[len(batch.texts) :]
             reads.append((own, batch.after[1]))
-        for batch, after in zip(self.batches, self.network.step_each(reads, self._threads, push), strict=True):
+        if len(reads) == 1:  # `step` is faster for a single text, and needs no threads
+            push()
+            found = [self.network.step(*reads[0])]
+        else:
+            found = self.network.step_each(reads, self._threads, push)
+        for batch, after in zip(self.batches, found, strict=True):
             batch.after = after
         return ended + self._drop_ended()
 
