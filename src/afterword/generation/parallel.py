@@ -34,7 +34,7 @@ LANES = 256
 UNEVEN = 16  # texts by which batches differ before some change places
 LEAST, MOST = 64, 4  # texts per batch, if there are several; processors up to which batches are useful
 # One thread draws, looks up and pushes all tokens. The latter two take as long, for one token, as the network needs for
-# so many parameters. So this thread reads fewer tokens than the others, but at least this fraction of an equal part.
+# PYTHON parameters. So this thread reads fewer tokens than the others, but at least this fraction of an equal part.
 PYTHON, LEAST_HERE = 150_000, 0.2
 AHEAD = 64 * LANES  # complete texts that may wait in memory for an earlier one
 
@@ -148,7 +148,7 @@ class ParallelTexts(Generic[Kind]):
             self.batches = [whole.part(range(*lanes)) for lanes in pairwise(ends)]
 
     def _useful_sizes(self, texts: int) -> list[int]:
-        """Return the sizes of batches of so many texts; the first is for this thread."""
+        """Return the sizes of the batches for a number of `texts`; the first is for this thread."""
         useful = self.network.threads if self.network.threads <= MOST else 1
         others = 0 if texts < LEAST else max(len(self.batches), min(useful, texts // LEAST)) - 1
         if not others:
