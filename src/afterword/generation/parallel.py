@@ -149,8 +149,10 @@ class ParallelTexts(Generic[Kind]):
 
     def _useful_sizes(self, texts: int) -> list[int]:
         """Return the sizes of the batches for a number of `texts`; the first is for this thread."""
+        if texts < LEAST:
+            return [texts]
         useful = self.network.threads if self.network.threads <= MOST else 1
-        others = 0 if texts < LEAST else max(len(self.batches), min(useful, texts // LEAST)) - 1
+        others = max(len(self.batches), min(useful, texts // LEAST)) - 1
         if not others:
             return [texts]
         here = max(1 - others * PYTHON / self.network.work, LEAST_HERE)
