@@ -140,6 +140,42 @@ def test_what_fails_on_another_thread_is_raised_here(threads: int, monkeypatch: 
         list(texts)
 
 
+def test_few_texts_need_no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(number: int) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(parallel, "check_threads_fit", refuse)
+    assert len(together(mixed(MODELS[CHAR]), "a", Sampling(max_tokens=3), [1, 2, 3])) == 3
+
+
+def test_what_fails_while_a_token_is_pushed_is_raised_after_all_threads_have_ended(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, terms = MODELS[CHAR].predictor(), Terms(MODELS[CHAR], Sampling(max_tokens=9))
+    reading = read_prompt(MODELS[CHAR], network, "a")
+    batch: ParallelTexts[_Whole] = ParallelTexts(network)
+    texts = [_Whole(seed, "a", seed, terms) for seed in range(20)]
+    batch.enter([(text, text.draft.begin(reading)) for text in texts])
+    batch.step()
+    read: list[int] = []
+    step = network.step
+
+    def counted(ids: Any, state: Any) -> Any:
+        found = step(ids, state)
+        read.append(len(ids))
+        return found
+
+    def fail(*drawn: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(network, "step", counted)
+    monkeypatch.setattr(texts[7], "push", fail)
+    with pytest.raises(ZeroDivisionError):
+        batch.step()
+    assert sorted(read) == sorted(len(one.texts) for one in batch.batches[1:])
+    assert not PRODUCTS._users
+
+
 def test_texts_of_several_batches_come_together_once_few_are_left(threads: int) -> None:
     model = MODELS[CHAR]
     network, terms = model.predictor(), Terms(model, Sampling(max_tokens=9))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 import warnings
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from afterword.model.network import cell
 from afterword.model.network import network as network_module
 from afterword.model.network.config import Config, weight_shapes
+from afterword.model.network.holding import PARTS
 from afterword.model.network.network import Network, State, log_probabilities
 
 configs = st.builds(
@@ -125,6 +127,23 @@ def test_a_state_handed_in_is_never_changed() -> None:
     assert np.array_equal(state.hidden, hidden)
     assert np.array_equal(state.cell, cells)
     assert np.array_equal(network.step(np.array([3, 4]), state)[0], first)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("holds", [False, True])
+def test_reading_needs_no_more_memory_than_it_says(layers: int, holds: bool) -> None:
+    config = Config(6, 1, 8, 64, layers)
+    network, ids = Network(config, random_weights(config, 0)), random_ids(config, 0, 20, 50)
+    if holds:
+        network = network.holding(np.full((layers, len(PARTS), 64), np.nan, np.float32))
+    state = network.start(20)
+    tracemalloc.start()
+    try:
+        network.read(ids, state)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak / 4 / ids.size <= 1.1 * (network.numbers_per_token + 6)
 
 
 @settings(deadline=None, max_examples=30)

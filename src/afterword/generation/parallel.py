@@ -98,16 +98,16 @@ class TextBatch(Generic[Kind]):
         logits, state = self.after
         return Reading("", logits[lane : lane + 1], self.network.chosen(state, [lane]), self.network)
 
-    def drop_ended(self) -> list[Kind]:
-        """Remove the texts that have ended, and return them."""
+    def drop_ended(self) -> tuple[list[Kind], Sequence[int] | slice]:
+        """Remove the texts that have ended, and return them and the lanes of the others."""
         over = [text.is_over for text in self.texts]
         if True not in over:
-            return []
+            return [], slice(None)
         logits, state = self.after
         ended, lanes = list(compress(self.texts, over)), [lane for lane, is_over in enumerate(over) if not is_over]
         self.texts = [self.texts[lane] for lane in lanes]
         self.after = logits[lanes], self.network.chosen(state, lanes)
-        return ended
+        return ended, lanes
 
 
 class ParallelTexts(Generic[Kind]):
@@ -150,8 +150,10 @@ class ParallelTexts(Generic[Kind]):
 
     def _useful_sizes(self, texts: int) -> list[int]:
         """Return the useful sizes of batches for a number of `texts`. The first batch is for this thread."""
+        if texts < LEAST:
+            return [texts]
         useful = self.network.threads if self.network.threads <= MOST else 1
-        others = 0 if texts < LEAST else max(len(self.batches), min(useful, texts // LEAST)) - 1
+        others = max(len(self.batches), min(useful, texts // LEAST)) - 1
         if not others:
             return [texts]
         here = max(1 - others * PYTHON / self.network.work, LEAST_HERE)
@@ -163,6 +165,13 @@ class ParallelTexts(Generic[Kind]):
         if not self.batches:
             return ended
         ids, push = self._drawn()
+        if len(self.batches) == 1:  # it needs no other thread
+            push()
+            batch = self.batches[0]
+            more, left = batch.drop_ended()
+            if batch.texts:
+                batch.after = self.network.step(ids[left], batch.after[1])
+            return ended + more
         reads: list[tuple[Ids, State]] = []
         for batch in self.batches:
             own, ids = ids[: len(batch.texts)], ids[len(batch.texts) :]
@@ -172,7 +181,7 @@ class ParallelTexts(Generic[Kind]):
         return ended + self._drop_ended()
 
     def _drop_ended(self) -> list[Kind]:
-        ended = [text for batch in self.batches for text in batch.drop_ended()]
+        ended = [text for batch in self.batches for text in batch.drop_ended()[0]]
         self.batches = [batch for batch in self.batches if batch.texts]
         return ended
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # as glibc's malloc.h numbers them
-LARGE, KEPT = 2**25, 2**28  # bytes; glibc accepts no larger M_MMAP_THRESHOLD than LARGE
+LARGE, KEPT = 2**25, 2**28  # bytes; older versions of glibc refuse a larger limit for the first
 
 
 def why_no_gpu() -> str | None:

@@ -93,7 +93,8 @@ class Network:
     @property
     def numbers_per_token(self) -> int:
         """The numbers that `read` keeps in memory for each token of each lane, apart from the logits."""
-        return (2 if self.config.num_layers == 1 and self._table is not None else 6) * self.config.hidden_size
+        arrays = 2 if self.config.num_layers == 1 and self._table is not None else 6
+        return (arrays if self._held is None else 12) * self.config.hidden_size
 
     def start(self, lanes: int = 1) -> State:
         """Return the empty state of a fresh start, for B lanes."""
