@@ -226,7 +226,7 @@ def test_the_cache_of_the_library_is_used(on_hub: Command, hub: Hub, model: Path
     assert hub.requests == []
 
 
-@pytest.mark.parametrize("link", ["config.json", "model.safetensors", "folder", "ref"])
+@pytest.mark.parametrize("link", ["config.json", "model.safetensors", "folder", "ref", "link to a ref"])
 def test_a_cache_that_leads_elsewhere_is_refused(
     link: str, on_hub: Command, hub: Hub, model: Path, tmp_path: Path
 ) -> None:
@@ -238,6 +238,9 @@ def test_a_cache_that_leads_elsewhere_is_refused(
         folder.symlink_to(model)
     elif link == "ref":
         (folder.parents[1] / "refs" / "main").write_text(str(model))
+    elif link == "link to a ref":
+        (folder.parents[1] / "refs" / "main").unlink()
+        (folder.parents[1] / "refs" / "main").symlink_to(model / "config.json")
     else:
         (folder / link).unlink()
         (folder / link).symlink_to(model / link)

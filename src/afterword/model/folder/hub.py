@@ -87,9 +87,9 @@ def _fetched(repository: str, revision: str, file: str) -> Path:
     from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined] # are public
 
     place = Path(constants.HF_HUB_CACHE).expanduser().resolve() / f"models--{repository.replace('/', '--')}"
-    ref = place / "refs" / revision
+    ref = _kept(place, "refs", revision)
     known = revision if COMMIT.fullmatch(revision) or not ref.is_file() else ref.read_text("ascii", "replace")
-    path = _kept(place, known, file)
+    path = _kept(place, "snapshots", known, file)
     if COMMIT.fullmatch(revision) and path.exists():
         return path
     url, headers = hf_hub_url(repository, file, revision=revision), build_hf_headers(library_name=LIBRARY)
@@ -99,7 +99,7 @@ def _fetched(repository: str, revision: str, file: str) -> Path:
             named = [one.headers.get("X-Repo-Commit", "") for one in (*answer.history, answer)]
             if not COMMIT.fullmatch(commit := next(filter(None, named), "")):
                 raise HubError(f"the hub answers for {repository} with the commit {commit[:60]!r}, not 40 hex digits")
-            if not (path := _kept(place, commit, file)).exists():
+            if not (path := _kept(place, "snapshots", commit, file)).exists():
                 _save(answer, path)
         if commit not in (revision, known):
             ref.parent.mkdir(parents=True, exist_ok=True)
@@ -112,9 +112,9 @@ def _fetched(repository: str, revision: str, file: str) -> Path:
     return path
 
 
-def _kept(place: Path, commit: str, file: str) -> Path:
-    """Return the path of `file` in a repository's `place` in the cache, if it leads to no other place."""
-    path = place / "snapshots" / commit / file
+def _kept(place: Path, *names: str) -> Path:
+    """Return a path in a repository's `place` in the cache. Raises StorageError if it leads out of the cache."""
+    path = place.joinpath(*names)
     if not any(path.resolve().is_relative_to(root.resolve()) for root in (place, place.parent)):
         raise StorageError(f"{path} leads out of the cache of the hub, to {path.resolve()}: remove it")
     return path
@@ -158,7 +158,7 @@ def _client(file: str | None = None) -> Client:
         answer.stream = ByteStream(bytes(body))
 
     plain, hooks = {"Accept-Encoding": "identity"}, {"response": [bound]}
-    wait = constants.HF_HUB_DOWNLOAD_TIMEOUT if file else None  # seconds for some bytes; an upload can take longer
+    wait = constants.HF_HUB_DOWNLOAD_TIMEOUT if file else 600  # seconds without a byte; for a commit, the hub may work
     return Client(headers=plain, event_hooks=hooks, follow_redirects=True, timeout=wait)
 
 
@@ -198,7 +198,7 @@ class Upload:
         if not re.fullmatch(REPOSITORY, repository, re.ASCII):
             raise OptionError(f"{repository[:120]!r} does not name a repository of the hub: write USER/NAME, {RULE}")
         with _reported(repository):
-            from huggingface_hub import HfApi, get_token, set_client_factory
+            from huggingface_hub import HfApi, constants, get_token, set_client_factory
             from huggingface_hub.errors import RepositoryNotFoundError
 
             set_client_factory(_client)  # in the whole process, which is that of a command
@@ -208,7 +208,7 @@ class Upload:
             card = _card_for(repository, folder / CARD, model, about)
             files[CARD], values = str(card).encode(), dict(card.data.__dict__)
             try:
-                found = HfApi(library_name=LIBRARY).model_info(repository)
+                found = HfApi(library_name=LIBRARY).model_info(repository, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT)
             except RepositoryNotFoundError:
                 return Upload(repository, files, values, private, None)
         if private and not found.private:
