@@ -268,7 +268,7 @@ def _card_for(repository: str, path: Path, model: SavedModel, about: dict[str, s
 def _reported(name: str) -> Iterator[None]:
     """Report what `huggingface_hub` raises while it works on the model `name` as errors of our own, one line each."""
     try:
-        from httpx2 import HTTPError
+        from httpx2 import TransportError
         from huggingface_hub import __version__, errors
         from huggingface_hub.utils.tqdm import disable_progress_bars
 
@@ -298,5 +298,5 @@ def _reported(name: str) -> Iterator[None]:
         if said := getattr(error, "server_message", None):
             raise HubError(f"the hub refused {name}: {' '.join(said.split())[:300]}") from error
         why = " ".join(str(error).split())[:300] or type(error).__name__
-        what = "did not answer" if isinstance(error, HTTPError) else "gave no valid answer"
+        what = "did not answer" if isinstance(error, TransportError) else "gave no valid answer"
         raise HubError(f"the hub {what} for {name}: {why}") from error
