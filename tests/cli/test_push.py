@@ -18,7 +18,7 @@ import pytest
 from huggingface_hub import constants
 
 from afterword.cli import main
-from afterword.errors import ModelError, OptionError, StorageError
+from afterword.errors import ModelError, OptionError
 from afterword.language_model import load
 from afterword.model.folder.card import card, card_text, metadata
 from afterword.model.folder.hub import repository_name
@@ -229,17 +229,31 @@ def test_a_run_can_begin_from_the_hub(run: Run, hub: Hub, model: Path, tmp_path:
     assert problems((tmp_path / "run" / "model" / "README.md").read_text()) == []
 
 
-def test_a_full_disk_is_not_the_hubs_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object, **__: object) -> str:
-        raise OSError(errno.ENOSPC, "No space left on device", "/cache/blob")
+def test_a_full_disk_is_not_the_hubs_fault(
+    on_hub: Command, hub: Hub, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("huggingface_hub.snapshot_download", full)
-    with pytest.raises(StorageError, match="cannot write /cache/blob: No space left on device"):
-        load(MINE)
+    published(hub, model)
+    monkeypatch.setattr("afterword.storage._sync", full)
+    said = error(on_hub("info", MINE), 1)
+    assert said.startswith("cannot write ")
+    assert said.endswith("config.json: No space left on device")
 
 
 @pytest.mark.parametrize(
-    "name", ["hf://", "hf://tiny", "hf://me/tiny/config.json", "hf://me/tiny@", "hf://me/../x", "hf://me/x@../../y"]
+    "name",
+    [
+        "hf://",
+        "hf://tiny",
+        "hf://me/tiny/config.json",
+        "hf://me/tiny@",
+        "hf://me/../x",
+        "hf://me/x@../../y",
+        "hf://-x/b",
+        "hf://me/a--b",
+    ],
 )
 def test_another_name_is_refused_before_anything_is_asked(name: str) -> None:
     with pytest.raises(ModelError, match="does not name a model on the hub"):

@@ -1,7 +1,8 @@
 """Saved models on the Hugging Face hub. hf://USER/NAME@REVISION names one; `Upload` sends one.
 
-`huggingface_hub` does the work, with its cache, its access tokens (HF_TOKEN) and its offline mode (HF_HUB_OFFLINE).
-Nothing is requested for a name without that prefix. Only the files of a model are downloaded, and none is executed.
+The settings, the layout of the cache, the access tokens and the uploads are those of `huggingface_hub`. The downloads
+are our own: that library names files by what a hub answers. Nothing is requested for a name without that prefix. Only
+the files of a model are downloaded, and none is executed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import errno
 import os
 import re
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,17 +20,33 @@ from typing import TYPE_CHECKING, Any
 
 from afterword.errors import AfterwordError, HubError, ModelError, OptionError, StorageError
 from afterword.model.folder.card import HUB, card_text, metadata
-from afterword.model.folder.saved import CALIBRATION, CARD, CONFIG, FILES, NGRAM, TOKENIZER, WEIGHTS, SavedModel
+from afterword.model.folder.saved import (
+    CALIBRATION,
+    CARD,
+    CONFIG,
+    FILES,
+    NGRAM,
+    TOKENIZER,
+    WEIGHTS,
+    SavedModel,
+    content,
+)
 from afterword.records import read_json
-from afterword.storage import NO_ROOM, read_whole
+from afterword.storage import LARGEST_JSON, NO_ROOM, read_whole, replacing, write_bytes
 
 if TYPE_CHECKING:
+    from httpx2 import Client, Response
     from huggingface_hub import RepoCard
 
-REPOSITORY = r"[\w-][\w.-]*/[\w-][\w.-]*"
+REPOSITORY = r"(?![^@]*(?:--|\.\.))\w(?:[\w.-]{0,94}\w)?/\w(?:[\w.-]{0,94}\w)?(?<!\.git)"  # the hub's own rule
+RULE = "each of letters, digits and single . _ - within"
 NAME = re.compile(rf"{HUB}({REPOSITORY})(?:@((?!.*\.\.)[\w-][\w./-]*))?", re.ASCII)
+COMMIT = re.compile(r"[0-9a-f]{40}")
+LARGEST_TENSORS = 4 * 2**30  # bytes: a billion weights
+LARGEST_ANSWER = 8 * 2**20  # bytes, to any request but that for a file: a list of 50,000 files
 LEAST_CLIENT = 2  # the major version of huggingface_hub; tokenizers may bring an older one
 LIBRARY = "afterword"  # for the hub's count of downloads
+_ALONE = threading.Lock()  # two threads would write the same file
 
 
 def is_remote(name: str | os.PathLike[str]) -> bool:
@@ -45,20 +63,103 @@ def downloaded(name: str) -> Path:
     """Return the folder, in the hub's cache, of the model hf://USER/NAME@REVISION; without a revision, of the newest.
 
     Only what the cache lacks is downloaded. If the hub cannot be reached, the cache's own newest is used. Raises
-    ModelError if the model does not exist, OptionError without `huggingface_hub`, HubError.
+    ModelError if the model does not exist, OptionError without `huggingface_hub`, HubError, StorageError.
     """
     if not (found := NAME.fullmatch(name)):
         raise ModelError(
-            f"{name[:120]!r} does not name a model on the hub: write {HUB}USER/NAME or {HUB}USER/NAME@REVISION"
+            f"{name[:120]!r} does not name a model on the hub: write {HUB}USER/NAME or {HUB}USER/NAME@REVISION, {RULE}"
         )
-    repository, revision = found.groups()
-    with _reported(name):
-        from huggingface_hub import snapshot_download
-
+    with _reported(name), _ALONE:
         # its configuration first: another program's model can be very large
-        folder = Path(snapshot_download(repository, revision=revision, allow_patterns=[CONFIG], library_name=LIBRARY))
-        names = _files(folder, name)
-        return Path(snapshot_download(repository, revision=folder.name, allow_patterns=names, library_name=LIBRARY))
+        folder = _fetched(found[1], found[2] or "main", CONFIG).parent
+        for file in _files(folder, name):
+            _fetched(found[1], folder.name, file)
+        return folder
+
+
+def _fetched(repository: str, revision: str, file: str) -> Path:
+    """Return the path of `file` in the cache, after a download if needed. Nothing is there if the hub lacks it too.
+
+    Raises HubError for an answer that no hub gives, StorageError, and what httpx2 and `huggingface_hub` raise.
+    """
+    from httpx2 import HTTPError
+    from huggingface_hub import constants, errors, hf_hub_url
+    from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined] # are public
+
+    place = Path(constants.HF_HUB_CACHE).expanduser().resolve() / f"models--{repository.replace('/', '--')}"
+    ref = _kept(place, "refs", revision)
+    known = revision if COMMIT.fullmatch(revision) or not ref.is_file() else ref.read_text("ascii", "replace")
+    path = _kept(place, "snapshots", known, file)
+    if COMMIT.fullmatch(revision) and path.exists():
+        return path
+    url, headers = hf_hub_url(repository, file, revision=revision), build_hf_headers(library_name=LIBRARY)
+    try:
+        with _client(file) as client, client.stream("GET", url, headers=headers) as answer:
+            hf_raise_for_status(answer)
+            named = [one.headers.get("X-Repo-Commit", "") for one in (*answer.history, answer)]
+            if not COMMIT.fullmatch(commit := next(filter(None, named), "")):
+                raise HubError(f"the hub answers for {repository} with the commit {commit[:60]!r}, not 40 hex digits")
+            if not (path := _kept(place, "snapshots", commit, file)).exists():
+                _save(answer, path)
+        if commit not in (revision, known):
+            ref.parent.mkdir(parents=True, exist_ok=True)
+            write_bytes(ref, commit.encode())
+    except (HTTPError, errors.OfflineModeIsEnabled) as error:
+        if isinstance(error, errors.RemoteEntryNotFoundError):
+            return place / file
+        if isinstance(error, errors.RevisionNotFoundError) or not (path.exists() or file == CARD):
+            raise
+    return path
+
+
+def _kept(place: Path, *names: str) -> Path:
+    """Return a path in a repository's `place` in the cache. Raises StorageError if it leads out of the cache."""
+    path = place.joinpath(*names)
+    if not any(path.resolve().is_relative_to(root.resolve()) for root in (place, place.parent)):
+        raise StorageError(f"{path} leads out of the cache of the hub, to {path.resolve()}: remove it")
+    return path
+
+
+def _save(answer: Response, path: Path) -> None:
+    """Write the content of `answer` to `path`, with a progress bar after a second."""
+    from huggingface_hub.utils.tqdm import tqdm
+
+    most = LARGEST_TENSORS if path.suffix == ".safetensors" else LARGEST_JSON
+    size = int(answer.headers.get("Content-Length", 0))  # exact, if it is given
+    path.parent.mkdir(parents=True, exist_ok=True)
+    bar = tqdm(desc=path.name, total=size or None, unit="B", unit_scale=True, delay=1)  # type: ignore[no-untyped-call]
+    with replacing(path, size or None) as file, bar:
+        for chunk in answer.iter_raw():  # not decoded: a few bytes could become many
+            if max(size, file.tell() + len(chunk)) > most:
+                raise HubError(f"the hub has more than {most:,} bytes for {path.name}, and no model has as many")
+            bar.update(file.write(chunk))
+
+
+def _client(file: str | None = None) -> Client:
+    """Return an HTTP client whose answers are bounded: the library collects them in memory. `_save` bounds a `file`."""
+    from httpx2 import ByteStream, Client
+    from huggingface_hub import constants, errors
+
+    if constants.is_offline_mode():
+        raise errors.OfflineModeIsEnabled
+
+    def bound(answer: Response) -> None:
+        if (coding := answer.headers.get("Content-Encoding", "identity")) != "identity":
+            raise HubError(f"the hub encodes its answer as {coding[:60]!r}, which was not asked for")
+        answer.headers.pop("X-HF-Warning", None)  # the library would print it
+        if file and answer.status_code == 200:
+            return
+        body = bytearray()
+        for chunk in answer.stream:  # type: ignore[union-attr] # nothing here is async
+            body += chunk
+            if len(body) > LARGEST_ANSWER:
+                raise HubError(f"the hub answers with more than {LARGEST_ANSWER:,} bytes, which nothing needs")
+        answer.stream.close()  # type: ignore[union-attr]
+        answer.stream = ByteStream(bytes(body))
+
+    plain, hooks = {"Accept-Encoding": "identity"}, {"response": [bound]}
+    wait = constants.HF_HUB_DOWNLOAD_TIMEOUT if file else 600  # seconds without a byte; for a commit, the hub may work
+    return Client(headers=plain, event_hooks=hooks, follow_redirects=True, timeout=wait)
 
 
 def _files(folder: Path, name: str | Path) -> list[str]:
@@ -95,18 +196,19 @@ class Upload:
         must be private; HubError.
         """
         if not re.fullmatch(REPOSITORY, repository, re.ASCII):
-            raise OptionError(f"{repository[:120]!r} does not name a repository of the hub: write USER/NAME")
+            raise OptionError(f"{repository[:120]!r} does not name a repository of the hub: write USER/NAME, {RULE}")
         with _reported(repository):
-            from huggingface_hub import HfApi, get_token
+            from huggingface_hub import HfApi, constants, get_token, set_client_factory
             from huggingface_hub.errors import RepositoryNotFoundError
 
+            set_client_factory(_client)  # in the whole process, which is that of a command
             if get_token() is None:
                 raise OptionError("push needs an access token of the hub: run hf auth login, or set HF_TOKEN")
             files: dict[str, Path | bytes] = {name: folder / name for name in _files(folder, folder)}
             card = _card_for(repository, folder / CARD, model, about)
             files[CARD], values = str(card).encode(), dict(card.data.__dict__)
             try:
-                found = HfApi(library_name=LIBRARY).model_info(repository)
+                found = HfApi(library_name=LIBRARY).model_info(repository, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT)
             except RepositoryNotFoundError:
                 return Upload(repository, files, values, private, None)
         if private and not found.private:
@@ -146,7 +248,7 @@ def _card_for(repository: str, path: Path, model: SavedModel, about: dict[str, s
     """
     from huggingface_hub import RepoCard
 
-    text = read_whole(path).decode("utf-8", "replace") if path.is_file() else ""
+    text = content(path).decode("utf-8", "replace") if path.exists() else ""
     text = text.replace("\nafterword generate .\n", f"\nafterword generate {HUB}{repository}\n")
     try:
         card = RepoCard(text if text.startswith("---\n") else card_text(metadata(model), text))
@@ -166,15 +268,17 @@ def _card_for(repository: str, path: Path, model: SavedModel, about: dict[str, s
 def _reported(name: str) -> Iterator[None]:
     """Report what `huggingface_hub` raises while it works on the model `name` as errors of our own, one line each."""
     try:
+        from httpx2 import TransportError
         from huggingface_hub import __version__, errors
+        from huggingface_hub.utils.tqdm import disable_progress_bars
 
         if int(__version__.partition(".")[0]) < LEAST_CLIENT:
             raise ImportError
+    except ValueError as error:  # while it reads the environment
+        raise OptionError(f"HF_ENDPOINT or another variable of the hub is invalid: {error}; correct it") from None
     except ImportError:
         wanted = f"huggingface_hub {LEAST_CLIENT}: pip install 'afterword[hub]'"
         raise OptionError(f"{name} is on the hub, which needs {wanted}") from None
-    from huggingface_hub.utils.tqdm import disable_progress_bars
-
     is_seen = sys.stderr.isatty() or "ipykernel" in sys.modules or "HF_HUB_DISABLE_PROGRESS_BARS" in os.environ
     access = "if it is private, run hf auth login, or set HF_TOKEN to a token that may read it"
     try:
@@ -186,13 +290,13 @@ def _reported(name: str) -> Iterator[None]:
         raise ModelError(f"{name}: the repository has no such revision; name a branch, a tag or a commit") from None
     except errors.RepositoryNotFoundError:
         raise ModelError(f"no model at {name}: the hub has no such repository, or does not show it; {access}") from None
+    except errors.OfflineModeIsEnabled:
+        raise HubError(f"{name} needs the hub, and HF_HUB_OFFLINE is set: unset it") from None
     except Exception as error:  # of the network, the hub, the disk and the cache, by several libraries
-        causes = [error, error.__cause__]
-        if any(isinstance(one, errors.OfflineModeIsEnabled) for one in causes):
-            raise HubError(f"{name} needs the hub, and HF_HUB_OFFLINE is set: unset it") from None
         if isinstance(error, OSError) and error.errno in (*NO_ROOM, errno.EACCES, errno.EROFS):
             raise StorageError(f"cannot write {error.filename or 'the cache of the hub'}: {error.strerror}") from None
         if said := getattr(error, "server_message", None):
             raise HubError(f"the hub refused {name}: {' '.join(said.split())[:300]}") from error
-        why = " ".join(str(error.__cause__ or error).split())[:300] or type(error).__name__
-        raise HubError(f"the hub did not answer for {name}: {why}") from error
+        why = " ".join(str(error).split())[:300] or type(error).__name__
+        what = "did not answer" if isinstance(error, TransportError) else "gave no valid answer"
+        raise HubError(f"the hub {what} for {name}: {why}") from error
