@@ -11,7 +11,8 @@ import pytest
 
 from afterword import storage
 from afterword.errors import StorageError
-from afterword.storage import append, remove_leftovers, write_bytes
+from afterword.storage import append, recover_folder, remove_leftovers, replacing_folder, with_leftovers, write_bytes
+from tests.tiny import killed_beside
 from tests.torture.runs import longest_file
 
 
@@ -47,10 +48,65 @@ def test_what_is_added_is_added_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
-    for name in (".file.123.part", "file", "mine.part", ".hidden"):
+    mine = {"file", "mine.part", ".hidden", ".notes.part", ".file.part", ".file.123.part", ".other.0123abcd.part"}
+    for name in (".file.0123abcd.part", *mine):
         (tmp_path / name).touch()
-    remove_leftovers(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".hidden", "file", "mine.part"]
+    remove_leftovers(tmp_path, with_leftovers("file"))
+    assert {path.name for path in tmp_path.iterdir()} == mine
+
+
+@pytest.mark.parametrize("kind", ["another text", "a folder", "a link", "a pipe", "not there"])
+def test_folders_are_ours_only_by_their_mark(tmp_path: Path, kind: str) -> None:
+    target = tmp_path / "book"
+    new, old = killed_beside(target)
+    for folder in (target, new, old):
+        folder.mkdir()
+        (folder / "notes.txt").write_text("mine")
+    mark = old.with_suffix(".afterword")
+    mark.rename(tmp_path / "mark")
+    if kind == "another text":
+        mark.write_text("Notes on Afterword")
+    elif kind == "a folder":
+        mark.mkdir()
+    elif kind == "a link":
+        mark.symlink_to(tmp_path / "mark")
+    elif kind == "a pipe":
+        os.mkfifo(mark)
+    before = sorted(tmp_path.rglob("*"))
+    recover_folder(target, ["notes.txt"])
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_of_two_who_replace_a_folder_at_once_each_leaves_the_others_work_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "book"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("mine")
+    with replacing_folder(folder, ["text"]) as slow:
+        (slow / "text").write_text("slow")
+        with replacing_folder(folder, ["text"]) as fast:
+            (fast / "text").write_text("fast")
+        assert (folder / "text").read_text() == "fast"
+        assert (slow / "text").read_text() == "slow"
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {"text": "slow", "notes.txt": "mine"}
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_folder_that_another_process_put_there_first_is_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, rename = tmp_path / "book", Path.rename
+
+    def late(path: Path, to: Path) -> Path:
+        if path.suffix == ".new":  # just before it
+            folder.mkdir()
+            (folder / "text").write_text("fast")
+        return rename(path, to)
+
+    monkeypatch.setattr(Path, "rename", late)
+    with pytest.raises(StorageError, match="cannot write"), replacing_folder(folder) as slow:
+        (slow / "text").write_text("slow")
+    assert (folder / "text").read_text() == "fast"
+    assert list(tmp_path.iterdir()) == [folder]
 
 
 @pytest.mark.parametrize("works", [True, False])

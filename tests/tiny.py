@@ -14,6 +14,7 @@ from afterword.model.folder.saved import SavedModel, save_model
 from afterword.model.network.config import Config, weight_shapes
 from afterword.model.ngram.tables import Ngram, start_row
 from afterword.series.tokens import CHARACTERS
+from afterword.storage import MARK
 from afterword.text.characters import CharTokenizer
 
 
@@ -41,6 +42,13 @@ def save_tiny(folder: Path, lines: bool = False, mixed: bool = False, hidden_siz
         saved.mixture_weight = 0.4
     save_model(folder, saved, "# Tiny\n")
     return folder
+
+
+def killed_beside(target: Path) -> tuple[Path, Path]:
+    """Leave the mark of a process that was killed while it replaced `target`. Return its new folder and its old one."""
+    mark = target.with_name(f".{target.name}.0123abcd.afterword")
+    mark.write_bytes(MARK)
+    return mark.with_suffix(".new"), mark.with_suffix(".old")
 
 
 def save_tiny_series(folder: Path) -> Path:

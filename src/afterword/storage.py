@@ -1,20 +1,32 @@
-"""Atomic file writes: to a temporary file, flushed to the disk, and renamed into place.
+"""Atomic writes of files and folders: aside, flushed to the disk, and renamed into place.
 
 A file's name may reach the disk before its content, so the content is synced first and the name after it. A power cut
 at any moment leaves the old file or the whole new one; after a write has returned, it leaves the new one.
+
+What is written aside has a name that belongs to nobody else: it contains a random number, and must not exist yet.
+
+    .NAME.0123abcd.part       of a file
+    .NAME.0123abcd.new        of a folder
+    .NAME.0123abcd.old        the folder that it replaces, between the two renames
+    .NAME.0123abcd.afterword  says that the two folders are ours; locked by the process that writes them
+
+So the next process knows what a killed one has left, and removes nothing else.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import json
 import os
+import re
+import shutil
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from afterword.errors import StorageError
 
@@ -27,6 +39,8 @@ if sys.platform != "win32":
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 LARGEST_JSON = 64 * 2**20  # bytes: three times the tokenizer.json of the largest vocabulary
+NUMBER = "[0-9a-f]" * 8  # of what is written aside, as a pattern
+MARK = b"Afterword is replacing a folder here. If it was killed, the next save or run here clears up.\n"
 STREAMS = {Path("/dev/stdout"): 1, Path("/dev/stderr"): 2}  # already open, perhaps in the middle of a file
 
 
@@ -37,9 +51,9 @@ def replacing(path: Path, size: int | None = None) -> Iterator[BinaryIO]:
     Raises StorageError if the disk is full or `path` cannot be written. If the `size` of the whole file is given, the
     message includes how many more bytes are needed.
     """
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    aside = name_aside(path, "part")
     try:
-        with open(aside, "wb") as file:
+        with open(aside, "xb") as file:
             yield file
             file.flush()
             _sync(file.fileno())
@@ -51,6 +65,118 @@ def replacing(path: Path, size: int | None = None) -> Iterator[BinaryIO]:
     finally:
         with contextlib.suppress(OSError):
             aside.unlink(missing_ok=True)
+
+
+def name_aside(path: Path, kind: str) -> Path:
+    """Return a name beside `path` that belongs to nobody else, if it does not exist yet."""
+    return path.with_name(f".{path.name}.{os.urandom(4).hex()}.{kind}")
+
+
+def with_leftovers(*names: str) -> re.Pattern[str]:
+    """Return a pattern for file names that match `names`, and for what a killed process leaves of such files."""
+    name = "|".join(names)
+    return re.compile(rf"{name}|\.(?:{name})\.{NUMBER}\.part")
+
+
+def remove_leftovers(folder: Path, names: re.Pattern[str]) -> None:
+    """Remove half-written files of a killed process, whose names match, from `folder`. Nobody may be writing there."""
+    for aside in folder.glob(f".*.{NUMBER}.part"):
+        with contextlib.suppress(OSError):
+            if names.fullmatch(aside.name):
+                aside.unlink()
+
+
+@contextlib.contextmanager
+def replacing_folder(folder: Path, ours: Collection[str] = ()) -> Iterator[Path]:
+    """Yield a folder that replaces `folder` when the block ends; after an error it is removed instead.
+
+    The files of the replaced one that `ours` does not name move to the new one. If several processes replace a folder
+    at once, one of them wins. Raises StorageError.
+    """
+    folder = Path(os.path.realpath(folder))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with folder_aside(folder, ours) as new:
+            yield new
+            if folder.exists():
+                folder.rename(new.with_suffix(".old"))
+            new.rename(folder)
+            sync_folder(folder.parent)
+    except OSError as error:
+        raise _storage_error(folder, error) from error
+
+
+@contextlib.contextmanager
+def folder_aside(target: Path, ours: Collection[str] = ()) -> Iterator[Path]:
+    """Make an empty folder beside `target`, yield it, and clear up as `recover_folder` when the block ends."""
+    recover_folder(target, ours)
+    mark = name_aside(target, "afterword")
+    try:
+        with open(mark, "xb", buffering=0) as file:
+            _hold(file)
+            file.write(MARK)
+            _sync(file.fileno())
+            sync_folder(mark.parent)  # so that whatever follows will be known as ours
+            (new := mark.with_suffix(".new")).mkdir()
+            yield new
+    finally:
+        recover_folder(target, ours)
+
+
+def recover_folder(target: Path, ours: Collection[str] = ()) -> None:
+    """Clear up after all who replaced `target` and no longer live: the previous folder returns if there is none now.
+
+    Otherwise its files that `ours` does not name move to the new one. Raises OSError.
+    """
+    for mark in _marks(target):
+        with contextlib.suppress(BlockingIOError, FileNotFoundError):  # its process lives, or another one was faster
+            with open(mark, "r+b") as file:
+                _hold(file)
+                _clear(mark.with_suffix(".new"), mark.with_suffix(".old"), target, ours)
+            mark.unlink()
+
+
+def _clear(new: Path, old: Path, target: Path, ours: Collection[str]) -> None:
+    if new.exists():
+        shutil.rmtree(new)
+    if old.is_symlink() or not old.is_dir():
+        return
+    if not target.exists():
+        old.rename(target)
+        return
+    for entry in old.iterdir():
+        if entry.name in ours and not entry.is_dir():
+            entry.unlink()
+        else:
+            taken = os.path.lexists(target / entry.name)
+            entry.rename(target / (f"{entry.name}.{os.urandom(4).hex()}" if taken else entry.name))
+    old.rmdir()
+
+
+def folder_before(target: Path) -> Path | None:
+    """Return the folder that a process has moved aside to replace `target`; it was killed, or will soon be done."""
+    olds = (mark.with_suffix(".old") for mark in _marks(Path(os.path.realpath(target))))
+    return next((old for old in olds if old.is_dir()), None)
+
+
+def _marks(target: Path) -> list[Path]:
+    """Return the marks beside `target`. A killed process may have written only a part of one."""
+    found = []
+    for place in target.parent.glob(f".{glob.escape(target.name)}.{NUMBER}.afterword"):
+        with contextlib.suppress(OSError):
+            if not place.is_symlink() and MARK.startswith(read_whole(place, len(MARK))):
+                found.append(place)
+    return found
+
+
+def _hold(file: IO[bytes]) -> None:
+    """Lock `file` until it is closed. Raises BlockingIOError if another process has; some systems have no locks."""
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if isinstance(error, BlockingIOError):
+                raise
 
 
 @contextlib.contextmanager
@@ -105,13 +231,6 @@ def make_folder(path: Path) -> None:
             sync_folder(path.parent)
     except OSError as error:
         raise _storage_error(path, error) from error
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove the half-written files of a killed process from `folder`. Nobody may be writing there."""
-    for aside in folder.glob(".*.part"):
-        with contextlib.suppress(OSError):
-            aside.unlink()
 
 
 def sync_file(path: Path) -> None:

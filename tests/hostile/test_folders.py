@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from afterword.errors import ModelError, RunError
+from afterword.interchange.torch_folder import write_torch
 from afterword.model.folder.calibration import Calibration, Usual
 from afterword.model.folder.saved import load_model, recover_model, save_model
 from afterword.model.ngram.tables import Ngram
@@ -26,7 +27,7 @@ from afterword.text.vocabularies import from_json
 from tests.cli.test_main import error_line
 from tests.hostile.test_texts import BOOK, SMALL
 from tests.processes import finished
-from tests.tiny import save_tiny
+from tests.tiny import killed_beside, save_tiny
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
@@ -151,8 +152,44 @@ def test_a_link_beside_a_model_is_no_earlier_model(folder: Path, tmp_path: Path,
     model = load_model(folder)
     if missing:
         shutil.rmtree(folder)
-    folder.with_name(f".{folder.name}.old").symlink_to(mine)
+    for old in (killed_beside(folder)[1], folder.with_name(f".{folder.name}.old")):
+        old.symlink_to(mine)
     recover_model(folder)
     save_model(folder, model, "")
     assert not folder.is_symlink()
     assert {path: path.read_bytes() for path in mine.iterdir()} == before
+
+
+@pytest.mark.parametrize("writer", ["save", "export", "prepare", "tidy"])
+def test_hidden_neighbours_are_nobodys_but_their_owners(folder: Path, tmp_path: Path, writer: str) -> None:
+    model, place = load_model(folder), tmp_path / "place"
+    for kind in (
+        ".new",
+        ".old",
+        ".part",
+        ".td.new",
+        ".td.old",
+        ".td.part",
+        ".model.new",
+        ".model.old",
+        ".run.json.new",
+    ):
+        for name in ("README.md", "config.json", "corpus/training.bin"):
+            (place / kind / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / kind / name).write_text("mine")
+    for name in (".notes.part", ".run.json.1.part", "checkpoints/.mine.part", "corpus/.mine.part", "model/.mine.part"):
+        (place / name).parent.mkdir(exist_ok=True)
+        (place / name).write_text("mine")
+    before = set(place.rglob("*"))
+    if writer == "save":
+        save_model(place / "td", model, "")
+        save_model(place / "td", model, "")
+    elif writer == "export":
+        write_torch(model, place / "td")
+    elif writer == "prepare":
+        with RunFolder(place).begin_new() as new:
+            new.write_base({"weight": np.ones(1, np.float32)})
+    else:
+        RunFolder(place).tidy()
+    assert before <= set(place.rglob("*"))
+    assert {path.read_text() for path in before if path.is_file()} == {"mine"}

@@ -25,6 +25,7 @@ from afterword.model.network.config import Config, weight_shapes
 from afterword.model.network.network import Network
 from afterword.model.ngram.tables import Ngram
 from afterword.text.characters import CharTokenizer
+from tests.tiny import killed_beside
 
 CONFIG = Config(vocabulary_size=5, byte_tokens=256, embedding_size=2, hidden_size=3, num_layers=2)
 
@@ -216,7 +217,7 @@ def test_a_linked_folder_is_replaced_where_it_stands(folder: Path) -> None:
 
 
 def test_after_a_kill_between_the_two_renames_the_old_model_is_read_and_the_next_save_clears_up(folder: Path) -> None:
-    old, new = folder.with_name(".book.old"), folder.with_name(".book.new")
+    new, old = killed_beside(folder)
     (folder / "notes.txt").write_text("mine")
     folder.rename(old)
     new.mkdir()
@@ -229,12 +230,18 @@ def test_after_a_kill_between_the_two_renames_the_old_model_is_read_and_the_next
 
 
 def test_after_a_kill_before_the_clearing_the_new_model_is_read_and_the_next_save_clears_up(folder: Path) -> None:
-    shutil.copytree(folder, folder.with_name(".book.old"))
-    (folder.with_name(".book.old") / "notes.txt").write_text("mine")
+    _, old = killed_beside(folder)
+    shutil.copytree(folder, old)
+    for name in ("notes.txt", "plan.txt"):
+        (old / name).write_text("mine")
+    (folder / "plan.txt").write_text("later")  # it seemed to be lost
     save_model(folder, model(1), "")
     assert_same(load_model(folder), model(1))
     assert names(folder.parent) == ["book"]
-    assert names(folder) == sorted([*FILES, "notes.txt"])
+    assert (folder / "plan.txt").read_text() == "later"
+    (kept,) = folder.glob("plan.txt.*")
+    assert kept.read_text() == (folder / "notes.txt").read_text() == "mine"
+    assert names(folder) == sorted([*FILES, "notes.txt", "plan.txt", kept.name])
 
 
 @pytest.mark.parametrize("failing", FILES)

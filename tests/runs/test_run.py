@@ -33,6 +33,7 @@ from afterword.runs.run import Run
 from afterword.runs.time_left import TimeLeft
 from afterword.storage import write_json
 from afterword.text.corpus import TextSettings
+from tests.tiny import killed_beside
 from tests.torture.runs import longest_file, outcome
 
 BeginRun = Callable[..., Run]
@@ -422,6 +423,19 @@ def test_a_folder_elsewhere_that_a_run_only_links_to_is_kept(
     assert LanguageModel.load(tmp_path / "elsewhere").parameters
 
 
+@pytest.mark.parametrize("existed", [False, True])
+def test_a_run_that_cannot_begin_leaves_a_folder_only_where_there_was_one(
+    text_file: Path, tmp_path: Path, existed: bool
+) -> None:
+    out = tmp_path / "in" / "run"
+    if existed:
+        out.mkdir(parents=True)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError):
+        begin([text_file], out, TextSettings(), TrainingSettings(steps=1, hidden_size=16384, num_layers=16))
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 @pytest.mark.parametrize("wrong", ["no text", "too large a network"])
 def test_an_overwrite_that_cannot_be_leaves_the_run_as_it_was(
     begin_run: BeginRun, text_file: Path, tmp_path: Path, wrong: str
@@ -523,7 +537,7 @@ def test_a_resume_with_another_text_is_refused(begin_run: BeginRun, text_file: P
     text_file.write_text(before.replace("book", "look"))
     with pytest.raises(RunError, match="as long as the text of the run"):
         resume(run.folder.path, sources=[text_file])
-    assert not (run.folder.path / ".new").exists()
+    assert not list(run.folder.path.glob(".*"))
 
 
 def test_what_could_change_the_bits_is_said_and_recorded_or_refused_where_they_must_be_exact(
@@ -551,10 +565,10 @@ def test_what_a_killed_process_left_is_gone_when_the_run_is_resumed(begin_run: B
         pass
     path = run.folder.path
     before = sorted(path.rglob("*"))
-    for name in (".run.json.1.part", "checkpoints/.step-000000009.safetensors.1.part", "model/.README.md.1.part"):
-        (path / name).touch()
-    (path / ".new" / "corpus").mkdir(parents=True)
-    (path / "model").rename(path / ".model.old")
+    for name in (".run.json", "checkpoints/.step-000000009.safetensors", "model/.README.md"):
+        (path / f"{name}.0123abcd.part").touch()
+    (killed_beside(path / "run.json")[0] / "corpus").mkdir(parents=True)
+    (path / "model").rename(killed_beside(path / "model")[1])
     resume(path).folder.unlock()
     assert sorted(path.rglob("*")) == before
 

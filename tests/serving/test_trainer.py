@@ -170,6 +170,47 @@ def test_another_file_in_the_place_of_a_text_is_not_deleted(trainer: Trainer, mo
     assert (trainer.place / "book.txt").read_text() == "mine"
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "open('book.txt', 'a').write(' and more')",
+        "open('book.txt', 'r+').write('TEXT')",
+        "at = os.stat('book.txt').st_mtime_ns; open('book.txt', 'r+').write('TEXT'); os.utime('book.txt', ns=(0, at))",
+        "os.utime('book.txt')",
+    ],
+)
+def test_a_text_that_someone_has_changed_is_not_deleted(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    plays(f"import os, sys\n{change}\nsys.exit(1)", monkeypatch)
+    trainer.begin(WISH)
+    ended(trainer)
+    assert (trainer.place / "book.txt").read_text().lower().startswith("text")
+    assert sorted(os.listdir(trainer.place)) == [".lock", "book.txt"]
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_text_that_changes_in_the_moment_of_its_removal_is_not_deleted(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, beside: bool
+) -> None:
+    rename, place = Path.rename, trainer.place / "book.txt"
+
+    def late(path: Path, to: Path) -> Path:
+        path.write_text("mine")
+        moved = rename(path, to)
+        if beside:
+            place.write_text("another")
+        return moved
+
+    monkeypatch.setattr(Path, "rename", late)
+    plays("raise SystemExit(1)", monkeypatch)
+    trainer.begin(WISH)
+    ended(trainer)
+    texts = [path.read_text() for path in trainer.place.iterdir() if path.name != ".lock"]
+    assert sorted(texts) == (["another", "mine"] if beside else ["mine"])
+    assert place.read_text() == ("another" if beside else "mine")
+
+
 def test_a_text_that_another_process_created_first_is_left_alone(
     trainer: Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

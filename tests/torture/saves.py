@@ -72,7 +72,7 @@ def _save_model(folder: Path, k: int) -> None:
 
 
 def _load_model(folder: Path) -> int | None:
-    if not (folder / "model").exists() and not (folder / ".model.old").exists():
+    if not (folder / "model").exists() and not list(folder.glob(".model.*.old")):
         return None
     loaded = load_model(folder / "model")
     k: int = loaded.about["step"]

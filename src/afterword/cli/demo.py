@@ -51,8 +51,6 @@ def demo(context: click.Context, out: str, minutes: float) -> None:
     for place in runs:
         check_place(RunFolder(place), _is_demo(place), {})
     page = Path(out, PAGE)
-    if _is_demo(Path(out)):
-        page.unlink(missing_ok=True)
     click.echo(f"""\
 Afterword trains a small LSTM on a text, here Julius Caesar, for about {minutes:g} min on this machine.
 It starts from {BASE}, a model that ships with Afterword and was trained on many texts, but not on Shakespeare.

@@ -8,22 +8,20 @@ write.py            needs torch, safetensors and tokenizers, but not Afterword
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
 import safetensors.numpy
 
-from afterword.errors import ModelError, OptionError, StorageError
+from afterword.errors import ModelError, OptionError
 from afterword.interchange.facts import facts, notes
 from afterword.model.arrays import Array
 from afterword.model.folder.saved import SavedModel
 from afterword.model.folder.tensors import read_any_tensors
 from afterword.model.network.config import Config, check_weights
 from afterword.records import as_record
-from afterword.storage import sync_folder, write_bytes, write_json
+from afterword.storage import replacing_folder, write_bytes, write_json
 
 SCRIPT = '''\
 """Write with this folder's model, in plain PyTorch: pip install torch safetensors tokenizers
@@ -100,27 +98,15 @@ def write_torch(model: SavedModel, path: Path) -> list[str]:
     known = notes(model)
     if model.config.window:
         raise OptionError("a classic model reads windows, which the script for torch does not: use --onnx or --keras")
-    folder = Path(os.path.realpath(path))
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise OptionError(f"{path} exists already: name a new folder")
     described = facts(model) | {"prompt": model.default_prompt}
     del described["tokenizer"]
-    new = folder.with_name(f".{folder.name}.new")
-    try:
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir()
+    with replacing_folder(path) as new:
         write_bytes(new / "model.safetensors", safetensors.numpy.save(_state_dict(model), {"format": "pt"}))
         write_bytes(new / "tokenizer.json", model.tokenizer.to_json().encode())
         write_json(new / "config.json", described)
         write_bytes(new / "write.py", _script(model).encode())
-        if folder.exists():
-            folder.rmdir()
-        new.rename(folder)
-        sync_folder(folder.parent)
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
     return known
 
 

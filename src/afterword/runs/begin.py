@@ -6,7 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,7 @@ def _vocabulary(text: TextSettings, tokenizer: Tokenizer) -> str | None:
 def preview(sources: Sequence[Source], text: TextSettings, training: TrainingSettings) -> Preview:
     """Read the text and plan, as `begin` does, and write nothing. Raises an InputError as `begin` does."""
     with tempfile.TemporaryDirectory() as folder:
-        place = nullcontext(RunFolder(Path(folder)).begin_new())
+        place = RunFolder(Path(folder)).begin_new()
         with _planned(sources, text, training, place) as (_, found):
             return found
 
@@ -138,9 +138,10 @@ def _replaced(folder: RunFolder, overwrite: bool, asked: dict[str, Any]) -> Iter
     """Yield an empty folder, and put what the block writes there in the place of `folder`, which stays locked."""
     with held(folder):
         check_place(folder, overwrite, asked)  # it may have become a run while a pipe was read
-        new = folder.begin_new()
-        yield new
-        folder.take(new)
+        folder.tidy()
+        with folder.begin_new() as new:
+            yield new
+            folder.take(new)
 
 
 def repeat(

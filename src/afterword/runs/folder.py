@@ -7,7 +7,7 @@ lock              held by the process that trains; created first, so a folder wi
 corpus/           the text as tokens
 checkpoints/      the newest states, each one file
 model/            the best model so far
-.new/             a run being prepared to take this place
+.run.json.0123abcd.new/  a run being prepared to take this place: see `storage`
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -32,7 +31,18 @@ from afterword.model.folder.tensors import read_tensors, write_tensors
 from afterword.model.network.config import Config, check_weights
 from afterword.records import as_record, read_json
 from afterword.runs.record import FORMAT, Position, Record, as_json, as_position, is_record
-from afterword.storage import append, make_folder, read_whole, remove_leftovers, sync_file, sync_folder, write_json
+from afterword.storage import (
+    append,
+    folder_aside,
+    make_folder,
+    read_whole,
+    recover_folder,
+    remove_leftovers,
+    sync_file,
+    sync_folder,
+    with_leftovers,
+    write_json,
+)
 from afterword.text.documents import Source
 from afterword.text.encoded import FILES as CORPUS_FILES
 
@@ -43,7 +53,7 @@ if TYPE_CHECKING:
     from filelock import FileLock
 
 KEPT_CHECKPOINTS = 2
-LOCK, NEW = "lock", ".new"
+LOCK = "lock"
 ASKED_FOR = 0.2  # seconds, far longer than it takes to ask whether a lock is held
 LOCK_TEXT = b"An Afterword run. While it trains, its process holds this file.\n"
 Checkpoint = tuple[dict[str, NDArray[Any]], Position]  # tensors by name, and how far they are
@@ -51,16 +61,10 @@ RECORD, METRICS, BASE = "run.json", "metrics.jsonl", "base.safetensors"
 LARGEST_METRICS = 2**30  # bytes: the reports of months
 
 
-def _written(*names: str) -> re.Pattern[str]:
-    """Return a pattern for file names that match `names`, and for the partial files that a killed process leaves."""
-    name = "|".join(names)
-    return re.compile(rf"{name}|\.(?:{name})\.\d+\.part")
-
-
 FOLDERS = {  # the files that a run writes in each: no other is ever removed
-    "checkpoints": _written(r"step-\d+\.safetensors"),
-    "corpus": _written(*map(re.escape, CORPUS_FILES)),
-    "model": _written(*map(re.escape, MODEL_FILES)),
+    "checkpoints": with_leftovers(r"step-\d+\.safetensors"),
+    "corpus": with_leftovers(*map(re.escape, CORPUS_FILES)),
+    "model": with_leftovers(*map(re.escape, MODEL_FILES)),
 }
 
 
@@ -142,18 +146,19 @@ class RunFolder:
             self._lock = None
 
     def tidy(self) -> None:
-        """Remove the partial files of a killed process. The lock must be held."""
-        shutil.rmtree(self.path / NEW, ignore_errors=True)
+        """Remove what a killed process has left half-written. The lock must be held."""
+        recover_folder(self.path / RECORD)
         recover_model(self.model)
-        for folder in (self.path, self.corpus, self._checkpoints, self.model):
-            remove_leftovers(folder)
+        for name, written in {"": with_leftovers(re.escape(RECORD), re.escape(BASE)), **FOLDERS}.items():
+            remove_leftovers(self.path / name, written)
 
-    def begin_new(self) -> RunFolder:
-        """Return an empty folder inside this one, to prepare a new run in; a run that is here stays as it is."""
-        shutil.rmtree(self.path / NEW, ignore_errors=True)
-        new = RunFolder(self.path / NEW)
-        new.corpus.mkdir(parents=True)
-        return new
+    @contextlib.contextmanager
+    def begin_new(self) -> Iterator[RunFolder]:
+        """Yield an empty folder inside this one, to prepare a new run in; a run that is here stays as it is."""
+        with folder_aside(self.path / RECORD) as place:
+            new = RunFolder(place)
+            new.corpus.mkdir()
+            yield new
 
     def take(self, new: RunFolder) -> None:
         """Replace the run in this folder by the one prepared in `new`. run.json comes last."""
@@ -163,7 +168,6 @@ class RunFolder:
             os.replace(new._base, self._base)
         sync_folder(self.path)
         os.replace(new.path / RECORD, self.path / RECORD)
-        new.path.rmdir()
         sync_folder(self.path)
 
     def clear(self) -> None:
@@ -179,13 +183,6 @@ class RunFolder:
                     entry.unlink()
             with contextlib.suppress(OSError):  # someone else's file is in it
                 place.rmdir()
-
-    def give_up(self) -> None:
-        """Remove what was prepared, and the folder itself if nothing else is in it. The lock must be held."""
-        shutil.rmtree(self.path / NEW, ignore_errors=True)
-        if {entry.name for entry in self.path.iterdir()} == {LOCK}:
-            (self.path / LOCK).unlink()
-            self.path.rmdir()
 
     def write_record(self, record: Record) -> None:
         write_json(self.path / RECORD, as_json(record))
@@ -330,7 +327,7 @@ def can_be_written(folder: Path) -> bool:
 @contextlib.contextmanager
 def held(folder: RunFolder) -> Iterator[None]:
     """Create and lock `folder`; if the block fails, unlock it and remove what was created."""
-    made = [place for place in folder.path.parents if not place.exists()]
+    made = [place for place in (folder.path, *folder.path.parents) if not place.exists()]
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -339,7 +336,8 @@ def held(folder: RunFolder) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        folder.give_up()
+        if os.listdir(folder.path) == [LOCK]:
+            (folder.path / LOCK).unlink()
         folder.unlock()
         for place in made:
             with contextlib.suppress(OSError):

@@ -170,9 +170,8 @@ def _check_text(run: Run, sources: Sequence[Source]) -> None:
         had = run.encoded.training_characters + run.encoded.validation_characters
         if found != had:
             raise RunError(f"{name} has {found:,} characters, and the text of the run {place} has {had:,}")
-        new = run.folder.begin_new()
-        encoded = encode(corpus, run.encoded.tokenizer, new.corpus)
-        run.folder.tidy()
+        with run.folder.begin_new() as new:
+            encoded = encode(corpus, run.encoded.tokenizer, new.corpus)
         if encoded.fingerprint != run.record.fingerprint:
             raise RunError(f"{name} is as long as the text of the run {place}, but not the same")
 

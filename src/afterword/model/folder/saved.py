@@ -7,10 +7,8 @@
     tokenizer.json           the vocabulary
     README.md                the model card, for people
 
-A folder is replaced as a whole. The new folder is written as `.NAME.new`. Then the existing one is renamed to
-`.NAME.old`, the new one is renamed to `NAME`, and the old one is deleted. After a kill between the two renames, no
-folder has that name: `load_model` then reads `.NAME.old`, and `recover_model` or the next `save_model` cleans up. Only
-one process may save at a time.
+A folder is replaced as a whole, by `replacing_folder`. After a kill between its two renames, no folder has that name:
+`load_model` then reads the one before, and `recover_model` or the next `save_model` cleans up.
 """
 
 from __future__ import annotations
@@ -18,7 +16,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import shutil
 import zlib
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,7 +24,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from afterword.errors import ModelError, OptionError, StorageError
+from afterword.errors import ModelError, OptionError
 from afterword.model.arrays import Array, Ids, Weights, in_bytes
 from afterword.model.folder.calibration import Calibration
 from afterword.model.folder.defaults import RUNNING_TEXT, WritingDefaults
@@ -40,7 +37,7 @@ from afterword.model.ngram.blend import AdaptedMixture, Adapter
 from afterword.model.ngram.mixture import USES, Mixture
 from afterword.model.ngram.tables import Ngram
 from afterword.records import as_record, read_json
-from afterword.storage import read_whole, sync_folder, write_bytes, write_json
+from afterword.storage import folder_before, read_whole, recover_folder, replacing_folder, write_bytes, write_json
 from afterword.text.lines import TAB
 from afterword.text.tokenizer import Tokenizer
 from afterword.text.vocabularies import from_json
@@ -150,18 +147,14 @@ def save_model(folder: Path, model: SavedModel, card: str) -> None:
     Raises ModelError if the parts of the model do not fit together, StorageError if it cannot be written.
     """
     _check(model)
-    folder = Path(os.path.realpath(folder))
     if folder.exists() and not folder.is_dir():
         raise ModelError(f"cannot save a model at {folder}: it is a file; name a folder")
-    new, old = folder.with_name(f".{folder.name}.new"), _old(folder)
     tokenizer = model.tokenizer.to_json().encode()
     rest = ConfigFile(model.unseen, model.about, model.mixture_weight if model.ngram else None, model.writing)
     config = {"format": FORMAT, **dataclasses.asdict(model.config), **dataclasses.asdict(rest)}
     config["checksums"] = _checksums(config, tokenizer, model.ngram, model.calibration)
-    try:
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(parents=True)
-        text = {} if model.text is None else {TEXT: model.text}
+    text = {} if model.text is None else {TEXT: model.text}
+    with replacing_folder(folder, FILES) as new:
         write_tensors(new / WEIGHTS, {**_narrow(model.weights), **text})
         if model.ngram is not None:
             _write_ngram(new / NGRAM, model.ngram, folder)
@@ -170,16 +163,6 @@ def save_model(folder: Path, model: SavedModel, card: str) -> None:
         write_bytes(new / TOKENIZER, tokenizer)
         write_bytes(new / CARD, card.encode())
         write_json(new / CONFIG, config)
-        if folder.exists():
-            _clear(old, folder)
-            folder.rename(old)
-        new.rename(folder)
-        sync_folder(folder.parent)
-        _clear(old, folder)
-    except OSError as error:
-        raise StorageError(f"cannot write {folder}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
 
 
 def _narrow(weights: Weights) -> Tensors:
@@ -221,13 +204,7 @@ def _wide(tensors: Tensors) -> dict[str, Array]:
 
 def recover_model(folder: Path) -> None:
     """Clear up after a `save_model` that was killed: the previous model returns if the new one is missing."""
-    folder = Path(os.path.realpath(folder))
-    new, old = folder.with_name(f".{folder.name}.new"), _old(folder)
-    shutil.rmtree(new, ignore_errors=True)
-    if folder.exists():
-        _clear(old, folder)
-    elif old.exists() and not old.is_symlink():
-        old.rename(folder)
+    recover_folder(Path(os.path.realpath(folder)), FILES)
 
 
 def model_folder(path: Path) -> Path:
@@ -240,7 +217,7 @@ def load_model(folder: Path) -> SavedModel:
     while True:
         before = _identity(folder)
         try:
-            model = _read(folder if before else _old(Path(os.path.realpath(folder))), folder)
+            model = _read(folder if before else folder_before(folder) or folder, folder)
         except ModelError:
             if _identity(folder) == before:
                 raise
@@ -279,20 +256,8 @@ def _read(place: Path, folder: Path) -> SavedModel:
         if checksums != _checksums(values, vocabulary, ngram, calibration):
             raise ModelError(f"{CONFIG} or another file has been changed")
         config, rest = as_record(Config, values), as_record(ConfigFile, values)
-        weight = rest.mixture_weight or 0.0
-        parts = (
-            config,
-            _wide(weights),
-            tokenizer,
-            rest.unseen,
-            rest.about,
-            text,
-            ngram,
-            weight,
-            rest.writing,
-            calibration,
-        )
-        _check(model := SavedModel(*parts))
+        parts = (config, _wide(weights), tokenizer, rest.unseen, rest.about, text, ngram)
+        _check(model := SavedModel(*parts, rest.mixture_weight or 0.0, rest.writing, calibration))
     except (ModelError, ValueError) as error:
         raise ModelError(f"the model at {folder} is damaged: {error}; take a fresh copy") from None
     return model
@@ -361,24 +326,6 @@ def content(path: Path) -> bytes:
         return read_whole(path)
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror or error}; take a fresh copy of the model") from None
-
-
-def _old(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.old")
-
-
-def _clear(old: Path, folder: Path) -> None:
-    """Remove the replaced model in `old`; files that do not belong to a model return to `folder`."""
-    if old.is_symlink():  # `save_model` makes no link: what it leads to is someone else's
-        old.unlink()
-    if not old.exists():
-        return
-    for entry in old.iterdir():
-        if entry.name in FILES:
-            entry.unlink()
-        else:
-            entry.rename(folder / entry.name)
-    old.rmdir()
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import importlib.util
 import json
 import os
@@ -15,12 +16,14 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from afterword.errors import OptionError
 from afterword.runs.folder import RECORD, RunFolder, can_be_written
 from afterword.serving.http.failures import ApiError, busy
+from afterword.storage import name_aside
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -30,6 +33,8 @@ SIGHUP = getattr(signal, "SIGHUP", signal.SIGTERM)  # which Windows lacks
 STOPPED = {0, -signal.SIGTERM, *(128 + number for number in (signal.SIGINT, signal.SIGTERM, SIGHUP))}
 TAIL = 2**16  # bytes of a process's last output
 PLANS = 4  # that may wait for one another
+_Text = tuple[FileIO, tuple[int, bytes, bool]]
+"""The file of a run's text, kept open, so that another file with its name is not taken for it, and its first state."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,7 @@ class _Training:
     name: str
     process: subprocess.Popen[bytes]
     said: BinaryIO
-    text: BinaryIO | None = None
-    """The file of the run's text, kept open, so that another file with its name is not taken for it."""
+    text: _Text | None = None
     stopping: bool = False
     became_run: bool = False
 
@@ -204,26 +208,26 @@ class Trainer:
         if name := next((name for name, folder in self.folders().items() if RunFolder(folder).is_held), None):
             raise ApiError(409, f"{name} is being trained by another process: wait until it ends")
 
-    def _created(self, wish: Wish) -> BinaryIO:
+    def _created(self, wish: Wish) -> _Text:
         """Create the file of a new text and return it, still open. Raises ApiError."""
-        place = self.place / f"{wish.name}.txt"
+        left = memoryview(wish.text)
         try:
-            text = open(place, "xb")  # noqa: SIM115, closed when the process has ended
+            file = FileIO(self.place / f"{wish.name}.txt", "x+")
         except FileExistsError:
             raise _taken(wish.name) from None
         except OSError as error:
             raise ApiError(507, f"the text cannot be saved: {error.strerror}") from None
         try:
-            text.write(wish.text)
-            text.flush()
-            os.fsync(text.fileno())
+            while left:
+                left = left[file.write(left) :]
+            os.fsync(file.fileno())
         except OSError as error:
-            with contextlib.suppress(OSError), text:
-                place.unlink()
+            with contextlib.suppress(OSError), file:
+                _remove(_written(file, wish.text))
             raise ApiError(507, f"the text cannot be saved: {error.strerror}") from None
-        return text
+        return _written(file, wish.text)
 
-    def _start(self, name: str, arguments: Sequence[str], text: BinaryIO | None = None) -> None:
+    def _start(self, name: str, arguments: Sequence[str], text: _Text | None = None) -> None:
         self._failures.pop(name, None)
         said = tempfile.TemporaryFile()  # noqa: SIM115
         # in a session of its own, so that Ctrl-C on a terminal reaches it once, from here
@@ -261,10 +265,33 @@ class Trainer:
             if status not in STOPPED:
                 self._failures[training.name] = _error(said.read(), status)
         if training.text is not None:
-            with training.text as text, contextlib.suppress(OSError):
-                place = self.place / f"{training.name}.txt"
-                if not training.became_run and os.path.samestat(os.fstat(text.fileno()), os.lstat(place)):
-                    place.unlink()
+            with training.text[0], contextlib.suppress(OSError):
+                if not training.became_run:
+                    _remove(training.text)
+
+
+def _written(file: FileIO, content: bytes) -> _Text:
+    """Return a text of which `content` has been written, up to where `file` is."""
+    return file, (os.fstat(file.fileno()).st_mtime_ns, hashlib.sha256(content[: file.tell()]).digest(), True)
+
+
+def _remove(text: _Text) -> None:
+    """Remove the file of a text, unless someone has changed or replaced it. Raises OSError."""
+    file, written = text
+    place = Path(file.name)
+    aside = name_aside(place, "part")
+    if _state(file, place) == written:
+        place.rename(aside)  # now nobody finds it any more, so that it is known what is removed
+        if _state(file, aside) != written:
+            os.link(aside, place)  # replaces nothing, unlike a rename
+        aside.unlink()
+
+
+def _state(file: FileIO, place: Path) -> tuple[int, bytes, bool]:
+    """Return when `file` was last changed, its digest, and whether it is at `place`."""
+    file.seek(0)
+    digest, facts = hashlib.file_digest(file, "sha256").digest(), os.fstat(file.fileno())
+    return facts.st_mtime_ns, digest, os.path.samestat(facts, os.lstat(place))
 
 
 def _hold(place: Path) -> FileLock:
