@@ -4,6 +4,7 @@
     python -m benchmarks.engine loop                one stream of 2×300 units beside a loop over torch.nn.LSTM
     python -m benchmarks.engine streams TEXT        one stream with the n-gram of TEXT, sampling included
     python -m benchmarks.engine streams RUN…        the same of models that were trained
+    python -m benchmarks.engine busy                one stream of english while other processes use the processors
     python -m benchmarks.engine batch TEXT          256 lanes of 1×512 units, n-gram and sampling included
     python -m benchmarks.engine bits MODEL… --text TEXT     what one-byte weights cost, in bits per character
     python -m benchmarks.engine differ MODEL        how many of 1,000 texts another engine, or a batch, writes otherwise
@@ -26,6 +27,8 @@ from __future__ import annotations
 import os
 import statistics
 import string
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -38,12 +41,14 @@ from afterword.generation.draft import Draft, Stream, Terms
 from afterword.generation.healing import read_prompt
 from afterword.generation.parallel import LANES, write_samples
 from afterword.generation.sampling import Sampling
+from afterword.interchange.browser import Exported, ModuleSettings
 from afterword.language_model import load
 from afterword.model.folder.saved import SavedModel, load_model, model_folder
 from afterword.model.network.config import Config
 from afterword.model.network.network import Network
 from benchmarks.classic import keras_python
 from benchmarks.commands import PLACE, as_written, machine
+from benchmarks.export import node
 from benchmarks.random_models import random_model, random_weights
 from benchmarks.turns import answer, take_turns
 
@@ -130,6 +135,26 @@ def batch(text: str, size: str, top_k: int, turns: int) -> None:
     heading()
     for engine, (speed, share, ratio) in batch_figures(text, size, top_k, turns).items():
         click.echo(f"{engine}: {speed:,.0f} tokens per second, {share:.2f} of NumPy's bare steps, {ratio:.2f} of NumPy")
+
+
+@main.command(help="Characters per second of one stream of english, while as many other processes compute.")
+@click.argument("processes", default=4)
+@click.option("--turns", default=TURNS)
+def busy(processes: int, turns: int) -> None:
+    heading()
+    stream = child("stream", "both", "run", "english")
+    one_thread = ["/usr/bin/env", "OPENBLAS_NUM_THREADS=1", sys.executable, *stream]
+    ways = {"NumPy, one thread": one_thread, "NumPy": stream, "fast": child("stream", "fast", "run", "english")}
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)]
+    try:
+        found = take_turns({**ways, "exported, in node": child("exported", "english")}, turns)
+    finally:
+        for other in others:
+            other.kill()
+    click.echo(f"{processes} other processes")
+    for way, speeds in found.items():
+        ratio = ratio_of(speeds, found["NumPy, one thread"])
+        click.echo(f"  {way:20} {statistics.median(speeds):8,.0f} characters/s  {ratio:5.2f} of one thread")
 
 
 def stream_figures(path: str, size: str, turns: int) -> tuple[dict[str, float], float, float]:
@@ -224,8 +249,18 @@ def loop_way(name: str) -> None:
 @click.argument("path")
 def stream(name: str, size: str, path: str) -> None:
     using, engine = STREAMS[name]
-    model = load_model(model_folder(Path(path))) if size == "run" else model_of(size, path)
+    model = load(path)._saved if size == "run" else model_of(size, path)
     answer(speed_of(written_stream(model, using, engine)))
+
+
+@way.command()
+@click.argument("path")
+def exported(path: str) -> None:
+    module = Exported(load(path)._saved, ModuleSettings()).script()
+    script = f"""const model = await load(), began = performance.now();
+        const {{ text }} = await model.generate({{ maxTokens: {LOOP_TOKENS}, seed: 1 }});
+        console.log(text.length / (performance.now() - began) * 1000);"""
+    answer(lambda turn: float(node(module, script)[0]))
 
 
 @way.command()

@@ -114,7 +114,7 @@ def kernels() -> None:
             found.push([model.kernel, 2000 / (user + system) * 1e6]); }
         console.log(JSON.stringify(found));"""
     for name, model in (("english", load("english")._saved), ("1 × 384", random_model(CHARACTERS, 1, 384))):
-        for kernel, speed in json.loads(_node(Exported(model, ModuleSettings()).script(), script)[0]):
+        for kernel, speed in json.loads(node(Exported(model, ModuleSettings()).script(), script)[0]):
             gmacs = speed * _products(model) / 1e9
             click.echo(f"{name}: {kernel:4} {speed:7,.0f} characters per second of one core  {gmacs:5.2f} GMAC/s")
 
@@ -195,11 +195,11 @@ def _in_node(model: SavedModel, parts: int, rows: list[int]) -> tuple[np.ndarray
             {{ prompt: "The ", seed, temperature: 0.8, minP: 0.05, maxTokens: {WRITTEN} }})).text);
         (await import("node:fs")).writeFileSync("p", Buffer.concat(found.map(one => Buffer.from(one.buffer))));
         console.log(JSON.stringify(texts));"""
-    printed, file = _node(Exported(model, ModuleSettings(parts, 1e4)).script(), script)
+    printed, file = node(Exported(model, ModuleSettings(parts, 1e4)).script(), script)
     return np.log(np.frombuffer(file).reshape(len(rows) - 1, -1)), json.loads(printed)
 
 
-def _node(module: str, script: str) -> tuple[str, bytes]:
+def node(module: str, script: str) -> tuple[str, bytes]:
     """Run `script` with the module of a model. Return what it prints, and the file p that it may write."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "model.mjs").write_text(module, encoding="utf-8")

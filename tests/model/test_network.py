@@ -181,3 +181,16 @@ def test_the_sigmoid_and_the_network_overflow_nowhere() -> None:
 def test_the_sigmoid_is_the_logistic_function() -> None:
     x = np.linspace(-20, 20, 1001)
     assert_equal(cell.sigmoid(x.astype(np.float32)), 1 / (1 + np.exp(-x)), 2e-7)
+
+
+def test_a_stream_has_the_same_bits_on_any_number_of_threads_that_it_chooses() -> None:
+    network = Network(config := Config(65, 1, 32, 512, 2), random_weights(config, 1))
+    tokens, found = np.arange(40)[:, None] % 65, []
+    for position in (0, 1):
+        state, product = network.start(), network._product
+        for token in tokens:
+            product._best = product._now = position * product.is_adaptive
+            product._trial_at = np.inf
+            logits, state = network.step(token, state)
+        found.append(logits)
+    np.testing.assert_array_equal(found[0], found[1])

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import cast
 
+import numpy as np
 import pytest
 
-from afterword.model.threads import Products, share
+from afterword.model.arrays import Array
+from afterword.model.threads import Products, RowProducts, share
 
 threads = pytest.mark.parametrize("number", [1, 3])
 
@@ -63,8 +67,83 @@ def test_products_have_one_thread_while_anyone_needs_it(monkeypatch: pytest.Monk
     products, now = Products(), [4]
     monkeypatch.setattr(products, "_get", lambda: now[-1])
     monkeypatch.setattr(products, "_set", now.append)
-    with products.alone():
-        with products.alone():
+    with products.limited():
+        with products.limited():
             assert (now[-1], products.threads) == (1, 4)
         assert (now[-1], products.threads) == (1, 4)
     assert (now[-1], products.threads) == (4, 4)
+
+
+class Machine:
+    """A machine on which a product takes `costs` seconds, by its number of threads."""
+
+    threads = 2
+
+    def __init__(self, costs: Callable[[int], float]) -> None:
+        self.costs, self.now, self.used = costs, 0.0, list[int]()
+        self._number, self._is_running = self.threads, False
+
+    @contextmanager
+    def limited(self, threads: int) -> Iterator[None]:
+        self._number = threads
+        yield
+
+    def clock(self) -> float:
+        """Return the time: called before and after each product."""
+        if self._is_running:
+            self.now += self.costs(self._number)
+            self.used.append(self._number)
+        self._number, self._is_running = self.threads, not self._is_running
+        return self.now
+
+    def products(self) -> RowProducts:
+        return RowProducts(cast(Products, self), self.clock)
+
+
+ROW, MATRIX = np.ones((1, 4), np.float32), np.ones((4, 8), np.float32)
+IDLE, BUSY = {1: 2e-4, 2: 1e-4}, {1: 5e-4, 2: 1e-2}
+
+
+def test_a_row_is_multiplied_on_as_many_threads_as_are_faster_at_the_moment() -> None:
+    machine = Machine(IDLE.__getitem__)
+    product = machine.products()
+    product.taken(MATRIX)
+    for costs, best in ((IDLE, 2), (BUSY, 1), (IDLE, 2), (BUSY, 1)):
+        machine.costs = costs.__getitem__
+        until = machine.now + 5
+        while machine.now < until:
+            product(ROW, MATRIX)
+        machine.used.clear()
+        for _ in range(5_000):
+            product(ROW, MATRIX)
+        assert machine.used.count(best) > 0.97 * len(machine.used)
+
+
+@pytest.mark.parametrize("costs", [IDLE, BUSY])
+def test_waits_at_random_cost_a_stream_little_more_than_the_better_number_of_threads(costs: dict[int, float]) -> None:
+    rng = np.random.default_rng(0)
+
+    def seconds(number: int) -> float:
+        return costs[number] + 0.01 * number * (rng.random() < 0.02)  # the scheduler's turns
+
+    def spent(product: RowProducts, machine: Machine) -> float:
+        product.taken(MATRIX)
+        for _ in range(50_000):
+            product(ROW, MATRIX)
+        return machine.now
+
+    machine, fixed = Machine(seconds), []
+    for number in (1, 2):
+        alone = Machine(lambda _, number=number: seconds(number))  # type: ignore[misc]
+        fixed.append(spent(alone.products(), alone))
+    assert spent(machine.products(), machine) < 1.1 * min(fixed)
+
+
+def test_a_row_is_multiplied_on_all_threads_if_one_thread_gives_other_bits() -> None:
+    class Rounding(RowProducts):
+        def _computed(self, rows: Array, matrix: Array, threads: int) -> Array:
+            return rows @ matrix + np.float32(threads)
+
+    product = Rounding(cast(Products, Machine(IDLE.__getitem__)))
+    product.taken(MATRIX)
+    assert not product.is_adaptive

@@ -135,7 +135,7 @@ class ParallelTexts(Generic[Kind]):
         """Write a token of each text. Remove and return the texts that have ended, before it or with it."""
         self._even_out()
         # for the whole step: an OpenBLAS thread that has worked spins for a while, on a processor that a batch needs
-        with PRODUCTS.alone() if len(self.batches) > 1 else nullcontext():
+        with PRODUCTS.limited() if len(self.batches) > 1 else nullcontext():
             return self._step()
 
     def _even_out(self) -> None:

@@ -9,14 +9,23 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import math
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, TypeVar
 
-from afterword.model.arrays import check_threads_fit
+import numpy as np
 
+from afterword.model.arrays import Array, check_threads_fit
+
+STEPS = 16  # of a network in a block
+RETRY, PAUSE = (
+    10,
+    100,
+)  # times what a block took: until the next trial, after one that succeeded and after one that failed
 MOST = 8  # threads that share work; Python runs one at a time, so more would wait for one another
 NAMES = ("scipy_openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads", "openblas_{}_num_threads64_")
 
@@ -34,17 +43,17 @@ class Products:
 
     @property
     def threads(self) -> int:
-        """The number of threads that OpenBLAS uses outside of `alone`."""
+        """The number of threads that OpenBLAS uses outside of `limited`."""
         with self._lock:
             return self._usual if self._users else self._get()
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Compute each product of the whole process on one thread, while any thread is in this context."""
+    def limited(self, threads: int = 1) -> Iterator[None]:
+        """Compute each product of the whole process on `threads` or fewer, while any thread is in this context."""
         with self._lock:
             if not self._users:
                 self._usual = self._get()
-                self._set(1)
+            self._set(min(threads, self._get()))
             self._users += 1
         try:
             yield
@@ -66,6 +75,69 @@ def _openblas() -> tuple[Callable[[], int], Callable[[int], Any]]:
 
 
 PRODUCTS = Products()
+
+
+class RowProducts:
+    """Products of one row with the matrices of a network, on all threads or on one, whichever is faster at the moment.
+
+    The threads of a product wait for one another. If other programs take the processors, that takes milliseconds in
+    place of microseconds, and one thread is many times as fast. So products are timed in blocks, and now and then a
+    block is computed on the other number of threads. A block that has taken longer than the other number needs for all
+    of it ends at once.
+
+    OpenBLAS gives each thread some of the columns. A power of two of threads computes the same bits as one thread, but
+    for matrices of odd sizes, which always use all threads, as do products of several rows.
+    """
+
+    def __init__(self, products: Products = PRODUCTS, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._products, self._clock = products, clock
+        self._usual = products.threads
+        self._numbers = 1, 2 ** (self._usual.bit_length() - 1)
+        self.is_adaptive = self._usual > 1
+        """True if the number of threads can change without changing a bit."""
+        self._block = self._done = self._best = self._now = 0  # sizes of products; positions in `_numbers`
+        self._seconds = [math.inf, math.inf]  # of a block, with each number of threads
+        self._spent, self._trial_at = 0.0, -math.inf
+
+    def taken(self, matrix: Array) -> Array:
+        """Return the `matrix` [n, m], with which every step of the network computes a product."""
+        if self.is_adaptive:
+            row = np.random.default_rng(0).standard_normal((1, len(matrix)), np.float32)
+            alone, shared = (self._computed(row, matrix, number) for number in self._numbers)
+            self.is_adaptive = np.array_equal(alone, shared)
+        self._block += STEPS * matrix.size
+        return matrix
+
+    def __call__(self, rows: Array, matrix: Array) -> Array:
+        """Return rows [B, n] @ matrix [n, m]."""
+        if not self.is_adaptive or len(rows) > 1:
+            return rows @ matrix
+        began = self._clock()
+        found = self._computed(rows, matrix, self._numbers[self._now])
+        now = self._clock()
+        self._spent += now - began
+        self._done += matrix.size
+        if self._done >= self._block or self._spent > self._seconds[1 - self._now]:
+            self._end_block(now)
+        return found
+
+    def _computed(self, rows: Array, matrix: Array, threads: int) -> Array:
+        with nullcontext() if threads == self._usual else self._products.limited(threads):
+            found: Array = rows @ matrix
+        return found
+
+    def _end_block(self, now: float) -> None:
+        """Choose the number of threads of the next block."""
+        spent, self._spent = self._spent, 0.0
+        self._seconds[self._now] = spent * self._block / self._done
+        self._done = 0
+        was_trial, other = self._now != self._best, 1 - self._best
+        if is_better := self._seconds[other] < self._seconds[self._best]:
+            self._best = other
+        if is_better or was_trial:
+            self._now, self._trial_at = self._best, now + spent * (RETRY if is_better else PAUSE)
+        elif now >= self._trial_at:
+            self._now = other
 
 
 class _Stopped(Exception):
@@ -125,7 +197,7 @@ def share(
         work_on()
         return
     check_threads_fit(others)
-    with PRODUCTS.alone(), ThreadPoolExecutor(others) as pool:
+    with PRODUCTS.limited(), ThreadPoolExecutor(others) as pool:
         running = [pool.submit(work_on) for _ in range(others)]
         with suppress(_Stopped):  # what stopped this thread is raised below
             work_on()

@@ -27,7 +27,7 @@ from afterword.model.network.cell import GATES, Layer, Step, layer_weights
 from afterword.model.network.config import Config, embedding_of
 from afterword.model.network.engines import FASTER, FastEngine
 from afterword.model.network.holding import PARTS, put_held
-from afterword.model.threads import PRODUCTS, at_once
+from afterword.model.threads import PRODUCTS, RowProducts, at_once
 
 LARGEST_TABLE = 64 * 2**20  # bytes
 
@@ -67,9 +67,11 @@ class Network:
         """True if the logits are log-probabilities."""
         self.context_length: float = config.window or math.inf  # of the last tokens that a prediction can depend on
         arranged = _Arranged if config.cell == "lstm" else _ArrangedPlain
-        self._layers = [arranged(layer_weights(weights, k, config.cell)) for k in range(config.num_layers)]
+        self._product = RowProducts()
+        layers = (layer_weights(weights, k, config.cell) for k in range(config.num_layers))
+        self._layers = [arranged(layer, self._product) for layer in layers]
         self._embedding = embedding_of(config, weights)
-        self._output_weight = weights["output.weight"].T  # [H, R]
+        self._output_weight = self._product.taken(weights["output.weight"].T)  # [H, R]
         self._output_bias = weights["output.bias"]
         fits = 4 * config.vocabulary_size * config.hidden_size * self._embedding.itemsize <= LARGEST_TABLE
         self._table = self._layers[0].project(self._embedding) if fits else None  # [R, 4H]
@@ -194,7 +196,7 @@ class Network:
         if outputs.ndim > 2:
             flat = self._logits(outputs.reshape(-1, outputs.shape[-1]))
             return flat.reshape(*outputs.shape[:-1], flat.shape[-1])
-        logits = outputs @ self._output_weight
+        logits = self._product(outputs, self._output_weight)
         logits += self._output_bias
         return logits
 
@@ -233,7 +235,8 @@ Projected = Array | _Rows
 class _Arranged:
     """The weights of one layer, arranged as the head of this file says."""
 
-    def __init__(self, layer: Layer) -> None:
+    def __init__(self, layer: Layer, product: RowProducts) -> None:
+        self._product = product
         H = layer.weight_hh.shape[1]
         self._parts = [slice(at, at + H) for at in range(0, len(GATES) * H, H)]
         # Factors as wide as the gates are three times as fast as ones that NumPy must stretch.
@@ -241,6 +244,7 @@ class _Arranged:
         self._input, self._recurrent = (
             np.ascontiguousarray((weight * self._half[:, None]).T) for weight in (layer.weight_ih, layer.weight_hh)
         )  # [in, 4H] and [H, 4H]
+        product.taken(self._recurrent)
         self._bias = (layer.bias_ih + layer.bias_hh) * self._half
 
     def project(self, x: Array) -> Array:
@@ -251,7 +255,7 @@ class _Arranged:
 
     def _gates(self, projected: Array, hidden: Array) -> Array:
         """Return the gates [B, 4H] of one step, from its part of `projected` [B, 4H] and the hidden state [B, H]."""
-        gates = hidden @ self._recurrent
+        gates = self._product(hidden, self._recurrent)
         gates += projected
         np.tanh(gates, out=gates)
         gates *= self._half
@@ -313,9 +317,10 @@ class _ArrangedPlain(_Arranged):
     Its cell state stays empty.
     """
 
-    def __init__(self, layer: Layer) -> None:
+    def __init__(self, layer: Layer, product: RowProducts) -> None:
+        self._product = product
         self._input = layer.weight_ih.T.copy()  # [E or H, H]
-        self._recurrent = layer.weight_hh.T.copy()  # [H, H]
+        self._recurrent = product.taken(layer.weight_hh.T.copy())  # [H, H]
         self._bias = layer.bias_ih + layer.bias_hh  # [H]
 
     def run(
@@ -324,7 +329,7 @@ class _ArrangedPlain(_Arranged):
         """Take all steps, as `_Arranged.run` does: projected [T, B, H]. Gates are empty; the cell state stays zero."""
         outputs = np.empty((len(projected), *hidden.shape), np.float32)
         for t in range(len(outputs)):
-            hidden = np.tanh(hidden @ self._recurrent + projected[t], out=outputs[t])
+            hidden = np.tanh(self._product(hidden, self._recurrent) + projected[t], out=outputs[t])
             if held is not None:
                 put_held(hidden, held[PARTS.index("hidden")])
         if steps is not None:
