@@ -117,10 +117,10 @@ def test_half_a_character_in_a_models_or_a_runs_record_is_refused(folder: Path, 
     ("masks", "says"),
     [
         ([f"a{k}" for k in range(20_000)], "there may be 100 masks, not 20,000"),
-        (["a" * 5000], "mask 'a{60}' is too long: it may have 300 characters"),
-        (["[0-9]+", "a{999999999}"], r"mask 'a\{999999999}' repeats too much: use smaller counts"),
-        (["(?:){4294967294}"], "repeats too much"),
-        (["(" * 14 + "a" + ")+" * 14], "repeats too much"),
+        (["a" * 5000], "mask 'a{60}' is too large: it may have 300 characters"),
+        (["[0-9]+", "a{999999999}"], r"mask 'a\{999999999}' is too large"),
+        (["(?:){4294967294}"], "is too large"),
+        (["(" * 14 + "a" + ")+" * 14], "is too large"),
     ],
 )
 def test_masks_that_take_seconds_to_compile_are_refused_when_a_model_is_read(masks: list[str], says: str) -> None:

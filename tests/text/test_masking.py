@@ -97,11 +97,12 @@ def test_where_nothing_stands_nothing_is_hidden() -> None:
     ("pattern", "says"),
     [
         *[("[", "is not a regular expression"), ("(", "is not a regular"), ("a*", "matches an empty text")],
-        *[("a" * 301, "may have 300 characters"), ("a{10000}", "repeats too much"), ("(?ix: a )", "the flag x")],
         *[
-            (pattern, "repeats too much")
-            for pattern in ("(?:a{99}b){99}", "(?:a{e}{99}){99}", "(?:" + "()" * 99 + "){9}")
+            ("a" * 301, "is too large: it may have 300 characters"),
+            ("a{10000}", "is too large"),
+            ("(?ix: a )", "the flag x"),
         ],
+        *[(pattern, "is too large") for pattern in ("(?:a{99}b){99}", "(?:a{e}{99}){99}", "(?:" + "()" * 99 + "){9}")],
     ],
 )
 def test_what_is_no_mask_is_refused(pattern: str, says: str) -> None:
@@ -109,7 +110,7 @@ def test_what_is_no_mask_is_refused(pattern: str, says: str) -> None:
         Masks([pattern])
 
 
-@pytest.mark.parametrize(("pattern", "line"), [("(a|aa)+$", "a" * 60 + "!"), ("(?:(?R)|a)", "")])
+@pytest.mark.parametrize(("pattern", "line"), [("(a|aa)+$", "a" * 60 + "!")])
 def test_a_mask_that_never_ends_is_given_up_while_other_threads_run(
     monkeypatch: pytest.MonkeyPatch, pattern: str, line: str
 ) -> None:

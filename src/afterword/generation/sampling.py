@@ -110,10 +110,7 @@ class Sampling(Settings):
         off=1,
     )
     final_temperature: float | None = setting(
-        None,
-        "change the temperature linearly along the text, to this value at --max-tokens",
-        minimum=0,
-        maximum=HOTTEST,
+        None, "change the temperature linearly along the text, to this at --max-tokens", minimum=0, maximum=HOTTEST
     )
     top_k: int = setting(
         0, "draw from the K likeliest tokens only; 0 is off", minimum=0, metavar="K", filter=keep_top_k, off=0

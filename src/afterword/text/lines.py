@@ -5,6 +5,7 @@ A labelled line is a label, a tab and a text; only the first tab counts.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -165,19 +166,17 @@ def _check(pattern: str) -> None:
 
     The engine compiles the body of a repeat as often as it must match, and once more.
     """
-    if len(pattern) > LONGEST_MASK:
-        raise OptionError(f"mask {pattern[:60]!r} is too long: it may have {LONGEST_MASK} characters")
-    if re.search(r"\(\?[\w-]*x", pattern):
-        raise OptionError(f"mask {pattern[:60]!r} may not have the flag x: write it without spaces and comments")
-    nested = single = 1
-    for repeat in re.finditer(r"\+|\{(\d+)", pattern):
-        copies = int(repeat[1] or 1) + 1
-        if pattern[: repeat.start()].endswith((")", "}", "+", "*", "?")):  # it may be inside of the others
-            nested *= copies
-        else:
-            single = max(single, copies)
-    if (len(pattern) + GROUP * pattern.count("(")) * nested * single > LARGEST_MASK:
-        raise OptionError(f"mask {pattern[:60]!r} repeats too much: use smaller counts, as in a{{9}}, or several masks")
+    if re.search(r"\(\?([\w-]*x|[R&]|P[>&]|[+-]?\d)", pattern):  # calls without an end fill the memory
+        raise OptionError(f"mask {pattern[:60]!r} may not have the flag x, or call a group as (?R) does")
+    # what follows the end of a group, or another repeat, may be inside of other repeats; else it has one character
+    start = pattern[:LONGEST_MASK]
+    nested, single = (
+        [int(count or 1) + 1 for count in re.findall(rf"(?<{sign}[)}}+*?])(?:\+|{{(\d+))", start)] for sign in "=!"
+    )
+    size = (len(pattern) + GROUP * pattern.count("(")) * math.prod(nested) * max(single, default=1)
+    if len(pattern) > LONGEST_MASK or size > LARGEST_MASK:
+        shorter = f"it may have {LONGEST_MASK} characters, and repeat few of them often, as in a{{9}}"
+        raise OptionError(f"mask {pattern[:60]!r} is too large: {shorter}; give several smaller ones")
 
 
 def _compiled(pattern: str) -> regex.Pattern[str]:
