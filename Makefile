@@ -165,6 +165,8 @@ bench-serving: .venv/ready-dev
 	$(BIN)/python -m benchmarks.serving page english
 	$(BIN)/python -m benchmarks.serving fuzz english
 	$(BIN)/python -m benchmarks.flood english
+	$(BIN)/python -m benchmarks.masks held
+	$(BIN)/python -m benchmarks.masks served english
 
 # How near everything comes to what the machine can do. Takes ten minutes; needs the machine to itself. TEXT as above.
 bench-speed: .venv/ready-dev

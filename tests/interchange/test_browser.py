@@ -161,6 +161,32 @@ def test_writing_ends_before_a_stop_string_and_tells_each_token_only_what_is_cer
     assert (found["none"]["text"], found["none"]["tokens"]) == ("", 0)
 
 
+def test_an_unknown_option_and_a_value_beyond_its_limit_are_refused_with_what_is_meant(tmp_path: Path) -> None:
+    script = """const model = await load(), said = async call => String(await call().catch(error => error));
+        return Promise.all([
+            said(() => model.generate({ maxToken: 3 })),
+            said(() => model.generate({ topK: 3 })),
+            said(() => model.score("ab", { Signal: null })),
+            said(() => model.next("ab", { seed: 3 })),
+            said(() => load({ wasn: false })),
+            ...[5000, NaN, -1].map(temperature => said(() => model.generate({ temperature }))),
+            said(() => model.generate({ temperature: 100, maxTokens: 0, seed: undefined })),
+        ]);"""
+    found = run(tmp_path, script, written(load_model(save_tiny(tmp_path / "tiny"))))
+    assert found[:5] == [
+        "TypeError: unknown option maxToken: did you mean maxTokens?",
+        "TypeError: unknown option topK: generate has "
+        "prompt, maxTokens, temperature, minP, seed, stop, signal, onToken",
+        "TypeError: unknown option Signal: did you mean signal?",
+        "TypeError: unknown option seed: next has signal",
+        "TypeError: unknown option wasn: did you mean wasm?",
+    ]
+    assert found[5:] == [
+        *["RangeError: temperature is from 0 to 100, minP from 0 to below 1, maxTokens 0 or more"] * 3,
+        "[object Object]",
+    ]
+
+
 def test_an_aborted_text_rejects_its_promise_and_the_next_one_is_as_ever(tmp_path: Path) -> None:
     script = """const model = await load(), abort = new AbortController();
         const before = await model.generate({ prompt: "abc", seed: 3, maxTokens: 50 });

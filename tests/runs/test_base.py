@@ -285,6 +285,14 @@ def test_a_full_disk_while_its_beginning_is_written_leaves_things_as_they_were(
     assert (tmp_path / "run").exists() == (begun == "overwrite")
 
 
+@pytest.mark.parametrize(
+    ("base", "expect"), [(True, "more like base than like the text;"), (False, "made-up words between them;")]
+)
+def test_the_note_on_a_small_text_says_what_such_a_run_writes(begin_run: BeginRun, base: bool, expect: str) -> None:
+    (note,) = (note for note in begin_run(base=base).take_notes() if "few to learn from" in note)
+    assert expect in note
+
+
 def test_record_model_and_card_say_what_it_began_from(begin_run: BeginRun, tmp_path: Path) -> None:
     run = begin_run(base=True)
     finish(run)

@@ -24,6 +24,7 @@ from afterword.learning.batches import Batch
 from afterword.learning.learner import Learner
 from afterword.learning.recipe import Schedule
 from afterword.learning.validation import TIE
+from afterword.planning.expectation import Expectation
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin, repeat
 from afterword.runs.loop import train
@@ -144,6 +145,19 @@ def test_whoever_reads_the_reports_may_take_as_long_as_it_likes(
         assert progress.seconds == progress.step
         clock.now += 1000  # a slow terminal, and a sample that is written
     assert run.seconds == 24
+
+
+@pytest.mark.parametrize(("planned", "said"), [(70, []), (90, [", and the expected range no longer holds"])])
+def test_a_run_that_the_machine_slows_says_once_that_the_expected_range_no_longer_holds(
+    begin_run: BeginRun, monkeypatch: pytest.MonkeyPatch, planned: int, said: list[str]
+) -> None:
+    run = begin_run(steps=planned)  # and then a minute, in which a step takes a second
+    plan = dataclasses.replace(run.recipe, minutes=1.0, evaluate_every=30)
+    run.change_record(plan=plan, expected=Expectation(1.0, 0.9, 1.1))
+    Clock(monkeypatch)
+    notes = [note for progress in train(run) for note in progress.notes if "became slower" in note]
+    assert run.record.corrections
+    assert [note.partition(" planned steps")[2] for note in notes] == said
 
 
 def test_the_speed_that_a_resumed_run_reports_first_is_its_own(

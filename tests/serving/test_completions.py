@@ -234,6 +234,7 @@ WRONG: list[tuple[Any, str]] = [
     ),
     (b'{"model":"tiny","x\\ud800":1}', "a name in the body contains a lone surrogate"),
     ({"model": "tiny", "temperature": -1}, "temperature must be 0 or more, not -1"),
+    ({"model": "tiny", "temperature": 5000}, "temperature must be 100 or less, not 5000"),
     ({"model": "tiny", "top_p": 0}, "top_p must be above 0, not 0.0"),
     ({"model": "tiny", "n": 129}, "n must be a whole number <= 128"),
     ({"model": "tiny", "n": 0}, "n must be a whole number >= 1"),

@@ -7,7 +7,7 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Collection, Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ BLOCKS = 5  # otherwise, each fifth is scored by a model that is trained without
 LEAST = 50  # good lines
 ALIKE = ("steps", "num_layers", "hidden_size", "embedding_size", "batch_size", "seq_length", "dropout", "learning_rate")
 NEXT = 10  # lines that are printed below the odd ones
+KEPT_ALIKE = 1000  # lines that are not odd and are equal after masking: a log has millions of them
 LOOKED_INTO = 10_000  # lines of new forms, searched for the word that makes them new
 DRIFTED = 0.1  # of the new lines have forms that no good line has: too many to promise a rate
 
@@ -54,7 +55,9 @@ class Group:
 
     file: str
     first: OddLine
-    count: int = 1
+    count: int = 0
+    lines: list[tuple[int, str]] = field(default_factory=list)
+    """Their numbers and texts: all if they are odd, the first `KEPT_ALIKE` otherwise."""
 
     def rank(self) -> float:
         return -self.first.figure
@@ -219,8 +222,10 @@ class _Found:
             self._words.update({*re.findall(r"\w+", form)} - self._known)
         self.new += new
         groups = self.odd if line.odd else self._others
-        same = groups.setdefault((file, form), Group(file, line, 0))
+        same = groups.setdefault((file, form), Group(file, line))
         same.count += 1
+        if line.odd or same.count <= KEPT_ALIKE:
+            same.lines.append((line.line, line.text))
         if len(self._others) > 100 * self._most:
             self._others = dict(sorted(self._others.items(), key=lambda item: item[1].rank())[: self._most])
 
@@ -242,7 +247,8 @@ def _print(listed: Sequence[Group], following: Sequence[Group], rate: float, as_
         line = group.first
         if as_json:
             figures = {name: getattr(line, name) for name in names}
-            print(strict_json({"file": group.file, **figures, "count": group.count}))
+            lines = [{"file": group.file, "line": number, "text": text} for number, text in group.lines]
+            print(strict_json({"file": group.file, **figures, "count": group.count, "lines": lines}))
             continue
         if number == len(listed):
             print(f"-- next, not listed at a rate of {rate:g}, each with the rate that would list it --")

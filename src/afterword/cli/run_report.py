@@ -84,7 +84,7 @@ def _contents(encoded: EncodedCorpus) -> str:
     documents = f" in {encoded.documents:,} lines" if encoded.lines else ""
     if encoded.labels:
         documents += f" with {counted(len(encoded.labels), 'label')}"
-    kinds = f"{len(tokenizer.characters)} different" if tokenizer.characters else "as bytes"
+    kinds = f"{len(tokenizer.characters)} different characters" if tokenizer.characters else "as bytes"
     if tokenizer.several:
         kinds += f", read as {len(encoded.training):,} {tokenizer.several}"
     return f"{documents} ({kinds})"

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from afterword.errors import ModelError, OptionError, WorkError
 from afterword.model.arrays import Ids
-from afterword.model.folder.defaults import WritingDefaults
+from afterword.model.folder.defaults import HOTTEST, WritingDefaults
 from afterword.settings import Settings, setting
 
 Logits = NDArray[np.float64]
@@ -105,11 +105,12 @@ class Sampling(Settings):
         None,
         "lower is safer, higher is wilder; 0 takes the likeliest token (default: 0.8; classic: 0)",
         minimum=0,
+        maximum=HOTTEST,
         short="t",
         off=1,
     )
     final_temperature: float | None = setting(
-        None, "change the temperature linearly along the text, to this value at --max-tokens", minimum=0
+        None, "change the temperature linearly along the text, to this at --max-tokens", minimum=0, maximum=HOTTEST
     )
     top_k: int = setting(
         0, "draw from the K likeliest tokens only; 0 is off", minimum=0, metavar="K", filter=keep_top_k, off=0

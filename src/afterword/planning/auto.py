@@ -318,10 +318,11 @@ class _Planner:
         notes = []
         characters = self._encoded.training_characters
         if characters < LITTLE_TEXT and self._encoded.series is None:
-            notes.append(
-                f"{characters:,} characters are few to learn from: expect pieces of the text by heart "
-                "and made-up words between them; use 100,000 or more for better results"
-            )
+            expect = "pieces of the text by heart and made-up words between them"
+            if self._base is not None:  # from 2 kB, 0.3 % is copied in runs of 20 characters; 1 % of words are made up
+                expect = f"what it writes to be more like {self._base.name} than like the text"
+            few = f"{characters:,} characters are few to learn from"
+            notes.append(f"{few}: expect {expect}; use 100,000 or more for better results")
         counted = np.bincount(self._encoded.training[:MOST_COUNTED], minlength=self._encoded.tokenizer.rows)
         if remark := self._encoded.tokenizer.remark(counted):
             notes.append(remark)

@@ -78,7 +78,7 @@ def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, Non
             steps = int(team.from_first(forecast.correction(schedule.steps) or schedule.steps))
             if steps != schedule.steps:
                 schedule.correct(step, steps)
-                run.change_record(corrections=(*run.record.corrections, (step, steps)))
+                run.correct(step, steps)
         last = step == schedule.steps
 
         measured = None

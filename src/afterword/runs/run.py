@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from afterword.learning.batches import Batches
     from afterword.learning.learner import Learner
 
+ENOUGH = 0.8  # of the planned steps, for which the expected range holds
 MOST_ROLLBACKS = 5
 CARRIES = 0.95  # from this weight of the n-gram on, the user reads that the LSTM has hardly any part in a model
 OPENINGS = 2**20  # tokens of the training text that a model of windows is saved with, to start writing from
@@ -252,6 +253,15 @@ class Run:
                 f"{bits(kept.lstm):.2f} bits per character of held-out text, both together {bits(kept.cost):.2f}; "
                 f"the {network} would gain from {' or '.join(help)}"
             )
+
+    def correct(self, step: int, steps: int) -> None:
+        """Record that the clock changed the number of steps at `step`; note once that this breaks an expectation."""
+        before = min((each for _, each in self.record.corrections), default=self.recipe.steps)
+        expects = self.record.expected is not None and not self.record.stages
+        if expects and steps < ENOUGH * self.recipe.steps <= before:
+            fewer = f"there is time for {steps:,} of the {self.recipe.steps:,} planned steps"
+            self.notes.append(f"the machine became slower: {fewer}, and the expected range no longer holds")
+        self.change_record(corrections=(*self.record.corrections, (step, steps)))
 
     def take_notes(self) -> tuple[str, ...]:
         """Return the messages that the user has not seen yet."""

@@ -5,6 +5,8 @@ A labelled line is a label, a tab and a text; only the first tab counts.
 
 from __future__ import annotations
 
+import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -113,23 +115,27 @@ def known_label(label: str, labels: Mapping[str, int], tokenizer: Tokenizer) -> 
 MARK = "<*>"
 
 
-LONGEST_MASKS = 10_000  # characters in all; some milliseconds to compile
+MOST_MASKS = 100
+LONGEST_MASK = 300  # characters: the first search for a literal takes cubic time, 10 ms for these
+LARGEST_MASK = 10_000  # characters, with copies: 20 ms to compile
+GROUP = 10  # characters, as which a group counts: compiling takes quadratic time for some
 MASK_SECONDS = 1.0  # for one mask on one line: thousands of times what a plain one takes
 
 
 class Masks:
     """Regular expressions for what changes from line to line, such as numbers; each match is replaced by `MARK`.
 
-    They may come with a model, so matching has a time limit and lets other threads run. Raises OptionError for a
-    pattern that is not a regular expression, or that matches the empty text; the calls raise it for one that is slow.
+    They may come with a model. So their sizes are limited, because compiling stops all other threads; and matching has
+    a time limit and lets other threads run. Raises OptionError for a pattern that is not a regular expression, that is
+    too large, or that matches the empty text; the calls raise it for one that is slow.
     """
 
     def __init__(self, patterns: Sequence[str] = ()) -> None:
         if isinstance(patterns, str) or not all(isinstance(pattern, str) for pattern in patterns):
             raise OptionError(f"masks must be a list of regular expressions, not {repr(patterns)[:60]}")
         self.patterns = tuple(patterns)
-        if sum(map(len, self.patterns)) > LONGEST_MASKS:
-            raise OptionError(f"masks may have {LONGEST_MASKS:,} characters in all: give fewer, or shorter ones")
+        if len(self.patterns) > MOST_MASKS:
+            raise OptionError(f"there may be {MOST_MASKS} masks, not {len(self.patterns):,}")
         self._compiled = [_compiled(pattern) for pattern in self.patterns]
 
     def __call__(self, line: str) -> str:
@@ -155,21 +161,39 @@ class Masks:
         return places
 
 
+def _check(pattern: str) -> None:
+    """Raise OptionError for a pattern that is too large, or whose repeats cannot be found without parsing it.
+
+    The engine compiles the body of a repeat as often as it must match, and once more.
+    """
+    if re.search(r"\(\?([\w-]*x|[R&]|P[>&]|[+-]?\d)", pattern):  # calls without an end fill the memory
+        raise OptionError(f"mask {pattern[:60]!r} may not have the flag x, or call a group as (?R) does")
+    # what follows the end of a group, or another repeat, may be inside of other repeats; else it has one character
+    start = pattern[:LONGEST_MASK]
+    nested, single = (
+        [int(count or 1) + 1 for count in re.findall(rf"(?<{sign}[)}}+*?])(?:\+|{{(\d+))", start)] for sign in "=!"
+    )
+    size = (len(pattern) + GROUP * pattern.count("(")) * math.prod(nested) * max(single, default=1)
+    if len(pattern) > LONGEST_MASK or size > LARGEST_MASK:
+        shorter = f"it may have {LONGEST_MASK} characters, and repeat few of them often, as in a{{9}}"
+        raise OptionError(f"mask {pattern[:60]!r} is too large: {shorter}; give several smaller ones")
+
+
 def _compiled(pattern: str) -> regex.Pattern[str]:
     import regex  # here, because this file is loaded with every model; Python's own engine has no time limit
 
+    _check(pattern)
     try:
         found = regex.compile(pattern)
-        matches_nothing = found.fullmatch("", timeout=MASK_SECONDS)
-    except (regex.error, OverflowError, RecursionError, MemoryError, TimeoutError) as error:
+    except (regex.error, OverflowError, RecursionError, MemoryError) as error:
         raise OptionError(f"mask {pattern[:60]!r} is not a regular expression: {error}") from None
-    if matches_nothing:
+    if _matches(found, "", least=0):
         raise OptionError(f"mask {pattern[:60]!r} matches an empty text: write + for *, as in [0-9]+")
     return found
 
 
-def _matches(pattern: regex.Pattern[str], line: str) -> list[tuple[int, int]]:
-    """Return the spans of the matches that are not empty."""
+def _matches(pattern: regex.Pattern[str], line: str, least: int = 1) -> list[tuple[int, int]]:
+    """Return the spans of the matches that have `least` characters or more."""
     try:
         spans = [found.span() for found in pattern.finditer(line, timeout=MASK_SECONDS, concurrent=True)]
     except (TimeoutError, MemoryError):
@@ -177,4 +201,4 @@ def _matches(pattern: regex.Pattern[str], line: str) -> list[tuple[int, int]]:
             f"mask {pattern.pattern[:60]!r} takes more than {MASK_SECONDS:g} s on a line: write it without a repeat "
             "inside a repeat"
         ) from None
-    return [(start, end) for start, end in spans if start < end]
+    return [(start, end) for start, end in spans if end - start >= least]

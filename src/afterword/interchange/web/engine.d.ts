@@ -5,7 +5,7 @@ export interface Options {
   prompt?: string;
   /** Tokens to write at most. The default of this and the next two is the model's own. */
   maxTokens?: number;
-  /** Lower is safer, higher is wilder; 0 takes the likeliest token. */
+  /** From 0 to 100: lower is safer, higher is wilder; 0 takes the likeliest token. */
   temperature?: number;
   /** Drop tokens below this fraction of the highest probability. */
   minP?: number;

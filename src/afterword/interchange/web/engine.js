@@ -8,10 +8,16 @@
 const SLICE = 30; // milliseconds of work, after which others get a turn
 const [KEPT, MOST_KEPT] = [64, 512]; // tokens after which a state is kept to continue from; the number of such states
 const [MISSED, MOST_STEPS] = [1e-3, 96]; // of the probability of all spellings of a prompt's end; steps to find them
-const INVALID = "temperature and maxTokens must be 0 or more, minP from 0 to below 1";
+const OPTIONS = {
+  load: ["wasm"],
+  generate: ["prompt", "maxTokens", "temperature", "minP", "seed", "stop", "signal", "onToken"],
+  score: ["signal"],
+  next: ["signal"],
+};
 
 /** Return the model in this file. `wasm: false` runs it in plain JavaScript. */
-export async function load({ wasm = true } = {}) {
+export async function load(options = {}) {
+  const { wasm = true } = checked(options, "load");
   const fast = wasm && (await WebAssembly.instantiate(bytesOf(KERNEL)).catch(() => null)); // null without SIMD
   return new Model(MODEL, size => {
     const { memory, multiply } = fast ? fast.instance.exports : { memory: { buffer: new ArrayBuffer(size) } };
@@ -279,9 +285,10 @@ class Model {
 
   async generate(options = {}) {
     const { rows, boundary, masked, blank, writing } = this.facts;
-    const { prompt = writing.prompt, stop = [], seed = Math.floor(Math.random() * 2 ** 32), signal, onToken } = options;
+    const { prompt = writing.prompt, stop = [], seed = Math.floor(Math.random() * 2 ** 32), signal, onToken } = checked(options, "generate");
     const { maxTokens = writing.maxTokens, temperature = writing.temperature, minP = writing.minP } = options;
-    if (!(temperature >= 0 && minP >= 0 && minP < 1 && maxTokens >= 0)) throw new RangeError(INVALID);
+    const isValid = temperature >= 0 && temperature <= writing.hottest && minP >= 0 && minP < 1 && maxTokens >= 0;
+    if (!isValid) throw new RangeError(`temperature is from 0 to ${writing.hottest}, minP from 0 to below 1, maxTokens 0 or more`);
     const [random, turn, stops] = [numbers(BigInt(seed)), turns(signal), [stop].flat().filter(Boolean)];
     const decoder = this.tokenizer.kind === "byte" ? new TextDecoder() : null;
     const never = [...masked, ...(options.prompt ? [] : blank)]; // a text does not begin with space
@@ -311,7 +318,8 @@ class Model {
     return { text, tokens, logProbability, finishReason, seed };
   }
 
-  async score(text, { signal } = {}) {
+  async score(text, options = {}) {
+    const { signal } = checked(options, "score");
     const [{ boundary, rows, sharing }, reading, turn, nats] = [this.facts, new Reading(this), turns(signal), []];
     for (const id of [boundary, ...this.tokenizer.encode(text)]) {
       const isOwn = id < rows - 1; // else it shares the last row with others
@@ -327,7 +335,8 @@ class Model {
     return this.tokenizer.encode(text).map(id => this.tokenizer.texts[id] ?? "");
   }
 
-  async next(prompt, { signal } = {}) {
+  async next(prompt, options = {}) {
+    const { signal } = checked(options, "next");
     const found = new Map();
     for (const { rest, p } of await this.#ways(prompt, turns(signal))) {
       without(p, this.facts.masked).forEach((value, row) => {
@@ -372,6 +381,23 @@ function ending(text, stops, isLast) {
   let end = isLast ? text.length : 0;
   while (end < text.length && !begun(end)) end += 1;
   return [end, false];
+}
+
+/** Return `options`. Throws a TypeError for one that the function `of` does not have. */
+function checked(options, of) {
+  for (const name of Object.keys(options)) {
+    const [nearest] = OPTIONS[of].map(one => [edits(name, one), one]).sort(([a], [b]) => a - b);
+    const advice = nearest[0] < name.length / 2 ? `did you mean ${nearest[1]}?` : `${of} has ${OPTIONS[of].join(", ")}`;
+    if (nearest[0]) throw new TypeError(`unknown option ${name}: ${advice}`);
+  }
+  return options;
+}
+
+/** Return the number of characters to insert, remove or replace between two names. */
+function edits(a, b) {
+  const begin = Array.from({ length: b.length + 1 }, (_, k) => k);
+  const next = (row, x) => [...b].reduce((to, y, k) => [...to, Math.min(to[k], row[k + 1], row[k] - (x === y)) + 1], [row[0] + 1]);
+  return [...a].reduce(next, begin).at(-1);
 }
 
 /** Return a function that gives others a turn if it is time, and throws if `signal` is aborted. */

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from typing import Annotated, Literal
 
 from msgspec import Meta
+
+HOTTEST = 100  # temperature: far above it, all tokens that ever occurred are equally likely
 
 Opening = Literal[
     "newline",  # the boundary token, and without a prompt a line's end too, after which running text begins
@@ -20,7 +21,7 @@ class WritingDefaults:
     """The options of writing that a model comes with."""
 
     max_tokens: Annotated[int, Meta(ge=0)]
-    temperature: Annotated[float, Meta(ge=0, le=sys.float_info.max)]
+    temperature: Annotated[float, Meta(ge=0, le=HOTTEST)]
     opening: Opening
     """What the network reads before a prompt."""
     min_p: Annotated[float, Meta(ge=0, lt=1)]
