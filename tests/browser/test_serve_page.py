@@ -44,6 +44,19 @@ IS_OFFERED = (
     "document.querySelectorAll('.offer').length && document.querySelector('.offers').ariaBusy === 'false' && " + OFFERS
 )
 IS_QUIET = "!document.getElementById('stop')"
+# The next request for completions is answered with this start of a stream, and never ends by itself.
+ENDLESS_STREAM = """(sent => {
+  const real = fetch;
+  window.fetch = (path, options) => {
+    if (!path.endsWith("/v1/completions")) return real(path, options);
+    window.fetch = real;
+    const start = stream => {
+      stream.enqueue(new TextEncoder().encode(sent));
+      options.signal.addEventListener("abort", () => stream.error(options.signal.reason));
+    };
+    return Promise.resolve(new Response(new ReadableStream({ start })));
+  };
+})"""
 
 
 @pytest.fixture(scope="module")
@@ -317,6 +330,37 @@ def test_after_escape_tab_leaves_the_text(page: Tab) -> None:
     page.press("Tab")
     assert page.run("document.activeElement.id") != "area"
     assert page.run(VALUE) == "Divya "
+
+
+def test_continuations_asked_for_by_key_take_the_place_of_those_on_their_way(page: Tab) -> None:
+    page.type("Reena is not fat. ")
+    page.run(f"{ENDLESS_STREAM}('')")
+    page.press(" ", control=True)
+    assert page.run("document.querySelector('.offers').ariaBusy") == "true"
+    page.press(" ", control=True)
+    assert page.until(f"!document.querySelector('.offers') || {IS_OFFERED}") is not True
+
+
+def test_a_word_that_is_taken_early_leaves_the_rest_of_the_continuations(page: Tab) -> None:
+    page.type("Divya ")
+    choices = [{"index": k, "text": text} for k, text in enumerate(("likes to", "likes to eat"))]
+    sent = f"data: {json.dumps({'choices': choices})}\n\n"
+    page.run(f"{ENDLESS_STREAM}({json.dumps(sent)})")
+    page.press(" ", control=True)
+    page.until(f"{OFFERS}[1]?.endsWith('eat')")
+    page.press("Tab")
+    assert page.run("new Promise(done => setTimeout(done, 100))") is None
+    assert page.run(VALUE) == "Divya likes"
+    assert page.run(OFFERS) == [" to", " to eat"]
+
+
+def test_after_stop_the_keys_are_the_sheets(page: Tab) -> None:
+    set_field(page, "length", ENDLESS)
+    page.click("#write")
+    page.until(f"{VALUE}.length > 20")
+    page.click("#stop")
+    page.press(" ", control=True)
+    assert page.until(IS_OFFERED)
 
 
 def test_typing_what_was_offered_goes_along_in_it(page: Tab) -> None:
@@ -748,6 +792,17 @@ def test_the_gates_of_the_text_at_hand_are_shown(page: Tab) -> None:
     assert page.complaints == []
 
 
+def test_the_gates_tab_says_that_it_draws_until_it_has(page: Tab) -> None:
+    page.type("Divya likes to eat.")
+    said = "document.querySelector('#panel-inside [role=status]')?.innerText"
+    page.run("addEventListener('message', event => window.held ??= (event.stopImmediatePropagation(), event), true)")
+    page.click("#tab-inside")
+    page.until("window.held?.data === 'ready'")
+    assert page.run(said) == "drawing…"
+    page.run("dispatchEvent(new MessageEvent('message', {data: held.data, origin: held.origin, source: held.source}))")
+    page.until(f"{said} === '19 characters'")
+
+
 def test_what_is_kept_of_a_word_is_a_table_of_the_gates_tab(page: Tab, model: LanguageModel) -> None:
     text = "Divya likes to eat. Reena is not fat."
     page.type(text)
@@ -797,6 +852,7 @@ def test_the_gates_have_one_switch_of_colours_and_one_scroll_bar(page: Tab) -> N
     inside = "document.getElementById('inside')?.contentDocument"
     page.until(f"{inside}?.documentElement?.dataset.ready")
     page.until(f"document.getElementById('inside').clientHeight >= {inside}.body.offsetHeight")
+    assert "characters" in page.text("#panel-inside [role=status]")
     assert page.run(f"{inside}.getElementById('theme').checkVisibility()") is False
     scrolling = (
         f"[...{inside}.querySelectorAll('*')].filter(e => e.scrollHeight > e.clientHeight + 1 && "
