@@ -26,7 +26,7 @@ from afterword.training import train
 from tests.browser.chromium import Tab
 from tests.inspection.test_gates import TEXT, made
 from tests.processes import free_port
-from tests.serving.server import Serving, serving
+from tests.serving.server import Serving, proxied, serving
 from tests.serving.test_kinds import MODELS
 
 FILES = Path(str(resources.files("afterword.serving").joinpath("page")))
@@ -212,7 +212,7 @@ def test_every_module_that_the_page_begins_with_is_asked_for_at_once() -> None:
             imported = re.findall(r'^import [^;]*"\./([^"]+)";', (FILES / name).read_text("utf-8"), re.M)
             ahead += imported if "/" not in name else []
     served = bytes(page_file({}, "index.html", "").body).decode()
-    preloaded = re.findall(r'rel="modulepreload" href="/static/([^"]+)"', served)
+    preloaded = re.findall(r'rel="modulepreload" href="static/([^"]+)"', served)
     assert sorted(found - {"main.js"}) == sorted(preloaded)
 
 
@@ -970,6 +970,26 @@ def test_a_key_is_asked_for_once_and_kept_in_the_tab(tab: Tab, models: Path) -> 
         tab.run("document.getElementById('area').focus()")
         tab.type("Divya ")
         assert len(write_on(tab, 10)) >= 16
+
+
+@pytest.mark.parametrize(("removes", "known"), [(True, True), (False, True), (True, False)])
+def test_the_page_works_below_a_path_of_a_proxy(tab: Tab, models: Path, removes: bool, known: bool) -> None:
+    root_path = ("--root-path", "/a/w") if known else ()
+    with proxied(models / "story", *root_path, path="/a/w", removes=removes) as address:
+        page = open_page(tab, address)
+        page.requests.clear()
+        page.open(address if known else f"{address}/")
+        page.run("document.getElementById('area').focus()")
+        page.type("Divya ")
+        assert write_on(page, 20).startswith("Divya ")
+        page.until("localStorage['afterword.text/a/w']?.includes('Divya ')")
+        page.click("#tab-inside")
+        page.until("document.getElementById('inside')?.contentDocument?.documentElement?.dataset.ready")
+        assert [one for one in page.requests if not one.startswith((address, "about:", "data:"))] == []
+        assert page.complaints == []
+        page.call("Page.navigate", url=f"{address}/docs")
+        section = "document.querySelector('section')"
+        page.until(f"{section} && getComputedStyle({section}).borderRadius === '8px'")  # by docs.css
 
 
 def test_without_the_server_the_text_stays(tab: Tab, models: Path) -> None:

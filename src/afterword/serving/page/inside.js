@@ -88,7 +88,7 @@ function Inside({ writer }) {
     ${error && html`<p class="error" role="status">${error}</p>`}
     ${!shown && !error && !isBusy && html`<p class="soft">Write some text first: this tab shows the network's gates while it reads the text.</p>`}
     ${(shown || error) && html`<${Keeps} part=${part} />`}
-    ${shown && html`<iframe key=${shown.key} ref=${frame} id="inside" class="inside" src="/inside" title="Gates"></iframe>`}
+    ${shown && html`<iframe key=${shown.key} ref=${frame} id="inside" class="inside" src="inside" title="Gates"></iframe>`}
   `;
 }
 
