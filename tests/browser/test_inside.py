@@ -12,10 +12,15 @@ from tests.serving.server import Serving, serving
 from tests.tiny import save_tiny
 
 SHOW = """new Promise(done => {
-  addEventListener("message", event => event.data === "ready" && event.source.postMessage({ html: %s }, event.origin));
+  let empty = null;  // its background before it has a page
+  addEventListener("message", event => {
+    if (event.data !== "ready") return;
+    empty = getComputedStyle(event.source.document.documentElement).backgroundColor;
+    event.source.postMessage({ html: %s }, event.origin);
+  });
   const frame = document.body.appendChild(document.createElement("iframe"));
   frame.src = "/inside";
-  const look = () => frame.contentDocument?.documentElement?.dataset.ready ? done() : setTimeout(look, 20);
+  const look = () => frame.contentDocument?.documentElement?.dataset.ready ? done(empty) : setTimeout(look, 20);
   look();
 })"""
 SEEN = "document.querySelector('iframe').contentDocument.querySelector(%s).innerText"
@@ -27,12 +32,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
         yield found
 
 
-def shown(tab: Tab, server: Serving, html: str) -> None:
+def shown(tab: Tab, server: Serving, html: str, theme: str = "light") -> str:
+    """Show the page in the frame; return the background that the frame had before."""
     tab.complaints.clear()
     tab.call("Page.navigate", url=f"{server.url}/static/inside-shell.js")  # a document with the policy of the page
     tab.until("document.location.pathname === '/static/inside-shell.js' && document.body !== null")
-    tab.run(SHOW % json.dumps(html))
+    tab.run(f"document.documentElement.dataset.theme = '{theme}'; document.body.style.background = 'rgb(1, 2, 3)'")
+    empty = str(tab.run(SHOW % json.dumps(html)))
     assert not forbidden(tab)
+    return empty
 
 
 def forbidden(tab: Tab) -> list[str]:
@@ -45,6 +53,13 @@ def test_the_page_of_the_gates_runs_in_its_frame(tab: Tab, server: Serving) -> N
     shown(tab, server, html)
     assert tab.run(SEEN % "'#about'").startswith("tiny: ")
     assert "abcdé" in tab.run(SEEN % "'#text'")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_frame_has_the_pages_colours_from_the_first_moment(tab: Tab, server: Serving, theme: str) -> None:
+    html = server.post("/v1/gates", {"model": "tiny", "text": "ab", "format": "html"}).json["html"]
+    assert shown(tab, server, html, theme) == "rgb(1, 2, 3)"
+    assert tab.run("document.querySelector('iframe').contentDocument.documentElement.dataset.theme") == theme
 
 
 def test_no_other_script_runs_there(tab: Tab, server: Serving) -> None:

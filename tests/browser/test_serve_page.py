@@ -26,7 +26,7 @@ from afterword.training import train
 from tests.browser.chromium import Tab
 from tests.inspection.test_gates import TEXT, made
 from tests.processes import free_port
-from tests.serving.server import Serving, serving
+from tests.serving.server import Serving, proxied, serving
 from tests.serving.test_kinds import MODELS
 
 FILES = Path(str(resources.files("afterword.serving").joinpath("page")))
@@ -44,6 +44,19 @@ IS_OFFERED = (
     "document.querySelectorAll('.offer').length && document.querySelector('.offers').ariaBusy === 'false' && " + OFFERS
 )
 IS_QUIET = "!document.getElementById('stop')"
+# The next request for completions is answered with this start of a stream, and never ends by itself.
+ENDLESS_STREAM = """(sent => {
+  const real = fetch;
+  window.fetch = (path, options) => {
+    if (!path.endsWith("/v1/completions")) return real(path, options);
+    window.fetch = real;
+    const start = stream => {
+      stream.enqueue(new TextEncoder().encode(sent));
+      options.signal.addEventListener("abort", () => stream.error(options.signal.reason));
+    };
+    return Promise.resolve(new Response(new ReadableStream({ start })));
+  };
+})"""
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +212,7 @@ def test_every_module_that_the_page_begins_with_is_asked_for_at_once() -> None:
             imported = re.findall(r'^import [^;]*"\./([^"]+)";', (FILES / name).read_text("utf-8"), re.M)
             ahead += imported if "/" not in name else []
     served = bytes(page_file({}, "index.html", "").body).decode()
-    preloaded = re.findall(r'rel="modulepreload" href="/static/([^"]+)"', served)
+    preloaded = re.findall(r'rel="modulepreload" href="static/([^"]+)"', served)
     assert sorted(found - {"main.js"}) == sorted(preloaded)
 
 
@@ -317,6 +330,37 @@ def test_after_escape_tab_leaves_the_text(page: Tab) -> None:
     page.press("Tab")
     assert page.run("document.activeElement.id") != "area"
     assert page.run(VALUE) == "Divya "
+
+
+def test_continuations_asked_for_by_key_take_the_place_of_those_on_their_way(page: Tab) -> None:
+    page.type("Reena is not fat. ")
+    page.run(f"{ENDLESS_STREAM}('')")
+    page.press(" ", control=True)
+    assert page.run("document.querySelector('.offers').ariaBusy") == "true"
+    page.press(" ", control=True)
+    assert page.until(f"!document.querySelector('.offers') || {IS_OFFERED}") is not True
+
+
+def test_a_word_that_is_taken_early_leaves_the_rest_of_the_continuations(page: Tab) -> None:
+    page.type("Divya ")
+    choices = [{"index": k, "text": text} for k, text in enumerate(("likes to", "likes to eat"))]
+    sent = f"data: {json.dumps({'choices': choices})}\n\n"
+    page.run(f"{ENDLESS_STREAM}({json.dumps(sent)})")
+    page.press(" ", control=True)
+    page.until(f"{OFFERS}[1]?.endsWith('eat')")
+    page.press("Tab")
+    assert page.run("new Promise(done => setTimeout(done, 100))") is None
+    assert page.run(VALUE) == "Divya likes"
+    assert page.run(OFFERS) == [" to", " to eat"]
+
+
+def test_after_stop_the_keys_are_the_sheets(page: Tab) -> None:
+    set_field(page, "length", ENDLESS)
+    page.click("#write")
+    page.until(f"{VALUE}.length > 20")
+    page.click("#stop")
+    page.press(" ", control=True)
+    assert page.until(IS_OFFERED)
 
 
 def test_typing_what_was_offered_goes_along_in_it(page: Tab) -> None:
@@ -748,6 +792,17 @@ def test_the_gates_of_the_text_at_hand_are_shown(page: Tab) -> None:
     assert page.complaints == []
 
 
+def test_the_gates_tab_says_that_it_draws_until_it_has(page: Tab) -> None:
+    page.type("Divya likes to eat.")
+    said = "document.querySelector('#panel-inside [role=status]')?.innerText"
+    page.run("addEventListener('message', event => window.held ??= (event.stopImmediatePropagation(), event), true)")
+    page.click("#tab-inside")
+    page.until("window.held?.data === 'ready'")
+    assert page.run(said) == "drawing…"
+    page.run("dispatchEvent(new MessageEvent('message', {data: held.data, origin: held.origin, source: held.source}))")
+    page.until(f"{said} === '19 characters'")
+
+
 def test_what_is_kept_of_a_word_is_a_table_of_the_gates_tab(page: Tab, model: LanguageModel) -> None:
     text = "Divya likes to eat. Reena is not fat."
     page.type(text)
@@ -797,6 +852,7 @@ def test_the_gates_have_one_switch_of_colours_and_one_scroll_bar(page: Tab) -> N
     inside = "document.getElementById('inside')?.contentDocument"
     page.until(f"{inside}?.documentElement?.dataset.ready")
     page.until(f"document.getElementById('inside').clientHeight >= {inside}.body.offsetHeight")
+    assert "characters" in page.text("#panel-inside [role=status]")
     assert page.run(f"{inside}.getElementById('theme').checkVisibility()") is False
     scrolling = (
         f"[...{inside}.querySelectorAll('*')].filter(e => e.scrollHeight > e.clientHeight + 1 && "
@@ -914,6 +970,26 @@ def test_a_key_is_asked_for_once_and_kept_in_the_tab(tab: Tab, models: Path) -> 
         tab.run("document.getElementById('area').focus()")
         tab.type("Divya ")
         assert len(write_on(tab, 10)) >= 16
+
+
+@pytest.mark.parametrize(("removes", "known"), [(True, True), (False, True), (True, False)])
+def test_the_page_works_below_a_path_of_a_proxy(tab: Tab, models: Path, removes: bool, known: bool) -> None:
+    root_path = ("--root-path", "/a/w") if known else ()
+    with proxied(models / "story", *root_path, path="/a/w", removes=removes) as address:
+        page = open_page(tab, address)
+        page.requests.clear()
+        page.open(address if known else f"{address}/")
+        page.run("document.getElementById('area').focus()")
+        page.type("Divya ")
+        assert write_on(page, 20).startswith("Divya ")
+        page.until("localStorage['afterword.text/a/w']?.includes('Divya ')")
+        page.click("#tab-inside")
+        page.until("document.getElementById('inside')?.contentDocument?.documentElement?.dataset.ready")
+        assert [one for one in page.requests if not one.startswith((address, "about:", "data:"))] == []
+        assert page.complaints == []
+        page.call("Page.navigate", url=f"{address}/docs")
+        section = "document.querySelector('section')"
+        page.until(f"{section} && getComputedStyle({section}).borderRadius === '8px'")  # by docs.css
 
 
 def test_without_the_server_the_text_stays(tab: Tab, models: Path) -> None:

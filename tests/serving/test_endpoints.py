@@ -17,7 +17,7 @@ from starlette.responses import Response
 from afterword.errors import TextError
 from afterword.serving.http.endpoints import Call, Endpoint
 from afterword.serving.http.failures import ApiError
-from afterword.serving.http.limits import Limits
+from afterword.serving.http.limits import Access, Limits
 from afterword.serving.http.resources import Metrics, Resources, Workers
 from tests.processes import until
 
@@ -56,7 +56,7 @@ def _fail(body: Large) -> NoReturn:
 def test_a_body_that_is_refused_is_gone_without_a_collection(handler: Any, status: int) -> None:
     async def ask() -> None:
         app = Starlette()
-        app.state.service = Resources(Limits(), Metrics({}), Workers(1, 1), hidden=[])
+        app.state.service = Resources(Limits(), Access(), Metrics({}), Workers(1, 1), hidden=[])
         sent: list[Any] = []
         messages = iter([{"type": "http.request", "body": json.dumps({"text": "ab"}).encode()}])
 
@@ -67,7 +67,9 @@ def test_a_body_that_is_refused_is_gone_without_a_collection(handler: Any, statu
             sent.append(message.get("status"))
 
         await Endpoint("POST", "/", handler)(
-            {"type": "http", "app": app, "query_string": b"", "path_params": {}, "headers": []}, receive, send
+            {"type": "http", "app": app, "query_string": b"", "path_params": {}, "headers": [], "head": {}},
+            receive,
+            send,
         )
         assert sent == [status, None]
         app.state.service.workers.stop()

@@ -7,6 +7,7 @@ import hashlib
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def test_the_frame_lets_the_script_of_that_page_run_and_no_other(server: Serving
     assert "'unsafe-inline'" not in policy.partition("script-src")[2].partition(";")[0]
     assert "frame-ancestors 'self'" in policy
     scripts = re.findall(r'<script[^>]* src="([^"]+)"', frame.body.decode())
-    assert [server.get(one).status for one in scripts] == [200] * len(scripts)
+    assert [server.get(urljoin("/inside", one)).status for one in scripts] == [200] * len(scripts)
     assert scripts
     assert not re.search(r"<script[^>]*>[^<]", frame.body.decode())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import select
 import signal
 import socket
@@ -21,7 +22,7 @@ from afterword.serving.app import ROUTES
 from afterword.serving.server import listen
 from tests.processes import PATIENCE, finished, until
 from tests.serving.server import ENVIRONMENT, Serving, serving
-from tests.serving.test_load import begun, everything
+from tests.serving.test_load import ENDLESS, MOST, begun, everything
 
 KEY = "a-key-that-is-long-enough"
 OPEN = {"/", "/health", "/static/{name:path}", "/inside"}  # what holds no data
@@ -32,13 +33,14 @@ def locked(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     """A server with a key, and hasty with those who send slowly."""
     file = tmp_path_factory.mktemp("key") / "key"
     file.write_text(f"{KEY}\n")
-    with serving(models / "tiny", "--api-key-file", file, "--receive-timeout", "3") as found:
+    with serving(models / "tiny", "--api-key-file", file, "--receive-timeout", "3", "--root-path", "/a/w") as found:
         yield found
 
 
-def test_every_route_but_those_without_data_needs_the_key(locked: Serving) -> None:
+@pytest.mark.parametrize("root", ["", "/a/w"])
+def test_every_route_but_those_without_data_needs_the_key(locked: Serving, root: str) -> None:
     for route in ROUTES:
-        path = route.path.replace("{name:path}", "page.css").replace("{id}", "tiny")
+        path = root + route.path.replace("{name:path}", "page.css").replace("{id}", "tiny")
         wrong = [{}, {"Authorization": "Bearer wrong"}, {"Authorization": KEY}, {"Authorization": f"Bearer {KEY}x"}]
         for headers in wrong:
             found = locked.ask(route.method, path, b"{}", {"Content-Type": "application/json", **headers})
@@ -49,6 +51,20 @@ def test_every_route_but_those_without_data_needs_the_key(locked: Serving) -> No
         assert locked.ask(route.method, path, b"{}", right).status not in (401, 403)
     assert locked.get("/nothing").status == 401
     assert locked.get("/static/../app.py").status == 401
+
+
+def test_a_server_answers_below_its_root_path_and_without_it(locked: Serving) -> None:
+    key = {"Authorization": f"Bearer {KEY}"}
+    page = locked.get("/").body
+    assert b'<base href="/a/w/">' in page
+    assert [locked.get(path).body for path in ("/a/w", "/a/w/", "/%61/w")] == [page] * 3
+    for path in ("/a", "/a/", "/a/wide", "/a/w//", "/a/w/a/w/health", "/a/health", "/A/w/health"):
+        assert locked.get(path, **key).status == 404, path
+    for root in ("", "/a/w"):
+        assert locked.get(f"{root}/health").json == {"status": "ok"}
+        assert locked.get(f"{root}/v1/completions", **key).headers["allow"] == "POST"
+        assert locked.get(f"{root}/nothing", **key).error.endswith(": see /a/w/docs")
+        assert locked.get(f"{root}/openapi.json", **key).json["servers"] == [{"url": "/a/w"}]
 
 
 def test_the_page_holds_nothing_beside_its_files(server: Serving) -> None:
@@ -180,6 +196,64 @@ def test_prompts_are_not_logged(models: Path) -> None:
         assert b"abcd" not in found.process.stderr.read()
 
 
+def test_the_access_log_has_a_line_per_request_and_no_text_of_a_client_breaks_it(models: Path) -> None:
+    with serving(models / "tiny", "--access-log") as found:
+        found.get("/v1/models?key=hidden")
+        found.complete(model="tiny", prompt="abcdabcd")
+        found.get("/%1b%5b31m%0a" + "x" * 5000)
+        found.get("/health", Host="elsewhere")
+        for name in (b"\x1b[31m", b"a\t9.9.9.9", b"\xe2\x80\xa8", b"a" * 5000):
+            host = f"Host: 127.0.0.1:{found.port}\r\nConnection: close\r\n".encode()
+            assert b" 200 OK" in talk(
+                found.port, b"GET /health HTTP/1.1\r\nX-Forwarded-For: ", name, b"\r\n", host, b"\r\n"
+            )
+        with begun(found, model="tiny", prompt="abcd", max_tokens=16_000):
+            found.wait_for("places_in_use", 1)
+        assert found.is_idle()
+        found.process.send_signal(signal.SIGTERM)
+        assert found.process.wait(PATIENCE) == 0
+        assert found.process.stderr is not None
+        lines = found.process.stderr.read().decode().splitlines()
+    fields = [
+        re.fullmatch(r"[\d-]+T[\d:.]+\+00:00 ([!-~]+) ([A-Z]+) ([!-~]+) (\d{3}) \d+\.\d{3}", line) for line in lines
+    ]
+    assert all(fields), lines
+    assert max(map(len, lines)) < 400
+    seen = [(one[2], one[3][:10], one[4]) for one in fields if one is not None and one[3] != "/metrics"]
+    assert seen == [
+        ("GET", "/v1/models", "200"),
+        ("POST", "/v1/comple", "200"),
+        ("GET", "/%1b%5b31m", "404"),
+        ("GET", "/health", "403"),
+        *[("GET", "/health", "200")] * 4,
+        ("POST", "/v1/comple", "499"),
+    ]
+
+
+def test_a_stopping_server_answers_503_until_its_last_stream_ends(models: Path) -> None:
+    with serving(models / "tiny", *MOST) as found:
+        with begun(found, **ENDLESS, stream=True) as made:
+            assert b" 200 OK" in made.recv(100)
+            found.process.send_signal(signal.SIGTERM)
+            until(lambda: found.get("/health").status == 503)  # and no connection is refused
+            assert found.get("/health").error == "the server is stopping: try again later"
+            refused = found.post("/v1/completions", {"model": "tiny"})
+            assert (refused.status, refused.headers["connection"]) == (503, "close")
+            assert found.get("/health", Host="elsewhere").status == 403
+            assert found.gauge("places_in_use") == 1
+            assert made.recv(100)
+        assert found.process.wait(PATIENCE) == 0
+
+
+def test_a_second_interrupt_stops_it_at_once(models: Path) -> None:
+    with serving(models / "tiny", *MOST) as found, begun(found, **ENDLESS, stream=True) as made:
+        assert b" 200 OK" in made.recv(100)
+        found.process.send_signal(signal.SIGINT)
+        until(lambda: found.get("/health").status == 503)
+        found.process.send_signal(signal.SIGINT)
+        assert found.process.wait(PATIENCE) == 0
+
+
 def test_a_stop_lets_what_runs_finish(models: Path) -> None:
     with serving(models / "tiny") as found:
         with begun(found, model="tiny", max_tokens=5000, stream=True, stream_options={"include_usage": True}) as made:
@@ -200,7 +274,12 @@ WRONG = [
     (["TINY", "TINY"], "two models are named tiny"),
     (["TINY", "--api-key-file", "/nowhere"], "cannot read the key from /nowhere"),
     (["TINY", "--max-requests", "0"], "max-requests must be 1 or more"),
-    (["TINY", "--port", "99999"], "--port"),
+    (["TINY", "--port", "99999"], "port must be 65535 or less, not 99999"),
+    *(
+        (["TINY", "--root-path", path], "root-path must be a path like /aw")
+        for path in ("aw", "/aw/", "/a/../b", "/a b")
+    ),
+    (["TINY", "--root-path", "/v1/aw"], "root-path must not begin like the server's own /v1"),
 ]
 
 

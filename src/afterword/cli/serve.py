@@ -11,7 +11,7 @@ import click
 from afterword.cli.options import PATH, engine_option, settings_options
 from afterword.cli.output import note, say
 from afterword.errors import OptionError
-from afterword.serving.http.limits import Limits
+from afterword.serving.http.limits import Access, Limits
 
 KEY = "AFTERWORD_API_KEY"
 LEAST_KEY = 8  # characters
@@ -21,26 +21,16 @@ LEAST_KEY = 8  # characters
 @click.argument("models", nargs=-1, type=PATH, metavar="MODEL...")
 @click.option("--run", "runs", multiple=True, type=PATH, metavar="RUN", help="show this run too (repeatable)")
 @click.option("--train", type=PATH, metavar="DIR", help="let clients train models, in this folder")
-@click.option(
-    "--host",
-    default="127.0.0.1",
-    help="the address to listen on; another machine can only reach it with a key",
-)
-@click.option("--port", default=8000, type=click.IntRange(0, 65535), help="0 chooses a free one")
 @click.option("--api-key-file", type=PATH, metavar="FILE", help=f"the key that clients must send ({KEY})")
-@click.option(
-    "--allow-host", multiple=True, metavar="NAME", help="a host name that clients may use for this server (repeatable)"
-)
+@settings_options(Access, "access")
 @engine_option
 @settings_options(Limits, "limits")
 def serve(
     models: tuple[str, ...],
     runs: tuple[str, ...],
     train: str | None,
-    host: str,
-    port: int,
     api_key_file: str | None,
-    allow_host: tuple[str, ...],
+    access: Access,
     engine: str,
     limits: Limits,
 ) -> None:
@@ -59,6 +49,7 @@ def serve(
     if not (models or runs or train):
         raise OptionError("there is nothing to serve: give MODEL, --run or --train")
     key = _key(api_key_file)
+    host = access.host
     if host not in ("127.0.0.1", "localhost", "::1") and key is None:
         raise OptionError(f"--host {host} can be reached from other machines: give a key with --api-key-file or {KEY}")
     try:
@@ -73,17 +64,17 @@ def serve(
         limits = dataclasses.replace(limits, max_text=limits.max_body)
     watched = Runs(runs, trainer)
     served = Models(models, engine, watched.folders)
-    with listen(host, port) as listening:
+    with listen(host, access.port) as listening:
         found = listening.getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
-        names = hosts(shown, found, allow_host)
+        names = hosts(shown, found, access.allow_host)
 
         def ready() -> None:
             what = ", ".join(served.names()) or "no model yet"
             say(f"serving {what} on http://{shown}:{found}")
 
         try:
-            Server(served, watched, limits, listening, names, key).run(ready)
+            Server(served, watched, limits, access, listening, names, key).run(ready)
         finally:
             if trainer is not None and (name := trainer.training):
                 say(f"saving the run {name}")

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import Lifespan
 
 from afterword import __version__
@@ -24,14 +24,14 @@ from afterword.serving.service import Service
 
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
-    "frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "frame-src 'self'; base-uri 'self'; form-action 'none'; frame-ancestors 'none'"
 )
 DOCS_POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
 async def page(call: Call[Service]) -> Response:
     """Return the page for people."""
-    return page_file(call.headers, "index.html", PAGE_POLICY)
+    return page_file(call.headers, "index.html", PAGE_POLICY, call.service.access.root_path)
 
 
 async def static(call: Call[Service]) -> Response:
@@ -44,6 +44,8 @@ async def openapi(call: Call[Service]) -> dict[str, Any]:
     api = document(ROUTES, __version__)
     whole, _ = api["components"]["schemas"]["CompletionRequest"]["properties"]["max_tokens"]["anyOf"]
     whole["maximum"] = call.service.limits.max_output
+    if root := call.service.access.root_path:
+        api["servers"] = [{"url": root}]
     return api
 
 
@@ -100,8 +102,8 @@ async def _no_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     path = request.url.path[:80]
     if error.status_code != 405:
-        return ApiError(error.status_code, f"unknown route {path!r}: see /docs").response()
-    matching = [route for route in request.app.routes if route.path_regex.match(request.url.path)]
+        return ApiError(error.status_code, f"unknown route {path!r}: see {request.scope['root_path']}/docs").response()
+    matching = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
     allowed = ", ".join(sorted({method for route in matching for method in route.methods}))
     message = f"{path} takes {allowed}, not {request.method[:20]}"
     return ApiError(405, message, headers={"Allow": allowed}).response()

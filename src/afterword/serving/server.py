@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import logging
 import math
+import re
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -16,8 +17,8 @@ from starlette.applications import Starlette
 
 from afterword.errors import OptionError
 from afterword.serving import heap
-from afterword.serving.app import application
-from afterword.serving.http.limits import Limits
+from afterword.serving.app import ROUTES, application
+from afterword.serving.http.limits import Access, Limits
 from afterword.serving.http.protocol import protocol
 from afterword.serving.runs.watched import Runs
 from afterword.serving.service import Service
@@ -52,12 +53,8 @@ def listen(host: str, port: int) -> socket.socket:
 def hosts(host: str, port: int, more: Sequence[str] = ()) -> set[str]:
     """Return the names that the Host header may have."""
     names = {*LOOPBACK, *more, *([host] if host not in ("0.0.0.0", "::") else [])}
-    with_port = {name if _has_port(name) else f"{name}:{port}" for name in names}
+    with_port = {name if re.search(r":\d+$", name) else f"{name}:{port}" for name in names}
     return {name.lower() for name in with_port | {name for name in names if port == 80 or name in more}}
-
-
-def _has_port(name: str) -> bool:
-    return name.rpartition(":")[2].isdigit() and not name.endswith("]")
 
 
 def room(connections: int) -> int:
@@ -76,6 +73,19 @@ def room(connections: int) -> int:
     return connections
 
 
+class _Draining(uvicorn.Server):
+    """A server that still accepts connections while it stops, until its last answer is complete.
+
+    So a load balancer receives 503, and not a refused connection, for which it may abandon the answers in progress too.
+    """
+
+    service: Service
+
+    async def on_tick(self, counter: int) -> bool:
+        self.service.is_stopping = await super().on_tick(counter)
+        return self.service.is_stopping and (self.force_exit or not self.service.answering)
+
+
 class Server:
     """A server of `models` and `runs` on the socket `listening`."""
 
@@ -84,12 +94,16 @@ class Server:
         models: Models,
         runs: Runs,
         limits: Limits,
+        access: Access,
         listening: socket.socket,
         names: set[str],
         key: str | None = None,
     ) -> None:
+        first = access.root_path.split("/")[1:2]
+        if first in (route.path.split("/")[1:2] for route in ROUTES):
+            raise OptionError(f"root-path must not begin like the server's own /{first[0]}: choose another path")
         limits = dataclasses.replace(limits, max_connections=room(limits.max_connections))
-        self._models, self._runs, self._limits, self._socket = models, runs, limits, listening
+        self._models, self._runs, self._limits, self._access, self._socket = models, runs, limits, access, listening
         self._error: BaseException | None = None
         config = uvicorn.Config(
             application(names, key, self._life),
@@ -101,9 +115,9 @@ class Server:
             server_header=False,
             h11_max_incomplete_event_size=limits.max_header,
             backlog=min(BACKLOG, limits.max_connections),
-            timeout_graceful_shutdown=math.ceil(limits.request_timeout + limits.send_timeout),
+            timeout_graceful_shutdown=math.ceil(limits.send_timeout),  # of complete answers
         )
-        self._server = uvicorn.Server(config)
+        self._server = _Draining(config)
 
     def run(self, on_ready: Callable[[], object]) -> None:
         """Serve until a signal arrives, then stop gracefully; call `on_ready` once the models are loaded.
@@ -120,7 +134,8 @@ class Server:
     @contextlib.asynccontextmanager
     async def _life(self, app: Starlette) -> AsyncIterator[None]:
         try:
-            service = app.state.service = Service.begin(self._models, self._runs, self._limits)
+            service = Service.begin(self._models, self._runs, self._limits, self._access)
+            app.state.service = self._server.service = service
         except BaseException as error:  # uvicorn would end without a word
             self._error = error
             raise

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from afterword.serving.http.endpoints import Call
 from afterword.serving.http.failures import busy
-from afterword.serving.http.limits import Limits
+from afterword.serving.http.limits import Access, Limits
 from afterword.serving.http.resources import Metrics, Resources, Workers
 from afterword.serving.runs.watched import Runs
 from afterword.serving.writing.models import Models
@@ -34,7 +34,7 @@ class Service(Resources):
     """The states that the automata of all texts with rules may have."""
 
     @staticmethod
-    def begin(models: Models, runs: Runs, limits: Limits) -> Service:
+    def begin(models: Models, runs: Runs, limits: Limits, access: Access) -> Service:
         scheduler = Scheduler(limits.max_requests, limits.max_queue, limits.remember * 2**20)
         workers, compilers = Workers(2, limits.max_queue), Workers(1, min(MOST_RULES, limits.max_queue))
         gauges: dict[str, tuple[str, Callable[[], float]]] = {
@@ -47,7 +47,7 @@ class Service(Resources):
         }
         around = {way(folder).parent for folder in (*models.own, *runs.own) for way in (Path.absolute, Path.resolve)}
         hidden = sorted((f"{folder}{os.sep}" for folder in around), key=len, reverse=True)
-        service = Service(limits, Metrics(gauges), workers, hidden, compilers, models, runs, scheduler)
+        service = Service(limits, access, Metrics(gauges), workers, hidden, compilers, models, runs, scheduler)
         scheduler.start()
         return service
 

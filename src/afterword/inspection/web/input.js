@@ -154,7 +154,7 @@ choice("paint", [
   ["mean", "the layer's mean", "the mean over all units of the layer (key p: next)"],
 ], "paint", refresh);
 S.layer = withUnits[0];
-theme(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+theme(document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
 summary();
 // The address may choose: #forget:20 shades the text by all forget gates, at character 20, without the head of the page.
 const [chosen, character] = location.hash.slice(1).split(":");

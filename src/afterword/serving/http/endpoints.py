@@ -123,23 +123,17 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         service: Resources = scope["app"].state.service
         call = Call(service, scope)
-        head: Message = {}
-
-        async def noted(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                head.update(message)
-            await send(message)
-
+        head: Message = scope["head"]
         try:
             async with asyncio.timeout(service.limits.request_timeout):
                 given = [] if self.body is None else [await self._read(call, receive)]
-                await _unless_gone(self._answer(call, given, scope, receive, noted), receive)
+                await _unless_gone(self._answer(call, given, scope, receive, send), receive)
         except ClientGone:
             service.metrics.gone.inc()
         except Exception as error:
             body, answer = self._refusal(service, error)
             if not head:
-                await answer(scope, receive, noted)
+                await answer(scope, receive, send)
             elif EVENT_STREAM in head["headers"]:
                 await _send_part(send, body, last=True)
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
@@ -104,6 +105,12 @@ def _as_api_error(error: Exception, seconds: float, fields: Collection[str]) -> 
 
 def report(error: BaseException) -> None:
     """Print an error in this program on standard error, without any text of the request."""
-    print(f"error: {type(error).__name__} while answering (AFTERWORD_DEBUG=1 shows where)", file=sys.stderr, flush=True)
+    say(f"error: {type(error).__name__} while answering (AFTERWORD_DEBUG=1 shows where)")
     if os.environ.get("AFTERWORD_DEBUG"):
-        traceback.print_exception(error)
+        say("".join(traceback.format_exception(error)))
+
+
+def say(line: str) -> None:
+    """Print `line` on standard error. If nobody reads it, the server continues."""
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)

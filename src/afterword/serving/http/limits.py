@@ -1,10 +1,31 @@
-"""Limits on what one client may ask of a server."""
+"""The settings of a server: how clients reach it, and limits on what one may ask of it."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+from afterword.errors import OptionError
 from afterword.settings import Settings, setting
+
+ROOT_PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)*")
+
+
+@dataclass(frozen=True)
+class Access(Settings):
+    """How clients reach a server. Raises OptionError for an invalid value."""
+
+    host: str = setting("127.0.0.1", "the address to listen on; another machine can only reach it with a key")
+    port: int = setting(8000, "0 chooses a free one", minimum=0, maximum=65535)
+    allow_host: tuple[str, ...] = setting((), "a host name that clients may use (repeatable)", metavar="NAME")
+    root_path: str = setting("", "the path of this server behind a proxy, such as /aw", metavar="PATH")
+    access_log: bool = setting(False, "print a line per request on standard error")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not ROOT_PATH.fullmatch(self.root_path):
+            allowed = "of letters, digits and - . _ ~ between slashes, without one at the end, without . and .."
+            raise OptionError(f"root-path must be a path like /aw, {allowed}; not {self.root_path[:60]!r}")
 
 
 @dataclass(frozen=True)

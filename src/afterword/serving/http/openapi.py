@@ -29,7 +29,7 @@ FAILURES = {
     "431": "The header is too large.",
     "429": "There are too many requests at once.",
     "500": "An error occurred in the server.",
-    "503": "The server is not ready, or the request took too long.",
+    "503": "The server is not ready or is stopping, or the request took too long.",
     "507": "The disk has no room for the text.",
 }
 
@@ -93,11 +93,11 @@ def reference(api: dict[str, Any]) -> str:
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        '<title>Afterword API</title><link rel="stylesheet" href="/static/colours.css">',
-        '<link rel="stylesheet" href="/static/docs.css"></head><body>',
+        '<title>Afterword API</title><link rel="stylesheet" href="static/colours.css">',
+        '<link rel="stylesheet" href="static/docs.css"></head><body>',
         "<h1>API</h1>",
         "<p>Requests and responses are JSON. Log probabilities are the model's own, in nats, before any filter. ",
-        'Machine-readable: <a href="/openapi.json">openapi.json</a>.</p>',
+        'Machine-readable: <a href="openapi.json">openapi.json</a>.</p>',
     ]
     for title, body in operations(api):
         parts += [f"<section><h2><code>{html.escape(title)}</code></h2>", body, "</section>"]

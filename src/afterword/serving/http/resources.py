@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from afterword.serving.http.failures import busy
-from afterword.serving.http.limits import Limits
+from afterword.serving.http.limits import Access, Limits
 
 SECONDS = (0.005, 0.02, 0.1, 0.3, 1, 3, 10, 30, 100, 300)  # the histograms' buckets
 
@@ -31,7 +31,7 @@ class Metrics:
         histogram = partial(Histogram, namespace="afterword", registry=self._all, buckets=SECONDS)
         self._requests = counter("requests", "Requests", ["path", "status"])
         self._seconds = histogram("request_seconds", "Duration of requests", ["path"])
-        self.refusals = counter("refusals", "Requests refused for host, origin, key or kind", ["status"])
+        self.refusals = counter("refusals", "Requests refused for host, origin, key, kind or a stop", ["status"])
         self.first_part = histogram("first_part_seconds", "Time to a stream's first part")
         self.gone = counter("gone", "Clients that left before their answer")
         self.prompt_tokens = counter("prompt_tokens", "Tokens of prompts")
@@ -103,11 +103,16 @@ class Resources:
     """The resources that every request may use."""
 
     limits: Limits
+    access: Access
     metrics: Metrics
     workers: Workers
     hidden: Sequence[str]
     """The paths to the server's folders, without their names. No message to a client contains them."""
     body_bytes: int = field(default=0, init=False)
     """The bytes of all large bodies of requests in progress."""
+    answering: int = field(default=0, init=False)
+    """The number of accepted requests in progress."""
+    is_stopping: bool = field(default=False, init=False)
+    """True if new requests are refused."""
     parsing: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     """Held while a large body is parsed: one at a time, so that others find a thread."""

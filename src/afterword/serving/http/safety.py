@@ -8,12 +8,15 @@ which no other page can send without asking first, and no answer allows another 
 from __future__ import annotations
 
 import hmac
+import re
+import time
 from collections.abc import Callable, Collection
+from datetime import UTC, datetime
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from afterword.serving.http.failures import JSON, ApiError
+from afterword.serving.http.failures import JSON, ApiError, say
 from afterword.serving.http.resources import Resources
 
 HEADERS = [
@@ -22,6 +25,7 @@ HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
 ]
+MOST_LOGGED = 300  # characters of a path, or of a client's name
 NOTHING = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 
 
@@ -38,28 +42,41 @@ class RequestGuard:
             await self._app(scope, receive, send)
             return
 
+        service: Resources = scope["app"].state.service
+        began, root, path = time.perf_counter(), service.access.root_path, scope["path"]
+        if f"{path}/".startswith(f"{root}/"):  # the proxy has not removed it
+            path = path[len(root) :] or "/"
+        scope["path"], scope["root_path"] = root + path, root
+        head: Message = scope.setdefault("head", {})  # of the answer, once it is sent
+
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
+                head.update(message)
                 names = {name for name, _ in message["headers"]}
                 more = [*HEADERS, NOTHING] if NOTHING[0] not in names else HEADERS
                 message = {**message, "headers": [*message["headers"], *more]}
             await send(message)
 
-        service: Resources = scope["app"].state.service
-        error = self._wrong(scope, service.limits.max_header)
-        if error is None:
-            if self._key is not None and not self._is_open(scope["path"]):
-                scope["has_key"] = True  # the protocol keeps such connections longest
-            await self._app(scope, receive, guarded)
-        else:
-            service.metrics.refusals.labels(str(error.status)).inc()
-            await error.response()(scope, receive, guarded)
+        error = self._wrong(scope, path, service)
+        service.answering += error is None
+        try:
+            if error is None:
+                if self._key is not None and not self._is_open(path):
+                    scope["has_key"] = True  # the protocol keeps such connections longest
+                await self._app(scope, receive, guarded)
+            else:
+                service.metrics.refusals.labels(str(error.status)).inc()
+                await error.response()(scope, receive, guarded)
+        finally:
+            service.answering -= error is None
+            if service.access.access_log:
+                say(_line(scope, head.get("status", 499), time.perf_counter() - began))
 
-    def _wrong(self, scope: Scope, largest: int) -> ApiError | None:
-        """Return why the request is refused, or None; its headers may have up to `largest` bytes."""
+    def _wrong(self, scope: Scope, path: str, service: Resources) -> ApiError | None:
+        """Return why the request for `path` is refused, or None."""
         size = len(scope["raw_path"]) + len(scope["query_string"])
-        if size + sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > largest:
-            return ApiError(431, f"the header may be at most {largest:,} bytes")
+        if size + sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > service.limits.max_header:
+            return ApiError(431, f"the header may be at most {service.limits.max_header:,} bytes")
         headers = Headers(scope=scope)
         if "content-length" in headers and "transfer-encoding" in headers:
             message = "the header has both Content-Length and Transfer-Encoding: send one of them"
@@ -72,11 +89,14 @@ class RequestGuard:
         for origin in headers.getlist("origin"):
             if origin.lower() not in {f"http://{host[0]}", f"https://{host[0]}"}:
                 return ApiError(403, "only this server's own page may send requests from a browser")
-        if self._key is not None and not self._is_open(scope["path"]):
+        if self._key is not None and not self._is_open(path):
             given = headers.getlist("authorization")
             if len(given) != 1 or not hmac.compare_digest(given[0].encode("latin-1"), self._key):
                 message = "this server needs a key: send it as Authorization: Bearer KEY"
                 return ApiError(401, message, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
+        if service.is_stopping and path != "/metrics":
+            message = "the server is stopping: try again later"
+            return ApiError(503, message, headers={"Connection": "close", "Retry-After": "1"})
         if scope["method"] == "POST":
             if headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
                 return ApiError(415, f"the body must be JSON: send it with Content-Type: {JSON}")
@@ -85,3 +105,11 @@ class RequestGuard:
                 message = f"the Content-Encoding {coding[0][:40]!r} is not supported: send the body uncompressed"
                 return ApiError(415, f"{message}: send it without one")
         return None
+
+
+def _line(scope: Scope, status: int, seconds: float) -> str:
+    """Return a line of the access log. No text of a client can end the line, add a field or steer a terminal."""
+    client, _ = scope["client"] or ("-", 0)
+    given = (client, scope["method"], scope["raw_path"].decode("latin-1"))  # a query may have secrets
+    shown = [re.sub("[^!-~]", "?", one)[:MOST_LOGGED] for one in given]
+    return " ".join([datetime.now(UTC).isoformat(timespec="milliseconds"), *shown, str(status), f"{seconds:.3f}"])

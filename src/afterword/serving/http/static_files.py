@@ -28,20 +28,22 @@ IMPORT = re.compile(r'^import [^;]*"\./([^"]+)";', re.MULTILINE)
 PRELOADS = b"<!-- modulepreload -->"  # replaced by links to the page's first modules, which are then fetched together
 
 
-def page_file(request_headers: Mapping[str, str], name: str, policy: str) -> Response:
+def page_file(request_headers: Mapping[str, str], name: str, policy: str, root_path: str = "") -> Response:
     """Return a file of the page under a content security policy, compressed if the client can read that.
+
+    The links of an HTML file lead to `root_path`, or without one, to the folder of the address under which it is shown.
 
     Raises ApiError if the file does not exist.
     """
     headers = {"Content-Security-Policy": policy, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
-    plain, packed = _read(name)
+    plain, packed = _read(name, root_path)
     if "gzip" in request_headers.get("accept-encoding", ""):
         return Response(packed, 200, {**headers, "Content-Encoding": "gzip"}, KINDS[_ending(name)])
     return Response(plain, 200, headers, KINDS[_ending(name)])
 
 
 @lru_cache(maxsize=100)
-def _read(name: str) -> tuple[bytes, bytes]:
+def _read(name: str, root_path: str = "") -> tuple[bytes, bytes]:
     """Return a file as it is and compressed."""
     file = resources.files("afterword.serving").joinpath("page", name)
     if name == "colours.css":
@@ -51,8 +53,10 @@ def _read(name: str) -> tuple[bytes, bytes]:
     else:
         raise ApiError(404, f"unknown file {name[:80]!r}")
     if PRELOADS in plain:
-        links = [f'<link rel="modulepreload" href="/static/{module}">' for module in sorted(_modules("main.js"))]
+        links = [f'<link rel="modulepreload" href="static/{module}">' for module in sorted(_modules("main.js"))]
         plain = plain.replace(PRELOADS, "\n".join(links).encode())
+    if root_path:
+        plain = plain.replace(b"<head>", f'<head>\n<base href="{root_path}/">'.encode())
     return plain, gzip.compress(plain, mtime=0)
 
 

@@ -9,7 +9,10 @@ export class ApiError extends Error {
   }
 }
 
-const KEY = "afterword.key";
+/** The server's path behind a proxy, such as "/aw", or "". Other servers of the same host have their own texts and keys. */
+export const root = new URL(".", document.baseURI).pathname.slice(0, -1);
+
+const KEY = `afterword.key${root}`;
 const handlers = { askKey: async () => null, reach: () => {} };
 let asking = null; // the dialog, shared by all requests that need a key
 
@@ -25,7 +28,7 @@ async function request(method, path, body, signal) {
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let answer;
   try {
-    answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal });
+    answer = await fetch(root + path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal });
   } catch (error) {
     if (isAbort(error)) throw error;
     handlers.reach(false);

@@ -10,9 +10,9 @@ let loading = null;
 function loaded() {
   loading ??= new Promise((resolve, reject) => {
     const style = document.createElement("link");
-    Object.assign(style, { rel: "stylesheet", href: "/static/vendor/uplot.css" });
+    Object.assign(style, { rel: "stylesheet", href: "static/vendor/uplot.css" });
     const script = document.createElement("script");
-    script.src = "/static/vendor/uplot.js";
+    script.src = "static/vendor/uplot.js";
     script.addEventListener("load", () => resolve(window.uPlot));
     script.addEventListener("error", () => reject(new Error("the chart library cannot be loaded")));
     document.head.append(style, script);

@@ -21,6 +21,7 @@ function Inside({ writer }) {
   const [shown, setShown] = useState(null); // {html, key, length}
   const [error, setError] = useState(null);
   const [isBusy, setBusy] = useState(false);
+  const [drawn, setDrawn] = useState(null); // the key of what the frame has drawn last
   const abort = useRef(null);
   const looked = useRef(null);
   const frame = useRef(null);
@@ -43,10 +44,10 @@ function Inside({ writer }) {
     looked.current = key;
     abort.current?.abort();
     setError(null);
+    setBusy(Boolean(text));
     if (!text) return setShown(null);
     abort.current = new AbortController();
     const { signal } = abort.current;
-    setBusy(true);
     try {
       const found = await call("POST", "/v1/gates", body, signal);
       if (!signal.aborted) setShown({ html: found.html, key, length: text.length });
@@ -68,7 +69,10 @@ function Inside({ writer }) {
         source.postMessage({ html: shown.html }, origin);
         source.postMessage({ theme: page.get().theme }, origin);
       }
-      if (data.height > 0) frame.current.style.height = `${Math.ceil(data.height) + 2}px`; // with its border
+      if (data.height > 0) {
+        frame.current.style.height = `${Math.ceil(data.height) + 2}px`; // with its border
+        setDrawn(shown.key);
+      }
     };
     addEventListener("message", hear);
     return () => removeEventListener("message", hear);
@@ -79,12 +83,12 @@ function Inside({ writer }) {
     <div class="bar">
       <label class="soft">the last <input id="inside-most" type="number" min="1" max="20000" step="100" value=${most}
         onChange=${event => setMost(Math.max(1, event.currentTarget.valueAsNumber || USUAL))} /> characters ${readsLines ? "of the line at" : "up to"} the cursor</label>
-      <span class="soft" role="status">${isBusy ? "reading…" : shown ? `${number(shown.length)} characters` : ""}</span>
+      <span class="soft" role="status">${isBusy ? "reading…" : !shown ? "" : drawn === shown.key ? `${number(shown.length)} characters` : "drawing…"}</span>
     </div>
     ${error && html`<p class="error" role="status">${error}</p>`}
     ${!shown && !error && !isBusy && html`<p class="soft">Write some text first: this tab shows the network's gates while it reads the text.</p>`}
     ${(shown || error) && html`<${Keeps} part=${part} />`}
-    ${shown && html`<iframe key=${shown.key} ref=${frame} id="inside" class="inside" src="/inside" title="Gates"></iframe>`}
+    ${shown && html`<iframe key=${shown.key} ref=${frame} id="inside" class="inside" src="inside" title="Gates"></iframe>`}
   `;
 }
 

@@ -1,9 +1,10 @@
 // Saving the text and its branches in the browser's storage and in files. A notice says if that fails.
 
+import { root } from "./api.js";
 import { History } from "./history.js";
 
-const KEY = "afterword.text";
-const UNREAD = "afterword.text.unread";
+const KEY = `afterword.text${root}`;
+const UNREAD = `afterword.text.unread${root}`;
 const WITHIN = 400; // milliseconds from a change to saving it; leaving the page saves at once
 
 /** Return what the browser stores as {history, problem}; either may be null. */

@@ -1,6 +1,6 @@
 // The start of the page.
 
-import { call, handle } from "./api.js";
+import { call, handle, root } from "./api.js";
 import { ask } from "./dialogs.js";
 import { dropping } from "./files.js";
 import { found, Keeper } from "./keeping.js";
@@ -13,6 +13,7 @@ import { number } from "./words.js";
 import { begin, openFile } from "./write.js";
 import { Writer, writing } from "./writer.js";
 
+const MODEL = `afterword.model${root}`; // the name under which the browser stores it
 const TRY_AGAIN = 3000; // milliseconds
 const byId = id => document.getElementById(id);
 
@@ -43,7 +44,7 @@ handle({
 });
 
 async function lookForServer() {
-  const answer = await fetch("/health").catch(() => null);
+  const answer = await fetch(`${root}/health`).catch(() => null);
   if (answer?.ok) {
     page.set({ isReached: true });
     await refresh();
@@ -55,7 +56,7 @@ export async function refresh() {
   try {
     if (!page.get().numbers.length) page.set(limitsIn(await call("GET", "/openapi.json")));
     const { data } = await call("GET", "/v1/models");
-    const wanted = page.get().model ?? localStorage.getItem("afterword.model");
+    const wanted = page.get().model ?? localStorage.getItem(MODEL);
     page.set({ models: data, model: data.some(({ id }) => id === wanted) ? wanted : (data[0]?.id ?? null) });
     const { data: runs, trains } = await call("GET", "/v1/runs");
     page.set({ runs, trains });
@@ -91,7 +92,7 @@ function Model() {
   if (!chosen) return null;
   const choose = event => {
     page.set({ model: event.currentTarget.value });
-    localStorage.setItem("afterword.model", event.currentTarget.value);
+    localStorage.setItem(MODEL, event.currentTarget.value);
   };
   const about = chosen.afterword ?? {};
   const facts = [

@@ -1,8 +1,9 @@
 // The writing settings. A setting that is null has the model's value.
 
+import { root } from "./api.js";
 import { modelOf, page, Store } from "./state.js";
 
-const KEY = "afterword.settings";
+const KEY = `afterword.settings${root}`;
 
 const ENDS = { min_p: 0.5, repetition_penalty: 20 }; // of sliders, if larger values are rarely useful
 

@@ -86,7 +86,7 @@ function Tools({ writer, keeper }) {
   const isEmpty = !history.text && history.id === 0;
   return html`<div class="bar tools" role="toolbar" aria-label="Writing">
     ${isBusy
-      ? html`<button class="primary" id="stop" title="stop writing (Escape)" onClick=${() => writer.stop()}>Stop</button>`
+      ? html`<button class="primary" id="stop" title="stop writing (Escape)" onClick=${() => after(writer, writer.stop())}>Stop</button>`
       : html`<button class="primary" id="write" title="continue at the cursor (Ctrl Shift Enter)" onClick=${() => after(writer, writer.write())}>
           Continue
         </button>`}

@@ -333,10 +333,13 @@ export class Writer {
         if (endings.every(({ isOver }) => isOver)) break;
       }
     } catch (error) {
-      this.dropOffers();
-      this.#complain(error);
-    } finally {
       if (this.offerAbort === abort) {
+        // otherwise it was aborted, and what is offered now is not its own
+        this.dropOffers();
+        this.#complain(error);
+      }
+    } finally {
+      if (!this.offerAbort || this.offerAbort === abort) {
         this.offerAbort = null;
         const left = distinct(writing.get().offers.filter(({ text }) => text));
         writing.set({ isOffering: false, offers: left, selected: Math.min(writing.get().selected, Math.max(0, left.length - 1)) });
