@@ -33,7 +33,7 @@ from afterword.model.network.config import Config, check_weights
 from afterword.records import as_record, read_json
 from afterword.runs.record import FORMAT, Position, Record, as_json, as_position, is_record
 from afterword.storage import append, make_folder, read_whole, remove_leftovers, sync_file, sync_folder, write_json
-from afterword.text.documents import Source
+from afterword.text.documents import Source, reason
 from afterword.text.encoded import FILES as CORPUS_FILES
 
 if sys.platform != "win32":
@@ -200,7 +200,7 @@ class RunFolder:
         try:
             record = read_json(dict[str, Any], read_whole(place))
         except (OSError, ValueError) as error:
-            raise RunError(f"{place} cannot be read: {error}") from None
+            raise RunError(f"{place} cannot be read: {reason(error)}") from None
         if not is_record(record):
             raise RunError(f"{place} is not the record of a run")
         if record["format"] != FORMAT:
@@ -309,7 +309,7 @@ class RunFolder:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise RunError(f"{self._metrics} cannot be read: {error.strerror or error}") from None
+            raise RunError(f"{self._metrics} cannot be read: {reason(error)}") from None
         with contextlib.suppress(ValueError):
             for line in content.split(b"\n")[:-1]:
                 report = read_json(dict[str, Any], line)

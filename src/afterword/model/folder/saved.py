@@ -257,7 +257,7 @@ def _read(place: Path, folder: Path) -> SavedModel:
     if not os.path.exists(place / CONFIG):
         raise ModelError(f"no model at {folder}: it has no {CONFIG}")
     try:
-        values = read_json(dict[str, Any], _content(place / CONFIG))
+        values = read_json(dict[str, Any], content(place / CONFIG))
     except ValueError as error:
         raise ModelError(f"{place / CONFIG} is damaged: {str(error)[:80]}; take a fresh copy of the model") from None
     if (found := values.get("format")) != FORMAT:
@@ -267,7 +267,7 @@ def _read(place: Path, folder: Path) -> SavedModel:
         )
     weights, _ = read_tensors(place / WEIGHTS)
     text = weights.pop(TEXT, None)
-    vocabulary = _content(place / TOKENIZER)
+    vocabulary = content(place / TOKENIZER)
     mixed = values.get("mixture_weight") is not None
     tables = read_tensors(place / NGRAM)[0] if mixed else None
     try:
@@ -296,6 +296,11 @@ def _read(place: Path, folder: Path) -> SavedModel:
     except (ModelError, ValueError) as error:
         raise ModelError(f"the model at {folder} is damaged: {error}; take a fresh copy") from None
     return model
+
+
+def read_card(folder: Path) -> str:
+    """Return the model card in `folder`, or an empty text without one. Raises ModelError."""
+    return content(folder / CARD).decode("utf-8", "replace") if os.path.isfile(folder / CARD) else ""
 
 
 def _checksums(
@@ -355,7 +360,8 @@ def _is_text(text: NDArray[Any], config: Config) -> bool:
     return bool(int(text.min()) >= 0 and int(text.max()) < config.vocabulary_size)
 
 
-def _content(path: Path) -> bytes:
+def content(path: Path) -> bytes:
+    """Return the content of a model's file. Raises ModelError."""
     try:
         return read_whole(path)
     except OSError as error:
