@@ -20,7 +20,7 @@ import click
 
 from afterword import __version__
 from afterword.cli.output import shown
-from afterword.cli.signals import ENDINGS, heard
+from afterword.cli.signals import ENDINGS, heard, take_interrupts
 from afterword.errors import AfterwordError
 
 # name: the module that defines the command, and its line in `afterword --help`
@@ -62,6 +62,7 @@ class Program(click.Group):
             raise click.UsageError(f"no such command '{cmd_name}'{close}", ctx)
         module, line = COMMANDS[cmd_name]
         command = cast(click.Command, getattr(import_module(module), cmd_name))
+        take_interrupts()  # nothing was at stake before
         command.short_help = line
         return command
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import sys
@@ -20,19 +19,32 @@ def heard(*numbers: int) -> list[int]:
     return [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
 
 
-def end_imports() -> None:
-    """Make Ctrl-C end the process at once during an import, which might otherwise print a traceback or swallow it."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+def take_interrupts() -> None:
+    """Make Ctrl-C raise KeyboardInterrupt again, after `afterword.__main__` has made it kill the process silently.
+
+    An import might print a traceback or swallow that, so it is raised when the import has ended. A second Ctrl-C then
+    kills.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, _interrupt)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    importing = None
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
-            with contextlib.suppress(OSError):
-                os.write(2, b"\ninterrupted\n")
-            os._exit(128 + number)
+            importing = frame.f_back
         frame = frame.f_back
+    if importing is None:
+        raise KeyboardInterrupt
+    signal.signal(number, signal.SIG_DFL)
+    importing.f_trace = _after_import
+    sys.settrace(lambda *event: None)  # so that Python calls `f_trace` on the next line of that frame
+
+
+def _after_import(*event: object) -> None:
+    sys.settrace(None)
+    signal.signal(signal.SIGINT, _interrupt)
     raise KeyboardInterrupt
 
 

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import logging
 import math
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -112,6 +113,7 @@ class Server:
         """
         self._on_ready = on_ready
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # clients receive the errors
+        signal.signal(signal.SIGINT, self._server.handle_exit)  # an exception would come before anybody awaits its task
         with contextlib.suppress(KeyboardInterrupt, SystemExit):  # uvicorn raises the signal again that stopped it
             self._server.run(sockets=[self._socket])
         if self._error is not None:
