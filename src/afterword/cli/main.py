@@ -48,6 +48,19 @@ COMMANDS = {
 COMPLETE = "_AFTERWORD_COMPLETE"  # set by a shell that asks for completions
 
 
+QUICK = ("push", "serve", "export", "import", "info", "bases", "completion")  # whose progress nobody waits for
+
+
+PROGRESS = click.Option(
+    ["--progress"],
+    type=click.Choice(["auto", "json", "none"]),
+    default="auto",
+    expose_value=False,
+    callback=lambda context, option, form: setattr(import_module("afterword.bars"), "form", form),
+    help="show progress on a terminal, as lines of JSON on standard error, or not at all",
+)
+
+
 class Program(click.Group):
     """A group whose commands are listed in COMMANDS and imported when they are needed."""
 
@@ -63,6 +76,8 @@ class Program(click.Group):
         module, line = COMMANDS[cmd_name]
         command = cast(click.Command, getattr(import_module(module), cmd_name))
         take_interrupts()  # nothing was at stake before
+        if cmd_name not in QUICK and PROGRESS not in command.params:
+            command.params.append(PROGRESS)
         command.short_help = line
         return command
 
