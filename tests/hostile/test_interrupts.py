@@ -30,15 +30,15 @@ sys.addaudithook(heard)
 from afterword.__main__ import main
 main()"""
 IMPORTING = """import pathlib, signal
-from afterword.cli.signals import take_interrupts
+from afterword.cli.signals import end
 from afterword.storage import replacing
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-take_interrupts()
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, end)
 try:
     with replacing(pathlib.Path("out")):
         import slow
         print("continued")
-except KeyboardInterrupt:
+except (KeyboardInterrupt, SystemExit):
     print("interrupted")
 """
 # A server that a script starts in the background, by &, ignores Ctrl-C. So do its children.
@@ -125,8 +125,9 @@ def test_importing_the_package_and_its_program_leaves_ctrl_c_to_python() -> None
     assert finished([sys.executable, "-c", code], fresh=True).returncode == 0
 
 
-def test_ctrl_c_during_an_import_waits_for_its_end_and_then_cleans_up(tmp_path: Path) -> None:
-    (tmp_path / "slow.py").write_text("import os\nos.kill(os.getpid(), 2)\nprint('imported', flush=True)")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_an_import_waits_for_its_end_and_then_cleans_up(tmp_path: Path, number: int) -> None:
+    (tmp_path / "slow.py").write_text(f"import os\nos.kill(os.getpid(), {number})\nprint('imported', flush=True)")
     done = finished([sys.executable, "-c", IMPORTING], cwd=tmp_path, fresh=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"imported\ninterrupted\n", b"")
     assert not [*tmp_path.glob(".*.part")]

@@ -20,7 +20,7 @@ import click
 
 from afterword import __version__
 from afterword.cli.output import shown
-from afterword.cli.signals import ENDINGS, heard, take_interrupts
+from afterword.cli.signals import ENDINGS, end, heard, take_interrupts
 from afterword.errors import AfterwordError
 
 # name: the module that defines the command, and its line in `afterword --help`
@@ -121,8 +121,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
         sys.exit(shell_complete(program, {}, "afterword", COMPLETE, instruction))
     for number in heard(*ENDINGS):
-        # by an exception, so that half-written files are removed
-        signal.signal(number, lambda received, frame: sys.exit(128 + received))
+        signal.signal(number, end)
     try:
         status = _run(arguments)
         sys.stdout.flush()

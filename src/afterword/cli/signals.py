@@ -20,32 +20,33 @@ def heard(*numbers: int) -> list[int]:
 
 
 def take_interrupts() -> None:
-    """Make Ctrl-C raise KeyboardInterrupt again, after `afterword.__main__` has made it kill the process silently.
-
-    An import might print a traceback or swallow that, so it is raised when the import has ended. A second Ctrl-C then
-    kills.
-    """
+    """Make Ctrl-C raise KeyboardInterrupt again, after `afterword.__main__` has made it kill the process silently."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
-        signal.signal(signal.SIGINT, _interrupt)
+        signal.signal(signal.SIGINT, end)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
+def end(number: int, frame: FrameType | None) -> None:
+    """Handle a signal: raise KeyboardInterrupt for Ctrl-C, SystemExit for another, so that half-written files are
+    removed.
+
+    An import might print or swallow that, so it is raised when the import has ended. A second signal then kills.
+    """
     importing = None
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             importing = frame.f_back
         frame = frame.f_back
     if importing is None:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+
+    def after_import(*event: object) -> None:
+        sys.settrace(None)
+        signal.signal(number, end)
+        end(number, None)
+
     signal.signal(number, signal.SIG_DFL)
-    importing.f_trace = _after_import
+    importing.f_trace = after_import
     sys.settrace(lambda *event: None)  # so that Python calls `f_trace` on the next line of that frame
-
-
-def _after_import(*event: object) -> None:
-    sys.settrace(None)
-    signal.signal(signal.SIGINT, _interrupt)
-    raise KeyboardInterrupt
 
 
 class Stop:

@@ -113,7 +113,8 @@ class Server:
         """
         self._on_ready = on_ready
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # clients receive the errors
-        signal.signal(signal.SIGINT, self._server.handle_exit)  # an exception would come before anybody awaits its task
+        for number in (signal.SIGINT, signal.SIGTERM):  # whose exceptions could come before anybody awaits the task
+            signal.signal(number, self._server.handle_exit)
         with contextlib.suppress(KeyboardInterrupt, SystemExit):  # uvicorn raises the signal again that stopped it
             self._server.run(sockets=[self._socket])
         if self._error is not None:
