@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import sys
 import threading
 
@@ -35,6 +36,25 @@ def test_a_work_that_takes_its_time_gets_a_bar_that_is_gone_at_its_end(
         raise KeyError
     assert screen.getvalue().endswith("\x1b[2K")  # the line is empty again
     until(lambda: threading.active_count() <= before)  # rich's own thread ends a moment later
+
+
+def test_a_bar_shows_how_many_are_done(screen: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bars, "DELAY", 0.0)
+    with bars.waiting("counting", "lines") as on_progress:
+        on_progress(None, 1234)
+        until(lambda: "counting: 1,234 lines, " in screen.getvalue())
+
+
+def test_json_has_a_line_at_the_beginning_and_at_the_end(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bars, "form", "json")
+    with bars.waiting("counting", "lines") as on_progress:
+        on_progress(0.25, 0)
+        on_progress(1.0, 12)
+    first, *_, last = map(json.loads, capsys.readouterr().err.splitlines())
+    assert first.keys() == last.keys() == {"progress", "fraction", "seconds", "lines", "per_second"}
+    assert (last["progress"], last["fraction"], last["lines"]) == ("counting", 1.0, 12)
 
 
 def test_a_short_work_shows_nothing(screen: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,13 +5,22 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from afterword import storage
 from afterword.errors import StorageError
-from afterword.storage import append, recover_folder, remove_leftovers, replacing_folder, with_leftovers, write_bytes
+from afterword.storage import (
+    append,
+    read_whole,
+    recover_folder,
+    remove_leftovers,
+    replacing_folder,
+    with_leftovers,
+    write_bytes,
+)
 from tests.tiny import killed_beside
 from tests.torture.runs import longest_file
 
@@ -23,6 +32,13 @@ def test_a_write_that_finds_no_room_says_how_many_bytes_are_missing_and_leaves_n
         write_bytes(path, b"n" * 1000)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_error_of_reading_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"four")
+    for path, most in ((tmp_path, 9), (tmp_path / "file", 3), (tmp_path / "missing", 9)):
+        with pytest.raises(OSError, match=re.escape(repr(str(path)))):
+            read_whole(path, most)
 
 
 def test_a_place_that_may_not_be_written_is_said_to_be_so_without_a_number_of_bytes(

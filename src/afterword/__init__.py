@@ -5,15 +5,14 @@
     model.generate("Brutus: ", max_tokens=200, seed=1).text
     model.score("Friends, Romans, countrymen").bits_per_character
 
-The names are loaded when they are first used, so that importing the package costs nothing.
+The names are loaded when they are first used, so that importing the package costs nothing. Not even `typing` is
+imported: until the command can handle Ctrl-C, Python would answer it with a traceback.
 """
 
-from __future__ import annotations
-
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from afterword.errors import AfterwordError
     from afterword.forecasting.forecasts import forecast
     from afterword.generation.draft import Piece, Sample
@@ -36,7 +35,9 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
+    from importlib import import_module
+
     if name not in _HOMES:
         raise AttributeError(f"module 'afterword' has no attribute {name!r}")
     return getattr(import_module(f"afterword.{_HOMES[name]}"), name)

@@ -1,24 +1,26 @@
-"""`python -m afterword`, the same as the command `afterword`."""
+"""`python -m afterword`, the same as the command `afterword`.
 
-import signal
-import sys
-from typing import NoReturn
-
-from afterword.cli.signals import end_imports
+Nothing is imported here, so that `main` runs as early as possible.
+"""
 
 
-def main() -> NoReturn:
-    """Run the command line. Ctrl-C prints one line, even during imports."""
+def main() -> None:
+    """Run the command line and exit. Ctrl-C prints at most one line; before the command begins it kills silently."""
+    import _signal  # type: ignore[import-not-found]  # built in, while `signal` is a file: its import takes longer
+
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:  # which would print a traceback
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    from afterword.cli.main import main
+
     try:
-        end_imports()
-        from afterword.cli.main import main
-
         main()
-    except KeyboardInterrupt:  # before the command begins, or while another one is reported
+    except KeyboardInterrupt:  # while an error is reported
+        import sys
+
         print("\ninterrupted", file=sys.stderr)
         sys.exit(130)
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # otherwise Python, while it exits, would print a traceback
+        _signal.signal(_signal.SIGINT, _signal.SIG_IGN)  # otherwise Python, while it exits, would print a traceback
 
 
 if __name__ == "__main__":

@@ -1,9 +1,13 @@
-"""Progress bars: on standard error if that is a terminal, and in a notebook as HTML, which needs no ipywidgets."""
+"""Progress: bars on standard error if that is a terminal, and in a notebook as HTML, which needs no ipywidgets.
+
+`--progress json` prints JSON there instead, a line per second of each work, and one per report of a run.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import html
+import json
 import math
 import sys
 import threading
@@ -12,7 +16,6 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from afterword.learning.ranks import rank
-from afterword.settings import OnProgress
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,11 +24,13 @@ if TYPE_CHECKING:
 
 DELAY = 2.0  # seconds before a bar appears
 OFTEN = 0.2  # seconds between two states of a bar in a notebook, each of which is a message
+EVERY = 1.0  # seconds between two lines of JSON
+form = "auto"  # or "json" or "none", as --progress says
 
 
 def is_seen() -> bool:
-    """Return whether a bar would be seen. If several ranks train one model, only the first shows a bar."""
-    return rank() == 0 and (sys.stderr.isatty() or _in_notebook())
+    """Return whether progress is shown. If several ranks train one model, only the first shows it."""
+    return rank() == 0 and (form == "json" or (form == "auto" and (sys.stderr.isatty() or _in_notebook())))
 
 
 def _in_notebook() -> bool:
@@ -72,6 +77,9 @@ def training_bar() -> Iterator[Callable[[Progress], None]]:
 
     On a terminal, other output appears above the bar.
     """
+    if form == "json":
+        yield lambda report: _print_json("training", fraction=report.step / report.steps, **vars(report))
+        return
     if _in_notebook():
         shown = _NotebookBar()
         yield lambda report: shown.update(report.step / report.steps, _state(report))
@@ -104,25 +112,40 @@ def _state(report: Progress) -> str:
 
 
 @contextlib.contextmanager
-def waiting(what: str) -> Iterator[OnProgress]:
+def waiting(what: str, unit: str = "") -> Iterator[Callable[..., object]]:
     """Show a bar named `what` once the block has taken `DELAY` seconds, and remove it at the end.
 
-    Yields a function that takes the fraction that is done. Until it is called, the bar shows only the time.
+    Yields a function that takes the fraction that is done, if it is known, and how many of `unit` are done. Until it is
+    called, the bar shows only the time.
     """
     fraction: float | None = None
-    done = threading.Event()
+    count, began, done = 0, time.monotonic(), threading.Event()
 
-    def advance(now: float) -> None:
-        nonlocal fraction
-        fraction = now
+    def advance(now: float | None, counted: int = 0) -> None:
+        nonlocal fraction, count
+        fraction, count = now, counted
+
+    def state() -> str:
+        return f"{what}: {count:,} {unit}, {count / (time.monotonic() - began):,.0f}/s" if count else what
+
+    def print_json() -> None:
+        seconds = time.monotonic() - began
+        counted = {unit: count, "per_second": round(count / max(seconds, 1e-9), 3)} if unit else {}
+        _print_json(what, fraction=fraction, seconds=round(seconds, 3), **counted)
 
     def show() -> None:
+        if form == "json":
+            print_json()
+            while not done.wait(EVERY):
+                print_json()
+            print_json()
+            return
         if done.wait(DELAY):
             return
         if _in_notebook():
             shown = _NotebookBar()
             while not done.wait(OFTEN):
-                shown.update(fraction, what)
+                shown.update(fraction, state())
             shown.clear()
             return
         from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
@@ -132,8 +155,7 @@ def waiting(what: str) -> Iterator[OnProgress]:
         with Bar(*columns, console=_console(), transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
             task = bar.add_task(what, total=None)
             while not done.wait(0.1):
-                if fraction is not None:
-                    bar.update(task, total=1.0, completed=fraction)
+                bar.update(task, description=state(), total=None if fraction is None else 1.0, completed=fraction)
 
     if not is_seen():
         yield advance
@@ -145,6 +167,11 @@ def waiting(what: str) -> Iterator[OnProgress]:
     finally:
         done.set()
         shower.join()
+
+
+def _print_json(what: str, **facts: object) -> None:
+    with contextlib.suppress(OSError):  # nobody reads it, and work continues
+        print(json.dumps({"progress": what, **facts}), file=sys.stderr, flush=True)
 
 
 def figures(report: Progress) -> str:

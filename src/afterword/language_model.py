@@ -41,7 +41,7 @@ from afterword.model.folder.calibration import Calibration, Normal, check_false_
 from afterword.model.folder.card import card
 from afterword.model.folder.defaults import WritingDefaults
 from afterword.model.folder.hub import is_remote
-from afterword.model.folder.saved import SavedModel, load_model, model_folder, save_model
+from afterword.model.folder.saved import SavedModel, load_model, model_folder, read_card, save_model
 from afterword.model.network.config import Config
 from afterword.model.network.holding import Hold, held_values, parse_hold
 from afterword.model.network.network import Network
@@ -55,7 +55,7 @@ from afterword.scoring.odd_lines import OddLine, judge, normal_costs
 from afterword.scoring.surprises import Surprise, surprises
 from afterword.series.tokens import SeriesFacts
 from afterword.settings import OnProgress, ignore_progress, spelled_out
-from afterword.storage import read_whole, write_bytes
+from afterword.storage import write_bytes
 from afterword.text.encoded import EncodedCorpus
 from afterword.text.tokenizer import Tokenizer, check_text
 
@@ -123,9 +123,7 @@ class LanguageModel:
                 raise ModelError(f"the run {path} has no model yet: continue it with {resume}") from None
             where = f"{os.fspath(path)}: " if is_remote(path) else ""  # the error has the place in the cache
             raise ModelError(f"{where}{error}{known(path)}") from None
-        card = folder / "README.md"
-        text = read_whole(card).decode("utf-8", "replace") if os.path.isfile(card) else ""
-        return LanguageModel(saved, text, using=using, engine=engine, run=place if is_run else None)
+        return LanguageModel(saved, read_card(folder), using=using, engine=engine, run=place if is_run else None)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model folder `path`; a model that is there is replaced.

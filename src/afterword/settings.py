@@ -35,7 +35,7 @@ LIMITS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
 }
 
 
-def ignore_progress(fraction: float) -> None:
+def ignore_progress(*progress: object) -> None:
     """Do nothing: the default `OnProgress`."""
 
 

@@ -41,6 +41,7 @@ FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 LARGEST_JSON = 64 * 2**20  # bytes: three times the tokenizer.json of the largest vocabulary
 NUMBER = "[0-9a-f]" * 8  # of what is written aside, as a pattern
 MARK = b"Afterword is replacing a folder here. If it was killed, the next save or run here clears up.\n"
+LARGEST_WEIGHTS = 2**36  # bytes of a file of weights: far more than any that trains here
 STREAMS = {Path("/dev/stdout"): 1, Path("/dev/stderr"): 2}  # already open, perhaps in the middle of a file
 
 
@@ -195,16 +196,25 @@ def is_whole_file(path: Path) -> bool:
 def read_whole(path: Path, most: int = LARGEST_JSON) -> bytes:
     """Return the content of a file that belongs to a run or a model, wherever that came from.
 
-    Raises OSError if it is missing, is not a regular file (a pipe would never end), or has more than `most` bytes.
+    Raises OSError, with the file's name, if it is missing, is not a regular file (a pipe would never end), or has more
+    than `most` bytes.
     """
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    with open(os.open(path, flags), "rb") as file:
-        facts = os.fstat(file.fileno())
-        if not stat.S_ISREG(facts.st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file")
-        if facts.st_size > most:
-            raise OSError(errno.EFBIG, f"it has {facts.st_size:,} bytes, and at most {most:,} are plausible")
-        return file.read()
+    try:
+        with open(os.open(path, flags), "rb") as file:
+            return file.read(check_plausible(os.fstat(file.fileno()), most))
+    except OSError as error:
+        error.filename = path  # a failed read does not set it
+        raise
+
+
+def check_plausible(facts: os.stat_result, most: int) -> int:
+    """Return the size of a file in bytes. Raises OSError if it is not a regular one or has more than `most` bytes."""
+    if not stat.S_ISREG(facts.st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    if facts.st_size > most:
+        raise OSError(errno.EFBIG, f"it has {facts.st_size:,} bytes, and at most {most:,} are plausible")
+    return facts.st_size
 
 
 def append(path: Path, content: bytes) -> None:

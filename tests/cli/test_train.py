@@ -56,6 +56,7 @@ def test_a_text_becomes_a_model_that_writes_scores_and_tells_of_itself(
     trained = run("train", book, "--steps", "30", *SMALL)
     assert trained.returncode == 0, trained.stderr.decode()
     assert trained.stdout == b""
+    assert trained.stderr.startswith(f"read {book}; planning".encode())  # before the machine is measured
     assert b"bits per character on held-out text; the model is in book" in trained.stderr
     written = run("generate", "book", "--max-tokens", "20", "--seed", "1", "--json")
     assert json.loads(written.stdout)["tokens"] == 20
@@ -98,6 +99,16 @@ def test_a_terminal_gets_a_bar_with_the_figures(book: Path, tmp_path: Path) -> N
         assert figure in text
     last = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1])
     assert f"training {last['loss'] / math.log(2):.3f}, held out" in text  # the two in one unit
+
+
+def test_progress_is_json_for_programs_or_none(run: Run, book: Path, tmp_path: Path) -> None:
+    command = ["train", book, "--steps", "3", *SMALL, "--ngram", "0", "--overwrite", "--out", tmp_path / "run"]
+    said = run(*command, "--progress", "json").stderr.decode().splitlines()
+    first, *_, last = [json.loads(line) for line in said if line.startswith("{")]
+    assert (first["progress"], last["progress"]) == ("reading the text and planning", "training")
+    assert (last["fraction"], last["step"]) == (1.0, 3)
+    said = run(*command, "--progress", "none").stderr.decode().splitlines()
+    assert not [line for line in said if line.startswith(("{", "read ", "step "))]
 
 
 @pytest.mark.parametrize(

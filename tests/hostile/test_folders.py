@@ -18,6 +18,7 @@ import pytest
 
 from afterword.errors import ModelError, RunError
 from afterword.interchange.torch_folder import write_torch
+from afterword.language_model import LanguageModel
 from afterword.model.folder.calibration import Calibration, Usual
 from afterword.model.folder.saved import load_model, recover_model, save_model
 from afterword.model.ngram.tables import Ngram
@@ -48,6 +49,13 @@ def test_a_pipe_in_the_place_of_a_models_file_is_refused_at_once(folder: Path, r
     (folder / name).unlink()
     os.mkfifo(folder / name)
     error_line(run("info", folder))
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "ngram.safetensors", "README.md"])
+def test_a_file_of_a_terabyte_is_refused_by_its_size_and_name(folder: Path, name: str) -> None:
+    os.truncate(folder / name, 2**40)
+    with pytest.raises(ModelError, match=f"{name}: it has 1,099,511,627,776 bytes, and at most [0-9,]+ are plausible"):
+        LanguageModel.load(folder)
 
 
 def test_weights_whose_header_is_larger_than_memory_are_refused_in_one_line(folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import pickle
 import random
 import resource
@@ -195,6 +196,7 @@ def test_rows_that_are_no_characters_are_left_out(tmp_path: Path) -> None:
         ("embedding.weight", torch.zeros(6, 0), "embedding_size"),
         ("output.bias", torch.zeros(6, dtype=torch.int64), "output.bias is missing"),
         ("output.bias", torch.full((6,), torch.nan), "numbers that are not finite"),
+        ("output.bias", torch.full((6,), 1e300, dtype=torch.float64), "numbers that are not finite"),
     ],
 )
 def test_another_state_dict_is_refused(name: str, tensor: torch.Tensor, says: str, tmp_path: Path) -> None:
@@ -330,6 +332,12 @@ def test_an_array_that_is_not_stored_in_the_file_as_it_is_is_refused(place: Any,
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**18  # KiB
 
 
+def test_a_weight_too_large_for_float32_is_refused(tmp_path: Path) -> None:
+    path = replaced(tmp_path, lambda file, name: file.create_dataset(name, data=np.full(7, 1e300)))
+    with pytest.raises(ModelError, match=r"output.bias holds numbers that are not finite"):
+        network_in(path)
+
+
 def test_a_compressed_archive_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "bomb.keras"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -375,6 +383,10 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         import_model(tmp_path / "missing.keras")
     with pytest.raises(ModelError, match="is not a file"):
         import_model(tmp_path)
+    (tmp_path / "huge.h5").touch()
+    os.truncate(tmp_path / "huge.h5", 2**40)  # sparse: takes no room on the disk
+    with pytest.raises(ModelError, match=r"cannot read .*huge\.h5: it has 1,099,511,627,776 bytes, and at most"):
+        import_model(tmp_path / "huge.h5")
     (tmp_path / "empty").touch()
     with pytest.raises(ModelError, match="not safetensors"):
         import_model(tmp_path / "empty")

@@ -126,6 +126,12 @@ KINDS: dict[str, tuple[Callable[[Path], bytes], str]] = {
     ),
     "zip": (lambda path: zipped(path, {"a.txt": "b"}), "is a ZIP archive, not plain text: unpack it first"),
     "pdf": (lambda path: b"%PDF-1.7\n%\xe2\xe3", "is a PDF document, not plain text: extract its text first"),
+    "ps": (lambda path: b"%!PS-Adobe-3.0\n(text) show\n", "is a PostScript document, not plain text: extract its text"),
+    "rtf": (
+        lambda path: b"{\\rtf1\\ansi\\deff0 {\\fonttbl {\\f0 Times;}}\n\\f0\\fs24 It was a dark night.\\par}",
+        "is a rich text document (RTF), not plain text: save it as plain text (.txt) first",
+    ),
+    "rtf.gz": (lambda path: gzip.compress(b"{\\rtf1 text}"), "is a rich text document (RTF)"),
     "doc": (lambda path: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0", "is a document of an older Microsoft Office"),
     "bz2": (lambda path: b"BZh91AY&SY\0", "is a bzip2 file, not plain text: unpack it first"),
     "png": (lambda path: b"\x89PNG\r\n\x1a\n\0", "is a PNG image"),

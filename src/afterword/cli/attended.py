@@ -1,4 +1,4 @@
-"""`afterword` for as long as somebody holds its standard input open; then as after Ctrl-C, so that a run is saved.
+"""`afterword` for as long as somebody holds its standard input open; then as after SIGTERM, so that a run is saved.
 
 A server starts its training this way: however the server ends, nothing trains unseen.
 """
@@ -14,7 +14,7 @@ from afterword.cli.main import main
 
 def wait_for_the_end() -> None:
     os.read(0, 1)  # not by sys.stdin, whose lock the interpreter needs to end
-    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

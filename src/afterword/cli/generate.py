@@ -143,7 +143,7 @@ def generate(
     kept: list[str] = []
     few = wanted <= FEW and accept is None and samples.best_of == 1 and not sampling.reject
     shows_itself = out is None and sys.stdout.isatty()
-    bar = contextlib.nullcontext(ignore_progress) if shows_itself else waiting("writing")
+    bar = contextlib.nullcontext(ignore_progress) if shows_itself else waiting("writing", "texts")
     early: BaseException | None = None
     with _opened(out) as write, bar as on_progress:
         try:
@@ -166,7 +166,7 @@ def generate(
                 for part in parts:
                     write(part)
                 complete += 1
-                on_progress(complete / wanted)
+                on_progress(complete / wanted, complete)
         except (KeyboardInterrupt, WorkError) as error:
             if few:
                 raise

@@ -20,7 +20,7 @@ import click
 
 from afterword import __version__
 from afterword.cli.output import shown
-from afterword.cli.signals import ENDINGS, heard
+from afterword.cli.signals import ENDINGS, end, heard, take_interrupts
 from afterword.errors import AfterwordError
 
 # name: the module that defines the command, and its line in `afterword --help`
@@ -48,6 +48,19 @@ COMMANDS = {
 COMPLETE = "_AFTERWORD_COMPLETE"  # set by a shell that asks for completions
 
 
+QUICK = ("push", "serve", "export", "import", "info", "bases", "completion")  # whose progress nobody waits for
+
+
+PROGRESS = click.Option(
+    ["--progress"],
+    type=click.Choice(["auto", "json", "none"]),
+    default="auto",
+    expose_value=False,
+    callback=lambda context, option, form: setattr(import_module("afterword.bars"), "form", form),
+    help="show progress on a terminal, as lines of JSON on standard error, or not at all",
+)
+
+
 class Program(click.Group):
     """A group whose commands are listed in COMMANDS and imported when they are needed."""
 
@@ -62,6 +75,9 @@ class Program(click.Group):
             raise click.UsageError(f"no such command '{cmd_name}'{close}", ctx)
         module, line = COMMANDS[cmd_name]
         command = cast(click.Command, getattr(import_module(module), cmd_name))
+        take_interrupts()  # nothing was at stake before
+        if cmd_name not in QUICK and PROGRESS not in command.params:
+            command.params.append(PROGRESS)
         command.short_help = line
         return command
 
@@ -105,8 +121,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
         sys.exit(shell_complete(program, {}, "afterword", COMPLETE, instruction))
     for number in heard(*ENDINGS):
-        # by an exception, so that half-written files are removed
-        signal.signal(number, lambda received, frame: sys.exit(128 + received))
+        signal.signal(number, end)
     try:
         status = _run(arguments)
         sys.stdout.flush()

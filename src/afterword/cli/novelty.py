@@ -61,11 +61,11 @@ def novelty(
         texts = text.splitlines() if learned.lines else [text]
     else:
         num = num or (LINES if learned.lines else TEXTS)
-        with waiting("writing") as on_progress:
+        with waiting("writing", "texts") as on_progress:
             texts = []
             for sample in model.writing(sampling).samples([None], num, seed):
                 texts.append(sample.text)
-                on_progress(len(texts) / num)
+                on_progress(len(texts) / num, len(texts))
     name = "written" if file is None else file
     if not as_json:
         print(novelty_report(learned, name, texts))

@@ -159,10 +159,11 @@ def odd(
     if doubt := calibration.holds_roughly(false_alarms):
         note(doubt)
     found = _Found(hide, set(forms), NEXT if top is None else top)
-    with waiting("scoring lines"):
+    with waiting("scoring lines", "lines") as on_progress:
         for file, before, some in lines_of(files, decoding):
             for line in model.odd_lines(some, false_alarms):
                 found.add(file, line.at(before + line.line))
+            on_progress(None, found.lines)
     if found.new > max(DRIFTED, 2 * unseen) * found.lines:
         note(
             f"{found.new / found.lines:.0%} of the new lines have a form that no good line has{found.why()}: the order "

@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 
+from afterword import bars
 from afterword.bars import as_time, figures, is_seen, training_bar
 from afterword.cli.output import note, say
 from afterword.language_model import LanguageModel
@@ -32,7 +33,7 @@ def show(run: Run, should_stop: Callable[[], bool]) -> None:
             note(*progress.notes)
             report(progress)
             improved |= progress.improved
-            writes = run.model and run.encoded.series is None
+            writes = bars.form == "auto" and run.model and run.encoded.series is None
             if run.model and writes and improved and rank() == 0 and time.monotonic() - written >= SAMPLE_EVERY:
                 improved, written = False, time.monotonic()
                 model = LanguageModel(run.model)
@@ -49,7 +50,8 @@ def _lines() -> Iterator[Callable[[Progress], None]]:
 
     def report(progress: Progress) -> None:
         nonlocal reported
-        if time.monotonic() - reported >= LINE_EVERY or progress.step == progress.steps:
+        due = time.monotonic() - reported >= LINE_EVERY or progress.step == progress.steps
+        if due and bars.form == "auto":
             reported = time.monotonic()
             where = f"step {progress.step:,} of {progress.steps:,}"
             speed = f"{progress.characters_per_second:,.0f} {progress.unit}s/s"

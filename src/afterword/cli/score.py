@@ -207,18 +207,18 @@ def _tables(asked: Asked, scorers: Scorers, rows: RowsOf) -> Iterator[list[Row]]
     """Yield the `rows` of each file, read as one text or by lines, as the model was trained; name it if there are
     several."""
     for file, parts in texts_of(asked.files, asked.decoding, scorers.model.lines):
-        with waiting(f"scoring {file}") as on_progress:
+        with waiting(f"scoring {file}", "bytes") as on_progress:
             found = rows(*_watched(file, parts, on_progress))
         yield [{"file": file, **row} for row in found] if len(asked.files) > 1 else found
 
 
-def _watched(file: str, parts: Iterator[Part], on_progress: OnProgress) -> tuple[Iterator[Part], OnProgress]:
+def _watched(file: str, parts: Iterator[Part], on_progress: Callable[..., object]) -> tuple[Iterator[Part], OnProgress]:
     """Return `parts`, and a function that takes the fraction of the latest part that is done.
 
-    It reports the fraction of the whole file, if its size is known.
+    It reports the number of bytes, as UTF-8, and the fraction of the whole file, if its size is known.
     """
     size = os.path.getsize(file) if os.path.isfile(file) and not file.endswith(".gz") else 0
-    before = length = 0  # bytes, as UTF-8
+    before = length = 0
 
     def watched() -> Iterator[Part]:
         nonlocal before, length
@@ -228,8 +228,8 @@ def _watched(file: str, parts: Iterator[Part], on_progress: OnProgress) -> tuple
             before += length
 
     def on_part(fraction: float) -> None:
-        if size:
-            on_progress(min(1.0, (before + fraction * length) / size))
+        read = before + fraction * length
+        on_progress(min(1.0, read / size) if size else None, int(read))
 
     return watched(), on_part
 

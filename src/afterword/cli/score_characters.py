@@ -57,9 +57,11 @@ def show_characters(asked: Asked, scorers: Scorers) -> None:
 
 def _with_a_bar(file: str, length: int, surprises: Iterable[Surprise]) -> Iterator[Surprise]:
     """Yield `surprises` under a bar, except on a terminal, where the printed text shows the progress."""
-    with nullcontext(ignore_progress) if sys.stdout.isatty() else waiting(f"scoring {file}") as on_progress:
+    with (
+        nullcontext(ignore_progress) if sys.stdout.isatty() else waiting(f"scoring {file}", "characters") as on_progress
+    ):
         for surprise in surprises:
-            on_progress(surprise.start / length)
+            on_progress(surprise.start / length, surprise.start)
             yield surprise
 
 

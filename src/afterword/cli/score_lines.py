@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
 from heapq import nlargest
@@ -19,6 +19,7 @@ from afterword.cli.scorers import Asked, Scorers
 from afterword.scoring.costs import LineScore
 from afterword.scoring.labels import LabelScore
 from afterword.scoring.odd_lines import OddLine
+from afterword.settings import ignore_progress
 from afterword.text.documents import counted
 
 RATIO = "ratio-bits"
@@ -33,28 +34,30 @@ ODD, PLAIN = "\033[1;31m", "\033[0m"  # around odd characters on a terminal with
 
 def show_lines(asked: Asked, scorers: Scorers) -> bool:
     """Print what each line costs, and return whether any of the printed lines is odd."""
-    tables = _tables(asked, scorers)
-    if asked.only_odd:
-        tables = ([row for row in table if row["odd"]] for table in tables)
-    if scorers.others:
-        tables = _with_ratios(tables, [asked.model, *asked.against], scorers)
-    if scorers.model.labels and not asked.adapts and asked.rate is None:
-        tables = _with_accuracy(tables)
-    if asked.top is not None or asked.sort is not None:
-        usual = "figure" if asked.rate is not None else RATIO if scorers.others else COSTS[0]
-        filled = _filled(tables, scorers.model.lines)
-        tables = iter([_ranked(filled, (asked.sort or usual).replace("-", "_"), asked.top)])
-    if asked.rate is not None and not asked.as_json:
-        tables = map(partial(_for_people, colours=has_colours()), tables)
+    ranked = asked.top is not None or asked.sort is not None
     # lines that are printed as they are scored show the progress themselves
-    with waiting("scoring lines") if not sys.stdout.isatty() else nullcontext():
+    shown = sys.stdout.isatty() and not ranked
+    with nullcontext(ignore_progress) if shown else waiting("scoring lines", "lines") as on_progress:
+        tables = _tables(asked, scorers, on_progress)
+        if asked.only_odd:
+            tables = ([row for row in table if row["odd"]] for table in tables)
+        if scorers.others:
+            tables = _with_ratios(tables, [asked.model, *asked.against], scorers)
+        if scorers.model.labels and not asked.adapts and asked.rate is None:
+            tables = _with_accuracy(tables)
+        if ranked:
+            usual = "figure" if asked.rate is not None else RATIO if scorers.others else COSTS[0]
+            filled = _filled(tables, scorers.model.lines)
+            tables = iter([_ranked(filled, (asked.sort or usual).replace("-", "_"), asked.top)])
+        if asked.rate is not None and not asked.as_json:
+            tables = map(partial(_for_people, colours=has_colours()), tables)
         found = [any(row.get("odd") for row in table) for table in printed(tables, asked.as_json, scorers.facts)]
     return any(found)
 
 
-def _tables(asked: Asked, scorers: Scorers) -> Iterator[list[Row]]:
+def _tables(asked: Asked, scorers: Scorers, on_progress: Callable[..., object]) -> Iterator[list[Row]]:
     """Yield the rows of lines as they come: the number in the file and the costs, and the file if there are several."""
-    several = len(asked.files) > 1 or os.path.isdir(asked.files[0])
+    several, scored = len(asked.files) > 1 or os.path.isdir(asked.files[0]), 0
     for file, before, lines in lines_of(asked.files, asked.decoding):
         rows = [_row(score) for score in scorers.judges[0](lines)]
         for number, row in enumerate(rows, before + 1):
@@ -62,6 +65,8 @@ def _tables(asked: Asked, scorers: Scorers) -> Iterator[list[Row]]:
         if scorers.free_judge is not None:
             for row, score in zip(rows, scorers.free_judge(lines), strict=True):
                 row[FREE] = score.bits_per_character
+        scored += len(lines)
+        on_progress(None, scored)
         yield [{"file": file, **row} for row in rows] if several else rows
 
 
@@ -135,8 +140,7 @@ def _filled(tables: Iterable[list[Row]], lines: bool) -> Iterator[list[Row]]:
 
 def _ranked(tables: Iterable[list[Row]], column: str, top: int | None) -> list[Row]:
     """Return all rows, or the `top` ones, with the highest value of `column` first."""
-    with waiting("scoring lines"):
-        rows = chain.from_iterable(tables)
-        if top is None:
-            return sorted(rows, key=itemgetter(column), reverse=True)
-        return nlargest(top, rows, key=itemgetter(column))
+    rows = chain.from_iterable(tables)
+    if top is None:
+        return sorted(rows, key=itemgetter(column), reverse=True)
+    return nlargest(top, rows, key=itemgetter(column))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import sys
@@ -20,20 +19,34 @@ def heard(*numbers: int) -> list[int]:
     return [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
 
 
-def end_imports() -> None:
-    """Make Ctrl-C end the process at once during an import, which might otherwise print a traceback or swallow it."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _interrupt)
+def take_interrupts() -> None:
+    """Make Ctrl-C raise KeyboardInterrupt again, after `afterword.__main__` has made it kill the process silently."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, end)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
+def end(number: int, frame: FrameType | None) -> None:
+    """Handle a signal: raise KeyboardInterrupt for Ctrl-C, SystemExit for another, so that half-written files are
+    removed.
+
+    An import might print or swallow that, so it is raised when the import has ended. A second signal then kills.
+    """
+    importing = None
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
-            with contextlib.suppress(OSError):
-                os.write(2, b"\ninterrupted\n")
-            os._exit(128 + number)
+            importing = frame.f_back
         frame = frame.f_back
-    raise KeyboardInterrupt
+    if importing is None:
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+
+    def after_import(*event: object) -> None:
+        sys.settrace(None)
+        signal.signal(number, end)
+        end(number, None)
+
+    signal.signal(number, signal.SIG_DFL)
+    importing.f_trace = after_import
+    sys.settrace(lambda *event: None)  # so that Python calls `f_trace` on the next line of that frame
 
 
 class Stop:

@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from afterword import bars
 from afterword.bars import waiting
 from afterword.cli.config_file import config_option
 from afterword.cli.options import PATH, Combination, check_together, is_given, settings_options
@@ -97,7 +98,7 @@ def train(
         if exact:
             raise OptionError("--exact needs --resume or --repeat: give one of them too")
         folder = Path(out or default_out(texts))
-        run = _waited_for(lambda: begin(texts, folder, text, training, overwrite=overwrite), folder)
+        run = _waited_for(lambda: begin(texts, folder, text, training, overwrite=overwrite, on_read=_tell), folder)
     if status := train_and_show(run):
         context.exit(status)
     if run.team.rank == 0:
@@ -108,6 +109,11 @@ def train(
             f"to share: {shlex.quote(str(run.folder.model))}, but only with people who may read the {run.encoded.kind} "
             "(its README.md explains why)"
         )
+
+
+def _tell(texts: Sequence[str]) -> None:
+    if bars.form == "auto" and not bars.is_seen():  # otherwise nothing would show for some 20 seconds
+        say(f"read {', '.join(texts)[:200]}; planning the run, for which this machine is measured")
 
 
 def _waited_for(make: Callable[[], Run], folder: Path) -> Run:

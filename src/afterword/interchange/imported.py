@@ -22,10 +22,10 @@ from afterword.interchange.keras_reading import read_keras
 from afterword.interchange.torch_folder import read_torch
 from afterword.model.arrays import Array, Weights
 from afterword.model.folder.defaults import usual
-from afterword.model.folder.saved import SavedModel
+from afterword.model.folder.saved import SavedModel, content
 from afterword.model.network.config import Config
 from afterword.records import as_record, read_json
-from afterword.storage import LARGEST_JSON, read_whole
+from afterword.storage import LARGEST_JSON, LARGEST_WEIGHTS, check_plausible
 from afterword.text.characters import CharTokenizer
 from afterword.text.tokenizer import Tokenizer
 from afterword.text.vocabularies import from_json
@@ -90,8 +90,12 @@ def _read(path: Path) -> tuple[Config, dict[str, Array]]:
     """Return the network in `path`, of whatever kind. Raises ModelError."""
     if not os.path.isfile(path):
         raise ModelError(f"no file at {path}" if not os.path.exists(path) else f"{path} is not a file: name one in it")
-    with open(path, "rb") as file:
-        head = file.read(8)
+    try:
+        check_plausible(os.stat(path), LARGEST_WEIGHTS)
+        with open(path, "rb") as file:
+            head = file.read(8)
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror or error}") from None
     is_keras = head == HDF5
     if head.startswith(ZIP):
         try:
@@ -111,7 +115,7 @@ def _facts_in(path: Path) -> ExportedFacts | None:
     """Return the facts in an exported `.keras` file or `config.json`; None in any other file. Raises ModelError."""
     try:
         if path.suffix == ".json":
-            return read_json(ExportedFacts, _content(path)) if path.is_file() else None
+            return read_json(ExportedFacts, content(path)) if path.is_file() else None
         if not zipfile.is_zipfile(path):
             return None
         with zipfile.ZipFile(path) as archive, archive.open("metadata.json") as file:
@@ -120,22 +124,15 @@ def _facts_in(path: Path) -> ExportedFacts | None:
         raise ModelError(f"the vocabulary in {path} is damaged: {str(error)[:80]}; export the model again") from None
 
 
-def _content(path: Path) -> bytes:
-    try:
-        return read_whole(path)
-    except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror or error}") from None
-
-
 def _vocabulary(path: Path, rows: int) -> Tokenizer | list[str]:
     """Return the tokenizer in `path`, or the character of each row, "" for none. Raises ModelError if it is unfit."""
-    content = _content(path)
+    listed = content(path)
     try:
-        found: Any = read_json(Any, content)
+        found: Any = read_json(Any, listed)
     except ValueError as error:
         raise ModelError(f"{path} is not JSON: {str(error)[:80]}") from None
     if isinstance(found, dict) and isinstance(found.get("model"), dict):
-        return _tokenizer(path, content, rows)
+        return _tokenizer(path, listed, rows)
     if isinstance(found, dict) and sorted(map(str, found.values())) == sorted(map(str, range(len(found)))):
         found = sorted(found, key=found.__getitem__)
     if not isinstance(found, list) or not all(isinstance(token, str) for token in found):

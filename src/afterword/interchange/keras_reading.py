@@ -30,13 +30,12 @@ import numpy as np
 import safetensors.numpy
 
 from afterword.errors import ModelError, OptionError, StorageError
-from afterword.model.arrays import Array, check_fits
+from afterword.model.arrays import Array, as_float32, check_fits
 from afterword.model.folder.tensors import read_any_tensors
 from afterword.model.network.config import Config, check_weights
 from afterword.records import as_record, read_json
-from afterword.storage import read_whole, write_bytes
+from afterword.storage import LARGEST_WEIGHTS, read_whole, write_bytes
 
-LARGEST = 2**34  # bytes of a file
 LONGEST = 120  # seconds of reading one
 NO_MEMORY, NO_ROOM = 3, 4  # exit statuses
 # Settings on which the numbers depend, and the values with which they are an Afterword network's; the first is the
@@ -126,7 +125,7 @@ def network_in(path: Path) -> tuple[Config, dict[str, Array]]:
 
     try:
         check_fits(3 * os.path.getsize(path))
-        content = read_whole(path, LARGEST)
+        content = read_whole(path, LARGEST_WEIGHTS)
         if content.startswith(b"PK"):
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 listed, content = _member(archive, "config.json"), _member(archive, "model.weights.h5")
@@ -188,7 +187,7 @@ def _network(layers: list[KerasLayer], variables: Variables) -> tuple[Config, di
         weights |= {f"lstm.bias_ih_l{k}": bias, f"lstm.bias_hh_l{k}": np.zeros_like(bias)}
     sizes = {"embedding_size": embedding.shape[1], "hidden_size": output.shape[0], "num_layers": len(found)}
     config = as_record(Config, {"vocabulary_size": n, "byte_tokens": 1} | sizes)
-    weights = {name: np.ascontiguousarray(weight, np.float32) for name, weight in weights.items()}
+    weights = {name: np.ascontiguousarray(weight) for name, weight in weights.items()}
     check_weights(config, weights)
     return config, weights
 
@@ -249,8 +248,7 @@ def _weight(file: Any, place: str) -> Array:
     plain = isinstance(group, h5py.Dataset) and group.chunks is None and not group.is_virtual and not group.external
     if not (plain and group.dtype.kind == "f" and group.id.get_storage_size() == group.nbytes):
         raise ModelError(f"{place[:80]} is not a plain array of numbers")
-    weight: Array = group[()].astype(np.float32)
-    return weight
+    return as_float32(group[()])
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import safetensors.numpy
 
 from afterword.errors import ModelError, OptionError
 from afterword.interchange.facts import facts, notes
-from afterword.model.arrays import Array
+from afterword.model.arrays import Array, as_float32
 from afterword.model.folder.saved import SavedModel
 from afterword.model.folder.tensors import read_any_tensors
 from afterword.model.network.config import Config, check_weights
@@ -138,7 +138,7 @@ def read_torch(path: Path) -> tuple[Config, dict[str, Array]]:
         L = sum("weight_hh" in name for name in weights)
         sizes = {"vocabulary_size": R, "embedding_size": E, "hidden_size": H, "num_layers": L}
         config = as_record(Config, sizes | {"byte_tokens": 1, "residual": weights.keys() != tensors.keys()})
-        floats = {name: np.asarray(weight, np.float32) for name, weight in weights.items() if weight.dtype.kind == "f"}
+        floats = {name: as_float32(weight) for name, weight in weights.items() if weight.dtype.kind == "f"}
         check_weights(config, floats)
     except (KeyError, ValueError, ModelError) as error:
         raise ModelError(

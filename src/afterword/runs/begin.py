@@ -23,6 +23,7 @@ from afterword.runs.folder import RunFolder, check_place, check_sources, held
 from afterword.runs.record import BegunFrom, Environment, Record
 from afterword.runs.resume import check_gpu, damage_reported, take_settings
 from afterword.runs.run import Run
+from afterword.settings import ignore_progress
 from afterword.text.corpus import TextSettings, read_corpus
 from afterword.text.documents import Source
 from afterword.text.encoded import EncodedCorpus, encode, learn_tokenizer
@@ -53,7 +54,11 @@ class Preview:
 
 @contextmanager
 def _planned(
-    sources: Sequence[Source], text: TextSettings, training: TrainingSettings, place: AbstractContextManager[RunFolder]
+    sources: Sequence[Source],
+    text: TextSettings,
+    training: TrainingSettings,
+    place: AbstractContextManager[RunFolder],
+    on_read: Callable[[Sequence[str]], object] = ignore_progress,
 ) -> Iterator[tuple[RunFolder, Preview]]:
     """Check the settings, read the text, and plan, with the encoded text in the folder that `place` yields."""
     check_torch()
@@ -63,6 +68,7 @@ def _planned(
     text = text_settings(text, training)
     with read_corpus(sources, text, seed=training.seed) as corpus:
         check_length(corpus.training_characters, text, training)
+        on_read(corpus.sources)
         if base is None:
             tokenizer = learn_tokenizer(corpus, text.vocabulary, text.lowercase)
         else:
@@ -102,9 +108,11 @@ def begin(
     training: TrainingSettings,
     *,
     overwrite: bool = False,
+    on_read: Callable[[Sequence[str]], object] = ignore_progress,
 ) -> Run:
     """Read the text, plan, and make the run folder `out`.
 
+    `on_read` is called with the names of the texts when they are read and long enough, before the plan is made.
     Raises an InputError, and leaves everything as it was, if the text, the numbers or the folder cannot be used. A run
     that is overwritten is removed when the new one is ready to start; so is one of the same settings that was killed
     before its first checkpoint.
@@ -113,7 +121,7 @@ def begin(
     asked = {"texts": [str(os.fspath(source)) for source in sources], **asdict(text), **asdict(training)}
     check_place(folder, overwrite, asked)
     check_sources(sources, folder)
-    with _planned(sources, text, training, _replaced(folder, overwrite, asked)) as (new, ready):
+    with _planned(sources, text, training, _replaced(folder, overwrite, asked), on_read) as (new, ready):
         recipe, base, begun_from = ready.recipe, ready.plan.base, None
         if base is not None:
             new.write_base(base.weights_for(ready.encoded.tokenizer, ready.encoded.lines, recipe.seed))

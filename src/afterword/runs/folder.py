@@ -43,7 +43,7 @@ from afterword.storage import (
     with_leftovers,
     write_json,
 )
-from afterword.text.documents import Source
+from afterword.text.documents import Source, reason
 from afterword.text.encoded import FILES as CORPUS_FILES
 
 if sys.platform != "win32":
@@ -197,7 +197,7 @@ class RunFolder:
         try:
             record = read_json(dict[str, Any], read_whole(place))
         except (OSError, ValueError) as error:
-            raise RunError(f"{place} cannot be read: {error}") from None
+            raise RunError(f"{place} cannot be read: {reason(error)}") from None
         if not is_record(record):
             raise RunError(f"{place} is not the record of a run")
         if record["format"] != FORMAT:
@@ -306,7 +306,7 @@ class RunFolder:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise RunError(f"{self._metrics} cannot be read: {error.strerror or error}") from None
+            raise RunError(f"{self._metrics} cannot be read: {reason(error)}") from None
         with contextlib.suppress(ValueError):
             for line in content.split(b"\n")[:-1]:
                 report = read_json(dict[str, Any], line)

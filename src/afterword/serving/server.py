@@ -8,6 +8,7 @@ import dataclasses
 import logging
 import math
 import re
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -126,6 +127,8 @@ class Server:
         """
         self._on_ready = on_ready
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # clients receive the errors
+        for number in (signal.SIGINT, signal.SIGTERM):  # whose exceptions could come before anybody awaits the task
+            signal.signal(number, self._server.handle_exit)
         with contextlib.suppress(KeyboardInterrupt, SystemExit):  # uvicorn raises the signal again that stopped it
             self._server.run(sockets=[self._socket])
         if self._error is not None:

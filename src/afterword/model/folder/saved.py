@@ -263,6 +263,11 @@ def _read(place: Path, folder: Path) -> SavedModel:
     return model
 
 
+def read_card(folder: Path) -> str:
+    """Return the model card in `folder`, or an empty text without one. Raises ModelError."""
+    return content(folder / CARD).decode("utf-8", "replace") if os.path.isfile(folder / CARD) else ""
+
+
 def _checksums(
     config: dict[str, Any], tokenizer: bytes, ngram: Ngram | None, calibration: Calibration | None = None
 ) -> dict[str, int]:

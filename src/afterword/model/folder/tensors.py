@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from afterword.errors import ModelError
 from afterword.model.arrays import check_fits
 from afterword.records import read_json
-from afterword.storage import write_bytes
+from afterword.storage import LARGEST_WEIGHTS, check_plausible, write_bytes
 
 KEY = "afterword"
 SPARE = 4 * 2**20  # bytes beyond twice the tensors: without room, the library panics, or ends the process
@@ -67,10 +67,11 @@ def read_tensors(path: Path) -> tuple[Tensors, dict[str, Any]]:
 def read_any_tensors(path: Path, kind: str = "safetensors") -> tuple[Tensors, dict[str, str]]:
     """Return the tensors and the metadata of any safetensors file. Raises ModelError: it is not `kind`."""
     try:
+        size = check_plausible(os.stat(path), LARGEST_WEIGHTS)
         with open(path, "rb") as start:  # the library ends the process if a header does not fit in memory
             if int.from_bytes(start.read(8), "little") > LARGEST_HEADER:
                 raise ValueError("its header is too large")
-        check_fits(2 * os.path.getsize(path) + SPARE)
+        check_fits(2 * size + SPARE)
         with safetensors.safe_open(path, framework="numpy") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, no mapping
             return tensors, file.metadata() or {}
