@@ -9,7 +9,7 @@ TEXT ?= ../shared/data/tinyshakespeare.txt
 # The folder of the engine of exported pages.
 WEB := src/afterword/interchange/web
 
-.PHONY: demo dist test test-slow test-keras test-everywhere check bench compare bench-quality bench-plan bench-base bench-writing \
+.PHONY: demo dist test test-slow test-extras test-newest test-keras test-everywhere check bench compare bench-quality bench-plan bench-base bench-writing \
 	bench-scoring bench-bulk bench-serving bench-speed bench-series bench-gpu bench-export torture soak base notebooks pictures docs docs-links \
 	format npm kernel
 
@@ -23,6 +23,22 @@ test: .venv/ready-dev
 test-slow: .venv/ready-dev
 	$(BIN)/pytest -m slow -n $(WORKERS) --dist worksteal
 	$(BIN)/python -m tests.everywhere haswell,threads-1 skylakex,threads-1
+
+# The tests of what the extra `series` brings, and of older kinds of frames, in an environment with all extras.
+test-extras:
+	$(PYTHON) -m venv .venv-extras
+	.venv-extras/bin/pip install --quiet --disable-pip-version-check -e '.[all,docs,dev]'
+	.venv-extras/bin/pip check
+	.venv-extras/bin/pytest -n $(WORKERS) --dist worksteal tests/series tests/forecasting tests/runs/test_series.py tests/cli/test_forecast.py
+
+# The tests with the newest version of everything, also above the bounds of pyproject.toml. It says what to mend before
+# a bound is raised.
+test-newest:
+	$(PYTHON) -m venv .venv-newest
+	.venv-newest/bin/pip install --quiet --disable-pip-version-check --upgrade $$($(PYTHON) -m tests.dependencies)
+	.venv-newest/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
+	.venv-newest/bin/pip list --disable-pip-version-check
+	.venv-newest/bin/pytest -n $(WORKERS) --dist worksteal $(TESTS)
 
 # The slow tests of exported and imported files, with the real Keras in an environment of its own.
 test-keras:

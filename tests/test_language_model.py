@@ -168,8 +168,19 @@ def test_what_is_no_text_is_refused_in_plain_words(wrong: Any) -> None:
         lambda text: CALIBRATED.odd_lines(["abc", text]),
     ]
     for call in calls if wrong is None else [*calls, MODEL.generate, MODEL.stream]:
-        with pytest.raises(InputError, match=f"a text must be a string, not {type(wrong).__name__}"):
+        with pytest.raises(
+            InputError, match=f"(a text|line [0-9]+ of [0-9]+) must be a string, not {type(wrong).__name__}"
+        ):
             call(wrong)
+
+
+@pytest.mark.parametrize("missing", [None, float("nan")])
+def test_a_missing_cell_among_lines_is_refused_with_its_row(missing: Any) -> None:
+    says = f"line 2 of 3 must be a string, not {type(missing).__name__}: leave out missing cells, as in column.dropna()"
+    for call in (MODEL.score_lines, CALIBRATED.odd_lines, MODEL.calibrated):
+        with pytest.raises(InputError) as refused:
+            call(["abc", missing, "abd"])
+        assert str(refused.value) == says
 
 
 @pytest.mark.parametrize(

@@ -45,11 +45,6 @@ def test_the_version_stands_in_one_place_and_is_cited_and_described() -> None:
     assert f"\n## [{afterword.__version__}] - {released}\n" in changes
 
 
-def test_all_is_every_light_extra_of_a_user() -> None:
-    (everything,) = EXTRAS["all"]
-    assert set(re.findall(r"\w+", everything)[1:]) == set(EXTRAS) - {"all", "docs", "dev", "series"}
-
-
 class TestTheContainer:
     def test_it_copies_what_exists_and_all_that_a_wheel_needs(self) -> None:
         copied = {name for kind, rest in DOCKERFILE if kind == "COPY" for name in rest.split()[:-1]}
@@ -161,3 +156,23 @@ class TestTheWheelWithoutPyTorch:
         (tmp_path / "book.txt").write_text("abc\n" * 400)
         refused = run("afterword train book.txt", status=2).stderr
         assert refused == b"error: training needs PyTorch, which is not installed: pip install 'afterword[train]'\n"
+
+
+class TestExtras:
+    def test_all_has_every_extra_for_users_and_the_docs_offer_each(self) -> None:
+        offered = re.findall(r"^\| (`.*`) \|", (ROOT / "docs" / "install.md").read_text(encoding="utf-8"), re.MULTILINE)
+        names = set(re.findall(r"`(\w+)`", " ".join(offered)))
+        assert names == EXTRAS.keys() - {"docs", "dev"}
+        assert EXTRAS["all"] == [f"afterword[{','.join(name for name in EXTRAS if name in names - {'all'})}]"]
+
+    def test_ci_tests_an_environment_with_every_extra(self) -> None:
+        recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\ntest-extras:")[2].partition("\n\n")[0]
+        assert "-e '.[all,docs,dev]'" in recipe
+        assert "make test-extras\n" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+    def test_a_dependency_has_the_same_bounds_everywhere(self) -> None:
+        bounds: dict[str, set[str]] = {}
+        for one in [*PROJECT["project"]["dependencies"], *(one for extra in EXTRAS.values() for one in extra)]:
+            name, bound = re.fullmatch(r"([\w-]+)(.*)", one).groups()  # type: ignore[union-attr]
+            bounds.setdefault(name, set()).add(bound)
+        assert {name: found for name, found in bounds.items() if len(found) > 1 and name != "afterword"} == {}

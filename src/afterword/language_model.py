@@ -549,8 +549,8 @@ def _several(lines: Iterable[str], name: str) -> list[str]:
         advice = "put one line into a list, split a text with splitlines(), or take one column of a table"
         raise OptionError(f"{name} takes several lines: {advice}")
     texts = list(lines)
-    for text in texts:
-        check_text(text)
+    for row, text in enumerate(texts, 1):
+        check_text(text, f"line {row:,} of {len(texts):,}")
     return texts
 
 

@@ -78,6 +78,15 @@ def test_all_rows_are_written_and_a_file_is_replaced_only_when_asked(run: Run, t
     assert list(pandas.read_csv(to).columns) == [*COLUMNS[:4], "lo-50", "hi-50", "method"]
 
 
+def test_a_name_that_ends_in_parquet_is_written_as_parquet(run: Run, table: Path, tmp_path: Path) -> None:
+    for name in ("found.csv", "found.parquet"):
+        out(run("forecast", table, *NAIVE, "--out", tmp_path / name))
+    found = pandas.read_parquet(tmp_path / "found.parquet")
+    pandas.testing.assert_frame_equal(found, pandas.read_csv(tmp_path / "found.csv"))
+    says = "found.txt: this file will be CSV, so its name must end in .csv or .parquet"
+    assert says in error_line(run("forecast", table, *NAIVE, "--out", "found.txt"))
+
+
 def test_json_has_everything_that_is_printed(run: Run, table: Path) -> None:
     found = json.loads(out(run("forecast", table, *NAIVE, "--json")))
     assert (found["horizon"], found["season"], found["frequency"]) == (6, 12, "monthly")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,6 +24,7 @@ from afterword.forecasting.futures import Forecaster
 from afterword.language_model import LanguageModel
 from afterword.runs.loop import train
 from afterword.runs.run import Run
+from afterword.series import classical
 from afterword.series.table import Columns
 from tests.seasons import HORIZON, LENGTH, SEASON, SERIES, begin_small, long_csv, seasonal, train_small
 from tests.tiny import save_tiny
@@ -35,7 +39,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
 
 @pytest.fixture(autouse=True)
 def _no_classical(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the methods of statsforecast, which take seconds to compile."""
+    """Leave out the methods of statsforecast, which take seconds to import."""
     monkeypatch.setattr(drawn, "classical_quantiles", lambda *given: {})
 
 
@@ -316,3 +320,57 @@ def test_what_is_no_table_is_refused_in_one_line(source: Any, model: LanguageMod
 def test_a_band_holds_its_share_between_two_quantiles_that_mirror_each_other() -> None:
     assert band(80) == (0.1, 0.9)
     assert band(95) == (0.025, 0.975)
+
+
+class _Library:
+    """A stand-in for statsforecast: the columns are constants, and levels are written in the manner of a version."""
+
+    def __init__(self, write: Callable[[float], str]) -> None:
+        self._write = write
+        self.models = SimpleNamespace(AutoETS=lambda **_: "AutoETS", AutoTheta=lambda **_: "AutoTheta")
+
+    def StatsForecast(self, models: list[str], freq: int) -> Any:
+        (name,) = models
+
+        def forecast(df: Any, h: int, level: list[float]) -> Any:
+            if name == "AutoTheta" and len(df) < 9:
+                raise NotImplementedError("tiny datasets")
+            bands = {
+                "": 0.0,
+                **{f"-lo-{self._write(q)}": -q for q in level},
+                **{f"-hi-{self._write(q)}": q for q in level},
+            }
+            rows = h * df["unique_id"].nunique()
+            return pandas.DataFrame({f"{name}{ending}": [value] * rows for ending, value in bands.items()})
+
+        return SimpleNamespace(forecast=forecast)
+
+
+@pytest.mark.parametrize("write", [str, "{:g}".format, np.float64], ids=["95.0", "95", "numpy"])
+def test_bands_of_other_methods_are_found_however_a_version_writes_levels(
+    write: Callable[[float], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "statsforecast", _Library(write))
+    monkeypatch.setattr(classical, "is_installed", lambda: True)
+    found = classical.classical_quantiles([np.arange(9.0)] * 2, 1, 3, [0.025, 0.1, 0.5, 0.9995, 0.9])
+    assert list(found) == ["AutoETS", "AutoTheta"]
+    assert {q: set(values.ravel()) for q, values in found["AutoTheta"].items()} == {
+        0.025: {-95.0}, 0.1: {-80.0}, 0.5: {0.0}, 0.9995: {99.9}, 0.9: {80.0}
+    }  # fmt: skip
+
+
+def test_a_method_that_cannot_forecast_a_series_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "statsforecast", _Library(str))
+    monkeypatch.setattr(classical, "is_installed", lambda: True)
+    assert list(classical.classical_quantiles([np.arange(8.0)], 1, 3, [0.1, 0.5])) == ["AutoETS"]
+
+
+def test_the_installed_statsforecast_finds_bands_around_its_medians() -> None:
+    pytest.importorskip("statsforecast")
+    series = list(seasonal(series=2, length=60))
+    found = classical.classical_quantiles(series, SEASON, HORIZON, [0.025, 0.1, 0.5, 0.9, 0.975])
+    assert list(found) == list(classical.CLASSICAL)
+    for quantiles in found.values():
+        lowest, low, median, high, highest = quantiles.values()
+        assert median.shape == (2, HORIZON)
+        assert ((lowest < low) & (low < median) & (median < high) & (high < highest)).all()

@@ -14,13 +14,16 @@ from typing import Any
 import numpy as np
 import pandas
 import polars
+import pyarrow
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 import afterword
 from afterword.errors import OptionError, TableError
-from afterword.series.frames import as_frame, stacked, write_csv
+from afterword.series import sheets
+from afterword.series.frames import as_frame, stacked, write_rows
 from afterword.series.table import Columns, Table, read_table
 from tests.processes import finished
 
@@ -192,7 +195,7 @@ def test_dates_are_written_as_they_came(dates: list[str], following: str, tmp_pa
     assert len(one.values) == len(dates)
     rows = stacked(["y"], [table.calendar.following(one.dates[-1], 1)], {"mean": [np.array([1.0])]}, ["naive"])
     path = tmp_path / "forecast.csv"
-    write_csv(path, table.form, rows)
+    write_rows(path, table.form, rows)
     assert path.read_text() == f"unique_id,ds,mean,method\ny,{following},1.0,naive\n"
 
 
@@ -219,7 +222,7 @@ def test_reading_what_was_written_gives_the_same_values(series: list[list[float]
     rows = stacked(names, dates, {"y": [np.array(one) for one in series]}, ["naive"] * len(names))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sales.csv"
-        write_csv(path, form, rows)
+        write_rows(path, form, rows)
         again = read_table(path)
     assert [one.name for one in again.series] == names
     assert [one.values.tolist() for one in again.series] == series
@@ -449,6 +452,10 @@ FRAMES_WRONG = [
     (pandas.DataFrame({"ds": [DATES[0], None], "y": [1, 2]}), "the frame, row 2: ds is missing: give every row a date"),
     (polars.DataFrame({"ds": [1.5, 2], "y": [1, 2]}), "the frame, row 1: ds is 1.5, not a date: give dates or whole"),
     (polars.DataFrame({"ds": [1, None], "y": [1, 2]}), "the frame, row 2: ds is nan, not a date: give dates or whole"),
+    (
+        polars.DataFrame({"unique_id": [1, None], "ds": [1, 2], "y": [1, 2]}),
+        "the frame, row 2: unique_id is empty: name",
+    ),
     (pandas.DataFrame({"ds": [1, 2], "y": [1, np.inf]}), "the frame, row 2: y is infinite: correct that value"),
     (pandas.DataFrame({"ds": [1, 2], "y": ["1", "x"]}), "the frame, row 2: y is 'x', not a number: correct it"),
     (pandas.DataFrame({"ds": [1, 2], "y": DATES[:2]}), "the frame: y holds dates, not numbers"),
@@ -462,6 +469,64 @@ def test_a_wrong_frame_is_one_line(frame: Any, says: str) -> None:
     assert str(refused.value).startswith(says)
 
 
+def test_a_bad_row_is_reported_before_the_rest_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = 2_000_000
+    equal = pyarrow.DictionaryArray.from_arrays(pyarrow.array(np.zeros(rows, np.int32)), ["2024-01-31"])
+    parquet.write_table(pyarrow.table({"ds": equal, "y": equal}), tmp_path / "sales.parquet")
+    read = list[int]()
+    reduced = pyarrow.RecordBatch.from_arrays
+
+    class Counted:
+        @staticmethod
+        def from_arrays(arrays: Any, names: Any) -> Any:
+            read.append(len(arrays[0]))
+            return reduced(arrays, names)
+
+    monkeypatch.setattr(pyarrow, "RecordBatch", Counted)
+    monkeypatch.setattr(sheets, "CELLS", 2**18)
+    with pytest.raises(TableError, match=r"sales.parquet, row 2: the date 2024-01-31 is already in row 1: keep one"):
+        read_table(tmp_path / "sales.parquet")
+    assert sum(read) < rows / 10
+    text = "ds,y\n" + "2024-01-31,1\n" * 200_000
+    with pytest.raises(TableError, match=r"sales.csv.gz, line 3: the date 2024-01-31 is already in line 2"):
+        read_table(written(tmp_path, gzip.compress(text.encode()), "sales.csv.gz"))
+
+
+@pytest.mark.parametrize("part", range(60, 90))
+def test_a_beginning_may_end_anywhere(part: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sheets, "PART", part)
+    text = "ds,y,note\r\n" + "".join(f'{k},{k % 5},"a\r\n{k},""{k}"\r\n' for k in range(9))
+    values = read_table(written(tmp_path, text), Columns(value_column="y")).series[0].values
+    assert values.tolist() == [0, 1, 2, 3, 4, 0, 1, 2, 3]
+
+
+def test_what_grows_when_it_is_unpacked_is_refused_or_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = {"unique_id": ["a"] * 3, "ds": [1, 2, 3], "y": [1.0, 2.0, 4.0]}
+    large = {
+        "list": [[1] * 1000] * 3,
+        "record": [{"x": [1]}] * 3,
+        "bytes": pyarrow.array([b"x" * 1000] * 3, pyarrow.binary(1000)),
+    }
+    parquet.write_table(pyarrow.table({**plain, **large}), tmp_path / "sales.parquet")
+    table = read_table(tmp_path / "sales.parquet")
+    assert [(one.name, one.values.tolist()) for one in table.series] == [("a", [1.0, 2.0, 4.0])]
+    assert table.notes == ()
+    monkeypatch.setattr(sheets, "LARGEST", 3000)
+    long = pyarrow.table({**plain, "unique_id": ["a" * 5000] * 3})
+    parquet.write_table(long, tmp_path / "long.parquet")
+    with pytest.raises(TableError, match=r"long.parquet has more than 3,000 bytes: give fewer series or shorter ones"):
+        read_table(tmp_path / "long.parquet")
+
+
+def test_equal_texts_of_a_parquet_file_are_one_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sheets, "CELLS", 8)
+    names = [f"series {k % 2}" for k in range(40)] + [None]
+    parquet.write_table(pyarrow.table({"x": names, "y": range(41)}), tmp_path / "sales.parquet")
+    cells = sheets.read_sheet(tmp_path / "sales.parquet", lambda beginning: None).columns["x"]
+    assert list(cells) == [*names[:-1], ""]
+    assert len({id(cell) for cell in cells}) == 3
+
+
 def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     FRAMES["polars, wide"].write_parquet(tmp_path / "sales.parquet")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
@@ -469,6 +534,18 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatc
         OptionError, match=r"sales.parquet is Parquet, which needs pyarrow: pip install 'afterword\[series"
     ):
         read_table(tmp_path / "sales.parquet")
+
+
+def test_forecasts_that_are_written_as_parquet_keep_the_kinds_of_names_and_dates(tmp_path: Path) -> None:
+    pandas.DataFrame({"unique_id": [7, 7, 7], "ds": DATES[:3], "y": [1, 2, 3]}).to_parquet(tmp_path / "sales.parquet")
+    table = read_table(tmp_path / "sales.parquet")
+    rows = stacked(["7"], [table.calendar.following(DATES[2], 2)], {"mean": [np.array([1.0, 2.5])]}, ["naive"])
+    write_rows(tmp_path / "found.parquet", table.form, rows)
+    found = pandas.read_parquet(tmp_path / "found.parquet")
+    assert list(found.columns) == ["unique_id", "ds", "mean", "method"]
+    assert found["unique_id"].to_list() == [7, 7]
+    assert found["ds"].to_list() == [pandas.Timestamp("2024-02-02"), pandas.Timestamp("2024-02-03")]
+    assert read_table(tmp_path / "found.parquet").series[0].values.tolist() == [1.0, 2.5]
 
 
 def test_a_csv_file_loads_no_frames(tmp_path: Path) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import click
 
-from afterword.cli.options import HTML, NAMED, OUTPUT, PATH, PNG, overwrite_option, settings_options
+from afterword.cli.options import HTML, NAMED, PATH, PNG, OutputFile, overwrite_option, settings_options
 from afterword.cli.output import aligned, note, say, shown, strict_json
 from afterword.cli.run_report import show, summary
 from afterword.cli.signals import Stop
@@ -18,10 +19,12 @@ from afterword.errors import OptionError
 from afterword.forecasting.forecasts import LEVELS, Forecast, ForecastSettings, forecasts, parse_levels
 from afterword.inspection.figures import check_plot
 from afterword.runs.run import Run
-from afterword.series.frames import write_csv
+from afterword.series.frames import write_rows
+from afterword.series.sheets import without_pyarrow
 from afterword.series.table import ID, TIME, Columns
 
 PRINTED = 24  # rows of forecasts
+TABLE = OutputFile(".csv", ".parquet")
 
 
 class Levels(click.ParamType[tuple[float, ...]]):
@@ -44,7 +47,7 @@ class Levels(click.ParamType[tuple[float, ...]]):
     help="the bands to forecast: each should contain that percentage of the values",
 )
 @settings_options(Columns, "columns")
-@click.option("-o", "--out", type=OUTPUT, metavar="FILE", help="write all forecasts to this CSV file")
+@click.option("-o", "--out", type=TABLE, metavar="FILE", help="write all forecasts as .csv or .parquet")
 @click.option("--png", type=PNG, metavar="FILE", help="draw the forecasts")
 @click.option("--html", type=HTML, metavar="FILE", help="draw the forecasts in a page, a figure per series")
 @overwrite_option
@@ -78,10 +81,12 @@ def forecast(
     if Path(os.path.realpath(file)) in context.meta.get(NAMED, ()):
         raise OptionError(f"{file} is the table itself: name another file to write")
     check_plot(png, html)
+    if out and out.suffix.lower() == ".parquet" and not (find_spec("pandas") and find_spec("pyarrow")):
+        raise without_pyarrow(str(out))
     found = forecasts(file, settings, columns, levels, models[0] if models else None, _train)
     note(*found.table.notes, *found.notes)
     if out is not None:
-        write_csv(out, found.table.form, found.rows)
+        write_rows(out, found.table.form, found.rows)
     if png is not None or html is not None:
         from afterword.forecasting.drawing import write_html, write_png
 

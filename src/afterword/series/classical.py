@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,8 @@ def classical_quantiles(
 ) -> dict[str, dict[float, Floats]]:
     """Return the quantiles of each method's forecasts of N series, [N, horizon] each.
 
-    Return {} if statsforecast is not installed, or for more than `MOST` values. The point forecast is the median.
+    Return {} if statsforecast is not installed, or for more than `MOST` values. Leave out a method that cannot forecast
+    one of the series. The point forecast is the median.
     """
     if not is_installed() or sum(map(len, series)) > MOST:
         return {}
@@ -39,14 +41,18 @@ def classical_quantiles(
         }
     )
     levels = sorted({round(abs(200 * q - 100), 6) for q in quantiles} - {0.0})
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        engine = StatsForecast([getattr(models, name)(season_length=season) for name in CLASSICAL], freq=1)
-        found = engine.forecast(df=frame, h=horizon, level=levels)
+    answers = {}
+    for name in CLASSICAL:
+        with warnings.catch_warnings(), suppress(Exception):  # such as NotImplementedError for a series of four values
+            warnings.simplefilter("ignore")
+            engine = StatsForecast([getattr(models, name)(season_length=season)], freq=1)
+            answers[name] = engine.forecast(df=frame, h=horizon, level=levels)
 
     def column(name: str, q: float) -> Floats:
-        level = round(abs(200 * q - 100), 6)
-        ending = f"-{'lo' if q < 0.5 else 'hi'}-{level:g}" if level else ""
-        return np.asarray(found[name + ending], np.float64).reshape(len(series), horizon)
+        level, start = round(abs(200 * q - 100), 6), f"{name}-{'lo' if q < 0.5 else 'hi'}-"
+        title = name
+        if level:  # which is 95 or 95.0 in the title, depending on the version
+            (title,) = (each for each in answers[name] if each.startswith(start) and float(each[len(start) :]) == level)
+        return np.asarray(answers[name][title], np.float64).reshape(len(series), horizon)
 
-    return {name: {q: column(name, q) for q in quantiles} for name in CLASSICAL}
+    return {name: {q: column(name, q) for q in quantiles} for name in answers}

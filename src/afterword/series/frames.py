@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -66,10 +67,13 @@ def csv_text(form: Form, rows: Rows) -> str:
     return text.getvalue()
 
 
-def write_csv(path: Path, form: Form, rows: Rows) -> None:
-    """Write `rows` as a CSV file, atomically. Raises StorageError."""
+def write_rows(path: Path, form: Form, rows: Rows) -> None:
+    """Write `rows` as a Parquet file if the name of `path` says so, else as CSV, atomically. Raises StorageError."""
     with output(path) as file:
-        file.write(csv_text(form, rows).encode())
+        if path.suffix.lower() == ".parquet":
+            as_frame(replace(form, kind="pandas"), rows).to_parquet(file, index=False)
+        else:
+            file.write(csv_text(form, rows).encode())
 
 
 def _renamed(form: Form, rows: Rows, dates: Any) -> dict[str, Any]:

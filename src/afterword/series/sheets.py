@@ -14,6 +14,7 @@ import stat
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import islice
@@ -29,12 +30,19 @@ Kind = Literal["csv", "parquet", "pandas", "polars"]
 Column = Sequence[str] | NDArray[Any]
 """The texts of a column, "" where one is missing; or numbers (NaN where missing), whole numbers or datetime64 (NaT)."""
 
-LARGEST = 2**31  # bytes of a file, unpacked
+LARGEST = 2**31  # bytes of a file, unpacked; of a Parquet file, those of its cells, and equal texts are counted once
+PART = 2**20  # characters of a CSV file
+CELLS = 2**22  # in a part of a Parquet file
+CHECKED = (1, 16, 256)  # parts after which all of them are checked before more are read
 LARGEST_VALUE = 1e100  # far below the largest float, so that differences and sums of values stay finite
 MISSING = frozenset(("", "NA", "N/A", "#N/A", "NAN", "NULL", "NONE"))
 MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 DELIMITERS = ",;\t"
 GIVE = "give a CSV or Parquet file"
+
+
+class WholeError(TableError):
+    """An error that further rows may mend: it is not about one row."""
 
 
 @dataclass
@@ -50,14 +58,19 @@ class Sheet:
 
     def error(self, message: str, row: int | None = None) -> TableError:
         """Return an error that names the table, and the place of the `row` if one is given."""
-        place = self.name if row is None else f"{self.name}, {self.locate(row)}"
-        return TableError(f"{place}: {message}")
+        if row is None:
+            return WholeError(f"{self.name}: {message}")
+        return TableError(f"{self.name}, {self.locate(row)}: {message}")
 
 
-def read_sheet(source: Any) -> Sheet:
+Check = Callable[[Sheet], object]
+
+
+def read_sheet(source: Any, check: Check) -> Sheet:
     """Return the columns of `source`: a path, "-" for standard input, or a frame of pandas or polars.
 
-    Raises TableError if it is not such a table, and OptionError for a Parquet file without pyarrow.
+    `check` gets ever longer beginnings of a long file: if it raises an error about a row, the rest is not read. Raises
+    TableError if `source` is not such a table, and OptionError for a Parquet file without pyarrow.
     """
     library = type(source).__module__.partition(".")[0]
     if library == "pandas":
@@ -69,10 +82,14 @@ def read_sheet(source: Any) -> Sheet:
     name = "standard input" if source == "-" else str(source)
     content = _bytes(source, name)
     if content.startswith(b"PAR1"):
-        return _from_parquet(name, content)
+        return _from_parquet(name, content, check)
     if name.lower().endswith(".parquet"):
         raise TableError(f"{name} is not a Parquet file: make it again, or give a CSV file a name that ends in .csv")
-    return _from_csv(name, _decoded(name, content))
+    text = _decoded(name, content)
+    for size in (PART * count for count in CHECKED if PART * count < len(text)):
+        with suppress(WholeError):  # the last line may be cut inside quotes
+            check(_from_csv(name, text[:size], whole=False))
+    return _from_csv(name, text)
 
 
 def numbers(sheet: Sheet, column: str) -> NDArray[np.float64]:
@@ -84,8 +101,9 @@ def numbers(sheet: Sheet, column: str) -> NDArray[np.float64]:
         values = cells.astype(np.float64)
     else:
         try:
-            values = np.array([np.nan if cell in MISSING else float(cell) for cell in cells])
-            plain = sheet.decimal == "." and "_" not in "".join(cells)
+            known = {cell: np.nan if cell in MISSING else float(cell) for cell in set(cells)}
+            values = np.array([known[cell] for cell in cells])
+            plain = sheet.decimal == "." and "_" not in "".join(known)
         except ValueError:
             plain = False
         if not plain:
@@ -167,9 +185,13 @@ def _bytes(source: str | os.PathLike[str], name: str) -> bytes:
     except OSError as error:
         raise TableError(f"cannot read {name}: {error.strerror or error}") from None
     _check_plain(name, content[: 2**16])
-    if len(content) > LARGEST:
-        raise TableError(f"{name} has more than {LARGEST:,} bytes: give fewer series or shorter ones")
+    _check_size(name, len(content))
     return content
+
+
+def _check_size(name: str, size: int) -> None:
+    if size > LARGEST:
+        raise TableError(f"{name} has more than {LARGEST:,} bytes: give fewer series or shorter ones")
 
 
 def _check_plain(name: str, head: bytes) -> None:
@@ -190,13 +212,13 @@ def _decoded(name: str, content: bytes) -> str:
         raise TableError(f"{name}, line {line:,}: this is not {encoding[:6].upper()}: save the file as UTF-8") from None
 
 
-def _from_csv(name: str, text: str) -> Sheet:
+def _from_csv(name: str, text: str, whole: bool = True) -> Sheet:
     if not text.strip():
-        raise TableError(f"{name} is empty: give a table with a line of column names, such as unique_id,ds,y")
+        raise WholeError(f"{name} is empty: give a table with a line of column names, such as unique_id,ds,y")
     delimiter = _delimiter(text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
-        rows = [row for row in reader if any(row)]
+        rows = [row for row in reader if any(row)][: None if whole else -1]
     except csv.Error as error:
         raise TableError(f"{name}, line {reader.line_num:,}: this is not CSV ({error}): check the quotes") from None
     header = [cell.strip() for cell in rows.pop(0)] if rows else []
@@ -273,22 +295,47 @@ def _is_data(header: list[str]) -> bool:
 # ---- frames
 
 
-def _without_pyarrow(name: str) -> OptionError:
+def without_pyarrow(name: str) -> OptionError:
     return OptionError(f"{name} is Parquet, which needs pyarrow: pip install 'afterword[series]'")
 
 
-def _from_parquet(name: str, content: bytes) -> Sheet:
+def _from_parquet(name: str, content: bytes, check: Check) -> Sheet:
+    """Return the columns of plain cells, without lists, records and long byte strings, which grow when unpacked."""
     try:
         arrow, parquet, compute = map(import_module, ("pyarrow", "pyarrow.parquet", "pyarrow.compute"))
     except ImportError:
-        raise _without_pyarrow(name) from None
+        raise without_pyarrow(name) from None
+
+    def used(texts: Any) -> Any:  # each part has the whole dictionary of its file
+        places = compute.unique(texts.indices).drop_null()
+        return arrow.DictionaryArray.from_arrays(compute.index_in(texts.indices, places), texts.dictionary.take(places))
+
+    parts, size = list[Any](), 0
     try:
-        table = parquet.read_table(io.BytesIO(content))
+        schema = parquet.read_metadata(io.BytesIO(content)).schema
+        leaves = [schema.column(k) for k in range(len(schema))]
+        large = [one.path for one in leaves if one.path != one.name or one.max_repetition_level or one.length > 16]
+        left_out = {path.partition(".")[0] for path in large}
+        plain = [one.path for one in leaves if one.path.partition(".")[0] not in left_out]
+        file = parquet.ParquetFile(io.BytesIO(content), read_dictionary=plain)
+        for part in file.iter_batches(1 + CELLS // (1 + len(plain)), columns=plain):
+            cells = [used(each) if arrow.types.is_dictionary(each.type) else each for each in part.columns]
+            parts.append(arrow.RecordBatch.from_arrays(cells, plain))
+            size += parts[-1].nbytes
+            _check_size(name, size)
+            if len(parts) in CHECKED:
+                with suppress(WholeError):
+                    check(_from_arrow(name, parts, arrow, compute))
     except (arrow.ArrowException, OSError) as error:
         raise TableError(
             f"{name} is a damaged Parquet file ({str(error).splitlines()[0][:80]}): make it again"
         ) from None
+    return _from_arrow(name, parts, arrow, compute)
+
+
+def _from_arrow(name: str, parts: list[Any], arrow: Any, compute: Any) -> Sheet:
     sheet, columns = Sheet(name, "parquet", {}), list[tuple[str, Column]]()
+    table = arrow.Table.from_batches(parts) if parts else arrow.table({})
     for title, column in zip(table.column_names, table.columns, strict=True):
         kind = column.type
         if arrow.types.is_timestamp(kind) and kind.tz:
@@ -296,6 +343,10 @@ def _from_parquet(name: str, content: bytes) -> Sheet:
             columns.append((title, _zoned(sheet, title, kind.tz, local, column.to_numpy())))
         elif arrow.types.is_temporal(kind) or arrow.types.is_integer(kind) or arrow.types.is_floating(kind):
             columns.append((title, _array(column.to_numpy())))
+        elif arrow.types.is_dictionary(kind):  # equal texts become one object
+            cells = column.unify_dictionaries().combine_chunks()
+            texts = [*_texts(cells.dictionary.to_pylist()), ""]
+            columns.append((title, [texts[k] for k in cells.indices.fill_null(-1).to_pylist()]))
         else:
             columns.append((title, _texts(column.to_pylist())))
     return _filled(sheet, columns)

@@ -106,8 +106,8 @@ def read_table(source: Any, columns: Columns = BY_NAME, season: int | None = Non
     A table is long (unique_id, ds, y), wide (dates and a column per series), or has a row per series, as M4's files do.
     Missing values and dates are filled. `season` replaces the calendar's own. Raises TableError.
     """
-    sheet = read_sheet(source)
     notes: list[str] = []
+    sheet = read_sheet(source, lambda beginning: _series_rows(beginning, columns, []))
     rows, form = _series_rows(sheet, columns, notes)
     rows = [_trimmed(sheet, one) for one in rows]
     calendar = _calendar(sheet, rows)
@@ -267,11 +267,12 @@ def _wide(sheet: Sheet, dates: Dates, kinds: dict[str, bool | None], chosen: lis
 def _long(sheet: Sheet, identity: str, dates: Dates, values: NDArray[np.float64]) -> Iterator[_Rows]:
     """Yield a series per distinct id, in the order in which they first occur."""
     ids = sheet.columns[identity]
-    texts: Sequence[str] = [str(cell) for cell in ids.tolist()] if isinstance(ids, np.ndarray) else ids
+    if isinstance(ids, np.ndarray):
+        ids = ["" if cell != cell else str(cell) for cell in ids.tolist()]
     codes: dict[str, int] = {}
-    which = np.fromiter((codes.setdefault(text, len(codes)) for text in texts), np.int64, len(texts))
+    which = np.fromiter((codes.setdefault(text, len(codes)) for text in ids), np.int64, len(ids))
     if "" in codes:
-        raise sheet.error(f"{identity} is empty: name the series of every row", texts.index(""))
+        raise sheet.error(f"{identity} is empty: name the series of every row", ids.index(""))
     places = np.lexsort((dates, which))
     starts = np.searchsorted(which[places], np.arange(len(codes)))
     names = list(codes)

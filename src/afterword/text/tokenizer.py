@@ -32,11 +32,12 @@ SINGLE = [bytes([byte]) for byte in range(256)]
 Ids = NDArray[np.int32]
 
 
-def check_text(text: object) -> None:
-    """Raise TextError if `text` is not a string."""
+def check_text(text: object, name: str = "a text") -> None:
+    """Raise TextError if `text`, which has this `name`, is not a string."""
     if not isinstance(text, str):
         hint = ": decode it first, as in text.decode()" if isinstance(text, bytes | bytearray) else ""
-        raise TextError(f"a text must be a string, not {type(text).__name__}{hint}")
+        hint = ": leave out missing cells, as in column.dropna()" if text is None or text != text else hint
+        raise TextError(f"{name} must be a string, not {type(text).__name__}{hint}")
 
 
 @dataclass(frozen=True, repr=False)
