@@ -43,7 +43,7 @@ from typing import NamedTuple
 
 from afterword.interchange.torch_folder import write_torch
 from afterword.model.folder.saved import load_model, save_model
-from tests.hostile.grammars import GRAMMARS, Case, calibration, http_request, masked
+from tests.hostile.grammars import GRAMMARS, JSON, Case, calibration, http_request, masked
 from tests.hostile.test_texts import BOOK, SMALL
 from tests.processes import free_port, from_terminal
 from tests.serving.server import ENVIRONMENT, Serving, serving
@@ -55,18 +55,7 @@ SECONDS, DISK, FREEZE = 60.0, 64 * 10**6, 1.0
 ADDRESSES = 16 * 2**30  # bytes of address space: more would only hurt the machine
 LARGEST_READ = 2**26
 AT_ONCE = 10  # cases of one worker, which share a server
-SERVER = (
-    "tiny",
-    "lines",
-    "--train",
-    "own",
-    "--receive-timeout",
-    "2",
-    "--request-timeout",
-    "30",
-    "--max-output",
-    "2000",
-)
+SERVER = "tiny lines --train own --receive-timeout 2 --request-timeout 30 --max-output 2000"
 NEIGHBOURS = [f".{name}.{ending}/README.md" for name in ("td", "new", "run", "lines") for ending in ("new", "old")]
 NEIGHBOURS += ["notes.txt", ".hidden/mine.txt", ".new/mine.txt", ".mine.part", "notes/.new", "../outside/precious.txt"]
 WATCHED = [Path(sysconfig.get_paths()["purelib"]), Path.home(), Path(__file__).parents[2], Path(tempfile.gettempdir())]
@@ -285,7 +274,7 @@ class Besieged:
         if self.server is None:
             shutil.rmtree(self.at.parent, ignore_errors=True)
             (lay_out(self.at.parent, self.fixtures) / "own").mkdir()
-            folder = [str(self.at / word) if (self.at / word).is_dir() else word for word in SERVER]
+            folder = [str(self.at / word) if (self.at / word).is_dir() else word for word in SERVER.split()]
             self.server = self._stack.enter_context(
                 serving(*folder, port=free_port(), PYTHONPATH=ENVIRONMENT["PYTHONPATH"])
             )
@@ -305,17 +294,16 @@ class Besieged:
             if server.process.poll() is not None or b" 200 " not in (healthy or b""):
                 self._stack.close()
                 self.server = None
-                return None, [
-                    (
-                        CRITICAL,
-                        f"the server is dead: {healthy[:90]!r}"
-                        if healthy is not None
-                        else f"slow: /health took {slowest:.1f} s",
-                    )
-                ]
+                said = "the server is dead" if healthy is not None else f"slow: /health took {slowest:.1f} s"
+                return None, [(CRITICAL, said)]
             asking.join(0.01)
         self.slowest = max(self.slowest, slowest)
-        return answers[0], [(CRITICAL, f"slow: /health took {slowest:.1f} s")] if slowest > FREEZE else []
+        wrong = [(CRITICAL, f"slow: /health took {slowest:.1f} s")] if slowest > FREEZE else []
+        with contextlib.suppress(OSError):
+            status = Path(f"/proc/{server.process.pid}/status").read_text()
+            if (peak := 1024 * int(re.findall(r"VmHWM:\s+(\d+)", status)[0])) > Case.memory:
+                wrong.append((MAJOR, f"{peak / 1e9:.1f} GB of memory"))
+        return answers[0], wrong
 
 
 def exchange(port: int, raw: bytes, seconds: float = SECONDS) -> bytes | None:
@@ -369,11 +357,8 @@ def attack_server(kind: str, number: int, seed: int, besieged: Besieged, keep: b
         what, refused, whole = f"mask {masked(draw, besieged.at / 'lines')[:60]}", False, True
         text = "\n".join("a" * draw.choice([10, 1000, 20_000]) + draw.choice(["", "b", "c"]) for _ in range(9))
         body = json.dumps({"model": "lines", "text": text, "lines": True, "false_alarms": 0.05}).encode()
-        raw = (
-            b"POST /v1/score HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: close\r\nContent-Type: application/json\r\n"
-            % server.port
-        )
-        raw += b"Content-Length: %d\r\n\r\n" % len(body) + body
+        head = f"POST /v1/score HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nConnection: close\r\n{JSON}"
+        raw = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
     before = contents(outside)
     answer, found = besieged.ask(raw)
     if keep:
@@ -461,7 +446,7 @@ def main() -> None:
     chosen = parser.parse_args()
     cases = {kind: chosen.cases or CASES[kind] for kind in chosen.kinds}
     found = Counter(one.severity for one in attack(cases, chosen.seed, chosen.workers, chosen.case))
-    allowed = 2 * sum(cases.values()) / 1000
+    allowed = 2 * sum(cases.values()) // 1000
     sys.exit(1 if found[CRITICAL] or found[MAJOR] or found[MINOR] > allowed else 0)
 
 

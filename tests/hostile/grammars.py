@@ -490,6 +490,12 @@ odd book.txt book.txt --minutes 0.001|forecast good.csv --minutes 0.001 --horizo
 inspect tiny abcd|units tiny book.txt|horizon tiny book.txt|push tiny me/tiny|serve tiny --port 0|completion bash|
 score tiny book.txt|import torch/model.safetensors --out new""".replace("\n", "").split("|")
 )
+DOCUMENTS = {
+    "RTF": rb"{\rtf1\ansi{\fonttbl\f0 Arial;}\pard ",
+    "PDF": b"%PDF-1.7\n%\xe2\xe3\n",
+    "ZIP": b"PK\3\4",
+    "Word": b"\xd0\xcf\x11\xe0",
+}
 SETTINGS = [
     "{} = {}",
     "[{}]",
@@ -503,11 +509,12 @@ SETTINGS = [
 
 
 def options(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
-    name, given, certain = draw.choice([*COMMANDS]), list[str](), False
-    command = program.get_command(click.Context(program), name)
+    name, given, certain, what = draw.choice([*COMMANDS]), list[str](), False, ""
+    command, line = program.get_command(click.Context(program), name), words(ARGUMENTS.get(name, "tiny"))
     assert command is not None
     known = [one for one in command.params if isinstance(one, click.Option) and one.name != "config"]
-    for option in draw.sample(known, min(len(known), draw.randrange(1, 4))):
+    some = draw.choice([0, 1, 1, 1, 2, 2, 3])
+    for option in draw.sample(known, min(len(known), some)):
         flag, kind = draw.choice([*option.opts, *option.secondary_opts]), type(option.type).__name__
         listed = re.findall(r"[\w-]+", str(option.metavar or "|".join(getattr(option.type, "choices", ()))))
         pools = {"Int": NUMBERS * 2 + TEXTS, "Float": NUMBERS * 2 + TEXTS, "Output": PATHS, "NamedPath": PATHS}
@@ -515,7 +522,7 @@ def options(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
         value = draw.choice(next((pool for begin, pool in pools.items() if kind.startswith(begin)), others))
         if draw.random() < 0.08:
             flag, certain = flag + draw.choice(["x", "é", "\n"]), True
-        if kind.startswith(("Int", "Float")):
+        if kind.startswith(("Int", "Float")) and flag not in line:  # the last of several counts
             certain |= not re.fullmatch(r"[-+]?([\d_]+|[\d._]+(e[-+]?\d+)?|nan|inf)", value.strip(), re.IGNORECASE)
         joined = [f"{flag}={value}"] if flag.startswith("--") else [flag, value]
         given += [flag] if option.is_flag and draw.random() < 0.9 else joined
@@ -525,21 +532,24 @@ def options(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
         text = draw.choice([*SETTINGS[:1] * 9, *SETTINGS]).replace("{}", key, 1).replace("{}", setting)
         (at / "c.toml").write_bytes(damaged(draw, text.encode()) if draw.random() < 0.2 else text.encode())
         given += ["--config", "c.toml"]
-    line = words(ARGUMENTS.get(name, "tiny"))
     if draw.random() < 0.05:
         name, certain = draw.choice([name + "x", "é", "a\nb", "--gone"]), True
     elif draw.random() < 0.05 and line:
         line[draw.randrange(len(line))], certain = draw.choice(TEXTS), False
+    elif draw.random() < 0.5 and "book.txt" in line and not given:
+        what, certain = draw.choice([*DOCUMENTS]), True
+        (at / "book.txt").write_bytes(DOCUMENTS[what] + (at / "book.txt").read_bytes())
     line = draw.choice([given + line, line + given])
     parts = {part for word in [*line, name] for part in (*word[:30].split("="), word.replace("-", "_")[2:12])}
     shown = {part.strip("- \n").partition("\n")[0] for part in parts} | {"missing", "token", "c.toml"}
     outputs = ("afterword-demo", *(word.partition("=")[2] for word in line), *line)
     outputs = tuple(one for one in outputs if "--overwrite" in line or not (at / one[:200]).exists())
+    shown |= {repr(part)[1:-1] for part in shown}
     names = "|".join(map(re.escape, filter(None, shown)))
     seconds = 3.0 if name == "serve" else 10.0
     environment = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_TOKEN": "x"}
     kept = ("new", "lines", *outputs)
-    return Case([name, *line], "", names, certain, kept, (0, 1, 2, 130), environment, seconds, seconds + 5)
+    return Case([name, *line], what, names, certain, kept, (0, 1, 2, 130), environment, seconds, seconds + 5)
 
 
 # ---- interrupts
