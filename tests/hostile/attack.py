@@ -201,16 +201,17 @@ def judged(case: Case, done: Done) -> Verdicts:
     if done.late:
         yield MAJOR, f"more than {SECONDS:g} s"
         return
+    raised = "Traceback" in done.err or "Exception ignored" in done.err
+    ours = case.interrupt is None or re.search(r'File "[^"]*/afterword/', done.err)
     if done.memory > case.memory:
         yield MAJOR, f"{done.memory / 1e9:.1f} GB of memory"
     if done.status < 0 and done.status not in statuses:
         yield MAJOR, f"signal {-done.status}"
     elif case.refused and done.status == 0:
         yield MAJOR, f"done, but a refusal was certain: {done.out.strip()[-80:]!r}"
-    elif done.status not in statuses:
+    elif done.status not in statuses and (ours or not raised):
         yield MINOR, f"exit status {done.status}: {done.err.strip()[-150:]!r}"
-    if "Traceback" in done.err or "Exception ignored" in done.err:
-        ours = case.interrupt is None or re.search(r'File "[^"]*/afterword/', done.err)
+    if raised:
         yield MINOR if ours else PYTHON, f"traceback: {' '.join(lines[-3:])[:200]}"
     elif found := re.search(r"\S+\.py:\d+.*|^\w*Warning:.*", done.err, re.M):
         yield MINOR, f"warning: {found[0][:150]}"
