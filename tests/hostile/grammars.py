@@ -477,13 +477,16 @@ def folders(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
         certain &= file.name == WEIGHTS
     reseal(file.parent if model == "run" else at / model)
     text_commands = [["generate", model, "--max-tokens", "9", "--seed", "1"], ["score", model, "book.txt", "--lines"]]
-    text_commands.append(["export", model, "--html", "page.html"])
+    text_commands += [["export", model, "--html", "page.html"], ["push", model, "me/tiny", "--yes"]]
+    text_commands += [["calibrate", model, "book.txt"]] * (model == "lines")
     run_commands = [["train", "--resume", "run", "--more-steps", "1"], ["novelty", "run"]]
     commands = {"series": [["forecast", "series", "good.csv"]], "run": text_commands + run_commands}
     command = draw.choice([["info", model], *commands.get(model, text_commands)])
     certain &= model != "run" or ("model" in file.parts and command[0] != "train")
-    names = rf"{model}|{re.escape(file.name)}|memory"
-    return Case(command, f"{file.relative_to(at)}: {kind}", names, certain, ("page.html", "run"))
+    names = rf"\b{model}\b|{re.escape(file.name)}" + "|hub" * (command[0] == "push")
+    environment = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_TOKEN": "x"}
+    outputs = ("page.html", "run", "lines")
+    return Case(command, f"{file.relative_to(at)}: {kind}", names, certain, outputs, environment=environment)
 
 
 # ---- options
@@ -602,7 +605,7 @@ def value(draw: random.Random, schema: dict[str, Any], known: dict[str, Any]) ->
         return draw.choice(
             [low, high, low - 1, high + 1, *[1, 2, 5] * 3, *([0.5, 1e300, -0.0] if kind == "number" else [])]
         )
-    texts = [*STRINGS, "", "ab\n", "a" * draw.choice([300, 10_000])]
+    texts = [*STRINGS, "", "abcd cab\n" * 60, "a" * draw.choice([300, 10_000])]
     return draw.choice(schema.get("enum") or (texts if kind == "string" else [None, True, False]))
 
 
