@@ -35,6 +35,7 @@ import sysconfig
 import tempfile
 import threading
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -385,6 +386,7 @@ def is_served(kind: str, number: int) -> bool:
 
 def work(kind: str, numbers: Sequence[int], seed: int, root: Path, keep: bool = False) -> tuple[list[Finding], float]:
     """Attack with some cases; print and return the findings, and the slowest /health. What was slow is repeated."""
+    warnings.simplefilter("ignore")  # of NumPy, about what is drawn
     found, shown = list[Finding](), 0
     with Besieged(root / f"{kind}-{numbers[0]}-served", root / "fixtures") as besieged:
         for number in numbers:
@@ -404,7 +406,8 @@ def work(kind: str, numbers: Sequence[int], seed: int, root: Path, keep: bool = 
                 if not slow:
                     break
             for one in found[shown:]:
-                print(f"{one.severity}: {kind} {number}, seed {seed}: {one.command}: {one.what}", flush=True)
+                line = f"{one.severity}: {kind} {number}, seed {seed}: {one.command}: {one.what}"
+                print("\\n".join(line.splitlines()), flush=True)
             shown = len(found)
     if not keep:
         shutil.rmtree(besieged.at.parent, ignore_errors=True)

@@ -553,7 +553,7 @@ def options(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
     outputs = ("afterword-demo", *(word.partition("=")[2] for word in line), *line)
     outputs = tuple(one for one in outputs if "--overwrite" in line or not (at / one[:200]).exists())
     shown |= {repr(part)[1:-1] for part in shown}
-    names = "|".join(map(re.escape, filter(None, shown)))
+    names = "|".join([r"\s-[\s:]", *map(re.escape, filter(None, shown))])
     seconds = 3.0 if name == "serve" else 10.0
     environment = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_TOKEN": "x"}
     kept = ("new", "lines", *outputs)
