@@ -6,8 +6,9 @@ import base64
 import hashlib
 import json
 import re
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -47,6 +48,11 @@ class Hub(ThreadingHTTPServer):
         self.repositories: dict[str, Repository] = {}
         self.large: dict[str, bytes] = {}  # what was sent by LFS, by its SHA-256
         self.requests: list[tuple[str, str]] = []
+        self.instead: Callable[[Handler, str], bool] = lambda handler, path: False  # may answer in its own way
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)  # a client may leave
 
     @property
     def url(self) -> str:
@@ -114,6 +120,8 @@ class Handler(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.server.requests.append((self.command, path))
+        if self.server.instead(self, path):
+            return
         try:
             for pattern, answer in ROUTES[self.command].items():
                 if found := re.fullmatch(pattern, path):
@@ -122,11 +130,11 @@ class Handler(BaseHTTPRequestHandler):
             raise Refused(404)
         except Refused as refused:
             headers = {"X-Error-Code": refused.code} if refused.code else {}
-            self._send(refused.status, json.dumps({"error": refused.message}).encode(), headers)
+            self.send(refused.status, json.dumps({"error": refused.message}).encode(), headers)
 
     do_HEAD = do_POST = do_PUT = do_GET
 
-    def _send(self, status: int, content: bytes, headers: dict[str, str]) -> None:
+    def send(self, status: int, content: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
         for name, value in {"Content-Length": str(len(content)), **headers}.items():
             self.send_header(name, value)
@@ -134,8 +142,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(content)
 
-    def _json(self, value: Any, status: int = 200) -> None:
-        self._send(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
+    def json(self, value: Any, status: int = 200) -> None:
+        self.send(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
     def _is_known(self) -> bool:
         return self.headers.get("Authorization") == f"Bearer {TOKEN}"
@@ -158,11 +166,11 @@ class Handler(BaseHTTPRequestHandler):
         commit, files = self._commit(name, revision or "main")
         siblings = [{"rfilename": file} for file in files]
         private = self.server.repositories[name].private
-        self._json({"id": name, "sha": commit, "private": private, "siblings": siblings})
+        self.json({"id": name, "sha": commit, "private": private, "siblings": siblings})
 
     def tree(self, name: str, revision: str, _: bytes) -> None:
         files = self._commit(name, revision)[1]
-        self._json(
+        self.json(
             [{"type": "file", "path": it, "size": len(file), "oid": sha(file)[:40]} for it, file in files.items()]
         )
 
@@ -173,15 +181,15 @@ class Handler(BaseHTTPRequestHandler):
             raise Refused(404, "EntryNotFound", "Entry not found")
         content = files[path]
         if not path.endswith(".safetensors"):
-            self._send(200, content, {**headers, "ETag": f'"{sha(content)[:40]}"'})
+            self.send(200, content, {**headers, "ETag": f'"{sha(content)[:40]}"'})
             return
         self.server.large[sha(content)] = content
         linked = {"X-Linked-Etag": f'"{sha(content)}"', "X-Linked-Size": str(len(content))}
-        self._send(302, b"", {**headers, **linked, "Location": f"{self.server.large_url}/{sha(content)}"})
+        self.send(302, b"", {**headers, **linked, "Location": f"{self.server.large_url}/{sha(content)}"})
 
     def large(self, oid: str, _: bytes) -> None:
         assert self.headers.get("Authorization") is None  # it is another host
-        self._send(200, self.server.large[oid], {"ETag": f'"{oid}"'})
+        self.send(200, self.server.large[oid], {"ETag": f'"{oid}"'})
 
     def create(self, body: bytes) -> None:
         if not self._is_known():
@@ -192,14 +200,14 @@ class Handler(BaseHTTPRequestHandler):
             raise Refused(403, "", f"You don't have the rights to create a model under the namespace {name}")
         self.server.repositories[name] = Repository(wish.get("visibility") == "private")
         self.server.repositories[name].commit({".gitattributes": b"*.safetensors filter=lfs\n"})
-        self._json({"url": f"{self.server.url}/{name}"})
+        self.json({"url": f"{self.server.url}/{name}"})
 
     def validate(self, body: bytes) -> None:
         errors = problems(json.loads(body)["content"])
         if self.headers.get("Accept") == "text/plain":
-            self._send(400 if errors else 200, "\n".join(f"- Error: {one}" for one in errors).encode(), {})
+            self.send(400 if errors else 200, "\n".join(f"- Error: {one}" for one in errors).encode(), {})
         else:
-            self._json({"errors": [{"message": one} for one in errors], "warnings": []}, 400 if errors else 200)
+            self.json({"errors": [{"message": one} for one in errors], "warnings": []}, 400 if errors else 200)
 
     def preupload(self, name: str, _: str, body: bytes) -> None:
         self._repository(name)
@@ -208,7 +216,7 @@ class Handler(BaseHTTPRequestHandler):
         answer = [
             {"path": path, "uploadMode": modes[path.endswith(".safetensors")], "shouldIgnore": False} for path in files
         ]
-        self._json({"files": answer})
+        self.json({"files": answer})
 
     def batch(self, name: str, body: bytes) -> None:
         self._repository(name)
@@ -216,12 +224,12 @@ class Handler(BaseHTTPRequestHandler):
             {**one, "actions": {"upload": {"href": f"{self.server.large_url}/{one['oid']}"}}}
             for one in json.loads(body)["objects"]
         ]
-        self._json({"transfer": "basic", "objects": objects})
+        self.json({"transfer": "basic", "objects": objects})
 
     def put(self, oid: str, body: bytes) -> None:
         assert sha(body) == oid
         self.server.large[oid] = body
-        self._send(200, b"", {})
+        self.send(200, b"", {})
 
     def commit(self, name: str, revision: str, body: bytes) -> None:
         files = dict(self._commit(name, revision)[1])
@@ -234,7 +242,7 @@ class Handler(BaseHTTPRequestHandler):
             elif kind == "deletedFile":
                 del files[value["path"]]
         oid = self.server.repositories[name].commit(files)
-        self._json({"commitUrl": f"{self.server.url}/{name}/commit/{oid}", "commitOid": oid})
+        self.json({"commitUrl": f"{self.server.url}/{name}/commit/{oid}", "commitOid": oid})
 
 
 MODEL = "/api/models/([^/]+/[^/]+)"

@@ -17,6 +17,7 @@ python    a traceback of Ctrl-C before any of our code runs, which no program ca
 from __future__ import annotations
 
 import argparse
+import atexit
 import contextlib
 import dataclasses
 import json
@@ -419,6 +420,8 @@ def work(kind: str, numbers: Sequence[int], seed: int, root: Path, keep: bool = 
 def attack(cases: dict[str, int], seed: int, workers: int = 2, only: int | None = None) -> list[Finding]:
     """Attack with so many cases of each class, print the findings and a table, and return the findings."""
     root = Path(tempfile.mkdtemp(prefix="attack-"))
+    if only is None:
+        atexit.register(shutil.rmtree, root, ignore_errors=True)
     make_fixtures(root / "fixtures")
     everything: list[Finding] = []
     rows = [f"| class | cases | {' | '.join(SEVERITIES)} | seconds | slowest /health, s |", f"| --- |{' ---: |' * 7}"]
@@ -437,8 +440,6 @@ def attack(cases: dict[str, int], seed: int, workers: int = 2, only: int | None 
             rows.append("| " + " | ".join(map(str, [*cells, f"{max(part[1] for part in parts):.2f}"])) + " |")
             everything += found
     print("\n".join(["", *rows]))
-    if only is None:
-        shutil.rmtree(root)
     return everything
 
 
