@@ -7,7 +7,7 @@ Print a line per finding, then a table; exit with 1 if a finding is critical or 
 have a minor one. A new seed is a new attack; `--case` repeats one case, and prints everything that it printed.
 
 critical  a file outside of the case's folder written, changed or removed; the server dead, or /health above 1 s
-major     a bystander in the folder changed or removed; more than 2 GB, 64 MB of disk or 60 s; a signal;
+major     a bystander in the folder changed or removed; more than 2 GB, 80 MB of disk or 60 s; a signal;
           a result where a refusal is certain; a client left without an answer
 minor     a traceback, a path in the source, an error of several lines or without the name of what is wrong, another
           exit status or HTTP status than designed, something left behind, slower than 5 s
@@ -53,7 +53,7 @@ from tests.tiny import hourly, long_csv, save_tiny, save_tiny_series
 
 CASES = {"import": 160, "hub": 120, "tables": 180, "folders": 400, "http": 230, "options": 1200, "interrupts": 500}
 SEVERITIES = CRITICAL, MAJOR, MINOR, PYTHON = ("critical", "major", "minor", "python")
-SECONDS, DISK, FREEZE = 60.0, 64 * 10**6, 1.0
+SECONDS, DISK, FREEZE = 60.0, 80 * 10**6, 1.0
 ADDRESSES = 16 * 2**30  # bytes of address space: more would only hurt the machine
 LARGEST_READ = 2**26
 AT_ONCE = 10  # cases of one worker, which share a server

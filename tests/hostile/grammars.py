@@ -303,7 +303,7 @@ def hub(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
         "HF_HUB_DOWNLOAD_TIMEOUT": "1",
         "HF_HUB_ETAG_TIMEOUT": "1",
     }
-    model, names, what = "hf://me/tiny", "me(/|--)tiny|HF_ENDPOINT", f"{kind} {name[:60]} {file}"
+    model, names, what = "hf://me/tiny", rf"me(/|--)tiny|HF_ENDPOINT|{re.escape(file)}", f"{kind} {name[:60]} {file}"
     if kind == "name":
         part = draw.choice(PARTS)
         model, what, names = (
