@@ -10,7 +10,7 @@ TEXT ?= ../shared/data/tinyshakespeare.txt
 WEB := src/afterword/interchange/web
 
 .PHONY: demo dist test test-slow test-extras test-newest test-keras test-everywhere check bench compare bench-quality bench-plan bench-base bench-writing \
-	bench-scoring bench-bulk bench-serving bench-speed bench-series bench-gpu bench-export torture soak base notebooks pictures docs docs-links \
+	bench-scoring bench-bulk bench-serving bench-speed bench-series bench-gpu bench-export torture attack soak base notebooks pictures docs docs-links \
 	format npm kernel
 
 demo: .venv/ready
@@ -74,6 +74,12 @@ format: .venv/ready-dev
 # Many kills, power cuts, full disks, damaged files and lost ranks. Prints the table of docs/reliability-tests.md.
 torture: .venv/ready-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.torture
+
+# Thousands of drawn attacks on the commands and the server; SEED=2 draws others. Prints a table. Takes some 20 minutes on
+# two idle cores.
+SEED ?= 1
+attack: .venv/ready-dev
+	$(BIN)/python -m tests.hostile.attack --seed $(SEED)
 
 # Print every figure of docs/figures.md, one command each. Takes half an hour; needs the machine to itself.
 bench: .venv/ready-dev

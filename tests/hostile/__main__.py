@@ -22,6 +22,7 @@ CLASSES = {
         "model/test_saved.py",
         "model/test_tensors.py",
     ],
+    "hostile hubs": ["hostile/test_hub.py"],
     "hostile texts": ["hostile/test_texts.py"],
     "kills, power cuts, full disks": ["torture"],
     "interrupts": ["hostile/test_interrupts.py"],

@@ -1,0 +1,638 @@
+"""The grammars of `tests.hostile.attack`: each draws a case of one class, laid out in the folder `at`."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import gzip
+import io
+import json
+import os
+import pickle
+import random
+import re
+import zipfile
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+import h5py
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import safetensors.numpy
+
+from afterword.cli.main import COMMANDS, program
+from afterword.errors import ModelError
+from afterword.model.folder.calibration import Calibration, Usual
+from afterword.model.folder.saved import CALIBRATION, CONFIG, NGRAM, TOKENIZER, WEIGHTS
+from afterword.model.folder.tensors import KEY, _crc32, _crc_of_record, read_tensors
+from afterword.model.ngram.tables import Ngram
+from afterword.storage import read_whole
+from tests.cli.test_push import at_home, published
+from tests.hostile.test_interrupts import COMMANDS as INTERRUPTED
+from tests.hub import Handler, stand_in
+from tests.tiny import hourly, long_csv
+
+KERAS = Path(__file__).parents[1] / "interchange" / "keras"
+JSON = "Content-Type: application/json\r\n"
+
+
+@dataclass
+class Case:
+    """A command, and what is known of it before it runs."""
+
+    command: list[str]
+    what: str = ""
+    names: str = ""
+    """A pattern of what a refusal must name."""
+    refused: bool = False
+    """Whether a refusal is certain."""
+    outputs: tuple[str, ...] = ()
+    """The names that the command may write."""
+    statuses: tuple[int, ...] = (0, 1, 2)
+    environment: dict[str, str] = field(default_factory=dict)
+    interrupt: float | None = None
+    """Seconds until Ctrl-C."""
+    patience: float = 5.0
+    memory: float = 2e9
+    """Bytes that it may take."""
+    received: list[int] = field(default_factory=list)
+    """Bytes that were sent to it beyond what was declared."""
+    script: bool = False
+
+
+Grammar = Callable[[random.Random, Path, contextlib.ExitStack], Case]
+Spoilt = tuple[Any, str, bool]
+
+# ---- what every grammar damages with
+
+words = str.split
+
+TEXTS = ["", " ", "a\nb", "\udcff", "x" * 5000, *words("abc - -- é\u202e %s{0} $(id) ../.. [ (a+)+b")]
+NUMBERS = ["9" * 30, *words("0 -1 1 3 0.5 1e300 -1e300 1e-300 nan inf -inf 1_0 1,5 0x1")]
+PATHS = ["", "a\nb", "x" * 300, *words("- . .. / gone gone/x notes.txt tiny /dev/full /proc/self/mem")]
+DEEP = ["[" * 10**5, '{"a":' * 10**5, "9" * 5000, '"\\ud800"', "1e999", ""]  # JSON
+VALUES: list[Any] = [None, True, -1, 0, 2**31, 2**63, 10**400, 1e308, float("nan"), float("inf"), "", "\ud800", "a\nb"]
+VALUES += ["a" * 10**5, "../../outside/evil", [], {}, [[]] * 999, {"a": {}}, json.loads("[" * 900 + "]" * 900)]
+
+
+def edited(draw: random.Random, value: Any) -> Any:
+    """Return a copy of a JSON value, with one part replaced, removed or repeated."""
+    whole: Any = [copy.deepcopy(value)]
+    place, key = whole, 0
+    while isinstance(place[key], dict | list) and place[key] and draw.random() < 0.85:
+        place = place[key]
+        key = draw.choice(list(place) if isinstance(place, dict) else range(len(place)))
+    action = draw.random()
+    if action < 0.2 and place is not whole:
+        del place[key]
+    elif action < 0.3 and isinstance(place, list) and place is not whole:
+        place *= 50
+    else:
+        place[key] = draw.choice(VALUES)
+    return whole[0]
+
+
+def edited_text(draw: random.Random, text: str | bytes) -> bytes:
+    """Return JSON, which is sound in two cases of three."""
+    new = json.dumps(edited(draw, json.loads(text)))
+    return draw.choice([*[new] * 8, new[:-1], new * 2, *DEEP]).encode("utf-8", "surrogatepass")
+
+
+def damaged(draw: random.Random, content: bytes) -> bytes:
+    """Return other bytes than `content`."""
+    at, end = sorted(draw.choices(range(len(content) + 1), k=2))
+    some = draw.randbytes(draw.choice([1, 8, 200]))
+    found = bytearray(draw.choice([content[:at], content[at:], content[:at] + some + content[end:], content, content]))
+    for _ in range(draw.choice([1, 3, 30]) if found == content and content else 0):
+        found[draw.randrange(min(len(content), draw.choice([64, 10**9])))] ^= 1 << draw.randrange(8)
+    return bytes(found) if found != content else content + some
+
+
+def misplace(draw: random.Random, file: Path, others: Sequence[str] = ("pipe",)) -> str:
+    """Put something else in the place of `file`; return what."""
+    kinds = ["missing", "empty", "folder", *others, "large", "/dev/zero", "/proc/self/mem", file.name, "gone"]
+    kind = draw.choice([*kinds, "../outside/precious.txt"])
+    file.unlink()
+    if kind == "folder":
+        (file / "inside").mkdir(parents=True)
+    elif kind == "pipe":
+        os.mkfifo(file)
+    elif kind in ("empty", "large"):
+        file.touch()
+        os.truncate(file, 0 if kind == "empty" else draw.choice([2**27, 2**31 + 9, 2**40]))  # sparse
+    elif kind != "missing":
+        file.symlink_to(kind)
+    return f"{file.name} is {kind}"
+
+
+def spoilt(draw: random.Random, array: Any) -> Spoilt:
+    """Return another array, what it is, and whether it is certain that no model can have it."""
+    new = np.array(array, array.dtype if array.dtype.kind == "f" else np.float32)
+    changes: dict[str, Callable[[], Any]] = {"zeros": lambda: new * 0, "int8": lambda: new.astype(np.int8)}
+    changes |= {"cut": lambda: new[:-1], "text": lambda: np.full(new.shape, 7, np.uint8)}
+    wrong = {"flat": lambda: new.reshape(-1, 1, 1), "empty": lambda: new[:0], "scalar": lambda: new.sum()}
+    wrong |= {str(value): partial(np.full, new.shape, value, float) for value in (np.nan, np.inf, 1e300)}
+    kind = draw.choice([*changes, *wrong])
+    return np.asarray((changes | wrong)[kind]()), kind, kind in wrong
+
+
+# ---- import
+
+
+class Canary:
+    def __init__(self, at: Path) -> None:
+        self.at = at
+
+    def __reduce__(self) -> Any:
+        return open, (str(self.at), "w")
+
+
+def archive(members: dict[str, bytes], packing: int = zipfile.ZIP_STORED) -> bytes:
+    with zipfile.ZipFile(file := io.BytesIO(), "w", packing) as made:
+        for name, content in members.items():
+            made.writestr(name, content)
+    return file.getvalue()
+
+
+def hdf5(draw: random.Random, content: bytes) -> Spoilt:
+    """Return an HDF5 file with a dataset replaced."""
+    with h5py.File(file := io.BytesIO(content), "r+") as opened:
+        places: list[str] = []
+        opened.visititems(lambda name, it: places.append(name) if isinstance(it, h5py.Dataset) else None)
+        place = draw.choice([name for name in places if "optimizer" not in name and "seed" not in name])
+        array = opened[place][()]
+        del opened[place]
+        kind, certain = draw.choice(["bomb", "external", "soft", "other file", *["array"] * 4]), True
+        if kind == "bomb":
+            opened.create_dataset(place, (2**20, 2**14), "f4", chunks=(2**10, 2**10), compression="gzip")
+        elif kind == "external":
+            opened.create_dataset(place, array.shape, "f4", external=[("/etc/passwd", 0, array.nbytes)])
+        elif kind == "array":
+            opened[place], kind, certain = spoilt(draw, array)
+        else:
+            opened[place] = h5py.SoftLink("/gone") if kind == "soft" else h5py.ExternalLink("/etc/passwd", "/a")
+    return file.getvalue(), kind, certain
+
+
+def imports(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
+    form, certain = draw.choice(["keras", "h5", "safetensors"]), False
+    sound = {"keras": KERAS / "one-hot.keras", "h5": KERAS / "number.h5", "safetensors": at / "torch" / WEIGHTS}
+    content, vocabulary = sound[form].read_bytes(), at / "chars.json"
+    with zipfile.ZipFile(sound["keras"]) as opened:
+        members = {name: opened.read(name) for name in opened.namelist()}
+    characters = json.dumps(json.loads((KERAS / "number.h5.json").read_text())["characters"])
+    vocabulary.write_text(characters)
+    kind = draw.choice(["bytes", "place", "vocabulary", "pickle", "array", "array", "JSON", "archive"])
+    if kind == "bytes":
+        content = damaged(draw, content)
+    elif kind == "vocabulary":
+        vocabulary.write_bytes(text := edited_text(draw, characters))
+        kind += f" {text[:40]!r}" + (f", {misplace(draw, vocabulary)}" if draw.random() < 0.4 else "")
+    elif kind == "pickle":
+        evil, certain = pickle.dumps(Canary(at.parent / "outside" / "canary"), draw.choice([0, 2, 4])), True
+        zips = [{"archive/data.pkl": evil}, {"a.npy": evil}, {"config.json": evil, "model.weights.h5": evil}]
+        content, form = draw.choice([evil, evil[2:], *map(archive, zips)]), draw.choice(["pt", "keras", "npz", "bin"])
+    elif kind == "array" and form == "safetensors":
+        tensors = safetensors.numpy.load(content)
+        name = draw.choice([*tensors])
+        tensors[name], kind, certain = spoilt(draw, tensors[name])
+        content = safetensors.numpy.save({key: np.ascontiguousarray(value) for key, value in tensors.items()})
+    elif kind == "array" and form == "h5":
+        content, kind, certain = hdf5(draw, content)
+    elif kind == "array":
+        members["model.weights.h5"], kind, certain = hdf5(draw, members["model.weights.h5"])
+        content = archive(members)
+    elif kind == "JSON" and form == "safetensors":
+        size = int.from_bytes(content[:8], "little")
+        text = edited_text(draw, content[8 : size + 8])
+        size = draw.choice([len(text), len(text), len(text), 2**64 - 1, 2**40, 0])
+        content, kind = size.to_bytes(8, "little") + text + content[size + 8 :], f"header {size} {text[:60]!r}"
+    elif kind == "JSON" and form == "h5":
+        with h5py.File(file := io.BytesIO(content), "r+") as opened_h5:
+            opened_h5.attrs["model_config"] = edited_text(draw, opened_h5.attrs["model_config"])[: 2**15]
+        content = file.getvalue()
+    elif kind in ("JSON", "archive"):
+        name = draw.choice(["config.json", "metadata.json"])
+        members[name] = edited_text(draw, members[name])
+        if kind == "archive":
+            members |= draw.choice([{name: bytes(2**28)}, {"../../outside/evil.pth": b"", "/etc/evil": b""}])
+        content, form = archive(members, draw.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])), "keras"
+    file_name = f"x.{form}"
+    (at / file_name).write_bytes(content)
+    if kind == "place":
+        kind, certain = misplace(draw, at / file_name), True
+        file_name = draw.choice([*[file_name] * 3, "/proc/self/mem", "/dev/zero", "tiny", "gone.h5"])
+    command = ["import", file_name, "-o", "td", "--vocabulary", "chars.json"]
+    return Case(command, f"{form} {kind}", rf"{re.escape(file_name)}|chars\.json", certain, ("td",))
+
+
+# ---- hub
+
+HEADERS = ("ETag", "X-Linked-Etag", "X-Repo-Commit")
+PARTS = words(
+    "-x/b me/a--b me/.x a.b/c.d me/tiny@ me/tiny@../x me/a..b me/tiny.git . me me/tiny/x é/b me/x- m_/t_ ME/t"
+)
+PARTS += ["", "a b/c", "me/a\nb", "me/" + "x" * 300, "me/tiny@" + "x" * 300, "me/tiny@refs/pr/1", "me/t@a--b", "-/-"]
+ENDPOINTS = words("http://[::1 x file:///etc http:// http://127.0.0.1:99999 :// ftp://127.0.0.1")
+
+
+def hub(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
+    bad = [f"{at.parent}/outside/evil.pth", "../" * draw.choice([6, 7, 7]) + "outside/evil.pth"]  # seven from a blob
+    name = draw.choice([*bad * 3, "..", "", "/", "a" * 5000, "a/b", "W/", "~", "%2e%2e%2f", "-x"])
+    rare = words("JSON length X-Linked-Size stall redirect status content gzip name name endpoint")
+    kind, chosen = draw.choice([*HEADERS * 2, *("sha", "siblings", "flood") * 2, *rare]), draw.random()
+    file = draw.choice([CONFIG, CONFIG, WEIGHTS, TOKENIZER, "README.md", "/api/"])
+    location = draw.choice([name, "file:///etc/passwd", "http://127.0.0.1:9/", "http://[::1", "/me/tiny/resolve/x/y"])
+    number, said = draw.choice(["-1", "nan", "1", "9" * 14, "", "1e3"]), draw.choice(["", "no\tway " * 900, "\x1b[31m"])
+    status = draw.choice([200, 204, 206, 301, 400, 401, 403, 404, 416, 429, 451, 500, 504])
+    received: list[int] = []
+
+    class Hostile(Handler):
+        def handle(self) -> None:
+            with contextlib.suppress(OSError):
+                super().handle()
+
+        def send(self, answer: int, content: bytes, headers: dict[str, str]) -> None:
+            reached = file in self.path or (file == WEIGHTS and self.path.startswith("/large/"))
+            again = random.Random(chosen)
+            if kind in headers:
+                headers[kind] = number if kind == "X-Linked-Size" else name if kind == "X-Repo-Commit" else f'"{name}"'
+            elif kind in ("sha", "siblings", "JSON") and self.path.startswith("/api/"):
+                siblings = [{"rfilename": one} for one in [*bad, CONFIG] * 50]
+                parts = {"sha": {"sha": name}, "siblings": {"siblings": siblings}}
+                found = json.loads(content)
+                content = json.dumps(found | parts[kind]).encode() if kind in parts else edited_text(again, content)
+            elif reached and kind == "length":
+                headers["Content-Length"] = draw.choice([number, str(len(content) + 7), str(max(0, len(content) - 7))])
+            elif reached and kind == "redirect":
+                answer, headers["Location"] = draw.choice([301, 302, 307, 308]), location
+            elif reached and kind == "status":
+                answer, headers["X-Error-Message"] = status, said
+            elif reached and kind == "content":
+                content = damaged(again, content)
+            elif reached and kind == "gzip" and answer == 200:
+                content, headers["Content-Encoding"] = gzip.compress(bytes(2**29), 1), "gzip"
+            elif reached and kind == "stall" and self.command == "GET":
+                super().send(answer, content[:-9], {"Content-Length": str(len(content)), **headers})
+                self.connection.settimeout(20)
+                self.connection.recv(1)
+                return
+            elif reached and kind == "flood" and self.command == "GET" and answer == 200:
+                self.send_response(200)
+                for one, text in {**headers, "Transfer-Encoding": "chunked"}.items():
+                    self.send_header(one, text)
+                self.end_headers()
+                while sum(received) < 300 * 2**20:
+                    self.wfile.write(b"100000\r\n" + b" " * 2**20 + b"\r\n")
+                    received.append(2**20)
+                self.close_connection = True
+                return
+            super().send(answer, content, headers)
+
+    server = stack.enter_context(stand_in())
+    server.RequestHandlerClass = Hostile
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]
+    published(server, at / "tiny")
+    environment = at_home(server, at.parent / "home" / "a" / "b") | {
+        "HF_HUB_DOWNLOAD_TIMEOUT": "1",
+        "HF_HUB_ETAG_TIMEOUT": "1",
+    }
+    model, names, what = "hf://me/tiny", rf"me(/|--)tiny|HF_ENDPOINT|{re.escape(file)}", f"{kind} {name[:60]} {file}"
+    if kind == "name":
+        part = draw.choice(PARTS)
+        model, what, names = (
+            f"hf://{part}",
+            f"name {part}",
+            "^(?!.*did not answer).*" + re.escape(part[:9].partition("\n")[0]),
+        )
+    elif kind == "endpoint":
+        environment["HF_ENDPOINT"] = what = draw.choice(
+            [*ENDPOINTS, server.url + "/x/y", "http://127.0.0.1:9", "http://a%20b/"]
+        )
+        what, names = f"HF_ENDPOINT={what}", "HF_ENDPOINT" if what in ENDPOINTS else names
+    train = ["train", "book.txt", "--base", model, "--steps", "2", "--out", "new"]
+    push = ["push", "tiny", model.removeprefix("hf://"), "--yes"]
+    command = draw.choice([*[["info", model]] * 5, ["generate", model, "--max-tokens", "5"], train, push])
+    patience = 12.0 if kind == "stall" else 6.0
+    return Case(command, what, names, False, ("new",), (0, 1, 2), environment, None, patience, 1e9, received)
+
+
+# ---- tables
+
+WRONG = ["abc", "1_0", "inf", "-inf", "1e300", "12 kg", "--5", "x" * 10**5]
+CELLS = ["nan", "", "1,5", '"', "=cmd|' /C calc'!A0", "\0", "9" * 400, "é"]
+DATES = ["abc", "not a date", "2024-13-45", "0000-00-00", "2024-01-01T25:00", "1e99", "-1"]
+
+
+def parquet(draw: random.Random) -> Spoilt:
+    n, values = 96, hourly(0, 4, ["a"])["a"]
+    dates: Any = np.arange("2024-01-01", "2024-01-05", dtype="M8[h]").astype("M8[us]")
+    wrong: dict[str, Any] = {"text": ["abc"] * n, "list": [[1.0]] * n, "struct": [{"a": 1}] * n, "bytes": [b"\xff"] * n}
+    wrong |= {"inf": np.full(n, np.inf), "nan": np.full(n, np.nan), "large": np.full(n, 1e300), "null": [None] * n}
+    others: dict[str, Any] = {"missing text": [None, *["1"] * (n - 1)], "bool": [True] * n, "sound": values}
+    others["decimal"] = pyarrow.array([None, *[1] * (n - 1)]).cast(pyarrow.decimal128(19, 0))
+    kinds = wrong | others | {"dictionary": pyarrow.array(["1"] * n).dictionary_encode()}
+    kind = draw.choice([*kinds, "equal rows", *["damaged"] * 4])
+    table = {"unique_id": ["a"] * n, "ds": dates, "y": kinds.get(kind, values)}
+    if wrong_dates := draw.random() < 0.2:
+        table["ds"] = draw.choice([*kinds.values(), pyarrow.array(dates, pyarrow.timestamp("ns", "Asia/Tokyo"))])
+    made = pyarrow.table(table)
+    if kind == "equal rows":
+        row = pyarrow.table({name: [made[name][0].as_py()] * 10**5 for name in table})
+        made = pyarrow.concat_tables([row] * draw.choice([9, 300]))
+    pyarrow.parquet.write_table(made, file := io.BytesIO())
+    content = damaged(draw, file.getvalue()) if kind == "damaged" else file.getvalue()
+    return content, f"parquet {kind}" + " and dates" * wrong_dates, kind in wrong or kind == "equal rows"
+
+
+def tables(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
+    series = hourly(draw.randrange(99), days=4)
+    rows = [line.split(",") for line in long_csv(series).decode().splitlines()]
+    name, place, certain = "t.csv", "", True
+    kind = draw.choice(["cell", "cell", "date", "shape", "bytes", "bytes", "parquet", "parquet", "json", "place"])
+    line, last = draw.randrange(1, len(rows)), len(rows)
+    if kind in ("cell", "date"):
+        wrong = WRONG if kind == "cell" else DATES
+        rows[line][2 if kind == "cell" else 1] = cell = draw.choice(wrong * 2 + CELLS)
+        certain, kind = cell in wrong, f"line {line + 1}, {kind} {cell[:30]}"
+        place = r", (line|row) \d" if certain else ""
+    elif kind == "shape":
+        kind = draw.choice(["less", "more", "no names", "same name", "twice", "one row", "reversed", "shuffled", "gap"])
+        changes: dict[str, Callable[[], object]] = {"less": rows[line].pop, "more": lambda: rows[line].append("7")}
+        changes |= {"no names": lambda: rows.pop(0), "same name": lambda: rows[0].__setitem__(2, "ds")}
+        changes |= {"twice": lambda: rows.extend(rows[1:]), "one row": lambda: rows.__delitem__(slice(2, last))}
+        certain = kind in changes
+        changes |= {"reversed": rows.reverse, "shuffled": lambda: draw.shuffle(rows)}
+        changes["gap"] = lambda: rows.__delitem__(slice(5, draw.randrange(6, last)))
+        changes[kind]()
+    content = "\n".join(map(draw.choice(",,,;\t").join, rows)).encode()
+    if kind == "bytes":
+        wrongs = {"bomb": b"", "NUL": content + bytes(99), "zip": archive({name: content})}
+        wrongs |= {"utf-16-le": content.decode().encode("utf-16-le"), "name": content}
+        packed, text = gzip.compress(content), content.decode()
+        sound = {"gzip": packed, "damaged gzip": damaged(draw, packed), "utf-16": text.encode("utf-16")}
+        sound |= {"quote": content[:200] + b'"' + content[200:], "damaged": damaged(draw, content)}
+        kind = draw.choice([*wrongs, *sound])
+        content, certain = (wrongs | sound)[kind] or gzip.compress(bytes(2**30), 1), kind in wrongs
+        name = "t.parquet" if kind == "name" else name
+    elif kind == "parquet":
+        (content, kind, certain), name = parquet(draw), "t.parquet"
+    elif kind == "json":
+        content = draw.choice([json.dumps({key: list(value) for key, value in series.items()}), "[" * 10**5]).encode()
+    (at / name).write_bytes(content)
+    if kind == "place":
+        kind = misplace(draw, at / name, ())  # who names a pipe waits for its writer
+    trained = [["forecast", "series", name, "--horizon", "3"], ["score", "series", name], ["calibrate", "series", name]]
+    trained.append(["inspect", "series", "--file", name])
+    command = draw.choice([*trained, *[["forecast", name, "--horizon", "3", "--method", "naive"]] * 4])
+    return Case(command, kind, re.escape(name) + place, certain, ("series",), patience=10 if "equal" in kind else 5)
+
+
+# ---- folders of models and runs
+
+
+def calibration() -> Calibration:
+    usual = Usual((0.0, 0.0), (0.0, 0.0, 1.0))
+    return Calibration(np.arange(50, dtype=np.float32), (1.0, 9.0), usual, usual, usual, 9.0, ("[0-9]+",), "both")
+
+
+def seal(path: Path, tensors: dict[str, Any], about: Any) -> None:
+    """Write arrays of any kind, with the right checksums."""
+    whole = {name: np.asarray(array, order="C") for name, array in tensors.items()}
+    sums = {name: _crc32(name, array) for name, array in whole.items()}
+    header = {"about": about, "crc32": sums, "record_crc32": _crc_of_record(about, sums)}
+    path.write_bytes(safetensors.numpy.save(whole, {KEY: json.dumps(header, sort_keys=True)}))
+
+
+def reseal(folder: Path) -> None:
+    """Write the right checksums into the config.json of a model that was changed, as far as there are any."""
+    with contextlib.suppress(ValueError, TypeError, AttributeError, RecursionError, OSError):
+        values = json.loads(read_whole(folder / CONFIG))
+        sums = values.pop("checksums", {})
+        with contextlib.suppress(ModelError, LookupError, TypeError, ValueError, OSError):
+            sums[CONFIG] = zlib.crc32(json.dumps(values, sort_keys=True).encode())
+            sums[TOKENIZER] = zlib.crc32(read_whole(folder / TOKENIZER))
+            if (folder / CALIBRATION).exists():
+                tensors, about = read_tensors(folder / CALIBRATION)
+                written = json.dumps(about, sort_keys=True).encode()
+                sums[CALIBRATION] = zlib.crc32(written, zlib.crc32(tensors["figures"].data))
+            sums[NGRAM] = Ngram.from_tensors(read_tensors(folder / NGRAM)[0]).checksum
+        (folder / CONFIG).write_text(json.dumps(values | {"checksums": sums}))
+
+
+REPEATED = words(r"(?:a+)+b (?:ab)+ \p{L} [a-z&&[^b]] (a*)\1 \X .* (?>a+)+ (?:a?)a \x{61} (?R)?a (?<=a)b? a|b")
+NESTED = [words(pair) for pair in ("( )", "(?:a+ )+", "(?= )", "(?<= )", "(?> )*", "(?: ){1,9}", "(?: ){e<=2}")]
+
+
+def mask(draw: random.Random) -> str:
+    """Return a mask as a hostile model has it: literals that repeat, nested, counted, fuzzy or any characters."""
+    n, k = draw.choice([50, 500, 5000, 9980]), draw.choice([3, 30, 300, 3000, 10**9])
+    word = "".join(draw.choices("abß", [9, 9, 1], k=draw.randrange(1, 6)))
+    periodic, repeated, (begin, end) = (word * n)[:n], draw.choice(REPEATED), draw.choice(NESTED)
+    nested = n // len(begin + end)
+    counted = [f"(?:{word}){{{k}}}", f"((a{{1,{k}}}){{1,{k}}}){{1,{k}}}", f"(?:a?){{{k}}}a{{{k}}}", f"(?<=a{{1,{k}}})b"]
+    fuzzy = [f"(?:{periodic[: n // 2]}){{e<={k}}}", f"(?b)(?:{periodic[:200]}){{e}}", f"(?:{word}){{i<=3,d<=3}}"]
+    words = ["|".join(word * j for j in range(1, 99)), "|".join(f"a{j}" for j in range(n // 6)), f"[{periodic[:-2]}]"]
+    plain = [periodic] * 3 + [f"(?{flag}){periodic[:-6]}" for flag in ("i", "r", "fi", "b")]
+    soup = "".join(draw.choices(r"ab()[]{}|*+?.\1,^$-e<=:", k=min(n, 300)))
+    others = [repeated * (n // len(repeated)) + "b", begin * nested + "a" + end * nested, soup]
+    return draw.choice([*plain, *counted, *fuzzy, *words, *others * 2])[:9990]
+
+
+def masked(draw: random.Random, folder: Path) -> str:
+    """Give the model in `folder` a calibration with a hostile mask, with the right checksums; return the mask."""
+    tensors, about = calibration().record()
+    seal(folder / CALIBRATION, tensors, about | {"masks": [found := mask(draw)]})
+    reseal(folder)
+    return found
+
+
+def folders(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
+    model = draw.choice(["tiny", "tiny", "lines", "lines", "series", "run"])
+    kind = draw.choice(["bytes", "place", "JSON", "tensors"])
+    files = sorted(file for file in (at / model).rglob("*") if file.is_file())
+    suffix = {"JSON": ".json", "tensors": ".safetensors"}.get(kind, "")
+    files = [one for one in files if kind != "tensors" or "checkpoints" not in one.parts]
+    file = draw.choice([one for one in files if one.name.endswith(suffix)])
+    certain = (file.suffix == ".safetensors" or file.name in (TOKENIZER, CONFIG)) and kind in ("bytes", "place")
+    if kind == "bytes":
+        file.write_bytes(damaged(draw, file.read_bytes()))
+        certain &= file.name != CONFIG
+    elif kind == "place":
+        kind = misplace(draw, file)
+    elif kind == "JSON":
+        file.write_bytes(text := edited_text(draw, file.read_bytes()))
+        kind = f"JSON {text[:60]!r}"
+    else:
+        tensors, about = read_tensors(file)
+        name = draw.choice([*tensors])
+        tensors[name], kind, certain = spoilt(draw, tensors[name])
+        seal(file, tensors, about if draw.random() < 0.7 else edited(draw, about))
+        certain &= file.name == WEIGHTS
+    reseal(file.parent if model == "run" else at / model)
+    text_commands = [["generate", model, "--max-tokens", "9", "--seed", "1"], ["score", model, "book.txt", "--lines"]]
+    text_commands += [["export", model, "--html", "page.html"], ["push", model, "me/tiny", "--yes"]]
+    text_commands += [["calibrate", model, "book.txt"]] * (model == "lines")
+    run_commands = [["train", "--resume", "run", "--more-steps", "1"], ["novelty", "run"]]
+    commands = {"series": [["forecast", "series", "good.csv"]], "run": text_commands + run_commands}
+    command = draw.choice([["info", model], *commands.get(model, text_commands)])
+    certain &= model != "run" or ("model" in file.parts and command[0] != "train")
+    names = rf"\b{model}\b|{re.escape(file.name)}" + "|hub" * (command[0] == "push")
+    environment = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_TOKEN": "x"}
+    outputs = ("page.html", "run", "lines")
+    return Case(command, f"{file.relative_to(at)}: {kind}", names, certain, outputs, environment=environment)
+
+
+# ---- options
+
+ARGUMENTS = dict(
+    line.split(" ", 1)
+    for line in """demo --out new --minutes 0.001|train book.txt --out new|plan book.txt|novelty run|bases |
+odd book.txt book.txt --minutes 0.001|forecast good.csv --minutes 0.001 --horizon 3|calibrate lines book.txt|
+inspect tiny abcd|units tiny book.txt|horizon tiny book.txt|push tiny me/tiny|serve tiny --port 0|completion bash|
+score tiny book.txt|import torch/model.safetensors --out new""".replace("\n", "").split("|")
+)
+DOCUMENTS = {
+    "RTF": rb"{\rtf1\ansi{\fonttbl\f0 Arial;}\pard ",
+    "PDF": b"%PDF-1.7\n%\xe2\xe3\n",
+    "ZIP": b"PK\3\4",
+    "Word": b"\xd0\xcf\x11\xe0",
+}
+SETTINGS = [
+    "{} = {}",
+    "[{}]",
+    "\0",
+    "=" * 9999,
+    "a." * 9999 + "b=1",
+    "x = " + "[" * 9999,
+    "steps = 1\nsteps = 2",
+    "\ufeff",
+]
+
+
+def options(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
+    name, given, certain, what = draw.choice([*COMMANDS]), list[str](), False, ""
+    command, line = program.get_command(click.Context(program), name), words(ARGUMENTS.get(name, "tiny"))
+    assert command is not None
+    known = [one for one in command.params if isinstance(one, click.Option) and one.name != "config"]
+    some = draw.choice([0, 1, 1, 1, 2, 2, 3])
+    for option in draw.sample(known, min(len(known), some)):
+        flag, kind = draw.choice([*option.opts, *option.secondary_opts]), type(option.type).__name__
+        listed = re.findall(r"[\w-]+", str(option.metavar or "|".join(getattr(option.type, "choices", ()))))
+        pools = {"Int": NUMBERS * 2 + TEXTS, "Float": NUMBERS * 2 + TEXTS, "Output": PATHS, "NamedPath": PATHS}
+        others = [*TEXTS * 2, *NUMBERS[:3], *listed]
+        value = draw.choice(next((pool for begin, pool in pools.items() if kind.startswith(begin)), others))
+        if draw.random() < 0.08:
+            flag, certain = flag + draw.choice(["x", "é", "\n"]), True
+        if kind.startswith(("Int", "Float")) and flag not in line:  # the last of several counts
+            certain |= not re.fullmatch(r"[-+]?([\d_]+|[\d._]+(e[-+]?\d+)?|nan|inf)", value.strip(), re.IGNORECASE)
+        joined = [f"{flag}={value}"] if flag.startswith("--") else [flag, value]
+        given += [flag] if option.is_flag and draw.random() < 0.9 else joined
+    if name in ("train", "plan") and draw.random() < 0.3:
+        key = draw.choice(["steps", "hidden-size", "Steps", "minutes", "lines", "gone", "base", ""])
+        setting = draw.choice([*NUMBERS, '"x"', "true", "[]", "{a=1}"])
+        text = draw.choice([*SETTINGS[:1] * 9, *SETTINGS]).replace("{}", key, 1).replace("{}", setting)
+        (at / "c.toml").write_bytes(damaged(draw, text.encode()) if draw.random() < 0.2 else text.encode())
+        given += ["--config", "c.toml"]
+    if draw.random() < 0.05:
+        name, certain = draw.choice([name + "x", "é", "a\nb", "--gone"]), True
+    elif draw.random() < 0.05 and line:
+        line[draw.randrange(len(line))], certain = draw.choice(TEXTS), False
+    elif draw.random() < 0.5 and "book.txt" in line and not given:
+        what, certain = draw.choice([*DOCUMENTS]), True
+        (at / "book.txt").write_bytes(DOCUMENTS[what] + (at / "book.txt").read_bytes())
+    line = draw.choice([given + line, line + given])
+    parts = {part for word in [*line, name] for part in (*word[:30].split("="), word.replace("-", "_")[2:12])}
+    shown = {part.strip("- \n").partition("\n")[0] for part in parts} | {"missing", "token", "c.toml"}
+    outputs = ("afterword-demo", *(word.partition("=")[2] for word in line), *line)
+    outputs = tuple(one for one in outputs if "--overwrite" in line or not (at / one[:200]).exists())
+    shown |= {repr(part)[1:-1] for part in shown}
+    names = "|".join([r"\s-[\s:]", *map(re.escape, filter(None, shown))])
+    seconds = 3.0 if name == "serve" else 10.0
+    environment = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_TOKEN": "x"}
+    kept = ("new", "lines", *outputs)
+    return Case([name, *line], what, names, certain, kept, (0, 1, 2, 130), environment, seconds, seconds + 5)
+
+
+# ---- interrupts
+
+
+def interrupts(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
+    (at / "many.txt").write_bytes((at / "book.txt").read_bytes() * 3)
+    (at / "long.txt").write_text("abcd cab\n" * 40_000)
+    moment = draw.uniform(0, 0.6) if draw.random() < 0.8 else draw.uniform(0.6, 3)
+    command, script = INTERRUPTED[draw.choice([*INTERRUPTED])], draw.random() < 0.25
+    outputs = ("run", "written", "page.html", "gates.html", "lines")
+    what, statuses = f"Ctrl-C after {moment:.3f} s", (0, 130, -2)
+    return Case(command, what, "", False, outputs, statuses, interrupt=moment, patience=moment + 5, script=script)
+
+
+# ---- HTTP
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "gEt", "X" * 99]
+TARGETS = ["/", "/v1/models/{}", "/v1/runs/{}", "/static/{}", "/tokenizer_info?model={}", "/v1/runs/{}?after={}", "/{}"]
+IDS = ["a" * 9000, "9" * 30, *words("%00 ..%2f..%2fetc/passwd ../../outside %ff tiny -1 %0d%0aX:y é ? *")]
+PIECES = [b"\r\nTransfer-Encoding: chunked", b"\r\nExpect: 100-continue", b"\r\nUpgrade: websocket", b"\r\n folded"]
+PIECES += [
+    b"a" * 20_000,
+    b"{" * 5000,
+    *b"\r|\n|\0| |:|\xff|\r\n\r\n|GET|HTTP/9.9|HTTP/1.0|*|http://evil/| -1| 1e3".split(b"|"),
+]
+STRINGS = words("tiny lines ab abcd (a+)+b [a-z]{1,9000} é\0 ../x forget=1 a{1,9}{1,9}{1,9}")
+KINDS = [*[JSON] * 30, "", "Content-Type: text/plain\r\n", JSON + "Content-Encoding: gzip\r\n"]
+
+
+def value(draw: random.Random, schema: dict[str, Any], known: dict[str, Any]) -> Any:
+    """Return a value that `schema` allows, or, now and then, any other."""
+    schema = known[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    low, high, kind = schema.get("minimum", -1), schema.get("maximum", 10**6), schema.get("type")
+    if draw.random() < 0.03:
+        return draw.choice(VALUES)
+    if "anyOf" in schema:
+        return value(draw, draw.choice(schema["anyOf"]), known)
+    if kind == "object":
+        needed, fields = schema.get("required", ()), schema.get("properties", {}).items()
+        return {name: value(draw, one, known) for name, one in fields if name in needed or draw.random() < 0.15}
+    if kind == "array":
+        return [value(draw, schema.get("items", {}), known) for _ in range(draw.choice([0, 1, 2, 9, 200]))]
+    if kind in ("integer", "number"):
+        return draw.choice(
+            [low, high, low - 1, high + 1, *[1, 2, 5] * 3, *([0.5, 1e300, -0.0] if kind == "number" else [])]
+        )
+    texts = [*STRINGS, "", "abcd cab\n" * 60, "a" * draw.choice([300, 10_000])]
+    return draw.choice(schema.get("enum") or (texts if kind == "string" else [None, True, False]))
+
+
+def http_request(draw: random.Random, api: dict[str, Any], port: int) -> tuple[bytes, str, bool, bool]:
+    """Return a request, what it is, whether a refusal is certain, and whether it is sound as HTTP."""
+    head = f"Host: 127.0.0.1:{port}\r\nConnection: close\r\n"
+    kind = draw.choice([*["body"] * 6, "JSON", "raw", "raw", "target"])
+    if kind == "target":
+        method, target = draw.choice(METHODS), draw.choice(TARGETS).replace("{}", draw.choice(IDS))
+        return f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode(), f"{method[:9]} {target[:80]}", False, False
+    posts = {path: ways["post"] for path, ways in api["paths"].items() if "requestBody" in ways.get("post", {})}
+    path = draw.choice([*posts])
+    schemas = api["components"]["schemas"]
+    schema = posts[path]["requestBody"]["content"]["application/json"]["schema"]
+    found = value(draw, schema, schemas)
+    if isinstance(found, dict) and '"model"' in json.dumps(schemas.get(schema["$ref"].rpartition("/")[2])):
+        found["model"] = draw.choice([*["tiny", "lines"] * 5, found.get("model")])
+    body = json.dumps(found).encode()
+    if kind == "JSON":
+        body = draw.choice([body[:-1], body + b"x", b"\xff" + body, b"'a'", *(one.encode() for one in DEEP)])
+    path = path.replace("{id}", draw.choice(["x", "..", "a%2fb"]))
+    parts = [b"POST", b" ", path.encode(), b" ", b"HTTP/1.1", b"\r\n"]
+    parts += [*re.split(rb"(\r\n|:)", f"{head}{draw.choice(KINDS)}Content-Length: {len(body)}\r\n\r\n".encode()), body]
+    for _ in range(draw.randrange(1, 4) if kind == "raw" else 0):
+        parts[draw.randrange(len(parts))] = draw.choice([*PIECES, draw.randbytes(9)])
+    return b"".join(parts), f"{kind} {path} {body[:80]!r}", kind == "JSON", kind != "raw"
+
+
+GRAMMARS: dict[str, Grammar] = {"import": imports, "hub": hub, "tables": tables, "folders": folders}
+GRAMMARS |= {"options": options, "interrupts": interrupts}
