@@ -49,29 +49,20 @@ LEAST_STRETCH = 512  # tokens of validation text, since each stretch begins with
 class Lanes:
     """B lanes that walk through the running text, T tokens per step, each from its own place, again and again.
 
-    ids [N] are network rows. At each step a lane starts afresh with `reset_probability`, and always at the end of the
-    text: its state is cleared and its first input is the boundary token, as at the start of writing and scoring. Half
-    of these fresh starts move on to the next start of a line, where prompts begin.
+    ids [N] are network rows. At each step a lane starts afresh with the recipe's `reset_probability`, and always at the
+    end of the text: its state is cleared and its first input is the boundary token, as at the start of writing and
+    scoring. Half of these fresh starts move on to the next start of a line, where prompts begin.
     """
 
-    def __init__(
-        self,
-        ids: Ids,
-        batch_size: int,
-        seq_length: int,
-        *,
-        boundary: int,
-        newline: int,
-        reset_probability: float,
-        seed: int,
-    ) -> None:
+    def __init__(self, ids: Ids, recipe: Recipe, *, boundary: int, newline: int) -> None:
+        batch_size, seq_length = recipe.batch_size, recipe.seq_length
         if len(ids) < seq_length + 1:
             raise OptionError(
                 f"seq-length {seq_length} is more than the {len(ids)} tokens of training text: give a smaller one"
             )
         self._ids, self._boundary, self._newline = ids, boundary, newline
-        self._seq_length, self._reset_probability = seq_length, reset_probability
-        self._generator = np.random.default_rng([seed, 1])
+        self._seq_length, self._reset_probability = seq_length, recipe.reset_probability
+        self._generator = np.random.default_rng([recipe.seed, 1])
         last_start = len(ids) - seq_length - 1
         self._at = (np.arange(batch_size) * len(ids)) // batch_size
         self._at = np.minimum(self._at, last_start)
@@ -285,15 +276,7 @@ def training_batches(encoded: EncodedCorpus, recipe: Recipe) -> Batches:
     assert boundary is not None
     if encoded.lines:
         return Lines(ids, recipe.batch_size, recipe.seq_length, boundary=boundary, seed=seed)
-    return Lanes(
-        ids,
-        recipe.batch_size,
-        recipe.seq_length,
-        boundary=boundary,
-        newline=int(encoded.tokenizer.encode("\n")[0]),
-        reset_probability=recipe.reset_probability,
-        seed=seed,
-    )
+    return Lanes(ids, recipe, boundary=boundary, newline=int(encoded.tokenizer.encode("\n")[0]))
 
 
 def held_out_batches(encoded: EncodedCorpus, recipe: Recipe) -> Sequence[Batch]:
