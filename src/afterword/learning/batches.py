@@ -43,6 +43,7 @@ class Batch:
         return Batch(self.inputs[:, lanes], self.targets[:, lanes], self.fresh[lanes], self.weight, self.tokens)
 
 
+PARALLEL, PIECE = 64, 256  # stretches or lines of validation text, and the tokens of each that are read at once
 LEAST_STRETCH = 512  # tokens of validation text, since each stretch begins without context
 
 
@@ -103,23 +104,21 @@ class Lanes:
         self._started = value["started"]
 
 
-def validation_stretches(
-    ids: Ids, tokens: int, *, boundary: int, parallel: int = 64, seq_length: int = 256
-) -> Sequence[Batch]:
+def validation_stretches(ids: Ids, tokens: int, *, boundary: int) -> Sequence[Batch]:
     """Return at most `tokens` tokens of validation text, always the same, as batches in order.
 
-    They are `parallel` stretches spread evenly over the text, each read from an empty state that is carried to its end.
+    They are `PARALLEL` stretches spread evenly over the text, each read from an empty state that is carried to its end.
     """
     tokens = min(tokens, len(ids))
-    parallel = max(1, min(parallel, tokens // LEAST_STRETCH))  # for a short text, fewer and longer stretches
+    parallel = max(1, min(PARALLEL, tokens // LEAST_STRETCH))  # for a short text, fewer and longer stretches
     stretch = tokens // parallel
     starts = (np.arange(parallel) * len(ids)) // parallel
     text = np.stack([ids[s : s + stretch] for s in starts], axis=1).astype(np.int64)
     inputs = np.concatenate([np.full((1, parallel), boundary), text[:-1]])
     return [
-        Batch(inputs[t : t + seq_length], targets, np.full(parallel, t == 0), weight=1.0, tokens=targets.size)
-        for t in range(0, stretch, seq_length)
-        for targets in [text[t : t + seq_length]]
+        Batch(inputs[t : t + PIECE], targets, np.full(parallel, t == 0), weight=1.0, tokens=targets.size)
+        for t in range(0, stretch, PIECE)
+        for targets in [text[t : t + PIECE]]
     ]
 
 
@@ -194,12 +193,10 @@ class Lines:
         self._order = self._draw_order()
 
 
-def validation_lines(
-    ids: Ids, tokens: int, *, boundary: int, parallel: int = 64, seq_length: int = 256
-) -> Sequence[Batch]:
+def validation_lines(ids: Ids, tokens: int, *, boundary: int) -> Sequence[Batch]:
     """Return at most `tokens` tokens of validation text, always the same: whole lines, evenly spread, in order."""
     every = max(1, -(-len(ids) // max(tokens, 1)))
-    source = Lines(ids, parallel, seq_length, boundary=boundary, seed=0, every=every)
+    source = Lines(ids, PARALLEL, PIECE, boundary=boundary, seed=0, every=every)
     return [source.next() for _ in range(source.steps_in_epoch)]
 
 
