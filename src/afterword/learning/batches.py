@@ -141,7 +141,15 @@ class Lines:
         self._batch_size, self._seq_length = min(batch_size, len(self._starts)), seq_length
         self._seed, self._shuffle = seed, every is None
         self._weight = float(self._lengths.mean() * self._batch_size)
-        self._epoch, self._batch, self._piece = 0, 0, 0
+        self.position = {"epoch": 0, "batch": 0, "piece": 0}
+
+    @property
+    def position(self) -> dict[str, Any]:
+        return {"epoch": self._epoch, "batch": self._batch, "piece": self._piece}
+
+    @position.setter
+    def position(self, value: dict[str, Any]) -> None:
+        self._epoch, self._batch, self._piece = value["epoch"], value["batch"], value["piece"]
         self._order = self._draw_order()
 
     @property
@@ -164,8 +172,7 @@ class Lines:
 
     def next(self) -> Batch:
         if self._batch == len(self._order):
-            self._epoch, self._batch = self._epoch + 1, 0
-            self._order = self._draw_order()
+            self.position = {"epoch": self._epoch + 1, "batch": 0, "piece": 0}
         lines = self._order[self._batch]
         longest = int(self._lengths[lines].max())
         first = self._piece * self._seq_length
@@ -182,15 +189,6 @@ class Lines:
         else:
             self._batch, self._piece = self._batch + 1, 0
         return Batch(inputs, targets, fresh, weight=self._weight, tokens=int((targets != NOT_A_TARGET).sum()))
-
-    @property
-    def position(self) -> dict[str, Any]:
-        return {"epoch": self._epoch, "batch": self._batch, "piece": self._piece}
-
-    @position.setter
-    def position(self, value: dict[str, Any]) -> None:
-        self._epoch, self._batch, self._piece = value["epoch"], value["batch"], value["piece"]
-        self._order = self._draw_order()
 
 
 def validation_lines(ids: Ids, tokens: int, *, boundary: int) -> Sequence[Batch]:
@@ -217,8 +215,7 @@ class Windows:
         if len(ids) <= window:
             raise OptionError(f"seq-length {window} is too large for {len(ids)} tokens of training text")
         self._ids, self._batch_size, self._window, self._seed = ids, batch_size, window, seed
-        self._epoch, self._batch = 0, 0
-        self._order = self._draw_order()
+        self.position = {"epoch": 0, "batch": 0}
 
     def _draw_order(self) -> NDArray[np.unsignedinteger[Any]]:
         """Return the windows of this pass in order: four bytes each, or eight for the largest texts."""
@@ -228,10 +225,9 @@ class Windows:
         return order
 
     def next(self) -> Batch:
+        if self._batch * self._batch_size >= len(self._order):
+            self.position = {"epoch": self._epoch + 1, "batch": 0}
         first = self._batch * self._batch_size
-        if first >= len(self._order):
-            self._epoch, self._batch, first = self._epoch + 1, 0, 0
-            self._order = self._draw_order()
         self._batch += 1
         starts = self._order[first : first + self._batch_size].astype(np.int64)
         return window_batch(self._ids, starts, self._window)
