@@ -89,9 +89,7 @@ def our_step(chosen: Recipe, adamw: bool = False, team: Team = ALONE) -> Callabl
     if adamw:
         learner._optimizers = [AdamW([{"params": learner.network.parameters(), "weight_decay": 0.01}], 1e-3)]
     ids = np.random.default_rng(0).integers(0, V - 1, 1_000_000).astype(np.uint8)
-    lanes = Lanes(
-        ids, chosen.batch_size, T, boundary=V - 1, newline=0, reset_probability=chosen.reset_probability, seed=0
-    )
+    lanes = Lanes(ids, chosen, boundary=V - 1, newline=0)
 
     def step() -> None:
         learner.learn(lanes.next(), 1e-3)

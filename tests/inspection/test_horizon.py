@@ -16,6 +16,7 @@ from afterword.inspection.horizon import (
     changes_by_replacing,
     choose_places,
     measure_horizon,
+    measured,
     replacements,
     warmed_up,
 )
@@ -37,13 +38,13 @@ def network(model: LanguageModel) -> Network:
 def test_the_curve_is_what_a_replacement_changes_read_one_by_one(cell: str) -> None:
     model = made(cell=cell, hidden_size=8)
     settings = HorizonSettings(steps=12, places=5, seed=3)
-    found = changes_by_replacing(network(model), model.tokenizer, LONG, settings)
-    net, ids = network(model), model.tokenizer.encode(LONG)
-    places, K = choose_places(net, ids, settings, np.zeros(1, np.intp), len(ids))
+    text = measured(network(model), model.tokenizer, LONG)
+    found, net, ids = changes_by_replacing(text, settings), text.network, text.ids
+    places, K = choose_places(text, settings)
     assert (found.shape, K) == ((5, 12), 12)
     others = replacements(ids, places, np.random.default_rng(3))
     assert (others != ids[places]).all()
-    state = warmed_up(net, model.tokenizer, ids, places, before=int(places[0]))
+    state = warmed_up(text, places, before=int(places[0]))
     for row, (place, other) in enumerate(zip(places, others, strict=True)):
         states = [type(state)(state.hidden[:, [row]], state.cell[:, [row]], [state.recent[row]])] * 2
         for k in range(K):
@@ -58,7 +59,8 @@ def test_the_curve_is_what_a_replacement_changes_read_one_by_one(cell: str) -> N
 def test_many_places_are_measured_a_few_at_once_and_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     model = made(hidden_size=8)
     settings = HorizonSettings(steps=30, places=20)
-    whole = changes_by_replacing(network(model), model.tokenizer, LONG, settings)
+    text = measured(network(model), model.tokenizer, LONG)
+    whole = changes_by_replacing(text, settings)
     shapes, read = [], Network.read
 
     def noted(self: Network, ids: Ids, state: State) -> tuple[Array, State]:
@@ -69,7 +71,7 @@ def test_many_places_are_measured_a_few_at_once_and_all_the_same(monkeypatch: py
     monkeypatch.setattr(horizon, "PLACES_AT_ONCE", 6)
     monkeypatch.setattr(horizon, "LOGITS_AT_ONCE", 5 * 12 * model.config.vocabulary_size)
     fractions: list[float] = []
-    cut = changes_by_replacing(network(model), model.tokenizer, LONG, settings, on_progress=fractions.append)
+    cut = changes_by_replacing(text, settings, on_progress=fractions.append)
     np.testing.assert_allclose(cut, whole, atol=1e-6)
     assert max(lanes for lanes, _ in shapes) == 12
     assert max(lanes * steps for lanes, steps in shapes) <= 60

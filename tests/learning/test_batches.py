@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -20,12 +21,14 @@ from afterword.learning.batches import (
     validation_stretches,
     validation_windows,
 )
+from tests.learning.small import RECIPE
 
 BOUNDARY = 9
 
 
 def lanes(ids: np.ndarray, B: int, T: int, reset: float = 0.0, seed: int = 0, newline: int = 0) -> Lanes:
-    return Lanes(ids, B, T, boundary=BOUNDARY, newline=newline, reset_probability=reset, seed=seed)
+    recipe = dataclasses.replace(RECIPE, batch_size=B, seq_length=T, reset_probability=reset, seed=seed)
+    return Lanes(ids, recipe, boundary=BOUNDARY, newline=newline)
 
 
 def as_lines(lines: list[list[int]]) -> np.ndarray:

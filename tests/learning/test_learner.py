@@ -33,7 +33,7 @@ def bfloat16_runs() -> bool:
 
 
 def lanes() -> Lanes:
-    return Lanes(IDS, 3, 7, boundary=BOUNDARY, newline=0, reset_probability=0.3, seed=1)
+    return Lanes(IDS, dataclasses.replace(RECIPE, reset_probability=0.3), boundary=BOUNDARY, newline=0)
 
 
 def bits_of(learner: Learner) -> dict[str, bytes]:
@@ -109,7 +109,7 @@ def test_a_learner_loaded_from_its_tensors_goes_on_bit_for_bit(precision: Any) -
 
 def test_learning_lowers_the_cost_of_a_text_that_repeats() -> None:
     ids = np.tile(np.arange(9), 60)
-    source = Lanes(ids, 3, 9, boundary=BOUNDARY, newline=0, reset_probability=0.0, seed=0)
+    source = Lanes(ids, dataclasses.replace(RECIPE, seq_length=9, reset_probability=0.0), boundary=BOUNDARY, newline=0)
     learner = Learner(CONFIG, dataclasses.replace(RECIPE, dropout=0.0))
     costs = [float(learner.learn(source.next(), 0.05)) for _ in range(60)]
     assert costs[-1] < 0.3 * costs[0]

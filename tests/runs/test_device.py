@@ -56,7 +56,7 @@ def learner_of(recipe: Recipe) -> Learner:
 
 
 def lanes() -> Lanes:
-    return Lanes(IDS, 3, 7, boundary=BOUNDARY, newline=0, reset_probability=0.3, seed=1)
+    return Lanes(IDS, dataclasses.replace(RECIPE, reset_probability=0.3), boundary=BOUNDARY, newline=0)
 
 
 def bits_of(learner: Learner) -> dict[str, bytes]:
@@ -146,7 +146,7 @@ def test_a_gpu_whose_memory_is_full_is_told_in_one_line() -> None:
 
 def test_float16_with_a_scaled_loss_learns() -> None:
     ids = np.tile(np.arange(9), 60)
-    source = Lanes(ids, 3, 9, boundary=BOUNDARY, newline=0, reset_probability=0.0, seed=0)
+    source = Lanes(ids, dataclasses.replace(RECIPE, seq_length=9, reset_probability=0.0), boundary=BOUNDARY, newline=0)
     learner = learner_of(dataclasses.replace(HALF, dropout=0.0))
     costs = [learner.learn(source.next(), 0.05) for _ in range(60)]
     assert costs[-1] < 0.3 * costs[0]
@@ -278,10 +278,8 @@ class TestOnAGpu:
     @pytest.mark.parametrize("shape", SHAPES)
     @pytest.mark.parametrize("precision", ["float16", "float32"])
     def test_equal_steps_give_equal_bits_from_tensors_too(self, shape: dict[str, Any], precision: Any) -> None:
-        recipe = dataclasses.replace(RECIPE, device="cuda", precision=precision, **shape)
-        source = Lanes(
-            IDS, recipe.batch_size, recipe.seq_length, boundary=BOUNDARY, newline=0, reset_probability=0.3, seed=1
-        )
+        recipe = dataclasses.replace(RECIPE, device="cuda", precision=precision, reset_probability=0.3, **shape)
+        source = Lanes(IDS, recipe, boundary=BOUNDARY, newline=0)
         first, second = learner_of(recipe), learner_of(recipe)
         for _ in range(5):
             batch = source.next()

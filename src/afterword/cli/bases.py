@@ -45,14 +45,14 @@ def _facts(base: Base) -> dict[str, Any]:
         "parameters": config.parameters,
         "vocabulary": base.model.tokenizer.kind,
         "vocabulary_size": config.vocabulary_size,
-        "sources": _fact(about, "corpus", "sources"),
-        "characters": _fact(about, "corpus", "training", "characters"),
-        "bits_per_character": _fact(about, "validation", "bits_per_character"),
+        "sources": fact(about, "corpus", "sources"),
+        "characters": fact(about, "corpus", "training", "characters"),
+        "bits_per_character": fact(about, "validation", "bits_per_character"),
         "fingerprint": base.fingerprint,
     }
 
 
-def _fact(about: Any, *names: str) -> Any:
+def fact(about: Any, *names: str) -> Any:
     """Return a fact about the origin of a model, or None if its maker left it out."""
     for name in names:
         about = about.get(name) if isinstance(about, dict) else None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 import click
 
 from afterword.bars import waiting
+from afterword.cli.bases import fact
 from afterword.cli.input import noted_text
 from afterword.cli.main import COMMANDS
 from afterword.cli.options import (
@@ -245,18 +246,12 @@ def _training_differs(models: Iterable[LanguageModel]) -> str:
     found: dict[str, list[str]] = {"steps": [], "text": [], "vocabulary": [], "layers × units": []}
     for model in models:
         # of a run that took as many steps as it had time for, its plan only estimates them
-        timed = _recorded(model.about, "training", "plan", "minutes") != "unknown"
-        found["steps"].append(_recorded(model.about, "training", *([] if timed else ["plan"]), "steps"))
-        found["text"].append(_recorded(model.about, "corpus", "fingerprint")[:8])
+        timed = fact(model.about, "training", "plan", "minutes") is not None
+        found["steps"].append(str(fact(model.about, "training", *([] if timed else ["plan"]), "steps") or "unknown"))
+        found["text"].append(str(fact(model.about, "corpus", "fingerprint") or "unknown")[:8])
         found["vocabulary"].append(model.tokenizer.kind)
         found["layers × units"].append(f"{model.config.num_layers} × {model.config.hidden_size}")
     return "; ".join(f"{name} {' and '.join(each)}" for name, each in found.items() if len(set(each)) > 1)
-
-
-def _recorded(about: Any, *keys: str) -> str:
-    for key in keys:
-        about = about.get(key) if isinstance(about, dict) else None
-    return "unknown" if about is None else str(about)
 
 
 @click.command()
@@ -297,11 +292,7 @@ def horizon(
         with waiting(f"measuring {name}") as on_progress:
             one = loaded.horizon(text, **dataclasses.asdict(settings), on_progress=on_progress)
         found.append(dataclasses.replace(one, name=name))
-    if as_json:
-        for one in found:
-            print(strict_json(one.to_dict()))
-    else:
-        print(SideBySide(found))
+    print("\n".join(strict_json(one.to_dict()) for one in found) if as_json else SideBySide(found))
     if png is not None or svg is not None:
         write_figure(horizon_figure(found), png, svg)
         _report(filter(None, (png, svg)))

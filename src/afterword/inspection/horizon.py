@@ -12,7 +12,7 @@ import importlib.util
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,28 +42,46 @@ class HorizonSettings(Settings):
     gradient: bool | None = setting(None, "also measure the gradient, which needs PyTorch (default: if installed)")
 
 
+class Measured(NamedTuple):
+    """A text, and the network that reads it."""
+
+    network: Network
+    tokenizer: Tokenizer
+    ids: Ids
+    starts: NDArray[np.intp]
+    """Where its parts start: the text is one part, or has one per line, which is read from a fresh state."""
+    length: int
+    """The number of tokens of each part."""
+
+
+def measured(network: Network, tokenizer: Tokenizer, text: str, lines: bool = False) -> Measured:
+    """Return `text` in tokens. With `lines`, its parts are the lines that are at least as long as the median one."""
+    if not lines:
+        ids = tokenizer.encode(text)
+        return Measured(network, tokenizer, ids, np.zeros(1, np.intp), len(ids))
+    each = [tokenizer.encode(line) for line in text.split("\n") if line]
+    lengths = np.array([*map(len, each)], np.intp)
+    length = int(np.median(lengths)) if each else 0
+    ids, starts = np.concatenate([np.empty(0, np.int32), *each]), lengths.cumsum() - lengths
+    return Measured(network, tokenizer, ids, starts[lengths >= length], length)
+
+
 def changes_by_replacing(
-    network: Network,
-    tokenizer: Tokenizer,
-    text: str,
-    settings: HorizonSettings,
-    on_progress: OnProgress = ignore_progress,
-    lines: bool = False,
+    text: Measured, settings: HorizonSettings, on_progress: OnProgress = ignore_progress
 ) -> NDArray[np.float64]:
     """Return what replacing a character at each of N places changes up to K `steps` later, in bits, [N, K].
 
-    Shorter texts are measured over fewer steps. With `lines`, each place is in a line that is read from a fresh state.
-    Raises TextError for a text that is too short or has only one distinct character, OptionError for too many figures.
+    Shorter texts are measured over fewer steps. Raises TextError for a text that is too short or has only one distinct
+    character, OptionError for too many figures.
     """
-    ids, starts, length = _read(tokenizer, text, lines)
-    places, K = choose_places(network, ids, settings, starts, length)
-    others = replacements(ids, places, np.random.default_rng(settings.seed))
-    before = min(WARM_UP, int(places[0] - starts[0]))
+    places, K = choose_places(text, settings)
+    others = replacements(text.ids, places, np.random.default_rng(settings.seed))
+    before = min(WARM_UP, int(places[0] - text.starts[0]))
     changes = np.empty((len(places), K))
     for first in range(0, len(places), PLACES_AT_ONCE):
         some = slice(first, first + PLACES_AT_ONCE)
-        state = warmed_up(network, tokenizer, ids, places[some], before)
-        for begin, part in _changes(network, ids, places[some], others[some], state, K):
+        state = warmed_up(text, places[some], before)
+        for begin, part in _changes(text, places[some], others[some], state, K):
             end = begin + part.shape[1]
             changes[some, begin:end] = part
             on_progress((first * K + len(part) * end) / changes.size)
@@ -71,17 +89,17 @@ def changes_by_replacing(
 
 
 def _changes(
-    network: Network, ids: NDArray[Any], places: NDArray[np.intp], others: NDArray[Any], state: State, K: int
+    text: Measured, places: NDArray[np.intp], others: NDArray[Any], state: State, K: int
 ) -> Iterator[tuple[int, NDArray[np.float64]]]:
     """Yield what `others` at `places` [N] change at the next K steps, in nats, in pieces: first step, [N, ≤ K].
 
     `state` is the state before each place.
     """
-    N = len(places)
+    network, N = text.network, len(places)
     at_once = max(1, min(STEPS_AT_ONCE, LOGITS_AT_ONCE // (2 * N * network.config.vocabulary_size)))
     both = network.side_by_side(state, state)
     for first in range(0, K, at_once):
-        true = ids[places[:, None] + np.arange(first, min(K, first + at_once))]
+        true = text.ids[places[:, None] + np.arange(first, min(K, first + at_once))]
         read = np.concatenate([true, true])
         if first == 0:
             read[N:, 0] = others
@@ -90,33 +108,15 @@ def _changes(
         yield first, (np.exp(expected) * (expected - changed)).sum(axis=-1)
 
 
-def _read(tokenizer: Tokenizer, text: str, lines: bool) -> tuple[Ids, NDArray[np.intp], int]:
-    """Return the tokens of `text`, where its parts start, and how many tokens each part has.
-
-    The text is one part; with `lines`, the parts are the lines that are at least as long as the median one.
-    """
-    if not lines:
-        ids = tokenizer.encode(text)
-        return ids, np.zeros(1, np.intp), len(ids)
-    each = [tokenizer.encode(line) for line in text.split("\n") if line]
-    lengths = np.array([*map(len, each)], np.intp)
-    length = int(np.median(lengths)) if each else 0
-    return np.concatenate([np.empty(0, np.int32), *each]), (lengths.cumsum() - lengths)[lengths >= length], length
-
-
-def choose_places(
-    network: Network, ids: NDArray[Any], settings: HorizonSettings, starts: NDArray[np.intp], length: int
-) -> tuple[NDArray[np.intp], int]:
-    """Return the places where characters are replaced, evenly over the text, and the number of steps after each.
-
-    The text has parts of `length` tokens, at `starts`.
-    """
-    if len(ids) < LEAST_TOKENS:
-        raise TextError(f"the text has {len(ids)} tokens; at least {LEAST_TOKENS} are needed: give a longer text")
-    if len(set(network.rows(ids).tolist())) < 2:
+def choose_places(text: Measured, settings: HorizonSettings) -> tuple[NDArray[np.intp], int]:
+    """Return the places where characters are replaced, evenly over the text, and the number of steps after each."""
+    length = text.length
+    if len(text.ids) < LEAST_TOKENS:
+        raise TextError(f"the text has {len(text.ids)} tokens; at least {LEAST_TOKENS} are needed: give a longer text")
+    if len(set(text.network.rows(text.ids).tolist())) < 2:
         raise TextError("the text has only one distinct character: give a text with more, to replace it with another")
     K = min(settings.steps, max(1, length * 3 // 4))
-    places = _spread(starts, range(min(WARM_UP, (length - K) // 2), length - K + 1), settings.places)
+    places = _spread(text.starts, range(min(WARM_UP, (length - K) // 2), length - K + 1), settings.places)
     if len(places) * K > MOST_FIGURES:
         raise OptionError(
             f"{len(places):,} places × {K:,} steps need too much memory: give at most {MOST_FIGURES // K:,} places, "
@@ -134,20 +134,18 @@ def _spread(starts: NDArray[np.intp], within: range, number: int) -> NDArray[np.
     return places[np.linspace(0, len(places) - 1, min(number, len(places))).astype(np.intp)]
 
 
-def sequences(
-    network: Network, tokenizer: Tokenizer, ids: Ids, steps: int, positions: int, starts: NDArray[np.intp], length: int
-) -> NDArray[np.integer[Any]]:
+def sequences(text: Measured, steps: int, positions: int) -> NDArray[np.integer[Any]]:
     """Return the sequences for the gradient: tokens [N, T], evenly over the text, of which the last is predicted.
 
     Each begins with the boundary token, if there is one. Then come the tokens that replacing would read as warm-up, and
     `steps` more, but at most as many as the network's context.
     """
-    before = int(min(network.context_length, steps + WARM_UP, length - 1))
-    ends = _spread(starts, range(before, length), positions)
-    read: NDArray[np.integer[Any]] = ids[ends[:, None] + np.arange(-before, 1)]
-    if tokenizer.end is None:
+    before = int(min(text.network.context_length, steps + WARM_UP, text.length - 1))
+    ends = _spread(text.starts, range(before, text.length), positions)
+    read: NDArray[np.integer[Any]] = text.ids[ends[:, None] + np.arange(-before, 1)]
+    if text.tokenizer.end is None:
         return read
-    return np.concatenate([np.full((len(read), 1), tokenizer.end, read.dtype), read], axis=1)
+    return np.concatenate([np.full((len(read), 1), text.tokenizer.end, read.dtype), read], axis=1)
 
 
 def replacements(ids: NDArray[Any], places: NDArray[np.intp], random: np.random.Generator) -> NDArray[Any]:
@@ -162,14 +160,13 @@ def replacements(ids: NDArray[Any], places: NDArray[np.intp], random: np.random.
     return np.array(others, ids.dtype)
 
 
-def warmed_up(
-    network: Network, tokenizer: Tokenizer, ids: NDArray[Any], places: NDArray[np.intp], before: int
-) -> State:
+def warmed_up(text: Measured, places: NDArray[np.intp], before: int) -> State:
     """Return the state just before each place, after reading the `before` tokens there."""
+    network, end = text.network, text.tokenizer.end
     state = network.start(len(places))
-    if tokenizer.end is not None:
-        _, state = network.step(np.full(len(places), tokenizer.end), state)
-    columns = ids[places[:, None] - before + np.arange(before)]
+    if end is not None:
+        _, state = network.step(np.full(len(places), end), state)
+    columns = text.ids[places[:, None] - before + np.arange(before)]
     for first in range(0, before, STEPS_AT_ONCE):
         _, state = network.advance(columns[:, first : first + STEPS_AT_ONCE], state)
     return state
@@ -292,16 +289,14 @@ def measure_horizon(
     both = (torch_is_here if settings.gradient is None else settings.gradient) and not model.is_held
     half = 0.5 if both else 1.0  # of the work
     network = model.network()  # an n-gram looks back only a few characters
-    changes = changes_by_replacing(
-        network, model.tokenizer, text, settings, lambda fraction: on_progress(half * fraction), model.lines
-    )
+    read = measured(network, model.tokenizer, text, model.lines)
+    changes = changes_by_replacing(read, settings, lambda fraction: on_progress(half * fraction))
     unit = "character" if model.tokenizer.kind in ("char", "classic") else "token"
     found = Horizon(network.config.cell, changes, unit=unit)
     if not both:
         return found
     K = changes.shape[1]
-    parts = _read(model.tokenizer, text, model.lines)
-    ids = sequences(network, model.tokenizer, parts[0], K, settings.places, *parts[1:])
+    ids = sequences(read, K, settings.places)
     gradients = np.zeros((len(ids), K))  # nothing depends on tokens before the network's context
     reach = int(min(K, network.context_length))
     for lanes, part in model.input_gradients(ids, reach):

@@ -67,16 +67,11 @@ def _functional(config: Config, lanes: int | None) -> dict[str, Any]:
     layers: list[dict[str, Any]] = []
 
     def add(kind: str, name: str, settings: dict[str, Any], *read: str) -> str:
-        tensors = [  # Keras replaces them by the outputs of these layers, which have the shapes
-            {
-                "class_name": "__keras_tensor__",
-                "config": {"shape": [], "dtype": "float32", "keras_history": [one, 0, 0]},
-            }
-            for one in read
-        ]
-        nodes: list[dict[str, Any]] = (
-            [{"args": [tensors] if len(tensors) > 1 else tensors, "kwargs": {}}] if tensors else []
-        )
+        # Keras replaces tensors by the outputs of these layers, which have the shapes
+        outputs = [{"shape": [], "dtype": "float32", "keras_history": [one, 0, 0]} for one in read]
+        tensors = [{"class_name": "__keras_tensor__", "config": one} for one in outputs]
+        arguments = [tensors] if len(tensors) > 1 else tensors
+        nodes: list[dict[str, Any]] = [{"args": arguments, "kwargs": {}}] if read else []
         shared = {"module": "keras.layers", "class_name": kind, "registered_name": None}
         layers.append(shared | {"name": name, "config": {"name": name} | settings, "inbound_nodes": nodes})
         return name

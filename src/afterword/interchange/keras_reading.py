@@ -19,8 +19,6 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -48,7 +46,6 @@ SETTINGS: dict[str, dict[str, tuple[Any, ...]]] = {
     "Dropout": {},
     "InputLayer": {},
 }
-Variables = Callable[["KerasLayer"], list[Array]]
 
 
 @dataclass(frozen=True)
@@ -130,7 +127,7 @@ def network_in(path: Path) -> tuple[Config, dict[str, Array]]:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 listed, content = _member(archive, "config.json"), _member(archive, "model.weights.h5")
             with h5py.File(io.BytesIO(content), "r") as file:
-                return _network(_chain(listed), _variables_by_kind(file))
+                return _network(_chain(listed), file, named=False)
         with h5py.File(io.BytesIO(content), "r") as file:
             names = str(list(file) + list(file.get("model_weights", ())))
             if "attention" in names:
@@ -139,7 +136,7 @@ def network_in(path: Path) -> tuple[Config, dict[str, Array]]:
                 )
             if not isinstance(listed := file.attrs.get("model_config"), str | bytes):
                 raise ModelError("it has weights without their layers: save the whole model, with model.save in Keras")
-            return _network(_chain(listed), _variables_by_name(file))
+            return _network(_chain(listed), file, named=True)
     except (ModelError, MemoryError):
         raise
     except Exception as error:  # h5py and zipfile raise many kinds
@@ -169,14 +166,16 @@ def _chain(listed: str | bytes) -> list[KerasLayer]:
     return layers
 
 
-def _network(layers: list[KerasLayer], variables: Variables) -> tuple[Config, dict[str, Array]]:
-    """Return the network of a chain of layers. Raises ModelError."""
-    kinds = [layer.class_name for layer in layers if layer.class_name not in ("InputLayer", "Dropout", "Activation")]
+def _network(layers: list[KerasLayer], file: Any, named: bool) -> tuple[Config, dict[str, Array]]:
+    """Return the network of a chain of layers, whose weights are in `file` by their names or classes. Raises
+    ModelError."""
+    layers = [layer for layer in layers if layer.class_name not in ("InputLayer", "Dropout", "Activation")]
+    kinds = [layer.class_name for layer in layers]
     if not re.fullmatch("(Embedding )?(LSTM )+Dense", " ".join(kinds)):
         raise ModelError(
             f"its layers are {' '.join(kinds)[:80]}; only LSTMs with an optional Embedding and a Dense are imported"
         )
-    found = [variables(layer) for layer in layers if layer.class_name in ("Embedding", "LSTM", "Dense")]
+    found = [_variables(file, layer, named, kinds[:k].count(layer.class_name)) for k, layer in enumerate(layers)]
     output, bias = _with_bias(found.pop(), 1)  # [H, n], [n]
     n = output.shape[1]
     embedding = found.pop(0)[0] if kinds[0] == "Embedding" else _input(found[0][0].shape[0], n)
@@ -211,29 +210,18 @@ def _with_bias(variables: list[Array], matrices: int) -> list[Array]:
     return variables
 
 
-def _variables_by_kind(file: Any) -> Variables:
-    """Return a function that finds a layer's weights in a `.keras` file, where a layer's place is its class's name."""
-    seen = Counter[str]()
-
-    def variables(layer: KerasLayer) -> list[Array]:
-        kind = layer.class_name.lower()
-        place = f"layers/{kind}_{seen[kind]}" if seen[kind] else f"layers/{kind}"
-        seen[kind] += 1
-        place += "/cell/vars" if kind == "lstm" else "/vars"
-        return [_weight(file, f"{place}/{k}") for k in range(len(file[place]))]
-
-    return variables
-
-
-def _variables_by_name(file: Any) -> Variables:
-    """Return a function that finds a layer's weights in an `.h5` file, where a layer's place is its own name."""
-
-    def variables(layer: KerasLayer) -> list[Array]:
+def _variables(file: Any, layer: KerasLayer, named: bool, before: int) -> list[Array]:
+    """Return a layer's weights. Its place is its own name in an `.h5` file, and else its class's, which it shares with
+    as many layers `before` it."""
+    if named:
         place = f"model_weights/{layer.name}"
         names = [name.decode() if isinstance(name, bytes) else str(name) for name in file[place].attrs["weight_names"]]
-        return [_weight(file, f"{place}/{name}") for name in names]
-
-    return variables
+    else:
+        kind = layer.class_name.lower()
+        place = f"layers/{kind}_{before}" if before else f"layers/{kind}"
+        place += "/cell/vars" if kind == "lstm" else "/vars"
+        names = [str(k) for k in range(len(file[place]))]
+    return [_weight(file, f"{place}/{name}") for name in names]
 
 
 def _weight(file: Any, place: str) -> Array:

@@ -43,35 +43,27 @@ class Batch:
         return Batch(self.inputs[:, lanes], self.targets[:, lanes], self.fresh[lanes], self.weight, self.tokens)
 
 
+PARALLEL, PIECE = 64, 256  # stretches or lines of validation text, and the tokens of each that are read at once
 LEAST_STRETCH = 512  # tokens of validation text, since each stretch begins without context
 
 
 class Lanes:
     """B lanes that walk through the running text, T tokens per step, each from its own place, again and again.
 
-    ids [N] are network rows. At each step a lane starts afresh with `reset_probability`, and always at the end of the
-    text: its state is cleared and its first input is the boundary token, as at the start of writing and scoring. Half
-    of these fresh starts move on to the next start of a line, where prompts begin.
+    ids [N] are network rows. At each step a lane starts afresh with the recipe's `reset_probability`, and always at the
+    end of the text: its state is cleared and its first input is the boundary token, as at the start of writing and
+    scoring. Half of these fresh starts move on to the next start of a line, where prompts begin.
     """
 
-    def __init__(
-        self,
-        ids: Ids,
-        batch_size: int,
-        seq_length: int,
-        *,
-        boundary: int,
-        newline: int,
-        reset_probability: float,
-        seed: int,
-    ) -> None:
+    def __init__(self, ids: Ids, recipe: Recipe, *, boundary: int, newline: int) -> None:
+        batch_size, seq_length = recipe.batch_size, recipe.seq_length
         if len(ids) < seq_length + 1:
             raise OptionError(
                 f"seq-length {seq_length} is more than the {len(ids)} tokens of training text: give a smaller one"
             )
         self._ids, self._boundary, self._newline = ids, boundary, newline
-        self._seq_length, self._reset_probability = seq_length, reset_probability
-        self._generator = np.random.default_rng([seed, 1])
+        self._seq_length, self._reset_probability = seq_length, recipe.reset_probability
+        self._generator = np.random.default_rng([recipe.seed, 1])
         last_start = len(ids) - seq_length - 1
         self._at = (np.arange(batch_size) * len(ids)) // batch_size
         self._at = np.minimum(self._at, last_start)
@@ -112,23 +104,21 @@ class Lanes:
         self._started = value["started"]
 
 
-def validation_stretches(
-    ids: Ids, tokens: int, *, boundary: int, parallel: int = 64, seq_length: int = 256
-) -> Sequence[Batch]:
+def validation_stretches(ids: Ids, tokens: int, *, boundary: int) -> Sequence[Batch]:
     """Return at most `tokens` tokens of validation text, always the same, as batches in order.
 
-    They are `parallel` stretches spread evenly over the text, each read from an empty state that is carried to its end.
+    They are `PARALLEL` stretches spread evenly over the text, each read from an empty state that is carried to its end.
     """
     tokens = min(tokens, len(ids))
-    parallel = max(1, min(parallel, tokens // LEAST_STRETCH))  # for a short text, fewer and longer stretches
+    parallel = max(1, min(PARALLEL, tokens // LEAST_STRETCH))  # for a short text, fewer and longer stretches
     stretch = tokens // parallel
     starts = (np.arange(parallel) * len(ids)) // parallel
     text = np.stack([ids[s : s + stretch] for s in starts], axis=1).astype(np.int64)
     inputs = np.concatenate([np.full((1, parallel), boundary), text[:-1]])
     return [
-        Batch(inputs[t : t + seq_length], targets, np.full(parallel, t == 0), weight=1.0, tokens=targets.size)
-        for t in range(0, stretch, seq_length)
-        for targets in [text[t : t + seq_length]]
+        Batch(inputs[t : t + PIECE], targets, np.full(parallel, t == 0), weight=1.0, tokens=targets.size)
+        for t in range(0, stretch, PIECE)
+        for targets in [text[t : t + PIECE]]
     ]
 
 
@@ -151,7 +141,15 @@ class Lines:
         self._batch_size, self._seq_length = min(batch_size, len(self._starts)), seq_length
         self._seed, self._shuffle = seed, every is None
         self._weight = float(self._lengths.mean() * self._batch_size)
-        self._epoch, self._batch, self._piece = 0, 0, 0
+        self.position = {"epoch": 0, "batch": 0, "piece": 0}
+
+    @property
+    def position(self) -> dict[str, Any]:
+        return {"epoch": self._epoch, "batch": self._batch, "piece": self._piece}
+
+    @position.setter
+    def position(self, value: dict[str, Any]) -> None:
+        self._epoch, self._batch, self._piece = value["epoch"], value["batch"], value["piece"]
         self._order = self._draw_order()
 
     @property
@@ -174,8 +172,7 @@ class Lines:
 
     def next(self) -> Batch:
         if self._batch == len(self._order):
-            self._epoch, self._batch = self._epoch + 1, 0
-            self._order = self._draw_order()
+            self.position = {"epoch": self._epoch + 1, "batch": 0, "piece": 0}
         lines = self._order[self._batch]
         longest = int(self._lengths[lines].max())
         first = self._piece * self._seq_length
@@ -193,22 +190,11 @@ class Lines:
             self._batch, self._piece = self._batch + 1, 0
         return Batch(inputs, targets, fresh, weight=self._weight, tokens=int((targets != NOT_A_TARGET).sum()))
 
-    @property
-    def position(self) -> dict[str, Any]:
-        return {"epoch": self._epoch, "batch": self._batch, "piece": self._piece}
 
-    @position.setter
-    def position(self, value: dict[str, Any]) -> None:
-        self._epoch, self._batch, self._piece = value["epoch"], value["batch"], value["piece"]
-        self._order = self._draw_order()
-
-
-def validation_lines(
-    ids: Ids, tokens: int, *, boundary: int, parallel: int = 64, seq_length: int = 256
-) -> Sequence[Batch]:
+def validation_lines(ids: Ids, tokens: int, *, boundary: int) -> Sequence[Batch]:
     """Return at most `tokens` tokens of validation text, always the same: whole lines, evenly spread, in order."""
     every = max(1, -(-len(ids) // max(tokens, 1)))
-    source = Lines(ids, parallel, seq_length, boundary=boundary, seed=0, every=every)
+    source = Lines(ids, PARALLEL, PIECE, boundary=boundary, seed=0, every=every)
     return [source.next() for _ in range(source.steps_in_epoch)]
 
 
@@ -229,8 +215,7 @@ class Windows:
         if len(ids) <= window:
             raise OptionError(f"seq-length {window} is too large for {len(ids)} tokens of training text")
         self._ids, self._batch_size, self._window, self._seed = ids, batch_size, window, seed
-        self._epoch, self._batch = 0, 0
-        self._order = self._draw_order()
+        self.position = {"epoch": 0, "batch": 0}
 
     def _draw_order(self) -> NDArray[np.unsignedinteger[Any]]:
         """Return the windows of this pass in order: four bytes each, or eight for the largest texts."""
@@ -240,10 +225,9 @@ class Windows:
         return order
 
     def next(self) -> Batch:
+        if self._batch * self._batch_size >= len(self._order):
+            self.position = {"epoch": self._epoch + 1, "batch": 0}
         first = self._batch * self._batch_size
-        if first >= len(self._order):
-            self._epoch, self._batch, first = self._epoch + 1, 0, 0
-            self._order = self._draw_order()
         self._batch += 1
         starts = self._order[first : first + self._batch_size].astype(np.int64)
         return window_batch(self._ids, starts, self._window)
@@ -285,15 +269,7 @@ def training_batches(encoded: EncodedCorpus, recipe: Recipe) -> Batches:
     assert boundary is not None
     if encoded.lines:
         return Lines(ids, recipe.batch_size, recipe.seq_length, boundary=boundary, seed=seed)
-    return Lanes(
-        ids,
-        recipe.batch_size,
-        recipe.seq_length,
-        boundary=boundary,
-        newline=int(encoded.tokenizer.encode("\n")[0]),
-        reset_probability=recipe.reset_probability,
-        seed=seed,
-    )
+    return Lanes(ids, recipe, boundary=boundary, newline=int(encoded.tokenizer.encode("\n")[0]))
 
 
 def held_out_batches(encoded: EncodedCorpus, recipe: Recipe) -> Sequence[Batch]:

@@ -6,7 +6,6 @@ torch is imported inside the functions: if its build is for processors, a GPU is
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import sys
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -15,11 +14,11 @@ from typing import TYPE_CHECKING
 from afterword.errors import OptionError, TrainingError
 from afterword.learning.ranks import local_rank, ranks_here
 from afterword.learning.recipe import Device, Precision
+from afterword.model.heap import keep_freed
 
 if TYPE_CHECKING:
     import torch
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # as glibc's malloc.h numbers them
 LARGE, KEPT = 2**25, 2**28  # bytes; older versions of glibc refuse a larger limit for the first
 
 
@@ -54,23 +53,13 @@ def opened(device: Device, precision: Precision) -> torch.device:
     import torch
 
     if device == "cpu":
-        _keep_freed_memory()
+        # by default, glibc returns most of what a step frees to the system, which must clear it again page by page
+        keep_freed(LARGE, KEPT)
         return torch.device("cpu")
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision != "float32"
     torch.cuda.set_device(local_rank())
     return torch.device("cuda", local_rank())
-
-
-def _keep_freed_memory() -> None:
-    """Let glibc keep the memory that a step frees, up to `KEPT` bytes, for the next step. Without glibc, do nothing.
-
-    By default, glibc returns most of it to the system, which must clear it again page by page.
-    """
-    with contextlib.suppress(OSError, AttributeError, TypeError):
-        libc = ctypes.CDLL(None)
-        libc.mallopt(M_MMAP_THRESHOLD, LARGE)
-        libc.mallopt(M_TRIM_THRESHOLD, KEPT)
 
 
 def moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:

@@ -32,9 +32,15 @@ class Optimizer(ABC):
         self.param_groups = [{**defaults, **group, "params": list(group["params"])} for group in groups]
         self.state = defaultdict[Tensor, dict[str, Any]](dict)
 
-    @abstractmethod
-    def step(self) -> Any:
+    @torch.no_grad()
+    def step(self) -> None:
         """Move the weights by their gradients."""
+        for group in self.param_groups:
+            self.move(group)
+
+    @abstractmethod
+    def move(self, group: dict[str, Any]) -> None:
+        """Move the weights of a group."""
 
     def averages(self, group: dict[str, Any]) -> tuple[list[Tensor], ...]:
         """Return the weights of a group that have gradients, these, Adam's averages of them and of their squares, and
@@ -55,50 +61,39 @@ class AdamW(Optimizer):
     def __init__(self, groups: Iterable[dict[str, Any]], learning_rate: float) -> None:
         super().__init__(groups, lr=learning_rate, betas=(0.9, 0.99), fused=True)
 
-    @torch.no_grad()
-    def step(self) -> None:
-        for group in self.param_groups:
-            weights, gradients, means, squares, steps = self.averages(group)
-            torch._fused_adamw_(
-                weights,
-                gradients,
-                means,
-                squares,
-                [],
-                steps,
-                lr=group["lr"],
-                beta1=group["betas"][0],
-                beta2=group["betas"][1],
-                weight_decay=group["weight_decay"],
-                eps=1e-8,
-                amsgrad=False,
-                maximize=False,
-            )
+    def move(self, group: dict[str, Any]) -> None:
+        weights, gradients, means, squares, steps = self.averages(group)
+        torch._fused_adamw_(
+            weights,
+            gradients,
+            means,
+            squares,
+            [],
+            steps,
+            lr=group["lr"],
+            beta1=group["betas"][0],
+            beta2=group["betas"][1],
+            weight_decay=group["weight_decay"],
+            eps=1e-8,
+            amsgrad=False,
+            maximize=False,
+        )
 
 
 def muon(network: nn.Module, recipe: Recipe) -> Sequence[Optimizer]:
     """Return Muon for the matrices of the recurrent layers (`layers` in the network), and AdamW for the rest."""
     named = dict(network.named_parameters())
-    matrices = {name for name in named if name.startswith("layers.") and named[name].ndim == 2}
+    of_layers = sorted(name for name in named if name.startswith("layers.") and named[name].ndim == 2)
+    matrices, output = [named.pop(name) for name in of_layers], named.pop("output.weight")
     groups = [
-        {"params": [named["output.weight"]], "weight_decay": recipe.weight_decay, "factor": OTHERS_RATE},
-        {
-            "params": [p for name, p in named.items() if name not in matrices | {"output.weight"}],
-            "weight_decay": 0.0,
-            "factor": OTHERS_RATE,
-        },
+        {"params": [output], "weight_decay": recipe.weight_decay, "factor": OTHERS_RATE},
+        {"params": named.values(), "weight_decay": 0.0, "factor": OTHERS_RATE},
     ]
-    return [
-        Muon(
-            [named[name] for name in sorted(matrices)],
-            recipe.learning_rate,
-            recipe.weight_decay,
-            # float16 can store neither small gradients nor the inverse root of their sizes
-            torch.bfloat16 if recipe.precision == "bfloat16" else torch.float32,
-            gates=4 if recipe.cell == "lstm" else 1,
-        ),
-        AdamW(groups, recipe.learning_rate),
-    ]
+    # float16 can store neither small gradients nor the inverse root of their sizes
+    dtype = torch.bfloat16 if recipe.precision == "bfloat16" else torch.float32
+    gates = 4 if recipe.cell == "lstm" else 1
+    muon = Muon(matrices, recipe.learning_rate, recipe.weight_decay, dtype, gates)
+    return [muon, AdamW(groups, recipe.learning_rate)]
 
 
 class Muon(Optimizer):
@@ -119,25 +114,23 @@ class Muon(Optimizer):
         super().__init__([{"params": matrices}], lr=learning_rate, weight_decay=weight_decay, beta=0.95)
         self._dtype, self._gates = dtype, gates
 
-    @torch.no_grad()
-    def step(self) -> None:
-        for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is None:
-                    continue
-                state = self.state[p]
-                if not state:
-                    state |= {"step": torch.zeros(()), "momentum": torch.zeros_like(p)}
-                state["momentum"].lerp_(p.grad, 1 - group["beta"])
-                # in place: nothing reads the gradient again
-                gates = p.grad.lerp_(state["momentum"], group["beta"]).view(self._gates, -1, p.shape[1])
-                if state["step"] < EARLY or state["step"] % RENEW == 0:
-                    state["root"] = inverse_root(gates, self._dtype)
-                state["step"] += 1
-                moves = (gates.to(self._dtype) @ state["root"].to(self._dtype)).to(p.dtype)
-                stretch = math.sqrt(max(1.0, gates.shape[1] / gates.shape[2]))
-                p.mul_(1 - group["lr"] * group["weight_decay"])
-                p.view_as(moves).add_(moves, alpha=-group["lr"] * stretch)
+    def move(self, group: dict[str, Any]) -> None:
+        for p in group["params"]:
+            if p.grad is None:
+                continue
+            state = self.state[p]
+            if not state:
+                state |= {"step": torch.zeros(()), "momentum": torch.zeros_like(p)}
+            state["momentum"].lerp_(p.grad, 1 - group["beta"])
+            # in place: nothing reads the gradient again
+            gates = p.grad.lerp_(state["momentum"], group["beta"]).view(self._gates, -1, p.shape[1])
+            if state["step"] < EARLY or state["step"] % RENEW == 0:
+                state["root"] = inverse_root(gates, self._dtype)
+            state["step"] += 1
+            moves = (gates.to(self._dtype) @ state["root"].to(self._dtype)).to(p.dtype)
+            stretch = math.sqrt(max(1.0, gates.shape[1] / gates.shape[2]))
+            p.mul_(1 - group["lr"] * group["weight_decay"])
+            p.view_as(moves).add_(moves, alpha=-group["lr"] * stretch)
 
 
 def inverse_root(matrices: Tensor, dtype: torch.dtype, steps: int = 3) -> Tensor:
@@ -174,18 +167,16 @@ class KerasAdam(Optimizer):
     def __init__(self, parameters: Iterable[Tensor], learning_rate: float) -> None:
         super().__init__([{"params": parameters}], lr=learning_rate, betas=(0.9, 0.999), eps=1e-7)
 
-    @torch.no_grad()
-    def step(self) -> None:
-        for group in self.param_groups:
-            weights, gradients, means, squares, steps = self.averages(group)
-            (beta1, beta2), t = group["betas"], float(steps[0])
-            rate = group["lr"] * math.sqrt(1 - beta2**t) / (1 - beta1**t)
-            torch._foreach_lerp_(means, gradients, 1 - beta1)
-            torch._foreach_mul_(squares, beta2)
-            torch._foreach_addcmul_(squares, gradients, gradients, 1 - beta2)
-            below = torch._foreach_sqrt(squares)
-            torch._foreach_add_(below, group["eps"])
-            torch._foreach_addcdiv_(weights, means, below, -rate)
+    def move(self, group: dict[str, Any]) -> None:
+        weights, gradients, means, squares, steps = self.averages(group)
+        (beta1, beta2), t = group["betas"], float(steps[0])
+        rate = group["lr"] * math.sqrt(1 - beta2**t) / (1 - beta1**t)
+        torch._foreach_lerp_(means, gradients, 1 - beta1)
+        torch._foreach_mul_(squares, beta2)
+        torch._foreach_addcmul_(squares, gradients, gradients, 1 - beta2)
+        below = torch._foreach_sqrt(squares)
+        torch._foreach_add_(below, group["eps"])
+        torch._foreach_addcdiv_(weights, means, below, -rate)
 
 
 OPTIMIZERS: dict[str, Callable[[nn.Module, Recipe], Sequence[Optimizer]]] = {

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from afterword.model.network.config import Cell, Config, Layers, Units
+from afterword.settings import made
 from afterword.text.tokenizer import Tokenizer
 
 Precision = Literal["float32", "bfloat16", "float16"]
@@ -19,7 +20,7 @@ Positive = Annotated[int, Meta(ge=1)]
 
 @dataclass(frozen=True)
 class Recipe:
-    """Every number of a run, fixed before its first step. Sizes as in `model.config.Config`.
+    """Every number of a run, fixed before its first step. Sizes as in `model.config.Config`, by the same names.
 
     One step reads `batch_size` × `seq_length` tokens. The schedule reaches zero after `steps`. With `minutes` their
     number may be corrected on the way, and the run's record then contains the correction.
@@ -62,17 +63,8 @@ class Recipe:
 
     def config(self, tokenizer: Tokenizer) -> Config:
         """Return the network that this recipe trains, for the rows of `tokenizer`."""
-        return Config(
-            vocabulary_size=tokenizer.rows,
-            byte_tokens=tokenizer.shared_row_tokens,
-            embedding_size=self.embedding_size,
-            hidden_size=self.hidden_size,
-            num_layers=self.num_layers,
-            cell=self.cell,
-            residual=self.residual,
-            input=self.input,
-            window=self.seq_length if self.windows else 0,
-        )
+        rows = {"vocabulary_size": tokenizer.rows, "byte_tokens": tokenizer.shared_row_tokens}
+        return made(Config, vars(self) | rows | {"window": self.seq_length if self.windows else 0})
 
 
 class Schedule:
