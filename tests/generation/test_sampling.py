@@ -22,7 +22,7 @@ vectors = st.lists(st.floats(-30, 30, width=32), min_size=ROWS, max_size=ROWS).m
 seeds = st.integers(0, 2**64 - 1)
 samplings = st.builds(
     Sampling,
-    temperature=st.sampled_from([0.0, 1e-30, 0.3, 0.8, 1.0, 2.0, 1e300]),
+    temperature=st.sampled_from([0.0, 1e-30, 0.3, 0.8, 1.0, 2.0, 100.0]),
     top_k=st.integers(0, 2 * ROWS),
     top_p=st.sampled_from([1e-9, 0.3, 0.9, 1.0]),
     min_p=st.sampled_from([0.0, 0.05, 0.5, 0.999]),

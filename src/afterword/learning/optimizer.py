@@ -36,10 +36,10 @@ class Optimizer(ABC):
     def step(self) -> None:
         """Move the weights by their gradients."""
         for group in self.param_groups:
-            self.move(group)
+            self.apply(group)
 
     @abstractmethod
-    def move(self, group: dict[str, Any]) -> None:
+    def apply(self, group: dict[str, Any]) -> None:
         """Move the weights of a group."""
 
     def averages(self, group: dict[str, Any]) -> tuple[list[Tensor], ...]:
@@ -61,7 +61,7 @@ class AdamW(Optimizer):
     def __init__(self, groups: Iterable[dict[str, Any]], learning_rate: float) -> None:
         super().__init__(groups, lr=learning_rate, betas=(0.9, 0.99), fused=True)
 
-    def move(self, group: dict[str, Any]) -> None:
+    def apply(self, group: dict[str, Any]) -> None:
         weights, gradients, means, squares, steps = self.averages(group)
         torch._fused_adamw_(
             weights,
@@ -114,7 +114,7 @@ class Muon(Optimizer):
         super().__init__([{"params": matrices}], lr=learning_rate, weight_decay=weight_decay, beta=0.95)
         self._dtype, self._gates = dtype, gates
 
-    def move(self, group: dict[str, Any]) -> None:
+    def apply(self, group: dict[str, Any]) -> None:
         for p in group["params"]:
             if p.grad is None:
                 continue
@@ -167,7 +167,7 @@ class KerasAdam(Optimizer):
     def __init__(self, parameters: Iterable[Tensor], learning_rate: float) -> None:
         super().__init__([{"params": parameters}], lr=learning_rate, betas=(0.9, 0.999), eps=1e-7)
 
-    def move(self, group: dict[str, Any]) -> None:
+    def apply(self, group: dict[str, Any]) -> None:
         weights, gradients, means, squares, steps = self.averages(group)
         (beta1, beta2), t = group["betas"], float(steps[0])
         rate = group["lr"] * math.sqrt(1 - beta2**t) / (1 - beta1**t)

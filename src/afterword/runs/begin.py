@@ -68,12 +68,12 @@ def _planned(
     text = text_settings(text, training)
     with read_corpus(sources, text, seed=training.seed) as corpus:
         check_length(corpus.training_characters, text, training)
-        on_read(corpus.sources)
         if base is None:
             tokenizer = learn_tokenizer(corpus, text.vocabulary, text.lowercase)
         else:
             tokenizer = base.model.tokenizer.for_text(corpus.characters, text.lowercase)
         with place as new:
+            on_read(corpus.sources)
             encoded, began = encode(corpus, tokenizer, new.corpus), time.monotonic()
             begun = begun_from(encoded, training, text.vocabulary, base)
             if begun.tokenizer not in (None, tokenizer):
@@ -112,7 +112,7 @@ def begin(
 ) -> Run:
     """Read the text, plan, and make the run folder `out`.
 
-    `on_read` is called with the names of the texts when they are read and long enough, before the plan is made.
+    `on_read` is called with the names of the texts when their vocabulary is known, before the plan is made.
     Raises an InputError, and leaves everything as it was, if the text, the numbers or the folder cannot be used. A run
     that is overwritten is removed when the new one is ready to start; so is one of the same settings that was killed
     before its first checkpoint.

@@ -22,8 +22,8 @@ function serve() {
     if (stops) return running.get(id)?.abort();
     const abort = new AbortController();
     running.set(id, abort);
-    const onToken = streams ? token => postMessage({ id, token }) : undefined;
-    const options = { ...values.at(-1), signal: abort.signal, onToken };
+    const heard = streams ? { onToken: token => postMessage({ id, token }) } : {};
+    const options = { ...values.at(-1), ...heard, signal: abort.signal };
     try {
       postMessage({ id, value: await model[method](...values.slice(0, -1), options) });
     } catch ({ name, message }) {
