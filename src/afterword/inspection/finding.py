@@ -21,8 +21,6 @@ from afterword.model.arrays import Array
 from afterword.model.network.network import Network
 from afterword.text.tokenizer import Tokenizer
 
-WIDEST = 10_000  # columns of text: a table is never folded, and the screen may cut it
-
 
 @dataclass(frozen=True, repr=False)
 class Finding(ABC):
@@ -52,25 +50,14 @@ class Finding(ABC):
         return dataclasses.asdict(self)
 
     def __str__(self) -> str:
-        from rich.console import Console  # here, because this file is loaded with every model
-        from rich.table import Table
+        from rich.cells import cell_len  # here, because this file is loaded with every model
 
-        table = Table(box=None, pad_edge=False)
-        for k, title in enumerate(self.head):
-            table.add_column(title, justify="left" if k == len(self.head) - 1 else "right", no_wrap=True)
-        for row in self.rows():
-            table.add_row(*row)
-        console = Console(
-            width=WIDEST,
-            color_system=None,
-            markup=False,
-            emoji=False,
-            highlight=False,
-            force_jupyter=False,  # else a notebook would also get an empty output
-        )
-        with console.capture() as captured:
-            console.print(table)
-        lines = (line.rstrip() for line in captured.get().splitlines())
+        table = [self.head, *self.rows()]
+        *widths, _ = (max(map(cell_len, column)) for column in zip(*table, strict=True))
+        lines = []
+        for *cells, last in table:  # which alone is aligned on the left
+            padded = (" " * (width - cell_len(cell)) + cell for width, cell in zip(widths, cells, strict=True))
+            lines.append("  ".join([*padded, last]).rstrip())
         return "\n".join((self.caption, *lines, *filter(None, [self.foot])))
 
     __repr__ = __str__
