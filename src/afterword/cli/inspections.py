@@ -35,6 +35,7 @@ from afterword.inspection.horizon import HorizonSettings, SideBySide
 from afterword.inspection.trace import Trace, named_units
 from afterword.inspection.units import MOST_UNITS, TOP
 from afterword.language_model import LanguageModel, load
+from afterword.records import fact
 from afterword.series.table import Columns
 from afterword.series.tokens import SeriesFacts
 from afterword.storage import output
@@ -245,18 +246,12 @@ def _training_differs(models: Iterable[LanguageModel]) -> str:
     found: dict[str, list[str]] = {"steps": [], "text": [], "vocabulary": [], "layers × units": []}
     for model in models:
         # of a run that took as many steps as it had time for, its plan only estimates them
-        timed = _recorded(model.about, "training", "plan", "minutes") != "unknown"
-        found["steps"].append(_recorded(model.about, "training", *([] if timed else ["plan"]), "steps"))
-        found["text"].append(_recorded(model.about, "corpus", "fingerprint")[:8])
+        timed = fact(model.about, "training", "plan", "minutes") is not None
+        found["steps"].append(str(fact(model.about, "training", *([] if timed else ["plan"]), "steps") or "unknown"))
+        found["text"].append(str(fact(model.about, "corpus", "fingerprint") or "unknown")[:8])
         found["vocabulary"].append(model.tokenizer.kind)
         found["layers × units"].append(f"{model.config.num_layers} × {model.config.hidden_size}")
     return "; ".join(f"{name} {' and '.join(each)}" for name, each in found.items() if len(set(each)) > 1)
-
-
-def _recorded(about: Any, *keys: str) -> str:
-    for key in keys:
-        about = about.get(key) if isinstance(about, dict) else None
-    return "unknown" if about is None else str(about)
 
 
 @click.command()
