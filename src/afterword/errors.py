@@ -16,6 +16,10 @@
 A message is one line: what is wrong with the value, what is allowed, and what to do.
 """
 
+from __future__ import annotations
+
+import importlib.util
+
 
 class AfterwordError(Exception):
     """Base of every error that Afterword raises on purpose."""
@@ -71,3 +75,9 @@ class NotFiniteError(TrainingError):
     def __init__(self, step: int, seconds: float) -> None:
         super().__init__(f"the loss is not a number at step {step:,}: give a lower --learning-rate")
         self.step, self.seconds = step, seconds
+
+
+def check_installed(problem: str, *packages: str) -> None:
+    """Raise OptionError, which says the `problem`, unless the optional `packages` are installed."""
+    if any(importlib.util.find_spec(package) is None for package in packages):
+        raise OptionError(problem)

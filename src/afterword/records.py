@@ -43,6 +43,13 @@ def as_record(kind: type[Record], value: Any) -> Record:
         raise ValueError(plain(str(error))[1]) from None
 
 
+def fact(about: Any, *names: str) -> Any:
+    """Return a value in nested JSON objects, by the names on the way to it; None if one of them is missing."""
+    for name in names:
+        about = about.get(name) if isinstance(about, dict) else None
+    return about
+
+
 def plain(message: str, whole: str = "it") -> tuple[str, str]:
     """Return the field that msgspec's `message` is about ("" for the `whole`), and the message in our words."""
     what, _, where = message.partition(" - at ")

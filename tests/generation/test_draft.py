@@ -151,12 +151,12 @@ def test_stop_strings_hold_back_no_more_than_could_be_the_start_of_one(parts: li
     strings, shown, read = StopStrings(stops), "", ""
     for part in parts:
         read += part
-        certain, found = strings.push(part)
+        certain, reason = strings.push(part, len(read))
         shown += certain
         held = read[len(shown) :]
         assert read.startswith(shown)
-        assert found == any(stop in read for stop in stops)
-        if found:
+        assert (reason == "stop") == any(stop in read for stop in stops)
+        if reason:
             assert any(held.startswith(stop) for stop in stops)
             return
         assert held == "" or any(stop.startswith(held) for stop in stops)

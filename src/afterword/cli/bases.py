@@ -9,6 +9,7 @@ import click
 from afterword.bases.base import Base, load_installed
 from afterword.bases.installed import installed
 from afterword.cli.output import aligned, note, readable, shown, strict_json
+from afterword.records import fact
 
 TITLES = ("name", "size", "network", "text, characters", "bits per character", "folder")
 
@@ -39,7 +40,7 @@ def bases(as_json: bool) -> None:
 
 
 def _facts(base: Base) -> dict[str, Any]:
-    config, about = base.config, base.model.about
+    config, about = base.config, base.model.about  # from which its maker may have left out facts
     return {
         "network": config.network,
         "parameters": config.parameters,
@@ -50,10 +51,3 @@ def _facts(base: Base) -> dict[str, Any]:
         "bits_per_character": fact(about, "validation", "bits_per_character"),
         "fingerprint": base.fingerprint,
     }
-
-
-def fact(about: Any, *names: str) -> Any:
-    """Return a fact about the origin of a model, or None if its maker left it out."""
-    for name in names:
-        about = about.get(name) if isinstance(about, dict) else None
-    return about

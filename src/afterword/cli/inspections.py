@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 import click
 
 from afterword.bars import waiting
-from afterword.cli.bases import fact
 from afterword.cli.input import noted_text
 from afterword.cli.main import COMMANDS
 from afterword.cli.options import (
@@ -36,6 +35,7 @@ from afterword.inspection.horizon import HorizonSettings, SideBySide
 from afterword.inspection.trace import Trace, named_units
 from afterword.inspection.units import MOST_UNITS, TOP
 from afterword.language_model import LanguageModel, load
+from afterword.records import fact
 from afterword.series.table import Columns
 from afterword.series.tokens import SeriesFacts
 from afterword.storage import output

@@ -19,8 +19,7 @@ from afterword.inspection.trace import Trace
 from afterword.language_model import LanguageModel
 from afterword.model.arrays import Ids
 from afterword.model.folder.calibration import Costs, Normal
-from afterword.model.threads import share
-from afterword.scoring.costs import ENTROPY, USED, batches, stretches
+from afterword.scoring.costs import ENTROPY, USED, read_lines, stretches
 from afterword.series.calendars import Dates
 from afterword.series.dates import DateForm
 from afterword.series.table import Columns, Series, Table, read_table
@@ -114,10 +113,8 @@ def read_series(
     ids = [read_as[each] for each in bins]
     nats = [{name: np.empty(len(one)) for name in (USED, ENTROPY)} for one in ids]
     changes = [np.empty((len(QUANTILES), len(one))) for one in ids]
-    total = sum(map(len, ids))
 
-    def read(together: tuple[list[int], Ids], done: Callable[[int], None]) -> None:
-        batch, padded = together
+    def read(batch: list[int], padded: Ids, done: Callable[[int], None]) -> None:
         for stretch in stretches(network, tokenizer.end, padded):
             likely = smoothed(np.exp(stretch.expected()[..., rows]).astype(np.float64))
             entropy = -(likely * np.log(likely)).sum(axis=-1)
@@ -130,7 +127,7 @@ def read_series(
                 changes[index][:, place] = found[:, lane, :count]
                 done(count)
 
-    share(read, batches(ids, network.threads), lambda done: on_progress(done / total), network.threads)
+    read_lines(network, ids, read, on_progress)
     return [
         _reading(one, season, scale, costs, each)
         for one, scale, costs, each in zip(series, scales, nats, changes, strict=True)

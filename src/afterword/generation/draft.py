@@ -205,9 +205,11 @@ class Draft:
         self._terms = terms
         self.tokenizer = terms.model.tokenizer
         self._decoder = Decoder(self.tokenizer)
-        self._stops = StopStrings(terms.stops) if terms.stops else None
-        self._ending = None if terms.goal is None else Ending(terms.goal, prompt)
-        self._tokens = self._characters = 0
+        self._ends: list[StopStrings | Ending] = [StopStrings(terms.stops)] if terms.stops else []
+        if terms.goal is not None:
+            self._ends.append(Ending(terms.goal, prompt))
+        self._tokens = self.characters = 0
+        """The number of characters written, including any that a stop string may cut off."""
         self._most = terms.settled.max_tokens
         self._rule: Rule | None = None
         if terms.rules is not None and not terms.sampling.reject:
@@ -224,7 +226,7 @@ class Draft:
         self.steers = bool(self._opens or terms.sampling.contains or self._rule or self._repeats or self._least)
         self.guards = self._guard is not None
         followed = self._repeats is not None or terms.words or self.guards
-        self._is_checked = bool(followed or self._rule or self._stops or self._ending)
+        self._is_checked = bool(followed or self._rule or self._ends)
 
     def begin(self, reading: Reading) -> Reading:
         """Take the prompt as it was read. Return the way in which this text continues it, drawn by the probability of
@@ -282,17 +284,12 @@ class Draft:
         return self._rule.mask
 
     @property
-    def characters(self) -> int:
-        """Return the number of characters written, including any that a stop string may cut off."""
-        return self._characters
-
-    @property
     def temperature(self) -> float:
         """Return the temperature of the next token."""
         first, last = self._terms.settled.temperature, self._terms.sampling.final_temperature
         if last is None:
             return first
-        written = self._tokens if self._rule is None else self._characters
+        written = self._tokens if self._rule is None else self.characters
         return first + (last - first) * min(1.0, written / max(1, self._terms.settled.max_tokens - 1))
 
     def steer(self, own: Logits, left: Logits) -> None:
@@ -339,10 +336,10 @@ class Draft:
             text = text[len(rest) :]
         self.last = text[-1:] or self.last
         self._tokens += 1
-        self._characters += len(text)
+        self.characters += len(text)
         if token == self.tokenizer.end:
             self.finish_reason = "stop"
-        elif self._tokens == self._most and self._rule is None and not (self._ending and self._ending.finishes):
+        elif self._tokens == self._most and self._rule is None and not (self._terms.goal and self._terms.goal.finishes):
             self.finish_reason = "length"
         return self._checked(token, text, rest) if self._is_checked else text
 
@@ -357,19 +354,13 @@ class Draft:
         if self._rule is not None and token != self.tokenizer.end:
             self._rule.push(*(self.tokenizer.prefixes.rows_of(text) if rest else [token]))
             if self._rule.finished:
-                self.finish_reason = "stop" if self._characters < self._most else "length"
-        if self._stops:
-            text, found = self._stops.push(text)
-            if found:
-                self.finish_reason = "stop"
-            elif self.finish_reason:
-                text += self._stops.finish()
-        if self._ending:
-            text, reason = self._ending.push(text, self._tokens)
+                self.finish_reason = "stop" if self.characters < self._most else "length"
+        for end in self._ends:
+            text, reason = end.push(text, self._tokens)
             if reason:
                 self.finish_reason = reason
             elif self.finish_reason:
-                text += self._ending.finish()
+                text += end.finish()
         return text
 
     def _written(self, text: str) -> str:

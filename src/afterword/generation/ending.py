@@ -97,15 +97,15 @@ class StopStrings:
         self._stops = regex.compile("|".join(map(regex.escape, stops)))
         self._held = ""  # could be the start of a stop string
 
-    def push(self, text: str) -> tuple[str, bool]:
-        """Return the text that is certain now, and whether a stop string has ended it."""
+    def push(self, text: str, tokens: int) -> tuple[str, str | None]:
+        """Take `text`. Return, as `Ending.push` does, what is certain now, and "stop" if a stop string ends it."""
         self._held += text
         if found := self._stops.search(self._held):
-            return self._held[: found.start()], True
+            return self._held[: found.start()], "stop"
         begun = self._stops.search(self._held, partial=True)
         certain = self._held[: begun.start()] if begun else self._held
         self._held = self._held[len(certain) :]
-        return certain, False
+        return certain, None
 
     def finish(self) -> str:
         """Return what was held back, once nothing can follow it."""

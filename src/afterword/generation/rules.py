@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import regex
 
-from afterword.errors import OptionError, WorkError
+from afterword.errors import OptionError, WorkError, check_installed
 from afterword.generation.sampling import Logits, Sampling
 from afterword.text.characters import ByteTokenizer
 from afterword.text.tokenizer import Tokenizer
@@ -183,10 +183,9 @@ class _Grammar:
     """Makes matchers of expressions over a vocabulary."""
 
     def __init__(self, tokenizer: Tokenizer, states: int = MOST_STATES) -> None:
-        try:
-            import llguidance
-        except ImportError:
-            raise OptionError("rules need llguidance: pip install 'afterword[patterns]'") from None
+        check_installed("rules need llguidance: pip install 'afterword[patterns]'", "llguidance")
+        import llguidance
+
         self._kind: Any = llguidance.LLMatcher
         self._tokenizer = llguidance.LLTokenizer(llguidance.TokenizerWrapper(_Vocabulary(tokenizer)), slices=[])
         self._limits = llguidance.LLParserLimits(max_lexer_states=states, verbose_errors=False)

@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from afterword.errors import OptionError
+from afterword.errors import check_installed
 from afterword.interchange.facts import facts, notes
 from afterword.model.arrays import Array
 from afterword.model.folder.saved import SavedModel
@@ -27,10 +27,9 @@ def write_keras(model: SavedModel, path: Path, *, stateful: bool = False) -> lis
     recurrent network, or without the package h5py.
     """
     known = notes(model)
-    try:
-        import h5py
-    except ImportError:
-        raise OptionError("exporting to Keras needs the package h5py: pip install 'afterword[keras]'") from None
+    check_installed("exporting to Keras needs the package h5py: pip install 'afterword[keras]'", "h5py")
+    import h5py
+
     weights = io.BytesIO()
     with h5py.File(weights, "w") as file:
         for name, weight in _variables(model).items():

@@ -10,7 +10,6 @@ one changed byte can make the library for HDF5 crash.
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import io
 import json
 import os
@@ -27,7 +26,7 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
-from afterword.errors import ModelError, OptionError, StorageError
+from afterword.errors import ModelError, StorageError, check_installed
 from afterword.model.arrays import Array, as_float32, check_fits
 from afterword.model.folder.tensors import read_any_tensors
 from afterword.model.network.config import Config, check_weights
@@ -81,8 +80,7 @@ def read_keras(path: Path) -> tuple[Config, dict[str, Array]]:
     Raises ModelError for another network and for a damaged file, OptionError without the package h5py, StorageError if
     a copy of the weights does not fit on the disk.
     """
-    if importlib.util.find_spec("h5py") is None:
-        raise OptionError("importing from Keras needs the package h5py: pip install 'afterword[keras]'")
+    check_installed("importing from Keras needs the package h5py: pip install 'afterword[keras]'", "h5py")
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "network.safetensors")
         safely = ["-P", "-X", "utf8", "-m", __name__]  # -P: import nothing from the working folder

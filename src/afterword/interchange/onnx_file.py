@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from afterword.errors import OptionError
+from afterword.errors import OptionError, check_installed
 from afterword.interchange.facts import facts, notes
 from afterword.model.folder.saved import SavedModel
 from afterword.model.network.graphs import float_graph
@@ -23,10 +23,9 @@ def write_onnx(model: SavedModel, path: Path) -> list[str]:
     known = notes(model)
     if 4 * model.config.parameters > LARGEST:
         raise OptionError("this model is too large for ONNX, whose files have at most 2 GiB")
-    try:
-        from onnx import checker, helper
-    except ImportError:
-        raise OptionError("exporting to ONNX needs the package onnx: pip install 'afterword[onnx]'") from None
+    check_installed("exporting to ONNX needs the package onnx: pip install 'afterword[onnx]'", "onnx")
+    from onnx import checker, helper
+
     graph = float_graph(model.config, model.weights)
     graph.producer_name, graph.doc_string = "afterword", SAYS
     helper.set_model_props(graph, {name: json.dumps(fact, ensure_ascii=False) for name, fact in facts(model).items()})

@@ -23,7 +23,7 @@ from afterword.model.network.network import Network, State, log_probabilities
 from afterword.model.ngram.mixture import USES, Mixture, mixed
 from afterword.model.threads import MOST, share
 from afterword.settings import OnProgress, ignore_progress
-from afterword.text.tokenizer import Tokenizer
+from afterword.text.tokenizer import Tokenizer, check_text
 
 LANES, FEWEST = 256, 32  # the most lines read side by side, and the fewest if threads share them
 USED = "used"  # the costs by what the network predicts with, next to those by each part of a mixture
@@ -34,6 +34,9 @@ STEPS = 2048  # tokens of the longest piece, so that progress can be reported an
 
 Expected = Callable[[], NDArray[np.floating]]
 Nats = Mapping[str, NDArray[np.float64]]
+ReadBatch = Callable[[list[int], Ids, Callable[[int], None]], object]
+"""Takes the indexes of lines and their ids [B, T], as `batches` yields them, and what to call with the number of tokens
+just read."""
 Item = TypeVar("Item")
 
 
@@ -183,15 +186,10 @@ def score(
     end = after.end if after is not None else None
     at, before, state = end or (0, tokenizer.end, None)
     ids = tokenizer.encode(text, at)
-    nats = {name: [NONE] for name in (USED, *_parts(network))}
-    for stretch in stretches(network, before, ids[None], state):
-        for name, costs in nats.items():
-            costs.append(stretch.nats.get(name, stretch.nats[USED])[0])
-        state = stretch.state
-        on_progress(stretch.place.stop / len(ids))
+    nats, state = token_nats(network, before, ids[None], lambda read: on_progress(read.stop / len(ids)), state)
     if len(ids):
         end = End(at + len(text), int(ids[-1]), state)
-    return Score.of({name: np.concatenate(costs) for name, costs in nats.items()}, text, end=end)
+    return Score.of({name: costs[0] for name, costs in nats.items()}, text, end=end)
 
 
 def score_lines(
@@ -206,26 +204,19 @@ def score_lines(
     """
     texts = list(lines)
     for text in texts:
-        if not isinstance(text, str):
-            tokenizer.encode(text)  # raises the error
+        check_text(text)
     first = dict(zip(reversed(texts), range(len(texts), 0, -1), strict=True))
     unique = sorted(first, key=first.__getitem__)  # logs repeat lines
     ids = line_ids(tokenizer, unique)
     found: dict[str, LineScore] = {}
-    total = max(1, sum(map(len, ids)))
 
-    def read(together: tuple[list[int], Ids], done: Callable[[int], None]) -> None:
-        batch, padded = together
-        left = size = sum(len(ids[index]) for index in batch)
+    def read(batch: list[int], padded: Ids, done: Callable[[int], None]) -> None:
+        lengths = np.array([len(ids[index]) for index in batch])
 
-        def on_read(of_each: int) -> None:
-            nonlocal left
-            part = left - size + size * of_each // padded.shape[1]
-            left -= part
-            done(part)
+        def on_read(read: slice) -> None:
+            done(int((np.minimum(lengths, read.stop) - np.minimum(lengths, read.start)).sum()))
 
-        lengths = [len(ids[index]) for index in batch]
-        nats = token_nats(network, tokenizer.end, padded, on_read, entropies=entropies, lengths=lengths)
+        nats, _ = token_nats(network, tokenizer.end, padded, on_read, entropies=entropies, lengths=lengths.tolist())
         for lane, index in enumerate(batch):
             text, tokens = unique[index], len(ids[index])
             # copies, so that the padding is freed
@@ -234,8 +225,7 @@ def score_lines(
             about = {"line": first[text], "text": text, "expected_nats": expected}
             found[text] = LineScore.of(costs, text, int(tokenizer.end is not None), **about)
 
-    threads = network.threads
-    share(read, batches(ids, threads), lambda done: on_progress(done / total), threads)
+    read_lines(network, ids, read, on_progress)
     return [
         found[text] if first[text] == number else replace(found[text], line=number)
         for number, text in enumerate(texts, 1)
@@ -255,6 +245,12 @@ def line_ids(tokenizer: Tokenizer, lines: Iterable[str]) -> list[Ids]:
     """Return the ids of each of `lines` and its end. Raises TextError as `score` does."""
     end = np.array([] if tokenizer.end is None else [tokenizer.end], np.int32)
     return [np.concatenate([tokenizer.encode(line), end]) for line in lines]
+
+
+def read_lines(network: Network, ids: Sequence[Ids], read: ReadBatch, on_progress: OnProgress, times: int = 1) -> None:
+    """Call `read` for lines in `batches`, on the network's threads. It reads each of their tokens that many `times`."""
+    threads, total = network.threads, max(1, times * sum(map(len, ids)))
+    share(lambda one, done: read(*one, done), batches(ids, threads), lambda done: on_progress(done / total), threads)
 
 
 def batches(ids: Sequence[Ids], threads: int = 1) -> Iterator[tuple[list[int], Ids]]:
@@ -295,12 +291,14 @@ def token_nats(
     network: Network,
     before: int | None,
     ids: Ids,
-    on_read: Callable[[int], object] = lambda tokens: None,
+    on_read: Callable[[slice], object] = lambda read: None,
     state: State | None = None,
     entropies: bool = False,
     lengths: Sequence[int] | None = None,
-) -> dict[str, NDArray[np.float64]]:
+) -> tuple[dict[str, NDArray[np.float64]], State | None]:
     """Return -log P of each of ids [B, T], read from `state` as in `stretches`, by name. Undefined beyond `lengths`.
+
+    Also return the state before the last of them is read, as in `Stretch`. `on_read` takes each place that was read.
 
     `USED` is by what the network predicts with; "lstm", "ngram" and "both" are by each, if an n-gram is looked up. With
     `entropies`, `ENTROPY` is the entropy of each prediction: the average cost of the token if the prediction was right.
@@ -315,8 +313,9 @@ def token_nats(
         for name in names:
             found = stretch.nats.get(name, stretch.nats[USED])
             nats[name][: len(found), stretch.place] = found
-        on_read(stretch.place.stop)
-    return nats
+        state = stretch.state
+        on_read(stretch.place)
+    return nats, state
 
 
 class Stretch(NamedTuple):

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from afterword.model.arrays import Ids
 from afterword.model.network.network import Network, State
-from afterword.model.threads import share
-from afterword.scoring.costs import NONE, USED, Cost, LineScore, batches, line_ids, token_nats
+from afterword.scoring.costs import NONE, USED, Cost, LineScore, line_ids, read_lines, token_nats
 from afterword.settings import OnProgress, ignore_progress
 from afterword.text.lines import TAB
 from afterword.text.tokenizer import Tokenizer
@@ -84,15 +83,13 @@ def classify(
     begun = [_begun(network, tokenizer, tokenizer.end, label) for label in labels]
     label_nats = np.zeros((len(texts), len(labels)))
     costs: list[NDArray[np.float64]] = [np.empty(0)] * len(texts)
-    total = max(1, len(labels) * sum(map(len, ids)))
 
-    def read(together: tuple[list[int], Ids], done: Callable[[int], None]) -> None:
-        batch, padded = together
+    def read(batch: list[int], padded: Ids, done: Callable[[int], None]) -> None:
         last = [len(ids[index]) - 1 for index in batch]
         both = np.full(padded.shape, -np.inf)  # log P of the line up to each token, summed over the labels, [B, T]
         for k, (nats, state, tab) in enumerate(begun):
             lanes = network.chosen(state, [0] * len(batch))
-            found = token_nats(network, tab, padded, lambda of_each: done(0), lanes)
+            found, _ = token_nats(network, tab, padded, lambda read: done(0), lanes)
             so_far = nats + found[USED].cumsum(axis=1)
             np.logaddexp(both, -so_far, out=both)
             label_nats[batch, k] = so_far[range(len(batch)), last]
@@ -101,8 +98,7 @@ def classify(
         for lane, index in enumerate(batch):
             costs[index] = each[lane, : len(ids[index])].copy()  # so that the padding is freed
 
-    threads = network.threads
-    share(read, batches(ids, threads), lambda done: on_progress(done / total), threads)
+    read_lines(network, ids, read, on_progress, len(labels))
     return [
         LabelScore.of(
             {USED: costs[k]}, text, 1, line=k + 1, text=text, labels=labels, label_nats=label_nats[k], given_label=given
@@ -120,6 +116,6 @@ def _parted(line: str, tokenizer: Tokenizer, labels: Set[str]) -> tuple[str, str
 def _begun(network: Network, tokenizer: Tokenizer, boundary: int, label: str) -> tuple[float, State, int]:
     """Return the nats of `label` and its tab, the state before their last token is read, and that token."""
     ids: Ids = tokenizer.encode(label + TAB)
-    nats = float(token_nats(network, boundary, ids[None])[USED].sum())
-    _, state = network.advance(np.append(np.int32(boundary), ids[:-1])[None], network.start())
-    return nats, state, int(ids[-1])
+    nats, state = token_nats(network, boundary, ids[None])
+    assert state is not None
+    return float(nats[USED].sum()), state, int(ids[-1])

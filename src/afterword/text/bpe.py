@@ -21,7 +21,7 @@ import regex
 
 from afterword.errors import OptionError
 from afterword.text.characters import CharTokenizer, single_characters
-from afterword.text.tokenizer import BYTES, END, Encoder, Ids, Tokenizer, cut_lines, damaged, in_whole_lines
+from afterword.text.tokenizer import BYTES, END, Encoder, Ids, Tokenizer, cut_lines, damaged, in_whole_lines, split_by
 from afterword.text.unicode import distinct, lower, utf_8
 
 if TYPE_CHECKING:
@@ -46,12 +46,7 @@ class BpeTokenizer(Tokenizer):
     usage = "bpe:N"
     several = "subwords"
     shared_row_tokens = 256
-    pre_tokenizer: ClassVar[dict[str, Any] | None] = {
-        "type": "Split",
-        "pattern": {"Regex": WORDS},
-        "behavior": "Isolated",
-        "invert": False,
-    }
+    pre_tokenizer: ClassVar[dict[str, Any] | None] = split_by(WORDS)
 
     merges: tuple[tuple[str, str], ...] = ()
 
@@ -116,9 +111,6 @@ class BpeTokenizer(Tokenizer):
         end = self.normalise(text[-LONGEST_UNSETTLED:])
         *_, last = ["", *PARTS.findall(end)]  # merges do not cross the borders of these
         return 0 if last == "\n" else len(last)
-
-    def _settled(self, text: str) -> int:
-        return in_whole_lines(text)
 
     def _encode(self, text: str, at: int) -> Ids:
         utf_8(text, at)

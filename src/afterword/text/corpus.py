@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -54,6 +54,11 @@ def by_file(training: Texts, validation: Texts, lines: bool) -> Iterator[tuple[P
             yield part, text
 
 
+def in_parts(lines: Mapping[Part, list[str]]) -> Iterator[tuple[Part, str]]:
+    """Yield the text of lines that are in parts already."""
+    return ((part, text) for part, some in lines.items() for text in joined(some))
+
+
 class ByHash:
     """A split of lines by their seeded hash, so that equal lines are in the same part."""
 
@@ -69,9 +74,7 @@ class ByHash:
             parts: dict[Part, list[str]] = {"training": [], "validation": []}
             for line in block:
                 parts["validation" if self._digest(line) < limit else "training"].append(line)
-            for part, lines in parts.items():
-                for text in joined(lines):
-                    yield part, text
+            yield from in_parts(parts)
 
     def move_one_line(self, out_of: Part) -> None:
         """Move the threshold so that one distinct line leaves the part `out_of`, which has all. Raises TextError."""
@@ -283,16 +286,11 @@ def _of_table(sources: Sequence[Source], settings: TextSettings) -> Corpus:
     if lines.left_out:
         notes.append(f"{lines.left_out:,} of {len(table.series):,} series are too short or constant: not learned from")
 
-    def pieces() -> Iterator[tuple[Part, str]]:
-        for part, texts in parts.items():
-            for text in joined(texts):
-                yield part, text
-
     training, held_out = (sum(map(len, texts)) + len(texts) for texts in parts.values())
     if len(set("".join(lines.training))) < 2:
         raise TextError(f"{source_name(sources[0])} changes always by the same amount: there is nothing to learn")
     names = [source_name(sources[0])]
-    return Corpus(names, notes, True, {}, CHARACTERS, training, held_out, pieces, ExitStack(), facts)
+    return Corpus(names, notes, True, {}, CHARACTERS, training, held_out, partial(in_parts, parts), ExitStack(), facts)
 
 
 def _once(documents: Iterable[Document], notes: Notes) -> list[Document]:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.text.characters import CharTokenizer, single_characters
-from afterword.text.tokenizer import BYTES, END, Ids, cut_lines, damaged, in_whole_lines, parts
+from afterword.text.tokenizer import BYTES, END, Ids, cut_lines, damaged, parts, split_by
 from afterword.text.unicode import code_points, distinct, lower, utf_8
 
 # No symbol contains the name of the boundary or of a byte in a tokenizer.json: the library would take it for that.
@@ -42,12 +42,7 @@ class SymbolTokenizer(CharTokenizer):
     usage = "words"
     several = "symbols"
     ignore_merges = True
-    pre_tokenizer: ClassVar[dict[str, Any] | None] = {
-        "type": "Split",
-        "pattern": {"Regex": SYMBOLS},
-        "behavior": "Isolated",
-        "invert": False,
-    }
+    pre_tokenizer: ClassVar[dict[str, Any] | None] = split_by(SYMBOLS)
 
     symbols: tuple[str, ...] = ()
 
@@ -109,9 +104,6 @@ class SymbolTokenizer(CharTokenizer):
             f"vocabulary words found {more} different symbols, {once:,} of which occur once: that looks like prose, "
             "which --vocabulary char or bpe:N suits better"
         )
-
-    def _settled(self, text: str) -> int:
-        return in_whole_lines(text)
 
     def _encode(self, text: str, at: int) -> Ids:
         utf_8(text, at)

@@ -56,6 +56,7 @@ class Tokenizer(ABC):
     ignore_merges: ClassVar[bool] = False
     """Whether a part of the text that is a token is read as that token, without merges."""
     pre_tokenizer: ClassVar[dict[str, Any] | None] = None
+    """How a text is cut before it is merged, as `split_by` says it; None if it is not cut."""
 
     characters: str
     """The known characters, distinct and sorted; "" if the tokens are bytes."""
@@ -171,8 +172,8 @@ class Tokenizer(ABC):
         return np.array([len(spelling) for spelling in self._spelling], np.intp)
 
     def _settled(self, text: str) -> int:
-        """Return how many characters of `text` can be encoded before more text follows."""
-        return len(text)
+        """Return how many characters of `text` can be encoded before more text follows: whole lines, if it is cut."""
+        return in_whole_lines(text) if self.pre_tokenizer else len(text)
 
     def decode(self, ids: Sequence[int] | NDArray[np.integer[Any]]) -> str:
         """Return the text of `ids` [N]. The boundary token is "". Bytes that are not UTF-8 become U+FFFD.
@@ -313,6 +314,11 @@ class Decoder:
     def finish(self) -> str:
         """Return the rest: "" or, for an incomplete character, U+FFFD."""
         return self._utf8.decode(b"", final=True)
+
+
+def split_by(pattern: str) -> dict[str, Any]:
+    """Return the `pre_tokenizer` of a `tokenizer.json` that cuts a text into the matches of `pattern`."""
+    return {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
 
 
 LONGEST_LINE = 1 << 16  # characters; a longer line is cut there, so that a text without newlines streams too

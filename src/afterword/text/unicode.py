@@ -15,18 +15,12 @@ def code_points(text: str, at: int = 0) -> NDArray[np.uint32]:
 
     `at` is the position of `text` in the user's text, for the message.
     """
-    try:
-        return np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
-    except UnicodeEncodeError as error:
-        raise _lone_surrogate(error, at) from None
+    return np.frombuffer(_encoded(text, "utf-32-le", at), dtype="<u4")
 
 
 def utf_8(text: str, at: int = 0) -> bytes:
     """Return `text` in UTF-8. Raises TextError for a lone surrogate; `at` as above."""
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        raise _lone_surrogate(error, at) from None
+    return _encoded(text, "utf-8", at)
 
 
 def lower(text: str) -> str:
@@ -58,7 +52,11 @@ def spaced(text: str) -> str:
     return visible(text).replace(" ", "␣")
 
 
-def _lone_surrogate(error: UnicodeEncodeError, at: int) -> TextError:
-    code, position = ord(error.object[error.start]), at + error.start
-    what = f"the byte {code - 0xDC00:02X} that is not UTF-8" if 0xDC80 <= code <= 0xDCFF else "half of a character"
-    return TextError(f"character {position} of the text is a lone surrogate (U+{code:04X}), {what}: remove it")
+def _encoded(text: str, encoding: str, at: int) -> bytes:
+    try:
+        return text.encode(encoding)
+    except UnicodeEncodeError as error:
+        code, position = ord(text[error.start]), at + error.start
+        what = f"the byte {code - 0xDC00:02X} that is not UTF-8" if 0xDC80 <= code <= 0xDCFF else "half of a character"
+        message = f"character {position} of the text is a lone surrogate (U+{code:04X}), {what}: remove it"
+        raise TextError(message) from None

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.errors import OptionError
+from afterword.errors import OptionError, check_installed
 from afterword.model.arrays import Array, Ids, Weights
 from afterword.model.network.config import Config
 from afterword.model.network.graphs import HIGH, one_byte_graph
@@ -45,11 +45,10 @@ class FastEngine:
     def __init__(self, config: Config, weights: Weights) -> None:
         if config.cell != "lstm":
             raise OptionError("engine fast runs only LSTMs, and this model was trained with --cell rnn: use numpy")
-        try:
-            import onnx  # noqa: F401
-            import onnxruntime  # noqa: F401
-        except ImportError:
-            raise OptionError("engine fast needs ONNX Runtime: pip install 'afterword[fast]'") from None
+        check_installed("engine fast needs ONNX Runtime: pip install 'afterword[fast]'", "onnx", "onnxruntime")
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+
         began = time.perf_counter()
         self._config = config
         size = sum(weight.size for name, weight in weights.items() if name.startswith("lstm.weight"))

@@ -118,11 +118,8 @@ class Ngram:
         after each of the C contexts of no rows, of one, and so on, computed before.
         """
         tables = tables or [self.unconditional[None]]
-        known, places, left = (
-            np.zeros(len(contexts), np.intp),
-            np.zeros(len(contexts), np.intp),
-            np.arange(len(contexts)),
-        )
+        known, places = np.zeros((2, len(contexts)), np.intp)
+        left = np.arange(len(contexts))
         probabilities = np.empty((len(contexts), self.rows), np.float32)
         for n, level in enumerate(self.levels):
             if n == len(tables):
