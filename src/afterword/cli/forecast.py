@@ -133,11 +133,9 @@ def _table(found: Forecast) -> str:
 
 
 def _record(found: Forecast) -> dict[str, object]:
-    rows = found.rows
-    dates = found.table.form.dates.write(rows[TIME])
-    names = [name for name in rows if name != TIME]  # ID first
-    cells = [rows[name].tolist() for name in names]
-    calendar, backtest = found.table.calendar, found.backtest
+    calendar, backtest, rows = found.table.calendar, found.backtest, found.rows
+    columns = {name: cells.tolist() for name, cells in rows.items()}
+    columns[TIME] = found.table.form.dates.write(rows[TIME])
     return {
         "horizon": found.horizon,
         "season": found.season,
@@ -149,9 +147,6 @@ def _record(found: Forecast) -> dict[str, object]:
             "series": backtest.series,
             "methods": {name: dataclasses.asdict(figures) for name, figures in backtest.figures.items()},
         },
-        "forecasts": [
-            {ID: row[0], TIME: date, **dict(zip(names[1:], row[1:], strict=True))}
-            for date, row in zip(dates, zip(*cells, strict=True), strict=True)
-        ],
+        "forecasts": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)],
         "notes": [*found.table.notes, *found.notes],
     }
