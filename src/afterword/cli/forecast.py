@@ -16,6 +16,7 @@ from afterword.cli.output import aligned, note, say, shown, strict_json
 from afterword.cli.run_report import show, summary
 from afterword.cli.signals import Stop
 from afterword.errors import OptionError
+from afterword.forecasting.drawing import write_html, write_png
 from afterword.forecasting.forecasts import LEVELS, Forecast, ForecastSettings, forecasts, parse_levels
 from afterword.inspection.figures import check_plot
 from afterword.runs.run import Run
@@ -87,13 +88,10 @@ def forecast(
     note(*found.table.notes, *found.notes)
     if out is not None:
         write_rows(out, found.table.form, found.rows)
-    if png is not None or html is not None:
-        from afterword.forecasting.drawing import write_html, write_png
-
-        if png is not None:
-            write_png(png, found)
-        if html is not None:
-            write_html(html, found)
+    if png is not None:
+        write_png(png, found)
+    if html is not None:
+        write_html(html, found)
     if as_json:
         click.echo(strict_json(_record(found)))
         return

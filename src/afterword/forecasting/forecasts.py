@@ -313,7 +313,7 @@ class _Answer:
         tested = [values for values in self._values if scale_of(values[:-h], self._season) > 0]
         if not tested:
             return None
-        tested = [tested[k] for k in np.unique(np.linspace(0, len(tested) - 1, TESTED).astype(int))]
+        tested = [tested[k] for k in spread(len(tested), TESTED)]
         before, actual = [values[:-h] for values in tested], np.stack([values[-h:] for values in tested])
         found = {} if self._model is None else {LSTM: self._forecaster.lstm(self._model, before)}
         found |= {NAIVE: self._forecaster.naive(before), **self._forecaster.classical(before)}
@@ -335,6 +335,11 @@ def band(level: float) -> tuple[float, float]:
     """Return the two quantiles between which a band of `level` per cent lies."""
     rest = (1 - level / 100) / 2
     return round(rest, 10), round(1 - rest, 10)
+
+
+def spread(count: int, most: int) -> list[int]:
+    """Return the places of at most `most` of `count` series, evenly spread."""
+    return sorted(set(np.linspace(0, count - 1, most).astype(int).tolist()))
 
 
 def _shown(value: float, form: str) -> str:
