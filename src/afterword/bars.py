@@ -12,13 +12,14 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from afterword.learning.ranks import rank
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import ProgressColumn
 
     from afterword.runs.record import Progress
 
@@ -42,29 +43,6 @@ def _in_notebook() -> bool:
     return Console().is_jupyter
 
 
-class _NotebookBar:
-    """A bar in the output of a cell. The notebook stores its last state."""
-
-    def __init__(self) -> None:
-        from IPython.display import HTML, display
-
-        self._html = HTML
-        self._handle = display(HTML(""), display_id=True)
-        self._next = 0.0
-
-    def update(self, fraction: float | None, text: str) -> None:
-        """Show `fraction`, from 0 to 1, or an unknown one, and `text`, unless the last state is very new."""
-        now = time.monotonic()
-        if now < self._next and fraction != 1:
-            return
-        self._next = now + OFTEN
-        value = "" if fraction is None else f' value="{fraction:.4f}"'
-        self._handle.update(self._html(f"<progress{value}></progress> {html.escape(text)}"))
-
-    def clear(self) -> None:
-        self._handle.update(self._html(""))
-
-
 def _console() -> Console:
     from rich.console import Console
 
@@ -72,20 +50,49 @@ def _console() -> Console:
 
 
 @contextlib.contextmanager
-def training_bar() -> Iterator[Callable[[Progress], None]]:
-    """Show a bar, and yield a function that takes each report of a run.
+def _bar(text: str, columns: Sequence[ProgressColumn], stays: bool) -> Iterator[Callable[[float | None, str], object]]:
+    """Show a bar, with `columns` on a terminal. Yield a function that takes the fraction that is done and a text.
 
-    On a terminal, other output appears above the bar.
+    A bar that `stays` shows its last state at the end, and other output appears above it; any other is removed.
     """
+    if _in_notebook():
+        from IPython.display import HTML, display
+
+        handle, due = display(HTML(""), display_id=True), 0.0
+
+        def show(fraction: float | None, text: str) -> None:
+            nonlocal due
+            now = time.monotonic()
+            if now >= due or fraction == 1:
+                due = now + OFTEN
+                value = "" if fraction is None else f' value="{fraction:.4f}"'
+                handle.update(HTML(f"<progress{value}></progress> {html.escape(text)}"))
+
+        yield show
+        if not stays:  # the notebook stores the last state
+            handle.update(HTML(""))
+        return
+    from rich.progress import Progress as Bar
+
+    bar = Bar(*columns, console=_console(), transient=not stays, redirect_stdout=stays, redirect_stderr=stays)
+    task = bar.add_task(text, total=1.0 if stays else None)
+    bar.start()
+    try:
+        yield lambda fraction, text: bar.update(
+            task, description=text, total=None if fraction is None else 1.0, completed=fraction
+        )
+    finally:
+        with contextlib.suppress(OSError):  # the terminal may be gone, but the work must still be saved
+            bar.stop()
+
+
+@contextlib.contextmanager
+def training_bar() -> Iterator[Callable[[Progress], object]]:
+    """Show a bar, and yield a function that takes each report of a run."""
     if form == "json":
         yield lambda report: _print_json("training", fraction=report.step / report.steps, **vars(report))
         return
-    if _in_notebook():
-        shown = _NotebookBar()
-        yield lambda report: shown.update(report.step / report.steps, _state(report))
-        return
     from rich.progress import BarColumn, TextColumn
-    from rich.progress import Progress as Bar
     from rich.table import Column
 
     columns = (
@@ -93,18 +100,8 @@ def training_bar() -> Iterator[Callable[[Progress], None]]:
         BarColumn(table_column=Column(min_width=8)),
         TextColumn("{task.description}", markup=False),
     )
-    bar = Bar(*columns, console=_console())
-    task = bar.add_task("starting", total=1.0)
-
-    def show(report: Progress) -> None:
-        bar.update(task, completed=report.step / report.steps, description=_state(report))
-
-    bar.start()
-    try:
-        yield show
-    finally:
-        with contextlib.suppress(OSError):  # the terminal may be gone, but the run must still be saved
-            bar.stop()
+    with _bar("starting", columns, stays=True) as show:
+        yield lambda report: show(report.step / report.steps, _state(report))
 
 
 def _state(report: Progress) -> str:
@@ -133,7 +130,7 @@ def waiting(what: str, unit: str = "") -> Iterator[Callable[..., object]]:
         counted = {unit: count, "per_second": round(count / max(seconds, 1e-9), 3)} if unit else {}
         _print_json(what, fraction=fraction, seconds=round(seconds, 3), **counted)
 
-    def show() -> None:
+    def report() -> None:
         if form == "json":
             print_json()
             while not done.wait(EVERY):
@@ -142,25 +139,17 @@ def waiting(what: str, unit: str = "") -> Iterator[Callable[..., object]]:
             return
         if done.wait(DELAY):
             return
-        if _in_notebook():
-            shown = _NotebookBar()
-            while not done.wait(OFTEN):
-                shown.update(fraction, state())
-            shown.clear()
-            return
         from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-        from rich.progress import Progress as Bar
 
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
-        with Bar(*columns, console=_console(), transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
-            task = bar.add_task(what, total=None)
+        with _bar(what, columns, stays=False) as show:
             while not done.wait(0.1):
-                bar.update(task, description=state(), total=None if fraction is None else 1.0, completed=fraction)
+                show(fraction, state())
 
     if not is_seen():
         yield advance
         return
-    shower = threading.Thread(target=show, daemon=True)
+    shower = threading.Thread(target=report, daemon=True)
     shower.start()
     try:
         yield advance

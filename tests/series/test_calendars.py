@@ -1,4 +1,4 @@
-"""Calendars: the frequency that dates have, the dates that follow, and their place in the season."""
+"""Calendars: the frequency that dates have, and the dates that follow."""
 
 from __future__ import annotations
 
@@ -57,22 +57,10 @@ def test_following_dates_continue_the_calendar(dates: Any, known: int) -> None:
 
 
 @pytest.mark.parametrize("dates", [dates for dates, _, _ in KINDS])
-def test_positions_grow_by_one_and_phases_repeat_after_a_season(dates: Any) -> None:
-    calendar = Calendar.infer(dates)
-    assert (np.diff(calendar.position(dates)) == 1).all()
-    phases = calendar.phase(dates)
-    assert phases.dtype == np.int64
-    assert set(phases[: calendar.season].tolist()) == set(range(min(calendar.season, len(dates))))
-    np.testing.assert_array_equal(phases[calendar.season :], phases[: -calendar.season])
-
-
-def test_phases_are_the_hour_the_weekday_and_the_month() -> None:
-    hours, days = every("2024-05-07T21", 50, 1, "h"), every("2024-05-07", 50, 1, "D")  # a Tuesday
-    months = every("2024-05", 50, 1, "M")
-    assert Calendar.infer(hours).phase(hours)[:4].tolist() == [21, 22, 23, 0]
-    assert Calendar.infer(days).phase(days)[:7].tolist() == [1, 2, 3, 4, 5, 6, 0]
-    assert Calendar.infer(months).phase(months)[0] == 4
-    assert Calendar.infer(WORKDAYS).phase(WORKDAYS)[:5].tolist() == [1, 2, 3, 4, 0]
+def test_every_date_is_a_step_after_the_one_before(dates: Any) -> None:
+    counts, fits = Calendar.infer(dates).steps(dates)
+    assert (counts == 1).all()
+    assert fits.all()
 
 
 @given(st.data())

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,11 @@ from tests.processes import finished
 
 DATES = np.datetime64("2024-01-30", "s") + np.arange(40).astype("timedelta64[D]")
 VALUES: dict[str, Any] = {"north": np.arange(40) + 0.5, "south": np.round(np.sin(np.arange(40)), 3)}
+
+
+def forecast_rows(names: Sequence[str], dates: Any, values: dict[str, Any], methods: Sequence[str]) -> dict[str, Any]:
+    each = [np.full(len(some), method, object) for some, method in zip(dates, methods, strict=True)]
+    return stacked(names, dates, {**values, "method": each})
 
 
 def written(folder: Path, text: str | bytes, name: str = "sales.csv") -> Path:
@@ -87,7 +93,7 @@ def test_a_frame_of_any_kind_is_the_same_table(frame: Any) -> None:
 def test_an_answer_is_of_the_kind_and_has_the_dates_of_the_input(frame: Any) -> None:
     frame = frame.collect() if isinstance(frame, polars.LazyFrame) else frame
     table = read_table(frame)
-    rows = stacked(list(VALUES), [DATES, DATES], {"mean": list(VALUES.values())}, ["naive", "lstm"])
+    rows = forecast_rows(list(VALUES), [DATES, DATES], {"mean": list(VALUES.values())}, ["naive", "lstm"])
     answer = as_frame(table.form, rows)
     assert type(answer) is type(frame)
     assert list(answer.columns) == ["unique_id", table.form.time, "mean", "method"]
@@ -106,7 +112,7 @@ def test_a_parquet_file_is_the_same_table_and_is_answered_as_csv(name: str, tmp_
     frame.to_parquet(path) if name.startswith("pandas") else frame.write_parquet(path)
     table = read_table(path)
     assert same(table)
-    rows = stacked(["north"], [DATES[:2]], {"mean": [np.array([1.0, 2.5])]}, ["naive"])
+    rows = forecast_rows(["north"], [DATES[:2]], {"mean": [np.array([1.0, 2.5])]}, ["naive"])
     expected = f"unique_id,{table.form.time},mean,method\nnorth,2024-01-30,1.0,naive\nnorth,2024-01-31,2.5,naive\n"
     assert as_frame(table.form, rows) == expected
 
@@ -151,7 +157,7 @@ def test_columns_are_named_by_options(tmp_path: Path) -> None:
     table = read_table(path, Columns("shop", "day", "eur"))
     assert same(table)
     assert table.notes == ("not used: rain",)
-    rows = stacked(["north"], [DATES[:1]], {"mean": [np.array([1.0])]}, ["naive"])
+    rows = forecast_rows(["north"], [DATES[:1]], {"mean": [np.array([1.0])]}, ["naive"])
     assert as_frame(table.form, rows).startswith("shop,day,mean,method\nnorth,2024-01-30,")
 
 
@@ -169,7 +175,7 @@ def test_a_row_per_series_as_in_m4_has_whole_numbers_as_dates(text: str, tmp_pat
         ("H1", [1, 2, 3], [1, 2, 3]),
         ("H2", [4, 5], [1, 2]),
     ]
-    rows = stacked(["H2"], [table.calendar.following(2, 1)], {"mean": [np.array([1.0])]}, ["naive"])
+    rows = forecast_rows(["H2"], [table.calendar.following(2, 1)], {"mean": [np.array([1.0])]}, ["naive"])
     assert as_frame(table.form, rows) == "unique_id,ds,mean,method\nH2,3,1.0,naive\n"
 
 
@@ -193,7 +199,7 @@ def test_dates_are_written_as_they_came(dates: list[str], following: str, tmp_pa
     table = read_table(written(tmp_path, "ds,y\n" + "".join(f"{date},{k}\n" for k, date in enumerate(dates))))
     (one,) = table.series
     assert len(one.values) == len(dates)
-    rows = stacked(["y"], [table.calendar.following(one.dates[-1], 1)], {"mean": [np.array([1.0])]}, ["naive"])
+    rows = forecast_rows(["y"], [table.calendar.following(one.dates[-1], 1)], {"mean": [np.array([1.0])]}, ["naive"])
     path = tmp_path / "forecast.csv"
     write_rows(path, table.form, rows)
     assert path.read_text() == f"unique_id,ds,mean,method\ny,{following},1.0,naive\n"
@@ -205,7 +211,7 @@ def test_years_and_ids_that_came_as_whole_numbers_return_as_such(library: Any) -
     table = read_table(frame)
     (one,) = table.series
     assert (one.name, table.calendar.name) == ("7", "yearly")
-    rows = stacked(["7"], [table.calendar.following(one.dates[-1], 1)], {"mean": [np.array([1.0])]}, ["naive"])
+    rows = forecast_rows(["7"], [table.calendar.following(one.dates[-1], 1)], {"mean": [np.array([1.0])]}, ["naive"])
     answer = as_frame(table.form, rows)
     assert (answer["unique_id"].to_list(), answer["ds"].to_list()) == ([7], [2024])
 
@@ -219,7 +225,7 @@ def test_reading_what_was_written_gives_the_same_values(series: list[list[float]
     dates = [(start + np.arange(len(one))).astype("datetime64[s]") for one in series]
     names = [f'a "{k}", b' for k in range(len(series))]
     form = read_table(pandas.DataFrame({"ds": dates[0], "y": series[0]})).form
-    rows = stacked(names, dates, {"y": [np.array(one) for one in series]}, ["naive"] * len(names))
+    rows = forecast_rows(names, dates, {"y": [np.array(one) for one in series]}, ["naive"] * len(names))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sales.csv"
         write_rows(path, form, rows)
@@ -539,7 +545,7 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatc
 def test_forecasts_that_are_written_as_parquet_keep_the_kinds_of_names_and_dates(tmp_path: Path) -> None:
     pandas.DataFrame({"unique_id": [7, 7, 7], "ds": DATES[:3], "y": [1, 2, 3]}).to_parquet(tmp_path / "sales.parquet")
     table = read_table(tmp_path / "sales.parquet")
-    rows = stacked(["7"], [table.calendar.following(DATES[2], 2)], {"mean": [np.array([1.0, 2.5])]}, ["naive"])
+    rows = forecast_rows(["7"], [table.calendar.following(DATES[2], 2)], {"mean": [np.array([1.0, 2.5])]}, ["naive"])
     write_rows(tmp_path / "found.parquet", table.form, rows)
     found = pandas.read_parquet(tmp_path / "found.parquet")
     assert list(found.columns) == ["unique_id", "ds", "mean", "method"]

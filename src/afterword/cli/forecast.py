@@ -16,6 +16,7 @@ from afterword.cli.output import aligned, note, say, shown, strict_json
 from afterword.cli.run_report import show, summary
 from afterword.cli.signals import Stop
 from afterword.errors import OptionError
+from afterword.forecasting.drawing import write_html, write_png
 from afterword.forecasting.forecasts import LEVELS, Forecast, ForecastSettings, forecasts, parse_levels
 from afterword.inspection.figures import check_plot
 from afterword.runs.run import Run
@@ -87,13 +88,10 @@ def forecast(
     note(*found.table.notes, *found.notes)
     if out is not None:
         write_rows(out, found.table.form, found.rows)
-    if png is not None or html is not None:
-        from afterword.forecasting.drawing import write_html, write_png
-
-        if png is not None:
-            write_png(png, found)
-        if html is not None:
-            write_html(html, found)
+    if png is not None:
+        write_png(png, found)
+    if html is not None:
+        write_html(html, found)
     if as_json:
         click.echo(strict_json(_record(found)))
         return
@@ -133,11 +131,9 @@ def _table(found: Forecast) -> str:
 
 
 def _record(found: Forecast) -> dict[str, object]:
-    rows = found.rows
-    dates = found.table.form.dates.write(rows[TIME])
-    names = [name for name in rows if name != TIME]  # ID first
-    cells = [rows[name].tolist() for name in names]
-    calendar, backtest = found.table.calendar, found.backtest
+    calendar, backtest, rows = found.table.calendar, found.backtest, found.rows
+    columns = {name: cells.tolist() for name, cells in rows.items()}
+    columns[TIME] = found.table.form.dates.write(rows[TIME])
     return {
         "horizon": found.horizon,
         "season": found.season,
@@ -149,9 +145,6 @@ def _record(found: Forecast) -> dict[str, object]:
             "series": backtest.series,
             "methods": {name: dataclasses.asdict(figures) for name, figures in backtest.figures.items()},
         },
-        "forecasts": [
-            {ID: row[0], TIME: date, **dict(zip(names[1:], row[1:], strict=True))}
-            for date, row in zip(dates, zip(*cells, strict=True), strict=True)
-        ],
+        "forecasts": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)],
         "notes": [*found.table.notes, *found.notes],
     }

@@ -106,24 +106,17 @@ def printed(tables: Iterable[list[Row]], as_json: bool, facts: Mapping[str, Any]
     row."""
     header = True
     for table in tables:
-        if as_json:
-            for row in table:
+        for row in table:
+            if as_json:
                 print(strict_json({**row, **facts}))
-        else:
-            _print_columns(table, header)
-            header &= not table
+                continue
+            columns = sorted(row, key=lambda name: name in ("text", "file"))  # last, since they can be long
+            if header:
+                print("  ".join(_head(name, row[name]) for name in columns))
+                header = False
+            print("  ".join(_cell(name, row[name]) for name in columns))
         sys.stdout.flush()
         yield table
-
-
-def _print_columns(rows: list[Row], header: bool) -> None:
-    """Print columns under their names; texts and names of files come last, since they can be long."""
-    for row in rows:
-        columns = sorted(row, key=lambda name: name in ("text", "file"))
-        if header:
-            print("  ".join(_head(name, row[name]) for name in columns))
-            header = False
-        print("  ".join(_cell(name, row[name]) for name in columns))
 
 
 def _cell(name: str, value: Any) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from afterword.colours import colours
-from afterword.forecasting.forecasts import Forecast, band
+from afterword.forecasting.forecasts import Forecast, band, spread
 from afterword.inspection.figures import COLOURS, stacked_axes, write_figure
 from afterword.storage import output
 
@@ -27,12 +27,13 @@ STYLE += " table { border-collapse: collapse; } td, th { padding: 0.1rem 0.8rem;
 
 def write_png(path: Path, found: Forecast) -> None:
     """Draw some of the series, one above another. Raises StorageError."""
-    write_figure(_figure(found, _spread(found, DRAWN_IN_PNG)), png=path)
+    write_figure(_figure(found, spread(len(found.methods), DRAWN_IN_PNG)), png=path)
 
 
 def write_html(path: Path, found: Forecast) -> None:
     """Write a page with the backtest and a figure per series; it loads nothing. Raises StorageError."""
-    total, drawn = len(found.methods), _spread(found, DRAWN_IN_PAGE)
+    total = len(found.methods)
+    drawn = spread(total, DRAWN_IN_PAGE)
     parts = [
         "<!doctype html>\n<html lang=en>\n<head>\n<meta charset=utf-8>\n",
         '<meta name=viewport content="width=device-width">\n<title>Forecast</title>\n',
@@ -52,11 +53,6 @@ def write_html(path: Path, found: Forecast) -> None:
         parts.append(f"<figure>{svg[svg.index('<svg') :]}</figure>\n")
     with output(path) as file:
         file.write("".join([*parts, "</body>\n</html>\n"]).encode())
-
-
-def _spread(found: Forecast, most: int) -> list[int]:
-    last = len(found.methods) - 1
-    return np.unique(np.linspace(0, last, most).astype(int)).tolist() if last else [0]
 
 
 def _figure(found: Forecast, which: Sequence[int]) -> Figure:

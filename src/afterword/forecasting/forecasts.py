@@ -10,7 +10,6 @@ import math
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.bars import is_seen, waiting
+from afterword.bars import waiting
 from afterword.errors import ModelError, OptionError
 from afterword.forecasting.futures import DECILES, Forecaster, Futures, rounded
 from afterword.forecasting.readings import UNREADABLE, check_frequency
@@ -28,7 +27,7 @@ from afterword.runs.begin import begin
 from afterword.runs.run import Run
 from afterword.series.frames import as_frame, csv_text, stacked
 from afterword.series.measures import average, coverage, mase, smape, weighted_quantile_loss
-from afterword.series.table import Columns, Form, Table, read_table
+from afterword.series.table import VALUE, Columns, Form, Table, read_table
 from afterword.series.tokens import SEASON_HELP, SeriesFacts, scale_of
 from afterword.settings import Settings, made, setting, spelled_out
 from afterword.text.corpus import LEAST_VALUES, TextSettings
@@ -49,12 +48,7 @@ class ForecastSettings(Settings):
     )
     minutes: float = setting(5.0, "minutes of training", above=0, maximum=525_600)
     seed: int = setting(0, "seed of the training and of the sampled paths", minimum=0, maximum=2**64 - 1)
-    season: int | None = setting(
-        None,
-        SEASON_HELP,
-        minimum=1,
-        maximum=100_000,
-    )
+    season: int | None = setting(None, SEASON_HELP, minimum=1, maximum=100_000)
     method: str = setting(
         "auto",
         "lstm, naive (the last season repeats), or auto: the better of the two in the backtest",
@@ -82,21 +76,13 @@ class Backtest:
     @property
     def table(self) -> list[tuple[str, ...]]:
         """The figures as text, a row per method, below the names of the columns."""
-        bands = list(next(iter(self.figures.values())).coverage)
+        bands = next(iter(self.figures.values())).coverage
         head = ("backtest", "MASE", "sMAPE", "quantile loss", *(f"within {band}%" for band in bands))
-        return [
-            head,
-            *(
-                (
-                    name,
-                    _shown(one.mase, ".3f"),
-                    f"{one.smape:.1f}%",
-                    _shown(one.weighted_quantile_loss, ".4f"),
-                    *(f"{one.coverage[band]:.0%}" for band in bands),
-                )
-                for name, one in self.figures.items()
-            ),
-        ]
+        rows: list[tuple[str, ...]] = [head]
+        for name, one in self.figures.items():
+            errors = _shown(one.mase, ".3f"), f"{one.smape:.1f}%", _shown(one.weighted_quantile_loss, ".4f")
+            rows.append((name, *errors, *(f"{one.coverage[band]:.0%}" for band in bands)))
+        return rows
 
     @property
     def better(self) -> str:
@@ -128,16 +114,11 @@ class Forecast:
         dates = [calendar.following(one.dates[-1], self.horizon) for one in series]
         values = {"mean": self.futures.mean, "median": self.futures.median}  # [N, h] each
         for level in self.levels:
-            values |= {
-                f"{side}-{level:g}": self.futures.quantiles[q]
-                for side, q in zip(("lo", "hi"), band(level), strict=True)
-            }
-        return stacked(
-            [one.name for one in series],
-            dates,
-            {name: list(rounded(each)) for name, each in values.items()},
-            self.methods,
-        )
+            low, high = band(level)
+            values |= {f"lo-{level:g}": self.futures.quantiles[low], f"hi-{level:g}": self.futures.quantiles[high]}
+        columns = {name: list(rounded(each)) for name, each in values.items()}
+        methods = [np.full(self.horizon, method, object) for method in self.methods]
+        return stacked([one.name for one in series], dates, {**columns, "method": methods})
 
     @property
     def frame(self) -> Any:
@@ -217,7 +198,7 @@ def forecasts(
         model, why = None, "" if settings.method == NAIVE else why
     elif model is None:
         model = _trained(table, facts, settings, train)
-    with waiting("forecasting") if is_seen() else nullcontext():
+    with waiting("forecasting"):
         answer = _Answer(table, facts.season, horizon, bands, settings.seed, model)
         found = answer.forecast(settings.method, why)
     return replace(found, notes=[*notes, *found.notes])
@@ -246,15 +227,9 @@ def _trained(
     """Train on the series of `table`, from a copy on disk, because a table may be a pipe or a frame."""
     with tempfile.TemporaryDirectory() as temporary:
         copy, folder = Path(temporary, "table.csv"), Path(temporary, "run")
-        form = Form()
-        columns = stacked(
-            [one.name for one in table.series],
-            [one.dates for one in table.series],
-            {form.value: [one.values for one in table.series]},
-            [""] * len(table.series),
-        )
-        del columns["method"]
-        copy.write_text(csv_text(replace(form, dates=table.form.dates), columns), encoding="utf-8")
+        values = {VALUE: [one.values for one in table.series]}
+        columns = stacked([one.name for one in table.series], [one.dates for one in table.series], values)
+        copy.write_text(csv_text(Form(dates=table.form.dates), columns), encoding="utf-8")
         text = TextSettings(series=True, horizon=facts.horizon, season=facts.season)
         run = begin([copy], folder, text, TrainingSettings(minutes=settings.minutes, seed=settings.seed))
         run.notes[:] = [note for note in run.notes if note not in table.notes]  # which are printed with the forecasts
@@ -338,7 +313,7 @@ class _Answer:
         tested = [values for values in self._values if scale_of(values[:-h], self._season) > 0]
         if not tested:
             return None
-        tested = [tested[k] for k in np.unique(np.linspace(0, len(tested) - 1, TESTED).astype(int))]
+        tested = [tested[k] for k in spread(len(tested), TESTED)]
         before, actual = [values[:-h] for values in tested], np.stack([values[-h:] for values in tested])
         found = {} if self._model is None else {LSTM: self._forecaster.lstm(self._model, before)}
         found |= {NAIVE: self._forecaster.naive(before), **self._forecaster.classical(before)}
@@ -360,6 +335,11 @@ def band(level: float) -> tuple[float, float]:
     """Return the two quantiles between which a band of `level` per cent lies."""
     rest = (1 - level / 100) / 2
     return round(rest, 10), round(1 - rest, 10)
+
+
+def spread(count: int, most: int) -> list[int]:
+    """Return the places of at most `most` of `count` series, evenly spread."""
+    return sorted(set(np.linspace(0, count - 1, most).astype(int).tolist()))
 
 
 def _shown(value: float, form: str) -> str:

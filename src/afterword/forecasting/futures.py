@@ -85,12 +85,8 @@ class Forecaster:
                 chosen = sample_paths(network, lines, allowed, h, count, self._seed + at)
                 within = np.random.default_rng([self._seed, at]).random(chosen.shape)
                 changes = changes_of(bins[chosen], within) * np.array(scales)[:, None, None]
-                yield np.stack(
-                    [
-                        bounded(values, _added_up(values, season, one))
-                        for values, one in zip(group, changes, strict=True)
-                    ]
-                )
+                each = zip(group, changes, strict=True)
+                yield np.stack([bounded(values, _added_up(values, season, one)) for values, one in each])
 
         return self._summed(parts())
 

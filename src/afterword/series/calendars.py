@@ -13,7 +13,7 @@ from afterword.errors import TableError
 
 MINUTE, HOUR, DAY, WEEK = 60, 3600, 86400, 604800  # seconds
 LEAST_COVERED = 0.9  # fraction of the steps between dates that a frequency must fit
-MONDAY = np.datetime64("1969-12-29", "s")  # weeks and business days are counted from here
+MONDAY = np.datetime64("1969-12-29", "D")  # business days are counted from here
 LONGEST_DAY = 1440  # steps: if a day has more, the season is an hour or a minute
 MONTH = 30.436875  # days, on average
 YEAR = {"month": 12, "week": 52}
@@ -118,30 +118,6 @@ class Calendar:
             days = months.astype("datetime64[D]") + np.minimum(self.day, _month_lengths(months)) - 1
         return np.asarray(days.astype("datetime64[s]") + (start - day))
 
-    def position(self, dates: Dates) -> NDArray[np.int64]:
-        """Return the number of steps from a fixed origin to each date, rounded down. [n] -> [n]
-
-        It grows by one from each date to the next. Days count from a Monday, months from a January.
-        """
-        if self.unit == "number":
-            units = dates.astype(np.int64)
-        elif self.unit == "second":
-            units = (dates.astype("datetime64[s]") - MONDAY).astype(np.int64)
-        elif self.unit == "month":
-            units = dates.astype("datetime64[M]").astype(np.int64)
-        else:
-            days = dates.astype("datetime64[D]")
-            units = np.asarray(np.busday_count(MONDAY.astype("datetime64[D]"), days), dtype=np.int64)
-        return units // self.step
-
-    def phase(self, dates: Dates) -> NDArray[np.int64]:
-        """Return the position of each date within the season, from 0. [n] -> [n]
-
-        With the default season, it is the hour of the day, the day of the week from Monday, or the month of the year.
-        For weeks, it is the number of weeks since 1970 modulo 52; for whole numbers, the number modulo the season.
-        """
-        return self.position(dates) % self.season
-
     def steps(self, dates: Dates) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Return the number of steps between neighbours, rounded, and whether each fits. [n] -> [n - 1], [n - 1]"""
         if self.unit in ("number", "second"):
@@ -151,7 +127,8 @@ class Calendar:
         days = dates.astype("datetime64[D]")
         fits = np.diff(dates - days).astype(np.int64) == 0  # the same time of day
         if self.unit == "business day":
-            counts, on = np.diff(self.position(dates)), np.is_busday(days)
+            counts = np.diff(np.asarray(np.busday_count(MONDAY, days), dtype=np.int64) // self.step)
+            on = np.is_busday(days)
         else:
             months = days.astype("datetime64[M]")
             gaps = np.diff(months).astype(np.int64)

@@ -24,18 +24,16 @@ Rows = Mapping[str, ArrayLike]
 def stacked(
     names: Sequence[str],
     dates: Sequence[NDArray[Any]],
-    values: Mapping[str, Sequence[NDArray[np.float64]]],
-    methods: Sequence[str],
+    values: Mapping[str, Sequence[NDArray[Any]]],
 ) -> dict[str, NDArray[Any]]:
-    """Return the rows of many forecasts, one series after another.
+    """Return the rows of many series, one after another.
 
-    `names` and `methods` have an entry per series, `dates` and each of `values` ("mean", "lo-80", …) an array [h].
+    `names` has an entry per series, `dates` and each of `values` ("mean", "lo-80", …) an array [h] per series.
     """
     lengths = [len(one) for one in dates]
     columns: dict[str, NDArray[Any]] = {ID: np.repeat(np.array(names, dtype=object), lengths)}
     columns[TIME] = np.concatenate(dates)
-    columns |= {name: np.concatenate(list(arrays)) for name, arrays in values.items()}
-    return columns | {"method": np.repeat(np.array(methods, dtype=object), lengths)}
+    return columns | {name: np.concatenate(arrays) for name, arrays in values.items()}
 
 
 def as_frame(form: Form, rows: Rows) -> Any:

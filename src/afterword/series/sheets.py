@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import islice
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ Column = Sequence[str] | NDArray[Any]
 LARGEST = 2**31  # bytes of a file, unpacked; of a Parquet file, those of its cells, and equal texts are counted once
 PART = 2**20  # characters of a CSV file
 CELLS = 2**22  # in a part of a Parquet file
+FIRST = 100  # cells that show what a column holds
 CHECKED = (1, 16, 256)  # parts after which all of them are checked before more are read
 LARGEST_VALUE = 1e100  # far below the largest float, so that differences and sums of values stay finite
 MISSING = frozenset(("", "NA", "N/A", "#N/A", "NAN", "NULL", "NONE"))
@@ -127,15 +128,10 @@ def looks_numeric(sheet: Sheet, column: str) -> bool | None:
     return sum(_is_number(cell, sheet.decimal) for cell in filled) * 2 > len(filled) if filled else None
 
 
-def first_filled(cells: Sequence[str], most: int = 100) -> list[str]:
-    """Return the first cells that are not missing, at most `most`."""
-    found: list[str] = []
-    for cell in cells:
-        if cell not in MISSING and cell.strip().upper() not in MISSING:
-            found.append(cell)
-            if len(found) == most:
-                break
-    return found
+def first_filled(cells: Sequence[str]) -> list[str]:
+    """Return the first cells that are not missing, at most `FIRST`."""
+    filled = (cell for cell in cells if cell not in MISSING and cell.strip().upper() not in MISSING)
+    return list(islice(filled, FIRST))
 
 
 def _is_number(cell: str, decimal: str) -> bool:
@@ -165,26 +161,21 @@ def _bytes(source: str | os.PathLike[str], name: str) -> bytes:
     """Return the whole content of a file or of standard input, unpacked."""
     try:
         if source == "-":
-            content = sys.stdin.buffer.read(LARGEST + 1)
+            content = _read(name, sys.stdin.buffer)
         else:
             if stat.S_ISDIR(os.stat(source).st_mode):
                 raise TableError(f"{name} is a folder: {GIVE}")
             with open(source, "rb") as file:
-                head = file.read(2**16)
-                _check_plain(name, head)
-                content = head + file.read(LARGEST + 1 - len(head))
+                content = _read(name, file)
         if content.startswith(b"\x1f\x8b"):
             with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
-                content = packed.read(2**16)
-                _check_plain(name, content)
-                content += packed.read(LARGEST + 1 - len(content))
+                content = _read(name, packed)
     except FileNotFoundError:
         raise TableError(f"{name} does not exist: {GIVE}") from None
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise TableError(f"{name} is a damaged gzip file: make or fetch it again") from None
     except OSError as error:
         raise TableError(f"cannot read {name}: {error.strerror or error}") from None
-    _check_plain(name, content[: 2**16])
     _check_size(name, len(content))
     return content
 
@@ -194,13 +185,15 @@ def _check_size(name: str, size: int) -> None:
         raise TableError(f"{name} has more than {LARGEST:,} bytes: give fewer series or shorter ones")
 
 
-def _check_plain(name: str, head: bytes) -> None:
-    """Raise TableError for binary content that is neither Parquet nor packed."""
+def _read(name: str, file: IO[bytes] | gzip.GzipFile) -> bytes:
+    """Return the content of `file`. Raises TableError, before the rest is read, if it is neither text nor a table."""
+    head = file.read(2**16)
     if head.startswith(b"PK\x03\x04"):
         raise TableError(f"{name} is an Excel workbook or a ZIP archive: save its table as CSV")
     known = head.startswith((b"PAR1", b"\x1f\x8b", *list(MARKS)[1:]))
     if b"\0" in head and not known:
         raise TableError(f"{name} is binary, not a table: {GIVE}")
+    return head + file.read(LARGEST + 1 - len(head))
 
 
 def _decoded(name: str, content: bytes) -> str:

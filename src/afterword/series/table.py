@@ -138,9 +138,7 @@ def _series_rows(sheet: Sheet, chosen: Columns, notes: list[str]) -> tuple[list[
         return _by_row(sheet)
     time = _time_column(sheet, chosen)
     identity = chosen.id_column or _found(ID, names)
-    form = Form(sheet.kind, "long", identity or ID, time or TIME)
     dates, how = _dates(sheet, time)
-    form = replace(form, dates=how)
     value = chosen.value_column or (_found(VALUE, names) if identity or _found(TIME, names) == time else None)
     others = [name for name in names if name not in (time, identity)]
     if others[:1] in ([""], ["Unnamed: 0"]) and others[0] != value:
@@ -154,14 +152,12 @@ def _series_rows(sheet: Sheet, chosen: Columns, notes: list[str]) -> tuple[list[
         value = numeric[0]
     if value is not None and (left := [name for name in others if name != value]):
         notes.append(f"not used: {_listed(left)}")
+    form = Form(sheet.kind, "long" if identity else "wide", identity or ID, time or TIME, value or VALUE, how)
     if identity and value is not None:
         ids = sheet.columns[identity]
         whole = isinstance(ids, np.ndarray) and ids.dtype.kind == "i"
-        form = replace(form, value=value, whole_ids=whole)
-        return list(_long(sheet, identity, dates, numbers(sheet, value))), form
-    return _wide(sheet, dates, kinds, [value] if value is not None else others), replace(
-        form, layout="wide", value=value or VALUE
-    )
+        return list(_long(sheet, identity, dates, numbers(sheet, value))), replace(form, whole_ids=whole)
+    return _wide(sheet, dates, kinds, others if value is None else [value]), form
 
 
 def _found(wanted: str, names: Sequence[str]) -> str | None:

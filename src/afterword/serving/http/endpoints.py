@@ -141,7 +141,9 @@ class Endpoint:
             service.metrics.request(self.path, head.get("status", 499), time.perf_counter() - call.began)
 
     def _refusal(self, service: Resources, error: Exception) -> tuple[bytes, Response]:
-        failure = as_api_error(error, service.limits.request_timeout, self._fields, service.hidden)
+        failure = as_api_error(error, service.limits.request_timeout, self._fields)
+        for path in service.hidden:
+            failure.detail.message = failure.detail.message.replace(path, "")
         return failure.body, failure.response()
 
     async def _read(self, call: Call[Any], receive: Receive) -> Any:

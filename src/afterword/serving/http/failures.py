@@ -72,18 +72,11 @@ def check_at_most(
         raise ApiError(400, f"{what.format(f'{most:,}')}, not {number:,}: {advice}", param, code)
 
 
-def as_api_error(error: Exception, seconds: float, fields: Collection[str], hidden: Collection[str]) -> ApiError:
-    """Return `error` as a client sees it: a request had `seconds` and may have `fields`; `hidden` paths are left out.
+def as_api_error(error: Exception, seconds: float, fields: Collection[str]) -> ApiError:
+    """Return `error` as a client sees it: a request had `seconds` and may have `fields`.
 
     An error in this program is reported to whoever runs the server.
     """
-    found = _as_api_error(error, seconds, fields)
-    for path in hidden:
-        found.detail.message = found.detail.message.replace(path, "")
-    return found
-
-
-def _as_api_error(error: Exception, seconds: float, fields: Collection[str]) -> ApiError:
     if isinstance(error, ApiError):
         return error
     if isinstance(error, TimeoutError):

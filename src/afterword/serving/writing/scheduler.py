@@ -159,12 +159,10 @@ class Scheduler:
             self._turn_is_over.set()
 
     def _admit(self) -> None:
-        free = self._places - self.in_use
-        while self._waiting and len(self._waiting[0].replies) <= free:
+        while self._waiting and self.in_use + len(self._waiting[0].replies) <= self._places:
             prompt = self._waiting.popleft()
-            free -= len(prompt.replies)
+            self.in_use += len(prompt.replies)
             self._reading.append(prompt)
-        self._count_places()
 
     def _count_places(self) -> None:
         self.in_use = sum(len(batch.texts) for batch in self._batches.values()) + _count(self._reading)
@@ -175,12 +173,12 @@ class Scheduler:
         while self._reading and left > 0:
             self._reading = [prompt for prompt in self._reading if not prompt.is_gone]
             self._count_places()
-            some = self._reading[:READERS]
-            unfinished: list[Prompt] = []
+            some, rest = self._reading[:READERS], self._reading[READERS:]
             try:
                 for prompt in some:
-                    if prompt.reading is None and prompt.remember:
-                        self._recall(prompt)
+                    if prompt.reading is None and prompt.remember:  # skip the longest prefix whose state is known
+                        prompt.trail, prompt.reading = self._memory.longest(prompt.network, prompt.ids)
+                        prompt.read = prompt.trail.length
                 unread = [prompt for prompt in some if prompt.read < len(prompt.ids)]
                 for together in _alike(unread):
                     left -= self._read_on(together)
@@ -190,17 +188,11 @@ class Scheduler:
                 for prompt in some:
                     if prompt.is_read:
                         self._begin(prompt)
-                    else:
-                        unfinished.append(prompt)
+                rest += [prompt for prompt in some if not prompt.is_read]
             except Exception as error:
                 self._fail([reply for prompt in some for reply in prompt.replies], error)
-            self._reading = self._reading[len(some) :] + unfinished
+            self._reading = rest
             self._rest()
-
-    def _recall(self, prompt: Prompt) -> None:
-        """Skip the longest prefix of the prompt whose state is known."""
-        prompt.trail, prompt.reading = self._memory.longest(prompt.network, prompt.ids)
-        prompt.read = prompt.trail.length
 
     def _read_on(self, prompts: Sequence[Prompt]) -> int:
         """Read a stretch of prompts of one network, equal ones once. Return the number of tokens read."""
