@@ -128,9 +128,10 @@ class RowProducts:
 
     def _end_block(self, now: float) -> None:
         """Choose the number of threads of the next block."""
-        spent, self._spent = self._spent, 0.0
-        self._seconds[self._now] = spent * self._block / self._done
-        self._done = 0
+        spent, done, self._spent, self._done = self._spent, self._done, 0.0, 0
+        if not done:  # another thread has just ended this block
+            return
+        self._seconds[self._now] = spent * self._block / done
         was_trial, other = self._now != self._best, 1 - self._best
         if is_better := self._seconds[other] < self._seconds[self._best]:
             self._best = other
