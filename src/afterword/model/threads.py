@@ -41,6 +41,9 @@ class Products:
         self._get, self._set = _openblas()
         self._lock, self._users, self._usual = threading.Lock(), 0, 1
 
+    def __reduce__(self) -> str:
+        return "PRODUCTS"  # in a copy of a model, or in another process, its own
+
     @property
     def threads(self) -> int:
         """The number of threads that OpenBLAS uses outside of `limited`."""

@@ -126,8 +126,8 @@ class Server:
         """
         self._on_ready = on_ready
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # clients receive the errors
-        # uvicorn captures signals only later, and their exceptions could come before anybody awaits its task; at the end
-        # it raises the signal again that stopped it
+        # until uvicorn itself captures signals, an exception could come before anybody awaits its task; at the end, it
+        # raises the signal again that stopped it
         with contextlib.suppress(KeyboardInterrupt, SystemExit), self._server.capture_signals():
             self._server.run(sockets=[self._socket])
         if self._error is not None:
