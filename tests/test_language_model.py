@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -262,3 +264,9 @@ def test_samples_are_many_or_of_no_token_at_all() -> None:
         MODEL.samples(num=0)
     with pytest.raises(OptionError, match="seed must be from 0"):
         MODEL.samples(num=3, seed=-1)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_copy_of_a_model_writes_the_same(tmp_path: Path, copied: Callable[[LanguageModel], LanguageModel]) -> None:
+    model = load(save_tiny(tmp_path / "tiny"))
+    assert copied(model).generate("a", seed=1).text == model.generate("a", seed=1).text

@@ -7,6 +7,7 @@ import fcntl
 import os
 import re
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -104,6 +105,25 @@ def test_of_two_who_replace_a_folder_at_once_each_leaves_the_others_work_alone(t
         assert (folder / "text").read_text() == "fast"
         assert (slow / "text").read_text() == "slow"
     assert {path.name: path.read_text() for path in folder.iterdir()} == {"text": "slow", "notes.txt": "mine"}
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_what_waits_for_its_lock_is_not_taken_for_that_of_a_killed_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, hold = tmp_path / "book", storage._hold
+    folder.mkdir()
+    (folder / "notes.txt").write_text("mine")
+
+    def late(file: IO[bytes]) -> None:
+        monkeypatch.setattr(storage, "_hold", hold)
+        recover_folder(folder)  # by another process
+        hold(file)
+
+    monkeypatch.setattr(storage, "_hold", late)
+    with replacing_folder(folder) as new:
+        (new / "text").write_text("new")
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {"text": "new", "notes.txt": "mine"}
     assert list(tmp_path.iterdir()) == [folder]
 
 

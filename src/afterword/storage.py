@@ -161,11 +161,11 @@ def folder_before(target: Path) -> Path | None:
 
 
 def _marks(target: Path) -> list[Path]:
-    """Return the marks beside `target`. A killed process may have written only a part of one."""
+    """Return the marks beside `target`. One that is not complete may not be locked yet: nothing is beside it."""
     found = []
     for place in target.parent.glob(f".{glob.escape(target.name)}.{NUMBER}.afterword"):
         with contextlib.suppress(OSError):
-            if not place.is_symlink() and MARK.startswith(read_whole(place, len(MARK))):
+            if not place.is_symlink() and read_whole(place, len(MARK)) == MARK:
                 found.append(place)
     return found
 

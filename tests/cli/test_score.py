@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import math
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from operator import itemgetter
 from pathlib import Path
 
@@ -16,11 +17,13 @@ import click
 import pytest
 
 from afterword.cli import main as command
+from afterword.cli import score_lines
 from afterword.cli.options import Combination
 from afterword.cli.score import RULES, score
 from afterword.cli.train import RULES as TRAIN_RULES
 from afterword.cli.train import train
 from afterword.language_model import load
+from afterword.settings import ignore_progress
 from tests.cli.answers import records
 from tests.processes import running
 
@@ -236,6 +239,23 @@ def test_the_lines_that_cost_most_are_a_table_too(model: Path, text: Path, capfd
     assert re.split(" {2,}", head.strip()) == ["line", "bits", "bits per character", "text"]
     most = max(load(model).score_lines(["abé", "", "dcb☃"]), key=lambda line: line.bits_per_character)
     assert line.split()[:2] == [str(most.line), f"{most.bits:.4f}"]
+
+
+def test_a_ranking_is_printed_when_its_bar_is_gone(
+    model: Path, text: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = list[str]()
+
+    @contextlib.contextmanager
+    def waiting(*_: object) -> Iterator[Callable[..., None]]:
+        yield ignore_progress
+        before.append(capsys.readouterr().out)
+
+    monkeypatch.setattr(score_lines, "waiting", waiting)
+    with pytest.raises(SystemExit):
+        command.main(["score", str(model), str(text), "--lines", "--top", "1"])
+    assert before == [""]
+    assert "dcb☃" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,10 @@ from pathlib import Path
 import pytest
 
 from afterword.serving.app import ROUTES
-from afterword.serving.server import listen
+from afterword.serving.http.limits import Access, Limits
+from afterword.serving.runs.watched import Runs
+from afterword.serving.server import Server, listen
+from afterword.serving.writing.models import Models
 from tests.processes import PATIENCE, finished, until
 from tests.serving.server import ENVIRONMENT, Serving, serving
 from tests.serving.test_load import ENDLESS, MOST, begun, everything
@@ -252,6 +255,19 @@ def test_a_second_interrupt_stops_it_at_once(models: Path) -> None:
         until(lambda: found.get("/health").status == 503)
         found.process.send_signal(signal.SIGINT)
         assert found.process.wait(PATIENCE) == 0
+
+
+def test_signals_are_a_servers_only_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def handlers() -> list[object]:
+        return [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+
+    during = list[list[object]]()
+    monkeypatch.setattr("uvicorn.Server.run", lambda *_, **__: during.append(handlers()))
+    before = handlers()
+    with listen("127.0.0.1", 0) as listening:
+        Server(Models((), "numpy"), Runs(), Limits(), Access(), listening, set()).run(lambda: None)
+    assert not {*during[0]} & {*before}
+    assert handlers() == before  # so that Ctrl-C ends the wait for a run that is saved
 
 
 def test_a_stop_lets_what_runs_finish(models: Path) -> None:

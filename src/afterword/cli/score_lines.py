@@ -6,7 +6,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from functools import partial
 from heapq import nlargest
 from itertools import chain
@@ -37,7 +37,8 @@ def show_lines(asked: Asked, scorers: Scorers) -> bool:
     ranked = asked.top is not None or asked.sort is not None
     # lines that are printed as they are scored show the progress themselves
     shown = sys.stdout.isatty() and not ranked
-    with nullcontext(ignore_progress) if shown else waiting("scoring lines", "lines") as on_progress:
+    with ExitStack() as bar:
+        on_progress = ignore_progress if shown else bar.enter_context(waiting("scoring lines", "lines"))
         tables = _tables(asked, scorers, on_progress)
         if asked.only_odd:
             tables = ([row for row in table if row["odd"]] for table in tables)
@@ -49,6 +50,7 @@ def show_lines(asked: Asked, scorers: Scorers) -> bool:
             usual = "figure" if asked.rate is not None else RATIO if scorers.others else COSTS[0]
             filled = _filled(tables, scorers.model.lines)
             tables = iter([_ranked(filled, (asked.sort or usual).replace("-", "_"), asked.top)])
+            bar.close()  # the table would be printed into it
         if asked.rate is not None and not asked.as_json:
             tables = map(partial(_for_people, colours=has_colours()), tables)
         found = [any(row.get("odd") for row in table) for table in printed(tables, asked.as_json, scorers.facts)]

@@ -22,10 +22,8 @@ import numpy as np
 from afterword.model.arrays import Array, check_threads_fit
 
 STEPS = 16  # of a network in a block
-RETRY, PAUSE = (
-    10,
-    100,
-)  # times what a block took: until the next trial, after one that succeeded and after one that failed
+# times what a block took: until the next trial, after one that succeeded and after one that failed
+RETRY, PAUSE = 10, 100
 MOST = 8  # threads that share work; Python runs one at a time, so more would wait for one another
 NAMES = ("scipy_openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads", "openblas_{}_num_threads64_")
 
@@ -40,6 +38,9 @@ class Products:
     def __init__(self) -> None:
         self._get, self._set = _openblas()
         self._lock, self._users, self._usual = threading.Lock(), 0, 1
+
+    def __reduce__(self) -> str:
+        return "PRODUCTS"  # in a copy of a model, or in another process, its own
 
     @property
     def threads(self) -> int:
@@ -128,9 +129,10 @@ class RowProducts:
 
     def _end_block(self, now: float) -> None:
         """Choose the number of threads of the next block."""
-        spent, self._spent = self._spent, 0.0
-        self._seconds[self._now] = spent * self._block / self._done
-        self._done = 0
+        spent, done, self._spent, self._done = self._spent, self._done, 0.0, 0
+        if not done:  # another thread has just ended this block
+            return
+        self._seconds[self._now] = spent * self._block / done
         was_trial, other = self._now != self._best, 1 - self._best
         if is_better := self._seconds[other] < self._seconds[self._best]:
             self._best = other

@@ -8,7 +8,6 @@ import dataclasses
 import logging
 import math
 import re
-import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -127,9 +126,9 @@ class Server:
         """
         self._on_ready = on_ready
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # clients receive the errors
-        for number in (signal.SIGINT, signal.SIGTERM):  # whose exceptions could come before anybody awaits the task
-            signal.signal(number, self._server.handle_exit)
-        with contextlib.suppress(KeyboardInterrupt, SystemExit):  # uvicorn raises the signal again that stopped it
+        # until uvicorn itself captures signals, an exception could come before anybody awaits its task; at the end, it
+        # raises the signal again that stopped it
+        with contextlib.suppress(KeyboardInterrupt, SystemExit), self._server.capture_signals():
             self._server.run(sockets=[self._socket])
         if self._error is not None:
             raise self._error
