@@ -138,7 +138,7 @@ def recover_folder(target: Path, ours: Collection[str] = ()) -> None:
 
 
 def _clear(new: Path, old: Path, target: Path, ours: Collection[str]) -> None:
-    if new.exists():
+    if new.is_dir() and not new.is_symlink():
         shutil.rmtree(new)
     if old.is_symlink() or not old.is_dir():
         return

@@ -77,7 +77,7 @@ def test_products_have_one_thread_while_anyone_needs_it(monkeypatch: pytest.Monk
 class Machine:
     """A machine on which a product takes `costs` seconds, by its number of threads."""
 
-    threads = 2
+    threads, is_limited = 2, False
 
     def __init__(self, costs: Callable[[int], float]) -> None:
         self.costs, self.now, self.used = costs, 0.0, list[int]()

@@ -42,7 +42,7 @@ class HorizonSettings(Settings):
     gradient: bool | None = setting(None, "also measure the gradient, which needs PyTorch (default: if installed)")
 
 
-class Measured(NamedTuple):
+class MeasuredParts(NamedTuple):
     """A text, and the network that reads it."""
 
     network: Network
@@ -54,20 +54,20 @@ class Measured(NamedTuple):
     """The number of tokens of each part."""
 
 
-def measured(network: Network, tokenizer: Tokenizer, text: str, lines: bool = False) -> Measured:
+def measured(network: Network, tokenizer: Tokenizer, text: str, lines: bool = False) -> MeasuredParts:
     """Return `text` in tokens. With `lines`, its parts are the lines that are at least as long as the median one."""
     if not lines:
         ids = tokenizer.encode(text)
-        return Measured(network, tokenizer, ids, np.zeros(1, np.intp), len(ids))
+        return MeasuredParts(network, tokenizer, ids, np.zeros(1, np.intp), len(ids))
     each = [tokenizer.encode(line) for line in text.split("\n") if line]
     lengths = np.array([*map(len, each)], np.intp)
     length = int(np.median(lengths)) if each else 0
     ids, starts = np.concatenate([np.empty(0, np.int32), *each]), lengths.cumsum() - lengths
-    return Measured(network, tokenizer, ids, starts[lengths >= length], length)
+    return MeasuredParts(network, tokenizer, ids, starts[lengths >= length], length)
 
 
 def changes_by_replacing(
-    text: Measured, settings: HorizonSettings, on_progress: OnProgress = ignore_progress
+    text: MeasuredParts, settings: HorizonSettings, on_progress: OnProgress = ignore_progress
 ) -> NDArray[np.float64]:
     """Return what replacing a character at each of N places changes up to K `steps` later, in bits, [N, K].
 
@@ -89,7 +89,7 @@ def changes_by_replacing(
 
 
 def _changes(
-    text: Measured, places: NDArray[np.intp], others: NDArray[Any], state: State, K: int
+    text: MeasuredParts, places: NDArray[np.intp], others: NDArray[Any], state: State, K: int
 ) -> Iterator[tuple[int, NDArray[np.float64]]]:
     """Yield what `others` at `places` [N] change at the next K steps, in nats, in pieces: first step, [N, ≤ K].
 
@@ -108,7 +108,7 @@ def _changes(
         yield first, (np.exp(expected) * (expected - changed)).sum(axis=-1)
 
 
-def choose_places(text: Measured, settings: HorizonSettings) -> tuple[NDArray[np.intp], int]:
+def choose_places(text: MeasuredParts, settings: HorizonSettings) -> tuple[NDArray[np.intp], int]:
     """Return the places where characters are replaced, evenly over the text, and the number of steps after each."""
     length = text.length
     if len(text.ids) < LEAST_TOKENS:
@@ -134,7 +134,7 @@ def _spread(starts: NDArray[np.intp], within: range, number: int) -> NDArray[np.
     return places[np.linspace(0, len(places) - 1, min(number, len(places))).astype(np.intp)]
 
 
-def sequences(text: Measured, steps: int, positions: int) -> NDArray[np.integer[Any]]:
+def sequences(text: MeasuredParts, steps: int, positions: int) -> NDArray[np.integer[Any]]:
     """Return the sequences for the gradient: tokens [N, T], evenly over the text, of which the last is predicted.
 
     Each begins with the boundary token, if there is one. Then come the tokens that replacing would read as warm-up, and
@@ -160,7 +160,7 @@ def replacements(ids: NDArray[Any], places: NDArray[np.intp], random: np.random.
     return np.array(others, ids.dtype)
 
 
-def warmed_up(text: Measured, places: NDArray[np.intp], before: int) -> State:
+def warmed_up(text: MeasuredParts, places: NDArray[np.intp], before: int) -> State:
     """Return the state just before each place, after reading the `before` tokens there."""
     network, end = text.network, text.tokenizer.end
     state = network.start(len(places))

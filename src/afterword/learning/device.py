@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from afterword.errors import OptionError, TrainingError
 from afterword.learning.ranks import local_rank, ranks_here
 from afterword.learning.recipe import Device, Precision
-from afterword.model.heap import keep_freed
+from afterword.model.malloc import keep_freed
 
 if TYPE_CHECKING:
     import torch

@@ -48,6 +48,11 @@ class Products:
         with self._lock:
             return self._usual if self._users else self._get()
 
+    @property
+    def is_limited(self) -> bool:
+        """True if a thread is in `limited`."""
+        return self._users > 0
+
     @contextmanager
     def limited(self, threads: int = 1) -> Iterator[None]:
         """Compute each product of the whole process on `threads` or fewer, while any thread is in this context."""
@@ -104,8 +109,10 @@ class RowProducts:
         """Return the `matrix` [n, m], with which every step of the network computes a product."""
         if self.is_adaptive:
             row = np.random.default_rng(0).standard_normal((1, len(matrix)), np.float32)
-            alone, shared = (self._computed(row, matrix, number) for number in self._numbers)
-            self.is_adaptive = np.array_equal(alone, shared)
+            limits = [self._products.is_limited]  # by other threads: then `shared` may have one thread too
+            shared = self._computed(row, matrix, self._numbers[1])
+            limits.append(self._products.is_limited)
+            self.is_adaptive = not any(limits) and np.array_equal(shared, self._computed(row, matrix, 1))
         self._block += STEPS * matrix.size
         return matrix
 

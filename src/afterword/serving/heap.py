@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from afterword.model.heap import keep_freed
+from afterword.model.malloc import keep_freed
 
 LARGE = 2**22  # bytes
 
