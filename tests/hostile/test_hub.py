@@ -127,7 +127,7 @@ def test_no_answer_to_push_is_endless(part: str, on_hub: Command, hub: Hub, mode
         return path == part
 
     hub.instead = instead
-    assert "the hub answers with more than" in error(on_hub("push", model, "me/tiny", "--yes"), 1)
+    assert "the hub answered with more than" in error(on_hub("push", model, "me/tiny", "--yes"), 1)
 
 
 def bodies(content: bytes, outside: Path) -> dict[str, tuple[int, bytes, dict[str, str]]]:
@@ -244,7 +244,7 @@ def test_a_cache_that_leads_elsewhere_is_refused(
     else:
         (folder / link).unlink()
         (folder / link).symlink_to(model / link)
-    assert "leads out of the cache" in error(on_hub("info", MINE, HF_HUB_OFFLINE="1"), 1)
+    assert "leads out of the hub's cache" in error(on_hub("info", MINE, HF_HUB_OFFLINE="1"), 1)
 
 
 def test_a_hub_that_stalls_is_one_line(on_hub: Command, hub: Hub, outside: Path, tmp_path: Path) -> None:

@@ -279,7 +279,7 @@ WRONG = [
         (["TINY", "--root-path", path], "root-path must be a path like /aw")
         for path in ("aw", "/aw/", "/a/../b", "/a b")
     ),
-    (["TINY", "--root-path", "/v1/aw"], "root-path must not begin like the server's own /v1"),
+    (["TINY", "--root-path", "/v1/aw"], "root-path must not begin with the server's own path /v1"),
 ]
 
 

@@ -98,7 +98,7 @@ def test_where_nothing_stands_nothing_is_hidden() -> None:
     [
         *[("[", "is not a regular expression"), ("(", "is not a regular"), ("a*", "matches an empty text")],
         *[
-            ("a" * 301, "is too large: it may have 300 characters"),
+            ("a" * 301, "is too large: it may have at most 300 characters"),
             ("a{10000}", "is too large"),
             ("(?ix: a )", "the flag x"),
         ],
