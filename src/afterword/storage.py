@@ -215,7 +215,7 @@ def check_plausible(facts: os.stat_result, most: int) -> int:
     if not stat.S_ISREG(facts.st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file")
     if facts.st_size > most:
-        raise OSError(errno.EFBIG, f"it has {facts.st_size:,} bytes; at most {most:,} are allowed")
+        raise OSError(errno.EFBIG, f"it has {facts.st_size:,} bytes, and at most {most:,} are allowed")
     return facts.st_size
 
 

@@ -235,7 +235,7 @@ def test_a_stopping_server_answers_503_until_its_last_stream_ends(models: Path) 
         with begun(found, **ENDLESS, stream=True) as made:
             assert b" 200 OK" in made.recv(100)
             found.process.send_signal(signal.SIGTERM)
-            until(lambda: found.get("/health").status == 503)  # and no connection is refused
+            until(lambda: found.get("/health").status == 503)  # without refused connections
             assert found.get("/health").error == "the server is stopping: try again later"
             refused = found.post("/v1/completions", {"model": "tiny"})
             assert (refused.status, refused.headers["connection"]) == (503, "close")

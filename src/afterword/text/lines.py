@@ -167,7 +167,9 @@ def _check(pattern: str) -> None:
     The engine compiles the body of a repeat once for each time that it must match, and once more.
     """
     if re.search(r"\(\?([\w-]*x|[R&]|P[>&]|[+-]?\d)", pattern):  # endless calls fill the memory
-        raise OptionError(f"mask {pattern[:60]!r} must not use the flag x, or call a group as (?R) does: rewrite it")
+        raise OptionError(
+            f"mask {pattern[:60]!r} must neither use the flag x nor call a group, as (?R) does: rewrite it"
+        )
     # a repeat after a group or another repeat may be nested; any other repeats one character
     start = pattern[:LONGEST_MASK]
     nested, single = (

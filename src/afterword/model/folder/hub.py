@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from huggingface_hub import RepoCard
 
 REPOSITORY = r"(?![^@]*(?:--|\.\.))\w(?:[\w.-]{0,94}\w)?/\w(?:[\w.-]{0,94}\w)?(?<!\.git)"  # the hub's own rule
-RULE = "each of letters, digits and single . _ - within"
+RULE = "with letters and digits, and single . _ - inside a name"
 NAME = re.compile(rf"{HUB}({REPOSITORY})(?:@((?!.*\.\.)[\w-][\w./-]*))?", re.ASCII)
 COMMIT = re.compile(r"[0-9a-f]{40}")
 LARGEST_TENSORS = 4 * 2**30  # bytes: a billion weights
