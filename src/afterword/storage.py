@@ -130,9 +130,7 @@ def recover_folder(target: Path, ours: Collection[str] = ()) -> None:
     Otherwise, files of the old folder that `ours` does not name move to `target`. Raises OSError.
     """
     for mark in _marks(target):
-        with contextlib.suppress(
-            BlockingIOError, FileNotFoundError
-        ):  # its process is running, or another one was faster
+        with contextlib.suppress(BlockingIOError, FileNotFoundError):  # its process runs, or another one was faster
             with open(mark, "r+b") as file:
                 _hold(file)
                 _clear(mark.with_suffix(".new"), mark.with_suffix(".old"), target, ours)

@@ -167,9 +167,7 @@ def _check(pattern: str) -> None:
     The engine compiles the body of a repeat once for each time that it must match, and once more.
     """
     if re.search(r"\(\?([\w-]*x|[R&]|P[>&]|[+-]?\d)", pattern):  # endless calls fill the memory
-        raise OptionError(
-            f"mask {pattern[:60]!r} must neither use the flag x nor call a group, as (?R) does: rewrite it"
-        )
+        raise OptionError(f"mask {pattern[:60]!r} has the flag x or calls a group, as (?R) does: rewrite it")
     # a repeat after a group or another repeat may be nested; any other repeats one character
     start = pattern[:LONGEST_MASK]
     nested, single = (
@@ -177,7 +175,7 @@ def _check(pattern: str) -> None:
     )
     size = (len(pattern) + GROUP * pattern.count("(")) * math.prod(nested) * max(single, default=1)
     if len(pattern) > LONGEST_MASK or size > LARGEST_MASK:
-        shorter = f"it may have at most {LONGEST_MASK} characters, and few nested or large repeats, such as a{{9}}"
+        shorter = f"it may have at most {LONGEST_MASK} characters, {LARGEST_MASK:,} with repeats such as a{{9}} copied"
         raise OptionError(f"mask {pattern[:60]!r} is too large: {shorter}; give several smaller ones")
 
 

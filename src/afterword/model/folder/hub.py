@@ -98,9 +98,7 @@ def _fetched(repository: str, revision: str, file: str) -> Path:
             hf_raise_for_status(answer)
             named = [one.headers.get("X-Repo-Commit", "") for one in (*answer.history, answer)]
             if not COMMIT.fullmatch(commit := next(filter(None, named), "")):
-                raise HubError(
-                    f"the hub gave the commit {commit[:60]!r} for {repository}, which must have 40 hexadecimal digits"
-                )
+                raise HubError(f"the hub gave {repository} the commit {commit[:60]!r}, not 40 hexadecimal digits")
             if not (path := _kept(place, "snapshots", commit, file)).exists():
                 _save(answer, path)
         if commit not in (revision, known):
