@@ -24,15 +24,15 @@ test-slow: .venv/ready-dev
 	$(BIN)/pytest -m slow -n $(WORKERS) --dist worksteal
 	$(BIN)/python -m tests.everywhere haswell,threads-1 skylakex,threads-1
 
-# The tests of what the extra `series` brings, and of older kinds of frames, in an environment with all extras.
+# The tests of the extra `series` and of older versions of pandas, in an environment with all extras.
 test-extras:
 	$(PYTHON) -m venv .venv-extras
 	.venv-extras/bin/pip install --quiet --disable-pip-version-check -e '.[all,docs,dev]'
 	.venv-extras/bin/pip check
 	.venv-extras/bin/pytest -n $(WORKERS) --dist worksteal tests/series tests/forecasting tests/runs/test_series.py tests/cli/test_forecast.py
 
-# The tests with the newest version of everything, also above the bounds of pyproject.toml. It says what to mend before
-# a bound is raised.
+# The tests with the newest version of every dependency, even above the bounds in pyproject.toml. Shows what to fix
+# before a bound is raised.
 test-newest:
 	$(PYTHON) -m venv .venv-newest
 	.venv-newest/bin/pip install --quiet --disable-pip-version-check --upgrade $$($(PYTHON) -m tests.dependencies)
@@ -75,8 +75,8 @@ format: .venv/ready-dev
 torture: .venv/ready-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.torture
 
-# Thousands of drawn attacks on the commands and the server; SEED=2 draws others. Prints a table. Takes some 20 minutes on
-# two idle cores.
+# Thousands of random attacks on the commands and the server; SEED=2 draws different ones. Prints a table. Takes about
+# 20 minutes on two idle cores.
 SEED ?= 1
 attack: .venv/ready-dev
 	$(BIN)/python -m tests.hostile.attack --seed $(SEED)

@@ -4,7 +4,7 @@
     python -m benchmarks.engine loop                one stream of 2×300 units beside a loop over torch.nn.LSTM
     python -m benchmarks.engine streams TEXT        one stream with the n-gram of TEXT, sampling included
     python -m benchmarks.engine streams RUN…        the same of models that were trained
-    python -m benchmarks.engine busy                one stream of english while other processes use the processors
+    python -m benchmarks.engine busy                one stream of english while other processes compute
     python -m benchmarks.engine batch TEXT          256 lanes of 1×512 units, n-gram and sampling included
     python -m benchmarks.engine bits MODEL… --text TEXT     what one-byte weights cost, in bits per character
     python -m benchmarks.engine differ MODEL        how many of 1,000 texts another engine, or a batch, writes otherwise
@@ -137,7 +137,7 @@ def batch(text: str, size: str, top_k: int, turns: int) -> None:
         click.echo(f"{engine}: {speed:,.0f} tokens per second, {share:.2f} of NumPy's bare steps, {ratio:.2f} of NumPy")
 
 
-@main.command(help="Characters per second of one stream of english, while as many other processes compute.")
+@main.command(help="Characters per second of one stream of english while other processes compute.")
 @click.argument("processes", default=4)
 @click.option("--turns", default=TURNS)
 def busy(processes: int, turns: int) -> None:

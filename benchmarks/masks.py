@@ -1,10 +1,10 @@
-"""How long hostile masks of a model's calibration stop other threads, and what clients of a server notice.
+"""How long hostile masks in a model's calibration block other threads, and what clients of a server notice.
 
-    python -m benchmarks.masks held            each of 1,000 masks, in a process of its own
-    python -m benchmarks.masks served MODEL    a server whose model gets hostile masks, family after family
+    python -m benchmarks.masks held            1,000 masks, each in its own process
+    python -m benchmarks.masks served MODEL    a server whose model gets hostile masks, one family after another
 
-A mask stops other threads while it holds Python's lock: that is the processor time that its thread gets between two
-turns of another thread. If it is more than 10 ms, the least of three tries counts: other processes disturb it.
+A mask blocks other threads while it holds Python's lock. The figure is the processor time that its thread gets between
+two turns of another thread. Above 10 ms, the smallest of three tries counts, because other processes interfere.
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ from benchmarks.commands import as_written, echo_row, echo_table, machine
 from tests.serving.server import SOURCE, Serving, serving
 
 NUMBER, TRIES = 1000, 3
-TICK, SHORT = 0.0005, 0.010  # seconds: between two turns of the other thread; a time that is not tried again
+TICK, SHORT = 0.0005, 0.010  # seconds: between two turns of the other thread; the longest time that needs no second try
 MEMORY = 2 << 30  # bytes of a process that measures a mask
 LOG = "2026-01-05 12:33:01 INFO worker-3 took 12 ms, 3 rows; id=deadbeef a(b)c é ß ſ "
 LINES = ["a" * 5000 + "!", "ab" * 2500, LOG * 60, "(" * 2000 + "a" + ")" * 2000, "ſﬃK" * 1000]
 BETWEEN = 0.01  # seconds between two requests
-EACH, SCORED = 6, 500  # masks of a family that a server gets; characters of each line that it scores with them
+EACH, SCORED = 6, 500  # masks per family; characters of each line that the server scores
 
 Draw = random.Random
 
 
 def literal(draw: Draw, length: int = LONGEST_MASK) -> str:
-    """Return a text of few different characters, for which search tables are largest."""
+    """Return a text with few distinct characters, which makes search tables largest."""
     unit = draw.choice(["a", "ab", "aab", "a" * draw.randint(2, 40) + "b", "é", "ſ", "ﬃ", "ß", "İ", "K", "𝟘"])
     return (unit * length)[:length]
 
 
 def repeated(draw: Draw, parts: list[str], length: int = LONGEST_MASK - 30) -> str:
-    """Return as many of `parts` as fit into `length`: all equal, or drawn one by one."""
+    """Return as many parts as fit into `length`: one of `parts` repeated, or each drawn."""
     drawn = [draw.choice(parts)] if draw.random() < 0.5 else parts
     found = ""
     while len(found) < length - max(map(len, drawn)):
@@ -204,7 +204,7 @@ FAMILIES: dict[str, Callable[[Draw], str]] = {
 
 
 def hostile(number: int, seed: int) -> Iterator[tuple[str, str]]:
-    """Yield the family and the pattern of so many masks, one family after the other."""
+    """Yield the family and the pattern of `number` masks, taking the families in turn."""
     draw, names = Draw(seed), [*FAMILIES]
     for k in range(number):
         name = names[k % len(names)]
@@ -212,7 +212,7 @@ def hostile(number: int, seed: int) -> Iterator[tuple[str, str]]:
 
 
 def outcome(pattern: str) -> str:
-    """Compile a mask, use it on every line, and return what became of it."""
+    """Compile a mask, use it on every line, and return the outcome."""
     try:
         masks = Masks([pattern])
     except OptionError:
@@ -226,7 +226,7 @@ def outcome(pattern: str) -> str:
 
 
 def try_out(pattern: str) -> tuple[str, float]:
-    """Return what became of a mask, and the most processor time (s) for which another thread had no turn."""
+    """Return the outcome of a mask, and the most processor time (s) that it took while another thread had no turn."""
     import regex
 
     regex.purge()
@@ -251,7 +251,7 @@ def try_out(pattern: str) -> tuple[str, float]:
 
 
 def apart(pattern: str) -> tuple[str, float]:
-    """Return the same from a process of limited memory, the least of up to three times; infinite if it died."""
+    """Do `try_out` up to three times in a process of limited memory. Return the shortest time; infinite if it died."""
     import resource
 
     reading, writing = os.pipe()
@@ -279,7 +279,7 @@ def main() -> None:
 @click.option("--number", default=NUMBER, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 def held(number: int, seed: int) -> None:
-    """Print what became of masks, and how long they stopped other threads, by family."""
+    """Print the outcomes of masks, and how long they blocked other threads, by family."""
     found = defaultdict[str, list[tuple[float, str, str]]](list)
     for name, pattern in hostile(number, seed):
         what, seconds = apart(pattern)
@@ -292,13 +292,12 @@ def held(number: int, seed: int) -> None:
         times = f"{1000 * median:.1f}, {1000 * worst:.1f}"
         echo_row([name, str(len(rows)), *numbers, times, f"`{pattern[:30]!r}`".replace("|", "\\|")])
     worst = max(row[0] for rows in found.values() for row in rows)
-    click.echo(
-        f"\nOf {number:,} masks, {sum(map(len, found.values())):,} were tried; the worst held {1000 * worst:.1f} ms"
-    )
+    tried = sum(map(len, found.values()))
+    click.echo(f"\n{tried:,} of {number:,} masks were tried; the worst held the lock for {1000 * worst:.1f} ms")
 
 
 def ask_health(served: Serving, goes_on: Callable[[], bool]) -> list[float]:
-    """Ask for /health again and again, and return the seconds of the answers in rising order."""
+    """Request /health repeatedly, and return the seconds of the answers in rising order."""
     took = []
     while goes_on():
         began = time.monotonic()
@@ -309,7 +308,7 @@ def ask_health(served: Serving, goes_on: Callable[[], bool]) -> list[float]:
 
 
 def replace_masks(folder: Path, sound: Path, masks: tuple[str, ...]) -> None:
-    """Put the model `sound` in place of the one in `folder`, with other masks in its calibration."""
+    """Replace the model in `folder` by the model `sound`, with `masks` in its calibration."""
     model = load_model(sound)
     assert model.calibration is not None
     shutil.rmtree(folder)
@@ -320,7 +319,7 @@ def replace_masks(folder: Path, sound: Path, masks: tuple[str, ...]) -> None:
 @click.argument("model")
 @click.option("--seed", default=0, show_default=True)
 def served(model: str, seed: int) -> None:
-    """Print the delay of /health while MODEL, calibrated with hostile masks, is read and scores lines with them."""
+    """Print the delay of /health while a server reads MODEL with hostile masks, and scores lines with it."""
     draw = Draw(seed)
     echo_table(["family", "refused", "abandoned", "used", "/health, ms: median, worst"])
     with tempfile.TemporaryDirectory() as place:
@@ -341,7 +340,7 @@ def served(model: str, seed: int) -> None:
 def score(
     server: Serving, folder: Path, sound: Path, family: Callable[[Draw], str], draw: Draw, whats: list[str]
 ) -> None:
-    """Let a server score lines with masks of a family, one after the other; append what became of each to `whats`."""
+    """Let a server score lines with masks of a family, one after another; append each outcome to `whats`."""
     for _ in range(EACH):
         replace_masks(folder, sound, (family(draw),))
         text = "\n".join(line[:SCORED] for line in LINES)

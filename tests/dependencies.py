@@ -1,4 +1,4 @@
-"""Print the names of all dependencies in pyproject.toml, without their bounds: what `make test-newest` installs."""
+"""Print the names of all dependencies in pyproject.toml, without bounds, for `make test-newest` to install."""
 
 from __future__ import annotations
 

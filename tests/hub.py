@@ -48,7 +48,7 @@ class Hub(ThreadingHTTPServer):
         self.repositories: dict[str, Repository] = {}
         self.large: dict[str, bytes] = {}  # what was sent by LFS, by its SHA-256
         self.requests: list[tuple[str, str]] = []
-        self.instead: Callable[[Handler, str], bool] = lambda handler, path: False  # may answer in its own way
+        self.instead: Callable[[Handler, str], bool] = lambda handler, path: False  # True if it has answered
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         if not isinstance(sys.exc_info()[1], ConnectionError):

@@ -133,7 +133,7 @@ def test_a_folder_that_another_process_put_there_first_is_not_overwritten(
     folder, rename = tmp_path / "book", Path.rename
 
     def late(path: Path, to: Path) -> Path:
-        if path.suffix == ".new":  # just before it
+        if path.suffix == ".new":  # just before the rename
             folder.mkdir()
             (folder / "text").write_text("fast")
         return rename(path, to)

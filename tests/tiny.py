@@ -45,7 +45,7 @@ def save_tiny(folder: Path, lines: bool = False, mixed: bool = False, hidden_siz
 
 
 def killed_beside(target: Path) -> tuple[Path, Path]:
-    """Leave the mark of a process that was killed while it replaced `target`. Return its new folder and its old one."""
+    """Leave the mark of a process killed while it replaced `target`. Return the paths of its new and its old folder."""
     mark = target.with_name(f".{target.name}.0123abcd.afterword")
     mark.write_bytes(MARK)
     return mark.with_suffix(".new"), mark.with_suffix(".old")

@@ -6,7 +6,7 @@
     model.score("Friends, Romans, countrymen").bits_per_character
 
 The names are loaded when they are first used, so that importing the package costs nothing. Not even `typing` is
-imported: until the command can handle Ctrl-C, Python would answer it with a traceback.
+imported, because Ctrl-C during an import would print a traceback until the command can handle it.
 """
 
 TYPE_CHECKING = False

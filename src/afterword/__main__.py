@@ -5,10 +5,10 @@ Nothing is imported here, so that `main` runs as early as possible.
 
 
 def main() -> None:
-    """Run the command line and exit. Ctrl-C prints at most one line; before the command begins it kills silently."""
-    import _signal  # type: ignore[import-not-found]  # built in, while `signal` is a file: its import takes longer
+    """Run the command line and exit. Ctrl-C prints at most one line; before the command has loaded, none."""
+    import _signal  # type: ignore[import-not-found]  # built in; `signal` is a file, which takes longer to import
 
-    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:  # which would print a traceback
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:  # it would print a traceback
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     from afterword.cli.main import main
 

@@ -1,6 +1,6 @@
-"""Progress: bars on standard error if that is a terminal, and in a notebook as HTML, which needs no ipywidgets.
+"""Progress: bars on standard error if it is a terminal, or in a notebook as HTML, which needs no ipywidgets.
 
-`--progress json` prints JSON there instead, a line per second of each work, and one per report of a run.
+`--progress json` prints lines of JSON on standard error instead: one every second, and in training one per report.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 DELAY = 2.0  # seconds before a bar appears
 OFTEN = 0.2  # seconds between two states of a bar in a notebook, each of which is a message
 EVERY = 1.0  # seconds between two lines of JSON
-form = "auto"  # or "json" or "none", as --progress says
+form = "auto"  # or "json" or "none": the value of --progress
 
 
 def is_seen() -> bool:
@@ -112,8 +112,8 @@ def _state(report: Progress) -> str:
 def waiting(what: str, unit: str = "") -> Iterator[Callable[..., object]]:
     """Show a bar named `what` once the block has taken `DELAY` seconds, and remove it at the end.
 
-    Yields a function that takes the fraction that is done, if it is known, and how many of `unit` are done. Until it is
-    called, the bar shows only the time.
+    Yields a function that takes the fraction that is done, or None if it is unknown, and the number of `unit` that are
+    done. Until it is called, the bar shows only the time.
     """
     fraction: float | None = None
     count, began, done = 0, time.monotonic(), threading.Event()
@@ -159,7 +159,7 @@ def waiting(what: str, unit: str = "") -> Iterator[Callable[..., object]]:
 
 
 def _print_json(what: str, **facts: object) -> None:
-    with contextlib.suppress(OSError):  # nobody reads it, and work continues
+    with contextlib.suppress(OSError):  # nobody reads it: the work continues
         print(json.dumps({"progress": what, **facts}), file=sys.stderr, flush=True)
 
 

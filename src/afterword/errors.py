@@ -78,6 +78,6 @@ class NotFiniteError(TrainingError):
 
 
 def check_installed(problem: str, *packages: str) -> None:
-    """Raise OptionError, which says the `problem`, unless the optional `packages` are installed."""
+    """Raise OptionError with the message `problem` unless the optional `packages` are installed."""
     if any(importlib.util.find_spec(package) is None for package in packages):
         raise OptionError(problem)

@@ -44,7 +44,7 @@ def as_record(kind: type[Record], value: Any) -> Record:
 
 
 def fact(about: Any, *names: str) -> Any:
-    """Return a value in nested JSON objects, by the names on the way to it; None if one of them is missing."""
+    """Return the value at a path of names in nested JSON objects, or None if one is missing."""
     for name in names:
         about = about.get(name) if isinstance(about, dict) else None
     return about

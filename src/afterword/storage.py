@@ -1,16 +1,16 @@
-"""Atomic writes of files and folders: aside, flushed to the disk, and renamed into place.
+"""Atomic writes of files and folders: written under a temporary name, synced to the disk, and renamed.
 
 A file's name may reach the disk before its content, so the content is synced first and the name after it. A power cut
 at any moment leaves the old file or the whole new one; after a write has returned, it leaves the new one.
 
-What is written aside has a name that belongs to nobody else: it contains a random number, and must not exist yet.
+A temporary name contains a random number and must not exist yet, so that it belongs to nobody else.
 
-    .NAME.0123abcd.part       of a file
-    .NAME.0123abcd.new        of a folder
+    .NAME.0123abcd.part       a new file
+    .NAME.0123abcd.new        a new folder
     .NAME.0123abcd.old        the folder that it replaces, between the two renames
-    .NAME.0123abcd.afterword  says that the two folders are ours; locked by the process that writes them
+    .NAME.0123abcd.afterword  the mark of both folders, which are ours; locked by the process that writes them
 
-So the next process knows what a killed one has left, and removes nothing else.
+So the next process recognises what a killed one left behind, and removes nothing else.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ if sys.platform != "win32":
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 LARGEST_JSON = 64 * 2**20  # bytes: three times the tokenizer.json of the largest vocabulary
-NUMBER = "[0-9a-f]" * 8  # of what is written aside, as a pattern
-MARK = b"Afterword is replacing a folder here. If it was killed, the next save or run here clears up.\n"
-LARGEST_WEIGHTS = 2**36  # bytes of a file of weights: far more than any that trains here
+NUMBER = "[0-9a-f]" * 8  # the random number in temporary names, as a pattern
+MARK = b"Afterword is replacing a folder here. If it was killed, the next save or run here cleans up.\n"
+LARGEST_WEIGHTS = 2**36  # bytes of a file of weights, far more than any model needs
 STREAMS = {Path("/dev/stdout"): 1, Path("/dev/stderr"): 2}  # already open, perhaps in the middle of a file
 
 
@@ -69,18 +69,18 @@ def replacing(path: Path, size: int | None = None) -> Iterator[BinaryIO]:
 
 
 def name_aside(path: Path, kind: str) -> Path:
-    """Return a name beside `path` that belongs to nobody else, if it does not exist yet."""
+    """Return a temporary name in the folder of `path`. It belongs to nobody else if it does not exist yet."""
     return path.with_name(f".{path.name}.{os.urandom(4).hex()}.{kind}")
 
 
 def with_leftovers(*names: str) -> re.Pattern[str]:
-    """Return a pattern for file names that match `names`, and for what a killed process leaves of such files."""
+    """Return a pattern for file names that match `names`, and for the temporary names of such files."""
     name = "|".join(names)
     return re.compile(rf"{name}|\.(?:{name})\.{NUMBER}\.part")
 
 
 def remove_leftovers(folder: Path, names: re.Pattern[str]) -> None:
-    """Remove half-written files of a killed process, whose names match, from `folder`. Nobody may be writing there."""
+    """Remove a killed process's half-written files whose names match from `folder`. No process may be writing there."""
     for aside in folder.glob(f".*.{NUMBER}.part"):
         with contextlib.suppress(OSError):
             if names.fullmatch(aside.name):
@@ -89,10 +89,10 @@ def remove_leftovers(folder: Path, names: re.Pattern[str]) -> None:
 
 @contextlib.contextmanager
 def replacing_folder(folder: Path, ours: Collection[str] = ()) -> Iterator[Path]:
-    """Yield a folder that replaces `folder` when the block ends; after an error it is removed instead.
+    """Yield a new folder that replaces `folder` when the block ends. After an error, it is removed instead.
 
-    The files of the replaced one that `ours` does not name move to the new one. If several processes replace a folder
-    at once, one of them wins. Raises StorageError.
+    Files of the old folder that `ours` does not name move to the new one. If several processes replace a folder at
+    once, one of them wins. Raises StorageError.
     """
     folder = Path(os.path.realpath(folder))
     try:
@@ -109,7 +109,7 @@ def replacing_folder(folder: Path, ours: Collection[str] = ()) -> Iterator[Path]
 
 @contextlib.contextmanager
 def folder_aside(target: Path, ours: Collection[str] = ()) -> Iterator[Path]:
-    """Make an empty folder beside `target`, yield it, and clear up as `recover_folder` when the block ends."""
+    """Make an empty folder next to `target`, yield it, and clean up like `recover_folder` when the block ends."""
     recover_folder(target, ours)
     mark = name_aside(target, "afterword")
     try:
@@ -117,7 +117,7 @@ def folder_aside(target: Path, ours: Collection[str] = ()) -> Iterator[Path]:
             _hold(file)
             file.write(MARK)
             _sync(file.fileno())
-            sync_folder(mark.parent)  # so that whatever follows will be known as ours
+            sync_folder(mark.parent)  # from now on, the two folders are known as ours
             (new := mark.with_suffix(".new")).mkdir()
             yield new
     finally:
@@ -125,12 +125,12 @@ def folder_aside(target: Path, ours: Collection[str] = ()) -> Iterator[Path]:
 
 
 def recover_folder(target: Path, ours: Collection[str] = ()) -> None:
-    """Clear up after all who replaced `target` and no longer live: the previous folder returns if there is none now.
+    """Clean up after processes that ended while they replaced `target`. If it is missing, the old folder returns.
 
-    Otherwise its files that `ours` does not name move to the new one. Raises OSError.
+    Otherwise, files of the old folder that `ours` does not name move to `target`. Raises OSError.
     """
     for mark in _marks(target):
-        with contextlib.suppress(BlockingIOError, FileNotFoundError):  # its process lives, or another one was faster
+        with contextlib.suppress(BlockingIOError, FileNotFoundError):  # its process runs, or another one was faster
             with open(mark, "r+b") as file:
                 _hold(file)
                 _clear(mark.with_suffix(".new"), mark.with_suffix(".old"), target, ours)
@@ -155,7 +155,7 @@ def _clear(new: Path, old: Path, target: Path, ours: Collection[str]) -> None:
 
 
 def folder_before(target: Path) -> Path | None:
-    """Return the folder that a process has moved aside to replace `target`; it was killed, or will soon be done."""
+    """Return the old folder of a process that is replacing `target`, or was killed while it did; None without one."""
     olds = (mark.with_suffix(".old") for mark in _marks(Path(os.path.realpath(target))))
     return next((old for old in olds if old.is_dir()), None)
 
@@ -171,7 +171,7 @@ def _marks(target: Path) -> list[Path]:
 
 
 def _hold(file: IO[bytes]) -> None:
-    """Lock `file` until it is closed. Raises BlockingIOError if another process has; some systems have no locks."""
+    """Lock `file` until it is closed. Raises BlockingIOError if it is locked. Systems without locks ignore this."""
     if sys.platform != "win32":
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -196,7 +196,7 @@ def is_whole_file(path: Path) -> bool:
 def read_whole(path: Path, most: int = LARGEST_JSON) -> bytes:
     """Return the content of a file that belongs to a run or a model, wherever that came from.
 
-    Raises OSError, with the file's name, if it is missing, is not a regular file (a pipe would never end), or has more
+    Raises OSError with the file's name if it is missing, is not a regular file (a pipe would never end), or has more
     than `most` bytes.
     """
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -209,11 +209,11 @@ def read_whole(path: Path, most: int = LARGEST_JSON) -> bytes:
 
 
 def check_plausible(facts: os.stat_result, most: int) -> int:
-    """Return the size of a file in bytes. Raises OSError if it is not a regular one or has more than `most` bytes."""
+    """Return the size of a file in bytes. Raises OSError if it is not a regular file or has more than `most` bytes."""
     if not stat.S_ISREG(facts.st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file")
     if facts.st_size > most:
-        raise OSError(errno.EFBIG, f"it has {facts.st_size:,} bytes, and at most {most:,} are plausible")
+        raise OSError(errno.EFBIG, f"it has {facts.st_size:,} bytes, and at most {most:,} are allowed")
     return facts.st_size
 
 

@@ -12,7 +12,7 @@ from tests.serving.server import Serving, serving
 from tests.tiny import save_tiny
 
 SHOW = """new Promise(done => {
-  let empty = null;  // its background before it has a page
+  let empty = null;  // the frame's background before it has a page
   addEventListener("message", event => {
     if (event.data !== "ready") return;
     empty = getComputedStyle(event.source.document.documentElement).backgroundColor;
@@ -33,7 +33,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 
 
 def shown(tab: Tab, server: Serving, html: str, theme: str = "light") -> str:
-    """Show the page in the frame; return the background that the frame had before."""
+    """Show the page in the frame; return the previous background of the frame."""
     tab.complaints.clear()
     tab.call("Page.navigate", url=f"{server.url}/static/inside-shell.js")  # a document with the policy of the page
     tab.until("document.location.pathname === '/static/inside-shell.js' && document.body !== null")

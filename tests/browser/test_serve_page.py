@@ -44,7 +44,7 @@ IS_OFFERED = (
     "document.querySelectorAll('.offer').length && document.querySelector('.offers').ariaBusy === 'false' && " + OFFERS
 )
 IS_QUIET = "!document.getElementById('stop')"
-# The next request for completions is answered with this start of a stream, and never ends by itself.
+# Answers the next request for completions with this beginning of a stream, which never ends by itself.
 ENDLESS_STREAM = """(sent => {
   const real = fetch;
   window.fetch = (path, options) => {

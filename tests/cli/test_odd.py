@@ -335,7 +335,7 @@ def test_odd_lines_are_found_in_one_command_and_the_next_oddest_follow(tmp_path:
     assert {row["file"] for row in rows} == {str(bad)}
     assert sum(row["line"] - 1 in kinds for row in odd) >= 8
     assert any(row["count"] == 2 for row in odd)
-    for row in rows:  # equal lines are one row, but none of them loses its number and its text
+    for row in rows:  # equal lines are one row, which has the number and text of each
         alike = [
             number for number, line in enumerate(made, 1) if re.sub(clock, "", line) == re.sub(clock, "", row["text"])
         ]

@@ -56,7 +56,7 @@ def test_a_text_becomes_a_model_that_writes_scores_and_tells_of_itself(
     trained = run("train", book, "--steps", "30", *SMALL)
     assert trained.returncode == 0, trained.stderr.decode()
     assert trained.stdout == b""
-    assert trained.stderr.startswith(f"read {book}; planning".encode())  # before the machine is measured
+    assert trained.stderr.startswith(f"read {book}; measuring".encode())  # before the machine is measured
     assert b"bits per character on held-out text; the model is in book" in trained.stderr
     written = run("generate", "book", "--max-tokens", "20", "--seed", "1", "--json")
     assert json.loads(written.stdout)["tokens"] == 20

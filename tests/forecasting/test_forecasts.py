@@ -323,7 +323,7 @@ def test_a_band_holds_its_share_between_two_quantiles_that_mirror_each_other() -
 
 
 class _Library:
-    """A stand-in for statsforecast: the columns are constants, and levels are written in the manner of a version."""
+    """A fake statsforecast: the columns are constants, and levels are written as a version writes them."""
 
     def __init__(self, write: Callable[[float], str]) -> None:
         self._write = write

@@ -1,16 +1,16 @@
-"""Attack the commands and the server with cases that a seed draws: `make attack`, or
+"""Attack the commands and the server with random cases: `make attack`, or
 
     python -m tests.hostile.attack [--seed N] [--class NAME] [--cases N] [--case N]
 
-Every case runs the real command or asks a real server, in a folder of its own beside things that are nobody's business.
-Print a line per finding, then a table; exit with 1 if a finding is critical or major, or if more than 2 in 1,000 cases
-have a minor one. A new seed is a new attack; `--case` repeats one case, and prints everything that it printed.
+Every case runs the real command or asks a real server, in its own folder, with other files in and around it. Print a
+line per finding, then a table. Exit with 1 if a finding is critical or major, or if more than 2 in 1,000 cases have a
+minor finding. Another seed draws other cases; `--case` repeats one case and shows its output.
 
-critical  a file outside of the case's folder written, changed or removed; the server dead, or /health above 1 s
-major     a bystander in the folder changed or removed; more than 2 GB, 80 MB of disk or 60 s; a signal;
-          a result where a refusal is certain; a client left without an answer
-minor     a traceback, a path in the source, an error of several lines or without the name of what is wrong, another
-          exit status or HTTP status than designed, something left behind, slower than 5 s
+critical  a file outside the case's folder written, changed or removed; the server dead, or /health slower than 1 s
+major     another file in the folder changed or removed; more than 2 GB of memory, 80 MB of disk or 60 s; a signal;
+          a result instead of a certain refusal; a client without an answer
+minor     a traceback, a path in the source, an error of several lines or without the name of what is wrong, an
+          unintended exit or HTTP status, something left behind, slower than 5 s
 python    a traceback of Ctrl-C before any of our code runs, which no program can prevent; not counted
 """
 
@@ -54,7 +54,7 @@ from tests.tiny import hourly, long_csv, save_tiny, save_tiny_series
 CASES = {"import": 160, "hub": 120, "tables": 180, "folders": 400, "http": 230, "options": 1200, "interrupts": 500}
 SEVERITIES = CRITICAL, MAJOR, MINOR, PYTHON = ("critical", "major", "minor", "python")
 SECONDS, DISK, FREEZE = 60.0, 80 * 10**6, 1.0
-ADDRESSES = 16 * 2**30  # bytes of address space: more would only hurt the machine
+ADDRESSES = 16 * 2**30  # bytes of address space: more would only harm the machine
 LARGEST_READ = 2**26
 AT_ONCE = 10  # cases of one worker, which share a server
 SERVER = "tiny lines --train own --receive-timeout 2 --request-timeout 30 --max-output 2000"
@@ -75,11 +75,11 @@ class Finding:
 
 Verdicts = Iterator[tuple[str, str]]
 
-# ---- the place of a case
+# ---- the folder of a case
 
 
 def make_fixtures(place: Path) -> None:
-    """Make what every case begins with: models, a run, a text and a table."""
+    """Make what every case starts with: models, a run, a text and a table."""
     save_tiny(place / "tiny", mixed=True)
     save_tiny_series(place / "series")
     lines = load_model(save_tiny(place / "lines", lines=True, mixed=True))
@@ -92,7 +92,7 @@ def make_fixtures(place: Path) -> None:
 
 
 def lay_out(place: Path, fixtures: Path) -> Path:
-    """Return a new working folder in `place`, with the fixtures and with neighbours that no command may touch."""
+    """Return a new working folder in `place`, with the fixtures and with other files that no command may touch."""
     at = place / "case"
     shutil.copytree(fixtures, at)
     for name in NEIGHBOURS:
@@ -105,7 +105,7 @@ def lay_out(place: Path, fixtures: Path) -> Path:
 
 
 def contents(place: Path) -> dict[str, object]:
-    """Return what each path in `place` is, without the folders of caches."""
+    """Return the type and content of each path in `place`, except in the folders of caches."""
     found: dict[str, object] = {}
     for path in place.rglob("*"):
         key = str(path.relative_to(place))
@@ -118,7 +118,7 @@ def contents(place: Path) -> dict[str, object]:
 
 
 def watched() -> set[str]:
-    """Return the names of files where nothing may appear: a module there would be executed."""
+    """Return suspicious files in folders where nothing may appear: a module there would be executed."""
     names = {os.path.join(folder, name) for folder in WATCHED for name in os.listdir(folder)}
     return {name for name in names if re.search(r"\.(pth|pyc?)$|evil|canary|outside", name)}
 
@@ -128,7 +128,7 @@ def size(folder: Path) -> int:
 
 
 def compared(case: Case, before: dict[str, object], after: dict[str, object]) -> Verdicts:
-    """Judge what happened to files."""
+    """Judge the changes of files."""
     for path in sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path)):
         change = "removed" if path not in after else "changed" if path in before else "written"
         _, inside, rest = path.partition("case/")
@@ -162,7 +162,7 @@ def execute(case: Case, place: Path) -> Done:
     streams = [place / "tmp" / name for name in ("in", "out", "err")]
     streams[0].write_bytes(b"abc\n" * 50)
     command = [*map(os.fsencode, program), *(word.encode("utf-8", "surrogateescape") for word in case.command)]
-    with contextlib.suppress(OSError):  # a new program begins with the highest memory of the process that starts it
+    with contextlib.suppress(OSError):  # a new program inherits the peak memory of the process that starts it
         Path("/proc/self/clear_refs").write_text("5")
     with open(streams[0], "rb") as given, open(streams[1], "wb") as out, open(streams[2], "wb") as err, from_terminal():
         began = time.monotonic()
@@ -172,7 +172,7 @@ def execute(case: Case, place: Path) -> Done:
     if hasattr(resource, "prlimit"):
         resource.prlimit(process.pid, resource.RLIMIT_AS, (ADDRESSES, ADDRESSES))
     moment, ended, used, late, result = case.interrupt, 0, None, False, 0
-    if moment is not None and moment >= 3:  # to end what works: a busy machine may not have refused by then
+    if moment is not None and moment >= 3:  # ends a command that works: a busy machine may need longer to refuse
         moment = min(moment * load(), SECONDS / 2)
     while not ended:
         ended, result, used = os.wait4(process.pid, os.WNOHANG)
@@ -186,7 +186,7 @@ def execute(case: Case, place: Path) -> Done:
         time.sleep(0 if ended else 0.002)
     assert used is not None
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)  # what it started
+        os.killpg(process.pid, signal.SIGKILL)  # the processes that it started
     process.returncode = os.waitstatus_to_exitcode(result)
     said, err_said = (stream.read_bytes().decode("utf-8", "replace") for stream in streams[1:])
     processor = used.ru_utime + used.ru_stime
@@ -194,12 +194,12 @@ def execute(case: Case, place: Path) -> Done:
 
 
 def load() -> float:
-    """Return how many processes share each processor, at least 1."""
+    """Return the number of processes per processor, at least 1."""
     return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def judged(case: Case, done: Done) -> Verdicts:
-    """Judge what a command did and said."""
+    """Judge the result and the output of a command."""
     lines = done.err.splitlines()
     statuses = frozenset({2}) if case.refused else frozenset(case.statuses)
     if done.late:
@@ -224,17 +224,17 @@ def judged(case: Case, done: Done) -> Verdicts:
         if len(errors) != 1 or lines[-1:] != errors or (done.status == 2 and case.interrupt is None and len(lines) > 1):
             yield MINOR, f"not one line: {done.err[:200]!r}"
         elif "AFTERWORD_DEBUG" in errors[0]:
-            yield MINOR, f"an error that nobody foresaw: {errors[0][:200]}"
+            yield MINOR, f"an unexpected error: {errors[0][:200]}"
         elif not re.search(case.names, errors[0], re.IGNORECASE):
             yield MINOR, f"does not name what is wrong: {errors[0][:200]}"
     elif done.status == 130 and "interrupted" not in done.err and "--resume" not in done.err:
-        yield MINOR, f"nothing is said of the interrupt: {done.err[-100:]!r}"
+        yield MINOR, f"does not report the interrupt: {done.err[-100:]!r}"
     if done.processor > case.patience or done.seconds > case.patience * load():
         yield MINOR, f"slow: {done.seconds:.1f} s, {done.processor:.1f} s of the processor"
 
 
 def attack_command(kind: str, number: int, seed: int, place: Path, fixtures: Path) -> tuple[Case, Done, list[Finding]]:
-    """Draw a case of a command, run it and judge it."""
+    """Draw a case for a command, run it and judge it."""
     at = lay_out(place, fixtures)
     with contextlib.ExitStack() as stack:
         case = GRAMMARS[kind](random.Random(f"{seed} {kind} {number}"), at, stack)
@@ -248,7 +248,7 @@ def attack_command(kind: str, number: int, seed: int, place: Path, fixtures: Pat
 
 
 def findings(found: Iterable[tuple[str, str]], kind: str, number: int, case: str, command: str) -> list[Finding]:
-    """Return a finding per severity, and one more per severity if something was slow."""
+    """Return one finding per severity, and another one for what was slow."""
     texts: dict[tuple[str, bool], list[str]] = {}
     for severity, what in found:
         texts.setdefault((severity, what.startswith("slow")), []).append(what)
@@ -262,7 +262,7 @@ def findings(found: Iterable[tuple[str, str]], kind: str, number: int, case: str
 
 
 class Besieged:
-    """A server, and how long its /health took at most."""
+    """A server, and the longest time of its /health."""
 
     def __init__(self, place: Path, fixtures: Path) -> None:
         self.at, self.fixtures, self.slowest = place / "case", fixtures, 0.0
@@ -287,7 +287,7 @@ class Besieged:
         return self.server
 
     def ask(self, raw: bytes) -> tuple[bytes | None, Sequence[tuple[str, str]]]:
-        """Send a request; return all of the answer, None if it did not end, and what is wrong with the server."""
+        """Send a request. Return the whole answer, or None if it did not end, and what is wrong with the server."""
         server, answers, slowest = self.start(), list[bytes | None](), 0.0
         health = f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nConnection: close\r\n\r\n".encode()
         asking = threading.Thread(target=lambda: answers.append(exchange(server.port, raw)), daemon=True)
@@ -312,7 +312,7 @@ class Besieged:
 
 
 def exchange(port: int, raw: bytes, seconds: float = SECONDS) -> bytes | None:
-    """Return all that a server answers to `raw` until it closes; None if it does not close for so many seconds."""
+    """Return everything that a server sends after `raw` until it closes; None if nothing arrives for `seconds`."""
     found = b""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=seconds) as made:
@@ -328,7 +328,7 @@ def exchange(port: int, raw: bytes, seconds: float = SECONDS) -> bytes | None:
 
 
 def answered(answer: bytes | None, refused: bool, place: Path, whole: bool) -> Verdicts:
-    """Judge an answer to a request; `whole` if nothing of HTTP is wrong with it."""
+    """Judge the answer to a request; `whole` if the request is valid HTTP."""
     if answer is None:
         yield MAJOR, f"no answer within {SECONDS:g} s"
         return
@@ -353,7 +353,7 @@ def answered(answer: bytes | None, refused: bool, place: Path, whole: bool) -> V
 
 
 def attack_server(kind: str, number: int, seed: int, besieged: Besieged, keep: bool) -> list[Finding]:
-    """Draw a request, or a mask of a model that is served, send it and judge the answer and the server."""
+    """Draw a request, or a mask for a served model, send it, and judge the answer and the server."""
     draw, server = random.Random(f"{seed} {kind} {number}"), besieged.start()
     outside = besieged.at.parent / "outside"
     if kind == "http":
@@ -383,13 +383,13 @@ def attack_server(kind: str, number: int, seed: int, besieged: Besieged, keep: b
 
 
 def is_served(kind: str, number: int) -> bool:
-    """Return whether a case asks a server; every fourth model folder has a hostile mask, and is served."""
+    """Return whether a case asks a server. Every fourth model folder has a hostile mask and is served."""
     return kind == "http" or (kind == "folders" and number % 4 == 3)
 
 
 def work(kind: str, numbers: Sequence[int], seed: int, root: Path, keep: bool = False) -> tuple[list[Finding], float]:
-    """Attack with some cases; print and return the findings, and the slowest /health. What was slow is repeated."""
-    warnings.simplefilter("ignore")  # of NumPy, about what is drawn
+    """Run some cases, again if they were slow; print and return the findings, and return the slowest /health."""
+    warnings.simplefilter("ignore")  # of NumPy, about drawn values
     found, shown = list[Finding](), 0
     with Besieged(root / f"{kind}-{numbers[0]}-served", root / "fixtures") as besieged:
         for number in numbers:
@@ -418,7 +418,7 @@ def work(kind: str, numbers: Sequence[int], seed: int, root: Path, keep: bool = 
 
 
 def attack(cases: dict[str, int], seed: int, workers: int = 2, only: int | None = None) -> list[Finding]:
-    """Attack with so many cases of each class, print the findings and a table, and return the findings."""
+    """Run that many cases of each class, print the findings and a table, and return the findings."""
     root = Path(tempfile.mkdtemp(prefix="attack-"))
     if only is None:
         atexit.register(shutil.rmtree, root, ignore_errors=True)
@@ -447,8 +447,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--class", dest="kinds", nargs="+", choices=CASES, default=[*CASES])
-    parser.add_argument("--cases", type=int, help="of each class (default: 160 to 1,200)")
-    parser.add_argument("--case", type=int, help="this one alone; its folder stays")
+    parser.add_argument("--cases", type=int, help="cases of each class (default: 120 to 1,200)")
+    parser.add_argument("--case", type=int, help="run only this case, and keep its folder")
     parser.add_argument("--workers", type=int, default=2)
     chosen = parser.parse_args()
     cases = {kind: chosen.cases or CASES[kind] for kind in chosen.kinds}

@@ -1,4 +1,4 @@
-"""The grammars of `tests.hostile.attack`: each draws a case of one class, laid out in the folder `at`."""
+"""The grammars of `tests.hostile.attack`. Each draws a case of one class and prepares it in the folder `at`."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ JSON = "Content-Type: application/json\r\n"
 
 @dataclass
 class Case:
-    """A command, and what is known of it before it runs."""
+    """A command, and what is known about it before it runs."""
 
     command: list[str]
     what: str = ""
     names: str = ""
-    """A pattern of what a refusal must name."""
+    """A pattern that a refusal must match, to name what is wrong."""
     refused: bool = False
-    """Whether a refusal is certain."""
+    """True if the command must refuse."""
     outputs: tuple[str, ...] = ()
     """The names that the command may write."""
     statuses: tuple[int, ...] = (0, 1, 2)
@@ -60,16 +60,16 @@ class Case:
     """Seconds until Ctrl-C."""
     patience: float = 5.0
     memory: float = 2e9
-    """Bytes that it may take."""
+    """Bytes of memory that it may use."""
     received: list[int] = field(default_factory=list)
-    """Bytes that were sent to it beyond what was declared."""
+    """Bytes that were sent to it beyond the declared size."""
     script: bool = False
 
 
 Grammar = Callable[[random.Random, Path, contextlib.ExitStack], Case]
 Spoilt = tuple[Any, str, bool]
 
-# ---- what every grammar damages with
+# ---- damage, for every grammar
 
 words = str.split
 
@@ -99,7 +99,7 @@ def edited(draw: random.Random, value: Any) -> Any:
 
 
 def edited_text(draw: random.Random, text: str | bytes) -> bytes:
-    """Return JSON, which is sound in two cases of three."""
+    """Return edited JSON, or in some cases text that is not JSON."""
     new = json.dumps(edited(draw, json.loads(text)))
     return draw.choice([*[new] * 8, new[:-1], new * 2, *DEEP]).encode("utf-8", "surrogatepass")
 
@@ -115,7 +115,7 @@ def damaged(draw: random.Random, content: bytes) -> bytes:
 
 
 def misplace(draw: random.Random, file: Path, others: Sequence[str] = ("pipe",)) -> str:
-    """Put something else in the place of `file`; return what."""
+    """Replace `file` by something else; return a description."""
     kinds = ["missing", "empty", "folder", *others, "large", "/dev/zero", "/proc/self/mem", file.name, "gone"]
     kind = draw.choice([*kinds, "../outside/precious.txt"])
     file.unlink()
@@ -132,7 +132,7 @@ def misplace(draw: random.Random, file: Path, others: Sequence[str] = ("pipe",))
 
 
 def spoilt(draw: random.Random, array: Any) -> Spoilt:
-    """Return another array, what it is, and whether it is certain that no model can have it."""
+    """Return another array, a description, and whether no model can have it."""
     new = np.array(array, array.dtype if array.dtype.kind == "f" else np.float32)
     changes: dict[str, Callable[[], Any]] = {"zeros": lambda: new * 0, "int8": lambda: new.astype(np.int8)}
     changes |= {"cut": lambda: new[:-1], "text": lambda: np.full(new.shape, 7, np.uint8)}
@@ -243,7 +243,7 @@ ENDPOINTS = words("http://[::1 x file:///etc http:// http://127.0.0.1:99999 :// 
 
 
 def hub(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
-    bad = [f"{at.parent}/outside/evil.pth", "../" * draw.choice([6, 7, 7]) + "outside/evil.pth"]  # seven from a blob
+    bad = [f"{at.parent}/outside/evil.pth", "../" * draw.choice([6, 7, 7]) + "outside/evil.pth"]  # seven, from a blob
     name = draw.choice([*bad * 3, "..", "", "/", "a" * 5000, "a/b", "W/", "~", "%2e%2e%2f", "-x"])
     rare = words("JSON length X-Linked-Size stall redirect status content gzip name name endpoint")
     kind, chosen = draw.choice([*HEADERS * 2, *("sha", "siblings", "flood") * 2, *rare]), draw.random()
@@ -387,7 +387,7 @@ def tables(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
         content = draw.choice([json.dumps({key: list(value) for key, value in series.items()}), "[" * 10**5]).encode()
     (at / name).write_bytes(content)
     if kind == "place":
-        kind = misplace(draw, at / name, ())  # who names a pipe waits for its writer
+        kind = misplace(draw, at / name, ())  # no pipe: a command would wait for its writer
     trained = [["forecast", "series", name, "--horizon", "3"], ["score", "series", name], ["calibrate", "series", name]]
     trained.append(["inspect", "series", "--file", name])
     command = draw.choice([*trained, *[["forecast", name, "--horizon", "3", "--method", "naive"]] * 4])
@@ -411,7 +411,7 @@ def seal(path: Path, tensors: dict[str, Any], about: Any) -> None:
 
 
 def reseal(folder: Path) -> None:
-    """Write the right checksums into the config.json of a model that was changed, as far as there are any."""
+    """Correct the checksums in the config.json of a changed model, as far as there are any."""
     with contextlib.suppress(ValueError, TypeError, AttributeError, RecursionError, OSError):
         values = json.loads(read_whole(folder / CONFIG))
         sums = values.pop("checksums", {})
@@ -431,7 +431,7 @@ NESTED = [words(pair) for pair in ("( )", "(?:a+ )+", "(?= )", "(?<= )", "(?> )*
 
 
 def mask(draw: random.Random) -> str:
-    """Return a mask as a hostile model has it: literals that repeat, nested, counted, fuzzy or any characters."""
+    """Return a hostile mask: repeated literals, nested, counted or fuzzy, or any characters."""
     n, k = draw.choice([50, 500, 5000, 9980]), draw.choice([3, 30, 300, 3000, 10**9])
     word = "".join(draw.choices("abß", [9, 9, 1], k=draw.randrange(1, 6)))
     periodic, repeated, (begin, end) = (word * n)[:n], draw.choice(REPEATED), draw.choice(NESTED)
@@ -446,7 +446,7 @@ def mask(draw: random.Random) -> str:
 
 
 def masked(draw: random.Random, folder: Path) -> str:
-    """Give the model in `folder` a calibration with a hostile mask, with the right checksums; return the mask."""
+    """Write a calibration with a hostile mask, with correct checksums, for the model in `folder`; return the mask."""
     tensors, about = calibration().record()
     seal(folder / CALIBRATION, tensors, about | {"masks": [found := mask(draw)]})
     reseal(folder)
@@ -589,7 +589,7 @@ KINDS = [*[JSON] * 30, "", "Content-Type: text/plain\r\n", JSON + "Content-Encod
 
 
 def value(draw: random.Random, schema: dict[str, Any], known: dict[str, Any]) -> Any:
-    """Return a value that `schema` allows, or, now and then, any other."""
+    """Return a value that `schema` allows, or sometimes any other."""
     schema = known[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
     low, high, kind = schema.get("minimum", -1), schema.get("maximum", 10**6), schema.get("type")
     if draw.random() < 0.03:
@@ -610,7 +610,7 @@ def value(draw: random.Random, schema: dict[str, Any], known: dict[str, Any]) ->
 
 
 def http_request(draw: random.Random, api: dict[str, Any], port: int) -> tuple[bytes, str, bool, bool]:
-    """Return a request, what it is, whether a refusal is certain, and whether it is sound as HTTP."""
+    """Return a request, a description, whether it must be refused, and whether it is valid HTTP."""
     head = f"Host: 127.0.0.1:{port}\r\nConnection: close\r\n"
     kind = draw.choice([*["body"] * 6, "JSON", "raw", "raw", "target"])
     if kind == "target":

@@ -1,4 +1,4 @@
-"""The attack that `make attack` runs at length: its judge is not blind, and a short one finds nothing that matters."""
+"""Tests of `make attack`: its judge sees each fault, and a short attack finds nothing that matters."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_judge_finds_each_fault(wrong: dict[str, Any], severity: str) -> Non
     assert severity in [found for found, _ in judged(REFUSED, FINE._replace(**wrong))]
 
 
-def test_the_judge_compares_what_is_nobodys_business(tmp_path: Path) -> None:
+def test_the_judge_finds_changes_of_other_files(tmp_path: Path) -> None:
     for name in ("case/.td.new/mine.txt", "outside/mine.txt"):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_text("mine")

@@ -41,7 +41,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json"])
 def test_json_of_three_gigabytes_is_not_read(folder: Path, run: Run, name: str) -> None:
     os.truncate(folder / name, 3 * 2**30)  # sparse: takes no room on the disk
-    assert "bytes, and at most 67,108,864 are plausible" in error_line(run("info", folder))
+    assert "bytes, and at most 67,108,864 are allowed" in error_line(run("info", folder))
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
@@ -54,7 +54,7 @@ def test_a_pipe_in_the_place_of_a_models_file_is_refused_at_once(folder: Path, r
 @pytest.mark.parametrize("name", ["model.safetensors", "ngram.safetensors", "README.md"])
 def test_a_file_of_a_terabyte_is_refused_by_its_size_and_name(folder: Path, name: str) -> None:
     os.truncate(folder / name, 2**40)
-    with pytest.raises(ModelError, match=f"{name}: it has 1,099,511,627,776 bytes, and at most [0-9,]+ are plausible"):
+    with pytest.raises(ModelError, match=f"{name}: it has 1,099,511,627,776 bytes, and at most [0-9,]+ are allowed"):
         LanguageModel.load(folder)
 
 
@@ -125,8 +125,8 @@ def test_half_a_character_in_a_models_or_a_runs_record_is_refused(folder: Path, 
 @pytest.mark.parametrize(
     ("masks", "says"),
     [
-        ([f"a{k}" for k in range(20_000)], "there may be 100 masks, not 20,000"),
-        (["a" * 5000], "mask 'a{60}' is too large: it may have 300 characters"),
+        ([f"a{k}" for k in range(20_000)], "at most 100 masks are allowed, not 20,000"),
+        (["a" * 5000], "mask 'a{60}' is too large: it may have at most 300 characters"),
         (["[0-9]+", "a{999999999}"], r"mask 'a\{999999999}' is too large"),
         (["(?:){4294967294}"], "is too large"),
         (["(" * 14 + "a" + ")+" * 14], "is too large"),
@@ -178,7 +178,7 @@ def test_a_link_beside_a_model_is_no_earlier_model(folder: Path, tmp_path: Path,
 
 
 @pytest.mark.parametrize("writer", ["save", "export", "prepare", "tidy"])
-def test_hidden_neighbours_are_nobodys_but_their_owners(folder: Path, tmp_path: Path, writer: str) -> None:
+def test_a_users_hidden_files_next_to_ours_are_left_alone(folder: Path, tmp_path: Path, writer: str) -> None:
     model, place = load_model(folder), tmp_path / "place"
     for kind in (
         ".new",

@@ -1,4 +1,4 @@
-"""A hub that is not the hub: whatever it answers, nothing is written outside the cache, and little inside."""
+"""A hostile hub: whatever it answers, nothing is written outside the cache, and little inside."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from tests.cli.test_push import MINE, Command, at_home, error, hub, on_hub, publ
 from tests.hub import Handler, Hub
 
 __all__ = ["hub", "on_hub"]
-pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # the library's own
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # from the library
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 CHUNK = bytes(2**16)
 
 
 def endless(handler: Handler, status: int, headers: dict[str, str]) -> None:
-    """Send an answer without an end, in chunks, until the client leaves; 300 MB are enough to find out."""
+    """Send an endless answer, in chunks, until the client leaves; 300 MB at most."""
     handler.send_response(status)
     for name, value in {**headers, "Transfer-Encoding": "chunked"}.items():
         handler.send_header(name, value)
@@ -39,7 +39,7 @@ def endless(handler: Handler, status: int, headers: dict[str, str]) -> None:
 
 
 def headers_of(outside: Path) -> dict[str, dict[str, str]]:
-    """Return headers of a file that lead out of the cache, or that no hub sends, by the fault."""
+    """Return, by fault, headers of a file that lead out of the cache, or that no hub sends."""
     up = "../" * 12
     good = {"X-Repo-Commit": COMMIT, "ETag": '"0123"'}
     xet = {"X-Xet-Refresh-Route": "/xet", "Link": '</xet>; rel="xet-auth"'}
@@ -66,7 +66,7 @@ def outside(tmp_path: Path) -> Path:
 
 
 def refused(done: subprocess.CompletedProcess[str], place: Path) -> str:
-    """Return the one line with which a command failed, which left nothing in `place` but a small cache."""
+    """Return the one line of error of a command, after checking that it left only a small cache in `place`."""
     said = error(done, 1 if done.returncode == 1 else 2)
     assert done.stderr == f"error: {said}\n"
     assert list((place / "outside").iterdir()) == []
@@ -127,11 +127,11 @@ def test_no_answer_to_push_is_endless(part: str, on_hub: Command, hub: Hub, mode
         return path == part
 
     hub.instead = instead
-    assert "the hub answers with more than" in error(on_hub("push", model, "me/tiny", "--yes"), 1)
+    assert "the hub answered with more than" in error(on_hub("push", model, "me/tiny", "--yes"), 1)
 
 
 def bodies(content: bytes, outside: Path) -> dict[str, tuple[int, bytes, dict[str, str]]]:
-    """Return status, content and headers of answers to a request for a file, by what is wrong with them."""
+    """Return, by fault, the status, content and headers of answers to a request for a file."""
     packed = {"Content-Encoding": "gzip"}
     return {
         "a compressed file": (200, gzip.compress(bytes(2**20)), packed),
@@ -206,7 +206,7 @@ def test_a_mirror_may_lead_to_another_hub(on_hub: Command, hub: Hub, model: Path
 
 
 def in_the_cache(place: Path) -> Path:
-    """Return the folder of COMMIT, which is main, in the cache of a user at `place`."""
+    """Return the folder of COMMIT, the commit of main, in the cache of a user at `place`."""
     storage = place / "home" / "hub" / "models--me--tiny"
     (storage / "refs").mkdir(parents=True)
     (storage / "refs" / "main").write_text(COMMIT)
@@ -244,7 +244,7 @@ def test_a_cache_that_leads_elsewhere_is_refused(
     else:
         (folder / link).unlink()
         (folder / link).symlink_to(model / link)
-    assert "leads out of the cache" in error(on_hub("info", MINE, HF_HUB_OFFLINE="1"), 1)
+    assert "leads out of the hub's cache" in error(on_hub("info", MINE, HF_HUB_OFFLINE="1"), 1)
 
 
 def test_a_hub_that_stalls_is_one_line(on_hub: Command, hub: Hub, outside: Path, tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def test_a_hub_that_stalls_is_one_line(on_hub: Command, hub: Hub, outside: Path,
 
 
 @pytest.mark.parametrize("endpoint", ["localhost:1", "ftp://localhost", "http://", "http://127.0.0.1:99999", "://"])
-def test_an_address_of_no_hub_is_one_line(endpoint: str, on_hub: Command, outside: Path, tmp_path: Path) -> None:
+def test_an_invalid_address_of_a_hub_is_one_line(endpoint: str, on_hub: Command, outside: Path, tmp_path: Path) -> None:
     refused(on_hub("info", MINE, HF_ENDPOINT=endpoint), tmp_path)
 
 

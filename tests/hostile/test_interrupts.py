@@ -19,8 +19,8 @@ from tests.tiny import save_tiny
 
 OURS = os.path.dirname(afterword.__file__)
 MODULE = [sys.executable, "-m", "afterword"]
-SCRIPT = [sys.executable, "-c", "from afterword.__main__ import main; main()"]  # as the command that pip makes
-# Prints each module that is imported, besides the package, while Python's own handler would print a traceback.
+SCRIPT = [sys.executable, "-c", "from afterword.__main__ import main; main()"]  # like the script that pip writes
+# Prints each module outside the package that is imported while Python's own handler would print a traceback.
 IMPORTS = """import _signal, os, sys
 def heard(event, about):
     if event == "import" and _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
@@ -41,7 +41,7 @@ try:
 except (KeyboardInterrupt, SystemExit):
     print("interrupted")
 """
-# A server that a script starts in the background, by &, ignores Ctrl-C. So do its children.
+# A server that a script starts in the background with & ignores Ctrl-C, and so do its children.
 IGNORING = """import runpy, signal
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 runpy.run_module("afterword.cli.attended", run_name="__main__", alter_sys=True)"""
@@ -86,7 +86,7 @@ def place(tmp_path: Path) -> Path:
 def interrupt(
     place: Path, command: str, moment: float, number: int = signal.SIGINT, program: list[str] = MODULE
 ) -> None:
-    """Send a signal to the command and its children, `moment` seconds after its start, and check what is left."""
+    """Signal the command and its children `moment` seconds after its start, and check what it leaves."""
     with running([*program, *COMMANDS[command]], fresh=True, cwd=place, stdout=DEVNULL, stderr=PIPE) as process:
         with contextlib.suppress(TimeoutExpired):
             process.wait(moment)
@@ -95,8 +95,8 @@ def interrupt(
         said = process.communicate()[1].decode()
     assert OURS not in said
     if process.returncode in (1, -number) and ("KeyboardInterrupt" in said or "Fatal Python error: init" in said):
-        return  # from Python's own start, which nobody can hinder
-    # before the package handles a signal, that ends a process as usual
+        return  # from Python's own startup, which nobody can prevent
+    # a signal ends the process as usual until the package handles it
     assert process.returncode in (0, 128 + number, -number), said
     assert "Traceback" not in said
     assert "Exception" not in said

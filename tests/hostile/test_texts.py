@@ -251,7 +251,7 @@ def test_a_pipe_that_is_scored_twice_is_refused_before_it_is_waited_for(model: P
 def test_a_prompt_that_is_no_text_is_refused(model: Path, run: Run) -> None:
     told = error_line(run("generate", model, "--prompt", b"ab\xff"))
     assert "character 2 of the text is a lone surrogate" in told
-    assert "the byte FF that is not UTF-8: remove it" in told
+    assert "the byte FF, not valid UTF-8: remove it" in told
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")

@@ -182,7 +182,7 @@ def test_an_unknown_option_and_a_value_beyond_its_limit_are_refused_with_what_is
         "TypeError: unknown option wasn: did you mean wasm?",
     ]
     assert found[5:] == [
-        *["RangeError: temperature is from 0 to 100, minP from 0 to below 1, maxTokens 0 or more"] * 3,
+        *["RangeError: temperature must be from 0 to 100, minP from 0 to below 1, and maxTokens 0 or more"] * 3,
         "[object Object]",
     ]
 

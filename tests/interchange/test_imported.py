@@ -384,7 +384,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="is not a file"):
         import_model(tmp_path)
     (tmp_path / "huge.h5").touch()
-    os.truncate(tmp_path / "huge.h5", 2**40)  # sparse: takes no room on the disk
+    os.truncate(tmp_path / "huge.h5", 2**40)  # sparse: takes no space on the disk
     with pytest.raises(ModelError, match=r"cannot read .*huge\.h5: it has 1,099,511,627,776 bytes, and at most"):
         import_model(tmp_path / "huge.h5")
     (tmp_path / "empty").touch()

@@ -234,7 +234,7 @@ def test_after_a_kill_before_the_clearing_the_new_model_is_read_and_the_next_sav
     shutil.copytree(folder, old)
     for name in ("notes.txt", "plan.txt"):
         (old / name).write_text("mine")
-    (folder / "plan.txt").write_text("later")  # it seemed to be lost
+    (folder / "plan.txt").write_text("later")  # while the old folder is aside
     save_model(folder, model(1), "")
     assert_same(load_model(folder), model(1))
     assert names(folder.parent) == ["book"]

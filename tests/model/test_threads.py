@@ -124,7 +124,7 @@ def test_waits_at_random_cost_a_stream_little_more_than_the_better_number_of_thr
     rng = np.random.default_rng(0)
 
     def seconds(number: int) -> float:
-        return costs[number] + 0.01 * number * (rng.random() < 0.02)  # the scheduler's turns
+        return costs[number] + 0.01 * number * (rng.random() < 0.02)  # the scheduler's interruptions
 
     def spent(product: RowProducts, machine: Machine) -> float:
         product.taken(MATRIX)

@@ -151,7 +151,7 @@ def test_whoever_reads_the_reports_may_take_as_long_as_it_likes(
 def test_a_run_that_the_machine_slows_says_once_that_the_expected_range_no_longer_holds(
     begin_run: BeginRun, monkeypatch: pytest.MonkeyPatch, planned: int, said: list[str]
 ) -> None:
-    run = begin_run(steps=planned)  # and then a minute, in which a step takes a second
+    run = begin_run(steps=planned)  # then a minute in which each step takes a second
     plan = dataclasses.replace(run.recipe, minutes=1.0, evaluate_every=30)
     run.change_record(plan=plan, expected=Expectation(1.0, 0.9, 1.1))
     Clock(monkeypatch)

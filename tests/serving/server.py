@@ -112,7 +112,7 @@ def serving(*arguments: str | Path, port: int = 0, **environment: str) -> Iterat
 
 
 class Proxy(ThreadingHTTPServer):
-    """A reverse proxy for one path of its host, which it removes or not. Any other path is not found."""
+    """A reverse proxy for one path, which it removes or passes on. Other paths are not found."""
 
     daemon_threads = True
     to = 0  # the port of the server
@@ -127,7 +127,7 @@ class Proxy(ThreadingHTTPServer):
 
 
 class Passing(BaseHTTPRequestHandler):
-    """Passes a request on, and the parts of the answer as they come."""
+    """Passes on a request, and the parts of the answer as they arrive."""
 
     server: Proxy
 
@@ -138,7 +138,7 @@ class Passing(BaseHTTPRequestHandler):
         path = (self.path.removeprefix(proxy.path) or "/") if proxy.removes else self.path
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         there = http.client.HTTPConnection("127.0.0.1", proxy.to, timeout=PATIENCE)
-        with closing(there), suppress(ConnectionError):  # one of the two has left
+        with closing(there), suppress(ConnectionError):  # one side has disconnected
             there.request(self.command, path, body or None, dict(self.headers))
             answer = there.getresponse()
             self.send_response_only(answer.status)
@@ -157,7 +157,7 @@ class Passing(BaseHTTPRequestHandler):
 
 @contextmanager
 def proxied(*arguments: str | Path, path: str, removes: bool) -> Iterator[str]:
-    """Run `afterword serve ARGUMENTS` behind a proxy; return the address there."""
+    """Run `afterword serve ARGUMENTS` behind a proxy; return its address at the proxy."""
     with Proxy(path, removes) as proxy, serving(*arguments, "--allow-host", proxy.host) as server:
         proxy.to = server.port
         threading.Thread(target=proxy.serve_forever, daemon=True).start()

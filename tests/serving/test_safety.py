@@ -238,7 +238,7 @@ def test_a_stopping_server_answers_503_until_its_last_stream_ends(models: Path) 
         with begun(found, **ENDLESS, stream=True) as made:
             assert b" 200 OK" in made.recv(100)
             found.process.send_signal(signal.SIGTERM)
-            until(lambda: found.get("/health").status == 503)  # and no connection is refused
+            until(lambda: found.get("/health").status == 503)  # without refused connections
             assert found.get("/health").error == "the server is stopping: try again later"
             refused = found.post("/v1/completions", {"model": "tiny"})
             assert (refused.status, refused.headers["connection"]) == (503, "close")
@@ -295,7 +295,7 @@ WRONG = [
         (["TINY", "--root-path", path], "root-path must be a path like /aw")
         for path in ("aw", "/aw/", "/a/../b", "/a b")
     ),
-    (["TINY", "--root-path", "/v1/aw"], "root-path must not begin like the server's own /v1"),
+    (["TINY", "--root-path", "/v1/aw"], "root-path must not begin with the server's own path /v1"),
 ]
 
 

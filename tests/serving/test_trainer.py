@@ -190,7 +190,7 @@ def test_a_text_that_someone_has_changed_is_not_deleted(
 
 
 @pytest.mark.parametrize("beside", [False, True])
-def test_a_text_that_changes_in_the_moment_of_its_removal_is_not_deleted(
+def test_a_text_that_changes_while_it_is_removed_is_not_deleted(
     trainer: Trainer, monkeypatch: pytest.MonkeyPatch, beside: bool
 ) -> None:
     rename, place = Path.rename, trainer.place / "book.txt"

@@ -17,7 +17,7 @@ from afterword.text.lines import MARK, Masks
 from benchmarks.masks import FAMILIES
 
 PATTERNS = ["[0-9]+", r"\b[a-f]{2}\b", "x"]
-USUAL = {  # of logs, each with a text that it hides altogether
+USUAL = {  # in logs, each with a text that it hides completely
     r"\d{4}-\d\d-\d\d [\d:.]+": "2026-01-05 12:33:01.123",
     r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:[.,]\d{3,9})?(?:Z|[+-]\d{2}:?\d{2})?": "2026-01-05T12:33:01.123456Z",
     r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d \d\d:\d\d:\d\d": "Jan  5 12:33:01",
@@ -38,7 +38,7 @@ USUAL = {  # of logs, each with a text that it hides altogether
     r"\b(?=[a-f]*\d)[0-9a-f]{8,}\b": "deadbeef01",
 }
 PLAIN = "(?:[a-f]|[0-9]) *x.y" * 15
-"""A mask as long as one may be, of which no part is repeated."""
+"""A mask of the longest allowed length, without repeated parts."""
 
 
 def test_what_matches_is_hidden() -> None:
@@ -75,7 +75,7 @@ def test_no_mask_takes_a_hundred_times_as_long_to_compile_and_use_first_as_a_pla
             Masks([pattern])("a" * 1000)
         return time.thread_time() - began
 
-    monkeypatch.setattr(lines, "MASK_SECONDS", 0.01)  # matching has a limit of its own: see below
+    monkeypatch.setattr(lines, "MASK_SECONDS", 0.01)  # matching has its own limit: see below
     plain = min(took(PLAIN) for _ in range(3))
     draw = random.Random(seed)
     for name, family in FAMILIES.items():
@@ -98,7 +98,7 @@ def test_where_nothing_stands_nothing_is_hidden() -> None:
     [
         *[("[", "is not a regular expression"), ("(", "is not a regular"), ("a*", "matches an empty text")],
         *[
-            ("a" * 301, "is too large: it may have 300 characters"),
+            ("a" * 301, "is too large: it may have at most 300 characters"),
             ("a{10000}", "is too large"),
             ("(?ix: a )", "the flag x"),
         ],
@@ -111,7 +111,7 @@ def test_what_is_no_mask_is_refused(pattern: str, says: str) -> None:
 
 
 @pytest.mark.parametrize(("pattern", "line"), [("(a|aa)+$", "a" * 60 + "!")])
-def test_a_mask_that_never_ends_is_given_up_while_other_threads_run(
+def test_a_mask_that_never_ends_is_abandoned_while_other_threads_run(
     monkeypatch: pytest.MonkeyPatch, pattern: str, line: str
 ) -> None:
     ticks, done = 0, threading.Event()
@@ -127,4 +127,4 @@ def test_a_mask_that_never_ends_is_given_up_while_other_threads_run(
     while not done.wait(0.01):
         ticks += 1
     thread.join()
-    assert ticks > 2  # of some twenty: this thread was not held up
+    assert ticks > 2  # of about twenty: this thread was not blocked

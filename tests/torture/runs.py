@@ -43,7 +43,7 @@ KINDS = {
 
 
 def write_text(path: Path, kind: str = "running text") -> Path:
-    """Write a text of some 4,000 characters in lines of many lengths, or a table for a run on series."""
+    """Write about 4,000 characters of text in lines of many lengths, or a table for a run on series."""
     if kind == "series":
         path.write_text(long_csv(seasonal(series=9)))
         return path

@@ -1,4 +1,4 @@
-"""`afterword` for as long as somebody holds its standard input open; then as after SIGTERM, so that a run is saved.
+"""`afterword` until its standard input is closed; then it stops as after SIGTERM, which saves a run.
 
 A server starts its training this way: however the server ends, nothing trains unseen.
 """

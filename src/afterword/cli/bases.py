@@ -40,7 +40,7 @@ def bases(as_json: bool) -> None:
 
 
 def _facts(base: Base) -> dict[str, Any]:
-    config, about = base.config, base.model.about  # from which its maker may have left out facts
+    config, about = base.config, base.model.about  # its maker may have left out facts
     return {
         "network": config.network,
         "parameters": config.parameters,

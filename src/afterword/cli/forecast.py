@@ -48,7 +48,7 @@ class Levels(click.ParamType[tuple[float, ...]]):
     help="the bands to forecast: each should contain that percentage of the values",
 )
 @settings_options(Columns, "columns")
-@click.option("-o", "--out", type=TABLE, metavar="FILE", help="write all forecasts as .csv or .parquet")
+@click.option("-o", "--out", type=TABLE, metavar="FILE", help="write all forecasts to this .csv or .parquet file")
 @click.option("--png", type=PNG, metavar="FILE", help="draw the forecasts")
 @click.option("--html", type=HTML, metavar="FILE", help="draw the forecasts in a page, a figure per series")
 @overwrite_option

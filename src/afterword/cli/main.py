@@ -48,7 +48,7 @@ COMMANDS = {
 COMPLETE = "_AFTERWORD_COMPLETE"  # set by a shell that asks for completions
 
 
-QUICK = ("push", "serve", "export", "import", "info", "bases", "completion")  # whose progress nobody waits for
+QUICK = ("push", "serve", "export", "import", "info", "bases", "completion")  # commands without --progress
 
 
 PROGRESS = click.Option(
@@ -57,7 +57,7 @@ PROGRESS = click.Option(
     default="auto",
     expose_value=False,
     callback=lambda context, option, form: setattr(import_module("afterword.bars"), "form", form),
-    help="show progress on a terminal, as lines of JSON on standard error, or not at all",
+    help="progress: bars on a terminal, lines of JSON on standard error, or none",
 )
 
 
@@ -75,7 +75,7 @@ class Program(click.Group):
             raise click.UsageError(f"no such command '{cmd_name}'{close}", ctx)
         module, line = COMMANDS[cmd_name]
         command = cast(click.Command, getattr(import_module(module), cmd_name))
-        take_interrupts()  # nothing was at stake before
+        take_interrupts()  # before this, there was nothing to clean up
         if cmd_name not in QUICK and PROGRESS not in command.params:
             command.params.append(PROGRESS)
         command.short_help = line

@@ -44,7 +44,7 @@ BLOCKS = 5  # otherwise, each fifth is scored by a model that is trained without
 LEAST = 50  # good lines
 ALIKE = ("steps", "num_layers", "hidden_size", "embedding_size", "batch_size", "seq_length", "dropout", "learning_rate")
 NEXT = 10  # lines that are printed below the odd ones
-KEPT_ALIKE = 1000  # lines that are not odd and are equal after masking: a log has millions of them
+KEPT_ALIKE = 1000  # of equal lines that are not odd: a log has millions
 LOOKED_INTO = 10_000  # lines of new forms, searched for the word that makes them new
 DRIFTED = 0.1  # of the new lines have forms that no good line has: too many to promise a rate
 
@@ -57,7 +57,7 @@ class Group:
     first: OddLine
     count: int = 0
     lines: list[tuple[int, str]] = field(default_factory=list)
-    """Their numbers and texts: all if they are odd, the first `KEPT_ALIKE` otherwise."""
+    """The numbers and texts of its lines: all if they are odd, otherwise the first `KEPT_ALIKE`."""
 
     def rank(self) -> float:
         return -self.first.figure

@@ -215,7 +215,7 @@ def _tables(asked: Asked, scorers: Scorers, rows: RowsOf) -> Iterator[list[Row]]
 def _watched(file: str, parts: Iterator[Part], on_progress: Callable[..., object]) -> tuple[Iterator[Part], OnProgress]:
     """Return `parts`, and a function that takes the fraction of the latest part that is done.
 
-    It reports the number of bytes, as UTF-8, and the fraction of the whole file, if its size is known.
+    The function reports the bytes read, as UTF-8, and the fraction of the whole file if its size is known.
     """
     size = os.path.getsize(file) if os.path.isfile(file) and not file.endswith(".gz") else 0
     before = length = 0

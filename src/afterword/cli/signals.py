@@ -20,16 +20,15 @@ def heard(*numbers: int) -> list[int]:
 
 
 def take_interrupts() -> None:
-    """Make Ctrl-C raise KeyboardInterrupt again, after `afterword.__main__` has made it kill the process silently."""
+    """Make Ctrl-C raise KeyboardInterrupt, if `afterword.__main__` has made it kill the process silently."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, end)
 
 
 def end(number: int, frame: FrameType | None) -> None:
-    """Handle a signal: raise KeyboardInterrupt for Ctrl-C, SystemExit for another, so that half-written files are
-    removed.
+    """Handle a signal: raise KeyboardInterrupt for Ctrl-C, SystemExit for another. So half-written files are removed.
 
-    An import might print or swallow that, so it is raised when the import has ended. A second signal then kills.
+    An import might print or swallow the exception, so it is raised after the import. Until then, a second signal kills.
     """
     importing = None
     while frame is not None:

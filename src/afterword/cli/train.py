@@ -112,8 +112,8 @@ def train(
 
 
 def _tell(texts: Sequence[str]) -> None:
-    if bars.form == "auto" and not bars.is_seen():  # otherwise nothing would show for some 20 seconds
-        say(f"read {', '.join(texts)[:200]}; planning the run, for which this machine is measured")
+    if bars.form == "auto" and not bars.is_seen():  # otherwise nothing would appear for about 20 seconds
+        say(f"read {', '.join(texts)[:200]}; measuring this machine to plan the run")
 
 
 def _waited_for(make: Callable[[], Run], folder: Path) -> Run:

@@ -98,7 +98,7 @@ class StopStrings:
         self._held = ""  # could be the start of a stop string
 
     def push(self, text: str, tokens: int) -> tuple[str, str | None]:
-        """Take `text`. Return, as `Ending.push` does, what is certain now, and "stop" if a stop string ends it."""
+        """Take `text`. Return the text that is certain now, as `Ending.push`, and "stop" if a stop string ends it."""
         self._held += text
         if found := self._stops.search(self._held):
             return self._held[: found.start()], "stop"

@@ -49,13 +49,13 @@ class MeasuredParts(NamedTuple):
     tokenizer: Tokenizer
     ids: Ids
     starts: NDArray[np.intp]
-    """Where its parts start: the text is one part, or has one per line, which is read from a fresh state."""
+    """Where the parts start: one for the text, or one per line. Each part is read from a fresh state."""
     length: int
     """The number of tokens of each part."""
 
 
 def measured(network: Network, tokenizer: Tokenizer, text: str, lines: bool = False) -> MeasuredParts:
-    """Return `text` in tokens. With `lines`, its parts are the lines that are at least as long as the median one."""
+    """Return `text` in tokens. With `lines`, its parts are the lines of at least the median length."""
     if not lines:
         ids = tokenizer.encode(text)
         return MeasuredParts(network, tokenizer, ids, np.zeros(1, np.intp), len(ids))
@@ -69,9 +69,9 @@ def measured(network: Network, tokenizer: Tokenizer, text: str, lines: bool = Fa
 def changes_by_replacing(
     text: MeasuredParts, settings: HorizonSettings, on_progress: OnProgress = ignore_progress
 ) -> NDArray[np.float64]:
-    """Return what replacing a character at each of N places changes up to K `steps` later, in bits, [N, K].
+    """Return how much replacing a character at each of N places changes up to K `steps` later, in bits, [N, K].
 
-    Shorter texts are measured over fewer steps. Raises TextError for a text that is too short or has only one distinct
+    Short texts are measured over fewer steps. Raises TextError for a text that is too short or has only one distinct
     character, OptionError for too many figures.
     """
     places, K = choose_places(text, settings)
@@ -109,7 +109,7 @@ def _changes(
 
 
 def choose_places(text: MeasuredParts, settings: HorizonSettings) -> tuple[NDArray[np.intp], int]:
-    """Return the places where characters are replaced, evenly over the text, and the number of steps after each."""
+    """Return the places of replaced characters, spread evenly over the text, and the number of steps after each."""
     length = text.length
     if len(text.ids) < LEAST_TOKENS:
         raise TextError(f"the text has {len(text.ids)} tokens; at least {LEAST_TOKENS} are needed: give a longer text")

@@ -66,7 +66,7 @@ def _functional(config: Config, lanes: int | None) -> dict[str, Any]:
     layers: list[dict[str, Any]] = []
 
     def add(kind: str, name: str, settings: dict[str, Any], *read: str) -> str:
-        # Keras replaces tensors by the outputs of these layers, which have the shapes
+        # Keras replaces tensors with the outputs of these layers, which give the shapes
         outputs = [{"shape": [], "dtype": "float32", "keras_history": [one, 0, 0]} for one in read]
         tensors = [{"class_name": "__keras_tensor__", "config": one} for one in outputs]
         arguments = [tensors] if len(tensors) > 1 else tensors

@@ -165,8 +165,7 @@ def _chain(listed: str | bytes) -> list[KerasLayer]:
 
 
 def _network(layers: list[KerasLayer], file: Any, named: bool) -> tuple[Config, dict[str, Array]]:
-    """Return the network of a chain of layers, whose weights are in `file` by their names or classes. Raises
-    ModelError."""
+    """Return the network of a chain of layers. `file` has their weights by name or by class. Raises ModelError."""
     layers = [layer for layer in layers if layer.class_name not in ("InputLayer", "Dropout", "Activation")]
     kinds = [layer.class_name for layer in layers]
     if not re.fullmatch("(Embedding )?(LSTM )+Dense", " ".join(kinds)):
@@ -209,8 +208,8 @@ def _with_bias(variables: list[Array], matrices: int) -> list[Array]:
 
 
 def _variables(file: Any, layer: KerasLayer, named: bool, before: int) -> list[Array]:
-    """Return a layer's weights. Its place is its own name in an `.h5` file, and else its class's, which it shares with
-    as many layers `before` it."""
+    """Return a layer's weights. An `.h5` file has them under the layer's name; other files under its class, with the
+    number of layers of that class `before` it."""
     if named:
         place = f"model_weights/{layer.name}"
         names = [name.decode() if isinstance(name, bytes) else str(name) for name in file[place].attrs["weight_names"]]

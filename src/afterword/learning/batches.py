@@ -43,7 +43,7 @@ class Batch:
         return Batch(self.inputs[:, lanes], self.targets[:, lanes], self.fresh[lanes], self.weight, self.tokens)
 
 
-PARALLEL, PIECE = 64, 256  # stretches or lines of validation text, and the tokens of each that are read at once
+PARALLEL, PIECE = 64, 256  # stretches or lines of validation text, and tokens of each, that are read at once
 LEAST_STRETCH = 512  # tokens of validation text, since each stretch begins without context
 
 
@@ -107,7 +107,7 @@ class Lanes:
 def validation_stretches(ids: Ids, tokens: int, *, boundary: int) -> Sequence[Batch]:
     """Return at most `tokens` tokens of validation text, always the same, as batches in order.
 
-    They are `PARALLEL` stretches spread evenly over the text, each read from an empty state that is carried to its end.
+    They are `PARALLEL` stretches, spread evenly over the text. The state is empty at the start of each.
     """
     tokens = min(tokens, len(ids))
     parallel = max(1, min(PARALLEL, tokens // LEAST_STRETCH))  # for a short text, fewer and longer stretches

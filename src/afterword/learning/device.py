@@ -53,7 +53,7 @@ def opened(device: Device, precision: Precision) -> torch.device:
     import torch
 
     if device == "cpu":
-        # by default, glibc returns most of what a step frees to the system, which must clear it again page by page
+        # by default, glibc returns to the system most of what a step frees, and the system clears it again page by page
         keep_freed(LARGE, KEPT)
         return torch.device("cpu")
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False

@@ -40,7 +40,7 @@ class Optimizer(ABC):
 
     @abstractmethod
     def apply(self, group: dict[str, Any]) -> None:
-        """Move the weights of a group."""
+        """Update the weights of a group."""
 
     def averages(self, group: dict[str, Any]) -> tuple[list[Tensor], ...]:
         """Return the weights of a group that have gradients, these, Adam's averages of them and of their squares, and
@@ -122,7 +122,7 @@ class Muon(Optimizer):
             if not state:
                 state |= {"step": torch.zeros(()), "momentum": torch.zeros_like(p)}
             state["momentum"].lerp_(p.grad, 1 - group["beta"])
-            # in place: nothing reads the gradient again
+            # in place, because nothing reads the gradient again
             gates = p.grad.lerp_(state["momentum"], group["beta"]).view(self._gates, -1, p.shape[1])
             if state["step"] < EARLY or state["step"] % RENEW == 0:
                 state["root"] = inverse_root(gates, self._dtype)

@@ -20,7 +20,7 @@ Positive = Annotated[int, Meta(ge=1)]
 
 @dataclass(frozen=True)
 class Recipe:
-    """Every number of a run, fixed before its first step. Sizes as in `model.config.Config`, by the same names.
+    """Every number of a run, fixed before its first step. Sizes have their names in `model.config.Config`.
 
     One step reads `batch_size` × `seq_length` tokens. The schedule reaches zero after `steps`. With `minutes` their
     number may be corrected on the way, and the run's record then contains the correction.

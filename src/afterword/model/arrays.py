@@ -38,7 +38,7 @@ def check_threads_fit(number: int) -> None:
 
 
 def as_float32(weight: NDArray[Any]) -> Array:
-    """Return `weight` in float32. Numbers that it cannot hold become infinite, which `check_weights` refuses."""
+    """Return `weight` in float32. Numbers too large for it become infinite, which `check_weights` refuses."""
     with np.errstate(over="ignore"):
         return weight.astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""The heap of glibc, the C library: how much of the freed memory it keeps for the next request."""
+"""The heap of glibc, the C library: how much freed memory it keeps for later requests."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import ctypes
 from collections.abc import Callable
 from functools import partial
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # as glibc's malloc.h numbers them
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from glibc's malloc.h
 
 
 def keep_freed(largest: int, most: int) -> Callable[[], object] | None:
-    """Let the heap keep freed blocks of less than `largest` bytes, and `most` bytes at its free end.
+    """Make the heap keep freed blocks of less than `largest` bytes, and up to `most` free bytes at its end.
 
-    By default, glibc raises both limits by itself, but the second not once the first has been set. Return a function
-    that returns all free pages to the system. Without glibc, do nothing and return None.
+    By default, glibc raises both limits itself; setting one stops that. Return a function that returns all free pages
+    to the system. Without glibc, do nothing and return None.
     """
     try:
         libc = ctypes.CDLL(None)

@@ -21,9 +21,8 @@ import numpy as np
 
 from afterword.model.arrays import Array, check_threads_fit
 
-STEPS = 16  # of a network in a block
-# times what a block took: until the next trial, after one that succeeded and after one that failed
-RETRY, PAUSE = 10, 100
+STEPS = 16  # steps of a network per block
+RETRY, PAUSE = 10, 100  # multiples of a block's time until the next trial: after a success, after a failure
 MOST = 8  # threads that share work; Python runs one at a time, so more would wait for one another
 NAMES = ("scipy_openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads", "openblas_{}_num_threads64_")
 
@@ -44,7 +43,7 @@ class Products:
 
     @property
     def threads(self) -> int:
-        """The number of threads that OpenBLAS uses outside of `limited`."""
+        """The number of threads that OpenBLAS uses outside `limited`."""
         with self._lock:
             return self._usual if self._users else self._get()
 
@@ -86,13 +85,13 @@ PRODUCTS = Products()
 class RowProducts:
     """Products of one row with the matrices of a network, on all threads or on one, whichever is faster at the moment.
 
-    The threads of a product wait for one another. If other programs take the processors, that takes milliseconds in
-    place of microseconds, and one thread is many times as fast. So products are timed in blocks, and now and then a
-    block is computed on the other number of threads. A block that has taken longer than the other number needs for all
-    of it ends at once.
+    The threads of a product wait for one another. If other programs use the processors, waiting takes milliseconds
+    instead of microseconds, and one thread is many times as fast. So products are timed in blocks, and now and then a
+    block tries the other number of threads. A block ends early once it has taken longer than a whole block takes with
+    the other number.
 
-    OpenBLAS gives each thread some of the columns. A power of two of threads computes the same bits as one thread, but
-    for matrices of odd sizes, which always use all threads, as do products of several rows.
+    OpenBLAS gives each thread some of the columns. A power of two threads computes the same bits as one thread, except
+    for matrices of odd sizes. Those always use all threads, as do products of several rows.
     """
 
     def __init__(self, products: Products = PRODUCTS, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -100,13 +99,13 @@ class RowProducts:
         self._usual = products.threads
         self._numbers = 1, 2 ** (self._usual.bit_length() - 1)
         self.is_adaptive = self._usual > 1
-        """True if the number of threads can change without changing a bit."""
-        self._block = self._done = self._best = self._now = 0  # sizes of products; positions in `_numbers`
+        """True if the number of threads can change without changing any bit of a product."""
+        self._block = self._done = self._best = self._now = 0  # sizes of products, then positions in `_numbers`
         self._seconds = [math.inf, math.inf]  # of a block, with each number of threads
         self._spent, self._trial_at = 0.0, -math.inf
 
     def taken(self, matrix: Array) -> Array:
-        """Return the `matrix` [n, m], with which every step of the network computes a product."""
+        """Return `matrix` [n, m], after registering it as one that every step of the network multiplies with."""
         if self.is_adaptive:
             row = np.random.default_rng(0).standard_normal((1, len(matrix)), np.float32)
             limits = [self._products.is_limited]  # by other threads: then `shared` may have one thread too

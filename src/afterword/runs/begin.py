@@ -112,7 +112,7 @@ def begin(
 ) -> Run:
     """Read the text, plan, and make the run folder `out`.
 
-    `on_read` is called with the names of the texts when their vocabulary is known, before the plan is made.
+    `on_read` is called with the names of the texts once their vocabulary is known, before planning.
     Raises an InputError, and leaves everything as it was, if the text, the numbers or the folder cannot be used. A run
     that is overwritten is removed when the new one is ready to start; so is one of the same settings that was killed
     before its first checkpoint.

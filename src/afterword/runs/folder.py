@@ -7,7 +7,7 @@ lock              held by the process that trains; created first, so a folder wi
 corpus/           the text as tokens
 checkpoints/      the newest states, each one file
 model/            the best model so far
-.run.json.0123abcd.new/  a run being prepared to take this place: see `storage`
+.run.json.0123abcd.new/  a run being prepared to replace this one: see `storage`
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ class RunFolder:
             self._lock = None
 
     def tidy(self) -> None:
-        """Remove what a killed process has left half-written. The lock must be held."""
+        """Remove the half-written files and folders of a killed process. The lock must be held."""
         recover_folder(self.path / RECORD)
         recover_model(self.model)
         for name, written in {"": with_leftovers(re.escape(RECORD), re.escape(BASE)), **FOLDERS}.items():
@@ -154,7 +154,7 @@ class RunFolder:
 
     @contextlib.contextmanager
     def begin_new(self) -> Iterator[RunFolder]:
-        """Yield an empty folder inside this one, to prepare a new run in; a run that is here stays as it is."""
+        """Yield an empty folder inside this one, for preparing a new run; an existing run stays unchanged."""
         with folder_aside(self.path / RECORD) as place:
             new = RunFolder(place)
             new.corpus.mkdir()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from afterword.learning.batches import Batches
     from afterword.learning.learner import Learner
 
-ENOUGH = 0.8  # of the planned steps, for which the expected range holds
+ENOUGH = 0.8  # fraction of the planned steps for which the expected range holds
 MOST_ROLLBACKS = 5
 CARRIES = 0.95  # from this weight of the n-gram on, the user reads that the LSTM has hardly any part in a model
 OPENINGS = 2**20  # tokens of the training text that a model of windows is saved with, to start writing from
@@ -255,7 +255,7 @@ class Run:
             )
 
     def correct(self, step: int, steps: int) -> None:
-        """Record that the clock changed the number of steps at `step`; note once that this breaks an expectation."""
+        """Record that the clock changed the number of steps at `step`; note once if this ends the expected range."""
         before = min((each for _, each in self.record.corrections), default=self.recipe.steps)
         expects = self.record.expected is not None and not self.record.stages
         if expects and steps < ENOUGH * self.recipe.steps <= before:

@@ -35,8 +35,8 @@ STEPS = 2048  # tokens of the longest piece, so that progress can be reported an
 Expected = Callable[[], NDArray[np.floating]]
 Nats = Mapping[str, NDArray[np.float64]]
 ReadBatch = Callable[[list[int], Ids, Callable[[int], None]], object]
-"""Takes the indexes of lines and their ids [B, T], as `batches` yields them, and what to call with the number of tokens
-just read."""
+"""Takes the indexes of lines and their ids [B, T], as `batches` yields them, and a function to call with the number of
+tokens just read."""
 Item = TypeVar("Item")
 
 
@@ -248,7 +248,7 @@ def line_ids(tokenizer: Tokenizer, lines: Iterable[str]) -> list[Ids]:
 
 
 def read_lines(network: Network, ids: Sequence[Ids], read: ReadBatch, on_progress: OnProgress, times: int = 1) -> None:
-    """Call `read` for lines in `batches`, on the network's threads. It reads each of their tokens that many `times`."""
+    """Call `read` for lines in `batches`, on the network's threads. `read` reads each token that many `times`."""
     threads, total = network.threads, max(1, times * sum(map(len, ids)))
     share(lambda one, done: read(*one, done), batches(ids, threads), lambda done: on_progress(done / total), threads)
 
@@ -298,7 +298,7 @@ def token_nats(
 ) -> tuple[dict[str, NDArray[np.float64]], State | None]:
     """Return -log P of each of ids [B, T], read from `state` as in `stretches`, by name. Undefined beyond `lengths`.
 
-    Also return the state before the last of them is read, as in `Stretch`. `on_read` takes each place that was read.
+    Also return the state before the last id is read, as in `Stretch`. `on_read` takes each place that was read.
 
     `USED` is by what the network predicts with; "lstm", "ngram" and "both" are by each, if an n-gram is looked up. With
     `entropies`, `ENTROPY` is the entropy of each prediction: the average cost of the token if the prediction was right.

@@ -51,7 +51,7 @@ def classical_quantiles(
     def column(name: str, q: float) -> Floats:
         level, start = round(abs(200 * q - 100), 6), f"{name}-{'lo' if q < 0.5 else 'hi'}-"
         title = name
-        if level:  # which is 95 or 95.0 in the title, depending on the version
+        if level:  # 95 or 95.0 in the title, depending on the version
             (title,) = (each for each in answers[name] if each.startswith(start) and float(each[len(start) :]) == level)
         return np.asarray(answers[name][title], np.float64).reshape(len(series), horizon)
 

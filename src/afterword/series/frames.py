@@ -66,7 +66,7 @@ def csv_text(form: Form, rows: Rows) -> str:
 
 
 def write_rows(path: Path, form: Form, rows: Rows) -> None:
-    """Write `rows` as a Parquet file if the name of `path` says so, else as CSV, atomically. Raises StorageError."""
+    """Write `rows` atomically, as Parquet if `path` ends in .parquet, otherwise as CSV. Raises StorageError."""
     with output(path) as file:
         if path.suffix.lower() == ".parquet":
             as_frame(replace(form, kind="pandas"), rows).to_parquet(file, index=False)

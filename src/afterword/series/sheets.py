@@ -30,7 +30,7 @@ Kind = Literal["csv", "parquet", "pandas", "polars"]
 Column = Sequence[str] | NDArray[Any]
 """The texts of a column, "" where one is missing; or numbers (NaN where missing), whole numbers or datetime64 (NaT)."""
 
-LARGEST = 2**31  # bytes of a file, unpacked; of a Parquet file, those of its cells, and equal texts are counted once
+LARGEST = 2**31  # bytes of a file, unpacked; for Parquet, of its cells, where equal texts count once
 PART = 2**20  # characters of a CSV file
 CELLS = 2**22  # in a part of a Parquet file
 FIRST = 100  # cells that show what a column holds
@@ -43,7 +43,7 @@ GIVE = "give a CSV or Parquet file"
 
 
 class WholeError(TableError):
-    """An error that further rows may mend: it is not about one row."""
+    """An error about the whole table, not about one row: later rows may correct it."""
 
 
 @dataclass
@@ -70,8 +70,8 @@ Check = Callable[[Sheet], object]
 def read_sheet(source: Any, check: Check) -> Sheet:
     """Return the columns of `source`: a path, "-" for standard input, or a frame of pandas or polars.
 
-    `check` gets ever longer beginnings of a long file: if it raises an error about a row, the rest is not read. Raises
-    TableError if `source` is not such a table, and OptionError for a Parquet file without pyarrow.
+    `check` takes longer and longer beginnings of a long file. If it raises an error about a row, the rest is not read.
+    Raises TableError if `source` is not such a table, and OptionError for a Parquet file without pyarrow.
     """
     library = type(source).__module__.partition(".")[0]
     if library == "pandas":
@@ -88,7 +88,7 @@ def read_sheet(source: Any, check: Check) -> Sheet:
         raise TableError(f"{name} is not a Parquet file: make it again, or give a CSV file a name that ends in .csv")
     text = _decoded(name, content)
     for size in (PART * count for count in CHECKED if PART * count < len(text)):
-        with suppress(WholeError):  # the last line may be cut inside quotes
+        with suppress(WholeError):  # the last line may end inside quotes
             check(_from_csv(name, text[:size], whole=False))
     return _from_csv(name, text)
 
@@ -299,7 +299,7 @@ def _from_parquet(name: str, content: bytes, check: Check) -> Sheet:
     except ImportError:
         raise without_pyarrow(name) from None
 
-    def used(texts: Any) -> Any:  # each part has the whole dictionary of its file
+    def used(texts: Any) -> Any:  # each part comes with the dictionary of the whole file
         places = compute.unique(texts.indices).drop_null()
         return arrow.DictionaryArray.from_arrays(compute.index_in(texts.indices, places), texts.dictionary.take(places))
 

@@ -1,4 +1,4 @@
-"""The server's heap: by default, glibc keeps most of the memory that a flood of large texts took."""
+"""The server's heap: by default, glibc keeps most of the memory that many large texts used."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ LARGE = 2**22  # bytes
 def settle() -> Callable[[], object] | None:
     """Make freed blocks of `LARGE` or more bytes return to the system at once.
 
-    Return a function that returns all other free pages, or None without glibc. By default, glibc raises the limit to up
-    to 32 MiB, and then keeps what each thread frees.
+    Return a function that returns all other free pages, or None without glibc. By default, glibc raises the limit up to
+    32 MiB, and then keeps what each thread frees.
 
     A step of 256 texts frees arrays of 1 MiB. If they returned to the system, each step would wait for the same pages
-    again. So the free end of a heap stays, up to `2 * LARGE` bytes, until the returned function is called.
+    again. So up to `2 * LARGE` free bytes stay at the end of a heap until the returned function is called.
     """
     return keep_freed(LARGE, 2 * LARGE)

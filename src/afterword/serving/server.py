@@ -74,9 +74,9 @@ def room(connections: int) -> int:
 
 
 class _Draining(uvicorn.Server):
-    """A server that still accepts connections while it stops, until its last answer is complete.
+    """A server that accepts connections while it stops, until its last answer is complete.
 
-    So a load balancer receives 503, and not a refused connection, for which it may abandon the answers in progress too.
+    So a load balancer receives 503. After a refused connection, it may abandon the answers in progress too.
     """
 
     service: Service
@@ -101,7 +101,7 @@ class Server:
     ) -> None:
         first = access.root_path.split("/")[1:2]
         if first in (route.path.split("/")[1:2] for route in ROUTES):
-            raise OptionError(f"root-path must not begin like the server's own /{first[0]}: choose another path")
+            raise OptionError(f"root-path must not begin with the server's own path /{first[0]}: choose another path")
         limits = dataclasses.replace(limits, max_connections=room(limits.max_connections))
         self._models, self._runs, self._limits, self._access, self._socket = models, runs, limits, access, listening
         self._error: BaseException | None = None
@@ -115,7 +115,7 @@ class Server:
             server_header=False,
             h11_max_incomplete_event_size=limits.max_header,
             backlog=min(BACKLOG, limits.max_connections),
-            timeout_graceful_shutdown=math.ceil(limits.send_timeout),  # of complete answers
+            timeout_graceful_shutdown=math.ceil(limits.send_timeout),  # for sending complete answers
         )
         self._server = _Draining(config)
 

@@ -55,7 +55,7 @@ def by_file(training: Texts, validation: Texts, lines: bool) -> Iterator[tuple[P
 
 
 def in_parts(lines: Mapping[Part, list[str]]) -> Iterator[tuple[Part, str]]:
-    """Yield the text of lines that are in parts already."""
+    """Yield the text of lines that are already divided into parts."""
     return ((part, text) for part, some in lines.items() for text in joined(some))
 
 

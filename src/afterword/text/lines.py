@@ -116,18 +116,18 @@ MARK = "<*>"
 
 
 MOST_MASKS = 100
-LONGEST_MASK = 300  # characters: the first search for a literal takes cubic time, 10 ms for these
+LONGEST_MASK = 300  # characters: the first search for a literal takes cubic time, 10 ms for 300
 LARGEST_MASK = 10_000  # characters, with copies: 20 ms to compile
-GROUP = 10  # characters, as which a group counts: compiling takes quadratic time for some
+GROUP = 10  # characters that a group counts as: some take quadratic time to compile
 MASK_SECONDS = 1.0  # for one mask on one line: thousands of times what a plain one takes
 
 
 class Masks:
     """Regular expressions for what changes from line to line, such as numbers; each match is replaced by `MARK`.
 
-    They may come with a model. So their sizes are limited, because compiling stops all other threads; and matching has
-    a time limit and lets other threads run. Raises OptionError for a pattern that is not a regular expression, that is
-    too large, or that matches the empty text; the calls raise it for one that is slow.
+    They may come with a model. Compiling stops all other threads, so their sizes are limited. Matching lets other
+    threads run, and has a time limit. Raises OptionError for a pattern that is not a regular expression, is too large,
+    or matches the empty text; calls raise it for a pattern that is too slow.
     """
 
     def __init__(self, patterns: Sequence[str] = ()) -> None:
@@ -135,7 +135,7 @@ class Masks:
             raise OptionError(f"masks must be a list of regular expressions, not {repr(patterns)[:60]}")
         self.patterns = tuple(patterns)
         if len(self.patterns) > MOST_MASKS:
-            raise OptionError(f"there may be {MOST_MASKS} masks, not {len(self.patterns):,}")
+            raise OptionError(f"at most {MOST_MASKS} masks are allowed, not {len(self.patterns):,}")
         self._compiled = [_compiled(pattern) for pattern in self.patterns]
 
     def __call__(self, line: str) -> str:
@@ -164,18 +164,18 @@ class Masks:
 def _check(pattern: str) -> None:
     """Raise OptionError for a pattern that is too large, or whose repeats cannot be found without parsing it.
 
-    The engine compiles the body of a repeat as often as it must match, and once more.
+    The engine compiles the body of a repeat once for each time that it must match, and once more.
     """
-    if re.search(r"\(\?([\w-]*x|[R&]|P[>&]|[+-]?\d)", pattern):  # calls without an end fill the memory
-        raise OptionError(f"mask {pattern[:60]!r} may not have the flag x, or call a group as (?R) does")
-    # what follows the end of a group, or another repeat, may be inside of other repeats; else it has one character
+    if re.search(r"\(\?([\w-]*x|[R&]|P[>&]|[+-]?\d)", pattern):  # endless calls fill the memory
+        raise OptionError(f"mask {pattern[:60]!r} has the flag x or calls a group, as (?R) does: rewrite it")
+    # a repeat after a group or another repeat may be nested; any other repeats one character
     start = pattern[:LONGEST_MASK]
     nested, single = (
         [int(count or 1) + 1 for count in re.findall(rf"(?<{sign}[)}}+*?])(?:\+|{{(\d+))", start)] for sign in "=!"
     )
     size = (len(pattern) + GROUP * pattern.count("(")) * math.prod(nested) * max(single, default=1)
     if len(pattern) > LONGEST_MASK or size > LARGEST_MASK:
-        shorter = f"it may have {LONGEST_MASK} characters, and repeat few of them often, as in a{{9}}"
+        shorter = f"it may have at most {LONGEST_MASK} characters, {LARGEST_MASK:,} with repeats such as a{{9}} copied"
         raise OptionError(f"mask {pattern[:60]!r} is too large: {shorter}; give several smaller ones")
 
 
@@ -193,7 +193,7 @@ def _compiled(pattern: str) -> regex.Pattern[str]:
 
 
 def _matches(pattern: regex.Pattern[str], line: str, least: int = 1) -> list[tuple[int, int]]:
-    """Return the spans of the matches that have `least` characters or more."""
+    """Return the spans of the matches of at least `least` characters."""
     try:
         spans = [found.span() for found in pattern.finditer(line, timeout=MASK_SECONDS, concurrent=True)]
     except (TimeoutError, MemoryError):

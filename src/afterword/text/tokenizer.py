@@ -33,7 +33,7 @@ Ids = NDArray[np.int32]
 
 
 def check_text(text: object, name: str = "a text") -> None:
-    """Raise TextError if `text`, which has this `name`, is not a string."""
+    """Raise TextError if `text` is not a string. `name` is its name in the message."""
     if not isinstance(text, str):
         hint = ": decode it first, as in text.decode()" if isinstance(text, bytes | bytearray) else ""
         hint = ": leave out missing cells, as in column.dropna()" if text is None or text != text else hint
@@ -56,7 +56,7 @@ class Tokenizer(ABC):
     ignore_merges: ClassVar[bool] = False
     """Whether a part of the text that is a token is read as that token, without merges."""
     pre_tokenizer: ClassVar[dict[str, Any] | None] = None
-    """How a text is cut before it is merged, as `split_by` says it; None if it is not cut."""
+    """The rule that splits a text before merging, made by `split_by`; None if the text is not split."""
 
     characters: str
     """The known characters, distinct and sorted; "" if the tokens are bytes."""
@@ -172,7 +172,7 @@ class Tokenizer(ABC):
         return np.array([len(spelling) for spelling in self._spelling], np.intp)
 
     def _settled(self, text: str) -> int:
-        """Return how many characters of `text` can be encoded before more text follows: whole lines, if it is cut."""
+        """Return how many characters of `text` can be encoded before more text follows: whole lines, if it is split."""
         return in_whole_lines(text) if self.pre_tokenizer else len(text)
 
     def decode(self, ids: Sequence[int] | NDArray[np.integer[Any]]) -> str:
@@ -317,7 +317,7 @@ class Decoder:
 
 
 def split_by(pattern: str) -> dict[str, Any]:
-    """Return the `pre_tokenizer` of a `tokenizer.json` that cuts a text into the matches of `pattern`."""
+    """Return the `pre_tokenizer` of a `tokenizer.json` that splits a text into the matches of `pattern`."""
     return {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
 
 

@@ -57,6 +57,6 @@ def _encoded(text: str, encoding: str, at: int) -> bytes:
         return text.encode(encoding)
     except UnicodeEncodeError as error:
         code, position = ord(text[error.start]), at + error.start
-        what = f"the byte {code - 0xDC00:02X} that is not UTF-8" if 0xDC80 <= code <= 0xDCFF else "half of a character"
+        what = f"the byte {code - 0xDC00:02X}, not valid UTF-8" if 0xDC80 <= code <= 0xDCFF else "half of a character"
         message = f"character {position} of the text is a lone surrogate (U+{code:04X}), {what}: remove it"
         raise TextError(message) from None

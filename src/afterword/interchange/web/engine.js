@@ -288,7 +288,7 @@ class Model {
     const { prompt = writing.prompt, stop = [], seed = Math.floor(Math.random() * 2 ** 32), signal, onToken } = checked(options, "generate");
     const { maxTokens = writing.maxTokens, temperature = writing.temperature, minP = writing.minP } = options;
     const isValid = temperature >= 0 && temperature <= writing.hottest && minP >= 0 && minP < 1 && maxTokens >= 0;
-    if (!isValid) throw new RangeError(`temperature is from 0 to ${writing.hottest}, minP from 0 to below 1, maxTokens 0 or more`);
+    if (!isValid) throw new RangeError(`temperature must be from 0 to ${writing.hottest}, minP from 0 to below 1, and maxTokens 0 or more`);
     const [random, turn, stops] = [numbers(BigInt(seed)), turns(signal), [stop].flat().filter(Boolean)];
     const decoder = this.tokenizer.kind === "byte" ? new TextDecoder() : null;
     const never = [...masked, ...(options.prompt ? [] : blank)]; // a text does not begin with space
@@ -383,7 +383,7 @@ function ending(text, stops, isLast) {
   return [end, false];
 }
 
-/** Return `options`. Throws a TypeError for one that the function `of` does not have. */
+/** Return `options`. Throws a TypeError for an option that the function `of` does not have. */
 function checked(options, of) {
   for (const name of Object.keys(options)) {
     const [nearest] = OPTIONS[of].map(one => [edits(name, one), one]).sort(([a], [b]) => a - b);
@@ -393,7 +393,7 @@ function checked(options, of) {
   return options;
 }
 
-/** Return the number of characters to insert, remove or replace between two names. */
+/** Return the edit distance of two names. */
 function edits(a, b) {
   const begin = Array.from({ length: b.length + 1 }, (_, k) => k);
   const next = (row, x) => [...b].reduce((to, y, k) => [...to, Math.min(to[k], row[k + 1], row[k] - (x === y)) + 1], [row[0] + 1]);

@@ -1,8 +1,8 @@
 """Saved models on the Hugging Face hub. hf://USER/NAME@REVISION names one; `Upload` sends one.
 
-The settings, the layout of the cache, the access tokens and the uploads are those of `huggingface_hub`. The downloads
-are our own: that library names files by what a hub answers. Nothing is requested for a name without that prefix. Only
-the files of a model are downloaded, and none is executed.
+`huggingface_hub` provides the settings, the layout of the cache, the access tokens and the uploads. Downloads are our
+own, because that library takes file names from a hub's answers. A name without hf:// causes no request. Only the files
+of a model are downloaded, and none is executed.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
     from huggingface_hub import RepoCard
 
 REPOSITORY = r"(?![^@]*(?:--|\.\.))\w(?:[\w.-]{0,94}\w)?/\w(?:[\w.-]{0,94}\w)?(?<!\.git)"  # the hub's own rule
-RULE = "each of letters, digits and single . _ - within"
+RULE = "with letters and digits, and single . _ - inside a name"
 NAME = re.compile(rf"{HUB}({REPOSITORY})(?:@((?!.*\.\.)[\w-][\w./-]*))?", re.ASCII)
 COMMIT = re.compile(r"[0-9a-f]{40}")
 LARGEST_TENSORS = 4 * 2**30  # bytes: a billion weights
-LARGEST_ANSWER = 8 * 2**20  # bytes, to any request but that for a file: a list of 50,000 files
+LARGEST_ANSWER = 8 * 2**20  # bytes, except for a file: a list of 50,000 files
 LEAST_CLIENT = 2  # the major version of huggingface_hub; tokenizers may bring an older one
 LIBRARY = "afterword"  # for the hub's count of downloads
 _ALONE = threading.Lock()  # two threads would write the same file
@@ -62,7 +62,7 @@ def repository_name(name: str) -> str:
 def downloaded(name: str) -> Path:
     """Return the folder, in the hub's cache, of the model hf://USER/NAME@REVISION; without a revision, of the newest.
 
-    Only what the cache lacks is downloaded. If the hub cannot be reached, the cache's own newest is used. Raises
+    Only what the cache lacks is downloaded. If the hub cannot be reached, the newest in the cache is used. Raises
     ModelError if the model does not exist, OptionError without `huggingface_hub`, HubError, StorageError.
     """
     if not (found := NAME.fullmatch(name)):
@@ -78,9 +78,9 @@ def downloaded(name: str) -> Path:
 
 
 def _fetched(repository: str, revision: str, file: str) -> Path:
-    """Return the path of `file` in the cache, after a download if needed. Nothing is there if the hub lacks it too.
+    """Return the path of `file` in the cache, downloading it if needed. The path does not exist if the hub lacks it.
 
-    Raises HubError for an answer that no hub gives, StorageError, and what httpx2 and `huggingface_hub` raise.
+    Raises HubError for an invalid answer, StorageError, and the errors of httpx2 and `huggingface_hub`.
     """
     from httpx2 import HTTPError
     from huggingface_hub import constants, errors, hf_hub_url
@@ -98,7 +98,7 @@ def _fetched(repository: str, revision: str, file: str) -> Path:
             hf_raise_for_status(answer)
             named = [one.headers.get("X-Repo-Commit", "") for one in (*answer.history, answer)]
             if not COMMIT.fullmatch(commit := next(filter(None, named), "")):
-                raise HubError(f"the hub answers for {repository} with the commit {commit[:60]!r}, not 40 hex digits")
+                raise HubError(f"the hub gave {repository} the commit {commit[:60]!r}, not 40 hexadecimal digits")
             if not (path := _kept(place, "snapshots", commit, file)).exists():
                 _save(answer, path)
         if commit not in (revision, known):
@@ -116,7 +116,7 @@ def _kept(place: Path, *names: str) -> Path:
     """Return a path in a repository's `place` in the cache. Raises StorageError if it leads out of the cache."""
     path = place.joinpath(*names)
     if not any(path.resolve().is_relative_to(root.resolve()) for root in (place, place.parent)):
-        raise StorageError(f"{path} leads out of the cache of the hub, to {path.resolve()}: remove it")
+        raise StorageError(f"{path} leads out of the hub's cache, to {path.resolve()}: remove it")
     return path
 
 
@@ -129,14 +129,14 @@ def _save(answer: Response, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     bar = tqdm(desc=path.name, total=size or None, unit="B", unit_scale=True, delay=1)  # type: ignore[no-untyped-call]
     with replacing(path, size or None) as file, bar:
-        for chunk in answer.iter_raw():  # not decoded: a few bytes could become many
+        for chunk in answer.iter_raw():  # not decoded, which could make many bytes of a few
             if max(size, file.tell() + len(chunk)) > most:
-                raise HubError(f"the hub has more than {most:,} bytes for {path.name}, and no model has as many")
+                raise HubError(f"{path.name} on the hub has more than {most:,} bytes, which no model needs")
             bar.update(file.write(chunk))
 
 
 def _client(file: str | None = None) -> Client:
-    """Return an HTTP client whose answers are bounded: the library collects them in memory. `_save` bounds a `file`."""
+    """Return an HTTP client that limits answers, which the library collects in memory. `_save` limits a `file`."""
     from httpx2 import ByteStream, Client
     from huggingface_hub import constants, errors
 
@@ -145,7 +145,7 @@ def _client(file: str | None = None) -> Client:
 
     def bound(answer: Response) -> None:
         if (coding := answer.headers.get("Content-Encoding", "identity")) != "identity":
-            raise HubError(f"the hub encodes its answer as {coding[:60]!r}, which was not asked for")
+            raise HubError(f"the hub encoded its answer as {coding[:60]!r}, which was not requested")
         answer.headers.pop("X-HF-Warning", None)  # the library would print it
         if file and answer.status_code == 200:
             return
@@ -153,12 +153,12 @@ def _client(file: str | None = None) -> Client:
         for chunk in answer.stream:  # type: ignore[union-attr] # nothing here is async
             body += chunk
             if len(body) > LARGEST_ANSWER:
-                raise HubError(f"the hub answers with more than {LARGEST_ANSWER:,} bytes, which nothing needs")
+                raise HubError(f"the hub answered with more than {LARGEST_ANSWER:,} bytes, which no request needs")
         answer.stream.close()  # type: ignore[union-attr]
         answer.stream = ByteStream(bytes(body))
 
     plain, hooks = {"Accept-Encoding": "identity"}, {"response": [bound]}
-    wait = constants.HF_HUB_DOWNLOAD_TIMEOUT if file else 600  # seconds without a byte; for a commit, the hub may work
+    wait = constants.HF_HUB_DOWNLOAD_TIMEOUT if file else 600  # seconds without a byte; a commit can take the hub long
     return Client(headers=plain, event_hooks=hooks, follow_redirects=True, timeout=wait)
 
 
@@ -201,7 +201,7 @@ class Upload:
             from huggingface_hub import HfApi, constants, get_token, set_client_factory
             from huggingface_hub.errors import RepositoryNotFoundError
 
-            set_client_factory(_client)  # in the whole process, which is that of a command
+            set_client_factory(_client)  # for the whole process, which runs one command
             if get_token() is None:
                 raise OptionError("push needs an access token of the hub: run hf auth login, or set HF_TOKEN")
             files: dict[str, Path | bytes] = {name: folder / name for name in _files(folder, folder)}
@@ -274,7 +274,7 @@ def _reported(name: str) -> Iterator[None]:
 
         if int(__version__.partition(".")[0]) < LEAST_CLIENT:
             raise ImportError
-    except ValueError as error:  # while it reads the environment
+    except ValueError as error:  # from reading the environment
         raise OptionError(f"HF_ENDPOINT or another variable of the hub is invalid: {error}; correct it") from None
     except ImportError:
         wanted = f"huggingface_hub {LEAST_CLIENT}: pip install 'afterword[hub]'"

@@ -7,8 +7,8 @@
     tokenizer.json           the vocabulary
     README.md                the model card, for people
 
-A folder is replaced as a whole, by `replacing_folder`. After a kill between its two renames, no folder has that name:
-`load_model` then reads the one before, and `recover_model` or the next `save_model` cleans up.
+`replacing_folder` replaces a folder as a whole. After a kill between its two renames, no folder has the name:
+`load_model` then reads the previous folder, and `recover_model` or the next `save_model` cleans up.
 """
 
 from __future__ import annotations
@@ -264,7 +264,7 @@ def _read(place: Path, folder: Path) -> SavedModel:
 
 
 def read_card(folder: Path) -> str:
-    """Return the model card in `folder`, or an empty text without one. Raises ModelError."""
+    """Return the model card in `folder`, or an empty text if there is none. Raises ModelError."""
     return content(folder / CARD).decode("utf-8", "replace") if os.path.isfile(folder / CARD) else ""
 
 

@@ -1,4 +1,4 @@
-"""The settings of a server: how clients reach it, and limits on what one may ask of it."""
+"""The settings of a server: how clients reach it, and limits on their requests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROOT_PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)*")
 
 @dataclass(frozen=True)
 class Access(Settings):
-    """How clients reach a server. Raises OptionError for an invalid value."""
+    """The settings by which clients reach a server. Raises OptionError for an invalid value."""
 
     host: str = setting("127.0.0.1", "the address to listen on; another machine can only reach it with a key")
     port: int = setting(8000, "0 chooses a free one", minimum=0, maximum=65535)
@@ -24,7 +24,7 @@ class Access(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not ROOT_PATH.fullmatch(self.root_path):
-            allowed = "of letters, digits and - . _ ~ between slashes, without one at the end, without . and .."
+            allowed = "with letters, digits and - . _ ~ between slashes, no slash at the end, and no part . or .."
             raise OptionError(f"root-path must be a path like /aw, {allowed}; not {self.root_path[:60]!r}")
 
 

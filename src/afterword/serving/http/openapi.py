@@ -29,7 +29,7 @@ FAILURES = {
     "431": "The header is too large.",
     "429": "There are too many requests at once.",
     "500": "An error occurred in the server.",
-    "503": "The server is not ready or is stopping, or the request took too long.",
+    "503": "The server is not ready, is stopping, or the request took too long.",
     "507": "The disk has no room for the text.",
 }
 

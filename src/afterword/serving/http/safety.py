@@ -47,7 +47,7 @@ class RequestGuard:
         if f"{path}/".startswith(f"{root}/"):  # the proxy has not removed it
             path = path[len(root) :] or "/"
         scope["path"], scope["root_path"] = root + path, root
-        head: Message = scope.setdefault("head", {})  # of the answer, once it is sent
+        head: Message = scope.setdefault("head", {})  # of the answer, filled when it is sent
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -108,8 +108,8 @@ class RequestGuard:
 
 
 def _line(scope: Scope, status: int, seconds: float) -> str:
-    """Return a line of the access log. No text of a client can end the line, add a field or steer a terminal."""
+    """Return a line of the access log. No text from a client can end the line, add a field or control a terminal."""
     client, _ = scope["client"] or ("-", 0)
-    given = (client, scope["method"], scope["raw_path"].decode("latin-1"))  # a query may have secrets
+    given = (client, scope["method"], scope["raw_path"].decode("latin-1"))  # not the query, which may contain secrets
     shown = [re.sub("[^!-~]", "?", one)[:MOST_LOGGED] for one in given]
     return " ".join([datetime.now(UTC).isoformat(timespec="milliseconds"), *shown, str(status), f"{seconds:.3f}"])

@@ -31,9 +31,8 @@ PRELOADS = b"<!-- modulepreload -->"  # replaced by links to the page's first mo
 def page_file(request_headers: Mapping[str, str], name: str, policy: str, root_path: str = "") -> Response:
     """Return a file of the page under a content security policy, compressed if the client can read that.
 
-    The links of an HTML file lead to `root_path`, or without one, to the folder of the address under which it is shown.
-
-    Raises ApiError if the file does not exist.
+    Links in an HTML file are relative to `root_path`, or without one, to the address of the page. Raises ApiError if
+    the file does not exist.
     """
     headers = {"Content-Security-Policy": policy, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
     plain, packed = _read(name, root_path)

@@ -9,7 +9,7 @@ export class ApiError extends Error {
   }
 }
 
-/** The server's path behind a proxy, such as "/aw", or "". Other servers of the same host have their own texts and keys. */
+/** The server's path behind a proxy, such as "/aw", or "". Other servers on this host have their own texts and keys. */
 export const root = new URL(".", document.baseURI).pathname.slice(0, -1);
 
 const KEY = `afterword.key${root}`;

@@ -1,6 +1,6 @@
 // An empty page that shows the page of the gates, sent by the surrounding page. It accepts messages from nobody else,
-// since a script in what it shows would run. The theme is that page's from the first moment: drawing takes seconds on a
-// busy machine, and until then a dark page would have a white frame.
+// since a script in what it shows would run. It has that page's theme from the start: drawing takes seconds on a busy
+// machine, and until then a dark page would have a white frame.
 const outer = window.parent.document;
 addEventListener("message", ({ data, origin, source }) => {
   if (origin !== location.origin || source !== window.parent || source === window) return;

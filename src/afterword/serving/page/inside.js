@@ -21,7 +21,7 @@ function Inside({ writer }) {
   const [shown, setShown] = useState(null); // {html, key, length}
   const [error, setError] = useState(null);
   const [isBusy, setBusy] = useState(false);
-  const [drawn, setDrawn] = useState(null); // the key of what the frame has drawn last
+  const [drawn, setDrawn] = useState(null); // the key of what the frame drew last
   const abort = useRef(null);
   const looked = useRef(null);
   const frame = useRef(null);

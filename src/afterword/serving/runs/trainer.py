@@ -34,7 +34,7 @@ STOPPED = {0, -signal.SIGTERM, *(128 + number for number in (signal.SIGINT, sign
 TAIL = 2**16  # bytes of a process's last output
 PLANS = 4  # that may wait for one another
 _Text = tuple[FileIO, tuple[int, bytes, bool]]
-"""The file of a run's text, kept open, so that another file with its name is not taken for it, and its first state."""
+"""The file of a run's text and its state when written. It stays open, so that no other file is taken for it."""
 
 
 @dataclass(frozen=True)
@@ -271,7 +271,7 @@ class Trainer:
 
 
 def _written(file: FileIO, content: bytes) -> _Text:
-    """Return a text of which `content` has been written, up to where `file` is."""
+    """Return the text of `file`, into which `content` has been written up to the current position."""
     return file, (os.fstat(file.fileno()).st_mtime_ns, hashlib.sha256(content[: file.tell()]).digest(), True)
 
 
@@ -281,9 +281,9 @@ def _remove(text: _Text) -> None:
     place = Path(file.name)
     aside = name_aside(place, "part")
     if _state(file, place) == written:
-        place.rename(aside)  # now nobody finds it any more, so that it is known what is removed
+        place.rename(aside)  # from now on, nobody finds it by name
         if _state(file, aside) != written:
-            os.link(aside, place)  # replaces nothing, unlike a rename
+            os.link(aside, place)  # unlike a rename, it replaces nothing
         aside.unlink()
 
 
