@@ -21,8 +21,11 @@ import numpy as np
 
 from afterword.model.arrays import Array, check_threads_fit
 
-STEPS = 16  # steps of a network per block
-RETRY, PAUSE = 10, 100  # multiples of a block's time until the next trial: after a success, after a failure
+STEPS = 16  # of a network in a block
+RETRY, PAUSE = (
+    10,
+    100,
+)  # times what a block took: until the next trial, after one that succeeded and after one that failed
 MOST = 8  # threads that share work; Python runs one at a time, so more would wait for one another
 NAMES = ("scipy_openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads", "openblas_{}_num_threads64_")
 
