@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import cast
 
 import numpy as np
@@ -83,10 +82,11 @@ class Machine:
         self.costs, self.now, self.used = costs, 0.0, list[int]()
         self._number, self._is_running = self.threads, False
 
-    @contextmanager
-    def limited(self, threads: int) -> Iterator[None]:
+    def limit(self, threads: int) -> None:
         self._number = threads
-        yield
+
+    def release(self) -> None:
+        pass
 
     def clock(self) -> float:
         """Return the time: called before and after each product."""

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import numpy as np
@@ -26,6 +26,7 @@ RETRY, PAUSE = (
     10,
     100,
 )  # times what a block took: until the next trial, after one that succeeded and after one that failed
+WEIGHT = 0.2  # of the last block in the mean of those before: the scheduler lets single blocks wait
 MOST = 8  # threads that share work; Python runs one at a time, so more would wait for one another
 NAMES = ("scipy_openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads", "openblas_{}_num_threads64_")
 
@@ -56,20 +57,29 @@ class Products:
         return self._users > 0
 
     @contextmanager
-    def limited(self, threads: int = 1) -> Iterator[None]:
-        """Compute each product of the whole process on `threads` or fewer, while any thread is in this context."""
-        with self._lock:
-            if not self._users:
-                self._usual = self._get()
-            self._set(min(threads, self._get()))
-            self._users += 1
+    def limited(self) -> Iterator[None]:
+        """Compute each product of the whole process on one thread, while any thread is in this context."""
+        self.limit(1)
         try:
             yield
         finally:
-            with self._lock:
-                self._users -= 1
-                if not self._users:
-                    self._set(self._usual)
+            self.release()
+
+    def limit(self, threads: int) -> None:
+        """Compute each product of the whole process on `threads` or fewer, until `release`."""
+        with self._lock:
+            if not self._users:
+                self._usual = self._get()
+                self._set(threads)
+            elif threads == 1:
+                self._set(1)
+            self._users += 1
+
+    def release(self) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                self._set(self._usual)
 
 
 def _openblas() -> tuple[Callable[[], int], Callable[[int], Any]]:
@@ -132,8 +142,15 @@ class RowProducts:
         return found
 
     def _computed(self, rows: Array, matrix: Array, threads: int) -> Array:
-        with nullcontext() if threads == self._usual else self._products.limited(threads):
-            found: Array = rows @ matrix
+        found: Array
+        if threads == self._usual:
+            found = rows @ matrix
+            return found
+        self._products.limit(threads)  # not by `limited`, whose code is twice as long: products leave the cache cold
+        try:
+            found = rows @ matrix
+        finally:
+            self._products.release()
         return found
 
     def _end_block(self, now: float) -> None:
@@ -141,8 +158,9 @@ class RowProducts:
         spent, done, self._spent, self._done = self._spent, self._done, 0.0, 0
         if not done:  # another thread has just ended this block
             return
-        self._seconds[self._now] = spent * self._block / done
-        was_trial, other = self._now != self._best, 1 - self._best
+        was_trial, other, before = self._now != self._best, 1 - self._best, self._seconds[self._now]
+        found = spent * self._block / done
+        self._seconds[self._now] = found if was_trial or before == math.inf else before + WEIGHT * (found - before)
         if is_better := self._seconds[other] < self._seconds[self._best]:
             self._best = other
         if is_better or was_trial:
