@@ -117,6 +117,21 @@ def test_no_download_is_endless(
     assert "more than" in refused(on_hub("info", MINE), tmp_path)
 
 
+def test_tensors_of_undeclared_size_are_bounded_like_json(
+    on_hub: Command, hub: Hub, model: Path, outside: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "LARGEST_JSON", 2**20)
+    published(hub, model)
+
+    def instead(handler: Handler, path: str) -> bool:
+        if is_tensors := path.endswith("model.safetensors"):
+            endless(handler, 200, {"X-Repo-Commit": hub.repositories["me/tiny"].refs["main"]})
+        return is_tensors
+
+    hub.instead = instead
+    assert "model.safetensors on the hub has more than" in refused(on_hub("info", MINE), tmp_path)
+
+
 @pytest.mark.parametrize(
     "part", ["/api/validate-yaml", "/api/models/me/tiny", "/api/repos/create", "/api/models/me/tiny/commit/main"]
 )
@@ -256,7 +271,7 @@ def test_a_hub_that_stalls_is_one_line(on_hub: Command, hub: Hub, outside: Path,
 
     hub.instead = instead
     said = refused(on_hub("info", MINE, HF_HUB_DOWNLOAD_TIMEOUT="1"), tmp_path)
-    assert "the hub did not answer" in said
+    assert "did not answer" in said
 
 
 @pytest.mark.parametrize("endpoint", ["localhost:1", "ftp://localhost", "http://", "http://127.0.0.1:99999", "://"])

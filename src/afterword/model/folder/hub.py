@@ -124,8 +124,8 @@ def _save(answer: Response, path: Path) -> None:
     """Write the content of `answer` to `path`, with a progress bar after a second."""
     from huggingface_hub.utils.tqdm import tqdm
 
-    most = LARGEST_TENSORS if path.suffix == ".safetensors" else LARGEST_JSON
-    size = int(answer.headers.get("Content-Length", 0))  # exact, if it is given
+    size = int(answer.headers.get("Content-Length", 0))  # exact, if it is given; large files must declare it
+    most = LARGEST_TENSORS if size and path.suffix == ".safetensors" else LARGEST_JSON
     path.parent.mkdir(parents=True, exist_ok=True)
     bar = tqdm(desc=path.name, total=size or None, unit="B", unit_scale=True, delay=1)  # type: ignore[no-untyped-call]
     with replacing(path, size or None) as file, bar:
@@ -299,4 +299,5 @@ def _reported(name: str) -> Iterator[None]:
             raise HubError(f"the hub refused {name}: {' '.join(said.split())[:300]}") from error
         why = " ".join(str(error).split())[:300] or type(error).__name__
         what = "did not answer" if isinstance(error, TransportError) else "gave no valid answer"
-        raise HubError(f"the hub {what} for {name}: {why}") from error
+        hub = f"the hub {os.environ['HF_ENDPOINT'][:100]!r}" if "HF_ENDPOINT" in os.environ else "the hub"
+        raise HubError(f"{hub} {what} for {name}: {why}") from error
