@@ -221,7 +221,8 @@ def judged(case: Case, done: Done) -> Verdicts:
         yield MINOR, f"warning: {found[0][:150]}"
     elif done.status in (1, 2):
         errors = [line for line in lines if line.startswith("error: ")]
-        if len(errors) != 1 or lines[-1:] != errors or (done.status == 2 and case.interrupt is None and len(lines) > 1):
+        begins = case.interrupt is not None or "--resume" in case.command  # and may find the fault after a few notes
+        if len(errors) != 1 or lines[-1:] != errors or (done.status == 2 and not begins and len(lines) > 1):
             yield MINOR, f"not one line: {done.err[:200]!r}"
         elif "AFTERWORD_DEBUG" in errors[0]:
             yield MINOR, f"an unexpected error: {errors[0][:200]}"

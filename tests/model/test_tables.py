@@ -131,7 +131,8 @@ def test_it_comes_back_from_its_tensors() -> None:
 def test_tensors_that_do_not_fit_together_are_refused() -> None:
     whole = Ngram.learn(np.random.default_rng(0).integers(0, 5, 300), ROWS, BOUNDARY, 0).tensors()
     for name, tensor in whole.items():
-        wrong = [tensor[:-1], tensor.astype(np.float64) + 0.5, np.full_like(tensor, 250), tensor[None]]
+        inexact = tensor.astype(np.float64) + 0.5
+        wrong = [tensor[:-1], inexact, inexact * np.inf, np.full_like(tensor, 250), tensor[None]]
         for value in wrong:
             with pytest.raises(ModelError):
                 Ngram.from_tensors({**whole, name: value})

@@ -161,6 +161,8 @@ class Ngram:
     def from_tensors(tensors: Mapping[str, NDArray[Any]]) -> Ngram:
         """Return the model that `tensors` describe. Raises ModelError for anything else."""
         try:
+            if tensors["facts"].dtype.kind != "i":
+                raise ValueError("its sizes are not whole numbers")
             rows, boundary, start = (int(value) for value in tensors["facts"])
             order, left = divmod(len(tensors) - 1, len(Level._fields))
             parts = [{name: tensors[f"{n}.{name}"] for name in Level._fields} for n in range(1, order + 1)]
@@ -169,8 +171,9 @@ class Ngram:
                 shorter = level.contexts & np.uint64((1 << (n - 1) * bits_of(rows)) - 1)
                 if not np.isin(shorter, levels[n - 1].contexts).all():
                     raise ValueError("a context's end is not a context")
-            whole = tensors["facts"].dtype.kind == "i" and len(levels) > 0 and left == 0
-            if not (whole and 0 <= boundary < rows and 0 <= start < rows and order * bits_of(rows) <= 64):
+            if not (
+                levels and left == 0 and 0 <= boundary < rows and 0 <= start < rows and order * bits_of(rows) <= 64
+            ):
                 raise ValueError("its sizes do not fit together")
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise ModelError(f"the n-gram is damaged: {error}") from None
@@ -240,11 +243,12 @@ def _checked(parts: dict[str, NDArray[Any]], rows: int, bits: int) -> Level:
     A context has `bits` bits. Raises ValueError.
     """
     contexts, counts, tokens, shares, rest = (parts[name] for name in Level._fields)
+    types = [part.dtype.name for part in (contexts, counts, shares, rest)]
+    if types != ["uint64", "uint32", "float32", "float32"] or tokens.dtype.kind != "u":
+        raise ValueError("its tables have other types")
     firsts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
     whole = (
-        [part.dtype.name for part in (contexts, counts, shares, rest)] == ["uint64", "uint32", "float32", "float32"]
-        and tokens.dtype.kind == "u"
-        and contexts.ndim == tokens.ndim == 1
+        contexts.ndim == tokens.ndim == 1
         and contexts.shape == counts.shape == rest.shape != (0,)
         and tokens.shape == shares.shape == (firsts[-1],)
         and int(tokens.max()) < rows
