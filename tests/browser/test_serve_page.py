@@ -159,7 +159,7 @@ def set_field(tab: Tab, id: str, value: object) -> None:
     """Give a field of the settings a value."""
     tab.run(  # at once, since the page draws its fields anew when something changes
         f"(field => {{ field.value = {json.dumps(value)}; "
-        "field.dispatchEvent(new Event('change', {bubbles: true})); })"
+        "for (const kind of ['input', 'change']) field.dispatchEvent(new Event(kind, {bubbles: true})); })"
         f"(document.getElementById({json.dumps(id)}))"
     )
 
@@ -844,6 +844,18 @@ def test_a_plain_recurrent_network_and_a_model_of_lines_show_what_is_kept_too(pa
             assert "2.500 bits per character of held-out text" in page.run("document.body.innerText")
         assert page.run("document.querySelector('#keeps tbody tr').cells[2].innerText").startswith(forget)
     set_field(page, "models", "story")
+
+
+def test_a_word_that_is_being_typed_stays_while_the_gates_are_drawn_anew(page: Tab) -> None:
+    page.type("Divya likes to eat.")
+    page.click("#tab-inside")
+    page.until("!!document.getElementById('keeps-word')")
+    page.run("document.getElementById('keeps-word').select()")
+    page.type("Divya")
+    set_field(page, "inside-most", 10)  # which draws the whole tab anew
+    page.until("/10 characters/.test(document.body.innerText)")
+    assert page.run("document.getElementById('keeps-word').value") == "Divya"
+    set_field(page, "inside-most", 1000)
 
 
 def test_the_gates_have_one_switch_of_colours_and_one_scroll_bar(page: Tab) -> None:

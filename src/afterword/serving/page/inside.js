@@ -94,7 +94,7 @@ function Inside({ writer }) {
 
 /** How much of a word the model still holds later in the text, and which words it expects next. */
 function Keeps({ part }) {
-  const [word, setWord] = useState("");
+  const [typed, setWord] = useState(""); // on each input: if the frame below is drawn meanwhile, fields get their values anew
   const [after, setAfter] = useState(".");
   const [others, setOthers] = useState("");
   const [found, setFound] = useState(null);
@@ -103,7 +103,7 @@ function Keeps({ part }) {
 
   const ask = async event => {
     event.preventDefault();
-    const text = part();
+    const [text, word] = [part(), typed.trim()];
     const { model, hold } = steering();
     const isDivided = after && text.includes(after, text.indexOf(word) + word.length);
     const instead = others.split(/[\s,]+/).filter(Boolean);
@@ -121,12 +121,12 @@ function Keeps({ part }) {
   return html`<section class="box" aria-label="A word that is kept">
     <form class="bar" onSubmit=${ask}>
       <h2>How long is a word kept?</h2>
-      <label class="soft">word <input id="keeps-word" size="10" maxlength="200" required value=${word}
-        onChange=${event => setWord(event.currentTarget.value.trim())} /></label>
+      <label class="soft">word <input id="keeps-word" size="10" maxlength="200" required value=${typed}
+        onInput=${event => setWord(event.currentTarget.value)} /></label>
       <label class="soft">compare with <input id="keeps-instead" size="12" maxlength="200" value=${others}
-        placeholder="likely words" title="words to put in its place" onChange=${event => setOthers(event.currentTarget.value)} /></label>
+        placeholder="likely words" title="words to put in its place" onInput=${event => setOthers(event.currentTarget.value)} /></label>
       <label class="soft">divide the rest after <input id="keeps-after" size="3" maxlength="200" value=${after}
-        onChange=${event => setAfter(event.currentTarget.value)} /></label>
+        onInput=${event => setAfter(event.currentTarget.value)} /></label>
       <button disabled=${isBusy}>${isBusy ? "Reading…" : "Show"}</button>
     </form>
     <p class="error" role="status">${error}</p>
