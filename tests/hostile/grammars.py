@@ -557,7 +557,17 @@ def options(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
     seconds = 3.0 if name == "serve" else 10.0
     environment = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_TOKEN": "x"}
     kept = ("new", "lines", *outputs)
-    return Case([name, *line], what, names, certain, kept, (0, 1, 2, 130), environment, seconds, seconds + 5)
+    return Case(
+        [name, *line],
+        what,
+        names,
+        certain,
+        kept,
+        (0, 1, 2, 130),
+        environment,
+        seconds,
+        seconds + (60 if name == "demo" else 5),
+    )
 
 
 # ---- interrupts
