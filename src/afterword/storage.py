@@ -161,7 +161,7 @@ def folder_before(target: Path) -> Path | None:
 
 
 def _marks(target: Path) -> list[Path]:
-    """Return the marks beside `target`. One that is not complete may not be locked yet: nothing is beside it."""
+    """Return the marks next to `target`. An incomplete one may not be locked yet; then no folder is next to it."""
     found = []
     for place in target.parent.glob(f".{glob.escape(target.name)}.{NUMBER}.afterword"):
         with contextlib.suppress(OSError):

@@ -43,7 +43,8 @@ def classical_quantiles(
     levels = sorted({round(abs(200 * q - 100), 6) for q in quantiles} - {0.0})
     answers = {}
     for name in CLASSICAL:
-        with warnings.catch_warnings(), suppress(Exception):  # such as NotImplementedError for a series of four values
+        # the library raises errors of many kinds for short series; they must not cost the forecast that was trained
+        with warnings.catch_warnings(), suppress(Exception):
             warnings.simplefilter("ignore")
             engine = StatsForecast([getattr(models, name)(season_length=season)], freq=1)
             answers[name] = engine.forecast(df=frame, h=horizon, level=levels)

@@ -264,7 +264,7 @@ def _read(place: Path, folder: Path) -> SavedModel:
 
 
 def read_card(folder: Path) -> str:
-    """Return the model card in `folder`, or an empty text if there is none. Raises ModelError."""
+    """Return the model card in `folder`, or an empty text without one. Raises ModelError."""
     return content(folder / CARD).decode("utf-8", "replace") if os.path.isfile(folder / CARD) else ""
 
 
