@@ -46,6 +46,7 @@ from afterword.language_model import load
 from afterword.model.folder.saved import SavedModel, load_model, model_folder
 from afterword.model.network.config import Config
 from afterword.model.network.network import Network
+from afterword.model.threads import PRODUCTS
 from benchmarks.classic import keras_python
 from benchmarks.commands import PLACE, as_written, machine
 from benchmarks.export import node
@@ -148,6 +149,7 @@ def busy(processes: int, turns: int) -> None:
     others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)]
     try:
         found = take_turns({**ways, "exported, in node": child("exported", "english")}, turns)
+        shares = take_turns({"share": child("alternating", "english")}, turns)["share"]
     finally:
         for other in others:
             other.kill()
@@ -155,6 +157,7 @@ def busy(processes: int, turns: int) -> None:
     for way, speeds in found.items():
         ratio = ratio_of(speeds, found["NumPy, one thread"])
         click.echo(f"  {way:20} {statistics.median(speeds):8,.0f} characters/s  {ratio:5.2f} of one thread")
+    click.echo(f"  NumPy and one thread in turn, in one process: {statistics.median(shares):.2f} of one thread")
 
 
 def stream_figures(path: str, size: str, turns: int) -> tuple[dict[str, float], float, float]:
@@ -251,6 +254,24 @@ def stream(name: str, size: str, path: str) -> None:
     using, engine = STREAMS[name]
     model = load(path)._saved if size == "run" else model_of(size, path)
     answer(speed_of(written_stream(model, using, engine)))
+
+
+@way.command()
+@click.argument("path")
+def alternating(path: str) -> None:
+    """Answer the speed as it comes over that of one thread, in one process: where its weights lie, it reads both."""
+    model = load(path)._saved
+    network, terms = model.predictor(), Terms(model, Sampling(max_tokens=LOOP_TOKENS))
+    speed = speed_of(lambda seed: sum(len(piece.text) for piece in Stream(terms, network, "\n", seed)))
+
+    def share(turn: int) -> float:
+        network._product.is_adaptive = False
+        with PRODUCTS.limited():
+            alone = speed(turn)
+        network._product.is_adaptive = True
+        return speed(turn) / alone
+
+    answer(share)
 
 
 @way.command()
