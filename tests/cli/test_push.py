@@ -196,7 +196,7 @@ def test_what_cannot_be_had_is_one_line(on_hub: Command, hub: Hub, model: Path) 
     assert "hf auth login, or set HF_TOKEN" in error(on_hub("info", MINE, HF_TOKEN=""), 2)
     assert "has no such revision" in error(on_hub("info", f"{MINE}@v9"), 2)
     assert "needs the hub, and HF_HUB_OFFLINE is set" in error(on_hub("info", MINE, HF_HUB_OFFLINE="1"), 1)
-    assert "the hub 'http://127.0.0.1:9' did not answer for hf://me/tiny" in error(
+    assert "the hub of HF_ENDPOINT, 'http://127.0.0.1:9', did not answer for hf://me/tiny" in error(
         on_hub("info", MINE, HF_ENDPOINT="http://127.0.0.1:9"), 1
     )
     assert "is on the hub and cannot be changed" in error(on_hub("calibrate", MINE, __file__), 2)

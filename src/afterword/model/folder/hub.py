@@ -299,5 +299,6 @@ def _reported(name: str) -> Iterator[None]:
             raise HubError(f"the hub refused {name}: {' '.join(said.split())[:300]}") from error
         why = " ".join(str(error).split())[:300] or type(error).__name__
         what = "did not answer" if isinstance(error, TransportError) else "gave no valid answer"
-        hub = f"the hub {os.environ['HF_ENDPOINT'][:100]!r}" if "HF_ENDPOINT" in os.environ else "the hub"
+        named = os.environ.get("HF_ENDPOINT", "")
+        hub = f"the hub of HF_ENDPOINT, {named[:100]!r}," if named else "the hub"
         raise HubError(f"{hub} {what} for {name}: {why}") from error
