@@ -13,18 +13,32 @@
         └── TrainingError         training cannot continue
             └── NotFiniteError    a loss or gradient is not a number; a run rolls back before it is reported
 
-A message is one line: what is wrong with the value, what is allowed, and what to do.
+A message is one line: what is wrong with the value, what is allowed, and what to do. It names options by their fields,
+in backticks, and every caller reads them as they are written where he asked: `id_column` is id_column= in Python,
+--id-column on the command line, and id_column over HTTP.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import re
+from collections.abc import Callable
+
+NAME = re.compile(r"`([a-z][a-z0-9_]*)`")  # of an option, in a message
 
 
 class AfterwordError(Exception):
     """Base of every error that Afterword raises on purpose."""
 
     exit_status = 1
+
+    @property
+    def message(self) -> str:
+        """The message with the names of options in backticks, to be spelled or to be part of another one."""
+        return super().__str__()
+
+    def __str__(self) -> str:
+        return spelled(self.message, "{}=".format)
 
 
 class InputError(AfterwordError):
@@ -75,6 +89,11 @@ class NotFiniteError(TrainingError):
     def __init__(self, step: int, seconds: float) -> None:
         super().__init__(f"the loss is not a number at step {step:,}: give a lower --learning-rate")
         self.step, self.seconds = step, seconds
+
+
+def spelled(message: str, spell: Callable[[str], str]) -> str:
+    """Return `message` with the names of options spelled."""
+    return NAME.sub(lambda found: spell(found[1]), message)
 
 
 def check_installed(problem: str, *packages: str) -> None:

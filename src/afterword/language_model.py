@@ -52,7 +52,7 @@ from afterword.scoring.adapting import AdaptingScorer, Learns
 from afterword.scoring.costs import LineScore, Score, score, score_lines
 from afterword.scoring.labels import LabelScore, classify
 from afterword.scoring.odd_lines import OddLine, judge, normal_costs
-from afterword.scoring.surprises import Surprise, surprises
+from afterword.scoring.surprises import OnNats, Surprise, surprises
 from afterword.series.tokens import SeriesFacts
 from afterword.settings import OnProgress, ignore_progress, spelled_out
 from afterword.storage import write_bytes
@@ -381,13 +381,13 @@ class LanguageModel:
         start = start_row(self.tokenizer, self.lines)
         return Adapter(self.config.vocabulary_size, start, self._saved.ngram, self._using)
 
-    def surprises(self, text: str) -> Iterator[Surprise]:
+    def surprises(self, text: str, on_nats: OnNats | None = None) -> Iterator[Surprise]:
         """Yield the cost of each character of `text` and what was expected in its place; see `Surprise`.
 
         A model of lines reads each non-empty line from a fresh state, and its end counts as a character; any other
-        model reads as `score` does. Raises TextError.
+        model reads as `score` does. `on_nats` is called with the costs of tokens as they are read. Raises TextError.
         """
-        return surprises(self._network, self.tokenizer, text, self.lines)
+        return surprises(self._network, self.tokenizer, text, self.lines, on_nats or ignore_progress)
 
     def _check_unadapted(self) -> None:
         if self._adapter is not None:

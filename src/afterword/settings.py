@@ -1,28 +1,30 @@
 """Settings: small frozen dataclasses next to the code that uses them.
 
-A field made by `setting` carries its help and its limits. That one declaration makes the Python argument, the
-command-line option, the field of an HTTP request and the record in the run folder.
+A field made by `setting` carries its help, its limits, and which others it needs or excludes. That one declaration makes
+the Python argument, the command-line option, the field of an HTTP request and the record in the run folder.
 """
 
 from __future__ import annotations
 
+import collections.abc
 import dataclasses
 import functools
 import inspect
 import math
 import operator
+import os
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from afterword.errors import OptionError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-    Kind = TypeVar("Kind", bound=DataclassInstance)
+    Made = TypeVar("Made", bound=DataclassInstance)
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 OnProgress = Callable[[float], object]
@@ -53,13 +55,22 @@ def setting(
     accepts: str | None = None,
     filter: Callable[..., Any] | None = None,
     off: float | None = None,
+    needs: str | None = None,
+    excludes: Sequence[str] = (),
+    flag: str | None = None,
+    served: bool = False,
+    ending: Sequence[str] | None = None,
 ) -> Any:
     """Return a dataclass field with its help and limits. None, if the field's type includes it, means "not given".
 
-    `minimum` and `maximum` are inclusive; `above` and `below` are exclusive. `metavar` and `short`, a letter, are for
-    the command line. `accepts` is the type of the keyword argument, if that is wider than the field's. `off` is
-    the number that changes nothing, and the default over HTTP. `filter` is the function of a sampling filter, which is
-    skipped if the value is `off`: see `generation.sampling`.
+    `minimum` and `maximum` are inclusive; `above` and `below` are exclusive. `metavar`, `short`, a letter, and `flag`,
+    if it is not the field's name, are for the command line. `accepts` is the type of the keyword argument, if that is
+    wider than the field's. `off` is the number that changes nothing, and the default over HTTP. `filter` is the
+    function of a sampling filter, which is skipped if the value is `off`: see `generation.sampling`.
+
+    A field that is given, which means that it is not its default, `needs` another field to be given ("a or b": one of
+    them), and none of those that it `excludes`. One that is `served` is a field of the HTTP request too. One with an
+    `ending` names a file to write, whose name ends in one of them; with none (), in whatever it likes.
     """
     metadata = {name: value for name, value in locals().items() if name != "default"}
     return dataclasses.field(default=default, metadata=metadata)
@@ -69,38 +80,105 @@ def setting(
 class Settings:
     """Base class of settings. Each field made by `setting` has a value of its type, within its limits."""
 
-    def __post_init__(self) -> None:
-        """Raise OptionError for the first field that breaks its type or its declared limits.
+    @property
+    def given(self) -> list[str]:
+        """The names of the fields whose values are not their defaults."""
+        own: Any = type(self)
+        return [field.name for field, _ in kinds_of(own) if getattr(self, field.name) != field.default]
 
-        Convert numbers of other types, such as NumPy's, to Python's own, so that they can be written as JSON.
+    def __post_init__(self) -> None:
+        """Raise OptionError for the first field that breaks its type, its declared limits or its rules.
+
+        Convert numbers of other types, such as NumPy's, to Python's own, so that they can be written as JSON; paths to
+        text; and one of several values, given alone, to a tuple.
         """
         own: Any = type(self)  # mypy takes the class for unhashable, because its instances define a hash
-        for field, kinds in _kinds(own):
-            name, value = field.name.replace("_", "-"), getattr(self, field.name)
-            if value is None and types.NoneType in kinds:
-                continue
-            if bool in kinds and not isinstance(value, bool):
-                raise OptionError(f"{name} must be true or false, not {_shown(value)}")
-            if str in kinds and not isinstance(value, str):
-                raise OptionError(f"{name} must be text, not {_shown(value)}")
-            if int in kinds:
-                value = whole_number(name, value)
-            elif float in kinds:
-                value = number(name, value)
-            object.__setattr__(self, field.name, value)
-            if wrong := _what_is_wrong(value, field.metadata):
-                raise OptionError(f"{name} {wrong}, not {str(value)[:60]}")
+        for field, kind in kinds_of(own):
+            object.__setattr__(self, field.name, checked(field, kind, getattr(self, field.name)))
+        given = self.given
+        for field, _ in kinds_of(own):
+            if field.name in given:
+                check_rules(field, given)
+
+
+class Kind(NamedTuple):
+    """The type of a field: one of `types`, or several of them in a tuple."""
+
+    types: tuple[Any, ...]
+    several: bool = False
+    choices: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(hint: Any) -> Kind:
+        """Return the kind for a type hint."""
+        if typing.get_origin(hint) is typing.Annotated:
+            hint = typing.get_args(hint)[0]
+        if typing.get_origin(hint) in (types.UnionType, typing.Union):
+            found = [Kind.of(one) for one in typing.get_args(hint)]
+            choices = tuple(choice for one in found for choice in one.choices)
+            return Kind(tuple(kind for one in found for kind in one.types), any(one.several for one in found), choices)
+        if typing.get_origin(hint) in (tuple, list, collections.abc.Sequence):
+            return Kind.of(typing.get_args(hint)[0])._replace(several=True)
+        if typing.get_origin(hint) is typing.Literal:
+            return Kind((str,), choices=typing.get_args(hint))
+        return Kind((typing.get_origin(hint) or hint,))
 
 
 @functools.cache
-def _kinds(settings: type[Settings]) -> list[tuple[dataclasses.Field[Any], tuple[Any, ...]]]:
+def kinds_of(settings: type[Settings]) -> list[tuple[dataclasses.Field[Any], Kind]]:
     """Return the fields made by `setting`, with their types. Resolving type hints is slow, so this is cached."""
     hints = typing.get_type_hints(settings)
-    found = [(field, hints[field.name]) for field in dataclasses.fields(settings) if field.metadata]
-    return [(one, typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)) for one, hint in found]
+    order = [name for one in settings.__mro__ for name in one.__dict__.get("__annotations__", ())]
+    fields = sorted(dataclasses.fields(settings), key=lambda field: order.index(field.name))  # its own come first
+    return [(field, Kind.of(hints[field.name])) for field in fields if field.metadata]
 
 
-def made(kind: type[Kind], values: Mapping[str, object]) -> Kind:
+def checked(field: dataclasses.Field[Any], kind: Kind, value: Any) -> Any:
+    """Return the value of `field` in the type that the field has. Raises OptionError."""
+    if value is None and types.NoneType in kind.types:
+        return None
+    if kind.several:
+        if isinstance(value, str | os.PathLike) or not isinstance(value, collections.abc.Iterable):
+            value = [value]
+        return tuple(checked(field, kind._replace(several=False), one) for one in value)
+    name = f"`{field.name}`"
+    if os.PathLike in kind.types:
+        return named_path(name, value)
+    if bool in kind.types and not isinstance(value, bool):
+        raise OptionError(f"{name} must be true or false, not {_shown(value)}")
+    if str in kind.types and not isinstance(value, str):
+        raise OptionError(f"{name} must be text, not {_shown(value)}")
+    if int in kind.types:
+        value = whole_number(name, value)
+    elif float in kind.types:
+        value = number(name, value)
+    if wrong := _what_is_wrong(value, field.metadata, kind.choices):
+        raise OptionError(f"{name} {wrong}, not {str(value)[:60]}")
+    return value
+
+
+def check_rules(field: dataclasses.Field[Any], given: Collection[str]) -> None:
+    """Raise OptionError if `field`, which is among the `given` ones, lacks one that it needs or has one it excludes."""
+    for other in field.metadata["excludes"]:
+        if other in given:
+            raise OptionError(f"`{field.name}` cannot be used with `{other}`: leave one of them out")
+    needed = (field.metadata["needs"] or "").split(" or ")
+    if any(needed) and not any(one in given for one in needed):
+        listed = " or ".join(f"`{one}`" for one in needed)
+        raise OptionError(f"`{field.name}` needs {listed}: give {listed} too")
+
+
+def named_path(name: str, value: object) -> str:
+    """Return the path `value` as text. Raises OptionError for an empty one, which an unset variable of a shell leaves:
+    it would mean the working folder."""
+    if not isinstance(value, str | os.PathLike):
+        raise OptionError(f"{name} must be a path, not {_shown(value)}")
+    if not (path := os.fspath(value)):
+        raise OptionError(f"{name}: the path is empty: name a file or a folder")
+    return str(path)
+
+
+def made(kind: type[Made], values: Mapping[str, object]) -> Made:
     """Return the settings `kind`, made from those `values` that are its fields. Raises OptionError."""
     return kind(**{field.name: values[field.name] for field in dataclasses.fields(kind) if field.name in values})
 
@@ -162,9 +240,8 @@ def _shown(value: object) -> str:
     return repr(value)[:60]
 
 
-def _what_is_wrong(value: Any, limits: Any) -> str | None:
-    choices = limits["choices"]
-    if choices is not None:
+def _what_is_wrong(value: Any, limits: Any, choices: Sequence[str]) -> str | None:
+    if choices := limits["choices"] or choices:
         return None if value in choices else f"must be one of {', '.join(choices)}"
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None

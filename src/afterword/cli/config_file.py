@@ -1,85 +1,70 @@
 """`--config FILE.toml`: settings from a file, with the precedence command line, file, defaults.
 
-The keys are the names of options, with hyphens or underscores, at the top level: `hidden-size = 256`. The settings' own
-dataclasses check the values, so that a file, the command line and Python refuse the same values with the same message.
+The keys are the names of options, with hyphens or underscores, at the top level: `hidden-size = 256`. They are checked as
+the request checks them, so that a file, the command line and Python refuse the same values in the same words. Options
+of train are ignored by a command that does not have them, so that plan can read the same file.
 Paths are relative to the folder in which the command is run, as on the command line.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from afterword.cli.options import PATH
-from afterword.errors import OptionError
-from afterword.planning.training_plan import LENGTHS, TrainingSettings
-from afterword.settings import Settings, made, setting
-from afterword.text.corpus import TextSettings
+from afterword.errors import AfterwordError, OptionError, spelled
+from afterword.operations.every import find
+from afterword.operations.operation import Request
+from afterword.settings import checked, kinds_of
 
 LARGEST = 1 << 16  # bytes: a dozen lines are usual; a large text, given by mistake, is not parsed
 EXAMPLE = "as in: hidden-size = 256"
-Function = Callable[..., Any]
 
 
-@dataclasses.dataclass(frozen=True)
-class _Place(Settings):
-    """The other settings of a file. Commands without such an option ignore them."""
-
-    out: str | None = setting(None, "the run's folder")
-
-
-KINDS = (TextSettings, TrainingSettings, _Place)
-KEYS = [field.name for kind in KINDS for field in dataclasses.fields(kind)]
-
-
-def config_option(function: Function) -> Function:
-    """Decorate a command that has the options of TextSettings and TrainingSettings with `--config FILE.toml`.
-
-    It must come above the `settings_options`. The option raises OptionError for an invalid file.
-    """
-
-    @functools.wraps(function)
-    def command(**values: Any) -> Any:
-        source = click.get_current_context().get_parameter_source
-        if any(source(name) is ParameterSource.COMMANDLINE for name in LENGTHS):
-            # the length of training has three names: the command line overrides any of them
-            values |= {name: None for name in LENGTHS if source(name) is ParameterSource.DEFAULT_MAP}
-        return function(**values)
-
-    decorated: Function = click.option(
-        "--config",
-        type=PATH,
+def config_option(request: type[Request], path: click.ParamType[Any]) -> click.Option:
+    """Return the option `--config FILE.toml` of the command for `request`."""
+    return click.Option(
+        ["--config"],
+        type=path,
         metavar="FILE.toml",
-        callback=_take,
+        callback=partial(_take, request),
         is_eager=True,  # before the options whose defaults it sets
         expose_value=False,
         help="read settings from lines such as hidden-size = 256 of this file; the command line has precedence",
-    )(command)
-    return decorated
+    )
 
 
-def _take(context: click.Context, option: click.Parameter, path: str | None) -> None:
+def _take(request: type[Request], context: click.Context, option: click.Parameter, path: str | None) -> None:
     if path is not None:
-        context.default_map = read_config(path)
+        context.default_map = read_config(path, request)
 
 
-def read_config(path: str) -> dict[str, Any]:
+def overridden(context: click.Context, values: Mapping[str, Any], alternatives: tuple[str, ...]) -> dict[str, Any]:
+    """Return `values` without those of `alternatives` in the file, if the command line gives one of them."""
+    source = context.get_parameter_source
+    if not any(source(name) is ParameterSource.COMMANDLINE for name in alternatives):
+        return dict(values)
+    in_file = [name for name in alternatives if source(name) is ParameterSource.DEFAULT_MAP]
+    return {name: None if name in in_file else value for name, value in values.items()}
+
+
+def read_config(path: str, request: type[Request]) -> dict[str, Any]:
     """Return the settings in the TOML file at `path`, by field name. Raises OptionError, which names the file."""
+    own = {field.name: (field, kind) for field, kind in kinds_of(request)}
+    keys = own | {field.name: (field, kind) for field, kind in kinds_of(find("train").request)}
     values: dict[str, Any] = {}
     for key, value in _parsed(path).items():
         name, option = key.replace("-", "_"), key.replace("_", "-")
         if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(item, dict) for item in value)):
             raise OptionError(f"{path}: {_shown(key)} is a table: write every setting at the top level, {EXAMPLE}")
-        if name not in KEYS:
-            close = [f"did you mean {other.replace('_', '-')}?" for other in get_close_matches(name, KEYS, n=1)]
-            advice = close or ["keys have the names of options of train"]
+        if name not in keys:
+            close = [f"did you mean {other.replace('_', '-')}?" for other in get_close_matches(name, keys, n=1)]
+            advice = close or ["keys have the names of options"]
             raise OptionError(f"{path}: {_shown(key)} is not a setting; {advice[0]}")
         if name in values:
             raise OptionError(f"{path}: {option} occurs twice: leave one out")
@@ -87,13 +72,13 @@ def read_config(path: str) -> dict[str, Any]:
             raise OptionError(f"{path}: {option} is too large: write a smaller number")
         if name == "validation" and isinstance(value, int | float) and not isinstance(value, bool):
             value = str(value)  # a share, which is text on the command line
+        try:
+            checked(*keys[name], value)
+        except AfterwordError as error:
+            wrong = spelled(error.message, lambda name: name.replace("_", "-"))
+            raise OptionError(f"{path}: {wrong}") from None
         values[name] = value
-    try:
-        for kind in KINDS:
-            made(kind, values)
-    except OptionError as error:
-        raise OptionError(f"{path}: {error}") from None
-    return values
+    return {name: value for name, value in values.items() if name in own}
 
 
 def _parsed(path: str) -> Mapping[str, Any]:

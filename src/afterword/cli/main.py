@@ -22,6 +22,7 @@ from afterword import __version__
 from afterword.cli.output import shown
 from afterword.cli.signals import ENDINGS, end, heard, take_interrupts
 from afterword.errors import AfterwordError
+from afterword.operations.every import find, summaries
 
 # name: the module that defines the command, and its line in `afterword --help`
 COMMANDS = {
@@ -30,10 +31,7 @@ COMMANDS = {
     "plan": ("afterword.cli.plan", "Print what train would do with a text, and why."),
     "generate": ("afterword.cli.generate", "Write text with a trained model."),
     "novelty": ("afterword.cli.novelty", "Measure how much of a model's output is copied from its training text."),
-    "score": ("afterword.cli.score", "Measure how well a model predicts a text."),
-    "odd": ("afterword.cli.odd", "Train on good lines and print the lines of other files that do not belong."),
     "forecast": ("afterword.cli.forecast", "Forecast the series of a table of numbers."),
-    "calibrate": ("afterword.cli.calibrate", "Calibrate a model on normal lines, so that it can flag odd ones."),
     "inspect": ("afterword.cli.inspections", "Show what the gates do while a model reads a text."),
     "units": ("afterword.cli.inspections", "Find the units of a model that detect a property of the text."),
     "horizon": ("afterword.cli.inspections", "Measure how far back a model remembers."),
@@ -65,9 +63,14 @@ class Program(click.Group):
     """A group whose commands are listed in COMMANDS and imported when they are needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [*summaries(), *COMMANDS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in summaries():
+            take_interrupts()
+            made = import_module("afterword.cli.command").OperationCommand(cmd_name, find(cmd_name))
+            made.short_help = summaries()[cmd_name]
+            return cast(click.Command, made)
         if cmd_name not in COMMANDS:
             if ctx.resilient_parsing:  # for a shell that asks for completions
                 return None
@@ -83,7 +86,7 @@ class Program(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+            formatter.write_dl([*summaries().items(), *((name, line) for name, (_, line) in COMMANDS.items())])
 
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True}  # of every command

@@ -6,14 +6,19 @@ On a terminal, control characters are spelled out, so that no text can steer it;
 from __future__ import annotations
 
 import contextlib
+import csv
+import io
 import json
 import math
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import IO, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import IO, TYPE_CHECKING, Any
 
 from afterword.learning.ranks import rank
+
+if TYPE_CHECKING:
+    from afterword.operations.operation import Record, Request
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and newline
 
@@ -80,17 +85,15 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-Row = dict[str, Any]
 TITLES = {  # of columns whose names in JSON are not plain words
     "best": "likeliest",
     "free_bits_per_character": "with nothing held",
     "p_value": "p-value",
     "ratio_bits": "ratio, bits",
+    "bits_per_value": "bits per value",
 }
-
-
-class Marked(str):
-    """Text for the terminal that has colours in it and is printed unchanged."""
+LAST = ("text", "file")  # columns, since they can be long
+TABLE, JSON, CSV = "table", "json", "csv"
 
 
 def has_colours() -> bool:
@@ -101,26 +104,64 @@ def has_colours() -> bool:
     return console.color_system is not None and not console.no_color
 
 
-def printed(tables: Iterable[list[Row]], as_json: bool, facts: Mapping[str, Any]) -> Iterator[list[Row]]:
-    """Print each table as it comes, the first one below the columns' names, and yield it. JSON adds `facts` to each
-    row."""
-    header = True
-    for table in tables:
-        for row in table:
-            if as_json:
-                print(strict_json({**row, **facts}))
-                continue
-            columns = sorted(row, key=lambda name: name in ("text", "file"))  # last, since they can be long
-            if header:
-                print("  ".join(_head(name, row[name]) for name in columns))
-                header = False
-            print("  ".join(_cell(name, row[name]) for name in columns))
-        sys.stdout.flush()
-        yield table
+def printed(answer: Any, form: str, request: Request) -> Iterator[Record]:
+    """Print the records of `answer` as they come, in the `form` of a table, lines of JSON, or CSV; yield each one.
+
+    A table or CSV has the names of its columns above the first row. What the module `shows` has a way for, or a record
+    that has a text of its own, is shown to people that way. After rows, the record of the whole is left out.
+    """
+    records = answer if isinstance(answer, Iterator) else iter([] if answer is None else [answer])
+    if form == TABLE and (way := _way(request)):
+        yield from way(records, request)
+        return
+    columns, has_rows = list[str](), False
+    for record in records:
+        yield record
+        has_rows |= record.rows is not None
+        if has_rows and record.rows is None:
+            continue
+        if form == JSON:
+            print(strict_json(record.to_dict()), flush=True)
+            continue
+        if form == TABLE and record.has_text:
+            print(shown(str(record)), flush=True)
+            continue
+        row = record.fields() if form == TABLE else _flat(record.to_dict())
+        if form == TABLE:
+            row = {name: value for name, value in row.items() if name not in record.in_json}
+        if not columns:
+            columns = sorted(row, key=lambda name: name in LAST) if form == TABLE else [*row]
+            print(_csv(columns) if form == CSV else "  ".join(_head(name, row[name]) for name in columns))
+        values = [row.get(name) for name in columns]
+        print(_csv(values) if form == CSV else "  ".join(map(_cell, columns, values)), flush=True)
+
+
+def _way(request: Request) -> Callable[[Iterator[Record], Request], Iterator[Record]] | None:
+    """Return how people see the answer to `request`, if it is not rows of a table."""
+    from afterword.cli.shows import SHOWS
+
+    return SHOWS.get(type(request).__name__)
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row for CSV: a list of pairs becomes columns, numbered from 1."""
+    found: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, list) and all(isinstance(one, dict) for one in value):
+            found |= {f"{key}_{number}": each for number, one in enumerate(value, 1) for key, each in one.items()}
+        else:
+            found[name] = value
+    return found
+
+
+def _csv(values: Sequence[Any]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(values)
+    return shown(line.getvalue())
 
 
 def _cell(name: str, value: Any) -> str:
-    if name in ("text", "file"):
+    if name in LAST:
         return value if isinstance(value, Marked) else shown(str(value))
     if isinstance(value, float):
         text = f"{value:.4f}"
@@ -132,8 +173,12 @@ def _cell(name: str, value: Any) -> str:
 def _head(name: str, value: Any) -> str:
     """Return the name of a column, aligned with its first value."""
     title = _cell(name, _title(name))
-    return title if name in ("text", "file") else title.rjust(len(_cell(name, value)))
+    return title if name in LAST else title.rjust(len(_cell(name, value)))
 
 
 def _title(name: str) -> str:
     return TITLES.get(name) or re.sub(r"^bits_(?=\d)", "bits of model ", name).replace("_", " ")
+
+
+class Marked(str):
+    """Text for the terminal that has colours in it and is printed unchanged."""

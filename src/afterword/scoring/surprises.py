@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 from afterword.model.arrays import Ids
 from afterword.model.network.network import Network
 from afterword.scoring.costs import USED, batches, line_ids, stretches
+from afterword.text.documents import counted
 from afterword.text.prefixes import Prefixes
 from afterword.text.tokenizer import Decoder, Tokenizer
 from afterword.text.unicode import spaced, visible
 
 LIKELIEST = 5  # alternatives
 LEAST_SHOWN = 0.005  # the least probability of an alternative that is shown
+SHOWN = 5  # of the most surprising places, for people
 PLACES = 10  # the most surprising ones that are kept
 LINES = 256  # lines whose alternatives are in memory at the same time
 AT_ONCE = 64  # characters whose alternatives are found together: a token may have a thousand
@@ -73,12 +75,17 @@ class Surprise:
 
     @property
     def expected(self) -> list[str]:
-        """The alternatives for display, such as "e 41%": the likeliest, and the others that round to 1% or more."""
-        return [
-            f"{spaced(text)} {probability:.0%}"
-            for number, (text, probability) in enumerate(self.alternatives)
-            if number == 0 or probability >= LEAST_SHOWN
-        ]
+        """The alternatives for display."""
+        return expected(self.alternatives)
+
+
+def expected(alternatives: Iterable[tuple[str, float]]) -> list[str]:
+    """Return alternatives for display, such as "e 41%": the likeliest, and the others that round to 1% or more."""
+    return [
+        f"{spaced(text)} {probability:.0%}"
+        for number, (text, probability) in enumerate(alternatives)
+        if number == 0 or probability >= LEAST_SHOWN
+    ]
 
 
 def surprises(
@@ -295,6 +302,15 @@ class Summary:
     def most(self) -> list[Place]:
         """The `PLACES` most surprising places, the most surprising first; of equals, the earlier one first."""
         return [place for *_, place in sorted(self._most, reverse=True)]
+
+    def lines(self) -> Iterator[str]:
+        """Yield the summary for people."""
+        yield f"{self.bits_per_character:.3f} bits per character, {counted(self.characters, 'character')}"
+        yield "most surprising:"
+        for place in self.most[:SHOWN]:
+            one = place.surprise
+            context = f"{visible(place.before)}[{spaced(one.text)}]"
+            yield f"{f'{one.line}:{one.column}':>9}  {one.bits:5.1f} bits  {context}  expected {'  '.join(one.expected)}"
 
     def watch(self, surprises: Iterable[Surprise]) -> Iterator[Surprise]:
         """Yield `surprises` unchanged, and take them into account."""

@@ -39,7 +39,7 @@ MOST_NAMED = 8  # columns that an error lists
 Layout = Literal["long", "wide", "rows"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Columns(Settings):
     """Settings for the names of a table's columns."""
 

@@ -25,7 +25,7 @@ REPLACEMENT = "\ufffd"
 NOT_OF_TEXTS = ("charmap", "idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Decoding(Settings):
     """Settings for decoding the bytes of a text."""
 

@@ -1,4 +1,4 @@
-"""`afterword calibrate MODEL NORMAL_FILE…`: measure the cost of normal lines, so that a model can flag odd ones."""
+"""Calibrate a model on normal lines, so that it can find odd ones."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ import contextlib
 import math
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
+from typing import Annotated
 
-import click
 import numpy as np
+from msgspec import UNSET, UnsetType
 
-from afterword.bars import waiting
 from afterword.bases.installed import installed, named
-from afterword.cli.input import noted_reader
-from afterword.cli.options import PATH, check_kind, mask_option, settings_options, with_option
-from afterword.cli.output import note, shown, strict_json
 from afterword.errors import ModelError, TextError
-from afterword.language_model import LanguageModel, load
+from afterword.language_model import LanguageModel
 from afterword.model.folder.calibration import FEWEST, Normal
 from afterword.model.folder.hub import is_remote
 from afterword.model.folder.saved import model_folder
+from afterword.operations.operation import ModelName, Record, Request, Sources, argument, operation
+from afterword.operations.options import Masking, Predicting
+from afterword.operations.score import check_kind, read_values
+from afterword.operations.work import Work
 from afterword.runs.folder import RunFolder
 from afterword.series.table import Columns
 from afterword.settings import OnProgress
@@ -34,65 +36,70 @@ MOST = 100_000  # lines that are used, the last ones
 BY_CHANCE = 3  # standard errors
 
 
-@click.command()
-@click.argument("model", type=PATH, metavar="MODEL")
-@click.argument("files", nargs=-1, required=True, type=PATH, metavar="NORMAL_FILE...")
-@mask_option
-@with_option
-@settings_options(Decoding, "decoding")
-@settings_options(Columns, "columns")
-@click.option("--json", "as_json", is_flag=True, help="print a JSON object")
-@click.pass_context
-def calibrate(
-    context: click.Context,
-    model: str,
-    files: tuple[str, ...],
-    masks: tuple[str, ...],
-    using: str,
-    decoding: Decoding,
-    columns: Columns,
-    as_json: bool,
-) -> None:
-    """Calibrate MODEL on normal lines, so that score --lines --flag can find the lines that do not belong.
+@dataclass(frozen=True)
+class Calibrate(Predicting, Masking, Decoding, Columns, Request):
+    """Calibrate MODEL on normal lines, so that odd can find the lines that do not belong.
 
     NORMAL_FILE contains normal lines on which the model was not trained. The last fifth of them is used to check how
     many would be flagged; the others calibrate the model. To keep a false-alarm rate within a factor of 1.5 takes about
     16 ÷ rate lines: 1,600 for 0.01. If there are more than 100,000 lines, the last 100,000 are used.
 
-    The calibration is saved in the model's folder. It is removed when the model is trained further. Without --mask, the
+    The calibration is saved in the model's folder. It is removed when the model is trained further. Without `mask`, the
     masks of an earlier calibration are kept.
 
     For a model of series, made by train --series, NORMAL_FILE is a table. Each of its values counts as a line, and the
     last fifth of each series is for the check.
     """
-    check_sources(files)
-    Masks(masks)
-    with writable(model) as folder:
-        loaded = load(model, using)
-        check_kind(context, loaded, ("masks", "encoding", "encoding_errors"))
+
+    model: Annotated[ModelName, argument("the model to calibrate")]
+    files: Annotated[Sources, argument("normal lines", metavar="NORMAL_FILE", least=1)]
+    _: KW_ONLY
+
+
+class Calibrated(Record, kw_only=True):
+    """How many normal lines, or values of series, a model was calibrated with, and how many of others it flags."""
+
+    lines: int | UnsetType = UNSET
+    values: int | UnsetType = UNSET
+    masks: list[str]
+    checked: int
+    flagged: dict[str, int]
+    """By the rate of false alarms."""
+
+    def __str__(self) -> str:
+        number, what = (self.lines, "line") if isinstance(self.lines, int) else (self.values, "value")
+        assert isinstance(number, int)
+        hidden = "".join(f", --mask {mask}" for mask in self.masks)
+        said = check_report({float(rate): count for rate, count in self.flagged.items()}, self.checked, what)
+        return "\n".join([f"calibrated with {counted(number, f'normal {what}')}{hidden}", *said])
+
+
+@operation(Calibrate)
+def calibrate(request: Calibrate, work: Work) -> Calibrated:
+    check_sources(request.files)
+    Masks(request.mask)
+    with writable(request.model) as folder:
+        loaded = work.model(request.model, request.using)
+        check_kind(request, loaded, ("mask", "encoding", "encoding_errors"))
         if loaded.series is not None:
-            calibrated, checks, checked = calibrated_on_values(loaded, files, columns, RATES)
+            calibrated, checks, checked = calibrated_on_values(loaded, request, work)
         else:
-            lines = normal_lines(files, decoding)
+            lines = normal_lines(request.files, request, work)
             if calibrated_with(len(lines)) < FEWEST:
                 fewest = CHECKED * (FEWEST - 1) // (CHECKED - 1) + 1  # of which the others are for the check
-                raise TextError(f"calibration needs at least {fewest} lines; {source_name(files[0])} has {len(lines)}")
-            with waiting("calibrating") as on_progress:
-                calibrated, checks = calibrated_and_checked(loaded, lines, masks or None, RATES, on_progress)
+                source = source_name(request.files[0])
+                raise TextError(f"calibration needs at least {fewest} lines; {source} has {len(lines)}")
+            with work.progress("calibrating") as on_progress:
+                calibrated, checks = calibrated_and_checked(loaded, lines, request.mask or None, RATES, on_progress)
             checked = len(lines) // CHECKED
         calibrated.save(folder)
-    assert calibrated.calibration is not None
-    number, masks, what = len(calibrated.calibration.figures), calibrated.calibration.masks, calibrated.unit_scored
-    if as_json:
-        by_rate = {f"{rate:g}": count for rate, count in checks.items()}
-        print(strict_json({f"{what}s": number, "masks": masks, "checked": checked, "flagged": by_rate}))
-    else:
-        hidden = "".join(f", --mask {shown(mask)}" for mask in masks)
-        print(f"calibrated with {counted(number, f'normal {what}')}{hidden}")
-        for said in check_report(checks, checked, what):
-            print(said)
-    if doubt := calibrated.calibration.holds_roughly(RATES[0], what):
-        note(doubt)
+    calibration, what = calibrated.calibration, calibrated.unit_scored
+    assert calibration is not None
+    if doubt := calibration.holds_roughly(RATES[0], what):
+        work.note(doubt)
+    by_rate = {f"{rate:g}": count for rate, count in checks.items()}
+    number = {f"{what}s": len(calibration.figures)}
+    return Calibrated(masks=list(calibration.masks), checked=checked, flagged=by_rate, **number)
 
 
 def calibrated_and_checked(
@@ -105,22 +112,20 @@ def calibrated_and_checked(
 
 
 def calibrated_on_values(
-    model: LanguageModel, files: Sequence[str], columns: Columns, rates: Sequence[float]
+    model: LanguageModel, request: Calibrate, work: Work
 ) -> tuple[LanguageModel, dict[float, int], int]:
-    """Calibrate `model` with all but the last fifth of each series in `files`.
+    """Calibrate `model` with all but the last fifth of each series in the files.
 
     Return it, the number of the last values that it flags at each rate, and the number of all last values.
     """
-    from afterword.cli.score_values import read_values
-
-    readings = [one for file in files for one in read_values(model, file, columns)[1]]
+    readings = [one for file in request.files for one in read_values(model, file, request, work)[1]]
     ends = [calibrated_with(len(one.bits)) for one in readings]
     normal = [one.costs(slice(end)) for one, end in zip(readings, ends, strict=True)]
     others = [one.costs(slice(end, None)) for one, end in zip(readings, ends, strict=True)]
     calibrated = model.calibrated_by(Normal.joined(normal))
     assert calibrated.calibration is not None
     p_values = calibrated.calibration.p_values(calibrated.calibration.figure(Normal.joined(others).costs))
-    return calibrated, flagged(calibrated, p_values.tolist(), rates), len(p_values)
+    return calibrated, flagged(calibrated, p_values.tolist(), RATES), len(p_values)
 
 
 def flagged(model: LanguageModel, p_values: Sequence[float], rates: Sequence[float]) -> dict[float, int]:
@@ -148,18 +153,18 @@ def check_report(checks: Mapping[float, int], lines: int, what: str = "line") ->
             yield f"note: {drift}; {advice}"
 
 
-def normal_lines(files: Sequence[str], decoding: Decoding) -> list[str]:
+def normal_lines(files: Sequence[str], decoding: Decoding, work: Work) -> list[str]:
     """Return the last lines of `files` that are not empty. Raises TextError if all are empty."""
     read = 0
     lines: deque[str] = deque(maxlen=MOST)
-    with noted_reader(decoding) as reader:
+    with work.reader(decoding) as reader:
         for block in filled_lines(reader.read(files)):
             lines.extend(block)
             read += len(block)
     if not lines:
         raise TextError(f"{source_name(files[0])} has no lines: there is nothing to calibrate with")
     if read > MOST:
-        note(f"only the last {MOST:,} of {read:,} lines are used")
+        work.note(f"only the last {MOST:,} of {read:,} lines are used")
     return list(lines)
 
 

@@ -1,0 +1,175 @@
+"""Compare how well several models predict the same text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Annotated, ClassVar
+
+from msgspec import UNSET, UnsetType
+
+from afterword.errors import OptionError
+from afterword.language_model import LanguageModel
+from afterword.operations.operation import ModelName, Record, Request, Sources, argument, operation
+from afterword.operations.options import Engine, Predicting
+from afterword.operations.score import Scored, counted_lines, engine_of, file_of, filled, highest, judge_of, watched
+from afterword.operations.work import Work
+from afterword.scoring.comparing import FEWEST, SHORTEST, Comparison
+from afterword.settings import setting
+from afterword.text.decoding import Decoding
+from afterword.text.documents import check_sources, counted
+
+
+@dataclass(frozen=True)
+class Compare(Predicting, Engine, Decoding, Request):
+    """Compare how well several models predict the same text.
+
+    Every model reads the text in the way that the first was trained to read it. Each has a row: its bits per
+    character, the difference from the first model's, and the margin of error (95 %), computed from how the difference
+    varies along the text.
+
+    With `lines`, each line has a row: its bits under each model, the likelihood ratio, and the likeliest model. The
+    ratio compares the first model with the likeliest of the others, in bits: at 10, it is 1,024 times as likely.
+    """
+
+    model: Annotated[ModelName, argument("the model that the others are compared with")]
+    others: Annotated[ModelName | Sequence[ModelName], argument("the others", metavar="MODEL2", least=1)]
+    _: KW_ONLY
+    file: Sources = setting((), "a text to read (repeatable)")
+    lines: bool = setting(False, "compare line by line", served=True)
+    top: int | None = setting(
+        None, "print only N lines, the highest ratio first", minimum=1, metavar="N", needs="lines"
+    )
+    mask: tuple[str, ...] = setting(
+        (), "hide what changes in every line, such as [0-9]+ (repeatable)", metavar="REGEX", needs="lines"
+    )
+
+
+class Compared(Scored, kw_only=True):
+    """How well one model predicts the text, beside the first one."""
+
+    rows: ClassVar = "models"
+    in_json: ClassVar = (
+        *Scored.in_json,
+        *("characters", "tokens", "bits_per_byte", "perplexity", "standard_error"),
+    )
+
+    model: str
+    difference: float
+    """From the first model, in bits per character."""
+    standard_error: float | None
+    margin_of_error: float | None
+    blocks: int
+
+
+class ComparedLine(Record, kw_only=True):
+    """The cost of a line under each model."""
+
+    rows: ClassVar = "lines"
+    in_json: ClassVar = ("engine",)
+
+    file: str | UnsetType = UNSET
+    line: int
+    text: str
+    bits: dict[str, float]
+    """Of each model, by its name."""
+    ratio_bits: float
+    best: str
+    engine: str | UnsetType = UNSET
+
+
+@operation(Compare)
+def compare(request: Compare, work: Work) -> Iterator[Compared | ComparedLine]:
+    if not request.file:
+        raise OptionError("missing text: name one with `file`")
+    check_sources(request.file)
+    names = [request.model, *request.others]
+    if len(set(names)) < len(names):
+        raise OptionError("a model is named twice: name each once")
+    models = [_loaded(name, request, work) for name in names]
+    _check_comparable(names, models, request.lines, work)
+    facts = {}
+    for model in models:
+        facts |= engine_of(model, work)
+    yield from (_by_line if request.lines else _whole)(request, work, names, models, facts)
+
+
+def _loaded(name: str, request: Compare, work: Work) -> LanguageModel:
+    try:
+        model = work.model(name, request.using, request.engine)
+    except OptionError as error:
+        raise OptionError(f"{name}: {error.message}") from None
+    model.check_of_text()
+    return model
+
+
+def _whole(
+    request: Compare, work: Work, names: Sequence[str], models: Sequence[LanguageModel], facts: dict[str, str]
+) -> Iterator[Compared]:
+    for file in request.file:
+        comparison = Comparison(models)
+        with work.progress(f"scoring {file}", "bytes") as on_progress:
+            parts, on_part = watched(file, work.parts(file, request, models[0].lines), on_progress)
+            for part in parts:
+                comparison.read(part, on_part)
+        several = {"file": file} if len(request.file) > 1 else {}
+        for name, (cost, difference) in zip(names, comparison.result(), strict=True):
+            figures = {one: getattr(difference, one) for one in ("standard_error", "margin_of_error", "blocks")}
+            figures |= {"difference": difference.bits_per_character, **cost.apart, **several, **facts}
+            yield Compared.of(cost, model=name, **figures)
+        if difference.margin_of_error is None:
+            needed = f"{FEWEST} blocks of {SHORTEST} characters"
+            work.note(f"a margin of error needs {needed}, and this text has {difference.blocks}")
+
+
+def _by_line(
+    request: Compare, work: Work, names: Sequence[str], models: Sequence[LanguageModel], facts: dict[str, str]
+) -> Iterator[ComparedLine]:
+    judges = [judge_of(model, request.mask) for model in models]
+    likeliest = dict.fromkeys(names, 0)  # of lines that are not empty
+
+    def rows() -> Iterator[ComparedLine]:
+        for read, (file, before, lines) in counted_lines(work.lines(request.file, request)):
+            for each in zip(*(judge(lines) for judge in judges), strict=True):
+                text, bits = each[0].text, {name: one.bits for name, one in zip(names, each, strict=True)}
+                best = min(names, key=bits.__getitem__)
+                ratio = min(bits[name] for name in names[1:]) - bits[names[0]]
+                likeliest[best] += bool(text)
+                place = {"line": before + each[0].line, **file_of(file, request.file)}
+                yield ComparedLine(text=text, bits=bits, ratio_bits=ratio, best=best, **place, **facts)
+            on_progress(None, read)
+
+    with work.progress("scoring lines", "lines", streams=request.top is None) as on_progress:
+        if request.top is None:
+            yield from rows()
+        else:
+            yield from highest((row for row in rows() if filled(row.text, models[0].lines)), "ratio_bits", request.top)
+    for name, number in likeliest.items():
+        work.say(f"{name} is likeliest for {number:,} of {counted(sum(likeliest.values()), 'line')}")
+
+
+def _check_comparable(names: Sequence[str], models: Sequence[LanguageModel], by_line: bool, work: Work) -> None:
+    """Raise OptionError if the models would not predict the same; tell if the comparison is unfair."""
+    name, first = names[0], models[0]
+    reads_lines = by_line or first.lines
+    for other, model in zip(names[1:], models[1:], strict=True):
+        if reads_lines and (model.tokenizer.end is None) != (first.tokenizer.end is None):
+            classic, ends = (other, name) if model.tokenizer.end is None else (name, other)
+            raise OptionError(f"{classic} is classic, so it does not predict where a line ends, as {ends} does")
+        if by_line and not model.labels.keys() <= first.labels.keys():
+            raise OptionError(f"{other} knows labels that {name} does not: name {other} first")
+    work.note(*dict.fromkeys(_unfair(names, models, reads_lines)))
+
+
+def _unfair(names: Sequence[str], models: Sequence[LanguageModel], reads_lines: bool) -> Iterator[str]:
+    """Yield what gives some of the models an advantage."""
+    if len({model.lines for model in models}) > 1:
+        why = f"as {names[0]} does" if reads_lines == models[0].lines else "by `lines`"
+        trained, reads = ("running text", "lines") if reads_lines else ("lines", "running text")
+        for name, model in zip(names, models, strict=True):
+            if model.lines != reads_lines:
+                yield f"{name} was trained on {trained}, so reading {reads} {why} costs it more"
+    if len({model.tokenizer.lowercase for model in models}) > 1:
+        for name, model in zip(names, models, strict=True):
+            if model.tokenizer.lowercase:
+                yield f"{name} reads all text in lower case, so it has less to predict"

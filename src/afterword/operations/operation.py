@@ -1,0 +1,205 @@
+"""Operations: the things that a user can do, each declared once.
+
+A file of this folder has three parts: a `Request`, whose fields are the arguments and options with their help, limits
+and rules; the `Record`s that answer it; and the function between them. From these come the command, the Python
+function, the body of the HTTP request and its reply, and the reference. Nothing here knows a terminal or HTTP: what an
+operation needs of its caller, it gets from `Work`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import itertools
+import os
+import types
+import typing
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
+
+import msgspec
+
+from afterword.errors import OptionError
+from afterword.operations.work import Work
+from afterword.settings import Kind, Settings, checked, kinds_of, setting
+from afterword.storage import is_whole_file
+
+P = ParamSpec("P")
+Asked = TypeVar("Asked", bound="Request")
+Answer = TypeVar("Answer")
+
+ModelName = str | os.PathLike[str]
+"""A model's folder, the folder of its run, the name of a base, or hf://USER/NAME."""
+Source = str | os.PathLike[str]
+"""A text to read: a file, also .gz, a folder, or - for standard input."""
+Sources = Source | Sequence[Source]
+Output = str | os.PathLike[str]
+"""A file to write; - is standard output."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Argument:
+    """An argument that is given by its position."""
+
+    help: str
+    metavar: str | None = None
+    least: int | None = None
+    """If it takes several values: how many at least."""
+    most_served: int | None = None
+    """Characters of a text that comes over HTTP."""
+    served: str | None = None
+    """Its name over HTTP, if it is another one."""
+
+
+argument = Argument
+
+
+@dataclasses.dataclass(frozen=True)
+class Request(Settings):
+    """What is asked of an operation. Its docstring is the help; names in backticks are options.
+
+    Fields annotated with `argument` are given by position; the others are options, made by `setting`.
+    """
+
+    def __post_init__(self) -> None:
+        """Raise OptionError for values that break their types, limits or rules, and for outputs that cannot be written."""
+        for name, (argument, kind) in arguments_of(type(self)).items():
+            value = checked(_ARGUMENT(name), kind, getattr(self, name))
+            object.__setattr__(self, name, value)
+            if kind.several and len(value) < (argument.least or 0):
+                raise OptionError(f"`{name}` is missing: give at least {argument.least}")
+        super().__post_init__()
+        outputs: list[Path] = []
+        for field, _ in kinds_of(type(self)):
+            if field.metadata["ending"] is not None and (value := getattr(self, field.name)) is not None:
+                path = checked_output(value, field.metadata["ending"], getattr(self, "overwrite", False), outputs)
+                object.__setattr__(self, field.name, path)
+
+
+def _ARGUMENT(name: str) -> dataclasses.Field[Any]:
+    field = setting(None, name)
+    field.name = name
+    return typing.cast("dataclasses.Field[Any]", field)
+
+
+@functools.cache
+def arguments_of(request: type[Request]) -> dict[str, tuple[Argument, Kind]]:
+    """Return the positional arguments of `request`, in order."""
+    found = {}
+    for name, hint in typing.get_type_hints(request, include_extras=True).items():
+        for about in getattr(hint, "__metadata__", ()):
+            if isinstance(about, Argument):
+                found[name] = about, Kind.of(hint)
+    return {field.name: found[field.name] for field in dataclasses.fields(request) if field.name in found}
+
+
+def checked_output(name: str, endings: Sequence[str], overwrite: bool, others: list[Path]) -> Path:
+    """Return the path of a file to write, and add it to `others`, before any work is done. Devices and pipes are
+    written to directly.
+
+    Raises OptionError if the file cannot be written, exists and is not to be overwritten, is among `others`, or does
+    not end in one of `endings`.
+    """
+    path = Path("/dev/stdout" if name == "-" else name)
+    real = Path(os.path.realpath(path))
+    if real.is_dir():
+        raise OptionError(f"{name} is a folder: name a file")
+    if not real.parent.is_dir():
+        raise OptionError(f"{name}: the folder {path.parent} does not exist; make it first")
+    if endings and path.suffix and path.suffix.lower() not in endings:
+        kind = endings[0][1:].upper()
+        raise OptionError(f"{name}: this file will be {kind}, so its name must end in {' or '.join(endings)}")
+    if is_whole_file(path):
+        if real.exists() and not overwrite:
+            raise OptionError(f"{name} exists already: name another file, or replace it with `overwrite`")
+        if not os.access(real.parent, os.W_OK):
+            raise OptionError(f"cannot write {name} in the folder {real.parent}: name another file")
+        if real in others:
+            raise OptionError(f"{name} is named twice: give each output its own file")
+        others.append(real)
+    return path
+
+
+class Record(msgspec.Struct, kw_only=True):
+    """A part of an answer: a row of a table, a line of JSON. A field that is UNSET does not exist there.
+
+    A record whose class defines `__str__` is shown to people that way, in place of a row.
+    """
+
+    in_json: ClassVar[Sequence[str]] = ()
+    """The fields that only JSON and CSV have."""
+    rows: ClassVar[str | None] = None
+    """The name of the list of such records in the reply over HTTP, if there are several for a request."""
+
+    @property
+    def has_text(self) -> bool:
+        """Whether its class says how people read it."""
+        return type(self).__str__ is not Record.__str__
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields that are set, by name."""
+        each = ((name, getattr(self, name)) for name in self.__struct_fields__)
+        return {name: value for name, value in each if value is not msgspec.UNSET}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as JSON has it."""
+        return typing.cast(dict[str, Any], msgspec.to_builtins(self))
+
+    @classmethod
+    def of(cls, found: object, **more: Any) -> typing.Self:
+        """Return a record with the values of the fields that `found` has, and `more`."""
+        known = {name: getattr(found, name) for name in cls.__struct_fields__ if hasattr(found, name)}
+        return cls(**{**known, **more})
+
+
+class Operation(Generic[P, Asked, Answer]):
+    """A function of a request, which is called with the arguments of the request.
+
+    An answer that comes piece by piece begins at once, so that what is wrong is raised by the call.
+    """
+
+    def __init__(
+        self, request: Callable[P, Asked], function: Callable[[Asked, Work], Answer], path: str | None
+    ) -> None:
+        self.request, self.run, self.path = typing.cast(type[Asked], request), function, path
+        functools.update_wrapper(self, function)
+        self.__name__ = function.__name__
+        self.__doc__ = self.request.__doc__
+        signature = inspect.signature(request)
+        self.__signature__ = signature.replace(return_annotation=function.__annotations__.get("return"))
+
+    def __call__(self, *arguments: P.args, **options: P.kwargs) -> Answer:
+        try:
+            request = self.request(*arguments, **options)
+        except TypeError as error:  # an unknown argument, or a missing one
+            raise TypeError(str(error).replace(f"{self.request.__name__}.__init__", self.__name__)) from None
+        return begun(self.run(request, Work()))
+
+    @property
+    def records(self) -> tuple[type[Record], ...]:
+        """The kinds of record that it yields or returns."""
+        hint = typing.get_type_hints(self.run)["return"]
+        if typing.get_origin(hint) in (Iterator, typing.get_origin(Iterator[int])):
+            hint = typing.get_args(hint)[0]
+        each = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+        return tuple(one for one in each if isinstance(one, type) and issubclass(one, Record))
+
+
+def begun(answer: Answer) -> Answer:
+    """Return `answer` after its first part has been made, if it comes in parts."""
+    if not isinstance(answer, Iterator):
+        return answer
+    first = list(itertools.islice(answer, 1))
+    return typing.cast(Answer, itertools.chain(first, answer))
+
+
+def operation(
+    request: Callable[P, Asked], *, path: str | None = None
+) -> Callable[[Callable[[Asked, Work], Answer]], Operation[P, Asked, Answer]]:
+    """Make an operation of the decorated function, which takes a `request` and the `Work` that its caller supplies.
+
+    With a `path`, a server offers it to HTTP clients there.
+    """
+    return lambda function: Operation(request, function, path)

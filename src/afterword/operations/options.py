@@ -1,0 +1,55 @@
+"""Options that several operations share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from afterword.settings import Settings, setting
+
+Using = Literal["lstm", "ngram", "both"]
+EngineName = Literal["numpy", "fast"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predicting(Settings):
+    """What a model predicts with."""
+
+    using: Using = setting(
+        "both", "predict with the LSTM, with its n-gram model, or with both", flag="with", served=True
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine(Settings):
+    """What computes the predictions."""
+
+    engine: EngineName = setting(
+        "numpy", "fast: several times faster, with one-byte weights (pip install 'afterword[fast]')"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holding(Settings):
+    """The parts of a network that are held at a value."""
+
+    hold: tuple[str, ...] = setting(
+        (),
+        "hold a gate, unit or state at a value: forget=1, l0.output=0, l0.u42=1 (repeatable)",
+        metavar="PART=VALUE",
+        served=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Masking(Settings):
+    """What is hidden in lines."""
+
+    mask: tuple[str, ...] = setting((), "hide what changes in every line, such as [0-9]+ (repeatable)", metavar="REGEX")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overwriting(Settings):
+    """Whether files that exist are replaced."""
+
+    overwrite: bool = setting(False, "replace an existing file")

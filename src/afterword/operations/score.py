@@ -1,0 +1,330 @@
+"""Measure how well a model predicts a text."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass, replace
+from heapq import nlargest
+from operator import attrgetter
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
+
+from msgspec import UNSET, UnsetType
+
+from afterword.errors import OptionError
+from afterword.forecasting.readings import SeriesReading, read_series, table_for
+from afterword.language_model import LanguageModel
+from afterword.operations.operation import ModelName, Record, Request, Sources, argument, operation
+from afterword.operations.options import Engine, Holding, Predicting
+from afterword.operations.work import Part, Work
+from afterword.scoring.adapting import AdaptingScorer
+from afterword.scoring.costs import LineScore, total
+from afterword.scoring.costs import Score as Cost
+from afterword.series.table import Columns, Table
+from afterword.settings import OnProgress, setting
+from afterword.text.decoding import Decoding
+from afterword.text.documents import check_sources, counted, source_name
+from afterword.text.lines import Masks
+
+Row = TypeVar("Row", bound=Record)
+Scorer = LanguageModel | AdaptingScorer
+Judge = Callable[[list[str]], Sequence[LineScore]]
+"""Scores lines."""
+
+
+@dataclass(frozen=True)
+class Score(Predicting, Holding, Engine, Decoding, Columns, Request):
+    """Print how well a model predicts a text, in bits per character. Fewer are better.
+
+    MODEL is a model's folder, the folder of its run, the name of a base, or hf://USER/NAME. FILE is a text, also
+    .gz, or - for standard input. A model of running text reads each file from start to end. A model of lines reads each
+    line from a fresh state, and the end of a line counts as one character.
+
+    With `lines`, a model of labelled lines also prints the likeliest label of each line and its probability. If a line
+    begins with a known label and a tab, that label is its given label, and the rest is classified. If all lines have
+    a given label, the accuracy is printed. The bits are those of the line without its label: -log2 of the sum of
+    P(label, line) over all labels.
+
+    With `adapt`, the model learns from the text as it reads it: each part is scored before it is learned from. Files
+    are read one after the other. The saved model does not change. The n-gram model always learns; the LSTM learns if
+    PyTorch is installed.
+
+    With `hold`, parts of the network are held at a value, and the cost with nothing held is printed too.
+    Layers and units are counted from 0.
+
+    For a model of series, FILE is a table, and the answer is in bits per value; with `lines`, a row per series.
+    """
+
+    model: Annotated[ModelName, argument("the model that reads")]
+    files: Annotated[Sources, argument("the texts", metavar="FILE", least=1)]
+    _: KW_ONLY
+    lines: bool = setting(False, "print the cost of each line, read from a fresh state", served=True)
+    top: int | None = setting(None, "print only the N lines that cost most", minimum=1, metavar="N", needs="lines")
+    sort: Literal["bits-per-character", "bits"] | None = setting(
+        None, "print the lines with the highest cost first (`top` sorts by bits-per-character)", needs="lines"
+    )
+    mask: tuple[str, ...] = setting(
+        (), "hide what changes in every line, such as [0-9]+ (repeatable)", metavar="REGEX", needs="lines"
+    )
+    adapt: bool = setting(False, "keep learning from the text as it is scored")
+
+
+class Scored(Record, kw_only=True):
+    """The cost of a whole text; `lstm`, `ngram` and `both` are nats per character, given if there is an n-gram."""
+
+    in_json: ClassVar = ("nats_per_character", "lstm", "ngram", "both", "adapted", "engine")
+
+    file: str | UnsetType = UNSET
+    characters: int
+    tokens: int
+    nats_per_character: float
+    bits_per_character: float
+    bits_per_byte: float
+    perplexity: float
+    lstm: float | UnsetType = UNSET
+    ngram: float | UnsetType = UNSET
+    both: float | UnsetType = UNSET
+    free_bits_per_character: float | UnsetType = UNSET
+    adapted: list[str] | UnsetType = UNSET
+    engine: str | UnsetType = UNSET
+
+
+class ScoredLine(Record, kw_only=True):
+    """The cost of a line and its end; with a model of labelled lines, its likeliest label and its given one."""
+
+    rows: ClassVar = "lines"
+    in_json: ClassVar = ("adapted", "engine")
+
+    file: str | UnsetType = UNSET
+    line: int
+    text: str
+    bits: float
+    bits_per_character: float
+    label: str | UnsetType = UNSET
+    label_probability: float | UnsetType = UNSET
+    given_label: str | UnsetType | None = UNSET
+    free_bits_per_character: float | UnsetType = UNSET
+    adapted: list[str] | UnsetType = UNSET
+    engine: str | UnsetType = UNSET
+
+
+class ScoredSeries(Record, kw_only=True):
+    """The cost of the values of a table, or of one of its series."""
+
+    rows: ClassVar = "series"
+
+    file: str | UnsetType = UNSET
+    unique_id: str | UnsetType = UNSET
+    series: int | UnsetType = UNSET
+    values: int
+    bits: float
+    bits_per_value: float
+
+
+@operation(Score, path="/v1/score")
+def score(request: Score, work: Work) -> Iterator[Scored | ScoredLine | ScoredSeries]:
+    check_sources(request.files)
+    free = work.model(request.model, request.using, request.engine)
+    check_kind(request, free, ("mask", "sort", "top", "adapt", "hold", "encoding", "encoding_errors"))
+    if free.series is not None:
+        yield from _of_tables(request, free, work)
+        return
+    model = free.hold(*request.hold)
+    if model.calibration and model.calibration.masks and not request.mask:
+        work.note("the model is calibrated with masks, but they hide nothing here: odd uses them")
+    facts = engine_of(model, work)
+    scorers: list[Scorer] = [model] if model is free else [model, free]
+    if request.adapt:
+        adapting = scorers[0] = model.adapting()
+        facts["adapted"] = list(adapting.adapts)
+        if request.using == "both" and "lstm" not in adapting.adapts:
+            work.note("only the n-gram adapts; for the LSTM: pip install 'afterword[train]'")
+    each = _by_line if request.lines else _whole
+    yield from each(request, work, model, scorers, facts)
+
+
+Facts = dict[str, Any]
+"""What every record says."""
+
+
+def check_kind(request: Request, model: LanguageModel, of_text: Sequence[str]) -> None:
+    """Raise OptionError for a given option that does not suit `model`; those named in `of_text` do not suit series."""
+    learned, wrong = ("text", vars(Columns())) if model.series is None else ("series", of_text)
+    for field in request.given:
+        if field in wrong:
+            raise OptionError(f"`{field}` does not suit a model of {learned}: leave it out")
+
+
+def engine_of(model: LanguageModel, work: Work) -> Facts:
+    """Tell how long the engine of `model` took to build its graph, and return its name for records; nothing for NumPy,
+    which is the default."""
+    if model.engine == "numpy":
+        return {}
+    work.say(f"engine {model.engine}: its graph took {model.engine_seconds:.2f} s to build")
+    return {"engine": model.engine}
+
+
+def _whole(
+    request: Score, work: Work, model: LanguageModel, scorers: Sequence[Scorer], facts: Facts
+) -> Iterator[Scored]:
+    """Yield what each text costs, read as one text or by lines, as the model was trained."""
+    for file in request.files:
+        with work.progress(f"scoring {file}", "bytes") as on_progress:
+            last: list[Cost | None] = [None] * len(scorers)
+            costs: list[Cost] = []
+            parts, on_part = watched(file, work.parts(file, request, model.lines), on_progress)
+            for part in parts:
+                new = [_cost(one, part, on_part, after) for one, after in zip(scorers, last, strict=True)]
+                costs, last = [*map(total, zip(costs, new, strict=True))] if costs else new, [*new]
+        several = {"file": file} if len(request.files) > 1 else {}
+        yield Scored.of(costs[0], **several, **costs[0].apart, **_free(costs), **facts)
+
+
+def _free(costs: Sequence[Cost] | Sequence[LineScore]) -> Facts:
+    """Return the cost with nothing held, if parts are."""
+    return {"free_bits_per_character": one.bits_per_character for one in costs[1:]}
+
+
+def _cost(scorer: Scorer, part: Part, on_progress: OnProgress, after: Cost | None) -> Cost:
+    if isinstance(part, str):
+        return scorer.score(part, on_progress=on_progress, after=after)
+    return total(scorer.score_lines(part, on_progress=on_progress))
+
+
+def watched(file: str, parts: Iterator[Part], on_progress: Callable[..., object]) -> tuple[Iterator[Part], OnProgress]:
+    """Return `parts`, and a function that takes the fraction of the latest part that is done.
+
+    The function reports the bytes read, as UTF-8, and the fraction of the whole file if its size is known.
+    """
+    size = os.path.getsize(file) if os.path.isfile(file) and not file.endswith(".gz") else 0
+    before = length = 0
+
+    def counted_parts() -> Iterator[Part]:
+        nonlocal before, length
+        for part in parts:
+            length = len((part if isinstance(part, str) else "\n".join([*part, ""])).encode("utf-8", "surrogatepass"))
+            yield part
+            before += length
+
+    def on_part(fraction: float) -> None:
+        read = before + fraction * length
+        on_progress(min(1.0, read / size) if size else None, int(read))
+
+    return counted_parts(), on_part
+
+
+def _by_line(
+    request: Score, work: Work, model: LanguageModel, scorers: Sequence[Scorer], facts: Facts
+) -> Iterator[Scored | ScoredLine]:
+    """Yield what each line costs, and at the end what all of them cost."""
+    judges = [judge_of(one, request.mask) for one in scorers]
+    whole: list[Cost] = []
+
+    def rows(on_progress: OnProgress) -> Iterator[ScoredLine]:
+        for read, (file, before, lines) in counted_lines(work.lines(request.files, request)):
+            scores = [judge(lines) for judge in judges]
+            whole[:] = [total([*whole, *scores[0]])]
+            for each in zip(*scores, strict=True):
+                place = {"line": before + each[0].line, **file_of(file, request.files)}
+                yield ScoredLine.of(each[0], **_free(each), **place, **facts)
+            on_progress(None, read)
+
+    ranked = request.top is not None or request.sort is not None
+    with work.progress("scoring lines", "lines", streams=not ranked) as on_progress:
+        found = rows(on_progress)
+        if model.labels and not request.adapt:
+            found = _with_accuracy(found, work)
+        if ranked:
+            key = (request.sort or "bits-per-character").replace("-", "_")
+            yield from highest((row for row in found if filled(row.text, model.lines)), key, request.top)
+        else:
+            yield from found
+    yield Scored.of(whole[0], **whole[0].apart)
+
+
+def counted_lines(found: Iterator[tuple[str, int, list[str]]]) -> Iterator[tuple[int, tuple[str, int, list[str]]]]:
+    """Yield what `found` yields, with how many lines have come so far, these included."""
+    read = 0
+    for one in found:
+        read += len(one[2])
+        yield read, one
+
+
+def file_of(file: str, files: Sequence[str]) -> Facts:
+    """Return the name of a file for the record of a line, if there are several or a folder of them."""
+    return {"file": file} if len(files) > 1 or os.path.isdir(files[0]) else {}
+
+
+def filled(text: str, lines: bool) -> bool:
+    """Return whether a line counts where the costliest are sought. Empty lines, which training leaves out too, cost much
+    for their length; without a model of `lines`, so do blank ones."""
+    return bool(text if lines else text.strip())
+
+
+def highest(rows: Iterable[Row], column: str, top: int | None) -> list[Row]:
+    """Return all rows, or the `top` ones, with the highest value of `column` first."""
+    key = attrgetter(column)
+    return sorted(rows, key=key, reverse=True) if top is None else nlargest(top, rows, key=key)
+
+
+def judge_of(scorer: Scorer, masks: Sequence[str]) -> Judge:
+    """Return the function that scores masked lines, without their labels. Raises OptionError."""
+    read: Judge = scorer.score_lines
+    if isinstance(scorer, LanguageModel) and scorer.labels:
+        if masks:
+            raise OptionError("a model of labelled lines reads whole lines: leave out `mask`")
+        read = scorer.classify
+    if not masks:
+        return read
+    hide = Masks(masks)
+
+    def masked(lines: list[str]) -> list[LineScore]:
+        scores = read([*map(hide, lines)])
+        return [replace(score, text=line) for score, line in zip(scores, lines, strict=True)]
+
+    return masked
+
+
+def _with_accuracy(rows: Iterator[ScoredLine], work: Work) -> Iterator[ScoredLine]:
+    """Yield `rows` unchanged; then tell how often the likeliest label was the given one, if all lines have one, and
+    how often the commonest one was given: a model that has learned nothing reaches that.
+    """
+    given, right = Counter[object](), 0
+    for row in rows:
+        yield row
+        if row.text or row.given_label is not None:
+            given[row.given_label] += 1
+        right += row.label == row.given_label
+    if given and None not in given:
+        [(label, often)], lines = given.most_common(1), given.total()
+        baseline = f"always {label!r} would be right for {often / lines:.1%}"
+        work.say(f"the label is right for {right / lines:.1%} of {counted(lines, 'line')}; {baseline}")
+
+
+def _of_tables(request: Score, model: LanguageModel, work: Work) -> Iterator[ScoredSeries]:
+    """Yield what the tables cost, or each of their series."""
+    for file in request.files:
+        _, readings = read_values(model, file, request, work)
+        several = {"file": source_name(file)} if len(request.files) > 1 else {}
+        if not request.lines:
+            yield ScoredSeries(series=len(readings), **several, **_of_values(readings))
+        for one in readings if request.lines else ():
+            yield ScoredSeries(unique_id=one.name, **several, **_of_values([one]))
+
+
+def read_values(model: LanguageModel, file: str, columns: Columns, work: Work) -> tuple[Table, list[SeriesReading]]:
+    """Return the table in `file` and the reading of each series that the model can read."""
+    assert model.series is not None
+    with work.progress(f"reading {file}") as on_progress:
+        table, series = table_for(model.series, file, columns)
+        readings = read_series(model, model.series, series, on_progress)
+    work.note(*table.notes)
+    if left := len(table.series) - len(series):
+        work.note(f"{left:,} of {len(table.series):,} series are constant, or no longer than a season: left out")
+    return table, readings
+
+
+def _of_values(readings: Sequence[SeriesReading]) -> Facts:
+    values, bits = sum(len(one.bits) for one in readings), sum(float(one.bits.sum()) for one in readings)
+    return {"values": values, "bits": bits, "bits_per_value": bits / values}

@@ -1,0 +1,179 @@
+"""Show what each character of a text costs a model, and what it expected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+import numpy as np
+from msgspec import UNSET, UnsetType
+from numpy.typing import NDArray
+
+from afterword.forecasting.futures import rounded
+from afterword.forecasting.readings import SeriesReading
+from afterword.inspection.gates_page import about
+from afterword.language_model import LanguageModel
+from afterword.model.folder.calibration import Normal
+from afterword.operations.operation import ModelName, Output, Record, Request, Sources, argument, operation
+from afterword.operations.options import Engine, Holding, Overwriting, Predicting
+from afterword.operations.score import Scored, check_kind, engine_of, highest, read_values
+from afterword.operations.work import Work, check_filled
+from afterword.scoring.costs import USED
+from afterword.scoring.costs import Score as Cost
+from afterword.scoring.surprises import LIKELIEST, expected
+from afterword.scoring.surprises_page import MOST_DRAWN, Drawn, page
+from afterword.series.table import Columns, Table
+from afterword.settings import setting
+from afterword.storage import output
+from afterword.text.decoding import Decoding
+from afterword.text.documents import check_sources, source_name
+
+
+@dataclass(frozen=True)
+class Surprises(Predicting, Holding, Engine, Overwriting, Decoding, Columns, Request):
+    """Show what each character of a text costs a model, in bits, and what was expected in its place.
+
+    MODEL is a model's folder, the folder of its run, the name of a base, or hf://USER/NAME. FILE is a text, also
+    .gz, or - for standard input. Each character is shaded by its bits if the terminal has colours; otherwise each
+    character gets a row. The bits add up to the score, also if tokens have several characters or a character has
+    several tokens. The end of a line is shown as ↵.
+
+    For a model of series, FILE is a table. Each value after the first season gets a row, with its bits, the expected
+    median and the band of 80 %.
+    """
+
+    model: Annotated[ModelName, argument("the model that reads")]
+    files: Annotated[Sources, argument("the texts", metavar="FILE", least=1, most_served=50_000)]
+    _: KW_ONLY
+    top: int | None = setting(None, "show only the N that cost most, the highest first", minimum=1, metavar="N")
+    html: Output | None = setting(None, "write an HTML page that works offline", ending=(".html", ".htm"))
+
+
+class Alternative(msgspec.Struct):
+    """What was expected in a character's place."""
+
+    text: str
+    probability: float
+
+
+class Surprising(Record, kw_only=True):
+    """The cost of a character. `start` is its place in the text, from 0; `line` and `column` count from 1."""
+
+    rows: ClassVar = "surprises"
+    in_json: ClassVar = ("start", "engine")
+    widths: ClassVar = {"alternatives": LIKELIEST}
+
+    file: str | UnsetType = UNSET
+    line: int
+    column: int
+    text: str
+    bits: float
+    start: int
+    alternatives: list[Alternative]
+    """The likeliest first. A part of a character is named by its byte, such as <0xE2>."""
+    engine: str | UnsetType = UNSET
+
+    @property
+    def expected(self) -> list[str]:
+        """The alternatives for display, such as "e 41%": the likeliest, and the others that round to 1% or more."""
+        return expected((one.text, one.probability) for one in self.alternatives)
+
+
+class SurprisingValue(Record, kw_only=True):
+    """The cost of a value of a series, its expected median, and the band of 80 %."""
+
+    rows: ClassVar = "values"
+
+    file: str | UnsetType = UNSET
+    unique_id: str
+    ds: str
+    y: float
+    lo_80: float = msgspec.field(name="lo-80")
+    median: float
+    hi_80: float = msgspec.field(name="hi-80")
+    bits: float
+
+
+@operation(Surprises, path="/v1/surprises")
+def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | SurprisingValue]:
+    check_sources(request.files)
+    model = work.model(request.model, request.using, request.engine, request.hold)
+    check_kind(request, model, ("html", "hold", "encoding", "encoding_errors"))
+    if model.series is not None:
+        yield from _of_tables(request, model, work)
+        return
+    facts = engine_of(model, work)
+    whole = dict[str, list[NDArray[np.float64]]]({USED: []})
+    read, drawn = "", list[Drawn]()
+    for file in request.files:
+        text = work.text(file, decoding=request)
+        check_filled(file, text.strip("\n") if model.lines else text)
+        read += "".join(f"{line}\n" for line in text.split("\n") if line) if model.lines else text
+        room = MOST_DRAWN - sum(one.characters for one in drawn) if request.html is not None else 0
+        drawn.append(Drawn(source_name(file)))
+        found = _of_text(request, work, model, file, text, drawn[-1], room, whole, facts)
+        yield from found if request.top is None else highest(found, "bits", request.top)
+        work.say(*drawn[-1].summary.lines())
+    if isinstance(request.html, Path):
+        with output(request.html) as written:
+            head = about(Path(request.model).name, model.config, request.hold, request.using)
+            written.write(page(drawn, head).encode())
+        work.say(f"wrote {request.html}")
+    cost = Cost.of({part: np.concatenate(nats) for part, nats in whole.items()}, read)
+    yield Scored.of(cost, **cost.apart)
+
+
+def _of_text(
+    request: Surprises,
+    work: Work,
+    model: LanguageModel,
+    file: str,
+    text: str,
+    drawn: Drawn,
+    room: int,
+    whole: dict[str, list[NDArray[np.float64]]],
+    facts: dict[str, Any],
+) -> Iterator[Surprising]:
+    """Yield what each character of `text` costs; add what its tokens cost to `whole`."""
+
+    def keep(nats: dict[str, NDArray[np.float64]]) -> None:
+        for part, costs in nats.items():
+            whole.setdefault(part, []).append(costs)
+
+    several = {"file": file} if len(request.files) > 1 else {}
+    with work.progress(f"scoring {file}", "characters", streams=True) as on_progress:
+        for one in drawn.watch(model.surprises(text, on_nats=keep), room):
+            on_progress(one.start / len(text), one.start)
+            alternatives = [Alternative(*each) for each in one.alternatives]
+            place = {"line": one.line, "column": one.column, "start": one.start}
+            yield Surprising(text=one.text, bits=one.bits, alternatives=alternatives, **place, **several, **facts)
+
+
+def _of_tables(request: Surprises, model: LanguageModel, work: Work) -> Iterator[SurprisingValue]:
+    for file in request.files:
+        table, readings = read_values(model, file, request, work)
+        several = {"file": source_name(file)} if len(request.files) > 1 else {}
+        rows = (SurprisingValue(**row, **several) for row in rows_of_values(table, readings))
+        yield from rows if request.top is None else highest(rows, "bits", request.top)
+
+
+def rows_of_values(
+    table: Table, readings: Sequence[SeriesReading], chosen: Sequence[int] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield the fields of a SurprisingValue for each value of the `readings` of `table`, or for the `chosen` ones."""
+    quantiles = rounded(np.concatenate([one.quantiles for one in readings], axis=1))
+    columns = {
+        "unique_id": np.array([one.name for one in readings for _ in one.bits], object),
+        "ds": np.concatenate([one.dates for one in readings]),
+        "y": np.concatenate([one.values for one in readings]),
+        **dict(zip(("lo_80", "median", "hi_80"), quantiles, strict=True)),
+        "bits": Normal.joined([one.costs() for one in readings]).costs.bits,
+    }
+    if chosen is not None:
+        columns = {name: each[chosen] for name, each in columns.items()}
+    columns["ds"] = np.array(table.form.dates.write(columns["ds"]), object)
+    for row in zip(*(each.tolist() for each in columns.values()), strict=True):
+        yield dict(zip(columns, row, strict=True))

@@ -1,0 +1,125 @@
+"""What an operation needs from whoever asks: models, texts, and a place for notes and progress.
+
+`Work` serves a caller in Python. The command line and the server have their own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from afterword import bars
+from afterword.errors import TextError
+from afterword.text.decoding import Decoding, Reader
+from afterword.text.documents import source_name
+from afterword.text.lines import filled_lines, whole_lines
+from afterword.text.tokenizer import parts
+
+if TYPE_CHECKING:
+    from afterword.language_model import LanguageModel
+
+AT_ONCE = 1000  # lines, so that the first results come soon
+MOST_AT_ONCE = 20_000_000  # characters of a text that is not read in parts
+
+Part = str | list[str]
+"""A part of a text, or some of its lines."""
+
+
+class Work:
+    """What a caller in Python supplies. Notes and progress are shown on a terminal and in a notebook."""
+
+    def model(self, name: str, using: str = "both", engine: str = "numpy", hold: Sequence[str] = ()) -> LanguageModel:
+        """Return the model `name`, with parts of it held. Raises ModelError, OptionError, HubError."""
+        from afterword.language_model import load
+
+        return load(name, using, engine).hold(*hold)
+
+    def note(self, *notes: str) -> None:
+        """Tell what the caller should know."""
+        if bars.is_seen():
+            for one in notes:
+                print(f"note: {one}", file=sys.stderr)
+
+    def say(self, *lines: str) -> None:
+        """Tell people how the work goes on; in Python, nothing is printed."""
+
+    def progress(
+        self, what: str, unit: str = "", streams: bool = False
+    ) -> AbstractContextManager[Callable[..., object]]:
+        """Return a block that shows the progress of `what`; it yields a function of the fraction that is done, or None,
+        and of how many of `unit` are done. If the answer `streams`, it may show the progress itself."""
+        return bars.waiting(what, unit)
+
+    @contextlib.contextmanager
+    def reader(self, decoding: Decoding) -> Iterator[Reader]:
+        """Yield a reader of texts, and tell its notes at the end."""
+        reader = self._reader(decoding)
+        try:
+            yield reader
+        finally:
+            self.note(*reader.notes.lines())
+
+    def _reader(self, decoding: Decoding) -> Reader:
+        return Reader(decoding)
+
+    def text(self, file: str, most: int | None = None, decoding: Decoding | None = None) -> str:
+        """Return the text of `file`, or its first `most` characters.
+
+        Raises TextError. Without `most`, also raises it for a text that is too long to be held in memory.
+        """
+        pieces, length, limit = [], 0, MOST_AT_ONCE + 1 if most is None else most
+        with self.reader(decoding or Decoding()) as reader:
+            for piece in reader.read([file]):
+                pieces.append(piece)
+                length += len(piece)
+                if length >= limit:
+                    break
+        if most is None and length > MOST_AT_ONCE:
+            raise TextError(f"{source_name(file)} has more than {MOST_AT_ONCE:,} characters: split it")
+        return "".join(pieces)[:limit]
+
+    def parts(self, file: str, decoding: Decoding, lines: bool) -> Iterator[Part]:
+        """Yield the text of `file` in parts; with `lines`, some lines at a time. As in training, empty lines are left
+        out.
+
+        Raises TextError if the file is empty.
+        """
+        with self.reader(decoding) as reader:
+            pieces = reader.read([file])
+            each: Iterator[Part] = _some(filled_lines(pieces)) if lines else parts(pieces)
+            first = next(each, "")
+            check_filled(file, first)
+            yield first
+            yield from each
+
+    def lines(self, files: Sequence[str], decoding: Decoding) -> Iterator[tuple[str, int, list[str]]]:
+        """Yield the lines of `files`, and of the files in folders, some at a time, as they come.
+
+        Yields the file, how many of its lines came before, and lines. Raises TextError if a file has no lines.
+        """
+        with self.reader(decoding) as reader:
+            for file, documents in zip(files, reader.find(files), strict=True):
+                for document in documents:
+                    name = document.name if os.path.isdir(file) else file
+                    read = 0
+                    for lines in _some(whole_lines(reader.pieces(document))):
+                        yield name, read, lines
+                        read += len(lines)
+                    if not read:
+                        check_filled(name, "")
+
+
+def check_filled(file: str, text: Sequence[str]) -> None:
+    """Raise TextError if `file` has no text: that would cost nothing, which looks like a perfect fit."""
+    if not text:
+        raise TextError(f"{source_name(file)} is empty: there is nothing to score")
+
+
+def _some(blocks: Iterable[list[str]]) -> Iterator[list[str]]:
+    for lines in blocks:
+        for at in range(0, len(lines), AT_ONCE):
+            yield lines[at : at + AT_ONCE]
