@@ -1,7 +1,7 @@
 """Settings: small frozen dataclasses next to the code that uses them.
 
-A field made by `setting` carries its help, its limits, and which others it needs or excludes. That one declaration makes
-the Python argument, the command-line option, the field of an HTTP request and the record in the run folder.
+A field made by `setting` carries its help, its limits, and which others it needs or excludes. That one declaration
+makes the Python argument, the command-line option, the field of an HTTP request and the record in the run folder.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Settings:
     """Base class of settings. Each field made by `setting` has a value of its type, within its limits."""
 
     @property
-    def given(self) -> list[str]:
+    def given_names(self) -> list[str]:
         """The names of the fields whose values are not their defaults."""
         own: Any = type(self)
         return [field.name for field, _ in kinds_of(own) if getattr(self, field.name) != field.default]
@@ -92,10 +92,10 @@ class Settings:
         Convert numbers of other types, such as NumPy's, to Python's own, so that they can be written as JSON; paths to
         text; and one of several values, given alone, to a tuple.
         """
-        own: Any = type(self)  # mypy takes the class for unhashable, because its instances define a hash
+        own = type(self)
         for field, kind in kinds_of(own):
             object.__setattr__(self, field.name, checked(field, kind, getattr(self, field.name)))
-        given = self.given
+        given = self.given_names
         for field, _ in kinds_of(own):
             if field.name in given:
                 check_rules(field, given)
@@ -124,12 +124,18 @@ class Kind(NamedTuple):
         return Kind((typing.get_origin(hint) or hint,))
 
 
+def kinds_of(settings: type[Any]) -> list[tuple[dataclasses.Field[Any], Kind]]:
+    """Return the fields made by `setting`, with their types, its own before those that it inherits."""
+    own: Any = settings  # mypy takes the class for unhashable, because its instances define a hash
+    return _kinds_of(own)
+
+
 @functools.cache
-def kinds_of(settings: type[Settings]) -> list[tuple[dataclasses.Field[Any], Kind]]:
-    """Return the fields made by `setting`, with their types. Resolving type hints is slow, so this is cached."""
+def _kinds_of(settings: type[Any]) -> list[tuple[dataclasses.Field[Any], Kind]]:
+    """Do the work of `kinds_of`, which is slow, once."""
     hints = typing.get_type_hints(settings)
-    order = [name for one in settings.__mro__ for name in one.__dict__.get("__annotations__", ())]
-    fields = sorted(dataclasses.fields(settings), key=lambda field: order.index(field.name))  # its own come first
+    order = [name for one in settings.__mro__ for name in inspect.get_annotations(one)]
+    fields = sorted(dataclasses.fields(settings), key=lambda field: order.index(field.name))
     return [(field, Kind.of(hints[field.name])) for field in fields if field.metadata]
 
 

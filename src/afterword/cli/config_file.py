@@ -1,8 +1,8 @@
 """`--config FILE.toml`: settings from a file, with the precedence command line, file, defaults.
 
-The keys are the names of options, with hyphens or underscores, at the top level: `hidden-size = 256`. They are checked as
-the request checks them, so that a file, the command line and Python refuse the same values in the same words. Options
-of train are ignored by a command that does not have them, so that plan can read the same file.
+The keys are the names of options, with hyphens or underscores, at the top level: `hidden-size = 256`. They are
+checked as the request checks them, so that a file, the command line and Python refuse the same values in the same
+words. Options of train are ignored by a command that does not have them, so that plan can read the same file.
 Paths are relative to the folder in which the command is run, as on the command line.
 """
 

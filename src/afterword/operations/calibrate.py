@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -19,7 +20,7 @@ from afterword.language_model import LanguageModel
 from afterword.model.folder.calibration import FEWEST, Normal
 from afterword.model.folder.hub import is_remote
 from afterword.model.folder.saved import model_folder
-from afterword.operations.operation import ModelName, Record, Request, Sources, argument, operation
+from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Masking, Predicting
 from afterword.operations.score import check_kind, read_values
 from afterword.operations.work import Work
@@ -76,7 +77,8 @@ class Calibrated(Record, kw_only=True):
 
 @operation(Calibrate)
 def calibrate(request: Calibrate, work: Work) -> Calibrated:
-    check_sources(request.files)
+    files = listed(request.files)
+    check_sources(files)
     Masks(request.mask)
     with writable(request.model) as folder:
         loaded = work.model(request.model, request.using)
@@ -84,10 +86,10 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
         if loaded.series is not None:
             calibrated, checks, checked = calibrated_on_values(loaded, request, work)
         else:
-            lines = normal_lines(request.files, request, work)
+            lines = normal_lines(files, request, work)
             if calibrated_with(len(lines)) < FEWEST:
                 fewest = CHECKED * (FEWEST - 1) // (CHECKED - 1) + 1  # of which the others are for the check
-                source = source_name(request.files[0])
+                source = source_name(files[0])
                 raise TextError(f"calibration needs at least {fewest} lines; {source} has {len(lines)}")
             with work.progress("calibrating") as on_progress:
                 calibrated, checks = calibrated_and_checked(loaded, lines, request.mask or None, RATES, on_progress)
@@ -98,8 +100,9 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
     if doubt := calibration.holds_roughly(RATES[0], what):
         work.note(doubt)
     by_rate = {f"{rate:g}": count for rate, count in checks.items()}
-    number = {f"{what}s": len(calibration.figures)}
-    return Calibrated(masks=list(calibration.masks), checked=checked, flagged=by_rate, **number)
+    found = Calibrated(masks=list(calibration.masks), checked=checked, flagged=by_rate)
+    setattr(found, f"{what}s", len(calibration.figures))
+    return found
 
 
 def calibrated_and_checked(
@@ -118,7 +121,7 @@ def calibrated_on_values(
 
     Return it, the number of the last values that it flags at each rate, and the number of all last values.
     """
-    readings = [one for file in request.files for one in read_values(model, file, request, work)[1]]
+    readings = [one for file in listed(request.files) for one in read_values(model, file, request, work)[1]]
     ends = [calibrated_with(len(one.bits)) for one in readings]
     normal = [one.costs(slice(end)) for one, end in zip(readings, ends, strict=True)]
     others = [one.costs(slice(end, None)) for one, end in zip(readings, ends, strict=True)]
@@ -169,7 +172,7 @@ def normal_lines(files: Sequence[str], decoding: Decoding, work: Work) -> list[s
 
 
 @contextlib.contextmanager
-def writable(model: str | Path) -> Iterator[Path]:
+def writable(model: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield the folder of `model`, locked against training. Raises RunError if a training runs, ModelError if the model
     cannot be changed."""
     if is_remote(model):

@@ -10,9 +10,19 @@ from msgspec import UNSET, UnsetType
 
 from afterword.errors import OptionError
 from afterword.language_model import LanguageModel
-from afterword.operations.operation import ModelName, Record, Request, Sources, argument, operation
+from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Engine, Predicting
-from afterword.operations.score import Scored, counted_lines, engine_of, file_of, filled, highest, judge_of, watched
+from afterword.operations.score import (
+    Facts,
+    Scored,
+    counted_lines,
+    engine_of,
+    file_of,
+    filled,
+    highest,
+    judge_of,
+    watched,
+)
 from afterword.operations.work import Work
 from afterword.scoring.comparing import FEWEST, SHORTEST, Comparison
 from afterword.settings import setting
@@ -80,15 +90,15 @@ class ComparedLine(Record, kw_only=True):
 
 @operation(Compare)
 def compare(request: Compare, work: Work) -> Iterator[Compared | ComparedLine]:
-    if not request.file:
+    if not (files := listed(request.file)):
         raise OptionError("missing text: name one with `file`")
-    check_sources(request.file)
-    names = [request.model, *request.others]
+    check_sources(files)
+    names = [*listed(request.model), *listed(request.others)]
     if len(set(names)) < len(names):
         raise OptionError("a model is named twice: name each once")
     models = [_loaded(name, request, work) for name in names]
     _check_comparable(names, models, request.lines, work)
-    facts = {}
+    facts: Facts = {}
     for model in models:
         facts |= engine_of(model, work)
     yield from (_by_line if request.lines else _whole)(request, work, names, models, facts)
@@ -104,15 +114,15 @@ def _loaded(name: str, request: Compare, work: Work) -> LanguageModel:
 
 
 def _whole(
-    request: Compare, work: Work, names: Sequence[str], models: Sequence[LanguageModel], facts: dict[str, str]
+    request: Compare, work: Work, names: Sequence[str], models: Sequence[LanguageModel], facts: Facts
 ) -> Iterator[Compared]:
-    for file in request.file:
+    for file in (files := listed(request.file)):
         comparison = Comparison(models)
         with work.progress(f"scoring {file}", "bytes") as on_progress:
             parts, on_part = watched(file, work.parts(file, request, models[0].lines), on_progress)
             for part in parts:
                 comparison.read(part, on_part)
-        several = {"file": file} if len(request.file) > 1 else {}
+        several = {"file": file} if len(files) > 1 else {}
         for name, (cost, difference) in zip(names, comparison.result(), strict=True):
             figures = {one: getattr(difference, one) for one in ("standard_error", "margin_of_error", "blocks")}
             figures |= {"difference": difference.bits_per_character, **cost.apart, **several, **facts}
@@ -123,19 +133,19 @@ def _whole(
 
 
 def _by_line(
-    request: Compare, work: Work, names: Sequence[str], models: Sequence[LanguageModel], facts: dict[str, str]
+    request: Compare, work: Work, names: Sequence[str], models: Sequence[LanguageModel], facts: Facts
 ) -> Iterator[ComparedLine]:
-    judges = [judge_of(model, request.mask) for model in models]
+    judges, files = [judge_of(model, request.mask) for model in models], listed(request.file)
     likeliest = dict.fromkeys(names, 0)  # of lines that are not empty
 
     def rows() -> Iterator[ComparedLine]:
-        for read, (file, before, lines) in counted_lines(work.lines(request.file, request)):
+        for read, (file, before, lines) in counted_lines(work.lines(files, request)):
             for each in zip(*(judge(lines) for judge in judges), strict=True):
                 text, bits = each[0].text, {name: one.bits for name, one in zip(names, each, strict=True)}
                 best = min(names, key=bits.__getitem__)
                 ratio = min(bits[name] for name in names[1:]) - bits[names[0]]
                 likeliest[best] += bool(text)
-                place = {"line": before + each[0].line, **file_of(file, request.file)}
+                place = {"line": before + each[0].line, **file_of(file, files)}
                 yield ComparedLine(text=text, bits=bits, ratio_bits=ratio, best=best, **place, **facts)
             on_progress(None, read)
 

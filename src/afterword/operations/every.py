@@ -22,7 +22,7 @@ ORDER = (
 
 @functools.cache
 def summaries() -> dict[str, str]:
-    """Return the name of every operation with the first line of its module, which says what it does. None is imported."""
+    """Return the name of every operation, and the first line of its file, which says what it does; none is imported."""
     found = {}
     for file in sorted(Path(__file__).parent.glob("*.py")):
         if file.stem not in OTHERS:

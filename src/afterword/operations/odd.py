@@ -31,11 +31,12 @@ from afterword.operations.calibrate import (
     normal_lines,
     writable,
 )
-from afterword.operations.operation import ModelName, Record, Request, Sources, argument, operation
+from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Engine, Masking, Predicting
 from afterword.operations.score import Scored, counted_lines, engine_of, judge_of, read_values
 from afterword.operations.surprises import SurprisingValue, rows_of_values
 from afterword.operations.work import Work, check_filled
+from afterword.scoring.costs import Score as Cost
 from afterword.scoring.costs import total
 from afterword.scoring.odd_lines import OddLine
 from afterword.series.table import Columns
@@ -112,8 +113,8 @@ class OddRow(Record, kw_only=True):
     file: str
     line: int
     text: str
-    bits: float
-    bits_per_character: float
+    bits: float | UnsetType = UNSET
+    bits_per_character: float | UnsetType = UNSET
     figure: float
     p_value: float
     odd: bool
@@ -150,15 +151,16 @@ class Group:
 @operation(Odd, path="/v1/odd")
 def odd(request: Odd, work: Work) -> Iterator[OddRow | OddValue | Scored]:
     check_false_alarms(request.false_alarms)
-    if is_model(request.good):
-        model = work.model(request.good, request.using, request.engine)
-        if wrong := [name for name in request.given if name in OF_TRAINING]:
-            raise OptionError(f"`{wrong[0]}` is for training, but {request.good} is a model already: leave it out")
-        check_sources(request.files)
+    files, [source] = listed(request.files), listed(request.good)
+    if is_model(source):
+        model = work.model(source, request.using, request.engine)
+        if wrong := [name for name in request.given_names if name in OF_TRAINING]:
+            raise OptionError(f"`{wrong[0]}` is for training, but {source} is a model already: leave it out")
+        check_sources(files)
         if model.series is not None:
             yield from _odd_values(request, work, model)
             return
-        masks, good, unseen = _checked_masks(model, request, work), None, 0.0
+        masks, good, unseen = _checked_masks(model, request, work), set[str](), 0.0
     else:
         model, good, unseen = _learned(request, work)
         masks = request.mask
@@ -169,7 +171,7 @@ def odd(request: Odd, work: Work) -> Iterator[OddRow | OddValue | Scored]:
         return
     found = _Found(Masks(masks), good, NEXT if request.top is None else request.top)
     with work.progress("scoring lines", "lines") as on_progress:
-        for file, before, some in work.lines([*dict.fromkeys(request.files)], request):
+        for file, before, some in work.lines([*dict.fromkeys(files)], request):
             for line in model.odd_lines(some, request.false_alarms):
                 found.add(file, line.at(before + line.line))
             on_progress(None, found.lines)
@@ -178,14 +180,15 @@ def odd(request: Odd, work: Work) -> Iterator[OddRow | OddValue | Scored]:
             f"{found.new / found.lines:.0%} of the new lines have a form that no good line has{found.why()}: the order "
             "is right, but no false-alarm rate can be promised; add newer good lines, or mask what changes"
         )
-    listed = sorted(found.odd.values(), key=Group.rank)[: request.top]
-    following = found.next(NEXT if request.top is None else request.top - len(listed))
+    odd_ones = sorted(found.odd.values(), key=Group.rank)[: request.top]
+    following = found.next(NEXT if request.top is None else request.top - len(odd_ones))
     if request.order == "file":
-        printed = {id(group) for group in listed}
-        listed = [group for group in found.odd.values() if id(group) in printed]
-    for group in [*listed, *following]:
+        printed = {id(group) for group in odd_ones}
+        odd_ones = [group for group in found.odd.values() if id(group) in printed]
+    for group in [*odd_ones, *following]:
         lines = [PlacedLine(group.file, number, text) for number, text in group.lines]
-        more = {"count": group.count, "lines": lines, "rate": request.false_alarms, **facts}
+        more: dict[str, Any] = {"count": group.count, "lines": lines, "rate": request.false_alarms, **facts}
+        more |= dict.fromkeys(("bits", "bits_per_character"), UNSET)  # a group keeps no costs
         yield OddRow.of(group.first, file=group.file, **kind_of(group.first), **more)
 
 
@@ -199,14 +202,14 @@ def _each(
     request: Odd, work: Work, model: LanguageModel, kind_of: Callable[[OddLine], dict[str, str]], facts: dict[str, Any]
 ) -> Iterator[OddRow | Scored]:
     """Yield all lines, or the odd ones, as they are read; then what all of them cost."""
-    whole = []
+    whole = list[Cost]()
     with work.progress("scoring lines", "lines", streams=True) as on_progress:
-        for read, (file, before, lines) in counted_lines(work.lines(request.files, request)):
+        for read, (file, before, lines) in counted_lines(work.lines(listed(request.files), request)):
             scores = model.odd_lines(lines, request.false_alarms)
             whole = [total([*whole, *scores])]
             for one in scores:
                 if request.all or one.odd:
-                    more = {"line": before + one.line, "rate": request.false_alarms, **facts}
+                    more: dict[str, Any] = {"line": before + one.line, "rate": request.false_alarms, **facts}
                     yield OddRow.of(one, file=file, **kind_of(one), **more)
             on_progress(None, read)
     yield Scored.of(whole[0], **whole[0].apart)
@@ -241,7 +244,7 @@ def _kinds(request: Odd, work: Work, masks: Sequence[str]) -> Callable[[OddLine]
 
 def _odd_values(request: Odd, work: Work, model: LanguageModel) -> Iterator[OddValue]:
     calibration = model.check_calibrated(request.false_alarms)
-    for file in request.files:
+    for file in (files := listed(request.files)):
         table, readings = read_values(model, file, request, work)
         figures = calibration.figure(Normal.joined([one.costs() for one in readings]).costs)
         p_values = calibration.p_values(figures)
@@ -257,33 +260,33 @@ def _odd_values(request: Odd, work: Work, model: LanguageModel) -> Iterator[OddV
         chosen = np.arange(len(odd)) if request.all else np.flatnonzero(odd)
         if request.order == "oddest" and not request.all:
             chosen = chosen[np.argsort(-figures[chosen], kind="stable")[: request.top]]
-        several = {"file": source_name(file)} if len(request.files) > 1 else {}
+        several: dict[str, Any] = {"file": source_name(file)} if len(files) > 1 else {}
         for k, row in zip(chosen, rows_of_values(table, readings, chosen), strict=True):
-            judged = {"figure": float(figures[k]), "p_value": float(p_values[k]), "odd": bool(odd[k])}
+            judged: dict[str, Any] = {"figure": float(figures[k]), "p_value": float(p_values[k]), "odd": bool(odd[k])}
             yield OddValue(**row, **judged, **several)
 
 
 def _learned(request: Odd, work: Work) -> tuple[LanguageModel, set[str], float]:
     """Return a model that was trained and calibrated on the good lines, their forms, and the share of the last ones
     whose forms the others do not have."""
-    sources = [request.good, *request.files]
+    [good], files = listed(request.good), listed(request.files)
+    sources = [good, *files]
     kinds = dict(zip(sources, check_sources(sources), strict=True))
     masks, rate, hide = request.mask, request.false_alarms, Masks(request.mask)
     chosen(request.vocabulary)
-    with work.progress(f"reading {request.good}"):
-        lines = normal_lines([request.good], request, work)
-        for file in request.files:  # before minutes of training, not after them
+    with work.progress(f"reading {good}"):
+        lines = normal_lines([good], request, work)
+        for file in files:  # before minutes of training, not after them
             if kinds[file] in ("file", "folder"):  # which can be read again
                 check_filled(file, [piece[:1] for piece in Reader(request).read([file])])
     needed = max(LEAST, math.ceil(1 / rate) - 1)
     if len(lines) < needed:
-        has = f"{source_name(request.good)} has {len(lines):,}"
+        has = f"{source_name(good)} has {len(lines):,}"
         raise OptionError(f"a false-alarm rate of {rate:g} needs at least {needed:,} good lines; {has}")
     forms = [*map(hide, lines)]
     with tempfile.TemporaryDirectory() as temporary:
-        name = Path(request.good).name if request.good != "-" else "lines"  # it is in the model's card
-        settings = {"vocabulary": request.vocabulary, "seed": request.seed}
-        trained = partial(_trained, Path(temporary), name, **settings)
+        name = Path(good).name if good != "-" else "lines"  # it is in the model's card
+        trained = partial(_trained, Path(temporary), name, vocabulary=request.vocabulary, seed=request.seed)
         folder = Path(temporary, "a run") if request.out is None else Path(request.out)
         kept = round(KEPT * len(lines))
         if calibrated_with(kept) * rate >= FOR_ONE_AND_A_HALF:
@@ -345,10 +348,10 @@ def _unseen(forms: Sequence[str], seen: Container[str]) -> float:
 class _Found:
     """The lines of all files: those that are odd, and the oddest of the others."""
 
-    def __init__(self, hide: Masks, good: Collection[str] | None, most: int) -> None:
-        """`good` are the forms of all good lines, if they are known; keep `most` of the other lines."""
+    def __init__(self, hide: Masks, good: Collection[str], most: int) -> None:
+        """`good` are the forms of all good lines, empty if they are not known; keep `most` of the other lines."""
         self._hide, self._good, self._most = hide, good, most
-        self._known, self._words = {word for form in good or () for word in re.findall(r"\w+", form)}, Counter[str]()
+        self._known, self._words = {word for form in good for word in re.findall(r"\w+", form)}, Counter[str]()
         self.odd: dict[tuple[str, str], Group] = {}  # in the order of the lines
         self._others: dict[tuple[str, str], Group] = {}
         self.lines = self.new = 0
@@ -358,7 +361,7 @@ class _Found:
             return
         form = self._hide(line.text)
         self.lines += 1
-        new = self._good is not None and form not in self._good
+        new = bool(self._good) and form not in self._good
         if new and self.new < LOOKED_INTO:
             self._words.update({*re.findall(r"\w+", form)} - self._known)
         self.new += new

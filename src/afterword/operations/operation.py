@@ -39,6 +39,11 @@ Output = str | os.PathLike[str]
 """A file to write; - is standard output."""
 
 
+def listed(sources: Sources) -> tuple[str, ...]:
+    """Return one or several paths as text."""
+    return tuple(os.fspath(one) for one in ([sources] if isinstance(sources, str | os.PathLike) else sources))
+
+
 @dataclasses.dataclass(frozen=True)
 class Argument:
     """An argument that is given by its position."""
@@ -64,29 +69,35 @@ class Request(Settings):
     """
 
     def __post_init__(self) -> None:
-        """Raise OptionError for values that break their types, limits or rules, and for outputs that cannot be written."""
-        for name, (argument, kind) in arguments_of(type(self)).items():
-            value = checked(_ARGUMENT(name), kind, getattr(self, name))
+        """Raise OptionError for values that break types, limits or rules, and for files that cannot be written."""
+        own = type(self)
+        for name, (argument, kind) in arguments_of(own).items():
+            value = checked(_argument_field(name), kind, getattr(self, name))
             object.__setattr__(self, name, value)
             if kind.several and len(value) < (argument.least or 0):
                 raise OptionError(f"`{name}` is missing: give at least {argument.least}")
         super().__post_init__()
         outputs: list[Path] = []
-        for field, _ in kinds_of(type(self)):
+        for field, _ in kinds_of(own):
             if field.metadata["ending"] is not None and (value := getattr(self, field.name)) is not None:
                 path = checked_output(value, field.metadata["ending"], getattr(self, "overwrite", False), outputs)
                 object.__setattr__(self, field.name, path)
 
 
-def _ARGUMENT(name: str) -> dataclasses.Field[Any]:
-    field = setting(None, name)
+def _argument_field(name: str) -> dataclasses.Field[Any]:
+    field: dataclasses.Field[Any] = setting(None, "")
     field.name = name
-    return typing.cast("dataclasses.Field[Any]", field)
+    return field
+
+
+def arguments_of(request: type[Request]) -> dict[str, tuple[Argument, Kind]]:
+    """Return the positional arguments of `request`, in order."""
+    own: Any = request  # mypy takes the class for unhashable, because its instances define a hash
+    return _arguments_of(own)
 
 
 @functools.cache
-def arguments_of(request: type[Request]) -> dict[str, tuple[Argument, Kind]]:
-    """Return the positional arguments of `request`, in order."""
+def _arguments_of(request: type[Request]) -> dict[str, tuple[Argument, Kind]]:
     found = {}
     for name, hint in typing.get_type_hints(request, include_extras=True).items():
         for about in getattr(hint, "__metadata__", ()):

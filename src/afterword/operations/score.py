@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType
 from afterword.errors import OptionError
 from afterword.forecasting.readings import SeriesReading, read_series, table_for
 from afterword.language_model import LanguageModel
-from afterword.operations.operation import ModelName, Record, Request, Sources, argument, operation
+from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Engine, Holding, Predicting
 from afterword.operations.work import Part, Work
 from afterword.scoring.adapting import AdaptingScorer
@@ -73,7 +73,7 @@ class Score(Predicting, Holding, Engine, Decoding, Columns, Request):
 class Scored(Record, kw_only=True):
     """The cost of a whole text; `lstm`, `ngram` and `both` are nats per character, given if there is an n-gram."""
 
-    in_json: ClassVar = ("nats_per_character", "lstm", "ngram", "both", "adapted", "engine")
+    in_json: ClassVar[Sequence[str]] = ("nats_per_character", "lstm", "ngram", "both", "adapted", "engine")
 
     file: str | UnsetType = UNSET
     characters: int
@@ -124,7 +124,7 @@ class ScoredSeries(Record, kw_only=True):
 
 @operation(Score, path="/v1/score")
 def score(request: Score, work: Work) -> Iterator[Scored | ScoredLine | ScoredSeries]:
-    check_sources(request.files)
+    check_sources(listed(request.files))
     free = work.model(request.model, request.using, request.engine)
     check_kind(request, free, ("mask", "sort", "top", "adapt", "hold", "encoding", "encoding_errors"))
     if free.series is not None:
@@ -151,7 +151,7 @@ Facts = dict[str, Any]
 def check_kind(request: Request, model: LanguageModel, of_text: Sequence[str]) -> None:
     """Raise OptionError for a given option that does not suit `model`; those named in `of_text` do not suit series."""
     learned, wrong = ("text", vars(Columns())) if model.series is None else ("series", of_text)
-    for field in request.given:
+    for field in request.given_names:
         if field in wrong:
             raise OptionError(f"`{field}` does not suit a model of {learned}: leave it out")
 
@@ -169,7 +169,8 @@ def _whole(
     request: Score, work: Work, model: LanguageModel, scorers: Sequence[Scorer], facts: Facts
 ) -> Iterator[Scored]:
     """Yield what each text costs, read as one text or by lines, as the model was trained."""
-    for file in request.files:
+    files = listed(request.files)
+    for file in files:
         with work.progress(f"scoring {file}", "bytes") as on_progress:
             last: list[Cost | None] = [None] * len(scorers)
             costs: list[Cost] = []
@@ -177,13 +178,13 @@ def _whole(
             for part in parts:
                 new = [_cost(one, part, on_part, after) for one, after in zip(scorers, last, strict=True)]
                 costs, last = [*map(total, zip(costs, new, strict=True))] if costs else new, [*new]
-        several = {"file": file} if len(request.files) > 1 else {}
+        several = {"file": file} if len(files) > 1 else {}
         yield Scored.of(costs[0], **several, **costs[0].apart, **_free(costs), **facts)
 
 
 def _free(costs: Sequence[Cost] | Sequence[LineScore]) -> Facts:
     """Return the cost with nothing held, if parts are."""
-    return {"free_bits_per_character": one.bits_per_character for one in costs[1:]}
+    return {"free_bits_per_character": costs[1].bits_per_character} if len(costs) > 1 else {}
 
 
 def _cost(scorer: Scorer, part: Part, on_progress: OnProgress, after: Cost | None) -> Cost:
@@ -218,15 +219,15 @@ def _by_line(
     request: Score, work: Work, model: LanguageModel, scorers: Sequence[Scorer], facts: Facts
 ) -> Iterator[Scored | ScoredLine]:
     """Yield what each line costs, and at the end what all of them cost."""
-    judges = [judge_of(one, request.mask) for one in scorers]
+    judges, files = [judge_of(one, request.mask) for one in scorers], listed(request.files)
     whole: list[Cost] = []
 
-    def rows(on_progress: OnProgress) -> Iterator[ScoredLine]:
-        for read, (file, before, lines) in counted_lines(work.lines(request.files, request)):
+    def rows(on_progress: Callable[..., object]) -> Iterator[ScoredLine]:
+        for read, (file, before, lines) in counted_lines(work.lines(files, request)):
             scores = [judge(lines) for judge in judges]
             whole[:] = [total([*whole, *scores[0]])]
             for each in zip(*scores, strict=True):
-                place = {"line": before + each[0].line, **file_of(file, request.files)}
+                place = {"line": before + each[0].line, **file_of(file, files)}
                 yield ScoredLine.of(each[0], **_free(each), **place, **facts)
             on_progress(None, read)
 
@@ -257,8 +258,11 @@ def file_of(file: str, files: Sequence[str]) -> Facts:
 
 
 def filled(text: str, lines: bool) -> bool:
-    """Return whether a line counts where the costliest are sought. Empty lines, which training leaves out too, cost much
-    for their length; without a model of `lines`, so do blank ones."""
+    """Return whether a line counts where the costliest are sought.
+
+    Empty lines, which training leaves out too, cost much for their length; without a model of `lines`, so do blank
+    ones.
+    """
     return bool(text if lines else text.strip())
 
 
@@ -304,9 +308,9 @@ def _with_accuracy(rows: Iterator[ScoredLine], work: Work) -> Iterator[ScoredLin
 
 def _of_tables(request: Score, model: LanguageModel, work: Work) -> Iterator[ScoredSeries]:
     """Yield what the tables cost, or each of their series."""
-    for file in request.files:
+    for file in (files := listed(request.files)):
         _, readings = read_values(model, file, request, work)
-        several = {"file": source_name(file)} if len(request.files) > 1 else {}
+        several: Facts = {"file": source_name(file)} if len(files) > 1 else {}
         if not request.lines:
             yield ScoredSeries(series=len(readings), **several, **_of_values(readings))
         for one in readings if request.lines else ():

@@ -17,7 +17,7 @@ from afterword.forecasting.readings import SeriesReading
 from afterword.inspection.gates_page import about
 from afterword.language_model import LanguageModel
 from afterword.model.folder.calibration import Normal
-from afterword.operations.operation import ModelName, Output, Record, Request, Sources, argument, operation
+from afterword.operations.operation import ModelName, Output, Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Engine, Holding, Overwriting, Predicting
 from afterword.operations.score import Scored, check_kind, engine_of, highest, read_values
 from afterword.operations.work import Work, check_filled
@@ -99,7 +99,8 @@ class SurprisingValue(Record, kw_only=True):
 
 @operation(Surprises, path="/v1/surprises")
 def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | SurprisingValue]:
-    check_sources(request.files)
+    files = listed(request.files)
+    check_sources(files)
     model = work.model(request.model, request.using, request.engine, request.hold)
     check_kind(request, model, ("html", "hold", "encoding", "encoding_errors"))
     if model.series is not None:
@@ -108,7 +109,7 @@ def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | 
     facts = engine_of(model, work)
     whole = dict[str, list[NDArray[np.float64]]]({USED: []})
     read, drawn = "", list[Drawn]()
-    for file in request.files:
+    for file in files:
         text = work.text(file, decoding=request)
         check_filled(file, text.strip("\n") if model.lines else text)
         read += "".join(f"{line}\n" for line in text.split("\n") if line) if model.lines else text
@@ -143,25 +144,25 @@ def _of_text(
         for part, costs in nats.items():
             whole.setdefault(part, []).append(costs)
 
-    several = {"file": file} if len(request.files) > 1 else {}
+    several: dict[str, Any] = {"file": file} if len(listed(request.files)) > 1 else {}
     with work.progress(f"scoring {file}", "characters", streams=True) as on_progress:
         for one in drawn.watch(model.surprises(text, on_nats=keep), room):
             on_progress(one.start / len(text), one.start)
             alternatives = [Alternative(*each) for each in one.alternatives]
-            place = {"line": one.line, "column": one.column, "start": one.start}
+            place: dict[str, Any] = {"line": one.line, "column": one.column, "start": one.start}
             yield Surprising(text=one.text, bits=one.bits, alternatives=alternatives, **place, **several, **facts)
 
 
 def _of_tables(request: Surprises, model: LanguageModel, work: Work) -> Iterator[SurprisingValue]:
-    for file in request.files:
+    for file in (files := listed(request.files)):
         table, readings = read_values(model, file, request, work)
-        several = {"file": source_name(file)} if len(request.files) > 1 else {}
+        several: dict[str, Any] = {"file": source_name(file)} if len(files) > 1 else {}
         rows = (SurprisingValue(**row, **several) for row in rows_of_values(table, readings))
         yield from rows if request.top is None else highest(rows, "bits", request.top)
 
 
 def rows_of_values(
-    table: Table, readings: Sequence[SeriesReading], chosen: Sequence[int] | None = None
+    table: Table, readings: Sequence[SeriesReading], chosen: NDArray[np.intp] | None = None
 ) -> Iterator[dict[str, Any]]:
     """Yield the fields of a SurprisingValue for each value of the `readings` of `table`, or for the `chosen` ones."""
     quantiles = rounded(np.concatenate([one.quantiles for one in readings], axis=1))

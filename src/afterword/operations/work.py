@@ -32,7 +32,9 @@ Part = str | list[str]
 class Work:
     """What a caller in Python supplies. Notes and progress are shown on a terminal and in a notebook."""
 
-    def model(self, name: str, using: str = "both", engine: str = "numpy", hold: Sequence[str] = ()) -> LanguageModel:
+    def model(
+        self, name: str | os.PathLike[str], using: str = "both", engine: str = "numpy", hold: Sequence[str] = ()
+    ) -> LanguageModel:
         """Return the model `name`, with parts of it held. Raises ModelError, OptionError, HubError."""
         from afterword.language_model import load
 

@@ -310,7 +310,8 @@ class Summary:
         for place in self.most[:SHOWN]:
             one = place.surprise
             context = f"{visible(place.before)}[{spaced(one.text)}]"
-            yield f"{f'{one.line}:{one.column}':>9}  {one.bits:5.1f} bits  {context}  expected {'  '.join(one.expected)}"
+            expected = "  ".join(one.expected)
+            yield f"{f'{one.line}:{one.column}':>9}  {one.bits:5.1f} bits  {context}  expected {expected}"
 
     def watch(self, surprises: Iterable[Surprise]) -> Iterator[Surprise]:
         """Yield `surprises` unchanged, and take them into account."""
