@@ -28,7 +28,7 @@ from afterword.runs.folder import RunFolder
 from afterword.series.table import Columns
 from afterword.settings import OnProgress
 from afterword.text.decoding import Decoding
-from afterword.text.documents import check_sources, counted, source_name
+from afterword.text.documents import counted, source_name
 from afterword.text.lines import Masks, filled_lines
 
 RATES = (0.01, 0.001)  # of false alarms that are checked
@@ -78,7 +78,7 @@ class Calibrated(Record, kw_only=True):
 @operation(Calibrate)
 def calibrate(request: Calibrate, work: Work) -> Calibrated:
     files = listed(request.files)
-    check_sources(files)
+    work.check(files)
     Masks(request.mask)
     with writable(request.model) as folder:
         loaded = work.model(request.model, request.using)

@@ -27,7 +27,7 @@ from afterword.operations.work import Work
 from afterword.scoring.comparing import FEWEST, SHORTEST, Comparison
 from afterword.settings import setting
 from afterword.text.decoding import Decoding
-from afterword.text.documents import check_sources, counted
+from afterword.text.documents import counted
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class ComparedLine(Record, kw_only=True):
 def compare(request: Compare, work: Work) -> Iterator[Compared | ComparedLine]:
     if not (files := listed(request.file)):
         raise OptionError("missing text: name one with `file`")
-    check_sources(files)
+    work.check(files)
     names = [*listed(request.model), *listed(request.others)]
     if len(set(names)) < len(names):
         raise OptionError("a model is named twice: name each once")

@@ -35,14 +35,14 @@ from afterword.operations.operation import ModelName, Record, Request, Sources, 
 from afterword.operations.options import Engine, Masking, Predicting
 from afterword.operations.score import Scored, counted_lines, engine_of, judge_of, read_values
 from afterword.operations.surprises import SurprisingValue, rows_of_values
-from afterword.operations.work import Work, check_filled
+from afterword.operations.work import Work
 from afterword.scoring.costs import Score as Cost
 from afterword.scoring.costs import total
 from afterword.scoring.odd_lines import OddLine
 from afterword.series.table import Columns
 from afterword.settings import setting
 from afterword.text.decoding import Decoding, Reader
-from afterword.text.documents import check_sources, counted, source_name
+from afterword.text.documents import counted, source_name
 from afterword.text.lines import Masks
 from afterword.text.vocabularies import USAGE, chosen
 
@@ -156,7 +156,7 @@ def odd(request: Odd, work: Work) -> Iterator[OddRow | OddValue | Scored]:
         model = work.model(source, request.using, request.engine)
         if wrong := [name for name in request.given_names if name in OF_TRAINING]:
             raise OptionError(f"`{wrong[0]}` is for training, but {source} is a model already: leave it out")
-        check_sources(files)
+        work.check(files)
         if model.series is not None:
             yield from _odd_values(request, work, model)
             return
@@ -271,14 +271,14 @@ def _learned(request: Odd, work: Work) -> tuple[LanguageModel, set[str], float]:
     whose forms the others do not have."""
     [good], files = listed(request.good), listed(request.files)
     sources = [good, *files]
-    kinds = dict(zip(sources, check_sources(sources), strict=True))
+    kinds = dict(zip(sources, work.check(sources), strict=True))
     masks, rate, hide = request.mask, request.false_alarms, Masks(request.mask)
     chosen(request.vocabulary)
     with work.progress(f"reading {good}"):
         lines = normal_lines([good], request, work)
         for file in files:  # before minutes of training, not after them
             if kinds[file] in ("file", "folder"):  # which can be read again
-                check_filled(file, [piece[:1] for piece in Reader(request).read([file])])
+                work.check_filled(file, [piece[:1] for piece in Reader(request).read([file])])
     needed = max(LEAST, math.ceil(1 / rate) - 1)
     if len(lines) < needed:
         has = f"{source_name(good)} has {len(lines):,}"

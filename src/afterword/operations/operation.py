@@ -141,6 +141,8 @@ class Record(msgspec.Struct, kw_only=True):
 
     in_json: ClassVar[Sequence[str]] = ()
     """The fields that only JSON and CSV have."""
+    served: ClassVar[bool] = True
+    """Whether it can be part of a reply over HTTP."""
     rows: ClassVar[str | None] = None
     """The name of the list of such records in the reply over HTTP, if there are several for a request."""
 
@@ -187,6 +189,11 @@ class Operation(Generic[P, Asked, Answer]):
         except TypeError as error:  # an unknown argument, or a missing one
             raise TypeError(str(error).replace(f"{self.request.__name__}.__init__", self.__name__)) from None
         return begun(self.run(request, Work()))
+
+    @property
+    def summary(self) -> str:
+        """What it does, in a line."""
+        return (self.request.__doc__ or "").partition("\n")[0]
 
     @property
     def records(self) -> tuple[type[Record], ...]:

@@ -24,7 +24,7 @@ from afterword.scoring.costs import Score as Cost
 from afterword.series.table import Columns, Table
 from afterword.settings import OnProgress, setting
 from afterword.text.decoding import Decoding
-from afterword.text.documents import check_sources, counted, source_name
+from afterword.text.documents import counted, source_name
 from afterword.text.lines import Masks
 
 Row = TypeVar("Row", bound=Record)
@@ -113,6 +113,7 @@ class ScoredSeries(Record, kw_only=True):
     """The cost of the values of a table, or of one of its series."""
 
     rows: ClassVar = "series"
+    served: ClassVar = False
 
     file: str | UnsetType = UNSET
     unique_id: str | UnsetType = UNSET
@@ -124,7 +125,7 @@ class ScoredSeries(Record, kw_only=True):
 
 @operation(Score, path="/v1/score")
 def score(request: Score, work: Work) -> Iterator[Scored | ScoredLine | ScoredSeries]:
-    check_sources(listed(request.files))
+    work.check(listed(request.files))
     free = work.model(request.model, request.using, request.engine)
     check_kind(request, free, ("mask", "sort", "top", "adapt", "hold", "encoding", "encoding_errors"))
     if free.series is not None:

@@ -20,7 +20,7 @@ from afterword.model.folder.calibration import Normal
 from afterword.operations.operation import ModelName, Output, Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Engine, Holding, Overwriting, Predicting
 from afterword.operations.score import Scored, check_kind, engine_of, highest, read_values
-from afterword.operations.work import Work, check_filled
+from afterword.operations.work import Work
 from afterword.scoring.costs import USED
 from afterword.scoring.costs import Score as Cost
 from afterword.scoring.surprises import LIKELIEST, expected
@@ -29,7 +29,7 @@ from afterword.series.table import Columns, Table
 from afterword.settings import setting
 from afterword.storage import output
 from afterword.text.decoding import Decoding
-from afterword.text.documents import check_sources, source_name
+from afterword.text.documents import source_name
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,7 @@ class SurprisingValue(Record, kw_only=True):
     """The cost of a value of a series, its expected median, and the band of 80 %."""
 
     rows: ClassVar = "values"
+    served: ClassVar = False
 
     file: str | UnsetType = UNSET
     unique_id: str
@@ -100,7 +101,7 @@ class SurprisingValue(Record, kw_only=True):
 @operation(Surprises, path="/v1/surprises")
 def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | SurprisingValue]:
     files = listed(request.files)
-    check_sources(files)
+    work.check(files)
     model = work.model(request.model, request.using, request.engine, request.hold)
     check_kind(request, model, ("html", "hold", "encoding", "encoding_errors"))
     if model.series is not None:
@@ -111,7 +112,7 @@ def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | 
     read, drawn = "", list[Drawn]()
     for file in files:
         text = work.text(file, decoding=request)
-        check_filled(file, text.strip("\n") if model.lines else text)
+        work.check_filled(file, text.strip("\n") if model.lines else text)
         read += "".join(f"{line}\n" for line in text.split("\n") if line) if model.lines else text
         room = MOST_DRAWN - sum(one.characters for one in drawn) if request.html is not None else 0
         drawn.append(Drawn(source_name(file)))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from afterword import bars
 from afterword.errors import TextError
 from afterword.text.decoding import Decoding, Reader
-from afterword.text.documents import source_name
+from afterword.text.documents import check_sources, source_name
 from afterword.text.lines import filled_lines, whole_lines
 from afterword.text.tokenizer import parts
 
@@ -56,6 +56,15 @@ class Work:
         and of how many of `unit` are done. If the answer `streams`, it may show the progress itself."""
         return bars.waiting(what, unit)
 
+    def check(self, files: Sequence[str]) -> list[str]:
+        """Return the kind of each of `files`. Raises TextError for those that cannot be read."""
+        return check_sources(files)
+
+    def check_filled(self, file: str, text: Sequence[str]) -> None:
+        """Raise TextError if `file` has no text: that would cost nothing, which looks like a perfect fit."""
+        if not text:
+            raise TextError(f"{source_name(file)} is empty: there is nothing to score")
+
     @contextlib.contextmanager
     def reader(self, decoding: Decoding) -> Iterator[Reader]:
         """Yield a reader of texts, and tell its notes at the end."""
@@ -94,7 +103,7 @@ class Work:
             pieces = reader.read([file])
             each: Iterator[Part] = _some(filled_lines(pieces)) if lines else parts(pieces)
             first = next(each, "")
-            check_filled(file, first)
+            self.check_filled(file, first)
             yield first
             yield from each
 
@@ -112,13 +121,7 @@ class Work:
                         yield name, read, lines
                         read += len(lines)
                     if not read:
-                        check_filled(name, "")
-
-
-def check_filled(file: str, text: Sequence[str]) -> None:
-    """Raise TextError if `file` has no text: that would cost nothing, which looks like a perfect fit."""
-    if not text:
-        raise TextError(f"{source_name(file)} is empty: there is nothing to score")
+                        self.check_filled(name, "")
 
 
 def _some(blocks: Iterable[list[str]]) -> Iterator[list[str]]:

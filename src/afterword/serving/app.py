@@ -19,7 +19,7 @@ from afterword.serving.http.failures import ApiError
 from afterword.serving.http.openapi import document, reference
 from afterword.serving.http.safety import RequestGuard
 from afterword.serving.http.static_files import HTML, STATIC, page_file
-from afterword.serving.routes import catalogue, completions, gate_views, next_tokens, scores, training_runs
+from afterword.serving.routes import asked, catalogue, completions, gate_views, next_tokens, training_runs
 from afterword.serving.service import Service
 
 PAGE_POLICY = (
@@ -60,7 +60,7 @@ ROUTES: Sequence[Endpoint] = (
     Endpoint("GET", "/static/{name:path}", static, is_open=True),
     Endpoint("POST", "/v1/completions", completions.complete),
     Endpoint("POST", "/v1/next", next_tokens.expect),
-    Endpoint("POST", "/v1/score", scores.score),
+    *asked.routes(),
     Endpoint("POST", "/v1/gates", gate_views.gates),
     Endpoint("POST", "/v1/keeps", gate_views.keeps),
     Endpoint("GET", "/inside", gate_views.inside, is_open=True),

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 import msgspec
 from starlette.responses import Response
 
-from afterword.errors import AfterwordError, RunError, StorageError
+from afterword.errors import NAME, AfterwordError, RunError, StorageError, spelled
 
 JSON = "application/json"
 KINDS = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
@@ -87,11 +87,8 @@ def as_api_error(error: Exception, seconds: float, fields: Collection[str]) -> A
     if isinstance(error, RunError):
         return ApiError(500, str(error))
     if isinstance(error, AfterwordError) and not isinstance(error, StorageError):
-        # a message about an option begins with its name on the command line
-        message = str(error)
-        option, _, rest = message.partition(" ")
-        name = option.replace("-", "_")
-        return ApiError(400, f"{name} {rest}", name) if name in fields else ApiError(400, message)
+        named = [name for name in NAME.findall(error.message) if name in fields]
+        return ApiError(400, spelled(error.message, str), next(iter(named), None))
     report(error)
     return ApiError(500, "an error occurred in the server: try again")
 

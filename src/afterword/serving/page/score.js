@@ -47,12 +47,13 @@ function Score({ writer }) {
     const { signal } = abort.current;
     setBusy(true);
     setError(null);
-    const body = { model: page.get().model, text: what, lines };
+    const body = { model: page.get().model, text: what };
     if (hasNgram()) body.with = settings.get().with;
-    if (!lines) body.per_character = hasAtMost(what, page.get().mostShaded);
-    if (lines && isCalibrated) body.false_alarms = alarms;
+    const kind = lines ? (isCalibrated ? "odd" : "score") : hasAtMost(what, page.get().mostShaded) ? "surprises" : "score";
+    if (kind === "odd") [body.false_alarms, body.all] = [alarms, true];
+    if (kind === "score") body.lines = lines;
     try {
-      const found = await call("POST", "/v1/score", body, signal);
+      const found = await call("POST", `/v1/${kind}`, body, signal);
       if (!signal.aborted) setResult(found);
     } catch (problem) {
       if (isAbort(problem)) return;
@@ -174,7 +175,7 @@ function Surprises({ surprises }) {
         return html`<tr><td><button class="quiet link" onClick=${() => goTo(k)}>line ${one.line}, column ${one.column}</button></td>
           <td class="n">${number(one.bits, 1)}</td>
           <td><code>${visible(before)}<mark>${spaced(one.text)}</mark></code></td>
-          <td>${one.alternatives.slice(0, 3).map(([token, p]) => `${spaced(token)} ${percent(p)}`).join(",  ")}</td></tr>`;
+          <td>${one.alternatives.slice(0, 3).map(({ text, probability }) => `${spaced(text)} ${percent(probability)}`).join(",  ")}</td></tr>`;
       })}</tbody>
     </table></div>
   </section>`;
@@ -191,7 +192,7 @@ function Expected({ one, start, layer }) {
     box.current.style.left = `${Math.max(0, Math.min(at.left - view.left, view.width - width))}px`;
     box.current.style.top = `${(hasRoom ? at.bottom + 4 : at.top - height - 4) - view.top}px`;
   });
-  const options = one.alternatives.map(([text, probability]) => ({ text, token: text, probability }));
+  const options = one.alternatives.map(({ text, probability }) => ({ text, token: text, probability }));
   return html`<div class="popup" ref=${box} role="status">
     <p><code>${spaced(one.text)}</code> <span class="soft">${percent(2 ** -one.bits)}, ${number(one.bits, 1)} bits</span></p>
     <${Bars} options=${options} chosen=${one.text} />

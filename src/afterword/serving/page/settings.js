@@ -9,7 +9,7 @@ const ENDS = { min_p: 0.5, repetition_penalty: 20 }; // of sliders, if larger va
 
 /** Return the limits that the API document gives: of the number settings, of what is written, and of what is shaded. The number settings are the fields of a completion whose default is a number. */
 export function limitsIn({ components: { schemas } }) {
-  const { CompletionRequest, NextRequest, ScoreRequest } = schemas;
+  const { CompletionRequest, NextRequest, SurprisesRequest } = schemas;
   const found = Object.entries(CompletionRequest.properties).filter(([, field]) => typeof field.default === "number");
   const numbers = found.map(([name, { default: off, anyOf: [{ type, description, minimum, exclusiveMinimum, maximum, exclusiveMaximum }] }]) => {
     const most = ENDS[name] ?? maximum ?? exclusiveMaximum ?? (type === "integer" ? 50 : 2);
@@ -18,7 +18,7 @@ export function limitsIn({ components: { schemas } }) {
     return { name, label: name.replaceAll("_", "-"), least, most, step, off, hint: description, isInNext: name in NextRequest.properties };
   });
   const [{ maximum: mostWritten }] = CompletionRequest.properties.max_tokens.anyOf;
-  return { numbers, mostWritten, mostShaded: ScoreRequest.properties.per_character.anyOf[0]["x-most-characters"] };
+  return { numbers, mostWritten, mostShaded: SurprisesRequest.properties.text["x-most-characters"] };
 }
 
 const EMPTY = {

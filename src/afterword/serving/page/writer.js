@@ -247,8 +247,8 @@ export class Writer {
     try {
       let shades;
       if (isOfSubwords && !hold && text.length <= page.get().mostShaded) {
-        const fields = { model, text, per_character: true, with: which };
-        shades = shadesBy((await call("POST", "/v1/score", fields, abort.signal)).surprises, text);
+        const fields = { model, text, with: which };
+        shades = shadesBy((await call("POST", "/v1/surprises", fields, abort.signal)).surprises, text);
       } else {
         const { choices } = await call("POST", "/v1/completions", body, abort.signal);
         const found = [...choices].sort((a, b) => a.index - b.index).map(({ logprobs }, k) => {

@@ -30,16 +30,20 @@ SETTINGS = {field.name: field for field in dataclasses.fields(Sampling) if field
 LIMITS = {"minimum": "minimum", "above": "exclusiveMinimum", "maximum": "maximum", "below": "exclusiveMaximum"}
 
 
+def limits_of(field: dataclasses.Field[Any]) -> dict[str, float]:
+    """Return the limits of a number setting, as a JSON schema names them."""
+    return {key: field.metadata[limit] for limit, key in LIMITS.items() if field.metadata[limit] is not None}
+
+
 def with_settings(*names: str) -> Callable[[type[Request]], type[Request]]:
     """Return a decorator that adds number settings of `Sampling` to a request; the default is the value that is off."""
     hints = get_type_hints(Sampling)
 
     def field(name: str) -> tuple[str, Any, float]:
         metadata = SETTINGS[name].metadata
-        limits = {key: metadata[limit] for limit, key in LIMITS.items() if metadata[limit] is not None}
         help = re.sub(r" \([^()]*\)$", "", metadata["help"])  # which ends with the model's defaults
         kind = int if int in (hints[name], *get_args(hints[name])) else float
-        schema = msgspec.Meta(description=help, extra_json_schema=limits)
+        schema = msgspec.Meta(description=help, extra_json_schema=limits_of(SETTINGS[name]))
         return name, Annotated[kind, schema] | None, metadata["off"]
 
     def decorated(request: type[Request]) -> type[Request]:
@@ -71,7 +75,7 @@ class Wanted(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         return Sampling(**{**given, **off, **more})
 
 
-def variant(served: Served, using: Using | None, holds: list[str] | None) -> Variant:
+def variant(served: Served, using: str | None, holds: list[str] | None) -> Variant:
     """Return `served` with parts held. Raises ApiError if it cannot be held or used so."""
     try:
         return served.variant(using or "both", tuple(holds or ()))

@@ -1,0 +1,164 @@
+"""A route for each operation that has a path: its body and its reply come from the operation's request and records.
+
+The text of the body stands in the place of the files that the command reads. The reply has the figures of the whole
+text, and the rows as a list.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from afterword.errors import TextError
+from afterword.language_model import LanguageModel
+from afterword.operations.every import find, summaries
+from afterword.operations.operation import Operation, Record, arguments_of
+from afterword.operations.work import Work
+from afterword.serving.http.endpoints import Call, Endpoint
+from afterword.serving.http.failures import check_at_most
+from afterword.serving.routes.wanted import Holds, ModelName, limits_of, variant
+from afterword.serving.service import Service
+from afterword.serving.writing.models import Served
+from afterword.settings import Kind, kinds_of
+from afterword.text.decoding import Decoding, Reader
+from afterword.text.documents import Document, Source
+
+MOST_ROWS = 100_000  # in a reply
+GIVEN = "-"  # the name of the text of a body
+
+
+class GivenReader(Reader):
+    """A reader of the text of a body, which is read as it would be from a file: line ends become newlines."""
+
+    def __init__(self, text: bytes) -> None:
+        super().__init__()
+        self._text = text
+
+    def find(self, sources: Sequence[Source], kept: object = None) -> list[list[Document]]:
+        return [[Document("text", lambda: nullcontext())] for _ in sources]  # type: ignore[arg-type,return-value]
+
+    def pieces(self, document: Document) -> Iterator[str]:
+        yield re.sub("\r\n?", "\n", self._text.decode("utf-8", "surrogatepass").removeprefix("\ufeff"))
+
+
+class ServedWork(Work):
+    """What a server supplies: a loaded model, and the text of the body. Work ends when the client leaves."""
+
+    def __init__(self, call: Call[Service], served: Served, text: bytes) -> None:
+        self._call, self._served, self._text = call, served, text
+
+    def model(
+        self, name: object, using: str = "both", engine: str = "numpy", hold: Sequence[str] = ()
+    ) -> LanguageModel:
+        return variant(self._served, using, list(hold)).model
+
+    def note(self, *notes: str) -> None: ...
+
+    def progress(
+        self, what: str, unit: str = "", streams: bool = False
+    ) -> AbstractContextManager[Callable[..., object]]:
+        return nullcontext(lambda *done: self._call.check())
+
+    def check(self, files: Sequence[str]) -> list[str]:
+        return ["file"] * len(files)
+
+    def check_filled(self, file: str, text: Sequence[str]) -> None:
+        if not text:
+            raise TextError("text is empty, or has only empty lines: give a text")
+
+    def _reader(self, decoding: Decoding) -> Reader:
+        return GivenReader(self._text)
+
+
+def routes() -> Iterator[Endpoint]:
+    """Yield the route of each operation that has a path."""
+    for name in summaries():
+        if (found := find(name)).path is not None:
+            yield Endpoint("POST", found.path, handler_of(found))
+
+
+def handler_of(operation: Operation[Any, Any, Any]) -> Callable[..., Awaitable[msgspec.Struct]]:
+    """Return the function that answers a request over HTTP, with the types of its body and reply."""
+    request, names = operation.request, [*arguments_of(operation.request)]
+    body_of, reply_of = body_type(request, operation.summary), reply_type(operation)
+    most = next((about.most_served for about, _ in arguments_of(request).values() if about.most_served), None)
+
+    async def handler(call: Call[Service], body: Any) -> Any:
+        values = {name: getattr(body, name) for name in body.__struct_fields__ if name not in ("text", "model")}
+        asked = request(names[0] and GIVEN, GIVEN, **{name: one for name, one in values.items() if one is not None})
+        if most is not None:
+            check_at_most(most, len(body.text), "text may have at most {} characters", "send it in parts", "text")
+        if getattr(asked, "lines", operation.path != "/v1/score"):
+            lines = body.text.removesuffix("\n").count("\n") + 1
+            check_at_most(MOST_ROWS, lines, "text may have at most {} lines", "send them in parts", "text")
+        served = await asyncio.to_thread(call.service.models.find, body.model)
+        text, body.text = body.text.encode("utf-8", "surrogatepass"), ""  # a fourth of the characters' memory
+        work = ServedWork(call, served, text)
+        reply = await call.work(lambda: replied(operation.run(asked, work), reply_of, served.name))
+        call.service.metrics.prompt_tokens.inc(getattr(reply, "tokens", 0))
+        return reply
+
+    handler.__name__, handler.__doc__ = operation.__name__, operation.summary
+    handler.__annotations__ = {"call": Call[Service], "body": body_of, "return": reply_of}
+    return handler
+
+
+def body_type(request: type[Any], about: str) -> type[msgspec.Struct]:
+    """Return the type of the body: the text, the model, and the fields that are served. A null field counts as
+    missing."""
+    most = next((one.most_served for one, _ in arguments_of(request).values() if one.most_served), None)
+    text = msgspec.Meta(extra_json_schema={} if most is None else {"x-most-characters": most})
+    fields: list[Any] = [("text", Annotated[str, text]), ("model", ModelName, None)]
+    for field, kind in kinds_of(request):
+        if field.metadata["served"]:
+            meaning = msgspec.Meta(description=field.metadata["help"], extra_json_schema=limits_of(field))
+            name = field.metadata["flag"]
+            fields.append((field.name, Annotated[_type(kind), meaning] | None, msgspec.field(default=None, name=name)))
+    namespace = {"__doc__": about}
+    made = msgspec.defstruct(
+        f"{request.__name__}Request", fields, forbid_unknown_fields=True, kw_only=True, namespace=namespace
+    )
+    return made
+
+
+def _type(kind: Kind) -> Any:
+    if kind.several:
+        return Holds
+    if kind.choices:
+        return Literal[kind.choices]
+    return next(one for one in (bool, int, float, str) if one in kind.types)
+
+
+def reply_type(operation: Operation[Any, Any, Any]) -> type[msgspec.Struct]:
+    """Return the type of the reply: the model, the figures of the whole, and a list for each kind of row."""
+    fields: list[Any] = [("model", str)]
+    about = ""
+    for record in operation.records:
+        if not record.served:
+            continue
+        if record.rows is not None:
+            fields.append((record.rows, list[record] | msgspec.UnsetType, msgspec.UNSET))  # type: ignore[valid-type]
+            continue
+        about = record.__doc__ or ""
+        hints = msgspec.structs.fields(record)
+        fields += [(one.name, one.type, msgspec.UNSET) if not one.required else (one.name, one.type) for one in hints]
+    return msgspec.defstruct(f"{operation.request.__name__}Reply", fields, kw_only=True, namespace={"__doc__": about})
+
+
+def replied(records: Iterable[Record], kind: type[msgspec.Struct], model: str) -> msgspec.Struct:
+    """Return the reply that has the `records`."""
+    found: dict[str, Any] = {"model": model}
+    for record in records:
+        with contextlib.suppress(AttributeError):
+            record.file = msgspec.UNSET  # type: ignore[attr-defined]
+        if record.rows is None:
+            found |= record.fields()
+        else:
+            found.setdefault(record.rows, []).append(record)
+    return kind(**found)
