@@ -14,14 +14,20 @@ if TYPE_CHECKING:
     from typing import Any
 
     from afterword.errors import AfterwordError
-    from afterword.forecasting.forecasts import forecast
     from afterword.generation.draft import Piece, Sample
     from afterword.language_model import LanguageModel, load
+    from afterword.operations.calibrate import calibrate
+    from afterword.operations.compare import compare
+    from afterword.operations.odd import odd
+    from afterword.operations.score import score
+    from afterword.operations.surprises import surprises
     from afterword.scoring.costs import Score
-    from afterword.training import train
 
 __version__ = "0.2.0"
-__all__ = ["AfterwordError", "LanguageModel", "Piece", "Sample", "Score", "__version__", "forecast", "load", "train"]
+__all__ = [
+    *("AfterwordError", "LanguageModel", "Piece", "Sample", "Score", "__version__", "load"),
+    *("calibrate", "compare", "odd", "score", "surprises"),
+]
 
 _HOMES = {
     "AfterwordError": "errors",
@@ -29,18 +35,20 @@ _HOMES = {
     "Piece": "generation.draft",
     "Sample": "generation.draft",
     "Score": "scoring.costs",
-    "forecast": "forecasting.forecasts",
     "load": "language_model",
-    "train": "training",
 }
 
 
 def __getattr__(name: str) -> "Any":
     from importlib import import_module
 
-    if name not in _HOMES:
-        raise AttributeError(f"module 'afterword' has no attribute {name!r}")
-    return getattr(import_module(f"afterword.{_HOMES[name]}"), name)
+    if name in _HOMES:
+        return getattr(import_module(f"afterword.{_HOMES[name]}"), name)
+    from afterword.operations.every import find, summaries
+
+    if not name.startswith("_") and name.rstrip("_") in summaries():
+        return find(name.rstrip("_"))
+    raise AttributeError(f"module 'afterword' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 import tempfile
 from collections import Counter
@@ -17,12 +16,9 @@ import msgspec
 import numpy as np
 from msgspec import UNSET, UnsetType
 
-from afterword.bases.installed import installed, named
 from afterword.errors import OptionError
 from afterword.language_model import LanguageModel
 from afterword.model.folder.calibration import FOR_ONE_AND_A_HALF, Calibration, Normal, check_false_alarms
-from afterword.model.folder.hub import is_remote
-from afterword.model.folder.saved import CONFIG, model_folder
 from afterword.operations.calibrate import (
     CHECKED,
     calibrated_and_checked,
@@ -152,7 +148,7 @@ class Group:
 def odd(request: Odd, work: Work) -> Iterator[OddRow | OddValue | Scored]:
     check_false_alarms(request.false_alarms)
     files, [source] = listed(request.files), listed(request.good)
-    if is_model(source):
+    if work.is_model(source):
         model = work.model(source, request.using, request.engine)
         if wrong := [name for name in request.given_names if name in OF_TRAINING]:
             raise OptionError(f"`{wrong[0]}` is for training, but {source} is a model already: leave it out")
@@ -190,12 +186,6 @@ def odd(request: Odd, work: Work) -> Iterator[OddRow | OddValue | Scored]:
         more: dict[str, Any] = {"count": group.count, "lines": lines, "rate": request.false_alarms, **facts}
         more |= dict.fromkeys(("bits", "bits_per_character"), UNSET)  # a group keeps no costs
         yield OddRow.of(group.first, file=group.file, **kind_of(group.first), **more)
-
-
-def is_model(name: str) -> bool:
-    """Return whether `name` is that of a model, not of a text."""
-    is_base = named(name) in installed().folders.values()
-    return is_remote(name) or is_base or (os.path.isdir(name) and (model_folder(Path(name)) / CONFIG).exists())
 
 
 def _each(

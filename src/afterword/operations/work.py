@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from afterword import bars
@@ -39,6 +40,15 @@ class Work:
         from afterword.language_model import load
 
         return load(name, using, engine).hold(*hold)
+
+    def is_model(self, name: str) -> bool:
+        """Return whether `name` is that of a model, not of a text."""
+        from afterword.bases.installed import installed, named
+        from afterword.model.folder.hub import is_remote
+        from afterword.model.folder.saved import CONFIG, model_folder
+
+        is_base = named(name) in installed().folders.values()
+        return is_remote(name) or is_base or (os.path.isdir(name) and (model_folder(Path(name)) / CONFIG).exists())
 
     def note(self, *notes: str) -> None:
         """Tell what the caller should know."""

@@ -44,7 +44,8 @@ class GivenReader(Reader):
         return [[Document("text", lambda: nullcontext())] for _ in sources]  # type: ignore[arg-type,return-value]
 
     def pieces(self, document: Document) -> Iterator[str]:
-        yield re.sub("\r\n?", "\n", self._text.decode("utf-8", "surrogatepass").removeprefix("\ufeff"))
+        text = self._text.decode("utf-8", "surrogatepass").removeprefix("\ufeff")
+        yield from filter(None, [re.sub("\r\n?", "\n", text)])
 
 
 class ServedWork(Work):
@@ -57,6 +58,9 @@ class ServedWork(Work):
         self, name: object, using: str = "both", engine: str = "numpy", hold: Sequence[str] = ()
     ) -> LanguageModel:
         return variant(self._served, using, list(hold)).model
+
+    def is_model(self, name: str) -> bool:
+        return True
 
     def note(self, *notes: str) -> None: ...
 
