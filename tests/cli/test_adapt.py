@@ -68,7 +68,6 @@ def test_without_pytorch_the_n_gram_alone_adapts_and_that_is_said(mixed_model: P
     [
         (["--hold", "forget=1"], b"a held model does not adapt"),
         (["--engine", "fast"], b"engine fast does not adapt"),
-        (["--per-character"], b"--per-character cannot be used with --adapt"),
     ],
 )
 def test_what_does_not_adapt_is_refused(mixed_model: Path, run: Run, options: list[str], says: bytes) -> None:

@@ -1,4 +1,4 @@
-"""`afterword calibrate`, `score --flag` and `odd` through the real command."""
+"""`afterword calibrate` and `afterword odd` through the real command."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from afterword.cli.calibrate import writable
+from afterword.operations.calibrate import writable
 from afterword.errors import RunError
 from afterword.language_model import load
 from afterword.model.network.network import Network
@@ -77,12 +77,11 @@ def test_calibrating_says_what_to_expect_of_lines_that_drift(mine: Path, tmp_pat
 def test_lines_are_judged_as_the_model_judges_them(calibrated: Path, run: Run) -> None:
     some = ["abcd", "aaaaaaaaaaaa", "", "é☃☃☃é", "cab"]
     rows = records(
-        run("score", calibrated, "-", "--lines", "--false-alarms", "0.05", "--json", input="\n".join(some).encode())
+        run("odd", calibrated, "-", "--all", "--false-alarms", "0.05", "--json", input="\n".join(some).encode())
     )
     expected = load(calibrated).odd_lines(some, 0.05)
-    names = ["line", "text", "bits", "bits_per_character", "figure", "p_value", "odd", "odd_pieces"]
-    assert [list(row) for row in rows] == [names] * len(some)
     for row, line in zip(rows, expected, strict=True):
+        assert (row.pop("file"), row.pop("rate")) == ("-", 0.05)
         figures = {name: row.pop(name) for name in ("bits", "bits_per_character", "figure", "p_value")}
         assert figures == pytest.approx({name: getattr(line, name) for name in figures}, rel=1e-4, abs=1e-3)
         assert row == json.loads(json.dumps({name: getattr(line, name) for name in row}))
@@ -90,43 +89,36 @@ def test_lines_are_judged_as_the_model_judges_them(calibrated: Path, run: Run) -
     assert rows[3]["odd_pieces"] == [[1, 4]]
 
 
-def test_flagged_lines_alone_are_shown_and_make_it_fail_if_that_is_asked(calibrated: Path, run: Run) -> None:
+def test_odd_lines_make_it_fail_if_that_is_asked(calibrated: Path, run: Run) -> None:
     some = "abcd\n☃☃☃\ndcba\n☃☃\n".encode()
-    finished = run("score", calibrated, "-", "--lines", "--flag", "--json", input=some)
+    finished = run("odd", calibrated, "-", "--as-read", "--json", input=some)
     assert finished.returncode == 0
     assert [row["line"] for row in records(finished)] == [2, 4]
-    assert run("score", calibrated, "-", "--lines", "--flag", "--fail", input=some).returncode == 3
-    blank = run("score", calibrated, "-", "--lines", "--flag", "--fail", input=b"\nabcd\n\n")
+    assert run("odd", calibrated, "-", "--fail", input=some).returncode == 3
+    blank = run("odd", calibrated, "-", "--as-read", "--fail", input=b"\nabcd\n\n")
     assert (blank.returncode, blank.stdout) == (0, b"")  # an empty line is not a document in training either
-    fine = run("score", calibrated, "-", "--lines", "--flag", "--fail", input=b"abcd\n")
-    assert (fine.returncode, fine.stdout) == (0, b"")
-    oddest = records(run("score", calibrated, "-", "--lines", "--flag", "--top", "1", "--json", input=some))
+    oddest = records(run("odd", calibrated, "-", "--top", "1", "--json", input=some))
     assert [row["line"] for row in oddest] == [2]
 
 
 @pytest.mark.parametrize("masks", [[], ["--mask", "[0-9]+"]])
-def test_the_model_finds_odd_lines_and_the_likeliest_model_is_their_kind(
+def test_the_likeliest_model_is_the_kind_of_an_odd_line(
     mine: Path, lines_model: Path, normal: Path, run: Run, masks: list[str]
 ) -> None:
     assert run("calibrate", mine, normal, *masks).returncode == 0
     some = "abcd\n☃☃☃ 12\ndcba\n☃☃\n".encode()
-    asked = ["-", "--lines", "--flag"]
-    alone = records(run("score", mine, *asked, "--json", input=some))
+    alone = records(run("odd", mine, "-", "--all", "--json", input=some))
     others = records(run("score", lines_model, "-", "--lines", *masks, "--json", input=some))
-    found = run("score", mine, *asked, "--against", lines_model, "--json", "--fail", input=some)
-    rows = records(found, 3)
+    asked = ["odd", mine, "-", "--as-read", "--kinds", lines_model]
+    rows = records(run(*asked, "--json", "--fail", input=some), 3)
     assert [row["line"] for row in rows] == [2, 4]
-    for row, one in zip(rows, alone, strict=True):
-        bits = others[row["line"] - 1]["bits"]
-        assert row == {**one, "bits_2": bits, "ratio_bits": bits - one["bits"], "best": row["best"]}
-    assert b"is likeliest for 2 of 2 lines" in found.stderr  # of the odd ones
-    head, *table = run("score", mine, *asked, "--against", lines_model, input=some).stdout.decode().splitlines()
-    assert " ".join(head.split()).endswith("figure p-value odd bits of model 2 ratio, bits likeliest text")
-    assert len(table) == 2
+    for row in rows:
+        one, other = (each[row["line"] - 1] for each in (alone, others))
+        assert row == {**one, "kind": str(lines_model) if other["bits"] < one["bits"] else "unknown"}
 
 
 def test_a_growing_stream_is_judged_line_by_line(calibrated: Path) -> None:
-    command = [sys.executable, "-m", "afterword", "score", str(calibrated), "-", "--lines", "--flag", "--json"]
+    command = [sys.executable, "-m", "afterword", "odd", str(calibrated), "-", "--as-read", "--json"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -143,20 +135,19 @@ def test_masks_are_kept_with_the_calibration(mine: Path, tmp_path: Path, run: Ru
     numbered = tmp_path / "numbered.txt"
     numbered.write_text("\n".join(f"{line} {random.randrange(10**6)}" for line in draw(200, 1)))
     assert run("calibrate", mine, numbered, "--mask", "[0-9]+").returncode == 0
-    rows = records(
-        run("score", mine, "-", "--lines", "--false-alarms", "0.05", "--json", input=b"abcd 1\nabcd 9999999\n")
-    )
+    some = b"abcd 1\nabcd 9999999\n"
+    rows = records(run("odd", mine, "-", "--all", "--false-alarms", "0.05", "--json", input=some))
     assert rows[0]["figure"] == rows[1]["figure"]
     assert [row["text"] for row in rows] == ["abcd 1", "abcd 9999999"]
-    same = run("score", mine, "-", "--lines", "--flag", "--mask", "[0-9]+", "--false-alarms", "0.05", input=b"abcd 1\n")
+    same = run("odd", mine, "-", "--mask", "[0-9]+", "--false-alarms", "0.05", input=b"abcd 1\n")
     assert same.returncode == 0
-    other = run("score", mine, "-", "--lines", "--flag", "--mask", "[a-z]+", input=b"abcd 1\n")
+    other = run("odd", mine, "-", "--mask", "[a-z]+", input=b"abcd 1\n")
     assert other.returncode == 2
     assert b"calibrated with other masks" in other.stderr
     plain = run("score", mine, "-", "--lines", input=b"abcd 1\n")
     assert b"calibrated with masks, but they hide nothing here" in plain.stderr
-    for options in (["--flag"], ["--mask", "[0-9]+"]):
-        assert b"hide nothing" not in run("score", mine, "-", "--lines", *options, input=b"abcd 1\n").stderr
+    masked = run("score", mine, "-", "--lines", "--mask", "[0-9]+", input=b"abcd 1\n")
+    assert b"hide nothing" not in masked.stderr
 
 
 def test_calibrating_again_keeps_the_masks_unless_others_are_given(mine: Path, normal: Path, run: Run) -> None:
@@ -211,36 +202,27 @@ def test_without_a_calibration_masks_hide_in_plain_scoring(mine: Path, run: Run)
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--flag"], b"give --lines too"),
-        (["--mask", "a+"], b"--mask needs --lines"),
-        (["--lines", "--flag"], b"afterword calibrate"),
-        (["--lines", "--flag", "--adapt"], b"--flag cannot be used with --adapt"),
-        (["--lines", "--false-alarms", "0"], b"from 1e-09 to below 1"),
-        (["--lines", "--false-alarms", "nan"], b"from 1e-09 to below 1"),
-        (["--lines", "--mask", "("], b"is not a regular expression"),
-        (["--lines", "--false-alarms", "1e-320"], b"from 1e-09 to below 1"),
-        (["--per-character", "--flag"], b"leave one of them out"),
+        ([], b"afterword calibrate"),
+        (["--minutes", "1"], b"--minutes is for training, but"),
+        (["--out", "x"], b"--out is for training, but"),
+        (["--false-alarms", "0"], b"from 1e-09 to below 1"),
+        (["--false-alarms", "nan"], b"--false-alarms must be a finite number"),
+        (["--false-alarms", "1e-320"], b"from 1e-09 to below 1"),
+        (["--all", "--top", "3"], b"--all cannot be used with --top: leave one of them out"),
     ],
 )
 def test_what_cannot_be_judged_gets_one_line(mine: Path, run: Run, options: list[str], says: bytes) -> None:
-    finished = run("score", mine, "-", *options, input=b"abc\n")
+    finished = run("odd", mine, "-", *options, input=b"abc\n")
     assert finished.returncode == 2
     assert finished.stdout == b""
     assert says in finished.stderr
     assert finished.stderr.count(b"\n") == 1
 
 
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        (["--false-alarms", "0.001"], b"a false-alarm rate of 0.001 needs at least 999 normal lines"),
-        (["--with", "lstm", "--hold", "forget=1"], b"held model cannot find odd lines"),
-    ],
-)
-def test_a_calibrated_model_says_what_it_cannot(calibrated: Path, run: Run, options: list[str], says: bytes) -> None:
-    finished = run("score", calibrated, "-", "--lines", "--flag", *options, input=b"abc\n")
+def test_a_calibrated_model_says_which_rate_it_cannot_hold(calibrated: Path, run: Run) -> None:
+    finished = run("odd", calibrated, "-", "--false-alarms", "0.001", input=b"abc\n")
     assert (finished.returncode, finished.stdout) == (2, b"")
-    assert says in finished.stderr
+    assert b"a false-alarm rate of 0.001 needs at least 999 normal lines" in finished.stderr
 
 
 def test_another_use_than_the_calibrated_one_is_refused(
@@ -248,10 +230,10 @@ def test_another_use_than_the_calibrated_one_is_refused(
 ) -> None:
     mine = shutil.copytree(mixed_model, tmp_path / "mixed")
     assert run("calibrate", mine, normal, "--with", "ngram").returncode == 0
-    finished = run("score", mine, "-", "--lines", "--flag", input=b"abc\n")
+    finished = run("odd", mine, "-", input=b"abc\n")
     assert finished.returncode == 2
     assert b"calibrated with ngram, not with both" in finished.stderr
-    assert run("score", mine, "-", "--lines", "--flag", "--with", "ngram", input=b"abc\n").returncode == 0
+    assert run("odd", mine, "-", "--with", "ngram", input=b"abc\n").returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -304,7 +286,7 @@ def test_lines_that_are_all_equal_are_normal(mine: Path, tmp_path: Path, run: Ru
     (tmp_path / "same.txt").write_text("abcd\n" * 200)
     assert run("calibrate", mine, tmp_path / "same.txt").returncode == 0
     some = ("dcba\n" + "ab\n" * 90 + "abcd\n").encode()
-    rows = records(run("score", mine, "-", "--lines", "--false-alarms", "0.01", "--json", input=some))
+    rows = records(run("odd", mine, "-", "--all", "--json", input=some))
     assert (rows[-1]["figure"], rows[-1]["odd"]) == (0.0, False)
 
 
@@ -341,7 +323,7 @@ def test_odd_lines_are_found_in_one_command_and_the_next_oddest_follow(tmp_path:
         ]
         assert row["lines"] == [{"file": str(bad), "line": number, "text": made[number - 1]} for number in alike]
         assert (row["line"], row["count"]) == (alike[0], len(alike))
-    again = run("score", tmp_path / "model", bad, "--lines", "--flag", "--false-alarms", "0.02", "--json")
+    again = run("odd", tmp_path / "model", bad, "--as-read", "--false-alarms", "0.02", "--json")
     assert {row["line"] for row in records(again)} >= {row["line"] for row in odd}
     config = json.loads((tmp_path / "model" / "model" / "config.json").read_text())
     assert config["about"]["corpus"]["sources"] == ["good.log"]
@@ -371,7 +353,7 @@ def test_odd_reads_folders_prints_the_oddest_in_the_files_order_and_says_when_al
         (["--mask", "["], "abc\n" * 500, b"is not a regular expression"),
         (["--false-alarms", "2"], "abc\n" * 500, b"from 1e-09 to below 1"),
         (["--vocabulary", "word"], "abc\n" * 500, b"vocabulary must be char, byte, bpe:N or words, not word"),
-        (["--minutes", "-1"], "abc\n" * 500, b"-1.0 is not in the range"),
+        (["--minutes", "-1"], "abc\n" * 500, b"--minutes must be above 0, not -1"),
     ],
 )
 def test_odd_refuses_at_once_what_cannot_work(

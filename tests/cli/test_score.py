@@ -13,15 +13,10 @@ from collections.abc import Callable, Iterator
 from operator import itemgetter
 from pathlib import Path
 
-import click
 import pytest
 
 from afterword.cli import main as command
-from afterword.cli import score_lines
-from afterword.cli.options import Combination
-from afterword.cli.score import RULES, score
-from afterword.cli.train import RULES as TRAIN_RULES
-from afterword.cli.train import train
+from afterword.cli.command import CommandWork
 from afterword.language_model import load
 from afterword.settings import ignore_progress
 from tests.cli.answers import records
@@ -247,11 +242,11 @@ def test_a_ranking_is_printed_when_its_bar_is_gone(
     before = list[str]()
 
     @contextlib.contextmanager
-    def waiting(*_: object) -> Iterator[Callable[..., None]]:
+    def waiting(*_: object, **more: object) -> Iterator[Callable[..., None]]:
         yield ignore_progress
         before.append(capsys.readouterr().out)
 
-    monkeypatch.setattr(score_lines, "waiting", waiting)
+    monkeypatch.setattr(CommandWork, "progress", waiting)
     with pytest.raises(SystemExit):
         command.main(["score", str(model), str(text), "--lines", "--top", "1"])
     assert before == [""]
@@ -263,8 +258,8 @@ def test_a_ranking_is_printed_when_its_bar_is_gone(
     [
         (["--top", "3"], "--top needs --lines: give --lines too"),
         (["--sort", "bits"], "give --lines too"),
-        (["--lines", "--top", "0"], "0 is not in the range"),
-        (["--lines", "--sort", "length"], "'length' is not one of 'bits-per-character', 'bits'"),
+        (["--lines", "--top", "0"], "--top must be 1 or more, not 0"),
+        (["--lines", "--sort", "length"], "--sort must be one of bits-per-character, bits, not length"),
     ],
 )
 def test_a_wrong_order_gets_one_line_and_status_2(options: list[str], says: str, run: Run, model: Path) -> None:
@@ -272,11 +267,3 @@ def test_a_wrong_order_gets_one_line_and_status_2(options: list[str], says: str,
     assert (finished.returncode, finished.stdout) == (2, b"")
     assert says in finished.stderr.decode()
     assert finished.stderr.count(b"\n") == 1
-
-
-@pytest.mark.parametrize(("command", "rules"), [(score, RULES), (train, TRAIN_RULES)])
-def test_every_rule_is_about_options_of_its_command(command: click.Command, rules: tuple[Combination, ...]) -> None:
-    options = {max(option.opts, key=len) for option in command.params}
-    for rule in rules:
-        for named in (rule.option, rule.needs, *rule.excludes):
-            assert named is None or named.split()[0] in options

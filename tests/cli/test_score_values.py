@@ -1,4 +1,4 @@
-"""`score`, `calibrate` and `inspect` with a model of series."""
+"""`score`, `surprises`, `odd`, `calibrate` and `inspect` with a model of series."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_total_is_that_of_the_series_and_of_the_values(run: Run, series_model: Path, table: Path) -> None:
     [total] = records(run("score", series_model, table, "--json"))
     series = records(run("score", series_model, table, "--lines", "--json"))
-    values = records(run("score", series_model, table, "--per-character", "--json"))
+    values = records(run("surprises", series_model, table, "--json"))
     assert total["series"] == 2
     assert [one["unique_id"] for one in series] == ["north", "south"]
     assert total["values"] == len(values) == 2 * (480 - 24)
@@ -44,19 +44,19 @@ def test_the_total_is_that_of_the_series_and_of_the_values(run: Run, series_mode
 
 
 def test_the_top_values_are_the_costliest_and_files_are_named(run: Run, series_model: Path, table: Path) -> None:
-    values = records(run("score", series_model, table, "--per-character", "--json"))
-    top = records(run("score", series_model, table, "--top", "5", "--json"))
+    values = records(run("surprises", series_model, table, "--json"))
+    top = records(run("surprises", series_model, table, "--top", "5", "--json"))
     assert [one["bits"] for one in top] == sorted((one["bits"] for one in values), reverse=True)[:5]
     assert {one["ds"] for one in top[:2]} == {"2024-01-13 12:00:00", "2024-01-14 12:00:00"}
     lines = run("score", series_model, table, table, "--lines").stdout.decode().splitlines()
     assert len(lines) == 5
-    assert lines[0].split() == ["file", "unique_id", "values", "bits", "bits", "per", "value"]
+    assert lines[0].split() == ["unique", "id", "values", "bits", "bits", "per", "value", "file"]
 
 
 def test_a_calibrated_model_finds_the_odd_value_and_not_its_echo(run: Run, tmp_path: Path, table: Path) -> None:
     model, normal = save_tiny_series(tmp_path / "model"), tmp_path / "normal.csv"
     normal.write_bytes(long_csv(hourly(2)))
-    refused = run("score", model, table, "--flag")
+    refused = run("odd", model, table)
     assert refused.returncode == 2
     assert b"what normal values cost: run afterword calibrate MODEL FILE" in refused.stderr
     [report] = records(run("calibrate", model, normal, "--json"))
@@ -65,25 +65,24 @@ def test_a_calibrated_model_finds_the_odd_value_and_not_its_echo(run: Run, tmp_p
     assert found is not None
     assert len(found.figures) == report["values"]
 
-    flagged = run("score", model, table, "--flag", "--fail", "--json")
+    flagged = run("odd", model, table, "--fail", "--json")
     odd = records(flagged, 3)
     oddest = max(odd, key=lambda one: one["figure"])
     assert (oddest["unique_id"], oddest["ds"], oddest["y"]) == ("south", "2024-01-13 12:00:00", 900)
-    assert records(run("score", model, table, "--flag", "--top", "1", "--json")) == [oddest]
+    assert records(run("odd", model, table, "--top", "1", "--json")) == [oddest]
     assert "2024-01-14 12:00:00" not in [one["ds"] for one in odd if one["unique_id"] == "south"]
     assert b" of 912, at a false-alarm rate of 0.01" in flagged.stderr
     assert b"one season before" in flagged.stderr
-    judged = records(run("score", model, table, "--false-alarms", "0.01", "--json"))
+    judged = records(run("odd", model, table, "--all", "--json"))
     assert len(judged) == 912
-    assert [one for one in judged if one["odd"]] == odd
+    assert sorted((one for one in judged if one["odd"]), key=lambda one: -one["figure"]) == odd
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["score", "MODEL", "TABLE", "--html", "x.html"], "--html does not suit a model of series: leave it out"),
+        (["surprises", "MODEL", "TABLE", "--html", "x.html"], "--html does not suit a model of series: leave it out"),
         (["score", "MODEL", "TABLE", "--adapt"], "--adapt does not suit a model of series: leave it out"),
-        (["score", "MODEL", "TABLE", "--lines", "--flag"], "--lines cannot be used with --flag"),
         (["score", "MODEL", "TABLE", "--id-column", "shop"], "no column is named 'shop'"),
         (["score", "TEXT", "TABLE", "--id-column", "shop"], "--id-column does not suit a model of text: leave it out"),
         (["calibrate", "MODEL", "TABLE", "--mask", "a"], "--mask does not suit a model of series: leave it out"),

@@ -1,4 +1,4 @@
-"""`afterword score --per-character` through the real command."""
+"""`afterword surprises` through the real command."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.terminals import on_a_terminal
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 TEXT = 'ab é\n\nd,"cb\x1b☃\n'
-COMMAND = [sys.executable, "-m", "afterword", "score"]
+COMMAND = [sys.executable, "-m", "afterword", "surprises"]
 
 
 @pytest.fixture
@@ -30,12 +30,12 @@ def text(tmp_path: Path) -> Path:
 
 
 def test_json_is_an_object_for_each_character(model: Path, run: Run, text: Path) -> None:
-    found = records(run("score", model, text, "--per-character", "--json"))
+    found = records(run("surprises", model, text, "--json"))
     expected = list(load(model).surprises(TEXT))
     assert "".join(str(record["text"]) for record in found) == TEXT
     for record, surprise in zip(found, expected, strict=True):
         assert record == {
-            **{name: getattr(surprise, name) for name in ("line", "column", "text", "bits")},
+            **{name: getattr(surprise, name) for name in ("line", "column", "text", "bits", "start")},
             "alternatives": [{"text": text, "probability": p} for text, p in surprise.alternatives],
         }
 
@@ -44,14 +44,14 @@ def test_json_is_an_object_for_each_character(model: Path, run: Run, text: Path)
 def test_the_bits_sum_to_the_score_whatever_predicts(
     mixed_model: Path, run: Run, text: Path, options: list[str]
 ) -> None:
-    found = records(run("score", mixed_model, text, "--per-character", "--json", *options))
+    found = records(run("surprises", mixed_model, text, "--json", *options))
     [score] = records(run("score", mixed_model, text, "--json", *options))
     bits = sum(float(str(record["bits"])) for record in found) / len(TEXT)
     assert bits == pytest.approx(score["bits_per_character"], rel=1e-12)
 
 
 def test_a_model_of_lines_reads_each_line_afresh_and_counts_its_end(lines_model: Path, run: Run, text: Path) -> None:
-    found = records(run("score", lines_model, text, "--per-character", "--json"))
+    found = records(run("surprises", lines_model, text, "--json"))
     [score] = records(run("score", lines_model, text, "--json"))
     assert "".join(str(record["text"]) for record in found) == TEXT.replace("\n\n", "\n")
     assert {record["line"] for record in found} == {1, 3}
@@ -62,22 +62,22 @@ def test_a_model_of_lines_reads_each_line_afresh_and_counts_its_end(lines_model:
 
 
 def test_csv_has_the_same_and_names_several_files(model: Path, run: Run, text: Path) -> None:
-    finished = run("score", model, text, "-", "--per-character", "--csv", input=b"a,b")
+    finished = run("surprises", model, text, "-", "--csv", input=b"a,b")
     assert finished.returncode == 0, finished.stderr
     rows = list(csv.DictReader(io.StringIO(finished.stdout.decode(), newline="")))
-    assert list(rows[0])[:7] == ["file", "line", "column", "text", "bits", "expected_1", "probability_1"]
+    assert list(rows[0])[:8] == ["file", "line", "column", "text", "bits", "start", "text_1", "probability_1"]
     assert [row["file"] for row in rows] == [str(text)] * len(TEXT) + ["-"] * 3
     assert "".join(row["text"] for row in rows) == TEXT + "a,b"
     for row, surprise in zip(rows, load(model).surprises(TEXT), strict=False):
         assert float(row["bits"]) == surprise.bits
-        told = [(row[f"expected_{k}"], float(row[f"probability_{k}"])) for k in range(1, 6)]
+        told = [(row[f"text_{k}"], float(row[f"probability_{k}"])) for k in range(1, 6)]
         assert told == list(surprise.alternatives)
 
 
 def test_without_colours_there_is_a_row_for_each_character_and_the_sum_on_standard_error(
     model: Path, run: Run, text: Path
 ) -> None:
-    finished = run("score", model, text, "--per-character")
+    finished = run("surprises", model, text)
     head, *rows = finished.stdout.decode().splitlines()
     assert head.split() == ["line", "column", "bits", "text", "expected"]
     assert len(rows) == len(TEXT)
@@ -92,21 +92,21 @@ def test_without_colours_there_is_a_row_for_each_character_and_the_sum_on_standa
 def test_a_terminal_shows_the_text_on_its_shades_and_obeys_none_of_it(model: Path, text: Path) -> None:
     source = str(Path(afterword.__file__).parents[1])
     environment = {"PYTHONPATH": source, "TERM": "xterm-256color", "COLUMNS": "80"}
-    status, printed = on_a_terminal(*COMMAND, model, text, "--per-character", env=environment)
+    status, printed = on_a_terminal(*COMMAND, model, text, env=environment)
     assert status == 0
     assert "\x1b[" in printed
     plain = re.sub(r"\x1b\[[\d;]*m", "", printed).replace("\r\n", "\n")
     assert plain.startswith('ab é↵\n↵\nd,"cb<1B>☃↵\n\n0.5 bits ')
     assert "most surprising:" in plain
     assert not re.search("[\x00-\x09\x0b-\x1f]", plain)
-    _, without = on_a_terminal(*COMMAND, model, text, "--per-character", env={**environment, "NO_COLOR": "1"})
+    _, without = on_a_terminal(*COMMAND, model, text, env={**environment, "NO_COLOR": "1"})
     assert "\x1b" not in without
     assert without.split()[:5] == ["line", "column", "bits", "text", "expected"]
 
 
 def test_a_page_is_written_and_nothing_printed(model: Path, run: Run, text: Path, tmp_path: Path) -> None:
     path = tmp_path / "page.html"
-    finished = run("score", model, text, text, "--per-character", "--html", path)
+    finished = run("surprises", model, text, text, "--html", path)
     assert (finished.returncode, finished.stdout) == (0, b"")
     assert finished.stderr.decode() == f"wrote {path}\n"
     written = path.read_text(encoding="utf-8")
@@ -117,15 +117,11 @@ def test_a_page_is_written_and_nothing_printed(model: Path, run: Run, text: Path
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--html", "x.html"], "give --per-character too"),
-        (["--csv"], "give --per-character too"),
-        (["--per-character", "--lines"], "leave one of them out"),
-        (["--per-character", "--top", "3"], "leave one of them out"),
-        (["--per-character", "--csv", "--json"], "leave one of them out"),
-        (["--per-character", "--html", "there.html"], "there.html exists already"),
-        (["--per-character"], "empty.txt is empty: there is nothing to score"),
-        (["--per-character", "--csv"], "empty.txt is empty: there is nothing to score"),
-        (["--per-character", "--html", "x.html"], "empty.txt is empty: there is nothing to score"),
+        (["--csv", "--json"], "leave one of them out"),
+        (["--html", "there.html"], "there.html exists already"),
+        ([], "empty.txt is empty: there is nothing to score"),
+        (["--csv"], "empty.txt is empty: there is nothing to score"),
+        (["--html", "x.html"], "empty.txt is empty: there is nothing to score"),
     ],
 )
 def test_wrong_input_gets_one_line_and_status_2_and_nothing_is_written(
@@ -134,7 +130,7 @@ def test_wrong_input_gets_one_line_and_status_2_and_nothing_is_written(
     monkeypatch.chdir(tmp_path)
     Path("empty.txt").touch()
     Path("there.html").touch()
-    finished = run("score", model, "empty.txt", *options)
+    finished = run("surprises", model, "empty.txt", *options)
     assert (finished.returncode, finished.stdout) == (2, b"")
     assert says in finished.stderr.decode()
     assert finished.stderr.count(b"\n") == 1
@@ -143,7 +139,7 @@ def test_wrong_input_gets_one_line_and_status_2_and_nothing_is_written(
 
 
 def test_a_model_that_is_not_there_gets_one_line(run: Run, text: Path) -> None:
-    finished = run("score", "no/such/model", text, "--per-character")
+    finished = run("surprises", "no/such/model", text)
     assert (finished.returncode, finished.stdout) == (2, b"")
     assert finished.stderr.startswith(b"error: no model at no/such/model")
     assert finished.stderr.count(b"\n") == 1

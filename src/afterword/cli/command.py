@@ -92,6 +92,8 @@ class OperationCommand(click.Command):
     def _run(self, **values: Any) -> None:
         context = click.get_current_context()
         as_json, as_csv, fail = (values.pop(name, False) for name in ("as_json", "as_csv", "fail"))
+        if as_json and as_csv:
+            raise click.UsageError("--json cannot be used with --csv: leave one of them out", context)
         form, odd = JSON if as_json else CSV if as_csv else TABLE, False
         kinds = {field.name: kind for field, kind in kinds_of(self._operation.request)}
         given = {name: value for name, value in values.items() if value is not None and value != ()}

@@ -92,7 +92,7 @@ TITLES = {  # of columns whose names in JSON are not plain words
     "ratio_bits": "ratio, bits",
     "bits_per_value": "bits per value",
 }
-LAST = ("text", "file")  # columns, since they can be long
+FIRST, LAST = ("model", "unique_id"), ("text", "best", "file")  # columns; the last can be long
 TABLE, JSON, CSV = "table", "json", "csv"
 
 
@@ -114,7 +114,7 @@ def printed(answer: Any, form: str, request: Request) -> Iterator[Record]:
     if form == TABLE and (way := _way(request)):
         yield from way(records, request)
         return
-    columns, has_rows = list[str](), False
+    columns, few, has_rows = list[str](), list[Sequence[str]](), False
     for record in records:
         yield record
         has_rows |= record.rows is not None
@@ -126,14 +126,25 @@ def printed(answer: Any, form: str, request: Request) -> Iterator[Record]:
         if form == TABLE and record.has_text:
             print(shown(str(record)), flush=True)
             continue
-        row = record.fields() if form == TABLE else _flat(record.to_dict())
+        row = _flat(record.to_dict(), record.widths)
         if form == TABLE:
             row = {name: value for name, value in row.items() if name not in record.in_json}
         if not columns:
-            columns = sorted(row, key=lambda name: name in LAST) if form == TABLE else [*row]
-            print(_csv(columns) if form == CSV else "  ".join(_head(name, row[name]) for name in columns))
+            columns = sorted(row, key=_place) if form == TABLE else [*row]
+            head = columns if form == CSV else [_head(name, row[name]) for name in columns]
+            few = _line(head, form, few, record.few)
         values = [row.get(name) for name in columns]
-        print(_csv(values) if form == CSV else "  ".join(map(_cell, columns, values)), flush=True)
+        few = _line(values if form == CSV else [*map(_cell, columns, values)], form, few, record.few)
+    if few:
+        print(aligned(few, ">" * len(columns)))
+
+
+def _line(cells: Sequence[Any], form: str, few: list[Sequence[str]], waits: bool) -> list[Sequence[str]]:
+    """Print a line of a table or CSV, or add it to the `few` that are printed when all have come."""
+    if waits and form == TABLE:
+        return [*few, cells]
+    print(_csv(cells) if form == CSV else "  ".join(cells), flush=True)
+    return few
 
 
 def _way(request: Request) -> Callable[[Iterator[Record], Request], Iterator[Record]] | None:
@@ -143,12 +154,23 @@ def _way(request: Request) -> Callable[[Iterator[Record], Request], Iterator[Rec
     return SHOWS.get(type(request).__name__)
 
 
-def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row for CSV: a list of pairs becomes columns, numbered from 1."""
+def _place(name: str) -> int:
+    """Return where a column stands in a table, in comparison with others."""
+    return LAST.index(name) + 1 if name in LAST else -(name in FIRST)
+
+
+def _flat(row: Mapping[str, Any], widths: Mapping[str, int]) -> dict[str, Any]:
+    """Return a row without objects in it: an object becomes a column per key, and a list of objects columns with
+    numbers, as many as `widths` says."""
     found: dict[str, Any] = {}
     for name, value in row.items():
-        if isinstance(value, list) and all(isinstance(one, dict) for one in value):
-            found |= {f"{key}_{number}": each for number, one in enumerate(value, 1) for key, each in one.items()}
+        if name in widths:
+            keys = [*value[0]] if value else []
+            for number in range(widths[name]):
+                one = value[number] if number < len(value) else dict.fromkeys(keys)
+                found |= {f"{key}_{number + 1}": each for key, each in one.items()}
+        elif isinstance(value, dict):
+            found |= {f"{name} {key}": each for key, each in value.items()}
         else:
             found[name] = value
     return found
@@ -156,8 +178,8 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _csv(values: Sequence[Any]) -> str:
     line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(values)
-    return shown(line.getvalue())
+    csv.writer(line, lineterminator="\n").writerow(values)
+    return shown(line.getvalue().removesuffix("\n"))
 
 
 def _cell(name: str, value: Any) -> str:
@@ -177,7 +199,7 @@ def _head(name: str, value: Any) -> str:
 
 
 def _title(name: str) -> str:
-    return TITLES.get(name) or re.sub(r"^bits_(?=\d)", "bits of model ", name).replace("_", " ")
+    return TITLES.get(name) or (name if " " in name else name.replace("_", " "))
 
 
 class Marked(str):

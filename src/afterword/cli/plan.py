@@ -21,7 +21,6 @@ from afterword.text.corpus import TextSettings
 
 @click.command()
 @click.argument("texts", nargs=-1, type=PATH, metavar="TEXT...")
-@config_option
 @settings_options(TextSettings, "text")
 @settings_options(TrainingSettings, "training")
 @click.option("--json", "as_json", is_flag=True, help="print a JSON object")

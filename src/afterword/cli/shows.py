@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from afterword.cli.output import escaped, has_colours, shown
 from afterword.operations.odd import OddRow
 from afterword.operations.operation import Record
-from afterword.operations.surprises import Surprising
+from afterword.operations.surprises import Summary, Surprising
 from afterword.text.unicode import spaced, visible
 
 LONGEST = 4096  # characters of a line that are collected before they are printed
@@ -33,30 +34,34 @@ def surprises(records: Iterator[Record], request: Any) -> Iterator[Record]:
     line, number, file = Text(), 0, None
     for one in records:
         yield one
+        if isinstance(one, Summary):
+            console.print(line, soft_wrap=True)
+            console.print()
+            legend = Text(f"{LEAST_BITS:g} bits ")
+            for style in SHADES:
+                legend.append("  ", style)
+            console.print(legend.append(f" {MOST_BITS:g} bits and more"))
+            console.print(shown(one.text), soft_wrap=True)
+            line, number = Text(), 0
         if not isinstance(one, Surprising):
             continue
         if one.file != file and isinstance(one.file, str):
-            console.print(line, soft_wrap=True)
             console.print(f"{shown(one.file)}:", style="bold", soft_wrap=True)
-            line, number, file = Text(), 0, one.file
+            file = one.file
         if (number and one.line > number) or len(line) > LONGEST:
             console.print(line, soft_wrap=True, end="\n" * (one.line - number))
             line = Text()
         number = one.line
         shown_text = one.text if one.text.isprintable() else visible(one.text).replace("→", "→\t")
         line.append(shown_text, shade(one.bits))
-    console.print(line, soft_wrap=True)
-    console.print()
-    legend = Text(f"{LEAST_BITS:g} bits ")
-    for style in SHADES:
-        legend.append("  ", style)
-    console.print(legend.append(f" {MOST_BITS:g} bits and more"))
 
 
 def _rows(records: Iterator[Record]) -> Iterator[Record]:
     headed = False
     for one in records:
         yield one
+        if isinstance(one, Summary):
+            print(one, file=sys.stderr)
         if isinstance(one, Surprising):
             file = f"  {one.file}" if isinstance(one.file, str) else ""
             if not headed:

@@ -52,7 +52,6 @@ RULES = (
     "--repeat", "repeated", type=PATH, metavar="RUN", help="repeat the run in this folder, bit for bit, in --out"
 )
 @click.option("--exact", is_flag=True, help="with --resume or --repeat: fail if the result could differ in any bit")
-@config_option
 @settings_options(TextSettings, "text")
 @settings_options(TrainingSettings, "training")
 @settings_options(More, "more")

@@ -59,6 +59,7 @@ class Compared(Scored, kw_only=True):
     """How well one model predicts the text, beside the first one."""
 
     rows: ClassVar = "models"
+    few: ClassVar = True
     in_json: ClassVar = (
         *Scored.in_json,
         *("characters", "tokens", "bits_per_byte", "perplexity", "standard_error"),
@@ -140,7 +141,10 @@ def _by_line(
 
     def rows() -> Iterator[ComparedLine]:
         for read, (file, before, lines) in counted_lines(work.lines(files, request)):
-            for each in zip(*(judge(lines) for judge in judges), strict=True):
+            scores = [judges[0](lines)]
+            texts = [one.text for one in scores[0]]  # without their labels, if the first model knows labels
+            scores += [judge(texts) for judge in judges[1:]]
+            for each in zip(*scores, strict=True):
                 text, bits = each[0].text, {name: one.bits for name, one in zip(names, each, strict=True)}
                 best = min(names, key=bits.__getitem__)
                 ratio = min(bits[name] for name in names[1:]) - bits[names[0]]
@@ -150,10 +154,13 @@ def _by_line(
             on_progress(None, read)
 
     with work.progress("scoring lines", "lines", streams=request.top is None) as on_progress:
+        found = rows()
         if request.top is None:
-            yield from rows()
+            yield from found
         else:
-            yield from highest((row for row in rows() if filled(row.text, models[0].lines)), "ratio_bits", request.top)
+            kept = (row for row in found if filled(row.text, models[0].lines))
+            found = iter(highest(kept, "ratio_bits", request.top))
+    yield from found  # below the bar
     for name, number in likeliest.items():
         work.say(f"{name} is likeliest for {number:,} of {counted(sum(likeliest.values()), 'line')}")
 

@@ -15,7 +15,7 @@ import itertools
 import os
 import types
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
 
@@ -141,6 +141,10 @@ class Record(msgspec.Struct, kw_only=True):
 
     in_json: ClassVar[Sequence[str]] = ()
     """The fields that only JSON and CSV have."""
+    widths: ClassVar[Mapping[str, int]] = {}
+    """How many columns of a table or CSV a list of objects has at most."""
+    few: ClassVar[bool] = False
+    """Whether there are so few that people see them when all have come, in columns that are as wide as needed."""
     served: ClassVar[bool] = True
     """Whether it can be part of a reply over HTTP."""
     rows: ClassVar[str | None] = None

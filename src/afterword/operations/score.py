@@ -239,9 +239,10 @@ def _by_line(
             found = _with_accuracy(found, work)
         if ranked:
             key = (request.sort or "bits-per-character").replace("-", "_")
-            yield from highest((row for row in found if filled(row.text, model.lines)), key, request.top)
+            found = iter(highest((row for row in found if filled(row.text, model.lines)), key, request.top))
         else:
             yield from found
+    yield from found  # below the bar
     yield Scored.of(whole[0], **whole[0].apart)
 
 

@@ -63,7 +63,7 @@ class Surprising(Record, kw_only=True):
     """The cost of a character. `start` is its place in the text, from 0; `line` and `column` count from 1."""
 
     rows: ClassVar = "surprises"
-    in_json: ClassVar = ("start", "engine")
+    in_json: ClassVar = ("start", "engine", "alternatives")
     widths: ClassVar = {"alternatives": LIKELIEST}
 
     file: str | UnsetType = UNSET
@@ -80,6 +80,16 @@ class Surprising(Record, kw_only=True):
     def expected(self) -> list[str]:
         """The alternatives for display, such as "e 41%": the likeliest, and the others that round to 1% or more."""
         return expected((one.text, one.probability) for one in self.alternatives)
+
+
+class Summary(Record, kw_only=True):
+    """What a text costs in all, and where it surprises most, for people."""
+
+    served: ClassVar = False
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class SurprisingValue(Record, kw_only=True):
@@ -99,7 +109,7 @@ class SurprisingValue(Record, kw_only=True):
 
 
 @operation(Surprises, path="/v1/surprises")
-def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | SurprisingValue]:
+def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | Summary | SurprisingValue]:
     files = listed(request.files)
     work.check(files)
     model = work.model(request.model, request.using, request.engine, request.hold)
@@ -118,7 +128,7 @@ def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | 
         drawn.append(Drawn(source_name(file)))
         found = _of_text(request, work, model, file, text, drawn[-1], room, whole, facts)
         yield from found if request.top is None else highest(found, "bits", request.top)
-        work.say(*drawn[-1].summary.lines())
+        yield Summary(text="\n".join(drawn[-1].summary.lines()))
     if isinstance(request.html, Path):
         with output(request.html) as written:
             head = about(Path(request.model).name, model.config, request.hold, request.using)

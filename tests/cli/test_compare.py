@@ -1,4 +1,4 @@
-"""`afterword score --against` through the real command."""
+"""`afterword compare` through the real command."""
 
 from __future__ import annotations
 
@@ -48,12 +48,11 @@ def with_labels(model: Path, folder: Path) -> Path:
 def test_each_model_has_the_row_of_its_own_score_and_the_difference(
     model: Path, mixed_model: Path, run: Run, long_text: Path
 ) -> None:
-    found = records(run("score", model, long_text, "--against", mixed_model, "--against", model, "--json"))
-    expected = compare([load(model), load(mixed_model), load(model)], LONG)
+    found = records(run("compare", model, mixed_model, "--file", long_text, "--json"))
+    expected = compare([load(model), load(mixed_model)], LONG)
     names = ["difference", "standard_error", "margin_of_error", "blocks"]
-    for row, path, one in zip(found, (model, mixed_model, model), expected, strict=True):
+    for row, path, one in zip(found, (model, mixed_model), expected, strict=True):
         [alone] = records(run("score", path, long_text, "--json"))
-        assert list(row) == ["model", *alone, *names]
         assert row == {
             "model": str(path),
             **alone,
@@ -64,14 +63,19 @@ def test_each_model_has_the_row_of_its_own_score_and_the_difference(
         }
         assert row["difference"] == pytest.approx(row["bits_per_character"] - found[0]["bits_per_character"], abs=1e-9)
     assert found[1]["difference"] != 0 < found[1]["standard_error"] < found[1]["margin_of_error"]
-    assert found[0] == found[2]
-    assert [found[2][name] for name in names] == [0, 0, 0, 21]
+    assert [found[0][name] for name in names] == [0, 0, 0, 21]
 
 
 def test_people_get_a_table_whose_columns_stand_below_each_other(
     model: Path, mixed_model: Path, run: Run, long_text: Path
 ) -> None:
-    finished = run("score", model, long_text, "--against", mixed_model)
+    finished = run(
+        "compare",
+        model,
+        mixed_model,
+        "--file",
+        long_text,
+    )
     head, *rows = finished.stdout.decode().splitlines()
     assert re.split(" {2,}", head.strip()) == ["model", "bits per character", "difference", "margin of error", "blocks"]
     assert [row.split()[0] for row in rows] == [str(model), str(mixed_model)]
@@ -94,7 +98,7 @@ def test_people_get_a_table_whose_columns_stand_below_each_other(
 def test_a_short_text_has_no_uncertainty_and_that_is_said(
     model: Path, mixed_model: Path, run: Run, text: Path, long_text: Path
 ) -> None:
-    finished = run("score", model, text, long_text, "--against", mixed_model, "--json")
+    finished = run("compare", model, mixed_model, "--file", text, "--file", long_text, "--json")
     first, second, *others = records(finished)
     assert [row["file"] for row in (first, second, *others)] == [str(text)] * 2 + [str(long_text)] * 2
     for row in (first, second):
@@ -104,7 +108,17 @@ def test_a_short_text_has_no_uncertainty_and_that_is_said(
     assert finished.stderr.decode() == (
         "note: a margin of error needs 20 blocks of 500 characters, and this text has 1\n"
     )
-    _, *rows = run("score", model, text, "--against", mixed_model).stdout.decode().splitlines()
+    _, *rows = (
+        run(
+            "compare",
+            model,
+            mixed_model,
+            "--file",
+            text,
+        )
+        .stdout.decode()
+        .splitlines()
+    )
     assert [row.split()[3] for row in rows] == ["-", "-"]
 
 
@@ -113,62 +127,46 @@ def test_the_ratio_of_a_line_is_the_difference_of_its_bits_in_runs_of_one_model(
     model: Path, mixed_model: Path, run: Run, long_text: Path, text: Path, options: list[str]
 ) -> None:
     files = [text, long_text]
-    finished = run("score", model, *files, "--lines", "--json", *options, "--against", mixed_model, "--against", model)
-    found = records(finished)
+    named = [word for file in files for word in ("--file", file)]
+    finished = run("compare", model, mixed_model, *named, "--lines", "--json", *options)
     first, second = (
         records(run("score", path, *files, "--lines", "--json", *options)) for path in (model, mixed_model)
     )
     likeliest = {str(model): 0, str(mixed_model): 0}
-    for row, one, other in zip(found, first, second, strict=True):
-        best = model if one["bits"] <= other["bits"] else mixed_model
+    for row, one, other in zip(records(finished), first, second, strict=True):
+        best = str(model if one["bits"] <= other["bits"] else mixed_model)
         assert row == {
-            **one,
-            "bits_2": other["bits"],
-            "bits_3": one["bits"],
-            "ratio_bits": min(other["bits"], one["bits"]) - one["bits"],
-            "best": str(best),
+            **{name: one[name] for name in ("file", "line", "text")},
+            "bits": {str(model): one["bits"], str(mixed_model): other["bits"]},
+            "ratio_bits": other["bits"] - one["bits"],
+            "best": best,
         }
-        likeliest[str(best)] += row["text"] != ""
+        likeliest[best] += row["text"] != ""
     lines = sum(likeliest.values())
-    counts = [(path, likeliest[str(path)]) for path in (model, mixed_model)]
-    assert finished.stderr.decode().splitlines()[-3:] == [
-        *(f"{path} is likeliest for {number:,} of {lines:,} lines" for path, number in counts),
-        f"{model} is likeliest for 0 of {lines:,} lines",
+    assert finished.stderr.decode().splitlines()[-2:] == [
+        f"{path} is likeliest for {number:,} of {lines:,} lines" for path, number in likeliest.items()
     ]
-    assert lines == sum(row["text"] != "" for row in first)
 
 
 def test_the_lines_that_are_most_clearly_the_models_come_first_when_asked(
     model: Path, mixed_model: Path, run: Run, long_text: Path
 ) -> None:
-    order = ["score", model, long_text, "--lines", "--json", "--against", mixed_model]
+    order = ["compare", model, mixed_model, "--file", long_text, "--lines", "--json"]
     whole = run(*order)
     every = records(whole)
     assert any(row["ratio_bits"] > 0 for row in every)
     assert any(row["ratio_bits"] < 0 for row in every)
-    for options, key in (
-        (["--sort", "ratio-bits"], "ratio_bits"),
-        (["--top", "4"], "ratio_bits"),
-        (["--top", "4", "--sort", "bits"], "bits"),
-    ):
-        finished = run(*order, *options)
-        expected = sorted((row for row in every if row["text"].strip()), key=lambda row: -row[key])
-        assert records(finished) == (expected[:4] if "--top" in options else expected)
-        assert finished.stderr == whole.stderr  # all lines are counted, however few are shown
+    finished = run(*order, "--top", "4")
+    expected = sorted((row for row in every if row["text"].strip()), key=lambda row: -row["ratio_bits"])
+    assert records(finished) == expected[:4]
+    assert finished.stderr == whole.stderr  # all lines are counted, however few are shown
 
 
 def test_people_get_a_table_of_lines(model: Path, mixed_model: Path, run: Run, text: Path) -> None:
-    head, *rows = run("score", model, text, "--lines", "--against", mixed_model).stdout.decode().splitlines()
-    assert re.split(" {2,}", head.strip()) == [
-        "line",
-        "bits",
-        "bits per character",
-        "bits of model 2",
-        "ratio, bits",
-        "likeliest",
-        "text",
-    ]
-    assert {row.split()[5] for row in rows} <= {str(model), str(mixed_model)}
+    found = run("compare", model, mixed_model, "--file", text, "--lines").stdout.decode().splitlines()
+    head, *rows = found
+    bits = [f"bits {path}" for path in (model, mixed_model)]
+    assert re.split(" {2,}", head.strip()) == ["line", *bits, "ratio, bits", "text", "likeliest"]
     assert {row.index(line) for row, line in zip(rows, TEXT.split("\n"), strict=False) if line} == {head.index("text")}
 
 
@@ -180,12 +178,19 @@ def test_the_first_model_decides_how_a_file_is_read_and_the_other_kind_is_noted(
         (lines_model, model, lines, "running text, so reading lines"),
         (model, lines_model, TEXT, "lines, so reading running text"),
     ):
-        finished = run("score", first, text, "--against", other, "--json")
+        finished = run("compare", first, other, "--file", text, "--json")
         found = records(finished)
         expected = compare([load(first), load(other)], read)
         assert [row["bits_per_character"] for row in found] == [one.score.bits_per_character for one in expected]
         assert f"note: {other} was trained on {note} as {first} does" in finished.stderr.decode()
-    finished = run("score", model, text, "--lines", "--against", lines_model)
+    finished = run(
+        "compare",
+        model,
+        lines_model,
+        "--file",
+        text,
+        "--lines",
+    )
     assert f"note: {model} was trained on running text, so reading lines by --lines costs it more" in (
         finished.stderr.decode()
     )
@@ -197,35 +202,35 @@ def test_a_model_of_lower_case_alone_is_noted_since_it_has_less_to_predict(
     saved = load_model(model)
     saved.tokenizer = type(saved.tokenizer).of(saved.tokenizer.characters, lowercase=True)  # type: ignore[attr-defined]
     save_model(tmp_path / "lower", saved, "# Tiny\n")
-    finished = run("score", model, text, "--against", tmp_path / "lower")
+    finished = run(
+        "compare",
+        model,
+        tmp_path / "lower",
+        "--file",
+        text,
+    )
     assert (
         f"note: {tmp_path}/lower reads all text in lower case, so it has less to predict\n" in finished.stderr.decode()
     )
-    alone = run("score", tmp_path / "lower", text, "--against", tmp_path / "lower")
-    assert b"lower case" not in alone.stderr
 
 
 def test_of_labelled_lines_all_models_are_asked_about_the_line_without_its_label(
     lines_model: Path, run: Run, tmp_path: Path
 ) -> None:
     labelled = with_labels(lines_model, tmp_path / "labelled")
-    finished = run(
-        "score", labelled, "-", "--lines", "--json", "--against", lines_model, input="b\tcdé\ncab\n".encode()
-    )
+    asked = ("compare", labelled, lines_model, "--file", "-", "--lines", "--json")
+    finished = run(*asked, input="b\tcdé\ncab\n".encode())
     found = records(finished)
     own, plain = load(labelled).classify(["b\tcdé", "cab"]), load(lines_model).score_lines(["cdé", "cab"])
-    assert [(row["bits"], row["bits_2"]) for row in found] == [
-        (a.bits, b.bits) for a, b in zip(own, plain, strict=True)
-    ]
-    assert [row["given_label"] for row in found] == ["b", None]
-    finished = run("score", lines_model, "-", "--lines", "--against", labelled, input=b"cab\n")
+    assert [[*row["bits"].values()] for row in found] == [[a.bits, b.bits] for a, b in zip(own, plain, strict=True)]
+    finished = run("compare", lines_model, labelled, "--file", "-", "--lines", input=b"cab\n")
     assert (finished.returncode, finished.stdout) == (2, b"")
     assert b"knows labels that" in finished.stderr
 
 
 def test_every_model_runs_on_the_engine_that_is_asked_for(model: Path, mixed_model: Path, run: Run, text: Path) -> None:
     pytest.importorskip("onnxruntime")
-    finished = run("score", model, text, "--against", mixed_model, "--engine", "fast", "--json")
+    finished = run("compare", model, mixed_model, "--file", text, "--engine", "fast", "--json")
     for row, path in zip(records(finished), (model, mixed_model), strict=True):
         fast: LanguageModel = load(path, engine="fast")
         assert row["engine"] == "fast"
@@ -235,7 +240,7 @@ def test_every_model_runs_on_the_engine_that_is_asked_for(model: Path, mixed_mod
 def test_another_encoding_is_read_when_named(model: Path, mixed_model: Path, run: Run, tmp_path: Path) -> None:
     path = tmp_path / "latin"
     path.write_bytes("abé\n".encode("latin-1"))
-    found = records(run("score", model, path, "--encoding", "latin-1", "--against", mixed_model, "--json"))
+    found = records(run("compare", model, mixed_model, "--file", path, "--encoding", "latin-1", "--json"))
     assert [row["bits_per_character"] for row in found] == [
         load(one).score("abé\n").bits_per_character for one in (model, mixed_model)
     ]
@@ -249,14 +254,14 @@ def test_a_classic_model_is_compared_by_texts_alone_since_it_predicts_no_lines_e
     weights = {name: np.full(shape, 0.1, np.float32) for name, shape in weight_shapes(config).items()}
     classic = tmp_path / "classic"
     save_model(classic, SavedModel(config, weights, tokenizer, [], {"lines": False}), "# Tiny\n")
-    rows = records(run("score", model, text, "--against", classic, "--json"))
+    rows = records(run("compare", model, classic, "--file", text, "--json"))
     assert rows[1]["bits_per_character"] == load(classic).score(TEXT).bits_per_character
     for first, other, options in (
         (model, classic, ["--lines"]),
         (classic, model, ["--lines"]),
         (lines_model, classic, []),
     ):
-        finished = run("score", first, text, "--against", other, *options)
+        finished = run("compare", first, other, "--file", text, *options)
         assert (finished.returncode, finished.stdout) == (2, b"")
         assert b"classic is classic, so it does not predict where a line ends, as " in finished.stderr
         assert finished.stderr.count(b"\n") == 1
@@ -265,14 +270,8 @@ def test_a_classic_model_is_compared_by_texts_alone_since_it_predicts_no_lines_e
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--adapt"], "--against cannot be used with --adapt: leave one of them out"),
-        (["--hold", "forget=1"], "--against cannot be used with --hold: leave one of them out"),
-        (["--per-character"], "--per-character cannot be used with --against: leave one of them out"),
-        (["--lines", "--flag"], "run afterword calibrate"),
-        (["--sort", "ratio-bits"], "--sort needs --lines: give --lines too"),
+        (["--top", "3"], "--top needs --lines: give --lines too"),
         (["--with", "ngram"], "other: this model has no n-gram"),
-        (["--against", "no/such"], "no model at no/such"),
-        (["--against", ""], "the path is empty"),
         ([], "standard input is empty: there is nothing to score"),
         (["--lines"], "standard input is empty: there is nothing to score"),
     ],
@@ -288,13 +287,19 @@ def test_wrong_input_gets_one_line_and_status_2(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     shutil.copytree(model, "other")
-    finished = run("score", mixed_model, "-", "--against", "other", *options)
+    finished = run("compare", mixed_model, "other", "--file", "-", *options)
     assert (finished.returncode, finished.stdout) == (2, b"")
     assert says in finished.stderr.decode()
     assert finished.stderr.count(b"\n") == 1
 
 
-def test_sorting_by_the_ratio_takes_another_model(model: Path, run: Run) -> None:
-    finished = run("score", model, "-", "--lines", "--sort", "ratio-bits", input=b"ab\n")
+@pytest.mark.parametrize(
+    ("others", "says"),
+    [([], b"missing argument 'MODEL2...'"), (["no/such"], b"no model at no/such"), ([""], b"the path is empty")],
+)
+def test_other_models_are_named_once_each(others: list[str], says: bytes, model: Path, run: Run) -> None:
+    finished = run("compare", model, *others, "--file", "-", input=b"ab\n")
     assert (finished.returncode, finished.stdout) == (2, b"")
-    assert finished.stderr == b"error: --sort ratio-bits needs --against: give --against too\n"
+    assert says in finished.stderr
+    assert b"is named twice" in run("compare", model, model, "--file", "-", input=b"ab\n").stderr
+    assert b"name one with --file" in run("compare", model, model).stderr
