@@ -25,8 +25,18 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 __all__ = [
-    *("AfterwordError", "LanguageModel", "Piece", "Sample", "Score", "__version__", "load"),
-    *("calibrate", "compare", "odd", "score", "surprises"),
+    "AfterwordError",
+    "LanguageModel",
+    "Piece",
+    "Sample",
+    "Score",
+    "__version__",
+    "calibrate",
+    "compare",
+    "load",
+    "odd",
+    "score",
+    "surprises",
 ]
 
 _HOMES = {

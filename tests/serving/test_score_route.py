@@ -1,4 +1,4 @@
-"""Laws of /v1/score: its figures are those of the model."""
+"""Laws of the routes that score, made from operations: their figures are those of the model."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ TEXT = "abé\ncd☃\n\nab"
 FIGURES = ("characters", "tokens", "nats_per_character", "bits_per_character", "bits_per_byte", "perplexity")
 
 
-def scored(server: Serving, **body: Any) -> dict[str, Any]:
-    found = server.post("/v1/score", body)
+def scored(server: Serving, route: str = "score", **body: Any) -> dict[str, Any]:
+    found = server.post(f"/v1/{route}", body)
     assert found.status == 200, found.body
     reply: dict[str, Any] = found.json
     return reply
@@ -56,14 +56,14 @@ def test_a_model_of_lines_reads_each_from_its_start(server: Serving, models: Pat
 
 @pytest.mark.parametrize("name", ["tiny", "mixed", "lines"])
 def test_characters_cost_what_they_surprise_by(server: Serving, models: Path, name: str) -> None:
-    found = scored(server, model=name, text=TEXT, per_character=True)
+    found = scored(server, "surprises", model=name, text=TEXT)
     whole = scored(server, model=name, text=TEXT)
     assert {key: value for key, value in found.items() if key != "surprises"} == pytest.approx(whole)
     expected = list(load(models / name).surprises(TEXT))
     for told, one in zip(found["surprises"], expected, strict=True):
         assert [told[key] for key in ("text", "start", "line", "column")] == [one.text, one.start, one.line, one.column]
         assert told["bits"] == pytest.approx(one.bits)
-        assert [text for text, _ in told["alternatives"]] == [text for text, _ in one.alternatives]
+        assert [each["text"] for each in told["alternatives"]] == [text for text, _ in one.alternatives]
     bits = sum(told["bits"] for told in found["surprises"])
     assert bits == pytest.approx(found["bits_per_character"] * found["characters"])
 
@@ -89,7 +89,7 @@ def test_a_part_alone_can_be_asked(server: Serving, models: Path) -> None:
 
 def test_odd_lines_are_those_of_the_model(calibrated: Serving, models: Path) -> None:
     lines = ["abababab", "dddddddd", "aabbaabb", "", "éédcéécd"]
-    found = scored(calibrated, model="judge", text="\n".join(lines), lines=True, false_alarms=0.05)["lines"]
+    found = scored(calibrated, "odd", model="judge", text="\n".join(lines), all=True, false_alarms=0.05)["lines"]
     assert [line["text"] for line in found] == lines
     assert any(line["odd"] for line in found)
     for line in found:
@@ -116,15 +116,10 @@ def test_labels_are_told_of_a_model_that_knows_them(models: Path, tmp_path: Path
     [
         ({"model": "tiny"}, 400, "text is missing"),
         ({"model": "tiny", "text": ""}, 400, "text is empty"),
-        ({"model": "lines", "text": "\n\n"}, 400, "contains only empty lines"),
+        ({"model": "lines", "text": "\n\n"}, 400, "has only empty lines"),
         ({"model": "tiny", "text": ["a"]}, 400, "text"),
         ({"model": "tiny", "text": "\ud800"}, 400, "surrogate"),
         ({"model": "none", "text": "a"}, 404, "unknown model 'none'"),
-        ({"model": "tiny", "text": "a", "lines": True, "per_character": True}, 400, "give one of them"),
-        ({"model": "tiny", "text": "a", "false_alarms": 0.1}, 400, "set lines to true"),
-        ({"model": "tiny", "text": "a", "lines": True, "false_alarms": 0.1}, 400, "does not know what normal lines"),
-        ({"model": "tiny", "text": "a", "lines": True, "false_alarms": 2}, 400, "false_alarms must be"),
-        ({"model": "tiny", "text": "a" * 50_001, "per_character": True}, 400, "at most 50,000 characters"),
         ({"model": "tiny", "text": "\n" * 100_001, "lines": True}, 400, "at most 100,000 lines"),
         ({"model": "tiny", "text": "a", "with": "ngram"}, 400, "n-gram"),
         ({"model": "tiny", "text": "a", "adapt": True}, 400, "adapt is not supported here"),
@@ -133,6 +128,22 @@ def test_labels_are_told_of_a_model_that_knows_them(models: Path, tmp_path: Path
 def test_what_makes_no_sense_is_refused(server: Serving, body: Any, status: int, says: str) -> None:
     found = server.post("/v1/score", body)
     assert found.status == status
+    assert says in found.error
+
+
+@pytest.mark.parametrize(
+    ("route", "body", "says"),
+    [
+        ("odd", {"text": "a"}, "does not know what normal lines"),
+        ("odd", {"text": "a", "false_alarms": 2}, "false_alarms must be"),
+        ("odd", {"text": "a", "minutes": 2}, "minutes is not supported here"),
+        ("odd", {"text": "\n" * 100_001}, "at most 100,000 lines"),
+        ("surprises", {"text": "a" * 50_001}, "at most 50,000 characters"),
+    ],
+)
+def test_each_route_has_limits_of_its_own(server: Serving, route: str, body: Any, says: str) -> None:
+    found = server.post(f"/v1/{route}", {"model": "tiny", **body})
+    assert found.status == 400
     assert says in found.error
 
 

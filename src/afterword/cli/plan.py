@@ -7,7 +7,6 @@ import dataclasses
 import click
 
 from afterword.bars import waiting
-from afterword.cli.config_file import config_option
 from afterword.cli.options import PATH, settings_options
 from afterword.cli.output import aligned, note, readable, strict_json
 from afterword.cli.run_report import in_bits, summary

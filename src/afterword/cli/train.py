@@ -16,7 +16,6 @@ import click
 
 from afterword import bars
 from afterword.bars import waiting
-from afterword.cli.config_file import config_option
 from afterword.cli.options import PATH, Combination, check_together, is_given, settings_options
 from afterword.cli.output import note, say
 from afterword.cli.run_report import in_bits, show, summary

@@ -15,7 +15,6 @@ from afterword.operations.options import Engine, Predicting
 from afterword.operations.score import (
     Facts,
     Scored,
-    counted_lines,
     engine_of,
     file_of,
     filled,
@@ -140,10 +139,11 @@ def _by_line(
     likeliest = dict.fromkeys(names, 0)  # of lines that are not empty
 
     def rows() -> Iterator[ComparedLine]:
-        for read, (file, before, lines) in counted_lines(work.lines(files, request)):
-            scores = [judges[0](lines)]
+        read = 0
+        for file, before, lines in work.lines(files, request):
+            scores = [judges[0](lines, on_progress=work.still_wanted)]
             texts = [one.text for one in scores[0]]  # without their labels, if the first model knows labels
-            scores += [judge(texts) for judge in judges[1:]]
+            scores += [judge(texts, on_progress=work.still_wanted) for judge in judges[1:]]
             for each in zip(*scores, strict=True):
                 text, bits = each[0].text, {name: one.bits for name, one in zip(names, each, strict=True)}
                 best = min(names, key=bits.__getitem__)
@@ -151,6 +151,7 @@ def _by_line(
                 likeliest[best] += bool(text)
                 place = {"line": before + each[0].line, **file_of(file, files)}
                 yield ComparedLine(text=text, bits=bits, ratio_bits=ratio, best=best, **place, **facts)
+            read += len(lines)
             on_progress(None, read)
 
     with work.progress("scoring lines", "lines", streams=request.top is None) as on_progress:

@@ -29,7 +29,7 @@ from afterword.operations.calibrate import (
 )
 from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Engine, Masking, Predicting
-from afterword.operations.score import Scored, counted_lines, engine_of, judge_of, read_values
+from afterword.operations.score import Scored, engine_of, judge_of, read_values
 from afterword.operations.surprises import SurprisingValue, rows_of_values
 from afterword.operations.work import Work
 from afterword.scoring.costs import Score as Cost
@@ -168,7 +168,7 @@ def odd(request: Odd, work: Work) -> Iterator[OddRow | OddValue | Scored]:
     found = _Found(Masks(masks), good, NEXT if request.top is None else request.top)
     with work.progress("scoring lines", "lines") as on_progress:
         for file, before, some in work.lines([*dict.fromkeys(files)], request):
-            for line in model.odd_lines(some, request.false_alarms):
+            for line in model.odd_lines(some, request.false_alarms, on_progress=work.still_wanted):
                 found.add(file, line.at(before + line.line))
             on_progress(None, found.lines)
     if found.new > max(DRIFTED, 2 * unseen) * found.lines:
@@ -194,13 +194,15 @@ def _each(
     """Yield all lines, or the odd ones, as they are read; then what all of them cost."""
     whole = list[Cost]()
     with work.progress("scoring lines", "lines", streams=True) as on_progress:
-        for read, (file, before, lines) in counted_lines(work.lines(listed(request.files), request)):
-            scores = model.odd_lines(lines, request.false_alarms)
+        read = 0
+        for file, before, lines in work.lines(listed(request.files), request):
+            scores = model.odd_lines(lines, request.false_alarms, on_progress=work.still_wanted)
             whole = [total([*whole, *scores])]
             for one in scores:
                 if request.all or one.odd:
                     more: dict[str, Any] = {"line": before + one.line, "rate": request.false_alarms, **facts}
                     yield OddRow.of(one, file=file, **kind_of(one), **more)
+            read += len(lines)
             on_progress(None, read)
     yield Scored.of(whole[0], **whole[0].apart)
 

@@ -22,15 +22,15 @@ from afterword.scoring.adapting import AdaptingScorer
 from afterword.scoring.costs import LineScore, total
 from afterword.scoring.costs import Score as Cost
 from afterword.series.table import Columns, Table
-from afterword.settings import OnProgress, setting
+from afterword.settings import OnProgress, ignore_progress, setting
 from afterword.text.decoding import Decoding
 from afterword.text.documents import counted, source_name
 from afterword.text.lines import Masks
 
 Row = TypeVar("Row", bound=Record)
 Scorer = LanguageModel | AdaptingScorer
-Judge = Callable[[list[str]], Sequence[LineScore]]
-"""Scores lines."""
+Judge = Callable[..., Sequence[LineScore]]
+"""Scores lines; takes `on_progress` too, which is called with the fraction that is done."""
 
 
 @dataclass(frozen=True)
@@ -224,12 +224,14 @@ def _by_line(
     whole: list[Cost] = []
 
     def rows(on_progress: Callable[..., object]) -> Iterator[ScoredLine]:
-        for read, (file, before, lines) in counted_lines(work.lines(files, request)):
-            scores = [judge(lines) for judge in judges]
+        read = 0
+        for file, before, lines in work.lines(files, request):
+            scores = [judge(lines, on_progress=work.still_wanted) for judge in judges]
             whole[:] = [total([*whole, *scores[0]])]
             for each in zip(*scores, strict=True):
                 place = {"line": before + each[0].line, **file_of(file, files)}
                 yield ScoredLine.of(each[0], **_free(each), **place, **facts)
+            read += len(lines)
             on_progress(None, read)
 
     ranked = request.top is not None or request.sort is not None
@@ -244,14 +246,6 @@ def _by_line(
             yield from found
     yield from found  # below the bar
     yield Scored.of(whole[0], **whole[0].apart)
-
-
-def counted_lines(found: Iterator[tuple[str, int, list[str]]]) -> Iterator[tuple[int, tuple[str, int, list[str]]]]:
-    """Yield what `found` yields, with how many lines have come so far, these included."""
-    read = 0
-    for one in found:
-        read += len(one[2])
-        yield read, one
 
 
 def file_of(file: str, files: Sequence[str]) -> Facts:
@@ -285,8 +279,8 @@ def judge_of(scorer: Scorer, masks: Sequence[str]) -> Judge:
         return read
     hide = Masks(masks)
 
-    def masked(lines: list[str]) -> list[LineScore]:
-        scores = read([*map(hide, lines)])
+    def masked(lines: list[str], on_progress: OnProgress = ignore_progress) -> list[LineScore]:
+        scores = read([*map(hide, lines)], on_progress=on_progress)
         return [replace(score, text=line) for score, line in zip(scores, lines, strict=True)]
 
     return masked

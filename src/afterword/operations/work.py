@@ -59,6 +59,9 @@ class Work:
     def say(self, *lines: str) -> None:
         """Tell people how the work goes on; in Python, nothing is printed."""
 
+    def still_wanted(self, *done: float) -> None:
+        """Raise if nobody waits for the answer any more; long work calls this now and then."""
+
     def progress(
         self, what: str, unit: str = "", streams: bool = False
     ) -> AbstractContextManager[Callable[..., object]]:

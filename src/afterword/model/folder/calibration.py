@@ -224,4 +224,4 @@ class Calibration:
 def check_false_alarms(rate: float) -> None:
     """Raise OptionError for an invalid rate of false alarms."""
     if not LEAST_RATE <= rate < 1:
-        raise OptionError(f"false-alarms must be from {LEAST_RATE:g} to below 1, not {rate:g}")
+        raise OptionError(f"`false_alarms` must be from {LEAST_RATE:g} to below 1, not {rate:g}")

@@ -67,7 +67,10 @@ class ServedWork(Work):
     def progress(
         self, what: str, unit: str = "", streams: bool = False
     ) -> AbstractContextManager[Callable[..., object]]:
-        return nullcontext(lambda *done: self._call.check())
+        return nullcontext(self.still_wanted)
+
+    def still_wanted(self, *done: object) -> None:
+        self._call.check()
 
     def check(self, files: Sequence[str]) -> list[str]:
         return ["file"] * len(files)
@@ -159,6 +162,8 @@ def replied(records: Iterable[Record], kind: type[msgspec.Struct], model: str) -
     """Return the reply that has the `records`."""
     found: dict[str, Any] = {"model": model}
     for record in records:
+        if not record.served:
+            continue
         with contextlib.suppress(AttributeError):
             record.file = msgspec.UNSET  # type: ignore[attr-defined]
         if record.rows is None:
