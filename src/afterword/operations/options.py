@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
-
+from afterword.model.network.engines import EngineName
+from afterword.model.ngram.mixture import Using
 from afterword.settings import Settings, setting
-
-Using = Literal["lstm", "ngram", "both"]
-EngineName = Literal["numpy", "fast"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     import onnx
     import onnxruntime
 
-ENGINES = ("numpy", "fast")
+EngineName = Literal["numpy", "fast"]
+ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 
 # A second thread costs a single stream of a small network more than it saves. So one thread runs a small network, and
 # a batch of 2 * LANES or more is cut into parts of at least LANES, one thread each. A network of more than CACHE bytes

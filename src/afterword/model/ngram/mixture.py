@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from functools import partial
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,8 @@ from afterword.model.ngram.lookup import EMPTY, Lookup
 from afterword.model.ngram.tables import Ngram
 from afterword.model.threads import at_once
 
-USES = ("lstm", "ngram", "both")
+Using = Literal["lstm", "ngram", "both"]
+USES: tuple[Using, ...] = get_args(Using)
 DEFAULT_WEIGHT = 0.3  # without held-out text to fit it to
 LARGEST_EXPONENT = 500  # of a number or its negative, with room for the sum of all rows
 
