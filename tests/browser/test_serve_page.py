@@ -19,8 +19,8 @@ import pytest
 from afterword.generation.sampling import FILTERS, Sampling
 from afterword.language_model import LanguageModel, load
 from afterword.model.folder.saved import save_model
+from afterword.operations.surprises import MOST_SHADED
 from afterword.serving.http.static_files import page_file
-from afterword.serving.routes.scores import MOST_SHADED
 from afterword.text.unicode import visible
 from afterword.training import train
 from tests.browser.chromium import Tab

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from afterword.operations.calibrate import writable
 from afterword.errors import RunError
 from afterword.language_model import load
 from afterword.model.network.network import Network
+from afterword.operations.calibrate import writable
 from afterword.runs.folder import RunFolder
 from afterword.scoring import odd_lines
 from afterword.scoring.costs import score_lines

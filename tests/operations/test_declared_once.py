@@ -113,7 +113,8 @@ def test_an_option_is_one_line(house: Path) -> None:
         "loudness= must be 1 or more, not 0",
     ]
     body = found["body"]
-    assert isinstance(body, dict) and body["loudness"]["anyOf"][0] == {
+    assert isinstance(body, dict)
+    assert body["loudness"]["anyOf"][0] == {
         "description": "how loud",
         "type": "integer",
         "minimum": 1,
@@ -138,6 +139,7 @@ def test_an_operation_is_one_file(house: Path) -> None:
     assert found["said"] == [[{"number": 3}], "letter= must be text, not 3"]
     assert "## count" in str(found["reference"])
     body = found["body"]
-    assert isinstance(body, dict) and list(body) == ["text", "model", "letter"]
+    assert isinstance(body, dict)
+    assert list(body) == ["text", "model", "letter"]
     assert b"count" in run(house, "-m", "afterword", "--help").stdout
     assert run(house, "-m", "afterword", "count", "model", "text.txt", "--json").stdout == b'{"number": 3}\n'

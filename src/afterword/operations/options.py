@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+
 from afterword.model.network.engines import EngineName
 from afterword.model.ngram.mixture import Using
 from afterword.settings import Settings, setting

@@ -31,6 +31,8 @@ from afterword.storage import output
 from afterword.text.decoding import Decoding
 from afterword.text.documents import source_name
 
+MOST_SHADED = 50_000  # characters of a text that comes over HTTP, with a cost each
+
 
 @dataclass(frozen=True)
 class Surprises(Predicting, Holding, Engine, Overwriting, Decoding, Columns, Request):
@@ -46,7 +48,7 @@ class Surprises(Predicting, Holding, Engine, Overwriting, Decoding, Columns, Req
     """
 
     model: Annotated[ModelName, argument("the model that reads")]
-    files: Annotated[Sources, argument("the texts", metavar="FILE", least=1, most_served=50_000)]
+    files: Annotated[Sources, argument("the texts", metavar="FILE", least=1, most_served=MOST_SHADED)]
     _: KW_ONLY
     top: int | None = setting(None, "show only the N that cost most, the highest first", minimum=1, metavar="N")
     html: Output | None = setting(None, "write an HTML page that works offline", ending=(".html", ".htm"))
