@@ -8,14 +8,14 @@ import re
 import click
 
 from afterword import __version__
-from afterword.cli.main import COMMANDS, SETTINGS, program
+from afterword.cli.main import SETTINGS, commands as names, program
 from afterword.serving.app import ROUTES
 from afterword.serving.http.openapi import FAILURES, document, operations
 
 
 def commands() -> str:
     """Return a section per command: its use, its description and its options, as in `--help`."""
-    return "\n\n".join(map(_command, COMMANDS))
+    return "\n\n".join(map(_command, names()))
 
 
 def _command(name: str) -> str:

@@ -20,7 +20,7 @@ from multiprocessing.reduction import DupFd
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from afterword.cli.main import COMMANDS
+from afterword.operations.every import module_of, summaries
 
 Command = Sequence[str | bytes | Path]
 MODES = ("wb", "rb", "rb")  # of a test's ends of a program's standard streams
@@ -28,7 +28,8 @@ MODES = ("wb", "rb", "rb")  # of a test's ends of a program's standard streams
 # What the fork server imports once, so that the programs forked from it do not.
 PRELOADED = [
     *("pytest", "torch", "torch._dynamo", "rich.progress", "uvicorn.protocols.http.h11_impl", "uvicorn.lifespan.on"),
-    *dict.fromkeys(module for module, _ in COMMANDS.values()),
+    *map(module_of, summaries()),
+    "afterword.cli.command",
     *("matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"),
     *("afterword.runs.loop", "afterword.serving.server", "tests.processes", "tests.torture.saves"),
 ]

@@ -15,7 +15,7 @@ import click
 import pytest
 
 import afterword
-from afterword.cli.main import COMMANDS, program
+from afterword.cli.main import commands, program
 from afterword.serving.app import ROUTES
 from tests.processes import finished
 
@@ -85,7 +85,7 @@ def test_the_reference_has_every_command_option_route_and_name() -> None:
     generated = importlib.util.module_from_spec(at)
     at.loader.exec_module(generated)
     commands, routes = generated.commands().replace("\\", ""), generated.routes()
-    for command in COMMANDS:
+    for command in commands():
         assert f"## {command}\n" in commands
         assert all(re.search(rf"[` ]{name}\b", commands) for name in options(command) - {"--help", "-h"}), command
     for route in ROUTES:
@@ -132,8 +132,8 @@ def named(line: str) -> Iterator[tuple[str, set[str]]]:
     given = words(line)
     if "afterword" in given:
         given = given[given.index("afterword") + 1 :]
-    if given and (given[0] in COMMANDS or given[0].startswith("--")):
-        known = options(given[0]) if given[0] in COMMANDS else set[str]().union(*map(options, COMMANDS))
+    if given and (given[0] in commands() or given[0].startswith("--")):
+        known = options(given[0]) if given[0] in commands() else set[str]().union(*map(options, commands()))
         for word in given[: given.index("|") if "|" in given else None]:
             if re.fullmatch(r"--[a-z-]*[a-z](=.*)?", word):
                 yield word.split("=")[0], known
@@ -143,7 +143,7 @@ def named(line: str) -> Iterator[tuple[str, set[str]]]:
 def test_every_command_and_option_exists(page: Path) -> None:
     for line in code(page):
         if match := re.match(r"(?:[A-Z_]+=\S+ )?afterword ([a-z]+)\b", line):
-            assert match[1] in COMMANDS, line
+            assert match[1] in commands(), line
         for option, known in named(line):
             assert option in known | OTHERS, line
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import afterword
-from afterword.cli.main import COMMANDS
 from afterword.model.folder.saved import SavedModel, save_model
 from afterword.model.network.config import Config, weight_shapes
+from afterword.operations.every import module_of, summaries
 from afterword.text.characters import CharTokenizer
 from tests.processes import finished
 from tests.tiny import save_tiny
@@ -62,8 +62,7 @@ def test_no_private_module_of_pytorch_is_imported() -> None:
 def test_help_loads_no_command_and_no_numpy() -> None:
     modules = loaded(RUN, "--help")
     assert not modules & {"torch", "numpy", "rich", "importlib.metadata"}  # the last looks through all packages
-    commands = {module for module, _ in COMMANDS.values()} - {"afterword.cli.main"}
-    assert not modules & commands
+    assert not modules & set(map(module_of, summaries()))
 
 
 def test_a_server_that_trains_loads_no_torch() -> None:
@@ -99,9 +98,9 @@ if hasattr(signal, "SIGHUP"):
     del signal.SIGHUP
 sys.platform = "win32"
 from importlib import import_module
-from afterword.cli.main import COMMANDS
-for module in {module for module, _ in COMMANDS.values()}:
-    import_module(module)
+from afterword.operations.every import module_of, summaries
+for name in summaries():
+    import_module(module_of(name))
 import afterword.serving.server, afterword.serving.runs.trainer, afterword.serving.runs.watched
 afterword.serving.server.listen("127.0.0.1", 0).close()
 afterword.load(sys.argv[1]).save(sys.argv[2])

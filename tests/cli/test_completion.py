@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from afterword.cli.main import COMMANDS
+from afterword.cli.main import commands
 from tests.processes import finished
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
@@ -40,7 +40,7 @@ def completed(run: Run, line: str) -> list[str]:
 
 
 def test_every_command_is_completed(run: Run) -> None:
-    assert completed(run, "afterword ") == [f"plain,{name}" for name in COMMANDS]
+    assert completed(run, "afterword ") == [f"plain,{name}" for name in commands()]
     assert completed(run, "afterword ge") == ["plain,generate"]
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from subprocess import PIPE
 
-import click
 import pytest
 
 from afterword.cli import main as command
@@ -37,19 +34,10 @@ def error_line(finished: subprocess.CompletedProcess[bytes], status: int = 2) ->
 def test_help_names_every_command_and_no_arguments_are_help(run: Run) -> None:
     finished = run("--help")
     assert (finished.returncode, finished.stderr) == (0, b"")
-    for name, (_, line) in command.COMMANDS.items():
+    for name, line in command.commands().items():
         assert f"  {name} " in finished.stdout.decode()
         assert line.split()[0] in finished.stdout.decode()
     assert run().stdout == finished.stdout
-
-
-def test_every_command_that_shows_progress_can_show_it_as_json() -> None:
-    with click.Context(command.program) as context:
-        for name, (module, _) in command.COMMANDS.items():
-            found = command.program.get_command(context, name)
-            assert found is not None
-            shows = "waiting(" in inspect.getsource(import_module(module))
-            assert shows <= (command.PROGRESS in found.params), name
 
 
 def test_the_version_is_printed(run: Run) -> None:

@@ -26,12 +26,14 @@ import pyarrow
 import pyarrow.parquet
 import safetensors.numpy
 
-from afterword.cli.main import COMMANDS, program
+from afterword.cli.main import commands, program
 from afterword.errors import ModelError
 from afterword.model.folder.calibration import Calibration, Usual
 from afterword.model.folder.saved import CALIBRATION, CONFIG, NGRAM, TOKENIZER, WEIGHTS
 from afterword.model.folder.tensors import KEY, _crc32, _crc_of_record, read_tensors
 from afterword.model.ngram.tables import Ngram
+from afterword.operations.every import find, summaries
+from afterword.settings import Kind, kinds_of
 from afterword.storage import read_whole
 from tests.cli.test_push import at_home, published
 from tests.hostile.test_interrupts import COMMANDS as INTERRUPTED
@@ -517,22 +519,24 @@ SETTINGS = [
 
 
 def options(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
-    name, given, certain, what = draw.choice([*COMMANDS]), list[str](), False, ""
+    name, given, certain, what = draw.choice([*commands()]), list[str](), False, ""
     command, line = program.get_command(click.Context(program), name), words(ARGUMENTS.get(name, "tiny"))
     assert command is not None
+    kinds = {field.name: kind for field, kind in kinds_of(find(name).request)} if name in summaries() else {}
     known = [one for one in command.params if isinstance(one, click.Option) and one.name != "config"]
     some = draw.choice([0, 1, 1, 1, 2, 2, 3])
     for option in draw.sample(known, min(len(known), some)):
-        flag, kind = draw.choice([*option.opts, *option.secondary_opts]), type(option.type).__name__
+        flag, kind = draw.choice([*option.opts, *option.secondary_opts]), kinds.get(option.name or "", Kind((str,)))
         listed = re.findall(r"[\w-]+", str(option.metavar or "|".join(getattr(option.type, "choices", ()))))
-        pools = {"Int": NUMBERS * 2 + TEXTS, "Float": NUMBERS * 2 + TEXTS, "Output": PATHS, "NamedPath": PATHS}
+        is_number = int in kind.types or float in kind.types
+        pool = NUMBERS * 2 + TEXTS if is_number else PATHS if os.PathLike in kind.types else None
         others = [*TEXTS * 2, *NUMBERS[:3], *listed]
-        value = draw.choice(next((pool for begin, pool in pools.items() if kind.startswith(begin)), others))
+        value = draw.choice(pool or others)
         if (flag, value) == ("--train", ".."):  # where runs are then made, as was asked
             value = "."
         if draw.random() < 0.08:
             flag, certain = flag + draw.choice(["x", "é", "\n"]), True
-        if kind.startswith(("Int", "Float")) and flag not in line:  # the last of several counts
+        if is_number and flag not in line:  # the last of several counts
             certain |= not re.fullmatch(r"[-+]?([\d_]+|[\d._]+(e[-+]?\d+)?|nan|inf)", value.strip(), re.IGNORECASE)
         joined = [f"{flag}={value}"] if flag.startswith("--") else [flag, value]
         given += [flag] if option.is_flag and draw.random() < 0.9 else joined

@@ -20,11 +20,19 @@ from afterword import bars
 from afterword.cli.config_file import config_option
 from afterword.cli.output import CSV, JSON, TABLE, note, printed, say
 from afterword.errors import AfterwordError, spelled
+from afterword.operations.every import find, summaries
 from afterword.operations.operation import Operation, Record, arguments_of
 from afterword.operations.work import Work
 from afterword.settings import Kind, ignore_progress, kinds_of
 
 FAILED = 3  # the exit status of --fail
+
+
+def command(name: str) -> click.Command:
+    """Return the command `name`."""
+    made = OperationCommand(name, find(name))
+    made.short_help = summaries()[name]
+    return made
 
 
 class PathName(click.Path):

@@ -22,71 +22,37 @@ from afterword import __version__
 from afterword.cli.output import shown
 from afterword.cli.signals import ENDINGS, end, heard, take_interrupts
 from afterword.errors import AfterwordError
-from afterword.operations.every import find, summaries
+from afterword.operations.every import summaries
 
-# name: the module that defines the command, and its line in `afterword --help`
-COMMANDS = {
-    "demo": ("afterword.cli.demo", "See what Afterword does in three minutes, on a play by Shakespeare."),
-    "train": ("afterword.cli.train", "Train a model on your own text."),
-    "plan": ("afterword.cli.plan", "Print what train would do with a text, and why."),
-    "generate": ("afterword.cli.generate", "Write text with a trained model."),
-    "novelty": ("afterword.cli.novelty", "Measure how much of a model's output is copied from its training text."),
-    "forecast": ("afterword.cli.forecast", "Forecast the series of a table of numbers."),
-    "inspect": ("afterword.cli.inspections", "Show what the gates do while a model reads a text."),
-    "units": ("afterword.cli.inspections", "Find the units of a model that detect a property of the text."),
-    "horizon": ("afterword.cli.inspections", "Measure how far back a model remembers."),
-    "push": ("afterword.cli.push", "Send a model to the Hugging Face hub."),
-    "serve": ("afterword.cli.serve", "Serve models: a web page for people, an API for programs."),
-    "export": ("afterword.cli.export", "Write a model for other programs, such as ONNX Runtime."),
-    "import": ("afterword.cli.importing", "Make a model from a file of Keras or PyTorch."),
-    "info": ("afterword.cli.info", "Print what a model is and what it was trained on."),
-    "bases": ("afterword.cli.bases", "List the installed bases, from which a run can begin."),
-    "completion": ("afterword.cli.main", "Print a completion script for bash, zsh or fish."),
-}
 COMPLETE = "_AFTERWORD_COMPLETE"  # set by a shell that asks for completions
 
 
-QUICK = ("push", "serve", "export", "import", "info", "bases", "completion")  # commands without --progress
-
-
-PROGRESS = click.Option(
-    ["--progress"],
-    type=click.Choice(["auto", "json", "none"]),
-    default="auto",
-    expose_value=False,
-    callback=lambda context, option, form: setattr(import_module("afterword.bars"), "form", form),
-    help="progress: bars on a terminal, lines of JSON on standard error, or none",
-)
+def commands() -> dict[str, str]:
+    """Return the name of every command, with its line in `afterword --help`."""
+    return {**summaries(), "completion": "Print a completion script for bash, zsh or fish."}
 
 
 class Program(click.Group):
-    """A group whose commands are listed in COMMANDS and imported when they are needed."""
+    """A group whose commands are made when they are needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*summaries(), *COMMANDS]
+        return list(commands())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in summaries():
-            take_interrupts()
-            made = import_module("afterword.cli.command").OperationCommand(cmd_name, find(cmd_name))
-            made.short_help = summaries()[cmd_name]
-            return cast(click.Command, made)
-        if cmd_name not in COMMANDS:
+        if cmd_name not in commands():
             if ctx.resilient_parsing:  # for a shell that asks for completions
                 return None
-            close = "".join(f"; did you mean {name}?" for name in get_close_matches(cmd_name, COMMANDS, n=1))
+            close = "".join(f"; did you mean {name}?" for name in get_close_matches(cmd_name, commands(), n=1))
             raise click.UsageError(f"no such command '{cmd_name}'{close}", ctx)
-        module, line = COMMANDS[cmd_name]
-        command = cast(click.Command, getattr(import_module(module), cmd_name))
+        if cmd_name == "completion":
+            return completion
+        made: click.Command = import_module("afterword.cli.command").command(cmd_name)
         take_interrupts()  # before this, there was nothing to clean up
-        if cmd_name not in QUICK and PROGRESS not in command.params:
-            command.params.append(PROGRESS)
-        command.short_help = line
-        return command
+        return made
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([*summaries().items(), *((name, line) for name, (_, line) in COMMANDS.items())])
+            formatter.write_dl(list(commands().items()))
 
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True}  # of every command
@@ -150,7 +116,7 @@ def _run(arguments: list[str]) -> int:
             try:
                 program.invoke(context)
             except click.UsageError as error:
-                if error.ctx is None and context.invoked_subcommand in COMMANDS:  # click's parser leaves it out
+                if error.ctx is None and context.invoked_subcommand in commands():  # click's parser leaves it out
                     name = context.invoked_subcommand
                     error.ctx = click.Context(click.Command(name), parent=context, info_name=name)
                 raise

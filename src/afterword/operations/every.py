@@ -32,8 +32,12 @@ def summaries() -> dict[str, str]:
     return {name: found[name] for name in [*known, *(name for name in found if name not in known)]}
 
 
+def module_of(name: str) -> str:
+    """Return the name of the module of an operation."""
+    return f"afterword.operations.{name}" + "_" * (name in RESERVED)
+
+
 def find(name: str) -> Operation[Any, Any, Any]:
     """Return the operation `name`."""
-    module = import_module(f"afterword.operations.{name}" + "_" * (name in RESERVED))
-    found: Operation[Any, Any, Any] = getattr(module, name + "_" * keyword.iskeyword(name))
+    found: Operation[Any, Any, Any] = getattr(import_module(module_of(name)), name + "_" * keyword.iskeyword(name))
     return found
