@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 from afterword.cli.output import escaped, has_colours, shown
+from afterword.inspection.horizon import Horizon, SideBySide
+from afterword.operations.inspect_ import Found, Seen
 from afterword.operations.odd import OddRow
 from afterword.operations.operation import Record
 from afterword.operations.surprises import Surprising
@@ -92,4 +94,39 @@ def marked(text: str, odd_pieces: Sequence[tuple[int, int]]) -> str:
     return "".join([*parts, escaped(text[last:])])
 
 
-SHOWS: dict[str, Callable[[Iterator[Record], Any], Iterator[Record]]] = {"Surprises": surprises, "Odd": odd}
+def inspect(records: Iterator[Record], request: Any) -> Iterator[Record]:
+    """Print a table, or draw the gates unless they are written to files."""
+    for one in records:
+        yield one
+        if isinstance(one, Found):
+            print(one)
+        elif isinstance(one, Seen) and not any((request.html, request.png, request.svg, request.npz)):
+            from afterword.inspection.terminal import show
+
+            show(one.trace, one.named)
+
+
+def units(records: Iterator[Record], request: Any) -> Iterator[Record]:
+    """Print a table per question, and an empty line after each."""
+    for one in records:
+        yield one
+        print(f"{one}\n", flush=True)
+
+
+def horizon(records: Iterator[Record], request: Any) -> Iterator[Record]:
+    """Print one table with all models side by side."""
+    found = []
+    for one in records:
+        yield one
+        found.append(cast(Found, one).finding)
+        if len(found) == 1 + len(request.against):
+            print(SideBySide(cast(list[Horizon], found)))
+
+
+SHOWS: dict[str, Callable[[Iterator[Record], Any], Iterator[Record]]] = {
+    "Surprises": surprises,
+    "Odd": odd,
+    "Inspect": inspect,
+    "Units": units,
+    "Horizon": horizon,
+}
