@@ -50,6 +50,14 @@ class CommandWork(Work):
         for line in lines:
             say(spelled(line, self._spell))
 
+    def confirm(self, question: str, otherwise: str) -> bool:
+        if not sys.stdin.isatty():
+            return super().confirm(question, otherwise)
+        try:
+            return click.confirm(question, err=True)
+        except click.Abort:  # Ctrl-C, or the end of the input
+            raise KeyboardInterrupt from None
+
     def progress(
         self, what: str, unit: str = "", streams: bool = False
     ) -> AbstractContextManager[Callable[..., object]]:

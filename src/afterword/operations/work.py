@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from afterword import bars
-from afterword.errors import TextError
+from afterword.errors import OptionError, TextError
 from afterword.text.decoding import Decoding, Reader
 from afterword.text.documents import source_name
 from afterword.text.lines import filled_lines, whole_lines
@@ -48,6 +48,10 @@ class Work:
 
     def say(self, *lines: str) -> None:
         """Tell people how the work goes on; in Python, nothing is printed."""
+
+    def confirm(self, question: str, otherwise: str) -> bool:
+        """Return the answer to `question`. Where nobody can be asked, as in Python, raises OptionError: `otherwise`."""
+        raise OptionError(otherwise)
 
     def progress(
         self, what: str, unit: str = "", streams: bool = False
