@@ -32,18 +32,13 @@ COMMANDS = {
     "generate": ("afterword.cli.generate", "Write text with a trained model."),
     "novelty": ("afterword.cli.novelty", "Measure how much of a model's output is copied from its training text."),
     "forecast": ("afterword.cli.forecast", "Forecast the series of a table of numbers."),
-    "push": ("afterword.cli.push", "Send a model to the Hugging Face hub."),
     "serve": ("afterword.cli.serve", "Serve models: a web page for people, an API for programs."),
-    "export": ("afterword.cli.export", "Write a model for other programs, such as ONNX Runtime."),
-    "import": ("afterword.cli.importing", "Make a model from a file of Keras or PyTorch."),
-    "info": ("afterword.cli.info", "Print what a model is and what it was trained on."),
-    "bases": ("afterword.cli.bases", "List the installed bases, from which a run can begin."),
     "completion": ("afterword.cli.main", "Print a completion script for bash, zsh or fish."),
 }
 COMPLETE = "_AFTERWORD_COMPLETE"  # set by a shell that asks for completions
 
 
-QUICK = ("push", "serve", "export", "import", "info", "bases", "completion")  # commands without --progress
+QUICK = ("serve", "completion")  # commands without --progress
 
 
 PROGRESS = click.Option(

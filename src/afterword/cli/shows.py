@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from afterword.cli.output import escaped, has_colours, shown
+from afterword.cli.output import aligned, escaped, has_colours, note, readable, shown
 from afterword.inspection.horizon import Horizon, SideBySide
+from afterword.operations.bases import Installed
+from afterword.operations.info import About
 from afterword.operations.inspect_ import Found, Seen
 from afterword.operations.odd import OddRow
 from afterword.operations.operation import Record
 from afterword.operations.surprises import Surprising
+from afterword.runs.record import bits
 from afterword.text.unicode import spaced, visible
 
 LONGEST = 4096  # characters of a line that are collected before they are printed
@@ -123,10 +126,54 @@ def horizon(records: Iterator[Record], request: Any) -> Iterator[Record]:
             print(SideBySide(cast(list[Horizon], found)))
 
 
+def info(records: Iterator[Record], request: Any) -> Iterator[Record]:
+    """Print the name and value of each fact."""
+    for one in records:
+        yield one
+        facts = cast(About, one).facts
+        if request.system:
+            facts = {name: "not installed" if fact is None else fact for name, fact in facts.items()}
+        print(shown(aligned([*_facts(facts)], "<<")))
+
+
+def _facts(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the name and value of each known fact; nested facts are named after the outer one too."""
+    for key, value in facts.items():
+        name = f"{above}{key}".replace("_", " ")
+        if key == "labels" and value is not None:  # their names may contain anything
+            yield name, ", ".join(f"{label} ({count:,})" for label, count in value.items())
+        elif above == "validation " and isinstance(value, float):  # in JSON also in nats
+            if key != "nats_per_character":
+                apart = key in ("lstm", "ngram")
+                yield name + " bits per character" * apart, f"{bits(value) if apart else value:.3f}"
+        elif name == "ngram weight":
+            yield name, f"{value:.0%} of each prediction"
+        elif isinstance(value, Mapping):
+            yield from _facts(value, f"{name} ")
+        elif value is not None:
+            yield name, readable(value)
+
+
+COLUMNS = ("name", "bytes", "network", "characters", "bits_per_character", "folder")  # of bases
+HEAD = ("name", "size", "network", "text, characters", "bits per character", "folder")
+
+
+def bases(records: Iterator[Record], request: Any) -> Iterator[Record]:
+    """Print a row per base."""
+    for one in records:
+        yield one
+        found = cast(Installed, one)
+        note(*found.notes)
+        rows = [{**row, "bytes": f"{row['bytes'] / 1e6:.1f} MB"} for row in found.bases]
+        print(shown(aligned([HEAD, *([readable(row[name]) for name in COLUMNS] for row in rows)], "<><>><")))
+
+
 SHOWS: dict[str, Callable[[Iterator[Record], Any], Iterator[Record]]] = {
     "Surprises": surprises,
     "Odd": odd,
     "Inspect": inspect,
     "Units": units,
     "Horizon": horizon,
+    "Info": info,
+    "Bases": bases,
 }
