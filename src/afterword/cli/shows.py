@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from afterword.cli.output import aligned, escaped, has_colours, note, readable, shown
 from afterword.inspection.horizon import Horizon, SideBySide
-from afterword.operations.bases import Installed
+from afterword.operations.bases import InstalledBases
 from afterword.operations.info import About
 from afterword.operations.inspect_ import Found, Seen
 from afterword.operations.odd import OddRow
@@ -162,7 +162,7 @@ def bases(records: Iterator[Record], request: Any) -> Iterator[Record]:
     """Print a row per base."""
     for one in records:
         yield one
-        found = cast(Installed, one)
+        found = cast(InstalledBases, one)
         note(*found.notes)
         rows = [{**row, "bytes": f"{row['bytes'] / 1e6:.1f} MB"} for row in found.bases]
         print(shown(aligned([HEAD, *([readable(row[name]) for name in COLUMNS] for row in rows)], "<><>><")))

@@ -20,7 +20,7 @@ class Bases(Request):
     """
 
 
-class Installed(Record):
+class InstalledBases(Record):
     """The facts about each base, and what is wrong with those that cannot be used, a sentence each."""
 
     bases: list[dict[str, Any]]
@@ -28,7 +28,7 @@ class Installed(Record):
 
 
 @operation(Bases)
-def bases(request: Bases, work: Work) -> Installed:
+def bases(request: Bases, work: Work) -> InstalledBases:
     found = installed()
     usable, problems = load_installed(found)
     rows = []
@@ -48,4 +48,4 @@ def bases(request: Bases, work: Work) -> Installed:
             "fingerprint": base.fingerprint,
         }
         rows.append(row)
-    return Installed(bases=rows, notes=problems)
+    return InstalledBases(bases=rows, notes=problems)
