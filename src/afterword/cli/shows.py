@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from afterword.cli.output import aligned, escaped, has_colours, note, readable, shown
-from afterword.inspection.horizon import Horizon, SideBySide
-from afterword.operations.bases import InstalledBases
-from afterword.operations.info import About
-from afterword.operations.inspect_ import Found, Seen
-from afterword.operations.odd import OddRow
-from afterword.operations.operation import Record
-from afterword.operations.surprises import Surprising
-from afterword.runs.record import bits
 from afterword.text.unicode import spaced, visible
+
+if TYPE_CHECKING:  # only the operation that runs is imported
+    from afterword.inspection.horizon import Horizon
+    from afterword.operations.bases import InstalledBases
+    from afterword.operations.info import About
+    from afterword.operations.inspect_ import Found
+    from afterword.operations.operation import Record
 
 LONGEST = 4096  # characters of a line that are collected before they are printed
 ODD, PLAIN = "\033[1;31m", "\033[0m"  # around odd characters on a terminal with colours
@@ -33,6 +32,7 @@ def surprises(records: Iterator[Record], request: Any) -> Iterator[Record]:
     from rich.text import Text
 
     from afterword.inspection.terminal import LEAST_BITS, MOST_BITS, SHADES, shade
+    from afterword.operations.surprises import Surprising
 
     console = Console(highlight=False, markup=False)
     line, number, file = Text(), 0, None
@@ -59,6 +59,8 @@ def surprises(records: Iterator[Record], request: Any) -> Iterator[Record]:
 
 
 def _rows(records: Iterator[Record]) -> Iterator[Record]:
+    from afterword.operations.surprises import Surprising
+
     headed = False
     for one in records:
         yield one
@@ -73,6 +75,8 @@ def _rows(records: Iterator[Record]) -> Iterator[Record]:
 
 def odd(records: Iterator[Record], request: Any) -> Iterator[Record]:
     """Print odd lines as PATH:LINE: FIGURE  text; below a rule, the next-oddest ones."""
+    from afterword.operations.odd import OddRow
+
     colours, ruled = has_colours(), request.all
     for one in records:
         yield one
@@ -99,13 +103,14 @@ def marked(text: str, odd_pieces: Sequence[tuple[int, int]]) -> str:
 
 def inspect(records: Iterator[Record], request: Any) -> Iterator[Record]:
     """Print a table, or draw the gates unless they are written to files."""
+    from afterword.inspection.terminal import show
+    from afterword.operations.inspect_ import Found, Seen
+
     for one in records:
         yield one
         if isinstance(one, Found):
             print(one)
         elif isinstance(one, Seen) and not any((request.html, request.png, request.svg, request.npz)):
-            from afterword.inspection.terminal import show
-
             show(one.trace, one.named)
 
 
@@ -118,19 +123,21 @@ def units(records: Iterator[Record], request: Any) -> Iterator[Record]:
 
 def horizon(records: Iterator[Record], request: Any) -> Iterator[Record]:
     """Print one table with all models side by side."""
+    from afterword.inspection.horizon import SideBySide
+
     found = []
     for one in records:
         yield one
-        found.append(cast(Found, one).finding)
+        found.append(cast("Found", one).finding)
         if len(found) == 1 + len(request.against):
-            print(SideBySide(cast(list[Horizon], found)))
+            print(SideBySide(cast("list[Horizon]", found)))
 
 
 def info(records: Iterator[Record], request: Any) -> Iterator[Record]:
     """Print the name and value of each fact."""
     for one in records:
         yield one
-        facts = cast(About, one).facts
+        facts = cast("About", one).facts
         if request.system:
             facts = {name: "not installed" if fact is None else fact for name, fact in facts.items()}
         print(shown(aligned([*_facts(facts)], "<<")))
@@ -138,6 +145,8 @@ def info(records: Iterator[Record], request: Any) -> Iterator[Record]:
 
 def _facts(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
     """Yield the name and value of each known fact; nested facts are named after the outer one too."""
+    from afterword.runs.record import bits
+
     for key, value in facts.items():
         name = f"{above}{key}".replace("_", " ")
         if key == "labels" and value is not None:  # their names may contain anything
@@ -162,7 +171,7 @@ def bases(records: Iterator[Record], request: Any) -> Iterator[Record]:
     """Print a row per base."""
     for one in records:
         yield one
-        found = cast(InstalledBases, one)
+        found = cast("InstalledBases", one)
         note(*found.notes)
         rows = [{**row, "bytes": f"{row['bytes'] / 1e6:.1f} MB"} for row in found.bases]
         print(shown(aligned([HEAD, *([readable(row[name]) for name in COLUMNS] for row in rows)], "<><>><")))
