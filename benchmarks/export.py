@@ -59,10 +59,10 @@ def formats(text: Path) -> None:
     model = random_model(CHARACTERS, 1, 512, ngram_of=text.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as folder:
         save_model(Path(folder, "model"), model, "# Random weights\n")
-        for name, format in FORMATS.items():
+        for name in FORMATS:
             option, took = f"--{name.replace('_', '-')}", []
             for k in range(3):
-                where = Path(folder, f"{k}-{name}{''.join(format.endings[:1])}")
+                where = Path(folder, f"{k}-{name}")
                 command = [sys.executable, "-m", "afterword", "export", f"{folder}/model", option, str(where)]
                 began = time.perf_counter()
                 done = subprocess.run(command, capture_output=True, encoding="utf-8")
@@ -195,7 +195,7 @@ def _in_node(model: SavedModel, parts: int, rows: list[int]) -> tuple[np.ndarray
             {{ prompt: "The ", seed, temperature: 0.8, minP: 0.05, maxTokens: {WRITTEN} }})).text);
         (await import("node:fs")).writeFileSync("p", Buffer.concat(found.map(one => Buffer.from(one.buffer))));
         console.log(JSON.stringify(texts));"""
-    printed, file = node(Exported(model, ModuleSettings(parts, 1e4)).script(), script)
+    printed, file = node(Exported(model, ModuleSettings(weight_bytes=parts, ngram_megabytes=1e4)).script(), script)
     return np.log(np.frombuffer(file).reshape(len(rows) - 1, -1)), json.loads(printed)
 
 

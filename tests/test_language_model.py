@@ -196,7 +196,7 @@ def test_a_missing_cell_among_lines_is_refused_with_its_row(missing: Any) -> Non
         (lambda model: model.hold(5), "hold must be text such as forget=1, not 5"),
         (lambda model: model.generate(seed=True), "seed must be a whole number, not True"),
         (lambda model: model.generate(stop=5), "stop must be text of at least one character"),
-        (lambda model: model.horizon("abcd" * 9, steps="3"), "steps must be a whole number, not '3'"),
+        (lambda model: model.horizon("abcd" * 9, steps="3"), "steps= must be a whole number, not '3'"),
         (lambda model: model.tokenizer.decode("abc"), "ids must be whole numbers"),
         (lambda model: model.save(5), "a model is named by the path of its folder, not by 5"),
         (lambda model: model.load(None), "a model is named by the path of its folder, not by None"),

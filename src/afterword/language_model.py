@@ -156,7 +156,7 @@ class LanguageModel:
             raise OptionError("a model that is held or has adapted cannot be exported: use the one it was made from")
         found = FORMATS[format]
         if wrong := options.keys() - found.options:
-            raise OptionError(f"{min(wrong).replace('_', '-')} is not an option of {format}: leave it out")
+            raise OptionError(f"`{min(wrong)}` is not an option of {format}: leave it out")
         return found.write(self._saved, Path(path), *([found.settings(**options)] if found.settings else []))
 
     @property

@@ -98,7 +98,7 @@ class Settings:
         given = self.given_names
         for field, _ in kinds_of(own):
             if field.name in given:
-                check_rules(field, given)
+                check_rules(field, given, [other.name for other, _ in kinds_of(own)])
 
 
 class Kind(NamedTuple):
@@ -163,13 +163,16 @@ def checked(field: dataclasses.Field[Any], kind: Kind, value: Any) -> Any:
     return value
 
 
-def check_rules(field: dataclasses.Field[Any], given: Collection[str]) -> None:
-    """Raise OptionError if `field`, which is among the `given` ones, lacks one that it needs or has one it excludes."""
+def check_rules(field: dataclasses.Field[Any], given: Collection[str], known: Collection[str]) -> None:
+    """Raise OptionError if `field`, which is among the `given` ones, lacks one that it needs or has one it excludes.
+
+    Fields that are not `known` are those of a request that inherits the group: by itself, it does not need them.
+    """
     for other in field.metadata["excludes"]:
         if other in given:
             raise OptionError(f"`{field.name}` cannot be used with `{other}`: leave one of them out")
-    needed = (field.metadata["needs"] or "").split(" or ")
-    if any(needed) and not any(one in given for one in needed):
+    needed = [one for one in (field.metadata["needs"] or "").split(" or ") if one in known]
+    if needed and not any(one in given for one in needed):
         listed = " or ".join(f"`{one}`" for one in needed)
         raise OptionError(f"`{field.name}` needs {listed}: give {listed} too")
 

@@ -13,9 +13,10 @@ from click.testing import CliRunner
 import afterword
 from afterword.bases.base import load_base
 from afterword.bases.installed import FOLDERS, installed
-from afterword.cli.bases import bases
-from afterword.cli.calibrate import writable
+from afterword.cli.command import OperationCommand
 from afterword.errors import ModelError, OptionError
+from afterword.operations.bases import bases
+from afterword.operations.calibrate import writable
 from afterword.serving.writing.models import Models
 from tests.bases.small import base_of, only_packages, register, save
 
@@ -39,9 +40,9 @@ def german(site: Path) -> Path:
 
 
 def listed() -> tuple[list[str], list[str]]:
-    """The names and the notes that `afterword bases` prints."""
-    printed = json.loads(CliRunner().invoke(bases, ["--json"], catch_exceptions=False).stdout)
-    return [row["name"] for row in printed["bases"]], printed["notes"]
+    """The names and the notes that `afterword.bases` returns."""
+    found = bases()
+    return [row["name"] for row in found.bases], found.notes
 
 
 def test_it_is_called_by_its_name_wherever_english_is(german: Path) -> None:
@@ -75,11 +76,12 @@ def test_it_cannot_be_calibrated_as_it_is_shared_by_all_runs(german: Path) -> No
 
 
 def test_they_are_listed_with_their_figures(german: Path) -> None:
-    printed = CliRunner().invoke(bases, [], catch_exceptions=False).stdout.splitlines()
+    command = OperationCommand("bases", bases)
+    printed = CliRunner().invoke(command, [], catch_exceptions=False).stdout.splitlines()
     titles = ["name", "size", "network", "text,", "characters", "bits", "per", "character", "folder"]
     assert printed[0].split() == titles
     assert printed[2].split() == ["german", "0.0", "MB", "2", "×", "6", "LSTM", "1,000", "-", str(german)]
-    row = json.loads(CliRunner().invoke(bases, ["--json"]).stdout)["bases"][1]
+    row = json.loads(CliRunner().invoke(command, ["--json"]).stdout)["bases"][1]
     assert row["bytes"] == sum(file.stat().st_size for file in german.iterdir())
     assert (row["network"], row["vocabulary"], row["vocabulary_size"]) == ("2 × 6 LSTM", "char", 7)
     assert (row["characters"], row["bits_per_character"], row["sources"]) == (1000, None, ["books.txt"])

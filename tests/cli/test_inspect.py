@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import random
 import re
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from afterword.cli import inspections as inspect
 from afterword.cli import main as command
-from afterword.inspection.finding import Finding, Inspected
-from afterword.language_model import LanguageModel, load
-from afterword.settings import OnProgress, ignore_progress
+from afterword.errors import OptionError
+from afterword.language_model import load
+from afterword.operations.inspect_ import Found, Seen, inspect
 from afterword.training import train
 from tests.terminals import on_a_terminal
 
@@ -82,7 +79,7 @@ def test_characters_that_the_model_never_saw_are_told_and_shown(model: Path, run
         ([""], "the text to look at is empty"),
         (
             ["a" * 20_001],
-            "at most 20,000 can be shown with this model: take a part of it, as inspect --str",
+            "at most 20,000 can be shown with this model: take a part of it, such as --str",
         ),
         (["ab", "--stretch", "7:9"], "the stretch 7:9 is empty: the text ends before it"),
         (["ab", "--stretch", "7"], "write it as 1000:3000"),
@@ -95,9 +92,9 @@ def test_characters_that_the_model_never_saw_are_told_and_shown(model: Path, run
         (["ab", "--hold", "forget=2"], "forget must be from 0 to 1"),
         (["ab", "--hold", "l0.u9=0"], "unknown unit u9"),
         (["ab\udcff"], "lone surrogate"),
-        (["ab c", "--after", "."], "--after and --instead belong to --keeps: add --keeps WORD"),
-        (["ab c", "--ablate", "--keeps", "ab"], "give either --ablate or --keeps"),
-        (["ab c", "--keeps", "ab", "--html", "x.html"], "--keeps prints a table and writes no file"),
+        (["ab c", "--after", "."], "--after needs --keeps: give --keeps too"),
+        (["ab c", "--ablate", "--keeps", "ab"], "--keeps cannot be used with --ablate"),
+        (["ab c", "--keeps", "ab", "--html", "x.html"], "--keeps cannot be used with --html"),
     ],
 )
 def test_wrong_input_gets_one_line(
@@ -143,40 +140,15 @@ def test_what_takes_long_shows_a_bar_on_a_terminal(model: Path, options: list[st
     assert re.search(f"{what} .*━", shown)
 
 
-@dataclass(frozen=True, repr=False)
-class Length(Finding):
-    characters: int
-    caption, head = "how long it is", ("characters",)
-
-    def rows(self) -> list[list[str]]:
-        return [[str(self.characters)]]
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"characters": self.characters}
-
-
-def length(model: Inspected, text: str, *, on_progress: OnProgress = ignore_progress) -> Length:
-    """How long the text is.
-
-    In characters.
-    """
-    on_progress(1.0)
-    return Length(len(text))
-
-
-def test_one_line_in_language_model_makes_a_function_a_method_and_an_option(
-    model: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(length, "__module__", "afterword.inspection.length")
-    with monkeypatch.context() as patched:
-        patched.setattr(LanguageModel, "length", length, raising=False)  # the line
-        assert load(model).length("abc").characters == 3  # type: ignore[attr-defined]
-        importlib.reload(inspect)
-        for options, printed in ([], "how long it is\ncharacters\n3\n"), (["--json"], '{"characters": 3}\n'):
-            with pytest.raises(SystemExit):
-                command.main(["inspect", str(model), "abc", "--length", *options])
-            assert capfd.readouterr() == (printed, "")
-    importlib.reload(inspect)
+def test_python_gets_what_the_command_prints(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    seen, found = inspect(model, TEXT, units=("l1.u3",)), inspect(model, TEXT, ablate=True)
+    assert isinstance(seen, Seen)
+    assert seen.trace.to_dict(seen.named) == seen.to_dict()
+    assert isinstance(found, Found)
+    assert str(found) == str(load(model).ablate(TEXT))
+    with pytest.raises(OptionError, match="or a file by file="):
+        inspect(model)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_pictures_are_written(model: Path, run: Run, tmp_path: Path) -> None:

@@ -84,10 +84,10 @@ def test_a_mistake_through_the_real_command_shows_no_traceback(run: Run) -> None
 def test_an_error_that_nobody_thought_of_is_one_line_and_status_1_and_its_traceback_can_be_had(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(path: str) -> None:
+    def fail(*given: str) -> None:
         raise RuntimeError("first\nsecond")
 
-    monkeypatch.setattr("afterword.cli.info.load", fail)
+    monkeypatch.setattr("afterword.language_model.load", fail)
     for debug in (False, True):
         if debug:
             monkeypatch.setenv("AFTERWORD_DEBUG", "1")
@@ -122,10 +122,10 @@ NO_MEMORY = "error: not enough memory: close other programs, or give a smaller t
 def test_what_ends_the_work_has_its_status(
     error: BaseException, status: int, says: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(path: str) -> None:
+    def fail(*given: str) -> None:
         raise error
 
-    monkeypatch.setattr("afterword.cli.info.load", fail)
+    monkeypatch.setattr("afterword.language_model.load", fail)
     with pytest.raises(SystemExit) as left:
         command.main(["info", "m"])
     assert (left.value.code, capfd.readouterr().err) == (status, says)

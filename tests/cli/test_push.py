@@ -23,6 +23,7 @@ from afterword.language_model import load
 from afterword.model.folder.card import card, card_text, metadata
 from afterword.model.folder.hub import repository_name
 from afterword.model.folder.saved import FILES, load_model, save_model
+from afterword.operations.push import push
 from tests.cli.conftest import Run
 from tests.hub import TOKEN, Hub, Repository, problems, stand_in
 from tests.terminals import on_a_terminal
@@ -140,6 +141,16 @@ def test_a_refused_push_sends_nothing(arguments: list[str], says: str, on_hub: C
     assert says in error(on_hub("push", model, *arguments), 1 if arguments[0] == "you/tiny" else 2)
     assert not any("commit" in path for _, path in hub.requests)
     assert set(hub.repositories) == {"me/public"}
+
+
+def test_python_is_not_asked(on_hub: Command, hub: Hub, model: Path) -> None:
+    on_hub("info", model)  # sets the environment
+    with pytest.raises(OptionError, match="there is no terminal; give yes="):
+        push(model, "me/tiny")
+    assert not hub.repositories
+    sent = push(model, "me/tiny", yes=True)
+    assert sent is not None
+    assert sent.to_dict() == {"url": f"{hub.url}/me/tiny"}
 
 
 @pytest.mark.parametrize(("answer", "sends"), [(b"n\n", False), (b"y\n", True), (b"\x04", False)])

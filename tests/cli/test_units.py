@@ -81,7 +81,7 @@ def test_horizon_measures_models_side_by_side(model: Path, run: Run, text: Path)
         (["units", "--matching", "z"], "matches nothing in this text"),
         (["units", "--matching", "(?s)."], "matches everything in this text"),
         (["units", "--matching", "("], "is not a regular expression"),
-        (["units", "--asking", "cats"], "unknown question 'cats'"),
+        (["units", "--asking", "cats"], "--asking must be one of line-start, "),
         (["horizon", "--steps", "0"], "steps must be 1 or more"),
         (["horizon", "--places", "1"], "places must be 2 or more"),
         (["horizon", "--places", "100000"], "places must be 10000 or less"),

@@ -58,7 +58,7 @@ def test_letters_that_no_font_has_and_dollars_are_no_trouble(tmp_path: Path) -> 
 
 
 def test_a_text_whose_letters_could_not_be_read_is_refused() -> None:
-    with pytest.raises(TextError, match=r"room for 120 characters, not 152: give a --stretch"):
+    with pytest.raises(TextError, match=r"room for 120 characters, not 152: give a stretch="):
         gates_figure(MODEL.gates(TEXT * 4))
 
 

@@ -228,7 +228,7 @@ def test_a_plain_recurrent_network_shows_its_hidden_state_and_no_gates(tmp_path:
 def test_a_text_that_cannot_be_looked_at_is_refused() -> None:
     with pytest.raises(TextError, match="the text to look at is empty"):
         made().gates("")
-    with pytest.raises(TextError, match=r"the text has 20,020 tokens; at most 20,000 .* --stretch 0:2000"):
+    with pytest.raises(TextError, match=r"the text has 20,020 tokens; at most 20,000 .* stretch= 0:2000"):
         made().gates("a" * 20_020)
     with pytest.raises(TextError, match="give it one line"):
         made(lines=True).gates("Divya\nReena\n")

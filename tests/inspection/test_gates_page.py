@@ -29,7 +29,7 @@ def test_the_same_trace_makes_the_same_page() -> None:
 def test_a_page_too_large_to_be_useful_is_refused_and_a_stretch_is_offered(monkeypatch: pytest.MonkeyPatch) -> None:
     trace = made().gates(TEXT)
     monkeypatch.setattr(gates_page, "MOST_BYTES", 6 * 14 * 20)
-    with pytest.raises(TextError, match=r"38 tokens and 14 units would be too large .* --stretch 0:20, or fewer"):
+    with pytest.raises(TextError, match=r"38 tokens and 14 units would be too large .* stretch= 0:20, or fewer"):
         page(trace)
 
 

@@ -250,12 +250,12 @@ def test_a_short_text_is_looked_back_over_as_far_as_it_goes() -> None:
         ("", {}, TextError, "at least 20"),
         ("short", {}, TextError, "at least 20"),
         ("a" * 100, {}, TextError, "only one distinct character"),
-        (LONG, {"steps": 0}, OptionError, "steps must be 1 or more"),
-        (LONG, {"places": 1}, OptionError, "places must be 2 or more"),
-        (LONG, {"places": 100_000}, OptionError, "places must be 10000 or less"),
-        (LONG, {"steps": 100_000}, OptionError, "steps must be 10000 or less"),
+        (LONG, {"steps": 0}, OptionError, "steps= must be 1 or more"),
+        (LONG, {"places": 1}, OptionError, "places= must be 2 or more"),
+        (LONG, {"places": 100_000}, OptionError, "places= must be 10000 or less"),
+        (LONG, {"steps": 100_000}, OptionError, "steps= must be 10000 or less"),
         (LONG * 50, {"steps": 10_000, "places": 1_001}, OptionError, "give at most 1,000 places, or fewer steps"),
-        (LONG, {"seed": -1}, OptionError, "seed must be 0 or more"),
+        (LONG, {"seed": -1}, OptionError, "seed= must be 0 or more"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(

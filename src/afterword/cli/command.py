@@ -58,6 +58,14 @@ class CommandWork(Work):
         for line in lines:
             say(spelled(line, self._spell))
 
+    def confirm(self, question: str, otherwise: str) -> bool:
+        if not sys.stdin.isatty():
+            return super().confirm(question, otherwise)
+        try:
+            return click.confirm(question, err=True)
+        except click.Abort:  # Ctrl-C, or the end of the input
+            raise KeyboardInterrupt from None
+
     def progress(
         self, what: str, unit: str = "", streams: bool = False
     ) -> AbstractContextManager[Callable[..., object]]:
@@ -81,7 +89,8 @@ class OperationCommand(click.Command):
         self.help = spelled(request.__doc__ or "", self.spell)
         for option, (field, _) in zip(options, kinds_of(request), strict=True):
             needs = field.metadata["needs"]
-            option.help = spelled((f"with `{needs}`: " if needs else "") + (option.help or ""), self.spell)
+            needed = " or ".join(f"`{one}`" for one in needs.split(" or ")) if needs else ""
+            option.help = spelled((f"with {needed}: " if needs else "") + (option.help or ""), self.spell)
 
     def spell(self, name: str) -> str:
         """Return the name of a field as it is typed here: --id-column, or FILE for an argument."""
@@ -141,11 +150,11 @@ def _plain(argument: click.Parameter) -> str:
 
 def _argument(name: str, about: Any, kind: Kind) -> click.Argument:
     metavar = about.metavar or name.upper()
-    several, needed = about.least is not None, bool(about.least) or not kind.several
+    several, needed = about.least is not None, bool(about.least) or not (kind.several or type(None) in kind.types)
     return click.Argument(
         [name],
         nargs=-1 if several else 1,
-        required=needed and type(None) not in kind.types,
+        required=needed,
         type=PATH if os.PathLike in kind.types else str,
         metavar=f"{metavar}..." if several else metavar if needed else f"[{metavar}]",
     )

@@ -23,14 +23,10 @@ from afterword.errors import OptionError
 from afterword.language_model import LanguageModel
 from afterword.model.network.engines import ENGINES
 from afterword.model.ngram.mixture import USES
-from afterword.series.table import Columns
 from afterword.storage import is_whole_file
 
 Function = Callable[..., Any]
 OVERWRITE, NAMED = f"{__name__}.overwrite", f"{__name__}.named"  # keys of a context's meta
-
-
-OF_SERIES = ("series", *(field.name for field in dataclasses.fields(Columns)))
 
 
 class Combination(NamedTuple):
@@ -60,15 +56,6 @@ def check_together(context: click.Context, rules: Sequence[Combination]) -> None
 def is_given(context: click.Context, name: str) -> bool:
     """Return whether the command line or the file of --config sets the parameter."""
     return context.get_parameter_source(name) in (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)
-
-
-def check_kind(context: click.Context, model: LanguageModel, of_text: Sequence[str]) -> None:
-    """Raise OptionError for an option that does not suit `model`; those named in `of_text` do not suit series."""
-    series = model.series is not None
-    for option in context.command.params:
-        if option.name in (of_text if series else OF_SERIES) and is_given(context, option.name or ""):
-            learned = "series" if series else "text"
-            raise OptionError(f"{max(option.opts, key=len)} does not suit a model of {learned}: leave it out")
 
 
 def settings_options(kind: type[Any], name: str) -> Callable[[Function], Function]:
@@ -161,18 +148,8 @@ class OutputFile(click.Path):
         return path
 
 
-class OutputFolder(click.Path):
-    """A folder that a command makes. One with files in it is refused, before any work."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        real = Path(os.path.realpath(value or "."))
-        if value == "-" or (real.exists() and not (real.is_dir() and not any(real.iterdir()))):
-            raise OptionError(f"{value} exists already: name a new folder")
-        return Path(value) if value and real.exists() else OutputFile().convert(value, param, ctx)
-
-
 OUTPUT = OutputFile()
-HTML, PNG, SVG, NPZ = OutputFile(".html", ".htm"), OutputFile(".png"), OutputFile(".svg"), OutputFile(".npz")
+HTML, PNG = OutputFile(".html", ".htm"), OutputFile(".png")
 
 
 class NamedPath(click.Path):
@@ -199,14 +176,6 @@ overwrite_option = click.option(
     help="replace an existing file",
 )
 
-
-mask_option = click.option(
-    "--mask",
-    "masks",
-    multiple=True,
-    metavar="REGEX",
-    help="hide what changes in every line, such as [0-9]+ (repeatable)",
-)
 
 hold_option = click.option(
     "--hold",

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
-from afterword.cli.output import escaped, has_colours, shown
-from afterword.operations.odd import OddRow
-from afterword.operations.operation import Record
-from afterword.operations.surprises import Summary, Surprising
+from afterword.cli.output import aligned, escaped, has_colours, note, readable, shown
 from afterword.text.unicode import spaced, visible
+
+if TYPE_CHECKING:  # only the operation that runs is imported
+    from afterword.inspection.horizon import Horizon
+    from afterword.operations.bases import InstalledBases
+    from afterword.operations.info import About
+    from afterword.operations.inspect_ import Found
+    from afterword.operations.operation import Record
 
 LONGEST = 4096  # characters of a line that are collected before they are printed
 ODD, PLAIN = "\033[1;31m", "\033[0m"  # around odd characters on a terminal with colours
@@ -29,6 +33,7 @@ def surprises(records: Iterator[Record], request: Any) -> Iterator[Record]:
     from rich.text import Text
 
     from afterword.inspection.terminal import LEAST_BITS, MOST_BITS, SHADES, shade
+    from afterword.operations.surprises import Summary, Surprising
 
     console = Console(highlight=False, markup=False)
     line, number, file = Text(), 0, None
@@ -57,6 +62,8 @@ def surprises(records: Iterator[Record], request: Any) -> Iterator[Record]:
 
 
 def _rows(records: Iterator[Record]) -> Iterator[Record]:
+    from afterword.operations.surprises import Summary, Surprising
+
     headed = False
     for one in records:
         yield one
@@ -73,6 +80,8 @@ def _rows(records: Iterator[Record]) -> Iterator[Record]:
 
 def odd(records: Iterator[Record], request: Any) -> Iterator[Record]:
     """Print odd lines as PATH:LINE: FIGURE  text; below a rule, the next-oddest ones."""
+    from afterword.operations.odd import OddRow
+
     colours, ruled = has_colours(), request.all
     for one in records:
         yield one
@@ -97,4 +106,88 @@ def marked(text: str, odd_pieces: Sequence[tuple[int, int]]) -> str:
     return "".join([*parts, escaped(text[last:])])
 
 
-SHOWS: dict[str, Callable[[Iterator[Record], Any], Iterator[Record]]] = {"Surprises": surprises, "Odd": odd}
+def inspect(records: Iterator[Record], request: Any) -> Iterator[Record]:
+    """Print a table, or draw the gates unless they are written to files."""
+    from afterword.inspection.terminal import show
+    from afterword.operations.inspect_ import Found, Seen
+
+    for one in records:
+        yield one
+        if isinstance(one, Found):
+            print(one)
+        elif isinstance(one, Seen) and not any((request.html, request.png, request.svg, request.npz)):
+            show(one.trace, one.named)
+
+
+def units(records: Iterator[Record], request: Any) -> Iterator[Record]:
+    """Print a table per question, and an empty line after each."""
+    for one in records:
+        yield one
+        print(f"{one}\n", flush=True)
+
+
+def horizon(records: Iterator[Record], request: Any) -> Iterator[Record]:
+    """Print one table with all models side by side."""
+    from afterword.inspection.horizon import SideBySide
+
+    found = []
+    for one in records:
+        yield one
+        found.append(cast("Found", one).finding)
+        if len(found) == 1 + len(request.against):
+            print(SideBySide(cast("list[Horizon]", found)))
+
+
+def info(records: Iterator[Record], request: Any) -> Iterator[Record]:
+    """Print the name and value of each fact."""
+    for one in records:
+        yield one
+        facts = cast("About", one).facts
+        if request.system:
+            facts = {name: "not installed" if fact is None else fact for name, fact in facts.items()}
+        print(shown(aligned([*_facts(facts)], "<<")))
+
+
+def _facts(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the name and value of each known fact; nested facts are named after the outer one too."""
+    from afterword.runs.record import bits
+
+    for key, value in facts.items():
+        name = f"{above}{key}".replace("_", " ")
+        if key == "labels" and value is not None:  # their names may contain anything
+            yield name, ", ".join(f"{label} ({count:,})" for label, count in value.items())
+        elif above == "validation " and isinstance(value, float):  # in JSON also in nats
+            if key != "nats_per_character":
+                apart = key in ("lstm", "ngram")
+                yield name + " bits per character" * apart, f"{bits(value) if apart else value:.3f}"
+        elif name == "ngram weight":
+            yield name, f"{value:.0%} of each prediction"
+        elif isinstance(value, Mapping):
+            yield from _facts(value, f"{name} ")
+        elif value is not None:
+            yield name, readable(value)
+
+
+COLUMNS = ("name", "bytes", "network", "characters", "bits_per_character", "folder")  # of bases
+HEAD = ("name", "size", "network", "text, characters", "bits per character", "folder")
+
+
+def bases(records: Iterator[Record], request: Any) -> Iterator[Record]:
+    """Print a row per base."""
+    for one in records:
+        yield one
+        found = cast("InstalledBases", one)
+        note(*found.notes)
+        rows = [{**row, "bytes": f"{row['bytes'] / 1e6:.1f} MB"} for row in found.bases]
+        print(shown(aligned([HEAD, *([readable(row[name]) for name in COLUMNS] for row in rows)], "<><>><")))
+
+
+SHOWS: dict[str, Callable[[Iterator[Record], Any], Iterator[Record]]] = {
+    "Surprises": surprises,
+    "Odd": odd,
+    "Inspect": inspect,
+    "Units": units,
+    "Horizon": horizon,
+    "Info": info,
+    "Bases": bases,
+}

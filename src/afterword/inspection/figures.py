@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -21,13 +22,14 @@ from afterword.text.unicode import spaced
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+PathName = str | os.PathLike[str]
 MOST_LETTERS = 120  # that are still readable below the figure
 ROWS = 24  # units per layer in the heat map
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # Okabe and Ito's, which differ for every kind of colour vision
 STYLES = ("-", "--", ":", "-.")
 
 
-def check_plot(*paths: str | Path | None) -> None:
+def check_plot(*paths: PathName | None) -> None:
     """Raise OptionError if any of `paths` is given and matplotlib is not installed."""
     if any(paths) and importlib.util.find_spec("matplotlib") is None:
         raise OptionError("a picture needs matplotlib, which is not installed: pip install 'afterword[plot]'")
@@ -40,7 +42,7 @@ def gates_figure(trace: Trace, named: list[NDArray[np.intp]] | None = None) -> F
     """
     T, L, _ = trace.forget.shape
     if T > MOST_LETTERS:
-        raise TextError(f"a picture has room for {MOST_LETTERS} {trace.unit}s, not {T:,}: give a --stretch, or --html")
+        raise TextError(f"a picture has room for {MOST_LETTERS} {trace.unit}s, not {T:,}: give a `stretch`, or `html`")
     shown = enumerate(named if named is not None else trace.moving_units(ROWS))
     chosen = [(layer, units) for layer, units in shown if len(units)]
     heights = [max(0.3, min(1.9, 0.08 * len(units))) for _, units in chosen]
@@ -101,7 +103,7 @@ def horizon_figure(horizons: Sequence[Horizon]) -> Figure:
     return figure
 
 
-def write_figure(figure: Figure, png: str | Path | None = None, svg: str | Path | IO[bytes] | None = None) -> None:
+def write_figure(figure: Figure, png: PathName | None = None, svg: PathName | IO[bytes] | None = None) -> None:
     """Write `figure` to the given files, or open streams. The same figure gives the same bytes. Raises StorageError."""
     import matplotlib
 
@@ -109,7 +111,7 @@ def write_figure(figure: Figure, png: str | Path | None = None, svg: str | Path 
     for path, kind, about in ((png, "png", {"Software": None}), (svg, "svg", {"Date": None, "Creator": None})):
         if path is not None:
             # the warnings are about letters that the font does not have
-            opened = output(Path(path)) if isinstance(path, str | Path) else nullcontext(path)
+            opened = output(Path(path)) if isinstance(path, str | os.PathLike) else nullcontext(path)
             with opened as file, matplotlib.rc_context(plain), warnings.catch_warnings(action="ignore"):
                 figure.savefig(file, format=kind, dpi=200, metadata=about)
 

@@ -1,8 +1,7 @@
 """Inspections: what they look into (`Inspected`) and what they return (`Finding`).
 
 An inspection is a function whose first two arguments are an `Inspected` and a text. One line in `LanguageModel` makes
-it a method. If it returns a `Finding` and takes only these and `on_progress`, it is also an option of `afterword
-inspect`.
+it a method.
 """
 
 from __future__ import annotations

@@ -107,5 +107,5 @@ def _check_length(config: Config, tokens: int) -> None:
     if tokens > (most := most_traced(config)):
         raise TextError(
             f"the text has {tokens:,} tokens; at most {most:,} can be shown with this model: "
-            f"take a part of it, as inspect --stretch 0:{min(most, 2000)} does"
+            f"take a part of it, such as `stretch` 0:{min(most, 2000)}"
         )

@@ -50,7 +50,7 @@ def page(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | None = N
     if T * each > MOST_BYTES:
         raise TextError(
             f"the page of {T:,} tokens and {each // BYTES:,} units would be too large to be useful: "
-            f"take a stretch, as in --stretch 0:{max(1, int(MOST_BYTES / each)):d}, or fewer --units"
+            f"take a part, such as `stretch` 0:{max(1, int(MOST_BYTES / each)):d}, or fewer `units`"
         )
     blobs: dict[str, NDArray[Any]] = {"bits": np.round(np.minimum(trace.bits, 255) * 256).astype("<u2")}
     rows, probabilities = trace.likeliest(min(GUESSES, len(trace.rows)))

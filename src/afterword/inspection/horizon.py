@@ -32,7 +32,7 @@ STEPS_AT_ONCE = 16
 LOGITS_AT_ONCE = 4_000_000  # lanes × steps × rows
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class HorizonSettings(Settings):
     """Settings for measuring a horizon."""
 

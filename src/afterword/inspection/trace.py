@@ -163,7 +163,7 @@ class Trace:
             np.savez(file, allow_pickle=False, **arrays)
 
 
-def named_units(names: list[str], config: Config) -> list[NDArray[np.intp]]:
+def named_units(names: Sequence[str], config: Config) -> list[NDArray[np.intp]]:
     """Return the units of each layer that `names`, such as l0.u42, name, in that order. Raises OptionError."""
     found: list[list[int]] = [[] for _ in range(config.num_layers)]
     for name in names:

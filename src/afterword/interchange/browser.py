@@ -38,26 +38,26 @@ IMPORT = re.compile(r'^import \{(.*)\} from "\./(\w+)\.js";$', re.MULTILINE)
 EXPORT = re.compile(r"^export (?:const|(?:async )?function|class) (\w+)", re.MULTILINE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModuleSettings(Settings):
     """The options of a module."""
 
     weight_bytes: int = setting(
-        1, "for --html and --js: the bytes of each weight and probability, 1 or 2", minimum=1, maximum=2
+        1, "the bytes of each weight and probability, 1 or 2", minimum=1, maximum=2, needs="html or js"
     )
     ngram_megabytes: float = setting(
-        2.0, "for --html and --js: keep the most frequent n-grams, up to this size; 0 leaves the n-gram out", minimum=0
+        2.0, "keep the most frequent n-grams, up to this size; 0 leaves the n-gram out", minimum=0, needs="html or js"
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PageSettings(ModuleSettings):
     """The options of a page."""
 
-    title: str | None = setting(None, "for --html: the title (default: the file's name)")
-    description: str | None = setting(None, "for --html: a sentence below the title")
-    author: str | None = setting(None, "for --html: the author")
-    licence: str | None = setting(None, "for --html: the licence of the model")
+    title: str | None = setting(None, "the title (default: the file's name)", needs="html")
+    description: str | None = setting(None, "a sentence below the title", needs="html")
+    author: str | None = setting(None, "the author", needs="html")
+    licence: str | None = setting(None, "the licence of the model", needs="html")
 
 
 def write_js(model: SavedModel, path: Path, settings: ModuleSettings) -> list[str]:

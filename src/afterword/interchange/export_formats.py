@@ -1,4 +1,4 @@
-"""The table of formats to which a model is exported: each is an option of `afterword export`."""
+"""The formats to which a model is exported: each is an option of the operation `export`."""
 
 from __future__ import annotations
 
@@ -23,9 +23,6 @@ class Format:
 
     Raises OptionError for a model that the format cannot hold, or if a package is missing; StorageError.
     """
-    endings: tuple[str, ...]
-    """The endings that the file's name may have, the usual one first; none for a folder."""
-    help: str
     settings: type[ModuleSettings] | None = None
 
     @property
@@ -35,14 +32,10 @@ class Format:
 
 
 FORMATS: dict[str, Format] = {
-    "html": Format(write_html, (".html", ".htm"), "write the model as a page, for any browser", PageSettings),
-    "js": Format(
-        write_js, (".js", ".mjs"), "write a JavaScript module, for pages and programs of your own", ModuleSettings
-    ),
-    "onnx": Format(write_onnx, (".onnx",), "write the LSTM for ONNX Runtime (pip install 'afterword[onnx]')"),
-    "keras": Format(write_keras, (".keras",), "write the LSTM for Keras 3 (pip install 'afterword[keras]')"),
-    "keras_stateful": Format(
-        partial(write_keras, stateful=True), (".keras",), "the same, for one text that each call continues"
-    ),
-    "torch": Format(write_torch, (), "write a new folder for PyTorch, with a script that writes text"),
+    "html": Format(write_html, PageSettings),
+    "js": Format(write_js, ModuleSettings),
+    "onnx": Format(write_onnx),
+    "keras": Format(write_keras),
+    "keras_stateful": Format(partial(write_keras, stateful=True)),
+    "torch": Format(write_torch),
 }

@@ -66,7 +66,7 @@ def import_model(path: Path, vocabulary: Path | None = None) -> SavedModel:
     if facts and facts.tokenizer:
         known = _tokenizer(path, json.dumps(facts.tokenizer), config.vocabulary_size)
     elif place is None:
-        raise ModelError(f"{path} has no vocabulary: name a JSON list of its characters with --vocabulary")
+        raise ModelError(f"{path} has no vocabulary: name a JSON list of its characters with `vocabulary`")
     else:
         known = _vocabulary(place, config.vocabulary_size)
         facts = _facts_in(place.with_name("config.json")) if isinstance(known, Tokenizer) else None

@@ -37,6 +37,7 @@ Source = str | os.PathLike[str]
 Sources = Source | Sequence[Source]
 Output = str | os.PathLike[str]
 """A file to write; - is standard output."""
+FOLDER = ("/",)  # the `ending` of an output that is a new folder
 
 
 def listed(sources: Sources) -> tuple[str, ...]:
@@ -80,7 +81,11 @@ class Request(Settings):
         outputs: list[Path] = []
         for field, _ in kinds_of(own):
             if field.metadata["ending"] is not None and (value := getattr(self, field.name)) is not None:
-                path = checked_output(value, field.metadata["ending"], getattr(self, "overwrite", False), outputs)
+                ending, overwrite = field.metadata["ending"], getattr(self, "overwrite", False)
+                is_folder = ending == FOLDER
+                path = (
+                    checked_folder(value, outputs) if is_folder else checked_output(value, ending, overwrite, outputs)
+                )
                 object.__setattr__(self, field.name, path)
 
 
@@ -131,6 +136,15 @@ def checked_output(name: str, endings: Sequence[str], overwrite: bool, others: l
             raise OptionError(f"{name} is named twice: give each output its own file")
         others.append(real)
     return path
+
+
+def checked_folder(name: str, others: list[Path]) -> Path:
+    """Return the path of a folder to make, before any work is done. Raises OptionError if it has files already, or as
+    `checked_output`."""
+    real = Path(os.path.realpath(name))
+    if name == "-" or (real.exists() and not (real.is_dir() and not any(real.iterdir()))):
+        raise OptionError(f"{name} exists already: name a new folder")
+    return Path(name) if real.exists() else checked_output(name, (), False, others)
 
 
 class Record(msgspec.Struct, kw_only=True):

@@ -151,7 +151,7 @@ Facts = dict[str, Any]
 
 def check_kind(request: Request, model: LanguageModel, of_text: Sequence[str]) -> None:
     """Raise OptionError for a given option that does not suit `model`; those named in `of_text` do not suit series."""
-    learned, wrong = ("text", vars(Columns())) if model.series is None else ("series", of_text)
+    learned, wrong = ("text", ("series", *vars(Columns()))) if model.series is None else ("series", of_text)
     for field in request.given_names:
         if field in wrong:
             raise OptionError(f"`{field}` does not suit a model of {learned}: leave it out")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from afterword import bars
-from afterword.errors import TextError
+from afterword.errors import OptionError, TextError
 from afterword.text.decoding import Decoding, Reader
 from afterword.text.documents import check_sources, source_name
 from afterword.text.lines import filled_lines, whole_lines
@@ -61,6 +61,10 @@ class Work:
 
     def still_wanted(self, *done: float) -> None:
         """Raise if nobody waits for the answer any more; long work calls this now and then."""
+
+    def confirm(self, question: str, otherwise: str) -> bool:
+        """Return the answer to `question`. Where nobody can be asked, as in Python, raises OptionError: `otherwise`."""
+        raise OptionError(otherwise)
 
     def progress(
         self, what: str, unit: str = "", streams: bool = False

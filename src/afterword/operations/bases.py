@@ -1,0 +1,51 @@
+"""List the installed bases, from which a run can begin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from afterword.bases.base import load_installed
+from afterword.bases.installed import installed
+from afterword.operations.operation import Record, Request, operation
+from afterword.operations.work import Work
+from afterword.records import fact
+
+
+@dataclass(frozen=True)
+class Bases(Request):
+    """List the installed bases: models that every command takes by name, and from which a run can begin.
+
+    The bits per character are those of text that was held out when the base was trained.
+    """
+
+
+class InstalledBases(Record):
+    """The facts about each base, and what is wrong with those that cannot be used, a sentence each."""
+
+    bases: list[dict[str, Any]]
+    notes: list[str]
+
+
+@operation(Bases)
+def bases(request: Bases, work: Work) -> InstalledBases:
+    found = installed()
+    usable, problems = load_installed(found)
+    rows = []
+    for base in usable:
+        config, about, folder = base.config, base.model.about, found.folders[base.name]
+        row = {
+            "name": base.name,
+            "folder": str(folder),
+            "bytes": sum(file.stat().st_size for file in folder.iterdir() if file.is_file()),
+            "network": config.network,
+            "parameters": config.parameters,
+            "vocabulary": base.model.tokenizer.kind,
+            "vocabulary_size": config.vocabulary_size,
+            "sources": fact(about, "corpus", "sources"),  # its maker may have left out facts
+            "characters": fact(about, "corpus", "training", "characters"),
+            "bits_per_character": fact(about, "validation", "bits_per_character"),
+            "fingerprint": base.fingerprint,
+        }
+        rows.append(row)
+    return InstalledBases(bases=rows, notes=problems)

@@ -1,0 +1,49 @@
+"""Write a model for other programs, such as ONNX Runtime."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from typing import Annotated
+
+from afterword.errors import OptionError
+from afterword.interchange.browser import PageSettings
+from afterword.interchange.export_formats import FORMATS
+from afterword.operations.operation import FOLDER, ModelName, Output, Request, argument, operation
+from afterword.operations.options import Overwriting
+from afterword.operations.work import Work
+from afterword.settings import setting
+
+
+@dataclass(frozen=True)
+class Export(PageSettings, Overwriting, Request):
+    """Write a model for other programs, in one or more formats. MODEL is the folder of a model or run, or a base."""
+
+    model: Annotated[ModelName, argument("the model to write")]
+    _: KW_ONLY
+    html: Output | None = setting(None, "write the model as a page, for any browser", ending=(".html", ".htm"))
+    js: Output | None = setting(
+        None, "write a JavaScript module, for pages and programs of your own", ending=(".js", ".mjs")
+    )
+    onnx: Output | None = setting(
+        None, "write the LSTM for ONNX Runtime (pip install 'afterword[onnx]')", ending=(".onnx",)
+    )
+    keras: Output | None = setting(
+        None, "write the LSTM for Keras 3 (pip install 'afterword[keras]')", ending=(".keras",)
+    )
+    keras_stateful: Output | None = setting(None, "the same, for one text that each call continues", ending=(".keras",))
+    torch: Output | None = setting(
+        None, "write a new folder for PyTorch, with a script that writes text", metavar="DIR", ending=FOLDER
+    )
+
+
+@operation(Export)
+def export(request: Export, work: Work) -> None:
+    paths = {name: path for name in FORMATS if (path := getattr(request, name)) is not None}
+    if not paths:
+        formats = ", ".join(f"`{name}`" for name in FORMATS)
+        raise OptionError(f"missing format: give one and a file, such as `onnx` book.onnx; the formats are {formats}")
+    model = work.model(request.model)
+    for name, path in paths.items():
+        notes = model.export(name, path, **{option: getattr(request, option) for option in FORMATS[name].options})
+        work.say(f"wrote {path}")
+        work.note(*notes)

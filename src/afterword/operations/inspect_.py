@@ -1,0 +1,173 @@
+"""Show what the gates do while a model reads a text."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afterword.errors import OptionError, TextError
+from afterword.inspection.figures import check_plot, gates_figure, write_figure
+from afterword.inspection.finding import Finding
+from afterword.inspection.gates_page import about, page
+from afterword.inspection.trace import Trace, named_units
+from afterword.language_model import LanguageModel
+from afterword.operations.operation import ModelName, Output, Record, Request, Source, argument, operation
+from afterword.operations.options import Holding, Overwriting
+from afterword.operations.score import check_kind
+from afterword.operations.work import Work
+from afterword.series.table import Columns
+from afterword.series.tokens import SeriesFacts
+from afterword.settings import setting
+from afterword.storage import output
+
+if TYPE_CHECKING:
+    from afterword.forecasting.readings import SeriesLine
+
+FILES = ("html", "png", "svg", "npz")
+
+
+@dataclass(frozen=True)
+class Inspect(Holding, Overwriting, Columns, Request):
+    """Show what the gates do while a model reads TEXT. MODEL is a model's folder, a run's folder, a base, or
+    hf://USER/NAME.
+
+    Layers and units are counted from 0: l0.u42 is unit 42 of the lowest layer. For a text of up to 500 characters,
+    every unit is shown. For a longer one (at most 20,000 characters), the mean of each gate per layer is shown, and the
+    48 units per layer that change most, or those given by `units`.
+
+    For a model of series, made by train --series, `file` names a table. One of its series is read. The values after the
+    first season are shown instead of characters, and `stretch` counts them.
+    """
+
+    model: Annotated[ModelName, argument("the model that reads")]
+    text: Annotated[str | None, argument("the text")] = None
+    _: KW_ONLY
+    file: Source | None = setting(None, "read the text from this file, or - for standard input")
+    stretch: str | None = setting(None, "read only these characters, counted from 0", metavar="FIRST:LAST")
+    series: str | None = setting(
+        None, "with a model of series: the series to read (default: the first)", metavar="NAME"
+    )
+    units: tuple[str, ...] = setting((), "show this unit, such as l0.u42 (repeatable)", metavar="UNIT")
+    html: Output | None = setting(
+        None, "write a self-explanatory HTML page that works offline", ending=(".html", ".htm")
+    )
+    png: Output | None = setting(None, "write a figure, for a text of at most 120 characters", ending=(".png",))
+    svg: Output | None = setting(None, "write the same figure as SVG", ending=(".svg",))
+    npz: Output | None = setting(None, "write all numbers as NumPy arrays", ending=(".npz",))
+    ablate: bool = setting(
+        False, "measure what the text costs with each gate held open, or at its mean over the text", excludes=FILES
+    )
+    keeps: str | None = setting(
+        None,
+        "measure how much of this word of the text is still held after it",
+        metavar="WORD",
+        excludes=("ablate", *FILES),
+    )
+    after: str | None = setting(
+        None, "divide the rest of the text after this, such as a full stop", metavar="TEXT", needs="keeps"
+    )
+    instead: tuple[str, ...] = setting((), "compare with this word (repeatable)", metavar="WORD", needs="keeps")
+
+
+class Found(Record):
+    """What an inspection found."""
+
+    finding: Finding
+
+    def to_dict(self) -> dict[str, Any]:
+        return self.finding.to_dict()
+
+    def __str__(self) -> str:
+        return str(self.finding)
+
+
+class Seen(Record):
+    """The gates and states of a network while it read a text; `named` are the units to show, per layer."""
+
+    trace: Trace
+    named: list[NDArray[np.intp]] | None
+
+    def to_dict(self) -> dict[str, Any]:
+        return self.trace.to_dict(self.named)
+
+
+@operation(Inspect)
+def inspect(request: Inspect, work: Work) -> Seen | Found:
+    check_plot(request.png, request.svg)
+    first, last = _ends(request.stretch or ":")
+    if (request.text is None) == (request.file is None):
+        raise OptionError("give either a text to look at, or a file by `file`")
+    model = work.model(request.model, hold=request.hold)
+    check_kind(request, model, ("keeps", "after", "instead"))
+    named = named_units(request.units, model.config) if request.units else None
+    line = None
+    if model.series is not None:
+        line = _line_of(model.series, request, slice(first, last), work)
+        read = line.text
+    else:
+        read = (request.text if request.text is not None else work.text(str(request.file), last))[first:last]
+    if request.stretch is not None and not read:
+        raise TextError(f"the stretch {request.stretch} is empty: the {'series' if line else 'text'} ends before it")
+    if line is None:
+        _note_unseen(model, read, work)
+    if request.ablate:
+        with work.progress("inspecting: ablate") as on_progress:
+            return Found(finding=model.ablate(read, on_progress=on_progress))
+    if request.keeps is not None:
+        with work.progress("inspecting: keeps") as on_progress:
+            after, instead = request.after, request.instead
+            kept = model.keeps(read, request.keeps, after=after, instead=instead, on_progress=on_progress)
+            return Found(finding=kept)
+    with work.progress("looking at the gates"):
+        trace: Trace = model.gates(read)
+        if line is not None:
+            trace = line.named(trace, model.tokenizer)
+        if request.html is not None:
+            with output(Path(request.html)) as written:
+                head = about(Path(request.model).name, model.config, request.hold)
+                written.write(page(trace, head + (f"; series {line.title}" if line else ""), named).encode())
+        if request.png is not None or request.svg is not None:
+            write_figure(gates_figure(trace, named), request.png, request.svg)
+        if request.npz is not None:
+            trace.write_npz(Path(request.npz))
+    work.say(*(f"wrote {file}" for name in FILES if (file := getattr(request, name)) is not None))
+    return Seen(trace=trace, named=named)
+
+
+def _line_of(facts: SeriesFacts, request: Inspect, part: slice, work: Work) -> SeriesLine:
+    """Return a part of the series that is asked for (by default the first) of a table, as a model reads it."""
+    from afterword.forecasting.readings import SeriesLine, table_for
+
+    if request.file is None:
+        raise OptionError("a model of series reads a table: name it with `file`")
+    table, series = table_for(facts, request.file, request)
+    work.note(*table.notes)
+    name = request.series
+    chosen = next((one for one in series if name in (None, one.name)), None)
+    if chosen is None:
+        raise OptionError(
+            f"no series is named {str(name)[:60]!r}, or it is constant or too short: give another `series`"
+        )
+    if name is None and len(series) > 1:
+        work.note(f"this is {chosen.name!r}, the first of {len(series):,} series: choose another with `series`")
+    return SeriesLine.of(chosen, facts.season, table.form.dates, part)
+
+
+def _ends(stretch: str) -> tuple[int, int | None]:
+    """Return the two numbers of FIRST:LAST, either of which may be missing."""
+    first, colon, last = stretch.partition(":")
+    if not colon or not all(end == "" or (end.isascii() and end.isdecimal()) for end in (first, last)):
+        raise OptionError(f"stretch {stretch[:40]!r} is invalid: write it as 1000:3000")
+    if last and int(last) <= int(first or 0):
+        raise OptionError(f"the stretch {stretch} is empty: LAST must be greater than FIRST, as in 1000:3000")
+    return int(first or 0), int(last) if last else None
+
+
+def _note_unseen(model: LanguageModel, text: str, work: Work) -> None:
+    if unseen := model.unseen_characters(text):
+        more = f" and {len(unseen) - 8} others" if len(unseen) > 8 else ""
+        work.note(f"the model never saw {unseen[:8]!r}{more} in training")

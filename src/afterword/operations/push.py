@@ -1,0 +1,67 @@
+"""Send a model to the Hugging Face hub."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from typing import Annotated
+
+from afterword.bases.installed import named
+from afterword.model.folder.card import HUB, UNKNOWN, disclosure
+from afterword.model.folder.hub import Upload
+from afterword.model.folder.saved import load_model, model_folder
+from afterword.operations.operation import ModelName, Record, Request, argument, operation
+from afterword.operations.work import Work
+from afterword.settings import setting
+
+
+@dataclass(frozen=True)
+class Push(Request):
+    """Send a model to the repository USER/NAME of the Hugging Face hub, which is created if it does not exist.
+
+    First, print the files to be sent and what they reveal of the training text, then ask. Afterwards, every command
+    takes the model by the name hf://USER/NAME. This needs an access token: run hf auth login, or set HF_TOKEN.
+    """
+
+    model: Annotated[ModelName, argument("the model to send")]
+    repository: Annotated[str, argument("the repository", metavar="USER/NAME")]
+    _: KW_ONLY
+    private: bool = setting(False, "make a new repository private")
+    license: str | None = setting(
+        None, "the licence of the model, such as mit or cc-by-4.0, for its card", metavar="ID"
+    )
+    language: str | None = setting(None, "the language of the text, such as en, for the card", metavar="CODE")
+    yes: bool = setting(False, "send without asking")
+
+
+class Pushed(Record):
+    """Where the model is."""
+
+    url: str
+
+    def __str__(self) -> str:
+        return self.url
+
+
+@operation(Push)
+def push(request: Push, work: Work) -> Pushed | None:
+    folder = model_folder(named(request.model))
+    saved = load_model(folder)
+    card = {"license": request.license, "language": request.language}
+    upload = Upload.of(folder, saved, request.repository, request.private, **card)
+    place = "a new repository" if upload.replaced is None else "an existing repository"
+    readers = "only those with access" if upload.private else "everybody"
+    work.say(f"to {request.repository}, {place}, which {readers} can read:")
+    work.say(*(f"  {name:<24} {size:>13,} bytes" for name, size in upload.sizes.items()))
+    work.say(f"what this reveals: {' '.join(disclosure(saved))}")
+    if upload.about["license"] == UNKNOWN:
+        work.note("the card gives no licence, so nobody may use the model: name one with `license`")
+    if "language" not in upload.about:
+        work.note("the card gives no language: name it with `language`, such as en")
+    if not request.yes and not work.confirm(
+        "send it?", "nothing was sent: push asks first, and there is no terminal; give `yes`"
+    ):
+        work.say("nothing was sent")
+        return None
+    pushed = Pushed(url=upload.send())
+    work.say(f"next: afterword generate {HUB}{request.repository}")
+    return pushed
