@@ -8,7 +8,8 @@ import click
 
 from afterword.bases.base import Base, load_installed
 from afterword.bases.installed import installed
-from afterword.cli.output import aligned, note, readable, shown, strict_json
+from afterword.cli.output import note, shown, strict_json
+from afterword.operations.aligned import aligned, readable
 from afterword.records import fact
 
 TITLES = ("name", "size", "network", "text, characters", "bits per character", "folder")

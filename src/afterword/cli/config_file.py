@@ -44,13 +44,19 @@ def _take(request: type[Request], context: click.Context, option: click.Paramete
         context.default_map = read_config(path, request)
 
 
-def overridden(context: click.Context, values: Mapping[str, Any], alternatives: tuple[str, ...]) -> dict[str, Any]:
-    """Return `values` without those of `alternatives` in the file, if the command line gives one of them."""
-    source = context.get_parameter_source
-    if not any(source(name) is ParameterSource.COMMANDLINE for name in alternatives):
-        return dict(values)
-    in_file = [name for name in alternatives if source(name) is ParameterSource.DEFAULT_MAP]
-    return {name: None if name in in_file else value for name, value in values.items()}
+def given_values(context: click.Context, request: type[Request]) -> dict[str, Any]:
+    """Return the values from the command line and the file, without those of the file that exclude, or are excluded
+    by, one of the command line."""
+    source = {name: context.get_parameter_source(name) for name in context.params}
+    overridden = set()
+    for field, _ in kinds_of(request):
+        for other in field.metadata["excludes"]:
+            pair = {source.get(field.name): field.name, source.get(other): other}
+            if ParameterSource.COMMANDLINE in pair and ParameterSource.DEFAULT_MAP in pair:
+                overridden.add(pair[ParameterSource.DEFAULT_MAP])
+    given = (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)
+    names = [name for name, each in source.items() if each in given and name not in overridden]
+    return {name: context.params[name] for name in names}
 
 
 def read_config(path: str, request: type[Request]) -> dict[str, Any]:
@@ -70,8 +76,6 @@ def read_config(path: str, request: type[Request]) -> dict[str, Any]:
             raise OptionError(f"{path}: {option} occurs twice: leave one out")
         if isinstance(value, int) and value.bit_length() > 64:
             raise OptionError(f"{path}: {option} is too large: write a smaller number")
-        if name == "validation" and isinstance(value, int | float) and not isinstance(value, bool):
-            value = str(value)  # a share, which is text on the command line
         try:
             checked(*keys[name], value)
         except AfterwordError as error:

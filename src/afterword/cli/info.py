@@ -9,9 +9,10 @@ import click
 
 from afterword import __version__
 from afterword.cli.options import PATH
-from afterword.cli.output import aligned, readable, shown, strict_json
+from afterword.cli.output import shown, strict_json
 from afterword.errors import OptionError
 from afterword.language_model import load
+from afterword.operations.aligned import aligned, readable
 from afterword.runs.environment import system
 from afterword.runs.record import bits
 

@@ -14,7 +14,7 @@ import traceback
 from difflib import get_close_matches
 from importlib import import_module
 from io import TextIOWrapper
-from typing import NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import click
 
@@ -24,13 +24,11 @@ from afterword.cli.signals import ENDINGS, end, heard, take_interrupts
 from afterword.errors import AfterwordError
 from afterword.operations.every import find, summaries
 
-# name: the module that defines the command, and its line in `afterword --help`
+if TYPE_CHECKING:
+    from afterword.operations.operation import Operation
+
+# name: the module that defines the command, or its operation if nobody else has it; and its line in `afterword --help`
 COMMANDS = {
-    "demo": ("afterword.cli.demo", "See what Afterword does in three minutes, on a play by Shakespeare."),
-    "train": ("afterword.cli.train", "Train a model on your own text."),
-    "plan": ("afterword.cli.plan", "Print what train would do with a text, and why."),
-    "generate": ("afterword.cli.generate", "Write text with a trained model."),
-    "novelty": ("afterword.cli.novelty", "Measure how much of a model's output is copied from its training text."),
     "forecast": ("afterword.cli.forecast", "Forecast the series of a table of numbers."),
     "inspect": ("afterword.cli.inspections", "Show what the gates do while a model reads a text."),
     "units": ("afterword.cli.inspections", "Find the units of a model that detect a property of the text."),
@@ -67,17 +65,16 @@ class Program(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in summaries():
-            take_interrupts()
-            made = import_module("afterword.cli.command").OperationCommand(cmd_name, find(cmd_name))
-            made.short_help = summaries()[cmd_name]
-            return cast(click.Command, made)
+            return _command(cmd_name, find(cmd_name), summaries()[cmd_name])
         if cmd_name not in COMMANDS:
             if ctx.resilient_parsing:  # for a shell that asks for completions
                 return None
             close = "".join(f"; did you mean {name}?" for name in get_close_matches(cmd_name, COMMANDS, n=1))
             raise click.UsageError(f"no such command '{cmd_name}'{close}", ctx)
         module, line = COMMANDS[cmd_name]
-        command = cast(click.Command, getattr(import_module(module), cmd_name))
+        command = getattr(import_module(module), cmd_name)
+        if not isinstance(command, click.Command):
+            return _command(cmd_name, command, line)
         take_interrupts()  # before this, there was nothing to clean up
         if cmd_name not in QUICK and PROGRESS not in command.params:
             command.params.append(PROGRESS)
@@ -87,6 +84,13 @@ class Program(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([*summaries().items(), *((name, line) for name, (_, line) in COMMANDS.items())])
+
+
+def _command(name: str, operation: Operation[Any, Any, Any], line: str) -> click.Command:
+    command = import_module("afterword.cli.command").OperationCommand(name, operation)
+    take_interrupts()  # before this, there was nothing to clean up
+    command.short_help = line
+    return cast(click.Command, command)
 
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True}  # of every command
@@ -130,8 +134,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has all that it wanted; but a check that was cut off has not passed
         status = int("--fail" in arguments)
-    except KeyboardInterrupt:
-        status = _report("\ninterrupted", 130)
+    except KeyboardInterrupt as error:
+        status = _report(str(error) or "\ninterrupted", 130)
     except AfterwordError as error:
         status = _report(f"error: {_one_line(str(error))}", error.exit_status)
     except click.ClickException as error:

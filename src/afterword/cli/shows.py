@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from afterword.cli.output import escaped, has_colours, shown
+from afterword.errors import OptionError
+from afterword.operations.generate import Written, WrittenLine
 from afterword.operations.odd import OddRow
 from afterword.operations.operation import Record
 from afterword.operations.surprises import Surprising
@@ -92,4 +94,29 @@ def marked(text: str, odd_pieces: Sequence[tuple[int, int]]) -> str:
     return "".join([*parts, escaped(text[last:])])
 
 
-SHOWS: dict[str, Callable[[Iterator[Record], Any], Iterator[Record]]] = {"Surprises": surprises, "Odd": odd}
+def generate(records: Iterator[Record], request: Any) -> Iterator[Record]:
+    """Print each sample, piece by piece or whole. Lines of --- separate those that are not lines."""
+    if request.log_probabilities is not None:
+        raise OptionError("`log_probabilities` are printed as JSON only: give --json too")
+    begun, separate, last = False, False, ""
+    for one in records:
+        yield one
+        is_whole = isinstance(one, Written)
+        if not begun and separate:
+            print("---")
+        if not (is_whole and begun):
+            text = str(one) if is_whole else one.fields()["text"]
+            print(shown(text), end="", flush=True)
+            last = text or last
+        if is_whole and not last.endswith("\n"):
+            print(flush=True)
+        if begun := not is_whole:
+            continue
+        separate, last = not isinstance(one, WrittenLine), ""
+
+
+SHOWS: dict[str, Callable[[Iterator[Record], Any], Iterator[Record]]] = {
+    "Surprises": surprises,
+    "Odd": odd,
+    "Generate": generate,
+}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from afterword.operations.operation import Operation
 
-OTHERS = ("__init__", "every", "operation", "options", "work")  # files of this folder that are no operations
+OTHERS = ("__init__", "aligned", "every", "operation", "options", "work")  # files of this folder that are no operations
 RESERVED = ("import", "inspect")  # names of Python and its library, which no file of ours has
 ORDER = (
     *("demo", "train", "plan", "generate", "novelty", "score", "surprises", "compare", "odd", "calibrate", "forecast"),
