@@ -19,10 +19,10 @@ import pytest
 from afterword.generation.sampling import FILTERS, Sampling
 from afterword.language_model import LanguageModel, load
 from afterword.model.folder.saved import save_model
+from afterword.operations.train import train
 from afterword.serving.http.static_files import page_file
 from afterword.serving.routes.scores import MOST_SHADED
 from afterword.text.unicode import visible
-from afterword.training import train
 from tests.browser.chromium import Tab
 from tests.inspection.test_gates import TEXT, made
 from tests.processes import free_port

@@ -20,8 +20,8 @@ from afterword.cli import inspections as inspect
 from afterword.cli import main as command
 from afterword.inspection.finding import Finding, Inspected
 from afterword.language_model import LanguageModel, load
+from afterword.operations.train import train
 from afterword.settings import OnProgress, ignore_progress
-from afterword.training import train
 from tests.terminals import on_a_terminal
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]

@@ -14,7 +14,7 @@ import pytest
 
 from afterword.cli import main as command
 from afterword.cli.output import strict_json
-from afterword.training import train
+from afterword.operations.train import train
 from tests.tiny import hourly, long_csv
 
 CASES = [

@@ -13,8 +13,8 @@ from afterword.language_model import LanguageModel, load
 from afterword.model.network import cell
 from afterword.model.network.config import Config, weight_shapes
 from afterword.model.network.network import Network
+from afterword.operations.train import train
 from afterword.planning.training_plan import TrainingSettings
-from afterword.training import train
 
 
 def trained(text: Path, out: Path, **settings: object) -> LanguageModel:

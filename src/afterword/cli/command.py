@@ -113,7 +113,8 @@ class OperationCommand(click.Command):
         self.help = spelled(request.__doc__ or "", self.spell)
         for option, (field, _) in zip(options, kinds_of(request), strict=True):
             needs = field.metadata["needs"]
-            option.help = spelled((f"with `{needs}`: " if needs else "") + (option.help or ""), self.spell)
+            needed = " or ".join(f"`{one}`" for one in needs.split(" or ")) if needs else ""
+            option.help = spelled((f"with {needed}: " if needs else "") + (option.help or ""), self.spell)
 
     def spell(self, name: str) -> str:
         """Return the name of a field as it is typed here: --id-column, or FILE for an argument."""

@@ -8,8 +8,9 @@ Paths are relative to the folder in which the command is run, as on the command 
 
 from __future__ import annotations
 
+import contextlib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import partial
 from typing import Any
@@ -20,7 +21,7 @@ from click.core import ParameterSource
 from afterword.errors import AfterwordError, OptionError, spelled
 from afterword.operations.every import find
 from afterword.operations.operation import Request
-from afterword.settings import checked, kinds_of
+from afterword.settings import Settings, checked, kinds_of, made
 
 LARGEST = 1 << 16  # bytes: a dozen lines are usual; a large text, given by mistake, is not parsed
 EXAMPLE = "as in: hidden-size = 256"
@@ -76,13 +77,24 @@ def read_config(path: str, request: type[Request]) -> dict[str, Any]:
             raise OptionError(f"{path}: {option} occurs twice: leave one out")
         if isinstance(value, int) and value.bit_length() > 64:
             raise OptionError(f"{path}: {option} is too large: write a smaller number")
-        try:
+        with _naming(path):
             checked(*keys[name], value)
-        except AfterwordError as error:
-            wrong = spelled(error.message, lambda name: name.replace("_", "-"))
-            raise OptionError(f"{path}: {wrong}") from None
         values[name] = value
+    for kind in request.__mro__:
+        if issubclass(kind, Settings) and not issubclass(Request, kind) and not issubclass(kind, Request):
+            with _naming(path):
+                made(kind, values)
     return {name: value for name, value in values.items() if name in own}
+
+
+@contextlib.contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Name the file in errors about its settings, which have the names of its keys."""
+    try:
+        yield
+    except AfterwordError as error:
+        wrong = spelled(error.message, lambda name: name.replace("_", "-"))
+        raise OptionError(f"{path}: {wrong}") from None
 
 
 def _parsed(path: str) -> Mapping[str, Any]:

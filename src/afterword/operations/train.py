@@ -38,8 +38,7 @@ class Train(TextSettings, TrainingSettings, More, Request):
     Ctrl-C loses nothing: the run is saved, and `resume` continues it exactly. `repeat` rebuilds the same model from a
     run's folder alone. Under torchrun, several processes train one model together.
 
-    In Python, the best model is returned, and the run's folder is temporary unless `out` is given. The bar on a
-    terminal or in a notebook is left out if a function takes the reports.
+    In Python, the best model is returned, and without `out` the run's folder is temporary.
     """
 
     texts: Annotated[Sources, argument("the texts", metavar="TEXT", least=0)] = ()
@@ -54,13 +53,13 @@ class Train(TextSettings, TrainingSettings, More, Request):
     resume: Folder | None = setting(None, "continue the run in this folder", metavar="RUN")
     repeat: Folder | None = setting(
         None,
-        "repeat the run in this folder, bit for bit, in `out`",
+        "repeat the run in this folder, bit for bit",
         metavar="RUN",
         needs="out",
         excludes=("resume",),
     )
     exact: bool = setting(False, "fail if the result could differ in any bit", needs="resume or repeat")
-    on_progress: OnReport | None = None
+    on_progress: OnReport | None = None  # of Python alone: it takes every report, and no bar is shown
 
 
 @operation(Train)
