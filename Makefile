@@ -110,7 +110,7 @@ bench: .venv/ready-dev
 
 # Train others and Afterword on the same text for the same time, and draw docs/comparison.md. TEXT is a text, by default the
 # play that Afterword includes; with MINUTES=3, takes 20 minutes; needs the machine to itself, and the network for the peers.
-compare: TEXT = src/afterword/cli/demo-julius-caesar.txt.gz
+compare: TEXT = src/afterword/operations/demo-julius-caesar.txt.gz
 compare: MINUTES = 3
 compare: .venv/ready-dev
 	$(BIN)/python -m benchmarks.compare "$(TEXT)" --minutes $(MINUTES)

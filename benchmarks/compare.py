@@ -37,7 +37,7 @@ from benchmarks.commands import (
     write_result,
 )
 
-PLAY = PLACE.parent / "src" / "afterword" / "cli" / "demo-julius-caesar.txt.gz"
+PLAY = PLACE.parent / "src" / "afterword" / "operations" / "demo-julius-caesar.txt.gz"
 PAGE = PLACE.parent / "docs" / "comparison.md"
 BEGIN, END = "<!-- drawn by make compare -->\n", "<!-- end -->\n"
 LEAST, MOST_HELD_OUT = 10_000, 50_000  # characters: of a text; of its held-out part, so that the slowest finishes

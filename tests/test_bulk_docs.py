@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from afterword.language_model import LanguageModel
-from afterword.training import train
+from afterword.operations.train import train
 from benchmarks.bulk import NUMBERING, ODD, RAY, SPARK, TWO
 
 LINES = [f"{k % 7} files copied, {k} left" for k in range(1500)]

@@ -12,8 +12,8 @@ import pytest
 
 from afterword.generation.copying import find_copies
 from afterword.language_model import LanguageModel
+from afterword.operations.train import train
 from afterword.scoring.comparing import compare
-from afterword.training import train
 
 WORDS = re.findall(r"\w+", "the cat and dog saw small house by old river when it was late")
 RANDOM = np.random.default_rng(0)

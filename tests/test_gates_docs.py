@@ -10,7 +10,7 @@ import pytest
 
 from afterword.cli import main as command
 from afterword.language_model import LanguageModel
-from afterword.training import train
+from afterword.operations.train import train
 from benchmarks.subjects import ASKED, TEXT, TRAIN, make_text, trained
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # 3,500 steps of learning

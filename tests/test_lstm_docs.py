@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from afterword.training import train
+from afterword.operations.train import train
 from benchmarks.subjects import ASKED, TRAIN
 
 DOCS = Path(__file__).parents[1] / "docs"

@@ -18,9 +18,14 @@ if TYPE_CHECKING:
     from afterword.language_model import LanguageModel, load
     from afterword.operations.calibrate import calibrate
     from afterword.operations.compare import compare
+    from afterword.operations.demo import demo
+    from afterword.operations.generate import generate
+    from afterword.operations.novelty import novelty
     from afterword.operations.odd import odd
+    from afterword.operations.plan import plan
     from afterword.operations.score import score
     from afterword.operations.surprises import surprises
+    from afterword.operations.train import train
     from afterword.scoring.costs import Score
 
 __version__ = "0.2.0"
@@ -31,12 +36,27 @@ __all__ = [
     "Sample",
     "Score",
     "__version__",
+    "bases",
     "calibrate",
     "compare",
+    "demo",
+    "export",
+    "forecast",
+    "generate",
+    "horizon",
+    "import_",
+    "info",
+    "inspect",
     "load",
+    "novelty",
     "odd",
+    "plan",
+    "push",
     "score",
+    "serve",
     "surprises",
+    "train",
+    "units",
 ]
 
 _HOMES = {

@@ -52,7 +52,6 @@ def setting(
     choices: Sequence[str] | None = None,
     metavar: str | None = None,
     short: str | None = None,
-    accepts: str | None = None,
     filter: Callable[..., Any] | None = None,
     off: float | None = None,
     needs: str | None = None,
@@ -64,9 +63,9 @@ def setting(
     """Return a dataclass field with its help and limits. None, if the field's type includes it, means "not given".
 
     `minimum` and `maximum` are inclusive; `above` and `below` are exclusive. `metavar`, `short`, a letter, and `flag`,
-    if it is not the field's name, are for the command line. `accepts` is the type of the keyword argument, if that is
-    wider than the field's. `off` is the number that changes nothing, and the default over HTTP. `filter` is the
-    function of a sampling filter, which is skipped if the value is `off`: see `generation.sampling`.
+    if it is not the field's name, are for the command line. `off` is the number that changes nothing, and the default
+    over HTTP. `filter` is the function of a sampling filter, which is skipped if the value is `off`: see
+    `generation.sampling`.
 
     A field that is given, which means that it is not its default, `needs` another field to be given ("a or b": one of
     them), and none of those that it `excludes`. One that is `served` is a field of the HTTP request too. One with an
@@ -144,12 +143,13 @@ def checked(field: dataclasses.Field[Any], kind: Kind, value: Any) -> Any:
     if value is None and types.NoneType in kind.types:
         return None
     if kind.several:
-        if isinstance(value, str | os.PathLike) or not isinstance(value, collections.abc.Iterable):
+        if isinstance(value, str | bytes | os.PathLike) or not isinstance(value, collections.abc.Iterable):
             value = [value]
         return tuple(checked(field, kind._replace(several=False), one) for one in value)
     name = f"`{field.name}`"
     if os.PathLike in kind.types:
-        return named_path(name, value)
+        is_number = float in kind.types and isinstance(value, Real) and not isinstance(value, bool)
+        return str(value) if is_number else named_path(name, value)
     if bool in kind.types and not isinstance(value, bool):
         raise OptionError(f"{name} must be true or false, not {_shown(value)}")
     if str in kind.types and not isinstance(value, str):
@@ -203,7 +203,7 @@ def spelled_out(*kinds: type[Any]) -> Callable[[Function], Function]:
             field.name,
             inspect.Parameter.KEYWORD_ONLY,
             default=field.default,
-            annotation=field.metadata["accepts"] or field.type,
+            annotation=field.type,
         )
         for kind in kinds
         for field in dataclasses.fields(kind)

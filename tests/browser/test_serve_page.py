@@ -20,9 +20,9 @@ from afterword.generation.sampling import FILTERS, Sampling
 from afterword.language_model import LanguageModel, load
 from afterword.model.folder.saved import save_model
 from afterword.operations.surprises import MOST_SHADED
+from afterword.operations.train import train
 from afterword.serving.http.static_files import page_file
 from afterword.text.unicode import visible
-from afterword.training import train
 from tests.browser.chromium import Tab
 from tests.inspection.test_gates import TEXT, made
 from tests.processes import free_port

@@ -11,6 +11,7 @@ import pytest
 from afterword.bases.base import load_base
 from afterword.cli.config_file import read_config
 from afterword.errors import OptionError
+from afterword.operations.train import Train
 from tests.bases.small import base_of, save
 from tests.cli.conftest import Run
 from tests.cli.test_main import error_line
@@ -52,7 +53,7 @@ def test_it_is_refused_before_the_text_is_read_and_pytorch_is_loaded(book: Path,
     for options, told in (
         ([friend, "--hidden-size", "300"], "has hidden-size 6, so --hidden-size 300 cannot be used"),
         ([tmp_path / "none"], "no model at"),
-        ([""], "base is empty"),
+        ([""], "--base: the path is empty"),
     ):
         for command in ("train", "plan"):
             arguments = [command, tmp_path / "no text.txt", "--base", *options]
@@ -65,13 +66,13 @@ def test_it_is_refused_before_the_text_is_read_and_pytorch_is_loaded(book: Path,
 
 
 @pytest.mark.parametrize(
-    ("value", "told"), [("5", "base must be text, not 5"), ("true", "base must be text, not True")]
+    ("value", "told"), [("5", "base must be a path, not 5"), ("true", "base must be a path, not True")]
 )
 def test_a_file_of_settings_names_a_base_by_text(tmp_path: Path, value: str, told: str) -> None:
     file = tmp_path / "settings.toml"
     file.write_text(f"base = {value}\n")
     with pytest.raises(OptionError, match=told):
-        read_config(str(file))
+        read_config(str(file), Train)
 
 
 def test_the_folders_around_a_base_are_not_told_with_a_model(book: Path, tmp_path: Path, run: Run) -> None:

@@ -9,18 +9,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 
-from afterword.cli.config_file import KEYS, LARGEST, config_option, read_config
-from afterword.cli.options import settings_options
+from afterword.cli.command import OperationCommand
+from afterword.cli.config_file import LARGEST, read_config
 from afterword.errors import OptionError
-from afterword.planning.training_plan import LENGTHS, TrainingSettings
+from afterword.operations.operation import operation
+from afterword.operations.train import Train
+from afterword.operations.work import Work
+from afterword.planning.training_plan import TrainingSettings
+from afterword.settings import kinds_of
 from afterword.text.corpus import TextSettings
 from tests.cli.test_main import error_line
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
+LENGTHS = ("minutes", "steps", "epochs")
+OF_A_RUN = ("overwrite", "resume", "repeat", "exact", "more_minutes", "more_steps", "more_epochs")
 EVERYTHING = {
     "out": '"somewhere"',
     "encoding": '"latin-1"',
@@ -68,29 +73,26 @@ def config(tmp_path: Path) -> Callable[[str | bytes], Path]:
 
 
 def asked(*arguments: str | Path) -> dict[str, Any]:
-    """The settings of a command that has those of `train`, and no --out."""
+    """The values of a request of `train`."""
     found: dict[str, Any] = {}
 
-    @click.command()
-    @config_option
-    @settings_options(TextSettings, "text")
-    @settings_options(TrainingSettings, "training")
-    def ask(text: TextSettings, training: TrainingSettings) -> None:
-        found.update(dataclasses.asdict(text) | dataclasses.asdict(training))
+    @operation(Train)
+    def ask(request: Train, work: Work) -> None:
+        found.update(vars(request))
 
-    ask.main([str(argument) for argument in arguments], standalone_mode=False)
+    OperationCommand("train", ask).main([str(argument) for argument in arguments], standalone_mode=False)
     return found
 
 
 def test_every_setting_is_among_these() -> None:
     named = {key.replace("-", "_") for key in (*EVERYTHING, *OF_SERIES)}
-    assert named == set(KEYS) - {"steps", "epochs"}
+    assert named == {field.name for field, _ in kinds_of(Train)} - {"steps", "epochs", *OF_A_RUN}
 
 
 @pytest.mark.parametrize("settings", [EVERYTHING, OF_SERIES])
 def test_every_setting_can_stand_in_a_file(settings: dict[str, str], config: Callable[[str], Path]) -> None:
     path = config("".join(f"{key} = {value}\n" for key, value in settings.items()))
-    by_name = {key.replace("_", "-"): value.strip('"') for key, value in settings.items() if key != "out"}
+    by_name = {key.replace("_", "-"): value.strip('"') for key, value in settings.items()}
     if "hidden-size" in by_name:
         by_name["hidden-size"] = "64"
     on_the_command_line = [f"--{name}" if value == "true" else f"--{name}={value}" for name, value in by_name.items()]
@@ -120,7 +122,7 @@ def test_how_long_is_one_choice_and_the_command_lines_replaces_the_files(
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_read(config: Callable[[bytes], Path]) -> None:
-    assert read_config(str(config(b"\xef\xbb\xbfseed = 4\r\nsteps = 2\r\n"))) == {"seed": 4, "steps": 2}
+    assert read_config(str(config(b"\xef\xbb\xbfseed = 4\r\nsteps = 2\r\n")), Train) == {"seed": 4, "steps": 2}
 
 
 @pytest.mark.parametrize(
@@ -129,7 +131,6 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(config: Callable[[byte
         ("hiden-size = 5", "'hiden-size' is not a setting; did you mean hidden-size?"),
         ("hidden_sizes = 5", "'hidden_sizes' is not a setting; did you mean hidden-size?"),
         ("zzz = 5", "'zzz' is not a setting"),
-        ("overwrite = true", "'overwrite' is not a setting"),
         ("hidden-size = 5\nhidden_size = 5", "hidden-size occurs twice"),
         ("[training]\nsteps = 5", "'training' is a table"),
         ("steps.value = 5", "'steps' is a table"),
@@ -143,9 +144,9 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(config: Callable[[byte
         ("lines = 1", "lines must be true or false, not 1"),
         ("lines = 'yes'", "lines must be true or false, not 'yes'"),
         ("encoding = 5", "encoding must be text, not 5"),
-        ("out = 5", "out must be text, not 5"),
-        ("out = ['a']", "out must be text, not ['a']"),
-        ("validation = true", "validation must be text, not True"),
+        ("out = 5", "out must be a path, not 5"),
+        ("out = ['a']", "out must be a path, not ['a']"),
+        ("validation = true", "validation must be a path, not True"),
         ("validation = 2", "validation must be a fraction above 0 and below 1, or a file, not 2"),
         ("encoding = 'klingon'", "unknown encoding 'klingon'"),
         ("vocabulary = 'word'", "vocabulary must be char, byte, bpe:N or words, not word"),
@@ -155,7 +156,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(config: Callable[[byte
         ("dropout = 1", "dropout must be below 1"),
         (f"steps = 0x{'f' * 10_000}", "steps is too large: "),
         (f"steps = {'9' * 10_000}", "contains a number with thousands of digits"),
-        ("minutes = 1\nsteps = 1", "minutes and steps exclude each other"),
+        ("minutes = 1\nsteps = 1", "minutes cannot be used with steps"),
         ("steps = 5\nsteps = 6\n", "is not TOML: cannot overwrite a value (at line 2, column 10)"),
         ("seed = 1\nsteps 5\n", "(at line 2, column 7)"),
         ("steps = ", "is not TOML: invalid value (at end of document)"),
@@ -182,12 +183,12 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(
         OptionError, match=r"cannot read .*book\.toml: No such file or directory; give --config a TOML file"
     ):
-        read_config(str(tmp_path / "book.toml"))
+        read_config(str(tmp_path / "book.toml"), Train)
     with pytest.raises(OptionError, match="Is a directory; give --config a TOML file"):
-        read_config(str(tmp_path))
+        read_config(str(tmp_path), Train)
     (tmp_path / "file").touch()
     with pytest.raises(OptionError, match=r"cannot read .*: Not a directory"):
-        read_config(str(tmp_path / "file" / "book.toml"))
+        read_config(str(tmp_path / "file" / "book.toml"), Train)
 
 
 def test_a_run_takes_its_settings_from_a_file_and_goes_on_with_them_alone(
@@ -210,7 +211,7 @@ def test_a_run_takes_its_settings_from_a_file_and_goes_on_with_them_alone(
     assert run("train", "--resume", out, "--config", path, "--hidden-size", "12").returncode == 0
     path = config('out = "elsewhere"\n')
     told = error_line(run("train", "--resume", out, "--config", path))
-    assert "leave out --out and --overwrite, also in the file of --config" in told
+    assert "leave out --out and --overwrite, also in a file of settings" in told
     path = config("hiden-size = 12\n")
     told = error_line(run("train", book, "--config", path))
     assert told == f"{path}: 'hiden-size' is not a setting; did you mean hidden-size?"

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from afterword.bases.installed import FOLDERS
-from afterword.cli import demo
 from afterword.cli import main as command
 from afterword.language_model import load
+from afterword.operations import demo
 
 SHORT = "BRUTUS.\nThe class statement makes a class, and no more.\n" * 90
 Demo = Callable[[Path], int]

@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
-from afterword.cli import generate as command_of_generate
 from afterword.cli import main as command
 from afterword.generation.draft import Sample
 from afterword.language_model import load
+from afterword.operations import generate as operation_of_generate
+from afterword.operations.work import Work
 from afterword.text.encoded import PARTS, EncodedCorpus
 from tests.processes import running, until
 
@@ -69,15 +70,17 @@ def test_a_text_that_depends_on_no_seed_shows_none(model: Path, run: Run) -> Non
 
 
 def test_new_lines_that_cost_much_more_than_held_out_ones_are_noted_once(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(command_of_generate, "TYPICAL", 3)
-    check_cost = command_of_generate._cost_check(usual=2.0)
+    monkeypatch.setattr(operation_of_generate, "TYPICAL", 3)
+    notes, work = list[str](), Work()
+    monkeypatch.setattr(work, "note", notes.append)
+    check_cost = operation_of_generate._cost_check(2.0, work)
     for bits in (2.0, 2.4, 3.0, 3.0):  # per character
         for _ in range(3):
             check_cost(Sample("", "abc", 4, -4 * bits * math.log(2), "stop", 0))
-    [note] = capsys.readouterr().err.splitlines()
-    assert note.startswith("note: the last 3 lines cost 3.00 bits per character, held-out ones 2.00")
+    [note] = notes
+    assert note.startswith("the last 3 lines cost 3.00 bits per character, held-out ones 2.00")
 
 
 def test_a_prompt_comes_from_a_file_or_from_standard_input_without_its_last_newline(
@@ -151,7 +154,7 @@ def test_out_writes_into_a_device_and_leaves_it_one(model: Path, run: Run) -> No
         (["--seed", "-1"], "seed must be 0 or more, not -1"),
         (["--seed", str(2**64)], "seed must be 18446744073709551615 or less"),
         (["--prompt", "a\udcff"], "lone surrogate"),
-        (["--prompt", "a", "--prompt-file", "b"], "exclude each other"),
+        (["--prompt", "a", "--prompt-file", "b"], "--prompt cannot be used with --prompt-file"),
         (["--prompt-file", "no/such/file"], "cannot read no/such/file"),
     ],
 )

@@ -18,7 +18,7 @@ from afterword.cli import main as command
 from afterword.errors import OptionError
 from afterword.language_model import load
 from afterword.operations.inspect_ import Found, Seen, inspect
-from afterword.training import train
+from afterword.operations.train import train
 from tests.terminals import on_a_terminal
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]

@@ -41,7 +41,7 @@ def test_rejected_texts_are_replaced_and_counted(lines_model: Path, run: Run) ->
 def test_rejecting_reports_its_progress_and_the_time_left_and_gives_up_without_a_terminal(
     model: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("afterword.cli.generate.REPORT_EVERY", 0.0)
+    monkeypatch.setattr("afterword.operations.generate.REPORT_EVERY", 0.0)
     options = ["generate", str(model), "--reject", "--seed", "1", "--temperature", "2", "--max-tokens", "9"]
     with pytest.raises(SystemExit):
         command.main([*options, "--num", "20", "--without", "a"])
@@ -150,7 +150,7 @@ def test_nothing_long_is_copied_and_the_report_says_so(run: Run, tmp_path: Path)
         (["--report"], "is not available: give the folder of its run"),
         (["--log-probabilities", "2"], "give --json too"),
         (["--prompts", "no/such"], "cannot read no/such"),
-        (["--prompts", "a", "--prompt", "b"], "exclude each other"),
+        (["--prompts", "a", "--prompt", "b"], "--prompt cannot be used with --prompts"),
         (["--best-of", "0"], "best-of must be 1 or more"),
         (["--label", "x"], "knows no labels"),
     ],

@@ -131,7 +131,11 @@ def test_progress_is_json_for_programs_or_none(run: Run, book: Path, tmp_path: P
         (b"A text for all the rest of it. " * 20, ["--dropout", "1"], "dropout must be below 1"),
         (b"A text for all the rest of it. " * 20, ["--num-layers", "1000000"], "num-layers must be 16 or less"),
         (b"A text for all the rest of it. " * 20, ["--minutes", "0"], "minutes must be above 0"),
-        (b"A text for all the rest of it. " * 20, ["--minutes", "1", "--steps", "1"], "exclude each other"),
+        (
+            b"A text for all the rest of it. " * 20,
+            ["--minutes", "1", "--steps", "1"],
+            "--minutes cannot be used with --steps",
+        ),
         (b"A text for all the rest of it. " * 20, ["--seed", "-1"], "seed must be 0 or more"),
         (b"A text for all the rest of it. " * 20, ["--treads", "1"], "'--threads'? (see afterword train --help)"),
         (b"A text for all the rest of it. " * 20, ["--resume", "run"], "there is no such folder"),

@@ -19,9 +19,9 @@ import numpy as np
 import pytest
 
 from afterword import language_model
-from afterword.cli.input import texts_of
 from afterword.cli.main import program
 from afterword.language_model import load
+from afterword.operations.work import Work
 from afterword.scoring.costs import USED, End, LineScore, Score, total
 from afterword.text.decoding import Decoding
 from tests.cli.test_main import error_line
@@ -292,7 +292,7 @@ def test_lines_that_are_scored_as_one_text_are_read_as_they_come(tmp_path: Path)
     file.write_bytes(gzip.compress(b"ab\n" * 1_500_000, 1))  # 90 MB as a list
     tracemalloc.start()
     try:
-        ((_, parts),) = texts_of([str(file)], Decoding(), lines=True)
+        parts = Work().parts(str(file), Decoding(), lines=True)
         counts = [len(lines) for lines in parts]
         assert tracemalloc.get_traced_memory()[1] < 60_000_000
     finally:

@@ -93,7 +93,9 @@ def test_a_text_costs_what_it_costs_in_numpy_by_both_kernels(name: str, tmp_path
 def test_the_included_model_predicts_5000_characters_as_in_numpy(parts: int, within: float, tmp_path: Path) -> None:
     model = load("english")._saved
     assert model.tokenizer.end is not None
-    text = gzip.decompress(resources.files("afterword.cli").joinpath("demo-julius-caesar.txt.gz").read_bytes()).decode()
+    text = gzip.decompress(
+        resources.files("afterword.operations").joinpath("demo-julius-caesar.txt.gz").read_bytes()
+    ).decode()
     rows = np.minimum([model.tokenizer.end, *model.tokenizer.encode(text)[:5000]], model.tokenizer.rows - 1)
     network = model.predictor()
     own = log_probabilities(network.read(rows[None], network.start())[0][0])

@@ -29,7 +29,7 @@ from afterword.language_model import LanguageModel
 from afterword.model.folder.card import card
 from afterword.model.folder.saved import SavedModel, load_model, save_model
 from afterword.model.network.network import log_probabilities
-from afterword.training import train
+from afterword.operations.train import train
 from tests.bases.small import SUBWORDS, base_of
 from tests.tiny import save_tiny
 

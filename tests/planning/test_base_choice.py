@@ -11,9 +11,9 @@ import pytest
 
 from afterword.bases.base import Base
 from afterword.bases.installed import FOLDERS
-from afterword.cli.plan import _record, _table
 from afterword.errors import OptionError
 from afterword.learning.validation import Measured
+from afterword.operations.plan import planned as record_of
 from afterword.planning import base_choice, tuning
 from afterword.planning.auto import TAUGHT
 from afterword.planning.machine import StepTime
@@ -69,9 +69,9 @@ def test_what_excludes_the_base_that_ships_is_said(
     found = planned(text, **settings)
     assert found.plan.base is None
     assert found.plan.reasons["base"] == why
-    rows = [line.split(maxsplit=2) for line in _table(found).splitlines()]
+    rows = [line.split(maxsplit=2) for line in record_of(found).printed]
     assert ["base", "none", why] in rows
-    assert _record(found)["base"] is None
+    assert record_of(found).base is None
 
 
 def test_by_itself_it_says_what_it_decided(planned: Planned) -> None:
@@ -88,10 +88,10 @@ def test_the_one_that_is_asked_for_is_taken_and_told(planned: Planned, tmp_path:
     assert found.plan.reasons["base"] == "as you asked"
     assert (found.recipe.hidden_size, found.recipe.num_layers, found.recipe.embedding_size) == (6, 2, 4)
     assert found.recipe.residual
-    lines = _table(found).splitlines()
+    lines = record_of(found).printed
     assert f"from {name}: 2 × 6 LSTM" in lines[1]
     assert ["base", name, "as", "you", "asked"] in [line.split() for line in lines]
-    assert _record(found)["base"] == {"name": name, "fingerprint": base.fingerprint}
+    assert record_of(found).base == {"name": name, "fingerprint": base.fingerprint}
     assert not [place for place in tmp_path.iterdir() if place.name not in ("shipped", "friend", "book.txt")]
 
 

@@ -24,7 +24,7 @@ def text_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def begin_run(text_file: Path, tmp_path: Path) -> Callable[..., Run]:
-    def make(name: str = "run", lines: bool = False, steps: int = 24, recipe: str = "auto", base: bool = False) -> Run:
+    def make(name: str = "run", lines: bool = False, steps: int = 24, recipe: Any = "auto", base: bool = False) -> Run:
         begun: dict[str, Any] = {"base": str(save(tmp_path / "base"))} if base else {"hidden_size": 12, "num_layers": 2}
         training = TrainingSettings(recipe=recipe, steps=steps, dropout=0.3, threads=1, checkpoint_every=5, **begun)
         return begin([text_file], tmp_path / name, TextSettings(lines=lines), training)

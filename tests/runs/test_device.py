@@ -109,7 +109,7 @@ def test_a_build_for_processors_is_told_in_one_line_without_loading_it(text_file
 
 def test_a_device_that_nobody_knows_is_refused() -> None:
     with pytest.raises(OptionError, match="device must be one of auto, cpu, cuda"):
-        TrainingSettings(device="mps")
+        TrainingSettings(device="mps")  # type: ignore[arg-type]
 
 
 def test_a_gpu_gets_what_its_fast_kernel_takes() -> None:

@@ -75,9 +75,9 @@ def test_more_minutes_are_minutes_of_training(text_file: Path, tmp_path: Path, m
 
 
 def test_more_is_said_once_and_needs_a_state(begin_run: BeginRun) -> None:
-    with pytest.raises(OptionError, match="more-minutes and more-steps exclude each other"):
+    with pytest.raises(OptionError, match="more_minutes= cannot be used with more_steps="):
         More(more_minutes=1, more_steps=1)
-    with pytest.raises(OptionError, match="more-steps must be 1 or more"):
+    with pytest.raises(OptionError, match="more_steps= must be 1 or more"):
         More(more_steps=0)
     run = begin_run()
     run.folder.unlock()

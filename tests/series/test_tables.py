@@ -154,7 +154,7 @@ def test_standard_input_is_a_source(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_columns_are_named_by_options(tmp_path: Path) -> None:
     text = long_text().replace("unique_id,ds,y", "shop,day,eur").replace("\n", ",7\n").replace("eur,7", "eur,rain")
     path = written(tmp_path, text)
-    table = read_table(path, Columns("shop", "day", "eur"))
+    table = read_table(path, Columns(id_column="shop", time_column="day", value_column="eur"))
     assert same(table)
     assert table.notes == ("not used: rain",)
     rows = forecast_rows(["north"], [DATES[:1]], {"mean": [np.array([1.0])]}, ["naive"])

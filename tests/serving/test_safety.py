@@ -292,7 +292,7 @@ WRONG = [
     (["TINY", "--max-requests", "0"], "max-requests must be 1 or more"),
     (["TINY", "--port", "99999"], "port must be 65535 or less, not 99999"),
     *(
-        (["TINY", "--root-path", path], "root-path must be a path like /aw")
+        (["TINY", "--root-path", path], "--root-path must be a path like /aw")
         for path in ("aw", "/aw/", "/a/../b", "/a b")
     ),
     (["TINY", "--root-path", "/v1/aw"], "root-path must not begin with the server's own path /v1"),

@@ -85,7 +85,10 @@ def test_utf_16_and_utf_32_are_told_by_their_mark(tmp_path: Path, piece: int, en
 
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-16-le", "utf-8-sig", "gb18030", "utf-7"])
 def test_other_encodings_are_read_when_named(tmp_path: Path, piece: int, encoding: str) -> None:
-    assert read_text([write(tmp_path / "text", "Fußé\nn".encode(encoding))], Decoding(encoding)) == ("Fußé\nn", [])
+    assert read_text([write(tmp_path / "text", "Fußé\nn".encode(encoding))], Decoding(encoding=encoding)) == (
+        "Fußé\nn",
+        [],
+    )
 
 
 def test_a_newline_goes_between_documents_that_lack_one(tmp_path: Path, piece: int) -> None:
@@ -344,7 +347,7 @@ def test_utf_16_without_its_mark_is_told_how_to_be_read(tmp_path: Path) -> None:
     path = write(tmp_path / "text", LONG.encode("utf-16-le"))
     assert "--encoding utf-16-le" in refused([path])
     assert "--encoding utf-16-le" in refused([path], encoding="utf-16")
-    assert read_text([path], Decoding("utf-16-le"))[0] == LONG
+    assert read_text([path], Decoding(encoding="utf-16-le"))[0] == LONG
 
 
 @pytest.mark.parametrize("cut", [3, 12, 50])

@@ -59,7 +59,7 @@ def test_what_is_no_text_is_replaced_and_its_places_counted(
 ) -> None:
     monkeypatch.setattr(decoding, "PIECE", size)
     path = file(tmp_path / "log", content)
-    found, notes = read_text([path], Decoding(encoding, "replace"))
+    found, notes = read_text([path], Decoding(encoding=encoding, encoding_errors="replace"))
     assert found == text
     some = "1 invalid place" if places == 1 else f"{places} invalid places"
     assert (f"replaced {some} with U+FFFD (�) in {path}" in notes) == (places > 0)
@@ -70,7 +70,7 @@ def test_replacing_reads_what_python_reads_with_its_own_replacement(content: byt
     document = Document("bytes", lambda: piped(b"x".ljust(2, b"\0" if "16" in encoding else b"x") + content).open())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(decoding, "unmarked_utf_16", lambda head: None)
-        reader = Reader(Decoding(encoding, "replace"), size)
+        reader = Reader(Decoding(encoding=encoding, encoding_errors="replace"), size)
         text = "".join(reader.pieces(document))
     start = "x" if "16" in encoding else "xx"
     expected = start + content.decode(encoding, "replace").replace("\0", "�")
@@ -139,7 +139,9 @@ KINDS: dict[str, tuple[Callable[[Path], bytes], str]] = {
 }
 
 
-@pytest.mark.parametrize("how", [Decoding(), REPLACE, Decoding("latin-1")], ids=["utf-8", "replace", "latin-1"])
+@pytest.mark.parametrize(
+    "how", [Decoding(), REPLACE, Decoding(encoding="latin-1")], ids=["utf-8", "replace", "latin-1"]
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_file_that_is_no_plain_text_is_called_by_its_name(tmp_path: Path, kind: str, how: Decoding) -> None:
     make, says = KINDS[kind]
@@ -161,22 +163,22 @@ def advice(tmp_path: Path, content: bytes, how: Decoding | None = None) -> str:
 def test_the_encoding_that_is_named_to_try_is_one_that_reads_the_text(tmp_path: Path) -> None:
     content = EUROS.encode("cp1252")
     assert "is not utf-8 at byte 0: try --encoding cp1252, common on Windows," in advice(tmp_path, content)
-    assert read_text([tmp_path / "text"], Decoding("cp1252"))[0] == EUROS
+    assert read_text([tmp_path / "text"], Decoding(encoding="cp1252"))[0] == EUROS
     assert "cp1252" not in advice(tmp_path, "Ђ\x81".encode("latin-1", "replace") + b"\x81")
     for encoding in ("utf-16-le", "utf-16-be"):
         wide = EUROS.encode(encoding)
-        for how in (Decoding(), REPLACE, Decoding("cp1252")):
+        for how in (Decoding(), REPLACE, Decoding(encoding="cp1252")):
             assert (
                 advice(tmp_path, wide, how) == f"looks like UTF-16 without a byte order mark: try --encoding {encoding}"
             )
-        assert read_text([tmp_path / "text"], Decoding(encoding))[0] == EUROS
+        assert read_text([tmp_path / "text"], Decoding(encoding=encoding))[0] == EUROS
 
 
 def test_where_the_text_is_utf_8_up_to_a_bad_byte_no_other_encoding_is_named(tmp_path: Path) -> None:
     says = advice(tmp_path, "é".encode() + b"\xff")
     assert says == "is not utf-8 at byte 2: --encoding-errors replace puts � in its place"
     assert "--encoding-errors replace" in advice(tmp_path, b"one NUL\0 in a log")
-    assert "give the file's --encoding" in advice(tmp_path, b"\x81", Decoding("cp1252"))
+    assert "give the file's --encoding" in advice(tmp_path, b"\x81", Decoding(encoding="cp1252"))
 
 
 # As it comes

@@ -8,22 +8,33 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import io
 import os
+import shlex
+import shutil
+import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from afterword import bars
-from afterword.cli.config_file import config_option
+from afterword.cli.config_file import config_option, given_values
 from afterword.cli.output import CSV, JSON, TABLE, note, printed, say
-from afterword.errors import AfterwordError, spelled
+from afterword.cli.signals import Stop
+from afterword.errors import AfterwordError, WorkError, spelled
 from afterword.operations.every import find, summaries
-from afterword.operations.operation import Operation, Record, arguments_of
+from afterword.operations.operation import Operation, Record, arguments_of, checked_output
 from afterword.operations.work import Work
 from afterword.settings import Kind, ignore_progress, kinds_of
+from afterword.storage import is_whole_file, output
+
+if TYPE_CHECKING:
+    from afterword.runs.record import Progress
+    from afterword.runs.run import Run
 
 FAILED = 3  # the exit status of --fail
 
@@ -48,8 +59,8 @@ PATH = PathName()
 class CommandWork(Work):
     """What the command line supplies: notes go to standard error, and progress too."""
 
-    def __init__(self, spell: Callable[[str], str]) -> None:
-        self._spell = spell
+    def __init__(self, spell: Callable[[str], str], streams: bool = False) -> None:
+        self._spell, self.streams = spell, streams
 
     def note(self, *notes: str) -> None:
         note(*(spelled(one, self._spell) for one in notes))
@@ -72,6 +83,35 @@ class CommandWork(Work):
         if streams and sys.stdout.isatty():
             return contextlib.nullcontext(ignore_progress)
         return super().progress(what, unit)
+
+    @property
+    def program(self) -> str:  # type: ignore[override]
+        """What to type for this program: its path, if the shell does not find it by name."""
+        if shutil.which("afterword"):
+            return "afterword"
+        return shlex.quote(sys.argv[0]) if Path(sys.argv[0]).name == "afterword" else "python -m afterword"
+
+    def folder(self, out: str | os.PathLike[str] | None, default: Callable[[], str]) -> AbstractContextManager[Path]:
+        return contextlib.nullcontext(Path(default() if out is None else out))
+
+    def train(self, run: Run, on_progress: Callable[[Progress], object] | None = None, kept: bool = True) -> None:
+        """Train `run` to its end. A signal saves it and ends the command; so do the ends of ranks but the first."""
+        from afterword.cli.run_report import show
+
+        with Stop() as stop:
+            try:
+                show(run, lambda: stop.signal is not None, writes=kept)
+            finally:
+                note(*run.take_notes())
+        status = 128 + (stop.signal or signal.SIGTERM)  # another rank may have had the signal
+        if run.stopped and kept:
+            again = f"{self.program} train --resume {shlex.quote(str(run.folder.path))}"
+            say(f"stopped and saved; continue with: {again}")
+            raise click.exceptions.Exit(status)
+        if stop.signal is not None and not kept:
+            raise KeyboardInterrupt if stop.signal == signal.SIGINT else SystemExit(status)
+        if run.team.rank > 0:
+            raise click.exceptions.Exit(0)
 
 
 class OperationCommand(click.Command):
@@ -111,17 +151,46 @@ class OperationCommand(click.Command):
         as_json, as_csv, fail = (values.pop(name, False) for name in ("as_json", "as_csv", "fail"))
         if as_json and as_csv:
             raise click.UsageError("--json cannot be used with --csv: leave one of them out", context)
+        to_file, replace = values.pop("to_file", None), values.pop("replace", False)
+        out = None if to_file is None else checked_output(to_file, (), replace, [])
         form, odd = JSON if as_json else CSV if as_csv else TABLE, False
         kinds = {field.name: kind for field, kind in kinds_of(self._operation.request)}
-        given = {name: value for name, value in values.items() if value is not None and value != ()}
-        request = self._operation.request(
+        given = {
+            name: value for name, value in given_values(context, self._operation.request).items() if name in values
+        }
+        request = self._operation.asked(
             **{name: _number(kinds[name], value) if name in kinds else value for name, value in given.items()}
         )
-        work = CommandWork(self.spell)
-        for record in printed(self._operation.run(request, work), form, request):
-            odd |= bool(getattr(record, "odd", False))
+        answer = self._operation.run(request, CommandWork(self.spell, streams=form == TABLE and out is None))
+        with contextlib.nullcontext() if out is None else _printing_to(out):
+            try:
+                for record in printed(answer, form, request) if self._operation.records else ():
+                    odd |= bool(getattr(record, "odd", False))
+            except KeyboardInterrupt as error:  # while a record was printed: the operation knows what is complete
+                if isinstance(answer, Generator):
+                    answer.throw(error)
+                raise
         if fail and odd:
             context.exit(FAILED)
+
+
+@contextlib.contextmanager
+def _printing_to(path: Path) -> Iterator[None]:
+    """Print to the file `path`. If the work is interrupted or fails, what is complete is kept."""
+    early: BaseException | None = None
+    with output(path) as file:
+        text = io.TextIOWrapper(file, "utf-8", "backslashreplace", write_through=True)
+        try:
+            with contextlib.redirect_stdout(text):
+                yield
+        except (KeyboardInterrupt, WorkError) as error:
+            if is_whole_file(path) and not file.tell():
+                raise
+            early = error
+        finally:
+            text.detach()
+    if early is not None:
+        raise early
 
 
 PROGRESS = click.Option(
@@ -140,6 +209,9 @@ def _output_options(records: Sequence[type[Record]]) -> Iterator[click.Option]:
         yield click.Option(["--json", "as_json"], is_flag=True, help="print JSON: an object on each line")
     if any(one.rows for one in records):
         yield click.Option(["--csv", "as_csv"], is_flag=True, help="print CSV")
+    if any(one.to_file for one in records):
+        yield click.Option(["-o", "--out", "to_file"], type=PATH, metavar="FILE", help="write to this file")
+        yield click.Option(["--overwrite", "replace"], is_flag=True, help="replace an existing file")
     if any("odd" in one.__struct_fields__ for one in records):
         yield click.Option(["--fail"], is_flag=True, help=f"exit with status {FAILED} if something is odd")
 

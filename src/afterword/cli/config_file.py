@@ -8,8 +8,9 @@ Paths are relative to the folder in which the command is run, as on the command 
 
 from __future__ import annotations
 
+import contextlib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import partial
 from typing import Any
@@ -20,7 +21,7 @@ from click.core import ParameterSource
 from afterword.errors import AfterwordError, OptionError, spelled
 from afterword.operations.every import find
 from afterword.operations.operation import Request
-from afterword.settings import checked, kinds_of
+from afterword.settings import Settings, checked, kinds_of, made
 
 LARGEST = 1 << 16  # bytes: a dozen lines are usual; a large text, given by mistake, is not parsed
 EXAMPLE = "as in: hidden-size = 256"
@@ -44,13 +45,19 @@ def _take(request: type[Request], context: click.Context, option: click.Paramete
         context.default_map = read_config(path, request)
 
 
-def overridden(context: click.Context, values: Mapping[str, Any], alternatives: tuple[str, ...]) -> dict[str, Any]:
-    """Return `values` without those of `alternatives` in the file, if the command line gives one of them."""
-    source = context.get_parameter_source
-    if not any(source(name) is ParameterSource.COMMANDLINE for name in alternatives):
-        return dict(values)
-    in_file = [name for name in alternatives if source(name) is ParameterSource.DEFAULT_MAP]
-    return {name: None if name in in_file else value for name, value in values.items()}
+def given_values(context: click.Context, request: type[Request]) -> dict[str, Any]:
+    """Return the values from the command line and the file, without those of the file that exclude, or are excluded
+    by, one of the command line."""
+    source = {name: context.get_parameter_source(name) for name in context.params}
+    overridden = set()
+    for field, _ in kinds_of(request):
+        for other in field.metadata["excludes"]:
+            pair = {source.get(field.name): field.name, source.get(other): other}
+            if ParameterSource.COMMANDLINE in pair and ParameterSource.DEFAULT_MAP in pair:
+                overridden.add(pair[ParameterSource.DEFAULT_MAP])
+    given = (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)
+    names = [name for name, each in source.items() if each in given and name not in overridden]
+    return {name: context.params[name] for name in names}
 
 
 def read_config(path: str, request: type[Request]) -> dict[str, Any]:
@@ -70,15 +77,24 @@ def read_config(path: str, request: type[Request]) -> dict[str, Any]:
             raise OptionError(f"{path}: {option} occurs twice: leave one out")
         if isinstance(value, int) and value.bit_length() > 64:
             raise OptionError(f"{path}: {option} is too large: write a smaller number")
-        if name == "validation" and isinstance(value, int | float) and not isinstance(value, bool):
-            value = str(value)  # a share, which is text on the command line
-        try:
+        with _naming(path):
             checked(*keys[name], value)
-        except AfterwordError as error:
-            wrong = spelled(error.message, lambda name: name.replace("_", "-"))
-            raise OptionError(f"{path}: {wrong}") from None
         values[name] = value
+    for kind in request.__mro__:
+        if issubclass(kind, Settings) and not issubclass(Request, kind) and not issubclass(kind, Request):
+            with _naming(path):
+                made(kind, values)
     return {name: value for name, value in values.items() if name in own}
+
+
+@contextlib.contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Name the file in errors about its settings, which have the names of its keys."""
+    try:
+        yield
+    except AfterwordError as error:
+        wrong = spelled(error.message, lambda name: name.replace("_", "-"))
+        raise OptionError(f"{path}: {wrong}") from None
 
 
 def _parsed(path: str) -> Mapping[str, Any]:

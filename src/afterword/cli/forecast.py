@@ -12,13 +12,15 @@ from typing import Any
 import click
 
 from afterword.cli.options import HTML, NAMED, PATH, PNG, OutputFile, overwrite_option, settings_options
-from afterword.cli.output import aligned, note, say, shown, strict_json
-from afterword.cli.run_report import show, summary
+from afterword.cli.output import note, say, shown, strict_json
+from afterword.cli.run_report import show
 from afterword.cli.signals import Stop
 from afterword.errors import OptionError
 from afterword.forecasting.drawing import write_html, write_png
 from afterword.forecasting.forecasts import LEVELS, Forecast, ForecastSettings, forecasts, parse_levels
 from afterword.inspection.figures import check_plot
+from afterword.operations.aligned import aligned
+from afterword.operations.plan import summary
 from afterword.runs.run import Run
 from afterword.series.frames import write_rows
 from afterword.series.sheets import without_pyarrow
@@ -107,7 +109,7 @@ def forecast(
 
 def _train(run: Run) -> None:
     note(*run.take_notes())
-    say(summary(run))
+    say("\n".join(summary(run)))
     with Stop() as stop:
         show(run, lambda: stop.signal is not None)
     note(*run.take_notes())

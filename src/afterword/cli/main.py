@@ -14,7 +14,7 @@ import traceback
 from difflib import get_close_matches
 from importlib import import_module
 from io import TextIOWrapper
-from typing import NoReturn, cast
+from typing import NoReturn
 
 import click
 
@@ -96,8 +96,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has all that it wanted; but a check that was cut off has not passed
         status = int("--fail" in arguments)
-    except KeyboardInterrupt:
-        status = _report("\ninterrupted", 130)
+    except KeyboardInterrupt as error:
+        status = _report(str(error) or "\ninterrupted", 130)
     except AfterwordError as error:
         status = _report(f"error: {_one_line(str(error))}", error.exit_status)
     except click.ClickException as error:

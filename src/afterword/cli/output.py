@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 from afterword.learning.ranks import rank
+from afterword.operations.aligned import aligned, readable
 
 if TYPE_CHECKING:
     from afterword.operations.operation import Record, Request
@@ -44,28 +45,6 @@ def note(*notes: str) -> None:
     """Print each of `notes` on standard error."""
     for one in notes:
         say(f"note: {one}")
-
-
-def readable(value: Any) -> str:
-    """Return a fact as people read it."""
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, list):
-        return ", ".join(readable(part) for part in value)
-    return str(value)
-
-
-def aligned(rows: Sequence[Sequence[str]], sides: str) -> str:
-    """Return `rows` as lines of columns; `sides` has < or > for each column."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    line = "  ".join(f"{{:{side}{width}}}" for side, width in zip(sides, widths, strict=True))
-    return "\n".join(line.format(*row).rstrip() for row in rows)
 
 
 def strict_json(value: Any, indent: int | None = None) -> str:

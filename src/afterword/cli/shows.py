@@ -6,7 +6,9 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from afterword.cli.output import aligned, escaped, has_colours, note, readable, shown
+from afterword.cli.output import escaped, has_colours, note, shown
+from afterword.errors import OptionError
+from afterword.operations.aligned import aligned, readable
 from afterword.text.unicode import spaced, visible
 
 if TYPE_CHECKING:  # only the operation that runs is imported
@@ -182,6 +184,29 @@ def bases(records: Iterator[Record], request: Any) -> Iterator[Record]:
         print(shown(aligned([HEAD, *([readable(row[name]) for name in COLUMNS] for row in rows)], "<><>><")))
 
 
+def generate(records: Iterator[Record], request: Any) -> Iterator[Record]:
+    """Print each sample, piece by piece or whole. Lines of --- separate those that are not lines."""
+    from afterword.operations.generate import Written, WrittenLine
+
+    if request.log_probabilities is not None:
+        raise OptionError("`log_probabilities` are printed as JSON only: give --json too")
+    begun, separate, last = False, False, ""
+    for one in records:
+        yield one
+        is_whole = isinstance(one, Written)
+        if not begun and separate:
+            print("---")
+        if not (is_whole and begun):
+            text = str(one) if is_whole else one.fields()["text"]
+            print(shown(text), end="", flush=True)
+            last = text or last
+        if is_whole and not last.endswith("\n"):
+            print(flush=True)
+        if begun := not is_whole:
+            continue
+        separate, last = not isinstance(one, WrittenLine), ""
+
+
 SHOWS: dict[str, Callable[[Iterator[Record], Any], Iterator[Record]]] = {
     "Surprises": surprises,
     "Odd": odd,
@@ -190,4 +215,5 @@ SHOWS: dict[str, Callable[[Iterator[Record], Any], Iterator[Record]]] = {
     "Horizon": horizon,
     "Info": info,
     "Bases": bases,
+    "Generate": generate,
 }

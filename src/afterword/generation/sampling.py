@@ -37,7 +37,6 @@ from afterword.settings import Settings, setting
 Logits = NDArray[np.float64]
 Filter = Callable[[Logits, Any], Logits]
 LEAST = -1000.0  # its exp is 0 in float32
-SEVERAL = "str | Sequence[str]"  # what Python accepts as a tuple of texts
 
 
 def keep_top_k(logits: Logits, k: int) -> Logits:
@@ -79,7 +78,7 @@ def _keep(logits: Logits, ranked: NDArray[np.intp], count: int | NDArray[np.intp
     return np.where(kept, logits, -np.inf)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Sampling(Settings):
     """Settings of writing; None means the model's own default: see `settled`. Raises OptionError for an invalid one."""
 
@@ -148,19 +147,18 @@ class Sampling(Settings):
         maximum=1000,
         off=1,
     )
-    logit_bias: tuple[str, ...] = setting(
+    logit_bias: Mapping[str, float] | Sequence[str] = setting(
         (),
         "make a token likelier or less likely: add this to its logit (repeatable)",
         metavar="TOKEN=BIAS",
-        accepts="Mapping[str, float] | Sequence[str]",
     )
-    stop: tuple[str, ...] = setting((), "end before this text (repeatable)", metavar="TEXT", accepts=SEVERAL)
+    stop: str | Sequence[str] = setting((), "end before this text (repeatable)", metavar="TEXT")
     pattern: str | None = setting(None, "a rule: the whole text matches this regular expression", metavar="REGEX")
     only: str | None = setting(None, "a rule: the text contains only these characters", metavar="CHARACTERS")
     without: str | None = setting(None, "a rule: the text contains none of these characters", metavar="CHARACTERS")
     starts_with: str | None = setting(None, "a rule: the text starts with this", metavar="TEXT")
-    contains: tuple[str, ...] = setting(
-        (), "a rule: the text contains this, between word boundaries (repeatable)", metavar="TEXT", accepts=SEVERAL
+    contains: str | Sequence[str] = setting(
+        (), "a rule: the text contains this, between word boundaries (repeatable)", metavar="TEXT"
     )
     reject: bool = setting(False, "write without the rules, and try further seeds until a text obeys them")
     no_copy: int | None = setting(None, "copy at most this many characters in a row from the training text", minimum=4)

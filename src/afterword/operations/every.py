@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from afterword.operations.operation import Operation
 
-OTHERS = ("__init__", "every", "operation", "options", "work")  # files of this folder that are no operations
+OTHERS = ("__init__", "aligned", "every", "operation", "options", "work")  # files of this folder that are no operations
+ABOVE = {"serve": "serving"}  # operations in another room, since they need what stands above this one
 RESERVED = ("import", "inspect")  # names of Python and its library, which no file of ours has
 ORDER = (
     *("demo", "train", "plan", "generate", "novelty", "score", "surprises", "compare", "odd", "calibrate", "forecast"),
@@ -24,8 +25,9 @@ ORDER = (
 def summaries() -> dict[str, str]:
     """Return the name of every operation, and the first line of its file, which says what it does; none is imported."""
     found = {}
-    for file in sorted(Path(__file__).parent.glob("*.py")):
-        if file.stem not in OTHERS:
+    place = Path(__file__).parent
+    for file in sorted([*place.glob("*.py"), *(place.parent / room / f"{name}.py" for name, room in ABOVE.items())]):
+        if file.parent != place or file.stem not in OTHERS:
             said = re.match(r'"""(.*?)("""|\n)', file.read_text(encoding="utf-8"))
             found[file.stem.rstrip("_")] = said[1] if said else ""
     known = [name for name in ORDER if name in found]
@@ -34,7 +36,7 @@ def summaries() -> dict[str, str]:
 
 def module_of(name: str) -> str:
     """Return the name of the module of an operation."""
-    return f"afterword.operations.{name}" + "_" * (name in RESERVED)
+    return f"afterword.{ABOVE.get(name, 'operations')}.{name}" + "_" * (name in RESERVED)
 
 
 def find(name: str) -> Operation[Any, Any, Any]:

@@ -17,7 +17,7 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 
 from afterword.errors import OptionError
-from afterword.language_model import LanguageModel
+from afterword.language_model import LanguageModel, complete_card
 from afterword.model.folder.calibration import FOR_ONE_AND_A_HALF, Calibration, Normal, check_false_alarms
 from afterword.operations.calibrate import (
     CHECKED,
@@ -32,11 +32,14 @@ from afterword.operations.options import Engine, Masking, Predicting
 from afterword.operations.score import Scored, engine_of, judge_of, read_values
 from afterword.operations.surprises import SurprisingValue, rows_of_values
 from afterword.operations.work import Work
+from afterword.planning.training_plan import TrainingSettings
+from afterword.runs.begin import begin
 from afterword.scoring.costs import Score as Cost
 from afterword.scoring.costs import total
 from afterword.scoring.odd_lines import OddLine
 from afterword.series.table import Columns
 from afterword.settings import setting
+from afterword.text.corpus import TextSettings
 from afterword.text.decoding import Decoding, Reader
 from afterword.text.documents import counted, source_name
 from afterword.text.lines import Masks
@@ -278,7 +281,7 @@ def _learned(request: Odd, work: Work) -> tuple[LanguageModel, set[str], float]:
     forms = [*map(hide, lines)]
     with tempfile.TemporaryDirectory() as temporary:
         name = Path(good).name if good != "-" else "lines"  # it is in the model's card
-        trained = partial(_trained, Path(temporary), name, vocabulary=request.vocabulary, seed=request.seed)
+        trained = partial(_trained, work, Path(temporary), name, vocabulary=request.vocabulary, seed=request.seed)
         folder = Path(temporary, "a run") if request.out is None else Path(request.out)
         kept = round(KEPT * len(lines))
         if calibrated_with(kept) * rate >= FOR_ONE_AND_A_HALF:
@@ -312,15 +315,20 @@ def _learned(request: Odd, work: Work) -> tuple[LanguageModel, set[str], float]:
     return model.using(request.using), set(forms), unseen
 
 
-def _trained(place: Path, name: str, lines: Sequence[str], out: Path, **settings: Any) -> LanguageModel:
+def _trained(
+    work: Work, place: Path, name: str, lines: Sequence[str], out: Path, *, overwrite: bool = False, **settings: Any
+) -> LanguageModel:
     """Train on `lines`, written to `place`; every tenth of them is held out to find when the model is best."""
-    from afterword.training import train
-
     training, validation = place / name, place / "held-out lines"
     training.write_text("\n".join([*(line for k, line in enumerate(lines) if k % EACH != EACH - 1), ""]), "utf-8")
     validation.write_text("\n".join([*lines[EACH - 1 :: EACH], ""]), "utf-8")
+    text = TextSettings(validation=validation, lines=True, vocabulary=settings.pop("vocabulary"))
     # the shipped base is for prose, and reading with it takes several times as long
-    return train(training, out=out, validation=validation, lines=True, base="none", **settings)
+    with work.progress("reading the text and planning"):
+        run = begin([training], out, text, TrainingSettings(base="none", **settings), overwrite=overwrite)
+    run.take_notes()  # which would be the same for each part of the lines
+    work.train(run, kept=False)
+    return complete_card(out)
 
 
 def _flagged(parts: Sequence[Normal], rate: float) -> int:

@@ -69,6 +69,9 @@ class Request(Settings):
     Fields annotated with `argument` are given by position; the others are options, made by `setting`.
     """
 
+    named: frozenset[str] = dataclasses.field(default=frozenset(), init=False, repr=False, compare=False)
+    """The options that the caller gave, also those that he gave their defaults."""
+
     def __post_init__(self) -> None:
         """Raise OptionError for values that break types, limits or rules, and for files that cannot be written."""
         own = type(self)
@@ -159,6 +162,8 @@ class Record(msgspec.Struct, kw_only=True):
     """How many columns of a table or CSV a list of objects has at most."""
     few: ClassVar[bool] = False
     """Whether there are so few that people see them when all have come, in columns that are as wide as needed."""
+    to_file: ClassVar[bool] = False
+    """Whether the command can print such records to a file."""
     served: ClassVar[bool] = True
     """Whether it can be part of a reply over HTTP."""
     rows: ClassVar[str | None] = None
@@ -203,10 +208,16 @@ class Operation(Generic[P, Asked, Answer]):
 
     def __call__(self, *arguments: P.args, **options: P.kwargs) -> Answer:
         try:
-            request = self.request(*arguments, **options)
+            request = self.asked(*arguments, **options)
         except TypeError as error:  # an unknown argument, or a missing one
             raise TypeError(str(error).replace(f"{self.request.__name__}.__init__", self.__name__)) from None
         return begun(self.run(request, Work()))
+
+    def asked(self, *arguments: P.args, **options: P.kwargs) -> Asked:
+        """Return the request with these values."""
+        request = self.request(*arguments, **options)
+        object.__setattr__(request, "named", frozenset(options))
+        return request
 
     @property
     def summary(self) -> str:

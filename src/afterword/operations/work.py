@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -22,6 +23,8 @@ from afterword.text.tokenizer import parts
 
 if TYPE_CHECKING:
     from afterword.language_model import LanguageModel
+    from afterword.runs.record import Progress
+    from afterword.runs.run import Run
 
 AT_ONCE = 1000  # lines, so that the first results come soon
 MOST_AT_ONCE = 20_000_000  # characters of a text that is not read in parts
@@ -32,6 +35,11 @@ Part = str | list[str]
 
 class Work:
     """What a caller in Python supplies. Notes and progress are shown on a terminal and in a notebook."""
+
+    program = "afterword"
+    """What to type for the command."""
+    streams = False
+    """Whether the caller wants a text piece by piece, as it comes."""
 
     def model(
         self, name: str | os.PathLike[str], using: str = "both", engine: str = "numpy", hold: Sequence[str] = ()
@@ -72,6 +80,19 @@ class Work:
         """Return a block that shows the progress of `what`; it yields a function of the fraction that is done, or None,
         and of how many of `unit` are done. If the answer `streams`, it may show the progress itself."""
         return bars.waiting(what, unit)
+
+    def folder(self, out: str | os.PathLike[str] | None, default: Callable[[], str]) -> AbstractContextManager[Path]:
+        """Return a block with the folder for a run: `out`, or a temporary one. Others take the `default` instead."""
+        return _temporary_folder() if out is None else contextlib.nullcontext(Path(out))
+
+    def train(self, run: Run, on_progress: Callable[[Progress], object] | None = None, kept: bool = True) -> None:
+        """Train `run` to its end. Each report goes to `on_progress`; if it is None, people see the progress.
+
+        If the caller has a way to interrupt it, a run whose folder is `kept` is saved, to be resumed.
+        """
+        from afterword.training import train_shown
+
+        train_shown(run, on_progress)
 
     def check(self, files: Sequence[str]) -> list[str]:
         """Return the kind of each of `files`. Raises TextError for those that cannot be read."""
@@ -139,6 +160,12 @@ class Work:
                         read += len(lines)
                     if not read:
                         self.check_filled(name, "")
+
+
+@contextlib.contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as temporary:
+        yield Path(temporary, "run")  # which does not exist yet
 
 
 def _some(blocks: Iterable[list[str]]) -> Iterator[list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ def base_asked_for(settings: TrainingSettings, text: TextSettings) -> Base | Non
         return None
     if settings.recipe == "classic":
         raise OptionError(f"base {settings.base}: the classic recipe does not begin from a base; leave it out")
-    base = load_base(settings.base)
+    base = load_base(os.fspath(settings.base))
     if conflict := _conflict(base, settings, text.vocabulary):
         raise OptionError(f"base {conflict}")
     return base

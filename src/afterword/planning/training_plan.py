@@ -3,48 +3,52 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from dataclasses import dataclass
+from typing import Literal
 
 from afterword.bases.base import Base
-from afterword.errors import OptionError
 from afterword.learning.recipe import Recipe
-from afterword.model.network.config import CELLS
+from afterword.model.network.config import Cell
 from afterword.model.ngram.tables import Ngram
 from afterword.planning.expectation import Expectation
 from afterword.planning.tuning import Choice, Choices
 from afterword.settings import Settings, setting
 
 AUTO, NONE = "auto", "none"  # bases: the plan's choice, and no base
-LENGTHS = ("minutes", "steps", "epochs")  # the length of training: one of them is given
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainingSettings(Settings):
     """The settings of a training run; None leaves a number to the plan."""
 
-    recipe: str = setting(
-        "auto",
-        "auto sets every hyperparameter by the plan; classic is the founding recipe",
-        choices=("auto", "classic"),
+    recipe: Literal["auto", "classic"] = setting(
+        "auto", "auto sets every hyperparameter by the plan; classic is the founding recipe"
     )
-    base: str = setting(
+    base: str | os.PathLike[str] = setting(
         AUTO,
         "start from this model: the name of a base, as listed by afterword bases, any model's folder, or "
         "hf://USER/NAME on the hub; "
         "auto lets the plan decide",
         metavar="auto|NAME|none|MODEL",
-        accepts="str | os.PathLike[str]",
     )
     minutes: float | None = setting(
-        None, "train for this many minutes (default: 5, unless --steps or --epochs is given)", above=0, maximum=525_600
+        None,
+        "train for this many minutes (default: 5, unless `steps` or `epochs` is given)",
+        above=0,
+        maximum=525_600,
+        excludes=("steps", "epochs"),
     )
     steps: int | None = setting(
-        None, "train for this many optimizer steps; nothing then depends on the clock", minimum=1
+        None,
+        "train for this many optimizer steps; nothing then depends on the clock",
+        minimum=1,
+        excludes=("epochs",),
     )
     epochs: float | None = setting(
         None, "train for this many passes over the text (classic: 1)", above=0, maximum=10**6
     )
-    cell: str = setting("lstm", "type of recurrent cell: rnn has no gates, for comparison", choices=CELLS)
+    cell: Cell = setting("lstm", "type of recurrent cell: rnn has no gates, for comparison")
     num_layers: int | None = setting(None, "number of layers", minimum=1, maximum=16)
     hidden_size: int | None = setting(None, "units per layer", minimum=1, maximum=16384)
     embedding_size: int | None = setting(None, "size of a token's embedding vector", minimum=1, maximum=16384)
@@ -61,19 +65,11 @@ class TrainingSettings(Settings):
     )
     learning_rate: float | None = setting(None, "peak learning rate", above=0, maximum=10)
     seed: int = setting(0, "seed of all random numbers", minimum=0, maximum=2**64 - 1)
-    device: str = setting(
-        "auto", "device to train on: auto uses a GPU if there is one", choices=("auto", "cpu", "cuda")
-    )
+    device: Literal["auto", "cpu", "cuda"] = setting("auto", "device to train on: auto uses a GPU if there is one")
     threads: int | None = setting(None, "CPU threads (default: the fastest number)", minimum=1, maximum=1024)
     checkpoint_every: int | None = setting(
         None, "steps between checkpoints (default: one checkpoint per minute)", minimum=1, metavar="STEPS"
     )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        given = [name for name in LENGTHS if getattr(self, name) is not None]
-        if len(given) > 1:
-            raise OptionError(f"{given[0]} and {given[1]} exclude each other: give one of minutes, steps and epochs")
 
 
 AS_ASKED = "as you asked"

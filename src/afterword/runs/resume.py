@@ -32,21 +32,24 @@ from afterword.text.encoded import EncodedCorpus, encode
 MAY_CHANGE = ("device", "threads", "checkpoint_every")  # settings that may change on resume
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class More(Settings):
     """Training beyond the planned end of a run; at most one of the three."""
 
     more_minutes: float | None = setting(
-        None, "with --resume: train for this many minutes more, even after the end", above=0, maximum=525_600
+        None,
+        "train for this many minutes more, even after the end",
+        above=0,
+        maximum=525_600,
+        needs="resume",
+        excludes=("more_steps", "more_epochs"),
     )
-    more_steps: int | None = setting(None, "the same in optimizer steps", minimum=1)
-    more_epochs: float | None = setting(None, "the same in passes over the text", above=0, maximum=10**6)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if len(self.given) > 1:
-            first, second = list(self.given)[:2]
-            raise OptionError(f"{first.replace('_', '-')} and {second.replace('_', '-')} exclude each other: give one")
+    more_steps: int | None = setting(
+        None, "train for this many optimizer steps more", minimum=1, needs="resume", excludes=("more_epochs",)
+    )
+    more_epochs: float | None = setting(
+        None, "train for this many passes over the text more", above=0, maximum=10**6, needs="resume"
+    )
 
     @property
     def given(self) -> dict[str, float]:

@@ -10,6 +10,7 @@ again, for encoding. Memory does not grow with the text (in lines mode only with
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -130,18 +131,17 @@ MINIMUM = 64  # characters
 LEAST_VALUES = 500  # values of series to learn from
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TextSettings(Decoding, Columns):
     """Settings for reading a text, splitting it and cutting it into tokens."""
 
     lowercase: bool = setting(False, "convert the text to lower case")
     lines: bool = setting(False, "treat each line as a separate document")
     labels: bool = setting(False, "read each line as a label, a tab and a text with that label; implies lines")
-    validation: str | None = setting(
+    validation: str | float | os.PathLike[str] | None = setting(
         None,
         "fraction of the text, or a file, to hold out for validation (default: 0.1; classic: none)",
         metavar="FRACTION|FILE",
-        accepts="str | float | os.PathLike[str] | None",
     )
     vocabulary: str | None = setting(
         None, "the kind of token (default: that of the base, or char)", metavar="|".join(USAGE)
@@ -177,14 +177,14 @@ class TextSettings(Decoding, Columns):
                 raise OptionError(f"{name.replace('_', '-')} {reason}: {what}")
 
 
-def parse_validation(validation: str | None) -> float | Path:
+def parse_validation(validation: str | float | os.PathLike[str] | None) -> float | Path:
     """Return the fraction (below 1) or the file that `validation` names; 0 for None. Raises OptionError."""
     if validation is None:
         return 0.0
     try:
-        share = float(validation)
+        share = float(str(validation))
     except ValueError:
-        return Path(validation)
+        return Path(str(validation))
     if not 0 < share < 1:
         raise OptionError(f"validation must be a fraction above 0 and below 1, or a file, not {validation}")
     return share

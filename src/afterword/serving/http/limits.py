@@ -11,7 +11,7 @@ from afterword.settings import Settings, setting
 ROOT_PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)*")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Access(Settings):
     """The settings by which clients reach a server. Raises OptionError for an invalid value."""
 
@@ -25,10 +25,10 @@ class Access(Settings):
         super().__post_init__()
         if not ROOT_PATH.fullmatch(self.root_path):
             allowed = "with letters, digits and - . _ ~ between slashes, no slash at the end, and no part . or .."
-            raise OptionError(f"root-path must be a path like /aw, {allowed}; not {self.root_path[:60]!r}")
+            raise OptionError(f"`root_path` must be a path like /aw, {allowed}; not {self.root_path[:60]!r}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Limits(Settings):
     """The limits of a server. Raises OptionError for an invalid value."""
 
@@ -37,7 +37,7 @@ class Limits(Settings):
     max_prompt: int = setting(200_000, "maximum length of a prompt, in tokens", minimum=1)
     max_output: int = setting(16_384, "maximum number of tokens written for one request", minimum=1)
     max_body: int = setting(4 * 2**20, "maximum size of a request's body, in bytes", minimum=1024)
-    max_text: int = setting(64 * 2**20, "maximum size of a text to train on, in bytes, with --train", minimum=1024)
+    max_text: int = setting(64 * 2**20, "maximum size of a text to train on, in bytes, with `train`", minimum=1024)
     max_bodies: int = setting(
         128 * 2**20, "maximum size of all large bodies together, in bytes; refuse more (429)", minimum=1024
     )

@@ -1,0 +1,266 @@
+"""Write text with a trained model."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Annotated, ClassVar
+
+import numpy.random  # noqa: F401 - NumPy would import it at the first draw, and lose a signal that comes meanwhile
+from msgspec import UNSET, UnsetType
+
+from afterword.bars import as_time
+from afterword.errors import OptionError, TextError, WorkError
+from afterword.generation.draft import Piece, Sample
+from afterword.generation.healing import Prompt
+from afterword.generation.sampling import Sampling
+from afterword.generation.writing import PATIENCE, Tally, Writing, random_seed
+from afterword.language_model import LanguageModel
+from afterword.operations.novelty import copied
+from afterword.operations.operation import ModelName, Record, Request, Source, argument, operation
+from afterword.operations.options import Engine, Holding, Predicting
+from afterword.operations.score import engine_of
+from afterword.operations.work import Work
+from afterword.settings import made, setting
+from afterword.text.encoded import PARTS
+from afterword.text.lines import TAB
+
+REPORT_EVERY = 10.0  # seconds between lines about rejected texts
+TYPICAL, MUCH_MORE = 500, 1.25  # new lines, and how many times the cost of held-out ones is worth a note
+FEW = 8  # samples that are written one after the other, as they come; more are written in parallel
+
+
+@dataclass(frozen=True)
+class Generate(Sampling, Predicting, Engine, Holding, Request):
+    """Write text with a trained model: MODEL is its folder, the folder of its run, the name of a base, or
+    hf://USER/NAME.
+
+    The output is the prompt, followed by what the model writes. The newline at the end of a prompt file is ignored.
+    Lines of --- separate samples; a model of lines writes one sample per line. More than 8 samples are written in
+    parallel, which is many times faster. Ctrl-C keeps the complete ones. Sample k = 0, 1, … has the seed
+    (seed + k) mod 2^64.
+
+    `unique` and `novel` are for models of lines, and count only whole lines. They try further seeds until there are
+    `num` lines. They stop when fewer than 1 in 1,000 of the last 10,000 seeds yielded a new line. `novel`, `no_copy`
+    and `report` need the run's folder, which contains the training text.
+
+    With `label`, a model of labelled lines writes lines with that label, and leaves the label out. Without it, the
+    model draws the label too, and writes label, tab and line.
+
+    Rules apply to the new text, without the prompt, and are enforced at every token. The text ends when nothing more
+    can match, at the end of a line, or at `max_tokens`. Rules distort the model's distribution: they can force an
+    unlikely continuation. With `reject`, the model writes without the rules, discards texts that break them, reports
+    how many obeyed, and stops after 2 minutes without one that does.
+
+    Each token is sampled in this order: remove tokens never seen in training, add `logit_bias`, remove what rules and
+    `min_tokens` forbid, apply `repetition_penalty`, temperature, top-k, top-p, min-p and new-word-p, then draw.
+    """
+
+    model: Annotated[ModelName, argument("the model that writes")]
+    _: KW_ONLY
+    prompt: str | None = setting(
+        None,
+        "continue this text; - reads it from standard input",
+        metavar="TEXT",
+        short="p",
+        excludes=("prompt_file", "prompts"),
+    )
+    prompt_file: Source | None = setting(None, "continue the text in this file", excludes=("prompts",))
+    prompts: Source | None = setting(None, "continue each line of this file")
+    label: str | None = setting(
+        None, "write lines with this label; the model must be trained with --labels", metavar="LABEL"
+    )
+    num: int = setting(1, "how many samples to write, after each prompt", minimum=1, short="n")
+    seed: int | None = setting(
+        None, "the same seed writes the same text again (default: random, and printed)", minimum=0, maximum=2**64 - 1
+    )
+    best_of: int = setting(
+        1, "write this many texts for each sample, and keep the one whose tokens are likeliest on average", minimum=1
+    )
+    unique: bool = setting(False, "write no line twice: use further seeds instead")
+    novel: bool = setting(False, "write no line of the training text or the held-out text: use further seeds instead")
+    adapt: bool = setting(False, "let the n-gram model learn from the prompt first, to reuse its names")
+    report: bool = setting(False, "report at the end how much of the output was copied, as novelty does")
+
+
+class Written(Record, kw_only=True):
+    """A text that a model wrote; see `generation.draft.Sample`."""
+
+    to_file: ClassVar = True
+
+    prompt: str
+    text: str
+    tokens: int
+    log_probability: float
+    finish_reason: str
+    seed: int
+    pieces: tuple[Piece, ...] | UnsetType = UNSET
+    label: str | UnsetType = UNSET
+    engine: str | UnsetType = UNSET
+
+    def __str__(self) -> str:
+        return self.prompt + self.text
+
+
+class WrittenLine(Written, kw_only=True):
+    """A line that a model of lines wrote."""
+
+
+class WrittenPiece(Record, kw_only=True):
+    """A part of a text, the prompt first, for a caller who wants it as it comes; then follows all of the text."""
+
+    text: str
+
+
+@operation(Generate)
+def generate(request: Generate, work: Work) -> Iterator[Written | WrittenPiece]:
+    prompts = _prompts(request, work)
+    model = work.model(request.model, request.using, request.engine, request.hold)
+    if request.adapt:
+        if len(prompts) > 1 or prompts[0] is None:
+            raise OptionError("`adapt` learns from one prompt: give it with `prompt` or `prompt_file`")
+        model = model.adapted(prompts[0])
+    facts, label, starts = engine_of(model, work), request.label, list[Prompt](prompts)
+    if label is not None:
+        starts = [model.read(text, label=label) for text in prompts]
+        label = model.tokenizer.normalise(label)
+        facts = {"label": label} | facts
+    writing = model.writing(made(Sampling, vars(request)))
+    for text in prompts:  # an invalid one fails before anything is printed
+        model.tokenizer.encode(text or "")
+    accept = _accept(request, model, label, work)
+    learned = model.learned_from() if request.report else None
+    first = random_seed() if request.seed is None else request.seed
+    if request.seed is None and writing.draws:
+        work.say(f"seed {first}")
+    wanted, complete, texts, tally = request.num * len(starts), 0, list[str](), Tally()
+    if request.reject:
+        tally.on_text = _told_of_rules(tally, wanted, work)
+    few = wanted <= FEW and accept is None and request.best_of == 1 and not request.reject
+    samples: Iterator[str | Sample] = iter(())
+    if few:
+        samples = _one_by_one(writing, [text for text in starts for _ in range(request.num)], first, work.streams)
+    else:
+        samples = writing.samples(starts, request.num, first, request.best_of, None, accept, tally)
+    kind = WrittenLine if model.lines else Written
+    try:
+        with work.progress("writing", "texts", streams=True) as on_progress:
+            for one in samples:
+                if isinstance(one, str):
+                    yield WrittenPiece(text=one)
+                    continue
+                yield kind.of(one, **({"pieces": UNSET} if one.pieces is None else {}), **facts)
+                complete += 1
+                on_progress(complete / wanted, complete)
+                if learned is not None:
+                    texts.append(one.text)
+    except KeyboardInterrupt:
+        if few:
+            raise
+        raise KeyboardInterrupt(f"interrupted: {complete:,} of {wanted:,} samples are complete") from None
+    except WorkError as error:
+        if accept is None:
+            raise
+        raise WorkError(f"{_lines_found(complete, wanted, tally)}: {error.message}") from None
+    if accept is not None:
+        work.say(_lines_found(complete, wanted, tally))
+    if request.reject:
+        share = tally.obeying / tally.written
+        work.say(f"{tally.obeying:,} of {tally.written:,} texts obeyed the rules ({share:.2%})")
+    if learned is not None and any(texts):
+        work.say(*str(copied(learned, "written", texts, work)).split("\n"))
+
+
+def _prompts(request: Generate, work: Work) -> list[str | None]:
+    """Return the prompts, read from a file or from standard input if asked for."""
+    if request.prompts is not None:
+        prompts = [line for line in work.text(str(request.prompts)).split("\n") if line]
+        if not prompts:
+            raise TextError(f"{request.prompts} has no line to continue")
+        return [*prompts]
+    if request.prompt_file is None and request.prompt != "-":
+        return [request.prompt]
+    return [work.text(str(request.prompt_file or "-")).removesuffix("\n")]
+
+
+def _one_by_one(writing: Writing, starts: Sequence[Prompt], first: int, streams: bool) -> Iterator[str | Sample]:
+    """Yield a sample after each of `starts`; if it `streams`, before it its prompt and its pieces as they come."""
+    for k, start in enumerate(starts):
+        stream = writing.stream(start, (first + k) % 2**64)
+        if not streams:
+            yield stream.sample()
+            continue
+        yield stream.prompt
+        text, tokens, cost = "", 0, 0.0
+        for piece in stream:
+            yield piece.text
+            text, tokens, cost = text + piece.text, tokens + 1, cost + piece.log_probability
+        yield Sample(stream.prompt, text, tokens, cost, stream.finish_reason or "length", stream.seed)
+
+
+def _lines_found(complete: int, wanted: int, tally: Tally) -> str:
+    return f"wrote {complete:,} of {wanted:,} lines, {tally.written:,} seeds tried"
+
+
+def _told_of_rules(tally: Tally, wanted: int, work: Work) -> Callable[[], None]:
+    """Return what tells now and then how many texts obeyed the rules, and how long the rest may take."""
+    began = reported = time.monotonic()
+
+    def tell() -> None:
+        nonlocal reported
+        now = time.monotonic()
+        if now - reported >= REPORT_EVERY:
+            reported = now
+            left = (now - began) * (wanted / tally.obeying - 1) if tally.obeying else None
+            rest = f"about {as_time(left)} left" if left else f"stops after {as_time(PATIENCE)} without one"
+            work.say(f"{tally.obeying:,} of {tally.written:,} texts obeyed the rules, {rest}")
+
+    return tell
+
+
+def _accept(request: Generate, model: LanguageModel, label: str | None, work: Work) -> Callable[[Sample], bool] | None:
+    """Return which lines of `label` may be written; None if any may be, again and again."""
+    if not request.unique and not request.novel:
+        return None
+    if not model.lines:
+        raise OptionError("`unique` and `novel` are for models of lines: this one was not trained with `lines`")
+    known = {line for part in PARTS for line in model.learned_from().texts(part)} if request.novel else set()
+    if label is not None:
+        known = {line.removeprefix(label + TAB) for line in known if line.startswith(label + TAB)}
+    known.add("")  # training leaves out empty lines, so `known` has none
+    check_cost = _cost_check((model.about["validation"] or {}).get("bits_per_character"), work)
+
+    def accept(sample: Sample) -> bool:
+        line = model.tokenizer.normalise(str(sample))
+        if sample.finish_reason != "stop" or line in known:
+            return False
+        if request.unique:
+            known.add(line)
+        check_cost(sample)
+        return True
+
+    return accept
+
+
+def _cost_check(usual: float | None, work: Work) -> Callable[[Sample], None]:
+    """Return what takes each new line, and notes once that such lines cost much more than the `usual` bits."""
+    bits = characters = lines = 0.0
+
+    def check_cost(sample: Sample) -> None:
+        nonlocal bits, characters, lines, usual
+        bits -= sample.log_probability / math.log(2)
+        characters += len(sample.text) + 1
+        lines += 1
+        if usual is None or lines < TYPICAL:
+            return
+        if bits > MUCH_MORE * usual * characters:
+            work.note(
+                f"the last {TYPICAL:,} lines cost {bits / characters:.2f} bits per character, held-out ones "
+                f"{usual:.2f}: the model is running out of likely new lines"
+            )
+            usual = None  # once is enough
+        bits = characters = lines = 0.0
+
+    return check_cost

@@ -1,0 +1,120 @@
+"""Measure how much of a model's output is copied from its training text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Annotated, Any
+
+import msgspec
+
+from afterword.errors import OptionError
+from afterword.generation.copying import LENGTHS, LineCopies, find_copies, find_lines
+from afterword.generation.sampling import Sampling
+from afterword.operations.aligned import aligned
+from afterword.operations.operation import ModelName, Record, Request, Source, argument, operation
+from afterword.operations.options import Holding, Predicting
+from afterword.operations.work import Work
+from afterword.settings import made, setting
+from afterword.text.encoded import EncodedCorpus
+
+TEXTS, LINES = 200, 10_000  # how many texts to write: running text, lines
+SHOWN = 200  # characters of the longest copy
+
+
+@dataclass(frozen=True)
+class Novelty(Sampling, Predicting, Holding, Request):
+    """Report how much of a model's output is copied verbatim from its training text.
+
+    RUN is the folder of the model's run, which contains that text. FILE (a text, also .gz, or - for standard input) is
+    checked in place of the model's output. The report gives the longest copy, and the fraction of characters inside
+    copies of at least 20, 50 and 100 characters. For a model of lines, it also gives the fraction of lines that occur
+    in the training text, exactly or except for one character. For comparison, it gives the same figures for the run's
+    held-out text, from which the model did not learn.
+    """
+
+    model: Annotated[ModelName, argument("the folder of the model's run", metavar="RUN")]
+    file: Annotated[Source | None, argument("a text to check", metavar="FILE")] = None
+    _: KW_ONLY
+    num: int | None = setting(
+        None, "how many texts to write (default: 200; of lines, 10,000)", minimum=1, metavar="N", short="n"
+    )
+    seed: int = setting(0, "seed of the first text", minimum=0, maximum=2**64 - 1)
+
+
+class CopiedPart(msgspec.Struct):
+    """What a text copies from the training text; see `generation.copying.Copies`."""
+
+    characters: int
+    shares: dict[int, float]
+    longest: str
+    at: int
+    lines: LineCopies | None
+    """Of a model of lines."""
+
+
+class Copied(Record, kw_only=True):
+    """What a text copies from the training text, and what the held-out text does, if there is one."""
+
+    name: str
+    """Of the judged text, for people."""
+    learned_from: int
+    """Characters of the training text."""
+    judged: CopiedPart
+    held_out: CopiedPart | None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {key: value for key, value in super().to_dict().items() if key != "name"}
+
+    def __str__(self) -> str:
+        parts = {self.name: self.judged, **({"held out": self.held_out} if self.held_out else {})}
+        of_lines = [["", "lines", "in training text", "but for one character"]]
+        of_texts = [["", "characters", *(f"in copies of {length}+" for length in LENGTHS), "longest"]]
+        longest = []
+        for name, part in parts.items():
+            shares = [f"{part.shares[length]:.2%}" for length in LENGTHS]
+            of_texts.append([name, f"{part.characters:,}", *shares, f"{len(part.longest):,}"])
+            if (lines := part.lines) is not None:
+                of_lines.append([name, f"{lines.lines:,}", f"{lines.exact:.1%}", f"{lines.near:.1%}"])
+            if part.longest:
+                shown = part.longest if len(part.longest) <= SHOWN else f"{part.longest[:SHOWN]}…"
+                place = f"the longest copy, {name}, is at character {part.at:,} of that text:"
+                longest.append(f"{place}\n{shown!r}")
+        tables = [aligned(rows, "<" + ">" * len(rows[0][1:])) for rows in (of_lines, of_texts) if len(rows) > 1]
+        return "\n\n".join([f"the training text has {self.learned_from:,} characters", *tables, *longest])
+
+
+@operation(Novelty)
+def novelty(request: Novelty, work: Work) -> Copied:
+    if request.file is not None and request.num is not None:
+        raise OptionError(
+            "`num` and `file` exclude each other: give `file` to judge it, `num` to judge what is written"
+        )
+    model = work.model(request.model, request.using, hold=request.hold)
+    model.check_of_text()
+    with work.progress("reading the training text"):
+        learned = model.learned_from()
+    if request.file is not None:
+        name, text = str(request.file), learned.tokenizer.normalise(work.text(str(request.file)))
+        return copied(learned, name, text.splitlines() if learned.lines else [text], work)
+    num = request.num or (LINES if learned.lines else TEXTS)
+    with work.progress("writing", "texts") as on_progress:
+        texts = list[str]()
+        for sample in model.samples(num=num, seed=request.seed, **vars(made(Sampling, vars(request)))):
+            texts.append(sample.text)
+            on_progress(len(texts) / num, len(texts))
+    return copied(learned, "written", texts, work)
+
+
+def copied(learned: EncodedCorpus, name: str, texts: Sequence[str], work: Work) -> Copied:
+    """Return what `texts`, named `name`, and the held-out text copy from the training text."""
+    with work.progress("looking for copies"):
+        training = learned.texts("training")
+        source = "\n".join(training)
+
+        def part(texts: Sequence[str]) -> CopiedPart:
+            lines = find_lines(texts, training) if learned.lines else None
+            return CopiedPart(**vars(find_copies(texts, source)), lines=lines)
+
+        held_out = part(learned.texts("validation")) if len(learned.validation) else None
+        return Copied(name=name, learned_from=len(source), judged=part(texts), held_out=held_out)

@@ -1,0 +1,136 @@
+"""Print what train would do with a text, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import KW_ONLY, asdict, dataclass
+from typing import Annotated, Any
+
+from afterword.errors import OptionError
+from afterword.operations.aligned import aligned, readable
+from afterword.operations.operation import Record, Request, Sources, argument, listed, operation
+from afterword.operations.work import Work
+from afterword.planning.expectation import Expectation
+from afterword.planning.training_plan import TrainingSettings
+from afterword.runs.begin import Preview, preview
+from afterword.runs.record import bits
+from afterword.runs.run import Run
+from afterword.settings import made
+from afterword.text.corpus import TextSettings
+from afterword.text.documents import counted
+from afterword.text.encoded import EncodedCorpus
+
+
+@dataclass(frozen=True)
+class Plan(TextSettings, TrainingSettings, Request):
+    """Print every setting that train would use with TEXT and these options, and the reason for each.
+
+    This reads the text and measures the machine for some seconds. It writes nothing and trains nothing.
+    """
+
+    texts: Annotated[Sources, argument("the texts", metavar="TEXT", least=0)] = ()
+    _: KW_ONLY
+
+
+class Planned(Record, kw_only=True):
+    """The run that `train` would start; figures are bits per character."""
+
+    text: dict[str, Any]
+    base: dict[str, Any] | None
+    plan: dict[str, Any]
+    reasons: dict[str, str]
+    expected: dict[str, float] | None
+    outlook: list[dict[str, float]]
+    notes: list[str]
+    printed: list[str]
+    """What people read, in lines."""
+    planning_seconds: float
+
+    def __str__(self) -> str:
+        return "\n".join(self.printed)
+
+
+@operation(Plan)
+def plan(request: Plan, work: Work) -> Planned:
+    if not (texts := listed(request.texts)):
+        raise OptionError("missing `texts`: name a text file, as in: afterword plan book.txt --minutes 5")
+    with work.progress("reading the text and planning"):
+        found = preview(texts, made(TextSettings, vars(request)), made(TrainingSettings, vars(request)))
+    work.note(*found.notes)
+    return planned(found)
+
+
+def planned(found: Preview) -> Planned:
+    """Return what is planned, for people and programs."""
+    plan, encoded = found.plan, found.encoded
+    return Planned(
+        text={
+            "characters": encoded.training_characters,
+            "held_out": encoded.validation_characters,
+            "tokens": len(encoded.training),
+            "vocabulary": encoded.tokenizer.kind,
+            "lines": encoded.lines,
+        },
+        base=None if plan.base is None else {"name": plan.base.name, "fingerprint": plan.base.fingerprint},
+        plan=asdict(plan.recipe),
+        reasons=plan.reasons,
+        expected=None if plan.expected is None else _figures(plan.expected),
+        outlook=[{"minutes": minutes, **_figures(each)} for minutes, each in plan.outlook.items()],
+        notes=found.notes,
+        printed=[*_lines(found)],
+        planning_seconds=round(found.planning_seconds, 3),
+    )
+
+
+def _lines(found: Preview) -> Iterator[str]:
+    plan = found.plan
+    yield from (*summary(found), "")
+    values = {**vars(plan.recipe), "base": plan.base.name if plan.base else "none"}
+    rows = [(name.replace("_", "-"), readable(values[name]), why) for name, why in plan.reasons.items()]
+    yield from aligned(rows, "<><").splitlines()
+    if plan.expected is not None:
+        yield from ("", f"expected: {in_bits(plan.expected)} on held-out text")
+        for minutes, each in plan.outlook.items():
+            yield f"in {f'{minutes:g} min' if minutes < 120 else f'{minutes / 60:.3g} hours'}: {in_bits(each)}"
+
+
+def _figures(expected: Expectation) -> dict[str, float]:
+    named = {"bits_per_character": expected.likely, "low": expected.low, "high": expected.high}
+    return {name: bits(nats) for name, nats in named.items()}
+
+
+def summary(run: Run | Preview) -> tuple[str, str]:
+    """Return what the run will do, in two lines."""
+    encoded, recipe = run.encoded, run.recipe
+    config = recipe.config(encoded.tokenizer)
+    network = f"{config.network}, {config.parameters:,} parameters"
+    end = run.record.stages[-1] if isinstance(run, Run) and run.record.stages else recipe
+    way = f"{round(end.minutes, 3):g} min" if end.minutes is not None else counted(end.steps, "step")
+    if run.base_name is not None:
+        network = f"from {run.base_name}: {network}"
+    place = "on a GPU" if recipe.device == "cuda" else f"{recipe.threads} threads"
+    return (
+        f"{encoded.kind}: {encoded.training_characters:,} {encoded.unit}s to train on{_contents(encoded)}, "
+        f"{encoded.validation_characters:,} held out",
+        f"plan: {recipe.recipe}: {network}; {way}, "
+        f"{recipe.batch_size} × {recipe.seq_length} tokens per step, {recipe.precision}, {place}",
+    )
+
+
+def _contents(encoded: EncodedCorpus) -> str:
+    """Return what the training part consists of."""
+    if encoded.series is not None:
+        return f" in {encoded.documents:,} series ({encoded.series.frequency}, season {encoded.series.season:,})"
+    tokenizer = encoded.tokenizer
+    documents = f" in {encoded.documents:,} lines" if encoded.lines else ""
+    if encoded.labels:
+        documents += f" with {counted(len(encoded.labels), 'label')}"
+    kinds = f"{len(tokenizer.characters)} different characters" if tokenizer.characters else "as bytes"
+    if tokenizer.several:
+        kinds += f", read as {len(encoded.training):,} {tokenizer.several}"
+    return f"{documents} ({kinds})"
+
+
+def in_bits(expected: Expectation) -> str:
+    """Return the range of an expectation."""
+    return f"{bits(expected.low):.2f}–{bits(expected.high):.2f} bits per character"

@@ -1,0 +1,134 @@
+"""Train a model on your own text."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import KW_ONLY, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+from afterword import bars
+from afterword.errors import OptionError
+from afterword.language_model import LanguageModel, complete_card
+from afterword.learning.ranks import restarted
+from afterword.operations.operation import Request, Sources, argument, listed, operation
+from afterword.operations.plan import in_bits, summary
+from afterword.operations.work import Work
+from afterword.planning.training_plan import TrainingSettings
+from afterword.runs import begin, resume
+from afterword.runs.folder import RunFolder
+from afterword.runs.record import Progress
+from afterword.runs.resume import NO_MORE, More
+from afterword.runs.run import Run
+from afterword.settings import ignore_progress, made, setting
+from afterword.text.corpus import TextSettings
+
+Folder = str | os.PathLike[str]
+OnReport = Callable[[Progress], object]
+
+
+@dataclass(frozen=True)
+class Train(TextSettings, TrainingSettings, More, Request):
+    """Train a model on TEXT: files, folders, .gz files, or - for standard input.
+
+    Ctrl-C loses nothing: the run is saved, and `resume` continues it exactly. `repeat` rebuilds the same model from a
+    run's folder alone. Under torchrun, several processes train one model together.
+
+    In Python, the best model is returned, and without `out` the run's folder is temporary.
+    """
+
+    texts: Annotated[Sources, argument("the texts", metavar="TEXT", least=0)] = ()
+    _: KW_ONLY
+    out: Folder | None = setting(
+        None,
+        "the run's folder (default: the name of the first text, without its extension)",
+        metavar="DIR",
+        short="o",
+    )
+    overwrite: bool = setting(False, "replace the run in the folder")
+    resume: Folder | None = setting(None, "continue the run in this folder", metavar="RUN")
+    repeat: Folder | None = setting(
+        None,
+        "repeat the run in this folder, bit for bit",
+        metavar="RUN",
+        needs="out",
+        excludes=("resume",),
+    )
+    exact: bool = setting(False, "fail if the result could differ in any bit", needs="resume or repeat")
+    on_progress: OnReport | None = None  # of Python alone: it takes every report, and no bar is shown
+
+
+@operation(Train)
+def train(request: Train, work: Work) -> LanguageModel:
+    texts = listed(request.texts)
+    if request.repeat is not None and texts:
+        raise OptionError(f"`repeat` takes the text from the run {request.repeat}: leave out `texts`")
+    if not (texts or request.repeat or request.resume):
+        raise OptionError("missing `texts`: name a text file, as in: afterword train book.txt")
+    with work.folder(request.resume or request.out, partial(default_out, texts)) as folder:
+        with nullcontext() if request.on_progress else work.progress("reading the text and planning"):
+            run = begin.together(partial(_begun, request, texts, folder, work), folder)
+        model = trained(run, work, request.on_progress)
+        place, of_text = shlex.quote(str(folder)), run.encoded.series is None
+        work.say(
+            f"next: {work.program} {f'generate {place}' if of_text else f'forecast {place} FILE'}",
+            f"to share: {shlex.quote(str(run.folder.model))}, but only with people who may read the {run.encoded.kind} "
+            "(its README.md explains why)",
+        )
+        return model
+
+
+def _begun(request: Train, texts: Sequence[str], folder: Path, work: Work) -> Run:
+    """Begin, repeat or resume the run in `folder`, as `request` asks, or as torchrun does by starting it again."""
+    text, training = made(TextSettings, vars(request)), made(TrainingSettings, vars(request))
+    given = {name: value for name, value in {**vars(text), **vars(training)}.items() if name in request.named}
+    given = {name: value for name, value in given.items() if value is not None}
+    if request.resume is None and restarted() and RunFolder(folder).checkpoints:
+        return resume.resume(folder, given, exact=request.exact)
+    if request.resume is not None:
+        if request.overwrite or (request.out is not None and Path(request.out).resolve() != folder.resolve()):
+            also = "leave out `out` and `overwrite`, also in a file of settings"
+            raise OptionError(f"`resume` continues the run in {folder}: {also}")
+        more = NO_MORE if restarted() else made(More, vars(request))  # it was recorded the first time
+        return resume.resume(folder, given, texts, exact=request.exact, more=more)
+    if request.repeat is not None:
+        return begin.repeat(Path(request.repeat), folder, given, overwrite=request.overwrite, exact=request.exact)
+
+    def tell(sources: Sequence[str]) -> None:
+        if bars.form == "auto" and not bars.is_seen():  # otherwise nothing would appear for about 20 seconds
+            work.say(f"read {', '.join(sources)[:200]}; measuring this machine to plan the run")
+
+    return begin.begin(texts, folder, text, training, overwrite=request.overwrite, on_read=tell)
+
+
+def trained(run: Run, work: Work, on_progress: OnReport | None = None) -> LanguageModel:
+    """Train `run` to its end, tell what it will do and what came out, and return its model."""
+    note = work.note if on_progress is None else ignore_progress
+    note(*run.take_notes())
+    work.say(*summary(run))
+    if run.record.expected is not None and run.saved is None:
+        work.say(f"expected: {in_bits(run.record.expected)} on held-out text (afterword plan explains why)")
+    work.train(run, on_progress)
+    model = complete_card(run.folder.path)
+    validation, what = model.about["validation"], "values" if run.encoded.series else "text"
+    figure = (
+        f"{validation['bits_per_character']:.3f} bits per {run.encoded.unit} on held-out {what}; " if validation else ""
+    )
+    work.say(f"done: {figure}the model is in {run.folder.path}")
+    if run.recipe.minutes is not None and run.preparation is not None:
+        work.say(f"trained for {run.seconds:.1f} s, after {run.preparation:.1f} s of preparation")
+    return model
+
+
+def default_out(texts: Sequence[str]) -> str:
+    """Return the first text's name without its ending, or a longer one if that is the text itself."""
+    first = Path(texts[0])
+    if texts[0] == "-":
+        raise OptionError("standard input has no name: name the run's folder with `out`")
+    name = Path(os.path.realpath(first)).name.removesuffix(".gz")
+    name = name.rsplit(".", 1)[0] or name
+    return f"{name}-model" if os.path.realpath(name) == os.path.realpath(first) else name
