@@ -12,6 +12,7 @@ import pytest
 import afterword
 from afterword.generation.sampling import Sampling
 from afterword.planning.training_plan import TrainingSettings
+from afterword.series.corpus import SeriesSettings
 from afterword.text.corpus import TextSettings
 
 WIDER = {  # what Python accepts in addition to the type that is kept
@@ -26,7 +27,7 @@ WIDER = {  # what Python accepts in addition to the type that is kept
 @pytest.mark.parametrize(
     ("function", "kinds"),
     [
-        (afterword.train, (TextSettings, TrainingSettings)),
+        (afterword.train, (TextSettings, SeriesSettings, TrainingSettings)),
         (afterword.LanguageModel.generate, (Sampling,)),
         (afterword.LanguageModel.stream, (Sampling,)),
         (afterword.LanguageModel.samples, (Sampling,)),

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from afterword.errors import AfterwordError
-    from afterword.forecasting.forecasts import forecast
     from afterword.generation.draft import Piece, Sample
     from afterword.language_model import LanguageModel, load
     from afterword.scoring.costs import Score
+    from afterword.series.forecasts import forecast
     from afterword.training import train
 
 __version__ = "0.2.0"
@@ -29,7 +29,7 @@ _HOMES = {
     "Piece": "generation.draft",
     "Sample": "generation.draft",
     "Score": "scoring.costs",
-    "forecast": "forecasting.forecasts",
+    "forecast": "series.forecasts",
     "load": "language_model",
     "train": "training",
 }

@@ -5,25 +5,24 @@ from __future__ import annotations
 import contextlib
 import os
 import reprlib
-import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from afterword.bars import is_seen, training_bar, waiting
+from afterword.bars import train_shown, waiting
 from afterword.errors import OptionError, TextError
 from afterword.language_model import LanguageModel, complete_card
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin
 from afterword.runs.record import Progress
-from afterword.runs.run import Run
+from afterword.series.corpus import SeriesSettings, corpus_settings
 from afterword.settings import made, spelled_out
 from afterword.text.corpus import TextSettings
 from afterword.text.documents import Source
 
 
-@spelled_out(TextSettings, TrainingSettings)
+@spelled_out(TextSettings, SeriesSettings, TrainingSettings)
 def train(
     texts: Source | Sequence[Source],
     *,
@@ -46,33 +45,14 @@ def train(
             options[name] = os.fspath(value)
     if isinstance(share := options.get("validation"), float):
         options["validation"] = str(share)
-    text, training = made(TextSettings, options), made(TrainingSettings, options)
+    text = corpus_settings(made(TextSettings, options), made(SeriesSettings, options))
+    training = made(TrainingSettings, options)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "run" if out is None else Path(out)
         with waiting("reading the text and planning") if on_progress is None else contextlib.nullcontext():
             run = begin(sources, folder, text, training, overwrite=overwrite)
         train_shown(run, on_progress)
         return complete_card(folder)
-
-
-def train_shown(run: Run, on_progress: Callable[[Progress], object] | None) -> None:
-    """Train `run` to its end. `on_progress` receives every report; if it is None, a bar is shown on a terminal."""
-    from afterword.runs import loop  # with PyTorch, which takes a second
-
-    seen = on_progress is None and is_seen()
-    with training_bar() if seen else contextlib.nullcontext(on_progress) as show:
-        if seen:
-            _print_notes(run.take_notes())
-        for report in loop.train(run):
-            if seen:
-                _print_notes(report.notes)
-            if show is not None:
-                show(report)
-
-
-def _print_notes(notes: Iterable[str]) -> None:
-    for note in notes:
-        print(f"note: {note}", file=sys.stderr)
 
 
 def _sources(texts: Source | Sequence[Source]) -> list[Source]:

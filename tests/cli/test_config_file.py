@@ -12,10 +12,11 @@ from typing import Any
 import click
 import pytest
 
-from afterword.cli.config_file import KEYS, LARGEST, config_option, read_config
+from afterword.cli.config_file import KEYS, KINDS, LARGEST, config_option, read_config
 from afterword.cli.options import settings_options
 from afterword.errors import OptionError
 from afterword.planning.training_plan import LENGTHS, TrainingSettings
+from afterword.series.corpus import SeriesSettings
 from afterword.text.corpus import TextSettings
 from tests.cli.test_main import error_line
 
@@ -74,9 +75,10 @@ def asked(*arguments: str | Path) -> dict[str, Any]:
     @click.command()
     @config_option
     @settings_options(TextSettings, "text")
+    @settings_options(SeriesSettings, "table")
     @settings_options(TrainingSettings, "training")
-    def ask(text: TextSettings, training: TrainingSettings) -> None:
-        found.update(dataclasses.asdict(text) | dataclasses.asdict(training))
+    def ask(text: TextSettings, table: SeriesSettings, training: TrainingSettings) -> None:
+        found.update(dataclasses.asdict(text) | dataclasses.asdict(table) | dataclasses.asdict(training))
 
     ask.main([str(argument) for argument in arguments], standalone_mode=False)
     return found
@@ -97,10 +99,9 @@ def test_every_setting_can_stand_in_a_file(settings: dict[str, str], config: Cal
     by_file, by_hand = asked("--config", path), asked(*on_the_command_line)
     assert by_file == by_hand
     assert all(type(by_file[name]) is type(by_hand[name]) for name in by_hand)
-    plain = {**dataclasses.asdict(TextSettings()), **dataclasses.asdict(TrainingSettings())}
+    plain = {name: value for kind in KINDS[:-1] for name, value in dataclasses.asdict(kind()).items()}
     changed = {name for name in plain if by_file[name] != plain[name]}
-    implied = {"lines"} if settings is OF_SERIES else set()
-    assert changed == {key.replace("-", "_") for key in settings if key != "out"} | implied
+    assert changed == {key.replace("-", "_") for key in settings if key != "out"}
 
 
 def test_the_command_line_comes_before_the_file_and_the_file_before_the_default(config: Callable[[str], Path]) -> None:

@@ -70,7 +70,7 @@ def calibrate(
     with writable(model) as folder:
         loaded = load(model, using)
         check_kind(context, loaded, ("masks", "encoding", "encoding_errors"))
-        if loaded.series is not None:
+        if loaded.unit == "value":
             calibrated, checks, checked = calibrated_on_values(loaded, files, columns, RATES)
         else:
             lines = normal_lines(files, decoding)

@@ -20,6 +20,7 @@ from click.core import ParameterSource
 from afterword.cli.options import PATH
 from afterword.errors import OptionError
 from afterword.planning.training_plan import LENGTHS, TrainingSettings
+from afterword.series.corpus import SeriesSettings
 from afterword.settings import Settings, made, setting
 from afterword.text.corpus import TextSettings
 
@@ -35,12 +36,12 @@ class _Place(Settings):
     out: str | None = setting(None, "the run's folder")
 
 
-KINDS = (TextSettings, TrainingSettings, _Place)
+KINDS = (TextSettings, SeriesSettings, TrainingSettings, _Place)
 KEYS = [field.name for kind in KINDS for field in dataclasses.fields(kind)]
 
 
 def config_option(function: Function) -> Function:
-    """Decorate a command that has the options of TextSettings and TrainingSettings with `--config FILE.toml`.
+    """Decorate a command that has the options of these settings with `--config FILE.toml`.
 
     It must come above the `settings_options`. The option raises OptionError for an invalid file.
     """

@@ -16,10 +16,10 @@ from afterword.cli.output import aligned, note, say, shown, strict_json
 from afterword.cli.run_report import show, summary
 from afterword.cli.signals import Stop
 from afterword.errors import OptionError
-from afterword.forecasting.drawing import write_html, write_png
-from afterword.forecasting.forecasts import LEVELS, Forecast, ForecastSettings, forecasts, parse_levels
 from afterword.inspection.figures import check_plot
 from afterword.runs.run import Run
+from afterword.series.drawing import write_html, write_png
+from afterword.series.forecasts import LEVELS, Forecast, ForecastSettings, forecasts, parse_levels
 from afterword.series.frames import write_rows
 from afterword.series.sheets import without_pyarrow
 from afterword.series.table import ID, TIME, Columns

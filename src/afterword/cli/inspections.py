@@ -36,12 +36,12 @@ from afterword.inspection.trace import Trace, named_units
 from afterword.inspection.units import MOST_UNITS, TOP
 from afterword.language_model import LanguageModel, load
 from afterword.records import fact
+from afterword.series.corpus import SeriesFacts
 from afterword.series.table import Columns
-from afterword.series.tokens import SeriesFacts
 from afterword.storage import output
 
 if TYPE_CHECKING:
-    from afterword.forecasting.readings import SeriesLine
+    from afterword.series.readings import SeriesLine
 
 MOST_CHARACTERS = 1_000_000  # of a text whose horizon is measured: the places are spread over these
 
@@ -129,10 +129,10 @@ def inspect(
     if (text is None) == (file is None):
         raise OptionError("give either a text to look at, or a file by --file")
     line = None
-    if loaded.series is not None:
+    if loaded.unit == "value":
         if file is None:
             raise OptionError("a model of series reads a table: name it with --file")
-        line = _line_of(loaded.series, file, columns, series, slice(first, last))
+        line = _line_of(SeriesFacts.of(loaded), file, columns, series, slice(first, last))
         read = line.text
     else:
         read = (text[:last] if text is not None else noted_text(str(file), last))[first:]
@@ -168,7 +168,7 @@ def inspect(
 
 def _line_of(facts: SeriesFacts, file: str, columns: Columns, name: str | None, part: slice) -> SeriesLine:
     """Return a part of the series `name` (by default the first) of the table in `file`, as a model reads it."""
-    from afterword.forecasting.readings import SeriesLine, table_for
+    from afterword.series.readings import SeriesLine, table_for
 
     table, series = table_for(facts, file, columns)
     note(*table.notes)

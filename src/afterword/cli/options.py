@@ -64,7 +64,7 @@ def is_given(context: click.Context, name: str) -> bool:
 
 def check_kind(context: click.Context, model: LanguageModel, of_text: Sequence[str]) -> None:
     """Raise OptionError for an option that does not suit `model`; those named in `of_text` do not suit series."""
-    series = model.series is not None
+    series = model.unit == "value"
     for option in context.command.params:
         if option.name in (of_text if series else OF_SERIES) and is_given(context, option.name or ""):
             learned = "series" if series else "text"

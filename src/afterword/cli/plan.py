@@ -16,6 +16,7 @@ from afterword.planning.expectation import Expectation
 from afterword.planning.training_plan import Plan, TrainingSettings
 from afterword.runs.begin import Preview, preview
 from afterword.runs.record import bits
+from afterword.series.corpus import SeriesSettings, corpus_settings
 from afterword.text.corpus import TextSettings
 
 
@@ -23,9 +24,12 @@ from afterword.text.corpus import TextSettings
 @click.argument("texts", nargs=-1, type=PATH, metavar="TEXT...")
 @config_option
 @settings_options(TextSettings, "text")
+@settings_options(SeriesSettings, "table")
 @settings_options(TrainingSettings, "training")
 @click.option("--json", "as_json", is_flag=True, help="print a JSON object")
-def plan(texts: tuple[str, ...], text: TextSettings, training: TrainingSettings, as_json: bool) -> None:
+def plan(
+    texts: tuple[str, ...], text: TextSettings, table: SeriesSettings, training: TrainingSettings, as_json: bool
+) -> None:
     """Print every setting that `train` would use with TEXT and these options, and the reason for each.
 
     This reads the text and measures the machine for some seconds. It writes nothing and trains nothing.
@@ -33,7 +37,7 @@ def plan(texts: tuple[str, ...], text: TextSettings, training: TrainingSettings,
     if not texts:
         raise OptionError("missing TEXT: name a text file, as in: afterword plan book.txt --minutes 5")
     with waiting("reading the text and planning"):
-        found = preview(texts, text, training)
+        found = preview(texts, corpus_settings(text, table), training)
     note(*found.notes)
     click.echo(strict_json(_record(found)) if as_json else _table(found))
 

@@ -33,7 +33,7 @@ def show(run: Run, should_stop: Callable[[], bool]) -> None:
             note(*progress.notes)
             report(progress)
             improved |= progress.improved
-            writes = bars.form == "auto" and run.model and run.encoded.series is None
+            writes = bars.form == "auto" and run.model and run.encoded.is_text
             if run.model and writes and improved and rank() == 0 and time.monotonic() - written >= SAMPLE_EVERY:
                 improved, written = False, time.monotonic()
                 model = LanguageModel(run.model)
@@ -80,8 +80,8 @@ def summary(run: Run | Preview) -> str:
 
 def _contents(encoded: EncodedCorpus) -> str:
     """Return what the training part consists of."""
-    if encoded.series is not None:
-        return f" in {encoded.documents:,} series ({encoded.series.frequency}, season {encoded.series.season:,})"
+    if series := encoded.about.get("series"):
+        return f" in {encoded.documents:,} series ({series['frequency']}, season {series['season']:,})"
     tokenizer = encoded.tokenizer
     documents = f" in {encoded.documents:,} lines" if encoded.lines else ""
     if encoded.labels:

@@ -136,7 +136,7 @@ def score(context: click.Context, /, files: tuple[str, ...], columns: Columns, *
     asked = Asked(files=files, **options)
     model = load(asked.model, asked.using, asked.engine)
     check_kind(context, model, OF_TEXT)
-    if model.series is not None:
+    if model.unit == "value":
         from afterword.cli.score_values import RULES_OF_VALUES, show_values
 
         check_together(context, RULES_OF_VALUES)

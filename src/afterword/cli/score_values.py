@@ -9,10 +9,11 @@ from afterword.bars import waiting
 from afterword.cli.options import Combination
 from afterword.cli.output import Row, aligned, note, readable, say, shown, strict_json
 from afterword.cli.scorers import Asked, Scorers
-from afterword.forecasting.futures import rounded
-from afterword.forecasting.readings import SeriesReading, read_series, table_for
 from afterword.language_model import LanguageModel
 from afterword.model.folder.calibration import Normal
+from afterword.series.corpus import SeriesFacts
+from afterword.series.futures import rounded
+from afterword.series.readings import SeriesReading, read_series, table_for
 from afterword.series.table import ID, TIME, VALUE, Columns, Table
 from afterword.text.documents import counted, source_name
 
@@ -49,10 +50,10 @@ def show_values(asked: Asked, scorers: Scorers, columns: Columns) -> bool:
 
 def read_values(model: LanguageModel, file: str, columns: Columns) -> tuple[Table, list[SeriesReading]]:
     """Return the table in `file` and the reading of each series that the model can read; print the notes."""
-    assert model.series is not None
+    facts = SeriesFacts.of(model)
     with waiting(f"reading {file}") as on_progress:
-        table, series = table_for(model.series, file, columns)
-        readings = read_series(model, model.series, series, on_progress)
+        table, series = table_for(facts, file, columns)
+        readings = read_series(model, facts, series, on_progress)
     note(*table.notes)
     if left := len(table.series) - len(series):
         note(f"{left:,} of {len(table.series):,} series are constant, or no longer than a season: left out")

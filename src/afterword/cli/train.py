@@ -29,6 +29,7 @@ from afterword.runs.begin import begin, repeat, together
 from afterword.runs.folder import RunFolder
 from afterword.runs.resume import NO_MORE, More, resume
 from afterword.runs.run import Run
+from afterword.series.corpus import SeriesSettings, corpus_settings, recorded_settings
 from afterword.text.corpus import TextSettings
 
 RULES = (
@@ -54,6 +55,7 @@ RULES = (
 @click.option("--exact", is_flag=True, help="with --resume or --repeat: fail if the result could differ in any bit")
 @config_option
 @settings_options(TextSettings, "text")
+@settings_options(SeriesSettings, "table")
 @settings_options(TrainingSettings, "training")
 @settings_options(More, "more")
 @click.pass_context
@@ -66,6 +68,7 @@ def train(
     repeated: str | None,
     exact: bool,
     text: TextSettings,
+    table: SeriesSettings,
     training: TrainingSettings,
     more: More,
 ) -> None:
@@ -75,6 +78,7 @@ def train(
     run's folder alone. Under torchrun, several processes train one model together.
     """
     check_together(context, RULES)
+    corpus = corpus_settings(text, table)
     if repeated is not None and texts:
         raise OptionError(f"--repeat takes the text from the run {repeated}: leave out TEXT")
     if restarted():
@@ -83,14 +87,16 @@ def train(
         resumed, repeated, texts, out, overwrite = out or default_out(texts), None, (), None, False
     if resumed is not None:
         folder = Path(resumed)
-        asked = _given(context, text, training)
+        asked = _given(context, text, table, training)
         if overwrite or (out is not None and Path(out).resolve() != folder.resolve()):
             also = ", also in the file of --config" if context.default_map else ""
             raise OptionError(f"--resume continues the run in {folder}: leave out --out and --overwrite{also}")
-        run = _waited_for(lambda: resume(folder, asked, texts, exact=exact, more=more), folder)
+        run = _waited_for(
+            lambda: resume(folder, asked, texts, exact=exact, more=more, settings_of=recorded_settings), folder
+        )
     elif repeated is not None and out is not None:
         original, folder = Path(repeated), Path(out)
-        asked = _given(context, text, training)
+        asked = _given(context, text, table, training)
         run = _waited_for(lambda: repeat(original, folder, asked, overwrite=overwrite, exact=exact), folder)
     else:
         if not texts:
@@ -98,12 +104,12 @@ def train(
         if exact:
             raise OptionError("--exact needs --resume or --repeat: give one of them too")
         folder = Path(out or default_out(texts))
-        run = _waited_for(lambda: begin(texts, folder, text, training, overwrite=overwrite, on_read=_tell), folder)
+        run = _waited_for(lambda: begin(texts, folder, corpus, training, overwrite=overwrite, on_read=_tell), folder)
     if status := train_and_show(run):
         context.exit(status)
     if run.team.rank == 0:
-        series = run.encoded.series is not None
-        what = f"forecast {shlex.quote(str(folder))} FILE" if series else f"generate {shlex.quote(str(folder))}"
+        place = shlex.quote(str(folder))
+        what = f"generate {place}" if run.encoded.is_text else f"forecast {place} FILE"
         say(f"next: {own_name()} {what}")
         say(
             f"to share: {shlex.quote(str(run.folder.model))}, but only with people who may read the {run.encoded.kind} "
@@ -140,7 +146,7 @@ def train_and_show(run: Run) -> int:
     if run.team.rank > 0:
         return 0
     model = complete_card(folder)
-    validation, what = model.about["validation"], "values" if run.encoded.series else "text"
+    validation, what = model.about["validation"], "text" if run.encoded.is_text else "values"
     figure = (
         f"{validation['bits_per_character']:.3f} bits per {run.encoded.unit} on held-out {what}; " if validation else ""
     )
@@ -167,7 +173,7 @@ def default_out(texts: Sequence[str]) -> str:
     return f"{name}-model" if os.path.realpath(name) == os.path.realpath(first) else name
 
 
-def _given(context: click.Context, text: TextSettings, training: TrainingSettings) -> dict[str, Any]:
+def _given(context: click.Context, *settings: TextSettings | SeriesSettings | TrainingSettings) -> dict[str, Any]:
     """Return the settings from the command line and the file of --config, by name."""
-    values = dataclasses.asdict(text) | dataclasses.asdict(training)
-    return {name: value for name, value in values.items() if value is not None and is_given(context, name)}
+    values = [pair for each in settings for pair in dataclasses.asdict(each).items()]
+    return {name: value for name, value in values if value is not None and is_given(context, name)}

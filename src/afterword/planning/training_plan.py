@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, Self
 
 from afterword.bases.base import Base
 from afterword.errors import OptionError
@@ -13,6 +15,8 @@ from afterword.model.ngram.tables import Ngram
 from afterword.planning.expectation import Expectation
 from afterword.planning.tuning import Choice, Choices
 from afterword.settings import Settings, setting
+from afterword.text.corpus import Corpus
+from afterword.text.documents import Source
 
 AUTO, NONE = "auto", "none"  # bases: the plan's choice, and no base
 LENGTHS = ("minutes", "steps", "epochs")  # the length of training: one of them is given
@@ -74,6 +78,31 @@ class TrainingSettings(Settings):
         given = [name for name in LENGTHS if getattr(self, name) is not None]
         if len(given) > 1:
             raise OptionError(f"{given[0]} and {given[1]} exclude each other: give one of minutes, steps and epochs")
+
+
+class CorpusSettings(Protocol):
+    """Settings that say how sources are read as a corpus: `TextSettings`, or those of another kind of source.
+
+    They are a dataclass, and are recorded in the run.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def lines(self) -> bool: ...
+    @property
+    def lowercase(self) -> bool: ...
+    @property
+    def vocabulary(self) -> str | None: ...
+
+    def suited(self, training: TrainingSettings) -> TrainingSettings:
+        """Return the settings of a training on such a corpus. Raises OptionError for those that do not suit it."""
+
+    def holding_out(self, fraction: str) -> Self:
+        """Return these settings with that fraction for validation, unless something is held out already."""
+
+    def read(self, sources: Sequence[Source], seed: int) -> Corpus:
+        """Read `sources`; `seed` decides what is held out. Raises an InputError."""
 
 
 AS_ASKED = "as you asked"
