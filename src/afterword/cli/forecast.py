@@ -22,7 +22,7 @@ from afterword.series.drawing import write_html, write_png
 from afterword.series.forecasts import LEVELS, Forecast, ForecastSettings, forecasts, parse_levels
 from afterword.series.frames import write_rows
 from afterword.series.sheets import without_pyarrow
-from afterword.series.table import ID, TIME, Columns
+from afterword.series.table import TIME, Columns
 
 PRINTED = 24  # rows of forecasts
 TABLE = OutputFile(".csv", ".parquet")
@@ -117,23 +117,22 @@ def _train(run: Run) -> None:
 
 def _table(found: Forecast) -> str:
     """Return the first forecasts as a table."""
-    rows = found.rows
-    total = len(rows[ID])
-    first = {name: cells[:PRINTED] for name, cells in rows.items()}
-    columns = [
-        [shown(text) for text in map(str, first.pop(ID))],
-        found.table.form.dates.write(first.pop(TIME)),
-        *([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in cells.tolist()] for cells in first.values()),
-    ]
-    text = aligned([[*rows], *zip(*columns, strict=True)], "<<" + ">" * (len(first) - 1) + "<")
-    more = f"\n… {total - PRINTED:,} more rows: --out FILE.csv writes all" if total > PRINTED else ""
-    return text + more
+    rows, total = _records(found, PRINTED), len(found.methods) * found.horizon
+    cells = [[f"{cell:.6g}" if isinstance(cell, float) else shown(cell) for cell in row.values()] for row in rows]
+    text = aligned([[*rows[0]], *cells], "<<" + ">" * (len(rows[0]) - 3) + "<")
+    return text + (f"\n… {total - PRINTED:,} more rows: --out FILE.csv writes all" if total > PRINTED else "")
+
+
+def _records(found: Forecast, most: int | None = None) -> list[dict[str, Any]]:
+    """Return the rows of forecasts, with dates as they are written."""
+    rows = found.rows[:most]
+    dates = found.table.form.dates.write(rows[TIME].to_numpy())
+    records: list[dict[str, Any]] = rows.assign(**{TIME: dates}).to_dict("records")
+    return records
 
 
 def _record(found: Forecast) -> dict[str, object]:
-    calendar, backtest, rows = found.table.calendar, found.backtest, found.rows
-    columns = {name: cells.tolist() for name, cells in rows.items()}
-    columns[TIME] = found.table.form.dates.write(rows[TIME])
+    calendar, backtest = found.table.calendar, found.backtest
     return {
         "horizon": found.horizon,
         "season": found.season,
@@ -145,6 +144,6 @@ def _record(found: Forecast) -> dict[str, object]:
             "series": backtest.series,
             "methods": {name: dataclasses.asdict(figures) for name, figures in backtest.figures.items()},
         },
-        "forecasts": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)],
+        "forecasts": _records(found),
         "notes": [*found.table.notes, *found.notes],
     }

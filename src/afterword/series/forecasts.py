@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,9 @@ from afterword.series.readings import UNREADABLE, check_frequency
 from afterword.series.table import Columns, Table, read_table
 from afterword.series.tokens import scale_of
 from afterword.settings import Settings, made, setting, spelled_out
+
+if TYPE_CHECKING:
+    import pandas
 
 Floats = NDArray[np.float64]
 LSTM, NAIVE = "lstm", "naive"
@@ -107,7 +110,7 @@ class Forecast:
     notes: list[str] = field(default_factory=list)
 
     @property
-    def rows(self) -> dict[str, NDArray[Any]]:
+    def rows(self) -> pandas.DataFrame:
         """The columns unique_id, ds, mean, median, lo-80, hi-80, … and method."""
         series, calendar = self.table.series, self.table.calendar
         dates = [calendar.following(one.dates[-1], self.horizon) for one in series]
