@@ -8,7 +8,7 @@ reads 01/02/2024 as January where it should ask.)
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -105,43 +105,45 @@ def whole_dates(numbers: NDArray[np.int64]) -> tuple[NDArray[Any], DateForm]:
 
 def parse_dates(texts: Sequence[str]) -> tuple[NDArray[Any], DateForm]:
     """Return the dates that `texts` name, and their form. Raises DateProblem for the first that is not a date."""
-    import pandas
-
     texts = [text.strip() for text in texts]
+    if (alike := _alike(texts)) is not None:
+        return alike
     layout = _layout(texts[0])
-    matches = [LAYOUTS[layout].match(text) for text in texts] if layout else [None]
-    if None in matches:
-        row = matches.index(None)
+    groups = [match and match.groups() for match in map(LAYOUTS[layout].match, texts)] if layout else [None]
+    if None in groups:
+        row = groups.index(None)
         if _layout(texts[row]):
             raise DateProblem(row, f"{texts[row]} is written differently from {texts[0]}: {WRITE_ISO}")
         what = repr(texts[row][:40]) if texts[row] else "an empty cell"
         raise DateProblem(row, f"{what} is not a date: {WRITE_ISO}")
-    groups = [match.groups() for match in matches if match]
-    found = pandas.DataFrame(groups, columns=list(LAYOUTS[layout].groupindex), dtype=object)
+    found = {name: [row[k - 1] for row in groups if row] for name, k in LAYOUTS[layout].groupindex.items()}
 
     def number(name: str, default: int = 0) -> NDArray[np.int64]:
-        cells = found.get(name, pandas.Series([default] * len(texts)))
-        return np.asarray(cells.where(cells.notna(), default), np.int64)
+        if not any(cells := found.get(name, ())):
+            return np.full(len(texts), default)
+        return np.array([cell or "0" for cell in cells]).astype(np.int64)
 
     if layout == "number":
         return whole_dates(number("number"))
     if layout == "quarter":
-        found["month"] = np.where((quarter := number("quarter")) > 4, 0, quarter * 3 - 2)
+        found["month"] = ["0" if quarter > "4" else str(3 * int(quarter) - 2) for quarter in found["quarter"]]
     longest = int(np.argmax([len(text) for text in texts]))
-    pattern = _pattern(layout, found.iloc[longest])
+    pattern = _pattern(layout, {name: cells[longest] for name, cells in found.items()})
     month, day = number("month", 1), number("day", 1)
     if layout == "year last":
         month, day, pattern = _month_and_day(month, day, pattern, texts)
     dates, valid = _seconds(number("year"), month, day)
-    hour, minute, second, zoned = number("hour"), number("minute"), number("second"), np.zeros(len(texts), bool)
-    offset = np.zeros(len(texts), np.int64)
+    hour, minute, second = number("hour"), number("minute"), number("second")
+    offset, zoned = number("hours") * 3600 + number("minutes") * 60, np.zeros(len(texts), bool)
     if "zone" in found:
-        if (fine := found["fraction"].str.contains("[1-9]", na=False)).any():
-            row = int(np.argmax(fine))
-            raise DateProblem(row, f"{texts[row]} is finer than a second: number the rows 1, 2, 3 … instead")
-        half, zoned = found["half"].str.upper(), found["zone"].notna().to_numpy()
-        hour = np.where(half.notna(), hour % 12 + 12 * (half == "P"), hour)
-        offset = np.where(found["sign"] == "-", -60, 60) * (number("hours") * 60 + number("minutes"))
+        for row, fraction in enumerate(found["fraction"]):
+            if fraction and fraction.strip("0"):
+                raise DateProblem(row, f"{texts[row]} is finer than a second: number the rows 1, 2, 3 … instead")
+        zoned = np.array([zone is not None for zone in found["zone"]])
+        offset *= np.array([-1 if sign == "-" else 1 for sign in found["sign"]])
+        if any(found["half"]):
+            half = np.array([(half or "").upper() for half in found["half"]])
+            hour = np.where(half == "", hour, hour % 12 + 12 * (half == "P"))
     valid &= (hour < 24) & (minute < 60) & (second < 60)
     if not valid.all():
         row = int(np.argmin(valid))
@@ -158,7 +160,22 @@ def parse_dates(texts: Sequence[str]) -> tuple[NDArray[Any], DateForm]:
     return dates + times.astype("timedelta64[s]"), DateForm(pattern)
 
 
-def _pattern(layout: str, groups: Any) -> str:
+def _alike(texts: list[str]) -> tuple[NDArray[Any], DateForm] | None:
+    """Return what `parse_dates` does, by pandas and so many times faster, for plain ISO dates, all written alike."""
+    import pandas
+
+    match = LAYOUTS["year first"].match(texts[0])
+    if match is None or match["zone"] or match["half"] or match["fraction"]:
+        return None
+    pattern = _pattern("year first", match.groupdict())
+    dates = pandas.to_datetime(texts, format=pattern, errors="coerce").to_numpy().astype("datetime64[s]")
+    if np.isnat(dates).any() or dates.min() < np.datetime64("1000"):
+        return None
+    midnights = (dates == dates.astype("datetime64[D]")).all()
+    return dates, DateForm(pattern[: len("%Y-%m-%d")] if midnights else pattern)
+
+
+def _pattern(layout: str, groups: Mapping[str, str | None]) -> str:
     mark = groups["mark"]
     pattern = {
         "year first": f"%Y{mark}%m{mark}%d",
