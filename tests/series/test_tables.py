@@ -205,6 +205,16 @@ def test_dates_are_written_as_they_came(dates: list[str], following: str, tmp_pa
     assert path.read_text() == f"unique_id,ds,mean,method\ny,{following},1.0,naive\n"
 
 
+@pytest.mark.parametrize("kind", ["pandas", "polars"])
+def test_hours_in_a_zone_return_in_that_zone(kind: str) -> None:
+    hours = pandas.date_range("2024-03-30", periods=60, freq="h", tz="Europe/Berlin")  # the clock changes inside
+    frame = pandas.DataFrame({"ds": hours[:50], "y": np.arange(50.0)})
+    table = read_table(frame if kind == "pandas" else polars.from_pandas(frame))
+    following = table.calendar.following(table.series[0].dates[-1], 10)
+    answer = as_frame(table.form, forecast_rows(["y"], [following], {"mean": [np.zeros(10)]}, ["naive"]))
+    assert answer["ds"].to_list() == [one.to_pydatetime() for one in hours[50:]]
+
+
 @pytest.mark.parametrize("library", [pandas, polars])
 def test_years_and_ids_that_came_as_whole_numbers_return_as_such(library: Any) -> None:
     frame = library.DataFrame({"unique_id": [7, 7, 7], "ds": [2021, 2022, 2023], "y": [1, 2, 3]})

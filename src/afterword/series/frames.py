@@ -39,7 +39,7 @@ def as_frame(form: Form, rows: pandas.DataFrame) -> Any:
     is_frame = form.kind in ("pandas", "polars")
     dates = form.dates.restored(rows[TIME]) if is_frame else form.dates.write(rows[TIME].to_numpy())
     frame = rows.assign(**{ID: rows[ID].astype("int64") if form.whole_ids else rows[ID], TIME: dates})
-    frame = frame.rename(columns={ID: form.id, TIME: form.time})
+    frame.columns = [{ID: form.id, TIME: form.time}.get(name, name) for name in frame]
     if not is_frame:
         return frame.to_csv(index=False, lineterminator="\n")
     if form.kind == "pandas":
