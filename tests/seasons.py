@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.planning.training_plan import TrainingSettings
+from afterword.planning.training_plan import CorpusSettings, TrainingSettings
 from afterword.runs.begin import begin
 from afterword.runs.loop import train
 from afterword.runs.run import Run
-from afterword.text.corpus import TextSettings
+from afterword.series.corpus import SeriesSettings
 
 SEASON, HORIZON, SERIES, LENGTH = 12, 6, 8, 120
+SETTINGS = SeriesSettings(series=True, horizon=HORIZON)
 MONTHS = np.datetime64("2010-01", "M") + np.arange(LENGTH)
 
 
@@ -33,18 +34,18 @@ def long_csv(values: NDArray[np.float64]) -> str:
     return "\n".join(["unique_id,ds,y", *rows]) + "\n"
 
 
-def begin_small(table: Path, out: Path, steps: int = 24, horizon: int = HORIZON) -> Run:
+def begin_small(table: Path, out: Path, corpus: CorpusSettings = SETTINGS, steps: int = 24) -> Run:
     settings = TrainingSettings(
         steps=steps, hidden_size=12, embedding_size=8, num_layers=1, dropout=0.2, threads=1, checkpoint_every=5
     )
-    return begin([table], out, TextSettings(series=True, horizon=horizon), settings)
+    return begin([table], out, corpus, settings)
 
 
-def train_small(folder: Path, steps: int = 24, horizon: int = HORIZON) -> Path:
+def train_small(folder: Path, steps: int = 24) -> Path:
     """Train a model on a table, TABLE.csv beside it, and return its run."""
     table = folder / "table.csv"
     table.write_text(long_csv(seasonal()))
-    run = begin_small(table, folder / "run", steps, horizon)
+    run = begin_small(table, folder / "run", steps=steps)
     for _ in train(run):
         pass
     return folder / "run"

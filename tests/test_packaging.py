@@ -21,7 +21,7 @@ import pytest
 
 import afterword
 from afterword.cli import main as command
-from afterword.cli.serve import KEY
+from afterword.serving.serve import KEY
 from tests.processes import finished, running
 from tests.tiny import save_tiny
 

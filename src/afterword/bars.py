@@ -12,7 +12,7 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from afterword.learning.ranks import rank
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
     from afterword.runs.record import Progress
+    from afterword.runs.run import Run
 
 DELAY = 2.0  # seconds before a bar appears
 OFTEN = 0.2  # seconds between two states of a bar in a notebook, each of which is a message
@@ -173,3 +174,23 @@ def as_time(seconds: float) -> str:
     """Return seconds as 1:02:03 or 2:03."""
     minutes, seconds = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}" if minutes >= 60 else f"{minutes}:{seconds:02d}"
+
+
+def train_shown(run: Run, on_progress: Callable[[Progress], object] | None) -> None:
+    """Train `run` to its end. `on_progress` receives every report; if it is None, a bar is shown on a terminal."""
+    from afterword.runs import loop  # with PyTorch, which takes a second
+
+    seen = on_progress is None and is_seen()
+    with training_bar() if seen else contextlib.nullcontext(on_progress) as show:
+        if seen:
+            _print_notes(run.take_notes())
+        for report in loop.train(run):
+            if seen:
+                _print_notes(report.notes)
+            if show is not None:
+                show(report)
+
+
+def _print_notes(notes: Iterable[str]) -> None:
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)

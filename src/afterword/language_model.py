@@ -8,7 +8,6 @@ import os
 import reprlib
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +46,11 @@ from afterword.model.network.holding import Hold, held_values, parse_hold
 from afterword.model.network.network import Network
 from afterword.model.ngram.blend import Adapter
 from afterword.model.ngram.tables import start_row
-from afterword.records import as_record
 from afterword.scoring.adapting import AdaptingScorer, Learns
 from afterword.scoring.costs import LineScore, Score, score, score_lines
 from afterword.scoring.labels import LabelScore, classify
 from afterword.scoring.odd_lines import OddLine, judge, normal_costs
 from afterword.scoring.surprises import OnNats, Surprise, surprises
-from afterword.series.tokens import SeriesFacts
 from afterword.settings import OnProgress, ignore_progress, spelled_out
 from afterword.storage import write_bytes
 from afterword.text.encoded import EncodedCorpus
@@ -182,23 +179,19 @@ class LanguageModel:
         """Return the number of training lines per label, the most frequent first; empty without labels."""
         return dict(self.about.get("labels") or {})
 
-    @cached_property
-    def series(self) -> SeriesFacts | None:
-        """Return what the model forecasts, if it has learned from a table of numbers. Raises ModelError."""
-        facts = self.about.get("series")
-        try:
-            return None if facts is None else as_record(SeriesFacts, facts)
-        except ValueError as error:
-            raise ModelError(f"the model is damaged: its series: {error}; take a fresh copy") from None
+    @property
+    def unit(self) -> str:
+        """Return the noun for what the model predicts, one after another: "character", or "value"."""
+        return self._saved.unit
 
     def check_of_text(self) -> None:
-        """Raise ModelError for a model of series, which neither writes nor scores text."""
+        """Raise ModelError for a model that neither writes nor scores text, but predicts values."""
         self._saved.check_of_text()
 
     @property
     def unit_scored(self) -> str:
-        """Return the noun for what is compared with normal ones: a line of text, or a value of a series."""
-        return "line" if self.series is None else "value"
+        """Return the noun for what is compared with normal ones: a line of text, or a value."""
+        return "line" if self.unit == "character" else self.unit
 
     @property
     def parameters(self) -> int:
@@ -218,7 +211,7 @@ class LanguageModel:
             "lowercase": self.tokenizer.lowercase,
             "lines": self.lines,
             "labels": self.labels or None,
-            **({"series": self.about["series"]} if self.series else {}),
+            **({"series": self.about["series"]} if "series" in self.about else {}),
             **{name: self.about.get(name) for name in ("validation", "corpus", "training", "versions")},
         }
 
@@ -566,7 +559,7 @@ load = LanguageModel.load
 def complete_card(run: Path) -> LanguageModel:
     """Return the model of a finished run, after adding samples of what it writes to its card."""
     model = LanguageModel.load(run)
-    if model.series is not None:
+    if model.unit != "character":
         return model
     writing = model._saved.writing
     number, characters = (10, 100) if model.lines else (1, 400)

@@ -79,5 +79,5 @@ def test_a_run_of_seconds_counts_all_of_a_short_held_out_text(steps: int, held_o
     [(286_000, 700, (8, 256)), (9_000, 850, (2, 128)), (40_000, 1000, (8, 128)), (100_000, 100, (16, 256))],
 )
 def test_few_values_are_learned_in_more_and_smaller_steps(tokens: int, length: float, found: tuple[int, int]) -> None:
-    chosen = tuning.series_per_step(tokens, length)
+    chosen = tuning.values_per_step(tokens, length)
     assert (chosen["batch_size"].value, chosen["seq_length"].value) == found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,12 +15,12 @@ from afterword.runs.begin import begin, preview, repeat
 from afterword.runs.loop import train
 from afterword.runs.resume import resume
 from afterword.runs.run import Run
+from afterword.series.corpus import SeriesFacts, SeriesSettings, corpus_settings, recorded_settings
+from afterword.settings import made
 from afterword.text.corpus import TextSettings
 from tests.bases.small import save
-from tests.seasons import HORIZON, LENGTH, SEASON, SERIES, begin_small, long_csv, seasonal
+from tests.seasons import HORIZON, LENGTH, SEASON, SERIES, SETTINGS, begin_small, long_csv, seasonal
 from tests.torture.runs import outcome
-
-SETTINGS = TextSettings(series=True, horizon=HORIZON)
 
 
 @pytest.fixture
@@ -43,8 +44,10 @@ def test_a_run_on_series_that_was_stopped_and_resumed_ends_with_the_same_bits(
     asked = iter(range(1, 10**9))
     for _ in train(parted, lambda: next(asked) >= stop):
         pass
-    table.unlink()  # the run has all that it needs
-    finish(resume(parted.folder.path))
+    if stop == 1:
+        table.unlink()  # the run has all that it needs
+    same = [] if stop == 1 else [table]
+    finish(resume(parted.folder.path, sources=same, settings_of=recorded_settings))
     assert outcome(parted.folder.path) == outcome(tmp_path / "whole")
 
 
@@ -70,7 +73,7 @@ def test_a_model_of_series_knows_what_it_has_learned(table: Path, tmp_path: Path
     run = begin_small(table, tmp_path / "run", steps=2)
     finish(run)
     model = LanguageModel.load(tmp_path / "run")
-    expected = {"season": SEASON, "horizon": HORIZON, "frequency": "monthly"}
+    expected: dict[str, Any] = {"season": SEASON, "horizon": HORIZON, "frequency": "monthly"}
     assert model.about["series"] == model.info()["series"] == expected
     assert run.encoded.documents == SERIES
     ends = SERIES  # of lines
@@ -83,7 +86,7 @@ def test_a_model_of_series_knows_what_it_has_learned(table: Path, tmp_path: Path
     assert f"table.csv: monthly series, season 12, to forecast {HORIZON} values, " in text
     assert "text-generation" not in text
     shutil.rmtree(tmp_path / "run" / "checkpoints")
-    assert LanguageModel.load(tmp_path / "run").series == model.series
+    assert SeriesFacts.of(LanguageModel.load(tmp_path / "run")) == SeriesFacts(**expected)
 
 
 @pytest.mark.parametrize(
@@ -98,8 +101,9 @@ def test_a_model_of_series_knows_what_it_has_learned(table: Path, tmp_path: Path
     ],
 )
 def test_settings_of_text_and_of_tables_exclude_each_other(options: dict[str, object], says: str) -> None:
+    values = {"series": True, "horizon": HORIZON, **options}
     with pytest.raises(OptionError) as caught:
-        TextSettings(**{"series": True, "horizon": HORIZON, **options})  # type: ignore[arg-type]
+        corpus_settings(made(TextSettings, values), made(SeriesSettings, values))
     assert str(caught.value) == says
 
 

@@ -32,7 +32,7 @@ DATES = np.datetime64("2024-01-30", "s") + np.arange(40).astype("timedelta64[D]"
 VALUES: dict[str, Any] = {"north": np.arange(40) + 0.5, "south": np.round(np.sin(np.arange(40)), 3)}
 
 
-def forecast_rows(names: Sequence[str], dates: Any, values: dict[str, Any], methods: Sequence[str]) -> dict[str, Any]:
+def forecast_rows(names: Sequence[str], dates: Any, values: dict[str, Any], methods: Sequence[str]) -> Any:
     each = [np.full(len(some), method, object) for some, method in zip(dates, methods, strict=True)]
     return stacked(names, dates, {**values, "method": each})
 
@@ -203,6 +203,16 @@ def test_dates_are_written_as_they_came(dates: list[str], following: str, tmp_pa
     path = tmp_path / "forecast.csv"
     write_rows(path, table.form, rows)
     assert path.read_text() == f"unique_id,ds,mean,method\ny,{following},1.0,naive\n"
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars"])
+def test_hours_in_a_zone_return_in_that_zone(kind: str) -> None:
+    hours = pandas.date_range("2024-03-30", periods=60, freq="h", tz="Europe/Berlin")  # the clock changes inside
+    frame = pandas.DataFrame({"ds": hours[:50], "y": np.arange(50.0)})
+    table = read_table(frame if kind == "pandas" else polars.from_pandas(frame))
+    following = table.calendar.following(table.series[0].dates[-1], 10)
+    answer = as_frame(table.form, forecast_rows(["y"], [following], {"mean": [np.zeros(10)]}, ["naive"]))
+    assert answer["ds"].to_list() == [one.to_pydatetime() for one in hours[50:]]
 
 
 @pytest.mark.parametrize("library", [pandas, polars])
@@ -529,8 +539,8 @@ def test_equal_texts_of_a_parquet_file_are_one_object(tmp_path: Path, monkeypatc
     names = [f"series {k % 2}" for k in range(40)] + [None]
     parquet.write_table(pyarrow.table({"x": names, "y": range(41)}), tmp_path / "sales.parquet")
     cells = sheets.read_sheet(tmp_path / "sales.parquet", lambda beginning: None).columns["x"]
-    assert list(cells) == [*names[:-1], ""]
-    assert len({id(cell) for cell in cells}) == 3
+    assert cells.distinct == ["series 0", "series 1", ""]
+    assert cells.which.tolist() == [*(k % 2 for k in range(40)), 2]
 
 
 def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -554,10 +564,11 @@ def test_forecasts_that_are_written_as_parquet_keep_the_kinds_of_names_and_dates
     assert read_table(tmp_path / "found.parquet").series[0].values.tolist() == [1.0, 2.5]
 
 
-def test_a_csv_file_loads_no_frames(tmp_path: Path) -> None:
-    code = "import sys; from afterword.series.table import read_table; read_table(sys.argv[1]); print(*sys.modules)"
-    path = written(tmp_path, long_text())
+@pytest.mark.parametrize("command", ["forecast sales.csv --horizon 2", "train sales.csv --series --horizon 2"])
+def test_without_pandas_one_line_names_the_extra(command: str, tmp_path: Path) -> None:
+    written(tmp_path, long_text())
+    hidden = "import sys; sys.modules['pandas'] = None; from afterword.__main__ import main; main()"
     environment = {**os.environ, "PYTHONPATH": str(Path(afterword.__file__).parents[1])}
-    done = finished([sys.executable, "-c", code, str(path)], env=environment, fresh=True)
-    assert "afterword.series.table" in done.stdout.decode()
-    assert not {"pandas", "polars", "pyarrow", "afterword.text", "afterword.model"} & set(done.stdout.decode().split())
+    done = finished([sys.executable, "-c", hidden, *command.split()], env=environment, cwd=tmp_path, fresh=True)
+    assert done.returncode == 2
+    assert done.stderr.decode() == "error: tables need pandas: pip install 'afterword[series]'\n"

@@ -24,6 +24,7 @@ import click
 from afterword import bars
 from afterword.cli.config_file import config_option, given_values
 from afterword.cli.output import CSV, JSON, TABLE, note, printed, say
+from afterword.cli.shows import SHOWS
 from afterword.cli.signals import Stop
 from afterword.errors import AfterwordError, WorkError, spelled
 from afterword.operations.every import find, summaries
@@ -164,7 +165,9 @@ class OperationCommand(click.Command):
         answer = self._operation.run(request, CommandWork(self.spell, streams=form == TABLE and out is None))
         with contextlib.nullcontext() if out is None else _printing_to(out):
             try:
-                for record in printed(answer, form, request) if self._operation.records else ():
+                for record in (
+                    printed(answer, form, request, SHOWS.get(type(request).__name__)) if self._operation.records else ()
+                ):
                     odd |= bool(getattr(record, "odd", False))
             except KeyboardInterrupt as error:  # while a record was printed: the operation knows what is complete
                 if isinstance(answer, Generator):

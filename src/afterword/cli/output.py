@@ -83,14 +83,18 @@ def has_colours() -> bool:
     return console.color_system is not None and not console.no_color
 
 
-def printed(answer: Any, form: str, request: Request) -> Iterator[Record]:
+Way = Callable[[Iterator["Record"], "Request"], Iterator["Record"]]
+"""Shows the records that answer a request to people, and yields each one."""
+
+
+def printed(answer: Any, form: str, request: Request, way: Way | None) -> Iterator[Record]:
     """Print the records of `answer` as they come, in the `form` of a table, lines of JSON, or CSV; yield each one.
 
-    A table or CSV has the names of its columns above the first row. What the module `shows` has a way for, or a record
-    that has a text of its own, is shown to people that way. After rows, the record of the whole is left out.
+    A table or CSV has the names of its columns above the first row. What has a `way` of its own (see `shows`), or a
+    record that has a text, is shown to people that way. After rows, the record of the whole is left out.
     """
     records = answer if isinstance(answer, Iterator) else iter([] if answer is None else [answer])
-    if form == TABLE and (way := _way(request)):
+    if form == TABLE and way is not None:
         yield from way(records, request)
         return
     columns, few, has_rows = list[str](), list[Sequence[str]](), False
@@ -124,13 +128,6 @@ def _line(cells: Sequence[Any], form: str, few: list[Sequence[str]], waits: bool
         return [*few, cells]
     print(_csv(cells) if form == CSV else "  ".join(cells), flush=True)
     return few
-
-
-def _way(request: Request) -> Callable[[Iterator[Record], Request], Iterator[Record]] | None:
-    """Return how people see the answer to `request`, if it is not rows of a table."""
-    from afterword.cli.shows import SHOWS
-
-    return SHOWS.get(type(request).__name__)
 
 
 def _place(name: str) -> int:

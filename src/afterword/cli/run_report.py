@@ -23,7 +23,7 @@ def show(run: Run, should_stop: Callable[[], bool], writes: bool = True) -> None
     """Train `run` to its end, or until `should_stop`; print its progress and, if it `writes`, now and then a line."""
     from afterword.runs.loop import train  # with PyTorch, which takes a second
 
-    writes = writes and bars.form == "auto" and run.encoded.series is None
+    writes = writes and bars.form == "auto" and run.encoded.is_text
     improved, written = False, time.monotonic()
     with training_bar() if is_seen() else _lines() as report:
         for progress in train(run, should_stop):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from afterword.cli.output import escaped, has_colours, note, shown
+from afterword.cli.output import Way, escaped, has_colours, note, shown
 from afterword.errors import OptionError
 from afterword.operations.aligned import aligned, readable
 from afterword.text.unicode import spaced, visible
@@ -207,7 +207,7 @@ def generate(records: Iterator[Record], request: Any) -> Iterator[Record]:
         separate, last = not isinstance(one, WrittenLine), ""
 
 
-SHOWS: dict[str, Callable[[Iterator[Record], Any], Iterator[Record]]] = {
+SHOWS: dict[str, Way] = {
     "Surprises": surprises,
     "Odd": odd,
     "Inspect": inspect,

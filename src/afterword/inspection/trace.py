@@ -60,7 +60,7 @@ class Trace:
     title: str = ""
     """The name of what was read, if it is not the text itself."""
     unit: str = "character"
-    """The noun for what the text consists of: a line of a series consists of values."""
+    """The noun for what the text consists of."""
     places: Sequence[str] = ()
     """The place of each token, such as its date; by default, its number."""
 

@@ -83,7 +83,7 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
     with writable(request.model) as folder:
         loaded = work.model(request.model, request.using)
         check_kind(request, loaded, ("mask", "encoding", "encoding_errors"))
-        if loaded.series is not None:
+        if loaded.unit == "value":
             calibrated, checks, checked = calibrated_on_values(loaded, request, work)
         else:
             lines = normal_lines(files, request, work)

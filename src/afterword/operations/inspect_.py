@@ -19,13 +19,13 @@ from afterword.operations.operation import ModelName, Output, Record, Request, S
 from afterword.operations.options import Holding, Overwriting
 from afterword.operations.score import check_kind
 from afterword.operations.work import Work
+from afterword.series.corpus import SeriesFacts
 from afterword.series.table import Columns
-from afterword.series.tokens import SeriesFacts
 from afterword.settings import setting
 from afterword.storage import output
 
 if TYPE_CHECKING:
-    from afterword.forecasting.readings import SeriesLine
+    from afterword.series.readings import SeriesLine
 
 FILES = ("html", "png", "svg", "npz")
 
@@ -105,8 +105,8 @@ def inspect(request: Inspect, work: Work) -> Seen | Found:
     check_kind(request, model, ("keeps", "after", "instead"))
     named = named_units(request.units, model.config) if request.units else None
     line = None
-    if model.series is not None:
-        line = _line_of(model.series, request, slice(first, last), work)
+    if model.unit == "value":
+        line = _line_of(SeriesFacts.of(model), request, slice(first, last), work)
         read = line.text
     else:
         read = (request.text if request.text is not None else work.text(str(request.file), last))[first:last]
@@ -140,7 +140,7 @@ def inspect(request: Inspect, work: Work) -> Seen | Found:
 
 def _line_of(facts: SeriesFacts, request: Inspect, part: slice, work: Work) -> SeriesLine:
     """Return a part of the series that is asked for (by default the first) of a table, as a model reads it."""
-    from afterword.forecasting.readings import SeriesLine, table_for
+    from afterword.series.readings import SeriesLine, table_for
 
     if request.file is None:
         raise OptionError("a model of series reads a table: name it with `file`")

@@ -156,7 +156,7 @@ def odd(request: Odd, work: Work) -> Iterator[OddRow | OddValue | Scored]:
         if wrong := [name for name in request.given_names if name in OF_TRAINING]:
             raise OptionError(f"`{wrong[0]}` is for training, but {source} is a model already: leave it out")
         work.check(files)
-        if model.series is not None:
+        if model.unit == "value":
             yield from _odd_values(request, work, model)
             return
         masks, good, unseen = _checked_masks(model, request, work), set[str](), 0.0

@@ -170,6 +170,11 @@ class Record(msgspec.Struct, kw_only=True):
     """The name of the list of such records in the reply over HTTP, if there are several for a request."""
 
     @property
+    def returned(self) -> Any:
+        """What a caller in Python gets."""
+        return self
+
+    @property
     def has_text(self) -> bool:
         """Whether its class says how people read it."""
         return type(self).__str__ is not Record.__str__
@@ -197,9 +202,13 @@ class Operation(Generic[P, Asked, Answer]):
     """
 
     def __init__(
-        self, request: Callable[P, Asked], function: Callable[[Asked, Work], Answer], path: str | None
+        self,
+        request: Callable[P, Asked],
+        function: Callable[[Asked, Work], Answer],
+        path: str | None,
+        records: Sequence[type[Record]] | None,
     ) -> None:
-        self.request, self.run, self.path = typing.cast(type[Asked], request), function, path
+        self.request, self.run, self.path, self._records = typing.cast(type[Asked], request), function, path, records
         functools.update_wrapper(self, function)
         self.__name__ = function.__name__
         self.__doc__ = self.request.__doc__
@@ -211,7 +220,8 @@ class Operation(Generic[P, Asked, Answer]):
             request = self.asked(*arguments, **options)
         except TypeError as error:  # an unknown argument, or a missing one
             raise TypeError(str(error).replace(f"{self.request.__name__}.__init__", self.__name__)) from None
-        return begun(self.run(request, Work()))
+        answer = begun(self.run(request, Work()))
+        return answer.returned if isinstance(answer, Record) else answer
 
     def asked(self, *arguments: P.args, **options: P.kwargs) -> Asked:
         """Return the request with these values."""
@@ -225,8 +235,10 @@ class Operation(Generic[P, Asked, Answer]):
         return (self.request.__doc__ or "").partition("\n")[0]
 
     @property
-    def records(self) -> tuple[type[Record], ...]:
+    def records(self) -> Sequence[type[Record]]:
         """The kinds of record that it yields or returns."""
+        if self._records is not None:
+            return self._records
         hint = typing.get_type_hints(self.run)["return"]
         if typing.get_origin(hint) in (Iterator, typing.get_origin(Iterator[int])):
             hint = typing.get_args(hint)[0]
@@ -243,10 +255,11 @@ def begun(answer: Answer) -> Answer:
 
 
 def operation(
-    request: Callable[P, Asked], *, path: str | None = None
+    request: Callable[P, Asked], *, path: str | None = None, records: Sequence[type[Record]] | None = None
 ) -> Callable[[Callable[[Asked, Work], Answer]], Operation[P, Asked, Answer]]:
     """Make an operation of the decorated function, which takes a `request` and the `Work` that its caller supplies.
 
-    With a `path`, a server offers it to HTTP clients there.
+    With a `path`, a server offers it to HTTP clients there. The kinds of its `records` are those that it is annotated
+    with, unless they are given.
     """
-    return lambda function: Operation(request, function, path)
+    return lambda function: Operation(request, function, path, records)

@@ -15,6 +15,7 @@ from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import Preview, preview
 from afterword.runs.record import bits
 from afterword.runs.run import Run
+from afterword.series.corpus import SeriesSettings, corpus_settings
 from afterword.settings import made
 from afterword.text.corpus import TextSettings
 from afterword.text.documents import counted
@@ -22,7 +23,7 @@ from afterword.text.encoded import EncodedCorpus
 
 
 @dataclass(frozen=True)
-class Plan(TextSettings, TrainingSettings, Request):
+class Plan(TextSettings, SeriesSettings, TrainingSettings, Request):
     """Print every setting that train would use with TEXT and these options, and the reason for each.
 
     This reads the text and measures the machine for some seconds. It writes nothing and trains nothing.
@@ -55,7 +56,9 @@ def plan(request: Plan, work: Work) -> Planned:
     if not (texts := listed(request.texts)):
         raise OptionError("missing `texts`: name a text file, as in: afterword plan book.txt --minutes 5")
     with work.progress("reading the text and planning"):
-        found = preview(texts, made(TextSettings, vars(request)), made(TrainingSettings, vars(request)))
+        asked = vars(request)
+        corpus = corpus_settings(made(TextSettings, asked), made(SeriesSettings, asked))
+        found = preview(texts, corpus, made(TrainingSettings, asked))
     work.note(*found.notes)
     return planned(found)
 
@@ -119,8 +122,8 @@ def summary(run: Run | Preview) -> tuple[str, str]:
 
 def _contents(encoded: EncodedCorpus) -> str:
     """Return what the training part consists of."""
-    if encoded.series is not None:
-        return f" in {encoded.documents:,} series ({encoded.series.frequency}, season {encoded.series.season:,})"
+    if series := encoded.about.get("series"):
+        return f" in {encoded.documents:,} series ({series['frequency']}, season {series['season']:,})"
     tokenizer = encoded.tokenizer
     documents = f" in {encoded.documents:,} lines" if encoded.lines else ""
     if encoded.labels:

@@ -13,7 +13,6 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from msgspec import UNSET, UnsetType
 
 from afterword.errors import OptionError
-from afterword.forecasting.readings import SeriesReading, read_series, table_for
 from afterword.language_model import LanguageModel
 from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Engine, Holding, Predicting
@@ -21,6 +20,8 @@ from afterword.operations.work import Part, Work
 from afterword.scoring.adapting import AdaptingScorer
 from afterword.scoring.costs import LineScore, total
 from afterword.scoring.costs import Score as Cost
+from afterword.series.corpus import SeriesFacts
+from afterword.series.readings import SeriesReading, read_series, table_for
 from afterword.series.table import Columns, Table
 from afterword.settings import OnProgress, ignore_progress, setting
 from afterword.text.decoding import Decoding
@@ -128,7 +129,7 @@ def score(request: Score, work: Work) -> Iterator[Scored | ScoredLine | ScoredSe
     work.check(listed(request.files))
     free = work.model(request.model, request.using, request.engine)
     check_kind(request, free, ("mask", "sort", "top", "adapt", "hold", "encoding", "encoding_errors"))
-    if free.series is not None:
+    if free.unit == "value":
         yield from _of_tables(request, free, work)
         return
     model = free.hold(*request.hold)
@@ -151,7 +152,7 @@ Facts = dict[str, Any]
 
 def check_kind(request: Request, model: LanguageModel, of_text: Sequence[str]) -> None:
     """Raise OptionError for a given option that does not suit `model`; those named in `of_text` do not suit series."""
-    learned, wrong = ("text", ("series", *vars(Columns()))) if model.series is None else ("series", of_text)
+    learned, wrong = ("text", ("series", *vars(Columns()))) if model.unit == "character" else ("series", of_text)
     for field in request.given_names:
         if field in wrong:
             raise OptionError(f"`{field}` does not suit a model of {learned}: leave it out")
@@ -315,10 +316,10 @@ def _of_tables(request: Score, model: LanguageModel, work: Work) -> Iterator[Sco
 
 def read_values(model: LanguageModel, file: str, columns: Columns, work: Work) -> tuple[Table, list[SeriesReading]]:
     """Return the table in `file` and the reading of each series that the model can read."""
-    assert model.series is not None
+    facts = SeriesFacts.of(model)
     with work.progress(f"reading {file}") as on_progress:
-        table, series = table_for(model.series, file, columns)
-        readings = read_series(model, model.series, series, on_progress)
+        table, series = table_for(facts, file, columns)
+        readings = read_series(model, facts, series, on_progress)
     work.note(*table.notes)
     if left := len(table.series) - len(series):
         work.note(f"{left:,} of {len(table.series):,} series are constant, or no longer than a season: left out")

@@ -12,8 +12,6 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
-from afterword.forecasting.futures import rounded
-from afterword.forecasting.readings import SeriesReading
 from afterword.inspection.gates_page import about
 from afterword.language_model import LanguageModel
 from afterword.model.folder.calibration import Normal
@@ -25,6 +23,8 @@ from afterword.scoring.costs import USED
 from afterword.scoring.costs import Score as Cost
 from afterword.scoring.surprises import LIKELIEST, expected
 from afterword.scoring.surprises_page import MOST_DRAWN, Drawn, page
+from afterword.series.futures import rounded
+from afterword.series.readings import SeriesReading
 from afterword.series.table import Columns, Table
 from afterword.settings import setting
 from afterword.storage import output
@@ -116,7 +116,7 @@ def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | 
     work.check(files)
     model = work.model(request.model, request.using, request.engine, request.hold)
     check_kind(request, model, ("html", "hold", "encoding", "encoding_errors"))
-    if model.series is not None:
+    if model.unit == "value":
         yield from _of_tables(request, model, work)
         return
     facts = engine_of(model, work)

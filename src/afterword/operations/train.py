@@ -24,6 +24,7 @@ from afterword.runs.folder import RunFolder
 from afterword.runs.record import Progress
 from afterword.runs.resume import NO_MORE, More
 from afterword.runs.run import Run
+from afterword.series.corpus import SeriesSettings, corpus_settings, recorded_settings
 from afterword.settings import ignore_progress, made, setting
 from afterword.text.corpus import TextSettings
 
@@ -32,7 +33,7 @@ OnReport = Callable[[Progress], object]
 
 
 @dataclass(frozen=True)
-class Train(TextSettings, TrainingSettings, More, Request):
+class Train(TextSettings, SeriesSettings, TrainingSettings, More, Request):
     """Train a model on TEXT: files, folders, .gz files, or - for standard input.
 
     Ctrl-C loses nothing: the run is saved, and `resume` continues it exactly. `repeat` rebuilds the same model from a
@@ -73,7 +74,7 @@ def train(request: Train, work: Work) -> LanguageModel:
         with nullcontext() if request.on_progress else work.progress("reading the text and planning"):
             run = begin.together(partial(_begun, request, texts, folder, work), folder)
         model = trained(run, work, request.on_progress)
-        place, of_text = shlex.quote(str(folder)), run.encoded.series is None
+        place, of_text = shlex.quote(str(folder)), run.encoded.is_text
         work.say(
             f"next: {work.program} {f'generate {place}' if of_text else f'forecast {place} FILE'}",
             f"to share: {shlex.quote(str(run.folder.model))}, but only with people who may read the {run.encoded.kind} "
@@ -84,17 +85,19 @@ def train(request: Train, work: Work) -> LanguageModel:
 
 def _begun(request: Train, texts: Sequence[str], folder: Path, work: Work) -> Run:
     """Begin, repeat or resume the run in `folder`, as `request` asks, or as torchrun does by starting it again."""
-    text, training = made(TextSettings, vars(request)), made(TrainingSettings, vars(request))
-    given = {name: value for name, value in {**vars(text), **vars(training)}.items() if name in request.named}
+    asked = vars(request)
+    text, table, training = made(TextSettings, asked), made(SeriesSettings, asked), made(TrainingSettings, asked)
+    corpus, each = corpus_settings(text, table), {**vars(text), **vars(table), **vars(training)}
+    given = {name: value for name, value in each.items() if name in request.named}
     given = {name: value for name, value in given.items() if value is not None}
     if request.resume is None and restarted() and RunFolder(folder).checkpoints:
-        return resume.resume(folder, given, exact=request.exact)
+        return resume.resume(folder, given, exact=request.exact, settings_of=recorded_settings)
     if request.resume is not None:
         if request.overwrite or (request.out is not None and Path(request.out).resolve() != folder.resolve()):
             also = "leave out `out` and `overwrite`, also in a file of settings"
             raise OptionError(f"`resume` continues the run in {folder}: {also}")
-        more = NO_MORE if restarted() else made(More, vars(request))  # it was recorded the first time
-        return resume.resume(folder, given, texts, exact=request.exact, more=more)
+        more = NO_MORE if restarted() else made(More, asked)  # it was recorded the first time
+        return resume.resume(folder, given, texts, exact=request.exact, more=more, settings_of=recorded_settings)
     if request.repeat is not None:
         return begin.repeat(Path(request.repeat), folder, given, overwrite=request.overwrite, exact=request.exact)
 
@@ -102,7 +105,7 @@ def _begun(request: Train, texts: Sequence[str], folder: Path, work: Work) -> Ru
         if bars.form == "auto" and not bars.is_seen():  # otherwise nothing would appear for about 20 seconds
             work.say(f"read {', '.join(sources)[:200]}; measuring this machine to plan the run")
 
-    return begin.begin(texts, folder, text, training, overwrite=request.overwrite, on_read=tell)
+    return begin.begin(texts, folder, corpus, training, overwrite=request.overwrite, on_read=tell)
 
 
 def trained(run: Run, work: Work, on_progress: OnReport | None = None) -> LanguageModel:
@@ -114,7 +117,7 @@ def trained(run: Run, work: Work, on_progress: OnReport | None = None) -> Langua
         work.say(f"expected: {in_bits(run.record.expected)} on held-out text (afterword plan explains why)")
     work.train(run, on_progress)
     model = complete_card(run.folder.path)
-    validation, what = model.about["validation"], "values" if run.encoded.series else "text"
+    validation, what = model.about["validation"], "text" if run.encoded.is_text else "values"
     figure = (
         f"{validation['bits_per_character']:.3f} bits per {run.encoded.unit} on held-out {what}; " if validation else ""
     )

@@ -90,7 +90,7 @@ class Work:
 
         If the caller has a way to interrupt it, a run whose folder is `kept` is saved, to be resumed.
         """
-        from afterword.training import train_shown
+        from afterword.bars import train_shown
 
         train_shown(run, on_progress)
 

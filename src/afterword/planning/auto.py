@@ -25,9 +25,16 @@ from afterword.planning import tuning
 from afterword.planning.base_choice import SCRATCH, SIZES, Begun
 from afterword.planning.expectation import Expectation, expectation, expectation_from_base
 from afterword.planning.machine import StepTime, StepTimes, available_threads, check_memory
-from afterword.planning.training_plan import AS_ASKED, Plan, TrainingSettings, asked, reasons, recipe_of
+from afterword.planning.training_plan import (
+    AS_ASKED,
+    CorpusSettings,
+    Plan,
+    TrainingSettings,
+    asked,
+    reasons,
+    recipe_of,
+)
 from afterword.planning.tuning import Choice, Choices
-from afterword.text.corpus import TextSettings
 from afterword.text.encoded import EncodedCorpus
 
 HELD_OUT = "0.1"  # fraction of the text, if nothing else is held out
@@ -61,11 +68,11 @@ SAME_FOR_ALL: Choices = {
 }
 
 
-def text_settings(text: TextSettings) -> TextSettings:
+def text_settings(text: CorpusSettings) -> CorpusSettings:
     """Return `text` as this recipe reads it: a tenth is held out, unless another part is."""
     if text.vocabulary == "classic":
         raise OptionError("vocabulary classic belongs to the classic recipe: give --recipe classic")
-    return text if text.series else dataclasses.replace(text, validation=text.validation or HELD_OUT)
+    return text.holding_out(HELD_OUT)
 
 
 def make_plan(encoded: EncodedCorpus, settings: TrainingSettings, begun: Begun = SCRATCH) -> Plan:
@@ -186,8 +193,8 @@ class _Planner:
             of_text = Choice(0, "the same values rarely follow one another twice")
             blind = Choice(0, "an n-gram soon forgets a line's label, and would write lines of any kind")
             length = self._tokens / self._encoded.documents
-            if self._encoded.series:
-                return {**tuning.series_per_step(self._tokens, length), "ngram": of_text}
+            if not self._encoded.is_text:
+                return {**tuning.values_per_step(self._tokens, length), "ngram": of_text}
             return {
                 "seq_length": seq_length,
                 "batch_size": tuning.lines_per_step(length),
@@ -317,7 +324,7 @@ class _Planner:
     def _notes(self, recipe: Recipe) -> list[str]:
         notes = []
         characters = self._encoded.training_characters
-        if characters < LITTLE_TEXT and self._encoded.series is None:
+        if characters < LITTLE_TEXT and self._encoded.is_text:
             expect = "pieces of the text by heart and made-up words between them"
             if self._base is not None:  # from 2 kB, 0.3 % is copied in runs of 20 characters; 1 % of words are made up
                 expect = f"what it writes to be more like {self._base.name} than like the text"

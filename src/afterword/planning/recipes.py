@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from afterword.errors import OptionError
 from afterword.learning.recipe import Recipe
 from afterword.planning import auto, classic
 from afterword.planning.base_choice import SCRATCH, Begun
-from afterword.planning.training_plan import AUTO, NONE, Plan, TrainingSettings
+from afterword.planning.training_plan import CorpusSettings, Plan, TrainingSettings
 from afterword.text.corpus import TextSettings
 from afterword.text.encoded import EncodedCorpus
 
 
-def text_settings(text: TextSettings, settings: TrainingSettings) -> TextSettings:
+def text_settings(text: CorpusSettings, settings: TrainingSettings) -> CorpusSettings:
     """Return `text` as the recipe of `settings` reads it. Raises OptionError for a text that it cannot read."""
-    return (classic.text_settings if settings.recipe == "classic" else auto.text_settings)(text)
-
-
-def without_base(settings: TrainingSettings) -> TrainingSettings:
-    """Return `settings` without a base, for a table. Raises OptionError if a base or the classic recipe is given."""
     if settings.recipe == "classic":
-        raise OptionError("the classic recipe learns from text: leave it or --series out")
-    if settings.base not in (AUTO, NONE):
-        raise OptionError(f"base {settings.base}: a model of series begins from scratch; leave it or --series out")
-    return replace(settings, base=NONE)
+        assert isinstance(text, TextSettings)  # others do not suit this recipe
+        return classic.text_settings(text)
+    return auto.text_settings(text)
 
 
-def check_length(characters: int, text: TextSettings, settings: TrainingSettings) -> None:
+def check_length(characters: int, text: CorpusSettings, settings: TrainingSettings) -> None:
     """Raise OptionError if a batch of `settings` is larger than a training text of this number of characters."""
     window = classic.WINDOW if settings.recipe == "classic" else None
     for option, value in (("seq-length", settings.seq_length or window), ("batch-size", settings.batch_size)):

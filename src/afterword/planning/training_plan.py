@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 from afterword.bases.base import Base
 from afterword.learning.recipe import Recipe
@@ -14,6 +15,8 @@ from afterword.model.ngram.tables import Ngram
 from afterword.planning.expectation import Expectation
 from afterword.planning.tuning import Choice, Choices
 from afterword.settings import Settings, setting
+from afterword.text.corpus import Corpus
+from afterword.text.documents import Source
 
 AUTO, NONE = "auto", "none"  # bases: the plan's choice, and no base
 
@@ -70,6 +73,31 @@ class TrainingSettings(Settings):
     checkpoint_every: int | None = setting(
         None, "steps between checkpoints (default: one checkpoint per minute)", minimum=1, metavar="STEPS"
     )
+
+
+class CorpusSettings(Protocol):
+    """Settings that say how sources are read as a corpus: `TextSettings`, or those of another kind of source.
+
+    They are a dataclass, and are recorded in the run.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def lines(self) -> bool: ...
+    @property
+    def lowercase(self) -> bool: ...
+    @property
+    def vocabulary(self) -> str | None: ...
+
+    def suited(self, training: TrainingSettings) -> TrainingSettings:
+        """Return the settings of a training on such a corpus. Raises OptionError for those that do not suit it."""
+
+    def holding_out(self, fraction: str) -> Self:
+        """Return these settings with that fraction for validation, unless something is held out already."""
+
+    def read(self, sources: Sequence[Source], seed: int) -> Corpus:
+        """Read `sources`; `seed` decides what is held out. Raises an InputError."""
 
 
 AS_ASKED = "as you asked"

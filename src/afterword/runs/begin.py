@@ -16,15 +16,14 @@ from afterword.learning.device import check_device, memory_reported
 from afterword.learning.ranks import meet, ranks
 from afterword.learning.recipe import Recipe
 from afterword.planning.base_choice import base_asked_for, begun_from
-from afterword.planning.recipes import check_length, make_plan, text_settings, without_base
-from afterword.planning.training_plan import Plan, TrainingSettings
+from afterword.planning.recipes import check_length, make_plan, text_settings
+from afterword.planning.training_plan import CorpusSettings, Plan, TrainingSettings
 from afterword.runs.environment import check_ranks, check_torch, differences, environment, versions
 from afterword.runs.folder import RunFolder, check_place, check_sources, held
 from afterword.runs.record import BegunFrom, Environment, Record
 from afterword.runs.resume import check_gpu, damage_reported, take_settings
 from afterword.runs.run import Run
 from afterword.settings import ignore_progress
-from afterword.text.corpus import TextSettings, read_corpus
 from afterword.text.documents import Source
 from afterword.text.encoded import EncodedCorpus, encode, learn_tokenizer
 from afterword.text.tokenizer import Tokenizer
@@ -55,7 +54,7 @@ class Preview:
 @contextmanager
 def _planned(
     sources: Sequence[Source],
-    text: TextSettings,
+    text: CorpusSettings,
     training: TrainingSettings,
     place: AbstractContextManager[RunFolder],
     on_read: Callable[[Sequence[str]], object] = ignore_progress,
@@ -63,10 +62,10 @@ def _planned(
     """Check the settings, read the text, and plan, with the encoded text in the folder that `place` yields."""
     check_torch()
     check_device(training.device)
-    training = without_base(training) if text.series else training
+    training = text.suited(training)
     base = base_asked_for(training, text)
     text = text_settings(text, training)
-    with read_corpus(sources, text, seed=training.seed) as corpus:
+    with text.read(sources, training.seed) as corpus:
         check_length(corpus.training_characters, text, training)
         if base is None:
             tokenizer = learn_tokenizer(corpus, text.vocabulary, text.lowercase)
@@ -88,12 +87,12 @@ def _planned(
             yield new, Preview(plan, encoded, notes, seconds, settings)
 
 
-def _vocabulary(text: TextSettings, tokenizer: Tokenizer) -> str | None:
+def _vocabulary(text: CorpusSettings, tokenizer: Tokenizer) -> str | None:
     """Return the --vocabulary that `text` asks for, or that its tokens have; None if only the base has such tokens."""
     return text.vocabulary or (tokenizer.kind if tokenizer.kind == tokenizer.usage else None)
 
 
-def preview(sources: Sequence[Source], text: TextSettings, training: TrainingSettings) -> Preview:
+def preview(sources: Sequence[Source], text: CorpusSettings, training: TrainingSettings) -> Preview:
     """Read the text and plan, as `begin` does, and write nothing. Raises an InputError as `begin` does."""
     with tempfile.TemporaryDirectory() as folder:
         place = RunFolder(Path(folder)).begin_new()
@@ -104,7 +103,7 @@ def preview(sources: Sequence[Source], text: TextSettings, training: TrainingSet
 def begin(
     sources: Sequence[Source],
     out: Path,
-    text: TextSettings,
+    text: CorpusSettings,
     training: TrainingSettings,
     *,
     overwrite: bool = False,

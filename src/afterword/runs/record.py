@@ -36,7 +36,7 @@ class Progress:
     best: float | None  # the validation of the model that is in the run folder
     improved: bool  # whether that model was written at this step
     notes: tuple[str, ...] = ()  # messages for the user since the last report
-    unit: str = "character"  # or "value", of a table of numbers
+    unit: str = "character"  # or another noun for what is predicted
 
 
 def bits(nats: float) -> float:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,13 @@ from afterword.errors import ModelError, OptionError, RunError
 from afterword.learning.device import check_device, precision_on, why_no_gpu
 from afterword.learning.recipe import Schedule
 from afterword.planning.recipes import steps_in
-from afterword.planning.training_plan import AUTO, NONE
+from afterword.planning.training_plan import AUTO, NONE, CorpusSettings
 from afterword.runs.environment import check_ranks, check_torch, differences, environment
 from afterword.runs.folder import RunFolder, held
 from afterword.runs.record import Environment, Record, Stage
 from afterword.runs.run import Run
-from afterword.settings import Settings, setting
-from afterword.text.corpus import TextSettings, read_corpus
+from afterword.settings import Settings, made, setting
+from afterword.text.corpus import TextSettings
 from afterword.text.documents import Source
 from afterword.text.encoded import EncodedCorpus, encode
 
@@ -60,6 +60,11 @@ class More(Settings):
 NO_MORE = More()
 
 
+def text_settings_of(recorded: Mapping[str, Any]) -> CorpusSettings:
+    """Return the settings of the text that a run has `recorded`."""
+    return made(TextSettings, recorded)
+
+
 def resume(
     path: Path,
     asked: Mapping[str, Any] | None = None,
@@ -67,14 +72,16 @@ def resume(
     *,
     exact: bool = False,
     more: More = NO_MORE,
+    settings_of: Callable[[Mapping[str, Any]], CorpusSettings] = text_settings_of,
 ) -> Run:
     """Continue the run in the folder `path` from its newest checkpoint.
 
     `asked` holds settings by name, and `sources` a text. They must be the run's own, except for the settings in
     `MAY_CHANGE`. If this machine, its device, its libraries or the threads differ from the run's so far, its bits may
     differ from those of an uninterrupted run: it continues with a note or, if `exact`, not at all. `more` moves its
-    end; see `extend`. Raises RunError for a missing or damaged run, or if another process trains it; OptionError for
-    a setting that contradicts the run, or for a missing GPU.
+    end; see `extend`. `settings_of` turns what the run has recorded of its text into settings that read `sources`.
+    Raises RunError for a missing or damaged run, or if another process trains it; OptionError for a setting that
+    contradicts the run, or for a missing GPU.
     """
     check_torch()
     folder = RunFolder(path)
@@ -90,7 +97,7 @@ def resume(
             run = Run(folder, record, encoded, notes)
             check_gpu(run)
             if sources:
-                _check_text(run, sources)
+                _check_text(run, sources, settings_of(record.text))
             check_ranks(run.recipe)
             run.load_checkpoint()
             _compare_environment(run, exact)
@@ -164,11 +171,10 @@ def _spelled(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _check_text(run: Run, sources: Sequence[Source]) -> None:
+def _check_text(run: Run, sources: Sequence[Source], text: CorpusSettings) -> None:
     """Raise RunError unless `sources` contain the text that `run` learns from."""
-    text = TextSettings(**{field.name: run.record.text[field.name] for field in fields(TextSettings)})
     name, place = ", ".join(os.fspath(source) for source in sources), run.folder.path
-    with read_corpus(sources, text, seed=run.recipe.seed) as corpus:
+    with text.read(sources, run.recipe.seed) as corpus:
         found = corpus.training_characters + corpus.validation_characters
         had = run.encoded.training_characters + run.encoded.validation_characters
         if found != had:

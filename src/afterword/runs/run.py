@@ -211,7 +211,7 @@ class Run:
             "base": None if self.record.base is None else asdict(self.record.base),
             "lines": encoded.lines,
             "labels": encoded.labels or None,
-            **({"series": asdict(encoded.series)} if encoded.series else {}),
+            **encoded.about,
             "corpus": {
                 "sources": encoded.sources,
                 "fingerprint": encoded.fingerprint,

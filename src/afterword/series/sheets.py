@@ -1,6 +1,6 @@
 """Read files and frames as columns: a CSV or Parquet file, standard input, or a frame of pandas or polars.
 
-pandas, polars and pyarrow are imported only if such a frame or file is given.
+pandas, polars and pyarrow are imported only when a table is read.
 """
 
 from __future__ import annotations
@@ -15,25 +15,24 @@ import sys
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from importlib import import_module
+from dataclasses import dataclass
 from itertools import islice
-from typing import IO, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.errors import OptionError, TableError
-from afterword.series.dates import DAY
+from afterword.errors import OptionError, TableError, check_installed
+
+if TYPE_CHECKING:
+    import pandas
 
 Kind = Literal["csv", "parquet", "pandas", "polars"]
-Column = Sequence[str] | NDArray[Any]
-"""The texts of a column, "" where one is missing; or numbers (NaN where missing), whole numbers or datetime64 (NaT)."""
 
 LARGEST = 2**31  # bytes of a file, unpacked; for Parquet, of its cells, where equal texts count once
 PART = 2**20  # characters of a CSV file
 CELLS = 2**22  # in a part of a Parquet file
-FIRST = 100  # cells that show what a column holds
+FIRST = 100  # texts that show what a column holds
 CHECKED = (1, 16, 256)  # parts after which all of them are checked before more are read
 LARGEST_VALUE = 1e100  # far below the largest float, so that differences and sums of values stay finite
 MISSING = frozenset(("", "NA", "N/A", "#N/A", "NAN", "NULL", "NONE"))
@@ -46,6 +45,26 @@ class WholeError(TableError):
     """An error about the whole table, not about one row: later rows may correct it."""
 
 
+class Texts(NamedTuple):
+    """A column of n texts, many of which are equal; "" where one is missing."""
+
+    which: NDArray[np.int64]  # [n], places in `distinct`
+    distinct: list[str]  # in the order in which they first occur
+
+    def row(self, *which: int) -> int:
+        """Return the first row with one of these texts."""
+        return int(np.isin(self.which, which).argmax())
+
+    @property
+    def first_filled(self) -> list[str]:
+        """The first texts that are not missing, at most `FIRST`."""
+        return list(islice((text for text in self.distinct if text.strip().upper() not in MISSING), FIRST))
+
+
+Column = Any
+"""`Texts`, an array of numbers (NaN where one is missing) or of whole numbers, or a DatetimeIndex of pandas."""
+
+
 @dataclass
 class Sheet:
     """The columns of a table, as they came."""
@@ -55,13 +74,23 @@ class Sheet:
     columns: dict[str, Column]
     locate: Callable[[int], str] = lambda row: f"row {row + 1}"
     decimal: str = "."
-    zones: dict[str, tuple[str, bool]] = field(default_factory=dict)  # column: its zone, and whether dates are local
+    frame: Any = None  # the frame that was given
 
     def error(self, message: str, row: int | None = None) -> TableError:
         """Return an error that names the table, and the place of the `row` if one is given."""
         if row is None:
             return WholeError(f"{self.name}: {message}")
         return TableError(f"{self.name}, {self.locate(row)}: {message}")
+
+    def take(self, columns: Iterable[tuple[str, Column]]) -> Sheet:
+        """Add columns, except for those that have neither a name nor content. Raises TableError."""
+        for name, cells in columns:
+            if not name and self.columns and not (isinstance(cells, Texts) and any(cells.distinct)):
+                continue
+            if name in self.columns:
+                raise self.error(f"two columns are named {name!r}: rename one")
+            self.columns[name] = cells
+        return self
 
 
 Check = Callable[[Sheet], object]
@@ -71,13 +100,12 @@ def read_sheet(source: Any, check: Check) -> Sheet:
     """Return the columns of `source`: a path, "-" for standard input, or a frame of pandas or polars.
 
     `check` takes longer and longer beginnings of a long file. If it raises an error about a row, the rest is not read.
-    Raises TableError if `source` is not such a table, and OptionError for a Parquet file without pyarrow.
+    Raises TableError if `source` is not such a table, and OptionError if pandas or pyarrow is needed and missing.
     """
+    check_installed("tables need pandas: pip install 'afterword[series]'", "pandas")
     library = type(source).__module__.partition(".")[0]
-    if library == "pandas":
-        return _from_pandas(source)
-    if library == "polars":
-        return _from_polars(source)
+    if library in ("pandas", "polars"):
+        return (_from_pandas if library == "pandas" else _from_polars)(source)
     if not isinstance(source, str | os.PathLike):
         raise TableError(f"give a path, or a frame of pandas or polars, not {type(source).__name__}")
     name = "standard input" if source == "-" else str(source)
@@ -96,62 +124,48 @@ def read_sheet(source: Any, check: Check) -> Sheet:
 def numbers(sheet: Sheet, column: str) -> NDArray[np.float64]:
     """Return the numbers of a column, NaN where one is missing. Raises TableError at a cell that is not a number."""
     cells = sheet.columns[column]
-    if isinstance(cells, np.ndarray):
-        if cells.dtype.kind not in "iuf":
-            raise sheet.error(f"{column or 'the first column'} holds dates, not numbers: choose another column")
+    if isinstance(cells, Texts):
+        found = [_number(text, sheet.decimal) for text in cells.distinct]
+        if None in found:
+            row = cells.row(*(k for k, number in enumerate(found) if number is None))
+            cell, hint = cells.distinct[cells.which[row]].strip(), "correct it, or leave it empty"
+            if re.fullmatch(r"[-+]?\d{1,3}([.,' ]?\d{3})*([.,]\d*)?", cell):
+                hint = f"write numbers with a decimal {'point' if sheet.decimal == '.' else 'comma'} and no other marks"
+            raise sheet.error(f"{column} is {cell[:40]!r}, not a number: {hint}", row)
+        values = np.array(found, np.float64)[cells.which]
+    elif isinstance(cells, np.ndarray):
         values = cells.astype(np.float64)
     else:
-        try:
-            known = {cell: np.nan if cell in MISSING else float(cell) for cell in set(cells)}
-            values = np.array([known[cell] for cell in cells])
-            plain = sheet.decimal == "." and "_" not in "".join(known)
-        except ValueError:
-            plain = False
-        if not plain:
-            values = np.array([_number(sheet, column, row, cell) for row, cell in enumerate(cells)])
-    if np.isinf(values).any():
-        row = int(np.argmax(np.isinf(values)))
-        raise sheet.error(f"{column} is infinite: correct that value, or leave it empty", row)
-    if (large := np.abs(values) > LARGEST_VALUE).any():
-        row = int(np.argmax(large))
-        what = f"{column} is {values[row]:g}, and at most {LARGEST_VALUE:g} is allowed"
-        raise sheet.error(f"{what}: correct that value, or leave it empty", row)
+        raise sheet.error(f"{column or 'the first column'} holds dates, not numbers: choose another column")
+    if (wrong := np.abs(values) > LARGEST_VALUE).any():
+        row = int(np.argmax(np.isinf(values) if np.isinf(values).any() else wrong))
+        large = f"{values[row]:g}, and at most {LARGEST_VALUE:g} is allowed"
+        what = "infinite" if np.isinf(values[row]) else large
+        raise sheet.error(f"{column} is {what}: correct that value, or leave it empty", row)
     return values
 
 
 def looks_numeric(sheet: Sheet, column: str) -> bool | None:
-    """Return whether most of the first cells of a column are numbers; None if all cells are missing."""
+    """Return whether most of the first texts of a column are numbers; None if all cells are missing."""
     cells = sheet.columns[column]
-    if isinstance(cells, np.ndarray):
-        return cells.dtype.kind in "iuf" and (True if len(cells) and not np.isnan(cells.astype(float)).all() else None)
-    filled = first_filled(cells)
-    return sum(_is_number(cell, sheet.decimal) for cell in filled) * 2 > len(filled) if filled else None
+    if isinstance(cells, Texts):
+        filled = cells.first_filled
+        return sum(_float(text, sheet.decimal) is not None for text in filled) * 2 > len(filled) if filled else None
+    return isinstance(cells, np.ndarray) and (not np.isnan(cells).all() or None)
 
 
-def first_filled(cells: Sequence[str]) -> list[str]:
-    """Return the first cells that are not missing, at most `FIRST`."""
-    filled = (cell for cell in cells if cell not in MISSING and cell.strip().upper() not in MISSING)
-    return list(islice(filled, FIRST))
-
-
-def _is_number(cell: str, decimal: str) -> bool:
+def _float(cell: str, decimal: str) -> float | None:
     try:
-        float(cell.replace(decimal, "."))
+        return None if "_" in cell else float(cell.replace(decimal, "."))
     except ValueError:
-        return False
-    return "_" not in cell
+        return None
 
 
-def _number(sheet: Sheet, column: str, row: int, cell: str) -> float:
-    cell = cell.strip()
-    if cell.upper() in MISSING:
+def _number(cell: str, decimal: str) -> float | None:
+    """Return the number that a cell holds, NaN if it is missing; None if it is anything else."""
+    if (cell := cell.strip()).upper() in MISSING:
         return np.nan
-    if (sheet.decimal == "." or "." not in cell) and _is_number(cell, sheet.decimal):
-        return float(cell.replace(sheet.decimal, "."))
-    hint = "correct it, or leave it empty"
-    if re.fullmatch(r"[-+]?\d{1,3}([.,' ]?\d{3})*([.,]\d*)?", cell):
-        hint = f"write numbers with a decimal {'point' if sheet.decimal == '.' else 'comma'} and no other marks"
-    raise sheet.error(f"{column} is {cell[:40]!r}, not a number: {hint}", row)
+    return None if decimal == "," and "." in cell else _float(cell, decimal)
 
 
 # ---- files
@@ -206,6 +220,7 @@ def _decoded(name: str, content: bytes) -> str:
 
 
 def _from_csv(name: str, text: str, whole: bool = True) -> Sheet:
+    """Return the columns of a CSV file, by the standard library: pandas neither finds a short line nor counts lines."""
     if not text.strip():
         raise WholeError(f"{name} is empty: give a table with a line of column names, such as unique_id,ds,y")
     delimiter = _delimiter(text)
@@ -224,38 +239,24 @@ def _from_csv(name: str, text: str, whole: bool = True) -> Sheet:
     sheet = Sheet(name, "csv", {}, locate, _decimal(text, delimiter))
     if len(header) < 2:
         raise sheet.error("it has only one column: separate a date and a value on each line by a comma")
-    if _is_data(header):
+    dated = re.fullmatch(r"\d{4}.?\d\d?.?\d\d?.*|\d\d?\D\d\d?\D\d{4}.*", header[0])
+    if dated and any(_float(cell, ".") is not None for cell in header[1:]):
         raise TableError(f"{name}, line 1 looks like data: add a line of column names, such as unique_id,ds,y")
     if not rows:
         raise sheet.error("it has only column names: add a row per date")
     ragged = is_numbered(header)  # the published form of M4: a row per series, as long as that series
     if set(map(len, rows)) != {len(header)}:
         for place, row in enumerate(rows):
-            if len(row) == len(header):
-                continue
-            if not (ragged and len(row) < len(header)):
+            if len(row) > len(header) or (len(row) < len(header) and not ragged):
                 has = f"this line has {len(row):,} cells, and the first has {len(header):,}"
                 raise sheet.error(f"{has}: correct it, or check the separator", place)
             row.extend([""] * (len(header) - len(row)))
-    sheet.columns = _named(sheet, zip(header, zip(*rows, strict=True), strict=True))
-    return sheet
+    return sheet.take(zip(header, map(_texts, zip(*rows, strict=True)), strict=True))
 
 
 def is_numbered(header: Sequence[str]) -> bool:
     """Return whether the names of the columns are those of M4's published form: any name, then V2, V3, …"""
     return len(header) > 2 and all(name == f"V{k}" for k, name in enumerate(header[1:], 2))
-
-
-def _named(sheet: Sheet, columns: Iterable[tuple[str, Column]]) -> dict[str, Column]:
-    """Return the columns by name, without those that have neither a name nor content."""
-    named: dict[str, Column] = {}
-    for name, cells in columns:
-        if not name and named and (isinstance(cells, np.ndarray) or not any(cells)):
-            continue
-        if name in named:
-            raise sheet.error(f"two columns are named {name!r}: rename one")
-        named[name] = cells
-    return named
 
 
 def _delimiter(text: str) -> str:
@@ -279,12 +280,6 @@ def _decimal(text: str, delimiter: str) -> str:
     return "," if re.search(r'(?m)(?:^|[;\t"])[ ]*[-+]?\d*,\d+[ ]*(?=["\t;\r\n]|$)', text) else "."
 
 
-def _is_data(header: list[str]) -> bool:
-    """Return whether the first line is a date with a number, instead of names."""
-    dated = re.fullmatch(r"\d{4}.?\d\d?.?\d\d?.*|\d\d?\D\d\d?\D\d{4}.*", header[0])
-    return bool(dated) and any(_is_number(cell, ".") for cell in header[1:])
-
-
 # ---- frames
 
 
@@ -295,13 +290,18 @@ def without_pyarrow(name: str) -> OptionError:
 def _from_parquet(name: str, content: bytes, check: Check) -> Sheet:
     """Return the columns of plain cells, without lists, records and long byte strings, which grow when unpacked."""
     try:
-        arrow, parquet, compute = map(import_module, ("pyarrow", "pyarrow.parquet", "pyarrow.compute"))
+        import pyarrow as arrow
+        from pyarrow import compute, parquet
     except ImportError:
         raise without_pyarrow(name) from None
 
     def used(texts: Any) -> Any:  # each part comes with the dictionary of the whole file
         places = compute.unique(texts.indices).drop_null()
         return arrow.DictionaryArray.from_arrays(compute.index_in(texts.indices, places), texts.dictionary.take(places))
+
+    def sheet() -> Sheet:
+        table = arrow.Table.from_batches(parts) if parts else arrow.table({})
+        return _from_frame(Sheet(name, "parquet", {}), table.unify_dictionaries().to_pandas(date_as_object=False))
 
     parts, size = list[Any](), 0
     try:
@@ -318,108 +318,59 @@ def _from_parquet(name: str, content: bytes, check: Check) -> Sheet:
             _check_size(name, size)
             if len(parts) in CHECKED:
                 with suppress(WholeError):
-                    check(_from_arrow(name, parts, arrow, compute))
+                    check(sheet())
+        return sheet()
     except (arrow.ArrowException, OSError) as error:
         raise TableError(
             f"{name} is a damaged Parquet file ({str(error).splitlines()[0][:80]}): make it again"
         ) from None
-    return _from_arrow(name, parts, arrow, compute)
-
-
-def _from_arrow(name: str, parts: list[Any], arrow: Any, compute: Any) -> Sheet:
-    sheet, columns = Sheet(name, "parquet", {}), list[tuple[str, Column]]()
-    table = arrow.Table.from_batches(parts) if parts else arrow.table({})
-    for title, column in zip(table.column_names, table.columns, strict=True):
-        kind = column.type
-        if arrow.types.is_timestamp(kind) and kind.tz:
-            local = compute.local_timestamp(column).to_numpy()
-            columns.append((title, _zoned(sheet, title, kind.tz, local, column.to_numpy())))
-        elif arrow.types.is_temporal(kind) or arrow.types.is_integer(kind) or arrow.types.is_floating(kind):
-            columns.append((title, _array(column.to_numpy())))
-        elif arrow.types.is_dictionary(kind):  # equal texts become one object
-            cells = column.unify_dictionaries().combine_chunks()
-            texts = [*_texts(cells.dictionary.to_pylist()), ""]
-            columns.append((title, [texts[k] for k in cells.indices.fill_null(-1).to_pylist()]))
-        else:
-            columns.append((title, _texts(column.to_pylist())))
-    return _filled(sheet, columns)
 
 
 def _from_pandas(frame: Any) -> Sheet:
-    sheet = Sheet("the frame", "pandas", {})
     if type(frame).__name__ == "Series":
         frame = frame.to_frame("y" if frame.name is None else str(frame.name))
     if type(frame).__name__ != "DataFrame":
         raise TableError(f"give a DataFrame of pandas, not {type(frame).__name__}")
-    index = frame.index
-    dated = index.dtype.kind == "M" or index.dtype.name.startswith("period")
-    if dated or any(name is not None for name in index.names):
+    index, kind = frame.index, frame.index.dtype
+    if kind.kind == "M" or kind.name.startswith("period") or any(name is not None for name in index.names):
         frame = frame.reset_index(names=[("ds" if name is None else str(name)) for name in index.names])
-    columns: list[tuple[str, Column]] = []
-    for place, title in enumerate(map(str, frame.columns)):
-        series = frame.iloc[:, place]
-        if series.dtype.name.startswith("period"):
-            series = series.dt.to_timestamp()
-        kind, zone = series.dtype.kind, getattr(series.dtype, "tz", None)
-        if kind == "M" and zone is not None:
-            local, utc = series.dt.tz_localize(None).to_numpy(), series.dt.tz_convert(None).to_numpy()
-            columns.append((title, _zoned(sheet, title, str(zone), local, utc)))
-        elif kind in "iuf" and series.isna().any():
-            columns.append((title, series.to_numpy(dtype=np.float64, na_value=np.nan)))
-        elif kind in "iufM":
-            columns.append((title, _array(series.to_numpy())))
-        else:
-            missing = series.isna().to_numpy()
-            columns.append((title, ["" if gone else str(cell) for gone, cell in zip(missing, series, strict=True)]))
-    return _filled(sheet, columns)
+    return _from_frame(Sheet("the frame", "pandas", {}, frame=frame), frame)
 
 
 def _from_polars(frame: Any) -> Sheet:
-    polars = import_module("polars")
-    sheet = Sheet("the frame", "polars", {})
-    if isinstance(frame, polars.LazyFrame):
+    if type(frame).__name__ == "LazyFrame":
         frame = frame.collect()
-    if not isinstance(frame, polars.DataFrame):
+    if type(frame).__name__ != "DataFrame":
         raise TableError(f"give a DataFrame of polars, not {type(frame).__name__}")
-    columns: list[tuple[str, Column]] = []
-    for series in frame.get_columns():
-        kind, zone = series.dtype, getattr(series.dtype, "time_zone", None)
-        if zone:
-            utc = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None).to_numpy()
-            local = series.dt.replace_time_zone(None).to_numpy()
-            columns.append((series.name, _zoned(sheet, series.name, zone, local, utc)))
-        elif kind in (polars.Date, polars.Datetime):
-            columns.append((series.name, series.to_numpy()))
-        elif kind.is_numeric():
-            plain = series.cast(polars.Float64) if kind.is_decimal() or series.null_count() else series
-            columns.append((series.name, _array(plain.to_numpy())))
-        else:
-            columns.append((series.name, _texts(series.cast(polars.String).to_list())))
-    return _filled(sheet, columns)
+    return _from_frame(Sheet("the frame", "polars", {}, frame=frame), frame.to_pandas())
 
 
-def _array(cells: NDArray[Any]) -> Column:
-    if cells.dtype.kind in "iu":
-        return cells.astype(np.int64)
-    if cells.dtype.kind == "f":
-        return cells.astype(np.float64)
-    return cells if cells.dtype.kind == "M" else _texts(cells.tolist())
-
-
-def _texts(cells: Iterable[object]) -> list[str]:
-    return ["" if cell is None else str(cell) for cell in cells]
-
-
-def _zoned(sheet: Sheet, column: str, zone: str, local: NDArray[Any], utc: NDArray[Any]) -> NDArray[Any]:
-    """Return local times if all are midnights, which a clock change does not move; else UTC, which has no gaps."""
-    seconds = local.astype("datetime64[s]").astype(np.int64)
-    midnights = bool((seconds[~np.isnat(local)] % DAY == 0).all())
-    sheet.zones[column] = (zone, midnights)
-    return local if midnights else utc
-
-
-def _filled(sheet: Sheet, columns: list[tuple[str, Column]]) -> Sheet:
-    sheet.columns = _named(sheet, columns)
-    if not sheet.columns or not len(next(iter(sheet.columns.values()))):
+def _from_frame(sheet: Sheet, frame: pandas.DataFrame) -> Sheet:
+    columns = (frame.iloc[:, place] for place in range(frame.shape[1]))
+    sheet.take(zip(map(str, frame.columns), map(_column, columns), strict=True))
+    if not sheet.columns or not len(frame):
         raise sheet.error("it has no rows: add one per date")
     return sheet
+
+
+def _column(cells: pandas.Series) -> Column:
+    import pandas
+
+    if cells.dtype.name.startswith("period"):
+        cells = cells.dt.to_timestamp()
+    if cells.dtype.kind == "M":
+        return pandas.DatetimeIndex(cells)
+    if cells.dtype.kind in "iuf":
+        whole = cells.dtype.kind != "f" and not cells.isna().any()
+        return cells.to_numpy(np.int64) if whole else cells.to_numpy(np.float64, na_value=np.nan)
+    return _texts(cells.map(str, na_action="ignore").astype(object))
+
+
+def _texts(cells: Any) -> Texts:
+    """Return a column of texts, in which equal ones are one object."""
+    import pandas
+
+    which, distinct = pandas.factorize(np.asarray(cells, dtype=object))
+    if not (missing := which < 0).any():
+        return Texts(which, list(distinct))
+    return Texts(np.where(missing, len(distinct), which), [*distinct, ""])

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from afterword.errors import TableError
 from afterword.series.calendars import LEAST_COVERED, Calendar, Dates
-from afterword.series.dates import DAY, DateForm, DateProblem, is_date, parse_dates, whole_dates
-from afterword.series.sheets import Kind, Sheet, first_filled, is_numbered, looks_numeric, numbers, read_sheet
+from afterword.series.dates import DateForm, DateProblem, is_date, parse_dates, whole_dates
+from afterword.series.sheets import Kind, Sheet, Texts, is_numbered, looks_numeric, numbers, read_sheet
 from afterword.settings import Settings, setting
 
 ID, TIME, VALUE = "unique_id", "ds", "y"  # Nixtla's names
@@ -66,6 +66,8 @@ class Series:
     dates: Dates  # [n], datetime64[s] or int64
     values: NDArray[np.float64]  # [n], finite
     filled: int = 0  # values that were missing
+    repeated: int = 0  # of these, those that repeat the season before
+    moved: int = 0  # dates that are not those of the table
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,6 @@ class Form:
     layout: Layout = "long"
     id: str = ID
     time: str = TIME
-    value: str = VALUE
     dates: DateForm = ISO
     whole_ids: bool = False  # the names of a frame's series are whole numbers
 
@@ -104,7 +105,8 @@ def read_table(source: Any, columns: Columns = BY_NAME, season: int | None = Non
     """Return the series of `source`: a path, "-" for standard input, or a frame of pandas or polars.
 
     A table is long (unique_id, ds, y), wide (dates and a column per series), or has a row per series, as M4's files do.
-    Missing values and dates are filled. `season` replaces the calendar's own. Raises TableError.
+    Missing values and dates are filled. `season` replaces the calendar's own. Raises TableError, and OptionError
+    without pandas.
     """
     notes: list[str] = []
     sheet = read_sheet(source, lambda beginning: _series_rows(beginning, columns, []))
@@ -113,9 +115,8 @@ def read_table(source: Any, columns: Columns = BY_NAME, season: int | None = Non
     calendar = _calendar(sheet, rows)
     longest = max(int(calendar.steps(one.dates)[0].sum()) + 1 for one in rows)
     calendar = replace(calendar, season=season or calendar.season_for(longest))
-    regular = _Regular(sheet, calendar, rows)
-    series = tuple(map(regular, rows))
-    notes += regular.notes(series)
+    series = tuple(_regular(sheet, calendar, one) for one in rows)
+    notes += _changes(series, calendar)
     last = max(one.dates[-1] for one in series)
     if form.layout != "rows" and (early := sum(one.dates[-1] < last for one in series)):
         ends = f"{early:,} of {len(series):,} series end before {_shown(last)}, the last date"
@@ -134,7 +135,7 @@ def _series_rows(sheet: Sheet, chosen: Columns, notes: list[str]) -> tuple[list[
         if given.count(name) > 1:
             raise sheet.error(f"column {name!r} is given twice: names, dates and values need different columns")
     names = list(sheet.columns)
-    if is_numbered(names) and chosen == BY_NAME:
+    if is_numbered(names) and not given:
         return _by_row(sheet)
     time = _time_column(sheet, chosen)
     identity = chosen.id_column or _found(ID, names)
@@ -152,11 +153,11 @@ def _series_rows(sheet: Sheet, chosen: Columns, notes: list[str]) -> tuple[list[
         value = numeric[0]
     if value is not None and (left := [name for name in others if name != value]):
         notes.append(f"not used: {_listed(left)}")
-    form = Form(sheet.kind, "long" if identity else "wide", identity or ID, time or TIME, value or VALUE, how)
+    form = Form(sheet.kind, "long" if identity else "wide", identity or ID, time or TIME, how)
     if identity and value is not None:
         ids = sheet.columns[identity]
         whole = isinstance(ids, np.ndarray) and ids.dtype.kind == "i"
-        return list(_long(sheet, identity, dates, numbers(sheet, value))), replace(form, whole_ids=whole)
+        return _long(sheet, identity, dates, numbers(sheet, value)), replace(form, whole_ids=whole)
     return _wide(sheet, dates, kinds, others if value is None else [value]), form
 
 
@@ -190,38 +191,41 @@ def _time_column(sheet: Sheet, chosen: Columns) -> str:
 
 def _holds_dates(sheet: Sheet, column: str) -> bool:
     cells = sheet.columns[column]
-    if isinstance(cells, np.ndarray):
-        return cells.dtype.kind == "M"
-    filled = first_filled(cells)
+    if not isinstance(cells, Texts):
+        return not isinstance(cells, np.ndarray)
+    filled = cells.first_filled
     return bool(filled) and sum(map(is_date, filled)) * 2 > len(filled)
 
 
 def _dates(sheet: Sheet, column: str) -> tuple[Dates, DateForm]:
     """Return the dates of a column, and how they are written."""
-    cells = sheet.columns[column]
-    shown = column or "the first column"
-    if not isinstance(cells, np.ndarray):
+    cells, shown = sheet.columns[column], column or "the first column"
+    if isinstance(cells, Texts):
         try:
-            return parse_dates(cells)
+            dates, form = parse_dates(cells.distinct)
         except DateProblem as problem:
-            raise sheet.error(f"{shown}: {problem}", problem.row) from None
-    if cells.dtype.kind != "M":
+            raise sheet.error(f"{shown}: {problem}", cells.row(problem.row)) from None
+        return dates[cells.which], form
+    if isinstance(cells, np.ndarray):
         whole = np.where(np.abs(cells) < 1e15, cells, 0).astype(np.int64)  # NaN becomes 0
-        if not np.array_equal(whole, cells):
-            row = int(np.argmax(whole != cells))
+        if (wrong := whole != cells).any():
+            row = int(np.argmax(wrong))
             raise sheet.error(f"{shown} is {cells[row]}, not a date: give dates or whole numbers", row)
-        dates, how = whole_dates(whole)
-        return dates, replace(how, whole=True)
-    if np.isnat(cells).any():
-        raise sheet.error(f"{shown} is missing: give every row a date", int(np.argmax(np.isnat(cells))))
-    dates = cells.astype("datetime64[s]")
-    if (fine := dates != cells).any():
-        what = f"{shown} is {cells[int(np.argmax(fine))]}, finer than a second"
-        raise sheet.error(f"{what}: number the rows 1, 2, 3 … instead", int(np.argmax(fine)))
-    zone, wall = sheet.zones.get(column, (None, True))
-    midnights = bool((dates.astype(np.int64) % DAY == 0).all())
-    pattern = "%Y-%m-%d" if midnights and wall else "%Y-%m-%d %H:%M:%S" + ("" if zone is None else "+00:00")
-    return dates, DateForm(pattern, np.datetime_data(cells.dtype)[0], zone, wall)
+        dates, form = whole_dates(whole)
+        return dates, replace(form, whole=True)
+    if cells.hasnans:
+        raise sheet.error(f"{shown} is missing: give every row a date", int(np.argmax(cells.isna())))
+    # local times if all are midnights, which a clock change does not move; else UTC, which has no gaps
+    local = cells.tz_localize(None)
+    midnights = bool((local == local.normalize()).all())
+    exact = (local if midnights else cells.tz_convert(None) if cells.tz else cells).to_numpy()
+    dates = exact.astype("datetime64[s]")
+    if (fine := dates != exact).any():
+        row = int(np.argmax(fine))
+        raise sheet.error(f"{shown} is {exact[row]}, finer than a second: number the rows 1, 2, 3 … instead", row)
+    pattern = "%Y-%m-%d" if midnights else "%Y-%m-%d %H:%M:%S" + ("+00:00" if cells.tz else "")
+    polars = sheet.frame[column].dtype if sheet.kind == "polars" else None
+    return dates, DateForm(pattern, cells.unit, cells.tz, polars, wall=midnights)
 
 
 # ---- layouts
@@ -230,18 +234,14 @@ def _dates(sheet: Sheet, column: str) -> tuple[Dates, DateForm]:
 def _by_row(sheet: Sheet) -> tuple[list[_Rows], Form]:
     """Return the series of M4's published form: a row per series, its name first."""
     first, *rest = sheet.columns
-    names = sheet.columns[first]
     values = np.array([numbers(sheet, name) for name in rest]).T
-    dates = np.arange(1, len(rest) + 1)
-    form = Form(sheet.kind, "rows", dates=DateForm(""))
+    names, dates = _names(sheet, first), np.arange(1, len(rest) + 1)
     seen: dict[str, int] = {}
-    for row, name in enumerate(map(str, names)):
+    for row, name in enumerate(names):
         if seen.setdefault(name, row) != row:
             raise sheet.error(f"series {name!r} occurs twice: keep one", row)
-    return [
-        _Rows(str(name), dates, row, np.full(len(dates), k))
-        for k, (name, row) in enumerate(zip(names, values, strict=True))
-    ], form
+    form = Form(sheet.kind, "rows", dates=DateForm(""))
+    return [_Rows(name, dates, values[k], np.full(len(dates), k)) for k, name in enumerate(names)], form
 
 
 def _wide(sheet: Sheet, dates: Dates, kinds: dict[str, bool | None], chosen: list[str]) -> list[_Rows]:
@@ -256,38 +256,45 @@ def _wide(sheet: Sheet, dates: Dates, kinds: dict[str, bool | None], chosen: lis
         raise sheet.error("no column holds numbers: add one with the values to forecast")
     places = np.argsort(dates, kind="stable")
     ordered = dates[places]
-    _check_distinct(sheet, ordered, places, np.array([0]), None)
+    _check_distinct(sheet, ordered, places)
     return [_Rows(name, ordered, numbers(sheet, name)[places], places) for name in chosen]
 
 
-def _long(sheet: Sheet, identity: str, dates: Dates, values: NDArray[np.float64]) -> Iterator[_Rows]:
-    """Yield a series per distinct id, in the order in which they first occur."""
-    ids = sheet.columns[identity]
-    if isinstance(ids, np.ndarray):
-        ids = ["" if cell != cell else str(cell) for cell in ids.tolist()]
-    codes: dict[str, int] = {}
-    which = np.fromiter((codes.setdefault(text, len(codes)) for text in ids), np.int64, len(ids))
-    if "" in codes:
+def _long(sheet: Sheet, identity: str, dates: Dates, values: NDArray[np.float64]) -> list[_Rows]:
+    """Return a series per distinct id, in the order in which they first occur."""
+    import pandas
+
+    ids = _names(sheet, identity)
+    if "" in ids:
         raise sheet.error(f"{identity} is empty: name the series of every row", ids.index(""))
+    which, found = pandas.factorize(np.array(ids, dtype=object))
+    names = list(found)
     places = np.lexsort((dates, which))
-    starts = np.searchsorted(which[places], np.arange(len(codes)))
-    names = list(codes)
     ordered, values = dates[places], values[places]
-    _check_distinct(sheet, ordered, places, starts, names)
-    for name, start, end in zip(names, starts, [*starts[1:], len(places)], strict=True):
-        yield _Rows(name, ordered[start:end], values[start:end], places[start:end])
+    ends = np.cumsum(np.bincount(which))[:-1]
+    _check_distinct(sheet, ordered, places, ends, names)
+    parts = (np.split(each, ends) for each in (ordered, values, places))
+    return [_Rows(*one) for one in zip(names, *parts, strict=True)]
+
+
+def _names(sheet: Sheet, column: str) -> list[str]:
+    """Return the names of series in a column, a text per row; "" where one is missing."""
+    cells = sheet.columns[column]
+    if isinstance(cells, Texts):
+        return [cells.distinct[k] for k in cells.which.tolist()]
+    return ["" if cell != cell else str(cell) for cell in np.asarray(cells)]
 
 
 def _check_distinct(
-    sheet: Sheet, dates: Dates, places: NDArray[np.int64], starts: NDArray[np.int64], names: list[str] | None
+    sheet: Sheet, dates: Dates, places: NDArray[np.int64], ends: Any = (), names: Sequence[str] = ()
 ) -> None:
-    """Raise TableError if a series has two rows of the same date. All are sorted, one series after another."""
+    """Raise TableError if a series has two rows of the same date. All are sorted, and `ends` are where each ends."""
     same = dates[1:] == dates[:-1]
-    same[starts[1:] - 1] = False
+    same[np.asarray(ends, np.int64) - 1] = False
     if not same.any():
         return
     at = int(np.argmax(same)) + 1
-    of = "" if names is None else f" of {names[int(np.searchsorted(starts, at, side='right')) - 1]!r}"
+    of = f" of {names[int(np.searchsorted(ends, at, side='right'))]!r}" if names else ""
     hint = "keep one of the rows" if names else "keep one, or name the column of the series with --id-column"
     first = sheet.locate(int(places[at - 1]))
     raise sheet.error(f"the date {_shown(dates[at])}{of} is already in {first}: {hint}", int(places[at]))
@@ -343,58 +350,42 @@ def _refuse_mixture(sheet: Sheet, rows: list[_Rows]) -> None:
             raise sheet.error(f"{a!r} is {first} and {b!r} is {second}: give one table per frequency")
 
 
-class _Regular:
-    """Makes rows regular, and counts what it changes."""
+def _regular(sheet: Sheet, calendar: Calendar, rows: _Rows) -> Series:
+    """Return the series of `rows`. Raises TableError if more than half of it is missing, or it is irregular.
 
-    def __init__(self, sheet: Sheet, calendar: Calendar, rows: list[_Rows]) -> None:
-        self._sheet, self._calendar, self._size = sheet, calendar, len(rows)
-        self._moved = self._repeated = self._between = 0
+    A missing value comes from a season before if there is one, else from the line between its neighbours.
+    """
+    counts, fits = calendar.steps(rows.dates)
+    positions = np.concatenate([[0], np.cumsum(counts)])
+    length, have = int(positions[-1]) + 1, int((~np.isnan(rows.values)).sum())
+    if have < length * (1 - MOST_FILLED):
+        what = f"series {rows.name!r} has {have:,} of {length:,} {calendar.name} values"
+        raise sheet.error(f"{what}, and at least half are needed: fill in the others, or remove it")
+    if fits.mean() < LEAST_COVERED:
+        raise sheet.error(
+            f"the dates of series {rows.name!r} are irregular: make all of them {calendar.name}, as most are"
+        )
+    if fits.all() and have == length:
+        return Series(rows.name, rows.dates, np.ascontiguousarray(rows.values))
+    dates, values = calendar.regular(rows.dates[0], length), np.full(length, np.nan)
+    values[positions] = rows.values
+    missing, known = np.flatnonzero(np.isnan(values)), np.flatnonzero(~np.isnan(values))
+    values[missing] = np.interp(missing, known, values[known])
+    late = missing[missing >= calendar.season] if calendar.season > 1 else missing[:0]
+    for place in late.tolist():  # in order, so that a filled value serves the next season
+        values[place] = values[place - calendar.season]
+    return Series(rows.name, dates, values, len(missing), len(late), int((dates[positions] != rows.dates).sum()))
 
-    def __call__(self, rows: _Rows) -> Series:
-        """Return the series of `rows`. Raises TableError if more than half of it is missing, or it is irregular."""
-        calendar = self._calendar
-        counts, fits = calendar.steps(rows.dates)
-        positions = np.concatenate([[0], np.cumsum(counts)])
-        length, known = int(positions[-1]) + 1, ~np.isnan(rows.values)
-        have = int(known.sum())
-        if have < length * (1 - MOST_FILLED):
-            what = f"series {rows.name!r} has {have:,} of {length:,} {calendar.name} values"
-            raise self._sheet.error(f"{what}, and at least half are needed: fill in the others, or remove it")
-        if fits.mean() < LEAST_COVERED:
-            raise self._sheet.error(
-                f"the dates of series {rows.name!r} are irregular: make all of them {calendar.name}, as most are"
-            )
-        if fits.all() and have == length:
-            return Series(rows.name, rows.dates, np.ascontiguousarray(rows.values))
-        dates = calendar.regular(rows.dates[0], length)
-        self._moved += int((dates[positions] != rows.dates).sum())
-        values = np.full(length, np.nan)
-        values[positions] = rows.values
-        return Series(rows.name, dates, self._fill(values), length - have)
 
-    def _fill(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return `values` with gaps filled: from a season before if there is one, else between the neighbours."""
-        missing, season = np.isnan(values), self._calendar.season
-        places = np.arange(len(values))
-        filled = values.copy()
-        filled[missing] = np.interp(places[missing], places[~missing], values[~missing])
-        late = places[missing & (places >= season)] if season > 1 else places[:0]
-        for place in late.tolist():  # in order, so that a filled value serves the next season
-            filled[place] = filled[place - season]
-        self._repeated += len(late)
-        self._between += int(missing.sum()) - len(late)
-        return filled
-
-    def notes(self, series: Sequence[Series]) -> Iterator[str]:
-        """Yield what was changed, a line each."""
-        if self._repeated + self._between:
-            total = sum(len(one.values) for one in series)
-            gaps = sum(one.filled > 0 for one in series)
-            ways = [("from the season before", self._repeated), ("between their neighbours", self._between)]
-            how = " or ".join(way for way, count in ways if count)
-            missing = self._repeated + self._between
-            are = f"{missing:,} of {total:,} values {'is' if missing == 1 else 'are'} missing"
-            yield f"{are} in {gaps:,} of {len(series):,} series: filled {how}"
-        if self._moved:
-            dates = "1 date is" if self._moved == 1 else f"{self._moved:,} dates are"
-            yield f"{dates} not {self._calendar.name}: moved to the nearest that {'is' if self._moved == 1 else 'are'}"
+def _changes(series: Sequence[Series], calendar: Calendar) -> Iterator[str]:
+    """Yield what was changed to make the series regular, a line each."""
+    missing, repeated, moved = (sum(getattr(one, name) for one in series) for name in ("filled", "repeated", "moved"))
+    if missing:
+        total, gaps = sum(len(one.values) for one in series), sum(one.filled > 0 for one in series)
+        ways = [("from the season before", repeated), ("between their neighbours", missing - repeated)]
+        are = f"{missing:,} of {total:,} values {'is' if missing == 1 else 'are'} missing"
+        how = " or ".join(way for way, count in ways if count)
+        yield f"{are} in {gaps:,} of {len(series):,} series: filled {how}"
+    if moved:
+        dates = "1 date is" if moved == 1 else f"{moved:,} dates are"
+        yield f"{dates} not {calendar.name}: moved to the nearest that {'is' if moved == 1 else 'are'}"

@@ -11,12 +11,9 @@ in the outermost bin. A character is read back as a change at a place drawn even
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from msgspec import Meta
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -27,21 +24,6 @@ FURTHEST = 12.0  # scales
 SHARPNESS = 2.0  # near 0, bins are this many times as narrow as without asinh, about
 EDGES = np.linspace(-1, 1, BINS + 1) * math.asinh(SHARPNESS * FURTHEST)  # [257], of asinh(SHARPNESS · change)
 CHARACTERS = "".join(map(chr, range(FIRST, FIRST + BINS)))
-SEASON_HELP = "the number of values after which a pattern repeats (default: from the dates, such as 24 for hourly ones)"
-
-
-@dataclass(frozen=True)
-class SeriesFacts:
-    """The kind of series that a model has learned to forecast. It is saved with the model."""
-
-    season: Annotated[int, Meta(ge=1, le=1_000_000)]
-    horizon: Annotated[int, Meta(ge=1, le=1_000_000)]
-    frequency: str
-
-    @property
-    def held_out(self) -> int:
-        """The number of values at the end of each series from which the model has not learned."""
-        return max(self.horizon, self.season)
 
 
 def scale_of(values: Floats, season: int) -> float:
@@ -64,28 +46,6 @@ def changes_of(bins: NDArray[np.integer[Any]], within: Floats) -> Floats:
     """Return the changes in scales that lie at `within`, from 0 to 1, in their bins. [...], [...] -> [...]"""
     width = EDGES[1] - EDGES[0]
     return np.asarray(np.sinh(EDGES[bins] + within * width) / SHARPNESS)
-
-
-@dataclass(frozen=True)
-class SeriesLines:
-    """A table as lines of characters: what is learned of each series, and the values after it, which are held out."""
-
-    training: list[str]
-    validation: list[str]
-    left_out: int
-    """The number of series that are too short or constant."""
-
-
-def lines_of(series: Sequence[Floats], facts: SeriesFacts) -> SeriesLines:
-    """Return `series`, arrays of values, as lines. The last horizon of each is held out, and at least a season."""
-    season, held = facts.season, facts.held_out
-    training, validation = [], []
-    for values in series:
-        known = values[:-held]
-        if scale := scale_of(known, season):
-            training.append(to_text(known, season, scale))
-            validation.append(to_text(values[-held - season :], season, scale))
-    return SeriesLines(training, validation, len(series) - len(training))
 
 
 def to_text(values: Floats, season: int, scale: float) -> str:

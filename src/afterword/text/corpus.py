@@ -14,18 +14,16 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 
 from afterword.errors import OptionError, TextError
-from afterword.series.table import Columns, read_table
-from afterword.series.tokens import CHARACTERS, SEASON_HELP, SeriesFacts, lines_of
-from afterword.settings import made, setting
+from afterword.settings import setting
 from afterword.text.decoding import Decoding, Reader
 from afterword.text.documents import Document, Notes, Source, counted, source_name
 from afterword.text.lines import check_labelled, count_labels, filled_lines, joined
@@ -35,6 +33,7 @@ from afterword.text.vocabularies import USAGE, chosen
 Part = Literal["training", "validation"]
 Texts = Callable[[], Iterator[str]]  # each call reads from the start
 Pieces = Callable[[], Iterator[tuple[Part, str]]]
+Training = TypeVar("Training")
 
 
 def by_position(texts: Texts, training: int) -> Iterator[tuple[Part, str]]:
@@ -128,11 +127,10 @@ class Census:
 
 
 MINIMUM = 64  # characters
-LEAST_VALUES = 500  # values of series to learn from
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextSettings(Decoding, Columns):
+class TextSettings(Decoding):
     """Settings for reading a text, splitting it and cutting it into tokens."""
 
     lowercase: bool = setting(False, "convert the text to lower case")
@@ -146,35 +144,26 @@ class TextSettings(Decoding, Columns):
     vocabulary: str | None = setting(
         None, "the kind of token (default: that of the base, or char)", metavar="|".join(USAGE)
     )
-    series: bool = setting(False, "read a table of numbers, to forecast it; needs --horizon")
-    horizon: int | None = setting(None, "with --series: the number of values to forecast", minimum=1, maximum=100_000)
-    season: int | None = setting(
-        None,
-        f"with --series: {SEASON_HELP}",
-        minimum=1,
-        maximum=100_000,
-    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.labels or self.series:
+        if self.labels:
             object.__setattr__(self, "lines", True)
-        self._check_series()
         parse_validation(self.validation)
         if self.vocabulary is not None:
             chosen(self.vocabulary)
 
-    def _check_series(self) -> None:
-        """Raise OptionError for settings that series need or exclude."""
-        if self.series and self.horizon is None:
-            raise OptionError("series needs a horizon: give --horizon with the number of values to forecast")
-        of_text = ("labels", "lowercase", "validation", "vocabulary")
-        of_series = (*(field.name for field in fields(Columns)), "horizon", "season")
-        for name in of_text if self.series else of_series:
-            if getattr(self, name) not in (None, False):
-                reason = "does not suit a table of numbers" if self.series else "belongs to a table of numbers"
-                what = "leave it out" if self.series else "give --series too"
-                raise OptionError(f"{name.replace('_', '-')} {reason}: {what}")
+    def suited(self, training: Training) -> Training:
+        """Return the settings of a training on a text: any will do."""
+        return training
+
+    def holding_out(self, fraction: str) -> Self:
+        """Return these settings with that fraction for validation, unless something is held out already."""
+        return replace(self, validation=self.validation or fraction)
+
+    def read(self, sources: Sequence[Source], seed: int = 0) -> Corpus:
+        """Return the text of `sources`; see `read_corpus`."""
+        return read_corpus(sources, self, seed)
 
 
 def parse_validation(validation: str | float | os.PathLike[str] | None) -> float | Path:
@@ -192,9 +181,10 @@ def parse_validation(validation: str | float | os.PathLike[str] | None) -> float
 
 @dataclass
 class Corpus(AbstractContextManager["Corpus"]):
-    """A text that has been read once and can be read again in pieces.
+    """What is learned from: it has been read once, and can be read again in pieces of text.
 
-    Use it in a `with` block: its end removes the temporary files with the content of pipes.
+    It is a text, or something else that is written as one, with its own nouns and facts. Use it in a `with` block: its
+    end removes the temporary files with the content of pipes.
     """
 
     sources: list[str]  # as they were named
@@ -205,8 +195,11 @@ class Corpus(AbstractContextManager["Corpus"]):
     training_characters: int  # in lines mode the end of each line counts as one
     validation_characters: int
     _pieces: Pieces = field(repr=False)
-    _kept: ExitStack = field(repr=False)
-    series: SeriesFacts | None = None  # of a table of numbers, each of whose series became a line
+    _kept: ExitStack = field(repr=False, default_factory=ExitStack)
+    kind: str = "text"  # the noun for what was read
+    unit: str = "character"  # the noun for what is predicted, one after another
+    about: dict[str, Any] = field(default_factory=dict)
+    """What a model should know of what it has learned from, if that is not a text. JSON values only."""
 
     def pieces(self) -> Iterator[tuple[Part, str]]:
         """Yield the text of both parts, in order. In lines mode each line keeps its "\\n"; empty lines are left out."""
@@ -223,11 +216,8 @@ def read_corpus(sources: Sequence[Source], settings: TextSettings, seed: int = 0
     line's seeded hash decides, so that equal lines are in the same part. If one part gets all lines, the line with the
     lowest hash (or the highest, if no line is left for training) is moved to the other. Empty lines are skipped.
     Without `settings.validation` all of the text is the training part. A validation file that is also among `sources`
-    is left out of the training part. With `settings.series`, the only source is a table: see `_of_table`. Raises
-    TextError for a text that cannot be read or learned from, TableError for such a table.
+    is left out of the training part. Raises TextError for a text that cannot be read or learned from.
     """
-    if settings.series:
-        return _of_table(sources, settings)
     validation = parse_validation(settings.validation)
     held_out: list[Source] = [validation] if isinstance(validation, Path) else []
     reader = Reader(settings)
@@ -267,30 +257,6 @@ def read_corpus(sources: Sequence[Source], settings: TextSettings, seed: int = 0
         labels = count_labels(training, settings.lowercase) if settings.labels else {}
         counts = census.training, census.validation
         return Corpus(names, reader.notes.lines(), settings.lines, labels, characters, *counts, pieces, kept.pop_all())
-
-
-def _of_table(sources: Sequence[Source], settings: TextSettings) -> Corpus:
-    """Read a table of numbers. Each series is a line of characters; its last values are the validation part."""
-    if len(sources) != 1:
-        raise TextError(f"series come from one table, not {len(sources)} files: name one")
-    table = read_table(sources[0], made(Columns, vars(settings)), settings.season)
-    assert settings.horizon is not None
-    facts = SeriesFacts(table.calendar.season, settings.horizon, table.calendar.name)
-    lines = lines_of([one.values for one in table.series], facts)
-    parts: dict[Part, list[str]] = {"training": lines.training, "validation": lines.validation}
-    notes = list(table.notes)
-    values = sum(map(len, lines.training))
-    if values < LEAST_VALUES:
-        has = f"{source_name(sources[0])} has {counted(values, 'value')} to learn from, after those held out"
-        raise TextError(f"{has}; at least {LEAST_VALUES} are needed: give more, or use forecast --method naive")
-    if lines.left_out:
-        notes.append(f"{lines.left_out:,} of {len(table.series):,} series are too short or constant: not learned from")
-
-    training, held_out = (sum(map(len, texts)) + len(texts) for texts in parts.values())
-    if len(set("".join(lines.training))) < 2:
-        raise TextError(f"{source_name(sources[0])} changes always by the same amount: there is nothing to learn")
-    names = [source_name(sources[0])]
-    return Corpus(names, notes, True, {}, CHARACTERS, training, held_out, partial(in_parts, parts), ExitStack(), facts)
 
 
 def _once(documents: Iterable[Document], notes: Notes) -> list[Document]:

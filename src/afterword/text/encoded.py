@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import os
 import shutil
 from contextlib import ExitStack
@@ -23,7 +24,6 @@ from numpy.typing import NDArray
 
 from afterword.errors import ModelError, RunError, TextError
 from afterword.records import read_json
-from afterword.series.tokens import SeriesFacts
 from afterword.storage import read_whole, replacing, write_bytes, write_json
 from afterword.text.corpus import Corpus, Part
 from afterword.text.tokenizer import Encoder, Ids, Tokenizer
@@ -65,7 +65,8 @@ class CorpusFacts:
     fingerprint: str  # SHA-256, in hex, of both parts and the tokenizer
     sources: list[str]  # the names of the texts, without their folders
     labels: dict[str, int]  # the number of lines per label in the training part; empty without labels
-    series: SeriesFacts | None = None  # of a table of numbers, each of whose series is a line
+    kind: str = "text"  # the noun for what was read
+    unit: str = "character"  # the noun for what is predicted, one after another
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,22 +89,18 @@ class EncodedCorpus(CorpusFacts):
     validation: Rows  # [M], memory-mapped; M may be 0
     training_characters: int  # before lower-casing; the end of a line counts as one
     validation_characters: int
+    about: dict[str, Any]  # of what is not a text, as in `Corpus`; in corpus.json, beside the other facts
 
     @property
-    def kind(self) -> str:
-        """The noun for what was read."""
-        return "table" if self.series else "text"
-
-    @property
-    def unit(self) -> str:
-        """The noun for what is predicted, one after another."""
-        return "value" if self.series else "character"
+    def is_text(self) -> bool:
+        return not self.about
 
     @staticmethod
     def open(folder: Path) -> EncodedCorpus:
         """Open what `encode` wrote to `folder`. Raises RunError if it is missing or damaged."""
         try:
-            facts = read_json(CorpusFile, read_whole(folder / "corpus.json"))
+            content = read_whole(folder / "corpus.json")
+            facts = read_json(CorpusFile, content)
             if facts.format != FORMAT:
                 raise RunError(
                     f"the encoded text in {folder} has the format {facts.format}, and this Afterword reads {FORMAT}: "
@@ -118,6 +115,7 @@ class EncodedCorpus(CorpusFacts):
                 validation=_map(folder / "validation.bin", facts.validation.tokens, dtype),
                 training_characters=facts.training.characters,
                 validation_characters=facts.validation.characters,
+                about={name: fact for name, fact in json.loads(content).items() if fact and not hasattr(facts, name)},
                 **shared,
             )
         except OSError as error:
@@ -185,10 +183,11 @@ def encode(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> EncodedCorpus:
         fingerprint=_fingerprint(tokenizer, training.hash.hexdigest(), validation.hash.hexdigest()),
         sources=[_bare_name(source) for source in corpus.sources],
         labels=corpus.labels,
-        series=corpus.series,
+        kind=corpus.kind,
+        unit=corpus.unit,
     )
     write_bytes(folder / "tokenizer.json", tokenizer.to_json().encode())
-    write_json(folder / "corpus.json", dataclasses.asdict(facts))
+    write_json(folder / "corpus.json", dataclasses.asdict(facts) | corpus.about)
     return EncodedCorpus.open(folder)
 
 

@@ -87,9 +87,14 @@ class SavedModel:
     calibration: Calibration | None = None
     """The cost of normal lines, if the model was calibrated."""
 
+    @property
+    def unit(self) -> str:
+        """The noun for what it predicts, one after another."""
+        return "value" if self.about.get("series") else "character"
+
     def check_of_text(self) -> None:
-        """Raise ModelError for a model of series, which neither writes nor scores text."""
-        if self.about.get("series") is not None:
+        """Raise ModelError for a model that neither writes nor scores text, but predicts values."""
+        if self.unit != "character":
             raise ModelError("this model has learned series of numbers, not text: use afterword forecast")
 
     def opening(self, seed: int) -> Ids:

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from afterword.errors import OptionError
-from afterword.forecasting.futures import Forecaster
-from afterword.forecasting.readings import QUANTILES, SeriesLine, SeriesReading, read_series, smoothed, table_for
 from afterword.language_model import LanguageModel, load
 from afterword.model.folder.saved import load_model, save_model
+from afterword.series.corpus import SeriesFacts
 from afterword.series.dates import DateForm
+from afterword.series.futures import Forecaster
+from afterword.series.readings import QUANTILES, SeriesLine, SeriesReading, read_series, smoothed, table_for
 from afterword.series.table import BY_NAME, Series
-from afterword.series.tokens import CHARACTERS, EDGES, SHARPNESS, SeriesFacts, scale_of, to_text
+from afterword.series.tokens import CHARACTERS, EDGES, SHARPNESS, scale_of, to_text
 from tests.tiny import hourly, long_csv, save_tiny_series
 
 FACTS = SeriesFacts(24, 24, "hourly")

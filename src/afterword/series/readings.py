@@ -14,19 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import OptionError
-from afterword.forecasting.futures import bounded, learned_bins, read_as_ids
 from afterword.inspection.trace import Trace
 from afterword.language_model import LanguageModel
 from afterword.model.arrays import Ids
 from afterword.model.folder.calibration import Costs, Normal
 from afterword.scoring.costs import ENTROPY, USED, read_lines, stretches
 from afterword.series.calendars import Dates
+from afterword.series.corpus import SeriesFacts
 from afterword.series.dates import DateForm
+from afterword.series.futures import bounded, learned_bins, read_as_ids
 from afterword.series.table import Columns, Series, Table, read_table
 from afterword.series.tokens import (
     BINS,
     CHARACTERS,
-    SeriesFacts,
     bins_of,
     changes_in,
     changes_of,

@@ -12,26 +12,28 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.bars import waiting
-from afterword.errors import ModelError, OptionError
-from afterword.forecasting.futures import DECILES, Forecaster, Futures, rounded
-from afterword.forecasting.readings import UNREADABLE, check_frequency
+from afterword.bars import train_shown, waiting
+from afterword.errors import OptionError
 from afterword.language_model import LanguageModel
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin
 from afterword.runs.run import Run
-from afterword.series.frames import as_frame, csv_text, stacked
+from afterword.series.corpus import LEAST_VALUES, SEASON_HELP, InMemory, SeriesFacts
+from afterword.series.frames import as_frame, stacked
+from afterword.series.futures import DECILES, Forecaster, Futures, rounded
 from afterword.series.measures import average, coverage, mase, smape, weighted_quantile_loss
-from afterword.series.table import VALUE, Columns, Form, Table, read_table
-from afterword.series.tokens import SEASON_HELP, SeriesFacts, scale_of
+from afterword.series.readings import UNREADABLE, check_frequency
+from afterword.series.table import Columns, Table, read_table
+from afterword.series.tokens import scale_of
 from afterword.settings import Settings, made, setting, spelled_out
-from afterword.text.corpus import LEAST_VALUES, TextSettings
-from afterword.training import train_shown
+
+if TYPE_CHECKING:
+    import pandas
 
 Floats = NDArray[np.float64]
 LSTM, NAIVE = "lstm", "naive"
@@ -108,7 +110,7 @@ class Forecast:
     notes: list[str] = field(default_factory=list)
 
     @property
-    def rows(self) -> dict[str, NDArray[Any]]:
+    def rows(self) -> pandas.DataFrame:
         """The columns unique_id, ds, mean, median, lo-80, hi-80, … and method."""
         series, calendar = self.table.series, self.table.calendar
         dates = [calendar.following(one.dates[-1], self.horizon) for one in series]
@@ -172,7 +174,7 @@ def forecasts(
     bands = parse_levels(levels)
     if model is not None and not isinstance(model, LanguageModel):
         model = LanguageModel.load(model)
-    facts = None if model is None else facts_of(model)
+    facts = None if model is None else SeriesFacts.of(model)
     horizon = settings.horizon or (facts.horizon if facts else None)
     if horizon is None:
         raise OptionError("missing horizon: give --horizon with the number of values to forecast")
@@ -204,15 +206,6 @@ def forecasts(
     return replace(found, notes=[*notes, *found.notes])
 
 
-def facts_of(model: LanguageModel) -> SeriesFacts:
-    """Return what a model of series has learned to forecast. Raises ModelError for a model of text."""
-    if model.series is None:
-        raise ModelError(
-            "this is a model of text, which cannot forecast: train one with afterword train TABLE --series"
-        )
-    return model.series
-
-
 def _check_lengths(table: Table, horizon: int, season: int | None) -> None:
     longest = max(len(one.values) for one in table.series)
     for name, length in (("horizon", horizon), ("season", season or 0)):
@@ -224,16 +217,10 @@ def _check_lengths(table: Table, horizon: int, season: int | None) -> None:
 def _trained(
     table: Table, facts: SeriesFacts, settings: ForecastSettings, train: Callable[[Run], object]
 ) -> LanguageModel:
-    """Train on the series of `table`, from a copy on disk, because a table may be a pipe or a frame."""
+    """Train on the series of `table`."""
     with tempfile.TemporaryDirectory() as temporary:
-        copy, folder = Path(temporary, "table.csv"), Path(temporary, "run")
-        values = {VALUE: [one.values for one in table.series]}
-        columns = stacked([one.name for one in table.series], [one.dates for one in table.series], values)
-        copy.write_text(csv_text(Form(dates=table.form.dates), columns), encoding="utf-8")
-        text = TextSettings(series=True, horizon=facts.horizon, season=facts.season)
-        run = begin([copy], folder, text, TrainingSettings(minutes=settings.minutes, seed=settings.seed))
-        run.notes[:] = [note for note in run.notes if note not in table.notes]  # which are printed with the forecasts
-        train(run)
+        folder, training = Path(temporary, "run"), TrainingSettings(minutes=settings.minutes, seed=settings.seed)
+        train(begin(["the table"], folder, InMemory.of(table, facts), training))
         return LanguageModel.load(folder)
 
 

@@ -17,14 +17,14 @@ import pytest
 
 import afterword
 from afterword.errors import InputError, ModelError, OptionError, TableError
-from afterword.forecasting import forecasts as module
-from afterword.forecasting import futures as drawn
-from afterword.forecasting.forecasts import Forecast, ForecastSettings, band, forecasts
-from afterword.forecasting.futures import Forecaster
 from afterword.language_model import LanguageModel
 from afterword.runs.loop import train
 from afterword.runs.run import Run
 from afterword.series import classical
+from afterword.series import forecasts as module
+from afterword.series import futures as drawn
+from afterword.series.forecasts import Forecast, ForecastSettings, band, forecasts
+from afterword.series.futures import Forecaster
 from afterword.series.table import Columns
 from tests.seasons import HORIZON, LENGTH, SEASON, SERIES, begin_small, long_csv, seasonal, train_small
 from tests.tiny import save_tiny
@@ -112,7 +112,7 @@ def test_a_model_that_is_kept_forecasts_as_the_one_that_the_command_trains(
 ) -> None:
     def begin(sources: Any, out: Path, text: Any, training: Any) -> Run:
         assert (text.season, text.horizon, training.minutes) == (SEASON, HORIZON, 5.0)
-        return begin_small(sources[0], out)
+        return begin_small(sources[0], out, text)
 
     def to_its_end(run: Run) -> None:
         for _ in train(run):

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from afterword.colours import colours
-from afterword.forecasting.forecasts import Forecast, band, spread
 from afterword.inspection.figures import COLOURS, stacked_axes, write_figure
+from afterword.series.forecasts import Forecast, band, spread
 from afterword.storage import output
 
 if TYPE_CHECKING:

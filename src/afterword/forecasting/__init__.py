@@ -1,1 +1,0 @@
-"""Forecasts of series by a model that has learned from tables, compared with simpler methods."""

@@ -1,0 +1,156 @@
+"""Forecast the series of a table of numbers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import KW_ONLY, asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from afterword.errors import OptionError
+from afterword.inspection.figures import check_plot
+from afterword.language_model import LanguageModel
+from afterword.operations.aligned import aligned
+from afterword.operations.operation import Output, Record, Request, argument, operation
+from afterword.operations.options import Overwriting
+from afterword.operations.plan import summary
+from afterword.operations.work import Work
+from afterword.runs.run import Run
+from afterword.series.drawing import write_html, write_png
+from afterword.series.forecasts import LEVELS, ForecastSettings, forecasts, parse_levels
+from afterword.series.forecasts import Forecast as Found
+from afterword.series.frames import write_rows
+from afterword.series.sheets import without_pyarrow
+from afterword.series.table import TIME, Columns
+from afterword.settings import made, named_path, setting
+
+PRINTED = 24  # rows of forecasts
+
+
+@dataclass(frozen=True)
+class Forecast(ForecastSettings, Columns, Overwriting, Request):
+    """Forecast every series of the table FILE: CSV or Parquet, long (unique_id, ds, y) or wide (dates, and a column per
+    series).
+
+    An LSTM learns from all series together, but not from the last values of each. In a backtest, it and the seasonal
+    naive forecast both forecast these values. The better of the two forecasts the future. With a MODEL, made by
+    `train --series`, nothing is trained.
+
+    In Python, FILE is a path, "-", or a frame of pandas or polars, and the result is a table of the same kind; for a
+    path, the text of a CSV file. The columns are unique_id, ds, mean, median, lo-80, hi-80, … and method.
+    """
+
+    source: Annotated[Any, argument("the table", metavar="[MODEL] FILE", least=0)] = ()
+    _: KW_ONLY
+    levels: str | Sequence[float] = setting(
+        " ".join(f"{level:g}" for level in LEVELS),
+        "the bands to forecast: each should contain that percentage of the values",
+        metavar="PERCENT",
+    )
+    out: Output | None = setting(
+        None, "write all forecasts to this .csv or .parquet file", ending=(".csv", ".parquet"), short="o"
+    )
+    png: Output | None = setting(None, "draw the forecasts", ending=(".png",))
+    html: Output | None = setting(None, "draw the forecasts in a page, a figure per series", ending=(".html", ".htm"))
+    model: LanguageModel | str | os.PathLike[str] | None = None  # of Python alone: the command names it before FILE
+
+
+class Forecasted(Record, kw_only=True):
+    """The forecasts of a table, the reason for their methods, and the backtest."""
+
+    in_json: ClassVar = ("frame", "shown")  # of Python, and of people
+    horizon: int
+    season: int
+    frequency: str
+    reason: str
+    backtest: dict[str, Any] | None
+    forecasts: list[dict[str, Any]]
+    notes: list[str]
+    frame: Any
+    shown: str
+
+    def __str__(self) -> str:
+        return self.shown
+
+    @property
+    def returned(self) -> Any:
+        return self.frame
+
+    def to_dict(self) -> dict[str, Any]:
+        return {name: value for name, value in self.fields().items() if name not in self.in_json}
+
+
+@operation(Forecast, records=(Forecasted,))
+def forecast(request: Forecast, work: Work) -> Any:
+    model, source = _named(request)
+    out, png, html = files = [
+        one if isinstance(one, Path) else None for one in (request.out, request.png, request.html)
+    ]
+    if isinstance(source, str) and any(one and os.path.realpath(one) == os.path.realpath(source) for one in files):
+        raise OptionError(f"{source} is the table itself: name another file to write")
+    check_plot(png, html)
+    if out and out.suffix.lower() == ".parquet" and not (find_spec("pandas") and find_spec("pyarrow")):
+        raise without_pyarrow(str(out))
+
+    def train(run: Run) -> None:
+        work.note(*run.take_notes())
+        work.say(*summary(run))
+        work.train(run, kept=False)
+
+    levels, columns = parse_levels(request.levels), made(Columns, vars(request))
+    found = forecasts(source, made(ForecastSettings, vars(request)), columns, levels, model, train)
+    notes = [*found.table.notes, *found.notes]
+    work.note(*notes)
+    if out is not None:
+        write_rows(out, found.table.form, found.rows)
+        work.say(f"wrote {len(found.methods) * found.horizon:,} rows to {out}")
+    if png is not None:
+        write_png(png, found)
+    if html is not None:
+        write_html(html, found)
+    rows = found.rows
+    rows = rows.assign(**{TIME: found.table.form.dates.write(rows[TIME].to_numpy())}).to_dict("records")
+    backtest = None
+    if found.backtest is not None:
+        methods = {name: asdict(figures) for name, figures in found.backtest.figures.items()}
+        backtest = {"series": found.backtest.series, "methods": methods}
+    return Forecasted(
+        horizon=found.horizon,
+        season=found.season,
+        frequency=found.table.calendar.name,
+        reason=found.reason,
+        backtest=backtest,
+        forecasts=rows,
+        notes=notes,
+        frame=found.frame,
+        shown="\n\n".join(_shown(found, rows if out is None else [])),
+    )
+
+
+def _named(request: Forecast) -> tuple[Any, Any]:
+    """Return the model, or None, and the table: the command line names them one after the other."""
+    if not isinstance(request.source, tuple):
+        return request.model, request.source
+    if len(request.source) > 2:
+        raise OptionError(f"give one table, with a model before it or without, not {len(request.source)} names")
+    if not request.source:
+        raise OptionError("missing FILE: name a table, as in: afterword forecast sales.csv --horizon 24")
+    *models, file = (named_path("FILE", one) for one in request.source)
+    if not models and os.path.isdir(file):
+        raise OptionError(f"{file} is a folder: name a table too, as in: afterword forecast {file} new.csv")
+    return (models[0] if models else request.model), file
+
+
+def _shown(found: Found, rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield the parts of what people read: the reason, the backtest, and the first of `rows`."""
+    yield found.reason
+    if found.backtest is not None:
+        figures = found.backtest.table
+        yield aligned(figures, "<" + ">" * (len(figures[0]) - 1))
+    if rows:
+        some = [[f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row.values()] for row in rows[:PRINTED]]
+        text = aligned([[*rows[0]], *some], "<<" + ">" * (len(rows[0]) - 3) + "<")
+        more = f"\n… {len(rows) - PRINTED:,} more rows: --out FILE.csv writes all" if len(rows) > PRINTED else ""
+        yield text + more
