@@ -167,7 +167,7 @@ def _check(model: SavedModel) -> None:
     model.check_of_text()
     config, tokenizer = model.config, model.tokenizer
     if config.window:
-        raise OptionError("a page cannot run a classic model, which reads windows: use --onnx")
+        raise OptionError("a page cannot run a classic model, which reads windows: use `onnx`")
     if config.cell != "lstm":
         raise OptionError("a page runs only LSTMs; this model was trained with --cell rnn")
     if tokenizer.rows > MOST_ROWS:
@@ -220,7 +220,7 @@ def _notes(model: SavedModel, tree: Tree | None) -> list[str]:
     text = "nearly all of the training text" if every else "the most frequent passages of the training text"
     return [
         f"{kept}: the text that the model writes costs {bits:.3f} bits per character more than with the exact ones",
-        f"the file reveals {text}, {tree.ngram.order} tokens at a time; with --ngram-megabytes 0, only {known}",
+        f"the file reveals {text}, {tree.ngram.order} tokens at a time; with `ngram_megabytes` 0, only {known}",
     ]
 
 

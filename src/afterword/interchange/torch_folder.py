@@ -97,7 +97,7 @@ def write_torch(model: SavedModel, path: Path) -> list[str]:
     """Write a new folder. Raises OptionError if it has files, for a plain recurrent network and a classic model."""
     known = notes(model)
     if model.config.window:
-        raise OptionError("a classic model reads windows, which the script for torch does not: use --onnx or --keras")
+        raise OptionError("a classic model reads windows, which the script for torch does not: use `onnx` or `keras`")
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise OptionError(f"{path} exists already: name a new folder")
     described = facts(model) | {"prompt": model.default_prompt}
