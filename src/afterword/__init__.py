@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from afterword.errors import AfterwordError
     from afterword.forecasting.forecasts import forecast
-    from afterword.generation.draft import Piece, Sample
+    from afterword.generation.texts import Piece, Sample
     from afterword.language_model import LanguageModel, load
     from afterword.scoring.costs import Score
     from afterword.training import train
@@ -26,8 +26,8 @@ __all__ = ["AfterwordError", "LanguageModel", "Piece", "Sample", "Score", "__ver
 _HOMES = {
     "AfterwordError": "errors",
     "LanguageModel": "language_model",
-    "Piece": "generation.draft",
-    "Sample": "generation.draft",
+    "Piece": "generation.texts",
+    "Sample": "generation.texts",
     "Score": "scoring.costs",
     "forecast": "forecasting.forecasts",
     "load": "language_model",

@@ -17,7 +17,7 @@ import pytest
 
 from afterword.cli import generate as command_of_generate
 from afterword.cli import main as command
-from afterword.generation.draft import Sample
+from afterword.generation.texts import Sample
 from afterword.language_model import load
 from afterword.text.encoded import PARTS, EncodedCorpus
 from tests.processes import running, until

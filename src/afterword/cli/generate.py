@@ -28,10 +28,10 @@ from afterword.cli.options import (
 )
 from afterword.cli.output import note, say, shown, strict_json
 from afterword.errors import OptionError, TextError, WorkError
-from afterword.generation.draft import Sample, Stream
-from afterword.generation.healing import Prompt
+from afterword.generation.prefill import PromptLike
 from afterword.generation.sampling import Sampling
-from afterword.generation.writing import PATIENCE, Tally, random_seed
+from afterword.generation.texts import Sample
+from afterword.generation.writer import PATIENCE, Stream, Tally, random_seed
 from afterword.language_model import LanguageModel, load
 from afterword.settings import Settings, ignore_progress, setting
 from afterword.storage import output
@@ -125,12 +125,12 @@ def generate(
             raise OptionError("--adapt learns from one prompt: give it with --prompt or --prompt-file")
         loaded = loaded.adapted(given[0])
     said = tell_engine(loaded)
-    texts: list[Prompt] = [*given]
+    texts: list[PromptLike] = [*given]
     if label is not None:
         texts = [loaded.read(text, label=label) for text in given]
         label = loaded.tokenizer.normalise(label)
         said = {"label": label} | said
-    writing = loaded.writing(sampling)
+    writer = loaded.writer(sampling)
     for text in given:  # an invalid one fails before anything is printed
         loaded.tokenizer.encode(text or "")
     accept = _accept(loaded, samples, label)
@@ -147,18 +147,18 @@ def generate(
     early: BaseException | None = None
     with _opened(out) as write, bar as on_progress:
         try:
-            if samples.seed is None and writing.draws:
+            if samples.seed is None and writer.draws:
                 say(f"seed {first}")
             each: Iterator[Iterable[str]]
             if few:
                 every = enumerate(text for text in texts for _ in range(samples.num))
-                streams = (writing.stream(text, (first + k) % 2**64) for k, text in every)
+                streams = (writer.stream(text, (first + k) % 2**64) for k, text in every)
                 if as_json or reports:
                     each = _whole((stream.sample() for stream in streams), said, as_json, kept)
                 else:
                     each = map(_as_it_comes, streams)
             else:
-                records = writing.samples(texts, samples.num, first, samples.best_of, None, accept, tally)
+                records = writer.samples(texts, samples.num, first, samples.best_of, None, accept, tally)
                 each = _whole(records, said, as_json, kept if reports else None)
             for parts in each:
                 if complete and not as_json and not loaded.lines:

@@ -63,7 +63,7 @@ def novelty(
         num = num or (LINES if learned.lines else TEXTS)
         with waiting("writing", "texts") as on_progress:
             texts = []
-            for sample in model.writing(sampling).samples([None], num, seed):
+            for sample in model.writer(sampling).samples([None], num, seed):
                 texts.append(sample.text)
                 on_progress(len(texts) / num, len(texts))
     name = "written" if file is None else file
