@@ -37,10 +37,11 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.generation.draft import Draft, Stream, Terms
-from afterword.generation.healing import read_prompt
-from afterword.generation.parallel import LANES, write_samples
+from afterword.generation.continuation import Continuation, Policy
+from afterword.generation.parallel import LANES
+from afterword.generation.prefill import read_prompt
 from afterword.generation.sampling import Sampling
+from afterword.generation.writer import Writer
 from afterword.interchange.browser import Exported, ModuleSettings
 from afterword.language_model import load
 from afterword.model.folder.saved import SavedModel, load_model, model_folder
@@ -261,8 +262,9 @@ def stream(name: str, size: str, path: str) -> None:
 def alternating(path: str) -> None:
     """Answer the speed as it comes over that of one thread, in one process: where its weights lie, it reads both."""
     model = load(path)._saved
-    network, terms = model.predictor(), Terms(model, Sampling(max_tokens=LOOP_TOKENS))
-    speed = speed_of(lambda seed: sum(len(piece.text) for piece in Stream(terms, network, "\n", seed)))
+    network = model.predictor()
+    writer = Writer(model, network, Sampling(max_tokens=LOOP_TOKENS))
+    speed = speed_of(lambda seed: sum(len(piece.text) for piece in writer.stream("\n", seed)))
 
     def share(turn: int) -> float:
         network._product.is_adaptive = False
@@ -291,12 +293,11 @@ def exported(path: str) -> None:
 @click.argument("top_k", type=int)
 def lanes(engine: str, size: str, text: str, top_k: int) -> None:
     model = model_of(size, text)
-    network, terms = model.predictor(engine=engine), Terms(model, Sampling(max_tokens=TOKENS, top_k=top_k))
-    reading = read_prompt(model, network, "\n")
+    writer = Writer(model, model.predictor(engine=engine), Sampling(max_tokens=TOKENS, top_k=top_k))
+    reading = read_prompt(model, writer.network, "\n")
 
     def write(turn: int) -> int:
-        seeds = range(turn * LANES, (turn + 1) * LANES)
-        return sum(sample.tokens for sample in write_samples(terms, network, ((reading, seed) for seed in seeds)))
+        return sum(sample.tokens for sample in writer.samples([reading], LANES, turn * LANES))
 
     answer(speed_of(write))
 
@@ -315,9 +316,8 @@ def speed_of(write: Callable[[int], int]) -> Callable[[int], float]:
 
 def written_stream(model: SavedModel, using: str = "both", engine: str = "numpy") -> Callable[[int], int]:
     """Return a function of the seed that writes as `afterword generate` does; it returns the number of characters."""
-    network, sampling = model.predictor(using, engine=engine), Sampling(max_tokens=LOOP_TOKENS)
-    terms = Terms(model, sampling)
-    return lambda seed: sum(len(piece.text) for piece in Stream(terms, network, "\n", seed))
+    writer = Writer(model, model.predictor(using, engine=engine), Sampling(max_tokens=LOOP_TOKENS))
+    return lambda seed: sum(len(piece.text) for piece in writer.stream("\n", seed))
 
 
 def torch_loop(name: str) -> Callable[[int], int]:
@@ -333,15 +333,15 @@ def torch_loop(name: str) -> Callable[[int], int]:
     output = torch.nn.Linear(config.hidden_size, config.vocabulary_size)
     if "freed before" in name:
         torch.ones(2 * 2**20)  # 8 MiB; above 32 MiB glibc learns nothing
-    terms = Terms(model, Sampling())
+    policy = Policy(model, Sampling())
 
     @torch.inference_mode()
     def write(seed: int) -> int:
-        text = Draft(terms, "", seed)
+        text = Continuation(policy, "", seed)
         token, state = 0, None
         for _ in range(TORCH_TOKENS):
             hidden, state = lstm(embedding(torch.tensor([[token]])), state)
-            token, _, _ = terms.sampler.draw(output(hidden)[0, 0].numpy(), text)
+            ((token, _, _),) = policy.sampler.draw(output(hidden)[0].numpy(), [text])
         return TORCH_TOKENS
 
     return write

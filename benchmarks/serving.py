@@ -33,10 +33,8 @@ from typing import Any
 
 import click
 
-from afterword.generation.draft import Terms
-from afterword.generation.healing import read_prompt
-from afterword.generation.parallel import write_samples
 from afterword.generation.sampling import Sampling
+from afterword.generation.writer import Writer
 from afterword.language_model import load
 from afterword.model.folder.saved import save_model
 from benchmarks.commands import CACHE, as_written, peer_python, run_peer
@@ -115,9 +113,8 @@ def loads(
         with serving(folder) as served:
             for turn in range(turns):
                 began = time.perf_counter()
-                reading = read_prompt(model, network, "a" * PROMPT)
-                texts = [(reading, seed) for seed in range(turn * streams, (turn + 1) * streams)]
-                written = sum(s.tokens for s in write_samples(Terms(model, sampling), network, texts))
+                samples = Writer(model, network, sampling).samples(["a" * PROMPT], streams, turn * streams)
+                written = sum(sample.tokens for sample in samples)
                 batch.append(written / (time.perf_counter() - began))
                 before = processor(served.process.pid)
                 found = client(served.port, streams, TOKENS, PROMPT, 0, turn * streams)

@@ -48,11 +48,11 @@ import click
 import numpy as np
 
 from afterword.errors import ModelError
-from afterword.generation.draft import Sample
-from afterword.generation.healing import Reading, healed, next_characters, taken_back
+from afterword.generation.prefill import next_characters, read_on
 from afterword.generation.repeats import WARM, Repeats, suited_penalty
 from afterword.generation.sampling import Sampling
-from afterword.generation.writing import Writing
+from afterword.generation.texts import Sample
+from afterword.generation.writer import Writer
 from afterword.language_model import LanguageModel, load
 from afterword.model.network.network import log_probabilities
 from benchmarks.commands import as_written, bits, run_afterword
@@ -126,12 +126,12 @@ def memory(model: str) -> None:
 @click.option("--turns", type=int, default=9, show_default=True)
 def cost_of_rules(model: str, turns: int) -> None:
     began, loaded = time.perf_counter(), load(model)
-    loaded.writing(RULED)
+    loaded.writer(RULED)
     click.echo(f"loading and making the rules took {time.perf_counter() - began:.3f} s")
     began = time.perf_counter()
     ways = {"a pattern": RULED}
     try:
-        loaded.writing(GUARDED)
+        loaded.writer(GUARDED)
         click.echo(f"the passages of the training text took {time.perf_counter() - began:.3f} s")
         ways |= {"no-copy 20": GUARDED, "new-word-p 0.4": SPELLED}
     except ModelError:
@@ -143,7 +143,7 @@ def cost_of_rules(model: str, turns: int) -> None:
 def compare(
     name: str,
     model: LanguageModel,
-    write: Callable[[Writing, int], int],
+    write: Callable[[Writer, int], int],
     ways: dict[str, Sampling],
     turns: int,
 ) -> None:
@@ -151,9 +151,9 @@ def compare(
     speeds: dict[str, list[float]] = {way: [] for way in each}
     for turn in range(turns + 1):
         for way, sampling in each.items():
-            writing = model.writing(sampling)
+            writer = model.writer(sampling)
             began = time.perf_counter()
-            tokens = write(writing, turn)
+            tokens = write(writer, turn)
             if turn:  # the first one warms up
                 speeds[way].append(tokens / (time.perf_counter() - began))
     for way, found in speeds.items():
@@ -161,13 +161,13 @@ def compare(
         click.echo(f"{name}, {way}: {statistics.median(found):,.0f} tokens per second, {ratio:.2f} of free")
 
 
-def alone(writing: Writing, turn: int) -> int:
+def alone(writer: Writer, turn: int) -> int:
     seeds = range(turn * ALONE, (turn + 1) * ALONE)
-    return sum(writing.stream(None, seed).sample().tokens for seed in seeds)
+    return sum(writer.stream(None, seed).sample().tokens for seed in seeds)
 
 
-def together(writing: Writing, turn: int) -> int:
-    return sum(sample.tokens for sample in writing.samples([None], TOGETHER, turn * TOGETHER))
+def together(writer: Writer, turn: int) -> int:
+    return sum(sample.tokens for sample in writer.samples([None], TOGETHER, turn * TOGETHER))
 
 
 @main.command(help="How often texts repeat themselves.")
@@ -237,26 +237,25 @@ def _cost(sample: Sample, first: int, last: int) -> float:
 @click.option("--num", type=int, default=400, show_default=True)
 def cuts(model: str, text: Path, num: int) -> None:
     loaded, whole = load(model), text.read_text(encoding="utf-8")
-    tokenizer, sampler = loaded.tokenizer, loaded.writing(Sampling()).terms.sampler
+    tokenizer, sampler = loaded.tokenizer, loaded.writer(Sampling()).policy.sampler
     found: list[tuple[float, ...]] = []  # whether the cut is in a word, two costs, seconds
     for at in np.random.default_rng(0).integers(CONTEXT, len(whole) - 1, num).tolist():
         prompt, following = whole[at - CONTEXT : at], tokenizer.normalise(whole[at])[:1]
-        ids = loaded.prompt_ids(prompt, 0)
-        before = Reading(prompt, *loaded.predictor.advance(ids[None], loaded.predictor.start()), loaded.predictor)
-        kept = len(ids) - taken_back(tokenizer, ids, prompt)
-        start = Reading(prompt, *loaded.predictor.advance(ids[None, :kept], before.network.start()), before.network)
+        by_tokens = loaded.prompt(prompt, ids=tokenizer.encode(prompt), heals=False).whole()
+        healed = loaded.prompt(prompt)
+        read_on([healed], len(healed.ids))
         began = time.perf_counter()
-        (read,) = healed(tokenizer, [(start, ids[kept:])])
+        by_characters = healed.whole()
         took = time.perf_counter() - began
         costs = []
-        for each in (read, before):
+        for each in (by_characters, by_tokens):
             expected = {one.text: one.probability for one in next_characters(tokenizer, sampler, each)}
             costs.append(-math.log2(expected.get(following, 1)))
         found.append((prompt[-1].isalpha() and following.isalpha(), *costs, took))
     for name, some in (("all cuts", found), ("within words", [one for one in found if one[0]])):
-        by_characters, by_tokens, seconds = np.array(some)[:, 1:].T
+        healed_bits, usual_bits, seconds = np.array(some)[:, 1:].T
         click.echo(
-            f"{name}, {len(some)}: {by_characters.mean():.3f} bits after the characters, {by_tokens.mean():.3f} after "
+            f"{name}, {len(some)}: {healed_bits.mean():.3f} bits after the characters, {usual_bits.mean():.3f} after "
             f"the usual tokens; {1000 * np.median(seconds):.1f} ms"
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import multiprocessing
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from afterword.errors import InputError, ModelError, OptionError
-from afterword.generation.draft import Sample
+from afterword.generation.texts import Sample
 from afterword.language_model import LanguageModel, load
 from afterword.model.folder.defaults import LINES, RUNNING_TEXT
 from afterword.model.folder.saved import SavedModel
@@ -266,7 +267,18 @@ def test_samples_are_many_or_of_no_token_at_all() -> None:
         MODEL.samples(num=3, seed=-1)
 
 
-@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
-def test_a_copy_of_a_model_writes_the_same(tmp_path: Path, copied: Callable[[LanguageModel], LanguageModel]) -> None:
-    model = load(save_tiny(tmp_path / "tiny"))
-    assert copied(model).generate("a", seed=1).text == model.generate("a", seed=1).text
+def written(model: LanguageModel) -> str:
+    return str(model.generate("ab", seed=1, contains="b", new_word_p=0.5))
+
+
+@pytest.mark.parametrize("changed", ["as it is", "held", "adapted"])
+def test_a_copy_of_a_model_that_has_written_writes_the_same_also_in_another_process(
+    tmp_path: Path, changed: str
+) -> None:
+    model = load(save_tiny(tmp_path / "tiny", mixed=True))
+    if changed != "as it is":
+        model = model.hold("forget=1") if changed == "held" else model.adapted("abab cdcd")
+    expected = written(model)
+    assert written(copy.deepcopy(model)) == written(pickle.loads(pickle.dumps(model))) == expected
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(written, (model,)) == expected

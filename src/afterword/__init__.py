@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from afterword.errors import AfterwordError
-    from afterword.generation.draft import Piece, Sample
+    from afterword.generation.texts import Piece, Sample
     from afterword.language_model import LanguageModel, load
     from afterword.operations.calibrate import calibrate
     from afterword.operations.compare import compare
@@ -62,8 +62,8 @@ __all__ = [
 _HOMES = {
     "AfterwordError": "errors",
     "LanguageModel": "language_model",
-    "Piece": "generation.draft",
-    "Sample": "generation.draft",
+    "Piece": "generation.texts",
+    "Sample": "generation.texts",
     "Score": "scoring.costs",
     "load": "language_model",
 }

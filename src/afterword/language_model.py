@@ -7,7 +7,7 @@ import importlib.util
 import os
 import reprlib
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +17,10 @@ from numpy.typing import NDArray
 from afterword.bases.installed import known, named
 from afterword.errors import ModelError, OptionError
 from afterword.generation.copying import Passages
-from afterword.generation.draft import Sample, Stream
-from afterword.generation.healing import (
-    NextCharacter,
-    Prompt,
-    Reading,
-    begun,
-    next_characters,
-    prompt_ids,
-    read_prompt,
-)
+from afterword.generation.prefill import NextCharacter, Prompt, PromptLike, Reading, prompt_of, read_prompt
 from afterword.generation.sampling import Sampling
-from afterword.generation.writing import Writing
+from afterword.generation.texts import Sample
+from afterword.generation.writer import Stream, Writer
 from afterword.inspection.ablation import ablate_gates
 from afterword.inspection.gates import look_at_gates
 from afterword.inspection.horizon import measure_horizon
@@ -40,7 +32,7 @@ from afterword.model.folder.calibration import Calibration, Normal, check_false_
 from afterword.model.folder.card import card
 from afterword.model.folder.defaults import WritingDefaults
 from afterword.model.folder.hub import is_remote
-from afterword.model.folder.saved import SavedModel, load_model, model_folder, read_card, save_model
+from afterword.model.folder.saved import SavedModel, check_replaceable, load_model, model_folder, read_card, save_model
 from afterword.model.network.config import Config
 from afterword.model.network.holding import Hold, held_values, parse_hold
 from afterword.model.network.network import Network
@@ -54,7 +46,7 @@ from afterword.scoring.surprises import OnNats, Surprise, surprises
 from afterword.settings import OnProgress, ignore_progress, spelled_out
 from afterword.storage import write_bytes
 from afterword.text.encoded import EncodedCorpus
-from afterword.text.tokenizer import Tokenizer, check_text
+from afterword.text.tokenizer import Tokenizer, checked_lines
 
 CARD_TEMPERATURES = (0.5, 0.8, 1.0)
 
@@ -76,7 +68,7 @@ class LanguageModel:
         self._saved = saved
         self._adapter = adapter  # has learned from a prompt
         self._run = run  # the folder of the run that made it, if it was loaded from there
-        self._writing: Writing | None = None  # the last one, since making one can take a while
+        self._writer: Writer | None = None  # the last one, since making one can take a while
         self._passages: Passages | None = None  # the last ones, for the same reason
         self._card = card
         self._holds = tuple(holds)
@@ -86,6 +78,16 @@ class LanguageModel:
             self._network = network.holding(self._held)
         else:
             self._network = saved.predictor(using, self._held, engine, adapter)
+
+    def __reduce__(self) -> tuple[Callable[..., LanguageModel], tuple[dict[str, Any]]]:
+        """Return what the model is made of: a copy, also in another process, makes a network of its own."""
+        return _made_of, (self._parts,)
+
+    @property
+    def _parts(self) -> dict[str, Any]:
+        """Return the arguments of `__init__`."""
+        own = {"saved": self._saved, "card": self._card, "holds": self._holds, "using": self._using}
+        return {**own, "engine": self._engine, "run": self._run, "adapter": self._adapter}
 
     def __repr__(self) -> str:
         tokens = f"{self.config.vocabulary_size:,} {self.tokenizer.kind} tokens"
@@ -127,15 +129,8 @@ class LanguageModel:
 
         Raises ModelError if something else is there, StorageError if the disk fails.
         """
-        folder = _folder(path)
-        if folder.is_dir() and any(folder.iterdir()):
-            if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
-                raise ModelError(f"cannot save to {path}: the folder is in use; name a new one")
-            try:
-                load_model(folder)
-            except ModelError as error:
-                raise ModelError(f"cannot save to {path}, which is not a model's folder: {error}") from None
-        save_model(folder, self._saved, self._card)
+        check_replaceable(_folder(path))
+        save_model(_folder(path), self._saved, self._card)
 
     @spelled_out(PageSettings)
     def export(self, format: str, path: str | os.PathLike[str], **options: Any) -> list[str]:
@@ -145,16 +140,11 @@ class LanguageModel:
         The options are for "html" and "js".
         Raises OptionError for a model that the format cannot hold, or if a package is missing; StorageError.
         """
-        from afterword.interchange.export_formats import FORMATS  # with zip files, which only this needs
+        from afterword.interchange.export_formats import export  # with zip files, which only this needs
 
-        if format not in FORMATS:
-            raise OptionError(f"format must be one of {', '.join(FORMATS)}, not {str(format)[:40]}")
         if self.is_held or self._adapter is not None:
             raise OptionError("a model that is held or has adapted cannot be exported: use the one it was made from")
-        found = FORMATS[format]
-        if wrong := options.keys() - found.options:
-            raise OptionError(f"`{min(wrong)}` is not an option of {format}: leave it out")
-        return found.write(self._saved, Path(path), *([found.settings(**options)] if found.settings else []))
+        return export(self._saved, format, Path(path), options)
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -200,20 +190,7 @@ class LanguageModel:
 
     def info(self) -> dict[str, Any]:
         """Return the facts that `afterword info --json` prints."""
-        config, ngram = self.config, self._saved.ngram
-        sizes = ("cell", "parameters", "hidden_size", "num_layers", "embedding_size")
-        return {
-            **{name: self.about.get(name) for name in ("recipe", "base")},
-            **{name: getattr(config, name) for name in sizes},
-            "ngram": None if ngram is None else {"order": ngram.order, "weight": self._saved.mixture_weight},
-            "vocabulary_size": config.vocabulary_size,
-            "vocabulary": self.tokenizer.kind,
-            "lowercase": self.tokenizer.lowercase,
-            "lines": self.lines,
-            "labels": self.labels or None,
-            **({"series": self.about["series"]} if "series" in self.about else {}),
-            **{name: self.about.get(name) for name in ("validation", "corpus", "training", "versions")},
-        }
+        return self._saved.info()
 
     def read(self, prompt: str | None = None, *, label: str | None = None) -> Reading:
         """Read `prompt` once; `stream`, `generate` and `samples` accept the result as a prompt, any number of times.
@@ -225,19 +202,17 @@ class LanguageModel:
 
     @spelled_out(Sampling)
     def next_characters(
-        self, prompt: Prompt = None, *, label: str | None = None, **options: Any
+        self, prompt: PromptLike = None, *, label: str | None = None, **options: Any
     ) -> list[NextCharacter]:
         """Return the characters that can follow `prompt` with their probabilities, the likeliest first.
 
         They are summed over all tokens, and over all ways to spell the end of the prompt in tokens. Raises as `read`.
         """
-        terms, start = self._last_writing(options).terms, begun(self._saved, self._network, prompt, label)
-        reading = start if isinstance(start, Reading) else self.read(start)
-        return next_characters(self.tokenizer, terms.sampler, reading)
+        return self._last_writer(options).next_characters(prompt, label)
 
     @spelled_out(Sampling)
     def stream(
-        self, prompt: Prompt = None, *, label: str | None = None, seed: int | None = None, **options: Any
+        self, prompt: PromptLike = None, *, label: str | None = None, seed: int | None = None, **options: Any
     ) -> Stream:
         """Write after `prompt`, one piece per token.
 
@@ -247,12 +222,12 @@ class LanguageModel:
         tab and line. Raises OptionError for an invalid setting and an unknown label, TextError for a prompt that is not
         valid text.
         """
-        return self._last_writing(options).stream(prompt, seed, label)
+        return self._last_writer(options).stream(prompt, seed, label)
 
     @spelled_out(Sampling)
     def generate(
         self,
-        prompt: Prompt = None,
+        prompt: PromptLike = None,
         *,
         label: str | None = None,
         seed: int | None = None,
@@ -264,12 +239,12 @@ class LanguageModel:
         `best_of` writes that many texts, with consecutive seeds from `seed`, and returns the one with the likeliest
         tokens.
         """
-        return self._last_writing(options).sample(prompt, seed, best_of, label)
+        return self._last_writer(options).sample(prompt, seed, best_of, label)
 
     @spelled_out(Sampling)
     def samples(
         self,
-        prompt: Prompt = None,
+        prompt: PromptLike = None,
         *,
         num: int,
         label: str | None = None,
@@ -284,9 +259,9 @@ class LanguageModel:
         that many, and the seeds follow on. With `reject`, texts that break the rules are left out, and further seeds
         are used.
         """
-        return self._last_writing(options).samples([prompt], num, seed, best_of, label)
+        return self._last_writer(options).samples([prompt], num, seed, best_of, label)
 
-    def writing(self, sampling: Sampling) -> Writing:
+    def writer(self, sampling: Sampling) -> Writer:
         """Return a new writer of texts with the settings `sampling`. Raises OptionError for settings that do not suit
         the model."""
         self.check_of_text()
@@ -296,18 +271,18 @@ class LanguageModel:
                 # a line's end, which no line contains, keeps lines apart
                 self._passages = Passages("\n".join(self.learned_from().texts("training")), sampling.no_copy)
             passages = self._passages
-        return Writing(self._saved, self._network, sampling, passages)
+        return Writer(self._saved, self._network, sampling, passages)
 
-    def _last_writing(self, options: dict[str, Any]) -> Writing:
+    def _last_writer(self, options: dict[str, Any]) -> Writer:
         """Return the last writer if its settings are `options`, since making one can take a while."""
         sampling = Sampling(**options)
-        if self._writing is None or self._writing.sampling != sampling:
-            self._writing = self.writing(sampling)
-        return self._writing
+        if self._writer is None or self._writer.sampling != sampling:
+            self._writer = self.writer(sampling)
+        return self._writer
 
-    def prompt_ids(self, prompt: str | None, seed: int) -> Ids:
-        """Return the tokens [T] that a text of `seed` continues: the model's own opening and the prompt."""
-        return prompt_ids(self._saved, prompt, seed)
+    def prompt(self, text: str | None, *, ids: Ids | None = None, heals: bool = True, seed: int = 0) -> Prompt:
+        """Return a prompt that is yet to be read; see `generation.prefill.prompt_of`."""
+        return prompt_of(self._saved, self._network, text, ids=ids, heals=heals, seed=seed)
 
     def learned_from(self) -> EncodedCorpus:
         """Return the training text, which the run's folder contains. Raises ModelError without one."""
@@ -330,7 +305,7 @@ class LanguageModel:
 
         `on_progress` is called with the fraction that is done.
         """
-        return score_lines(self._network, self.tokenizer, _several(lines, "score_lines"), on_progress)
+        return score_lines(self._network, self.tokenizer, checked_lines(lines, "score_lines"), on_progress)
 
     def adapted(self, text: str) -> LanguageModel:
         """Return the same model after its n-gram has learned from `text` too, so that it reuses the names in it.
@@ -411,7 +386,7 @@ class LanguageModel:
         self._check_unadapted()
         if self.is_held:
             raise OptionError("a held model cannot be calibrated: leave out hold")
-        texts = _several(lines, "calibrated")
+        texts = checked_lines(lines, "calibrated")
         return normal_costs(self._network, self.tokenizer, texts, masks, on_progress)
 
     def calibrated_by(self, normal: Normal, masks: Sequence[str] = ()) -> LanguageModel:
@@ -438,7 +413,7 @@ class LanguageModel:
 
         Raises OptionError if the model is not calibrated, or with too few lines for that rate; TextError.
         """
-        calibration, texts = self.check_calibrated(false_alarms), _several(lines, "odd_lines")
+        calibration, texts = self.check_calibrated(false_alarms), checked_lines(lines, "odd_lines")
         return judge(calibration, self._network, self.tokenizer, texts, false_alarms, on_progress)
 
     def classify(self, lines: Iterable[str], *, on_progress: OnProgress = ignore_progress) -> list[LabelScore]:
@@ -449,7 +424,9 @@ class LanguageModel:
         """
         if not self.labels:
             raise OptionError("this model knows no labels: train one with --labels")
-        return classify(self._network, self.tokenizer, tuple(self.labels), _several(lines, "classify"), on_progress)
+        return classify(
+            self._network, self.tokenizer, tuple(self.labels), checked_lines(lines, "classify"), on_progress
+        )
 
     def hold(self, *holds: str | Hold) -> LanguageModel:
         """Return the same model with gates, units or states held at a value: `model.hold("forget=1", "l0.u42=-1")`.
@@ -467,9 +444,7 @@ class LanguageModel:
 
     def _changed(self, **parts: Any) -> LanguageModel:
         """Return the same model with other `parts`, by the names of `__init__`."""
-        own = {"saved": self._saved, "card": self._card, "holds": self._holds, "using": self._using}
-        own |= {"engine": self._engine, "run": self._run, "adapter": self._adapter}
-        return LanguageModel(**{**own, **parts})
+        return LanguageModel(**{**self._parts, **parts})
 
     # Inspections, one per line: functions of `inspection` whose first argument is this model.
     gates = look_at_gates
@@ -528,29 +503,17 @@ class LanguageModel:
 
     def unseen_characters(self, text: str) -> str:
         """Return the distinct characters of `text` that training never saw, in order of appearance."""
-        unseen = set(self._saved.unseen)
-        seen = {one for row, token in enumerate(self.tokenizer.texts) if row not in unseen for one in token}
-        return "".join(
-            character
-            for character in dict.fromkeys(self.tokenizer.normalise(text))
-            if character not in seen and unseen & set(self._network.rows(self.tokenizer.encode(character)).tolist())
-        )
-
-
-def _several(lines: Iterable[str], name: str) -> list[str]:
-    if isinstance(lines, str | bytes) or not isinstance(lines, Iterable) or hasattr(lines, "columns"):
-        advice = "put one line into a list, split a text with splitlines(), or take one column of a table"
-        raise OptionError(f"{name} takes several lines: {advice}")
-    texts = list(lines)
-    for row, text in enumerate(texts, 1):
-        check_text(text, f"line {row:,} of {len(texts):,}")
-    return texts
+        return self._saved.unseen_characters(text)
 
 
 def _folder(path: str | os.PathLike[str]) -> Path:
     if not isinstance(path, str | os.PathLike):
         raise ModelError(f"a model is named by the path of its folder, not by {reprlib.repr(path)}")
     return Path(path)
+
+
+def _made_of(parts: dict[str, Any]) -> LanguageModel:
+    return LanguageModel(**parts)
 
 
 load = LanguageModel.load

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from afterword.cli import main as command
-from afterword.generation.draft import Sample
+from afterword.generation.texts import Sample
 from afterword.language_model import load
 from afterword.operations import generate as operation_of_generate
 from afterword.operations.work import Work

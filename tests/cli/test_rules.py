@@ -46,7 +46,7 @@ def test_rejecting_reports_its_progress_and_the_time_left_and_gives_up_without_a
     with pytest.raises(SystemExit):
         command.main([*options, "--num", "20", "--without", "a"])
     assert re.search(r"^\d+ of \d+ texts obeyed the rules, about .* left$", capfd.readouterr().err, re.MULTILINE)
-    monkeypatch.setattr("afterword.generation.writing.PATIENCE", 0.1)
+    monkeypatch.setattr("afterword.generation.writer.PATIENCE", 0.1)
     with pytest.raises(SystemExit) as left:
         command.main([*options, "--pattern", "a{9}"])
     out, err = capfd.readouterr()

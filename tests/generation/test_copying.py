@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 from afterword.errors import WorkError
 from afterword.generation import copying
 from afterword.generation.copying import CopyGuard, Passages
-from afterword.generation.draft import Stream, Terms
-from afterword.generation.healing import read_prompt
-from afterword.generation.parallel import write_samples
+from afterword.generation.prefill import read_prompt
 from afterword.generation.sampling import Sampling
+from afterword.generation.writer import Writer
 from afterword.text.characters import CharTokenizer
 from afterword.text.tokenizer import Tokenizer
-from tests.generation.test_draft import BYTE, CHAR, MODELS, model
+from tests.generation.test_continuation import BYTE, CHAR, MODELS, model
 from tests.generation.test_rules import BPE
 
 
@@ -48,7 +47,7 @@ def test_a_long_text_is_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_longer_is_copied_alone_or_in_a_batch(tokenizer: Tokenizer) -> None:
     saved = MODELS[tokenizer] if tokenizer in MODELS else model(tokenizer, [tokenizer.rows - 2, tokenizer.rows - 1])
     network = saved.network()
-    free = [Stream(Terms(saved, Sampling(max_tokens=60)), network, "ab", seed).sample().text for seed in range(20)]
+    free = [Writer(saved, network, Sampling(max_tokens=60)).stream("ab", seed).sample().text for seed in range(20)]
     learned = ["ab" + text for text in free]  # what it would write, it must not
 
     def longest(text: str) -> int:
@@ -59,10 +58,10 @@ def test_nothing_longer_is_copied_alone_or_in_a_batch(tokenizer: Tokenizer) -> N
         )
         return next(found, 0)
 
-    writing = Terms(saved, Sampling(max_tokens=60, no_copy=8), Passages("|".join(learned), 8))
-    alone = [Stream(writing, network, "ab", seed).sample().text for seed in range(20)]
+    writer = Writer(saved, network, Sampling(max_tokens=60, no_copy=8), Passages("|".join(learned), 8))
+    alone = [writer.stream("ab", seed).sample().text for seed in range(20)]
     reading = read_prompt(saved, network, "ab")
-    batch = [sample.text for sample in write_samples(writing, network, ((reading, seed) for seed in range(20)))]
+    batch = [sample.text for sample in writer.samples([reading], 20, 0)]
     assert sum(one != other for one, other in zip(alone, batch, strict=True)) <= 1
     assert max(longest("ab" + text) for text in [*alone, *batch]) <= 8 < min(len(text) for text in alone)
 
@@ -72,9 +71,9 @@ def test_argmax_and_top_k_1_go_round_a_copy() -> None:
     network = saved.network()
     each: list[dict[str, Any]] = [{"temperature": 0}, {"top_k": 1}]
     for settings in each:
-        text = Stream(Terms(saved, Sampling(max_tokens=60, **settings)), network, "", 0).sample().text
-        writing = Terms(saved, Sampling(max_tokens=60, no_copy=10, **settings), Passages(text, 10))
-        other = Stream(writing, network, "", 0).sample().text
+        text = Writer(saved, network, Sampling(max_tokens=60, **settings)).stream("", 0).sample().text
+        writer = Writer(saved, network, Sampling(max_tokens=60, no_copy=10, **settings), Passages(text, 10))
+        other = writer.stream("", 0).sample().text
         assert other[:10] == text[:10]
         assert not any(other[k : k + 11] in text for k in range(len(other) - 10))
 
@@ -84,10 +83,10 @@ def test_where_everything_is_a_copy_it_says_so(temperature: float) -> None:
     tokenizer = CharTokenizer.of("ab")
     saved = model(tokenizer, [2, 3])
     every = "".join(format(k, "010b") for k in range(1024)).translate({48: "a", 49: "b"})
-    writing = Terms(saved, Sampling(no_copy=4, temperature=temperature, max_tokens=50), Passages(every, 4))
     network = saved.network()
+    writer = Writer(saved, network, Sampling(no_copy=4, temperature=temperature, max_tokens=50), Passages(every, 4))
     with pytest.raises(WorkError, match="give a larger --no-copy"):
-        Stream(writing, network, "", 0).sample()
+        writer.stream("", 0).sample()
     reading = read_prompt(saved, network, "")
     with pytest.raises(WorkError, match="give a larger --no-copy"):
-        list(write_samples(writing, network, [(reading, 0)]))
+        list(writer.samples([reading], 1, 0))

@@ -9,17 +9,19 @@ import numpy as np
 import pytest
 
 from afterword.errors import OptionError
-from afterword.generation import parallel
-from afterword.generation.draft import Sample, Stream, Terms
-from afterword.generation.healing import read_prompt
-from afterword.generation.parallel import ParallelTexts, _Whole, write_samples
+from afterword.generation import parallel, writer
+from afterword.generation.continuation import Continuation, Policy
+from afterword.generation.parallel import ParallelTexts
+from afterword.generation.prefill import read_prompt
 from afterword.generation.sampling import Sampling
+from afterword.generation.texts import Sample, Text
+from afterword.generation.writer import Writer
 from afterword.model.folder.saved import SavedModel
 from afterword.model.network.network import Network
 from afterword.model.ngram.tables import Ngram
 from afterword.model.threads import PRODUCTS
 from afterword.text.tokenizer import Tokenizer
-from tests.generation.test_draft import BYTE, CHAR, LINES, MODELS
+from tests.generation.test_continuation import BYTE, CHAR, LINES, MODELS
 
 SEEDS = [*range(290), *(2**64 - k for k in range(1, 11))]
 
@@ -35,13 +37,22 @@ def of_lines(model: SavedModel) -> SavedModel:
 
 
 def alone(model: SavedModel, prompt: str, sampling: Sampling, seed: int) -> Sample:
-    return Stream(Terms(model, sampling), model.predictor(), prompt, seed).sample()
+    return Writer(model, model.predictor(), sampling).stream(prompt, seed).sample()
 
 
 def together(model: SavedModel, prompt: str, sampling: Sampling, seeds: list[int]) -> list[Sample]:
-    network = model.predictor()
-    reading = read_prompt(model, network, prompt)
-    return list(write_samples(Terms(model, sampling), network, [(reading, seed) for seed in seeds]))
+    return list(Writer(model, model.predictor(), sampling).write([(prompt, seed) for seed in seeds]))
+
+
+def many(model: SavedModel, number: int) -> tuple[ParallelTexts[Text], list[Text]]:
+    """Return so many texts, and batches that they have not entered yet."""
+    policy = Policy(model, Sampling(max_tokens=9))
+    return ParallelTexts(model.predictor()), [Text(Continuation(policy, "a", seed), False) for seed in range(number)]
+
+
+def enter(batches: ParallelTexts[Text], texts: list[Text]) -> None:
+    reading = read_prompt(texts[0].policy.model, batches.network, "a")
+    batches.enter([(text, text.continuation.begin(reading)) for text in texts])
 
 
 @pytest.fixture(params=[1, 3])
@@ -71,7 +82,7 @@ def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_text_is_what_its_seed_writes_alone(
     model: SavedModel, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parallel, "LANES", 17)
+    monkeypatch.setattr(writer, "LANES", 17)
     sampling = Sampling(**{"max_tokens": 12, "temperature": 1.5} | settings)
     expected = [alone(model, "abé", sampling, seed) for seed in SEEDS]
     found = together(model, "abé", sampling, SEEDS)
@@ -93,21 +104,18 @@ def test_texts_in_several_batches_are_what_their_seeds_write_alone(threads: int)
 
 
 def test_long_texts_keep_the_order_and_the_later_ones_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "LANES", 5)
-    monkeypatch.setattr(parallel, "AHEAD", 8)
+    monkeypatch.setattr(writer, "LANES", 5)
+    monkeypatch.setattr(writer, "AHEAD", 8)
     model, sampling = of_lines(MODELS[CHAR]), Sampling(max_tokens=300, temperature=1.5)
     taken: list[int] = []
-
-    network = model.predictor()
-    reading = read_prompt(model, network, "")
 
     def texts() -> Any:
         for seed in range(60):
             taken.append(seed)
-            yield reading, seed
+            yield "", seed
 
     lengths = []
-    for told, written in enumerate(write_samples(Terms(model, sampling), network, texts())):
+    for told, written in enumerate(Writer(model, model.predictor(), sampling).write(texts())):
         assert written.seed == told
         assert len(taken) <= told + 1 + 8  # beside this one, so many may be begun
         lengths.append(written.tokens)
@@ -133,9 +141,8 @@ def test_what_fails_on_another_thread_is_raised_here(threads: int, monkeypatch: 
             raise MemoryError
         return Network.step(network, ids, state)
 
-    reading = read_prompt(MODELS[CHAR], network, "a")
     monkeypatch.setattr(network, "step", step)
-    texts = write_samples(Terms(MODELS[CHAR], Sampling(max_tokens=50)), network, [(reading, k) for k in range(40)])
+    texts = Writer(MODELS[CHAR], network, Sampling(max_tokens=50)).samples(["a"], 40, 0)
     with pytest.raises(MemoryError):
         list(texts)
 
@@ -151,11 +158,9 @@ def test_few_texts_need_no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_fails_while_a_token_is_pushed_is_raised_after_all_threads_have_ended(
     threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    network, terms = MODELS[CHAR].predictor(), Terms(MODELS[CHAR], Sampling(max_tokens=9))
-    reading = read_prompt(MODELS[CHAR], network, "a")
-    batch: ParallelTexts[_Whole] = ParallelTexts(network)
-    texts = [_Whole(seed, "a", seed, terms) for seed in range(20)]
-    batch.enter([(text, text.draft.begin(reading)) for text in texts])
+    batch, texts = many(MODELS[CHAR], 20)
+    network = batch.network
+    enter(batch, texts)
     batch.step()
     read: list[int] = []
     step = network.step
@@ -177,43 +182,36 @@ def test_what_fails_while_a_token_is_pushed_is_raised_after_all_threads_have_end
 
 
 def test_texts_of_several_batches_come_together_once_few_are_left(threads: int) -> None:
-    model = MODELS[CHAR]
-    network, terms = model.predictor(), Terms(model, Sampling(max_tokens=9))
-    reading = read_prompt(model, network, "a")
-    batch: ParallelTexts[_Whole] = ParallelTexts(network)
-    texts = [_Whole(seed, "a", seed, terms) for seed in range(20)]
-    batch.enter([(text, text.draft.begin(reading)) for text in texts])
+    batch, texts = many(MODELS[CHAR], 20)
+    enter(batch, texts)
     batch.step()
     assert len(batch.batches) == threads
     for text in texts[3:]:
-        text.draft.finish_reason = "stop"
-    assert {text.number for text in batch.step()} == {*range(3, 20)}
+        text.continuation.finish_reason = "stop"
+    assert {text.continuation.seed for text in batch.step()} == {*range(3, 20)}
     assert len(batch.texts) == 3
     ended = [text for _ in range(7) for text in batch.step()]
     assert len(batch.batches) <= 1
-    assert sorted(text.number for text in ended) == [0, 1, 2]
+    assert sorted(text.continuation.seed for text in ended) == [0, 1, 2]
 
 
 def test_the_first_batch_is_the_smallest_and_the_others_are_even(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "UNEVEN", 2)
-    network, terms = MODELS[CHAR].predictor(), Terms(MODELS[CHAR], Sampling(max_tokens=9))
-    reading = read_prompt(MODELS[CHAR], network, "a")
-    batch: ParallelTexts[_Whole] = ParallelTexts(network)
+    batch, texts = many(MODELS[CHAR], 40)
 
     def sizes() -> list[int]:
         batch.step()
         return [len(one.texts) for one in batch.batches]
 
-    for seed in range(40):  # one by one, as requests arrive
-        text = _Whole(seed, "a", seed, terms)
-        batch.enter([(text, text.draft.begin(reading))])
+    for text in texts:  # one by one, as requests arrive
+        enter(batch, [text])
     found = sizes()
     assert len(found) == threads
     assert sum(found) == 40
     assert max(found[1:], default=0) - min(found[1:], default=0) <= 1
     assert found[0] == min(found)
     for text in batch.batches[-1].texts[2:]:
-        text.draft.finish_reason = "stop"
+        text.continuation.finish_reason = "stop"
     sizes()
     found = sizes()
     assert max(found[1:], default=0) - min(found[1:], default=0) <= 1

@@ -11,7 +11,7 @@ from afterword.errors import OptionError
 from afterword.generation import rules
 from afterword.generation.rules import contained
 from afterword.generation.sampling import Sampling
-from afterword.generation.writing import Writing
+from afterword.generation.writer import Writer
 from afterword.language_model import load
 from afterword.model.arrays import Array, Ids
 from afterword.model.network.network import Network, State
@@ -19,7 +19,7 @@ from afterword.text.bpe import BpeTokenizer
 from afterword.text.characters import ByteTokenizer, CharTokenizer
 from afterword.text.symbols import SymbolTokenizer
 from afterword.text.tokenizer import Tokenizer
-from tests.generation.test_draft import model
+from tests.generation.test_continuation import model
 
 pytest.importorskip("llguidance")
 
@@ -36,9 +36,9 @@ def test_words_are_contained_between_word_boundaries_by_few_and_by_many(
     saved = model(tokenizer, unseen, scale=0.3)
     words = ("ab", "cab")
     sampling = Sampling(contains=words, only="abc .", max_tokens=40, temperature=1, min_p=0, repetition_penalty=1)
-    writing = Writing(saved, saved.network(), sampling)
-    alone = [writing.stream("b", seed).sample() for seed in range(6)]
-    batch = list(writing.samples(["b"], 6, 0))
+    writer = Writer(saved, saved.network(), sampling)
+    alone = [writer.stream("b", seed).sample() for seed in range(6)]
+    batch = list(writer.samples(["b"], 6, 0))
     assert sum(one.text != other.text for one, other in zip(alone, batch, strict=True)) <= 1
     for sample in alone:
         assert len(sample.text) <= 40
@@ -47,8 +47,8 @@ def test_words_are_contained_between_word_boundaries_by_few_and_by_many(
 
 
 def test_words_do_not_wait_for_the_end_of_a_text() -> None:
-    writing = load("english").writing(Sampling(contains=("Yoricke",), max_tokens=60))
-    places = [sample.text.index("Yoricke") for sample in writing.samples([None], 16, 0)]
+    writer = load("english").writer(Sampling(contains=("Yoricke",), max_tokens=60))
+    places = [sample.text.index("Yoricke") for sample in writer.samples([None], 16, 0)]
     assert min(places) < 40 < max(places)  # of four in ten and one in two: other rounding changes which
     assert sum(place > 50 for place in places) < 10  # of one in five
 
@@ -57,8 +57,8 @@ def test_the_automaton_of_a_text_does_not_grow_with_the_words_that_it_contains(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(rules, "MOST_STATES", 2000)
-    writing = load("english").writing(Sampling(contains=("dragon", "Yoricke"), max_tokens=80))
-    assert all(contained("dragon", sample.text) for sample in writing.samples([None], 6, 0))
+    writer = load("english").writer(Sampling(contains=("dragon", "Yoricke"), max_tokens=80))
+    assert all(contained("dragon", sample.text) for sample in writer.samples([None], 6, 0))
 
 
 def test_what_begins_and_ends_a_word_is_between_words_alone() -> None:
@@ -77,13 +77,13 @@ def test_what_begins_and_ends_a_word_is_between_words_alone() -> None:
 def test_a_contained_word_does_not_go_on_after_an_apostrophe(temperature: float) -> None:
     saved = model(CharTokenizer.of("abc '’."), [], scale=0.3)
     sampling = Sampling(contains=("cab",), max_tokens=40, temperature=temperature, min_p=0, repetition_penalty=1)
-    for sample in Writing(saved, saved.network(), sampling).samples([None], 30, 0):
+    for sample in Writer(saved, saved.network(), sampling).samples([None], 30, 0):
         assert re.search(r"(?<!\w)cab(?!['’]?\w)", sample.text), sample.text
 
 
-def writing_of(**given: Any) -> Writing:
+def writer_of(**given: Any) -> Writer:
     saved = model(CHAR, [], scale=0.3)
-    return Writing(saved, saved.network(), Sampling(temperature=1, min_p=0, repetition_penalty=1, **given))
+    return Writer(saved, saved.network(), Sampling(temperature=1, min_p=0, repetition_penalty=1, **given))
 
 
 @pytest.mark.parametrize(
@@ -97,8 +97,8 @@ def writing_of(**given: Any) -> Writing:
     ],
 )
 def test_no_word_is_glued_where_little_room_or_another_rule_leaves_few_places(given: dict[str, Any]) -> None:
-    for sample in writing_of(**given).samples([None], 20, 0):
-        assert all(contained(word, sample.text) for word in writing_of(**given).terms.contained), sample.text
+    for sample in writer_of(**given).samples([None], 20, 0):
+        assert all(contained(word, sample.text) for word in writer_of(**given).policy.contained), sample.text
         assert len(sample.text) <= given["max_tokens"]
 
 
@@ -112,16 +112,16 @@ def test_no_word_is_glued_where_little_room_or_another_rule_leaves_few_places(gi
 )
 def test_a_word_without_a_place_is_refused_before_anything_is_written(given: dict[str, Any]) -> None:
     with pytest.raises(OptionError, match="no place between words was found for"):
-        next(writing_of(**given).stream("", 0))
+        next(writer_of(**given).stream("", 0))
 
 
 def test_a_seed_writes_what_it_writes_alone_and_temperature_0_ignores_it() -> None:
     given = {"contains": "cab", "max_tokens": 60}
-    seeds = [writing_of(**given).stream(None, seed).sample().text for seed in (1, 2)]
-    assert [one.text for one in writing_of(**given).samples([None], 2, 1)] == seeds
+    seeds = [writer_of(**given).stream(None, seed).sample().text for seed in (1, 2)]
+    assert [one.text for one in writer_of(**given).samples([None], 2, 1)] == seeds
     cold = Sampling(contains=("cab",), max_tokens=60, temperature=0)
     saved = model(CHAR, [], scale=0.3)
-    assert len({Writing(saved, saved.network(), cold).stream(None, seed).sample().text for seed in range(4)}) == 1
+    assert len({Writer(saved, saved.network(), cold).stream(None, seed).sample().text for seed in range(4)}) == 1
 
 
 def test_a_place_takes_at_most_five_times_the_steps_of_a_free_text(monkeypatch: pytest.MonkeyPatch) -> None:

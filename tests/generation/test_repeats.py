@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterword.generation import repeats
-from afterword.generation.draft import Stream, Terms
 from afterword.generation.repeats import LENGTH, LONGEST, PLACES, Repeats
 from afterword.generation.sampling import Sampling
-from tests.generation.test_draft import CHAR, MODELS
+from afterword.generation.writer import Writer
+from tests.generation.test_continuation import CHAR, MODELS
 
 texts = st.lists(st.integers(0, 2), max_size=60) | st.tuples(
     st.lists(st.integers(0, 3), min_size=1, max_size=30), st.integers(1, 6)
@@ -79,7 +79,7 @@ def test_a_loop_is_left_at_any_temperature_and_without_a_penalty_goes_on() -> No
 
     def text(penalty: float) -> str:
         sampling = Sampling(max_tokens=400, temperature=0, repetition_penalty=penalty)
-        return Stream(Terms(saved, sampling), network, "ab", 0).sample().text
+        return Writer(saved, network, sampling).stream("ab", 0).sample().text
 
     def longest(text: str) -> int:
         return max(n for n in range(300) if any(text[k : k + n] in text[k + 1 :] for k in range(len(text) - n)))

@@ -14,17 +14,15 @@ from hypothesis import strategies as st
 
 from afterword.errors import OptionError, WorkError
 from afterword.generation import rules
-from afterword.generation.draft import Stream, Terms
-from afterword.generation.healing import read_prompt
-from afterword.generation.parallel import write_samples
+from afterword.generation.continuation import Policy
 from afterword.generation.rules import Rules, contained
 from afterword.generation.sampling import Sampling
-from afterword.generation.writing import Writing
+from afterword.generation.writer import Writer
 from afterword.text.bpe import BpeTokenizer
 from afterword.text.characters import ByteTokenizer, CharTokenizer
 from afterword.text.symbols import SymbolTokenizer
 from afterword.text.tokenizer import Tokenizer
-from tests.generation.test_draft import CHAR, CHAR_END, LINES, MODELS, model
+from tests.generation.test_continuation import CHAR, CHAR_END, LINES, MODELS, model
 
 pytest.importorskip("llguidance")
 
@@ -43,11 +41,10 @@ PATTERNS = ["ab|cd", "[a-c]+", "(a|b)*a(a|b){3}", "a?b{2,4}é*", "(?i)A+", "a.*b
 def write(tokenizer: Tokenizer, unseen: list[int], sampling: Sampling, seeds: range) -> list[tuple[str, str]]:
     """Texts and why they ended: each by the stream, and by a batch, which must agree."""
     saved = model(tokenizer, unseen, scale=0.3)
-    writing = Writing(saved, saved.network(), sampling)
-    alone = [writing.stream("", seed).sample() for seed in seeds]
-    if not writing.terms.is_over:
-        batch = list(writing.samples([""], len(seeds), seeds.start))
-        assert sum(one.text != other.text for one, other in zip(alone, batch, strict=True)) <= 1
+    writer = Writer(saved, saved.network(), sampling)
+    alone = [writer.stream("", seed).sample() for seed in seeds]
+    batch = list(writer.samples([""], len(seeds), seeds.start))
+    assert sum(one.text != other.text for one, other in zip(alone, batch, strict=True)) <= 1
     return [(sample.text, sample.finish_reason) for sample in alone]
 
 
@@ -119,12 +116,12 @@ def test_what_is_special_in_an_expression_is_text_in_the_other_rules() -> None:
             Sampling(only=character, starts_with=character, max_tokens=3),
             Sampling(contains=(character,), max_tokens=3),
         ):
-            assert character in Writing(saved, saved.network(), sampling).stream("", 0).sample().text
+            assert character in Writer(saved, saved.network(), sampling).stream("", 0).sample().text
     assert write(tokenizer, [], Sampling(pattern="a/a", max_tokens=9), range(1))[0][0] == "a/a"
     assert write(tokenizer, [], Sampling(pattern=r"a\/a|\\/", max_tokens=9), range(1))[0][0] in ("a/a", "\\/")
     assert write(tokenizer, [], Sampling(pattern="\n\\\n", max_tokens=9), range(1))[0][0] == "\n\n"
     with pytest.raises(OptionError, match="pattern is invalid"):
-        Terms(model(tokenizer, []), Sampling(pattern="a/ | /(b"))
+        Policy(model(tokenizer, []), Sampling(pattern="a/ | /(b"))
 
 
 @pytest.mark.parametrize(
@@ -148,12 +145,12 @@ def test_what_is_special_in_an_expression_is_text_in_the_other_rules() -> None:
 )
 def test_rules_that_no_text_obeys_are_refused_before_anything_is_written(given: dict[str, Any], says: str) -> None:
     with pytest.raises(OptionError, match=says):
-        Terms(MODELS[CHAR], Sampling(**given))
+        Policy(MODELS[CHAR], Sampling(**given))
 
 
 def test_rules_that_grow_beyond_all_bounds_end_with_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "MOST_STATES", 200)
-    writing = Terms(MODELS[CHAR], Sampling(pattern="(a|b)*a(a|b){20}", max_tokens=100))
+    writing = Policy(MODELS[CHAR], Sampling(pattern="(a|b)*a(a|b){20}", max_tokens=100))
     with pytest.raises(WorkError, match="the rules are too large"):
         write(CHAR, [CHAR_END, CHAR.rows - 1], writing.sampling, range(50))
 
@@ -178,13 +175,12 @@ def test_the_expression_that_blows_other_engines_up_is_harmless() -> None:
 
 def test_draws_under_a_rule_have_the_probabilities_of_what_is_left() -> None:
     saved = dataclasses.replace(MODELS[CHAR], unseen=[CHAR_END, CHAR.rows - 1])
-    network, free = saved.network(), Terms(saved, Sampling(log_probabilities=100, max_tokens=1, temperature=1))
-    first = Stream(free, network, "", 0).sample().pieces
+    network, free = saved.network(), Sampling(log_probabilities=100, max_tokens=1, temperature=1)
+    first = Writer(saved, network, free).sample("", 0).pieces
     assert first is not None
     likely = {one.text: np.exp(one.log_probability) for one in first[0].alternatives}
-    writing = Terms(saved, Sampling(only="abc", max_tokens=1, temperature=1))
-    reading = read_prompt(saved, network, "")
-    texts = [sample.text for sample in write_samples(writing, network, ((reading, seed) for seed in range(6000)))]
+    ruled = Writer(saved, network, Sampling(only="abc", max_tokens=1, temperature=1))
+    texts = [sample.text for sample in ruled.samples([""], 6000, 0)]
     total = sum(likely[character] for character in "abc")
     for character in "abc":
         assert abs(texts.count(character) / 6000 - likely[character] / total) < 0.03
@@ -206,14 +202,14 @@ def test_rules_go_with_no_stop_string_and_need_their_package(monkeypatch: pytest
         Sampling(reject=True)
     monkeypatch.setitem(__import__("sys").modules, "llguidance", None)
     with pytest.raises(OptionError, match=r"pip install 'afterword\[patterns\]'"):
-        Terms(MODELS[CHAR], Sampling(pattern="a"))
+        Policy(MODELS[CHAR], Sampling(pattern="a"))
 
 
 def test_a_lower_casing_model_keeps_rules_in_capitals_and_empty_rules_ask_for_nothing() -> None:
     lower = CharTokenizer.of("abc", lowercase=True)
     saved = model(lower, [3, 4])
     text = (
-        Stream(Terms(saved, Sampling(starts_with="AB", only="ABC", max_tokens=9)), saved.network(), "", 0).sample().text
+        Writer(saved, saved.network(), Sampling(starts_with="AB", only="ABC", max_tokens=9)).stream("", 0).sample().text
     )
     assert text.startswith("ab")
     assert Rules(ByteTokenizer.of(), Sampling(without="")).allow("abc")

@@ -50,16 +50,16 @@ class Text:
 def sampler(sampling: Sampling, unseen: Iterable[int] = (), rows: int = ROWS) -> Sampler:
     mask = np.zeros(rows)
     mask[sorted(unseen)] = -np.inf
-    return Sampler(sampling, sampling.settled(LINES), mask)
+    return Sampler(sampling, sampling.resolved(LINES), mask)
 
 
 def draws(sampling: Sampling, logits: np.ndarray, seed: int, unseen: tuple[int, ...] = (), count: int = 5) -> list[int]:
     drawing, text = sampler(sampling, unseen, len(logits)), Text(seed)
-    return [drawing.draw(logits, text)[0] for _ in range(count)]
+    return [drawing.draw(logits[None], [text])[0][0] for _ in range(count)]
 
 
-def settled(sampling: Sampling) -> float:
-    return sampling.settled(LINES).temperature
+def temperature_of(sampling: Sampling) -> float:
+    return sampling.resolved(LINES).temperature
 
 
 def kept(logits: np.ndarray) -> list[int]:
@@ -68,7 +68,7 @@ def kept(logits: np.ndarray) -> list[int]:
 
 def by_hand(logits: np.ndarray, unseen: tuple[int, ...], sampling: Sampling) -> list[int]:
     """The ids that the documented order leaves, by plain Python."""
-    scaled = {id: float(logit) / settled(sampling) for id, logit in enumerate(logits) if id not in unseen}
+    scaled = {id: float(logit) / temperature_of(sampling) for id, logit in enumerate(logits) if id not in unseen}
     ranked = sorted(scaled, key=lambda id: (-scaled[id], id))
     if sampling.top_k:
         ranked = ranked[: sampling.top_k]
@@ -153,7 +153,8 @@ def test_the_draws_have_the_probabilities_of_the_documented_order() -> None:
 def test_the_log_probability_is_the_models_own_whatever_the_filters(
     logits: np.ndarray, seed: int, unseen: set[int]
 ) -> None:
-    token, log_probability, _ = sampler(Sampling(top_k=2, temperature=0.3), unseen).draw(logits, Text(seed))
+    drawing = sampler(Sampling(top_k=2, temperature=0.3), unseen)
+    ((token, log_probability, _),) = drawing.draw(logits[None], [Text(seed)])
     assert math.isclose(log_probability, log_probabilities(logits)[token], abs_tol=1e-12)
 
 
@@ -175,7 +176,7 @@ def test_a_filter_is_a_field_that_names_its_function_and_is_skipped_while_off(mo
 
 def test_drawing_leaves_the_logits_as_they_were() -> None:
     logits = np.arange(ROWS, dtype=np.float64)
-    sampler(Sampling()).draw(logits, Text(0))
+    sampler(Sampling()).draw(logits[None], [Text(0)])
     assert logits.tolist() == list(range(ROWS))
 
 
@@ -213,16 +214,16 @@ def test_many_rows_are_drawn_as_each_alone(
     rows: list[np.ndarray], sampling: Sampling, seed: int, unseen: set[int]
 ) -> None:
     drawing = sampler(sampling, unseen)
-    alone = [drawing.draw(logits, Text(seed)) for logits in rows]
-    tokens, log_probabilities, _ = drawing.draw_many(np.array(rows), [Text(seed) for _ in rows])
-    assert tokens.tolist() == [token for token, _, _ in alone]
-    np.testing.assert_allclose(log_probabilities, [log_probability for _, log_probability, _ in alone], rtol=1e-12)
+    alone = [drawing.draw(logits[None], [Text(seed)])[0] for logits in rows]
+    together = drawing.draw(np.array(rows), [Text(seed) for _ in rows])
+    assert [token for token, _, _ in together] == [token for token, _, _ in alone]
+    np.testing.assert_allclose([one[1] for one in together], [one[1] for one in alone], rtol=1e-12)
 
 
 def test_100_000_draws_fit_the_distribution_that_they_claim() -> None:
     logits = np.log(np.array([1, 2, 4, 8, 16, 32, 64, 1000], np.float32))
     sampling, text = Sampling(temperature=0.7, top_k=5), Text(1)
-    tokens, _, _ = sampler(sampling, (7,)).draw_many(np.tile(logits, (100_000, 1)), [text] * 100_000)
+    tokens = [token for token, _, _ in sampler(sampling, (7,)).draw(np.tile(logits, (100_000, 1)), [text] * 100_000)]
     left = by_hand(logits, (7,), sampling)
     weights = np.exp(logits[left].astype(float) / 0.7)
     counts = np.bincount(tokens, minlength=ROWS)
@@ -237,7 +238,7 @@ def test_default_lengths_are_characters_and_given_ones_are_exact(each: float) ->
 
     def length(**options: Any) -> int:
         """Return the greatest length of a text."""
-        return Sampling(**options).settled(defaults).max_tokens
+        return Sampling(**options).resolved(defaults).max_tokens
 
     assert length() * defaults.characters_per_token == pytest.approx(RUNNING_TEXT.max_tokens, abs=each)
     assert length(sentences=3) == 3 * length()

@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 
 from afterword import train
 from afterword.errors import OptionError
-from afterword.generation.draft import Stream, Terms
+from afterword.generation.continuation import Policy
 from afterword.generation.sampling import Sampling, keep_known
 from afterword.generation.words import Words, recur
+from afterword.generation.writer import Writer
 from afterword.model.folder.defaults import LINES, RECURRING_WORDS, RUNNING_TEXT, WritingDefaults
 from afterword.model.ngram.tables import Ngram
 from afterword.text.bpe import BpeTokenizer
 from afterword.text.characters import ByteTokenizer, CharTokenizer
 from afterword.text.tokenizer import Tokenizer
-from tests.generation.test_draft import model
+from tests.generation.test_continuation import model
 
 ORDER = 8
 ALPHABET = " .\nabcé"
@@ -106,8 +107,8 @@ def test_at_1_only_words_of_the_text_are_written(tokenizer: Tokenizer) -> None:
     saved = dataclasses.replace(saved, ngram=ngram, mixture_weight=0.1)
 
     def written(p: float) -> set[str]:
-        terms = Terms(saved, Sampling(max_tokens=400, temperature=1.5, min_p=0, new_word_p=p))
-        return set(words_in(Stream(terms, saved.predictor(), "a", 1).sample().text)[1:-1])
+        sampling = Sampling(max_tokens=400, temperature=1.5, min_p=0, new_word_p=p)
+        return set(words_in(Writer(saved, saved.predictor(), sampling).stream("a", 1).sample().text)[1:-1])
 
     assert written(1.0) <= set(words_in(text))
     assert not written(0.0) <= set(words_in(text))
@@ -116,8 +117,8 @@ def test_at_1_only_words_of_the_text_are_written(tokenizer: Tokenizer) -> None:
 def test_a_model_without_an_ngram_knows_no_words() -> None:
     saved = model(TOKENIZERS[0], [])
     with pytest.raises(OptionError, match="new-word-p needs an n-gram"):
-        Terms(saved, Sampling(new_word_p=0.3))
-    assert Terms(saved, Sampling(new_word_p=0)).words is None
+        Policy(saved, Sampling(new_word_p=0.3))
+    assert Policy(saved, Sampling(new_word_p=0)).words is None
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afterword.generation.healing import Reading
+from afterword.generation.prefill import Reading
 from afterword.model.network.network import Network
 from afterword.serving.writing import memory
 from afterword.serving.writing.memory import Memory, Trail
-from tests.generation.test_draft import CHAR, MODELS
+from tests.generation.test_continuation import CHAR, MODELS
 
 NETWORKS = [MODELS[CHAR].network() for _ in range(6)]
 IDS = st.lists(st.integers(0, 5), max_size=12)

@@ -53,36 +53,44 @@ class Ending:
         if tokens == self._goal.most:
             self._most = len(self._text)
         self._text += text
-        certain = len(self._text)
-        for stop in stops(self._text, self._seen, self._goal.cased, is_whole=False):
-            if stop.is_end is None:
-                self._seen, certain = stop.begin, stop.end if self._ends_at(stop.end) else certain
-                break
-            self._seen = stop.end
-            if stop.is_end and self._ends_at(stop.end):
-                return self._give(stop.end), "stop"
-            self._sentences += stop.is_end
-        else:
-            self._seen = len(self._text)
-        if self._most < math.inf:
-            last = LAST.match(self._text, int(self._most)) if self.finishes else None
-            return (self._give(certain), None) if last is None else (self._give(last.end()), "length")
+        certain, has_ended = self._count_sentences()
+        if has_ended:
+            return self._give(certain), "stop"
+        if self.finishes and self._most < math.inf and (last := LAST.match(self._text, int(self._most))):
+            return self._give(last.end()), "length"
         part = self._give(certain)
-        if self._seen == len(self._text):
-            dropped = max(0, self._seen - CONTEXT)
-            self._text = self._text[dropped:]
-            self._seen = self._given = len(self._text)
-            self._least -= dropped
+        if self._seen == len(self._text) and self._most == math.inf:
+            self._forget()
         return part, None
+
+    def _count_sentences(self) -> tuple[int, bool]:
+        """Count the sentences that have ended. Return the end of the certain text, and whether the text ends there."""
+        for stop in stops(self._text, self._seen, self._goal.cased, is_whole=False):
+            if stop.is_end is None:  # what follows decides whether a sentence ends here
+                self._seen = stop.begin
+                return (stop.end if self._is_end(stop.end) else len(self._text)), False
+            self._seen = stop.end
+            if stop.is_end and self._is_end(stop.end):
+                return stop.end, True
+            self._sentences += stop.is_end
+        self._seen = len(self._text)
+        return self._seen, False
+
+    def _is_end(self, place: int) -> bool:
+        """Return whether the text ends if a sentence ends at that `place`."""
+        enough = 0 < self._goal.sentences <= self._sentences + 1 and place > self._least
+        return enough or (self.finishes and place > self._most)
+
+    def _forget(self) -> None:
+        """Drop all but the last characters of a text whose sentences are all counted."""
+        dropped = max(0, len(self._text) - CONTEXT)
+        self._text = self._text[dropped:]
+        self._seen = self._given = len(self._text)
+        self._least -= dropped
 
     def finish(self) -> str:
         """Return the text that was held back, once nothing can follow it."""
         return self._give(len(self._text))
-
-    def _ends_at(self, place: int) -> bool:
-        """Return whether the text ends if a sentence ends at that `place`."""
-        enough = 0 < self._goal.sentences <= self._sentences + 1 and place > self._least
-        return enough or (self.finishes and place > self._most)
 
     def _give(self, end: int) -> str:
         part = self._text[self._given : end]

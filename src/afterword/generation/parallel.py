@@ -1,31 +1,30 @@
-"""Many texts written in parallel, as lanes of one network: each with its own settings, seed, state and end.
+"""Texts written as lanes of one network: each with its own settings, seed, state and end. One text is a batch of one.
 
     texts ──► lanes ──► network ──► sampler ──► tokens ──► texts
                 ▲                                  │
                 └──────── texts that continue ◄────┘
 
 A text may enter before any step, and its lane is free as soon as it ends: short texts do not wait for long ones. A seed
-writes the same text as alone, by `Stream`, except for rounding: products of several rows sum in another order than
-products of one row. Log-probabilities differ by about 1e-6, so a draw that close to the border between two tokens can
-differ.
+writes the same text in every batch, except for rounding: products of several rows sum in another order than products of
+one row. Log-probabilities differ by about 1e-6, so a draw that close to the border between two tokens can differ.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import nullcontext
-from functools import cached_property
-from itertools import accumulate, compress, islice, pairwise
+from functools import cached_property, partial
+from itertools import accumulate, compress, pairwise
 from operator import sub
 from typing import Generic, TypeVar
 
 import numpy as np
 
-from afterword.generation.draft import Draft, Piece, Sample, Scripts, Terms
-from afterword.generation.healing import Reading
-from afterword.generation.sampling import Likeliest
+from afterword.generation.continuation import Policy
+from afterword.generation.prefill import Reading
+from afterword.generation.sampling import Drawn
+from afterword.generation.texts import Text
 from afterword.model.arrays import Array, Ids, check_threads_fit
 from afterword.model.network.network import Network, State
 from afterword.model.threads import PRODUCTS
@@ -37,24 +36,6 @@ LEAST, MOST = 64, 4  # texts per batch, if there are several; processors up to w
 # network of PYTHON parameters. So this thread reads fewer tokens than the others, but at least LEAST_HERE of an equal
 # part.
 PYTHON, LEAST_HERE = 150_000, 0.2
-AHEAD = 64 * LANES  # complete texts that may wait in memory for an earlier one
-
-
-class Text(ABC):
-    """A text being written, at least one token long."""
-
-    def __init__(self, terms: Terms, draft: Draft) -> None:
-        self.terms, self.draft = terms, draft
-
-    @property
-    def is_over(self) -> bool:
-        """Return whether it has ended."""
-        return self.draft.finish_reason is not None
-
-    @abstractmethod
-    def push(self, token: int, log_probability: float, likeliest: Likeliest) -> None:
-        """Take what was drawn for it, and pass it to `draft`."""
-
 
 Kind = TypeVar("Kind", bound=Text)
 Predicted = tuple[Array, State]
@@ -109,6 +90,39 @@ class TextBatch(Generic[Kind]):
         self.after = logits[lanes], self.network.chosen(state, lanes)
         return ended, lanes
 
+    def draw(self) -> list[int]:
+        """Draw a token for each text and push it. Return the tokens."""
+        drawn = draw(self.texts, self.after[0], self.network.normalised)
+        push(self.texts, drawn)
+        return [token for token, _, _ in drawn]
+
+    def advance(self, tokens: Sequence[int]) -> list[Kind]:
+        """Remove and return the texts that have ended with their `tokens`, and read those of the others."""
+        ended, lanes = self.drop_ended()
+        if self.texts:
+            self.after = self.network.step(np.array(tokens)[lanes], self.after[1])
+        return ended
+
+
+def draw(texts: Sequence[Text], logits: Array, normalised: bool) -> list[Drawn]:
+    """Draw a token for each of `texts` from its row of logits [B, R]."""
+    by_policy: dict[Policy, list[int]] = {}
+    for lane, text in enumerate(texts):
+        by_policy.setdefault(text.policy, []).append(lane)
+    if len(by_policy) == 1:
+        return texts[0].policy.sampler.draw(logits, [text.continuation for text in texts], normalised)
+    drawn: dict[int, Drawn] = {}
+    for policy, lanes in by_policy.items():
+        some = policy.sampler.draw(logits[lanes], [texts[lane].continuation for lane in lanes], normalised)
+        drawn |= zip(lanes, some, strict=True)
+    return [drawn[lane] for lane in range(len(texts))]
+
+
+def push(texts: Sequence[Text], drawn: Sequence[Drawn]) -> None:
+    """Push what was drawn to its text."""
+    for text, (token, log_probability, likeliest) in zip(texts, drawn, strict=True):
+        text.push(token, log_probability, likeliest)
+
 
 class ParallelTexts(Generic[Kind]):
     """The texts that one network is writing, in several batches if there are many.
@@ -162,21 +176,20 @@ class ParallelTexts(Generic[Kind]):
 
     def _step(self) -> list[Kind]:
         ended = self._drop_ended()
+        if len(self.batches) == 1:  # it needs no other thread
+            (batch,) = self.batches
+            return ended + batch.advance(batch.draw())
         if not self.batches:
             return ended
-        ids, push = self._drawn()
-        if len(self.batches) == 1:  # it needs no other thread
-            push()
-            batch = self.batches[0]
-            more, left = batch.drop_ended()
-            if batch.texts:
-                batch.after = self.network.step(ids[left], batch.after[1])
-            return ended + more
+        texts = self.texts
+        drawn = draw(texts, np.concatenate([batch.after[0] for batch in self.batches]), self.network.normalised)
+        ids = np.array([token for token, _, _ in drawn])
         reads: list[tuple[Ids, State]] = []
         for batch in self.batches:
             own, ids = ids[: len(batch.texts)], ids[len(batch.texts) :]
             reads.append((own, batch.after[1]))
-        for batch, after in zip(self.batches, self.network.step_each(reads, self._threads, push), strict=True):
+        read = self.network.step_each(reads, self._threads, partial(push, texts, drawn))
+        for batch, after in zip(self.batches, read, strict=True):
             batch.after = after
         return ended + self._drop_ended()
 
@@ -185,86 +198,7 @@ class ParallelTexts(Generic[Kind]):
         self.batches = [batch for batch in self.batches if batch.texts]
         return ended
 
-    def _drawn(self) -> tuple[Ids, Callable[[], None]]:
-        """Draw a token for each text. Return the tokens, and a function that pushes them to their texts."""
-        texts = self.texts
-        logits = np.concatenate([batch.after[0] for batch in self.batches])
-        by_terms: dict[Terms, list[int]] = {}
-        for lane, text in enumerate(texts):
-            by_terms.setdefault(text.terms, []).append(lane)
-        drawn = np.empty(len(texts), np.intp)
-        pushes: list[tuple[Kind, int, float, Likeliest]] = []
-        for terms, lanes in by_terms.items():
-            some, which = [texts[lane] for lane in lanes], lanes if len(by_terms) > 1 else slice(None)
-            tokens, log_probabilities, likeliest = terms.sampler.draw_many(
-                logits[which], [text.draft for text in some], self.network.normalised
-            )
-            drawn[which] = tokens
-            pushes += zip(some, tokens.tolist(), log_probabilities, likeliest, strict=True)
-
-        def push() -> None:
-            for text, token, log_probability, alternatives in pushes:
-                text.push(token, log_probability, alternatives)
-
-        return drawn, push
-
     @cached_property
     def _threads(self) -> Executor:
         check_threads_fit(MOST)
         return ThreadPoolExecutor(MOST)
-
-
-def write_samples(
-    terms: Terms, network: Network, texts: Iterable[tuple[Reading, int]], scripts: Scripts | None = None
-) -> Iterator[Sample]:
-    """Yield what each seed writes after its reading, at least one token each, in the order of `texts`.
-
-    Raises OptionError for an invalid seed.
-    """
-    waiting = enumerate(texts)
-    complete: dict[int, Sample] = {}
-    begun = yielded = 0
-    batch: ParallelTexts[_Whole] = ParallelTexts(network)
-    while True:
-        room = min(LANES - len(batch.texts), yielded + AHEAD - begun)
-        entering = list[tuple[_Whole, Reading]]()
-        for number, (reading, seed) in islice(waiting, max(room, 0)):
-            text = _Whole(number, reading.prompt, seed, terms)
-            entering.append((text, text.draft.begin(reading)))
-        if scripts is not None and entering:
-            found = scripts([(way, text.draft.seed) for text, way in entering])
-            for (text, _), script in zip(entering, found, strict=True):
-                text.draft.script = script
-        if entering:
-            batch.enter(entering)
-            begun += len(entering)
-        elif not batch.texts:
-            return
-        complete |= {text.number: text.sample() for text in batch.step()}
-        while yielded in complete:
-            yield complete.pop(yielded)
-            yielded += 1
-
-
-class _Whole(Text):
-    """A text that is kept as a sample."""
-
-    def __init__(self, number: int, prompt: str, seed: int, terms: Terms) -> None:
-        super().__init__(terms, Draft(terms, prompt, seed))
-        self.number = number
-        self._keep = terms.sampling.log_probabilities is not None
-        self._pieces: list[Piece] = []  # only if they are kept
-        self._parts: list[str] = []
-        self._log_probability = 0.0
-
-    def push(self, token: int, log_probability: float, likeliest: Likeliest) -> None:
-        if self._keep:
-            piece = self.draft.piece(token, log_probability, likeliest)
-            self._pieces.append(piece)
-            self._parts.append(piece.text)
-        else:
-            self._parts.append(self.draft.push(token))
-        self._log_probability += log_probability
-
-    def sample(self) -> Sample:
-        return self.draft.sample("".join(self._parts), len(self._parts), self._log_probability, self._pieces)

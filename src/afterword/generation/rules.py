@@ -166,9 +166,7 @@ class _Vocabulary:
         self._tokenizer = tokenizer
         self.bos_token_id = None
         self.eos_token_id = tokenizer.rows if tokenizer.end is None else tokenizer.end
-        # one row for all bytes does not say which byte
-        shared = [tokenizer.rows - 1] if tokenizer.rows < tokenizer.size else []
-        self.special_token_ids = [*shared, self.eos_token_id]
+        self.special_token_ids = [*range(tokenizer.own_rows, tokenizer.rows), self.eos_token_id]
         self.tokens = [tokenizer.spelling(row) for row in range(tokenizer.rows)] + [b""] * (tokenizer.end is None)
         for row in self.special_token_ids:
             self.tokens[row] = b"<|%d|>" % row

@@ -3,7 +3,7 @@
 The order is always the same. Each step works on what the step before left:
 
     1. mask the tokens never seen in training, and add the biases
-    2. apply what the text being written asks for (`draft.Draft.steer`): mask the tokens that would end it too early
+    2. apply what the text being written asks for (`Continuation.steer`): mask the tokens that would end it too early
        or break its rules, and make those that would continue a repetition less likely
     3. divide the logits by the temperature; at 0, take the likeliest token and stop here
     4. apply the filters in the order of their fields in `Sampling`: top-k keeps the k likeliest tokens; top-p keeps the
@@ -30,7 +30,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import ModelError, OptionError, WorkError
-from afterword.model.arrays import Ids
 from afterword.model.folder.defaults import HOTTEST, WritingDefaults
 from afterword.settings import Settings, setting
 
@@ -80,7 +79,7 @@ def _keep(logits: Logits, ranked: NDArray[np.intp], count: int | NDArray[np.intp
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling(Settings):
-    """Settings of writing; None means the model's own default: see `settled`. Raises OptionError for an invalid one."""
+    """Settings of writing; None is the model's own default: see `resolved`. Raises OptionError for an invalid one."""
 
     max_tokens: int | None = setting(
         None,
@@ -206,7 +205,7 @@ class Sampling(Settings):
                 raise OptionError(f"logit-bias must be a token and a number, as in e=-2, not {bias[:40]!r}")
         return found
 
-    def settled(self, defaults: WritingDefaults) -> WritingDefaults:
+    def resolved(self, defaults: WritingDefaults) -> WritingDefaults:
         """Return the model's `defaults`, replaced by the values given here."""
         given = {field.name: getattr(self, field.name, None) for field in dataclasses.fields(defaults)}
         if self.max_tokens is None and self.sentences:
@@ -240,7 +239,7 @@ def _check_text(name: str, text: str | None) -> None:
 
 
 class Steered(Protocol):
-    """A text being written, as far as a draw depends on it; see `draft.Draft`."""
+    """A text being written, as far as a draw depends on it; see `continuation.Continuation`."""
 
     numbers: Iterator[float]
     """Its random numbers, from 0 to 1."""
@@ -264,86 +263,66 @@ class Steered(Protocol):
 
 Likeliest = tuple[tuple[int, float], ...]
 """Tokens and their log-probabilities, the likeliest first."""
+Drawn = tuple[int, float, Likeliest]
+"""A token, the model's own log-probability of it (nats, before any filter), and those of the likeliest tokens, as many
+as `Sampling` asks for."""
 
 
 class Sampler:
     """Draws tokens by `sampling`. It stores nothing about a text, so that one sampler serves many.
 
-    `settled` are the settled defaults. `mask` [R] is added to the logits: biases, and -inf for what must never be
-    drawn. Only the first `named` tokens can be among the likeliest. Raises ModelError if nothing is left to draw.
+    `resolved` are the model's defaults, replaced by what `sampling` gives. `mask` [R] is added to the logits: biases,
+    and -inf for what must never be drawn. Only the first `own_rows` tokens can be among the likeliest. Raises
+    ModelError if nothing is left to draw.
     """
 
-    def __init__(self, sampling: Sampling, settled: WritingDefaults, mask: Logits, named: int | None = None) -> None:
+    def __init__(
+        self, sampling: Sampling, resolved: WritingDefaults, mask: Logits, own_rows: int | None = None
+    ) -> None:
         self._mask = mask
         if not np.isfinite(mask).any():
             raise ModelError("this model saw no token in training that it could write")
-        self._changes = sampling.final_temperature not in (None, settled.temperature)
-        self._greedy = settled.temperature == 0 and not self._changes
-        self._temperature = _divisor(settled.temperature)
-        given = dataclasses.asdict(sampling) | dataclasses.asdict(settled)
+        self._changes = sampling.final_temperature not in (None, resolved.temperature)
+        self._greedy = resolved.temperature == 0 and not self._changes
+        self._temperature = _divisor(resolved.temperature)
+        given = dataclasses.asdict(sampling) | dataclasses.asdict(resolved)
         self._filters = [(keep, given[name]) for name, (keep, off) in FILTERS.items() if given[name] not in (None, off)]
-        self._new_word_p = settled.new_word_p
+        self._new_word_p = resolved.new_word_p
         self._likeliest = sampling.log_probabilities or 0
-        self.named = named
+        self._own_rows = own_rows
 
-    def draw(
-        self, logits: NDArray[np.floating], text: Steered, normalised: bool = False
-    ) -> tuple[int, float, Likeliest]:
-        """Draw one token for `text` from logits [R], which are log-probabilities if they are `normalised`.
+    def draw(self, logits: NDArray[np.floating], texts: Sequence[Steered], normalised: bool = False) -> list[Drawn]:
+        """Draw a token for each of B `texts` from its row of logits [B, R], which are log-probabilities if they are
+        `normalised`.
 
-        Return it, the model's own log-probability of it (nats, before any filter), and those of the likeliest tokens,
-        as many as `sampling` asks for.
+        A single text is a batch of one. Some steps are done in another way then, which takes a third of the time.
         """
         own = logits.astype(np.float64)
         if not normalised:
-            own -= own[own.argmax()]  # takes a third of the time of max()
+            own -= _largest(own)
         left = own + self._mask
-        if text.steers:
-            text.steer(own, left)
-        token = self._chosen(left.copy() if text.guards else left, text)
-        while text.guards and text.refuses(token):
-            token = self._another(left, token, text)
-        chosen = float(own[token])
-        ranked = self._ranked(own) if self._likeliest else ()
-        total = 0.0 if normalised else math.log(np.add.reduce(np.exp(own, out=own)))
-        return token, chosen - total, tuple((id, value - total) for id, value in ranked)
-
-    def draw_many(
-        self, logits: NDArray[np.floating], texts: Sequence[Steered], normalised: bool = False
-    ) -> tuple[Ids, list[float], list[Likeliest]]:
-        """Do what `draw` does for each row of logits [B, R] and its text, all at once."""
-        own = logits.astype(np.float64)
-        if not normalised:
-            own -= own.max(axis=1, keepdims=True)
-        left = own + self._mask
+        guarded = []
         for k, text in enumerate(texts):
             if text.steers:
                 text.steer(own[k], left[k])
-        guarded = [k for k, text in enumerate(texts) if text.guards]
-        before = left.copy() if guarded else left
-        if self._greedy:
-            tokens = left.argmax(axis=1)
-        else:
-            changing = [[float(_divisor(text.temperature))] for text in texts] if self._changes else None
-            divisor = self._temperature if changing is None else np.array(changing)
-            weights = self._weights(left, left.max(axis=1, keepdims=True), divisor)
-            if texts[0].known is not None:  # as for all of them
-                weights = keep_known(weights, np.array([text.known for text in texts]), self._new_word_p)
-            reached = weights.cumsum(axis=1)
-            drawn = np.array([next(text.numbers) for text in texts])[:, None] * reached[:, -1:]
-            tokens = np.count_nonzero(reached <= drawn, axis=1)
+            if text.guards:
+                guarded.append(k)
+        tokens = self._tokens(left.copy() if guarded else left, texts)
         for k in guarded:
-            while texts[k].refuses(int(tokens[k])):
-                tokens[k] = self._another(before[k], int(tokens[k]), texts[k])
-        chosen = own[np.arange(len(own)), tokens]
+            while texts[k].refuses(tokens[k]):
+                left[k, tokens[k]] = -np.inf
+                if left[k].max() == -np.inf:
+                    raise WorkError("every token here would continue a copy: give a larger --no-copy")
+                (tokens[k],) = self._tokens(left[k : k + 1].copy(), [texts[k]])
+        chosen = own[np.arange(len(own)), tokens].tolist() if len(own) > 1 else [float(own[0, tokens[0]])]
         ranked: list[Likeliest] = [self._ranked(row) for row in own] if self._likeliest else [()] * len(own)
-        totals = np.zeros(len(own)) if normalised else np.log(np.exp(own, out=own).sum(axis=1))
-        if self._likeliest:
-            ranked = [
-                tuple((id, value - total) for id, value in row)
-                for row, total in zip(ranked, totals.tolist(), strict=True)
-            ]
-        return tokens, (chosen - totals).tolist(), ranked
+        if normalised:
+            return list(zip(tokens, chosen, ranked, strict=True))
+        totals = _log_sums(own)
+        return [
+            (token, log - total, tuple([(id, value - total) for id, value in likeliest]))
+            for token, log, likeliest, total in zip(tokens, chosen, ranked, totals, strict=True)
+        ]
 
     def left(self, logits: NDArray[np.floating], text: Steered | None = None) -> Logits:
         """Return what the mask, and what `text` asks for, leave of logits [R]."""
@@ -364,24 +343,26 @@ class Sampler:
         weights /= weights.sum()
         return weights
 
-    def _chosen(self, left: Logits, text: Steered) -> int:
-        """Draw one token from `left` [R], which changes."""
+    def _tokens(self, left: Logits, texts: Sequence[Steered]) -> list[int]:
+        """Draw a token for each of `texts` from its row of `left` [B, R], which changes."""
+        tokens: list[int]
         if self._greedy:
-            return int(left.argmax())
-        divisor = _divisor(text.temperature) if self._changes else self._temperature
-        weights = self._weights(left, left[left.argmax()], divisor)
-        if (known := text.known) is not None:
-            weights = keep_known(weights, known, self._new_word_p)
-        reached = np.add.accumulate(weights)
-        # right: the first id whose sum is above the number, so that an id without weight is never drawn
-        return int(reached.searchsorted(next(text.numbers) * reached[-1], "right"))
-
-    def _another(self, left: Logits, refused: int, text: Steered) -> int:
-        """Mask the `refused` token in `left` [R] and draw one from the rest."""
-        left[refused] = -np.inf
-        if left[left.argmax()] == -np.inf:
-            raise WorkError("every token here would continue a copy: give a larger --no-copy")
-        return self._chosen(left.copy(), text)
+            tokens = left.argmax(axis=1).tolist()
+            return tokens
+        divisor = self._temperature
+        if self._changes:
+            divisor = np.array([[float(_divisor(text.temperature))] for text in texts])
+        weights = self._weights(left, _largest(left), divisor)
+        if texts[0].known is not None:  # as for all of them
+            weights = keep_known(weights, np.array([text.known for text in texts]), self._new_word_p)
+        reached = weights.cumsum(axis=1)
+        # the first id whose sum is above the number, so that an id without weight is never drawn
+        if len(texts) == 1:
+            (sums,) = reached
+            return [int(sums.searchsorted(next(texts[0].numbers) * sums[-1], "right"))]
+        drawn = np.array([next(text.numbers) for text in texts])[:, None] * reached[:, -1:]
+        tokens = np.count_nonzero(reached <= drawn, axis=1).tolist()
+        return tokens
 
     def _weights(self, left: Logits, largest: Any, divisor: Logits) -> Logits:
         """Return the weights [..., R], not normalised, that temperature and filters leave of the logits `left`.
@@ -398,8 +379,24 @@ class Sampler:
 
     def _ranked(self, own: Logits) -> Likeliest:
         """Return the likeliest tokens by own [R]."""
-        own = own[: self.named]
-        return tuple((id, float(own[id])) for id in _ranked(own)[: self._likeliest].tolist() if own[id] > -np.inf)
+        own = own[: self._own_rows]
+        return tuple([(id, float(own[id])) for id in _ranked(own)[: self._likeliest].tolist() if own[id] > -np.inf])
+
+
+def _largest(rows: Logits) -> Any:
+    """Return the largest number of each row [B, R], as [B, 1] or, of a single row, as a number."""
+    if len(rows) == 1:
+        return rows[0, rows[0].argmax()]  # takes a third of the time of max()
+    return rows.max(axis=1, keepdims=True)
+
+
+def _log_sums(rows: Logits) -> list[float]:
+    """Return the logarithm of the sum of the exponentials of each row [B, R], which changes."""
+    np.exp(rows, out=rows)
+    if len(rows) == 1:
+        return [math.log(np.add.reduce(rows[0]))]
+    sums: list[float] = np.log(rows.sum(axis=1)).tolist()
+    return sums
 
 
 def _divisor(temperature: float) -> Logits:

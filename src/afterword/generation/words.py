@@ -60,7 +60,7 @@ class Words:
         parted = len(word) < max(self._ngram.order, 2) and self._ends[word[0]]
         if parted:  # in the text, the word may come after a space
             spaced = self._tokenizer.encode(" " + "".join(self._texts[row] for row in word[1:2]))
-            beginnings.append((*np.minimum(spaced, self._ngram.rows - 1).tolist(), *word[2:]))
+            beginnings.append((*self._tokenizer.to_rows(spaced).tolist(), *word[2:]))
         known = np.zeros(self._ngram.rows, bool)
         for beginning in beginnings:
             known[self._ngram.seen(beginning)] = True

@@ -177,10 +177,6 @@ def _check(model: SavedModel) -> None:
 def _facts(model: SavedModel) -> dict[str, Any]:
     """Return the vocabulary, the sizes and the defaults of writing."""
     config, tokenizer = model.config, model.tokenizer
-    shared = [tokenizer.rows - 1] if tokenizer.rows < tokenizer.size else []
-    masked = sorted({*model.unseen, *shared})
-    blank = [row for row in range(tokenizer.rows) if tokenizer.spelling(row).isspace()]
-    opens = model.writing.opening == "newline" and set(range(tokenizer.rows)) - set(masked) - set(blank)
     texts = tokenizer.texts
     rows = {text: row for row, text in enumerate(texts)}
     return {
@@ -191,8 +187,8 @@ def _facts(model: SavedModel) -> dict[str, Any]:
         "rows": tokenizer.rows,
         "sharing": config.byte_tokens,
         "boundary": tokenizer.end,
-        "masked": masked,
-        "blank": blank if opens else [],
+        "masked": model.masked,
+        "blank": model.blank if model.writing.opening == "newline" else [],
         "embedding": config.embedding_size,
         "hidden": config.hidden_size,
         "layers": config.num_layers,

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import partial
+from pathlib import Path
+from typing import Any
 
+from afterword.errors import OptionError
 from afterword.interchange.browser import ModuleSettings, PageSettings, write_html, write_js
 from afterword.interchange.keras_file import write_keras
 from afterword.interchange.onnx_file import write_onnx
 from afterword.interchange.torch_folder import write_torch
+from afterword.model.folder.saved import SavedModel
 
 
 @dataclass(frozen=True)
@@ -39,3 +43,13 @@ FORMATS: dict[str, Format] = {
     "keras_stateful": Format(partial(write_keras, stateful=True)),
     "torch": Format(write_torch),
 }
+
+
+def export(model: SavedModel, name: str, path: Path, options: dict[str, Any]) -> list[str]:
+    """Write `model` in the format of that name, with its settings. Raises as `Format.write`."""
+    if name not in FORMATS:
+        raise OptionError(f"format must be one of {', '.join(FORMATS)}, not {str(name)[:40]}")
+    format = FORMATS[name]
+    if wrong := options.keys() - format.options:
+        raise OptionError(f"`{min(wrong)}` is not an option of {name}: leave it out")
+    return format.write(model, path, *([format.settings(**options)] if format.settings else []))

@@ -13,10 +13,10 @@ from msgspec import UNSET, UnsetType
 
 from afterword.bars import as_time
 from afterword.errors import OptionError, TextError, WorkError
-from afterword.generation.draft import Piece, Sample
-from afterword.generation.healing import Prompt
+from afterword.generation.prefill import PromptLike
 from afterword.generation.sampling import Sampling
-from afterword.generation.writing import PATIENCE, Tally, Writing, random_seed
+from afterword.generation.texts import Piece, Sample
+from afterword.generation.writer import PATIENCE, Tally, Writer, random_seed
 from afterword.language_model import LanguageModel
 from afterword.operations.novelty import copied
 from afterword.operations.operation import ModelName, Record, Request, Source, argument, operation
@@ -86,7 +86,7 @@ class Generate(Sampling, Predicting, Engine, Holding, Request):
 
 
 class Written(Record, kw_only=True):
-    """A text that a model wrote; see `generation.draft.Sample`."""
+    """A text that a model wrote; see `generation.texts.Sample`."""
 
     to_file: ClassVar = True
 
@@ -122,18 +122,18 @@ def generate(request: Generate, work: Work) -> Iterator[Written | WrittenPiece]:
         if len(prompts) > 1 or prompts[0] is None:
             raise OptionError("`adapt` learns from one prompt: give it with `prompt` or `prompt_file`")
         model = model.adapted(prompts[0])
-    facts, label, starts = engine_of(model, work), request.label, list[Prompt](prompts)
+    facts, label, starts = engine_of(model, work), request.label, list[PromptLike](prompts)
     if label is not None:
         starts = [model.read(text, label=label) for text in prompts]
         label = model.tokenizer.normalise(label)
         facts = {"label": label} | facts
-    writing = model.writing(made(Sampling, vars(request)))
+    writer = model.writer(made(Sampling, vars(request)))
     for text in prompts:  # an invalid one fails before anything is printed
         model.tokenizer.encode(text or "")
     accept = _accept(request, model, label, work)
     learned = model.learned_from() if request.report else None
     first = random_seed() if request.seed is None else request.seed
-    if request.seed is None and writing.draws:
+    if request.seed is None and writer.draws:
         work.say(f"seed {first}")
     wanted, complete, texts, tally = request.num * len(starts), 0, list[str](), Tally()
     if request.reject:
@@ -141,9 +141,9 @@ def generate(request: Generate, work: Work) -> Iterator[Written | WrittenPiece]:
     few = wanted <= FEW and accept is None and request.best_of == 1 and not request.reject
     samples: Iterator[str | Sample] = iter(())
     if few:
-        samples = _one_by_one(writing, [text for text in starts for _ in range(request.num)], first, work.streams)
+        samples = _one_by_one(writer, [text for text in starts for _ in range(request.num)], first, work.streams)
     else:
-        samples = writing.samples(starts, request.num, first, request.best_of, None, accept, tally)
+        samples = writer.samples(starts, request.num, first, request.best_of, None, accept, tally)
     kind = WrittenLine if model.lines else Written
     try:
         with work.progress("writing", "texts", streams=True) as on_progress:
@@ -185,10 +185,10 @@ def _prompts(request: Generate, work: Work) -> list[str | None]:
     return [work.text(str(request.prompt_file or "-")).removesuffix("\n")]
 
 
-def _one_by_one(writing: Writing, starts: Sequence[Prompt], first: int, streams: bool) -> Iterator[str | Sample]:
+def _one_by_one(writer: Writer, starts: Sequence[PromptLike], first: int, streams: bool) -> Iterator[str | Sample]:
     """Yield a sample after each of `starts`; if it `streams`, before it its prompt and its pieces as they come."""
     for k, start in enumerate(starts):
-        stream = writing.stream(start, (first + k) % 2**64)
+        stream = writer.stream(start, (first + k) % 2**64)
         if not streams:
             yield stream.sample()
             continue

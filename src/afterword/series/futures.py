@@ -72,7 +72,7 @@ class Forecaster:
         bins, allowed = learned_bins(model)
         read_as = read_as_ids(bins, allowed)
         count = self._paths(len(series))
-        opening = model.prompt_ids("", 0)
+        opening = model.prompt("").ids
 
         def parts() -> Iterator[Floats]:
             for at in range(0, len(series), GROUP):

@@ -166,7 +166,7 @@ def encode(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> EncodedCorpus:
     with ExitStack() as stack:
         files = {part: stack.enter_context(replacing(folder / f"{part}.bin")) for part in PARTS}
         (folder / "corpus.json").unlink(missing_ok=True)  # it describes the parts that are being replaced
-        parts = {part: _Part(files[part], tokenizer, dtype, newline) for part in PARTS}
+        parts = {part: _PartWriter(files[part], tokenizer, dtype, newline) for part in PARTS}
         for part, text in corpus.pieces():
             parts[part].add(text)
         training, validation = (parts[part].finish() for part in PARTS)
@@ -191,7 +191,7 @@ def encode(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> EncodedCorpus:
     return EncodedCorpus.open(folder)
 
 
-class _Part:
+class _PartWriter:
     """A part that is being written to its file."""
 
     def __init__(self, file: BinaryIO, tokenizer: Tokenizer, dtype: np.dtype[Any], newline: int | None) -> None:
@@ -215,7 +215,7 @@ class _Part:
     def _write(self, ids: Ids) -> None:
         if self._newline is not None and self._tokenizer.end is not None:
             ids[ids == self._newline] = self._tokenizer.end
-        rows = np.minimum(ids, self._tokenizer.rows - 1).astype(self._dtype)
+        rows = self._tokenizer.to_rows(ids).astype(self._dtype)
         self.seen[rows] = True
         self._file.write(rows.data)
         self.hash.update(rows.data)

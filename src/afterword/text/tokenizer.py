@@ -14,14 +14,14 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.errors import ModelError, TextError
+from afterword.errors import ModelError, OptionError, TextError
 from afterword.text.prefixes import Prefixes
 from afterword.text.unicode import code_points, lower
 
@@ -38,6 +38,18 @@ def check_text(text: object, name: str = "a text") -> None:
         hint = ": decode it first, as in text.decode()" if isinstance(text, bytes | bytearray) else ""
         hint = ": leave out missing cells, as in column.dropna()" if text is None or text != text else hint
         raise TextError(f"{name} must be a string, not {type(text).__name__}{hint}")
+
+
+def checked_lines(lines: Iterable[str], name: str) -> list[str]:
+    """Return the `lines` that were given to the method `name`. Raises OptionError if they are not several texts,
+    TextError if one is not a string."""
+    if isinstance(lines, str | bytes) or not isinstance(lines, Iterable) or hasattr(lines, "columns"):
+        advice = "put one line into a list, split a text with splitlines(), or take one column of a table"
+        raise OptionError(f"{name} takes several lines: {advice}")
+    texts = list(lines)
+    for row, text in enumerate(texts, 1):
+        check_text(text, f"line {row:,} of {len(texts):,}")
+    return texts
 
 
 @dataclass(frozen=True, repr=False)
@@ -89,6 +101,10 @@ class Tokenizer(ABC):
         Raises ModelError if it is this kind and damaged. The comparison with `standard` finds what this misses.
         """
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the fields alone: what follows from them is found again, also in another process."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
     def __repr__(self) -> str:
         lower_case = ", lower case" if self.lowercase else ""
         return f"Tokenizer({self.kind}, {self.size:,} tokens, {len(self.characters):,} characters{lower_case})"
@@ -115,6 +131,15 @@ class Tokenizer(ABC):
     def rows(self) -> int:
         """R, the number of rows of the network."""
         return self.size - self.shared_row_tokens + 1
+
+    @property
+    def own_rows(self) -> int:
+        """The number of first rows that each stand for one token: all but a last row that several tokens share."""
+        return self.rows if self.rows == self.size else self.rows - 1
+
+    def to_rows(self, ids: Sequence[int] | NDArray[np.integer[Any]]) -> Ids:
+        """Return the row of each of `ids` [N]."""
+        return np.minimum(ids, self.rows - 1)
 
     @cached_property
     def end(self) -> int | None:
@@ -205,8 +230,8 @@ class Tokenizer(ABC):
     @cached_property
     def texts(self) -> list[str]:
         """The text of each row [R]; "" for the boundary, for part of a character and for a shared row."""
-        whole = [self.spelling(row).decode("utf-8", "ignore") for row in range(self.rows)]
-        return whole if self.rows == self.size else [*whole[:-1], ""]
+        own = [self.spelling(row).decode("utf-8", "ignore") for row in range(self.own_rows)]
+        return own + [""] * (self.rows - self.own_rows)
 
     @cached_property
     def prefixes(self) -> Prefixes:

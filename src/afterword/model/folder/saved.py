@@ -110,8 +110,47 @@ class SavedModel:
         """The prompt if none is given: a line's end, if training taught what follows it."""
         if self.writing.opening != "newline":
             return ""
-        rows = np.minimum(self.tokenizer.encode("\n"), self.config.vocabulary_size - 1)
+        rows = self.tokenizer.to_rows(self.tokenizer.encode("\n"))
         return "" if set(rows.tolist()) & set(self.unseen) else "\n"
+
+    @property
+    def masked(self) -> list[int]:
+        """The rows that are never drawn: those never seen in training, and a row shared by all bytes, which does not
+        say which byte."""
+        return sorted({*self.unseen, *range(self.tokenizer.own_rows, self.tokenizer.rows)})
+
+    @property
+    def blank(self) -> list[int]:
+        """The rows with which running text does not begin; none if nothing else can be drawn."""
+        rows = range(self.tokenizer.rows)
+        blank = [row for row in rows if self.tokenizer.spelling(row).isspace()]
+        return blank if {*rows} - {*self.masked} - {*blank} else []
+
+    def unseen_characters(self, text: str) -> str:
+        """Return the distinct characters of `text` that training never saw, in order of appearance."""
+        tokenizer, unseen = self.tokenizer, set(self.unseen)
+        seen = {one for row, token in enumerate(tokenizer.texts) if row not in unseen for one in token}
+        return "".join(
+            character
+            for character in dict.fromkeys(tokenizer.normalise(text))
+            if character not in seen and unseen & set(tokenizer.to_rows(tokenizer.encode(character)).tolist())
+        )
+
+    def info(self) -> dict[str, Any]:
+        """Return the facts that `afterword info --json` prints."""
+        sizes = ("cell", "parameters", "hidden_size", "num_layers", "embedding_size")
+        return {
+            **{name: self.about.get(name) for name in ("recipe", "base")},
+            **{name: getattr(self.config, name) for name in sizes},
+            "ngram": None if self.ngram is None else {"order": self.ngram.order, "weight": self.mixture_weight},
+            "vocabulary_size": self.config.vocabulary_size,
+            "vocabulary": self.tokenizer.kind,
+            "lowercase": self.tokenizer.lowercase,
+            "lines": bool(self.about.get("lines")),
+            "labels": dict(self.about.get("labels") or {}) or None,
+            **({"series": self.about["series"]} if self.about.get("series") is not None else {}),
+            **{name: self.about.get(name) for name in ("validation", "corpus", "training", "versions")},
+        }
 
     def network(self, held: Array | None = None, engine: FastEngine | None = None) -> Network:
         """Return the network alone, of either kind; `held` and `engine` as in `Network`."""
@@ -168,6 +207,17 @@ def save_model(folder: Path, model: SavedModel, card: str) -> None:
         write_bytes(new / TOKENIZER, tokenizer)
         write_bytes(new / CARD, card.encode())
         write_json(new / CONFIG, config)
+
+
+def check_replaceable(folder: Path) -> None:
+    """Raise ModelError if something else than a model is in `folder`, or if a process works in it."""
+    if folder.is_dir() and any(folder.iterdir()):
+        if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
+            raise ModelError(f"cannot save to {folder}: the folder is in use; name a new one")
+        try:
+            load_model(folder)
+        except ModelError as error:
+            raise ModelError(f"cannot save to {folder}, which is not a model's folder: {error}") from None
 
 
 def _narrow(weights: Weights) -> Tensors:

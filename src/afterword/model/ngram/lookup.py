@@ -9,7 +9,7 @@ context that the model knows is kept: longer ones hardly ever recur.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -96,27 +96,30 @@ class Lookup:
 
     def _found(self, context: int) -> tuple[Array, int]:
         # Every call and attribute access counts here: the network's weights have evicted all of this from the cache.
-        sought, tables = self._sought, self._tables
-        length, tabled = (context.bit_length() - 1) // self._bits, len(tables) - 1
-        known = min(length, tabled)
+        # So `SoughtLevel.place` is written out, twice.
+        levels, tables = self._sought, self._tables
+        length, longest_tabled = (context.bit_length() - 1) // self._bits, len(tables) - 1
+        known = min(length, longest_tabled)
+        # the longest end of the context that is in a table; the end without rows always is
         while True:
-            mask, shift, begins, contexts, firsts, tokens, shares, rest, level = sought[known]
+            mask, shift, begins, contexts, firsts, tokens, shares, rest, level = levels[known]
             key = context & mask
             end = begins[(key >> shift) + 1]
             at = bisect_left(contexts, key, begins[key >> shift], end)
             if at < end and contexts[at] == key:
                 break
             known -= 1
-        found = tables[known][at]
-        while tabled <= known < length:
-            longer, shift, begins, contexts, firsts, tokens, shares, rest, level = sought[known + 1]
-            key = context & longer
+        found, known_mask = tables[known][at], mask
+        # longer ends than the tables have: each scales what the end before it gives, and adds what it has seen
+        while longest_tabled <= known < length:
+            mask, shift, begins, contexts, firsts, tokens, shares, rest, level = levels[known + 1]
+            key = context & mask
             end = begins[(key >> shift) + 1]
             at = bisect_left(contexts, key, begins[key >> shift], end)
             if at == end or contexts[at] != key:
                 break  # if a context is unknown, so are all longer ones
-            mask = longer
             known += 1
+            known_mask = mask
             found = found * rest[at, ...]
             first, last = firsts[at], firsts[at + 1]
             if last - first <= FEW:
@@ -125,7 +128,7 @@ class Lookup:
                     numbers[tokens[k]] += shares[k]
             else:
                 found[level.tokens[first:last].astype(np.intp)] += level.shares[first:last]
-        return found, context & mask | mask + 1
+        return found, context & known_mask | known_mask + 1
 
     @cached_property
     def _sought(self) -> list[SoughtLevel]:
@@ -168,6 +171,9 @@ class SoughtLevel(NamedTuple):
         views: Any = [memoryview(part) for part in parts]
         begins, contexts, firsts, tokens, shares = views
         return SoughtLevel((1 << bits) - 1, shift, begins, contexts, firsts, tokens, shares, level.rest, level)
+
+    def __reduce__(self) -> tuple[Callable[[Level, int], SoughtLevel], tuple[Level, int]]:
+        return SoughtLevel.of, (self.level, self.mask.bit_length())  # memory views cannot be sent to another process
 
     def place(self, key: int) -> int:
         """Return the index of a context among those of the level; -1 if it is unknown."""

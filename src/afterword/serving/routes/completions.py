@@ -19,17 +19,17 @@ import msgspec
 from msgspec.structs import astuple
 
 from afterword import __version__
-from afterword.generation.draft import Terms
+from afterword.generation.continuation import Policy
 from afterword.generation.ending import BEYOND
 from afterword.generation.rules import most_states
-from afterword.generation.writing import random_seed
+from afterword.generation.writer import likeliest, random_seed
 from afterword.serving.http.endpoints import Call, Events
 from afterword.serving.http.failures import ApiError, check_at_most
 from afterword.serving.routes.prompts import Start, beginnings, begins_in_window, echoed, encoded, given
 from afterword.serving.routes.wanted import TokenIds, Wanted, Whole, variant, with_settings
 from afterword.serving.service import Service
 from afterword.serving.writing.models import Served, Variant
-from afterword.serving.writing.replies import LogProbabilities, Order, Prompt, Reply
+from afterword.serving.writing.replies import LogProbabilities, Order, Reply, RequestedPrompt
 
 MOST_CHOICES = 128  # of one request
 MOST_STOPS = 16
@@ -138,7 +138,9 @@ def is_quick(service: Service, body: CompletionRequest) -> bool:
     return is_short and is_plain and body.model is not None and service.models.is_ready(body.model)
 
 
-def prepared(service: Service, body: CompletionRequest, order: Order) -> tuple[Served, list[Start], list[Prompt]]:
+def prepared(
+    service: Service, body: CompletionRequest, order: Order
+) -> tuple[Served, list[Start], list[RequestedPrompt]]:
     """Return the model, the prompts as the answer shows them, and as the model reads them. Raises ApiError."""
     limits = service.limits
     served = service.models.find(body.model)
@@ -152,14 +154,14 @@ def prepared(service: Service, body: CompletionRequest, order: Order) -> tuple[S
     if count * (max_tokens + (BEYOND if body.finish_sentence else 0)) > limits.max_output:
         message = f"one request may ask for at most {limits.max_output:,} tokens in all: give a lower max_tokens"
         raise ApiError(400, message, "max_tokens")
-    chosen, terms = settings(served, body, max_tokens)
+    chosen, policy = settings(served, body, max_tokens)
     seed = random_seed() if body.seed is None else body.seed
     starts: list[Start] = []
-    prompts: list[Prompt] = []
+    prompts: list[RequestedPrompt] = []
     for prompt in each:
         ids, text = encoded(served, prompt, limits)
         seeds = [(seed + number * len(starts) + k) % 2**64 for k in range(number)]
-        replies = [Reply(terms, text, one, order) for one in seeds]
+        replies = [Reply(policy, text, one, order) for one in seeds]
         starts.append(Start(chosen, ids, text, replies, not isinstance(prompt, list)))
         prompts += beginnings(starts[-1], bool(body.remember))
     echoes = number * sum(len(start.ids) for start in starts) if body.echo else 0
@@ -183,7 +185,7 @@ def check(body: CompletionRequest) -> None:
         check_at_most(MOST_STOPS, len(body.stop), "stop may have at most {} texts", "leave some out", "stop")
 
 
-def settings(served: Served, body: CompletionRequest, max_tokens: int) -> tuple[Variant, Terms]:
+def settings(served: Served, body: CompletionRequest, max_tokens: int) -> tuple[Variant, Policy]:
     """Return the model as the request asks for it, and its writing settings."""
     tokenizer = served.model.tokenizer
     biases = {}
@@ -202,7 +204,7 @@ def settings(served: Served, body: CompletionRequest, max_tokens: int) -> tuple[
         log_probabilities=body.logprobs,
     )
     chosen = variant(served, body.using, body.hold)
-    return chosen, chosen.terms(sampling)
+    return chosen, chosen.policy(sampling)
 
 
 class CompletionBuilder:
@@ -226,10 +228,10 @@ class CompletionBuilder:
         self._written = sum(len(reply.parts) for reply in self._replies)
         choices: list[CompletionChoice] = []
         for start in self._starts:
-            kept = start.replies
-            if len(kept) > self._n:  # the likeliest on average, as with --best-of
-                kept = sorted(kept, key=lambda reply: -reply.log_probability / max(1, len(reply.parts)))[: self._n]
-            for reply in kept:
+            replies = start.replies
+            if len(replies) > self._n:
+                replies = likeliest(replies, self._n)
+            for reply in replies:
                 choices.append(self._choice(len(choices), start, reply, len(reply.parts), echo=bool(self._body.echo)))
         self._call.service.metrics.completion_tokens.inc(self._written)
         return self._completion(choices)
@@ -272,17 +274,17 @@ class CompletionBuilder:
         if reply.failure is not None:
             raise reply.failure
         text, logs, names = "".join([reply.parts.popleft() for _ in range(tokens)]), None, self._served.token_names
-        if reply.drawn is not None:
-            drawn = [reply.drawn.popleft() for _ in range(tokens)]
+        if reply.recorded is not None:
+            drawn = [reply.recorded.popleft() for _ in range(tokens)]
             offset = len(start.text) if self._body.echo else 0
             logs = LogProbabilities(
-                [names[one.token][len(one.rest) :] for one in drawn],
+                [names[one.id][len(one.rest) :] for one in drawn],
                 [one.log_probability for one in drawn],
                 [{names[id][len(one.rest) :]: log for id, log in one.likeliest} for one in drawn],
                 [offset + one.at for one in drawn],
             )
             if echo and start.echoed is not None:
                 logs = LogProbabilities(*map(operator.add, astuple(start.echoed), astuple(logs)))
-        reason = reply.draft.finish_reason if done else None
+        reason = reply.continuation.finish_reason if done else None
         finished: Literal["stop", "length"] | None = None if not reason else "stop" if reason == "stop" else "length"
         return CompletionChoice(index, start.text + text if echo else text, logs, finished, reply.seed)

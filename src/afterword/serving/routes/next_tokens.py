@@ -7,14 +7,14 @@ from functools import partial
 
 import msgspec
 
-from afterword.generation.draft import Terms
-from afterword.generation.healing import Reading, next_characters
+from afterword.generation.continuation import Policy
+from afterword.generation.prefill import Reading, next_characters
 from afterword.serving.http.endpoints import Call
 from afterword.serving.routes.prompts import Start, beginnings, encoded
 from afterword.serving.routes.wanted import TokenIds, Wanted, variant
 from afterword.serving.service import Service
 from afterword.serving.writing.models import Served
-from afterword.serving.writing.replies import Order, Prompt, Reply
+from afterword.serving.writing.replies import Order, Reply, RequestedPrompt
 from afterword.text.tokenizer import Decoder
 
 LIKELIEST = 20
@@ -48,10 +48,10 @@ class Next(msgspec.Struct):
 async def expect(call: Call[Service], body: NextRequest) -> Next:
     """List the likeliest next tokens. States that are already known are not computed again."""
     order = Order(asyncio.Event(), streams=False)
-    served, terms, reply, prompt = await asyncio.to_thread(_prepared, call.service, body, order)
+    served, policy, reply, prompt = await asyncio.to_thread(_prepared, call.service, body, order)
     scheduler = call.service.scheduler
     call.on_end(partial(scheduler.leave, [reply]))
-    tokens = len(prompt.ids) + len(prompt.last)
+    tokens = len(prompt.ids) + len(prompt.tail)
     scheduler.submit([prompt])
     call.service.metrics.prompt_tokens.inc(tokens)
     while not (prompt.is_read or reply.failure):
@@ -60,23 +60,23 @@ async def expect(call: Call[Service], body: NextRequest) -> Next:
     if reply.failure is not None:
         raise reply.failure
     assert prompt.reading is not None
-    return Next(_likeliest(served, terms, prompt.reading))
+    return Next(_likeliest(served, policy, prompt.reading))
 
 
-def _prepared(service: Service, body: NextRequest, order: Order) -> tuple[Served, Terms, Reply, Prompt]:
+def _prepared(service: Service, body: NextRequest, order: Order) -> tuple[Served, Policy, Reply, RequestedPrompt]:
     """Return the text as a prompt after which nothing is written. Raises ApiError, InputError."""
     served = service.models.find(body.model)
     chosen = variant(served, body.using, body.hold)
-    terms = chosen.terms(body.sampling(max_tokens=0))
+    policy = chosen.policy(body.sampling(max_tokens=0))
     ids, text = encoded(served, body.prompt, service.limits)
-    reply = Reply(terms, text, 0, order)
+    reply = Reply(policy, text, 0, order)
     (prompt,) = beginnings(Start(chosen, ids, text, [reply], not isinstance(body.prompt, list)), remember=True)
-    return served, terms, reply, prompt
+    return served, policy, reply, prompt
 
 
-def _likeliest(served: Served, terms: Terms, reading: Reading) -> list[Expected]:
+def _likeliest(served: Served, policy: Policy, reading: Reading) -> list[Expected]:
     tokenizer, names = served.model.tokenizer, served.token_names
-    found = next_characters(tokenizer, terms.sampler, reading)[:LIKELIEST]
+    found = next_characters(tokenizer, policy.sampler, reading)[:LIKELIEST]
     return [
         Expected(names[one.id], Decoder(tokenizer).push(one.id), one.id, one.probability, one.after) for one in found
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from afterword.generation.healing import Reading, taken_back
+from afterword.generation.prefill import Reading
 from afterword.model.arrays import Ids
 from afterword.scoring.costs import STEPS, USED, stretches
 from afterword.serving.http.failures import ApiError, check_at_most
@@ -15,7 +15,7 @@ from afterword.serving.http.limits import Limits
 from afterword.serving.routes.wanted import TokenIds
 from afterword.serving.writing.memory import Trail
 from afterword.serving.writing.models import Served, Variant
-from afterword.serving.writing.replies import LogProbabilities, Prompt, Reply
+from afterword.serving.writing.replies import LogProbabilities, Reply, RequestedPrompt
 from afterword.text.tokenizer import Decoder
 
 REMEMBERED = 256  # tokens between two stored states of a prompt; those in between are read again quickly
@@ -67,15 +67,13 @@ def encoded(served: Served, prompt: str | TokenIds | None, limits: Limits) -> tu
     return ids, text
 
 
-def beginnings(start: Start, remember: bool) -> Iterator[Prompt]:
+def beginnings(start: Start, remember: bool) -> Iterator[RequestedPrompt]:
     """Yield the prompts to read: one for all texts, or one per text if each begins in a window of its own."""
-    model, ids = start.variant.model, start.ids
-    kept = len(ids) - (taken_back(model.tokenizer, ids, start.text) if start.is_text else 0)
     each = [[reply] for reply in start.replies] if begins_in_window(start) else [start.replies]
+    text, ids = (start.text, start.ids[begins(start) :]) if len(start.ids) else (None, None)
     for replies in each:
-        opening = model.prompt_ids("" if len(ids) else None, replies[0].seed)
-        read = np.concatenate([opening, ids[begins(start) : kept]])
-        yield Prompt(model.predictor, read, replies, remember, ids[kept:])
+        prompt = start.variant.model.prompt(text, ids=ids, heals=start.is_text, seed=replies[0].seed)
+        yield RequestedPrompt(prompt, replies, remember)
 
 
 def begins_in_window(start: Start) -> bool:
@@ -97,15 +95,14 @@ def echoed(
     `keep` receives the states on the way.
     """
     network, tokenizer, ids = start.variant.model.predictor, start.variant.model.tokenizer, start.ids
-    names, rows = served.token_names, network.config.vocabulary_size
-    named = rows - 1 if network.config.byte_tokens > 1 else rows
+    names = served.token_names
     found = LogProbabilities([], [], [], [])
     read = ids[begins(start) :]
     if len(read) < len(ids):
         found.token_logprobs.append(None)
         found.top_logprobs.append(None)
     trail = Trail()
-    trail.extend(start.variant.model.prompt_ids("", 0))
+    trail.extend(start.variant.model.prompt("").ids)
     for stretch in stretches(network, tokenizer.end, read[None], most=STEPS if keep is None else REMEMBERED):
         check()
         expected = stretch.expected()[0]
@@ -117,7 +114,7 @@ def echoed(
         costs = expected[np.arange(len(some)), row]
         costs = np.where(np.isfinite(costs), costs, -stretch.nats[USED][0])
         costs -= network.config.shared_row_nats(row)
-        best = np.argsort(-expected[:, :named], axis=1, kind="stable")[:, :likeliest]
+        best = np.argsort(-expected[:, : tokenizer.own_rows], axis=1, kind="stable")[:, :likeliest]
         values = np.take_along_axis(expected, best, axis=1)
         found.token_logprobs += costs.tolist()
         for top, logs in zip(best.tolist(), values.tolist(), strict=True):

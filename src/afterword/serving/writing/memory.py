@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from afterword.generation.healing import Reading
+from afterword.generation.prefill import Reading
 from afterword.model.arrays import Ids
 from afterword.model.network.network import Network
 from afterword.model.rolling_hash import RollingHash, prefix_hashes

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from afterword.bases.installed import named
 from afterword.errors import ModelError, OptionError
-from afterword.generation.draft import Terms
+from afterword.generation.continuation import Policy
 from afterword.generation.sampling import Sampling
 from afterword.language_model import LanguageModel, load
 from afterword.model.folder.hub import is_remote, repository_name
@@ -22,7 +22,7 @@ from afterword.model.folder.saved import CONFIG, WEIGHTS, model_folder
 from afterword.serving.http.failures import ApiError
 
 VARIANTS = 8  # of one model: the LSTM alone, gates held, …
-WRITINGS = 64  # sets of writing settings, of one variant
+POLICIES = 64  # sets of writing settings, of one variant
 
 
 class Variant:
@@ -30,13 +30,13 @@ class Variant:
 
     def __init__(self, model: LanguageModel) -> None:
         self.model = model
-        self._terms = lru_cache(WRITINGS)(lambda sampling: model.writing(sampling).terms)
+        self._policy = lru_cache(POLICIES)(lambda sampling: model.writer(sampling).policy)
 
-    def terms(self, sampling: Sampling) -> Terms:
+    def policy(self, sampling: Sampling) -> Policy:
         """Return how to write by `sampling`. Raises OptionError if it does not fit the model."""
         if sampling.rules:  # its automaton grows up to a limit, so each request has its own
-            return self.model.writing(sampling).terms
-        return self._terms(sampling)
+            return self.model.writer(sampling).policy
+        return self._policy(sampling)
 
 
 class Served:

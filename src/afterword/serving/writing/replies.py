@@ -4,39 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
-from typing import NamedTuple
 
 import msgspec
-import numpy as np
 
 from afterword.errors import AfterwordError
-from afterword.generation.draft import Draft, Terms
-from afterword.generation.healing import Reading
-from afterword.generation.parallel import Text
+from afterword.generation.continuation import Continuation, Policy
+from afterword.generation.prefill import Prompt, Reading
 from afterword.generation.sampling import Likeliest
+from afterword.generation.texts import Text
 from afterword.model.arrays import Ids
-from afterword.model.network.network import Network
 from afterword.serving.http.failures import ApiError
-from afterword.serving.writing.memory import Trail
+from afterword.serving.writing.memory import Memory, Trail
 
-NO_IDS = np.empty(0, np.int32)
 SECONDS_OF_RULES = 2.0  # that the rules and stop strings of one request may take
-
-
-class DrawnToken(NamedTuple):
-    """A token drawn for a text whose request asks for log-probabilities."""
-
-    at: int
-    """The start of the token's text, in characters of the text written."""
-    rest: str
-    """The end of the prompt with which the token begins."""
-    token: int
-    log_probability: float
-    likeliest: Likeliest
 
 
 class LogProbabilities(msgspec.Struct):
@@ -62,69 +44,63 @@ class Order:
 class Reply(Text):
     """A text that is written for a request. The scheduler's thread fills it, and the event loop's thread empties it."""
 
-    def __init__(self, terms: Terms, prompt: str, seed: int, order: Order) -> None:
-        super().__init__(terms, Draft(terms, prompt, seed))
+    def __init__(self, policy: Policy, prompt: str, seed: int, order: Order) -> None:
+        super().__init__(Continuation(policy, prompt, seed), policy.sampling.log_probabilities is not None)
         self.seed, self.order = seed, order
-        self.parts: deque[str] = deque()
-        """The text that became certain with each token."""
-        self.drawn: deque[DrawnToken] | None = None if terms.sampling.log_probabilities is None else deque()
-        """The tokens of `parts` if the request asks for log-probabilities. Each is added before its part."""
-        self.log_probability = 0.0
-        """The sum of the log-probabilities of all tokens."""
-        self.done = self.draft.finish_reason is not None
+        self.done = super().is_over
         self.begun = self.gone = False
         self.failure: ApiError | None = None
         """The reason why it ended early."""
         self.trail: Trail | None = None  # of the tokens read and written, if they are remembered
-        self._is_timed = terms.rules is not None or bool(terms.stops)
+        self._is_timed = policy.rules is not None or bool(policy.stops)
 
     @property
     def is_over(self) -> bool:
-        return self.gone or self.failure is not None or self.draft.finish_reason is not None
+        return self.gone or self.failure is not None or super().is_over
 
     def push(self, token: int, log_probability: float, likeliest: Likeliest) -> None:
-        if self.drawn is not None:
-            at, rest = self.draft.characters, self.draft.rest
-            self.drawn.append(DrawnToken(at, rest, token, log_probability, likeliest))
-        self.log_probability += log_probability
-        self.parts.append(self._timed(token) if self._is_timed else self.draft.push(token))
+        if self._is_timed:
+            self._push_timed(token, log_probability, likeliest)
+        else:
+            super().push(token, log_probability, likeliest)
         if self.trail is not None:
             self.trail.push(token)
 
-    def _timed(self, token: int) -> str:
-        """Push a token to the draft, and count the time that its rules and stop strings take."""
+    def _push_timed(self, token: int, log_probability: float, likeliest: Likeliest) -> None:
+        """Push a token, and count the time that its rules and stop strings take."""
         began = time.perf_counter()
         try:
-            return self.draft.push(token)
+            super().push(token, log_probability, likeliest)
         except AfterwordError as error:  # a rule that outgrew its limits must not end other texts
             self.failure = ApiError(400, str(error), "pattern")
-            return ""
         finally:
             self.order.seconds_of_rules -= time.perf_counter() - began
             if self.order.seconds_of_rules < 0 and self.failure is None:
                 message = "pattern and stop take too long: give simpler or fewer ones, or ask for fewer texts"
-                self.failure = ApiError(400, message, "pattern" if self.terms.rules else "stop")
+                self.failure = ApiError(400, message, "pattern" if self.policy.rules else "stop")
 
 
-class Prompt:
-    """A prompt, and the texts that continue it."""
+class RequestedPrompt(Prompt):
+    """A prompt of a request, and the replies that continue it."""
 
-    def __init__(
-        self, network: Network, ids: Ids, replies: Sequence[Reply], remember: bool = False, last: Ids = NO_IDS
-    ) -> None:
-        """Begin with `ids`; the tokens `last` that follow are taken back: see `healing`."""
-        self.network, self.ids, self.replies, self.remember, self.last = network, ids, replies, remember, last
-        self.digest = blake2b(ids.tobytes(), digest_size=16).digest()
-        """A hash of `ids`, by which equal prompts are found."""
-        self.read = 0
-        self.reading: Reading | None = None
-        """The state after the tokens `read`."""
+    def __init__(self, prompt: Prompt, replies: Sequence[Reply], remember: bool = False) -> None:
+        super().__init__(prompt.network, prompt.tokenizer, prompt.text, prompt.ids, prompt.tail)
+        self.replies, self.remember = replies, remember
+        self._memory: Memory | None = None
         self.trail: Trail | None = None
-
-    @property
-    def is_read(self) -> bool:
-        return self.read == len(self.ids) and not len(self.last)
 
     @property
     def is_gone(self) -> bool:
         return all(reply.gone for reply in self.replies)
+
+    def look_up(self, memory: Memory) -> None:
+        """Skip the longest prefix whose state is known, and store the states on the way."""
+        self._memory = memory
+        self.trail, self.reading = memory.longest(self.network, self.ids)
+        self.read = self.trail.length
+
+    def take(self, ids: Ids, reading: Reading) -> None:
+        super().take(ids, reading)
+        if self.trail is not None and self._memory is not None:
+            self.trail.extend(ids)
+            self._memory.keep(self.trail, reading)

@@ -21,11 +21,11 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from afterword.generation.healing import Reading, healed
 from afterword.generation.parallel import ParallelTexts
+from afterword.generation.prefill import Reading, heal, read_on
 from afterword.serving.http.failures import ApiError, busy, report
 from afterword.serving.writing.memory import Memory, Trail
-from afterword.serving.writing.replies import NO_IDS, Prompt, Reply
+from afterword.serving.writing.replies import Reply, RequestedPrompt
 
 READERS = 32  # prompts that are read together
 READ_AT_ONCE = 64  # tokens of all of them, between two checks for clients that left
@@ -56,8 +56,8 @@ class Scheduler:
         self._memory = Memory(memory)
         self._loop = asyncio.get_running_loop()
         self._changed = threading.Condition()
-        self._waiting: deque[Prompt] = deque()
-        self._reading: list[Prompt] = []
+        self._waiting: deque[RequestedPrompt] = deque()
+        self._reading: list[RequestedPrompt] = []
         self._to_keep: list[tuple[Trail, Reading]] = []
         self._batches: dict[int, _Running] = {}
         self._stopping = False
@@ -90,7 +90,7 @@ class Scheduler:
         """The size of the stored states in bytes."""
         return self._memory.size
 
-    def submit(self, prompts: Sequence[Prompt]) -> None:
+    def submit(self, prompts: Sequence[RequestedPrompt]) -> None:
         """Start to write after `prompts`. Raises ApiError if not all of them have room."""
         with self._changed:
             free = self._places - self.in_use + self._queue - self.queued
@@ -176,15 +176,15 @@ class Scheduler:
             some, rest = self._reading[:READERS], self._reading[READERS:]
             try:
                 for prompt in some:
-                    if prompt.reading is None and prompt.remember:  # skip the longest prefix whose state is known
-                        prompt.trail, prompt.reading = self._memory.longest(prompt.network, prompt.ids)
-                        prompt.read = prompt.trail.length
+                    if prompt.reading is None and prompt.remember:
+                        prompt.look_up(self._memory)
                 unread = [prompt for prompt in some if prompt.read < len(prompt.ids)]
                 for together in _alike(unread):
-                    left -= self._read_on(together)
-                within_words = [prompt for prompt in some if prompt.read == len(prompt.ids) and len(prompt.last)]
+                    left -= read_on(together, READ_AT_ONCE)
+                within_words = [prompt for prompt in some if prompt.read == len(prompt.ids) and len(prompt.tail)]
                 for together in _alike(within_words[: max(1, left // HEALING)]):
-                    left -= self._heal(together)
+                    heal(together)
+                    left -= HEALING * len(together)
                 for prompt in some:
                     if prompt.is_read:
                         self._begin(prompt)
@@ -194,36 +194,7 @@ class Scheduler:
             self._reading = rest
             self._rest()
 
-    def _read_on(self, prompts: Sequence[Prompt]) -> int:
-        """Read a stretch of prompts of one network, equal ones once. Return the number of tokens read."""
-        network, equal = prompts[0].network, dict[tuple[bytes, int], list[Prompt]]()
-        for prompt in prompts:
-            equal.setdefault((prompt.digest, prompt.read), []).append(prompt)
-        different = [some[0] for some in equal.values()]
-        length = min(READ_AT_ONCE // len(different), *(len(prompt.ids) - prompt.read for prompt in different))
-        states = [network.start() if prompt.reading is None else prompt.reading.state for prompt in different]
-        ids = np.stack([prompt.ids[prompt.read : prompt.read + length] for prompt in different])
-        logits, state = network.advance(ids, states[0] if len(states) == 1 else network.side_by_side(*states))
-        for lane, some in enumerate(equal.values()):
-            one = state if len(different) == 1 else network.chosen(state, [lane])
-            reading = Reading("", logits[lane : lane + 1], one, network)
-            for prompt in some:
-                prompt.reading = reading
-                prompt.read += length
-                if prompt.trail is not None:
-                    prompt.trail.extend(ids[lane])
-                    self._memory.keep(prompt.trail, reading)
-        return length * len(different)
-
-    def _heal(self, prompts: Sequence[Prompt]) -> int:
-        """Read the ends of prompts of one network, and return the number of tokens that take as long."""
-        tokenizer = prompts[0].replies[0].terms.model.tokenizer
-        before = [(prompt.reading, prompt.last) for prompt in prompts if prompt.reading is not None]
-        for prompt, reading in zip(prompts, healed(tokenizer, before), strict=True):
-            prompt.reading, prompt.last = reading, NO_IDS
-        return HEALING * len(prompts)
-
-    def _begin(self, prompt: Prompt) -> None:
+    def _begin(self, prompt: RequestedPrompt) -> None:
         assert prompt.reading is not None
         entering = [reply for reply in prompt.replies if not reply.is_over]
         if len(entering) < len(prompt.replies):  # replies without tokens need the reading alone
@@ -233,12 +204,12 @@ class Scheduler:
         batch = self._batches.get(id(prompt.network))
         if batch is None:
             batch = self._batches[id(prompt.network)] = _Running(prompt.network)
-        ways = [reply.draft.begin(prompt.reading) for reply in entering]
+        begun = [(reply, reply.continuation.begin(prompt.reading)) for reply in entering]
         if prompt.trail is not None:
-            for reply, way in zip(entering, ways, strict=True):
+            for reply, spelling in begun:
                 reply.trail = prompt.trail.copy()
-                reply.trail.extend(np.array(way.tokens, np.int32))
-        batch.enter(list(zip(entering, ways, strict=True)))
+                reply.trail.extend(np.array(spelling.tokens, np.int32))
+        batch.enter(begun)
 
     def _step(self, batch: _Running) -> None:
         texts = batch.texts
@@ -277,13 +248,13 @@ class Scheduler:
         self._news |= {reply.order.news for reply in replies}
 
 
-def _count(prompts: Iterable[Prompt]) -> int:
+def _count(prompts: Iterable[RequestedPrompt]) -> int:
     return sum(len(prompt.replies) for prompt in prompts)
 
 
-def _alike(prompts: Iterable[Prompt]) -> Iterable[list[Prompt]]:
+def _alike(prompts: Iterable[RequestedPrompt]) -> Iterable[list[RequestedPrompt]]:
     """Group prompts that can be read together: of one network, and all at their start or all past it."""
-    found: dict[tuple[int, bool], list[Prompt]] = {}
+    found: dict[tuple[int, bool], list[RequestedPrompt]] = {}
     for prompt in prompts:
         found.setdefault((id(prompt.network), prompt.reading is None), []).append(prompt)
     return found.values()

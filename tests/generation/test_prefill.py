@@ -11,18 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from afterword.generation import healing
+from afterword.generation import prefill
 from afterword.generation.copying import Passages, find_copies
-from afterword.generation.draft import Sample, Stream, Terms
-from afterword.generation.healing import next_characters, read_prompt
-from afterword.generation.parallel import write_samples
+from afterword.generation.prefill import read_prompt
 from afterword.generation.sampling import Sampling
-from afterword.generation.writing import Writing
+from afterword.generation.texts import Sample
+from afterword.generation.writer import Writer
 from afterword.language_model import LanguageModel
 from afterword.model.network.network import Network, State, log_probabilities
 from afterword.model.ngram.tables import Ngram
 from afterword.text.bpe import BpeTokenizer
-from tests.generation.test_draft import MODELS, model
+from tests.generation.test_continuation import CHAR, MODELS, model
 
 MERGES = (("a", "b"), (" ", "a"), ("ab", "a"), (" ", "ab"), ("b", "b"), ("aba", "bb"), (" ab", "a"), (" ", " "))
 BPE = BpeTokenizer("\n abé", False, MERGES)
@@ -70,20 +69,18 @@ def exact(network: Network, before: str, text: str) -> dict[str, float]:
 @given(st.sampled_from([*KINDS]), before_a_word | before_a_space)
 def test_what_follows_a_prompt_is_what_follows_its_characters(kind: str, prompt: tuple[str, str]) -> None:
     saved, network = KINDS[kind], NETWORKS[kind]
-    terms = Terms(saved, Sampling(temperature=1))
-    found = next_characters(BPE, terms.sampler, read_prompt(saved, network, "".join(prompt)))
+    found = Writer(saved, network, Sampling(temperature=1)).next_characters("".join(prompt))
     expected = exact(network, *prompt)
-    assert {one.text: one.probability for one in found} == pytest.approx(expected, abs=3 * healing.MISSED)
+    assert {one.text: one.probability for one in found} == pytest.approx(expected, abs=3 * prefill.MISSED)
 
 
 @pytest.mark.parametrize("settings", [{"temperature": 1}, {"temperature": 0.6}, {"temperature": 0}])
 @pytest.mark.parametrize("prompt", ["ab\nab", "ab ", " aba"])
 def test_texts_begin_as_the_probabilities_say(prompt: str, settings: dict[str, Any]) -> None:
     saved, network = RUNNING, NETWORKS["running"]
-    terms = Terms(saved, Sampling(max_tokens=1, **settings))
-    reading = read_prompt(saved, network, prompt)
-    firsts = Counter(one.text[:1] for one in write_samples(terms, network, ((reading, seed) for seed in range(4000))))
-    for one in next_characters(BPE, terms.sampler, reading):
+    writer = Writer(saved, network, Sampling(max_tokens=1, **settings))
+    firsts = Counter(one.text[:1] for one in writer.samples([prompt], 4000, 0))
+    for one in writer.next_characters(prompt):
         assert BPE.decode([one.id]) == one.text
         assert firsts[one.text] / 4000 == pytest.approx(one.after, abs=0.04)
         assert one.after > 0 or one.text not in firsts
@@ -93,21 +90,20 @@ def test_ways_whose_tokens_are_never_drawn_count_for_what_is_expected_alone() ->
     never = [row for row, text in enumerate(BPE.texts) if text.startswith(" a") and text != " a"]
     saved, network = dataclasses.replace(RUNNING, unseen=[END, *never, SHARED]), NETWORKS["running"]
     reading = read_prompt(saved, network, "ab a")
-    terms = Terms(saved, Sampling(temperature=1))
-    found = next_characters(BPE, terms.sampler, reading)
+    writer = Writer(saved, network, Sampling(temperature=1))
+    found = writer.next_characters(reading)
     assert sum(one.after for one in found) == pytest.approx(1)
     assert sum(one.probability for one in found) == pytest.approx(1, abs=0.1)
-    drawn = [next(Stream(terms, network, reading, seed)).id for seed in range(20)]
+    drawn = [next(writer.stream(reading, seed)).id for seed in range(20)]
     assert not {*drawn} & {*never}
 
 
 @pytest.mark.parametrize("settings", [{}, {"temperature": 0.3, "repetition_penalty": 4}, {"new_word_p": 0.4}])
 def test_a_text_after_a_part_of_a_word_is_what_its_seed_writes_alone(settings: dict[str, Any]) -> None:
     sampling = Sampling(**{"max_tokens": 9, "log_probabilities": 3} | settings)
-    terms, network, seeds = Terms(MIXED, sampling), NETWORKS["mixed"], range(100)
-    reading = read_prompt(MIXED, network, "abab ab")
-    found = list(write_samples(terms, network, ((reading, seed) for seed in seeds)))
-    expected = [Stream(terms, network, "abab ab", seed).sample() for seed in seeds]
+    writer, seeds = Writer(MIXED, NETWORKS["mixed"], sampling), range(100)
+    found = list(writer.samples(["abab ab"], 100, 0))
+    expected = [writer.stream("abab ab", seed).sample() for seed in seeds]
     same = [(one, other) for one, other in zip(found, expected, strict=True) if one.text == other.text]
     assert len(same) >= len(seeds) - 1
     assert all(one.log_probability == pytest.approx(other.log_probability, abs=1e-3) for one, other in same)
@@ -115,26 +111,25 @@ def test_a_text_after_a_part_of_a_word_is_what_its_seed_writes_alone(settings: d
 
 @given(st.from_regex("[ab\n]{0,3} ?[ab]{0,4}", fullmatch=True), st.integers(0, 2**64 - 1))
 def test_the_pieces_cost_what_they_cost_after_the_characters_of_the_prompt(prompt: str, seed: int) -> None:
-    network, terms = NETWORKS["lines"], Terms(OF_LINES, Sampling(max_tokens=5, temperature=1.5, log_probabilities=14))
+    network, sampling = NETWORKS["lines"], Sampling(max_tokens=5, temperature=1.5, log_probabilities=14)
     reading = read_prompt(OF_LINES, network, prompt)
-    sample = Stream(terms, network, reading, seed).sample()
+    sample = Writer(OF_LINES, network, sampling).stream(reading, seed).sample()
     assert sample.pieces is not None
     first, *others = sample.pieces
     assert all(piece.text == BPE.decode([piece.id]) for piece in others)
     assert BPE.decode([first.id]).endswith(first.text)
     assert (first.text, first.log_probability) in [(one.text, one.log_probability) for one in first.alternatives]
-    ways = reading.ways or (reading,)
-    costs = [log_probabilities(way.logits)[0, first.id] for way in ways]
+    costs = [log_probabilities(one.logits)[0, first.id] for one in reading.each]
     assert any(cost == pytest.approx(first.log_probability, abs=1e-5) for cost in costs)
 
 
 def test_the_ways_are_all_there_is() -> None:
     for prompt in ("ab", "aba ", " abab"):
-        ways = read_prompt(RUNNING, NETWORKS["running"], prompt).ways
-        each = [np.exp(log_probabilities(way.logits)[0]) for way in ways]
-        assert [one.sum() for one in each] == pytest.approx([1] * len(ways))
+        spellings = read_prompt(RUNNING, NETWORKS["running"], prompt).spellings
+        each = [np.exp(log_probabilities(one.logits)[0]) for one in spellings]
+        assert [one.sum() for one in each] == pytest.approx([1] * len(spellings))
         assert sum(one[:-1].sum() for one in each) == pytest.approx(1, abs=0.1)  # but for the row of all bytes
-        assert {BPE.decode(way.tokens) + way.rest for way in ways} == {prompt[3:] if prompt == "aba " else prompt}
+        assert {BPE.decode(one.tokens) + one.rest for one in spellings} == {prompt[3:] if prompt == "aba " else prompt}
 
 
 RULES: dict[str, dict[str, Any]] = {
@@ -150,21 +145,21 @@ RULES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("prompt", ["ab", "ab a", "ab ", "é"])
 def test_rules_are_for_what_is_written_after_the_prompt(prompt: str, rule: str) -> None:
     pytest.importorskip("llguidance")
-    writing = Writing(RUNNING, NETWORKS["running"], Sampling(max_tokens=20, **RULES[rule]))
-    alone = [writing.sample(prompt, seed) for seed in range(5)]
-    for sample in [*writing.samples([prompt], 20, seed=0), *alone]:
-        assert writing.terms.obeys(sample.text), sample
+    writer = Writer(RUNNING, NETWORKS["running"], Sampling(max_tokens=20, **RULES[rule]))
+    alone = [writer.sample(prompt, seed) for seed in range(5)]
+    for sample in [*writer.samples([prompt], 20, seed=0), *alone]:
+        assert writer.policy.obeys(sample.text), sample
         assert sample.prompt == prompt
 
 
 def test_stop_strings_copies_and_lengths_are_those_of_what_is_written() -> None:
     def written(prompt: str, **settings: Any) -> list[Sample]:
-        writing = Writing(RUNNING, NETWORKS["running"], Sampling(**{"max_tokens": 30, "temperature": 1.5} | settings))
-        return list(writing.samples([prompt], 40, seed=0))
+        writer = Writer(RUNNING, NETWORKS["running"], Sampling(**{"max_tokens": 30, "temperature": 1.5} | settings))
+        return list(writer.samples([prompt], 40, seed=0))
 
     source = "abab\nab ababé a\n" * 3
-    writing = Writing(RUNNING, NETWORKS["running"], Sampling(max_tokens=30, no_copy=4), Passages(source, 4))
-    for one in writing.samples([" ab", "b ab"], 20, seed=0):
+    writer = Writer(RUNNING, NETWORKS["running"], Sampling(max_tokens=30, no_copy=4), Passages(source, 4))
+    for one in writer.samples([" ab", "b ab"], 20, seed=0):
         assert len(find_copies([str(one)], source).longest) <= 4
     assert not any("ab" in one.text for one in written("aba", stop="ab"))
     assert any(one.text for one in written("aba", stop="ab"))
@@ -178,7 +173,7 @@ def test_prompts_of_characters_and_bytes_are_read_as_they_are() -> None:
         reading = read_prompt(saved, network, "abab")
         logits, _ = network.advance(np.array([[tokenizer.end, *tokenizer.encode("abab")]]), network.start())
         np.testing.assert_array_equal(reading.logits, logits)
-        assert (reading.ways, reading.tokens, reading.rest) == ((), (), "")
+        assert (reading.spellings, reading.tokens, reading.rest) == ((), (), "")
 
 
 @pytest.mark.parametrize(
@@ -192,13 +187,13 @@ def test_prompts_of_characters_and_bytes_are_read_as_they_are() -> None:
         ("ab a☃b", "b"),
         ("ab a☃", ""),
         ("☃" * 30, ""),
-        ("a" * 200, "a" * healing.MOST),
+        ("a" * 200, "a" * prefill.MOST),
     ],
 )
 def test_the_last_word_is_taken_back_as_far_as_its_tokens_can_change(prompt: str, back: str) -> None:
     ids = BPE.encode(prompt)
-    assert BPE.decode(ids[len(ids) - healing.taken_back(BPE, ids, prompt) :]) == back
-    assert Stream(Terms(RUNNING, Sampling(max_tokens=3)), NETWORKS["running"], prompt, 0).sample().tokens == 3
+    assert BPE.decode(ids[len(ids) - prefill.taken_back(BPE, ids, prompt) :]) == back
+    assert Writer(RUNNING, NETWORKS["running"], Sampling(max_tokens=3)).stream(prompt, 0).sample().tokens == 3
 
 
 def test_a_prompt_that_needs_it_costs_few_steps_and_others_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,33 +209,52 @@ def test_a_prompt_that_needs_it_costs_few_steps_and_others_none(monkeypatch: pyt
         read_prompt(RUNNING, NETWORKS["running"], prompt)
     assert not steps
     read_prompt(RUNNING, NETWORKS["running"], "ab" * 12)
-    assert sum(steps) <= healing.STEPS + len(steps)
+    assert sum(steps) <= prefill.STEPS + len(steps)
 
 
 def test_prompts_that_are_read_together_are_read_as_alone() -> None:
-    network, prompts = NETWORKS["mixed"], ["ab", "b ab", "\n", " abab", "ab "]
-    alone = [read_prompt(MIXED, network, prompt) for prompt in prompts]
-    parts = []
-    for prompt in prompts:
-        ids = BPE.encode(prompt)
-        kept = len(ids) - healing.taken_back(BPE, ids, prompt)
-        before = network.advance(np.array([[END, *ids[:kept]]]), network.start())
-        parts.append((healing.Reading(prompt, *before, network), ids[kept:]))
-    for one, other in zip(alone, healing.healed(BPE, parts), strict=True):
-        assert [(way.tokens, way.rest) for way in one.ways] == [(way.tokens, way.rest) for way in other.ways]
-        for way, same in zip(one.ways or [one], other.ways or [other], strict=True):
-            np.testing.assert_allclose(way.logits, same.logits, atol=1e-4)
+    network, texts = NETWORKS["mixed"], ["ab", "b ab", "\n", " abab", "ab "]
+    together = [prefill.prompt_of(MIXED, network, text) for text in texts]
+    for prompt in together:
+        while prompt.read < len(prompt.ids):
+            prefill.read_on([prompt], 2)
+    prefill.heal(together)
+    for text, prompt in zip(texts, together, strict=True):
+        alone, other = read_prompt(MIXED, network, text), prompt.whole()
+        assert [(one.tokens, one.rest) for one in alone.each] == [(one.tokens, one.rest) for one in other.each]
+        for one, same in zip(alone.each, other.each, strict=True):
+            np.testing.assert_allclose(one.logits, same.logits, atol=1e-4)
+
+
+def test_equal_prompts_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = MODELS[CHAR].predictor()
+    together = [prefill.prompt_of(MODELS[CHAR], network, text) for text in ("ab", "ac", "ab")]
+    alone = [network.advance(prompt.ids[None], network.start())[0] for prompt in together]
+    lanes: list[int] = []
+    advance = network.advance
+
+    def counted(ids: Any, state: Any) -> Any:
+        lanes.append(len(ids))
+        return advance(ids, state)
+
+    monkeypatch.setattr(network, "advance", counted)
+    assert prefill.read_on(together, 64) == 6
+    assert lanes == [2]
+    for prompt, expected in zip(together, alone, strict=True):
+        assert prompt.is_read
+        np.testing.assert_allclose(prompt.whole().logits, expected, atol=1e-5)
+    assert together[0].whole().state is together[2].whole().state
 
 
 def test_upper_case_is_read_in_lower_case() -> None:
     lower = BpeTokenizer(BPE.characters, True, MERGES)
     saved, network = dataclasses.replace(RUNNING, tokenizer=lower), NETWORKS["running"]
     reading = read_prompt(saved, network, "AB AB")
-    for way, other in zip(reading.ways, read_prompt(RUNNING, network, "ab ab").ways, strict=True):
-        np.testing.assert_array_equal(way.logits, other.logits)
+    for one, other in zip(reading.spellings, read_prompt(RUNNING, network, "ab ab").spellings, strict=True):
+        np.testing.assert_array_equal(one.logits, other.logits)
     sampling = Sampling(max_tokens=5, temperature=0.5, repetition_penalty=2)
-    upper = Stream(Terms(saved, sampling), network, "AB AB", 3).sample()
-    assert upper.text == Stream(Terms(RUNNING, sampling), network, "ab ab", 3).sample().text
+    upper = Writer(saved, network, sampling).stream("AB AB", 3).sample()
+    assert upper.text == Writer(RUNNING, network, sampling).stream("ab ab", 3).sample().text
 
 
 def test_a_label_is_not_taken_back() -> None:
@@ -250,6 +264,6 @@ def test_a_label_is_not_taken_back() -> None:
 
     def tokens(prompt: str) -> set[str]:
         reading = read_prompt(saved, network, prompt, "a")
-        return {tokenizer.decode(way.tokens) + way.rest for way in reading.ways}
+        return {tokenizer.decode(one.tokens) + one.rest for one in reading.spellings}
 
     assert (tokens(""), tokens(" "), tokens("ab"), tokens(" ab")) == (set(), set(), {"ab"}, {" ab"})

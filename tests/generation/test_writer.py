@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from afterword.errors import WorkError
-from afterword.generation import writing
-from afterword.generation.draft import Sample
+from afterword.generation import writer
 from afterword.generation.sampling import Sampling
-from afterword.generation.writing import Writing, accepted, likeliest
-from tests.generation.test_draft import CHAR, MODELS
+from afterword.generation.texts import Sample
+from afterword.generation.writer import Writer, accepted, best_of_each, likeliest
+from tests.generation.test_continuation import CHAR, MODELS
 
 
 def sample(seed: int, log_probability: float = -1.0, tokens: int = 1) -> Sample:
@@ -18,8 +18,9 @@ def sample(seed: int, log_probability: float = -1.0, tokens: int = 1) -> Sample:
 
 def test_of_each_group_the_likeliest_by_its_tokens_is_kept() -> None:
     samples = [sample(0, -9.0, 10), sample(1, -1.0), sample(2, -3.0), sample(3, -2.0), sample(4, -5.0)]
-    assert [one.seed for one in likeliest(iter(samples), 2)] == [0, 3, 4]
-    assert list(likeliest(iter(samples), 1)) == samples
+    assert [one.seed for one in best_of_each(iter(samples), 2)] == [0, 3, 4]
+    assert list(best_of_each(iter(samples), 1)) == samples
+    assert [one.seed for one in likeliest(samples, 2)] == [0, 1]
 
 
 def test_so_many_are_kept_as_are_wanted() -> None:
@@ -29,8 +30,8 @@ def test_so_many_are_kept_as_are_wanted() -> None:
 
 
 def test_the_search_ends_once_too_few_of_the_last_seeds_bring_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "LAST", 20)
-    monkeypatch.setattr(writing, "FEWEST", 2)
+    monkeypatch.setattr(writer, "LAST", 20)
+    monkeypatch.setattr(writer, "FEWEST", 2)
     found = accepted(map(sample, range(1000)), 99, lambda one: one.seed % 10 == 9 and one.seed < 60)
     assert [next(found).seed for _ in range(6)] == [9, 19, 29, 39, 49, 59]
     with pytest.raises(WorkError, match="fewer than 1 in 10 of the last 20 seeds brought a new one"):
@@ -40,9 +41,9 @@ def test_the_search_ends_once_too_few_of_the_last_seeds_bring_one(monkeypatch: p
 
 def test_writing_freely_ends_after_a_time_without_a_text_that_obeys(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("llguidance")
-    monkeypatch.setattr(writing, "PATIENCE", -1.0)
+    monkeypatch.setattr(writer, "PATIENCE", -1.0)
     saved = MODELS[CHAR]
-    refused = Writing(saved, saved.network(), Sampling(pattern="a{9}", max_tokens=9, reject=True))
+    refused = Writer(saved, saved.network(), Sampling(pattern="a{9}", max_tokens=9, reject=True))
     with pytest.raises(WorkError, match="no text obeyed the rules for"):
         next(refused.samples([""], 1, 1))
 
@@ -51,4 +52,4 @@ def test_only_a_text_that_depends_on_its_seed_draws() -> None:
     saved = MODELS[CHAR]
     for last, draws in ((None, False), (1.0, True)):
         sampling = Sampling(temperature=0, final_temperature=last)
-        assert Writing(saved, saved.network(), sampling).draws == draws
+        assert Writer(saved, saved.network(), sampling).draws == draws

@@ -10,10 +10,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from afterword.errors import OptionError, TextError
-from afterword.generation import healing
-from afterword.generation.draft import Piece, Stream, Terms
+from afterword.generation import prefill
 from afterword.generation.ending import StopStrings
 from afterword.generation.sampling import Sampler, Sampling
+from afterword.generation.texts import Piece
+from afterword.generation.writer import Writer
 from afterword.model.folder.saved import SavedModel
 from afterword.model.network.config import Config, weight_shapes
 from afterword.text.characters import ByteTokenizer, CharTokenizer
@@ -46,7 +47,7 @@ def write(
     saved = MODELS[tokenizer]
     if unseen is not None:
         saved = dataclasses.replace(saved, unseen=unseen)
-    stream = Stream(Terms(saved, sampling), NETWORKS[tokenizer], prompt, seed)
+    stream = Writer(saved, NETWORKS[tokenizer], sampling).stream(prompt, seed)
     pieces = list(stream)
     return "".join(piece.text for piece in pieces), pieces, stream.finish_reason
 
@@ -73,9 +74,10 @@ def test_running_text_is_written_to_its_length_without_an_end_or_a_byte_token(se
 
 @pytest.mark.parametrize(("tokenizer", "temperature"), [(CHAR, 0), (CHAR, 3), (BYTE, 3)])
 def test_running_text_without_a_prompt_does_not_begin_with_white_space(tokenizer: Tokenizer, temperature: int) -> None:
-    terms = Terms(MODELS[tokenizer], Sampling(max_tokens=3, temperature=temperature, logit_bias=("\n=50",)))
+    sampling = Sampling(max_tokens=3, temperature=temperature, logit_bias=("\n=50",))
+    writer = Writer(MODELS[tokenizer], NETWORKS[tokenizer], sampling)
     for prompt in (None, "", "a"):
-        texts = ["".join(piece.text for piece in Stream(terms, NETWORKS[tokenizer], prompt, seed)) for seed in range(9)]
+        texts = ["".join(piece.text for piece in writer.stream(prompt, seed)) for seed in range(9)]
         assert all(text[:1].isspace() == bool(prompt) for text in texts)
 
 
@@ -127,7 +129,7 @@ def test_a_piece_never_holds_half_a_character(seed: int) -> None:
 @pytest.mark.parametrize("length", [1, 2, 3])
 def test_half_a_character_at_the_end_is_not_shown(length: int, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = iter("☃".encode())
-    monkeypatch.setattr(Sampler, "draw", lambda *_: (next(drawn), 0.0, ()))
+    monkeypatch.setattr(Sampler, "draw", lambda *_: [(next(drawn), 0.0, ())])
     text, pieces, _ = write(Sampling(max_tokens=length), tokenizer=BYTE)
     assert text == ("☃" if length == 3 else "")
     assert len(pieces) == length
@@ -166,7 +168,7 @@ def test_stop_strings_hold_back_no_more_than_could_be_the_start_of_one(parts: li
 def test_a_lower_casing_model_stops_at_a_stop_string_in_capitals() -> None:
     lower = CharTokenizer.of("ab", lowercase=True)
     saved = model(lower, [2])
-    stream = Stream(Terms(saved, Sampling(max_tokens=100, temperature=2, stop=("AB",))), saved.network(), "", 0)
+    stream = Writer(saved, saved.network(), Sampling(max_tokens=100, temperature=2, stop=("AB",))).stream("", 0)
     assert "ab" not in "".join(piece.text for piece in stream)
     assert stream.finish_reason == "stop"
 
@@ -175,7 +177,7 @@ def test_the_prompt_read_in_chunks_gives_what_it_gives_at_once(monkeypatch: pyte
     prompt = "abcdé☃" * 5
     costs = []
     for at_once in (100, 7):
-        monkeypatch.setattr(healing, "READ_AT_ONCE", at_once)
+        monkeypatch.setattr(prefill, "READ_AT_ONCE", at_once)
         costs.append([piece.log_probability for piece in write(Sampling(max_tokens=10), prompt)[1]])
     np.testing.assert_allclose(costs[1], costs[0], atol=1e-5)
 
@@ -188,12 +190,12 @@ def test_any_text_can_be_a_prompt(prompt: str) -> None:
 def test_a_repetition_of_unknown_characters_can_be_a_prompt() -> None:
     sampling = Sampling(max_tokens=3, temperature=0.5, repetition_penalty=2)
     for saved in MODELS.values():
-        assert Stream(Terms(saved, sampling), saved.network(), "☃" * 30, 0).sample().tokens == 3
+        assert Writer(saved, saved.network(), sampling).stream("☃" * 30, 0).sample().tokens == 3
 
 
 def test_what_cannot_be_is_refused_before_the_first_piece_is_asked_for() -> None:
     for seed in (-1, 2**64):
         with pytest.raises(OptionError, match="seed must be from 0 to 18446744073709551615"):
-            Stream(Terms(MODELS[CHAR], Sampling()), NETWORKS[CHAR], "", seed)
+            Writer(MODELS[CHAR], NETWORKS[CHAR], Sampling()).stream("", seed)
     with pytest.raises(TextError, match="lone surrogate"):
-        Stream(Terms(MODELS[CHAR], Sampling()), NETWORKS[CHAR], "\ud800", 0)
+        Writer(MODELS[CHAR], NETWORKS[CHAR], Sampling()).stream("\ud800", 0)

@@ -1,0 +1,333 @@
+"""The state of one text being written: what steers the draw of its next token, and the way from tokens to text.
+
+prompt ──► Reading (see `prefill`) ──► logits ──► Sampler ──► token ──► Continuation ──► text
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from copy import copy
+from dataclasses import replace
+from functools import cached_property, lru_cache, partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afterword.errors import ModelError, OptionError
+from afterword.generation.copying import CopyGuard, Passages
+from afterword.generation.ending import Ending, Goal, StopStrings
+from afterword.generation.prefill import MOST, Reading
+from afterword.generation.repeats import REMEMBERED, WARM, Repeats
+from afterword.generation.rules import APOSTROPHES, Rule, Rules, contained, is_of_word
+from afterword.generation.sampling import Logits, Sampler, Sampling
+from afterword.generation.words import Words
+from afterword.model.folder.defaults import WritingDefaults
+from afterword.model.folder.saved import SavedModel
+from afterword.settings import whole_number
+from afterword.text.tokenizer import Decoder, Tokenizer
+
+DRAWN_AT_ONCE = 64  # random numbers of a text
+
+
+class Policy:
+    """Sampling settings, resolved for a model. One object serves any number of texts.
+
+    `passages` are those of the training text, if copies of it are forbidden. Raises OptionError for settings that do
+    not suit the model or one another.
+    """
+
+    def __init__(self, model: SavedModel, sampling: Sampling, passages: Passages | None = None) -> None:
+        self.model, self.sampling, self.passages = model, sampling, passages
+        self.resolved = sampling.resolved(model.writing)
+        tokenizer = model.tokenizer
+        self._repeats = lru_cache(4)(partial(_repeats_of, tokenizer, self.resolved))  # of the last prompts
+        if sampling.min_tokens > self.resolved.max_tokens:
+            raise OptionError(f"min-tokens must be at most max-tokens, which is {self.resolved.max_tokens}")
+        self.stops = [tokenizer.normalise(stop) for stop in sampling.stop]
+        self.goal: Goal | None = None
+        finishes = sampling.finish_sentence
+        if finishes is None:  # a given length is exact
+            finishes = model.writing.finish_sentence and sampling.max_tokens is None and not sampling.rules
+        if sampling.sentences or finishes:
+            least, most = sampling.min_tokens, self.resolved.max_tokens
+            self.goal = Goal(sampling.sentences, least, most, finishes, not tokenizer.lowercase)
+        self.mask = self._mask(model.masked)
+        self.words: Words | None = None
+        if self.resolved.new_word_p:
+            if model.ngram is None:
+                raise OptionError(
+                    "new-word-p needs an n-gram model, which knows the words of the text; this model has none: give 0"
+                )
+            self.words = Words(model.ngram, tokenizer)
+        self.sampler = Sampler(sampling, self.resolved, self.mask, tokenizer.own_rows)
+        self.blank = model.blank
+        self.contained = [tokenizer.normalise(text) for text in sampling.contains]
+        self.places = bool(self.contained) and not sampling.reject
+        self.rules: Rules | None = None
+        if sampling.rules:
+            lengths = (0, None) if sampling.reject else (sampling.min_tokens, self.resolved.max_tokens)
+            self.rules = Rules(tokenizer, sampling, *lengths)
+            if self.places:  # the forced tokens contain all, so that a far smaller automaton is enough
+                self.rules = Rules(tokenizer, replace(sampling, contains=()), *lengths)
+            # a rule may ask for a token that never occurred alone in training, except for the end and a shared row
+            self.allowed = self._mask(
+                [row for row in model.masked if row == tokenizer.end or row >= tokenizer.own_rows]
+            )
+
+    def _mask(self, never: Sequence[int]) -> Logits:
+        """Return what to add to the logits [R] so that the rows `never` are not drawn."""
+        mask = np.zeros(self.model.tokenizer.rows)
+        for token, bias in self.sampling.biases.items():
+            mask[self._row(token)] = bias
+        mask[never] = -np.inf
+        return mask
+
+    def _row(self, token: str) -> int:
+        tokenizer = self.model.tokenizer
+        ids = [tokenizer.names.index(token)] if token in tokenizer.names else tokenizer.encode(token).tolist()
+        if len(ids) != 1 or ids[0] >= tokenizer.rows:
+            raise OptionError(f"logit-bias must name a token of this model, which {token[:40]!r} is not")
+        return int(ids[0])
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether every text ends before its first token."""
+        return Continuation(self, "", 0).finish_reason is not None
+
+    @cached_property
+    def parting(self) -> NDArray[np.bool_]:
+        """Return for each row [R] whether its token ends a word before it. All do if every text is one word."""
+        tokenizer = self.model.tokenizer
+        texts = [tokenizer.spelling(row).decode("utf-8", "replace")[:1] for row in range(tokenizer.rows)]
+        parting = np.array([not is_of_word(text) and text not in {*APOSTROPHES, "\ufffd"} for text in texts])
+        drawn = np.isfinite(self.mask) & (np.arange(tokenizer.rows) != tokenizer.end)
+        return parting if (parting & drawn).any() else np.ones_like(parting)
+
+    @cached_property
+    def has_words(self) -> bool:
+        """Return whether a text has word boundaries within it."""
+        return not self.parting.all()
+
+    def lacks(self, text: str, before: str = "") -> list[str]:
+        """Return the required texts that `text`, which follows `before`, does not contain."""
+        return [one for one in self.contained if not (contained(one, text, before) if self.has_words else one in text)]
+
+    @property
+    def draws(self) -> bool:
+        """Return whether a text depends on the random numbers of its seed."""
+        return self.resolved.temperature > 0 or bool(self.sampling.final_temperature)
+
+    def obeys(self, text: str) -> bool:
+        """Return whether `text` obeys the rules."""
+        return not self.lacks(text) and (self.rules is None or self.rules.allow(text))
+
+    def repeats(self, prompt: str) -> Repeats | None:
+        """Return the repetitions of a text that begins after `prompt`; None if nothing is penalised."""
+        temperatures = (self.resolved.temperature, self.sampling.final_temperature)
+        if self.resolved.repetition_penalty == 1 or all(one is None or one >= WARM for one in temperatures):
+            return None
+        return self._repeats(prompt[-REMEMBERED:]).copy()
+
+
+class Continuation:
+    """The state of a text being written: it takes tokens and returns text. A draw for it depends on nothing else.
+
+    It begins with the tokens `forced`. `finish_reason` is "stop" (end token, stop string, or nothing more obeys the
+    rules) or "length" once it has ended.
+    """
+
+    def __init__(self, policy: Policy, prompt: str, seed: int) -> None:
+        """Raises OptionError for an invalid seed."""
+        self.forced: Sequence[int] = ()
+        self.last = prompt[-1:]
+        """The last character of the text, or of the prompt before it."""
+        self.prompt, self.seed = prompt, checked_seed(seed)
+        self.numbers = _numbers(self.seed)
+        self.finish_reason: str | None = None if policy.resolved.max_tokens else "length"
+        self.policy = policy
+        self.tokenizer = policy.model.tokenizer
+        self._decoder = Decoder(self.tokenizer)
+        self._ends: list[StopStrings | Ending] = [StopStrings(policy.stops)] if policy.stops else []
+        if policy.goal is not None:
+            self._ends.append(Ending(policy.goal, prompt))
+        self.length = self.characters = 0
+        """The numbers of tokens and characters written, including any that a stop string may cut off."""
+        self._most = policy.resolved.max_tokens
+        self._rule: Rule | None = None
+        if policy.rules is not None and not policy.sampling.reject:
+            self._rule = policy.rules.begin()
+            if self._rule.finished:
+                self.finish_reason = "stop"
+        self._limits_tokens = self._rule is None and not (policy.goal and policy.goal.finishes)
+        self._repeats = policy.repeats(prompt)
+        self._guard = None if policy.passages is None else CopyGuard(policy.passages, self.tokenizer.normalise(prompt))
+        self._word = policy.words.after(prompt) if policy.words else ()
+        self.rest = ""
+        """The end of the prompt with which the next token begins. It does not belong to this text."""
+        self._least = policy.sampling.min_tokens if self.tokenizer.end is not None else 0
+        self._opens = not prompt and policy.model.writing.opening == "newline"
+        self.steers = bool(self._opens or policy.sampling.contains or self._rule or self._repeats or self._least)
+        self.guards = self._guard is not None
+        followed = self._repeats is not None or policy.words or self.guards
+        self._is_checked = bool(followed or self._rule or self._ends)
+
+    def begin(self, reading: Reading) -> Reading:
+        """Take the prompt as it was read. Return the spelling that this text continues, drawn by the probability of
+        what can be written after it."""
+        each, chosen = reading.each, 0
+        if len(each) > 1:
+            sampler, left = self.policy.sampler, []
+            for spelling in each:
+                self._enter(spelling)
+                logits = spelling.logits[0].copy()
+                if self.guards and spelling.rest:  # all of its tokens may be copies
+                    longer = self.tokenizer.prefixes.longer(spelling.rest).tolist()
+                    logits[[row for row in longer if self.refuses(row)]] = -math.inf
+                left.append(sampler.left(logits, self))
+            reached = sampler.shares(left).cumsum()
+            chosen = int(reached.searchsorted(next(self.numbers) * reached[-1], "right"))
+        self._enter(each[chosen])
+        return each[chosen]
+
+    def _enter(self, spelling: Reading) -> None:
+        """Continue the prompt after that `spelling` of its end."""
+        back = self.tokenizer.decode(spelling.tokens) + spelling.rest
+        if back:
+            self.rest = spelling.rest
+            before = self.tokenizer.normalise(self.prompt[-REMEMBERED - MOST :])[: -len(back)]
+            if self._repeats is not None:
+                self._repeats = self.policy.repeats(before)
+                assert self._repeats is not None
+                self._repeats.push(spelling.tokens)
+            if self.policy.words:
+                self._word = self.policy.words.after(before, spelling.tokens)
+
+    def fork(self, seed: int) -> Continuation:
+        """Return a copy that proceeds with the random numbers of `seed`. The last character is complete."""
+        other = copy(self)
+        other.seed, other.numbers, other._decoder = seed, _numbers(seed), Decoder(self.tokenizer)
+        if self._rule is not None:
+            other._rule = self._rule.fork()
+        if self._repeats is not None:
+            other._repeats = self._repeats.copy()
+        return other
+
+    @property
+    def ruled(self) -> Logits:
+        """0 for the rows that the rules allow, -inf for the others [R]. A word at the end of `forced` must end."""
+        assert self._rule is not None
+        if self.rest:
+            mask = np.full_like(self._rule.mask, -math.inf)
+            longer = self.tokenizer.prefixes.longer(self.rest).tolist()
+            mask[[row for row in longer if self._rule.allows(self._written(self.tokenizer.texts[row]))]] = 0
+            return mask
+        if self.forced and self.length == len(self.forced) and is_of_word(self.last):
+            return np.where(self.policy.parting, self._rule.mask, -math.inf)
+        return self._rule.mask
+
+    @property
+    def temperature(self) -> float:
+        """Return the temperature of the next token."""
+        first, last = self.policy.resolved.temperature, self.policy.sampling.final_temperature
+        if last is None:
+            return first
+        written = self.length if self._rule is None else self.characters
+        return first + (last - first) * min(1.0, written / max(1, self.policy.resolved.max_tokens - 1))
+
+    def steer(self, own: Logits, left: Logits) -> None:
+        """See `sampling.Steered`. Raises ModelError if no token is left."""
+        if self.length < len(self.forced):
+            left.fill(-math.inf)
+            left[self.forced[self.length]] = 0.0
+            return
+        if self._opens and not self.length:
+            left[self.policy.blank] = -math.inf
+        if self._rule is not None:
+            ruled = self.ruled
+            left += ruled
+            if left[left.argmax()] == -math.inf:
+                np.add(own, self.policy.allowed, out=left)
+                left += ruled
+        if self._repeats is not None and self._repeats.repeats:
+            colder = max(0.0, 1 - self.temperature / WARM)
+            for token, nats in self._repeats.penalties():
+                if token < len(left):  # a byte of an unknown character is never drawn
+                    left[token] -= nats * colder
+        if self.length < self._least and self._rule is None:
+            left[self.tokenizer.end] = -math.inf
+            if left[left.argmax()] == -math.inf:
+                raise ModelError("this model saw no token in training but a line's end: min-tokens must be 0")
+
+    @property
+    def known(self) -> NDArray[np.bool_] | None:
+        """See `sampling.Steered`."""
+        return self.policy.words.known(self._word) if self.policy.words else None
+
+    def refuses(self, token: int) -> bool:
+        """Return whether `token` would make a copy that is too long."""
+        return self._guard is not None and self._guard.copies(self._written(self._decoder.peek(token)))
+
+    def append(self, token: int) -> str:
+        """Take `token` and return the text that became certain with it.
+
+        Nothing is certain inside a character, while a stop string may have begun, or while a sentence may have ended.
+        """
+        text = self._decoder.push(token)
+        rest, self.rest = self.rest, ""
+        if rest:
+            text = text[len(rest) :]
+        self.last = text[-1:] or self.last
+        self.length += 1
+        self.characters += len(text)
+        if token == self.tokenizer.end:
+            self.finish_reason = "stop"
+        elif self.length == self._most and self._limits_tokens:
+            self.finish_reason = "length"
+        return self._checked(token, text, rest) if self._is_checked else text
+
+    def _checked(self, token: int, text: str, rest: str) -> str:
+        """Pass the token to everything that tracks or may end this text. Return the part of `text` that is certain."""
+        if self._repeats is not None:
+            self._repeats.push([token])
+        if self.policy.words:
+            self._word = self.policy.words.pushed(self._word, token)
+        if self._guard is not None:
+            self._guard.push(text)
+        if self._rule is not None and token != self.tokenizer.end:
+            self._rule.push(*(self.tokenizer.prefixes.rows_of(text) if rest else [token]))
+            if self._rule.finished:
+                self.finish_reason = "stop" if self.characters < self._most else "length"
+        for end in self._ends:
+            text, reason = end.push(text, self.length)
+            if reason:
+                self.finish_reason = reason
+            elif self.finish_reason:
+                text += end.finish()
+        return text
+
+    def _written(self, text: str) -> str:
+        """Return the part of the next token's `text` that follows the prompt."""
+        return text[len(self.rest) :]
+
+
+def checked_seed(seed: int) -> int:
+    """Return `seed` as an int. Raises OptionError if it is not from 0 to 2^64 - 1."""
+    seed = whole_number("seed", seed)
+    if not 0 <= seed < 2**64:
+        raise OptionError(f"seed must be from 0 to {2**64 - 1}, not {seed}")
+    return seed
+
+
+def _repeats_of(tokenizer: Tokenizer, resolved: WritingDefaults, prompt: str) -> Repeats:
+    """Return the repetitions of `prompt`."""
+    repeats = Repeats(resolved.repetition_penalty, tokenizer.lengths)
+    repeats.push(tokenizer.encode(prompt).tolist())
+    return repeats
+
+
+def _numbers(seed: int) -> Iterator[float]:
+    """Yield the random numbers of a seed, from 0 to 1."""
+    random = np.random.Generator(np.random.PCG64(seed))
+    while True:
+        yield from random.random(DRAWN_AT_ONCE).tolist()

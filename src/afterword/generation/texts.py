@@ -1,0 +1,123 @@
+"""Texts as they are written: their tokens one by one, and whole."""
+
+from __future__ import annotations
+
+import reprlib
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from afterword.generation.continuation import Continuation
+from afterword.generation.sampling import Likeliest
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """A token that could have been written."""
+
+    text: str
+    id: int
+    log_probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One written token.
+
+    `text` is the text that became certain with this token. It is empty inside a character of several bytes, and while a
+    stop string may have begun or the last sentence ended; that text then comes with a later piece. The texts of all
+    pieces, joined, are the whole text. `log_probability` is the model's own (nats, over all tokens, before any filter).
+    `alternatives` are the likeliest tokens in its place, the likeliest first, as many as requested, with
+    log-probabilities of the same kind.
+    """
+
+    text: str
+    id: int
+    log_probability: float
+    alternatives: tuple[Alternative, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A text that a model wrote."""
+
+    prompt: str
+    text: str
+    """Without the prompt; str(sample) is both."""
+    tokens: int
+    """The number of tokens drawn, including the end token."""
+    log_probability: float
+    """The model's own, summed over those tokens (nats, before any filter)."""
+    finish_reason: str
+    """"stop" (end token, stop string, a sentence's end, or nothing more obeys the rules) or "length"."""
+    seed: int
+    """Writes the same text again, with the same settings."""
+    pieces: tuple[Piece, ...] | None = None
+    """Its tokens one by one, if their log-probabilities were requested."""
+
+    def __str__(self) -> str:
+        return self.prompt + self.text
+
+    def __repr__(self) -> str:
+        ended = f"{self.tokens:,} tokens, {self.finish_reason}, seed {self.seed}"
+        return f"Sample({reprlib.repr(self.prompt)}, {reprlib.repr(self.text)}, {ended})"
+
+
+class Token(NamedTuple):
+    """A token as it was drawn for a text."""
+
+    id: int
+    log_probability: float
+    likeliest: Likeliest
+    at: int
+    """The start of its text, in characters of the text written."""
+    rest: str
+    """The end of the prompt with which it begins."""
+
+
+class Text:
+    """A text being written, at least one token long; it takes what is drawn for it."""
+
+    def __init__(self, continuation: Continuation, records: bool) -> None:
+        """With `records`, its tokens are kept."""
+        self.continuation, self.policy = continuation, continuation.policy
+        self.parts: deque[str] = deque()
+        """The text that became certain with each token."""
+        self.recorded: deque[Token] | None = deque() if records else None
+        """The tokens of `parts`. Each is added before its part."""
+        self.log_probability = 0.0
+        """The sum of the log-probabilities of all tokens."""
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether it has ended."""
+        return self.continuation.finish_reason is not None
+
+    @property
+    def tokens(self) -> int:
+        """Return the number of tokens written."""
+        return self.continuation.length
+
+    def push(self, token: int, log_probability: float, likeliest: Likeliest) -> None:
+        """Append what was drawn."""
+        continuation = self.continuation
+        if self.recorded is not None:
+            self.recorded.append(Token(token, log_probability, likeliest, continuation.characters, continuation.rest))
+        self.log_probability += log_probability
+        self.parts.append(continuation.append(token))
+
+    def pieces(self) -> Iterator[Piece]:
+        """Remove and yield the tokens that were recorded and not removed yet."""
+        decode, recorded = self.continuation.tokenizer.decode, self.recorded
+        while recorded:
+            id, log_probability, likeliest, _, rest = recorded.popleft()
+            alternatives = [Alternative(decode([other])[len(rest) :], other, log) for other, log in likeliest]
+            yield Piece(self.parts.popleft(), id, log_probability, tuple(alternatives))
+
+    def sample(self) -> Sample:
+        """Return it as a sample, with its pieces if they were recorded."""
+        state, text = self.continuation, "".join(self.parts)
+        pieces = None if self.recorded is None else tuple(self.pieces())
+        reason = state.finish_reason or "length"
+        return Sample(state.prompt, text, state.length, self.log_probability, reason, state.seed, pieces)
