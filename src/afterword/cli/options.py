@@ -9,53 +9,19 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-import sys
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from afterword.errors import OptionError
-from afterword.language_model import LanguageModel
-from afterword.model.network.engines import ENGINES
-from afterword.model.ngram.mixture import USES
 from afterword.storage import is_whole_file
 
 Function = Callable[..., Any]
 OVERWRITE, NAMED = f"{__name__}.overwrite", f"{__name__}.named"  # keys of a context's meta
-
-
-class Combination(NamedTuple):
-    """The options that an option needs and excludes. An option may be named with its value: "--sort bits"."""
-
-    option: str
-    needs: str | None = None
-    excludes: tuple[str, ...] = ()
-
-
-def check_together(context: click.Context, rules: Sequence[Combination]) -> None:
-    """Raise OptionError for the first of `rules` that the given options break."""
-    given = set()
-    for option in context.command.params:
-        if is_given(context, option.name or ""):
-            name = max(option.opts, key=len)
-            given |= {name, f"{name} {context.params.get(option.name or '')}"}
-    for rule in rules:
-        if rule.option in given:
-            for other in rule.excludes:
-                if other in given:
-                    raise OptionError(f"{rule.option} cannot be used with {other}: leave one of them out")
-            if rule.needs and rule.needs not in given:
-                raise OptionError(f"{rule.option} needs {rule.needs}: give {rule.needs} too")
-
-
-def is_given(context: click.Context, name: str) -> bool:
-    """Return whether the command line or the file of --config sets the parameter."""
-    return context.get_parameter_source(name) in (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)
 
 
 def settings_options(kind: type[Any], name: str) -> Callable[[Function], Function]:
@@ -104,15 +70,6 @@ def _plain(hint: Any) -> Any:
     return str if typing.get_origin(hint) is typing.Literal else hint
 
 
-with_option = click.option(
-    "--with",
-    "using",
-    default="both",
-    type=click.Choice(USES),
-    help="predict with the LSTM, with its n-gram model, or with both",
-)
-
-
 class OutputFile(click.Path):
     """A file that a command writes. An existing file is refused, before any work, without `--overwrite`.
 
@@ -148,7 +105,6 @@ class OutputFile(click.Path):
         return path
 
 
-OUTPUT = OutputFile()
 HTML, PNG = OutputFile(".html", ".htm"), OutputFile(".png")
 
 
@@ -175,29 +131,3 @@ overwrite_option = click.option(
     callback=lambda context, option, value: context.meta.update({OVERWRITE: value}),
     help="replace an existing file",
 )
-
-
-hold_option = click.option(
-    "--hold",
-    multiple=True,
-    metavar="PART=VALUE",
-    help="hold a gate, unit or state at a value: forget=1, l0.output=0, l0.u42=1 (repeatable)",
-)
-
-engine_option = click.option(
-    "--engine",
-    default="numpy",
-    type=click.Choice(ENGINES),
-    help="fast: several times faster, with one-byte weights (pip install 'afterword[fast]')",
-)
-
-
-def tell_engine(model: LanguageModel) -> dict[str, str]:
-    """Print how long the engine of `model` took to build its graph, and return its facts for JSON.
-
-    NumPy is not mentioned: it is the default.
-    """
-    if model.engine == "numpy":
-        return {}
-    print(f"engine {model.engine}: its graph took {model.engine_seconds:.2f} s to build", file=sys.stderr)
-    return {"engine": model.engine}
