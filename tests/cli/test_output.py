@@ -33,6 +33,7 @@ def outputs() -> Iterator[tuple[str, str, str]]:
         for field, _ in kinds_of(find(name).request):
             if (endings := field.metadata["ending"]) is not None:
                 yield name, "--" + field.name.replace("_", "-"), (*endings, ".txt")[0]
+    yield "generate", "--out", ".txt"
 
 
 @pytest.fixture

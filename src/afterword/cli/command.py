@@ -30,7 +30,7 @@ from afterword.errors import AfterwordError, WorkError, spelled
 from afterword.operations.every import find, summaries
 from afterword.operations.operation import Operation, Record, arguments_of, checked_output
 from afterword.operations.work import Work
-from afterword.settings import Kind, ignore_progress, kinds_of
+from afterword.settings import Kind, ignore_progress, kinds_of, named_path
 from afterword.storage import is_whole_file, output
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class OperationCommand(click.Command):
         if as_json and as_csv:
             raise click.UsageError("--json cannot be used with --csv: leave one of them out", context)
         to_file, replace = values.pop("to_file", None), values.pop("replace", False)
-        out = None if to_file is None else checked_output(to_file, (), replace, [])
+        out = None if to_file is None else checked_output(named_path("--out", to_file), (), replace, [])
         form, odd = JSON if as_json else CSV if as_csv else TABLE, False
         kinds = {field.name: kind for field, kind in kinds_of(self._operation.request)}
         given = {

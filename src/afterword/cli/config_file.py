@@ -21,7 +21,7 @@ from click.core import ParameterSource
 from afterword.errors import AfterwordError, OptionError, spelled
 from afterword.operations.every import find
 from afterword.operations.operation import Request
-from afterword.settings import Settings, checked, kinds_of, made
+from afterword.settings import Settings, checked, kinds_of, made, named_path
 
 LARGEST = 1 << 16  # bytes: a dozen lines are usual; a large text, given by mistake, is not parsed
 EXAMPLE = "as in: hidden-size = 256"
@@ -42,7 +42,7 @@ def config_option(request: type[Request], path: click.ParamType[Any]) -> click.O
 
 def _take(request: type[Request], context: click.Context, option: click.Parameter, path: str | None) -> None:
     if path is not None:
-        context.default_map = read_config(path, request)
+        context.default_map = read_config(named_path("--config", path), request)
 
 
 def given_values(context: click.Context, request: type[Request]) -> dict[str, Any]:
