@@ -134,7 +134,7 @@ bench-quality: .venv/ready-dev
 	$(BIN)/python -m benchmarks.quality table
 
 # The figures of docs/base.md and docs/english.md: what the base brings. Takes 100 minutes; needs the machine to itself. With BOOKS, the texts
-# that the base was trained on (python -m benchmarks.base_texts --books DIR --out BOOKS), also what it copies from them
+# that the base was trained on (python -m bases.making.texts --books DIR --out BOOKS), also what it copies from them
 # and the cost of held-out books.
 bench-base: .venv/ready-dev
 	$(BIN)/python -m benchmarks.base_subjects
@@ -144,7 +144,7 @@ bench-base: .venv/ready-dev
 	$(BIN)/python -m benchmarks.base rows
 	$(BIN)/python -m benchmarks.base choice
 	$(if $(BOOKS),$(BIN)/python -m benchmarks.base kinds $(BOOKS)/held-out)
-	$(if $(BOOKS),$(BIN)/python -m benchmarks.base_overlap $(BOOKS)/train.txt --model english --human $(BOOKS)/held-out/novel.txt)
+	$(if $(BOOKS),$(BIN)/python -m bases.making.overlap $(BOOKS)/train.txt --model english --human $(BOOKS)/held-out/novel.txt)
 	$(BIN)/python -m benchmarks.base table
 
 # The figures of docs/many.md and docs/defaults.md: speed, rules, defaults and molecules. Takes 50 minutes; needs the machine to itself.
@@ -225,7 +225,7 @@ VOCABULARY ?= char
 MINUTES ?= 120
 base: .venv/ready-dev
 	@test -n "$(TEXTS)" || { echo 'make base: name its texts: make base TEXTS="one.txt two.txt" MINUTES=120'; exit 2; }
-	$(BIN)/python -m benchmarks.base_texts $(TEXTS) --language $(LANGUAGE) --out $(BASE)/text
+	$(BIN)/python -m bases.making.texts $(TEXTS) --language $(LANGUAGE) --out $(BASE)/text
 	$(BIN)/afterword train $(BASE)/text/train.txt --validation $(BASE)/text/held-out.txt --out $(BASE)/run --base none \
 		--vocabulary $(VOCABULARY) --minutes $(MINUTES) --hidden-size 768 --batch-size 64 --ngram 0 --dropout 0
 

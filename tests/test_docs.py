@@ -111,7 +111,7 @@ def test_every_path_of_the_repository_exists(page: Path) -> None:
         ):
             assert (ROOT / span).exists() or (SOURCE / span).exists(), span
         if re.fullmatch(r"\w+\.py", span) and span.islower():  # NAME.py is any
-            assert any(next((ROOT / place).rglob(span), None) for place in ("src", "tests", "benchmarks")), span
+            assert any(next((ROOT / place).rglob(span), None) for place in ("src", "tests", "benchmarks", "bases")), span
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -120,8 +120,10 @@ def test_every_make_target_and_benchmark_exists(page: Path) -> None:
         given = words(line)
         if given[:1] == ["make"]:
             assert given[1] in TARGETS, line
-        for benchmark, command in re.findall(r"\bbenchmarks[./](\w+)(?:\.py)?(?: ([a-z]+)\b)?", line):
-            path = ROOT / "benchmarks" / f"{benchmark}.py"
+        for place, benchmark, command in re.findall(
+            r"\b(benchmarks|bases[./]making)[./](\w+)(?:\.py)?(?: ([a-z]+)\b)?", line
+        ):
+            path = ROOT / place.replace(".", "/") / f"{benchmark}.py"
             assert path.is_file() or path.with_suffix("").is_dir(), line
             if command and "click.group" in (source := path.read_text(encoding="utf-8")):
                 assert re.search(rf"def {command}(_way)?\(|\"{command}\"", source), line

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.base_documents import Document
-from benchmarks.base_printing import LANGUAGES, Manner, Paragraph, in_manner, printed
-from benchmarks.base_sources import main as sources
-from benchmarks.base_texts import main
+from bases.making.documents import Document
+from bases.making.printing import LANGUAGES, Manner, Paragraph, in_manner, printed
+from bases.making.sources import main as sources
+from bases.making.texts import main
 
 SAID = {
     "english": '"I was--" he said. "They call it \'well-known\' now -- don\'t they?"',

@@ -1,8 +1,8 @@
 """Make the text that a base model learns from: clean, in a chosen proportion, and printed in every manner.
 
-    python -m benchmarks.base_texts TEXT… --out DIR               any texts, each a book
-    python -m benchmarks.base_texts --books BOOKS --out DIR       the documents of a folder, by its manifest
-    python -m benchmarks.base_texts --books BOOKS --books MODERN --share MODERN=0.3 --without JUDGED --out DIR
+    python -m bases.making.texts TEXT… --out DIR               any texts, each a book
+    python -m bases.making.texts --books BOOKS --out DIR       the documents of a folder, by its manifest
+    python -m bases.making.texts --books BOOKS --books MODERN --share MODERN=0.3 --without JUDGED --out DIR
                                                                   of two folders, 30 % of the text from MODERN
 
 Writes into DIR: train.txt; held-out/KIND.txt for each kind of the first folder, and held-out/FOLDER/KIND.txt for each
@@ -35,9 +35,9 @@ from pathlib import Path
 
 import click
 
-from benchmarks.base_documents import Document, balanced, documents_from, documents_of, tenth_of
-from benchmarks.base_overlap import Books
-from benchmarks.base_printing import LANGUAGES, Manner, Paragraph, in_manner
+from bases.making.documents import Document, balanced, documents_from, documents_of, tenth_of
+from bases.making.overlap import Books
+from bases.making.printing import LANGUAGES, Manner, Paragraph, in_manner
 from benchmarks.commands import as_written
 
 PIECE = 100_000  # characters, about, that are printed in one manner

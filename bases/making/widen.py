@@ -1,4 +1,4 @@
-"""Give a saved model more units, and keep what it predicts: `python -m benchmarks.widen MODEL UNITS OUT`.
+"""Give a saved model more units, and keep what it predicts: `python -m bases.making.widen MODEL UNITS OUT`.
 
 The new units begin as in an untrained network, and nothing reads them yet: their weights into the gates of the old
 units and into the output are zero (Chen et al., Net2Net, 2016, without the copies). A run from it learns to use them.

@@ -1,6 +1,6 @@
 """How much of what models write stands word for word in the books of their base.
 
-    python -m benchmarks.base_overlap BOOKS [--model MODEL ...] [--human TEXT ...]
+    python -m bases.making.overlap BOOKS [--model MODEL ...] [--human TEXT ...]
                                       [--samples 20] [--characters 1000] [--temperature 0.8]
 
 For each word that a model wrote: the longest run of words from it on that stands in BOOKS too, where a word is letters,

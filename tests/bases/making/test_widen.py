@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 import afterword
-from benchmarks import widen
+from bases.making import widen
 
 SAID = "abc cab bac " * 9
 

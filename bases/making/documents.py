@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.base_printing import Paragraph
+from bases.making.printing import Paragraph
 
 MOST_OF_AN_AUTHOR = 800_000  # characters of novels, stories and children's books by one author
 MANY = {"novel", "stories", "children"}  # the kinds of which there is more than enough

@@ -1,8 +1,8 @@
 """List the texts of a base in the docs, and the authors whose licences ask for attribution on a page that ships.
 
-    python -m benchmarks.base_sources BOOKS.tsv --lists DOCS --page ATTRIBUTION.md
+    python -m bases.making.sources BOOKS.tsv --lists DOCS --page ATTRIBUTION.md
 
-BOOKS.tsv is what benchmarks/base_texts.py writes. DOCS/base-COLLECTION.tsv lists what was taken: books in the public
+BOOKS.tsv is what bases/making/texts.py writes. DOCS/base-COLLECTION.tsv lists what was taken: books in the public
 domain one by one, and documents with a licence by source, author and licence, with their titles in one cell. The page
 lists only the sources and authors of training texts.
 """

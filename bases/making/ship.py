@@ -1,4 +1,4 @@
-"""Make a base from the model of a run: `python -m benchmarks.ship_base RUN NAME BOOKS.tsv`.
+"""Make a base from the model of a run: `python -m bases.making.ship RUN NAME BOOKS.tsv`.
 
 With `--package DIR`, it is a package of its own, which `pip install DIR` registers as the base NAME.
 
