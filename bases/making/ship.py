@@ -47,7 +47,7 @@ afterword train book.txt --base {name}
 ```
 """
 SHIPPED = """public-domain books and
-on today's prose under open licences. docs/english.md lists the texts, what was left out, and the model's blemishes: its
+on today's prose under open licences. docs/base.md lists the texts, what was left out, and the model's blemishes: its
 language and its prejudices are those of its texts. ATTRIBUTION.md names the authors whose licences ask for it."""
 PACKAGED = """the texts that books.tsv
 lists. Its language and prejudices are those of its texts. The weights have the licence of Afterword itself (MIT)."""
