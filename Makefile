@@ -10,7 +10,7 @@ TEXT ?= ../shared/data/tinyshakespeare.txt
 WEB := src/afterword/interchange/web
 
 .PHONY: demo dist test test-slow test-extras test-newest test-keras test-everywhere check bench compare bench-quality bench-plan bench-base bench-writing \
-	bench-scoring bench-bulk bench-serving bench-speed bench-series bench-gpu bench-export torture attack soak base notebooks pictures docs docs-links \
+	bench-scoring bench-bulk bench-serving bench-speed bench-series bench-gpu bench-export torture attack soak base examples notebooks pictures docs docs-links \
 	format npm kernel
 
 demo: .venv/ready
@@ -228,6 +228,10 @@ base: .venv/ready-dev
 	$(BIN)/python -m bases.making.texts $(TEXTS) --language $(LANGUAGE) --out $(BASE)/text
 	$(BIN)/afterword train $(BASE)/text/train.txt --validation $(BASE)/text/held-out.txt --out $(BASE)/run --base none \
 		--vocabulary $(VOCABULARY) --minutes $(MINUTES) --hidden-size 768 --batch-size 64 --ngram 0 --dropout 0
+
+# Write what the examples of docs/ that are marked as derived print now into their pages. The tests fail if one is stale.
+examples: .venv/ready-dev
+	$(BIN)/python -m tests.examples
 
 # Run the notebooks again and store what they show. Takes seven minutes; needs the machine to itself.
 notebooks: .venv/ready-dev
