@@ -1,4 +1,4 @@
-# A server for one model, without PyTorch. Clients need the key in AFTERWORD_API_KEY. docs/proxy.md shows how to start it.
+# A server for one model, without PyTorch. Clients need the key in AFTERWORD_API_KEY. docs/serving.md shows how to start it.
 FROM python:3.13-slim
 COPY pyproject.toml README.md LICENSE /src/
 COPY src /src/src

@@ -10,7 +10,7 @@ TEXT ?= ../shared/data/tinyshakespeare.txt
 WEB := src/afterword/interchange/web
 
 .PHONY: demo dist test test-slow test-extras test-newest test-keras test-everywhere check bench compare bench-quality bench-plan bench-base bench-writing \
-	bench-scoring bench-bulk bench-serving bench-speed bench-series bench-gpu bench-export torture attack soak base notebooks pictures docs docs-links \
+	bench-scoring bench-bulk bench-serving bench-speed bench-series bench-gpu bench-export torture attack soak base examples notebooks pictures docs docs-links \
 	format npm kernel
 
 demo: .venv/ready
@@ -71,7 +71,7 @@ format: .venv/ready-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# Many kills, power cuts, full disks, damaged files and lost ranks. Prints the table of docs/reliability-tests.md.
+# Many kills, power cuts, full disks, damaged files and lost ranks. Prints the table of docs/reliability.md.
 torture: .venv/ready-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.torture
 
@@ -108,7 +108,7 @@ bench: .venv/ready-dev
 	$(BIN)/python -m benchmarks.large_text train
 	$(BIN)/python -m benchmarks.checkpoint_cost $(TEXT)
 
-# Train others and Afterword on the same text for the same time, and draw docs/comparison.md. TEXT is a text, by default the
+# Train others and Afterword on the same text for the same time, and draw them into docs/figures.md. TEXT is a text, by default the
 # play that Afterword includes; with MINUTES=3, takes 20 minutes; needs the machine to itself, and the network for the peers.
 compare: TEXT = src/afterword/operations/demo-julius-caesar.txt.gz
 compare: MINUTES = 3
@@ -124,7 +124,7 @@ bench-plan: .venv/ready-dev
 	$(BIN)/python -m benchmarks.plan clock
 	$(BIN)/python -m benchmarks.plan table
 
-# The table of docs/quality.md: what is learned in a given time. Takes 75 minutes; needs the machine to itself.
+# The table of docs/figures.md: what is learned in a given time. Takes 75 minutes; needs the machine to itself.
 bench-quality: .venv/ready-dev
 	$(BIN)/python -m benchmarks.quality train tinyshakespeare-2
 	$(BIN)/python -m benchmarks.quality train tinyshakespeare-5
@@ -133,8 +133,8 @@ bench-quality: .venv/ready-dev
 	$(BIN)/python -m benchmarks.quality train names-2
 	$(BIN)/python -m benchmarks.quality table
 
-# The figures of docs/base.md and docs/english.md: what the base brings. Takes 100 minutes; needs the machine to itself. With BOOKS, the texts
-# that the base was trained on (python -m benchmarks.base_texts --books DIR --out BOOKS), also what it copies from them
+# The figures of docs/base.md: what the base brings. Takes 100 minutes; needs the machine to itself. With BOOKS, the texts
+# that the base was trained on (python -m bases.making.texts --books DIR --out BOOKS), also what it copies from them
 # and the cost of held-out books.
 bench-base: .venv/ready-dev
 	$(BIN)/python -m benchmarks.base_subjects
@@ -144,10 +144,10 @@ bench-base: .venv/ready-dev
 	$(BIN)/python -m benchmarks.base rows
 	$(BIN)/python -m benchmarks.base choice
 	$(if $(BOOKS),$(BIN)/python -m benchmarks.base kinds $(BOOKS)/held-out)
-	$(if $(BOOKS),$(BIN)/python -m benchmarks.base_overlap $(BOOKS)/train.txt --model english --human $(BOOKS)/held-out/novel.txt)
+	$(if $(BOOKS),$(BIN)/python -m bases.making.overlap $(BOOKS)/train.txt --model english --human $(BOOKS)/held-out/novel.txt)
 	$(BIN)/python -m benchmarks.base table
 
-# The figures of docs/many.md and docs/defaults.md: speed, rules, defaults and molecules. Takes 50 minutes; needs the machine to itself.
+# The figures of docs/writing.md and docs/defaults.md: speed, rules, defaults and molecules. Takes 50 minutes; needs the machine to itself.
 # RUNS are run folders of running text, which judge the defaults.
 bench-writing: .venv/ready-dev
 	$(BIN)/python -m benchmarks.writing names ../shared/data/names.txt
@@ -158,7 +158,7 @@ bench-writing: .venv/ready-dev
 	$(if $(RUNS),$(BIN)/python -m benchmarks.writing words $(RUNS))
 	$(BIN)/python -m benchmarks.molecules
 
-# The figures of docs/odd-figures.md and docs/scoring.md: finding odd lines, false alarms, speed, and what adapting brings.
+# The figures of docs/odd.md and docs/scoring.md: finding odd lines, false alarms, speed, and what adapting brings.
 # Takes 60 minutes; needs the machine to itself. MODEL is a run of running text, to write with.
 bench-scoring: .venv/ready-dev
 	$(BIN)/python -m benchmarks.odd dga
@@ -203,7 +203,7 @@ bench-series: .venv/ready-dev
 soak: .venv/ready-dev
 	$(BIN)/python -m tests.serving.soak --minutes 20
 
-# The figures of docs/export.md and docs/onnx-keras.md: sizes, speeds and differences. Takes 3 minutes; needs node,
+# The figures of docs/export.md: sizes, speeds and differences. Takes 3 minutes; needs node,
 # chromium and the machine to itself. TEXT as above.
 bench-export: .venv/ready-dev
 	$(BIN)/python -m benchmarks.export formats $(TEXT)
@@ -225,9 +225,13 @@ VOCABULARY ?= char
 MINUTES ?= 120
 base: .venv/ready-dev
 	@test -n "$(TEXTS)" || { echo 'make base: name its texts: make base TEXTS="one.txt two.txt" MINUTES=120'; exit 2; }
-	$(BIN)/python -m benchmarks.base_texts $(TEXTS) --language $(LANGUAGE) --out $(BASE)/text
+	$(BIN)/python -m bases.making.texts $(TEXTS) --language $(LANGUAGE) --out $(BASE)/text
 	$(BIN)/afterword train $(BASE)/text/train.txt --validation $(BASE)/text/held-out.txt --out $(BASE)/run --base none \
 		--vocabulary $(VOCABULARY) --minutes $(MINUTES) --hidden-size 768 --batch-size 64 --ngram 0 --dropout 0
+
+# Write what the examples of docs/ that are marked as derived print now into their pages. The tests fail if one is stale.
+examples: .venv/ready-dev
+	$(BIN)/python -m tests.examples
 
 # Run the notebooks again and store what they show. Takes seven minutes; needs the machine to itself.
 notebooks: .venv/ready-dev

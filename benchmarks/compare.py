@@ -4,7 +4,7 @@
 
 Each peer learns from the first 90 % of the text. Its packages are installed into an environment of its own. Each row is
 saved to results/comparison.jsonl as soon as it is measured, so Ctrl-C loses only the one in progress. Finally, the rows
-are drawn into docs/comparison.md and docs/comparison.svg. It takes 20 minutes, at most 40, and needs the machine to
+are drawn into docs/figures.md and docs/comparison.svg. It takes 20 minutes, at most 40, and needs the machine to
 itself.
 """
 
@@ -38,7 +38,8 @@ from benchmarks.commands import (
 )
 
 PLAY = PLACE.parent / "src" / "afterword" / "operations" / "demo-julius-caesar.txt.gz"
-PAGE = PLACE.parent / "docs" / "comparison.md"
+PAGE = PLACE.parent / "docs" / "figures.md"
+PICTURE = "comparison.svg"  # beside the page
 BEGIN, END = "<!-- drawn by make compare -->\n", "<!-- end -->\n"
 LEAST, MOST_HELD_OUT = 10_000, 50_000  # characters: of a text; of its held-out part, so that the slowest finishes
 ENOUGH = 240  # seconds for everything but training
@@ -277,13 +278,13 @@ def drawn(rows: Sequence[tuple[Peer, Figures]]) -> str:
     parts = [
         about,
         "\n".join(table(rows)),
-        "![Bits per character of each; a shorter bar is better](comparison.svg)",
-        "## Where a peer is better",
+        f"![Bits per character of each; a shorter bar is better]({PICTURE})",
+        "### Where a peer is better",
         "\n".join(where_a_peer_wins(rows)),
-        "## What each writes",
+        "### What each writes",
         "The first text of each, unedited, with its own default settings for writing:",
         *samples,
-        "## Settings",
+        "### Settings",
         "\n".join(f"- {peer.title}: {peer.settings}" for peer, _ in rows),
     ]
     return "\n" + "\n\n".join(parts) + "\n\n"
@@ -314,7 +315,7 @@ def draw(rows: Sequence[tuple[Peer, Figures]]) -> None:
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     PAGE.write_text(before + BEGIN + drawn(rows) + END + rest.partition(END)[2], encoding="utf-8")
     if rows:
-        PAGE.with_suffix(".svg").write_text(picture(rows), encoding="utf-8")
+        PAGE.with_name(PICTURE).write_text(picture(rows), encoding="utf-8")
 
 
 @click.command(help=as_written(__doc__))

@@ -1,9 +1,12 @@
-"""The parts of the reference that are written when the documentation is built: commands and routes, in Markdown."""
+"""The parts of pages that are written when the documentation is built: commands, routes and files, in Markdown."""
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
+import tomllib
+from pathlib import Path
 
 import click
 
@@ -51,4 +54,31 @@ def routes() -> str:
     return "\n\n".join(found).replace("<table>", '<table class="docutils">')  # as the theme shows tables
 
 
-GENERATED = {"commands": commands, "http": routes}  # the page that each of them ends
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "afterword"
+
+
+def files() -> str:
+    """Return a section per room, from the lowest to the highest, with what each of its files is."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    layers = next(contract["layers"] for contract in contracts if contract["containers"] == ["afterword"])
+    rooms = [name for layer in reversed(layers) for name in layer.split(" | ") if (SOURCE / name).is_dir()]
+    sections = [_room("In no room", sorted(SOURCE.glob("*.py")))]
+    sections += [_room(f"`{name}/`", sorted((SOURCE / name).rglob("*.py"))) for name in rooms]
+    return "\n\n".join(sections)
+
+
+def _room(title: str, paths: list[Path]) -> str:
+    rows = [f"| `{path.relative_to(SOURCE)}` | {_about(path)} |" for path in paths if path.stem != "__init__"]
+    return "\n".join([f"### {title}\n", "| file | |", "| --- | --- |", *rows])
+
+
+def _about(path: Path) -> str:
+    """Return the first paragraph of a file's docstring."""
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return _plain(docstring.split("\n\n")[0])
+
+
+GENERATED = {"commands": commands, "http": routes, "layout": files}  # the page that each of them ends

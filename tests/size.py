@@ -1,10 +1,11 @@
-"""Print how many lines of code `src/` has, by folder.
+"""Print how many lines of code `src/` has, by room, and fail above the budget in `pyproject.toml`.
 
     python -m tests.size                what is there now
     python -m tests.size --since REV    and the change against a git revision
 
-Counted are the lines of Python without imports, blank lines, comments and docstrings, and the lines of JSON, TOML and
-HTML that are not blank. Packages from elsewhere (`vendor/`) and the bases' data are not counted.
+Counted are the lines of Python without imports, blank lines, comments and docstrings, and the lines of the other
+languages that ship without blank lines and comments. Packages from elsewhere (`vendor/`) and the bases' data are not
+counted.
 """
 
 from __future__ import annotations
@@ -12,15 +13,27 @@ from __future__ import annotations
 import argparse
 import ast
 import io
+import re
 import subprocess
+import sys
 import tarfile
 import tokenize
+import tomllib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).parents[1]
 HOUSE = PurePosixPath("src/afterword")
+_STARRED, _SLASHED = r"/\*.*?\*/", r"//[^\n]*"
+COMMENTS = {  # of each other language that ships
+    **dict.fromkeys((".js", ".ts"), f"{_STARRED}|{_SLASHED}"),
+    ".css": _STARRED,
+    ".html": "<!--.*?-->",
+    ".wat": r";;[^\n]*|\(;.*?;\)",
+    ".json": "(?!)",
+    ".toml": r"#[^\n]*",
+}
 UNCOUNTED = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 
 
@@ -37,23 +50,47 @@ def lines_of_python(source: str) -> int:
     return len(lines)
 
 
+def lines_of_others(source: str, comment: str) -> int:
+    """Return how many lines of `source` have more than comments, each of which matches the expression `comment`.
+
+    A comment is recognised where it begins a line, so that a string or a pattern may contain the same characters.
+    """
+    text = re.sub(rf"^[^\S\n]*(?:(?:{comment})[^\S\n]*)+", "", source, flags=re.MULTILINE | re.DOTALL)
+    return sum(1 for line in text.splitlines() if line.strip())
+
+
 def size(path: PurePosixPath, content: bytes) -> int:
     """Return the lines of the file at `path` that count."""
+    data = path.suffix == ".json" and path.is_relative_to(HOUSE / "bases")
+    if data or "vendor" in path.parts:
+        return 0
     if path.suffix == ".py":
         return lines_of_python(content.decode())
-    data = path.suffix == ".json" and path.is_relative_to(HOUSE / "bases")
-    if path.suffix in (".json", ".toml", ".html") and not data and "vendor" not in path.parts:
-        return sum(1 for line in content.decode().splitlines() if line.strip())
-    return 0
+    return lines_of_others(content.decode(), COMMENTS[path.suffix]) if path.suffix in COMMENTS else 0
 
 
-def by_folder(files: Iterator[tuple[PurePosixPath, bytes]]) -> Counter[str]:
-    """Return the lines of each room; files that are in none are together."""
-    sizes = Counter[str]()
+def by_room(files: Iterable[tuple[PurePosixPath, bytes]]) -> dict[str, Counter[str]]:
+    """Return the lines of each room, of Python and of the other languages; files that are in none are together."""
+    sizes = {"python": Counter[str](), "other": Counter[str]()}
     for path, content in files:
         room, *inside = path.relative_to(HOUSE).parts
-        sizes[f"{room}/" if inside else "*.py"] += size(path, content)
-    return +sizes
+        language = "python" if path.suffix == ".py" else "other"
+        sizes[language][f"{room}/" if inside else "files in no room"] += size(path, content)
+    return {language: +rooms for language, rooms in sizes.items()}
+
+
+def table(sizes: Counter[str], before: Counter[str] | None) -> Iterator[str]:
+    """Yield a row for each room and for all of them, with the change since `before`."""
+    rows = [(room, sizes[room], before[room] if before else 0) for room in sorted(sizes | (before or Counter()))]
+    for room, lines, earlier in [*rows, ("total", sizes.total(), before.total() if before else 0)]:
+        yield f"{room:17}{lines:8,}" + ("" if before is None else f"{lines - earlier:+8,}")
+
+
+def excess(sizes: dict[str, Counter[str]], budget: dict[str, int]) -> Iterator[str]:
+    """Yield an error for each language that has more lines than its budget."""
+    for language, most in budget.items():
+        if (lines := sizes[language].total()) > most:
+            yield f"error: {language} has {lines:,} lines, {lines - most:,} above its budget in pyproject.toml"
 
 
 def now() -> Iterator[tuple[PurePosixPath, bytes]]:
@@ -75,11 +112,12 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--since", metavar="REV", help="print the change against this git revision")
     since = options.parse_args().since
-    sizes = by_folder(now())
-    before = by_folder(at(since)) if since else None
-    rows = [(room, sizes[room], before[room] if before else 0) for room in sorted(sizes | (before or Counter()))]
-    for room, lines, earlier in [*rows, ("total", sizes.total(), before.total() if before else 0)]:
-        print(f"{room:15}{lines:8,}" + (f"{lines - earlier:+8,}" if before else ""))
+    sizes = by_room(now())
+    before = by_room(at(since)) if since else None
+    for language, rooms in sizes.items():
+        print(f"{language}:", *table(rooms, before[language] if before else None), sep="\n")
+    budget = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["afterword"]["size"]
+    sys.exit("\n".join(excess(sizes, budget)) or None)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ import random
 import numpy as np
 import pytest
 
+from bases.making.overlap import SHORTEST, Books, Shared, pieces
 from benchmarks.base import kind_rows
-from benchmarks.base_overlap import SHORTEST, Books, Shared, pieces
 from benchmarks.base_subjects import cookies, first_column
 
 

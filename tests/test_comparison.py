@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from benchmarks import commands, compare
 from benchmarks.compare import BEGIN, END, PEERS, Peer, main
 
-PAGE, PICTURE = compare.PAGE, compare.PAGE.with_suffix(".svg")
+PAGE, PICTURE = compare.PAGE, compare.PAGE.with_name(compare.PICTURE)
 REPORT = """from compared import Task
 task = Task()
 task.ready()
@@ -54,7 +54,7 @@ def test_a_peer_that_fails_gives_its_reason_and_the_rest_goes_on(place: Path) ->
     assert "| Bad | not measured: OSError: no ¦ such thing |" in page
     assert "| **Ours** | 9." in page
     assert "\n```\n" + 300 * "x" + "\n```\n" in page
-    assert (place / "page.svg").read_text().count("<rect") == 3
+    assert (place / compare.PICTURE).read_text().count("<rect") == 3
 
 
 def test_an_interrupt_keeps_the_finished_rows(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 import click
 import pytest
@@ -22,9 +23,11 @@ from tests.processes import finished
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "afterword"
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")]
-PAGES += sorted(page for page in (ROOT / "docs").glob("*.md") if page.name != "trials.md")  # which is history
+PAGES += sorted((ROOT / "docs").glob("*.md"))
+TRIALS = sorted((ROOT / "benchmarks" / "trials").glob("*.md"))  # which are history: only their links are kept
 OTHERS = {"--max-restarts", "--nproc-per-node", "--fresh", "--normal", "--sizes"}  # of torchrun, benchmarks
 OTHERS |= {"--torch-backend", "--pip-args", "--extra-index-url"}  # of uv, pipx and pip
+CODE = ("src", "tests", "benchmarks", "bases")
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
 
@@ -58,7 +61,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", [*PAGES, ROOT / "docs" / "trials.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, *TRIALS], ids=lambda page: page.name)
 def test_every_relative_link_leads_to_a_file_and_a_heading(page: Path) -> None:
     for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
         if link.startswith("http"):
@@ -78,16 +81,36 @@ def test_every_page_is_once_in_a_table_of_contents() -> None:
     assert listed == sorted(names - {"index"})
 
 
-def test_the_reference_has_every_command_option_route_and_name() -> None:
+def test_every_trial_has_its_date_and_is_listed_by_its_verdict() -> None:
+    listed = (ROOT / "benchmarks" / "trials" / "README.md").read_text(encoding="utf-8").strip().split("\n- ")[1:]
+    heads = {page.name: page.read_text(encoding="utf-8").split("\n")[:3] for page in TRIALS}
+    entries = {f"{head[2]}: [{head[0][2:]}]({name})" for name, head in heads.items() if name != "README.md"}
+    assert set(listed) == entries
+    assert [line[:10] for line in listed] == sorted(line[:10] for line in listed)
+
+
+@cache
+def generated() -> ModuleType:
+    """Return docs/generated.py."""
     at = importlib.util.spec_from_file_location("generated", ROOT / "docs" / "generated.py")
     assert at is not None
     assert at.loader is not None
-    generated = importlib.util.module_from_spec(at)
-    at.loader.exec_module(generated)
-    commands, routes = generated.commands().replace("\\", ""), generated.routes()
+    module = importlib.util.module_from_spec(at)
+    at.loader.exec_module(module)
+    return module
+
+
+def test_the_layout_has_every_file_with_a_sentence() -> None:
+    rows = dict(re.findall(r"^\| `(.+)` \| (.+) \|$", generated().files(), re.MULTILINE))
+    names = {path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py") if path.stem != "__init__"}
+    assert rows.keys() == names
+
+
+def test_the_reference_has_every_command_option_route_and_name() -> None:
+    reference, routes = generated().commands().replace("\\", ""), generated().routes()
     for command in commands():
-        assert f"## {command}\n" in commands
-        assert all(re.search(rf"[` ]{name}\b", commands) for name in options(command) - {"--help", "-h"}), command
+        assert f"## {command}\n" in reference
+        assert all(re.search(rf"[` ]{name}\b", reference) for name in options(command) - {"--help", "-h"}), command
     for route in ROUTES:
         assert f"## `{route.method} {route.path.replace(':path', '')}`\n" in routes
     listed = re.findall(r"^   ([\w.]+)$", (ROOT / "docs" / "python.md").read_text(encoding="utf-8"), re.MULTILINE)
@@ -111,7 +134,9 @@ def test_every_path_of_the_repository_exists(page: Path) -> None:
         ):
             assert (ROOT / span).exists() or (SOURCE / span).exists(), span
         if re.fullmatch(r"\w+\.py", span) and span.islower():  # NAME.py is any
-            assert any(next((ROOT / place).rglob(span), None) for place in ("src", "tests", "benchmarks")), span
+            assert any(next((ROOT / place).rglob(span), None) for place in ("src", "tests", "benchmarks", "bases")), (
+                span
+            )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -120,8 +145,10 @@ def test_every_make_target_and_benchmark_exists(page: Path) -> None:
         given = words(line)
         if given[:1] == ["make"]:
             assert given[1] in TARGETS, line
-        for benchmark, command in re.findall(r"\bbenchmarks[./](\w+)(?:\.py)?(?: ([a-z]+)\b)?", line):
-            path = ROOT / "benchmarks" / f"{benchmark}.py"
+        for place, benchmark, command in re.findall(
+            r"\b(benchmarks|bases[./]making)[./](\w+)(?:\.py)?(?: ([a-z]+)\b)?", line
+        ):
+            path = ROOT / place.replace(".", "/") / f"{benchmark}.py"
             assert path.is_file() or path.with_suffix("").is_dir(), line
             if command and "click.group" in (source := path.read_text(encoding="utf-8")):
                 assert re.search(rf"def {command}(_way)?\(|\"{command}\"", source), line

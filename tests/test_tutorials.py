@@ -61,7 +61,7 @@ def test_the_odd_lines_come_first(log: list[tuple[str, str]], capfd: pytest.Capt
 
 def test_the_sessions_are_those_that_the_page_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     today = made("make_sessions.py", tmp_path, monkeypatch)["today"]
-    shown = (DOCS / "events.md").read_text(encoding="utf-8")
+    shown = (DOCS / "lines.md").read_text(encoding="utf-8")
     first = "\n".join(Path("sessions.txt").read_text(encoding="utf-8").splitlines()[:3])
     assert f"```\n{first}\n```" in shown
     printed = re.findall(r"^today.txt:(\d+): \S+  (.*)$", shown, re.MULTILINE)

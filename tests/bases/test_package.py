@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 import afterword
-from benchmarks import ship_base
+from bases.making import ship
 from tests.processes import finished
 
 SYLLABLES = ["ba", "de", "gi", "ko", "lu", "ma", "ne", "pi", "ro", "su", "ta", "ve"]
@@ -30,7 +30,7 @@ def words(language: int, seed: int, count: int) -> str:
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package of a base that learned language 1 for some seconds, as `benchmarks.ship_base` makes it."""
+    """The package of a base that learned language 1 for some seconds, as `bases.making.ship` makes it."""
     folder = tmp_path_factory.mktemp("made")
     (folder / "books.txt").write_text(words(1, 0, 8000))
     (folder / "books.tsv").write_text("part\ttitle\ntraining\tOne\ntraining\tTwo\nheld out\tThree\n")
@@ -47,7 +47,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
         threads=1,
     )
     given = [folder / "run", "syllabic", folder / "books.tsv", "--package", folder / "syllabic"]
-    made = CliRunner().invoke(ship_base.main, [*map(str, given), "--sources", str(folder / "sources.md")])
+    made = CliRunner().invoke(ship.main, [*map(str, given), "--sources", str(folder / "sources.md")])
     assert made.exit_code == 0, made.output
     return folder / "syllabic"
 
@@ -102,7 +102,7 @@ def test_a_package_without_sources_or_of_no_name_is_not_made(
     package: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], told: str
 ) -> None:
     monkeypatch.chdir(package.parent)
-    refused = CliRunner().invoke(ship_base.main, ["run", options[0], "books.tsv", *options[1:]])
+    refused = CliRunner().invoke(ship.main, ["run", options[0], "books.tsv", *options[1:]])
     assert refused.exit_code == 2
     assert told in refused.output
     assert not (package.parent / "x").exists()

@@ -1,4 +1,4 @@
-"""docs/onnx-keras.md: its programs write with the files that they are about."""
+"""docs/export.md: its programs write with the files that they are about."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from afterword.model.folder.saved import SavedModel, load_model
 from afterword.model.network.network import log_probabilities
 from tests.bases.small import SUBWORDS, base_of
 
-PAGE = Path(__file__).parents[2] / "docs" / "onnx-keras.md"
+PAGE = Path(__file__).parents[2] / "docs" / "export.md"
 MODULES = Path(__file__).parents[1] / "npm" / "node_modules"
 PROMPT = "Once upon a time"
 CHARACTERS = "\nOnceupatimé "
@@ -36,7 +36,7 @@ def program(language: str, about: str) -> str:
 def printed(code: str) -> str:
     """Return what Python prints."""
     with contextlib.redirect_stdout(io.StringIO()) as out:
-        exec(compile(code, "docs/onnx-keras.md", "exec"), {})
+        exec(compile(code, "docs/export.md", "exec"), {})
     return out.getvalue()
 
 

@@ -1,7 +1,7 @@
 """The rules of the plan: the numbers of a network and its training, from the text and the tokens that can be read.
 
 Each was found by trials on texts of 35 kB to 30 MB in runs of one to five minutes. Their results are in
-benchmarks/results/trials.jsonl, and docs/trials.md describes them. No rule depends on a clock or a machine.
+benchmarks/results/trials.jsonl, and benchmarks/trials/ describes them. No rule depends on a clock or a machine.
 """
 
 from __future__ import annotations

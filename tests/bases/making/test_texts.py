@@ -1,0 +1,283 @@
+"""Laws of the text that a base is made of: what is in it, in which proportion, and how it is printed."""
+
+from __future__ import annotations
+
+import csv
+import lzma
+import random
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from bases.making.documents import Document
+from bases.making.printing import LANGUAGES, Manner, Paragraph, in_manner, printed
+from bases.making.sources import main as sources
+from bases.making.texts import main
+
+SAID = {
+    "english": '"I was--" he said. "They call it \'well-known\' now -- don\'t they?"',
+    "german": "»Sie nennen es ›ein Märchen‹ – oder?« sagte er – und ging's ihm gut?",
+    "french": "— Est-ce « un conte » ? demanda-t-il -- l'air surpris ; oui !",
+    "spanish": "-¿Es «un cuento hispano-francés»? -dijo él-. ¡Sí!",
+}
+
+
+def manners(language: str) -> list[Manner]:
+    draw = random.Random(1)
+    return [Manner.drawn(LANGUAGES[language], draw) for _ in range(60)]
+
+
+def lines_of(language: str, text: str) -> set[str]:
+    return {printed(Paragraph([text], prose=True), LANGUAGES[language], manner) for manner in manners(language)}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_manner_changes_no_letter(language: str) -> None:
+    words = re.findall(r"\w+", SAID[language])
+    for text in lines_of(language, SAID[language]):
+        assert re.findall(r"\w+", text) == words
+
+
+@pytest.mark.parametrize(
+    ("language", "seen"),
+    [
+        ("english", "“I was—” he said. “They call it ‘well-known’ now — don’t they?”"),
+        ("english", '"I was--" he said. "They call it \'well-known\' now--don\'t they?"'),
+        ("german", "„Sie nennen es ‚ein Märchen‘ – oder?“ sagte er – und ging’s ihm gut?"),
+        ("german", "»Sie nennen es ›ein Märchen‹ — oder?« sagte er — und ging’s ihm gut?"),
+        ("german", "\"Sie nennen es 'ein Märchen' - oder?\" sagte er - und ging's ihm gut?"),
+        ("french", "— Est-ce «\u202fun conte\u202f»\u202f? demanda-t-il — l’air surpris\u202f; oui\u202f!"),
+        ("french", '- Est-ce "un conte"? demanda-t-il - l\'air surpris; oui!'),
+        ("spanish", "—¿Es «un cuento hispano-francés»? —dijo él—. ¡Sí!"),
+        ("spanish", '-¿Es "un cuento hispano-francés"? -dijo él-. ¡Sí!'),
+    ],
+)
+def test_a_language_is_printed_in_the_ways_of_its_editions(language: str, seen: str) -> None:
+    assert seen in {text.replace("\n", " ") for text in lines_of(language, SAID[language])}
+
+
+def test_no_line_begins_with_what_french_sets_apart() -> None:
+    for text in lines_of("french", "Quoi ! « oui » ; " * 40):
+        assert not re.search(r"^[!;»]|«$", text, re.MULTILINE)
+
+
+def test_verse_keeps_its_lines_in_every_manner() -> None:
+    verse = Paragraph(["O love--", "  The sun--", "Is up"], prose=False)
+    for manner in manners("english"):
+        assert printed(verse, LANGUAGES["english"], manner).count("\n") == 2
+
+
+def test_a_word_torn_apart_by_a_page_break_is_joined() -> None:
+    text = "Que dit-\n\nelle ?\n\nRien."
+    document = Document("", "", "novel", text, held_out=False, raw=False)
+    assert [paragraph.lines for paragraph in document.paragraphs()] == [["Que dit-elle ?"], ["Rien."]]
+
+
+WORDS = [f"{a}{b}{c}" for a in "bdfgk" for b in "aeiou" for c in ("lt", "rn", "st")]
+
+
+def sentences(seed: object, count: int = 40) -> str:
+    draw = random.Random(str(seed))
+    return "\n\n".join(" ".join(draw.choices(WORDS, k=20)) + "." for _ in range(count))
+
+
+Row = tuple[str, str, str, str]  # part, kind, title, text
+
+
+def folder(place: Path, rows: Sequence[Row]) -> Path:
+    """Write documents with a manifest into a folder."""
+    place.mkdir()
+    columns = ["part", "offset", "characters", "kind", "title", "author", "year", "source", "path", "licence"]
+    parts = {"train": "", "held-out": ""}
+    with (place / "MANIFEST.tsv").open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, delimiter="\t")
+        table.writerow(columns)
+        for part, kind, title, text in rows:
+            table.writerow([part, len(parts[part]), len(text), kind, title, "A", "2000", "github:a/b", "c", "CC BY"])
+            parts[part] += text + "\n\n\n"
+    for part, text in parts.items():
+        (place / f"{part}.txt.xz").write_bytes(lzma.compress(text.encode()))
+    return place
+
+
+def documents(name: str, count: int, kinds: Sequence[str] = ("novel",)) -> list[Row]:
+    train = [("train", kinds[k % len(kinds)], f"{name} {k}", sentences(f"{name} {k}")) for k in range(count)]
+    return [*train, *(("held-out", kind, f"{name} {kind}", sentences(f"{name} {kind}")) for kind in kinds)]
+
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """Run the command with `arguments`, and return the folder that it wrote."""
+
+    def make(*arguments: str | Path) -> Path:
+        out = tmp_path / f"out-{len(list(tmp_path.iterdir()))}"
+        found = CliRunner().invoke(main, [*map(str, arguments), "--out", str(out)], catch_exceptions=False)
+        assert found.exit_code == 0, found.output
+        return out
+
+    return make
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\s+", " ", text)
+
+
+def titles(out: Path, part: str) -> set[str]:
+    with (out / "books.tsv").open(encoding="utf-8") as file:
+        return {row["title"] for row in csv.DictReader(file, delimiter="\t") if row["part"] == part}
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    return folder(tmp_path / "old", documents("old", 20))
+
+
+@pytest.fixture
+def new(tmp_path: Path) -> Path:
+    return folder(tmp_path / "new", documents("new", 4, kinds=("guide, blog", "speech")))
+
+
+def test_the_same_texts_and_seed_give_the_same_bytes(make: Make, old: Path, new: Path) -> None:
+    asked = ["--books", old, "--books", new, "--share", "new=0.4", "--seed"]
+    first, again, other = (make(*asked, seed) for seed in ("1", "1", "2"))
+    for path in (path for path in first.rglob("*") if path.is_file()):
+        assert path.read_bytes() == (again / path.relative_to(first)).read_bytes()
+    assert (first / "train.txt").read_bytes() != (other / "train.txt").read_bytes()
+
+
+@pytest.mark.parametrize("share", [0.05, 0.4, 0.8])
+def test_a_folder_has_its_share_of_the_text(make: Make, old: Path, new: Path, share: float) -> None:
+    out = make("--books", old, "--books", new, "--share", f"new={share}")
+    text = plain((out / "train.txt").read_text(encoding="utf-8"))
+    times = {}
+    for name, count in (("old", 20), ("new", 4)):
+        parts = [plain(sentences(f"{name} {k}")).split(". ")[5] for k in range(count)]
+        times[name] = [text.count(part) for part in parts]
+    assert set(times["old"]) == {1}
+    assert max(times["new"]) - min(times["new"]) <= 1
+    assert sum(times["new"]) / (20 + sum(times["new"])) == pytest.approx(share, abs=0.05)
+
+
+def test_the_whole_text_can_be_printed_several_times_in_other_manners(make: Make, old: Path) -> None:
+    text = (make("--books", old, "--times", "3") / "train.txt").read_text(encoding="utf-8")
+    parts = [plain(sentences(f"old {k}")).split(". ")[5] for k in range(20)]
+    assert {plain(text).count(part) for part in parts} == {3}
+    once = len((make("--books", old) / "train.txt").read_text(encoding="utf-8"))
+    assert text[:once] not in text[once:]
+
+
+def test_held_out_kinds_are_written_apart_and_a_little_is_left_for_validation(make: Make, old: Path, new: Path) -> None:
+    out = make("--books", old, "--books", new)
+    held_out = out / "held-out"
+    found = sorted(path.relative_to(held_out).as_posix() for path in held_out.rglob("*.txt"))
+    assert found == ["new/guide-blog.txt", "new/speech.txt", "novel.txt"]
+    trained = plain((out / "train.txt").read_text(encoding="utf-8"))
+    looked_at = plain((out / "held-out.txt").read_text(encoding="utf-8"))
+    measured = plain("".join(path.read_text(encoding="utf-8") for path in held_out.rglob("*.txt")))
+    for kind in ("new guide, blog", "new speech", "old novel"):
+        sentence, last = (plain(sentences(kind)).split(". ")[k] for k in (0, -1))
+        assert sentence in measured
+        assert last in looked_at
+        assert last not in measured
+        assert sentence not in trained
+        assert last not in trained
+
+
+def test_texts_that_may_only_be_measured_are_not_learned_from(make: Make, tmp_path: Path) -> None:
+    rows = [*documents("free", 3), *documents("court", 3, kinds=("court argument",)), *documents("game", 1)]
+    rows = [(*row[:2], "fate-core", row[3]) if row[2] == "game 0" else row for row in rows]
+    out = make("--books", folder(tmp_path / "all", rows))
+    assert titles(out, "training") == {"free 0", "free 1", "free 2"}
+    assert (out / "held-out" / "court-argument.txt").exists()
+
+
+def test_paragraphs_with_eight_words_of_a_judged_text_are_left_out(make: Make, tmp_path: Path) -> None:
+    judged = tmp_path / "judged"
+    judged.mkdir()
+    (judged / "play.txt").write_text(
+        "Friends, Romans, countrymen, lend me your ears;\nI come to bury", encoding="utf-8"
+    )
+    eight = "He said: friends romans COUNTRYMEN lend me your ears; I beg!"
+    seven = "He said: friends romans countrymen lend me your ears! You beg!"
+    rows = [*documents("old", 2), ("train", "novel", "shares", f"{sentences(1)}\n\n{eight}\n\n{seven}")]
+    out = make("--books", folder(tmp_path / "old", rows), "--without", judged)
+    text = plain((out / "train.txt").read_text(encoding="utf-8"))
+    assert seven in text
+    assert "COUNTRYMEN" not in text
+
+
+def test_a_tenth_is_made_of_training_documents_alone(make: Make, tmp_path: Path) -> None:
+    rows = documents("old", 60, kinds=("novel", "letters", "verse"))
+    place = folder(tmp_path / "old", rows)
+    out = make("--books", place, "--tenth")
+    trained, held_out = titles(out, "training"), titles(out, "held out")
+    assert trained
+    assert held_out
+    assert not trained & held_out
+    assert trained | held_out <= {title for part, _, title, _ in rows if part == "train"}
+    assert {path.stem for path in (out / "held-out").iterdir()} == {"novel", "letters", "verse"}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_letter_of_a_language_is_too_rare(make: Make, tmp_path: Path, language: str) -> None:
+    common = "".join(map(chr, range(0x100, 0x180)))  # others, which are more common in this text
+    rows = [
+        ("train", "novel", "rare", f"{common * 9}\n\n{LANGUAGES[language].letters} are its letters."),
+        *documents("old", 2),
+    ]
+    out = make("--books", folder(tmp_path / "old", rows), "--language", language)
+    assert set(LANGUAGES[language].letters) <= set((out / "train.txt").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("share", ["new", "new=x", "new=1", "new=0", "new=nan", "other=0.5", "=0.5"])
+def test_a_share_that_cannot_be_is_refused(tmp_path: Path, old: Path, new: Path, share: str) -> None:
+    asked = ["--books", str(old), "--books", str(new), "--share", share, "--out", str(tmp_path / "out")]
+    found = CliRunner().invoke(main, asked)
+    assert found.exit_code == 2
+    assert "give old=SHARE or new=SHARE, with a share between 0 and 1" in found.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_judged_texts_must_have_some(tmp_path: Path, old: Path) -> None:
+    asked = ["--books", str(old), "--without", str(old), "--out", str(tmp_path / "out")]
+    found = CliRunner().invoke(main, asked)
+    assert found.exit_code == 2
+    assert "has no .txt file" in found.output
+
+
+def test_pieces_are_printed_in_one_manner_each() -> None:
+    piece = [Paragraph(['"Yes," he said.'], prose=True)] * 3
+    for manner in manners("english"):
+        assert len(set(in_manner(piece, LANGUAGES["english"], manner).split())) == 3
+
+
+def test_sources_are_listed_and_the_authors_whose_licences_ask_for_it_are_named(tmp_path: Path) -> None:
+    def row(collection: str, title: str, licence: str, author: str = "Ann|Ben", part: str = "training") -> list[str]:
+        return [part, collection, "guide", author, "", title, "github:a/b c/d@0123456789", "2001", licence, "10"]
+
+    rows = [
+        row("books", "Emma", "", author="Jane Austen"),
+        row("modern", "Guide: One", "CC BY 4.0"),
+        row("modern", "Guide: Two", "CC BY 4.0"),
+        row("modern", "Law", "US government work / CC0", author="Congress"),
+        row("modern", "Measured", "CC BY 4.0", author="Kim", part="held out"),
+    ]
+    with (tmp_path / "books.tsv").open("w", encoding="utf-8", newline="") as file:
+        head = ["part", "collection", "kind", "author", "died", "title", "source", "year", "licence", "characters"]
+        csv.writer(file, delimiter="\t").writerows([head, *rows])
+    page = tmp_path / "page.md"
+    asked = [str(tmp_path / "books.tsv"), "--lists", str(tmp_path), "--page", str(page)]
+    assert CliRunner().invoke(sources, asked, catch_exceptions=False).exit_code == 0
+    assert "Emma" in (tmp_path / "base-books.tsv").read_text(encoding="utf-8")
+    listed = (tmp_path / "base-modern.tsv").read_text(encoding="utf-8").splitlines()
+    assert len(listed) == 4
+    assert "training\tguide\tgithub:a/b@0123456789\tAnn|Ben\tCC BY 4.0\t2001\t20\tGuide: One; Two" in listed
+    named = page.read_text(encoding="utf-8")
+    link = "[CC BY 4.0](https://creativecommons.org/licenses/by/4.0/)"
+    assert named.splitlines()[-1] == f"| https://github.com/a/b | {link} | Ann\\|Ben |"
