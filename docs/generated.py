@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 
 from afterword import __version__
-from afterword.cli.main import SETTINGS, commands as names, program
+from afterword.cli.main import SETTINGS, program
+from afterword.cli.main import commands as names
 from afterword.serving.app import ROUTES
 from afterword.serving.http.openapi import FAILURES, document, operations
 
