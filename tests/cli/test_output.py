@@ -14,6 +14,9 @@ import pytest
 
 from afterword.cli import main as command
 from afterword.cli.options import OutputFile
+from afterword.operations.every import find, summaries
+from afterword.operations.operation import FOLDER
+from afterword.settings import kinds_of
 from tests.processes import finished
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
@@ -22,7 +25,7 @@ WORK = {
     "export": ["{model}"],
     "generate": ["{model}", "--seed", "1", "--max-tokens", "5"],
     "inspect": ["{model}", "abé"],
-    "score": ["{model}", "{source}", "--per-character"],
+    "surprises": ["{model}", "{source}"],
     "horizon": ["{model}", "{source}", "--steps", "3", "--places", "2", "--no-gradient"],
     "forecast": ["{table}", "--horizon", "3", "--method", "naive"],
 }
@@ -30,6 +33,10 @@ WORK = {
 
 def outputs() -> Iterator[tuple[str, str, str]]:
     """Every option of every command that names a file to write, and how that may end."""
+    for name in summaries():
+        for field, _ in kinds_of(find(name).request):
+            if (ending := field.metadata["ending"]) is not None and ending != FOLDER:
+                yield name, "--" + field.name.replace("_", "-"), (*ending, ".txt")[0]
     for name, (module, _) in command.COMMANDS.items():
         found: click.Command = getattr(import_module(module), name)
         for option in found.params:
