@@ -140,6 +140,13 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
         "    surprising = most_surprising",
         "from afterword.inspection.surprising import most_surprising",
     )
+    inspect = house.source / "afterword" / "operations" / "inspect_.py"
+    house.add_line(inspect, "svg: Output", '    surprising: bool = setting(False, "find the most surprising token")')
+    house.add_line(
+        inspect,
+        "_note_unseen(",
+        "    if request.surprising:\n        return Found(finding=model.surprising(read))",
+    )
     filters = house.file("sampling filter", 0)
     house.add_line(filters, "Filter = ", FILTER)
     house.add_line(
@@ -186,9 +193,9 @@ def test_a_new_optimizer_is_a_function_and_a_line(house: House, text: Path, tmp_
     assert '"optimizer": "plain"' in (tmp_path / "run" / "run.json").read_text(encoding="utf-8")
 
 
-def test_a_new_inspection_is_a_file_and_a_line(house: House, model: Path) -> None:
+def test_a_new_inspection_is_a_file_a_line_and_an_option(house: House, model: Path) -> None:
     assert json.loads(house.run("inspect", model, "abca", "--surprising", "--json"))["token"] in "abc"
-    assert b"find the token that surprises the model most" in b" ".join(house.run("inspect", "--help").split())
+    assert b"find the most surprising token" in b" ".join(house.run("inspect", "--help").split())
     call = f"import afterword; print(afterword.load({str(model)!r}).surprising('abca'))"
     assert house.python("-c", call).stdout.startswith(b"most surprising\n")
 
