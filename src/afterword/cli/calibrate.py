@@ -18,7 +18,7 @@ from afterword.cli.options import PATH, check_kind, mask_option, settings_option
 from afterword.cli.output import note, shown, strict_json
 from afterword.errors import ModelError, TextError
 from afterword.language_model import LanguageModel, load
-from afterword.model.folder.calibration import FEWEST, Normal
+from afterword.model.folder.calibration import FEWEST
 from afterword.model.folder.hub import is_remote
 from afterword.model.folder.saved import model_folder
 from afterword.runs.folder import RunFolder
@@ -71,7 +71,12 @@ def calibrate(
         loaded = load(model, using)
         check_kind(context, loaded, ("masks", "encoding", "encoding_errors"))
         if loaded.unit == "value":
-            calibrated, checks, checked = calibrated_on_values(loaded, files, columns, RATES)
+            from afterword.cli.score_values import read_values
+            from afterword.series.readings import calibrated_on
+
+            readings = [one for file in files for one in read_values(loaded, file, columns)[1]]
+            calibrated, p_values = calibrated_on(loaded, readings, calibrated_with)
+            checks, checked = flagged(calibrated, p_values, RATES), len(p_values)
         else:
             lines = normal_lines(files, decoding)
             if calibrated_with(len(lines)) < FEWEST:
@@ -102,25 +107,6 @@ def calibrated_and_checked(
     number = calibrated_with(len(lines))
     calibrated = model.calibrated(lines[:number], masks=masks, on_progress=on_progress)
     return calibrated, flagged(calibrated, [line.p_value for line in calibrated.odd_lines(lines[number:], 0.5)], rates)
-
-
-def calibrated_on_values(
-    model: LanguageModel, files: Sequence[str], columns: Columns, rates: Sequence[float]
-) -> tuple[LanguageModel, dict[float, int], int]:
-    """Calibrate `model` with all but the last fifth of each series in `files`.
-
-    Return it, the number of the last values that it flags at each rate, and the number of all last values.
-    """
-    from afterword.cli.score_values import read_values
-
-    readings = [one for file in files for one in read_values(model, file, columns)[1]]
-    ends = [calibrated_with(len(one.bits)) for one in readings]
-    normal = [one.costs(slice(end)) for one, end in zip(readings, ends, strict=True)]
-    others = [one.costs(slice(end, None)) for one, end in zip(readings, ends, strict=True)]
-    calibrated = model.calibrated_by(Normal.joined(normal))
-    assert calibrated.calibration is not None
-    p_values = calibrated.calibration.p_values(calibrated.calibration.figure(Normal.joined(others).costs))
-    return calibrated, flagged(calibrated, p_values.tolist(), rates), len(p_values)
 
 
 def flagged(model: LanguageModel, p_values: Sequence[float], rates: Sequence[float]) -> dict[float, int]:

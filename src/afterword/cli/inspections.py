@@ -170,16 +170,12 @@ def _line_of(facts: SeriesFacts, file: str, columns: Columns, name: str | None, 
     """Return a part of the series `name` (by default the first) of the table in `file`, as a model reads it."""
     from afterword.series.readings import SeriesLine, table_for
 
-    table, series = table_for(facts, file, columns)
+    table = table_for(facts, file, columns)
     note(*table.notes)
-    chosen = next((one for one in series if name in (None, one.name)), None)
-    if chosen is None:
-        raise OptionError(
-            f"no series is named {str(name)[:60]!r}, or it is constant or too short: give another --series"
-        )
-    if name is None and len(series) > 1:
-        note(f"this is {chosen.name!r}, the first of {len(series):,} series: choose another with --series NAME")
-    return SeriesLine.of(chosen, facts.season, table.form.dates, part)
+    line = SeriesLine.of(table, facts, name, part)
+    if name is None and len(table.series) > 1:
+        note(f"this is {line.title!r}, the first of {len(table.series):,} series: choose another with --series NAME")
+    return line
 
 
 def _report(files: Iterable[Path]) -> None:

@@ -11,9 +11,8 @@ from afterword.cli.output import Row, aligned, note, readable, say, shown, stric
 from afterword.cli.scorers import Asked, Scorers
 from afterword.language_model import LanguageModel
 from afterword.model.folder.calibration import Normal
-from afterword.series.corpus import SeriesFacts
 from afterword.series.futures import rounded
-from afterword.series.readings import SeriesReading, read_series, table_for
+from afterword.series.readings import SeriesReading, read_source
 from afterword.series.table import ID, TIME, VALUE, Columns, Table
 from afterword.text.documents import counted, source_name
 
@@ -50,13 +49,9 @@ def show_values(asked: Asked, scorers: Scorers, columns: Columns) -> bool:
 
 def read_values(model: LanguageModel, file: str, columns: Columns) -> tuple[Table, list[SeriesReading]]:
     """Return the table in `file` and the reading of each series that the model can read; print the notes."""
-    facts = SeriesFacts.of(model)
     with waiting(f"reading {file}") as on_progress:
-        table, series = table_for(facts, file, columns)
-        readings = read_series(model, facts, series, on_progress)
+        table, readings = read_source(model, file, columns, on_progress)
     note(*table.notes)
-    if left := len(table.series) - len(series):
-        note(f"{left:,} of {len(table.series):,} series are constant, or no longer than a season: left out")
     return table, readings
 
 
