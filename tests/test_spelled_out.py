@@ -12,7 +12,7 @@ import pytest
 import afterword
 from afterword.generation.sampling import Sampling
 from afterword.planning.training_plan import TrainingSettings
-from afterword.series.corpus import SeriesSettings
+from afterword.series.table_corpus import SeriesSettings
 from afterword.text.corpus import TextSettings
 
 WIDER = {  # what Python accepts in addition to the type that is kept

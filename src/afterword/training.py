@@ -16,7 +16,7 @@ from afterword.language_model import LanguageModel, complete_card
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin
 from afterword.runs.record import Progress
-from afterword.series.corpus import SeriesSettings, corpus_settings
+from afterword.series.table_corpus import SeriesSettings, corpus_settings
 from afterword.settings import made, spelled_out
 from afterword.text.corpus import TextSettings
 from afterword.text.documents import Source

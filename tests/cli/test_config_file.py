@@ -16,7 +16,7 @@ from afterword.cli.config_file import KEYS, KINDS, LARGEST, config_option, read_
 from afterword.cli.options import settings_options
 from afterword.errors import OptionError
 from afterword.planning.training_plan import LENGTHS, TrainingSettings
-from afterword.series.corpus import SeriesSettings
+from afterword.series.table_corpus import SeriesSettings
 from afterword.text.corpus import TextSettings
 from tests.cli.test_main import error_line
 

@@ -11,10 +11,10 @@ import pytest
 from afterword.errors import OptionError
 from afterword.language_model import LanguageModel, load
 from afterword.model.folder.saved import load_model, save_model
-from afterword.series.corpus import SeriesFacts
 from afterword.series.futures import Forecaster
 from afterword.series.readings import QUANTILES, SeriesLine, SeriesReading, read_series, smoothed, table_for
 from afterword.series.table import BY_NAME, Series, Table
+from afterword.series.table_corpus import SeriesFacts
 from afterword.series.tokens import CHARACTERS, EDGES, SHARPNESS, scale_of, to_text
 from tests.tiny import hourly, long_csv, save_tiny_series
 

@@ -20,7 +20,7 @@ from click.core import ParameterSource
 from afterword.cli.options import PATH
 from afterword.errors import OptionError
 from afterword.planning.training_plan import LENGTHS, TrainingSettings
-from afterword.series.corpus import SeriesSettings
+from afterword.series.table_corpus import SeriesSettings
 from afterword.settings import Settings, made, setting
 from afterword.text.corpus import TextSettings
 

@@ -36,8 +36,8 @@ from afterword.inspection.trace import Trace, named_units
 from afterword.inspection.units import MOST_UNITS, TOP
 from afterword.language_model import LanguageModel, load
 from afterword.records import fact
-from afterword.series.corpus import SeriesFacts
 from afterword.series.table import Columns
+from afterword.series.table_corpus import SeriesFacts
 from afterword.storage import output
 
 if TYPE_CHECKING:

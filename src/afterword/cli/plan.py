@@ -16,7 +16,7 @@ from afterword.planning.expectation import Expectation
 from afterword.planning.training_plan import Plan, TrainingSettings
 from afterword.runs.begin import Preview, preview
 from afterword.runs.record import bits
-from afterword.series.corpus import SeriesSettings, corpus_settings
+from afterword.series.table_corpus import SeriesSettings, corpus_settings
 from afterword.text.corpus import TextSettings
 
 

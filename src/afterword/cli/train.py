@@ -29,7 +29,7 @@ from afterword.runs.begin import begin, repeat, together
 from afterword.runs.folder import RunFolder
 from afterword.runs.resume import NO_MORE, More, resume
 from afterword.runs.run import Run
-from afterword.series.corpus import SeriesSettings, corpus_settings, recorded_settings
+from afterword.series.table_corpus import SeriesSettings, corpus_settings, recorded_settings
 from afterword.text.corpus import TextSettings
 
 RULES = (

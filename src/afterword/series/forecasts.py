@@ -23,12 +23,12 @@ from afterword.language_model import LanguageModel
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin
 from afterword.runs.run import Run
-from afterword.series.corpus import LEAST_VALUES, SEASON_HELP, InMemory, SeriesFacts
 from afterword.series.frames import as_frame, stacked
 from afterword.series.futures import DECILES, Forecaster, Futures, rounded
 from afterword.series.measures import average, coverage, mase, smape, weighted_quantile_loss
 from afterword.series.readings import UNREADABLE, check_frequency
 from afterword.series.table import Columns, Table, read_table
+from afterword.series.table_corpus import LEAST_VALUES, SEASON_HELP, InMemory, SeriesFacts
 from afterword.series.tokens import scale_of
 from afterword.settings import Settings, made, setting, spelled_out
 

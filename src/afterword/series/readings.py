@@ -20,9 +20,9 @@ from afterword.model.arrays import Ids
 from afterword.model.folder.calibration import Costs, Normal
 from afterword.scoring.costs import ENTROPY, USED, read_lines, stretches
 from afterword.series.calendars import Dates
-from afterword.series.corpus import SeriesFacts
 from afterword.series.futures import bounded, learned_bins, read_as_ids
 from afterword.series.table import Columns, Series, Table, read_table
+from afterword.series.table_corpus import SeriesFacts
 from afterword.series.tokens import (
     BINS,
     CHARACTERS,
