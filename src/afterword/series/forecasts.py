@@ -265,18 +265,8 @@ class _Answer:
                 )
         methods = [LSTM if use else NAIVE for use in usable]
         reason = self._reason(method, why, backtest)
-        return Forecast(
-            self._table,
-            self._season,
-            self._horizon,
-            self._levels,
-            futures,
-            naive.mean,
-            methods,
-            backtest,
-            reason,
-            notes,
-        )
+        table, season, horizon, levels = self._table, self._season, self._horizon, self._levels
+        return Forecast(table, season, horizon, levels, futures, naive.mean, methods, backtest, reason, notes)
 
     def _reason(self, method: str, why: str, backtest: Backtest | None) -> str:
         used = "the seasonal naive forecast is used"
