@@ -220,7 +220,7 @@ def _trained(
     """Train on the series of `table`."""
     with tempfile.TemporaryDirectory() as temporary:
         folder, training = Path(temporary, "run"), TrainingSettings(minutes=settings.minutes, seed=settings.seed)
-        train(begin(["the table"], folder, InMemory.of(table, facts), training))
+        train(begin(["the table"], folder, InMemory(table, facts), training))
         return LanguageModel.load(folder)
 
 
