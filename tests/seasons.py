@@ -11,7 +11,7 @@ from afterword.planning.training_plan import CorpusSettings, TrainingSettings
 from afterword.runs.begin import begin
 from afterword.runs.loop import train
 from afterword.runs.run import Run
-from afterword.series.corpus import SeriesSettings
+from afterword.series.table_corpus import SeriesSettings
 
 SEASON, HORIZON, SERIES, LENGTH = 12, 6, 8, 120
 SETTINGS = SeriesSettings(series=True, horizon=HORIZON)

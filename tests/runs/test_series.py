@@ -15,7 +15,7 @@ from afterword.runs.begin import begin, preview, repeat
 from afterword.runs.loop import train
 from afterword.runs.resume import resume
 from afterword.runs.run import Run
-from afterword.series.corpus import SeriesFacts, SeriesSettings, corpus_settings, recorded_settings
+from afterword.series.table_corpus import SeriesFacts, SeriesSettings, corpus_settings, recorded_settings
 from afterword.settings import made
 from afterword.text.corpus import TextSettings
 from tests.bases.small import save

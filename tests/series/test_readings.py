@@ -11,11 +11,10 @@ import pytest
 from afterword.errors import OptionError
 from afterword.language_model import LanguageModel, load
 from afterword.model.folder.saved import load_model, save_model
-from afterword.series.corpus import SeriesFacts
-from afterword.series.dates import DateForm
 from afterword.series.futures import Forecaster
 from afterword.series.readings import QUANTILES, SeriesLine, SeriesReading, read_series, smoothed, table_for
-from afterword.series.table import BY_NAME, Series
+from afterword.series.table import BY_NAME, Series, Table
+from afterword.series.table_corpus import SeriesFacts
 from afterword.series.tokens import CHARACTERS, EDGES, SHARPNESS, scale_of, to_text
 from tests.tiny import hourly, long_csv, save_tiny_series
 
@@ -28,20 +27,27 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
 
 
 @pytest.fixture(scope="module")
-def series(tmp_path_factory: pytest.TempPathFactory) -> list[Series]:
+def table(tmp_path_factory: pytest.TempPathFactory) -> Table:
     values = hourly(0)
     values["south"] = values["south"][:150]
     values["north"][300] = 900
     path = tmp_path_factory.mktemp("tables") / "table.csv"
     path.write_bytes(long_csv(values))
-    return table_for(FACTS, path, BY_NAME)[1]
+    return table_for(FACTS, path, BY_NAME)
+
+
+@pytest.fixture(scope="module")
+def series(table: Table) -> tuple[Series, ...]:
+    return table.series
 
 
 def line_of(one: Series) -> str:
     return to_text(one.values, 24, scale_of(one.values, 24))
 
 
-def test_the_bits_of_values_are_nearly_those_of_their_characters(model: LanguageModel, series: list[Series]) -> None:
+def test_the_bits_of_values_are_nearly_those_of_their_characters(
+    model: LanguageModel, series: tuple[Series, ...]
+) -> None:
     for one, reading in zip(series, read_series(model, FACTS, series), strict=True):
         [score] = model.score_lines([line_of(one)])
         assert len(reading.bits) == len(reading.values) == len(one.values) - 24
@@ -59,7 +65,7 @@ def test_smoothed_probabilities_add_up_and_leave_no_bin_out() -> None:
     assert found[1].argmax() == 0
 
 
-def test_what_was_never_learned_about_a_bin_changes_nothing(tmp_path: Path, series: list[Series]) -> None:
+def test_what_was_never_learned_about_a_bin_changes_nothing(tmp_path: Path, series: tuple[Series, ...]) -> None:
     saved, card = load_model(save_tiny_series(tmp_path / "model")), ""
     saved.unseen = sorted({*range(1, 256, 2), *saved.unseen})  # as after learning from whole numbers
     found = []
@@ -73,18 +79,18 @@ def test_what_was_never_learned_about_a_bin_changes_nothing(tmp_path: Path, seri
         assert np.array_equal(before, after)
 
 
-def test_a_far_value_costs_most(model: LanguageModel, series: list[Series]) -> None:
+def test_a_far_value_costs_most(model: LanguageModel, series: tuple[Series, ...]) -> None:
     assert read_series(model, FACTS, series)[0].bits.argmax() == 300 - 24
 
 
-def test_series_cost_the_same_alone_and_together(model: LanguageModel, series: list[Series]) -> None:
+def test_series_cost_the_same_alone_and_together(model: LanguageModel, series: tuple[Series, ...]) -> None:
     for one, reading in zip(series, read_series(model, FACTS, series), strict=True):
         [alone] = read_series(model, FACTS, [one])
         for name in ("bits", "expected_bits", "quantiles"):
             assert np.allclose(getattr(alone, name), getattr(reading, name), rtol=1e-4), name
 
 
-def test_the_quantiles_are_those_of_the_predictions(model: LanguageModel, series: list[Series]) -> None:
+def test_the_quantiles_are_those_of_the_predictions(model: LanguageModel, series: tuple[Series, ...]) -> None:
     one = series[1]
     [reading] = read_series(model, FACTS, [one])
     trace = model.gates(line_of(one))
@@ -111,14 +117,21 @@ def test_a_series_as_it_was_before_is_an_echo_of_an_odd_value() -> None:
     assert reading.without_echoes(odd).tolist() == [k in (2, 6) for k in range(8)]
 
 
-def test_a_line_is_named_by_its_values_and_dates(model: LanguageModel, series: list[Series]) -> None:
-    line = SeriesLine.of(series[0], 24, DateForm("%d %H h"), slice(270, 280))
+def test_a_line_is_named_by_its_values_and_dates(model: LanguageModel, table: Table) -> None:
+    line = SeriesLine.of(table, FACTS, None, slice(270, 280))
     trace = line.named(model.gates(line.text), model.tokenizer)
-    assert "".join(trace.tokens).split() == [f"{value:.4g}" for value in series[0].values[294:304]]
-    assert trace.places[0] == "13 06 h"
+    assert "".join(trace.tokens).split() == [f"{value:.4g}" for value in table.series[0].values[294:304]]
+    assert trace.places[0] == "2024-01-13 06:00:00"
     assert len(trace.places) == len(trace.tokens) == 10
     assert trace.bits_per_character == pytest.approx(trace.bits.sum() / 10)
     assert {trace.rows[0][0], trace.rows[-2][0]} == {"-", "<"} or trace.rows[0].startswith("-")
+
+
+def test_series_that_a_model_cannot_read_are_left_out_with_a_note(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_bytes(long_csv({"flat": np.ones(480), **hourly(0)}))
+    table = table_for(FACTS, tmp_path / "table.csv", BY_NAME)
+    assert [one.name for one in table.series] == ["north", "south"]
+    assert table.notes == ("1 of 3 series are constant, or no longer than a season: left out",)
 
 
 def test_a_table_that_a_model_cannot_read_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afterword.series.corpus import SeriesFacts, lines_of
+from afterword.series.table_corpus import SeriesFacts, lines_of
 from afterword.series.tokens import (
     BINS,
     CHARACTERS,

@@ -17,7 +17,7 @@ from msgspec import UNSET, UnsetType
 from afterword.bases.installed import installed, named
 from afterword.errors import ModelError, TextError
 from afterword.language_model import LanguageModel
-from afterword.model.folder.calibration import FEWEST, Normal
+from afterword.model.folder.calibration import FEWEST
 from afterword.model.folder.hub import is_remote
 from afterword.model.folder.saved import model_folder
 from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
@@ -25,6 +25,7 @@ from afterword.operations.options import Masking, Predicting
 from afterword.operations.score import check_kind, read_values
 from afterword.operations.work import Work
 from afterword.runs.folder import RunFolder
+from afterword.series.readings import calibrated_on
 from afterword.series.table import Columns
 from afterword.settings import OnProgress
 from afterword.text.decoding import Decoding
@@ -84,7 +85,9 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
         loaded = work.model(request.model, request.using)
         check_kind(request, loaded, ("mask", "encoding", "encoding_errors"))
         if loaded.unit == "value":
-            calibrated, checks, checked = calibrated_on_values(loaded, request, work)
+            readings = [one for file in files for one in read_values(loaded, file, request, work)[1]]
+            calibrated, p_values = calibrated_on(loaded, readings, calibrated_with)
+            checks, checked = flagged(calibrated, p_values, RATES), len(p_values)
         else:
             lines = normal_lines(files, request, work)
             if calibrated_with(len(lines)) < FEWEST:
@@ -112,23 +115,6 @@ def calibrated_and_checked(
     number = calibrated_with(len(lines))
     calibrated = model.calibrated(lines[:number], masks=masks, on_progress=on_progress)
     return calibrated, flagged(calibrated, [line.p_value for line in calibrated.odd_lines(lines[number:], 0.5)], rates)
-
-
-def calibrated_on_values(
-    model: LanguageModel, request: Calibrate, work: Work
-) -> tuple[LanguageModel, dict[float, int], int]:
-    """Calibrate `model` with all but the last fifth of each series in the files.
-
-    Return it, the number of the last values that it flags at each rate, and the number of all last values.
-    """
-    readings = [one for file in listed(request.files) for one in read_values(model, file, request, work)[1]]
-    ends = [calibrated_with(len(one.bits)) for one in readings]
-    normal = [one.costs(slice(end)) for one, end in zip(readings, ends, strict=True)]
-    others = [one.costs(slice(end, None)) for one, end in zip(readings, ends, strict=True)]
-    calibrated = model.calibrated_by(Normal.joined(normal))
-    assert calibrated.calibration is not None
-    p_values = calibrated.calibration.p_values(calibrated.calibration.figure(Normal.joined(others).costs))
-    return calibrated, flagged(calibrated, p_values.tolist(), RATES), len(p_values)
 
 
 def flagged(model: LanguageModel, p_values: Sequence[float], rates: Sequence[float]) -> dict[float, int]:

@@ -19,8 +19,8 @@ from afterword.operations.operation import ModelName, Output, Record, Request, S
 from afterword.operations.options import Holding, Overwriting
 from afterword.operations.score import check_kind
 from afterword.operations.work import Work
-from afterword.series.corpus import SeriesFacts
 from afterword.series.table import Columns
+from afterword.series.table_corpus import SeriesFacts
 from afterword.settings import setting
 from afterword.storage import output
 
@@ -144,17 +144,12 @@ def _line_of(facts: SeriesFacts, request: Inspect, part: slice, work: Work) -> S
 
     if request.file is None:
         raise OptionError("a model of series reads a table: name it with `file`")
-    table, series = table_for(facts, request.file, request)
+    table = table_for(facts, request.file, request)
     work.note(*table.notes)
-    name = request.series
-    chosen = next((one for one in series if name in (None, one.name)), None)
-    if chosen is None:
-        raise OptionError(
-            f"no series is named {str(name)[:60]!r}, or it is constant or too short: give another `series`"
-        )
-    if name is None and len(series) > 1:
-        work.note(f"this is {chosen.name!r}, the first of {len(series):,} series: choose another with `series`")
-    return SeriesLine.of(chosen, facts.season, table.form.dates, part)
+    line = SeriesLine.of(table, facts, request.series, part)
+    if request.series is None and len(table.series) > 1:
+        work.note(f"this is {line.title!r}, the first of {len(table.series):,} series: choose another with `series`")
+    return line
 
 
 def _ends(stretch: str) -> tuple[int, int | None]:

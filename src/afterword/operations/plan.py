@@ -15,7 +15,7 @@ from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import Preview, preview
 from afterword.runs.record import bits
 from afterword.runs.run import Run
-from afterword.series.corpus import SeriesSettings, corpus_settings
+from afterword.series.table_corpus import SeriesSettings, corpus_settings
 from afterword.settings import made
 from afterword.text.corpus import TextSettings
 from afterword.text.documents import counted

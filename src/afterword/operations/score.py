@@ -20,8 +20,7 @@ from afterword.operations.work import Part, Work
 from afterword.scoring.adapting import AdaptingScorer
 from afterword.scoring.costs import LineScore, total
 from afterword.scoring.costs import Score as Cost
-from afterword.series.corpus import SeriesFacts
-from afterword.series.readings import SeriesReading, read_series, table_for
+from afterword.series.readings import SeriesReading, read_source
 from afterword.series.table import Columns, Table
 from afterword.settings import OnProgress, ignore_progress, setting
 from afterword.text.decoding import Decoding
@@ -316,13 +315,9 @@ def _of_tables(request: Score, model: LanguageModel, work: Work) -> Iterator[Sco
 
 def read_values(model: LanguageModel, file: str, columns: Columns, work: Work) -> tuple[Table, list[SeriesReading]]:
     """Return the table in `file` and the reading of each series that the model can read."""
-    facts = SeriesFacts.of(model)
     with work.progress(f"reading {file}") as on_progress:
-        table, series = table_for(facts, file, columns)
-        readings = read_series(model, facts, series, on_progress)
+        table, readings = read_source(model, file, columns, on_progress)
     work.note(*table.notes)
-    if left := len(table.series) - len(series):
-        work.note(f"{left:,} of {len(table.series):,} series are constant, or no longer than a season: left out")
     return table, readings
 
 

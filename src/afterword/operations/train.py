@@ -24,7 +24,7 @@ from afterword.runs.folder import RunFolder
 from afterword.runs.record import Progress
 from afterword.runs.resume import NO_MORE, More
 from afterword.runs.run import Run
-from afterword.series.corpus import SeriesSettings, corpus_settings, recorded_settings
+from afterword.series.table_corpus import SeriesSettings, corpus_settings, recorded_settings
 from afterword.settings import ignore_progress, made, setting
 from afterword.text.corpus import TextSettings
 

@@ -23,12 +23,12 @@ from afterword.language_model import LanguageModel
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin
 from afterword.runs.run import Run
-from afterword.series.corpus import LEAST_VALUES, SEASON_HELP, InMemory, SeriesFacts
 from afterword.series.frames import as_frame, stacked
 from afterword.series.futures import DECILES, Forecaster, Futures, rounded
 from afterword.series.measures import average, coverage, mase, smape, weighted_quantile_loss
 from afterword.series.readings import UNREADABLE, check_frequency
 from afterword.series.table import Columns, Table, read_table
+from afterword.series.table_corpus import LEAST_VALUES, SEASON_HELP, InMemory, SeriesFacts
 from afterword.series.tokens import scale_of
 from afterword.settings import Settings, made, setting, spelled_out
 
@@ -220,7 +220,7 @@ def _trained(
     """Train on the series of `table`."""
     with tempfile.TemporaryDirectory() as temporary:
         folder, training = Path(temporary, "run"), TrainingSettings(minutes=settings.minutes, seed=settings.seed)
-        train(begin(["the table"], folder, InMemory.of(table, facts), training))
+        train(begin(["the table"], folder, InMemory(table, facts), training))
         return LanguageModel.load(folder)
 
 
@@ -265,18 +265,8 @@ class _Answer:
                 )
         methods = [LSTM if use else NAIVE for use in usable]
         reason = self._reason(method, why, backtest)
-        return Forecast(
-            self._table,
-            self._season,
-            self._horizon,
-            self._levels,
-            futures,
-            naive.mean,
-            methods,
-            backtest,
-            reason,
-            notes,
-        )
+        table, season, horizon, levels = self._table, self._season, self._horizon, self._levels
+        return Forecast(table, season, horizon, levels, futures, naive.mean, methods, backtest, reason, notes)
 
     def _reason(self, method: str, why: str, backtest: Backtest | None) -> str:
         used = "the seasonal naive forecast is used"

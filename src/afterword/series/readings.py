@@ -20,10 +20,9 @@ from afterword.model.arrays import Ids
 from afterword.model.folder.calibration import Costs, Normal
 from afterword.scoring.costs import ENTROPY, USED, read_lines, stretches
 from afterword.series.calendars import Dates
-from afterword.series.corpus import SeriesFacts
-from afterword.series.dates import DateForm
 from afterword.series.futures import bounded, learned_bins, read_as_ids
 from afterword.series.table import Columns, Series, Table, read_table
+from afterword.series.table_corpus import SeriesFacts
 from afterword.series.tokens import (
     BINS,
     CHARACTERS,
@@ -85,23 +84,50 @@ def check_frequency(table: Table, facts: SeriesFacts) -> None:
         )
 
 
-def table_for(facts: SeriesFacts, source: Any, columns: Columns) -> tuple[Table, list[Series]]:
-    """Return a table, and those of its series that a model can read: neither constant nor too short.
+def table_for(facts: SeriesFacts, source: Any, columns: Columns) -> Table:
+    """Return a table with those series that a model can read, neither constant nor too short; a note counts the others.
 
     Raises TableError; OptionError if the table has another frequency, or nothing to read.
     """
     table = read_table(source, columns, facts.season)
     check_frequency(table, facts)
-    usable = [one for one in table.series if scale_of(one.values, facts.season)]
+    usable = tuple(one for one in table.series if scale_of(one.values, facts.season))
     if not usable:
         raise OptionError(f"{UNREADABLE.format(facts.season)}: give longer ones")
-    return table, usable
+    if left := len(table.series) - len(usable):
+        note = f"{left:,} of {len(table.series):,} series are constant, or no longer than a season: left out"
+        return replace(table, series=usable, notes=(*table.notes, note))
+    return table
+
+
+def read_source(
+    model: LanguageModel, source: Any, columns: Columns, on_progress: OnProgress = ignore_progress
+) -> tuple[Table, list[SeriesReading]]:
+    """Return the table of `source`, as `table_for` does, and the reading of each of its series."""
+    facts = SeriesFacts.of(model)
+    table = table_for(facts, source, columns)
+    return table, read_series(model, facts, table.series, on_progress)
+
+
+def calibrated_on(
+    model: LanguageModel, readings: Sequence[SeriesReading], used: Callable[[int], int]
+) -> tuple[LanguageModel, list[float]]:
+    """Calibrate `model` on the first `used(n)` of the n values of each reading. Return it, and the others' p-values."""
+    ends = [used(len(one.bits)) for one in readings]
+    normal, others = (
+        Normal.joined([one.costs(slice(*part)) for one, part in zip(readings, parts, strict=True)])
+        for parts in ([(0, end) for end in ends], [(end, None) for end in ends])
+    )
+    calibrated = model.calibrated_by(normal)
+    assert calibrated.calibration is not None
+    p_values = calibrated.calibration.p_values(calibrated.calibration.figure(others.costs))
+    return calibrated, p_values.tolist()
 
 
 def read_series(
     model: LanguageModel, facts: SeriesFacts, series: Sequence[Series], on_progress: OnProgress = ignore_progress
 ) -> list[SeriesReading]:
-    """Return the reading of each of `series`, as `table_for` returns them.
+    """Return the reading of each of `series`, which are those of a `table_for` the model.
 
     Each is read from a fresh state. A value's bits are those of its bin, given that a value follows, with probabilities
     that are `smoothed`. A bin that training has never seen is read as the nearest one that it has.
@@ -178,8 +204,17 @@ class SeriesLine:
     dates: list[str]
 
     @staticmethod
-    def of(series: Series, season: int, form: DateForm, part: slice) -> SeriesLine:
-        """Return a `part` of the values of `series` after its first season. `series` comes from `table_for`."""
+    def of(table: Table, facts: SeriesFacts, name: str | None, part: slice) -> SeriesLine:
+        """Return a `part` of the values after the first season, of the series `name` or the first of a `table_for`.
+
+        Raises OptionError for a name that the table does not have.
+        """
+        series = next((one for one in table.series if name in (None, one.name)), None)
+        if series is None:
+            raise OptionError(
+                f"no series is named {str(name)[:60]!r}, or it is constant or too short: give another `series`"
+            )
+        season, form = facts.season, table.form.dates
         text = to_text(series.values, season, scale_of(series.values, season))[part]
         values = [f"{value:.4g} " for value in series.values[season:][part]]
         return SeriesLine(series.name, text, values, form.write(series.dates[season:][part]))

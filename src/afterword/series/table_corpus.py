@@ -97,21 +97,17 @@ class SeriesSettings(Columns):
         return replace(corpus, notes=[*table.notes, *corpus.notes])
 
 
-@dataclass(frozen=True, kw_only=True)
 class InMemory(SeriesSettings):
     """Settings for learning from a table that has been read already, and whose notes are known."""
 
-    table: ClassVar[Table]
+    _table: Table
 
-    @staticmethod
-    def of(table: Table, facts: SeriesFacts) -> InMemory:
-        """Return settings to learn the `facts` from a `table`."""
-        settings = InMemory(series=True, horizon=facts.horizon, season=facts.season)
-        object.__setattr__(settings, "table", table)  # no field: it is not recorded
-        return settings
+    def __init__(self, table: Table, facts: SeriesFacts) -> None:
+        super().__init__(series=True, horizon=facts.horizon, season=facts.season)
+        object.__setattr__(self, "_table", table)  # no field: it is not recorded
 
     def read(self, sources: Sequence[Source], seed: int = 0) -> Corpus:
-        return corpus_of(self.table, self.horizon or 1, source_name(sources[0]))
+        return corpus_of(self._table, self.horizon or 1, source_name(sources[0]))
 
 
 def corpus_settings(text: TextSettings, table: SeriesSettings) -> CorpusSettings:
