@@ -90,27 +90,28 @@ class TextBatch(Generic[Kind]):
         self.after = logits[lanes], self.network.chosen(state, lanes)
         return ended, lanes
 
-    def draw(self) -> list[int]:
-        """Draw a token for each text and push it. Return the tokens."""
+    def draw(self) -> Ids:
+        """Draw a token for each text and push it. Return the tokens [B]."""
         drawn = draw(self.texts, self.after[0], self.network.normalised)
         push(self.texts, drawn)
-        return [token for token, _, _ in drawn]
+        return np.array([token for token, _, _ in drawn])
 
-    def advance(self, tokens: Sequence[int]) -> list[Kind]:
-        """Remove and return the texts that have ended with their `tokens`, and read those of the others."""
+    def advance(self, ids: Ids) -> list[Kind]:
+        """Remove and return the texts that have ended with their tokens, `ids` [B], and read those of the others."""
         ended, lanes = self.drop_ended()
         if self.texts:
-            self.after = self.network.step(np.array(tokens)[lanes], self.after[1])
+            self.after = self.network.step(ids[lanes] if ended else ids, self.after[1])
         return ended
 
 
 def draw(texts: Sequence[Text], logits: Array, normalised: bool) -> list[Drawn]:
     """Draw a token for each of `texts` from its row of logits [B, R]."""
+    policy = texts[0].policy
+    if len({text.policy for text in texts}) == 1:
+        return policy.sampler.draw(logits, [text.continuation for text in texts], normalised)
     by_policy: dict[Policy, list[int]] = {}
     for lane, text in enumerate(texts):
         by_policy.setdefault(text.policy, []).append(lane)
-    if len(by_policy) == 1:
-        return texts[0].policy.sampler.draw(logits, [text.continuation for text in texts], normalised)
     drawn: dict[int, Drawn] = {}
     for policy, lanes in by_policy.items():
         some = policy.sampler.draw(logits[lanes], [texts[lane].continuation for lane in lanes], normalised)
@@ -120,8 +121,8 @@ def draw(texts: Sequence[Text], logits: Array, normalised: bool) -> list[Drawn]:
 
 def push(texts: Sequence[Text], drawn: Sequence[Drawn]) -> None:
     """Push what was drawn to its text."""
-    for text, (token, log_probability, likeliest) in zip(texts, drawn, strict=True):
-        text.push(token, log_probability, likeliest)
+    for text, one in zip(texts, drawn, strict=True):
+        text.push(*one)
 
 
 class ParallelTexts(Generic[Kind]):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import reprlib
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -107,17 +106,19 @@ class Text:
         self.log_probability += log_probability
         self.parts.append(continuation.append(token))
 
-    def pieces(self) -> Iterator[Piece]:
-        """Remove and yield the tokens that were recorded and not removed yet."""
-        decode, recorded = self.continuation.tokenizer.decode, self.recorded
-        while recorded:
-            id, log_probability, likeliest, _, rest = recorded.popleft()
-            alternatives = [Alternative(decode([other])[len(rest) :], other, log) for other, log in likeliest]
-            yield Piece(self.parts.popleft(), id, log_probability, tuple(alternatives))
+    def piece(self) -> Piece:
+        """Remove and return the first token that was recorded and not removed yet."""
+        assert self.recorded is not None
+        id, log_probability, likeliest, _, rest = self.recorded.popleft()
+        if not likeliest:
+            return Piece(self.parts.popleft(), id, log_probability)
+        decode = self.continuation.tokenizer.decode
+        alternatives = [Alternative(decode([other])[len(rest) :], other, log) for other, log in likeliest]
+        return Piece(self.parts.popleft(), id, log_probability, tuple(alternatives))
 
     def sample(self) -> Sample:
         """Return it as a sample, with its pieces if they were recorded."""
         state, text = self.continuation, "".join(self.parts)
-        pieces = None if self.recorded is None else tuple(self.pieces())
+        pieces = None if self.recorded is None else tuple([self.piece() for _ in range(len(self.recorded))])
         reason = state.finish_reason or "length"
         return Sample(state.prompt, text, state.length, self.log_probability, reason, state.seed, pieces)

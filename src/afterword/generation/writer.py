@@ -117,7 +117,7 @@ class Writer:
             batch.enter(self._begun([(text, start.whole())]))
         while batch.texts:
             tokens = batch.draw()
-            yield from text.pieces()
+            yield text.piece()
             batch.advance(tokens)
 
     def sample(
