@@ -87,7 +87,7 @@ class NotFiniteError(TrainingError):
     """A loss, gradient or weight was not a finite number after `step` steps; the run rolls back and tries again."""
 
     def __init__(self, step: int, seconds: float) -> None:
-        super().__init__(f"the loss is not a number at step {step:,}: give a lower --learning-rate")
+        super().__init__(f"the loss is not a number at step {step:,}: give a lower `learning_rate`")
         self.step, self.seconds = step, seconds
 
 

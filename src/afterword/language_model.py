@@ -313,9 +313,9 @@ class LanguageModel:
         It does not learn from what it writes. Raises OptionError for a model that uses no n-gram, TextError.
         """
         if self._using == "lstm":
-            raise OptionError("only the n-gram can learn from a prompt: leave out --adapt or --with lstm")
+            raise OptionError("only the n-gram can learn from a prompt: leave out `adapt` or `using` lstm")
         if self._saved.ngram is None:
-            raise OptionError("this model has no n-gram, which learns from a prompt: leave out --adapt")
+            raise OptionError("this model has no n-gram, which learns from a prompt: leave out `adapt`")
         self._check_unadapted()
         adapter = self._new_adapter()
         AdaptingScorer(self.network(), self.tokenizer, adapter, self._using, None).score(text)
@@ -332,7 +332,7 @@ class LanguageModel:
         fixed = {"a classic model": self.config.window, "a held model": self.is_held}
         for what, is_so in {**fixed, "engine fast": self._engine == "fast"}.items():
             if is_so:
-                raise OptionError(f"{what} does not adapt: leave out --adapt")
+                raise OptionError(f"{what} does not adapt: leave out `adapt`")
         learns: Learns | None = None
         if self._using != "ngram" and importlib.util.find_spec("torch") is not None:
             from afterword.learning.gradients import AdaptingNetwork
@@ -423,7 +423,7 @@ class LanguageModel:
         Raises OptionError for a model that was trained without labels, TextError.
         """
         if not self.labels:
-            raise OptionError("this model knows no labels: train one with --labels")
+            raise OptionError("this model knows no labels: train one with `labels`")
         return classify(
             self._network, self.tokenizer, tuple(self.labels), checked_lines(lines, "classify"), on_progress
         )

@@ -95,7 +95,7 @@ def load_base(base: str | os.PathLike[str]) -> Base:
     """
     name = os.fspath(base)
     if not name:  # else it would mean the working folder
-        raise OptionError("base is empty: name a model, or give --base none")
+        raise OptionError("base is empty: name a model, or give `base` none")
     try:
         place = downloaded(name) if is_remote(name) else by_name(name)
         model = load_model(place or model_folder(Path(base)))
@@ -124,7 +124,7 @@ def load_installed(found: Installed) -> tuple[list[Base], list[str]]:
 def _check(name: str, model: SavedModel) -> None:
     """Raise OptionError if no run can begin from `model`: one of windows carries no state."""
     if model.config.window or model.config.input != "embedding" or model.tokenizer.end is None:
-        raise OptionError(f"base {name} is a classic model, and no run begins from one: give another, or --base none")
+        raise OptionError(f"base {name} is a classic model, and no run begins from one: give another, or `base` none")
 
 
 def vocabulary_conflict(base: Base, vocabulary: str | None) -> str | None:
@@ -136,6 +136,6 @@ def vocabulary_conflict(base: Base, vocabulary: str | None) -> str | None:
     if vocabulary in (None, own):
         return None
     return (
-        f"{base.name} has its own vocabulary ({own}), so --vocabulary {vocabulary} cannot be used with it: "
-        "leave --vocabulary out, or give --base none"
+        f"{base.name} has its own vocabulary ({own}), so `vocabulary` {vocabulary} cannot be used with it: "
+        "leave `vocabulary` out, or give `base` none"
     )

@@ -66,9 +66,9 @@ class CommandWork(Work):
     def note(self, *notes: str) -> None:
         note(*(spelled(one, self._spell) for one in notes))
 
-    def say(self, *lines: str) -> None:
+    def say(self, *lines: str, verbatim: bool = False) -> None:
         for line in lines:
-            say(spelled(line, self._spell))
+            say(line if verbatim else spelled(line, self._spell))
 
     def confirm(self, question: str, otherwise: str) -> bool:
         if not sys.stdin.isatty():

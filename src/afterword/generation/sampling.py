@@ -108,7 +108,7 @@ class Sampling(Settings):
         off=1,
     )
     final_temperature: float | None = setting(
-        None, "change the temperature linearly along the text, to this at --max-tokens", minimum=0, maximum=HOTTEST
+        None, "change the temperature linearly along the text, to this at `max_tokens`", minimum=0, maximum=HOTTEST
     )
     top_k: int = setting(
         0, "draw from the K likeliest tokens only; 0 is off", minimum=0, metavar="K", filter=keep_top_k, off=0
@@ -163,7 +163,7 @@ class Sampling(Settings):
     no_copy: int | None = setting(None, "copy at most this many characters in a row from the training text", minimum=4)
     log_probabilities: int | None = setting(
         None,
-        "with --json: record each token's log-probability and those of the N likeliest",
+        "in JSON, record each token's log-probability and those of the N likeliest",
         minimum=0,
         maximum=1000,
         metavar="N",
@@ -377,7 +377,7 @@ class Sampler:
         while text.refuses(token):
             left[token] = -np.inf
             if left[left.argmax()] == -np.inf:
-                raise WorkError("every token here would continue a copy: give a larger --no-copy")
+                raise WorkError("every token here would continue a copy: give a larger `no_copy`")
             token = self._token(left.copy(), text)
         return token
 

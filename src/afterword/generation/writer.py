@@ -162,7 +162,7 @@ class Writer:
                 obeyed = time.monotonic()
             elif time.monotonic() - obeyed > PATIENCE:
                 raise WorkError(
-                    f"no text obeyed the rules for {PATIENCE:.0f} s: leave out --reject, or change the rules"
+                    f"no text obeyed the rules for {PATIENCE:.0f} s: leave out `reject`, or change the rules"
                 )
             return obeys and (accept is None or accept(sample))
 

@@ -169,7 +169,7 @@ def _check(model: SavedModel) -> None:
     if config.window:
         raise OptionError("a page cannot run a classic model, which reads windows: use `onnx`")
     if config.cell != "lstm":
-        raise OptionError("a page runs only LSTMs; this model was trained with --cell rnn")
+        raise OptionError("a page runs only LSTMs; this model was trained with `cell` rnn")
     if tokenizer.rows > MOST_ROWS:
         raise OptionError(f"a page holds at most {MOST_ROWS:,} different tokens; this model has {tokenizer.rows:,}")
 

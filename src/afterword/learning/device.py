@@ -39,7 +39,7 @@ def why_no_gpu() -> str | None:
 def check_device(asked: str) -> None:
     """Raise OptionError if `asked` is "cuda" and this process cannot learn on a GPU."""
     if asked == "cuda" and (why := why_no_gpu()):
-        raise OptionError(f"device cuda: {why}; give --device cpu, or auto, or see pytorch.org for its CUDA build")
+        raise OptionError(f"device cuda: {why}; give `device` cpu, or auto, or see pytorch.org for its CUDA build")
 
 
 def chosen(asked: str) -> Device:

@@ -143,5 +143,5 @@ def _losses_reported() -> Iterator[None]:
     except RuntimeError as error:  # torch's own errors of this kind are RuntimeErrors
         raise TrainingError(
             f"rank {rank()} of {ranks()} lost the others ({str(error).splitlines()[0][:120]}): "
-            "start them all again with --resume, which continues from the last checkpoint"
+            "start them all again with `resume`, which continues from the last checkpoint"
         ) from None

@@ -170,7 +170,7 @@ def generate(request: Generate, work: Work) -> Iterator[Written | WrittenPiece]:
         share = tally.obeying / tally.written
         work.say(f"{tally.obeying:,} of {tally.written:,} texts obeyed the rules ({share:.2%})")
     if learned is not None and any(texts):
-        work.say(*str(copied(learned, "written", texts, work)).split("\n"))
+        work.say(*str(copied(learned, "written", texts, work)).split("\n"), verbatim=True)
 
 
 def _prompts(request: Generate, work: Work) -> list[str | None]:

@@ -64,8 +64,8 @@ class Work:
             for one in notes:
                 print(f"note: {one}", file=sys.stderr)
 
-    def say(self, *lines: str) -> None:
-        """Tell people how the work goes on; in Python, nothing is printed."""
+    def say(self, *lines: str, verbatim: bool = False) -> None:
+        """Tell people how the work goes on; in Python, nothing is printed. A text of the user's is told `verbatim`."""
 
     def still_wanted(self, *done: float) -> None:
         """Raise if nobody waits for the answer any more; long work calls this now and then."""

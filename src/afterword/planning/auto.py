@@ -71,7 +71,7 @@ SAME_FOR_ALL: Choices = {
 def text_settings(text: CorpusSettings) -> CorpusSettings:
     """Return `text` as this recipe reads it: a tenth is held out, unless another part is."""
     if text.vocabulary == "classic":
-        raise OptionError("vocabulary classic belongs to the classic recipe: give --recipe classic")
+        raise OptionError("vocabulary classic belongs to the classic recipe: give `recipe` classic")
     return text.holding_out(HELD_OUT)
 
 

@@ -166,7 +166,7 @@ def repeat(
     folder, original = RunFolder(out), RunFolder(path)
     record, encoded = original.read_record(), EncodedCorpus.open(original.corpus)
     if os.path.realpath(path) == os.path.realpath(out):
-        raise RunError(f"{out} is the run to repeat: give --out another folder")
+        raise RunError(f"{out} is the run to repeat: give `out` another folder")
     check_sources([path], folder)
     with damage_reported(original):
         record, notes = take_settings(original, record, asked or {})
@@ -175,7 +175,7 @@ def repeat(
     record = replace(record, versions=versions(), environments=(Environment(0, now),))
     if changed:
         if exact:
-            raise RunError(f"{changed}: the run cannot be repeated exactly; leave out --exact to repeat it anyway")
+            raise RunError(f"{changed}: the run cannot be repeated exactly; leave out `exact` to repeat it anyway")
         notes.append(f"{changed}: the run is repeated, but perhaps not bit for bit")
     check_ranks(record.plan)
     check_place(folder, overwrite, record.asked)

@@ -93,5 +93,5 @@ def check_ranks(recipe: Recipe) -> None:
     if recipe.batch_size < ranks():
         raise OptionError(
             f"{ranks()} ranks and a batch-size of {recipe.batch_size}: every rank needs a lane of its own; "
-            "start fewer, or give a larger --batch-size"
+            "start fewer, or give a larger `batch_size`"
         )

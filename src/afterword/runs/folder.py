@@ -121,7 +121,7 @@ class RunFolder:
                 place.write_bytes(LOCK_TEXT)
         except Timeout:
             raise RunError(
-                f"{self.path} is being trained by another process: wait for it, or choose another --out"
+                f"{self.path} is being trained by another process: wait for it, or choose another `out`"
             ) from None
         except OSError as error:
             lock.release()
@@ -355,19 +355,19 @@ def check_place(folder: RunFolder, overwrite: bool, asked: dict[str, Any]) -> No
         if folder.is_run and not overwrite and (folder.checkpoints or folder.read_record().asked != asked):
             raise RunError(
                 f"{out} holds a run: continue it with afterword train --resume {shlex.quote(str(out))}, or replace it "
-                "with --overwrite"
+                "with `overwrite`"
             )
         if out.exists() and not out.is_dir():
-            raise RunError(f"{out} is a file: give --out a folder")
+            raise RunError(f"{out} is a file: give `out` a folder")
         if not can_be_written(out):
-            raise RunError(f"cannot write in {out}: choose another --out")
+            raise RunError(f"cannot write in {out}: choose another `out`")
         if not folder.is_run and not folder.is_free:
-            raise RunError(f"{out} holds other files, and not a run: give --out a new folder")
+            raise RunError(f"{out} holds other files, and not a run: give `out` a new folder")
         if strangers := folder.strangers:
             more = f" and {len(strangers) - 3:,} more" if len(strangers) > 3 else ""
             raise RunError(
                 f"{out} also holds files that do not belong to a run, {', '.join(strangers[:3])}{more}: "
-                "move them away, or give --out a new folder"
+                "move them away, or give `out` a new folder"
             )
     except OSError as error:
         raise RunError(f"cannot use {out} for a run: {error.strerror}") from None
@@ -379,4 +379,4 @@ def check_sources(sources: Sequence[Source], folder: RunFolder) -> None:
     for source in sources:
         place = Path(os.path.realpath(source))
         if os.fspath(source) != "-" and out in (place, *place.parents):
-            raise RunError(f"{os.fspath(source)} is in {folder.path}: give --out another folder")
+            raise RunError(f"{os.fspath(source)} is in {folder.path}: give `out` another folder")

@@ -104,7 +104,7 @@ def resume(
             if more.given:
                 extend(run, more)
             elif record.ended is not None:
-                run.notes.append("this run has ended: --more-minutes 5 would train it for longer")
+                run.notes.append("this run has ended: `more_minutes` 5 would train it for longer")
         return run
 
 
@@ -137,7 +137,7 @@ def take_settings(folder: RunFolder, record: Record, asked: Mapping[str, Any]) -
         elif value != (has := settled.get(name)):
             raise OptionError(
                 f"{name.replace('_', '-')} is {_spelled(has)} in the run {folder.path}, "
-                f"not {_spelled(value)}: leave it out, or begin another run with another --out"
+                f"not {_spelled(value)}: leave it out, or begin another run with another `out`"
             )
     return replace(record, plan=recipe), notes
 
@@ -152,7 +152,7 @@ def _check_base(folder: RunFolder, record: Record, base: str) -> None:
         changed = " as it is now" if found and had and found.name == had.name else ""
         raise OptionError(
             f"the run {folder.path} began from {had.name if had else 'scratch'}, not from "
-            f"{base if found else 'scratch'}{changed}: leave --base out, or begin another run with another --out"
+            f"{base if found else 'scratch'}{changed}: leave `base` out, or begin another run with another `out`"
         )
 
 
@@ -160,7 +160,7 @@ def check_gpu(run: Run) -> None:
     """Raise OptionError if `run` trains on a GPU and this machine has none."""
     if run.recipe.device == "cuda" and (why := why_no_gpu()):
         raise OptionError(
-            f"the run {run.folder.path} trains on a GPU, and {why}: give --device cpu to continue on the processor"
+            f"the run {run.folder.path} trains on a GPU, and {why}: give `device` cpu to continue on the processor"
         )
 
 
@@ -193,7 +193,7 @@ def _compare_environment(run: Run, exact: bool) -> None:
     if not changed:
         return
     if exact:
-        raise RunError(f"{changed}: the run cannot continue exactly; leave out --exact to continue anyway")
+        raise RunError(f"{changed}: the run cannot continue exactly; leave out `exact` to continue anyway")
     run.notes.append(f"{changed}: the run continues, but perhaps not bit for bit as it would have")
     run.change_record(environments=(*history, Environment(run.saved[1].step if run.saved else 0, now)))
 
@@ -201,7 +201,7 @@ def _compare_environment(run: Run, exact: bool) -> None:
 def extend(run: Run, more: More) -> None:
     """Move the end of `run`, and record it. Raises RunError if there is no state to continue from."""
     if run.saved is None:
-        raise RunError(f"the run in {run.folder.path} has no checkpoint yet: continue it with --resume alone first")
+        raise RunError(f"the run in {run.folder.path} has no checkpoint yet: continue it with `resume` alone first")
     step, seconds = run.saved[1].step, run.saved[1].seconds
     corrections = [pair for pair in run.record.corrections if pair[0] <= step]  # what was decided later is abandoned
     ended_at = Schedule(run.recipe, corrections).steps

@@ -79,7 +79,7 @@ class DeferredWrites:
     def finish(self) -> None:
         """Raise the last StorageError if something could not be written."""
         if self._trouble is not None:
-            raise StorageError(f"{self._trouble}; free some space, and continue with --resume") from None
+            raise StorageError(f"{self._trouble}; free some space, and continue with `resume`") from None
 
 
 class Run:
@@ -245,7 +245,7 @@ class Run:
             network = self.recipe.cell.upper()
             help = ["more text"]
             if self.base_name is None and self.recipe.cell == "lstm":
-                help.append("a base (--base)")
+                help.append("a base (`base`)")
             if self.recipe.steps != self.recipe.most_steps:
                 help.append("more training")
             self.notes.append(
@@ -281,7 +281,7 @@ class Run:
         if len(self.record.rollbacks) == MOST_ROLLBACKS:
             raise TrainingError(
                 f"the loss was not a number {MOST_ROLLBACKS + 1} times, the last time at step {trouble.step:,} with "
-                f"{0.5**MOST_ROLLBACKS:.0%} of the learning rate: give a much lower --learning-rate"
+                f"{0.5**MOST_ROLLBACKS:.0%} of the learning rate: give a much lower `learning_rate`"
             )
         self.change_record(rollbacks=(*self.record.rollbacks, to))
         self.notes.append(

@@ -177,7 +177,7 @@ def forecasts(
     facts = None if model is None else SeriesFacts.of(model)
     horizon = settings.horizon or (facts.horizon if facts else None)
     if horizon is None:
-        raise OptionError("missing horizon: give --horizon with the number of values to forecast")
+        raise OptionError("missing horizon: give `horizon` with the number of values to forecast")
     table = read_table(source, columns, settings.season or (facts.season if facts else None))
     if facts and (settings.season or facts.season) != facts.season:
         raise OptionError(f"season {settings.season} is not this model's, which is {facts.season}: leave it out")
@@ -195,7 +195,7 @@ def forecasts(
     facts = facts or SeriesFacts(table.calendar.season, horizon, table.calendar.name)
     why = why_not([one.values for one in table.series], facts, learned=model is not None)
     if settings.method == LSTM and why:
-        raise OptionError(f"{why}: give --method naive")
+        raise OptionError(f"{why}: give `method` naive")
     if settings.method == NAIVE or why:
         model, why = None, "" if settings.method == NAIVE else why
     elif model is None:

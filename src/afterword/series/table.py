@@ -149,7 +149,7 @@ def _series_rows(sheet: Sheet, chosen: Columns, notes: list[str]) -> tuple[list[
         numeric = [name for name in others if kinds[name]]
         if len(numeric) != 1:
             which = f"several columns hold numbers, {_listed(numeric)}" if numeric else "no column holds numbers"
-            raise sheet.error(f"besides {identity!r}, {which}: name the column of values with --value-column")
+            raise sheet.error(f"besides {identity!r}, {which}: name the column of values with `value_column`")
         value = numeric[0]
     if value is not None and (left := [name for name in others if name != value]):
         notes.append(f"not used: {_listed(left)}")
@@ -181,11 +181,11 @@ def _time_column(sheet: Sheet, chosen: Columns) -> str:
     if len(dated) > 1:
         dated = [name for name in dated if name.lower() in USUAL_TIMES] or dated
     if len(dated) > 1:
-        raise sheet.error(f"several columns hold dates, {_listed(dated)}: choose one with --time-column")
+        raise sheet.error(f"several columns hold dates, {_listed(dated)}: choose one with `time_column`")
     dated = dated or [name for name in names if name.lower() in USUAL_TIMES]
     if not dated:
         has = f"no column holds dates among {_listed(sheet.columns)}"
-        raise sheet.error(f"{has}: name one with --time-column, or add one named ds (1, 2, 3 … will do)")
+        raise sheet.error(f"{has}: name one with `time_column`, or add one named ds (1, 2, 3 … will do)")
     return dated[0]
 
 
@@ -251,7 +251,7 @@ def _wide(sheet: Sheet, dates: Dates, kinds: dict[str, bool | None], chosen: lis
             raise sheet.error(f"column {name!r} has no values: remove it")
         if not kinds[name] and len(chosen) > 1:
             what = f"column {name!r} does not hold numbers"
-            raise sheet.error(f"{what}: if it names the series, give --id-column {name}, else a --value-column")
+            raise sheet.error(f"{what}: if it names the series, give `id_column` {name}, else a `value_column`")
     if not chosen:
         raise sheet.error("no column holds numbers: add one with the values to forecast")
     places = np.argsort(dates, kind="stable")
@@ -295,7 +295,7 @@ def _check_distinct(
         return
     at = int(np.argmax(same)) + 1
     of = f" of {names[int(np.searchsorted(ends, at, side='right'))]!r}" if names else ""
-    hint = "keep one of the rows" if names else "keep one, or name the column of the series with --id-column"
+    hint = "keep one of the rows" if names else "keep one, or name the column of the series with `id_column`"
     first = sheet.locate(int(places[at - 1]))
     raise sheet.error(f"the date {_shown(dates[at])}{of} is already in {first}: {hint}", int(places[at]))
 

@@ -147,7 +147,7 @@ def corpus_of(table: Table, horizon: int, name: str) -> Corpus:
     learned = parts["training"]
     if (values := sum(map(len, learned))) < LEAST_VALUES:
         has = f"{name} has {counted(values, 'value')} to learn from, after those held out"
-        raise TextError(f"{has}; at least {LEAST_VALUES} are needed: give more, or use forecast --method naive")
+        raise TextError(f"{has}; at least {LEAST_VALUES} are needed: give more, or use forecast `method` naive")
     if len(set("".join(learned))) < 2:
         raise TextError(f"{name} changes always by the same amount: there is nothing to learn")
     left = len(table.series) - len(learned)

@@ -42,10 +42,10 @@ class CharTokenizer(Tokenizer):
     def learn(cls, characters: str, texts: Iterable[str], argument: str, lowercase: bool) -> Self:
         """Know all `characters` of the training text. Raises OptionError if there are too many for a row each."""
         if len(characters) > MOST_CHARACTERS:
-            recipe = "" if cls.byte_fallback else "--recipe auto "
+            recipe = "" if cls.byte_fallback else "`recipe` auto and "
             raise OptionError(
                 f"the training text has {len(characters):,} different characters, and a vocabulary of characters has "
-                f"at most {MOST_CHARACTERS:,}: use {recipe}--vocabulary byte or bpe:N"
+                f"at most {MOST_CHARACTERS:,}: use {recipe}`vocabulary` byte or bpe:N"
             )
         return cls.of(characters, lowercase)
 

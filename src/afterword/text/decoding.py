@@ -76,7 +76,7 @@ class TextDecoder:
     def __call__(self, raw: bytes) -> str:
         nul = -1 if self._wide else raw.find(b"\0")
         if nul >= 0 and (self._strict or not self._read) and (wide := unmarked_utf_16(raw)):
-            what = f"{self._name} looks like UTF-16 without a byte order mark: try --encoding {wide}"
+            what = f"{self._name} looks like UTF-16 without a byte order mark: try `encoding` {wide}"
             raise NotTextError(what, f"unmarked {wide}")
         if nul >= 0 and self._strict:
             raise self._not_text(f"contains a NUL at byte {self._read + nul}, which is invalid in a text: {_REPLACE}")
@@ -86,7 +86,7 @@ class TextDecoder:
         except UnicodeError as error:
             # only UTF-16 and UTF-32 need a mark; a missing one is a UnicodeDecodeError since Python 3.13
             if not isinstance(error, UnicodeDecodeError) or error.reason == "Stream does not start with BOM":
-                raise self._not_text(f"has no byte order mark: try --encoding {self._encoding}-le") from None
+                raise self._not_text(f"has no byte order mark: try `encoding` {self._encoding}-le") from None
             at = self._read - pending + error.start
             raise self._not_text(f"is not {self._encoding} at byte {at}: {self._advice(error)}") from None
         if not self._strict:  # the other decoder omits each invalid place
@@ -101,17 +101,17 @@ class TextDecoder:
 
     def _advice(self, error: UnicodeDecodeError) -> str:
         if codecs.lookup(self._encoding).name != "utf-8":
-            return f"give the file's --encoding; {_REPLACE}"
+            return f"give the file's `encoding`; {_REPLACE}"
         if not error.object[: error.start].isascii():  # UTF-8 so far
             return _REPLACE
         try:
             error.object.decode("cp1252")
         except UnicodeDecodeError:
-            return f"give the file's --encoding; {_REPLACE}"
-        return f"try --encoding cp1252, common on Windows, or give the file's own; {_REPLACE}"
+            return f"give the file's `encoding`; {_REPLACE}"
+        return f"try `encoding` cp1252, common on Windows, or give the file's own; {_REPLACE}"
 
 
-_REPLACE = f"--encoding-errors replace puts {REPLACEMENT} in its place"
+_REPLACE = f"`encoding_errors` replace puts {REPLACEMENT} in its place"
 
 
 PIECE = 1 << 20  # bytes read at a time, if there are as many

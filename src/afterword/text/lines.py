@@ -76,7 +76,7 @@ def check_labelled(documents: Iterable[Document], reader: Reader, lowercase: boo
                 continue
             if not (label and tab and text):
                 missing = "tab" if not tab else "label before its tab" if not label else "text after its tab"
-                wanted = "with --labels every line is a label, a tab and a text"
+                wanted = "with `labels` every line is a label, a tab and a text"
                 raise TextError(f"{document.name}:{number} has no {missing}: {wanted}")
             labels.add(lower(label) if lowercase else label)
             if len(labels) > MOST:
@@ -99,7 +99,7 @@ def count_labels(texts: Iterable[str], lowercase: bool) -> dict[str, int]:
 def known_label(label: str, labels: Mapping[str, int], tokenizer: Tokenizer) -> str:
     """Return `label` as a model with `labels` spells it. Raises OptionError for an unknown one."""
     if not labels:
-        raise OptionError("this model knows no labels: leave the label out, or train one with --labels")
+        raise OptionError("this model knows no labels: leave the label out, or train one with `labels`")
     if not isinstance(label, str):
         raise OptionError(f"label must be text, not {repr(label)[:60]}")
     name = tokenizer.normalise(label)

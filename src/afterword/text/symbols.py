@@ -102,7 +102,7 @@ class SymbolTokenizer(CharTokenizer):
         more = f"more than {MOST_SYMBOLS:,}" if len(self.symbols) == MOST_SYMBOLS else f"{len(self.symbols):,}"
         return (
             f"vocabulary words found {more} different symbols, {once:,} of which occur once: that looks like prose, "
-            "which --vocabulary char or bpe:N suits better"
+            "which `vocabulary` char or bpe:N suits better"
         )
 
     def _encode(self, text: str, at: int) -> Ids:

@@ -45,7 +45,7 @@ class FastEngine:
 
     def __init__(self, config: Config, weights: Weights) -> None:
         if config.cell != "lstm":
-            raise OptionError("engine fast runs only LSTMs, and this model was trained with --cell rnn: use numpy")
+            raise OptionError("engine fast runs only LSTMs, and this model was trained with `cell` rnn: use numpy")
         check_installed("engine fast needs ONNX Runtime: pip install 'afterword[fast]'", "onnx", "onnxruntime")
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401

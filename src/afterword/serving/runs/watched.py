@@ -60,7 +60,7 @@ class Runs:
         for path in map(Path, named):
             name = path.resolve().name
             if not RunFolder(path).is_run:
-                raise OptionError(f"{path} is not a run: --run takes a folder that afterword train made")
+                raise OptionError(f"{path} is not a run: `run` takes a folder that afterword train made")
             if name in self.named:
                 raise OptionError(f"two runs are named {name}: rename the folder of one")
             self.named[name] = path.absolute()
