@@ -160,7 +160,7 @@ def session(tab: Tab) -> None:
         lines = (folder / "today.txt").read_text().splitlines()[175:182]
         (folder / "seven.txt").write_text("\n".join(lines) + "\n")
         page = folder / "seven.html"
-        run_afterword("score", model, folder / "seven.txt", "--per-character", "--html", page)
+        run_afterword("surprises", model, folder / "seven.txt", "--html", page)
         size(tab, 760, 240, 1.5)
         tab.call("Page.navigate", url=page.as_uri())
         tab.until("document.readyState === 'complete' && document.querySelectorAll('ol').length")

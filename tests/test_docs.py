@@ -52,7 +52,8 @@ def words(line: str) -> list[str]:
 def options(command: str) -> set[str]:
     found = program.get_command(click.Context(program), command)
     assert found is not None
-    names = {name for parameter in found.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    options = [parameter for parameter in found.params if isinstance(parameter, click.Option)]
+    names = {name for option in options for name in (*option.opts, *option.secondary_opts)}
     return names | {"--help", "-h"}
 
 

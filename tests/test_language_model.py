@@ -149,7 +149,7 @@ def test_info_tells_what_the_design_promises() -> None:
 
 
 def test_settings_that_cannot_be_are_refused_at_once() -> None:
-    with pytest.raises(OptionError, match="top-p must be above 0"):
+    with pytest.raises(OptionError, match="top_p= must be above 0"):
         MODEL.stream(top_p=0)
     with pytest.raises(OptionError, match="seed must be a whole number"):
         MODEL.generate(seed=1.5)  # type: ignore[arg-type]

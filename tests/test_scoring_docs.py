@@ -40,4 +40,4 @@ def test_the_commands_of_the_page_work_and_print_what_it_shows(tmp_path: Path, m
     assert all(map(alike, [head.strip(), *rows[37:40]], expected))
     assert Path("letter.html").exists()
     fields = done[3].stdout.decode().splitlines()[0]
-    assert fields.startswith("line,column,text,bits,expected_1,probability_1,")
+    assert fields.startswith("line,column,text,bits,start,text_1,probability_1,")

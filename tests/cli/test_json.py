@@ -47,8 +47,8 @@ def refused(constant: str) -> None:
 
 
 def test_every_command_that_has_json_is_among_the_cases() -> None:
-    trains = {"demo"}  # for two minutes
-    assert {name for name in summaries() if find(name).records} - trains == {case[0] for case in CASES}
+    left_out = {"demo", "push"}  # which trains for two minutes, and needs a hub
+    assert {name for name in summaries() if find(name).records} - left_out == {case[0] for case in CASES}
 
 
 @pytest.mark.parametrize("case", CASES, ids=" ".join)

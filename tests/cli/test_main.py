@@ -132,12 +132,12 @@ def test_what_ends_the_work_has_its_status(
 
 
 def test_a_check_whose_output_is_cut_off_has_not_passed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def cut(*asked: object) -> None:
+    def cut(*asked: object, **options: object) -> None:
         raise BrokenPipeError
 
-    monkeypatch.setattr("afterword.cli.score.load", cut)
+    monkeypatch.setattr("afterword.language_model.load", cut)
     with pytest.raises(SystemExit) as left:
-        command.main(["score", "m", "-", "--lines", "--fail"])
+        command.main(["odd", "english", "-", "--fail"])
     assert left.value.code == 1
 
 

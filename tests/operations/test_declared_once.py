@@ -89,7 +89,7 @@ def house(tmp_path: Path) -> Path:
 
 def run(house: Path, *command: str) -> subprocess.CompletedProcess[bytes]:
     environment = {**os.environ, "PYTHONPATH": str(house / "src"), "COLUMNS": "200"}
-    return finished([sys.executable, *command], cwd=house, env=environment)
+    return finished([sys.executable, *command], fresh=True, cwd=house, env=environment)
 
 
 def asked(house: Path, name: str, *options: dict[str, object]) -> dict[str, object]:

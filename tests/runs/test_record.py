@@ -14,7 +14,7 @@ from afterword.model.folder.tensors import read_tensors, write_tensors
 from afterword.records import as_record
 from afterword.runs.folder import RunFolder
 from afterword.runs.loop import train
-from afterword.runs.record import Record, as_json, as_position
+from afterword.runs.record import RunRecord, as_json, as_position
 from afterword.runs.resume import resume
 from afterword.runs.run import Run
 from tests.runs.test_run import stop_at
@@ -33,7 +33,7 @@ def test_a_record_and_a_position_are_read_as_they_were_written(begin_run: BeginR
     loaded = RunFolder(path).load_checkpoint([])
     assert loaded is not None
     position, record = loaded[1], RunFolder(path).read_record()
-    assert as_record(Record, json.loads(json.dumps(as_json(record)))) == record
+    assert as_record(RunRecord, json.loads(json.dumps(as_json(record)))) == record
     assert as_position(json.loads(json.dumps(as_json(position)))) == position
 
 

@@ -18,7 +18,7 @@ from afterword.errors import AfterwordError
 from afterword.model.folder.saved import SavedModel, load_model, recover_model, save_model
 from afterword.model.network.config import Config, weight_shapes
 from afterword.runs.folder import RunFolder
-from afterword.runs.record import Position, Record
+from afterword.runs.record import Position, RunRecord
 from afterword.text.characters import CharTokenizer
 from tests.learning.small import RECIPE
 from tests.processes import fork_server
@@ -85,7 +85,7 @@ def _load_model(folder: Path) -> int | None:
 def _save_record(folder: Path, k: int) -> None:
     corrections = tuple((step, 100) for step in range(k))
     versions = {"afterword": "0.1.0"}
-    RunFolder(folder).write_record(Record({}, RECIPE, None, {}, "", versions, (), corrections))
+    RunFolder(folder).write_record(RunRecord({}, RECIPE, None, {}, "", versions, (), corrections))
 
 
 def _load_record(folder: Path) -> int | None:

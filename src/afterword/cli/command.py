@@ -225,7 +225,7 @@ def _plain(argument: click.Parameter) -> str:
 
 def _argument(name: str, about: Any, kind: Kind) -> click.Argument:
     metavar = about.metavar or name.upper()
-    several, needed = about.least is not None, bool(about.least) or not (kind.several or type(None) in kind.types)
+    several, needed = about.least is not None, about.least != 0 and type(None) not in kind.types
     return click.Argument(
         [name],
         nargs=-1 if several else 1,

@@ -35,13 +35,13 @@ def surprises(records: Iterator[Record], request: Any) -> Iterator[Record]:
     from rich.text import Text
 
     from afterword.inspection.terminal import LEAST_BITS, MOST_BITS, SHADES, shade
-    from afterword.operations.surprises import Summary, Surprising
+    from afterword.operations.surprises import Surprising, WholeText
 
     console = Console(highlight=False, markup=False)
     line, number, file = Text(), 0, None
     for one in records:
         yield one
-        if isinstance(one, Summary):
+        if isinstance(one, WholeText):
             console.print(line, soft_wrap=True)
             console.print()
             legend = Text(f"{LEAST_BITS:g} bits ")
@@ -64,12 +64,12 @@ def surprises(records: Iterator[Record], request: Any) -> Iterator[Record]:
 
 
 def _rows(records: Iterator[Record]) -> Iterator[Record]:
-    from afterword.operations.surprises import Summary, Surprising
+    from afterword.operations.surprises import Surprising, WholeText
 
     headed = False
     for one in records:
         yield one
-        if isinstance(one, Summary):
+        if isinstance(one, WholeText):
             print(one, file=sys.stderr)
         if isinstance(one, Surprising):
             file = f"  {one.file}" if isinstance(one.file, str) else ""

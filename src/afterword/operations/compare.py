@@ -54,7 +54,7 @@ class Compare(Predicting, Engine, Decoding, Request):
     )
 
 
-class Compared(Scored, kw_only=True):
+class ComparedText(Scored, kw_only=True):
     """How well one model predicts the text, beside the first one."""
 
     rows: ClassVar = "models"
@@ -89,7 +89,7 @@ class ComparedLine(Record, kw_only=True):
 
 
 @operation(Compare)
-def compare(request: Compare, work: Work) -> Iterator[Compared | ComparedLine]:
+def compare(request: Compare, work: Work) -> Iterator[ComparedText | ComparedLine]:
     if not (files := listed(request.file)):
         raise OptionError("missing text: name one with `file`")
     work.check(files)
@@ -115,7 +115,7 @@ def _loaded(name: str, request: Compare, work: Work) -> LanguageModel:
 
 def _whole(
     request: Compare, work: Work, names: Sequence[str], models: Sequence[LanguageModel], facts: Facts
-) -> Iterator[Compared]:
+) -> Iterator[ComparedText]:
     for file in (files := listed(request.file)):
         comparison = Comparison(models)
         with work.progress(f"scoring {file}", "bytes") as on_progress:
@@ -126,7 +126,7 @@ def _whole(
         for name, (cost, difference) in zip(names, comparison.result(), strict=True):
             figures = {one: getattr(difference, one) for one in ("standard_error", "margin_of_error", "blocks")}
             figures |= {"difference": difference.bits_per_character, **cost.apart, **several, **facts}
-            yield Compared.of(cost, model=name, **figures)
+            yield ComparedText.of(cost, model=name, **figures)
         if difference.margin_of_error is None:
             needed = f"{FEWEST} blocks of {SHORTEST} characters"
             work.note(f"a margin of error needs {needed}, and this text has {difference.blocks}")

@@ -44,7 +44,7 @@ class Forecast(ForecastSettings, Columns, Overwriting, Request):
 
     source: Annotated[Any, argument("the table", metavar="[MODEL] FILE", least=0)] = ()
     _: KW_ONLY
-    levels: str | Sequence[float] = setting(
+    levels: Any = setting(
         " ".join(f"{level:g}" for level in LEVELS),
         "the bands to forecast: each should contain that percentage of the values",
         metavar="PERCENT",

@@ -54,7 +54,7 @@ class Surprises(Predicting, Holding, Engine, Overwriting, Decoding, Columns, Req
     html: Output | None = setting(None, "write an HTML page that works offline", ending=(".html", ".htm"))
 
 
-class Alternative(msgspec.Struct):
+class ExpectedText(msgspec.Struct):
     """What was expected in a character's place."""
 
     text: str
@@ -74,7 +74,7 @@ class Surprising(Record, kw_only=True):
     text: str
     bits: float
     start: int
-    alternatives: list[Alternative]
+    alternatives: list[ExpectedText]
     """The likeliest first. A part of a character is named by its byte, such as <0xE2>."""
     engine: str | UnsetType = UNSET
 
@@ -84,7 +84,7 @@ class Surprising(Record, kw_only=True):
         return expected((one.text, one.probability) for one in self.alternatives)
 
 
-class Summary(Record, kw_only=True):
+class WholeText(Record, kw_only=True):
     """What a text costs in all, and where it surprises most, for people."""
 
     served: ClassVar = False
@@ -111,7 +111,7 @@ class SurprisingValue(Record, kw_only=True):
 
 
 @operation(Surprises, path="/v1/surprises")
-def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | Summary | SurprisingValue]:
+def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | WholeText | SurprisingValue]:
     files = listed(request.files)
     work.check(files)
     model = work.model(request.model, request.using, request.engine, request.hold)
@@ -130,7 +130,7 @@ def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | 
         drawn.append(Drawn(source_name(file)))
         found = _of_text(request, work, model, file, text, drawn[-1], room, whole, facts)
         yield from found if request.top is None else highest(found, "bits", request.top)
-        yield Summary(text="\n".join(drawn[-1].summary.lines()))
+        yield WholeText(text="\n".join(drawn[-1].summary.lines()))
     if isinstance(request.html, Path):
         with output(request.html) as written:
             head = about(Path(request.model).name, model.config, request.hold, request.using)
@@ -161,7 +161,7 @@ def _of_text(
     with work.progress(f"scoring {file}", "characters", streams=True) as on_progress:
         for one in drawn.watch(model.surprises(text, on_nats=keep), room):
             on_progress(one.start / len(text), one.start)
-            alternatives = [Alternative(*each) for each in one.alternatives]
+            alternatives = [ExpectedText(*each) for each in one.alternatives]
             place: dict[str, Any] = {"line": one.line, "column": one.column, "start": one.start}
             yield Surprising(text=one.text, bits=one.bits, alternatives=alternatives, **place, **several, **facts)
 

@@ -20,7 +20,7 @@ from afterword.planning.recipes import check_length, make_plan, text_settings
 from afterword.planning.training_plan import CorpusSettings, Plan, TrainingSettings
 from afterword.runs.environment import check_ranks, check_torch, differences, environment, versions
 from afterword.runs.folder import RunFolder, check_place, check_sources, held
-from afterword.runs.record import BegunFrom, Environment, Record
+from afterword.runs.record import BegunFrom, Environment, RunRecord
 from afterword.runs.resume import check_gpu, damage_reported, take_settings
 from afterword.runs.run import Run
 from afterword.settings import ignore_progress
@@ -125,7 +125,7 @@ def begin(
         if base is not None:
             new.write_base(base.weights_for(ready.encoded.tokenizer, ready.encoded.lines, recipe.seed))
             begun_from = BegunFrom(base.name, base.fingerprint)
-        record = Record(
+        record = RunRecord(
             asked,
             recipe,
             ready.plan.expected,

@@ -30,7 +30,7 @@ from afterword.model.folder.saved import recover_model
 from afterword.model.folder.tensors import read_tensors, write_tensors
 from afterword.model.network.config import Config, check_weights
 from afterword.records import as_record, read_json
-from afterword.runs.record import FORMAT, Position, Record, as_json, as_position, is_record
+from afterword.runs.record import FORMAT, Position, RunRecord, as_json, as_position, is_record
 from afterword.storage import (
     append,
     folder_aside,
@@ -184,10 +184,10 @@ class RunFolder:
             with contextlib.suppress(OSError):  # someone else's file is in it
                 place.rmdir()
 
-    def write_record(self, record: Record) -> None:
+    def write_record(self, record: RunRecord) -> None:
         write_json(self.path / RECORD, as_json(record))
 
-    def read_record(self) -> Record:
+    def read_record(self) -> RunRecord:
         """Return what `write_record` wrote. Raises RunError if it is missing, damaged, or of another format."""
         place = self.path / RECORD
         if not place.is_file():
@@ -205,7 +205,7 @@ class RunFolder:
                 f"{place} has the format {record['format']}, and this Afterword reads {FORMAT}: upgrade Afterword"
             )
         try:
-            return as_record(Record, record)
+            return as_record(RunRecord, record)
         except ValueError as error:
             raise RunError(f"the run in {self.path} is damaged: {RECORD}: {error}") from None
 

@@ -79,7 +79,7 @@ class Environment:
 
 
 @dataclass(frozen=True)
-class Record:
+class RunRecord:
     """A run: the settings asked for, the plan, and the decisions made on its way."""
 
     asked: dict[str, Any]  # every setting by name, None if it was left to the plan, and `texts`
@@ -110,7 +110,7 @@ class Position:
     tokens: int = 0
 
 
-def as_json(kept: Record | Position) -> dict[str, Any]:
+def as_json(kept: RunRecord | Position) -> dict[str, Any]:
     """Return plain values, with the format, for a file."""
     return {"format": FORMAT, **dataclasses.asdict(kept)}
 

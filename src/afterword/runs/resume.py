@@ -22,7 +22,7 @@ from afterword.planning.recipes import steps_in
 from afterword.planning.training_plan import AUTO, NONE, CorpusSettings
 from afterword.runs.environment import check_ranks, check_torch, differences, environment
 from afterword.runs.folder import RunFolder, held
-from afterword.runs.record import Environment, Record, Stage
+from afterword.runs.record import Environment, RunRecord, Stage
 from afterword.runs.run import Run
 from afterword.settings import Settings, made, setting
 from afterword.text.corpus import TextSettings
@@ -116,7 +116,7 @@ def damage_reported(folder: RunFolder) -> Iterator[None]:
         raise RunError(f"the run in {folder.path} is damaged: {type(error).__name__}: {error}") from None
 
 
-def take_settings(folder: RunFolder, record: Record, asked: Mapping[str, Any]) -> tuple[Record, list[str]]:
+def take_settings(folder: RunFolder, record: RunRecord, asked: Mapping[str, Any]) -> tuple[RunRecord, list[str]]:
     """Return `record` with the settings in `asked` that may change, and notes for the user.
 
     Nothing is written yet. Raises OptionError for the first setting that contradicts the run in `folder`.
@@ -142,7 +142,7 @@ def take_settings(folder: RunFolder, record: Record, asked: Mapping[str, Any]) -
     return replace(record, plan=recipe), notes
 
 
-def _check_base(folder: RunFolder, record: Record, base: str) -> None:
+def _check_base(folder: RunFolder, record: RunRecord, base: str) -> None:
     """Raise OptionError if the run did not begin from `base`; "auto" is always right."""
     had = record.base
     if base == AUTO:

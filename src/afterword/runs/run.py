@@ -23,7 +23,7 @@ from afterword.model.folder.saved import SavedModel, save_model
 from afterword.model.ngram.mixture import DEFAULT_WEIGHT
 from afterword.model.ngram.tables import Ngram
 from afterword.runs.folder import Checkpoint, RunFolder
-from afterword.runs.record import Ended, Position, Progress, Record, bits
+from afterword.runs.record import Ended, Position, Progress, RunRecord, bits
 from afterword.text.encoded import EncodedCorpus
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Run:
     def __init__(
         self,
         folder: RunFolder,
-        record: Record,
+        record: RunRecord,
         encoded: EncodedCorpus,
         notes: list[str],
         *,

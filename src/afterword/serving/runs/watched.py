@@ -16,7 +16,7 @@ from afterword.errors import OptionError
 from afterword.model.folder.saved import WEIGHTS
 from afterword.records import read_json
 from afterword.runs.folder import RunFolder
-from afterword.runs.record import Record
+from afterword.runs.record import RunRecord
 from afterword.serving.http.failures import ApiError
 from afterword.serving.runs.trainer import Trainer
 from afterword.storage import read_whole
@@ -122,7 +122,7 @@ def _last(reports: list[dict[str, Any]], name: str) -> float:
     return value if isinstance(value, int | float) else 0
 
 
-def _seconds_left(record: Record, seconds: float, step: int, steps: int) -> float | None:
+def _seconds_left(record: RunRecord, seconds: float, step: int, steps: int) -> float | None:
     """Return the estimate by the minutes planned, else by the speed so far; None if it is unknown."""
     if record.ended is not None:
         return 0.0
