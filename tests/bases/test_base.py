@@ -208,12 +208,12 @@ def test_what_is_no_base_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "book.txt").write_text("Text.\n")
     (tmp_path / "empty").mkdir()
     refused = {
-        "": r"^base is empty: name a model, or give --base none$",
+        "": r"^base is empty: name a model, or give base= none$",
         str(tmp_path / "none"): r"^base: no model at .*none: no such folder$",
         str(tmp_path / "book.txt"): r"^base: no model at .*book\.txt: it is a file$",
         str(tmp_path / "empty"): r"^base: no model at .*empty: it has no config\.json$",
         str(tmp_path / "cut"): r"^base: .*model\.safetensors is damaged .*take a fresh copy of the model$",
-        str(tmp_path / "classic"): r"^base .*classic is a classic model, .*: give another, or --base none$",
+        str(tmp_path / "classic"): r"^base .*classic is a classic model, .*: give another, or base= none$",
     }
     for name, message in refused.items():
         with pytest.raises(OptionError, match=message):

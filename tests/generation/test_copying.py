@@ -85,8 +85,8 @@ def test_where_everything_is_a_copy_it_says_so(temperature: float) -> None:
     every = "".join(format(k, "010b") for k in range(1024)).translate({48: "a", 49: "b"})
     network = saved.network()
     writer = Writer(saved, network, Sampling(no_copy=4, temperature=temperature, max_tokens=50), Passages(every, 4))
-    with pytest.raises(WorkError, match="give a larger --no-copy"):
+    with pytest.raises(WorkError, match="give a larger no_copy="):
         writer.stream("", 0).sample()
     reading = read_prompt(saved, network, "")
-    with pytest.raises(WorkError, match="give a larger --no-copy"):
+    with pytest.raises(WorkError, match="give a larger no_copy="):
         list(writer.samples([reading], 1, 0))

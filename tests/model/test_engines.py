@@ -232,7 +232,7 @@ def test_what_it_cannot_run_is_refused() -> None:
     with pytest.raises(OptionError, match="fast cannot hold a part of the network"):
         model.predictor(held=held, engine="fast")
     plain = dataclasses.replace(model.config, cell="rnn")
-    with pytest.raises(OptionError, match="trained with --cell rnn"):
+    with pytest.raises(OptionError, match="trained with cell= rnn"):
         dataclasses.replace(model, config=plain, weights=weights_of(plain)).predictor(engine="fast")
 
 

@@ -167,7 +167,7 @@ def test_a_resume_takes_the_same_base_and_no_other(begin_run: BeginRun, tmp_path
         resume(path, {"base": same}).folder.unlock()
     resume(plain.folder.path, {"base": "none"}).folder.unlock()
     for wrong, told in ((str(other), str(other)), ("none", "scratch")):
-        refused(path, wrong, rf"^the run .*run began from base, not from {told}: leave --base out")
+        refused(path, wrong, rf"^the run .*run began from base, not from {told}: leave base= out")
     refused(plain.folder.path, str(base), r"^the run .*plain began from scratch, not from")
     save(base, base_of("\nab"))
     refused(path, str(base), r"^the run .*run began from base, not from .*base as it is now: leave")

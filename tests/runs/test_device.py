@@ -91,7 +91,7 @@ def test_a_gpu_that_is_not_there_is_refused_before_anything_is_written(
     gpus: Callable[[int], None], text_file: Path, tmp_path: Path
 ) -> None:
     gpus(0)
-    with pytest.raises(OptionError, match=r"^device cuda: .*--device cpu, or auto"):
+    with pytest.raises(OptionError, match=r"^device cuda: .*device= cpu, or auto"):
         begin([text_file], tmp_path / "run", TextSettings(), TrainingSettings(steps=1, device="cuda"))
     assert not (tmp_path / "run").exists()
 
@@ -108,7 +108,7 @@ def test_a_build_for_processors_is_told_in_one_line_without_loading_it(text_file
 
 
 def test_a_device_that_nobody_knows_is_refused() -> None:
-    with pytest.raises(OptionError, match="device must be one of auto, cpu, cuda"):
+    with pytest.raises(OptionError, match="device= must be one of auto, cpu, cuda"):
         TrainingSettings(device="mps")  # type: ignore[arg-type]
 
 
@@ -239,7 +239,7 @@ def test_a_run_of_a_gpu_goes_on_without_one_only_when_told_to(
     gpus(0)
     path = begun_on_a_gpu(stopped(begin_run()))
     for asked in ({}, {"device": "auto"}):
-        with pytest.raises(OptionError, match=r"trains on a GPU, and .*: give --device cpu"):
+        with pytest.raises(OptionError, match=r"trains on a GPU, and .*: give device= cpu"):
             resume(path, asked)
     with pytest.raises(RunError, match="device was A GPU"):
         resume(path, {"device": "cpu"}, exact=True)

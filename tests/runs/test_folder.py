@@ -20,7 +20,7 @@ from afterword.text.corpus import TextSettings
 def test_a_lock_is_held_by_one_and_free_when_it_is_let_go(tmp_path: Path) -> None:
     one, other = RunFolder(tmp_path), RunFolder(tmp_path)
     one.lock()
-    with pytest.raises(RunError, match=r"is being trained by another process: wait for it, or choose another --out"):
+    with pytest.raises(RunError, match=r"is being trained by another process: wait for it, or choose another out="):
         other.lock()
     one.unlock()
     other.lock()

@@ -49,7 +49,7 @@ def test_a_finished_run_says_how_to_go_on_and_may_do_so_twice(begin_run: BeginRu
     finish(run)
     path = run.folder.path
     told = resume(path)
-    assert told.take_notes() == ("this run has ended: --more-minutes 5 would train it for longer",)
+    assert told.take_notes() == ("this run has ended: `more_minutes` 5 would train it for longer",)
     told.folder.unlock()
     more = resume(path, more=More(more_epochs=0.5))
     (note,) = more.take_notes()

@@ -502,7 +502,7 @@ def test_what_cannot_be_leaves_no_folder(
 
 
 def test_two_ways_to_say_how_long_exclude_each_other() -> None:
-    with pytest.raises(OptionError, match="minutes and steps"):
+    with pytest.raises(OptionError, match="minutes= cannot be used with steps="):
         TrainingSettings(minutes=1, steps=1)
 
 
@@ -666,7 +666,7 @@ def test_a_run_whose_loss_stays_no_number_gives_up_and_keeps_its_last_good_state
 ) -> None:
     run = begin_run()
     Sick(monkeypatch, 12, 10**9)
-    with pytest.raises(TrainingError, match=r"not a number 6 times, the last time at step 12 .*--learning-rate"):
+    with pytest.raises(TrainingError, match=r"not a number 6 times, the last time at step 12 .*learning_rate="):
         finish(run)
     loaded = run.folder.load_checkpoint([], run.record.rollbacks)
     assert loaded is not None
@@ -759,7 +759,7 @@ def test_a_text_that_changed_since_the_run_began_is_noticed(begin_run: BeginRun)
 
 @pytest.mark.parametrize("value", [{"steps": 5.5}, {"batch_size": 2.5}, {"steps": "5"}, {"seed": True}])
 def test_a_number_of_the_wrong_kind_is_refused(value: dict[str, object]) -> None:
-    with pytest.raises(OptionError, match=next(iter(value)).replace("_", "-")):
+    with pytest.raises(OptionError, match=f"{next(iter(value))}="):
         TrainingSettings(**value)  # type: ignore[arg-type]
 
 

@@ -92,12 +92,12 @@ def test_a_model_of_series_knows_what_it_has_learned(table: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"horizon": None}, "series needs a horizon: give --horizon with the number of values to forecast"),
-        ({"labels": True}, "labels does not suit a table of numbers: leave it out"),
-        ({"lowercase": True}, "lowercase does not suit a table of numbers: leave it out"),
-        ({"validation": "0.2"}, "validation does not suit a table of numbers: leave it out"),
-        ({"vocabulary": "byte"}, "vocabulary does not suit a table of numbers: leave it out"),
-        ({"series": False}, "horizon belongs to a table of numbers: give --series too"),
+        ({"horizon": None}, "series= needs horizon=: give horizon= too"),
+        ({"labels": True}, "labels= does not suit a table of numbers: leave it out"),
+        ({"lowercase": True}, "lowercase= does not suit a table of numbers: leave it out"),
+        ({"validation": "0.2"}, "validation= does not suit a table of numbers: leave it out"),
+        ({"vocabulary": "byte"}, "vocabulary= does not suit a table of numbers: leave it out"),
+        ({"series": False}, "horizon= needs series=: give series= too"),
     ],
 )
 def test_settings_of_text_and_of_tables_exclude_each_other(options: dict[str, object], says: str) -> None:

@@ -110,7 +110,7 @@ def test_a_text_that_the_n_gram_alone_predicts_still_gets_a_trained_lstm_and_it_
     assert kept["validation"]["lstm"] == min(report.lstm for report in looks if report.lstm is not None)
     assert kept["training"]["steps"] > 20
     [note] = [note for report in reports for note in report.notes if note.startswith("the n-gram makes 1")]
-    assert "would gain from more text or a base (--base) or more training" in note
+    assert "would gain from more text or a base (`base`) or more training" in note
 
 
 def test_a_plain_recurrent_network_is_not_called_an_lstm_that_inspect_shows(tmp_path: Path) -> None:

@@ -228,7 +228,7 @@ def test_what_is_too_little_for_an_lstm_is_forecast_naively_with_the_reason(
     assert set(answer.methods) == {"naive"}
     assert answer.reason.startswith(f"{why}: the seasonal naive forecast is used")
     assert len(answer.rows["mean"]) == len(values) * HORIZON
-    with pytest.raises(OptionError, match=f"{why}: give --method naive"):
+    with pytest.raises(OptionError, match=f"{why}: give method= naive"):
         found(path, None, horizon=HORIZON, method="lstm")
 
 
@@ -281,7 +281,7 @@ def test_wrong_options_are_refused_in_one_line(
 
 
 def test_a_horizon_is_needed_without_a_model(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="missing horizon: give --horizon"):
+    with pytest.raises(OptionError, match="missing horizon: give horizon="):
         afterword.forecast(table(tmp_path, seasonal()))
 
 

@@ -346,21 +346,21 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
     "finer than a second": ("ds,y\n2024-01-01 00:00:00.5,1\n", ", line 2: ds: 2024-01-01 00:00:00.5 is finer than"),
     "no dates": (
         "a,b\nx,1\ny,2\n",
-        ": no column holds dates among a, b: name one with --time-column, or add one named",
+        ": no column holds dates among a, b: name one with time_column=, or add one named",
     ),
     "two columns of dates": (
         "a,b,y\n2024-01-01,2024-01-02,1\n",
-        ": several columns hold dates, a, b: choose one with --time-column",
+        ": several columns hold dates, a, b: choose one with time_column=",
     ),
     "no values": ("ds,a,b\n2024-01-01,1,\n2024-01-02,2,\n", ": column 'b' has no values: remove it"),
     "only dates": ("ds,\n2024-01-01,\n", ": no column holds numbers: add one with the values to forecast"),
     "text": (
         "ds,shop,y2\n2024-01-01,a,1\n",
-        ": column 'shop' does not hold numbers: if it names the series, give --id",
+        ": column 'shop' does not hold numbers: if it names the series, give id_column=",
     ),
     "which value": (
         "unique_id,ds,a,b\nx,2024-01-01,1,2\n",
-        ": besides 'unique_id', several columns hold numbers, a, b: name the column of values with --value-column",
+        ": besides 'unique_id', several columns hold numbers, a, b: name the column of values with value_column=",
     ),
     "no name": ("unique_id,ds,y\n,2024-01-01,1\n", ", line 2: unique_id is empty: name the series of every row"),
     "duplicates": (LINE + "2024-01-01,4\n", ", line 5: the date 2024-01-01 is already in line 2: keep one, or name"),

@@ -345,8 +345,8 @@ def test_nul_bytes_are_refused_with_their_place(tmp_path: Path, piece: int) -> N
 
 def test_utf_16_without_its_mark_is_told_how_to_be_read(tmp_path: Path) -> None:
     path = write(tmp_path / "text", LONG.encode("utf-16-le"))
-    assert "--encoding utf-16-le" in refused([path])
-    assert "--encoding utf-16-le" in refused([path], encoding="utf-16")
+    assert "encoding= utf-16-le" in refused([path])
+    assert "encoding= utf-16-le" in refused([path], encoding="utf-16")
     assert read_text([path], Decoding(encoding="utf-16-le"))[0] == LONG
 
 

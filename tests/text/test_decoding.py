@@ -79,7 +79,7 @@ def test_replacing_reads_what_python_reads_with_its_own_replacement(content: byt
 
 def test_strict_is_the_default_and_another_word_is_refused() -> None:
     assert Decoding().encoding_errors == "strict"
-    with pytest.raises(OptionError, match="encoding-errors must be one of strict, replace, not ignore"):
+    with pytest.raises(OptionError, match="encoding_errors= must be one of strict, replace, not ignore"):
         Decoding(encoding_errors="ignore")
 
 
@@ -162,23 +162,23 @@ def advice(tmp_path: Path, content: bytes, how: Decoding | None = None) -> str:
 
 def test_the_encoding_that_is_named_to_try_is_one_that_reads_the_text(tmp_path: Path) -> None:
     content = EUROS.encode("cp1252")
-    assert "is not utf-8 at byte 0: try --encoding cp1252, common on Windows," in advice(tmp_path, content)
+    assert "is not utf-8 at byte 0: try encoding= cp1252, common on Windows," in advice(tmp_path, content)
     assert read_text([tmp_path / "text"], Decoding(encoding="cp1252"))[0] == EUROS
     assert "cp1252" not in advice(tmp_path, "Ђ\x81".encode("latin-1", "replace") + b"\x81")
     for encoding in ("utf-16-le", "utf-16-be"):
         wide = EUROS.encode(encoding)
         for how in (Decoding(), REPLACE, Decoding(encoding="cp1252")):
             assert (
-                advice(tmp_path, wide, how) == f"looks like UTF-16 without a byte order mark: try --encoding {encoding}"
+                advice(tmp_path, wide, how) == f"looks like UTF-16 without a byte order mark: try encoding= {encoding}"
             )
         assert read_text([tmp_path / "text"], Decoding(encoding=encoding))[0] == EUROS
 
 
 def test_where_the_text_is_utf_8_up_to_a_bad_byte_no_other_encoding_is_named(tmp_path: Path) -> None:
     says = advice(tmp_path, "é".encode() + b"\xff")
-    assert says == "is not utf-8 at byte 2: --encoding-errors replace puts � in its place"
-    assert "--encoding-errors replace" in advice(tmp_path, b"one NUL\0 in a log")
-    assert "give the file's --encoding" in advice(tmp_path, b"\x81", Decoding(encoding="cp1252"))
+    assert says == "is not utf-8 at byte 2: encoding_errors= replace puts � in its place"
+    assert "encoding_errors= replace" in advice(tmp_path, b"one NUL\0 in a log")
+    assert "give the file's encoding=" in advice(tmp_path, b"\x81", Decoding(encoding="cp1252"))
 
 
 # As it comes

@@ -60,7 +60,7 @@ def test_the_first_tab_ends_the_label_however_the_text_comes(
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("no label here", "mail.txt:62 has no tab: with --labels every line is a label, a tab and a text"),
+        ("no label here", "mail.txt:62 has no tab: with labels= every line is a label, a tab and a text"),
         ("\tno label", "mail.txt:62 has no label before its tab"),
         ("ham\t", "mail.txt:62 has no text after its tab"),
         ("new\t", "mail.txt:62 has no text after its tab"),

@@ -136,6 +136,6 @@ def vocabulary_conflict(base: Base, vocabulary: str | None) -> str | None:
     if vocabulary in (None, own):
         return None
     return (
-        f"{base.name} has its own vocabulary ({own}), so `vocabulary` {vocabulary} cannot be used with it: "
-        "leave `vocabulary` out, or give `base` none"
+        f"{base.name} has its own vocabulary ({own}), so --vocabulary {vocabulary} cannot be used with it: "
+        "leave --vocabulary out, or give --base none"
     )

@@ -181,7 +181,7 @@ class Sampling(Settings):
             _check_text(name.replace("_", "-"), getattr(self, name))
         for name in ("stop", "no_copy", "sentences", "finish_sentence"):
             if self.rules and getattr(self, name):
-                raise OptionError(f"{name.replace('_', '-')} and a rule exclude each other: give one of them")
+                raise OptionError(f"`{name}` and a rule exclude each other: give one of them")
         if self.reject and not self.rules:
             raise OptionError("reject is about rules: give pattern, only, without, starts-with or contains too")
 

@@ -41,7 +41,7 @@ LEVELS = (80.0, 95.0)
 TESTED = 1000  # series, at most, evenly spread, in a backtest
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ForecastSettings(Settings):
     """Settings of a forecast."""
 
