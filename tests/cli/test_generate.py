@@ -48,7 +48,7 @@ def test_without_a_length_running_text_finishes_its_sentence_and_a_rule_refuses_
     refused = run("generate", model, "--only", "ab", "--sentences", "2")
     assert (refused.returncode, refused.stderr) == (
         2,
-        b"error: sentences and a rule exclude each other: give one of them\n",
+        b"error: --sentences and a rule exclude each other: give one of them\n",
     )
 
 

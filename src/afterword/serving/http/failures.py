@@ -87,7 +87,8 @@ def as_api_error(error: Exception, seconds: float, fields: Collection[str]) -> A
     if isinstance(error, RunError):
         return ApiError(500, str(error))
     if isinstance(error, AfterwordError) and not isinstance(error, StorageError):
-        named = [name for name in NAME.findall(error.message) if name in fields]
+        first = error.message.partition(" ")[0]  # a message about an option may begin with its name
+        named = [name for name in [*NAME.findall(error.message), first] if name in fields]
         return ApiError(400, spelled(error.message, str), next(iter(named), None))
     report(error)
     return ApiError(500, "an error occurred in the server: try again")
