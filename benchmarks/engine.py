@@ -46,6 +46,7 @@ from afterword.interchange.browser import Exported, ModuleSettings
 from afterword.language_model import load
 from afterword.model.folder.saved import SavedModel, load_model, model_folder
 from afterword.model.network.config import Config
+from afterword.model.network.engines import EngineName
 from afterword.model.network.network import Network
 from afterword.model.threads import PRODUCTS
 from benchmarks.classic import keras_python
@@ -57,7 +58,7 @@ from benchmarks.turns import answer, take_turns
 TURNS, WARM_UP, SECONDS = 9, 0.05, 0.15  # of a turn
 ROWS, EMBEDDING = 66, 64
 SIZES = ["1x384", "1x512", "2x300", "2x512", "1x1024"]
-ENGINES = ["numpy", "fast"]
+ENGINES: list[EngineName] = ["numpy", "fast"]
 OTHERS = ["products", "onnx float32", "torch float32", "torch bfloat16"]
 LOOP_TOKENS, TORCH_TOKENS = 2000, 50
 OURS = "NumPy stream"
@@ -170,7 +171,7 @@ def stream_figures(path: str, size: str, turns: int) -> tuple[dict[str, float], 
 
 def batch_figures(text: str, size: str, top_k: int, turns: int) -> dict[str, tuple[float, float, float]]:
     """Return for each engine its tokens per second, their share of NumPy's bare steps, and how fast it is."""
-    ways = {engine: child("lanes", engine, size, text, top_k) for engine in ENGINES}
+    ways: dict[str, Sequence[str]] = {engine: child("lanes", engine, size, text, top_k) for engine in ENGINES}
     found = take_turns({**ways, "bare": child("step", "numpy", size, LANES)}, turns)
     bare = [LANES / seconds for seconds in found["bare"]]
     return {

@@ -41,7 +41,7 @@ import click
 import numpy as np
 
 from afterword.language_model import LanguageModel, load
-from afterword.model.ngram.mixture import USES
+from afterword.model.ngram.mixture import USES, Using
 from afterword.scoring.costs import score, score_lines
 from afterword.text.lines import Masks
 from benchmarks.commands import (
@@ -192,7 +192,8 @@ def adfa(extent: Extent, normal: int) -> None:
     calibrate, test = usual[: extent.lines(kept)], usual[kept:][: extent.lines(normal)]
     attacks = shuffled(attacks)[: extent.lines(len(attacks))]
     aucs: dict[str, float] = {}
-    for vocabulary, uses in (("char", ["both"]), ("bpe:400", USES)):  # a subword is a call, or a few
+    each: dict[str, Sequence[Using]] = {"char": ["both"], "bpe:400": USES}
+    for vocabulary, uses in each.items():  # a subword is a call, or a few
         run = trained("adfa", train, extent.minutes(2), "--vocabulary", vocabulary)
         for using in uses:
             model = load(run, using).calibrated(calibrate)

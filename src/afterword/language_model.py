@@ -17,16 +17,16 @@ from numpy.typing import NDArray
 from afterword.bases.installed import known, named
 from afterword.errors import ModelError, OptionError
 from afterword.generation.copying import Passages
-from afterword.generation.prefill import NextCharacter, Prompt, PromptLike, Reading, prompt_of, read_prompt
+from afterword.generation.prefill import NextCharacter, Prompt, Reading, prompt_of, read_prompt
 from afterword.generation.sampling import Sampling
 from afterword.generation.texts import Sample
-from afterword.generation.writer import Stream, Writer
+from afterword.generation.writer import Continuing, Generating, GeneratingMany, Stream, Streaming, Writer
 from afterword.inspection.ablation import ablate_gates
 from afterword.inspection.gates import look_at_gates
 from afterword.inspection.horizon import measure_horizon
 from afterword.inspection.keeping import measure_keeping
 from afterword.inspection.units import ask_units
-from afterword.interchange.browser import PageSettings
+from afterword.interchange.browser import ExportSettings
 from afterword.model.arrays import Array, Ids
 from afterword.model.folder.calibration import Calibration, Normal, check_false_alarms
 from afterword.model.folder.card import card
@@ -34,16 +34,18 @@ from afterword.model.folder.defaults import WritingDefaults
 from afterword.model.folder.hub import is_remote
 from afterword.model.folder.saved import SavedModel, check_replaceable, load_model, model_folder, read_card, save_model
 from afterword.model.network.config import Config
+from afterword.model.network.engines import EngineName
 from afterword.model.network.holding import Hold, held_values, parse_hold
 from afterword.model.network.network import Network
 from afterword.model.ngram.blend import Adapter
+from afterword.model.ngram.mixture import Using
 from afterword.model.ngram.tables import start_row
 from afterword.scoring.adapting import AdaptingScorer, Learns
 from afterword.scoring.costs import LineScore, Score, score, score_lines
 from afterword.scoring.labels import LabelScore, classify
 from afterword.scoring.odd_lines import OddLine, judge, normal_costs
 from afterword.scoring.surprises import OnNats, Surprise, surprises
-from afterword.settings import OnProgress, ignore_progress, spelled_out
+from afterword.settings import OnProgress, ignore_progress, made, takes
 from afterword.storage import write_bytes
 from afterword.text.encoded import EncodedCorpus
 from afterword.text.tokenizer import Tokenizer, checked_lines
@@ -102,7 +104,7 @@ class LanguageModel:
         return f"LanguageModel({', '.join(facts)})"
 
     @staticmethod
-    def load(path: str | os.PathLike[str], using: str = "both", engine: str = "numpy") -> LanguageModel:
+    def load(path: str | os.PathLike[str], using: Using = "both", engine: EngineName = "numpy") -> LanguageModel:
         """Load the model of a model folder, the best model so far of a run folder, a base by its name, or hf://USER/NAME.
 
         The last is a model on the hub, which is downloaded; hf://USER/NAME@REVISION is an earlier state of it.
@@ -132,8 +134,8 @@ class LanguageModel:
         check_replaceable(_folder(path))
         save_model(_folder(path), self._saved, self._card)
 
-    @spelled_out(PageSettings)
-    def export(self, format: str, path: str | os.PathLike[str], **options: Any) -> list[str]:
+    @takes(ExportSettings)
+    def export(self, asked: ExportSettings) -> list[str]:
         """Write the model for other programs, and return what its user should know, a sentence each.
 
         `format` is an option of `afterword export`, such as "onnx" or "keras_stateful". An existing file is replaced.
@@ -144,7 +146,8 @@ class LanguageModel:
 
         if self.is_held or self._adapter is not None:
             raise OptionError("a model that is held or has adapted cannot be exported: use the one it was made from")
-        return export(self._saved, format, Path(path), options)
+        options = {name: getattr(asked, name) for name in asked.given_names}
+        return export(self._saved, asked.format, Path(asked.path), options)
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -200,20 +203,16 @@ class LanguageModel:
         """
         return read_prompt(self._saved, self._network, prompt, label)
 
-    @spelled_out(Sampling)
-    def next_characters(
-        self, prompt: PromptLike = None, *, label: str | None = None, **options: Any
-    ) -> list[NextCharacter]:
+    @takes(Continuing)
+    def next_characters(self, asked: Continuing) -> list[NextCharacter]:
         """Return the characters that can follow `prompt` with their probabilities, the likeliest first.
 
         They are summed over all tokens, and over all ways to spell the end of the prompt in tokens. Raises as `read`.
         """
-        return self._last_writer(options).next_characters(prompt, label)
+        return self._last_writer(asked).next_characters(asked.prompt, asked.label)
 
-    @spelled_out(Sampling)
-    def stream(
-        self, prompt: PromptLike = None, *, label: str | None = None, seed: int | None = None, **options: Any
-    ) -> Stream:
+    @takes(Streaming)
+    def stream(self, asked: Streaming) -> Stream:
         """Write after `prompt`, one piece per token.
 
         The stream has a `seed` (random unless given) and a `finish_reason`. Without a prompt, a model of running text
@@ -222,36 +221,19 @@ class LanguageModel:
         tab and line. Raises OptionError for an invalid setting and an unknown label, TextError for a prompt that is not
         valid text.
         """
-        return self._last_writer(options).stream(prompt, seed, label)
+        return self._last_writer(asked).stream(asked.prompt, asked.seed, asked.label)
 
-    @spelled_out(Sampling)
-    def generate(
-        self,
-        prompt: PromptLike = None,
-        *,
-        label: str | None = None,
-        seed: int | None = None,
-        best_of: int = 1,
-        **options: Any,
-    ) -> Sample:
+    @takes(Generating)
+    def generate(self, asked: Generating) -> Sample:
         """Write a whole text after `prompt`, with the same settings as `stream`.
 
         `best_of` writes that many texts, with consecutive seeds from `seed`, and returns the one with the likeliest
         tokens.
         """
-        return self._last_writer(options).sample(prompt, seed, best_of, label)
+        return self._last_writer(asked).sample(asked.prompt, asked.seed, asked.best_of, asked.label)
 
-    @spelled_out(Sampling)
-    def samples(
-        self,
-        prompt: PromptLike = None,
-        *,
-        num: int,
-        label: str | None = None,
-        seed: int | None = None,
-        best_of: int = 1,
-        **options: Any,
-    ) -> Iterator[Sample]:
+    @takes(GeneratingMany)
+    def samples(self, asked: GeneratingMany) -> Iterator[Sample]:
         """Write `num` texts after `prompt`, many in parallel, with the same settings as `stream`.
 
         Sample k = 0, 1, … has the seed (seed + k) mod 2^64 and comes in that order. `generate` writes the same text
@@ -259,7 +241,7 @@ class LanguageModel:
         that many, and the seeds follow on. With `reject`, texts that break the rules are left out, and further seeds
         are used.
         """
-        return self._last_writer(options).samples([prompt], num, seed, best_of, label)
+        return self._last_writer(asked).samples([asked.prompt], asked.num, asked.seed, asked.best_of, asked.label)
 
     def writer(self, sampling: Sampling) -> Writer:
         """Return a new writer of texts with the settings `sampling`. Raises OptionError for settings that do not suit
@@ -273,9 +255,9 @@ class LanguageModel:
             passages = self._passages
         return Writer(self._saved, self._network, sampling, passages)
 
-    def _last_writer(self, options: dict[str, Any]) -> Writer:
-        """Return the last writer if its settings are `options`, since making one can take a while."""
-        sampling = Sampling(**options)
+    def _last_writer(self, asked: Sampling) -> Writer:
+        """Return the last writer if it has these settings, since making one can take a while."""
+        sampling = made(Sampling, vars(asked))
         if self._writer is None or self._writer.sampling != sampling:
             self._writer = self.writer(sampling)
         return self._writer

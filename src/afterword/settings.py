@@ -17,7 +17,7 @@ import types
 import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from afterword.errors import OptionError
 
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
     Made = TypeVar("Made", bound=DataclassInstance)
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+P = ParamSpec("P")
+Asked = TypeVar("Asked")
+Owner = TypeVar("Owner")
+Result = TypeVar("Result")
 OnProgress = Callable[[float], object]
 """A callback that is called now and then with the fraction of the work that is done."""
 LIMITS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
@@ -192,40 +195,34 @@ def made(kind: type[Made], values: Mapping[str, object]) -> Made:
     return kind(**{field.name: values[field.name] for field in dataclasses.fields(kind) if field.name in values})
 
 
-def spelled_out(*kinds: type[Any]) -> Callable[[Function], Function]:
-    """Decorate a function with `**options` whose names are the fields of the settings `kinds`.
+def takes(
+    settings: Callable[P, Asked],
+) -> Callable[[Callable[[Owner, Asked], Result]], Callable[Concatenate[Owner, P], Result]]:
+    """Let a method be called with the arguments of the `settings` that it takes, which checkers and editors know.
 
-    Its signature, which `help` and notebooks show, then lists each option with its type and default. Any other keyword
-    is a TypeError.
+    Raises a TypeError that names the method for an unknown argument or a missing one.
     """
-    spelled = [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=field.default,
-            annotation=field.type,
-        )
-        for kind in kinds
-        for field in dataclasses.fields(kind)
-    ]
 
-    def decorate(function: Function) -> Function:
-        own = inspect.signature(function)
-        named = [one for one in own.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
-        signature = own.replace(parameters=[*named, *spelled])
-
+    def decorate(function: Callable[[Owner, Asked], Result]) -> Callable[Concatenate[Owner, P], Result]:
         @functools.wraps(function)
-        def checked(*arguments: Any, **options: Any) -> Any:
-            try:
-                signature.bind(*arguments, **options)
-            except TypeError as error:
-                raise TypeError(f"{function.__name__}() {error}") from None
-            return function(*arguments, **options)
+        def called(owner: Owner, /, *arguments: P.args, **options: P.kwargs) -> Result:
+            return function(owner, asked(settings, function.__name__, *arguments, **options))
 
-        checked.__signature__ = signature  # type: ignore[attr-defined]
-        return typing.cast(Function, checked)
+        own = inspect.signature(function)
+        parameters = [next(iter(own.parameters.values())), *inspect.signature(settings).parameters.values()]
+        called.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+        return called
 
     return decorate
+
+
+def asked(settings: Callable[P, Asked], name: str, *arguments: P.args, **options: P.kwargs) -> Asked:
+    """Return the `settings` of a call of the function `name`. Raises a TypeError that names the function."""
+    try:
+        return settings(*arguments, **options)
+    except TypeError as error:
+        made_by = getattr(settings, "__name__", "")
+        raise TypeError(str(error).replace(f"{made_by}.__init__", name)) from None
 
 
 def whole_number(name: str, value: object) -> int:

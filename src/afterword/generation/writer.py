@@ -9,7 +9,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from itertools import chain, count, groupby, islice, repeat
 from operator import itemgetter
 from typing import TypeVar
@@ -47,6 +47,39 @@ class Tally:
     obeying: int = 0
     on_text: Callable[[], None] = lambda: None
     """Called after each of them."""
+
+
+@dataclass(frozen=True)
+class Continuing(Sampling):
+    """What is asked for when a prompt is continued."""
+
+    prompt: PromptLike = None
+    _: KW_ONLY
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class Streaming(Continuing):
+    """What is asked for when a text is written piece by piece."""
+
+    _: KW_ONLY
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Generating(Streaming):
+    """What is asked for when a whole text is written."""
+
+    _: KW_ONLY
+    best_of: int = 1
+
+
+@dataclass(frozen=True)
+class GeneratingMany(Generating):
+    """What is asked for when many texts are written."""
+
+    _: KW_ONLY
+    num: int
 
 
 class Stream(Iterator[Piece]):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib.util
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ from afterword.errors import OptionError, TextError
 from afterword.inspection.finding import Finding, Inspected
 from afterword.model.arrays import Ids
 from afterword.model.network.network import Network, State, log_probabilities
-from afterword.settings import OnProgress, Settings, ignore_progress, setting, spelled_out
+from afterword.settings import OnProgress, Settings, ignore_progress, setting, takes
 from afterword.text.tokenizer import Tokenizer
 
 WARM_UP = 200  # tokens that are read before the replaced one, if the text has as many
@@ -272,17 +272,24 @@ class SideBySide(Finding):
         return {"models": [one.to_dict() for one in self.horizons]}
 
 
-@spelled_out(HorizonSettings)
-def measure_horizon(
-    model: Inspected, text: str, *, on_progress: OnProgress = ignore_progress, **options: Any
-) -> Horizon:
+@dataclass(frozen=True)
+class HorizonOf(HorizonSettings):
+    """A text whose horizon is measured."""
+
+    text: str
+    _: KW_ONLY
+    on_progress: OnProgress = ignore_progress
+
+
+@takes(HorizonOf)
+def measure_horizon(model: Inspected, settings: HorizonOf) -> Horizon:
     """Measure how much a character up to `steps` back changes what the network predicts, at `places` places of `text`.
 
     With `gradient`, also measure the gradient, which needs PyTorch; None measures it if PyTorch is installed. A model
     with parts held at a value is measured only by replacing. Raises TextError for a text that is too short, OptionError
     for invalid numbers.
     """
-    settings = HorizonSettings(**options)
+    text, on_progress = settings.text, settings.on_progress
     torch_is_here = importlib.util.find_spec("torch") is not None
     if settings.gradient and not torch_is_here:
         raise OptionError("the gradient needs PyTorch, which is not installed: pip install 'afterword[train]'")

@@ -13,6 +13,7 @@ import base64
 import hashlib
 import html
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -58,6 +59,14 @@ class PageSettings(ModuleSettings):
     description: str | None = setting(None, "a sentence below the title", needs="html")
     author: str | None = setting(None, "the author", needs="html")
     licence: str | None = setting(None, "the licence of the model", needs="html")
+
+
+@dataclass(frozen=True)
+class ExportSettings(PageSettings):
+    """A file to write, in a format, with the options of "html" and "js"."""
+
+    format: str
+    path: str | os.PathLike[str]
 
 
 def write_js(model: SavedModel, path: Path, settings: ModuleSettings) -> list[str]:

@@ -23,7 +23,7 @@ import msgspec
 
 from afterword.errors import OptionError
 from afterword.operations.work import Work
-from afterword.settings import Kind, Settings, checked, kinds_of, setting
+from afterword.settings import Kind, Settings, asked, checked, kinds_of, setting
 from afterword.storage import is_whole_file
 
 P = ParamSpec("P")
@@ -216,16 +216,13 @@ class Operation(Generic[P, Asked, Answer]):
         self.__signature__ = signature.replace(return_annotation=function.__annotations__.get("return"))
 
     def __call__(self, *arguments: P.args, **options: P.kwargs) -> Answer:
-        try:
-            request = self.asked(*arguments, **options)
-        except TypeError as error:  # an unknown argument, or a missing one
-            raise TypeError(str(error).replace(f"{self.request.__name__}.__init__", self.__name__)) from None
+        request = self.asked(*arguments, **options)
         answer = begun(self.run(request, Work()))
         return answer.returned if isinstance(answer, Record) else answer
 
     def asked(self, *arguments: P.args, **options: P.kwargs) -> Asked:
         """Return the request with these values."""
-        request = self.request(*arguments, **options)
+        request = asked(self.request, self.__name__, *arguments, **options)
         object.__setattr__(request, "named", frozenset(options))
         return request
 

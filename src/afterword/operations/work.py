@@ -23,6 +23,8 @@ from afterword.text.tokenizer import parts
 
 if TYPE_CHECKING:
     from afterword.language_model import LanguageModel
+    from afterword.model.network.engines import EngineName
+    from afterword.model.ngram.mixture import Using
     from afterword.runs.record import Progress
     from afterword.runs.run import Run
 
@@ -42,7 +44,11 @@ class Work:
     """Whether the caller wants a text piece by piece, as it comes."""
 
     def model(
-        self, name: str | os.PathLike[str], using: str = "both", engine: str = "numpy", hold: Sequence[str] = ()
+        self,
+        name: str | os.PathLike[str],
+        using: Using = "both",
+        engine: EngineName = "numpy",
+        hold: Sequence[str] = (),
     ) -> LanguageModel:
         """Return the model `name`, with parts of it held. Raises ModelError, OptionError, HubError."""
         from afterword.language_model import load

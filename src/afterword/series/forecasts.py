@@ -30,7 +30,7 @@ from afterword.series.readings import UNREADABLE, check_frequency
 from afterword.series.table import Columns, Table, read_table
 from afterword.series.table_corpus import LEAST_VALUES, SEASON_HELP, InMemory, SeriesFacts
 from afterword.series.tokens import scale_of
-from afterword.settings import Settings, made, setting, spelled_out
+from afterword.settings import Settings, setting
 
 if TYPE_CHECKING:
     import pandas
@@ -142,26 +142,6 @@ def parse_levels(levels: str | Sequence[float]) -> tuple[float, ...]:
     return found
 
 
-@spelled_out(ForecastSettings, Columns)
-def forecast(
-    source: Any,
-    *,
-    model: LanguageModel | str | os.PathLike[str] | None = None,
-    levels: Sequence[float] = LEVELS,
-    **options: Any,
-) -> Any:
-    """Forecast every series of `source`, and return a table of the same kind; the options are `afterword forecast`'s.
-
-    `source` is a path, "-", or a frame of pandas or polars, long (unique_id, ds, y) or wide (dates, and a column per
-    series). For a path, the result is the text of a CSV file. The columns are unique_id, ds, mean, median, lo-80,
-    hi-80, … and method. `model` is one made by `afterword train --series`; without it, a model is trained for
-    `minutes`. Raises an InputError for a table or option that cannot be used.
-    """
-    settings, columns = made(ForecastSettings, options), made(Columns, options)
-    found = forecasts(source, settings, columns, levels, model, lambda run: train_shown(run, None))
-    return found.frame
-
-
 def forecasts(
     source: Any,
     settings: ForecastSettings,
@@ -170,7 +150,11 @@ def forecasts(
     model: LanguageModel | str | os.PathLike[str] | None = None,
     train: Callable[[Run], object] = lambda run: train_shown(run, None),
 ) -> Forecast:
-    """Do what `forecast` does, and return all that is known. `train` trains a run to its end."""
+    """Forecast every series of `source`, and return all that is known; `train` trains a run to its end.
+
+    `source` is a path, "-", or a frame of pandas or polars. Raises an InputError for a table or option that cannot be
+    used.
+    """
     bands = parse_levels(levels)
     if model is not None and not isinstance(model, LanguageModel):
         model = LanguageModel.load(model)

@@ -17,6 +17,8 @@ import msgspec
 
 from afterword.errors import TextError
 from afterword.language_model import LanguageModel
+from afterword.model.network.engines import EngineName
+from afterword.model.ngram.mixture import Using
 from afterword.operations.every import find, summaries
 from afterword.operations.operation import Operation, Record, arguments_of
 from afterword.operations.work import Work
@@ -55,7 +57,7 @@ class ServedWork(Work):
         self._call, self._served, self._text = call, served, text
 
     def model(
-        self, name: object, using: str = "both", engine: str = "numpy", hold: Sequence[str] = ()
+        self, name: object, using: Using = "both", engine: EngineName = "numpy", hold: Sequence[str] = ()
     ) -> LanguageModel:
         return variant(self._served, using, list(hold)).model
 

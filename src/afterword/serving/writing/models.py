@@ -19,6 +19,7 @@ from afterword.generation.sampling import Sampling
 from afterword.language_model import LanguageModel, load
 from afterword.model.folder.hub import is_remote, repository_name
 from afterword.model.folder.saved import CONFIG, WEIGHTS, model_folder
+from afterword.model.network.engines import EngineName
 from afterword.serving.http.failures import ApiError
 
 VARIANTS = 8  # of one model: the LSTM alone, gates held, …
@@ -56,7 +57,7 @@ Version = tuple[int, int, int]  # of the weights' file: its time in nanoseconds,
 class Models:
     """The models of a server, safe for several threads."""
 
-    def __init__(self, paths: Iterable[str], engine: str, more: Callable[[], dict[str, Path]] = dict) -> None:
+    def __init__(self, paths: Iterable[str], engine: EngineName, more: Callable[[], dict[str, Path]] = dict) -> None:
         """`paths` are the named models; `more` returns the runs, by name, whose models come and go.
 
         Raises OptionError if two models have the same name, or if a model has the name of a run that is not its own.
