@@ -171,7 +171,7 @@ def stream_figures(path: str, size: str, turns: int) -> tuple[dict[str, float], 
 
 def batch_figures(text: str, size: str, top_k: int, turns: int) -> dict[str, tuple[float, float, float]]:
     """Return for each engine its tokens per second, their share of NumPy's bare steps, and how fast it is."""
-    ways: dict[str, Sequence[str]] = {engine: child("lanes", engine, size, text, top_k) for engine in ENGINES}
+    ways: dict[str, list[str]] = {engine: child("lanes", engine, size, text, top_k) for engine in ENGINES}
     found = take_turns({**ways, "bare": child("step", "numpy", size, LANES)}, turns)
     bare = [LANES / seconds for seconds in found["bare"]]
     return {
