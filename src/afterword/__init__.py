@@ -16,17 +16,27 @@ if TYPE_CHECKING:
     from afterword.errors import AfterwordError
     from afterword.generation.texts import Piece, Sample
     from afterword.language_model import LanguageModel, load
+    from afterword.operations.bases import bases
     from afterword.operations.calibrate import calibrate
     from afterword.operations.compare import compare
     from afterword.operations.demo import demo
+    from afterword.operations.export import export
+    from afterword.operations.forecast import forecast
     from afterword.operations.generate import generate
+    from afterword.operations.horizon import horizon
+    from afterword.operations.import_ import import_
+    from afterword.operations.info import info
+    from afterword.operations.inspect_ import inspect
     from afterword.operations.novelty import novelty
     from afterword.operations.odd import odd
     from afterword.operations.plan import plan
+    from afterword.operations.push import push
     from afterword.operations.score import score
     from afterword.operations.surprises import surprises
     from afterword.operations.train import train
+    from afterword.operations.units import units
     from afterword.scoring.costs import Score
+    from afterword.serving.serve import serve
 
 __version__ = "0.2.0"
 __all__ = [

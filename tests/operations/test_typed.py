@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import random
 import re
 import sys
@@ -20,25 +21,25 @@ ROOT = Path(__file__).parents[2]
 WRONG = {int: '"hot"', float: '"hot"', bool: '"yes"', str: "3"}
 
 
-def spelled(name: str) -> str:
-    return f"{name}_" if name == "import" else name
+def call(name: str, *arguments: str) -> str:
+    return f"afterword.{name}{'_' * keyword.iskeyword(name)}({', '.join(arguments)})"
 
 
 def mistakes(name: str) -> Iterator[str]:
     """Yield calls of an operation, each with one mistake."""
     request: Any = find(name).request
-    places = ", ".join('"x"' for _, (about, _) in arguments_of(request).items() if about.least != 0)
+    places = ['"x"' for about, _ in arguments_of(request).values() if about.least != 0]
     options: dict[str, Kind] = {field.name: kind for field, kind in kinds_of(request)}
     for option, kind in options.items():
         mistyped = option[:-1] if option[:-1] not in options else option + "s"
-        yield f"afterword.{spelled(name)}({places}, {mistyped}=1)"
+        yield call(name, *places, f"{mistyped}=1")
         kinds = [one for one in kind.types if one in WRONG]
         if kind.choices:
-            yield f'afterword.{spelled(name)}({places}, {option}="nosuch")'
+            yield call(name, *places, f'{option}="nosuch"')
         elif len(kinds) == 1 and not kind.several and Any not in kind.types:
-            yield f"afterword.{spelled(name)}({places}, {option}={WRONG[kinds[0]]})"
+            yield call(name, *places, f"{option}={WRONG[kinds[0]]}")
     if places:
-        yield f"afterword.{spelled(name)}()"
+        yield call(name)
 
 
 @pytest.mark.slow
