@@ -344,7 +344,7 @@ def score(
     for _ in range(EACH):
         replace_masks(folder, sound, (family(draw),))
         text = "\n".join(line[:SCORED] for line in LINES)
-        found = server.post("/v1/score", {"text": text, "lines": True, "false_alarms": 0.05})
+        found = server.post("/v1/odd", {"text": text, "all": True, "false_alarms": 0.05})
         whats.append({200: "used", 400: "abandoned"}.get(found.status, "refused"))
 
 

@@ -153,7 +153,7 @@ def exported(tab: Tab) -> None:
 
 
 def session(tab: Tab) -> None:
-    """The page that `score --html` writes, of seven of the sessions of docs/lines.md; the sixth does not belong."""
+    """The page that `surprises --html` writes, of seven of the sessions of docs/lines.md; the sixth does not belong."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = trained(folder, "sessions", "--vocabulary", "words")

@@ -362,8 +362,8 @@ def attack_server(kind: str, number: int, seed: int, besieged: Besieged, keep: b
     else:
         what, refused, whole = f"mask {masked(draw, besieged.at / 'lines')[:60]}", False, True
         text = "\n".join("a" * draw.choice([10, 1000, 20_000]) + draw.choice(["", "b", "c"]) for _ in range(9))
-        body = json.dumps({"model": "lines", "text": text, "lines": True, "false_alarms": 0.05}).encode()
-        head = f"POST /v1/score HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nConnection: close\r\n{JSON}"
+        body = json.dumps({"model": "lines", "text": text, "all": True, "false_alarms": 0.05}).encode()
+        head = f"POST /v1/odd HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nConnection: close\r\n{JSON}"
         raw = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
     before = contents(outside)
     answer, found = besieged.ask(raw)

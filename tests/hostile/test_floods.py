@@ -126,18 +126,18 @@ def test_a_pattern_that_would_take_seconds_is_refused(server: Serving) -> None:
 
 
 def test_large_bodies_wait_in_bounded_memory(models: Path) -> None:
-    quick = {"model": "tiny", "text": "abcd" * 100_000, "per_character": True}  # too long for that: 400
+    quick = {"model": "tiny", "text": "abcd" * 100_000}  # too long for that: 400
     alone = json.dumps({"model": "tiny", "text": "ab" * 600_000}).encode()
     length = ("Content-Type: application/json", f"Content-Length: {len(alone)}")
     with serving(models / "tiny", "--max-bodies", "1000000", "--receive-timeout", "600") as found:
         for part in (alone, alone[:900_000]):  # one is larger than the limit, but alone; what is half sent counts too
             with sent(found.port, "/v1/score", part, *length):
                 until(lambda: found.gauge("body_bytes") > 800_000)
-                refused = found.post("/v1/score", quick)
+                refused = found.post("/v1/surprises", quick)
                 assert (refused.status, refused.headers["retry-after"]) == (429, "1")
                 assert found.post("/tokenize", {"model": "tiny", "prompt": "ab"}).status == 200
             found.wait_for("body_bytes", 0)
-            assert found.post("/v1/score", quick).status == 400
+            assert found.post("/v1/surprises", quick).status == 400
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the memory in use is read from /proc")

@@ -64,7 +64,7 @@ COMMANDS = {
     "plan": ["plan", "book.txt", "--minutes", "1"],
     "generate": ["generate", "tiny", "--max-tokens", "200000", "--out", "written", "--overwrite"],
     "score": ["score", "tiny", "long.txt", "--lines"],
-    "per character": ["score", "tiny", "long.txt", "--per-character", "--html", "page.html", "--overwrite"],
+    "surprises": ["surprises", "tiny", "long.txt", "--html", "page.html", "--overwrite"],
     "odd": ["odd", "many.txt", "book.txt", "--minutes", "1"],
     "calibrate": ["calibrate", "lines", "long.txt"],
     "inspect": ["inspect", "tiny", "abcd", "--html", "gates.html", "--overwrite"],

@@ -18,6 +18,8 @@ __all__ = ["models", "server"]
 SOUND: dict[str, dict[str, Any]] = {
     "/v1/completions": {"model": "mixed", "prompt": "ab", "max_tokens": 3},
     "/v1/score": {"model": "mixed", "text": "ab\ncd"},
+    "/v1/surprises": {"model": "mixed", "text": "ab\ncd"},
+    "/v1/odd": {"model": "mixed", "text": "ab\ncd"},
     "/v1/next": {"model": "mixed", "prompt": "ab"},
     "/tokenize": {"model": "mixed", "prompt": "ab"},
     "/detokenize": {"model": "mixed", "tokens": [1, 2]},

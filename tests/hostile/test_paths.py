@@ -40,6 +40,8 @@ POSTS = {
     "/v1/completions": ("model", "prompt"),
     "/v1/next": ("model", "prompt"),
     "/v1/score": ("model", "text"),
+    "/v1/surprises": ("model", "text"),
+    "/v1/odd": ("model", "text"),
     "/v1/gates": ("model", "text"),
     "/v1/keeps": ("model", "text", "word"),
     "/tokenize": ("model", "prompt"),
