@@ -70,7 +70,7 @@ def setting(
     over HTTP. `filter` is the function of a sampling filter, which is skipped if the value is `off`: see
     `generation.sampling`.
 
-    A field that is given, which means that it is not its default, `needs` another field to be given ("a or b": one of
+    A field counts as given if its value is not the default. It then `needs` another field to be given ("a or b": one of
     them), and none of those that it `excludes`. One that is `served` is a field of the HTTP request too. One with an
     `ending` names a file to write, whose name ends in one of them; with none (), in whatever it likes.
     """

@@ -58,7 +58,7 @@ PATH = PathName()
 
 
 class CommandWork(Work):
-    """What the command line supplies: notes go to standard error, and progress too."""
+    """The work of a command: notes and progress go to standard error."""
 
     def __init__(self, spell: Callable[[str], str], streams: bool = False) -> None:
         self._spell, self.streams = spell, streams
@@ -87,7 +87,7 @@ class CommandWork(Work):
 
     @property
     def program(self) -> str:  # type: ignore[override]
-        """What to type for this program: its path, if the shell does not find it by name."""
+        """The name to type for this program: its path, if the shell does not find it by name."""
         if shutil.which("afterword"):
             return "afterword"
         return shlex.quote(sys.argv[0]) if Path(sys.argv[0]).name == "afterword" else "python -m afterword"

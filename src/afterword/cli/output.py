@@ -131,7 +131,7 @@ def _line(cells: Sequence[Any], form: str, few: list[Sequence[str]], waits: bool
 
 
 def _place(name: str) -> int:
-    """Return where a column stands in a table, in comparison with others."""
+    """Return the place of a column in a table, compared with others."""
     return LAST.index(name) + 1 if name in LAST else -(name in FIRST)
 
 

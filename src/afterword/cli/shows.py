@@ -1,4 +1,4 @@
-"""How people see the answers that are more than rows of a table: shaded text, and lists of odd lines."""
+"""Answers for people that are more than rows of a table, such as shaded text and lists of odd lines."""
 
 from __future__ import annotations
 

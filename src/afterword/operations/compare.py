@@ -55,7 +55,7 @@ class Compare(Predicting, Engine, Decoding, Request):
 
 
 class ComparedText(Scored, kw_only=True):
-    """How well one model predicts the text, beside the first one."""
+    """The cost of the text for one model, compared with the first one."""
 
     rows: ClassVar = "models"
     few: ClassVar = True
@@ -82,7 +82,7 @@ class ComparedLine(Record, kw_only=True):
     line: int
     text: str
     bits: dict[str, float]
-    """Of each model, by its name."""
+    """The bits under each model, by its name."""
     ratio_bits: float
     best: str
     engine: str | UnsetType = UNSET
@@ -167,7 +167,7 @@ def _by_line(
 
 
 def _check_comparable(names: Sequence[str], models: Sequence[LanguageModel], by_line: bool, work: Work) -> None:
-    """Raise OptionError if the models would not predict the same; tell if the comparison is unfair."""
+    """Raise OptionError if the models would not predict the same; note if the comparison is unfair."""
     name, first = names[0], models[0]
     reads_lines = by_line or first.lines
     for other, model in zip(names[1:], models[1:], strict=True):

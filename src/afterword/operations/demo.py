@@ -52,7 +52,7 @@ class Demo(Request):
 
 
 class Told(Record, kw_only=True):
-    """A part of what the demo tells."""
+    """A part of the demo's report."""
 
     heading: str | UnsetType = UNSET
     text: str | UnsetType = UNSET

@@ -205,7 +205,7 @@ def _lines_found(complete: int, wanted: int, tally: Tally) -> str:
 
 
 def _told_of_rules(tally: Tally, wanted: int, work: Work) -> Callable[[], None]:
-    """Return what tells now and then how many texts obeyed the rules, and how long the rest may take."""
+    """Return a function that reports now and then how many texts obeyed the rules, and how long the rest may take."""
     began = reported = time.monotonic()
 
     def tell() -> None:

@@ -50,14 +50,14 @@ class CopiedPart(msgspec.Struct):
     longest: str
     at: int
     lines: LineCopies | None
-    """Of a model of lines."""
+    """Given for a model of lines."""
 
 
 class Copied(Record, kw_only=True):
     """What a text copies from the training text, and what the held-out text does, if there is one."""
 
     name: str
-    """Of the judged text, for people."""
+    """The report on the judged text, for people."""
     learned_from: int
     """Characters of the training text."""
     judged: CopiedPart

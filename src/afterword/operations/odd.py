@@ -126,7 +126,7 @@ class OddRow(Record, kw_only=True):
 
 
 class OddValue(SurprisingValue, kw_only=True):
-    """The cost of a value of a series beside that of normal ones."""
+    """The cost of a value of a series, compared with normal ones."""
 
     figure: float
     p_value: float

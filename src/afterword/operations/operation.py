@@ -47,7 +47,7 @@ def listed(sources: Sources) -> tuple[str, ...]:
 
 @dataclasses.dataclass(frozen=True)
 class Argument:
-    """An argument that is given by its position."""
+    """A positional argument."""
 
     help: str
     metavar: str | None = None

@@ -71,7 +71,7 @@ class Work:
                 print(f"note: {one}", file=sys.stderr)
 
     def say(self, *lines: str, verbatim: bool = False) -> None:
-        """Tell people how the work goes on; in Python, nothing is printed. A text of the user's is told `verbatim`."""
+        """Report the work to people; in Python, nothing is printed. A user's own text is printed `verbatim`."""
 
     def still_wanted(self, *done: float) -> None:
         """Raise if nobody waits for the answer any more; long work calls this now and then."""
