@@ -138,7 +138,7 @@ class TestTheWheelWithoutPyTorch:
         assert run("afterword generate english --prompt 'The sea' --max-tokens 9").stdout.startswith(b"The sea")
         assert json.loads(run("afterword score book good.log --json").stdout)["characters"] == 900
         run("afterword calibrate log good.log")
-        odd = run("afterword score log today.log --lines --false-alarms 0.01 --flag --json")
+        odd = run("afterword odd log today.log --as-read --json")
         assert [json.loads(line)["line"] for line in odd.stdout.splitlines()] == [3]
         assert json.loads(run("afterword info book --json").stdout)["num_layers"] == 2
         run("afterword inspect book abcabc --html gates.html")
