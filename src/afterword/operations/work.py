@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from afterword import bars
-from afterword.errors import OptionError, TextError
+from afterword.errors import OptionError, TextError, spelled
 from afterword.text.decoding import Decoding, Reader
 from afterword.text.documents import check_sources, source_name
 from afterword.text.lines import filled_lines, whole_lines
@@ -62,7 +62,7 @@ class Work:
         """Tell what the caller should know."""
         if bars.is_seen():
             for one in notes:
-                print(f"note: {one}", file=sys.stderr)
+                print(f"note: {spelled(one)}", file=sys.stderr)
 
     def say(self, *lines: str, verbatim: bool = False) -> None:
         """Tell people how the work goes on; in Python, nothing is printed. A text of the user's is told `verbatim`."""
