@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from afterword.errors import spelled
 from afterword.learning.ranks import rank
 
 if TYPE_CHECKING:
@@ -193,4 +194,4 @@ def train_shown(run: Run, on_progress: Callable[[Progress], object] | None) -> N
 
 def _print_notes(notes: Iterable[str]) -> None:
     for note in notes:
-        print(f"note: {note}", file=sys.stderr)
+        print(f"note: {spelled(note)}", file=sys.stderr)

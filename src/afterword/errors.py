@@ -38,7 +38,7 @@ class AfterwordError(Exception):
         return super().__str__()
 
     def __str__(self) -> str:
-        return spelled(self.message, "{}=".format)
+        return spelled(self.message)
 
 
 class InputError(AfterwordError):
@@ -91,8 +91,8 @@ class NotFiniteError(TrainingError):
         self.step, self.seconds = step, seconds
 
 
-def spelled(message: str, spell: Callable[[str], str]) -> str:
-    """Return `message` with the names of options spelled."""
+def spelled(message: str, spell: Callable[[str], str] = "{}=".format) -> str:
+    """Return `message` with the names of options spelled, by default as in Python."""
     return NAME.sub(lambda found: spell(found[1]), message)
 
 

@@ -14,6 +14,7 @@ from afterword.cli.command import OperationCommand
 from afterword.cli.config_file import LARGEST, read_config
 from afterword.errors import OptionError
 from afterword.operations.operation import operation
+from afterword.operations.score import Score
 from afterword.operations.train import Train
 from afterword.operations.work import Work
 from afterword.settings import kinds_of
@@ -115,6 +116,11 @@ def test_how_long_is_one_choice_and_the_command_lines_replaces_the_files(
 ) -> None:
     found = asked("--config", config(f"{in_file} = 2"), f"--{by_hand}", "7")
     assert {name: found[name] for name in LENGTHS} == {**dict.fromkeys(LENGTHS), by_hand: 7}
+
+
+@pytest.mark.parametrize("key", ["with", "using"])
+def test_an_option_has_its_own_name_and_that_of_python(key: str, config: Callable[[str], Path]) -> None:
+    assert read_config(str(config(f'{key} = "lstm"')), Score) == {"using": "lstm"}
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_read(config: Callable[[bytes], Path]) -> None:

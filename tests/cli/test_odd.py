@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import random
 import re
@@ -115,6 +117,10 @@ def test_the_likeliest_model_is_the_kind_of_an_odd_line(
     for row in rows:
         one, other = (each[row["line"] - 1] for each in (alone, others))
         assert row == {**one, "kind": str(lines_model) if other["bits"] < one["bits"] else "unknown"}
+    table = run(*(each if each != "--as-read" else "--all" for each in asked), "--csv", input=some)
+    for row in csv.DictReader(io.StringIO(table.stdout.decode())):
+        assert bool(row["kind"]) == (row["odd"] == "True")
+        assert json.loads(row["odd_pieces"]) == alone[int(row["line"]) - 1]["odd_pieces"]
 
 
 def test_a_growing_stream_is_judged_line_by_line(calibrated: Path) -> None:

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from afterword.cli.command import CommandWork
+from afterword.cli.output import note
 from afterword.cli.run_report import show
 from afterword.cli.signals import Stop
 from afterword.planning.training_plan import TrainingSettings
@@ -266,8 +268,17 @@ def test_the_model_writes_meanwhile_without_being_read_from_the_disk(
     training = TrainingSettings(steps=12, hidden_size=12, threads=1)
     monkeypatch.setattr("afterword.cli.run_report.SAMPLE_EVERY", 0.0)
     monkeypatch.setattr("afterword.language_model.load_model", None)
-    show(begin([book], tmp_path / "run", TextSettings(), training), lambda: False)
+    show(begin([book], tmp_path / "run", TextSettings(), training), lambda: False, note)
     assert "it writes: " in capsys.readouterr().err
+
+
+def test_notes_of_a_run_name_options_as_they_are_typed(
+    book: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = begin([book], tmp_path / "run", TextSettings(), TrainingSettings(steps=2, hidden_size=12, threads=1))
+    run.notes.append("the LSTM would gain from a base (`base`)")
+    CommandWork(lambda name: f"--{name}").train(run)
+    assert "would gain from a base (--base)" in capsys.readouterr().err
 
 
 def test_an_empty_line_is_not_shown_as_what_the_model_writes(
@@ -276,7 +287,7 @@ def test_an_empty_line_is_not_shown_as_what_the_model_writes(
     (tmp_path / "book.txt").write_text("\n" * 30 + "a b\n\n\n\n" * 60)
     monkeypatch.setattr("afterword.cli.run_report.SAMPLE_EVERY", 0.0)
     training = TrainingSettings(steps=12, hidden_size=12, threads=1)
-    show(begin([tmp_path / "book.txt"], tmp_path / "run", TextSettings(), training), lambda: False)
+    show(begin([tmp_path / "book.txt"], tmp_path / "run", TextSettings(), training), lambda: False, note)
     told = [line.strip() for line in capsys.readouterr().err.splitlines() if "it writes:" in line]
     assert told
     assert "it writes:" not in told

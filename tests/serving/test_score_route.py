@@ -87,6 +87,15 @@ def test_a_part_alone_can_be_asked(server: Serving, models: Path) -> None:
     assert found["nats_per_character"] == pytest.approx(found["ngram"])
 
 
+def test_only_odd_lines_are_listed_unless_all_are_asked_for(calibrated: Serving) -> None:
+    asked = {"model": "judge", "text": "\u2603\u2603\nabcd\n", "false_alarms": 0.05}
+    every = scored(calibrated, "odd", **asked, all=True)
+    some = scored(calibrated, "odd", **asked)
+    assert some["lines"] == [one for one in every["lines"] if one["odd"]]
+    assert some["bits_per_character"] == every["bits_per_character"]
+    assert scored(calibrated, "odd", **asked | {"text": "\n"})["lines"] == []
+
+
 def test_odd_lines_are_those_of_the_model(calibrated: Serving, models: Path) -> None:
     lines = ["abababab", "dddddddd", "aabbaabb", "", "éédcéécd"]
     found = scored(calibrated, "odd", model="judge", text="\n".join(lines), all=True, false_alarms=0.05)["lines"]

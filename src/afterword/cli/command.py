@@ -101,9 +101,9 @@ class CommandWork(Work):
 
         with Stop() as stop:
             try:
-                show(run, lambda: stop.signal is not None, writes=kept)
+                show(run, lambda: stop.signal is not None, self.note, writes=kept)
             finally:
-                note(*run.take_notes())
+                self.note(*run.take_notes())
         status = 128 + (stop.signal or signal.SIGTERM)  # another rank may have had the signal
         if run.stopped and kept:
             again = f"{self.program} train --resume {shlex.quote(str(run.folder.path))}"

@@ -64,9 +64,10 @@ def read_config(path: str, request: type[Request]) -> dict[str, Any]:
     """Return the settings in the TOML file at `path`, by field name. Raises OptionError, which names the file."""
     own = {field.name: (field, kind) for field, kind in kinds_of(request)}
     keys = own | {field.name: (field, kind) for field, kind in kinds_of(find("train").request)}
+    flags = {field.metadata["flag"]: name for name, (field, _) in keys.items()}  # --with is `using`
     values: dict[str, Any] = {}
     for key, value in _parsed(path).items():
-        name, option = key.replace("-", "_"), key.replace("_", "-")
+        name, option = flags.get(key, key.replace("-", "_")), key.replace("_", "-")
         if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(item, dict) for item in value)):
             raise OptionError(f"{path}: {_shown(key)} is a table: write every setting at the top level, {EXAMPLE}")
         if name not in keys:

@@ -154,7 +154,8 @@ def _flat(row: Mapping[str, Any], widths: Mapping[str, int]) -> dict[str, Any]:
 
 def _csv(values: Sequence[Any]) -> str:
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(values)
+    cells = [strict_json(value) if isinstance(value, list | tuple) else value for value in values]
+    csv.writer(line, lineterminator="\n").writerow(cells)
     return shown(line.getvalue().removesuffix("\n"))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from afterword import bars
 from afterword.bars import as_time, figures, is_seen, training_bar
-from afterword.cli.output import note, say
+from afterword.cli.output import say
 from afterword.language_model import LanguageModel
 from afterword.learning.ranks import rank
 from afterword.runs.record import Progress
@@ -19,8 +19,11 @@ SAMPLE_EVERY = 15.0  # seconds between lines that the model writes
 SAMPLE = 120  # characters of them
 
 
-def show(run: Run, should_stop: Callable[[], bool], writes: bool = True) -> None:
-    """Train `run` to its end, or until `should_stop`; print its progress and, if it `writes`, now and then a line."""
+def show(run: Run, should_stop: Callable[[], bool], note: Callable[..., object], writes: bool = True) -> None:
+    """Train `run` to its end, or until `should_stop`; print its progress and, if it `writes`, now and then a line.
+
+    `note` tells the notes of the run.
+    """
     from afterword.runs.loop import train  # with PyTorch, which takes a second
 
     writes = writes and bars.form == "auto" and run.encoded.is_text

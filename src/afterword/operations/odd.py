@@ -118,7 +118,7 @@ class OddRow(Record, kw_only=True):
     p_value: float
     odd: bool
     odd_pieces: list[tuple[int, int]]
-    kind: str | UnsetType = UNSET
+    kind: str | UnsetType | None = UNSET
     count: int | UnsetType = UNSET
     lines: list[PlacedLine] | UnsetType = UNSET
     rate: float
@@ -192,7 +192,11 @@ def odd(request: Odd, work: Work) -> Iterator[OddRow | OddValue | Scored]:
 
 
 def _each(
-    request: Odd, work: Work, model: LanguageModel, kind_of: Callable[[OddLine], dict[str, str]], facts: dict[str, Any]
+    request: Odd,
+    work: Work,
+    model: LanguageModel,
+    kind_of: Callable[[OddLine], dict[str, str | None]],
+    facts: dict[str, Any],
 ) -> Iterator[OddRow | Scored]:
     """Yield all lines, or the odd ones, as they are read; then what all of them cost."""
     whole = list[Cost]()
@@ -223,14 +227,16 @@ def _checked_masks(model: LanguageModel, request: Odd, work: Work) -> tuple[str,
     return calibration.masks
 
 
-def _kinds(request: Odd, work: Work, masks: Sequence[str]) -> Callable[[OddLine], dict[str, str]]:
+def _kinds(request: Odd, work: Work, masks: Sequence[str]) -> Callable[[OddLine], dict[str, str | None]]:
     """Return the function that names the kind of an odd line: the likeliest of the models of kinds."""
     judges = {name: judge_of(work.model(name, request.using, request.engine), masks) for name in request.kinds}
 
-    def kind_of(line: OddLine) -> dict[str, str]:
-        bits = {name: judge([line.text])[0].bits for name, judge in judges.items()}
-        if not bits or not line.odd:
+    def kind_of(line: OddLine) -> dict[str, str | None]:
+        if not judges:
             return {}
+        if not line.odd:
+            return {"kind": None}  # so that all rows have the same columns
+        bits = {name: judge([line.text])[0].bits for name, judge in judges.items()}
         best = min(bits, key=bits.__getitem__)
         return {"kind": best if bits[best] < line.bits else "unknown"}
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from afterword import bars
-from afterword.errors import OptionError, TextError
+from afterword.errors import OptionError, TextError, spelled
 from afterword.text.decoding import Decoding, Reader
 from afterword.text.documents import check_sources, source_name
 from afterword.text.lines import filled_lines, whole_lines
@@ -68,7 +68,7 @@ class Work:
         """Tell what the caller should know."""
         if bars.is_seen():
             for one in notes:
-                print(f"note: {one}", file=sys.stderr)
+                print(f"note: {spelled(one)}", file=sys.stderr)
 
     def say(self, *lines: str, verbatim: bool = False) -> None:
         """Report the work to people; in Python, nothing is printed. A user's own text is printed `verbatim`."""

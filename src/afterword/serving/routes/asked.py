@@ -33,6 +33,8 @@ from afterword.text.documents import Document, Source
 
 MOST_ROWS = 100_000  # in a reply
 GIVEN = "-"  # the name of the text of a body
+# of options that are not served; groups of equal lines would have no figures of the whole
+ALWAYS: dict[str | None, dict[str, Any]] = {"/v1/odd": {"as_read": True}}
 
 
 class GivenReader(Reader):
@@ -100,7 +102,8 @@ def handler_of(operation: Operation[Any, Any, Any]) -> Callable[..., Awaitable[m
 
     async def handler(call: Call[Service], body: Any) -> Any:
         values = {name: getattr(body, name) for name in body.__struct_fields__ if name not in ("text", "model")}
-        asked = request(names[0] and GIVEN, GIVEN, **{name: one for name, one in values.items() if one is not None})
+        given = {name: one for name, one in values.items() if one is not None} | ALWAYS.get(operation.path, {})
+        asked = request(names[0] and GIVEN, GIVEN, **given)
         if most is not None:
             check_at_most(most, len(body.text), "text may have at most {} characters", "send it in parts", "text")
         if getattr(asked, "lines", operation.path != "/v1/score"):
@@ -109,7 +112,8 @@ def handler_of(operation: Operation[Any, Any, Any]) -> Callable[..., Awaitable[m
         served = await asyncio.to_thread(call.service.models.find, body.model)
         text, body.text = body.text.encode("utf-8", "surrogatepass"), ""  # a fourth of the characters' memory
         work = ServedWork(call, served, text)
-        reply = await call.work(lambda: replied(operation.run(asked, work), reply_of, served.name))
+        rows = [one.rows for one in operation.records if one.served and one.rows and getattr(asked, "lines", True)]
+        reply = await call.work(lambda: replied(operation.run(asked, work), reply_of, served.name, rows))
         call.service.metrics.prompt_tokens.inc(getattr(reply, "tokens", 0))
         return reply
 
@@ -160,9 +164,9 @@ def reply_type(operation: Operation[Any, Any, Any]) -> type[msgspec.Struct]:
     return msgspec.defstruct(f"{operation.request.__name__}Reply", fields, kw_only=True, namespace={"__doc__": about})
 
 
-def replied(records: Iterable[Record], kind: type[msgspec.Struct], model: str) -> msgspec.Struct:
-    """Return the reply that has the `records`."""
-    found: dict[str, Any] = {"model": model}
+def replied(records: Iterable[Record], kind: type[msgspec.Struct], model: str, rows: Sequence[str]) -> msgspec.Struct:
+    """Return the reply that has the `records`; the lists named `rows` may be empty."""
+    found: dict[str, Any] = {"model": model, **{name: [] for name in rows}}
     for record in records:
         if not record.served:
             continue
@@ -171,5 +175,5 @@ def replied(records: Iterable[Record], kind: type[msgspec.Struct], model: str) -
         if record.rows is None:
             found |= record.fields()
         else:
-            found.setdefault(record.rows, []).append(record)
+            found[record.rows].append(record)
     return kind(**found)
