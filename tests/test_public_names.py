@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 import afterword
-from afterword.operations.every import find, summaries
+from afterword.operations.every import find, python_name, summaries
 
 SOURCES = sorted(Path(afterword.__file__).parent.rglob("*.py"))
 NAMES = ["AfterwordError", "LanguageModel", "Piece", "Sample", "Score", "__version__", "load"]
-NAMES += [name + "_" * (name == "import") for name in summaries()]
+NAMES += map(python_name, summaries())
 
 
 def test_the_public_names_are_these() -> None:

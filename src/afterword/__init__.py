@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from afterword.errors import AfterwordError
     from afterword.generation.texts import Piece, Sample
     from afterword.language_model import LanguageModel, load
-    from afterword.operations.bases import bases
+    from afterword.operations.bases import bases_
     from afterword.operations.calibrate import calibrate
     from afterword.operations.compare import compare
     from afterword.operations.demo import demo
@@ -46,7 +46,7 @@ __all__ = [
     "Sample",
     "Score",
     "__version__",
-    "bases",
+    "bases_",
     "calibrate",
     "compare",
     "demo",

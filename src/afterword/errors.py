@@ -40,6 +40,11 @@ class AfterwordError(Exception):
     def __str__(self) -> str:
         return spelled(self.message)
 
+    @property
+    def over_http(self) -> str:
+        """The message with the names of options as an HTTP request has them."""
+        return spelled(self.message, str)
+
 
 class InputError(AfterwordError):
     """Wrong input: nothing was done, and the caller can correct it."""

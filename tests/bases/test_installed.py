@@ -15,7 +15,7 @@ from afterword.bases.base import load_base
 from afterword.bases.installed import FOLDERS, installed
 from afterword.cli.command import OperationCommand
 from afterword.errors import ModelError, OptionError
-from afterword.operations.bases import bases
+from afterword.operations.bases import bases_ as bases
 from afterword.operations.calibrate import writable
 from afterword.serving.writing.models import Models
 from tests.bases.small import base_of, only_packages, register, save

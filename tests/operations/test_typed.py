@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
 import random
 import re
 import sys
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from afterword.operations.every import find, summaries
+from afterword.operations.every import find, python_name, summaries
 from afterword.operations.operation import arguments_of
 from afterword.settings import Kind, kinds_of
 from tests.processes import finished
@@ -22,7 +21,7 @@ WRONG = {int: '"hot"', float: '"hot"', bool: '"yes"', str: "3"}
 
 
 def call(name: str, *arguments: str) -> str:
-    return f"afterword.{name}{'_' * keyword.iskeyword(name)}({', '.join(arguments)})"
+    return f"afterword.{python_name(name)}({', '.join(arguments)})"
 
 
 def mistakes(name: str) -> Iterator[str]:

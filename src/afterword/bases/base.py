@@ -101,7 +101,7 @@ def load_base(base: str | os.PathLike[str]) -> Base:
         model = load_model(place or model_folder(Path(base)))
         model.check_of_text()
     except ModelError as error:
-        raise OptionError(f"base: {error}{known(base, as_base=True)}") from None
+        raise OptionError(f"base: {error.message}{known(base, as_base=True)}") from None
     _check(name, model)
     return Base(name if place else Path(os.path.realpath(base)).name, model)
 

@@ -28,7 +28,7 @@ class InstalledBases(Record):
 
 
 @operation(Bases)
-def bases(request: Bases, work: Work) -> InstalledBases:
+def bases_(request: Bases, work: Work) -> InstalledBases:
     found = installed()
     usable, problems = load_installed(found)
     rows = []

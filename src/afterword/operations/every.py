@@ -46,7 +46,12 @@ def module_of(name: str) -> str:
     return f"afterword.{ABOVE.get(name, 'operations')}.{name}" + "_" * (name in RESERVED)
 
 
+def python_name(name: str) -> str:
+    """Return the name of an operation in Python: with an underscore if a keyword or a package of ours has it."""
+    return name + "_" * (keyword.iskeyword(name) or (Path(__file__).parents[1] / name / "__init__.py").exists())
+
+
 def find(name: str) -> Operation[Any, Any, Any]:
     """Return the operation `name`."""
-    found: Operation[Any, Any, Any] = getattr(import_module(module_of(name)), name + "_" * keyword.iskeyword(name))
+    found: Operation[Any, Any, Any] = getattr(import_module(module_of(name)), python_name(name))
     return found

@@ -112,8 +112,8 @@ class OddRow(Record, kw_only=True):
     file: str
     line: int
     text: str
-    bits: float | UnsetType = UNSET
-    bits_per_character: float | UnsetType = UNSET
+    bits: float
+    bits_per_character: float
     figure: float
     p_value: float
     odd: bool
@@ -139,6 +139,8 @@ class Group:
 
     file: str
     first: OddLine
+    costs: tuple[float, float]
+    """The bits of each, and its bits per character."""
     count: int = 0
     lines: list[tuple[int, str]] = field(default_factory=list)
     """The numbers and texts of its lines: all if they are odd, otherwise the first `KEPT_ALIKE`."""
@@ -172,7 +174,7 @@ def odd(request: Odd, work: Work) -> Iterator[OddRow | OddValue | Scored]:
     with work.progress("scoring lines", "lines") as on_progress:
         for file, before, some in work.lines([*dict.fromkeys(files)], request):
             for line in model.odd_lines(some, request.false_alarms, on_progress=work.still_wanted):
-                found.add(file, line.at(before + line.line))
+                found.add(file, line.at(before + line.line), (line.bits, line.bits_per_character))
             on_progress(None, found.lines)
     if found.new > max(DRIFTED, 2 * unseen) * found.lines:
         work.note(
@@ -187,15 +189,15 @@ def odd(request: Odd, work: Work) -> Iterator[OddRow | OddValue | Scored]:
     for group in [*odd_ones, *following]:
         lines = [PlacedLine(group.file, number, text) for number, text in group.lines]
         more: dict[str, Any] = {"count": group.count, "lines": lines, "rate": request.false_alarms, **facts}
-        more |= dict.fromkeys(("bits", "bits_per_character"), UNSET)  # a group keeps no costs
-        yield OddRow.of(group.first, file=group.file, **kind_of(group.first), **more)
+        more |= dict(zip(("bits", "bits_per_character"), group.costs, strict=True))
+        yield OddRow.of(group.first, file=group.file, **kind_of(group.first, group.costs[0]), **more)
 
 
 def _each(
     request: Odd,
     work: Work,
     model: LanguageModel,
-    kind_of: Callable[[OddLine], dict[str, str | None]],
+    kind_of: Callable[[OddLine, float], dict[str, str | None]],
     facts: dict[str, Any],
 ) -> Iterator[OddRow | Scored]:
     """Yield all lines, or the odd ones, as they are read; then what all of them cost."""
@@ -208,7 +210,7 @@ def _each(
             for one in scores:
                 if request.all or one.odd:
                     more: dict[str, Any] = {"line": before + one.line, "rate": request.false_alarms, **facts}
-                    yield OddRow.of(one, file=file, **kind_of(one), **more)
+                    yield OddRow.of(one, file=file, **kind_of(one, one.bits), **more)
             read += len(lines)
             on_progress(None, read)
     yield Scored.of(whole[0], **whole[0].apart)
@@ -227,18 +229,18 @@ def _checked_masks(model: LanguageModel, request: Odd, work: Work) -> tuple[str,
     return calibration.masks
 
 
-def _kinds(request: Odd, work: Work, masks: Sequence[str]) -> Callable[[OddLine], dict[str, str | None]]:
+def _kinds(request: Odd, work: Work, masks: Sequence[str]) -> Callable[[OddLine, float], dict[str, str | None]]:
     """Return the function that names the kind of an odd line: the likeliest of the models of kinds."""
     judges = {name: judge_of(work.model(name, request.using, request.engine), masks) for name in request.kinds}
 
-    def kind_of(line: OddLine) -> dict[str, str | None]:
+    def kind_of(line: OddLine, own: float) -> dict[str, str | None]:
         if not judges:
             return {}
         if not line.odd:
             return {"kind": None}  # so that all rows have the same columns
         bits = {name: judge([line.text])[0].bits for name, judge in judges.items()}
         best = min(bits, key=bits.__getitem__)
-        return {"kind": best if bits[best] < line.bits else "unknown"}
+        return {"kind": best if bits[best] < own else "unknown"}
 
     return kind_of
 
@@ -362,7 +364,8 @@ class _Found:
         self._others: dict[tuple[str, str], Group] = {}
         self.lines = self.new = 0
 
-    def add(self, file: str, line: OddLine) -> None:
+    def add(self, file: str, line: OddLine, costs: tuple[float, float]) -> None:
+        """Take a `line` without the costs of its tokens; `costs` are its bits, and its bits per character."""
         if not line.text:
             return
         form = self._hide(line.text)
@@ -372,7 +375,7 @@ class _Found:
             self._words.update({*re.findall(r"\w+", form)} - self._known)
         self.new += new
         groups = self.odd if line.odd else self._others
-        same = groups.setdefault((file, form), Group(file, line))
+        same = groups.setdefault((file, form), Group(file, line, costs))
         same.count += 1
         if line.odd or same.count <= KEPT_ALIKE:
             same.lines.append((line.line, line.text))

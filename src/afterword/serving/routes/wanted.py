@@ -80,4 +80,4 @@ def variant(served: Served, using: str | None, holds: list[str] | None) -> Varia
     try:
         return served.variant(using or "both", tuple(holds or ()))
     except OptionError as error:
-        raise ApiError(400, str(error), "hold" if holds else "with") from None
+        raise ApiError(400, error.over_http, "hold" if holds else "with") from None

@@ -72,7 +72,7 @@ class Reply(Text):
         try:
             super().push(token, log_probability, likeliest)
         except AfterwordError as error:  # a rule that outgrew its limits must not end other texts
-            self.failure = ApiError(400, str(error), "pattern")
+            self.failure = ApiError(400, error.over_http, "pattern")
         finally:
             self.order.seconds_of_rules -= time.perf_counter() - began
             if self.order.seconds_of_rules < 0 and self.failure is None:
