@@ -128,8 +128,7 @@ class Comparison:
     def _add(self, row: int, starts: NDArray[np.intp], values: NDArray[np.floating] | NDArray[np.intp]) -> None:
         while len(starts) and starts[-1] >= self._each * PLACES:
             halves = self._sums.reshape(len(self._sums), -1, 2).sum(axis=-1)
-            self._sums[:] = 0
-            self._sums[:, : PLACES // 2] = halves
+            self._sums = np.pad(halves, [(0, 0), (0, PLACES // 2)])
             self._each *= 2
         np.add.at(self._sums[row], starts // self._each, values)
 

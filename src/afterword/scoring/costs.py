@@ -205,31 +205,26 @@ def score_lines(
     texts = list(lines)
     for text in texts:
         check_text(text)
-    first = dict(zip(reversed(texts), range(len(texts), 0, -1), strict=True))
-    unique = sorted(first, key=first.__getitem__)  # logs repeat lines
-    ids = line_ids(tokenizer, unique)
+    different = list(dict.fromkeys(texts))  # logs repeat lines
+    ids = line_ids(tokenizer, different)
     found: dict[str, LineScore] = {}
 
     def read(batch: list[int], padded: Ids, done: Callable[[int], None]) -> None:
         lengths = np.array([len(ids[index]) for index in batch])
 
         def on_read(read: slice) -> None:
-            done(int((np.minimum(lengths, read.stop) - np.minimum(lengths, read.start)).sum()))
+            done(int((np.clip(lengths, read.start, read.stop) - read.start).sum()))
 
         nats, _ = token_nats(network, tokenizer.end, padded, on_read, entropies=entropies, lengths=lengths.tolist())
         for lane, index in enumerate(batch):
-            text, tokens = unique[index], len(ids[index])
+            text = different[index]
             # copies, so that the padding is freed
-            costs = {name: cost[lane, :tokens].copy() for name, cost in nats.items()}
+            costs = {name: cost[lane, : len(ids[index])].copy() for name, cost in nats.items()}
             expected = float(costs[ENTROPY].sum()) if entropies else math.nan
-            about = {"line": first[text], "text": text, "expected_nats": expected}
-            found[text] = LineScore.of(costs, text, int(tokenizer.end is not None), **about)
+            found[text] = LineScore.of(costs, text, int(tokenizer.end is not None), text=text, expected_nats=expected)
 
     read_lines(network, ids, read, on_progress)
-    return [
-        found[text] if first[text] == number else replace(found[text], line=number)
-        for number, text in enumerate(texts, 1)
-    ]
+    return [replace(found[text], line=number) for number, text in enumerate(texts, 1)]
 
 
 def total(scores: Sequence[Cost]) -> Score:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from heapq import heappush, heappushpop
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,7 @@ Costs = tuple[int, float, list[int], list[float]]
 character in a token, as the token that is this character."""
 Found = tuple[Ids, NDArray[np.float64], NDArray[np.intp], NDArray[np.float32]]
 """N of them, as [N], [N], [N, ≤ LIKELIEST] and [N, ≤ LIKELIEST]."""
+Piece = tuple[int, Found]  # the index of a text, and what was found next in it
 Read = Callable[[Ids, NDArray[np.float64], NDArray[np.floating], NDArray[np.intp]], list[Found]]
 """Takes the next tokens of some texts [B, t], their nats [B, t], log P of every row in their places [B, t, R], and how
 many tokens of each text are left [B]; what exceeds them is padding. Returns what was found for each text."""
@@ -116,39 +117,39 @@ def surprises(
             names[tokenizer.end] = ends
             left_out += [] if lines else [tokenizer.end]
         reader = partial(_tokens, left_out)
+    pieces = partial(_pieces, network, tokenizer.end, reader, on_nats)
     if lines:
         ids = line_ids(tokenizer, filter(None, read.split("\n")))
-        read_texts = _each_line(network, tokenizer.end, ids, reader, on_nats)
+        read_texts = _each_line(ids, pieces)
     else:
-        read_texts = iter([_running(network, tokenizer.end, tokenizer.encode(read), reader(1), on_nats)])
+        running = pieces([tokenizer.encode(read)])
+        read_texts = iter([chain.from_iterable(_costs(*found) for _, found in running)])
     return _placed(read_texts, tokenizer, names, spelled, lines)
 
 
-def _running(network: Network, before: int | None, ids: Ids, read: Read, on_nats: OnNats) -> Iterator[Costs]:
-    for stretch in stretches(network, before, ids[None]):
-        on_nats({name: each[0] for name, each in stretch.nats.items()})
-        left = np.array([len(ids) - stretch.place.start])
-        yield from _costs(*read(ids[None, stretch.place], stretch.nats[USED], stretch.expected(), left)[0])
-
-
-def _each_line(
-    network: Network, before: int | None, ids: Sequence[Ids], reader: Callable[[int], Read], on_nats: OnNats
-) -> Iterator[Iterator[Costs]]:
-    """Yield the costs of each line, in order; as many lines as fit are read together."""
+def _each_line(ids: Sequence[Ids], pieces: Callable[[Sequence[Ids]], Iterator[Piece]]) -> Iterator[Iterator[Costs]]:
+    """Yield the costs of each line, in order, of which `pieces` reads some together."""
     for first in range(0, len(ids), LINES):
         some = ids[first : first + LINES]
         found: list[list[Found]] = [[] for _ in some]
-        for batch, padded in batches(some):
-            lengths, read = np.array([len(some[index]) for index in batch]), reader(len(batch))
-            for stretch in stretches(network, before, padded):
-                place, nats, left = stretch.place, stretch.nats, lengths - stretch.place.start
-                within = np.arange(place.stop - place.start) < left[:, None]  # without the padding
-                on_nats({name: each[within] for name, each in nats.items()})
-                parts = read(padded[:, place], nats[USED], stretch.expected(), np.maximum(left, 0))
-                for index, part in zip(batch, parts, strict=True):
-                    found[index].append(part)
-        for pieces in found:
-            yield _costs(*_joined(pieces))
+        for index, piece in pieces(some):
+            found[index].append(piece)
+        for each in found:
+            yield _costs(*_joined(each))
+
+
+def _pieces(
+    network: Network, before: int | None, reader: Callable[[int], Read], on_nats: OnNats, ids: Sequence[Ids]
+) -> Iterator[Piece]:
+    """Read texts, as many as fit together, and yield the pieces of each in order."""
+    for batch, padded in batches(ids):
+        lengths, read = np.array([len(ids[index]) for index in batch]), reader(len(batch))
+        for stretch in stretches(network, before, padded):
+            place, nats, left = stretch.place, stretch.nats, lengths - stretch.place.start
+            within = np.arange(place.stop - place.start) < left[:, None]  # without the padding
+            on_nats({name: each[within] for name, each in nats.items()})
+            parts = read(padded[:, place], nats[USED], stretch.expected(), np.maximum(left, 0))
+            yield from zip(batch, parts, strict=True)
 
 
 def _joined(pieces: Sequence[Found]) -> Found:
