@@ -189,17 +189,13 @@ class _Planner:
 
     def _of_text(self) -> Choices:
         if self._encoded.lines:
-            seq_length = Choice(256, "longer lines are read in pieces")
-            of_text = Choice(0, "the same values rarely follow one another twice")
-            blind = Choice(0, "an n-gram soon forgets a line's label, and would write lines of any kind")
             length = self._tokens / self._encoded.documents
             if not self._encoded.is_text:
-                return {**tuning.values_per_step(self._tokens, length), "ngram": of_text}
-            return {
-                "seq_length": seq_length,
-                "batch_size": tuning.lines_per_step(length),
-                **({"ngram": blind} if self._encoded.labels else {}),
-            }
+                seldom = Choice(0, "the same values rarely follow one another twice")
+                return tuning.values_per_step(self._tokens, length) | {"ngram": seldom}
+            blind = Choice(0, "an n-gram soon forgets a line's label, and would write lines of any kind")
+            of_lines: Choices = {"seq_length": tuning.IN_PIECES, "batch_size": tuning.lines_per_step(length)}
+            return of_lines | ({"ngram": blind} if self._encoded.labels else {})
         seq_length = Choice(
             max(1, min(64, self._tokens - 1)),
             "length of truncated backpropagation, in tokens: more gained nothing, since the state itself is carried",

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from afterword.series.tokens import scale_of
+
 Floats = NDArray[np.float64]
 
 
@@ -18,8 +20,7 @@ def seasonal_scale(history: Sequence[ArrayLike], season: int) -> Floats:
 
     It is NaN if the series is constant in that sense, or not longer than the season.
     """
-    scales = [float(np.abs(v[season:] - v[:-season]).mean()) if len(v) > season else 0.0 for v in map(_floats, history)]
-    return np.array([scale or np.nan for scale in scales])
+    return np.array([scale_of(_floats(values), season) or np.nan for values in history])
 
 
 def mase(forecast: ArrayLike, actual: ArrayLike, history: Sequence[ArrayLike], season: int) -> Floats:
