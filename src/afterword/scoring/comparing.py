@@ -37,20 +37,15 @@ class Comparable(Protocol):
     def score_lines(self, lines: Iterable[str], *, on_progress: OnProgress = ...) -> list[LineScore]: ...
 
 
-@dataclass(frozen=True)
-class Blocks:
-    """A text cut into blocks of the same length, give or take one character."""
+def block_sums(
+    characters: int, starts: NDArray[np.intp], values: NDArray[np.floating] | NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Return the sum of `values` [N] over each block, [B]; each belongs to the character at `starts` [N].
 
-    characters: int
-
-    @property
-    def number(self) -> int:
-        return max(1, min(MOST, self.characters // SHORTEST))
-
-    def sums(self, starts: NDArray[np.intp], values: NDArray[np.floating] | NDArray[np.intp]) -> NDArray[np.float64]:
-        """Return the sum of `values` [N] over each block, [number]; each belongs to the character at `starts` [N]."""
-        blocks = starts * self.number // max(self.characters, 1)
-        return np.bincount(blocks, values, self.number).astype(np.float64)
+    The blocks of a text have the same number of its `characters`, give or take one.
+    """
+    number = max(1, min(MOST, characters // SHORTEST))
+    return np.bincount(starts * number // max(characters, 1), values, number).astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -134,21 +129,9 @@ class Comparison:
 
     def result(self) -> list[Compared]:
         """Return the cost of the text for each of the models, in their order."""
-        blocks = Blocks(self._scores[0].characters)
-        starts = np.arange(0, blocks.characters, self._each)
-        characters, *nats = (blocks.sums(starts, sums[: len(starts)]) for sums in self._sums)
+        length = self._scores[0].characters
+        starts = np.arange(0, length, self._each)
+        characters, *nats = (block_sums(length, starts, sums[: len(starts)]) for sums in self._sums)
         bits = [each / math.log(2) for each in nats]
         found = zip(self._scores, bits, strict=True)
         return [Compared(score, Difference(some - bits[0], characters)) for score, some in found]
-
-
-def compare(
-    models: Sequence[Comparable], text: str | list[str], on_progress: OnProgress = ignore_progress
-) -> list[Compared]:
-    """Return the cost of `text` for each of `models`, in their order. A list is lines, each read from a fresh state.
-
-    Raises TextError as `score` does.
-    """
-    comparison = Comparison(models)
-    comparison.read(text, on_progress)
-    return comparison.result()

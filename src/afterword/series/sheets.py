@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
-from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,7 +105,7 @@ def read_sheet(source: Any, check: Check) -> Sheet:
     check_installed("tables need pandas: pip install 'afterword[series]'", "pandas")
     library = type(source).__module__.partition(".")[0]
     if library in ("pandas", "polars"):
-        return (_from_pandas if library == "pandas" else _from_polars)(source)
+        return _from_library(library, source)
     if not isinstance(source, str | os.PathLike):
         raise TableError(f"give a path, or a frame of pandas or polars, not {type(source).__name__}")
     name = "standard input" if source == "-" else str(source)
@@ -138,9 +138,9 @@ def numbers(sheet: Sheet, column: str) -> NDArray[np.float64]:
     else:
         raise sheet.error(f"{column or 'the first column'} holds dates, not numbers: choose another column")
     if (wrong := np.abs(values) > LARGEST_VALUE).any():
-        row = int(np.argmax(np.isinf(values) if np.isinf(values).any() else wrong))
-        large = f"{values[row]:g}, and at most {LARGEST_VALUE:g} is allowed"
-        what = "infinite" if np.isinf(values[row]) else large
+        infinite = np.isinf(values)
+        row = int(np.argmax(infinite if infinite.any() else wrong))
+        what = "infinite" if infinite[row] else f"{values[row]:g}, and at most {LARGEST_VALUE:g} is allowed"
         raise sheet.error(f"{column} is {what}: correct that value, or leave it empty", row)
     return values
 
@@ -326,23 +326,20 @@ def _from_parquet(name: str, content: bytes, check: Check) -> Sheet:
         ) from None
 
 
-def _from_pandas(frame: Any) -> Sheet:
-    if type(frame).__name__ == "Series":
+def _from_library(library: str, frame: Any) -> Sheet:
+    if library == "pandas" and type(frame).__name__ == "Series":
         frame = frame.to_frame("y" if frame.name is None else str(frame.name))
+    if library == "polars" and type(frame).__name__ == "LazyFrame":
+        frame = frame.collect()
     if type(frame).__name__ != "DataFrame":
-        raise TableError(f"give a DataFrame of pandas, not {type(frame).__name__}")
+        raise TableError(f"give a DataFrame of {library}, not {type(frame).__name__}")
+    sheet = Sheet("the frame", cast("Kind", library), {}, frame=frame)
+    if library == "polars":
+        return _from_frame(sheet, frame.to_pandas())
     index, kind = frame.index, frame.index.dtype
     if kind.kind == "M" or kind.name.startswith("period") or any(name is not None for name in index.names):
         frame = frame.reset_index(names=[("ds" if name is None else str(name)) for name in index.names])
-    return _from_frame(Sheet("the frame", "pandas", {}, frame=frame), frame)
-
-
-def _from_polars(frame: Any) -> Sheet:
-    if type(frame).__name__ == "LazyFrame":
-        frame = frame.collect()
-    if type(frame).__name__ != "DataFrame":
-        raise TableError(f"give a DataFrame of polars, not {type(frame).__name__}")
-    return _from_frame(Sheet("the frame", "polars", {}, frame=frame), frame.to_pandas())
+    return _from_frame(sheet, frame)
 
 
 def _from_frame(sheet: Sheet, frame: pandas.DataFrame) -> Sheet:
