@@ -43,10 +43,7 @@ class TrainingSettings(Settings):
         excludes=("steps", "epochs"),
     )
     steps: int | None = setting(
-        None,
-        "train for this many optimizer steps; nothing then depends on the clock",
-        minimum=1,
-        excludes=("epochs",),
+        None, "train for this many optimizer steps; nothing then depends on the clock", minimum=1, excludes=("epochs",)
     )
     epochs: float | None = setting(
         None, "train for this many passes over the text (classic: 1)", above=0, maximum=10**6

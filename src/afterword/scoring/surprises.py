@@ -31,14 +31,15 @@ LINES = 256  # lines whose alternatives are in memory at the same time
 AT_ONCE = 64  # characters whose alternatives are found together: a token may have a thousand
 CONTEXT = 24  # characters before each of them
 
-OnNats = Callable[[dict[str, NDArray[np.float64]]], object]
+Floats = NDArray[np.float64]
+OnNats = Callable[[dict[str, Floats]], object]
 Costs = tuple[int, float, list[int], list[float]]
 """A token, its nats, the likeliest in its place, as indexes of their names, and their probabilities; or the same of a
 character in a token, as the token that is this character."""
-Found = tuple[Ids, NDArray[np.float64], NDArray[np.intp], NDArray[np.float32]]
+Found = tuple[Ids, Floats, NDArray[np.intp], NDArray[np.float32]]
 """N of them, as [N], [N], [N, ≤ LIKELIEST] and [N, ≤ LIKELIEST]."""
 Piece = tuple[int, Found]  # the index of a text, and what was found next in it
-Read = Callable[[Ids, NDArray[np.float64], NDArray[np.floating], NDArray[np.intp]], list[Found]]
+Read = Callable[[Ids, Floats, NDArray[np.floating], NDArray[np.intp]], list[Found]]
 """Takes the next tokens of some texts [B, t], their nats [B, t], log P of every row in their places [B, t, R], and how
 many tokens of each text are left [B]; what exceeds them is padding. Returns what was found for each text."""
 
@@ -90,11 +91,7 @@ def expected(alternatives: Iterable[tuple[str, float]]) -> list[str]:
 
 
 def surprises(
-    network: Network,
-    tokenizer: Tokenizer,
-    text: str,
-    lines: bool = False,
-    on_nats: OnNats = lambda nats: None,
+    network: Network, tokenizer: Tokenizer, text: str, lines: bool = False, on_nats: OnNats = lambda nats: None
 ) -> Iterator[Surprise]:
     """Yield the surprises of `text` in order, as it is read from its start to its end.
 
@@ -159,9 +156,7 @@ def _joined(pieces: Sequence[Found]) -> Found:
     return ids, nats, places, probabilities
 
 
-def _costs(
-    ids: Ids, nats: NDArray[np.float64], places: NDArray[np.intp], probabilities: NDArray[np.float32]
-) -> Iterator[Costs]:
+def _costs(ids: Ids, nats: Floats, places: NDArray[np.intp], probabilities: NDArray[np.float32]) -> Iterator[Costs]:
     """Yield one by one what was found."""
     return zip(ids.tolist(), nats.tolist(), places.tolist(), probabilities.tolist(), strict=True)
 
@@ -169,9 +164,7 @@ def _costs(
 def _tokens(left_out: list[int], texts: int) -> Read:
     """Return what finds the tokens themselves, if each has one character or less. Alternatives exclude `left_out`."""
 
-    def read(
-        ids: Ids, nats: NDArray[np.float64], expected: NDArray[np.floating], left: NDArray[np.intp]
-    ) -> list[Found]:
+    def read(ids: Ids, nats: Floats, expected: NDArray[np.floating], left: NDArray[np.intp]) -> list[Found]:
         expected[..., left_out] = -np.inf
         rows, likeliest = _likeliest(expected)
         probabilities = np.exp(likeliest).astype(np.float32)
@@ -187,9 +180,7 @@ def _characters(token_texts: list[str], prefixes: Prefixes, texts: int) -> Read:
     """Return what finds the characters of tokens that have several: `token_texts` [R], and "" for a part of one."""
     each = [_Characters(token_texts, prefixes) for _ in range(texts)]
 
-    def read(
-        ids: Ids, nats: NDArray[np.float64], expected: NDArray[np.floating], left: NDArray[np.intp]
-    ) -> list[Found]:
+    def read(ids: Ids, nats: Floats, expected: NDArray[np.floating], left: NDArray[np.intp]) -> list[Found]:
         return [
             text.read(ids[k, :count], nats[k, :count], expected[k, :count], count <= ids.shape[1])
             for k, (text, count) in enumerate(zip(each, left.tolist(), strict=True))
@@ -215,7 +206,7 @@ class _Characters:
         # after the last token: the nats of its end, and the probabilities of the characters that continue it [C]
         self._ending, self._longer = 0.0, np.zeros(len(prefixes.characters))
 
-    def read(self, ids: Ids, nats: NDArray[np.float64], expected: NDArray[np.floating], is_last: bool) -> Found:
+    def read(self, ids: Ids, nats: Floats, expected: NDArray[np.floating], is_last: bool) -> Found:
         """Return the characters of the next tokens [t]; `expected` is log P of every row in their places [t, R]."""
         probabilities = np.exp(expected[:, self._prefixes.rows])
         nothing = np.empty((0, min(LIKELIEST, len(self._longer))))
@@ -232,7 +223,7 @@ class _Characters:
 
     def _characters(
         self, id: int, nats: float, probabilities: NDArray[np.floating]
-    ) -> Iterator[tuple[int, float, NDArray[np.float64]]]:
+    ) -> Iterator[tuple[int, float, Floats]]:
         """Yield each character of the next token as a token, its nats, and the probabilities in its place [C]."""
         prefixes, text = self._prefixes, self._texts[min(id, len(self._texts) - 1)]
         likely = math.exp(-self._ending) * prefixes.next_characters(probabilities) + self._longer

@@ -10,19 +10,22 @@ import gzip
 import io
 import os
 import re
-import stat
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
+from io import BufferedIOBase
 from itertools import islice
-from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import OptionError, TableError, check_installed
+from afterword.text.documents import Document
+from afterword.text.formats import unpacked_bytes
 
 if TYPE_CHECKING:
     import pandas
@@ -173,17 +176,12 @@ def _number(cell: str, decimal: str) -> float | None:
 
 def _bytes(source: str | os.PathLike[str], name: str) -> bytes:
     """Return the whole content of a file or of standard input, unpacked."""
+    opened: Callable[[], Any] = partial(nullcontext, sys.stdin.buffer) if source == "-" else partial(open, source, "rb")
     try:
-        if source == "-":
-            content = _read(name, sys.stdin.buffer)
-        else:
-            if stat.S_ISDIR(os.stat(source).st_mode):
-                raise TableError(f"{name} is a folder: {GIVE}")
-            with open(source, "rb") as file:
-                content = _read(name, file)
-        if content.startswith(b"\x1f\x8b"):
-            with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
-                content = _read(name, packed)
+        if source != "-" and os.path.isdir(source):
+            raise TableError(f"{name} is a folder: {GIVE}")
+        with unpacked_bytes(Document(name, opened)) as file:
+            content = _read(name, file)
     except FileNotFoundError:
         raise TableError(f"{name} does not exist: {GIVE}") from None
     except (EOFError, zlib.error, gzip.BadGzipFile):
@@ -199,7 +197,7 @@ def _check_size(name: str, size: int) -> None:
         raise TableError(f"{name} has more than {LARGEST:,} bytes: give fewer series or shorter ones")
 
 
-def _read(name: str, file: IO[bytes] | gzip.GzipFile) -> bytes:
+def _read(name: str, file: BufferedIOBase) -> bytes:
     """Return the content of `file`. Raises TableError, before the rest is read, if it is neither text nor a table."""
     head = file.read(2**16)
     if head.startswith(b"PK\x03\x04"):
