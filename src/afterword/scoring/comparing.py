@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.scoring.costs import LineScore, Score, total
+from afterword.scoring.costs import Floats, LineScore, Score, total
 from afterword.settings import OnProgress, ignore_progress
 from afterword.text.tokenizer import Tokenizer
 
@@ -37,9 +37,7 @@ class Comparable(Protocol):
     def score_lines(self, lines: Iterable[str], *, on_progress: OnProgress = ...) -> list[LineScore]: ...
 
 
-def block_sums(
-    characters: int, starts: NDArray[np.intp], values: NDArray[np.floating] | NDArray[np.intp]
-) -> NDArray[np.float64]:
+def block_sums(characters: int, starts: NDArray[np.intp], values: NDArray[np.floating] | NDArray[np.intp]) -> Floats:
     """Return the sum of `values` [N] over each block, [B]; each belongs to the character at `starts` [N].
 
     The blocks of a text have the same number of its `characters`, give or take one.
@@ -52,9 +50,9 @@ def block_sums(
 class Difference:
     """The bits that a text costs one model beyond another, block by block. The order of the blocks does not matter."""
 
-    bits: NDArray[np.float64]
+    bits: Floats
     """[B]"""
-    characters: NDArray[np.float64]
+    characters: Floats
     """[B]; a block inside a long line has none."""
 
     @property

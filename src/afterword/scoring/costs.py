@@ -32,8 +32,9 @@ ENTROPY = "entropy"  # the expected costs
 NUMBERS = 2**22  # the most numbers in memory for the pieces that are read at the same time
 STEPS = 2048  # tokens of the longest piece, so that progress can be reported and a reader can stop in between
 
+Floats = NDArray[np.float64]
 Expected = Callable[[], NDArray[np.floating]]
-Nats = Mapping[str, NDArray[np.float64]]
+Nats = Mapping[str, Floats]
 ReadBatch = Callable[[list[int], Ids, Callable[[int], None]], object]
 """Takes the indexes of lines and their ids [B, T], as `batches` yields them, and a function to call with the number of
 tokens just read."""
@@ -50,7 +51,7 @@ class Cost:
     if TYPE_CHECKING:  # polars takes columns in the order of annotations
         characters: int
         bytes: int
-    token_nats: NDArray[np.float64]
+    token_nats: Floats
     """-log P of each token [N]."""
     apart: Mapping[str, float]
     """Nats per character of the network (lstm), the n-gram (ngram) and the mixture (both), if there is an n-gram."""
@@ -136,7 +137,7 @@ class End(NamedTuple):
 class Score(Cost):
     """The cost of a text. An empty text costs nothing: every figure is 0 then, and the perplexity 1."""
 
-    token_nats: InitVar[NDArray[np.float64]] = NONE
+    token_nats: InitVar[Floats] = NONE
     characters: int = 0
     bytes: int = 0
     """The length of the text in UTF-8."""
@@ -156,7 +157,7 @@ class LineScore(Cost):
     If the vocabulary has no boundary token, the end of a line costs nothing and does not count.
     """
 
-    token_nats: InitVar[NDArray[np.float64]] = NONE
+    token_nats: InitVar[Floats] = NONE
     line: int = 0
     """The number of the line, from 1."""
     text: str = ""
@@ -290,7 +291,7 @@ def token_nats(
     state: State | None = None,
     entropies: bool = False,
     lengths: Sequence[int] | None = None,
-) -> tuple[dict[str, NDArray[np.float64]], State | None]:
+) -> tuple[dict[str, Floats], State | None]:
     """Return -log P of each of ids [B, T], read from `state` as in `stretches`, by name. Undefined beyond `lengths`.
 
     Also return the state before the last id is read, as in `Stretch`. `on_read` takes each place that was read.
@@ -318,7 +319,7 @@ class Stretch(NamedTuple):
 
     place: slice
     """Their place among the T tokens."""
-    nats: dict[str, NDArray[np.float64]]
+    nats: dict[str, Floats]
     """Their costs, [B, t] each, as in `token_nats`."""
     expected: Expected
     """Computes log P of every row in their places, [B, t, R]; -inf if nothing was predicted."""
@@ -360,9 +361,7 @@ def stretches(
         yield Stretch(place, nats, expected, state)
 
 
-def _predicted(
-    network: Network, fed: Ids, ids: Ids, state: State
-) -> tuple[dict[str, NDArray[np.float64]], Expected, State]:
+def _predicted(network: Network, fed: Ids, ids: Ids, state: State) -> tuple[dict[str, Floats], Expected, State]:
     """Return the nats and the predictions of ids [B, t], one after each of fed [B, t], and the state at the end."""
     parts = _parts(network)
     if not isinstance(network, Mixture) or len(parts) == 1:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from afterword.model.arrays import Ids
 from afterword.model.network.network import Network
-from afterword.scoring.costs import USED, batches, line_ids, stretches
+from afterword.scoring.costs import USED, Floats, batches, line_ids, stretches
 from afterword.text.documents import counted
 from afterword.text.prefixes import Prefixes
 from afterword.text.tokenizer import Decoder, Tokenizer
@@ -31,7 +31,6 @@ LINES = 256  # lines whose alternatives are in memory at the same time
 AT_ONCE = 64  # characters whose alternatives are found together: a token may have a thousand
 CONTEXT = 24  # characters before each of them
 
-Floats = NDArray[np.float64]
 OnNats = Callable[[dict[str, Floats]], object]
 Costs = tuple[int, float, list[int], list[float]]
 """A token, its nats, the likeliest in its place, as indexes of their names, and their probabilities; or the same of a

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from afterword.series.tokens import Floats
+
 CLASSICAL = ("AutoETS", "AutoTheta")
 MOST = 50_000  # values, which take about a minute to fit; more are not fitted
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from afterword.bars import train_shown, waiting
 from afterword.errors import OptionError
@@ -29,13 +28,12 @@ from afterword.series.measures import average, coverage, mase, smape, weighted_q
 from afterword.series.readings import UNREADABLE, check_frequency
 from afterword.series.table import Columns, Table, read_table
 from afterword.series.table_corpus import LEAST_VALUES, SEASON_HELP, InMemory, SeriesFacts
-from afterword.series.tokens import scale_of
+from afterword.series.tokens import Floats, scale_of
 from afterword.settings import Settings, setting
 
 if TYPE_CHECKING:
     import pandas
 
-Floats = NDArray[np.float64]
 LSTM, NAIVE = "lstm", "naive"
 LEVELS = (80.0, 95.0)
 TESTED = 1000  # series, at most, evenly spread, in a backtest

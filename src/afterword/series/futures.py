@@ -13,9 +13,8 @@ from afterword.language_model import LanguageModel
 from afterword.model.arrays import Ids
 from afterword.series.classical import classical_quantiles
 from afterword.series.naive import seasonal_naive, seasonal_naive_paths
-from afterword.series.tokens import BINS, CHARACTERS, bins_of, changes_in, changes_of, scale_of
+from afterword.series.tokens import BINS, CHARACTERS, Floats, bins_of, changes_in, changes_of, scale_of
 
-Floats = NDArray[np.float64]
 DECILES = tuple(k / 10 for k in range(1, 10))  # whose losses a backtest averages
 PATHS = (200, 1000)  # per series, for many series and for few
 ALL_PATHS = 20_000

@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from afterword.series.tokens import scale_of
-
-Floats = NDArray[np.float64]
+from afterword.series.tokens import Floats, scale_of
 
 
 def seasonal_scale(history: Sequence[ArrayLike], season: int) -> Floats:

@@ -26,6 +26,7 @@ from afterword.series.table_corpus import SeriesFacts
 from afterword.series.tokens import (
     BINS,
     CHARACTERS,
+    Floats,
     bins_of,
     changes_in,
     changes_of,
@@ -35,7 +36,6 @@ from afterword.series.tokens import (
 from afterword.settings import OnProgress, ignore_progress
 from afterword.text.tokenizer import Tokenizer
 
-Floats = NDArray[np.float64]
 QUANTILES = (0.1, 0.5, 0.9)  # the median, and the band of 80 %
 SPREAD = 0.1  # the part of each bin's probability that its neighbours get
 NEIGHBOURS = 4  # bins on each side
