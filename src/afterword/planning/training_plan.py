@@ -31,8 +31,7 @@ class TrainingSettings(Settings):
     base: str | os.PathLike[str] = setting(
         AUTO,
         "start from this model: the name of a base, as listed by afterword bases, any model's folder, or "
-        "hf://USER/NAME on the hub; "
-        "auto lets the plan decide",
+        "hf://USER/NAME on the hub; auto lets the plan decide",
         metavar="auto|NAME|none|MODEL",
     )
     minutes: float | None = setting(

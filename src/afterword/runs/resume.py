@@ -11,6 +11,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +59,8 @@ class More(Settings):
 
 
 NO_MORE = More()
-
-
-def text_settings_of(recorded: Mapping[str, Any]) -> CorpusSettings:
-    """Return the settings of the text that a run has `recorded`."""
-    return made(TextSettings, recorded)
+text_settings_of = partial(made, TextSettings)
+"""Returns the settings of the text that a run has recorded."""
 
 
 def resume(
