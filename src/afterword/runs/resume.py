@@ -205,13 +205,11 @@ def extend(run: Run, more: More) -> None:
     ended_at = Schedule(run.recipe, corrections).steps
     pace = seconds / step
     minutes: float | None = None
-    if more.more_steps is not None:
-        steps = ended_at + more.more_steps
-    elif more.more_epochs is not None:
-        steps = ended_at + steps_in(more.more_epochs, run.encoded, run.recipe)
-    else:
-        assert more.more_minutes is not None
-        steps = ended_at + max(1, round(more.more_minutes * 60 / pace))
+    steps = ended_at + (more.more_steps or 0)
+    if more.more_epochs is not None:
+        steps += steps_in(more.more_epochs, run.encoded, run.recipe)
+    if more.more_minutes is not None:
+        steps += max(1, round(more.more_minutes * 60 / pace))
         planned = None if step == ended_at else run.minutes  # one that ended may have ended early
         minutes = (planned or (seconds + (ended_at - step) * pace) / 60) + more.more_minutes
     run.change_record(

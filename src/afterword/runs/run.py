@@ -291,6 +291,10 @@ class Run:
         self.load_checkpoint()
         self.seconds = trouble.seconds
 
+    def stop(self) -> None:
+        """Note that the run stops before its end, on request."""
+        self.stopped = True
+
     def end(self, step: int, seconds: float) -> None:
         """Record that the run has taken its last step."""
         self.seconds = seconds

@@ -369,11 +369,8 @@ def _predicted(network: Network, fed: Ids, ids: Ids, state: State) -> tuple[dict
         nats = dict.fromkeys((USED, *parts), -network.token_log_probabilities(logits, ids))
         return nats, partial(log_probabilities, logits), state
     logits, probabilities, state = network.read_apart(fed, state)
-    nats = {
-        "lstm": -network.token_log_probabilities(logits, ids),
-        "ngram": -network.token_log_probabilities(np.log(probabilities), ids),
-    }
-    nats["both"] = mixed(nats["lstm"], nats["ngram"], network.weight)
+    lstm, ngram = (-network.token_log_probabilities(each, ids) for each in (logits, np.log(probabilities)))
+    nats = {"lstm": lstm, "ngram": ngram, "both": mixed(lstm, ngram, network.weight)}
     return {USED: nats[network.using], **nats}, partial(network.join, logits, probabilities), state
 
 
