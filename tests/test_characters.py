@@ -13,7 +13,7 @@ import pytest
 from afterword.generation.copying import find_copies
 from afterword.language_model import LanguageModel
 from afterword.operations.train import train
-from afterword.scoring.comparing import compare
+from tests.comparison import compare
 
 WORDS = re.findall(r"\w+", "the cat and dog saw small house by old river when it was late")
 RANDOM = np.random.default_rng(0)

@@ -14,9 +14,9 @@ import pytest
 from afterword.language_model import LanguageModel, load
 from afterword.model.folder.saved import SavedModel, load_model, save_model
 from afterword.model.network.config import Config, weight_shapes
-from afterword.scoring.comparing import compare
 from afterword.text.characters import ClassicTokenizer
 from tests.cli.answers import records
+from tests.comparison import compare
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 TEXT = "abé\n\ndcb☃\nbadé\n"

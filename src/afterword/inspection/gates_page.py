@@ -76,11 +76,7 @@ def page(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | None = N
             "spread": summary.spread(),
             "longest": [[int(unit), _short(summary.memory[unit])] for unit in summary.longest[:LISTED]],
             "summary": {
-                gate: {
-                    "mean": one.mean,
-                    "shut": {"count": len(one.shut), "units": one.shut[:LISTED].tolist()},
-                    "open": {"count": len(one.open), "units": one.open[:LISTED].tolist()},
-                }
+                gate: {"mean": one.mean, "shut": _listed(one.shut), "open": _listed(one.open)}
                 for gate, one in summary.gates.items()
             },
         }
@@ -145,6 +141,10 @@ def _in_int16(values: NDArray[Any]) -> tuple[NDArray[Any], list[float]]:
     """Return `values` [U, T] in 32,767ths of each unit's largest, and the size of one such part, [U]."""
     scale = np.maximum(np.abs(values).max(axis=1, initial=0), 1e-9) / 32767
     return np.round(values / scale[:, None]).astype("<i2"), [float(f"{one:.6g}") for one in scale]
+
+
+def _listed(units: NDArray[np.intp]) -> dict[str, Any]:
+    return {"count": len(units), "units": units[:LISTED].tolist()}
 
 
 def _short(values: Any) -> Any:

@@ -56,10 +56,7 @@ class MeasuredParts(NamedTuple):
 
 def measured(network: Network, tokenizer: Tokenizer, text: str, lines: bool = False) -> MeasuredParts:
     """Return `text` in tokens. With `lines`, its parts are the lines of at least the median length."""
-    if not lines:
-        ids = tokenizer.encode(text)
-        return MeasuredParts(network, tokenizer, ids, np.zeros(1, np.intp), len(ids))
-    each = [tokenizer.encode(line) for line in text.split("\n") if line]
+    each = [tokenizer.encode(part) for part in (filter(None, text.split("\n")) if lines else [text])]
     lengths = np.array([*map(len, each)], np.intp)
     length = int(np.median(lengths)) if each else 0
     ids, starts = np.concatenate([np.empty(0, np.int32), *each]), lengths.cumsum() - lengths

@@ -96,9 +96,6 @@ READY_MADE: dict[str, tuple[str, Callable[[str], Mask]]] = {
     "brackets": ("inside brackets", _brackets),
     "capitals": ("a capital letter", lambda text: np.array([one.isupper() for one in text], bool)),
     "word-start": ("the first letter of a word", _matches(r"\b[^\W\d_]")),
-    "speaker": (
-        "a speaker's name, alone on its line before a colon",
-        _matches(r"^[A-Z][^:\n]{0,30}(?=:$)"),
-    ),
+    "speaker": ("a speaker's name, alone on its line before a colon", _matches(r"^[A-Z][^:\n]{0,30}(?=:$)")),
     "number": ("in a number", _matches(r"\d+")),
 }

@@ -116,10 +116,9 @@ def _is_residual(model: SavedModel) -> bool:
 
 def _state_dict(model: SavedModel) -> dict[str, Array]:
     """Return the weights by their names in the script's `Model`: `lstm.weight_ih_l1`, or `lstm.1.weight_ih_l0`."""
-    names = {name: name for name in model.weights}
-    if _is_residual(model):
-        names = {name: re.sub(r"lstm\.(\w+)_l(\d+)", r"lstm.\2.\1_l0", name) for name in model.weights}
-    return {names[name]: np.ascontiguousarray(weight) for name, weight in model.weights.items()}
+    form = r"lstm.\2.\1_l0" if _is_residual(model) else r"\g<0>"
+    names = (re.sub(r"lstm\.(\w+)_l(\d+)", form, name) for name in model.weights)
+    return dict(zip(names, map(np.ascontiguousarray, model.weights.values()), strict=True))
 
 
 def _script(model: SavedModel) -> str:

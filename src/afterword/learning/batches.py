@@ -64,9 +64,7 @@ class Lanes:
         self._ids, self._boundary, self._newline = ids, boundary, newline
         self._seq_length, self._reset_probability = seq_length, recipe.reset_probability
         self._generator = np.random.default_rng([recipe.seed, 1])
-        last_start = len(ids) - seq_length - 1
-        self._at = (np.arange(batch_size) * len(ids)) // batch_size
-        self._at = np.minimum(self._at, last_start)
+        self._at = np.minimum(np.arange(batch_size) * len(ids) // batch_size, len(ids) - seq_length - 1)
         self._started = False
 
     def next(self) -> Batch:

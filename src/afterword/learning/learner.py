@@ -172,10 +172,7 @@ class Learner:
         """Return the cross-entropy in nats with each target that counts, or with `expected` [T·B, R] in its place."""
         targets = batch.targets.reshape(-1)[-len(logits) :]
         costs = nn.functional.cross_entropy(
-            logits,
-            self._moved(targets) if expected is None else expected,
-            ignore_index=NOT_A_TARGET,
-            reduction="none",
+            logits, self._moved(targets) if expected is None else expected, ignore_index=NOT_A_TARGET, reduction="none"
         )
         counted = np.flatnonzero(targets != NOT_A_TARGET)  # found here, since a GPU would make the processor wait
         return costs[self._moved(counted)] if len(counted) < len(targets) else costs

@@ -63,21 +63,9 @@ class AdamW(Optimizer):
 
     def apply(self, group: dict[str, Any]) -> None:
         weights, gradients, means, squares, steps = self.averages(group)
-        torch._fused_adamw_(
-            weights,
-            gradients,
-            means,
-            squares,
-            [],
-            steps,
-            lr=group["lr"],
-            beta1=group["betas"][0],
-            beta2=group["betas"][1],
-            weight_decay=group["weight_decay"],
-            eps=1e-8,
-            amsgrad=False,
-            maximize=False,
-        )
+        beta1, beta2 = group["betas"]
+        rates = {"lr": group["lr"], "beta1": beta1, "beta2": beta2, "weight_decay": group["weight_decay"], "eps": 1e-8}
+        torch._fused_adamw_(weights, gradients, means, squares, [], steps, amsgrad=False, maximize=False, **rates)
 
 
 def muon(network: nn.Module, recipe: Recipe) -> Sequence[Optimizer]:
@@ -179,7 +167,4 @@ class KerasAdam(Optimizer):
         torch._foreach_addcdiv_(weights, means, below, -rate)
 
 
-OPTIMIZERS: dict[str, Callable[[nn.Module, Recipe], Sequence[Optimizer]]] = {
-    "muon": muon,
-    "keras-adam": keras_adam,
-}
+OPTIMIZERS: dict[str, Callable[[nn.Module, Recipe], Sequence[Optimizer]]] = {"muon": muon, "keras-adam": keras_adam}

@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from afterword.bases.base import Base
 from afterword.errors import OptionError
 from afterword.learning.batches import Lines
 from afterword.learning.device import chosen, embedding_size, precisions_to_try
@@ -80,19 +79,15 @@ def make_plan(encoded: EncodedCorpus, settings: TrainingSettings, begun: Begun =
 
     Raises OptionError for a network that does not fit in memory.
     """
-    base = begun.base.value
     check_threads_fit(1 + min(available_threads(), MOST_THREADS))  # OpenMP ends the process without a thread
     with ThreadPoolExecutor(1) as other:  # it counts, mostly in NumPy, while PyTorch loads, mostly in Python
         counting = other.submit(lambda: begun.ngram or learn_ngram(encoded, HIGHEST_ORDER))
-        planner = _Planner(encoded, settings, base)
+        planner = _Planner(encoded, settings, begun)
         check_memory(planner.recipe(planner.first), encoded.tokenizer)
-        if base is not None:
+        if begun.base.value is not None:
             planner.make_learner()
         ngram = counting.result()
-    untrained = begun.untrained
-    untouched = None if untrained is None else untrained.with_ngram(ngram, encoded.tokenizer)
-    planned = planner.plan(ngram, begun.base, untouched)
-    return dataclasses.replace(planned, notes=[*begun.problems, *planned.notes])
+    return planner.plan(ngram)
 
 
 def draft(encoded: EncodedCorpus, settings: TrainingSettings) -> Recipe:
@@ -114,8 +109,8 @@ def steps_per_pass(encoded: EncodedCorpus, batch_size: int, seq_length: int) -> 
 class _Planner:
     """The numbers of a run that are known already, and the times from which the others follow."""
 
-    def __init__(self, encoded: EncodedCorpus, settings: TrainingSettings, base: Base | None = None) -> None:
-        self._encoded, self._settings, self._base = encoded, settings, base
+    def __init__(self, encoded: EncodedCorpus, settings: TrainingSettings, begun: Begun = SCRATCH) -> None:
+        self._encoded, self._settings, self._begun, self._base = encoded, settings, begun, begun.base.value
         self._tokens = len(encoded.training)
         self._asked = asked(settings)
         self._device = chosen(settings.device)
@@ -124,18 +119,18 @@ class _Planner:
         self._fixed = SAME_FOR_ALL | self._of_machine() | self._of_text() | self._of_base() | self._asked
         batch_size, seq_length = (self._fixed[name].value for name in ("batch_size", "seq_length"))
         self._steps_per_pass = steps_per_pass(encoded, batch_size, seq_length)
-        most_passes = tuning.most_passes(self._tokens, from_base=base is not None)
+        most_passes = tuning.most_passes(self._tokens, from_base=self._base is not None)
         self._most_steps = math.ceil(most_passes * self._steps_per_pass)
         self._fixed |= {"minutes": Choice(self._minutes), "most_steps": Choice(self._most_steps if timed else None)}
         open_size = Choice(min(FIRST_MEASURED, tuning.largest_size(self._tokens)))
         self.first = self._fixed.get("hidden_size", open_size).value
         self._times = StepTimes(encoded, self.first, self.recipe)
 
-    def plan(self, ngram: Ngram, base: Choice[Base | None], untouched: Measured | None) -> Plan:
-        """Return the plan. `ngram` is the training text's, of `HIGHEST_ORDER`.
-
-        `base` is this planner's, with the reason for it. `untouched` is the cost of held-out text to both as they are.
-        """
+    def plan(self, ngram: Ngram) -> Plan:
+        """Return the plan. `ngram` is the training text's, of `HIGHEST_ORDER`."""
+        begun, encoded = self._begun, self._encoded
+        # the cost of held-out text to base and n-gram as they are
+        untouched = begun.untrained.with_ngram(ngram, encoded.tokenizer) if begun.untrained else None
         if self._minutes is not None:
             self._choose_way()
         size = self._size(self._minutes)
@@ -150,11 +145,12 @@ class _Planner:
             pace = f"at {1000 * self._step_time(size.value).now:.0f} ms per step here"
             choices["steps"] = Choice(steps, f"{choices['steps'].reason}, {pace}")
         recipe = recipe_of(choices)
-        check_memory(recipe, self._encoded.tokenizer)
+        check_memory(recipe, encoded.tokenizer)
         expected, outlook = self._expectations(recipe, ngram, untouched)
         kept = ngram if recipe.ngram == HIGHEST_ORDER else None
-        why = ({"base": base.reason} if base.reason else {}) | reasons(choices)
-        return Plan(recipe, why, expected, outlook, self._notes(recipe), base.value, kept)
+        why = ({"base": begun.base.reason} if begun.base.reason else {}) | reasons(choices)
+        notes = [*begun.problems, *self._notes(recipe)]
+        return Plan(recipe, why, expected, outlook, notes, self._base, kept)
 
     def make_learner(self) -> None:
         """Make the learner of the first size, to measure steps, unless none will be measured."""
@@ -189,17 +185,13 @@ class _Planner:
 
     def _of_text(self) -> Choices:
         if self._encoded.lines:
-            seq_length = Choice(256, "longer lines are read in pieces")
-            of_text = Choice(0, "the same values rarely follow one another twice")
-            blind = Choice(0, "an n-gram soon forgets a line's label, and would write lines of any kind")
             length = self._tokens / self._encoded.documents
             if not self._encoded.is_text:
-                return {**tuning.values_per_step(self._tokens, length), "ngram": of_text}
-            return {
-                "seq_length": seq_length,
-                "batch_size": tuning.lines_per_step(length),
-                **({"ngram": blind} if self._encoded.labels else {}),
-            }
+                seldom = Choice(0, "the same values rarely follow one another twice")
+                return tuning.values_per_step(self._tokens, length) | {"ngram": seldom}
+            blind = Choice(0, "an n-gram soon forgets a line's label, and would write lines of any kind")
+            of_lines: Choices = {"seq_length": tuning.IN_PIECES, "batch_size": tuning.lines_per_step(length)}
+            return of_lines | ({"ngram": blind} if self._encoded.labels else {})
         seq_length = Choice(
             max(1, min(64, self._tokens - 1)),
             "length of truncated backpropagation, in tokens: more gained nothing, since the state itself is carried",

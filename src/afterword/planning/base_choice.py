@@ -77,9 +77,7 @@ def begun_from(
         if len(tried) > 1:
             read = {each.name: Untrained.read(each, encoded, TO_COMPARE) for each in tried}
             ngram = counting.result()
-            costs = {
-                name: one.with_ngram(ngram, encoded.tokenizer).cost for name, one in read.items() if one is not None
-            }
+            costs = {name: one.with_ngram(ngram, encoded.tokenizer).cost for name, one in read.items() if one}
             tried.sort(key=lambda one: costs.get(one.name, 0.0))
             why = f"it suits the text better than {' and '.join(one.name for one in tried[1:])}"
         best = tried[0]
@@ -87,7 +85,7 @@ def begun_from(
         ngram = counting.result()
     if base is not None:
         return Begun(Choice(base, why), untrained, ngram)
-    untouched = None if untrained is None else untrained.with_ngram(ngram, encoded.tokenizer)
+    untouched = untrained.with_ngram(ngram, encoded.tokenizer) if untrained else None
     choice = decided(best, untouched, why)
     if choice.value is None or untrained is None:
         return Begun(choice, ngram=ngram, problems=problems)

@@ -31,8 +31,7 @@ class TrainingSettings(Settings):
     base: str | os.PathLike[str] = setting(
         AUTO,
         "start from this model: the name of a base, as listed by afterword bases, any model's folder, or "
-        "hf://USER/NAME on the hub; "
-        "auto lets the plan decide",
+        "hf://USER/NAME on the hub; auto lets the plan decide",
         metavar="auto|NAME|none|MODEL",
     )
     minutes: float | None = setting(
@@ -43,10 +42,7 @@ class TrainingSettings(Settings):
         excludes=("steps", "epochs"),
     )
     steps: int | None = setting(
-        None,
-        "train for this many optimizer steps; nothing then depends on the clock",
-        minimum=1,
-        excludes=("epochs",),
+        None, "train for this many optimizer steps; nothing then depends on the clock", minimum=1, excludes=("epochs",)
     )
     epochs: float | None = setting(
         None, "train for this many passes over the text (classic: 1)", above=0, maximum=10**6

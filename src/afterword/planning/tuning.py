@@ -94,6 +94,7 @@ def lines_per_step(mean_length: float) -> Choice[int]:
     return Choice(lines, "lines: about as many tokens per step as with running text")
 
 
+IN_PIECES = Choice(256, "longer lines are read in pieces")
 STEPS_OF_VALUES = 25  # per pass, at least: few values would else be learned from in a hundred steps
 
 
@@ -101,9 +102,9 @@ def values_per_step(tokens: int, mean_length: float) -> Choices:
     """Return the number of lines per step, and of values of each, by the number of all and of each on average."""
     lines, wanted = lines_per_step(mean_length), tokens / STEPS_OF_VALUES
     if wanted >= lines.value * min(256, mean_length):
-        return {"batch_size": lines, "seq_length": Choice(256, "longer lines are read in pieces")}
+        return {"batch_size": lines, "seq_length": IN_PIECES}
     few = Choice(max(2, min(lines.value, int(wanted / min(128, mean_length)))), "lines: few, for enough steps per pass")
-    return {"batch_size": few, "seq_length": Choice(128, "longer lines are read in pieces")}
+    return {"batch_size": few, "seq_length": Choice(128, IN_PIECES.reason)}
 
 
 def learning_rate(hidden_size: int) -> Choice[float]:

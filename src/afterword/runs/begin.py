@@ -121,23 +121,18 @@ def begin(
     check_place(folder, overwrite, asked)
     check_sources(sources, folder)
     with _planned(sources, text, training, _replaced(folder, overwrite, asked), on_read) as (new, ready):
-        recipe, base, begun_from = ready.recipe, ready.plan.base, None
+        plan, encoded, begun_from = ready.plan, ready.encoded, None
+        recipe, base = plan.recipe, plan.base
         if base is not None:
-            new.write_base(base.weights_for(ready.encoded.tokenizer, ready.encoded.lines, recipe.seed))
+            new.write_base(base.weights_for(encoded.tokenizer, encoded.lines, recipe.seed))
             begun_from = BegunFrom(base.name, base.fingerprint)
+        environments = (Environment(0, environment(recipe.threads, recipe.device)),)
         record = RunRecord(
-            asked,
-            recipe,
-            ready.plan.expected,
-            ready.text,
-            ready.encoded.fingerprint,
-            versions(),
-            (Environment(0, environment(recipe.threads, recipe.device)),),
-            base=begun_from,
+            asked, recipe, plan.expected, ready.text, encoded.fingerprint, versions(), environments, base=begun_from
         )
         new.write_record(record)
     encoded = EncodedCorpus.open(folder.corpus)
-    return Run(folder, record, encoded, ready.notes, opened=opened, ngram=ready.plan.ngram)
+    return Run(folder, record, encoded, ready.notes, opened=opened, ngram=plan.ngram)
 
 
 @contextmanager

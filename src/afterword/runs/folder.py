@@ -96,8 +96,8 @@ class RunFolder:
     @property
     def strangers(self) -> list[str]:
         """Files in the places of a run's files that are not a run's: names relative to the folder, sorted."""
-        found = [self.path / name for name in (RECORD, METRICS, BASE)]
-        found = [place for place in found if os.path.lexists(place) and not _is_file(place)]
+        files = [self.path / name for name in (RECORD, METRICS, BASE)]
+        found = [place for place in files if os.path.lexists(place) and not _is_file(place)]
         for name, written in FOLDERS.items():
             place = self.path / name
             if place.is_symlink() or (place.exists() and not place.is_dir()):

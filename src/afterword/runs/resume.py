@@ -11,6 +11,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +59,8 @@ class More(Settings):
 
 
 NO_MORE = More()
-
-
-def text_settings_of(recorded: Mapping[str, Any]) -> CorpusSettings:
-    """Return the settings of the text that a run has `recorded`."""
-    return made(TextSettings, recorded)
+text_settings_of = partial(made, TextSettings)
+"""Returns the settings of the text that a run has recorded."""
 
 
 def resume(
@@ -207,13 +205,11 @@ def extend(run: Run, more: More) -> None:
     ended_at = Schedule(run.recipe, corrections).steps
     pace = seconds / step
     minutes: float | None = None
-    if more.more_steps is not None:
-        steps = ended_at + more.more_steps
-    elif more.more_epochs is not None:
-        steps = ended_at + steps_in(more.more_epochs, run.encoded, run.recipe)
-    else:
-        assert more.more_minutes is not None
-        steps = ended_at + max(1, round(more.more_minutes * 60 / pace))
+    steps = ended_at + (more.more_steps or 0)
+    if more.more_epochs is not None:
+        steps += steps_in(more.more_epochs, run.encoded, run.recipe)
+    if more.more_minutes is not None:
+        steps += max(1, round(more.more_minutes * 60 / pace))
         planned = None if step == ended_at else run.minutes  # one that ended may have ended early
         minutes = (planned or (seconds + (ended_at - step) * pace) / 60) + more.more_minutes
     run.change_record(

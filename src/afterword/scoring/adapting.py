@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from afterword.model.arrays import Ids
 from afterword.model.network.network import Network, State, log_probabilities
 from afterword.model.ngram.blend import Adapter
-from afterword.scoring.costs import USED, End, LineScore, Score, grouped, line_ids
+from afterword.scoring.costs import USED, End, Floats, LineScore, Score, grouped, line_ids
 from afterword.settings import OnProgress, ignore_progress
 from afterword.text.tokenizer import Tokenizer
 
@@ -30,7 +29,7 @@ class Learns(Protocol):
     def restart(self) -> None:
         """Begin new texts, from an empty state."""
 
-    def read(self, fed: Ids, predicted: Ids) -> NDArray[np.float64]:
+    def read(self, fed: Ids, predicted: Ids) -> Floats:
         """Return the log-probabilities [T, B, R] after each of rows fed [T, B], then learn that predicted [T, B] came
         next (-1: nothing)."""
 
@@ -45,7 +44,7 @@ class Still:
     def restart(self) -> None:
         self._state: State | None = None
 
-    def read(self, fed: Ids, predicted: Ids) -> NDArray[np.float64]:
+    def read(self, fed: Ids, predicted: Ids) -> Floats:
         state = self._network.start(fed.shape[1]) if self._state is None else self._state
         logits, self._state = self._network.read(fed.T, state)
         return log_probabilities(logits).swapaxes(0, 1)
@@ -98,7 +97,7 @@ class AdaptingScorer:
 
     def _read(
         self, texts: Sequence[Ids], on_read: Callable[[int], object], before: int | None = None
-    ) -> list[dict[str, NDArray[np.float64]]]:
+    ) -> list[dict[str, Floats]]:
         """Read some texts together, and return the costs of their tokens by name. Each starts fresh, unless `before`,
         the last token of its earlier part, is given."""
         rows = [self._network.rows(text) for text in texts]
@@ -122,7 +121,7 @@ class AdaptingScorer:
             on_read(at + len(found))
         return [{name: np.concatenate(pieces) for name, pieces in each.items()} for each in costs]
 
-    def _costs(self, rows: Ids, network: NDArray[np.float64], fresh: bool) -> dict[str, NDArray[np.float64]]:
+    def _costs(self, rows: Ids, network: Floats, fresh: bool) -> dict[str, Floats]:
         """Return the costs of rows [T], given the network's log-probabilities [≥ T, R], and learn from them."""
         shared = self._network.config.shared_row_nats(rows)
         lstm = shared - network[np.arange(len(rows)), rows]

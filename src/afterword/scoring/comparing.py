@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.scoring.costs import LineScore, Score, total
+from afterword.scoring.costs import Floats, LineScore, Score, total
 from afterword.settings import OnProgress, ignore_progress
 from afterword.text.tokenizer import Tokenizer
 
@@ -37,29 +37,22 @@ class Comparable(Protocol):
     def score_lines(self, lines: Iterable[str], *, on_progress: OnProgress = ...) -> list[LineScore]: ...
 
 
-@dataclass(frozen=True)
-class Blocks:
-    """A text cut into blocks of the same length, give or take one character."""
+def block_sums(characters: int, starts: NDArray[np.intp], values: NDArray[np.floating] | NDArray[np.intp]) -> Floats:
+    """Return the sum of `values` [N] over each block, [B]; each belongs to the character at `starts` [N].
 
-    characters: int
-
-    @property
-    def number(self) -> int:
-        return max(1, min(MOST, self.characters // SHORTEST))
-
-    def sums(self, starts: NDArray[np.intp], values: NDArray[np.floating] | NDArray[np.intp]) -> NDArray[np.float64]:
-        """Return the sum of `values` [N] over each block, [number]; each belongs to the character at `starts` [N]."""
-        blocks = starts * self.number // max(self.characters, 1)
-        return np.bincount(blocks, values, self.number).astype(np.float64)
+    The blocks of a text have the same number of its `characters`, give or take one.
+    """
+    number = max(1, min(MOST, characters // SHORTEST))
+    return np.bincount(starts * number // max(characters, 1), values, number).astype(np.float64)
 
 
 @dataclass(frozen=True)
 class Difference:
     """The bits that a text costs one model beyond another, block by block. The order of the blocks does not matter."""
 
-    bits: NDArray[np.float64]
+    bits: Floats
     """[B]"""
-    characters: NDArray[np.float64]
+    characters: Floats
     """[B]; a block inside a long line has none."""
 
     @property
@@ -128,28 +121,15 @@ class Comparison:
     def _add(self, row: int, starts: NDArray[np.intp], values: NDArray[np.floating] | NDArray[np.intp]) -> None:
         while len(starts) and starts[-1] >= self._each * PLACES:
             halves = self._sums.reshape(len(self._sums), -1, 2).sum(axis=-1)
-            self._sums[:] = 0
-            self._sums[:, : PLACES // 2] = halves
+            self._sums = np.pad(halves, [(0, 0), (0, PLACES // 2)])
             self._each *= 2
         np.add.at(self._sums[row], starts // self._each, values)
 
     def result(self) -> list[Compared]:
         """Return the cost of the text for each of the models, in their order."""
-        blocks = Blocks(self._scores[0].characters)
-        starts = np.arange(0, blocks.characters, self._each)
-        characters, *nats = (blocks.sums(starts, sums[: len(starts)]) for sums in self._sums)
+        length = self._scores[0].characters
+        starts = np.arange(0, length, self._each)
+        characters, *nats = (block_sums(length, starts, sums[: len(starts)]) for sums in self._sums)
         bits = [each / math.log(2) for each in nats]
         found = zip(self._scores, bits, strict=True)
         return [Compared(score, Difference(some - bits[0], characters)) for score, some in found]
-
-
-def compare(
-    models: Sequence[Comparable], text: str | list[str], on_progress: OnProgress = ignore_progress
-) -> list[Compared]:
-    """Return the cost of `text` for each of `models`, in their order. A list is lines, each read from a fresh state.
-
-    Raises TextError as `score` does.
-    """
-    comparison = Comparison(models)
-    comparison.read(text, on_progress)
-    return comparison.result()

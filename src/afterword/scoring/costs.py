@@ -32,8 +32,9 @@ ENTROPY = "entropy"  # the expected costs
 NUMBERS = 2**22  # the most numbers in memory for the pieces that are read at the same time
 STEPS = 2048  # tokens of the longest piece, so that progress can be reported and a reader can stop in between
 
+Floats = NDArray[np.float64]
 Expected = Callable[[], NDArray[np.floating]]
-Nats = Mapping[str, NDArray[np.float64]]
+Nats = Mapping[str, Floats]
 ReadBatch = Callable[[list[int], Ids, Callable[[int], None]], object]
 """Takes the indexes of lines and their ids [B, T], as `batches` yields them, and a function to call with the number of
 tokens just read."""
@@ -50,7 +51,7 @@ class Cost:
     if TYPE_CHECKING:  # polars takes columns in the order of annotations
         characters: int
         bytes: int
-    token_nats: NDArray[np.float64]
+    token_nats: Floats
     """-log P of each token [N]."""
     apart: Mapping[str, float]
     """Nats per character of the network (lstm), the n-gram (ngram) and the mixture (both), if there is an n-gram."""
@@ -136,7 +137,7 @@ class End(NamedTuple):
 class Score(Cost):
     """The cost of a text. An empty text costs nothing: every figure is 0 then, and the perplexity 1."""
 
-    token_nats: InitVar[NDArray[np.float64]] = NONE
+    token_nats: InitVar[Floats] = NONE
     characters: int = 0
     bytes: int = 0
     """The length of the text in UTF-8."""
@@ -156,7 +157,7 @@ class LineScore(Cost):
     If the vocabulary has no boundary token, the end of a line costs nothing and does not count.
     """
 
-    token_nats: InitVar[NDArray[np.float64]] = NONE
+    token_nats: InitVar[Floats] = NONE
     line: int = 0
     """The number of the line, from 1."""
     text: str = ""
@@ -205,31 +206,26 @@ def score_lines(
     texts = list(lines)
     for text in texts:
         check_text(text)
-    first = dict(zip(reversed(texts), range(len(texts), 0, -1), strict=True))
-    unique = sorted(first, key=first.__getitem__)  # logs repeat lines
-    ids = line_ids(tokenizer, unique)
+    different = list(dict.fromkeys(texts))  # logs repeat lines
+    ids = line_ids(tokenizer, different)
     found: dict[str, LineScore] = {}
 
     def read(batch: list[int], padded: Ids, done: Callable[[int], None]) -> None:
         lengths = np.array([len(ids[index]) for index in batch])
 
         def on_read(read: slice) -> None:
-            done(int((np.minimum(lengths, read.stop) - np.minimum(lengths, read.start)).sum()))
+            done(int((np.clip(lengths, read.start, read.stop) - read.start).sum()))
 
         nats, _ = token_nats(network, tokenizer.end, padded, on_read, entropies=entropies, lengths=lengths.tolist())
         for lane, index in enumerate(batch):
-            text, tokens = unique[index], len(ids[index])
+            text = different[index]
             # copies, so that the padding is freed
-            costs = {name: cost[lane, :tokens].copy() for name, cost in nats.items()}
+            costs = {name: cost[lane, : len(ids[index])].copy() for name, cost in nats.items()}
             expected = float(costs[ENTROPY].sum()) if entropies else math.nan
-            about = {"line": first[text], "text": text, "expected_nats": expected}
-            found[text] = LineScore.of(costs, text, int(tokenizer.end is not None), **about)
+            found[text] = LineScore.of(costs, text, int(tokenizer.end is not None), text=text, expected_nats=expected)
 
     read_lines(network, ids, read, on_progress)
-    return [
-        found[text] if first[text] == number else replace(found[text], line=number)
-        for number, text in enumerate(texts, 1)
-    ]
+    return [replace(found[text], line=number) for number, text in enumerate(texts, 1)]
 
 
 def total(scores: Sequence[Cost]) -> Score:
@@ -295,7 +291,7 @@ def token_nats(
     state: State | None = None,
     entropies: bool = False,
     lengths: Sequence[int] | None = None,
-) -> tuple[dict[str, NDArray[np.float64]], State | None]:
+) -> tuple[dict[str, Floats], State | None]:
     """Return -log P of each of ids [B, T], read from `state` as in `stretches`, by name. Undefined beyond `lengths`.
 
     Also return the state before the last id is read, as in `Stretch`. `on_read` takes each place that was read.
@@ -323,7 +319,7 @@ class Stretch(NamedTuple):
 
     place: slice
     """Their place among the T tokens."""
-    nats: dict[str, NDArray[np.float64]]
+    nats: dict[str, Floats]
     """Their costs, [B, t] each, as in `token_nats`."""
     expected: Expected
     """Computes log P of every row in their places, [B, t, R]; -inf if nothing was predicted."""
@@ -365,9 +361,7 @@ def stretches(
         yield Stretch(place, nats, expected, state)
 
 
-def _predicted(
-    network: Network, fed: Ids, ids: Ids, state: State
-) -> tuple[dict[str, NDArray[np.float64]], Expected, State]:
+def _predicted(network: Network, fed: Ids, ids: Ids, state: State) -> tuple[dict[str, Floats], Expected, State]:
     """Return the nats and the predictions of ids [B, t], one after each of fed [B, t], and the state at the end."""
     parts = _parts(network)
     if not isinstance(network, Mixture) or len(parts) == 1:
@@ -375,11 +369,8 @@ def _predicted(
         nats = dict.fromkeys((USED, *parts), -network.token_log_probabilities(logits, ids))
         return nats, partial(log_probabilities, logits), state
     logits, probabilities, state = network.read_apart(fed, state)
-    nats = {
-        "lstm": -network.token_log_probabilities(logits, ids),
-        "ngram": -network.token_log_probabilities(np.log(probabilities), ids),
-    }
-    nats["both"] = mixed(nats["lstm"], nats["ngram"], network.weight)
+    lstm, ngram = (-network.token_log_probabilities(each, ids) for each in (logits, np.log(probabilities)))
+    nats = {"lstm": lstm, "ngram": ngram, "both": mixed(lstm, ngram, network.weight)}
     return {USED: nats[network.using], **nats}, partial(network.join, logits, probabilities), state
 
 

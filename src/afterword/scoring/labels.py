@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import InitVar, dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from afterword.model.arrays import Ids
 from afterword.model.network.network import Network, State
-from afterword.scoring.costs import NONE, USED, Cost, LineScore, line_ids, read_lines, token_nats
+from afterword.scoring.costs import NONE, USED, Cost, Floats, LineScore, line_ids, read_lines, token_nats
 from afterword.settings import OnProgress, ignore_progress
 from afterword.text.lines import TAB
 from afterword.text.tokenizer import Tokenizer
@@ -25,7 +24,7 @@ class LabelCost(Cost):
     """The figures of a line that are computed from its costs after each label."""
 
     labels: Sequence[str]
-    label_nats: NDArray[np.float64]
+    label_nats: Floats
     """-log P(label, tab, text, end) of each of `labels`."""
 
     @property
@@ -57,7 +56,7 @@ class LabelScore(LineScore, LabelCost):
     given_label: str | None = None
     """The label at the start of the line, if it is one of `labels`."""
     labels: InitVar[Sequence[str]] = ()
-    label_nats: InitVar[NDArray[np.float64]] = NONE
+    label_nats: InitVar[Floats] = NONE
 
     def __repr__(self) -> str:
         kind = f"{self.label!r} {self.label_probability:.3f}"
@@ -82,7 +81,7 @@ def classify(
     ids = line_ids(tokenizer, texts)
     begun = [_begun(network, tokenizer, tokenizer.end, label) for label in labels]
     label_nats = np.zeros((len(texts), len(labels)))
-    costs: list[NDArray[np.float64]] = [np.empty(0)] * len(texts)
+    costs: list[Floats] = [np.empty(0)] * len(texts)
 
     def read(batch: list[int], padded: Ids, done: Callable[[int], None]) -> None:
         last = [len(ids[index]) - 1 for index in batch]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -52,7 +52,7 @@ def normal_costs(
     hide = Masks(masks)
     parts = [Normal(_costs([]), np.empty(0))]
     for at in range(0, len(lines), AT_ONCE):
-        scores = _scores(network, tokenizer, map(hide, lines[at : at + AT_ONCE]))
+        scores = score_lines(network, tokenizer, map(hide, lines[at : at + AT_ONCE]), entropies=True)
         tokens = [score.token_nats for score in scores] if at < LOOKED_INTO else [np.empty(0)]
         parts.append(Normal(_costs(scores), np.concatenate(tokens) / math.log(2)))
         on_progress(min(1.0, (at + AT_ONCE) / len(lines)))
@@ -69,7 +69,7 @@ def judge(
 ) -> list[OddLine]:
     """Compare the masked cost of each of `lines` with normal lines. Odd are those within `rate`, of false alarms."""
     masks = Masks(calibration.masks)
-    scores = _scores(network, tokenizer, map(masks, lines), on_progress)
+    scores = score_lines(network, tokenizer, map(masks, lines), on_progress, entropies=True)
     figures = calibration.figure(_costs(scores))
     p_values = calibration.p_values(figures)
     return [
@@ -82,17 +82,6 @@ def judge(
         )
         for number, (line, score, figure, p_value) in enumerate(zip(lines, scores, figures, p_values, strict=True), 1)
     ]
-
-
-def _scores(
-    network: Network, tokenizer: Tokenizer, lines: Iterable[str], on_progress: OnProgress = ignore_progress
-) -> list[LineScore]:
-    """Return the costs of masked `lines`. Equal lines are read once: most masked lines of a log are equal."""
-    lines = list(lines)
-    different = list(dict.fromkeys(lines))
-    found = score_lines(network, tokenizer, different, on_progress, entropies=True)
-    scores = dict(zip(different, found, strict=True))
-    return [scores[line] for line in lines]
 
 
 def _odd_pieces(
@@ -115,11 +104,8 @@ def _odd_pieces(
 
 
 def _costs(scores: Sequence[LineScore]) -> Costs:
-    peaks = [score.token_nats.max(initial=0) / math.log(2) for score in scores]
-    columns = (
-        [score.bits for score in scores],
-        [score.expected_bits for score in scores],
-        peaks,
-        [max(score.characters, 1) for score in scores],
-    )
-    return Costs(*(np.array(column, np.float64) for column in columns))
+    rows = [
+        (one.bits, one.expected_bits, one.token_nats.max(initial=0) / math.log(2), max(one.characters, 1))
+        for one in scores
+    ]
+    return Costs(*np.array(rows, np.float64).reshape(-1, 4).T.copy())

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from heapq import heappush, heappushpop
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afterword.model.arrays import Ids
 from afterword.model.network.network import Network
-from afterword.scoring.costs import USED, batches, line_ids, stretches
+from afterword.scoring.costs import USED, Floats, batches, line_ids, stretches
 from afterword.text.documents import counted
 from afterword.text.prefixes import Prefixes
 from afterword.text.tokenizer import Decoder, Tokenizer
@@ -31,13 +31,14 @@ LINES = 256  # lines whose alternatives are in memory at the same time
 AT_ONCE = 64  # characters whose alternatives are found together: a token may have a thousand
 CONTEXT = 24  # characters before each of them
 
-OnNats = Callable[[dict[str, NDArray[np.float64]]], object]
+OnNats = Callable[[dict[str, Floats]], object]
 Costs = tuple[int, float, list[int], list[float]]
 """A token, its nats, the likeliest in its place, as indexes of their names, and their probabilities; or the same of a
 character in a token, as the token that is this character."""
-Found = tuple[Ids, NDArray[np.float64], NDArray[np.intp], NDArray[np.float32]]
+Found = tuple[Ids, Floats, NDArray[np.intp], NDArray[np.float32]]
 """N of them, as [N], [N], [N, ≤ LIKELIEST] and [N, ≤ LIKELIEST]."""
-Read = Callable[[Ids, NDArray[np.float64], NDArray[np.floating], NDArray[np.intp]], list[Found]]
+Piece = tuple[int, Found]  # the index of a text, and what was found next in it
+Read = Callable[[Ids, Floats, NDArray[np.floating], NDArray[np.intp]], list[Found]]
 """Takes the next tokens of some texts [B, t], their nats [B, t], log P of every row in their places [B, t, R], and how
 many tokens of each text are left [B]; what exceeds them is padding. Returns what was found for each text."""
 
@@ -89,11 +90,7 @@ def expected(alternatives: Iterable[tuple[str, float]]) -> list[str]:
 
 
 def surprises(
-    network: Network,
-    tokenizer: Tokenizer,
-    text: str,
-    lines: bool = False,
-    on_nats: OnNats = lambda nats: None,
+    network: Network, tokenizer: Tokenizer, text: str, lines: bool = False, on_nats: OnNats = lambda nats: None
 ) -> Iterator[Surprise]:
     """Yield the surprises of `text` in order, as it is read from its start to its end.
 
@@ -116,39 +113,39 @@ def surprises(
             names[tokenizer.end] = ends
             left_out += [] if lines else [tokenizer.end]
         reader = partial(_tokens, left_out)
+    pieces = partial(_pieces, network, tokenizer.end, reader, on_nats)
     if lines:
         ids = line_ids(tokenizer, filter(None, read.split("\n")))
-        read_texts = _each_line(network, tokenizer.end, ids, reader, on_nats)
+        read_texts = _each_line(ids, pieces)
     else:
-        read_texts = iter([_running(network, tokenizer.end, tokenizer.encode(read), reader(1), on_nats)])
+        running = pieces([tokenizer.encode(read)])
+        read_texts = iter([chain.from_iterable(_costs(*found) for _, found in running)])
     return _placed(read_texts, tokenizer, names, spelled, lines)
 
 
-def _running(network: Network, before: int | None, ids: Ids, read: Read, on_nats: OnNats) -> Iterator[Costs]:
-    for stretch in stretches(network, before, ids[None]):
-        on_nats({name: each[0] for name, each in stretch.nats.items()})
-        left = np.array([len(ids) - stretch.place.start])
-        yield from _costs(*read(ids[None, stretch.place], stretch.nats[USED], stretch.expected(), left)[0])
-
-
-def _each_line(
-    network: Network, before: int | None, ids: Sequence[Ids], reader: Callable[[int], Read], on_nats: OnNats
-) -> Iterator[Iterator[Costs]]:
-    """Yield the costs of each line, in order; as many lines as fit are read together."""
+def _each_line(ids: Sequence[Ids], pieces: Callable[[Sequence[Ids]], Iterator[Piece]]) -> Iterator[Iterator[Costs]]:
+    """Yield the costs of each line, in order, of which `pieces` reads some together."""
     for first in range(0, len(ids), LINES):
         some = ids[first : first + LINES]
         found: list[list[Found]] = [[] for _ in some]
-        for batch, padded in batches(some):
-            lengths, read = np.array([len(some[index]) for index in batch]), reader(len(batch))
-            for stretch in stretches(network, before, padded):
-                place, nats, left = stretch.place, stretch.nats, lengths - stretch.place.start
-                within = np.arange(place.stop - place.start) < left[:, None]  # without the padding
-                on_nats({name: each[within] for name, each in nats.items()})
-                parts = read(padded[:, place], nats[USED], stretch.expected(), np.maximum(left, 0))
-                for index, part in zip(batch, parts, strict=True):
-                    found[index].append(part)
-        for pieces in found:
-            yield _costs(*_joined(pieces))
+        for index, piece in pieces(some):
+            found[index].append(piece)
+        for each in found:
+            yield _costs(*_joined(each))
+
+
+def _pieces(
+    network: Network, before: int | None, reader: Callable[[int], Read], on_nats: OnNats, ids: Sequence[Ids]
+) -> Iterator[Piece]:
+    """Read texts, as many as fit together, and yield the pieces of each in order."""
+    for batch, padded in batches(ids):
+        lengths, read = np.array([len(ids[index]) for index in batch]), reader(len(batch))
+        for stretch in stretches(network, before, padded):
+            place, nats, left = stretch.place, stretch.nats, lengths - stretch.place.start
+            within = np.arange(place.stop - place.start) < left[:, None]  # without the padding
+            on_nats({name: each[within] for name, each in nats.items()})
+            parts = read(padded[:, place], nats[USED], stretch.expected(), np.maximum(left, 0))
+            yield from zip(batch, parts, strict=True)
 
 
 def _joined(pieces: Sequence[Found]) -> Found:
@@ -158,9 +155,7 @@ def _joined(pieces: Sequence[Found]) -> Found:
     return ids, nats, places, probabilities
 
 
-def _costs(
-    ids: Ids, nats: NDArray[np.float64], places: NDArray[np.intp], probabilities: NDArray[np.float32]
-) -> Iterator[Costs]:
+def _costs(ids: Ids, nats: Floats, places: NDArray[np.intp], probabilities: NDArray[np.float32]) -> Iterator[Costs]:
     """Yield one by one what was found."""
     return zip(ids.tolist(), nats.tolist(), places.tolist(), probabilities.tolist(), strict=True)
 
@@ -168,9 +163,7 @@ def _costs(
 def _tokens(left_out: list[int], texts: int) -> Read:
     """Return what finds the tokens themselves, if each has one character or less. Alternatives exclude `left_out`."""
 
-    def read(
-        ids: Ids, nats: NDArray[np.float64], expected: NDArray[np.floating], left: NDArray[np.intp]
-    ) -> list[Found]:
+    def read(ids: Ids, nats: Floats, expected: NDArray[np.floating], left: NDArray[np.intp]) -> list[Found]:
         expected[..., left_out] = -np.inf
         rows, likeliest = _likeliest(expected)
         probabilities = np.exp(likeliest).astype(np.float32)
@@ -186,9 +179,7 @@ def _characters(token_texts: list[str], prefixes: Prefixes, texts: int) -> Read:
     """Return what finds the characters of tokens that have several: `token_texts` [R], and "" for a part of one."""
     each = [_Characters(token_texts, prefixes) for _ in range(texts)]
 
-    def read(
-        ids: Ids, nats: NDArray[np.float64], expected: NDArray[np.floating], left: NDArray[np.intp]
-    ) -> list[Found]:
+    def read(ids: Ids, nats: Floats, expected: NDArray[np.floating], left: NDArray[np.intp]) -> list[Found]:
         return [
             text.read(ids[k, :count], nats[k, :count], expected[k, :count], count <= ids.shape[1])
             for k, (text, count) in enumerate(zip(each, left.tolist(), strict=True))
@@ -214,7 +205,7 @@ class _Characters:
         # after the last token: the nats of its end, and the probabilities of the characters that continue it [C]
         self._ending, self._longer = 0.0, np.zeros(len(prefixes.characters))
 
-    def read(self, ids: Ids, nats: NDArray[np.float64], expected: NDArray[np.floating], is_last: bool) -> Found:
+    def read(self, ids: Ids, nats: Floats, expected: NDArray[np.floating], is_last: bool) -> Found:
         """Return the characters of the next tokens [t]; `expected` is log P of every row in their places [t, R]."""
         probabilities = np.exp(expected[:, self._prefixes.rows])
         nothing = np.empty((0, min(LIKELIEST, len(self._longer))))
@@ -231,7 +222,7 @@ class _Characters:
 
     def _characters(
         self, id: int, nats: float, probabilities: NDArray[np.floating]
-    ) -> Iterator[tuple[int, float, NDArray[np.float64]]]:
+    ) -> Iterator[tuple[int, float, Floats]]:
         """Yield each character of the next token as a token, its nats, and the probabilities in its place [C]."""
         prefixes, text = self._prefixes, self._texts[min(id, len(self._texts) - 1)]
         likely = math.exp(-self._ending) * prefixes.next_characters(probabilities) + self._longer

@@ -115,7 +115,7 @@ class Calendar:
             days = np.busday_offset(day, steps, roll="backward")
         else:
             months = day.astype("datetime64[M]") + steps
-            days = months.astype("datetime64[D]") + np.minimum(self.day, _month_lengths(months)) - 1
+            days = months.astype("datetime64[D]") + np.minimum(self.day, month_lengths(months)) - 1
         return np.asarray(days.astype("datetime64[s]") + (start - day))
 
     def steps(self, dates: Dates) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -134,7 +134,7 @@ class Calendar:
             gaps = np.diff(months).astype(np.int64)
             counts = np.rint(gaps / self.step).astype(np.int64)
             fits &= gaps == counts * self.step
-            on = _day_of_month(days) == np.minimum(self.day, _month_lengths(months))
+            on = _day_of_month(days) == np.minimum(self.day, month_lengths(months))
         return counts, fits & on[1:] & on[:-1]
 
 
@@ -147,7 +147,7 @@ def _candidates(dates: Dates, gaps: NDArray[np.int64], gap: int) -> Iterator[Cal
     months = round(gap / DAY / MONTH)
     if months and abs(gap / DAY - months * MONTH) < 3.5:  # February has 28 days
         inside = _day_of_month(days)
-        last = (inside == _month_lengths(days.astype("datetime64[M]"))).all()
+        last = (inside == month_lengths(days.astype("datetime64[M]"))).all()
         yield Calendar("month", months, day=31 if last else int(inside.max()))
     if gap == DAY and np.is_busday(days).all() and (gaps == 3 * DAY).any():
         yield Calendar("business day")  # from Friday to Monday
@@ -158,7 +158,8 @@ def _day_of_month(days: Dates) -> NDArray[np.int64]:
     return np.asarray((days - days.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64) + 1)
 
 
-def _month_lengths(months: Dates) -> NDArray[np.int64]:
+def month_lengths(months: Dates) -> NDArray[np.int64]:
+    """Return the numbers of days of `months`, datetime64[M]."""
     return np.asarray(((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.int64))
 
 

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from afterword.series.frames import stacked
+from afterword.series.table import VALUE
+from afterword.series.tokens import Floats
+
 CLASSICAL = ("AutoETS", "AutoTheta")
 MOST = 50_000  # values, which take about a minute to fit; more are not fitted
 
@@ -29,17 +31,10 @@ def classical_quantiles(
     """
     if not is_installed() or sum(map(len, series)) > MOST:
         return {}
-    import pandas
     from statsforecast import StatsForecast, models
 
     names = [f"{k:09}" for k in range(len(series))]  # with zeros in front, because the answer is sorted by name
-    frame = pandas.DataFrame(
-        {
-            "unique_id": np.repeat(names, [len(values) for values in series]),
-            "ds": np.concatenate([np.arange(len(values)) for values in series]),
-            "y": np.concatenate(series),
-        }
-    )
+    frame = stacked(names, [np.arange(len(values)) for values in series], {VALUE: series})
     levels = sorted({round(abs(200 * q - 100), 6) for q in quantiles} - {0.0})
     answers = {}
     for name in CLASSICAL:

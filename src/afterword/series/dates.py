@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from afterword.series.calendars import month_lengths
+
 if TYPE_CHECKING:
     import pandas
 
@@ -203,6 +205,5 @@ def _month_and_day(month: Any, day: Any, pattern: str, texts: list[str]) -> tupl
 def _seconds(year: Any, month: Any, day: Any) -> tuple[NDArray[np.datetime64], NDArray[np.bool_]]:
     """Return the midnights of dates, and which of them exist."""
     months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
-    lengths = ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.int64)
-    valid = (year >= 1000) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= lengths)
+    valid = (year >= 1000) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= month_lengths(months))
     return (months.astype("datetime64[D]") + (day - 1)).astype("datetime64[s]"), valid

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from afterword.bars import train_shown, waiting
 from afterword.errors import OptionError
@@ -29,13 +28,12 @@ from afterword.series.measures import average, coverage, mase, smape, weighted_q
 from afterword.series.readings import UNREADABLE, check_frequency
 from afterword.series.table import Columns, Table, read_table
 from afterword.series.table_corpus import LEAST_VALUES, SEASON_HELP, InMemory, SeriesFacts
-from afterword.series.tokens import scale_of
+from afterword.series.tokens import Floats, scale_of
 from afterword.settings import Settings, setting
 
 if TYPE_CHECKING:
     import pandas
 
-Floats = NDArray[np.float64]
 LSTM, NAIVE = "lstm", "naive"
 LEVELS = (80.0, 95.0)
 TESTED = 1000  # series, at most, evenly spread, in a backtest
@@ -185,8 +183,9 @@ def forecasts(
     elif model is None:
         model = _trained(table, facts, settings, train)
     with waiting("forecasting"):
-        answer = _Answer(table, facts.season, horizon, bands, settings.seed, model)
-        found = answer.forecast(settings.method, why)
+        quantiles = [*DECILES, *(q for level in bands for q in band(level))]
+        forecaster = Forecaster(facts.season, horizon, quantiles, settings.seed)
+        found = _answer(table, forecaster, bands, settings.method, model, why)
     return replace(found, notes=[*notes, *found.notes])
 
 
@@ -219,77 +218,69 @@ def why_not(series: Sequence[Floats], facts: SeriesFacts, learned: bool) -> str:
     return ""
 
 
-class _Answer:
-    """Forecasts a table after a backtest."""
+def _answer(
+    table: Table, forecaster: Forecaster, levels: tuple[float, ...], method: str, model: LanguageModel | None, why: str
+) -> Forecast:
+    """Return the forecasts by `method`, or by the better one; `why` is the reason if there is no `model`."""
+    all_values, season, horizon = [one.values for one in table.series], forecaster.season, forecaster.horizon
+    backtest = _backtest(all_values, forecaster, levels, model)
+    chosen = NAIVE if model is None else method
+    if chosen == "auto":
+        chosen = NAIVE if backtest is None else backtest.better
+    naive, usable = forecaster.naive(all_values), np.zeros(len(all_values), np.bool_)
+    futures, notes = naive, []
+    if chosen == LSTM and model is not None:
+        usable = np.array([scale_of(values, season) > 0 for values in all_values])
+        some = [values for values, use in zip(all_values, usable, strict=True) if use]
+        futures = naive.replaced(usable, forecaster.lstm(model, some))
+        if left := int((~usable).sum()):
+            those = f"{left:,} of {len(usable):,} series are constant, or no longer than a season"
+            notes.append(f"{those}: their forecasts are naive")
+    methods, reason = [LSTM if use else NAIVE for use in usable], _reason(method, why, backtest, horizon)
+    return Forecast(table, season, horizon, levels, futures, naive.mean, methods, backtest, reason, notes)
 
-    def __init__(
-        self, table: Table, season: int, horizon: int, levels: tuple[float, ...], seed: int, model: LanguageModel | None
-    ) -> None:
-        self._table, self._season, self._horizon, self._levels, self._model = table, season, horizon, levels, model
-        self._values = [one.values for one in table.series]
-        ends = [q for level in levels for q in band(level)]
-        self._forecaster = Forecaster(season, horizon, [*DECILES, *ends], seed)
 
-    def forecast(self, method: str, why: str) -> Forecast:
-        """Return the forecasts by `method`, or by the better one; `why` is the reason if there is no LSTM."""
-        backtest = self._backtest()
-        chosen = NAIVE if self._model is None else method
-        if chosen == "auto":
-            chosen = NAIVE if backtest is None else backtest.better
-        naive, usable = self._forecaster.naive(self._values), np.zeros(len(self._values), np.bool_)
-        futures, notes = naive, []
-        if chosen == LSTM and self._model is not None:
-            usable = np.array([scale_of(values, self._season) > 0 for values in self._values])
-            some = [values for values, use in zip(self._values, usable, strict=True) if use]
-            futures = naive.replaced(usable, self._forecaster.lstm(self._model, some))
-            if left := int((~usable).sum()):
-                notes.append(
-                    f"{left:,} of {len(usable):,} series are constant, or no longer than a season: "
-                    "their forecasts are naive"
-                )
-        methods = [LSTM if use else NAIVE for use in usable]
-        reason = self._reason(method, why, backtest)
-        table, season, horizon, levels = self._table, self._season, self._horizon, self._levels
-        return Forecast(table, season, horizon, levels, futures, naive.mean, methods, backtest, reason, notes)
+def _reason(method: str, why: str, backtest: Backtest | None, horizon: int) -> str:
+    used = "the seasonal naive forecast is used"
+    if backtest is None:
+        return f"{why or 'the series repeat exactly, or are too short for a backtest'}: {used}"
+    naive, at = backtest.figures[NAIVE].mase, f"on the last {horizon:,} values"
+    if LSTM not in backtest.figures:
+        return f"{f'{why}: ' if why else ''}{used}; its MASE is {naive:.3f} {at}"
+    lstm = backtest.figures[LSTM].mase
+    if f"{lstm:.3f}" == f"{naive:.3f}":
+        chosen = "the LSTM" if LSTM in (method, backtest.better) else "the naive forecast"
+        return f"the LSTM and the seasonal naive forecast are equally good: MASE {lstm:.3f} {at}; {chosen} is used"
+    if backtest.better == LSTM:
+        return f"the LSTM is better than the seasonal naive forecast: its MASE is {lstm:.3f}, not {naive:.3f}, {at}"
+    better = f"the seasonal naive forecast is better than the LSTM: its MASE is {naive:.3f}, not {lstm:.3f}, {at}"
+    return f"{better}; {'it is used' if method != LSTM else 'give --method naive'}"
 
-    def _reason(self, method: str, why: str, backtest: Backtest | None) -> str:
-        used = "the seasonal naive forecast is used"
-        if backtest is None:
-            return f"{why or 'the series repeat exactly, or are too short for a backtest'}: {used}"
-        naive, at = backtest.figures[NAIVE].mase, f"on the last {self._horizon:,} values"
-        if LSTM not in backtest.figures:
-            return f"{f'{why}: ' if why else ''}{used}; its MASE is {naive:.3f} {at}"
-        lstm = backtest.figures[LSTM].mase
-        if f"{lstm:.3f}" == f"{naive:.3f}":
-            chosen = "the LSTM" if LSTM in (method, backtest.better) else "the naive forecast"
-            return f"the LSTM and the seasonal naive forecast are equally good: MASE {lstm:.3f} {at}; {chosen} is used"
-        if backtest.better == LSTM:
-            return f"the LSTM is better than the seasonal naive forecast: its MASE is {lstm:.3f}, not {naive:.3f}, {at}"
-        better = f"the seasonal naive forecast is better than the LSTM: its MASE is {naive:.3f}, not {lstm:.3f}, {at}"
-        return f"{better}; {'it is used' if method != LSTM else 'give --method naive'}"
 
-    def _backtest(self) -> Backtest | None:
-        """Forecast the last horizon of the series from the values before it; None if all are too short or constant."""
-        h = self._horizon
-        tested = [values for values in self._values if scale_of(values[:-h], self._season) > 0]
-        if not tested:
-            return None
-        tested = [tested[k] for k in spread(len(tested), TESTED)]
-        before, actual = [values[:-h] for values in tested], np.stack([values[-h:] for values in tested])
-        found = {} if self._model is None else {LSTM: self._forecaster.lstm(self._model, before)}
-        found |= {NAIVE: self._forecaster.naive(before), **self._forecaster.classical(before)}
-        return Backtest(len(tested), {name: self._figures(one, actual, before) for name, one in found.items()})
+def _backtest(
+    series: Sequence[Floats], forecaster: Forecaster, levels: Sequence[float], model: LanguageModel | None
+) -> Backtest | None:
+    """Forecast the last horizon of the series from the values before it; None if all are too short or constant."""
+    season, h = forecaster.season, forecaster.horizon
+    tested = [values for values in series if scale_of(values[:-h], season) > 0]
+    if not tested:
+        return None
+    tested = [tested[k] for k in spread(len(tested), TESTED)]
+    before, actual = [values[:-h] for values in tested], np.stack([values[-h:] for values in tested])
 
-    def _figures(self, found: Futures, actual: Floats, before: Sequence[Floats]) -> Figures:
+    def figures(found: Futures) -> Figures:
         deciles = np.stack([found.quantiles[q] for q in DECILES], axis=1)
-        ends = {level: [found.quantiles[q] for q in band(level)] for level in self._levels}
-        within = {f"{level:g}": coverage(low, high, actual) for level, (low, high) in ends.items()}
+        ends = {level: [found.quantiles[q] for q in band(level)] for level in levels}
         return Figures(
-            average(mase(found.median, actual, before, self._season)),
+            average(mase(found.median, actual, before, season)),
             average(smape(found.median, actual)),
             weighted_quantile_loss(deciles, DECILES, actual),
-            within,
+            {f"{level:g}": coverage(low, high, actual) for level, (low, high) in ends.items()},
         )
+
+    found = {} if model is None else {LSTM: forecaster.lstm(model, before)}
+    found |= {NAIVE: forecaster.naive(before), **forecaster.classical(before)}
+    return Backtest(len(tested), {name: figures(one) for name, one in found.items()})
 
 
 def band(level: float) -> tuple[float, float]:

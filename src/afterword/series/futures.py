@@ -13,9 +13,8 @@ from afterword.language_model import LanguageModel
 from afterword.model.arrays import Ids
 from afterword.series.classical import classical_quantiles
 from afterword.series.naive import seasonal_naive, seasonal_naive_paths
-from afterword.series.tokens import BINS, CHARACTERS, bins_of, changes_in, changes_of, scale_of
+from afterword.series.tokens import BINS, CHARACTERS, Floats, bins_of, changes_in, changes_of, scale_of
 
-Floats = NDArray[np.float64]
 DECILES = tuple(k / 10 for k in range(1, 10))  # whose losses a backtest averages
 PATHS = (200, 1000)  # per series, for many series and for few
 ALL_PATHS = 20_000
@@ -49,12 +48,12 @@ class Forecaster:
     """Forecasts `horizon` values of series from their values so far. Their pattern repeats after `season`."""
 
     def __init__(self, season: int, horizon: int, quantiles: Sequence[float], seed: int) -> None:
-        self._season, self._horizon, self._seed = season, horizon, seed
+        self.season, self.horizon, self._seed = season, horizon, seed
         self._quantiles = sorted({0.5, *quantiles})
 
     def naive(self, series: Sequence[Floats]) -> Futures:
         """Return the seasonal naive forecasts, with the quantiles of sampled paths around them."""
-        season, h, count = self._season, self._horizon, self._paths(len(series))
+        season, h, count = self.season, self.horizon, self._paths(len(series))
 
         def paths(values: Floats, k: int) -> Floats:
             generator = np.random.default_rng([self._seed, k])
@@ -68,7 +67,7 @@ class Forecaster:
 
     def lstm(self, model: LanguageModel, series: Sequence[Floats]) -> Futures:
         """Return the forecasts by `model`, whose sampled characters are changes that add up to values."""
-        season, h, network = self._season, self._horizon, model.predictor
+        season, h, network = self.season, self.horizon, model.predictor
         bins, allowed = learned_bins(model)
         read_as = read_as_ids(bins, allowed)
         count = self._paths(len(series))
@@ -92,7 +91,7 @@ class Forecaster:
 
     def classical(self, series: Sequence[Floats]) -> dict[str, Futures]:
         """Return the forecasts by AutoETS and AutoTheta; {} if they are not installed, or would take too long."""
-        found = classical_quantiles(series, self._season, self._horizon, self._quantiles)
+        found = classical_quantiles(series, self.season, self.horizon, self._quantiles)
         return {name: Futures(quantiles[0.5], quantiles) for name, quantiles in found.items()}
 
     def _paths(self, series: int) -> int:

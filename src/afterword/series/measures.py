@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
+from afterword.series.tokens import Floats, scale_of
 
 
 def seasonal_scale(history: Sequence[ArrayLike], season: int) -> Floats:
@@ -18,8 +18,7 @@ def seasonal_scale(history: Sequence[ArrayLike], season: int) -> Floats:
 
     It is NaN if the series is constant in that sense, or not longer than the season.
     """
-    scales = [float(np.abs(v[season:] - v[:-season]).mean()) if len(v) > season else 0.0 for v in map(_floats, history)]
-    return np.array([scale or np.nan for scale in scales])
+    return np.array([scale_of(_floats(values), season) or np.nan for values in history])
 
 
 def mase(forecast: ArrayLike, actual: ArrayLike, history: Sequence[ArrayLike], season: int) -> Floats:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from afterword.series.tokens import Floats
 
 ALIGNED = 8  # seasons of differences; with fewer, what a path draws may begin in any phase
-
-Floats = NDArray[np.float64]
 
 
 def seasonal_naive(values: Floats, season: int, horizon: int) -> Floats:

@@ -6,7 +6,7 @@ table ──each series as a line──► tokens ──network──► predict
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from afterword.inspection.trace import Trace
 from afterword.language_model import LanguageModel
 from afterword.model.arrays import Ids
 from afterword.model.folder.calibration import Costs, Normal
-from afterword.scoring.costs import ENTROPY, USED, read_lines, stretches
+from afterword.scoring.costs import read_lines, stretches
 from afterword.series.calendars import Dates
 from afterword.series.futures import bounded, learned_bins, read_as_ids
 from afterword.series.table import Columns, Series, Table, read_table
@@ -26,6 +26,7 @@ from afterword.series.table_corpus import SeriesFacts
 from afterword.series.tokens import (
     BINS,
     CHARACTERS,
+    Floats,
     bins_of,
     changes_in,
     changes_of,
@@ -35,7 +36,6 @@ from afterword.series.tokens import (
 from afterword.settings import OnProgress, ignore_progress
 from afterword.text.tokenizer import Tokenizer
 
-Floats = NDArray[np.float64]
 QUANTILES = (0.1, 0.5, 0.9)  # the median, and the band of 80 %
 SPREAD = 0.1  # the part of each bin's probability that its neighbours get
 NEIGHBOURS = 4  # bins on each side
@@ -137,27 +137,27 @@ def read_series(
     bins = [bins_of(changes_in(one.values, season, scale)) for one, scale in zip(series, scales, strict=True)]
     read_as, rows = read_as_ids(*learned_bins(model)), tokenizer.encode(CHARACTERS)
     ids = [read_as[each] for each in bins]
-    nats = [{name: np.empty(len(one)) for name in (USED, ENTROPY)} for one in ids]
-    changes = [np.empty((len(QUANTILES), len(one))) for one in ids]
+    # of each value: its nats, the expected ones, and the quantiles of its change
+    figures = [np.empty((2 + len(QUANTILES), len(one))) for one in ids]
 
     def read(batch: list[int], padded: Ids, done: Callable[[int], None]) -> None:
         for stretch in stretches(network, tokenizer.end, padded):
             likely = smoothed(np.exp(stretch.expected()[..., rows]).astype(np.float64))
-            entropy = -(likely * np.log(likely)).sum(axis=-1)
-            found = _quantiles(likely)
+            expected = np.stack([-(likely * np.log(likely)).sum(axis=-1), *_quantiles(likely)])
             for lane, index in enumerate(batch):
                 place = slice(stretch.place.start, min(stretch.place.stop, len(ids[index])))
                 count = max(0, place.stop - place.start)
-                nats[index][USED][place] = -np.log(likely[lane, np.arange(count), bins[index][place]])
-                nats[index][ENTROPY][place] = entropy[lane, :count]
-                changes[index][:, place] = found[:, lane, :count]
+                figures[index][0, place] = -np.log(likely[lane, np.arange(count), bins[index][place]])
+                figures[index][1:, place] = expected[:, lane, :count]
                 done(count)
 
     read_lines(network, ids, read, on_progress)
-    return [
-        _reading(one, season, scale, costs, each)
-        for one, scale, costs, each in zip(series, scales, nats, changes, strict=True)
-    ]
+    found = []
+    for one, scale, each in zip(series, scales, figures, strict=True):
+        dates, values, (bits, expected_bits) = one.dates[season:], one.values[season:], each[:2] / math.log(2)
+        quantiles = bounded(one.values, one.values[:-season] + each[2:] * scale)
+        found.append(SeriesReading(one.name, dates, values, bits, expected_bits, quantiles, season))
+    return found
 
 
 def smoothed(likely: Floats) -> Floats:
@@ -174,24 +174,14 @@ def smoothed(likely: Floats) -> Floats:
     return np.asarray(spread / spread.sum(axis=-1, keepdims=True))
 
 
-def _quantiles(likely: Floats) -> Floats:
-    """Return the quantiles of changes that lie in the bins with probabilities `likely` [B, t, 256]."""
+def _quantiles(likely: Floats) -> Iterator[Floats]:
+    """Yield the `QUANTILES` of changes that lie in the bins with probabilities `likely` [B, t, 256]."""
     sums = likely.cumsum(axis=-1)
-    found = []
     for quantile in QUANTILES:
         wanted = quantile * sums[..., -1:]
         index = np.minimum((sums < wanted).sum(axis=-1, keepdims=True), BINS - 1)
         above, inside = (np.take_along_axis(each, index, axis=-1) for each in (sums, likely))
-        found.append(changes_of(index, 1 - (above - wanted) / np.maximum(inside, 1e-300))[..., 0])
-    return np.stack(found)
-
-
-def _reading(series: Series, season: int, scale: float, nats: dict[str, Floats], changes: Floats) -> SeriesReading:
-    bits, expected_bits = (nats[name] / math.log(2) for name in (USED, ENTROPY))
-    quantiles = bounded(series.values, series.values[:-season] + changes * scale)
-    return SeriesReading(
-        series.name, series.dates[season:], series.values[season:], bits, expected_bits, quantiles, season
-    )
+        yield changes_of(index, 1 - (above - wanted) / np.maximum(inside, 1e-300))[..., 0]
 
 
 @dataclass(frozen=True)

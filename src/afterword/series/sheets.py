@@ -10,19 +10,22 @@ import gzip
 import io
 import os
 import re
-import stat
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
+from io import BufferedIOBase
 from itertools import islice
-from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import OptionError, TableError, check_installed
+from afterword.text.documents import Document
+from afterword.text.formats import unpacked_bytes
 
 if TYPE_CHECKING:
     import pandas
@@ -105,7 +108,7 @@ def read_sheet(source: Any, check: Check) -> Sheet:
     check_installed("tables need pandas: pip install 'afterword[series]'", "pandas")
     library = type(source).__module__.partition(".")[0]
     if library in ("pandas", "polars"):
-        return (_from_pandas if library == "pandas" else _from_polars)(source)
+        return _from_library(library, source)
     if not isinstance(source, str | os.PathLike):
         raise TableError(f"give a path, or a frame of pandas or polars, not {type(source).__name__}")
     name = "standard input" if source == "-" else str(source)
@@ -138,9 +141,9 @@ def numbers(sheet: Sheet, column: str) -> NDArray[np.float64]:
     else:
         raise sheet.error(f"{column or 'the first column'} holds dates, not numbers: choose another column")
     if (wrong := np.abs(values) > LARGEST_VALUE).any():
-        row = int(np.argmax(np.isinf(values) if np.isinf(values).any() else wrong))
-        large = f"{values[row]:g}, and at most {LARGEST_VALUE:g} is allowed"
-        what = "infinite" if np.isinf(values[row]) else large
+        infinite = np.isinf(values)
+        row = int(np.argmax(infinite if infinite.any() else wrong))
+        what = "infinite" if infinite[row] else f"{values[row]:g}, and at most {LARGEST_VALUE:g} is allowed"
         raise sheet.error(f"{column} is {what}: correct that value, or leave it empty", row)
     return values
 
@@ -173,17 +176,12 @@ def _number(cell: str, decimal: str) -> float | None:
 
 def _bytes(source: str | os.PathLike[str], name: str) -> bytes:
     """Return the whole content of a file or of standard input, unpacked."""
+    opened: Callable[[], Any] = partial(nullcontext, sys.stdin.buffer) if source == "-" else partial(open, source, "rb")
     try:
-        if source == "-":
-            content = _read(name, sys.stdin.buffer)
-        else:
-            if stat.S_ISDIR(os.stat(source).st_mode):
-                raise TableError(f"{name} is a folder: {GIVE}")
-            with open(source, "rb") as file:
-                content = _read(name, file)
-        if content.startswith(b"\x1f\x8b"):
-            with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
-                content = _read(name, packed)
+        if source != "-" and os.path.isdir(source):
+            raise TableError(f"{name} is a folder: {GIVE}")
+        with unpacked_bytes(Document(name, opened)) as file:
+            content = _read(name, file)
     except FileNotFoundError:
         raise TableError(f"{name} does not exist: {GIVE}") from None
     except (EOFError, zlib.error, gzip.BadGzipFile):
@@ -199,7 +197,7 @@ def _check_size(name: str, size: int) -> None:
         raise TableError(f"{name} has more than {LARGEST:,} bytes: give fewer series or shorter ones")
 
 
-def _read(name: str, file: IO[bytes] | gzip.GzipFile) -> bytes:
+def _read(name: str, file: BufferedIOBase) -> bytes:
     """Return the content of `file`. Raises TableError, before the rest is read, if it is neither text nor a table."""
     head = file.read(2**16)
     if head.startswith(b"PK\x03\x04"):
@@ -326,23 +324,20 @@ def _from_parquet(name: str, content: bytes, check: Check) -> Sheet:
         ) from None
 
 
-def _from_pandas(frame: Any) -> Sheet:
-    if type(frame).__name__ == "Series":
+def _from_library(library: str, frame: Any) -> Sheet:
+    if library == "pandas" and type(frame).__name__ == "Series":
         frame = frame.to_frame("y" if frame.name is None else str(frame.name))
+    if library == "polars" and type(frame).__name__ == "LazyFrame":
+        frame = frame.collect()
     if type(frame).__name__ != "DataFrame":
-        raise TableError(f"give a DataFrame of pandas, not {type(frame).__name__}")
+        raise TableError(f"give a DataFrame of {library}, not {type(frame).__name__}")
+    sheet = Sheet("the frame", cast("Kind", library), {}, frame=frame)
+    if library == "polars":
+        return _from_frame(sheet, frame.to_pandas())
     index, kind = frame.index, frame.index.dtype
     if kind.kind == "M" or kind.name.startswith("period") or any(name is not None for name in index.names):
         frame = frame.reset_index(names=[("ds" if name is None else str(name)) for name in index.names])
-    return _from_frame(Sheet("the frame", "pandas", {}, frame=frame), frame)
-
-
-def _from_polars(frame: Any) -> Sheet:
-    if type(frame).__name__ == "LazyFrame":
-        frame = frame.collect()
-    if type(frame).__name__ != "DataFrame":
-        raise TableError(f"give a DataFrame of polars, not {type(frame).__name__}")
-    return _from_frame(Sheet("the frame", "polars", {}, frame=frame), frame.to_pandas())
+    return _from_frame(sheet, frame)
 
 
 def _from_frame(sheet: Sheet, frame: pandas.DataFrame) -> Sheet:

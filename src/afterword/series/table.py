@@ -272,9 +272,11 @@ def _long(sheet: Sheet, identity: str, dates: Dates, values: NDArray[np.float64]
     places = np.lexsort((dates, which))
     ordered, values = dates[places], values[places]
     ends = np.cumsum(np.bincount(which))[:-1]
-    _check_distinct(sheet, ordered, places, ends, names)
     parts = (np.split(each, ends) for each in (ordered, values, places))
-    return [_Rows(*one) for one in zip(names, *parts, strict=True)]
+    rows = [_Rows(*one) for one in zip(names, *parts, strict=True)]
+    for one in rows:
+        _check_distinct(sheet, one.dates, one.places, one.name)
+    return rows
 
 
 def _names(sheet: Sheet, column: str) -> list[str]:
@@ -285,19 +287,16 @@ def _names(sheet: Sheet, column: str) -> list[str]:
     return ["" if cell != cell else str(cell) for cell in np.asarray(cells)]
 
 
-def _check_distinct(
-    sheet: Sheet, dates: Dates, places: NDArray[np.int64], ends: Any = (), names: Sequence[str] = ()
-) -> None:
-    """Raise TableError if a series has two rows of the same date. All are sorted, and `ends` are where each ends."""
-    same = dates[1:] == dates[:-1]
-    same[np.asarray(ends, np.int64) - 1] = False
-    if not same.any():
-        return
-    at = int(np.argmax(same)) + 1
-    of = f" of {names[int(np.searchsorted(ends, at, side='right'))]!r}" if names else ""
-    hint = "keep one of the rows" if names else "keep one, or name the column of the series with `id_column`"
-    first = sheet.locate(int(places[at - 1]))
-    raise sheet.error(f"the date {_shown(dates[at])}{of} is already in {first}: {hint}", int(places[at]))
+def _check_distinct(sheet: Sheet, dates: Dates, places: NDArray[np.int64], name: str | None = None) -> None:
+    """Raise TableError if two of the sorted `dates` are equal. `name` is the series' if there are several."""
+    same = np.flatnonzero(dates[1:] == dates[:-1])
+    if len(same):
+        of, hint = "", "keep one, or name the column of the series with `id_column`"
+        if name is not None:
+            of, hint = f" of {name!r}", "keep one of the rows"
+        first, second = places[same[0] : same[0] + 2].tolist()
+        what = f"the date {_shown(dates[same[0]])}{of} is already in {sheet.locate(first)}"
+        raise sheet.error(f"{what}: {hint}", second)
 
 
 def _shown(date: Any) -> str:

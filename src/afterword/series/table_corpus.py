@@ -10,21 +10,17 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from typing import Annotated, Any, ClassVar, Self
 
-import numpy as np
 from msgspec import Meta
-from numpy.typing import NDArray
 
 from afterword.errors import ModelError, OptionError, TextError
 from afterword.language_model import LanguageModel
 from afterword.planning.training_plan import AUTO, NONE, CorpusSettings, TrainingSettings
 from afterword.records import as_record
 from afterword.series.table import Columns, Table, read_table
-from afterword.series.tokens import CHARACTERS, scale_of, to_text
+from afterword.series.tokens import CHARACTERS, Floats, scale_of, to_text
 from afterword.settings import made, setting
 from afterword.text.corpus import Corpus, Part, TextSettings, in_parts
 from afterword.text.documents import Source, counted, source_name
-
-Floats = NDArray[np.float64]
 
 LEAST_VALUES = 500  # to learn from
 SEASON_HELP = "the number of values after which a pattern repeats (default: from the dates, such as 24 for hourly ones)"
