@@ -8,6 +8,7 @@ import os
 import reprlib
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +82,9 @@ class LanguageModel:
         else:
             self._network = saved.predictor(using, self._held, engine, adapter)
 
-    def __reduce__(self) -> tuple[Callable[..., LanguageModel], tuple[dict[str, Any]]]:
+    def __reduce__(self) -> tuple[Callable[..., LanguageModel], tuple[()]]:
         """Return what the model is made of: a copy, also in another process, makes a network of its own."""
-        return _made_of, (self._parts,)
+        return partial(LanguageModel, **self._parts), ()
 
     @property
     def _parts(self) -> dict[str, Any]:
@@ -492,10 +493,6 @@ def _folder(path: str | os.PathLike[str]) -> Path:
     if not isinstance(path, str | os.PathLike):
         raise ModelError(f"a model is named by the path of its folder, not by {reprlib.repr(path)}")
     return Path(path)
-
-
-def _made_of(parts: dict[str, Any]) -> LanguageModel:
-    return LanguageModel(**parts)
 
 
 load = LanguageModel.load

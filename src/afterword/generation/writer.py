@@ -140,7 +140,7 @@ class Writer:
             raise OptionError("reject is not for a stream, which shows a text before it is known to obey the rules")
         seed = random_seed() if seed is None else checked_seed(seed)
         start = self._encoded(self._labelled(prompt, label), seed)
-        text = Text(Continuation(self.policy, start.text, seed), records=True)
+        text = Text(Continuation(self.policy, start.prompt, seed), records=True)
         return Stream(text, self._pieces(text, start))
 
     def _pieces(self, text: Text, start: Prompt | Reading) -> Iterator[Piece]:
@@ -269,7 +269,7 @@ class Writer:
             for _, seed in group:
                 if encoded is None or self._opens_windows:
                     encoded = self._encoded(prompt, seed)
-                yield Text(Continuation(self.policy, encoded.text, seed), records), encoded
+                yield Text(Continuation(self.policy, encoded.prompt, seed), records), encoded
 
 
 Written = TypeVar("Written", bound=Sample | Text)
