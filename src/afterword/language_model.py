@@ -77,10 +77,9 @@ class LanguageModel:
         self._holds = tuple(holds)
         self._using, self._engine = using, engine
         self._held = held_values(holds, saved.config) if holds else None
-        if network is not None and self._held is not None and engine == "numpy":
-            self._network = network.holding(self._held)
-        else:
-            self._network = saved.predictor(using, self._held, engine, adapter)
+        self._network = (
+            saved.predictor(using, self._held, engine, adapter) if network is None else network.holding(self._held)
+        )
 
     def __reduce__(self) -> tuple[Callable[..., LanguageModel], tuple[()]]:
         """Return what the model is made of: a copy, also in another process, makes a network of its own."""
@@ -407,9 +406,8 @@ class LanguageModel:
         """
         if not self.labels:
             raise OptionError("this model knows no labels: train one with `labels`")
-        return classify(
-            self._network, self.tokenizer, tuple(self.labels), checked_lines(lines, "classify"), on_progress
-        )
+        texts = checked_lines(lines, "classify")
+        return classify(self._network, self.tokenizer, tuple(self.labels), texts, on_progress)
 
     def hold(self, *holds: str | Hold) -> LanguageModel:
         """Return the same model with gates, units or states held at a value: `model.hold("forget=1", "l0.u42=-1")`.
@@ -419,11 +417,8 @@ class LanguageModel:
         """
         if not holds:
             return self
-        for hold in holds:
-            if not isinstance(hold, str | Hold):
-                raise OptionError(f"hold must be text such as forget=1, not {repr(hold)[:60]}")
-        more = [parse_hold(hold) if isinstance(hold, str) else hold for hold in holds]
-        return self._changed(holds=(*self._holds, *more), network=self._network)
+        more = [hold if isinstance(hold, Hold) else parse_hold(hold) for hold in holds]
+        return self._changed(holds=(*self._holds, *more), network=self._network if self._engine == "numpy" else None)
 
     def _changed(self, **parts: Any) -> LanguageModel:
         """Return the same model with other `parts`, by the names of `__init__`."""

@@ -90,11 +90,6 @@ class Policy:
             raise OptionError(f"logit-bias must name a token of this model, which {token[:40]!r} is not")
         return int(ids[0])
 
-    @property
-    def is_over(self) -> bool:
-        """Return whether every text ends before its first token."""
-        return Continuation(self, "", 0).finish_reason is not None
-
     @cached_property
     def parting(self) -> NDArray[np.bool_]:
         """Return for each row [R] whether its token ends a word before it. All do if every text is one word."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -127,8 +128,8 @@ class CopyGuard:
         """Return whether `text`, appended, would make a copy that is too long."""
         if len(text) == 1:
             return self._completes(ord(text))
-        tried = CopyGuard(self._passages, "")
-        tried._last, tried._hash = self._last.copy(), self._hash.copy()
+        tried = copy(self)
+        tried._last, tried._hash = self._last.copy(), copy(self._hash)
         for character in text:
             if tried._completes(ord(character)):
                 return True

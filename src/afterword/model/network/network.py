@@ -76,8 +76,8 @@ class Network:
         fits = 4 * config.vocabulary_size * config.hidden_size * self._embedding.itemsize <= LARGEST_TABLE
         self._table = self._layers[0].project(self._embedding) if fits else None  # [R, 4H]
 
-    def holding(self, held: Array) -> Network:
-        """Return the same network, sharing its weights, with parts `held` [L, 6, H]."""
+    def holding(self, held: Array | None) -> Network:
+        """Return the same network, sharing its weights, with parts `held` [L, 6, H], or none."""
         other = copy.copy(self)
         other._held = held
         return other

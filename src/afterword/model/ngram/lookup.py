@@ -41,6 +41,9 @@ class Lookup:
         self._kept: dict[int, tuple[Array, int]] = {}
         self._room = KEPT // (ngram.unconditional.nbytes + OVERHEAD)
 
+    def __reduce__(self) -> tuple[type[Lookup], tuple[Ngram]]:
+        return Lookup, (self._ngram,)  # the memory views of `SoughtLevel` cannot be sent to another process
+
     def pushed(self, context: int, row: int) -> int:
         """Append `row` to `context`."""
         longest = self._ones[-1]
