@@ -73,6 +73,14 @@ class LanguageModel:
         """The origin of the model: recipe, corpus, training, validation, versions."""
         self.unit: Final = saved.unit
         """The noun for what the model predicts, one after another: "character", or "value"."""
+        self.unit_scored: Final = "line" if saved.unit == "character" else saved.unit
+        """The noun for what is compared with normal ones: a line of text, or a value."""
+        self.parameters: Final = saved.config.parameters
+        """The number of weights."""
+        self.lines: Final = bool(saved.about.get("lines"))
+        """Whether the model was trained on lines, each a separate document."""
+        self.is_held: Final = bool(holds)
+        """Whether any part of the network is held at a value."""
         self.writing_defaults: Final = saved.writing
         """The settings with which the model writes unless others are given."""
         self.calibration: Final = saved.calibration
@@ -163,11 +171,6 @@ class LanguageModel:
         return export(self._saved, asked.format, Path(asked.path), options)
 
     @property
-    def lines(self) -> bool:
-        """Return whether the model was trained on lines, each a separate document."""
-        return bool(self.about.get("lines"))
-
-    @property
     def labels(self) -> dict[str, int]:
         """Return the number of training lines per label, the most frequent first; empty without labels."""
         return dict(self.about.get("labels") or {})
@@ -175,16 +178,6 @@ class LanguageModel:
     def check_of_text(self) -> None:
         """Raise ModelError for a model that neither writes nor scores text, but predicts values."""
         self._saved.check_of_text()
-
-    @property
-    def unit_scored(self) -> str:
-        """Return the noun for what is compared with normal ones: a line of text, or a value."""
-        return "line" if self.unit == "character" else self.unit
-
-    @property
-    def parameters(self) -> int:
-        """Return the number of weights."""
-        return self.config.parameters
 
     def info(self) -> dict[str, Any]:
         """Return the facts that `afterword info --json` prints."""
@@ -432,11 +425,6 @@ class LanguageModel:
     def engine_seconds(self) -> float:
         """Return the seconds that the engine took to build its graph; 0 for NumPy, which has none."""
         return 0.0 if self.predictor.engine is None else self.predictor.engine.seconds
-
-    @property
-    def is_held(self) -> bool:
-        """Return whether any part of the network is held at a value."""
-        return self._held is not None
 
     def network(self, held: Array | None = None) -> Network:
         """Return the network without the n-gram model; `held` [L, 6, H] adds to the model's own holds."""

@@ -40,6 +40,8 @@ class Policy:
     def __init__(self, model: SavedModel, sampling: Sampling, passages: Passages | None = None) -> None:
         self.model, self.sampling, self.passages = model, sampling, passages
         self.resolved = sampling.resolved(model.writing)
+        self.draws = self.resolved.temperature > 0 or bool(sampling.final_temperature)
+        """Whether a text depends on the random numbers of its seed."""
         tokenizer = model.tokenizer
         self._repeats = lru_cache(4)(partial(_repeats_of, tokenizer, self.resolved))  # of the last prompts
         if sampling.min_tokens > self.resolved.max_tokens:
@@ -107,11 +109,6 @@ class Policy:
     def lacks(self, text: str, before: str = "") -> list[str]:
         """Return the required texts that `text`, which follows `before`, does not contain."""
         return [one for one in self.contained if not (contained(one, text, before) if self.has_words else one in text)]
-
-    @property
-    def draws(self) -> bool:
-        """Return whether a text depends on the random numbers of its seed."""
-        return self.resolved.temperature > 0 or bool(self.sampling.final_temperature)
 
     def obeys(self, text: str) -> bool:
         """Return whether `text` obeys the rules."""

@@ -121,11 +121,9 @@ class Writer:
     ) -> None:
         self.model, self.network, self.sampling = model, network, sampling
         self.policy = Policy(model, sampling, passages)
-
-    @property
-    def draws(self) -> bool:
-        """Return whether a text depends on its seed: at temperature 0, a classic model's window does."""
-        return self.policy.draws or self._opens_windows
+        self._opens_windows = model.writing.opening == "window"
+        self.draws = self.policy.draws or self._opens_windows
+        """Whether a text depends on its seed: at temperature 0, a classic model's window does."""
 
     def next_characters(self, prompt: PromptLike = None, label: str | None = None) -> list[NextCharacter]:
         """Return the characters that can follow `prompt`, the likeliest first. Raises OptionError, TextError."""
@@ -232,10 +230,6 @@ class Writer:
             while yielded in complete:
                 yield complete.pop(yielded)
                 yielded += 1
-
-    @property
-    def _opens_windows(self) -> bool:
-        return self.model.writing.opening == "window"
 
     def _labelled(self, prompt: PromptLike, label: str | None) -> PromptLike:
         """Return the prompt to continue: a reading, if there is a `label`. Raises OptionError for a reading that does

@@ -66,12 +66,8 @@ class Ngram:
     def __init__(self, rows: int, boundary: int, start: int, levels: list[Level]) -> None:
         """Take the `levels` of n = 1, 2, …"""
         self.rows, self.boundary, self.start, self.levels = rows, boundary, start, _together(levels)
-        self.bits = bits_of(rows)
-
-    @property
-    def order(self) -> int:
-        """The number of tokens in the longest n-grams."""
-        return len(self.levels)
+        self.bits, self.order = bits_of(rows), len(levels)
+        """The order is the number of tokens in the longest n-grams."""
 
     @staticmethod
     def learn(ids: Ids, rows: int, boundary: int, start: int, order: int = HIGHEST_ORDER) -> Ngram:
