@@ -46,7 +46,7 @@ def main(trial: bool) -> None:
     click.echo(f"{machine()}\n\n{len(test)} normal traces, {events:,} calls:\n")
 
     model = load(runs["words"])
-    network = model._network
+    network = model.predictor
     assert isinstance(network, Mixture)
     found = predicted(network, model.tokenizer, test)
     found["most frequent follower"] = followers(train, test)

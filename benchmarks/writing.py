@@ -296,7 +296,7 @@ def _share(texts: Iterable[str]) -> float:
 
 def penalised(model: LanguageModel, text: str, penalty: float, temperature: float) -> float:
     """What `text` costs in nats per token at a temperature, where each token is predicted with the penalty."""
-    network, tokenizer = model._network, model.tokenizer
+    network, tokenizer = model.predictor, model.tokenizer
     ids = np.array([[tokenizer.end, *tokenizer.encode(text).tolist()]])
     repeats, nats, state = Repeats(penalty), 0.0, network.start()
     for start in range(0, ids.shape[1] - 1, 1000):

@@ -8,8 +8,9 @@ import os
 import reprlib
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,10 +31,8 @@ from afterword.interchange.browser import ExportSettings
 from afterword.model.arrays import Array, Ids
 from afterword.model.folder.calibration import Calibration, Normal, check_false_alarms
 from afterword.model.folder.card import card
-from afterword.model.folder.defaults import WritingDefaults
 from afterword.model.folder.hub import is_remote
 from afterword.model.folder.saved import SavedModel, check_replaceable, load_model, model_folder, read_card, save_model
-from afterword.model.network.config import Config
 from afterword.model.network.engines import EngineName
 from afterword.model.network.holding import Hold, held_values, parse_hold
 from afterword.model.network.network import Network
@@ -48,7 +47,7 @@ from afterword.scoring.surprises import OnNats, Surprise, surprises
 from afterword.settings import OnProgress, ignore_progress, made, takes
 from afterword.storage import write_bytes
 from afterword.text.encoded import EncodedCorpus
-from afterword.text.tokenizer import Tokenizer, checked_lines
+from afterword.text.tokenizer import checked_lines
 
 CARD_TEMPERATURES = (0.5, 0.8, 1.0)
 
@@ -68,28 +67,50 @@ class LanguageModel:
         network: Network | None = None,
     ) -> None:
         self._saved = saved
+        self.tokenizer: Final = saved.tokenizer
+        self.config: Final = saved.config
+        self.about: Final = saved.about
+        """The origin of the model: recipe, corpus, training, validation, versions."""
+        self.unit: Final = saved.unit
+        """The noun for what the model predicts, one after another: "character", or "value"."""
+        self.unit_scored: Final = "line" if saved.unit == "character" else saved.unit
+        """The noun for what is compared with normal ones: a line of text, or a value."""
+        self.parameters: Final = saved.config.parameters
+        """The number of weights."""
+        self.lines: Final = bool(saved.about.get("lines"))
+        """Whether the model was trained on lines, each a separate document."""
+        self.is_held: Final = bool(holds)
+        """Whether any part of the network is held at a value."""
+        self.writing_defaults: Final = saved.writing
+        """The settings with which the model writes unless others are given."""
+        self.calibration: Final = saved.calibration
+        """The costs of normal lines, if the model was `calibrated`."""
+        self.engine: Final = engine
+        """The engine with which the model writes and scores: "numpy" or "fast"."""
         self._adapter = adapter  # has learned from a prompt
         self._run = run  # the folder of the run that made it, if it was loaded from there
         self._writer: Writer | None = None  # the last one, since making one can take a while
         self._passages: Passages | None = None  # the last ones, for the same reason
         self._card = card
         self._holds = tuple(holds)
-        self._using, self._engine = using, engine
+        self._using = using
         self._held = held_values(holds, saved.config) if holds else None
-        if network is not None and self._held is not None and engine == "numpy":
-            self._network = network.holding(self._held)
+        if network is None:
+            network = saved.predictor(using, self._held, engine, adapter)
         else:
-            self._network = saved.predictor(using, self._held, engine, adapter)
+            network = network.holding(self._held)
+        self.predictor: Final = network
+        """The network with which the model writes and scores."""
 
-    def __reduce__(self) -> tuple[Callable[..., LanguageModel], tuple[dict[str, Any]]]:
+    def __reduce__(self) -> tuple[Callable[..., LanguageModel], tuple[()]]:
         """Return what the model is made of: a copy, also in another process, makes a network of its own."""
-        return _made_of, (self._parts,)
+        return partial(LanguageModel, **self._parts), ()
 
     @property
     def _parts(self) -> dict[str, Any]:
         """Return the arguments of `__init__`."""
         own = {"saved": self._saved, "card": self._card, "holds": self._holds, "using": self._using}
-        return {**own, "engine": self._engine, "run": self._run, "adapter": self._adapter}
+        return {**own, "engine": self.engine, "run": self._run, "adapter": self._adapter}
 
     def __repr__(self) -> str:
         tokens = f"{self.config.vocabulary_size:,} {self.tokenizer.kind} tokens"
@@ -99,8 +120,8 @@ class LanguageModel:
         if validation := self.about.get("validation"):
             facts.append(f"{validation['bits_per_character']:.3f} bits per character held out")
         facts += [f"{hold} held" for hold in self._holds]
-        if self._engine != "numpy":
-            facts.append(f"engine {self._engine}")
+        if self.engine != "numpy":
+            facts.append(f"engine {self.engine}")
         return f"LanguageModel({', '.join(facts)})"
 
     @staticmethod
@@ -150,46 +171,13 @@ class LanguageModel:
         return export(self._saved, asked.format, Path(asked.path), options)
 
     @property
-    def tokenizer(self) -> Tokenizer:
-        return self._saved.tokenizer
-
-    @property
-    def config(self) -> Config:
-        return self._saved.config
-
-    @property
-    def about(self) -> dict[str, Any]:
-        """Return the origin of the model: recipe, corpus, training, validation, versions."""
-        return self._saved.about
-
-    @property
-    def lines(self) -> bool:
-        """Return whether the model was trained on lines, each a separate document."""
-        return bool(self.about.get("lines"))
-
-    @property
     def labels(self) -> dict[str, int]:
         """Return the number of training lines per label, the most frequent first; empty without labels."""
         return dict(self.about.get("labels") or {})
 
-    @property
-    def unit(self) -> str:
-        """Return the noun for what the model predicts, one after another: "character", or "value"."""
-        return self._saved.unit
-
     def check_of_text(self) -> None:
         """Raise ModelError for a model that neither writes nor scores text, but predicts values."""
         self._saved.check_of_text()
-
-    @property
-    def unit_scored(self) -> str:
-        """Return the noun for what is compared with normal ones: a line of text, or a value."""
-        return "line" if self.unit == "character" else self.unit
-
-    @property
-    def parameters(self) -> int:
-        """Return the number of weights."""
-        return self.config.parameters
 
     def info(self) -> dict[str, Any]:
         """Return the facts that `afterword info --json` prints."""
@@ -201,7 +189,7 @@ class LanguageModel:
         With a `label`, the text that follows has that label; the label is not part of the result's `prompt`. Raises
         TextError for a prompt that is not valid text, OptionError for a classic model and an unknown label.
         """
-        return read_prompt(self._saved, self._network, prompt, label)
+        return read_prompt(self._saved, self.predictor, prompt, label)
 
     @takes(Continuing)
     def next_characters(self, asked: Continuing) -> list[NextCharacter]:
@@ -253,7 +241,7 @@ class LanguageModel:
                 # a line's end, which no line contains, keeps lines apart
                 self._passages = Passages("\n".join(self.learned_from().texts("training")), sampling.no_copy)
             passages = self._passages
-        return Writer(self._saved, self._network, sampling, passages)
+        return Writer(self._saved, self.predictor, sampling, passages)
 
     def _last_writer(self, asked: Sampling) -> Writer:
         """Return the last writer if it has these settings, since making one can take a while."""
@@ -264,7 +252,7 @@ class LanguageModel:
 
     def prompt(self, text: str | None, *, ids: Ids | None = None, heals: bool = True, seed: int = 0) -> Prompt:
         """Return a prompt that is yet to be read; see `generation.prefill.prompt_of`."""
-        return prompt_of(self._saved, self._network, text, ids=ids, heals=heals, seed=seed)
+        return prompt_of(self._saved, self.predictor, text, ids=ids, heals=heals, seed=seed)
 
     def learned_from(self) -> EncodedCorpus:
         """Return the training text, which the run's folder contains. Raises ModelError without one."""
@@ -280,14 +268,14 @@ class LanguageModel:
         `on_progress` is called with the fraction that is done. A long text can be scored in the parts that
         `afterword.text.tokenizer.parts` yields: give the score of each part as `after` for the next.
         """
-        return score(self._network, self.tokenizer, text, on_progress, after)
+        return score(self.predictor, self.tokenizer, text, on_progress, after)
 
     def score_lines(self, lines: Iterable[str], *, on_progress: OnProgress = ignore_progress) -> list[LineScore]:
         """Return the cost of each line, read from a fresh state; its end counts as one character. Raises TextError.
 
         `on_progress` is called with the fraction that is done.
         """
-        return score_lines(self._network, self.tokenizer, checked_lines(lines, "score_lines"), on_progress)
+        return score_lines(self.predictor, self.tokenizer, checked_lines(lines, "score_lines"), on_progress)
 
     def adapted(self, text: str) -> LanguageModel:
         """Return the same model after its n-gram has learned from `text` too, so that it reuses the names in it.
@@ -312,7 +300,7 @@ class LanguageModel:
         """
         self._check_unadapted()
         fixed = {"a classic model": self.config.window, "a held model": self.is_held}
-        for what, is_so in {**fixed, "engine fast": self._engine == "fast"}.items():
+        for what, is_so in {**fixed, "engine fast": self.engine == "fast"}.items():
             if is_so:
                 raise OptionError(f"{what} does not adapt: leave out `adapt`")
         learns: Learns | None = None
@@ -337,16 +325,11 @@ class LanguageModel:
         A model of lines reads each non-empty line from a fresh state, and its end counts as a character; any other
         model reads as `score` does. `on_nats` is called with the costs of tokens as they are read. Raises TextError.
         """
-        return surprises(self._network, self.tokenizer, text, self.lines, on_nats or ignore_progress)
+        return surprises(self.predictor, self.tokenizer, text, self.lines, on_nats or ignore_progress)
 
     def _check_unadapted(self) -> None:
         if self._adapter is not None:
             raise OptionError("this model has already adapted to a text: use the model it was made from")
-
-    @property
-    def calibration(self) -> Calibration | None:
-        """Return the costs of normal lines, if the model was `calibrated`."""
-        return self._saved.calibration
 
     def calibrated(
         self, lines: Iterable[str], *, masks: Sequence[str] | None = None, on_progress: OnProgress = ignore_progress
@@ -369,7 +352,7 @@ class LanguageModel:
         if self.is_held:
             raise OptionError("a held model cannot be calibrated: leave out hold")
         texts = checked_lines(lines, "calibrated")
-        return normal_costs(self._network, self.tokenizer, texts, masks, on_progress)
+        return normal_costs(self.predictor, self.tokenizer, texts, masks, on_progress)
 
     def calibrated_by(self, normal: Normal, masks: Sequence[str] = ()) -> LanguageModel:
         """Return the same model, calibrated on costs that it, or models trained alike, computed. Raises OptionError."""
@@ -396,7 +379,7 @@ class LanguageModel:
         Raises OptionError if the model is not calibrated, or with too few lines for that rate; TextError.
         """
         calibration, texts = self.check_calibrated(false_alarms), checked_lines(lines, "odd_lines")
-        return judge(calibration, self._network, self.tokenizer, texts, false_alarms, on_progress)
+        return judge(calibration, self.predictor, self.tokenizer, texts, false_alarms, on_progress)
 
     def classify(self, lines: Iterable[str], *, on_progress: OnProgress = ignore_progress) -> list[LabelScore]:
         """Return the label of each line, and the cost of the line without knowing its label; see `LabelScore`.
@@ -406,9 +389,8 @@ class LanguageModel:
         """
         if not self.labels:
             raise OptionError("this model knows no labels: train one with `labels`")
-        return classify(
-            self._network, self.tokenizer, tuple(self.labels), checked_lines(lines, "classify"), on_progress
-        )
+        texts = checked_lines(lines, "classify")
+        return classify(self.predictor, self.tokenizer, tuple(self.labels), texts, on_progress)
 
     def hold(self, *holds: str | Hold) -> LanguageModel:
         """Return the same model with gates, units or states held at a value: `model.hold("forget=1", "l0.u42=-1")`.
@@ -418,11 +400,8 @@ class LanguageModel:
         """
         if not holds:
             return self
-        for hold in holds:
-            if not isinstance(hold, str | Hold):
-                raise OptionError(f"hold must be text such as forget=1, not {repr(hold)[:60]}")
-        more = [parse_hold(hold) if isinstance(hold, str) else hold for hold in holds]
-        return self._changed(holds=(*self._holds, *more), network=self._network)
+        more = [hold if isinstance(hold, Hold) else parse_hold(hold) for hold in holds]
+        return self._changed(holds=(*self._holds, *more), network=self.predictor if self.engine == "numpy" else None)
 
     def _changed(self, **parts: Any) -> LanguageModel:
         """Return the same model with other `parts`, by the names of `__init__`."""
@@ -443,29 +422,9 @@ class LanguageModel:
         return self if using == self._using else self._changed(using=using)
 
     @property
-    def predictor(self) -> Network:
-        """Return the network with which the model writes and scores."""
-        return self._network
-
-    @property
-    def writing_defaults(self) -> WritingDefaults:
-        """Return the settings with which the model writes unless others are given."""
-        return self._saved.writing
-
-    @property
-    def engine(self) -> str:
-        """Return the engine with which the model writes and scores: "numpy" or "fast"."""
-        return self._engine
-
-    @property
     def engine_seconds(self) -> float:
         """Return the seconds that the engine took to build its graph; 0 for NumPy, which has none."""
-        return 0.0 if self._network.engine is None else self._network.engine.seconds
-
-    @property
-    def is_held(self) -> bool:
-        """Return whether any part of the network is held at a value."""
-        return self._held is not None
+        return 0.0 if self.predictor.engine is None else self.predictor.engine.seconds
 
     def network(self, held: Array | None = None) -> Network:
         """Return the network without the n-gram model; `held` [L, 6, H] adds to the model's own holds."""
@@ -481,7 +440,7 @@ class LanguageModel:
         """Do what `learning.gradients.input_gradients` does for the tokenizer's ids [N, T]. Needs PyTorch."""
         from afterword.learning.gradients import input_gradients
 
-        return input_gradients(self.config, self._saved.weights, self._network.rows(ids), steps)
+        return input_gradients(self.config, self._saved.weights, self.predictor.rows(ids), steps)
 
     def unseen_characters(self, text: str) -> str:
         """Return the distinct characters of `text` that training never saw, in order of appearance."""
@@ -492,10 +451,6 @@ def _folder(path: str | os.PathLike[str]) -> Path:
     if not isinstance(path, str | os.PathLike):
         raise ModelError(f"a model is named by the path of its folder, not by {reprlib.repr(path)}")
     return Path(path)
-
-
-def _made_of(parts: dict[str, Any]) -> LanguageModel:
-    return LanguageModel(**parts)
 
 
 load = LanguageModel.load

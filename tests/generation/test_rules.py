@@ -194,9 +194,9 @@ def test_whether_a_text_obeys_the_rules_is_what_the_expression_says() -> None:
 
 
 def test_rules_go_with_no_stop_string_and_need_their_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(OptionError, match="stop and a rule exclude each other"):
+    with pytest.raises(OptionError, match="stop= and a rule exclude each other"):
         Sampling(pattern="a", stop=("a",))
-    with pytest.raises(OptionError, match="no-copy and a rule exclude each other"):
+    with pytest.raises(OptionError, match="no_copy= and a rule exclude each other"):
         Sampling(pattern="a", no_copy=20)
     with pytest.raises(OptionError, match="reject is about rules"):
         Sampling(reject=True)

@@ -40,6 +40,8 @@ class Policy:
     def __init__(self, model: SavedModel, sampling: Sampling, passages: Passages | None = None) -> None:
         self.model, self.sampling, self.passages = model, sampling, passages
         self.resolved = sampling.resolved(model.writing)
+        self.draws = self.resolved.temperature > 0 or bool(sampling.final_temperature)
+        """Whether a text depends on the random numbers of its seed."""
         tokenizer = model.tokenizer
         self._repeats = lru_cache(4)(partial(_repeats_of, tokenizer, self.resolved))  # of the last prompts
         if sampling.min_tokens > self.resolved.max_tokens:
@@ -90,11 +92,6 @@ class Policy:
             raise OptionError(f"logit-bias must name a token of this model, which {token[:40]!r} is not")
         return int(ids[0])
 
-    @property
-    def is_over(self) -> bool:
-        """Return whether every text ends before its first token."""
-        return Continuation(self, "", 0).finish_reason is not None
-
     @cached_property
     def parting(self) -> NDArray[np.bool_]:
         """Return for each row [R] whether its token ends a word before it. All do if every text is one word."""
@@ -112,11 +109,6 @@ class Policy:
     def lacks(self, text: str, before: str = "") -> list[str]:
         """Return the required texts that `text`, which follows `before`, does not contain."""
         return [one for one in self.contained if not (contained(one, text, before) if self.has_words else one in text)]
-
-    @property
-    def draws(self) -> bool:
-        """Return whether a text depends on the random numbers of its seed."""
-        return self.resolved.temperature > 0 or bool(self.sampling.final_temperature)
 
     def obeys(self, text: str) -> bool:
         """Return whether `text` obeys the rules."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,25 +82,20 @@ def find_lines(lines: Sequence[str], others: Iterable[str]) -> LineCopies:
     """Count how many of `lines` occur among `others`. Raises TextError if `lines` is empty."""
     if not lines:
         raise TextError("the lines to look for are missing")
-    exact: set[str] = set()
-    near: set[str] = set()
-    shortened: dict[tuple[int, str], list[str]] = defaultdict(list)  # lines by one place, and the line without it
-    dropped: dict[str, list[str]] = defaultdict(list)  # lines by what they are with one character less
-    different = set(lines)
+    different, compared, count = set(lines), set(others), len(lines)
+    exact = different & compared
+    near = exact.copy()
+    # lines by one place and the line without it; and by the line alone, for one that equals it
+    shortened: dict[tuple[int | None, str], list[str]] = defaultdict(list)
     for line in different:
         for place, less in _one_less(line):
             shortened[place, less].append(line)
-            dropped[less].append(line)
-    for other in set(others):
-        if other in different:
-            exact.add(other)
-        near.update(dropped.get(other, ()))  # one character more than there
+            shortened[None, less].append(line)
+    for other in compared:
+        near.update(shortened.get((None, other), ()))  # one character more than there
         for place, less in _one_less(other):
             near.update(shortened.get((place, less), ()))  # another one in its place
-            if less in different:  # one character less than there
-                near.add(less)
-    near |= exact
-    count = len(lines)
+            near |= different & {less}  # one character less than there
     return LineCopies(count, sum(line in exact for line in lines) / count, sum(line in near for line in lines) / count)
 
 
@@ -132,8 +128,8 @@ class CopyGuard:
         """Return whether `text`, appended, would make a copy that is too long."""
         if len(text) == 1:
             return self._completes(ord(text))
-        tried = CopyGuard(self._passages, "")
-        tried._last, tried._hash = self._last.copy(), self._hash.copy()
+        tried = copy(self)
+        tried._last, tried._hash = self._last.copy(), copy(self._hash)
         for character in text:
             if tried._completes(ord(character)):
                 return True

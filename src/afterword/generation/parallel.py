@@ -84,10 +84,9 @@ class TextBatch(Generic[Kind]):
         over = [text.is_over for text in self.texts]
         if True not in over:
             return [], slice(None)
-        logits, state = self.after
         ended, lanes = list(compress(self.texts, over)), [lane for lane, is_over in enumerate(over) if not is_over]
-        self.texts = [self.texts[lane] for lane in lanes]
-        self.after = logits[lanes], self.network.chosen(state, lanes)
+        left = self.part(lanes)
+        self.texts, self.after = left.texts, left.after
         return ended, lanes
 
     def draw(self) -> Ids:

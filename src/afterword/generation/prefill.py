@@ -60,10 +60,6 @@ class Reading:
     def __repr__(self) -> str:
         return f"Reading({self.prompt!r})"
 
-    @property
-    def text(self) -> str:
-        return self.prompt
-
     def whole(self) -> Reading:
         return self
 
@@ -81,7 +77,7 @@ class Prompt:
     """A prompt on its way through a network: `ids` [T] are read, then the spellings of the `tail` are found."""
 
     def __init__(self, network: Network, tokenizer: Tokenizer, text: str, ids: Ids, tail: Ids) -> None:
-        self.network, self.tokenizer, self.text, self.ids, self.tail = network, tokenizer, text, ids, tail
+        self.network, self.tokenizer, self.prompt, self.ids, self.tail = network, tokenizer, text, ids, tail
         self.read = 0
         """The number of `ids` that were read."""
         self.reading: Reading | None = None
@@ -159,7 +155,7 @@ def read_on(prompts: Sequence[Prompt], most: int) -> int:
     for lane, some in enumerate(equal.values()):
         own = logits[lane : lane + 1], state if len(different) == 1 else network.chosen(state, [lane])
         for prompt in some:
-            prompt.take(ids[lane], Reading(prompt.text, *own, network))
+            prompt.take(ids[lane], Reading(prompt.prompt, *own, network))
     return length * len(different)
 
 
@@ -211,9 +207,7 @@ class _Search:
     def __init__(self, prompt: Prompt) -> None:
         assert prompt.reading is not None
         self._prefixes, self._usual = prompt.tokenizer.prefixes, tuple(prompt.tail.tolist())
-        self._found: list[
-            tuple[float, Reading]
-        ] = []  # spellings and their log-probabilities; their logits are some too
+        self._found = list[tuple[float, Reading]]()  # spellings and their log-probabilities; their logits are some too
         self._ahead: list[_Spelling] = []
         self._steps = 0
         self.add(0.0, replace(prompt.reading, rest=prompt.tokenizer.decode(prompt.tail)))

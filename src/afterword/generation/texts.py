@@ -110,8 +110,6 @@ class Text:
         """Remove and return the first token that was recorded and not removed yet."""
         assert self.recorded is not None
         id, log_probability, likeliest, _, rest = self.recorded.popleft()
-        if not likeliest:
-            return Piece(self.parts.popleft(), id, log_probability)
         decode = self.continuation.tokenizer.decode
         alternatives = [Alternative(decode([other])[len(rest) :], other, log) for other, log in likeliest]
         return Piece(self.parts.popleft(), id, log_probability, tuple(alternatives))

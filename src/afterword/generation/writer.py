@@ -121,11 +121,9 @@ class Writer:
     ) -> None:
         self.model, self.network, self.sampling = model, network, sampling
         self.policy = Policy(model, sampling, passages)
-
-    @property
-    def draws(self) -> bool:
-        """Return whether a text depends on its seed: at temperature 0, a classic model's window does."""
-        return self.policy.draws or self._opens_windows
+        self._opens_windows = model.writing.opening == "window"
+        self.draws = self.policy.draws or self._opens_windows
+        """Whether a text depends on its seed: at temperature 0, a classic model's window does."""
 
     def next_characters(self, prompt: PromptLike = None, label: str | None = None) -> list[NextCharacter]:
         """Return the characters that can follow `prompt`, the likeliest first. Raises OptionError, TextError."""
@@ -140,7 +138,7 @@ class Writer:
             raise OptionError("reject is not for a stream, which shows a text before it is known to obey the rules")
         seed = random_seed() if seed is None else checked_seed(seed)
         start = self._encoded(self._labelled(prompt, label), seed)
-        text = Text(Continuation(self.policy, start.text, seed), records=True)
+        text = Text(Continuation(self.policy, start.prompt, seed), records=True)
         return Stream(text, self._pieces(text, start))
 
     def _pieces(self, text: Text, start: Prompt | Reading) -> Iterator[Piece]:
@@ -233,10 +231,6 @@ class Writer:
                 yield complete.pop(yielded)
                 yielded += 1
 
-    @property
-    def _opens_windows(self) -> bool:
-        return self.model.writing.opening == "window"
-
     def _labelled(self, prompt: PromptLike, label: str | None) -> PromptLike:
         """Return the prompt to continue: a reading, if there is a `label`. Raises OptionError for a reading that does
         not suit."""
@@ -269,7 +263,7 @@ class Writer:
             for _, seed in group:
                 if encoded is None or self._opens_windows:
                     encoded = self._encoded(prompt, seed)
-                yield Text(Continuation(self.policy, encoded.text, seed), records), encoded
+                yield Text(Continuation(self.policy, encoded.prompt, seed), records), encoded
 
 
 Written = TypeVar("Written", bound=Sample | Text)

@@ -6,8 +6,6 @@ time. Different sequences can have the same hash.
 
 from __future__ import annotations
 
-from copy import copy
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,10 +42,6 @@ class RollingHash:
         """Remove the `first` symbol."""
         self.value = (self.value - first - 1) * self._inverse % MODULUS
         self._power = self._power * self._inverse % MODULUS
-
-    def copy(self) -> RollingHash:
-        """Return a copy that grows on its own."""
-        return copy(self)
 
 
 def prefix_hashes(symbols: NDArray[np.integer], factor: int = FACTOR) -> Hashes:

@@ -22,10 +22,8 @@ import numpy as np
 from afterword.model.arrays import Array, check_threads_fit
 
 STEPS = 16  # of a network in a block
-RETRY, PAUSE = (
-    10,
-    100,
-)  # times what a block took: until the next trial, after one that succeeded and after one that failed
+# times what a block took: until the next trial, after one that succeeded and after one that failed
+RETRY, PAUSE = 10, 100
 WEIGHT = 0.2  # of the last block in the mean of those before: the scheduler lets single blocks wait
 MOST = 8  # threads that share work; Python runs one at a time, so more would wait for one another
 NAMES = ("scipy_openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads", "openblas_{}_num_threads64_")

@@ -10,7 +10,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from io import BufferedIOBase
 from itertools import chain
@@ -100,15 +100,13 @@ class TextDecoder:
         return NotTextError(f"{self._name} {what}", f"not {self._encoding} text")
 
     def _advice(self, error: UnicodeDecodeError) -> str:
-        if codecs.lookup(self._encoding).name != "utf-8":
-            return f"give the file's `encoding`; {_REPLACE}"
-        if not error.object[: error.start].isascii():  # UTF-8 so far
-            return _REPLACE
-        try:
-            error.object.decode("cp1252")
-        except UnicodeDecodeError:
-            return f"give the file's `encoding`; {_REPLACE}"
-        return f"try `encoding` cp1252, common on Windows, or give the file's own; {_REPLACE}"
+        if codecs.lookup(self._encoding).name == "utf-8":
+            if not error.object[: error.start].isascii():  # UTF-8 so far
+                return _REPLACE
+            with suppress(UnicodeDecodeError):
+                error.object.decode("cp1252")
+                return f"try `encoding` cp1252, common on Windows, or give the file's own; {_REPLACE}"
+        return f"give the file's `encoding`; {_REPLACE}"
 
 
 _REPLACE = f"`encoding_errors` replace puts {REPLACEMENT} in its place"

@@ -176,10 +176,9 @@ def _kind(source: Source) -> str:
 
 def _find_in_folder(folder: Path, why_not: Callable[[Document], str | None], notes: Notes) -> list[Document]:
     documents, skipped = [], set()
-    for path, why in sorted(_walk(folder)):
+    for path, refused in sorted(_walk(folder)):
         document = _document(path)
-        why = why or why_not(document)
-        if why is None:
+        if (why := refused or why_not(document)) is None:
             documents.append(document)
         else:
             notes.skipped(document.name, why)

@@ -88,11 +88,9 @@ def check_labelled(documents: Iterable[Document], reader: Reader, lowercase: boo
 
 def count_labels(texts: Iterable[str], lowercase: bool) -> dict[str, int]:
     """Return the number of lines per label, the most frequent label first. The lines come in pieces."""
-    counts = Counter(line.partition(TAB)[0] for lines in whole_lines(texts) for line in lines)
-    if lowercase:
-        found, counts = counts, Counter()
-        for label, count in found.items():
-            counts[lower(label)] += count
+    counts = Counter[str]()
+    for label, count in Counter(line.partition(TAB)[0] for lines in whole_lines(texts) for line in lines).items():
+        counts[lower(label) if lowercase else label] += count
     return dict(counts.most_common())
 
 

@@ -65,17 +65,8 @@ def card(model: SavedModel, samples: Sequence[tuple[float, str]]) -> str:
         )
     lines = [f"# A model of {names}", "", f"A small LSTM, {origin}.", ""]
     lines += ["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())]
-    lines += [
-        "",
-        "```",
-        "afterword forecast . FILE" if series else "afterword generate .",
-        "```",
-        "",
-        "## Before you share it",
-        "",
-        *disclosure(model),
-        "",
-    ]
+    command = "afterword forecast . FILE" if series else "afterword generate ."
+    lines += ["", "```", command, "```", "", "## Before you share it", "", *disclosure(model), ""]
     if samples:
         lines += ["## Samples", ""]
     for temperature, text in samples:

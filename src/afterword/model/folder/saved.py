@@ -168,21 +168,16 @@ class SavedModel:
             raise OptionError(f"using must be one of {', '.join(USES)}, not {str(using)[:40]}")
         if using == "ngram" and self.ngram is None:
             raise OptionError("this model has no n-gram to predict with: use its lstm")
-        runs = self._engine(engine, held)
+        if engine not in ENGINES:
+            raise OptionError(f"engine must be one of {', '.join(ENGINES)}, not {str(engine)[:40]}")
+        if engine == "fast" and held is not None:
+            raise OptionError("engine fast cannot hold a part of the network at a value: use numpy")
+        runs = FastEngine(self.config, self.weights) if engine == "fast" else None
         if adapter is not None:
             return AdaptedMixture(self.config, self.weights, adapter, held, runs)
         if self.ngram is None:
             return self.network(held, runs)
         return Mixture(self.config, self.weights, self.ngram, self.mixture_weight, using, held, runs)
-
-    def _engine(self, name: str, held: Array | None) -> FastEngine | None:
-        if name not in ENGINES:
-            raise OptionError(f"engine must be one of {', '.join(ENGINES)}, not {str(name)[:40]}")
-        if name == "numpy":
-            return None
-        if held is not None:
-            raise OptionError("engine fast cannot hold a part of the network at a value: use numpy")
-        return FastEngine(self.config, self.weights)
 
 
 def save_model(folder: Path, model: SavedModel, card: str) -> None:

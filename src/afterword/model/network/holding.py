@@ -53,6 +53,8 @@ class Hold:
 
 def parse_hold(text: str) -> Hold:
     """Return the Hold that `text` describes: forget=1, l0.output=0.5, l0.u42=1, l0.u42.cell=3. Raises OptionError."""
+    if not isinstance(text, str):
+        raise OptionError(f"hold must be text such as forget=1, not {repr(text)[:60]}")
     found = NOTATION.fullmatch(text.replace(" ", ""))
     layer, unit, part, value = found.groups() if found else (None, None, None, None)
     if value is None or (layer is None and part is None) or (unit is not None and layer is None):

@@ -65,6 +65,8 @@ class Network:
         self.config, self.engine, self._held = config, engine, held
         self.normalised = False
         """True if the logits are log-probabilities."""
+        self.work = config.parameters / (1 if engine is None else FASTER)
+        """The time of a step per lane of a large batch, as the number of parameters for which NumPy takes as long."""
         self.context_length: float = config.window or math.inf  # of the last tokens that a prediction can depend on
         arranged = _Arranged if config.cell == "lstm" else _ArrangedPlain
         self._product = RowProducts()
@@ -76,8 +78,8 @@ class Network:
         fits = 4 * config.vocabulary_size * config.hidden_size * self._embedding.itemsize <= LARGEST_TABLE
         self._table = self._layers[0].project(self._embedding) if fits else None  # [R, 4H]
 
-    def holding(self, held: Array) -> Network:
-        """Return the same network, sharing its weights, with parts `held` [L, 6, H]."""
+    def holding(self, held: Array | None) -> Network:
+        """Return the same network, sharing its weights, with parts `held` [L, 6, H], or none."""
         other = copy.copy(self)
         other._held = held
         return other
@@ -86,11 +88,6 @@ class Network:
     def threads(self) -> int:
         """The threads that can use this network side by side; 1 if a single step takes all processors anyway."""
         return PRODUCTS.threads if self.engine is None or self.engine.is_small else 1
-
-    @property
-    def work(self) -> float:
-        """The time of a step per lane of a large batch, as the number of parameters for which NumPy takes as long."""
-        return self.config.parameters / (1 if self.engine is None else FASTER)
 
     @property
     def numbers_per_token(self) -> int:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.model.ngram.lookup import sought_levels
 from afterword.model.ngram.tables import HIGHEST_ORDER, Level, Ngram, bits_of
 
 # Found by trials on a play, C headers and news: each halved or doubled costs up to 0.004 nats per character.
@@ -59,7 +58,6 @@ class GrowingNgram:
         self._bits = bits_of(rows)
         self._order = HIGHEST_ORDER if ngram is None else ngram.order
         self._grown: list[dict[int, _Context]] = [{} for _ in range(self._order)]  # by the number of rows before
-        self._sought = [] if ngram is None else sought_levels(ngram)
         self._kept = 0
         self.known = 0
         """The number of last rows that were seen together, in training or since; set by `probabilities`."""
@@ -139,10 +137,9 @@ class GrowingNgram:
 
     def _trained(self, n: int, key: int) -> _Context | None:
         """Return what training knows of a context of `n` rows."""
-        if n >= len(self._sought) or (at := self._sought[n].place(key)) < 0:
+        if self._ngram is None or (at := (level := self._ngram.levels[n]).place(key)) is None:
             return None
-        level = self._sought[n].level
-        these = slice(int(level.firsts[at]), int(level.firsts[at + 1]))
+        these = level.after(at)
         rows = level.tokens[these].tolist()
         rest = TRAINED_DISCOUNT * len(rows)
         total = rest / float(level.rest[at])

@@ -9,7 +9,7 @@ context that the model knows is kept: longer ones hardly ever recur.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -40,6 +40,9 @@ class Lookup:
         self._ones = [1 << self._bits * n for n in range(ngram.order)]  # the 1 in front of n rows
         self._kept: dict[int, tuple[Array, int]] = {}
         self._room = KEPT // (ngram.unconditional.nbytes + OVERHEAD)
+
+    def __reduce__(self) -> tuple[type[Lookup], tuple[Ngram]]:
+        return Lookup, (self._ngram,)  # the memory views of `SoughtLevel` cannot be sent to another process
 
     def pushed(self, context: int, row: int) -> int:
         """Append `row` to `context`."""
@@ -96,7 +99,7 @@ class Lookup:
 
     def _found(self, context: int) -> tuple[Array, int]:
         # Every call and attribute access counts here: the network's weights have evicted all of this from the cache.
-        # So `SoughtLevel.place` is written out, twice.
+        # So `Level.place` is written out, twice, with `SoughtLevel.begins` to search in a small part.
         levels, tables = self._sought, self._tables
         length, longest_tabled = (context.bit_length() - 1) // self._bits, len(tables) - 1
         known = min(length, longest_tabled)
@@ -132,7 +135,7 @@ class Lookup:
 
     @cached_property
     def _sought(self) -> list[SoughtLevel]:
-        return sought_levels(self._ngram)
+        return [SoughtLevel.of(level, n * self._bits) for n, level in enumerate(self._ngram.levels)]
 
     @cached_property
     def _tables(self) -> list[Array]:
@@ -171,17 +174,3 @@ class SoughtLevel(NamedTuple):
         views: Any = [memoryview(part) for part in parts]
         begins, contexts, firsts, tokens, shares = views
         return SoughtLevel((1 << bits) - 1, shift, begins, contexts, firsts, tokens, shares, level.rest, level)
-
-    def __reduce__(self) -> tuple[Callable[[Level, int], SoughtLevel], tuple[Level, int]]:
-        return SoughtLevel.of, (self.level, self.mask.bit_length())  # memory views cannot be sent to another process
-
-    def place(self, key: int) -> int:
-        """Return the index of a context among those of the level; -1 if it is unknown."""
-        end = self.begins[(key >> self.shift) + 1]
-        at = bisect_left(self.contexts, key, self.begins[key >> self.shift], end)
-        return at if at < end and self.contexts[at] == key else -1
-
-
-def sought_levels(ngram: Ngram) -> list[SoughtLevel]:
-    """Return the levels of `ngram`, by the number of rows in a context."""
-    return [SoughtLevel.of(level, n * ngram.bits) for n, level in enumerate(ngram.levels)]

@@ -46,6 +46,15 @@ class Level(NamedTuple):
     shares: Array  # [M], the probability that each has from being seen here
     rest: Array  # [C], the probability that goes to the next shorter context
 
+    def place(self, context: int) -> int | None:
+        """Return the index of a context; None if it is unknown."""
+        at = int(self.contexts.searchsorted(np.uint64(context)))
+        return at if at < len(self.contexts) and self.contexts[at] == context else None
+
+    def after(self, place: int) -> slice:
+        """Return the part of `tokens` and `shares` that belongs to a context."""
+        return slice(*self.firsts[place : place + 2].tolist())
+
 
 class Ngram:
     """P(next row | the last rows), over the R rows of a network.
@@ -57,12 +66,8 @@ class Ngram:
     def __init__(self, rows: int, boundary: int, start: int, levels: list[Level]) -> None:
         """Take the `levels` of n = 1, 2, …"""
         self.rows, self.boundary, self.start, self.levels = rows, boundary, start, _together(levels)
-        self.bits = bits_of(rows)
-
-    @property
-    def order(self) -> int:
-        """The number of tokens in the longest n-grams."""
-        return len(self.levels)
+        self.bits, self.order = bits_of(rows), len(levels)
+        """The order is the number of tokens in the longest n-grams."""
 
     @staticmethod
     def learn(ids: Ids, rows: int, boundary: int, start: int, order: int = HIGHEST_ORDER) -> Ngram:
@@ -145,9 +150,8 @@ class Ngram:
         rows = rows[max(0, len(rows) - self.order + 1) :]
         key = sum(row << self.bits * n for n, row in enumerate(reversed(rows)))
         level = self.levels[len(rows)]
-        at = np.searchsorted(level.contexts, np.uint64(key))
-        there = at < len(level.contexts) and level.contexts[at] == key
-        return level.tokens[level.firsts[at] : level.firsts[at + 1]] if there else level.tokens[:0]
+        at = level.place(key)
+        return level.tokens[:0] if at is None else level.tokens[level.after(at)]
 
     def tensors(self) -> Tensors:
         """Return all of it as arrays, for a file."""

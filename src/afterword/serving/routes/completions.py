@@ -228,10 +228,7 @@ class CompletionBuilder:
         self._written = sum(len(reply.parts) for reply in self._replies)
         choices: list[CompletionChoice] = []
         for start in self._starts:
-            replies = start.replies
-            if len(replies) > self._n:
-                replies = likeliest(replies, self._n)
-            for reply in replies:
+            for reply in start.replies if len(start.replies) <= self._n else likeliest(start.replies, self._n):
                 choices.append(self._choice(len(choices), start, reply, len(reply.parts), echo=bool(self._body.echo)))
         self._call.service.metrics.completion_tokens.inc(self._written)
         return self._completion(choices)

@@ -7,8 +7,7 @@ from functools import partial
 
 import msgspec
 
-from afterword.generation.continuation import Policy
-from afterword.generation.prefill import Reading, next_characters
+from afterword.generation.prefill import next_characters
 from afterword.serving.http.endpoints import Call
 from afterword.serving.routes.prompts import Start, beginnings, encoded
 from afterword.serving.routes.wanted import TokenIds, Wanted, variant
@@ -48,7 +47,7 @@ class Next(msgspec.Struct):
 async def expect(call: Call[Service], body: NextRequest) -> Next:
     """List the likeliest next tokens. States that are already known are not computed again."""
     order = Order(asyncio.Event(), streams=False)
-    served, policy, reply, prompt = await asyncio.to_thread(_prepared, call.service, body, order)
+    served, reply, prompt = await asyncio.to_thread(_prepared, call.service, body, order)
     scheduler = call.service.scheduler
     call.on_end(partial(scheduler.leave, [reply]))
     tokens = len(prompt.ids) + len(prompt.tail)
@@ -60,23 +59,18 @@ async def expect(call: Call[Service], body: NextRequest) -> Next:
     if reply.failure is not None:
         raise reply.failure
     assert prompt.reading is not None
-    return Next(_likeliest(served, policy, prompt.reading))
+    tokenizer, names = served.model.tokenizer, served.token_names
+    found = next_characters(tokenizer, reply.policy.sampler, prompt.reading)[:LIKELIEST]
+    return Next(
+        [Expected(names[one.id], Decoder(tokenizer).push(one.id), one.id, one.probability, one.after) for one in found]
+    )
 
 
-def _prepared(service: Service, body: NextRequest, order: Order) -> tuple[Served, Policy, Reply, RequestedPrompt]:
+def _prepared(service: Service, body: NextRequest, order: Order) -> tuple[Served, Reply, RequestedPrompt]:
     """Return the text as a prompt after which nothing is written. Raises ApiError, InputError."""
     served = service.models.find(body.model)
     chosen = variant(served, body.using, body.hold)
-    policy = chosen.policy(body.sampling(max_tokens=0))
     ids, text = encoded(served, body.prompt, service.limits)
-    reply = Reply(policy, text, 0, order)
+    reply = Reply(chosen.policy(body.sampling(max_tokens=0)), text, 0, order)
     (prompt,) = beginnings(Start(chosen, ids, text, [reply], not isinstance(body.prompt, list)), remember=True)
-    return served, policy, reply, prompt
-
-
-def _likeliest(served: Served, policy: Policy, reading: Reading) -> list[Expected]:
-    tokenizer, names = served.model.tokenizer, served.token_names
-    found = next_characters(tokenizer, policy.sampler, reading)[:LIKELIEST]
-    return [
-        Expected(names[one.id], Decoder(tokenizer).push(one.id), one.id, one.probability, one.after) for one in found
-    ]
+    return served, reply, prompt

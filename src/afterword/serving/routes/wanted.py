@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 import msgspec
 
@@ -16,6 +16,7 @@ from afterword.errors import OptionError
 from afterword.generation.sampling import FILTERS, Sampling
 from afterword.serving.http.failures import ApiError
 from afterword.serving.writing.models import Served, Variant
+from afterword.settings import kinds_of
 
 TokenIds = list[int]
 Whole = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 0})]
@@ -26,7 +27,7 @@ Holds = Annotated[list[Name], msgspec.Meta(max_length=64)]
 
 Request = TypeVar("Request", bound=msgspec.Struct)
 
-SETTINGS = {field.name: field for field in dataclasses.fields(Sampling) if field.metadata["off"] is not None}
+SETTINGS = {field.name: (field, kind) for field, kind in kinds_of(Sampling) if field.metadata["off"] is not None}
 LIMITS = {"minimum": "minimum", "above": "exclusiveMinimum", "maximum": "maximum", "below": "exclusiveMaximum"}
 
 
@@ -37,24 +38,18 @@ def limits_of(field: dataclasses.Field[Any]) -> dict[str, float]:
 
 def with_settings(*names: str) -> Callable[[type[Request]], type[Request]]:
     """Return a decorator that adds number settings of `Sampling` to a request; the default is the value that is off."""
-    hints = get_type_hints(Sampling)
 
     def field(name: str) -> tuple[str, Any, float]:
-        metadata = SETTINGS[name].metadata
-        help = re.sub(r" \([^()]*\)$", "", metadata["help"])  # which ends with the model's defaults
-        kind = int if int in (hints[name], *get_args(hints[name])) else float
-        schema = msgspec.Meta(description=help, extra_json_schema=limits_of(SETTINGS[name]))
-        return name, Annotated[kind, schema] | None, metadata["off"]
+        own, kind = SETTINGS[name]
+        help = re.sub(r" \([^()]*\)$", "", own.metadata["help"])  # which ends with the model's defaults
+        schema = msgspec.Meta(description=help, extra_json_schema=limits_of(own))
+        return name, Annotated[int if int in kind.types else float, schema] | None, own.metadata["off"]
+
+    fields = [field(name) for name in names]
 
     def decorated(request: type[Request]) -> type[Request]:
-        made = msgspec.defstruct(
-            request.__name__,
-            [field(name) for name in names],
-            bases=(request,),
-            module=request.__module__,
-            namespace={"__doc__": request.__doc__},
-            kw_only=True,
-        )
+        own = {"__doc__": request.__doc__, "__module__": request.__module__}
+        made = msgspec.defstruct(request.__name__, fields, bases=(request,), namespace=own, kw_only=True)
         return cast(type[Request], made)
 
     return decorated
@@ -71,7 +66,7 @@ class Wanted(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     def sampling(self, **more: Any) -> Sampling:
         """Return the writing settings; the defaults are off, like OpenAI's, not the model's. Raises OptionError."""
         given = {name: getattr(self, name, None) for name in SETTINGS}
-        off = {name: field.metadata["off"] for name, field in SETTINGS.items() if given[name] is None}
+        off = {name: field.metadata["off"] for name, (field, _) in SETTINGS.items() if given[name] is None}
         return Sampling(**{**given, **off, **more})
 
 

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from afterword.errors import OptionError
 from afterword.runs.folder import RECORD, RunFolder, can_be_written
@@ -183,12 +183,10 @@ class Trainer:
         await asyncio.to_thread((place / f"{wish.name}.txt").write_bytes, wish.text)
         process = await asyncio.create_subprocess_exec(
             *_command(["plan", "--json", *wish.arguments]),
-            cwd=place,
-            env=_environment(),
+            **_surroundings(place),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            start_new_session=True,
         )
         try:
             out, said = await process.communicate()
@@ -230,15 +228,12 @@ class Trainer:
     def _start(self, name: str, arguments: Sequence[str], text: _Text | None = None) -> None:
         self._failures.pop(name, None)
         said = tempfile.TemporaryFile()  # noqa: SIM115
-        # in a session of its own, so that Ctrl-C on a terminal reaches it once, from here
         process = subprocess.Popen(
             _command(arguments, "afterword.cli.attended"),
-            cwd=self.place,
-            env=_environment(),
+            **_surroundings(self.place),
             stdin=subprocess.PIPE,  # held open by this server alone: the training ends with it
             stdout=subprocess.DEVNULL,
             stderr=said,
-            start_new_session=True,
         )
         self._training = _Training(name, process, said, text)
 
@@ -317,8 +312,11 @@ def _command(arguments: Sequence[str], module: str = "afterword") -> list[str]:
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
-def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name != "AFTERWORD_API_KEY"}
+def _surroundings(place: Path) -> dict[str, Any]:
+    """Return where a process runs: in `place`, without the key of this server, and in a session of its own, so that
+    Ctrl-C on a terminal reaches it once, from here."""
+    environment = {name: value for name, value in os.environ.items() if name != "AFTERWORD_API_KEY"}
+    return {"cwd": place, "env": environment, "start_new_session": True}
 
 
 def _error(said: bytes, status: int) -> str:

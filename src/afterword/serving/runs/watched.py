@@ -64,11 +64,8 @@ class Runs:
             if name in self.named:
                 raise OptionError(f"two runs are named {name}: rename the folder of one")
             self.named[name] = path.absolute()
-
-    @property
-    def own(self) -> list[Path]:
+        self.own = [*self.named.values(), *([] if trainer is None else [trainer.place])]
         """The folders of the named runs, and the one that this server trains in."""
-        return [*self.named.values(), *([] if self.trainer is None else [self.trainer.place])]
 
     def folders(self) -> dict[str, Path]:
         """Return the folders of the runs by name."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
+from copy import copy
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -112,6 +113,6 @@ class Trail:
         return self._digest.digest()
 
     def copy(self) -> Trail:
-        other = Trail.__new__(Trail)
-        other.length, other._number, other._digest = self.length, self._number.copy(), self._digest.copy()
+        other = copy(self)
+        other._number, other._digest = copy(self._number), self._digest.copy()
         return other

@@ -72,14 +72,11 @@ class Models:
             if name in runs and not (is_there and runs[name].samefile(path)):
                 raise OptionError(f"a model and a run are both named {name}: rename the folder of one of them")
             self._paths[name] = named(path)
+        self.own = list(self._paths.values())
+        """The folders of the named models."""
         self._engine, self._more = engine, more
         self._served: dict[str, Served] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
-
-    @property
-    def own(self) -> list[Path]:
-        """The folders of the named models."""
-        return list(self._paths.values())
 
     def load(self) -> None:
         """Load the named models. Raises ModelError, OptionError."""

@@ -84,7 +84,7 @@ class RequestedPrompt(Prompt):
     """A prompt of a request, and the replies that continue it."""
 
     def __init__(self, prompt: Prompt, replies: Sequence[Reply], remember: bool = False) -> None:
-        super().__init__(prompt.network, prompt.tokenizer, prompt.text, prompt.ids, prompt.tail)
+        super().__init__(prompt.network, prompt.tokenizer, prompt.prompt, prompt.ids, prompt.tail)
         self.replies, self.remember = replies, remember
         self._memory: Memory | None = None
         self.trail: Trail | None = None

@@ -197,13 +197,11 @@ class Scheduler:
     def _begin(self, prompt: RequestedPrompt) -> None:
         assert prompt.reading is not None
         entering = [reply for reply in prompt.replies if not reply.is_over]
-        if len(entering) < len(prompt.replies):  # replies without tokens need the reading alone
-            self._news |= {reply.order.news for reply in prompt.replies if reply.is_over}
+        # replies without tokens need the reading alone
+        self._news |= {reply.order.news for reply in prompt.replies if reply.is_over}
         if not entering:
             return
-        batch = self._batches.get(id(prompt.network))
-        if batch is None:
-            batch = self._batches[id(prompt.network)] = _Running(prompt.network)
+        batch = self._batches.setdefault(id(prompt.network), _Running(prompt.network))
         begun = [(reply, reply.continuation.begin(prompt.reading)) for reply in entering]
         if prompt.trail is not None:
             for reply, spelling in begun:
