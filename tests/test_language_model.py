@@ -261,7 +261,7 @@ def test_a_prompt_that_was_read_serves_any_number_of_texts() -> None:
 
 def test_samples_are_many_or_of_no_token_at_all() -> None:
     assert [written.text for written in MODEL.samples(num=3, seed=1, max_tokens=0)] == ["", "", ""]
-    with pytest.raises(OptionError, match="num must be 1 or more, not 0"):
+    with pytest.raises(OptionError, match="num= must be 1 or more, not 0"):
         MODEL.samples(num=0)
     with pytest.raises(OptionError, match="seed must be from 0"):
         MODEL.samples(num=3, seed=-1)

@@ -143,7 +143,7 @@ def test_nothing_long_is_copied_and_the_report_says_so(run: Run, tmp_path: Path)
         (["--logit-bias", "e"], "logit-bias must be a token and a number"),
         (["--logit-bias", "ab=1"], "logit-bias must name a token of this model"),
         (["--logit-bias", "a=nan"], "logit-bias must be a token and a number"),
-        (["--min-tokens", "9", "--max-tokens", "5"], "min-tokens must be at most max-tokens, which is 5"),
+        (["--min-tokens", "9", "--max-tokens", "5"], "min-tokens must be at most --max-tokens, which is 5"),
         (["--repetition-penalty", "0.5"], "repetition-penalty must be 1 or more"),
         (["--no-copy", "2"], "no-copy must be 4 or more"),
         (["--no-copy", "20"], "is not available: give the folder of its run"),

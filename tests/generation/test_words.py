@@ -116,7 +116,7 @@ def test_at_1_only_words_of_the_text_are_written(tokenizer: Tokenizer) -> None:
 
 def test_a_model_without_an_ngram_knows_no_words() -> None:
     saved = model(TOKENIZERS[0], [])
-    with pytest.raises(OptionError, match="new-word-p needs an n-gram"):
+    with pytest.raises(OptionError, match="new_word_p= needs an n-gram"):
         Policy(saved, Sampling(new_word_p=0.3))
     assert Policy(saved, Sampling(new_word_p=0)).words is None
 

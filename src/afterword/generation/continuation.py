@@ -45,7 +45,7 @@ class Policy:
         tokenizer = model.tokenizer
         self._repeats = lru_cache(4)(partial(_repeats_of, tokenizer, self.resolved))  # of the last prompts
         if sampling.min_tokens > self.resolved.max_tokens:
-            raise OptionError(f"min-tokens must be at most max-tokens, which is {self.resolved.max_tokens}")
+            raise OptionError(f"`min_tokens` must be at most `max_tokens`, which is {self.resolved.max_tokens}")
         self.stops = [tokenizer.normalise(stop) for stop in sampling.stop]
         self.goal: Goal | None = None
         finishes = sampling.finish_sentence
@@ -59,7 +59,7 @@ class Policy:
         if self.resolved.new_word_p:
             if model.ngram is None:
                 raise OptionError(
-                    "new-word-p needs an n-gram model, which knows the words of the text; this model has none: give 0"
+                    "`new_word_p` needs an n-gram model, which knows the words of the text; this model has none: give 0"
                 )
             self.words = Words(model.ngram, tokenizer)
         self.sampler = Sampler(sampling, self.resolved, self.mask, tokenizer.own_rows)

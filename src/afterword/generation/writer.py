@@ -173,7 +173,7 @@ class Writer:
         enforced, is replaced by one of a further seed. `tally` counts the texts written to be judged. Raises
         OptionError, TextError, and WorkError if too few texts are accepted, or none obeys the rules for too long.
         """
-        for name, number in (("num", num), ("best-of", best_of)):
+        for name, number in (("`num`", num), ("`best_of`", best_of)):
             if whole_number(name, number) < 1:
                 raise OptionError(f"{name} must be 1 or more, not {number}")
         first = random_seed() if seed is None else checked_seed(seed)
