@@ -12,17 +12,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from afterword.errors import RunError
 from afterword.language_model import load
-from afterword.model.network.network import Network
+from afterword.model.arrays import Ids
 from afterword.operations.calibrate import writable
 from afterword.runs.folder import RunFolder
-from afterword.scoring import odd_lines
-from afterword.scoring.costs import score_lines
+from afterword.scoring import costs
+from afterword.scoring.costs import line_ids
 from afterword.text.tokenizer import Tokenizer
 from tests.cli.answers import records
 from tests.logs import lines, planted
@@ -188,11 +187,11 @@ def test_lines_that_are_equal_once_masked_are_read_once(
     assert run("calibrate", mine, normal, "--mask", "[0-9]+").returncode == 0
     read: list[str] = []
 
-    def watched(network: Network, tokenizer: Tokenizer, lines: list[str], *more: Any, **options: Any) -> Any:
+    def watched(tokenizer: Tokenizer, lines: list[str]) -> list[Ids]:
         read.extend(lines)
-        return score_lines(network, tokenizer, lines, *more, **options)
+        return line_ids(tokenizer, lines)
 
-    monkeypatch.setattr(odd_lines, "score_lines", watched)
+    monkeypatch.setattr(costs, "line_ids", watched)
     found = load(mine).odd_lines(["ab 1", "cd", "ab 22", "", "cd"])
     assert read == ["ab <*>", "cd", ""]
     assert [(line.line, line.text) for line in found] == [(1, "ab 1"), (2, "cd"), (3, "ab 22"), (4, ""), (5, "cd")]

@@ -167,4 +167,7 @@ class KerasAdam(Optimizer):
         torch._foreach_addcdiv_(weights, means, below, -rate)
 
 
-OPTIMIZERS: dict[str, Callable[[nn.Module, Recipe], Sequence[Optimizer]]] = {"muon": muon, "keras-adam": keras_adam}
+OPTIMIZERS: dict[str, Callable[[nn.Module, Recipe], Sequence[Optimizer]]] = {
+    "muon": muon,
+    "keras-adam": keras_adam,
+}
