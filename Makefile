@@ -1,8 +1,8 @@
 # Each target makes the virtual environment .venv, and renews it when pyproject.toml changes.
 PYTHON ?= python3
 BIN := .venv/bin
-# The number of processes that share the tests.
-WORKERS ?= 2
+# The number of processes that share the tests. One waits now and then, so two cores have time for three.
+WORKERS ?= 3
 # The text that the benchmarks read: tinyshakespeare, which docs/figures.md uses, or any other.
 TEXT ?= ../shared/data/tinyshakespeare.txt
 
