@@ -22,7 +22,7 @@ SAMPLE = 120  # characters of them
 def show(run: Run, should_stop: Callable[[], bool], note: Callable[..., object], writes: bool = True) -> None:
     """Train `run` to its end, or until `should_stop`; print its progress and, if it `writes`, now and then a line.
 
-    `note` tells the notes of the run.
+    `note` prints the notes of the run.
     """
     from afterword.runs.loop import train  # with PyTorch, which takes a second
 

@@ -125,7 +125,7 @@ class _FreeText(Text):
         return not (is_of_word(last) and continues) or not self.policy.has_words
 
     def _spaced(self, last: str, following: str) -> str:
-        """Return the word as it stands between two characters: after a space, if a word ends there, or if a space
+        """Return the word as it is written between two characters: after a space, if a word ends there, or if a space
         follows, which then comes before the next word."""
         needs_space = is_of_word(last) or (following == " " and last.strip() != "")
         return " " * (needs_space and is_of_word(self.word[0]) and self.policy.has_words) + self.word

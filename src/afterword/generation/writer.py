@@ -51,7 +51,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Continuing(Sampling):
-    """What is asked for when a prompt is continued."""
+    """The request for what may follow a prompt."""
 
     prompt: PromptLike = None
     _: KW_ONLY
@@ -60,7 +60,7 @@ class Continuing(Sampling):
 
 @dataclass(frozen=True)
 class Streaming(Continuing):
-    """What is asked for when a text is written piece by piece."""
+    """The request for a text, piece by piece."""
 
     _: KW_ONLY
     seed: int | None = None
@@ -68,7 +68,7 @@ class Streaming(Continuing):
 
 @dataclass(frozen=True)
 class Generating(Streaming):
-    """What is asked for when a whole text is written."""
+    """The request for a whole text."""
 
     _: KW_ONLY
     best_of: int = 1
@@ -76,7 +76,7 @@ class Generating(Streaming):
 
 @dataclass(frozen=True)
 class GeneratingMany(Generating):
-    """What is asked for when many texts are written."""
+    """The request for many texts."""
 
     _: KW_ONLY
     num: int

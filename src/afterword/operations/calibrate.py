@@ -59,7 +59,7 @@ class Calibrate(Predicting, Masking, Decoding, Columns, Request):
 
 
 class Calibrated(Record, kw_only=True):
-    """How many normal lines, or values of series, a model was calibrated with, and how many of others it flags."""
+    """The number of normal lines, or values of series, in a calibration, and how many others it flags."""
 
     lines: int | UnsetType = UNSET
     values: int | UnsetType = UNSET

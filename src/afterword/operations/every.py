@@ -20,7 +20,7 @@ OTHERS = (
     "options",
     "work",
 )  # files of this folder that are not operations
-ABOVE = {"serve": "serving"}  # operations in another room, since they need what stands above this one
+ABOVE = {"serve": "serving"}  # operations in another room, since they need rooms above this one
 RESERVED = ("import", "inspect")  # names of Python and its library, which no file of ours has
 ORDER = (
     *("demo", "train", "plan", "generate", "novelty", "score", "surprises", "compare", "odd", "calibrate", "forecast"),

@@ -74,7 +74,7 @@ class Inspect(Holding, Overwriting, Columns, Request):
 
 
 class Found(Record):
-    """What an inspection found."""
+    """The result of an inspection."""
 
     finding: Finding
 

@@ -43,7 +43,7 @@ class Novelty(Sampling, Predicting, Holding, Request):
 
 
 class CopiedPart(msgspec.Struct):
-    """What a text copies from the training text; see `generation.copying.Copies`."""
+    """The copies in a text from the training text; see `generation.copying.Copies`."""
 
     characters: int
     shares: dict[int, float]
@@ -54,7 +54,7 @@ class CopiedPart(msgspec.Struct):
 
 
 class Copied(Record, kw_only=True):
-    """What a text copies from the training text, and what the held-out text does, if there is one."""
+    """The copies in a text from the training text, and those in the held-out text, if there is one."""
 
     name: str
     """The report on the judged text, for people."""

@@ -76,7 +76,7 @@ class Odd(Predicting, Engine, Masking, Decoding, Columns, Request):
     With a model of series, FILE is a table, and the odd values are printed.
     """
 
-    good: Annotated[ModelName, argument("good lines, or a calibrated model", served="model")]
+    good: Annotated[ModelName, argument("good lines, or a calibrated model")]
     files: Annotated[Sources, argument("the lines to judge", metavar="FILE", least=1)]
     _: KW_ONLY
     false_alarms: float = setting(RATE, "the fraction of normal lines that may be flagged", metavar="RATE", served=True)
@@ -217,7 +217,7 @@ def _each(
 
 
 def _checked_masks(model: LanguageModel, request: Odd, work: Work) -> tuple[str, ...]:
-    """Return the masks of the calibration; tell if the rate holds only roughly.
+    """Return the masks of the calibration; note if the rate holds only roughly.
 
     Raises OptionError if `model` cannot find odd lines at that rate, or for other masks.
     """

@@ -55,8 +55,6 @@ class Argument:
     """If it takes several values: how many at least."""
     most_served: int | None = None
     """Characters of a text that comes over HTTP."""
-    served: str | None = None
-    """Its name over HTTP, if it is another one."""
 
 
 argument = Argument
@@ -64,7 +62,7 @@ argument = Argument
 
 @dataclasses.dataclass(frozen=True)
 class Request(Settings):
-    """What is asked of an operation. Its docstring is the help; names in backticks are options.
+    """The request for an operation. Its docstring is the help; names in backticks are options.
 
     Fields annotated with `argument` are given by position; the others are options, made by `setting`.
     """
@@ -171,12 +169,12 @@ class Record(msgspec.Struct, kw_only=True):
 
     @property
     def returned(self) -> Any:
-        """What a caller in Python gets."""
+        """The value that a caller in Python gets."""
         return self
 
     @property
     def has_text(self) -> bool:
-        """Whether its class says how people read it."""
+        """True if its class has a text for people."""
         return type(self).__str__ is not Record.__str__
 
     def fields(self) -> dict[str, Any]:
@@ -228,7 +226,7 @@ class Operation(Generic[P, Asked, Answer]):
 
     @property
     def summary(self) -> str:
-        """What it does, in a line."""
+        """Its description, in a line."""
         return (self.request.__doc__ or "").partition("\n")[0]
 
     @property

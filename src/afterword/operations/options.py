@@ -11,7 +11,7 @@ from afterword.settings import Settings, setting
 
 @dataclass(frozen=True, kw_only=True)
 class Predicting(Settings):
-    """What a model predicts with."""
+    """The parts of a model that predict."""
 
     using: Using = setting(
         "both", "predict with the LSTM, with its n-gram model, or with both", flag="with", served=True
@@ -20,7 +20,7 @@ class Predicting(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class Engine(Settings):
-    """What computes the predictions."""
+    """The engine that computes the predictions."""
 
     engine: EngineName = setting(
         "numpy", "fast: several times faster, with one-byte weights (pip install 'afterword[fast]')"
@@ -41,13 +41,13 @@ class Holding(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class Masking(Settings):
-    """What is hidden in lines."""
+    """The parts of lines that are hidden."""
 
     mask: tuple[str, ...] = setting((), "hide what changes in every line, such as [0-9]+ (repeatable)", metavar="REGEX")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Overwriting(Settings):
-    """Whether files that exist are replaced."""
+    """Permission to replace existing files."""
 
     overwrite: bool = setting(False, "replace an existing file")

@@ -34,7 +34,7 @@ class Push(Request):
 
 
 class Pushed(Record):
-    """Where the model is."""
+    """The place of the model."""
 
     url: str
 

@@ -287,7 +287,7 @@ def judge_of(scorer: Scorer, masks: Sequence[str]) -> Judge:
 
 
 def _with_accuracy(rows: Iterator[ScoredLine], work: Work) -> Iterator[ScoredLine]:
-    """Yield `rows` unchanged; then tell how often the likeliest label was the given one, if all lines have one, and
+    """Yield `rows` unchanged; then report how often the likeliest label was the given one, if all lines have one, and
     how often the commonest one was given: a model that has learned nothing reaches that.
     """
     given, right = Counter[object](), 0

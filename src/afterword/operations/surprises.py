@@ -55,7 +55,7 @@ class Surprises(Predicting, Holding, Engine, Overwriting, Decoding, Columns, Req
 
 
 class ExpectedText(msgspec.Struct):
-    """What was expected in a character's place."""
+    """A text that was expected in a character's place."""
 
     text: str
     probability: float
@@ -85,7 +85,7 @@ class Surprising(Record, kw_only=True):
 
 
 class WholeText(Record, kw_only=True):
-    """What a text costs in all, and where it surprises most, for people."""
+    """The cost of a whole text, and its most surprising places, for people."""
 
     served: ClassVar = False
     text: str

@@ -109,7 +109,7 @@ def _begun(request: Train, texts: Sequence[str], folder: Path, work: Work) -> Ru
 
 
 def trained(run: Run, work: Work, on_progress: OnReport | None = None) -> LanguageModel:
-    """Train `run` to its end, tell what it will do and what came out, and return its model."""
+    """Train `run` to its end, report its plan and its result, and return its model."""
     note = work.note if on_progress is None else ignore_progress
     note(*run.take_notes())
     work.say(*summary(run))

@@ -1,4 +1,4 @@
-"""What an operation needs from whoever asks: models, texts, and a place for notes and progress.
+"""The needs of an operation, supplied by its caller: models, texts, and a place for notes and progress.
 
 `Work` serves a caller in Python. The command line and the server have their own.
 """
@@ -36,7 +36,7 @@ Part = str | list[str]
 
 
 class Work:
-    """What a caller in Python supplies. Notes and progress are shown on a terminal and in a notebook."""
+    """The work of a caller in Python. Notes and progress are shown on a terminal and in a notebook."""
 
     program = "afterword"
     """What to type for the command."""
@@ -111,7 +111,7 @@ class Work:
 
     @contextlib.contextmanager
     def reader(self, decoding: Decoding) -> Iterator[Reader]:
-        """Yield a reader of texts, and tell its notes at the end."""
+        """Yield a reader of texts, and report its notes at the end."""
         reader = self._reader(decoding)
         try:
             yield reader

@@ -163,7 +163,7 @@ def parse_dates(texts: Sequence[str]) -> tuple[NDArray[Any], DateForm]:
 
 
 def _alike(texts: list[str]) -> tuple[NDArray[Any], DateForm] | None:
-    """Return what `parse_dates` does, by pandas and so many times faster, for plain ISO dates, all written alike."""
+    """Return what `parse_dates` does, by pandas, many times faster, for plain ISO dates, all written alike."""
     import pandas
 
     match = LAYOUTS["year first"].match(texts[0])

@@ -107,7 +107,7 @@ class InMemory(SeriesSettings):
 
 
 def corpus_settings(text: TextSettings, table: SeriesSettings) -> CorpusSettings:
-    """Return `table` if it asks for series, else `text`. Raises OptionError for settings of text beside a table."""
+    """Return `table` if it asks for series, else `text`. Raises OptionError for settings of text with a table."""
     if not table.series:
         return text
     for name in ("labels", "lowercase", "validation", "vocabulary"):

@@ -181,7 +181,7 @@ def parse_validation(validation: str | float | os.PathLike[str] | None) -> float
 
 @dataclass
 class Corpus(AbstractContextManager["Corpus"]):
-    """What is learned from: it has been read once, and can be read again in pieces of text.
+    """The data to learn from: it has been read once, and can be read again in pieces of text.
 
     It is a text, or something else that is written as one, with its own nouns and facts. Use it in a `with` block: its
     end removes the temporary files with the content of pipes.

@@ -89,7 +89,7 @@ class EncodedCorpus(CorpusFacts):
     validation: Rows  # [M], memory-mapped; M may be 0
     training_characters: int  # before lower-casing; the end of a line counts as one
     validation_characters: int
-    about: dict[str, Any]  # of what is not a text, as in `Corpus`; in corpus.json, beside the other facts
+    about: dict[str, Any]  # of what is not a text, as in `Corpus`; in corpus.json, with the other facts
 
     @property
     def is_text(self) -> bool:

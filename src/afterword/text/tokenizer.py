@@ -134,7 +134,7 @@ class Tokenizer(ABC):
 
     @property
     def own_rows(self) -> int:
-        """The number of first rows that each stand for one token: all but a last row that several tokens share."""
+        """The number of first rows that each mean one token: all but a last row that several tokens share."""
         return self.rows if self.rows == self.size else self.rows - 1
 
     def to_rows(self, ids: Sequence[int] | NDArray[np.integer[Any]]) -> Ids:

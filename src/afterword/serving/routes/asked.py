@@ -1,6 +1,6 @@
 """A route for each operation that has a path: its body and its reply come from the operation's request and records.
 
-The text of the body stands in the place of the files that the command reads. The reply has the figures of the whole
+The text of the body replaces the files that the command reads. The reply has the figures of the whole
 text, and the rows as a list.
 """
 
@@ -53,7 +53,7 @@ class GivenReader(Reader):
 
 
 class ServedWork(Work):
-    """What a server supplies: a loaded model, and the text of the body. Work ends when the client leaves."""
+    """The work of a server, with a loaded model and the text of the body. It ends when the client leaves."""
 
     def __init__(self, call: Call[Service], served: Served, text: bytes) -> None:
         self._call, self._served, self._text = call, served, text
@@ -96,17 +96,17 @@ def routes() -> Iterator[Endpoint]:
 
 def handler_of(operation: Operation[Any, Any, Any]) -> Callable[..., Awaitable[msgspec.Struct]]:
     """Return the function that answers a request over HTTP, with the types of its body and reply."""
-    request, names = operation.request, [*arguments_of(operation.request)]
+    request, most = operation.request, most_characters(operation.request)
     body_of, reply_of = body_type(request, operation.summary), reply_type(operation)
-    most = next((about.most_served for about, _ in arguments_of(request).values() if about.most_served), None)
+    has_lines = any(one.rows == "lines" for one in operation.records)
 
     async def handler(call: Call[Service], body: Any) -> Any:
         values = {name: getattr(body, name) for name in body.__struct_fields__ if name not in ("text", "model")}
         given = {name: one for name, one in values.items() if one is not None} | ALWAYS.get(operation.path, {})
-        asked = request(names[0] and GIVEN, GIVEN, **given)
+        asked = request(GIVEN, GIVEN, **given)
         if most is not None:
             check_at_most(most, len(body.text), "text may have at most {} characters", "send it in parts", "text")
-        if getattr(asked, "lines", operation.path != "/v1/score"):
+        if getattr(asked, "lines", has_lines):
             lines = body.text.removesuffix("\n").count("\n") + 1
             check_at_most(MOST_ROWS, lines, "text may have at most {} lines", "send them in parts", "text")
         served = await asyncio.to_thread(call.service.models.find, body.model)
@@ -125,7 +125,7 @@ def handler_of(operation: Operation[Any, Any, Any]) -> Callable[..., Awaitable[m
 def body_type(request: type[Any], about: str) -> type[msgspec.Struct]:
     """Return the type of the body: the text, the model, and the fields that are served. A null field counts as
     missing."""
-    most = next((one.most_served for one, _ in arguments_of(request).values() if one.most_served), None)
+    most = most_characters(request)
     text = msgspec.Meta(extra_json_schema={} if most is None else {"x-most-characters": most})
     fields: list[Any] = [("text", Annotated[str, text]), ("model", ModelName, None)]
     for field, kind in kinds_of(request):
@@ -134,10 +134,14 @@ def body_type(request: type[Any], about: str) -> type[msgspec.Struct]:
             name = field.metadata["flag"]
             fields.append((field.name, Annotated[_type(kind), meaning] | None, msgspec.field(default=None, name=name)))
     namespace = {"__doc__": about}
-    made = msgspec.defstruct(
+    return msgspec.defstruct(
         f"{request.__name__}Request", fields, forbid_unknown_fields=True, kw_only=True, namespace=namespace
     )
-    return made
+
+
+def most_characters(request: type[Any]) -> int | None:
+    """Return how long the text of a body may be; None if only the size of the body limits it."""
+    return next((one.most_served for one, _ in arguments_of(request).values() if one.most_served), None)
 
 
 def _type(kind: Kind) -> Any:
