@@ -61,7 +61,9 @@ ENDLESS_STREAM = """(sent => {
 
 @pytest.fixture(scope="module")
 def model() -> LanguageModel:
-    return made(hidden_size=20)
+    saved = made(hidden_size=20)._saved
+    saved.weights["output.bias"][saved.tokenizer.end] = -100  # a text that goes on until it is stopped
+    return LanguageModel(saved)
 
 
 @pytest.fixture(scope="module")
