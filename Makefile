@@ -9,7 +9,7 @@ TEXT ?= ../shared/data/tinyshakespeare.txt
 # The folder of the engine of exported pages.
 WEB := src/afterword/interchange/web
 
-.PHONY: demo dist test test-slow test-extras test-newest test-keras test-everywhere check bench compare bench-quality bench-plan bench-base bench-writing \
+.PHONY: demo dist test test-slow test-extras test-newest test-keras test-everywhere coverage check bench compare bench-quality bench-plan bench-base bench-writing \
 	bench-scoring bench-bulk bench-serving bench-speed bench-series bench-gpu bench-export torture attack soak base examples notebooks pictures docs docs-links \
 	format npm kernel
 
@@ -49,6 +49,10 @@ test-keras:
 # The tests with the kernels of other processors, other numbers of threads, other places and other Pythons.
 test-everywhere: .venv/ready-dev
 	$(BIN)/python -m tests.everywhere
+
+# Which branches of `src/` the tests take, in processes that they start too. What is killed tells nothing.
+coverage: .venv/ready-dev
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term-missing $(TESTS)
 
 check: .venv/ready-dev
 	$(BIN)/ruff format --check .
