@@ -1,9 +1,8 @@
-"""What a model gains by going on to learn from the text that it scores, and from the prompt that it writes after.
+"""What a model gains by going on to learn from the text that it scores.
 
-    python -m benchmarks.adapting score [--only ROW]     bits per character of held-out texts; alone on the machine
-    python -m benchmarks.adapting write MODEL            twenty prompts with new names: are the names used again?
+    python -m benchmarks.adapting [--only ROW]     bits per character of held-out texts; alone on the machine
 
-`score` trains by the real command on the first 90 % of each text, from scratch and, where its plan takes it, from the
+It trains by the real command on the first 90 % of each text, from scratch and, where its plan takes it, from the
 base, and scores the last 10 % as a whole:
 
     static     as the model is
@@ -61,30 +60,11 @@ ROWS = {
     "python-2": Row("python", 2, ("none",), 8),
 }
 
-NAMES = (
-    ("Zorblax", "Grindelwick"),
-    ("Thessaly Quern", "Oskarv"),
-    ("Murrigold", "Pellandria"),
-    ("Captain Vosk", "Harrowmere"),
-    ("Ilvane", "the Duke of Tarn"),
-)
-SCENES = (
-    "{a} came to {b} at night. 'Who is there?' asked the watchman. 'It is {a},' said {a}. ",
-    "Nobody in {b} had seen {a} for a year. When {a} returned to {b}, the bells rang for {a}. ",
-    "{a}:\nI am {a}, and {b} is where I was born.\n\nSERVANT:\nWelcome, {a}. What news of {b}?\n\n",
-    "The letter said that {a} was dead. But {a} sat in {b} and read it. '{a} is not dead,' said ",
-)
 
-
-@click.group(help=as_written(__doc__))
-def main() -> None:
-    pass
-
-
-@main.command()
+@click.command(help=as_written(__doc__))
 @click.option("--only", multiple=True, type=click.Choice(list(ROWS)), help="again and again; else all")
 @click.option("--runs", type=click.Path(path_type=Path), help="keep the runs here, and take those that are there")
-def score(only: Sequence[str], runs: Path | None) -> None:
+def main(only: Sequence[str], runs: Path | None) -> None:
     click.echo(f"{'':20} {'base':8} {'static':>8} {'counts':>8} {'adapting':>8} {'PPMd':>8}   characters/s")
     for name in only or ROWS:
         row = ROWS[name]
@@ -102,35 +82,6 @@ def score(only: Sequence[str], runs: Path | None) -> None:
             cells = (figures["static"], figures["counts"], figures["adapting"], packed)
             speeds = f"{figures['counts_speed']:,.0f} {figures['adapting_speed']:,.0f}"
             click.echo(f"{name:20} {base:8} " + " ".join(f"{bits(cell):8.3f}" for cell in cells) + f"   {speeds}")
-
-
-@main.command()
-@click.argument("model")
-def write(model: str) -> None:
-    loaded = load(model)
-    used, again, looping = {}, {}, {}
-    prompts = [(scene.format(a=a, b=b), (a, b)) for scene in SCENES for a, b in NAMES]
-    for way in ("plain", "adapting"):
-        texts = []
-        for number, (prompt, names) in enumerate(prompts):
-            writer = loaded.adapted(prompt) if way == "adapting" else loaded
-            texts += [
-                (
-                    writer.generate(
-                        prompt, max_tokens=writer.writing_defaults.tokens(400), seed=1000 * number + seed
-                    ).text,
-                    names,
-                )
-                for seed in range(5)
-            ]
-        used[way] = sum(any(name in text for name in names) for text, names in texts) / len(texts)
-        again[way] = sum(text.count(name) for text, names in texts for name in names) / len(texts)
-        looping[way] = sum(_loops(text) for text, _ in texts) / len(texts)
-        click.echo(
-            f"{way:9} {used[way]:6.1%} of {len(texts)} texts use a name of the prompt, {again[way]:.2f} names a text; "
-            f"{looping[way]:.1%} repeat a passage of 20 characters"
-        )
-    write_result("adapting", what="write", **measured_here(), used=used, names=again, looping=looping)
 
 
 def costs(model: LanguageModel, held_out: str) -> dict[str, float]:
@@ -160,12 +111,6 @@ def _text(name: str) -> str:
             break
         pieces.append(file.read_text("utf-8"))
     return "".join(pieces)[:CODE]
-
-
-def _loops(text: str) -> bool:
-    """Whether 20 characters stand in it twice."""
-    seen = [text[k : k + 20] for k in range(len(text) - 19)]
-    return len(set(seen)) < len(seen)
 
 
 if __name__ == "__main__":

@@ -271,13 +271,13 @@ def written(model: LanguageModel) -> str:
     return str(model.generate("ab", seed=1, contains="b", new_word_p=0.5))
 
 
-@pytest.mark.parametrize("changed", ["as it is", "held", "adapted"])
+@pytest.mark.parametrize("changed", ["as it is", "held"])
 def test_a_copy_of_a_model_that_has_written_writes_the_same_also_in_another_process(
     tmp_path: Path, changed: str
 ) -> None:
     model = load(save_tiny(tmp_path / "tiny", mixed=True))
-    if changed != "as it is":
-        model = model.hold("forget=1") if changed == "held" else model.adapted("abab cdcd")
+    if changed == "held":
+        model = model.hold("forget=1")
     expected = written(model)
     assert written(copy.deepcopy(model)) == written(pickle.loads(pickle.dumps(model))) == expected
     with multiprocessing.get_context("spawn").Pool(1) as pool:

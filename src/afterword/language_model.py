@@ -63,7 +63,6 @@ class LanguageModel:
         using: str = "both",
         engine: str = "numpy",
         run: Path | None = None,
-        adapter: Adapter | None = None,
         network: Network | None = None,
     ) -> None:
         self._saved = saved
@@ -87,7 +86,6 @@ class LanguageModel:
         """The costs of normal lines, if the model was `calibrated`."""
         self.engine: Final = engine
         """The engine with which the model writes and scores: "numpy" or "fast"."""
-        self._adapter = adapter  # has learned from a prompt
         self._run = run  # the folder of the run that made it, if it was loaded from there
         self._writer: Writer | None = None  # the last one, since making one can take a while
         self._passages: Passages | None = None  # the last ones, for the same reason
@@ -95,10 +93,7 @@ class LanguageModel:
         self._holds = tuple(holds)
         self._using = using
         self._held = held_values(holds, saved.config) if holds else None
-        if network is None:
-            network = saved.predictor(using, self._held, engine, adapter)
-        else:
-            network = network.holding(self._held)
+        network = saved.predictor(using, self._held, engine) if network is None else network.holding(self._held)
         self.predictor: Final = network
         """The network with which the model writes and scores."""
 
@@ -110,7 +105,7 @@ class LanguageModel:
     def _parts(self) -> dict[str, Any]:
         """Return the arguments of `__init__`."""
         own = {"saved": self._saved, "card": self._card, "holds": self._holds, "using": self._using}
-        return {**own, "engine": self.engine, "run": self._run, "adapter": self._adapter}
+        return {**own, "engine": self.engine, "run": self._run}
 
     def __repr__(self) -> str:
         tokens = f"{self.config.vocabulary_size:,} {self.tokenizer.kind} tokens"
@@ -165,8 +160,8 @@ class LanguageModel:
         """
         from afterword.interchange.export_formats import export  # with zip files, which only this needs
 
-        if self.is_held or self._adapter is not None:
-            raise OptionError("a model that is held or has adapted cannot be exported: use the one it was made from")
+        if self.is_held:
+            raise OptionError("a held model cannot be exported: use the one it was made from")
         options = {name: getattr(asked, name) for name in asked.given_names}
         return export(self._saved, asked.format, Path(asked.path), options)
 
@@ -277,20 +272,6 @@ class LanguageModel:
         """
         return score_lines(self.predictor, self.tokenizer, checked_lines(lines, "score_lines"), on_progress)
 
-    def adapted(self, text: str) -> LanguageModel:
-        """Return the same model after its n-gram has learned from `text` too, so that it reuses the names in it.
-
-        It does not learn from what it writes. Raises OptionError for a model that uses no n-gram, TextError.
-        """
-        if self._using == "lstm":
-            raise OptionError("only the n-gram can learn from a prompt: leave out `adapt` or `using` lstm")
-        if self._saved.ngram is None:
-            raise OptionError("this model has no n-gram, which learns from a prompt: leave out `adapt`")
-        self._check_unadapted()
-        adapter = self._new_adapter()
-        AdaptingScorer(self.network(), self.tokenizer, adapter, self._using, None).score(text)
-        return self._changed(adapter=adapter)
-
     def adapting(self) -> AdaptingScorer:
         """Return a scorer that scores as this model does, and learns from each part of a text after scoring it.
 
@@ -298,7 +279,6 @@ class LanguageModel:
         installed: `adapts` says which of them do. The model itself does not change. Raises OptionError for a model that
         cannot adapt.
         """
-        self._check_unadapted()
         fixed = {"a classic model": self.config.window, "a held model": self.is_held}
         for what, is_so in {**fixed, "engine fast": self.engine == "fast"}.items():
             if is_so:
@@ -327,10 +307,6 @@ class LanguageModel:
         """
         return surprises(self.predictor, self.tokenizer, text, self.lines, on_nats or ignore_progress)
 
-    def _check_unadapted(self) -> None:
-        if self._adapter is not None:
-            raise OptionError("this model has already adapted to a text: use the model it was made from")
-
     def calibrated(
         self, lines: Iterable[str], *, masks: Sequence[str] | None = None, on_progress: OnProgress = ignore_progress
     ) -> LanguageModel:
@@ -348,7 +324,6 @@ class LanguageModel:
         self, lines: Iterable[str], *, masks: Sequence[str] = (), on_progress: OnProgress = ignore_progress
     ) -> Normal:
         """Return the costs of normal `lines`, for `calibrated_by`. Raises as `calibrated`."""
-        self._check_unadapted()
         if self.is_held:
             raise OptionError("a held model cannot be calibrated: leave out hold")
         texts = checked_lines(lines, "calibrated")
@@ -362,7 +337,6 @@ class LanguageModel:
     def check_calibrated(self, false_alarms: float) -> Calibration:
         """Return the calibration. Raises OptionError if `odd_lines` cannot work at that rate of false alarms."""
         check_false_alarms(false_alarms)
-        self._check_unadapted()
         if self.calibration is None:
             what = f"this model does not know what normal {self.unit_scored}s cost"
             raise OptionError(f"{what}: run afterword calibrate MODEL FILE")

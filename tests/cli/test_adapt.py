@@ -1,4 +1,4 @@
-"""`afterword score --adapt` and `afterword generate --adapt` through the real command."""
+"""`afterword score --adapt` through the real command."""
 
 from __future__ import annotations
 
@@ -75,33 +75,3 @@ def test_what_does_not_adapt_is_refused(mixed_model: Path, run: Run, options: li
     assert finished.returncode == 2
     assert says in finished.stderr
     assert finished.stderr.count(b"\n") <= 2
-
-
-def test_writing_after_a_prompt_uses_what_the_prompt_says(mixed_model: Path) -> None:
-    model = load(mixed_model, using="ngram")
-    prompt = "dcabbadc " * 5
-    adapted = model.adapted(prompt)
-    plain, again = (m.generate(prompt, max_tokens=40, temperature=0).text for m in (model, adapted))
-    assert "dcabbadc" in again
-    assert "dcabbadc" not in plain
-
-
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        ([], b"give it with --prompt"),
-        (["--prompt", "a", "--with", "lstm"], b"leave out --adapt or --with lstm"),
-    ],
-)
-def test_there_is_something_to_learn_from_and_with(
-    mixed_model: Path, run: Run, options: list[str], says: bytes
-) -> None:
-    finished = run("generate", mixed_model, "--adapt", "--seed", "1", *options)
-    assert finished.returncode == 2
-    assert says in finished.stderr
-
-
-def test_the_command_writes_what_the_adapted_model_writes(mixed_model: Path, run: Run) -> None:
-    finished = run("generate", mixed_model, "--adapt", "--prompt", "abcabc", "--seed", "3", "--max-tokens", "20")
-    expected = str(load(mixed_model).adapted("abcabc").generate("abcabc", seed=3, max_tokens=20))
-    assert finished.stdout.decode().rstrip("\n") == expected.rstrip("\n")

@@ -17,7 +17,6 @@ from afterword.generation.prefill import read_prompt
 from afterword.generation.sampling import Sampling
 from afterword.generation.texts import Sample
 from afterword.generation.writer import Writer
-from afterword.language_model import LanguageModel
 from afterword.model.network.network import Network, State, log_probabilities
 from afterword.model.ngram.tables import Ngram
 from afterword.text.bpe import BpeTokenizer
@@ -32,7 +31,6 @@ NGRAM = Ngram.learn(np.random.default_rng(0).integers(0, BPE.rows - 2, 3000), BP
 MIXED = dataclasses.replace(RUNNING, ngram=NGRAM, mixture_weight=0.6)
 KINDS = {"running": RUNNING, "lines": OF_LINES, "mixed": MIXED}
 NETWORKS = {name: one.predictor() for name, one in KINDS.items()}
-KINDS["adapted"], NETWORKS["adapted"] = MIXED, LanguageModel(MIXED).adapted("abab ab\nab é abab\n" * 3).predictor
 # texts that end with a newline or before a space, and the part of a word, or the space, that follows
 before_a_word = st.tuples(st.sampled_from(["", "a\n", " ab\n"]), st.from_regex(" ?[ab]{0,6}", fullmatch=True))
 before_a_space = st.tuples(st.sampled_from(["ab", "\né abab"]), st.from_regex(" [ab]{0,5}|   ?", fullmatch=True))

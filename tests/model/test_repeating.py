@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterword.model.ngram import repeating
-from afterword.model.ngram.repeating import LONGEST, NONE, SHORTEST, LongestMatch
+from afterword.model.ngram.repeating import LONGEST, SHORTEST, LongestMatch
 
 texts = st.lists(st.integers(0, 2), max_size=120)
 
@@ -28,18 +28,18 @@ def test_what_it_predicts_came_after_the_same_rows(read: list[int]) -> None:
         if match.now.rows:
             assert match.now.rows == obvious(read[: n + 1], match.now.place)
             assert match.now.next == read[match.now.place]
-            assert match.odds(match.now) > -20
+            assert match.odds() > -20
         else:
             same = [place for place in range(SHORTEST, n + 1) if obvious(read[: n + 1], place) >= SHORTEST]
             assert not same
-    assert not match.now.rows or math.isfinite(match.odds(match.now))
+    assert not match.now.rows or math.isfinite(match.odds())
 
 
 def test_it_grows_surer_of_longer_matches_that_were_right() -> None:
     match, odds = LongestMatch(50), []
     for row in list(range(20)) * 10:
         match.learn(row)
-        odds.append(match.odds(match.now))
+        odds.append(match.odds())
     assert odds[30] > 0
     assert odds[-1] > odds[30]
 
@@ -65,16 +65,3 @@ def test_when_there_is_no_room_it_forgets_and_goes_on(monkeypatch: pytest.Monkey
         assert len(match._read) <= 100
         assert not match.now.rows or match.now.next == (row + 1) % 9
     assert match.now.rows
-
-
-def test_what_was_learned_is_followed_without_learning_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repeating, "MOST_ROWS", 100)
-    monkeypatch.setattr(repeating, "FORGOTTEN", 40)
-    match = LongestMatch(50)
-    for row in [*range(30)] * 9:
-        match.learn(row)
-    following, read = NONE, list(range(12))
-    for n, row in enumerate(read):
-        following = match.follow(following, row, read[: n + 1])
-        assert following.next == (row + 1 if n + 1 >= SHORTEST else -1)
-    assert match.follow(following, 49, [*read, 49]) == NONE

@@ -81,7 +81,6 @@ class Generate(Sampling, Predicting, Engine, Holding, Request):
     )
     unique: bool = setting(False, "write no line twice: use further seeds instead")
     novel: bool = setting(False, "write no line of the training text or the held-out text: use further seeds instead")
-    adapt: bool = setting(False, "let the n-gram model learn from the prompt first, to reuse its names")
     report: bool = setting(False, "report at the end how much of the output was copied, as novelty does")
 
 
@@ -118,10 +117,6 @@ class WrittenPiece(Record, kw_only=True):
 def generate(request: Generate, work: Work) -> Iterator[Written | WrittenPiece]:
     prompts = _prompts(request, work)
     model = work.model(request.model, request.using, request.engine, request.hold)
-    if request.adapt:
-        if len(prompts) > 1 or prompts[0] is None:
-            raise OptionError("`adapt` learns from one prompt: give it with `prompt` or `prompt_file`")
-        model = model.adapted(prompts[0])
     facts, label, starts = engine_of(model, work), request.label, list[PromptLike](prompts)
     if label is not None:
         starts = [model.read(text, label=label) for text in prompts]

@@ -33,7 +33,6 @@ from afterword.model.network.config import LARGEST_WEIGHT, Config, check_weights
 from afterword.model.network.engines import ENGINES, FastEngine
 from afterword.model.network.network import Network
 from afterword.model.network.windows import WindowNetwork
-from afterword.model.ngram.blend import AdaptedMixture, Adapter
 from afterword.model.ngram.mixture import USES, Mixture
 from afterword.model.ngram.tables import Ngram
 from afterword.records import as_record, read_json
@@ -156,13 +155,10 @@ class SavedModel:
         """Return the network alone, of either kind; `held` and `engine` as in `Network`."""
         return (WindowNetwork if self.config.window else Network)(self.config, self.weights, held, engine)
 
-    def predictor(
-        self, using: str = "both", held: Array | None = None, engine: str = "numpy", adapter: Adapter | None = None
-    ) -> Network:
+    def predictor(self, using: str = "both", held: Array | None = None, engine: str = "numpy") -> Network:
         """Return what predicts: the mixture, if there is an n-gram, or one of the two; `held` as in `Network`.
 
-        With an `adapter`, return a network that predicts with what it has learned. Raises OptionError for an unknown
-        use or engine, or an engine that cannot run this model.
+        Raises OptionError for an unknown use or engine, or an engine that cannot run this model.
         """
         if using not in USES:
             raise OptionError(f"using must be one of {', '.join(USES)}, not {str(using)[:40]}")
@@ -173,8 +169,6 @@ class SavedModel:
         if engine == "fast" and held is not None:
             raise OptionError("engine fast cannot hold a part of the network at a value: use numpy")
         runs = FastEngine(self.config, self.weights) if engine == "fast" else None
-        if adapter is not None:
-            return AdaptedMixture(self.config, self.weights, adapter, held, runs)
         if self.ngram is None:
             return self.network(held, runs)
         return Mixture(self.config, self.weights, self.ngram, self.mixture_weight, using, held, runs)

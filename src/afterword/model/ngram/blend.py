@@ -11,18 +11,14 @@ way (Mahoney, "Adaptive weighing of context models for lossless data compression
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.model.arrays import Array, Ids, Weights
-from afterword.model.network.config import Config
-from afterword.model.network.engines import FastEngine
-from afterword.model.network.network import Network, State, log_probabilities
+from afterword.model.arrays import Ids
 from afterword.model.ngram.growing import GrowingNgram
-from afterword.model.ngram.lookup import EMPTY, Lookup
-from afterword.model.ngram.repeating import LENGTHS, NONE, SHORTEST, LongestMatch, Match, length_class
+from afterword.model.ngram.repeating import LENGTHS, LongestMatch, Match, length_class
 from afterword.model.ngram.tables import HIGHEST_ORDER, Ngram
 
 RATE = 0.002  # of the steps; found by trials: half or double costs up to 0.004 nats per character
@@ -80,8 +76,8 @@ class Adapter:
 
     def __init__(self, rows: int, start: int, ngram: Ngram | None = None, using: str = "both") -> None:
         """Take `start`, the row that every fresh start reads first."""
-        self.growing, self.match, self.blend = GrowingNgram(rows, start, ngram), LongestMatch(rows), Blend(using)
-        self.alone = using == "ngram"
+        self._growing, self._match, self._blend = GrowingNgram(rows, start, ngram), LongestMatch(rows), Blend(using)
+        self._alone = using == "ngram"
 
     def read(self, rows: Ids, network: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the cost of each of rows [T] before anything is learned from it: nats [T] by the n-gram, and by all.
@@ -90,69 +86,20 @@ class Adapter:
         """
         ngram, both = np.empty(len(rows)), np.empty(len(rows))
         for t, row in enumerate(rows.tolist()):
-            expected = self.growing.probabilities()
-            found = self.evidence(network[t], expected, self.growing.known, self.match.now)
-            mixed = self.blend.mixed(found)
+            log_ngram = np.log(self._growing.probabilities())
+            experts = log_ngram[None] if self._alone else np.array([network[t], log_ngram])
+            found = Evidence(experts, self._growing.known, self._match.now, self._match.odds())
+            mixed = self._blend.mixed(found)
             probabilities = np.exp(mixed)
             total = float(probabilities.sum())
             probabilities /= total
-            self.blend.learn(found, probabilities, row)
-            self.growing.learn(row)
-            self.match.learn(row)
+            self._blend.learn(found, probabilities, row)
+            self._growing.learn(row)
+            self._match.learn(row)
             ngram[t], both[t] = -found.experts[-1, row], math.log(total) - float(mixed[row])
         return ngram, both
 
     def restart(self) -> None:
         """Begin another text: the rows before it stay learned, but are not its context."""
-        self.growing.restart()
-        self.match.restart()
-
-    def evidence(self, network: NDArray[np.float64], ngram: NDArray[Any], known: int, match: Match) -> Evidence:
-        """Return the evidence in log-probabilities of the network [R], and P of the n-gram [R] and what it has seen."""
-        log_ngram = np.log(ngram)
-        experts = log_ngram[None] if self.alone else np.array([network, log_ngram])
-        return Evidence(experts, known, match, self.match.odds(match))
-
-
-class AdaptedMixture(Network):
-    """A network that predicts with what an adapter has learned, without learning more: it continues a text.
-
-    Its logits are log-probabilities. In its state, `recent` holds a context, a match and the last rows of each lane.
-    """
-
-    def __init__(
-        self, config: Config, weights: Weights, adapter: Adapter, held: Array | None, engine: FastEngine | None
-    ) -> None:
-        super().__init__(config, weights, held, engine)
-        self.normalised = True
-        self._adapter, self._lookup = adapter, Lookup(adapter.growing.ngram())
-
-    def start(self, lanes: int = 1) -> State:
-        return super().start(lanes)._replace(recent=[(EMPTY, NONE, ())] * lanes)
-
-    def advance(self, ids: Ids, state: State) -> tuple[Array, State]:
-        logits, after = super().advance(ids, state)
-        return self._with(logits, ids, after)
-
-    def read(self, ids: Ids, state: State) -> tuple[Array, State]:
-        logits, after = super().read(ids, state)
-        blended = []
-        for t in range(ids.shape[1]):
-            joined, after = self._with(logits[:, t], ids[:, t : t + 1], after)
-            blended.append(joined)
-        return np.stack(blended, axis=1) if blended else logits, after
-
-    def _with(self, logits: Array, ids: Ids, state: State) -> tuple[Array, State]:
-        """Blend the network's logits [B, R] after ids [B, T] with what was learned."""
-        network, recent = log_probabilities(logits), []
-        for lane, rows in enumerate(self.rows(ids).tolist()):
-            context, match, last = state.recent[lane]
-            for row in rows:
-                context = self._lookup.pushed(context, row)
-                last = (*last, row)[-SHORTEST:]
-                match = self._adapter.match.follow(match, row, last)
-            expected, end = self._lookup.following(context)
-            found = self._adapter.evidence(network[lane], expected, self._lookup.length(end), match)
-            network[lane] = self._adapter.blend.mixed(found)
-            recent.append((end, match, last))
-        return log_probabilities(network).astype(np.float32), State(state.hidden, state.cell, recent)
+        self._growing.restart()
+        self._match.restart()

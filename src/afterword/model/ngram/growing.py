@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.model.ngram.tables import HIGHEST_ORDER, Level, Ngram, bits_of
+from afterword.model.ngram.tables import HIGHEST_ORDER, Ngram, bits_of
 
 # Found by trials on a play, C headers and news: each halved or doubled costs up to 0.004 nats per character.
 BOOST = 2.0
@@ -105,35 +105,6 @@ class GrowingNgram:
             context.learn(row)
         self._recent.insert(0, row)
         del self._recent[self._order - 1 :]
-
-    def ngram(self) -> Ngram:
-        """Return an n-gram model of everything learned so far. This one must have begun as an n-gram model."""
-        assert self._ngram is not None
-        levels = [self._level(level, grown) for level, grown in zip(self._ngram.levels, self._grown, strict=True)]
-        return Ngram(self._ngram.rows, self._ngram.boundary, self._ngram.start, levels)
-
-    @staticmethod
-    def _level(level: Level, grown: dict[int, _Context]) -> Level:
-        """Return `level` with the contexts in `grown` in place of its own."""
-        keys = np.array(list(grown), np.uint64)
-        old = ~np.isin(level.contexts, keys)
-        rows = [row for context in grown.values() for row in context.rows]
-        shares = [mass / context.total for context in grown.values() for mass in context.masses]
-        contexts = np.concatenate([level.contexts[old], keys])
-        sizes = np.array([len(context.rows) for context in grown.values()], np.int64)
-        counts = np.concatenate([np.diff(level.firsts)[old], sizes])
-        begins = np.concatenate([level.firsts[:-1][old], len(level.tokens) + np.cumsum(sizes) - sizes])
-        order = np.argsort(contexts)
-        counts = counts[order]
-        firsts = np.concatenate([[0], np.cumsum(counts)])
-        which = np.arange(firsts[-1]) + np.repeat(begins[order] - firsts[:-1], counts)
-        return Level(
-            contexts[order],
-            firsts,
-            np.concatenate([level.tokens, np.array(rows, level.tokens.dtype)])[which],
-            np.concatenate([level.shares, np.array(shares, np.float32)])[which],
-            np.concatenate([level.rest[old], np.array([c.rest / c.total for c in grown.values()], np.float32)])[order],
-        )
 
     def _trained(self, n: int, key: int) -> _Context | None:
         """Return what training knows of a context of `n` rows."""

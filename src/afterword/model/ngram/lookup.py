@@ -61,10 +61,6 @@ class Lookup:
         highest = context.bit_length() - 1 - self._bits
         return [context >> at & (1 << self._bits) - 1 for at in range(highest, -1, -self._bits)]
 
-    def length(self, context: int) -> int:
-        """Return the number of rows in `context`."""
-        return (context.bit_length() - 1) // self._bits
-
     def following(self, context: int) -> tuple[Array, int]:
         """Return P [R] of the row after `context`, and the end of it that the model knows.
 

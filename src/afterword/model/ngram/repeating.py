@@ -7,7 +7,6 @@ the next token. That certainty is learned for each length.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from copy import copy
 from typing import NamedTuple
 
@@ -64,13 +63,6 @@ class Occurrences:
         self._latest[self._last] = self.first + len(self._symbols)
         return before
 
-    def find(self, symbols: Sequence[int]) -> int:
-        """Return the latest place after the last `length` of `symbols`, or -1."""
-        last = 0
-        for symbol in symbols[-self._length :]:
-            last = last << BITS | symbol
-        return -1 if len(symbols) < self._length else self._latest.get(last, -1)
-
     def common(self, place: int, most: int) -> int:
         """Return how many symbols before `place` are also the last ones, up to `most`."""
         symbols, at, length = self._symbols, place - self.first, 0
@@ -114,21 +106,15 @@ class LongestMatch:
         self.now, self._fresh = NONE, 0
         """The match of the last rows, and the number of rows since the restart."""
 
-    def odds(self, match: Match) -> float:
-        """Return log(P / P of each other row) of the next row in `match`, in nats; 0 without a match.
+    def odds(self) -> float:
+        """Return log(P / P of each other row) of the row that the match says comes next, in nats; 0 without a match.
 
         P is how often matches of that length were right.
         """
-        if not match.rows:
+        if not self.now.rows:
             return 0.0
-        right = min(self._right[match.rows] / self._times[match.rows], SUREST)
+        right = min(self._right[self.now.rows] / self._times[self.now.rows], SUREST)
         return math.log(max(right, 1 / self._rows) * (self._rows - 1) / (1 - right))
-
-    def follow(self, match: Match, row: int, last: Sequence[int]) -> Match:
-        """Return the match after `row` has followed `match` and `last` are the last rows. Learn nothing."""
-        if match.rows and match.next == row:
-            return self._match(match.place + 1, min(match.rows + 1, LONGEST))
-        return self._match(self._read.find(last), SHORTEST)
 
     def _match(self, place: int, rows: int) -> Match:
         is_kept = 0 <= place - self._read.first < len(self._read)
