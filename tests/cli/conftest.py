@@ -1,16 +1,20 @@
-"""Tiny models with random weights, and the command in a process of its own."""
+"""Tiny models with random weights, and the command, which runs in the process of the tests or in one of its own."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 import afterword
+from afterword.cli.main import main
 from tests.processes import finished
 from tests.tiny import save_tiny
 
@@ -19,16 +23,53 @@ Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 @pytest.fixture(scope="session")
 def run() -> Run:
-    """Run `python -m afterword ARGUMENTS` in a process of its own; return its output as bytes."""
+    """Run `afterword ARGUMENTS` in this process; return its output as bytes.
+
+    With `fresh`, or in an environment of its own, it is `python -m afterword ARGUMENTS` in another process.
+    """
     source = str(Path(afterword.__file__).parents[1])
 
     def run(
         *arguments: str | bytes | Path, input: bytes = b"", fresh: bool = False, **environment: str
     ) -> subprocess.CompletedProcess[bytes]:
+        if not fresh and not environment:
+            return run_here([os.fsdecode(argument) for argument in arguments], input)
         command = [sys.executable, "-m", "afterword", *arguments]
         return finished(command, input, fresh=fresh, env={**os.environ, "PYTHONPATH": source, **environment})
 
     return run
+
+
+def run_here(arguments: list[str], input: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """Run the command in this process; return its exit status and what it printed."""
+    with contextlib.ExitStack() as stack:
+        streams = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
+        streams[0].write(input)
+        streams[0].seek(0)
+        with standard(streams), pytest.raises(SystemExit) as left:
+            main(arguments)
+        for stream in streams:
+            stream.seek(0)
+        assert isinstance(left.value.code, int)
+        return subprocess.CompletedProcess(arguments, left.value.code, streams[1].read(), streams[2].read())
+
+
+@contextlib.contextmanager
+def standard(streams: list[IO[bytes]]) -> Iterator[None]:
+    """Make files the standard streams of this process, as descriptors and in Python."""
+    names, before = ("stdin", "stdout", "stderr"), [os.dup(number) for number in range(3)]
+    python = [getattr(sys, name) for name in names]
+    for number, stream in enumerate(streams):
+        os.dup2(stream.fileno(), number)
+        setattr(sys, names[number], open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
+    try:
+        yield
+    finally:
+        for number, descriptor in enumerate(before):
+            getattr(sys, names[number]).close()
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+            setattr(sys, names[number], python[number])
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,6 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from afterword.language_model import load
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
@@ -63,20 +61,6 @@ def test_without_pytorch_the_n_gram_alone_adapts_and_that_is_said(mixed_model: P
     assert b"pip install" in found["lstm"].stderr
 
 
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        (["--hold", "forget=1"], b"a held model does not adapt"),
-        (["--engine", "fast"], b"engine fast does not adapt"),
-    ],
-)
-def test_what_does_not_adapt_is_refused(mixed_model: Path, run: Run, options: list[str], says: bytes) -> None:
-    finished = run("score", mixed_model, "-", "--adapt", *options, input=b"abc")
-    assert finished.returncode == 2
-    assert says in finished.stderr
-    assert finished.stderr.count(b"\n") <= 2
-
-
 def test_writing_after_a_prompt_uses_what_the_prompt_says(mixed_model: Path) -> None:
     model = load(mixed_model, using="ngram")
     prompt = "dcabbadc " * 5
@@ -84,21 +68,6 @@ def test_writing_after_a_prompt_uses_what_the_prompt_says(mixed_model: Path) -> 
     plain, again = (m.generate(prompt, max_tokens=40, temperature=0).text for m in (model, adapted))
     assert "dcabbadc" in again
     assert "dcabbadc" not in plain
-
-
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        ([], b"give it with --prompt"),
-        (["--prompt", "a", "--with", "lstm"], b"leave out --adapt or --with lstm"),
-    ],
-)
-def test_there_is_something_to_learn_from_and_with(
-    mixed_model: Path, run: Run, options: list[str], says: bytes
-) -> None:
-    finished = run("generate", mixed_model, "--adapt", "--seed", "1", *options)
-    assert finished.returncode == 2
-    assert says in finished.stderr
 
 
 def test_the_command_writes_what_the_adapted_model_writes(mixed_model: Path, run: Run) -> None:

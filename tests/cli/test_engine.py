@@ -56,16 +56,6 @@ def test_scores_say_the_engine_in_json_alone(mixed_model: Path, run: Run, tmp_pa
     assert b"engine" not in run(*command, "--engine", "fast").stdout
 
 
-@pytest.mark.parametrize("command", ["generate", "score"])
-def test_holding_a_part_is_refused_in_one_line(model: Path, run: Run, command: str, tmp_path: Path) -> None:
-    text = tmp_path / "text.txt"
-    text.write_text("ab\n")
-    files = [str(text)] if command == "score" else []
-    finished = run(command, model, *files, "--hold", "forget=1", "--engine", "fast")
-    assert finished.returncode == 2
-    assert finished.stderr == b"error: engine fast cannot hold a part of the network at a value: use numpy\n"
-
-
 def test_a_model_says_its_engine_and_shows_its_gates_all_the_same(model: Path) -> None:
     fast, numpy = load(model, engine="fast"), load(model)
     assert "engine fast" in repr(fast)

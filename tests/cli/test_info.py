@@ -58,28 +58,6 @@ def test_of_the_system_a_report_says_the_versions_and_the_machine(run: Run) -> N
         assert re.search(r"(?m)^onnxruntime +not installed$", table)
 
 
-@pytest.mark.parametrize("given", [[], ["english", "--system"]])
-def test_info_is_of_one_thing(given: list[str], run: Run) -> None:
-    refused = run("info", *given)
-    assert (refused.returncode, refused.stdout) == (2, b"")
-    assert refused.stderr == b"error: info needs one of the two: MODEL or --system\n"
-
-
-@pytest.mark.parametrize("missing", ["config.json", "model.safetensors", "tokenizer.json"])
-def test_a_model_without_one_of_its_files_gets_one_line_and_status_2(
-    missing: str, model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    folder = tmp_path / "copy"
-    shutil.copytree(model, folder)
-    (folder / missing).unlink()
-    with pytest.raises(SystemExit) as left:
-        command.main(["info", str(folder)])
-    out, err = capfd.readouterr()
-    assert (left.value.code, out, err.count("\n")) == (2, "", 1)
-    assert err.startswith("error: ")
-    assert missing in err
-
-
 def test_a_run_folder_stands_for_its_model(model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "run.json").write_text("{}")
     shutil.copytree(model, tmp_path / "model")

@@ -71,44 +71,6 @@ def test_characters_that_the_model_never_saw_are_told_and_shown(model: Path, run
     assert json.loads(finished.stdout)["tokens"] == ["a", "b", "<0xE2>", "<0x98>", "<0x83>", "b"]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        ([], "give either a text to look at, or a file by --file"),
-        (["ab", "--file", "x"], "give either a text to look at, or a file by --file"),
-        ([""], "the text to look at is empty"),
-        (
-            ["a" * 20_001],
-            "at most 20,000 can be shown with this model: take a part of it, such as --str",
-        ),
-        (["ab", "--stretch", "7:9"], "the stretch 7:9 is empty: the text ends before it"),
-        (["ab", "--stretch", "7"], "write it as 1000:3000"),
-        (["ab" * 500, "--stretch", "500:100"], "the stretch 500:100 is empty: LAST must be greater"),
-        (["ab" * 500, "--stretch", "100:100"], "the stretch 100:100 is empty: LAST must be greater"),
-        (["ab" * 500, "--stretch", ":0"], "the stretch :0 is empty: LAST must be greater"),
-        (["ab", "--units", "l0.u6"], "unknown unit u6: a layer of this model has u0 to u5"),
-        (["ab", "--units", "l2.u0"], "unknown layer l2: the model has the layers l0 to l1"),
-        (["ab", "--units", "u0"], "write it as l0.u42"),
-        (["ab", "--hold", "forget=2"], "forget must be from 0 to 1"),
-        (["ab", "--hold", "l0.u9=0"], "unknown unit u9"),
-        (["ab\udcff"], "lone surrogate"),
-        (["ab c", "--after", "."], "--after needs --keeps: give --keeps too"),
-        (["ab c", "--ablate", "--keeps", "ab"], "--keeps cannot be used with --ablate"),
-        (["ab c", "--keeps", "ab", "--html", "x.html"], "--keeps cannot be used with --html"),
-    ],
-)
-def test_wrong_input_gets_one_line(
-    model: Path, arguments: list[str], says: str, capfd: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as left:
-        command.main(["inspect", str(model), *arguments])
-    out, err = capfd.readouterr()
-    assert (left.value.code, out) == (2, "")
-    assert err.startswith("error: ")
-    assert err.count("\n") == 1
-    assert says in err
-
-
 def test_ablate_prints_the_table_or_json(model: Path, run: Run) -> None:
     finished = run("inspect", model, TEXT, "--ablate")
     assert (finished.returncode, finished.stderr) == (0, b"")

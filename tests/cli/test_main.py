@@ -44,38 +44,6 @@ def test_the_version_is_printed(run: Run) -> None:
     assert run("--version").stdout.startswith(b"afterword 0.")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["genrate"], "no such command 'genrate'; did you mean generate? (see afterword --help)"),
-        (["xyzzy"], "no such command 'xyzzy' (see afterword --help)"),
-        (["--verison"], "--version"),
-        (["generate", "m", "--sede", "1"], "did you mean '--seed'? (see afterword generate --help)"),
-        (["generate", "m", "--top-k"], "'--top-k' requires an argument (see afterword generate --help)"),
-        (["train", "book.txt", "--minutes"], "'--minutes' requires an argument (see afterword train --help)"),
-        (["train", "--lowercase=1"], "'--lowercase' does not take a value (see afterword train --help)"),
-        (["train"], "missing TEXT: name a text file, as in: afterword train book.txt"),
-        (["plan"], "missing TEXT: name a text file, as in: afterword plan book.txt"),
-        (["generate", "m", "--max-tokens", "1.5"], "--max-tokens must be a whole number, not '1.5'"),
-        (["generate", "m", "--temperature", "hot"], "--temperature must be a number, not 'hot'"),
-        (["generate"], "missing argument 'MODEL' (see afterword generate --help)"),
-        (["score", "m"], "missing argument 'FILE...' (see afterword score --help)"),
-        (["info", "a", "b"], "unexpected extra argument"),
-        (["info", "no/such/folder"], "no model at no/such/folder: no such folder"),
-    ],
-)
-def test_a_mistake_gets_one_line_and_status_2(
-    arguments: list[str], says: str, capfd: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as left:
-        command.main(arguments)
-    out, err = capfd.readouterr()
-    assert (left.value.code, out) == (2, "")
-    assert err.startswith("error: ")
-    assert err.count("\n") == 1
-    assert says in err
-
-
 def test_a_mistake_through_the_real_command_shows_no_traceback(run: Run) -> None:
     assert "did you mean" in (said := error_line(run("generate", "m", "--sead", "1", fresh=True)))
     assert "--seed" in said
@@ -183,20 +151,3 @@ def test_output_is_utf8_whatever_the_locale_says(model: Path, run: Run) -> None:
     ascii = run("generate", model, "--seed", "1", fresh=True, LC_ALL="C", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert "é" in ascii.stdout.decode()
     assert ascii.stdout == run("generate", model, "--seed", "1", fresh=True, PYTHONUTF8="1").stdout
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("train", ""),
-        ("train", "book.txt", "--out", "", "--overwrite"),
-        ("train", "--resume", ""),
-        ("train", "book.txt", "--config", ""),
-        ("generate", ""),
-        ("generate", "book", "--out", ""),
-        ("score", "book", ""),
-        ("inspect", "book", "a", "--html", ""),
-    ],
-)
-def test_an_empty_path_is_not_the_working_folder(run: Run, arguments: tuple[str, ...]) -> None:
-    assert "the path is empty: name a file" in error_line(run(*arguments))

@@ -121,29 +121,6 @@ def test_a_link_to_a_file_is_that_file(model: Path, source: Path, capfd: pytest.
     assert source.read_text("utf-8") != SOURCE
 
 
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        (["--html", "/"], "/ is a folder: name a file"),
-        (["--html", ""], "the path is empty: name a file"),
-        (["--npz", "no/such/file"], "the folder no/such does not exist; make it first"),
-        (["--html", "{place}/one", "--npz", "{place}/./one"], "one is named twice"),
-        (["--png", "{place}/x.jpg"], "x.jpg: this file will be PNG, so its name must end in .png"),
-        (["--svg", "x.png"], "x.png: this file will be SVG, so its name must end in .svg"),
-        (["--html", "novel.txt"], "novel.txt: this file will be HTML, so its name must end in .html or .htm"),
-    ],
-)
-def test_a_place_that_will_not_do_is_told_in_one_line(
-    options: list[str], says: str, model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    assert left(["inspect", str(model), "abé", *(option.format(place=tmp_path) for option in options)]) == 2
-    out, err = capfd.readouterr()
-    assert out == ""
-    assert err.startswith("error: ")
-    assert err.count("\n") == 1
-    assert says in err
-
-
 def test_a_name_without_an_ending_and_one_in_capitals_will_do(model: Path, tmp_path: Path) -> None:
     for name in ("gates", "GATES.HTM", ".hidden"):
         assert left(["inspect", str(model), "abé", "--html", str(tmp_path / name)]) == 0

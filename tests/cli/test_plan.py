@@ -54,19 +54,3 @@ def test_a_file_of_settings_serves_it_too(book: Path, run: Run) -> None:
     file = book.parent / "settings.toml"
     file.write_text("hidden-size = 24\nsteps = 10\n")
     assert json.loads(run("plan", book, "--config", file, "--json").stdout)["plan"]["hidden_size"] == 24
-
-
-@pytest.mark.parametrize(
-    ("arguments", "line"),
-    [
-        ([], "missing TEXT: name a text file"),
-        (["nothing.txt"], "nothing.txt"),
-        (["BOOK", "--hidden-size", "16384", "--num-layers", "16", "--steps", "1"], "GiB"),
-        (["BOOK", "--batch-size", "0"], "batch-size must be 1 or more"),
-    ],
-)
-def test_a_mistake_gets_one_line(book: Path, run: Run, arguments: list[str], line: str) -> None:
-    done = run("plan", *(book if each == "BOOK" else each for each in arguments))
-    assert (done.returncode, done.stdout) == (2, b"")
-    assert len(done.stderr.splitlines()) == 1
-    assert line in done.stderr.decode()

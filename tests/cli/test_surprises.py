@@ -112,34 +112,3 @@ def test_a_page_is_written_and_nothing_printed(model: Path, run: Run, text: Path
     written = path.read_text(encoding="utf-8")
     assert written.count("<section") == 2
     assert written.count(" data-e=") == 2 * len(TEXT)
-
-
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        (["--csv", "--json"], "leave one of them out"),
-        (["--html", "there.html"], "there.html exists already"),
-        ([], "empty.txt is empty: there is nothing to score"),
-        (["--csv"], "empty.txt is empty: there is nothing to score"),
-        (["--html", "x.html"], "empty.txt is empty: there is nothing to score"),
-    ],
-)
-def test_wrong_input_gets_one_line_and_status_2_and_nothing_is_written(
-    options: list[str], says: str, model: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("empty.txt").touch()
-    Path("there.html").touch()
-    finished = run("surprises", model, "empty.txt", *options)
-    assert (finished.returncode, finished.stdout) == (2, b"")
-    assert says in finished.stderr.decode()
-    assert finished.stderr.count(b"\n") == 1
-    assert {path.name for path in tmp_path.iterdir()} == {"empty.txt", "there.html"}
-    assert not Path("there.html").read_bytes()
-
-
-def test_a_model_that_is_not_there_gets_one_line(run: Run, text: Path) -> None:
-    finished = run("surprises", "no/such/model", text)
-    assert (finished.returncode, finished.stdout) == (2, b"")
-    assert finished.stderr.startswith(b"error: no model at no/such/model")
-    assert finished.stderr.count(b"\n") == 1

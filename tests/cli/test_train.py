@@ -113,48 +113,6 @@ def test_progress_is_json_for_programs_or_none(run: Run, book: Path, tmp_path: P
     assert not [line for line in said if line.startswith(("{", "read ", "step "))]
 
 
-@pytest.mark.parametrize(
-    ("content", "arguments", "says"),
-    [
-        (None, [], "book.txt"),
-        (b"", [], "0 characters; at least 64 are needed"),
-        (b"short", [], "5 characters; at least 64 are needed"),
-        (b"a" * 1000, [], "only one distinct character"),
-        (b"Latin \xe9 text. " * 20, [], "--encoding"),
-        (b"a text with a \0 in it. " * 20, [], "NUL"),
-        (b"A text for all the rest of it. " * 20, ["--encoding", "klingon"], "unknown encoding 'klingon'"),
-        (b"A text for all the rest of it. " * 20, ["--validation", "2"], "validation must be"),
-        (b"A text for all the rest of it. " * 20, ["--validation", "nowhere.txt"], "nowhere.txt"),
-        (b"A text for all the rest of it. " * 20, ["--vocabulary", "word"], "vocabulary must be"),
-        (b"A text for all the rest of it. " * 20, ["--batch-size", "0"], "batch-size must be 1 or more, not 0"),
-        (b"A text for all the rest of it. " * 20, ["--seq-length", "100000"], "seq-length"),
-        (b"A text for all the rest of it. " * 20, ["--learning-rate", "nan"], "learning-rate must be a finite number"),
-        (b"A text for all the rest of it. " * 20, ["--learning-rate", "-1"], "learning-rate must be above 0"),
-        (b"A text for all the rest of it. " * 20, ["--dropout", "1"], "dropout must be below 1"),
-        (b"A text for all the rest of it. " * 20, ["--num-layers", "1000000"], "num-layers must be 16 or less"),
-        (b"A text for all the rest of it. " * 20, ["--minutes", "0"], "minutes must be above 0"),
-        (
-            b"A text for all the rest of it. " * 20,
-            ["--minutes", "1", "--steps", "1"],
-            "--minutes cannot be used with --steps",
-        ),
-        (b"A text for all the rest of it. " * 20, ["--seed", "-1"], "seed must be 0 or more"),
-        (b"A text for all the rest of it. " * 20, ["--treads", "1"], "'--threads'? (see afterword train --help)"),
-        (b"A text for all the rest of it. " * 20, ["--resume", "run"], "there is no such folder"),
-    ],
-)
-def test_wrong_input_is_one_line_and_leaves_nothing(
-    run: Run, tmp_path: Path, content: bytes | None, arguments: list[str], says: str
-) -> None:
-    book = tmp_path / "book.txt"
-    if content is not None:
-        book.write_bytes(content)
-    before = sorted(tmp_path.iterdir())
-    out = [] if "--resume" in arguments else ["--out", tmp_path / "run"]
-    assert says in error_line(run("train", book, *out, *arguments))
-    assert sorted(tmp_path.iterdir()) == before
-
-
 def test_a_damaged_checkpoint_is_told_when_a_run_is_resumed(run: Run, book: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     assert run("train", book, "--out", out, "--steps", "9", "--checkpoint-every", "3", *SMALL).returncode == 0

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from afterword.cli import main as command
 from afterword.language_model import load
 from afterword.model.folder.saved import save_model
 
@@ -73,31 +72,6 @@ def test_horizon_measures_models_side_by_side(model: Path, run: Run, text: Path)
     printed = run("horizon", model, text, *options).stdout.decode()
     assert "tiny: bits" in printed
     assert "steps back" in printed
-
-
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["units", "--matching", "z"], "matches nothing in this text"),
-        (["units", "--matching", "(?s)."], "matches everything in this text"),
-        (["units", "--matching", "("], "is not a regular expression"),
-        (["units", "--asking", "cats"], "--asking must be one of line-start, "),
-        (["horizon", "--steps", "0"], "steps must be 1 or more"),
-        (["horizon", "--places", "1"], "places must be 2 or more"),
-        (["horizon", "--places", "100000"], "places must be 10000 or less"),
-        (["horizon", "--png", "x.svg"], "its name must end in .png"),
-    ],
-)
-def test_wrong_input_gets_one_line(
-    model: Path, text: Path, arguments: list[str], says: str, capfd: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as left:
-        command.main([arguments[0], str(model), str(text), *arguments[1:]])
-    out, err = capfd.readouterr()
-    assert (left.value.code, out) == (2, "")
-    assert err.startswith("error: ")
-    assert err.count("\n") == 1
-    assert says in err
 
 
 def test_held_parts_write_and_score_otherwise(model: Path, run: Run, text: Path) -> None:
