@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 from afterword.language_model import load
+from tests.cli.answers import records
+from tests.cli.conftest import Run
 
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 TEXT = "abcdé dcbaé abcdc\n" * 20
 
 
 def test_what_a_text_says_again_costs_less_and_the_model_stays_as_it_was(mixed_model: Path, run: Run) -> None:
-    plain = json.loads(run("score", mixed_model, "-", "--json", input=TEXT.encode()).stdout)
+    plain = records(run("score", mixed_model, "-", "--json", input=TEXT.encode()))[0]
     before = {path.name: path.read_bytes() for path in mixed_model.iterdir()}
     finished = run("score", mixed_model, "-", "--adapt", "--json", input=TEXT.encode())
     adapted = json.loads(finished.stdout)

@@ -13,6 +13,7 @@ from afterword.cli.config_file import read_config
 from afterword.errors import OptionError
 from afterword.operations.train import Train
 from tests.bases.small import base_of, save
+from tests.cli.answers import fine
 from tests.cli.conftest import Run
 from tests.cli.test_main import error_line
 from tests.processes import finished
@@ -33,8 +34,7 @@ def test_a_run_from_a_base_says_so_wherever_it_is_asked_and_goes_on_from_it_alon
     friend, fingerprint = save(tmp_path / "friend"), load_base(tmp_path / "friend").fingerprint
     settings = tmp_path / "settings.toml"
     settings.write_text(f'base = "{friend}"\n')
-    trained = run("train", book, "--config", settings, "--out", tmp_path / "run", *FEW)
-    assert trained.returncode == 0, trained.stderr.decode()
+    fine(run("train", book, "--config", settings, "--out", tmp_path / "run", *FEW))
     assert b"from friend: 2 \xc3\x97 6 LSTM" in trained.stderr
     told = run("info", tmp_path / "run").stdout.decode()
     assert ["base", "name", "friend"] in [line.split() for line in told.splitlines()]
@@ -42,8 +42,7 @@ def test_a_run_from_a_base_says_so_wherever_it_is_asked_and_goes_on_from_it_alon
     refused = run("train", "--resume", tmp_path / "run", "--base", "none")
     assert refused.returncode == 2
     assert "began from friend, not from scratch: leave --base out" in error_line(refused)
-    again = run("train", "--resume", tmp_path / "run", "--base", friend, "--more-steps", "2")
-    assert again.returncode == 0, again.stderr.decode()
+    fine(run("train", "--resume", tmp_path / "run", "--base", friend, "--more-steps", "2"))
 
 
 def test_it_is_refused_before_the_text_is_read_and_pytorch_is_loaded(book: Path, tmp_path: Path) -> None:
@@ -78,8 +77,7 @@ def test_a_file_of_settings_names_a_base_by_text(tmp_path: Path, value: str, tol
 def test_the_folders_around_a_base_are_not_told_with_a_model(book: Path, tmp_path: Path, run: Run) -> None:
     private = tmp_path / "clients of Dr. Who"
     private.mkdir()
-    trained = run("train", book, "--base", save(private / "friend"), "--out", tmp_path / "run", *FEW)
-    assert trained.returncode == 0, trained.stderr.decode()
+    fine(run("train", book, "--base", save(private / "friend"), "--out", tmp_path / "run", *FEW))
     for file in (tmp_path / "run" / "model").rglob("*"):
         assert b"Dr. Who" not in file.read_bytes(), file
     assert json.loads((tmp_path / "run" / "run.json").read_text())["asked"]["base"] == str(private / "friend")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,9 @@ from afterword.errors import OptionError
 from afterword.operations.operation import operation
 from afterword.operations.train import Train
 from afterword.operations.work import Work
+from tests.cli.answers import fine
+from tests.cli.conftest import Run
 from tests.cli.test_main import error_line
-
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 LENGTHS = ("minutes", "steps", "epochs")
 
@@ -123,17 +122,16 @@ def test_a_run_takes_its_settings_from_a_file_and_goes_on_with_them_alone(
     book.write_text("".join(f"The {k}th line of this book, and no more.\n" for k in range(120)))
     settings = f'out = "{out}"\nhidden-size = 12\nthreads = 1\nlowercase = true\nvalidation = 0.2\n'
     path = config(settings + "minutes = 5\n")
-    trained = run("train", book, "--config", path, "--steps", "4")
-    assert trained.returncode == 0, trained.stderr.decode()
+    fine(run("train", book, "--config", path, "--steps", "4"))
     record = json.loads((out / "run.json").read_text())
     assert (record["plan"]["hidden_size"], record["plan"]["steps"], record["plan"]["minutes"]) == (12, 4, None)
     assert (record["text"]["lowercase"], record["text"]["validation"]) == (True, "0.2")
 
     assert "minutes is not set in the run" in error_line(run("train", "--resume", out, "--config", path))
-    assert run("train", "--resume", out, "--config", path, "--steps", "4").returncode == 0
+    fine(run("train", "--resume", out, "--config", path, "--steps", "4"))
     path = config(settings.replace("= 12", "= 13"))
     assert "hidden-size is 12 in the run" in error_line(run("train", "--resume", out, "--config", path))
-    assert run("train", "--resume", out, "--config", path, "--hidden-size", "12").returncode == 0
+    fine(run("train", "--resume", out, "--config", path, "--hidden-size", "12"))
     path = config('out = "elsewhere"\n')
     told = error_line(run("train", "--resume", out, "--config", path))
     assert "leave out --out and --overwrite, also in a file of settings" in told

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from afterword.language_model import load
+from tests.cli.conftest import Run
 from tests.test_imports import RUN, loaded
 
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 TOLD = re.compile(rb"engine fast: its graph took \d+\.\d\d s to build\n")
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +13,8 @@ import pytest
 import afterword
 from afterword.cli import main as command
 from afterword.language_model import load
-
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+from tests.cli.answers import records
+from tests.cli.conftest import Run
 
 
 def test_json_is_what_the_model_says_of_itself(model: Path, run: Run) -> None:
@@ -47,7 +45,7 @@ def test_people_read_bits_and_how_much_the_n_gram_does(mixed_model: Path, run: R
 
 
 def test_of_the_system_a_report_says_the_versions_and_the_machine(run: Run) -> None:
-    facts = json.loads(run("info", "--system", "--json").stdout)
+    facts = records(run("info", "--system", "--json"))[0]
     named = ["afterword", "python", "numpy", "tokenizers", "torch", "onnxruntime", "system", "processor", "threads"]
     assert list(facts) == [*named, "blas"]
     assert (facts["afterword"], facts["numpy"]) == (afterword.__version__, np.__version__)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
-import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +17,10 @@ from afterword.errors import OptionError
 from afterword.language_model import load
 from afterword.operations.inspect_ import Found, Seen, inspect
 from afterword.operations.train import train
+from tests.cli.answers import fine, records
+from tests.cli.conftest import Run
 from tests.terminals import on_a_terminal
 
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 TEXT = "abé\ndcab"
 
 
@@ -60,13 +59,12 @@ def test_standard_input_is_a_file_too(model: Path, run: Run) -> None:
 
 
 def test_what_is_held_is_seen(model: Path, run: Run) -> None:
-    found = json.loads(run("inspect", model, TEXT, "--json", "--hold", "l0.forget=0.25", "--units", "l0.u3").stdout)
+    found = records(run("inspect", model, TEXT, "--json", "--hold", "l0.forget=0.25", "--units", "l0.u3"))[0]
     assert found["forget"] == [[[0.25]] * len(TEXT), [[]] * len(TEXT)]
 
 
 def test_characters_that_the_model_never_saw_are_told_and_shown(model: Path, run: Run) -> None:
-    finished = run("inspect", model, "ab☃b", "--json")
-    assert finished.returncode == 0
+    finished = fine(run("inspect", model, "ab☃b", "--json"))
     assert finished.stderr.decode().startswith("note: the model never saw '☃' in training")
     assert json.loads(finished.stdout)["tokens"] == ["a", "b", "<0xE2>", "<0x98>", "<0x83>", "b"]
 
@@ -75,7 +73,7 @@ def test_ablate_prints_the_table_or_json(model: Path, run: Run) -> None:
     finished = run("inspect", model, TEXT, "--ablate")
     assert (finished.returncode, finished.stderr) == (0, b"")
     assert finished.stdout.decode().startswith("all gates at work: ")
-    record = json.loads(run("inspect", model, TEXT, "--ablate", "--json").stdout)
+    record = records(run("inspect", model, TEXT, "--ablate", "--json"))[0]
     assert len(record["each"]) == 21
     assert record["bits_per_character"] == pytest.approx(load(model).score(TEXT).bits_per_character)
 
@@ -86,7 +84,7 @@ def test_keeps_prints_the_table_or_json(model: Path, run: Run) -> None:
     assert (finished.returncode, finished.stderr) == (0, b"")
     assert finished.stdout.decode().splitlines()[0] == "'ab' compared with 'ba' in its place"
     assert finished.stdout.decode().splitlines()[-1].startswith("expected next: ")
-    record = json.loads(run(*arguments, "--json").stdout)
+    record = records(run(*arguments, "--json"))[0]
     assert record == load(model).keeps("ab\ncd\na", "ab", after="\n", instead=["ba"]).to_dict()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from afterword.operations.train import train
+from tests.cli.answers import fine, records
 from tests.cli.conftest import Run
 from tests.cli.test_main import error_line
 
@@ -28,12 +29,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_what_is_written_stands_beside_what_was_held_out(place: Path, run: Run) -> None:
     options = ("--max-tokens", "40", "--seed", "2")
-    found = json.loads(run("novelty", place / "book", "--num", "3", *options, "--json").stdout)
+    found = records(run("novelty", place / "book", "--num", "3", *options, "--json"))[0]
     assert list(found) == ["learned_from", "judged", "held_out"]
     assert found["judged"]["characters"] == 120
     assert found["held_out"]["shares"]["20"] > 0.5
-    shown = run("novelty", place / "book", "-n", "3", *options)
-    assert shown.returncode == 0, shown.stderr.decode()
+    shown = fine(run("novelty", place / "book", "-n", "3", *options))
     assert "in copies of 20+" in shown.stdout.decode()
 
 
@@ -49,7 +49,7 @@ def test_a_file_is_judged_in_place_of_what_is_written(place: Path, run: Run, tmp
 def test_lines_are_told_by_themselves(place: Path, run: Run, tmp_path: Path) -> None:
     file = tmp_path / "more.txt"
     file.write_text("xyz\nqqqqqqq\n")
-    found = json.loads(run("novelty", place / "names", file, "--json").stdout)
+    found = records(run("novelty", place / "names", file, "--json"))[0]
     assert found["judged"]["lines"] == {"lines": 2, "exact": 0.0, "near": 0.0}
     assert (found["held_out"]["lines"]["exact"], found["held_out"]["lines"]["near"]) == (0, 1)
     assert "but for one character" in run("novelty", place / "names", "-n", "20").stdout.decode()

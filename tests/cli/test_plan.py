@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.answers import fine, records
 from tests.cli.conftest import Run
 
 TEXT = "".join(f"The {k}th line of this book says {k * k} and no more.\n" for k in range(900))
@@ -21,8 +22,7 @@ def book(tmp_path: Path) -> Path:
 
 
 def test_it_tells_each_number_and_why_and_writes_nothing(book: Path, run: Run) -> None:
-    done = run("plan", book, "--minutes", "0.5", "--dropout", "0.25", "--threads", "1")
-    assert done.returncode == 0
+    done = fine(run("plan", book, "--minutes", "0.5", "--dropout", "0.25", "--threads", "1"))
     out, err = done.stdout.decode(), done.stderr.decode()
     rows = {line.split()[0]: line for line in out.splitlines() if line}
     for name in ("hidden-size", "learning-rate", "batch-size", "seq-length", "steps", "precision", "threads"):
@@ -41,7 +41,7 @@ def test_passes_over_the_text_are_one_number(book: Path, run: Run) -> None:
 
 
 def test_json_is_all_that_stands_on_standard_output(book: Path, run: Run) -> None:
-    found = json.loads(run("plan", book, "--base", "none", "--steps", "50", "--json").stdout)
+    found = records(run("plan", book, "--base", "none", "--steps", "50", "--json"))[0]
     assert found["plan"]["steps"] == 50
     assert found["plan"]["minutes"] is None
     assert 0 < found["expected"]["low"] < found["expected"]["bits_per_character"] < found["expected"]["high"] < 8

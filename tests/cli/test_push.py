@@ -24,6 +24,7 @@ from afterword.model.folder.card import card, card_text, metadata
 from afterword.model.folder.hub import repository_name
 from afterword.model.folder.saved import FILES, load_model, save_model
 from afterword.operations.push import push
+from tests.cli.answers import fine
 from tests.cli.conftest import Run
 from tests.hub import TOKEN, Hub, Repository, problems, stand_in
 from tests.terminals import on_a_terminal
@@ -88,27 +89,19 @@ def test_what_is_pushed_comes_back(run: Run, hub: Hub, mixed_model: Path, tmp_pa
     user = at_home(hub, tmp_path)
     folder = Path(shutil.copytree(mixed_model, tmp_path / "book"))
     (folder / "diary.txt").write_text("private")
-    sent = run("push", folder, "me/tiny", "--license", "mit", "--language", "en", "--yes", **user)
-    assert sent.returncode == 0, sent.stderr
+    sent = fine(run("push", folder, "me/tiny", "--license", "mit", "--language", "en", "--yes", **user))
     assert sent.stdout.decode() == f"{hub.url}/me/tiny\n"
     said = sent.stderr.decode()
     assert "a new repository, which everybody can read" in said
     assert "`ngram.safetensors` contains nearly all of the training text" in said
     repository = hub.repositories["me/tiny"]
     *_, files = repository.commits.values()
-    assert set(files) == {
-        ".gitattributes",
-        "config.json",
-        "model.safetensors",
-        "ngram.safetensors",
-        "tokenizer.json",
-        "README.md",
-    }
+    weights = {"model.safetensors", "ngram.safetensors"}
+    assert {*files} == {".gitattributes", "config.json", "tokenizer.json", "README.md", *weights}
     assert not repository.private
     assert problems(files["README.md"].decode()) == []
     assert b"\nlicense: mit\n" in files["README.md"]
-    here, there = run("generate", mixed_model, *WRITE), run("generate", MINE, *WRITE, **user)
-    assert there.returncode == 0, there.stderr
+    here, there = run("generate", mixed_model, *WRITE), fine(run("generate", MINE, *WRITE, **user))
     assert there.stdout == here.stdout
     assert there.stderr == here.stderr  # no progress bars in a pipe
 
@@ -172,8 +165,7 @@ def test_push_needs_a_token(on_hub: Command, hub: Hub, model: Path) -> None:
 
 def test_a_model_in_the_cache_needs_no_hub(on_hub: Command, hub: Hub, model: Path) -> None:
     repository = published(hub, model)
-    first = on_hub("info", MINE)
-    assert first.returncode == 0, first.stderr
+    first = fine(on_hub("info", MINE))
     count = len(hub.requests)
     offline = on_hub("info", MINE, HF_HUB_OFFLINE="1")
     assert offline.stdout == first.stdout
@@ -234,8 +226,7 @@ def test_a_run_can_begin_from_the_hub(run: Run, hub: Hub, model: Path, tmp_path:
     text = tmp_path / "text.txt"
     text.write_text("abcd dcba\n" * 60)
     options = ("--base", MINE, "--steps", "2", "--threads", "1")
-    done = run("train", text, *options, "--out", tmp_path / "run", **at_home(hub, tmp_path))
-    assert done.returncode == 0, done.stderr.decode()
+    fine(run("train", text, *options, "--out", tmp_path / "run", **at_home(hub, tmp_path)))
     begun = load_model(tmp_path / "run" / "model")
     assert begun.about["base"]["name"] == MINE
     assert metadata(begun)["base_model"] == "me/tiny"
@@ -291,8 +282,7 @@ def test_the_metadata_that_an_owner_wrote_stay(on_hub: Command, hub: Hub, model:
     saved = load_model(model)
     own = {"license": "cc0-1.0", "language": ["de", "en"], "tags": ["letters"]}
     save_model(tmp_path / "own", saved, card_text(own, "# Mine\n\n```\nafterword generate .\n```\n"))
-    sent = on_hub("push", tmp_path / "own", "me/own", "--private", "--yes")
-    assert sent.returncode == 0, sent.stderr
+    sent = fine(on_hub("push", tmp_path / "own", "me/own", "--private", "--yes"))
     assert "note:" not in sent.stderr
     assert hub.repositories["me/own"].private
     *_, files = hub.repositories["me/own"].commits.values()

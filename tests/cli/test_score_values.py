@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from afterword.model.folder.saved import load_model
-from tests.cli.answers import records
+from tests.cli.answers import fine, records
 from tests.cli.conftest import Run
 from tests.tiny import hourly, long_csv, save_tiny_series
 
@@ -91,5 +91,5 @@ def test_a_series_is_inspected_by_its_values_and_dates(
     assert not any("\u2800" <= one < "\u2900" for one in shown)
     assert "the stretch 9000:9100 is empty: the series ends before it" in run(*asked[:-1], "9000:9100").stderr.decode()
     page = tmp_path / "gates.html"
-    assert run(*asked, "--html", page).returncode == 0
+    fine(run(*asked, "--html", page))
     assert "2024-01-04 23:00:00" in page.read_text("utf-8")

@@ -5,19 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import re
-import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import afterword
 from afterword.language_model import load
-from tests.cli.answers import records
+from tests.cli.answers import fine, records
+from tests.cli.conftest import Run
 from tests.terminals import on_a_terminal
 
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 TEXT = 'ab é\n\nd,"cb\x1b☃\n'
 COMMAND = [sys.executable, "-m", "afterword", "surprises"]
 
@@ -62,8 +60,7 @@ def test_a_model_of_lines_reads_each_line_afresh_and_counts_its_end(lines_model:
 
 
 def test_csv_has_the_same_and_names_several_files(model: Path, run: Run, text: Path) -> None:
-    finished = run("surprises", model, text, "-", "--csv", input=b"a,b")
-    assert finished.returncode == 0, finished.stderr
+    finished = fine(run("surprises", model, text, "-", "--csv", input=b"a,b"))
     rows = list(csv.DictReader(io.StringIO(finished.stdout.decode(), newline="")))
     assert list(rows[0])[:8] == ["file", "line", "column", "text", "bits", "start", "text_1", "probability_1"]
     assert [row["file"] for row in rows] == [str(text)] * len(TEXT) + ["-"] * 3
