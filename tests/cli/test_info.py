@@ -8,10 +8,8 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 import afterword
-from afterword.cli import main as command
 from afterword.language_model import load
 from tests.cli.answers import records
 from tests.cli.conftest import Run
@@ -56,10 +54,7 @@ def test_of_the_system_a_report_says_the_versions_and_the_machine(run: Run) -> N
         assert re.search(r"(?m)^onnxruntime +not installed$", table)
 
 
-def test_a_run_folder_stands_for_its_model(model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_run_folder_stands_for_its_model(model: Path, tmp_path: Path, run: Run) -> None:
     (tmp_path / "run.json").write_text("{}")
     shutil.copytree(model, tmp_path / "model")
-    with pytest.raises(SystemExit) as left:
-        command.main(["info", str(tmp_path), "--json"])
-    assert left.value.code == 0
-    assert json.loads(capfd.readouterr().out) == load(model).info()
+    assert records(run("info", tmp_path, "--json")) == [load(model).info()]

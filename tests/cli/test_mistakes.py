@@ -7,7 +7,6 @@ tests/operations.
 from __future__ import annotations
 
 import shlex
-import shutil
 from pathlib import Path
 
 import pytest
@@ -34,15 +33,14 @@ FILES = {
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the files and with models: tiny, mixed, lines, of series, and some without one of their files."""
+    """A folder with the files and with models: tiny, mixed, lines and series."""
     place = tmp_path_factory.mktemp("mistakes")
     for name, content in FILES.items():
         (place / name).write_bytes(content)
     save_tiny(place / "mixed", mixed=True)
     save_tiny(place / "lines", lines=True)
     save_tiny_series(place / "series")
-    for missing in ("config.json", "model.safetensors", "tokenizer.json"):
-        (shutil.copytree(save_tiny(place / "tiny"), place / f"without {missing}") / missing).unlink()
+    save_tiny(place / "tiny")
     return place
 
 
@@ -67,7 +65,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("compare tiny no/such --file text", "no model at no/such"),
         ("compare tiny tiny --file text", "is named twice"),
         ("compare tiny mixed", "name one with --file"),
-        *[(f"info 'without {name}'", name) for name in ("config.json", "model.safetensors", "tokenizer.json")],
         ("info", "info needs one of the two: MODEL or --system"),
         ("info english --system", "info needs one of the two: MODEL or --system"),
         ("score tiny nothing", "cannot read nothing"),
