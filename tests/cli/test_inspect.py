@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from afterword.cli import main as command
 from afterword.errors import OptionError
 from afterword.language_model import load
 from afterword.operations.inspect_ import Found, Seen, inspect
@@ -25,21 +24,18 @@ TEXT = "abé\ndcab"
 
 
 def test_json_is_the_trace(model: Path, run: Run) -> None:
-    finished = run("inspect", model, TEXT, "--json")
-    assert (finished.returncode, finished.stderr) == (0, b"")
-    found, trace = json.loads(finished.stdout), load(model).gates(TEXT)
+    [found], trace = records(run("inspect", model, TEXT, "--json")), load(model).gates(TEXT)
     assert found["tokens"] == list(TEXT)
     units = found["units"][1]
     np.testing.assert_allclose(found["forget"][1], trace.forget[:, 1, units], atol=1e-6)
     np.testing.assert_allclose(found["bits"], trace.bits, atol=1e-6)
 
 
-def test_the_terminal_shows_the_text_and_its_gates(model: Path, run: Run) -> None:
-    finished = run("inspect", model, TEXT, COLUMNS="100")
-    assert (finished.returncode, finished.stderr) == (0, b"")
+def test_the_terminal_shows_the_text_and_its_gates(model: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    finished = fine(run("inspect", model, TEXT))
     lines = finished.stdout.decode().splitlines()
-    assert lines[0].startswith("text ")
-    assert lines[0].endswith("abé↵dcab")
+    assert (lines[0][:5], lines[0][-8:], finished.stderr) == ("text ", "abé↵dcab", b"")
     assert any(line.startswith("forget l1") for line in lines)
 
 
@@ -113,15 +109,13 @@ def test_python_gets_what_the_command_prints(model: Path, capsys: pytest.Capture
 
 def test_pictures_are_written(model: Path, run: Run, tmp_path: Path) -> None:
     png, svg = tmp_path / "gates.png", tmp_path / "gates.svg"
-    finished = run("inspect", model, TEXT, "--png", png, "--svg", svg, MPLCONFIGDIR=str(tmp_path))
+    finished = run("inspect", model, TEXT, "--png", png, "--svg", svg)
     assert (finished.returncode, finished.stderr.decode()) == (0, f"wrote {png}\nwrote {svg}\n")
     assert png.stat().st_size > 10_000
     assert svg.stat().st_size > 10_000
 
 
-def test_a_network_holds_a_subject_to_its_last_use_and_lets_it_go_at_the_next_name(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_network_holds_a_subject_to_its_last_use_and_lets_it_go_at_the_next_name(tmp_path: Path, run: Run) -> None:
     """The two tables of the founding example, for a network that learned three names in two seconds."""
     draw = random.Random(0)
     pairs = [draw.choices(("Ann", "Bob", "Eve"), k=2) for _ in range(400)]
@@ -130,12 +124,9 @@ def test_a_network_holds_a_subject_to_its_last_use_and_lets_it_go_at_the_next_na
     sizes: dict[str, Any] = {"steps": 400, "hidden_size": 64, "batch_size": 8, "seq_length": 64}
     options: dict[str, Any] = {"base": "none", "ngram": 0, "dropout": 0, "learning_rate": 0.02, "threads": 1}
     train(tmp_path / "names.txt", out=tmp_path / "names", **sizes, **options)
-    capfd.readouterr()
-    tables = []
-    for text in ("Ann sat. So ", "Ann sat. So Ann ate. Bob ran. So "):
-        with pytest.raises(SystemExit):
-            command.main(["inspect", str(tmp_path / "names"), text, "--keeps", "Ann", "--after", "."])
-        tables.append(capfd.readouterr().out.splitlines())
+    texts = ("Ann sat. So ", "Ann sat. So Ann ate. Bob ran. So ")
+    asked = [("inspect", tmp_path / "names", text, "--keeps", "Ann", "--after", ".") for text in texts]
+    tables = [run(*one).stdout.decode().splitlines() for one in asked]
     for caption, head, *_, foot in tables:
         assert caption.startswith("'Ann' compared with '")
         assert re.split(" {2,}", head.strip())[0] == "of 'Ann' still held"
