@@ -63,9 +63,7 @@ def test_a_seed_that_nobody_gave_is_told_and_writes_the_text_again(model: Path, 
     assert run("generate", model, "--max-tokens", "40", "-t", "0").stderr == b""  # which depends on no seed
 
 
-def test_new_lines_that_cost_much_more_than_held_out_ones_are_noted_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_new_lines_that_cost_much_more_than_held_out_ones_are_noted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(operation_of_generate, "TYPICAL", 3)
     notes, work = list[str](), Work()
     monkeypatch.setattr(work, "note", notes.append)

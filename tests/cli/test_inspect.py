@@ -85,8 +85,7 @@ def test_keeps_prints_the_table_or_json(model: Path, run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "what"),
-    [(["--npz", "/dev/null"], "looking at the gates"), (["--ablate"], "inspecting: ablate")],
+    ("options", "what"), [(["--npz", "/dev/null"], "looking at the gates"), (["--ablate"], "inspecting: ablate")]
 )
 def test_what_takes_long_shows_a_bar_on_a_terminal(model: Path, options: list[str], what: str) -> None:
     arguments = ["inspect", str(model), TEXT * 200, *options]

@@ -171,10 +171,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("inspect series '12 13 14'", "a model of series reads a table: name it with --file"),
         ("inspect series --file table --series east", "no series is named 'east'"),
         ("inspect series --file table --keeps a", "--keeps does not suit a model of series"),
-        (
-            "inspect series --file table --series north --stretch 9000:9100",
-            "is empty: the series ends before it",
-        ),
+        ("inspect series --file table --series north --stretch 9000:9100", "is empty: the series ends before it"),
         ("inspect tiny abc --series north", "--series does not suit a model of text: leave it out"),
         # what is sent and taken
         ("export tiny --torch ''", "the path is empty: name a file"),
