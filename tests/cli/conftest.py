@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
@@ -41,17 +42,30 @@ def run() -> Run:
 
 
 def run_here(arguments: list[str], input: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """Run the command in this process; return its exit status and what it printed."""
-    with contextlib.ExitStack() as stack:
-        streams = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
-        streams[0].write(input)
-        streams[0].seek(0)
-        with standard(streams), pytest.raises(SystemExit) as left:
+    """Run the command in this process, with `input` in a pipe; return its exit status and what it printed."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, piped(input) as stdin:
+        with standard([stdin, out, err]), pytest.raises(SystemExit) as left:
             main(arguments)
-        for stream in streams:
-            stream.seek(0)
+        out.seek(0)
+        err.seek(0)
         assert isinstance(left.value.code, int)
-        return subprocess.CompletedProcess(arguments, left.value.code, streams[1].read(), streams[2].read())
+        return subprocess.CompletedProcess(arguments, left.value.code, out.read(), err.read())
+
+
+@contextlib.contextmanager
+def piped(input: bytes) -> Iterator[IO[bytes]]:
+    """Yield the end of a pipe from which `input` comes."""
+    read, write = os.pipe()
+
+    def feed() -> None:
+        with contextlib.suppress(BrokenPipeError), open(write, "wb") as end:
+            end.write(input)
+
+    feeding = threading.Thread(target=feed)
+    feeding.start()
+    with open(read, "rb") as end:
+        yield end
+    feeding.join()
 
 
 @contextlib.contextmanager
