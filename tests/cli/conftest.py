@@ -102,3 +102,11 @@ def mixed_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def lines_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of lines that knows a, b, c, d and é."""
     return save_tiny(tmp_path_factory.mktemp("models") / "lines", lines=True)
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    """A text of numbered lines."""
+    path = tmp_path / "book.txt"
+    path.write_text("".join(f"The {k}th line of this book, and no more.\n" for k in range(120)))
+    return path

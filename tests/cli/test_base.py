@@ -21,13 +21,6 @@ from tests.processes import finished
 FEW = ["--steps", "4", "--threads", "1"]
 
 
-@pytest.fixture
-def book(tmp_path: Path) -> Path:
-    path = tmp_path / "book.txt"
-    path.write_text("".join(f"The {k}th line of this book, and no more.\n" for k in range(120)))
-    return path
-
-
 def test_a_run_from_a_base_says_so_wherever_it_is_asked_and_goes_on_from_it_alone(
     book: Path, tmp_path: Path, run: Run
 ) -> None:

@@ -44,13 +44,6 @@ Learner.learn = learn_or_end
 main()"""
 
 
-@pytest.fixture
-def book(tmp_path: Path) -> Path:
-    path = tmp_path / "book.txt"
-    path.write_text("".join(f"The {k}th line of this book, and no more.\n" for k in range(120)))
-    return path
-
-
 def test_a_text_becomes_a_model_that_writes_scores_and_tells_of_itself(
     run: Run, book: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
