@@ -45,9 +45,9 @@ def test_rejecting_reports_its_progress_and_the_time_left_and_gives_up_without_a
     monkeypatch.setattr("afterword.generation.writer.PATIENCE", 0.1)
     done = run(*options, "--pattern", "a{9}")
     assert (done.returncode, done.stdout) == (1, b"")
-    said = done.stderr.decode().splitlines()
-    assert "0 of 1 texts obeyed the rules, stops after 2:00 without one" in said
-    assert said[-1].startswith("error: no text obeyed the rules for 0 s: leave out --reject")
+    lines = done.stderr.decode().splitlines()
+    assert "0 of 1 texts obeyed the rules, stops after 2:00 without one" in lines
+    assert lines[-1].startswith("error: no text obeyed the rules for 0 s: leave out --reject")
 
 
 def test_each_line_of_a_file_is_a_prompt(model: Path, run: Run, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,7 +71,7 @@ def seen(*arguments: str | Path, input: bytes = b"") -> str:
     with tempfile.TemporaryFile() as typed:
         typed.write(input)
         typed.seek(0)
-        streams = {"stdin": typed, "stderr": subprocess.DEVNULL}
+        streams: dict[str, Any] = {"stdin": typed, "stderr": subprocess.DEVNULL}
         return on_a_terminal(*COMMAND, *arguments, env=ENVIRONMENT, **streams)[1].replace("\r\n", "\n")
 
 
