@@ -15,6 +15,7 @@ from typing import IO
 import pytest
 
 import afterword
+from afterword import bars
 from afterword.cli.main import main
 from tests.processes import finished
 from tests.tiny import save_tiny
@@ -46,6 +47,7 @@ def run_here(arguments: list[str], input: bytes = b"") -> subprocess.CompletedPr
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, piped(input) as stdin:
         with standard([stdin, out, err]), pytest.raises(SystemExit) as left:
             main(arguments)
+        bars.form = "auto"  # what --progress chose is for a process
         out.seek(0)
         err.seek(0)
         assert isinstance(left.value.code, int)
