@@ -88,7 +88,7 @@ def test_keeps_prints_the_table_or_json(model: Path, run: Run) -> None:
     ("options", "what"), [(["--npz", "/dev/null"], "looking at the gates"), (["--ablate"], "inspecting: ablate")]
 )
 def test_what_takes_long_shows_a_bar_on_a_terminal(model: Path, options: list[str], what: str) -> None:
-    arguments = ["inspect", str(model), TEXT * 200, *options]
+    arguments = ["inspect", str(model), TEXT * 40, *options]
     call = f"from afterword import bars; from afterword.cli.main import main; bars.DELAY = 0; main({arguments})"
     status, shown = on_a_terminal(sys.executable, "-c", call)
     assert status == 0

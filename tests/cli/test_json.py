@@ -28,7 +28,7 @@ CASES = [
     ["surprises", "MODEL", "TEXT"],
     ["compare", "MODEL", "MIXED", "--file", "TEXT"],
     ["calibrate", "COPY", "BOOK"],
-    ["odd", "BOOK", "TEXT", "--minutes", "0.05", "--false-alarms", "0.05"],
+    ["odd", "BOOK", "TEXT", "--minutes", "0.02", "--false-alarms", "0.05"],
     ["inspect", "MODEL", "a"],
     ["inspect", "MODEL", "ab", "--ablate"],
     ["inspect", "MODEL", "ab", "--hold", "cell=1e38"],
