@@ -10,7 +10,6 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -125,43 +124,26 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
         Path(afterword.__file__).parent, house.source / "afterword", ignore=shutil.ignore_patterns("__pycache__")
     )
     house.file("vocabulary", 0, "shout").write_text(VOCABULARY)
-    house.add_line(
-        house.file("vocabulary", 1),
-        "VOCABULARIES",
-        "    ShoutTokenizer,",
-        "from afterword.text.shout import ShoutTokenizer",
-    )
+    imported = "from afterword.text.shout import ShoutTokenizer"
+    house.add_line(house.file("vocabulary", 1), "VOCABULARIES", "    ShoutTokenizer,", imported)
     house.add_line(house.file("optimizer", 0), "import torch", OPTIMIZER)
     house.add_line(house.file("optimizer", 1), "OPTIMIZERS", '    "plain": plain,')
+    planned = house.source / "afterword" / "planning" / "auto.py"  # the recipe that chooses it
+    before = planned.read_text(encoding="utf-8")
+    assert before.count('"muon"') == 1
+    planned.write_text(before.replace('"muon"', '"plain"'), encoding="utf-8")
     house.file("inspection", 0, "surprising").write_text(INSPECTION)
-    house.add_line(
-        house.file("inspection", 1),
-        "# Inspections",
-        "    surprising = most_surprising",
-        "from afterword.inspection.surprising import most_surprising",
-    )
+    imported = "from afterword.inspection.surprising import most_surprising"
+    house.add_line(house.file("inspection", 1), "# Inspections", "    surprising = most_surprising", imported)
     inspect = house.source / "afterword" / "operations" / "inspect_.py"
     house.add_line(inspect, "svg: Output", '    surprising: bool = setting(False, "find the most surprising token")')
-    house.add_line(
-        inspect,
-        "_note_unseen(",
-        "    if request.surprising:\n        return Found(finding=model.surprising(read))",
-    )
+    found = "    if request.surprising:\n        return Found(finding=model.surprising(read))"
+    house.add_line(inspect, "_note_unseen(", found)
     filters = house.file("sampling filter", 0)
     house.add_line(filters, "Filter = ", FILTER)
-    house.add_line(
-        filters,
-        '"""Settings of writing;',
-        '    first: int = setting(0, "draw from the first tokens", minimum=0, filter=keep_first, off=0)',
-    )
+    field = '    first: int = setting(0, "draw from the first tokens", minimum=0, filter=keep_first, off=0)'
+    house.add_line(filters, '"""Settings of writing;', field)
     return house
-
-
-@pytest.fixture(scope="module")
-def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("text") / "fox.txt"
-    path.write_text(TEXT)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -170,27 +152,26 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny(tmp_path_factory.mktemp("models") / "tiny")
 
 
-def train(house: House, text: Path, out: Path, *options: str) -> None:
+@pytest.fixture(scope="module")
+def run(house: House, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the new vocabulary by the new optimizer."""
+    place = tmp_path_factory.mktemp("run")
+    (place / "fox.txt").write_text(TEXT)
     small = ("--steps", "2", "--hidden-size", "8", "--embedding-size", "4", "--num-layers", "1", "--batch-size", "4")
-    house.run("train", text, "--out", out, "--base", "none", "--seq-length", "8", *small, *options)
+    asked = ("--base", "none", "--vocabulary", "shout", "--seq-length", "8", *small)
+    house.run("train", place / "fox.txt", "--out", place / "run", *asked)
+    return place / "run"
 
 
-def test_a_new_vocabulary_is_a_file_and_a_line(house: House, text: Path, tmp_path: Path) -> None:
-    train(house, text, tmp_path / "run", "--vocabulary", "shout")
-    assert json.loads(house.run("info", tmp_path / "run", "--json"))["vocabulary_size"] == 257
-    written = json.loads(house.run("generate", tmp_path / "run", "--prompt", "the", "--max-tokens", "8", "--json"))
+def test_a_new_vocabulary_is_a_file_and_a_line(house: House, run: Path) -> None:
+    assert json.loads(house.run("info", run, "--json"))["vocabulary_size"] == 257
+    written = json.loads(house.run("generate", run, "--prompt", "the", "--max-tokens", "8", "--json"))
     assert written["text"] == written["text"].upper()
 
 
-def test_a_new_optimizer_is_a_function_and_a_line(house: House, text: Path, tmp_path: Path) -> None:
-    planned = house.source / "afterword" / "planning" / "auto.py"
-    before = planned.read_text(encoding="utf-8")
-    assert before.count('"muon"') == 1
-    planned.write_text(before.replace('"muon"', '"plain"'), encoding="utf-8")  # the recipe that chooses it
-    train(house, text, tmp_path / "run")
-    house.run("train", "--resume", tmp_path / "run", "--more-steps", "2")
-    planned.write_text(before, encoding="utf-8")
-    assert '"optimizer": "plain"' in (tmp_path / "run" / "run.json").read_text(encoding="utf-8")
+def test_a_new_optimizer_is_a_function_and_a_line(house: House, run: Path) -> None:
+    house.run("train", "--resume", run, "--more-steps", "2")
+    assert '"optimizer": "plain"' in (run / "run.json").read_text(encoding="utf-8")
 
 
 def test_a_new_inspection_is_a_file_a_line_and_an_option(house: House, model: Path) -> None:
@@ -200,29 +181,15 @@ def test_a_new_inspection_is_a_file_a_line_and_an_option(house: House, model: Pa
     assert house.python("-c", call).stdout.startswith(b"most surprising\n")
 
 
-class TestANewFilterIsAFunctionAndAField:
+def test_a_new_filter_is_a_function_and_a_field(house: House, model: Path) -> None:
     """The first 2 tokens of the model are a newline and a."""
-
-    def written(self, found: Any) -> None:
-        assert len(found) == 20
-        assert set(found) <= set("\na")
-
-    def test_in_python(self, house: House, model: Path) -> None:
-        call = (
-            f"import afterword; print(repr(afterword.load({str(model)!r}).generate('ab', max_tokens=20, first=2).text))"
-        )
-        done = house.python("-c", call)
-        assert done.returncode == 0, done.stderr.decode()
-        self.written(eval(done.stdout))
-
-    def test_on_the_command_line(self, house: House, model: Path) -> None:
-        found = house.run("generate", model, "--prompt", "ab", "--max-tokens", "20", "--first", "2", "--json")
-        self.written(json.loads(found)["text"])
-
-    def test_over_http(self, house: House, model: Path) -> None:
-        with serving(model, PYTHONPATH=str(house.source)) as server:
-            found = server.complete(model="tiny", prompt="ab", max_tokens=20, first=2)
-            self.written(found["choices"][0]["text"])
-            schemas = server.get("/openapi.json").json["components"]["schemas"]
-        for request in ("CompletionRequest", "NextRequest"):  # the page makes a control of each number with a default
-            assert schemas[request]["properties"]["first"]["default"] == 0
+    call = f"import afterword; print(repr(afterword.load({str(model)!r}).generate('ab', max_tokens=20, first=2).text))"
+    found = [eval(house.python("-c", call).stdout)]
+    asked = ("generate", model, "--prompt", "ab", "--max-tokens", "20", "--first", "2", "--json")
+    found += [json.loads(house.run(*asked))["text"]]
+    with serving(model, PYTHONPATH=str(house.source)) as server:
+        found += [server.complete(model="tiny", prompt="ab", max_tokens=20, first=2)["choices"][0]["text"]]
+        schemas = server.get("/openapi.json").json["components"]["schemas"]
+    assert all(len(text) == 20 and set(text) <= set("\na") for text in found)
+    for request in ("CompletionRequest", "NextRequest"):  # the page makes a control of each number with a default
+        assert schemas[request]["properties"]["first"]["default"] == 0

@@ -179,16 +179,8 @@ def test_every_command_and_option_exists(page: Path) -> None:
 REMOVING = {"unlink", "rmdir", "rmtree", "removedirs", "rename", "renames", "move", "truncate", "ftruncate"}
 REMOVING |= {"write_text", "write_bytes", "copyfile", "copy2", "copytree", "TemporaryDirectory", "TemporaryFile"}
 REMOVING |= {"NamedTemporaryFile", "mkdtemp", "mkstemp"}
-OURS = {
-    "replacing",
-    "replacing_folder",
-    "folder_aside",
-    "recover_folder",
-    "recover_model",
-    "remove_leftovers",
-    "output",
-}
-OURS |= {"write_bytes", "write_json", "write_tensors", "save_model"}
+OURS = {"replacing", "replacing_folder", "folder_aside", "recover_folder", "recover_model", "remove_leftovers"}
+OURS |= {"output", "write_bytes", "write_json", "write_tensors", "save_model"}
 
 
 def removals(source: str) -> Iterator[str]:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from afterword.cli import main as command
 from afterword.language_model import LanguageModel
 from afterword.operations.train import train
 from benchmarks.subjects import ASKED, TEXT, TRAIN, make_text, trained
+from tests.cli.answers import fine
+from tests.cli.conftest import run_here
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # 3,500 steps of learning
 PAGE = (Path(__file__).parents[1] / "docs" / "gates.md").read_text(encoding="utf-8")
@@ -80,9 +81,7 @@ def test_what_the_page_shows_as_printed_is_printed(model: LanguageModel) -> None
         assert without_figures(block) == without_figures(str(printed))
 
 
-def test_the_commands_at_the_head_of_the_page_work(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_the_commands_at_the_head_of_the_page_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("book", "other"):
         text = "".join(f'Brutus said "the {k}th line", and no more of it.\n' for k in range(80))
@@ -93,7 +92,5 @@ def test_the_commands_at_the_head_of_the_page_work(
     for line in commands:
         program, *arguments = shlex.split(line)
         assert program == "afterword"
-        with pytest.raises(SystemExit) as left:
-            command.main(arguments)
-        assert left.value.code == 0, (line, capfd.readouterr().err)
+        fine(run_here(arguments))
     assert {"gates.html", "gates.npz"} <= {path.name for path in tmp_path.iterdir()}

@@ -7,14 +7,10 @@ import re
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import afterword
-from afterword.model.folder.saved import SavedModel, save_model
-from afterword.model.network.config import Config, weight_shapes
 from afterword.operations.every import module_of, summaries
-from afterword.text.characters import CharTokenizer
 from tests.processes import finished
 from tests.tiny import save_tiny
 
@@ -39,12 +35,7 @@ def loaded(code: str, *arguments: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model") / "tiny"
-    tokenizer = CharTokenizer.of("\nab")
-    config = Config(tokenizer.rows, tokenizer.shared_row_tokens, embedding_size=2, hidden_size=3, num_layers=1)
-    weights = {name: np.zeros(shape, np.float32) for name, shape in weight_shapes(config).items()}
-    save_model(folder, SavedModel(config, weights, tokenizer, [3, 4], {"lines": False}), "")
-    return folder
+    return save_tiny(tmp_path_factory.mktemp("model") / "tiny")
 
 
 def test_importing_the_package_loads_neither_numpy_nor_any_room() -> None:

@@ -22,6 +22,8 @@ import pytest
 import afterword
 from afterword.cli import main as command
 from afterword.serving.serve import KEY
+from tests.cli.conftest import run_here
+from tests.cli.test_main import error_line
 from tests.processes import finished, running
 from tests.tiny import save_tiny
 
@@ -72,15 +74,10 @@ class TestTheContainer:
         given = serve.make_context(name, arguments).params
         assert (given["models"], str(given["port"])) == (("/model",), dict(DOCKERFILE)["EXPOSE"])
 
-    def test_without_a_key_it_does_not_start(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_without_a_key_it_does_not_start(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(KEY, raising=False)
         entry = json.loads(dict(DOCKERFILE)["ENTRYPOINT"])
-        with pytest.raises(SystemExit) as left:
-            command.main([*entry[1:], str(save_tiny(tmp_path / "model"))])
-        assert left.value.code == 2
-        assert "give a key" in capfd.readouterr().err
+        assert "give a key" in error_line(run_here([*entry[1:], str(save_tiny(tmp_path / "model"))]))
 
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]

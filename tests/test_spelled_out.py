@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,25 +12,12 @@ import afterword
 from afterword.generation.sampling import Sampling
 
 
-@pytest.mark.parametrize(
-    ("function", "kinds"),
-    [
-        (afterword.LanguageModel.generate, (Sampling,)),
-        (afterword.LanguageModel.stream, (Sampling,)),
-        (afterword.LanguageModel.samples, (Sampling,)),
-    ],
-)
-def test_the_signature_names_every_option_with_its_type_and_default(
-    function: Callable[..., object], kinds: tuple[Any, ...]
-) -> None:
-    parameters = inspect.signature(function).parameters
-    fields = [field for kind in kinds for field in dataclasses.fields(kind)]
-    assert {field.name: parameters[field.name].default for field in fields} == {
-        field.name: field.default for field in fields
-    }
-    assert {field.name: parameters[field.name].annotation for field in fields} == {
-        field.name: field.type for field in fields
-    }
+@pytest.mark.parametrize("name", ["generate", "stream", "samples"])
+def test_the_signature_names_every_option_with_its_type_and_default(name: str) -> None:
+    parameters = inspect.signature(getattr(afterword.LanguageModel, name)).parameters
+    for field in dataclasses.fields(Sampling):
+        found = parameters[field.name]
+        assert (found.default, found.annotation) == (field.default, field.type), field.name
     assert all(one.kind is not inspect.Parameter.VAR_KEYWORD for one in parameters.values())
 
 

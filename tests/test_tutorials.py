@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from afterword.cli import main as command
+from tests.cli.answers import fine
+from tests.cli.conftest import run_here
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -37,12 +38,9 @@ def made(script: str, folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]
     return runpy.run_path(str(DOCS / script), run_name="__main__")
 
 
-def ran(capfd: pytest.CaptureFixture[str], *arguments: str) -> str:
+def ran(*arguments: str) -> str:
     """Return what the command prints on standard output."""
-    with pytest.raises(SystemExit) as left:
-        command.main([*arguments])
-    assert left.value.code == 0
-    return capfd.readouterr().out
+    return fine(run_here([*arguments])).stdout.decode()
 
 
 def test_the_log_has_the_lines_that_the_page_shows(log: list[tuple[str, str]]) -> None:
@@ -52,11 +50,8 @@ def test_the_log_has_the_lines_that_the_page_shows(log: list[tuple[str, str]]) -
 
 
 @pytest.mark.slow
-def test_the_odd_lines_come_first(log: list[tuple[str, str]], capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as left:
-        command.main(["odd", "good.log", "today.log", "--minutes", "0.05"])
-    assert left.value.code == 0
-    assert odd_lines(capfd.readouterr().out) == log
+def test_the_odd_lines_come_first(log: list[tuple[str, str]]) -> None:
+    assert odd_lines(ran("odd", "good.log", "today.log", "--minutes", "0.05")) == log
 
 
 def test_the_sessions_are_those_that_the_page_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,17 +65,17 @@ def test_the_sessions_are_those_that_the_page_shows(tmp_path: Path, monkeypatch:
 
 @pytest.mark.slow
 def test_odd_sessions_come_first_and_the_next_event_is_a_whole_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script = made("make_sessions.py", tmp_path, monkeypatch)
     asked = ["--vocabulary", "words", "--minutes", "0.1", "--out", "shop"]
-    printed = ran(capfd, "odd", "sessions.txt", "today.txt", *asked)
+    printed = ran("odd", "sessions.txt", "today.txt", *asked)
     listed = re.findall(r"^today.txt:(\d+): ", printed, re.MULTILINE)
     assert {"41", "111", "181", "251"} <= {*listed[:10]}
     prompt = ["--prompt", "home search product", "--max-tokens", "1", "--json", "--log-probabilities", "5"]
-    (piece,) = json.loads(ran(capfd, "generate", "shop", *prompt))["pieces"]
+    (piece,) = json.loads(ran("generate", "shop", *prompt))["pieces"]
     assert {one["text"] for one in piece["alternatives"]} <= {"", *(f" {event}" for event in script["NEXT"])}
-    for line in ran(capfd, "generate", "shop", "--num", "20", "--temperature", "1").splitlines():
+    for line in ran("generate", "shop", "--num", "20", "--temperature", "1").splitlines():
         assert {*line.split()} <= {*script["NEXT"]}
 
 
@@ -100,28 +95,26 @@ def test_the_rule_of_tunes_accepts_whole_bars_alone(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.slow
-def test_a_tune_by_the_rule_has_whole_bars(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_tune_by_the_rule_has_whole_bars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = made("make_tunes.py", tmp_path, monkeypatch)
-    ran(capfd, "train", "tunes.txt", "--lines", "--base", "none", "--minutes", "0.1", "--out", "tunes")
+    ran("train", "tunes.txt", "--lines", "--base", "none", "--minutes", "0.1", "--out", "tunes")
     for name, begins in (("reel.txt", "[M:C|][K:G]"), ("jig.txt", "[M:6/8][K:G]")):
         rule = ["--pattern", Path(name).read_text(encoding="utf-8"), "--max-tokens", "400"]
-        written = ran(capfd, "generate", "tunes", "--prompt", begins, *rule, "--num", "10").splitlines()
+        written = ran("generate", "tunes", "--prompt", begins, *rule, "--num", "10").splitlines()
         assert len(written) == 10
         assert all(map(script["is_whole"], written))
 
 
 def test_the_sales_are_those_that_the_page_shows_and_its_commands_work(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made("make_sales.py", tmp_path, monkeypatch)
     shown = (DOCS / "forecast.md").read_text(encoding="utf-8")
     first = "\n".join(Path("sales.csv").read_text(encoding="utf-8").splitlines()[:3])
     assert f"```\n{first}\n```" in shown
     short = ["--steps", "2", "--hidden-size", "8", "--threads", "1"]
-    ran(capfd, "train", "sales.csv", "--series", "--horizon", "28", "--out", "sales", *short)
-    printed = ran(capfd, "forecast", "sales", "sales.csv", "--method", "lstm")
+    ran("train", "sales.csv", "--series", "--horizon", "28", "--out", "sales", *short)
+    printed = ran("forecast", "sales", "sales.csv", "--method", "lstm")
     figures = re.compile(r"-?\d+(\.\d+)?(?![\d-])%?")
     for line in ("backtest   MASE  sMAPE", "unique_id  ds "):
         (as_shown,), (now,) = (

@@ -1,16 +1,22 @@
-"""Tiny models with random weights, and the command in a process of its own."""
+"""Tiny models with random weights, and the command, which runs in the process of the tests or in one of its own."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 import afterword
+from afterword import bars
+from afterword.cli.main import main
 from tests.processes import finished
 from tests.tiny import save_tiny
 
@@ -19,16 +25,67 @@ Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 @pytest.fixture(scope="session")
 def run() -> Run:
-    """Run `python -m afterword ARGUMENTS` in a process of its own; return its output as bytes."""
+    """Run `afterword ARGUMENTS` in this process; return its output as bytes.
+
+    With `fresh`, or in an environment of its own, it is `python -m afterword ARGUMENTS` in another process.
+    """
     source = str(Path(afterword.__file__).parents[1])
 
     def run(
         *arguments: str | bytes | Path, input: bytes = b"", fresh: bool = False, **environment: str
     ) -> subprocess.CompletedProcess[bytes]:
+        if not fresh and not environment:
+            return run_here([os.fsdecode(argument) for argument in arguments], input)
         command = [sys.executable, "-m", "afterword", *arguments]
         return finished(command, input, fresh=fresh, env={**os.environ, "PYTHONPATH": source, **environment})
 
     return run
+
+
+def run_here(arguments: list[str], input: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """Run the command in this process, with `input` in a pipe; return its exit status and what it printed."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, piped(input) as stdin:
+        with standard([stdin, out, err]), pytest.raises(SystemExit) as left:
+            main(arguments)
+        bars.form = "auto"  # what --progress chose is for a process
+        out.seek(0)
+        err.seek(0)
+        assert isinstance(left.value.code, int)
+        return subprocess.CompletedProcess(arguments, left.value.code, out.read(), err.read())
+
+
+@contextlib.contextmanager
+def piped(input: bytes) -> Iterator[IO[bytes]]:
+    """Yield the end of a pipe from which `input` comes."""
+    read, write = os.pipe()
+
+    def feed() -> None:
+        with contextlib.suppress(BrokenPipeError), open(write, "wb") as end:
+            end.write(input)
+
+    feeding = threading.Thread(target=feed)
+    feeding.start()
+    with open(read, "rb") as end:
+        yield end
+    feeding.join()
+
+
+@contextlib.contextmanager
+def standard(streams: list[IO[bytes]]) -> Iterator[None]:
+    """Make files the standard streams of this process, as descriptors and in Python."""
+    names, before = ("stdin", "stdout", "stderr"), [os.dup(number) for number in range(3)]
+    python = [getattr(sys, name) for name in names]
+    for number, stream in enumerate(streams):
+        os.dup2(stream.fileno(), number)
+        setattr(sys, names[number], open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
+    try:
+        yield
+    finally:
+        for number, descriptor in enumerate(before):
+            getattr(sys, names[number]).close()
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+            setattr(sys, names[number], python[number])
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +104,11 @@ def mixed_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def lines_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of lines that knows a, b, c, d and é."""
     return save_tiny(tmp_path_factory.mktemp("models") / "lines", lines=True)
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    """A text of numbered lines."""
+    path = tmp_path / "book.txt"
+    path.write_text("".join(f"The {k}th line of this book, and no more.\n" for k in range(120)))
+    return path

@@ -1,77 +1,50 @@
-"""`afterword score --adapt` through the real command."""
+"""`afterword score --adapt` and `afterword generate --adapt` through the real command."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-from collections.abc import Callable
+import importlib.util
 from pathlib import Path
 
 import pytest
 
 from afterword.language_model import load
+from tests.cli.answers import records
+from tests.cli.conftest import Run
+from tests.cli.test_main import error_line
 
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 TEXT = "abcdé dcbaé abcdc\n" * 20
 
 
 def test_what_a_text_says_again_costs_less_and_the_model_stays_as_it_was(mixed_model: Path, run: Run) -> None:
-    plain = json.loads(run("score", mixed_model, "-", "--json", input=TEXT.encode()).stdout)
+    plain = records(run("score", mixed_model, "-", "--json", input=TEXT.encode()))[0]
     before = {path.name: path.read_bytes() for path in mixed_model.iterdir()}
-    finished = run("score", mixed_model, "-", "--adapt", "--json", input=TEXT.encode())
-    adapted = json.loads(finished.stdout)
+    [adapted] = records(run("score", mixed_model, "-", "--adapt", "--json", input=TEXT.encode()))
     assert adapted["adapted"] == ["lstm", "ngram"]
     assert adapted["bits_per_character"] < 0.6 * plain["bits_per_character"]
-    assert adapted["both"] < plain["both"]
-    assert adapted["lstm"] < plain["lstm"]
-    assert adapted["ngram"] < plain["ngram"]
+    assert all(adapted[part] < plain[part] for part in ("both", "lstm", "ngram"))
     assert {path.name: path.read_bytes() for path in mixed_model.iterdir()} == before
 
 
 def test_files_are_learned_from_one_after_the_other(mixed_model: Path, run: Run, tmp_path: Path) -> None:
     file = tmp_path / "text.txt"
     file.write_text(TEXT)
-    rows = [json.loads(row) for row in run("score", mixed_model, file, file, "--adapt", "--json").stdout.splitlines()]
+    rows = records(run("score", mixed_model, file, file, "--adapt", "--json"))
     assert rows[1]["bits_per_character"] < 0.95 * rows[0]["bits_per_character"]
-    lines = run("score", mixed_model, file, "--adapt", "--lines", "--json").stdout.splitlines()
-    costs = [json.loads(line)["bits"] for line in lines]
+    costs = [row["bits"] for row in records(run("score", mixed_model, file, "--adapt", "--lines", "--json"))]
     assert len(costs) == 20
     assert costs[-1] < 0.5 * costs[0]
 
 
-def test_without_pytorch_the_n_gram_alone_adapts_and_that_is_said(mixed_model: Path, run: Run, tmp_path: Path) -> None:
-    hidden = tmp_path / "hidden"
-    hidden.mkdir()
-    (hidden / "sitecustomize.py").write_text(
-        "import importlib.util as u\n"
-        "find = u.find_spec\n"
-        "u.find_spec = lambda name, package=None: None if name == 'torch' else find(name, package)\n"
-    )
-    found = {}
-    for using in ("both", "ngram", "lstm"):
-        source = str(Path(load.__code__.co_filename).parents[1])
-        path = {"PYTHONPATH": f"{hidden}{os.pathsep}{source}"}
-        words = ("score", mixed_model, "-", "--adapt", "--json", "--with", using)
-        found[using] = run(*words, input=TEXT.encode(), fresh=True, **path)
-    both, ngram = (json.loads(found[using].stdout) for using in ("both", "ngram"))
-    assert both["adapted"] == ngram["adapted"] == ["ngram"]
-    assert b"only the n-gram adapts" in found["both"].stderr
-    assert ngram["ngram"] == both["ngram"]
-    assert not found["ngram"].stderr
-    assert found["lstm"].returncode == 2
-    assert b"pip install" in found["lstm"].stderr
-
-
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        (["--hold", "forget=1"], b"a held model does not adapt"),
-        (["--engine", "fast"], b"engine fast does not adapt"),
-    ],
-)
-def test_what_does_not_adapt_is_refused(mixed_model: Path, run: Run, options: list[str], says: bytes) -> None:
-    finished = run("score", mixed_model, "-", "--adapt", *options, input=b"abc")
-    assert finished.returncode == 2
-    assert says in finished.stderr
-    assert finished.stderr.count(b"\n") <= 2
+def test_without_pytorch_the_n_gram_alone_adapts_and_that_is_said(
+    mixed_model: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == "torch" else find(name, *more))
+    asked = ("score", mixed_model, "-", "--adapt", "--json", "--with")
+    both, ngram, lstm = (run(*asked, using, input=TEXT.encode()) for using in ("both", "ngram", "lstm"))
+    [of_both], [of_ngram] = records(both), records(ngram)
+    assert of_both["adapted"] == of_ngram["adapted"] == ["ngram"]
+    assert of_both["ngram"] == of_ngram["ngram"]
+    assert b"only the n-gram adapts" in both.stderr
+    assert not ngram.stderr
+    assert "pip install" in error_line(lstm)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from afterword.cli.main import commands
+from tests.cli.answers import fine
+from tests.cli.conftest import Run
 from tests.processes import finished
-
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 
 @pytest.fixture
@@ -31,22 +29,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def completed(run: Run, line: str) -> list[str]:
-    """What may stand for the last word of `line`, as bash is told."""
-    words = line.split(" ")
-    asked = run(COMP_WORDS=line, COMP_CWORD=str(len(words) - 1), _AFTERWORD_COMPLETE="bash_complete")
-    assert (asked.returncode, asked.stderr) == (0, b"")
-    return asked.stdout.decode().split()
-
-
-def test_every_command_is_completed(run: Run) -> None:
-    assert completed(run, "afterword ") == [f"plain,{name}" for name in commands()]
-    assert completed(run, "afterword ge") == ["plain,generate"]
-
-
 @pytest.mark.parametrize(
     ("line", "found"),
     [
+        ("afterword ", [f"plain,{name}" for name in commands()]),
+        ("afterword ge", ["plain,generate"]),
         ("afterword generate book --te", ["plain,--temperature"]),
         ("afterword generate book --with n", ["plain,ngram"]),
         ("afterword train book.txt --recipe ", ["plain,auto", "plain,classic"]),
@@ -60,8 +47,14 @@ def test_every_command_is_completed(run: Run) -> None:
         ("afterword completion z", ["plain,zsh"]),
     ],
 )
-def test_options_choices_and_files_are_completed(line: str, found: list[str], run: Run) -> None:
-    assert completed(run, line) == found
+def test_commands_options_choices_and_files_are_completed(
+    line: str, found: list[str], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" ")), "_AFTERWORD_COMPLETE": "bash_complete"}
+    for name, value in words.items():
+        monkeypatch.setenv(name, value)
+    done = fine(run())
+    assert (done.stdout.decode().split(), done.stderr) == (found, b"")
 
 
 def asked(shell: str, script: str) -> list[str]:

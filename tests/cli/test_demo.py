@@ -3,59 +3,48 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from afterword.bases.installed import FOLDERS
-from afterword.cli import main as command
 from afterword.language_model import load
 from afterword.operations import demo
+from afterword.operations.train import train
+from tests.cli.answers import fine
+from tests.cli.conftest import Run
+from tests.cli.test_main import error_line
 
 SHORT = "BRUTUS.\nThe class statement makes a class, and no more.\n" * 90
-Demo = Callable[[Path], int]
+Demo = Callable[[Path], "subprocess.CompletedProcess[bytes]"]
 
 
 @pytest.fixture
-def run_demo(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> Demo:
-    """Runs it into a folder, on a short text and with a tiny model for the base; returns the exit status."""
+def run_demo(tmp_path: Path, model: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> Demo:
+    """Runs it into a folder, on a short text and with a tiny model for the base."""
     play = tmp_path / demo.PLAY.name
     play.write_bytes(gzip.compress(SHORT.encode()))
     monkeypatch.setattr(demo, "PLAY", play)
     monkeypatch.setitem(FOLDERS, demo.BASE, model)
-
-    def run_demo(out: Path) -> int:
-        return left("demo", "--out", str(out), "--minutes", "0.01")
-
-    return run_demo
+    return lambda out: run("demo", "--out", out, "--minutes", "0.01")
 
 
-def left(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        command.main(list(arguments))
-    assert isinstance(ended.value.code, int)
-    return ended.value.code
-
-
-def train(name: str, out: Path) -> None:
+def trained(name: str, out: Path) -> None:
     """Make a run of a text of that `name`."""
     text = out.parent.parent / name
     text.write_text(SHORT)
-    size = ("--hidden-size", "4", "--threads", "1", "--base", "none")
-    assert left("train", str(text), "--out", str(out), "--steps", "2", *size) == 0
+    train(text, out=out, steps=2, hidden_size=4, threads=1, base="none")
 
 
-def test_the_demo_shows_what_was_learned_from_where_in_place_of_an_earlier_one(
-    tmp_path: Path, run_demo: Demo, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_the_demo_shows_what_was_learned_from_where_in_place_of_an_earlier_one(tmp_path: Path, run_demo: Demo) -> None:
     out = tmp_path / "in" / "demo"
-    train("python-help.txt", out)
-    train(demo.PLAY.name, out / demo.FROM_NOTHING)
+    trained("python-help.txt", out)
+    trained(demo.PLAY.name, out / demo.FROM_NOTHING)
     page = out / demo.PAGE
     page.write_text("the earlier one's")
-    assert run_demo(out) == 0
-    said = capfd.readouterr().out
+    said = fine(run_demo(out)).stdout.decode()
     assert said.count("\nBRUTUS.\n") >= 3  # the samples
     assert f"open {page} in a browser" in said
     assert f"generate {out} --prompt" in said
@@ -71,17 +60,13 @@ def test_the_demo_shows_what_was_learned_from_where_in_place_of_an_earlier_one(
     [({"": "own.txt"}, ""), ({"": "python-help.txt", demo.FROM_NOTHING: "own.txt"}, demo.FROM_NOTHING)],
 )
 def test_no_other_run_is_replaced_nor_anything_begun(
-    texts: dict[str, str], refused: str, tmp_path: Path, run_demo: Demo, capfd: pytest.CaptureFixture[str]
+    texts: dict[str, str], refused: str, tmp_path: Path, run_demo: Demo
 ) -> None:
     out = tmp_path / "in" / "demo"
     for place, name in texts.items():
-        train(name, out / place)
+        trained(name, out / place)
     before = sorted(out.rglob("*"))
-    capfd.readouterr()
-    assert run_demo(out) == 2
-    output, errors = capfd.readouterr()
-    assert output == ""
-    assert errors.startswith(f"error: {out / refused} holds a run")
+    assert error_line(run_demo(out)).startswith(f"{out / refused} holds a run")
     assert sorted(out.rglob("*")) == before
 
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from afterword.language_model import load
-from tests.test_imports import RUN, loaded
+from tests.cli.answers import records
+from tests.cli.conftest import Run
 
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 TOLD = re.compile(rb"engine fast: its graph took \d+\.\d\d s to build\n")
 
 
@@ -23,10 +20,9 @@ def test_the_engine_is_in_every_record_and_its_time_on_standard_error(mixed_mode
     fast, numpy = run("generate", mixed_model, *options, "--engine", "fast"), run("generate", mixed_model, *options)
     assert TOLD.fullmatch(fast.stderr), fast.stderr
     assert numpy.stderr == b""
-    records = [json.loads(line) for line in fast.stdout.splitlines()]
-    usual = [json.loads(line) for line in numpy.stdout.splitlines()]
-    assert [list(record) for record in records] == [[*record, "engine"] for record in usual]
-    assert {record["engine"] for record in records} == {"fast"}
+    found = records(fast)
+    assert [list(record) for record in found] == [[*record, "engine"] for record in records(numpy)]
+    assert {record["engine"] for record in found} == {"fast"}
 
 
 def test_the_command_writes_what_python_writes(mixed_model: Path, run: Run) -> None:
@@ -48,22 +44,11 @@ def test_scores_say_the_engine_in_json_alone(mixed_model: Path, run: Run, tmp_pa
     command = ["score", str(mixed_model), str(text), *options]
     fast, numpy = run(*command, "--json", "--engine", "fast"), run(*command, "--json")
     assert TOLD.fullmatch(fast.stderr), fast.stderr
-    for line, usual in zip(fast.stdout.splitlines(), numpy.stdout.splitlines(), strict=True):
-        record, expected = json.loads(line), json.loads(usual)
+    for record, expected in zip(records(fast), records(numpy), strict=True):
         assert record.pop("engine") == "fast"
         assert list(record) == list(expected)
         assert record["bits_per_character"] == pytest.approx(expected["bits_per_character"], abs=0.1)
     assert b"engine" not in run(*command, "--engine", "fast").stdout
-
-
-@pytest.mark.parametrize("command", ["generate", "score"])
-def test_holding_a_part_is_refused_in_one_line(model: Path, run: Run, command: str, tmp_path: Path) -> None:
-    text = tmp_path / "text.txt"
-    text.write_text("ab\n")
-    files = [str(text)] if command == "score" else []
-    finished = run(command, model, *files, "--hold", "forget=1", "--engine", "fast")
-    assert finished.returncode == 2
-    assert finished.stderr == b"error: engine fast cannot hold a part of the network at a value: use numpy\n"
 
 
 def test_a_model_says_its_engine_and_shows_its_gates_all_the_same(model: Path) -> None:
@@ -72,11 +57,3 @@ def test_a_model_says_its_engine_and_shows_its_gates_all_the_same(model: Path) -
     assert (fast.engine, numpy.engine) == ("fast", "numpy")
     assert fast.engine_seconds > 0 == numpy.engine_seconds
     assert (fast.gates("abc").forget == numpy.gates("abc").forget).all()
-
-
-def test_only_the_fast_engine_loads_onnx(mixed_model: Path, tmp_path: Path) -> None:
-    text = tmp_path / "text.txt"
-    text.write_text("ab\n")
-    for command in (["generate", str(mixed_model), "--seed", "1"], ["score", str(mixed_model), str(text)]):
-        assert not loaded(RUN, *command) & {"onnx", "onnxruntime"}
-    assert "onnxruntime" in loaded(RUN, "generate", str(mixed_model), "--seed", "1", "--engine", "fast")

@@ -5,18 +5,14 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 import afterword
-from afterword.cli import main as command
 from afterword.language_model import load
-
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+from tests.cli.answers import records
+from tests.cli.conftest import Run
 
 
 def test_json_is_what_the_model_says_of_itself(model: Path, run: Run) -> None:
@@ -47,7 +43,7 @@ def test_people_read_bits_and_how_much_the_n_gram_does(mixed_model: Path, run: R
 
 
 def test_of_the_system_a_report_says_the_versions_and_the_machine(run: Run) -> None:
-    facts = json.loads(run("info", "--system", "--json").stdout)
+    facts = records(run("info", "--system", "--json"))[0]
     named = ["afterword", "python", "numpy", "tokenizers", "torch", "onnxruntime", "system", "processor", "threads"]
     assert list(facts) == [*named, "blas"]
     assert (facts["afterword"], facts["numpy"]) == (afterword.__version__, np.__version__)
@@ -58,32 +54,7 @@ def test_of_the_system_a_report_says_the_versions_and_the_machine(run: Run) -> N
         assert re.search(r"(?m)^onnxruntime +not installed$", table)
 
 
-@pytest.mark.parametrize("given", [[], ["english", "--system"]])
-def test_info_is_of_one_thing(given: list[str], run: Run) -> None:
-    refused = run("info", *given)
-    assert (refused.returncode, refused.stdout) == (2, b"")
-    assert refused.stderr == b"error: info needs one of the two: MODEL or --system\n"
-
-
-@pytest.mark.parametrize("missing", ["config.json", "model.safetensors", "tokenizer.json"])
-def test_a_model_without_one_of_its_files_gets_one_line_and_status_2(
-    missing: str, model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    folder = tmp_path / "copy"
-    shutil.copytree(model, folder)
-    (folder / missing).unlink()
-    with pytest.raises(SystemExit) as left:
-        command.main(["info", str(folder)])
-    out, err = capfd.readouterr()
-    assert (left.value.code, out, err.count("\n")) == (2, "", 1)
-    assert err.startswith("error: ")
-    assert missing in err
-
-
-def test_a_run_folder_stands_for_its_model(model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_run_folder_stands_for_its_model(model: Path, tmp_path: Path, run: Run) -> None:
     (tmp_path / "run.json").write_text("{}")
     shutil.copytree(model, tmp_path / "model")
-    with pytest.raises(SystemExit) as left:
-        command.main(["info", str(tmp_path), "--json"])
-    assert left.value.code == 0
-    assert json.loads(capfd.readouterr().out) == load(model).info()
+    assert records(run("info", tmp_path, "--json")) == [load(model).info()]

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from afterword.cli import main as command
 from afterword.cli.output import strict_json
 from afterword.operations.every import find, summaries
 from afterword.operations.train import train
+from tests.cli.answers import fine
+from tests.cli.conftest import Run
 from tests.tiny import hourly, long_csv
 
 CASES = [
@@ -27,7 +28,7 @@ CASES = [
     ["surprises", "MODEL", "TEXT"],
     ["compare", "MODEL", "MIXED", "--file", "TEXT"],
     ["calibrate", "COPY", "BOOK"],
-    ["odd", "BOOK", "TEXT", "--minutes", "0.05", "--false-alarms", "0.05"],
+    ["odd", "BOOK", "TEXT", "--minutes", "0.02", "--false-alarms", "0.05"],
     ["inspect", "MODEL", "a"],
     ["inspect", "MODEL", "ab", "--ablate"],
     ["inspect", "MODEL", "ab", "--hold", "cell=1e38"],
@@ -53,7 +54,7 @@ def test_every_command_that_has_json_is_among_the_cases() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=" ".join)
 def test_every_line_is_read_by_a_strict_parser(
-    case: list[str], model: Path, mixed_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    case: list[str], model: Path, mixed_model: Path, tmp_path: Path, run: Run
 ) -> None:
     (tmp_path / "text").write_text("abc ab\nab c abcab abc", encoding="utf-8")  # as short as horizon takes it
     (tmp_path / "book").write_text("".join(f"The {k}th line of this book.\n" for k in range(600)), encoding="utf-8")
@@ -66,14 +67,9 @@ def test_every_line_is_read_by_a_strict_parser(
     if "RUN" in case:
         places["RUN"] = tmp_path / "run"
         train(places["BOOK"], base="none", steps=1, hidden_size=8, threads=1, out=places["RUN"])
-        capfd.readouterr()
-    with pytest.raises(SystemExit) as left:
-        command.main([str(places.get(word, word)) for word in case] + ["--json"])
-    out, err = capfd.readouterr()
-    assert left.value.code == 0, err
-    assert out
-    for text in out.splitlines():
-        assert isinstance(json.loads(text, parse_constant=refused), dict)
+    printed = fine(run(*(places.get(word, word) for word in case), "--json")).stdout.decode().splitlines()
+    assert printed
+    assert all(isinstance(json.loads(text, parse_constant=refused), dict) for text in printed)
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,8 @@ from subprocess import PIPE
 import pytest
 
 from afterword.cli import main as command
+from tests.cli.conftest import Run
 from tests.processes import finished, running
-
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 GENERATE = [sys.executable, "-m", "afterword", "generate"]
 LONG = ["--max-tokens", "2000000"]  # a minute or two: longer than any test waits, and no disk is filled by it
@@ -38,42 +37,7 @@ def test_help_names_every_command_and_no_arguments_are_help(run: Run) -> None:
         assert f"  {name} " in finished.stdout.decode()
         assert line.split()[0] in finished.stdout.decode()
     assert run().stdout == finished.stdout
-
-
-def test_the_version_is_printed(run: Run) -> None:
     assert run("--version").stdout.startswith(b"afterword 0.")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["genrate"], "no such command 'genrate'; did you mean generate? (see afterword --help)"),
-        (["xyzzy"], "no such command 'xyzzy' (see afterword --help)"),
-        (["--verison"], "--version"),
-        (["generate", "m", "--sede", "1"], "did you mean '--seed'? (see afterword generate --help)"),
-        (["generate", "m", "--top-k"], "'--top-k' requires an argument (see afterword generate --help)"),
-        (["train", "book.txt", "--minutes"], "'--minutes' requires an argument (see afterword train --help)"),
-        (["train", "--lowercase=1"], "'--lowercase' does not take a value (see afterword train --help)"),
-        (["train"], "missing TEXT: name a text file, as in: afterword train book.txt"),
-        (["plan"], "missing TEXT: name a text file, as in: afterword plan book.txt"),
-        (["generate", "m", "--max-tokens", "1.5"], "--max-tokens must be a whole number, not '1.5'"),
-        (["generate", "m", "--temperature", "hot"], "--temperature must be a number, not 'hot'"),
-        (["generate"], "missing argument 'MODEL' (see afterword generate --help)"),
-        (["score", "m"], "missing argument 'FILE...' (see afterword score --help)"),
-        (["info", "a", "b"], "unexpected extra argument"),
-        (["info", "no/such/folder"], "no model at no/such/folder: no such folder"),
-    ],
-)
-def test_a_mistake_gets_one_line_and_status_2(
-    arguments: list[str], says: str, capfd: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as left:
-        command.main(arguments)
-    out, err = capfd.readouterr()
-    assert (left.value.code, out) == (2, "")
-    assert err.startswith("error: ")
-    assert err.count("\n") == 1
-    assert says in err
 
 
 def test_a_mistake_through_the_real_command_shows_no_traceback(run: Run) -> None:
@@ -81,22 +45,29 @@ def test_a_mistake_through_the_real_command_shows_no_traceback(run: Run) -> None
     assert "--seed" in said
 
 
-def test_an_error_that_nobody_thought_of_is_one_line_and_status_1_and_its_traceback_can_be_had(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    def fail(*given: str) -> None:
-        raise RuntimeError("first\nsecond")
+@pytest.fixture
+def fails(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
+    """Let every model that is loaded fail with an error."""
 
-    monkeypatch.setattr("afterword.language_model.load", fail)
-    for debug in (False, True):
-        if debug:
-            monkeypatch.setenv("AFTERWORD_DEBUG", "1")
-        with pytest.raises(SystemExit) as left:
-            command.main(["info", "m"])
-        err = capfd.readouterr().err
-        assert left.value.code == 1
-        assert err.endswith("error: RuntimeError: first second (set AFTERWORD_DEBUG=1 to see where)\n")
-        assert ("Traceback" in err) == debug
+    def fails(error: BaseException) -> None:
+        def fail(*asked: object, **options: object) -> None:
+            raise error
+
+        monkeypatch.setattr("afterword.language_model.load", fail)
+
+    return fails
+
+
+def test_an_error_that_nobody_thought_of_is_one_line_and_status_1_and_its_traceback_can_be_had(
+    fails: Callable[[BaseException], None], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails(RuntimeError("first\nsecond"))
+    said = "RuntimeError: first second (set AFTERWORD_DEBUG=1 to see where)"
+    assert error_line(run("info", "m"), 1) == said
+    monkeypatch.setenv("AFTERWORD_DEBUG", "1")
+    err = run("info", "m").stderr.decode()
+    assert err.startswith("Traceback")
+    assert err.endswith(f"error: {said}\n")
 
 
 class PanicException(BaseException):
@@ -120,25 +91,16 @@ NO_MEMORY = "error: not enough memory: close other programs, or give a smaller t
     ],
 )
 def test_what_ends_the_work_has_its_status(
-    error: BaseException, status: int, says: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    error: BaseException, status: int, says: str, fails: Callable[[BaseException], None], run: Run
 ) -> None:
-    def fail(*given: str) -> None:
-        raise error
-
-    monkeypatch.setattr("afterword.language_model.load", fail)
-    with pytest.raises(SystemExit) as left:
-        command.main(["info", "m"])
-    assert (left.value.code, capfd.readouterr().err) == (status, says)
+    fails(error)
+    done = run("info", "m")
+    assert (done.returncode, done.stderr.decode()) == (status, says)
 
 
-def test_a_check_whose_output_is_cut_off_has_not_passed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def cut(*asked: object, **options: object) -> None:
-        raise BrokenPipeError
-
-    monkeypatch.setattr("afterword.language_model.load", cut)
-    with pytest.raises(SystemExit) as left:
-        command.main(["odd", "english", "-", "--fail"])
-    assert left.value.code == 1
+def test_a_check_whose_output_is_cut_off_has_not_passed(fails: Callable[[BaseException], None], run: Run) -> None:
+    fails(BrokenPipeError())
+    assert run("odd", "english", "-", "--fail").returncode == 1
 
 
 def test_a_reader_that_leaves_ends_the_command_in_silence(model: Path) -> None:
@@ -183,20 +145,3 @@ def test_output_is_utf8_whatever_the_locale_says(model: Path, run: Run) -> None:
     ascii = run("generate", model, "--seed", "1", fresh=True, LC_ALL="C", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert "é" in ascii.stdout.decode()
     assert ascii.stdout == run("generate", model, "--seed", "1", fresh=True, PYTHONUTF8="1").stdout
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("train", ""),
-        ("train", "book.txt", "--out", "", "--overwrite"),
-        ("train", "--resume", ""),
-        ("train", "book.txt", "--config", ""),
-        ("generate", ""),
-        ("generate", "book", "--out", ""),
-        ("score", "book", ""),
-        ("inspect", "book", "a", "--html", ""),
-    ],
-)
-def test_an_empty_path_is_not_the_working_folder(run: Run, arguments: tuple[str, ...]) -> None:
-    assert "the path is empty: name a file" in error_line(run(*arguments))

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from afterword.cli import main as command
 from afterword.operations.every import find, summaries
 from afterword.operations.operation import FOLDER
 from afterword.settings import kinds_of
+from tests.cli.answers import fine
+from tests.cli.conftest import Run
+from tests.cli.test_main import error_line
 from tests.processes import finished
 
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 SOURCE = "abcdé\n" * 40
 WORK = {
     "export": ["{model}"],
@@ -52,54 +52,39 @@ def line(name: str, model: Path, source: Path, *options: str) -> list[str]:
     return [name, *(word.format(model=model, source=source, table=table) for word in WORK[name]), *options]
 
 
-def left(arguments: list[str]) -> object:
-    with pytest.raises(SystemExit) as end:
-        command.main(arguments)
-    return end.value.code
-
-
 def test_all_that_write_a_file_are_known() -> None:
     assert {name for name, _, _ in outputs()} == set(WORK)
 
 
 @pytest.mark.parametrize(("name", "option", "ending"), list(outputs()))
 def test_a_file_that_is_there_is_refused_before_any_work_and_replaced_when_asked(
-    name: str, option: str, ending: str, model: Path, source: Path, capfd: pytest.CaptureFixture[str]
+    name: str, option: str, ending: str, model: Path, source: Path, run: Run
 ) -> None:
     source = source.rename(source.with_suffix(ending))
-    assert left(line(name, Path("no/such/model"), source, option, str(source))) == 2
-    out, err = capfd.readouterr()
-    assert (out, err) == (
-        "",
-        f"error: {source} exists already: name another file, or replace it with --overwrite\n",
-    )
-    assert source.read_text("utf-8") == SOURCE
+    missing = Path("no/such/model")
+    told = error_line(run(*line(name, missing, source, option, str(source))))
+    assert told == f"{source} exists already: name another file, or replace it with --overwrite"
+    error_line(run(*line(name, missing, source, "--overwrite", option, str(source))))
+    assert source.read_text("utf-8") == SOURCE  # a run that fails leaves the old file
     copy = source.with_name("copy.txt")
     copy.write_text(SOURCE, encoding="utf-8")
-    assert left(line(name, model, copy, option, str(source), "--overwrite")) == 0
+    fine(run(*line(name, model, copy, option, str(source), "--overwrite")))
     assert source.read_bytes() != SOURCE.encode()
     left_over = [name for name in sorted(os.listdir(source.parent)) if not name.endswith(".ts")]  # types of a module
     assert left_over == ["copy.txt", source.name]
 
 
 @pytest.mark.parametrize(("name", "option", "ending"), list(outputs()))
-def test_a_failed_run_leaves_the_old_file(name: str, option: str, ending: str, source: Path) -> None:
-    source = source.rename(source.with_suffix(ending))
-    assert left(line(name, Path("no/such/model"), source, "--overwrite", option, str(source))) == 2
-    assert source.read_text("utf-8") == SOURCE
-
-
-@pytest.mark.parametrize(("name", "option", "ending"), list(outputs()))
 def test_devices_pipes_and_standard_output_are_written_to(
     name: str, option: str, ending: str, model: Path, source: Path, run: Run
 ) -> None:
-    for place in ("/dev/stdout", "-"):
-        finished = run(*line(name, model, source, option, place))
-        assert finished.returncode == 0, finished.stderr
-        assert len(finished.stdout) > 4
-    for place in ("/dev/null", "/dev/stderr"):
-        assert run(*line(name, model, source, option, place)).returncode == 0
+    asked = line(name, model, source, option)
+    assert len(fine(run(*asked, "-")).stdout) > 4
+    fine(run(*asked, "/dev/null"))
     assert Path("/dev/null").is_char_device()
+    if name == "generate":
+        assert fine(run(*asked, "/dev/stdout")).stdout == fine(run(*asked, "-")).stdout
+        fine(run(*asked, "/dev/stderr"))
 
 
 def test_standard_output_that_leads_to_a_file_keeps_what_stands_in_it(model: Path, tmp_path: Path) -> None:
@@ -112,47 +97,23 @@ def test_standard_output_that_leads_to_a_file_keeps_what_stands_in_it(model: Pat
     assert log.stat().st_size > 50
 
 
-def test_a_link_to_a_file_is_that_file(model: Path, source: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_link_to_a_file_is_that_file(model: Path, source: Path, run: Run) -> None:
     link = source.with_name("link")
     link.symlink_to(source)
-    assert left(["generate", str(model), "--out", str(link)]) == 2
-    assert left(["generate", str(model), "--out", str(link), "--overwrite", "--seed", "1"]) == 0
+    error_line(run("generate", model, "--out", link))
+    fine(run("generate", model, "--out", link, "--overwrite", "--seed", "1"))
     assert link.is_symlink()
     assert source.read_text("utf-8") != SOURCE
 
 
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        (["--html", "/"], "/ is a folder: name a file"),
-        (["--html", ""], "the path is empty: name a file"),
-        (["--npz", "no/such/file"], "the folder no/such does not exist; make it first"),
-        (["--html", "{place}/one", "--npz", "{place}/./one"], "one is named twice"),
-        (["--png", "{place}/x.jpg"], "x.jpg: this file will be PNG, so its name must end in .png"),
-        (["--svg", "x.png"], "x.png: this file will be SVG, so its name must end in .svg"),
-        (["--html", "novel.txt"], "novel.txt: this file will be HTML, so its name must end in .html or .htm"),
-    ],
-)
-def test_a_place_that_will_not_do_is_told_in_one_line(
-    options: list[str], says: str, model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    assert left(["inspect", str(model), "abé", *(option.format(place=tmp_path) for option in options)]) == 2
-    out, err = capfd.readouterr()
-    assert out == ""
-    assert err.startswith("error: ")
-    assert err.count("\n") == 1
-    assert says in err
-
-
-def test_a_name_without_an_ending_and_one_in_capitals_will_do(model: Path, tmp_path: Path) -> None:
+def test_a_name_without_an_ending_and_one_in_capitals_will_do(model: Path, tmp_path: Path, run: Run) -> None:
     for name in ("gates", "GATES.HTM", ".hidden"):
-        assert left(["inspect", str(model), "abé", "--html", str(tmp_path / name)]) == 0
+        fine(run("inspect", model, "abé", "--html", tmp_path / name))
         assert (tmp_path / name).exists()
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_any_work(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
 ) -> None:
     monkeypatch.setattr("os.access", lambda place, mode: place != tmp_path)  # as for anybody but root
-    assert left(["generate", "no/such/model", "--out", str(tmp_path / "text")]) == 2
-    assert "cannot write" in capfd.readouterr().err
+    assert "cannot write" in error_line(run("generate", "no/such/model", "--out", tmp_path / "text"))

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import pty
 import select
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import afterword
 from afterword.cli.output import shown
 from tests.processes import Command, Process, finished, running
+from tests.terminals import on_a_terminal
 
 PATIENCE = 60.0  # seconds until a test has failed that waits for a process
 COMMAND = [sys.executable, "-m", "afterword"]
@@ -65,21 +66,13 @@ def test_each_line_of_a_growing_log_is_scored_as_it_comes(score_pipe: Process) -
     assert score_pipe.wait() == 0
 
 
-def on_a_terminal(*arguments: str | Path, input: bytes = b"") -> str:
+def seen(*arguments: str | Path, input: bytes = b"") -> str:
     """What the command prints on a terminal."""
-    ours, theirs = pty.openpty()
-    with open(ours, "rb", buffering=0) as terminal, open(theirs, "wb") as screen:
-        streams = {"stdin": subprocess.PIPE, "stdout": screen, "stderr": subprocess.DEVNULL}
-        with running([*COMMAND, *arguments], env=ENVIRONMENT, **streams) as process:
-            screen.close()
-            assert process.stdin is not None
-            process.stdin.write(input)
-            process.stdin.close()
-            printed = b""
-            with contextlib.suppress(OSError):  # Linux says so where the last writer has gone
-                while select.select([terminal], [], [], PATIENCE)[0] and (some := terminal.read(4096)):
-                    printed += some
-    return printed.decode().replace("\r\n", "\n")
+    with tempfile.TemporaryFile() as typed:
+        typed.write(input)
+        typed.seek(0)
+        streams: dict[str, Any] = {"stdin": typed, "stderr": subprocess.DEVNULL}
+        return on_a_terminal(*COMMAND, *arguments, env=ENVIRONMENT, **streams)[1].replace("\r\n", "\n")
 
 
 def test_control_characters_do_not_reach_a_terminal_and_do_reach_a_pipe(model: Path, tmp_path: Path) -> None:
@@ -91,19 +84,19 @@ def test_control_characters_do_not_reach_a_terminal_and_do_reach_a_pipe(model: P
         ([*writing, "--out", "/dev/stdout"], ""),
     ]
     for arguments, input in cases:
-        printed = on_a_terminal(*arguments, input=input.encode())
+        printed = seen(*arguments, input=input.encode())
         assert not set(printed) & set("\x1b\x07\x9b\x7f\r"), printed
         assert "\\u009b2Jc\\u007f" in printed
         piped = finished([*COMMAND, *arguments], input.encode(), env=ENVIRONMENT)
         assert ("\\u009b2Jc\\u007f" if "--json" in arguments else "\x9b2Jc\x7f") in piped.stdout.decode()
     written = tmp_path / "written"
-    on_a_terminal("generate", model, "--prompt", HOSTILE, "--max-tokens", "5", "--out", written)
+    seen("generate", model, "--prompt", HOSTILE, "--max-tokens", "5", "--out", written)
     assert written.read_bytes().decode().startswith(HOSTILE)
 
 
 def test_json_on_a_terminal_is_still_json(model: Path) -> None:
     line = HOSTILE.replace("\r", "")
-    printed = on_a_terminal("score", model, "-", "--lines", "--json", input=line.encode() + b"\n")
+    printed = seen("score", model, "-", "--lines", "--json", input=line.encode() + b"\n")
     assert json.loads(printed)["text"] == line
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from afterword.cli import main as command
 from afterword.language_model import load
 from afterword.model.folder.saved import save_model
+from tests.cli.answers import fine, records
+from tests.cli.conftest import Run
 
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 TEXT = "abé\ndcab(a)bb" * 20
 
 
@@ -25,7 +23,7 @@ def text(tmp_path: Path) -> Path:
 
 
 def test_units_are_those_of_the_answer(model: Path, run: Run, text: Path) -> None:
-    record = json.loads(run("units", model, text, "--matching", "b+", "--json", "--top", "3").stdout)
+    record = records(run("units", model, text, "--matching", "b+", "--json", "--top", "3"))[0]
     answer = load(model).units(TEXT).matching("b+", 3)
     assert [one["name"] for one in record["units"]] == [one.name for one in answer.units]
     assert record["units"][0]["area"] == answer.units[0].area
@@ -34,8 +32,7 @@ def test_units_are_those_of_the_answer(model: Path, run: Run, text: Path) -> Non
 def test_every_ready_made_question_is_asked_and_those_that_do_not_apply_are_noted(
     model: Path, run: Run, text: Path
 ) -> None:
-    finished = run("units", model, text)
-    assert finished.returncode == 0
+    finished = fine(run("units", model, text))
     assert "brackets (inside brackets): " in finished.stdout.decode()
     assert "note: quotes (inside quotation marks) matches nothing" in finished.stderr.decode()
     assert run("units", model, text, "--asking", "brackets").stdout.startswith(b"brackets")
@@ -75,31 +72,6 @@ def test_horizon_measures_models_side_by_side(model: Path, run: Run, text: Path)
     assert "steps back" in printed
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["units", "--matching", "z"], "matches nothing in this text"),
-        (["units", "--matching", "(?s)."], "matches everything in this text"),
-        (["units", "--matching", "("], "is not a regular expression"),
-        (["units", "--asking", "cats"], "--asking must be one of line-start, "),
-        (["horizon", "--steps", "0"], "steps must be 1 or more"),
-        (["horizon", "--places", "1"], "places must be 2 or more"),
-        (["horizon", "--places", "100000"], "places must be 10000 or less"),
-        (["horizon", "--png", "x.svg"], "its name must end in .png"),
-    ],
-)
-def test_wrong_input_gets_one_line(
-    model: Path, text: Path, arguments: list[str], says: str, capfd: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as left:
-        command.main([arguments[0], str(model), str(text), *arguments[1:]])
-    out, err = capfd.readouterr()
-    assert (left.value.code, out) == (2, "")
-    assert err.startswith("error: ")
-    assert err.count("\n") == 1
-    assert says in err
-
-
 def test_held_parts_write_and_score_otherwise(model: Path, run: Run, text: Path) -> None:
     free, held = (
         run("generate", model, "--seed", "1", *options).stdout
@@ -107,12 +79,8 @@ def test_held_parts_write_and_score_otherwise(model: Path, run: Run, text: Path)
     )
     assert free != held
     assert held.decode().strip() == load(model).hold("output=0", "l0.u1=1").generate(seed=1).text.strip()
-    record = json.loads(run("score", model, text, "--hold", "forget=1", "--json").stdout)
+    record = records(run("score", model, text, "--hold", "forget=1", "--json"))[0]
     assert record["bits_per_character"] == pytest.approx(load(model).hold("forget=1").score(TEXT).bits_per_character)
     assert record["free_bits_per_character"] == load(model).score(TEXT).bits_per_character
     lines = run("score", model, text, "--hold", "forget=1", "--json", "--lines").stdout.splitlines()
     assert "free_bits_per_character" in json.loads(lines[0])
-    for name in ("generate", "score"):
-        refused = run(name, model, *([text] if name == "score" else []), "--hold", "l7.u0=1")
-        assert refused.returncode == 2
-        assert b"unknown layer l7" in refused.stderr

@@ -63,7 +63,7 @@ def given_values(context: click.Context, request: type[Request]) -> dict[str, An
 def read_config(path: str, request: type[Request]) -> dict[str, Any]:
     """Return the settings in the TOML file at `path`, by field name. Raises OptionError, which names the file."""
     own = {field.name: (field, kind) for field, kind in kinds_of(request)}
-    keys = own | {field.name: (field, kind) for field, kind in kinds_of(find("train").request)}
+    keys = {field.name: (field, kind) for field, kind in kinds_of(find("train").request)} | own
     flags = {field.metadata["flag"]: name for name, (field, _) in keys.items()}  # --with is `using`
     values: dict[str, Any] = {}
     for key, value in _parsed(path).items():

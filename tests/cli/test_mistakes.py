@@ -1,0 +1,192 @@
+"""Mistakes that no declaration knows: each gets one line and status 2, before anything is printed or written.
+
+What is declared with an option (type, limits, choices, needs and excludes) is tested for all of them in
+tests/operations.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.cli.test_main import error_line
+from tests.tiny import hourly, long_csv, save_tiny, save_tiny_series
+
+SENTENCE = b"A text for all the rest of it. "
+FILES = {
+    "text": "abé\n\ndcb☃\n".encode(),
+    "empty": b"",
+    "there.html": b"",
+    "blank": b"\n",
+    "short": b"short",
+    "same": b"a" * 1000,
+    "latin": b"Latin \xe9 text. " * 20,
+    "nul": b"a text with a \0 in it. " * 20,
+    "book": SENTENCE * 20,
+    "bracket": b"abc(a)bb" * 20,
+    "table": long_csv(hourly(1)),
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files and with models: tiny, mixed, lines and series."""
+    place = tmp_path_factory.mktemp("mistakes")
+    for name, content in FILES.items():
+        (place / name).write_bytes(content)
+    save_tiny(place / "mixed", mixed=True)
+    save_tiny(place / "lines", lines=True)
+    save_tiny_series(place / "series")
+    save_tiny(place / "tiny")
+    return place
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        # of the command itself
+        ("genrate", "no such command 'genrate'; did you mean generate? (see afterword --help)"),
+        ("xyzzy", "no such command 'xyzzy' (see afterword --help)"),
+        ("--verison", "--version"),
+        ("generate tiny --sede 1", "did you mean '--seed'? (see afterword generate --help)"),
+        ("train", "missing TEXT: name a text file, as in: afterword train book.txt"),
+        ("plan", "missing TEXT: name a text file, as in: afterword plan book.txt"),
+        ("generate", "missing argument 'MODEL' (see afterword generate --help)"),
+        ("score tiny", "missing argument 'FILE...' (see afterword score --help)"),
+        ("compare tiny --file -", "missing argument 'MODEL2...'"),
+        ("info a b", "unexpected extra argument"),
+        ("surprises tiny text --csv --json", "leave one of them out"),
+        # models and files
+        *[(f"{name} no/such", "no model at no/such: no such folder") for name in ("info", "generate", "novelty")],
+        *[(f"{name} no/such text", "no model at no/such: no such folder") for name in ("score", "surprises", "units")],
+        ("compare tiny no/such --file text", "no model at no/such"),
+        ("compare tiny tiny --file text", "is named twice"),
+        ("compare tiny mixed", "name one with --file"),
+        ("info", "info needs one of the two: MODEL or --system"),
+        ("info english --system", "info needs one of the two: MODEL or --system"),
+        ("score tiny nothing", "cannot read nothing"),
+        ("score tiny latin", "encoding"),
+        ("score tiny text --encoding klingon", "unknown encoding 'klingon'"),
+        *[(f"score {name} -", "standard input is empty: there is nothing to score") for name in ("tiny", "lines")],
+        ("score lines blank", "blank is empty: there is nothing to score"),
+        *[(f"compare tiny mixed --file -{more}", "standard input is empty: there is") for more in ("", " --lines")],
+        *[(f"surprises tiny empty{more}", "empty is empty: there is") for more in ("", " --csv", " --html x.html")],
+        ("novelty tiny empty", "is not available: give the folder of its run"),
+        ("novelty tiny text -n 3", "--num and FILE exclude each other"),
+        # outputs
+        ("inspect tiny ab --html /", "/ is a folder: name a file"),
+        ("inspect tiny ab --npz no/such/file", "the folder no/such does not exist; make it first"),
+        ("inspect tiny ab --html one --npz ./one", "one is named twice"),
+        ("inspect tiny ab --png x.jpg", "x.jpg: this file will be PNG, so its name must end in .png"),
+        ("inspect tiny ab --html text.txt", "text.txt: this file will be HTML, so its name must end in .html or .htm"),
+        ("surprises tiny text --html there.html", "there.html exists already"),
+        ("generate tiny --out ''", "the path is empty: name a file"),
+        ("train book --config ''", "the path is empty: name a file"),
+        # what a model can do
+        ("score tiny text --with ngram", "this model has no n-gram"),
+        ("compare mixed tiny --file text --with ngram", "tiny: this model has no n-gram"),
+        ("score mixed text --adapt --hold forget=1", "a held model does not adapt"),
+        ("generate mixed --adapt", "give it with --prompt"),
+        ("generate mixed --adapt --prompt a --with lstm", "leave out --adapt or --with lstm"),
+        *[
+            (f"{command} --hold forget=1 --engine fast", "engine fast cannot hold a part of the network at a value")
+            for command in ("generate tiny", "score tiny text")
+        ],
+        *[(f"{command} --hold l7.u0=1", "unknown layer l7") for command in ("generate tiny", "score tiny text")],
+        ("generate tiny --unique", "--unique and --novel are for models of lines"),
+        ("generate lines --novel", "is not available: give the folder of its run"),
+        ("generate tiny --no-copy 20", "is not available: give the folder of its run"),
+        ("generate tiny --report", "is not available: give the folder of its run"),
+        ("generate tiny --label x", "knows no labels"),
+        # what is written
+        ("generate tiny --stop ''", "stop must be text of at least one character"),
+        ("generate tiny --prompt a\udcff", "lone surrogate"),
+        ("generate tiny --prompt-file no/such", "cannot read no/such"),
+        ("generate tiny --prompts no/such", "cannot read no/such"),
+        ("generate tiny --prompts blank", "has no line to continue"),
+        ("generate tiny --only ab --sentences 2", "--sentences and a rule exclude each other: give one of them"),
+        ("generate tiny --pattern (a", "pattern is invalid: unclosed group"),
+        ("generate tiny --pattern xyz", "no text of the characters that this model knows can match pattern"),
+        ("generate tiny --pattern a --starts-with b", "can match pattern and starts-with"),
+        ("generate tiny --pattern a{9} --max-tokens 5", "no text of 0 to 5 characters (max-tokens) can match pattern"),
+        (f"generate tiny --pattern {'a' * 200_000}", "pattern is too large"),
+        ("generate tiny --pattern a --stop b", "stop and a rule exclude each other"),
+        ("generate tiny --reject", "reject is about rules"),
+        ("generate tiny --logit-bias e", "logit-bias must be a token and a number"),
+        ("generate tiny --logit-bias ab=1", "logit-bias must name a token of this model"),
+        ("generate tiny --logit-bias a=nan", "logit-bias must be a token and a number"),
+        ("generate tiny --min-tokens 9 --max-tokens 5", "min-tokens must be at most --max-tokens, which is 5"),
+        ("generate tiny --log-probabilities 2", "give --json too"),
+        # what is inspected
+        ("inspect tiny", "give either a text to look at, or a file by --file"),
+        ("inspect tiny ab --file x", "give either a text to look at, or a file by --file"),
+        ("inspect tiny ''", "the text to look at is empty"),
+        (
+            f"inspect tiny {'a' * 20_001}",
+            "at most 20,000 can be shown with this model: take a part of it, such as --str",
+        ),
+        ("inspect tiny ab --stretch 7:9", "the stretch 7:9 is empty: the text ends before it"),
+        ("inspect tiny ab --stretch 7", "write it as 1000:3000"),
+        *[
+            (f"inspect tiny {'ab' * 500} --stretch {part}", f"the stretch {part} is empty: LAST must be greater")
+            for part in ("500:100", "100:100", ":0")
+        ],
+        ("inspect tiny ab --units l0.u6", "unknown unit u6: a layer of this model has u0 to u5"),
+        ("inspect tiny ab --units l2.u0", "unknown layer l2: the model has the layers l0 to l1"),
+        ("inspect tiny ab --units u0", "write it as l0.u42"),
+        ("inspect tiny ab --hold forget=2", "forget must be from 0 to 1"),
+        ("inspect tiny ab\udcff", "lone surrogate"),
+        ("units tiny bracket --matching z", "matches nothing in this text"),
+        ("units tiny bracket --matching '(?s).'", "matches everything in this text"),
+        ("units tiny bracket --matching (", "is not a regular expression"),
+        # what is trained
+        ("train nothing --out run", "nothing"),
+        ("plan nothing", "nothing"),
+        ("train empty --out run", "0 characters; at least 64 are needed"),
+        ("train short --out run", "5 characters; at least 64 are needed"),
+        ("train same --out run", "only one distinct character"),
+        ("train latin --out run", "--encoding"),
+        ("train nul --out run", "NUL"),
+        ("train book --out run --encoding klingon", "unknown encoding 'klingon'"),
+        ("train book --out run --validation 2", "validation must be"),
+        ("train book --out run --validation nowhere.txt", "nowhere.txt"),
+        ("train book --out run --vocabulary word", "vocabulary must be"),
+        ("train book --out run --seq-length 60000", "seq-length"),
+        ("train book --out book", "is a file"),
+        ("train book --out book/deeper", "cannot"),
+        ("train -", "--out"),
+        ("train --resume run", "there is no such folder"),
+        ("train --resume tiny", "holds no run"),
+        ("train --repeat run --out new", "there is no such folder"),
+        ("plan book --hidden-size 16384 --num-layers 16 --steps 1", "GiB"),
+        # series and texts
+        ("surprises series table --html x.html", "--html does not suit a model of series: leave it out"),
+        ("score series table --adapt", "--adapt does not suit a model of series: leave it out"),
+        ("score series table --id-column shop", "no column is named 'shop'"),
+        ("score tiny table --id-column shop", "--id-column does not suit a model of text: leave it out"),
+        ("calibrate series table --mask a", "--mask does not suit a model of series: leave it out"),
+        ("inspect series '12 13 14'", "a model of series reads a table: name it with --file"),
+        ("inspect series --file table --series east", "no series is named 'east'"),
+        ("inspect series --file table --keeps a", "--keeps does not suit a model of series"),
+        ("inspect series --file table --series north --stretch 9000:9100", "is empty: the series ends before it"),
+        ("inspect tiny abc --series north", "--series does not suit a model of text: leave it out"),
+        # what is sent and taken
+        ("export tiny --torch ''", "the path is empty: name a file"),
+        ("export tiny --torch missing/book", "does not exist"),
+        *[(f"export tiny --torch {place} --overwrite", "exists already: name a new folder") for place in ("tiny", "-")],
+        ("import tiny/model.safetensors", "--out is missing: name the new model's folder"),
+        ("push tiny me", "write USER/NAME"),
+    ],
+    ids=lambda value: value[:60].encode("ascii", "backslashreplace").decode(),
+)
+def test_a_mistake_gets_one_line_and_leaves_nothing(
+    line: str, says: str, place: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    before = sorted(place.rglob("*"))
+    assert says in error_line(run(*shlex.split(line)))
+    assert sorted(place.rglob("*")) == before
+    assert not Path("there.html").read_bytes()
