@@ -23,6 +23,8 @@ from tests.processes import PATIENCE, Process, running, until
 SOURCE = str(Path(afterword.__file__).parents[1])
 ENVIRONMENT = {**os.environ, "PYTHONPATH": SOURCE, "OMP_NUM_THREADS": "1", "AFTERWORD_DEBUG": "1"}
 ENVIRONMENT.pop("AFTERWORD_API_KEY", None)
+# OpenAI's defaults, for `generate`
+USUAL: dict[str, Any] = {"temperature": 1.0, "min_p": 0.0, "new_word_p": 0.0, "repetition_penalty": 1.0}
 
 
 @dataclass

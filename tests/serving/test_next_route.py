@@ -65,27 +65,3 @@ def test_a_text_that_was_read_before_is_gone_on_with(server: Serving, models: Pa
         assert [one["probability"] for one in found] == pytest.approx([own[one["id"]] for one in found], rel=1e-4)
     assert server.gauge("remembered_bytes") > 0
     assert server.is_idle()
-
-
-@pytest.mark.parametrize(
-    ("body", "status", "says"),
-    [
-        ({"prompt": "a"}, 400, "model is missing"),
-        ({"model": "huge", "prompt": "a"}, 404, "unknown model 'huge'"),
-        ({"model": "tiny", "prompt": 5}, 400, "prompt"),
-        ({"model": "tiny", "prompt": [999]}, 400, "unknown token 999"),
-        ({"model": "tiny", "prompt": "\ud800"}, 400, "surrogate"),
-        ({"model": "tiny", "prompt": "a" * 200_001}, 400, "at most 200,000 tokens"),
-        ({"model": "tiny", "temperature": -1}, 400, "temperature must be 0 or more"),
-        ({"model": "tiny", "top_p": 0}, 400, "top_p must be above 0"),
-        ({"model": "tiny", "top_k": -1}, 400, "top_k must be 0 or more"),
-        ({"model": "tiny", "with": "ngram"}, 400, "n-gram"),
-        ({"model": "tiny", "hold": ["l9.u0=1"]}, 400, "layer"),
-        ({"model": "tiny", "max_tokens": 5}, 400, "max_tokens is not supported here"),
-    ],
-)
-def test_what_makes_no_sense_is_refused(server: Serving, body: Any, status: int, says: str) -> None:
-    found = server.post("/v1/next", body)
-    assert found.status == status
-    assert says in found.error
-    assert server.is_idle()

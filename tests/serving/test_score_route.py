@@ -120,42 +120,6 @@ def test_labels_are_told_of_a_model_that_knows_them(models: Path, tmp_path: Path
         assert line["bits"] == pytest.approx(one.bits)
 
 
-@pytest.mark.parametrize(
-    ("body", "status", "says"),
-    [
-        ({"model": "tiny"}, 400, "text is missing"),
-        ({"model": "tiny", "text": ""}, 400, "text is empty"),
-        ({"model": "lines", "text": "\n\n"}, 400, "has only empty lines"),
-        ({"model": "tiny", "text": ["a"]}, 400, "text"),
-        ({"model": "tiny", "text": "\ud800"}, 400, "surrogate"),
-        ({"model": "none", "text": "a"}, 404, "unknown model 'none'"),
-        ({"model": "tiny", "text": "\n" * 100_001, "lines": True}, 400, "at most 100,000 lines"),
-        ({"model": "tiny", "text": "a", "with": "ngram"}, 400, "n-gram"),
-        ({"model": "tiny", "text": "a", "adapt": True}, 400, "adapt is not supported here"),
-    ],
-)
-def test_what_makes_no_sense_is_refused(server: Serving, body: Any, status: int, says: str) -> None:
-    found = server.post("/v1/score", body)
-    assert found.status == status
-    assert says in found.error
-
-
-@pytest.mark.parametrize(
-    ("route", "body", "says"),
-    [
-        ("odd", {"text": "a"}, "does not know what normal lines"),
-        ("odd", {"text": "a", "false_alarms": 2}, "false_alarms must be"),
-        ("odd", {"text": "a", "minutes": 2}, "minutes is not supported here"),
-        ("odd", {"text": "\n" * 100_001}, "at most 100,000 lines"),
-        ("surprises", {"text": "a" * 50_001}, "at most 50,000 characters"),
-    ],
-)
-def test_each_route_has_limits_of_its_own(server: Serving, route: str, body: Any, says: str) -> None:
-    found = server.post(f"/v1/{route}", {"model": "tiny", **body})
-    assert found.status == 400
-    assert says in found.error
-
-
 @pytest.mark.parametrize("lines", [False, True])
 def test_the_work_ends_soon_after_the_client_left(server: Serving, lines: bool) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
