@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,9 +33,14 @@ NO_JSON = {
 }
 
 
+@functools.cache
+def document(port: int) -> Any:
+    return Serving(None, port).get("/openapi.json").json  # type: ignore[arg-type]
+
+
 def schema(server: Serving, path: str) -> dict[str, Any]:
     """The schema of a route's body."""
-    api = server.get("/openapi.json").json
+    api = document(server.port)
     body = api["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
     found: dict[str, Any] = api["components"]["schemas"][body["$ref"].rpartition("/")[2]]
     return found
@@ -80,6 +86,24 @@ def test_a_body_that_its_schema_forbids_is_refused_and_named(server: Serving, pa
             assert found.status == 400, (name, value, found.body)
             assert name in found.error or found.json["error"]["param"] == name, (name, value, found.error)
     assert server.is_idle()
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
+def test_a_body_must_say_that_it_is_json(server: Serving, kind: str) -> None:
+    for path in WITH_BODY:
+        found = server.ask("POST", path, b"{}", {"Content-Type": kind})
+        assert found.status == 415
+        assert found.error == "the body must be JSON: send it with Content-Type: application/json"
+
+
+def test_a_path_names_the_methods_that_it_takes(server: Serving) -> None:
+    for route in ROUTES:
+        found = server.ask("DELETE", route.path)
+        assert found.status == 405
+        assert route.method in found.headers["allow"].split(", ")
+        assert found.error == f"{route.path} takes {found.headers['allow']}, not DELETE"
+    assert server.ask("OPTIONS", "/v1/completions").headers["allow"] == "POST"
+    assert server.ask("DELETE", "/v1/runs").headers["allow"] == "GET, HEAD, POST"
 
 
 def test_half_a_character_is_refused_everywhere(server: Serving) -> None:
