@@ -17,7 +17,7 @@ import pytest
 
 from afterword.language_model import load
 from tests.processes import PATIENCE, until
-from tests.serving.server import Serving, serving
+from tests.serving.server import USUAL, Serving, serving
 
 ENDLESS = {"model": "tiny", "prompt": "ab", "max_tokens": 10**8, "temperature": 1}  # hours, on any machine
 MOST = ("--max-output", "100000000", "--max-prompt", "10000000")
@@ -78,7 +78,7 @@ def test_streams_that_join_at_random_write_what_they_write_alone(server: Serving
 
     with ThreadPoolExecutor(number) as threads:
         texts = list(threads.map(one, asked))
-    alone = [model.generate(**body, min_p=0, new_word_p=0, repetition_penalty=1).text for body in asked]
+    alone = [model.generate(**USUAL | body).text for body in asked]
     same = [text == other for text, other in zip(texts, alone, strict=True)]
     assert sum(same) >= number - 1  # a draw may fall between two tokens within what rounding changes
 
@@ -115,15 +115,14 @@ def test_streams_of_two_models_come_evenly(server: Serving) -> None:
 
 
 def test_who_leaves_frees_the_place_at_once(small: Serving) -> None:
-    for stream in (True, False):
-        for _ in range(5):
-            writing = [begun(small, **ENDLESS, stream=stream) for _ in range(4)]
-            small.wait_for("places_in_use", 4)
-            waiting = [begun(small, **ENDLESS, stream=stream) for _ in range(2)]
-            small.wait_for("queue", 2)
-            for connection in (*waiting, *writing):
-                connection.close()
-            assert small.is_idle()
+    for stream in (True, False) * 3:
+        writing = [begun(small, **ENDLESS, stream=stream) for _ in range(4)]
+        small.wait_for("places_in_use", 4)
+        waiting = [begun(small, **ENDLESS, stream=stream) for _ in range(2)]
+        small.wait_for("queue", 2)
+        for connection in (*waiting, *writing):
+            connection.close()
+        assert small.is_idle()
 
 
 def test_who_leaves_while_a_prompt_is_read_or_scored_frees_the_place(small: Serving) -> None:
@@ -153,9 +152,8 @@ def test_too_many_are_told_so_and_those_who_wait_come_on(small: Serving) -> None
         for connection in writing:
             connection.close()
         assert [one.result()["usage"]["completion_tokens"] for one in waiting] == [5, 5]
-    assert small.post("/v1/completions", {"model": "tiny", "n": 5}).error.startswith(
-        "one request may ask for at most 4 texts"
-    )
+    refused = small.post("/v1/completions", {"model": "tiny", "n": 5})
+    assert refused.error.startswith("one request may ask for at most 4 texts")
 
 
 def test_a_request_that_takes_too_long_is_left(models: Path) -> None:

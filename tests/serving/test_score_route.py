@@ -38,33 +38,28 @@ def calibrated(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield found
 
 
-@pytest.mark.parametrize("name", ["tiny", "mixed"])
-def test_a_text_costs_what_score_says(server: Serving, models: Path, name: str) -> None:
-    found, score = scored(server, model=name, text=TEXT), load(models / name).score(TEXT)
-    assert {key: found[key] for key in FIGURES} == pytest.approx({key: getattr(score, key) for key in FIGURES})
-    parts = {key: found[key] for key in ("lstm", "ngram", "both") if key in found}
-    assert parts == pytest.approx(dict(score.apart))
-    assert found.keys() == {"model", *FIGURES, *parts}
-
-
-def test_a_model_of_lines_reads_each_from_its_start(server: Serving, models: Path) -> None:
-    lines = load(models / "lines").score_lines(["abé", "cd☃", "ab"])
-    found = scored(server, model="lines", text=TEXT)
-    assert found["characters"] == sum(line.characters for line in lines)
-    assert found["bits_per_character"] * found["characters"] == pytest.approx(sum(line.bits for line in lines))
-
-
 @pytest.mark.parametrize("name", ["tiny", "mixed", "lines"])
-def test_characters_cost_what_they_surprise_by(server: Serving, models: Path, name: str) -> None:
-    found = scored(server, "surprises", model=name, text=TEXT)
-    whole = scored(server, model=name, text=TEXT)
-    assert {key: value for key, value in found.items() if key != "surprises"} == pytest.approx(whole)
-    expected = list(load(models / name).surprises(TEXT))
-    for told, one in zip(found["surprises"], expected, strict=True):
+def test_a_text_and_its_characters_cost_what_the_model_says(server: Serving, models: Path, name: str) -> None:
+    found, model = scored(server, model=name, text=TEXT), load(models / name)
+    parts = {key: found[key] for key in ("lstm", "ngram", "both") if key in found}
+    assert found.keys() == {"model", *FIGURES, *parts}
+    if name == "lines":  # which reads each line from its start
+        lines = model.score_lines(["abé", "cd☃", "ab"])
+        assert found["characters"] == sum(line.characters for line in lines)
+        assert found["bits_per_character"] * found["characters"] == pytest.approx(sum(line.bits for line in lines))
+    else:
+        score = model.score(TEXT)
+        assert {key: found[key] for key in FIGURES} == pytest.approx({key: getattr(score, key) for key in FIGURES})
+        assert parts == pytest.approx(dict(score.apart))
+
+    surprises = scored(server, "surprises", model=name, text=TEXT)
+    each = surprises.pop("surprises")
+    assert surprises == pytest.approx(found)
+    for told, one in zip(each, model.surprises(TEXT), strict=True):
         assert [told[key] for key in ("text", "start", "line", "column")] == [one.text, one.start, one.line, one.column]
         assert told["bits"] == pytest.approx(one.bits)
-        assert [each["text"] for each in told["alternatives"]] == [text for text, _ in one.alternatives]
-    bits = sum(told["bits"] for told in found["surprises"])
+        assert [other["text"] for other in told["alternatives"]] == [text for text, _ in one.alternatives]
+    bits = sum(told["bits"] for told in each)
     assert bits == pytest.approx(found["bits_per_character"] * found["characters"])
 
 
@@ -87,24 +82,19 @@ def test_a_part_alone_can_be_asked(server: Serving, models: Path) -> None:
     assert found["nats_per_character"] == pytest.approx(found["ngram"])
 
 
-def test_only_odd_lines_are_listed_unless_all_are_asked_for(calibrated: Serving) -> None:
-    asked = {"model": "judge", "text": "\u2603\u2603\nabcd\n", "false_alarms": 0.05}
+def test_odd_lines_are_listed_and_with_all_the_others_too(calibrated: Serving) -> None:
+    lines = ["abababab", "dddddddd", "aabbaabb", "", "éédcéécd", "\u2603\u2603"]
+    asked = {"model": "judge", "text": "\n".join(lines), "false_alarms": 0.05}
     every = scored(calibrated, "odd", **asked, all=True)
-    some = scored(calibrated, "odd", **asked)
-    assert some["lines"] == [one for one in every["lines"] if one["odd"]]
-    assert some["bits_per_character"] == every["bits_per_character"]
-    assert scored(calibrated, "odd", **asked | {"text": "\n"})["lines"] == []
-
-
-def test_odd_lines_are_those_of_the_model(calibrated: Serving, models: Path) -> None:
-    lines = ["abababab", "dddddddd", "aabbaabb", "", "éédcéécd"]
-    found = scored(calibrated, "odd", model="judge", text="\n".join(lines), all=True, false_alarms=0.05)["lines"]
-    assert [line["text"] for line in found] == lines
-    assert any(line["odd"] for line in found)
-    for line in found:
+    assert [line["text"] for line in every["lines"]] == lines
+    assert any(line["odd"] for line in every["lines"])
+    for line in every["lines"]:
         assert line["odd"] == bool(line["odd_pieces"])
         assert line["odd"] == (line["p_value"] <= 0.05 and line["text"] != "")
         assert line["figure"] == round(line["figure"], 2)
+    some = scored(calibrated, "odd", **asked)
+    assert some == every | {"lines": [one for one in every["lines"] if one["odd"]]}
+    assert scored(calibrated, "odd", **asked | {"text": "\n"})["lines"] == []
 
 
 def test_labels_are_told_of_a_model_that_knows_them(models: Path, tmp_path: Path) -> None:
