@@ -24,7 +24,7 @@ from afterword.language_model import LanguageModel
 from afterword.model.arrays import Array, Ids
 from afterword.model.network.network import Network, State, log_probabilities
 from afterword.text.characters import ClassicTokenizer
-from tests.inspection.test_gates import TEXT, made
+from tests.inspection.test_gates import TEXT, made, textbook
 
 NOTHING = 1e-12  # bits: more than float32's rounding makes of the same tokens in two lanes, on any processor
 LONG = "".join(np.random.default_rng(0).choice(list(TEXT), 600))
@@ -130,32 +130,12 @@ def test_the_gradient_is_what_a_small_change_of_the_input_does(cell: str, residu
     from afterword.learning.gradients import input_gradients
 
     model = made(cell=cell, residual=residual, hidden_size=8, scale=0.4)
-    config, weights = model.config, {name: w.astype(np.float64) for name, w in model._saved.weights.items()}
+    config, embedding = model.config, model._saved.weights["embedding.weight"].astype(np.float64)
     rows = np.random.default_rng(1).integers(0, config.vocabulary_size, (3, 9))
     [(_, found)] = input_gradients(config, model._saved.weights, rows, 8)
     assert found.shape == (3, 8)
-
-    def expects(inputs: np.ndarray, target: int) -> float:
-        hidden, cells = np.zeros((2, config.num_layers, config.hidden_size))
-        for x in inputs:
-            for k in range(config.num_layers):
-                sums = sum(
-                    weights[f"{cell}.weight_{kind}_l{k}"] @ value + weights[f"{cell}.bias_{kind}_l{k}"]
-                    for kind, value in (("ih", x), ("hh", hidden[k]))
-                )
-                if cell == "lstm":
-                    i, f, g, o = np.split(sums, 4)
-                    i, f, o = (1 / (1 + np.exp(-gate)) for gate in (i, f, o))
-                    cells[k] = f * cells[k] + i * np.tanh(g)
-                    hidden[k] = o * np.tanh(cells[k])
-                else:
-                    hidden[k] = np.tanh(sums)
-                x = hidden[k] + x if k and residual else hidden[k].copy()
-        logits = weights["output.weight"] @ x + weights["output.bias"]
-        return float(logits[target] - np.log(np.exp(logits).sum()))
-
     for lane in range(3):
-        inputs, target = weights["embedding.weight"][rows[lane, :-1]], int(rows[lane, -1])
+        inputs, target = embedding[rows[lane, :-1]], rows[lane, -1]
         for back in (1, 3, 8):
             slopes = []
             for e in range(config.embedding_size):
@@ -163,7 +143,7 @@ def test_the_gradient_is_what_a_small_change_of_the_input_does(cell: str, residu
                 for step in (1e-5, -1e-5):
                     changed = inputs.copy()
                     changed[-back, e] += step
-                    ends.append(expects(changed, target))
+                    ends.append(textbook(model, changed)["log_probabilities"][-1, target])
                 slopes.append((ends[0] - ends[1]) / 2e-5)
             assert found[lane, back - 1] == pytest.approx(np.linalg.norm(slopes), rel=2e-3, abs=1e-7)
 
