@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import os
@@ -169,11 +168,6 @@ class Tab:
             return until(lambda: self.run(script))
         except TimeoutError as error:
             raise RuntimeError(f"it never became true: {script}") from error
-
-    def picture(self, path: Path) -> None:
-        """Save a screenshot of the whole page as PNG."""
-        answer = self.call("Page.captureScreenshot", captureBeyondViewport=True)
-        path.write_bytes(base64.b64decode(answer["data"]))
 
 
 @contextlib.contextmanager

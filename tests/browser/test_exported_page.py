@@ -116,20 +116,6 @@ def test_every_control_has_a_name(opened: Tab) -> None:
     assert opened.run(unnamed) == []
 
 
-def test_the_page_is_as_dark_as_the_system(opened: Tab) -> None:
-    papers = []
-    for theme in ("light", "dark"):
-        opened.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}])
-        papers.append(opened.run("getComputedStyle(document.body).backgroundColor"))
-    opened.call("Emulation.setEmulatedMedia", features=[])
-    assert papers == ["rgb(252, 252, 250)", "rgb(20, 24, 28)"]
-
-
-@pytest.mark.parametrize("width", [320, 390])
-def test_a_narrow_screen_needs_no_sideways_scrolling(opened: Tab, width: int) -> None:
-    assert opened.widths_on_a_phone(width) == [width, width]
-
-
 def test_a_model_of_lines_writes_line_after_line(tab: Tab, files: Path) -> None:
     tab.open(f"file://{files / 'names.html'}")
     first = written(tab)

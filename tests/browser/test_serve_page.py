@@ -63,7 +63,8 @@ ENDLESS_STREAM = """(sent => {
 @pytest.fixture(scope="module")
 def model() -> LanguageModel:
     saved = made(hidden_size=20)._saved
-    saved.weights["output.bias"][saved.tokenizer.end] = -100  # a text that goes on until it is stopped
+    saved.weights["output.bias"][saved.tokenizer.end] = -100  # a text that goes on until it is stopped,
+    saved.weights["output.bias"][saved.tokenizer.encode("\n")] -= 2  # in lines long enough to point into
     return LanguageModel(saved)
 
 
@@ -348,18 +349,17 @@ def test_several_continuations_are_offered_and_tab_takes_a_word(page: Tab) -> No
     taken = page.run(VALUE).removeprefix("Reena is not fat. ")
     assert taken
     assert offers[0].startswith(taken)
-    left = offers[0].removeprefix(taken)
-    assert plain(page.run(OFFERS)[0]) == left
-    page.type(left[0])  # what was offered goes along in it
-    assert left[1:] in map(plain, page.run(OFFERS))
+    assert plain(page.run(OFFERS)[0]) == offers[0].removeprefix(taken)
     page.press("1", alt=True)
     assert page.run(VALUE) == "Reena is not fat. " + offers[0]
-    offered(page)
+    first = offered(page)[0]
+    page.type(first[0])  # what was offered goes along in it
+    assert first[1:] in map(plain, page.run(OFFERS))
     page.press("Escape")
     assert page.run("document.querySelectorAll('.offer').length") == 0
     page.press("Tab")  # which then leaves the text
     assert page.run("document.activeElement.id") != "area"
-    assert page.run(VALUE) == "Reena is not fat. " + offers[0]
+    assert page.run(VALUE) == "Reena is not fat. " + offers[0] + first[0]
 
 
 def test_as_many_are_offered_as_were_asked_for_and_another_can_be_marked(page: Tab) -> None:
