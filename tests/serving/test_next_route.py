@@ -13,11 +13,8 @@ from afterword.model.network.network import log_probabilities
 from tests.serving.server import Serving
 
 
-def expected(server: Serving, **body: Any) -> list[dict[str, Any]]:
-    found = server.post("/v1/next", body)
-    assert found.status == 200, found.body
-    data: list[dict[str, Any]] = found.json["data"]
-    return data
+def expected(server: Serving, **body: Any) -> Any:
+    return server.answer("/v1/next", **body)["data"]
 
 
 @pytest.mark.parametrize("name", ["tiny", "mixed", "lines"])

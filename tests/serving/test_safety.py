@@ -9,7 +9,6 @@ import re
 import select
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -297,13 +296,6 @@ def test_wrong_input_ends_with_one_line(
     [line] = found.stderr.decode().splitlines()
     assert line.startswith("error: ")
     assert message.replace("PORT", str(server.port)) in line
-
-
-def test_nothing_but_serve_loads_the_server() -> None:
-    code = """import sys, afterword.cli.main, afterword.language_model
-print([name for name in ("starlette", "uvicorn") if name in sys.modules])"""
-    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=ENVIRONMENT)
-    assert found.stdout.strip() == "[]"
 
 
 def test_what_is_sent_in_small_parts_is_sent_at_once() -> None:

@@ -6,7 +6,6 @@ import http.client
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,13 +17,6 @@ from tests.serving.server import Serving, serving
 
 TEXT = "abé\ncd☃\n\nab"
 FIGURES = ("characters", "tokens", "nats_per_character", "bits_per_character", "bits_per_byte", "perplexity")
-
-
-def scored(server: Serving, route: str = "score", **body: Any) -> dict[str, Any]:
-    found = server.post(f"/v1/{route}", body)
-    assert found.status == 200, found.body
-    reply: dict[str, Any] = found.json
-    return reply
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +32,7 @@ def calibrated(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.mark.parametrize("name", ["tiny", "mixed", "lines"])
 def test_a_text_and_its_characters_cost_what_the_model_says(server: Serving, models: Path, name: str) -> None:
-    found, model = scored(server, model=name, text=TEXT), load(models / name)
+    found, model = server.answer("/v1/score", model=name, text=TEXT), load(models / name)
     parts = {key: found[key] for key in ("lstm", "ngram", "both") if key in found}
     assert found.keys() == {"model", *FIGURES, *parts}
     if name == "lines":  # which reads each line from its start
@@ -52,7 +44,7 @@ def test_a_text_and_its_characters_cost_what_the_model_says(server: Serving, mod
         assert {key: found[key] for key in FIGURES} == pytest.approx({key: getattr(score, key) for key in FIGURES})
         assert parts == pytest.approx(dict(score.apart))
 
-    surprises = scored(server, "surprises", model=name, text=TEXT)
+    surprises = server.answer("/v1/surprises", model=name, text=TEXT)
     each = surprises.pop("surprises")
     assert surprises == pytest.approx(found)
     for told, one in zip(each, model.surprises(TEXT), strict=True):
@@ -65,7 +57,7 @@ def test_a_text_and_its_characters_cost_what_the_model_says(server: Serving, mod
 
 @pytest.mark.parametrize("name", ["tiny", "lines"])
 def test_lines_come_in_their_order(server: Serving, models: Path, name: str) -> None:
-    found = scored(server, model=name, text=TEXT + "\n", lines=True)["lines"]
+    found = server.answer("/v1/score", model=name, text=TEXT + "\n", lines=True)["lines"]
     expected = load(models / name).score_lines(TEXT.split("\n"))
     assert [(line["line"], line["text"]) for line in found] == [*enumerate(TEXT.split("\n"), 1)]
     assert [line["bits"] for line in found] == pytest.approx([line.bits for line in expected])
@@ -73,28 +65,28 @@ def test_lines_come_in_their_order(server: Serving, models: Path, name: str) -> 
 
 
 def test_line_ends_and_a_mark_are_read_as_in_a_file(server: Serving) -> None:
-    plain = scored(server, model="tiny", text="ab\ncd\n", lines=True)
-    assert scored(server, model="tiny", text="\ufeffab\r\ncd\r", lines=True) == plain
+    plain = server.answer("/v1/score", model="tiny", text="ab\ncd\n", lines=True)
+    assert server.answer("/v1/score", model="tiny", text="\ufeffab\r\ncd\r", lines=True) == plain
 
 
 def test_a_part_alone_can_be_asked(server: Serving, models: Path) -> None:
-    found = scored(server, model="mixed", text="abcd", **{"with": "ngram"})
+    found = server.answer("/v1/score", model="mixed", text="abcd", **{"with": "ngram"})
     assert found["nats_per_character"] == pytest.approx(found["ngram"])
 
 
 def test_odd_lines_are_listed_and_with_all_the_others_too(calibrated: Serving) -> None:
     lines = ["abababab", "dddddddd", "aabbaabb", "", "éédcéécd", "\u2603\u2603"]
     asked = {"model": "judge", "text": "\n".join(lines), "false_alarms": 0.05}
-    every = scored(calibrated, "odd", **asked, all=True)
+    every = calibrated.answer("/v1/odd", **asked, all=True)
     assert [line["text"] for line in every["lines"]] == lines
     assert any(line["odd"] for line in every["lines"])
     for line in every["lines"]:
         assert line["odd"] == bool(line["odd_pieces"])
         assert line["odd"] == (line["p_value"] <= 0.05 and line["text"] != "")
         assert line["figure"] == round(line["figure"], 2)
-    some = scored(calibrated, "odd", **asked)
+    some = calibrated.answer("/v1/odd", **asked)
     assert some == every | {"lines": [one for one in every["lines"] if one["odd"]]}
-    assert scored(calibrated, "odd", **asked | {"text": "\n"})["lines"] == []
+    assert calibrated.answer("/v1/odd", **asked | {"text": "\n"})["lines"] == []
 
 
 def test_labels_are_told_of_a_model_that_knows_them(models: Path, tmp_path: Path) -> None:
@@ -102,7 +94,7 @@ def test_labels_are_told_of_a_model_that_knows_them(models: Path, tmp_path: Path
     saved.about["labels"] = {"a": 2, "b": 2}
     save_model(labelled, saved, "")
     with serving(labelled) as server:
-        found = scored(server, model="labelled", text="abcd\na\tcd", lines=True)["lines"]
+        found = server.answer("/v1/score", model="labelled", text="abcd\na\tcd", lines=True)["lines"]
     expected = load(labelled).classify(["abcd", "a\tcd"])
     for line, one in zip(found, expected, strict=True):
         assert (line["text"], line["label"], line["given_label"]) == (one.text, one.label, one.given_label)
