@@ -719,6 +719,7 @@ def test_a_text_is_scored_and_its_surprises_are_shaded(page: Tab, model: Languag
 
 
 def test_a_text_is_shaded_up_to_the_limit_of_the_server(page: Tab) -> None:
+    set_field(page, "models", "plain")  # the quickest
     longest = "😀" + "".join("a" if k % 100 else "\n" for k in range(1, MOST_SHADED))
     for surplus in ("", "!"):
         score(page, longest + surplus)

@@ -78,7 +78,8 @@ def textbook(model: LanguageModel, inputs: Any) -> dict[str, Any]:
 def test_a_trace_is_a_recomputation_in_float64(text: str, seed: int, layers: int) -> None:
     model = made(seed=seed, num_layers=layers)
     found = model.gates(text)
-    rows = np.minimum([model.tokenizer.end, *found.ids], model.config.vocabulary_size - 1)
+    ids: Any = [model.tokenizer.end, *found.ids]
+    rows = np.minimum(ids, model.config.vocabulary_size - 1)
     expected = textbook(model, model._saved.weights["embedding.weight"][rows].astype(np.float64))
     for part in PARTS:
         np.testing.assert_allclose(getattr(found, part), expected[part][1:], rtol=0, atol=1e-5)

@@ -9,7 +9,6 @@ import os
 import runpy
 import sys
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +39,8 @@ SIZES: list[dict[str, Any]] = [
     {"num_layers": 3, "residual": True},
     {"input": "number", "embedding_size": 1},
 ]
-WRITERS: list[Callable[[SavedModel, Path], list[str]]] = [write_onnx, write_keras, write_torch]
-PACKAGES = [(write_onnx, "onnx", "onnx"), (write_keras, "h5py", "keras")]
+WRITERS: list[Any] = [write_onnx, write_keras, write_torch]
+PACKAGES: list[tuple[Any, str, str]] = [(write_onnx, "onnx", "onnx"), (write_keras, "h5py", "keras")]
 IDS = np.random.default_rng(1).integers(0, 8, (3, 7))
 
 
