@@ -112,14 +112,20 @@ class Tab:
         )
         return found[0] + x * found[2], found[1] + y * found[3]
 
-    def widths_on_a_phone(self, width: int) -> list[int]:
-        """Return the widths of the page and its window on a narrow screen: if equal, nothing is cut off."""
+    @contextlib.contextmanager
+    def phone(self, width: int) -> Iterator[None]:
+        """Have a narrow screen."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=844, deviceScaleFactor=2, mobile=True)
         try:
-            found: list[int] = self.run("[document.documentElement.scrollWidth, innerWidth]")
-            return found
+            yield
         finally:
             self.call("Emulation.clearDeviceMetricsOverride")
+
+    @property
+    def widths(self) -> list[int]:
+        """The widths of the page and its window. On a phone both are the screen's if nothing is cut off."""
+        found: list[int] = self.run("[document.documentElement.scrollWidth, innerWidth]")
+        return found
 
     def mouse(self, kind: str, at: tuple[float, float], buttons: int = 0) -> None:
         held = {"button": "left", "clickCount": 1} if kind != "mouseMoved" else {}

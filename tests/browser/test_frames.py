@@ -103,11 +103,8 @@ def test_a_frame_that_is_shown_or_resized_later_is_filled_then(tab: Tab, tmp_pat
 def test_on_a_narrow_screen_the_map_fits_and_bars_can_be_compared(tab: Tab, tmp_path: Path, trace: Any) -> None:
     path = tmp_path / "gates.html"
     path.write_text(page(trace), encoding="utf-8")
-    tab.call("Emulation.setDeviceMetricsOverride", width=320, height=844, deviceScaleFactor=2, mobile=True)
-    try:
+    with tab.phone(320):
         tab.open(f"file://{path}")
         tab.run("move(3); move(12, true); find()")
         assert tab.run("map.getBoundingClientRect().width") <= 320
         assert min(tab.run("[...document.querySelectorAll('#bars .track')].map(e => e.clientWidth)")) > 100
-    finally:
-        tab.call("Emulation.clearDeviceMetricsOverride")

@@ -81,6 +81,7 @@ def test_a_page_asks_for_nothing_can_be_read_in_both_themes_and_fits_a_phone(
     if name in ("gates", "long"):
         tab.run("move(3); move(12, true); find()")
     for width in (320, 390):
-        assert tab.widths_on_a_phone(width) == [width, width]
+        with tab.phone(width):
+            assert tab.widths == [width, width]
     assert tab.run(f"{CONTRAST}({SHADED[name]})") >= 4.5
     assert tab.complaints == []

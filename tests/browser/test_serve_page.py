@@ -986,13 +986,13 @@ def test_light_and_dark_are_the_systems_unless_chosen(page: Tab) -> None:
 def test_it_can_be_read_on_a_phone(page: Tab) -> None:
     page.type("Divya likes to eat. " * 10)
     write_on(page, 40)
-    page.call("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True)
-    for name in ("score", "inside", "write"):
-        page.click(f"#tab-{name}")
-        assert page.run("document.documentElement.scrollWidth") <= 390
-    again(page)
-    assert not page.run("document.getElementById('steering').open")
-    assert page.run("document.documentElement.scrollWidth") <= 390
+    with page.phone(390):
+        for name in ("score", "inside", "write"):
+            page.click(f"#tab-{name}")
+            assert page.widths[0] <= 390
+        again(page)
+        assert not page.run("document.getElementById('steering').open")
+        assert page.widths[0] <= 390
 
 
 def test_tabs_are_moved_among_by_arrows(page: Tab) -> None:

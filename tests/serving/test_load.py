@@ -30,10 +30,10 @@ def small(models: Path) -> Iterator[Serving]:
         yield found
 
 
-def begun(server: Serving, **body: Any) -> socket.socket:
+def begun(server: Serving, path: str = "/v1/completions", **body: Any) -> socket.socket:
     """A request that was sent, whose answer nobody has read yet."""
     sent = json.dumps(body).encode()
-    head = f"POST /v1/completions HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nContent-Type: application/json\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nContent-Type: application/json\r\n"
     made = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
     made.sendall(f"{head}Content-Length: {len(sent)}\r\n\r\n".encode() + sent)
     return made
@@ -125,18 +125,20 @@ def test_who_leaves_frees_the_place_at_once(small: Serving) -> None:
         assert small.is_idle()
 
 
-def test_who_leaves_while_a_prompt_is_read_or_scored_frees_the_place(small: Serving) -> None:
-    read = {"prompt": "abcd" * 990_000, "max_tokens": 9}  # minutes of work
-    scored = {
-        "prompt": "abcd" * 25_000,
-        "max_tokens": 0,
-        "echo": True,
-        "logprobs": 5,
-    }  # seconds, which may be over soon
-    for body in (read, scored):
-        with begun(small, model="tiny", **body) as made:
-            until(lambda: any(map(small.gauge, ("working", "places_in_use"))) or select.select([made], [], [], 0)[0])
-        assert small.is_idle(15)
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"prompt": "abcd" * 990_000, "max_tokens": 9},  # minutes of work
+        {"prompt": "abcd" * 25_000, "max_tokens": 0, "echo": True, "logprobs": 5},  # seconds, which may be over soon
+        {"path": "/v1/score", "text": "abcd" * 990_000},
+        {"path": "/v1/score", "text": "abcd" * 990_000, "lines": True},
+    ],
+    ids=["read", "echoed", "scored", "scored by lines"],
+)
+def test_who_leaves_while_a_text_is_read_or_scored_frees_the_place(small: Serving, body: dict[str, Any]) -> None:
+    with begun(small, model="tiny", **body) as made:
+        until(lambda: any(map(small.gauge, ("working", "places_in_use"))) or select.select([made], [], [], 0)[0])
+    assert small.is_idle(20)
 
 
 def test_too_many_are_told_so_and_those_who_wait_come_on(small: Serving) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +10,6 @@ import pytest
 
 from afterword.language_model import load
 from afterword.model.folder.saved import load_model, save_model
-from tests.processes import PATIENCE, until
 from tests.serving.server import Serving, serving
 
 TEXT = "abé\ncd☃\n\nab"
@@ -100,13 +97,3 @@ def test_labels_are_told_of_a_model_that_knows_them(models: Path, tmp_path: Path
         assert (line["text"], line["label"], line["given_label"]) == (one.text, one.label, one.given_label)
         assert line["label_probability"] == pytest.approx(one.label_probability)
         assert line["bits"] == pytest.approx(one.bits)
-
-
-@pytest.mark.parametrize("lines", [False, True])
-def test_the_work_ends_soon_after_the_client_left(server: Serving, lines: bool) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
-    body = json.dumps({"model": "mixed", "text": "abcd" * 990_000, "lines": lines})  # minutes of work
-    connection.request("POST", "/v1/score", body, {"Content-Type": "application/json"})
-    until(lambda: server.gauge("working"))
-    connection.close()
-    assert server.is_idle(within=20)
