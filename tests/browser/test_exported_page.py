@@ -110,12 +110,6 @@ def test_without_workers_the_page_itself_runs_the_model(opened: Tab, files: Path
         opened.call("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
 
 
-def test_every_control_has_a_name(opened: Tab) -> None:
-    unnamed = """[...document.querySelectorAll("button, input, textarea, [role=dialog]")].filter(one =>
-        !(one.textContent.trim() || one.ariaLabel || one.labels?.[0]?.textContent.trim())).map(one => one.outerHTML)"""
-    assert opened.run(unnamed) == []
-
-
 def test_a_model_of_lines_writes_line_after_line(tab: Tab, files: Path) -> None:
     tab.open(f"file://{files / 'names.html'}")
     first = written(tab)

@@ -19,6 +19,8 @@ from tests.tiny import save_tiny
 
 CONTRAST = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
 SURPRISING = "Friends, Romans,\n</b><script>alert(1)</script>&amp;\n\tcountrymen \u05d0\u202e\n" * 12
+UNNAMED = """[...document.querySelectorAll("button, input, textarea, [role=dialog]")].filter(one =>
+    !(one.textContent.trim() || one.ariaLabel || one.labels?.[0]?.textContent.trim())).map(one => one.outerHTML)"""
 # Pages, and what of them is written on a shade: elements, and their classes, or null for those that they have.
 SHADED = {
     "gates": "'#text b:first-child', ['s12', 'p12', 'n12', 'g12', 's6', 'n6', '']",
@@ -83,5 +85,6 @@ def test_a_page_asks_for_nothing_can_be_read_in_both_themes_and_fits_a_phone(
     for width in (320, 390):
         with tab.phone(width):
             assert tab.widths == [width, width]
+    assert tab.run(UNNAMED) == []
     assert tab.run(f"{CONTRAST}({SHADED[name]})") >= 4.5
     assert tab.complaints == []
