@@ -19,7 +19,12 @@ from afterword.language_model import load
 from tests.processes import PATIENCE, until
 from tests.serving.server import USUAL, Serving, serving
 
-ENDLESS = {"model": "tiny", "prompt": "ab", "max_tokens": 10**8, "temperature": 1}  # hours, on any machine
+ENDLESS: dict[str, Any] = {
+    "model": "tiny",
+    "prompt": "ab",
+    "max_tokens": 10**8,
+    "temperature": 1,
+}  # hours, on any machine
 MOST = ("--max-output", "100000000", "--max-prompt", "10000000")
 
 
