@@ -19,12 +19,8 @@ from afterword.language_model import load
 from tests.processes import PATIENCE, until
 from tests.serving.server import USUAL, Serving, serving
 
-ENDLESS: dict[str, Any] = {
-    "model": "tiny",
-    "prompt": "ab",
-    "max_tokens": 10**8,
-    "temperature": 1,
-}  # hours, on any machine
+# hours of writing, on any machine
+ENDLESS: dict[str, Any] = {"model": "tiny", "prompt": "ab", "max_tokens": 10**8, "temperature": 1}
 MOST = ("--max-output", "100000000", "--max-prompt", "10000000")
 
 
