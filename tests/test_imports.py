@@ -71,12 +71,12 @@ def test_training_loads_no_compiler_of_pytorch(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["generate", "score", "info", "inspect"])
-def test_using_a_model_loads_no_torch(command: str, model: Path, tmp_path: Path) -> None:
+def test_using_a_model_loads_no_torch_and_no_server(command: str, model: Path, tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_text("abab\n")
     modules = loaded(RUN, command, str(model), *{"score": [str(text)], "inspect": ["ab", "--json"]}.get(command, []))
     assert "afterword.language_model" in modules
-    assert not modules & {"torch", "rich", "onnx", "onnxruntime", "huggingface_hub", "pandas"}
+    assert not modules & {"torch", "rich", "onnx", "onnxruntime", "huggingface_hub", "pandas", "starlette", "uvicorn"}
 
 
 def test_what_uses_models_needs_nothing_that_windows_lacks(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import os
@@ -113,14 +112,20 @@ class Tab:
         )
         return found[0] + x * found[2], found[1] + y * found[3]
 
-    def widths_on_a_phone(self, width: int) -> list[int]:
-        """Return the widths of the page and its window on a narrow screen: if equal, nothing is cut off."""
+    @contextlib.contextmanager
+    def phone(self, width: int) -> Iterator[None]:
+        """Have a narrow screen."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=844, deviceScaleFactor=2, mobile=True)
         try:
-            found: list[int] = self.run("[document.documentElement.scrollWidth, innerWidth]")
-            return found
+            yield
         finally:
             self.call("Emulation.clearDeviceMetricsOverride")
+
+    @property
+    def widths(self) -> list[int]:
+        """The widths of the page and its window. On a phone both are the screen's if nothing is cut off."""
+        found: list[int] = self.run("[document.documentElement.scrollWidth, innerWidth]")
+        return found
 
     def mouse(self, kind: str, at: tuple[float, float], buttons: int = 0) -> None:
         held = {"button": "left", "clickCount": 1} if kind != "mouseMoved" else {}
@@ -169,11 +174,6 @@ class Tab:
             return until(lambda: self.run(script))
         except TimeoutError as error:
             raise RuntimeError(f"it never became true: {script}") from error
-
-    def picture(self, path: Path) -> None:
-        """Save a screenshot of the whole page as PNG."""
-        answer = self.call("Page.captureScreenshot", captureBeyondViewport=True)
-        path.write_bytes(base64.b64decode(answer["data"]))
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
   const { History } = await import("/static/history.js");
   const { rows } = await import("/static/branches.js");
   const { Aligner, characterAt, levelAt, runs, shadesBy, shadesOf, spliced } = await import("/static/shades.js");
-  const { difference, nextWord, percent, span, WordEnd } = await import("/static/words.js");
+  const { difference, nextWord, percent, runName, span, WordEnd } = await import("/static/words.js");
   const broken = [];
   const same = (what, found, expected) => {
     const [a, b] = [JSON.stringify(found), JSON.stringify(expected)];
@@ -109,6 +109,7 @@
   same("words", [" the cat", "ing, then", "  ", "don't go", "\nBRUTUS.\nWhy", "— and"].map(nextWord), [
     " the", "ing,", "  ", "don't", "\nBRUTUS.", "—",
   ]);
+  same("names for runs", ["Größe.txt", "書.txt", "-a b (2).tar.gz"].map(runName), ["Grosse", "text", "a-b-2-tar"]);
   // After its length a text ends with its word, whatever the parts that it comes in.
   const ended = (most, parts, pattern) => {
     const end = new WordEnd({ pattern }, most);

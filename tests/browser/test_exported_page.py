@@ -110,26 +110,6 @@ def test_without_workers_the_page_itself_runs_the_model(opened: Tab, files: Path
         opened.call("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
 
 
-def test_every_control_has_a_name(opened: Tab) -> None:
-    unnamed = """[...document.querySelectorAll("button, input, textarea, [role=dialog]")].filter(one =>
-        !(one.textContent.trim() || one.ariaLabel || one.labels?.[0]?.textContent.trim())).map(one => one.outerHTML)"""
-    assert opened.run(unnamed) == []
-
-
-def test_the_page_is_as_dark_as_the_system(opened: Tab) -> None:
-    papers = []
-    for theme in ("light", "dark"):
-        opened.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}])
-        papers.append(opened.run("getComputedStyle(document.body).backgroundColor"))
-    opened.call("Emulation.setEmulatedMedia", features=[])
-    assert papers == ["rgb(252, 252, 250)", "rgb(20, 24, 28)"]
-
-
-@pytest.mark.parametrize("width", [320, 390])
-def test_a_narrow_screen_needs_no_sideways_scrolling(opened: Tab, width: int) -> None:
-    assert opened.widths_on_a_phone(width) == [width, width]
-
-
 def test_a_model_of_lines_writes_line_after_line(tab: Tab, files: Path) -> None:
     tab.open(f"file://{files / 'names.html'}")
     first = written(tab)

@@ -43,6 +43,7 @@ OFFERS = "[...document.querySelectorAll('.offer .all')].map(e => e.innerText)"
 IS_OFFERED = (
     "document.querySelectorAll('.offer').length && document.querySelector('.offers').ariaBusy === 'false' && " + OFFERS
 )
+INSIDE = "document.getElementById('inside')?.contentDocument"
 IS_QUIET = "!document.getElementById('stop')"
 # Answers the next request for completions with this beginning of a stream, which never ends by itself.
 ENDLESS_STREAM = """(sent => {
@@ -62,7 +63,8 @@ ENDLESS_STREAM = """(sent => {
 @pytest.fixture(scope="module")
 def model() -> LanguageModel:
     saved = made(hidden_size=20)._saved
-    saved.weights["output.bias"][saved.tokenizer.end] = -100  # a text that goes on until it is stopped
+    saved.weights["output.bias"][saved.tokenizer.end] = -100  # a text that goes on until it is stopped,
+    saved.weights["output.bias"][saved.tokenizer.encode("\n")] -= 2  # in lines long enough to point into
     return LanguageModel(saved)
 
 
@@ -181,6 +183,50 @@ def level(bits: float) -> int:
     return max(0, min(12, round(bits / 8 * 12)))
 
 
+def plain(shown: str) -> str:
+    """A text that the page shows with signs for blanks and line ends."""
+    return shown.translate({0x2423: " ", 0x21B5: "\n"})
+
+
+def offered(tab: Tab) -> list[str]:
+    """Ask for continuations by key; return them."""
+    tab.press(" ", control=True)
+    return [plain(one) for one in tab.until(IS_OFFERED)]
+
+
+def alternatives(tab: Tab, at: int | None = None) -> list[str]:
+    """Open the alternatives of a character by the mouse, or of the one at the cursor by key; return them."""
+    if at is None:
+        tab.press(".", control=True)
+    else:
+        click_character(tab, at)
+    tab.until("document.querySelectorAll('.popup .row').length > 3")
+    return [plain(one) for one in tab.run("[...document.querySelectorAll('.popup .row code')].map(e => e.innerText)")]
+
+
+def score(tab: Tab, text: str, name: str = "a.txt") -> None:
+    """Drop a file where texts are scored."""
+    tab.click("#tab-score")
+    tab.until("!!document.getElementById('score-text')")
+    drop(tab, "#panel-score section", name, text)
+
+
+def show_gates(tab: Tab) -> str:
+    """Open the tab of the gates; return an expression for the characters of its page, once it is drawn."""
+    tab.click("#tab-inside")
+    tab.until(f"{INSIDE}?.documentElement?.dataset.ready")
+    return f"[...{INSIDE}.querySelectorAll('#text b')].map(e => e.textContent)"
+
+
+def type_over(tab: Tab, id: str, text: str) -> None:
+    tab.run(f"document.getElementById('{id}').select()")
+    tab.type(text)
+
+
+def run_is(tab: Tab, state: str) -> None:
+    tab.until(f"document.getElementById('run-state')?.innerText.startsWith('{state}')")
+
+
 # What the page is made of.
 
 
@@ -258,18 +304,18 @@ def test_without_a_length_it_finishes_the_sentence_as_generate_does(page: Tab, m
     assert wrote(page) == str(model.generate("Divya likes", seed=5))
 
 
-def test_writing_never_ends_within_a_word(page: Tab) -> None:
+def test_a_seed_writes_the_same_again_and_never_ends_within_a_word(page: Tab) -> None:
     page.type("Divya ")
-    ends = set()
-    for tokens in (3, 4, 5, 6, 7, 8, 200):
+    longest = write_on(page, 200)
+    for tokens in (3, 4, 5, 6, 7, 8):
+        page.press("z", control=True)
         text = write_on(page, tokens)
         assert len(text) >= 6 + tokens
-        ends.add(text)
-        page.press("z", control=True)
-    longest = max(ends, key=len)
-    for text in ends - {longest}:
-        assert longest.startswith(text)  # the same seed writes the same text
+        assert longest.startswith(text)
         assert not re.fullmatch(r"\w\w", longest[len(text) - 1 : len(text) + 1])
+    set_field(page, "seed", 6)
+    page.press("z", control=True)
+    assert not longest.startswith(write_on(page, 30))
 
 
 def test_the_length_is_at_most_what_the_server_writes(tab: Tab, models: Path) -> None:
@@ -281,57 +327,51 @@ def test_the_length_is_at_most_what_the_server_writes(tab: Tab, models: Path) ->
             assert page.run("document.getElementById('length').value") == str(min(tokens, 300))
 
 
-def test_escape_stops_the_writing_and_typing_does_too(page: Tab) -> None:
-    stops: list[Callable[[], None]] = [lambda: page.press("Escape"), lambda: page.type("!")]
+def test_escape_typing_and_a_button_stop_the_writing(page: Tab) -> None:
+    stops: list[Callable[[], None]]
+    stops = [lambda: page.press("Escape"), lambda: page.type("!"), lambda: page.click("#stop")]
+    set_field(page, "length", ENDLESS)
     for stop in stops:
-        set_field(page, "length", ENDLESS)
-        page.run("document.getElementById('area').focus()")
         length = len(page.run(VALUE))
-        page.press("Enter", control=True, shift=True)
+        page.click("#write")
         page.until(f"{VALUE}.length > {length + 20}")
         stop()
         text = wrote(page)
         assert page.run(f"new Promise(done => setTimeout(() => done({VALUE}), 200))") == text
         assert len(text) < ENDLESS
+    assert offered(page)  # the keys are the sheet's again
 
 
 def test_several_continuations_are_offered_and_tab_takes_a_word(page: Tab) -> None:
     page.type("Reena is not fat. ")
-    page.press(" ", control=True)
-    offers = page.until(IS_OFFERED)
+    offers = offered(page)
     assert 2 <= len(offers) <= 3  # two of three may be the same
     page.press("Tab")
-    text = page.run(VALUE)
-    taken = text.removeprefix("Reena is not fat. ")
+    taken = page.run(VALUE).removeprefix("Reena is not fat. ")
     assert taken
-    assert offers[0].replace("↵", "\n").startswith(taken)
-    left = page.run(OFFERS)
-    assert left[0].replace("↵", "\n") == offers[0].replace("↵", "\n").removeprefix(taken)
+    assert offers[0].startswith(taken)
+    assert plain(page.run(OFFERS)[0]) == offers[0].removeprefix(taken)
     page.press("1", alt=True)
-    assert page.run(VALUE) == "Reena is not fat. " + offers[0].replace("↵", "\n")
+    assert page.run(VALUE) == "Reena is not fat. " + offers[0]
+    first = offered(page)[0]
+    page.type(first[0])  # what was offered goes along in it
+    assert first[1:] in map(plain, page.run(OFFERS))
+    page.press("Escape")
+    assert page.run("document.querySelectorAll('.offer').length") == 0
+    page.press("Tab")  # which then leaves the text
+    assert page.run("document.activeElement.id") != "area"
+    assert page.run(VALUE) == "Reena is not fat. " + offers[0] + first[0]
 
 
 def test_as_many_are_offered_as_were_asked_for_and_another_can_be_marked(page: Tab) -> None:
     set_field(page, "offer-count", 5)
     page.run("document.getElementById('area').focus()")
-    page.press(" ", control=True)
-    offers = page.until(IS_OFFERED)
+    offers = offered(page)
     assert len(offers) == 5
     page.press("ArrowDown", alt=True)
     assert page.run("[...document.querySelectorAll('.offer')].findIndex(e => e.classList.contains('at'))") == 1
     page.click(".offer:nth-child(4) .all")
-    assert page.run(VALUE) == offers[3].replace("↵", "\n")
-
-
-def test_after_escape_tab_leaves_the_text(page: Tab) -> None:
-    page.type("Divya ")
-    page.press(" ", control=True)
-    page.until(IS_OFFERED)
-    page.press("Escape")
-    assert page.run("document.querySelectorAll('.offer').length") == 0
-    page.press("Tab")
-    assert page.run("document.activeElement.id") != "area"
-    assert page.run(VALUE) == "Divya "
+    assert page.run(VALUE) == offers[3]
 
 
 def test_continuations_asked_for_by_key_take_the_place_of_those_on_their_way(page: Tab) -> None:
@@ -354,23 +394,6 @@ def test_a_word_that_is_taken_early_leaves_the_rest_of_the_continuations(page: T
     assert page.run("new Promise(done => setTimeout(done, 100))") is None
     assert page.run(VALUE) == "Divya likes"
     assert page.run(OFFERS) == [" to", " to eat"]
-
-
-def test_after_stop_the_keys_are_the_sheets(page: Tab) -> None:
-    set_field(page, "length", ENDLESS)
-    page.click("#write")
-    page.until(f"{VALUE}.length > 20")
-    page.click("#stop")
-    page.press(" ", control=True)
-    assert page.until(IS_OFFERED)
-
-
-def test_typing_what_was_offered_goes_along_in_it(page: Tab) -> None:
-    page.type("Divya likes ")
-    page.press(" ", control=True)
-    offers = page.until(IS_OFFERED)
-    page.type(offers[0][0].replace("↵", "\n"))
-    assert offers[0][1:] in page.run(OFFERS)
 
 
 def test_continuations_come_by_themselves_after_a_pause(page: Tab) -> None:
@@ -411,20 +434,16 @@ def test_what_was_written_is_shaded_by_its_probability(page: Tab, model: Languag
 def test_a_character_shows_its_alternatives_and_one_that_is_picked_goes_on(page: Tab, model: LanguageModel) -> None:
     page.type("Divya ")
     text = write_on(page, 24).split("\n")[0]
-    click_character(page, 8)
-    page.until("document.querySelectorAll('.popup .row').length > 3")
+    found = alternatives(page, 8)
     before = page.run(VALUE)
-    shown = page.run("[...document.querySelectorAll('.popup .row')].slice(0, 4).map(e => e.innerText.split('\\n'))")
+    shown = page.run("[...document.querySelectorAll('.popup .row')].slice(0, 4).map(e => e.innerText.split('\\n')[1])")
     piece = next(iter(model.stream(text[:8], max_tokens=1, log_probabilities=4)))
-    for row, one in zip(shown, piece.alternatives, strict=True):
-        assert row[0].translate({0x2423: " ", 0x21B5: "\n"}) == one.text
-        assert row[-1] == percent(math.exp(one.log_probability))
+    assert found[:4] == [one.text for one in piece.alternatives]
+    assert shown == [percent(math.exp(one.log_probability)) for one in piece.alternatives]
     picked = next(k for k, one in enumerate(piece.alternatives) if one.text not in (text[8], "\n"))
     page.click(f".popup li:nth-child({picked + 1}) button")
     page.until(f"{VALUE}.length > 9 && {VALUE} !== {json.dumps(before)}")
-    after = wrote(page)
-    assert after.startswith(text[:8] + piece.alternatives[picked].text)
-    assert len(after) > 20
+    assert wrote(page).startswith(text[:8] + found[picked])
     page.until("document.querySelectorAll('.tree button').length >= 3")
     page.click(".tree button:not(.on)")
     assert page.run(VALUE) == before
@@ -433,21 +452,19 @@ def test_a_character_shows_its_alternatives_and_one_that_is_picked_goes_on(page:
 def test_a_typed_character_shows_its_alternatives_and_one_that_is_picked_begins_a_branch(page: Tab) -> None:
     typed = "Divya 😀 likes to eat. Reena is not fat."
     page.type(typed)
-    click_character(page, 3)
-    page.until("document.querySelectorAll('.popup .row').length > 3")
+    alternatives(page, 7)
+    assert page.text(".popup code") == "😀"  # its second half
+    page.press("Escape")
+    picked = alternatives(page, 3)[1]
     assert page.text(".popup code") == "y"
-    picked = page.run("document.querySelectorAll('.popup li')[1].innerText.split('\\n')[0]")
     page.click(".popup li:nth-child(2) button")
     page.until(f"{VALUE} !== {json.dumps(typed)}")
     text = wrote(page)
-    assert text.startswith("Div" + picked.translate({0x2423: " ", 0x21B5: "\n"}))
+    assert text.startswith("Div" + picked)
     assert typed[4:] not in text
     page.until("document.querySelectorAll('.tree button').length >= 3")
     page.click(".tree button:not(.on)")
     assert page.run(VALUE) == typed
-    click_character(page, 7)  # its second half
-    page.until("document.querySelectorAll('.popup .row').length > 3")
-    assert page.text(".popup code") == "😀"
 
 
 def test_in_a_model_of_lines_an_alternative_leaves_the_other_lines(page: Tab) -> None:
@@ -455,8 +472,7 @@ def test_in_a_model_of_lines_an_alternative_leaves_the_other_lines(page: Tab) ->
     page.run("document.getElementById('area').focus()")
     page.type("Divya\nReena\nRohan")
     go_to(page, 7)
-    page.press(".", control=True)
-    page.until("document.querySelectorAll('.popup .row').length > 3")
+    alternatives(page)
     page.click(".popup li:nth-child(2) button")
     page.until(f"{VALUE} !== 'Divya\\nReena\\nRohan'")
     text = wrote(page)
@@ -465,29 +481,21 @@ def test_in_a_model_of_lines_an_alternative_leaves_the_other_lines(page: Tab) ->
     assert "eena" not in text
 
 
-def test_alternatives_by_key_are_those_of_the_settings(page: Tab) -> None:
+def test_alternatives_are_reached_by_keys_and_are_those_of_the_settings(page: Tab) -> None:
     page.type("Divya likes to eat.")
     expected = "[...document.querySelectorAll('#next .row code')].slice(0, 6).map(e => e.innerText)"
     shown = "[...document.querySelectorAll('.popup .row code')].slice(0, 6).map(e => e.innerText)"
     for at in (19, 4, 0):
         go_to(page, at)
-        page.press(".", control=True)
-        page.until("document.querySelectorAll('.popup .row').length > 5")
+        alternatives(page)
         page.until(f"{shown}.join() === {expected}.join()")
+        page.until("document.activeElement.classList.contains('row')")
+        page.press("ArrowDown")
+        assert page.run("[...document.querySelectorAll('.popup .row')].indexOf(document.activeElement)") == 1
         page.press("Escape")
-
-
-def test_alternatives_are_reached_by_keys(page: Tab) -> None:
-    page.type("Divya ")
-    text = write_on(page, 5)
-    page.press(".", control=True)
-    page.until("document.activeElement.classList.contains('row')")
-    page.press("ArrowDown")
-    assert page.run("[...document.querySelectorAll('.popup .row')].indexOf(document.activeElement)") == 1
-    page.press("Escape")
-    assert page.run("document.activeElement.id") == "area"
-    assert page.run("document.querySelector('.popup')") is None
-    assert page.run(VALUE) == text
+        assert page.run("document.activeElement.id") == "area"
+        assert page.run("document.querySelector('.popup')") is None
+    assert page.run(VALUE) == "Divya likes to eat."
 
 
 def test_a_branch_is_shown_while_it_is_written(page: Tab) -> None:
@@ -495,8 +503,7 @@ def test_a_branch_is_shown_while_it_is_written(page: Tab) -> None:
     write_on(page, 40)
     set_field(page, "length", ENDLESS)
     page.run("document.getElementById('area').focus()")
-    page.press(".", control=True)
-    page.until("document.querySelectorAll('.popup .row').length > 3")
+    alternatives(page)
     script = "(document.querySelector('.popup .row').click(), document.getElementById('area').value.length)"
     page.until(f"{VALUE}.length > {page.run(script)}")
     assert not page.run(IS_QUIET)
@@ -527,12 +534,6 @@ def test_undo_and_redo_cover_both_and_stay_over_a_reload(page: Tab) -> None:
     assert page.run(VALUE) == written + "Reena"
 
 
-def test_what_is_typed_last_is_not_lost_on_reload(page: Tab) -> None:
-    page.type("at once")
-    again(page)
-    assert page.run(VALUE) == "at once"
-
-
 def test_the_tree_goes_anywhere(page: Tab) -> None:
     page.type("Divya likes ")
     texts = []
@@ -554,7 +555,12 @@ def test_the_tree_goes_anywhere(page: Tab) -> None:
 
 def test_everything_is_saved_to_a_file_and_opened_from_it(page: Tab) -> None:
     page.run("URL.createObjectURL = blob => { window.saved = blob; return 'data:,'; }")
-    page.type("Divya ")
+    page.run("HTMLAnchorElement.prototype.click = function () { window.named = this.download; }")
+    assert page.run("document.getElementById('save-text').disabled")
+    page.type("Divya likes\n\té.")
+    page.click("#save-text")
+    assert page.run("window.saved.text()") == "Divya likes\n\té."
+    assert page.run("[window.saved.type, window.named]") == ["text/plain", "divya-likes-é.txt"]
     write_on(page, 20)
     page.press("z", control=True)
     text = write_on(page, 20)
@@ -574,38 +580,21 @@ def test_everything_is_saved_to_a_file_and_opened_from_it(page: Tab) -> None:
     page.run("document.querySelectorAll('dialog button')[1].click()")
     page.until(f"{VALUE} === {json.dumps(text)}")
     page.press("z", control=True)
-    assert page.run(VALUE) == "Divya "
+    assert page.run(VALUE) == "Divya likes\n\té."
 
 
-def test_the_text_alone_is_saved_as_plain_text(page: Tab) -> None:
-    page.run("URL.createObjectURL = blob => { window.saved = blob; return 'data:,'; }")
-    page.run("HTMLAnchorElement.prototype.click = function () { window.named = this.download; }")
-    assert page.run("document.getElementById('save-text').disabled")
-    page.type("Divya likes\n\té.")
-    page.click("#save-text")
-    assert page.run("window.saved.text()") == "Divya likes\n\té."
-    assert page.run("[window.saved.type, window.named]") == ["text/plain", "divya-likes-é.txt"]
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "says"),
-    [
+def test_a_plain_text_is_opened_and_a_file_that_cannot_be_changes_nothing(page: Tab) -> None:
+    drop(page, "#view", "a.txt", "one\r\ntwo")
+    page.until(f"{VALUE} === 'one\\ntwo'")
+    for name, content, says in (
         ("a.json", '{"format": "afterword-text", "version": 1, "revisions": [1]}', "revision 0 is damaged"),
         ("a.json", '{"format": "afterword-text", "version": 9, "revisions": [1]}', "format 9"),
         ("a.json", '{"format": "other"}', "not a text saved by this page"),
         ("a.bin", "a\0b", "not a text"),
-    ],
-)
-def test_a_file_that_cannot_be_opened_changes_nothing(page: Tab, name: str, content: str, says: str) -> None:
-    page.type("mine")
-    drop(page, "#view", name, content)
-    assert says in page.until("document.getElementById('said').innerText")
-    assert page.run(VALUE) == "mine"
-
-
-def test_a_plain_text_is_opened_too(page: Tab) -> None:
-    drop(page, "#view", "a.txt", "one\r\ntwo")
-    page.until(f"{VALUE} === 'one\\ntwo'")
+    ):
+        drop(page, "#view", name, content)
+        page.until(f"document.getElementById('said').innerText.includes('{says}')")
+        assert page.run(VALUE) == "one\ntwo"
 
 
 def test_it_warns_where_the_browser_keeps_no_more(page: Tab) -> None:
@@ -653,19 +642,9 @@ def test_the_settings_are_shown_on_the_next_character(page: Tab, model: Language
     page.until(f"{rows}.filter(([, kind]) => kind.includes('gone')).length === {rows}.length - 2")
     page.click("#reset")
     page.until(f"{rows}.filter(([, kind]) => kind.includes('gone')).length < {rows}.length - 2")
-    first = page.run("document.querySelector('#next .row code').innerText").translate({0x2423: " ", 0x21B5: "\n"})
+    first = page.text("#next .row code")
     page.click("#next .row")
-    assert page.run(VALUE) == "Divya likes" + first
-
-
-def test_a_seed_writes_the_same_again(page: Tab) -> None:
-    page.type("Divya ")
-    first = write_on(page, 30)
-    page.press("z", control=True)
-    assert write_on(page, 30) == first
-    set_field(page, "seed", 6)
-    page.press("z", control=True)
-    assert write_on(page, 30) != first
+    assert page.run(VALUE) == "Divya likes" + plain(first)
 
 
 def test_a_hold_is_sent_and_one_that_is_refused_is_told_beside_it(page: Tab) -> None:
@@ -721,9 +700,7 @@ def test_another_model_is_picked_and_kept(page: Tab) -> None:
 
 def test_a_text_is_scored_and_its_surprises_are_shaded(page: Tab, model: LanguageModel) -> None:
     text = TEXT * 3 + "Zebra"
-    page.click("#tab-score")
-    page.until("!!document.getElementById('score-text')")
-    drop(page, "#panel-score section", "a.txt", text)
+    score(page, text)
     page.until("!!document.getElementById('figures')")
     assert page.text("#figures .figure") == f"{model.score(text).bits_per_character:.3f}"
     assert page.run("[...document.querySelectorAll('#shaded .line')].map(e => e.textContent).join('\\n')") == text
@@ -734,19 +711,23 @@ def test_a_text_is_scored_and_its_surprises_are_shaded(page: Tab, model: Languag
     page.press("Escape")
 
 
-def test_a_text_is_shaded_up_to_the_limit_of_the_server(page: Tab, server: Serving) -> None:
-    page.click("#tab-score")
-    for length, surplus in ((MOST_SHADED, ""), (MOST_SHADED, "!")):
-        page.until("!!document.getElementById('score-text')")
-        drop(page, "#panel-score section", "a.txt", "😀" + "a" * (length - 1) + surplus)
-        page.until(f"document.getElementById('figures')?.innerText.includes('{length + len(surplus):,} characters')")
+def test_a_text_is_shaded_up_to_the_limit_of_the_server(page: Tab) -> None:
+    set_field(page, "models", "plain")  # the quickest
+    longest = "😀" + "".join("a" if k % 100 else "\n" for k in range(1, MOST_SHADED))
+    for surplus in ("", "!"):
+        score(page, longest + surplus)
+        page.until(
+            f"document.getElementById('figures')?.innerText.includes('{MOST_SHADED + len(surplus):,} characters')"
+        )
         assert page.run("!!document.getElementById('shaded')") is (not surplus)
     assert f"up to {MOST_SHADED:,} characters" in page.text("#panel-score")
     assert page.complaints == []
 
 
-def test_lines_are_listed_the_oddest_first(page: Tab, model: LanguageModel) -> None:
-    lines = ["Divya likes to eat.", "tttttttttttttt", "Reena is not fat."]
+def test_lines_are_listed_the_oddest_first_and_blank_ones_last(page: Tab, model: LanguageModel) -> None:
+    lines = ["Divya likes to eat.", "", "tttttttttttttt", " ", "", "Reena is not fat."]
+    costs = [score.bits_per_character for score in model.score_lines(lines)]
+    assert max(costs[1], costs[4]) > max(costs[0], costs[5])  # so the cost alone would list them first
     page.click("#tab-score")
     page.until("!!document.getElementById('score-text')")
     page.run("document.getElementById('score-text').focus()")
@@ -754,22 +735,9 @@ def test_lines_are_listed_the_oddest_first(page: Tab, model: LanguageModel) -> N
     page.click("#score-lines")
     page.click("#score-it")
     page.until("!!document.getElementById('lines')")
-    found = page.run("[...document.querySelectorAll('#lines tbody tr')].map(e => e.cells[0].innerText)")
-    costs = [score.bits_per_character for score in model.score_lines(lines)]
-    assert [int(number) - 1 for number in found] == sorted(range(3), key=lambda k: -costs[k])
-
-
-def test_blank_lines_are_not_the_oddest(page: Tab, model: LanguageModel) -> None:
-    lines = ["Divya likes to eat.", "", "tttttttttttttt", " ", "", "Reena is not fat."]
-    costs = [score.bits_per_character for score in model.score_lines(lines)]
-    assert max(costs[1], costs[4]) > max(costs[0], costs[5])  # so the cost alone would list them first
-    page.click("#tab-score")
-    page.until("!!document.getElementById('score-text')")
-    page.click("#score-lines")
-    drop(page, "#panel-score section", "a.txt", "\n".join(lines))
-    page.until("!!document.getElementById('lines')")
     found = page.run("[...document.querySelectorAll('#lines tbody tr')].map(e => Number(e.cells[0].innerText) - 1)")
-    assert set(found[-3:]) == {1, 3, 4}
+    assert found[:3] == sorted((0, 2, 5), key=lambda k: -costs[k])
+    assert set(found[3:]) == {1, 3, 4}
 
 
 def test_a_character_looks_as_it_does_in_a_terminal(page: Tab) -> None:
@@ -777,20 +745,7 @@ def test_a_character_looks_as_it_does_in_a_terminal(page: Tab) -> None:
     shown = page.run(f"import('/static/words.js').then(({{visible}}) => {json.dumps(assigned)}.map(visible))")
     assert shown == [visible(one) for one in assigned]
     page.type("a\x07\tb")
-    page.click("#tab-inside")
-    inside = "document.getElementById('inside')?.contentDocument"
-    page.until(f"{inside}?.documentElement?.dataset.ready")
-    found = page.run(f"[...{inside}.querySelectorAll('#text b')].map(e => e.textContent)")
-    assert found == ["a", "<7>", "→\t", "b"]
-
-
-def test_the_gates_of_the_text_at_hand_are_shown(page: Tab) -> None:
-    page.type(TEXT.strip())
-    page.click("#tab-inside")
-    inside = "document.getElementById('inside')?.contentDocument"
-    page.until(f"{inside}?.documentElement?.dataset.ready")
-    found = page.run(f"[...{inside}.querySelectorAll('#text b')].map(e => e.textContent).join('')")
-    assert found == TEXT.strip()
+    assert page.run(show_gates(page)) == ["a", "<7>", "→\t", "b"]
     assert page.complaints == []
 
 
@@ -808,14 +763,12 @@ def test_the_gates_tab_says_that_it_draws_until_it_has(page: Tab) -> None:
 def test_what_is_kept_of_a_word_is_a_table_of_the_gates_tab(page: Tab, model: LanguageModel) -> None:
     text = "Divya likes to eat. Reena is not fat."
     page.type(text)
-    page.click("#tab-inside")
+    assert "".join(page.run(show_gates(page))) == text
     page.until("!!document.getElementById('keeps-word')")
-    ask = "document.getElementById('keeps-word').form.requestSubmit()"
-    set_field(page, "keeps-word", "Meera")
-    page.run(ask)
+    type_over(page, "keeps-word", "Meera")
+    page.press("Enter")
     page.until("/no word 'Meera'/.test(document.querySelector('#panel-inside .error').innerText)")
-    page.run("document.getElementById('keeps-word').select()")
-    page.type("Divya")
+    type_over(page, "keeps-word", "Divya")
     page.press("Enter")
     page.until("!!document.getElementById('keeps')")
     assert page.run("[...document.querySelectorAll('#panel-inside input')].filter(e => !e.labels.length).length") == 0
@@ -837,9 +790,8 @@ def test_a_plain_recurrent_network_and_a_model_of_lines_show_what_is_kept_too(pa
     ):
         set_field(page, "models", name)
         page.until(f"/{says}/.test(document.body.innerText) && !!document.getElementById('keeps-word')")
-        for field, word in (("keeps-instead", "Reena"), ("keeps-word", "Divya")):
-            page.run(f"document.getElementById('{field}').select()")
-            page.type(word)
+        type_over(page, "keeps-instead", "Reena")
+        type_over(page, "keeps-word", "Divya")
         page.press("Enter")
         page.until(f"/{compared}/.test(document.body.innerText)")
         if name == "plain":
@@ -852,8 +804,7 @@ def test_a_word_that_is_being_typed_stays_while_the_gates_are_drawn_anew(page: T
     page.type("Divya likes to eat.")
     page.click("#tab-inside")
     page.until("!!document.getElementById('keeps-word')")
-    page.run("document.getElementById('keeps-word').select()")
-    page.type("Divya")
+    type_over(page, "keeps-word", "Divya")
     set_field(page, "inside-most", 10)  # which draws the whole tab anew
     page.until("/10 characters/.test(document.body.innerText)")
     assert page.run("document.getElementById('keeps-word').value") == "Divya"
@@ -862,31 +813,24 @@ def test_a_word_that_is_being_typed_stays_while_the_gates_are_drawn_anew(page: T
 
 def test_the_gates_have_one_switch_of_colours_and_one_scroll_bar(page: Tab) -> None:
     page.type(TEXT.strip() * 20)
-    page.click("#tab-inside")
-    inside = "document.getElementById('inside')?.contentDocument"
-    page.until(f"{inside}?.documentElement?.dataset.ready")
-    page.until(f"document.getElementById('inside').clientHeight >= {inside}.body.offsetHeight")
+    show_gates(page)
+    page.until(f"document.getElementById('inside').clientHeight >= {INSIDE}.body.offsetHeight")
     assert "characters" in page.text("#panel-inside [role=status]")
-    assert page.run(f"{inside}.getElementById('theme').checkVisibility()") is False
+    assert page.run(f"{INSIDE}.getElementById('theme').checkVisibility()") is False
     scrolling = (
-        f"[...{inside}.querySelectorAll('*')].filter(e => e.scrollHeight > e.clientHeight + 1 && "
+        f"[...{INSIDE}.querySelectorAll('*')].filter(e => e.scrollHeight > e.clientHeight + 1 && "
         "['auto', 'scroll'].includes(getComputedStyle(e).overflowY)).map(e => e.id || e.className)"
     )
-    page.run(f"{inside}.getElementById('find').click()")
+    page.run(f"{INSIDE}.getElementById('find').click()")
     assert page.run(scrolling) == []
-    page.until(f"{inside}.documentElement.scrollHeight <= {inside}.documentElement.clientHeight")
+    page.until(f"{INSIDE}.documentElement.scrollHeight <= {INSIDE}.documentElement.clientHeight")
     for _ in range(2):
         page.click("#theme")
-        page.until(f"{inside}.documentElement.dataset.theme === document.documentElement.dataset.theme")
+        page.until(f"{INSIDE}.documentElement.dataset.theme === document.documentElement.dataset.theme")
     assert page.complaints == []
 
 
 # Watch, train.
-
-
-def test_without_runs_there_is_nothing_to_watch(page: Tab) -> None:
-    names = page.run("[...document.querySelectorAll('[role=tab]')].map(e => e.innerText)")
-    assert names == ["Write", "Score", "Gates"]
 
 
 def test_a_run_is_watched(tab: Tab, tmp_path: Path) -> None:
@@ -912,32 +856,17 @@ def test_a_model_is_trained_from_the_page(tab: Tab, tmp_path: Path) -> None:
         open_page(tab, server.url)
         tab.click("#tab-watch")
         tab.until("!!document.getElementById('train')")
-        drop(tab, "#train", "book.txt", content)
+        drop(tab, "#train", "Größe (2).tar.txt", content)
         assert "characters" in tab.until("document.getElementById('plan')?.innerText")
-        assert tab.run("document.getElementById('train-name').value") == "book"
+        assert tab.run("document.getElementById('train-name').value") == "Grosse-2-tar"
         tab.click("#train-start")
-        tab.until("document.getElementById('run-state')?.innerText.startsWith('Training')")
+        run_is(tab, "Training")
         tab.click("#run-stop")
-        tab.until("document.getElementById('run-state').innerText.startsWith('Stopped')")
+        run_is(tab, "Stopped")
         tab.click("#run-resume")
-        tab.until("document.getElementById('run-state').innerText.startsWith('Training')")
+        run_is(tab, "Training")
         tab.click("#run-stop")
-        tab.until("document.getElementById('run-state').innerText.startsWith('Stopped')")
-        assert tab.complaints == []
-
-
-def test_a_file_of_any_name_is_planned_under_a_name_that_the_server_takes(tab: Tab, tmp_path: Path) -> None:
-    content = "".join(f"The {k}th line of this book, and no more.\n" for k in range(400))
-    with serving("--train", tmp_path) as server:
-        open_page(tab, server.url)
-        tab.click("#tab-watch")
-        for file, name in (("Größe.txt", "Grosse"), ("書.txt", "text"), ("-a b (2).tar.gz", "a-b-2-tar")):
-            tab.until("!!document.getElementById('train')")
-            drop(tab, "#train", file, content)
-            tab.until("!!document.getElementById('plan')")
-            assert tab.run("document.getElementById('train-name').value") == name
-            again(tab)
-            tab.click("#tab-watch")
+        run_is(tab, "Stopped")
         assert tab.complaints == []
 
 
@@ -956,11 +885,8 @@ def test_a_model_of_subwords_shades_characters(tab: Tab, tmp_path: Path) -> None
         shades = page.run(f"{SAVED}.shades")
         levels = [level(one.bits) for one in model.surprises(text)]
         assert [ord(shade) - ord("a") for shade in shades] == pytest.approx(levels, abs=1)
-        click_character(page, 5)
-        page.until("document.querySelectorAll('.popup .row').length > 3")
-        names = page.run("[...document.querySelectorAll('.popup .row code')].map(e => e.innerText)")
         likeliest = [one.text for one in model.next_characters(text[:5], temperature=1, min_p=0)]
-        assert [name.translate({0x2423: " ", 0x21B5: "\n"}) for name in names[:3]] == likeliest[:3]
+        assert alternatives(page, 5)[:3] == likeliest[:3]
         page.press("Escape")
         assert len(write_on(page, 10)) > len(text)
         assert page.until(f"{SAVED}.shades.length > {len(text)} && {SAVED}.shades").isalpha()
@@ -1026,15 +952,11 @@ def test_any_text_is_shown_as_text(page: Tab) -> None:
     write_on(page, 20)
     page.click("#shade")
     page.until(f"{SAVED}?.shades.slice(1).indexOf(' ') < 0")
-    click_character(page, 3)
-    page.until("document.querySelectorAll('.popup .row').length > 3")
+    alternatives(page, 3)
     page.run("document.getElementById('area').focus()")
     page.press("z", control=True)
-    page.press(" ", control=True)
-    page.until(IS_OFFERED)
-    page.click("#tab-score")
-    page.until("!!document.getElementById('score-text')")
-    drop(page, "#panel-score section", "<b>.txt", HOSTILE)
+    offered(page)
+    score(page, HOSTILE, "<b>.txt")
     page.until("!!document.getElementById('most')")
     assert page.run("document.querySelectorAll('b[onclick], img').length") == 0
     assert page.run("document.title") == "Afterword"
@@ -1057,16 +979,18 @@ def test_light_and_dark_are_the_systems_unless_chosen(page: Tab) -> None:
 def test_it_can_be_read_on_a_phone(page: Tab) -> None:
     page.type("Divya likes to eat. " * 10)
     write_on(page, 40)
-    page.call("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True)
-    for name in ("score", "inside", "write"):
-        page.click(f"#tab-{name}")
-        assert page.run("document.documentElement.scrollWidth") <= 390
-    again(page)
-    assert not page.run("document.getElementById('steering').open")
-    assert page.run("document.documentElement.scrollWidth") <= 390
+    with page.phone(390):
+        for name in ("score", "inside", "write"):
+            page.click(f"#tab-{name}")
+            assert page.widths[0] <= 390
+        again(page)
+        assert not page.run("document.getElementById('steering').open")
+        assert page.widths[0] <= 390
 
 
 def test_tabs_are_moved_among_by_arrows(page: Tab) -> None:
+    names = page.run("[...document.querySelectorAll('[role=tab]')].map(e => e.innerText)")
+    assert names == ["Write", "Score", "Gates"]  # without runs there is nothing to watch
     page.run("document.getElementById('tab-write').focus()")
     page.press("ArrowRight")
     assert page.run("document.activeElement.id") == "tab-score"

@@ -1,4 +1,4 @@
-"""The trace is what the network computes: held to nn.LSTM, to a recomputation in float64, and to the score."""
+"""The trace is what the network computes: held to a recomputation in float64, and to the score."""
 
 from __future__ import annotations
 
@@ -40,30 +40,32 @@ def made(
     return LanguageModel(SavedModel(config, weights, tokenizer, [tokenizer.rows - 1], {"lines": lines}, text))
 
 
-def in_float64(model: LanguageModel, ids: Any) -> dict[str, Any]:
-    """Every gate and state of the steps that read `ids`, in float64 and by the textbook, from a fresh start."""
-    saved = model._saved
-    weights = {name: weight.astype(np.float64) for name, weight in saved.weights.items()}
-    H = saved.config.hidden_size
-    rows = np.minimum(ids, saved.config.vocabulary_size - 1)
+def textbook(model: LanguageModel, inputs: Any) -> dict[str, Any]:
+    """Every gate and state of the steps that read `inputs` [T, E] from a fresh start, in float64 and by the textbook.
+
+    A plain recurrent network has a hidden state alone."""
+    config = model.config
+    weights = {name: weight.astype(np.float64) for name, weight in model._saved.weights.items()}
     found: dict[str, list[Any]] = {part: [] for part in (*PARTS, "log_probabilities")}
-    hidden, cell = np.zeros((2, saved.config.num_layers, H))
-    for row in rows:
-        x = weights["embedding.weight"][row]
+    hidden, cell = np.zeros((2, config.num_layers, config.hidden_size))
+    for x in inputs:
         here: dict[str, list[Any]] = {part: [] for part in PARTS}
-        for k in range(saved.config.num_layers):
+        for k in range(config.num_layers):
             sums = sum(
-                weights[f"lstm.weight_{kind}_l{k}"] @ value + weights[f"lstm.bias_{kind}_l{k}"]
+                weights[f"{config.cell}.weight_{kind}_l{k}"] @ value + weights[f"{config.cell}.bias_{kind}_l{k}"]
                 for kind, value in (("ih", x), ("hh", hidden[k]))
             )
-            i, f, g, o = sums[:H], sums[H : 2 * H], sums[2 * H : 3 * H], sums[3 * H :]
-            i, f, o = (1 / (1 + np.exp(-gate)) for gate in (i, f, o))
-            g = np.tanh(g)
-            cell[k] = f * cell[k] + i * g
-            hidden[k] = o * np.tanh(cell[k])
-            x = hidden[k] + x if k and saved.config.residual else hidden[k].copy()
-            for part, value in zip(PARTS, (i, f, g, o, cell[k].copy(), hidden[k].copy()), strict=True):
-                here[part].append(value)
+            if config.cell == "rnn":
+                hidden[k] = np.tanh(sums)
+            else:
+                i, f, g, o = np.split(sums, 4)
+                i, f, o = (1 / (1 + np.exp(-gate)) for gate in (i, f, o))
+                g = np.tanh(g)
+                cell[k] = f * cell[k] + i * g
+                hidden[k] = o * np.tanh(cell[k])
+                for part, value in zip(PARTS, (i, f, g, o, cell[k].copy(), hidden[k].copy()), strict=True):
+                    here[part].append(value)
+            x = hidden[k] + x if k and config.residual else hidden[k].copy()
         for part, values in here.items():
             found[part].append(values)
         logits = weights["output.weight"] @ x + weights["output.bias"]
@@ -71,43 +73,19 @@ def in_float64(model: LanguageModel, ids: Any) -> dict[str, Any]:
     return {part: np.array(values) for part, values in found.items()}
 
 
-def with_boundary(model: LanguageModel, ids: Any) -> Any:
-    return np.concatenate([[model.tokenizer.end], ids])
-
-
 @settings(deadline=None, max_examples=15)
 @given(text=st.text(alphabet=[*TEXT, "☃"], min_size=1, max_size=40), seed=st.integers(0, 99), layers=st.integers(1, 3))
 def test_a_trace_is_a_recomputation_in_float64(text: str, seed: int, layers: int) -> None:
     model = made(seed=seed, num_layers=layers)
     found = model.gates(text)
-    expected = in_float64(model, with_boundary(model, found.ids))
+    ids: Any = [model.tokenizer.end, *found.ids]
+    rows = np.minimum(ids, model.config.vocabulary_size - 1)
+    expected = textbook(model, model._saved.weights["embedding.weight"][rows].astype(np.float64))
     for part in PARTS:
         np.testing.assert_allclose(getattr(found, part), expected[part][1:], rtol=0, atol=1e-5)
     np.testing.assert_allclose(found.before, expected["cell"][:-1], rtol=0, atol=1e-5)
     np.testing.assert_allclose(found.log_probabilities, expected["log_probabilities"][1:], rtol=0, atol=5e-5)
     np.testing.assert_allclose(found.expected_first, expected["log_probabilities"][0], rtol=0, atol=5e-5)
-
-
-def test_a_trace_is_what_nn_lstm_computes() -> None:
-    torch = pytest.importorskip("torch")
-    model = made(residual=False, hidden_size=40, scale=0.2)
-    found, config = model.gates(TEXT * 20), model.config
-    tensors = {name: torch.from_numpy(weight) for name, weight in model._saved.weights.items()}
-    x = tensors["embedding.weight"][torch.from_numpy(with_boundary(model, found.ids)).long()][:, None]
-    for k in range(config.num_layers):
-        layer = torch.nn.LSTM(x.shape[2], config.hidden_size)
-        layer.load_state_dict({name: tensors[f"lstm.{name[:-1]}{k}"] for name in layer.state_dict()})
-        states, state = [], None
-        with torch.no_grad():
-            outputs, _ = layer(x)
-            for t in range(len(x)):  # step by step, since nn.LSTM shows its cell state only at the end
-                _, state = layer(x[t : t + 1], state)
-                states.append(state[1][0, 0])
-        np.testing.assert_allclose(found.hidden[:, k], outputs[1:, 0], rtol=0, atol=1e-5)
-        np.testing.assert_allclose(found.cell[:, k], torch.stack(states)[1:], rtol=0, atol=1e-5)
-        x = outputs
-    logits = x[:, 0] @ tensors["output.weight"].T + tensors["output.bias"]
-    np.testing.assert_allclose(found.log_probabilities, logits.log_softmax(-1)[1:], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("scale", [0.1, 1, 30])

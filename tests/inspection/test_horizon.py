@@ -24,7 +24,7 @@ from afterword.language_model import LanguageModel
 from afterword.model.arrays import Array, Ids
 from afterword.model.network.network import Network, State, log_probabilities
 from afterword.text.characters import ClassicTokenizer
-from tests.inspection.test_gates import TEXT, made
+from tests.inspection.test_gates import TEXT, made, textbook
 
 NOTHING = 1e-12  # bits: more than float32's rounding makes of the same tokens in two lanes, on any processor
 LONG = "".join(np.random.default_rng(0).choice(list(TEXT), 600))
@@ -70,12 +70,14 @@ def test_many_places_are_measured_a_few_at_once_and_all_the_same(monkeypatch: py
     monkeypatch.setattr(Network, "read", noted)
     monkeypatch.setattr(horizon, "PLACES_AT_ONCE", 6)
     monkeypatch.setattr(horizon, "LOGITS_AT_ONCE", 5 * 12 * model.config.vocabulary_size)
-    fractions: list[float] = []
-    cut = changes_by_replacing(text, settings, on_progress=fractions.append)
+    cut = changes_by_replacing(text, settings)
     np.testing.assert_allclose(cut, whole, atol=1e-6)
     assert max(lanes for lanes, _ in shapes) == 12
     assert max(lanes * steps for lanes, steps in shapes) <= 60
+    fractions: list[float] = []
+    model.horizon(LONG, steps=20, places=20, on_progress=fractions.append)
     assert fractions == sorted(fractions)
+    assert len(fractions) > 3
     assert fractions[-1] == 1
 
 
@@ -118,9 +120,15 @@ def test_a_network_that_forgets_everything_at_once_has_a_horizon_of_one() -> Non
 
 
 def test_a_model_of_windows_remembers_its_window_and_no_more() -> None:
+    pytest.importorskip("torch")
     model = made(ClassicTokenizer.of(TEXT), embedding_size=1, input="number", window=6, residual=False, scale=1)
-    found = model.horizon(LONG.lower(), steps=10, places=6, gradient=False)
-    assert found.changes[:, :6].max() > 0
+    for steps in (3, 10):
+        found = model.horizon(LONG.lower(), steps=steps, places=6)
+        assert found.gradients is not None
+        assert found.gradients.shape[1] == steps
+        assert found.changes[:, :6].max() > 0
+        assert (found.gradients[:, :6] > 0).all()
+        assert not found.gradients[:, 6:].any()
     assert found.changes[:, 6:].max() < NOTHING
 
 
@@ -130,32 +138,12 @@ def test_the_gradient_is_what_a_small_change_of_the_input_does(cell: str, residu
     from afterword.learning.gradients import input_gradients
 
     model = made(cell=cell, residual=residual, hidden_size=8, scale=0.4)
-    config, weights = model.config, {name: w.astype(np.float64) for name, w in model._saved.weights.items()}
+    config, embedding = model.config, model._saved.weights["embedding.weight"].astype(np.float64)
     rows = np.random.default_rng(1).integers(0, config.vocabulary_size, (3, 9))
     [(_, found)] = input_gradients(config, model._saved.weights, rows, 8)
     assert found.shape == (3, 8)
-
-    def expects(inputs: np.ndarray, target: int) -> float:
-        hidden, cells = np.zeros((2, config.num_layers, config.hidden_size))
-        for x in inputs:
-            for k in range(config.num_layers):
-                sums = sum(
-                    weights[f"{cell}.weight_{kind}_l{k}"] @ value + weights[f"{cell}.bias_{kind}_l{k}"]
-                    for kind, value in (("ih", x), ("hh", hidden[k]))
-                )
-                if cell == "lstm":
-                    i, f, g, o = np.split(sums, 4)
-                    i, f, o = (1 / (1 + np.exp(-gate)) for gate in (i, f, o))
-                    cells[k] = f * cells[k] + i * np.tanh(g)
-                    hidden[k] = o * np.tanh(cells[k])
-                else:
-                    hidden[k] = np.tanh(sums)
-                x = hidden[k] + x if k and residual else hidden[k].copy()
-        logits = weights["output.weight"] @ x + weights["output.bias"]
-        return float(logits[target] - np.log(np.exp(logits).sum()))
-
     for lane in range(3):
-        inputs, target = weights["embedding.weight"][rows[lane, :-1]], int(rows[lane, -1])
+        inputs, target = embedding[rows[lane, :-1]], rows[lane, -1]
         for back in (1, 3, 8):
             slopes = []
             for e in range(config.embedding_size):
@@ -163,7 +151,7 @@ def test_the_gradient_is_what_a_small_change_of_the_input_does(cell: str, residu
                 for step in (1e-5, -1e-5):
                     changed = inputs.copy()
                     changed[-back, e] += step
-                    ends.append(expects(changed, target))
+                    ends.append(textbook(model, changed)["log_probabilities"][-1, target])
                 slopes.append((ends[0] - ends[1]) / 2e-5)
             assert found[lane, back - 1] == pytest.approx(np.linalg.norm(slopes), rel=2e-3, abs=1e-7)
 
@@ -194,30 +182,12 @@ def test_the_gradient_over_a_long_reading_takes_few_lanes_at_once(monkeypatch: p
     np.testing.assert_allclose(np.concatenate([part for _, part in cut]), whole, rtol=1e-4)
 
 
-def test_the_gradient_of_a_model_of_windows_ends_with_its_window() -> None:
-    pytest.importorskip("torch")
-    model = made(ClassicTokenizer.of(TEXT), embedding_size=1, input="number", window=6, residual=False, scale=1)
-    for steps in (3, 10):
-        found = model.horizon(LONG.lower(), steps=steps, places=4).gradients
-        assert found is not None
-        assert found.shape[1] == steps
-        assert (found[:, :6] > 0).all()
-        assert not found[:, 6:].any()
-
-
 def test_the_same_seed_measures_the_same_and_the_gradient_stands_beside_it() -> None:
     pytest.importorskip("torch")
     model = made(hidden_size=8)
     one, two = (model.horizon(LONG, steps=20, places=4, seed=7) for _ in range(2))
     assert np.array_equal(one.changes, two.changes)
-    assert one.gradients is not None
-    assert one.gradients.shape == (4, 20)
     assert "gradient" in str(one)
-    fractions: list[float] = []
-    model.horizon(LONG, steps=20, places=20, on_progress=fractions.append)
-    assert fractions == sorted(fractions)
-    assert len(fractions) > 3
-    assert fractions[-1] == 1
     assert set(one.to_dict()["steps"][0]) == {"k", "bits", "error", "gradient", "gradient_error"}
 
 

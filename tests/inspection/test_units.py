@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -122,33 +124,24 @@ def test_tokens_that_are_no_characters_are_judged_by_their_last_character() -> N
     assert answer.fraction == pytest.approx(3 / 8, abs=0.01)  # three bytes of ☃, two of é, three letters
 
 
-def test_what_matches_nothing_or_everything_or_only_one_half_is_refused() -> None:
-    units = made(CharTokenizer.of(LETTERS)).units("a" * 50 + "b" * 50)
-    with pytest.raises(OptionError, match="matching 'z' matches nothing"):
-        units.matching("z")
-    with pytest.raises(OptionError, match="matches everything"):
-        units.matching("[ab]+")
-    with pytest.raises(OptionError, match="everywhere in the first half"):
-        units.matching("a")
-    with pytest.raises(OptionError, match="unknown question 'cats': ask one of line-start"):
-        units.ready_made("cats")
-
-
-def test_one_question_is_answered_at_once_as_the_command_does() -> None:
-    model, text = made(CharTokenizer.of(LETTERS)), random_text(300)
-    units = model.units(text)
-    assert model.units(text, matching="[abc]<?", top=3) == units.matching("[abc]<?", 3)
-    assert model.units(text, asking="line-start") == units.ready_made("line-start")
-    assert len(model.units(text, asking="line-start").units) == 5
-    with pytest.raises(OptionError, match="cannot be combined"):
-        model.units(text, matching="a", asking="brackets")  # type: ignore[call-overload]
-    for top in (0, -1, 2.5, True):
-        with pytest.raises(OptionError, match="top must be"):
-            model.units(text, matching="a", top=top)  # type: ignore[arg-type]
-    with pytest.raises(OptionError, match="matching must be text"):
-        model.units(text, matching=b"a")  # type: ignore[call-overload]
-    with pytest.raises(OptionError, match=r"^unknown question '5'"):
-        model.units(text, asking=5)  # type: ignore[call-overload]
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"matching": "z"}, "matching 'z' matches nothing"),
+        ({"matching": "[ab]+"}, "matches everything"),
+        ({"matching": "a"}, "everywhere in the first half"),
+        ({"matching": "("}, "is not a regular expression"),
+        ({"matching": b"a"}, "matching must be text"),
+        ({"asking": "cats"}, "unknown question 'cats': ask one of line-start"),
+        ({"asking": 5}, "^unknown question '5'"),
+        ({"matching": "a", "asking": "brackets"}, "cannot be combined"),
+        *(({"matching": "a", "top": top}, "top must be") for top in (0, -1, 2.5, True)),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(asked: dict[str, Any], says: str) -> None:
+    model, text = made(CharTokenizer.of(LETTERS)), "a" * 50 + "b" * 50
+    with pytest.raises(OptionError, match=says):
+        model.units(text, **asked)
 
 
 def test_what_cannot_be_asked_is_refused_before_the_text_is_read() -> None:
@@ -157,9 +150,13 @@ def test_what_cannot_be_asked_is_refused_before_the_text_is_read() -> None:
             made().units("a text that is too long" * 10_000, **asked)
 
 
-def test_an_answer_draws_itself() -> None:
-    units = made(CharTokenizer.of(LETTERS)).units(random_text(300))
+def test_one_question_is_answered_at_once_as_the_command_does() -> None:
+    model, text = made(CharTokenizer.of(LETTERS)), random_text(300)
+    units = model.units(text)
     answer = units.matching("[abc]<?", 3)
+    assert model.units(text, matching="[abc]<?", top=3) == answer
+    assert model.units(text, asking="line-start") == units.ready_made("line-start")
+    assert len(units.ready_made("line-start").units) == 5
     assert len(answer.units) == 3
     assert answer.units[0].name in str(answer)
     assert "[abc]&lt;?" in answer._repr_html_()

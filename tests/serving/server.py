@@ -23,6 +23,8 @@ from tests.processes import PATIENCE, Process, running, until
 SOURCE = str(Path(afterword.__file__).parents[1])
 ENVIRONMENT = {**os.environ, "PYTHONPATH": SOURCE, "OMP_NUM_THREADS": "1", "AFTERWORD_DEBUG": "1"}
 ENVIRONMENT.pop("AFTERWORD_API_KEY", None)
+# OpenAI's defaults, for `generate`
+USUAL: dict[str, Any] = {"temperature": 1.0, "min_p": 0.0, "new_word_p": 0.0, "repetition_penalty": 1.0}
 
 
 @dataclass
@@ -73,11 +75,15 @@ class Serving:
         sent = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self.ask("POST", path, sent, {"Content-Type": "application/json", **headers})
 
-    def complete(self, **body: Any) -> Any:
-        """Return the answer to a completions request."""
-        found = self.post("/v1/completions", body)
+    def answer(self, path: str, **body: Any) -> Any:
+        """Return what a route answers to a body that it takes."""
+        found = self.post(path, body)
         assert found.status == 200, found.body
         return found.json
+
+    def complete(self, **body: Any) -> Any:
+        """Return the answer to a completions request."""
+        return self.answer("/v1/completions", **body)
 
     def gauge(self, name: str) -> float:
         """Return one of the numbers at /metrics."""

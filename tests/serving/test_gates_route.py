@@ -6,7 +6,6 @@ import base64
 import hashlib
 import re
 from pathlib import Path
-from typing import Any
 from urllib.parse import urljoin
 
 import numpy as np
@@ -17,10 +16,9 @@ from afterword.language_model import load
 from tests.serving.server import Serving
 
 
-@pytest.mark.parametrize("name", ["tiny", "mixed"])
-def test_the_figures_are_those_of_inspect(server: Serving, models: Path, name: str) -> None:
-    found = server.post("/v1/gates", {"model": name, "text": "abé\ncd"}).json
-    expected = load(models / name).gates("abé\ncd").to_dict()
+def test_the_figures_are_those_of_inspect(server: Serving, models: Path) -> None:
+    found = server.post("/v1/gates", {"model": "mixed", "text": "abé\ncd"}).json
+    expected = load(models / "mixed").gates("abé\ncd").to_dict()
     for key in ("text", "tokens", "bits", "means"):
         assert found[key] == expected[key]
     assert [len(layer["memory"]) for layer in found["layers"]] == [6, 6]
@@ -55,41 +53,3 @@ def test_what_is_kept_of_a_word_is_what_inspect_prints(server: Serving, models: 
     asked = {"text": "ab\ncd.", "word": "ab", "after": "\n", "instead": ["ba"], "hold": ["forget=0.5"]}
     expected = load(models / "mixed").hold("forget=0.5").keeps("ab\ncd.", "ab", after="\n", instead=["ba"]).to_dict()
     assert server.post("/v1/keeps", {"model": "mixed", **asked}).json == {"model": "mixed", **expected}
-
-
-@pytest.mark.parametrize(
-    ("body", "status", "says"),
-    [
-        ({"text": "ab\ncd"}, 400, "word is missing"),
-        ({"text": "ab\ncd", "word": "cb"}, 400, "the text has no word 'cb': name one of its words"),
-        ({"text": "ab\ncd", "word": "cd"}, 400, "the text ends with 'cd'"),
-        ({"text": "ab\ncd", "word": "ab", "after": "."}, 400, "the text has no '.' after 'ab'"),
-        ({"text": "ab\ncd", "word": "ab", "instead": ["a"] * 6}, 400, "instead"),
-        ({"text": "ab\n" * 7_000, "word": "ab", "instead": ["ba"]}, 400, "tokens"),
-        ({"text": "ab\n" * 100_000, "word": "ab"}, 400, "tokens"),
-    ],
-)
-def test_a_word_that_cannot_be_followed_is_refused(server: Serving, body: Any, status: int, says: str) -> None:
-    found = server.post("/v1/keeps", {"model": "tiny", **body})
-    assert found.status == status
-    assert says in found.error
-
-
-@pytest.mark.parametrize(
-    ("body", "status", "says"),
-    [
-        ({"model": "tiny"}, 400, "text is missing"),
-        ({"model": "tiny", "text": ""}, 400, "the text to look at is empty"),
-        ({"model": "lines", "text": "a\nb"}, 400, "give it one line"),
-        ({"model": "tiny", "text": "a" * 20_001}, 400, "20,001 tokens"),
-        ({"model": "tiny", "text": "a" * 1_000_000}, 400, "tokens, not 1,000,000: send a part"),
-        ({"model": "tiny", "text": "a", "format": "png"}, 400, "format"),
-        ({"model": "tiny", "text": "a", "hold": ["l0.u9=1"]}, 400, "unit"),
-        ({"model": "mixed", "text": "a", "with": "ngram"}, 400, "an n-gram has no gates"),
-        ({"model": "none", "text": "a"}, 404, "unknown model 'none'"),
-    ],
-)
-def test_what_makes_no_sense_is_refused(server: Serving, body: Any, status: int, says: str) -> None:
-    found = server.post("/v1/gates", body)
-    assert found.status == status
-    assert says in found.error

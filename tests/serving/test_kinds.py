@@ -18,9 +18,9 @@ from afterword.text.bpe import BpeTokenizer
 from afterword.text.characters import ByteTokenizer, ClassicTokenizer
 from afterword.text.symbols import SymbolTokenizer
 from afterword.text.tokenizer import Tokenizer
-from tests.serving.server import Serving, serving
+from tests.serving.server import USUAL, Serving, serving
+from tests.tiny import save_tiny
 
-USUAL: dict[str, Any] = {"temperature": 1.0, "min_p": 0.0, "new_word_p": 0.0, "repetition_penalty": 1.0}
 TEXT = "abc cab\nbacé " * 9
 
 
@@ -41,6 +41,7 @@ MODELS = {
     "symbols": made(SymbolTokenizer.of("abc \né", texts=[TEXT])),
     "classic": made(ClassicTokenizer.of("\n abcé")),
 }
+TINY = ["tiny", "mixed", "lines"]  # of characters, whose models are smaller
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +49,14 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("kinds")
     for name, model in MODELS.items():
         save_model(place / name, model, "")
+    for name in TINY:
+        save_tiny(place / name, lines=name == "lines", mixed=name == "mixed")
     return place
 
 
 @pytest.fixture(scope="module")
 def server(kinds: Path) -> Iterator[Serving]:
-    with serving(*(kinds / name for name in MODELS), "english") as found:
+    with serving(*(kinds / name for name in [*MODELS, *TINY]), "english") as found:
         yield found
 
 
@@ -62,15 +65,17 @@ def test_a_base_saved_before_a_default_existed_is_described(server: Serving) -> 
     assert found["characters_per_token"] == load("english").writing_defaults.characters_per_token
 
 
-@pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("remember", [False, True])
-def test_a_seed_writes_what_generate_writes(server: Serving, kinds: Path, name: str, remember: bool) -> None:
+@pytest.mark.parametrize("name", [*MODELS, *TINY])
+def test_a_seed_writes_what_generate_writes(server: Serving, kinds: Path, name: str) -> None:
     model = load(kinds / name)
     for seed in range(3):
-        for prompt in ("abc éab", None):
-            found = server.complete(model=name, prompt=prompt, max_tokens=30, seed=seed, n=2, remember=remember)
-            for k, choice in enumerate(found["choices"]):
-                assert choice["text"] == model.generate(prompt, seed=seed + k, max_tokens=30, **USUAL).text
+        for prompt in ("abcéab", None):
+            expected = [model.generate(prompt, seed=seed + k, max_tokens=30, **USUAL) for k in range(2)]
+            for remember in (False, True):
+                found = server.complete(model=name, prompt=prompt, max_tokens=30, seed=seed, n=2, remember=remember)
+                for choice, one in zip(found["choices"], expected, strict=True):
+                    assert (choice["text"], choice["finish_reason"]) == (one.text, one.finish_reason)
+                assert found["usage"]["completion_tokens"] == sum(one.tokens for one in expected)
 
 
 def test_many_prompts_that_end_within_words_are_continued_as_each_alone(server: Serving, kinds: Path) -> None:

@@ -17,9 +17,10 @@ import pytest
 
 from afterword.language_model import load
 from tests.processes import PATIENCE, until
-from tests.serving.server import Serving, serving
+from tests.serving.server import USUAL, Serving, serving
 
-ENDLESS = {"model": "tiny", "prompt": "ab", "max_tokens": 10**8, "temperature": 1}  # hours, on any machine
+# hours of writing, on any machine
+ENDLESS: dict[str, Any] = {"model": "tiny", "prompt": "ab", "max_tokens": 10**8, "temperature": 1}
 MOST = ("--max-output", "100000000", "--max-prompt", "10000000")
 
 
@@ -30,10 +31,10 @@ def small(models: Path) -> Iterator[Serving]:
         yield found
 
 
-def begun(server: Serving, **body: Any) -> socket.socket:
+def begun(server: Serving, path: str = "/v1/completions", **body: Any) -> socket.socket:
     """A request that was sent, whose answer nobody has read yet."""
     sent = json.dumps(body).encode()
-    head = f"POST /v1/completions HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nContent-Type: application/json\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nContent-Type: application/json\r\n"
     made = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
     made.sendall(f"{head}Content-Length: {len(sent)}\r\n\r\n".encode() + sent)
     return made
@@ -78,7 +79,7 @@ def test_streams_that_join_at_random_write_what_they_write_alone(server: Serving
 
     with ThreadPoolExecutor(number) as threads:
         texts = list(threads.map(one, asked))
-    alone = [model.generate(**body, min_p=0, new_word_p=0, repetition_penalty=1).text for body in asked]
+    alone = [model.generate(**USUAL | body).text for body in asked]
     same = [text == other for text, other in zip(texts, alone, strict=True)]
     assert sum(same) >= number - 1  # a draw may fall between two tokens within what rounding changes
 
@@ -115,29 +116,30 @@ def test_streams_of_two_models_come_evenly(server: Serving) -> None:
 
 
 def test_who_leaves_frees_the_place_at_once(small: Serving) -> None:
-    for stream in (True, False):
-        for _ in range(5):
-            writing = [begun(small, **ENDLESS, stream=stream) for _ in range(4)]
-            small.wait_for("places_in_use", 4)
-            waiting = [begun(small, **ENDLESS, stream=stream) for _ in range(2)]
-            small.wait_for("queue", 2)
-            for connection in (*waiting, *writing):
-                connection.close()
-            assert small.is_idle()
+    for stream in (True, False) * 3:
+        writing = [begun(small, **ENDLESS, stream=stream) for _ in range(4)]
+        small.wait_for("places_in_use", 4)
+        waiting = [begun(small, **ENDLESS, stream=stream) for _ in range(2)]
+        small.wait_for("queue", 2)
+        for connection in (*waiting, *writing):
+            connection.close()
+        assert small.is_idle()
 
 
-def test_who_leaves_while_a_prompt_is_read_or_scored_frees_the_place(small: Serving) -> None:
-    read = {"prompt": "abcd" * 990_000, "max_tokens": 9}  # minutes of work
-    scored = {
-        "prompt": "abcd" * 25_000,
-        "max_tokens": 0,
-        "echo": True,
-        "logprobs": 5,
-    }  # seconds, which may be over soon
-    for body in (read, scored):
-        with begun(small, model="tiny", **body) as made:
-            until(lambda: any(map(small.gauge, ("working", "places_in_use"))) or select.select([made], [], [], 0)[0])
-        assert small.is_idle(15)
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"prompt": "abcd" * 990_000, "max_tokens": 9},  # minutes of work
+        {"prompt": "abcd" * 25_000, "max_tokens": 0, "echo": True, "logprobs": 5},  # seconds, which may be over soon
+        {"path": "/v1/score", "text": "abcd" * 990_000},
+        {"path": "/v1/score", "text": "abcd" * 990_000, "lines": True},
+    ],
+    ids=["read", "echoed", "scored", "scored by lines"],
+)
+def test_who_leaves_while_a_text_is_read_or_scored_frees_the_place(small: Serving, body: dict[str, Any]) -> None:
+    with begun(small, model="tiny", **body) as made:
+        until(lambda: any(map(small.gauge, ("working", "places_in_use"))) or select.select([made], [], [], 0)[0])
+    assert small.is_idle(20)
 
 
 def test_too_many_are_told_so_and_those_who_wait_come_on(small: Serving) -> None:
@@ -153,9 +155,8 @@ def test_too_many_are_told_so_and_those_who_wait_come_on(small: Serving) -> None
         for connection in writing:
             connection.close()
         assert [one.result()["usage"]["completion_tokens"] for one in waiting] == [5, 5]
-    assert small.post("/v1/completions", {"model": "tiny", "n": 5}).error.startswith(
-        "one request may ask for at most 4 texts"
-    )
+    refused = small.post("/v1/completions", {"model": "tiny", "n": 5})
+    assert refused.error.startswith("one request may ask for at most 4 texts")
 
 
 def test_a_request_that_takes_too_long_is_left(models: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -17,11 +16,8 @@ from afterword.runs.begin import begin
 from afterword.runs.loop import train
 from afterword.runs.resume import resume
 from afterword.text.corpus import TextSettings
-from tests.processes import finished
-from tests.serving.server import ENVIRONMENT, Serving, serving
+from tests.serving.server import Serving, serving
 
-SERVE = [sys.executable, "-m", "afterword", "serve", "--port", "0"]
-QUIET = {**ENVIRONMENT, "AFTERWORD_DEBUG": ""}
 BOOK = "".join(f"The {k}th line of this book, and no more.\n" for k in range(120))
 
 
@@ -101,32 +97,11 @@ def test_what_is_not_there_is_said(watching: tuple[Serving, Any], path: str, sta
     assert says in found.error
 
 
-def test_a_path_with_two_methods_names_both(watching: tuple[Serving, Any]) -> None:
-    found = watching[0].ask("DELETE", "/v1/runs")
-    assert (found.status, found.headers["allow"]) == (405, "GET, HEAD, POST")
-
-
 @pytest.mark.parametrize("path", ["/v1/runs", "/v1/runs/plan", "/v1/runs/watched/stop", "/v1/runs/watched/resume"])
 def test_nothing_is_trained_unless_the_server_was_started_so(watching: tuple[Serving, Any], path: str) -> None:
-    found = watching[0].post(path, {"text": BOOK, "name": "more"} if path in ("/v1/runs", "/v1/runs/plan") else {})
+    found = watching[0].post(path, {} if "watched" in path else {"text": BOOK, "name": "more"})
     assert found.status == 404
     assert "start it with --train DIR" in found.error
-
-
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        ([], "there is nothing to serve"),
-        (["--run", "nowhere"], "nowhere is not a run: --run takes a folder that afterword train made"),
-        (["--train", "a.txt"], "train cannot make the folder a.txt"),
-    ],
-)
-def test_what_cannot_be_watched_ends_it_with_one_line(tmp_path: Path, arguments: list[str], says: str) -> None:
-    (tmp_path / "a.txt").touch()
-    ended = finished([*SERVE, *arguments], cwd=tmp_path, env=QUIET)
-    assert ended.returncode == 2
-    assert says in ended.stderr.decode()
-    assert ended.stderr.count(b"\n") == 1
 
 
 def damaged(place: Path) -> Path:
@@ -148,10 +123,3 @@ def test_a_run_that_is_watched_is_not_trained_and_a_damaged_one_is_said_to_be_so
         assert server.get("/v1/runs").json == {"object": "list", "trains": True, "data": []}
         taken = server.post("/v1/runs", {"text": BOOK, "name": "watched"})
         assert (taken.status, os.listdir(tmp_path / "own")) == (409, [".lock"])
-
-
-def test_a_model_and_another_run_cannot_have_one_name(models: Path, tmp_path: Path) -> None:
-    damaged(tmp_path / "tiny")
-    ended = finished([*SERVE, models / "tiny", "--run", tmp_path / "tiny"], env=QUIET)
-    assert ended.returncode == 2
-    assert ended.stderr == b"error: a model and a run are both named tiny: rename the folder of one of them\n"

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from afterword.language_model import load
 from afterword.model.folder.saved import load_model, save_model
-from tests.processes import PATIENCE, until
 from tests.serving.server import Serving, serving
 
 TEXT = "abé\ncd☃\n\nab"
 FIGURES = ("characters", "tokens", "nats_per_character", "bits_per_character", "bits_per_byte", "perplexity")
-
-
-def scored(server: Serving, route: str = "score", **body: Any) -> dict[str, Any]:
-    found = server.post(f"/v1/{route}", body)
-    assert found.status == 200, found.body
-    reply: dict[str, Any] = found.json
-    return reply
 
 
 @pytest.fixture(scope="module")
@@ -38,39 +27,34 @@ def calibrated(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield found
 
 
-@pytest.mark.parametrize("name", ["tiny", "mixed"])
-def test_a_text_costs_what_score_says(server: Serving, models: Path, name: str) -> None:
-    found, score = scored(server, model=name, text=TEXT), load(models / name).score(TEXT)
-    assert {key: found[key] for key in FIGURES} == pytest.approx({key: getattr(score, key) for key in FIGURES})
-    parts = {key: found[key] for key in ("lstm", "ngram", "both") if key in found}
-    assert parts == pytest.approx(dict(score.apart))
-    assert found.keys() == {"model", *FIGURES, *parts}
-
-
-def test_a_model_of_lines_reads_each_from_its_start(server: Serving, models: Path) -> None:
-    lines = load(models / "lines").score_lines(["abé", "cd☃", "ab"])
-    found = scored(server, model="lines", text=TEXT)
-    assert found["characters"] == sum(line.characters for line in lines)
-    assert found["bits_per_character"] * found["characters"] == pytest.approx(sum(line.bits for line in lines))
-
-
 @pytest.mark.parametrize("name", ["tiny", "mixed", "lines"])
-def test_characters_cost_what_they_surprise_by(server: Serving, models: Path, name: str) -> None:
-    found = scored(server, "surprises", model=name, text=TEXT)
-    whole = scored(server, model=name, text=TEXT)
-    assert {key: value for key, value in found.items() if key != "surprises"} == pytest.approx(whole)
-    expected = list(load(models / name).surprises(TEXT))
-    for told, one in zip(found["surprises"], expected, strict=True):
+def test_a_text_and_its_characters_cost_what_the_model_says(server: Serving, models: Path, name: str) -> None:
+    found, model = server.answer("/v1/score", model=name, text=TEXT), load(models / name)
+    parts = {key: found[key] for key in ("lstm", "ngram", "both") if key in found}
+    assert found.keys() == {"model", *FIGURES, *parts}
+    if name == "lines":  # which reads each line from its start
+        lines = model.score_lines(["abé", "cd☃", "ab"])
+        assert found["characters"] == sum(line.characters for line in lines)
+        assert found["bits_per_character"] * found["characters"] == pytest.approx(sum(line.bits for line in lines))
+    else:
+        score = model.score(TEXT)
+        assert {key: found[key] for key in FIGURES} == pytest.approx({key: getattr(score, key) for key in FIGURES})
+        assert parts == pytest.approx(dict(score.apart))
+
+    surprises = server.answer("/v1/surprises", model=name, text=TEXT)
+    each = surprises.pop("surprises")
+    assert surprises == pytest.approx(found)
+    for told, one in zip(each, model.surprises(TEXT), strict=True):
         assert [told[key] for key in ("text", "start", "line", "column")] == [one.text, one.start, one.line, one.column]
         assert told["bits"] == pytest.approx(one.bits)
-        assert [each["text"] for each in told["alternatives"]] == [text for text, _ in one.alternatives]
-    bits = sum(told["bits"] for told in found["surprises"])
+        assert [other["text"] for other in told["alternatives"]] == [text for text, _ in one.alternatives]
+    bits = sum(told["bits"] for told in each)
     assert bits == pytest.approx(found["bits_per_character"] * found["characters"])
 
 
 @pytest.mark.parametrize("name", ["tiny", "lines"])
 def test_lines_come_in_their_order(server: Serving, models: Path, name: str) -> None:
-    found = scored(server, model=name, text=TEXT + "\n", lines=True)["lines"]
+    found = server.answer("/v1/score", model=name, text=TEXT + "\n", lines=True)["lines"]
     expected = load(models / name).score_lines(TEXT.split("\n"))
     assert [(line["line"], line["text"]) for line in found] == [*enumerate(TEXT.split("\n"), 1)]
     assert [line["bits"] for line in found] == pytest.approx([line.bits for line in expected])
@@ -78,33 +62,28 @@ def test_lines_come_in_their_order(server: Serving, models: Path, name: str) -> 
 
 
 def test_line_ends_and_a_mark_are_read_as_in_a_file(server: Serving) -> None:
-    plain = scored(server, model="tiny", text="ab\ncd\n", lines=True)
-    assert scored(server, model="tiny", text="\ufeffab\r\ncd\r", lines=True) == plain
+    plain = server.answer("/v1/score", model="tiny", text="ab\ncd\n", lines=True)
+    assert server.answer("/v1/score", model="tiny", text="\ufeffab\r\ncd\r", lines=True) == plain
 
 
 def test_a_part_alone_can_be_asked(server: Serving, models: Path) -> None:
-    found = scored(server, model="mixed", text="abcd", **{"with": "ngram"})
+    found = server.answer("/v1/score", model="mixed", text="abcd", **{"with": "ngram"})
     assert found["nats_per_character"] == pytest.approx(found["ngram"])
 
 
-def test_only_odd_lines_are_listed_unless_all_are_asked_for(calibrated: Serving) -> None:
-    asked = {"model": "judge", "text": "\u2603\u2603\nabcd\n", "false_alarms": 0.05}
-    every = scored(calibrated, "odd", **asked, all=True)
-    some = scored(calibrated, "odd", **asked)
-    assert some["lines"] == [one for one in every["lines"] if one["odd"]]
-    assert some["bits_per_character"] == every["bits_per_character"]
-    assert scored(calibrated, "odd", **asked | {"text": "\n"})["lines"] == []
-
-
-def test_odd_lines_are_those_of_the_model(calibrated: Serving, models: Path) -> None:
-    lines = ["abababab", "dddddddd", "aabbaabb", "", "éédcéécd"]
-    found = scored(calibrated, "odd", model="judge", text="\n".join(lines), all=True, false_alarms=0.05)["lines"]
-    assert [line["text"] for line in found] == lines
-    assert any(line["odd"] for line in found)
-    for line in found:
+def test_odd_lines_are_listed_and_with_all_the_others_too(calibrated: Serving) -> None:
+    lines = ["abababab", "dddddddd", "aabbaabb", "", "éédcéécd", "\u2603\u2603"]
+    asked = {"model": "judge", "text": "\n".join(lines), "false_alarms": 0.05}
+    every = calibrated.answer("/v1/odd", **asked, all=True)
+    assert [line["text"] for line in every["lines"]] == lines
+    assert any(line["odd"] for line in every["lines"])
+    for line in every["lines"]:
         assert line["odd"] == bool(line["odd_pieces"])
         assert line["odd"] == (line["p_value"] <= 0.05 and line["text"] != "")
         assert line["figure"] == round(line["figure"], 2)
+    some = calibrated.answer("/v1/odd", **asked)
+    assert some == every | {"lines": [one for one in every["lines"] if one["odd"]]}
+    assert calibrated.answer("/v1/odd", **asked | {"text": "\n"})["lines"] == []
 
 
 def test_labels_are_told_of_a_model_that_knows_them(models: Path, tmp_path: Path) -> None:
@@ -112,55 +91,9 @@ def test_labels_are_told_of_a_model_that_knows_them(models: Path, tmp_path: Path
     saved.about["labels"] = {"a": 2, "b": 2}
     save_model(labelled, saved, "")
     with serving(labelled) as server:
-        found = scored(server, model="labelled", text="abcd\na\tcd", lines=True)["lines"]
+        found = server.answer("/v1/score", model="labelled", text="abcd\na\tcd", lines=True)["lines"]
     expected = load(labelled).classify(["abcd", "a\tcd"])
     for line, one in zip(found, expected, strict=True):
         assert (line["text"], line["label"], line["given_label"]) == (one.text, one.label, one.given_label)
         assert line["label_probability"] == pytest.approx(one.label_probability)
         assert line["bits"] == pytest.approx(one.bits)
-
-
-@pytest.mark.parametrize(
-    ("body", "status", "says"),
-    [
-        ({"model": "tiny"}, 400, "text is missing"),
-        ({"model": "tiny", "text": ""}, 400, "text is empty"),
-        ({"model": "lines", "text": "\n\n"}, 400, "has only empty lines"),
-        ({"model": "tiny", "text": ["a"]}, 400, "text"),
-        ({"model": "tiny", "text": "\ud800"}, 400, "surrogate"),
-        ({"model": "none", "text": "a"}, 404, "unknown model 'none'"),
-        ({"model": "tiny", "text": "\n" * 100_001, "lines": True}, 400, "at most 100,000 lines"),
-        ({"model": "tiny", "text": "a", "with": "ngram"}, 400, "n-gram"),
-        ({"model": "tiny", "text": "a", "adapt": True}, 400, "adapt is not supported here"),
-    ],
-)
-def test_what_makes_no_sense_is_refused(server: Serving, body: Any, status: int, says: str) -> None:
-    found = server.post("/v1/score", body)
-    assert found.status == status
-    assert says in found.error
-
-
-@pytest.mark.parametrize(
-    ("route", "body", "says"),
-    [
-        ("odd", {"text": "a"}, "does not know what normal lines"),
-        ("odd", {"text": "a", "false_alarms": 2}, "false_alarms must be"),
-        ("odd", {"text": "a", "minutes": 2}, "minutes is not supported here"),
-        ("odd", {"text": "\n" * 100_001}, "at most 100,000 lines"),
-        ("surprises", {"text": "a" * 50_001}, "at most 50,000 characters"),
-    ],
-)
-def test_each_route_has_limits_of_its_own(server: Serving, route: str, body: Any, says: str) -> None:
-    found = server.post(f"/v1/{route}", {"model": "tiny", **body})
-    assert found.status == 400
-    assert says in found.error
-
-
-@pytest.mark.parametrize("lines", [False, True])
-def test_the_work_ends_soon_after_the_client_left(server: Serving, lines: bool) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
-    body = json.dumps({"model": "mixed", "text": "abcd" * 990_000, "lines": lines})  # minutes of work
-    connection.request("POST", "/v1/score", body, {"Content-Type": "application/json"})
-    until(lambda: server.gauge("working"))
-    connection.close()
-    assert server.is_idle(within=20)

@@ -7,7 +7,7 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,7 @@ record = {"format": 3, "plan": {}, "fingerprint": "", "versions": {"afterword": 
 open("book/run.json", "w").write(json.dumps(record))
 """
 WAITING = "import signal; print('error: not this', flush=True); signal.pause()"
+Play = Callable[[str], None]
 
 
 @pytest.fixture
@@ -36,17 +37,29 @@ def trainer(tmp_path: Path) -> Iterator[Trainer]:
     trainer.close()
 
 
-def plays(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let `program` run in place of Afterword."""
+@pytest.fixture
+def play(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> Play:
+    """Let a program run in place of Afterword, and begin a run."""
 
-    def command(arguments: Sequence[str], module: str = "") -> list[str]:
-        return [sys.executable, "-c", program, *arguments]
+    def begin(program: str) -> None:
+        monkeypatch.setattr(
+            module, "_command", lambda arguments, module="": [sys.executable, "-c", program, *arguments]
+        )
+        trainer.begin(WISH)
 
-    monkeypatch.setattr(module, "_command", command)
+    return begin
 
 
-def ended(trainer: Trainer) -> None:
+@pytest.fixture
+def said(tmp_path: Path) -> Path:
+    """A file for what a program says."""
+    return tmp_path / "said"
+
+
+def ended(trainer: Trainer) -> list[str]:
+    """Wait until nothing is trained; return what is left in the folder."""
     until(lambda: trainer.training is None)
+    return sorted(name for name in os.listdir(trainer.place) if name != ".lock")
 
 
 @pytest.mark.parametrize(
@@ -58,59 +71,45 @@ def ended(trainer: Trainer) -> None:
         ("import sys; print('x' * 10**6, file=sys.stderr); sys.exit('error: late')", "late"),
     ],
 )
-def test_the_last_error_is_why_it_failed(
-    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, program: str, message: str
-) -> None:
-    plays(program, monkeypatch)
-    trainer.begin(WISH)
-    ended(trainer)
+def test_the_last_error_is_why_it_failed(trainer: Trainer, play: Play, program: str, message: str) -> None:
+    play(program)
+    assert ended(trainer) == []
     assert trainer.failures() == {"book": message}
-    assert os.listdir(trainer.place) == [".lock"]
     runs = Runs((), trainer)
     assert runs.names() == ["book"]
     assert (runs.see("book").state, runs.see("book").message) == ("failed", message)
     trainer.begin(WISH)  # the name is free again
-    ended(trainer)
 
 
-def test_a_run_that_fails_later_keeps_its_text(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
-    plays(f"{BEGUN}\nimport sys; sys.exit('error: the disk is full')", monkeypatch)
-    trainer.begin(WISH)
-    ended(trainer)
+def test_a_run_that_fails_later_keeps_its_text(trainer: Trainer, play: Play) -> None:
+    play(f"{BEGUN}\nimport sys; sys.exit('error: the disk is full')")
+    assert ended(trainer) == ["book", "book.txt"]
     assert trainer.failures() == {"book": "the disk is full"}
-    assert sorted(os.listdir(trainer.place)) == [".lock", "book", "book.txt"]
     with pytest.raises(ApiError, match="book already exists"):
         trainer.begin(WISH)
 
 
 @pytest.mark.parametrize("begun", [False, True])
-def test_what_is_stopped_did_not_fail(
-    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, begun: bool
-) -> None:
-    ready = tmp_path / "ready"
-    plays(f"{BEGUN if begun else ''}\nopen({str(ready)!r}, 'w')\n{WAITING}", monkeypatch)
-    trainer.begin(WISH)
-    until(ready.exists)
+def test_what_is_stopped_did_not_fail(trainer: Trainer, play: Play, said: Path, begun: bool) -> None:
+    play(f"{BEGUN if begun else ''}\nopen({str(said)!r}, 'w')\n{WAITING}")
+    until(said.exists)
     with pytest.raises(ApiError, match="book is being trained"):
         trainer.begin(Wish("two", b"text", ["--minutes", "1.0"]))
     trainer.stop("book")
-    ended(trainer)
+    assert ended(trainer) == (["book", "book.txt"] if begun else [])
     assert trainer.failures() == {}
-    assert sorted(os.listdir(trainer.place)) == ([".lock", "book", "book.txt"] if begun else [".lock"])
     with pytest.raises(ApiError, match="nothing to stop"):
         trainer.stop("book")
 
 
-def test_a_process_is_asked_to_end_once(trainer: Trainer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    said, enough = tmp_path / "said", tmp_path / "enough"
-    program = f"""
+def test_a_process_is_asked_to_end_once(trainer: Trainer, play: Play, said: Path, tmp_path: Path) -> None:
+    enough = tmp_path / "enough"
+    play(f"""
 import os, signal
 signal.signal(signal.SIGTERM, lambda number, frame: open({str(said)!r}, "a").write("asked\\n"))
 open({str(said)!r}, "a").write("ready\\n")
 while not os.path.exists({str(enough)!r}): pass
-"""
-    plays(program, monkeypatch)
-    trainer.begin(WISH)
+""")
     until(lambda: said.exists() and said.read_text() == "ready\n")
     trainer.stop("book")
     until(lambda: "asked" in said.read_text())
@@ -121,24 +120,20 @@ while not os.path.exists({str(enough)!r}): pass
 
 
 def test_the_key_is_not_told_and_what_lies_in_the_folder_is_no_program(
-    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    trainer: Trainer, play: Play, said: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "-P" in module._command(["plan"])
     monkeypatch.setenv("AFTERWORD_API_KEY", "a secret")
-    said = tmp_path / "said"
-    plays(f"import json, os, sys; json.dump([sys.argv, dict(os.environ)], open({str(said)!r}, 'w'))", monkeypatch)
-    trainer.begin(WISH)
+    play(f"import json, os, sys; json.dump([sys.argv, dict(os.environ)], open({str(said)!r}, 'w'))")
     ended(trainer)
     arguments, environment = json.loads(said.read_text())
     assert arguments[1:] == ["train", "book.txt", "--minutes", "1.0", "--out", "book"]
     assert "a secret" not in environment.values()
 
 
-def test_a_plan_ends_when_nobody_waits_for_it(
-    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    said = tmp_path / "said"
-    plays(f"import os, signal; open({str(said)!r}, 'w').write(str(os.getpid())); signal.pause()", monkeypatch)
+def test_a_plan_ends_when_nobody_waits_for_it(trainer: Trainer, said: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = f"import os, signal; open({str(said)!r}, 'w').write(str(os.getpid())); signal.pause()"
+    monkeypatch.setattr(module, "_command", lambda arguments: [sys.executable, "-c", program])
 
     async def leave() -> None:
         planning = asyncio.ensure_future(trainer.plan(WISH))
@@ -151,47 +146,38 @@ def test_a_plan_ends_when_nobody_waits_for_it(
         os.kill(int(said.read_text()), 0)
 
 
-def test_a_text_whose_run_was_moved_away_is_not_deleted(
-    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    plays(f"{BEGUN}\n{WAITING}", monkeypatch)
-    trainer.begin(WISH)
+def test_a_text_whose_run_was_moved_away_is_not_deleted(trainer: Trainer, play: Play, tmp_path: Path) -> None:
+    play(f"{BEGUN}\n{WAITING}")
     until(lambda: trainer.training == "book" and not trainer.is_preparing("book"))
     os.rename(trainer.place / "book", tmp_path / "moved")
     trainer.stop("book")
-    ended(trainer)
+    assert ended(trainer) == ["book.txt"]
     assert (trainer.place / "book.txt").read_bytes() == WISH.text
 
 
-def test_another_file_in_the_place_of_a_text_is_not_deleted(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
-    plays("import os; os.unlink('book.txt'); open('book.txt', 'w').write('mine'); raise SystemExit(1)", monkeypatch)
-    trainer.begin(WISH)
-    ended(trainer)
-    assert (trainer.place / "book.txt").read_text() == "mine"
-
-
 @pytest.mark.parametrize(
-    "change",
+    ("change", "text"),
     [
-        "open('book.txt', 'a').write(' and more')",
-        "open('book.txt', 'r+').write('TEXT')",
-        "at = os.stat('book.txt').st_mtime_ns; open('book.txt', 'r+').write('TEXT'); os.utime('book.txt', ns=(0, at))",
-        "os.utime('book.txt')",
+        ("os.unlink('book.txt'); open('book.txt', 'w').write('mine')", "mine"),
+        ("open('book.txt', 'a').write(' and more')", "text and more"),
+        ("open('book.txt', 'r+').write('TEXT')", "TEXT"),
+        (
+            "at = os.stat('book.txt').st_mtime_ns; open('book.txt', 'r+').write('TEXT'); "
+            "os.utime('book.txt', ns=(0, at))",
+            "TEXT",
+        ),
+        ("os.utime('book.txt')", "text"),
     ],
 )
-def test_a_text_that_someone_has_changed_is_not_deleted(
-    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, change: str
-) -> None:
-    plays(f"import os, sys\n{change}\nsys.exit(1)", monkeypatch)
-    trainer.begin(WISH)
-    ended(trainer)
-    assert (trainer.place / "book.txt").read_text().lower().startswith("text")
-    assert sorted(os.listdir(trainer.place)) == [".lock", "book.txt"]
+def test_a_text_that_someone_has_changed_is_not_deleted(trainer: Trainer, play: Play, change: str, text: str) -> None:
+    play(f"import os, sys\n{change}\nsys.exit(1)")
+    assert ended(trainer) == ["book.txt"]
+    assert (trainer.place / "book.txt").read_text() == text
 
 
 @pytest.mark.parametrize("beside", [False, True])
 def test_a_text_that_changes_while_it_is_removed_is_not_deleted(
-    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, beside: bool
+    trainer: Trainer, play: Play, monkeypatch: pytest.MonkeyPatch, beside: bool
 ) -> None:
     rename, place = Path.rename, trainer.place / "book.txt"
 
@@ -203,10 +189,8 @@ def test_a_text_that_changes_while_it_is_removed_is_not_deleted(
         return moved
 
     monkeypatch.setattr(Path, "rename", late)
-    plays("raise SystemExit(1)", monkeypatch)
-    trainer.begin(WISH)
-    ended(trainer)
-    texts = [path.read_text() for path in trainer.place.iterdir() if path.name != ".lock"]
+    play("raise SystemExit(1)")
+    texts = [(trainer.place / name).read_text() for name in ended(trainer)]
     assert sorted(texts) == (["another", "mine"] if beside else ["mine"])
     assert place.read_text() == ("another" if beside else "mine")
 
@@ -231,7 +215,7 @@ def test_a_text_for_which_the_disk_has_no_room_is_a_507_and_leaves_nothing(
     with pytest.raises(ApiError, match="the text cannot be saved: No space left on device") as failure:
         trainer.begin(WISH)
     assert failure.value.status == 507
-    assert os.listdir(trainer.place) == [".lock"]
+    assert ended(trainer) == []
 
 
 def test_a_folder_has_one_server_at_a_time(trainer: Trainer) -> None:

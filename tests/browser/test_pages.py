@@ -1,0 +1,90 @@
+"""What is the same for every page that stands in one file, with the text's characters as text, on any screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from afterword.inspection.gates_page import page as gates_page
+from afterword.interchange.browser import PageSettings, write_html
+from afterword.model.folder.saved import load_model
+from afterword.scoring.surprises import Surprise
+from afterword.scoring.surprises_page import Drawn
+from afterword.scoring.surprises_page import page as surprises_page
+from tests.browser.chromium import Tab
+from tests.inspection.test_gates import TEXT, made
+from tests.tiny import save_tiny
+
+CONTRAST = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
+SURPRISING = "Friends, Romans,\n</b><script>alert(1)</script>&amp;\n\tcountrymen \u05d0\u202e\n" * 12
+UNNAMED = """[...document.querySelectorAll("button, input, textarea, [role=dialog]")].filter(one =>
+    !(one.textContent.trim() || one.ariaLabel || one.labels?.[0]?.textContent.trim())).map(one => one.outerHTML)"""
+# Pages, and what of them is written on a shade: elements, and their classes, or null for those that they have.
+SHADED = {
+    "gates": "'#text b:first-child', ['s12', 'p12', 'n12', 'g12', 's6', 'n6', '']",
+    "long": "'#text b:first-child', ['s12', 'p12', 'n12', 'g12', 's6', 'n6', '']",
+    "surprises": "'li b, mark, td, th, .soft', null",
+    "exported": "'textarea, button, label', null",
+}
+
+
+def surprises() -> Iterator[Surprise]:
+    line, begun = 1, 0
+    for at, text in enumerate(SURPRISING):
+        yield Surprise(text, at, line, at - begun + 1, at % 41 / 4, (("<b>", 0.5), ("\n", 0.3), (" ", 0.004)))
+        if text == "\n":
+            line, begun = line + 1, at + 1
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder, model = tmp_path_factory.mktemp("pages"), made(hidden_size=20)
+    about = "book: 2 × 20 LSTM, 5,341 parameters; held: l0.forget=0.5"
+    text = Drawn("<i>text")
+    list(text.watch(surprises(), 10**6))
+    pages = {
+        "gates": gates_page(model.gates(TEXT * 3), about),
+        "long": gates_page(model.gates(TEXT * 20), about),
+        "surprises": surprises_page([text], "a model").replace("<html", "<html data-ready=1"),
+    }
+    for name, content in pages.items():
+        (folder / f"{name}.html").write_text(content, encoding="utf-8")
+    write_html(load_model(save_tiny(folder / "tiny", mixed=True)), folder / "exported.html", PageSettings())
+    return folder
+
+
+@pytest.fixture(params=["light", "dark"])
+def theme(request: pytest.FixtureRequest, tab: Tab) -> Iterator[str]:
+    tab.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": request.param}])
+    yield request.param
+    tab.call("Emulation.setEmulatedMedia", features=[])
+
+
+def open_file(tab: Tab, path: Path) -> Tab:
+    tab.call("Page.navigate", url="about:blank")
+    tab.complaints.clear()
+    tab.requests.clear()
+    tab.open(f"file://{path}")
+    tab.run("new Promise(done => document.readyState === 'complete' ? done() : addEventListener('load', () => done()))")
+    return tab
+
+
+@pytest.mark.parametrize("name", SHADED)
+def test_a_page_asks_for_nothing_can_be_read_in_both_themes_and_fits_a_phone(
+    tab: Tab, files: Path, theme: str, name: str
+) -> None:
+    open_file(tab, files / f"{name}.html")
+    paper = tab.run("getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, paper[4:-1].split(","))) > 384) == (theme == "light")
+    assert {address.partition(":")[0] for address in tab.requests} <= {"file", "blob"}
+    assert len([address for address in tab.requests if address.startswith("file")]) == 1
+    if name in ("gates", "long"):
+        tab.run("move(3); move(12, true); find()")
+    for width in (320, 390):
+        with tab.phone(width):
+            assert tab.widths == [width, width]
+    assert tab.run(UNNAMED) == []
+    assert tab.run(f"{CONTRAST}({SHADED[name]})") >= 4.5
+    assert tab.complaints == []

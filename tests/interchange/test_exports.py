@@ -1,0 +1,246 @@
+"""The files for ONNX Runtime, Keras and PyTorch: each, in its own tool, computes what NumPy computes."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import os
+import runpy
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from safetensors import safe_open
+
+from afterword.errors import OptionError, StorageError
+from afterword.interchange.keras_file import write_keras
+from afterword.interchange.onnx_file import write_onnx
+from afterword.interchange.torch_folder import write_torch
+from afterword.model.folder.saved import SavedModel, load_model
+from afterword.model.network.cell import sigmoid
+from afterword.model.network.config import Config
+from afterword.model.network.network import log_probabilities
+from afterword.text.vocabularies import from_json
+from tests.bases.small import SUBWORDS, base_of, classic_base, random_weights
+from tests.processes import finished
+from tests.tiny import save_tiny
+
+SIZES: list[dict[str, Any]] = [
+    {"num_layers": 1},
+    {"num_layers": 2, "residual": False},
+    {"num_layers": 3, "residual": True},
+    {"input": "number", "embedding_size": 1},
+]
+WRITERS: list[Any] = [write_onnx, write_keras, write_torch]
+PACKAGES: list[tuple[Any, str, str]] = [(write_onnx, "onnx", "onnx"), (write_keras, "h5py", "keras")]
+IDS = np.random.default_rng(1).integers(0, 8, (3, 7))
+
+
+def expected(model: SavedModel) -> Any:
+    """The logits after each of IDS."""
+    network = model.network()
+    return network.read(IDS, network.start(len(IDS)))[0]
+
+
+def session(model: SavedModel, folder: Path) -> onnxruntime.InferenceSession:
+    write_onnx(model, folder / "model.onnx")
+    return onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+
+
+def run_layers(path: Path, ids: Any) -> Any:
+    """Compute what the layers of a file of Keras say for ids [B, T], as Keras documents them."""
+    with zipfile.ZipFile(path) as archive:
+        layers = json.loads(archive.read("config.json"))["config"]["layers"]
+        with h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
+            weights = {layer["name"]: variables(file, layer["name"]) for layer in layers}
+    outputs: dict[str, Any] = {}
+    for layer in layers:
+        tensors = layer["inbound_nodes"][0]["args"] if layer["inbound_nodes"] else []
+        read = [tensor["config"]["keras_history"][0] for tensor in np.ravel(tensors)]
+        x, own = [outputs[name] for name in read], weights[layer["name"]]
+        match layer["class_name"]:
+            case "InputLayer":
+                found = ids
+            case "Embedding":
+                found = own[0][x[0]]
+            case "Add":
+                found = x[0] + x[1]
+            case "LSTM":
+                kernel, recurrent, bias = own
+                hidden = cell = np.zeros((len(ids), len(recurrent)), np.float32)
+                steps = []
+                for step in x[0].swapaxes(0, 1):
+                    i, f, c, o = np.split(step @ kernel + hidden @ recurrent + bias, 4, axis=-1)
+                    cell = sigmoid(f) * cell + sigmoid(i) * np.tanh(c)
+                    hidden = sigmoid(o) * np.tanh(cell)
+                    steps.append(hidden)
+                found = np.stack(steps, axis=1)
+            case "Dense":
+                found = np.exp(log_probabilities(x[0] @ own[0] + own[1]))
+        outputs[layer["name"]] = found
+    return outputs["dense"]
+
+
+def variables(file: Any, layer: str) -> list[Any]:
+    place = file.get(f"layers/{layer}/cell/vars") or file.get(f"layers/{layer}/vars") or {}
+    return [place[name][()] for name in sorted(place)]
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_onnx_runtime_finds_the_probabilities_and_the_states_of_numpy(sizes: dict[str, Any], tmp_path: Path) -> None:
+    model = base_of("\nabcdé", **sizes).model
+    run, network = session(model, tmp_path), model.network()
+    state = [model.config.num_layers, "B", 6]
+    assert {one.name: one.shape for one in run.get_inputs()} == {"ids": ["B", "T"], "hidden": state, "cell": state}
+    outputs = {"log_probabilities": ["B", "T", 8], "hidden_out": state, "cell_out": state}
+    assert {one.name: one.shape for one in run.get_outputs()} == outputs
+    for lanes in (1, 3):
+        known = network.start(lanes)
+        hidden, cell = np.zeros_like(known.hidden), np.zeros_like(known.cell)
+        for ids in (IDS[:lanes, :1], IDS[:lanes, 1:]):  # the second reading carries the state of the first
+            logits, known = network.read(ids, known)
+            found, hidden, cell = run.run(None, {"ids": ids, "hidden": hidden, "cell": cell})
+            assert found.shape == logits.shape
+            np.testing.assert_allclose(found, log_probabilities(logits), rtol=0, atol=1e-5)
+            np.testing.assert_allclose(hidden, known.hidden, rtol=0, atol=1e-5)
+            np.testing.assert_allclose(cell, known.cell, rtol=0, atol=1e-5)
+
+
+def test_onnx_of_a_classic_model_has_no_boundary_and_names_its_window(tmp_path: Path) -> None:
+    model = classic_base().model
+    run = session(model, tmp_path)
+    ids = np.array([[0, 2, 1, 1, 0]])  # a window, which is read from an empty state
+    empty = np.zeros((2, 1, 6), np.float32)
+    found = run.run(["log_probabilities"], {"ids": ids, "hidden": empty, "cell": empty})[0]
+    network = model.network()
+    np.testing.assert_allclose(found[:, -1], log_probabilities(network.advance(ids, network.start())[0]), atol=1e-5)
+    metadata = run.get_modelmeta().custom_metadata_map
+    assert metadata["boundary_id"] == "null"
+    assert json.loads(metadata["config"])["window"] == 5
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_the_layers_of_keras_are_the_network(sizes: dict[str, Any], tmp_path: Path) -> None:
+    model = base_of("\nabcdé", **sizes).model
+    assert write_keras(model, tmp_path / "model.keras") == []
+    found = run_layers(tmp_path / "model.keras", IDS)
+    np.testing.assert_allclose(found, np.exp(log_probabilities(expected(model))), rtol=0, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # Keras' own
+@pytest.mark.parametrize("sizes", SIZES)
+def test_keras_computes_the_same(sizes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    keras = pytest.importorskip("keras", reason="Keras is not installed: make test-keras")
+    model = base_of("\nabcdé", **sizes).model
+    write_keras(model, tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    probabilities = np.exp(log_probabilities(expected(model)))
+    np.testing.assert_allclose(loaded.predict(IDS, verbose=0), probabilities, rtol=0, atol=1e-5)
+    write_keras(model, tmp_path / "stateful.keras", stateful=True)
+    loaded = keras.models.load_model(tmp_path / "stateful.keras")
+    for t in range(IDS.shape[1]):  # one call for each step continues the text
+        found = keras.ops.convert_to_numpy(loaded(IDS[:1, t : t + 1]))
+        np.testing.assert_allclose(found, probabilities[:1, t : t + 1], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("sizes", SIZES[:3])
+def test_the_network_of_the_script_for_pytorch_is_numpys(sizes: dict[str, Any], tmp_path: Path) -> None:
+    model = base_of("\nabcdé", **sizes).model
+    write_torch(model, tmp_path / "book")
+    script, state = runpy.run_path(str(tmp_path / "book" / "write.py")), None
+    for part in (slice(0, 1), slice(1, 7)):
+        with torch.inference_mode():
+            found, state = script["model"](torch.from_numpy(IDS[:, part]), state)
+        np.testing.assert_allclose(found.numpy(), expected(model)[:, part], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("tokenizer", ["\nabcdé", SUBWORDS])
+def test_that_script_writes_where_there_is_no_afterword_and_fits_on_a_screen(tokenizer: Any, tmp_path: Path) -> None:
+    write_torch(base_of(tokenizer).model, tmp_path / "book")
+    script = tmp_path / "book" / "write.py"
+    lines = script.read_text().splitlines()
+    assert len(lines) <= 60
+    assert max(map(len, lines)) <= 120
+    code = "import runpy, sys; sys.modules['afterword'] = None; sys.argv[1:] = ['abé\u4e00']; "  # importing it fails
+    code += f"runpy.run_path({str(script)!r}, run_name='__main__')"
+    done = finished([sys.executable, "-c", code], env={**os.environ, "PYTHONIOENCODING": "utf-8"})
+    assert done.returncode == 0, done.stderr.decode()
+    written = done.stdout.decode()
+    assert written.startswith("abé\u4e00")
+    assert len(written) > 10
+
+
+def test_each_format_has_the_facts_and_a_note_names_the_n_gram(tmp_path: Path) -> None:
+    model = load_model(save_tiny(tmp_path / "tiny", mixed=True))
+    for write in WRITERS:
+        [note] = write(model, tmp_path / write.__name__)
+        assert "without the n-gram" in note
+    properties = onnx.load(tmp_path / "write_onnx").metadata_props
+    with zipfile.ZipFile(tmp_path / "write_keras") as archive:
+        in_keras = json.loads(archive.read("metadata.json"))["afterword"]
+    in_onnx = {one.key: json.loads(one.value) for one in properties}
+    for found in (in_onnx, in_keras):
+        assert found["tokens"] == ["\n", "a", "b", "c", "d", "é", "<|end|>", "<0x00>"]
+        assert found["boundary_id"] == 6
+    assert in_onnx["unseen"] == [6, 7]
+    assert Config(**in_onnx["config"]) == model.config
+    assert in_onnx["about"] == model.about
+    assert from_json(json.dumps(in_onnx["tokenizer"])) == model.tokenizer
+
+    folder = tmp_path / "write_torch"
+    assert sorted(os.listdir(folder)) == ["config.json", "model.safetensors", "tokenizer.json", "write.py"]
+    with safe_open(folder / "model.safetensors", "numpy") as file:
+        assert file.metadata() == {"format": "pt"}
+        assert set(file.keys()) == set(model.weights)
+    config = json.loads((folder / "config.json").read_text())
+    assert (config["boundary_id"], config["unseen"], config["prompt"]) == (6, [6, 7], "\n")
+
+
+@pytest.mark.parametrize("write", [write_onnx, write_keras])
+def test_equal_models_make_equal_files(write: Any, tmp_path: Path) -> None:
+    for name in "ab":
+        assert write(classic_base().model, tmp_path / name) == []
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_what_a_format_cannot_hold_is_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, path = base_of("\nab").model, tmp_path / "x"
+    plain = dataclasses.replace(model.config, cell="rnn")
+    for write in WRITERS:
+        with pytest.raises(OptionError, match="only LSTMs can be exported"):
+            write(dataclasses.replace(model, config=plain, weights=random_weights(plain)), path)
+    with pytest.raises(OptionError, match="at most 2 GiB"):
+        write_onnx(dataclasses.replace(model, config=dataclasses.replace(model.config, hidden_size=2**15)), path)
+    with pytest.raises(OptionError, match="a classic model reads windows"):
+        write_torch(classic_base().model, path)
+    for write, package, extra in PACKAGES:
+        monkeypatch.setitem(sys.modules, package, None)
+        with pytest.raises(OptionError, match=rf"pip install 'afterword\[{extra}\]'"):
+            write(model, path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_for_pytorch_takes_no_other_files_place_and_a_full_disk_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    with pytest.raises(OptionError, match="exists already: name a new folder"):
+        write_torch(base_of("\nab").model, tmp_path / "full")
+    monkeypatch.setattr("afterword.interchange.torch_folder.write_json", fails)
+    with pytest.raises(StorageError, match="No space left"):
+        write_torch(base_of("\nab").model, tmp_path / "x")
+    assert [path.name for path in tmp_path.iterdir()] == ["full"]

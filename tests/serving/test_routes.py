@@ -1,0 +1,164 @@
+"""What all routes do alike, over the server's own document: each refuses what its schema forbids, in one sentence."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from afterword.serving.app import ROUTES
+from tests.serving.server import Serving, serving
+
+WITH_BODY = sorted(route.path for route in ROUTES if route.body is not None)
+SOUND: dict[str, Any] = {
+    "prompt": "ab",
+    "text": "ab\ncd",
+    "word": "ab",
+    "instead": ["ba"],
+    "tokens": [1],
+    "name": "new",
+}
+NO_JSON = {
+    b"": "the body is not valid JSON",
+    b"{": "the body is not valid JSON",
+    b'{"prompt":"\xff"}': "the body is not valid JSON",
+    b'{"model":"tiny","model":"tiny"}': "the body has 'model' twice",
+    b'{"model":NaN}': "NaN is not a number",
+    b"[" * 100_000: "nested too deeply",
+    b'{"model":"tiny","x\\ud800":1}': "a name in the body contains a lone surrogate",
+    b"[]": "the body must be an object, not a list",
+}
+
+
+@functools.cache
+def document(port: int) -> Any:
+    return Serving(None, port).get("/openapi.json").json  # type: ignore[arg-type]
+
+
+def schema(server: Serving, path: str) -> dict[str, Any]:
+    """The schema of a route's body."""
+    api = document(server.port)
+    body = api["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    found: dict[str, Any] = api["components"]["schemas"][body["$ref"].rpartition("/")[2]]
+    return found
+
+
+def sound(server: Serving, path: str) -> dict[str, Any]:
+    """A body that the route takes, without a model."""
+    return {name: value for name, value in SOUND.items() if name in schema(server, path)["properties"]}
+
+
+def forbidden(kind: dict[str, Any]) -> Iterator[object]:
+    """Values that a schema forbids, one for each of its limits and one of another type."""
+    limits = {"minimum": -1, "exclusiveMinimum": 0, "maximum": 1, "exclusiveMaximum": 0}
+    yield from (kind[limit] + beyond for limit, beyond in limits.items() if limit in kind)
+    if "maxLength" in kind:
+        yield "a" * (kind["maxLength"] + 1)
+    if "maxItems" in kind:
+        yield ["a"] * (kind["maxItems"] + 1)
+    yield "other" if "enum" in kind else {"x": []}
+
+
+def refusal(server: Serving, path: str, body: Any, status: int = 400) -> str:
+    """Send what is refused; return the sentence that says why."""
+    found = server.post(path, body)
+    assert found.status == status, (path, body, found.body)
+    assert "\n" not in found.error
+    assert found.json["error"]["type"] == ("not_found_error" if status == 404 else "invalid_request_error")
+    return found.error
+
+
+@pytest.mark.parametrize("path", WITH_BODY)
+def test_a_body_that_its_schema_forbids_is_refused_and_named(server: Serving, path: str) -> None:
+    known, body = schema(server, path), sound(server, path)
+    if "model" in known["properties"]:
+        body["model"] = "tiny"
+    for sent, says in NO_JSON.items():
+        assert says in refusal(server, path, sent)
+    assert refusal(server, path, {**body, "unknown": 1}).startswith("unknown is not supported here")
+    for name in known.get("required", ()):
+        assert f"{name} is missing" in refusal(server, path, {key: body[key] for key in body if key != name})
+    for name, field in known["properties"].items():
+        for value in (value for kind in field.get("anyOf", [field]) for value in forbidden(kind)):
+            found = server.post(path, {**body, name: value})
+            assert found.status == 400, (name, value, found.body)
+            assert name in found.error or found.json["error"]["param"] == name, (name, value, found.error)
+    assert server.is_idle()
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
+def test_a_body_must_say_that_it_is_json(server: Serving, kind: str) -> None:
+    for path in WITH_BODY:
+        found = server.ask("POST", path, b"{}", {"Content-Type": kind})
+        assert found.status == 415
+        assert found.error == "the body must be JSON: send it with Content-Type: application/json"
+
+
+def test_a_path_names_the_methods_that_it_takes(server: Serving) -> None:
+    for route in ROUTES:
+        found = server.ask("DELETE", route.path)
+        assert found.status == 405
+        assert route.method in found.headers["allow"].split(", ")
+        assert found.error == f"{route.path} takes {found.headers['allow']}, not DELETE"
+    assert server.ask("OPTIONS", "/v1/completions").headers["allow"] == "POST"
+    assert server.ask("DELETE", "/v1/runs").headers["allow"] == "GET, HEAD, POST"
+
+
+def test_half_a_character_is_refused_everywhere(server: Serving) -> None:
+    for path in set(WITH_BODY) - {"/v1/odd", "/v1/runs", "/v1/runs/plan"}:
+        for name in sound(server, path).keys() & {"text", "prompt"}:
+            body = {**sound(server, path), name: "\ud800", "model": "tiny"}
+            assert "character 0 of the text is a lone surrogate (U+D800)" in refusal(server, path, body)
+
+
+def test_a_request_without_a_model_means_the_only_one(server: Serving, models: Path) -> None:
+    with serving(models / "tiny") as alone:
+        for path in (path for path in WITH_BODY if "model" in schema(server, path)["properties"]):
+            body = sound(server, path)
+            found, named = (alone.post(path, asked) for asked in (body, {**body, "model": "tiny"}))
+            assert found.status == named.status == (400 if path == "/v1/odd" else 200), found.body
+            assert refusal(server, path, body) == "model is missing: give one of tiny, mixed, lines"
+            for name in ("none", "../tiny"):
+                said = refusal(server, path, {**body, "model": name}, 404)
+                assert said == f"unknown model {name!r}; available: tiny, mixed, lines"
+        assert alone.get("/tokenizer_info").status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "says"),
+    [
+        ("/v1/next", {"prompt": 5}, "prompt"),
+        ("/v1/next", {"prompt": [999]}, "unknown token 999"),
+        ("/v1/next", {"prompt": "a" * 200_001}, "at most 200,000 tokens"),
+        ("/v1/next", {"with": "ngram"}, "n-gram"),
+        ("/v1/next", {"hold": ["l9.u0=1"]}, "layer"),
+        ("/v1/next", {"max_tokens": 5}, "max_tokens is not supported here"),
+        ("/v1/score", {"text": ""}, "text is empty"),
+        ("/v1/score", {"model": "lines", "text": "\n\n"}, "has only empty lines"),
+        ("/v1/score", {"text": "\n" * 100_001, "lines": True}, "at most 100,000 lines"),
+        ("/v1/score", {"text": "a", "with": "ngram"}, "n-gram"),
+        ("/v1/score", {"text": "a", "adapt": True}, "adapt is not supported here"),
+        ("/v1/surprises", {"text": "a" * 50_001}, "at most 50,000 characters"),
+        ("/v1/odd", {"text": "a"}, "does not know what normal lines"),
+        ("/v1/odd", {"text": "a", "false_alarms": 2}, "false_alarms must be"),
+        ("/v1/odd", {"text": "a", "minutes": 2}, "minutes is not supported here"),
+        ("/v1/odd", {"text": "\n" * 100_001}, "at most 100,000 lines"),
+        ("/v1/gates", {"text": ""}, "the text to look at is empty"),
+        ("/v1/gates", {"model": "lines", "text": "a\nb"}, "give it one line"),
+        ("/v1/gates", {"text": "a" * 20_001}, "20,001 tokens"),
+        ("/v1/gates", {"text": "a" * 1_000_000}, "tokens, not 1,000,000: send a part"),
+        ("/v1/gates", {"text": "a", "hold": ["l0.u9=1"]}, "unit"),
+        ("/v1/gates", {"model": "mixed", "text": "a", "with": "ngram"}, "an n-gram has no gates"),
+        ("/v1/keeps", {"text": "ab\ncd", "word": "cb"}, "the text has no word 'cb': name one of its words"),
+        ("/v1/keeps", {"text": "ab\ncd", "word": "cd"}, "the text ends with 'cd'"),
+        ("/v1/keeps", {"text": "ab\ncd", "word": "ab", "after": "."}, "the text has no '.' after 'ab'"),
+        ("/v1/keeps", {"text": "ab\n" * 7_000, "word": "ab", "instead": ["ba"]}, "tokens"),
+        ("/v1/keeps", {"text": "ab\n" * 100_000, "word": "ab"}, "tokens"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(server: Serving, path: str, body: dict[str, Any], says: str) -> None:
+    assert says in refusal(server, path, {"model": "tiny", **body})
+    assert server.is_idle()
