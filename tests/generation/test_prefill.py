@@ -74,15 +74,15 @@ def test_what_follows_a_prompt_is_what_follows_its_characters(kind: str, prompt:
     assert {one.text: one.probability for one in found} == pytest.approx(expected, abs=3 * prefill.MISSED)
 
 
-@pytest.mark.parametrize("settings", [{"temperature": 1}, {"temperature": 0.6}, {"temperature": 0}])
-@pytest.mark.parametrize("prompt", ["ab\nab", "ab ", " aba"])
-def test_texts_begin_as_the_probabilities_say(prompt: str, settings: dict[str, Any]) -> None:
-    saved, network = RUNNING, NETWORKS["running"]
-    writer = Writer(saved, network, Sampling(max_tokens=1, **settings))
-    firsts = Counter(one.text[:1] for one in writer.samples([prompt], 4000, 0))
+@pytest.mark.parametrize(
+    ("prompt", "temperature"), [("ab\nab", 1), ("ab ", 1), (" aba", 1), ("ab ", 0.6), (" aba", 0.6), ("ab\nab", 0)]
+)
+def test_texts_begin_as_the_probabilities_say(prompt: str, temperature: float) -> None:
+    writer = Writer(RUNNING, NETWORKS["running"], Sampling(max_tokens=1, temperature=temperature))
+    firsts = Counter(one.text[:1] for one in writer.samples([prompt], 2000, 0))
     for one in writer.next_characters(prompt):
         assert BPE.decode([one.id]) == one.text
-        assert firsts[one.text] / 4000 == pytest.approx(one.after, abs=0.04)
+        assert firsts[one.text] / 2000 == pytest.approx(one.after, abs=0.04)
         assert one.after > 0 or one.text not in firsts
 
 
@@ -96,17 +96,6 @@ def test_ways_whose_tokens_are_never_drawn_count_for_what_is_expected_alone() ->
     assert sum(one.probability for one in found) == pytest.approx(1, abs=0.1)
     drawn = [next(writer.stream(reading, seed)).id for seed in range(20)]
     assert not {*drawn} & {*never}
-
-
-@pytest.mark.parametrize("settings", [{}, {"temperature": 0.3, "repetition_penalty": 4}, {"new_word_p": 0.4}])
-def test_a_text_after_a_part_of_a_word_is_what_its_seed_writes_alone(settings: dict[str, Any]) -> None:
-    sampling = Sampling(**{"max_tokens": 9, "log_probabilities": 3} | settings)
-    writer, seeds = Writer(MIXED, NETWORKS["mixed"], sampling), range(100)
-    found = list(writer.samples(["abab ab"], 100, 0))
-    expected = [writer.stream("abab ab", seed).sample() for seed in seeds]
-    same = [(one, other) for one, other in zip(found, expected, strict=True) if one.text == other.text]
-    assert len(same) >= len(seeds) - 1
-    assert all(one.log_probability == pytest.approx(other.log_probability, abs=1e-3) for one, other in same)
 
 
 @given(st.from_regex("[ab\n]{0,3} ?[ab]{0,4}", fullmatch=True), st.integers(0, 2**64 - 1))

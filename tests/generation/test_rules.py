@@ -38,12 +38,14 @@ VOCABULARIES: list[tuple[Tokenizer, list[int]]] = [
 PATTERNS = ["ab|cd", "[a-c]+", "(a|b)*a(a|b){3}", "a?b{2,4}é*", "(?i)A+", "a.*b", "(ab)*", "[^a]{3}", "a$|^b"]
 
 
-def write(tokenizer: Tokenizer, unseen: list[int], sampling: Sampling, seeds: range) -> list[tuple[str, str]]:
+def write(
+    tokenizer: Tokenizer, unseen: list[int], sampling: Sampling, seeds: range, prompt: str = ""
+) -> list[tuple[str, str]]:
     """Texts and why they ended: each by the stream, and by a batch, which must agree."""
     saved = model(tokenizer, unseen, scale=0.3)
     writer = Writer(saved, saved.network(), sampling)
-    alone = [writer.stream("", seed).sample() for seed in seeds]
-    batch = list(writer.samples([""], len(seeds), seeds.start))
+    alone = [writer.stream(prompt, seed).sample() for seed in seeds]
+    batch = list(writer.samples([prompt], len(seeds), seeds.start))
     assert sum(one.text != other.text for one, other in zip(alone, batch, strict=True)) <= 1
     return [(sample.text, sample.finish_reason) for sample in alone]
 

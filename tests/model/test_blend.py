@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afterword.model.network.config import Config, weight_shapes
+from afterword.model.network.config import Config
 from afterword.model.ngram.blend import AdaptedMixture, Adapter
 from afterword.model.ngram.tables import Ngram
+from tests.tiny import random_weights
 
 ROWS = 7
 CONFIG = Config(ROWS, 1, 4, 6, 2)
@@ -63,13 +64,11 @@ def test_where_nothing_returns_the_weights_turn_to_the_network() -> None:
 @pytest.fixture(params=["both", "ngram"])
 def adapted(request: pytest.FixtureRequest) -> AdaptedMixture:
     """What writes after a text that says `PHRASE` three times."""
-    random = np.random.default_rng(0)
-    weights = {n: random.normal(0, 0.5, s).astype(np.float32) for n, s in weight_shapes(CONFIG).items()}
-    ngram = Ngram.learn(random.integers(0, ROWS, 300), ROWS, 0, 0)
+    ngram = Ngram.learn(np.random.default_rng(0).integers(0, ROWS, 300), ROWS, 0, 0)
     adapter = Adapter(ROWS, 0, ngram, request.param)
     text = np.array(PHRASE * 3)
     adapter.read(text, network(5, len(text)))
-    return AdaptedMixture(CONFIG, weights, adapter, None, None)
+    return AdaptedMixture(CONFIG, random_weights(CONFIG), adapter, None, None)
 
 
 def test_what_was_read_is_what_it_expects_and_it_learns_no_more(adapted: AdaptedMixture) -> None:
@@ -81,17 +80,3 @@ def test_what_was_read_is_what_it_expects_and_it_learns_no_more(adapted: Adapted
         assert logits[0, PHRASE[8]] > np.log(0.5)
     first, _ = adapted.advance(np.array([[0, *PHRASE[:8]]]), state)
     assert np.array_equal(first, logits)
-
-
-def test_lanes_and_pieces_do_not_matter_to_it(adapted: AdaptedMixture) -> None:
-    ids = np.array([[0, 1, 2, 3, 4, 5, 6, 1], [0, 4, 4, 1, 2, 3, 4, 5]])
-    together, end = adapted.read(ids, adapted.start(2))
-    for lane in range(2):
-        state = adapted.start()
-        for t in range(ids.shape[1]):
-            logits, state = adapted.step(ids[lane, t : t + 1], state)
-            assert together[lane, t] == pytest.approx(logits[0], abs=1e-5)
-    swapped = adapted.chosen(end, [1, 0])
-    step, _ = adapted.step(np.array([6, 1]), swapped)
-    again, _ = adapted.step(np.array([1, 6]), adapted.side_by_side(end))
-    assert step == pytest.approx(again[::-1], abs=1e-5)
