@@ -166,9 +166,10 @@ def test_a_pipe_is_read_once_and_leaves_no_file(tmp_path: Path, monkeypatch: pyt
 # Splitting a running text
 
 
-def parts_of(text: str, seed: int = 0, **settings: Any) -> tuple[str, str]:
-    """Return the parts of a text that is in no file."""
+def parts_of(text: str, size: int, seed: int = 0, **settings: Any) -> tuple[str, str]:
+    """Return the parts of a text that is in no file and comes in pieces of `size` bytes."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decoding, "PIECE", size)
         patch.setattr(documents, "_open", lambda path: io.BytesIO(text.encode()))
         patch.setattr(documents, "_kind", lambda source: "file")
         with read_corpus(["text"], TextSettings(**settings), seed) as corpus:
@@ -176,19 +177,14 @@ def parts_of(text: str, seed: int = 0, **settings: Any) -> tuple[str, str]:
 
 
 @settings(max_examples=50)
-@given(st.text(min_size=64).filter(lambda text: len(set(text[:32])) > 1), st.floats(0.001, 0.5))
-def test_the_last_share_of_the_characters_is_validation(text: str, share: float) -> None:
+@given(st.text(min_size=64).filter(lambda text: len(set(text[:32])) > 1), st.floats(0.001, 0.5), st.integers(1, 99))
+def test_the_last_share_of_the_characters_is_validation(text: str, share: float, size: int) -> None:
     text = text.replace("\0", "").replace("\r", "").replace("\ufeff", "").ljust(64, "x")
     if len(set(text[: len(text) // 2])) < 2:
         text = LONG + text
-    training, validation = parts_of(text, validation=str(share))
+    training, validation = parts_of(text, size, validation=str(share))
     assert training + validation == text
     assert len(validation) == max(1, round(share * len(text)))
-
-
-def test_the_parts_do_not_depend_on_the_pieces(tmp_path: Path, piece: int) -> None:
-    text = LONG * 3 + "ж"
-    assert split(tmp_path, text) == (text[:-25], text[-25:])
 
 
 def test_a_validation_file_among_the_texts_is_not_learned_from(tmp_path: Path) -> None:
@@ -222,14 +218,26 @@ def test_without_validation_all_of_the_text_is_the_training_part(tmp_path: Path,
 # Splitting lines
 
 
-@given(st.lists(st.sampled_from(LINES), min_size=20), st.integers(0, 2**64), st.sampled_from(["0.1", "0.5", "0.99"]))
-def test_lines_keep_their_order_and_equal_ones_their_side(lines: list[str], seed: int, share: str) -> None:
+@settings(max_examples=60)
+@given(
+    st.lists(st.sampled_from([*LINES, *map(str.upper, LINES[:50])]), min_size=20),
+    st.sampled_from(["1e-18", "0.1", "0.5", "0.99", "0.999999999999"]),
+    st.integers(1, 99),
+    st.integers(0, 2**64),
+    st.booleans(),
+)
+def test_lines_keep_their_order_equal_ones_their_side_and_each_side_has_one(
+    lines: list[str], share: str, size: int, seed: int, lowercase: bool
+) -> None:
     lines += ["one", "other"]
-    both = parts_of("\n\n".join(lines), seed, lines=True, validation=share)
+    chosen: dict[str, Any] = {"lines": True, "validation": share, "lowercase": lowercase}
+    both = parts_of("\n\n".join(lines), size, seed, **chosen)
+    assert parts_of("\n".join(lines) + "\n\n", 1 << 20, seed, **chosen) == both
     training, validation = (part.splitlines() for part in both)
     assert training
     assert validation
-    assert not set(training) & set(validation)
+    read = str.lower if lowercase else str
+    assert not set(map(read, training)) & set(map(read, validation))
     assert Counter(training) + Counter(validation) == Counter(lines)
     assert [line for line in lines if line in training] == training
     assert [line for line in lines if line in validation] == validation
@@ -241,23 +249,6 @@ def test_about_the_share_of_the_lines_is_held_out_and_the_seed_says_which(tmp_pa
     assert 240 < len(first) < 360
     assert set(first) != set(second)
     assert split(tmp_path, text, seed=1, lines=True)[1].splitlines() == first
-
-
-def test_the_lines_do_not_depend_on_the_pieces(tmp_path: Path, piece: int) -> None:
-    assert split(tmp_path, "\n".join(LINES), lines=True) == split(tmp_path, "\n".join(LINES) + "\n\n", lines=True)
-    assert sorted("".join(split(tmp_path, "\n".join(LINES), lines=True)).splitlines()) == sorted(LINES)
-
-
-def test_lines_that_only_lower_case_makes_equal_stand_on_one_side(tmp_path: Path) -> None:
-    text = "\n".join([*LINES, *map(str.upper, LINES)])
-    training, validation = (part.lower().splitlines() for part in split(tmp_path, text, lines=True, lowercase=True))
-    assert not set(training) & set(validation)
-
-
-@pytest.mark.parametrize("share", ["1e-18", "0.999999999999"])
-def test_each_side_gets_a_line_however_small_its_share(tmp_path: Path, share: str) -> None:
-    training, validation = split(tmp_path, (LONG + "other\n") * 2, lines=True, validation=share)
-    assert sorted([training, validation]) == sorted([LONG * 2, "other\n" * 2])
 
 
 # What is refused, each in one line
@@ -344,13 +335,6 @@ def test_lines_that_are_all_equal_and_an_empty_validation_file_are_refused(tmp_p
     assert refused([path], validation=str(empty)) == says
     with read_corpus([write(path, "ab " * 21 + "\n")], TextSettings()):
         pass  # the shortest text
-
-
-def test_utf_16_without_its_mark_is_told_how_to_be_read(tmp_path: Path) -> None:
-    path = write(tmp_path / "text", LONG.encode("utf-16-le"))
-    assert "encoding= utf-16-le" in refused([path])
-    assert "encoding= utf-16-le" in refused([path], encoding="utf-16")
-    assert read_text([path], Decoding(encoding="utf-16-le"))[0] == LONG
 
 
 SHARE, UNKNOWN = "validation must be a fraction above 0 and", "vocabulary must be char, byte, bpe:N or words, not {}"
