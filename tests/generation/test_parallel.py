@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import chain, repeat
 from typing import Any
+from unittest.mock import DEFAULT, Mock
 
 import numpy as np
 import pytest
@@ -16,7 +18,6 @@ from afterword.generation.sampling import Sampling
 from afterword.generation.texts import Sample, Text
 from afterword.generation.writer import Writer
 from afterword.model.folder.saved import SavedModel
-from afterword.model.network.network import Network
 from afterword.model.ngram.tables import Ngram
 from afterword.model.threads import PRODUCTS
 from tests.generation.test_continuation import BYTE, CHAR, LINES, MODELS
@@ -138,24 +139,16 @@ def test_any_number_of_seeds_is_written(seeds: list[int], threads: int) -> None:
 
 
 def test_what_fails_on_another_thread_is_raised_here(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    network, steps = MODELS[CHAR].predictor(), iter(range(5))
-
-    def step(ids: Any, state: Any) -> Any:
-        if next(steps, None) is None:
-            raise MemoryError
-        return Network.step(network, ids, state)
-
-    monkeypatch.setattr(network, "step", step)
+    network = MODELS[CHAR].predictor()
+    effects = chain([DEFAULT] * 5, repeat(MemoryError))
+    monkeypatch.setattr(network, "step", Mock(wraps=network.step, side_effect=effects))
     texts = Writer(MODELS[CHAR], network, Sampling(max_tokens=50)).samples(["a"], 40, 0)
     with pytest.raises(MemoryError):
         list(texts)
 
 
 def test_few_texts_need_no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(number: int) -> None:
-        raise MemoryError
-
-    monkeypatch.setattr(parallel, "check_threads_fit", refuse)
+    monkeypatch.setattr(parallel, "check_threads_fit", Mock(side_effect=MemoryError))
     assert len(together(mixed(MODELS[CHAR]), "a", Sampling(max_tokens=3), [1, 2, 3])) == 3
 
 
@@ -166,22 +159,13 @@ def test_what_fails_while_a_token_is_pushed_is_raised_after_all_threads_have_end
     network = batch.network
     enter(batch, texts)
     batch.step()
-    read: list[int] = []
-    step = network.step
-
-    def counted(ids: Any, state: Any) -> Any:
-        found = step(ids, state)
-        read.append(len(ids))
-        return found
-
-    def fail(*drawn: Any) -> None:
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(network, "step", counted)
-    monkeypatch.setattr(texts[7], "push", fail)
+    monkeypatch.setattr(network, "step", step := Mock(wraps=network.step))
+    monkeypatch.setattr(texts[7], "push", Mock(side_effect=ZeroDivisionError))
     with pytest.raises(ZeroDivisionError):
         batch.step()
-    assert sorted(read) == sorted(len(one.texts) for one in batch.batches[1:])
+    assert sorted(len(call.args[0]) for call in step.call_args_list) == sorted(
+        len(one.texts) for one in batch.batches[1:]
+    )
     assert not PRODUCTS._users
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from unittest.mock import create_autospec
 
 import pytest
 
@@ -13,8 +14,7 @@ from afterword.generation.rules import contained
 from afterword.generation.sampling import Sampling
 from afterword.generation.writer import Writer
 from afterword.language_model import load
-from afterword.model.arrays import Array, Ids
-from afterword.model.network.network import Network, State
+from afterword.model.network.network import Network
 from afterword.text.bpe import BpeTokenizer
 from afterword.text.characters import ByteTokenizer, CharTokenizer
 from afterword.text.symbols import SymbolTokenizer
@@ -118,13 +118,7 @@ def test_a_seed_writes_what_it_writes_alone_and_temperature_0_ignores_it() -> No
 
 
 def test_a_place_takes_at_most_five_times_the_steps_of_a_free_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    steps, step = 0, Network.step
-
-    def counted(network: Network, ids: Ids, state: State) -> tuple[Array, State]:
-        nonlocal steps
-        steps += len(ids)
-        return step(network, ids, state)
-
-    monkeypatch.setattr(Network, "step", counted)
+    step = create_autospec(Network.step, side_effect=Network.step)
+    monkeypatch.setattr(Network, "step", step)
     list(load("english").samples(num=2, seed=0, contains="dragon"))
-    assert steps < 5 * 2 * 500
+    assert sum(len(call.args[1]) for call in step.call_args_list) < 5 * 2 * 500

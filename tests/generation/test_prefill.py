@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter, defaultdict
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -121,12 +122,12 @@ def test_the_ways_are_all_there_is() -> None:
         assert {BPE.decode(one.tokens) + one.rest for one in spellings} == {prompt[3:] if prompt == "aba " else prompt}
 
 
-RULES: dict[str, dict[str, Any]] = {
-    "pattern": {"pattern": "b?a*\n[ab]+"},
-    "only": {"only": "ab"},
-    "without": {"without": " \n"},
-    "starts with": {"starts_with": "ba"},
-    "contains": {"contains": ("bb",)},
+RULES: dict[str, Any] = {
+    "pattern": "b?a*\n[ab]+",
+    "only": "ab",
+    "without": " \n",
+    "starts_with": "ba",
+    "contains": "bb",
 }
 
 
@@ -134,7 +135,7 @@ RULES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("prompt", ["ab", "ab a", "ab ", "é"])
 def test_rules_are_for_what_is_written_after_the_prompt(prompt: str, rule: str) -> None:
     pytest.importorskip("llguidance")
-    writer = Writer(RUNNING, NETWORKS["running"], Sampling(max_tokens=20, **RULES[rule]))
+    writer = Writer(RUNNING, NETWORKS["running"], Sampling(max_tokens=20, **{rule: RULES[rule]}))
     alone = [writer.sample(prompt, seed) for seed in range(5)]
     for sample in [*writer.samples([prompt], 20, seed=0), *alone]:
         assert writer.policy.obeys(sample.text), sample
@@ -165,20 +166,10 @@ def test_prompts_of_characters_and_bytes_are_read_as_they_are() -> None:
         assert (reading.spellings, reading.tokens, reading.rest) == ((), (), "")
 
 
-@pytest.mark.parametrize(
-    ("prompt", "back"),
-    [
-        ("", ""),
-        ("ab\n", ""),
-        ("ab ", " "),
-        ("\n  ", "  "),
-        ("ab ab", " ab"),
-        ("ab a☃b", "b"),
-        ("ab a☃", ""),
-        ("☃" * 30, ""),
-        ("a" * 200, "a" * prefill.MOST),
-    ],
-)
+TAKEN_BACK = {"": "", "ab\n": "", "ab ": " ", "\n  ": "  ", "ab ab": " ab", "ab a☃b": "b", "ab a☃": "", "☃" * 30: ""}
+
+
+@pytest.mark.parametrize(("prompt", "back"), [*TAKEN_BACK.items(), ("a" * 200, "a" * prefill.MOST)])
 def test_the_last_word_is_taken_back_as_far_as_its_tokens_can_change(prompt: str, back: str) -> None:
     ids = BPE.encode(prompt)
     assert BPE.decode(ids[len(ids) - prefill.taken_back(BPE, ids, prompt) :]) == back
@@ -186,19 +177,13 @@ def test_the_last_word_is_taken_back_as_far_as_its_tokens_can_change(prompt: str
 
 
 def test_a_prompt_that_needs_it_costs_few_steps_and_others_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    steps: list[int] = []
-    step = Network.step
-
-    def counted(self: Network, ids: Any, state: State) -> Any:
-        steps.append(len(ids))
-        return step(self, ids, state)
-
-    monkeypatch.setattr(Network, "step", counted)
+    network = NETWORKS["running"]
+    monkeypatch.setattr(network, "step", step := Mock(wraps=network.step))
     for prompt in ("ab\n", "", None, "☃"):
-        read_prompt(RUNNING, NETWORKS["running"], prompt)
-    assert not steps
-    read_prompt(RUNNING, NETWORKS["running"], "ab" * 12)
-    assert sum(steps) <= prefill.STEPS + len(steps)
+        read_prompt(RUNNING, network, prompt)
+    step.assert_not_called()
+    read_prompt(RUNNING, network, "ab" * 12)
+    assert sum(len(call.args[0]) for call in step.call_args_list) <= prefill.STEPS + step.call_count
 
 
 def test_prompts_that_are_read_together_are_read_as_alone() -> None:
@@ -219,16 +204,9 @@ def test_equal_prompts_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     network = MODELS[CHAR].predictor()
     together = [prefill.prompt_of(MODELS[CHAR], network, text) for text in ("ab", "ac", "ab")]
     alone = [network.advance(prompt.ids[None], network.start())[0] for prompt in together]
-    lanes: list[int] = []
-    advance = network.advance
-
-    def counted(ids: Any, state: Any) -> Any:
-        lanes.append(len(ids))
-        return advance(ids, state)
-
-    monkeypatch.setattr(network, "advance", counted)
+    monkeypatch.setattr(network, "advance", advance := Mock(wraps=network.advance))
     assert prefill.read_on(together, 64) == 6
-    assert lanes == [2]
+    assert [len(call.args[0]) for call in advance.call_args_list] == [2]
     for prompt, expected in zip(together, alone, strict=True):
         assert prompt.is_read
         np.testing.assert_allclose(prompt.whole().logits, expected, atol=1e-5)

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Iterable
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -140,18 +141,13 @@ def test_the_log_probability_is_the_models_own_whatever_the_filters(
 
 def test_a_filter_is_a_field_that_names_its_function_and_is_skipped_while_off(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(FILTERS) == [field.name for field in dataclasses.fields(Sampling) if field.metadata["filter"]]
-    asked: list[int] = []
-
-    def noted(logits: np.ndarray, k: int) -> np.ndarray:
-        asked.append(k)
-        return logits
-
-    monkeypatch.setitem(FILTERS, "top_k", (noted, 0))
+    top_k = Mock(side_effect=lambda logits, k: logits)
+    monkeypatch.setitem(FILTERS, "top_k", (top_k, 0))
     logits = np.zeros(ROWS, np.float32)
     draws(Sampling(), logits, 0, count=3)
-    assert asked == []
+    top_k.assert_not_called()
     draws(Sampling(top_k=3), logits, 0, count=2)
-    assert asked == [3, 3]
+    assert [call.args[1] for call in top_k.call_args_list] == [3, 3]
 
 
 def test_a_model_that_saw_nothing_cannot_write() -> None:

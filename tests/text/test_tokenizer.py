@@ -305,29 +305,28 @@ def test_json_gives_back_the_tokenizer_also_after_the_library_saved_it(tokenizer
 
 CHARS, ABC = CharTokenizer.of("abc"), BpeTokenizer.of("abc", ["abc\nabc\nab"], 9)
 AB, CLASSIC_ABC = SymbolTokenizer.of("ab", texts=["ab"]), ClassicTokenizer.of("abc")
-TOKENS: list[dict[str, Any]] = [
-    *({token: ...} for token in ("<|end|>", "<0x7F>", "b")),
-    *({"b": id} for id in (0, "1", True, 1.0, -1)),
-    *({"a": 1, "b": 0}, {"c": 400}, {"ab": 260}, {"\ud800": 260}),
-]
-MERGES: list[Any] = [
-    *({"a": "b"}, ["a b"], [[1, 2]], [[["a"], ["b"]]], [["a", "b", "c"]], []),
-    *([["a", "z"]], [["b", "a"]], [["ab", "c"], ["a", "b"]]),  # of an unknown token, to one, and before its parts
-]
-MODEL: list[dict[str, Any]] = [
-    *({"type": "WordPiece"}, {"merges": [["a", "b"]]}, {"byte_fallback": False}, {"vocab": ["a"]}, {"vocab": {}}),
-]
+MISSING, IDS = ("<|end|>", "<0x7F>", "b"), (0, "1", True, 1.0, -1)
+TOKENS = ({"a": 1, "b": 0}, {"c": 400}, {"ab": 260}, {"\ud800": 260})
+MODEL = ({"type": "WordPiece"}, {"merges": [["a", "b"]]}, {"byte_fallback": False}, {"vocab": ["a"]}, {"vocab": {}})
 FILE: list[dict[str, Any]] = [
-    *({"model": ...}, {"model": "BPE"}, {"normalizer": {"type": "NFC"}}, {"pre_tokenizer": {"type": "Whitespace"}}),
+    {"model": ...},
+    {"model": "BPE"},
+    {"normalizer": {"type": "NFC"}},
+    {"pre_tokenizer": {"type": "Whitespace"}},
     {"added_tokens": [{"id": 3, "content": "<|end|>"}]},
 ]
+MERGES = ({"a": "b"}, ["a b"], [[1, 2]], [[["a"], ["b"]]], [["a", "b", "c"]], [])
+STRANGE_MERGES = ([["a", "z"]], [["b", "a"]], [["ab", "c"], ["a", "b"]])  # of or to an unknown token, before its parts
 DAMAGE: list[tuple[Tokenizer, str, dict[str, Any]]] = [
+    *((CHARS, "tokens", {token: ...}) for token in MISSING),
+    *((CHARS, "tokens", {"b": id}) for id in IDS),
     *((CHARS, "tokens", change) for change in TOKENS),
     *((CHARS, "model", change) for change in MODEL),
     *((CHARS, "file", change) for change in FILE),
-    *((ABC, "model", {"merges": merges}) for merges in MERGES),
+    *((ABC, "model", {"merges": merges}) for merges in MERGES + STRANGE_MERGES),
     *((AB, "tokens", {"ab": ..., wrong: 2}) for wrong in ("ab cd", "ab\n", "\ud800a", "<0x4a>", "x" * 300)),
-    *((CLASSIC_ABC, "file", {"normalizer": None}), (CLASSIC_ABC, "tokens", {"ab": 3})),
+    (CLASSIC_ABC, "file", {"normalizer": None}),
+    (CLASSIC_ABC, "tokens", {"ab": 3}),
 ]
 NO_JSON = ["", "{", "[" * 100_000, '{"model": 1, "model": 2}', "\0", "9" * 5000, "[{}]", "{}"]
 
