@@ -137,20 +137,14 @@ def test_one_weight_that_a_byte_cannot_hold_keeps_its_matrix_in_float32(folder: 
 
 
 SCALE = r"'output\.weight' is int8, .* with '\.scale': for each row a float32 number above 0, at most 1,000,000"
+SCALES = [None, *(np.ones(shape, np.float32) for shape in (4, (5, 1))), *(np.ones(5, t) for t in (np.float64, np.int8))]
+SCALES += [np.array([1, 1, x, 1, 1], np.float32) for x in (0, -1, np.nan, np.inf, 2e6)]
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"output.weight.scale": None}, SCALE),
-        ({"output.weight.scale": np.ones(4, np.float32)}, SCALE),
-        ({"output.weight.scale": np.ones((5, 1), np.float32)}, SCALE),
-        ({"output.weight.scale": np.ones(5)}, SCALE),
-        ({"output.weight.scale": np.ones(5, np.int8)}, SCALE),
-        *(
-            ({"output.weight.scale": np.array([1, 1, x, 1, 1], np.float32)}, SCALE)
-            for x in (0, -1, np.nan, np.inf, 2e6)
-        ),
+        *(({"output.weight.scale": scale}, SCALE) for scale in SCALES),
         ({"output.weight": np.full((5, 3), -128, np.int8)}, "must hold multiples from -127 to 127, not -128"),
         ({"output.weight": np.ones((5, 4), np.int8)}, r"output\.weight has the shape \[5, 4\], not \[5, 3\]"),
         ({"output.weight": np.ones((5, 3), np.float32)}, r"'output\.weight\.scale' is unknown"),
