@@ -103,36 +103,26 @@ def test_nearly_is_too_near_for_any_weight_to_be_missing(name: str) -> None:
 
 @pytest.mark.parametrize("config", CONFIGS)
 @pytest.mark.parametrize("lanes", [7, 2 * LANES + 3])
-@pytest.mark.parametrize("cache", [CACHE, 0])
-def test_a_lane_is_the_same_alone_among_others_and_in_steps(
-    config: Config, lanes: int, cache: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("cache", "threads"), [(CACHE, 1), (0, 1), (0, 2), (0, 3)])
+def test_a_lane_is_the_same_alone_among_others_in_steps_and_by_any_number_of_threads(
+    config: Config, lanes: int, cache: int, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Bytes are added without rounding; the tolerance is for the rest, and far below what another scale would move."""
+    _, single = pair(config)
     monkeypatch.setattr("afterword.model.network.engines.CACHE", cache)  # beyond it, threads share the work otherwise
+    monkeypatch.setattr("os.cpu_count", lambda: threads)
     _, fast = pair(config)
     ids = ids_of(config, lanes, 12)
     ids[0] = 0  # a quiet lane, whose own least and largest numbers differ from the others'
     together, state = fast.read(ids, fast.start(lanes))
     for lane in (0, 1, lanes - 1):
-        alone, after = fast.read(ids[lane : lane + 1], fast.start())
+        alone, after = single.read(ids[lane : lane + 1], single.start())
         np.testing.assert_allclose(together[lane], alone[0], rtol=0, atol=2e-6)
         np.testing.assert_allclose(state.cell[:, lane], after.cell[:, 0], rtol=0, atol=2e-6)
         after = fast.start()
         for place in range(12):
             step, after = fast.step(ids[lane : lane + 1, place], after)
             np.testing.assert_allclose(step[0], together[lane, place], rtol=0, atol=2e-6)
-
-
-@pytest.mark.parametrize("lanes", [1, 2 * LANES + 3])
-def test_it_is_the_same_by_any_number_of_threads(lanes: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    ids, found = ids_of(CONFIGS[1], lanes, 12), []
-    for cache, threads in ((CACHE, 1), (0, 1), (0, 2), (0, 3)):
-        monkeypatch.setattr("afterword.model.network.engines.CACHE", cache)
-        monkeypatch.setattr("os.cpu_count", lambda threads=threads: threads)
-        _, fast = pair(CONFIGS[1])
-        found.append(fast.read(ids, fast.start(lanes))[0])
-    for other in found[1:]:
-        np.testing.assert_allclose(other, found[0], rtol=0, atol=2e-6)
 
 
 def model_of(tokenizer: Tokenizer) -> SavedModel:
