@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import repeat
 from typing import Any
 from unittest.mock import Mock
 
@@ -39,7 +40,7 @@ class Text:
 
     def __init__(self, seed: int) -> None:
         random = np.random.Generator(np.random.PCG64(seed))
-        self.numbers = iter(random.random, None)
+        self.numbers: Iterator[float] = iter(random.random, None)
 
     def steer(self, own: Logits, left: Logits) -> None:
         raise AssertionError
@@ -104,6 +105,15 @@ def test_a_token_never_seen_is_never_drawn(logits: np.ndarray, seed: int, sampli
     assert not set(draws(sampling, logits, seed, tuple(unseen))) & unseen
 
 
+@pytest.mark.parametrize("number", [0.0, 0.5])
+def test_a_number_on_an_edge_draws_the_token_above_it(number: float) -> None:
+    text = Text(0)
+    text.numbers = repeat(number)
+    for rows in (1, 2):
+        drawn = sampler(Sampling(), unseen=(0, 1, 4, 5)).draw(np.zeros((rows, ROWS)), [text] * rows)
+        assert {token for token, _, _ in drawn} == {2 if number == 0 else 6}
+
+
 @given(vectors, st.integers(1, 2 * ROWS))
 def test_top_k_keeps_the_k_likeliest_and_of_equals_the_lower_ids(logits: np.ndarray, k: int) -> None:
     ranked = sorted(range(ROWS), key=lambda id: (-logits[id], id))
@@ -118,6 +128,7 @@ def test_top_p_keeps_the_fewest_likeliest_that_reach_p(logits: np.ndarray, p: fl
     assert left == sorted(ranked[: len(left)])
     assert probability[left].sum() >= p - 1e-12
     assert probability[ranked[: len(left) - 1]].sum() < p + 1e-12
+    assert kept(keep_top_p(np.zeros(ROWS), 0.5)) == [*range(ROWS // 2)]  # which reach it exactly
 
 
 @given(vectors, st.floats(0.001, 0.999))
