@@ -138,6 +138,11 @@ def test_any_number_of_seeds_is_written(seeds: list[int], threads: int) -> None:
     assert [written.seed for written in together(MODELS[CHAR], "a", Sampling(max_tokens=3), seeds)] == seeds
 
 
+def test_the_same_seeds_write_the_same_bits() -> None:
+    one, other = (together(mixed(MODELS[CHAR]), "a", Sampling(max_tokens=9), SEEDS[:50]) for _ in range(2))
+    assert one == other
+
+
 def test_what_fails_on_another_thread_is_raised_here(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     network = MODELS[CHAR].predictor()
     effects = chain([DEFAULT] * 5, repeat(MemoryError))
@@ -163,9 +168,8 @@ def test_what_fails_while_a_token_is_pushed_is_raised_after_all_threads_have_end
     monkeypatch.setattr(texts[7], "push", Mock(side_effect=ZeroDivisionError))
     with pytest.raises(ZeroDivisionError):
         batch.step()
-    assert sorted(len(call.args[0]) for call in step.call_args_list) == sorted(
-        len(one.texts) for one in batch.batches[1:]
-    )
+    read = sorted(len(call.args[0]) for call in step.call_args_list)
+    assert read == sorted(len(one.texts) for one in batch.batches[1:])
     assert not PRODUCTS._users
 
 
