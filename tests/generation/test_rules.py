@@ -111,8 +111,10 @@ def test_the_other_rules_are_kept_together(tokenizer: Tokenizer, unseen: list[in
 
 def test_what_is_special_in_an_expression_is_text_in_the_other_rules() -> None:
     tokenizer = CharTokenizer.of('a./\\*"[]^-\n&|~')
+    some: list[dict[str, Any]]
     for character in '.\\*"[]^-/\n&|~':
-        for rule in ({"only": character, "starts_with": character}, {"contains": character}):
+        some = [{"only": character, "starts_with": character}, {"contains": character}]
+        for rule in some:
             [(text, _)] = write(tokenizer, [], Sampling(max_tokens=3, **rule), range(1))
             assert character in text
     assert write(tokenizer, [], Sampling(pattern="a/a", max_tokens=9), range(1))[0][0] == "a/a"

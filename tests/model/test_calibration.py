@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -133,7 +134,7 @@ def test_it_comes_back_from_a_file_and_damage_is_noticed() -> None:
     assert again.checksum == found.checksum
     assert dataclasses.replace(found, odd_bits=9.0).checksum != found.checksum
     flat = {"mean": [1.0, 0.0], "variance": [0.0, 0.0, 0.0]}
-    wrong = {"lengths": [[1], [9, 1]], "bits": [{}, flat], "odd_bits": ["x"], "masks": [["("]]}
+    wrong: dict[str, list[Any]] = {"lengths": [[1], [9, 1]], "bits": [{}, flat], "odd_bits": ["x"], "masks": [["("]]}
     for broken in ({}, *({**about, name: value} for name, values in wrong.items() for value in values)):
         with pytest.raises(ModelError, match="calibration is damaged"):
             Calibration.from_record(tensors, broken)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from afterword.model.network.holding import held_values, parse_hold
 from afterword.model.network.network import Network
 from afterword.model.network.windows import WindowNetwork
 from afterword.model.ngram.blend import AdaptedMixture, Adapter
-from afterword.model.ngram.mixture import Mixture
+from afterword.model.ngram.mixture import USES, Mixture
 from afterword.model.ngram.tables import Ngram
 from tests.tiny import random_weights
 
@@ -38,15 +40,12 @@ def adapted(using: str) -> Network:
 
 
 KINDS: dict[str, Callable[[], Network]] = {
-    "lstm": lambda: Network(CONFIG, WEIGHTS),
-    "rnn": lambda: Network(PLAIN, random_weights(PLAIN)),
-    "held": lambda: Network(CONFIG, WEIGHTS, held_values([parse_hold("l0.forget=1")], CONFIG)),
-    "windows": lambda: WindowNetwork(WINDOWS, random_weights(WINDOWS)),
-    **{
-        f"mixture, {using}": lambda using=using: Mixture(CONFIG, WEIGHTS, NGRAM, 0.4, using)
-        for using in ("both", "lstm", "ngram")
-    },
-    **{f"adapted, {using}": lambda using=using: adapted(using) for using in ("both", "ngram")},
+    "lstm": partial(Network, CONFIG, WEIGHTS),
+    "rnn": partial(Network, PLAIN, random_weights(PLAIN)),
+    "held": partial(Network, CONFIG, WEIGHTS, held_values([parse_hold("l0.forget=1")], CONFIG)),
+    "windows": partial(WindowNetwork, WINDOWS, random_weights(WINDOWS)),
+    **{f"mixture, {using}": partial(Mixture, CONFIG, WEIGHTS, NGRAM, 0.4, using) for using in USES},
+    **{f"adapted, {using}": partial(adapted, using) for using in ("both", "ngram")},
     "fast": lambda: Network(CONFIG, WEIGHTS, engine=FastEngine(CONFIG, WEIGHTS)),
 }
 
@@ -56,8 +55,8 @@ def network(request: pytest.FixtureRequest) -> Network:
     return KINDS[request.param]()
 
 
-def assert_near(one: object, other: object) -> None:
-    np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)  # type: ignore[call-overload]
+def assert_near(one: Any, other: Any) -> None:
+    np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
 
 
 @settings(max_examples=15)

@@ -11,7 +11,7 @@ from afterword.text.tokenizer import Tokenizer
 from tests.scoring.test_costs import BPE, BYTE, CHAR, network_for
 from tests.tiny import random_weights
 
-TOKENIZERS = [CHAR, BYTE, BPE]
+TOKENIZERS: list[Tokenizer] = [CHAR, BYTE, BPE]
 TEXT = "ab cab\nß abc é🙂 abc"
 LINES = ["abc", "", "ab cab ß", "é", "abc"]
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,9 +91,8 @@ def test_a_text_that_comes_in_parts_is_compared_as_the_whole(
     monkeypatch.setattr(comparing, "PLACES", places)
     monkeypatch.setattr(tokenizing, "PART", 99)
     monkeypatch.setattr(tokenizing, "LONGEST_LINE", 33)
-    for some, wholes in zip(
-        (parts([text]), [lines[at : at + 9] for at in range(0, len(lines), 9)]), expected, strict=True
-    ):
+    pieces: list[Iterable[Any]] = [parts([text]), [lines[at : at + 9] for at in range(0, len(lines), 9)]]
+    for some, wholes in zip(pieces, expected, strict=True):
         comparison = Comparison([MODEL, other])
         for part in some:
             comparison.read(part)

@@ -53,7 +53,7 @@ cut_anywhere = st.sampled_from([tokenizer for tokenizer in TOKENIZERS if not tok
 def test_the_library_encodes_to_the_same_ids_and_decodes_to_the_same_normalised_text(
     tokenizer: Tokenizer, texts: list[str]
 ) -> None:
-    library, ids = LIBRARY[tokenizer], []
+    library, ids = LIBRARY[tokenizer], list[int]()
     if tokenizer is CLASSIC:
         texts = ["".join(character for character in text if character in SAMPLE) for text in texts]
     for text in texts:
@@ -286,8 +286,14 @@ def test_json_gives_back_the_tokenizer_also_after_the_library_saved_it(tokenizer
 CHARS, ABC = CharTokenizer.of("abc"), BpeTokenizer.of("abc", ["abc\nabc\nab"], 9)
 AB, CLASSIC_ABC = SymbolTokenizer.of("ab", texts=["ab"]), ClassicTokenizer.of("abc")
 MISSING, IDS = ("<|end|>", "<0x7F>", "b"), (0, "1", True, 1.0, -1)
-TOKENS = ({"a": 1, "b": 0}, {"c": 400}, {"ab": 260}, {"\ud800": 260})
-MODEL = ({"type": "WordPiece"}, {"merges": [["a", "b"]]}, {"byte_fallback": False}, {"vocab": ["a"]}, {"vocab": {}})
+TOKENS: tuple[dict[str, Any], ...] = ({"a": 1, "b": 0}, {"c": 400}, {"ab": 260}, {"\ud800": 260})
+MODEL: tuple[dict[str, Any], ...] = (
+    {"type": "WordPiece"},
+    {"merges": [["a", "b"]]},
+    {"byte_fallback": False},
+    {"vocab": ["a"]},
+    {"vocab": {}},
+)
 FILE: list[dict[str, Any]] = [
     {"model": ...},
     {"model": "BPE"},
@@ -295,8 +301,12 @@ FILE: list[dict[str, Any]] = [
     {"pre_tokenizer": {"type": "Whitespace"}},
     {"added_tokens": [{"id": 3, "content": "<|end|>"}]},
 ]
-MERGES = ({"a": "b"}, ["a b"], [[1, 2]], [[["a"], ["b"]]], [["a", "b", "c"]], [])
-STRANGE_MERGES = ([["a", "z"]], [["b", "a"]], [["ab", "c"], ["a", "b"]])  # of or to an unknown token, before its parts
+MERGES: tuple[Any, ...] = ({"a": "b"}, ["a b"], [[1, 2]], [[["a"], ["b"]]], [["a", "b", "c"]], [])
+STRANGE_MERGES: tuple[Any, ...] = (
+    [["a", "z"]],
+    [["b", "a"]],
+    [["ab", "c"], ["a", "b"]],
+)  # of or to an unknown token, before its parts
 DAMAGE: list[tuple[Tokenizer, str, dict[str, Any]]] = [
     *((CHARS, "tokens", {token: ...}) for token in MISSING),
     *((CHARS, "tokens", {"b": id}) for id in IDS),
