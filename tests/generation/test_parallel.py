@@ -155,9 +155,7 @@ def test_few_texts_need_no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(together(mixed(MODELS[CHAR]), "a", Sampling(max_tokens=3), [1, 2, 3])) == 3
 
 
-def test_what_fails_while_a_token_is_pushed_is_raised_after_all_threads_have_ended(
-    threads: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failing_push_is_raised_after_all_threads_have_ended(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     batch, texts = many(MODELS[CHAR], 20)
     network = batch.network
     enter(batch, texts)

@@ -46,7 +46,7 @@ def test_words_do_not_wait_for_the_end_of_a_text() -> None:
     assert sum(place > 50 for place in places) < 10  # of one in five
 
 
-def test_the_automaton_of_a_text_does_not_grow_with_the_words_that_it_contains(
+def test_the_automaton_does_not_grow_with_the_words_that_a_text_contains(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(rules, "MOST_STATES", 2000)

@@ -66,9 +66,7 @@ def assert_near(one: Any, other: Any) -> None:
     st.integers(1, LANES),
     st.lists(st.tuples(st.sampled_from(["read", "step", "advance"]), st.integers(0, 9)), min_size=3, max_size=5),
 )
-def test_reading_in_pieces_or_token_by_token_is_reading_at_once(
-    network: Network, lanes: int, pieces: list[tuple[str, int]]
-) -> None:
+def test_reading_in_pieces_is_reading_at_once(network: Network, lanes: int, pieces: list[tuple[str, int]]) -> None:
     whole, end = network.read(IDS[:lanes], network.start(lanes))
     state, at = network.start(lanes), 0
     for way, length in [*pieces, ("read", LENGTH)]:

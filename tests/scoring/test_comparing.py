@@ -82,9 +82,7 @@ def test_a_model_differs_from_itself_by_nothing_for_sure(model: LanguageModel) -
 
 @KINDS
 @pytest.mark.parametrize("places", [comparing.PLACES, 64])
-def test_a_text_that_comes_in_parts_is_compared_as_the_whole(
-    other: LanguageModel, places: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_parts_are_compared_as_the_whole(other: LanguageModel, places: int, monkeypatch: pytest.MonkeyPatch) -> None:
     text = some_text(1200)
     lines = [line for line in text.split("\n") if line]
     expected = [compare([MODEL, other], text), compare([MODEL, other], lines)]

@@ -72,9 +72,7 @@ def close(found: Any, expected: Any) -> bool:
 
 
 @given(texts, st.integers(1, 5000), tokenizers)
-def test_a_texts_cost_is_that_of_its_tokens_one_by_one_in_pieces_of_any_size(
-    text: str, numbers: int, tokenizer: Tokenizer
-) -> None:
+def test_a_text_costs_what_its_tokens_cost_one_by_one(text: str, numbers: int, tokenizer: Tokenizer) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(costs, "NUMBERS", numbers)
         result = score(NETWORKS[tokenizer], tokenizer, text)
@@ -87,9 +85,7 @@ def test_a_texts_cost_is_that_of_its_tokens_one_by_one_in_pieces_of_any_size(
 
 
 @given(st.lists(texts, max_size=5), tokenizers, st.integers(1, 3))
-def test_a_text_that_is_scored_in_parts_costs_what_the_whole_costs(
-    pieces: list[str], tokenizer: Tokenizer, longest: int
-) -> None:
+def test_a_text_in_parts_costs_what_the_whole_costs(pieces: list[str], tokenizer: Tokenizer, longest: int) -> None:
     network, text = NETWORKS[tokenizer], "".join(pieces).replace("İ", "")
     last, found = None, []
     with pytest.MonkeyPatch.context() as patch:
@@ -108,9 +104,7 @@ def test_a_text_that_is_scored_in_parts_costs_what_the_whole_costs(
 @settings(max_examples=60)
 @example([""], 1, 1, CLASSIC)  # no token at all
 @given(st.lists(texts | st.just("abc" * 30), max_size=9), st.integers(1, 4), st.integers(1, 2000), tokenizers)
-def test_each_line_costs_what_it_costs_alone_with_its_end(
-    lines: list[str], lanes: int, numbers: int, tokenizer: Tokenizer
-) -> None:
+def test_a_line_costs_what_it_costs_alone(lines: list[str], lanes: int, numbers: int, tokenizer: Tokenizer) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(costs, "LANES", lanes)
         patch.setattr(costs, "NUMBERS", numbers)

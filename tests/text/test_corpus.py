@@ -141,9 +141,7 @@ class Input:
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_standard_input_can_be_gone_through_again(
-    monkeypatch: pytest.MonkeyPatch, pack: Callable[[bytes], bytes]
-) -> None:
+def test_standard_input_can_be_read_again(monkeypatch: pytest.MonkeyPatch, pack: Callable[[bytes], bytes]) -> None:
     monkeypatch.setattr("sys.stdin", Input(pack(LONG.encode())))
     with read_corpus(["-"], TextSettings()) as corpus:
         assert corpus.sources == ["standard input"]
@@ -283,9 +281,7 @@ def test_a_pipe_that_is_named_twice_is_refused_unread(tmp_path: Path) -> None:
     check_sources([pipe, tmp_path])
 
 
-def test_a_missing_source_a_closed_input_a_device_and_a_folder_without_text_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_source_that_gives_no_text_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", None)
     write(tmp_path / "image", b"\xff\xd8\xff\xe0")
     for sources, says in (

@@ -118,9 +118,7 @@ def test_the_fingerprint_tells_texts_splits_and_tokenizers_apart(tmp_path: Path)
 
 @settings(max_examples=30)
 @given(st.text("abcdé☃", min_size=64), st.sampled_from(["char", "byte", "bpe:9", "words", "classic"]), st.booleans())
-def test_the_unseen_rows_are_those_that_texts_of_the_same_characters_lack(
-    text: str, vocabulary: str, lines: bool
-) -> None:
+def test_unseen_rows_are_those_that_texts_of_the_same_characters_lack(text: str, vocabulary: str, lines: bool) -> None:
     kind: dict[str, Any] = {"vocabulary": vocabulary, "validation": "0.3", "lines": lines}
     if vocabulary == "classic":
         kind |= {"validation": None, "lines": False}
@@ -150,9 +148,7 @@ def test_what_the_classic_recipe_does_not_know_is_refused_with_its_place(tmp_pat
     assert sorted(os.listdir(tmp_path)) == ["held", "text"]
 
 
-def test_the_ids_of_subwords_do_not_depend_on_how_the_text_comes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ids_of_subwords_do_not_depend_on_how_the_text_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoding, "PIECE", 1 << 12)
     monkeypatch.setattr(tokenizing, "LONGEST_LINE", 1 << 8)
     text = TEXT * 100 + " wing" * 300 + "\n" + TEXT
@@ -193,7 +189,7 @@ CHANGES: dict[str, list[Any]] = {
         ("format", 2, r"has the format 2, and this Afterword reads 1: use the version"),
     ],
 )
-def test_a_corpus_file_that_cannot_be_or_is_of_a_later_version_is_refused_in_one_line(
+def test_an_invalid_or_later_corpus_file_is_refused_in_one_line(
     tmp_path: Path, name: str, value: Any, says: str
 ) -> None:
     encoded(tmp_path, TEXT)
@@ -244,9 +240,7 @@ class UpperCaseBytes(ByteTokenizer):
         return 255 - super()._encode(text, at)
 
 
-def test_a_new_vocabulary_is_one_class_and_one_line_in_the_table(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_new_vocabulary_is_one_class_and_one_line_of_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vocabularies, "VOCABULARIES", (UpperCaseBytes, *vocabularies.VOCABULARIES))
     encoded(tmp_path, TEXT, validation=None, vocabulary="shout")
     found = EncodedCorpus.open(tmp_path)

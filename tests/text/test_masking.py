@@ -72,9 +72,7 @@ def test_the_usual_masks_of_logs_fit_into_the_limits_all_together() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_no_mask_takes_a_hundred_times_as_long_to_compile_and_use_first_as_a_plain_one(
-    monkeypatch: pytest.MonkeyPatch, seed: int
-) -> None:
+def test_no_mask_takes_a_hundred_times_as_long_as_a_plain_one(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     def took(pattern: str) -> float:
         regex.purge()
         began = time.thread_time()

@@ -50,9 +50,7 @@ cut_anywhere = st.sampled_from([tokenizer for tokenizer in TOKENIZERS if not tok
 
 
 @given(st.sampled_from([*LIBRARY]), st.lists(any_text))
-def test_the_library_encodes_to_the_same_ids_and_decodes_to_the_same_normalised_text(
-    tokenizer: Tokenizer, texts: list[str]
-) -> None:
+def test_the_library_has_the_same_ids_and_normalised_texts(tokenizer: Tokenizer, texts: list[str]) -> None:
     library, ids = LIBRARY[tokenizer], list[int]()
     if tokenizer is CLASSIC:
         texts = ["".join(character for character in text if character in SAMPLE) for text in texts]
@@ -75,9 +73,7 @@ def test_a_text_may_be_cut_behind_a_newline(tokenizer: Tokenizer, one: str, othe
 
 
 @given(any_tokenizer, st.lists(any_text), st.integers(1, 9))
-def test_a_text_that_comes_in_pieces_gives_the_ids_of_the_whole(
-    tokenizer: Tokenizer, pieces: list[str], longest: int
-) -> None:
+def test_a_text_in_pieces_gives_the_ids_of_the_whole(tokenizer: Tokenizer, pieces: list[str], longest: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tokenizing, "LONGEST_LINE", longest)
         patch.setattr(bpe, "BLOCK", 5)
