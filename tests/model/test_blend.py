@@ -78,5 +78,7 @@ def test_what_was_read_is_what_it_expects_and_it_learns_no_more(adapted: Adapted
         assert np.exp(logits).sum() == pytest.approx(1, abs=1e-5)
         assert logits[0].argmax() == PHRASE[8]
         assert logits[0, PHRASE[8]] > np.log(0.5)
-    first, _ = adapted.advance(np.array([[0, *PHRASE[:8]]]), state)
+    first, after = adapted.advance(np.array([[0, *PHRASE[:8]]]), state)
     assert np.array_equal(first, logits)
+    [(_, match, _)] = after.recent
+    assert (match.rows, match.next) == (8, PHRASE[8])
