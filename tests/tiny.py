@@ -18,6 +18,12 @@ from afterword.storage import MARK
 from afterword.text.characters import CharTokenizer
 
 
+def random_weights(config: Config, scale: float = 0.5, seed: int = 0) -> dict[str, NDArray[np.float32]]:
+    """Return normally distributed weights for `config`."""
+    random = np.random.default_rng(seed)
+    return {name: random.normal(0, scale, shape).astype(np.float32) for name, shape in weight_shapes(config).items()}
+
+
 def save_tiny(folder: Path, lines: bool = False, mixed: bool = False, hidden_size: int = 6) -> Path:
     """Save a model that knows a, b, c, d and é, and "\\n" unless it knows `lines`; `mixed` adds an n-gram."""
     tokenizer = CharTokenizer.of("abcdé" if lines else "\nabcdé")
@@ -55,8 +61,7 @@ def save_tiny_series(folder: Path) -> Path:
     """Save a model of hourly series with a season of 24, which expects small changes, whatever it reads."""
     tokenizer = CharTokenizer.of(CHARACTERS)
     config = Config(tokenizer.rows, tokenizer.shared_row_tokens, embedding_size=4, hidden_size=6, num_layers=1)
-    random = np.random.default_rng(0)
-    weights = {name: random.normal(0, 0.5, shape).astype(np.float32) for name, shape in weight_shapes(config).items()}
+    weights = random_weights(config)
     weights["output.bias"][:256] -= np.abs(np.arange(256) - 127.5).astype(np.float32) / 8
     series = {"season": 24, "horizon": 24, "frequency": "hourly"}
     about: dict[str, Any] = {"recipe": "auto", "lines": True, "corpus": {"sources": ["t.csv"]}, "series": series}

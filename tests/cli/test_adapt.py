@@ -1,4 +1,4 @@
-"""`afterword score --adapt` and `afterword generate --adapt` through the real command."""
+"""`afterword score --adapt` through the real command."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from afterword.errors import OptionError, TextError
@@ -16,9 +16,10 @@ from afterword.generation.sampling import Sampler, Sampling
 from afterword.generation.texts import Piece
 from afterword.generation.writer import Writer
 from afterword.model.folder.saved import SavedModel
-from afterword.model.network.config import Config, weight_shapes
+from afterword.model.network.config import Config
 from afterword.text.characters import ByteTokenizer, CharTokenizer
 from afterword.text.tokenizer import Tokenizer
+from tests.tiny import random_weights
 
 CHAR = CharTokenizer.of("\nabcdé")
 BYTE = ByteTokenizer.of()
@@ -26,10 +27,7 @@ BYTE = ByteTokenizer.of()
 
 def model(tokenizer: Tokenizer, unseen: list[int], seed: int = 0, scale: float = 1.0) -> SavedModel:
     config = Config(tokenizer.rows, tokenizer.shared_row_tokens, embedding_size=4, hidden_size=6, num_layers=2)
-    random = np.random.default_rng(seed)
-    shapes = weight_shapes(config)
-    weights = {name: random.normal(0, scale, shapes[name]).astype(np.float32) for name in shapes}
-    return SavedModel(config, weights, tokenizer, unseen, {})
+    return SavedModel(config, random_weights(config, scale, seed), tokenizer, unseen, {})
 
 
 CHAR_END, BYTE_END = len(CHAR.characters), 256
@@ -52,16 +50,11 @@ def write(
     return "".join(piece.text for piece in pieces), pieces, stream.finish_reason
 
 
+@settings(max_examples=50)
 @given(st.integers(0, 2**64 - 1), st.text("abé☃", max_size=5), st.floats(0, 3))
 def test_the_same_seed_writes_the_same_pieces(seed: int, prompt: str, temperature: float) -> None:
     sampling = Sampling(max_tokens=12, temperature=temperature)
     assert write(sampling, prompt, seed) == write(sampling, prompt, seed)
-
-
-@given(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
-def test_temperature_0_ignores_the_seed(one: int, other: int) -> None:
-    greedy = Sampling(max_tokens=12, temperature=0)
-    assert write(greedy, "ab", one) == write(greedy, "ab", other)
 
 
 @given(st.integers(0, 2**64 - 1), st.integers(0, 30))
@@ -114,6 +107,7 @@ def test_the_row_that_byte_tokens_share_is_never_written_even_if_the_model_does_
     assert {piece.id for piece in pieces} <= set(range(CHAR.rows - 1))
 
 
+@settings(max_examples=50)
 @given(st.integers(0, 2**64 - 1))
 @example(72986)  # on AVX-512 it ends in ED BC: two bytes that begin nothing, so two replacements
 def test_a_piece_never_holds_half_a_character(seed: int) -> None:
@@ -135,6 +129,7 @@ def test_half_a_character_at_the_end_is_not_shown(length: int, monkeypatch: pyte
     assert len(pieces) == length
 
 
+@settings(max_examples=50)
 @given(st.integers(0, 2**64 - 1), st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=3))
 def test_a_stop_string_ends_the_text_before_it(seed: int, stops: list[str]) -> None:
     free, _, _ = write(Sampling(max_tokens=40, temperature=2), seed=seed)
@@ -182,15 +177,11 @@ def test_the_prompt_read_in_chunks_gives_what_it_gives_at_once(monkeypatch: pyte
     np.testing.assert_allclose(costs[1], costs[0], atol=1e-5)
 
 
-@pytest.mark.parametrize("prompt", ["", "☃ nie gesehen", "a" * 3000, "\0"])
-def test_any_text_can_be_a_prompt(prompt: str) -> None:
-    assert len(write(Sampling(max_tokens=5), prompt)[0]) == 5
-
-
-def test_a_repetition_of_unknown_characters_can_be_a_prompt() -> None:
-    sampling = Sampling(max_tokens=3, temperature=0.5, repetition_penalty=2)
-    for saved in MODELS.values():
-        assert Writer(saved, saved.network(), sampling).stream("☃" * 30, 0).sample().tokens == 3
+@pytest.mark.parametrize("prompt", ["", "☃ nie gesehen", "a" * 3000, "\0", "☃" * 30])
+@pytest.mark.parametrize("tokenizer", MODELS)
+def test_any_text_can_be_a_prompt_and_a_repetition_of_unknown_characters(prompt: str, tokenizer: Tokenizer) -> None:
+    sampling = Sampling(max_tokens=5, temperature=0.5, repetition_penalty=2)
+    assert len(write(sampling, prompt, tokenizer=tokenizer)[1]) == 5
 
 
 def test_what_cannot_be_is_refused_before_the_first_piece_is_asked_for() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from afterword.errors import WorkError
 from afterword.generation import copying
-from afterword.generation.copying import CopyGuard, Passages
+from afterword.generation.copying import CopyGuard, Passages, find_copies
 from afterword.generation.prefill import read_prompt
 from afterword.generation.sampling import Sampling
 from afterword.generation.writer import Writer
@@ -50,20 +50,13 @@ def test_nothing_longer_is_copied_alone_or_in_a_batch(tokenizer: Tokenizer) -> N
     free = [Writer(saved, network, Sampling(max_tokens=60)).stream("ab", seed).sample().text for seed in range(20)]
     learned = ["ab" + text for text in free]  # what it would write, it must not
 
-    def longest(text: str) -> int:
-        found = (
-            n
-            for n in range(len(text), 0, -1)
-            if any(text[k : k + n] in one for one in learned for k in range(len(text) - n + 1))
-        )
-        return next(found, 0)
-
     writer = Writer(saved, network, Sampling(max_tokens=60, no_copy=8), Passages("|".join(learned), 8))
     alone = [writer.stream("ab", seed).sample().text for seed in range(20)]
     reading = read_prompt(saved, network, "ab")
     batch = [sample.text for sample in writer.samples([reading], 20, 0)]
     assert sum(one != other for one, other in zip(alone, batch, strict=True)) <= 1
-    assert max(longest("ab" + text) for text in [*alone, *batch]) <= 8 < min(len(text) for text in alone)
+    copied = find_copies(["ab" + text for text in [*alone, *batch]], "|".join(learned)).longest
+    assert len(copied) <= 8 < min(len(text) for text in alone)
 
 
 def test_argmax_and_top_k_1_go_round_a_copy() -> None:
@@ -75,7 +68,7 @@ def test_argmax_and_top_k_1_go_round_a_copy() -> None:
         writer = Writer(saved, network, Sampling(max_tokens=60, no_copy=10, **settings), Passages(text, 10))
         other = writer.stream("", 0).sample().text
         assert other[:10] == text[:10]
-        assert not any(other[k : k + 11] in text for k in range(len(other) - 10))
+        assert len(find_copies([other], text).longest) <= 10
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])

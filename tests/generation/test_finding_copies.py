@@ -36,9 +36,7 @@ def within_one_edit(line: str, other: str) -> bool:
 @given(texts, st.text("abé", max_size=80), st.integers(1, 30))
 @example(["ab" * 20], "ab" * 30, 4)
 @example(["aba", "bab"], "abab", 3)
-def test_copies_are_those_that_are_found_by_looking_at_every_window(
-    written: list[str], other: str, at_once: int
-) -> None:
+def test_copies_are_those_found_by_looking_at_every_window(written: list[str], other: str, at_once: int) -> None:
     characters = sum(map(len, written))
     before, copying.AT_ONCE = copying.AT_ONCE, at_once
     try:

@@ -74,9 +74,7 @@ def test_the_paths_of_a_line_do_not_depend_on_its_neighbours_but_for_rounding(ne
     assert (among[0] == others[0]).mean() > 0.99  # a draw that falls on an edge may go either way
 
 
-def test_the_number_of_threads_and_of_lanes_does_not_change_the_draws(
-    network: Network, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_numbers_of_threads_and_lanes_change_no_draw(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     given = lines(network, 8, 5, 30, 2, 17)
     monkeypatch.setattr(module, "LANES", 60)  # two lines at a time
     monkeypatch.setattr(type(network), "threads", property(lambda self: 1), raising=False)

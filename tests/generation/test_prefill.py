@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter, defaultdict
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -72,15 +73,15 @@ def test_what_follows_a_prompt_is_what_follows_its_characters(kind: str, prompt:
     assert {one.text: one.probability for one in found} == pytest.approx(expected, abs=3 * prefill.MISSED)
 
 
-@pytest.mark.parametrize("settings", [{"temperature": 1}, {"temperature": 0.6}, {"temperature": 0}])
-@pytest.mark.parametrize("prompt", ["ab\nab", "ab ", " aba"])
-def test_texts_begin_as_the_probabilities_say(prompt: str, settings: dict[str, Any]) -> None:
-    saved, network = RUNNING, NETWORKS["running"]
-    writer = Writer(saved, network, Sampling(max_tokens=1, **settings))
-    firsts = Counter(one.text[:1] for one in writer.samples([prompt], 4000, 0))
+@pytest.mark.parametrize(
+    ("prompt", "temperature"), [("ab\nab", 1), ("ab ", 1), (" aba", 1), ("ab ", 0.6), (" aba", 0.6), ("ab\nab", 0)]
+)
+def test_texts_begin_as_the_probabilities_say(prompt: str, temperature: float) -> None:
+    writer = Writer(RUNNING, NETWORKS["running"], Sampling(max_tokens=1, temperature=temperature))
+    firsts = Counter(one.text[:1] for one in writer.samples([prompt], 2000, 0))
     for one in writer.next_characters(prompt):
         assert BPE.decode([one.id]) == one.text
-        assert firsts[one.text] / 4000 == pytest.approx(one.after, abs=0.04)
+        assert firsts[one.text] / 2000 == pytest.approx(one.after, abs=0.04)
         assert one.after > 0 or one.text not in firsts
 
 
@@ -94,17 +95,6 @@ def test_ways_whose_tokens_are_never_drawn_count_for_what_is_expected_alone() ->
     assert sum(one.probability for one in found) == pytest.approx(1, abs=0.1)
     drawn = [next(writer.stream(reading, seed)).id for seed in range(20)]
     assert not {*drawn} & {*never}
-
-
-@pytest.mark.parametrize("settings", [{}, {"temperature": 0.3, "repetition_penalty": 4}, {"new_word_p": 0.4}])
-def test_a_text_after_a_part_of_a_word_is_what_its_seed_writes_alone(settings: dict[str, Any]) -> None:
-    sampling = Sampling(**{"max_tokens": 9, "log_probabilities": 3} | settings)
-    writer, seeds = Writer(MIXED, NETWORKS["mixed"], sampling), range(100)
-    found = list(writer.samples(["abab ab"], 100, 0))
-    expected = [writer.stream("abab ab", seed).sample() for seed in seeds]
-    same = [(one, other) for one, other in zip(found, expected, strict=True) if one.text == other.text]
-    assert len(same) >= len(seeds) - 1
-    assert all(one.log_probability == pytest.approx(other.log_probability, abs=1e-3) for one, other in same)
 
 
 @given(st.from_regex("[ab\n]{0,3} ?[ab]{0,4}", fullmatch=True), st.integers(0, 2**64 - 1))
@@ -130,12 +120,12 @@ def test_the_ways_are_all_there_is() -> None:
         assert {BPE.decode(one.tokens) + one.rest for one in spellings} == {prompt[3:] if prompt == "aba " else prompt}
 
 
-RULES: dict[str, dict[str, Any]] = {
-    "pattern": {"pattern": "b?a*\n[ab]+"},
-    "only": {"only": "ab"},
-    "without": {"without": " \n"},
-    "starts with": {"starts_with": "ba"},
-    "contains": {"contains": ("bb",)},
+RULES: dict[str, Any] = {
+    "pattern": "b?a*\n[ab]+",
+    "only": "ab",
+    "without": " \n",
+    "starts_with": "ba",
+    "contains": "bb",
 }
 
 
@@ -143,7 +133,7 @@ RULES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("prompt", ["ab", "ab a", "ab ", "é"])
 def test_rules_are_for_what_is_written_after_the_prompt(prompt: str, rule: str) -> None:
     pytest.importorskip("llguidance")
-    writer = Writer(RUNNING, NETWORKS["running"], Sampling(max_tokens=20, **RULES[rule]))
+    writer = Writer(RUNNING, NETWORKS["running"], Sampling(max_tokens=20, **{rule: RULES[rule]}))
     alone = [writer.sample(prompt, seed) for seed in range(5)]
     for sample in [*writer.samples([prompt], 20, seed=0), *alone]:
         assert writer.policy.obeys(sample.text), sample
@@ -174,20 +164,10 @@ def test_prompts_of_characters_and_bytes_are_read_as_they_are() -> None:
         assert (reading.spellings, reading.tokens, reading.rest) == ((), (), "")
 
 
-@pytest.mark.parametrize(
-    ("prompt", "back"),
-    [
-        ("", ""),
-        ("ab\n", ""),
-        ("ab ", " "),
-        ("\n  ", "  "),
-        ("ab ab", " ab"),
-        ("ab a☃b", "b"),
-        ("ab a☃", ""),
-        ("☃" * 30, ""),
-        ("a" * 200, "a" * prefill.MOST),
-    ],
-)
+TAKEN_BACK = {"": "", "ab\n": "", "ab ": " ", "\n  ": "  ", "ab ab": " ab", "ab a☃b": "b", "ab a☃": "", "☃" * 30: ""}
+
+
+@pytest.mark.parametrize(("prompt", "back"), [*TAKEN_BACK.items(), ("a" * 200, "a" * prefill.MOST)])
 def test_the_last_word_is_taken_back_as_far_as_its_tokens_can_change(prompt: str, back: str) -> None:
     ids = BPE.encode(prompt)
     assert BPE.decode(ids[len(ids) - prefill.taken_back(BPE, ids, prompt) :]) == back
@@ -195,19 +175,13 @@ def test_the_last_word_is_taken_back_as_far_as_its_tokens_can_change(prompt: str
 
 
 def test_a_prompt_that_needs_it_costs_few_steps_and_others_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    steps: list[int] = []
-    step = Network.step
-
-    def counted(self: Network, ids: Any, state: State) -> Any:
-        steps.append(len(ids))
-        return step(self, ids, state)
-
-    monkeypatch.setattr(Network, "step", counted)
+    network = NETWORKS["running"]
+    monkeypatch.setattr(network, "step", step := Mock(wraps=network.step))
     for prompt in ("ab\n", "", None, "☃"):
-        read_prompt(RUNNING, NETWORKS["running"], prompt)
-    assert not steps
-    read_prompt(RUNNING, NETWORKS["running"], "ab" * 12)
-    assert sum(steps) <= prefill.STEPS + len(steps)
+        read_prompt(RUNNING, network, prompt)
+    step.assert_not_called()
+    read_prompt(RUNNING, network, "ab" * 12)
+    assert sum(len(call.args[0]) for call in step.call_args_list) <= prefill.STEPS + step.call_count
 
 
 def test_prompts_that_are_read_together_are_read_as_alone() -> None:
@@ -228,16 +202,9 @@ def test_equal_prompts_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     network = MODELS[CHAR].predictor()
     together = [prefill.prompt_of(MODELS[CHAR], network, text) for text in ("ab", "ac", "ab")]
     alone = [network.advance(prompt.ids[None], network.start())[0] for prompt in together]
-    lanes: list[int] = []
-    advance = network.advance
-
-    def counted(ids: Any, state: Any) -> Any:
-        lanes.append(len(ids))
-        return advance(ids, state)
-
-    monkeypatch.setattr(network, "advance", counted)
+    monkeypatch.setattr(network, "advance", advance := Mock(wraps=network.advance))
     assert prefill.read_on(together, 64) == 6
-    assert lanes == [2]
+    assert [len(call.args[0]) for call in advance.call_args_list] == [2]
     for prompt, expected in zip(together, alone, strict=True):
         assert prompt.is_read
         np.testing.assert_allclose(prompt.whole().logits, expected, atol=1e-5)

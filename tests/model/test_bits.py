@@ -9,18 +9,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from afterword.model.network.config import Config, weight_shapes
+from afterword.model.network.config import Config
 from afterword.model.network.network import Network, State
 from tests.processes import finished
+from tests.tiny import random_weights
 
 SIZES = [(2, 48, 67), (1, 96, 67), (2, 300, 40)]  # layers, units, rows
 
 
 def drawn(layers: int, units: int, rows: int) -> tuple[Config, dict[str, NDArray[np.float32]], NDArray[np.int64]]:
     """A network's sizes, its weights, and ids [5, 20]."""
-    config, random = Config(rows, 1, 32, units, layers), np.random.default_rng(units)
-    weights = {n: random.normal(0, units**-0.5, s).astype(np.float32) for n, s in weight_shapes(config).items()}
-    return config, weights, random.integers(0, rows, (5, 20))
+    config = Config(rows, 1, 32, units, layers)
+    ids = np.random.default_rng(units).integers(0, rows, (5, 20))
+    return config, random_weights(config, units**-0.5), ids
 
 
 def elsewhere(array: NDArray[np.float32], offset: int) -> NDArray[np.float32]:

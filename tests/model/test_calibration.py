@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,17 +80,18 @@ def test_p_values_fall_as_figures_rise() -> None:
     assert p_values[-1] == pytest.approx(0.1 / 161)  # the tail goes no further beyond what was seen
 
 
-def test_a_letter_that_is_wrong_in_a_long_line_makes_it_odd() -> None:
-    found = calibration()
-    assert found.figure(one(120.0, 120.0, 60.0, peak=20.0)) > 5
-    assert found.figure(one(120.0, 120.0, 60.0, peak=7.0)) < 0.5  # but not one that costs a little more than usual
-
-
-def test_a_line_is_odd_that_costs_much_and_one_that_was_not_expected_to() -> None:
-    found = calibration()
-    assert abs(found.figure(one(65.0, 65.0, 30.0))) < 1
-    assert found.figure(one(150.0, 150.0, 30.0)) > 5
-    assert found.figure(one(65.0, 10.0, 30.0)) > 5
+@pytest.mark.parametrize(
+    ("line", "least", "most"),
+    [
+        (one(120, 120, 60, peak=20), 5, 99),  # a letter that is wrong in a long line
+        (one(120, 120, 60, peak=7), -9, 0.5),  # but not one that costs a little more than usual
+        (one(65, 65, 30), -1, 1),
+        (one(150, 150, 30), 5, 99),  # it costs much
+        (one(65, 10, 30), 5, 99),  # and was not expected to
+    ],
+)
+def test_a_line_is_odd_for_its_cost_its_surprise_or_a_letter(line: Costs, least: float, most: float) -> None:
+    assert least < calibration().figure(line) < most
 
 
 def test_lines_longer_than_any_normal_one_are_judged_as_the_longest() -> None:
@@ -117,12 +119,10 @@ def test_too_few_lines_are_refused_for_calibrating_and_for_a_rate() -> None:
         calibration(FEWEST - 1)
     found = calibration(99)
     found.check(0.01, "both")
-    with pytest.raises(
-        OptionError, match=r"a false-alarm rate of 0\.001 needs at least 999 normal lines; there were 99"
-    ):
-        found.check(0.001, "both")
-    with pytest.raises(OptionError, match="calibrated with both, not with lstm"):
-        found.check(0.01, "lstm")
+    too_rare = r"a false-alarm rate of 0\.001 needs at least 999 normal lines; there were 99"
+    for rate, using, says in ((0.001, "both", too_rare), (0.01, "lstm", "calibrated with both, not with lstm")):
+        with pytest.raises(OptionError, match=says):
+            found.check(rate, using)
     assert found.holds_roughly(0.01) is not None
     assert calibration(1600).holds_roughly(0.01) is None
 
@@ -134,15 +134,8 @@ def test_it_comes_back_from_a_file_and_damage_is_noticed() -> None:
     assert again.checksum == found.checksum
     assert dataclasses.replace(found, odd_bits=9.0).checksum != found.checksum
     flat = {"mean": [1.0, 0.0], "variance": [0.0, 0.0, 0.0]}
-    for broken in (
-        {**about, "lengths": [1]},
-        {**about, "lengths": [9, 1]},
-        {**about, "bits": {}},
-        {**about, "bits": flat},
-        {**about, "odd_bits": "x"},
-        {**about, "masks": ["("]},
-        {},
-    ):
+    wrong: dict[str, list[Any]] = {"lengths": [[1], [9, 1]], "bits": [{}, flat], "odd_bits": ["x"], "masks": [["("]]}
+    for broken in ({}, *({**about, name: value} for name, values in wrong.items() for value in values)):
         with pytest.raises(ModelError, match="calibration is damaged"):
             Calibration.from_record(tensors, broken)
     with pytest.raises(ModelError, match="calibration is damaged"):

@@ -6,14 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from afterword.model.network.config import Config, weight_shapes
+from afterword.model.network.config import Config
 from afterword.model.network.network import Network
 from afterword.model.ngram.mixture import Mixture, fitted_weight, mixed
 from afterword.model.ngram.tables import Ngram
+from tests.tiny import random_weights
 
 CONFIG = Config(vocabulary_size=6, byte_tokens=1, embedding_size=3, hidden_size=4, num_layers=2)
-RANDOM = np.random.default_rng(0)
-WEIGHTS = {name: RANDOM.normal(size=shape).astype(np.float32) for name, shape in weight_shapes(CONFIG).items()}
+RANDOM, WEIGHTS = np.random.default_rng(0), random_weights(CONFIG, 1)
 NGRAM = Ngram.learn(RANDOM.integers(0, 5, 200), 6, boundary=5, start=0, order=4)
 IDS = np.concatenate([np.full((3, 1), 5), RANDOM.integers(0, 5, (3, 20))], axis=1)
 
@@ -23,49 +23,16 @@ def probabilities(logits: np.ndarray) -> np.ndarray:
     return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
 
 
-@pytest.mark.parametrize("weight", [0.0, 0.25, 1.0])
-def test_it_predicts_what_its_parts_do_by_their_weights(weight: float) -> None:
-    network, mixture = Network(CONFIG, WEIGHTS), Mixture(CONFIG, WEIGHTS, NGRAM, weight)
+@pytest.mark.parametrize(
+    ("given", "using", "weight"),
+    [*((weight, "both", weight) for weight in (0.0, 0.25, 1.0)), (0.4, "lstm", 0.0), (0.4, "ngram", 1.0)],
+)
+def test_it_predicts_what_its_parts_do_by_their_weights(given: float, using: str, weight: float) -> None:
+    network, mixture = Network(CONFIG, WEIGHTS), Mixture(CONFIG, WEIGHTS, NGRAM, given, using)
     alone, _ = network.read(IDS, network.start(3))
     found, _ = mixture.read(IDS, mixture.start(3))
     expected = (1 - weight) * probabilities(alone) + weight * NGRAM.probabilities(IDS, 0)
     np.testing.assert_allclose(probabilities(found), expected, atol=1e-6)
-
-
-@pytest.mark.parametrize("using", ["both", "lstm", "ngram"])
-@pytest.mark.parametrize("lanes", [1, 3])
-def test_reading_in_pieces_or_steps_is_reading_at_once(using: str, lanes: int) -> None:
-    mixture, ids = Mixture(CONFIG, WEIGHTS, NGRAM, 0.4, using), IDS[:lanes]
-    whole, _ = mixture.read(ids, mixture.start(lanes))
-    first, state = mixture.read(ids[:, :2], mixture.start(lanes))
-    second, state = mixture.read(ids[:, 2:9], state)
-    np.testing.assert_allclose(np.concatenate([first, second], axis=1), whole[:, :9], atol=1e-5)
-    for place in range(9, ids.shape[1]):
-        step, state = mixture.step(ids[:, place], state)
-        np.testing.assert_allclose(step, whole[:, place], atol=1e-5)
-    jump, _ = mixture.advance(ids, mixture.start(lanes))
-    np.testing.assert_allclose(jump, whole[:, -1], atol=1e-5)
-
-
-def test_lanes_that_stepped_through_other_contexts_are_read_together() -> None:
-    mixture = Mixture(CONFIG, WEIGHTS, NGRAM, 0.4)
-    whole, _ = mixture.read(IDS, mixture.start(3))
-    state = mixture.start(3)
-    for place in range(9):
-        _, state = mixture.step(IDS[:, place], state)
-    assert len({context.bit_length() for context in state.recent}) > 1
-    rest, _ = mixture.read(IDS[:, 9:], state)
-    np.testing.assert_allclose(rest, whole[:, 9:], atol=1e-5)
-
-
-def test_one_of_its_parts_alone_is_that_part() -> None:
-    network = Network(CONFIG, WEIGHTS)
-    expected, _ = network.read(IDS, network.start(3))
-    lstm, ngram = (Mixture(CONFIG, WEIGHTS, NGRAM, 0.4, using) for using in ("lstm", "ngram"))
-    np.testing.assert_array_equal(lstm.read(IDS, lstm.start(3))[0], expected)
-    np.testing.assert_allclose(
-        probabilities(ngram.read(IDS, ngram.start(3))[0]), NGRAM.probabilities(IDS, 0), atol=1e-6
-    )
 
 
 def test_stepping_gives_what_the_two_parts_give_at_every_step() -> None:

@@ -63,26 +63,28 @@ class Obvious:
         return probability
 
 
-@settings(deadline=None, max_examples=60)
-@given(texts, orders, st.lists(st.integers(0, 5), max_size=6))
-def test_running_text_is_counted_as_the_book_says(text: list[int], order: int, context: list[int]) -> None:
-    found = Ngram.learn(np.array(text), ROWS, BOUNDARY, start=0, order=order)
-    slow = Obvious([[0, *text]], order)
-    read = [0 if token == BOUNDARY else token for token in context]
-    expected = [slow.probability(read, token) for token in range(ROWS)]
-    np.testing.assert_allclose(following(found, context), expected, rtol=1e-4, atol=1e-7)
-
-
-@settings(deadline=None, max_examples=60)
-@given(st.lists(st.lists(st.integers(0, 4), max_size=6), min_size=1, max_size=12), orders, texts)
-def test_lines_are_counted_as_the_book_says_and_nothing_reaches_across_them(
-    lines: list[list[int]], order: int, context: list[int]
+@settings(max_examples=100)
+@given(
+    st.lists(st.lists(st.integers(0, 4), max_size=8), min_size=1, max_size=12),
+    st.booleans(),
+    orders,
+    st.lists(st.integers(0, 5), max_size=6),
+)
+def test_texts_are_counted_as_the_book_says_and_nothing_reaches_across_lines(
+    lines: list[list[int]], apart: bool, order: int, context: list[int]
 ) -> None:
-    ids = np.array([token for line in lines for token in [*line, BOUNDARY]])
-    found = Ngram.learn(ids, ROWS, BOUNDARY, BOUNDARY, order)
-    slow = Obvious([[BOUNDARY, *line, BOUNDARY] for line in lines], order)
-    for read in ([BOUNDARY], [BOUNDARY, *context[:2]], [BOUNDARY, *lines[0]]):
-        expected = [slow.probability(read, token) for token in range(ROWS)]
+    if apart:
+        ids, start = [token for line in lines for token in [*line, BOUNDARY]], BOUNDARY
+        slow = Obvious([[BOUNDARY, *line, BOUNDARY] for line in lines], order)
+        contexts = [[BOUNDARY], [BOUNDARY, *context[:2]], [BOUNDARY, *lines[0]]]
+    else:
+        ids, start = [*(token for line in lines for token in line), 1], 0
+        slow = Obvious([[0, *ids]], order)
+        contexts = [context]
+    found = Ngram.learn(np.array(ids), ROWS, BOUNDARY, start, order)
+    for read in contexts:
+        before = [start if token == BOUNDARY else token for token in read]
+        expected = [slow.probability(before, token) for token in range(ROWS)]
         np.testing.assert_allclose(following(found, read), expected, rtol=1e-4, atol=1e-7)
 
 

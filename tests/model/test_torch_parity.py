@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from afterword.model.network.config import Config, weight_shapes
+from afterword.model.network.config import Config
 from afterword.model.network.network import Network
+from tests.tiny import random_weights
 
 torch = pytest.importorskip("torch")
 
@@ -27,10 +28,7 @@ def one_thread() -> Iterator[None]:
 
 def both(config: Config, seed: int) -> tuple[Network, Any]:
     """The network, and a function ids, state → logits, state made of torch's modules, with the same weights."""
-    random = np.random.default_rng(seed)
-    bound = config.hidden_size**-0.5  # as nn.LSTM starts, and nn.Embedding below
-    weights = {n: random.uniform(-bound, bound, s).astype(np.float32) for n, s in weight_shapes(config).items()}
-    weights["embedding.weight"] = random.standard_normal(weights["embedding.weight"].shape, np.float32)
+    weights = random_weights(config, config.hidden_size**-0.5, seed)
     tensors = {name: torch.from_numpy(weight) for name, weight in weights.items()}
     lstm = torch.nn.LSTM(config.embedding_size, config.hidden_size, config.num_layers, batch_first=True)
     lstm.load_state_dict({n.removeprefix("lstm."): t for n, t in tensors.items() if n.startswith("lstm.")})

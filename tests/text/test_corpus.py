@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from afterword.errors import OptionError, TextError
@@ -40,6 +40,8 @@ def parts(corpus: Corpus) -> tuple[str, str]:
     found = {"training": "", "validation": ""}
     for part, text in corpus.pieces():
         found[part] += text
+    assert (corpus.training_characters, corpus.validation_characters) == tuple(map(len, found.values()))
+    assert corpus.characters == "".join(sorted(set(found["training"]) - set("\n" * bool(corpus.lines))))
     return found["training"], found["validation"]
 
 
@@ -50,12 +52,10 @@ def write(path: Path, content: str | bytes) -> Path:
 
 
 def split(tmp_path: Path, content: str, seed: int = 0, **settings: object) -> tuple[str, str]:
+    write(tmp_path / "text", content)
     chosen: dict[str, Any] = {"validation": "0.1", **settings}
-    with read_corpus([write(tmp_path / "text", content)], TextSettings(**chosen), seed) as corpus:
-        training, validation = parts(corpus)
-        assert (corpus.training_characters, corpus.validation_characters) == (len(training), len(validation))
-        assert corpus.characters == "".join(sorted(set(training) - set("\n" * bool(corpus.lines))))
-        return training, validation
+    with read_corpus([tmp_path / "text"], TextSettings(**chosen), seed) as corpus:
+        return parts(corpus)
 
 
 # Reading
@@ -72,33 +72,31 @@ def test_newlines_and_the_mark_are_mended_wherever_the_pieces_fall(tmp_path: Pat
     ]
 
 
-def test_a_clean_text_needs_no_note(tmp_path: Path, piece: int) -> None:
-    assert read_text([write(tmp_path / "text", "é\n\u2028\x85\x0c日")]) == ("é\n\u2028\x85\x0c日", [])
+MARKED = "read {path} as the UTF-16 or UTF-32 that its byte order mark says"
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-16-be", "utf-32-be"])
-def test_utf_16_and_utf_32_are_told_by_their_mark(tmp_path: Path, piece: int, encoding: str) -> None:
-    marked = LONG if encoding in ("utf-16", "utf-32") else "\ufeff" + LONG
-    path = write(tmp_path / "text", marked.encode(encoding))
-    assert read_text([path]) == (LONG, [f"read {path} as the UTF-16 or UTF-32 that its byte order mark says"])
-
-
-@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-16-le", "utf-8-sig", "gb18030", "utf-7"])
-def test_other_encodings_are_read_when_named(tmp_path: Path, piece: int, encoding: str) -> None:
-    assert read_text([write(tmp_path / "text", "Fußé\nn".encode(encoding))], Decoding(encoding=encoding)) == (
-        "Fußé\nn",
-        [],
-    )
+@pytest.mark.parametrize(
+    ("content", "encoding", "text", "notes"),
+    [
+        ("é\n\u2028\x85\x0c日".encode(), "utf-8", "é\n\u2028\x85\x0c日", []),
+        (gzip.compress(LONG.encode()), "utf-8", LONG, []),
+        *((LONG.encode(name), "utf-8", LONG, [MARKED]) for name in ("utf-16", "utf-32")),
+        *((("\ufeff" + LONG).encode(name), "utf-8", LONG, [MARKED]) for name in ("utf-16-be", "utf-32-be")),
+        *(("Fußé\nn".encode(name), name, "Fußé\nn", []) for name in ("latin-1", "cp1252", "utf-16", "utf-16-le")),
+        *(("Fußé\nn".encode(name), name, "Fußé\nn", []) for name in ("utf-8-sig", "gb18030", "utf-7")),
+    ],
+)
+def test_encodings_and_gzip_are_told_by_their_first_bytes_or_named(
+    tmp_path: Path, piece: int, content: bytes, encoding: str, text: str, notes: list[str]
+) -> None:
+    path = write(tmp_path / "text", content)
+    assert read_text([path], Decoding(encoding=encoding)) == (text, [note.format(path=path) for note in notes])
 
 
 def test_a_newline_goes_between_documents_that_lack_one(tmp_path: Path, piece: int) -> None:
     contents = ["", "a", "", "b\n", "\n", "c", ""]
     paths = [write(tmp_path / f"{number}", content) for number, content in enumerate(contents)]
     assert read_text(paths)[0] == "a\nb\n\nc"
-
-
-def test_gzip_is_told_by_its_first_bytes(tmp_path: Path, piece: int) -> None:
-    assert read_text([write(tmp_path / "text", gzip.compress(LONG.encode()))])[0] == LONG
 
 
 def test_a_folder_gives_its_texts_in_order_and_says_what_it_skipped_and_why(tmp_path: Path) -> None:
@@ -143,9 +141,7 @@ class Input:
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_standard_input_can_be_gone_through_again(
-    monkeypatch: pytest.MonkeyPatch, pack: Callable[[bytes], bytes]
-) -> None:
+def test_standard_input_can_be_read_again(monkeypatch: pytest.MonkeyPatch, pack: Callable[[bytes], bytes]) -> None:
     monkeypatch.setattr("sys.stdin", Input(pack(LONG.encode())))
     with read_corpus(["-"], TextSettings()) as corpus:
         assert corpus.sources == ["standard input"]
@@ -168,29 +164,25 @@ def test_a_pipe_is_read_once_and_leaves_no_file(tmp_path: Path, monkeypatch: pyt
 # Splitting a running text
 
 
-@given(st.text(min_size=64).filter(lambda text: len(set(text[:32])) > 1), st.floats(0.001, 0.5))
-def test_the_last_share_of_the_characters_is_validation(text: str, share: float) -> None:
+def parts_of(text: str, size: int, seed: int = 0, **settings: Any) -> tuple[str, str]:
+    """Return the parts of a text that is in no file and comes in pieces of `size` bytes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decoding, "PIECE", size)
+        patch.setattr(documents, "_open", lambda path: io.BytesIO(text.encode()))
+        patch.setattr(documents, "_kind", lambda source: "file")
+        with read_corpus(["text"], TextSettings(**settings), seed) as corpus:
+            return parts(corpus)
+
+
+@settings(max_examples=50)
+@given(st.text(min_size=64).filter(lambda text: len(set(text[:32])) > 1), st.floats(0.001, 0.5), st.integers(1, 99))
+def test_the_last_share_of_the_characters_is_validation(text: str, share: float, size: int) -> None:
     text = text.replace("\0", "").replace("\r", "").replace("\ufeff", "").ljust(64, "x")
     if len(set(text[: len(text) // 2])) < 2:
         text = LONG + text
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(documents, "_open", lambda path: io.BytesIO(text.encode()))
-        patch.setattr(documents, "_kind", lambda source: "file")
-        with read_corpus(["text"], TextSettings(validation=str(share))) as corpus:
-            training, validation = parts(corpus)
-            assert training + validation == text
-            assert len(validation) == corpus.validation_characters == max(1, round(share * len(text)))
-            assert corpus.characters == "".join(sorted(set(training)))
-
-
-def test_the_parts_do_not_depend_on_the_pieces(tmp_path: Path, piece: int) -> None:
-    text = LONG * 3 + "ж"
-    assert split(tmp_path, text) == (text[:-25], text[-25:])
-
-
-def test_a_validation_file_is_all_of_the_validation(tmp_path: Path, piece: int) -> None:
-    held_out = write(tmp_path / "held out", "Ж short\n")
-    assert split(tmp_path, LONG, validation=str(held_out)) == (LONG, "Ж short\n")
+    training, validation = parts_of(text, size, validation=str(share))
+    assert training + validation == text
+    assert len(validation) == max(1, round(share * len(text)))
 
 
 def test_a_validation_file_among_the_texts_is_not_learned_from(tmp_path: Path) -> None:
@@ -209,8 +201,9 @@ def test_a_validation_file_among_the_texts_is_not_learned_from(tmp_path: Path) -
         read_corpus([held_out], TextSettings(validation=str(held_out)))
 
 
-def test_a_validation_file_in_lines_mode_keeps_lines_whole(tmp_path: Path, piece: int) -> None:
+def test_a_validation_file_is_all_of_the_validation_and_lines_stay_whole(tmp_path: Path, piece: int) -> None:
     held_out = write(tmp_path / "held out", "\nЖ short\n\nlast")
+    assert split(tmp_path, LONG, validation=str(held_out)) == (LONG, "\nЖ short\n\nlast")
     expected = (LONG + "end\n", "Ж short\nlast\n")
     assert split(tmp_path, LONG + "\nend", lines=True, validation=str(held_out)) == expected
 
@@ -223,17 +216,26 @@ def test_without_validation_all_of_the_text_is_the_training_part(tmp_path: Path,
 # Splitting lines
 
 
-@given(st.lists(st.sampled_from(LINES), min_size=20), st.integers(0, 2**64), st.sampled_from(["0.1", "0.5", "0.99"]))
-def test_lines_keep_their_order_and_equal_ones_their_side(lines: list[str], seed: int, share: str) -> None:
+@settings(max_examples=60)
+@given(
+    st.lists(st.sampled_from([*LINES, *map(str.upper, LINES[:50])]), min_size=20),
+    st.sampled_from(["1e-18", "0.1", "0.5", "0.99", "0.999999999999"]),
+    st.integers(1, 99),
+    st.integers(0, 2**64),
+    st.booleans(),
+)
+def test_lines_keep_their_order_equal_ones_their_side_and_each_side_has_one(
+    lines: list[str], share: str, size: int, seed: int, lowercase: bool
+) -> None:
     lines += ["one", "other"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(documents, "_open", lambda path: io.BytesIO("\n\n".join(lines).encode()))
-        patch.setattr(documents, "_kind", lambda source: "file")
-        with read_corpus(["text"], TextSettings(lines=True, validation=share), seed) as corpus:
-            training, validation = (part.splitlines() for part in parts(corpus))
+    chosen: dict[str, Any] = {"lines": True, "validation": share, "lowercase": lowercase}
+    both = parts_of("\n\n".join(lines), size, seed, **chosen)
+    assert parts_of("\n".join(lines) + "\n\n", 1 << 20, seed, **chosen) == both
+    training, validation = (part.splitlines() for part in both)
     assert training
     assert validation
-    assert not set(training) & set(validation)
+    read = str.lower if lowercase else str
+    assert not set(map(read, training)) & set(map(read, validation))
     assert Counter(training) + Counter(validation) == Counter(lines)
     assert [line for line in lines if line in training] == training
     assert [line for line in lines if line in validation] == validation
@@ -247,23 +249,6 @@ def test_about_the_share_of_the_lines_is_held_out_and_the_seed_says_which(tmp_pa
     assert split(tmp_path, text, seed=1, lines=True)[1].splitlines() == first
 
 
-def test_the_lines_do_not_depend_on_the_pieces(tmp_path: Path, piece: int) -> None:
-    assert split(tmp_path, "\n".join(LINES), lines=True) == split(tmp_path, "\n".join(LINES) + "\n\n", lines=True)
-    assert sorted("".join(split(tmp_path, "\n".join(LINES), lines=True)).splitlines()) == sorted(LINES)
-
-
-def test_lines_that_only_lower_case_makes_equal_stand_on_one_side(tmp_path: Path) -> None:
-    text = "\n".join([*LINES, *map(str.upper, LINES)])
-    training, validation = (part.lower().splitlines() for part in split(tmp_path, text, lines=True, lowercase=True))
-    assert not set(training) & set(validation)
-
-
-@pytest.mark.parametrize("share", ["1e-18", "0.999999999999"])
-def test_each_side_gets_a_line_however_small_its_share(tmp_path: Path, share: str) -> None:
-    training, validation = split(tmp_path, (LONG + "other\n") * 2, lines=True, validation=share)
-    assert sorted([training, validation]) == sorted([LONG * 2, "other\n" * 2])
-
-
 # What is refused, each in one line
 
 
@@ -273,11 +258,6 @@ def refused(sources: list[str | Path], **settings: object) -> str:
         read_corpus(sources, TextSettings(**chosen))
     assert "\n" not in str(caught.value)
     return f"{'TextError' if isinstance(caught.value, TextError) else 'OptionError'}: {caught.value}"
-
-
-@pytest.mark.parametrize("missing", ["gone", "", "new\nline", "nul\0"])
-def test_a_missing_file_is_refused(tmp_path: Path, missing: str) -> None:
-    assert refused([missing]).startswith("TextError: cannot read ")
 
 
 def test_all_sources_are_looked_at_before_standard_input_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -301,17 +281,17 @@ def test_a_pipe_that_is_named_twice_is_refused_unread(tmp_path: Path) -> None:
     check_sources([pipe, tmp_path])
 
 
-def test_a_closed_standard_input_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_source_that_gives_no_text_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", None)
-    assert refused(["-"]).startswith("TextError: standard input is closed")
-
-
-def test_no_source_a_device_and_a_folder_without_text_are_refused(tmp_path: Path) -> None:
     write(tmp_path / "image", b"\xff\xd8\xff\xe0")
-    assert refused([]).startswith("TextError: missing text")
-    only = "it has only image (JPEG image)"
-    assert refused([tmp_path]) == f"TextError: {tmp_path} is a folder without text files: {only}"
-    assert refused(["/dev/null"]) == "TextError: cannot read /dev/null: it is not a file, folder or pipe"
+    for sources, says in (
+        *(([missing], "cannot read ") for missing in ("gone", "", "new\nline", "nul\0")),
+        (["-"], "standard input is closed"),
+        ([], "missing text"),
+        ([tmp_path], f"{tmp_path} is a folder without text files: it has only image (JPEG image)"),
+        (["/dev/null"], "cannot read /dev/null: it is not a file, folder or pipe"),
+    ):
+        assert refused(sources).startswith(f"TextError: {says}")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -321,89 +301,56 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
     assert refused([path]) == f"TextError: cannot read {path}: Permission denied"
 
 
-@pytest.mark.parametrize("before", [0, 100, 5000])
-def test_invalid_bytes_are_refused_with_their_place(tmp_path: Path, piece: int, before: int) -> None:
-    path = write(tmp_path / "text", b"a" * before + "é".encode() + b"\xe9t\xe9" + b"a" * 100)
-    assert refused([path]).startswith(f"TextError: {path} is not utf-8 at byte {before + 2}: ")
+HALF, NUL = "日".encode()[:2], LONG + "\0"
+SHORT, BAD = "characters; at least 64 are needed: give a longer text", b"\xe9t\xe9" + b"a" * 100
+INVALID: list[tuple[bytes, dict[str, Any], str]] = [
+    *((b"a" * at + "é".encode() + BAD, {}, f"is not utf-8 at byte {at + 2}: ") for at in (0, 100, 5000)),
+    (b"a" * 100 + HALF, {}, "is not utf-8 at byte 100:"),
+    (NUL.encode(), {}, f"contains a NUL at byte {len(LONG)}, which is invalid in a text: "),
+    (NUL.encode("utf-16"), {"encoding": "utf-16"}, "contains a NUL, which is invalid in a text: "),
+    *((gzip.compress(LONG.encode())[:cut], {}, "is a damaged gzip file: ") for cut in (3, 12, 50)),
+    *((LONG[:62].encode() + b"\n", {"lines": lines}, f"has 63 {SHORT}") for lines in (False, True)),
+    *((b"", {"lines": lines}, f"has 0 {SHORT}") for lines in (False, True)),
+    (b"a" * 100, {}, "has only one distinct character to train on"),
+    (b"aA" * 50, {"lowercase": True}, "has only one distinct character to train on"),
+]
 
 
-def test_a_text_that_ends_in_half_a_character_is_refused(tmp_path: Path, piece: int) -> None:
-    path = write(tmp_path / "text", b"a" * 100 + "日".encode()[:2])
-    assert f"{path} is not utf-8 at byte 100:" in refused([path])
+@pytest.mark.parametrize(("content", "settings", "says"), INVALID)
+def test_what_is_no_text_to_learn_from_is_refused(
+    tmp_path: Path, piece: int, content: bytes, settings: dict[str, Any], says: str
+) -> None:
+    path = write(tmp_path / "text", content)
+    assert refused([path], **settings).startswith(f"TextError: {path} {says}")
 
 
-def test_nul_bytes_are_refused_with_their_place(tmp_path: Path, piece: int) -> None:
-    path = write(tmp_path / "text", LONG.encode() + b"\0")
-    assert refused([path]).startswith(
-        f"TextError: {path} contains a NUL at byte {len(LONG)}, which is invalid in a text: "
-    )
-    write(path, (LONG + "\0").encode("utf-16"))
-    assert refused([path], encoding="utf-16").startswith(
-        f"TextError: {path} contains a NUL, which is invalid in a text: "
-    )
-
-
-def test_utf_16_without_its_mark_is_told_how_to_be_read(tmp_path: Path) -> None:
-    path = write(tmp_path / "text", LONG.encode("utf-16-le"))
-    assert "encoding= utf-16-le" in refused([path])
-    assert "encoding= utf-16-le" in refused([path], encoding="utf-16")
-    assert read_text([path], Decoding(encoding="utf-16-le"))[0] == LONG
-
-
-@pytest.mark.parametrize("cut", [3, 12, 50])
-def test_a_damaged_gzip_is_refused(tmp_path: Path, cut: int) -> None:
-    path = write(tmp_path / "text.gz", gzip.compress(LONG.encode())[:cut])
-    assert refused([path]).startswith(f"TextError: {path} is a damaged gzip file: ")
-
-
-@pytest.mark.parametrize("lines", [False, True])
-def test_a_text_under_64_characters_is_refused(tmp_path: Path, lines: bool) -> None:
-    path = write(tmp_path / "text", LONG[:62] + "\n")
-    needed = "at least 64 are needed: give a longer text"
-    assert refused([path], lines=lines) == f"TextError: {path} has 63 characters; {needed}"
-    write(path, "")
-    assert refused([path], lines=lines) == f"TextError: {path} has 0 characters; {needed}"
+def test_lines_that_are_all_equal_and_an_empty_validation_file_are_refused(tmp_path: Path) -> None:
+    path, empty = write(tmp_path / "text", LONG * 3), write(tmp_path / "empty", "")
+    assert refused([path], lines=True).startswith("TextError: all lines are equal")
+    says = f"TextError: {empty} is empty: name a file with text to validate on"
+    assert refused([path], validation=str(empty)) == says
     with read_corpus([write(path, "ab " * 21 + "\n")], TextSettings()):
-        pass
+        pass  # the shortest text
 
 
-@pytest.mark.parametrize(("text", "settings"), [("a" * 100, {}), ("aA" * 50, {"lowercase": True})])
-def test_one_distinct_character_is_refused(tmp_path: Path, text: str, settings: dict[str, object]) -> None:
-    path = write(tmp_path / "text", text)
-    assert refused([path], **settings).startswith(f"TextError: {path} has only one distinct character to train on")
+SHARE, UNKNOWN = "validation must be a fraction above 0 and", "vocabulary must be char, byte, bpe:N or words, not {}"
+TOKENS = "vocabulary bpe:N needs a number up to 65,536, as in bpe:1000, not bpe:"
+SETTINGS: list[tuple[str, list[str], str]] = [
+    ("validation", ["0", "1", "1.5", "-0.1", "nan", "inf"], SHARE),
+    ("encoding", ["utf-9", "hex", "rot13", "", "nul\0", "two words\n"], "unknown encoding "),
+    ("vocabulary", ["word", "", "char:", "byte:5", "classic:1", "Char"], UNKNOWN),
+    (
+        "vocabulary",
+        [f"bpe:{size}" for size in ("", "0", "-5", "1e3", "65537", "9" * 5000, "²", "1000 ", "many")],
+        TOKENS,
+    ),
+]
 
 
-def test_lines_that_are_all_equal_are_refused(tmp_path: Path) -> None:
-    assert refused([write(tmp_path / "text", LONG * 3)], lines=True).startswith("TextError: all lines are equal")
-
-
-def test_an_empty_validation_file_is_refused(tmp_path: Path) -> None:
-    path, empty = write(tmp_path / "text", LONG), write(tmp_path / "empty", "")
-    assert (
-        refused([path], validation=str(empty)) == f"TextError: {empty} is empty: name a file with text to validate on"
-    )
-
-
-@pytest.mark.parametrize("validation", ["0", "1", "1.5", "-0.1", "nan", "inf"])
-def test_a_share_that_cannot_be_is_refused(validation: str) -> None:
-    assert refused(["gone"], validation=validation).startswith("OptionError: validation must be a fraction above 0 and")
-
-
-@pytest.mark.parametrize("encoding", ["utf-9", "hex", "rot13", "", "nul\0", "two words\n"])
-def test_an_unknown_encoding_is_refused(encoding: str) -> None:
-    assert refused(["gone"], encoding=encoding).startswith("OptionError: unknown encoding ")
-
-
-@pytest.mark.parametrize("vocabulary", ["word", "", "char:", "byte:5", "classic:1", "Char"])
-def test_an_unknown_vocabulary_is_refused(vocabulary: str) -> None:
-    says = f"OptionError: vocabulary must be char, byte, bpe:N or words, not {vocabulary}"
-    assert refused(["gone"], vocabulary=vocabulary) == says
-
-
-@pytest.mark.parametrize("size", ["", "0", "-5", "1e3", "65537", "9" * 5000, "²", "1000 ", "many"])
-def test_a_number_of_tokens_that_cannot_be_is_refused(size: str) -> None:
-    message = refused(["gone"], vocabulary=f"bpe:{size}")
-    assert message.startswith("OptionError: vocabulary bpe:N needs a number up to 65,536, as in bpe:1000, not bpe:")
+@pytest.mark.parametrize(("name", "values", "says"), SETTINGS)
+def test_a_setting_that_cannot_be_is_refused(name: str, values: list[str], says: str) -> None:
+    for value in values:
+        assert refused(["gone"], **{name: value}).startswith(f"OptionError: {says.format(value)}"), value
 
 
 def test_a_vocabulary_is_a_kind_and_a_number() -> None:
@@ -412,11 +359,8 @@ def test_a_vocabulary_is_a_kind_and_a_number() -> None:
 
 
 def test_validation_is_a_share_or_a_file() -> None:
-    assert parse_validation("0.05") == 0.05
-    assert parse_validation("held.txt") == Path("held.txt")
-    assert parse_validation(None) == 0
-    with pytest.raises(OptionError):
-        parse_validation("2")
+    found = [parse_validation(value) for value in ("0.05", "held.txt", None)]
+    assert found == [0.05, Path("held.txt"), 0]
 
 
 def test_a_late_fault_closes_what_was_spooled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import tempfile
@@ -11,11 +10,12 @@ from typing import Any, Self
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from afterword.errors import OptionError, RunError, StorageError, TextError
-from afterword.text import vocabularies
+from afterword.text import decoding, vocabularies
+from afterword.text import tokenizer as tokenizing
 from afterword.text.characters import ByteTokenizer, CharTokenizer
 from afterword.text.corpus import TextSettings, read_corpus
 from afterword.text.encoded import EncodedCorpus, encode, learn_tokenizer
@@ -31,6 +31,11 @@ def encoded(folder: Path, text: str, tokenizer: Tokenizer | None = None, **setti
         return encode(corpus, tokenizer or learn_tokenizer(corpus, chosen.vocabulary, chosen.lowercase), folder)
 
 
+def learned(folder: Path, vocabulary: str, lowercase: bool = False, **settings: Any) -> Tokenizer:
+    with read_corpus([folder / "text"], TextSettings(**settings)) as corpus:
+        return learn_tokenizer(corpus, vocabulary, lowercase)
+
+
 def bytes_of(corpus: EncodedCorpus) -> tuple[int, int]:
     """The length of both parts in UTF-8, as recorded."""
     facts = json.loads((corpus.folder / "corpus.json").read_bytes())
@@ -42,8 +47,7 @@ def bytes_of(corpus: EncodedCorpus) -> tuple[int, int]:
 def test_the_parts_decode_to_the_text(tmp_path: Path, vocabulary: str, lowercase: bool) -> None:
     text = TEXT * 3 + "x" * 70
     found = encoded(tmp_path, text, validation="0.3", vocabulary=vocabulary, lowercase=lowercase)
-    with read_corpus([tmp_path / "text"], TextSettings(validation="0.3")) as corpus:
-        tokenizer = learn_tokenizer(corpus, vocabulary, lowercase)
+    tokenizer = learned(tmp_path, vocabulary, lowercase, validation="0.3")
     parts = tokenizer.decode(found.training), tokenizer.decode(found.validation)
     assert "".join(parts) == tokenizer.normalise(text)
     assert found.training_characters + found.validation_characters == len(text)
@@ -66,24 +70,20 @@ def test_lines_end_in_the_boundary_token(tmp_path: Path) -> None:
     lines = [f"line {number} é" for number in range(100)]
     for vocabulary in ("char", "byte", "bpe:40", "words"):
         found = encoded(tmp_path, "\n\n".join(lines), lines=True, vocabulary=vocabulary)
-        tokenizer = found.tokenizer
+        tokenizer, documents = found.tokenizer, list[str]()
         assert "\n" not in tokenizer.characters
-        documents: list[str] = []
-        for part, characters in (
-            (found.training, found.training_characters),
-            (found.validation, found.validation_characters),
-        ):
+        counts = [found.training_characters, found.validation_characters]
+        for part, characters in zip([found.training, found.validation], counts, strict=True):
             ends = np.flatnonzero(part == tokenizer.end)
             assert ends[-1] == len(part) - 1
             some = [tokenizer.decode(piece) for piece in np.split(part, ends + 1)[:-1]]
             assert characters == sum(len(line) + 1 for line in some)
             documents += some
-            if part is found.training:
-                assert found.documents == len(some)
         assert sorted(documents) == sorted(lines)
         assert found.lines
         assert tokenizer.end not in found.unseen
-        assert bytes_of(found)[0] == sum(len(line.encode()) + 1 for line in documents[: found.documents])
+        first = documents[: found.documents]
+        assert bytes_of(found)[0] == sum(len(line.encode()) + 1 for line in first)
 
 
 @pytest.mark.parametrize(
@@ -97,48 +97,36 @@ def test_rows_take_the_bytes_that_they_need(tmp_path: Path, characters: int, nam
     assert found.training.tolist() == list(range(found.training_characters))
 
 
-def test_the_parts_are_mapped_and_cannot_be_written(tmp_path: Path) -> None:
-    found = encoded(tmp_path, TEXT)
+def test_what_was_encoded_is_mapped_cannot_be_written_and_can_be_opened_again(tmp_path: Path) -> None:
+    found, again = encoded(tmp_path, TEXT), EncodedCorpus.open(tmp_path)
     assert isinstance(found.training, np.memmap)
     with pytest.raises(ValueError, match="read-only"):
         found.training[0] = 1
-
-
-def test_what_was_encoded_can_be_opened_again(tmp_path: Path) -> None:
-    found, again = encoded(tmp_path, TEXT), EncodedCorpus.open(tmp_path)
-    assert again.training.tolist() == found.training.tolist()
-    assert again.validation.tolist() == found.validation.tolist()
+    for one, other in ((again.training, found.training), (again.validation, found.validation)):
+        assert one.tolist() == other.tolist()
     assert again.fingerprint == found.fingerprint
     assert sorted(os.listdir(tmp_path)) == ["corpus.json", "text", "tokenizer.json", "training.bin", "validation.bin"]
 
 
 def test_the_fingerprint_tells_texts_splits_and_tokenizers_apart(tmp_path: Path) -> None:
-    prints = [
-        encoded(tmp_path, TEXT).fingerprint,
-        encoded(tmp_path, TEXT + "!").fingerprint,
-        encoded(tmp_path, TEXT, validation="0.2").fingerprint,
-        encoded(tmp_path, TEXT, vocabulary="byte").fingerprint,
-        encoded(tmp_path, TEXT, vocabulary="byte", lowercase=True).fingerprint,
-    ]
+    kinds: list[dict[str, Any]] = [{}, {"validation": "0.2"}, {"vocabulary": "byte"}, {"lowercase": True}]
+    kinds.append({"vocabulary": "byte", "lowercase": True})
+    prints = [encoded(tmp_path, text, **kind).fingerprint for text in (TEXT, TEXT + "!") for kind in kinds]
     assert len(set(prints)) == len(prints)
     assert encoded(tmp_path, TEXT).fingerprint == prints[0]
 
 
+@settings(max_examples=30)
 @given(st.text("abcdé☃", min_size=64), st.sampled_from(["char", "byte", "bpe:9", "words", "classic"]), st.booleans())
-def test_the_unseen_rows_are_those_that_texts_of_the_same_characters_lack(
-    text: str, vocabulary: str, lines: bool
-) -> None:
-    settings = TextSettings(validation=None if vocabulary == "classic" else "0.3", vocabulary=vocabulary)
-    text = "ab\nba\naab\nbba\n" + text
+def test_unseen_rows_are_those_that_texts_of_the_same_characters_lack(text: str, vocabulary: str, lines: bool) -> None:
+    kind: dict[str, Any] = {"vocabulary": vocabulary, "validation": "0.3", "lines": lines}
+    if vocabulary == "classic":
+        kind |= {"validation": None, "lines": False}
     with tempfile.TemporaryDirectory() as place:
-        (Path(place) / "text").write_bytes(text.encode())
-        if lines and vocabulary != "classic":
-            settings = dataclasses.replace(settings, lines=True)
-        with read_corpus([Path(place) / "text"], settings) as corpus:
-            tokenizer = learn_tokenizer(corpus, vocabulary, settings.lowercase)
-            found = encode(corpus, tokenizer, Path(place))
-        absent = sorted(set(range(tokenizer.rows)) - set(found.training.tolist()))
-        spelled = range(tokenizer.rows - 2 if vocabulary == "bpe:9" else 0)  # its other rows: the end, and all bytes
+        found = encoded(Path(place), "ab\nba\naab\nbba\n" + text, **kind)
+        absent = sorted(set(range(found.tokenizer.rows)) - set(found.training.tolist()))
+        # of subwords, what is spelled is seen: all but the end, and all bytes
+        spelled = range(found.tokenizer.rows - 2 if vocabulary == "bpe:9" else 0)
         assert found.unseen == [row for row in absent if row not in spelled]
 
 
@@ -160,13 +148,12 @@ def test_what_the_classic_recipe_does_not_know_is_refused_with_its_place(tmp_pat
     assert sorted(os.listdir(tmp_path)) == ["held", "text"]
 
 
-def test_the_ids_of_subwords_do_not_depend_on_how_the_text_comes(tmp_path: Path) -> None:
-    """A piece is 2^20 bytes, a line of over 2^16 characters is cut: both are crossed."""
-    text = TEXT * 12_000 + " wing" * 30_000 + "\n" + TEXT
+def test_ids_of_subwords_do_not_depend_on_how_the_text_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "PIECE", 1 << 12)
+    monkeypatch.setattr(tokenizing, "LONGEST_LINE", 1 << 8)
+    text = TEXT * 100 + " wing" * 300 + "\n" + TEXT
     found = encoded(tmp_path, text, validation=None, vocabulary="bpe:80")
-    with read_corpus([tmp_path / "text"], TextSettings()) as corpus:
-        tokenizer = learn_tokenizer(corpus, "bpe:80", False)
-    assert np.array_equal(found.training, tokenizer.encode(text))
+    assert np.array_equal(found.training, learned(tmp_path, "bpe:80").encode(text))
     assert len(found.training) < 0.8 * len(text)
 
 
@@ -183,37 +170,32 @@ def test_a_damaged_folder_is_refused_in_one_line(tmp_path: Path, name: str, dama
         EncodedCorpus.open(tmp_path)
 
 
+CHANGES: dict[str, list[Any]] = {
+    "dtype": ["object", ["uint16"]],
+    "training": [{"tokens": "9", "characters": 9}, {"tokens": 10**30, "characters": 9, "bytes": 9}, []],
+    "validation": [{"tokens": 9, "characters": 9}],
+    "lines": [1],
+    "fingerprint": [None],
+    "unseen": [3, [-1], ["3"]],
+    "documents": [None],
+    "sources": ["text"],
+}
+
+
 @pytest.mark.parametrize(
-    "change",
+    ("name", "value", "says"),
     [
-        {"dtype": "object"},
-        {"dtype": ["uint16"]},
-        {"training": {"tokens": "9", "characters": 9}},
-        {"training": {"tokens": 10**30, "characters": 9, "bytes": 9}},
-        {"validation": {"tokens": 9, "characters": 9}},
-        {"training": []},
-        {"lines": 1},
-        {"fingerprint": None},
-        {"unseen": 3},
-        {"unseen": [-1]},
-        {"unseen": ["3"]},
-        {"documents": None},
-        {"sources": "text"},
+        *((name, value, r"^the encoded text in [^\n]+ is damaged") for name in CHANGES for value in CHANGES[name]),
+        ("format", 2, r"has the format 2, and this Afterword reads 1: use the version"),
     ],
 )
-def test_a_corpus_file_that_cannot_be_is_refused_in_one_line(tmp_path: Path, change: dict[str, Any]) -> None:
+def test_an_invalid_or_later_corpus_file_is_refused_in_one_line(
+    tmp_path: Path, name: str, value: Any, says: str
+) -> None:
     encoded(tmp_path, TEXT)
     facts = json.loads((tmp_path / "corpus.json").read_text())
-    (tmp_path / "corpus.json").write_text(json.dumps(facts | change))
-    with pytest.raises(RunError, match=r"^the encoded text in [^\n]+ is damaged"):
-        EncodedCorpus.open(tmp_path)
-
-
-def test_a_corpus_of_a_later_version_is_refused_by_its_version(tmp_path: Path) -> None:
-    encoded(tmp_path, TEXT)
-    facts = json.loads((tmp_path / "corpus.json").read_text())
-    (tmp_path / "corpus.json").write_text(json.dumps(facts | {"format": 2}))
-    with pytest.raises(RunError, match=r"has the format 2, and this Afterword reads 1: use the version"):
+    (tmp_path / "corpus.json").write_text(json.dumps(facts | {name: value}))
+    with pytest.raises(RunError, match=says):
         EncodedCorpus.open(tmp_path)
 
 
@@ -228,19 +210,13 @@ def test_a_text_that_changes_while_it_is_read_leaves_nothing_behind(tmp_path: Pa
     assert not list(folder.iterdir())
 
 
-def test_a_folder_that_is_not_there_is_a_storage_error(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_and_an_unknown_vocabulary_are_errors(tmp_path: Path) -> None:
     (tmp_path / "text").write_text(TEXT)
-    with (
-        read_corpus([tmp_path / "text"], TextSettings()) as corpus,
-        pytest.raises(StorageError, match=r"^the folder [^\n]+ is gone"),
-    ):
-        encode(corpus, ByteTokenizer.of(), tmp_path / "gone")
-
-
-def test_an_unknown_vocabulary_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "text").write_text(TEXT)
-    with read_corpus([tmp_path / "text"], TextSettings()) as corpus, pytest.raises(OptionError):
-        learn_tokenizer(corpus, "word", False)
+    with read_corpus([tmp_path / "text"], TextSettings()) as corpus:
+        with pytest.raises(StorageError, match=r"^the folder [^\n]+ is gone"):
+            encode(corpus, ByteTokenizer.of(), tmp_path / "gone")
+        with pytest.raises(OptionError):
+            learn_tokenizer(corpus, "word", False)
 
 
 @dataclass(frozen=True, repr=False)
@@ -264,13 +240,9 @@ class UpperCaseBytes(ByteTokenizer):
         return 255 - super()._encode(text, at)
 
 
-def test_a_new_vocabulary_is_one_class_and_one_line_in_the_table(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_new_vocabulary_is_one_class_and_one_line_of_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vocabularies, "VOCABULARIES", (UpperCaseBytes, *vocabularies.VOCABULARIES))
-    (tmp_path / "text").write_text(TEXT, encoding="utf-8")
-    with read_corpus([tmp_path / "text"], TextSettings(vocabulary="shout")) as corpus:
-        encode(corpus, learn_tokenizer(corpus, "shout", lowercase=False), tmp_path)
+    encoded(tmp_path, TEXT, validation=None, vocabulary="shout")
     found = EncodedCorpus.open(tmp_path)
     assert found.tokenizer == UpperCaseBytes.of()
     assert found.tokenizer.decode(np.array(found.training)) == TEXT.upper()

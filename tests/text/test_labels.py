@@ -32,9 +32,7 @@ def test_labels_imply_lines() -> None:
 
 @pytest.mark.parametrize("vocabulary", ["char", "byte", "bpe:60", "words"])
 @pytest.mark.parametrize("lowercase", [False, True])
-def test_labels_are_counted_in_the_training_part_in_the_models_own_case(
-    tmp_path: Path, vocabulary: str, lowercase: bool
-) -> None:
+def test_labels_of_the_training_part_are_counted_in_its_case(tmp_path: Path, vocabulary: str, lowercase: bool) -> None:
     found = read(tmp_path, GOOD, vocabulary=vocabulary, lowercase=lowercase)
     first = [line.partition("\t")[0] for line in found.texts("training")]
     assert found.labels == {label: first.count(label) for label in ("ham", "spam" if lowercase else "Spam")}
@@ -48,9 +46,7 @@ def test_without_labels_there_are_none(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("aAb"), st.text("xy\t", min_size=1))), st.integers(1, 9), st.booleans())
-def test_the_first_tab_ends_the_label_however_the_text_comes(
-    lines: list[tuple[str, str]], size: int, lowercase: bool
-) -> None:
+def test_the_first_tab_ends_the_label_in_any_pieces(lines: list[tuple[str, str]], size: int, lowercase: bool) -> None:
     text = "".join(f"{label}\t{line}\n" for label, line in lines)
     names = [label.lower() if lowercase else label for label, _ in lines]
     pieces = [text[at : at + size] for at in range(0, len(text), size)]
