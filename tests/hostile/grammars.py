@@ -11,6 +11,7 @@ import os
 import pickle
 import random
 import re
+import signal
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -36,7 +37,6 @@ from afterword.operations.every import find, summaries
 from afterword.settings import Kind, kinds_of
 from afterword.storage import read_whole
 from tests.cli.test_push import at_home, published
-from tests.hostile.test_interrupts import COMMANDS as INTERRUPTED
 from tests.hub import Handler, stand_in
 from tests.tiny import hourly, long_csv
 
@@ -59,7 +59,8 @@ class Case:
     statuses: tuple[int, ...] = (0, 1, 2)
     environment: dict[str, str] = field(default_factory=dict)
     interrupt: float | None = None
-    """Seconds until Ctrl-C."""
+    """Seconds until the signal."""
+    signal: int = signal.SIGINT
     patience: float = 5.0
     memory: float = 2e9
     """Bytes of memory that it may use."""
@@ -579,15 +580,38 @@ def options(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
 
 # ---- interrupts
 
+INTERRUPTED = {
+    line.split()[0].strip("-"): line.split()
+    for line in (
+        "--help",
+        "train book.txt --out run --overwrite --steps 2000 --hidden-size 8 --threads 1",
+        "plan book.txt --minutes 1",
+        "generate tiny --max-tokens 200000 --out written --overwrite",
+        "score tiny long.txt --lines",
+        "surprises tiny long.txt --html page.html --overwrite",
+        "odd many.txt book.txt --minutes 1",
+        "calibrate lines long.txt",
+        "inspect tiny abcd --html gates.html --overwrite",
+        "serve tiny --port 0",
+        "info tiny",
+    )
+}
 
-def interrupts(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
+
+def interrupted(at: Path, command: str, moment: float, number: int = signal.SIGINT, script: bool = False) -> Case:
+    """Return the case of a command that gets a signal so many seconds after its start."""
     (at / "many.txt").write_bytes((at / "book.txt").read_bytes() * 3)
     (at / "long.txt").write_text("abcd cab\n" * 40_000)
-    moment = draw.uniform(0, 0.6) if draw.random() < 0.8 else draw.uniform(0.6, 3)
-    command, script = INTERRUPTED[draw.choice([*INTERRUPTED])], draw.random() < 0.25
+    what, statuses = f"signal {number} after {moment:.3f} s", (0, 128 + number, -number)
     outputs = ("run", "written", "page.html", "gates.html", "lines")
-    what, statuses = f"Ctrl-C after {moment:.3f} s", (0, 130, -2)
-    return Case(command, what, "", False, outputs, statuses, interrupt=moment, patience=moment + 5, script=script)
+    timing: dict[str, Any] = {"interrupt": moment, "patience": moment + 5}
+    return Case(INTERRUPTED[command], what, "", False, outputs, statuses, signal=number, script=script, **timing)
+
+
+def interrupts(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
+    moment = draw.uniform(0, 0.6) if draw.random() < 0.8 else draw.uniform(0.6, 3)
+    number = draw.choice([signal.SIGINT, signal.SIGINT, signal.SIGTERM])
+    return interrupted(at, draw.choice([*INTERRUPTED]), moment, number, script=draw.random() < 0.25)
 
 
 # ---- HTTP
@@ -595,12 +619,12 @@ def interrupts(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Ca
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "gEt", "X" * 99]
 TARGETS = ["/", "/v1/models/{}", "/v1/runs/{}", "/static/{}", "/tokenizer_info?model={}", "/v1/runs/{}?after={}", "/{}"]
 IDS = ["a" * 9000, "9" * 30, *words("%00 ..%2f..%2fetc/passwd ../../outside %ff tiny -1 %0d%0aX:y é ? *")]
-PIECES = [b"\r\nTransfer-Encoding: chunked", b"\r\nExpect: 100-continue", b"\r\nUpgrade: websocket", b"\r\n folded"]
-PIECES += [
-    b"a" * 20_000,
-    b"{" * 5000,
-    *b"\r|\n|\0| |:|\xff|\r\n\r\n|GET|HTTP/9.9|HTTP/1.0|*|http://evil/| -1| 1e3".split(b"|"),
-]
+PIECES = b"\r|\n|\0|\t| |:|\xff|\xff\xfe|\r\n\r\n|%00|GET|PRI|CONNECT|HTTP/9.9|HTTP/1.0|HTTP/2|*|http://evil/".split(
+    b"|"
+)
+PIECES += b" -1| 1e3| 0x9| 99999999999999999999| 1, 1|1e999|NaN".split(b"|")
+PIECES += [b"\r\nTransfer-Encoding: chunked", b"\r\nTransfer-Encoding: gzip, chunked", b"\r\nExpect: 100-continue"]
+PIECES += [b"\r\nUpgrade: websocket", b"\r\n folded", b"a" * 20_000, b"{" * 5000, b"[" * 5000, b'"\\ud800"', b"../" * 9]
 STRINGS = words("tiny lines ab abcd (a+)+b [a-z]{1,9000} é\0 ../x forget=1 a{1,9}{1,9}{1,9}")
 KINDS = [*[JSON] * 30, "", "Content-Type: text/plain\r\n", JSON + "Content-Encoding: gzip\r\n"]
 
@@ -626,10 +650,15 @@ def value(draw: random.Random, schema: dict[str, Any], known: dict[str, Any]) ->
     return draw.choice(schema.get("enum") or (texts if kind == "string" else [None, True, False]))
 
 
-def http_request(draw: random.Random, api: dict[str, Any], port: int) -> tuple[bytes, str, bool, bool]:
+REQUESTS = (*["body"] * 6, "JSON", "raw", "raw", "target")
+
+
+def http_request(
+    draw: random.Random, api: dict[str, Any], port: int, kinds: Sequence[str] = REQUESTS
+) -> tuple[bytes, str, bool, bool]:
     """Return a request, a description, whether it must be refused, and whether it is valid HTTP."""
     head = f"Host: 127.0.0.1:{port}\r\nConnection: close\r\n"
-    kind = draw.choice([*["body"] * 6, "JSON", "raw", "raw", "target"])
+    kind = draw.choice(kinds)
     if kind == "target":
         method, target = draw.choice(METHODS), draw.choice(TARGETS).replace("{}", draw.choice(IDS))
         return f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode(), f"{method[:9]} {target[:80]}", False, False
@@ -640,6 +669,8 @@ def http_request(draw: random.Random, api: dict[str, Any], port: int) -> tuple[b
     found = value(draw, schema, schemas)
     if isinstance(found, dict) and '"model"' in json.dumps(schemas.get(schema["$ref"].rpartition("/")[2])):
         found["model"] = draw.choice([*["tiny", "lines"] * 5, found.get("model")])
+        for name in draw.sample([*found], draw.randrange(min(3, len(found)))):
+            found[name] = draw.choice(VALUES)
     body = json.dumps(found).encode()
     if kind == "JSON":
         body = draw.choice([body[:-1], body + b"x", b"\xff" + body, b"'a'", *(one.encode() for one in DEEP)])
@@ -647,7 +678,8 @@ def http_request(draw: random.Random, api: dict[str, Any], port: int) -> tuple[b
     parts = [b"POST", b" ", path.encode(), b" ", b"HTTP/1.1", b"\r\n"]
     parts += [*re.split(rb"(\r\n|:)", f"{head}{draw.choice(KINDS)}Content-Length: {len(body)}\r\n\r\n".encode()), body]
     for _ in range(draw.randrange(1, 4) if kind == "raw" else 0):
-        parts[draw.randrange(len(parts))] = draw.choice([*PIECES, draw.randbytes(9)])
+        place, piece = draw.randrange(len(parts)), draw.choice([*PIECES, draw.randbytes(9)])
+        parts[place] = draw.choice([b"", parts[place]]) + piece
     return b"".join(parts), f"{kind} {path} {body[:80]!r}", kind == "JSON", kind != "raw"
 
 
