@@ -13,8 +13,8 @@ import pytest
 
 TESTS = Path(__file__).parents[1]
 CLASSES = {
-    "malformed HTTP": ["hostile/test_http.py"],
-    "extreme parameters": ["hostile/test_parameters.py"],
+    "malformed HTTP, extreme values": ["hostile/test_http.py"],
+    "extreme numbers of options": ["hostile/test_parameters.py"],
     "floods, and clients that leave": ["hostile/test_floods.py", "serving/test_load.py"],
     "hostile folders": [
         "hostile/test_folders.py",

@@ -51,7 +51,7 @@ from tests.processes import free_port, from_terminal
 from tests.serving.server import ENVIRONMENT, Serving, serving
 from tests.tiny import hourly, long_csv, save_tiny, save_tiny_series
 
-CASES = {"import": 160, "hub": 120, "tables": 180, "folders": 400, "http": 230, "options": 1200, "interrupts": 500}
+CASES = {"import": 160, "hub": 120, "tables": 180, "folders": 400, "http": 230, "options": 1200, "interrupts": 750}
 SEVERITIES = CRITICAL, MAJOR, MINOR, PYTHON = ("critical", "major", "minor", "python")
 SECONDS, DISK, FREEZE = 60.0, 200 * 10**6, 1.0
 ADDRESSES = 16 * 2**30  # bytes of address space: more would only harm the machine
