@@ -172,7 +172,7 @@ def test_a_link_beside_a_model_is_no_earlier_model(folder: Path, tmp_path: Path,
 @pytest.mark.parametrize("writer", ["save", "export", "prepare", "tidy"])
 def test_a_users_hidden_files_next_to_ours_are_left_alone(folder: Path, tmp_path: Path, writer: str) -> None:
     model, place = load_model(folder), tmp_path / "place"
-    for kind in (
+    for kind in [
         ".new",
         ".old",
         ".part",
@@ -182,7 +182,7 @@ def test_a_users_hidden_files_next_to_ours_are_left_alone(folder: Path, tmp_path
         ".model.new",
         ".model.old",
         ".run.json.new",
-    ):
+    ]:
         for name in ("README.md", "config.json", "corpus/training.bin"):
             (place / kind / name).parent.mkdir(parents=True, exist_ok=True)
             (place / kind / name).write_text("mine")

@@ -233,18 +233,13 @@ def test_a_text_that_cannot_be_read_is_not_scored(model: Path, run: Run, tmp_pat
     assert says in error_line(run("score", model, make(tmp_path), *options))
 
 
-def test_a_pipe_that_is_given_twice_is_refused_before_it_is_waited_for(run: Run, tmp_path: Path) -> None:
+def test_a_pipe_that_is_given_twice_is_refused_before_it_is_waited_for(model: Path, run: Run, tmp_path: Path) -> None:
     pipe, out = tmp_path / "pipe", tmp_path / "run"
     os.mkfifo(pipe)
     assert f"{pipe} can be read only once" in error_line(run("train", pipe, pipe, "--out", out))
     assert f"{pipe} can be read only once" in error_line(run("train", pipe, "--validation", pipe, "--out", out))
     assert "can be read only once" in error_line(run("train", "-", "/dev/stdin", "--out", out, input=BOOK))
     assert not out.exists()
-
-
-def test_a_pipe_that_is_scored_twice_is_refused_before_it_is_waited_for(model: Path, run: Run, tmp_path: Path) -> None:
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
     assert "can be read only once" in error_line(run("score", model, pipe, pipe))
     assert "can be read only once" in error_line(run("score", model, "-", "-"))
 

@@ -113,18 +113,11 @@ def test_a_run_that_rolls_back_to_its_beginning_begins_from_the_base_again(
     assert outcome(again.folder.path) == outcome(run.folder.path)
 
 
-def test_a_repeated_run_keeps_what_it_began_with_too_and_can_be_repeated_in_turn(
-    begin_run: BeginRun, tmp_path: Path
-) -> None:
-    run = finish(begin_run(base=True))
-    save(tmp_path / "base", base_of("\nab", seed=9))
-    first = repeat(run.folder.path, tmp_path / "first", exact=True)
-    first.folder.unlock()
-    shutil.rmtree(run.folder.path)
-    second = repeat(tmp_path / "first", tmp_path / "second", exact=True)
-    assert kept(second).read_bytes() == kept(first).read_bytes()
-    finish(second)
-    assert LanguageModel.load(tmp_path / "second").about["base"]["name"] == "base"
+def test_a_repeated_run_keeps_what_it_began_with_too(begin_run: BeginRun, tmp_path: Path) -> None:
+    run = begin_run(base=True)
+    again = repeat(run.folder.path, tmp_path / "again", exact=True)
+    again.folder.unlock()
+    assert kept(again).read_bytes() == kept(run).read_bytes()
 
 
 def test_a_resume_takes_the_same_base_and_no_other(begin_run: BeginRun, tmp_path: Path) -> None:

@@ -126,18 +126,6 @@ def test_the_kept_model_is_the_one_of_the_lowest_validation(begin_run: BeginRun)
     assert [p.step for p in progress if p.improved][-1] == about["training"]["steps"]
 
 
-def test_the_validation_figure_is_what_scoring_the_held_out_text_gives(begin_run: BeginRun) -> None:
-    run = finish(begin_run(lines=True, steps=30))
-    model = LanguageModel.load(run.folder.path)
-    ends = np.flatnonzero(run.encoded.validation == model.tokenizer.end)
-    lines = [
-        model.tokenizer.decode(line[line != model.tokenizer.end]) for line in np.split(run.encoded.validation, ends + 1)
-    ]
-    nats = sum(float(score.token_nats.sum()) for score in model.score_lines(lines[: len(ends)]))
-    characters = run.encoded.validation_characters
-    assert model.about["validation"]["nats_per_character"] == pytest.approx(nats / characters, rel=1e-4)
-
-
 def test_a_stopped_run_leaves_a_model_that_writes(begin_run: BeginRun) -> None:
     run = stopped(begin_run(), 1)
     assert LanguageModel.load(run.folder.path).generate(max_tokens=5, seed=1).tokens == 5

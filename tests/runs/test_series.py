@@ -36,17 +36,6 @@ def test_a_run_on_series_is_resumed_with_its_table_and_no_other(table: Path, tmp
         resume(path, sources=[table], settings_of=recorded_settings)
 
 
-def test_the_same_table_makes_the_same_model_in_any_layout(table: Path, tmp_path: Path) -> None:
-    values = seasonal()
-    months = [line.split(",")[1] for line in long_csv(values[:1]).splitlines()[1:]]
-    wide = ["ds," + ",".join(f"s{k}" for k in range(SERIES))]
-    wide += [f"{month},{','.join(map(str, row))}" for month, row in zip(months, values.T, strict=True)]
-    (tmp_path / "wide.csv").write_text("\n".join(wide) + "\n")
-    one, two = begin_small(table, tmp_path / "one"), begin_small(tmp_path / "wide.csv", tmp_path / "two")
-    assert one.encoded.training.tolist() == two.encoded.training.tolist()
-    assert one.encoded.validation.tolist() == two.encoded.validation.tolist()
-
-
 def test_a_model_of_series_knows_what_it_has_learned(table: Path, tmp_path: Path) -> None:
     run = begin_small(table, tmp_path / "run", steps=2)
     finish(run)
