@@ -302,22 +302,16 @@ def hub(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
     server.RequestHandlerClass = Hostile
     server.handle_error = lambda *_: None  # type: ignore[method-assign]
     published(server, at / "tiny")
-    environment = at_home(server, at.parent / "home" / "a" / "b") | {
-        "HF_HUB_DOWNLOAD_TIMEOUT": "1",
-        "HF_HUB_ETAG_TIMEOUT": "1",
-    }
+    environment = at_home(server, at.parent / "home" / "a" / "b")
+    environment |= {"HF_HUB_DOWNLOAD_TIMEOUT": "1", "HF_HUB_ETAG_TIMEOUT": "1"}
     model, names, what = "hf://me/tiny", rf"me(/|--)tiny|HF_ENDPOINT|{re.escape(file)}", f"{kind} {name[:60]} {file}"
     if kind == "name":
         part = draw.choice(PARTS)
-        model, what, names = (
-            f"hf://{part}",
-            f"name {part}",
-            "^(?!.*did not answer).*" + re.escape(part[:9].partition("\n")[0]),
-        )
+        model, what = f"hf://{part}", f"name {part}"
+        names = "^(?!.*did not answer).*" + re.escape(part[:9].partition("\n")[0])
     elif kind == "endpoint":
-        environment["HF_ENDPOINT"] = what = draw.choice(
-            [*ENDPOINTS, server.url + "/x/y", "http://127.0.0.1:9", "http://a%20b/"]
-        )
+        endpoints = [*ENDPOINTS, server.url + "/x/y", "http://127.0.0.1:9", "http://a%20b/"]
+        environment["HF_ENDPOINT"] = what = draw.choice(endpoints)
         what, names = f"HF_ENDPOINT={what}", "HF_ENDPOINT" if what in ENDPOINTS else names
     train = ["train", "book.txt", "--base", model, "--steps", "2", "--out", "new"]
     push = ["push", "tiny", model.removeprefix("hf://"), "--yes"]
@@ -507,16 +501,8 @@ DOCUMENTS = {
     "ZIP": b"PK\3\4",
     "Word": b"\xd0\xcf\x11\xe0",
 }
-SETTINGS = [
-    "{} = {}",
-    "[{}]",
-    "\0",
-    "=" * 9999,
-    "a." * 9999 + "b=1",
-    "x = " + "[" * 9999,
-    "steps = 1\nsteps = 2",
-    "\ufeff",
-]
+SETTINGS = ["{} = {}", "[{}]", "\0", "=" * 9999, "a." * 9999 + "b=1", "x = " + "[" * 9999]  # in a file
+SETTINGS += ["steps = 1\nsteps = 2", "\ufeff"]
 
 
 def options(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
@@ -562,20 +548,10 @@ def options(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
     outputs = tuple(one for one in outputs if "--overwrite" in line or not (at / one[:200]).exists())
     shown |= {repr(part)[1:-1] for part in shown}
     names = "|".join([r"\s-[\s:]", r"'\s+'|\sat\s\s", "surrogate", *map(re.escape, filter(None, shown))])
-    seconds = 3.0 if name == "serve" else 10.0
-    environment = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_TOKEN": "x"}
+    seconds, environment = 3.0 if name == "serve" else 10.0, {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_TOKEN": "x"}
+    timing = {"interrupt": seconds, "patience": seconds + (60 if name == "demo" else 5)}
     kept = ("new", "lines", *outputs)
-    return Case(
-        [name, *line],
-        what,
-        names,
-        certain,
-        kept,
-        (0, 1, 2, 130),
-        environment,
-        seconds,
-        seconds + (60 if name == "demo" else 5),
-    )
+    return Case([name, *line], what, names, certain, kept, (0, 1, 2, 130), environment, **timing)
 
 
 # ---- interrupts
