@@ -81,6 +81,8 @@ NUMBERS = ["9" * 30, *words("0 -1 1 3 0.5 1e300 -1e300 1e-300 nan inf -inf 1_0 1
 PATHS = ["", "a\nb", "x" * 300, *words("- . .. / gone gone/x notes.txt tiny /dev/full /proc/self/mem")]
 DEEP = ["[" * 10**5, '{"a":' * 10**5, "9" * 5000, '"\\ud800"', "1e999", ""]  # JSON
 VALUES: list[Any] = [None, True, -1, 0, 2**31, 2**63, 10**400, 1e308, float("nan"), float("inf"), "", "\ud800", "a\nb"]
+VALUES += [False, 1, -(2**63), 5e-324, 0.5, -0.0, "\0", "\U0010ffff", "(a+)+$", "[", "null", [None], [0], [-1], [2**63]]
+VALUES += [["a"] * 999, ["\ud800"], {"0": 1e308}, {"1": -100}]
 VALUES += ["a" * 10**5, "../../outside/evil", [], {}, [[]] * 999, {"a": {}}, json.loads("[" * 900 + "]" * 900)]
 
 
@@ -549,7 +551,7 @@ def options(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
     shown |= {repr(part)[1:-1] for part in shown}
     names = "|".join([r"\s-[\s:]", r"'\s+'|\sat\s\s", "surrogate", *map(re.escape, filter(None, shown))])
     seconds, environment = 3.0 if name == "serve" else 10.0, {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_TOKEN": "x"}
-    timing = {"interrupt": seconds, "patience": seconds + (60 if name == "demo" else 5)}
+    timing: dict[str, Any] = {"interrupt": seconds, "patience": seconds + (60 if name == "demo" else 5)}
     kept = ("new", "lines", *outputs)
     return Case([name, *line], what, names, certain, kept, (0, 1, 2, 130), environment, **timing)
 
@@ -645,8 +647,8 @@ def http_request(
     found = value(draw, schema, schemas)
     if isinstance(found, dict) and '"model"' in json.dumps(schemas.get(schema["$ref"].rpartition("/")[2])):
         found["model"] = draw.choice([*["tiny", "lines"] * 5, found.get("model")])
-        for name in draw.sample([*found], draw.randrange(min(3, len(found)))):
-            found[name] = draw.choice(VALUES)
+        fields = [*schemas[schema["$ref"].rpartition("/")[2]]["properties"]]
+        found |= {name: draw.choice(VALUES) for name in draw.choices(fields, k=draw.randrange(4)) if name != "model"}
     body = json.dumps(found).encode()
     if kind == "JSON":
         body = draw.choice([body[:-1], body + b"x", b"\xff" + body, b"'a'", *(one.encode() for one in DEEP)])

@@ -43,7 +43,7 @@ CLASSIC: dict[str, Any] = {"recipe": "classic", "hidden_size": 8, "dropout": Non
 IDS = np.random.default_rng(0).integers(0, 9, 300)
 
 
-def trained(place: Path, **asked: int) -> LanguageModel:
+def trained(place: Path, **asked: Any) -> LanguageModel:
     return LanguageModel.load(finish(begin_in(place, **CLASSIC | asked)).folder.path)
 
 

@@ -26,7 +26,7 @@ def begin_labelled(place: Path, name: str = "run", **asked: Any) -> Run:
     words = ((kind, "".join(word)) for kind in KINDS for word in itertools.product(KINDS[kind], repeat=4))
     (place / "book.txt").write_text("".join(f"{kind}\t{word}\n" for kind, word in words))
     sizes = {} if "base" in asked else {"base": "none", "hidden_size": 32, "learning_rate": 0.03}
-    chosen = {"labels": True, "steps": 120, "batch_size": 32, "dropout": 0.0} | sizes
+    chosen: dict[str, Any] = {"labels": True, "steps": 120, "batch_size": 32, "dropout": 0.0} | sizes
     return begin_in(place, name, **chosen | asked)
 
 
