@@ -149,18 +149,6 @@ def test_it_writes_fifty_characters_by_argmax_from_a_window_that_the_seed_draws(
     assert model.generate(prompt, max_tokens=10, seed=2).text == model.tokenizer.decode(ids[50:])
 
 
-def test_a_character_costs_what_the_fifty_before_it_say(model: LanguageModel) -> None:
-    text = BOOK.lower()[:90]
-    score = model.score(text)
-    ids = model.tokenizer.encode(text)
-    network = model._saved.network()
-    assert score.token_nats[0] == pytest.approx(math.log(len(model.tokenizer.characters)))
-    for t in (1, 30, 50, 51, 89):
-        logits, _ = network.read(ids[None, max(0, t - 50) : t], network.start())
-        expected = -network.token_log_probabilities(logits[0, -1], ids[t : t + 1][0])
-        assert score.token_nats[t] == pytest.approx(float(expected), abs=1e-4)
-
-
 def test_a_character_that_it_never_saw_is_refused(model: LanguageModel) -> None:
     with pytest.raises(TextError, match="é"):
         model.generate("é")
