@@ -29,7 +29,7 @@ from afterword.runs.run import Run
 from tests.learning.small import RECIPE, tokenizer_of
 from tests.learning.test_learner import BOUNDARY, IDS, ROWS, bits_of, lanes
 from tests.processes import finished
-from tests.runs.test_run import KINDS, finish, stopped
+from tests.runs.test_run import finish, stopped
 from tests.torture.runs import outcome
 
 # a plain layer: PyTorch's LSTM has no float16 on every processor
@@ -282,7 +282,7 @@ class TestOnAGpu:
         nats = [learner.evaluate([lanes().next()]) for learner in of_both]
         np.testing.assert_allclose(nats[1], nats[0], atol=1e-2)
 
-    @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+    @pytest.mark.parametrize("kind", [{}, {"lines": True}, {"recipe": "classic"}, {"base": True}])
     def test_a_run_that_was_stopped_and_resumed_ends_with_the_same_bits(
         self, begin_run: Callable[..., Run], kind: dict[str, Any]
     ) -> None:
