@@ -14,7 +14,7 @@ import re
 import signal
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,7 @@ from afterword.model.folder.saved import CALIBRATION, CONFIG, NGRAM, TOKENIZER, 
 from afterword.model.folder.tensors import KEY, _crc32, _crc_of_record, read_tensors
 from afterword.model.ngram.tables import Ngram
 from afterword.operations.every import find, summaries
+from afterword.operations.operation import arguments_of
 from afterword.settings import Kind, kinds_of
 from afterword.storage import read_whole
 from tests.cli.test_push import at_home, published
@@ -490,13 +491,11 @@ def folders(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
 
 # ---- options
 
-ARGUMENTS = dict(
-    line.split(" ", 1)
-    for line in """demo --out new --minutes 0.001|train book.txt --out new|plan book.txt|novelty run|bases |
-odd book.txt book.txt --minutes 0.001|forecast good.csv --minutes 0.001 --horizon 3|calibrate lines book.txt|
-inspect tiny abcd|units tiny book.txt|horizon tiny book.txt|push tiny me/tiny|serve tiny --port 0|completion bash|
-score tiny book.txt|import torch/model.safetensors --out new""".replace("\n", "").split("|")
-)
+GIVEN = {"text": "abcd", "repository": "me/tiny", "others": "lines", "source": "good.csv", "novelty model": "run"}
+GIVEN |= {"calibrate model": "lines", "import file": "torch/model.safetensors"}
+GIVEN |= dict.fromkeys(["model", "models"], "tiny") | dict.fromkeys(["texts", "file", "files", "good"], "book.txt")
+ALSO = {"demo": "--out new --minutes 0.001", "forecast": "--minutes 0.001 --horizon 3", "odd": "--minutes 0.001"}
+ALSO |= {"train": "--out new", "import": "--out new", "serve": "--port 0", "completion": "bash"}
 DOCUMENTS = {
     "RTF": rb"{\rtf1\ansi{\fonttbl\f0 Arial;}\pard ",
     "PDF": b"%PDF-1.7\n%\xe2\xe3\n",
@@ -507,15 +506,33 @@ SETTINGS = ["{} = {}", "[{}]", "\0", "=" * 9999, "a." * 9999 + "b=1", "x = " + "
 SETTINGS += ["steps = 1\nsteps = 2", "\ufeff"]
 
 
+def line_of(name: str) -> list[str]:
+    """Return arguments with which a command does its work."""
+    arguments = arguments_of(find(name).request) if name in summaries() else ()
+    return [GIVEN.get(f"{name} {field}") or GIVEN[field] for field in arguments] + words(ALSO.get(name, ""))
+
+
+def may_be(value: str, limits: Mapping[str, Any]) -> bool:
+    """Return whether a number has a form that Python reads, and is within its declared limits."""
+    if not re.fullmatch(r"[-+]?([\d_]+|[\d._]+(e[-+]?\d+)?|nan|inf)", value := value.strip(), re.IGNORECASE):
+        return False
+    number = float(value.replace("_", ""))
+    least, above, most, below = (limits.get(name) for name in ("minimum", "above", "maximum", "below"))
+    too_low = (least is not None and number < least) or (above is not None and number <= above)
+    return not (too_low or (most is not None and number > most) or (below is not None and number >= below))
+
+
 def options(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
     name, given, certain, what = draw.choice([*commands()]), list[str](), False, ""
-    command, line = program.get_command(click.Context(program), name), words(ARGUMENTS.get(name, "tiny"))
+    command, line = program.get_command(click.Context(program), name), line_of(name)
     assert command is not None
-    kinds = {field.name: kind for field, kind in kinds_of(find(name).request)} if name in summaries() else {}
+    declared = kinds_of(find(name).request) if name in summaries() else ()
+    kinds = {field.name: (kind, field.metadata) for field, kind in declared}
     known = [one for one in command.params if isinstance(one, click.Option) and one.name != "config"]
     some = draw.choice([0, 1, 1, 1, 2, 2, 3])
     for option in draw.sample(known, min(len(known), some)):
-        flag, kind = draw.choice([*option.opts, *option.secondary_opts]), kinds.get(option.name or "", Kind((str,)))
+        flag = draw.choice([*option.opts, *option.secondary_opts])
+        kind, about = kinds.get(option.name or "", (Kind((str,)), {}))
         listed = re.findall(r"[\w-]+", str(option.metavar or "|".join(getattr(option.type, "choices", ()))))
         is_number = int in kind.types or float in kind.types
         pool = NUMBERS * 2 + TEXTS if is_number else PATHS if os.PathLike in kind.types else None
@@ -526,7 +543,7 @@ def options(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
         if draw.random() < 0.08:
             flag, certain = flag + draw.choice(["x", "é", "\n"]), True
         if is_number and flag not in line:  # the last of several counts
-            certain |= not re.fullmatch(r"[-+]?([\d_]+|[\d._]+(e[-+]?\d+)?|nan|inf)", value.strip(), re.IGNORECASE)
+            certain |= not may_be(value, about)
         joined = [f"{flag}={value}"] if flag.startswith("--") else [flag, value]
         given += [flag] if option.is_flag and draw.random() < 0.9 else joined
     if name in ("train", "plan") and draw.random() < 0.3:
