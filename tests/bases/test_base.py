@@ -56,37 +56,37 @@ def test_a_text_of_known_characters_costs_what_it_costs_the_base(tokenizer: Toke
     assert cost(fewer, few, "abc\nc") <= cost(base.model.network(), tokenizer, "abc\nc") * (1 + 1e-5)
 
 
-def test_rows_are_found_by_their_characters_wherever_they_stand() -> None:
-    base = base_of("\nacx")
-    weights = base.weights_for(CharTokenizer.of("\nbcxyé"), False, 0)
-    rows = [0, None, 2, 3, None, None, 4, 5]  # of the base: the boundary token and the bytes are the last two
-    assert weights[EMBEDDING].shape == (8, SIZES["embedding_size"])
+@pytest.mark.parametrize(
+    ("own", "tokenizer"),
+    [
+        (CharTokenizer.of("\nacx"), CharTokenizer.of("\nbcxyé")),
+        (CharTokenizer.of("\nAaBb"), CharTokenizer.of("AaBb\n", lowercase=True)),
+        (WORDS, WORDS.for_text("\nabxy", lowercase=False)),
+    ],
+)
+def test_rows_are_found_by_their_tokens_wherever_they_stand(own: Tokenizer, tokenizer: Tokenizer) -> None:
+    base = base_of(own)
+    weights, tokens = base.weights_for(tokenizer, False, 0), tokenizer.tokens()
     assert {weight.dtype for weight in weights.values()} == {np.dtype(np.float32)}
-    for row, own in enumerate(rows):
+    assert weights[EMBEDDING].shape == (tokenizer.rows, SIZES["embedding_size"])
+    for row, token in enumerate(tokens[: tokenizer.rows - 1]):
+        read = own.tokens().index(token) if token in own.tokens() else None
         for name in (OUTPUT, BIAS):
-            np.testing.assert_array_equal(weights[name][row], base.model.weights[name][5 if own is None else own])
-        if own is not None:
-            np.testing.assert_array_equal(weights[EMBEDDING][row], base.model.weights[EMBEDDING][own])
-    others = {name for name in weights if name not in (EMBEDDING, OUTPUT, BIAS)}
-    assert others
-    assert all(weights[name].tobytes() == base.model.weights[name].tobytes() for name in others)
-
-
-def test_subwords_keep_their_rows_and_new_characters_are_added_to_them() -> None:
-    base = base_of(WORDS)
-    tokenizer = WORDS.for_text("\nabxy", lowercase=False)
-    merged = {"".join(pair) for pair in WORDS.merges}
-    assert merged & set(tokenizer.tokens()) == {token for token in merged if set(token) <= set("ab")}
-    weights, own = base.weights_for(tokenizer, False, 0), WORDS.tokens()
-    for row, token in enumerate(tokenizer.tokens()[: tokenizer.rows - 1]):
-        read = own.index(token) if token in own else None
-        for name in (OUTPUT, BIAS):
-            expected = base.model.weights[name][WORDS.rows - 1 if read is None else read]
+            expected = base.model.weights[name][own.rows - 1 if read is None else read]
             np.testing.assert_array_equal(weights[name][row], expected)
         if read is not None:
             np.testing.assert_array_equal(weights[EMBEDDING][row], base.model.weights[EMBEDDING][read])
+    others = {name for name in weights if name not in (EMBEDDING, OUTPUT, BIAS)}
+    assert others
+    assert all(weights[name].tobytes() == base.model.weights[name].tobytes() for name in others)
     network, same = begun(base, tokenizer)
     assert math.isfinite(cost(network, same, "xyΩab\n"))
+
+
+def test_subwords_whose_characters_a_text_has_are_kept() -> None:
+    merged = {"".join(pair) for pair in WORDS.merges}
+    kept = merged & set(WORDS.for_text("\nabxy", lowercase=False).tokens())
+    assert kept == {token for token in merged if set(token) <= set("ab")}
 
 
 def test_new_characters_are_drawn_from_the_seed_and_unlikely_but_possible() -> None:
@@ -99,16 +99,6 @@ def test_new_characters_are_drawn_from_the_seed_and_unlikely_but_possible() -> N
     known, new = (cost(network, tokenizer, text) for text in ("abcabc", "abxabc"))
     assert known + 10 < new < 200
     assert math.isfinite(cost(network, tokenizer, "Ωxyz"))
-
-
-def test_lower_case_texts_take_the_lower_case_rows() -> None:
-    base, lower = base_of("\nAaBb"), CharTokenizer.of("AaBb\n", lowercase=True)
-    assert lower.characters == "\nab"
-    network, tokenizer = begun(base, lower)
-    reads = [base.model.tokenizer.encode("\nab").tolist(), [base.model.tokenizer.end]]
-    assert network.config.vocabulary_size == 5
-    rows = base.weights_for(tokenizer, False, 0)[EMBEDDING][:3]
-    np.testing.assert_array_equal(rows, base.model.weights[EMBEDDING][reads[0]])
 
 
 @EACH_KIND

@@ -1,12 +1,14 @@
-"""Laws of the bases of installed packages: they are called by name, nothing of them is executed, and a broken one
-disturbs only those who name it."""
+"""Laws of the bases that ship or are installed: they are called by name, unless something else of that name stands
+there; nothing of them is executed, and a broken one disturbs only those who name it."""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -14,11 +16,13 @@ import afterword
 from afterword.bases.base import load_base
 from afterword.bases.installed import FOLDERS, installed
 from afterword.cli.command import OperationCommand
+from afterword.cli.main import program
 from afterword.errors import ModelError, OptionError
 from afterword.operations.bases import bases_ as bases
 from afterword.operations.calibrate import writable
 from afterword.serving.writing.models import Models
 from tests.bases.small import base_of, only_packages, register, save
+from tests.runs.conftest import begin_in
 
 GERMAN = base_of("\nabcß", name="german")
 
@@ -39,6 +43,15 @@ def german(site: Path) -> Path:
     return save(site / "afterword_german", GERMAN)
 
 
+def run(*arguments: object) -> dict[str, Any]:
+    """Return what `afterword ARGUMENTS --json` prints."""
+    command = program.get_command(click.Context(program), str(arguments[0]))
+    assert command is not None
+    done = CliRunner().invoke(command, [*map(str, arguments[1:]), "--json"], catch_exceptions=False)
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
 def listed() -> tuple[list[str], list[str]]:
     """The names and the notes that `afterword.bases` returns."""
     found = bases()
@@ -55,18 +68,41 @@ def test_it_is_called_by_its_name_wherever_english_is(german: Path) -> None:
     assert served.find("german").model.config.vocabulary_size == 7
 
 
+def test_every_command_that_reads_a_model_takes_the_name(german: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("abc\ncab\n")
+    assert run("generate", "german", "--max-tokens", 9, "--seed", 1)["tokens"] == 9
+    assert run("score", "german", tmp_path / "text.txt")["characters"] == 8
+    told = run("info", "german")
+    assert (told["hidden_size"], told["base"], told["corpus"]["sources"]) == (6, None, ["books.txt"])
+    assert run("inspect", "german", "abc")
+    assert not [*Path.cwd().iterdir()]
+
+
+@pytest.mark.parametrize("name", ["english", "german"])
+def test_what_stands_there_under_the_name_is_meant_but_not_by_base(german: Path, name: str, tmp_path: Path) -> None:
+    base, place = load_base(name).fingerprint, Path(name)
+    place.write_text("English text.\n")
+    with pytest.raises(ModelError, match=f"no model at {name}: it is a file; it hides the base {name}: rename it"):
+        afterword.load(name)
+    place.unlink()
+    place.mkdir()
+    with pytest.raises(ModelError, match=f"it has no config.json; it hides the base {name}: rename it"):
+        afterword.load(name)
+    save(place, base_of("\nab", hidden_size=9))
+    assert afterword.load(name).info()["hidden_size"] == 9
+    assert load_base(name).fingerprint == base
+    assert load_base(f"./{name}").fingerprint == base_of("\nab", hidden_size=9).fingerprint
+    run = begin_in(tmp_path, base=name, steps=2)
+    run.folder.unlock()
+    assert run.record.base is not None
+    assert (run.record.base.name, run.record.base.fingerprint) == (name, base)
+
+
 def test_nothing_of_its_package_is_executed(german: Path) -> None:
     (german / "__init__.py").write_text("raise SystemExit('executed')")
     assert load_base("german").fingerprint == GERMAN.fingerprint
     assert listed() == (["english", "german"], [])
     assert "afterword_german" not in sys.modules
-
-
-def test_a_folder_of_its_name_is_meant_where_a_path_may_be_and_not_by_base(german: Path) -> None:
-    save(Path("german"), base_of("\nab"))
-    assert afterword.load("german").info()["vocabulary_size"] == 5
-    assert load_base("german").fingerprint == GERMAN.fingerprint
-    assert load_base("./german").fingerprint == base_of("\nab").fingerprint
 
 
 def test_it_cannot_be_calibrated_as_it_is_shared_by_all_runs(german: Path) -> None:
@@ -163,3 +199,11 @@ def test_an_unknown_name_is_answered_with_those_that_exist(german: Path) -> None
     with pytest.raises(ModelError, match=r"^no model at no/latin: no such folder$"):
         afterword.load("no/latin")
     assert list(installed().folders) == ["english", "german"]
+
+
+def test_what_ships_is_a_base_that_writes() -> None:
+    base = load_base("english")
+    assert (base.name, base.model.ngram) == ("english", None)
+    sample = afterword.load("english").generate("It wa", max_tokens=40, seed=1, temperature=0.5)
+    assert sample.tokens == 40
+    assert sample.text.startswith("s ")

@@ -41,7 +41,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from afterword.interchange.torch_folder import write_torch
 from afterword.model.folder.saved import load_model, save_model
@@ -51,7 +51,7 @@ from tests.processes import free_port, from_terminal
 from tests.serving.server import ENVIRONMENT, Serving, serving
 from tests.tiny import hourly, long_csv, save_tiny, save_tiny_series
 
-CASES = {"import": 160, "hub": 120, "tables": 180, "folders": 400, "http": 230, "options": 1200, "interrupts": 500}
+CASES = {"import": 160, "hub": 120, "tables": 180, "folders": 400, "http": 230, "options": 1200, "interrupts": 750}
 SEVERITIES = CRITICAL, MAJOR, MINOR, PYTHON = ("critical", "major", "minor", "python")
 SECONDS, DISK, FREEZE = 60.0, 200 * 10**6, 1.0
 ADDRESSES = 16 * 2**30  # bytes of address space: more would only harm the machine
@@ -104,9 +104,9 @@ def lay_out(place: Path, fixtures: Path) -> Path:
     return at
 
 
-def contents(place: Path) -> dict[str, object]:
+def contents(place: Path) -> dict[str, Any]:
     """Return the type and content of each path in `place`, except in the folders of caches."""
-    found: dict[str, object] = {}
+    found: dict[str, Any] = {}
     for path in place.rglob("*"):
         key = str(path.relative_to(place))
         if not key.startswith(("home", "tmp")):
@@ -127,7 +127,7 @@ def size(folder: Path) -> int:
     return sum(os.lstat(os.path.join(at, name)).st_blocks * 512 for at, _, files in os.walk(folder) for name in files)
 
 
-def compared(case: Case, before: dict[str, object], after: dict[str, object]) -> Verdicts:
+def compared(case: Case, before: dict[str, Any], after: dict[str, Any]) -> Verdicts:
     """Judge the changes of files."""
     for path in sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path)):
         change = "removed" if path not in after else "changed" if path in before else "written"
@@ -136,6 +136,8 @@ def compared(case: Case, before: dict[str, object], after: dict[str, object]) ->
             yield CRITICAL, f"{path} {change}"
         elif inside and rest.partition("/")[0] not in case.outputs:
             yield (MINOR, f"{rest} left behind") if change == "written" else (MAJOR, f"{rest} {change}")
+        elif rest.endswith(".html") and path in after and b"</html>" not in after[path][2]:
+            yield MAJOR, f"{rest} is half-written"
 
 
 # ---- commands
@@ -178,7 +180,7 @@ def execute(case: Case, place: Path) -> Done:
         ended, result, used = os.wait4(process.pid, os.WNOHANG)
         passed = time.monotonic() - began
         if not ended and moment is not None and passed >= moment:
-            os.kill(process.pid, signal.SIGINT)
+            (os.killpg if case.signal == signal.SIGINT else os.kill)(process.pid, case.signal)  # a terminal signals all
             moment = None
         if not ended and passed > SECONDS:
             late = True
@@ -312,13 +314,18 @@ class Besieged:
         return answers[0], wrong
 
 
-def exchange(port: int, raw: bytes, seconds: float = SECONDS) -> bytes | None:
-    """Return everything that a server sends after `raw` until it closes; None if nothing arrives for `seconds`."""
+def exchange(port: int, raw: bytes, seconds: float = SECONDS, half: bool = False) -> bytes | None:
+    """Return everything that a server sends after `raw` until it closes; None if nothing arrives for `seconds`.
+
+    With `half`, nothing more will be sent, and the server is told so.
+    """
     found = b""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=seconds) as made:
             with contextlib.suppress(ConnectionError):
                 made.sendall(raw)
+                if half:
+                    made.shutdown(socket.SHUT_WR)
             while part := made.recv(65536):
                 found += part
     except TimeoutError:

@@ -11,9 +11,10 @@ import os
 import pickle
 import random
 import re
+import signal
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -33,10 +34,10 @@ from afterword.model.folder.saved import CALIBRATION, CONFIG, NGRAM, TOKENIZER, 
 from afterword.model.folder.tensors import KEY, _crc32, _crc_of_record, read_tensors
 from afterword.model.ngram.tables import Ngram
 from afterword.operations.every import find, summaries
+from afterword.operations.operation import arguments_of
 from afterword.settings import Kind, kinds_of
 from afterword.storage import read_whole
 from tests.cli.test_push import at_home, published
-from tests.hostile.test_interrupts import COMMANDS as INTERRUPTED
 from tests.hub import Handler, stand_in
 from tests.tiny import hourly, long_csv
 
@@ -59,7 +60,8 @@ class Case:
     statuses: tuple[int, ...] = (0, 1, 2)
     environment: dict[str, str] = field(default_factory=dict)
     interrupt: float | None = None
-    """Seconds until Ctrl-C."""
+    """Seconds until the signal."""
+    signal: int = signal.SIGINT
     patience: float = 5.0
     memory: float = 2e9
     """Bytes of memory that it may use."""
@@ -80,6 +82,8 @@ NUMBERS = ["9" * 30, *words("0 -1 1 3 0.5 1e300 -1e300 1e-300 nan inf -inf 1_0 1
 PATHS = ["", "a\nb", "x" * 300, *words("- . .. / gone gone/x notes.txt tiny /dev/full /proc/self/mem")]
 DEEP = ["[" * 10**5, '{"a":' * 10**5, "9" * 5000, '"\\ud800"', "1e999", ""]  # JSON
 VALUES: list[Any] = [None, True, -1, 0, 2**31, 2**63, 10**400, 1e308, float("nan"), float("inf"), "", "\ud800", "a\nb"]
+VALUES += [False, 1, -(2**63), 5e-324, 0.5, -0.0, "\0", "\U0010ffff", "(a+)+$", "[", "null", [None], [0], [-1], [2**63]]
+VALUES += [["a"] * 999, ["\ud800"], {"0": 1e308}, {"1": -100}]
 VALUES += ["a" * 10**5, "../../outside/evil", [], {}, [[]] * 999, {"a": {}}, json.loads("[" * 900 + "]" * 900)]
 
 
@@ -301,22 +305,16 @@ def hub(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
     server.RequestHandlerClass = Hostile
     server.handle_error = lambda *_: None  # type: ignore[method-assign]
     published(server, at / "tiny")
-    environment = at_home(server, at.parent / "home" / "a" / "b") | {
-        "HF_HUB_DOWNLOAD_TIMEOUT": "1",
-        "HF_HUB_ETAG_TIMEOUT": "1",
-    }
+    environment = at_home(server, at.parent / "home" / "a" / "b")
+    environment |= {"HF_HUB_DOWNLOAD_TIMEOUT": "1", "HF_HUB_ETAG_TIMEOUT": "1"}
     model, names, what = "hf://me/tiny", rf"me(/|--)tiny|HF_ENDPOINT|{re.escape(file)}", f"{kind} {name[:60]} {file}"
     if kind == "name":
         part = draw.choice(PARTS)
-        model, what, names = (
-            f"hf://{part}",
-            f"name {part}",
-            "^(?!.*did not answer).*" + re.escape(part[:9].partition("\n")[0]),
-        )
+        model, what = f"hf://{part}", f"name {part}"
+        names = "^(?!.*did not answer).*" + re.escape(part[:9].partition("\n")[0])
     elif kind == "endpoint":
-        environment["HF_ENDPOINT"] = what = draw.choice(
-            [*ENDPOINTS, server.url + "/x/y", "http://127.0.0.1:9", "http://a%20b/"]
-        )
+        endpoints = [*ENDPOINTS, server.url + "/x/y", "http://127.0.0.1:9", "http://a%20b/"]
+        environment["HF_ENDPOINT"] = what = draw.choice(endpoints)
         what, names = f"HF_ENDPOINT={what}", "HF_ENDPOINT" if what in ENDPOINTS else names
     train = ["train", "book.txt", "--base", model, "--steps", "2", "--out", "new"]
     push = ["push", "tiny", model.removeprefix("hf://"), "--yes"]
@@ -493,40 +491,48 @@ def folders(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
 
 # ---- options
 
-ARGUMENTS = dict(
-    line.split(" ", 1)
-    for line in """demo --out new --minutes 0.001|train book.txt --out new|plan book.txt|novelty run|bases |
-odd book.txt book.txt --minutes 0.001|forecast good.csv --minutes 0.001 --horizon 3|calibrate lines book.txt|
-inspect tiny abcd|units tiny book.txt|horizon tiny book.txt|push tiny me/tiny|serve tiny --port 0|completion bash|
-score tiny book.txt|import torch/model.safetensors --out new""".replace("\n", "").split("|")
-)
+GIVEN = {"text": "abcd", "repository": "me/tiny", "others": "lines", "source": "good.csv", "novelty model": "run"}
+GIVEN |= {"calibrate model": "lines", "import file": "torch/model.safetensors"}
+GIVEN |= dict.fromkeys(["model", "models"], "tiny") | dict.fromkeys(["texts", "file", "files", "good"], "book.txt")
+ALSO = {"demo": "--out new --minutes 0.001", "forecast": "--minutes 0.001 --horizon 3", "odd": "--minutes 0.001"}
+ALSO |= {"train": "--out new", "import": "--out new", "serve": "--port 0", "completion": "bash"}
 DOCUMENTS = {
     "RTF": rb"{\rtf1\ansi{\fonttbl\f0 Arial;}\pard ",
     "PDF": b"%PDF-1.7\n%\xe2\xe3\n",
     "ZIP": b"PK\3\4",
     "Word": b"\xd0\xcf\x11\xe0",
 }
-SETTINGS = [
-    "{} = {}",
-    "[{}]",
-    "\0",
-    "=" * 9999,
-    "a." * 9999 + "b=1",
-    "x = " + "[" * 9999,
-    "steps = 1\nsteps = 2",
-    "\ufeff",
-]
+SETTINGS = ["{} = {}", "[{}]", "\0", "=" * 9999, "a." * 9999 + "b=1", "x = " + "[" * 9999]  # in a file
+SETTINGS += ["steps = 1\nsteps = 2", "\ufeff"]
+
+
+def line_of(name: str) -> list[str]:
+    """Return arguments with which a command does its work."""
+    arguments = arguments_of(find(name).request) if name in summaries() else ()
+    return [GIVEN.get(f"{name} {field}") or GIVEN[field] for field in arguments] + words(ALSO.get(name, ""))
+
+
+def may_be(value: str, limits: Mapping[str, Any]) -> bool:
+    """Return whether a number has a form that Python reads, and is within its declared limits."""
+    if not re.fullmatch(r"[-+]?([\d_]+|[\d._]+(e[-+]?\d+)?|nan|inf)", value := value.strip(), re.IGNORECASE):
+        return False
+    number = float(value.replace("_", ""))
+    least, above, most, below = (limits.get(name) for name in ("minimum", "above", "maximum", "below"))
+    too_low = (least is not None and number < least) or (above is not None and number <= above)
+    return not (too_low or (most is not None and number > most) or (below is not None and number >= below))
 
 
 def options(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
     name, given, certain, what = draw.choice([*commands()]), list[str](), False, ""
-    command, line = program.get_command(click.Context(program), name), words(ARGUMENTS.get(name, "tiny"))
+    command, line = program.get_command(click.Context(program), name), line_of(name)
     assert command is not None
-    kinds = {field.name: kind for field, kind in kinds_of(find(name).request)} if name in summaries() else {}
+    declared = kinds_of(find(name).request) if name in summaries() else ()
+    kinds = {field.name: (kind, field.metadata) for field, kind in declared}
     known = [one for one in command.params if isinstance(one, click.Option) and one.name != "config"]
     some = draw.choice([0, 1, 1, 1, 2, 2, 3])
     for option in draw.sample(known, min(len(known), some)):
-        flag, kind = draw.choice([*option.opts, *option.secondary_opts]), kinds.get(option.name or "", Kind((str,)))
+        flag = draw.choice([*option.opts, *option.secondary_opts])
+        kind, about = kinds.get(option.name or "", (Kind((str,)), {}))
         listed = re.findall(r"[\w-]+", str(option.metavar or "|".join(getattr(option.type, "choices", ()))))
         is_number = int in kind.types or float in kind.types
         pool = NUMBERS * 2 + TEXTS if is_number else PATHS if os.PathLike in kind.types else None
@@ -537,7 +543,7 @@ def options(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
         if draw.random() < 0.08:
             flag, certain = flag + draw.choice(["x", "é", "\n"]), True
         if is_number and flag not in line:  # the last of several counts
-            certain |= not re.fullmatch(r"[-+]?([\d_]+|[\d._]+(e[-+]?\d+)?|nan|inf)", value.strip(), re.IGNORECASE)
+            certain |= not may_be(value, about)
         joined = [f"{flag}={value}"] if flag.startswith("--") else [flag, value]
         given += [flag] if option.is_flag and draw.random() < 0.9 else joined
     if name in ("train", "plan") and draw.random() < 0.3:
@@ -561,33 +567,46 @@ def options(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
     outputs = tuple(one for one in outputs if "--overwrite" in line or not (at / one[:200]).exists())
     shown |= {repr(part)[1:-1] for part in shown}
     names = "|".join([r"\s-[\s:]", r"'\s+'|\sat\s\s", "surrogate", *map(re.escape, filter(None, shown))])
-    seconds = 3.0 if name == "serve" else 10.0
-    environment = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_TOKEN": "x"}
+    seconds, environment = 3.0 if name == "serve" else 10.0, {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_TOKEN": "x"}
+    timing: dict[str, Any] = {"interrupt": seconds, "patience": seconds + (60 if name == "demo" else 5)}
     kept = ("new", "lines", *outputs)
-    return Case(
-        [name, *line],
-        what,
-        names,
-        certain,
-        kept,
-        (0, 1, 2, 130),
-        environment,
-        seconds,
-        seconds + (60 if name == "demo" else 5),
-    )
+    return Case([name, *line], what, names, certain, kept, (0, 1, 2, 130), environment, **timing)
 
 
 # ---- interrupts
 
+INTERRUPTED = {
+    line.split()[0].strip("-"): line.split()
+    for line in (
+        "--help",
+        "train book.txt --out run --overwrite --steps 2000 --hidden-size 8 --threads 1",
+        "plan book.txt --minutes 1",
+        "generate tiny --max-tokens 200000 --out written --overwrite",
+        "score tiny long.txt --lines",
+        "surprises tiny long.txt --html page.html --overwrite",
+        "odd many.txt book.txt --minutes 1",
+        "calibrate lines long.txt",
+        "inspect tiny abcd --html gates.html --overwrite",
+        "serve tiny --port 0",
+        "info tiny",
+    )
+}
 
-def interrupts(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
+
+def interrupted(at: Path, command: str, moment: float, number: int = signal.SIGINT, script: bool = False) -> Case:
+    """Return the case of a command that gets a signal so many seconds after its start."""
     (at / "many.txt").write_bytes((at / "book.txt").read_bytes() * 3)
     (at / "long.txt").write_text("abcd cab\n" * 40_000)
-    moment = draw.uniform(0, 0.6) if draw.random() < 0.8 else draw.uniform(0.6, 3)
-    command, script = INTERRUPTED[draw.choice([*INTERRUPTED])], draw.random() < 0.25
+    what, statuses = f"signal {number} after {moment:.3f} s", (0, 128 + number, -number)
     outputs = ("run", "written", "page.html", "gates.html", "lines")
-    what, statuses = f"Ctrl-C after {moment:.3f} s", (0, 130, -2)
-    return Case(command, what, "", False, outputs, statuses, interrupt=moment, patience=moment + 5, script=script)
+    timing: dict[str, Any] = {"interrupt": moment, "patience": moment + 5}
+    return Case(INTERRUPTED[command], what, "", False, outputs, statuses, signal=number, script=script, **timing)
+
+
+def interrupts(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
+    moment = draw.uniform(0, 0.6) if draw.random() < 0.8 else draw.uniform(0.6, 3)
+    number = draw.choice([signal.SIGINT, signal.SIGINT, signal.SIGTERM])
+    return interrupted(at, draw.choice([*INTERRUPTED]), moment, number, script=draw.random() < 0.25)
 
 
 # ---- HTTP
@@ -595,12 +614,12 @@ def interrupts(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Ca
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "gEt", "X" * 99]
 TARGETS = ["/", "/v1/models/{}", "/v1/runs/{}", "/static/{}", "/tokenizer_info?model={}", "/v1/runs/{}?after={}", "/{}"]
 IDS = ["a" * 9000, "9" * 30, *words("%00 ..%2f..%2fetc/passwd ../../outside %ff tiny -1 %0d%0aX:y é ? *")]
-PIECES = [b"\r\nTransfer-Encoding: chunked", b"\r\nExpect: 100-continue", b"\r\nUpgrade: websocket", b"\r\n folded"]
-PIECES += [
-    b"a" * 20_000,
-    b"{" * 5000,
-    *b"\r|\n|\0| |:|\xff|\r\n\r\n|GET|HTTP/9.9|HTTP/1.0|*|http://evil/| -1| 1e3".split(b"|"),
-]
+PIECES = b"\r|\n|\0|\t| |:|\xff|\xff\xfe|\r\n\r\n|%00|GET|PRI|CONNECT|HTTP/9.9|HTTP/1.0|HTTP/2|*|http://evil/".split(
+    b"|"
+)
+PIECES += b" -1| 1e3| 0x9| 99999999999999999999| 1, 1|1e999|NaN".split(b"|")
+PIECES += [b"\r\nTransfer-Encoding: chunked", b"\r\nTransfer-Encoding: gzip, chunked", b"\r\nExpect: 100-continue"]
+PIECES += [b"\r\nUpgrade: websocket", b"\r\n folded", b"a" * 20_000, b"{" * 5000, b"[" * 5000, b'"\\ud800"', b"../" * 9]
 STRINGS = words("tiny lines ab abcd (a+)+b [a-z]{1,9000} é\0 ../x forget=1 a{1,9}{1,9}{1,9}")
 KINDS = [*[JSON] * 30, "", "Content-Type: text/plain\r\n", JSON + "Content-Encoding: gzip\r\n"]
 
@@ -626,10 +645,15 @@ def value(draw: random.Random, schema: dict[str, Any], known: dict[str, Any]) ->
     return draw.choice(schema.get("enum") or (texts if kind == "string" else [None, True, False]))
 
 
-def http_request(draw: random.Random, api: dict[str, Any], port: int) -> tuple[bytes, str, bool, bool]:
+REQUESTS = (*["body"] * 6, "JSON", "raw", "raw", "target")
+
+
+def http_request(
+    draw: random.Random, api: dict[str, Any], port: int, kinds: Sequence[str] = REQUESTS
+) -> tuple[bytes, str, bool, bool]:
     """Return a request, a description, whether it must be refused, and whether it is valid HTTP."""
     head = f"Host: 127.0.0.1:{port}\r\nConnection: close\r\n"
-    kind = draw.choice([*["body"] * 6, "JSON", "raw", "raw", "target"])
+    kind = draw.choice(kinds)
     if kind == "target":
         method, target = draw.choice(METHODS), draw.choice(TARGETS).replace("{}", draw.choice(IDS))
         return f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode(), f"{method[:9]} {target[:80]}", False, False
@@ -640,6 +664,8 @@ def http_request(draw: random.Random, api: dict[str, Any], port: int) -> tuple[b
     found = value(draw, schema, schemas)
     if isinstance(found, dict) and '"model"' in json.dumps(schemas.get(schema["$ref"].rpartition("/")[2])):
         found["model"] = draw.choice([*["tiny", "lines"] * 5, found.get("model")])
+        fields = [*schemas[schema["$ref"].rpartition("/")[2]]["properties"]]
+        found |= {name: draw.choice(VALUES) for name in draw.choices(fields, k=draw.randrange(4)) if name != "model"}
     body = json.dumps(found).encode()
     if kind == "JSON":
         body = draw.choice([body[:-1], body + b"x", b"\xff" + body, b"'a'", *(one.encode() for one in DEEP)])
@@ -647,7 +673,8 @@ def http_request(draw: random.Random, api: dict[str, Any], port: int) -> tuple[b
     parts = [b"POST", b" ", path.encode(), b" ", b"HTTP/1.1", b"\r\n"]
     parts += [*re.split(rb"(\r\n|:)", f"{head}{draw.choice(KINDS)}Content-Length: {len(body)}\r\n\r\n".encode()), body]
     for _ in range(draw.randrange(1, 4) if kind == "raw" else 0):
-        parts[draw.randrange(len(parts))] = draw.choice([*PIECES, draw.randbytes(9)])
+        place, piece = draw.randrange(len(parts)), draw.choice([*PIECES, draw.randbytes(9)])
+        parts[place] = draw.choice([b"", parts[place]]) + piece
     return b"".join(parts), f"{kind} {path} {body[:80]!r}", kind == "JSON", kind != "raw"
 
 

@@ -7,30 +7,31 @@ import json
 import os
 import resource
 import shutil
-import subprocess
 import sys
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from afterword.errors import ModelError, RunError
+from afterword.errors import AfterwordError, ModelError, RunError
 from afterword.interchange.torch_folder import write_torch
 from afterword.language_model import LanguageModel
 from afterword.model.folder.calibration import Calibration, Usual
 from afterword.model.folder.saved import load_model, recover_model, save_model
 from afterword.model.ngram.tables import Ngram
 from afterword.runs.folder import RunFolder
+from afterword.runs.loop import train
+from afterword.runs.resume import More, resume
 from afterword.text.bpe import BpeTokenizer
 from afterword.text.vocabularies import from_json
 from tests.cli.test_main import error_line
-from tests.hostile.test_texts import BOOK, SMALL
+from tests.hostile.attack import contents
 from tests.processes import finished
+from tests.runs.conftest import ended, once_ended, text_file
 from tests.tiny import killed_beside, save_tiny
 
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+__all__ = ["ended", "once_ended", "text_file"]
 
 
 @pytest.fixture
@@ -38,22 +39,19 @@ def folder(tmp_path: Path) -> Path:
     return save_tiny(tmp_path / "model", mixed=True)
 
 
-@pytest.mark.parametrize("name", ["config.json", "tokenizer.json"])
-def test_json_of_three_gigabytes_is_not_read(folder: Path, run: Run, name: str) -> None:
-    os.truncate(folder / name, 3 * 2**30)  # sparse: takes no room on the disk
-    assert "bytes, and at most 67,108,864 are allowed" in error_line(run("info", folder))
-
-
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
-def test_a_pipe_in_the_place_of_a_models_file_is_refused_at_once(folder: Path, run: Run, name: str) -> None:
+def test_a_pipe_in_the_place_of_a_models_file_is_refused_at_once(folder: Path, name: str) -> None:
     (folder / name).unlink()
     os.mkfifo(folder / name)
-    error_line(run("info", folder))
+    with pytest.raises(ModelError):
+        LanguageModel.load(folder)
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "ngram.safetensors", "README.md"])
+@pytest.mark.parametrize(
+    "name", ["config.json", "tokenizer.json", "model.safetensors", "ngram.safetensors", "README.md"]
+)
 def test_a_file_of_a_terabyte_is_refused_by_its_size_and_name(folder: Path, name: str) -> None:
-    os.truncate(folder / name, 2**40)
+    os.truncate(folder / name, 2**40)  # sparse: takes no room on the disk
     with pytest.raises(ModelError, match=f"{name}: it has 1,099,511,627,776 bytes, and at most [0-9,]+ are allowed"):
         LanguageModel.load(folder)
 
@@ -85,15 +83,11 @@ def test_an_n_gram_whose_longer_contexts_have_no_end_is_refused() -> None:
 
 
 @pytest.mark.parametrize("place", ["metrics.jsonl", "corpus/corpus.json", "corpus/training.bin", "run.json"])
-def test_a_pipe_in_the_place_of_a_runs_file_does_not_hold_up_a_resume(run: Run, tmp_path: Path, place: str) -> None:
-    book, out = tmp_path / "book.txt", tmp_path / "run"
-    book.write_bytes(BOOK)
-    assert run("train", book, "--out", out, *SMALL).returncode == 0
-    (out / place).unlink()
-    os.mkfifo(out / place)
-    found = run("train", "--resume", out, "--more-steps", "2")
-    assert found.returncode == 2
-    assert found.stderr.decode().splitlines()[-1].startswith("error: ")
+def test_a_pipe_in_the_place_of_a_runs_file_does_not_hold_up_a_resume(ended: Path, place: str) -> None:
+    (ended / place).unlink()
+    os.mkfifo(ended / place)
+    with pytest.raises(AfterwordError):
+        list(train(resume(ended, more=More(more_steps=2))))
 
 
 def test_a_pipe_in_the_place_of_a_runs_lock_does_not_hold_up_who_asks_for_it(tmp_path: Path) -> None:
@@ -150,16 +144,14 @@ def test_a_vocabulary_whose_merges_double_to_megabytes_is_refused() -> None:
 
 
 @pytest.mark.parametrize("place", ["checkpoints", "corpus", "model", "metrics.jsonl", "run.json", "model/README.md"])
-def test_a_link_in_a_run_never_leads_a_resume_elsewhere(run: Run, tmp_path: Path, place: str) -> None:
-    book, out, mine = tmp_path / "book.txt", tmp_path / "run", tmp_path / "mine"
-    book.write_bytes(BOOK)
-    assert run("train", book, "--out", out, *SMALL).returncode == 0
-    (out / place).rename(mine)
-    (out / place).symlink_to(mine)
-    before = {path: path.read_bytes() for path in (mine, *mine.rglob("*")) if path.is_file()}
-    found = run("train", "--resume", out, "--more-steps", "2")
-    assert f"must not have links in the place of a run's own files: {place}" in error_line(found)
-    assert {path: path.read_bytes() for path in (mine, *mine.rglob("*")) if path.is_file()} == before
+def test_a_link_in_a_run_never_leads_a_resume_elsewhere(ended: Path, tmp_path: Path, place: str) -> None:
+    mine = tmp_path / "mine"
+    (ended / place).rename(mine)
+    (ended / place).symlink_to(mine)
+    before = contents(tmp_path)
+    with pytest.raises(RunError, match=f"must not have links in the place of a run's own files: {place}"):
+        resume(ended, more=More(more_steps=2))
+    assert contents(tmp_path) == before
 
 
 @pytest.mark.parametrize("missing", [False, True])
@@ -180,7 +172,7 @@ def test_a_link_beside_a_model_is_no_earlier_model(folder: Path, tmp_path: Path,
 @pytest.mark.parametrize("writer", ["save", "export", "prepare", "tidy"])
 def test_a_users_hidden_files_next_to_ours_are_left_alone(folder: Path, tmp_path: Path, writer: str) -> None:
     model, place = load_model(folder), tmp_path / "place"
-    for kind in (
+    for kind in [
         ".new",
         ".old",
         ".part",
@@ -190,7 +182,7 @@ def test_a_users_hidden_files_next_to_ours_are_left_alone(folder: Path, tmp_path
         ".model.new",
         ".model.old",
         ".run.json.new",
-    ):
+    ]:
         for name in ("README.md", "config.json", "corpus/training.bin"):
             (place / kind / name).parent.mkdir(parents=True, exist_ok=True)
             (place / kind / name).write_text("mine")

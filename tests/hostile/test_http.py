@@ -1,100 +1,48 @@
-"""Malformed HTTP: refused or closed, never a 5xx, and the server goes on."""
+"""Malformed HTTP and extreme values: refused or closed, never a 5xx, and the server goes on."""
 
 from __future__ import annotations
 
 import contextlib
-import json
-import re
+import functools
+import random
 import socket
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.hostile.attack import answered, exchange
+from tests.hostile.grammars import http_request
 from tests.hostile.test_floods import clients, sent
-from tests.processes import PATIENCE
 from tests.serving.conftest import models, server
-from tests.serving.server import Serving
+from tests.serving.server import SOURCE, Serving
 from tests.serving.test_load import begun, everything
 from tests.serving.test_safety import talk
 
 __all__ = ["clients", "models", "server"]
 
-BODY = json.dumps({"model": "tiny", "prompt": "ab"}).encode()
 
-
-def sound(port: int) -> list[bytes]:
-    """A request in parts, each of which may be damaged."""
-    return [
-        *(b"POST", b" ", b"/tokenize", b" ", b"HTTP/1.1", b"\r\n"),
-        *(b"Host", b":", b" 127.0.0.1:%d" % port, b"\r\n", b"Content-Type", b":", b" application/json", b"\r\n"),
-        *(b"Content-Length", b":", b" %d" % len(BODY), b"\r\n", b"Connection", b":", b" close", b"\r\n"),
-        *(b"\r\n", BODY),
-    ]
-
-
-PARTS = len(sound(0))
-PIECES = st.one_of(
-    st.binary(max_size=40),
-    st.sampled_from(
-        [
-            *(
-                b"\r",
-                b"\n",
-                b"\0",
-                b"\t",
-                b" ",
-                b":",
-                b"\r\n\r\n",
-                b"\xff\xfe",
-                b"%00",
-                b"../" * 9,
-                b"GET",
-                b"PRI",
-                b"CONNECT",
-            ),
-            *(
-                b"HTTP/9.9",
-                b"HTTP/1.0",
-                b"HTTP/2",
-                b"*",
-                b"http://evil/",
-                b"/tokenize?" + b"a=" * 3000,
-                b" -1",
-                b" 1e3",
-                b" 0x9",
-            ),
-            *(
-                b" 99999999999999999999",
-                b" 1, 1",
-                b"\r\nTransfer-Encoding: chunked",
-                b"\r\nTransfer-Encoding: gzip, chunked",
-            ),
-            *(b"\r\nExpect: 100-continue", b"\r\nUpgrade: websocket", b"\r\n folded", b"a" * 20_000),
-            *(b"{" * 5000, b"[" * 5000, b"1e999", b'"\\ud800"', b"NaN"),
-        ]
-    ),
-)
+@functools.cache
+def api_of(port: int) -> Any:
+    return Serving(None, port).get("/openapi.json").json  # type: ignore[arg-type]
 
 
 @settings(max_examples=80)
-@given(st.dictionaries(st.integers(0, PARTS - 1), PIECES, min_size=1, max_size=3), st.booleans(), st.integers(0, 400))
-def test_a_damaged_request_is_answered_or_closed(
-    server: Serving, damage: dict[int, bytes], added: bool, left_out: int
-) -> None:
-    whole = sound(server.port)
-    for place, piece in damage.items():
-        whole[place] = whole[place] + piece if added else piece
-    raw = b"".join(whole)
-    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as made:
-        with contextlib.suppress(ConnectionError):
-            made.sendall(raw[: len(raw) - left_out] if left_out < len(raw) and left_out % 2 else raw)
-            made.shutdown(socket.SHUT_WR)
-        answer = everything(made)
-    statuses = [int(status) for status in re.findall(rb"^HTTP/1\.1 (\d{3}) ", answer, re.M)]
-    assert (not answer) == (not statuses)
-    assert all(status < 500 for status in statuses), (raw, answer)
+@given(st.integers(0), st.integers(0, 400))
+def test_a_damaged_request_is_answered_or_closed(server: Serving, seed: int, left_out: int) -> None:
+    raw, _, refused, _ = http_request(random.Random(seed), api_of(server.port), server.port, ["raw", "target"])
+    part = raw[: len(raw) - left_out] if left_out % 2 else raw
+    assert not [*answered(exchange(server.port, part, half=True), refused, Path(SOURCE), whole=False)], raw
     assert server.get("/health").status == 200
+
+
+@settings(max_examples=120)
+@given(st.integers(0))
+def test_no_value_of_any_field_is_more_than_a_refusal(server: Serving, seed: int) -> None:
+    raw, _, refused, whole = http_request(random.Random(seed), api_of(server.port), server.port, ["body", "JSON"])
+    assert not [*answered(exchange(server.port, raw), refused, Path(SOURCE), whole)], raw
 
 
 def test_what_is_no_http_or_too_long_is_refused(server: Serving) -> None:

@@ -35,28 +35,24 @@ def huge(file: Path) -> None:
 DAMAGES: list[Callable[[Path], None]] = [Path.unlink, torn, turned_to_pipe, turned_to_folder, huge]
 MODEL = ["config.json", "tokenizer.json", "model.safetensors", "ngram.safetensors"]
 RUN = ["run.json", "metrics.jsonl", "corpus/corpus.json", "model/config.json", "model/model.safetensors"]
-WORDS = {"prompt": "ab", "text": "ab", "word": "ab", "tokens": [1]}
-POSTS = {
-    "/v1/completions": ("model", "prompt"),
-    "/v1/next": ("model", "prompt"),
-    "/v1/score": ("model", "text"),
-    "/v1/surprises": ("model", "text"),
-    "/v1/odd": ("model", "text"),
-    "/v1/gates": ("model", "text"),
-    "/v1/keeps": ("model", "text", "word"),
-    "/tokenize": ("model", "prompt"),
-    "/detokenize": ("model", "tokens"),
-    "/v1/runs/{}/stop": (),
-    "/v1/runs/{}/resume": (),
-}
-GETS = ("/v1/models", "/v1/models/{}", "/v1/runs", "/v1/runs/{}")
+KNOWN = {"prompt": "ab", "text": "ab", "word": "ab", "tokens": [1]}
 
 
 def everything(server: Serving, name: str) -> list[Reply]:
-    """Ask for everything about the model or the run `name`."""
-    known = {"model": name, **WORDS}
-    sent = [server.post(path.format(name), {field: known[field] for field in body}) for path, body in POSTS.items()]
-    return sent + [server.get(path.format(name)) for path in GETS]
+    """Ask everything that the API can say of the model or the run `name`."""
+    api = server.get("/openapi.json").json
+    replies = []
+    for path, ways in api["paths"].items():
+        place = path.replace("{id}", name)
+        if "get" in ways and path.startswith("/v1/"):
+            replies.append(server.get(place))
+        if "requestBody" in ways.get("post", {}):
+            schema = ways["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+            fields = api["components"]["schemas"][schema.rpartition("/")[2]]["properties"]
+            if "model" in fields or place != path:
+                body = {field: value for field, value in (KNOWN | {"model": name}).items() if field in fields}
+                replies.append(server.post(place, body))
+    return replies
 
 
 def test_no_answer_shows_an_absolute_path(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -96,16 +98,6 @@ def test_a_text_shorter_than_a_step_is_refused() -> None:
         lanes(np.arange(10) % 9, 1, 10)
 
 
-@given(st.integers(0, 30))
-def test_lanes_go_on_from_a_position(steps: int) -> None:
-    ids = np.random.default_rng(1).integers(0, 9, 300)
-    source, other = lanes(ids, 3, 7, reset=0.3), lanes(ids, 3, 7, reset=0.3)
-    for _ in range(steps):
-        source.next()
-    other.position = source.position
-    assert all(equal(source.next(), other.next()) for _ in range(10))
-
-
 lines_of_tokens = st.lists(st.lists(st.integers(0, 8), min_size=1, max_size=20), min_size=1, max_size=12)
 
 
@@ -134,15 +126,6 @@ def test_what_a_line_is_divided_by_does_not_depend_on_its_batch(lines: list[list
     source = Lines(as_lines(lines), 3, 8, boundary=BOUNDARY, seed=0)
     weights = {source.next().weight for _ in range(10)}
     assert len(weights) == 1
-
-
-@given(lines_of_tokens, st.integers(0, 20))
-def test_lines_go_on_from_a_position(lines: list[list[int]], steps: int) -> None:
-    sources = [Lines(as_lines(lines), 3, 4, boundary=BOUNDARY, seed=5) for _ in range(2)]
-    for _ in range(steps):
-        sources[0].next()
-    sources[1].position = sources[0].position
-    assert all(equal(sources[0].next(), sources[1].next()) for _ in range(10))
 
 
 def test_another_pass_has_another_order() -> None:
@@ -195,15 +178,6 @@ def test_a_pass_reads_each_window_once_and_predicts_what_follows_it(length: int,
     assert sorted(read) == list(range(length - W))
 
 
-@given(st.integers(0, 40))
-def test_windows_go_on_from_a_position(steps: int) -> None:
-    sources = [Windows(np.arange(60), 4, 5, seed=5) for _ in range(2)]
-    for _ in range(steps):
-        sources[0].next()
-    sources[1].position = sources[0].position
-    assert all(equal(sources[0].next(), sources[1].next()) for _ in range(20))
-
-
 @pytest.mark.parametrize(("length", "bytes_each"), [(200, 1), (300, 2), (70_000, 4)])
 def test_the_order_of_windows_takes_few_bytes_and_is_numpys(length: int, bytes_each: int) -> None:
     source = Windows(np.arange(length), 30, 5, seed=3)
@@ -218,3 +192,22 @@ def test_validation_windows_are_as_many_as_asked_and_all_different(length: int, 
     batches = validation_windows(np.arange(length), tokens, 5)
     starts = [start for batch in batches for start in batch.inputs[0].tolist()]
     assert len(starts) == len(set(starts)) == min(tokens, length - 5)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: lanes(np.random.default_rng(1).integers(0, 9, 300), 3, 7, reset=0.3),
+        lambda: Lines(as_lines([[k % 9] * (k % 5 + 1) for k in range(12)]), 3, 4, boundary=BOUNDARY, seed=5),
+        lambda: Windows(np.arange(60), 4, 5, seed=5),
+    ],
+    ids=["lanes", "lines", "windows"],
+)
+def test_batches_go_on_from_a_position(make: Callable[[], Any]) -> None:
+    source = make()
+    for _ in range(40):
+        other = make()
+        other.position = source.position
+        following = [other.next() for _ in range(20)]
+        assert equal(source.next(), following[0])
+    assert all(equal(source.next(), batch) for batch in following[1:])

@@ -40,13 +40,21 @@ def bits_of(learner: Learner) -> dict[str, bytes]:
     return {name: tensor.tobytes() for name, tensor in learner.tensors().items()}
 
 
-def test_the_same_seed_learns_the_same_bits() -> None:
-    learners = [Learner(CONFIG, RECIPE) for _ in range(2)]
+def learner_of(**changes: Any) -> Learner:
+    """A learner of random weights; with a distillation, it begins with others, which teach it."""
+    learner = Learner(CONFIG, dataclasses.replace(RECIPE, **changes))
+    if "distillation" in changes:
+        learner.start_from(random_weights(CONFIG))
+    return learner
+
+
+def test_the_same_seed_learns_the_same_bits_and_another_seed_others() -> None:
+    learners = [learner_of(), learner_of(), learner_of(seed=2)]
     for learner in learners:
         source = lanes()
         for _ in range(6):
             learner.learn(source.next(), 0.01)
-    assert bits_of(learners[0]) == bits_of(learners[1])
+    assert bits_of(learners[0]) == bits_of(learners[1]) != bits_of(learners[2])
 
 
 class Remembering(torch.optim.RMSprop):
@@ -56,18 +64,14 @@ class Remembering(torch.optim.RMSprop):
         super().__init__(parameters, momentum=0.9, centered=True)
 
 
-def test_whatever_an_optimizer_remembers_is_in_the_checkpoint_or_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def _remembering(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(OPTIMIZERS, "remembering", lambda network, recipe: [Remembering(network.parameters())])
-    recipe = dataclasses.replace(RECIPE, optimizer="remembering")
-    learner, source = Learner(CONFIG, recipe), lanes()
-    for _ in range(3):
-        learner.learn(source.next(), 0.01)
-    again = Learner(CONFIG, dataclasses.replace(recipe, seed=5))
-    again.load({name: tensor.copy() for name, tensor in learner.tensors().items()}, learner.step)
-    for _ in range(3):
-        batch = source.next()
-        assert learner.learn(batch, 0.01) == again.learn(batch, 0.01)
-    assert bits_of(again) == bits_of(learner)
+
+
+def test_what_an_optimizer_remembers_that_no_checkpoint_can_hold_is_refused() -> None:
+    learner = learner_of(optimizer="remembering")
+    learner.learn(lanes().next(), 0.01)
     state = next(iter(learner._optimizers[0].state.values()))
     for memory in ({"weight": torch.zeros(1)}, {"called": 3}):
         state |= memory
@@ -76,54 +80,49 @@ def test_whatever_an_optimizer_remembers_is_in_the_checkpoint_or_is_refused(monk
         state.pop(next(iter(memory)))
 
 
-def test_another_seed_learns_other_weights() -> None:
-    other = dataclasses.replace(RECIPE, seed=2)
-    assert bits_of(Learner(CONFIG, RECIPE)) != bits_of(Learner(CONFIG, other))
+HALF = pytest.mark.skipif(not bfloat16_runs(), reason="this processor's LSTM has no bfloat16")
 
 
 @pytest.mark.parametrize(
-    "precision",
+    "changes",
     [
-        "float32",
-        pytest.param(
-            "bfloat16",
-            marks=pytest.mark.skipif(not bfloat16_runs(), reason="this processor's LSTM has no bfloat16"),
-        ),
+        {},
+        pytest.param({"precision": "bfloat16"}, marks=HALF),
+        {"distillation": 0.3},
+        {"optimizer": "remembering"},
     ],
 )
-def test_a_learner_loaded_from_its_tensors_goes_on_bit_for_bit(precision: Any) -> None:
-    recipe = dataclasses.replace(RECIPE, precision=precision)
-    learner, source = Learner(CONFIG, recipe), lanes()
+def test_a_learner_loaded_from_its_tensors_goes_on_bit_for_bit(changes: dict[str, Any]) -> None:
+    learner, source = learner_of(**changes), lanes()
     for _ in range(EARLY + 1):  # so that the next steps use the root that was kept
         learner.learn(source.next(), 0.01)
     kept = {name: tensor.copy() for name, tensor in learner.tensors().items()}
     assert {str(tensor.dtype) for name, tensor in kept.items() if name != "generator"} == {"float32"}
-    other = Learner(CONFIG, dataclasses.replace(recipe, seed=99))
+    other = learner_of(seed=99, **changes)
     other.load(kept, learner.step)
     for _ in range(5):
         batch = source.next()
-        learner.learn(batch, 0.01)
-        other.learn(batch, 0.01)
+        assert learner.learn(batch, 0.01) == other.learn(batch, 0.01)
     assert bits_of(learner) == bits_of(other)
 
 
 def test_learning_lowers_the_cost_of_a_text_that_repeats() -> None:
     ids = np.tile(np.arange(9), 60)
     source = Lanes(ids, dataclasses.replace(RECIPE, seq_length=9, reset_probability=0.0), boundary=BOUNDARY, newline=0)
-    learner = Learner(CONFIG, dataclasses.replace(RECIPE, dropout=0.0))
+    learner = learner_of(dropout=0.0)
     costs = [float(learner.learn(source.next(), 0.05)) for _ in range(60)]
     assert costs[-1] < 0.3 * costs[0]
 
 
 def test_torch_is_left_with_its_own_random_numbers() -> None:
     before = torch.get_rng_state()
-    learner, source = Learner(CONFIG, RECIPE), lanes()
+    learner, source = learner_of(), lanes()
     learner.learn(source.next(), 0.01)
     assert torch.equal(before, torch.get_rng_state())
 
 
 def test_what_was_learned_is_what_the_numpy_network_computes() -> None:
-    learner, source = Learner(CONFIG, RECIPE), lanes()
+    learner, source = learner_of(), lanes()
     for _ in range(10):
         learner.learn(source.next(), 0.01)
     inputs = np.random.default_rng(1).integers(0, ROWS, (20, 2))
@@ -136,23 +135,16 @@ def test_what_was_learned_is_what_the_numpy_network_computes() -> None:
 
 
 def test_evaluation_reads_the_averaged_weights_and_changes_nothing() -> None:
-    learner, source = Learner(CONFIG, RECIPE), lanes()
+    learner, source = learner_of(), lanes()
     learner.learn(source.next(), 0.01)
     before, batch = bits_of(learner), lanes().next()
     np.testing.assert_array_equal(learner.evaluate([batch]), learner.evaluate([batch]))
     assert bits_of(learner) == before
 
 
-def taught(distillation: float, **changes: Any) -> Learner:
-    """A learner of random weights that begins with others, which teach it."""
-    learner = Learner(CONFIG, dataclasses.replace(RECIPE, distillation=distillation, **changes))
-    learner.start_from(random_weights(CONFIG))
-    return learner
-
-
 def gradients(batch: Batch, distillation: float = 0.0) -> tuple[float, dict[str, np.ndarray]]:
     """The cost of a batch and its gradients, divided as in learning, without dropout."""
-    learner = taught(distillation, dropout=0.0)
+    learner = learner_of(distillation=distillation, dropout=0.0)
     learner.network.initialise(torch.Generator().manual_seed(1))
     learner._carry(batch.fresh)
     cost, loss = learner._cost_and_loss(batch)
@@ -161,25 +153,11 @@ def gradients(batch: Batch, distillation: float = 0.0) -> tuple[float, dict[str,
     return cost.item(), found
 
 
-def test_a_taught_learner_loaded_from_its_tensors_goes_on_bit_for_bit() -> None:
-    learner, source = taught(0.3), lanes()
-    for _ in range(5):
-        learner.learn(source.next(), 0.01)
-    kept = {name: tensor.copy() for name, tensor in learner.tensors().items()}
-    other = taught(0.3, seed=99)
-    other.load(kept, learner.step)
-    for _ in range(5):
-        batch = source.next()
-        assert learner.learn(batch, 0.01) == other.learn(batch, 0.01)
-    assert bits_of(learner) == bits_of(other)
-
-
 def test_the_more_the_base_teaches_the_more_its_predictions_are_kept() -> None:
     batch, distances = lanes().next(), []
     for distillation in (0.0, 0.4, 0.8):  # with 1.0 there is no gradient, and Muon would enlarge its rounding errors
-        learner, source = taught(distillation, dropout=0.0), lanes()
-        base = Learner(CONFIG, RECIPE)
-        base.start_from(random_weights(CONFIG))
+        learner, source = learner_of(distillation=distillation, dropout=0.0), lanes()
+        base = learner_of(distillation=0.0)
         for _ in range(20):
             learner.learn(source.next(), 0.003)
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Laws of reading, for everything that predicts: any network, alone, of windows, mixed, adapted and by the engine."""
+"""Laws of reading, for everything that predicts: any network, alone, of windows, mixed, and by the engine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from afterword.model.network.engines import FastEngine
 from afterword.model.network.holding import held_values, parse_hold
 from afterword.model.network.network import Network
 from afterword.model.network.windows import WindowNetwork
-from afterword.model.ngram.blend import AdaptedMixture, Adapter
 from afterword.model.ngram.mixture import USES, Mixture
 from afterword.model.ngram.tables import Ngram
 from tests.tiny import random_weights
@@ -32,20 +31,12 @@ IDS = np.random.default_rng(1).integers(0, ROWS + 20, (LANES, LENGTH))
 IDS[:, 0], IDS[0, 9:12] = ROWS - 1, 2
 
 
-def adapted(using: str) -> Network:
-    adapter = Adapter(ROWS, 0, NGRAM, using)
-    text = np.minimum(IDS[0], ROWS - 1)
-    adapter.read(text, np.full((LENGTH, ROWS), -np.log(ROWS)))
-    return AdaptedMixture(CONFIG, WEIGHTS, adapter, None, None)
-
-
 KINDS: dict[str, Callable[[], Network]] = {
     "lstm": partial(Network, CONFIG, WEIGHTS),
     "rnn": partial(Network, PLAIN, random_weights(PLAIN)),
     "held": partial(Network, CONFIG, WEIGHTS, held_values([parse_hold("l0.forget=1")], CONFIG)),
     "windows": partial(WindowNetwork, WINDOWS, random_weights(WINDOWS)),
     **{f"mixture, {using}": partial(Mixture, CONFIG, WEIGHTS, NGRAM, 0.4, using) for using in USES},
-    **{f"adapted, {using}": partial(adapted, using) for using in ("both", "ngram")},
     "fast": lambda: Network(CONFIG, WEIGHTS, engine=FastEngine(CONFIG, WEIGHTS)),
 }
 

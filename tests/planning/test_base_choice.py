@@ -46,18 +46,11 @@ def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planned:
     [
         ({}, {"base": "none"}, "as you asked"),
         ({}, {"hidden_size": 12}, "english has hidden-size 6, so --hidden-size 12 cannot be used with it"),
-        ({}, {"num_layers": 1}, "english has num-layers 2, so --num-layers 1 cannot be used with it"),
-        ({}, {"embedding_size": 8}, "english has embedding-size 4, so --embedding-size 8 cannot be used with it"),
         ({}, {"cell": "rnn"}, "english is made of lstm cells"),
         (
             {"vocabulary": "byte"},
             {},
             "english has its own vocabulary (char), so --vocabulary byte cannot be used with it",
-        ),
-        (
-            {"vocabulary": "bpe:60"},
-            {},
-            "english has its own vocabulary (char), so --vocabulary bpe:60 cannot be used with it",
         ),
         ({}, {"recipe": "classic"}, "as in the founding recipe"),
         ({}, {"recipe": "classic", "base": "none"}, "as you asked"),

@@ -29,8 +29,13 @@ def prose(characters: int) -> str:
     return " ".join(WORDS[k] + ("\n" if k == 3 else "") for k in drawn)[:characters]
 
 
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("encoded")
+
+
 @pytest.fixture
-def make_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakePlan:
+def make_plan(place: Path, monkeypatch: pytest.MonkeyPatch) -> MakePlan:
     """Plans for a machine whose step takes `seconds` for each 256 units squared, and `busy` times that now."""
 
     def make(characters: int, seconds: float = 0.02, lines: bool = False, busy: float = 1.0, **settings: Any) -> Plan:
@@ -40,7 +45,7 @@ def make_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakePlan:
 
         for module in (machine, classic):
             monkeypatch.setattr(module, "step_time", measured)
-        encoded = encoded_prose(characters, tmp_path, lines)
+        encoded = encoded_prose(characters, place, lines)
         return plan(encoded, TrainingSettings(**{"device": "cpu", "threads": 1, "base": "none", **settings}))
 
     return make
@@ -48,8 +53,10 @@ def make_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakePlan:
 
 def encoded_prose(characters: int, place: Path, lines: bool = False) -> EncodedCorpus:
     path, folder = place / "text.txt", place / f"corpus-{characters}-{lines}"
+    if folder.exists():
+        return EncodedCorpus.open(folder)
     path.write_text(prose(characters))
-    folder.mkdir(exist_ok=True)
+    folder.mkdir()
     with read_corpus([path], TextSettings(validation="0.1", lines=lines)) as corpus:
         return encode(corpus, learn_tokenizer(corpus, "char", False), folder)
 

@@ -2,31 +2,72 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
+from afterword.planning import tuning
 from afterword.planning.training_plan import TrainingSettings
+from afterword.planning.tuning import Choice
 from afterword.runs.begin import begin
+from afterword.runs.loop import train
 from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings
 from tests.bases.small import save
+from tests.seasons import SETTINGS, long_csv, seasonal
+
+BOOK = "".join(f"The {k}th line of this book, and no more.\n" for k in range(120))
+OF_TEXT = {field.name for field in dataclasses.fields(TextSettings)}
+
+
+def begin_in(
+    place: Path, name: str = "run", *, overwrite: bool = False, series: bool = False, taught: float = 0.0, **asked: Any
+) -> Run:
+    """Begin the run `place / name` on the text `book.txt` or the table `table.csv` there, with what was `asked`.
+
+    `base=True` is a base in `place`, which teaches as much as `taught`.
+    """
+    if asked.get("base") is True:
+        asked["base"] = str(save(place / "base"))
+    sizes = {} if "base" in asked else {"hidden_size": 12, "num_layers": 2}
+    settings: dict[str, Any] = {"steps": 24, "dropout": 0.3, "threads": 1, "checkpoint_every": 5} | sizes | asked
+    text = TextSettings(**{name: settings.pop(name) for name in OF_TEXT & settings.keys()})
+    source = place / ("table.csv" if series else "book.txt")
+    place.mkdir(exist_ok=True)
+    if not source.exists():
+        source.write_text(long_csv(seasonal()) if series else BOOK)
+    training = TrainingSettings(**settings)
+    teaches = (lambda gain, passes: Choice(taught)) if taught else tuning.distillation
+    with mock.patch.object(tuning, "distillation", teaches):
+        return begin([source], place / name, SETTINGS if series else text, training, overwrite=overwrite)
 
 
 @pytest.fixture
 def text_file(tmp_path: Path) -> Path:
     path = tmp_path / "book.txt"
-    path.write_text("".join(f"The {k}th line of this book, and no more.\n" for k in range(120)))
+    path.write_text(BOOK)
     return path
 
 
 @pytest.fixture
 def begin_run(text_file: Path, tmp_path: Path) -> Callable[..., Run]:
-    def make(name: str = "run", lines: bool = False, steps: int = 24, recipe: Any = "auto", base: bool = False) -> Run:
-        begun: dict[str, Any] = {"base": str(save(tmp_path / "base"))} if base else {"hidden_size": 12, "num_layers": 2}
-        training = TrainingSettings(recipe=recipe, steps=steps, dropout=0.3, threads=1, checkpoint_every=5, **begun)
-        return begin([text_file], tmp_path / name, TextSettings(lines=lines), training)
+    return functools.partial(begin_in, tmp_path)
 
-    return make
+
+@pytest.fixture(scope="session")
+def once_ended(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = begin_in(tmp_path_factory.mktemp("ended"))
+    list(train(run))
+    return run.folder.path
+
+
+@pytest.fixture
+def ended(once_ended: Path, text_file: Path, tmp_path: Path) -> Path:
+    """The folder of a run that has ended, as `begin_run` makes it."""
+    return Path(shutil.copytree(once_ended, tmp_path / "run"))

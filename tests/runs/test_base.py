@@ -7,39 +7,31 @@ import json
 import math
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from afterword.bases.base import load_base
+from afterword.bases.base import Base, load_base
 from afterword.errors import OptionError, RunError, StorageError
 from afterword.language_model import LanguageModel
 from afterword.learning.learner import Learner
 from afterword.model.folder.tensors import read_tensors, write_tensors
-from afterword.planning import tuning
 from afterword.planning.training_plan import TrainingSettings
-from afterword.planning.tuning import Choice
 from afterword.runs.begin import begin, preview, repeat
 from afterword.runs.folder import RunFolder
-from afterword.runs.loop import train
 from afterword.runs.resume import resume
 from afterword.runs.run import Run
 from afterword.text.characters import ByteTokenizer
 from afterword.text.corpus import TextSettings
 from tests.bases.small import SUBWORDS, base_of, save
-from tests.runs.test_run import Sick, finish, stop_at
+from tests.runs.test_run import Sick, contents, finish, stopped
 from tests.torture.runs import longest_file, outcome
 
 BeginRun = Callable[..., Run]
-
-
 EARLIER = Path(__file__).with_name("earlier-from-characters.zip")  # stopped at step 7 of 12, of which the base teaches
-
-
-def from_base(base: Path, **settings: Any) -> TrainingSettings:
-    return TrainingSettings(base=str(base), **{"steps": 3, "threads": 1} | settings)
 
 
 def kept(run: Run | Path) -> Path:
@@ -62,15 +54,12 @@ def test_it_begins_with_the_weights_of_the_base(begin_run: BeginRun, tmp_path: P
 
 
 def test_the_first_look_at_the_held_out_text_is_what_scoring_it_by_those_weights_gives(
-    text_file: Path, tmp_path: Path
+    begin_run: BeginRun, tmp_path: Path
 ) -> None:
-    base = save(tmp_path / "base")
-    settings = from_base(base, steps=1, learning_rate=1e-9, ngram=0)
-    run = begin([text_file], tmp_path / "run", TextSettings(), settings)
-    finish(run)
-    model = LanguageModel.load(run.folder.path)
+    run = finish(begin_run(base=True, steps=1, learning_rate=1e-9, ngram=0))
+    model, base = LanguageModel.load(run.folder.path), LanguageModel.load(tmp_path / "base")
     held_out = run.encoded.tokenizer.decode(run.encoded.validation)
-    found, expected = (each.score(held_out).nats_per_character for each in (model, LanguageModel.load(base)))
+    found, expected = (each.score(held_out).nats_per_character for each in (model, base))
     assert found == pytest.approx(expected, rel=1e-3)
     assert model.about["validation"]["nats_per_character"] == pytest.approx(expected, rel=1e-3)
 
@@ -79,8 +68,7 @@ def test_the_first_look_at_the_held_out_text_is_what_scoring_it_by_those_weights
 def test_a_run_killed_before_its_first_checkpoint_goes_on_without_the_base(
     begin_run: BeginRun, tmp_path: Path, go_on: str
 ) -> None:
-    whole = begin_run("whole", base=True)
-    finish(whole)
+    whole = finish(begin_run("whole", base=True))
     path = tmp_path / "killed"
     begin_run("killed", base=True).folder.unlock()
     if go_on == "resume":
@@ -89,21 +77,6 @@ def test_a_run_killed_before_its_first_checkpoint_goes_on_without_the_base(
     else:
         finish(begin_run("killed", base=True))
     assert outcome(path) == outcome(whole.folder.path)
-
-
-def test_a_run_that_the_base_teaches_goes_on_without_it_and_comes_to_the_same_end(
-    begin_run: BeginRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tuning, "distillation", lambda gain, passes: Choice(0.3))
-    whole, stopped = begin_run("whole", base=True), begin_run("stopped", base=True)
-    assert whole.recipe.distillation == 0.3
-    shutil.rmtree(tmp_path / "base")
-    finish(whole)
-    list(train(stopped, stop_at(13)))
-    finish(resume(stopped.folder.path, exact=True))
-    again = repeat(whole.folder.path, tmp_path / "again", exact=True)
-    finish(again)
-    assert outcome(stopped.folder.path) == outcome(again.folder.path) == outcome(whole.folder.path)
 
 
 def test_a_run_of_a_time_when_bases_had_characters_goes_on_and_is_repeated(tmp_path: Path) -> None:
@@ -136,31 +109,19 @@ def test_a_run_that_rolls_back_to_its_beginning_begins_from_the_base_again(
     finish(run)
     assert run.record.rollbacks == (0,)
     assert len(starts) == 2
-    again = repeat(run.folder.path, tmp_path / "again", exact=True)
-    finish(again)
+    again = finish(repeat(run.folder.path, tmp_path / "again", exact=True))
     assert outcome(again.folder.path) == outcome(run.folder.path)
 
 
-def test_a_repeated_run_keeps_what_it_began_with_too_and_can_be_repeated_in_turn(
-    begin_run: BeginRun, tmp_path: Path
-) -> None:
+def test_a_repeated_run_keeps_what_it_began_with_too(begin_run: BeginRun, tmp_path: Path) -> None:
     run = begin_run(base=True)
-    finish(run)
-    save(tmp_path / "base", base_of("\nab", seed=9))
-    first = repeat(run.folder.path, tmp_path / "first", exact=True)
-    first.folder.unlock()
-    shutil.rmtree(run.folder.path)
-    second = repeat(tmp_path / "first", tmp_path / "second", exact=True)
-    assert kept(second).read_bytes() == kept(first).read_bytes()
-    finish(second)
-    assert LanguageModel.load(tmp_path / "second").about["base"]["name"] == "base"
+    again = repeat(run.folder.path, tmp_path / "again", exact=True)
+    again.folder.unlock()
+    assert kept(again).read_bytes() == kept(run).read_bytes()
 
 
 def test_a_resume_takes_the_same_base_and_no_other(begin_run: BeginRun, tmp_path: Path) -> None:
-    run, plain = begin_run(base=True), begin_run("plain")
-    for each in (run, plain):
-        for _ in train(each, stop_at(1)):
-            pass
+    run, plain = stopped(begin_run(base=True), 1), stopped(begin_run("plain"), 1)
     path, base = run.folder.path, tmp_path / "base"
     other = save(tmp_path / "other", base_of("\nab"))
     for same in ("auto", str(base), str(shutil.copytree(base, tmp_path / "copy"))):
@@ -194,42 +155,32 @@ def test_a_run_whose_beginning_is_damaged_says_so_in_one_line(begin_run: BeginRu
     else:
         weights, _ = read_tensors(kept(run))
         write_tensors(kept(run), weights | {"output.bias": weights["output.bias"][:1]})
-    with pytest.raises(RunError, match=r"^the run in .*run is damaged: .*(base\.safetensors|output\.bias)"):
-        finish(resume(run.folder.path))
+    for begin_again in (lambda: finish(resume(run.folder.path)), lambda: repeat(run.folder.path, tmp_path / "again")):
+        with pytest.raises(RunError, match=r"^the run in .*run is damaged: .*(base\.safetensors|output\.bias)"):
+            begin_again()
     assert run.folder.is_run
-    with pytest.raises(RunError, match=r"^the run in .*run is damaged: .*(base\.safetensors|output\.bias)"):
-        repeat(run.folder.path, tmp_path / "again")
     assert not (tmp_path / "again").exists()
 
 
 def test_what_it_began_with_is_not_needed_any_more_once_there_is_a_checkpoint(begin_run: BeginRun) -> None:
-    run = begin_run(base=True)
-    for _ in train(run, stop_at(7)):
-        pass
+    run = stopped(begin_run(base=True))
     kept(run).unlink()
     finish(resume(run.folder.path))
 
 
-def test_a_new_run_takes_the_old_ones_beginning_away(begin_run: BeginRun, text_file: Path, tmp_path: Path) -> None:
-    run = begin_run(base=True)
-    finish(run)
-    plain = TrainingSettings(steps=1, hidden_size=8, threads=1)
-    begin([text_file], run.folder.path, TextSettings(), plain, overwrite=True).folder.unlock()
+def test_a_new_run_takes_the_old_ones_beginning_away(begin_run: BeginRun, tmp_path: Path) -> None:
+    run = finish(begin_run(base=True))
+    begin_run(overwrite=True).folder.unlock()
     assert sorted(path.name for path in run.folder.path.iterdir()) == ["corpus", "lock", "run.json"]
-    other = from_base(save(tmp_path / "other", base_of("\nab")))
-    begin([text_file], run.folder.path, TextSettings(), other, overwrite=True).folder.unlock()
+    begin_run(base=str(save(tmp_path / "other", base_of("\nab"))), overwrite=True).folder.unlock()
     assert sorted(path.name for path in run.folder.path.iterdir()) == ["base.safetensors", "corpus", "lock", "run.json"]
     RunFolder(run.folder.path).clear()
     assert [path.name for path in run.folder.path.iterdir()] == ["lock"]
 
 
-def test_a_run_may_take_the_place_of_the_run_that_it_begins_from(begin_run: BeginRun, text_file: Path) -> None:
-    run = begin_run()
-    finish(run)
-    path = run.folder.path
-    fingerprint = load_base(path).fingerprint
-    new = begin([text_file], path, TextSettings(), from_base(path), overwrite=True)
-    finish(new)
+def test_a_run_may_take_the_place_of_the_run_that_it_begins_from(begin_run: BeginRun, ended: Path) -> None:
+    fingerprint = load_base(ended).fingerprint
+    new = finish(begin_run(base=str(ended), overwrite=True))
     assert new.record.base is not None
     assert (new.record.base.name, new.record.base.fingerprint) == ("run", fingerprint)
     assert (new.recipe.hidden_size, new.recipe.num_layers) == (12, 2)
@@ -246,56 +197,50 @@ def test_what_a_killed_begin_left_of_it_is_taken_over(begin_run: BeginRun) -> No
 
 @pytest.mark.parametrize("stranger", ["folder", "link"])
 def test_something_else_in_its_place_is_refused_and_kept(
-    begin_run: BeginRun, text_file: Path, tmp_path: Path, stranger: str
+    begin_run: BeginRun, ended: Path, tmp_path: Path, stranger: str
 ) -> None:
-    run = begin_run()
-    finish(run)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "file").write_text("mine")
     if stranger == "folder":
-        (tmp_path / "mine").rename(kept(run))
+        (tmp_path / "mine").rename(kept(ended))
     else:
-        kept(run).symlink_to(tmp_path / "mine" / "file")
-    assert run.folder.strangers == ["base.safetensors"]
+        kept(ended).symlink_to(tmp_path / "mine" / "file")
+    assert RunFolder(ended).strangers == ["base.safetensors"]
     with pytest.raises(RunError, match=r"do not belong to a run, base\.safetensors: move them away"):
-        begin([text_file], run.folder.path, TextSettings(), TrainingSettings(steps=1), overwrite=True)
-    assert kept(run).exists()
+        begin_run(overwrite=True)
+    assert kept(ended).exists()
 
 
 @pytest.mark.parametrize("begun", ["begin", "overwrite", "repeat"])
 def test_a_full_disk_while_its_beginning_is_written_leaves_things_as_they_were(
-    begin_run: BeginRun, text_file: Path, tmp_path: Path, begun: str
+    begin_run: BeginRun, tmp_path: Path, begun: str
 ) -> None:
-    large = save(tmp_path / "large", base_of("\nab", hidden_size=40))
-    settings = from_base(large)
+    large = str(save(tmp_path / "large", base_of("\nab", hidden_size=40)))
     if begun == "repeat":
-        begin([text_file], tmp_path / "first", TextSettings(), settings).folder.unlock()
+        begin_run("first", base=large).folder.unlock()
     if begun == "overwrite":
-        finish(begin_run())
-    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-
-    def make() -> Run:
-        if begun == "repeat":
-            return repeat(tmp_path / "first", tmp_path / "run")
-        return begin([text_file], tmp_path / "run", TextSettings(), settings, overwrite=begun == "overwrite")
-
+        begin_run().folder.unlock()
+    before = contents(tmp_path)
+    begin = partial(begin_run, base=large, overwrite=begun == "overwrite")
+    make = partial(repeat, tmp_path / "first", tmp_path / "run") if begun == "repeat" else begin
     with longest_file(20_000), pytest.raises(StorageError, match=r"base\.safetensors: .*more bytes are needed"):
         make()
-    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert contents(tmp_path) == before
     assert (tmp_path / "run").exists() == (begun == "overwrite")
 
 
 @pytest.mark.parametrize(
-    ("base", "expect"), [(True, "more like base than like the text;"), (False, "made-up words between them;")]
+    ("asked", "expect"), [({"base": True}, "more like base than like the text;"), ({}, "made-up words between them;")]
 )
-def test_the_note_on_a_small_text_says_what_such_a_run_writes(begin_run: BeginRun, base: bool, expect: str) -> None:
-    (note,) = (note for note in begin_run(base=base).take_notes() if "few to learn from" in note)
+def test_the_note_on_a_small_text_says_what_such_a_run_writes(
+    begin_run: BeginRun, asked: dict[str, bool], expect: str
+) -> None:
+    (note,) = (note for note in begin_run(**asked).take_notes() if "few to learn from" in note)
     assert expect in note
 
 
 def test_record_model_and_card_say_what_it_began_from(begin_run: BeginRun, tmp_path: Path) -> None:
-    run = begin_run(base=True)
-    finish(run)
+    run = finish(begin_run(base=True))
     fingerprint = load_base(tmp_path / "base").fingerprint
     expected = {"name": "base", "fingerprint": fingerprint}
     assert json.loads((run.folder.path / "run.json").read_text())["base"] == expected
@@ -313,40 +258,40 @@ def test_record_model_and_card_say_what_it_began_from(begin_run: BeginRun, tmp_p
     assert "began from" not in card
 
 
-def test_lines_begin_from_a_base_of_running_text_and_the_other_way_round(text_file: Path, tmp_path: Path) -> None:
-    for lines in (True, False):
-        base = save(tmp_path / f"base-{lines}", base_of("\n ,.aehilnorst", lines=not lines))
-        run = begin([text_file], tmp_path / f"{lines}", TextSettings(lines=lines), from_base(base, steps=8))
-        finish(run)
-        model = LanguageModel.load(run.folder.path)
-        assert model.lines == lines
-        assert model.generate(max_tokens=5, seed=1).tokens == 5
-
-
-def test_bytes_begin_from_a_base_of_bytes(text_file: Path, tmp_path: Path) -> None:
-    base = save(tmp_path / "base", base_of(ByteTokenizer.of()))
-    settings = from_base(base)
-    finish(begin([text_file], tmp_path / "run", TextSettings(vocabulary="byte"), settings))
-    assert LanguageModel.load(tmp_path / "run").tokenizer.kind == "byte"
+@pytest.mark.parametrize(
+    ("base", "asked"),
+    [
+        (base_of("\n ,.aehilnorst"), {"lines": True}),
+        (base_of("\n ,.aehilnorst", lines=True), {}),
+        (base_of(ByteTokenizer.of()), {"vocabulary": "byte"}),
+        (base_of("\nab", cell="rnn"), {"cell": "rnn"}),
+        (base_of("\nab"), {"hidden_size": 6, "num_layers": 2, "embedding_size": 4}),  # sizes that it has may be said
+    ],
+)
+def test_a_run_begins_from_a_base_of_its_kind_and_lines_and_running_text_from_either(
+    begin_run: BeginRun, tmp_path: Path, base: Base, asked: dict[str, Any]
+) -> None:
+    run = finish(begin_run(base=str(save(tmp_path / "base", base)), steps=3, **asked))
+    assert kept(run).exists()
+    model = LanguageModel.load(run.folder.path)
+    found = {"lines": model.lines, "vocabulary": model.tokenizer.kind, **dataclasses.asdict(model.config)}
+    assert found | asked == found
+    assert model.generate(max_tokens=5, seed=1).tokens == 5
 
 
 @pytest.mark.parametrize("lines", [False, True])
 def test_subwords_begin_from_a_base_of_subwords_with_its_tokens_and_the_texts_own_characters(
-    text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: bool
+    begin_run: BeginRun, text_file: Path, tmp_path: Path, lines: bool
 ) -> None:
-    monkeypatch.setattr(tuning, "distillation", lambda gain, passes: Choice(0.3))
     text_file.write_text("é é é\n" * 9 + text_file.read_text() * 4)
-    text, settings = (
-        TextSettings(lines=lines),
-        from_base(save(tmp_path / "base", base_of(SUBWORDS)), steps=12, checkpoint_every=5),
-    )
-    run = begin([text_file], tmp_path / "run", text, settings)
+    base = save(tmp_path / "base", base_of(SUBWORDS))
+    run = begin_run(base=str(base), taught=0.3, steps=12, lines=lines)
     assert "é" in run.encoded.tokenizer.characters
     assert "X" not in run.encoded.tokenizer.characters
     assert len(run.encoded.training) < 0.9 * run.encoded.training_characters
     assert not set(run.encoded.unseen) & set(range(run.encoded.tokenizer.rows - 2))
-    list(train(run, stop_at(5)))
-    shutil.rmtree(tmp_path / "base")
+    stopped(run, 5)
+    shutil.rmtree(base)
     finish(resume(run.folder.path, exact=True, sources=[text_file]))
     finish(repeat(run.folder.path, tmp_path / "again", exact=True))
     assert outcome(tmp_path / "again") == outcome(run.folder.path)
@@ -360,57 +305,46 @@ def test_subwords_begin_from_a_base_of_subwords_with_its_tokens_and_the_texts_ow
         resume(run.folder.path, {"vocabulary": "char"})
 
 
-def test_a_text_in_lower_case_has_no_token_with_a_capital(text_file: Path, tmp_path: Path) -> None:
-    base = save(tmp_path / "base", base_of(SUBWORDS))
-    run = begin([text_file], tmp_path / "run", TextSettings(lowercase=True), from_base(base))
+def test_a_text_in_lower_case_has_no_token_with_a_capital(begin_run: BeginRun, tmp_path: Path) -> None:
+    run = begin_run(base=str(save(tmp_path / "base", base_of(SUBWORDS))), steps=3, lowercase=True)
     assert {"The", "the"} & set(SUBWORDS.tokens())
     assert all(token.islower() or not token.isalpha() for token in run.encoded.tokenizer.tokens()[:-257])
     assert run.encoded.tokenizer.decode(run.encoded.training).startswith("the 0th line")
     finish(run)
 
 
-def test_a_plain_recurrent_network_begins_from_one(text_file: Path, tmp_path: Path) -> None:
-    base = save(tmp_path / "base", base_of("\nab", cell="rnn"))
-    finish(begin([text_file], tmp_path / "run", TextSettings(), from_base(base, cell="rnn")))
-    assert LanguageModel.load(tmp_path / "run").config.cell == "rnn"
-
-
-def test_a_base_that_these_settings_contradict_is_refused_before_the_text_is_read(tmp_path: Path) -> None:
-    chars = save(tmp_path / "chars", base_of("\nab", num_layers=1))
-    bytes_ = save(tmp_path / "bytes", base_of(ByteTokenizer.of()))
-    plain = save(tmp_path / "plain", base_of("\nab", cell="rnn"))
-    nothing = tmp_path / "nothing.txt"
-    for base, vocabulary, settings, told in (
-        (chars, "char", {"hidden_size": 300}, r"base .*chars has hidden-size 6, so --hidden-size 300 cannot be used"),
-        (chars, "char", {"num_layers": 2}, r"base .*chars has num-layers 1, so --num-layers 2 cannot"),
-        (chars, "char", {"embedding_size": 5}, r"base .*chars has embedding-size \d+, so --embedding-size 5 cannot"),
-        (chars, "char", {"cell": "rnn"}, r"base .*chars is made of lstm cells: give --cell lstm"),
-        (plain, "char", {}, r"base .*plain is made of rnn cells: give --cell rnn"),
+@pytest.mark.parametrize(
+    ("name", "asked", "told"),
+    [
+        ("chars", {"hidden_size": 300}, r"base .*chars has hidden-size 6, so --hidden-size 300 cannot be used"),
+        ("chars", {"num_layers": 2}, r"base .*chars has num-layers 1, so --num-layers 2 cannot"),
+        ("chars", {"embedding_size": 5}, r"base .*chars has embedding-size \d+, so --embedding-size 5 cannot"),
+        ("chars", {"cell": "rnn"}, r"base .*chars is made of lstm cells: give --cell lstm"),
+        ("plain", {}, r"base .*plain is made of rnn cells: give --cell rnn"),
         (
-            chars,
-            "byte",
-            {},
-            r"base chars has its own vocabulary \(char\), so --vocabulary byte cannot be used with it: leave",
+            "chars",
+            {"vocabulary": "byte"},
+            r"base chars has its own vocabulary \(char\), so --vocabulary byte cannot be",
         ),
         (
-            bytes_,
-            "char",
+            "bytes",
             {},
             r"base bytes has its own vocabulary \(byte\), so --vocabulary char cannot be used with it: leave",
         ),
-        (chars, "bpe:300", {}, r"base chars has its own vocabulary \(char\), so --vocabulary bpe:300 cannot"),
-        (chars, "char", {"recipe": "classic"}, r"base .*chars: the classic recipe does not begin from a base"),
-    ):
-        text, asked = TextSettings(vocabulary=vocabulary), from_base(base, **settings)
-        with pytest.raises(OptionError, match=f"^{told}"):
-            begin([nothing], tmp_path / "run", text, asked)
-        with pytest.raises(OptionError, match=f"^{told}"):
-            preview([nothing], text, asked)
+        ("chars", {"vocabulary": "bpe:300"}, r"base chars has its own vocabulary \(char\), so --vocabulary bpe:300"),
+        ("chars", {"recipe": "classic"}, r"base .*chars: the classic recipe does not begin from a base"),
+    ],
+)
+def test_a_base_that_these_settings_contradict_is_refused_before_the_text_is_read(
+    tmp_path: Path, name: str, asked: dict[str, Any], told: str
+) -> None:
+    bases = {"chars": base_of("\nab", num_layers=1), "bytes": base_of(ByteTokenizer.of())}
+    base = save(tmp_path / name, (bases | {"plain": base_of("\nab", cell="rnn")})[name])
+    training = {key: value for key, value in asked.items() if key != "vocabulary"}
+    settings = TrainingSettings(base=str(base), steps=3, **training)
+    text, nothing = TextSettings(vocabulary=asked.get("vocabulary", "char")), tmp_path / "nothing.txt"
+    with pytest.raises(OptionError, match=f"^{told}"):
+        begin([nothing], tmp_path / "run", text, settings)
+    with pytest.raises(OptionError, match=f"^{told}"):
+        preview([nothing], text, settings)
     assert not (tmp_path / "run").exists()
-
-
-def test_sizes_that_the_base_has_may_be_said(text_file: Path, tmp_path: Path) -> None:
-    base = save(tmp_path / "base", base_of("\nab"))
-    asked = from_base(base, hidden_size=6, num_layers=2, embedding_size=4)
-    begin([text_file], tmp_path / "run", TextSettings(), asked).folder.unlock()
-    assert kept(tmp_path / "run").exists()

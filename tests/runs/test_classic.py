@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from afterword.errors import OptionError, TextError
+from afterword.errors import TextError
 from afterword.language_model import LanguageModel
 from afterword.learning.batches import Windows
 from afterword.learning.learner import Learner
 from afterword.learning.optimizer import KerasAdam
 from afterword.model.network.windows import WindowNetwork
-from afterword.planning.training_plan import TrainingSettings
-from afterword.runs.begin import begin
-from afterword.runs.loop import train
-from afterword.runs.resume import resume
 from afterword.runs.run import Run
-from afterword.text.corpus import TextSettings
 from tests.learning.small import RECIPE, tokenizer_of
+from tests.runs.conftest import BOOK, begin_in
+from tests.runs.test_run import finish
 
 SMALL = dataclasses.replace(
     RECIPE,
@@ -40,18 +39,17 @@ SMALL = dataclasses.replace(
     averaging=None,
     keep="last",
 )
+CLASSIC: dict[str, Any] = {"recipe": "classic", "hidden_size": 8, "dropout": None, "num_layers": None}
 IDS = np.random.default_rng(0).integers(0, 9, 300)
 
 
-def run_classic(book: Path, out: Path, **numbers: float) -> Run:
-    training = TrainingSettings(recipe="classic", hidden_size=8, threads=1, **numbers)  # type: ignore[arg-type]
-    return begin([book], out, TextSettings(), training)
+def trained(place: Path, **asked: Any) -> LanguageModel:
+    return LanguageModel.load(finish(begin_in(place, **CLASSIC | asked)).folder.path)
 
 
-def finish(run: Run) -> LanguageModel:
-    for _ in train(run):
-        pass
-    return LanguageModel.load(run.folder.path)
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
+    return trained(tmp_path_factory.mktemp("classic"), steps=5)
 
 
 def test_julius_caesar_has_as_many_parameters_as_keras_counts() -> None:
@@ -121,42 +119,25 @@ def test_the_numpy_network_predicts_from_each_window_what_torch_does() -> None:
         np.testing.assert_allclose(found[t], expected, atol=1e-5)
 
 
-def test_it_trains_on_all_of_the_lower_cased_text_and_keeps_the_last_weights(text_file: Path, tmp_path: Path) -> None:
-    model = finish(run_classic(text_file, tmp_path / "run", steps=5))
-    text = text_file.read_text().lower()
+def test_it_trains_on_all_of_the_lower_cased_text_and_keeps_the_last_weights(model: LanguageModel) -> None:
+    text = BOOK.lower()
     assert model.tokenizer.characters == "".join(sorted(set(text)))
     assert model.about["corpus"]["training"]["characters"] == len(text)
     assert (model.about["training"]["steps"], model.about["validation"]) == (5, None)
 
 
-def test_one_epoch_is_the_default_and_steps_only_cut_it_short(text_file: Path, tmp_path: Path) -> None:
-    text = text_file.read_text()
-    in_epoch = math.ceil((len(text) - 50) / 30)
-    for steps, numbers in ((in_epoch, {}), (2 * in_epoch, {"epochs": 2}), (in_epoch, {"steps": 10**6})):
-        run = run_classic(text_file, tmp_path / f"run{len(list(tmp_path.iterdir()))}", **numbers)
-        run.folder.unlock()
-        assert run.recipe.steps == steps
+def test_one_epoch_is_the_default_and_steps_only_cut_it_short(begin_run: Callable[..., Run]) -> None:
+    in_epoch = math.ceil((len(BOOK) - 50) / 30)
+    for epochs, asked in enumerate(({"steps": 10**6}, {}, {"epochs": 2})):
+        run = begin_run(f"run{epochs}", **CLASSIC | {"steps": None} | asked)
+        assert run.recipe.steps == max(1, epochs) * in_epoch
 
 
-def test_a_stopped_and_resumed_run_ends_with_the_same_bits(text_file: Path, tmp_path: Path) -> None:
-    finish(run_classic(text_file, tmp_path / "whole", steps=9))
-    run = run_classic(text_file, tmp_path / "parted", steps=9)
-    asked = iter(range(100))
-    for _ in train(run, lambda: next(asked) >= 4):
-        pass
-    finish(resume(run.folder.path))
-    files = [(tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("whole", "parted")]
-    assert files[0] == files[1]
-
-
-def test_it_writes_fifty_characters_by_argmax_from_a_window_that_the_seed_draws(
-    text_file: Path, tmp_path: Path
-) -> None:
-    model = finish(run_classic(text_file, tmp_path / "run", steps=3))
+def test_it_writes_fifty_characters_by_argmax_from_a_window_that_the_seed_draws(model: LanguageModel) -> None:
     sample = model.generate(seed=1)
     assert (sample.tokens, len(sample.text)) == (50, 50)
     assert sample == model.generate(seed=1)
-    text = text_file.read_text().lower()
+    text = BOOK.lower()
     window = next(model._saved.text[None, k : k + 50] for k in [text.index("12th line")])  # type: ignore[index]
     # by hand: read each window anew, take the likeliest, let the window slide by one
     ids = window[0].tolist()
@@ -168,37 +149,16 @@ def test_it_writes_fifty_characters_by_argmax_from_a_window_that_the_seed_draws(
     assert model.generate(prompt, max_tokens=10, seed=2).text == model.tokenizer.decode(ids[50:])
 
 
-def test_a_character_costs_what_the_fifty_before_it_say(text_file: Path, tmp_path: Path) -> None:
-    model = finish(run_classic(text_file, tmp_path / "run", steps=3))
-    text = text_file.read_text().lower()[:90]
-    score = model.score(text)
-    ids = model.tokenizer.encode(text)
-    network = model._saved.network()
-    assert score.token_nats[0] == pytest.approx(math.log(len(model.tokenizer.characters)))
-    for t in (1, 30, 50, 51, 89):
-        logits, _ = network.read(ids[None, max(0, t - 50) : t], network.start())
-        expected = -network.token_log_probabilities(logits[0, -1], ids[t : t + 1][0])
-        assert score.token_nats[t] == pytest.approx(float(expected), abs=1e-4)
-
-
-def test_what_it_cannot_do_is_refused_in_one_line(text_file: Path, tmp_path: Path) -> None:
-    model = finish(run_classic(text_file, tmp_path / "run", steps=1))
+def test_a_character_that_it_never_saw_is_refused(model: LanguageModel) -> None:
     with pytest.raises(TextError, match="é"):
         model.generate("é")
-    training = TrainingSettings(recipe="classic", steps=1)
-    for text, says in ((TextSettings(lines=True), "lines"), (TextSettings(vocabulary="byte"), "vocabulary")):
-        with pytest.raises(OptionError, match=says):
-            begin([text_file], tmp_path / "no", text, training)
-    with pytest.raises(OptionError, match="embedding"):
-        run_classic(text_file, tmp_path / "no", embedding_size=3)
-    assert not (tmp_path / "no").exists()
 
 
 def test_a_large_texts_beginning_is_enough_to_begin_writing_from(
-    text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("afterword.runs.run.OPENINGS", 60)
-    model = finish(run_classic(text_file, tmp_path / "run", steps=2, seq_length=12))
+    model = trained(tmp_path, steps=2, seq_length=12)
     assert model._saved.text is not None
-    assert model.tokenizer.decode(model._saved.text.tolist()) == text_file.read_text()[:60].lower()
+    assert model.tokenizer.decode(model._saved.text.tolist()) == BOOK[:60].lower()
     assert model.generate(max_tokens=5, seed=1).tokens == 5

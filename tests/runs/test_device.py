@@ -24,18 +24,14 @@ from afterword.learning.learner import Learner
 from afterword.learning.optimizer import OPTIMIZERS
 from afterword.learning.recipe import Device, Recipe
 from afterword.planning.machine import check_memory
-from afterword.planning.training_plan import TrainingSettings
-from afterword.runs.begin import begin
-from afterword.runs.loop import train
 from afterword.runs.resume import resume
 from afterword.runs.run import Run
-from afterword.text.corpus import TextSettings
 from tests.learning.small import RECIPE, tokenizer_of
+from tests.learning.test_learner import BOUNDARY, IDS, ROWS, bits_of, lanes
 from tests.processes import finished
+from tests.runs.test_run import finish, stopped
 from tests.torture.runs import outcome
 
-BOUNDARY, ROWS = 9, 10
-IDS = np.random.default_rng(0).integers(0, 9, 500)
 # a plain layer: PyTorch's LSTM has no float16 on every processor
 HALF = dataclasses.replace(RECIPE, precision="float16", cell="rnn")
 
@@ -53,14 +49,6 @@ def gpus(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
 def learner_of(recipe: Recipe) -> Learner:
     return Learner(recipe.config(tokenizer_of(ROWS)), recipe)
-
-
-def lanes() -> Lanes:
-    return Lanes(IDS, dataclasses.replace(RECIPE, reset_probability=0.3), boundary=BOUNDARY, newline=0)
-
-
-def bits_of(learner: Learner) -> dict[str, bytes]:
-    return {name: tensor.tobytes() for name, tensor in learner.tensors().items()}
 
 
 def weights_of(learner: Learner) -> dict[str, bytes]:
@@ -88,11 +76,11 @@ def test_every_rank_of_a_machine_needs_a_gpu(gpus: Callable[[int], None], monkey
 
 
 def test_a_gpu_that_is_not_there_is_refused_before_anything_is_written(
-    gpus: Callable[[int], None], text_file: Path, tmp_path: Path
+    gpus: Callable[[int], None], begin_run: Callable[..., Run], tmp_path: Path
 ) -> None:
     gpus(0)
     with pytest.raises(OptionError, match=r"^device cuda: .*device= cpu, or auto"):
-        begin([text_file], tmp_path / "run", TextSettings(), TrainingSettings(steps=1, device="cuda"))
+        begin_run(device="cuda")
     assert not (tmp_path / "run").exists()
 
 
@@ -105,11 +93,6 @@ def test_a_build_for_processors_is_told_in_one_line_without_loading_it(text_file
     (line,) = refused.stderr.decode().splitlines()
     assert line.startswith("error: device cuda: the installed PyTorch is its build for processors")
     assert list(text_file.parent.iterdir()) == [text_file]
-
-
-def test_a_device_that_nobody_knows_is_refused() -> None:
-    with pytest.raises(OptionError, match="device= must be one of auto, cpu, cuda"):
-        TrainingSettings(device="mps")  # type: ignore[arg-type]
 
 
 def test_a_gpu_gets_what_its_fast_kernel_takes() -> None:
@@ -227,17 +210,11 @@ def begun_on_a_gpu(run: Run) -> Path:
     return run.folder.path
 
 
-def stopped(run: Run) -> Run:
-    for _ in train(run, lambda: True):
-        pass
-    return run
-
-
 def test_a_run_of_a_gpu_goes_on_without_one_only_when_told_to(
     gpus: Callable[[int], None], begin_run: Callable[..., Run]
 ) -> None:
     gpus(0)
-    path = begun_on_a_gpu(stopped(begin_run()))
+    path = begun_on_a_gpu(stopped(begin_run(), 1))
     for asked in ({}, {"device": "auto"}):
         with pytest.raises(OptionError, match=r"trains on a GPU, and .*: give device= cpu"):
             resume(path, asked)
@@ -247,8 +224,7 @@ def test_a_run_of_a_gpu_goes_on_without_one_only_when_told_to(
     notes = " ".join(run.take_notes())
     assert "float16 does not suit the other device" in notes
     assert "device was A GPU (CUDA 13.0, cuDNN 91300) and is cpu" in notes
-    for _ in train(run):
-        pass
+    finish(run)
     record = json.loads((path / "run.json").read_text())
     assert (record["plan"]["device"], record["plan"]["precision"]) == ("cpu", precisions_to_try("cpu", 12)[0])
     assert [had["step"] for had in record["environments"]] == [0, 1]
@@ -259,7 +235,7 @@ def test_a_run_of_a_gpu_goes_on_without_one_only_when_told_to(
 
 def test_auto_leaves_a_resumed_run_where_it_was(gpus: Callable[[int], None], begin_run: Callable[..., Run]) -> None:
     gpus(0)
-    path = stopped(begin_run()).folder.path
+    path = stopped(begin_run(), 1).folder.path
     gpus(1)
     run = resume(path, {"device": "auto"}, exact=True)
     assert run.recipe.device == "cpu"
@@ -310,9 +286,8 @@ class TestOnAGpu:
     def test_a_run_that_was_stopped_and_resumed_ends_with_the_same_bits(
         self, begin_run: Callable[..., Run], kind: dict[str, Any]
     ) -> None:
-        whole, parted = begin_run("whole", **kind), stopped(begin_run("parted", **kind))
+        whole, parted = begin_run("whole", **kind), stopped(begin_run("parted", **kind), 1)
         assert whole.recipe.device == "cuda"
         for run in (whole, resume(parted.folder.path)):
-            for _ in train(run):
-                pass
+            finish(run)
         assert outcome(parted.folder.path) == outcome(whole.folder.path)

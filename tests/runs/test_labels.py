@@ -12,54 +12,43 @@ import pytest
 
 from afterword.errors import OptionError, RunError
 from afterword.language_model import LanguageModel, load
-from afterword.planning.training_plan import TrainingSettings
-from afterword.runs.begin import begin, repeat
-from afterword.runs.loop import train
+from afterword.runs.begin import repeat
 from afterword.runs.resume import resume
 from afterword.runs.run import Run
-from afterword.text.corpus import TextSettings
-from tests.bases.small import save
+from tests.runs.conftest import begin_in
+from tests.runs.test_run import finish, stopped
 
 KINDS = {"vowel": "aeio", "other": "bcdf"}
 
 
-@pytest.fixture
-def labelled(tmp_path: Path) -> Path:
-    """Two kinds of lines that a small network tells apart after some hundred steps."""
-    path = tmp_path / "words.txt"
+def begin_labelled(place: Path, name: str = "run", **asked: Any) -> Run:
+    """Begin a run on two kinds of lines, which a small network tells apart after some hundred steps."""
     words = ((kind, "".join(word)) for kind in KINDS for word in itertools.product(KINDS[kind], repeat=4))
-    path.write_text("".join(f"{kind}\t{word}\n" for kind, word in words))
-    return path
+    (place / "book.txt").write_text("".join(f"{kind}\t{word}\n" for kind, word in words))
+    sizes = {} if "base" in asked else {"base": "none", "hidden_size": 32, "learning_rate": 0.03}
+    chosen: dict[str, Any] = {"labels": True, "steps": 120, "batch_size": 32, "dropout": 0.0} | sizes
+    return begin_in(place, name, **chosen | asked)
 
 
 @pytest.fixture
-def begun(labelled: Path, tmp_path: Path) -> Callable[..., Run]:
-    def make(name: str = "run", steps: int = 120, **settings: object) -> Run:
-        text = {name: settings.pop(name) for name in ("lowercase", "vocabulary", "validation") if name in settings}
-        chosen = {
-            "base": "none",
-            "hidden_size": 32,
-            "learning_rate": 0.03,
-            "batch_size": 32,
-            "dropout": 0.0,
-            "threads": 1,
-            "checkpoint_every": 5,
-        }
-        training = TrainingSettings(steps=steps, **{**chosen, **settings})  # type: ignore[arg-type]
-        return begin([labelled], tmp_path / name, TextSettings(labels=True, **text), training)  # type: ignore[arg-type]
-
-    return make
+def begun(tmp_path: Path) -> Callable[..., Run]:
+    return partial(begin_labelled, tmp_path)
 
 
 def finished(run: Run) -> LanguageModel:
-    list(train(run))
-    return load(run.folder.path)
+    return load(finish(run).folder.path)
 
 
-def test_what_is_written_under_a_label_is_of_its_kind_and_scoring_finds_it(begun: Callable[..., Run]) -> None:
-    model = finished(begun())
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
+    return finished(begin_labelled(tmp_path_factory.mktemp("labels")))
+
+
+def test_what_is_written_under_a_label_is_of_its_kind_and_scoring_finds_it(
+    model: LanguageModel, begun: Callable[..., Run]
+) -> None:
     assert set(model.labels) == set(KINDS) == set(model.info()["labels"])
-    assert sum(model.labels.values()) == begun("again").encoded.documents
+    assert sum(model.labels.values()) == begun().encoded.documents
     for label, letters in KINDS.items():
         written = [str(one) for one in model.samples(num=50, label=label, seed=1)]
         assert sum(set(line) <= set(letters) for line in written) > 40
@@ -69,8 +58,7 @@ def test_what_is_written_under_a_label_is_of_its_kind_and_scoring_finds_it(begun
         assert [one.label for one in given] == [one.label for one in model.classify(written)]
 
 
-def test_a_label_that_cannot_be_is_refused(begun: Callable[..., Run]) -> None:
-    model = finished(begun(steps=3))
+def test_a_label_that_cannot_be_is_refused(model: LanguageModel) -> None:
     wrong: Any
     for wrong, says in (("vowl", "did you mean 'vowel'"), (5, "label must be text, not 5"), (b"vowel", "must be text")):
         for call in (model.generate, model.stream, model.read, partial(model.samples, num=2)):
@@ -83,19 +71,14 @@ def test_a_label_that_cannot_be_is_refused(begun: Callable[..., Run]) -> None:
         model.classify("aei")
 
 
-def test_without_a_label_one_is_drawn_and_stands_before_the_line(begun: Callable[..., Run]) -> None:
-    model = finished(begun())
+def test_without_a_label_one_is_drawn_and_stands_before_the_line(model: LanguageModel) -> None:
     lines = [str(one) for one in model.samples(num=50, seed=1, temperature=0.5)]
     assert sum(line.partition("\t")[0] in KINDS for line in lines) > 40
 
 
-def test_a_stopped_and_a_repeated_run_keep_the_labels(
-    begun: Callable[..., Run], tmp_path: Path, labelled: Path
-) -> None:
-    whole = finished(begun("whole", steps=12))
-    run = begun(steps=12)
-    stop = itertools.count()
-    list(train(run, lambda: next(stop) > 6))
+def test_a_stopped_and_a_repeated_run_keep_the_labels(begun: Callable[..., Run], tmp_path: Path) -> None:
+    labelled, whole = tmp_path / "book.txt", finished(begun("whole", steps=12))
+    stopped(begun(steps=12))
     resumed = finished(resume(tmp_path / "run", {"labels": True, "lines": True}, [labelled]))
     repeated = finished(repeat(tmp_path / "run", tmp_path / "other"))
     for model in (resumed, repeated):
@@ -118,9 +101,8 @@ def test_every_vocabulary_has_labels(begun: Callable[..., Run], settings: dict[s
     assert sum(model.classify(["aei"])[0].probabilities.values()) == pytest.approx(1)
 
 
-def test_labels_are_learned_from_a_base_too(begun: Callable[..., Run], tmp_path: Path) -> None:
-    base = str(save(tmp_path / "base"))
-    model = finished(begun(steps=3, base=base, hidden_size=None, learning_rate=None))
+def test_labels_are_learned_from_a_base_too(begun: Callable[..., Run]) -> None:
+    model = finished(begun(steps=3, base=True))
     assert model.info()["base"] is not None
     assert set(model.labels) == set(KINDS)
 
@@ -128,8 +110,3 @@ def test_labels_are_learned_from_a_base_too(begun: Callable[..., Run], tmp_path:
 def test_an_n_gram_which_does_not_see_the_label_has_to_be_asked_for(begun: Callable[..., Run]) -> None:
     assert begun("without").recipe.ngram == 0
     assert finished(begun("with", steps=3, ngram=4)).info()["ngram"]["order"] == 4
-
-
-def test_the_classic_recipe_has_no_labels(begun: Callable[..., Run]) -> None:
-    with pytest.raises(OptionError, match="labels: the classic recipe reads running text; leave --labels out"):
-        begun(recipe="classic", base="auto", hidden_size=None, learning_rate=None)

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 
-from afterword.errors import OptionError
-from afterword.language_model import LanguageModel, load
+from afterword.language_model import LanguageModel
 from afterword.model.network import cell
 from afterword.model.network.config import Config, weight_shapes
 from afterword.model.network.network import Network
-from afterword.operations.train import train
-from afterword.planning.training_plan import TrainingSettings
-
-
-def trained(text: Path, out: Path, **settings: object) -> LanguageModel:
-    options = {"steps": 24, "hidden_size": 12, "num_layers": 2, "threads": 1, "checkpoint_every": 5} | settings
-    return train(text, out=out, cell="rnn", **options)  # type: ignore[arg-type]
+from afterword.runs.run import Run
+from tests.runs.conftest import BOOK
+from tests.runs.test_run import finish
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -59,39 +54,14 @@ def test_the_numpy_network_computes_what_the_cell_defines() -> None:
     np.testing.assert_allclose(state.hidden, hidden, rtol=0, atol=1e-5)
 
 
-def test_it_trains_writes_scores_and_is_saved(text_file: Path, tmp_path: Path) -> None:
-    model = trained(text_file, tmp_path / "run")
+def test_it_writes_and_scores_as_it_was_measured(begin_run: Callable[..., Run]) -> None:
+    run = finish(begin_run(cell="rnn"))
+    model = LanguageModel.load(run.folder.path)
     assert model.info()["cell"] == model.config.cell == "rnn"
     assert model.parameters == sum(np.prod(shape) for shape in weight_shapes(model.config).values())
-    again = load(tmp_path / "run")
-    assert again.generate("The", seed=1, max_tokens=20) == model.generate("The", seed=1, max_tokens=20)
-    text = text_file.read_text()
-    held_out = text[len(text) - model.about["corpus"]["validation"]["characters"] :]
+    assert model.generate("The", seed=1, max_tokens=20).tokens == 20
+    held_out = run.encoded.tokenizer.decode(run.encoded.validation)
     measured = model.about["validation"]["lstm"]
     assert model.score(held_out).apart["lstm"] == pytest.approx(measured, abs=0.02)
-    assert measured < np.log(len(set(text)))
-    assert "RNN" in (tmp_path / "run" / "model" / "README.md").read_text()
-
-
-def test_it_resumes_with_the_same_bits(text_file: Path, tmp_path: Path) -> None:
-    from afterword.runs import loop
-    from afterword.runs.begin import begin
-    from afterword.runs.resume import resume
-    from afterword.text.corpus import TextSettings
-
-    settings = TrainingSettings(steps=12, cell="rnn", hidden_size=8, threads=1, checkpoint_every=4)
-    for name, stop in (("whole", 99), ("cut", 6)):
-        run, taken = begin([text_file], tmp_path / name, TextSettings(), settings), iter(range(99))
-        for _ in loop.train(run, lambda taken=taken, stop=stop: next(taken) >= stop):  # type: ignore[misc]
-            pass
-    for _ in loop.train(resume(tmp_path / "cut")):
-        pass
-    one, two = (load(tmp_path / name)._saved.weights for name in ("whole", "cut"))
-    assert {name: weight.tobytes() for name, weight in one.items()} == {n: w.tobytes() for n, w in two.items()}
-
-
-def test_the_classic_recipe_and_unknown_cells_are_refused(text_file: Path, tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="cell rnn: the classic recipe is made of LSTM cells"):
-        train(text_file, out=tmp_path / "run", recipe="classic", cell="rnn", steps=1)
-    with pytest.raises(OptionError, match="cell= must be one of lstm, rnn, not gru"):
-        train(text_file, out=tmp_path / "run", cell="gru", steps=1)  # type: ignore[arg-type]
+    assert measured < np.log(len(set(BOOK)))
+    assert "RNN" in (run.folder.model / "README.md").read_text()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,25 +11,18 @@ from hypothesis import strategies as st
 
 import afterword
 from afterword.learning.validation import TIE, Best, Measured
-from afterword.planning.training_plan import TrainingSettings
-from afterword.planning.tuning import dropout
-from afterword.runs.begin import begin
 from afterword.runs.loop import train
-from afterword.runs.run import Run
-from afterword.text.corpus import TextSettings
-
-LINES = "".join(f"the {k % 7}th line of {k % 3}\n" for k in range(90))
+from tests.runs.conftest import begin_in
+from tests.runs.test_run import finish
 
 
-@pytest.fixture
-def finished(tmp_path: Path) -> Path:
-    (tmp_path / "lines.txt").write_text(LINES)
-    (tmp_path / "other.txt").write_text("the 3th line of 1\nthe end\nline 9\n")
-    text = TextSettings(lines=True, validation=str(tmp_path / "other.txt"))
-    training = TrainingSettings(steps=30, hidden_size=16, threads=1)
-    for _ in train(begin([tmp_path / "lines.txt"], tmp_path / "run", text, training)):
-        pass
-    return tmp_path
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("lines")
+    (place / "book.txt").write_text("".join(f"the {k % 7}th line of {k % 3}\n" for k in range(90)))
+    (place / "other.txt").write_text("the 3th line of 1\nthe end\nline 9\n")
+    finish(begin_in(place, lines=True, validation=str(place / "other.txt"), steps=30, dropout=0.0))
+    return place
 
 
 def test_the_recorded_costs_are_those_of_the_saved_model(finished: Path) -> None:
@@ -58,15 +50,13 @@ def test_one_part_alone_scores_as_the_whole_says_of_it(finished: Path) -> None:
         assert alone.nats_per_character == pytest.approx(whole.apart[using])
 
 
-def test_a_run_without_an_n_gram_has_none(begin_run: Callable[..., Run], tmp_path: Path, text_file: Path) -> None:
-    training = TrainingSettings(steps=5, hidden_size=12, threads=1, ngram=0)
-    for _ in train(begin([text_file], tmp_path / "plain", TextSettings(), training)):
-        pass
-    model = afterword.load(tmp_path / "plain")
+def test_a_run_without_an_n_gram_has_none(tmp_path: Path) -> None:
+    finish(begin_in(tmp_path, steps=5, ngram=0))
+    model = afterword.load(tmp_path / "run")
     assert model.info()["ngram"] is None
     assert not model.score("The").apart
     with pytest.raises(afterword.AfterwordError, match="no n-gram"):
-        afterword.load(tmp_path / "plain", using="ngram")
+        afterword.load(tmp_path / "run", using="ngram")
 
 
 COSTS = st.floats(0.5, 0.505)  # so that many lie within the tie
@@ -100,10 +90,8 @@ def test_without_an_n_gram_the_lowest_look_is_kept(costs: list[float]) -> None:
 
 def test_a_text_that_the_n_gram_alone_predicts_still_gets_a_trained_lstm_and_it_is_said(tmp_path: Path) -> None:
     sums = [f"{a} and {b} is {a + b}." for a in range(20) for b in range(20)]
-    (tmp_path / "sums.txt").write_text("\n".join(sums))
-    training = TrainingSettings(steps=40, hidden_size=24, batch_size=16, threads=1)
-    run = begin([tmp_path / "sums.txt"], tmp_path / "run", TextSettings(lines=True), training)
-    reports = list(train(run))
+    (tmp_path / "book.txt").write_text("\n".join(sums))
+    reports = list(train(begin_in(tmp_path, lines=True, steps=40, hidden_size=24, batch_size=16, dropout=None)))
     looks = [report for report in reports if report.validation is not None]
     assert all(report.validation == pytest.approx(looks[0].validation, abs=TIE) for report in looks)
     kept = afterword.load(tmp_path / "run").about
@@ -114,17 +102,8 @@ def test_a_text_that_the_n_gram_alone_predicts_still_gets_a_trained_lstm_and_it_
 
 
 def test_a_plain_recurrent_network_is_not_called_an_lstm_that_inspect_shows(tmp_path: Path) -> None:
-    (tmp_path / "sums.txt").write_text("one and one is two.\n" * 100)
-    training = TrainingSettings(steps=2, hidden_size=8, batch_size=4, threads=1, cell="rnn")
-    run = begin([tmp_path / "sums.txt"], tmp_path / "run", TextSettings(), training)
+    (tmp_path / "book.txt").write_text("one and one is two.\n" * 100)
+    run = begin_in(tmp_path, steps=2, batch_size=4, cell="rnn")
     [note] = [note for report in train(run) for note in report.notes if "n-gram makes" in note]
     assert "the RNN alone needs" in note
     assert "--base" not in note
-
-
-def test_dropout_grows_with_the_passes_over_the_text() -> None:
-    found = [dropout(epochs).value for epochs in (0.01, 1, 3.3, 8, 30, 1e6)]
-    assert found == sorted(found)
-    assert found[0] == 0
-    assert found[2] == 0.2
-    assert found[-1] == 0.6

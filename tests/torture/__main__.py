@@ -13,35 +13,87 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from tests.torture import ranks
 from tests.torture.runs import KINDS, fill_disk, filled, kill_at_random, longest_file, small_disk
 from tests.torture.saves import SUBJECTS, damages, kill_at_every_operation, power_cuts
 
+Result = tuple[str, bool]
+"""A figure, and whether it is as it must be."""
 
-class Table:
-    """A table in Markdown on standard output."""
 
-    def __init__(self) -> None:
-        self.sound = True
-        self._began = time.monotonic()
-        print("| fault | result | seconds |\n| --- | --- | --- |")
+def rows(kills: int, flips: int, offsets: int, seed: int = 0) -> Iterator[tuple[str, Callable[[], Result]]]:
+    """Yield each fault, and the function that makes it and judges what is left."""
+    for kind in KINDS:
+        yield f"SIGKILL at random moments: {kind}", partial(killed, kind, -(-kills // len(KINDS)), seed)
+    for name, subject in SUBJECTS.items():
+        faults = partial(kill_at_every_operation, subject)
+        yield f"SIGKILL at every file operation: {name}", partial(counted, faults, "load as the old or the new")
+    for name, subject in SUBJECTS.items():
+        faults = partial(power_cuts, subject, seed)
+        good = "disk states load as the old or the new"
+        yield f"power cut, every prefix: {name}", partial(counted, faults, good)
+        for without in ("sync", "sync folder"):
+            faults = partial(power_cuts, subject, seed, without)
+            yield f"power cut, every prefix: {name} without its {without}", partial(noticed, faults)
+    good = "saves: the state before loads, training continues, nothing is left over"
+    yield "disk full: a tmpfs with that much room", partial(full_disk, offsets, good)
+    yield "write refused: RLIMIT_FSIZE", partial(counted, partial(refused_writes, offsets), good)
+    damaged = partial(counted, partial(damages, flips), "noticed")
+    yield "checkpoint truncated at every byte, and single bits flipped", damaged
+    yield "two ranks against one, and twice", compared
+    yield "SIGKILL of one of two ranks, resumed", partial(killed_rank, 0)
+    yield "SIGKILL of one of two ranks, started again by torchrun --max-restarts 1", partial(killed_rank, 1)
 
-    def row(self, fault: str, figure: str, sound: bool) -> None:
-        self.sound &= sound
-        now = time.monotonic()
-        print(f"| {fault} | {figure}{'' if sound else ' **MISSED**'} | {now - self._began:.0f} |", flush=True)
-        self._began = now
 
-    def count(self, fault: str, found: Iterable[str], good: str) -> None:
-        """Print a row for `found`, each of which is "" or describes what is wrong."""
-        results = list(found)
-        wrong = [result for result in results if result]
-        for result in wrong[:5]:
-            print(f"{fault}: {result}", file=sys.stderr)
-        self.row(fault, f"{len(results) - len(wrong):,} of {len(results):,} {good}", not wrong and bool(results))
+def counted(faults: Callable[[], Iterable[str]], good: str) -> Result:
+    """Judge faults, each of which is "" or describes what is wrong."""
+    results = list(faults())
+    wrong = [result for result in results if result]
+    for result in wrong[:5]:
+        print(result, file=sys.stderr)
+    return f"{len(results) - len(wrong):,} of {len(results):,} {good}", not wrong and bool(results)
+
+
+def noticed(faults: Callable[[], Iterable[str]]) -> Result:
+    found = any(faults())
+    return "noticed" if found else "not noticed", found
+
+
+def killed(kind: str, kills: int, seed: int) -> Result:
+    result = kill_at_random(kind, kills, seed)
+    figure = (
+        f"{result.kills} kills ({result.before_first_checkpoint} before a first checkpoint) in {result.runs} runs: "
+        f"{result.lost} lost, {result.runs - result.different - result.lost} end bitwise equal"
+    )
+    return figure, result.kills >= kills and not result.different and not result.lost
+
+
+def full_disk(offsets: int, good: str) -> Result:
+    try:
+        with small_disk() as disk:
+            return counted(lambda: fill_disk(disk, filled(disk), offsets), good)
+    except (subprocess.CalledProcessError, FileNotFoundError):
+        return "no tmpfs can be mounted here, so only RLIMIT_FSIZE is used", True
+
+
+def refused_writes(offsets: int) -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as place:
+        yield from fill_disk(Path(place), longest_file, offsets)
+
+
+def compared() -> Result:
+    largest, equal = ranks.compare()
+    figure = f"losses within {largest:.1e} over {ranks.STEPS} steps, {'bitwise equal' if equal else 'different'}"
+    return figure, largest <= 1e-5 and equal
+
+
+def killed_rank(restarts: int) -> Result:
+    gone, equal = ranks.kill_one(restarts)
+    return f"both gone in {gone:.1f} s: {'bitwise equal' if equal else 'different'}", gone < 30 and equal
 
 
 def main() -> None:
@@ -52,54 +104,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, seed {chosen.seed}\n")
-    table = Table()
-    _kills(table, chosen.kills, chosen.seed)
-    for name, subject in SUBJECTS.items():
-        killed = kill_at_every_operation(subject)
-        table.count(f"SIGKILL at every file operation: {name}", killed, "load as the old or the new")
-    for name, subject in SUBJECTS.items():
-        cuts = power_cuts(subject, chosen.seed)
-        table.count(f"power cut, every prefix: {name}", cuts, "disk states load as the old or the new")
-        for without in ("sync", "sync folder"):
-            noticed = any(power_cuts(subject, chosen.seed, without))
-            table.row(f"the same without its {without}", "noticed" if noticed else "not noticed", noticed)
-    _full_disk(table, chosen.offsets)
-    table.count("checkpoint truncated at every byte, and single bits flipped", damages(chosen.flips), "noticed")
-    _ranks(table)
-    sys.exit(0 if table.sound else 1)
-
-
-def _kills(table: Table, kills: int, seed: int) -> None:
-    for kind in KINDS:
-        result = kill_at_random(kind, -(-kills // len(KINDS)), seed)
-        figure = (
-            f"{result.kills} kills ({result.before_first_checkpoint} before a first checkpoint) in {result.runs} runs: "
-            f"{result.lost} lost, {result.runs - result.different - result.lost} end bitwise equal"
-        )
-        table.row(f"SIGKILL at random moments: {kind}", figure, not result.different and not result.lost)
-
-
-def _full_disk(table: Table, offsets: int) -> None:
-    good = "saves: the state before loads, training continues, nothing is left over"
-    try:
-        with small_disk() as disk:
-            table.count("disk full: a tmpfs with that much room", fill_disk(disk, filled(disk), offsets), good)
-    except (subprocess.CalledProcessError, FileNotFoundError):
-        print("disk full: no tmpfs can be mounted here, so only RLIMIT_FSIZE is used", file=sys.stderr)
-    with tempfile.TemporaryDirectory() as place:
-        table.count("write refused: RLIMIT_FSIZE", fill_disk(Path(place), longest_file, offsets), good)
-
-
-def _ranks(table: Table) -> None:
-    with tempfile.TemporaryDirectory() as place:
-        largest, equal = ranks.compare(Path(place))
-        figure = f"losses within {largest:.1e} over {ranks.STEPS} steps"
-        table.row("two ranks against one", figure, largest <= 1e-5)
-        table.row("two ranks, twice", "bitwise equal" if equal else "different", equal)
-        for restarts, goes_on in ((0, "resumed"), (1, "started again by torchrun --max-restarts 1")):
-            gone, equal = ranks.kill_one(Path(place), restarts)
-            figure = f"both gone in {gone:.1f} s; {goes_on}: {'bitwise equal' if equal else 'different'}"
-            table.row("SIGKILL of one of two ranks", figure, gone < 30 and equal)
+    print("| fault | result | seconds |\n| --- | --- | --- |")
+    missed = False
+    for fault, result in rows(chosen.kills, chosen.flips, chosen.offsets, chosen.seed):
+        began = time.monotonic()
+        figure, sound = result()
+        missed |= not sound
+        seconds = time.monotonic() - began
+        print(f"| {fault} | {figure}{'' if sound else ' **MISSED**'} | {seconds:.0f} |", flush=True)
+    sys.exit(1 if missed else 0)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -14,18 +17,7 @@ from tests.processes import Forked, free_port, running, until
 from tests.torture.runs import outcome, start, write_text
 
 STEPS = 50
-ARGUMENTS = [
-    "--steps",
-    str(STEPS),
-    "--hidden-size",
-    "16",
-    "--num-layers",
-    "2",
-    "--dropout",
-    "0.3",
-    "--seq-length",
-    "32",
-]
+ARGUMENTS = f"--steps {STEPS} --hidden-size 16 --num-layers 2 --dropout 0.3 --seq-length 32".split()
 ARGUMENTS += ["--batch-size", "6", "--threads", "1", "--checkpoint-every", "10"]
 KILLED = """import os, signal
 from afterword.cli.main import main
@@ -56,25 +48,32 @@ def losses(folder: Path) -> list[float]:
     return [json.loads(line)["loss"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
-def compare(place: Path) -> tuple[float, bool]:
-    """Train with one rank and twice with two.
-
-    Return the largest difference of a step's loss, one rank against two, and whether the runs of two are equal.
-    """
+@functools.cache
+def whole() -> Path:
+    """Train with one rank and twice with two; return the folder of these runs, which is removed at the end."""
+    place = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
     text = write_text(place / "book.txt")
     for name, ranks in (("one", 1), ("two", 2), ("two again", 2)):
         train(["train", text, "--out", place / name, *ARGUMENTS], place, ranks)
+    return place
+
+
+def compare() -> tuple[float, bool]:
+    """Return the largest difference of a step's loss, one rank against two, and whether the runs of two are equal."""
+    place = whole()
     one, two = losses(place / "one"), losses(place / "two")
     assert len(one) == len(two) == STEPS
     largest = max(abs(a - b) for a, b in zip(one, two, strict=True))
     return largest, outcome(place / "two") == outcome(place / "two again")
 
 
-def kill_one(place: Path, restarts: int = 0) -> tuple[float, bool]:
+def kill_one(restarts: int) -> tuple[float, bool]:
     """Kill one of two ranks under the real torchrun and continue; with `restarts`, torchrun itself continues.
 
-    Return the seconds until both ranks were gone, and whether the run ended as `place / "two"`, which was not killed.
+    Return the seconds until both ranks were gone, and whether the run ended as one that was not killed.
     """
+    place = whole()
     folder = place / f"killed-{restarts}"
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     (place / "killed.py").write_text(KILLED)
@@ -97,13 +96,3 @@ def kill_one(place: Path, restarts: int = 0) -> tuple[float, bool]:
     if not restarts:
         train(["train", "--resume", folder], place, 2)
     return gone, outcome(folder) == outcome(place / "two")
-
-
-def main() -> None:
-    """Print the figures."""
-    with tempfile.TemporaryDirectory() as place:
-        print(*compare(Path(place)), *kill_one(Path(place)), *kill_one(Path(place), restarts=1))
-
-
-if __name__ == "__main__":
-    main()

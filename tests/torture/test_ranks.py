@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.bases.small import save
-from tests.torture.ranks import ARGUMENTS, compare, kill_one, losses, start_ranks, train
+from tests.torture.ranks import ARGUMENTS, losses, start_ranks, train
 from tests.torture.runs import outcome, write_text
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the ranks of torchrun are found in Linux' /proc")
-def test_two_ranks_learn_what_one_does_and_the_same_again_also_after_one_was_killed(tmp_path: Path) -> None:
-    largest, equal = compare(tmp_path)
-    assert largest <= 1e-5
-    assert equal
-    _, equal = kill_one(tmp_path)
-    assert equal
 
 
 def test_more_ranks_than_lanes_are_refused_in_one_line(tmp_path: Path) -> None:
