@@ -113,11 +113,7 @@ def parse_dates(texts: Sequence[str], wrong: Wrong) -> tuple[NDArray[Any], DateF
     texts = [text.strip() for text in texts]
     if all(map(WHOLE.fullmatch, texts)):
         return whole_dates(np.array(texts).astype(np.int64))
-    pattern, exact = _local(texts, wrong)
-    dates = exact.astype("datetime64[s]")
-    if (fine := dates != exact).any():
-        row = int(np.argmax(fine))
-        raise wrong(row, f"{texts[row]} is finer than a second: number the rows 1, 2, 3 … instead")
+    pattern, dates = _local(texts, wrong)
     ends = [END.search(text) for text in texts]
     zones = [end and end[3] for end in ends]
     if any(zones) and not all(zones):
@@ -158,7 +154,8 @@ def _local(texts: list[str], wrong: Wrong) -> tuple[str, NDArray[Any]]:
     if len(whole) > 1 and "." not in texts[0]:  # dots are German: the day comes first
         raise wrong(0, f"{texts[0]} is ambiguous, day or month first: {WRITE_ISO}")
     pattern, longest = whole[-1], max(texts, key=len)
+    dates = found[pattern].to_numpy().astype("datetime64[s]")
     if quarter := QUARTER.match(texts[0]):
-        return f"%Y{quarter[2]}Q%q", found[pattern].to_numpy()
+        return f"%Y{quarter[2]}Q%q", dates
     order = [found for found in _patterns(_bare(longest)) if found[:2] == pattern[:2]]
-    return [pattern, *order][-1], found[pattern].to_numpy()
+    return [pattern, *order][-1].removesuffix(".%f"), dates

@@ -6,7 +6,6 @@ pandas, polars and pyarrow are imported only when a table is read.
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import os
 import re
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 
 from afterword.errors import OptionError, TableError, check_installed
 from afterword.series.dates import is_date
-from afterword.text.documents import Document
+from afterword.text.documents import Document, reason
 from afterword.text.formats import unpacked_bytes
 
 if TYPE_CHECKING:
@@ -70,8 +69,6 @@ def read_sheet(source: Any) -> Sheet:
     content = _bytes(source, name)
     if content.startswith(b"PAR1"):
         return _from_frame(name, "parquet", _from_parquet(name, content))
-    if name.lower().endswith(".parquet"):
-        raise TableError(f"{name} is not a Parquet file: make it again, or give a CSV file a name that ends in .csv")
     return _from_csv(name, content)
 
 
@@ -87,17 +84,14 @@ def numbers(sheet: Sheet, column: str) -> NDArray[np.float64]:
         found = [_number(text, sheet.decimal) for text in distinct]
         if None in found:
             row = int(np.argmax(which == found.index(None)))
-            cell, hint = distinct[which[row]].strip(), "correct it, or leave it empty"
-            if re.fullmatch(r"[-+]?\d{1,3}([.,' ]?\d{3})*([.,]\d*)?", cell):
-                hint = f"write numbers with a decimal {'point' if sheet.decimal == '.' else 'comma'} and no other marks"
-            raise sheet.error(f"{column} is {cell[:40]!r}, not a number: {hint}", row)
+            what = f"{distinct[which[row]].strip()[:40]!r}, not a number"
+            raise sheet.error(f"{column} is {what}: correct it, or leave it empty", row)
         values = np.array(found, np.float64)[which]
     else:
         values = cells.to_numpy(np.float64)
     if (wrong := np.abs(values) > LARGEST_VALUE).any():
-        infinite = np.isinf(values)
-        row = int(np.argmax(infinite if infinite.any() else wrong))
-        what = "infinite" if infinite[row] else f"{values[row]:g}, and at most {LARGEST_VALUE:g} is allowed"
+        row = int(np.argmax(wrong))
+        what = "infinite" if np.isinf(values[row]) else f"{values[row]:g}, and at most {LARGEST_VALUE:g} is allowed"
         raise sheet.error(f"{column} is {what}: correct that value, or leave it empty", row)
     return values
 
@@ -135,15 +129,13 @@ def _bytes(source: str | os.PathLike[str], name: str) -> bytes:
             head = file.read(2**16)
             if head.startswith(b"PK\x03\x04"):
                 raise TableError(f"{name} is an Excel workbook or a ZIP archive: save its table as CSV")
-            if b"\0" in head and not head.startswith((b"PAR1", b"\x1f\x8b", *MARKS)):
+            if b"\0" in head and not head.startswith((b"PAR1", *MARKS)):
                 raise TableError(f"{name} is binary, not a table: {GIVE}")
             content = head + file.read(LARGEST + 1 - len(head))
     except FileNotFoundError:
         raise TableError(f"{name} does not exist: {GIVE}") from None
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise TableError(f"{name} is a damaged gzip file: make or fetch it again") from None
-    except OSError as error:
-        raise TableError(f"cannot read {name}: {error.strerror or error}") from None
+    except (OSError, EOFError, zlib.error) as error:  # the last two are of gzip
+        raise TableError(f"cannot read {name}: {reason(error)}") from None
     _check_size(name, len(content))
     return content
 
@@ -229,8 +221,8 @@ def _from_library(library: Any, frame: Any) -> Sheet:
         raise TableError(f"give a DataFrame of {library}, not {type(frame).__name__}")
     if library == "polars":
         return _from_frame("the frame", library, frame.to_pandas(), frame.schema)
-    index, kind = frame.index, frame.index.dtype
-    if kind.kind == "M" or kind.name.startswith("period") or any(name is not None for name in index.names):
+    index = frame.index
+    if index.dtype.kind not in "iu" or any(name is not None for name in index.names):  # more than row numbers
         frame = frame.reset_index(names=[("ds" if name is None else str(name)) for name in index.names])
     return _from_frame("the frame", library, frame.reset_index(drop=True))
 

@@ -212,11 +212,7 @@ def _dates(sheet: Sheet, column: str) -> tuple[Dates, DateForm]:
     # local times if all are midnights, which a clock change does not move; else UTC, which has no gaps
     local, zone = cells.dt.tz_localize(None), cells.dt.tz
     midnights = bool((local == local.dt.normalize()).all())
-    exact = (local if midnights or zone is None else cells.dt.tz_convert(None)).to_numpy()
-    dates = exact.astype("datetime64[s]")
-    if (fine := dates != exact).any():
-        row = int(np.argmax(fine))
-        raise sheet.error(f"{shown} is {exact[row]}, finer than a second: number the rows 1, 2, 3 … instead", row)
+    dates = (local if midnights or zone is None else cells.dt.tz_convert(None)).to_numpy().astype("datetime64[s]")
     pattern = "%Y-%m-%d" if midnights else "%Y-%m-%d %H:%M:%S" + ("+00:00" if zone else "")
     return dates, DateForm(pattern, cells.dtype, sheet.types.get(column), wall=midnights)
 
@@ -275,16 +271,14 @@ def _regular(
     TableError if more than half is missing, or the dates are irregular.
     """
     name, dates = rows.name, rows.dates
-    if (counts < 1).any():
-        at = int(np.argmin(counts)) + 1
-        near = f"{_shown(dates[at - 1])} and {_shown(dates[at])} of {name!r} are too close"
-        raise sheet.error(f"{near} for {calendar.name} data: keep one of them", int(rows.places[at]))
     length, have = int(counts.sum()) + 1, int((~np.isnan(rows.values)).sum())
     if have < length * (1 - MOST_FILLED):
         what = f"series {name!r} has {have:,} of {length:,} {calendar.name} values"
         raise sheet.error(f"{what}, and at least half are needed: fill in the others, or remove it")
-    if fits.mean() < LEAST_COVERED:
-        raise sheet.error(f"the dates of series {name!r} are irregular: make all of them {calendar.name}, as most are")
+    if fits.mean() < LEAST_COVERED or (counts < 1).any():
+        at = int(np.argmin(fits & (counts > 0))) + 1
+        what = f"{_shown(dates[at - 1])} and {_shown(dates[at])} of {name!r} do not suit {calendar.name} data"
+        raise sheet.error(f"{what}: make the dates of all series {calendar.name}, as most are", int(rows.places[at]))
     if fits.all() and have == length:
         return Series(name, dates, np.ascontiguousarray(rows.values))
     positions = np.concatenate([[0], np.cumsum(counts)])
