@@ -362,6 +362,11 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
 }
 
 
+def test_a_name_that_says_parquet_needs_parquet(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match=r"sales\.parquet is not a Parquet file: make it again, or give a CSV file a "):
+        read_table(written(tmp_path, LINE, "sales.parquet"))
+
+
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_input_is_one_line_with_its_place(name: str, tmp_path: Path) -> None:
     content, says = WRONG[name]

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["csv", "parquet", "pandas", "polars"]
 
-LARGEST = 2**31  # bytes of a file, unpacked; for Parquet, of its cells, where equal texts count once
+LARGEST = 2**31  # bytes of a file, unpacked
+CELL = 64  # bytes of memory for a cell of a Parquet file, about, while it is read; equal texts count once
 FIRST = 100  # texts that show what a column holds
 LARGEST_VALUE = 1e100  # far below the largest float, so that differences and sums of values stay finite
 MISSING = frozenset(("", "NA", "N/A", "#N/A", "NAN", "NULL", "NONE"))
@@ -69,6 +70,8 @@ def read_sheet(source: Any) -> Sheet:
     content = _bytes(source, name)
     if content.startswith(b"PAR1"):
         return _from_frame(name, "parquet", _from_parquet(name, content))
+    if name.lower().endswith(".parquet"):
+        raise TableError(f"{name} is not a Parquet file: make it again, or give a CSV file a name that ends in .csv")
     return _from_csv(name, content)
 
 
@@ -204,7 +207,7 @@ def _from_parquet(name: str, content: bytes) -> pandas.DataFrame:
         schema, facts = parquet.read_schema(io.BytesIO(content)), parquet.read_metadata(io.BytesIO(content))
         plain = [one.name for one in schema if not any(is_large(one.type) for is_large in large)]
         groups = [facts.row_group(k) for k in range(facts.num_row_groups)]
-        _check_size(name, max(8 * len(plain) * facts.num_rows, sum(one.total_byte_size for one in groups)))
+        _check_size(name, max(CELL * len(plain) * facts.num_rows, sum(one.total_byte_size for one in groups)))
         table = parquet.read_table(io.BytesIO(content), columns=plain, read_dictionary=plain)
         return table.to_pandas(date_as_object=False, ignore_metadata=True)
     except (arrow.ArrowException, OSError) as error:
