@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 REFUSED = "error: this model has learned series of numbers, not text: use afterword forecast"
 NAIVE = ["--method", "naive", "--horizon", "6"]
+MEASURES = {"mase", "smape", "weighted_quantile_loss", "coverage"}
 COLUMNS = ["unique_id", "ds", "mean", "median", "lo-80", "hi-80", "lo-95", "hi-95", "method"]
 
 
@@ -44,23 +46,19 @@ def out(finished: subprocess.CompletedProcess[bytes]) -> str:
 
 def test_the_reason_the_backtest_and_the_forecasts_are_printed(run: Run, table: Path) -> None:
     first, empty, *rest = out(run("forecast", table, *NAIVE)).splitlines()
-    assert first.startswith("the seasonal naive forecast is used; its MASE is ")
-    assert empty == ""
+    assert (first.partition(" MASE")[0], empty) == ("the seasonal naive forecast is used; its", "")
     assert rest[0].split()[:2] == ["backtest", "MASE"]
     assert rest[1].startswith("naive ")  # and perhaps the methods of statsforecast
     rows = [line.split() for line in rest[rest.index("") + 1 :]]
-    assert rows[0] == COLUMNS
-    assert rows[1][:2] == ["s0", "2015-01-01"]
-    assert len(rows) == 1 + 3 * HORIZON
+    assert (rows[0], rows[1][:2], len(rows)) == (COLUMNS, ["s0", "2015-01-01"], 1 + 3 * HORIZON)
     long = out(run("forecast", table, *NAIVE[:3], "20")).splitlines()
     assert long[-1] == "… 36 more rows: --out FILE.csv writes all"
 
 
 def test_a_kept_model_forecasts_a_table_that_it_has_not_seen(run: Run, table: Path, series_model: Path) -> None:
     answer = run("forecast", series_model, table, "--method", "lstm")
-    rows = out(answer).splitlines()[-3 * HORIZON :]
-    assert {row.split()[0] for row in rows} == {"s0", "s1", "s2"}
-    assert {row.split()[-1] for row in rows} == {"lstm"}
+    rows = [row.split() for row in out(answer).splitlines()[-3 * HORIZON :]]
+    assert {(row[0], row[-1]) for row in rows} == {(name, "lstm") for name in ("s0", "s1", "s2")}
     assert answer.stderr == b""
 
 
@@ -92,11 +90,9 @@ def test_json_has_everything_that_is_printed(run: Run, table: Path) -> None:
     assert (found["horizon"], found["season"], found["frequency"]) == (6, 12, "monthly")
     assert found["backtest"]["series"] == 3
     figures = found["backtest"]["methods"]["naive"]
-    assert set(figures) == {"mase", "smape", "weighted_quantile_loss", "coverage"}
-    assert set(figures["coverage"]) == {"80", "95"}
-    assert list(found["forecasts"][0]) == COLUMNS
-    assert len(found["forecasts"]) == 3 * HORIZON
-    assert found["forecasts"][0]["ds"] == "2015-01-01"
+    assert (set(figures), set(figures["coverage"])) == (MEASURES, {"80", "95"})
+    rows = found["forecasts"]
+    assert (list(rows[0]), len(rows), rows[0]["ds"]) == (COLUMNS, 3 * HORIZON, "2015-01-01")
 
 
 def test_figures_that_are_no_numbers_are_null_in_json(run: Run, tmp_path: Path) -> None:
@@ -111,10 +107,8 @@ def test_pictures_are_written(run: Run, table: Path, tmp_path: Path) -> None:
     out(run("forecast", table, *NAIVE, "--png", png, "--html", page))
     assert png.read_bytes().startswith(b"\x89PNG")
     text = page.read_text()
-    assert text.count("<figure>") == 3
+    assert (text.count("<figure>"), text.count("<script"), text.count("src=")) == (3, 0, 0)
     assert "seasonal naive forecast is used" in text
-    assert "<script" not in text
-    assert "src=" not in text
 
 
 def test_a_table_is_read_from_standard_input_and_missing_values_are_noted(run: Run, table: Path) -> None:
@@ -135,8 +129,7 @@ def test_training_says_values_and_series_and_leaves_no_file(run: Run, tmp_path: 
     assert "table: 776 values to train on in 8 series (monthly, season 12), 104 held out" in said
     assert "bits per value on held-out values; the model is in" in said
     assert f"forecast {out} FILE\n" in said
-    assert "character" not in said
-    assert "text" not in said
+    assert not re.search("character|text", said)
 
 
 def test_ctrl_c_while_training_ends_in_one_line_and_leaves_nothing(tmp_path: Path) -> None:
@@ -154,49 +147,43 @@ def test_ctrl_c_while_training_ends_in_one_line_and_leaves_nothing(tmp_path: Pat
 
 
 DATED = "ds,y\n" + "".join(f"2020-{month:02}-01,{month}\n" for month in range(1, 13))
+COUNTED = "ds,y\n" + "".join(f"{k},7\n" for k in range(1, 900))
 
 
 @pytest.mark.parametrize(
     ("text", "options", "says"),
     [
-        (DATED.replace("2020-05-01", "May Day"), [], "May Day"),
-        (DATED.replace("2020-05-01", "2020-13-01"), [], "2020-13-01"),
-        (DATED.replace("2020-05-01", "2020-04-01"), [], "the date 2020-04-01 is already in line 5"),
-        ("ds,y\n2020-01-01,3\n", [], "has one value: at least two are needed"),
-        ("ds,y\n", [], "sales.csv"),
-        ("", [], "sales.csv"),
-        (DATED.replace(",5", ",inf"), [], "line 6: y is infinite"),
-        (DATED.replace(",5", ",-Infinity"), [], "line 6: y is infinite"),
-        (DATED.replace(",5", ",five"), [], "five"),
-        (DATED, ["--horizon", "12"], "a horizon of 12 is too long: the longest series has 12 values"),
-        (DATED, ["--season", "12"], "a season of 12 is too long: the longest series has 12 values"),
-        (DATED, ["--out", "./sales.csv", "--overwrite"], "sales.csv is the table itself: name another file to write"),
-        (DATED.replace(",5", ",-1e308"), [], "line 6: y is -1e+308, and at most 1e+100 is allowed"),
-        (DATED, ["--horizon", "0"], "horizon"),
-        (DATED, ["--horizon", "many"], "many"),
-        (DATED, ["--value-column", "price"], "no column is named 'price': choose one of ds, y"),
-        (DATED, ["--time-column", "when"], "no column is named 'when': choose one of ds, y"),
-        (DATED, ["--id-column", "shop"], "no column is named 'shop': choose one of ds, y"),
-        (DATED, ["--levels", "80 101"], "a level must be above 0 and below 100 per cent, not 101"),
-        (DATED, ["--levels", "most"], 'levels must be numbers above 0 and below 100, as in "80 95", not most'),
-        (DATED, ["--season", "0"], "season"),
-        (DATED, ["--method", "arima"], "arima"),
-        (DATED, ["--minutes", "0"], "minutes"),
-        (DATED, ["--seed", "-1"], "seed"),
-        (DATED, ["--method", "lstm", "--season", "1"], "an LSTM needs 500 values to learn from"),
-        ("ds,y\n" + "".join(f"{k},7\n" for k in range(1, 900)), ["--method", "lstm"], "every series is constant"),
-        (DATED, ["--png", "a.jpg"], "a.jpg"),
-        (DATED, ["--out", "none/a.csv"], "none"),
+        (DATED.replace("2020-05-01", "2020-13-01"), "", "line 6: ds: 2020-13-01 does not exist: correct the date"),
+        (DATED.replace(",5", ",inf"), "", "line 6: y is infinite"),
+        ("", "", "sales.csv is empty"),
+        (DATED, "--horizon 12", "a horizon of 12 is too long: the longest series has 12 values"),
+        (DATED, "--season 12", "a season of 12 is too long: the longest series has 12 values"),
+        (DATED, "--out ./sales.csv --overwrite", "sales.csv is the table itself: name another file to write"),
+        (DATED, "--horizon 0", "horizon"),
+        (DATED, "--horizon many", "many"),
+        (DATED, "--value-column price", "no column is named 'price': choose one of ds, y"),
+        (DATED, "--time-column when", "no column is named 'when': choose one of ds, y"),
+        (DATED, "--id-column shop", "no column is named 'shop': choose one of ds, y"),
+        (DATED, "--levels 80,101", "a level must be above 0 and below 100 per cent, not 101"),
+        (DATED, "--levels most", 'levels must be numbers above 0 and below 100, as in "80 95", not most'),
+        (DATED, "--season 0", "season"),
+        (DATED, "--method arima", "arima"),
+        (DATED, "--minutes 0", "minutes"),
+        (DATED, "--seed -1", "seed"),
+        (DATED, "--method lstm --season 1", "an LSTM needs 500 values to learn from"),
+        (COUNTED, "--method lstm", "every series is constant"),
+        (DATED, "--png a.jpg", "a.jpg"),
+        (DATED, "--out none/a.csv", "none"),
     ],
 )
 def test_wrong_input_is_one_line_and_nothing_is_written(
-    run: Run, tmp_path: Path, text: str, options: list[str], says: str, monkeypatch: pytest.MonkeyPatch
+    run: Run, tmp_path: Path, text: str, options: str, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "sales.csv").write_text(text)
-    given = [] if "--horizon" in options else ["--horizon", "2"]
-    to = [] if "--out" in options else ["--out", "found.csv"]
-    assert says in error_line(run("forecast", "sales.csv", *given, *to, *options))
+    given = "" if "--horizon" in options else " --horizon 2"
+    to = "" if "--out" in options else " --out found.csv"
+    assert says in error_line(run("forecast", "sales.csv", *(given + to + " " + options).split()))
     assert [path.name for path in tmp_path.iterdir()] == ["sales.csv"]
 
 
@@ -215,54 +202,44 @@ def test_constants_are_forecast_as_constants(run: Run, tmp_path: Path) -> None:
     found = json.loads(out(run("forecast", tmp_path / "sales.csv", "--horizon", "3", "--json")))
     assert {row[name] for row in found["forecasts"] for name in COLUMNS[2:8]} == {7.0}
     assert found["backtest"] is None
-    assert found["reason"] == (
-        "every series is constant, or has no more values than a season of 1: the seasonal naive forecast is used"
-    )
+    assert found["reason"].endswith("has no more values than a season of 1: the seasonal naive forecast is used")
 
 
 def test_arguments_that_name_no_table_or_no_model_are_refused(
     run: Run, table: Path, series_model: Path, model: Path
 ) -> None:
-    assert error_line(run("forecast", table)) == (
-        "missing horizon: give --horizon with the number of values to forecast"
-    )
-    assert "missing FILE" in error_line(run("forecast"))
-    says = "give one table, with a model before it or without, not 3 names"
-    assert says in error_line(run("forecast", series_model, table, table))
-    assert "is a folder: name a table too" in error_line(run("forecast", series_model))
-    assert error_line(run("forecast", model, table)) == (
-        "this is a model of text, which cannot forecast: train one with afterword train TABLE --series"
-    )
-    assert "none" in error_line(run("forecast", "none", table))
-    assert "none.csv" in error_line(run("forecast", "none.csv", "--horizon", "2"))
-    assert "season 7 is not this model's, which is 12" in error_line(
-        run("forecast", series_model, table, "--season", "7")
-    )
+    for arguments, says in [
+        ([table], "missing horizon: give --horizon with the number of values to forecast"),
+        ([], "missing FILE"),
+        ([series_model, table, table], "give one table, with a model before it or without, not 3 names"),
+        ([series_model], "is a folder: name a table too"),
+        ([model, table], "this is a model of text, which cannot forecast: train one with afterword train TABLE --ser"),
+        (["none", table], "none"),
+        (["none.csv", "--horizon", "2"], "none.csv"),
+        ([series_model, table, "--season", "7"], "season 7 is not this model's, which is 12"),
+    ]:
+        assert says in error_line(run("forecast", *arguments))
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["generate", "MODEL"],
-        ["generate", "MODEL", "--prompt", "a", "--num", "3"],
-        ["novelty", "MODEL"],
-        ["novelty", "MODEL", "FILE"],
-        ["units", "MODEL", "FILE"],
-        ["horizon", "MODEL", "FILE"],
-        ["export", "MODEL", "--html", "a.html"],
-        ["export", "MODEL", "--js", "a.js"],
-        ["serve", "MODEL", "--port", "0"],
-    ],
-)
+OF_TEXT = [
+    "generate MODEL",
+    "generate MODEL --prompt a --num 3",
+    "novelty MODEL",
+    "novelty MODEL FILE",
+    "units MODEL FILE",
+]
+OF_TEXT += ["horizon MODEL FILE", "export MODEL --html a.html", "export MODEL --js a.js", "serve MODEL --port 0"]
+
+
+@pytest.mark.parametrize("command", OF_TEXT)
 def test_commands_for_text_refuse_a_model_of_series_in_one_line(
-    run: Run, series_model: Path, tmp_path: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch
+    run: Run, series_model: Path, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if arguments[0] == "serve":
+    if command.startswith("serve"):
         pytest.importorskip("uvicorn")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text.txt").write_text("a text\n")
-    names = {"MODEL": str(series_model), "FILE": "text.txt"}
-    refused = run(*[names.get(one, one) for one in arguments])
+    refused = run(*command.replace("MODEL", str(series_model)).replace("FILE", "text.txt").split())
     assert (refused.returncode, refused.stdout, refused.stderr.decode().strip()) == (2, b"", REFUSED)
     assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
 

@@ -51,13 +51,8 @@ def test_bins_are_narrow_near_zero_and_hold_everything() -> None:
     assert (np.diff(width[BINS // 2 :]) > 0).all()
     np.testing.assert_allclose(width, width[::-1])
     assert width[BINS // 2] < 0.03
-    assert bins_of(np.array([-1e300, -FURTHEST, 0.0, FURTHEST, 1e300])).tolist() == [
-        0,
-        0,
-        BINS // 2,
-        BINS - 1,
-        BINS - 1,
-    ]
+    ends = np.array([-1e300, -FURTHEST, 0.0, FURTHEST, 1e300])
+    assert bins_of(ends).tolist() == [0, 0, BINS // 2, BINS - 1, BINS - 1]
 
 
 @given(values, st.integers(1, 8))
@@ -96,9 +91,8 @@ def test_the_last_horizon_is_held_out_or_the_last_season_if_it_is_longer(season:
     assert [len(line) for line in lines["training"]] == [40 - season - held, 60 - season - held]
     assert [len(line) for line in lines["validation"]] == [held, held]
     changed = [np.concatenate([one[:-held], random.normal(size=held)]) for one in series]
-    assert (
-        lines_of(changed, facts)["training"] == lines["training"]
-    )  # what is held out decides nothing, not even the scale
+    # what is held out decides nothing, not even the scale
+    assert lines_of(changed, facts)["training"] == lines["training"]
 
 
 def test_series_that_are_short_or_constant_are_left_out() -> None:

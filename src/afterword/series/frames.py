@@ -47,7 +47,7 @@ def as_frame(form: Form, rows: pandas.DataFrame) -> Any:
     import polars
 
     found, kind = polars.from_pandas(frame), form.dates.polars
-    return found if kind is None else found.with_columns(polars.col(form.time).cast(kind))
+    return found if kind is None else found.cast({form.time: kind})
 
 
 def write_rows(path: Path, form: Form, rows: pandas.DataFrame) -> None:

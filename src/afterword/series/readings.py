@@ -23,16 +23,7 @@ from afterword.series.calendars import Dates
 from afterword.series.futures import bounded, learned_bins, read_as_ids
 from afterword.series.table import Columns, Series, Table, read_table
 from afterword.series.table_corpus import SeriesFacts
-from afterword.series.tokens import (
-    BINS,
-    CHARACTERS,
-    Floats,
-    bins_of,
-    changes_in,
-    changes_of,
-    scale_of,
-    to_text,
-)
+from afterword.series.tokens import BINS, CHARACTERS, Floats, bins_of, changes_in, changes_of, scale_of, to_text
 from afterword.settings import OnProgress, ignore_progress
 from afterword.text.tokenizer import Tokenizer
 

@@ -7,20 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.errors import TableError
 from afterword.series.calendars import LEAST_COVERED, Calendar, Dates
-from afterword.series.dates import DateForm, DateProblem, is_date, parse_dates, whole_dates
-from afterword.series.sheets import Kind, Sheet, Texts, is_numbered, looks_numeric, numbers, read_sheet
+from afterword.series.dates import DateForm, parse_dates
+from afterword.series.sheets import Kind, Sheet, is_numbered, kind_of, numbers, read_sheet
 from afterword.settings import Settings, setting
 
 ID, TIME, VALUE = "unique_id", "ds", "y"  # Nixtla's names
-USUAL_TIMES = (
-    TIME,
+USUAL_TIMES = {
+    "ds",
     "date",
     "datetime",
     "timestamp",
@@ -32,11 +31,9 @@ USUAL_TIMES = (
     "day",
     "period",
     "index",
-)
+}
 MOST_FILLED = 0.5  # fraction of a series that may be missing
 MOST_NAMED = 8  # columns that an error lists
-
-Layout = Literal["long", "wide", "rows"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +72,6 @@ class Form:
     """The kind of table that series came from, so that forecasts can be returned as the same kind."""
 
     kind: Kind = "csv"
-    layout: Layout = "long"
     id: str = ID
     time: str = TIME
     dates: DateForm = ISO
@@ -109,16 +105,18 @@ def read_table(source: Any, columns: Columns = BY_NAME, season: int | None = Non
     without pandas.
     """
     notes: list[str] = []
-    sheet = read_sheet(source, lambda beginning: _series_rows(beginning, columns, []))
-    rows, form = _series_rows(sheet, columns, notes)
+    sheet = read_sheet(source)
+    rows, form = _rows(sheet, columns, notes)
     rows = [_trimmed(sheet, one) for one in rows]
-    calendar = _calendar(sheet, rows)
-    longest = max(int(calendar.steps(one.dates)[0].sum()) + 1 for one in rows)
+    dates = np.concatenate([one.dates for one in rows])
+    calendar = Calendar.infer(dates, np.repeat(np.arange(len(rows)), [len(one.dates) for one in rows]), sheet.error)
+    counts = [calendar.steps(one.dates) for one in rows]
+    longest = max(int(steps.sum()) + 1 for steps, _ in counts)
     calendar = replace(calendar, season=season or calendar.season_for(longest))
-    series = tuple(_regular(sheet, calendar, one) for one in rows)
-    notes += _changes(series, calendar)
+    series = tuple(_regular(sheet, calendar, one, *steps) for one, steps in zip(rows, counts, strict=True))
     last = max(one.dates[-1] for one in series)
-    if form.layout != "rows" and (early := sum(one.dates[-1] < last for one in series)):
+    notes += _changes(series, calendar)
+    if last.dtype.kind == "M" and (early := sum(one.dates[-1] < last for one in series)):
         ends = f"{early:,} of {len(series):,} series end before {_shown(last)}, the last date"
         notes.append(f"{ends}: a forecast begins where its series ends")
     return Table(series, calendar, tuple(notes), form)
@@ -127,176 +125,123 @@ def read_table(source: Any, columns: Columns = BY_NAME, season: int | None = Non
 # ---- roles of columns
 
 
-def _series_rows(sheet: Sheet, chosen: Columns, notes: list[str]) -> tuple[list[_Rows], Form]:
+def _rows(sheet: Sheet, chosen: Columns, notes: list[str]) -> tuple[list[_Rows], Form]:
+    """Return the rows of each series, whatever the table's layout. Raises TableError."""
+    names = list(sheet.frame.columns)
     given = [name for name in (chosen.id_column, chosen.time_column, chosen.value_column) if name is not None]
     for name in given:
-        if name not in sheet.columns:
-            raise sheet.error(f"no column is named {name!r}: choose one of {_listed(sheet.columns)}")
+        if name not in names:
+            raise sheet.error(f"no column is named {name!r}: choose one of {_listed(names)}")
         if given.count(name) > 1:
             raise sheet.error(f"column {name!r} is given twice: names, dates and values need different columns")
-    names = list(sheet.columns)
-    if is_numbered(names) and not given:
-        return _by_row(sheet)
-    time = _time_column(sheet, chosen)
+    if is_numbered(names) and not given:  # M4's published form: a row per series, its name first
+        ids, values = sheet.frame[names[0]], [numbers(sheet, name) for name in names[1:]]
+        dates, rows = np.repeat(np.arange(1, len(names)), len(ids)), np.tile(np.arange(len(ids)), len(values))
+        return _split(sheet, ids[rows], dates, np.concatenate(values), rows), Form(sheet.kind, dates=DateForm(""))
+    kinds = {name: kind_of(sheet, name) for name in names}
+    time = _time_column(sheet, kinds, chosen)
     identity = chosen.id_column or _found(ID, names)
     dates, how = _dates(sheet, time)
     value = chosen.value_column or (_found(VALUE, names) if identity or _found(TIME, names) == time else None)
     others = [name for name in names if name not in (time, identity)]
     if others[:1] in ([""], ["Unnamed: 0"]) and others[0] != value:
         del others[0]  # the row numbers of a frame of pandas, written without a name and read again
-    kinds = {name: looks_numeric(sheet, name) for name in others}
     if identity and value is None:
-        numeric = [name for name in others if kinds[name]]
+        numeric = [name for name in others if kinds[name] == "numbers"]
         if len(numeric) != 1:
             which = f"several columns hold numbers, {_listed(numeric)}" if numeric else "no column holds numbers"
             raise sheet.error(f"besides {identity!r}, {which}: name the column of values with `value_column`")
         value = numeric[0]
     if value is not None and (left := [name for name in others if name != value]):
         notes.append(f"not used: {_listed(left)}")
-    form = Form(sheet.kind, "long" if identity else "wide", identity or ID, time or TIME, how)
+    form, rows = Form(sheet.kind, identity or ID, time or TIME, how), np.arange(len(dates))
     if identity and value is not None:
-        ids = sheet.columns[identity]
-        whole = isinstance(ids, np.ndarray) and ids.dtype.kind == "i"
-        return _long(sheet, identity, dates, numbers(sheet, value)), replace(form, whole_ids=whole)
-    return _wide(sheet, dates, kinds, others if value is None else [value]), form
+        ids = sheet.frame[identity]
+        return _split(sheet, ids, dates, numbers(sheet, value), rows), replace(form, whole_ids=ids.dtype.kind == "i")
+    wide = others if value is None else [value]
+    if not wide:
+        raise sheet.error("no column holds numbers: add one with the values to forecast")
+    if texts := [name for name in wide if kinds[name] != "numbers" and len(wide) > 1]:
+        what = f"column {texts[0]!r} does not hold numbers"
+        raise sheet.error(f"{what}: if it names the series, give `id_column` {texts[0]}, else a `value_column`")
+    values, dates, rows = [numbers(sheet, name) for name in wide], np.tile(dates, len(wide)), np.tile(rows, len(wide))
+    ids = np.repeat(np.array(wide, object), len(values[0]))
+    return _split(sheet, ids, dates, np.concatenate(values), rows, wide=True), form
 
 
 def _found(wanted: str, names: Sequence[str]) -> str | None:
     return next((name for name in names if name.lower() == wanted), None)
 
 
-def _listed(names: Sequence[str] | dict[str, Any]) -> str:
+def _listed(names: Sequence[str]) -> str:
     shown = [name or "(unnamed)" for name in names]
     more = len(shown) - MOST_NAMED
     return ", ".join(shown if more <= 0 else [*shown[:MOST_NAMED], f"and {more:,} more"])
 
 
-def _time_column(sheet: Sheet, chosen: Columns) -> str:
-    names = [name for name in sheet.columns if name not in (chosen.id_column, chosen.value_column)]
-    if chosen.time_column is not None:
-        return chosen.time_column
-    if (usual := _found(TIME, names)) is not None:
-        return usual
-    dated = [name for name in names if _holds_dates(sheet, name)]
-    if len(dated) > 1:
-        dated = [name for name in dated if name.lower() in USUAL_TIMES] or dated
-    if len(dated) > 1:
-        raise sheet.error(f"several columns hold dates, {_listed(dated)}: choose one with `time_column`")
-    dated = dated or [name for name in names if name.lower() in USUAL_TIMES]
-    if not dated:
-        has = f"no column holds dates among {_listed(sheet.columns)}"
+def _time_column(sheet: Sheet, kinds: dict[str, str], chosen: Columns) -> str:
+    names = [name for name in kinds if name not in (chosen.id_column, chosen.value_column)]
+    if (given := chosen.time_column if chosen.time_column is not None else _found(TIME, names)) is not None:
+        return given
+    dated = [name for name in names if kinds[name] == "dates"]
+    usual = [name for name in names if name.lower() in USUAL_TIMES]
+    found = [name for name in dated if name in usual] or dated or usual[:1]
+    if len(found) > 1:
+        raise sheet.error(f"several columns hold dates, {_listed(found)}: choose one with `time_column`")
+    if not found:
+        has = f"no column holds dates among {_listed(list(kinds))}"
         raise sheet.error(f"{has}: name one with `time_column`, or add one named ds (1, 2, 3 … will do)")
-    return dated[0]
-
-
-def _holds_dates(sheet: Sheet, column: str) -> bool:
-    cells = sheet.columns[column]
-    if not isinstance(cells, Texts):
-        return not isinstance(cells, np.ndarray)
-    filled = cells.first_filled
-    return bool(filled) and sum(map(is_date, filled)) * 2 > len(filled)
+    return found[0]
 
 
 def _dates(sheet: Sheet, column: str) -> tuple[Dates, DateForm]:
     """Return the dates of a column, and how they are written."""
-    cells, shown = sheet.columns[column], column or "the first column"
-    if isinstance(cells, Texts):
-        try:
-            dates, form = parse_dates(cells.distinct)
-        except DateProblem as problem:
-            raise sheet.error(f"{shown}: {problem}", cells.row(problem.row)) from None
-        return dates[cells.which], form
-    if isinstance(cells, np.ndarray):
-        whole = np.where(np.abs(cells) < 1e15, cells, 0).astype(np.int64)  # NaN becomes 0
-        if (wrong := whole != cells).any():
-            row = int(np.argmax(wrong))
-            raise sheet.error(f"{shown} is {cells[row]}, not a date: give dates or whole numbers", row)
-        dates, form = whole_dates(whole)
-        return dates, replace(form, whole=True)
+    import pandas
+
+    cells, shown = sheet.frame[column], column or "the first column"
+    if cells.dtype.kind != "M":
+        which, distinct = pandas.factorize(
+            cells if cells.dtype == object else cells.convert_dtypes().astype(object).map(str)
+        )
+        dates, form = parse_dates(
+            list(distinct), lambda text, message: sheet.error(f"{shown}: {message}", int(np.argmax(which == text)))
+        )
+        return dates[which], replace(form, whole=cells.dtype != object)
     if cells.hasnans:
         raise sheet.error(f"{shown} is missing: give every row a date", int(np.argmax(cells.isna())))
     # local times if all are midnights, which a clock change does not move; else UTC, which has no gaps
-    local = cells.tz_localize(None)
-    midnights = bool((local == local.normalize()).all())
-    exact = (local if midnights else cells.tz_convert(None) if cells.tz else cells).to_numpy()
-    dates = exact.astype("datetime64[s]")
-    if (fine := dates != exact).any():
-        row = int(np.argmax(fine))
-        raise sheet.error(f"{shown} is {exact[row]}, finer than a second: number the rows 1, 2, 3 … instead", row)
-    pattern = "%Y-%m-%d" if midnights else "%Y-%m-%d %H:%M:%S" + ("+00:00" if cells.tz else "")
-    polars = sheet.frame[column].dtype if sheet.kind == "polars" else None
-    return dates, DateForm(pattern, cells.unit, cells.tz, polars, wall=midnights)
+    local, zone = cells.dt.tz_localize(None), cells.dt.tz
+    midnights = bool((local == local.dt.normalize()).all())
+    dates = (local if midnights or zone is None else cells.dt.tz_convert(None)).to_numpy().astype("datetime64[s]")
+    pattern = "%Y-%m-%d" if midnights else "%Y-%m-%d %H:%M:%S" + ("+00:00" if zone else "")
+    return dates, DateForm(pattern, cells.dtype, sheet.types.get(column), wall=midnights)
 
 
-# ---- layouts
+def _split(
+    sheet: Sheet, ids: Any, dates: Dates, values: NDArray[np.float64], places: NDArray[np.int64], wide: bool = False
+) -> list[_Rows]:
+    """Return the rows of each distinct id, in the order in which they first occur. [n] each
 
-
-def _by_row(sheet: Sheet) -> tuple[list[_Rows], Form]:
-    """Return the series of M4's published form: a row per series, its name first."""
-    first, *rest = sheet.columns
-    values = np.array([numbers(sheet, name) for name in rest]).T
-    names, dates = _names(sheet, first), np.arange(1, len(rest) + 1)
-    seen: dict[str, int] = {}
-    for row, name in enumerate(names):
-        if seen.setdefault(name, row) != row:
-            raise sheet.error(f"series {name!r} occurs twice: keep one", row)
-    form = Form(sheet.kind, "rows", dates=DateForm(""))
-    return [_Rows(name, dates, values[k], np.full(len(dates), k)) for k, name in enumerate(names)], form
-
-
-def _wide(sheet: Sheet, dates: Dates, kinds: dict[str, bool | None], chosen: list[str]) -> list[_Rows]:
-    """Return a series per column."""
-    for name in chosen:
-        if kinds[name] is None:
-            raise sheet.error(f"column {name!r} has no values: remove it")
-        if not kinds[name] and len(chosen) > 1:
-            what = f"column {name!r} does not hold numbers"
-            raise sheet.error(f"{what}: if it names the series, give `id_column` {name}, else a `value_column`")
-    if not chosen:
-        raise sheet.error("no column holds numbers: add one with the values to forecast")
-    places = np.argsort(dates, kind="stable")
-    ordered = dates[places]
-    _check_distinct(sheet, ordered, places)
-    return [_Rows(name, ordered, numbers(sheet, name)[places], places) for name in chosen]
-
-
-def _long(sheet: Sheet, identity: str, dates: Dates, values: NDArray[np.float64]) -> list[_Rows]:
-    """Return a series per distinct id, in the order in which they first occur."""
+    Raises TableError for an id that is missing, and for two equal dates of a series.
+    """
     import pandas
 
-    ids = _names(sheet, identity)
-    if "" in ids:
-        raise sheet.error(f"{identity} is empty: name the series of every row", ids.index(""))
-    which, found = pandas.factorize(np.array(ids, dtype=object))
-    names = list(found)
-    places = np.lexsort((dates, which))
-    ordered, values = dates[places], values[places]
+    which, names = pandas.factorize(pandas.Series(ids).replace("", None))
+    if (which < 0).any():
+        raise sheet.error(f"{ids.name} is empty: name the series of every row", int(np.argmax(which < 0)))
+    order = np.lexsort((dates, which))
+    which, dates, values, places = which[order], dates[order], values[order], places[order]
+    same = (which[1:] == which[:-1]) & (dates[1:] == dates[:-1])
+    if same.any():
+        k = int(np.argmax(same))
+        of, hint = f" of {str(names[which[k]])!r}", "keep one of the rows"
+        if wide:
+            of, hint = "", "keep one, or name the column of the series with `id_column`"
+        what = f"the date {_shown(dates[k])}{of} is already in {sheet.locate(int(places[k]))}"
+        raise sheet.error(f"{what}: {hint}", int(places[k + 1]))
     ends = np.cumsum(np.bincount(which))[:-1]
-    parts = (np.split(each, ends) for each in (ordered, values, places))
-    rows = [_Rows(*one) for one in zip(names, *parts, strict=True)]
-    for one in rows:
-        _check_distinct(sheet, one.dates, one.places, one.name)
-    return rows
-
-
-def _names(sheet: Sheet, column: str) -> list[str]:
-    """Return the names of series in a column, a text per row; "" where one is missing."""
-    cells = sheet.columns[column]
-    if isinstance(cells, Texts):
-        return [cells.distinct[k] for k in cells.which.tolist()]
-    return ["" if cell != cell else str(cell) for cell in np.asarray(cells)]
-
-
-def _check_distinct(sheet: Sheet, dates: Dates, places: NDArray[np.int64], name: str | None = None) -> None:
-    """Raise TableError if two of the sorted `dates` are equal. `name` is the series' if there are several."""
-    same = np.flatnonzero(dates[1:] == dates[:-1])
-    if len(same):
-        of, hint = "", "keep one, or name the column of the series with `id_column`"
-        if name is not None:
-            of, hint = f" of {name!r}", "keep one of the rows"
-        first, second = places[same[0] : same[0] + 2].tolist()
-        what = f"the date {_shown(dates[same[0]])}{of} is already in {sheet.locate(first)}"
-        raise sheet.error(f"{what}: {hint}", second)
+    parts = (np.split(each, ends) for each in (dates, values, places))
+    return [_Rows(*one) for one in zip(map(str, names), *parts, strict=True)]
 
 
 def _shown(date: Any) -> str:
@@ -317,63 +262,34 @@ def _trimmed(sheet: Sheet, rows: _Rows) -> _Rows:
     return _Rows(rows.name, rows.dates[kept], rows.values[kept], rows.places[kept])
 
 
-def _calendar(sheet: Sheet, rows: list[_Rows]) -> Calendar:
-    """Return the calendar of all series. Raises TableError if they are irregular, or differ in frequency."""
-    starts = np.cumsum([0, *(len(one.dates) for one in rows[:-1])])
-    try:
-        calendar = Calendar.infer(np.concatenate([one.dates for one in rows]), starts)
-    except TableError as error:
-        _refuse_mixture(sheet, rows)
-        raise sheet.error(str(error)) from None
-    for one in rows:
-        counts, fits = calendar.steps(one.dates)
-        if (counts < 1).any() or fits.mean() < LEAST_COVERED or len(one.dates) < MOST_FILLED * (counts.sum() + 1):
-            _refuse_mixture(sheet, rows)
-            if (counts < 1).any():
-                at = int(np.argmin(counts)) + 1
-                near = f"{_shown(one.dates[at - 1])} and {_shown(one.dates[at])} of {one.name!r} are too close"
-                raise sheet.error(f"{near} for {calendar.name} data: keep one of them", int(one.places[at]))
-    return calendar
+def _regular(
+    sheet: Sheet, calendar: Calendar, rows: _Rows, counts: NDArray[np.int64], fits: NDArray[np.bool_]
+) -> Series:
+    """Return the series of `rows`, whose `counts` of steps and whether each `fits` are those of the calendar.
 
-
-def _refuse_mixture(sheet: Sheet, rows: list[_Rows]) -> None:
-    """Raise TableError with the names of two series if their frequencies differ."""
-    found: dict[str, str] = {}
-    for one in rows:
-        try:
-            found.setdefault(Calendar.infer(one.dates).name, one.name)
-        except TableError:
-            continue
-        if len(found) > 1:
-            (first, a), (second, b) = found.items()
-            raise sheet.error(f"{a!r} is {first} and {b!r} is {second}: give one table per frequency")
-
-
-def _regular(sheet: Sheet, calendar: Calendar, rows: _Rows) -> Series:
-    """Return the series of `rows`. Raises TableError if more than half of it is missing, or it is irregular.
-
-    A missing value comes from a season before if there is one, else from the line between its neighbours.
+    A missing value comes from a season before if there is one, else from the line between its neighbours. Raises
+    TableError if more than half is missing, or the dates are irregular.
     """
-    counts, fits = calendar.steps(rows.dates)
-    positions = np.concatenate([[0], np.cumsum(counts)])
-    length, have = int(positions[-1]) + 1, int((~np.isnan(rows.values)).sum())
+    name, dates = rows.name, rows.dates
+    length, have = int(counts.sum()) + 1, int((~np.isnan(rows.values)).sum())
     if have < length * (1 - MOST_FILLED):
-        what = f"series {rows.name!r} has {have:,} of {length:,} {calendar.name} values"
+        what = f"series {name!r} has {have:,} of {length:,} {calendar.name} values"
         raise sheet.error(f"{what}, and at least half are needed: fill in the others, or remove it")
-    if fits.mean() < LEAST_COVERED:
-        raise sheet.error(
-            f"the dates of series {rows.name!r} are irregular: make all of them {calendar.name}, as most are"
-        )
+    if fits.mean() < LEAST_COVERED or (counts < 1).any():
+        at = int(np.argmin(fits & (counts > 0))) + 1
+        what = f"{_shown(dates[at - 1])} and {_shown(dates[at])} of {name!r} do not suit {calendar.name} data"
+        raise sheet.error(f"{what}: make the dates of all series {calendar.name}, as most are", int(rows.places[at]))
     if fits.all() and have == length:
-        return Series(rows.name, rows.dates, np.ascontiguousarray(rows.values))
-    dates, values = calendar.regular(rows.dates[0], length), np.full(length, np.nan)
+        return Series(name, dates, np.ascontiguousarray(rows.values))
+    positions = np.concatenate([[0], np.cumsum(counts)])
+    regular, values = calendar.regular(dates[0], length), np.full(length, np.nan)
     values[positions] = rows.values
     missing, known = np.flatnonzero(np.isnan(values)), np.flatnonzero(~np.isnan(values))
     values[missing] = np.interp(missing, known, values[known])
     late = missing[missing >= calendar.season] if calendar.season > 1 else missing[:0]
     for place in late.tolist():  # in order, so that a filled value serves the next season
         values[place] = values[place - calendar.season]
-    return Series(rows.name, dates, values, len(missing), len(late), int((dates[positions] != rows.dates).sum()))
+    return Series(name, regular, values, len(missing), len(late), int((regular[positions] != dates).sum()))
 
 
 def _changes(series: Sequence[Series], calendar: Calendar) -> Iterator[str]:
