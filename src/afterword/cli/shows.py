@@ -34,8 +34,9 @@ def surprises(records: Iterator[Record], request: Any) -> Iterator[Record]:
     from rich.console import Console
     from rich.text import Text
 
-    from afterword.inspection.terminal import LEAST_BITS, MOST_BITS, SHADES, shade
+    from afterword.inspection.terminal import LEAST_BITS, SHADES, shade
     from afterword.operations.surprises import Surprising, WholeText
+    from afterword.web.pages import MOST_BITS
 
     console = Console(highlight=False, markup=False)
     line, number, file = Text(), 0, None

@@ -11,17 +11,16 @@ from __future__ import annotations
 import base64
 import html
 import json
-import re
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.colours import colours
 from afterword.errors import TextError
 from afterword.inspection.trace import SIGMOIDS, Trace, openness
 from afterword.model.network.config import Config
 from afterword.model.network.holding import PARTS
+from afterword.web.pages import bundle, document, filled, policy, read, style
 
 # in the order of loading
 SCRIPTS = ("state", "values", "colours", "text", "reading", "map", "finding", "summary", "choosing", "input")
@@ -104,29 +103,22 @@ def page(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | None = N
     )
     # in JSON a "<" occurs only inside strings, where it can be escaped; so no text can end the element
     written = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    return _joined(trace.unit, STYLE=colours() + _web("page.css"), DATA=written, BLOBS=encoded, SCRIPT=_scripts())
+    body = _web("page.html").replace("character", trace.unit)
+    return document(
+        filled(body, DATA=written, BLOBS=encoded, SCRIPT=script()),
+        title="What the gates do",
+        style=style() + _web("page.css"),
+        policy=policy(style_src="'unsafe-inline'", script_src="'unsafe-inline'"),
+    )
 
 
 def script() -> str:
     """Return the script of every page, exactly: a content security policy names it by its hash."""
-    empty = _joined(STYLE="", DATA="", BLOBS="", SCRIPT=_scripts())
-    return empty.partition("<script>")[2].rpartition("</script>")[0]
-
-
-def _scripts() -> str:
-    return "\n".join(_web(f"{name}.js") for name in SCRIPTS)
-
-
-def _joined(unit: str = "character", **parts: str) -> str:
-    """Return `page.html` with each of `parts` in its place. The content of a part is never taken for a place."""
-    pieces = re.split("@@([A-Z]+)@@", _web("page.html").replace("character", unit))
-    return "".join(parts[piece] if k % 2 else piece for k, piece in enumerate(pieces))
+    return "\n".join(['\n"use strict";', bundle(("words", "shades")), *(_web(f"{name}.js") for name in SCRIPTS), ""])
 
 
 def _web(name: str) -> str:
-    from importlib import resources  # here, because this file is loaded with every model
-
-    return resources.files("afterword.inspection").joinpath("web", name).read_text(encoding="utf-8").rstrip("\n")
+    return read("afterword.inspection", "web", name).rstrip("\n")
 
 
 def framed(page: str, height: int = 760) -> str:

@@ -17,9 +17,10 @@ from rich.text import Text
 
 from afterword.inspection.trace import EVERY_UNIT_UP_TO, OPEN, SHUT, SIGMOIDS, Trace, openness
 from afterword.text.unicode import visible
+from afterword.web.pages import MOST_BITS
 
 BLOCKS = "▁▂▃▄▅▆▇█"
-LEAST_BITS, MOST_BITS = 0.5, 8.0  # a smaller surprise is not shaded, a larger one no darker
+LEAST_BITS = 0.5  # a smaller surprise is not shaded
 SHOWN = 3  # units per layer, unless some are named
 LISTED = 4  # units in a list
 MEANING = f"never opens: always under {SHUT}; never closes: always over {OPEN}; memory: {{unit}}s until 37 % is left"

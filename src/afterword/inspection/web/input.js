@@ -139,7 +139,6 @@ window.addEventListener("resize", fit);
 // Start.
 document.title = D.title;
 $("about").textContent = D.about;
-sheet();
 writeText();
 choice("part", PARTS.map(part => [part, part, `${MEANINGS[part]} (key g: next)`]), "part", refresh);
 choice(

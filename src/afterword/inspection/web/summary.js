@@ -21,7 +21,7 @@ function summary() {
       const row = made.insertRow(),
         one = layer.summary[gate];
       row.innerHTML = `<td>${j ? "" : `<b>l${k}</b>`}</td><td>${gate}</td>
-        <td><span class="open"><i style="width:${one.mean * 100}%"></i></span>${number(one.mean)}</td>`;
+        <td><span class="meter"><i style="width:${one.mean * 100}%"></i></span>${number(one.mean)}</td>`;
       for (const kind of ["shut", "open"]) {
         const cell = row.insertCell();
         cell.append(`${one[kind].count} of ${D.hidden} `, chips(k, one[kind].units));

@@ -93,7 +93,7 @@ def reference(api: dict[str, Any]) -> str:
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        '<title>Afterword API</title><link rel="stylesheet" href="static/colours.css">',
+        '<title>Afterword API</title><link rel="stylesheet" href="static/style.css">',
         '<link rel="stylesheet" href="static/docs.css"></head><body>',
         "<h1>API</h1>",
         "<p>Requests and responses are JSON. Log probabilities are the model's own, in nats, before any filter. ",

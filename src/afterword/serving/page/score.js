@@ -5,7 +5,7 @@ import { Bars } from "./bars.js";
 import { chosenFile, dropping, textOf } from "./files.js";
 import { hasNgram, settings } from "./settings.js";
 import { ShadedText } from "./shaded.js";
-import { shadesOf } from "./shades.js";
+import { MOST_BITS, shadesOf } from "./shades.js";
 import { modelOf, page, useStore } from "./state.js";
 import { html, render, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/preact.js";
 import { number, percent, spaced, visible } from "./words.js";
@@ -156,7 +156,7 @@ function Surprises({ surprises }) {
   };
   return html`<section class="box" aria-label="Surprises">
     <p class="apart"><span class="soft">Each character is shaded by its cost. Point at one to see what was expected.</span>
-      <span class="legend">0 bits <i class="scale"></i> 8 bits and more</span></p>
+      <span class="legend">0 bits <i class="surprise"></i> ${MOST_BITS} bits and more</span></p>
     <div class="around">
       <div class="shaded" ref=${element} id="shaded" tabindex="0" role="region" aria-label="The text, shaded"
         onPointerMove=${event => !isPinned && setShown(at(event))}

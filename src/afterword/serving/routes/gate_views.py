@@ -7,9 +7,6 @@ it: the frame's policy allows that script by its hash, and the surrounding page 
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
-from functools import cache
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -26,6 +23,7 @@ from afterword.serving.http.failures import ApiError, check_at_most
 from afterword.serving.http.static_files import page_file
 from afterword.serving.routes.wanted import Holds, ModelName, Name, Using, variant
 from afterword.serving.service import Service
+from afterword.web.pages import inline, policy
 
 MOST_NUMBERS = 2**26  # of four bytes each, that are stored for one text
 
@@ -149,13 +147,5 @@ def _summary(name: str, trace: Gates) -> GatesReply:
 
 async def inside(call: Call[Service]) -> Response:
     """Return the frame for the page of the gates. It is empty until the surrounding page sends it a page."""
-    return page_file(call.headers, "inside.html", _policy())
-
-
-@cache
-def _policy() -> str:
-    digest = base64.b64encode(hashlib.sha256(script().encode()).digest()).decode()
-    return (
-        f"default-src 'none'; script-src 'self' 'sha256-{digest}'; style-src 'unsafe-inline'; base-uri 'none'; "
-        "form-action 'none'; frame-ancestors 'self'"
-    )
+    allowed = policy(script_src=f"'self' {inline(script())}", style_src="'unsafe-inline'", frame_ancestors="'self'")
+    return page_file(call.headers, "inside.html", allowed)
