@@ -94,6 +94,17 @@ export function span(seconds) {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+/** Return the first of `count` indexes for which `isBefore` is false, or `count`; it is true for all those before. */
+export function firstAfter(count, isBefore) {
+  let [low, high] = [0, count];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (isBefore(middle)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 /** Return [from, oldTo, newTo]: the smallest range in which `after` differs from `before`, ending at the caret. */
 export function difference(before, after, caret = after.length) {
   const grown = after.length - before.length;

@@ -24,8 +24,7 @@ function level(t) {
 }
 
 function paintText() {
-  const a = Math.min(S.from, S.to),
-    b = Math.max(S.from, S.to);
+  const [a, b] = selection();
   for (let t = 0; t < T; t++) {
     const wanted = level(t) + (D.tokens[t] === "\n" ? " end" : "") +
       (S.from >= 0 && t >= a && t <= b ? " in" : "") + (t === S.at ? " at" : "");
