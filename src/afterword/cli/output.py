@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 from afterword.learning.ranks import rank
-from afterword.operations.aligned import aligned, readable
+from afterword.text.aligned import aligned, readable
 
 if TYPE_CHECKING:
     from afterword.operations.operation import Record, Request

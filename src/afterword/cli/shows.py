@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from afterword.cli.output import Way, escaped, has_colours, note, shown
 from afterword.errors import OptionError
-from afterword.operations.aligned import aligned, readable
+from afterword.text.aligned import aligned, readable
 from afterword.text.unicode import spaced, visible
 
 if TYPE_CHECKING:  # only the operation that runs is imported

@@ -21,7 +21,7 @@ from afterword.errors import OptionError, TextError
 from afterword.inspection.finding import Finding, Inspected
 from afterword.model.arrays import Ids
 from afterword.model.network.network import Network, State, log_probabilities
-from afterword.settings import OnProgress, Settings, ignore_progress, setting, takes
+from afterword.settings import SEEDS, OnProgress, Settings, ignore_progress, setting, takes
 from afterword.text.tokenizer import Tokenizer
 
 WARM_UP = 200  # tokens that are read before the replaced one, if the text has as many
@@ -38,7 +38,7 @@ class HorizonSettings(Settings):
 
     steps: int = setting(1000, "measure up to this many characters back", minimum=1, maximum=10_000)
     places: int = setting(64, "measure at this many places of the text", minimum=2, maximum=10_000)
-    seed: int = setting(0, "seed of the replacement characters", minimum=0, maximum=2**64 - 1)
+    seed: int = setting(0, "seed of the replacement characters", **SEEDS)
     gradient: bool | None = setting(None, "also measure the gradient, which needs PyTorch (default: if installed)")
 
 

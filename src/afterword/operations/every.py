@@ -12,14 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from afterword.operations.operation import Operation
 
-OTHERS = (
-    "__init__",
-    "aligned",
-    "every",
-    "operation",
-    "options",
-    "work",
-)  # files of this folder that are not operations
+OTHERS = ("__init__", "every", "operation", "options", "work")  # files of this folder that are not operations
 ABOVE = {"serve": "serving"}  # operations in another room, since they need rooms above this one
 RESERVED = ("import", "inspect")  # names of Python and its library, which no file of ours has
 ORDER = (

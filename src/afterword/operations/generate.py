@@ -23,7 +23,7 @@ from afterword.operations.operation import ModelName, Record, Request, Source, a
 from afterword.operations.options import Engine, Holding, Predicting
 from afterword.operations.score import engine_of
 from afterword.operations.work import Work
-from afterword.settings import made, setting
+from afterword.settings import SEEDS, made, setting
 from afterword.text.encoded import PARTS
 from afterword.text.lines import TAB
 
@@ -73,9 +73,7 @@ class Generate(Sampling, Predicting, Engine, Holding, Request):
         None, "write lines with this label; the model must be trained with --labels", metavar="LABEL"
     )
     num: int = setting(1, "how many samples to write, after each prompt", minimum=1, short="n")
-    seed: int | None = setting(
-        None, "the same seed writes the same text again (default: random, and printed)", minimum=0, maximum=2**64 - 1
-    )
+    seed: int | None = setting(None, "the same seed writes the same text again (default: random, and printed)", **SEEDS)
     best_of: int = setting(
         1, "write this many texts for each sample, and keep the one whose tokens are likeliest on average", minimum=1
     )

@@ -26,6 +26,7 @@ from afterword.planning.expectation import Expectation, expectation, expectation
 from afterword.planning.machine import StepTime, StepTimes, available_threads, check_memory
 from afterword.planning.training_plan import (
     AS_ASKED,
+    DEFAULT_MINUTES,
     CorpusSettings,
     Plan,
     TrainingSettings,
@@ -37,7 +38,6 @@ from afterword.planning.tuning import Choice, Choices
 from afterword.text.encoded import EncodedCorpus
 
 HELD_OUT = "0.1"  # fraction of the text, if nothing else is held out
-DEFAULT_MINUTES = 5.0
 OUTLOOK = (5, 30)  # times the minutes
 LITTLE_TEXT = 50_000  # characters
 FIRST_MEASURED = 256  # units, at most, if the size is open
