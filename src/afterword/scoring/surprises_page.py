@@ -44,7 +44,7 @@ def page(texts: Sequence[Drawn], about: str = "") -> str:
         f'<h1>Where it surprises</h1>\n<p class="soft">{html.escape(about)}</p>\n'
         "<p>Each character is shaded by its cost in bits: -log2 of the probability that the model gave it, after "
         "all characters before it. Point at a character to see what the model expected in its place."
-        f'</p>\n<p class="legend">0 bits <i class="surprise"></i> {MOST_BITS:g} bits and more</p>\n'
+        f'</p>\n<p class="legend">0 bits <i></i> {MOST_BITS:g} bits and more</p>\n'
     )
     body = "".join([head, *(part for number, text in enumerate(texts) for part in _section(text, f"c{number}-"))])
     title = "Where it surprises: " + ", ".join(text.name for text in texts)

@@ -34,7 +34,7 @@ function paintText() {
   const shades = (...colours) => `<i style="background: linear-gradient(90deg, ${colours.join(", ")})"></i>`;
   const gate = GATES.has(S.part), most = range(S.part, S.layer);
   if (S.paint === "surprise") {
-    $("shade").innerHTML = `0 bits <i class="surprise"></i> ${MOST_BITS} bits and more`;
+    $("shade").innerHTML = `0 bits <i></i> ${MOST_BITS} bits and more`;
   } else if (S.paint === "unit" && !gate) {
     const all = shades(colour("low"), "transparent", colour("high"));
     $("shade").innerHTML = `${number(-most, 1)} ${all} ${number(most, 1)}`;

@@ -134,7 +134,7 @@ function Surprises({ surprises }) {
   };
   return html`<section class="box" aria-label="Surprises">
     <p class="apart"><span class="soft">Each character is shaded by its cost. Point at one to see what was expected.</span>
-      <span class="legend">0 bits <i class="surprise"></i> ${MOST_BITS} bits and more</span></p>
+      <span class="legend">0 bits <i></i> ${MOST_BITS} bits and more</span></p>
     <div class="around">
       <div class="shaded" ref=${element} id="shaded" tabindex="0" role="region" aria-label="The text, shaded"
         onPointerMove=${event => !isPinned && setShown(at(event))}
