@@ -120,11 +120,8 @@ function summary({ state, step, steps, seconds, seconds_left: left }) {
 
 /** Return the report with the lowest held-out cost, or null. */
 export function bestOf(reports) {
-  let best = null;
-  for (const report of reports) {
-    if (Number.isFinite(report.validation) && (!best || report.validation < best.validation)) best = report;
-  }
-  return best;
+  const measured = reports.filter(({ validation }) => Number.isFinite(validation));
+  return measured.reduce((best, one) => (best && best.validation <= one.validation ? best : one), null);
 }
 
 /** Samples by the run's model, with a new one whenever the model improves. */
