@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from afterword.scoring.surprises import Surprise
-from afterword.scoring.surprises_page import Drawn, page
+from afterword.scoring.surprises_page import Drawn, surprises_html
 from tests.browser.chromium import Tab
 
 TEXT = "Friends, Romans,\n</b><script>alert(1)</script>&amp;\n\tcountrymen \u05d0\u202e\n" * 12
@@ -39,7 +39,7 @@ def opened(request: pytest.FixtureRequest, tab: Tab, tmp_path: Path) -> Iterator
     text = Drawn("<i>text")
     list(text.watch(surprises(), 10**6))
     path = tmp_path / "surprises.html"
-    path.write_text(page([text], "a model").replace("<html", "<html data-ready=1"), encoding="utf-8")
+    path.write_text(surprises_html([text], "a model").replace("<html", "<html data-ready=1"), encoding="utf-8")
     tab.complaints.clear()
     tab.requests.clear()
     tab.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": request.param}])

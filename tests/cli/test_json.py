@@ -12,7 +12,7 @@ import pytest
 
 from afterword.cli import main as command
 from afterword.cli.output import strict_json
-from afterword.operations.every import find, summaries
+from afterword.operations.every import find_operation, summaries
 from afterword.operations.train import train
 from tests.tiny import hourly, long_csv
 
@@ -48,7 +48,7 @@ def refused(constant: str) -> None:
 
 def test_every_command_that_has_json_is_among_the_cases() -> None:
     left_out = {"demo", "push"}  # which trains for two minutes, and needs a hub
-    assert {name for name in summaries() if find(name).records} - left_out == {case[0] for case in CASES}
+    assert {name for name in summaries() if find_operation(name).records} - left_out == {case[0] for case in CASES}
 
 
 @pytest.mark.parametrize("case", CASES, ids=" ".join)

@@ -40,7 +40,7 @@ def test_copies_are_those_that_are_found_by_looking_at_every_window(
     written: list[str], other: str, at_once: int
 ) -> None:
     characters = sum(map(len, written))
-    before, copying.AT_ONCE = copying.AT_ONCE, at_once
+    before, copying.CHARACTERS_AT_ONCE = copying.CHARACTERS_AT_ONCE, at_once
     try:
         if characters == 0:
             with pytest.raises(TextError, match="is empty"):
@@ -48,7 +48,7 @@ def test_copies_are_those_that_are_found_by_looking_at_every_window(
             return
         found = find_copies(written, other, (2, 5, 9))
     finally:
-        copying.AT_ONCE = before
+        copying.CHARACTERS_AT_ONCE = before
     assert found.characters == characters
     for length, share in found.shares.items():
         assert share == pytest.approx(sum(covered(text, other, length) for text in written) / characters)

@@ -78,10 +78,10 @@ def test_the_number_of_threads_and_of_lanes_does_not_change_the_draws(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = lines(network, 8, 5, 30, 2, 17)
-    monkeypatch.setattr(module, "LANES", 60)  # two lines at a time
+    monkeypatch.setattr(module, "PATHS_AT_ONCE", 60)  # two lines at a time
     monkeypatch.setattr(type(network), "threads", property(lambda self: 1), raising=False)
     one = sample_paths(network, given, ALLOWED, 12, 30, seed=0)
     monkeypatch.setattr(type(network), "threads", property(lambda self: 3), raising=False)
     np.testing.assert_array_equal(sample_paths(network, given, ALLOWED, 12, 30, seed=0), one)
-    monkeypatch.setattr(module, "LANES", 1024)
+    monkeypatch.setattr(module, "PATHS_AT_ONCE", 1024)
     assert (sample_paths(network, given, ALLOWED, 12, 30, seed=0) == one).mean() > 0.99

@@ -187,7 +187,7 @@ def test_prompts_of_characters_and_bytes_are_read_as_they_are() -> None:
         ("ab a☃b", "b"),
         ("ab a☃", ""),
         ("☃" * 30, ""),
-        ("a" * 200, "a" * prefill.MOST),
+        ("a" * 200, "a" * prefill.MOST_TAKEN_BACK),
     ],
 )
 def test_the_last_word_is_taken_back_as_far_as_its_tokens_can_change(prompt: str, back: str) -> None:
@@ -209,7 +209,7 @@ def test_a_prompt_that_needs_it_costs_few_steps_and_others_none(monkeypatch: pyt
         read_prompt(RUNNING, NETWORKS["running"], prompt)
     assert not steps
     read_prompt(RUNNING, NETWORKS["running"], "ab" * 12)
-    assert sum(steps) <= prefill.STEPS + len(steps)
+    assert sum(steps) <= prefill.MOST_STEPS + len(steps)
 
 
 def test_prompts_that_are_read_together_are_read_as_alone() -> None:

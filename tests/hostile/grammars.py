@@ -32,7 +32,7 @@ from afterword.model.folder.calibration import Calibration, Usual
 from afterword.model.folder.saved import CALIBRATION, CONFIG, NGRAM, TOKENIZER, WEIGHTS
 from afterword.model.folder.tensors import KEY, _crc32, _crc_of_record, read_tensors
 from afterword.model.ngram.tables import Ngram
-from afterword.operations.every import find, summaries
+from afterword.operations.every import find_operation, summaries
 from afterword.settings import Kind, kinds_of
 from afterword.storage import read_whole
 from tests.cli.test_push import at_home, published
@@ -522,7 +522,7 @@ def options(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
     name, given, certain, what = draw.choice([*commands()]), list[str](), False, ""
     command, line = program.get_command(click.Context(program), name), words(ARGUMENTS.get(name, "tiny"))
     assert command is not None
-    kinds = {field.name: kind for field, kind in kinds_of(find(name).request)} if name in summaries() else {}
+    kinds = {field.name: kind for field, kind in kinds_of(find_operation(name).request)} if name in summaries() else {}
     known = [one for one in command.params if isinstance(one, click.Option) and one.name != "config"]
     some = draw.choice([0, 1, 1, 1, 2, 2, 3])
     for option in draw.sample(known, min(len(known), some)):

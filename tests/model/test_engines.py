@@ -12,7 +12,7 @@ import pytest
 from afterword.errors import OptionError
 from afterword.model.folder.saved import SavedModel
 from afterword.model.network.config import Config, weight_shapes
-from afterword.model.network.engines import CACHE, LANES, FastEngine
+from afterword.model.network.engines import CACHE_BYTES, LANES_PER_THREAD, FastEngine
 from afterword.model.network.holding import held_values, parse_hold
 from afterword.model.network.network import Network, log_probabilities
 from afterword.model.network.windows import WindowNetwork
@@ -116,13 +116,15 @@ def test_the_same_is_computed_again_to_the_last_bit() -> None:
 
 
 @pytest.mark.parametrize("config", CONFIGS)
-@pytest.mark.parametrize("lanes", [7, 2 * LANES + 3])
-@pytest.mark.parametrize("cache", [CACHE, 0])
+@pytest.mark.parametrize("lanes", [7, 2 * LANES_PER_THREAD + 3])
+@pytest.mark.parametrize("cache", [CACHE_BYTES, 0])
 def test_a_lane_is_the_same_alone_among_others_and_in_steps(
     config: Config, lanes: int, cache: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Bytes are added without rounding; the tolerance is for the rest, and far below what another scale would move."""
-    monkeypatch.setattr("afterword.model.network.engines.CACHE", cache)  # beyond it, threads share the work otherwise
+    monkeypatch.setattr(
+        "afterword.model.network.engines.CACHE_BYTES", cache
+    )  # beyond it, threads share the work otherwise
     _, fast = pair(config)
     ids = ids_of(config, lanes, 12)
     ids[0] = 0  # a quiet lane, whose own least and largest numbers differ from the others'
@@ -137,11 +139,11 @@ def test_a_lane_is_the_same_alone_among_others_and_in_steps(
             np.testing.assert_allclose(step[0], together[lane, place], rtol=0, atol=2e-6)
 
 
-@pytest.mark.parametrize("lanes", [1, 2 * LANES + 3])
+@pytest.mark.parametrize("lanes", [1, 2 * LANES_PER_THREAD + 3])
 def test_it_is_the_same_by_any_number_of_threads(lanes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     ids, found = ids_of(CONFIGS[1], lanes, 12), []
-    for cache, threads in ((CACHE, 1), (0, 1), (0, 2), (0, 3)):
-        monkeypatch.setattr("afterword.model.network.engines.CACHE", cache)
+    for cache, threads in ((CACHE_BYTES, 1), (0, 1), (0, 2), (0, 3)):
+        monkeypatch.setattr("afterword.model.network.engines.CACHE_BYTES", cache)
         monkeypatch.setattr("os.cpu_count", lambda threads=threads: threads)
         _, fast = pair(CONFIGS[1])
         found.append(fast.read(ids, fast.start(lanes))[0])

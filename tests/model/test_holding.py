@@ -8,7 +8,7 @@ import pytest
 from afterword.errors import OptionError
 from afterword.model.network import cell
 from afterword.model.network.config import Config, weight_shapes
-from afterword.model.network.holding import PARTS, Hold, held_values, parse_hold
+from afterword.model.network.holding import GATES_AND_STATES, Hold, held_values, parse_hold
 from afterword.model.network.network import Network
 
 CONFIG = Config(9, 1, embedding_size=4, hidden_size=6, num_layers=2, residual=True)
@@ -77,7 +77,7 @@ def by_the_textbook(ids: np.ndarray, hold: Hold) -> np.ndarray:
     return np.asarray(x @ WEIGHTS["output.weight"].T + WEIGHTS["output.bias"])
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", GATES_AND_STATES)
 @pytest.mark.parametrize(("layer", "unit"), [(None, None), (1, None), (0, 2)])
 def test_everything_after_it_sees_the_held_value(part: str, layer: int | None, unit: int | None) -> None:
     hold = Hold(part, 0.75, layer, unit)
@@ -93,7 +93,7 @@ def test_everything_after_it_sees_the_held_value(part: str, layer: int | None, u
 
 def test_of_two_that_hold_the_same_the_later_one_counts_and_the_rest_stays_free() -> None:
     held = held_values([parse_hold("forget=1"), parse_hold("l1.forget=0")], CONFIG)
-    at = PARTS.index("forget")
+    at = GATES_AND_STATES.index("forget")
     assert held[0, at].tolist() == [1] * 6
     assert held[1, at].tolist() == [0] * 6
     assert np.isnan(np.delete(held, at, axis=1)).all()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from afterword.model.network import cell
 from afterword.model.network import network as network_module
 from afterword.model.network.config import Config, weight_shapes
-from afterword.model.network.holding import PARTS
+from afterword.model.network.holding import GATES_AND_STATES
 from afterword.model.network.network import Network, State, log_probabilities
 
 configs = st.builds(
@@ -135,7 +135,7 @@ def test_reading_needs_no_more_memory_than_it_says(layers: int, holds: bool) -> 
     config = Config(6, 1, 8, 64, layers)
     network, ids = Network(config, random_weights(config, 0)), random_ids(config, 0, 20, 50)
     if holds:
-        network = network.holding(np.full((layers, len(PARTS), 64), np.nan, np.float32))
+        network = network.holding(np.full((layers, len(GATES_AND_STATES), 64), np.nan, np.float32))
     state = network.start(20)
     tracemalloc.start()
     try:

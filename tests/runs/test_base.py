@@ -23,7 +23,7 @@ from afterword.planning.training_plan import TrainingSettings
 from afterword.planning.tuning import Choice
 from afterword.runs.begin import begin, preview, repeat
 from afterword.runs.folder import RunFolder
-from afterword.runs.loop import train
+from afterword.runs.loop import train_run
 from afterword.runs.resume import resume
 from afterword.runs.run import Run
 from afterword.text.characters import ByteTokenizer
@@ -99,7 +99,7 @@ def test_a_run_that_the_base_teaches_goes_on_without_it_and_comes_to_the_same_en
     assert whole.recipe.distillation == 0.3
     shutil.rmtree(tmp_path / "base")
     finish(whole)
-    list(train(stopped, stop_at(13)))
+    list(train_run(stopped, stop_at(13)))
     finish(resume(stopped.folder.path, exact=True))
     again = repeat(whole.folder.path, tmp_path / "again", exact=True)
     finish(again)
@@ -159,7 +159,7 @@ def test_a_repeated_run_keeps_what_it_began_with_too_and_can_be_repeated_in_turn
 def test_a_resume_takes_the_same_base_and_no_other(begin_run: BeginRun, tmp_path: Path) -> None:
     run, plain = begin_run(base=True), begin_run("plain")
     for each in (run, plain):
-        for _ in train(each, stop_at(1)):
+        for _ in train_run(each, stop_at(1)):
             pass
     path, base = run.folder.path, tmp_path / "base"
     other = save(tmp_path / "other", base_of("\nab"))
@@ -204,7 +204,7 @@ def test_a_run_whose_beginning_is_damaged_says_so_in_one_line(begin_run: BeginRu
 
 def test_what_it_began_with_is_not_needed_any_more_once_there_is_a_checkpoint(begin_run: BeginRun) -> None:
     run = begin_run(base=True)
-    for _ in train(run, stop_at(7)):
+    for _ in train_run(run, stop_at(7)):
         pass
     kept(run).unlink()
     finish(resume(run.folder.path))
@@ -345,7 +345,7 @@ def test_subwords_begin_from_a_base_of_subwords_with_its_tokens_and_the_texts_ow
     assert "X" not in run.encoded.tokenizer.characters
     assert len(run.encoded.training) < 0.9 * run.encoded.training_characters
     assert not set(run.encoded.unseen) & set(range(run.encoded.tokenizer.rows - 2))
-    list(train(run, stop_at(5)))
+    list(train_run(run, stop_at(5)))
     shutil.rmtree(tmp_path / "base")
     finish(resume(run.folder.path, exact=True, sources=[text_file]))
     finish(repeat(run.folder.path, tmp_path / "again", exact=True))

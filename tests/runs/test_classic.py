@@ -18,7 +18,7 @@ from afterword.learning.optimizer import KerasAdam
 from afterword.model.network.windows import WindowNetwork
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin
-from afterword.runs.loop import train
+from afterword.runs.loop import train_run
 from afterword.runs.resume import resume
 from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings
@@ -49,7 +49,7 @@ def run_classic(book: Path, out: Path, **numbers: float) -> Run:
 
 
 def finish(run: Run) -> LanguageModel:
-    for _ in train(run):
+    for _ in train_run(run):
         pass
     return LanguageModel.load(run.folder.path)
 
@@ -142,7 +142,7 @@ def test_a_stopped_and_resumed_run_ends_with_the_same_bits(text_file: Path, tmp_
     finish(run_classic(text_file, tmp_path / "whole", steps=9))
     run = run_classic(text_file, tmp_path / "parted", steps=9)
     asked = iter(range(100))
-    for _ in train(run, lambda: next(asked) >= 4):
+    for _ in train_run(run, lambda: next(asked) >= 4):
         pass
     finish(resume(run.folder.path))
     files = [(tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("whole", "parted")]

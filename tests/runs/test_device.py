@@ -19,14 +19,14 @@ import torch
 
 from afterword.errors import OptionError, RunError, TrainingError
 from afterword.learning.batches import Lanes
-from afterword.learning.device import chosen, embedding_size, memory_reported, precision_on, precisions_to_try
+from afterword.learning.device import chosen_device, embedding_size, memory_reported, precision_on, precisions_to_try
 from afterword.learning.learner import Learner
 from afterword.learning.optimizer import OPTIMIZERS
 from afterword.learning.recipe import Device, Recipe
 from afterword.planning.machine import check_memory
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin
-from afterword.runs.loop import train
+from afterword.runs.loop import train_run
 from afterword.runs.resume import resume
 from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings
@@ -72,7 +72,7 @@ def weights_of(learner: Learner) -> dict[str, bytes]:
 )
 def test_auto_is_a_gpu_where_there_is_one(gpus: Callable[[int], None], asked: str, number: int, device: Device) -> None:
     gpus(number)
-    assert chosen(asked) == device
+    assert chosen_device(asked) == device
 
 
 def test_every_rank_of_a_machine_needs_a_gpu(gpus: Callable[[int], None], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,11 +80,11 @@ def test_every_rank_of_a_machine_needs_a_gpu(gpus: Callable[[int], None], monkey
         monkeypatch.setenv(name, "4")
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     gpus(1)
-    assert chosen("auto") == "cpu"
+    assert chosen_device("auto") == "cpu"
     with pytest.raises(OptionError, match="the 2 ranks on this machine need a GPU each"):
-        chosen("cuda")
+        chosen_device("cuda")
     gpus(2)
-    assert chosen("auto") == chosen("cuda") == "cuda"
+    assert chosen_device("auto") == chosen_device("cuda") == "cuda"
 
 
 def test_a_gpu_that_is_not_there_is_refused_before_anything_is_written(
@@ -228,7 +228,7 @@ def begun_on_a_gpu(run: Run) -> Path:
 
 
 def stopped(run: Run) -> Run:
-    for _ in train(run, lambda: True):
+    for _ in train_run(run, lambda: True):
         pass
     return run
 
@@ -247,7 +247,7 @@ def test_a_run_of_a_gpu_goes_on_without_one_only_when_told_to(
     notes = " ".join(run.take_notes())
     assert "float16 does not suit the other device" in notes
     assert "device was A GPU (CUDA 13.0, cuDNN 91300) and is cpu" in notes
-    for _ in train(run):
+    for _ in train_run(run):
         pass
     record = json.loads((path / "run.json").read_text())
     assert (record["plan"]["device"], record["plan"]["precision"]) == ("cpu", precisions_to_try("cpu", 12)[0])
@@ -313,6 +313,6 @@ class TestOnAGpu:
         whole, parted = begin_run("whole", **kind), stopped(begin_run("parted", **kind))
         assert whole.recipe.device == "cuda"
         for run in (whole, resume(parted.folder.path)):
-            for _ in train(run):
+            for _ in train_run(run):
                 pass
         assert outcome(parted.folder.path) == outcome(whole.folder.path)

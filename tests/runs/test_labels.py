@@ -14,7 +14,7 @@ from afterword.errors import OptionError, RunError
 from afterword.language_model import LanguageModel, load
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin, repeat
-from afterword.runs.loop import train
+from afterword.runs.loop import train_run
 from afterword.runs.resume import resume
 from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings
@@ -52,7 +52,7 @@ def begun(labelled: Path, tmp_path: Path) -> Callable[..., Run]:
 
 
 def finished(run: Run) -> LanguageModel:
-    list(train(run))
+    list(train_run(run))
     return load(run.folder.path)
 
 
@@ -95,7 +95,7 @@ def test_a_stopped_and_a_repeated_run_keep_the_labels(
     whole = finished(begun("whole", steps=12))
     run = begun(steps=12)
     stop = itertools.count()
-    list(train(run, lambda: next(stop) > 6))
+    list(train_run(run, lambda: next(stop) > 6))
     resumed = finished(resume(tmp_path / "run", {"labels": True, "lines": True}, [labelled]))
     repeated = finished(repeat(tmp_path / "run", tmp_path / "other"))
     for model in (resumed, repeated):

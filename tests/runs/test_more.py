@@ -12,7 +12,7 @@ from afterword.errors import OptionError, RunError
 from afterword.language_model import LanguageModel
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin, repeat
-from afterword.runs.loop import train
+from afterword.runs.loop import train_run
 from afterword.runs.resume import More, resume
 from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings
@@ -28,12 +28,12 @@ def test_a_run_with_more_steps_is_resumed_and_repeated_to_the_same_bits(
     begin_run: BeginRun, tmp_path: Path, kind: dict[str, Any], stop: int
 ) -> None:
     for name in ("whole", "parted"):
-        for _ in train(begin_run(name, **kind), stop_at(stop)):
+        for _ in train_run(begin_run(name, **kind), stop_at(stop)):
             pass
     finish(resume(tmp_path / "whole", more=More(more_steps=9)))
     expected = outcome(tmp_path / "whole")
     assert expected["metrics"][-1]["step"] == 33
-    for _ in train(resume(tmp_path / "parted", more=More(more_steps=9)), stop_at(3)):
+    for _ in train_run(resume(tmp_path / "parted", more=More(more_steps=9)), stop_at(3)):
         pass
     finish(resume(tmp_path / "parted", exact=True))
     assert outcome(tmp_path / "parted") == expected

@@ -82,9 +82,9 @@ def test_it_resumes_with_the_same_bits(text_file: Path, tmp_path: Path) -> None:
     settings = TrainingSettings(steps=12, cell="rnn", hidden_size=8, threads=1, checkpoint_every=4)
     for name, stop in (("whole", 99), ("cut", 6)):
         run, taken = begin([text_file], tmp_path / name, TextSettings(), settings), iter(range(99))
-        for _ in loop.train(run, lambda taken=taken, stop=stop: next(taken) >= stop):  # type: ignore[misc]
+        for _ in loop.train_run(run, lambda taken=taken, stop=stop: next(taken) >= stop):  # type: ignore[misc]
             pass
-    for _ in loop.train(resume(tmp_path / "cut")):
+    for _ in loop.train_run(resume(tmp_path / "cut")):
         pass
     one, two = (load(tmp_path / name)._saved.weights for name in ("whole", "cut"))
     assert {name: weight.tobytes() for name, weight in one.items()} == {n: w.tobytes() for n, w in two.items()}

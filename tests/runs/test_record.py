@@ -13,7 +13,7 @@ from afterword.errors import RunError
 from afterword.model.folder.tensors import read_tensors, write_tensors
 from afterword.records import as_record
 from afterword.runs.folder import RunFolder
-from afterword.runs.loop import train
+from afterword.runs.loop import train_run
 from afterword.runs.record import RunRecord, as_json, as_position
 from afterword.runs.resume import resume
 from afterword.runs.run import Run
@@ -23,7 +23,7 @@ BeginRun = Callable[..., Run]
 
 
 def stopped(run: Run) -> Path:
-    for _ in train(run, stop_at(7)):
+    for _ in train_run(run, stop_at(7)):
         pass
     return run.folder.path
 

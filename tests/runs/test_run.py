@@ -27,7 +27,7 @@ from afterword.learning.validation import TIE
 from afterword.planning.expectation import Expectation
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin, repeat
-from afterword.runs.loop import train
+from afterword.runs.loop import train_run
 from afterword.runs.record import as_json
 from afterword.runs.resume import resume
 from afterword.runs.run import Run
@@ -46,7 +46,7 @@ def stop_at(step: int) -> Callable[[], bool]:
 
 
 def finish(run: Run) -> None:
-    for _ in train(run):
+    for _ in train_run(run):
         pass
 
 
@@ -58,7 +58,7 @@ def test_a_run_that_was_stopped_and_resumed_ends_with_the_same_bits(
     whole = begin_run("whole", **kind)
     finish(whole)
     parted = begin_run("parted", **kind)
-    for _ in train(parted, stop_at(stop)):
+    for _ in train_run(parted, stop_at(stop)):
         pass
     finish(resume(parted.folder.path))
     assert outcome(parted.folder.path) == outcome(whole.folder.path)
@@ -74,7 +74,7 @@ def test_the_same_seed_makes_the_same_model(begin_run: BeginRun) -> None:
 
 def test_the_kept_model_is_the_one_of_the_lowest_validation(begin_run: BeginRun) -> None:
     run = begin_run()
-    progress = list(train(run))
+    progress = list(train_run(run))
     measured = [p.validation for p in progress if p.validation is not None]
     about = LanguageModel.load(run.folder.path).about
     assert len(measured) > 2
@@ -103,7 +103,7 @@ def test_the_validation_figure_is_what_scoring_the_held_out_text_gives(begin_run
 
 def test_a_stopped_run_leaves_a_model_that_writes(begin_run: BeginRun) -> None:
     run = begin_run()
-    for _ in train(run, stop_at(1)):
+    for _ in train_run(run, stop_at(1)):
         pass
     assert LanguageModel.load(run.folder.path).generate(max_tokens=5, seed=1).tokens == 5
 
@@ -141,7 +141,7 @@ def test_whoever_reads_the_reports_may_take_as_long_as_it_likes(
 ) -> None:
     run = begin_run()
     clock = Clock(monkeypatch)
-    for progress in train(run):
+    for progress in train_run(run):
         assert progress.seconds == progress.step
         clock.now += 1000  # a slow terminal, and a sample that is written
     assert run.seconds == 24
@@ -155,7 +155,7 @@ def test_a_run_that_the_machine_slows_says_once_that_the_expected_range_no_longe
     plan = dataclasses.replace(run.recipe, minutes=1.0, evaluate_every=30)
     run.change_record(plan=plan, expected=Expectation(1.0, 0.9, 1.1))
     Clock(monkeypatch)
-    notes = [note for progress in train(run) for note in progress.notes if "became slower" in note]
+    notes = [note for progress in train_run(run) for note in progress.notes if "became slower" in note]
     assert run.record.corrections
     assert [note.partition(" planned steps")[2] for note in notes] == said
 
@@ -167,10 +167,10 @@ def test_the_speed_that_a_resumed_run_reports_first_is_its_own(
     rare = dataclasses.replace(run.recipe, report_every=10, evaluate_every=10)
     run.change_record(plan=rare)
     Clock(monkeypatch)
-    for _ in train(run, stop_at(7)):
+    for _ in train_run(run, stop_at(7)):
         pass
     again = resume(run.folder.path)
-    speeds = [progress.characters_per_second for progress in train(again)]
+    speeds = [progress.characters_per_second for progress in train_run(again)]
     assert speeds[:2] == [speeds[-1]] * 2
 
 
@@ -220,17 +220,17 @@ def test_a_repeated_run_halves_the_rate_where_the_first_one_had_to(
     finish(run)
     assert len(run.record.rollbacks) == 3
     again = repeat(run.folder.path, tmp_path / "again")
-    rates = {progress.step: progress.learning_rate for progress in train(again)}
+    rates = {progress.step: progress.learning_rate for progress in train_run(again)}
     assert rates[24] == Schedule(run.recipe).learning_rate(23) / 8
     assert outcome(again.folder.path) == outcome(run.folder.path)
 
 
 def test_a_run_that_was_stopped_is_repeated_to_its_planned_end(begin_run: BeginRun, tmp_path: Path) -> None:
     parted = begin_run("parted")
-    for _ in train(parted, stop_at(7)):
+    for _ in train_run(parted, stop_at(7)):
         pass
     again = repeat(parted.folder.path, tmp_path / "again")
-    for _ in train(again, stop_at(13)):
+    for _ in train_run(again, stop_at(13)):
         pass
     finish(resume(again.folder.path, exact=True))
     finish(resume(parted.folder.path))
@@ -239,7 +239,7 @@ def test_a_run_that_was_stopped_is_repeated_to_its_planned_end(begin_run: BeginR
 
 def test_what_could_change_a_repeated_runs_bits_is_said_or_refused(begin_run: BeginRun, tmp_path: Path) -> None:
     run = begin_run()
-    for _ in train(run, stop_at(7)):
+    for _ in train_run(run, stop_at(7)):
         pass
     out = tmp_path / "again"
     with pytest.raises(RunError, match="threads was 1 and is 2: the run cannot be repeated exactly"):
@@ -558,7 +558,7 @@ def test_what_could_change_the_bits_is_said_and_recorded_or_refused_where_they_m
     begin_run: BeginRun,
 ) -> None:
     run = begin_run()
-    for _ in train(run, stop_at(7)):
+    for _ in train_run(run, stop_at(7)):
         pass
     with pytest.raises(RunError, match="threads was 1 and is 2: the run cannot continue exactly"):
         resume(run.folder.path, {"threads": 2}, exact=True)
@@ -575,7 +575,7 @@ def test_what_could_change_the_bits_is_said_and_recorded_or_refused_where_they_m
 
 def test_what_a_killed_process_left_is_gone_when_the_run_is_resumed(begin_run: BeginRun) -> None:
     run = begin_run()
-    for _ in train(run, stop_at(7)):
+    for _ in train_run(run, stop_at(7)):
         pass
     path = run.folder.path
     before = sorted(path.rglob("*"))
@@ -634,7 +634,7 @@ def test_a_loss_that_is_not_a_number_sends_a_run_back_with_half_the_rate(
     run.take_notes()  # of so small a text
     every = run.recipe.evaluate_every
     Sick(monkeypatch, 17, 2)
-    progress = list(train(run))
+    progress = list(train_run(run))
     notes = [note for p in progress for note in p.notes]
     back = [note for note in notes if note.startswith("the loss was not a number at step 17: the run rolls back to")]
     assert len(back) == 2
@@ -654,7 +654,7 @@ def test_a_run_that_was_sent_back_and_killed_ends_with_the_same_bits(
     for stop in (3, 14, 19, 22):
         parted = begin_run(f"parted-{stop}")
         sick = Sick(monkeypatch, 17, 1)
-        for _ in train(parted, stop_at(stop)):
+        for _ in train_run(parted, stop_at(stop)):
             pass
         finish(resume(parted.folder.path))
         assert sick.times == 0
@@ -694,7 +694,7 @@ def test_a_disk_that_is_still_full_at_the_end_is_an_error_and_the_run_can_go_on(
     whole = begin_run("whole")
     finish(whole)
     run = begin_run()
-    training = train(run)
+    training = train_run(run)
     while next(training).step < 12:
         pass
     with longest_file(2000), pytest.raises(StorageError, match="more bytes are needed"):
@@ -706,7 +706,7 @@ def test_a_disk_that_is_still_full_at_the_end_is_an_error_and_the_run_can_go_on(
 
 def test_a_damaged_newest_checkpoint_is_passed_over(begin_run: BeginRun) -> None:
     run = begin_run()
-    for _ in train(run, stop_at(12)):
+    for _ in train_run(run, stop_at(12)):
         pass
     newest = max((run.folder.path / "checkpoints").iterdir())
     newest.write_bytes(newest.read_bytes()[:-1])

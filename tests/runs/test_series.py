@@ -12,7 +12,7 @@ from afterword.errors import InputError, OptionError, TableError, TextError
 from afterword.language_model import LanguageModel
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin, preview, repeat
-from afterword.runs.loop import train
+from afterword.runs.loop import train_run
 from afterword.runs.resume import resume
 from afterword.runs.run import Run
 from afterword.series.table_corpus import SeriesFacts, SeriesSettings, corpus_settings, recorded_settings
@@ -31,7 +31,7 @@ def table(tmp_path: Path) -> Path:
 
 
 def finish(run: Run) -> None:
-    for _ in train(run):
+    for _ in train_run(run):
         pass
 
 
@@ -42,7 +42,7 @@ def test_a_run_on_series_that_was_stopped_and_resumed_ends_with_the_same_bits(
     finish(begin_small(table, tmp_path / "whole", steps=12))
     parted = begin_small(table, tmp_path / "parted", steps=12)
     asked = iter(range(1, 10**9))
-    for _ in train(parted, lambda: next(asked) >= stop):
+    for _ in train_run(parted, lambda: next(asked) >= stop):
         pass
     if stop == 1:
         table.unlink()  # the run has all that it needs

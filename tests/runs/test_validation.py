@@ -15,7 +15,7 @@ from afterword.learning.validation import TIE, Best, Measured
 from afterword.planning.training_plan import TrainingSettings
 from afterword.planning.tuning import dropout
 from afterword.runs.begin import begin
-from afterword.runs.loop import train
+from afterword.runs.loop import train_run
 from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings
 
@@ -28,7 +28,7 @@ def finished(tmp_path: Path) -> Path:
     (tmp_path / "other.txt").write_text("the 3th line of 1\nthe end\nline 9\n")
     text = TextSettings(lines=True, validation=str(tmp_path / "other.txt"))
     training = TrainingSettings(steps=30, hidden_size=16, threads=1)
-    for _ in train(begin([tmp_path / "lines.txt"], tmp_path / "run", text, training)):
+    for _ in train_run(begin([tmp_path / "lines.txt"], tmp_path / "run", text, training)):
         pass
     return tmp_path
 
@@ -60,7 +60,7 @@ def test_one_part_alone_scores_as_the_whole_says_of_it(finished: Path) -> None:
 
 def test_a_run_without_an_n_gram_has_none(begin_run: Callable[..., Run], tmp_path: Path, text_file: Path) -> None:
     training = TrainingSettings(steps=5, hidden_size=12, threads=1, ngram=0)
-    for _ in train(begin([text_file], tmp_path / "plain", TextSettings(), training)):
+    for _ in train_run(begin([text_file], tmp_path / "plain", TextSettings(), training)):
         pass
     model = afterword.load(tmp_path / "plain")
     assert model.info()["ngram"] is None
@@ -103,7 +103,7 @@ def test_a_text_that_the_n_gram_alone_predicts_still_gets_a_trained_lstm_and_it_
     (tmp_path / "sums.txt").write_text("\n".join(sums))
     training = TrainingSettings(steps=40, hidden_size=24, batch_size=16, threads=1)
     run = begin([tmp_path / "sums.txt"], tmp_path / "run", TextSettings(lines=True), training)
-    reports = list(train(run))
+    reports = list(train_run(run))
     looks = [report for report in reports if report.validation is not None]
     assert all(report.validation == pytest.approx(looks[0].validation, abs=TIE) for report in looks)
     kept = afterword.load(tmp_path / "run").about
@@ -117,7 +117,7 @@ def test_a_plain_recurrent_network_is_not_called_an_lstm_that_inspect_shows(tmp_
     (tmp_path / "sums.txt").write_text("one and one is two.\n" * 100)
     training = TrainingSettings(steps=2, hidden_size=8, batch_size=4, threads=1, cell="rnn")
     run = begin([tmp_path / "sums.txt"], tmp_path / "run", TextSettings(), training)
-    [note] = [note for report in train(run) for note in report.notes if "n-gram makes" in note]
+    [note] = [note for report in train_run(run) for note in report.notes if "n-gram makes" in note]
     assert "the RNN alone needs" in note
     assert "--base" not in note
 

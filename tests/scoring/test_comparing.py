@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterword.scoring import comparing
-from afterword.scoring.comparing import FEWEST, MOST, SHORTEST, Comparison, Difference, block_sums
+from afterword.scoring.comparing import FEWEST, MOST_BLOCKS, SHORTEST, Comparison, Difference, block_sums
 from afterword.scoring.costs import LineScore, Score, score, score_lines
 from afterword.settings import OnProgress, ignore_progress
 from afterword.text import tokenizer as tokenizing
@@ -49,7 +49,7 @@ def test_every_character_is_in_one_block_and_blocks_have_the_same_length_but_for
     starts: list[int], characters: int
 ) -> None:
     sizes = block_sums(characters, np.arange(characters), np.ones(characters, np.intp))
-    assert 1 <= len(sizes) <= MOST
+    assert 1 <= len(sizes) <= MOST_BLOCKS
     assert sizes.sum() == characters
     assert np.ptp(sizes) <= 1
     assert len(sizes) == 1 or sizes.min() >= SHORTEST
@@ -119,7 +119,7 @@ def test_a_text_that_comes_in_parts_is_compared_as_the_whole(
                 assert one.difference.bits == pytest.approx(other.difference.bits, abs=1e-3)
 
 
-@given(st.lists(st.tuples(st.floats(-1e4, 1e4), st.integers(0, 900)), min_size=1, max_size=MOST), st.randoms())
+@given(st.lists(st.tuples(st.floats(-1e4, 1e4), st.integers(0, 900)), min_size=1, max_size=MOST_BLOCKS), st.randoms())
 def test_the_order_of_blocks_changes_nothing(blocks: list[tuple[float, int]], random: object) -> None:
     def figures(some: list[tuple[float, int]]) -> list[float | None]:
         found = Difference(*np.array(some, np.float64).T)

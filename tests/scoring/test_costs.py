@@ -84,7 +84,7 @@ def test_a_texts_cost_is_that_of_its_tokens_one_by_one(text: str, tokenizer: Tok
 def test_the_size_of_the_pieces_read_changes_nothing(text: str, numbers: int, tokenizer: Tokenizer) -> None:
     whole = score(NETWORKS[tokenizer], tokenizer, text)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(costs, "NUMBERS", numbers)
+        patch.setattr(costs, "NUMBERS_AT_ONCE", numbers)
         assert close(score(NETWORKS[tokenizer], tokenizer, text).token_nats, whole.token_nats)
 
 
@@ -122,8 +122,8 @@ def test_each_line_costs_what_it_costs_alone_with_its_end(
     lines: list[str], lanes: int, numbers: int, tokenizer: Tokenizer
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(costs, "LANES", lanes)
-        patch.setattr(costs, "NUMBERS", numbers)
+        patch.setattr(costs, "LINES_AT_ONCE", lanes)
+        patch.setattr(costs, "NUMBERS_AT_ONCE", numbers)
         results = score_lines(NETWORKS[tokenizer], tokenizer, lines)
     assert [(result.line, result.text) for result in results] == list(enumerate(lines, start=1))
     for result, line in zip(results, lines, strict=True):

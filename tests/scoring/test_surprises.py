@@ -18,7 +18,7 @@ from afterword.model.ngram.tables import Ngram
 from afterword.scoring import costs
 from afterword.scoring.costs import score, score_lines
 from afterword.scoring.surprises import CONTEXT, LIKELIEST, PLACES, Summary, Surprise, surprises
-from afterword.scoring.surprises_page import Drawn, page
+from afterword.scoring.surprises_page import Drawn, surprises_html
 from afterword.text.bpe import BpeTokenizer
 from tests.scoring.test_costs import BPE, CHAR, CLASSIC, LOWER, NETWORKS, TOKENIZERS, network_for, texts, tokenizers
 
@@ -40,7 +40,7 @@ def bits(found: list[Surprise]) -> float:
 @given(texts, tokenizers, st.integers(1, 5000))
 def test_they_are_the_text_and_sum_to_its_score_in_pieces_of_any_size(text: str, tokenizer: Any, numbers: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(costs, "NUMBERS", numbers)
+        patch.setattr(costs, "NUMBERS_AT_ONCE", numbers)
         found = list(surprises(NETWORKS[tokenizer], tokenizer, text))
         whole = score(NETWORKS[tokenizer], tokenizer, text)
     assert bits(found) == pytest.approx(whole.bits, rel=1e-12)
@@ -62,7 +62,7 @@ def test_a_token_of_many_characters_has_a_cost_for_each() -> None:
 def test_pieces_change_neither_bits_nor_alternatives(text: str, numbers: int) -> None:
     whole = list(surprises(NETWORKS[CHAR], CHAR, text))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(costs, "NUMBERS", numbers)
+        patch.setattr(costs, "NUMBERS_AT_ONCE", numbers)
         pieces = list(surprises(NETWORKS[CHAR], CHAR, text))
     for one, other in zip(whole, pieces, strict=True):
         assert (one.text, one.start, one.line, one.column) == (other.text, other.start, other.line, other.column)
@@ -77,7 +77,7 @@ def test_lines_are_read_afresh_with_their_ends_and_without_the_empty_ones(
     text = "\n".join(lines)
     filled = [line for line in text.split("\n") if line]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(costs, "NUMBERS", numbers)
+        patch.setattr(costs, "NUMBERS_AT_ONCE", numbers)
         found = list(surprises(NETWORKS[tokenizer], tokenizer, text, lines=True))
     assert bits(found) == pytest.approx(sum(one.bits for one in score_lines(NETWORKS[tokenizer], tokenizer, filled)))
     end = "" if tokenizer.end is None else "\n"
@@ -244,7 +244,7 @@ def test_a_page_shows_any_text_as_text() -> None:
     alternatives = (("<script>", 0.5), ('"&\n', 0.25))
     text = Drawn("<i>&")
     list(text.watch([Surprise(one, k, 1, k + 1, 3.0, alternatives) for k, one in enumerate(HOSTILE)], 10**6))
-    content = page([text], "<model>")
+    content = surprises_html([text], "<model>")
     seen = Seen(content)
     assert "0 bits <i></i> 8 bits and more" in content
     assert not seen.tags & {"script", "img", "link"}
@@ -256,14 +256,14 @@ def test_a_page_shows_any_text_as_text() -> None:
 
 def test_a_page_draws_no_more_than_it_has_room_for_and_says_so() -> None:
     text = drawn("long", "abc\n" * 50, room=30)
-    content = page([text])
+    content = surprises_html([text])
     assert len(Seen(content).told) == 30 == text.characters
     assert "Only the first 30 characters are drawn below; figures and table cover all of them." in content
     assert "200 characters" in content
-    assert "are drawn below" not in page([drawn("short", "abc")])
+    assert "are drawn below" not in surprises_html([drawn("short", "abc")])
 
 
 def test_a_page_numbers_lines_as_the_text_does_also_where_empty_ones_are_left_out() -> None:
-    content = page([drawn("lines", "\n\nab\nc\n\nd", lines=True)])
+    content = surprises_html([drawn("lines", "\n\nab\nc\n\nd", lines=True)])
     assert content.count("<li") == 3
     assert content.index("<li value=3>") < content.index("\n<li><b") < content.index("<li value=6>")

@@ -22,7 +22,7 @@ from afterword.text.corpus import Corpus, TextSettings, parse_validation, read_c
 from afterword.text.decoding import Decoding, Reader, read_text
 from afterword.text.documents import check_sources
 from afterword.text.lines import whole_lines
-from afterword.text.vocabularies import chosen
+from afterword.text.vocabularies import vocabulary_asked_for
 
 LONG = "The quick brown fox jumps over the lazy dog. Sphinx of black quartz, judge my vow!\n"
 LINES = [f"line {number}" for number in range(200)]
@@ -32,7 +32,7 @@ LINES = [f"line {number}" for number in range(200)]
 def piece(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """The laws hold for pieces of any size."""
     size: int = request.param
-    monkeypatch.setattr(decoding, "PIECE", size)
+    monkeypatch.setattr(decoding, "READ_AT_ONCE", size)
     return size
 
 
@@ -407,7 +407,9 @@ def test_a_number_of_tokens_that_cannot_be_is_refused(size: str) -> None:
 
 
 def test_a_vocabulary_is_a_kind_and_a_number() -> None:
-    found = [(kind.kind, argument) for kind, argument in map(chosen, ("char", "byte", "classic", "bpe:1000"))]
+    found = [
+        (kind.kind, argument) for kind, argument in map(vocabulary_asked_for, ("char", "byte", "classic", "bpe:1000"))
+    ]
     assert found == [("char", ""), ("byte", ""), ("classic", ""), ("bpe", "1000")]
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from afterword.cli.output import Way, escaped, has_colours, note, shown
+from afterword.cli.output import Show, escaped, has_colours, note, shown
 from afterword.errors import OptionError
 from afterword.text.aligned import aligned, readable
 from afterword.text.unicode import spaced, visible
@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # only the operation that runs is imported
     from afterword.operations.inspect_ import Found
     from afterword.operations.operation import Record
 
-LONGEST = 4096  # characters of a line that are collected before they are printed
+COLLECTED = 4096  # characters of a line that are collected before they are printed
 ODD, PLAIN = "\033[1;31m", "\033[0m"  # around odd characters on a terminal with colours
 TABLE = "{:>8}  {:>8}  {:>8}  {:6}  {}"
 
@@ -56,7 +56,7 @@ def surprises(records: Iterator[Record], request: Any) -> Iterator[Record]:
         if one.file != file and isinstance(one.file, str):
             console.print(f"{shown(one.file)}:", style="bold", soft_wrap=True)
             file = one.file
-        if (number and one.line > number) or len(line) > LONGEST:
+        if (number and one.line > number) or len(line) > COLLECTED:
             console.print(line, soft_wrap=True, end="\n" * (one.line - number))
             line = Text()
         number = one.line
@@ -208,7 +208,7 @@ def generate(records: Iterator[Record], request: Any) -> Iterator[Record]:
         separate, last = not isinstance(one, WrittenLine), ""
 
 
-SHOWS: dict[str, Way] = {
+SHOWS: dict[str, Show] = {
     "Surprises": surprises,
     "Odd": odd,
     "Inspect": inspect,

@@ -169,7 +169,7 @@ def warmed_up(text: MeasuredParts, places: NDArray[np.intp], before: int) -> Sta
     return state
 
 
-SHOWN = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 300, 500, 1000, 2000, 3000, 5000, 10_000)
+SHOWN_STEPS = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 300, 500, 1000, 2000, 3000, 5000, 10_000)
 WIDTH = 1.1  # the figure at k is the mean from k / 1.1 to k · 1.1, since single steps scatter
 FADED = 0.01  # of what the last character changes: a character that changes less is forgotten
 
@@ -191,7 +191,7 @@ class Horizon(Finding):
     @property
     def steps(self) -> list[int]:
         """The k that are shown."""
-        return [k for k in SHOWN if k <= self.changes.shape[1]]
+        return [k for k in SHOWN_STEPS if k <= self.changes.shape[1]]
 
     def at(self, k: int, values: Curves | None = None) -> tuple[float, float]:
         """Return the mean and standard error at `k` of `values` [N, K], by default of the changes by replacing.

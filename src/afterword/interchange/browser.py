@@ -82,11 +82,11 @@ def write_html(model: SavedModel, path: Path, settings: PageSettings) -> list[st
     """Write `model` as a page that people write on. Return and raise as `write_js`."""
     exported = Exported(model, settings)
     with output(path) as file:
-        file.write(page(exported, settings, path.stem).encode())
+        file.write(model_html(exported, settings, path.stem).encode())
     return exported.notes
 
 
-def page(exported: Exported, settings: PageSettings, name: str) -> str:
+def model_html(exported: Exported, settings: PageSettings, name: str) -> str:
     """Return the page of a model. Its title is `name` unless `settings` have one.
 
     The weights are apart from the script, which a browser reads and checks twice.

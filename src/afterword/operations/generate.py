@@ -24,7 +24,7 @@ from afterword.operations.options import Engine, Holding, Predicting
 from afterword.operations.score import engine_of
 from afterword.operations.work import Work
 from afterword.settings import SEEDS, made, setting
-from afterword.text.encoded import PARTS
+from afterword.text.encoded import SPLITS
 from afterword.text.lines import TAB
 
 REPORT_EVERY = 10.0  # seconds between lines about rejected texts
@@ -224,7 +224,7 @@ def _accept(request: Generate, model: LanguageModel, label: str | None, work: Wo
         return None
     if not model.lines:
         raise OptionError("`unique` and `novel` are for models of lines: this one was not trained with `lines`")
-    known = {line for part in PARTS for line in model.learned_from().texts(part)} if request.novel else set()
+    known = {line for part in SPLITS for line in model.learned_from().texts(part)} if request.novel else set()
     if label is not None:
         known = {line.removeprefix(label + TAB) for line in known if line.startswith(label + TAB)}
     known.add("")  # training leaves out empty lines, so `known` has none

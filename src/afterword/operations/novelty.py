@@ -19,7 +19,7 @@ from afterword.text.aligned import aligned
 from afterword.text.encoded import EncodedCorpus
 
 TEXTS, LINES = 200, 10_000  # how many texts to write: running text, lines
-SHOWN = 200  # characters of the longest copy
+SHOWN_CHARACTERS = 200  # characters of the longest copy
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Copied(Record, kw_only=True):
             if (lines := part.lines) is not None:
                 of_lines.append([name, f"{lines.lines:,}", f"{lines.exact:.1%}", f"{lines.near:.1%}"])
             if part.longest:
-                shown = part.longest if len(part.longest) <= SHOWN else f"{part.longest[:SHOWN]}…"
+                shown = part.longest if len(part.longest) <= SHOWN_CHARACTERS else f"{part.longest[:SHOWN_CHARACTERS]}…"
                 place = f"the longest copy, {name}, is at character {part.at:,} of that text:"
                 longest.append(f"{place}\n{shown!r}")
         tables = [aligned(rows, "<" + ">" * len(rows[0][1:])) for rows in (of_lines, of_texts) if len(rows) > 1]

@@ -37,7 +37,7 @@ class Drawn:
         return sum(len(surprise.text) for surprise in self.surprises)
 
 
-def page(texts: Sequence[Drawn], about: str = "") -> str:
+def surprises_html(texts: Sequence[Drawn], about: str = "") -> str:
     """Return the page of `texts` as HTML; `about` is a line that describes the model."""
     css = style() + read("afterword.scoring", "surprises.css")
     head = (
@@ -59,7 +59,7 @@ def _section(text: Drawn, prefix: str) -> Iterator[str]:
     if drawn < summary.characters:
         yield f"<p>Only the first {drawn:,} characters are drawn below; figures and table cover all of them.</p>\n"
     last = text.surprises[-1].start if text.surprises else -1
-    yield '<div class="places"><table>\n<tr><th>most surprising</th><th>bits</th><th>text</th><th>expected</th></tr>\n'
+    yield '<div class="scroll"><table>\n<tr><th>most surprising</th><th>bits</th><th>text</th><th>expected</th></tr>\n'
     for place in summary.most:
         yield _row(place, prefix if place.surprise.start <= last else None)
     yield "</table></div>\n<ol>"

@@ -127,8 +127,8 @@ def _fields(title: str, schema: dict[str, Any], schemas: dict[str, Any]) -> list
         notes = ["required"] * (field in needed) + [kind.get("description", "") for kind in _kinds(one)]
         cells = (f"<code>{html.escape(field)}</code>", html.escape(_kind(one)), _text(" ".join(notes)))
         rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    said = _text(found.get("description", ""))
-    return [f"<h3>{title}</h3><p>{said}</p><table>", *rows, "</table>"] if rows else []
+    description = _text(found.get("description", ""))
+    return [f"<h3>{title}</h3><p>{description}</p><table>", *rows, "</table>"] if rows else []
 
 
 def _text(text: str) -> str:

@@ -13,11 +13,11 @@ import msgspec
 from starlette.responses import Response
 
 from afterword.inspection.gates import Gates
-from afterword.inspection.gates_page import about, page, script
+from afterword.inspection.gates_page import about, gates_html, script
 from afterword.inspection.keeping import MOST_INSTEAD, HeldStretch
 from afterword.inspection.trace import openness
 from afterword.language_model import LanguageModel
-from afterword.model.network.holding import PARTS
+from afterword.model.network.holding import GATES_AND_STATES
 from afterword.serving.http.endpoints import Call
 from afterword.serving.http.failures import ApiError, check_at_most
 from afterword.serving.http.static_files import page_file
@@ -82,7 +82,7 @@ async def gates(call: Call[Service], body: GatesRequest) -> GatesReply:
         trace = model.gates(body.text)
         call.check()
         if body.format == "html":
-            return GatesReply(served.name, html=page(trace, about(served.name, model.config, holds)))
+            return GatesReply(served.name, html=gates_html(trace, about(served.name, model.config, holds)))
         return _summary(served.name, trace)
 
     return await call.work(looked)
@@ -128,7 +128,7 @@ async def keeps(call: Call[Service], body: KeepsRequest) -> KeepsReply:
 def _check_length(model: LanguageModel, text: str, most: int) -> None:
     """Raise ApiError if the gates over `text` would be more than `most` numbers."""
     config, tokens = model.config, len(model.tokenizer.encode(text))
-    each = (len(PARTS) + 1) * config.num_layers * config.hidden_size + config.vocabulary_size
+    each = (len(GATES_AND_STATES) + 1) * config.num_layers * config.hidden_size + config.vocabulary_size
     what = "this model can show the gates of at most {} tokens"
     check_at_most(most // each, tokens, what, "send a part of the text", "text")
 
@@ -141,7 +141,7 @@ def _summary(name: str, trace: Gates) -> GatesReply:
         )
         for layer in openness(trace)
     ]
-    means: dict[str, Any] = {part: trace.means(part).round(6).tolist() for part in PARTS}
+    means: dict[str, Any] = {part: trace.means(part).round(6).tolist() for part in GATES_AND_STATES}
     return GatesReply(name, trace.text, trace.tokens, trace.bits.round(6).tolist(), means, layers)
 
 
