@@ -20,7 +20,7 @@ import click
 from afterword.learning.learner import Learner
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin
-from afterword.runs.loop import train
+from afterword.runs.loop import train_run
 from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings
 from benchmarks.commands import as_written, machine
@@ -55,7 +55,7 @@ def main(text: Path, minutes: float) -> None:
         run = begin([text], Path(place, "run"), TextSettings(), TrainingSettings(base="none", minutes=minutes))
         for owner, name in KEEPING:
             mock.patch.object(owner, name, timed(getattr(owner, name), spent)).start()
-        *_, last = train(run)
+        *_, last = train_run(run)
         mock.patch.stopall()
         size = max((run.folder.path / "checkpoints").iterdir()).stat().st_size
     share = sum(spent.values()) / last.seconds

@@ -27,7 +27,7 @@ from afterword.learning.batches import window_batch
 from afterword.learning.learner import Learner
 from afterword.learning.recipe import Recipe
 from afterword.model.network.config import Config
-from afterword.planning.classic import draft
+from afterword.planning.classic import recipe_without_steps
 from afterword.planning.training_plan import TrainingSettings
 from afterword.text.characters import ClassicTokenizer
 from afterword.text.decoding import read_text
@@ -53,7 +53,7 @@ def keras(task: str, **given: Any) -> Any:
 
 def recipe_with(**numbers: Any) -> Recipe:
     """The classic recipe, some numbers replaced."""
-    return dataclasses.replace(draft(TrainingSettings(recipe="classic")), **numbers)
+    return dataclasses.replace(recipe_without_steps(TrainingSettings(recipe="classic")), **numbers)
 
 
 def as_keras(learner: Learner) -> dict[str, np.ndarray]:

@@ -38,7 +38,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.generation.continuation import Continuation, Policy
-from afterword.generation.parallel import LANES
+from afterword.generation.parallel import LANES_PER_BATCH
 from afterword.generation.prefill import read_prompt
 from afterword.generation.sampling import Sampling
 from afterword.generation.writer import Writer
@@ -78,7 +78,7 @@ def main() -> None:
 
 @main.command(help="Microseconds a step of the network alone.")
 @click.option("--size", "sizes", multiple=True, default=SIZES)
-@click.option("--lanes", "lanes", multiple=True, type=int, default=(1, LANES))
+@click.option("--lanes", "lanes", multiple=True, type=int, default=(1, LANES_PER_BATCH))
 @click.option("--turns", default=TURNS)
 @click.option("--keras", is_flag=True, help="beside Keras' predict too, of one lane, in an environment of its own")
 def steps(sizes: tuple[str, ...], lanes: tuple[int, ...], turns: int, keras: bool) -> None:
@@ -172,8 +172,8 @@ def stream_figures(path: str, size: str, turns: int) -> tuple[dict[str, float], 
 def batch_figures(text: str, size: str, top_k: int, turns: int) -> dict[str, tuple[float, float, float]]:
     """Return for each engine its tokens per second, their share of NumPy's bare steps, and how fast it is."""
     ways: dict[str, list[str]] = {engine: child("lanes", engine, size, text, top_k) for engine in ENGINES}
-    found = take_turns({**ways, "bare": child("step", "numpy", size, LANES)}, turns)
-    bare = [LANES / seconds for seconds in found["bare"]]
+    found = take_turns({**ways, "bare": child("step", "numpy", size, LANES_PER_BATCH)}, turns)
+    bare = [LANES_PER_BATCH / seconds for seconds in found["bare"]]
     return {
         engine: (
             statistics.median(found[engine]),
@@ -298,7 +298,7 @@ def lanes(engine: str, size: str, text: str, top_k: int) -> None:
     reading = read_prompt(model, writer.network, "\n")
 
     def write(turn: int) -> int:
-        return sum(sample.tokens for sample in writer.samples([reading], LANES, turn * LANES))
+        return sum(sample.tokens for sample in writer.samples([reading], LANES_PER_BATCH, turn * LANES_PER_BATCH))
 
     answer(speed_of(write))
 

@@ -24,9 +24,9 @@ import numpy as np
 
 from afterword.inspection.finding import Inspected
 from afterword.inspection.gates import MOST_TRACED, Gates, look_at_gates
-from afterword.inspection.gates_page import page
+from afterword.inspection.gates_page import gates_html
 from afterword.model.network.config import Config
-from afterword.model.network.holding import PARTS
+from afterword.model.network.holding import GATES_AND_STATES
 from afterword.model.network.network import Network
 from afterword.text.characters import CharTokenizer
 from benchmarks.commands import as_written, machine
@@ -98,7 +98,7 @@ def exactness() -> tuple[float, float, float]:
                 outs32.append(out[0])
                 outs64.append(hidden)
                 if t:
-                    for part, value in zip(PARTS, (i, f, g, o, cell, hidden), strict=True):
+                    for part, value in zip(GATES_AND_STATES, (i, f, g, o, cell, hidden), strict=True):
                         doubles = max(doubles, float(np.abs(getattr(found, part)[t - 1, k] - value).max()))
                     for part, tensor in (("hidden", state[0]), ("cell", state[1])):
                         difference = np.abs(getattr(found, part)[t - 1, k] - tensor[0, 0].numpy())
@@ -134,7 +134,7 @@ def main() -> None:
             begin = time.perf_counter()
             found = gates_of(loaded, text)
             seconds = time.perf_counter() - begin
-            written = page(found).encode()
+            written = gates_html(found).encode()
             print(f"  {layers}×{units}, {length:,} characters: trace {seconds:.1f} s, page {len(written) / 1e6:.2f} MB")
             pages[layers, units, length] = Path(folder, f"{layers}-{units}-{length}.html")
             pages[layers, units, length].write_bytes(written)

@@ -33,7 +33,7 @@ from afterword.learning.validation import HeldOut, Measured
 from afterword.model.ngram.mixture import mixed
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin
-from afterword.runs.loop import train
+from afterword.runs.loop import train_run
 from afterword.text.corpus import TextSettings
 from afterword.text.encoded import EncodedCorpus
 from benchmarks.commands import DATA, as_written, echo_row, echo_table
@@ -148,7 +148,7 @@ def looks(text: Text, seed: int) -> list[Look]:
             return measured
 
         with mock.patch.object(HeldOut, "measure", look):
-            for _ in train(run):
+            for _ in train_run(run):
                 pass
     return found
 

@@ -63,7 +63,7 @@ def recipe(
     num_layers: int, hidden_size: int, precision: Precision, device: Device = "cpu", batch_size: int = B
 ) -> Recipe:
     """The default recipe in these sizes."""
-    from afterword.planning.auto import draft
+    from afterword.planning.auto import recipe_to_measure
     from afterword.planning.training_plan import TrainingSettings
     from afterword.text.encoded import EncodedCorpus
 
@@ -81,7 +81,7 @@ def recipe(
         steps=1,
     )
     corpus: EncodedCorpus = Corpus()  # type: ignore[assignment]
-    return dataclasses.replace(draft(corpus, settings), precision=precision)
+    return dataclasses.replace(recipe_to_measure(corpus, settings), precision=precision)
 
 
 def our_step(chosen: Recipe, adamw: bool = False, team: Team = ALONE) -> Callable[[], None]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from afterword.planning.training_plan import CorpusSettings, TrainingSettings
 from afterword.runs.begin import begin
-from afterword.runs.loop import train
+from afterword.runs.loop import train_run
 from afterword.runs.run import Run
 from afterword.series.table_corpus import SeriesSettings
 
@@ -46,6 +46,6 @@ def train_small(folder: Path, steps: int = 24) -> Path:
     table = folder / "table.csv"
     table.write_text(long_csv(seasonal()))
     run = begin_small(table, folder / "run", steps=steps)
-    for _ in train(run):
+    for _ in train_run(run):
         pass
     return folder / "run"

@@ -84,10 +84,10 @@ def __getattr__(name: str) -> "Any":
 
     if name in _HOMES:
         return getattr(import_module(f"afterword.{_HOMES[name]}"), name)
-    from afterword.operations.every import find, summaries
+    from afterword.operations.every import find_operation, summaries
 
     if not name.startswith("_") and name.rstrip("_") in summaries():
-        return find(name.rstrip("_"))
+        return find_operation(name.rstrip("_"))
     raise AttributeError(f"module 'afterword' has no attribute {name!r}")
 
 

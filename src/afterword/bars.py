@@ -185,7 +185,7 @@ def train_shown(run: Run, on_progress: Callable[[Progress], object] | None) -> N
     with training_bar() if seen else contextlib.nullcontext(on_progress) as show:
         if seen:
             _print_notes(run.take_notes())
-        for report in loop.train(run):
+        for report in loop.train_run(run):
             if seen:
                 _print_notes(report.notes)
             if show is not None:

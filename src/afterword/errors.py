@@ -24,7 +24,7 @@ import importlib.util
 import re
 from collections.abc import Callable
 
-NAME = re.compile(r"`([a-z][a-z0-9_]*)`")  # of an option, in a message
+OPTION_NAME = re.compile(r"`([a-z][a-z0-9_]*)`")  # of an option, in a message
 
 
 class AfterwordError(Exception):
@@ -98,7 +98,7 @@ class NotFiniteError(TrainingError):
 
 def spelled(message: str, spell: Callable[[str], str] = "{}=".format) -> str:
     """Return `message` with the names of options spelled, by default as in Python."""
-    return NAME.sub(lambda found: spell(found[1]), message)
+    return OPTION_NAME.sub(lambda found: spell(found[1]), message)
 
 
 def check_installed(problem: str, *packages: str) -> None:

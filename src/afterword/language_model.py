@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.bases.installed import known, named
+from afterword.bases.installed import folder_named, known
 from afterword.errors import ModelError, OptionError
 from afterword.generation.copying import Passages
 from afterword.generation.prefill import NextCharacter, Prompt, Reading, prompt_of, read_prompt
@@ -129,7 +129,7 @@ class LanguageModel:
         OptionError if the model lacks the n-gram model to use, or if ONNX Runtime, which "fast" needs, is not
         installed; HubError if a model cannot be downloaded.
         """
-        place = named(path if is_remote(path) else _folder(path))
+        place = folder_named(path if is_remote(path) else _folder(path))
         folder = model_folder(place)
         is_run = folder != place
         try:

@@ -40,6 +40,9 @@ LIMITS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
 }
 
 
+SEEDS: dict[str, Any] = {"minimum": 0, "maximum": 2**64 - 1}  # the limits of NumPy's
+
+
 def ignore_progress(*progress: object) -> None:
     """Do nothing: the default `OnProgress`."""
 

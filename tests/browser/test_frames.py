@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from afterword.inspection.gates_page import framed, page
+from afterword.inspection.gates_page import framed, gates_html
 from tests.browser.chromium import Tab
 from tests.inspection.test_gates import TEXT, made
 from tests.processes import until
@@ -69,7 +69,7 @@ def fills(found: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize("how", ["in the page", "by a script"])
 def test_the_map_fills_the_frame_however_often_it_is_loaded(tab: Tab, tmp_path: Path, how: str) -> None:
-    inside = frame(page(TRACE))
+    inside = frame(gates_html(TRACE))
     if how == "by a script":  # as a notebook does
         text = json.dumps(inside).replace("</", "<\\/")
         inside = f"<div id=cell></div><script>setTimeout(() => {{ cell.innerHTML = {text} }}, 20)</script>"
@@ -86,7 +86,7 @@ def test_the_map_fills_the_frame_however_often_it_is_loaded(tab: Tab, tmp_path: 
 
 
 def test_a_frame_that_is_shown_or_resized_later_is_filled_then(tab: Tab, tmp_path: Path) -> None:
-    opened(tab, f"<div id=cell style='display: none'>{frame(page(TRACE))}</div>", tmp_path)
+    opened(tab, f"<div id=cell style='display: none'>{frame(gates_html(TRACE))}</div>", tmp_path)
     tab.run("new Promise(done => setTimeout(done, 300))")  # nothing to wait for: it is drawn only once it is shown
     tab.run("cell.style.display = 'block'")
     found = settled(tab)
@@ -102,7 +102,7 @@ def test_a_frame_that_is_shown_or_resized_later_is_filled_then(tab: Tab, tmp_pat
 @pytest.mark.parametrize("trace", [TRACE, LONG], ids=["short", "long"])
 def test_on_a_narrow_screen_the_map_fits_and_bars_can_be_compared(tab: Tab, tmp_path: Path, trace: Any) -> None:
     path = tmp_path / "gates.html"
-    path.write_text(page(trace), encoding="utf-8")
+    path.write_text(gates_html(trace), encoding="utf-8")
     with tab.phone(320):
         tab.open(f"file://{path}")
         tab.run("move(3); move(12, true); find()")

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from afterword.inspection.gates_page import page
+from afterword.inspection.gates_page import gates_html
 from afterword.inspection.trace import Trace, named_units, openness
-from afterword.model.network.holding import PARTS
+from afterword.model.network.holding import GATES_AND_STATES
 from afterword.text.characters import CharTokenizer, ClassicTokenizer
 from tests.browser.chromium import Tab
 from tests.inspection.test_gates import TEXT, made
@@ -28,7 +28,7 @@ def trace() -> Trace:
 
 @pytest.fixture
 def opened(tab: Tab, trace: Trace, tmp_path: Path) -> Tab:
-    return open_page(tab, page(trace, "a model"), tmp_path)
+    return open_page(tab, gates_html(trace, "a model"), tmp_path)
 
 
 def open_page(tab: Tab, content: str, folder: Path) -> Tab:
@@ -62,7 +62,7 @@ def test_an_address_chooses_a_part_and_a_character(opened: Tab, address: str, sh
     assert opened.complaints == []
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", GATES_AND_STATES)
 def test_every_value_of_the_page_is_the_traces(opened: Tab, trace: Trace, part: str) -> None:
     units = trace.shown_units()
     found = opened.run(f"D.layers.map((layer, k) => layer.units.map((_, row) => Array.from(series('{part}', k, row))))")
@@ -100,7 +100,7 @@ def test_a_gate_and_a_layer_are_chosen_by_mouse_and_by_key(opened: Tab) -> None:
 
 
 def test_each_gate_is_told_in_a_sentence_and_every_button_says_what_it_does(opened: Tab) -> None:
-    for part in PARTS:
+    for part in GATES_AND_STATES:
         opened.click(f"#part button[data-value={part}]")
         sentence = opened.text("#meaning")
         assert sentence.startswith("The " + part)
@@ -169,7 +169,7 @@ def test_a_stretch_finds_the_unit_that_is_on_there_alone(tab: Tab, trace: Trace,
     output[:, 1, 4] = 0.9
     hidden[:, 1, 4] = 0.9 * np.tanh(cell[:, 1, 4])
     planted = Trace(**{**trace.__dict__, "hidden": hidden, "output": output, "cell": cell})
-    open_page(tab, page(planted), tmp_path)
+    open_page(tab, gates_html(planted), tmp_path)
     tab.press("g")  # forget, input, candidate, output, cell, hidden
     tab.click("#part button[data-value=hidden]")
     tab.drag(f"#text b:nth-child({places[0] + 1})", f"#text b:nth-child({places[0] + 5})")
@@ -203,11 +203,11 @@ def test_the_summary_is_the_traces(opened: Tab, trace: Trace) -> None:
 
 def test_a_long_text_shows_the_moving_units_or_the_named_ones(tab: Tab, tmp_path: Path) -> None:
     trace = LONG.gates(TEXT * 15)
-    open_page(tab, page(trace), tmp_path)
+    open_page(tab, gates_html(trace), tmp_path)
     assert tab.text("#labels") == "48 of the 80 units of l0"
     found = tab.run("[0, 1].map(layer => Array.from({length: T}, (_, t) => mean('cell', layer, t)))")
     np.testing.assert_allclose(np.array(found).T, trace.means("cell"), atol=1e-4)
-    open_page(tab, page(trace, named=named_units(["l1.u7"], LONG.config)), tmp_path)
+    open_page(tab, gates_html(trace, named=named_units(["l1.u7"], LONG.config)), tmp_path)
     assert tab.text("#labels") == "1 of the 80 units of l1"
     assert tab.run("name(S.layer, S.unit)") == "l1.u7"
     assert tab.complaints == []
@@ -215,7 +215,7 @@ def test_a_long_text_shows_the_moving_units_or_the_named_ones(tab: Tab, tmp_path
 
 def test_any_text_is_shown_as_text(tab: Tab, tmp_path: Path) -> None:
     model = made(CharTokenizer.of(HOSTILE))
-    open_page(tab, page(model.gates(HOSTILE), about="<i>model</i>"), tmp_path)
+    open_page(tab, gates_html(model.gates(HOSTILE), about="<i>model</i>"), tmp_path)
     assert tab.run("D.tokens.join('')") == HOSTILE
     assert tab.text("#about") == "<i>model</i>"
     assert tab.run("document.querySelectorAll('#text b').length") == len(HOSTILE)
@@ -223,7 +223,7 @@ def test_any_text_is_shown_as_text(tab: Tab, tmp_path: Path) -> None:
 
 
 def test_a_single_character_has_a_page_too(tab: Tab, tmp_path: Path) -> None:
-    open_page(tab, page(MODEL.gates("D")), tmp_path)
+    open_page(tab, gates_html(MODEL.gates("D")), tmp_path)
     tab.press("f")
     assert "leave a part out" in tab.text("#foundhead")
     assert tab.complaints == []
@@ -232,7 +232,7 @@ def test_a_single_character_has_a_page_too(tab: Tab, tmp_path: Path) -> None:
 def test_a_model_of_windows_shows_what_each_window_held(tab: Tab, tmp_path: Path) -> None:
     model = made(ClassicTokenizer.of(TEXT), embedding_size=1, input="number", window=6, residual=False)
     trace = model.gates(TEXT)
-    open_page(tab, page(trace), tmp_path)
+    open_page(tab, gates_html(trace), tmp_path)
     found = tab.run("D.layers[1].units.map((_, row) => before(1, row, 20))")
     np.testing.assert_allclose(found, trace.before[20, 1, trace.shown_units()[1]], atol=1e-3)
 
@@ -241,7 +241,7 @@ def test_a_series_is_read_by_its_values_and_dates(tab: Tab, tmp_path: Path) -> N
     trace = MODEL.gates(TEXT[:20])
     dates = [f"2024-01-{day:02d}" for day in range(1, 21)]
     named = replace(trace, tokens=[f"{k}.5 " for k in range(20)], unit="value", places=dates, title="north")
-    opened = open_page(tab, page(named), tmp_path)
+    opened = open_page(tab, gates_html(named), tmp_path)
     opened.click("#text b:nth-of-type(3)")
     assert opened.text("#here").startswith("value 2024-01-03 2.5")
     assert opened.run("document.title") == "What the gates do: north"

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from afterword.inspection.gates_page import page as gates_page
+from afterword.inspection.gates_page import gates_html as gates_page
 from afterword.interchange.browser import PageSettings, write_html
 from afterword.model.folder.saved import load_model
 from afterword.scoring.surprises import Surprise
 from afterword.scoring.surprises_page import Drawn
-from afterword.scoring.surprises_page import page as surprises_page
+from afterword.scoring.surprises_page import surprises_html as surprises_page
 from tests.browser.chromium import Tab
 from tests.inspection.test_gates import TEXT, made
 from tests.tiny import save_tiny

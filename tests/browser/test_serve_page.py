@@ -30,6 +30,7 @@ from tests.serving.server import Serving, proxied, serving
 from tests.serving.test_kinds import MODELS
 
 FILES = Path(str(resources.files("afterword.serving").joinpath("page")))
+SHARED = FILES.parents[1] / "web"
 LAWS = Path(__file__).with_name("laws.js").read_text(encoding="utf-8")
 KEY = "a-key-that-is-long-enough"
 HOSTILE = "</script><b onclick=x>&amp;\"'<img src=x onerror=document.title=1>"
@@ -230,6 +231,10 @@ def run_is(tab: Tab, state: str) -> None:
 # What the page is made of.
 
 
+def _script(name: str) -> str:
+    return next(folder / name for folder in (FILES, SHARED) if (folder / name).exists()).read_text("utf-8")
+
+
 def test_what_is_vendored_is_what_its_manifest_says() -> None:
     manifest = json.loads((FILES / "vendor/MANIFEST.json").read_text(encoding="utf-8"))
     texts = set()
@@ -246,7 +251,7 @@ def test_the_page_needs_nothing_that_its_policy_forbids() -> None:
     for path in FILES.glob("*.html"):
         content = path.read_text(encoding="utf-8")
         assert not re.search(r"<style|\sstyle=|\son\w+=|<script>|https?://", content), path
-    for path in FILES.glob("*.js"):
+    for path in [*FILES.glob("*.js"), *SHARED.glob("*.js")]:
         content = path.read_text(encoding="utf-8")
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|\beval\(|new Function|https?://", content), path
 
@@ -257,7 +262,7 @@ def test_every_module_that_the_page_begins_with_is_asked_for_at_once() -> None:
         name = ahead.pop()
         if name not in found:
             found.add(name)
-            imported = re.findall(r'^import [^;]*"\./([^"]+)";', (FILES / name).read_text("utf-8"), re.M)
+            imported = re.findall(r'^import [^;]*"\./([^"]+)";', _script(name), re.M)
             ahead += imported if "/" not in name else []
     served = bytes(page_file({}, "index.html", "").body).decode()
     preloaded = re.findall(r'rel="modulepreload" href="static/([^"]+)"', served)

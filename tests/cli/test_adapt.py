@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from afterword.language_model import load
 from tests.cli.answers import records
 from tests.cli.conftest import Run
 from tests.cli.test_main import error_line

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from afterword.cli.command import OperationCommand
-from afterword.cli.config_file import LARGEST, read_config
+from afterword.cli.config_file import MOST_BYTES, read_config
 from afterword.errors import OptionError
 from afterword.operations.operation import operation
 from afterword.operations.train import Train
@@ -88,7 +88,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(config: Callable[[byte
         ("steps = ", "is not TOML: invalid value (at end of document)"),
         ("a = " + "[" * 20_000, "is nested too deeply"),
         (b"seed = 1\n# caf\xe9\n", "is not UTF-8 (at line 2): save it as UTF-8"),
-        (b"#" * (LARGEST + 1), "is larger than 64 KiB"),
+        (b"#" * (MOST_BYTES + 1), "is larger than 64 KiB"),
         (b"\0", "is not TOML: "),
     ],
 )

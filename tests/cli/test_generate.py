@@ -19,7 +19,7 @@ from afterword.language_model import load
 from afterword.operations import generate as operation_of_generate
 from afterword.operations.train import train
 from afterword.operations.work import Work
-from afterword.text.encoded import PARTS, EncodedCorpus
+from afterword.text.encoded import SPLITS, EncodedCorpus
 from tests.cli.answers import records
 from tests.processes import running, until
 
@@ -160,7 +160,7 @@ def test_unique_and_novel_lines_are_those_of_further_seeds(run: Run, tmp_path: P
     found = written(done).splitlines()
     assert re.search(rb"^wrote 25 of 25 lines, \d+ seeds tried$", done.stderr, re.MULTILINE)
     corpus = EncodedCorpus.open(out / "corpus")
-    kept = {line for part in PARTS for line in corpus.texts(part)}
+    kept = {line for part in SPLITS for line in corpus.texts(part)}
     assert kept == set(text.read_text().split())
     assert len(found) == len(set(found)) == 25
     assert not kept & set(found)

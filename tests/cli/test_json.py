@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from afterword.cli.output import strict_json
-from afterword.operations.every import find, summaries
+from afterword.operations.every import find_operation, summaries
 from afterword.operations.train import train
 from tests.cli.answers import fine
 from tests.cli.conftest import Run
@@ -49,7 +49,7 @@ def refused(constant: str) -> None:
 
 def test_every_command_that_has_json_is_among_the_cases() -> None:
     left_out = {"demo", "push"}  # which trains for two minutes, and needs a hub
-    assert {name for name in summaries() if find(name).records} - left_out == {case[0] for case in CASES}
+    assert {name for name in summaries() if find_operation(name).records} - left_out == {case[0] for case in CASES}
 
 
 @pytest.mark.parametrize("case", CASES, ids=" ".join)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from afterword.operations.every import find, summaries
+from afterword.operations.every import find_operation, summaries
 from afterword.operations.operation import FOLDER
 from afterword.settings import kinds_of
 from tests.cli.answers import fine
@@ -31,7 +31,7 @@ WORK = {
 def outputs() -> Iterator[tuple[str, str, str]]:
     """Every option of every command that names a file to write, and how that may end."""
     for name in summaries():
-        for field, _ in kinds_of(find(name).request):
+        for field, _ in kinds_of(find_operation(name).request):
             if (endings := field.metadata["ending"]) not in (None, FOLDER):
                 yield name, "--" + field.name.replace("_", "-"), (*endings, ".txt")[0]
     yield "generate", "--out", ".txt"

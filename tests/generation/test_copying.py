@@ -39,7 +39,7 @@ def test_a_copy_is_what_stands_in_the_text_and_is_longer(texts: list[str], befor
 def test_a_long_text_is_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "".join(chr(97 + k * k % 23) + chr(97 + k % 7) for k in range(300))
     whole = bytes(Passages(text, 9)._hashes)
-    monkeypatch.setattr(copying, "AT_ONCE", 50)
+    monkeypatch.setattr(copying, "CHARACTERS_AT_ONCE", 50)
     assert bytes(Passages(text, 9)._hashes) == whole
 
 

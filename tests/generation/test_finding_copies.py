@@ -38,7 +38,7 @@ def within_one_edit(line: str, other: str) -> bool:
 @example(["aba", "bab"], "abab", 3)
 def test_copies_are_those_found_by_looking_at_every_window(written: list[str], other: str, at_once: int) -> None:
     characters = sum(map(len, written))
-    before, copying.AT_ONCE = copying.AT_ONCE, at_once
+    before, copying.CHARACTERS_AT_ONCE = copying.CHARACTERS_AT_ONCE, at_once
     try:
         if characters == 0:
             with pytest.raises(TextError, match="is empty"):
@@ -46,7 +46,7 @@ def test_copies_are_those_found_by_looking_at_every_window(written: list[str], o
             return
         found = find_copies(written, other, (2, 5, 9))
     finally:
-        copying.AT_ONCE = before
+        copying.CHARACTERS_AT_ONCE = before
     assert found.characters == characters
     for length, share in found.shares.items():
         assert share == pytest.approx(sum(covered(text, other, length) for text in written) / characters)

@@ -90,7 +90,7 @@ KINDS: list[tuple[SavedModel, str, dict[str, Any]]] = [
 def test_a_text_is_what_its_seed_writes_alone(
     model: SavedModel, prompt: str, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "LANES", 17)
+    monkeypatch.setattr(writer, "LANES_PER_BATCH", 17)
     sampling = Sampling(**{"max_tokens": 12, "temperature": 1.5} | settings)
     expected = [alone(model, prompt, sampling, seed) for seed in SEEDS]
     found = together(model, prompt, sampling, SEEDS)
@@ -112,7 +112,7 @@ def test_texts_in_several_batches_are_what_their_seeds_write_alone(threads: int)
 
 
 def test_long_texts_keep_the_order_and_the_later_ones_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "LANES", 5)
+    monkeypatch.setattr(writer, "LANES_PER_BATCH", 5)
     monkeypatch.setattr(writer, "AHEAD", 8)
     model, sampling = of_lines(MODELS[CHAR]), Sampling(max_tokens=300, temperature=1.5)
     taken: list[int] = []

@@ -76,10 +76,10 @@ def test_the_paths_of_a_line_do_not_depend_on_its_neighbours_but_for_rounding(ne
 
 def test_the_numbers_of_threads_and_lanes_change_no_draw(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     given = lines(network, 8, 5, 30, 2, 17)
-    monkeypatch.setattr(module, "LANES", 60)  # two lines at a time
+    monkeypatch.setattr(module, "PATHS_AT_ONCE", 60)  # two lines at a time
     monkeypatch.setattr(type(network), "threads", property(lambda self: 1), raising=False)
     one = sample_paths(network, given, ALLOWED, 12, 30, seed=0)
     monkeypatch.setattr(type(network), "threads", property(lambda self: 3), raising=False)
     np.testing.assert_array_equal(sample_paths(network, given, ALLOWED, 12, 30, seed=0), one)
-    monkeypatch.setattr(module, "LANES", 1024)
+    monkeypatch.setattr(module, "PATHS_AT_ONCE", 1024)
     assert (sample_paths(network, given, ALLOWED, 12, 30, seed=0) == one).mean() > 0.99

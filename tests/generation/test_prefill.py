@@ -167,7 +167,7 @@ def test_prompts_of_characters_and_bytes_are_read_as_they_are() -> None:
 TAKEN_BACK = {"": "", "ab\n": "", "ab ": " ", "\n  ": "  ", "ab ab": " ab", "ab a☃b": "b", "ab a☃": "", "☃" * 30: ""}
 
 
-@pytest.mark.parametrize(("prompt", "back"), [*TAKEN_BACK.items(), ("a" * 200, "a" * prefill.MOST)])
+@pytest.mark.parametrize(("prompt", "back"), [*TAKEN_BACK.items(), ("a" * 200, "a" * prefill.MOST_TAKEN_BACK)])
 def test_the_last_word_is_taken_back_as_far_as_its_tokens_can_change(prompt: str, back: str) -> None:
     ids = BPE.encode(prompt)
     assert BPE.decode(ids[len(ids) - prefill.taken_back(BPE, ids, prompt) :]) == back
@@ -181,7 +181,7 @@ def test_a_prompt_that_needs_it_costs_few_steps_and_others_none(monkeypatch: pyt
         read_prompt(RUNNING, network, prompt)
     step.assert_not_called()
     read_prompt(RUNNING, network, "ab" * 12)
-    assert sum(len(call.args[0]) for call in step.call_args_list) <= prefill.STEPS + step.call_count
+    assert sum(len(call.args[0]) for call in step.call_args_list) <= prefill.MOST_STEPS + step.call_count
 
 
 def test_prompts_that_are_read_together_are_read_as_alone() -> None:

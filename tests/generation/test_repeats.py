@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterword.generation import repeats
-from afterword.generation.repeats import LENGTH, LONGEST, PLACES, Repeats
+from afterword.generation.repeats import LENGTH, LONGEST_REPETITION, PLACES, Repeats
 from afterword.generation.sampling import Sampling
 from afterword.generation.writer import Writer
 from tests.generation.test_continuation import CHAR, MODELS
@@ -19,7 +19,7 @@ texts = st.lists(st.integers(0, 2), max_size=60) | st.tuples(
 ).map(lambda two: two[0] * two[1])
 
 
-def slowly(tokens: list[int], least: int = LENGTH, most: int = LONGEST) -> dict[int, int]:
+def slowly(tokens: list[int], least: int = LENGTH, most: int = LONGEST_REPETITION) -> dict[int, int]:
     """By token: how long a repetition it would go on with, where that is one; by its latest places."""
     found: dict[int, int] = {}
     places = []
@@ -46,7 +46,7 @@ def test_what_would_go_on_with_a_repetition_loses_by_its_length(tokens: list[int
 def test_a_repetition_is_as_long_as_its_characters(tokens: list[int]) -> None:
     found, least = Repeats(2.0, [4] * 4), LENGTH // 4
     found.push(tokens)
-    repeated = slowly(tokens, least, LONGEST // 4)
+    repeated = slowly(tokens, least, LONGEST_REPETITION // 4)
     assert dict(found.penalties()) == {token: (n - least + 1) * math.log(2) for token, n in repeated.items()}
 
 

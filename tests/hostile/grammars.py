@@ -33,7 +33,7 @@ from afterword.model.folder.calibration import Calibration, Usual
 from afterword.model.folder.saved import CALIBRATION, CONFIG, NGRAM, TOKENIZER, WEIGHTS
 from afterword.model.folder.tensors import KEY, _crc32, _crc_of_record, read_tensors
 from afterword.model.ngram.tables import Ngram
-from afterword.operations.every import find, summaries
+from afterword.operations.every import find_operation, summaries
 from afterword.operations.operation import arguments_of
 from afterword.settings import Kind, kinds_of
 from afterword.storage import read_whole
@@ -508,7 +508,7 @@ SETTINGS += ["steps = 1\nsteps = 2", "\ufeff"]
 
 def line_of(name: str) -> list[str]:
     """Return arguments with which a command does its work."""
-    arguments = arguments_of(find(name).request) if name in summaries() else ()
+    arguments = arguments_of(find_operation(name).request) if name in summaries() else ()
     return [GIVEN.get(f"{name} {field}") or GIVEN[field] for field in arguments] + words(ALSO.get(name, ""))
 
 
@@ -526,7 +526,7 @@ def options(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
     name, given, certain, what = draw.choice([*commands()]), list[str](), False, ""
     command, line = program.get_command(click.Context(program), name), line_of(name)
     assert command is not None
-    declared = kinds_of(find(name).request) if name in summaries() else ()
+    declared = kinds_of(find_operation(name).request) if name in summaries() else ()
     kinds = {field.name: (kind, field.metadata) for field, kind in declared}
     known = [one for one in command.params if isinstance(one, click.Option) and one.name != "config"]
     some = draw.choice([0, 1, 1, 1, 2, 2, 3])

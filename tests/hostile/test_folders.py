@@ -21,7 +21,7 @@ from afterword.model.folder.calibration import Calibration, Usual
 from afterword.model.folder.saved import load_model, recover_model, save_model
 from afterword.model.ngram.tables import Ngram
 from afterword.runs.folder import RunFolder
-from afterword.runs.loop import train
+from afterword.runs.loop import train_run
 from afterword.runs.resume import More, resume
 from afterword.text.bpe import BpeTokenizer
 from afterword.text.vocabularies import from_json
@@ -87,7 +87,7 @@ def test_a_pipe_in_the_place_of_a_runs_file_does_not_hold_up_a_resume(ended: Pat
     (ended / place).unlink()
     os.mkfifo(ended / place)
     with pytest.raises(AfterwordError):
-        list(train(resume(ended, more=More(more_steps=2))))
+        list(train_run(resume(ended, more=More(more_steps=2))))
 
 
 def test_a_pipe_in_the_place_of_a_runs_lock_does_not_hold_up_who_asks_for_it(tmp_path: Path) -> None:

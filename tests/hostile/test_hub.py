@@ -311,4 +311,4 @@ def test_a_name_is_one_that_the_hub_allows() -> None:
                 allowed = True
             except HFValidationError:
                 allowed = False
-            assert (client.NAME.fullmatch(f"hf://{repository}@v1--x") is not None) == allowed, repository
+            assert (client.REMOTE_NAME.fullmatch(f"hf://{repository}@v1--x") is not None) == allowed, repository

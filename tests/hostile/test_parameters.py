@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from afterword.cli.main import main
-from afterword.operations.every import find, summaries
+from afterword.operations.every import find_operation, summaries
 from afterword.operations.operation import arguments_of
 from afterword.settings import kinds_of
 
@@ -15,8 +15,8 @@ NUMBERS = ["nan", "inf", "-inf", "1e400", "-1", "0", "99999999999999999999", "0x
 OPTIONS = [
     (name, f"--{field.name.replace('_', '-')}")
     for name in summaries()
-    if arguments_of(find(name).request)  # of which none exists; without any, a command would begin its work
-    for field, kind in kinds_of(find(name).request)
+    if arguments_of(find_operation(name).request)  # of which none exists; without any, a command would begin its work
+    for field, kind in kinds_of(find_operation(name).request)
     if {int, float} & {*kind.types}
 ]
 WRITING = ["--top-k", "--temperature", "--top-p", "--no-copy"]
@@ -28,7 +28,7 @@ WRITING = ["--top-k", "--temperature", "--top-p", "--no-copy"]
 def test_an_extreme_number_on_the_command_line_is_one_line(
     capsys: pytest.CaptureFixture[str], model: Path, name: str, option: str, works: bool
 ) -> None:
-    line = [str(model), "--max-tokens", "2"] if works else ["gone"] * len(arguments_of(find(name).request))
+    line = [str(model), "--max-tokens", "2"] if works else ["gone"] * len(arguments_of(find_operation(name).request))
     for number in NUMBERS:
         with pytest.raises(SystemExit) as left:
             main([name, *line, option, number])

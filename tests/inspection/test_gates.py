@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from afterword.errors import ModelError, OptionError, TextError
 from afterword.inspection import gates as gates_module
 from afterword.inspection.figures import gates_figure
-from afterword.inspection.gates_page import page
+from afterword.inspection.gates_page import gates_html
 from afterword.inspection.trace import named_units, openness
 from afterword.language_model import LanguageModel
 from afterword.model.folder.saved import SavedModel
 from afterword.model.network.config import Config, weight_shapes
-from afterword.model.network.holding import PARTS
+from afterword.model.network.holding import GATES_AND_STATES
 from afterword.model.network.network import log_probabilities
 from afterword.text.bpe import BpeTokenizer
 from afterword.text.characters import ByteTokenizer, CharTokenizer, ClassicTokenizer
@@ -46,10 +46,10 @@ def textbook(model: LanguageModel, inputs: Any) -> dict[str, Any]:
     A plain recurrent network has a hidden state alone."""
     config = model.config
     weights = {name: weight.astype(np.float64) for name, weight in model._saved.weights.items()}
-    found: dict[str, list[Any]] = {part: [] for part in (*PARTS, "log_probabilities")}
+    found: dict[str, list[Any]] = {part: [] for part in (*GATES_AND_STATES, "log_probabilities")}
     hidden, cell = np.zeros((2, config.num_layers, config.hidden_size))
     for x in inputs:
-        here: dict[str, list[Any]] = {part: [] for part in PARTS}
+        here: dict[str, list[Any]] = {part: [] for part in GATES_AND_STATES}
         for k in range(config.num_layers):
             sums = sum(
                 weights[f"{config.cell}.weight_{kind}_l{k}"] @ value + weights[f"{config.cell}.bias_{kind}_l{k}"]
@@ -63,7 +63,7 @@ def textbook(model: LanguageModel, inputs: Any) -> dict[str, Any]:
                 g = np.tanh(g)
                 cell[k] = f * cell[k] + i * g
                 hidden[k] = o * np.tanh(cell[k])
-                for part, value in zip(PARTS, (i, f, g, o, cell[k].copy(), hidden[k].copy()), strict=True):
+                for part, value in zip(GATES_AND_STATES, (i, f, g, o, cell[k].copy(), hidden[k].copy()), strict=True):
                     here[part].append(value)
             x = hidden[k] + x if k and config.residual else hidden[k].copy()
         for part, values in here.items():
@@ -81,7 +81,7 @@ def test_a_trace_is_a_recomputation_in_float64(text: str, seed: int, layers: int
     ids: Any = [model.tokenizer.end, *found.ids]
     rows = np.minimum(ids, model.config.vocabulary_size - 1)
     expected = textbook(model, model._saved.weights["embedding.weight"][rows].astype(np.float64))
-    for part in PARTS:
+    for part in GATES_AND_STATES:
         np.testing.assert_allclose(getattr(found, part), expected[part][1:], rtol=0, atol=1e-5)
     np.testing.assert_allclose(found.before, expected["cell"][:-1], rtol=0, atol=1e-5)
     np.testing.assert_allclose(found.log_probabilities, expected["log_probabilities"][1:], rtol=0, atol=5e-5)
@@ -127,7 +127,7 @@ def test_what_a_model_of_windows_computes_comes_from_each_window_alone() -> None
     np.testing.assert_allclose(found.nats, model.score(text).token_nats, rtol=0, atol=1e-5)
     for t in (0, 3, 5, 6, 50, 99):
         alone = model.gates(found.text[max(0, t - 5) : t + 1])
-        for part in (*PARTS, "before"):
+        for part in (*GATES_AND_STATES, "before"):
             np.testing.assert_allclose(getattr(found, part)[t], getattr(alone, part)[-1], rtol=0, atol=1e-6)
 
 
@@ -135,7 +135,7 @@ def test_pieces_of_reading_leave_no_seam(monkeypatch: pytest.MonkeyPatch) -> Non
     whole = made().gates(TEXT * 3)
     monkeypatch.setattr(gates_module, "TOKENS_AT_ONCE", 7)
     cut = made().gates(TEXT * 3)
-    for part in (*PARTS, "before", "log_probabilities", "nats"):
+    for part in (*GATES_AND_STATES, "before", "log_probabilities", "nats"):
         np.testing.assert_allclose(getattr(cut, part), getattr(whole, part), rtol=0, atol=1e-5)
 
 
@@ -170,7 +170,7 @@ def test_npz_holds_every_array_and_reads_without_pickle(tmp_path: Path) -> None:
     found = made().gates(TEXT + "☃\0")
     found.write_npz(tmp_path / "trace.npz")
     with np.load(tmp_path / "trace.npz") as arrays:
-        for part in (*PARTS, "before", "log_probabilities", "nats", "ids", "expected_first"):
+        for part in (*GATES_AND_STATES, "before", "log_probabilities", "nats", "ids", "expected_first"):
             assert np.array_equal(arrays[part], getattr(found, part))
         assert [token[:-1].decode() for token in arrays["tokens"].tolist()] == found.tokens
 
@@ -194,7 +194,7 @@ def test_a_plain_recurrent_network_shows_its_hidden_state_and_no_gates(tmp_path:
     assert image is not None
     assert image.shape == (7, len(TEXT))
     says = "has no gates: afterword inspect shows its hidden state"
-    for refused in (lambda: model.ablate(TEXT), lambda: page(trace), lambda: openness(trace)):
+    for refused in (lambda: model.ablate(TEXT), lambda: gates_html(trace), lambda: openness(trace)):
         with pytest.raises(ModelError, match=says):
             refused()
     assert says in trace._repr_html_()

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from afterword.errors import OptionError
-from afterword.interchange.browser import Exported, ModuleSettings, PageSettings, page, write_html, write_js
+from afterword.interchange.browser import Exported, ModuleSettings, PageSettings, model_html, write_html, write_js
 from afterword.interchange.pruning import tree_of
 from afterword.language_model import LanguageModel, load
 from afterword.model.folder.defaults import LINES, RECURRING_WORDS, RUNNING_TEXT
@@ -228,7 +228,7 @@ def test_no_text_of_a_model_or_its_user_can_leave_its_place() -> None:
     hostile = "</script><img src=x onerror=alert(1)>\u2028@@SCRIPT@@\"'&"
     settings = PageSettings(description=hostile, author=hostile, licence=hostile)
     exported = Exported(base_of(CharTokenizer.of(hostile + "\n")).model, settings)
-    whole = page(exported, settings, hostile)
+    whole = model_html(exported, settings, hostile)
     assert whole.count("</script>") == 2
     assert whole.count("<img") == 0
     assert "\u2028" not in exported.script()

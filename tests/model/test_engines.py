@@ -12,7 +12,7 @@ import pytest
 from afterword.errors import OptionError
 from afterword.model.folder.saved import SavedModel
 from afterword.model.network.config import Config, weight_shapes
-from afterword.model.network.engines import CACHE, LANES, FastEngine
+from afterword.model.network.engines import CACHE_BYTES, LANES_PER_THREAD, FastEngine
 from afterword.model.network.holding import held_values, parse_hold
 from afterword.model.network.network import Network, log_probabilities
 from afterword.model.network.windows import WindowNetwork
@@ -102,14 +102,16 @@ def test_nearly_is_too_near_for_any_weight_to_be_missing(name: str) -> None:
 
 
 @pytest.mark.parametrize("config", CONFIGS)
-@pytest.mark.parametrize("lanes", [7, 2 * LANES + 3])
-@pytest.mark.parametrize(("cache", "threads"), [(CACHE, 1), (0, 1), (0, 2), (0, 3)])
+@pytest.mark.parametrize("lanes", [7, 2 * LANES_PER_THREAD + 3])
+@pytest.mark.parametrize(("cache", "threads"), [(CACHE_BYTES, 1), (0, 1), (0, 2), (0, 3)])
 def test_a_lane_is_the_same_alone_among_others_in_steps_and_by_any_number_of_threads(
     config: Config, lanes: int, cache: int, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Bytes are added without rounding; the tolerance is for the rest, and far below what another scale would move."""
     _, single = pair(config)
-    monkeypatch.setattr("afterword.model.network.engines.CACHE", cache)  # beyond it, threads share the work otherwise
+    monkeypatch.setattr(
+        "afterword.model.network.engines.CACHE_BYTES", cache
+    )  # beyond it, threads share the work otherwise
     monkeypatch.setattr("os.cpu_count", lambda: threads)
     _, fast = pair(config)
     ids = ids_of(config, lanes, 12)

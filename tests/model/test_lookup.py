@@ -28,7 +28,7 @@ def test_what_follows_is_what_the_tables_say_bit_for_bit(
 ) -> None:
     ngram = learned(text, lines, order)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lookup, "KEPT", kept * (4 * ROWS + lookup.OVERHEAD))
+        patch.setattr(lookup, "KEPT_BYTES", kept * (4 * ROWS + lookup.OVERHEAD))
         patch.setattr(ngram_tables, "TABLES", tables)
         found = Lookup(ngram)
         found.following(EMPTY)
@@ -63,7 +63,7 @@ def test_a_context_is_the_last_rows_however_they_came(text: list[int], order: in
 def test_what_is_kept_takes_no_more_than_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     text = np.random.default_rng(0).integers(0, ROWS - 1, 2000)
     ngram = Ngram.learn(text, ROWS, BOUNDARY, 0)
-    monkeypatch.setattr(lookup, "KEPT", 100 * (4 * ROWS + lookup.OVERHEAD))
+    monkeypatch.setattr(lookup, "KEPT_BYTES", 100 * (4 * ROWS + lookup.OVERHEAD))
     found, context = Lookup(ngram), EMPTY
     for row in text.tolist():
         context = found.extended(context, [row])

@@ -15,7 +15,7 @@ from afterword.errors import OptionError
 from afterword.model.network import cell
 from afterword.model.network import network as network_module
 from afterword.model.network.config import Config
-from afterword.model.network.holding import PARTS, Hold, held_values, parse_hold
+from afterword.model.network.holding import GATES_AND_STATES, Hold, held_values, parse_hold
 from afterword.model.network.network import Network, State, log_probabilities
 from tests.tiny import random_weights
 
@@ -73,7 +73,7 @@ def test_u_is_the_inputs_matrix_and_w_the_hidden_states_wherever_the_equations_s
             assert re.search(r"W\w* h\b|H_\S+ W", terms), terms
 
 
-@pytest.mark.parametrize("part", [None, *PARTS])
+@pytest.mark.parametrize("part", [None, *GATES_AND_STATES])
 @settings(max_examples=30)
 @given(configs, st.booleans(), st.integers(1, 4), st.integers(1, 6), places, st.integers(0, 2**32))
 def test_the_network_computes_what_the_cell_defines_whatever_part_is_held(
@@ -102,7 +102,7 @@ def test_reading_needs_no_more_memory_than_it_says(layers: int, holds: bool) -> 
     config = Config(6, 1, 8, 64, layers)
     network, ids = Network(config, random_weights(config)), random_ids(config, 0, 20, 50)
     if holds:
-        network = network.holding(np.full((layers, len(PARTS), 64), np.nan, np.float32))
+        network = network.holding(np.full((layers, len(GATES_AND_STATES), 64), np.nan, np.float32))
     state = network.start(20)
     tracemalloc.start()
     try:
@@ -205,7 +205,7 @@ def test_what_cannot_be_held_is_refused(config: Config, text: str, says: str) ->
 
 def test_of_two_that_hold_the_same_the_later_one_counts_and_the_rest_stays_free() -> None:
     held = held_values([parse_hold("forget=1"), parse_hold("l1.forget=0")], HELD)
-    at = PARTS.index("forget")
+    at = GATES_AND_STATES.index("forget")
     assert held[:, at].tolist() == [[1] * 6, [0] * 6]
     assert np.isnan(np.delete(held, at, axis=1)).all()
 

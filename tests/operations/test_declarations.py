@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from afterword.cli.command import OperationCommand
-from afterword.operations.every import find, summaries
+from afterword.operations.every import find_operation, summaries
 from afterword.operations.operation import FOLDER, arguments_of, operation
 from afterword.operations.work import Work
 from afterword.settings import LIMITS, Kind, kinds_of
@@ -33,7 +33,7 @@ EACH = pytest.mark.parametrize("name", summaries())
 
 
 def options(name: str) -> dict[str, Option]:
-    return {field.name: (field, kind) for field, kind in kinds_of(find(name).request)}
+    return {field.name: (field, kind) for field, kind in kinds_of(find_operation(name).request)}
 
 
 def flag(option: Option) -> str:
@@ -72,7 +72,7 @@ def given(name: str, option: str) -> dict[str, Any]:
 
 def typed(name: str, values: dict[str, Any]) -> list[str]:
     """Return the command with its arguments and options."""
-    request = find(name).request
+    request = find_operation(name).request
     places = [
         "x" for about, kind in arguments_of(request).values() if about.least != 0 and type(None) not in kind.types
     ]
@@ -130,7 +130,7 @@ def test_a_mistake_gets_one_line_that_names_the_option(
 
 @EACH
 def test_a_missing_argument_and_an_empty_path_are_named(name: str) -> None:
-    request = find(name).request
+    request = find_operation(name).request
     for place, (_, kind) in enumerate(arguments_of(request).values()):
         words = typed(name, {})
         if os.PathLike in kind.types:
@@ -148,7 +148,7 @@ def test_an_option_has_the_same_value_by_hand_in_a_file_and_in_python(
     monkeypatch.chdir(tmp_path)
     found: list[dict[str, Any]] = []
 
-    @operation(find(name).request)
+    @operation(find_operation(name).request)
     def ask(request: Any, work: Work) -> None:
         found.append({field: (value, type(value)) for field, value in vars(request).items() if field != "named"})
 

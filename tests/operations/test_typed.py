@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from afterword.operations.every import find, python_name, summaries
+from afterword.operations.every import find_operation, python_name, summaries
 from afterword.operations.operation import arguments_of
 from afterword.settings import Kind, kinds_of
 from tests.processes import finished
@@ -26,7 +26,7 @@ def call(name: str, *arguments: str) -> str:
 
 def mistakes(name: str) -> Iterator[str]:
     """Yield calls of an operation, each with one mistake."""
-    request: Any = find(name).request
+    request: Any = find_operation(name).request
     places = ['"x"' for about, _ in arguments_of(request).values() if about.least != 0]
     options: dict[str, Kind] = {field.name: kind for field, kind in kinds_of(request)}
     for option, kind in options.items():

@@ -12,7 +12,7 @@ from afterword.learning import optimizer
 from afterword.learning.learner import Learner
 from afterword.learning.recipe import Recipe
 from afterword.planning import machine
-from afterword.planning.auto import draft, make_plan
+from afterword.planning.auto import make_plan, recipe_to_measure
 from afterword.planning.training_plan import TrainingSettings
 from afterword.text.encoded import EncodedCorpus
 from tests.planning.test_plan import encoded_prose
@@ -50,7 +50,9 @@ def test_a_step_takes_the_mean_time_of_late_ones_alone_without_waiting_for_other
     monkeypatch.setattr(optimizer, "inverse_root", slow_renewal)
     monkeypatch.setattr(machine, "time", clocks)
     encoded = encoded_prose(20_000, tmp_path)
-    recipe = draft(encoded, TrainingSettings(device="cpu", threads=1, hidden_size=16, batch_size=2, seq_length=8))
+    recipe = recipe_to_measure(
+        encoded, TrainingSettings(device="cpu", threads=1, hidden_size=16, batch_size=2, seq_length=8)
+    )
     measured = machine.step_time(encoded, recipe)
     matrices = 2
     assert measured.alone == pytest.approx(seconds * (1 + matrices / optimizer.RENEW))

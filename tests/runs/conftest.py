@@ -16,7 +16,7 @@ from afterword.planning import tuning
 from afterword.planning.training_plan import TrainingSettings
 from afterword.planning.tuning import Choice
 from afterword.runs.begin import begin
-from afterword.runs.loop import train
+from afterword.runs.loop import train_run
 from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings
 from tests.bases.small import save
@@ -63,7 +63,7 @@ def begin_run(text_file: Path, tmp_path: Path) -> Callable[..., Run]:
 @pytest.fixture(scope="session")
 def once_ended(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = begin_in(tmp_path_factory.mktemp("ended"))
-    list(train(run))
+    list(train_run(run))
     return run.folder.path
 
 

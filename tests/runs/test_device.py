@@ -19,7 +19,7 @@ import torch
 
 from afterword.errors import OptionError, RunError, TrainingError
 from afterword.learning.batches import Lanes
-from afterword.learning.device import chosen, embedding_size, memory_reported, precision_on, precisions_to_try
+from afterword.learning.device import chosen_device, embedding_size, memory_reported, precision_on, precisions_to_try
 from afterword.learning.learner import Learner
 from afterword.learning.optimizer import OPTIMIZERS
 from afterword.learning.recipe import Device, Recipe
@@ -60,7 +60,7 @@ def weights_of(learner: Learner) -> dict[str, bytes]:
 )
 def test_auto_is_a_gpu_where_there_is_one(gpus: Callable[[int], None], asked: str, number: int, device: Device) -> None:
     gpus(number)
-    assert chosen(asked) == device
+    assert chosen_device(asked) == device
 
 
 def test_every_rank_of_a_machine_needs_a_gpu(gpus: Callable[[int], None], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,11 +68,11 @@ def test_every_rank_of_a_machine_needs_a_gpu(gpus: Callable[[int], None], monkey
         monkeypatch.setenv(name, "4")
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     gpus(1)
-    assert chosen("auto") == "cpu"
+    assert chosen_device("auto") == "cpu"
     with pytest.raises(OptionError, match="the 2 ranks on this machine need a GPU each"):
-        chosen("cuda")
+        chosen_device("cuda")
     gpus(2)
-    assert chosen("auto") == chosen("cuda") == "cuda"
+    assert chosen_device("auto") == chosen_device("cuda") == "cuda"
 
 
 def test_a_gpu_that_is_not_there_is_refused_before_anything_is_written(

@@ -29,7 +29,7 @@ from afterword.planning.expectation import Expectation
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin, repeat
 from afterword.runs.folder import RunFolder
-from afterword.runs.loop import train
+from afterword.runs.loop import train_run
 from afterword.runs.resume import More, resume
 from afterword.runs.run import Run
 from afterword.runs.time_left import TimeLeft
@@ -56,12 +56,12 @@ def stop_at(step: int) -> Callable[[], bool]:
 
 
 def finish(run: Run) -> Run:
-    list(train(run))
+    list(train_run(run))
     return run
 
 
 def stopped(run: Run, step: int = 7) -> Run:
-    list(train(run, stop_at(step)))
+    list(train_run(run, stop_at(step)))
     return run
 
 
@@ -117,7 +117,7 @@ def test_a_run_with_more_steps_is_resumed_and_repeated_to_the_same_bits(tmp_path
 
 def test_the_kept_model_is_the_one_of_the_lowest_validation(begin_run: BeginRun) -> None:
     run = begin_run()
-    progress = list(train(run))
+    progress = list(train_run(run))
     measured = [p.validation for p in progress if p.validation is not None]
     about = LanguageModel.load(run.folder.path).about
     assert len(measured) > 2
@@ -170,7 +170,7 @@ def test_whoever_reads_the_reports_may_take_as_long_as_it_likes(
 ) -> None:
     run = begin_run()
     clock = Clock(monkeypatch)
-    for progress in train(run):
+    for progress in train_run(run):
         assert progress.seconds == progress.step
         clock.now += 1000  # a slow terminal, and a sample that is written
     assert run.seconds == 24
@@ -184,7 +184,7 @@ def test_a_run_that_the_machine_slows_says_once_that_the_expected_range_no_longe
     plan = dataclasses.replace(run.recipe, minutes=1.0, evaluate_every=30)
     run.change_record(plan=plan, expected=Expectation(1.0, 0.9, 1.1))
     Clock(monkeypatch)
-    notes = [note for progress in train(run) for note in progress.notes if "became slower" in note]
+    notes = [note for progress in train_run(run) for note in progress.notes if "became slower" in note]
     assert run.record.corrections
     assert [note.partition(" planned steps")[2] for note in notes] == said
 
@@ -196,7 +196,7 @@ def test_the_speed_that_a_resumed_run_reports_first_is_its_own(
     run.change_record(plan=dataclasses.replace(run.recipe, report_every=10, evaluate_every=10))
     Clock(monkeypatch)
     again = resume(stopped(run).folder.path)
-    speeds = [progress.characters_per_second for progress in train(again)]
+    speeds = [progress.characters_per_second for progress in train_run(again)]
     assert speeds[:2] == [speeds[-1]] * 2
 
 
@@ -537,13 +537,13 @@ def test_a_loss_that_is_not_a_number_sends_a_run_back_with_half_the_rate_and_its
     run.take_notes()  # of so small a text
     every = run.recipe.evaluate_every
     Sick(monkeypatch, 17, 2)
-    progress = list(train(run))
+    progress = list(train_run(run))
     notes = [note for p in progress for note in p.notes]
     back = [note for note in notes if note.startswith("the loss was not a number at step 17: the run rolls back to")]
     assert len(back) == 2
     assert run.record.rollbacks == (16 // every * every,) * 2
     plain = Schedule(run.recipe)
-    for rates in (progress, list(train(again := repeat(run.folder.path, tmp_path / "again")))):
+    for rates in (progress, list(train_run(again := repeat(run.folder.path, tmp_path / "again")))):
         assert rates[-1].learning_rate == plain.learning_rate(23) / 4
     assert [line["step"] for line in outcome(run.folder.path)["metrics"]] == sorted({p.step for p in progress})
     assert outcome(again.folder.path) == outcome(run.folder.path)
@@ -595,7 +595,7 @@ def test_a_disk_that_is_still_full_at_the_end_is_an_error_and_the_run_can_go_on(
     begin_run: BeginRun, ended: Path
 ) -> None:
     run = begin_run("full")
-    training = train(run)
+    training = train_run(run)
     while next(training).step < 12:
         pass
     with longest_file(2000), pytest.raises(StorageError, match="more bytes are needed"):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import afterword
 from afterword.learning.validation import TIE, Best, Measured
-from afterword.runs.loop import train
+from afterword.runs.loop import train_run
 from tests.runs.conftest import begin_in
 from tests.runs.test_run import finish
 
@@ -91,7 +91,7 @@ def test_without_an_n_gram_the_lowest_look_is_kept(costs: list[float]) -> None:
 def test_a_text_that_the_n_gram_alone_predicts_still_gets_a_trained_lstm_and_it_is_said(tmp_path: Path) -> None:
     sums = [f"{a} and {b} is {a + b}." for a in range(20) for b in range(20)]
     (tmp_path / "book.txt").write_text("\n".join(sums))
-    reports = list(train(begin_in(tmp_path, lines=True, steps=40, hidden_size=24, batch_size=16, dropout=None)))
+    reports = list(train_run(begin_in(tmp_path, lines=True, steps=40, hidden_size=24, batch_size=16, dropout=None)))
     looks = [report for report in reports if report.validation is not None]
     assert all(report.validation == pytest.approx(looks[0].validation, abs=TIE) for report in looks)
     kept = afterword.load(tmp_path / "run").about
@@ -104,6 +104,6 @@ def test_a_text_that_the_n_gram_alone_predicts_still_gets_a_trained_lstm_and_it_
 def test_a_plain_recurrent_network_is_not_called_an_lstm_that_inspect_shows(tmp_path: Path) -> None:
     (tmp_path / "book.txt").write_text("one and one is two.\n" * 100)
     run = begin_in(tmp_path, steps=2, batch_size=4, cell="rnn")
-    [note] = [note for report in train(run) for note in report.notes if "n-gram makes" in note]
+    [note] = [note for report in train_run(run) for note in report.notes if "n-gram makes" in note]
     assert "the RNN alone needs" in note
     assert "--base" not in note

@@ -65,8 +65,8 @@ def test_the_network_learns_too_and_the_saved_weights_stay() -> None:
 def test_lines_are_learned_in_their_order_and_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = ["abc abc", "b", "", "cc", "abc abc", "a" * 30, "abc abc"] * 3
     whole = scorer(TOKENIZERS[0]).score_lines(lines)
-    monkeypatch.setattr(adapting, "NUMBERS", 24 * TOKENIZERS[0].rows)
-    monkeypatch.setattr(adapting, "CHUNK", 8)  # a long line is read in pieces
+    monkeypatch.setattr(adapting, "NUMBERS_AT_ONCE", 24 * TOKENIZERS[0].rows)
+    monkeypatch.setattr(adapting, "TOKENS_PER_STEP", 8)  # a long line is read in pieces
     parts = scorer(TOKENIZERS[0]).score_lines(lines)
     one_by_one = scorer(TOKENIZERS[0])
     for k, line in enumerate(lines):
@@ -77,7 +77,7 @@ def test_lines_are_learned_in_their_order_and_in_parts(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("learns", [False, True])
 def test_a_text_that_comes_in_parts_is_learned_from_as_the_whole(learns: bool) -> None:
-    text, cut = "ab cab abc " * 9, 2 * adapting.CHUNK
+    text, cut = "ab cab abc " * 9, 2 * adapting.TOKENS_PER_STEP
     whole, reader = scorer(TOKENIZERS[0], learns=learns).score(text), scorer(TOKENIZERS[0], learns=learns)
     first = reader.score(text[:cut])
     second = reader.score(text[cut:], after=first)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from afterword.language_model import LanguageModel
 from afterword.scoring import comparing
-from afterword.scoring.comparing import FEWEST, MOST, SHORTEST, Comparison, Difference, block_sums
+from afterword.scoring.comparing import FEWEST, MOST_BLOCKS, SHORTEST, Comparison, Difference, block_sums
 from afterword.text import tokenizer as tokenizing
 from afterword.text.tokenizer import parts
 from tests.comparison import compare
@@ -35,7 +35,7 @@ def shorter_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 @given(st.integers(1, 10**6))
 def test_every_character_is_in_one_block_and_blocks_have_the_same_length_but_for_one(characters: int) -> None:
     sizes = block_sums(characters, np.arange(characters), np.ones(characters, np.intp))
-    assert 1 <= len(sizes) <= MOST
+    assert 1 <= len(sizes) <= MOST_BLOCKS
     assert sizes.sum() == characters
     assert np.ptp(sizes) <= 1
     assert len(sizes) == 1 or sizes.min() >= BLOCK
@@ -105,7 +105,7 @@ def test_parts_are_compared_as_the_whole(other: LanguageModel, places: int, monk
                 assert one.difference.bits == pytest.approx(whole.difference.bits, abs=1e-3)
 
 
-@given(st.lists(st.tuples(st.floats(-1e4, 1e4), st.integers(0, 900)), min_size=1, max_size=MOST), st.randoms())
+@given(st.lists(st.tuples(st.floats(-1e4, 1e4), st.integers(0, 900)), min_size=1, max_size=MOST_BLOCKS), st.randoms())
 def test_the_order_of_blocks_changes_nothing(blocks: list[tuple[float, int]], random: object) -> None:
     def figures(some: list[tuple[float, int]]) -> list[float | None]:
         found = Difference(*np.array(some, np.float64).T)

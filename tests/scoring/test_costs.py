@@ -74,7 +74,7 @@ def close(found: Any, expected: Any) -> bool:
 @given(texts, st.integers(1, 5000), tokenizers)
 def test_a_text_costs_what_its_tokens_cost_one_by_one(text: str, numbers: int, tokenizer: Tokenizer) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(costs, "NUMBERS", numbers)
+        patch.setattr(costs, "NUMBERS_AT_ONCE", numbers)
         result = score(NETWORKS[tokenizer], tokenizer, text)
     expected = token_by_token(tokenizer, tokenizer.encode(text))
     assert result.token_nats.dtype == np.float64
@@ -106,8 +106,8 @@ def test_a_text_in_parts_costs_what_the_whole_costs(pieces: list[str], tokenizer
 @given(st.lists(texts | st.just("abc" * 30), max_size=9), st.integers(1, 4), st.integers(1, 2000), tokenizers)
 def test_a_line_costs_what_it_costs_alone(lines: list[str], lanes: int, numbers: int, tokenizer: Tokenizer) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(costs, "LANES", lanes)
-        patch.setattr(costs, "NUMBERS", numbers)
+        patch.setattr(costs, "LINES_AT_ONCE", lanes)
+        patch.setattr(costs, "NUMBERS_AT_ONCE", numbers)
         results = score_lines(NETWORKS[tokenizer], tokenizer, lines)
     assert [(result.line, result.text) for result in results] == list(enumerate(lines, start=1))
     for result, line in zip(results, lines, strict=True):

@@ -54,7 +54,7 @@ def test_the_label_follows_by_bayes_from_the_cost_of_the_line_under_every_label(
 ) -> None:
     tokenizer, network = pair
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(costs, "LANES", lanes)
+        patch.setattr(costs, "LINES_AT_ONCE", lanes)
         found = classify(network, tokenizer, LABELS, lines)
     assert [(one.line, one.given_label is None or one.given_label in LABELS) for one in found] == [
         (k, True) for k in range(1, len(lines) + 1)

@@ -16,7 +16,7 @@ from afterword.model.ngram.tables import Ngram
 from afterword.scoring import costs
 from afterword.scoring.costs import score, score_lines
 from afterword.scoring.surprises import CONTEXT, LIKELIEST, PLACES, Summary, Surprise, surprises
-from afterword.scoring.surprises_page import Drawn, page
+from afterword.scoring.surprises_page import Drawn, surprises_html
 from afterword.text.bpe import BpeTokenizer
 from tests.scoring.test_costs import CHAR, CLASSIC, LOWER, NETWORKS, TOKENIZERS, network_for, texts, tokenizers
 from tests.tiny import random_weights
@@ -43,7 +43,7 @@ def test_they_are_the_text_or_its_lines_and_sum_to_their_score_in_pieces_of_any_
     network, text = NETWORKS[tokenizer], "\n".join(some)
     filled, end = [line for line in text.split("\n") if line], "" if tokenizer.end is None else "\n"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(costs, "NUMBERS", numbers)
+        patch.setattr(costs, "NUMBERS_AT_ONCE", numbers)
         found = list(surprises(network, tokenizer, text, lines))
     whole = score_lines(network, tokenizer, filled) if lines else [score(network, tokenizer, text)]
     assert bits(found) == pytest.approx(sum(one.bits for one in whole))
@@ -189,7 +189,7 @@ def test_a_page_shows_any_text_as_text() -> None:
     alternatives = (("<script>", 0.5), ('"&\n', 0.25))
     text = Drawn("<i>&")
     list(text.watch([Surprise(one, k, 1, k + 1, 3.0, alternatives) for k, one in enumerate(HOSTILE)], 10**6))
-    content = page([text], "<model>")
+    content = surprises_html([text], "<model>")
     seen = Seen(content)
     assert "0 bits <i></i> 8 bits and more" in content
     assert not seen.tags & {"script", "img", "link"}
@@ -201,14 +201,14 @@ def test_a_page_shows_any_text_as_text() -> None:
 
 def test_a_page_draws_no_more_than_it_has_room_for_and_says_so() -> None:
     text = drawn("long", "abc\n" * 50, room=30)
-    content = page([text])
+    content = surprises_html([text])
     assert len(Seen(content).told) == 30 == text.characters
     assert "Only the first 30 characters are drawn below; figures and table cover all of them." in content
     assert "200 characters" in content
-    assert "are drawn below" not in page([drawn("short", "abc")])
+    assert "are drawn below" not in surprises_html([drawn("short", "abc")])
 
 
 def test_a_page_numbers_lines_as_the_text_does_also_where_empty_ones_are_left_out() -> None:
-    content = page([drawn("lines", "\n\nab\nc\n\nd", lines=True)])
+    content = surprises_html([drawn("lines", "\n\nab\nc\n\nd", lines=True)])
     assert content.count("<li") == 3
     assert content.index("<li value=3>") < content.index("\n<li><b") < content.index("<li value=6>")

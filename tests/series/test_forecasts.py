@@ -19,7 +19,7 @@ import pytest
 import afterword
 from afterword.errors import InputError, ModelError, OptionError, TableError
 from afterword.language_model import LanguageModel
-from afterword.runs.loop import train
+from afterword.runs.loop import train_run
 from afterword.runs.run import Run
 from afterword.series import classical
 from afterword.series import forecasts as module
@@ -107,7 +107,7 @@ def test_a_model_that_is_kept_forecasts_as_the_one_that_the_command_trains(
         return begin_small(sources[0], out, text)
 
     def to_its_end(run: Run) -> None:
-        for _ in train(run):
+        for _ in train_run(run):
             pass
 
     monkeypatch.setattr(module, "begin", begin)

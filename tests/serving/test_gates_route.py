@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 import numpy as np
 import pytest
 
-from afterword.inspection.gates_page import page
+from afterword.inspection.gates_page import gates_html
 from afterword.language_model import load
 from tests.serving.server import Serving
 
@@ -30,7 +30,7 @@ def test_the_page_is_that_of_inspect(server: Serving, models: Path) -> None:
     model = load(models / "tiny").hold("l0.u1=0")
     found = server.post("/v1/gates", {"model": "tiny", "text": "abcd", "format": "html", "hold": ["l0.u1=0"]}).json
     about = f"tiny: {model.config.network}, {model.parameters:,} parameters; held: l0.u1=0"
-    assert found == {"model": "tiny", "html": page(model.gates("abcd"), about)}
+    assert found == {"model": "tiny", "html": gates_html(model.gates("abcd"), about)}
 
 
 def test_the_frame_lets_the_script_of_that_page_run_and_no_other(server: Serving) -> None:

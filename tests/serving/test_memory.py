@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from afterword.generation.prefill import Reading
 from afterword.model.network.network import Network
 from afterword.serving.writing import memory
-from afterword.serving.writing.memory import Memory, Trail
+from afterword.serving.writing.memory import Memory, TokensRead
 from tests.generation.test_continuation import CHAR, MODELS
 
 NETWORKS = [MODELS[CHAR].network() for _ in range(6)]
@@ -21,8 +21,8 @@ def reading(network: Network) -> Reading:
     return Reading("", np.zeros((1, 3), np.float32), state, network)
 
 
-def trail(ids: list[int]) -> Trail:
-    found = Trail()
+def trail(ids: list[int]) -> TokensRead:
+    found = TokensRead()
     found.extend(np.array(ids, np.int32))
     return found
 

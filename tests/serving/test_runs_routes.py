@@ -13,7 +13,7 @@ import pytest
 
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin
-from afterword.runs.loop import train
+from afterword.runs.loop import train_run
 from afterword.runs.resume import resume
 from afterword.text.corpus import TextSettings
 from tests.serving.server import Serving, serving
@@ -54,7 +54,7 @@ def test_a_run_is_seen_from_its_beginning_to_its_end(watching: tuple[Serving, An
     assert before["asked"]["texts"] == ["book.txt"]  # without its folder
     assert before["corpus"]["characters"] == run.encoded.training_characters
 
-    progress = train(run)
+    progress = train_run(run)
     for _ in range(3):
         step = next(progress).step
     seen = server.get(path).json
@@ -72,7 +72,7 @@ def test_a_run_is_seen_from_its_beginning_to_its_end(watching: tuple[Serving, An
 
     progress.close()
     assert server.get(path).json["state"] == "stopped"
-    list(train(resume(place)))
+    list(train_run(resume(place)))
     ended = server.get(f"{path}?after=22").json
     assert ended["state"] == "ended"
     assert ended["seconds_left"] == 0

@@ -22,7 +22,7 @@ from afterword.text.corpus import Corpus, TextSettings, parse_validation, read_c
 from afterword.text.decoding import Decoding, Reader, read_text
 from afterword.text.documents import check_sources
 from afterword.text.lines import whole_lines
-from afterword.text.vocabularies import chosen
+from afterword.text.vocabularies import vocabulary_asked_for
 
 LONG = "The quick brown fox jumps over the lazy dog. Sphinx of black quartz, judge my vow!\n"
 LINES = [f"line {number}" for number in range(200)]
@@ -32,7 +32,7 @@ LINES = [f"line {number}" for number in range(200)]
 def piece(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """The laws hold for pieces of any size."""
     size: int = request.param
-    monkeypatch.setattr(decoding, "PIECE", size)
+    monkeypatch.setattr(decoding, "READ_AT_ONCE", size)
     return size
 
 
@@ -167,7 +167,7 @@ def test_a_pipe_is_read_once_and_leaves_no_file(tmp_path: Path, monkeypatch: pyt
 def parts_of(text: str, size: int, seed: int = 0, **settings: Any) -> tuple[str, str]:
     """Return the parts of a text that is in no file and comes in pieces of `size` bytes."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decoding, "PIECE", size)
+        patch.setattr(decoding, "READ_AT_ONCE", size)
         patch.setattr(documents, "_open", lambda path: io.BytesIO(text.encode()))
         patch.setattr(documents, "_kind", lambda source: "file")
         with read_corpus(["text"], TextSettings(**settings), seed) as corpus:
@@ -354,7 +354,9 @@ def test_a_setting_that_cannot_be_is_refused(name: str, values: list[str], says:
 
 
 def test_a_vocabulary_is_a_kind_and_a_number() -> None:
-    found = [(kind.kind, argument) for kind, argument in map(chosen, ("char", "byte", "classic", "bpe:1000"))]
+    found = [
+        (kind.kind, argument) for kind, argument in map(vocabulary_asked_for, ("char", "byte", "classic", "bpe:1000"))
+    ]
     assert found == [("char", ""), ("byte", ""), ("classic", ""), ("bpe", "1000")]
 
 

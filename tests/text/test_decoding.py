@@ -57,7 +57,7 @@ def file(path: Path, content: bytes) -> Path:
 def test_what_is_no_text_is_replaced_and_its_places_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, encoding: str, content: bytes, text: str, places: int
 ) -> None:
-    monkeypatch.setattr(decoding, "PIECE", size)
+    monkeypatch.setattr(decoding, "READ_AT_ONCE", size)
     path = file(tmp_path / "log", content)
     found, notes = read_text([path], Decoding(encoding=encoding, encoding_errors="replace"))
     assert found == text

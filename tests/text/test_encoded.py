@@ -149,7 +149,7 @@ def test_what_the_classic_recipe_does_not_know_is_refused_with_its_place(tmp_pat
 
 
 def test_ids_of_subwords_do_not_depend_on_how_the_text_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "PIECE", 1 << 12)
+    monkeypatch.setattr(decoding, "READ_AT_ONCE", 1 << 12)
     monkeypatch.setattr(tokenizing, "LONGEST_LINE", 1 << 8)
     text = TEXT * 100 + " wing" * 300 + "\n" + TEXT
     found = encoded(tmp_path, text, validation=None, vocabulary="bpe:80")

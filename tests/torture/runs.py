@@ -23,7 +23,7 @@ from typing import Any
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin
 from afterword.runs.folder import RunFolder
-from afterword.runs.loop import train
+from afterword.runs.loop import train_run
 from afterword.text.corpus import TextSettings
 from tests.bases.small import save
 from tests.processes import Forked
@@ -188,13 +188,13 @@ def fill_disk(disk: Path, full: Full, offsets: int) -> Iterator[str]:
     # a state of some 180 kB, so that there are many different pages at which a save can stop
     settings = TrainingSettings(steps=24, hidden_size=48, seq_length=16, dropout=0.3, threads=1, checkpoint_every=5)
     whole = begin([text], disk / "whole", TextSettings(), settings)
-    for _ in train(whole):
+    for _ in train_run(whole):
         pass
     expected = outcome(whole.folder.path)
     size = max((disk / "whole" / "checkpoints").iterdir()).stat().st_size
     for k in range(offsets):
         run = begin([text], disk / "run", TextSettings(), settings, overwrite=True)
-        training, notes = train(run), list[str]()
+        training, notes = train_run(run), list[str]()
         wrong = ""
 
         def train_to(step: int, training: Any = training, notes: list[str] = notes) -> None:

@@ -23,7 +23,7 @@ from afterword.model.folder.hub import downloaded, is_remote
 GROUP = "afterword.bases"
 FOLDERS = {name: Path(__file__).parent / name for name in ("english",)}  # those that ship
 RESERVED = ("auto", "none", *FOLDERS)
-NAME, FOLDER = re.compile(r"\w[\w.-]*"), re.compile(r"\w+(\.\w+)*")
+BASE_NAME, FOLDER = re.compile(r"\w[\w.-]*"), re.compile(r"\w+(\.\w+)*")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def installed() -> Installed:
     places: dict[str, dict[str, Path]] = defaultdict(dict)
     refused: dict[str, str] = {}
     for package, name, value, site in _registered():
-        if name in RESERVED or not NAME.fullmatch(name):
+        if name in RESERVED or not BASE_NAME.fullmatch(name):
             why = "this name is taken" if name in RESERVED else "a name has only letters, digits and . - _"
             refused[name] = f"the package {package} registers the base {name!r}, but {why}: it is ignored"
         elif not FOLDER.fullmatch(value):
@@ -80,7 +80,7 @@ def _registered() -> Iterator[tuple[str, str, str, Path]]:
 
 def by_name(name: str) -> Path | None:
     """Return the folder of the base that has this name, or None. Raises ModelError if it cannot be used."""
-    if name in FOLDERS or not NAME.fullmatch(name):
+    if name in FOLDERS or not BASE_NAME.fullmatch(name):
         return FOLDERS.get(name)
     found = installed()
     if name in found.refused:
@@ -88,7 +88,7 @@ def by_name(name: str) -> Path | None:
     return found.folders.get(name)
 
 
-def named(path: str | os.PathLike[str]) -> Path:
+def folder_named(path: str | os.PathLike[str]) -> Path:
     """Return the place of the model that a user calls `path`: that path if it exists, else the base of that name.
 
     A model hf://… is downloaded. Raises ModelError as `by_name` does, and what `downloaded` does.
@@ -103,7 +103,7 @@ def known(name: str | os.PathLike[str], as_base: bool = False) -> str:
 
     `as_base` is whether the base was read although a folder has its name.
     """
-    if not NAME.fullmatch(os.fspath(name)):
+    if not BASE_NAME.fullmatch(os.fspath(name)):
         return ""
     found, exists = installed(), os.path.exists(name)
     if name in found.folders:

@@ -27,7 +27,7 @@ from afterword.cli.output import CSV, JSON, TABLE, note, printed, say
 from afterword.cli.shows import SHOWS
 from afterword.cli.signals import Stop
 from afterword.errors import AfterwordError, WorkError, spelled
-from afterword.operations.every import find, summaries
+from afterword.operations.every import find_operation, summaries
 from afterword.operations.operation import Operation, Record, arguments_of, checked_output
 from afterword.operations.work import Work
 from afterword.settings import Kind, ignore_progress, kinds_of, named_path
@@ -42,7 +42,7 @@ FAILED = 3  # the exit status of --fail
 
 def command(name: str) -> click.Command:
     """Return the command `name`."""
-    made = OperationCommand(name, find(name))
+    made = OperationCommand(name, find_operation(name))
     made.short_help = summaries()[name]
     return made
 

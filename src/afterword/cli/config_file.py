@@ -19,11 +19,11 @@ import click
 from click.core import ParameterSource
 
 from afterword.errors import AfterwordError, OptionError, spelled
-from afterword.operations.every import find
+from afterword.operations.every import find_operation
 from afterword.operations.operation import Request
 from afterword.settings import Settings, checked, kinds_of, made, named_path
 
-LARGEST = 1 << 16  # bytes: a dozen lines are usual; a large text, given by mistake, is not parsed
+MOST_BYTES = 1 << 16  # bytes: a dozen lines are usual; a large text, given by mistake, is not parsed
 EXAMPLE = "as in: hidden-size = 256"
 
 
@@ -63,7 +63,7 @@ def given_values(context: click.Context, request: type[Request]) -> dict[str, An
 def read_config(path: str, request: type[Request]) -> dict[str, Any]:
     """Return the settings in the TOML file at `path`, by field name. Raises OptionError, which names the file."""
     own = {field.name: (field, kind) for field, kind in kinds_of(request)}
-    keys = {field.name: (field, kind) for field, kind in kinds_of(find("train").request)} | own
+    keys = {field.name: (field, kind) for field, kind in kinds_of(find_operation("train").request)} | own
     flags = {field.metadata["flag"]: name for name, (field, _) in keys.items()}  # --with is `using`
     values: dict[str, Any] = {}
     for key, value in _parsed(path).items():
@@ -101,11 +101,11 @@ def _naming(path: str) -> Iterator[None]:
 def _parsed(path: str) -> Mapping[str, Any]:
     try:
         with open(path, "rb") as file:
-            content = file.read(LARGEST + 1)
+            content = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise OptionError(f"cannot read {path}: {error.strerror}; give --config a TOML file") from None
-    if len(content) > LARGEST:
-        raise OptionError(f"{path} is larger than {LARGEST >> 10} KiB: give --config a file of settings, {EXAMPLE}")
+    if len(content) > MOST_BYTES:
+        raise OptionError(f"{path} is larger than {MOST_BYTES >> 10} KiB: give --config a file of settings, {EXAMPLE}")
     try:
         return tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 from afterword.learning.ranks import rank
-from afterword.operations.aligned import aligned, readable
+from afterword.text.aligned import aligned, readable
 
 if TYPE_CHECKING:
     from afterword.operations.operation import Record, Request
@@ -83,19 +83,19 @@ def has_colours() -> bool:
     return console.color_system is not None and not console.no_color
 
 
-Way = Callable[[Iterator["Record"], "Request"], Iterator["Record"]]
+Show = Callable[[Iterator["Record"], "Request"], Iterator["Record"]]
 """Shows the records that answer a request to people, and yields each one."""
 
 
-def printed(answer: Any, form: str, request: Request, way: Way | None) -> Iterator[Record]:
+def printed(answer: Any, form: str, request: Request, show: Show | None) -> Iterator[Record]:
     """Print the records of `answer` as they come, in the `form` of a table, lines of JSON, or CSV; yield each one.
 
-    A table or CSV has the names of its columns above the first row. What has a `way` of its own (see `shows`), or a
+    A table or CSV has the names of its columns above the first row. What has a `show` of its own (see `shows`), or a
     record that has a text, is shown to people that way. After rows, the record of the whole is left out.
     """
     records = answer if isinstance(answer, Iterator) else iter([] if answer is None else [answer])
-    if form == TABLE and way is not None:
-        yield from way(records, request)
+    if form == TABLE and show is not None:
+        yield from show(records, request)
         return
     columns, few, has_rows = list[str](), list[Sequence[str]](), False
     for record in records:

@@ -24,12 +24,12 @@ def show(run: Run, should_stop: Callable[[], bool], note: Callable[..., object],
 
     `note` prints the notes of the run.
     """
-    from afterword.runs.loop import train  # with PyTorch, which takes a second
+    from afterword.runs.loop import train_run  # with PyTorch, which takes a second
 
     writes = writes and bars.form == "auto" and run.encoded.is_text
     improved, written = False, time.monotonic()
     with training_bar() if is_seen() else _lines() as report:
-        for progress in train(run, should_stop):
+        for progress in train_run(run, should_stop):
             note(*progress.notes)
             report(progress)
             improved |= progress.improved

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from afterword.cli.output import Way, escaped, has_colours, note, shown
+from afterword.cli.output import Show, escaped, has_colours, note, shown
 from afterword.errors import OptionError
-from afterword.operations.aligned import aligned, readable
+from afterword.text.aligned import aligned, readable
 from afterword.text.unicode import spaced, visible
 
 if TYPE_CHECKING:  # only the operation that runs is imported
@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # only the operation that runs is imported
     from afterword.operations.inspect_ import Found
     from afterword.operations.operation import Record
 
-LONGEST = 4096  # characters of a line that are collected before they are printed
+COLLECTED = 4096  # characters of a line that are collected before they are printed
 ODD, PLAIN = "\033[1;31m", "\033[0m"  # around odd characters on a terminal with colours
 TABLE = "{:>8}  {:>8}  {:>8}  {:6}  {}"
 
@@ -34,8 +34,9 @@ def surprises(records: Iterator[Record], request: Any) -> Iterator[Record]:
     from rich.console import Console
     from rich.text import Text
 
-    from afterword.inspection.terminal import LEAST_BITS, MOST_BITS, SHADES, shade
+    from afterword.inspection.terminal import LEAST_BITS, SHADES, shade
     from afterword.operations.surprises import Surprising, WholeText
+    from afterword.web.pages import MOST_BITS
 
     console = Console(highlight=False, markup=False)
     line, number, file = Text(), 0, None
@@ -55,7 +56,7 @@ def surprises(records: Iterator[Record], request: Any) -> Iterator[Record]:
         if one.file != file and isinstance(one.file, str):
             console.print(f"{shown(one.file)}:", style="bold", soft_wrap=True)
             file = one.file
-        if (number and one.line > number) or len(line) > LONGEST:
+        if (number and one.line > number) or len(line) > COLLECTED:
             console.print(line, soft_wrap=True, end="\n" * (one.line - number))
             line = Text()
         number = one.line
@@ -207,7 +208,7 @@ def generate(records: Iterator[Record], request: Any) -> Iterator[Record]:
         separate, last = not isinstance(one, WrittenLine), ""
 
 
-SHOWS: dict[str, Way] = {
+SHOWS: dict[str, Show] = {
     "Surprises": surprises,
     "Odd": odd,
     "Inspect": inspect,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from afterword.errors import ModelError, OptionError
 from afterword.generation.copying import CopyGuard, Passages
 from afterword.generation.ending import Ending, Goal, StopStrings
-from afterword.generation.prefill import MOST, Reading
+from afterword.generation.prefill import MOST_TAKEN_BACK, Reading
 from afterword.generation.repeats import REMEMBERED, WARM, Repeats
 from afterword.generation.rules import APOSTROPHES, Rule, Rules, contained, is_of_word
 from afterword.generation.sampling import Logits, Sampler, Sampling
@@ -187,7 +187,7 @@ class Continuation:
         back = self.tokenizer.decode(spelling.tokens) + spelling.rest
         if back:
             self.rest = spelling.rest
-            before = self.tokenizer.normalise(self.prompt[-REMEMBERED - MOST :])[: -len(back)]
+            before = self.tokenizer.normalise(self.prompt[-REMEMBERED - MOST_TAKEN_BACK :])[: -len(back)]
             if self._repeats is not None:
                 self._repeats = self.policy.repeats(before)
                 assert self._repeats is not None

@@ -21,7 +21,7 @@ from afterword.errors import TextError
 from afterword.model.rolling_hash import RollingHash, window_hashes
 
 LENGTHS = (20, 50, 100)  # characters
-AT_ONCE = 2**20  # characters of the other text
+CHARACTERS_AT_ONCE = 2**20  # characters of the other text
 BETWEEN = 0x110000  # after each text: not a character, and in no other text
 BREAK = np.array([BETWEEN], np.uint32)
 
@@ -105,8 +105,8 @@ class Passages:
     def __init__(self, text: str, length: int) -> None:
         self.length = length
         parts = [
-            np.unique(window_hashes(_codes(text[start : start + AT_ONCE + length]), length + 1))
-            for start in range(0, len(text), AT_ONCE)
+            np.unique(window_hashes(_codes(text[start : start + CHARACTERS_AT_ONCE + length]), length + 1))
+            for start in range(0, len(text), CHARACTERS_AT_ONCE)
         ]
         self._hashes = memoryview(np.unique(np.concatenate([np.empty(0, np.uint64), *parts])))  # type: ignore[arg-type]
 
@@ -160,8 +160,8 @@ def _copied(
     candidates = candidates[candidates <= len(codes) - length]
     wanted, which = np.unique(window_hashes(codes, length)[candidates], return_inverse=True)
     places = np.full(len(wanted), -1, np.intp)
-    for start in range(0, len(source) - length + 1 if len(wanted) else 0, AT_ONCE):
-        hashes = window_hashes(source[start : start + AT_ONCE + length - 1], length)
+    for start in range(0, len(source) - length + 1 if len(wanted) else 0, CHARACTERS_AT_ONCE):
+        hashes = window_hashes(source[start : start + CHARACTERS_AT_ONCE + length - 1], length)
         found = np.minimum(np.searchsorted(wanted, hashes), len(wanted) - 1)
         hits = np.flatnonzero((wanted[found] == hashes) & (places[found] < 0))[::-1]  # the first one counts
         places[found[hits]] = start + hits

@@ -29,9 +29,9 @@ from afterword.model.arrays import Array, Ids, check_threads_fit
 from afterword.model.network.network import Network, State
 from afterword.model.threads import PRODUCTS
 
-LANES = 256
+LANES_PER_BATCH = 256
 UNEVEN = 16  # texts by which a batch differs from its useful size before all are shared anew
-LEAST, MOST = 64, 4  # texts per batch, if there are several; processors up to which batches are useful
+LEAST, MOST_USEFUL = 64, 4  # texts per batch, if there are several; processors up to which batches are useful
 # One thread draws, looks up and pushes all tokens. Looking up and pushing a token takes as long as reading it with a
 # network of PYTHON parameters. So this thread reads fewer tokens than the others, but at least LEAST_HERE of an equal
 # part.
@@ -166,7 +166,7 @@ class ParallelTexts(Generic[Kind]):
         """Return the useful sizes of batches for a number of `texts`. The first batch is for this thread."""
         if texts < LEAST:
             return [texts]
-        useful = self.network.threads if self.network.threads <= MOST else 1
+        useful = self.network.threads if self.network.threads <= MOST_USEFUL else 1
         others = max(len(self.batches), min(useful, texts // LEAST)) - 1
         if not others:
             return [texts]
@@ -200,5 +200,5 @@ class ParallelTexts(Generic[Kind]):
 
     @cached_property
     def _threads(self) -> Executor:
-        check_threads_fit(MOST)
-        return ThreadPoolExecutor(MOST)
+        check_threads_fit(MOST_USEFUL)
+        return ThreadPoolExecutor(MOST_USEFUL)

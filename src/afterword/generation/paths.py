@@ -12,8 +12,8 @@ from afterword.model.arrays import Array, Ids
 from afterword.model.network.network import Network, State
 from afterword.model.threads import share
 
-LANES = 1024  # that are stepped together
-AT_ONCE = 64  # tokens of a line that are read together
+PATHS_AT_ONCE = 1024  # that are stepped together
+TOKENS_AT_ONCE = 64  # tokens of a line that are read together
 READ = 4096  # tokens of a line, its last ones; an LSTM remembers far fewer
 
 
@@ -26,7 +26,7 @@ def sample_paths(
     continuations do not depend on the other lines, except for rounding. [N, paths, length]
     """
     found = np.empty((len(lines), paths, length), np.intp)
-    size = max(1, LANES // paths)
+    size = max(1, PATHS_AT_ONCE // paths)
     order = sorted(range(len(lines)), key=lambda k: len(lines[k]))
     groups = [order[at : at + size] for at in range(0, len(order), size)]
 
@@ -61,7 +61,7 @@ def _read(network: Network, lines: Sequence[Ids]) -> tuple[Array, State]:
     lanes = list(range(len(lines)))
     for length, ended in _by_length(lines):
         while at < length:
-            to = min(at + AT_ONCE, length)
+            to = min(at + TOKENS_AT_ONCE, length)
             logits, state = network.advance(np.stack([lines[k][at:to] for k in lanes]), state)
             at = to
         read.append((logits[:ended], network.chosen(state, range(ended))))

@@ -32,8 +32,8 @@ from afterword.text.lines import TAB, known_label
 from afterword.text.tokenizer import Tokenizer
 
 READ_AT_ONCE = 512  # tokens of a prompt; they take a few megabytes
-MOST = 24  # characters that are taken back, at most
-STEPS, TOGETHER = 96, 16  # of the network, to find the spellings: in all, and side by side
+MOST_TAKEN_BACK = 24  # characters that are taken back, at most
+MOST_STEPS, TOGETHER = 96, 16  # of the network, to find the spellings: in all, and side by side
 MISSED = 1e-3  # of the probability of all spellings; the search ends when fewer can be missing
 
 
@@ -161,7 +161,7 @@ def read_on(prompts: Sequence[Prompt], most: int) -> int:
 
 def taken_back(tokenizer: Tokenizer, ids: Ids, text: str) -> int:
     """Return how many of the last ids [T] of `text` might be other ones if more text followed."""
-    room, count = min(MOST, tokenizer.unsettled(text)), 0
+    room, count = min(MOST_TAKEN_BACK, tokenizer.unsettled(text)), 0
     while room and count < len(ids):
         length = len(tokenizer.texts[min(int(ids[-1 - count]), tokenizer.rows - 1)])
         if not 0 < length <= room:
@@ -231,7 +231,7 @@ class _Search:
         known = [nats for nats, _ in self._found] + [ahead.nats for ahead in self._ahead if not ahead.rest]
         least = np.logaddexp.reduce(known) + math.log(MISSED) if known else -math.inf
         likely = int(np.count_nonzero(_with_less_likely([spelling.nats for spelling in self._ahead]) > least))
-        count = min(likely, TOGETHER, max(0, STEPS - self._steps))
+        count = min(likely, TOGETHER, max(0, MOST_STEPS - self._steps))
         steps, left = self._ahead[:count], self._ahead[count:]
         steps += [spelling for spelling in left if spelling.tokens == self._usual[: len(spelling.tokens)]]
         self._ahead = [spelling for spelling in left if spelling.tokens != self._usual[: len(spelling.tokens)]]

@@ -16,8 +16,8 @@ from afterword.model.arrays import Ids
 from afterword.model.ngram.repeating import Occurrences
 
 LENGTH = 16  # characters that may repeat freely
-LONGEST = 48  # characters of a repetition that count
-LEAST = 4  # tokens of a repetition, if they have several characters
+LONGEST_REPETITION = 48  # characters of a repetition that count
+LEAST_TOKENS = 4  # tokens of a repetition, if they have several characters
 REMEMBERED = 1024  # tokens, at least; and at most twice as many, so that memory does not grow
 PLACES = 8  # the latest places of the last tokens that are looked at
 WARM = 0.8  # the temperature from which on nothing is penalised
@@ -34,7 +34,7 @@ class Repeats:
         `lengths` are the characters of each token, by id; without them, each has one.
         """
         self._nats, self._lengths = math.log(penalty), lengths
-        self._least = LEAST if lengths else LENGTH
+        self._least = LEAST_TOKENS if lengths else LENGTH
         self._read = Occurrences(self._least, 2 * REMEMBERED, REMEMBERED)
         self._before: list[int] = []  # for each token, the place at which the same tokens ended before, or -1
         self.repeats = False
@@ -61,7 +61,7 @@ class Repeats:
     def penalties(self) -> list[tuple[int, float]]:
         """Return the tokens that would continue a repetition, and what their logits lose (nats)."""
         read = self._read
-        free, most = self._tokens(LENGTH), self._tokens(LONGEST)
+        free, most = self._tokens(LENGTH), self._tokens(LONGEST_REPETITION)
         lengths: dict[int, int] = {}
         place = read.first + len(read)
         for _ in range(PLACES):

@@ -28,9 +28,9 @@ from afterword.text.tokenizer import Tokenizer
 if TYPE_CHECKING:
     from llguidance import LLMatcher
 
-LARGEST = 10_000  # characters of a rule
+LARGEST_RULE = 10_000  # characters of a rule
 MOST_REPEATS = 200  # in a pattern; 3,300 take ten seconds and 670 MB, which grow with their square
-KEPT = 1000  # masks, at most
+MASKS_KEPT = 1000  # masks, at most
 MOST_STATES = 50_000  # of the automaton of a text; up to 6 KB each
 LONGEST = 100_000  # characters of a text with a rule
 ANYTHING = "/(?s:.*)/"
@@ -68,12 +68,12 @@ class Rules:
             if wrong := grammar.wrong(term):
                 raise OptionError(f"{name} is invalid: {wrong}")
         length = [] if longest is None else [f"/(?s:.{{{shortest},{longest}}})/"]
-        terms = [*length, *(term for _, term in rules)] or [ANYTHING]
-        self._new = partial(grammar.matcher, [*terms, *_alphabet(tokenizer)])
+        constraints = [*length, *(term for _, term in rules)] or [ANYTHING]
+        self._new = partial(grammar.matcher, [*constraints, *_alphabet(tokenizer)])
         self._start: LLMatcher | None = self._new()
         if _is_impossible(self._start):
             names = " and ".join(dict.fromkeys(name for name, _ in rules))
-            if not _is_impossible(_Grammar(ByteTokenizer.of()).matcher(terms)):
+            if not _is_impossible(_Grammar(ByteTokenizer.of()).matcher(constraints)):
                 texts = tokenizer.normalise("".join([sampling.starts_with or "", *sampling.contains]))
                 unknown = ", ".join(map(repr, sorted({*texts} - {*tokenizer.characters})))[:100]
                 why = f": it does not know {unknown}" if unknown else ""
@@ -150,7 +150,7 @@ class Rule:
         if _is_exhausted(self._matcher):
             raise WorkError(TOO_LARGE)
         if allowed not in self._masks:
-            if len(self._masks) == KEPT:
+            if len(self._masks) == MASKS_KEPT:
                 self._masks.clear()
             bits = np.unpackbits(np.frombuffer(allowed, np.uint8), bitorder="little")[: self._tokenizer.rows]
             mask = np.where(bits, 0.0, -np.inf)
@@ -188,9 +188,11 @@ class _Grammar:
         self._tokenizer = llguidance.LLTokenizer(llguidance.TokenizerWrapper(_Vocabulary(tokenizer)), slices=[])
         self._limits = llguidance.LLParserLimits(max_lexer_states=states, verbose_errors=False)
 
-    def matcher(self, terms: Sequence[str]) -> LLMatcher:
-        """Return a matcher at the beginning of a text that matches all of `terms`."""
-        matcher: LLMatcher = self._kind(self._tokenizer, _text(" & ".join(terms)), log_level=0, limits=self._limits)
+    def matcher(self, constraints: Sequence[str]) -> LLMatcher:
+        """Return a matcher at the beginning of a text that matches all of `constraints`."""
+        matcher: LLMatcher = self._kind(
+            self._tokenizer, _text(" & ".join(constraints)), log_level=0, limits=self._limits
+        )
         matcher.compute_bitmask()  # detects that nothing matches
         if _is_exhausted(matcher):
             raise OptionError(TOO_LARGE)
@@ -230,18 +232,18 @@ def _terms(tokenizer: Tokenizer, sampling: Sampling) -> list[tuple[str, str]]:
     texts_to_contain = [normalise(text) for text in sampling.contains]
     texts = {"pattern": pattern or "", "only": only, "without": without, "starts-with": first}
     for name, text in {**texts, "contains": "".join(texts_to_contain)}.items():
-        if len(text) > LARGEST:
-            raise OptionError(f"{name} is too large: a rule may have at most {LARGEST:,} characters")
-    terms = []
+        if len(text) > LARGEST_RULE:
+            raise OptionError(f"{name} is too large: a rule may have at most {LARGEST_RULE:,} characters")
+    constraints = []
     if pattern is not None:
-        terms.append(("pattern", _expression(pattern)))
+        constraints.append(("pattern", _expression(pattern)))
     if sampling.only is not None:
-        terms.append(("only", f"/{_one_of(only)}*/" if only else NOTHING))
+        constraints.append(("only", f"/{_one_of(only)}*/" if only else NOTHING))
     if without:
-        terms.append(("without", f"~/(?s:.*){_one_of(without)}(?s:.*)/"))
+        constraints.append(("without", f"~/(?s:.*){_one_of(without)}(?s:.*)/"))
     if first:
-        terms.append(("starts-with", f"/{_literal(first)}(?s:.*)/"))
-    return terms + [("contains", f"/(?s:.*){_literal(text)}(?s:.*)/") for text in texts_to_contain]
+        constraints.append(("starts-with", f"/{_literal(first)}(?s:.*)/"))
+    return constraints + [("contains", f"/(?s:.*){_literal(text)}(?s:.*)/") for text in texts_to_contain]
 
 
 @lru_cache(4096)

@@ -35,7 +35,7 @@ from afterword.settings import Settings, setting
 
 Logits = NDArray[np.float64]
 Filter = Callable[[Logits, Any], Logits]
-LEAST = -1000.0  # its exp is 0 in float32
+LEAST_LOGIT = -1000.0  # its exp is 0 in float32
 
 
 def keep_top_k(logits: Logits, k: int) -> Logits:
@@ -391,7 +391,7 @@ class Sampler:
         for keep, value in self._filters:
             left = keep(left, value)
         # float32 is exact enough, and four times as fast where filters have left -inf
-        left[...] = np.exp(np.maximum(left, LEAST, out=left).astype(np.float32))
+        left[...] = np.exp(np.maximum(left, LEAST_LOGIT, out=left).astype(np.float32))
         return left
 
     def _ranked(self, own: Logits) -> Likeliest:

@@ -23,7 +23,7 @@ LETTER = regex.compile(rf"(?!{NO_WORD})[\p{{L}}\p{{M}}]|\ufffd")  # U+FFFD: a pa
 REMEMBERED = 64  # characters of a prompt that may belong to its last word
 CACHED = 2**22  # bytes
 MOST_NEW = 0.2  # the fraction of new words beyond which the words of a text say little about further ones
-LEAST = 0.6  # the fraction of characters that are in words, for a text made of words
+LEAST_IN_WORDS = 0.6  # the fraction of characters that are in words, for a text made of words
 JUDGED = 200_000  # characters of a text that decide this
 
 Word = tuple[int, ...]
@@ -78,4 +78,4 @@ def recur(text: str) -> bool:
     """
     words = regex.findall(rf"(?:{LETTER.pattern})+", text[:JUDGED])
     new = sum(count == 1 for count in Counter(words).values())
-    return new < MOST_NEW * len(words) and sum(map(len, words)) >= LEAST * len(text[:JUDGED])
+    return new < MOST_NEW * len(words) and sum(map(len, words)) >= LEAST_IN_WORDS * len(text[:JUDGED])

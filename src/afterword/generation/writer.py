@@ -17,7 +17,7 @@ from typing import TypeVar
 from afterword.errors import OptionError, WorkError
 from afterword.generation.continuation import Continuation, Policy, checked_seed
 from afterword.generation.copying import Passages
-from afterword.generation.parallel import LANES, ParallelTexts, TextBatch
+from afterword.generation.parallel import LANES_PER_BATCH, ParallelTexts, TextBatch
 from afterword.generation.placing import forced_tokens
 from afterword.generation.prefill import (
     NextCharacter,
@@ -34,7 +34,7 @@ from afterword.model.folder.saved import SavedModel
 from afterword.model.network.network import Network
 from afterword.settings import whole_number
 
-AHEAD = 64 * LANES  # complete texts that may wait in memory for an earlier one
+AHEAD = 64 * LANES_PER_BATCH  # complete texts that may wait in memory for an earlier one
 LAST, FEWEST = 10_000, 10  # the search ends when fewer than FEWEST of the LAST seeds brought an accepted text
 PATIENCE = 120.0  # seconds without a text that obeys the rules before writing freely ends
 
@@ -206,7 +206,7 @@ class Writer:
     def write(self, prompts: Iterable[tuple[PromptLike, int]]) -> Iterator[Sample]:
         """Yield what each seed writes after its prompt, many in parallel and in their order. Raises as `samples`."""
         # each text of a classic model is written alone: a batch would round the products of its window differently
-        lanes = 1 if self._opens_windows else LANES
+        lanes = 1 if self._opens_windows else LANES_PER_BATCH
         waiting, numbers = enumerate(self._texts(prompts)), dict[Text, int]()
         complete: dict[int, Sample] = {}
         begun = yielded = 0

@@ -18,7 +18,7 @@ from afterword.inspection.gates import look_at_gates
 from afterword.inspection.trace import SIGMOIDS, Trace
 from afterword.model.arrays import Array
 from afterword.model.network.cell import GATES
-from afterword.model.network.holding import PARTS
+from afterword.model.network.holding import GATES_AND_STATES
 from afterword.settings import OnProgress, ignore_progress
 
 Way = Literal["open", "mean"]
@@ -89,7 +89,7 @@ def variants(trace: Trace) -> Iterator[tuple[str, int | None, Way, Array]]:
         for gate in (*SIGMOIDS, "candidate"):
             ways: tuple[Way, ...] = ("mean",) if gate == "candidate" else ("open", "mean")
             for way in ways:
-                held = np.full((L, len(PARTS), H), np.nan, np.float32)
+                held = np.full((L, len(GATES_AND_STATES), H), np.nan, np.float32)
                 values = getattr(trace, gate).mean(axis=0) if way == "mean" else np.ones((L, H), np.float32)
                 chosen = slice(None) if layer is None else slice(layer, layer + 1)
                 held[chosen, GATES.index(gate)] = values[chosen]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from afterword.model.arrays import Array
 from afterword.model.network.network import Network
+from afterword.text.aligned import aligned
 from afterword.text.tokenizer import Tokenizer
 
 
@@ -49,15 +50,8 @@ class Finding(ABC):
         return dataclasses.asdict(self)
 
     def __str__(self) -> str:
-        from rich.cells import cell_len  # here, because this file is loaded with every model
-
-        table = [self.head, *self.rows()]
-        *widths, _ = [max(map(cell_len, column)) for column in zip(*table, strict=True)]
-        lines = []
-        for *cells, last in table:  # the last column is aligned on the left
-            padded = [" " * (width - cell_len(cell)) + cell for cell, width in zip(cells, widths, strict=True)]
-            lines.append("  ".join([*padded, last]).rstrip())
-        return "\n".join((self.caption, *lines, *filter(None, [self.foot])))
+        table = aligned([self.head, *self.rows()], ">" * (len(self.head) - 1) + "<")
+        return "\n".join((self.caption, table, *filter(None, [self.foot])))
 
     __repr__ = __str__
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from afterword.errors import ModelError, TextError
 from afterword.inspection.finding import Inspected
-from afterword.inspection.gates_page import framed, page
+from afterword.inspection.gates_page import framed, gates_html
 from afterword.inspection.trace import Trace
 from afterword.model.network.cell import GATES, Step
 from afterword.model.network.config import Config
@@ -29,7 +29,7 @@ class Gates(Trace):
     def _repr_html_(self) -> str:
         """Return the page for a notebook, or a line that says why it is missing."""
         try:
-            return framed(page(self))
+            return framed(gates_html(self))
         except (ModelError, TextError) as error:
             return f"<p>{error}</p>"
 

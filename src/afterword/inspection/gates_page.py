@@ -11,22 +11,21 @@ from __future__ import annotations
 import base64
 import html
 import json
-import re
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.colours import colours
 from afterword.errors import TextError
 from afterword.inspection.trace import SIGMOIDS, Trace, openness
 from afterword.model.network.config import Config
-from afterword.model.network.holding import PARTS
+from afterword.model.network.holding import GATES_AND_STATES
+from afterword.web.pages import bundle, document, filled, policy, read, style
 
 # in the order of loading
 SCRIPTS = ("state", "values", "colours", "text", "reading", "map", "finding", "summary", "choosing", "input")
 GUESSES = 3
-LISTED = 12  # units in each list of the summary
+LISTED_UNITS = 12  # units in each list of the summary
 SHORT_TITLE = 60  # characters
 BYTES = 6  # per unit and token
 MOST_BYTES = 30e6  # in total; a browser opens a page of this size, a third larger as base64, in about a second
@@ -39,7 +38,7 @@ def about(name: str, config: Config, hold: tuple[str, ...], using: str = "both")
     return f"{name}: {config.network}, {config.parameters:,} parameters{held}{alone}"
 
 
-def page(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | None = None) -> str:
+def gates_html(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | None = None) -> str:
     """Return the page of `trace`, as HTML. `about` describes the model in a line; `named` are the units to show.
 
     Raises TextError for a page that would be too large to be useful, ModelError for a network without gates.
@@ -56,7 +55,7 @@ def page(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | None = N
     rows, probabilities = trace.likeliest(min(GUESSES, len(trace.rows)))
     blobs |= {"rows": rows.astype("<u4"), "probabilities": np.round(probabilities * 255).astype(np.uint8)}
     mean_scale = {}
-    for part in PARTS:
+    for part in GATES_AND_STATES:
         means = trace.means(part).T
         mean_scale[part] = 1.0 if part in SIGMOIDS else max(float(means.max()), 1e-6)
         blobs[f"mean-{part}"] = np.round(means / mean_scale[part] * 65535).astype("<u2")
@@ -74,7 +73,7 @@ def page(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | None = N
             "start": _short(trace.before[0, layer, units]),
             "memory": _short(summary.memory[units]),
             "spread": summary.spread(),
-            "longest": [[int(unit), _short(summary.memory[unit])] for unit in summary.longest[:LISTED]],
+            "longest": [[int(unit), _short(summary.memory[unit])] for unit in summary.longest[:LISTED_UNITS]],
             "summary": {
                 gate: {"mean": one.mean, "shut": _listed(one.shut), "open": _listed(one.open)}
                 for gate, one in summary.gates.items()
@@ -104,29 +103,22 @@ def page(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | None = N
     )
     # in JSON a "<" occurs only inside strings, where it can be escaped; so no text can end the element
     written = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    return _joined(trace.unit, STYLE=colours() + _web("page.css"), DATA=written, BLOBS=encoded, SCRIPT=_scripts())
+    body = _web("page.html").replace("character", trace.unit)
+    return document(
+        filled(body, DATA=written, BLOBS=encoded, SCRIPT=script()),
+        title="What the gates do",
+        style=style() + _web("page.css"),
+        policy=policy(style_src="'unsafe-inline'", script_src="'unsafe-inline'"),
+    )
 
 
 def script() -> str:
     """Return the script of every page, exactly: a content security policy names it by its hash."""
-    empty = _joined(STYLE="", DATA="", BLOBS="", SCRIPT=_scripts())
-    return empty.partition("<script>")[2].rpartition("</script>")[0]
-
-
-def _scripts() -> str:
-    return "\n".join(_web(f"{name}.js") for name in SCRIPTS)
-
-
-def _joined(unit: str = "character", **parts: str) -> str:
-    """Return `page.html` with each of `parts` in its place. The content of a part is never taken for a place."""
-    pieces = re.split("@@([A-Z]+)@@", _web("page.html").replace("character", unit))
-    return "".join(parts[piece] if k % 2 else piece for k, piece in enumerate(pieces))
+    return "\n".join(['\n"use strict";', bundle(("words", "shades")), *(_web(f"{name}.js") for name in SCRIPTS), ""])
 
 
 def _web(name: str) -> str:
-    from importlib import resources  # here, because this file is loaded with every model
-
-    return resources.files("afterword.inspection").joinpath("web", name).read_text(encoding="utf-8").rstrip("\n")
+    return read("afterword.inspection", "web", name).rstrip("\n")
 
 
 def framed(page: str, height: int = 760) -> str:
@@ -144,7 +136,7 @@ def _in_int16(values: NDArray[Any]) -> tuple[NDArray[Any], list[float]]:
 
 
 def _listed(units: NDArray[np.intp]) -> dict[str, Any]:
-    return {"count": len(units), "units": units[:LISTED].tolist()}
+    return {"count": len(units), "units": units[:LISTED_UNITS].tolist()}
 
 
 def _short(values: Any) -> Any:

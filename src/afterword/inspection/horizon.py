@@ -21,7 +21,7 @@ from afterword.errors import OptionError, TextError
 from afterword.inspection.finding import Finding, Inspected
 from afterword.model.arrays import Ids
 from afterword.model.network.network import Network, State, log_probabilities
-from afterword.settings import OnProgress, Settings, ignore_progress, setting, takes
+from afterword.settings import SEEDS, OnProgress, Settings, ignore_progress, setting, takes
 from afterword.text.tokenizer import Tokenizer
 
 WARM_UP = 200  # tokens that are read before the replaced one, if the text has as many
@@ -38,7 +38,7 @@ class HorizonSettings(Settings):
 
     steps: int = setting(1000, "measure up to this many characters back", minimum=1, maximum=10_000)
     places: int = setting(64, "measure at this many places of the text", minimum=2, maximum=10_000)
-    seed: int = setting(0, "seed of the replacement characters", minimum=0, maximum=2**64 - 1)
+    seed: int = setting(0, "seed of the replacement characters", **SEEDS)
     gradient: bool | None = setting(None, "also measure the gradient, which needs PyTorch (default: if installed)")
 
 
@@ -169,7 +169,7 @@ def warmed_up(text: MeasuredParts, places: NDArray[np.intp], before: int) -> Sta
     return state
 
 
-SHOWN = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 300, 500, 1000, 2000, 3000, 5000, 10_000)
+SHOWN_STEPS = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 300, 500, 1000, 2000, 3000, 5000, 10_000)
 WIDTH = 1.1  # the figure at k is the mean from k / 1.1 to k · 1.1, since single steps scatter
 FADED = 0.01  # of what the last character changes: a character that changes less is forgotten
 
@@ -191,7 +191,7 @@ class Horizon(Finding):
     @property
     def steps(self) -> list[int]:
         """The k that are shown."""
-        return [k for k in SHOWN if k <= self.changes.shape[1]]
+        return [k for k in SHOWN_STEPS if k <= self.changes.shape[1]]
 
     def at(self, k: int, values: Curves | None = None) -> tuple[float, float]:
         """Return the mean and standard error at `k` of `values` [N, K], by default of the changes by replacing.

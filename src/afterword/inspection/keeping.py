@@ -91,46 +91,34 @@ def measure_keeping(
     tokenizer = model.tokenizer
     text, word = tokenizer.normalise(text), tokenizer.normalise(word)
     text = text.rstrip("\n") if model.lines else text
-    found = re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text)
-    if not word or found is None:
-        raise OptionError(f"the text has no word {word[:40]!r}: name one of its words")
-    first, last = found.span()
-    if last == len(text):
-        raise TextError(f"the text ends with {word[:40]!r}: add some text after it")
-    if after is not None and after not in text[last:]:
-        raise OptionError(f"the text has no {after[:40]!r} after {word[:40]!r}: name characters that come after it")
+    first, last = _place_of(word, text, after)
     others = [tokenizer.normalise(one) for one in ([instead] if isinstance(instead, str) else instead)]
-    if not others:
-        known = re.findall(r"\w+", text)
-        likely = {
-            one: probability
-            for one, probability in next_words(model, text[:first]).items()
-            if len(one) == len(word) and one[0].isupper() == word[0].isupper() and one not in known
-        }
-        others = [one for one, p in likely.items() if p >= PLAUSIBLE * max(likely.values())][:MOST_INSTEAD]
+    others = others or _likely_words(model, text, first, word)
     if not others or word in others:
         raise OptionError(f"the model expects no other word of {len(word)} characters there: name some to put instead")
     here = look_at_gates(model, text)
     places = character_of_each_token(here, tokenizer)
+    rest = slice(int((places < last).sum()) - len(places), None)  # the tokens after the word, counted from the end
     state = "cell" if here.has_gates else "hidden"
-    n = int((places >= last).sum())
-    apart, before = np.zeros((2, n, *here.cell.shape[1:]))
+    apart = before = np.zeros(
+        ()
+    )  # the squares of what differs in the states after each token, and before it, [n, L, H]
     for k, other in enumerate(others):
         on_progress((k + 1) / (len(others) + 1))
         there = look_at_gates(model, text[:first] + other + text[last:])
-        if not np.array_equal(here.ids[-n:], there.ids[-n:]):
+        if not np.array_equal(here.ids[rest], there.ids[rest]):
             raise OptionError(f"with {other[:40]!r} the rest of the text has other tokens: name another word")
-        apart += (getattr(here, state)[-n:] - getattr(there, state)[-n:]).astype(float) ** 2
-        before += (here.before[-n:] - there.before[-n:]).astype(float) ** 2
+        apart = apart + (getattr(here, state)[rest] - getattr(there, state)[rest]).astype(float) ** 2
+        before = before + (here.before[rest] - there.before[rest]).astype(float) ** 2
     distance = np.sqrt(apart.sum(axis=(1, 2)))
     weights = before + 1e-30  # so that they are all alike where nothing is held
     forget: list[NDArray[np.float64]] = []  # where the word is held, and everywhere, [n] each
     if here.has_gates:
-        gates = here.forget[-n:].astype(float)
+        gates = here.forget[rest].astype(float)
         forget = [(weights * gates).sum(axis=(1, 2)) / weights.sum(axis=(1, 2)), gates.mean(axis=(1, 2))]
     stretches, begin = [], last
     for end in _stretches(text, last, after):
-        inside = np.flatnonzero((places[-n:] >= begin) & (places[-n:] < end))
+        inside = np.flatnonzero((places[rest] >= begin) & (places[rest] < end))
         if len(inside):  # otherwise the next token begins here and ends in the next stretch
             held = float(distance[inside[-1]] / max(distance.max(), 1e-12))
             where_held, everywhere = (float(one[inside].mean()) for one in forget) if forget else (None, None)
@@ -139,6 +127,29 @@ def measure_keeping(
     expected = next_words(model, text)
     likeliest = [(one, p) for one, p in expected.items() if p >= LEAST_EXPECTED][:MOST_EXPECTED]
     return Kept(word, others, stretches, dict(likeliest) | {word: expected.get(word, 0.0)})
+
+
+def _place_of(word: str, text: str, after: str | None) -> tuple[int, int]:
+    """Return where the first `word` of the text begins and ends. Raises OptionError, TextError as `measure_keeping`."""
+    found = re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text)
+    if not word or found is None:
+        raise OptionError(f"the text has no word {word[:40]!r}: name one of its words")
+    if found.end() == len(text):
+        raise TextError(f"the text ends with {word[:40]!r}: add some text after it")
+    if after is not None and after not in text[found.end() :]:
+        raise OptionError(f"the text has no {after[:40]!r} after {word[:40]!r}: name characters that come after it")
+    return found.span()
+
+
+def _likely_words(model: Inspected, text: str, first: int, word: str) -> list[str]:
+    """Return the likeliest words like `word` in its place, which begins at `first`, that the text does not have."""
+    known = re.findall(r"\w+", text)
+    likely = {
+        one: probability
+        for one, probability in next_words(model, text[:first]).items()
+        if len(one) == len(word) and one[0].isupper() == word[0].isupper() and one not in known
+    }
+    return [one for one, p in likely.items() if p >= PLAUSIBLE * max(likely.values())][:MOST_INSTEAD]
 
 
 def _stretches(text: str, first: int, after: str | None) -> Iterator[int]:

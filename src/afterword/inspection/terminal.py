@@ -17,11 +17,12 @@ from rich.text import Text
 
 from afterword.inspection.trace import EVERY_UNIT_UP_TO, OPEN, SHUT, SIGMOIDS, Trace, openness
 from afterword.text.unicode import visible
+from afterword.web.pages import MOST_BITS
 
 BLOCKS = "▁▂▃▄▅▆▇█"
-LEAST_BITS, MOST_BITS = 0.5, 8.0  # a smaller surprise is not shaded, a larger one no darker
-SHOWN = 3  # units per layer, unless some are named
-LISTED = 4  # units in a list
+LEAST_BITS = 0.5  # a smaller surprise is not shaded
+SHOWN_UNITS = 3  # units per layer, unless some are named
+LISTED_UNITS = 4  # units in a list
 MEANING = f"never opens: always under {SHUT}; never closes: always over {OPEN}; memory: {{unit}}s until 37 % is left"
 SHADES = [Style(color="black", bgcolor=f"color({code})") for code in (230, 223, 222, 216, 215, 209, 208, 202)]
 BLUES = [Style(color=f"color({code})") for code in (153, 117, 75, 39, 33, 27, 26, 25)]
@@ -55,7 +56,7 @@ def _strips(trace: Trace, named: list[NDArray[np.intp]] | None) -> list[tuple[st
             low, high = float(means[:, layer].min()), float(means[:, layer].max())
             scaled = (means[:, layer] - low) / max(high - low, 1e-9)
             strips.append((f"{gate} l{layer} {low:.2f}–{high:.2f}", scaled, False))
-    for layer, units in enumerate(named if named is not None else trace.moving_units(SHOWN)):
+    for layer, units in enumerate(named if named is not None else trace.moving_units(SHOWN_UNITS)):
         strips += [(f"l{layer}.u{unit}", trace.hidden[:, layer, unit], True) for unit in units]
     return strips
 
@@ -105,7 +106,7 @@ def _table(trace: Trace) -> Table:
             memory = ", ".join(f"{span}: {units}" for span, units in spread if units)
             mean = f"{BLOCKS[_level(one.mean)]} {one.mean:.2f}"
             table.add_row(f"l{layer}", gate, mean, _few(one.shut), _few(one.open), memory)
-        longest = ", ".join(f"u{unit} {found.memory[unit]:,.0f}" for unit in found.longest[:LISTED])
+        longest = ", ".join(f"u{unit} {found.memory[unit]:,.0f}" for unit in found.longest[:LISTED_UNITS])
         table.add_row("", "", "", "", "longest memory", longest)
     return table
 
@@ -121,8 +122,8 @@ def _let_go(trace: Trace) -> str:
 
 
 def _few(units: NDArray[np.intp]) -> str:
-    names = " ".join(f"u{unit}" for unit in units[:LISTED])
-    more = " …" if len(units) > LISTED else ""
+    names = " ".join(f"u{unit}" for unit in units[:LISTED_UNITS])
+    more = " …" if len(units) > LISTED_UNITS else ""
     return f"{len(units)} ({names}{more})" if len(units) else "0"
 
 

@@ -4,24 +4,20 @@
 and one block of bytes in base64. The block has the matrices in the order of `Model` there, as whole multiples of a
 scale per row, then the tree of the n-gram (see `pruning`). Numbers are little-endian.
 
-The page is `web/page.html`, with `web/page.js` and the sheet of the server's page, whose files are read where they are.
+The page is `web/page.html`, with `web/page.js` and the sheet that the server's page has too.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import html
 import json
 import os
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from afterword.colours import colours
 from afterword.errors import OptionError
 from afterword.interchange.pruning import Tree, divergence, tree_of
 from afterword.model.arrays import Array, in_bytes
@@ -31,12 +27,9 @@ from afterword.model.network.cell import layer_weights
 from afterword.model.network.config import embedding_of
 from afterword.settings import Settings, setting
 from afterword.storage import is_whole_file, output, write_bytes
+from afterword.web.pages import bundle, document, filled, imported, inline, not_exported, policy, read, style
 
 MOST_ROWS = 2**16 - 1
-
-SHEET = ("words", "shades", "shaded", "sheet", "history")  # of the server's page, in the order of their imports
-IMPORT = re.compile(r'^import \{(.*)\} from "\./(\w+)\.js";$', re.MULTILINE)
-EXPORT = re.compile(r"^export (?:const|(?:async )?function|class) (\w+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,60 +82,33 @@ def write_html(model: SavedModel, path: Path, settings: PageSettings) -> list[st
     """Write `model` as a page that people write on. Return and raise as `write_js`."""
     exported = Exported(model, settings)
     with output(path) as file:
-        file.write(page(exported, settings, path.stem).encode())
+        file.write(model_html(exported, settings, path.stem).encode())
     return exported.notes
 
 
-def page(exported: Exported, settings: PageSettings, name: str) -> str:
+def model_html(exported: Exported, settings: PageSettings, name: str) -> str:
     """Return the page of a model. Its title is `name` unless `settings` have one.
 
     The weights are apart from the script, which a browser reads and checks twice.
     """
-    script = _not_exported(exported.script(with_weights=False))
-    script = "\n".join(["", script, _bundle(SHEET), _imported(_web("page.js"))])
-    style = colours() + _text("afterword.serving", "page", "page.css") + _web("page.css")
+    code = not_exported(exported.script(with_weights=False))
+    script = "\n".join(["", code, bundle(), imported(_web("page.js"))])
+    css = style() + read("afterword.web", "sheet.css") + _web("page.css")
     about = {"description": settings.description, "author": settings.author, "license": settings.licence}
-    meta = [f'<meta name="{name}" content="{html.escape(value)}">' for name, value in about.items() if value]
+    meta = ['<link rel="icon" href="data:,">']
+    meta += [f'<meta name="{name}" content="{html.escape(value)}">' for name, value in about.items() if value]
     shown = {"": settings.description, "By ": settings.author, "Licence: ": settings.licence}
     credits = [f"<p>{word}{html.escape(value)}</p>" for word, value in shown.items() if value]
-    policy = {
-        "default-src": "'none'",
-        "script-src": f"'sha256-{_hash(script)}' 'wasm-unsafe-eval'",
-        "style-src": f"'sha256-{_hash(style)}'",
-        "worker-src": "blob:",
-        "img-src": "data:",
-        "base-uri": "'none'",
-        "form-action": "'none'",
-    }
-    parts = {
-        "POLICY": "; ".join(f"{name} {value}" for name, value in policy.items()),
-        "TITLE": html.escape(name if settings.title is None else settings.title),
-        "META": "\n".join(meta),
-        "STYLE": style,
-        "CREDITS": "\n".join(credits),
-        "WEIGHTS": exported.weights,
-        "SCRIPT": script,
-    }
-    pieces = re.split("@@([A-Z]+)@@", _web("page.html"))  # the content of a part is never taken for a place
-    return "".join(parts[piece] if k % 2 else piece for k, piece in enumerate(pieces))
-
-
-def _bundle(names: Sequence[str]) -> str:
-    """Return modules of the sheet as one script. Each keeps a scope of its own, and runs only where there is a page."""
-    found = []
-    for name in names:
-        code = _imported(_text("afterword.serving", "page", f"{name}.js"))
-        body = f"{_not_exported(code)}return {{ {', '.join(EXPORT.findall(code))} }};"
-        found.append(f"const ${name} = globalThis.document ? (() => {{\n{body}\n}})() : {{}};\n")
-    return "\n".join(found)
-
-
-def _not_exported(code: str) -> str:
-    return EXPORT.sub(lambda match: match[0].removeprefix("export "), code)
-
-
-def _imported(code: str) -> str:
-    return IMPORT.sub(r"const {\1} = $\2;", code)
+    title = name if settings.title is None else settings.title
+    parts = {"TITLE": html.escape(title), "CREDITS": "\n".join(credits), "WEIGHTS": exported.weights, "SCRIPT": script}
+    allowed = policy(
+        script_src=f"{inline(script)} 'wasm-unsafe-eval'",
+        style_src=inline(css),
+        worker_src="blob:",
+        img_src="data:",
+    )
+    body = filled(_web("page.html"), **parts)
+    return document(body, title=title, style=css, policy=allowed, head="\n".join(meta))
 
 
 class Exported:
@@ -250,14 +216,5 @@ def _weights(model: SavedModel, parts: int) -> Iterator[bytes]:
     yield weights["output.bias"].tobytes()
 
 
-def _hash(text: str) -> str:
-    """Return what a content security policy calls an inline script or style by."""
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
 def _web(name: str) -> str:
-    return _text("afterword.interchange", "web", name)
-
-
-def _text(package: str, folder: str, name: str) -> str:
-    return resources.files(package).joinpath(folder, name).read_text(encoding="utf-8")
+    return read("afterword.interchange", "web", name)

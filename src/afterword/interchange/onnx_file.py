@@ -11,7 +11,7 @@ from afterword.model.folder.saved import SavedModel
 from afterword.model.network.graphs import float_graph
 from afterword.storage import output
 
-LARGEST = 2**31 - 2**24  # bytes of weights: a file of ONNX has fewer than 2 GiB
+LARGEST_FILE = 2**31 - 2**24  # bytes of weights: a file of ONNX has fewer than 2 GiB
 SAYS = "An LSTM that predicts a text token by token. It was trained by Afterword; an n-gram is not included."
 
 
@@ -21,7 +21,7 @@ def write_onnx(model: SavedModel, path: Path) -> list[str]:
     Raises OptionError for a plain recurrent network, one that is too large, or without the package onnx.
     """
     known = notes(model)
-    if 4 * model.config.parameters > LARGEST:
+    if 4 * model.config.parameters > LARGEST_FILE:
         raise OptionError("this model is too large for ONNX, whose files have at most 2 GiB")
     check_installed("exporting to ONNX needs the package onnx: pip install 'afterword[onnx]'", "onnx")
     from onnx import checker, helper

@@ -22,7 +22,7 @@ from afterword.model.ngram.tables import HIGHEST_ORDER, Level, Ngram
 
 OCTAVES = 16  # factors of two between the highest and the lowest code
 FINENESS, SCORES = 256, 2**15  # scores for a factor of two in counts, and the number of scores
-LANES, LENGTH = 64, 24  # of the texts that are written to measure the cost
+SAMPLE_TEXTS, SAMPLE_LENGTH = 64, 24  # of the texts that are written to measure the cost
 
 
 class Tree(NamedTuple):
@@ -75,13 +75,13 @@ def divergence(model: SavedModel, ngram: Ngram, seed: int = 0) -> float:
     assert model.ngram is not None
     network = Mixture(model.config, model.weights, model.ngram, model.mixture_weight)
     random = np.random.default_rng(seed)
-    ids = np.full((LANES, LENGTH + 1), model.ngram.boundary)
-    state = network.start(LANES)
-    for t in range(LENGTH):
+    ids = np.full((SAMPLE_TEXTS, SAMPLE_LENGTH + 1), model.ngram.boundary)
+    state = network.start(SAMPLE_TEXTS)
+    for t in range(SAMPLE_LENGTH):
         logits, state = network.step(ids[:, t], state)
         reached = np.exp(log_probabilities(logits)).cumsum(axis=1)
-        ids[:, t + 1] = np.argmax(reached > random.random((LANES, 1)) * reached[:, -1:], axis=1)
-    logits, own, _ = network.read_apart(ids[:, :-1], network.start(LANES))
+        ids[:, t + 1] = np.argmax(reached > random.random((SAMPLE_TEXTS, 1)) * reached[:, -1:], axis=1)
+    logits, own, _ = network.read_apart(ids[:, :-1], network.start(SAMPLE_TEXTS))
     both = [network.join(logits, found).astype(np.float64) for found in (own, ngram.probabilities(ids[:, :-1], 0))]
     nats = float((np.exp(both[0]) * (both[0] - both[1])).sum())
     characters = sum(len(model.tokenizer.texts[row]) or 1 for row in ids[:, 1:].ravel().tolist())

@@ -42,7 +42,7 @@ def check_device(asked: str) -> None:
         raise OptionError(f"device cuda: {why}; give `device` cpu, or auto, or see pytorch.org for its CUDA build")
 
 
-def chosen(asked: str) -> Device:
+def chosen_device(asked: str) -> Device:
     """Return the device for `asked` ("auto", "cpu" or "cuda"); auto is a GPU if there is one."""
     check_device(asked)
     return "cuda" if asked == "cuda" or (asked == "auto" and why_no_gpu() is None) else "cpu"

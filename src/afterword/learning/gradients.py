@@ -21,8 +21,8 @@ from afterword.learning.trainable import LayerState, TrainableNetwork
 from afterword.model.arrays import Ids
 from afterword.model.network.config import Config
 
-LANES = 8  # read at the same time, at most
-MOST_STATES = LANES * 1200 * 2 * 512  # lanes × steps × layers × units; torch keeps some 400 MB for them
+SEQUENCES_AT_ONCE = 8  # read at the same time, at most
+MOST_STATES = SEQUENCES_AT_ONCE * 1200 * 2 * 512  # lanes × steps × layers × units; torch keeps some 400 MB for them
 
 # Found by trials on a play, from scratch and from the base: a third or three times the rate costs up to 0.01 nats per
 # character, and Adam is no better.
@@ -39,7 +39,7 @@ def input_gradients(
     token's embedding or number. The size is the Euclidean norm.
     """
     network = TrainableNetwork(config).load(weights).requires_grad_(False)
-    at_once = max(1, min(LANES, MOST_STATES // (rows.shape[1] * config.num_layers * config.hidden_size)))
+    at_once = max(1, min(SEQUENCES_AT_ONCE, MOST_STATES // (rows.shape[1] * config.num_layers * config.hidden_size)))
     for first in range(0, len(rows), at_once):
         lanes = slice(first, min(first + at_once, len(rows)))
         part = torch.from_numpy(rows[lanes].astype(np.int64))  # [N, T]

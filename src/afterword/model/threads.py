@@ -25,7 +25,7 @@ STEPS = 16  # of a network in a block
 # times what a block took: until the next trial, after one that succeeded and after one that failed
 RETRY, PAUSE = 10, 100
 WEIGHT = 0.2  # of the last block in the mean of those before: the scheduler lets single blocks wait
-MOST = 8  # threads that share work; Python runs one at a time, so more would wait for one another
+MOST_SHARING = 8  # threads that share work; Python runs one at a time, so more would wait for one another
 NAMES = ("scipy_openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads", "openblas_{}_num_threads64_")
 
 Item = TypeVar("Item")
@@ -219,7 +219,7 @@ def share(
             stopped = True
             raise
 
-    others = min(threads, MOST) - 1
+    others = min(threads, MOST_SHARING) - 1
     if not others:
         work_on()
         return

@@ -14,7 +14,7 @@ from typing import Annotated
 import numpy as np
 from msgspec import UNSET, UnsetType
 
-from afterword.bases.installed import installed, named
+from afterword.bases.installed import folder_named, installed
 from afterword.errors import ModelError, TextError
 from afterword.language_model import LanguageModel
 from afterword.model.folder.calibration import FEWEST
@@ -163,7 +163,7 @@ def writable(model: str | os.PathLike[str]) -> Iterator[Path]:
     cannot be changed."""
     if is_remote(model):
         raise ModelError(f"{model} is on the hub and cannot be changed: save a copy of it first")
-    if named(model) in installed().folders.values():
+    if folder_named(model) in installed().folders.values():
         raise ModelError(f"{model} is an installed base and cannot be changed: train a model of your own")
     folder = model_folder(Path(model))
     if folder.resolve() in (Path.cwd(), *Path.cwd().parents):

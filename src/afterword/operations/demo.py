@@ -16,7 +16,7 @@ from pathlib import Path
 from msgspec import UNSET, UnsetType
 
 from afterword.bases.installed import FOLDERS
-from afterword.inspection.gates_page import page as gates_page
+from afterword.inspection.gates_page import gates_html as gates_page
 from afterword.language_model import load
 from afterword.operations.operation import Record, Request, operation
 from afterword.operations.train import trained

@@ -12,14 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from afterword.operations.operation import Operation
 
-OTHERS = (
-    "__init__",
-    "aligned",
-    "every",
-    "operation",
-    "options",
-    "work",
-)  # files of this folder that are not operations
+OTHERS = ("__init__", "every", "operation", "options", "work")  # files of this folder that are not operations
 ABOVE = {"serve": "serving"}  # operations in another room, since they need rooms above this one
 RESERVED = ("import", "inspect")  # names of Python and its library, which no file of ours has
 ORDER = (
@@ -35,8 +28,8 @@ def summaries() -> dict[str, str]:
     place = Path(__file__).parent
     for file in sorted([*place.glob("*.py"), *(place.parent / room / f"{name}.py" for name, room in ABOVE.items())]):
         if file.parent != place or file.stem not in OTHERS:
-            said = re.match(r'"""(.*?)("""|\n)', file.read_text(encoding="utf-8"))
-            found[file.stem.rstrip("_")] = said[1] if said else ""
+            docstring = re.match(r'"""(.*?)("""|\n)', file.read_text(encoding="utf-8"))
+            found[file.stem.rstrip("_")] = docstring[1] if docstring else ""
     known = [name for name in ORDER if name in found]
     return {name: found[name] for name in [*known, *(name for name in found if name not in known)]}
 
@@ -51,7 +44,7 @@ def python_name(name: str) -> str:
     return name + "_" * (keyword.iskeyword(name) or (Path(__file__).parents[1] / name / "__init__.py").exists())
 
 
-def find(name: str) -> Operation[Any, Any, Any]:
+def find_operation(name: str) -> Operation[Any, Any, Any]:
     """Return the operation `name`."""
     found: Operation[Any, Any, Any] = getattr(import_module(module_of(name)), python_name(name))
     return found

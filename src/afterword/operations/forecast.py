@@ -12,7 +12,6 @@ from typing import Annotated, Any, ClassVar
 from afterword.errors import OptionError
 from afterword.inspection.figures import check_plot
 from afterword.language_model import LanguageModel
-from afterword.operations.aligned import aligned
 from afterword.operations.operation import Output, Record, Request, argument, operation
 from afterword.operations.options import Overwriting
 from afterword.operations.plan import summary
@@ -25,6 +24,7 @@ from afterword.series.frames import write_rows
 from afterword.series.sheets import without_pyarrow
 from afterword.series.table import TIME, Columns
 from afterword.settings import made, named_path, setting
+from afterword.text.aligned import aligned
 
 PRINTED = 24  # rows of forecasts
 

@@ -23,8 +23,8 @@ from afterword.operations.operation import ModelName, Record, Request, Source, a
 from afterword.operations.options import Engine, Holding, Predicting
 from afterword.operations.score import engine_of
 from afterword.operations.work import Work
-from afterword.settings import made, setting
-from afterword.text.encoded import PARTS
+from afterword.settings import SEEDS, made, setting
+from afterword.text.encoded import SPLITS
 from afterword.text.lines import TAB
 
 REPORT_EVERY = 10.0  # seconds between lines about rejected texts
@@ -73,9 +73,7 @@ class Generate(Sampling, Predicting, Engine, Holding, Request):
         None, "write lines with this label; the model must be trained with --labels", metavar="LABEL"
     )
     num: int = setting(1, "how many samples to write, after each prompt", minimum=1, short="n")
-    seed: int | None = setting(
-        None, "the same seed writes the same text again (default: random, and printed)", minimum=0, maximum=2**64 - 1
-    )
+    seed: int | None = setting(None, "the same seed writes the same text again (default: random, and printed)", **SEEDS)
     best_of: int = setting(
         1, "write this many texts for each sample, and keep the one whose tokens are likeliest on average", minimum=1
     )
@@ -221,7 +219,7 @@ def _accept(request: Generate, model: LanguageModel, label: str | None, work: Wo
         return None
     if not model.lines:
         raise OptionError("`unique` and `novel` are for models of lines: this one was not trained with `lines`")
-    known = {line for part in PARTS for line in model.learned_from().texts(part)} if request.novel else set()
+    known = {line for part in SPLITS for line in model.learned_from().texts(part)} if request.novel else set()
     if label is not None:
         known = {line.removeprefix(label + TAB) for line in known if line.startswith(label + TAB)}
     known.add("")  # training leaves out empty lines, so `known` has none

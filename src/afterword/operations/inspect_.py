@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from afterword.errors import OptionError, TextError
 from afterword.inspection.figures import check_plot, gates_figure, write_figure
 from afterword.inspection.finding import Finding
-from afterword.inspection.gates_page import about, page
+from afterword.inspection.gates_page import about, gates_html
 from afterword.inspection.trace import Trace, named_units
 from afterword.language_model import LanguageModel
 from afterword.operations.operation import ModelName, Output, Record, Request, Source, argument, operation
@@ -129,7 +129,7 @@ def inspect(request: Inspect, work: Work) -> Seen | Found:
         if request.html is not None:
             with output(Path(request.html)) as written:
                 head = about(Path(request.model).name, model.config, request.hold)
-                written.write(page(trace, head + (f"; series {line.title}" if line else ""), named).encode())
+                written.write(gates_html(trace, head + (f"; series {line.title}" if line else ""), named).encode())
         if request.png is not None or request.svg is not None:
             write_figure(gates_figure(trace, named), request.png, request.svg)
         if request.npz is not None:

@@ -11,15 +11,15 @@ import msgspec
 from afterword.errors import OptionError
 from afterword.generation.copying import LENGTHS, LineCopies, find_copies, find_lines
 from afterword.generation.sampling import Sampling
-from afterword.operations.aligned import aligned
 from afterword.operations.operation import ModelName, Record, Request, Source, argument, operation
 from afterword.operations.options import Holding, Predicting
 from afterword.operations.work import Work
-from afterword.settings import made, setting
+from afterword.settings import SEEDS, made, setting
+from afterword.text.aligned import aligned
 from afterword.text.encoded import EncodedCorpus
 
 TEXTS, LINES = 200, 10_000  # how many texts to write: running text, lines
-SHOWN = 200  # characters of the longest copy
+SHOWN_CHARACTERS = 200  # characters of the longest copy
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Novelty(Sampling, Predicting, Holding, Request):
     num: int | None = setting(
         None, "how many texts to write (default: 200; of lines, 10,000)", minimum=1, metavar="N", short="n"
     )
-    seed: int = setting(0, "seed of the first text", minimum=0, maximum=2**64 - 1)
+    seed: int = setting(0, "seed of the first text", **SEEDS)
 
 
 class CopiedPart(msgspec.Struct):
@@ -77,7 +77,7 @@ class Copied(Record, kw_only=True):
             if (lines := part.lines) is not None:
                 of_lines.append([name, f"{lines.lines:,}", f"{lines.exact:.1%}", f"{lines.near:.1%}"])
             if part.longest:
-                shown = part.longest if len(part.longest) <= SHOWN else f"{part.longest[:SHOWN]}…"
+                shown = part.longest if len(part.longest) <= SHOWN_CHARACTERS else f"{part.longest[:SHOWN_CHARACTERS]}…"
                 place = f"the longest copy, {name}, is at character {part.at:,} of that text:"
                 longest.append(f"{place}\n{shown!r}")
         tables = [aligned(rows, "<" + ">" * len(rows[0][1:])) for rows in (of_lines, of_texts) if len(rows) > 1]

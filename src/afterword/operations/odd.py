@@ -43,7 +43,7 @@ from afterword.text.corpus import TextSettings
 from afterword.text.decoding import Decoding, Reader
 from afterword.text.documents import counted, source_name
 from afterword.text.lines import Masks
-from afterword.text.vocabularies import USAGE, chosen
+from afterword.text.vocabularies import USAGE, vocabulary_asked_for
 
 RATE = 0.01  # of false alarms, by default
 EACH = 10  # every tenth line is held out, to find when a model is best
@@ -276,7 +276,7 @@ def _learned(request: Odd, work: Work) -> tuple[LanguageModel, set[str], float]:
     sources = [good, *files]
     kinds = dict(zip(sources, work.check(sources), strict=True))
     masks, rate, hide = request.mask, request.false_alarms, Masks(request.mask)
-    chosen(request.vocabulary)
+    vocabulary_asked_for(request.vocabulary)
     with work.progress(f"reading {good}"):
         lines = normal_lines([good], request, work)
         for file in files:  # before minutes of training, not after them

@@ -7,7 +7,6 @@ from dataclasses import KW_ONLY, asdict, dataclass
 from typing import Annotated, Any
 
 from afterword.errors import OptionError
-from afterword.operations.aligned import aligned, readable
 from afterword.operations.operation import Record, Request, Sources, argument, listed, operation
 from afterword.operations.work import Work
 from afterword.planning.expectation import Expectation
@@ -17,6 +16,7 @@ from afterword.runs.record import bits
 from afterword.runs.run import Run
 from afterword.series.table_corpus import SeriesSettings, corpus_settings
 from afterword.settings import made
+from afterword.text.aligned import aligned, readable
 from afterword.text.corpus import TextSettings
 from afterword.text.documents import counted
 from afterword.text.encoded import EncodedCorpus

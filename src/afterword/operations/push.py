@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from typing import Annotated
 
-from afterword.bases.installed import named
+from afterword.bases.installed import folder_named
 from afterword.model.folder.card import HUB, UNKNOWN, disclosure
 from afterword.model.folder.hub import Upload
 from afterword.model.folder.saved import load_model, model_folder
@@ -44,7 +44,7 @@ class Pushed(Record):
 
 @operation(Push)
 def push(request: Push, work: Work) -> Pushed | None:
-    folder = model_folder(named(request.model))
+    folder = model_folder(folder_named(request.model))
     saved = load_model(folder)
     card = {"license": request.license, "language": request.language}
     upload = Upload.of(folder, saved, request.repository, request.private, **card)

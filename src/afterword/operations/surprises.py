@@ -22,7 +22,7 @@ from afterword.operations.work import Work
 from afterword.scoring.costs import USED
 from afterword.scoring.costs import Score as Cost
 from afterword.scoring.surprises import LIKELIEST, expected
-from afterword.scoring.surprises_page import MOST_DRAWN, Drawn, page
+from afterword.scoring.surprises_page import MOST_DRAWN, Drawn, surprises_html
 from afterword.series.futures import rounded
 from afterword.series.readings import SeriesReading
 from afterword.series.table import Columns, Table
@@ -134,7 +134,7 @@ def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | 
     if isinstance(request.html, Path):
         with output(request.html) as written:
             head = about(Path(request.model).name, model.config, request.hold, request.using)
-            written.write(page(drawn, head).encode())
+            written.write(surprises_html(drawn, head).encode())
         work.say(f"wrote {request.html}")
     cost = Cost.of({part: np.concatenate(nats) for part, nats in whole.items()}, read)
     yield Scored.of(cost, **cost.apart)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from afterword.runs.record import Progress
     from afterword.runs.run import Run
 
-AT_ONCE = 1000  # lines, so that the first results come soon
+LINES_AT_ONCE = 1000  # lines, so that the first results come soon
 MOST_AT_ONCE = 20_000_000  # characters of a text that is not read in parts
 
 Part = str | list[str]
@@ -57,11 +57,11 @@ class Work:
 
     def is_model(self, name: str) -> bool:
         """Return whether `name` is that of a model, not of a text."""
-        from afterword.bases.installed import installed, named
+        from afterword.bases.installed import folder_named, installed
         from afterword.model.folder.hub import is_remote
         from afterword.model.folder.saved import CONFIG, model_folder
 
-        is_base = named(name) in installed().folders.values()
+        is_base = folder_named(name) in installed().folders.values()
         return is_remote(name) or is_base or (os.path.isdir(name) and (model_folder(Path(name)) / CONFIG).exists())
 
     def note(self, *notes: str) -> None:
@@ -176,5 +176,5 @@ def _temporary_folder() -> Iterator[Path]:
 
 def _some(blocks: Iterable[list[str]]) -> Iterator[list[str]]:
     for lines in blocks:
-        for at in range(0, len(lines), AT_ONCE):
-            yield lines[at : at + AT_ONCE]
+        for at in range(0, len(lines), LINES_AT_ONCE):
+            yield lines[at : at + LINES_AT_ONCE]

@@ -15,7 +15,7 @@ import numpy as np
 
 from afterword.errors import OptionError
 from afterword.learning.batches import Lines
-from afterword.learning.device import chosen, embedding_size, precisions_to_try
+from afterword.learning.device import chosen_device, embedding_size, precisions_to_try
 from afterword.learning.recipe import Recipe
 from afterword.learning.validation import HeldOut, Measured, learn_ngram
 from afterword.model.arrays import check_threads_fit
@@ -26,6 +26,7 @@ from afterword.planning.expectation import Expectation, expectation, expectation
 from afterword.planning.machine import StepTime, StepTimes, available_threads, check_memory
 from afterword.planning.training_plan import (
     AS_ASKED,
+    DEFAULT_MINUTES,
     CorpusSettings,
     Plan,
     TrainingSettings,
@@ -37,7 +38,6 @@ from afterword.planning.tuning import Choice, Choices
 from afterword.text.encoded import EncodedCorpus
 
 HELD_OUT = "0.1"  # fraction of the text, if nothing else is held out
-DEFAULT_MINUTES = 5.0
 OUTLOOK = (5, 30)  # times the minutes
 LITTLE_TEXT = 50_000  # characters
 FIRST_MEASURED = 256  # units, at most, if the size is open
@@ -90,7 +90,7 @@ def make_plan(encoded: EncodedCorpus, settings: TrainingSettings, begun: Begun =
     return planner.plan(ngram)
 
 
-def draft(encoded: EncodedCorpus, settings: TrainingSettings) -> Recipe:
+def recipe_to_measure(encoded: EncodedCorpus, settings: TrainingSettings) -> Recipe:
     """Return the recipe of the size that is measured first, of one step unless `settings` set their number."""
     planner = _Planner(encoded, settings)
     return planner.recipe(planner.first)
@@ -113,7 +113,7 @@ class _Planner:
         self._encoded, self._settings, self._begun, self._base = encoded, settings, begun, begun.base.value
         self._tokens = len(encoded.training)
         self._asked = asked(settings)
-        self._device = chosen(settings.device)
+        self._device = chosen_device(settings.device)
         timed = settings.steps is None and settings.epochs is None
         self._minutes = (settings.minutes or DEFAULT_MINUTES) if timed else None
         self._fixed = SAME_FOR_ALL | self._of_machine() | self._of_text() | self._of_base() | self._asked
@@ -132,7 +132,7 @@ class _Planner:
         # the cost of held-out text to base and n-gram as they are
         untouched = begun.untrained.with_ngram(ngram, encoded.tokenizer) if begun.untrained else None
         if self._minutes is not None:
-            self._choose_way()
+            self._choose_fastest()
         size = self._size(self._minutes)
         while self._minutes is not None and self._times.measure(size.value):
             size = self._size(self._minutes)
@@ -203,22 +203,22 @@ class _Planner:
             ),
         }
 
-    def _choose_way(self) -> None:
+    def _choose_fastest(self) -> None:
         """Choose the fastest precision, or number of threads.
 
         A small network is slower on all of many processors than on some.
         """
-        ways: list[Choices] = []
+        candidates: list[Choices] = []
         if self._device == "cuda":
             tried = precisions_to_try("cuda", self.first)
-            ways = [{"precision": Choice(each, f"the fastest of {', '.join(tried)} here")} for each in tried]
+            candidates = [{"precision": Choice(each, f"the fastest of {', '.join(tried)} here")} for each in tried]
         elif self._settings.threads is None:
             most = available_threads()
             counts = sorted({min(most, n) for n in (most, MOST_THREADS, 4)})
-            ways = [{"threads": Choice(n, f"the fastest of {', '.join(map(str, counts))}")} for n in counts]
-        if len(ways) > 1:
+            candidates = [{"threads": Choice(n, f"the fastest of {', '.join(map(str, counts))}")} for n in counts]
+        if len(candidates) > 1:
             choices = self._choices(Choice(self.first), steps=1)
-            self._fixed |= ways[self._times.fastest(self.first, [recipe_of(choices | way) for way in ways])]
+            self._fixed |= candidates[self._times.fastest(self.first, [recipe_of(choices | one) for one in candidates])]
 
     def _size(self, minutes: float | None) -> Choice[int]:
         """Return the units for a run of `minutes`, as on a free machine: a network cannot grow when others stop."""

@@ -6,7 +6,7 @@ import dataclasses
 import math
 
 from afterword.errors import OptionError
-from afterword.learning.device import chosen
+from afterword.learning.device import chosen_device
 from afterword.learning.recipe import Recipe
 from afterword.planning.machine import available_threads, check_memory, step_time
 from afterword.planning.training_plan import AS_ASKED, NONE, Plan, TrainingSettings, asked
@@ -15,7 +15,7 @@ from afterword.text.corpus import TextSettings
 from afterword.text.encoded import EncodedCorpus
 
 WINDOW = 50  # characters
-SHOWN = (
+SHOWN_NUMBERS = (
     "base",
     "num_layers",
     "hidden_size",
@@ -43,7 +43,7 @@ def make_plan(encoded: EncodedCorpus, settings: TrainingSettings) -> Plan:
 
     Raises OptionError for options that the recipe does not have, and for a network that does not fit in memory.
     """
-    recipe = draft(settings)
+    recipe = recipe_without_steps(settings)
     check_memory(recipe, encoded.tokenizer)
     per_pass = steps_per_pass(encoded, recipe.batch_size, recipe.seq_length)
     most = math.ceil((settings.epochs or 1) * per_pass)
@@ -55,7 +55,7 @@ def make_plan(encoded: EncodedCorpus, settings: TrainingSettings) -> Plan:
     evaluation = {name: following[name].value for name in ("validation_tokens", "evaluate_every", "report_every")}
     recipe = dataclasses.replace(recipe, steps=steps, most_steps=most, **evaluation)
     by_hand = {*asked(settings), *(["base"] if settings.base == NONE else [])}
-    return Plan(recipe, {name: AS_ASKED if name in by_hand else "as in the founding recipe" for name in SHOWN})
+    return Plan(recipe, {name: AS_ASKED if name in by_hand else "as in the founding recipe" for name in SHOWN_NUMBERS})
 
 
 def steps_per_pass(encoded: EncodedCorpus, batch_size: int, seq_length: int) -> int:
@@ -63,7 +63,7 @@ def steps_per_pass(encoded: EncodedCorpus, batch_size: int, seq_length: int) -> 
     return math.ceil((len(encoded.training) - seq_length) / batch_size)
 
 
-def draft(settings: TrainingSettings) -> Recipe:
+def recipe_without_steps(settings: TrainingSettings) -> Recipe:
     """Return the recipe without its steps and the numbers that follow from them."""
     if settings.embedding_size is not None:
         raise OptionError("embedding-size: the classic recipe has no embedding; leave it out")
@@ -103,5 +103,5 @@ def draft(settings: TrainingSettings) -> Recipe:
         checkpoint_every=settings.checkpoint_every,
         seed=settings.seed,
         threads=settings.threads or available_threads(),
-        device=chosen(settings.device),
+        device=chosen_device(settings.device),
     )

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, replace
 
 GAIN = 0.033  # of the n-gram's cost, by mixing it with an LSTM that has read a million tokens
-LEAST, MOST = 0.4, 1.6  # times this gain, for four of five texts
+LEAST_GAIN, MOST_GAIN = 0.4, 1.6  # times this gain, for four of five texts
 SAMPLING = 0.005  # of the n-gram's cost: its error by measuring on a sample of the held-out text
 GAIN_FROM_BASE = 0.09  # of the cost of n-gram and base as it is, by a long run
 SOON = 40_000  # characters read, after which most of this gain is reached
@@ -37,7 +37,7 @@ def expectation(ngram_cost: float, characters: int, tokens_read: float) -> Expec
     """
     if characters < FEWEST_CHARACTERS or tokens_read > MOST_READ:
         return None
-    found = _expected(ngram_cost, GAIN * math.sqrt(tokens_read / 1e6), LEAST, MOST)
+    found = _expected(ngram_cost, GAIN * math.sqrt(tokens_read / 1e6), LEAST_GAIN, MOST_GAIN)
     return replace(found, high=min(ngram_cost, found.high))
 
 

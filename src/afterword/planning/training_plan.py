@@ -14,11 +14,12 @@ from afterword.model.network.config import Cell
 from afterword.model.ngram.tables import Ngram
 from afterword.planning.expectation import Expectation
 from afterword.planning.tuning import Choice, Choices
-from afterword.settings import Settings, setting
+from afterword.settings import SEEDS, Settings, setting
 from afterword.text.corpus import Corpus
 from afterword.text.documents import Source
 
 AUTO, NONE = "auto", "none"  # bases: the plan's choice, and no base
+DEFAULT_MINUTES = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,7 @@ class TrainingSettings(Settings):
     )
     minutes: float | None = setting(
         None,
-        "train for this many minutes (default: 5, unless `steps` or `epochs` is given)",
+        f"train for this many minutes (default: {DEFAULT_MINUTES:g}, unless `steps` or `epochs` is given)",
         above=0,
         maximum=525_600,
         excludes=("steps", "epochs"),
@@ -63,7 +64,7 @@ class TrainingSettings(Settings):
         maximum=16,
     )
     learning_rate: float | None = setting(None, "peak learning rate", above=0, maximum=10)
-    seed: int = setting(0, "seed of all random numbers", minimum=0, maximum=2**64 - 1)
+    seed: int = setting(0, "seed of all random numbers", **SEEDS)
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "device to train on: auto uses a GPU if there is one")
     threads: int | None = setting(None, "CPU threads (default: the fastest number)", minimum=1, maximum=1024)
     checkpoint_every: int | None = setting(

@@ -23,7 +23,7 @@ LOOKS = 400  # looks at the clock, about, in a run with a time limit
 CHECKPOINT_SECONDS = 60.0  # between two checkpoints, if no number of steps is asked for
 
 
-def train(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Generator[Progress, None, None]:
+def train_run(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Generator[Progress, None, None]:
     """Train `run` to its end, or until `should_stop`, keeping the best model and checkpoints; then unlock its folder.
 
     `should_stop` is called after each step; if it returns True, the state is saved and the iterator ends. If a loss, a

@@ -120,7 +120,7 @@ def take_settings(folder: RunFolder, record: RunRecord, asked: Mapping[str, Any]
     Nothing is written yet. Raises OptionError for the first setting that contradicts the run in `folder`.
     """
     recipe, notes = record.plan, list[str]()
-    settled = {**record.text, **asdict(recipe), **{name: it for name, it in record.asked.items() if it is not None}}
+    recorded = {**record.text, **asdict(recipe), **{name: it for name, it in record.asked.items() if it is not None}}
     for name, value in asked.items():
         if name == "device":
             if value not in ("auto", recipe.device):
@@ -132,7 +132,7 @@ def take_settings(folder: RunFolder, record: RunRecord, asked: Mapping[str, Any]
             _check_base(folder, record, value)
         elif name in MAY_CHANGE:
             recipe = replace(recipe, **{name: value})
-        elif value != (has := settled.get(name)):
+        elif value != (has := recorded.get(name)):
             raise OptionError(
                 f"{name.replace('_', '-')} is {_spelled(has)} in the run {folder.path}, "
                 f"not {_spelled(value)}: leave it out, or begin another run with another `out`"

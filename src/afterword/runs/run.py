@@ -83,7 +83,7 @@ class DeferredWrites:
 
 
 class Run:
-    """A run that this process holds, created by `begin`, `resume` or `repeat`, and trained by `loop.train`.
+    """A run that this process holds, created by `begin`, `resume` or `repeat`, and trained by `loop.train_run`.
 
     When several ranks share a run, each has a `Run`; the first one holds the folder and writes.
     """

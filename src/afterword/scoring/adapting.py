@@ -19,8 +19,8 @@ from afterword.scoring.costs import USED, End, Floats, LineScore, Score, grouped
 from afterword.settings import OnProgress, ignore_progress
 from afterword.text.tokenizer import Tokenizer
 
-LANES, CHUNK = 64, 32  # lines, and tokens of each line, from which the network learns at once
-NUMBERS = 2**21  # predictions in memory at once: tokens × rows of the vocabulary
+LINES_PER_STEP, TOKENS_PER_STEP = 64, 32  # lines, and tokens of each line, from which the network learns at once
+NUMBERS_AT_ONCE = 2**21  # predictions in memory at once: tokens × rows of the vocabulary
 
 
 class Learns(Protocol):
@@ -64,8 +64,8 @@ class AdaptingScorer:
         self.adapts = [name for name, part in (("lstm", learns), ("ngram", adapter)) if part is not None]
         self._network, self._tokenizer, self._end = network, tokenizer, tokenizer.end
         self._adapter, self._using, self._reads = adapter, using, learns or Still(network)
-        self._most = max(CHUNK, NUMBERS // network.config.vocabulary_size)  # tokens
-        self._chunk = CHUNK if learns is not None else self._most
+        self._most = max(TOKENS_PER_STEP, NUMBERS_AT_ONCE // network.config.vocabulary_size)  # tokens
+        self._chunk = TOKENS_PER_STEP if learns is not None else self._most
 
     def score(self, text: str, *, on_progress: OnProgress = ignore_progress, after: Score | None = None) -> Score:
         """Return the cost of `text`; with `after`, it continues the last text. Raises TextError like `costs.score`."""
@@ -93,7 +93,7 @@ class AdaptingScorer:
 
     def _fits(self, part: list[Ids], text: Ids) -> bool:
         """Return whether `text` can be read together with `part`."""
-        return len(part) < LANES and max(map(len, [*part, text])) * (len(part) + 1) <= self._most
+        return len(part) < LINES_PER_STEP and max(map(len, [*part, text])) * (len(part) + 1) <= self._most
 
     def _read(
         self, texts: Sequence[Ids], on_read: Callable[[int], object], before: int | None = None

@@ -21,7 +21,7 @@ from afterword.text.tokenizer import Tokenizer
 
 SHORTEST = 500  # characters of a block, so that blocks depend little on each other
 FEWEST = 20  # blocks for a margin of error
-MOST = 50  # blocks; longer texts have longer blocks, since passages of a thousand characters still resemble each other
+MOST_BLOCKS = 50  # longer texts have longer blocks: passages of a thousand characters still resemble each other
 PLACES = 1 << 18  # in the text, whose costs are kept: one character each, or more in a longer text
 NORMAL = 1.959964  # standard errors on either side that contain 95 % of a normal distribution
 
@@ -42,7 +42,7 @@ def block_sums(characters: int, starts: NDArray[np.intp], values: NDArray[np.flo
 
     The blocks of a text have the same number of its `characters`, give or take one.
     """
-    number = max(1, min(MOST, characters // SHORTEST))
+    number = max(1, min(MOST_BLOCKS, characters // SHORTEST))
     return np.bincount(starts * number // max(characters, 1), values, number).astype(np.float64)
 
 

@@ -21,16 +21,16 @@ from numpy.typing import NDArray
 from afterword.model.arrays import Ids
 from afterword.model.network.network import Network, State, log_probabilities
 from afterword.model.ngram.mixture import USES, Mixture, mixed
-from afterword.model.threads import MOST, share
+from afterword.model.threads import MOST_SHARING, share
 from afterword.settings import OnProgress, ignore_progress
 from afterword.text.tokenizer import Tokenizer, check_text
 
-LANES, FEWEST = 256, 32  # the most lines read side by side, and the fewest if threads share them
+LINES_AT_ONCE, FEWEST_AT_ONCE = 256, 32  # the most lines read side by side, and the fewest if threads share them
 USED = "used"  # the costs by what the network predicts with, next to those by each part of a mixture
 NONE, NO_PARTS = np.empty(0), dict[str, float]()  # of a text whose tokens are not known
 ENTROPY = "entropy"  # the expected costs
-NUMBERS = 2**22  # the most numbers in memory for the pieces that are read at the same time
-STEPS = 2048  # tokens of the longest piece, so that progress can be reported and a reader can stop in between
+NUMBERS_AT_ONCE = 2**22  # the most numbers in memory for the pieces that are read at the same time
+STEPS_AT_ONCE = 2048  # tokens of the longest piece, so that progress can be reported and a reader can stop in between
 
 Floats = NDArray[np.float64]
 Expected = Callable[[], NDArray[np.floating]]
@@ -257,8 +257,8 @@ def batches(ids: Sequence[Ids], threads: int = 1) -> Iterator[tuple[list[int], I
     """
     lengths = [len(line) for line in ids]
     each = -(-len(ids) // threads)  # lines per thread
-    lanes = max(FEWEST, -(-each // -(-each // LANES))) if ids else LANES
-    numbers = NUMBERS // min(threads, MOST)
+    lanes = max(FEWEST_AT_ONCE, -(-each // -(-each // LINES_AT_ONCE))) if ids else LINES_AT_ONCE
+    numbers = NUMBERS_AT_ONCE // min(threads, MOST_SHARING)
 
     def fits(batch: list[int], index: int) -> bool:
         longest = lengths[batch[0]]
@@ -332,7 +332,7 @@ def stretches(
     before: int | None,
     ids: Ids,
     state: State | None = None,
-    most: int = STEPS,
+    most: int = STEPS_AT_ONCE,
     lengths: Sequence[int] | None = None,
 ) -> Iterator[Stretch]:
     """Read ids [B, T] and yield pieces of at most `most` tokens, fewer if they would take too much memory.
@@ -348,7 +348,7 @@ def stretches(
         fed, first_predicted = ids[:, :-1], 1
     else:
         fed, first_predicted = np.concatenate([np.full((lanes, 1), before, ids.dtype), ids[:, :-1]], axis=1), 0
-    numbers = NUMBERS // (min(network.threads, MOST) if lanes > 1 else 1)
+    numbers = NUMBERS_AT_ONCE // (min(network.threads, MOST_SHARING) if lanes > 1 else 1)
     steps = min(most, max(1, numbers // (lanes * (network.numbers_per_token + 5 * rows))))
     state = network.start(lanes) if state is None else state
     for first in range(first_predicted, length, steps):

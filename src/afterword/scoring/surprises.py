@@ -25,10 +25,10 @@ from afterword.text.unicode import spaced, visible
 
 LIKELIEST = 5  # alternatives
 LEAST_SHOWN = 0.005  # the least probability of an alternative that is shown
-SHOWN = 5  # of the most surprising places, for people
+SHOWN_PLACES = 5  # of the most surprising places, for people
 PLACES = 10  # the most surprising ones that are kept
 LINES = 256  # lines whose alternatives are in memory at the same time
-AT_ONCE = 64  # characters whose alternatives are found together: a token may have a thousand
+CHARACTERS_AT_ONCE = 64  # characters whose alternatives are found together: a token may have a thousand
 CONTEXT = 24  # characters before each of them
 
 OnNats = Callable[[dict[str, Floats]], object]
@@ -212,7 +212,7 @@ class _Characters:
         found: list[Found] = [(ids[:0], nats[:0], nothing.astype(np.intp), nothing.astype(np.float32))]
         tokens = zip(ids.tolist(), nats.tolist(), probabilities, strict=True)
         characters = (character for token in tokens for character in self._characters(*token))
-        while some := list(islice(characters, AT_ONCE)):
+        while some := list(islice(characters, CHARACTERS_AT_ONCE)):
             single, costs, likely = zip(*some, strict=True)
             places, likeliest = _likeliest(np.array(likely))
             found.append((np.array(single, np.int32), np.array(costs), places, likeliest.astype(np.float32)))
@@ -298,7 +298,7 @@ class Summary:
         """Yield the summary for people."""
         yield f"{self.bits_per_character:.3f} bits per character, {counted(self.characters, 'character')}"
         yield "most surprising:"
-        for place in self.most[:SHOWN]:
+        for place in self.most[:SHOWN_PLACES]:
             one = place.surprise
             context = f"{visible(place.before)}[{spaced(one.text)}]"
             expected = "  ".join(one.expected)

@@ -5,19 +5,15 @@ The file needs neither the network nor scripts, and its policy allows none. Only
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 
-from afterword.colours import colours
 from afterword.scoring.surprises import Place, Summary, Surprise
 from afterword.text.unicode import spaced, visible
+from afterword.web.pages import MOST_BITS, document, inline, level, policy, read, style
 
 MOST_DRAWN = 50_000  # characters; some 5 MB, which a browser opens in a second
-MOST_BITS, LEVELS = 8.0, 12  # the strongest shade, and the number of shades
 
 
 @dataclass(frozen=True)
@@ -41,28 +37,18 @@ class Drawn:
         return sum(len(surprise.text) for surprise in self.surprises)
 
 
-def page(texts: Sequence[Drawn], about: str = "") -> str:
+def surprises_html(texts: Sequence[Drawn], about: str = "") -> str:
     """Return the page of `texts` as HTML; `about` is a line that describes the model."""
-    css = resources.files("afterword.scoring").joinpath("surprises.css").read_text(encoding="utf-8")
-    shade = "ol .s{} {{ background: rgb(var(--high) / calc(var(--strength) * {:.3f})); }}\n"
-    style = "".join([colours(), css, *(shade.format(level, level / LEVELS) for level in range(1, LEVELS + 1))])
-    policy = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    title = "Where it surprises: " + ", ".join(text.name for text in texts)
-    return "".join(
-        [
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">\n',
-            '<meta http-equiv="Content-Security-Policy" content="',
-            f"default-src 'none'; style-src 'sha256-{policy}'; base-uri 'none'; form-action 'none'\">\n",
-            f"<title>{html.escape(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n",
-            f'<h1>Where it surprises</h1>\n<p class="soft">{html.escape(about)}</p>\n',
-            "<p>Each character is shaded by its cost in bits: -log2 of the probability that the model gave it, after ",
-            "all characters before it. Point at a character to see what the model expected in its place.",
-            f'</p>\n<p class="legend">0 bits <i></i> {MOST_BITS:g} bits and more</p>\n',
-            *(part for number, text in enumerate(texts) for part in _section(text, f"c{number}-")),
-            "</body>\n</html>\n",
-        ]
+    css = style() + read("afterword.scoring", "surprises.css")
+    head = (
+        f'<h1>Where it surprises</h1>\n<p class="soft">{html.escape(about)}</p>\n'
+        "<p>Each character is shaded by its cost in bits: -log2 of the probability that the model gave it, after "
+        "all characters before it. Point at a character to see what the model expected in its place."
+        f'</p>\n<p class="legend">0 bits <i></i> {MOST_BITS:g} bits and more</p>\n'
     )
+    body = "".join([head, *(part for number, text in enumerate(texts) for part in _section(text, f"c{number}-"))])
+    title = "Where it surprises: " + ", ".join(text.name for text in texts)
+    return document(body, title=title, style=css, policy=policy(style_src=inline(css)))
 
 
 def _section(text: Drawn, prefix: str) -> Iterator[str]:
@@ -73,7 +59,7 @@ def _section(text: Drawn, prefix: str) -> Iterator[str]:
     if drawn < summary.characters:
         yield f"<p>Only the first {drawn:,} characters are drawn below; figures and table cover all of them.</p>\n"
     last = text.surprises[-1].start if text.surprises else -1
-    yield '<div class="places"><table>\n<tr><th>most surprising</th><th>bits</th><th>text</th><th>expected</th></tr>\n'
+    yield '<div class="scroll"><table>\n<tr><th>most surprising</th><th>bits</th><th>text</th><th>expected</th></tr>\n'
     for place in summary.most:
         yield _row(place, prefix if place.surprise.start <= last else None)
     yield "</table></div>\n<ol>"
@@ -100,7 +86,7 @@ def _row(place: Place, prefix: str | None) -> str:
 
 
 def _character(surprise: Surprise, id: str) -> str:
-    level = min(LEVELS, round(surprise.bits / MOST_BITS * LEVELS))
-    kind = f' class="s{level}"' if level else ' class="end"' if surprise.text == "\n" else ""
+    shade = level(surprise.bits)
+    kind = f' class="s{shade}"' if shade else ' class="end"' if surprise.text == "\n" else ""
     expected = "\n".join([f"{surprise.bits:.1f} bits; expected", *surprise.expected])
     return f'<b{id}{kind} data-e="{html.escape(expected)}">{html.escape(surprise.shown)}</b>'

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from afterword.colours import colours
 from afterword.inspection.figures import COLOURS, stacked_axes, write_figure
 from afterword.series.forecasts import Forecast, band, spread
 from afterword.storage import output
+from afterword.web.pages import colours
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -19,7 +19,7 @@ from afterword.records import as_record
 from afterword.series.table import Columns, Table, read_table
 from afterword.series.tokens import CHARACTERS, Floats, scale_of, to_text
 from afterword.settings import made, setting
-from afterword.text.corpus import Corpus, Part, TextSettings, in_parts
+from afterword.text.corpus import Corpus, Split, TextSettings, in_parts
 from afterword.text.documents import Source, counted, source_name
 
 LEAST_VALUES = 500  # to learn from
@@ -121,10 +121,10 @@ def recorded_settings(recorded: Mapping[str, Any]) -> CorpusSettings:
     return made(SeriesSettings, recorded) if recorded.get("series") else made(TextSettings, recorded)
 
 
-def lines_of(series: Sequence[Floats], facts: SeriesFacts) -> dict[Part, list[str]]:
+def lines_of(series: Sequence[Floats], facts: SeriesFacts) -> dict[Split, list[str]]:
     """Return `series`, arrays of values, as lines, except for those that are too short or constant."""
     season, held = facts.season, facts.held_out
-    parts: dict[Part, list[str]] = {"training": [], "validation": []}
+    parts: dict[Split, list[str]] = {"training": [], "validation": []}
     for values in series:
         known = values[:-held]
         if scale := scale_of(known, season):

@@ -21,12 +21,14 @@ from afterword.serving.http.safety import RequestGuard
 from afterword.serving.http.static_files import HTML, STATIC, page_file
 from afterword.serving.routes import asked, catalogue, completions, gate_views, next_tokens, training_runs
 from afterword.serving.service import Service
+from afterword.web.pages import policy
 
-PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
-    "frame-src 'self'; base-uri 'self'; form-action 'none'; frame-ancestors 'none'"
+DOCS_POLICY = policy(style_src="'self'", frame_ancestors="'none'")
+PAGE_POLICY = policy(
+    **dict.fromkeys(("script_src", "style_src", "connect_src", "frame_src", "base_uri"), "'self'"),
+    img_src="'self' data: blob:",
+    frame_ancestors="'none'",
 )
-DOCS_POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
 async def page(call: Call[Service]) -> Response:

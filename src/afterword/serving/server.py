@@ -16,7 +16,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from afterword.errors import OptionError
-from afterword.serving import heap
+from afterword.model.malloc import keep_freed
 from afterword.serving.app import ROUTES, application
 from afterword.serving.http.limits import Access, Limits
 from afterword.serving.http.protocol import protocol
@@ -27,6 +27,7 @@ from afterword.serving.writing.models import Models
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 BACKLOG = 512
 BETWEEN_TRIMS = 3.0  # seconds
+LARGE = 2**22  # bytes of a freed block that returns to the system at once
 OTHER_FILES = 100  # open at once: models, runs, pages
 
 
@@ -161,7 +162,10 @@ class Server:
 
 async def _trim() -> None:
     """Return freed memory to the system, now and then: a call takes less than a millisecond if nothing was freed."""
-    if trim := heap.settle():
+    # By default, glibc raises the limit of `LARGE` up to 32 MiB, and then keeps what each thread frees. A step of 256
+    # texts frees arrays of 1 MiB. If they returned at once, each step would wait for the same pages again. So up to
+    # `2 * LARGE` free bytes stay at the end of a heap until the next call.
+    if trim := keep_freed(LARGE, 2 * LARGE):
         while True:
             await asyncio.sleep(BETWEEN_TRIMS)
             await asyncio.to_thread(trim)

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 # A text is cut before it is merged: into words, numbers and signs, each with the space before it, and other space.
 # A newline is always a token of its own, so a text may be cut after any newline.
 WORDS = r" ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]+|[^\S\n]+(?!\S)|[^\S\n]+|\n"
-PARTS = regex.compile(WORDS)
+WORD = regex.compile(WORDS)
 LONGEST_UNSETTLED = 100  # characters; few words are longer
 BLOCK = 1 << 20  # characters given to the library at a time
 LEARNED_BYTES = 50_000_000  # of the text, which is enough to find what is frequent
-LARGEST = 65_536  # tokens
+MOST_TOKENS = 65_536  # tokens
 LONGEST_TOKEN = 1000  # characters; merges can double it, and a few short ones could make a token of gigabytes
 
 
@@ -68,9 +68,9 @@ class BpeTokenizer(Tokenizer):
 
     @classmethod
     def check_argument(cls, argument: str) -> None:
-        if not (argument.isascii() and argument.isdigit() and len(argument) < 9 and 0 < int(argument) <= LARGEST):
+        if not (argument.isascii() and argument.isdigit() and len(argument) < 9 and 0 < int(argument) <= MOST_TOKENS):
             raise OptionError(
-                f"vocabulary bpe:N needs a number up to {LARGEST:,}, as in bpe:1000, not bpe:{argument[:60]}"
+                f"vocabulary bpe:N needs a number up to {MOST_TOKENS:,}, as in bpe:1000, not bpe:{argument[:60]}"
             )
 
     @classmethod
@@ -109,7 +109,7 @@ class BpeTokenizer(Tokenizer):
 
     def unsettled(self, text: str) -> int:
         end = self.normalise(text[-LONGEST_UNSETTLED:])
-        *_, last = ["", *PARTS.findall(end)]  # merges do not cross the borders of these
+        *_, last = ["", *WORD.findall(end)]  # merges do not cross the borders of these
         return 0 if last == "\n" else len(last)
 
     def _encode(self, text: str, at: int) -> Ids:

@@ -28,15 +28,15 @@ from afterword.text.decoding import Decoding, Reader
 from afterword.text.documents import Document, Notes, Source, counted, source_name
 from afterword.text.lines import check_labelled, count_labels, filled_lines, joined
 from afterword.text.unicode import code_points, lower
-from afterword.text.vocabularies import USAGE, chosen
+from afterword.text.vocabularies import USAGE, vocabulary_asked_for
 
-Part = Literal["training", "validation"]
+Split = Literal["training", "validation"]
 Texts = Callable[[], Iterator[str]]  # each call reads from the start
-Pieces = Callable[[], Iterator[tuple[Part, str]]]
+Pieces = Callable[[], Iterator[tuple[Split, str]]]
 Training = TypeVar("Training")
 
 
-def by_position(texts: Texts, training: int) -> Iterator[tuple[Part, str]]:
+def by_position(texts: Texts, training: int) -> Iterator[tuple[Split, str]]:
     """Yield the text in parts: the first `training` characters are for training."""
     for text in texts():
         if training > 0:
@@ -46,15 +46,15 @@ def by_position(texts: Texts, training: int) -> Iterator[tuple[Part, str]]:
         training = max(0, training - len(text))
 
 
-def by_file(training: Texts, validation: Texts, lines: bool) -> Iterator[tuple[Part, str]]:
+def by_file(training: Texts, validation: Texts, lines: bool) -> Iterator[tuple[Split, str]]:
     """Yield the texts of both parts, which are separate files."""
-    parts: list[tuple[Part, Texts]] = [("training", training), ("validation", validation)]
+    parts: list[tuple[Split, Texts]] = [("training", training), ("validation", validation)]
     for part, texts in parts:
         for text in chain.from_iterable(map(joined, filled_lines(texts()))) if lines else texts():
             yield part, text
 
 
-def in_parts(lines: Mapping[Part, list[str]]) -> Iterator[tuple[Part, str]]:
+def in_parts(lines: Mapping[Split, list[str]]) -> Iterator[tuple[Split, str]]:
     """Yield the text of lines that are already divided into parts."""
     return ((part, text) for part, some in lines.items() for text in joined(some))
 
@@ -67,16 +67,16 @@ class ByHash:
         self._keyed = hashlib.blake2b(digest_size=8, key=(seed % 2**64).to_bytes(8))
         self._threshold = min(int(share * 2**64), 2**64 - 1)
 
-    def __call__(self) -> Iterator[tuple[Part, str]]:
+    def __call__(self) -> Iterator[tuple[Split, str]]:
         """Yield the text in parts: lines whose digest, as a big-endian number, is below the threshold are held out."""
         limit = self._threshold.to_bytes(8)
         for block in filled_lines(self._texts()):
-            parts: dict[Part, list[str]] = {"training": [], "validation": []}
+            parts: dict[Split, list[str]] = {"training": [], "validation": []}
             for line in block:
                 parts["validation" if self._digest(line) < limit else "training"].append(line)
             yield from in_parts(parts)
 
-    def move_one_line(self, out_of: Part) -> None:
+    def move_one_line(self, out_of: Split) -> None:
         """Move the threshold so that one distinct line leaves the part `out_of`, which has all. Raises TextError."""
         lowest, highest = b"\xff" * 8, b""
         for block in filled_lines(self._texts()):
@@ -151,7 +151,7 @@ class TextSettings(Decoding):
             object.__setattr__(self, "lines", True)
         parse_validation(self.validation)
         if self.vocabulary is not None:
-            chosen(self.vocabulary)
+            vocabulary_asked_for(self.vocabulary)
 
     def suited(self, training: Training) -> Training:
         """Return the settings of a training on a text: any will do."""
@@ -201,7 +201,7 @@ class Corpus(AbstractContextManager["Corpus"]):
     about: dict[str, Any] = field(default_factory=dict)
     """What a model should know of what it has learned from, if that is not a text. JSON values only."""
 
-    def pieces(self) -> Iterator[tuple[Part, str]]:
+    def pieces(self) -> Iterator[tuple[Split, str]]:
         """Yield the text of both parts, in order. In lines mode each line keeps its "\\n"; empty lines are left out."""
         return self._pieces()
 

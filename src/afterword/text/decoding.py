@@ -17,7 +17,7 @@ from itertools import chain
 
 from afterword.errors import OptionError, TextError
 from afterword.settings import Settings, setting
-from afterword.text.documents import Document, Notes, Source, find, reason
+from afterword.text.documents import Document, Notes, Source, find_documents, reason
 from afterword.text.formats import HEAD, MARKS, first_bytes, recognised, unmarked_utf_16, unpacked_bytes
 
 REPLACEMENT = "\ufffd"
@@ -112,7 +112,7 @@ class TextDecoder:
 _REPLACE = f"`encoding_errors` replace puts {REPLACEMENT} in its place"
 
 
-PIECE = 1 << 20  # bytes read at a time, if there are as many
+READ_AT_ONCE = 1 << 20  # bytes read at a time, if there are as many
 
 
 class Reader:
@@ -124,11 +124,11 @@ class Reader:
     def __init__(self, decoding: Decoding = UTF_8, piece: int | None = None) -> None:
         """Read `piece` bytes at a time."""
         self.notes = Notes()
-        self._decoding, self._piece = decoding, piece or PIECE
+        self._decoding, self._piece = decoding, piece or READ_AT_ONCE
 
     def find(self, sources: Sequence[Source], kept: ExitStack | None = None) -> list[list[Document]]:
         """Return the documents of each source, as `documents.find` does."""
-        return find(sources, self.why_not, self.notes, kept)
+        return find_documents(sources, self.why_not, self.notes, kept)
 
     def read(self, sources: Sequence[Source]) -> Iterator[str]:
         """Yield the text of `sources` in pieces, from a pipe as they come. Raises TextError."""

@@ -51,16 +51,16 @@ class Notes:
 
     def lines(self) -> list[str]:
         """Return one line per kind of note."""
-        skipped = [f"skipped ({reason}): {named(names)}" for reason, names in self._skipped.items()]
-        changed = [change.format(named(names)) for change, names in self._changed.items()]
+        skipped = [f"skipped ({reason}): {listed_names(names)}" for reason, names in self._skipped.items()]
+        changed = [change.format(listed_names(names)) for change, names in self._changed.items()]
         if self.places:
             changed.append(
-                f"replaced {counted(self.places, 'invalid place')} with U+FFFD (�) in {named(self._replaced)}"
+                f"replaced {counted(self.places, 'invalid place')} with U+FFFD (�) in {listed_names(self._replaced)}"
             )
         return skipped + changed
 
 
-def named(names: Iterable[str]) -> str:
+def listed_names(names: Iterable[str]) -> str:
     """Return the names in order. If there are many, only the first few and the number of others."""
     first, *more = sorted(names)
     if len(more) < NAMED:
@@ -73,7 +73,7 @@ def counted(number: int, one: str) -> str:
     return f"{number:,} {one}" + "s" * (number != 1)
 
 
-PIECE = 1 << 20  # bytes copied at a time
+COPIED_AT_ONCE = 1 << 20  # bytes copied at a time
 KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFIFO: "pipe"}
 
 Source = str | os.PathLike[str]
@@ -89,7 +89,7 @@ class Document:
     place: str | None = None  # the file's real path, with links followed; None for a pipe
 
 
-def find(
+def find_documents(
     sources: Sequence[Source], why_not: Callable[[Document], str | None], notes: Notes, kept: ExitStack | None = None
 ) -> list[list[Document]]:
     """Return the documents of each source.
@@ -184,7 +184,7 @@ def _find_in_folder(folder: Path, why_not: Callable[[Document], str | None], not
             notes.skipped(document.name, why)
             skipped.add(f"{path.name} ({why})")
     if not documents:
-        has = f": it has only {named(skipped)}" if skipped else ""
+        has = f": it has only {listed_names(skipped)}" if skipped else ""
         raise TextError(f"{source_name(folder)} is a folder without text files{has}")
     return documents
 
@@ -217,7 +217,7 @@ def _keep(stream: BufferedIOBase, kept: ExitStack) -> Callable[[], Opened]:
     """Copy `stream` to a temporary file without a name. Return a function that opens that file at its start."""
     try:
         file = kept.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
-        shutil.copyfileobj(stream, file, PIECE)
+        shutil.copyfileobj(stream, file, COPIED_AT_ONCE)
         file.flush()
     except OSError as error:
         raise StorageError(f"cannot keep a piped text in {tempfile.gettempdir()}: {reason(error)}") from None

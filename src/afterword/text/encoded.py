@@ -25,14 +25,14 @@ from numpy.typing import NDArray
 from afterword.errors import ModelError, RunError, TextError
 from afterword.records import read_json
 from afterword.storage import read_whole, replacing, write_bytes, write_json
-from afterword.text.corpus import Corpus, Part
+from afterword.text.corpus import Corpus, Split
 from afterword.text.tokenizer import Encoder, Ids, Tokenizer
-from afterword.text.vocabularies import chosen, from_json
+from afterword.text.vocabularies import from_json, vocabulary_asked_for
 
 Rows = NDArray[np.unsignedinteger[Any]]
 
-PARTS: tuple[Part, Part] = ("training", "validation")
-FILES = (*(f"{part}.bin" for part in PARTS), "tokenizer.json", "corpus.json")
+SPLITS: tuple[Split, Split] = ("training", "validation")
+FILES = (*(f"{part}.bin" for part in SPLITS), "tokenizer.json", "corpus.json")
 FORMAT = 1
 
 
@@ -42,7 +42,7 @@ def learn_tokenizer(corpus: Corpus, vocabulary: str | None, lowercase: bool) -> 
     Raises OptionError.
     """
     training = (text for part, text in corpus.pieces() if part == "training")
-    kind, argument = chosen(vocabulary or "char")
+    kind, argument = vocabulary_asked_for(vocabulary or "char")
     return kind.learn(corpus.characters, training, argument, lowercase)
 
 
@@ -133,7 +133,7 @@ class EncodedCorpus(CorpusFacts):
                 shutil.copyfileobj(old, new, 1 << 20)
         return EncodedCorpus.open(folder)
 
-    def texts(self, part: Part) -> list[str]:
+    def texts(self, part: Split) -> list[str]:
         """Return the lines of a part, or all of it as one text."""
         rows: Rows = getattr(self, part)
         pieces = np.split(rows, np.flatnonzero(rows == self.tokenizer.end) + 1)[:-1] if self.lines else [rows]
@@ -149,7 +149,7 @@ class EncodedCorpus(CorpusFacts):
     def measured_fingerprint(self) -> str:
         """Compute the fingerprint of the files as they are now. Raises OSError."""
         hashes = []
-        for part in PARTS:
+        for part in SPLITS:
             with open(self.folder / f"{part}.bin", "rb") as file:
                 hashes.append(hashlib.file_digest(file, "sha256").hexdigest())
         return _fingerprint(self.tokenizer, *hashes)
@@ -164,12 +164,12 @@ def encode(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> EncodedCorpus:
     dtype = _little_endian(np.min_scalar_type(tokenizer.rows - 1).name)
     newline = int(tokenizer.encode("\n")[0]) if corpus.lines else None
     with ExitStack() as stack:
-        files = {part: stack.enter_context(replacing(folder / f"{part}.bin")) for part in PARTS}
+        files = {part: stack.enter_context(replacing(folder / f"{part}.bin")) for part in SPLITS}
         (folder / "corpus.json").unlink(missing_ok=True)  # it describes the parts that are being replaced
-        parts = {part: _PartWriter(files[part], tokenizer, dtype, newline) for part in PARTS}
+        parts = {part: _PartWriter(files[part], tokenizer, dtype, newline) for part in SPLITS}
         for part, text in corpus.pieces():
             parts[part].add(text)
-        training, validation = (parts[part].finish() for part in PARTS)
+        training, validation = (parts[part].finish() for part in SPLITS)
         if (training.characters, validation.characters) != (corpus.training_characters, corpus.validation_characters):
             raise TextError("the text changed while it was read: train when nothing writes to it")
     facts = CorpusFile(

@@ -28,7 +28,7 @@ from afterword.text.unicode import code_points, distinct, lower, utf_8
 # No symbol contains the name of the boundary or of a byte in a tokenizer.json: the library would take it for that.
 # White space is ASCII's, because it is the same in all engines of regular expressions. Unicode's classes are not.
 SYMBOLS = r"<(?=\|end\|>|0x[^\t-\r ]{2}>)| ?(?:[^\t-\r <]+|<(?!\|end\|>|0x[^\t-\r ]{2}>))+|[\t-\r ]"
-PARTS = re.compile(SYMBOLS)
+SYMBOL = re.compile(SYMBOLS)
 MOST_SYMBOLS = 16_384  # each is a row; with 65,536, two cores take seconds per step
 MOST_NEW = 0.02  # fraction of a text's symbols that occur once; about as many of the next text's are new (Good 1953)
 LONGEST_SYMBOL = 256  # characters; a longer one is spelled
@@ -74,7 +74,7 @@ class SymbolTokenizer(CharTokenizer):
         symbols = [token for token in sorted(tokens, key=lambda token: tokens[token]) if len(token) > 1]
         symbols = [token for token in symbols if token not in named]
         code_points("".join(symbols))  # no lone surrogate
-        if not all(len(symbol) <= LONGEST_SYMBOL and PARTS.fullmatch(symbol) for symbol in symbols):
+        if not all(len(symbol) <= LONGEST_SYMBOL and SYMBOL.fullmatch(symbol) for symbol in symbols):
             raise damaged("one of its tokens is not a symbol")
         return cls(single_characters(tokens), lowercase, tuple(symbols))
 
@@ -91,7 +91,7 @@ class SymbolTokenizer(CharTokenizer):
 
         A known one counts as whole: any event can follow the event `6`, which does not have to become `60`.
         """
-        *_, last = ["", *PARTS.findall(self.normalise(text[-LONGEST_SYMBOL:]))]
+        *_, last = ["", *SYMBOL.findall(self.normalise(text[-LONGEST_SYMBOL:]))]
         return 0 if last in "\t\n\v\f\r" or (last != " " and last in self._ids) else len(last)
 
     def remark(self, counts: NDArray[np.intp]) -> str | None:
@@ -118,4 +118,4 @@ class SymbolTokenizer(CharTokenizer):
 
 def _cut(text: str) -> list[str]:
     """Return the symbols of `text`, each with its space, and the rest of its characters one by one."""
-    return [part for line in cut_lines(text) for part in PARTS.findall(line)]
+    return [part for line in cut_lines(text) for part in SYMBOL.findall(line)]

@@ -41,7 +41,7 @@ class TokenizerFile:
 USAGE = [kind.usage for kind in reversed(VOCABULARIES) if kind.usage]
 
 
-def chosen(vocabulary: str) -> tuple[type[Tokenizer], str]:
+def vocabulary_asked_for(vocabulary: str) -> tuple[type[Tokenizer], str]:
     """Return the kind that `vocabulary` names, and what follows its colon, as N in bpe:N. Raises OptionError."""
     name, colon, argument = vocabulary.partition(":")
     for kind in VOCABULARIES:

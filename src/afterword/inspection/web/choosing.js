@@ -54,13 +54,11 @@ function chooseUnit(layer, row, paint) {
 }
 
 function reveal() {
-  const x = S.at * S.width,
-    scroll = $("scroll");
+  const x = S.at * S.width, scroll = $("scroll");
   if (x < scroll.scrollLeft || x + S.width > scroll.scrollLeft + scroll.clientWidth) {
     scroll.scrollLeft = x - scroll.clientWidth / 3;
   }
-  const span = spans[S.at],
-    box = $("text");
+  const span = spans[S.at], box = $("text");
   if (span.offsetTop < box.scrollTop || span.offsetTop + 28 > box.scrollTop + box.clientHeight) {
     box.scrollTop = span.offsetTop - box.clientHeight / 3;
   }

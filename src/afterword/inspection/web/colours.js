@@ -5,9 +5,7 @@ const isDark = () => document.documentElement.dataset.theme === "dark";
 function table(stops) {
   const out = new Uint32Array(256);
   for (let k = 0; k < 256; k++) {
-    const x = k / 255 * (stops.length - 1),
-      a = Math.min(stops.length - 2, Math.floor(x)),
-      f = x - a;
+    const x = k / 255 * (stops.length - 1), a = Math.min(stops.length - 2, Math.floor(x)), f = x - a;
     const [r, g, b] = stops[a].map((v, j) => Math.round(v + (stops[a + 1][j] - v) * f));
     out[k] = 0xff000000 | b << 16 | g << 8 | r;
   }

@@ -4,41 +4,13 @@ function find() {
     S.from = S.to = S.at;
     refresh();
   }
-  const a = Math.min(S.from, S.to),
-    b = Math.max(S.from, S.to),
-    inside = b - a + 1,
-    outside = T - inside,
-    found = [];
-  if (!outside) {
+  const [a, b] = selection();
+  if (b - a + 1 === T) {
     $("foundhead").textContent = "Everything is selected: leave a part out to compare with.";
     return;
   }
-  for (let layer = 0; layer < L; layer++)
-    for (let row = 0; row < D.layers[layer].units.length; row++) {
-      const values = series(S.part, layer, row);
-      let here = 0,
-        all = 0;
-      for (let t = 0; t < T; t++) {
-        all += values[t];
-        if (t >= a && t <= b) here += values[t];
-      }
-      const middle = (here / inside + (all - here) / outside) / 2,
-        up = here / inside > middle;
-      let on = 0,
-        off = 0;
-      for (let t = 0; t < T; t++)
-        if (values[t] > middle === up) t >= a && t <= b ? on++ : off++;
-      found.push({
-        layer,
-        row,
-        middle,
-        up,
-        on: on / inside,
-        off: off / outside
-      });
-    }
-  found.sort((x, y) => (y.on - y.off) - (x.on - x.off));
-  const best = found.slice(0, 10);
+  const found = D.layers.flatMap(({ units }, layer) => units.map((_, row) => ({ layer, row, ...judged(series(S.part, layer, row), a, b) })));
+  const best = found.sort((x, y) => (y.on - y.off) - (x.on - x.off)).slice(0, 10);
   $("foundhead").innerHTML = `By the ${NAMES[S.part]}, on in <code>${escape(snippet(a, b))}</code> and off elsewhere:`;
   $("found").replaceChildren(...best.map(one => button(
     `<b>${name(one.layer, one.row)}</b> ${one.up ? "above" : "below"} ${number(one.middle)}: ` +
@@ -47,26 +19,33 @@ function find() {
   alike(best.filter((one, k) => k < 8 && (k < 3 || one.on - one.off >= .5)), a, b);
 }
 
+// The value halfway between the means from a to b and elsewhere, whether the unit is up there, and how often it is on.
+function judged(values, a, b) {
+  const inside = b - a + 1, outside = T - inside;
+  let here = 0, all = 0, on = 0, off = 0;
+  for (let t = 0; t < T; t++) {
+    all += values[t];
+    if (t >= a && t <= b) here += values[t];
+  }
+  const middle = (here / inside + (all - here) / outside) / 2, up = here / inside > middle;
+  for (let t = 0; t < T; t++) {
+    if (values[t] > middle === up) t >= a && t <= b ? on++ : off++;
+  }
+  return { middle, up, on: on / inside, off: off / outside };
+}
+
 function alike(units, a, b) {
-  const count = new Uint8Array(T),
-    enough = Math.ceil(units.length * .8),
-    runs = [];
+  const count = new Uint8Array(T), enough = Math.ceil(units.length * .8), runs = [];
   for (const one of units) {
     const values = series(S.part, one.layer, one.row);
-    for (let t = 0; t < T; t++)
-      if (values[t] > one.middle === one.up) count[t]++;
+    for (let t = 0; t < T; t++) if (values[t] > one.middle === one.up) count[t]++;
   }
   for (let t = 0; t < T; t++) {
     if (count[t] < enough) continue;
-    let end = t,
-      sum = 0;
+    let end = t, sum = 0;
     while (end < T && count[end] >= enough) sum += count[end++];
-    if (end <= a || t > b) runs.push({
-      from: t,
-      to: end - 1,
-      fraction: sum / (end - t) / units.length,
-      length: end - t
-    });
+    const length = end - t;
+    if (end <= a || t > b) runs.push({ from: t, to: end - 1, fraction: sum / length / units.length, length });
     t = end;
   }
   const nearness = run => run.fraction - Math.abs(Math.log(run.length / (b - a + 1))) / 4;
@@ -78,8 +57,7 @@ function alike(units, a, b) {
     `${escape(placeOf(run.from))}: <code>${escape(text(run.from - 14, run.from - 1))}<mark>${escape(snippet(run.from, run.to))}</mark>` +
     `${escape(text(run.to + 1, run.to + 14))}</code>`,
     "select this place", () => {
-      S.at = run.from;
-      S.from = run.from;
+      S.at = S.from = run.from;
       S.to = run.to;
       reveal();
       refresh();

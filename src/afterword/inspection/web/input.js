@@ -38,8 +38,7 @@ function spanAt(event) {
   const one = event.target.closest("#text b");
   return one ? Array.prototype.indexOf.call(spans, one) : -1;
 }
-let hovered = null,
-  dragging = false;
+let hovered = null, dragging = false;
 
 function hover(t, row = S.unit) {
   if (hovered) hovered.classList.remove("hover");
@@ -92,14 +91,13 @@ $("means").addEventListener("click", event => {
 });
 let waiting = false;
 $("scroll").addEventListener("scroll", () => {
-  if (!waiting) {
-    waiting = true;
-    requestAnimationFrame(() => {
-      waiting = false;
-      drawMap();
-      drawMeans();
-    });
-  }
+  if (waiting) return;
+  waiting = true;
+  requestAnimationFrame(() => {
+    waiting = false;
+    drawMap();
+    drawMeans();
+  });
 });
 $("order").addEventListener("change", event => {
   S.order = event.target.value;
@@ -107,8 +105,7 @@ $("order").addEventListener("change", event => {
   refresh();
 });
 $("unit").addEventListener("change", event => {
-  const found = /^l(\d+)\.u(\d+)$/.exec(event.target.value.trim()),
-    layer = found ? Number(found[1]) : -1;
+  const found = /^l(\d+)\.u(\d+)$/.exec(event.target.value.trim()), layer = found ? Number(found[1]) : -1;
   const row = D.layers[layer] ? D.layers[layer].units.indexOf(Number(found[2])) : -1;
   row < 0 ? ($("live").textContent = "no such unit on this page", press()) : chooseUnit(layer, row, true);
 });
@@ -139,7 +136,6 @@ window.addEventListener("resize", fit);
 // Start.
 document.title = D.title;
 $("about").textContent = D.about;
-sheet();
 writeText();
 choice("part", PARTS.map(part => [part, part, `${MEANINGS[part]} (key g: next)`]), "part", refresh);
 choice(

@@ -1,8 +1,5 @@
 // The heat map of units against characters, and the means below it.
-let sorted = [],
-  rowHeight = 8,
-  top0 = 0,
-  image;
+let sorted = [], rowHeight = 8, top0 = 0, image;
 
 function arrange() {
   const layer = D.layers[S.layer];
@@ -20,16 +17,29 @@ function sizes() {
   rowHeight = Math.max(1, Math.min(14, Math.floor(430 / Math.max(1, sorted.length))));
   top0 = S.width >= 8 ? 18 : 0;
   const width = Math.min(room, T * S.width),
-    height = top0 + rowHeight * sorted.length,
-    dpr = window.devicePixelRatio || 1;
+    height = top0 + rowHeight * sorted.length;
   for (const canvas of [$("map"), $("over")]) {
-    canvas.width = width * dpr;
-    canvas.height = height * dpr;
     canvas.style.width = `${width}px`;
     canvas.style.height = `${height}px`;
-    canvas.getContext("2d").setTransform(dpr, 0, 0, dpr, 0, 0);
+    cleared(canvas, width, height);
   }
   $("scroll").lastElementChild.style.width = `${T * S.width}px`;
+}
+
+// A canvas of this size in pixels of the page, empty, at the screen's resolution.
+function cleared(canvas, width, height) {
+  const dpr = window.devicePixelRatio || 1, context = canvas.getContext("2d");
+  canvas.width = width * dpr;
+  canvas.height = height * dpr;
+  context.setTransform(dpr, 0, 0, dpr, 0, 0);
+  return context;
+}
+
+function line(context, x, y, toX, toY) {
+  context.beginPath();
+  context.moveTo(x, y);
+  context.lineTo(toX, toY);
+  context.stroke();
 }
 
 function fit() { // a frame may get its room after it is loaded, lose it and get another
@@ -40,19 +50,13 @@ function fit() { // a frame may get its room after it is loaded, lose it and get
 const leftmost = () => Math.max(0, Math.min(T, Math.floor($("scroll").scrollLeft / S.width)));
 
 function drawMap() {
-  const canvas = $("map"),
-    context = canvas.getContext("2d"),
-    first = leftmost(),
-    width = parseFloat(canvas.style.width);
-  const columns = Math.max(1, Math.min(T - first, Math.ceil(width / S.width) + 1)),
-    table = colours(S.part),
-    most = range(S.part, S.layer);
-  const shift = first * S.width - $("scroll").scrollLeft,
-    gate = GATES.has(S.part);
+  const canvas = $("map"), context = canvas.getContext("2d"), width = parseFloat(canvas.style.width);
+  const first = leftmost(), columns = Math.max(1, Math.min(T - first, Math.ceil(width / S.width) + 1));
+  const table = colours(S.part), most = range(S.part, S.layer), gate = GATES.has(S.part);
+  const shift = first * S.width - $("scroll").scrollLeft;
   context.clearRect(0, 0, width, parseFloat(canvas.style.height));
   if (!sorted.length) return;
-  const pixels = new ImageData(columns, sorted.length),
-    words = new Uint32Array(pixels.data.buffer);
+  const pixels = new ImageData(columns, sorted.length), words = new Uint32Array(pixels.data.buffer);
   sorted.forEach((row, y) => {
     const values = series(S.part, S.layer, row);
     for (let x = 0; x < columns; x++) {
@@ -78,48 +82,28 @@ function drawMap() {
 }
 
 function drawOver(t = S.at, row = S.unit) {
-  const canvas = $("over"),
-    context = canvas.getContext("2d"),
-    width = parseFloat(canvas.style.width),
-    height = parseFloat(canvas.style.height);
+  const canvas = $("over"), context = canvas.getContext("2d"), width = parseFloat(canvas.style.width);
   canvas.style.left = `${$("scroll").scrollLeft}px`;
-  context.clearRect(0, 0, width, height);
-  const ink = property("--mark"),
-    x = t * S.width - $("scroll").scrollLeft,
-    y = sorted.indexOf(row);
-  context.strokeStyle = ink;
+  context.clearRect(0, 0, width, parseFloat(canvas.style.height));
+  const x = t * S.width - $("scroll").scrollLeft, y = sorted.indexOf(row);
+  context.strokeStyle = property("--mark");
   context.lineWidth = 1.5;
   context.strokeRect(x, top0, S.width, sorted.length * rowHeight);
   if (y >= 0) context.strokeRect(0, top0 + y * rowHeight - .5, width, Math.max(2, rowHeight) + 1);
   if (S.from >= 0) {
-    const a = Math.min(S.from, S.to),
-      b = Math.max(S.from, S.to) + 1;
+    const [a, b] = selection();
     context.lineWidth = 3;
-    context.beginPath();
-    context.moveTo(a * S.width - $("scroll").scrollLeft, top0 + 1);
-    context.lineTo(b * S.width - $("scroll").scrollLeft, top0 + 1);
-    context.stroke();
+    line(context, a * S.width - $("scroll").scrollLeft, top0 + 1, (b + 1) * S.width - $("scroll").scrollLeft, top0 + 1);
   }
 }
 
 // The means over each layer, along the whole text.
-const DASHES = [
-  [],
-  [6, 3],
-  [2, 3],
-  [8, 3, 2, 3]
-];
+const DASHES = [[], [6, 3], [2, 3], [8, 3, 2, 3]];
 const hue = layer => property("--layers").split(", ")[layer % 4];
 
 function drawMeans() {
-  const canvas = $("means"),
-    room = canvas.clientWidth,
-    dpr = window.devicePixelRatio || 1,
-    context = canvas.getContext("2d"),
-    high = 74;
-  canvas.width = room * dpr;
-  canvas.height = high * dpr;
-  context.setTransform(dpr, 0, 0, dpr, 0, 0);
+  const canvas = $("means"), room = canvas.clientWidth, high = 74;
+  const context = cleared(canvas, room, high);
   context.strokeStyle = context.fillStyle = property("--line");
   context.strokeRect(.5, .5, room - 1, high - 1);
   const a = leftmost() / T * room,
@@ -134,8 +118,7 @@ function drawMeans() {
     context.lineWidth = 1.4;
     context.beginPath();
     for (let t = 0; t < T; t += step) {
-      let sum = 0,
-        n = 0;
+      let sum = 0, n = 0;
       for (let k = t; k < Math.min(T, t + step); k++, n++) sum += mean(S.part, layer, k);
       const x = (t + step / 2) / T * room,
         y = high - 4 - sum / n / D.meanScale[S.part] * (high - 8);
@@ -145,10 +128,7 @@ function drawMeans() {
   }
   context.setLineDash([]);
   context.strokeStyle = property("--mark");
-  context.beginPath();
-  context.moveTo((S.at + .5) / T * room, 0);
-  context.lineTo((S.at + .5) / T * room, high);
-  context.stroke();
+  line(context, (S.at + .5) / T * room, 0, (S.at + .5) / T * room, high);
   const [what, highest] = GATES.has(S.part) ? ["mean", "1"] : ["mean size", number(D.meanScale[S.part])];
   $("curves").textContent = `${what} of the ${NAMES[S.part]} along the whole text, 0 to ${highest}`;
   $("lines").innerHTML = D.layers.map((_, k) => `<svg width="30" height="8"><line x1="0" x2="30" y1="4" y2="4"

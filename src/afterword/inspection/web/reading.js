@@ -7,22 +7,15 @@ function showHere(t = S.at, row = S.unit) {
     if (probabilities[t * D.guesses + k])
       guesses.push(`<code>${escape(plain(D.rows[rowsOf[t * D.guesses + k]]))}</code> ` +
         `${Math.round(probabilities[t * D.guesses + k] / 2.55)} %`);
-  const i = value("input", S.layer, row, t),
-    f = value("forget", S.layer, row, t),
-    g = value("candidate", S.layer, row, t);
-  const o = value("output", S.layer, row, t),
-    c = value("cell", S.layer, row, t),
-    h = o * Math.tanh(c);
-  const added = i * g,
-    kept = c - added,
-    old = before(S.layer, row, t),
-    gone = old - kept;
+  const values = PARTS.map(part => value(part, S.layer, row, t));
+  const [, i, g, , c] = values;
+  const added = i * g, kept = c - added, old = before(S.layer, row, t), gone = old - kept;
   const label = `${D.unit} ${placeOf(t)}: ${plain(D.tokens[t])}; surprise ${number(surprise(t), 1)} bits`;
   $("here").innerHTML = `<p><b>${D.unit} ${escape(placeOf(t))}</b> <code style="font-size:17px">${escape(plain(D.tokens[t]))}</code>
     · surprise ${number(surprise(t), 1)} bits</p>
     <p class="soft">expected: ${guesses.join(", ") || "nothing in particular"}</p>
     <dl aria-label="values"><div><dt>unit</dt><dd><b>${name(S.layer, row)}</b></dd></div>
-    ${[f, i, g, o, c, h].map((v, k) =>
+    ${values.map((v, k) =>
       `<div title="${MEANINGS[PARTS[k]]}"><dt>${PARTS[k]}</dt><dd>${number(v)}</dd></div>`).join("")}</dl>
     <p class="soft">memory: about ${keeps(D.layers[S.layer].memory[row])} ${D.unit}s, on average over this text</p>`;
   const most = Math.max(D.layers[S.layer].scale[row] * 32767, ...[c, kept, added, old].map(Math.abs));

@@ -1,8 +1,7 @@
 // What the page shows (D), and what is chosen on it (S).
 const $ = id => document.getElementById(id);
 const D = JSON.parse($("data").textContent);
-const T = D.tokens.length,
-  L = D.layers.length;
+const T = D.tokens.length, L = D.layers.length;
 const PARTS = ["forget", "input", "candidate", "output", "cell", "hidden"];
 const NAMES = {
   forget: "forget gate",
@@ -34,3 +33,4 @@ const S = {
   width: 0,  // of a character's column
   zoomed: false
 };
+const selection = () => [Math.min(S.from, S.to), Math.max(S.from, S.to)];

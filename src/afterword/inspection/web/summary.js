@@ -18,10 +18,9 @@ function summary() {
     <th>never opens (stays under 0.1)</th><th>never closes (stays over 0.9)</th></tr></thead>`;
   D.layers.forEach((layer, k) => {
     ["forget", "input", "output"].forEach((gate, j) => {
-      const row = made.insertRow(),
-        one = layer.summary[gate];
+      const row = made.insertRow(), one = layer.summary[gate];
       row.innerHTML = `<td>${j ? "" : `<b>l${k}</b>`}</td><td>${gate}</td>
-        <td><span class="open"><i style="width:${one.mean * 100}%"></i></span>${number(one.mean)}</td>`;
+        <td><span class="meter"><i style="width:${one.mean * 100}%"></i></span>${number(one.mean)}</td>`;
       for (const kind of ["shut", "open"]) {
         const cell = row.insertCell();
         cell.append(`${one[kind].count} of ${D.hidden} `, chips(k, one[kind].units));

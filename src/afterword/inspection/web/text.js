@@ -1,24 +1,10 @@
 // The text, each character on its shade.
-const LEVELS = 12;
-
-function sheet() {
-  let rules = "";
-  const hues = { s: "high", p: "high", n: "low", g: "gate" };  // surprise, positive, negative, gate
-  for (const [kind, hue] of Object.entries(hues)) {
-    for (let k = 1; k <= LEVELS; k++) {
-      const strength = `calc(var(--strength) * ${(k / LEVELS).toFixed(3)})`;
-      rules += `#text b.${kind}${k} { background: rgb(var(--${hue}) / ${strength}) }`;
-    }
-  }
-  document.head.appendChild(Object.assign(document.createElement("style"), { textContent: rules }));
-}
+const { HIDDEN, sign, visible } = $words;
+const { LEVELS, MOST_BITS, levelOf } = $shades;
 const ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
 const escape = s => s.replace(/[&<>"]/g, c => ENTITIES[c]);
-const SIGNS = { "\n": "↵", "\t": "→", "\r": "␍" };
-const HIDDEN = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}|^[\p{Mn}\p{Me}]/gu;
-const sign = one => SIGNS[one] ?? `<${one.codePointAt(0).toString(16).toUpperCase()}>`;
 const shown = token => escape(token.replace(HIDDEN, one => sign(one) + ("\n\t".includes(one) ? one : "")));
-const plain = token => token === " " ? "␣" : token.replace(HIDDEN, sign);
+const plain = token => token === " " ? "␣" : visible(token);
 let spans;
 
 function writeText() {
@@ -28,7 +14,7 @@ function writeText() {
 
 function level(t) {
   if (S.paint === "surprise") {
-    const k = Math.min(LEVELS, Math.round(surprise(t) / 8 * LEVELS));
+    const k = levelOf(surprise(t));
     return k ? `s${k}` : "";
   }
   const v = S.paint === "unit" ? series(S.part, S.layer, S.unit)[t] / range(S.part, S.layer)
@@ -38,8 +24,7 @@ function level(t) {
 }
 
 function paintText() {
-  const a = Math.min(S.from, S.to),
-    b = Math.max(S.from, S.to);
+  const [a, b] = selection();
   for (let t = 0; t < T; t++) {
     const wanted = level(t) + (D.tokens[t] === "\n" ? " end" : "") +
       (S.from >= 0 && t >= a && t <= b ? " in" : "") + (t === S.at ? " at" : "");
@@ -49,7 +34,7 @@ function paintText() {
   const shades = (...colours) => `<i style="background: linear-gradient(90deg, ${colours.join(", ")})"></i>`;
   const gate = GATES.has(S.part), most = range(S.part, S.layer);
   if (S.paint === "surprise") {
-    $("shade").innerHTML = `0 bits ${shades("transparent", colour("high"))} 8 bits and more`;
+    $("shade").innerHTML = `0 bits <i></i> ${MOST_BITS} bits and more`;
   } else if (S.paint === "unit" && !gate) {
     const all = shades(colour("low"), "transparent", colour("high"));
     $("shade").innerHTML = `${number(-most, 1)} ${all} ${number(most, 1)}`;

@@ -1,7 +1,6 @@
 // The numbers: those of the page's blobs, by part, layer, unit and character.
 function bytes(base64) {
-  const raw = atob(base64),
-    out = new Uint8Array(raw.length);
+  const raw = atob(base64), out = new Uint8Array(raw.length);
   for (let k = 0; k < raw.length; k++) out[k] = raw.charCodeAt(k);
   return out;
 }

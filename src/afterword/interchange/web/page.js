@@ -3,8 +3,8 @@
 
 import { History } from "./history.js";
 import { characterAt, shadesOf } from "./shades.js";
-import { Sheet } from "./sheet.js";
-import { number, percent, spaced, WordEnd } from "./words.js";
+import { moveFocus, Sheet } from "./sheet.js";
+import { lineEnd, lineStart, number, percent, spaced, WordEnd } from "./words.js";
 
 const SHOWN = 9; // alternatives
 const MOST_TO_END = 64; // tokens that are written beyond the length, to end a word
@@ -146,7 +146,7 @@ function begin(model) {
   /** Return the text that a prediction at `at` depends on: a model of lines reads one line, after its label. */
   function before(at) {
     const text = history.text.slice(0, at);
-    return isOfLines ? label() + text.slice(text.lastIndexOf("\n") + 1) : text;
+    return isOfLines ? label() + text.slice(lineStart(text, at)) : text;
   }
 
   const label = () => ($("label").value ? `${$("label").value}\t` : "");
@@ -217,11 +217,7 @@ function begin(model) {
         element("ul", { className: "bars" }, ...shown.map(one => element("li", {}, bar(one, found[0].probability, chosen)))),
       );
       $("choosing").hidden = false;
-      const [place, view] = [sheet.layer.rect(from, to), $("view").getBoundingClientRect()];
-      const { offsetWidth, offsetHeight } = $("choosing");
-      const hasRoom = place.bottom + 4 + offsetHeight < innerHeight || place.top < offsetHeight;
-      $("choosing").style.left = `${Math.max(0, Math.min(place.left - view.left - 8, view.width - offsetWidth))}px`;
-      $("choosing").style.top = `${(hasRoom ? place.bottom + 4 : place.top - offsetHeight - 4) - view.top}px`;
+      sheet.layer.putBeside($("choosing"), from, to);
     });
 
   function bar({ text, probability }, most, chosen) {
@@ -240,7 +236,7 @@ function begin(model) {
     const [from] = choice;
     close();
     history.seal();
-    const end = isOfLines ? endOfLine(history.text, from) : history.text.length;
+    const end = isOfLines ? lineEnd(history.text, from) : history.text.length;
     history.edit(from, end - from, text, { shades: shadesOf(text.length, Math.log(probability), false) });
     history.seal();
     show(from + text.length);
@@ -285,10 +281,7 @@ function begin(model) {
     if (event.key === "Enter" && command) write();
     else if (event.key === "." && command) atCursor();
     else if (event.key === "Escape") stop(), show(), inPopup && sheet.focus();
-    else if (inPopup && ["ArrowDown", "ArrowUp"].includes(event.key)) {
-      const buttons = [...$("choosing").querySelectorAll("button")];
-      buttons.at((buttons.indexOf(event.target) + (event.key === "ArrowDown" ? 1 : -1)) % buttons.length).focus();
-    } else return;
+    else if (!inPopup || !moveFocus(event, $("choosing"))) return;
     event.preventDefault();
   });
   $("view").addEventListener("scroll", close, { passive: true });
@@ -312,8 +305,6 @@ function element(name, properties, ...children) {
   made.append(...children);
   return made;
 }
-
-const endOfLine = (text, from) => (text.indexOf("\n", from) + 1 || text.length + 1) - 1;
 
 /** Return the shades of `text` from the nats of its tokens; a token of "" is one byte of a character. */
 function shadesOfText(text, tokens, nats) {

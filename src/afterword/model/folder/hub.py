@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = r"(?![^@]*(?:--|\.\.))\w(?:[\w.-]{0,94}\w)?/\w(?:[\w.-]{0,94}\w)?(?<!\.git)"  # the hub's own rule
 RULE = "with letters and digits, and single . _ - inside a name"
-NAME = re.compile(rf"{HUB}({REPOSITORY})(?:@((?!.*\.\.)[\w-][\w./-]*))?", re.ASCII)
+REMOTE_NAME = re.compile(rf"{HUB}({REPOSITORY})(?:@((?!.*\.\.)[\w-][\w./-]*))?", re.ASCII)
 COMMIT = re.compile(r"[0-9a-f]{40}")
 LARGEST_TENSORS = 4 * 2**30  # bytes: a billion weights
 LARGEST_ANSWER = 8 * 2**20  # bytes, except for a file: a list of 50,000 files
@@ -65,7 +65,7 @@ def downloaded(name: str) -> Path:
     Only what the cache lacks is downloaded. If the hub cannot be reached, the newest in the cache is used. Raises
     ModelError if the model does not exist, OptionError without `huggingface_hub`, HubError, StorageError.
     """
-    if not (found := NAME.fullmatch(name)):
+    if not (found := REMOTE_NAME.fullmatch(name)):
         raise ModelError(
             f"{name[:120]!r} does not name a model on the hub: write {HUB}USER/NAME or {HUB}USER/NAME@REVISION, {RULE}"
         )
@@ -295,8 +295,8 @@ def _reported(name: str) -> Iterator[None]:
     except Exception as error:  # of the network, the hub, the disk and the cache, by several libraries
         if isinstance(error, OSError) and error.errno in (*NO_ROOM, errno.EACCES, errno.EROFS):
             raise StorageError(f"cannot write {error.filename or 'the cache of the hub'}: {error.strerror}") from None
-        if said := getattr(error, "server_message", None):
-            raise HubError(f"the hub refused {name}: {' '.join(said.split())[:300]}") from error
+        if reason := getattr(error, "server_message", None):
+            raise HubError(f"the hub refused {name}: {' '.join(reason.split())[:300]}") from error
         why = " ".join(str(error).split())[:300] or type(error).__name__
         what = "did not answer" if isinstance(error, TransportError) else "gave no valid answer"
         named = os.environ.get("HF_ENDPOINT", "")

@@ -30,9 +30,9 @@ EngineName = Literal["numpy", "fast"]
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 
 # A second thread costs a single stream of a small network more than it saves. So one thread runs a small network, and
-# a batch of 2 * LANES or more is cut into parts of at least LANES, one thread each. A network of more than CACHE bytes
-# does not fit into the cache of one core. It runs faster on as many threads as there are cores.
-LANES, CACHE = 128, 2 * 2**20
+# a batch of 2 * LANES_PER_THREAD or more is cut into parts of at least that many, one thread each. A network of more
+# than CACHE_BYTES does not fit into the cache of one core. It runs faster on as many threads as there are cores.
+LANES_PER_THREAD, CACHE_BYTES = 128, 2 * 2**20
 FASTER = 2.3  # times as fast as NumPy, for many lanes
 INPUTS, OUTPUTS = ["rows", "hidden", "cell"], ["logits", "hidden_out", "cell_out"]
 
@@ -53,8 +53,8 @@ class FastEngine:
         began = time.perf_counter()
         self._config = config
         size = sum(weight.size for name, weight in weights.items() if name.startswith("lstm.weight"))
-        self.is_small = size <= CACHE
-        """True if a run of up to `LANES` lanes uses one thread."""
+        self.is_small = size <= CACHE_BYTES
+        """True if a run of up to `LANES_PER_THREAD` lanes uses one thread."""
         self._session = session(one_byte_graph(config, weights), 1 if self.is_small else os.cpu_count() or 1)
         self._threads = ThreadPoolExecutor(os.cpu_count())
         self._step, self.stepping = _Step(self._session, self.start(1), config.vocabulary_size), threading.Lock()
@@ -78,7 +78,7 @@ class FastEngine:
             finally:
                 self.stepping.release()
         rows = rows.astype(np.int64, order="C", copy=False)
-        parts = rows.shape[1] // LANES
+        parts = rows.shape[1] // LANES_PER_THREAD
         if parts < 2 or not self.is_small:
             logits, hidden, cell = self._session.run(OUTPUTS, {"rows": rows, "hidden": hidden, "cell": cell})
             return logits, hidden, cell

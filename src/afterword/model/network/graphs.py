@@ -27,7 +27,7 @@ OPSET, MICROSOFT, IR = 17, 1, 8  # old enough that any ONNX Runtime from 1.16 on
 # At most 64 of a byte's 127 steps: processors without VNNI add two products with bytes of up to 255 in 16 bits, and cut
 # off what does not fit. That would cost more than rounding does, and make a text depend on the processor. 63.5 is half
 # of 127: a file's bytes are halved, and half steps are rounded to even. 64 would round them all away from zero.
-LARGEST = 63.5
+LARGEST_STEP = 63.5
 # ONNX Runtime scales a product's other factors by the least and the largest number among all lanes. Two extra units in
 # each layer are always -1 and 1, which no other unit exceeds, and two extra columns of the embedding are its least and
 # largest number. So the scale is always the same, and no lane changes another's digits.
@@ -75,7 +75,7 @@ def one_byte_graph(config: Config, weights: Weights) -> onnx.ModelProto:
     def add_layer(k: int, inputs: list[str], outputs: list[str]) -> None:
         layer = layer_weights(weights, k)
         (w, w_scale), (u, u_scale) = (
-            in_bytes(_widened(each), 1, LARGEST) for each in (layer.weight_ih, layer.weight_hh)
+            in_bytes(_widened(each), 1, LARGEST_STEP) for each in (layer.weight_ih, layer.weight_hh)
         )
         bias = np.concatenate([_widened_bias(layer.bias_ih), _widened_bias(layer.bias_hh)], axis=1)  # [1, 8H]
         b, zero = graph.constant(f"bias{k}", bias), graph.constant(f"zero{k}", np.zeros(w_scale.shape, np.int8))

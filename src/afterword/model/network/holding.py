@@ -23,7 +23,7 @@ from afterword.model.arrays import Array
 from afterword.model.network.cell import GATES
 from afterword.model.network.config import Config
 
-PARTS = (*GATES, "cell", "hidden")
+GATES_AND_STATES = (*GATES, "cell", "hidden")
 NOTATION = re.compile(r"(?:l(\d{1,9}))?(?:(?:^|\.)u(\d{1,9}))?(?:(?:^|\.)([a-z]+))?=(.+)", re.ASCII)
 
 
@@ -37,8 +37,8 @@ class Hold:
     unit: int | None = None
 
     def __post_init__(self) -> None:
-        if self.part not in PARTS:
-            raise OptionError(f"hold: unknown part {self.part!r}; use one of {', '.join(PARTS)}")
+        if self.part not in GATES_AND_STATES:
+            raise OptionError(f"hold: unknown part {self.part!r}; use one of {', '.join(GATES_AND_STATES)}")
         lowest = {"candidate": -1.0, "hidden": -1.0, "cell": -math.inf}.get(self.part, 0.0)
         highest = math.inf if self.part == "cell" else 1.0
         if not (math.isfinite(self.value) and lowest <= self.value <= highest):
@@ -75,13 +75,13 @@ def held_values(holds: Iterable[Hold], config: Config) -> Array:
 
     If two hold the same part, the later one counts. Raises OptionError for a layer, unit or part that does not exist.
     """
-    held = np.full((config.num_layers, len(PARTS), config.hidden_size), np.nan, np.float32)
+    held = np.full((config.num_layers, len(GATES_AND_STATES), config.hidden_size), np.nan, np.float32)
     for hold in holds:
         check_place(config, hold.layer, hold.unit)
         if config.cell != "lstm" and hold.part != "hidden":
             raise OptionError(f"hold: a plain recurrent network has no {hold.part}; hold a unit, as in l0.u42=1")
         layers = slice(None) if hold.layer is None else hold.layer
-        held[layers, PARTS.index(hold.part), slice(None) if hold.unit is None else hold.unit] = hold.value
+        held[layers, GATES_AND_STATES.index(hold.part), slice(None) if hold.unit is None else hold.unit] = hold.value
     return held
 
 

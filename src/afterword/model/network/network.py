@@ -26,7 +26,7 @@ from afterword.model.arrays import Array, Ids, Weights
 from afterword.model.network.cell import GATES, Layer, Step, layer_weights
 from afterword.model.network.config import Config, embedding_of
 from afterword.model.network.engines import FASTER, FastEngine
-from afterword.model.network.holding import PARTS, put_held
+from afterword.model.network.holding import GATES_AND_STATES, put_held
 from afterword.model.threads import PRODUCTS, RowProducts, at_once
 
 LARGEST_TABLE = 64 * 2**20  # bytes
@@ -328,7 +328,7 @@ class _ArrangedPlain(_Arranged):
         for t in range(len(outputs)):
             hidden = np.tanh(self._product(hidden, self._recurrent) + projected[t], out=outputs[t])
             if held is not None:
-                put_held(hidden, held[PARTS.index("hidden")])
+                put_held(hidden, held[GATES_AND_STATES.index("hidden")])
         if steps is not None:
             gate, no_cell = outputs[..., :0], np.zeros_like(outputs)
             steps.append(Step(gate, gate, gate, gate, no_cell, outputs, no_cell))

@@ -20,7 +20,7 @@ from afterword.model.arrays import Array, Ids
 from afterword.model.ngram.tables import Level, Ngram, tabled
 
 EMPTY = 1  # the context without tokens
-KEPT = 4 * 2**20  # bytes; once they are full, every other context is computed each time
+KEPT_BYTES = 4 * 2**20  # bytes; once they are full, every other context is computed each time
 OVERHEAD = 320  # bytes of an array and its entry in the dictionary, besides its numbers
 FEW = 16  # up to this many numbers, adding them one by one is faster
 MANY = 12  # from this many contexts on, computing them together is faster
@@ -39,7 +39,7 @@ class Lookup:
         self._boundary, self._start = ngram.boundary, ngram.start
         self._ones = [1 << self._bits * n for n in range(ngram.order)]  # the 1 in front of n rows
         self._kept: dict[int, tuple[Array, int]] = {}
-        self._room = KEPT // (ngram.unconditional.nbytes + OVERHEAD)
+        self._room = KEPT_BYTES // (ngram.unconditional.nbytes + OVERHEAD)
 
     def __reduce__(self) -> tuple[type[Lookup], tuple[Ngram]]:
         return Lookup, (self._ngram,)  # the memory views of `SoughtLevel` cannot be sent to another process

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 import msgspec
 from starlette.responses import Response
 
-from afterword.errors import NAME, AfterwordError, RunError, StorageError
+from afterword.errors import OPTION_NAME, AfterwordError, RunError, StorageError
 
 JSON = "application/json"
 KINDS = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
@@ -88,7 +88,7 @@ def as_api_error(error: Exception, seconds: float, fields: Collection[str]) -> A
         return ApiError(500, error.over_http)
     if isinstance(error, AfterwordError) and not isinstance(error, StorageError):
         first = error.message.partition(" ")[0]  # a message about an option may begin with its name
-        named = [name for name in [*NAME.findall(error.message), first] if name in fields]
+        named = [name for name in [*OPTION_NAME.findall(error.message), first] if name in fields]
         return ApiError(400, error.over_http, next(iter(named), None))
     report(error)
     return ApiError(500, "an error occurred in the server: try again")

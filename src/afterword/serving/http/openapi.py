@@ -93,7 +93,7 @@ def reference(api: dict[str, Any]) -> str:
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        '<title>Afterword API</title><link rel="stylesheet" href="static/colours.css">',
+        '<title>Afterword API</title><link rel="stylesheet" href="static/style.css">',
         '<link rel="stylesheet" href="static/docs.css"></head><body>',
         "<h1>API</h1>",
         "<p>Requests and responses are JSON. Log probabilities are the model's own, in nats, before any filter. ",
@@ -127,8 +127,8 @@ def _fields(title: str, schema: dict[str, Any], schemas: dict[str, Any]) -> list
         notes = ["required"] * (field in needed) + [kind.get("description", "") for kind in _kinds(one)]
         cells = (f"<code>{html.escape(field)}</code>", html.escape(_kind(one)), _text(" ".join(notes)))
         rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    said = _text(found.get("description", ""))
-    return [f"<h3>{title}</h3><p>{said}</p><table>", *rows, "</table>"] if rows else []
+    description = _text(found.get("description", ""))
+    return [f"<h3>{title}</h3><p>{description}</p><table>", *rows, "</table>"] if rows else []
 
 
 def _text(text: str) -> str:

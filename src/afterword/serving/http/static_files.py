@@ -10,8 +10,8 @@ from importlib import resources
 
 from starlette.responses import Response
 
-from afterword.colours import colours
 from afterword.serving.http.failures import JSON, ApiError
+from afterword.web.pages import style
 
 HTML = "text/html; charset=utf-8"
 KINDS = {
@@ -44,13 +44,15 @@ def page_file(request_headers: Mapping[str, str], name: str, policy: str, root_p
 @lru_cache(maxsize=100)
 def _read(name: str, root_path: str = "") -> tuple[bytes, bytes]:
     """Return a file as it is and compressed."""
-    file = resources.files("afterword.serving").joinpath("page", name)
-    if name == "colours.css":
-        plain = colours().encode()
-    elif STATIC.fullmatch(f"/static/{name}") and _ending(name) in KINDS and file.is_file():
-        plain = file.read_bytes()
+    if name == "style.css":
+        plain = style().encode()
     else:
-        raise ApiError(404, f"unknown file {name[:80]!r}")
+        folders = (resources.files("afterword.serving").joinpath("page"), resources.files("afterword.web"))
+        served = STATIC.fullmatch(f"/static/{name}") and _ending(name) in KINDS
+        file = next((folder.joinpath(name) for folder in folders if served and folder.joinpath(name).is_file()), None)
+        if file is None:
+            raise ApiError(404, f"unknown file {name[:80]!r}")
+        plain = file.read_bytes()
     if PRELOADS in plain:
         links = [f'<link rel="modulepreload" href="static/{module}">' for module in sorted(_modules("main.js"))]
         plain = plain.replace(PRELOADS, "\n".join(links).encode())

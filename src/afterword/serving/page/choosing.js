@@ -1,6 +1,7 @@
 // The alternatives to a character, in a small list next to it. The focus stays where it was.
 
 import { Bars } from "./bars.js";
+import { moveFocus } from "./sheet.js";
 import { useStore } from "./state.js";
 import { html, useEffect, useLayoutEffect, useRef } from "./vendor/preact.js";
 import { number, percent, spaced } from "./words.js";
@@ -12,16 +13,7 @@ export function Choosing({ writer }) {
   const { choosing } = useStore(writing);
   const box = useRef(null);
   useLayoutEffect(() => {
-    if (!choosing) return;
-    const { sheet } = writer;
-    const at = sheet.layer.rect(choosing.from, choosing.to);
-    const view = sheet.view.getBoundingClientRect();
-    const { offsetWidth: width, offsetHeight: height } = box.current;
-    const left = Math.max(0, Math.min(at.left - view.left - 8, view.width - width));
-    const above = at.top - height - 4;
-    const hasRoom = at.bottom + 4 + height < innerHeight || above < 0;
-    box.current.style.left = `${left}px`;
-    box.current.style.top = `${(hasRoom ? at.bottom + 4 : above) - view.top}px`;
+    if (choosing) writer.sheet.layer.putBeside(box.current, choosing.from, choosing.to);
   });
   useEffect(() => {
     const close = () => writer.closeAlternatives();
@@ -37,12 +29,8 @@ export function Choosing({ writer }) {
   const shown = choosing.options?.slice(0, SHOWN) ?? [];
   if (found && !shown.includes(found)) shown.push(found);
   const keys = event => {
-    const buttons = [...box.current.querySelectorAll("button")];
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (step) {
-      event.preventDefault();
-      buttons.at((buttons.indexOf(document.activeElement) + step) % buttons.length).focus();
-    } else if (event.key === "Escape" || event.key === "Tab") {
+    if (moveFocus(event, box.current)) return;
+    if (event.key === "Escape" || event.key === "Tab") {
       event.preventDefault();
       event.stopPropagation();
       writer.closeAlternatives();

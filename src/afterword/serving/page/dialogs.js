@@ -1,44 +1,27 @@
 // Dialogs that the user must answer.
 
+import { html, render } from "./vendor/preact.js";
+
 /**
  * Ask in a dialog, and return the value of the pressed button, or null if the dialog is closed. With `field` there is an
  * input, and the first button returns the input's value.
  */
 export function ask({ title, text, choices, field = null }) {
-  const dialog = document.createElement("dialog");
-  const form = document.createElement("form");
-  const heading = document.createElement("h2");
-  const body = document.createElement("p");
-  const input = document.createElement("input");
-  const bar = document.createElement("div");
-  form.method = "dialog";
-  heading.textContent = title;
-  heading.id = "dialog-title";
-  body.textContent = text;
-  dialog.setAttribute("aria-labelledby", heading.id);
-  bar.className = "bar end";
-  form.append(heading, body);
-  if (field) {
-    Object.assign(input, { type: field.type, autocomplete: "off" });
-    input.setAttribute("aria-label", field.label);
-    form.append(input);
-  }
-  let answer = null;
-  choices.forEach(({ label, value }, k) => {
-    const button = document.createElement("button");
-    button.textContent = label;
-    if (k === 0) button.className = "primary";
-    button.addEventListener("click", () => (answer = field && k === 0 ? input.value : value));
-    bar.append(button);
-  });
-  form.append(bar);
-  dialog.append(form);
-  document.body.append(dialog);
+  const place = document.body.appendChild(document.createElement("div"));
   return new Promise(resolve => {
-    dialog.addEventListener("close", () => {
-      dialog.remove();
+    let answer = null;
+    const closed = () => {
+      place.remove();
       resolve(answer);
-    });
-    dialog.showModal();
+    };
+    const pressed = (value, k) => (answer = field && k === 0 ? place.querySelector("input").value : value);
+    render(html`<dialog aria-labelledby="dialog-title" onClose=${closed}><form method="dialog">
+      <h2 id="dialog-title">${title}</h2>
+      <p>${text}</p>
+      ${field && html`<input type=${field.type} autocomplete="off" aria-label=${field.label} />`}
+      <div class="bar end">${choices.map(({ label, value }, k) =>
+        html`<button class=${k === 0 ? "primary" : null} onClick=${() => pressed(value, k)}>${label}</button>`)}</div>
+    </form></dialog>`, place);
+    place.firstChild.showModal();
   });
 }

@@ -3,7 +3,7 @@
 
 import { call, isAbort } from "./api.js";
 import { steering } from "./settings.js";
-import { modelOf, page, useStore } from "./state.js";
+import { modelOf, page, useRequest, useStore } from "./state.js";
 import { html, render, useEffect, useRef, useState } from "./vendor/preact.js";
 import { number, percent, spaced, visible } from "./words.js";
 
@@ -18,11 +18,8 @@ function Inside({ writer }) {
   const { tab, model, theme } = values;
   const readsLines = Boolean(modelOf(values)?.afterword?.lines);
   const [most, setMost] = useState(USUAL);
-  const [shown, setShown] = useState(null); // {html, key, length}
-  const [error, setError] = useState(null);
-  const [isBusy, setBusy] = useState(false);
+  const { found: shown, error, isBusy, ask } = useRequest(); // {html, key, length}
   const [drawn, setDrawn] = useState(null); // the key of what the frame drew last
-  const abort = useRef(null);
   const looked = useRef(null);
   const frame = useRef(null);
 
@@ -35,29 +32,22 @@ function Inside({ writer }) {
     const end = Math.max(caret, Math.min(most, text.length));
     return text.slice(Math.max(0, end - most), end);
   };
-  const look = async () => {
+  const look = () => {
     const text = part();
     const { model, hold, with: which } = steering();
     const body = { model, text, format: "html", hold, with: which };
     const key = JSON.stringify(body);
     if (key === looked.current) return;
     looked.current = key;
-    abort.current?.abort();
-    setError(null);
-    setBusy(Boolean(text));
-    if (!text) return setShown(null);
-    abort.current = new AbortController();
-    const { signal } = abort.current;
-    try {
-      const found = await call("POST", "/v1/gates", body, signal);
-      if (!signal.aborted) setShown({ html: found.html, key, length: text.length });
-    } catch (problem) {
-      if (isAbort(problem)) return;
-      looked.current = null;
-      setShown(null);
-      setError(problem.message);
-    }
-    if (!signal.aborted) setBusy(false);
+    ask(async signal => {
+      if (!text) return null;
+      try {
+        return { html: (await call("POST", "/v1/gates", body, signal)).html, key, length: text.length };
+      } catch (problem) {
+        if (!isAbort(problem)) looked.current = null;
+        throw problem;
+      }
+    });
   };
   useEffect(() => {
     if (tab === "inside") look();
@@ -97,29 +87,20 @@ function Keeps({ part }) {
   const [typed, setWord] = useState(""); // on each input: if the frame below is drawn meanwhile, fields get their values anew
   const [after, setAfter] = useState(".");
   const [others, setOthers] = useState("");
-  const [found, setFound] = useState(null);
-  const [error, setError] = useState(null);
-  const [isBusy, setBusy] = useState(false);
+  const { found, error, isBusy, set, ask } = useRequest();
 
-  const ask = async event => {
+  const measure = event => {
     event.preventDefault();
     const [text, word] = [part(), typed.trim()];
     const { model, hold } = steering();
     const isDivided = after && text.includes(after, text.indexOf(word) + word.length);
     const instead = others.split(/[\s,]+/).filter(Boolean);
-    setBusy(true);
-    setFound(null);
-    setError(null);
-    try {
-      setFound(await call("POST", "/v1/keeps", { model, hold, text, word, instead, after: isDivided ? after : null }));
-    } catch (problem) {
-      setError(problem.message);
-    }
-    setBusy(false);
+    set({ found: null });
+    ask(() => call("POST", "/v1/keeps", { model, hold, text, word, instead, after: isDivided ? after : null }));
   };
   const fraction = value => (value === null ? "–" : number(value, 2));
   return html`<section class="box" aria-label="A word that is kept">
-    <form class="bar" onSubmit=${ask}>
+    <form class="bar" onSubmit=${measure}>
       <h2>How long is a word kept?</h2>
       <label class="soft">word <input id="keeps-word" size="10" maxlength="200" required value=${typed}
         onInput=${event => setWord(event.currentTarget.value)} /></label>

@@ -7,13 +7,16 @@ const KEY = `afterword.text${root}`;
 const UNREAD = `afterword.text.unread${root}`;
 const WITHIN = 400; // milliseconds from a change to saving it; leaving the page saves at once
 
+const NOT_STORED = "This browser does not store data for this page: save your text to a file before you leave.";
+const FULL = "This browser's storage is full: save your text to a file, since changes are no longer stored here.";
+
 /** Return what the browser stores as {history, problem}; either may be null. */
 export function found() {
   let kept = null;
   try {
     kept = localStorage.getItem(KEY);
   } catch {
-    return { history: null, problem: "This browser does not store data for this page: save your text to a file before you leave." };
+    return { history: null, problem: NOT_STORED };
   }
   if (kept === null) return { history: null, problem: null };
   try {
@@ -63,14 +66,7 @@ export class Keeper {
       if (this.failed) this.on.failed(null);
       this.failed = false;
     } catch (error) {
-      const full = error?.name === "QuotaExceededError";
-      if (!this.failed) {
-        this.on.failed(
-          full
-            ? "This browser's storage is full: save your text to a file, since changes are no longer stored here."
-            : "This browser does not store data for this page: save your text to a file before you leave.",
-        );
-      }
+      if (!this.failed) this.on.failed(error?.name === "QuotaExceededError" ? FULL : NOT_STORED);
       this.failed = true;
     }
   }

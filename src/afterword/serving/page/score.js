@@ -1,14 +1,14 @@
 // Scoring: the cost of a text in all, by character, or by line.
 
-import { call, isAbort } from "./api.js";
+import { call } from "./api.js";
 import { Bars } from "./bars.js";
 import { chosenFile, dropping, textOf } from "./files.js";
 import { hasNgram, settings } from "./settings.js";
 import { ShadedText } from "./shaded.js";
-import { shadesOf } from "./shades.js";
-import { modelOf, page, useStore } from "./state.js";
+import { MOST_BITS, shadesOf } from "./shades.js";
+import { modelOf, page, useRequest, useStore } from "./state.js";
 import { html, render, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/preact.js";
-import { number, percent, spaced, visible } from "./words.js";
+import { firstAfter, number, percent, spaced, visible } from "./words.js";
 
 const MOST_TYPED = 200_000; // a longer file shows its name instead of its text
 const LISTED = 12; // surprising places
@@ -24,12 +24,9 @@ function Score({ writer }) {
   const [name, setName] = useState(null); // of a file
   const [byLine, setByLine] = useState(Boolean(modelOf(values)?.afterword?.lines));
   const [alarms, setAlarms] = useState(0.01);
-  const [result, setResult] = useState(null);
-  const [error, setError] = useState(null);
-  const abort = useRef(null);
-  const [isBusy, setBusy] = useState(false);
+  const { found: result, error, isBusy, set, ask } = useRequest();
   const isCalibrated = Boolean(modelOf(values)?.afterword?.calibrated);
-  useEffect(() => setResult(null), [values.model]);
+  useEffect(() => set({ found: null }), [values.model]);
 
   const take = async file => {
     try {
@@ -38,29 +35,16 @@ function Score({ writer }) {
       setName(file.name);
       score(found);
     } catch (problem) {
-      setError(problem.message);
+      set({ error: problem.message });
     }
   };
-  const score = async (what = text, lines = byLine) => {
-    abort.current?.abort();
-    abort.current = new AbortController();
-    const { signal } = abort.current;
-    setBusy(true);
-    setError(null);
+  const score = (what = text, lines = byLine) => {
     const body = { model: page.get().model, text: what };
     if (hasNgram()) body.with = settings.get().with;
     const kind = lines ? (isCalibrated ? "odd" : "score") : hasAtMost(what, page.get().mostShaded) ? "surprises" : "score";
     if (kind === "odd") [body.false_alarms, body.all] = [alarms, true];
     if (kind === "score") body.lines = lines;
-    try {
-      const found = await call("POST", `/v1/${kind}`, body, signal);
-      if (!signal.aborted) setResult(found);
-    } catch (problem) {
-      if (isAbort(problem)) return;
-      setResult(null);
-      setError(problem.message);
-    }
-    if (!signal.aborted) setBusy(false);
+    ask(signal => call("POST", `/v1/${kind}`, body, signal));
   };
   const choose = lines => {
     setByLine(lines);
@@ -72,7 +56,7 @@ function Score({ writer }) {
     <section class="box" aria-label="The text to score" ...${dropping(take)}>
       ${isFile
         ? html`<p><b>${name}</b>, ${number(text.length)} characters
-            <button class="quiet" aria-label="choose another text" onClick=${() => (setText(""), setName(null), setResult(null))}>×</button></p>`
+            <button class="quiet" aria-label="choose another text" onClick=${() => (setText(""), setName(null), set({ found: null }))}>×</button></p>`
         : html`<textarea class="plain" id="score-text" rows="7" aria-label="Text to score" spellcheck=${false}
             placeholder="Paste a text, or drop a file here." value=${text}
             onInput=${event => (setText(event.currentTarget.value), setName(null))}></textarea>`}
@@ -140,13 +124,7 @@ function Surprises({ surprises }) {
   const at = event => {
     const index = layer.current.indexAt(event.clientX, event.clientY);
     if (index < 0) return null;
-    let [low, high] = [0, starts.length];
-    while (high - low > 1) {
-      const middle = (low + high) >> 1;
-      if (starts[middle] <= index) low = middle;
-      else high = middle;
-    }
-    return low;
+    return firstAfter(starts.length, k => starts[k] <= index) - 1;
   };
   const goTo = k => {
     const [number_] = layer.current.place(starts[k]);
@@ -156,7 +134,7 @@ function Surprises({ surprises }) {
   };
   return html`<section class="box" aria-label="Surprises">
     <p class="apart"><span class="soft">Each character is shaded by its cost. Point at one to see what was expected.</span>
-      <span class="legend">0 bits <i class="scale"></i> 8 bits and more</span></p>
+      <span class="legend">0 bits <i></i> ${MOST_BITS} bits and more</span></p>
     <div class="around">
       <div class="shaded" ref=${element} id="shaded" tabindex="0" role="region" aria-label="The text, shaded"
         onPointerMove=${event => !isPinned && setShown(at(event))}
@@ -184,14 +162,7 @@ function Surprises({ surprises }) {
 /** The tokens that were expected at a character. */
 function Expected({ one, start, layer }) {
   const box = useRef(null);
-  useLayoutEffect(() => {
-    const at = layer.rect(start, start + one.text.length);
-    const view = layer.element.getBoundingClientRect();
-    const { offsetWidth: width, offsetHeight: height } = box.current;
-    const hasRoom = at.bottom + height + 8 < innerHeight || at.top - height < 0;
-    box.current.style.left = `${Math.max(0, Math.min(at.left - view.left, view.width - width))}px`;
-    box.current.style.top = `${(hasRoom ? at.bottom + 4 : at.top - height - 4) - view.top}px`;
-  });
+  useLayoutEffect(() => layer.putBeside(box.current, start, start + one.text.length));
   const options = one.alternatives.map(({ text, probability }) => ({ text, token: text, probability }));
   return html`<div class="popup" ref=${box} role="status">
     <p><code>${spaced(one.text)}</code> <span class="soft">${percent(2 ** -one.bits)}, ${number(one.bits, 1)} bits</span></p>

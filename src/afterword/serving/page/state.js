@@ -1,6 +1,7 @@
 // State that several parts of the page share. A store notifies its listeners of changes.
 
-import { useEffect, useState } from "./vendor/preact.js";
+import { isAbort } from "./api.js";
+import { useEffect, useRef, useState } from "./vendor/preact.js";
 
 export class Store {
   #values;
@@ -40,6 +41,39 @@ export function useStore(store) {
     return store.listen(setValues);
   }, [store]);
   return values;
+}
+
+/**
+ * Return in a component the state of its requests: what the latest one `found`, its error, and whether it is under way;
+ * `set` changes these. `ask(work)` calls `work(signal)`, which makes a request, and aborts the one before.
+ */
+export function useRequest() {
+  const [state, setState] = useState({ found: null, error: null, isBusy: false });
+  const abort = useRef(null);
+  const set = changes => setState(before => ({ ...before, ...changes }));
+  const ask = async work => {
+    abort.current?.abort();
+    const { signal } = (abort.current = new AbortController());
+    set({ error: null, isBusy: true });
+    try {
+      const found = await work(signal);
+      if (!signal.aborted) set({ found, isBusy: false });
+    } catch (problem) {
+      if (!signal.aborted && !isAbort(problem)) set({ found: null, error: problem.message, isBusy: false });
+    }
+  };
+  return { ...state, set, ask };
+}
+
+/** Return in a component whether `details`, an element outside, is open. */
+export function useOpen(details) {
+  const [isOpen, setOpen] = useState(details.open);
+  useEffect(() => {
+    const toggled = () => setOpen(details.open);
+    details.addEventListener("toggle", toggled);
+    return () => details.removeEventListener("toggle", toggled);
+  }, []);
+  return isOpen;
 }
 
 export const page = new Store({

@@ -1,9 +1,8 @@
 // The writing settings, and their effect on the next token.
 
-import { isAbort } from "./api.js";
 import { Bars } from "./bars.js";
 import { hasNgram, inForce, mostTokens, reset, settings, steering } from "./settings.js";
-import { page, useStore } from "./state.js";
+import { page, useOpen, useRequest, useStore } from "./state.js";
 import { html, useEffect, useState } from "./vendor/preact.js";
 import { writing } from "./writer.js";
 
@@ -110,38 +109,27 @@ function Holds({ hold, complaint }) {
 function Next({ writer, details }) {
   const { revision, isBusy } = useStore(writing);
   const { model, tab, isReached } = useStore(page);
-  const [found, setFound] = useState({ options: [], error: null });
-  const [isOpen, setOpen] = useState(details.open);
-  useEffect(() => {
-    const toggled = () => setOpen(details.open);
-    details.addEventListener("toggle", toggled);
-    return () => details.removeEventListener("toggle", toggled);
-  }, []);
+  const { found: options, error, ask } = useRequest();
+  const isOpen = useOpen(details);
   const { hold } = useStore(settings);
   useEffect(() => {
     if (!isOpen || isBusy || tab !== "write" || !model || !isReached) return;
-    const abort = new AbortController();
-    const timer = setTimeout(async () => {
+    const next = async signal => {
       try {
-        const { data } = await writer.next(writer.caret, abort.signal);
-        if (!abort.signal.aborted) setFound({ options: data, error: null });
+        return (await writer.next(writer.caret, signal)).data;
       } catch (error) {
-        if (isAbort(error)) return;
-        const isOfHold = hold.length > 0 && error.status === 400; // the server can refuse nothing else of this request
-        if (isOfHold) writing.set({ complaint: { text: error.message, param: "hold" } });
-        setFound({ options: [], error: isOfHold ? null : error.message });
+        if (!hold.length || error.status !== 400) throw error;
+        writing.set({ complaint: { text: error.message, param: "hold" } }); // nothing else of this request can be refused
+        return [];
       }
-    }, PAUSE);
-    return () => {
-      clearTimeout(timer);
-      abort.abort();
     };
+    const timer = setTimeout(() => ask(next), PAUSE);
+    return () => clearTimeout(timer);
   }, [revision, isBusy, isOpen, model, tab, isReached, JSON.stringify(steering({ isNext: true }))]);
-  const { options, error } = found;
   return html`<div id="next" role="group" aria-label="Next token">
     <p class="soft apart"><span>Next at the cursor</span>
       <span class="legend"><i class="own"></i>model <i class="after"></i>with settings</span></p>
     ${error && html`<p class="error">${error}</p>`}
-    <${Bars} options=${options.slice(0, SHOWN)} hasAfter=${true} verb="write" pick=${one => writer.put(one)} />
+    <${Bars} options=${(options ?? []).slice(0, SHOWN)} hasAfter=${true} verb="write" pick=${one => writer.put(one)} />
   </div>`;
 }

@@ -1,7 +1,8 @@
 // Training a new model, if the server was started with --train.
 
-import { call, isAbort } from "./api.js";
+import { call } from "./api.js";
 import { chosenFile, dropping, textOf } from "./files.js";
+import { useRequest } from "./state.js";
 import { html, useEffect, useState } from "./vendor/preact.js";
 import { number, runName } from "./words.js";
 
@@ -13,56 +14,35 @@ export function Train({ writer, started, isBusy }) {
   const [name, setName] = useState("");
   const [minutes, setMinutes] = useState(5);
   const [lines, setLines] = useState(false);
-  const [plan, setPlan] = useState(null);
-  const [error, setError] = useState(null);
+  const { found: plan, error, set, ask } = useRequest();
   const body = { text, name, minutes, lines };
 
   useEffect(() => {
     if (text === null || !name) return;
-    const abort = new AbortController();
-    const timer = setTimeout(async () => {
-      try {
-        const found = await call("POST", "/v1/runs/plan", body, abort.signal);
-        setPlan(found.plan);
-        setError(null);
-      } catch (problem) {
-        if (isAbort(problem)) return;
-        setPlan(null);
-        setError(problem.message);
-      }
-    }, PAUSE);
-    return () => {
-      clearTimeout(timer);
-      abort.abort();
-    };
+    const timer = setTimeout(() => ask(async signal => (await call("POST", "/v1/runs/plan", body, signal)).plan), PAUSE);
+    return () => clearTimeout(timer);
   }, [text, name, minutes, lines]);
 
   const take = (found, from, called) => {
     setText(found);
     setSource(from);
-    setPlan(null);
-    setError(null);
+    set({ found: null, error: null });
     if (!name) setName(called);
   };
   const takeFile = async file => {
     try {
       take(await textOf(file), file.name, runName(file.name));
     } catch (problem) {
-      setError(problem.message);
+      set({ error: problem.message });
     }
   };
-  const start = async () => {
-    setError(null);
-    try {
-      const { id } = await call("POST", "/v1/runs", body);
-      setText(null);
-      setPlan(null);
-      setName("");
-      await started(id);
-    } catch (problem) {
-      setError(problem.message);
-    }
-  };
+  const start = () => ask(async () => {
+    const { id } = await call("POST", "/v1/runs", body);
+    setText(null);
+    setName("");
+    await started(id);
+    return null;
+  });
   return html`<section class="box" id="train" aria-label="Train a model" ...${dropping(takeFile)}>
     <h2>Train a model</h2>
     <p class="soft">${text === null ? "Drop a text here, or choose a file. It is sent to this server only." : `${source}: ${number(text.length)} characters`}</p>

@@ -1,7 +1,7 @@
 // The list of branches.
 
 import { rows } from "./branches.js";
-import { useStore } from "./state.js";
+import { useOpen, useStore } from "./state.js";
 import { html, useEffect, useMemo, useRef, useState } from "./vendor/preact.js";
 import { number, spaced, visible } from "./words.js";
 import { writing } from "./writer.js";
@@ -12,13 +12,8 @@ const PAUSE = 250; // milliseconds without a change before the list is drawn
 
 export function Tree({ writer, details }) {
   const { revision } = useStore(writing);
-  const [isOpen, setOpen] = useState(details.open);
+  const isOpen = useOpen(details);
   const [drawn, setDrawn] = useState(0);
-  useEffect(() => {
-    const toggled = () => setOpen(details.open);
-    details.addEventListener("toggle", toggled);
-    return () => details.removeEventListener("toggle", toggled);
-  }, []);
   useEffect(() => {
     if (!isOpen) return;
     const timer = setTimeout(() => setDrawn(writer.history.changes), PAUSE);
@@ -50,14 +45,9 @@ export function Tree({ writer, details }) {
       const shown = row.piece.trim() ? visible : spaced;
       const piece = shown(k === 0 && row.piece.length > SHOWN ? `…${row.piece.slice(-SHOWN)}` : row.piece.slice(0, SHOWN));
       return html`<li key=${`${row.cut}-${row.at}`} style=${{ marginLeft: `${Math.min(row.depth, DEEPEST) * 14}px` }}>
-        <button
-          class=${`${row.on ? "on" : ""}${isFork ? " fork" : ""}`}
-          data-revision=${row.id}
-          aria-current=${row.here ? "true" : null}
-          tabindex=${k === reachable ? 0 : -1}
-          title=${isFork ? "go to the fork; the branches stay in the tree" : "go to this text"}
-          onClick=${() => go(row)}
-        >
+        <button class=${`${row.on ? "on" : ""}${isFork ? " fork" : ""}`} data-revision=${row.id}
+          aria-current=${row.here ? "true" : null} tabindex=${k === reachable ? 0 : -1}
+          title=${isFork ? "go to the fork; the branches stay in the tree" : "go to this text"} onClick=${() => go(row)}>
           <span class="piece">${piece || "(empty)"}</span>
           <span class="soft">${isFork ? "fork" : number(row.at)}</span>
         </button>

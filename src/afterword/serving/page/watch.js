@@ -2,7 +2,7 @@
 
 import { call, isAbort } from "./api.js";
 import { Chart, columns } from "./chart.js";
-import { page, useStore } from "./state.js";
+import { page, useRequest, useStore } from "./state.js";
 import { Train } from "./train.js";
 import { html, render, useEffect, useMemo, useState } from "./vendor/preact.js";
 import { number, span } from "./words.js";
@@ -76,18 +76,15 @@ function useRun(id) {
 
 function Run({ id, trains, refresh }) {
   const [run, lookAgain] = useRun(id);
-  const [error, setError] = useState(null);
+  const { error, ask } = useRequest();
   const { reports, state, expected, steps, step } = run;
   const data = useMemo(() => columns(reports, expected, steps), [reports, expected, steps]);
   const best = useMemo(() => bestOf(reports), [reports]);
   const act = async what => {
-    setError(null);
-    try {
+    await ask(async () => {
       await call("POST", `/v1/runs/${encodeURIComponent(id)}/${what}`, {});
       await refresh();
-    } catch (problem) {
-      setError(problem.message);
-    }
+    });
     lookAgain();
   };
   if (!state) return html`<p class="soft" role="status">${run.error ?? "…"}</p>`;
@@ -123,11 +120,8 @@ function summary({ state, step, steps, seconds, seconds_left: left }) {
 
 /** Return the report with the lowest held-out cost, or null. */
 export function bestOf(reports) {
-  let best = null;
-  for (const report of reports) {
-    if (Number.isFinite(report.validation) && (!best || report.validation < best.validation)) best = report;
-  }
-  return best;
+  const measured = reports.filter(({ validation }) => Number.isFinite(validation));
+  return measured.reduce((best, one) => (best && best.validation <= one.validation ? best : one), null);
 }
 
 /** Samples by the run's model, with a new one whenever the model improves. */

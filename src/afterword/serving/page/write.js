@@ -87,47 +87,26 @@ function Tools({ writer, keeper }) {
   return html`<div class="bar tools" role="toolbar" aria-label="Writing">
     ${isBusy
       ? html`<button class="primary" id="stop" title="stop writing (Escape)" onClick=${() => after(writer, writer.stop())}>Stop</button>`
-      : html`<button class="primary" id="write" title="continue at the cursor (Ctrl Shift Enter)" onClick=${() => after(writer, writer.write())}>
-          Continue
-        </button>`}
+      : html`<button class="primary" id="write" title="continue at the cursor (Ctrl Shift Enter)" onClick=${() => after(writer, writer.write())}>Continue</button>`}
     <button id="line" title="write to the end of the line (Ctrl Enter)" onClick=${() => after(writer, writer.writeLine())}>Finish line</button>
     <span class="choice">
-      <button id="offer" title="show several continuations to choose from (Ctrl Space)" onClick=${() => after(writer, writer.offer())}>
-        Continuations
-      </button>
-      <select
-        id="offer-count"
-        aria-label="number of continuations"
-        value=${offers}
-        onChange=${event => settings.set({ offers: Number(event.currentTarget.value) })}
-      >
+      <button id="offer" title="show several continuations to choose from (Ctrl Space)" onClick=${() => after(writer, writer.offer())}>Continuations</button>
+      <select id="offer-count" aria-label="number of continuations" value=${offers}
+        onChange=${event => settings.set({ offers: Number(event.currentTarget.value) })}>
         ${[2, 3, 4, 5].map(n => html`<option value=${n}>${n}</option>`)}
       </select>
-      <button
-        id="by-themselves"
-        aria-pressed=${String(offersByThemselves)}
-        title="show continuations whenever you pause"
-        onClick=${() => settings.set({ offersByThemselves: !offersByThemselves })}
-      >
-        auto
-      </button>
+      <button id="by-themselves" aria-pressed=${String(offersByThemselves)} title="show continuations whenever you pause"
+        onClick=${() => settings.set({ offersByThemselves: !offersByThemselves })}>auto</button>
     </span>
     <span class="choice">
       <button id="undo" disabled=${!history.canUndo} title="undo (Ctrl Z)" onClick=${() => after(writer, writer.undo())}>Undo</button>
       <button id="redo" disabled=${!history.canRedo} title="redo (Ctrl Shift Z)" onClick=${() => after(writer, writer.redo())}>Redo</button>
     </span>
     <span class="choice">
-      <button
-        id="shading"
-        aria-pressed=${String(isShaded)}
-        title="shade each character by its improbability; click a character to see the alternatives"
-        onClick=${() => settings.set({ isShaded: !isShaded })}
-      >
-        Shading
-      </button>
-      <button id="shade" disabled=${!history.text || isBusy} title="let the model read the whole text, and shade it" onClick=${() => writer.shadeAll()}>
-        Shade all
-      </button>
+      <button id="shading" aria-pressed=${String(isShaded)} onClick=${() => settings.set({ isShaded: !isShaded })}
+        title="shade each character by its improbability; click a character to see the alternatives">Shading</button>
+      <button id="shade" disabled=${!history.text || isBusy} title="let the model read the whole text, and shade it"
+        onClick=${() => writer.shadeAll()}>Shade all</button>
     </span>
     <span class="choice file">
       <button id="new" disabled=${isEmpty} title="start a new text" onClick=${() => startAnew(writer, keeper)}>New</button>
@@ -196,16 +175,8 @@ function Offers({ writer }) {
           <button class="all" title=${`accept all of it (Alt ${k + 1})`} onClick=${() => writer.takeOffer(k)}>
             ${text ? html`<span>${visible(text)}</span>` : html`<span class="soft">…</span>`}
           </button>
-          <button
-            class="word"
-            title="accept the next word (Tab for the selected continuation)"
-            disabled=${!text}
-            onClick=${() => {
-              writer.select(k);
-              writer.takeWord();
-              writer.sheet.focus();
-            }}
-          >
+          <button class="word" title="accept the next word (Tab for the selected continuation)" disabled=${!text}
+            onClick=${() => (writer.select(k), writer.takeWord(), writer.sheet.focus())}>
             ${k === selected ? "Tab ⇥" : "word ⇥"}<span class="hidden"> the next word of continuation ${k + 1}</span>
           </button>
         </div>`,

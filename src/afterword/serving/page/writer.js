@@ -111,18 +111,14 @@ export class Writer {
   }
 
   #travel(step) {
-    this.stop();
-    this.dropOffers();
-    this.closeAlternatives();
+    this.#interrupt();
     const caret = step();
     if (caret !== null) this.#changed(caret);
   }
 
   /** Replace the history. The caller has asked the user. */
   open(history) {
-    this.stop();
-    this.dropOffers();
-    this.closeAlternatives();
+    this.#interrupt();
     this.history = history;
     this.#changed(history.text.length);
   }
@@ -141,10 +137,21 @@ export class Writer {
   stop() {
     this.abort?.abort();
     this.abort = null;
-    this.offerAbort?.abort();
-    this.offerAbort = null;
+    this.#abortOffer();
     clearTimeout(this.timer);
     if (writing.get().isBusy || writing.get().isOffering) writing.set({ isBusy: false, isReading: false, isOffering: false });
+  }
+
+  #abortOffer() {
+    this.offerAbort?.abort();
+    this.offerAbort = null;
+  }
+
+  /** Stop what the model does, and drop what it offers. */
+  #interrupt() {
+    this.stop();
+    this.dropOffers();
+    this.closeAlternatives();
   }
 
   /** Continue the text at the cursor: by the set number of tokens, or without one, to the end of a sentence. */
@@ -169,9 +176,7 @@ export class Writer {
 
   /** Write at the cursor; return the number of units written, or NaN if writing was stopped or failed. */
   async #write(most, stop = [], finishes = false) {
-    this.stop();
-    this.dropOffers();
-    this.closeAlternatives();
+    this.#interrupt();
     const abort = (this.abort = new AbortController());
     writing.set({ isBusy: true, complaint: null });
     let [from, to] = this.sheet.selection;
@@ -348,8 +353,7 @@ export class Writer {
   }
 
   dropOffers() {
-    this.offerAbort?.abort();
-    this.offerAbort = null;
+    this.#abortOffer();
     this.offerAt = -1;
     if (writing.get().offers.length || writing.get().isOffering) {
       writing.set({ offers: [], selected: 0, isOffering: false });
@@ -386,8 +390,7 @@ export class Writer {
     const offer = this.#selected();
     const [text, shades] = [offer.text.slice(0, length), offer.shades.slice(0, length)];
     const at = this.caret;
-    this.offerAbort?.abort(); // the next continuations replace the rest
-    this.offerAbort = null;
+    this.#abortOffer(); // the next continuations replace the rest
     this.#advance(text);
     this.#insert(text, shades, "taken");
     this.offerAt = at + text.length;
@@ -400,8 +403,7 @@ export class Writer {
     const first = offers[selected];
     const left = offers.filter(offer => offer.text.startsWith(text) && offer.text.length > text.length);
     if (text && left.length) {
-      this.offerAbort?.abort();
-      this.offerAbort = null;
+      this.#abortOffer();
       for (const offer of left) {
         [offer.text, offer.shades] = [offer.text.slice(text.length), offer.shades.slice(text.length)];
       }
@@ -456,15 +458,11 @@ export class Writer {
     const { choosing } = writing.get();
     if (!choosing) return;
     const { from } = choosing;
-    this.closeAlternatives();
-    this.stop();
-    this.dropOffers();
+    this.#interrupt();
     const inserted = token === BOUNDARY ? "\n" : text;
     const end = this.#isOfLines ? lineEnd(this.text, from) : this.text.length; // other lines are texts of their own
     this.history.keep();
-    const aligner = new Aligner(true);
-    aligner.push([inserted], [Math.log(probability)]);
-    this.history.edit(from, end - from, inserted, { shades: aligner.take(inserted), kind: "written" });
+    this.history.edit(from, end - from, inserted, { shades: shadesOfOne(inserted, probability), kind: "written" });
     this.#changed(from + inserted.length);
     this.sheet.focus();
     await this.#write(mostTokens());
@@ -476,14 +474,19 @@ export class Writer {
     if (!inserted) return;
     this.stop();
     this.dropOffers();
-    const aligner = new Aligner(true);
-    aligner.push([inserted], [Math.log(probability)]);
-    this.#insert(inserted, aligner.take(inserted), "written");
+    this.#insert(inserted, shadesOfOne(inserted, probability), "written");
     this.offerSoon();
   }
 }
 
 const isLow = unit => unit >= 0xdc00 && unit < 0xe000; // the second half of a character
+
+/** Return the shades of a token that the user chose. */
+function shadesOfOne(text, probability) {
+  const aligner = new Aligner(true);
+  aligner.push([text], [Math.log(probability)]);
+  return aligner.take(text);
+}
 
 function distinct(offers) {
   return offers.filter(({ text }, k) => offers.findIndex(other => other.text === text) === k);

@@ -19,7 +19,7 @@ from afterword.errors import TextError
 from afterword.language_model import LanguageModel
 from afterword.model.network.engines import EngineName
 from afterword.model.ngram.mixture import Using
-from afterword.operations.every import find, summaries
+from afterword.operations.every import find_operation, summaries
 from afterword.operations.operation import Operation, Record, arguments_of
 from afterword.operations.work import Work
 from afterword.serving.http.endpoints import Call, Endpoint
@@ -90,7 +90,7 @@ class ServedWork(Work):
 def routes() -> Iterator[Endpoint]:
     """Yield the route of each operation that has a path."""
     for name in summaries():
-        if (found := find(name)).path is not None:
+        if (found := find_operation(name)).path is not None:
             yield Endpoint("POST", found.path, handler_of(found))
 
 

@@ -7,25 +7,23 @@ it: the frame's policy allows that script by its hash, and the surrounding page 
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
-from functools import cache
 from typing import Annotated, Any, Literal
 
 import msgspec
 from starlette.responses import Response
 
 from afterword.inspection.gates import Gates
-from afterword.inspection.gates_page import about, page, script
+from afterword.inspection.gates_page import about, gates_html, script
 from afterword.inspection.keeping import MOST_INSTEAD, HeldStretch
 from afterword.inspection.trace import openness
 from afterword.language_model import LanguageModel
-from afterword.model.network.holding import PARTS
+from afterword.model.network.holding import GATES_AND_STATES
 from afterword.serving.http.endpoints import Call
 from afterword.serving.http.failures import ApiError, check_at_most
 from afterword.serving.http.static_files import page_file
 from afterword.serving.routes.wanted import Holds, ModelName, Name, Using, variant
 from afterword.serving.service import Service
+from afterword.web.pages import inline, policy
 
 MOST_NUMBERS = 2**26  # of four bytes each, that are stored for one text
 
@@ -84,7 +82,7 @@ async def gates(call: Call[Service], body: GatesRequest) -> GatesReply:
         trace = model.gates(body.text)
         call.check()
         if body.format == "html":
-            return GatesReply(served.name, html=page(trace, about(served.name, model.config, holds)))
+            return GatesReply(served.name, html=gates_html(trace, about(served.name, model.config, holds)))
         return _summary(served.name, trace)
 
     return await call.work(looked)
@@ -130,7 +128,7 @@ async def keeps(call: Call[Service], body: KeepsRequest) -> KeepsReply:
 def _check_length(model: LanguageModel, text: str, most: int) -> None:
     """Raise ApiError if the gates over `text` would be more than `most` numbers."""
     config, tokens = model.config, len(model.tokenizer.encode(text))
-    each = (len(PARTS) + 1) * config.num_layers * config.hidden_size + config.vocabulary_size
+    each = (len(GATES_AND_STATES) + 1) * config.num_layers * config.hidden_size + config.vocabulary_size
     what = "this model can show the gates of at most {} tokens"
     check_at_most(most // each, tokens, what, "send a part of the text", "text")
 
@@ -143,19 +141,11 @@ def _summary(name: str, trace: Gates) -> GatesReply:
         )
         for layer in openness(trace)
     ]
-    means: dict[str, Any] = {part: trace.means(part).round(6).tolist() for part in PARTS}
+    means: dict[str, Any] = {part: trace.means(part).round(6).tolist() for part in GATES_AND_STATES}
     return GatesReply(name, trace.text, trace.tokens, trace.bits.round(6).tolist(), means, layers)
 
 
 async def inside(call: Call[Service]) -> Response:
     """Return the frame for the page of the gates. It is empty until the surrounding page sends it a page."""
-    return page_file(call.headers, "inside.html", _policy())
-
-
-@cache
-def _policy() -> str:
-    digest = base64.b64encode(hashlib.sha256(script().encode()).digest()).decode()
-    return (
-        f"default-src 'none'; script-src 'self' 'sha256-{digest}'; style-src 'unsafe-inline'; base-uri 'none'; "
-        "form-action 'none'; frame-ancestors 'self'"
-    )
+    allowed = policy(script_src=f"'self' {inline(script())}", style_src="'unsafe-inline'", frame_ancestors="'self'")
+    return page_file(call.headers, "inside.html", allowed)

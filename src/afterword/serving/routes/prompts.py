@@ -9,18 +9,18 @@ import numpy as np
 
 from afterword.generation.prefill import Reading
 from afterword.model.arrays import Ids
-from afterword.scoring.costs import STEPS, USED, stretches
+from afterword.scoring.costs import STEPS_AT_ONCE, USED, stretches
 from afterword.serving.http.failures import ApiError, check_at_most
 from afterword.serving.http.limits import Limits
 from afterword.serving.routes.wanted import TokenIds
-from afterword.serving.writing.memory import Trail
+from afterword.serving.writing.memory import TokensRead
 from afterword.serving.writing.models import Served, Variant
 from afterword.serving.writing.replies import LogProbabilities, Reply, RequestedPrompt
 from afterword.text.tokenizer import Decoder
 
 REMEMBERED = 256  # tokens between two stored states of a prompt; those in between are read again quickly
 
-Keep = Callable[[list[tuple[Trail, Reading]]], None]
+Keep = Callable[[list[tuple[TokensRead, Reading]]], None]
 
 
 @dataclass
@@ -101,14 +101,14 @@ def echoed(
     if len(read) < len(ids):
         found.token_logprobs.append(None)
         found.top_logprobs.append(None)
-    trail = Trail()
-    trail.extend(start.variant.model.prompt("").ids)
-    for stretch in stretches(network, tokenizer.end, read[None], most=STEPS if keep is None else REMEMBERED):
+    tokens_read = TokensRead()
+    tokens_read.extend(start.variant.model.prompt("").ids)
+    for stretch in stretches(network, tokenizer.end, read[None], most=STEPS_AT_ONCE if keep is None else REMEMBERED):
         check()
         expected = stretch.expected()[0]
         if keep is not None and stretch.state is not None:
-            trail.extend(read[max(0, stretch.place.start - 1) : stretch.place.stop - 1])
-            keep([(trail.copy(), Reading("", expected[-1:], stretch.state, network))])
+            tokens_read.extend(read[max(0, stretch.place.start - 1) : stretch.place.stop - 1])
+            keep([(tokens_read.copy(), Reading("", expected[-1:], stretch.state, network))])
         some = read[stretch.place]
         row = network.rows(some)
         costs = expected[np.arange(len(some)), row]

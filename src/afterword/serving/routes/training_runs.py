@@ -13,7 +13,7 @@ from afterword.planning.training_plan import TrainingSettings
 from afterword.serving.http.endpoints import Call
 from afterword.serving.http.failures import ApiError
 from afterword.serving.routes.wanted import Name
-from afterword.serving.runs.trainer import NAME, Trainer, Wish
+from afterword.serving.runs.trainer import RUN_NAME, Trainer, Wish
 from afterword.serving.runs.watched import Runs, RunView, State, unknown_run
 from afterword.serving.service import Service
 
@@ -141,7 +141,7 @@ def _check_known(call: Call[Service], name: str) -> None:
 
 def _wish(body: RunRequest) -> Wish:
     """Return the run that `body` asks for. Raises ApiError, OptionError."""
-    if not NAME.fullmatch(body.name):
+    if not RUN_NAME.fullmatch(body.name):
         rule = "name must be 1 to 64 letters (a to z), digits, - and _, and must not begin with -"
         raise ApiError(400, f"{rule}, not {body.name[:80]!r}", "name")
     minutes = MINUTES if body.minutes is None else body.minutes

@@ -28,7 +28,7 @@ from afterword.storage import name_aside
 if TYPE_CHECKING:
     from filelock import FileLock
 
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
+RUN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 SIGHUP = getattr(signal, "SIGHUP", signal.SIGTERM)  # which Windows lacks
 STOPPED = {0, -signal.SIGTERM, *(128 + number for number in (signal.SIGINT, signal.SIGTERM, SIGHUP))}
 TAIL = 2**16  # bytes of a process's last output
@@ -56,7 +56,7 @@ class _Training:
 
     name: str
     process: subprocess.Popen[bytes]
-    said: BinaryIO
+    stderr: BinaryIO
     text: _Text | None = None
     stopping: bool = False
     became_run: bool = False
@@ -88,7 +88,7 @@ class Trainer:
         names: list[str] = []
         with contextlib.suppress(OSError), os.scandir(self.place) as entries:
             names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
-        return {name: self.place / name for name in names if NAME.fullmatch(name) and self._is_run(name)}
+        return {name: self.place / name for name in names if RUN_NAME.fullmatch(name) and self._is_run(name)}
 
     def _is_run(self, name: str) -> bool:
         return (self.place / name / RECORD).is_file()
@@ -189,13 +189,13 @@ class Trainer:
             stderr=subprocess.PIPE,
         )
         try:
-            out, said = await process.communicate()
+            out, stderr = await process.communicate()
         finally:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()  # the client may have left
             await process.wait()
         if process.returncode:
-            raise ApiError(400 if process.returncode == 2 else 500, _error(said, process.returncode))
+            raise ApiError(400 if process.returncode == 2 else 500, _error(stderr, process.returncode))
         found = json.loads(out)
         return found["printed"], found["notes"]
 
@@ -227,15 +227,15 @@ class Trainer:
 
     def _start(self, name: str, arguments: Sequence[str], text: _Text | None = None) -> None:
         self._failures.pop(name, None)
-        said = tempfile.TemporaryFile()  # noqa: SIM115
+        stderr = tempfile.TemporaryFile()  # noqa: SIM115
         process = subprocess.Popen(
             _command(arguments, "afterword.cli.attended"),
             **_surroundings(self.place),
             stdin=subprocess.PIPE,  # held open by this server alone: the training ends with it
             stdout=subprocess.DEVNULL,
-            stderr=said,
+            stderr=stderr,
         )
-        self._training = _Training(name, process, said, text)
+        self._training = _Training(name, process, stderr, text)
 
     def _interrupt(self, training: _Training) -> None:
         if not training.stopping:  # a second time would end it at once
@@ -255,10 +255,10 @@ class Trainer:
         self._training = None
         assert training.process.stdin is not None
         training.process.stdin.close()
-        with training.said as said:
-            said.seek(max(0, said.seek(0, os.SEEK_END) - TAIL))
+        with training.stderr as stderr:
+            stderr.seek(max(0, stderr.seek(0, os.SEEK_END) - TAIL))
             if status not in STOPPED:
-                self._failures[training.name] = _error(said.read(), status)
+                self._failures[training.name] = _error(stderr.read(), status)
         if training.text is not None:
             with training.text[0], contextlib.suppress(OSError):
                 if not training.became_run:
@@ -319,9 +319,9 @@ def _surroundings(place: Path) -> dict[str, Any]:
     return {"cwd": place, "env": environment, "start_new_session": True}
 
 
-def _error(said: bytes, status: int) -> str:
+def _error(stderr: bytes, status: int) -> str:
     """Return the last error that a process printed."""
-    for line in reversed(said.decode("utf-8", "replace").splitlines()):
+    for line in reversed(stderr.decode("utf-8", "replace").splitlines()):
         if line.strip().startswith("error: "):
             return line.strip().removeprefix("error: ")
     return f"its process was killed by signal {-status}" if status < 0 else f"its process ended with status {status}"

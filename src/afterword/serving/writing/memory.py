@@ -42,31 +42,31 @@ class Memory:
         """The size is in bytes."""
         self._shelves: OrderedDict[int, Shelf] = OrderedDict()
 
-    def longest(self, network: Network, ids: Ids) -> tuple[Trail, Reading | None]:
+    def longest(self, network: Network, ids: Ids) -> tuple[TokensRead, Reading | None]:
         """Return the longest known prefix of ids [T], and the reading after it."""
         shelf = self._shelves.get(id(network), OrderedDict())
         numbers = prefix_hashes(ids, FACTOR).tolist() if shelf else []
         for length in range(len(numbers), 0, -1):
             kept = shelf.get(numbers[length - 1])
             if kept is not None:
-                trail = Trail()
-                trail.extend(ids[:length])
-                if trail.digest == kept.digest:
-                    self._shelf(network).move_to_end(trail.number)
-                    return trail, kept.reading
-        return Trail(), None
+                tokens_read = TokensRead()
+                tokens_read.extend(ids[:length])
+                if tokens_read.digest == kept.digest:
+                    self._shelf(network).move_to_end(tokens_read.number)
+                    return tokens_read, kept.reading
+        return TokensRead(), None
 
-    def keep(self, trail: Trail, reading: Reading) -> None:
-        """Store the `reading` after the tokens of `trail`."""
+    def keep(self, tokens_read: TokensRead, reading: Reading) -> None:
+        """Store the `reading` after the tokens of `tokens_read`."""
         shelf = self._shelf(reading.network)
-        if trail.number in shelf:
-            shelf.move_to_end(trail.number)
+        if tokens_read.number in shelf:
+            shelf.move_to_end(tokens_read.number)
             return
         # copies, since a view would keep its whole array in memory
         logits, hidden, cell = map(np.array, (reading.logits, reading.state.hidden, reading.state.cell))
         size = logits.nbytes + hidden.nbytes + cell.nbytes + OVERHEAD
         state = reading.state._replace(hidden=hidden, cell=cell)
-        shelf[trail.number] = _Kept(Reading("", logits, state, reading.network), trail.digest, size)
+        shelf[tokens_read.number] = _Kept(Reading("", logits, state, reading.network), tokens_read.digest, size)
         self.size += size
         while self.size > self._most or len(self._shelves) > NETWORKS:
             self._forget()
@@ -87,7 +87,7 @@ class Memory:
             del self._shelves[oldest]
 
 
-class Trail:
+class TokensRead:
     """The tokens that a network has read since its start."""
 
     def __init__(self) -> None:
@@ -112,7 +112,7 @@ class Trail:
     def digest(self) -> bytes:
         return self._digest.digest()
 
-    def copy(self) -> Trail:
+    def copy(self) -> TokensRead:
         other = copy(self)
         other._number, other._digest = copy(self._number), self._digest.copy()
         return other

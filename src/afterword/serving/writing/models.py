@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 
-from afterword.bases.installed import named
+from afterword.bases.installed import folder_named
 from afterword.errors import ModelError, OptionError
 from afterword.generation.continuation import Policy
 from afterword.generation.sampling import Sampling
@@ -71,7 +71,7 @@ class Models:
                 raise OptionError(f"two models are named {name}: rename the folder of one")
             if name in runs and not (is_there and runs[name].samefile(path)):
                 raise OptionError(f"a model and a run are both named {name}: rename the folder of one of them")
-            self._paths[name] = named(path)
+            self._paths[name] = folder_named(path)
         self.own = list(self._paths.values())
         """The folders of the named models."""
         self._engine, self._more = engine, more

@@ -16,7 +16,7 @@ from afterword.generation.sampling import Likeliest
 from afterword.generation.texts import Text
 from afterword.model.arrays import Ids
 from afterword.serving.http.failures import ApiError
-from afterword.serving.writing.memory import Memory, Trail
+from afterword.serving.writing.memory import Memory, TokensRead
 
 SECONDS_OF_RULES = 2.0  # that the rules and stop strings of one request may take
 
@@ -51,7 +51,7 @@ class Reply(Text):
         self.begun = self.gone = False
         self.failure: ApiError | None = None
         """The reason why it ended early."""
-        self.trail: Trail | None = None  # of the tokens read and written, if they are remembered
+        self.tokens_read: TokensRead | None = None  # of the tokens read and written, if they are remembered
         self._is_timed = policy.rules is not None or bool(policy.stops)
 
     @property
@@ -63,8 +63,8 @@ class Reply(Text):
             self._push_timed(token, log_probability, likeliest)
         else:
             super().push(token, log_probability, likeliest)
-        if self.trail is not None:
-            self.trail.push(token)
+        if self.tokens_read is not None:
+            self.tokens_read.push(token)
 
     def _push_timed(self, token: int, log_probability: float, likeliest: Likeliest) -> None:
         """Push a token, and count the time that its rules and stop strings take."""
@@ -87,7 +87,7 @@ class RequestedPrompt(Prompt):
         super().__init__(prompt.network, prompt.tokenizer, prompt.prompt, prompt.ids, prompt.tail)
         self.replies, self.remember = replies, remember
         self._memory: Memory | None = None
-        self.trail: Trail | None = None
+        self.tokens_read: TokensRead | None = None
 
     @property
     def is_gone(self) -> bool:
@@ -96,11 +96,11 @@ class RequestedPrompt(Prompt):
     def look_up(self, memory: Memory) -> None:
         """Skip the longest prefix whose state is known, and store the states on the way."""
         self._memory = memory
-        self.trail, self.reading = memory.longest(self.network, self.ids)
-        self.read = self.trail.length
+        self.tokens_read, self.reading = memory.longest(self.network, self.ids)
+        self.read = self.tokens_read.length
 
     def take(self, ids: Ids, reading: Reading) -> None:
         super().take(ids, reading)
-        if self.trail is not None and self._memory is not None:
-            self.trail.extend(ids)
-            self._memory.keep(self.trail, reading)
+        if self.tokens_read is not None and self._memory is not None:
+            self.tokens_read.extend(ids)
+            self._memory.keep(self.tokens_read, reading)

@@ -24,7 +24,7 @@ import numpy as np
 from afterword.generation.parallel import ParallelTexts
 from afterword.generation.prefill import Reading, heal, read_on
 from afterword.serving.http.failures import ApiError, busy, report
-from afterword.serving.writing.memory import Memory, Trail
+from afterword.serving.writing.memory import Memory, TokensRead
 from afterword.serving.writing.replies import Reply, RequestedPrompt
 
 READERS = 32  # prompts that are read together
@@ -58,7 +58,7 @@ class Scheduler:
         self._changed = threading.Condition()
         self._waiting: deque[RequestedPrompt] = deque()
         self._reading: list[RequestedPrompt] = []
-        self._to_keep: list[tuple[Trail, Reading]] = []
+        self._to_keep: list[tuple[TokensRead, Reading]] = []
         self._batches: dict[int, _Running] = {}
         self._stopping = False
         self.in_use = 0
@@ -99,7 +99,7 @@ class Scheduler:
             self._waiting.extend(prompts)
             self._changed.notify()
 
-    def remember(self, readings: Iterable[tuple[Trail, Reading]]) -> None:
+    def remember(self, readings: Iterable[tuple[TokensRead, Reading]]) -> None:
         """Store states that were computed elsewhere."""
         with self._changed:
             self._to_keep += readings
@@ -123,8 +123,8 @@ class Scheduler:
                 self._admit()
                 to_keep, self._to_keep = self._to_keep, []
             try:
-                for trail, reading in to_keep:
-                    self._memory.keep(trail, reading)
+                for tokens_read, reading in to_keep:
+                    self._memory.keep(tokens_read, reading)
                 self._read()
                 for key, batch in [*self._batches.items()]:
                     self._step(batch)
@@ -203,10 +203,10 @@ class Scheduler:
             return
         batch = self._batches.setdefault(id(prompt.network), _Running(prompt.network))
         begun = [(reply, reply.continuation.begin(prompt.reading)) for reply in entering]
-        if prompt.trail is not None:
+        if prompt.tokens_read is not None:
             for reply, spelling in begun:
-                reply.trail = prompt.trail.copy()
-                reply.trail.extend(np.array(spelling.tokens, np.int32))
+                reply.tokens_read = prompt.tokens_read.copy()
+                reply.tokens_read.extend(np.array(spelling.tokens, np.int32))
         batch.enter(begun)
 
     def _step(self, batch: _Running) -> None:
@@ -219,8 +219,8 @@ class Scheduler:
             return
         for part in batch.batches:
             for lane, reply in enumerate(part.texts):
-                if reply.trail is not None:
-                    self._memory.keep(reply.trail, part.reading(lane))
+                if reply.tokens_read is not None:
+                    self._memory.keep(reply.tokens_read, part.reading(lane))
         self._wake(batch, texts)
 
     def _wake(self, batch: _Running, texts: Sequence[Reply]) -> None:

@@ -23,6 +23,12 @@ def readable(value: Any) -> str:
 
 def aligned(rows: Sequence[Sequence[str]], sides: str) -> str:
     """Return `rows` as lines of columns; `sides` has < or > for each column."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    line = "  ".join(f"{{:{side}{width}}}" for side, width in zip(sides, widths, strict=True))
-    return "\n".join(line.format(*row).rstrip() for row in rows)
+    from rich.cells import cell_len  # here, because this file is loaded with every model
+
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+
+    def padded(cell: str, width: int, side: str) -> str:
+        space = " " * (width - cell_len(cell))
+        return space + cell if side == ">" else cell + space
+
+    return "\n".join("  ".join(map(padded, row, widths, sides)).rstrip() for row in rows)

@@ -57,10 +57,12 @@ export function lineEnd(text, at) {
 }
 
 const SIGNS = { "\n": "↵", "\t": "→", "\r": "␍" };
-const HIDDEN = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}|^[\p{Mn}\p{Me}]/gu;
+export const HIDDEN = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}|^[\p{Mn}\p{Me}]/gu;
+
+export const sign = one => SIGNS[one] ?? `<${one.codePointAt(0).toString(16).toUpperCase()}>`;
 
 /** Return `text` on one line, with signs for line ends and tabs and numbers for what is invisible, as in a terminal. */
-export const visible = text => text.replace(HIDDEN, one => SIGNS[one] ?? `<${one.codePointAt(0).toString(16).toUpperCase()}>`);
+export const visible = text => text.replace(HIDDEN, sign);
 
 /** Return `text` as `visible` does, with a sign for a space too. */
 export const spaced = text => visible(text).replaceAll(" ", "␣");
@@ -90,6 +92,17 @@ export function span(seconds) {
   const minutes = Math.round(s / 60);
   if (minutes < 90) return `${minutes} min`;
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** Return the first of `count` indexes for which `isBefore` is false, or `count`; it is true for all those before. */
+export function firstAfter(count, isBefore) {
+  let [low, high] = [0, count];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (isBefore(middle)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Return [from, oldTo, newTo]: the smallest range in which `after` differs from `before`, ending at the caret. */

@@ -3,6 +3,7 @@
 // unchanged; if the browser lacks them, a line is split into spans.
 
 import { LEVELS, runs } from "./shades.js";
+import { firstAfter } from "./words.js";
 
 const MARGIN = 100; // pixels above and below the view that are shaded too
 const hasHighlights = "highlights" in CSS && "StaticRange" in window;
@@ -74,13 +75,8 @@ export class ShadedText {
 
   /** Return the number of the line of the unit at `index`, and its place in the line. */
   place(index) {
-    let [low, high] = [0, this.starts.length];
-    while (high - low > 1) {
-      const middle = (low + high) >> 1;
-      if (this.starts[middle] <= index) low = middle;
-      else high = middle;
-    }
-    return [low, index - this.starts[low]];
+    const number = firstAfter(this.starts.length, k => this.starts[k] <= index) - 1;
+    return [number, index - this.starts[number]];
   }
 
   /** Return the rectangle on the screen of the units from `from` to `to` of one line. */
@@ -94,6 +90,15 @@ export class ShadedText {
     return found ?? line.getBoundingClientRect();
   }
 
+  /** Move `box` below the units from `from` to `to`, or above them if there is no room; it is positioned in the view. */
+  putBeside(box, from, to) {
+    const [at, view] = [this.rect(from, to), this.view.getBoundingClientRect()];
+    const above = at.top - box.offsetHeight - 4;
+    const hasRoom = at.bottom + 4 + box.offsetHeight < innerHeight || above < 0;
+    box.style.left = `${Math.max(0, Math.min(at.left - view.left - 8, view.width - box.offsetWidth))}px`;
+    box.style.top = `${(hasRoom ? at.bottom + 4 : above) - view.top}px`;
+  }
+
   /** Return the index of the unit at a point of the screen, or -1. */
   indexAt(x, y) {
     const found = document.caretPositionFromPoint?.(x, y);
@@ -105,22 +110,17 @@ export class ShadedText {
     const upTo = document.createRange();
     upTo.setStart(line, 0);
     upTo.setEnd(node, offset);
-    return this.#nearest(this.starts[number] + upTo.toString().length, x, y);
+    return this.unitAt(this.starts[number] + upTo.toString().length, x, y);
   }
 
-  /** Return the index of the unit before or after a gap that contains the point, or -1. */
-  #nearest(gap, x, y) {
+  /** Return the index of the unit before or after `gap`, where a pointer's caret would be, that contains the point, or -1. */
+  unitAt(gap, x, y) {
     for (const index of [gap, gap - 1]) {
       if (index < 0 || index >= this.text.length || this.text[index] === "\n") continue;
       const { left, right, top, bottom } = this.rect(index, index + 1);
       if (x >= left && x <= right && y >= top - 4 && y <= bottom + 4) return index;
     }
     return -1;
-  }
-
-  /** Return the index of the unit under a pointer whose caret would be at `gap`, or -1. */
-  unitAt(gap, x, y) {
-    return this.#nearest(gap, x, y);
   }
 
   #dropChanged(before, head, tail, length) {
@@ -147,7 +147,8 @@ export class ShadedText {
     if (!this.element.isConnected || !this.element.offsetParent) return;
     const view = this.view?.getBoundingClientRect() ?? { top: 0, bottom: innerHeight };
     const { children } = this.element;
-    const first = this.#firstBelow(view.top - MARGIN);
+    const isAbove = k => children[k].getBoundingClientRect().bottom < view.top - MARGIN;
+    const first = firstAfter(children.length - 1, isAbove);
     const seen = new Set();
     for (let k = first; k < children.length; k += 1) {
       if (children[k].getBoundingClientRect().top > view.bottom + MARGIN) break;
@@ -159,18 +160,6 @@ export class ShadedText {
       if (!this.shaded.has(line)) this.#shade(line, k);
       k += 1;
     }
-  }
-
-  /** Return the first line that ends below `y`. */
-  #firstBelow(y) {
-    const { children } = this.element;
-    let [low, high] = [0, children.length - 1];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (children[middle].getBoundingClientRect().bottom < y) low = middle + 1;
-      else high = middle;
-    }
-    return low;
   }
 
   #shade(line, number) {

@@ -4,6 +4,16 @@
 import { ShadedText } from "./shaded.js";
 import { difference } from "./words.js";
 
+/** Move the focus among the buttons in `element` if `event` is an arrow key up or down; return whether it is. */
+export function moveFocus(event, element) {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!step) return false;
+  event.preventDefault();
+  const buttons = [...element.querySelectorAll("button")];
+  buttons.at((buttons.indexOf(document.activeElement) + step) % buttons.length).focus();
+  return true;
+}
+
 export class Sheet {
   /**
    * `area` is the text area, `layer` the element behind it, `view` the element that scrolls. `on` has the callbacks

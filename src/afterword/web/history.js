@@ -62,7 +62,7 @@ export class History {
       this.id = last.next;
       this.revisions.push(made);
     }
-    this.text = this.text.slice(0, at) + inserted + this.text.slice(at + removed);
+    this.text = replaced(this.text, at, removed, inserted);
     this.shades = spliced(this.shades, at, removed, shades);
     this.touched = now;
     this.sealed = false;
@@ -137,7 +137,7 @@ export class History {
   }
 
   #put(at, removed, inserted, shades = blank(inserted.length)) {
-    this.text = this.text.slice(0, at) + inserted + this.text.slice(at + removed);
+    this.text = replaced(this.text, at, removed, inserted);
     this.shades = spliced(this.shades, at, removed, shades);
     this.sealed = true;
     this.changes += 1;
@@ -145,29 +145,27 @@ export class History {
 
   /** Return the texts of the branches as {id, text}: the ends of branches, the kept texts, and the current text. */
   tips() {
-    const { revisions } = this;
-    const found = [];
+    return [...this.#texts()].filter(({ id }) => {
+      const { children, tried } = this.revisions[id];
+      return tried || !children.length || id === this.id;
+    });
+  }
+
+  /** Yield the text of each revision as {id, text}. Throws an Error unless each edit fits the text that it changes. */
+  *#texts() {
     let text = "";
-    const enter = id => {
-      const { at, removed, inserted, children, tried } = revisions[id];
-      text = text.slice(0, at) + inserted + text.slice(at + removed.length);
-      if (tried || !children.length || id === this.id) found.push({ id, text });
-    };
-    const leave = id => {
-      const { at, removed, inserted } = revisions[id];
-      text = text.slice(0, at) + removed + text.slice(at + inserted.length);
-    };
     const stack = [0];
     while (stack.length) {
-      const id = stack.pop();
-      if (id < 0) {
-        leave(~id);
-        continue;
-      }
-      enter(id);
-      stack.push(~id, ...revisions[id].children);
+      const next = stack.pop();
+      const id = next < 0 ? ~next : next; // to return from, or to enter
+      const { at, removed, inserted, children } = this.revisions[id];
+      const [from, to] = next < 0 ? [inserted, removed] : [removed, inserted];
+      if (text.slice(at, at + from.length) !== from) throw new Error(`its revision ${id} is damaged`);
+      text = replaced(text, at, from.length, to);
+      if (next < 0) continue;
+      yield { id, text };
+      stack.push(~id, ...children);
     }
-    return found;
   }
 
   toJSON() {
@@ -208,7 +206,7 @@ export class History {
     history.revisions.forEach(({ parent }, id) => {
       if (id) history.revisions[parent].children.push(id);
     });
-    history.#check();
+    history.tips(); // throws if an edit does not fit
     if (!history.revisions[values.current]) throw new Error("its current revision is missing");
     history.go(values.current);
     if (typeof values.shades === "string") history.shade(values.shades);
@@ -217,21 +215,9 @@ export class History {
     });
     return history;
   }
-
-  /** Throw an Error unless each edit fits the text that it changes. */
-  #check() {
-    let text = "";
-    const stack = [0];
-    while (stack.length) {
-      const id = stack.pop();
-      const { at, removed, inserted, children } = this.revisions[id < 0 ? ~id : id];
-      const [from, to] = id < 0 ? [inserted, removed] : [removed, inserted];
-      if (text.slice(at, at + from.length) !== from) throw new Error(`its revision ${id < 0 ? ~id : id} is damaged`);
-      text = text.slice(0, at) + to + text.slice(at + from.length);
-      if (id >= 0) stack.push(~id, ...children);
-    }
-  }
 }
+
+const replaced = (text, at, removed, inserted) => text.slice(0, at) + inserted + text.slice(at + removed);
 
 /** Return the shades of two adjacent pieces, or undefined if both are unknown. */
 function joined(first, firstShades, second, secondShades) {

@@ -1,0 +1,100 @@
+"""The parts of a page: its style, its scripts, the shades of surprise, and a policy that allows nothing else.
+
+The pages differ in what makes them dark: the attribute data-theme, or the system if a page has no such attribute.
+Colours that look alike to colour-blind readers are not used together.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cache
+
+SHEET = ("words", "shades", "shaded", "sheet", "history")  # its scripts, in the order of their imports
+IMPORT = re.compile(r'^import \{(.*)\} from "\./(\w+)\.js";$', re.MULTILINE)
+EXPORT = re.compile(r"^export (?:const|(?:async )?function|class) (\w+)", re.MULTILINE)
+
+MOST_BITS, LEVELS = 8.0, 12  # the strongest shade, and the number of shades; as in shades.js
+# surprises, as elements and as highlights; positive and negative values, and gates
+SHADED = {".s{}": "high", "::highlight(s{})": "high", ".p{}": "high", ".n{}": "low", ".g{}": "gate"}
+
+
+def read(package: str, *names: str) -> str:
+    """Return the text of a file of `package`."""
+    from importlib import resources  # here, since a model is loaded without it
+
+    return resources.files(package).joinpath(*names).read_text(encoding="utf-8")
+
+
+@cache
+def colours() -> str:
+    """Return the colours as CSS custom properties."""
+    css = read("afterword.web", "colours.css")
+    dark = css.partition("[data-theme=dark] ")[2].rstrip()
+    return f"{css}@media (prefers-color-scheme: dark) {{\n:root:not([data-theme]) {dark}\n}}\n"
+
+
+@cache
+def style() -> str:
+    """Return the style of every page: colours, elements, and shades."""
+    shades = [
+        f"{name.format(n)} {{ background-color: rgb(var(--{hue}) / calc(var(--strength) * {n / LEVELS:.3f})); }}\n"
+        for name, hue in SHADED.items()
+        for n in range(1, LEVELS + 1)
+    ]
+    return "".join([colours(), read("afterword.web", "elements.css"), *shades])
+
+
+def level(bits: float) -> int:
+    """Return the shade of a character that costs `bits`; 0 is none."""
+    return min(LEVELS, round(bits / MOST_BITS * LEVELS))
+
+
+def bundle(names: Sequence[str] = SHEET) -> str:
+    """Return scripts of the sheet as one. Each keeps a scope of its own, and runs only where there is a page."""
+    found = []
+    for name in names:
+        code = imported(read("afterword.web", f"{name}.js"))
+        body = f"{not_exported(code)}return {{ {', '.join(EXPORT.findall(code))} }};"
+        found.append(f"const ${name} = globalThis.document ? (() => {{\n{body}\n}})() : {{}};\n")
+    return "\n".join(found)
+
+
+def not_exported(code: str) -> str:
+    """Return `code` without the word export."""
+    return EXPORT.sub(lambda match: match[0].removeprefix("export "), code)
+
+
+def imported(code: str) -> str:
+    """Return `code` with its imports taken from a bundle."""
+    return IMPORT.sub(r"const {\1} = $\2;", code)
+
+
+def policy(**sources: str) -> str:
+    """Return a content security policy that allows only `sources`, such as style_src="'self'"."""
+    given = {"default_src": "'none'", **sources}
+    for name in ("base_uri", "form_action"):  # which the default does not cover
+        given.setdefault(name, "'none'")
+    return "; ".join(f"{name.replace('_', '-')} {source}" for name, source in given.items())
+
+
+def inline(text: str) -> str:
+    """Return how a policy names the inline script or style `text`."""
+    import base64
+    import hashlib
+
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def filled(template: str, **parts: str) -> str:
+    """Return `template` with each part in the place of its @@NAME@@. A part's content is never taken for a place."""
+    pieces = re.split("@@([A-Z]+)@@", template)
+    return "".join(parts[piece] if k % 2 else piece for k, piece in enumerate(pieces))
+
+
+def document(body: str, *, title: str, style: str, policy: str, head: str = "") -> str:
+    """Return an HTML page. `title` is a text; `head` and `body` are HTML."""
+    import html
+
+    template = read("afterword.web", "page.html")
+    return filled(template, BODY=body, TITLE=html.escape(title), STYLE=style, POLICY=policy, HEAD=head)
