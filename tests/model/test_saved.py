@@ -33,7 +33,8 @@ def model(seed: int = 0) -> SavedModel:
     """A tiny model; all that is in it tells its seed."""
     random = np.random.default_rng(seed)
     lengths = random.integers(3, 30, 50).astype(float)
-    costs = Costs(*random.normal(3, 1, (2, 50)) * lengths, random.normal(8, 1, 50), lengths)
+    bits, expected = random.normal(3, 1, (2, 50)) * lengths
+    costs = Costs(bits, expected, random.normal(8, 1, 50), lengths)
     return SavedModel(
         CONFIG,
         random_weights(CONFIG, 1, seed),

@@ -284,13 +284,14 @@ def test_a_pipe_that_is_named_twice_is_refused_unread(tmp_path: Path) -> None:
 def test_a_source_that_gives_no_text_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", None)
     write(tmp_path / "image", b"\xff\xd8\xff\xe0")
-    for sources, says in (
+    cases: list[tuple[list[Any], str]] = [
         *(([missing], "cannot read ") for missing in ("gone", "", "new\nline", "nul\0")),
         (["-"], "standard input is closed"),
         ([], "missing text"),
         ([tmp_path], f"{tmp_path} is a folder without text files: it has only image (JPEG image)"),
         (["/dev/null"], "cannot read /dev/null: it is not a file, folder or pipe"),
-    ):
+    ]
+    for sources, says in cases:
         assert refused(sources).startswith(f"TextError: {says}")
 
 
