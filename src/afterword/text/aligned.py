@@ -23,12 +23,19 @@ def readable(value: Any) -> str:
 
 def aligned(rows: Sequence[Sequence[str]], sides: str) -> str:
     """Return `rows` as lines of columns; `sides` has < or > for each column."""
-    from rich.cells import cell_len  # here, because this file is loaded with every model
-
-    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
 
     def padded(cell: str, width: int, side: str) -> str:
-        space = " " * (width - cell_len(cell))
+        space = " " * (width - _width(cell))
         return space + cell if side == ">" else cell + space
 
     return "\n".join("  ".join(map(padded, row, widths, sides)).rstrip() for row in rows)
+
+
+def _width(text: str) -> int:
+    """Return how many columns of a terminal `text` takes."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len  # here, because it takes time to load
+
+    return cell_len(text)
