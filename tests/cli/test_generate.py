@@ -140,7 +140,7 @@ def test_ctrl_c_keeps_the_samples_that_are_complete(lines_model: Path, run: Run,
     command: list[str | Path] = [sys.executable, "-m", "afterword", "generate", lines_model]
     command += ["--num", "100000000", "--seed", "5", "--out", out]
     with running(command, stderr=subprocess.PIPE) as process:
-        until(lambda: any(part.stat().st_size > 5000 for part in tmp_path.glob(".names.txt.*.part")))
+        until(lambda: any(part.stat().st_size > 500 for part in tmp_path.glob(".names.txt.*.part")))
         process.send_signal(signal.SIGINT)
         _, err = process.communicate()
     assert process.returncode == 130

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -63,8 +62,7 @@ def test_horizon_says_in_one_line_how_models_were_trained_unlike(
 
 def test_horizon_measures_models_side_by_side(model: Path, run: Run, text: Path) -> None:
     options = ["--steps", "20", "--places", "4", "--no-gradient"]
-    lines = run("horizon", model, text, *options, "--against", model, "--json").stdout.splitlines()
-    one, two = map(json.loads, lines)
+    one, two = records(run("horizon", model, text, *options, "--against", model, "--json"))
     assert one == two
     assert [row["k"] for row in one["steps"]] == [1, 2, 3, 5, 10, 20]
     printed = run("horizon", model, text, *options).stdout.decode()
@@ -82,5 +80,5 @@ def test_held_parts_write_and_score_otherwise(model: Path, run: Run, text: Path)
     record = records(run("score", model, text, "--hold", "forget=1", "--json"))[0]
     assert record["bits_per_character"] == pytest.approx(load(model).hold("forget=1").score(TEXT).bits_per_character)
     assert record["free_bits_per_character"] == load(model).score(TEXT).bits_per_character
-    lines = run("score", model, text, "--hold", "forget=1", "--json", "--lines").stdout.splitlines()
-    assert "free_bits_per_character" in json.loads(lines[0])
+    [line, *_] = records(run("score", model, text, "--hold", "forget=1", "--json", "--lines"))
+    assert "free_bits_per_character" in line
