@@ -180,7 +180,7 @@ def execute(case: Case, place: Path) -> Done:
         ended, result, used = os.wait4(process.pid, os.WNOHANG)
         passed = time.monotonic() - began
         if not ended and moment is not None and passed >= moment:
-            (os.killpg if case.signal == signal.SIGINT else os.kill)(process.pid, case.signal)  # a terminal signals all
+            (os.killpg if case.number == signal.SIGINT else os.kill)(process.pid, case.number)  # a terminal signals all
             moment = None
         if not ended and passed > SECONDS:
             late = True

@@ -61,7 +61,8 @@ class Case:
     environment: dict[str, str] = field(default_factory=dict)
     interrupt: float | None = None
     """Seconds until the signal."""
-    signal: int = signal.SIGINT
+    number: int = signal.SIGINT
+    """The signal."""
     patience: float = 5.0
     memory: float = 2e9
     """Bytes of memory that it may use."""
@@ -508,7 +509,7 @@ SETTINGS += ["steps = 1\nsteps = 2", "\ufeff"]
 
 def line_of(name: str) -> list[str]:
     """Return arguments with which a command does its work."""
-    arguments = arguments_of(find_operation(name).request) if name in summaries() else ()
+    arguments = arguments_of(find_operation(name).request) if name in summaries() else {}
     return [GIVEN.get(f"{name} {field}") or GIVEN[field] for field in arguments] + words(ALSO.get(name, ""))
 
 
@@ -526,7 +527,7 @@ def options(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
     name, given, certain, what = draw.choice([*commands()]), list[str](), False, ""
     command, line = program.get_command(click.Context(program), name), line_of(name)
     assert command is not None
-    declared = kinds_of(find_operation(name).request) if name in summaries() else ()
+    declared = kinds_of(find_operation(name).request) if name in summaries() else []
     kinds = {field.name: (kind, field.metadata) for field, kind in declared}
     known = [one for one in command.params if isinstance(one, click.Option) and one.name != "config"]
     some = draw.choice([0, 1, 1, 1, 2, 2, 3])
@@ -600,7 +601,7 @@ def interrupted(at: Path, command: str, moment: float, number: int = signal.SIGI
     what, statuses = f"signal {number} after {moment:.3f} s", (0, 128 + number, -number)
     outputs = ("run", "written", "page.html", "gates.html", "lines")
     timing: dict[str, Any] = {"interrupt": moment, "patience": moment + 5}
-    return Case(INTERRUPTED[command], what, "", False, outputs, statuses, signal=number, script=script, **timing)
+    return Case(INTERRUPTED[command], what, "", False, outputs, statuses, number=number, script=script, **timing)
 
 
 def interrupts(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
