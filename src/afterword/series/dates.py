@@ -80,8 +80,8 @@ def _patterns(text: str) -> Iterator[str]:
         if text[-2:].upper() in ("AM", "PM"):
             pattern = pattern[:-2].replace("%H", "%I") + "%p"
         with suppress(ValueError):
-            datetime.strptime(text, pattern)
             if SHAPE.fullmatch(pattern):
+                datetime.strptime(text, pattern)
                 yield pattern
 
 
