@@ -340,6 +340,7 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
         "ds,y\n2024-01-01T00:00Z,1\n2024-01-01T01:00,2\n",
         ", line 3: ds: only some dates have a zone, such",
     ),
+    "a long number": (LINE + "1.2.3.4.5.6.7.8.9,4\n", ", line 5: ds: '1.2.3.4.5.6.7.8.9' is not a date: write ISO"),
     "no dates": ("a,b\nx,1\ny,2\n", ": no column holds dates among a, b: name one with time_column=, or add one named"),
     "two dates": ("a,b,y\n2024-01-01,2024-01-02,1\n", ": several columns hold dates, a, b: choose one with time_col"),
     "no values": ("ds,a,b\n2024-01-01,1,\n2024-01-02,2,\n", ", line 2: series 'b' has no values: at least two are"),
@@ -393,7 +394,7 @@ UNNAMED = polars.DataFrame({"unique_id": [1, None], "ds": [1, 2], "y": [1, 2]})
         (polars.DataFrame(), "the frame: it has no rows: add one per date"),
         (pandas.DataFrame({"ds": [DATES[0], None], "y": [1, 2]}), "the frame, row 2: ds is missing: give every row a"),
         (polars.DataFrame({"ds": [1.5, 2], "y": [1, 2]}), "the frame, row 1: ds: '1.5' is not a date: write ISO"),
-        (polars.DataFrame({"ds": [1, None], "y": [1, 2]}), "the frame, row 2: ds: '<NA>' is not a date: write ISO"),
+        (polars.DataFrame({"ds": [1, None], "y": [1, 2]}), "the frame, row 2: ds: 'nan' is not a date: write ISO"),
         (UNNAMED, "the frame, row 2: unique_id is empty: name the series of every row"),
         (pandas.DataFrame({"ds": [1, 2], "y": [1, np.inf]}), "the frame, row 2: y is infinite: correct that value"),
         (pandas.DataFrame({"ds": [1, 2], "y": ["1", "x"]}), "the frame, row 2: y is 'x', not a number: correct it"),
@@ -414,15 +415,15 @@ def test_a_wrong_frame_or_what_is_no_table_is_one_line(source: Any, says: str) -
 def test_any_cells_are_regular_series_or_one_line(names: str, rows: list[list[str]], delimiter: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = written(Path(folder), "\n".join([names, *map(delimiter.join, rows)]))
-        table, says = None, ""
+        tables, says = list[Table](), ""
         try:
-            table = read_table(path)
+            tables.append(read_table(path))
         except TableError as error:
             says = str(error)
     assert "\n" not in says
-    for one in table.series if table else ():
-        assert np.isfinite(one.values).all()
-        assert (table.calendar.steps(one.dates)[0] == 1).all()
+    for table in tables:
+        assert np.isfinite([value for one in table.series for value in one.values]).all()
+        assert all((table.calendar.steps(one.dates)[0] == 1).all() for one in table.series)
 
 
 @pytest.mark.parametrize("option", ["id_column", "time_column", "value_column"])

@@ -20,7 +20,7 @@ from afterword.runs.run import Run
 from afterword.series.drawing import write_html, write_png
 from afterword.series.forecasts import LEVELS, ForecastSettings, forecasts, parse_levels
 from afterword.series.forecasts import Forecast as Found
-from afterword.series.frames import write_rows
+from afterword.series.frames import as_frame, write_rows
 from afterword.series.sheets import without_pyarrow
 from afterword.series.table import TIME, Columns
 from afterword.settings import made, named_path, setting
@@ -101,17 +101,16 @@ def forecast(request: Forecast, work: Work) -> Any:
 
     levels, columns = parse_levels(request.levels), made(Columns, vars(request))
     found = forecasts(source, made(ForecastSettings, vars(request)), columns, levels, model, train)
-    notes = [*found.table.notes, *found.notes]
+    notes, rows, form = [*found.table.notes, *found.notes], found.rows, found.table.form
     work.note(*notes)
     if out is not None:
-        write_rows(out, found.table.form, found.rows)
+        write_rows(out, form, rows)
         work.say(f"wrote {len(found.methods) * found.horizon:,} rows to {out}")
     if png is not None:
         write_png(png, found)
     if html is not None:
         write_html(html, found)
-    rows = found.rows
-    rows = rows.assign(**{TIME: found.table.form.dates.write(rows[TIME].to_numpy())}).to_dict("records")
+    forecasted = rows.assign(**{TIME: form.dates.write(rows[TIME].to_numpy())}).to_dict("records")
     backtest = None
     if found.backtest is not None:
         methods = {name: asdict(figures) for name, figures in found.backtest.figures.items()}
@@ -122,10 +121,10 @@ def forecast(request: Forecast, work: Work) -> Any:
         frequency=found.table.calendar.name,
         reason=found.reason,
         backtest=backtest,
-        forecasts=rows,
+        forecasts=forecasted,
         notes=notes,
-        frame=found.frame,
-        shown="\n\n".join(_shown(found, rows if out is None else [])),
+        frame=as_frame(form, rows),
+        shown="\n\n".join(_shown(found, forecasted if out is None else [])),
     )
 
 

@@ -80,7 +80,8 @@ def _patterns(text: str) -> Iterator[str]:
         if text[-2:].upper() in ("AM", "PM"):
             pattern = pattern[:-2].replace("%H", "%I") + "%p"
         with suppress(ValueError):
-            if SHAPE.fullmatch(pattern) and datetime.strptime(text, pattern):
+            if SHAPE.fullmatch(pattern):
+                datetime.strptime(text, pattern)
                 yield pattern
 
 
@@ -115,7 +116,7 @@ def parse_dates(texts: Sequence[str], wrong: Wrong) -> tuple[NDArray[Any], DateF
         return whole_dates(np.array(texts).astype(np.int64))
     pattern, dates = _local(texts, wrong)
     ends = [END.search(text) for text in texts]
-    zones = [end and end[3] for end in ends]
+    zones = [end[3] if end else None for end in ends]
     if any(zones) and not all(zones):
         row = next(row for row, zone in enumerate(zones) if bool(zone) != bool(zones[0]))
         given = next(text for text, zone in zip(texts, zones, strict=True) if zone)
@@ -157,5 +158,5 @@ def _local(texts: list[str], wrong: Wrong) -> tuple[str, NDArray[Any]]:
     dates = found[pattern].to_numpy().astype("datetime64[s]")
     if quarter := QUARTER.match(texts[0]):
         return f"%Y{quarter[2]}Q%q", dates
-    order = [found for found in _patterns(_bare(longest)) if found[:2] == pattern[:2]]
-    return [pattern, *order][-1].removesuffix(".%f"), dates
+    longer = [one for one in _patterns(_bare(longest)) if one[:2] == pattern[:2]]
+    return [pattern, *longer][-1].removesuffix(".%f"), dates

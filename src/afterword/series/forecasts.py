@@ -22,7 +22,7 @@ from afterword.language_model import LanguageModel
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin
 from afterword.runs.run import Run
-from afterword.series.frames import as_frame, stacked
+from afterword.series.frames import stacked
 from afterword.series.futures import DECILES, Forecaster, Futures, rounded
 from afterword.series.measures import average, coverage, mase, smape, weighted_quantile_loss
 from afterword.series.readings import UNREADABLE, check_frequency
@@ -119,11 +119,6 @@ class Forecast:
         columns = {name: list(rounded(each)) for name, each in values.items()}
         methods = [np.full(self.horizon, method, object) for method in self.methods]
         return stacked([one.name for one in series], dates, {**columns, "method": methods})
-
-    @property
-    def frame(self) -> Any:
-        """The forecasts as the kind of table that was given: a frame of pandas or polars, or the text of a CSV file."""
-        return as_frame(self.table.form, self.rows)
 
 
 def parse_levels(levels: str | Sequence[float]) -> tuple[float, ...]:

@@ -200,11 +200,10 @@ def _dates(sheet: Sheet, column: str) -> tuple[Dates, DateForm]:
 
     cells, shown = sheet.frame[column], column or "the first column"
     if cells.dtype.kind != "M":
-        which, distinct = pandas.factorize(
-            cells if cells.dtype == object else cells.convert_dtypes().astype(object).map(str)
-        )
+        which, distinct = pandas.factorize(cells, use_na_sentinel=False)
+        texts = list(distinct) if cells.dtype == object else [f"{number:.15g}" for number in distinct]
         dates, form = parse_dates(
-            list(distinct), lambda text, message: sheet.error(f"{shown}: {message}", int(np.argmax(which == text)))
+            texts, lambda text, message: sheet.error(f"{shown}: {message}", int(np.argmax(which == text)))
         )
         return dates[which], replace(form, whole=cells.dtype != object)
     if cells.hasnans:
