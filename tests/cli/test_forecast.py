@@ -208,7 +208,7 @@ def test_constants_are_forecast_as_constants(run: Run, tmp_path: Path) -> None:
 def test_arguments_that_name_no_table_or_no_model_are_refused(
     run: Run, table: Path, series_model: Path, model: Path
 ) -> None:
-    for arguments, says in [
+    cases: list[tuple[list[Path | str], str]] = [
         ([table], "missing horizon: give --horizon with the number of values to forecast"),
         ([], "missing FILE"),
         ([series_model, table, table], "give one table, with a model before it or without, not 3 names"),
@@ -217,7 +217,8 @@ def test_arguments_that_name_no_table_or_no_model_are_refused(
         (["none", table], "none"),
         (["none.csv", "--horizon", "2"], "none.csv"),
         ([series_model, table, "--season", "7"], "season 7 is not this model's, which is 12"),
-    ]:
+    ]
+    for arguments, says in cases:
         assert says in error_line(run("forecast", *arguments))
 
 

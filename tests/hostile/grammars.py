@@ -320,8 +320,9 @@ def hub(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
     train = ["train", "book.txt", "--base", model, "--steps", "2", "--out", "new"]
     push = ["push", "tiny", model.removeprefix("hf://"), "--yes"]
     command = draw.choice([*[["info", model]] * 5, ["generate", model, "--max-tokens", "5"], train, push])
-    patience = 12.0 if kind == "stall" else 6.0
-    return Case(command, what, names, False, ("new",), (0, 1, 2), environment, None, patience, 1e9, received)
+    case = Case(command, what, names, outputs=("new",), environment=environment, received=received)
+    case.patience, case.memory = (12.0 if kind == "stall" else 6.0), 1e9
+    return case
 
 
 # ---- tables

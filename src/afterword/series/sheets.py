@@ -89,7 +89,7 @@ def numbers(sheet: Sheet, column: str) -> NDArray[np.float64]:
             row = int(np.argmax(which == found.index(None)))
             what = f"{distinct[which[row]].strip()[:40]!r}, not a number"
             raise sheet.error(f"{column} is {what}: correct it, or leave it empty", row)
-        values = np.array(found, np.float64)[which]
+        values: NDArray[np.float64] = np.array(found, np.float64)[which]
     else:
         values = cells.to_numpy(np.float64)
     if (wrong := np.abs(values) > LARGEST_VALUE).any():
