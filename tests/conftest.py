@@ -1,13 +1,18 @@
-"""Settings for every test: one thread per worker, no deadline for an example, and no process that outlives its test."""
+"""Settings for every test: checked shapes, one thread per worker, no deadline per example, no process that survives."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 from collections.abc import Iterator
 
 import hypothesis
 import pytest
+
+from tests.shapes import CheckingFinder
+
+sys.meta_path.insert(0, CheckingFinder())  # before the tests import the package
 
 # Two workers share the machine, so a thread that spins while it waits takes the other worker's time. NumPy and PyTorch
 # read these when they are imported.

@@ -79,7 +79,7 @@ MARKED = "read {path} as the UTF-16 or UTF-32 that its byte order mark says"
     ("content", "encoding", "text", "notes"),
     [
         ("é\n\u2028\x85\x0c日".encode(), "utf-8", "é\n\u2028\x85\x0c日", []),
-        (gzip.compress(LONG.encode()), "utf-8", LONG, []),
+        (gzip.compress(LONG.encode(), mtime=0), "utf-8", LONG, []),
         *((LONG.encode(name), "utf-8", LONG, [MARKED]) for name in ("utf-16", "utf-32")),
         *((("\ufeff" + LONG).encode(name), "utf-8", LONG, [MARKED]) for name in ("utf-16-be", "utf-32-be")),
         *(("Fußé\nn".encode(name), name, "Fußé\nn", []) for name in ("latin-1", "cp1252", "utf-16", "utf-16-le")),
@@ -102,7 +102,7 @@ def test_a_newline_goes_between_documents_that_lack_one(tmp_path: Path, piece: i
 def test_a_folder_gives_its_texts_in_order_and_says_what_it_skipped_and_why(tmp_path: Path) -> None:
     write(tmp_path / "b.txt", "b")
     write(tmp_path / "a" / "2.txt", "a2")
-    write(tmp_path / "a" / "1.gz", gzip.compress(b"a1"))
+    write(tmp_path / "a" / "1.gz", gzip.compress(b"a1", mtime=0))
     write(tmp_path / "a" / "3.txt", "三".encode("utf-16"))
     write(tmp_path / "c.txt", "é" * 100_000)
     write(tmp_path / ".git" / "config", "hidden")
@@ -309,7 +309,7 @@ INVALID: list[tuple[bytes, dict[str, Any], str]] = [
     (b"a" * 100 + HALF, {}, "is not utf-8 at byte 100:"),
     (NUL.encode(), {}, f"contains a NUL at byte {len(LONG)}, which is invalid in a text: "),
     (NUL.encode("utf-16"), {"encoding": "utf-16"}, "contains a NUL, which is invalid in a text: "),
-    *((gzip.compress(LONG.encode())[:cut], {}, "is a damaged gzip file: ") for cut in (3, 12, 50)),
+    *((gzip.compress(LONG.encode(), mtime=0)[:cut], {}, "is a damaged gzip file: ") for cut in (3, 12, 50)),
     *((LONG[:62].encode() + b"\n", {"lines": lines}, f"has 63 {SHORT}") for lines in (False, True)),
     *((b"", {"lines": lines}, f"has 0 {SHORT}") for lines in (False, True)),
     (b"a" * 100, {}, "has only one distinct character to train on"),

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property, lru_cache, partial
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,8 +94,8 @@ class Policy:
         return int(ids[0])
 
     @cached_property
-    def parting(self) -> NDArray[np.bool_]:
-        """Return for each row [R] whether its token ends a word before it. All do if every text is one word."""
+    def parting(self) -> Annotated[NDArray[np.bool_], "R"]:
+        """Return for each row whether its token ends a word before it. All do if every text is one word."""
         tokenizer = self.model.tokenizer
         texts = [tokenizer.spelling(row).decode("utf-8", "replace")[:1] for row in range(tokenizer.rows)]
         parting = np.array([not is_of_word(text) and text not in {*APOSTROPHES, "\ufffd"} for text in texts])
@@ -206,8 +207,8 @@ class Continuation:
         return other
 
     @property
-    def ruled(self) -> Logits:
-        """0 for the rows that the rules allow, -inf for the others [R]. A word at the end of `forced` must end."""
+    def ruled(self) -> Annotated[Logits, "R"]:
+        """0 for the rows that the rules allow, -inf for the others. A word at the end of `forced` must end."""
         assert self._rule is not None
         if self.rest:
             mask = np.full_like(self._rule.mask, -math.inf)

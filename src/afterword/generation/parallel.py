@@ -17,7 +17,7 @@ from contextlib import nullcontext
 from functools import cached_property, partial
 from itertools import accumulate, compress, pairwise
 from operator import sub
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 import numpy as np
 
@@ -38,8 +38,8 @@ LEAST, MOST_USEFUL = 64, 4  # texts per batch, if there are several; processors 
 PYTHON, LEAST_HERE = 150_000, 0.2
 
 Kind = TypeVar("Kind", bound=Text)
-Predicted = tuple[Array, State]
-"""The logits of the next tokens, [B, R], and the state before them."""
+Predicted = tuple[Annotated[Array, "B R"], State]
+"""The logits of the next tokens, and the state before them."""
 
 
 class TextBatch(Generic[Kind]):
@@ -89,22 +89,22 @@ class TextBatch(Generic[Kind]):
         self.texts, self.after = left.texts, left.after
         return ended, lanes
 
-    def draw(self) -> Ids:
-        """Draw a token for each text and push it. Return the tokens [B]."""
+    def draw(self) -> Annotated[Ids, "B"]:
+        """Draw a token for each text and push it. Return the tokens."""
         drawn = draw(self.texts, self.after[0], self.network.normalised)
         push(self.texts, drawn)
         return np.array([token for token, _, _ in drawn])
 
-    def advance(self, ids: Ids) -> list[Kind]:
-        """Remove and return the texts that have ended with their tokens, `ids` [B], and read those of the others."""
+    def advance(self, ids: Annotated[Ids, "B"]) -> list[Kind]:
+        """Remove and return the texts that have ended with their tokens, `ids`, and read those of the others."""
         ended, lanes = self.drop_ended()
         if self.texts:
             self.after = self.network.step(ids[lanes] if ended else ids, self.after[1])
         return ended
 
 
-def draw(texts: Sequence[Text], logits: Array, normalised: bool) -> list[Drawn]:
-    """Draw a token for each of `texts` from its row of logits [B, R]."""
+def draw(texts: Sequence[Text], logits: Annotated[Array, "B R"], normalised: bool) -> list[Drawn]:
+    """Draw a token for each of `texts` from its row of `logits`."""
     policy = texts[0].policy
     if len({text.policy for text in texts}) == 1:
         return policy.sampler.draw(logits, [text.continuation for text in texts], normalised)

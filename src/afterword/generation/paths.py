@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +19,17 @@ READ = 4096  # tokens of a line, its last ones; an LSTM remembers far fewer
 
 
 def sample_paths(
-    network: Network, lines: Sequence[Ids], allowed: Ids, length: int, paths: int, seed: int
-) -> NDArray[np.intp]:
-    """Return `paths` continuations of each of N lines, as indices of the `allowed` ids [A].
+    network: Network,
+    lines: Sequence[Annotated[Ids, "n"]],
+    allowed: Annotated[Ids, "A"],
+    length: int,
+    paths: int,
+    seed: int,
+) -> Annotated[NDArray[np.intp], "N paths length"]:
+    """Return `paths` continuations of each of N lines, as indices of the `allowed` ids.
 
-    Each line [n] begins with the boundary token. Line k draws from the generator [seed, k] alone, so that its
-    continuations do not depend on the other lines, except for rounding. [N, paths, length]
+    Each line begins with the boundary token. Line k draws from the generator [seed, k] alone, so that its continuations
+    do not depend on the other lines, except for rounding.
     """
     found = np.empty((len(lines), paths, length), np.intp)
     size = max(1, PATHS_AT_ONCE // paths)

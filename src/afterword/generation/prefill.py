@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,9 +75,11 @@ PromptLike = str | Reading | None
 
 
 class Prompt:
-    """A prompt on its way through a network: `ids` [T] are read, then the spellings of the `tail` are found."""
+    """A prompt on its way through a network: `ids` are read, then the spellings of the `tail` are found."""
 
-    def __init__(self, network: Network, tokenizer: Tokenizer, text: str, ids: Ids, tail: Ids) -> None:
+    def __init__(
+        self, network: Network, tokenizer: Tokenizer, text: str, ids: Annotated[Ids, "_"], tail: Annotated[Ids, "_"]
+    ) -> None:
         self.network, self.tokenizer, self.prompt, self.ids, self.tail = network, tokenizer, text, ids, tail
         self.read = 0
         """The number of `ids` that were read."""
@@ -111,15 +114,15 @@ def prompt_of(
     text: str | None,
     *,
     label: str | None = None,
-    ids: Ids | None = None,
+    ids: Annotated[Ids, "T"] | None = None,
     heals: bool = True,
     seed: int = 0,
 ) -> Prompt:
     """Return the prompt `text` after the model's opening; without a text, the model's default beginning.
 
-    With a `label`, a text of that kind follows; the label is not part of the prompt's `text`. `ids` [T] are the tokens
-    of `text`, if they are known; unless it `heals`, they are read as they are. `seed` draws the window in which a
-    classic model begins. Raises TextError for a text that is not valid, OptionError for an unknown label.
+    With a `label`, a text of that kind follows; the label is not part of the prompt's `text`. `ids` are the tokens of
+    `text`, if they are known; unless it `heals`, they are read as they are. `seed` draws the window in which a classic
+    model begins. Raises TextError for a text that is not valid, OptionError for an unknown label.
     """
     tokenizer, whole = model.tokenizer, model.default_prompt if text is None else text
     if label is not None:
@@ -159,8 +162,8 @@ def read_on(prompts: Sequence[Prompt], most: int) -> int:
     return length * len(different)
 
 
-def taken_back(tokenizer: Tokenizer, ids: Ids, text: str) -> int:
-    """Return how many of the last ids [T] of `text` might be other ones if more text followed."""
+def taken_back(tokenizer: Tokenizer, ids: Annotated[Ids, "T"], text: str) -> int:
+    """Return how many of the last `ids` of `text` might be other ones if more text followed."""
     room, count = min(MOST_TAKEN_BACK, tokenizer.unsettled(text)), 0
     while room and count < len(ids):
         length = len(tokenizer.texts[min(int(ids[-1 - count]), tokenizer.rows - 1)])

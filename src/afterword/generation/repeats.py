@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from copy import copy
+from typing import Annotated
 
 from afterword.model.arrays import Ids
 from afterword.model.ngram.repeating import Occurrences
@@ -84,8 +85,8 @@ class Repeats:
         return end - place
 
 
-def suited_penalty(ids: Ids, lengths: Sequence[int] = ()) -> float:
-    """Return the repetition penalty for a model of the text ids [N]: the less, the more that text repeats itself.
+def suited_penalty(ids: Annotated[Ids, "N"], lengths: Sequence[int] = ()) -> float:
+    """Return the repetition penalty for a model of the text `ids`: the less, the more that text repeats itself.
 
     Prose continues a repetition at 1 to 2 % of its characters, source code at a quarter of them. See docs/defaults.md.
     """

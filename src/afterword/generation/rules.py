@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Sequence
 from copy import copy
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import regex
@@ -113,8 +113,8 @@ class Rules:
 class Rule:
     """The rules within one text."""
 
-    mask: Logits
-    """0 for the rows that can follow, -inf for the others, [R]; the boundary can follow if the text can end here."""
+    mask: Annotated[Logits, "R"]
+    """0 for the rows that can follow, -inf for the others; the boundary can follow if the text can end here."""
     finished: bool
     """True if nothing can follow."""
 

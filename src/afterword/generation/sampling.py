@@ -14,8 +14,8 @@ The order is always the same. Each step works on what the step before left:
 
 A token that a filter removes has the logit -inf. Equal logits are ranked by id, lowest first.
 
-A filter is a function from logits [..., R], of which the largest is 0, and a value to logits [..., R]. The field of
-`Sampling` that holds its value names it, and the value at which it is off.
+A filter is a function from logits [..., R], of which the largest is 0, and a value to logits of the same shape. The
+field of `Sampling` that holds its value names it, and the value at which it is off.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,26 +38,28 @@ Filter = Callable[[Logits, Any], Logits]
 LEAST_LOGIT = -1000.0  # its exp is 0 in float32
 
 
-def keep_top_k(logits: Logits, k: int) -> Logits:
-    """Return logits [..., R] with all but the `k` likeliest at -inf."""
+def keep_top_k(logits: Annotated[Logits, "... R"], k: int) -> Annotated[Logits, "... R"]:
+    """Return `logits` with all but the `k` likeliest at -inf."""
     return logits if k >= logits.shape[-1] else _keep(logits, _ranked(logits), k)
 
 
-def keep_top_p(logits: Logits, p: float) -> Logits:
-    """Return logits [..., R] with all at -inf but the fewest likeliest that together reach the probability `p`."""
+def keep_top_p(logits: Annotated[Logits, "... R"], p: float) -> Annotated[Logits, "... R"]:
+    """Return `logits` with all at -inf but the fewest likeliest that together reach the probability `p`."""
     ranked = _ranked(logits)
     by_rank = np.take_along_axis(logits, ranked, axis=-1)
     reached = np.exp(by_rank - by_rank[..., :1]).cumsum(axis=-1)
     return _keep(logits, ranked, np.count_nonzero(reached < p * reached[..., -1:], axis=-1, keepdims=True) + 1)
 
 
-def keep_min_p(logits: Logits, p: float) -> Logits:
-    """Return logits [..., R] with those at -inf that are less than `p` times as likely as the likeliest."""
+def keep_min_p(logits: Annotated[Logits, "... R"], p: float) -> Annotated[Logits, "... R"]:
+    """Return `logits` with those at -inf that are less than `p` times as likely as the likeliest."""
     return np.where(logits >= math.log(p), logits, -np.inf)
 
 
-def keep_known(weights: Logits, known: NDArray[np.bool_], p: float) -> Logits:
-    """Return weights [..., R], with 0 for those that are not `known` and have less than `p` of the sum.
+def keep_known(
+    weights: Annotated[Logits, "... R"], known: Annotated[NDArray[np.bool_], "... R"], p: float
+) -> Annotated[Logits, "... R"]:
+    """Return `weights` with 0 for those that are not `known` and have less than `p` of the sum.
 
     If none would be left, the largest is kept.
     """
@@ -251,14 +253,14 @@ class Steered(Protocol):
     @property
     def temperature(self) -> float: ...
 
-    def steer(self, own: Logits, left: Logits) -> None:
-        """Change the logits `left` [R] in place; `own` are the model's, with nothing masked."""
+    def steer(self, own: Annotated[Logits, "R"], left: Annotated[Logits, "R"]) -> None:
+        """Change the logits `left` in place; `own` are the model's, with nothing masked."""
 
     def refuses(self, token: int) -> bool: ...
 
     @property
-    def known(self) -> NDArray[np.bool_] | None:
-        """For each row [R], whether its token makes no new word; None if new words are not limited."""
+    def known(self) -> Annotated[NDArray[np.bool_], "R"] | None:
+        """For each row, whether its token makes no new word; None if new words are not limited."""
 
 
 Likeliest = tuple[tuple[int, float], ...]
@@ -271,13 +273,13 @@ as `Sampling` asks for."""
 class Sampler:
     """Draws tokens by `sampling`. It stores nothing about a text, so that one sampler serves many.
 
-    `resolved` are the model's defaults, replaced by what `sampling` gives. `mask` [R] is added to the logits: biases,
-    and -inf for what must never be drawn. Only the first `own_rows` tokens can be among the likeliest. Raises
-    ModelError if nothing is left to draw.
+    `resolved` are the model's defaults, replaced by what `sampling` gives. `mask` is added to the logits: biases, and
+    -inf for what must never be drawn. Only the first `own_rows` tokens can be among the likeliest. Raises ModelError if
+    nothing is left to draw.
     """
 
     def __init__(
-        self, sampling: Sampling, resolved: WritingDefaults, mask: Logits, own_rows: int | None = None
+        self, sampling: Sampling, resolved: WritingDefaults, mask: Annotated[Logits, "R"], own_rows: int | None = None
     ) -> None:
         self._mask = mask
         if not np.isfinite(mask).any():
@@ -291,9 +293,10 @@ class Sampler:
         self._likeliest = sampling.log_probabilities or 0
         self._own_rows = own_rows
 
-    def draw(self, logits: NDArray[np.floating], texts: Sequence[Steered], normalised: bool = False) -> list[Drawn]:
-        """Draw a token for each of B `texts` from its row of logits [B, R], which are log-probabilities if they are
-        `normalised`."""
+    def draw(
+        self, logits: Annotated[NDArray[np.floating], "B R"], texts: Sequence[Steered], normalised: bool = False
+    ) -> list[Drawn]:
+        """Draw a token for each of `texts` from its row of `logits`, log-probabilities if they are `normalised`."""
         if len(texts) == 1:
             return [self._draw_one(logits[0], texts[0], normalised)]
         own = logits.astype(np.float64)
@@ -327,20 +330,20 @@ class Sampler:
         total = 0.0 if normalised else math.log(np.add.reduce(np.exp(own, out=own)))
         return _drawn(token, chosen - total, ranked, total)
 
-    def left(self, logits: NDArray[np.floating], text: Steered | None = None) -> Logits:
-        """Return what the mask, and what `text` asks for, leave of logits [R]."""
+    def left(self, logits: Annotated[NDArray[np.floating], "R"], text: Steered | None = None) -> Annotated[Logits, "R"]:
+        """Return what the mask, and what `text` asks for, leave of `logits`."""
         left: Logits = logits + self._mask
         if text is not None and text.steers and left[left.argmax()] > -np.inf:
             text.steer(logits.astype(np.float64), left)
         return left
 
-    def shares(self, left: Sequence[Logits]) -> Logits:
-        """Return the probabilities [W] of ways to begin, as if a token were drawn from what is `left` [W, R] in all."""
+    def shares(self, left: Sequence[Annotated[Logits, "R"]]) -> Annotated[Logits, "W"]:
+        """Return the probability of each way to begin, as if a token were drawn from what is `left` in all."""
         shares: Logits = self.probabilities(np.concatenate(left)).reshape(len(left), -1).sum(axis=1)
         return shares
 
-    def probabilities(self, left: Logits) -> Logits:
-        """Return the probabilities [N] by which a text that begins here draws from the logits `left` [N]."""
+    def probabilities(self, left: Annotated[Logits, "N"]) -> Annotated[Logits, "N"]:
+        """Return the probabilities by which a text that begins here draws from the logits `left`."""
         likeliest: Logits = np.eye(1, len(left), int(left.argmax()))[0]
         weights = likeliest if self._greedy else self._weights(left.copy(), left.max(), self._temperature)
         weights /= weights.sum()

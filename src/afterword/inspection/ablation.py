@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
@@ -78,8 +78,8 @@ def ablate_gates(model: Inspected, text: str, *, on_progress: OnProgress = ignor
     return Ablations(trace.bits_per_character, each)
 
 
-def variants(trace: Trace) -> Iterator[tuple[str, int | None, Way, Array]]:
-    """Yield the gate, the layer, the way, and the held values [L, 6, H] of every variant.
+def variants(trace: Trace) -> Iterator[tuple[str, int | None, Way, Annotated[Array, "L 6 H"]]]:
+    """Yield the gate, the layer, the way, and the held values of every variant.
 
     The means are those over the text of `trace`. The candidate cannot be open, so it is held only at its mean.
     """

@@ -11,12 +11,9 @@ import html
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from afterword.model.arrays import Array
+from afterword.model.arrays import Array, Floats, Ids
 from afterword.model.network.network import Network
 from afterword.text.aligned import aligned
 from afterword.text.tokenizer import Tokenizer
@@ -71,11 +68,13 @@ class Inspected(Protocol):
     def is_held(self) -> bool:
         """True if any part of its network is held at a value."""
 
-    def network(self, held: Array | None = None) -> Network:
-        """Return its network without the n-gram; `held` [L, 6, H] as in `holding`, in addition to its own."""
+    def network(self, held: Annotated[Array, "L 6 H"] | None = None) -> Network:
+        """Return its network without the n-gram; `held` as in `holding`, in addition to its own."""
 
     def network_bits(self, text: str, held: Array | None = None) -> float:
         """Return the cost of `text` for that network, in bits per character."""
 
-    def input_gradients(self, ids: NDArray[np.integer[Any]], steps: int) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-        """Do as `learning.gradients.input_gradients`, for the tokenizer's ids [N, T]. Needs PyTorch."""
+    def input_gradients(
+        self, ids: Annotated[Ids, "N T"], steps: int
+    ) -> Iterator[tuple[slice, Annotated[Floats, "lanes steps"]]]:
+        """Do as `learning.gradients.input_gradients`, for the tokenizer's `ids`. Needs PyTorch."""

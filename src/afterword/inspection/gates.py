@@ -37,7 +37,7 @@ class Gates(Trace):
 def look_at_gates(model: Inspected, text: str) -> Gates:
     """Return every gate and state of the network while it reads `text`, and its predictions after each token.
 
-    A plain recurrent network has only a hidden state: its gates are empty, [T, L, 0], and its cell state is zero.
+    A plain recurrent network has only a hidden state: its gates are empty, and its cell state is zero.
 
     Raises TextError for an empty text or one of more than 20,000 characters (fewer if the network has more than
     3 × 1024 units).

@@ -12,14 +12,14 @@ import importlib.util
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import OptionError, TextError
 from afterword.inspection.finding import Finding, Inspected
-from afterword.model.arrays import Ids
+from afterword.model.arrays import Floats, Ids
 from afterword.model.network.network import Network, State, log_probabilities
 from afterword.settings import SEEDS, OnProgress, Settings, ignore_progress, setting, takes
 from afterword.text.tokenizer import Tokenizer
@@ -65,8 +65,8 @@ def measured(network: Network, tokenizer: Tokenizer, text: str, lines: bool = Fa
 
 def changes_by_replacing(
     text: MeasuredParts, settings: HorizonSettings, on_progress: OnProgress = ignore_progress
-) -> NDArray[np.float64]:
-    """Return how much replacing a character at each of N places changes up to K `steps` later, in bits, [N, K].
+) -> Annotated[Floats, "N K"]:
+    """Return how much replacing a character at each of N places changes up to K `steps` later, in bits.
 
     Short texts are measured over fewer steps. Raises TextError for a text that is too short or has only one distinct
     character, OptionError for too many figures.
@@ -105,7 +105,7 @@ def _changes(
         yield first, (np.exp(expected) * (expected - changed)).sum(axis=-1)
 
 
-def choose_places(text: MeasuredParts, settings: HorizonSettings) -> tuple[NDArray[np.intp], int]:
+def choose_places(text: MeasuredParts, settings: HorizonSettings) -> tuple[Annotated[NDArray[np.intp], "N"], int]:
     """Return the places of replaced characters, spread evenly over the text, and the number of steps after each."""
     length = text.length
     if len(text.ids) < LEAST_TOKENS:
@@ -131,8 +131,8 @@ def _spread(starts: NDArray[np.intp], within: range, number: int) -> NDArray[np.
     return places[np.linspace(0, len(places) - 1, min(number, len(places))).astype(np.intp)]
 
 
-def sequences(text: MeasuredParts, steps: int, positions: int) -> NDArray[np.integer[Any]]:
-    """Return the sequences for the gradient: tokens [N, T], evenly over the text, of which the last is predicted.
+def sequences(text: MeasuredParts, steps: int, positions: int) -> Annotated[Ids, "N T"]:
+    """Return the sequences for the gradient: tokens, evenly over the text, of which the last is predicted.
 
     Each begins with the boundary token, if there is one. Then come the tokens that replacing would read as warm-up, and
     `steps` more, but at most as many as the network's context.
@@ -145,7 +145,9 @@ def sequences(text: MeasuredParts, steps: int, positions: int) -> NDArray[np.int
     return np.concatenate([np.full((len(read), 1), text.tokenizer.end, read.dtype), read], axis=1)
 
 
-def replacements(ids: NDArray[Any], places: NDArray[np.intp], random: np.random.Generator) -> NDArray[Any]:
+def replacements(
+    ids: Annotated[Ids, "T"], places: Annotated[NDArray[np.intp], "N"], random: np.random.Generator
+) -> Annotated[Ids, "N"]:
     """Draw for each place another token than the one there, with the frequency that it has in the text."""
     order = np.argsort(ids, kind="stable")
     first, last = (np.searchsorted(ids[order], ids[places], side) for side in ("left", "right"))
@@ -157,7 +159,7 @@ def replacements(ids: NDArray[Any], places: NDArray[np.intp], random: np.random.
     return np.array(others, ids.dtype)
 
 
-def warmed_up(text: MeasuredParts, places: NDArray[np.intp], before: int) -> State:
+def warmed_up(text: MeasuredParts, places: Annotated[NDArray[np.intp], "B"], before: int) -> State:
     """Return the state just before each place, after reading the `before` tokens there."""
     network, end = text.network, text.tokenizer.end
     state = network.start(len(places))
@@ -173,18 +175,16 @@ SHOWN_STEPS = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 300, 500, 1000, 2000, 3000,
 WIDTH = 1.1  # the figure at k is the mean from k / 1.1 to k · 1.1, since single steps scatter
 FADED = 0.01  # of what the last character changes: a character that changes less is forgotten
 
-Curves = NDArray[np.float64]  # one per place, [N, K]
-
 
 @dataclass(frozen=True, repr=False)
 class Horizon(Finding):
     """The change of the prediction by a character k = 1 … K steps back."""
 
     name: str
-    changes: Curves
-    """The change by replacing it: bits, [N places, K]."""
-    gradients: Curves | None = None
-    """The size of d log P(next) / d input, in nats, [N places, K]; None if it was not measured."""
+    changes: Annotated[Floats, "N K"]
+    """The change by replacing it at each of N places, in bits."""
+    gradients: Annotated[Floats, "_ K"] | None = None
+    """The size of d log P(next) / d input, in nats, per place; None if it was not measured."""
     unit: str = "character"
     """What is replaced, and what k counts: "token" if the model's tokens are not characters."""
 
@@ -193,8 +193,8 @@ class Horizon(Finding):
         """The k that are shown."""
         return [k for k in SHOWN_STEPS if k <= self.changes.shape[1]]
 
-    def at(self, k: int, values: Curves | None = None) -> tuple[float, float]:
-        """Return the mean and standard error at `k` of `values` [N, K], by default of the changes by replacing.
+    def at(self, k: int, values: Annotated[Floats, "N K"] | None = None) -> tuple[float, float]:
+        """Return the mean and standard error at `k` of `values`, by default of the changes by replacing.
 
         The standard error of a single place is NaN.
         """
@@ -309,7 +309,7 @@ def measure_horizon(model: Inspected, settings: HorizonOf) -> Horizon:
     return Horizon(found.name, changes, gradients, unit)
 
 
-def _around(k: int, values: Curves) -> Curves:
+def _around(k: int, values: Floats) -> Floats:
     """Return the `values` [..., K] whose mean is the figure at `k`."""
     low, high = max(1, math.ceil(k / WIDTH)), min(values.shape[-1], math.floor(k * WIDTH))
     return values[..., low - 1 : high]

@@ -14,13 +14,13 @@ import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import ModelError, OptionError
-from afterword.model.arrays import Array
+from afterword.model.arrays import Array, Floats
 from afterword.model.network.cell import Step
 from afterword.model.network.config import Config
 from afterword.model.network.holding import check_place
@@ -39,24 +39,24 @@ class Trace:
     text: str
     tokens: list[str]
     """Each token as text; a byte that is part of a character as <0xE2>."""
-    ids: NDArray[np.int32]
-    input: Array
-    """The input gates, float32 [T, L, H], like all that follow."""
-    forget: Array
-    candidate: Array
-    output: Array
-    cell: Array
-    hidden: Array
-    before: Array
-    """The cell state before each step, [T, L, H]: cell = forget · before + input · candidate."""
-    log_probabilities: Array
-    """The predictions after each token, float32 [T, R], in nats."""
-    nats: NDArray[np.float64]
-    """The cost of each token, [T]: its -log P, given all before it."""
+    ids: Annotated[NDArray[np.int32], "T"]
+    input: Annotated[Array, "T L gate"]
+    """The input gates. A plain recurrent network's are empty: a width of 0 in place of H."""
+    forget: Annotated[Array, "T L gate"]
+    candidate: Annotated[Array, "T L gate"]
+    output: Annotated[Array, "T L gate"]
+    cell: Annotated[Array, "T L H"]
+    hidden: Annotated[Array, "T L H"]
+    before: Annotated[Array, "T L H"]
+    """The cell state before each step: cell = forget · before + input · candidate."""
+    log_probabilities: Annotated[Array, "T R"]
+    """The predictions after each token, in nats."""
+    nats: Annotated[Floats, "T"]
+    """The cost of each token: its -log P, given all before it."""
     rows: list[str]
     """The tokens of the R rows; the last row may be that of all bytes."""
-    expected_first: Array
-    """The prediction before the first token, [R], in nats."""
+    expected_first: Annotated[Array, "R"]
+    """The prediction before the first token, in nats."""
     title: str = ""
     """The name of what was read, if it is not the text itself."""
     unit: str = "character"
@@ -80,23 +80,23 @@ class Trace:
             raise ModelError("a plain recurrent network has no gates: afterword inspect shows its hidden state")
 
     @property
-    def kept(self) -> Array:
-        """The part of the cell state that the forget gate kept, [T, L, H]."""
+    def kept(self) -> Annotated[Array, "T L H"]:
+        """The part of the cell state that the forget gate kept."""
         return self.forget * self.before
 
     @property
-    def dropped(self) -> Array:
-        """The part of the cell state that the forget gate dropped, [T, L, H]."""
+    def dropped(self) -> Annotated[Array, "T L H"]:
+        """The part of the cell state that the forget gate dropped."""
         return self.before - self.kept
 
     @property
-    def added(self) -> Array:
-        """The part that the input gate added, [T, L, H]: kept + added = cell."""
+    def added(self) -> Annotated[Array, "T L H"]:
+        """The part that the input gate added: kept + added = cell."""
         return self.input * self.candidate
 
     @property
-    def bits(self) -> NDArray[np.float64]:
-        """The surprise of each token, [T], in bits."""
+    def bits(self) -> Annotated[Floats, "T"]:
+        """The surprise of each token, in bits."""
         return self.nats / math.log(2)
 
     @property
@@ -108,13 +108,13 @@ class Trace:
         """Return the place of token `t`, for people."""
         return self.places[t] if self.places else str(t)
 
-    def means(self, part: str) -> NDArray[np.float64]:
-        """Return the mean over each layer's units per token, [T, L]; for the states, the mean of their magnitude."""
+    def means(self, part: str) -> Annotated[Floats, "T L"]:
+        """Return the mean over each layer's units per token; for the states, the mean of their magnitude."""
         values = getattr(self, part)
         return np.asarray((values if part in ("input", "forget", "output") else np.abs(values)).mean(-1, dtype=float))
 
-    def likeliest(self, number: int) -> tuple[NDArray[np.intp], Array]:
-        """Return the `number` likeliest rows before each token was read, and their probabilities, [T, number] each."""
+    def likeliest(self, number: int) -> tuple[Annotated[NDArray[np.intp], "T number"], Annotated[Array, "T number"]]:
+        """Return the `number` likeliest rows before each token was read, and their probabilities."""
         before = np.concatenate([self.expected_first[None], self.log_probabilities[:-1]])
         best = np.argsort(-before, axis=1, kind="stable")[:, :number]
         return best, np.exp(np.take_along_axis(before, best, axis=1))
@@ -204,13 +204,13 @@ class LayerOpenness:
     """One layer over a text."""
 
     gates: dict[str, GateOpenness]
-    memory: NDArray[np.float64]
-    """The memory of each unit in characters, [H]: -1 / mean(log forget), after which e⁻¹ of a cell state is left, if
-    each forget gate is at its geometric mean over the text."""
+    memory: Annotated[Floats, "H"]
+    """The memory of each unit in characters: -1 / mean(log forget), after which e⁻¹ of a cell state is left, if each
+    forget gate is at its geometric mean over the text."""
 
     @property
-    def longest(self) -> NDArray[np.intp]:
-        """The units, longest memory first, [H]."""
+    def longest(self) -> Annotated[NDArray[np.intp], "H"]:
+        """The units, longest memory first."""
         return np.argsort(-self.memory, kind="stable")
 
     def spread(self) -> list[tuple[str, int]]:

@@ -15,7 +15,7 @@ import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, overload
+from typing import Annotated, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from afterword.inspection.finding import Finding, Inspected
 from afterword.inspection.gates import beginning, look_at_gates
 from afterword.inspection.questions import Mask, Question
 from afterword.inspection.trace import Trace
+from afterword.model.arrays import Array, Floats
 from afterword.settings import whole_number
 from afterword.text.tokenizer import Decoder, Tokenizer
 
@@ -34,8 +35,8 @@ SHIFTS = 20
 TOP, MOST_UNITS = 5, 1000  # units per answer
 
 
-def midranks(values: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Return the rank of each of `values` [T, C] in its column, from 1. Equal values get the mean of their ranks."""
+def midranks(values: Annotated[NDArray[np.floating], "T C"]) -> Annotated[Array, "T C"]:
+    """Return the rank of each of `values` in its column, from 1. Equal values get the mean of their ranks."""
     ranks = np.empty(values.shape, np.float32)
     for column in range(values.shape[1]):
         _, which, counts = np.unique(values[:, column], return_inverse=True, return_counts=True)
@@ -43,14 +44,14 @@ def midranks(values: NDArray[np.floating]) -> NDArray[np.float32]:
     return ranks
 
 
-def areas(ranks: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the area under the curve of each column of `ranks` [T, C] for the answers `mask` [T].
+def areas(ranks: Annotated[Array, "T C"], mask: Annotated[Mask, "T"]) -> Annotated[Floats, "C"]:
+    """Return the area under the curve of each column of `ranks` for the answers `mask`.
 
     It is Mann and Whitney's U, divided by the number of pairs.
     """
     inside = int(mask.sum())
     sums = np.add.reduce(ranks[mask], axis=0, dtype=np.float64)
-    value: NDArray[np.float64] = (sums - inside * (inside + 1) / 2) / (inside * (len(mask) - inside))
+    value: Floats = (sums - inside * (inside + 1) / 2) / (inside * (len(mask) - inside))
     return value
 
 
@@ -208,8 +209,8 @@ def _checked(top: int) -> int:
     return top
 
 
-def character_of_each_token(trace: Trace, tokenizer: Tokenizer) -> NDArray[np.intp]:
-    """Return the index of the last character that each token has a part in, [T]."""
+def character_of_each_token(trace: Trace, tokenizer: Tokenizer) -> Annotated[NDArray[np.intp], "T"]:
+    """Return the index of the last character that each token has a part in."""
     decoder = Decoder(tokenizer)
     lengths = np.array([len(decoder.push(id)) for id in trace.ids.tolist()])
     ends = lengths.cumsum()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,16 +25,16 @@ NOT_A_TARGET = -100  # torch's cross-entropy skips it: padding after the end of 
 class Batch:
     """One step's data.
 
-    inputs, targets: int64 [T, B]; a target of `NOT_A_TARGET` costs nothing.
-    fresh: bool [B], the columns whose carried state must be cleared first.
+    targets: one of `NOT_A_TARGET` costs nothing.
+    fresh: the columns whose carried state must be cleared first.
     weight: the divisor of the summed cost. It never depends on the rest of the batch, so a line's gradient does not
         depend on its neighbours.
     tokens: the number of targets that count.
     """
 
-    inputs: NDArray[np.int64]
-    targets: NDArray[np.int64]
-    fresh: NDArray[np.bool_]
+    inputs: Annotated[NDArray[np.int64], "T B"]
+    targets: Annotated[NDArray[np.int64], "T B"]
+    fresh: Annotated[NDArray[np.bool_], "B"]
     weight: float
     tokens: int
 
@@ -50,12 +50,12 @@ LEAST_STRETCH = 512  # tokens of validation text, since each stretch begins with
 class Lanes:
     """B lanes that walk through the running text, T tokens per step, each from its own place, again and again.
 
-    ids [N] are network rows. At each step a lane starts afresh with the recipe's `reset_probability`, and always at the
+    Ids are network rows. At each step a lane starts afresh with the recipe's `reset_probability`, and always at the
     end of the text: its state is cleared and its first input is the boundary token, as at the start of writing and
     scoring. Half of these fresh starts move on to the next start of a line, where prompts begin.
     """
 
-    def __init__(self, ids: Ids, recipe: Recipe, *, boundary: int, newline: int) -> None:
+    def __init__(self, ids: Annotated[Ids, "N"], recipe: Recipe, *, boundary: int, newline: int) -> None:
         batch_size, seq_length = recipe.batch_size, recipe.seq_length
         if len(ids) < seq_length + 1:
             raise OptionError(
@@ -123,7 +123,7 @@ def validation_stretches(ids: Ids, tokens: int, *, boundary: int) -> Sequence[Ba
 class Lines:
     """Batches of whole lines. Each is read from an empty state and the boundary token, and includes its own end.
 
-    ids [N] are network rows, each line followed by the boundary token. Every pass takes each line once, in an order
+    Ids are network rows, each line followed by the boundary token. Every pass takes each line once, in an order
     drawn from the seed; lines of about the same length go together, so there is little padding. A batch whose lines are
     longer than `seq_length` is read in pieces of that length, with the state carried between them.
     """
@@ -196,8 +196,8 @@ def validation_lines(ids: Ids, tokens: int, *, boundary: int) -> Sequence[Batch]
     return [source.next() for _ in range(source.steps_in_epoch)]
 
 
-def line_ends(ids: Ids, boundary: int, block: int = 1 << 20) -> NDArray[np.int64]:
-    """Return the ends of the lines in ids [N], found by the block, so that no array is as long as the text."""
+def line_ends(ids: Annotated[Ids, "N"], boundary: int, block: int = 1 << 20) -> Annotated[NDArray[np.int64], "lines"]:
+    """Return the ends of the lines in `ids`, found by the block, so that no array is as long as the text."""
     found = [at + np.flatnonzero(ids[at : at + block] == boundary) for at in range(0, len(ids), block)]
     return np.concatenate(found) if found else np.empty(0, np.int64)
 
@@ -205,11 +205,11 @@ def line_ends(ids: Ids, boundary: int, block: int = 1 << 20) -> NDArray[np.int64
 class Windows:
     """Batches of windows: W tokens from an empty state predict the next one.
 
-    Every pass takes every window of ids [N] once (N - W of them, stride 1), in an order drawn from the seed. The last
+    Every pass takes every window of N ids once (N - W of them, stride 1), in an order drawn from the seed. The last
     batch of a pass may be smaller.
     """
 
-    def __init__(self, ids: Ids, batch_size: int, window: int, *, seed: int) -> None:
+    def __init__(self, ids: Annotated[Ids, "N"], batch_size: int, window: int, *, seed: int) -> None:
         if len(ids) <= window:
             raise OptionError(f"seq-length {window} is too large for {len(ids)} tokens of training text")
         self._ids, self._batch_size, self._window, self._seed = ids, batch_size, window, seed
@@ -240,8 +240,8 @@ class Windows:
         self._order = self._draw_order()
 
 
-def window_batch(ids: Ids, starts: NDArray[np.int64], window: int) -> Batch:
-    """Return the windows of ids [N] that begin at `starts` [B]. Their mean cost counts, as in Keras."""
+def window_batch(ids: Annotated[Ids, "N"], starts: Annotated[NDArray[np.int64], "B"], window: int) -> Batch:
+    """Return the windows of `ids` that begin at `starts`. Their mean cost counts, as in Keras."""
     B = len(starts)
     inputs = np.asarray(ids[starts + np.arange(window)[:, None]], np.int64)
     targets = np.full((window, B), NOT_A_TARGET, np.int64)

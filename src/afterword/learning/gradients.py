@@ -8,17 +8,16 @@ predicted by the new weights. The saved model itself does not change.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from typing import Annotated
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 from torch.nn.functional import cross_entropy
 
 from afterword.learning.trainable import LayerState, TrainableNetwork
-from afterword.model.arrays import Ids
+from afterword.model.arrays import Floats, Ids, Weights
 from afterword.model.network.config import Config
 
 SEQUENCES_AT_ONCE = 8  # read at the same time, at most
@@ -31,9 +30,9 @@ CLIP = 1.0  # largest norm of a gradient
 
 
 def input_gradients(
-    config: Config, weights: Mapping[str, NDArray[np.float32]], rows: NDArray[np.integer[Any]], steps: int
-) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-    """Yield lanes of rows [N, T], and for them the size [≤ 8, steps] of d log P(last row) / d input, 1 … `steps` back.
+    config: Config, weights: Weights, rows: Annotated[Ids, "N T"], steps: int
+) -> Iterator[tuple[slice, Annotated[Floats, "lanes steps"]]]:
+    """Yield some lanes of `rows`, and for them the size of d log P(last row) / d input, 1 … `steps` back.
 
     Each of the N sequences is read from an empty state, T > `steps`; its last row is only predicted. The input is the
     token's embedding or number. The size is the Euclidean norm.
@@ -54,7 +53,7 @@ def input_gradients(
 class AdaptingNetwork:
     """A saved model's network that learns from what it reads."""
 
-    def __init__(self, config: Config, weights: Mapping[str, NDArray[np.float32]]) -> None:
+    def __init__(self, config: Config, weights: Weights) -> None:
         self._network = TrainableNetwork(config).load(weights)
         self.restart()
 
@@ -62,10 +61,10 @@ class AdaptingNetwork:
         """Begin another text, from an empty state."""
         self._state: list[LayerState] = []
 
-    def read(self, fed: Ids, predicted: Ids) -> NDArray[np.float64]:
-        """Read rows fed [T, B], and learn that predicted [T, B] came after them (-1: nothing did).
+    def read(self, fed: Annotated[Ids, "T B"], predicted: Annotated[Ids, "T B"]) -> Annotated[Floats, "T B R"]:
+        """Read the rows `fed`, and learn that `predicted` came after them (-1: nothing did).
 
-        Returns the log-probabilities [T, B, R] before anything was learned.
+        Returns the log-probabilities before anything was learned.
         """
         state = self._state or self._network.empty_state(fed.shape[1])
         logits, after = self._network(torch.from_numpy(fed.astype(np.int64)), state)
@@ -79,5 +78,5 @@ class AdaptingNetwork:
                 for weight in self._network.parameters():
                     if weight.grad is not None:
                         weight.add_(weight.grad, alpha=-RATE)
-        found: NDArray[np.float64] = logits.detach().double().log_softmax(-1).numpy()
+        found: Floats = logits.detach().double().log_softmax(-1).numpy()
         return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from afterword.learning.optimizer import OPTIMIZERS
 from afterword.learning.ranks import ALONE, Team
 from afterword.learning.recipe import Recipe
 from afterword.learning.trainable import LayerState, TrainableNetwork, saved_name
-from afterword.model.arrays import Array
+from afterword.model.arrays import Array, Floats
 from afterword.model.network.config import Config
 
 
@@ -143,7 +143,7 @@ class Learner:
             torch._foreach_lerp_(list(self.kept.parameters()), list(self.network.parameters()), 1 - keep)
 
     @torch.no_grad()
-    def evaluate(self, batches: Sequence[Batch]) -> NDArray[np.float64]:
+    def evaluate(self, batches: Sequence[Batch]) -> Annotated[Floats, "N"]:
         """Return the nats of each token of `batches`, read in order with carried state, by the weights to keep.
 
         Tokens that share the network's last row cost what that row costs; the caller adds what each of them costs more.

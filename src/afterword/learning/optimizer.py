@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
@@ -121,8 +121,10 @@ class Muon(Optimizer):
             p.view_as(moves).add_(moves, alpha=-group["lr"] * stretch)
 
 
-def inverse_root(matrices: Tensor, dtype: torch.dtype, steps: int = 3) -> Tensor:
-    """Return for matrices [K, M, N] = U Σ Vᵀ the matrices [K, N, N] that turn them into about U Vᵀ, by multiplication.
+def inverse_root(
+    matrices: Annotated[Tensor, "K M N"], dtype: torch.dtype, steps: int = 3
+) -> Annotated[Tensor, "K N N"]:
+    """Return for `matrices` = U Σ Vᵀ those that turn them into about U Vᵀ, by multiplication.
 
     These are a few steps of a Newton-Schulz iteration with Muon's coefficients, which bring singular values near 1.
     """

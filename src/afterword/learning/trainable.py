@@ -7,7 +7,7 @@ saved under the names of one stacked `nn.LSTM`, as `model.network.config` lists 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 import torch
@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from afterword.learning.device import moved
 from afterword.model.network.config import Config
 
-LayerState = tuple[Tensor, Tensor]  # hidden and cell, each [1, B, H]
+LayerState = tuple[Annotated[Tensor, "1 B H"], Annotated[Tensor, "1 B H"]]  # hidden and cell
 
 
 class TrainableNetwork(nn.Module):
-    """Token rows [T, B] and a carried state to logits [T, B, R] and the state after them; of windows [1, B, R].
+    """Token rows and a carried state to logits and the state after them; of windows, only the logits after the last.
 
     Dropout is drawn from `generator`, on the processor, so that a seed fixes it on every device. It drops whole units,
     by one mask for all steps of a sequence ("locked", or variational, dropout: Gal and Ghahramani 2016); or single
@@ -81,18 +81,22 @@ class TrainableNetwork(nn.Module):
             parameter.copy_(torch.from_numpy(weights[saved_name(name, self.config.cell)]))
         return self
 
-    def forward(self, rows: Tensor, state: list[LayerState]) -> tuple[Tensor, list[LayerState]]:
+    def forward(
+        self, rows: Annotated[Tensor, "T B"], state: list[LayerState]
+    ) -> tuple[Annotated[Tensor, "_ B R"], list[LayerState]]:
         outputs, after = self.read(self.inputs(rows), state)
         return self.output(outputs), after
 
-    def inputs(self, rows: Tensor) -> Tensor:
-        """Return the first layer's inputs [..., E] for rows [...]: rows of the embedding, or the numbers row ÷ R."""
+    def inputs(self, rows: Annotated[Tensor, ...]) -> Annotated[Tensor, "... E"]:
+        """Return the first layer's inputs for `rows`: rows of the embedding, or the numbers row ÷ R."""
         if self.config.input == "embedding":
             return self.embedding(rows)  # type: ignore[no-any-return]
         return rows[..., None] / self.config.vocabulary_size
 
-    def read(self, x: Tensor, state: list[LayerState]) -> tuple[Tensor, list[LayerState]]:
-        """Return the last layer's outputs from which something is predicted, for inputs x [T, B, E], and the state."""
+    def read(
+        self, x: Annotated[Tensor, "T B E"], state: list[LayerState]
+    ) -> tuple[Annotated[Tensor, "_ B H"], list[LayerState]]:
+        """Return the last layer's outputs from which something is predicted, for inputs x, and the state."""
         after: list[LayerState] = []
         for k, layer in enumerate(self.layers):
             if self.config.cell == "lstm":

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afterword.learning.batches import NOT_A_TARGET, Batch, held_out_batches
 from afterword.learning.recipe import Recipe
+from afterword.model.arrays import Floats
 from afterword.model.ngram.mixture import DEFAULT_WEIGHT, fitted_weight, mixed
 from afterword.model.ngram.tables import Ngram, start_row
 from afterword.text.encoded import EncodedCorpus
@@ -103,7 +104,7 @@ class HeldOut:
         return (float(token_nats.mean()) + self._shared) * self._tokens_per_character
 
 
-def ngram_nats(ngram: Ngram, batches: Sequence[Batch]) -> Iterator[NDArray[np.float64]]:
+def ngram_nats(ngram: Ngram, batches: Sequence[Batch]) -> Iterator[Annotated[Floats, "N"]]:
     """Yield the cost of each target to the n-gram, which reads in order with carried contexts, as `evaluate` does."""
     for batch in batches:
         if batch.fresh.all():

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 """Weights, states, logits and probabilities of a network or an n-gram model."""
 
+Floats = NDArray[np.float64]
+"""Costs, and what is computed from probabilities."""
+
 Ids = NDArray[np.integer[Any]]
 """Numbers of tokens: ids of the tokenizer, or rows of the network."""
 

@@ -6,6 +6,8 @@ time. Different sequences can have the same hash.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,8 +34,8 @@ class RollingHash:
         """Return what the hash would be with `symbol` appended."""
         return (self.value + (symbol + 1) * self._power) % MODULUS
 
-    def extend(self, symbols: NDArray[np.integer]) -> None:
-        """Append symbols [N]."""
+    def extend(self, symbols: Annotated[NDArray[np.integer], "N"]) -> None:
+        """Append `symbols`."""
         if len(symbols):
             self.value = (self.value + self._power * int(prefix_hashes(symbols, self._factor)[-1])) % MODULUS
             self._power = self._power * pow(self._factor, len(symbols), MODULUS) % MODULUS
@@ -44,15 +46,15 @@ class RollingHash:
         self._power = self._power * self._inverse % MODULUS
 
 
-def prefix_hashes(symbols: NDArray[np.integer], factor: int = FACTOR) -> Hashes:
-    """Return the hash of each beginning of symbols [N], from one symbol on: [N]."""
+def prefix_hashes(symbols: Annotated[NDArray[np.integer], "N"], factor: int = FACTOR) -> Annotated[Hashes, "N"]:
+    """Return the hash of each beginning of `symbols`, from one symbol on."""
     hashes: Hashes = symbols.astype(np.uint64) + np.uint64(1)
     hashes *= _powers(factor, len(symbols))
     return hashes.cumsum(dtype=np.uint64)
 
 
-def window_hashes(symbols: NDArray[np.integer], length: int) -> Hashes:
-    """Return the hash of each window of `length` symbols [N]: [N - length + 1], or [0] if N is less."""
+def window_hashes(symbols: Annotated[NDArray[np.integer], "N"], length: int) -> Annotated[Hashes, "_"]:
+    """Return the hash of each window of `length` symbols: N - length + 1, or none if N is less."""
     count = max(0, len(symbols) - length + 1)
     sums = np.concatenate([[np.uint64(0)], prefix_hashes(symbols)])
     hashes: Hashes = (sums[length:] - sums[:count]) * _powers(pow(FACTOR, -1, MODULUS), count)

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 
@@ -126,8 +126,8 @@ class RowProducts:
         self._block += STEPS * matrix.size
         return matrix
 
-    def __call__(self, rows: Array, matrix: Array) -> Array:
-        """Return rows [B, n] @ matrix [n, m]."""
+    def __call__(self, rows: Annotated[Array, "B n"], matrix: Annotated[Array, "n m"]) -> Annotated[Array, "B m"]:
+        """Return `rows` @ `matrix`."""
         if not self.is_adaptive or len(rows) > 1:
             return rows @ matrix
         began = self._clock()

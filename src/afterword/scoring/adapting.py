@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import numpy as np
 
@@ -29,9 +29,9 @@ class Learns(Protocol):
     def restart(self) -> None:
         """Begin new texts, from an empty state."""
 
-    def read(self, fed: Ids, predicted: Ids) -> Floats:
-        """Return the log-probabilities [T, B, R] after each of rows fed [T, B], then learn that predicted [T, B] came
-        next (-1: nothing)."""
+    def read(self, fed: Annotated[Ids, "T B"], predicted: Annotated[Ids, "T B"]) -> Annotated[Floats, "T B R"]:
+        """Return the log-probabilities after each of the rows `fed`, then learn that `predicted` came next (-1:
+        nothing)."""
 
 
 class Still:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Annotated, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +37,10 @@ class Comparable(Protocol):
     def score_lines(self, lines: Iterable[str], *, on_progress: OnProgress = ...) -> list[LineScore]: ...
 
 
-def block_sums(characters: int, starts: NDArray[np.intp], values: NDArray[np.floating] | NDArray[np.intp]) -> Floats:
-    """Return the sum of `values` [N] over each block, [B]; each belongs to the character at `starts` [N].
+def block_sums(
+    characters: int, starts: Annotated[NDArray[np.intp], "N"], values: Annotated[NDArray[np.number], "N"]
+) -> Annotated[Floats, "blocks"]:
+    """Return the sum of `values` over each block; each belongs to the character at `starts`.
 
     The blocks of a text have the same number of its `characters`, give or take one.
     """
@@ -50,10 +52,9 @@ def block_sums(characters: int, starts: NDArray[np.intp], values: NDArray[np.flo
 class Difference:
     """The bits that a text costs one model beyond another, block by block. The order of the blocks does not matter."""
 
-    bits: Floats
-    """[B]"""
-    characters: Floats
-    """[B]; a block inside a long line has none."""
+    bits: Annotated[Floats, "blocks"]
+    characters: Annotated[Floats, "blocks"]
+    """A block inside a long line has none."""
 
     @property
     def blocks(self) -> int:

@@ -13,12 +13,12 @@ import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field, fields, replace
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.model.arrays import Ids
+from afterword.model.arrays import Floats, Ids
 from afterword.model.network.network import Network, State, log_probabilities
 from afterword.model.ngram.mixture import USES, Mixture, mixed
 from afterword.model.threads import MOST_SHARING, share
@@ -32,7 +32,6 @@ ENTROPY = "entropy"  # the expected costs
 NUMBERS_AT_ONCE = 2**22  # the most numbers in memory for the pieces that are read at the same time
 STEPS_AT_ONCE = 2048  # tokens of the longest piece, so that progress can be reported and a reader can stop in between
 
-Floats = NDArray[np.float64]
 Expected = Callable[[], NDArray[np.floating]]
 Nats = Mapping[str, Floats]
 ReadBatch = Callable[[list[int], Ids, Callable[[int], None]], object]
@@ -51,8 +50,8 @@ class Cost:
     if TYPE_CHECKING:  # polars takes columns in the order of annotations
         characters: int
         bytes: int
-    token_nats: Floats
-    """-log P of each token [N]."""
+    token_nats: Annotated[Floats, "N"]
+    """-log P of each token."""
     apart: Mapping[str, float]
     """Nats per character of the network (lstm), the n-gram (ngram) and the mixture (both), if there is an n-gram."""
     end: End | None = None
@@ -249,8 +248,8 @@ def read_lines(network: Network, ids: Sequence[Ids], read: ReadBatch, on_progres
     share(lambda one, done: read(*one, done), batches(ids, threads), lambda done: on_progress(done / total), threads)
 
 
-def batches(ids: Sequence[Ids], threads: int = 1) -> Iterator[tuple[list[int], Ids]]:
-    """Yield lines that are read together: their indexes, longest first, and their ids [B, T], padded at the end.
+def batches(ids: Sequence[Annotated[Ids, "n"]], threads: int = 1) -> Iterator[tuple[list[int], Annotated[Ids, "B T"]]]:
+    """Yield lines that are read together: their indexes, longest first, and their ids, padded at the end.
 
     Batches need little padding and a bounded amount of memory. If `threads` share them, each gets about as many. The
     longest come first, so that all threads end at nearly the same time.
@@ -286,13 +285,13 @@ def grouped(items: Iterable[Item], fits: Callable[[list[Item], Item], bool]) -> 
 def token_nats(
     network: Network,
     before: int | None,
-    ids: Ids,
+    ids: Annotated[Ids, "lanes T"],
     on_read: Callable[[slice], object] = lambda read: None,
     state: State | None = None,
     entropies: bool = False,
     lengths: Sequence[int] | None = None,
-) -> tuple[dict[str, Floats], State | None]:
-    """Return -log P of each of ids [B, T], read from `state` as in `stretches`, by name. Undefined beyond `lengths`.
+) -> tuple[dict[str, Annotated[Floats, "lanes T"]], State | None]:
+    """Return -log P of each of `ids`, read from `state` as in `stretches`, by name. Undefined beyond `lengths`.
 
     Also return the state before the last id is read, as in `Stretch`. `on_read` takes each place that was read.
 
@@ -319,8 +318,8 @@ class Stretch(NamedTuple):
 
     place: slice
     """Their place among the T tokens."""
-    nats: dict[str, Floats]
-    """Their costs, [B, t] each, as in `token_nats`."""
+    nats: dict[str, Annotated[Floats, "B t"]]
+    """Their costs, as in `token_nats`."""
     expected: Expected
     """Computes log P of every row in their places, [B, t, R]; -inf if nothing was predicted."""
     state: State | None = None
@@ -330,12 +329,12 @@ class Stretch(NamedTuple):
 def stretches(
     network: Network,
     before: int | None,
-    ids: Ids,
+    ids: Annotated[Ids, "B T"],
     state: State | None = None,
     most: int = STEPS_AT_ONCE,
     lengths: Sequence[int] | None = None,
 ) -> Iterator[Stretch]:
-    """Read ids [B, T] and yield pieces of at most `most` tokens, fewer if they would take too much memory.
+    """Read `ids` and yield pieces of at most `most` tokens, fewer if they would take too much memory.
 
     Each lane continues from `state`, or from a fresh start, and first reads the token `before`, usually the boundary.
     If the `lengths` of the lanes are given, the longest first, later pieces leave out the lanes that have ended.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from heapq import heappush, heappushpop
 from itertools import chain, islice
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +36,13 @@ OnNats = Callable[[dict[str, Floats]], object]
 Costs = tuple[int, float, list[int], list[float]]
 """A token, its nats, the likeliest in its place, as indexes of their names, and their probabilities; or the same of a
 character in a token, as the token that is this character."""
-Found = tuple[Ids, Floats, NDArray[np.intp], NDArray[np.float32]]
-"""N of them, as [N], [N], [N, ≤ LIKELIEST] and [N, ≤ LIKELIEST]."""
+Found = tuple[
+    Annotated[Ids, "N"],
+    Annotated[Floats, "N"],
+    Annotated[NDArray[np.intp], "N K"],
+    Annotated[NDArray[np.float32], "N K"],
+]
+"""N of them, with K alternatives each, at most `LIKELIEST`."""
 Piece = tuple[int, Found]  # the index of a text, and what was found next in it
 Read = Callable[[Ids, Floats, NDArray[np.floating], NDArray[np.intp]], list[Found]]
 """Takes the next tokens of some texts [B, t], their nats [B, t], log P of every row in their places [B, t, R], and how

@@ -19,7 +19,7 @@ This is the definition. `network` computes the same numbers faster, and a test c
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
@@ -38,15 +38,15 @@ class Layer(NamedTuple):
 
 
 class Step(NamedTuple):
-    """Everything that one step computes, and the cell state before it, each [B, H]."""
+    """Everything that one step computes, or each of several, and the cell state before it."""
 
-    input: Array
-    forget: Array
-    candidate: Array
-    output: Array
-    cell: Array
-    hidden: Array
-    before: Array  # the cell state before this step
+    input: Annotated[Array, "... gate"]  # H, or 0 in a plain recurrent network
+    forget: Annotated[Array, "... gate"]
+    candidate: Annotated[Array, "... gate"]
+    output: Annotated[Array, "... gate"]
+    cell: Annotated[Array, "... H"]
+    hidden: Annotated[Array, "... H"]
+    before: Annotated[Array, "... H"]  # the cell state before this step
 
 
 def layer_weights(weights: Weights, layer: int, cell: str = "lstm") -> Layer:
@@ -54,8 +54,10 @@ def layer_weights(weights: Weights, layer: int, cell: str = "lstm") -> Layer:
     return Layer(*(weights[f"{cell}.{name}_l{layer}"] for name in Layer._fields))
 
 
-def step(layer: Layer, x: Array, hidden: Array, cell: Array) -> Step:
-    """Take one step of one layer: x [B, E or H], hidden and cell [B, H]."""
+def step(
+    layer: Layer, x: Annotated[Array, "B _"], hidden: Annotated[Array, "B H"], cell: Annotated[Array, "B H"]
+) -> Step:
+    """Take one step of one layer. Its input `x` has E units, or H."""
     sums = x @ layer.weight_ih.T + layer.bias_ih + hidden @ layer.weight_hh.T + layer.bias_hh
     input_sum, forget_sum, candidate_sum, output_sum = np.split(sums, len(GATES), axis=-1)
 
@@ -69,8 +71,8 @@ def step(layer: Layer, x: Array, hidden: Array, cell: Array) -> Step:
     return Step(input_gate, forget_gate, candidate, output_gate, new_cell, new_hidden, cell)
 
 
-def plain_step(layer: Layer, x: Array, hidden: Array) -> Array:
-    """Take one step of one plain recurrent layer: x [B, E or H], hidden [B, H] → the next hidden [B, H]."""
+def plain_step(layer: Layer, x: Annotated[Array, "B _"], hidden: Annotated[Array, "B H"]) -> Annotated[Array, "B H"]:
+    """Take one step of one plain recurrent layer. Return the next hidden state."""
     new_hidden: Array = np.tanh(x @ layer.weight_ih.T + layer.bias_ih + hidden @ layer.weight_hh.T + layer.bias_hh)
     return new_hidden
 

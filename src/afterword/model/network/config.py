@@ -12,7 +12,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from afterword.errors import ModelError
-from afterword.model.arrays import Array, Weights
+from afterword.model.arrays import Array, Floats, Weights
 
 Cell = Literal["lstm", "rnn"]
 CELLS: tuple[Cell, ...] = get_args(Cell)
@@ -56,8 +56,8 @@ class Config:
         """The network in a few characters, such as 2 × 256 LSTM."""
         return f"{self.num_layers} × {self.hidden_size} {self.cell.upper()}"
 
-    def shared_row_nats(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
-        """Return the nats that each token costs beyond its row, in the shape of `rows`.
+    def shared_row_nats(self, rows: Annotated[NDArray[np.integer[Any]], "..."]) -> Annotated[Floats, "..."]:
+        """Return the nats that each token costs beyond its row.
 
         Tokens that share the last row each have an equal part of its probability, so that P sums to 1 over all V.
         """
@@ -83,8 +83,8 @@ def weight_shapes(config: Config) -> dict[str, tuple[int, ...]]:
     return shapes | {"output.weight": (rows, hidden), "output.bias": (rows,)}
 
 
-def embedding_of(config: Config, weights: Weights) -> Array:
-    """Return the first layer's input for each row, [R, E]: its row of the embedding, or the number row ÷ R."""
+def embedding_of(config: Config, weights: Weights) -> Annotated[Array, "R _"]:
+    """Return the first layer's input for each row: its row of the embedding, or the number row ÷ R."""
     R = config.vocabulary_size
     numbers = (np.arange(R)[:, None] / R).astype(np.float32)
     return weights["embedding.weight"] if config.input == "embedding" else numbers

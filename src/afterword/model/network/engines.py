@@ -12,7 +12,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,15 +61,17 @@ class FastEngine:
         """The lock of `_step`. Another thread that steps at the same time uses memory of its own."""
         self.seconds = time.perf_counter() - began
 
-    def start(self, lanes: int) -> tuple[Array, Array]:
-        """Return the hidden and cell state of a fresh start, [L, B, H + BOUNDS]."""
+    def start(self, lanes: int) -> tuple[Annotated[Array, "L B width"], Annotated[Array, "L B width"]]:
+        """Return the hidden and cell state of a fresh start, each of the width H + BOUNDS."""
         shape = (self._config.num_layers, lanes, self._config.hidden_size)
         low, high = np.full((*shape[:2], 1), -1, np.float32), np.full((*shape[:2], 1), 1, np.float32)
         hidden = np.concatenate([np.zeros(shape, np.float32), low, high], axis=2)
         return hidden, HIGH * hidden
 
-    def run(self, rows: Ids, hidden: Array, cell: Array) -> tuple[Array, Array, Array]:
-        """Read rows [T, B] from hidden and cell [L, B, H + BOUNDS]. Return logits [T, B, R], and both after them."""
+    def run(
+        self, rows: Annotated[Ids, "T B"], hidden: Annotated[Array, "L B width"], cell: Annotated[Array, "L B width"]
+    ) -> tuple[Annotated[Array, "T B R"], Annotated[Array, "L B width"], Annotated[Array, "L B width"]]:
+        """Read `rows`. Return the logits, and the hidden and cell state after them; see `start` for their width."""
         if not rows.size:
             return np.empty((*rows.shape, self._config.vocabulary_size), np.float32), hidden, cell
         if rows.size == 1 and self.stepping.acquire(blocking=False):

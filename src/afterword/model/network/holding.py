@@ -15,6 +15,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
@@ -70,8 +71,8 @@ def parse_hold(text: str) -> Hold:
     return Hold(part or "hidden", number, None if layer is None else int(layer), None if unit is None else int(unit))
 
 
-def held_values(holds: Iterable[Hold], config: Config) -> Array:
-    """Return the held values of a network of `config`, [L, 6, H] in the order of PARTS; NaN for what is not held.
+def held_values(holds: Iterable[Hold], config: Config) -> Annotated[Array, "L 6 H"]:
+    """Return the held values of a network of `config`, in the order of PARTS; NaN for what is not held.
 
     If two hold the same part, the later one counts. Raises OptionError for a layer, unit or part that does not exist.
     """
@@ -95,7 +96,7 @@ def check_place(config: Config, layer: int | None, unit: int | None) -> None:
         raise OptionError(f"unknown unit u{unit}: a layer of this model has u0 to u{config.hidden_size - 1}")
 
 
-def put_held(values: Array, held: Array) -> None:
-    """Replace `values` [..., B, H] in place wherever `held` [..., H] is not NaN."""
+def put_held(values: Annotated[Array, "... B H"], held: Annotated[Array, "... H"]) -> None:
+    """Replace `values` in place wherever `held` is not NaN."""
     spread = np.broadcast_to(held[..., None, :], values.shape)
     np.copyto(values, spread, where=~np.isnan(spread))

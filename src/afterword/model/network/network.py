@@ -17,12 +17,12 @@ import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.model.arrays import Array, Ids, Weights
+from afterword.model.arrays import Array, Floats, Ids, Weights
 from afterword.model.network.cell import GATES, Layer, Step, layer_weights
 from afterword.model.network.config import Config, embedding_of
 from afterword.model.network.engines import FASTER, FastEngine
@@ -39,8 +39,8 @@ REST = np.array([0.0 if gate == "candidate" else 0.5 for gate in GATES], np.floa
 class State(NamedTuple):
     """The memory of a network of the tokens that it has read. Never changed in place."""
 
-    hidden: Array  # [L, B, H]
-    cell: Array  # [L, B, H]
+    hidden: Annotated[Array, "L B _"]  # H, or as an engine has it
+    cell: Annotated[Array, "L B _"]
     recent: list[Any]  # by lane, the last tokens in another form: of a window [≤ W], or as `mixture` keeps them
 
 
@@ -48,19 +48,23 @@ class Traced(NamedTuple):
     """Everything that a reading computes, in the order of the tokens."""
 
     steps: list[Step]  # one per layer, each of its parts [T, B, H]
-    logits: Array  # [T, B, R], of the next token
+    logits: Annotated[Array, "T B R"]  # of the next token
 
 
 class Network:
     """A network, ready to run. It keeps no state of its own, so threads can share it.
 
-    Ids are the tokenizer's, 0 ≤ id < V (not checked here); those from R - 1 on share the last row. `held` [L, 6, H]
-    comes from `holding.held_values`: parts of the network that stay at a value. An `engine` reads and steps instead of
-    NumPy if nothing is held; traces always use NumPy.
+    Ids are the tokenizer's, 0 ≤ id < V (not checked here); those from R - 1 on share the last row. `held` comes from
+    `holding.held_values`: parts of the network that stay at a value. An `engine` reads and steps instead of NumPy if
+    nothing is held; traces always use NumPy.
     """
 
     def __init__(
-        self, config: Config, weights: Weights, held: Array | None = None, engine: FastEngine | None = None
+        self,
+        config: Config,
+        weights: Weights,
+        held: Annotated[Array, "L 6 H"] | None = None,
+        engine: FastEngine | None = None,
     ) -> None:
         self.config, self.engine, self._held = config, engine, held
         self.normalised = False
@@ -78,8 +82,8 @@ class Network:
         fits = 4 * config.vocabulary_size * config.hidden_size * self._embedding.itemsize <= LARGEST_TABLE
         self._table = self._layers[0].project(self._embedding) if fits else None  # [R, 4H]
 
-    def holding(self, held: Array | None) -> Network:
-        """Return the same network, sharing its weights, with parts `held` [L, 6, H], or none."""
+    def holding(self, held: Annotated[Array, "L 6 H"] | None) -> Network:
+        """Return the same network, sharing its weights, with parts `held`, or none."""
         other = copy.copy(self)
         other._held = held
         return other
@@ -102,14 +106,14 @@ class Network:
             return State(*self.engine.start(lanes), recent)
         return State(np.zeros(shape, np.float32), np.zeros(shape, np.float32), recent)
 
-    def step(self, ids: Ids, state: State) -> tuple[Array, State]:
-        """Read one token per lane: ids [B] → logits [B, R] of the next token, and the state after this one."""
+    def step(self, ids: Annotated[Ids, "B"], state: State) -> tuple[Annotated[Array, "B R"], State]:
+        """Read one token per lane. Return the logits of the next token, and the state after this one."""
         return self.advance(ids[:, None], state)
 
     def step_each(
-        self, lanes: Sequence[tuple[Ids, State]], threads: Executor, meanwhile: Callable[[], object]
-    ) -> list[tuple[Array, State]]:
-        """Do `step` for several ids [B] and their states at once: for the first here, for the others on `threads`.
+        self, lanes: Sequence[tuple[Annotated[Ids, "B"], State]], threads: Executor, meanwhile: Callable[[], object]
+    ) -> list[tuple[Annotated[Array, "B R"], State]]:
+        """Do `step` for several ids and their states at once: for the first here, for the others on `threads`.
 
         While the others run, call `meanwhile` on this thread, before the first step.
         """
@@ -122,16 +126,16 @@ class Network:
         found, more = at_once(threads, here, others)
         return [found, *more]
 
-    def advance(self, ids: Ids, state: State) -> tuple[Array, State]:
-        """Read T tokens per lane: ids [B, T] → logits [B, R] of the next token, and the state after all T."""
+    def advance(self, ids: Annotated[Ids, "B T"], state: State) -> tuple[Annotated[Array, "B R"], State]:
+        """Read T tokens per lane. Return the logits of the next token, and the state after all T."""
         if self.engine is not None:
             logits, hidden, cell = self.engine.run(self.rows(ids.T), state.hidden, state.cell)
             return logits[-1], State(hidden, cell, state.recent)
         outputs, state = self._run(ids, state)
         return self._logits(outputs[-1]), state
 
-    def read(self, ids: Ids, state: State) -> tuple[Array, State]:
-        """Read T tokens per lane: ids [B, T] → logits [B, T, R] of the token after each, and the state at the end.
+    def read(self, ids: Annotated[Ids, "B T"], state: State) -> tuple[Annotated[Array, "B T R"], State]:
+        """Read T tokens per lane. Return the logits of the token after each, and the state at the end.
 
         Each token of each lane needs memory for `numbers_per_token` + R numbers: split long texts and carry the state.
         """
@@ -141,7 +145,7 @@ class Network:
         outputs, state = self._run(ids, state)
         return self._logits(outputs).swapaxes(0, 1), state
 
-    def trace(self, ids: Ids, state: State) -> tuple[Traced, State]:
+    def trace(self, ids: Annotated[Ids, "B T"], state: State) -> tuple[Traced, State]:
         """Like `read`, but keep every gate and state. Slower, with memory for B·T·(9LH + R) numbers."""
         steps, outputs, state = self._trace(ids, state)
         return Traced(steps, self._logits(outputs)), state
@@ -197,17 +201,19 @@ class Network:
         logits += self._output_bias
         return logits
 
-    def rows(self, ids: Ids) -> Ids:
-        """Return the network's rows of the tokenizer's `ids`, in the same shape."""
+    def rows(self, ids: Annotated[Ids, "..."]) -> Annotated[Ids, "..."]:
+        """Return the network's rows of the tokenizer's `ids`."""
         return np.minimum(ids, self.config.vocabulary_size - 1)
 
-    def token_log_probabilities(self, logits: Array, ids: Ids) -> NDArray[np.float64]:
-        """Return log P in nats of the tokenizer's `ids` [...], given the logits [..., R] of their places.
+    def token_log_probabilities(
+        self, logits: Annotated[Array, "... R"], ids: Annotated[Ids, "..."]
+    ) -> Annotated[Floats, "..."]:
+        """Return log P in nats of the tokenizer's `ids`, given the logits of their places.
 
         A shared last row's probability is divided among its tokens: see `Config.shared_row_nats`.
         """
         rows = self.rows(ids)
-        chosen: NDArray[np.float64] = np.take_along_axis(log_probabilities(logits), rows[..., None], axis=-1)[..., 0]
+        chosen: Floats = np.take_along_axis(log_probabilities(logits), rows[..., None], axis=-1)[..., 0]
         return chosen - self.config.shared_row_nats(rows)
 
 
@@ -340,8 +346,8 @@ def _stacked(layers: list[Array]) -> Array:
     return layers[0][None] if len(layers) == 1 else np.array(layers)
 
 
-def log_probabilities(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Return the log-softmax in nats of logits [..., R], over the network's rows."""
+def log_probabilities(logits: Annotated[NDArray[np.floating], "... R"]) -> Annotated[Floats, "... R"]:
+    """Return the log-softmax in nats of `logits` over the network's rows."""
     shifted = logits.astype(np.float64)
     shifted -= shifted.max(axis=-1, keepdims=True)
     shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))

@@ -11,12 +11,12 @@ way (Mahoney, "Adaptive weighing of context models for lossless data compression
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.model.arrays import Ids
+from afterword.model.arrays import Floats, Ids
 from afterword.model.ngram.growing import GrowingNgram
 from afterword.model.ngram.repeating import LENGTHS, LongestMatch, Match, length_class
 from afterword.model.ngram.tables import HIGHEST_ORDER, Ngram
@@ -29,8 +29,8 @@ FIRST_OF_MATCH = 0.2
 class Evidence(NamedTuple):
     """The predictions of the next row, to be blended."""
 
-    experts: NDArray[np.float64]
-    """Log-probabilities [K, R]: the network's, if it is used, and the n-gram's."""
+    experts: Annotated[NDArray[np.floating], "_ R"]
+    """Log-probabilities: the network's, if it is used, and the n-gram's."""
     known: int
     """The number of last tokens that the n-gram has seen together."""
     match: Match
@@ -47,17 +47,17 @@ class Blend:
         self._by_known = np.tile(first, (HIGHEST_ORDER, 1))  # [:, K + 1], the match's last
         self._by_length = np.tile(first, (LENGTHS, 1))
 
-    def mixed(self, found: Evidence) -> NDArray[np.float64]:
-        """Return the unnormalised log-probabilities [R] of all together, the largest 0."""
+    def mixed(self, found: Evidence) -> Annotated[Floats, "R"]:
+        """Return the unnormalised log-probabilities of all together, the largest 0."""
         weights = self._by_known[found.known] + self._by_length[length_class(found.match.rows)]
-        mixed: NDArray[np.float64] = weights[:-1] @ found.experts
+        mixed: Floats = weights[:-1] @ found.experts
         if found.match.rows:
             mixed[found.match.next] += weights[-1] * found.odds
         mixed -= mixed.max()
         return mixed
 
-    def learn(self, found: Evidence, probabilities: NDArray[np.float64], row: int) -> None:
-        """Take a step: `row` came, and all together had expected `probabilities` [R]."""
+    def learn(self, found: Evidence, probabilities: Annotated[Floats, "R"], row: int) -> None:
+        """Take a step: `row` came, and all together had expected `probabilities`."""
         experts, copied = found.experts, found.match.next
         step = np.zeros(len(experts) + 1)
         step[:-1] = experts[:, row] - experts @ probabilities
@@ -79,10 +79,12 @@ class Adapter:
         self._growing, self._match, self._blend = GrowingNgram(rows, start, ngram), LongestMatch(rows), Blend(using)
         self._alone = using == "ngram"
 
-    def read(self, rows: Ids, network: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the cost of each of rows [T] before anything is learned from it: nats [T] by the n-gram, and by all.
+    def read(
+        self, rows: Annotated[Ids, "T"], network: Annotated[Floats, "_ R"]
+    ) -> tuple[Annotated[Floats, "T"], Annotated[Floats, "T"]]:
+        """Return the cost of each of `rows` before anything is learned from it: nats by the n-gram, and by all.
 
-        `network` has the network's log-probabilities [T, R] of each.
+        `network` has the network's log-probabilities of each, and may have more, which are not read.
         """
         ngram, both = np.empty(len(rows)), np.empty(len(rows))
         for t, row in enumerate(rows.tolist()):

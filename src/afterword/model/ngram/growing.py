@@ -11,9 +11,12 @@ because it is nearer.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 from numpy.typing import NDArray
 
+from afterword.model.arrays import Floats
 from afterword.model.ngram.tables import HIGHEST_ORDER, Ngram, bits_of
 
 # Found by trials on a play, C headers and news: each halved or doubled costs up to 0.004 nats per character.
@@ -33,7 +36,7 @@ class _Context:
     def __init__(self, total: float, rest: float, rows: list[int], masses: list[float]) -> None:
         self.total, self.rest = total, rest
         self.rows, self.masses = rows, masses
-        self.arrays: tuple[NDArray[np.intp], NDArray[np.float64]] | None = None  # of both, if more than FEW
+        self.arrays: tuple[NDArray[np.intp], Floats] | None = None  # of both, if more than FEW
 
     def learn(self, row: int) -> None:
         self.total += BOOST
@@ -67,8 +70,8 @@ class GrowingNgram:
         """Begin another text: the rows before it stay learned, but are not its context."""
         self._recent = [self._start]  # the latest row first
 
-    def probabilities(self) -> NDArray[np.float64]:
-        """Return P [R] of the next row."""
+    def probabilities(self) -> Annotated[Floats, "R"]:
+        """Return P of the next row."""
         # P = scale · found, so that each longer context touches only the rows that it has seen
         found, scale = np.full(self._rows, 1 / self._rows), 1.0
         key, self.known = 0, 0

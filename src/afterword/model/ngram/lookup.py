@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,8 +61,8 @@ class Lookup:
         highest = context.bit_length() - 1 - self._bits
         return [context >> at & (1 << self._bits) - 1 for at in range(highest, -1, -self._bits)]
 
-    def following(self, context: int) -> tuple[Array, int]:
-        """Return P [R] of the row after `context`, and the end of it that the model knows.
+    def following(self, context: int) -> tuple[Annotated[Array, "R"], int]:
+        """Return P of the row after `context`, and the end of it that the model knows.
 
         The rows before that end do not count, now or later. P is kept, and must not be changed.
         """
@@ -73,16 +73,16 @@ class Lookup:
                 self._kept[context] = entry
         return entry
 
-    def pushed_each(self, contexts: Sequence[int], rows: Ids) -> NDArray[np.uint64]:
-        """Append to each of `contexts` its row of `rows` [N]."""
+    def pushed_each(self, contexts: Sequence[int], rows: Annotated[Ids, "N"]) -> Annotated[NDArray[np.uint64], "N"]:
+        """Append to each of `contexts` its row of `rows`."""
         longest = np.uint64(self._ones[-1])
         before = np.array(contexts, np.uint64)
         rows = np.where(rows == self._boundary, self._start, rows).astype(np.uint64)
         pushed = before << np.uint64(self._bits) | rows
         return np.where(before >= longest, pushed & (longest - np.uint64(1)) | longest, pushed)
 
-    def following_each(self, contexts: NDArray[np.uint64]) -> tuple[Array, list[int]]:
-        """Return `following` of each of `contexts` [N]: P [N, R] and the ends. Many are computed together."""
+    def following_each(self, contexts: Annotated[NDArray[np.uint64], "N"]) -> tuple[Annotated[Array, "N R"], list[int]]:
+        """Return `following` of each of `contexts`: P and the ends. Many are computed together."""
         if len(contexts) < MANY:
             found, known_ends = zip(*map(self.following, contexts.tolist()), strict=True)
             return np.array(found), list(known_ends)

@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from functools import partial
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
-from afterword.model.arrays import Array, Ids, Weights
+from afterword.model.arrays import Array, Floats, Ids, Weights
 from afterword.model.network.config import Config
 from afterword.model.network.engines import FastEngine
 from afterword.model.network.network import Network, State
@@ -107,8 +106,10 @@ class Mixture(Network):
         logits, found, after = self.read_apart(ids, state)
         return self.join(logits, found), after
 
-    def read_apart(self, ids: Ids, state: State) -> tuple[Array, Array, State]:
-        """Like `read`, but return the network's logits and the n-gram's probabilities apart, both [B, T, R]."""
+    def read_apart(
+        self, ids: Annotated[Ids, "B T"], state: State
+    ) -> tuple[Annotated[Array, "B T R"], Annotated[Array, "B T R"], State]:
+        """Like `read`, but return the network's logits and the n-gram's probabilities apart."""
         logits, after = super().read(ids, state)
         before, rows = [self._lookup.rows(context) for context in state.recent], self.rows(ids)
         if len(set(map(len, before))) <= 1:
@@ -128,8 +129,10 @@ class Mixture(Network):
         extended, lanes = self._lookup.extended, zip(state.recent, ids.tolist(), strict=True)
         return [extended(context, [id if id < last else last for id in lane]) for context, lane in lanes]
 
-    def join(self, logits: Array, probabilities: Array) -> Array:
-        """Return the log-probabilities of the mixture, from the network's logits and the n-gram's P, all [..., R]."""
+    def join(
+        self, logits: Annotated[Array, "... R"], probabilities: Annotated[Array, "... R"]
+    ) -> Annotated[Array, "... R"]:
+        """Return the log-probabilities of the mixture, from the network's logits and the n-gram's P."""
         joined = logits.astype(np.float64)
         if self._may_overflow:
             joined -= joined.max(axis=-1, keepdims=True)
@@ -140,15 +143,17 @@ class Mixture(Network):
         return np.log(joined, out=joined).astype(np.float32)
 
 
-def mixed(network: NDArray[np.float64], ngram: NDArray[np.float64], weight: float) -> NDArray[np.float64]:
-    """Return the nats per token [N] of the mixture, from those of each alone."""
+def mixed(
+    network: Annotated[Floats, "..."], ngram: Annotated[Floats, "..."], weight: float
+) -> Annotated[Floats, "..."]:
+    """Return the nats per token of the mixture, from those of each alone."""
     with np.errstate(divide="ignore"):
-        joined: NDArray[np.float64] = -np.logaddexp(np.log1p(-weight) - network, np.log(weight) - ngram)
+        joined: Floats = -np.logaddexp(np.log1p(-weight) - network, np.log(weight) - ngram)
         return joined
 
 
-def fitted_weight(network: NDArray[np.float64], ngram: NDArray[np.float64]) -> float:
-    """Return the weight at which the mixture costs least over tokens that cost `network` and `ngram` [N] nats.
+def fitted_weight(network: Annotated[Floats, "N"], ngram: Annotated[Floats, "N"]) -> float:
+    """Return the weight at which the mixture costs least over tokens that cost `network` and `ngram` nats.
 
     The cost has one minimum, where its slope, the mean of (P of the network - P of the n-gram) / P of both, is zero.
     """

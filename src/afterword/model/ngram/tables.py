@@ -19,7 +19,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,11 +40,11 @@ STRETCHES = 64  # of a longer text, from which the counted tokens are taken
 class Level(NamedTuple):
     """The n-grams of one order, by their contexts: all tokens but the last."""
 
-    contexts: NDArray[np.uint64]  # [C], sorted
-    firsts: NDArray[np.int64]  # [C + 1], where each context's part of the next two begins
-    tokens: Ids  # [M], the tokens after it
-    shares: Array  # [M], the probability that each has from being seen here
-    rest: Array  # [C], the probability that goes to the next shorter context
+    contexts: Annotated[NDArray[np.uint64], "C"]  # sorted
+    firsts: Annotated[NDArray[np.int64], "_"]  # [C + 1], where each context's part of the next two begins
+    tokens: Annotated[Ids, "M"]  # the tokens after it
+    shares: Annotated[Array, "M"]  # the probability that each has from being seen here
+    rest: Annotated[Array, "C"]  # the probability that goes to the next shorter context
 
     def place(self, context: int) -> int | None:
         """Return the index of a context; None if it is unknown."""
@@ -70,8 +70,8 @@ class Ngram:
         """The order is the number of tokens in the longest n-grams."""
 
     @staticmethod
-    def learn(ids: Ids, rows: int, boundary: int, start: int, order: int = HIGHEST_ORDER) -> Ngram:
-        """Count the n-grams of up to `order` tokens in ids [N], which are rows of a network with `rows` rows.
+    def learn(ids: Annotated[Ids, "N"], rows: int, boundary: int, start: int, order: int = HIGHEST_ORDER) -> Ngram:
+        """Count the n-grams of up to `order` tokens in `ids`, which are rows of a network with `rows` rows.
 
         In a long text, `MOST_COUNTED` tokens are counted, in stretches spread evenly over it.
         """
@@ -94,16 +94,16 @@ class Ngram:
         return Ngram(rows, boundary, start, levels)
 
     @cached_property
-    def unconditional(self) -> Array:
-        """P [R] of a row if those before it are unknown."""
+    def unconditional(self) -> Annotated[Array, "R"]:
+        """P of a row if those before it are unknown."""
         level = self.levels[0]
         probabilities = np.full(self.rows, 1 / self.rows, np.float32)
         probabilities *= level.rest[0]
         probabilities[level.tokens] += level.shares
         return probabilities
 
-    def probabilities(self, ids: Ids, before: int) -> Array:
-        """Return P [B, T - before, R] of the row that follows each of ids [B, T] from `before` on.
+    def probabilities(self, ids: Annotated[Ids, "B T"], before: int) -> Annotated[Array, "B _ R"]:
+        """Return P of the row that follows each of `ids` from `before` on.
 
         The rows before `before` are only context. A context ends where ids begin.
         """
@@ -116,8 +116,10 @@ class Ngram:
         found, _ = self.following(contexts[:, before:].ravel(), lengths[:, before:].ravel())
         return found.reshape(B, T - before, self.rows)
 
-    def following(self, contexts: NDArray[np.uint64], lengths: Ids, tables: Sequence[Array] = ()) -> tuple[Array, Ids]:
-        """Return P [N, R] of the row that follows each of N contexts, and the number of its last rows that are known.
+    def following(
+        self, contexts: Annotated[NDArray[np.uint64], "N"], lengths: Annotated[Ids, "N"], tables: Sequence[Array] = ()
+    ) -> tuple[Annotated[Array, "N R"], Annotated[Ids, "N"]]:
+        """Return P of the row that follows each of `contexts`, and the number of its last rows that are known.
 
         A context has its last row in the lowest bits; bits above its length are ignored. `tables` may have P [C, R]
         after each of the C contexts of no rows, of one, and so on, computed before.
