@@ -12,10 +12,10 @@ from typing import Annotated, Protocol
 
 import numpy as np
 
-from afterword.model.arrays import Ids
+from afterword.model.arrays import Floats, Ids
 from afterword.model.network.network import Network, State, log_probabilities
 from afterword.model.ngram.blend import Adapter
-from afterword.scoring.costs import USED, End, Floats, LineScore, Score, grouped, line_ids
+from afterword.scoring.costs import USED, End, LineScore, Score, grouped, line_ids
 from afterword.settings import OnProgress, ignore_progress
 from afterword.text.tokenizer import Tokenizer
 

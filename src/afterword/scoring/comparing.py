@@ -15,7 +15,8 @@ from typing import Annotated, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.scoring.costs import Floats, LineScore, Score, total
+from afterword.model.arrays import Floats
+from afterword.scoring.costs import LineScore, Score, total
 from afterword.settings import OnProgress, ignore_progress
 from afterword.text.tokenizer import Tokenizer
 

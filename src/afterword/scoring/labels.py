@@ -12,9 +12,9 @@ from dataclasses import InitVar, dataclass, field
 
 import numpy as np
 
-from afterword.model.arrays import Ids
+from afterword.model.arrays import Floats, Ids
 from afterword.model.network.network import Network, State
-from afterword.scoring.costs import NONE, USED, Cost, Floats, LineScore, line_ids, read_lines, token_nats
+from afterword.scoring.costs import NONE, USED, Cost, LineScore, line_ids, read_lines, token_nats
 from afterword.settings import OnProgress, ignore_progress
 from afterword.text.lines import TAB
 from afterword.text.tokenizer import Tokenizer

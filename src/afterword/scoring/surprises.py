@@ -16,9 +16,9 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.model.arrays import Ids
+from afterword.model.arrays import Floats, Ids
 from afterword.model.network.network import Network
-from afterword.scoring.costs import USED, Floats, batches, line_ids, stretches
+from afterword.scoring.costs import USED, batches, line_ids, stretches
 from afterword.text.documents import counted
 from afterword.text.prefixes import Prefixes
 from afterword.text.tokenizer import Decoder, Tokenizer
