@@ -89,8 +89,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("score tiny text --with ngram", "this model has no n-gram"),
         ("compare mixed tiny --file text --with ngram", "tiny: this model has no n-gram"),
         ("score mixed text --adapt --hold forget=1", "a held model does not adapt"),
-        ("generate mixed --adapt", "give it with --prompt"),
-        ("generate mixed --adapt --prompt a --with lstm", "leave out --adapt or --with lstm"),
         *[
             (f"{command} --hold forget=1 --engine fast", "engine fast cannot hold a part of the network at a value")
             for command in ("generate tiny", "score tiny text")

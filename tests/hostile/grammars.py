@@ -61,14 +61,14 @@ class Case:
     environment: dict[str, str] = field(default_factory=dict)
     interrupt: float | None = None
     """Seconds until the signal."""
-    number: int = signal.SIGINT
-    """The signal."""
     patience: float = 5.0
     memory: float = 2e9
     """Bytes of memory that it may use."""
     received: list[int] = field(default_factory=list)
     """Bytes that were sent to it beyond the declared size."""
     script: bool = False
+    number: int = signal.SIGINT
+    """The signal."""
 
 
 Grammar = Callable[[random.Random, Path, contextlib.ExitStack], Case]

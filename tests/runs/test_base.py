@@ -155,13 +155,9 @@ def test_a_run_whose_beginning_is_damaged_says_so_in_one_line(begin_run: BeginRu
     else:
         weights, _ = read_tensors(kept(run))
         write_tensors(kept(run), weights | {"output.bias": weights["output.bias"][:1]})
-    again: tuple[Callable[[], object], ...] = (
-        lambda: finish(resume(run.folder.path)),
-        lambda: repeat(run.folder.path, tmp_path / "again"),
-    )
-    for begin_again in again:
+    for again in (resume, partial(repeat, out=tmp_path / "again")):
         with pytest.raises(RunError, match=r"^the run in .*run is damaged: .*(base\.safetensors|output\.bias)"):
-            begin_again()
+            finish(again(run.folder.path))
     assert run.folder.is_run
     assert not (tmp_path / "again").exists()
 

@@ -232,7 +232,7 @@ def _from_library(library: Any, frame: Any) -> Sheet:
 
 def _sheet(sheet: Sheet) -> Sheet:
     """Return the sheet without columns that have neither a name nor content. Raises TableError."""
-    frame = sheet.frame.rename(columns=str)
+    frame = sheet.frame.set_axis([str(name) for name in sheet.frame], axis="columns")
     frame = frame.iloc[:, [k for k, name in enumerate(frame) if k == 0 or name or any(frame.iloc[:, k])]]
     if (twice := frame.columns.duplicated()).any():
         raise sheet.error(f"two columns are named {frame.columns[twice.argmax()]!r}: rename one")
