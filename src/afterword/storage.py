@@ -122,6 +122,7 @@ def folder_aside(target: Path, ours: Collection[str] = ()) -> Iterator[Path]:
             yield new
     finally:
         recover_folder(target, ours)
+        mark.unlink(missing_ok=True)  # an incomplete one, for which the disk had no room
 
 
 def recover_folder(target: Path, ours: Collection[str] = ()) -> None:

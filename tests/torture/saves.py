@@ -19,6 +19,7 @@ from afterword.model.folder.saved import SavedModel, load_model, recover_model, 
 from afterword.model.network.config import Config, weight_shapes
 from afterword.runs.folder import RunFolder
 from afterword.runs.record import Position, RunRecord
+from afterword.storage import MARK
 from afterword.text.characters import CharTokenizer
 from tests.learning.small import RECIPE
 from tests.processes import fork_server
@@ -168,7 +169,9 @@ def kill_at_every_operation(subject: Subject) -> Iterator[str]:
 
 
 def _names(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+    """Return what is in `folder`, but for incomplete marks: a process that has just begun could own them."""
+    found = (path for path in folder.rglob("*") if path.suffix != ".afterword" or path.read_bytes() == MARK)
+    return {str(path.relative_to(folder)) for path in found}
 
 
 # --- power cuts ------------------------------------------------------------------------------------------------------
