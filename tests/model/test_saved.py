@@ -24,6 +24,7 @@ from afterword.model.folder.tensors import read_tensors, write_tensors
 from afterword.model.network.config import Config, weight_shapes
 from afterword.model.network.network import Network
 from afterword.model.ngram.tables import Ngram
+from afterword.oddities.usual import UsualLines
 from afterword.text.characters import CharTokenizer
 from tests.tiny import killed_beside
 
@@ -49,6 +50,7 @@ def model(seed: int = 0) -> SavedModel:
         ngram=ngram,
         mixture_weight=0.25,
         calibration=calibration,
+        usual=UsualLines.of(["a 1", "b 22"] * 30),
     )
 
 
@@ -59,6 +61,7 @@ def assert_same(found: SavedModel, expected: SavedModel) -> None:
     assert found.ngram is not None
     assert expected.ngram is not None
     assert found.ngram.checksum == expected.ngram.checksum
+    assert found.usual == expected.usual
     assert (found.calibration is None) == (expected.calibration is None)
     if found.calibration is not None and expected.calibration is not None:
         assert found.calibration.checksum == expected.calibration.checksum
@@ -130,7 +133,7 @@ def test_weights_take_the_smallest_type_that_keeps_every_bit_whenever_they_are_s
     tensors, _ = read_tensors(folder / WEIGHTS)
     assert {tensor.dtype.str for tensor in tensors.values()} == types
     assert_same(found := load_model(folder), in_types(form))
-    save_model(again, dataclasses.replace(found, calibration=None), "card")
+    save_model(again, dataclasses.replace(found, calibration=None, usual=None), "card")
     assert (again / WEIGHTS).read_bytes() == (folder / WEIGHTS).read_bytes()
 
 

@@ -23,7 +23,20 @@ OTHERS = (
 ABOVE = {"serve": "serving"}  # operations in another room, since they need rooms above this one
 RESERVED = ("import", "inspect")  # names of Python and its library, which no file of ours has
 ORDER = (
-    *("demo", "train", "plan", "generate", "novelty", "score", "surprises", "compare", "odd", "calibrate", "forecast"),
+    *(
+        "demo",
+        "train",
+        "plan",
+        "generate",
+        "novelty",
+        "score",
+        "surprises",
+        "compare",
+        "odd",
+        "accept",
+        "calibrate",
+        "forecast",
+    ),
     *("inspect", "units", "horizon", "push", "serve", "export", "import", "info", "bases"),
 )
 
