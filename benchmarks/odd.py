@@ -320,7 +320,7 @@ def odd_command(
         text = run_afterword(*command, "--out", folder / "run", *options)
         printed.write_text(text, encoding="utf-8")
     rows = [*map(json.loads, printed.read_text(encoding="utf-8").splitlines())]
-    return folder / "run", [row for row in rows if row["odd"]]
+    return folder / "run", [row | row["lines"][0] for row in rows if row["odd"]]
 
 
 log_argument = click.argument("log", type=click.Path(path_type=Path, exists=True, dir_okay=False))
@@ -352,6 +352,7 @@ def real(extent: Extent, log: Path, masks: tuple[str, ...], minutes: float, fres
 
 
 READ = 25  # findings: what somebody reads of a list
+NEXT = "next"  # findings that are printed below the rule: not within the rate
 ANY_NUMBER = re.compile(r"\b(?:0x)?[0-9a-fA-F]*\d[0-9a-fA-F]*\b|\d+")
 Findings = list[tuple[str, list[int]]]  # what found it and the places of its lines, that which is shown first in front
 
@@ -373,7 +374,7 @@ def peers(extent: Extent, only: tuple[str, ...], seeds: int, missing: bool) -> N
                 kinds = kinds_found(findings[:READ], log.kinds)
                 if missing and way == FIGURE:
                     click.echo(f"{log.name} {seed}: {', '.join(kind for kind in KINDS if kind not in kinds)}")
-                listed = {at for how, lines in findings for at in lines if how != "episode"}
+                listed = {at for how, lines in findings for at in lines if how not in ("episode", NEXT)}
                 ordinary = len(listed - log.kinds.keys()) / (len(log.new) - len(log.kinds))
                 found.setdefault(log.name, {}).setdefault(way, []).append([len(kinds), ordinary, took])
                 write(
@@ -404,8 +405,8 @@ def odd_findings(log: Planted) -> Findings:
     with tempfile.TemporaryDirectory() as place:
         files = [save(Path(place, name), lines) for name, lines in (("good.log", log.good), ("new.log", log.new))]
         printed = run_afterword("odd", *files, "--json")
-    rows = [row for row in map(json.loads, printed.splitlines()) if row["odd"]]
-    return [(row.get("detector", "text"), [line["line"] - 1 for line in row["lines"]]) for row in rows]
+    rows = map(json.loads, printed.splitlines())
+    return [(row["detector"] if row["odd"] else NEXT, [line["line"] - 1 for line in row["lines"]]) for row in rows]
 
 
 def unseen_templates(log: Planted) -> Findings:

@@ -215,7 +215,7 @@ def application(seed: int) -> Iterator[str]:
         clock += timedelta(seconds=draw.expovariate(1 / 2))
         order += (kind := draw.choices(range(7), (30, 20, 20, 12, 8, 6, 4))[0]) == 1
         user, took = f"u{draw.randrange(1, 900)}", round(math.exp(draw.gauss(3.2, 0.6)))
-        level, service, message, more = [
+        kinds: list[tuple[str, str, str, dict[str, object]]] = [
             ("info", "gateway", "request handled", {"path": draw.choice(("/cart", "/pay", "/home")), "ms": took}),
             ("info", "orders", "order placed", {"order": order, "user": user, "items": draw.randrange(1, 9)}),
             ("debug", "cache", "cache hit", {"key": f"product:{draw.randrange(1, 2_000)}", "ms": draw.randrange(1, 4)}),
@@ -228,7 +228,8 @@ def application(seed: int) -> Iterator[str]:
             ("info", "auth", "user logged in", {"user": user, "port": draw.randrange(32_768, 61_000)}),
             ("warn", "payments", "payment retried", {"order": order, "attempt": draw.randrange(2, 4)}),
             ("error", "mail", "mail not delivered", {"user": user, "code": draw.choice((421, 450, 550))}),
-        ][kind]
+        ]
+        level, service, message, more = kinds[kind]
         about = {
             "time": f"{clock:%Y-%m-%dT%H:%M:%S}.{clock.microsecond // 1000:03d}Z",
             "level": level,
