@@ -45,6 +45,7 @@ TRIAL = 0.2  # of the time, after which a network that does not pay is given up
 EARLY = 0.05  # of the time, after which it is given up if it is hopeless
 HOPELESS = 1.5  # times the n-gram's cost, of the network alone
 PAYS = 0.99  # of the n-gram's cost, at most, if the network is worth its time
+SHOWN, MOST_PIECES = 3, 1000  # odd pieces of a line that its finding shows, and that are placed in it
 READ = 25  # findings that are printed at least, the next-oddest below those within the rate
 OF_TRAINING = ("minutes", "seed", "vocabulary", "out", "overwrite", "auto_mask")
 
@@ -233,10 +234,12 @@ def _judged(model: LanguageModel, lines: list[str], rate: float, on_progress: On
     for text, known, read, cost in zip(
         lines, masked, hidden, model.odd_lines(hidden, max(rate, least), on_progress=on_progress), strict=True
     ):
-        words = [whole_word(read, start, stop) for start, stop in cost.odd_pieces]
+        words = [whole_word(read, start, stop) for start, stop in cost.odd_pieces[:SHOWN]]
         verdicts = judge(usual, known, hide(read), TextCost(cost.figure, cost.p_value, words), rate)
         verdict = verdicts[0]
-        pieces = [verdict.value] if verdict.value else [read[start:stop] for start, stop in cost.odd_pieces]
+        pieces = (
+            [verdict.value] if verdict.value else [read[start:stop] for start, stop in cost.odd_pieces[:MOST_PIECES]]
+        )
         places = cost.odd_pieces if read == text and not verdict.value else placed(pieces, text)
         is_odd = bool(verdict.p_value <= rate and text)
         yield Judged(
