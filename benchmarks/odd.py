@@ -7,6 +7,7 @@
     python -m benchmarks.odd planted      ten kinds of changed lines in a generated log, by `afterword odd`
     python -m benchmarks.odd real LOG     ten kinds of odd lines planted in the second half of a log, by `afterword odd`
                                           (ten others with --fresh)
+    python -m benchmarks.odd peers        twelve kinds of odd lines in eight logs, beside other detectors
     python -m benchmarks.odd splits LOG   false alarms of `afterword odd` in ten random halves of a log
     python -m benchmarks.odd alarms       false alarms found, beside the rate that was asked for
     python -m benchmarks.odd memory       the peak memory of scoring long files
@@ -25,12 +26,14 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -58,6 +61,8 @@ from benchmarks.commands import (
 )
 from benchmarks.detection import Floats, Grams, auc, pr_auc, precision_at
 from benchmarks.molecules import molecules
+from benchmarks.plants import EACH, KINDS, SHIPPED, Planted
+from benchmarks.plants import logs as planted_logs
 from benchmarks.random_models import random_model
 from tests import logs
 
@@ -315,7 +320,7 @@ def odd_command(
         text = run_afterword(*command, "--out", folder / "run", *options)
         printed.write_text(text, encoding="utf-8")
     rows = [*map(json.loads, printed.read_text(encoding="utf-8").splitlines())]
-    return folder / "run", [row for row in rows if row["odd"]]
+    return folder / "run", [row | row["lines"][0] for row in rows if row["odd"]]
 
 
 log_argument = click.argument("log", type=click.Path(path_type=Path, exists=True, dir_okay=False))
@@ -344,6 +349,103 @@ def real(extent: Extent, log: Path, masks: tuple[str, ...], minutes: float, fres
     click.echo(f"{log.name}: {len(found)} of {len(plants)} kinds are listed (missing: {missing}), and {ordinary} of")
     click.echo(f"{len(bad) - len(kinds):,} ordinary lines; {time.monotonic() - began:.0f} s")
     write(extent, "real", log=log.name, fresh=fresh, masks=masks, minutes=minutes, kinds=[*found], ordinary=ordinary)
+
+
+READ = 25  # findings: what somebody reads of a list
+NEXT = "next"  # findings that are printed below the rule: not within the rate
+ANY_NUMBER = re.compile(r"\b(?:0x)?[0-9a-fA-F]*\d[0-9a-fA-F]*\b|\d+")
+Findings = list[tuple[str, list[int]]]  # what found it and the places of its lines, that which is shown first in front
+
+
+@main.command(help=f"Kinds of planted lines in the first {READ} findings of `afterword odd` and of other detectors.")
+@click.option("--only", multiple=True, type=click.Choice([*SHIPPED, "web", "JSON"]), help="these logs (repeatable)")
+@click.option("--seeds", default=3, show_default=True)
+@click.option("--missing", is_flag=True, help="also print which kinds `odd` does not find")
+@click.pass_obj
+def peers(extent: Extent, only: tuple[str, ...], seeds: int, missing: bool) -> None:
+    click.echo(machine())
+    found: dict[str, dict[str, list[list[float]]]] = {}
+    for seed in range(1 if extent.trial else seeds):
+        for log in planted_logs(seed, only):
+            for way, detect in DETECTORS.items():
+                began = time.monotonic()
+                findings = detect(log)
+                took = time.monotonic() - began
+                kinds = kinds_found(findings[:READ], log.kinds)
+                if missing and way == FIGURE:
+                    click.echo(f"{log.name} {seed}: {', '.join(kind for kind in KINDS if kind not in kinds)}")
+                listed = {at for how, lines in findings for at in lines if how not in ("episode", NEXT)}
+                ordinary = len(listed - log.kinds.keys()) / (len(log.new) - len(log.kinds))
+                found.setdefault(log.name, {}).setdefault(way, []).append([len(kinds), ordinary, took])
+                write(
+                    extent, "peers", log=log.name, seed=seed, detector=way, kinds=kinds, listed=ordinary, seconds=took
+                )
+    means = {log: {way: np.mean(each, axis=0) for way, each in ways.items()} for log, ways in found.items()}
+    for at, title, form in (
+        (0, f"kinds of {len(KINDS)} ({EACH} plants each)", "{:.1f}"),
+        (1, "ordinary lines listed", "{:.1%}"),
+        (2, "seconds", "{:.0f}"),
+    ):
+        rows = [[log, *(form.format(ways[way][at]) for way in DETECTORS)] for log, ways in means.items()]
+        mean = [form.format(np.mean([ways[way][at] for ways in means.values()])) for way in DETECTORS]
+        echo_table([title, *DETECTORS], [*rows, ["mean", *mean]])
+
+
+def kinds_found(findings: Findings, kinds: dict[int, str]) -> list[str]:
+    """The kinds that findings count for: those of the lines shown first, and those of half of the lines or more."""
+    found = set()
+    for _, lines in findings:
+        counts = Counter(kinds.get(at) for at in lines)
+        found |= {kinds.get(lines[0]), *(kind for kind, count in counts.items() if 2 * count >= len(lines))}
+    return [kind for kind in KINDS if kind in found]
+
+
+def odd_findings(log: Planted) -> Findings:
+    """What `afterword odd` prints at its defaults."""
+    with tempfile.TemporaryDirectory() as place:
+        files = [save(Path(place, name), lines) for name, lines in (("good.log", log.good), ("new.log", log.new))]
+        printed = run_afterword("odd", *files, "--json")
+    rows = map(json.loads, printed.splitlines())
+    return [(row["detector"] if row["odd"] else NEXT, [line["line"] - 1 for line in row["lines"]]) for row in rows]
+
+
+def unseen_templates(log: Planted) -> Findings:
+    """Templates that no good line has, in order of appearance; a template is a line without its numbers."""
+    known = {ANY_NUMBER.sub("#", line) for line in log.good}
+    found: dict[str, list[int]] = {}
+    for at, line in enumerate(log.new):
+        if (template := ANY_NUMBER.sub("#", line)) not in known:
+            found.setdefault(template, []).append(at)
+    return [("template", lines) for lines in found.values()]
+
+
+def sixgrams(log: Planted) -> Findings:
+    """The lines that cost a 6-gram of masked characters most, equal ones together: as many as it takes for a list."""
+    masked = [ANY_NUMBER.sub("#", line) for line in log.new]
+    found = costs(Grams((ANY_NUMBER.sub("#", line) for line in log.good), 6), masked)
+    alike: dict[str, list[int]] = {}
+    for at in np.argsort(-found, kind="stable").tolist():
+        alike.setdefault(masked[at], []).append(at)
+    return [("text", lines) for lines in islice(alike.values(), READ)]
+
+
+def peer_findings(way: str) -> Callable[[Planted], Findings]:
+    def findings(log: Planted) -> Findings:
+        with tempfile.TemporaryDirectory() as place:
+            files = [save(Path(place, name), lines) for name, lines in (("good.log", log.good), ("new.log", log.new))]
+            python = peer_python("odd-peers", "drain3==0.9.11", "logreduce==0.6.1")
+            return [(way, lines) for lines in json.loads(run_peer(python, "odd_peers.py", way, *files))]
+
+    return findings
+
+
+DETECTORS: dict[str, Callable[[Planted], Findings]] = {
+    FIGURE: odd_findings,
+    "unseen template": unseen_templates,
+    "drain3": peer_findings("drain3"),
+    "logreduce": peer_findings("logreduce"),
+    "6-gram": sixgrams,
+}
 
 
 @main.command(help="False alarms among the second halves of LOG, split at random ten times.")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from afterword.errors import AfterwordError
     from afterword.generation.texts import Piece, Sample
     from afterword.language_model import LanguageModel, load
+    from afterword.operations.accept import accept
     from afterword.operations.bases import bases_
     from afterword.operations.calibrate import calibrate
     from afterword.operations.compare import compare
@@ -46,6 +47,7 @@ __all__ = [
     "Sample",
     "Score",
     "__version__",
+    "accept",
     "bases_",
     "calibrate",
     "compare",

@@ -177,15 +177,18 @@ def as_time(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}" if minutes >= 60 else f"{minutes}:{seconds:02d}"
 
 
-def train_shown(run: Run, on_progress: Callable[[Progress], object] | None) -> None:
-    """Train `run` to its end. `on_progress` receives every report; if it is None, a bar is shown on a terminal."""
+def train_shown(
+    run: Run, on_progress: Callable[[Progress], object] | None, enough: Callable[[], bool] = lambda: False
+) -> None:
+    """Train `run` to its end, or until it is `enough`. `on_progress` receives every report; if it is None, a bar is
+    shown on a terminal."""
     from afterword.runs import loop  # with PyTorch, which takes a second
 
     seen = on_progress is None and is_seen()
     with training_bar() if seen else contextlib.nullcontext(on_progress) as show:
         if seen:
             _print_notes(run.take_notes())
-        for report in loop.train_run(run):
+        for report in loop.train_run(run, enough):
             if seen:
                 _print_notes(report.notes)
             if show is not None:

@@ -39,6 +39,7 @@ from afterword.model.network.network import Network
 from afterword.model.ngram.blend import Adapter
 from afterword.model.ngram.mixture import Using
 from afterword.model.ngram.tables import start_row
+from afterword.oddities.usual import UsualLines
 from afterword.scoring.adapting import AdaptingScorer, Learns
 from afterword.scoring.costs import LineScore, Score, score, score_lines
 from afterword.scoring.labels import LabelScore, classify
@@ -84,6 +85,8 @@ class LanguageModel:
         """The settings with which the model writes unless others are given."""
         self.calibration: Final = saved.calibration
         """The costs of normal lines, if the model was `calibrated`."""
+        self.usual: Final = saved.usual
+        """What else is usual in those lines, if it is known."""
         self.engine: Final = engine
         """The engine with which the model writes and scores: "numpy" or "fast"."""
         self._run = run  # the folder of the run that made it, if it was loaded from there
@@ -332,7 +335,11 @@ class LanguageModel:
     def calibrated_by(self, normal: Normal, masks: Sequence[str] = ()) -> LanguageModel:
         """Return the same model, calibrated on costs that it, or models trained alike, computed. Raises OptionError."""
         calibration = Calibration.of(normal, masks, self._using)
-        return self._changed(saved=dataclasses.replace(self._saved, calibration=calibration))
+        return self._changed(saved=dataclasses.replace(self._saved, calibration=calibration, usual=None))
+
+    def with_usual(self, usual: UsualLines) -> LanguageModel:
+        """Return the same calibrated model, with what else is usual in normal lines."""
+        return self._changed(saved=dataclasses.replace(self._saved, usual=usual))
 
     def check_calibrated(self, false_alarms: float) -> Calibration:
         """Return the calibration. Raises OptionError if `odd_lines` cannot work at that rate of false alarms."""

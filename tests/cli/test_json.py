@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import afterword
 from afterword.cli.output import strict_json
 from afterword.operations.every import find_operation, summaries
 from afterword.operations.train import train
@@ -28,6 +29,7 @@ CASES = [
     ["surprises", "MODEL", "TEXT"],
     ["compare", "MODEL", "MIXED", "--file", "TEXT"],
     ["calibrate", "COPY", "BOOK"],
+    ["accept", "CALIBRATED", "The last line of this book."],
     ["odd", "BOOK", "TEXT", "--minutes", "0.02", "--false-alarms", "0.05"],
     ["inspect", "MODEL", "a"],
     ["inspect", "MODEL", "ab", "--ablate"],
@@ -64,6 +66,9 @@ def test_every_line_is_read_by_a_strict_parser(
     }
     if "COPY" in case:
         places["COPY"] = Path(shutil.copytree(model, tmp_path / "copy"))
+    if "CALIBRATED" in case:
+        places["CALIBRATED"] = Path(shutil.copytree(model, tmp_path / "calibrated"))
+        afterword.calibrate(places["CALIBRATED"], places["BOOK"])
     if "RUN" in case:
         places["RUN"] = tmp_path / "run"
         train(places["BOOK"], base="none", steps=1, hidden_size=8, threads=1, out=places["RUN"])

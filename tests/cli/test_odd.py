@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import random
-import re
 import shutil
 import subprocess
 import sys
@@ -78,11 +77,22 @@ def test_calibrating_says_what_to_expect_of_lines_that_drift(mine: Path, tmp_pat
 def test_lines_are_judged_as_the_model_judges_them(calibrated: Path, run: Run) -> None:
     some = ["abcd", "aaaaaaaaaaaa", "", "é☃☃☃é", "cab"]
     rows = records(
-        run("odd", calibrated, "-", "--all", "--false-alarms", "0.05", "--json", input="\n".join(some).encode())
+        run(
+            "odd",
+            calibrated,
+            "-",
+            "--as-read",
+            "--all",
+            "--false-alarms",
+            "0.05",
+            "--json",
+            input="\n".join(some).encode(),
+        )
     )
     expected = load(calibrated).odd_lines(some, 0.05)
     for row, line in zip(rows, expected, strict=True):
         assert (row.pop("file"), row.pop("rate")) == ("-", 0.05)
+        assert (row.pop("detector", "text"), row.pop("why", "odd text")[:8]) == ("text", "odd text")
         figures = {name: row.pop(name) for name in ("bits", "bits_per_character", "figure", "p_value")}
         assert figures == pytest.approx({name: getattr(line, name) for name in figures}, rel=1e-4, abs=1e-3)
         assert row == json.loads(json.dumps({name: getattr(line, name) for name in row}))
@@ -98,8 +108,8 @@ def test_odd_lines_make_it_fail_if_that_is_asked(calibrated: Path, run: Run) -> 
     assert run("odd", calibrated, "-", "--fail", input=some).returncode == 3
     blank = run("odd", calibrated, "-", "--as-read", "--fail", input=b"\nabcd\n\n")
     assert (blank.returncode, blank.stdout) == (0, b"")  # an empty line is not a document in training either
-    oddest = records(run("odd", calibrated, "-", "--top", "1", "--json", input=some))
-    assert [row["line"] for row in oddest] == [2]
+    [oddest] = records(run("odd", calibrated, "-", "--top", "1", "--json", input=some))
+    assert [line["line"] for line in oddest["lines"]] == [2]
 
 
 @pytest.mark.parametrize("masks", [[], ["--mask", "[0-9]+"]])
@@ -108,7 +118,7 @@ def test_the_likeliest_model_is_the_kind_of_an_odd_line(
 ) -> None:
     assert run("calibrate", mine, normal, *masks).returncode == 0
     some = "abcd\n☃☃☃ 12\ndcba\n☃☃\n".encode()
-    alone = records(run("odd", mine, "-", "--all", "--json", input=some))
+    alone = records(run("odd", mine, "-", "--as-read", "--all", "--json", input=some))
     others = records(run("score", lines_model, "-", "--lines", *masks, "--json", input=some))
     asked = ["odd", mine, "-", "--as-read", "--kinds", lines_model]
     rows = records(run(*asked, "--json", "--fail", input=some), 3)
@@ -116,7 +126,7 @@ def test_the_likeliest_model_is_the_kind_of_an_odd_line(
     for row in rows:
         one, other = (each[row["line"] - 1] for each in (alone, others))
         assert row == {**one, "kind": str(lines_model) if other["bits"] < one["bits"] else "unknown"}
-    table = run(*(each if each != "--as-read" else "--all" for each in asked), "--csv", input=some)
+    table = run(*asked, "--all", "--csv", input=some)
     for row in csv.DictReader(io.StringIO(table.stdout.decode())):
         assert bool(row["kind"]) == (row["odd"] == "True")
         assert json.loads(row["odd_pieces"]) == alone[int(row["line"]) - 1]["odd_pieces"]
@@ -141,7 +151,7 @@ def test_masks_are_kept_with_the_calibration(mine: Path, tmp_path: Path, run: Ru
     numbered.write_text("\n".join(f"{line} {random.randrange(10**6)}" for line in draw(200, 1)))
     assert run("calibrate", mine, numbered, "--mask", "[0-9]+").returncode == 0
     some = b"abcd 1\nabcd 9999999\n"
-    rows = records(run("odd", mine, "-", "--all", "--false-alarms", "0.05", "--json", input=some))
+    rows = records(run("odd", mine, "-", "--as-read", "--all", "--false-alarms", "0.05", "--json", input=some))
     assert rows[0]["figure"] == rows[1]["figure"]
     assert [row["text"] for row in rows] == ["abcd 1", "abcd 9999999"]
     same = run("odd", mine, "-", "--mask", "[0-9]+", "--false-alarms", "0.05", input=b"abcd 1\n")
@@ -213,7 +223,7 @@ def test_without_a_calibration_masks_hide_in_plain_scoring(mine: Path, run: Run)
         (["--false-alarms", "0"], b"from 1e-09 to below 1"),
         (["--false-alarms", "nan"], b"--false-alarms must be a finite number"),
         (["--false-alarms", "1e-320"], b"from 1e-09 to below 1"),
-        (["--all", "--top", "3"], b"--all cannot be used with --top: leave one of them out"),
+        (["--as-read", "--top", "3"], b"--top cannot be used with --as-read: leave one of them out"),
     ],
 )
 def test_what_cannot_be_judged_gets_one_line(mine: Path, run: Run, options: list[str], says: bytes) -> None:
@@ -235,10 +245,10 @@ def test_another_use_than_the_calibrated_one_is_refused(
 ) -> None:
     mine = shutil.copytree(mixed_model, tmp_path / "mixed")
     assert run("calibrate", mine, normal, "--with", "ngram").returncode == 0
-    finished = run("odd", mine, "-", input=b"abc\n")
+    finished = run("odd", mine, "-", "--with", "both", input=b"abc\n")
     assert finished.returncode == 2
     assert b"calibrated with ngram, not with both" in finished.stderr
-    assert run("odd", mine, "-", "--with", "ngram", input=b"abc\n").returncode == 0
+    assert run("odd", mine, "-", input=b"abc\n").returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -291,7 +301,7 @@ def test_lines_that_are_all_equal_are_normal(mine: Path, tmp_path: Path, run: Ru
     (tmp_path / "same.txt").write_text("abcd\n" * 200)
     assert run("calibrate", mine, tmp_path / "same.txt").returncode == 0
     some = ("dcba\n" + "ab\n" * 90 + "abcd\n").encode()
-    rows = records(run("odd", mine, "-", "--all", "--json", input=some))
+    rows = records(run("odd", mine, "-", "--as-read", "--all", "--json", input=some))
     assert (rows[-1]["figure"], rows[-1]["odd"]) == (0.0, False)
 
 
@@ -301,53 +311,77 @@ def test_a_shipped_model_stays_as_it_is(normal: Path, run: Run) -> None:
     assert b"is an installed base" in finished.stderr
 
 
-def test_odd_lines_are_found_in_one_command_and_the_next_oddest_follow(tmp_path: Path, run: Run) -> None:
-    good, bad = tmp_path / "good.log", tmp_path / "bad.log"
+def test_findings_are_in_one_command_and_a_kept_model_finds_them_again(tmp_path: Path, run: Run) -> None:
+    good, bad, model = tmp_path / "good.log", tmp_path / "bad.log", tmp_path / "model"
     good.write_text("\n".join(lines(1000, 0)))
     made, kinds = planted(1000, 1, 2, start=600)
-    clock = r"\d+-\d+-\d+ [\d:.]+"
-    made += [re.sub(clock, "2099-12-31 23:59:59.000", made[at]) for at in kinds if kinds[at] == "garbage"]
-    bad.write_text("\n".join(made))
-    asked = ["--minutes", "0.05", "--mask", clock, "--false-alarms", "0.02", "--json", "--fail"]
-    finished = run("odd", good, bad, *asked, "--out", tmp_path / "model")
+    bad.write_text("\n".join([*made, *[made[5]] * 60]))
+    finished = run("odd", good, bad, "--minutes", "0.05", "--json", "--fail", "--out", model)
     assert finished.returncode == 3, finished.stderr
-    assert b"at a rate of 0.02 it flags" in finished.stderr
-    assert b"of 1,000 other normal lines" in finished.stderr
+    assert b"masked: time" in finished.stderr
     rows = records(finished, 3)
     odd, following = [row for row in rows if row["odd"]], [row for row in rows if not row["odd"]]
     assert rows == [*odd, *following]
-    assert [row["figure"] for row in odd] == sorted((row["figure"] for row in odd), reverse=True)
-    assert len(following) == 10
-    assert min(row["p_value"] for row in following) > 0.02 >= max(row["p_value"] for row in odd)
-    assert {row["file"] for row in rows} == {str(bad)}
-    assert sum(row["line"] - 1 in kinds for row in odd) >= 8
-    assert any(row["count"] == 2 for row in odd)
-    for row in rows:  # equal lines are one row, which has the number and text of each
-        alike = [
-            number for number, line in enumerate(made, 1) if re.sub(clock, "", line) == re.sub(clock, "", row["text"])
-        ]
-        assert row["lines"] == [{"file": str(bad), "line": number, "text": made[number - 1]} for number in alike]
-        assert (row["line"], row["count"]) == (alike[0], len(alike))
-    again = run("odd", tmp_path / "model", bad, "--as-read", "--false-alarms", "0.02", "--json")
-    assert {row["line"] for row in records(again)} >= {row["line"] for row in odd}
-    config = json.loads((tmp_path / "model" / "model" / "config.json").read_text())
+    assert [row["finding"] for row in rows] == [*range(1, len(rows) + 1)]
+    assert [row["p_value"] for row in odd] == sorted(row["p_value"] for row in odd)
+    assert all(row["p_value"] > 0.01 for row in following)
+    found = {kinds[line["line"] - 1] for row in odd for line in row["lines"] if line["line"] - 1 in kinds}
+    assert len(found) >= 8
+    assert {row["detector"] for row in odd} >= {"template", "value", "rate"}
+    for row in rows:
+        assert row["count"] == len(row["lines"])
+        assert all([*made, *[made[5]] * 60][line["line"] - 1] == line["text"] for line in row["lines"])
+    assert records(run("odd", model, bad, "--json")) == rows
+    config = json.loads((model / "model" / "config.json").read_text())
     assert config["about"]["corpus"]["sources"] == ["good.log"]
 
 
-def test_odd_reads_folders_prints_the_oddest_in_the_files_order_and_says_when_all_is_new(
-    tmp_path: Path, run: Run
+def test_what_was_accepted_is_silent_until_it_is_forgotten(mine: Path, tmp_path: Path, run: Run) -> None:
+    good, new = tmp_path / "good", tmp_path / "new"
+    good.write_text("".join(f"GET /{'abc'[k % 3]} 200 user{k % 7}\n" for k in range(600)))
+    new.write_text(
+        "".join(f"GET /a 200 user{k % 7}\n" for k in range(50))
+        + "GET /new/route 200 user2\n" * 6
+        + "DELETE everything now, please\n"
+    )
+    assert run("calibrate", mine, good).returncode == 0
+    findings = run("odd", mine, new, "--json", "--fail").stdout
+    rows = [json.loads(row) for row in findings.decode().splitlines()]
+    assert {row["detector"] for row in rows} == {"value", "template"}
+    [value] = [row for row in rows if row["detector"] == "value"]
+    assert (value["why"], value["count"]) == ("/new/route: seen /a, /b, /c", 6)
+    (tmp_path / "findings").write_bytes(findings)
+    before = {name: (mine / name).read_bytes() for name in ("model.safetensors", "calibration.safetensors")}
+    accepted = run("accept", mine, "GET /new/route 200 user3", "--json")
+    assert json.loads(accepted.stdout) == {"changed": 1, "accepted": 1}
+    assert [row["detector"] for row in records(run("odd", mine, new, "--json"))] == ["template"]
+    assert run("accept", mine, "--from", tmp_path / "findings").returncode == 0
+    assert run("odd", mine, new, "--fail").stdout == b""
+    listed = run("odd", mine, "--accepted").stdout.decode().splitlines()
+    assert listed[0] == "GET /new/route 200 user3"
+    assert {*listed[1:]} == {"GET /new/route 200 user2", "DELETE everything now, please"}
+    assert run("calibrate", mine, good).returncode == 0  # newer lines; what was accepted stays
+    assert run("accept", mine, "--remove", "--from", tmp_path / "findings").stdout.startswith(b"1 accepted line, ")
+    assert {name: (mine / name).read_bytes() for name in before}["model.safetensors"] == before["model.safetensors"]
+    assert [row["detector"] for row in records(run("odd", mine, new, "--json"))] == ["template"]
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (["accept", "MODEL"], b"there is nothing to accept: give a LINE, or --from"),
+        (["accept", "MODEL", "x"], b"run afterword calibrate MODEL FILE"),
+        (["odd", "MODEL"], b"give at least one FILE, or --accepted alone"),
+        (["odd", "FILE", "--accepted"], b"only a model keeps accepted lines"),
+    ],
+)
+def test_accepting_needs_a_line_and_a_calibrated_model(
+    mine: Path, normal: Path, run: Run, command: list[str], says: bytes
 ) -> None:
-    good, folder = tmp_path / "good.log", tmp_path / "logs"
-    good.write_text("\n".join([*(f"begin {number}" for number in range(80)), *["a b a b", "b a b a"] * 60]))
-    folder.mkdir()
-    for name in ("one.log", "two.log"):
-        (folder / name).write_text("\n".join(["a b a b"] * 5 + [f"other {letter}" for letter in "cdef"]))
-    finished = run("odd", good, folder, "--minutes", "0.05", "--top", "2", "--order", "file")
-    assert finished.returncode == 0, finished.stderr
-    assert b"44% of the new lines have a form that no good line has (most of them contain 'other'," in finished.stderr
-    found = [line for line in finished.stdout.decode().splitlines() if not line.startswith("--")]
-    assert len(found) == 2
-    assert {line.partition(":")[0] for line in found} <= {str(folder / "one.log"), str(folder / "two.log")}
+    finished = run(*({"MODEL": mine, "FILE": normal}.get(word, word) for word in command))
+    assert finished.returncode == 2
+    assert says in finished.stderr
+    assert finished.stderr.count(b"\n") == 1
 
 
 @pytest.mark.parametrize(

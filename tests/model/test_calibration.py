@@ -52,21 +52,6 @@ def test_a_p_value_counts_the_normal_lines_that_are_as_odd(count: int, figure: f
         assert 0 < p_value <= (1 + TAIL) / (count + 1)
 
 
-def test_models_that_are_surer_than_each_other_calibrate_as_one() -> None:
-    def surer(by: float, seed: int, count: int) -> Costs:
-        lines = costs(seed, count)
-        return lines._replace(expected=lines.expected - by * lines.lengths)
-
-    parts = [Normal(surer(by, seed, 400), np.ones(400)) for seed, by in enumerate((-0.2, -0.1, 0.0, 0.1, 2.0))]
-    own, others = surer(2.0, 5, 100), surer(2.0, 6, 20_000)
-    found, off = (
-        Calibration.of(Normal.joined(each), (), "both") for each in ([part.as_sure_as(own) for part in parts], parts)
-    )
-    for rate in (0.01, 0.1):
-        assert (found.p_values(found.figure(others)) <= rate).mean() == pytest.approx(rate, rel=0.5)
-    assert (off.p_values(off.figure(others)) <= 0.1).mean() > 0.3
-
-
 def test_one_strange_normal_line_hides_no_odd_ones() -> None:
     normal = costs(0, 160)
     found = Calibration.of(Normal(normal, np.ones(50)), (), "both")

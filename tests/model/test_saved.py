@@ -23,6 +23,7 @@ from afterword.model.folder.tensors import read_tensors, write_tensors
 from afterword.model.network.config import Config, weight_shapes
 from afterword.model.network.network import Network
 from afterword.model.ngram.tables import Ngram
+from afterword.oddities.usual import UsualLines
 from afterword.text.characters import CharTokenizer
 from tests.tiny import killed_beside, random_weights
 
@@ -44,6 +45,7 @@ def model(seed: int = 0) -> SavedModel:
         ngram=Ngram.learn(random.integers(0, 3, 60), CONFIG.vocabulary_size, boundary=3, start=0),
         mixture_weight=0.25,
         calibration=Calibration.of(Normal(costs, random.normal(3, 1, 500)), ["[0-9]+"], "both"),
+        usual=UsualLines.of(["a 1", "b 22"] * 30),
     )
 
 
@@ -121,7 +123,7 @@ def test_weights_take_the_smallest_type_that_keeps_every_bit_whenever_they_are_s
     tensors, _ = read_tensors(folder / WEIGHTS)
     assert {tensor.dtype.str for tensor in tensors.values()} == types
     assert_same(found := load_model(folder), in_types(form))
-    save_model(again, dataclasses.replace(found, calibration=None), "card")
+    save_model(again, dataclasses.replace(found, calibration=None, usual=None), "card")
     assert (again / WEIGHTS).read_bytes() == (folder / WEIGHTS).read_bytes()
 
 

@@ -78,7 +78,13 @@ def typed(name: str, values: dict[str, Any]) -> list[str]:
     ]
     each = [(flag(options(name)[one]), value) for one, value in values.items()]
     listed = [(option, one) for option, value in each for one in (value if isinstance(value, list) else [value])]
-    return [name, *places, *(option if value is True else f"{option}={value}" for option, value in listed)]
+    return [name, *places, *(_spelled(option, value) for option, value in listed)]
+
+
+def _spelled(option: str, value: object) -> str:
+    if isinstance(value, bool):
+        return option if value else f"--no-{option.removeprefix('--')}"
+    return f"{option}={value}"
 
 
 def mistakes(name: str) -> Iterator[tuple[list[str], str]]:

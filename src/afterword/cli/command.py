@@ -95,13 +95,20 @@ class CommandWork(Work):
     def folder(self, out: str | os.PathLike[str] | None, default: Callable[[], str]) -> AbstractContextManager[Path]:
         return contextlib.nullcontext(Path(default() if out is None else out))
 
-    def train(self, run: Run, on_progress: Callable[[Progress], object] | None = None, kept: bool = True) -> None:
-        """Train `run` to its end. A signal saves it and ends the command; so do the ends of ranks but the first."""
+    def train(
+        self,
+        run: Run,
+        on_progress: Callable[[Progress], object] | None = None,
+        kept: bool = True,
+        enough: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Train `run` to its end, or until it is `enough`. A signal saves it and ends the command; so do the ends of
+        ranks but the first."""
         from afterword.cli.run_report import show
 
         with Stop() as stop:
             try:
-                show(run, lambda: stop.signal is not None, self.note, writes=kept)
+                show(run, lambda: stop.signal is not None or enough(), self.note, writes=kept)
             finally:
                 self.note(*run.take_notes())
         status = 128 + (stop.signal or signal.SIGTERM)  # another rank may have had the signal

@@ -82,22 +82,29 @@ def _rows(records: Iterator[Record]) -> Iterator[Record]:
 
 
 def odd(records: Iterator[Record], request: Any) -> Iterator[Record]:
-    """Print odd lines as PATH:LINE: FIGURE  text; below a rule, the next-oddest ones."""
-    from afterword.operations.odd import OddRow
+    """Print findings as PATH:LINE: REASON  text; below a rule, the next-oddest ones."""
+    from afterword.operations.odd import AcceptedLine, OddFinding, OddRow
 
-    colours, ruled = has_colours(), request.all
+    colours, ruled = has_colours(), False
     for one in records:
         yield one
-        if not isinstance(one, OddRow):
-            continue
-        if not one.odd and not ruled:
-            print(f"-- next, not listed at a rate of {one.rate:g}, each with the rate that would list it --")
-            ruled = True
-        text = marked(one.text, one.odd_pieces) if colours and one.odd else shown(one.text)
-        times = f"  ({one.count:,} times)" if isinstance(one.count, int) and one.count > 1 else ""
-        kind = f"  {shown(one.kind)}" if isinstance(one.kind, str) else ""
-        would = "" if one.odd else f"  [{one.p_value:.2g}]"
-        print(f"{shown(one.file)}:{one.line}: {one.figure:.1f}  {text}{times}{kind}{would}", flush=True)
+        if isinstance(one, AcceptedLine):
+            print(shown(one.text))
+        elif isinstance(one, OddRow):
+            text = marked(one.text, one.odd_pieces) if colours and one.odd else shown(one.text)
+            why = f"  {shown(one.why)}" if isinstance(one.why, str) else ""
+            kind = f"  {shown(one.kind)}" if isinstance(one.kind, str) else ""
+            print(f"{shown(one.file)}:{one.line}: {one.figure:.1f}{why}  {text}{kind}", flush=True)
+        elif isinstance(one, OddFinding):
+            if not one.odd and not ruled:
+                print("-- next, not listed, each with the rate that would list it --")
+                ruled = True
+            first, last = one.lines[0], max(one.lines, key=lambda line: line.line)
+            why = f"{ODD}{escaped(one.why)}{PLAIN}" if colours and one.odd else shown(one.why)
+            times = f"  ({one.count:,} lines, to {last.line:,})" if one.count > 1 else ""
+            kind = f"  {shown(one.kind)}" if isinstance(one.kind, str) else ""
+            would = "" if one.odd else f"  [{one.p_value:.2g}]"
+            print(f"{shown(first.file)}:{first.line}: {why}  {shown(first.text)}{times}{kind}{would}", flush=True)
 
 
 def marked(text: str, odd_pieces: Sequence[tuple[int, int]]) -> str:

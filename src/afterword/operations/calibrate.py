@@ -7,7 +7,7 @@ import math
 import os
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +20,7 @@ from afterword.language_model import LanguageModel
 from afterword.model.folder.calibration import FEWEST
 from afterword.model.folder.hub import is_remote
 from afterword.model.folder.saved import model_folder
+from afterword.oddities.usual import UsualLines
 from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Masking, Predicting
 from afterword.operations.score import check_kind, read_values
@@ -94,8 +95,17 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
                 fewest = CHECKED * (FEWEST - 1) // (CHECKED - 1) + 1  # of which the others are for the check
                 source = source_name(files[0])
                 raise TextError(f"calibration needs at least {fewest} lines; {source} has {len(lines)}")
+            old = loaded.calibration
+            if old is not None and "using" not in request.named:
+                loaded = loaded.using(old.using)
+            masks = request.mask or (old.masks if old else ())
+            texts = [*map(Masks(masks), lines)]
             with work.progress("calibrating") as on_progress:
-                calibrated, checks = calibrated_and_checked(loaded, lines, request.mask or None, RATES, on_progress)
+                usual = UsualLines.of(texts, loaded.usual.masked if loaded.usual else {})
+                usual.accepted = loaded.usual.accepted if loaded.usual else []
+                forms = [*map(usual.hide, texts)]
+                calibrated, checks = calibrated_and_checked(loaded, forms, masks, RATES, on_progress)
+                calibrated = with_usual(calibrated, usual)
             checked = len(lines) // CHECKED
         calibrated.save(folder)
     calibration, what = calibrated.calibration, calibrated.unit_scored
@@ -115,6 +125,12 @@ def calibrated_and_checked(
     number = calibrated_with(len(lines))
     calibrated = model.calibrated(lines[:number], masks=masks, on_progress=on_progress)
     return calibrated, flagged(calibrated, [line.p_value for line in calibrated.odd_lines(lines[number:], 0.5)], rates)
+
+
+def with_usual(model: LanguageModel, usual: UsualLines) -> LanguageModel:
+    """Return a calibrated model with what else is usual in its normal lines."""
+    new = model.odd_lines(map(usual.hide, usual.late_kinds), 0.5)
+    return model.with_usual(replace(usual, late_figures=sorted(line.figure for line in new)))
 
 
 def flagged(model: LanguageModel, p_values: Sequence[float], rates: Sequence[float]) -> dict[float, int]:

@@ -16,7 +16,20 @@ OTHERS = ("__init__", "every", "operation", "options", "work")  # files of this 
 ABOVE = {"serve": "serving"}  # operations in another room, since they need rooms above this one
 RESERVED = ("import", "inspect")  # names of Python and its library, which no file of ours has
 ORDER = (
-    *("demo", "train", "plan", "generate", "novelty", "score", "surprises", "compare", "odd", "calibrate", "forecast"),
+    *(
+        "demo",
+        "train",
+        "plan",
+        "generate",
+        "novelty",
+        "score",
+        "surprises",
+        "compare",
+        "odd",
+        "accept",
+        "calibrate",
+        "forecast",
+    ),
     *("inspect", "units", "horizon", "push", "serve", "export", "import", "info", "bases"),
 )
 

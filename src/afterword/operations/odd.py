@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Collection, Container, Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass, field
-from functools import partial
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -18,15 +16,10 @@ from msgspec import UNSET, UnsetType
 
 from afterword.errors import OptionError
 from afterword.language_model import LanguageModel, complete_card
-from afterword.model.folder.calibration import FOR_ONE_AND_A_HALF, Calibration, Normal, check_false_alarms
-from afterword.operations.calibrate import (
-    CHECKED,
-    calibrated_and_checked,
-    calibrated_with,
-    check_report,
-    normal_lines,
-    writable,
-)
+from afterword.model.folder.calibration import LEAST_RATE, Normal, check_enough, check_false_alarms
+from afterword.oddities.findings import Detector, Findings, Placed, TextCost, Verdict, judge, placed, whole_word
+from afterword.oddities.usual import UsualLines
+from afterword.operations.calibrate import normal_lines, with_usual, writable
 from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Engine, Masking, Predicting
 from afterword.operations.score import Scored, engine_of, judge_of, read_values
@@ -38,7 +31,7 @@ from afterword.scoring.costs import Score as Cost
 from afterword.scoring.costs import total
 from afterword.scoring.odd_lines import OddLine
 from afterword.series.table import Columns
-from afterword.settings import setting
+from afterword.settings import OnProgress, setting
 from afterword.text.corpus import TextSettings
 from afterword.text.decoding import Decoding, Reader
 from afterword.text.documents import counted, source_name
@@ -46,48 +39,52 @@ from afterword.text.lines import Masks
 from afterword.text.vocabularies import USAGE, vocabulary_asked_for
 
 RATE = 0.01  # of false alarms, by default
-EACH = 10  # every tenth line is held out, to find when a model is best
-KEPT = 0.2  # of the good lines calibrate the model if that is enough of them
-BLOCKS = 5  # otherwise, each fifth is scored by a model that is trained without it
 LEAST = 50  # good lines
-ALIKE = ("steps", "num_layers", "hidden_size", "embedding_size", "batch_size", "seq_length", "dropout", "learning_rate")
-NEXT = 10  # lines that are shown below the odd ones
-KEPT_ALIKE = 1000  # of equal lines that are not odd: a log has millions
-LOOKED_INTO = 10_000  # lines of new forms, searched for the word that makes them new
-DRIFTED = 0.1  # of the new lines have forms that no good line has: too many to promise a rate
-OF_TRAINING = ("minutes", "seed", "vocabulary", "out", "overwrite")
+HELD_OUT = 10  # one of ten training lines, the last ones, tells when a model is best, and whether a network pays
+TRIAL = 0.2  # of the time, after which a network that does not pay is given up
+EARLY = 0.05  # of the time, after which it is given up if it is hopeless
+HOPELESS = 1.5  # times the n-gram's cost, of the network alone
+PAYS = 0.99  # of the n-gram's cost, at most, if the network is worth its time
+SHOWN, MOST_PIECES = 3, 1000  # odd pieces of a line that its finding shows, and that are placed in it
+READ = 25  # findings that are printed at least, the next-oddest below those within the rate
+OF_TRAINING = ("minutes", "seed", "vocabulary", "out", "overwrite", "auto_mask")
 
 
 @dataclass(frozen=True)
 class Odd(Predicting, Engine, Masking, Decoding, Columns, Request):
-    """Print the lines of FILE that do not belong among those of GOOD, as PATH:LINE: FIGURE  text.
+    """Print what does not belong in FILE, compared with the lines of GOOD, as PATH:LINE: REASON  text.
 
-    GOOD is a text of good lines, or a model that was calibrated on normal lines (afterword calibrate). On good lines, a
-    model is trained, and calibrated on good lines that it has not seen. If there are enough good lines, these are the
-    last fifth. Otherwise five more models are trained, each without one fifth of the lines, which it then costs. With
-    `out`, the model is kept for later use.
+    GOOD is a text of good lines, or a model that was calibrated on normal lines (afterword calibrate). The first two
+    thirds of good lines train a model, and the last third calibrates it. With `out`, the model is kept for later use.
 
-    FIGURE is the cost of a line above that of normal lines of its length, in standard deviations. A line is odd if its
-    p-value, the probability that a normal line has a figure at least as high, is within the rate of `false_alarms`.
-    Below a rule come the next-oddest lines, each with the rate that would list it. A terminal colours the odd
-    characters. Lines that differ only in what `mask` hides are printed once, with their count. With `all` or `as_read`,
-    lines are printed one by one, as they are read.
+    Three detectors judge each line: a kind of line that no good line has, a value that is new or out of range at its
+    place, and a text that costs the model more than usual. A line is odd if its p-value, how often a late good line is
+    as odd, is within the rate of `false_alarms`. Bursts and silences are found too. Lines in which the same is odd are
+    one finding, printed with their number; new kinds of line that come together are one episode, whose findings `all`
+    prints too. Below a rule come the next-oddest findings, each with the rate that would list it.
+
+    What always changes is masked: times, ids, counters, and numbers that hardly repeat. `mask` hides more. With
+    `as_read`, odd lines are printed one by one as they are read; with `all` too, every line.
+
+    With `accepted`, the lines that were accepted as harmless are printed (afterword accept), and nothing is read.
 
     With a model of series, FILE is a table, and the odd values are printed.
     """
 
     good: Annotated[ModelName, argument("good lines, or a calibrated model")]
-    files: Annotated[Sources, argument("the lines to judge", metavar="FILE", least=1)]
+    files: Annotated[Sources, argument("the lines to judge", metavar="FILE", least=0)] = ()
     _: KW_ONLY
     false_alarms: float = setting(RATE, "the fraction of normal lines that may be flagged", metavar="RATE", served=True)
-    minutes: float = setting(2.0, "minutes of training", above=0, metavar="M")
-    top: int | None = setting(None, "print only the N oddest", minimum=1, metavar="N")
-    order: Literal["oddest", "file"] = setting("oddest", "the order of the lines")
-    as_read: bool = setting(False, "print each odd line as soon as it is read", excludes=("top", "order"))
-    all: bool = setting(False, "print every line as it is read, odd or not", excludes=("top", "order"), served=True)
+    minutes: float = setting(2.0, "minutes of training, if a network pays", above=0, metavar="M")
+    top: int | None = setting(None, "print only the N oddest", minimum=1, metavar="N", excludes=("as_read",))
+    order: Literal["oddest", "file"] = setting("oddest", "the order of the findings", excludes=("as_read",))
+    as_read: bool = setting(False, "print each odd line as soon as it is read")
+    all: bool = setting(False, "also print the findings of each episode; with `as_read`, every line", served=True)
+    auto_mask: bool = setting(True, "mask what always changes in the good lines")
     kinds: tuple[str, ...] = setting(
-        (), "a model of one kind of odd line: each odd line is of the likeliest kind (repeatable)", metavar="MODEL"
+        (), "a model of one kind of odd line: each finding is of the likeliest kind (repeatable)", metavar="MODEL"
     )
+    accepted: bool = setting(False, "print the lines that were accepted as harmless")
     out: str | None = setting(None, "keep the model in this folder (default: discard it)", metavar="DIR", short="o")
     overwrite: bool = setting(False, "replace the run in the folder", needs="out")
     vocabulary: str = setting("char", "the kind of token of the models", metavar="|".join(USAGE))
@@ -102,12 +99,35 @@ class PlacedLine(msgspec.Struct):
     text: str
 
 
+class OddFinding(Record, kw_only=True):
+    """Lines in which the same is odd: what found them, why, how odd they are, and how often a normal line is as odd.
+
+    `figure` is in standard deviations for a text or a new kind of line, and otherwise in bits. `lines` has the one that
+    is shown first, and then the others in order.
+    """
+
+    rows: ClassVar = "findings"
+    served: ClassVar = False
+    in_json: ClassVar = ("lines", "engine")
+
+    finding: int
+    detector: Detector
+    why: str
+    figure: float
+    p_value: float
+    count: int
+    odd: bool
+    kind: str | UnsetType | None = UNSET
+    lines: list[PlacedLine]
+    engine: str | UnsetType = UNSET
+
+
 class OddRow(Record, kw_only=True):
-    """A line compared with normal ones: its cost above normal in standard deviations, and how often a normal line
-    reaches that. `lines` are those that are equal after masking, `odd_pieces` the odd parts, as places in the text."""
+    """A line compared with normal ones: the cost of its text above normal in standard deviations, and how often a
+    normal line is as odd. `odd_pieces` are the odd parts, as places in the text."""
 
     rows: ClassVar = "lines"
-    in_json: ClassVar = ("odd_pieces", "engine", "rate", "lines")
+    in_json: ClassVar = ("odd_pieces", "engine", "rate")
 
     file: str
     line: int
@@ -117,12 +137,24 @@ class OddRow(Record, kw_only=True):
     figure: float
     p_value: float
     odd: bool
+    detector: Detector | UnsetType = UNSET
+    why: str | UnsetType = UNSET
     odd_pieces: list[tuple[int, int]]
     kind: str | UnsetType | None = UNSET
-    count: int | UnsetType = UNSET
-    lines: list[PlacedLine] | UnsetType = UNSET
     rate: float
     engine: str | UnsetType = UNSET
+
+
+class AcceptedLine(Record, kw_only=True):
+    """A line that was accepted as harmless."""
+
+    rows: ClassVar = "accepted"
+    served: ClassVar = False
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class OddValue(SurprisingValue, kw_only=True):
@@ -133,113 +165,143 @@ class OddValue(SurprisingValue, kw_only=True):
     odd: bool
 
 
-@dataclass
-class Group:
-    """Lines that are equal after masking."""
-
-    file: str
-    first: OddLine
-    costs: tuple[float, float]
-    """The bits of each, and its bits per character."""
-    count: int = 0
-    lines: list[tuple[int, str]] = field(default_factory=list)
-    """The numbers and texts of its lines: all if they are odd, otherwise the first `KEPT_ALIKE`."""
-
-    def rank(self) -> float:
-        return -self.first.figure
-
-
 @operation(Odd, path="/v1/odd")
-def odd(request: Odd, work: Work) -> Iterator[OddRow | OddValue | Scored]:
+def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | OddValue | AcceptedLine | Scored]:
     check_false_alarms(request.false_alarms)
     files, [source] = listed(request.files), listed(request.good)
+    if request.accepted != (not files):
+        raise OptionError("give at least one FILE, or `accepted` alone to print the accepted lines")
     if work.is_model(source):
         model = work.model(source, request.using, request.engine)
         if wrong := [name for name in request.given_names if name in OF_TRAINING]:
             raise OptionError(f"`{wrong[0]}` is for training, but {source} is a model already: leave it out")
+        if request.accepted:
+            yield from (AcceptedLine(text=text) for text in (model.usual.accepted if model.usual else ()))
+            return
         work.check(files)
         if model.unit == "value":
             yield from _odd_values(request, work, model)
             return
-        masks, good, unseen = _checked_masks(model, request, work), set[str](), 0.0
+        model = _checked(model, request, work)
     else:
-        model, good, unseen = _learned(request, work)
-        masks = request.mask
+        if request.accepted:
+            raise OptionError(f"{source} is no model: only a model keeps accepted lines")
+        model = _learned(request, work)
     facts = engine_of(model, work)
-    kind_of = _kinds(request, work, masks)
-    if request.all or request.as_read:
+    kind_of = _kinds(request, work)
+    if request.as_read:
         yield from _each(request, work, model, kind_of, facts)
         return
-    found = _Found(Masks(masks), good, NEXT if request.top is None else request.top)
+    most = request.top or READ
+    found = Findings(model.usual, request.false_alarms, most)
     with work.progress("scoring lines", "lines") as on_progress:
         for file, before, some in work.lines([*dict.fromkeys(files)], request):
-            for line in model.odd_lines(some, request.false_alarms, on_progress=work.still_wanted):
-                found.add(file, line.at(before + line.line), (line.bits, line.bits_per_character))
+            for line in _judged(model, some, request.false_alarms, work.still_wanted):
+                if line.cost.text:
+                    found.add(Placed(file, before + line.cost.line, line.cost.text), line.verdicts)
             on_progress(None, found.lines)
-    if found.new > max(DRIFTED, 2 * unseen) * found.lines:
-        work.note(
-            f"{found.new / found.lines:.0%} of the new lines have a form that no good line has{found.why()}: the order "
-            "is right, but no false-alarm rate can be promised; add newer good lines, or mask what changes"
-        )
-    odd_ones = sorted(found.odd.values(), key=Group.rank)[: request.top]
-    following = found.next(NEXT if request.top is None else request.top - len(odd_ones))
+    odd_ones, following = found.listed(open_episodes=request.all)
+    if reason := found.reason(odd_ones):
+        work.note(reason)
+    odd_ones = odd_ones[: request.top]
+    following = following[: max(0, most - len(odd_ones))]
     if request.order == "file":
-        printed = {id(group) for group in odd_ones}
-        odd_ones = [group for group in found.odd.values() if id(group) in printed]
-    for group in [*odd_ones, *following]:
-        lines = [PlacedLine(group.file, number, text) for number, text in group.lines]
-        more: dict[str, Any] = {"count": group.count, "lines": lines, "rate": request.false_alarms, **facts}
-        more |= dict(zip(("bits", "bits_per_character"), group.costs, strict=True))
-        yield OddRow.of(group.first, file=group.file, **kind_of(group.first, group.costs[0]), **more)
+        odd_ones.sort(
+            key=lambda one: (files.index(one.lines[0].file) if one.lines[0].file in files else 0, one.lines[0].line)
+        )
+    for number, one in enumerate([*odd_ones, *following], 1):
+        lines = [PlacedLine(*line) for line in one.lines]
+        is_odd = number <= len(odd_ones)
+        kind = kind_of(model, lines[0].text, is_odd)
+        yield OddFinding.of(one, finding=number, odd=is_odd, **kind, **facts | {"lines": lines})
+
+
+class Judged(NamedTuple):
+    """A line, the cost of its text, and the verdict."""
+
+    cost: OddLine
+    verdicts: list[Verdict]
+    """The oddest first."""
+
+
+def _judged(model: LanguageModel, lines: list[str], rate: float, on_progress: OnProgress) -> Iterator[Judged]:
+    """Yield the verdict on each of `lines`."""
+    calibration, usual = model.check_calibrated(1 - LEAST_RATE), model.usual
+    hide = Masks(calibration.masks)
+    masked = [*map(hide, lines)] if usual else lines
+    hidden = [*map(usual.hide, masked)] if usual else lines
+    least = 1 / (len(calibration.figures) + 1)
+    for text, known, read, cost in zip(
+        lines, masked, hidden, model.odd_lines(hidden, max(rate, least), on_progress=on_progress), strict=True
+    ):
+        words = [whole_word(read, start, stop) for start, stop in cost.odd_pieces[:SHOWN]]
+        verdicts = judge(usual, known, hide(read), TextCost(cost.figure, cost.p_value, words), rate)
+        verdict = verdicts[0]
+        pieces = (
+            [verdict.value] if verdict.value else [read[start:stop] for start, stop in cost.odd_pieces[:MOST_PIECES]]
+        )
+        places = cost.odd_pieces if read == text and not verdict.value else placed(pieces, text)
+        is_odd = bool(verdict.p_value <= rate and text)
+        yield Judged(
+            replace(cost, text=text, p_value=verdict.p_value, odd=is_odd, odd_pieces=places if is_odd else ()), verdicts
+        )
 
 
 def _each(
-    request: Odd,
-    work: Work,
-    model: LanguageModel,
-    kind_of: Callable[[OddLine, float], dict[str, str | None]],
-    facts: dict[str, Any],
+    request: Odd, work: Work, model: LanguageModel, kind_of: KindOf, facts: dict[str, Any]
 ) -> Iterator[OddRow | Scored]:
     """Yield all lines, or the odd ones, as they are read; then what all of them cost."""
     whole = list[Cost]()
     with work.progress("scoring lines", "lines", streams=True) as on_progress:
         read = 0
         for file, before, lines in work.lines(listed(request.files), request):
-            scores = model.odd_lines(lines, request.false_alarms, on_progress=work.still_wanted)
-            whole = [total([*whole, *scores])]
-            for one in scores:
+            judged = [*_judged(model, lines, request.false_alarms, work.still_wanted)]
+            whole = [total([*whole, *(line.cost for line in judged)])]
+            for one, (verdict, *_) in judged:
                 if request.all or one.odd:
                     more: dict[str, Any] = {"line": before + one.line, "rate": request.false_alarms, **facts}
-                    yield OddRow.of(one, file=file, **kind_of(one, one.bits), **more)
+                    if model.usual and one.odd:
+                        more |= {"detector": verdict.detector, "why": verdict.why}
+                    yield OddRow.of(one, file=file, **kind_of(model, one.text, one.odd), **more)
             read += len(lines)
             on_progress(None, read)
     yield Scored.of(whole[0], **whole[0].apart)
 
 
-def _checked_masks(model: LanguageModel, request: Odd, work: Work) -> tuple[str, ...]:
-    """Return the masks of the calibration; note if the rate holds only roughly.
+def _checked(model: LanguageModel, request: Odd, work: Work) -> LanguageModel:
+    """Return `model` as it was calibrated; note if the rate holds only roughly.
 
-    Raises OptionError if `model` cannot find odd lines at that rate, or for other masks.
+    Raises OptionError if it cannot find odd lines at that rate, or for other masks.
     """
-    calibration = model.check_calibrated(request.false_alarms)
+    if model.calibration and "using" not in request.named:
+        model = model.using(model.calibration.using)
+    calibration = model.check_calibrated(1 - LEAST_RATE if model.usual else request.false_alarms)
+    if model.usual:
+        check_enough(request.false_alarms, model.usual.rates.lines)
     if request.mask and request.mask != calibration.masks:
         raise OptionError("the model was calibrated with other masks: leave out `mask`, or calibrate it again")
     if doubt := calibration.holds_roughly(request.false_alarms, model.unit_scored):
         work.note(doubt)
-    return calibration.masks
+    return model
 
 
-def _kinds(request: Odd, work: Work, masks: Sequence[str]) -> Callable[[OddLine, float], dict[str, str | None]]:
+KindOf = Callable[[LanguageModel, str, bool], dict[str, str | None]]
+
+
+def _kinds(request: Odd, work: Work) -> KindOf:
     """Return the function that names the kind of an odd line: the likeliest of the models of kinds."""
-    judges = {name: judge_of(work.model(name, request.using, request.engine), masks) for name in request.kinds}
+    judges = {name: work.model(name, request.using, request.engine) for name in request.kinds}
 
-    def kind_of(line: OddLine, own: float) -> dict[str, str | None]:
+    def kind_of(model: LanguageModel, text: str, is_odd: bool) -> dict[str, str | None]:
         if not judges:
             return {}
-        if not line.odd:
+        if not is_odd:
             return {"kind": None}  # so that all rows have the same columns
-        bits = {name: judge([line.text])[0].bits for name, judge in judges.items()}
+        masks = model.calibration.masks if model.calibration else ()
+        line = Masks(masks)(text)
+        bits = {name: judge_of(other, ())([line])[0].bits for name, other in judges.items()}
         best = min(bits, key=bits.__getitem__)
+        own = model.score_lines([model.usual.hide(line) if model.usual else line])[0].bits
         return {"kind": best if bits[best] < own else "unknown"}
 
     return kind_of
@@ -269,13 +331,12 @@ def _odd_values(request: Odd, work: Work, model: LanguageModel) -> Iterator[OddV
             yield OddValue(**row, **judged, **several)
 
 
-def _learned(request: Odd, work: Work) -> tuple[LanguageModel, set[str], float]:
-    """Return a model that was trained and calibrated on the good lines, their forms, and the share of the last ones
-    whose forms the others do not have."""
+def _learned(request: Odd, work: Work) -> LanguageModel:
+    """Return a model that was trained on the first good lines, and calibrated on the last ones."""
     [good], files = listed(request.good), listed(request.files)
     sources = [good, *files]
     kinds = dict(zip(sources, work.check(sources), strict=True))
-    masks, rate, hide = request.mask, request.false_alarms, Masks(request.mask)
+    rate, hide = request.false_alarms, Masks(request.mask)
     vocabulary_asked_for(request.vocabulary)
     with work.progress(f"reading {good}"):
         lines = normal_lines([good], request, work)
@@ -286,108 +347,61 @@ def _learned(request: Odd, work: Work) -> tuple[LanguageModel, set[str], float]:
     if len(lines) < needed:
         has = f"{source_name(good)} has {len(lines):,}"
         raise OptionError(f"a false-alarm rate of {rate:g} needs at least {needed:,} good lines; {has}")
-    forms = [*map(hide, lines)]
+    texts = [*map(hide, lines)]
+    with work.progress("reading the kinds of line"):
+        usual = UsualLines.of(texts, None if request.auto_mask else {})
+    if masked := usual.masked_names:
+        work.say(f"masked: {', '.join(masked)}")
+    forms = [*map(usual.hide, texts)]
+    early, late = forms[: len(forms) - usual.late], forms[len(forms) - usual.late :]
     with tempfile.TemporaryDirectory() as temporary:
-        name = Path(good).name if good != "-" else "lines"  # it is in the model's card
-        trained = partial(_trained, work, Path(temporary), name, vocabulary=request.vocabulary, seed=request.seed)
         folder = Path(temporary, "a run") if request.out is None else Path(request.out)
-        kept = round(KEPT * len(lines))
-        if calibrated_with(kept) * rate >= FOR_ONE_AND_A_HALF:
-            model = trained(forms[:-kept], folder, overwrite=request.overwrite, minutes=request.minutes)
-            with work.progress("calibrating") as on_progress:
-                model, checks = calibrated_and_checked(model, lines[-kept:], masks, (rate,), on_progress)
-            checked, unseen = kept // CHECKED, _unseen(forms[-kept:], set(forms[:-kept]))
-        else:
-            minutes = request.minutes / (BLOCKS + 1)
-            model = trained(forms, folder, overwrite=request.overwrite, minutes=minutes)
-            alike = {name: model.about["training"]["plan"][name] for name in ALIKE}  # and nothing is measured again
-            blocks = np.array_split(np.arange(len(lines)), BLOCKS)
-            parts, shares = list[Normal](), list[float]()
-            for number, block in enumerate(blocks, 1):
-                work.say(f"block {number} of {BLOCKS}: training a model without it, to score it")
-                others = [*forms[: block[0]], *forms[block[-1] + 1 :]]
-                judge = trained(others, Path(temporary, f"block {number}"), **alike)
-                parts.append(judge.normal_costs([lines[k] for k in block], masks=masks))
-                shares.append(_unseen([forms[k] for k in block], set(others)))
-            own = model.normal_costs(lines[EACH - 1 :: EACH], masks=masks).costs  # of lines held out from its training
-            parts = [part.as_sure_as(own) for part in parts]
-            model = model.calibrated_by(Normal.joined(parts), masks)
-            checks, checked = {rate: _flagged(parts, rate)}, len(lines)
-            unseen = float(np.median(shares))  # a log that has just begun has new forms in its first block
+        name = Path(good).name if good != "-" else "lines"  # it is in the model's card
+        model = _trained(request, work, Path(temporary) / name, early, folder)
+        with work.progress("calibrating") as on_progress:
+            model = model.calibrated(late, masks=request.mask, on_progress=on_progress)
+        model = with_usual(model, usual)
         if request.out is not None:
             with writable(request.out) as place:
                 model.save(place)
-    work.say(*check_report(checks, checked))
-    if doubt := model.check_calibrated(rate).holds_roughly(rate):
+    if doubt := model.check_calibrated(1 - LEAST_RATE).holds_roughly(rate):
         work.note(doubt)
-    return model.using(request.using), set(forms), unseen
+    return model
 
 
-def _trained(
-    work: Work, place: Path, name: str, lines: Sequence[str], out: Path, *, overwrite: bool = False, **settings: Any
-) -> LanguageModel:
-    """Train on `lines`, written to `place`; every tenth of them is held out to find when the model is best."""
-    training, validation = place / name, place / "held-out lines"
-    training.write_text("\n".join([*(line for k, line in enumerate(lines) if k % EACH != EACH - 1), ""]), "utf-8")
-    validation.write_text("\n".join([*lines[EACH - 1 :: EACH], ""]), "utf-8")
-    text = TextSettings(validation=validation, lines=True, vocabulary=settings.pop("vocabulary"))
+def _trained(request: Odd, work: Work, training: Path, lines: Sequence[str], out: Path) -> LanguageModel:
+    """Train on `lines`, written to the file `training`; stop after a part of the time if the network does not pay.
+
+    The last of the lines are held out. The n-gram alone predicts if the network does not pay.
+    """
+    validation, held_out = training.with_name("held-out lines"), max(1, len(lines) // HELD_OUT)
+    training.write_text("\n".join([*lines[:-held_out], ""]), "utf-8")
+    validation.write_text("\n".join([*lines[-held_out:], ""]), "utf-8")
+    text = TextSettings(validation=validation, lines=True, vocabulary=request.vocabulary)
     # the shipped base is for prose, and reading with it takes several times as long
+    settings = TrainingSettings(base="none", minutes=request.minutes, seed=request.seed)
     with work.progress("reading the text and planning"):
-        run = begin([training], out, text, TrainingSettings(base="none", **settings), overwrite=overwrite)
-    run.take_notes()  # which would be the same for each part of the lines
-    work.train(run, kept=False)
-    return complete_card(out)
+        run = begin([training], out, text, settings, overwrite=request.overwrite)
+    run.take_notes()  # about a text that is not the user's
+    began, decided = time.monotonic(), False
+
+    def enough() -> bool:
+        nonlocal decided
+        measured = run.model and run.model.about["validation"]
+        part = (time.monotonic() - began) / (60 * request.minutes)
+        if decided or not measured or part < EARLY:
+            return False
+        decided = part >= TRIAL
+        return not _pays(measured) and (decided or measured["lstm"] > HOPELESS * measured["ngram"])
+
+    work.train(run, kept=False, enough=enough)
+    run.take_notes()
+    model = complete_card(out)
+    if _pays(model.about["validation"] or {}):
+        return model.using(request.using)
+    work.say(f"the network did not lower the n-gram's cost by {1 - PAYS:.0%}: the n-gram alone judges texts")
+    return model.using("ngram" if "using" not in request.named else request.using)
 
 
-def _flagged(parts: Sequence[Normal], rate: float) -> int:
-    """Return how many normal lines `rate` flags if the lines of each part are judged by the others."""
-    flagged = 0
-    for part in parts:
-        calibration = Calibration.of(Normal.joined([other for other in parts if other is not part]), (), "both")
-        flagged += int((calibration.p_values(calibration.figure(part.costs)) <= rate).sum())
-    return flagged
-
-
-def _unseen(forms: Sequence[str], seen: Container[str]) -> float:
-    """Return the share of `forms` that are not among those `seen`."""
-    return sum(form not in seen for form in forms) / max(1, len(forms))
-
-
-class _Found:
-    """The lines of all files: those that are odd, and the oddest of the others."""
-
-    def __init__(self, hide: Masks, good: Collection[str], most: int) -> None:
-        """`good` are the forms of all good lines, empty if they are not known; keep `most` of the other lines."""
-        self._hide, self._good, self._most = hide, good, most
-        self._known, self._words = {word for form in good for word in re.findall(r"\w+", form)}, Counter[str]()
-        self.odd: dict[tuple[str, str], Group] = {}  # in the order of the lines
-        self._others: dict[tuple[str, str], Group] = {}
-        self.lines = self.new = 0
-
-    def add(self, file: str, line: OddLine, costs: tuple[float, float]) -> None:
-        """Take a `line` without the costs of its tokens; `costs` are its bits, and its bits per character."""
-        if not line.text:
-            return
-        form = self._hide(line.text)
-        self.lines += 1
-        new = bool(self._good) and form not in self._good
-        if new and self.new < LOOKED_INTO:
-            self._words.update({*re.findall(r"\w+", form)} - self._known)
-        self.new += new
-        groups = self.odd if line.odd else self._others
-        same = groups.setdefault((file, form), Group(file, line, costs))
-        same.count += 1
-        if line.odd or same.count <= KEPT_ALIKE:
-            same.lines.append((line.line, line.text))
-        if len(self._others) > 100 * self._most:
-            self._others = dict(sorted(self._others.items(), key=lambda item: item[1].rank())[: self._most])
-
-    def why(self) -> str:
-        """Return the word that most of the new forms have and no good line has, for a note; if none, an empty text."""
-        words = self._words.most_common(1)
-        often = min(self.new, LOOKED_INTO) / 2
-        return "".join(f" (most of them contain {word!r}, which is new)" for word, count in words if count > often)
-
-    def next(self, most: int) -> list[Group]:
-        """Return the oddest of the other lines, at most `most`."""
-        return sorted(self._others.values(), key=Group.rank)[:most]
+def _pays(measured: Mapping[str, float]) -> bool:
+    return "ngram" not in measured or measured["nats_per_character"] < PAYS * measured["ngram"]

@@ -91,14 +91,21 @@ class Work:
         """Return a block with the folder for a run: `out`, or a temporary one. Others take the `default` instead."""
         return _temporary_folder() if out is None else contextlib.nullcontext(Path(out))
 
-    def train(self, run: Run, on_progress: Callable[[Progress], object] | None = None, kept: bool = True) -> None:
-        """Train `run` to its end. Each report goes to `on_progress`; if it is None, people see the progress.
+    def train(
+        self,
+        run: Run,
+        on_progress: Callable[[Progress], object] | None = None,
+        kept: bool = True,
+        enough: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Train `run` to its end, or until it is `enough`. Each report goes to `on_progress`; if it is None, people see
+        the progress.
 
         If the caller has a way to interrupt it, a run whose folder is `kept` is saved, to be resumed.
         """
         from afterword.bars import train_shown
 
-        train_shown(run, on_progress)
+        train_shown(run, on_progress, enough)
 
     def check(self, files: Sequence[str]) -> list[str]:
         """Return the kind of each of `files`. Raises TextError for those that cannot be read."""

@@ -94,8 +94,8 @@ def _odd_pieces(
     origins = masks.origins(line) if masks.patterns else None
     pieces: list[tuple[int, int]] = []
     for start in np.unique(starts[token_bits >= threshold]).tolist():
-        after = starts[starts > start]
-        stop = int(after[0]) if len(after) else len(score.text)
+        after = int(np.searchsorted(starts, start, side="right"))
+        stop = int(starts[after]) if after < len(starts) else len(score.text)
         first, last = (start, stop) if origins is None else (origins[start][0], origins[stop - 1][1])
         if pieces and first <= pieces[-1][1]:
             first = pieces.pop()[0]

@@ -76,14 +76,6 @@ class Normal:
         costs = Costs(*map(np.concatenate, zip(*(part.costs for part in parts), strict=True)))
         return Normal(costs, np.concatenate([part.token_bits for part in parts]))
 
-    def as_sure_as(self, other: Costs) -> Normal:
-        """Return the same lines with their expected bits shifted, so that their mean excess is that of `other` lines.
-
-        Models that are trained alike have the same bits for a line, but some are surer than they should be.
-        """
-        surer = float(self.costs.excess.mean() - other.excess.mean())
-        return replace(self, costs=self.costs._replace(expected=self.costs.expected + surer * self.costs.lengths))
-
 
 @dataclass(frozen=True)
 class Usual:
@@ -178,11 +170,7 @@ class Calibration:
             raise OptionError(
                 f"the model was calibrated with {self.using}, not with {using}: use that, or calibrate it again"
             )
-        if rate * (len(self.figures) + 1) < 1:
-            raise OptionError(
-                f"a false-alarm rate of {rate:g} needs at least {math.ceil(1 / rate) - 1:,} normal {what}s; "
-                f"there were {len(self.figures):,}"
-            )
+        check_enough(rate, len(self.figures), what)
 
     def holds_roughly(self, rate: float, what: str = "line") -> str | None:
         """Return a note if `rate` can be off by a factor of more than 1.5, or cannot be used."""
@@ -219,6 +207,15 @@ class Calibration:
         if not np.isfinite(figures).all() or (np.diff(figures) < 0).any() or found.lengths[0] > found.lengths[1]:
             raise ModelError("the calibration is damaged: figures and lengths must be finite and in rising order")
         return found
+
+
+def check_enough(rate: float, count: int, what: str = "line") -> None:
+    """Raise OptionError if `count` normal lines are too few for `rate`."""
+    if rate * (count + 1) < 1:
+        raise OptionError(
+            f"a false-alarm rate of {rate:g} needs at least {math.ceil(1 / rate) - 1:,} normal {what}s; "
+            f"there were {count:,}"
+        )
 
 
 def check_false_alarms(rate: float) -> None:

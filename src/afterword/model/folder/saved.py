@@ -4,6 +4,7 @@
     model.safetensors        the weights, each in the smallest type that keeps every bit of it: see `_narrow`
     ngram.safetensors        the n-gram model that the network is mixed with, if there is one
     calibration.safetensors  the cost of normal lines, if the model was calibrated
+    lines.json               what else is usual in normal lines, and which odd ones were accepted
     tokenizer.json           the vocabulary
     README.md                the model card, for people
 
@@ -20,6 +21,7 @@ import zlib
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
@@ -35,6 +37,7 @@ from afterword.model.network.network import Network
 from afterword.model.network.windows import WindowNetwork
 from afterword.model.ngram.mixture import USES, Mixture
 from afterword.model.ngram.tables import Ngram
+from afterword.oddities.usual import UsualLines
 from afterword.records import as_record, read_json
 from afterword.storage import folder_before, read_whole, recover_folder, replacing_folder, write_bytes, write_json
 from afterword.text.lines import TAB
@@ -44,11 +47,12 @@ from afterword.text.vocabularies import from_json
 FORMAT = 2
 TEXT = "text.rows"
 SCALE = ".scale"
-CONFIG, WEIGHTS, NGRAM, CALIBRATION, TOKENIZER, CARD = FILES = (
+CONFIG, WEIGHTS, NGRAM, CALIBRATION, LINES, TOKENIZER, CARD = FILES = (
     "config.json",
     "model.safetensors",
     "ngram.safetensors",
     "calibration.safetensors",
+    "lines.json",
     "tokenizer.json",
     "README.md",
 )
@@ -85,6 +89,8 @@ class SavedModel:
     """The options of writing, unless others are given."""
     calibration: Calibration | None = None
     """The cost of normal lines, if the model was calibrated."""
+    usual: UsualLines | None = None
+    """What else is usual in those lines."""
 
     @property
     def unit(self) -> str:
@@ -193,6 +199,8 @@ def save_model(folder: Path, model: SavedModel, card: str) -> None:
             _write_ngram(new / NGRAM, model.ngram, folder)
         if model.calibration is not None:
             write_tensors(new / CALIBRATION, *model.calibration.record())
+        if model.usual is not None:
+            write_bytes(new / LINES, msgspec.json.encode(model.usual.trimmed()))
         write_bytes(new / TOKENIZER, tokenizer)
         write_bytes(new / CARD, card.encode())
         write_json(new / CONFIG, config)
@@ -299,9 +307,11 @@ def _read(place: Path, folder: Path) -> SavedModel:
         calibration = Calibration.from_record(*read_tensors(place / CALIBRATION)) if calibrated else None
         if checksums != _checksums(values, vocabulary, ngram, calibration):
             raise ModelError(f"{CONFIG} or another file has been changed")
+        has_lines = calibrated and os.path.exists(place / LINES)
+        usual = read_json(UsualLines, content(place / LINES)) if has_lines else None
         config, rest = as_record(Config, values), as_record(ConfigFile, values)
         parts = (config, _wide(weights), tokenizer, rest.unseen, rest.about, text, ngram)
-        _check(model := SavedModel(*parts, rest.mixture_weight or 0.0, rest.writing, calibration))
+        _check(model := SavedModel(*parts, rest.mixture_weight or 0.0, rest.writing, calibration, usual))
     except (ModelError, ValueError) as error:
         raise ModelError(f"the model at {folder} is damaged: {error}; take a fresh copy") from None
     return model

@@ -1,0 +1,118 @@
+"""The fields of a line: words, numbers, and values of a known kind, such as times; and the kind of line they make.
+
+A line is read in two steps. First its values of a known kind become markers, which leaves the line's form. Then the
+form is split at spaces and punctuation, but not within quotation marks. The kind of a line is what is left when the
+words are taken out: `[<time>] [*] * * # in * *`, with the number of words and all punctuation.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from itertools import count, islice
+from typing import NamedTuple
+
+TIME, ID, ADDRESS, NUMBER, WORD = MARKERS = "\ue000\ue001\ue002\ue003\ue004"  # private characters; see `readable`
+SHOWN = {TIME: "<time>", ID: "<id>", ADDRESS: "<address>", NUMBER: "#", WORD: "*"}
+MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+CLOCK = r"[0-2]?\d:[0-5]\d:[0-6]\d(?:[.,]\d+)?(?!\d)"
+DOTTED = r"[0-2]\d\.[0-5]\d\.[0-6]\d(?:\.\d+)?(?!\d)"  # behind a date only: it could be an address
+DATE = rf"(?:\d{{4}}[-/.][01]\d[-/.][0-3]\d|\d{{1,2}}[-/ ]{MONTH}[-/ ]\d{{4}}|{MONTH} [ \d]?\d(?: \d{{4}})?(?=[ ,]))"
+WEEKDAY = "(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? )?"
+OF_A_KIND = re.compile(
+    rf"(?P<time>(?<![\w.]){WEEKDAY}{DATE}"
+    rf"(?:[T :-]{{1,2}}(?:{CLOCK}|{DOTTED})(?: ?(?:Z|[+-]\d\d:?\d\d))?(?: \d{{4}}(?!\d))?)?(?!\d)"
+    r"|(?<![\w.:-])\d\d(?:\d\d)?[01]\d[0-3]\d[ T]?[0-2]\d[0-5]\d[0-6]\d(?![\w.-])"
+    rf"|(?<![\w.:]){CLOCK}(?![\w:])|(?<![\w.-])1\d{{9}}(?:\d{{3}})?(?:\.\d+)?(?![\w.-]))"  # seconds of this century
+    r"|(?P<id>\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b|\b0[xX][0-9a-fA-F]+\b"
+    r"|\b(?=[a-fA-F]*\d)(?=\d*[a-fA-F])[0-9a-fA-F]{8,}\b)"
+    r"|(?P<address>(?<![\w.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\w.]*\d)"
+    r"|(?<![\w:])(?:[0-9a-fA-F]{1,4}:){5,7}[0-9a-fA-F]{1,4}(?![\w:]))"
+    r"|(?P<number>(?<![\w.-])-\d+(?:\.\d+)?(?![\w.])|(?<![\d.])\d+\.\d+(?![\d.])|\d+)"
+)
+MARKER_OF = {"time": TIME, "id": ID, "address": ADDRESS, "number": NUMBER}
+CHUNK = re.compile(r'"[^"]{1,300}"|[^\s=,;:()\[\]{}"|]+')
+LETTERS = re.compile(r"[^\W_\ue000-\ue004]")
+KEYED = re.compile(r'"?\s*[=:]\s*"?')
+LONGEST_NAME = 40  # characters
+LONGEST_NUMBER = 300  # characters: more are too large for a float
+LONGEST, MOST_CHUNKS = 4_000, 300  # characters and chunks of a line that are looked at
+LONGEST_WORD = 200  # characters that tell words apart
+
+
+class Field(NamedTuple):
+    """A word or a value of a line."""
+
+    kind: str
+    """One of `MARKERS`."""
+    text: str
+    start: int
+    """In the line, if it is a value; a word's place is its chunk's in the form."""
+    place: str
+    """Where it stands: the same in all lines of a kind."""
+    name: str
+    """The word before it, which a person calls it by; empty if there is none."""
+    chunk: str
+    """The form of the text around it, up to spaces and punctuation."""
+
+    @property
+    def number(self) -> float | None:
+        """Its value, if it is a number or an address that is one, such as 10.0.0.1."""
+        if self.kind == NUMBER and len(self.text) <= LONGEST_NUMBER:
+            return float(self.text)
+        if self.kind == ADDRESS and "." in self.text:
+            return float(int.from_bytes(map(int, self.text.split("."))))
+        return None
+
+
+class Line(NamedTuple):
+    """A line taken apart."""
+
+    kind: str
+    """Its form without the words."""
+    fields: list[Field]
+
+
+def readable(form: str) -> str:
+    """Return a form with `<time>`, `#` and so on in place of its markers."""
+    return "".join(SHOWN.get(one, one) for one in form)
+
+
+@lru_cache(1024)  # the lines that are read at a time
+def split(text: str) -> Line:
+    """Take a line apart."""
+    text = text[:LONGEST]
+    if not text.isascii():
+        text = re.sub(f"[{MARKERS}]", "?", text)
+    values: list[tuple[str, str, int]] = []
+    pieces, last = [], 0
+    for found in OF_A_KIND.finditer(text):
+        marker = MARKER_OF[str(found.lastgroup)]
+        values.append((marker, found[0], found.start()))
+        pieces += [text[last : found.start()], marker]
+        last = found.end()
+    form = "".join([*pieces, text[last:]])
+    kind: list[str] = []
+    fields: list[Field] = []
+    each, number, end, before = iter(values), count(), 0, ""
+    for found in islice(CHUNK.finditer(form), MOST_CHUNKS):
+        chunk, between = found[0], form[end : found.start()]
+        end = found.end()
+        quoted = chunk[0] == '"'
+        has_letters = quoted or LETTERS.search(chunk) is not None
+        kind += [between, WORD if has_letters else chunk]
+        key = before if KEYED.fullmatch(between) else ""
+        place = f"{next(number)} {key}"
+        if has_letters:
+            fields.append(Field(WORD, chunk[:LONGEST_WORD], found.start(), place, key, chunk))
+        own = chunk if has_letters and not quoted else key or (before if between in (" ", "(") else "")
+        if between.endswith("[") and before and form[end : end + 1] == "]":
+            own = "pid"
+        for within, marker in enumerate(one for one in chunk if one in MARKERS):
+            _, value, start = next(each)
+            at = f"{place} {chunk if has_letters else own} {within}"
+            fields.append(Field(marker, value, start, at, own, chunk))
+        is_name = has_letters and len(chunk) <= LONGEST_NAME and (not quoted or form[end : end + 1] == ":")
+        before = chunk.strip('"') if is_name else ""
+    kind.append(form[end:] if next(number) < MOST_CHUNKS else "")
+    return Line("".join(kind), fields)

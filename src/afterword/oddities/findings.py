@@ -1,0 +1,238 @@
+"""Findings: what several detectors say about lines, as few things as possible for somebody to read.
+
+Each line is judged by three detectors: its kind may be new, one of its values, or its text may cost the model more than
+usual. Each has a p-value, how often a late good line is as odd, so that a detector with many false alarms there has
+little weight. A line is listed for the lowest of them, times the number of detectors. Lines in which the same is odd
+are one finding; new kinds of line that come together are one episode.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from afterword.oddities.fields import LONGEST, split
+from afterword.oddities.rates import Counted
+from afterword.oddities.usual import UsualLines
+
+Detector = Literal["template", "value", "text", "rate", "episode"]
+DETECTORS = 3  # of a line; each gets an equal share of the false alarms
+LEAST_ODD = 0.1  # p-value of what is worth a look, if it is not listed
+KEPT_ALIKE = 1000  # lines of a finding that is not listed: a log has millions
+MOST_FOUND = 20_000  # findings that are kept while lines are read
+OFTEN = 2  # times as many lines as the rate promises need a reason
+FEW = 20  # lines that need none
+STRETCH = 5  # lines from one odd line to the next, at most, in an episode
+APART = 8  # median deviations from the others: a line that is odder than its episode is a finding of its own
+TOGETHER = 5  # new kinds of line, at least, in an episode
+
+
+class Placed(NamedTuple):
+    """A line and where it is."""
+
+    file: str
+    line: int
+    text: str
+
+
+class TextCost(NamedTuple):
+    """What a model says about a line's text."""
+
+    figure: float
+    p_value: float
+    pieces: Sequence[str]
+    """Its costliest parts."""
+
+
+class Verdict(NamedTuple):
+    """What is odd about a line."""
+
+    detector: Detector
+    why: str
+    key: str
+    """The same for all lines in which the same is odd."""
+    figure: float
+    p_value: float
+    value: str = ""
+    """The odd value, if it is one."""
+
+
+@dataclass
+class Oddity:
+    """Lines in which the same is odd."""
+
+    detector: Detector
+    why: str
+    figure: float
+    p_value: float
+    lines: list[Placed] = field(default_factory=list)
+    """The one that is shown first, then the others in order."""
+    count: int = 0
+    parts: list[Oddity] = field(default_factory=list)
+    """The findings of an episode."""
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        return self.p_value, -self.figure
+
+
+def judge(usual: UsualLines | None, text: str, hidden: str, cost: TextCost, rate: float) -> list[Verdict]:
+    """Return what is odd about a line, the oddest first; `hidden` is its text as the model read it.
+
+    A new kind, or a value that is odd at that `rate` of false alarms, says more than the text that has it. If several
+    values are odd, each is a verdict: one of them may be new in all lines, such as a date.
+    """
+    said = "odd text" + (f": “{'”, “'.join(dict.fromkeys(cost.pieces[:3]))}”" if cost.pieces else "")
+    odd_text = Verdict("text", said, hidden, cost.figure, cost.p_value)
+    if usual is None:
+        return [odd_text]
+    line = split(text)
+    if text in usual.harmless or usual.is_harmless(line) or usual.has_text(hidden):
+        odd_text = odd_text._replace(p_value=1.0)
+    found, detectors = [odd_text], 1 if usual.is_plain else DETECTORS
+    if line.kind not in usual.kinds and line.kind not in usual.harmless:
+        found = [Verdict("template", "new kind of line", line.kind, cost.figure, usual.p_new(cost.figure))]
+    elif values := usual.odd_values(line):
+        each = [Verdict("value", one.why, one.key, one.bits, usual.p_value(one.bits), one.text) for one in values]
+        if each[0].p_value <= max(rate / detectors, odd_text.p_value):
+            found = [each[0], *(one for one in each[1:] if one.p_value <= rate / detectors)]
+    found[0] = found[0]._replace(p_value=min(found[0].p_value, odd_text.p_value))
+    return [one._replace(p_value=min(1.0, detectors * one.p_value)) for one in found]
+
+
+def whole_word(text: str, start: int, stop: int) -> str:
+    """Return the words of `text` that a piece is part of; the last one for its end."""
+    text = text[: max(LONGEST, stop)].rstrip()
+    first = max(text.rfind(" ", 0, min(start + 1, len(text))), 0)
+    last = text.find(" ", max(stop - 1, first + 1))
+    return text[first : len(text) if last < 0 else last].strip()
+
+
+def placed(pieces: Sequence[str], text: str) -> list[tuple[int, int]]:
+    """Return where the `pieces` are in `text`; some of them may be masked there."""
+    found, last = [], 0
+    for piece in pieces:
+        if piece and (start := text.find(piece, last)) >= 0:
+            last = start + len(piece)
+            found.append((start, last))
+    return found
+
+
+class Findings:
+    """The findings of all lines, as they are read."""
+
+    def __init__(self, usual: UsualLines | None, rate: float, others: int) -> None:
+        """Keep `others` findings that are not within `rate`."""
+        self._usual, self._rate, self._others = usual, rate, others
+        self._found: dict[tuple[bool, str, str], Oddity] = {}
+        self._new: list[
+            tuple[int, tuple[bool, str, str], Placed]
+        ] = []  # odd lines and those of new kinds, by number in all files
+        self._counted: Counted[Placed] | None = usual.rates.counting() if usual else None
+        self.lines = 0
+
+    def add(self, line: Placed, verdicts: Sequence[Verdict]) -> None:
+        """Take a line."""
+        self.lines += 1
+        for verdict in verdicts:
+            self._take(line, verdict)
+        if self._usual is not None and self._counted is not None and not self._usual.is_harmless(split(line.text)):
+            self._counted.add(line, *self._usual.repeated(line.text))
+            if (first := verdicts[0]).p_value <= self._rate or first.detector == "template":
+                self._new.append((self.lines, self._key(first), line))
+        if len(self._found) > MOST_FOUND:
+            others = sorted((each for each in self._found if not each[0]), key=lambda each: self._found[each].rank)
+            for each in others[self._others :]:
+                del self._found[each]
+
+    def _key(self, verdict: Verdict) -> tuple[bool, str, str]:
+        return verdict.p_value <= self._rate, verdict.detector, verdict.key
+
+    def _take(self, line: Placed, verdict: Verdict) -> None:
+        same = self._found.get(key := self._key(verdict))
+        if same is None:
+            same = self._found[key] = Oddity(verdict.detector, verdict.why, verdict.figure, verdict.p_value)
+        same.count += 1
+        if key[0] or same.count <= KEPT_ALIKE:
+            same.lines.append(line)
+        if (verdict.p_value, -verdict.figure) < same.rank:
+            same.figure, same.p_value, same.why = verdict.figure, verdict.p_value, verdict.why
+            same.lines.insert(0, same.lines.pop())
+
+    def listed(self, open_episodes: bool = False) -> tuple[list[Oddity], list[Oddity]]:
+        """Return the findings within the rate, oddest first, and the next-oddest. Episodes that are open are followed
+        by their findings."""
+        found = [*self._rates(), *self._episodes()]  # the latter take theirs out
+        ranked, smallest = list[Oddity](), dict[Placed, int]()
+        for one in sorted([*found, *self._found.values()], key=lambda one: one.rank):
+            if one.detector == "value":  # several values of a line are one finding, unless one is new in many lines
+                if all(smallest.get(line, one.count + 1) <= one.count for line in one.lines):
+                    continue
+                smallest |= {line: min(one.count, smallest.get(line, one.count)) for line in one.lines}
+            ranked.append(one)
+        listed = [one for one in ranked if one.p_value <= self._rate]
+        if open_episodes:
+            listed = [each for one in listed for each in (one, *one.parts)]
+        return listed, [one for one in ranked if self._rate < one.p_value <= LEAST_ODD][: self._others]
+
+    def reason(self, listed: Sequence[Oddity]) -> str | None:
+        """Return why far more lines are listed than the rate promises; None if there are not."""
+        lines: dict[str, set[Placed]] = {"template": set(), "value": set(), "text": set()}
+        for one in listed:
+            if one.detector in lines:
+                lines[one.detector].update(one.lines)
+        count = len(set().union(*lines.values()))
+        if count <= max(OFTEN * self._rate * self.lines, FEW):
+            return None
+        detector = max(lines, key=lambda name: len(lines[name]))
+        most = len(lines[detector])
+        most_of = max((one for one in listed if one.detector == detector), key=lambda one: one.count)
+        because = {
+            "template": "are of kinds that no good line has",
+            "value": "have values that no good line has",
+            "text": "have a text that costs more than that of the last good lines",
+        }[detector]
+        share = count / self.lines
+        return (
+            f"{share:.1%} of the lines are listed, not {100 * self._rate:.3g}%: {most:,} {because} (most often: "
+            f"{most_of.why}, {most_of.count:,} lines); add newer good lines, or accept what is harmless"
+        )
+
+    def _rates(self) -> Iterator[Oddity]:
+        if self._usual is not None and self._counted is not None:
+            for one in self._usual.rates.odd(self._counted):
+                figure = -math.log2(max(one.p_value, 1e-300))
+                yield Oddity("rate", one.why, figure, one.p_value, one.lines, len(one.lines))
+
+    def _episodes(self) -> Iterator[Oddity]:
+        """Yield the episodes, and take their findings out of the others."""
+        stretches: list[list[tuple[int, tuple[bool, str, str], Placed]]] = []
+        for one in self._new:
+            if not stretches or one[0] - stretches[-1][-1][0] > STRETCH:
+                stretches.append([])
+            stretches[-1].append(one)
+        for some in stretches:
+            keys = [key for key in dict.fromkeys(key for _, key, _ in some) if key in self._found]
+            new = [key for key in keys if key[1] == "template"]
+            if len(new) < TOGETHER:
+                continue
+            figures = np.array([self._found[key].figure for key in new])
+            most = np.median(figures) + APART * np.median(np.abs(figures - np.median(figures)))
+            here = Counter(key for _, key, _ in some)
+            keys = [key for key in keys if key[1] != "value" and 2 * here[key] >= self._found[key].count]
+            keys = [key for key in keys if key[1] != "template" or self._found[key].figure <= most]
+            within = some[-1][0] - some[0][0] + 1
+            assert self._usual is not None
+            expected = self._usual.p_new() * within
+            p_value = math.exp(min(0.0, len(new) * math.log(expected) - math.lgamma(len(new) + 1)))
+            if p_value > self._rate:
+                continue
+            lines = [line for _, key, line in some if key in keys]
+            parts = sorted((self._found.pop(key) for key in keys), key=lambda one: one.rank)
+            why = f"episode: {len(lines):,} odd lines of {len(keys):,} kinds within {within:,} lines"
+            yield Oddity("episode", why, -math.log2(max(p_value, 1e-300)), p_value, lines, len(lines), parts)

@@ -1,0 +1,138 @@
+"""How often the same comes: bursts of equal lines, and the silence of a kind of line that came all the time."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple, TypeVar
+
+from afterword.oddities.fields import readable
+
+WINDOW = 60  # lines, in which equal ones are counted
+OFTEN = 20  # lines of a kind, at least, before its silence means something
+TWICE, THRICE = 2, 3  # as often, and as long, as ever before
+FEWEST = 10  # equal lines in a burst
+
+Item = TypeVar("Item")
+
+
+class OddRate(NamedTuple, Generic[Item]):
+    """A burst or a silence."""
+
+    p_value: float
+    why: str
+    lines: list[Item]
+    """Those of a burst, or the last one before a silence."""
+
+
+class Counted(Generic[Item]):
+    """The lines of a log, as they are counted."""
+
+    def __init__(self, bursts: Sequence[float] = (math.inf, math.inf)) -> None:
+        """`bursts` are how many lines within `WINDOW` are kept as a burst: equal but for the time, and with it."""
+        self._bursts = bursts
+        self._recent: dict[tuple[int, int], deque[tuple[int, Item]]] = {}
+        self.bursts: dict[tuple[int, int], tuple[int, dict[int, Item]]] = {}
+        """By what is equal, the most lines within `WINDOW`, and all lines by their places."""
+        self.kinds = Counter[str]()
+        self.last: dict[str, tuple[int, Item]] = {}
+        self.gaps: dict[str, tuple[int, Item]] = {}
+        """By kind, the most lines from one to the next, and the one before these."""
+        self.lines = 0
+        self.most = [0, 0]
+
+    def add(self, line: Item, equal: tuple[int, int], kind: str) -> None:
+        """Count a line: hashes of it without and with its time, and its kind."""
+        for key in enumerate(equal):
+            recent = self._recent.setdefault(key, deque())
+            recent.append((self.lines, line))
+            while recent[0][0] <= self.lines - WINDOW:
+                recent.popleft()
+            self.most[key[0]] = max(self.most[key[0]], len(recent))
+            if len(recent) >= self._bursts[key[0]]:
+                most, lines = self.bursts.get(key, (0, {}))
+                self.bursts[key] = max(most, len(recent)), lines | dict(recent)
+        if self.lines % 10_000 == 0:
+            self._recent = {key: some for key, some in self._recent.items() if some[-1][0] > self.lines - WINDOW}
+        self._gap(kind)
+        self.kinds[kind] += 1
+        self.last[kind] = self.lines, line
+        self.lines += 1
+
+    def _gap(self, kind: str) -> None:
+        if kind in self.last:
+            at, line = self.last[kind]
+            if self.lines - at > self.gaps.get(kind, (0,))[0]:
+                self.gaps[kind] = self.lines - at, line
+
+    def end(self) -> None:
+        """Count the gaps behind the last lines of each kind."""
+        for kind in self.last:
+            self._gap(kind)
+
+    @property
+    def regular(self) -> dict[str, tuple[int, int]]:
+        """How often each kind came that came all the time, and its longest gap."""
+        return {
+            kind: (times, self.gaps[kind][0])
+            for kind, times in self.kinds.items()
+            if times >= OFTEN and self.gaps[kind][0] <= THRICE * self.lines / times
+        }
+
+
+@dataclass
+class Rates:
+    """How often the same came in good lines."""
+
+    lines: int = 0
+    most: tuple[float, float] = (1.0, 1.0)
+    """Lines within `WINDOW` lines that are equal but for the time, and with it."""
+    regular: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Of each kind of line that came all the time, how often it came, and the most lines from one to the next."""
+    p_silent: float = 1.0
+    """The fraction of such kinds that fell silent among the late good lines."""
+
+    @staticmethod
+    def of(good: Sequence[tuple[tuple[int, int], str]], late: int) -> Rates:
+        """Count lines, each as `Counted.add` takes it; the last `late` ones check the count of the others."""
+        whole, early, after = (_counted(some) for some in (good, good[: len(good) - late], good[len(good) - late :]))
+        regular = early.regular
+        silent = sum(
+            kind not in after.gaps or after.gaps[kind][0] >= max(THRICE * gap, WINDOW)
+            for kind, (_, gap) in regular.items()
+        )
+        first, second = (
+            most * max(1.0, last / max(1, before))
+            for most, before, last in zip(whole.most, early.most, after.most, strict=True)
+        )
+        return Rates(whole.lines, (first, second), whole.regular, silent / max(1, len(regular)))
+
+    def counting(self) -> Counted[Item]:
+        return Counted([max(TWICE * most, FEWEST) for most in self.most])
+
+    def odd(self, counted: Counted[Item]) -> Iterator[OddRate[Item]]:
+        """Yield the bursts and silences among lines that were counted."""
+        counted.end()
+        known: set[int] = set()
+        for (timed, _), (count, lines) in sorted(counted.bursts.items()):
+            if not known.issuperset(lines):  # the same with its time
+                known |= lines.keys()
+                p_value, most = float(self.lines + 1) ** (-count / self.most[timed]), self.most[timed]
+                why = f"burst: {len(lines):,} equal lines, {count:,} within {WINDOW}; at most {most:,.0f} seen"
+                yield OddRate(p_value, why, [*lines.values()])
+        for kind, (times, longest) in self.regular.items():
+            gap, line = counted.gaps.get(kind, (0, None))
+            if line is not None and gap >= max(THRICE * longest, WINDOW):
+                p_value = max(self.p_silent, float(times) ** (-gap / longest))
+                every = f"came every {self.lines // times:,} lines, then not for {gap:,}"
+                yield OddRate(p_value, f"silence: {readable(kind).strip()} {every}", [line])
+
+
+def _counted(lines: Sequence[tuple[tuple[int, int], str]]) -> Counted[None]:
+    counted = Counted[None]()
+    for equal, kind in lines:
+        counted.add(None, equal, kind)
+    counted.end()
+    return counted

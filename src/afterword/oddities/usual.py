@@ -1,0 +1,325 @@
+"""What is usual in a log: its kinds of line, the values at each place of them, and how often something new comes.
+
+A value that a place never had is not odd in itself: it is odd if places like this one hardly ever get a new value. So
+the lines are read in the order of time. In the last third of them it is counted how often a place that had n values, d
+of them different, got another one, and how far numbers left the range of those before. Such a rate is the probability
+of a new value; a place that had three values in a thousand lines and one with nine hundred then differ by themselves.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+import re
+import sys
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+from afterword.oddities.fields import ADDRESS, ID, MARKERS, NUMBER, TIME, WORD, Field, Line, readable, split
+from afterword.oddities.rates import Rates
+from afterword.text.lines import MARK
+
+LATE = 3  # one of three lines, the last ones, tell how often something new comes
+MOST_KINDS = 10_000
+MOST_VALUES = 1000  # different ones at a place; one with more gets new ones all the time
+MOST_LEVEL = 200  # of a number that is far outside
+TAIL = 10  # of the highest and the lowest numbers at a place
+FEW = 10  # values; more of them, which hardly repeat or only grow, are masked
+REPEATED = 20  # times, on average, that a value repeats which is not masked
+PREFIX = re.compile(r"(?<=\w)[^\w_].*")  # what follows the first word of a name
+NAMED = {TIME: "time", ID: "id", f"\t{ADDRESS}": "address"}
+
+
+@dataclass
+class ValuePlace:
+    """The values at a place of one kind of line."""
+
+    count: int = 0
+    values: dict[str, int] = field(default_factory=dict)
+    """Each different value and how often it came, up to `MOST_VALUES` of them."""
+    ordered: list[float] = field(default_factory=list)
+    """The different numbers, in order."""
+    grows: bool = True
+    """Whether no number was below the one before."""
+    different: int = 0
+    last: float = -sys.float_info.max
+    records: int = 0
+    """How often a number was outside of those before, once there were some."""
+
+    def add(self, text: str, number: float | None) -> None:
+        self.count += 1
+        self.different += text not in self.values
+        if text in self.values or len(self.values) < MOST_VALUES:
+            self.values[text] = self.values.get(text, 0) + 1
+        if number is not None:
+            self.grows &= number >= self.last
+            self.last = number
+            self.records += len(self.ordered) > 2 * FEW and not self.ordered[0] <= number <= self.ordered[-1]
+            at = bisect.bisect_left(self.ordered, number)
+            if self.ordered[at : at + 1] != [number]:
+                self.ordered.insert(at, number)
+
+    @property
+    def bucket(self) -> str:
+        """The places that are like this one: with as many values and as many different ones, in powers of two."""
+        return f"{self.count.bit_length()} {len(self.values).bit_length()}"
+
+    @property
+    def changes(self) -> bool:
+        """Whether the values hardly repeat or only grow, so that they tell nothing."""
+        return self.different > FEW and ((self.grows and bool(self.ordered)) or self.different * REPEATED > self.count)
+
+    def drifts(self, number: float | None) -> bool:
+        """Return whether numbers such as `number` leave the range more often than they would in random order."""
+        if number is None or not self.ordered or number < 0 <= self.ordered[0]:
+            return False
+        return self.records > 5 + 4 * math.log(max(1.0, self.count / (2 * FEW)))
+
+    def outside(self, number: float) -> float:
+        """Return how far `number` is outside of the numbers so far, in units by which the outermost ones differ."""
+        low, high = self.ordered[0], self.ordered[-1]
+        if low <= number <= high:
+            return 0.0
+        beyond = number - high if number > high else low - number
+        if self.drifts(number):  # new lines may be as many as good ones
+            return max(0.0, beyond / (high - low) - 1)
+        m = min(TAIL, len(self.ordered) - 1)
+        apart = high - self.ordered[-1 - m] if number > high else self.ordered[m] - low
+        return beyond / max(apart / math.log(m + 2), max(1.0, high - low) / 1000)
+
+
+class NewValue(NamedTuple):
+    """Something that a place never had."""
+
+    field: Field
+    bucket: str
+    different: int
+    """How many different values the place had."""
+    level: int
+    """How unusual: 1 for a new value, and higher ones for a number that is far outside."""
+
+
+class OddField(NamedTuple):
+    """The oddest value of a line."""
+
+    bits: float
+    """How seldom a value as new comes, as a base-2 logarithm."""
+    why: str
+    key: str
+    """The same for all lines in which the same is odd."""
+    text: str
+
+
+@dataclass
+class UsualLines:
+    """What is usual in the good lines."""
+
+    kinds: dict[str, int] = field(default_factory=dict)
+    """How many lines there are of each kind."""
+    places: dict[str, dict[str, ValuePlace]] = field(default_factory=dict)
+    """By kind, and by place in it."""
+    levels: dict[str, list[int]] = field(default_factory=dict)
+    """By what is alike, how often each level of `NewValue` came in late lines; 0 if nothing was new."""
+    masked: dict[str, bool] = field(default_factory=dict)
+    """Of what stands around numbers and addresses, whether they are masked; empty if nothing is."""
+    late: int = 0
+    """Late lines."""
+    late_kinds: list[str] = field(default_factory=list)
+    """The lines that were the first of their kind among them."""
+    late_figures: list[float] = field(default_factory=list)
+    """The figures of their texts, in order; see `model.folder.calibration`."""
+    late_texts: set[int] = field(default_factory=set)
+    """Hashes of the texts of late lines, masked: the model has not learned them."""
+    late_bits: list[float] = field(default_factory=list)
+    """The bits of late lines of which a value is new, in order."""
+    accepted: list[str] = field(default_factory=list)
+    """Lines that are harmless, whatever is odd about them."""
+    rates: Rates = field(default_factory=Rates)
+    """How often the same comes."""
+
+    @staticmethod
+    def of(lines: Sequence[str], masked: dict[str, bool] | None = None) -> UsualLines:
+        """Return what is usual in `lines`. What is masked is found, unless it is given."""
+        usual, begin = UsualLines(masked=_masked(lines) if masked is None else masked), len(lines) - len(lines) // LATE
+        found, repeated = list[list[NewValue]](), list[tuple[tuple[int, int], str]]()
+        for number, text in enumerate(lines):
+            line = split(text)
+            repeated.append(usual.repeated(text))
+            if number >= begin:
+                usual.late += 1
+                if line.kind not in usual.kinds:
+                    usual.late_kinds.append(text)
+                usual.late_texts.add(_checksum(usual.hide(text)))
+                found.append([*usual.surprises(line, usual.levels)])
+            usual.add(line)
+        usual.rates = Rates.of(repeated, usual.late)
+        usual.late_bits = sorted(filter(None, map(usual.all_bits, found)))
+        return usual
+
+    def has_text(self, hidden: str) -> bool:
+        """Return whether a late line had this text, masked."""
+        return _checksum(hidden) in self.late_texts
+
+    def hide(self, text: str) -> str:
+        """Return `text` with what always changes replaced by `MARK`."""
+        if not self.masked:
+            return text
+        pieces, last = [], 0
+        for one in split(text).fields:
+            if one.kind in (TIME, ID) or (one.kind != WORD and self.masked.get(_around(one), one.chunk == one.kind)):
+                pieces += [text[last : one.start], MARK]
+                last = one.start + len(one.text)
+        return "".join([*pieces, text[last:]])
+
+    @property
+    def masked_names(self) -> list[str]:
+        """The names of what is masked, those that people give it."""
+        found = dict[str, None]()
+        for around in (around for around, is_masked in self.masked.items() if is_masked):
+            name, tab, chunk = around.partition("\t")
+            found[NAMED.get(around) or (readable(name or chunk) if tab else "number")] = None
+        return [*found]
+
+    def trimmed(self) -> UsualLines:
+        """Return the same without numbers that make no difference, for a file."""
+        for places in self.places.values():
+            for place in places.values():
+                place.ordered = [*place.ordered[: TAIL + 1], *place.ordered[TAIL + 1 :][-TAIL - 1 :]]
+        return self
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether lines have no fields, as words and names have none: then only their text can be odd."""
+        return all(len(places) <= 1 for places in self.places.values())
+
+    def p_new(self, figure: float | None = None) -> float:
+        """Return how often a late line was the first of its kind, and had a text as odd as `figure` if one is given."""
+        as_odd = [one for one in self.late_figures if figure is not None and one >= figure]
+        known = len(as_odd) if self.late_figures and figure is not None else len(self.late_kinds)
+        return min(1.0, (known + 0.5) / (self.late + 1))
+
+    def p_value(self, bits: float) -> float:
+        """Return how often a late line had a value that is as new; it halves with each bit above all of them."""
+        as_new = len(self.late_bits) - bisect.bisect_left(self.late_bits, bits)
+        beyond = bits - max(self.late_bits, default=math.log2(self.late + 1))
+        return (as_new + 0.5) / (self.late + 1) * math.exp2(-max(0.0, beyond / 2))
+
+    def repeated(self, text: str) -> tuple[tuple[int, int], str]:
+        """Return what is counted of a line: hashes of the line without and with its time, and its kind."""
+        line, pieces, last = split(text), list[str](), 0
+        for one in line.fields:
+            if one.kind == TIME:
+                pieces.append(text[last : one.start])
+                last = one.start + len(one.text)
+        return (hash("".join([*pieces, text[last:]])), hash(text)), line.kind
+
+    def add(self, line: Line) -> None:
+        """Count a line."""
+        if len(self.kinds) >= MOST_KINDS and line.kind not in self.kinds:
+            return
+        self.kinds[line.kind] = self.kinds.get(line.kind, 0) + 1
+        places = self.places.setdefault(line.kind, {})
+        for one in line.fields:
+            if one.kind not in (TIME, ID):
+                places.setdefault(one.place, ValuePlace()).add(one.text, one.number)
+
+    def surprises(self, line: Line, levels: dict[str, list[int]] | None = None) -> Iterator[NewValue]:
+        """Yield what is new in a line of a known kind; if `levels` are given, count there what comes."""
+        for one in line.fields:
+            place = self.places.get(line.kind, {}).get(one.place)
+            if place is None or one.kind in (TIME, ID):
+                continue
+            is_new = one.text not in place.values and len(place.values) < MOST_VALUES
+            found = [(f"{MARKERS.index(one.kind)} ", int(is_new))]
+            if one.number is not None and place.different > (2 * FEW if one.kind == ADDRESS else 0):
+                outside = place.outside(one.number)
+                found.append(
+                    (f"range {MARKERS.index(one.kind)} ", min(MOST_LEVEL, math.ceil(4 * math.log2(1 + outside))))
+                )
+            for what, level in found:
+                bucket = ("drifting " if place.drifts(one.number) else "") + what + place.bucket
+                if levels is not None:
+                    counts = levels.setdefault(bucket, [])
+                    counts += [0] * (level + 1 - len(counts))
+                    counts[level] += 1
+                if level:
+                    yield NewValue(one, bucket, place.different, level)
+
+    def bits(self, one: NewValue) -> float:
+        """Return how seldom a level as high comes at places like this, in bits."""
+        counts = self.levels.get(one.bucket, [])
+        as_high = sum(counts[one.level :])
+        beyond = max(0, one.level - max(len(counts) - 1, 1)) / 4  # the logarithm of how much farther it is
+        beyond = min(beyond, math.log2(1 + one.different))  # a few values tell little of their range
+        return math.log2((sum(counts) + 1) / (as_high + 0.5)) + beyond
+
+    def all_bits(self, found: Sequence[NewValue]) -> float:
+        """Return the bits of what is new in a line: those of the oddest, and a little of the others."""
+        each = [*map(self.bits, found)]
+        return max(each) + (sum(each) - max(each)) / 10 if each else 0.0
+
+    @cached_property
+    def harmless(self) -> set[str]:
+        """The accepted lines, and what is new in them: their kinds and their values."""
+        lines = [*map(split, self.accepted)]
+        new = {line.kind for line in lines if line.kind not in self.kinds}
+        found = (one for line in lines for one in self.surprises(line))
+        less = (one._replace(level=level) for one in found for level in range(1, one.level + 1))
+        return {*self.accepted, *new, *map(_said, less)}
+
+    def is_harmless(self, line: Line) -> bool:
+        """Return whether something new in a line was accepted."""
+        return line.kind in self.harmless or any(_said(one) in self.harmless for one in self.surprises(line))
+
+    def odd_values(self, line: Line) -> list[OddField]:
+        """Return what is new among the values of a line and was not accepted, the oddest first, and with its bits a
+        little of those of the others."""
+        found = [one for one in self.surprises(line) if _said(one) not in self.harmless]
+        found.sort(key=self.bits, reverse=True)
+        more = self.all_bits(found)
+        return [self._described(line, one, self.bits(one) if k else more) for k, one in enumerate(found)]
+
+    def _described(self, line: Line, one: NewValue, bits: float) -> OddField:
+        place = self.places[line.kind][one.field.place]
+        name, value = (readable(text) for text in (one.field.name or "value", one.field.text))
+        if one.field.kind == NUMBER and len(place.values) > 5:
+            seen = f"{place.ordered[0]:,.10g} to {place.ordered[-1]:,.10g}"
+        else:
+            often = sorted(place.values, key=place.values.__getitem__, reverse=True)
+            seen = ", ".join(readable(each) for each in often[:3])
+            seen += f" and {len(often) - 3:,} more" if len(often) > 3 else ""
+        if one.field.kind == WORD:
+            return OddField(bits, f"{value}: seen {seen}", f"{name} {value}", value)
+        below = one.field.number is not None and bool(place.ordered) and one.field.number < place.ordered[0]
+        where = PREFIX.sub("", one.field.name) or f"{line.kind} {one.field.place}"
+        return OddField(bits, f"{name} {value}: seen {seen}", f"{where} {below} {one.level // 8}", value)
+
+
+def _checksum(text: str) -> int:
+    return zlib.crc32(text.encode("utf-8", "replace"))
+
+
+def _said(one: NewValue) -> str:
+    """Return what is new: a word; or the place of a number or an address, and how far it is outside."""
+    where = one.field.text if one.field.kind == WORD else f"{one.field.place} {one.level}"
+    return f"{one.field.name} {where}"
+
+
+def _around(one: Field) -> str:
+    """Return what stands around a value: its name and its chunk, or its place if it has neither."""
+    return f"{one.name}\t{one.chunk}" if one.name or one.chunk != one.kind else one.place
+
+
+def _masked(lines: Sequence[str]) -> dict[str, bool]:
+    """Return, of what stands around numbers and addresses, whether they hardly repeat or only grow."""
+    found, of_a_kind = dict[str, ValuePlace](), dict[str, bool]()
+    for text in lines:
+        for one in split(text).fields:
+            if one.kind in (TIME, ID):
+                of_a_kind[one.kind] = True
+            if one.kind in (NUMBER, ADDRESS):
+                found.setdefault(_around(one), ValuePlace()).add(one.text, one.number)
+    return of_a_kind | {around: place.changes for around, place in found.items()}

@@ -1,0 +1,98 @@
+"""Accept odd lines as harmless, so that they are not listed again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass, replace
+from typing import Annotated
+
+from afterword.errors import OptionError, TextError
+from afterword.operations.calibrate import writable
+from afterword.operations.operation import ModelName, Record, Request, argument, listed, operation
+from afterword.operations.work import Work
+from afterword.records import read_json
+from afterword.settings import setting
+from afterword.text.decoding import Decoding
+from afterword.text.documents import counted
+from afterword.text.lines import Masks, filled_lines
+from afterword.text.tokenizer import check_text
+
+MOST = 100_000  # accepted lines of a model
+
+
+@dataclass(frozen=True)
+class Accept(Decoding, Request):
+    """Accept lines as harmless: odd does not list them again, nor other lines with the same new kind or value.
+
+    LINE is a line as it is in the log. With `source`, the lines are those of a file: a text of lines, or the output of
+    odd with --json, from which the findings that are not harmless were removed.
+
+    The lines are kept in the model's folder; the model is not trained again. With `remove`, they are forgotten. To
+    print the accepted lines, use odd with --accepted.
+    """
+
+    model: Annotated[ModelName, argument("the calibrated model")]
+    lines: Annotated[tuple[str, ...], argument("lines that are harmless", metavar="LINE", least=0)] = ()
+    _: KW_ONLY
+    source: str | None = setting(
+        None, "a file of findings (JSON) or of lines; - is standard input", flag="from", metavar="FILE"
+    )
+    remove: bool = setting(False, "forget these lines instead")
+
+
+class Accepted(Record, kw_only=True):
+    """How many lines were accepted or forgotten, and how many there are now."""
+
+    changed: int
+    accepted: int
+
+    def __str__(self) -> str:
+        change = f"{abs(self.changed):,} {'more' if self.changed >= 0 else 'fewer'}"
+        return f"{counted(self.accepted, 'accepted line')}, {change}"
+
+
+class Listed(Record):
+    """A line of a finding."""
+
+    text: str
+
+
+class ListedFinding(Record):
+    """The part of a finding that is read back."""
+
+    lines: list[Listed]
+
+
+@operation(Accept)
+def accept(request: Accept, work: Work) -> Accepted:
+    given = [*request.lines, *(() if request.source is None else _lines_of(request.source, request, work))]
+    if not given:
+        raise OptionError("there is nothing to accept: give a LINE, or `source`")
+    for line in given:
+        check_text(line)
+    with writable(request.model) as folder:
+        model = work.model(request.model)
+        if model.usual is None or model.calibration is None:
+            raise OptionError("this model does not know what is usual in lines: run afterword calibrate MODEL FILE")
+        hide, before = Masks(model.calibration.masks), model.usual.accepted
+        texts = dict.fromkeys(map(hide, given))
+        kept = [line for line in before if line not in texts]
+        now = kept if request.remove else [*before, *(line for line in texts if line not in before)]
+        if len(now) > MOST:
+            raise OptionError(f"a model keeps at most {MOST:,} accepted lines: calibrate it again with newer lines")
+        model.with_usual(replace(model.usual, accepted=now)).save(folder)
+    return Accepted(changed=len(now) - len(before), accepted=len(now))
+
+
+def _lines_of(source: str, decoding: Decoding, work: Work) -> Iterator[str]:
+    """Yield the lines of a file of findings, or of a text. Raises TextError."""
+    with work.reader(decoding) as reader:
+        for block in filled_lines(reader.read(listed(source))):
+            for line in block:
+                if not line.startswith('{"finding"'):
+                    yield line
+                    continue
+                try:
+                    yield from (one.text for one in read_json(ListedFinding, line).lines)
+                except ValueError as error:
+                    raise TextError(f"{source} has a finding that cannot be read: {error}") from None

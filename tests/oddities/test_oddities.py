@@ -1,0 +1,189 @@
+"""Each detector on its own: fields, what is usual, rates, and how verdicts become findings."""
+
+from __future__ import annotations
+
+import random
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from afterword.oddities.fields import readable, split
+from afterword.oddities.findings import Findings, Oddity, Placed, TextCost, Verdict, judge
+from afterword.oddities.usual import UsualLines
+from afterword.records import as_record
+
+USUAL = TextCost(0.0, 1.0, [])
+RATE = 0.01
+
+
+def server(count: int, seed: int = 0) -> list[str]:
+    draw = random.Random(seed)
+    return [
+        f"2026-03-02 10:{k // 60 % 60:02}:{k % 60:02} sshd[{draw.randrange(1000, 30000)}]: "
+        f"{draw.choice(('accepted', 'closed'))} user{draw.randrange(400)} from 10.0.0.{draw.randrange(1, 250)} "
+        f"port {draw.randrange(32768, 61000)} status {draw.choice((0, 1))} order {k}"
+        for k in range(count)
+    ]
+
+
+def verdict(usual: UsualLines, line: str, cost: TextCost = USUAL) -> Verdict:
+    return judge(usual, line, usual.hide(line), cost, RATE)[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("[Sun Dec 04 04:47:44 2005] [notice] child 12 ok", "[<time>] [*] * # *"),
+        ('1.2.3.4 - - [02/Mar/2026:00:00:01 +0000] "GET /a b" 200', "<address> - - [<time>] * #"),
+        ("1117838570 2005.06.03 R02-M1 2005-06-03-15.42.50.675872", "<time> <time> * <time>"),
+        ("2026-03-02T08:00:00.229Z 0x1f c6dde2a6d030b568 deadbeef", "<time> <id> <id> *"),
+        ("1.2.3.455 25:61:00", "#.#.#.# #:#:#"),
+        ("081109 203518 20260302T081530 143 INFO", "<time> <time> # *"),
+        ("-8 3.5 x=1, \ue000", "# # *=#, ?"),
+    ],
+)
+def test_a_kind_of_line_is_what_is_left_without_words_and_values(line: str, kind: str) -> None:
+    assert readable(split(line).kind) == kind
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_split_and_its_values_are_in_it(text: str) -> None:
+    for one in split(text).fields:
+        if one.kind != "\ue004":
+            assert text[one.start : one.start + len(one.text)] == one.text
+            assert one.number is None or one.number == one.number
+    usual = UsualLines.of([text] * 9)
+    assert usual.odd_values(split(text)) == []
+
+
+def test_what_always_changes_is_masked_and_named() -> None:
+    usual = UsualLines.of(server(600))
+    assert usual.masked_names[0] == "time"
+    assert {"pid", "port", "order"} <= {*usual.masked_names}
+    assert "status" not in usual.masked_names
+    hidden = usual.hide(server(1)[0])
+    assert hidden.startswith("<*> sshd[<*>]: ")
+    assert "order <*>" in hidden
+    assert UsualLines.of(server(600), {}).hide(server(1)[0]) == server(1)[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "detector", "why"),
+    [
+        (("status 0", "status 7"), "value", "status 7: seen "),
+        (("closed", "clsoed"), "value", "clsoed: seen "),
+        (("order 5", "order -5"), "value", "order -5: seen 0 to 1,799"),
+        (("order 5", "order 99999"), "value", "order 99999: seen 0 to 1,799"),
+        (("10.0.0", "203.0.113"), "value", "from 203.0.113."),
+        (("status", "status status"), "template", "new kind of line"),
+        ((" from", ""), "template", "new kind of line"),
+    ],
+)
+def test_a_changed_value_or_order_is_found(change: tuple[str, str], detector: str, why: str) -> None:
+    usual = UsualLines.of(server(1800))
+    line = server(6)[5].replace("accepted", "closed").replace("status 1", "status 0")
+    found = verdict(usual, line.replace(*change))
+    assert (found.detector, found.why[: len(why)]) == (detector, why)
+    assert found.p_value <= RATE
+
+
+def test_new_values_are_not_odd_where_they_are_common() -> None:
+    usual = UsualLines.of(server(600))
+    flagged = sum(verdict(usual, line).p_value <= RATE for line in server(1200, 2)[600:])
+    assert flagged <= 12  # the user names, pids and counters of later lines
+    brand_new = server(1)[0].replace("user", "client")
+    assert verdict(usual, brand_new).detector == "value"  # of a place that has users only
+
+
+def test_a_log_that_brings_new_kinds_all_the_time_is_not_flagged_for_them() -> None:
+    def line(k: int) -> str:
+        return "step " + " ".join("abcdefgh"[: k % 7]) + " done" * (k // 5)
+
+    calm, restless = UsualLines.of(["a b", "c d"] * 300), UsualLines.of([line(k) for k in range(600)])
+    assert verdict(calm, "a new kind of line").p_value <= RATE
+    assert verdict(restless, line(700)).p_value > RATE
+    assert verdict(restless, line(700), TextCost(30.0, 0.001, [])).p_value <= RATE  # unless its text is odd
+
+
+def test_accepted_lines_are_silent_and_so_is_what_is_new_in_them() -> None:
+    usual = UsualLines.of(server(600))
+    line = server(1)[0]
+    usual.accepted = [line.replace("status", "state"), line + " again", line.replace("order 0", "order 3000")]
+    odd_text = TextCost(30.0, 1e-4, [])
+    for harmless in (line.replace("status", "state").replace("order 0", "order 9"), line + " too"):
+        assert verdict(usual, harmless, odd_text).p_value == 1.0
+    assert verdict(usual, line.replace("order 0", "order 2900")).p_value > RATE
+    assert verdict(usual, line.replace("order 0", "order 90000")).p_value <= RATE
+    assert verdict(usual, line.replace("status", "mode")).p_value <= RATE
+
+
+def test_what_is_usual_is_the_same_after_it_was_written() -> None:
+    usual = UsualLines.of(server(600))
+    again = as_record(UsualLines, msgspec.json.decode(msgspec.json.encode(usual.trimmed())))
+    for line in [*server(40, 3), "a new kind", *(line.replace("status", "state") for line in server(5, 4))]:
+        assert verdict(again, line) == verdict(usual, line)
+
+
+def found_in(usual: UsualLines, lines: list[str]) -> list[Oddity]:
+    findings = Findings(usual, RATE, 25)
+    for number, line in enumerate(lines, 1):
+        findings.add(Placed("new", number, line), judge(usual, line, usual.hide(line), USUAL, RATE))
+    return findings.listed()[0]
+
+
+def test_a_burst_is_one_finding_with_its_lines() -> None:
+    lines = server(900)
+    usual, new = UsualLines.of(lines[:600]), lines[600:]
+    assert not [one for one in found_in(usual, new) if one.detector == "rate"]
+    [burst] = [one for one in found_in(usual, new[:100] + [new[100]] * 60 + new[100:]) if one.detector == "rate"]
+    assert burst.count == len(burst.lines) == 61
+    assert {line.text for line in burst.lines} == {new[100]}
+    again = UsualLines.of([*lines[:300], *[new[100]] * 60, *lines[300:600]])
+    assert not [one for one in found_in(again, [new[100]] * 60) if one.detector == "rate"]  # as often as before
+
+
+def test_a_value_that_is_new_in_all_lines_hides_no_other_one() -> None:
+    lines = [f"day 17 user {'abc'[k % 3]} did {'xyz'[k % 3]}" for k in range(900)]
+    new = [line.replace("17", "18") for line in lines[:100]]
+    new[50] = new[50].replace("user", "usre")
+    user, day = found_in(UsualLines.of(lines), new)
+    assert (day.count, user.count) == (100, 1)
+    assert (day.why, user.why) == ("day 18: seen 17", "usre: seen user")
+
+
+def test_the_silence_of_a_regular_kind_is_a_finding() -> None:
+    def beat(k: int) -> str:
+        return "heart beats" if k % 20 == 0 else f"work done: {k % 3} of 3 parts"
+
+    usual = UsualLines.of([beat(k) for k in range(600)])
+    assert found_in(usual, [beat(k) for k in range(300)]) == []
+    [silence] = found_in(usual, [beat(k) for k in range(100)] + [beat(20 * k + k % 19 + 1) for k in range(150)])
+    assert (silence.detector, silence.lines[0].line) == ("rate", 81)
+    assert silence.why == "silence: * * came every 20 lines, then not for 170"
+
+
+def test_new_kinds_that_come_together_are_one_episode_and_open_on_request() -> None:
+    usual, calm = UsualLines.of(["a b", "c d"] * 300), ["a b", "c d"] * 30
+    boot = [" ".join("x" * (n + 3)) for n in range(8)]
+    lines = [*calm, *boot, *calm, "one line, elsewhere"]
+    findings = Findings(usual, RATE, 25)
+    for number, line in enumerate(lines, 1):
+        findings.add(Placed("new", number, line), judge(usual, line, usual.hide(line), USUAL, RATE))
+    listed, _ = findings.listed(open_episodes=True)
+    [episode] = [one for one in listed if one.detector == "episode"]
+    assert episode.count == 8
+    assert [line.text for line in episode.lines] == boot
+    assert [*map(id, episode.parts)] == [*map(id, listed[listed.index(episode) + 1 :][:8])]
+    assert [one.lines[0].text for one in listed if one not in [episode, *episode.parts]] == ["one line, elsewhere"]
+
+
+def test_far_more_than_the_rate_has_a_reason() -> None:
+    usual, findings = UsualLines.of(["a b", "c d"] * 300), Findings(UsualLines.of(["a b", "c d"] * 300), RATE, 25)
+    for number in range(100):
+        line = "a brand new kind" if number % 2 else "a b"
+        findings.add(Placed("new", number, line), judge(usual, line, usual.hide(line), USUAL, RATE))
+    reason = findings.reason(findings.listed()[0])
+    assert reason is not None
+    assert reason.startswith("50.0% of the lines are listed, not 1%: 50 are of kinds that no good line has")
