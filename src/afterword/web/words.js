@@ -16,10 +16,10 @@ export function nextWord(text) {
   return text.slice(0, length);
 }
 
-// The scripts without spaces between words have no end of a word to wait for.
+// In scripts without spaces between words, there is no end of a word to wait for.
 const IN_WORD = /^(?![\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}])[\p{L}\p{M}\p{N}_'’-]$/u;
 
-/** Ends a text that arrives in parts: with the first word that ends after `most` tokens. Patterns and sentences end by themselves. */
+/** Ends a text that arrives in parts, after the first word that ends after `most` tokens. Patterns and sentences end by themselves. */
 export class WordEnd {
   constructor({ pattern, finish_sentence }, most) {
     this.left = pattern || finish_sentence ? Infinity : most; // tokens
