@@ -61,7 +61,7 @@ export const HIDDEN = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}|^[\p{Mn}\p{Me}]/gu;
 
 export const sign = one => SIGNS[one] ?? `<${one.codePointAt(0).toString(16).toUpperCase()}>`;
 
-/** Return `text` on one line, with signs for line ends and tabs and numbers for what is invisible, as in a terminal. */
+/** Return `text` on one line, with signs for line ends and tabs, and numbers for invisible characters, as in a terminal. */
 export const visible = text => text.replace(HIDDEN, sign);
 
 /** Return `text` as `visible` does, with a sign for a space too. */
