@@ -1,6 +1,6 @@
 """Settings: small frozen dataclasses next to the code that uses them.
 
-A field made by `setting` carries its help, its limits, and which others it needs or excludes. That one declaration
+A field made by `setting` carries its help, its limits, and the fields that it needs or excludes. That one declaration
 makes the Python argument, the command-line option, the field of an HTTP request and the record in the run folder.
 """
 
@@ -68,14 +68,14 @@ def setting(
 ) -> Any:
     """Return a dataclass field with its help and limits. None, if the field's type includes it, means "not given".
 
-    `minimum` and `maximum` are inclusive; `above` and `below` are exclusive. `metavar`, `short`, a letter, and `flag`,
-    if it is not the field's name, are for the command line. `off` is the number that changes nothing, and the default
+    `minimum` and `maximum` are inclusive; `above` and `below` are exclusive. `metavar`, `short` (a letter) and `flag`
+    (if it is not the field's name) are for the command line. `off` is the number that changes nothing, and the default
     over HTTP. `filter` is the function of a sampling filter, which is skipped if the value is `off`: see
     `generation.sampling`.
 
-    A field counts as given if its value is not the default. It then `needs` another field to be given ("a or b": one of
-    them), and none of those that it `excludes`. One that is `served` is a field of the HTTP request too. One with an
-    `ending` names a file to write, whose name ends in one of them; with none (), in whatever it likes.
+    A field counts as given if its value is not the default. A given field `needs` another one ("a or b": one of the
+    two), and `excludes` others. A field that is `served` is also a field of the HTTP request. A field with an `ending`
+    names a file to write. Its name must end in one of these; with (), it may end in anything.
     """
     metadata = {name: value for name, value in locals().items() if name != "default"}
     return dataclasses.field(default=default, metadata=metadata)
@@ -94,8 +94,8 @@ class Settings:
     def __post_init__(self) -> None:
         """Raise OptionError for the first field that breaks its type, its declared limits or its rules.
 
-        Convert numbers of other types, such as NumPy's, to Python's own, so that they can be written as JSON; paths to
-        text; and one of several values, given alone, to a tuple.
+        Convert numbers of other types, such as NumPy's, to Python's own, so that they can be written as JSON. Convert
+        paths to text, and a single value to a tuple where several are allowed.
         """
         own = type(self)
         for field, kind in kinds_of(own):
@@ -130,14 +130,14 @@ class Kind(NamedTuple):
 
 
 def kinds_of(settings: type[Any]) -> list[tuple[dataclasses.Field[Any], Kind]]:
-    """Return the fields made by `setting`, with their types, its own before those that it inherits."""
+    """Return the fields made by `setting`, with their types: a class's own before those that it inherits."""
     own: Any = settings  # mypy takes the class for unhashable, because its instances define a hash
     return _kinds_of(own)
 
 
 @functools.cache
 def _kinds_of(settings: type[Any]) -> list[tuple[dataclasses.Field[Any], Kind]]:
-    """Do the work of `kinds_of`, which is slow, once."""
+    """Do the slow work of `kinds_of`, once per class."""
     hints = typing.get_type_hints(settings)
     order = [name for one in settings.__mro__ for name in inspect.get_annotations(one)]
     fields = sorted(dataclasses.fields(settings), key=lambda field: order.index(field.name))
@@ -172,7 +172,7 @@ def checked(field: dataclasses.Field[Any], kind: Kind, value: Any) -> Any:
 def check_rules(field: dataclasses.Field[Any], given: Collection[str], known: Collection[str]) -> None:
     """Raise OptionError if `field`, which is among the `given` ones, lacks one that it needs or has one it excludes.
 
-    Fields that are not `known` are those of a request that inherits the group: by itself, it does not need them.
+    A needed field that is not `known` is one of a request that inherits these settings; by themselves, they do without.
     """
     for other in field.metadata["excludes"]:
         if other in given:
@@ -184,8 +184,8 @@ def check_rules(field: dataclasses.Field[Any], given: Collection[str], known: Co
 
 
 def named_path(name: str, value: object) -> str:
-    """Return the path `value` as text. Raises OptionError for an empty one, which an unset variable of a shell leaves:
-    it would mean the working folder."""
+    """Return the path `value` as text. Raises OptionError for an empty path, as from an unset shell variable: it would
+    mean the working folder."""
     if not isinstance(value, str | os.PathLike):
         raise OptionError(f"{name} must be a path, not {_shown(value)}")
     if not (path := os.fspath(value)):
@@ -201,7 +201,7 @@ def made(kind: type[Made], values: Mapping[str, object]) -> Made:
 def takes(
     settings: Callable[P, Asked],
 ) -> Callable[[Callable[[Owner, Asked], Result]], Callable[Concatenate[Owner, P], Result]]:
-    """Let a method be called with the arguments of the `settings` that it takes, which checkers and editors know.
+    """Call a method with the arguments of the `settings` that it takes, so that checkers and editors know them.
 
     Raises a TypeError that names the method for an unknown argument or a missing one.
     """
@@ -229,14 +229,14 @@ def asked(settings: Callable[P, Asked], name: str, *arguments: P.args, **options
 
 
 def whole_number(name: str, value: object) -> int:
-    """Return `value` as an int. Raises an OptionError that names it if it is not a whole number; a bool is not."""
+    """Return `value` as an int. Raises an OptionError that names it if it is not a whole number; a bool is not one."""
     if isinstance(value, Integral) and not isinstance(value, bool):
         return int(value)
     raise OptionError(f"{name} must be a whole number, not {_shown(value)}")
 
 
 def number(name: str, value: object) -> float:
-    """Return `value` as a float. Raises an OptionError that names it if it is not a number; a bool is not."""
+    """Return `value` as a float. Raises an OptionError that names it if it is not a number; a bool is not one."""
     if isinstance(value, Real) and not isinstance(value, bool):
         try:
             return float(value)

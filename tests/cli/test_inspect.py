@@ -101,7 +101,7 @@ def test_python_gets_what_the_command_prints(model: Path, capsys: pytest.Capture
     assert seen.trace.to_dict(seen.named) == seen.to_dict()
     assert isinstance(found, Found)
     assert str(found) == str(load(model).ablate(TEXT))
-    with pytest.raises(OptionError, match="or a file by file="):
+    with pytest.raises(OptionError, match="or a file with file="):
         inspect(model)
     assert capsys.readouterr() == ("", "")
 

@@ -119,8 +119,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("generate tiny --min-tokens 9 --max-tokens 5", "min-tokens must be at most --max-tokens, which is 5"),
         ("generate tiny --log-probabilities 2", "give --json too"),
         # what is inspected
-        ("inspect tiny", "give either a text to look at, or a file by --file"),
-        ("inspect tiny ab --file x", "give either a text to look at, or a file by --file"),
+        ("inspect tiny", "give either a text to read, or a file with --file"),
+        ("inspect tiny ab --file x", "give either a text to read, or a file with --file"),
         ("inspect tiny ''", "the text to look at is empty"),
         (
             f"inspect tiny {'a' * 20_001}",

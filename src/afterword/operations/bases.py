@@ -16,12 +16,12 @@ from afterword.records import fact
 class Bases(Request):
     """List the installed bases: models that every command takes by name, and from which a run can begin.
 
-    The bits per character are those of text that was held out when the base was trained.
+    The bits per character are measured on text that was held out from the base's training.
     """
 
 
 class InstalledBases(Record):
-    """The facts about each base, and what is wrong with those that cannot be used, a sentence each."""
+    """The facts about each usable base, and a sentence about each base that cannot be used."""
 
     bases: list[dict[str, Any]]
     notes: list[str]

@@ -33,16 +33,17 @@ from afterword.text.documents import counted
 class Compare(Predicting, Engine, Decoding, Request):
     """Compare how well several models predict the same text.
 
-    Every model reads the text in the way that the first was trained to read it. Each has a row: its bits per
-    character, the difference from the first model's, and the margin of error (95 %), computed from how the difference
-    varies along the text.
+    Every model reads the text as the first was trained to read it. Each model gets a row: its bits per character, the
+    difference from the first model's, and the margin of error (95 %), computed from how the difference varies along the
+    text.
 
-    With `lines`, each line has a row: its bits under each model, the likelihood ratio, and the likeliest model. The
-    ratio compares the first model with the likeliest of the others, in bits: at 10, it is 1,024 times as likely.
+    With `lines`, each line gets a row: its bits under each model, the likelihood ratio, and the likeliest model. The
+    ratio compares the first model with the likeliest of the others, in bits: at 10, the line is 1,024 times as likely
+    under the first.
     """
 
     model: Annotated[ModelName, argument("the model that the others are compared with")]
-    others: Annotated[ModelName | Sequence[ModelName], argument("the others", metavar="MODEL2", least=1)]
+    others: Annotated[ModelName | Sequence[ModelName], argument("the other models", metavar="MODEL2", least=1)]
     _: KW_ONLY
     file: Sources = setting((), "a text to read (repeatable)")
     lines: bool = setting(False, "compare line by line", served=True)
@@ -66,7 +67,7 @@ class ComparedText(Scored, kw_only=True):
 
     model: str
     difference: float
-    """From the first model, in bits per character."""
+    """The difference from the first model, in bits per character."""
     standard_error: float | None
     margin_of_error: float | None
     blocks: int
@@ -180,7 +181,7 @@ def _check_comparable(names: Sequence[str], models: Sequence[LanguageModel], by_
 
 
 def _unfair(names: Sequence[str], models: Sequence[LanguageModel], reads_lines: bool) -> Iterator[str]:
-    """Yield what gives some of the models an advantage."""
+    """Yield a note for each model that is at an advantage or a disadvantage."""
     if len({model.lines for model in models}) > 1:
         why = f"as {names[0]} does" if reads_lines == models[0].lines else "by `lines`"
         trained, reads = ("running text", "lines") if reads_lines else ("lines", "running text")

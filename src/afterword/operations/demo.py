@@ -118,7 +118,7 @@ The last tenth of the play is held out to measure the models.
 
 
 def _is_demo(place: Path) -> bool:
-    """Return whether `place` has a run of an earlier demo, which alone may be replaced."""
+    """Return whether `place` has a run of an earlier demo. Only such a run may be replaced."""
     folder = RunFolder(place)
     sources = folder.read_record().text["sources"] if folder.is_run else []
     return len(sources) == 1 and Path(sources[0]).name in TEXTS

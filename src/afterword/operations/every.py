@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 OTHERS = ("__init__", "every", "operation", "options", "work")  # files of this folder that are not operations
 ABOVE = {"serve": "serving"}  # operations in another room, since they need rooms above this one
-RESERVED = ("import", "inspect")  # names of Python and its library, which no file of ours has
+RESERVED = ("import", "inspect")  # names in Python and its library; our files of these operations end in _
 ORDER = (
     *(
         "demo",
@@ -36,7 +36,7 @@ ORDER = (
 
 @functools.cache
 def summaries() -> dict[str, str]:
-    """Return the name of every operation, and the first line of its file, which says what it does; none is imported."""
+    """Return each operation's name and summary, the first line of its file's docstring. No operation is imported."""
     found = {}
     place = Path(__file__).parent
     for file in sorted([*place.glob("*.py"), *(place.parent / room / f"{name}.py" for name, room in ABOVE.items())]):
@@ -53,7 +53,7 @@ def module_of(name: str) -> str:
 
 
 def python_name(name: str) -> str:
-    """Return the name of an operation in Python: with an underscore if a keyword or a package of ours has it."""
+    """Return the name of an operation in Python: with an underscore if it is a keyword or a package of ours."""
     return name + "_" * (keyword.iskeyword(name) or (Path(__file__).parents[1] / name / "__init__.py").exists())
 
 

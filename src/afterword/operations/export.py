@@ -30,7 +30,9 @@ class Export(PageSettings, Overwriting, Request):
     keras: Output | None = setting(
         None, "write the LSTM for Keras 3 (pip install 'afterword[keras]')", ending=(".keras",)
     )
-    keras_stateful: Output | None = setting(None, "the same, for one text that each call continues", ending=(".keras",))
+    keras_stateful: Output | None = setting(
+        None, "the same, but each call continues the text of the last", ending=(".keras",)
+    )
     torch: Output | None = setting(
         None, "write a new folder for PyTorch, with a script that writes text", metavar="DIR", ending=FOLDER
     )

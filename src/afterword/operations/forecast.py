@@ -34,11 +34,11 @@ class Forecast(ForecastSettings, Columns, Overwriting, Request):
     """Forecast every series of the table FILE: CSV or Parquet, long (unique_id, ds, y) or wide (dates, and a column per
     series).
 
-    An LSTM learns from all series together, but not from the last values of each. In a backtest, it and the seasonal
-    naive forecast both forecast these values. The better of the two forecasts the future. With a MODEL, made by
-    `train --series`, nothing is trained.
+    An LSTM learns from all series together, but not from the last values of each. In a backtest, the LSTM and
+    the seasonal naive method each forecast these values. The better of the two then forecasts the future. With a MODEL,
+    made by `train --series`, nothing is trained.
 
-    In Python, FILE is a path, "-", or a frame of pandas or polars, and the result is a table of the same kind; for a
+    In Python, FILE is a path, "-", or a frame of pandas or polars. The result is a frame of the same kind, or, for a
     path, the text of a CSV file. The columns are unique_id, ds, mean, median, lo-80, hi-80, … and method.
     """
 
@@ -54,13 +54,13 @@ class Forecast(ForecastSettings, Columns, Overwriting, Request):
     )
     png: Output | None = setting(None, "draw the forecasts", ending=(".png",))
     html: Output | None = setting(None, "draw the forecasts in a page, a figure per series", ending=(".html", ".htm"))
-    model: LanguageModel | str | os.PathLike[str] | None = None  # of Python alone: the command names it before FILE
+    model: LanguageModel | str | os.PathLike[str] | None = None  # only in Python: the command names it before FILE
 
 
 class Forecasted(Record, kw_only=True):
     """The forecasts of a table, the reason for their methods, and the backtest."""
 
-    in_json: ClassVar = ("frame", "shown")  # of Python, and of people
+    in_json: ClassVar = ("frame", "shown")  # for Python, and for people
     horizon: int
     season: int
     frequency: str
@@ -143,7 +143,7 @@ def _named(request: Forecast) -> tuple[Any, Any]:
 
 
 def _shown(found: Found, rows: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Yield the parts of what people read: the reason, the backtest, and the first of `rows`."""
+    """Yield the parts of the printed answer: the reason, the backtest, and the first of `rows`."""
     yield found.reason
     if found.backtest is not None:
         figures = found.backtest.table

@@ -29,7 +29,7 @@ from afterword.text.lines import TAB
 
 REPORT_EVERY = 10.0  # seconds between lines about rejected texts
 TYPICAL, MUCH_MORE = 500, 1.25  # new lines, and how many times the cost of held-out ones is worth a note
-FEW = 8  # samples that are written one after the other, as they come; more are written in parallel
+FEW = 8  # samples that are written one by one; more are written in parallel
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class WrittenLine(Written, kw_only=True):
 
 
 class WrittenPiece(Record, kw_only=True):
-    """A part of a text, the prompt first, for a caller who wants it as it comes; then follows all of the text."""
+    """A piece of a text, for a caller who wants each as it is written: first the prompt. The whole text comes last."""
 
     text: str
 
@@ -167,7 +167,7 @@ def generate(request: Generate, work: Work) -> Iterator[Written | WrittenPiece]:
 
 
 def _prompts(request: Generate, work: Work) -> list[str | None]:
-    """Return the prompts, read from a file or from standard input if asked for."""
+    """Return the prompts. Read them from a file or from standard input if the request says so."""
     if request.prompts is not None:
         prompts = [line for line in work.text(str(request.prompts)).split("\n") if line]
         if not prompts:
@@ -179,7 +179,7 @@ def _prompts(request: Generate, work: Work) -> list[str | None]:
 
 
 def _one_by_one(writer: Writer, starts: Sequence[PromptLike], first: int, streams: bool) -> Iterator[str | Sample]:
-    """Yield a sample after each of `starts`; if it `streams`, before it its prompt and its pieces as they come."""
+    """Yield a sample after each of `starts`; with `streams`, yield its prompt and pieces first, as they are written."""
     for k, start in enumerate(starts):
         stream = writer.stream(start, (first + k) % 2**64)
         if not streams:
@@ -198,7 +198,7 @@ def _lines_found(complete: int, wanted: int, tally: Tally) -> str:
 
 
 def _told_of_rules(tally: Tally, wanted: int, work: Work) -> Callable[[], None]:
-    """Return a function that reports now and then how many texts obeyed the rules, and how long the rest may take."""
+    """Return a function that reports, now and then, how many texts obeyed the rules, and how long the rest may take."""
     began = reported = time.monotonic()
 
     def tell() -> None:
@@ -214,7 +214,7 @@ def _told_of_rules(tally: Tally, wanted: int, work: Work) -> Callable[[], None]:
 
 
 def _accept(request: Generate, model: LanguageModel, label: str | None, work: Work) -> Callable[[Sample], bool] | None:
-    """Return which lines of `label` may be written; None if any may be, again and again."""
+    """Return the check that each line with `label` must pass; None if any line may be written, even twice."""
     if not request.unique and not request.novel:
         return None
     if not model.lines:
@@ -238,7 +238,7 @@ def _accept(request: Generate, model: LanguageModel, label: str | None, work: Wo
 
 
 def _cost_check(usual: float | None, work: Work) -> Callable[[Sample], None]:
-    """Return what takes each new line, and notes once that such lines cost much more than the `usual` bits."""
+    """Return a function of each new line; it notes once if such lines cost much more than the `usual` bits."""
     bits = characters = lines = 0.0
 
     def check_cost(sample: Sample) -> None:

@@ -18,7 +18,7 @@ from afterword.operations.work import Work
 from afterword.records import fact
 from afterword.settings import made, setting
 
-MOST_CHARACTERS = 1_000_000  # of the text: the places are spread over these
+MOST_CHARACTERS = 1_000_000  # of the text that are read; the places are spread over them
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,10 @@ def horizon(request: Horizon, work: Work) -> Iterator[Found]:
 
 
 def _training_differs(models: Iterable[LanguageModel]) -> str:
-    """Return in words how the training of `models` differs, or nothing."""
+    """Return the differences in the training of `models`, in words, or an empty text."""
     found: dict[str, list[str]] = {"steps": [], "text": [], "vocabulary": [], "layers × units": []}
     for model in models:
-        # of a run that took as many steps as it had time for, its plan only estimates them
+        # a run with a time limit took as many steps as it could; its plan only estimates them
         timed = fact(model.about, "training", "plan", "minutes") is not None
         found["steps"].append(str(fact(model.about, "training", *([] if timed else ["plan"]), "steps") or "unknown"))
         found["text"].append(str(fact(model.about, "corpus", "fingerprint") or "unknown")[:8])

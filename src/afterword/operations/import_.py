@@ -22,9 +22,7 @@ class Import(Request):
 
     file: Annotated[Source, argument("the weights of another program")]
     _: KW_ONLY
-    out: Output | None = setting(
-        None, "the new model's folder, which must be given", metavar="DIR", short="o", ending=FOLDER
-    )
+    out: Output | None = setting(None, "the new model's folder (required)", metavar="DIR", short="o", ending=FOLDER)
     vocabulary: Source | None = setting(
         None, "JSON file with the characters by row (default: tokenizer.json or vocabulary.json in the folder of FILE)"
     )

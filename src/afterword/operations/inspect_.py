@@ -39,8 +39,8 @@ class Inspect(Holding, Overwriting, Columns, Request):
     every unit is shown. For a longer one (at most 20,000 characters), the mean of each gate per layer is shown, and the
     48 units per layer that change most, or those given by `units`.
 
-    For a model of series, made by train --series, `file` names a table. One of its series is read. The values after the
-    first season are shown instead of characters, and `stretch` counts them.
+    For a model of series, made by train --series, `file` names a table, and one of its series is read. The values after
+    the first season take the place of characters, also in `stretch`.
     """
 
     model: Annotated[ModelName, argument("the model that reads")]
@@ -100,7 +100,7 @@ def inspect(request: Inspect, work: Work) -> Seen | Found:
     check_plot(request.png, request.svg)
     first, last = _ends(request.stretch or ":")
     if (request.text is None) == (request.file is None):
-        raise OptionError("give either a text to look at, or a file by `file`")
+        raise OptionError("give either a text to read, or a file with `file`")
     model = work.model(request.model, hold=request.hold)
     check_kind(request, model, ("keeps", "after", "instead"))
     named = named_units(request.units, model.config) if request.units else None
@@ -139,7 +139,7 @@ def inspect(request: Inspect, work: Work) -> Seen | Found:
 
 
 def _line_of(facts: SeriesFacts, request: Inspect, part: slice, work: Work) -> SeriesLine:
-    """Return a part of the series that is asked for (by default the first) of a table, as a model reads it."""
+    """Return a part of the requested series of a table, by default the first, as a model reads it."""
     from afterword.series.readings import SeriesLine, table_for
 
     if request.file is None:

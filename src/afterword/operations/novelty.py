@@ -27,7 +27,7 @@ class Novelty(Sampling, Predicting, Holding, Request):
     """Report how much of a model's output is copied verbatim from its training text.
 
     RUN is the folder of the model's run, which contains that text. FILE (a text, also .gz, or - for standard input) is
-    checked in place of the model's output. The report gives the longest copy, and the fraction of characters inside
+    checked instead of the model's output. The report gives the longest copy, and the fraction of characters inside
     copies of at least 20, 50 and 100 characters. For a model of lines, it also gives the fraction of lines that occur
     in the training text, exactly or except for one character. For comparison, it gives the same figures for the run's
     held-out text, from which the model did not learn.
@@ -50,14 +50,14 @@ class CopiedPart(msgspec.Struct):
     longest: str
     at: int
     lines: LineCopies | None
-    """Given for a model of lines."""
+    """Only for a model of lines."""
 
 
 class Copied(Record, kw_only=True):
     """The copies in a text from the training text, and those in the held-out text, if there is one."""
 
     name: str
-    """The report on the judged text, for people."""
+    """The name of the judged text in the report for people."""
     learned_from: int
     """Characters of the training text."""
     judged: CopiedPart
@@ -88,7 +88,7 @@ class Copied(Record, kw_only=True):
 def novelty(request: Novelty, work: Work) -> Copied:
     if request.file is not None and request.num is not None:
         raise OptionError(
-            "`num` and `file` exclude each other: give `file` to judge it, `num` to judge what is written"
+            "`num` and `file` exclude each other: give `file` to check that file, or `num` to check what is written"
         )
     model = work.model(request.model, request.using, hold=request.hold)
     model.check_of_text()
@@ -107,7 +107,7 @@ def novelty(request: Novelty, work: Work) -> Copied:
 
 
 def copied(learned: EncodedCorpus, name: str, texts: Sequence[str], work: Work) -> Copied:
-    """Return what `texts`, named `name`, and the held-out text copy from the training text."""
+    """Return the copies from the training text in `texts`, which the report calls `name`, and in the held-out text."""
     with work.progress("looking for copies"):
         training = learned.texts("training")
         source = "\n".join(training)

@@ -2,8 +2,8 @@
 
 A file of this folder has three parts: a `Request`, whose fields are the arguments and options with their help, limits
 and rules; the `Record`s that answer it; and the function between them. From these come the command, the Python
-function, the body of the HTTP request and its reply, and the reference. Nothing here knows a terminal or HTTP: what an
-operation needs of its caller, it gets from `Work`.
+function, the body of the HTTP request and its reply, and the reference. Nothing here knows about terminals or HTTP:
+`Work` supplies what an operation needs from its caller.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ class Argument:
     help: str
     metavar: str | None = None
     least: int | None = None
-    """If it takes several values: how many at least."""
+    """The minimum number of values, if it takes several."""
     most_served: int | None = None
-    """Characters of a text that comes over HTTP."""
+    """The maximum number of characters of a text that comes over HTTP."""
 
 
 argument = Argument
@@ -68,7 +68,7 @@ class Request(Settings):
     """
 
     named: frozenset[str] = dataclasses.field(default=frozenset(), init=False, repr=False, compare=False)
-    """The options that the caller gave, also those that he gave their defaults."""
+    """The options that the caller gave, including those set to their defaults."""
 
     def __post_init__(self) -> None:
         """Raise OptionError for values that break types, limits or rules, and for files that cannot be written."""
@@ -113,8 +113,8 @@ def _arguments_of(request: type[Request]) -> dict[str, tuple[Argument, Kind]]:
 
 
 def checked_output(name: str, endings: Sequence[str], overwrite: bool, others: list[Path]) -> Path:
-    """Return the path of a file to write, and add it to `others`, before any work is done. Devices and pipes are
-    written to directly.
+    """Return the path of a file to write, checked before any work is done, and add it to `others`. Devices and pipes
+    are written to directly.
 
     Raises OptionError if the file cannot be written, exists and is not to be overwritten, is among `others`, or does
     not end in one of `endings`.
@@ -140,8 +140,8 @@ def checked_output(name: str, endings: Sequence[str], overwrite: bool, others: l
 
 
 def checked_folder(name: str, others: list[Path]) -> Path:
-    """Return the path of a folder to make, before any work is done. Raises OptionError if it has files already, or as
-    `checked_output`."""
+    """Return the path of a folder to make, checked before any work is done. Raises OptionError if it already has files,
+    or as `checked_output` does."""
     real = Path(os.path.realpath(name))
     if name == "-" or (real.exists() and not (real.is_dir() and not any(real.iterdir()))):
         raise OptionError(f"{name} exists already: name a new folder")
@@ -149,21 +149,21 @@ def checked_folder(name: str, others: list[Path]) -> Path:
 
 
 class Record(msgspec.Struct, kw_only=True):
-    """A part of an answer: a row of a table, a line of JSON. A field that is UNSET does not exist there.
+    """A part of an answer: a row of a table, a line of JSON. A field that is UNSET is left out.
 
-    A record whose class defines `__str__` is shown to people that way, in place of a row.
+    A record whose class defines `__str__` is shown to people that way, instead of as a row.
     """
 
     in_json: ClassVar[Sequence[str]] = ()
-    """The fields that only JSON and CSV have."""
+    """The fields that are only in JSON and CSV."""
     widths: ClassVar[Mapping[str, int]] = {}
-    """How many columns of a table or CSV a list of objects has at most."""
+    """The maximum number of columns, in a table or CSV, of each field that is a list of objects."""
     few: ClassVar[bool] = False
-    """Whether there are so few that people see them when all have come, in columns that are as wide as needed."""
+    """True if there are so few that they are printed together at the end, in columns as wide as needed."""
     to_file: ClassVar[bool] = False
-    """Whether the command can print such records to a file."""
+    """True if the command can write such records to a file."""
     served: ClassVar[bool] = True
-    """Whether it can be part of a reply over HTTP."""
+    """True if it can be part of a reply over HTTP."""
     rows: ClassVar[str | None] = None
     """The name of the list of such records in the reply over HTTP, if there are several for a request."""
 
@@ -183,7 +183,7 @@ class Record(msgspec.Struct, kw_only=True):
         return {name: value for name, value in each if value is not msgspec.UNSET}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the record as JSON has it."""
+        """Return the record as it is in JSON."""
         return typing.cast(dict[str, Any], msgspec.to_builtins(self))
 
     @classmethod
@@ -194,9 +194,9 @@ class Record(msgspec.Struct, kw_only=True):
 
 
 class Operation(Generic[P, Asked, Answer]):
-    """A function of a request, which is called with the arguments of the request.
+    """A function of a request, called with the request's arguments.
 
-    An answer that comes piece by piece begins at once, so that what is wrong is raised by the call.
+    If the answer comes in parts, the call makes the first at once, so that errors in the request are raised there.
     """
 
     def __init__(
@@ -242,7 +242,7 @@ class Operation(Generic[P, Asked, Answer]):
 
 
 def begun(answer: Answer) -> Answer:
-    """Return `answer` after its first part has been made, if it comes in parts."""
+    """Return `answer`. If it comes in parts, its first part is made now."""
     if not isinstance(answer, Iterator):
         return answer
     first = list(itertools.islice(answer, 1))
@@ -254,7 +254,7 @@ def operation(
 ) -> Callable[[Callable[[Asked, Work], Answer]], Operation[P, Asked, Answer]]:
     """Make an operation of the decorated function, which takes a `request` and the `Work` that its caller supplies.
 
-    With a `path`, a server offers it to HTTP clients there. The kinds of its `records` are those that it is annotated
-    with, unless they are given.
+    With a `path`, a server offers it to HTTP clients there. The kinds of its `records` are those in its return
+    annotation, unless they are given.
     """
     return lambda function: Operation(request, function, path, records)

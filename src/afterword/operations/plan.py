@@ -44,7 +44,7 @@ class Planned(Record, kw_only=True):
     outlook: list[dict[str, float]]
     notes: list[str]
     printed: list[str]
-    """What people read, in lines."""
+    """The lines of the printed plan."""
     planning_seconds: float
 
     def __str__(self) -> str:
@@ -64,7 +64,7 @@ def plan(request: Plan, work: Work) -> Planned:
 
 
 def planned(found: Preview) -> Planned:
-    """Return what is planned, for people and programs."""
+    """Return the plan, for people and programs."""
     plan, encoded = found.plan, found.encoded
     return Planned(
         text={
@@ -103,7 +103,7 @@ def _figures(expected: Expectation) -> dict[str, float]:
 
 
 def summary(run: Run | Preview) -> tuple[str, str]:
-    """Return what the run will do, in two lines."""
+    """Return a summary of the run's plan, in two lines."""
     encoded, recipe = run.encoded, run.recipe
     config = recipe.config(encoded.tokenizer)
     network = f"{config.network}, {config.parameters:,} parameters"
@@ -121,7 +121,7 @@ def summary(run: Run | Preview) -> tuple[str, str]:
 
 
 def _contents(encoded: EncodedCorpus) -> str:
-    """Return what the training part consists of."""
+    """Return the contents of the training part, in words."""
     if series := encoded.about.get("series"):
         return f" in {encoded.documents:,} series ({series['frequency']}, season {series['season']:,})"
     tokenizer = encoded.tokenizer
@@ -135,5 +135,5 @@ def _contents(encoded: EncodedCorpus) -> str:
 
 
 def in_bits(expected: Expectation) -> str:
-    """Return the range of an expectation."""
+    """Return the range of an expectation, in words."""
     return f"{bits(expected.low):.2f}–{bits(expected.high):.2f} bits per character"

@@ -16,7 +16,7 @@ from afterword.settings import setting
 
 @dataclass(frozen=True)
 class Push(Request):
-    """Send a model to the repository USER/NAME of the Hugging Face hub, which is created if it does not exist.
+    """Send a model to the repository USER/NAME on the Hugging Face hub; create the repository if it does not exist.
 
     First, print the files to be sent and what they reveal of the training text, then ask. Afterwards, every command
     takes the model by the name hf://USER/NAME. This needs an access token: run hf auth login, or set HF_TOKEN.
@@ -34,7 +34,7 @@ class Push(Request):
 
 
 class Pushed(Record):
-    """The place of the model."""
+    """The address of the model."""
 
     url: str
 

@@ -30,7 +30,7 @@ from afterword.text.lines import Masks
 Row = TypeVar("Row", bound=Record)
 Scorer = LanguageModel | AdaptingScorer
 Judge = Callable[..., Sequence[LineScore]]
-"""Scores lines; takes `on_progress` too, which is called with the fraction that is done."""
+"""A function that scores lines. It also takes `on_progress`, which is called with the fraction that is done."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ class Score(Predicting, Holding, Engine, Decoding, Columns, Request):
     a given label, the accuracy is printed. The bits are those of the line without its label: -log2 of the sum of
     P(label, line) over all labels.
 
-    With `adapt`, the model learns from the text as it reads it: each part is scored before it is learned from. Files
+    With `adapt`, the model learns from the text as it reads it: it scores each part before it learns from it. Files
     are read one after the other. The saved model does not change. The n-gram model always learns; the LSTM learns if
     PyTorch is installed.
 
     With `hold`, parts of the network are held at a value, and the cost with nothing held is printed too.
     Layers and units are counted from 0.
 
-    For a model of series, FILE is a table, and the answer is in bits per value; with `lines`, a row per series.
+    For a model of series, FILE is a table, and the cost is in bits per value. With `lines`, each series gets a row.
     """
 
     model: Annotated[ModelName, argument("the model that reads")]
@@ -146,7 +146,7 @@ def score(request: Score, work: Work) -> Iterator[Scored | ScoredLine | ScoredSe
 
 
 Facts = dict[str, Any]
-"""What every record says."""
+"""The facts that every record repeats."""
 
 
 def check_kind(request: Request, model: LanguageModel, of_text: Sequence[str]) -> None:
@@ -158,8 +158,8 @@ def check_kind(request: Request, model: LanguageModel, of_text: Sequence[str]) -
 
 
 def engine_of(model: LanguageModel, work: Work) -> Facts:
-    """Tell how long the engine of `model` took to build its graph, and return its name for records; nothing for NumPy,
-    which is the default."""
+    """Report how long the engine of `model` took to build its graph, and return its name for records. For NumPy, the
+    default, report and return nothing."""
     if model.engine == "numpy":
         return {}
     work.say(f"engine {model.engine}: its graph took {model.engine_seconds:.2f} s to build")
@@ -169,7 +169,7 @@ def engine_of(model: LanguageModel, work: Work) -> Facts:
 def _whole(
     request: Score, work: Work, model: LanguageModel, scorers: Sequence[Scorer], facts: Facts
 ) -> Iterator[Scored]:
-    """Yield what each text costs, read as one text or by lines, as the model was trained."""
+    """Yield the cost of each text, read as one text or line by line, as the model was trained."""
     files = listed(request.files)
     for file in files:
         with work.progress(f"scoring {file}", "bytes") as on_progress:
@@ -184,7 +184,7 @@ def _whole(
 
 
 def _free(costs: Sequence[Cost] | Sequence[LineScore]) -> Facts:
-    """Return the cost with nothing held, if parts are."""
+    """Return the cost with nothing held, if parts are held."""
     return {"free_bits_per_character": costs[1].bits_per_character} if len(costs) > 1 else {}
 
 
@@ -219,7 +219,7 @@ def watched(file: str, parts: Iterator[Part], on_progress: Callable[..., object]
 def _by_line(
     request: Score, work: Work, model: LanguageModel, scorers: Sequence[Scorer], facts: Facts
 ) -> Iterator[Scored | ScoredLine]:
-    """Yield what each line costs, and at the end what all of them cost."""
+    """Yield the cost of each line, and at the end that of all lines."""
     judges, files = [judge_of(one, request.mask) for one in scorers], listed(request.files)
     whole: list[Cost] = []
 
@@ -254,10 +254,10 @@ def file_of(file: str, files: Sequence[str]) -> Facts:
 
 
 def filled(text: str, lines: bool) -> bool:
-    """Return whether a line counts where the costliest are sought.
+    """Return whether a line takes part in a ranking by cost.
 
-    Empty lines, which training leaves out too, cost much for their length; without a model of `lines`, so do blank
-    ones.
+    Empty lines do not: they cost much for their length, and training leaves them out too. Without a model of `lines`,
+    blank ones do not either.
     """
     return bool(text if lines else text.strip())
 
@@ -287,8 +287,9 @@ def judge_of(scorer: Scorer, masks: Sequence[str]) -> Judge:
 
 
 def _with_accuracy(rows: Iterator[ScoredLine], work: Work) -> Iterator[ScoredLine]:
-    """Yield `rows` unchanged; then report how often the likeliest label was the given one, if all lines have one, and
-    how often the commonest one was given: a model that has learned nothing reaches that.
+    """Yield `rows` unchanged. Then, if all lines have a given label, report how often the likeliest label was right.
+
+    Also report how often the commonest label was given: a model that has learned nothing reaches that.
     """
     given, right = Counter[object](), 0
     for row in rows:
@@ -303,7 +304,7 @@ def _with_accuracy(rows: Iterator[ScoredLine], work: Work) -> Iterator[ScoredLin
 
 
 def _of_tables(request: Score, model: LanguageModel, work: Work) -> Iterator[ScoredSeries]:
-    """Yield what the tables cost, or each of their series."""
+    """Yield the cost of each table, or of each of its series."""
     for file in (files := listed(request.files)):
         _, readings = read_values(model, file, request, work)
         several: Facts = {"file": source_name(file)} if len(files) > 1 else {}

@@ -40,11 +40,11 @@ class Surprises(Predicting, Holding, Engine, Overwriting, Decoding, Columns, Req
 
     MODEL is a model's folder, the folder of its run, the name of a base, or hf://USER/NAME. FILE is a text, also
     .gz, or - for standard input. Each character is shaded by its bits if the terminal has colours; otherwise each
-    character gets a row. The bits add up to the score, also if tokens have several characters or a character has
+    character gets a row. The bits add up to the score, even if tokens have several characters or a character has
     several tokens. The end of a line is shown as ↵.
 
     For a model of series, FILE is a table. Each value after the first season gets a row, with its bits, the expected
-    median and the band of 80 %.
+    median and the 80 % band.
     """
 
     model: Annotated[ModelName, argument("the model that reads")]
@@ -75,7 +75,7 @@ class Surprising(Record, kw_only=True):
     bits: float
     start: int
     alternatives: list[ExpectedText]
-    """The likeliest first. A part of a character is named by its byte, such as <0xE2>."""
+    """The alternatives, the likeliest first. A part of a character is named by its byte, such as <0xE2>."""
     engine: str | UnsetType = UNSET
 
     @property
@@ -95,7 +95,7 @@ class WholeText(Record, kw_only=True):
 
 
 class SurprisingValue(Record, kw_only=True):
-    """The cost of a value of a series, its expected median, and the band of 80 %."""
+    """The cost of a value of a series, its expected median, and its 80 % band."""
 
     rows: ClassVar = "values"
     served: ClassVar = False
@@ -151,7 +151,7 @@ def _of_text(
     whole: dict[str, list[NDArray[np.float64]]],
     facts: dict[str, Any],
 ) -> Iterator[Surprising]:
-    """Yield what each character of `text` costs; add what its tokens cost to `whole`."""
+    """Yield the cost of each character of `text`, and add the costs of its tokens to `whole`."""
 
     def keep(nats: dict[str, NDArray[np.float64]]) -> None:
         for part, costs in nats.items():

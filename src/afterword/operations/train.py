@@ -60,7 +60,7 @@ class Train(TextSettings, SeriesSettings, TrainingSettings, More, Request):
         excludes=("resume",),
     )
     exact: bool = setting(False, "fail if the result could differ in any bit", needs="resume or repeat")
-    on_progress: OnReport | None = None  # of Python alone: it takes every report, and no bar is shown
+    on_progress: OnReport | None = None  # only in Python: it takes every report, and no bar is shown
 
 
 @operation(Train)
@@ -84,7 +84,7 @@ def train(request: Train, work: Work) -> LanguageModel:
 
 
 def _begun(request: Train, texts: Sequence[str], folder: Path, work: Work) -> Run:
-    """Begin, repeat or resume the run in `folder`, as `request` asks, or as torchrun does by starting it again."""
+    """Begin, repeat or resume the run in `folder`, as `request` asks; resume it if torchrun has started it again."""
     asked = vars(request)
     text, table, training = made(TextSettings, asked), made(SeriesSettings, asked), made(TrainingSettings, asked)
     corpus, each = corpus_settings(text, table), {**vars(text), **vars(table), **vars(training)}
@@ -128,7 +128,7 @@ def trained(run: Run, work: Work, on_progress: OnReport | None = None) -> Langua
 
 
 def default_out(texts: Sequence[str]) -> str:
-    """Return the first text's name without its ending, or a longer one if that is the text itself."""
+    """Return the first text's name without its extension, or a longer name if that is the text itself."""
     first = Path(texts[0])
     if texts[0] == "-":
         raise OptionError("standard input has no name: name the run's folder with `out`")

@@ -23,7 +23,7 @@ class Units(Request):
     MODEL is a model's folder or a run's folder. FILE is a text, also .gz, or - for standard input; at most its first
     20,000 characters are read. Units are chosen on the first half of the text. Their area under the ROC curve (AUC) is
     reported for the second half: 0.5 is chance, 1 is perfect. The best area that chance finds is reported too. Without
-    `matching` and `asking`, all built-in questions are asked.
+    `matching` or `asking`, all built-in questions are asked.
     """
 
     model: Annotated[ModelName, argument("the model that reads")]

@@ -1,6 +1,6 @@
-"""The needs of an operation, supplied by its caller: models, texts, and a place for notes and progress.
+"""Supply what an operation needs from its caller: models, texts, and a place for notes and progress.
 
-`Work` serves a caller in Python. The command line and the server have their own.
+`Work` serves callers in Python. The command line and the server have subclasses of it.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ Part = str | list[str]
 
 
 class Work:
-    """The work of a caller in Python. Notes and progress are shown on a terminal and in a notebook."""
+    """An operation's link to its caller, here in Python. It shows notes and progress on terminals and in notebooks."""
 
     program = "afterword"
-    """What to type for the command."""
+    """The command, as users type it."""
     streams = False
-    """Whether the caller wants a text piece by piece, as it comes."""
+    """True if the caller wants a text piece by piece, as it is written."""
 
     def model(
         self,
@@ -56,7 +56,7 @@ class Work:
         return load(name, using, engine).hold(*hold)
 
     def is_model(self, name: str) -> bool:
-        """Return whether `name` is that of a model, not of a text."""
+        """Return whether `name` names a model, not a text."""
         from afterword.bases.installed import folder_named, installed
         from afterword.model.folder.hub import is_remote
         from afterword.model.folder.saved import CONFIG, model_folder
@@ -65,30 +65,33 @@ class Work:
         return is_remote(name) or is_base or (os.path.isdir(name) and (model_folder(Path(name)) / CONFIG).exists())
 
     def note(self, *notes: str) -> None:
-        """Tell what the caller should know."""
+        """Show `notes` to the caller."""
         if bars.is_seen():
             for one in notes:
                 print(f"note: {spelled(one)}", file=sys.stderr)
 
     def say(self, *lines: str, verbatim: bool = False) -> None:
-        """Report the work to people; in Python, nothing is printed. A user's own text is printed `verbatim`."""
+        """Report `lines` about the work to people; in Python, do nothing. A user's own text is printed `verbatim`."""
 
     def still_wanted(self, *done: float) -> None:
-        """Raise if nobody waits for the answer any more; long work calls this now and then."""
+        """Raise if nobody waits for the answer any longer. Long work calls this now and then."""
 
     def confirm(self, question: str, otherwise: str) -> bool:
-        """Return the answer to `question`. Where nobody can be asked, as in Python, raises OptionError: `otherwise`."""
+        """Return the answer to `question`. Raises OptionError(`otherwise`) if nobody can be asked, as in Python."""
         raise OptionError(otherwise)
 
     def progress(
         self, what: str, unit: str = "", streams: bool = False
     ) -> AbstractContextManager[Callable[..., object]]:
-        """Return a block that shows the progress of `what`; it yields a function of the fraction that is done, or None,
-        and of how many of `unit` are done. If the answer `streams`, it may show the progress itself."""
+        """Return a context that shows the progress of `what`.
+
+        It yields a function of the fraction that is done, or None, and of the number of `unit` that are done. An answer
+        that `streams` may show the progress itself.
+        """
         return bars.waiting(what, unit)
 
     def folder(self, out: str | os.PathLike[str] | None, default: Callable[[], str]) -> AbstractContextManager[Path]:
-        """Return a block with the folder for a run: `out`, or a temporary one. Others take the `default` instead."""
+        """Return a context with a run's folder: `out`, or a temporary one; in subclasses, `out` or the `default`."""
         return _temporary_folder() if out is None else contextlib.nullcontext(Path(out))
 
     def train(
@@ -101,18 +104,18 @@ class Work:
         """Train `run` to its end, or until it is `enough`. Each report goes to `on_progress`; if it is None, people see
         the progress.
 
-        If the caller has a way to interrupt it, a run whose folder is `kept` is saved, to be resumed.
+        If the caller interrupts a run whose folder is `kept`, the run is saved, so that it can be resumed.
         """
         from afterword.bars import train_shown
 
         train_shown(run, on_progress, enough)
 
     def check(self, files: Sequence[str]) -> list[str]:
-        """Return the kind of each of `files`. Raises TextError for those that cannot be read."""
+        """Return the kind of each of `files`. Raises TextError for one that cannot be read."""
         return check_sources(files)
 
     def check_filled(self, file: str, text: Sequence[str]) -> None:
-        """Raise TextError if `file` has no text: that would cost nothing, which looks like a perfect fit."""
+        """Raise TextError if `file` has no text: a cost of zero would look like a perfect fit."""
         if not text:
             raise TextError(f"{source_name(file)} is empty: there is nothing to score")
 
@@ -145,8 +148,7 @@ class Work:
         return "".join(pieces)[:limit]
 
     def parts(self, file: str, decoding: Decoding, lines: bool) -> Iterator[Part]:
-        """Yield the text of `file` in parts; with `lines`, some lines at a time. As in training, empty lines are left
-        out.
+        """Yield the text of `file` in parts; with `lines`, some lines at a time, without empty lines, as in training.
 
         Raises TextError if the file is empty.
         """
@@ -159,9 +161,9 @@ class Work:
             yield from each
 
     def lines(self, files: Sequence[str], decoding: Decoding) -> Iterator[tuple[str, int, list[str]]]:
-        """Yield the lines of `files`, and of the files in folders, some at a time, as they come.
+        """Yield the lines of `files`, and of the files in folders, some at a time, as they arrive.
 
-        Yields the file, how many of its lines came before, and lines. Raises TextError if a file has no lines.
+        Yields the file, the number of its lines before these, and the lines. Raises TextError if a file has no lines.
         """
         with self.reader(decoding) as reader:
             for file, documents in zip(files, reader.find(files), strict=True):

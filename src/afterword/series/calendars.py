@@ -1,6 +1,6 @@
 """The frequency of dates: the step from one to the next, and the number of steps after which a pattern repeats.
 
-Numpy counts the steps, because `pandas.infer_freq` wants dates without gaps, and its offsets lose the 30th in February.
+NumPy counts the steps: `pandas.infer_freq` needs dates without gaps, and pandas' offsets lose the 30th in February.
 """
 
 from __future__ import annotations
@@ -51,8 +51,10 @@ class Calendar:
     ) -> Calendar:
         """Return the calendar whose step is the most frequent difference of `dates`, which are distinct and sorted.
 
-        `dates` are those of many series, one after another: `series` has the number of each date's series. One of them
-        has two dates. The season is 1: see `season_for`. Raises `wrong` if no frequency fits nine tenths of the steps.
+        `dates` are those of all series, one after another; `series` has the number of each date's series. At least one
+        series has two dates. The season is 1: see `season_for`.
+
+        Raises `wrong` if no frequency fits nine tenths of the steps.
         """
         inner = series[1:] == series[:-1]
         gaps, counts = np.unique(np.diff(dates).astype(np.int64)[inner], return_counts=True)
@@ -79,8 +81,9 @@ class Calendar:
     def season_for(self, length: int) -> int:
         """Return the season of a series of `length` steps: the longest usual one that fits twice.
 
-        Usual seasons are a day of at most 1,440 steps, else an hour or a minute; a week, of daily dates; and a year, of
-        rarer dates. The season is 1 for yearly dates, for less than two years of weekly dates, and for whole numbers.
+        The usual season is a day of at most 1,440 steps, or else an hour or a minute; for daily dates, a week; for less
+        frequent dates, a year. The season is 1 for yearly dates, for less than two years of weekly dates, and for whole
+        numbers.
         """
         seasons = self._seasons()
         return next((season for season in seasons if 2 * season <= length), seasons[-1])
@@ -117,7 +120,7 @@ class Calendar:
         return counts, fits
 
     def _units(self, dates: Dates) -> NDArray[np.int64]:
-        """Return how many units the dates are after 0, 1970, or a Monday. [n] -> [n]"""
+        """Return the number of units from 0, 1970, or a Monday to each date. [n] -> [n]"""
         if self.unit in ("number", "second"):
             return dates.astype(np.int64)
         days = dates.astype("datetime64[D]")

@@ -1,8 +1,8 @@
 """Parse texts as dates, and write dates in the form in which they came.
 
-Dates are datetime64[s] without a zone, or whole numbers (int64) that only count. pandas parses texts together, and the
-whole column decides whether the day or the month comes first. (`pandas.to_datetime` alone reads 01/02/2024 as
-January where it should ask.)
+Dates are datetime64[s] without a zone, or whole numbers (int64) that only count. pandas parses all texts of a column
+together, so the whole column decides whether the day or the month comes first. (By itself, `pandas.to_datetime` reads
+01/02/2024 as January, although it is ambiguous.)
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 YEARS = (1500, 2200)  # whole numbers in this range are years, if all of them are
 WRITE_ISO = "write ISO dates, such as 2024-01-31 or 2024-01-31 13:00"
-ORDERS = ("YmdHMSf", "mdYHMSf", "dmYHMSf")  # of the numbers in a text, as directives of strptime
+ORDERS = ("YmdHMSf", "mdYHMSf", "dmYHMSf")  # orders of the numbers in a text, as directives of strptime
 SHAPE = re.compile(r"%[Ymd]([-/.])%[md]\1%[Ydm](?:[T ]%[HI]:%M(?::%S(?:\.%f)?)?(?: ?%p)?)?|%Y[-/M]%m")
 END = re.compile(  # of a text with a time; the zone is group 3, its hours and minutes are 4 and 5
     r"(:\d\d)(?:\.0+)?( ?[AP]M)?( ?(?:Z|UTC|([+-]\d\d)(?::?(\d\d))?))?\Z", re.ASCII | re.IGNORECASE
@@ -45,7 +45,7 @@ class DateForm:
     dtype: Any = None  # pandas' type of a frame's column of dates; None for texts and whole numbers
     polars: Any = None  # polars' type of that column, in a frame of polars
     whole: bool = False  # a frame's whole numbers that mean dates, such as years
-    wall: bool = True  # in a zone: whether dates are its local times; if not, they are UTC
+    wall: bool = True  # for dates in a zone: True if they are its local times, False if they are UTC
 
     def write(self, dates: NDArray[Any]) -> list[str]:
         """Return the texts of `dates`."""
@@ -59,7 +59,7 @@ class DateForm:
         return date.strftime(self.pattern.replace("%q", str((date.month + 2) // 3)))
 
     def restored(self, dates: pandas.Series) -> Any:
-        """Return `dates` as a frame had them: as dates, in their zone if they had one, whole numbers or texts."""
+        """Return `dates` as a frame had them: as whole numbers, texts, or dates, in their zone if they had one."""
         import pandas
 
         if dates.dtype.kind != "M":
@@ -73,7 +73,7 @@ class DateForm:
 
 
 def _patterns(text: str) -> Iterator[str]:
-    """Yield the patterns of strptime that read `text`, which has no zone."""
+    """Yield the patterns of strptime that parse `text`, which has no zone."""
     for order in ORDERS:
         directives = iter(order)
         pattern = "".join(f"%{next(directives, 'x')}" if part.isdigit() else part for part in re.split(r"(\d+)", text))
@@ -97,7 +97,7 @@ def is_date(text: str) -> bool:
 
 
 def whole_dates(numbers: NDArray[np.int64]) -> tuple[NDArray[Any], DateForm]:
-    """Return the dates that whole numbers mean: years, days such as 20240131, or positions."""
+    """Return the dates that whole numbers mean (years, days such as 20240131, or positions), and their form."""
     import pandas
 
     if ((numbers >= YEARS[0]) & (numbers <= YEARS[1])).all():
@@ -125,7 +125,7 @@ def parse_dates(texts: Sequence[str], wrong: Wrong) -> tuple[NDArray[Any], DateF
         return dates, DateForm(re.split("[T ]%[HI]", pattern)[0])
     if len({*zones}) == 1:
         return dates, DateForm(pattern + (zones[0] or ""))
-    # a zone with a clock change, so only UTC is regular
+    # the zone has a clock change, so only UTC is regular
     minutes = [int(end[4] or 0) * 60 + int(f"{(end[4] or '+')[0]}{end[5] or 0}") for end in ends if end]
     return dates - np.array(minutes, "timedelta64[m]"), DateForm(pattern + "+00:00")
 

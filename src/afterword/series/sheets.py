@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Kind = Literal["csv", "parquet", "pandas", "polars"]
 
 LARGEST = 2**31  # bytes of a file, unpacked
-CELL = 64  # bytes of memory for a cell of a Parquet file, about, while it is read; equal texts count once
+CELL = 64  # approximate bytes of memory per cell while a Parquet file is read; equal texts count once
 FIRST = 100  # texts that show what a column holds
 LARGEST_VALUE = 1e100  # far below the largest float, so that differences and sums of values stay finite
 MISSING = frozenset(("", "NA", "N/A", "#N/A", "NAN", "NULL", "NONE"))
@@ -100,7 +100,7 @@ def numbers(sheet: Sheet, column: str) -> NDArray[np.float64]:
 
 
 def kind_of(sheet: Sheet, column: str) -> str:
-    """Return whether a column holds "dates", "numbers" or "texts", by most of its first texts; "numbers" if empty."""
+    """Return "dates", "numbers" or "texts": what most of a column's first texts are; "numbers" if it is empty."""
     cells = sheet.frame[column]
     if cells.dtype != object:
         return "dates" if cells.dtype.kind == "M" else "numbers"
@@ -149,7 +149,7 @@ def _check_size(name: str, size: int) -> None:
 
 
 def _from_csv(name: str, content: bytes) -> Sheet:
-    """Return the columns of a CSV file, by the standard library: pandas neither finds a short line nor counts lines."""
+    """Return the columns of a CSV file. The module csv reads it: pandas reports no short lines and no line numbers."""
     import pandas
 
     encoding = next((found for mark, found in MARKS.items() if content.startswith(mark)), "utf-8")
@@ -196,7 +196,7 @@ def without_pyarrow(name: str) -> OptionError:
 
 
 def _from_parquet(name: str, content: bytes) -> pandas.DataFrame:
-    """Return the columns of plain cells, without lists, records and long byte strings, which grow when unpacked."""
+    """Return the columns of plain cells. Lists, records and fixed-length byte strings grow when unpacked: omit them."""
     try:
         import pyarrow as arrow
         from pyarrow import parquet

@@ -64,7 +64,7 @@ class Series:
     values: NDArray[np.float64]  # [n], finite
     filled: int = 0  # values that were missing
     repeated: int = 0  # of these, those that repeat the season before
-    moved: int = 0  # dates that are not those of the table
+    moved: int = 0  # dates that differ from the table's
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,8 @@ def read_table(source: Any, columns: Columns = BY_NAME, season: int | None = Non
     """Return the series of `source`: a path, "-" for standard input, or a frame of pandas or polars.
 
     A table is long (unique_id, ds, y), wide (dates and a column per series), or has a row per series, as M4's files do.
-    Missing values and dates are filled. `season` replaces the calendar's own. Raises TableError, and OptionError
-    without pandas.
+    Missing values and dates are filled. `season` replaces the one that the dates suggest. Raises TableError, and
+    OptionError without pandas.
     """
     notes: list[str] = []
     sheet = read_sheet(source)
@@ -195,7 +195,7 @@ def _time_column(sheet: Sheet, kinds: dict[str, str], chosen: Columns) -> str:
 
 
 def _dates(sheet: Sheet, column: str) -> tuple[Dates, DateForm]:
-    """Return the dates of a column, and how they are written."""
+    """Return the dates of a column, and the form in which they are written."""
     import pandas
 
     cells, shown = sheet.frame[column], column or "the first column"
@@ -221,7 +221,7 @@ def _split(
 ) -> list[_Rows]:
     """Return the rows of each distinct id, in the order in which they first occur. [n] each
 
-    Raises TableError for an id that is missing, and for two equal dates of a series.
+    Raises TableError if an id is missing, or if a series has the same date twice.
     """
     import pandas
 
@@ -264,10 +264,10 @@ def _trimmed(sheet: Sheet, rows: _Rows) -> _Rows:
 def _regular(
     sheet: Sheet, calendar: Calendar, rows: _Rows, counts: NDArray[np.int64], fits: NDArray[np.bool_]
 ) -> Series:
-    """Return the series of `rows`, whose `counts` of steps and whether each `fits` are those of the calendar.
+    """Return the regular series of `rows`. `counts` has the steps between neighbouring dates; `fits`, which suit.
 
-    A missing value comes from a season before if there is one, else from the line between its neighbours. Raises
-    TableError if more than half is missing, or the dates are irregular.
+    A missing value repeats the value a season before. In the first season, and without a season, it is interpolated
+    between its neighbours. Raises TableError if more than half of the values are missing, or the dates are irregular.
     """
     name, dates = rows.name, rows.dates
     length, have = int(counts.sum()) + 1, int((~np.isnan(rows.values)).sum())

@@ -36,8 +36,8 @@ export class History {
   }
 
   /**
-   * Replace `removed` units at `at` by `inserted`. Successive keystrokes of one kind are joined; with `join`, any edit of
-   * that kind is, like the parts of a stream.
+   * Replace `removed` units at `at` by `inserted`. Successive keystrokes of one kind are joined; with `join`, so is any
+   * edit of that kind, such as the parts of a stream.
    */
   edit(at, removed, inserted, { shades = blank(inserted.length), kind = "typed", join = false, now = Date.now() } = {}) {
     if (!removed && !inserted) return;

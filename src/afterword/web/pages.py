@@ -1,7 +1,7 @@
 """The parts of a page: its style, its scripts, the shades of surprise, and a policy that allows nothing else.
 
-The pages differ in what makes them dark: the attribute data-theme, or the system if a page has no such attribute.
-Colours that look alike to colour-blind readers are not used together.
+The attribute data-theme makes a page light or dark; a page without it follows the system. Colours that look alike to
+colour-blind readers are not used together.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SHADED = {".s{}": "high", "::highlight(s{})": "high", ".p{}": "high", ".n{}": "l
 
 def read(package: str, *names: str) -> str:
     """Return the text of a file of `package`."""
-    from importlib import resources  # here, since a model is loaded without it
+    from importlib import resources  # here, because loading a model does not need it
 
     return resources.files(package).joinpath(*names).read_text(encoding="utf-8")
 
@@ -46,12 +46,12 @@ def style() -> str:
 
 
 def level(bits: float) -> int:
-    """Return the shade of a character that costs `bits`; 0 is none."""
+    """Return the shade of a character that costs `bits`; 0 means unshaded."""
     return min(LEVELS, round(bits / MOST_BITS * LEVELS))
 
 
 def bundle(names: Sequence[str] = SHEET) -> str:
-    """Return scripts of the sheet as one. Each keeps a scope of its own, and runs only where there is a page."""
+    """Return scripts of the sheet as one script. Each keeps its own scope, and runs only in a page."""
     found = []
     for name in names:
         code = imported(read("afterword.web", f"{name}.js"))
@@ -61,7 +61,7 @@ def bundle(names: Sequence[str] = SHEET) -> str:
 
 
 def not_exported(code: str) -> str:
-    """Return `code` without the word export."""
+    """Return `code` without its export keywords."""
     return EXPORT.sub(lambda match: match[0].removeprefix("export "), code)
 
 
@@ -73,13 +73,13 @@ def imported(code: str) -> str:
 def policy(**sources: str) -> str:
     """Return a content security policy that allows only `sources`, such as style_src="'self'"."""
     given = {"default_src": "'none'", **sources}
-    for name in ("base_uri", "form_action"):  # which the default does not cover
+    for name in ("base_uri", "form_action"):  # default-src does not cover these
         given.setdefault(name, "'none'")
     return "; ".join(f"{name.replace('_', '-')} {source}" for name, source in given.items())
 
 
 def inline(text: str) -> str:
-    """Return how a policy names the inline script or style `text`."""
+    """Return the source by which a policy allows the inline script or style `text`."""
     import base64
     import hashlib
 
@@ -87,7 +87,7 @@ def inline(text: str) -> str:
 
 
 def filled(template: str, **parts: str) -> str:
-    """Return `template` with each part in the place of its @@NAME@@. A part's content is never taken for a place."""
+    """Return `template` with each @@NAME@@ replaced by its part. A @@NAME@@ inside a part is not replaced."""
     pieces = re.split("@@([A-Z]+)@@", template)
     return "".join(parts[piece] if k % 2 else piece for k, piece in enumerate(pieces))
 

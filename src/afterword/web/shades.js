@@ -74,7 +74,7 @@ export function spliced(shades, at, removed, inserted) {
   return head + inserted + tail;
 }
 
-/** Return the shades of `text` by the surprises of its characters, as `/v1/score` gives them. */
+/** Return the shades of `text` by the surprises of its characters, as `/v1/surprises` returns them. */
 export function shadesBy(surprises, text) {
   const bits = new Map(surprises.map(one => [one.start, one.bits])); // by code point
   return Array.from(text, (one, k) => (bits.has(k) ? shadesOf(one.length, -bits.get(k) * Math.LN2, false) : blank(one.length))).join("");

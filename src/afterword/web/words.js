@@ -16,10 +16,10 @@ export function nextWord(text) {
   return text.slice(0, length);
 }
 
-// The scripts without spaces between words have no end of a word to wait for.
+// In scripts without spaces between words, there is no end of a word to wait for.
 const IN_WORD = /^(?![\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}])[\p{L}\p{M}\p{N}_'’-]$/u;
 
-/** Ends a text that arrives in parts: with the first word that ends after `most` tokens. Patterns and sentences end by themselves. */
+/** Ends a text that arrives in parts, after the first word that ends after `most` tokens. Patterns and sentences end by themselves. */
 export class WordEnd {
   constructor({ pattern, finish_sentence }, most) {
     this.left = pattern || finish_sentence ? Infinity : most; // tokens
@@ -61,7 +61,7 @@ export const HIDDEN = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}|^[\p{Mn}\p{Me}]/gu;
 
 export const sign = one => SIGNS[one] ?? `<${one.codePointAt(0).toString(16).toUpperCase()}>`;
 
-/** Return `text` on one line, with signs for line ends and tabs and numbers for what is invisible, as in a terminal. */
+/** Return `text` on one line, with signs for line ends and tabs, and numbers for invisible characters, as in a terminal. */
 export const visible = text => text.replace(HIDDEN, sign);
 
 /** Return `text` as `visible` does, with a sign for a space too. */
