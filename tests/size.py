@@ -29,7 +29,7 @@ _STARRED, _SLASHED = r"/\*.*?\*/", r"//[^\n]*"
 COMMENTS = {  # of each other language that ships
     **dict.fromkeys((".js", ".ts"), f"{_STARRED}|{_SLASHED}"),
     ".css": _STARRED,
-    ".html": "<!--.*?-->",
+    **dict.fromkeys((".html", ".template"), "<!--.*?-->"),
     ".wat": r";;[^\n]*|\(;.*?;\)",
     ".json": "(?!)",
     ".toml": r"#[^\n]*",

@@ -13,8 +13,12 @@ from afterword.model.folder.saved import load_model
 from afterword.scoring.surprises import Surprise
 from afterword.scoring.surprises_page import Drawn
 from afterword.scoring.surprises_page import surprises_html as surprises_page
+from afterword.series import drawing
+from afterword.series.forecasts import ForecastSettings, forecasts
+from afterword.series.table import Columns
 from tests.browser.chromium import Tab
 from tests.inspection.test_gates import TEXT, made
+from tests.seasons import HORIZON, long_csv, seasonal
 from tests.tiny import save_tiny
 
 CONTRAST = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
@@ -26,6 +30,7 @@ SHADED = {
     "gates": "'#text b:first-child', ['s12', 'p12', 'n12', 'g12', 's6', 'n6', '']",
     "long": "'#text b:first-child', ['s12', 'p12', 'n12', 'g12', 's6', 'n6', '']",
     "surprises": "'li b, mark, td, th, .soft', null",
+    "forecast": "'h1, p, td, th', null",
     "exported": "'textarea, button, label', null",
 }
 
@@ -49,6 +54,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "long": gates_page(model.gates(TEXT * 20), about),
         "surprises": surprises_page([text], "a model").replace("<html", "<html data-ready=1"),
     }
+    (folder / "table.csv").write_text(long_csv(seasonal()))
+    settings = ForecastSettings(horizon=HORIZON, method="naive")
+    drawing.write_html(
+        folder / "forecast.html", forecasts(str(folder / "table.csv"), settings, Columns(), (80.0, 95.0))
+    )
+    pages["forecast"] = (folder / "forecast.html").read_text(encoding="utf-8").replace("<html", "<html data-ready=1")
     for name, content in pages.items():
         (folder / f"{name}.html").write_text(content, encoding="utf-8")
     write_html(load_model(save_tiny(folder / "tiny", mixed=True)), folder / "exported.html", PageSettings())

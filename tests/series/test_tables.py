@@ -145,6 +145,15 @@ def test_any_file_is_the_same_table(content: str | bytes, tmp_path: Path) -> Non
     assert same(read_table(written(tmp_path, content)))
 
 
+@pytest.mark.parametrize(("delimiter", "name"), [("\t", "y"), (";", "flow, m³, daily"), ("\t", "a;b;c")])
+def test_the_separator_is_found_beside_a_date_without_a_name_and_a_name_in_quotes(
+    delimiter: str, name: str, tmp_path: Path
+) -> None:
+    rows = [f"{date:%Y-%m-%d}{delimiter}{k}" for k, date in enumerate(DATES.tolist())]
+    [series] = read_table(written(tmp_path, "\n".join([f'{delimiter}"{name}"', *rows]))).series
+    assert series.name == name
+
+
 def test_standard_input_is_a_source(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(long_text().encode())))
     assert same(read_table("-"))

@@ -71,7 +71,7 @@ def test_a_server_answers_below_its_root_path_and_without_it(locked: Serving) ->
 
 
 def test_the_page_holds_nothing_beside_its_files(server: Serving) -> None:
-    for path in ("nothing.js", "../app.py", "%2e%2e/app.py", "/etc/passwd", "a/b/c.js"):
+    for path in ("nothing.js", "../app.py", "%2e%2e/app.py", "/etc/passwd", "a/b/c.js", "page.html"):
         assert server.get(f"/static/{path}").status == 404, path
 
 

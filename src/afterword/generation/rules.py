@@ -63,12 +63,12 @@ class Rules:
             raise OptionError(f"a text with a rule may have at most {LONGEST:,} characters: give a smaller max-tokens")
         self._tokenizer, self._rows = tokenizer, tokenizer.rows
         self._masks: Masks = {}
-        grammar, rules = _Grammar(tokenizer, most_states(longest)), _terms(tokenizer, sampling)
-        for name, term in rules:
-            if wrong := grammar.wrong(term):
+        grammar, rules = _Grammar(tokenizer, most_states(longest)), _constraints(tokenizer, sampling)
+        for name, constraint in rules:
+            if wrong := grammar.wrong(constraint):
                 raise OptionError(f"{name} is invalid: {wrong}")
         length = [] if longest is None else [f"/(?s:.{{{shortest},{longest}}})/"]
-        constraints = [*length, *(term for _, term in rules)] or [ANYTHING]
+        constraints = [*length, *(constraint for _, constraint in rules)] or [ANYTHING]
         self._new = partial(grammar.matcher, [*constraints, *_alphabet(tokenizer)])
         self._start: LLMatcher | None = self._new()
         if _is_impossible(self._start):
@@ -198,9 +198,9 @@ class _Grammar:
             raise OptionError(TOO_LARGE)
         return matcher
 
-    def wrong(self, term: str) -> str | None:
-        """Return why `term` is invalid; None if it is valid."""
-        error: str = self._kind.validate_grammar(_text(term), self._tokenizer, limits=self._limits)
+    def wrong(self, constraint: str) -> str | None:
+        """Return why `constraint` is invalid; None if it is valid."""
+        error: str = self._kind.validate_grammar(_text(constraint), self._tokenizer, limits=self._limits)
         if not error or error.startswith("WARNING"):
             return None
         lines = error.splitlines()
@@ -222,7 +222,7 @@ def _is_impossible(start: LLMatcher) -> bool:
     return start.is_stopped() and not start.is_accepting()
 
 
-def _terms(tokenizer: Tokenizer, sampling: Sampling) -> list[tuple[str, str]]:
+def _constraints(tokenizer: Tokenizer, sampling: Sampling) -> list[tuple[str, str]]:
     """Return the name and the expression of each given rule.
 
     Texts are normalised as the tokenizer does, except the pattern, which could change its meaning.

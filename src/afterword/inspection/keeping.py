@@ -100,9 +100,8 @@ def measure_keeping(
     places = character_of_each_token(here, tokenizer)
     rest = slice(int((places < last).sum()) - len(places), None)  # the tokens after the word, counted from the end
     state = "cell" if here.has_gates else "hidden"
-    apart = before = np.zeros(
-        ()
-    )  # the squares of what differs in the states after each token, and before it, [n, L, H]
+    # the squares of what differs in the states after each token, and before it, [n, L, H]
+    apart = before = np.zeros(())
     for k, other in enumerate(others):
         on_progress((k + 1) / (len(others) + 1))
         there = look_at_gates(model, text[:first] + other + text[last:])

@@ -16,7 +16,7 @@ from pathlib import Path
 from msgspec import UNSET, UnsetType
 
 from afterword.bases.installed import FOLDERS
-from afterword.inspection.gates_page import gates_html as gates_page
+from afterword.inspection.gates_page import gates_html
 from afterword.language_model import load
 from afterword.operations.operation import Record, Request, operation
 from afterword.operations.train import trained
@@ -102,7 +102,7 @@ The last tenth of the play is held out to measure the models.
         written = str(model.generate(PROMPT, max_tokens=length, temperature=TEMPERATURE, seed=SEED))
         yield Told(heading=name, text=f"{written}\n")
     sentence = first_sentence(written)
-    write_bytes(page, gates_page(load(out).gates(sentence), "the demo's model reads what it just wrote").encode())
+    write_bytes(page, gates_html(load(out).gates(sentence), "the demo's model reads what it just wrote").encode())
     yield Told(text=f"To see its gates while it reads {' '.join(sentence.split())!r}, open {page} in a browser.\n")
     name, folder = work.program, shlex.quote(out)
     yield Told(

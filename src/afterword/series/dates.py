@@ -139,8 +139,8 @@ def _local(texts: list[str], wrong: Wrong) -> tuple[str, NDArray[Any]]:
     for pattern in _patterns(bare[0]):
         found[pattern] = pandas.to_datetime(column, format=pattern, errors="coerce")
         for clock in ("", " %H:%M", " %H:%M:%S", "T%H:%M", "T%H:%M:%S"):  # some have no time, or no seconds
-            if found[pattern].isna().any():
-                others = pandas.to_datetime(column, format=pattern[:8] + clock, errors="coerce")
+            if (missing := found[pattern].isna()).any():
+                others = pandas.to_datetime(column[missing], format=pattern[:8] + clock, errors="coerce")
                 found[pattern] = found[pattern].fillna(others)
     whole = [pattern for pattern, dates in found.items() if dates.notna().all()]
     if not whole:

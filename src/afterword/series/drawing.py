@@ -13,16 +13,15 @@ import numpy as np
 from afterword.inspection.figures import COLOURS, stacked_axes, write_figure
 from afterword.series.forecasts import Forecast, band, spread
 from afterword.storage import output
-from afterword.web.pages import colours
+from afterword.web.pages import document, policy, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DRAWN_IN_PNG, DRAWN_IN_PAGE = 6, 100  # series, at most, evenly spread
 HISTORY = 3  # horizons of the history, or seasons if that is more
-STYLE = "body { margin: 2rem auto; max-width: 60rem; padding: 0 1rem; font-family: system-ui, sans-serif; }"
-STYLE += " figure { margin: 1rem 0; } svg { width: 100%; height: auto; }"
-STYLE += " table { border-collapse: collapse; } td, th { padding: 0.1rem 0.8rem; text-align: right; }"
+STYLE = "body { max-width: 960px; } figure { margin: 16px 0; } svg { width: 100%; height: auto; }"
+STYLE += " td, th { padding: 2px 0 2px 20px; border: 0; text-align: right; }"
 
 
 def write_png(path: Path, found: Forecast) -> None:
@@ -34,16 +33,13 @@ def write_html(path: Path, found: Forecast) -> None:
     """Write a page with the backtest and a figure per series; it loads nothing. Raises StorageError."""
     total = len(found.methods)
     drawn = spread(total, DRAWN_IN_PAGE)
-    parts = [
-        "<!doctype html>\n<html lang=en>\n<head>\n<meta charset=utf-8>\n",
-        '<meta name=viewport content="width=device-width">\n<title>Forecast</title>\n',
-        f"<style>{colours()}{STYLE}</style>\n</head>\n<body>\n<h1>Forecast</h1>\n<p>{html.escape(found.reason)}.</p>\n",
-    ]
+    parts = [f"<h1>Forecast</h1>\n<p>{html.escape(found.reason)}.</p>\n"]
     if found.backtest is not None:
         head, *rows = found.backtest.table
-        parts.append("<table>\n<tr>" + "".join(f"<th>{html.escape(cell)}</th>" for cell in head) + "</tr>\n")
+        cells = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
+        parts.append(f'<div class="scroll"><table>\n<tr>{cells}</tr>\n')
         parts += ["<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>\n" for row in rows]
-        parts.append("</table>\n")
+        parts.append("</table></div>\n")
     if len(drawn) < total:
         parts.append(f"<p>{len(drawn):,} of {total:,} series are drawn, evenly spread.</p>\n")
     for k in drawn:
@@ -51,8 +47,10 @@ def write_html(path: Path, found: Forecast) -> None:
         write_figure(_figure(found, [k]), svg=drawing)
         svg = drawing.getvalue().decode()
         parts.append(f"<figure>{svg[svg.index('<svg') :]}</figure>\n")
+    allowed = policy(style_src="'unsafe-inline'")  # for the attributes of the figures
+    page = document("".join(parts), title="Forecast", style=style() + STYLE, policy=allowed)
     with output(path) as file:
-        file.write("".join([*parts, "</body>\n</html>\n"]).encode())
+        file.write(page.encode())
 
 
 def _figure(found: Forecast, which: Sequence[int]) -> Figure:

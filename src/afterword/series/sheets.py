@@ -160,7 +160,9 @@ def _from_csv(name: str, content: bytes) -> Sheet:
         raise TableError(f"{name}, line {line:,}: this is not {encoding[:6].upper()}: save the file as UTF-8") from None
     if not text.strip():
         raise TableError(f"{name} is empty: give a table with a line of column names, such as unique_id,ds,y")
-    delimiter = max(",;\t", key=text.lstrip().partition("\n")[0].count)
+    # names in quotes may hold any separator, and the first name may be empty
+    header_line = re.sub('"[^"]*"', "", text.lstrip("\r\n ").partition("\n")[0])
+    delimiter = max(",;\t", key=header_line.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         found = [(reader.line_num, row) for row in reader if any(row)]

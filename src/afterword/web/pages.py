@@ -96,5 +96,5 @@ def document(body: str, *, title: str, style: str, policy: str, head: str = "") 
     """Return an HTML page. `title` is a text; `head` and `body` are HTML."""
     import html
 
-    template = read("afterword.web", "page.html")
+    template = read("afterword.web", "page.template")  # not .html: the server would serve it
     return filled(template, BODY=body, TITLE=html.escape(title), STYLE=style, POLICY=policy, HEAD=head)

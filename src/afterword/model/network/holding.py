@@ -72,7 +72,7 @@ def parse_hold(text: str) -> Hold:
 
 
 def held_values(holds: Iterable[Hold], config: Config) -> Annotated[Array, "L 6 H"]:
-    """Return the held values of a network of `config`, in the order of PARTS; NaN for what is not held.
+    """Return the held values of a network of `config`, in the order of GATES_AND_STATES; NaN for what is not held.
 
     If two hold the same part, the later one counts. Raises OptionError for a layer, unit or part that does not exist.
     """
