@@ -198,7 +198,7 @@ WRITTEN = [
     (["2024-01-31T00:00:00Z", "2024-02-01T00:00:00Z"], "2024-02-02"),
     (["2024-01-31T06:00:00+02:00", "2024-01-31T12:00:00+02:00"], "2024-01-31T18:00:00+02:00"),
     (["2024-03-31 01:00+01:00", "2024-03-31 03:00+02:00", "2024-03-31 04:00+02:00"], "2024-03-31 03:00+00:00"),
-    (["2024-01-31 22:00:00.25", "2024-01-31 23:00:00.25"], "2024-02-01 00:00:00"),
+    (["2024-01-31 22:00:00.00", "2024-01-31 23:00:00.00"], "2024-02-01 00:00:00"),
     (["1", "2", "3"], "4"),
 ]
 
@@ -326,6 +326,7 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
     "Excel": (b"PK\x03\x04\0\0", " is an Excel workbook or a ZIP archive: save its table as CSV"),
     "damaged gzip": (gzip.compress(LINE.encode())[:20], ": Compressed file ended before"),
     "damaged Parquet": (b"PAR1 nothing PAR1", " is a damaged Parquet file ("),
+    "half seconds": ("ds,y\n2024-01-01T00:00:00.5,1\n", ", line 2: ds: 2024-01-01T00:00:00.5 is finer than a second: "),
     "not UTF-8": (LINE.encode() + b"2024-01-04,\xfc\n", ", line 5: this is not UTF-8: save the file as UTF-8"),
     "an open quote": (LINE + '"' + "x" * 200_000, ", line 5: this is not CSV (field larger than field limit (131072))"),
     "a short line": (LINE + "2024-01-04\n", ", line 5: this line has 1 cells, and the first has 2: correct it"),
@@ -407,6 +408,10 @@ UNNAMED = polars.DataFrame({"unique_id": [1, None], "ds": [1, 2], "y": [1, 2]})
         (UNNAMED, "the frame, row 2: unique_id is empty: name the series of every row"),
         (pandas.DataFrame({"ds": [1, 2], "y": [1, np.inf]}), "the frame, row 2: y is infinite: correct that value"),
         (pandas.DataFrame({"ds": [1, 2], "y": ["1", "x"]}), "the frame, row 2: y is 'x', not a number: correct it"),
+        (
+            pandas.DataFrame({"ds": DATES + np.timedelta64(500, "ms"), "y": 1}),
+            "the frame, row 1: ds: 2024-01-30 00:00:00.500000 is",
+        ),
         (pandas.DataFrame({"ds": [1, 2], "y": DATES[:2]}), "the frame: y holds dates, not numbers"),
     ],
 )

@@ -96,6 +96,15 @@ def is_date(text: str) -> bool:
     return any(_patterns(_bare(text.strip())))
 
 
+def whole_seconds(dates: pandas.Series, wrong: Wrong, texts: Sequence[str] = ()) -> NDArray[Any]:
+    """Return `dates`, quoted as `texts`, as datetime64[s]. Raises `wrong` for one that is finer than a second."""
+    if (finer := dates != dates.dt.floor("s")).any():
+        row = int(finer.argmax())
+        quoted = texts[row] if texts else dates.iloc[row]
+        raise wrong(row, f"{quoted} is finer than a second: number the rows 1, 2, 3 … instead")
+    return np.asarray(dates).astype("datetime64[s]")
+
+
 def whole_dates(numbers: NDArray[np.int64]) -> tuple[NDArray[Any], DateForm]:
     """Return the dates that whole numbers mean (years, days such as 20240131, or positions), and their form."""
     import pandas
@@ -155,7 +164,7 @@ def _local(texts: list[str], wrong: Wrong) -> tuple[str, NDArray[Any]]:
     if len(whole) > 1 and "." not in texts[0]:  # dots are German: the day comes first
         raise wrong(0, f"{texts[0]} is ambiguous, day or month first: {WRITE_ISO}")
     pattern, longest = whole[-1], max(texts, key=len)
-    dates = found[pattern].to_numpy().astype("datetime64[s]")
+    dates = whole_seconds(found[pattern], wrong, texts)
     if quarter := QUARTER.match(texts[0]):
         return f"%Y{quarter[2]}Q%q", dates
     longer = [one for one in _patterns(_bare(longest)) if one[:2] == pattern[:2]]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.series.calendars import LEAST_COVERED, Calendar, Dates
-from afterword.series.dates import DateForm, parse_dates
+from afterword.series.dates import DateForm, parse_dates, whole_seconds
 from afterword.series.sheets import Kind, Sheet, is_numbered, kind_of, numbers, read_sheet
 from afterword.settings import Settings, setting
 
@@ -211,7 +211,8 @@ def _dates(sheet: Sheet, column: str) -> tuple[Dates, DateForm]:
     # local times if all are midnights, which a clock change does not move; else UTC, which has no gaps
     local, zone = cells.dt.tz_localize(None), cells.dt.tz
     midnights = bool((local == local.dt.normalize()).all())
-    dates = (local if midnights or zone is None else cells.dt.tz_convert(None)).to_numpy().astype("datetime64[s]")
+    stamps = local if midnights or zone is None else cells.dt.tz_convert(None)
+    dates = whole_seconds(stamps, lambda row, message: sheet.error(f"{shown}: {message}", row))
     pattern = "%Y-%m-%d" if midnights else "%Y-%m-%d %H:%M:%S" + ("+00:00" if zone else "")
     return dates, DateForm(pattern, cells.dtype, sheet.types.get(column), wall=midnights)
 
