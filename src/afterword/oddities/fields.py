@@ -34,6 +34,7 @@ MARKER_OF = {"time": TIME, "id": ID, "address": ADDRESS, "number": NUMBER}
 CHUNK = re.compile(r'"[^"]{1,300}"|[^\s=,;:()\[\]{}"|]+')
 LETTERS = re.compile(r"[^\W_\ue000-\ue004]")
 KEYED = re.compile(r'"?\s*[=:]\s*"?')
+PID = "pid"  # the name of a number in brackets behind a word
 LONGEST_NAME = 40  # characters
 LONGEST_NUMBER = 300  # characters: more are too large for a float
 LONGEST, MOST_CHUNKS = 4_000, 300  # characters and chunks of a line that are looked at
@@ -107,7 +108,7 @@ def split(text: str) -> Line:
             fields.append(Field(WORD, chunk[:LONGEST_WORD], found.start(), place, key, chunk))
         own = chunk if has_letters and not quoted else key or (before if between in (" ", "(") else "")
         if between.endswith("[") and before and form[end : end + 1] == "]":
-            own = "pid"
+            own = PID if NUMBER in chunk else "address"
         for within, marker in enumerate(one for one in chunk if one in MARKERS):
             _, value, start = next(each)
             at = f"{place} {chunk if has_letters else own} {within}"

@@ -12,15 +12,15 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from afterword.oddities.fields import LONGEST, split
-from afterword.oddities.rates import Counted
-from afterword.oddities.usual import UsualLines
+from afterword.oddities.rates import Counted, Rates
+from afterword.oddities.usual import Detector, UsualLines, Verdict
 
-Detector = Literal["template", "value", "text", "rate", "episode"]
 DETECTORS = 3  # of a line; each gets an equal share of the false alarms
 LEAST_ODD = 0.1  # p-value of what is worth a look, if it is not listed
 KEPT_ALIKE = 1000  # lines of a finding that is not listed: a log has millions
@@ -32,7 +32,7 @@ APART = 8  # median deviations from the others: a line that is odder than its ep
 TOGETHER = 5  # new kinds of line, at least, in an episode
 
 
-class Placed(NamedTuple):
+class Placed(msgspec.Struct, frozen=True):
     """A line and where it is."""
 
     file: str
@@ -47,19 +47,6 @@ class TextCost(NamedTuple):
     p_value: float
     pieces: Sequence[str]
     """Its costliest parts."""
-
-
-class Verdict(NamedTuple):
-    """What is odd about a line."""
-
-    detector: Detector
-    why: str
-    key: str
-    """The same for all lines in which the same is odd."""
-    figure: float
-    p_value: float
-    value: str = ""
-    """The odd value, if it is one."""
 
 
 @dataclass
@@ -87,20 +74,20 @@ def judge(usual: UsualLines | None, text: str, hidden: str, cost: TextCost, rate
     A new kind, or a value that is odd at that `rate` of false alarms, says more than the text that has it. If several
     values are odd, each is a verdict: one of them may be new in all lines, such as a date.
     """
-    said = "odd text" + (f": “{'”, “'.join(dict.fromkeys(cost.pieces[:3]))}”" if cost.pieces else "")
-    odd_text = Verdict("text", said, hidden, cost.figure, cost.p_value)
+    where = f": “{'”, “'.join(dict.fromkeys(cost.pieces[:3]))}”" if cost.pieces else ""
+    odd_text = Verdict("text", f"odd text{where}", hidden, cost.figure, cost.p_value)
     if usual is None:
         return [odd_text]
     line = split(text)
+    if where and not usual.is_plain:
+        odd_text = odd_text._replace(key=f"{line.kind} {where}")
     if text in usual.harmless or usual.is_harmless(line) or usual.has_text(hidden):
         odd_text = odd_text._replace(p_value=1.0)
     found, detectors = [odd_text], 1 if usual.is_plain else DETECTORS
     if line.kind not in usual.kinds and line.kind not in usual.harmless:
-        found = [Verdict("template", "new kind of line", line.kind, cost.figure, usual.p_new(cost.figure))]
-    elif values := usual.odd_values(line):
-        each = [Verdict("value", one.why, one.key, one.bits, usual.p_value(one.bits), one.text) for one in values]
-        if each[0].p_value <= max(rate / detectors, odd_text.p_value):
-            found = [each[0], *(one for one in each[1:] if one.p_value <= rate / detectors)]
+        found = [Verdict("template", f"new kind of line{where}", line.kind, cost.figure, usual.p_new(cost.figure))]
+    elif (each := usual.odd_values(line)) and each[0].p_value <= max(rate / detectors, odd_text.p_value):
+        found = [each[0], *(one for one in each[1:] if one.p_value <= rate / detectors)]
     found[0] = found[0]._replace(p_value=min(found[0].p_value, odd_text.p_value))
     return [one._replace(p_value=min(1.0, detectors * one.p_value)) for one in found]
 
@@ -123,26 +110,28 @@ def placed(pieces: Sequence[str], text: str) -> list[tuple[int, int]]:
     return found
 
 
+Key = tuple[bool, Detector, str]  # whether it is listed, what found it, and what is the same in all its lines
+
+
 class Findings:
     """The findings of all lines, as they are read."""
 
     def __init__(self, usual: UsualLines | None, rate: float, others: int) -> None:
         """Keep `others` findings that are not within `rate`."""
         self._usual, self._rate, self._others = usual, rate, others
-        self._found: dict[tuple[bool, str, str], Oddity] = {}
-        self._new: list[
-            tuple[int, tuple[bool, str, str], Placed]
-        ] = []  # odd lines and those of new kinds, by number in all files
-        self._counted: Counted[Placed] | None = usual.rates.counting() if usual else None
+        self._found: dict[Key, Oddity] = {}
+        self._new: list[tuple[int, Key, Placed]] = []  # odd lines and those of new kinds, by number in all files
+        self._rates = usual.rates if usual else Rates()
+        self._counted: Counted[Placed] = self._rates.counting()
         self.lines = 0
 
-    def add(self, line: Placed, verdicts: Sequence[Verdict]) -> None:
-        """Take a line."""
+    def add(self, line: Placed, masked: str, verdicts: Sequence[Verdict]) -> None:
+        """Take a line; `masked` is its text as what is usual knows it."""
         self.lines += 1
         for verdict in verdicts:
             self._take(line, verdict)
-        if self._usual is not None and self._counted is not None and not self._usual.is_harmless(split(line.text)):
-            self._counted.add(line, *self._usual.repeated(line.text))
+        if self._usual is not None and not self._usual.is_harmless(split(masked)):
+            self._counted.add(line, *self._usual.repeated(masked))
             if (first := verdicts[0]).p_value <= self._rate or first.detector == "template":
                 self._new.append((self.lines, self._key(first), line))
         if len(self._found) > MOST_FOUND:
@@ -150,7 +139,7 @@ class Findings:
             for each in others[self._others :]:
                 del self._found[each]
 
-    def _key(self, verdict: Verdict) -> tuple[bool, str, str]:
+    def _key(self, verdict: Verdict) -> Key:
         return verdict.p_value <= self._rate, verdict.detector, verdict.key
 
     def _take(self, line: Placed, verdict: Verdict) -> None:
@@ -167,7 +156,9 @@ class Findings:
     def listed(self, open_episodes: bool = False) -> tuple[list[Oddity], list[Oddity]]:
         """Return the findings within the rate, oddest first, and the next-oddest. Episodes that are open are followed
         by their findings."""
-        found = [*self._rates(), *self._episodes()]  # the latter take theirs out
+        found = [*self._episodes()]  # they take theirs out
+        for p_value, why, lines in self._rates.odd(self._counted):
+            found.append(Oddity("rate", why, _bits(p_value), p_value, lines, len(lines)))
         ranked, smallest = list[Oddity](), dict[Placed, int]()
         for one in sorted([*found, *self._found.values()], key=lambda one: one.rank):
             if one.detector == "value":  # several values of a line are one finding, unless one is new in many lines
@@ -203,15 +194,9 @@ class Findings:
             f"{most_of.why}, {most_of.count:,} lines); add newer good lines, or accept what is harmless"
         )
 
-    def _rates(self) -> Iterator[Oddity]:
-        if self._usual is not None and self._counted is not None:
-            for one in self._usual.rates.odd(self._counted):
-                figure = -math.log2(max(one.p_value, 1e-300))
-                yield Oddity("rate", one.why, figure, one.p_value, one.lines, len(one.lines))
-
     def _episodes(self) -> Iterator[Oddity]:
         """Yield the episodes, and take their findings out of the others."""
-        stretches: list[list[tuple[int, tuple[bool, str, str], Placed]]] = []
+        stretches: list[list[tuple[int, Key, Placed]]] = []
         for one in self._new:
             if not stretches or one[0] - stretches[-1][-1][0] > STRETCH:
                 stretches.append([])
@@ -235,4 +220,8 @@ class Findings:
             lines = [line for _, key, line in some if key in keys]
             parts = sorted((self._found.pop(key) for key in keys), key=lambda one: one.rank)
             why = f"episode: {len(lines):,} odd lines of {len(keys):,} kinds within {within:,} lines"
-            yield Oddity("episode", why, -math.log2(max(p_value, 1e-300)), p_value, lines, len(lines), parts)
+            yield Oddity("episode", why, _bits(p_value), p_value, lines, len(lines), parts)
+
+
+def _bits(p_value: float) -> float:
+    return -math.log2(max(p_value, 1e-300))

@@ -6,7 +6,7 @@ import math
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from afterword.oddities.fields import readable
 
@@ -16,15 +16,6 @@ TWICE, THRICE = 2, 3  # as often, and as long, as ever before
 FEWEST = 10  # equal lines in a burst
 
 Item = TypeVar("Item")
-
-
-class OddRate(NamedTuple, Generic[Item]):
-    """A burst or a silence."""
-
-    p_value: float
-    why: str
-    lines: list[Item]
-    """Those of a burst, or the last one before a silence."""
 
 
 class Counted(Generic[Item]):
@@ -41,10 +32,12 @@ class Counted(Generic[Item]):
         self.gaps: dict[str, tuple[int, Item]] = {}
         """By kind, the most lines from one to the next, and the one before these."""
         self.lines = 0
+        self._others = 0  # lines that are in no burst, which would push all others apart
         self.most = [0, 0]
 
     def add(self, line: Item, equal: tuple[int, int], kind: str) -> None:
         """Count a line: hashes of it without and with its time, and its kind."""
+        in_burst = False
         for key in enumerate(equal):
             recent = self._recent.setdefault(key, deque())
             recent.append((self.lines, line))
@@ -54,18 +47,20 @@ class Counted(Generic[Item]):
             if len(recent) >= self._bursts[key[0]]:
                 most, lines = self.bursts.get(key, (0, {}))
                 self.bursts[key] = max(most, len(recent)), lines | dict(recent)
+                in_burst = True
         if self.lines % 10_000 == 0:
             self._recent = {key: some for key, some in self._recent.items() if some[-1][0] > self.lines - WINDOW}
         self._gap(kind)
         self.kinds[kind] += 1
-        self.last[kind] = self.lines, line
+        self.last[kind] = self._others, line
         self.lines += 1
+        self._others += not in_burst
 
     def _gap(self, kind: str) -> None:
         if kind in self.last:
             at, line = self.last[kind]
-            if self.lines - at > self.gaps.get(kind, (0,))[0]:
-                self.gaps[kind] = self.lines - at, line
+            if (gap := self._others - at) > self.gaps.get(kind, (-1,))[0]:
+                self.gaps[kind] = gap, line
 
     def end(self) -> None:
         """Count the gaps behind the last lines of each kind."""
@@ -112,22 +107,23 @@ class Rates:
     def counting(self) -> Counted[Item]:
         return Counted([max(TWICE * most, FEWEST) for most in self.most])
 
-    def odd(self, counted: Counted[Item]) -> Iterator[OddRate[Item]]:
-        """Yield the bursts and silences among lines that were counted."""
+    def odd(self, counted: Counted[Item]) -> Iterator[tuple[float, str, list[Item]]]:
+        """Yield the bursts and silences among lines that were counted: the p-value, why, and the lines, which are those
+        of a burst or the last one before a silence."""
         counted.end()
         known: set[int] = set()
         for (timed, _), (count, lines) in sorted(counted.bursts.items()):
             if not known.issuperset(lines):  # the same with its time
                 known |= lines.keys()
                 p_value, most = float(self.lines + 1) ** (-count / self.most[timed]), self.most[timed]
-                why = f"burst: {len(lines):,} equal lines, {count:,} within {WINDOW}; at most {most:,.0f} seen"
-                yield OddRate(p_value, why, [*lines.values()])
+                within = f"{count:,} within {WINDOW} lines; at most {most:,.0f} in good ones"
+                yield p_value, f"burst: {len(lines):,} equal lines, {within}", [*lines.values()]
         for kind, (times, longest) in self.regular.items():
             gap, line = counted.gaps.get(kind, (0, None))
             if line is not None and gap >= max(THRICE * longest, WINDOW):
                 p_value = max(self.p_silent, float(times) ** (-gap / longest))
                 every = f"came every {self.lines // times:,} lines, then not for {gap:,}"
-                yield OddRate(p_value, f"silence: {readable(kind).strip()} {every}", [line])
+                yield p_value, f"silence: {readable(kind).strip()} {every}", [line]
 
 
 def _counted(lines: Sequence[tuple[tuple[int, int], str]]) -> Counted[None]:

@@ -16,9 +16,9 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from afterword.oddities.fields import ADDRESS, ID, MARKERS, NUMBER, TIME, WORD, Field, Line, readable, split
+from afterword.oddities.fields import ADDRESS, ID, MARKERS, NUMBER, PID, TIME, WORD, Field, Line, readable, split
 from afterword.oddities.rates import Rates
 from afterword.text.lines import MARK
 
@@ -28,6 +28,7 @@ MOST_VALUES = 1000  # different ones at a place; one with more gets new ones all
 MOST_LEVEL = 200  # of a number that is far outside
 TAIL = 10  # of the highest and the lowest numbers at a place
 FEW = 10  # values; more of them, which hardly repeat or only grow, are masked
+LARGEST_PID = 4_194_304  # of Linux; where they change, the next day's are anywhere below it
 REPEATED = 20  # times, on average, that a value repeats which is not masked
 PREFIX = re.compile(r"(?<=\w)[^\w_].*")  # what follows the first word of a name
 NAMED = {TIME: "time", ID: "id", f"\t{ADDRESS}": "address"}
@@ -102,15 +103,20 @@ class NewValue(NamedTuple):
     """How unusual: 1 for a new value, and higher ones for a number that is far outside."""
 
 
-class OddField(NamedTuple):
-    """The oddest value of a line."""
+Detector = Literal["template", "value", "text", "rate", "episode"]
 
-    bits: float
-    """How seldom a value as new comes, as a base-2 logarithm."""
+
+class Verdict(NamedTuple):
+    """What is odd about a line."""
+
+    detector: Detector
     why: str
     key: str
     """The same for all lines in which the same is odd."""
-    text: str
+    figure: float
+    p_value: float
+    value: str = ""
+    """The odd value, if it is one."""
 
 
 @dataclass
@@ -195,11 +201,10 @@ class UsualLines:
         """Whether lines have no fields, as words and names have none: then only their text can be odd."""
         return all(len(places) <= 1 for places in self.places.values())
 
-    def p_new(self, figure: float | None = None) -> float:
-        """Return how often a late line was the first of its kind, and had a text as odd as `figure` if one is given."""
-        as_odd = [one for one in self.late_figures if figure is not None and one >= figure]
-        known = len(as_odd) if self.late_figures and figure is not None else len(self.late_kinds)
-        return min(1.0, (known + 0.5) / (self.late + 1))
+    def p_new(self, figure: float = -math.inf) -> float:
+        """Return how often a late line was the first of its kind and had a text as odd as `figure`."""
+        less = bisect.bisect_left(self.late_figures, figure)
+        return min(1.0, (len(self.late_kinds) - less + 0.5) / (self.late + 1))
 
     def p_value(self, bits: float) -> float:
         """Return how often a late line had a value that is as new; it halves with each bit above all of them."""
@@ -234,7 +239,8 @@ class UsualLines:
                 continue
             is_new = one.text not in place.values and len(place.values) < MOST_VALUES
             found = [(f"{MARKERS.index(one.kind)} ", int(is_new))]
-            if one.number is not None and place.different > (2 * FEW if one.kind == ADDRESS else 0):
+            is_process = one.name == PID and place.different > FEW and 0 <= (one.number or 0) <= LARGEST_PID
+            if one.number is not None and place.different > (2 * FEW if one.kind == ADDRESS else 0) and not is_process:
                 outside = place.outside(one.number)
                 found.append(
                     (f"range {MARKERS.index(one.kind)} ", min(MOST_LEVEL, math.ceil(4 * math.log2(1 + outside))))
@@ -272,9 +278,10 @@ class UsualLines:
 
     def is_harmless(self, line: Line) -> bool:
         """Return whether something new in a line was accepted."""
-        return line.kind in self.harmless or any(_said(one) in self.harmless for one in self.surprises(line))
+        known = self.harmless
+        return bool(known) and (line.kind in known or any(_said(one) in known for one in self.surprises(line)))
 
-    def odd_values(self, line: Line) -> list[OddField]:
+    def odd_values(self, line: Line) -> list[Verdict]:
         """Return what is new among the values of a line and was not accepted, the oddest first, and with its bits a
         little of those of the others."""
         found = [one for one in self.surprises(line) if _said(one) not in self.harmless]
@@ -282,7 +289,7 @@ class UsualLines:
         more = self.all_bits(found)
         return [self._described(line, one, self.bits(one) if k else more) for k, one in enumerate(found)]
 
-    def _described(self, line: Line, one: NewValue, bits: float) -> OddField:
+    def _described(self, line: Line, one: NewValue, bits: float) -> Verdict:
         place = self.places[line.kind][one.field.place]
         name, value = (readable(text) for text in (one.field.name or "value", one.field.text))
         if one.field.kind == NUMBER and len(place.values) > 5:
@@ -292,10 +299,11 @@ class UsualLines:
             seen = ", ".join(readable(each) for each in often[:3])
             seen += f" and {len(often) - 3:,} more" if len(often) > 3 else ""
         if one.field.kind == WORD:
-            return OddField(bits, f"{value}: seen {seen}", f"{name} {value}", value)
+            return Verdict("value", f"{value}: seen {seen}", f"{name} {value}", bits, self.p_value(bits), value)
         below = one.field.number is not None and bool(place.ordered) and one.field.number < place.ordered[0]
         where = PREFIX.sub("", one.field.name) or f"{line.kind} {one.field.place}"
-        return OddField(bits, f"{name} {value}: seen {seen}", f"{where} {below} {one.level // 8}", value)
+        key = f"{where} {below} {one.level // 8}"
+        return Verdict("value", f"{name} {value}: seen {seen}", key, bits, self.p_value(bits), value)
 
 
 def _checksum(text: str) -> int:

@@ -47,7 +47,7 @@ class Accepted(Record, kw_only=True):
     accepted: int
 
     def __str__(self) -> str:
-        change = f"{abs(self.changed):,} {'more' if self.changed >= 0 else 'fewer'}"
+        change = f"{abs(self.changed):,} {'more' if self.changed > 0 else 'fewer'}" if self.changed else "as before"
         return f"{counted(self.accepted, 'accepted line')}, {change}"
 
 
