@@ -173,25 +173,21 @@ class Findings:
 
     def reason(self, listed: Sequence[Oddity]) -> str | None:
         """Return why far more lines are listed than the rate promises; None if there are not."""
-        lines: dict[str, set[Placed]] = {"template": set(), "value": set(), "text": set()}
-        for one in listed:
-            if one.detector in lines:
-                lines[one.detector].update(one.lines)
-        count = len(set().union(*lines.values()))
-        if count <= max(OFTEN * self._rate * self.lines, FEW):
-            return None
-        detector = max(lines, key=lambda name: len(lines[name]))
-        most = len(lines[detector])
-        most_of = max((one for one in listed if one.detector == detector), key=lambda one: one.count)
         because = {
             "template": "are of kinds that no good line has",
             "value": "have values that no good line has",
             "text": "have a text that costs more than that of the last good lines",
-        }[detector]
-        share = count / self.lines
+        }
+        lines = {name: {line for one in listed if one.detector == name for line in one.lines} for name in because}
+        count = len(set().union(*lines.values()))
+        if count <= max(OFTEN * self._rate * self.lines, FEW):
+            return None
+        most = max(lines, key=lambda name: len(lines[name]))
+        most_of = max((one for one in listed if one.detector == most), key=lambda one: one.count)
         return (
-            f"{share:.1%} of the lines are listed, not {100 * self._rate:.3g}%: {most:,} {because} (most often: "
-            f"{most_of.why}, {most_of.count:,} lines); add newer good lines, or accept what is harmless"
+            f"{count / self.lines:.1%} of the lines are listed, not {100 * self._rate:.3g}%: {len(lines[most]):,} "
+            f"{because[most]} (most often: {most_of.why}, {most_of.count:,} lines); add newer good lines, or accept "
+            "what is harmless"
         )
 
     def _episodes(self) -> Iterator[Oddity]:

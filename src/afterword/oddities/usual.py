@@ -13,7 +13,7 @@ import math
 import re
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -171,14 +171,10 @@ class UsualLines:
 
     def hide(self, text: str) -> str:
         """Return `text` with what always changes replaced by `MARK`."""
-        if not self.masked:
-            return text
-        pieces, last = [], 0
-        for one in split(text).fields:
-            if one.kind in (TIME, ID) or (one.kind != WORD and self.masked.get(_around(one), one.chunk == one.kind)):
-                pieces += [text[last : one.start], MARK]
-                last = one.start + len(one.text)
-        return "".join([*pieces, text[last:]])
+        return _replaced(text, filter(self._is_masked, split(text).fields), MARK) if self.masked else text
+
+    def _is_masked(self, one: Field) -> bool:
+        return one.kind in (TIME, ID) or (one.kind != WORD and self.masked.get(_around(one), one.chunk == one.kind))
 
     @property
     def masked_names(self) -> list[str]:
@@ -214,12 +210,9 @@ class UsualLines:
 
     def repeated(self, text: str) -> tuple[tuple[int, int], str]:
         """Return what is counted of a line: hashes of the line without and with its time, and its kind."""
-        line, pieces, last = split(text), list[str](), 0
-        for one in line.fields:
-            if one.kind == TIME:
-                pieces.append(text[last : one.start])
-                last = one.start + len(one.text)
-        return (hash("".join([*pieces, text[last:]])), hash(text)), line.kind
+        line = split(text)
+        timeless = _replaced(text, (one for one in line.fields if one.kind == TIME), "")
+        return (hash(timeless), hash(text)), line.kind
 
     def add(self, line: Line) -> None:
         """Count a line."""
@@ -304,6 +297,15 @@ class UsualLines:
         where = PREFIX.sub("", one.field.name) or f"{line.kind} {one.field.place}"
         key = f"{where} {below} {one.level // 8}"
         return Verdict("value", f"{name} {value}: seen {seen}", key, bits, self.p_value(bits), value)
+
+
+def _replaced(text: str, fields: Iterable[Field], mark: str) -> str:
+    """Return `text` with `mark` in place of these values of it."""
+    pieces, last = [], 0
+    for one in fields:
+        pieces += [text[last : one.start], mark]
+        last = one.start + len(one.text)
+    return "".join([*pieces, text[last:]])
 
 
 def _checksum(text: str) -> int:
