@@ -185,6 +185,15 @@ def test_texts_of_a_kind_with_the_same_odd_word_are_one_finding_and_a_new_kind_n
     assert found == {("odd text: “/a”", 3), ("new kind of line: “away”", 1)}
 
 
+def test_a_finding_has_its_oddest_line_first_and_the_others_in_order() -> None:
+    findings = Findings(None, RATE, 25)
+    for number, figure in enumerate([30, 31, 29, 33, 30], 1):
+        findings.add(Placed("new", number, "x"), "x", judge(None, "x", "x", TextCost(figure, 1e-4, []), RATE))
+    [one] = findings.listed()[0]
+    assert [line.line for line in one.lines] == [4, 1, 2, 3, 5]
+    assert (one.figure, one.count) == (33, 5)
+
+
 def test_a_value_that_is_new_in_all_lines_hides_no_other_one() -> None:
     lines = [f"day 17 user {'abc'[k % 3]} did {'xyz'[k % 3]}" for k in range(900)]
     new = [line.replace("17", "18") for line in lines[:100]]

@@ -1,9 +1,9 @@
 """Findings: what several detectors say about lines, as few things as possible for somebody to read.
 
-Each line is judged by three detectors: its kind may be new, one of its values, or its text may cost the model more than
-usual. Each has a p-value, how often a late good line is as odd, so that a detector with many false alarms there has
-little weight. A line is listed for the lowest of them, times the number of detectors. Lines in which the same is odd
-are one finding; new kinds of line that come together are one episode.
+Three detectors judge each line. Its kind may be new, one of its values may be new or out of range, or its text may cost
+the model more than usual. Each detector has a p-value: how often a late good line is as odd. So a detector with many
+false alarms there has little weight. The lowest p-value, times the number of detectors, decides whether a line is
+listed. Lines with the same oddity are one finding. New kinds of line that come together are one episode.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from afterword.oddities.rates import Counted, Rates
 from afterword.oddities.usual import Detector, UsualLines, Verdict
 
 DETECTORS = 3  # of a line; each gets an equal share of the false alarms
-LEAST_ODD = 0.1  # p-value of what is worth a look, if it is not listed
-KEPT_ALIKE = 1000  # lines of a finding that is not listed: a log has millions
+LEAST_ODD = 0.1  # the highest p-value that is worth a look
+KEPT_ALIKE = 1000  # lines that are kept of a finding that is not listed: a log has millions
 MOST_FOUND = 20_000  # findings that are kept while lines are read
-OFTEN = 2  # times as many lines as the rate promises need a reason
-FEW = 20  # lines that need none
+OFTEN = 2  # if more than twice as many lines as the rate promises are listed, the user is told why
+FEW = 20  # listed lines, for which nobody needs to be told
 STRETCH = 5  # lines from one odd line to the next, at most, in an episode
 APART = 8  # median deviations from the others: a line that is odder than its episode is a finding of its own
 TOGETHER = 5  # new kinds of line, at least, in an episode
@@ -58,10 +58,12 @@ class Oddity:
     figure: float
     p_value: float
     lines: list[Placed] = field(default_factory=list)
-    """The one that is shown first, then the others in order."""
+    """In order; when they are listed, the oddest is first."""
     count: int = 0
     parts: list[Oddity] = field(default_factory=list)
     """The findings of an episode."""
+    oddest: int = 0
+    """Its place in `lines`, as they are read."""
 
     @property
     def rank(self) -> tuple[float, float]:
@@ -69,12 +71,13 @@ class Oddity:
 
 
 def judge(usual: UsualLines | None, text: str, hidden: str, cost: TextCost, rate: float) -> list[Verdict]:
-    """Return what is odd about a line, the oddest first; `hidden` is its text as the model read it.
+    """Return what is odd about a line, the oddest first. `hidden` is its text as the model read it.
 
-    A new kind, or a value that is odd at that `rate` of false alarms, says more than the text that has it. If several
+    A new kind says more than its text, and so does a value that is odd at this `rate` of false alarms. If several
     values are odd, each is a verdict: one of them may be new in all lines, such as a date.
     """
-    where = f": “{'”, “'.join(dict.fromkeys(cost.pieces[:3]))}”" if cost.pieces else ""
+    words = dict.fromkeys(one.strip(' ,;:"') or one for one in cost.pieces[:3])
+    where = f": “{'”, “'.join(words)}”" if words else ""
     odd_text = Verdict("text", f"odd text{where}", hidden, cost.figure, cost.p_value)
     if usual is None:
         return [odd_text]
@@ -93,7 +96,7 @@ def judge(usual: UsualLines | None, text: str, hidden: str, cost: TextCost, rate
 
 
 def whole_word(text: str, start: int, stop: int) -> str:
-    """Return the words of `text` that a piece is part of; the last one for its end."""
+    """Return the words of `text` that overlap the piece from `start` to `stop`; for its end, the last word."""
     text = text[: max(LONGEST, stop)].rstrip()
     first = max(text.rfind(" ", 0, min(start + 1, len(text))), 0)
     last = text.find(" ", max(stop - 1, first + 1))
@@ -101,7 +104,7 @@ def whole_word(text: str, start: int, stop: int) -> str:
 
 
 def placed(pieces: Sequence[str], text: str) -> list[tuple[int, int]]:
-    """Return where the `pieces` are in `text`; some of them may be masked there."""
+    """Return the start and stop in `text` of each of the `pieces` that is found there."""
     found, last = [], 0
     for piece in pieces:
         if piece and (start := text.find(piece, last)) >= 0:
@@ -117,7 +120,7 @@ class Findings:
     """The findings of all lines, as they are read."""
 
     def __init__(self, usual: UsualLines | None, rate: float, others: int) -> None:
-        """Keep `others` findings that are not within `rate`."""
+        """Keep all findings within `rate`, and `others` next-oddest ones."""
         self._usual, self._rate, self._others = usual, rate, others
         self._found: dict[Key, Oddity] = {}
         self._new: list[tuple[int, Key, Placed]] = []  # odd lines and those of new kinds, by number in all files
@@ -126,7 +129,7 @@ class Findings:
         self.lines = 0
 
     def add(self, line: Placed, masked: str, verdicts: Sequence[Verdict]) -> None:
-        """Take a line; `masked` is its text as what is usual knows it."""
+        """Take a line. `masked` is its text with the user's masks applied, as `UsualLines.of` read the good ones."""
         self.lines += 1
         for verdict in verdicts:
             self._take(line, verdict)
@@ -147,15 +150,21 @@ class Findings:
         if same is None:
             same = self._found[key] = Oddity(verdict.detector, verdict.why, verdict.figure, verdict.p_value)
         same.count += 1
-        if key[0] or same.count <= KEPT_ALIKE:
+        odder = (verdict.p_value, -verdict.figure) < same.rank
+        if odder or key[0] or same.count <= KEPT_ALIKE:
             same.lines.append(line)
-        if (verdict.p_value, -verdict.figure) < same.rank:
+        if odder:
             same.figure, same.p_value, same.why = verdict.figure, verdict.p_value, verdict.why
-            same.lines.insert(0, same.lines.pop())
+            same.oddest = len(same.lines) - 1
 
     def listed(self, open_episodes: bool = False) -> tuple[list[Oddity], list[Oddity]]:
-        """Return the findings within the rate, oddest first, and the next-oddest. Episodes that are open are followed
-        by their findings."""
+        """Return the findings within the rate, the oddest first, and the next-oddest ones.
+
+        With `open_episodes`, the findings of an episode follow it.
+        """
+        for one in self._found.values():
+            one.lines.insert(0, one.lines.pop(one.oddest))
+            one.oddest = 0
         found = [*self._episodes()]  # they take theirs out
         for p_value, why, lines in self._rates.odd(self._counted):
             found.append(Oddity("rate", why, _bits(p_value), p_value, lines, len(lines)))
@@ -172,7 +181,7 @@ class Findings:
         return listed, [one for one in ranked if self._rate < one.p_value <= LEAST_ODD][: self._others]
 
     def reason(self, listed: Sequence[Oddity]) -> str | None:
-        """Return why far more lines are listed than the rate promises; None if there are not."""
+        """Return why far more lines are listed than the rate promises, or None if they are not."""
         because = {
             "template": "are of kinds that no good line has",
             "value": "have values that no good line has",

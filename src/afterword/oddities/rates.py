@@ -1,4 +1,4 @@
-"""How often the same comes: bursts of equal lines, and the silence of a kind of line that came all the time."""
+"""Bursts of equal lines, and silences of a kind of line that came all the time."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Generic, TypeVar
 from afterword.oddities.fields import readable
 
 WINDOW = 60  # lines, in which equal ones are counted
-OFTEN = 20  # lines of a kind, at least, before its silence means something
-TWICE, THRICE = 2, 3  # as often, and as long, as ever before
+OFTEN = 20  # lines of a kind, at least, if its silence is to mean something
+TWICE, THRICE = 2, 3  # times as many as ever before in a burst, and as long in a silence
 FEWEST = 10  # equal lines in a burst
 
 Item = TypeVar("Item")
@@ -22,21 +22,21 @@ class Counted(Generic[Item]):
     """The lines of a log, as they are counted."""
 
     def __init__(self, bursts: Sequence[float] = (math.inf, math.inf)) -> None:
-        """`bursts` are how many lines within `WINDOW` are kept as a burst: equal but for the time, and with it."""
+        """`bursts` are how many equal lines within `WINDOW` are a burst: without their time, and with it."""
         self._bursts = bursts
         self._recent: dict[tuple[int, int], deque[tuple[int, Item]]] = {}
         self.bursts: dict[tuple[int, int], tuple[int, dict[int, Item]]] = {}
-        """By what is equal, the most lines within `WINDOW`, and all lines by their places."""
+        """By what is equal, the most lines within `WINDOW`, and all lines by their numbers."""
         self.kinds = Counter[str]()
         self.last: dict[str, tuple[int, Item]] = {}
         self.gaps: dict[str, tuple[int, Item]] = {}
-        """By kind, the most lines from one to the next, and the one before these."""
+        """By kind, the longest gap from one line to the next, and the line before it."""
         self.lines = 0
-        self._others = 0  # lines that are in no burst, which would push all others apart
+        self._others = 0  # lines outside bursts: gaps are counted in them, since a burst would lengthen all gaps
         self.most = [0, 0]
 
     def add(self, line: Item, equal: tuple[int, int], kind: str) -> None:
-        """Count a line: hashes of it without and with its time, and its kind."""
+        """Count a line. `equal` are hashes of it, without and with its time."""
         in_burst = False
         for key in enumerate(equal):
             recent = self._recent.setdefault(key, deque())
@@ -63,13 +63,13 @@ class Counted(Generic[Item]):
                 self.gaps[kind] = gap, line
 
     def end(self) -> None:
-        """Count the gaps behind the last lines of each kind."""
+        """Count the gap behind the last line of each kind."""
         for kind in self.last:
             self._gap(kind)
 
     @property
     def regular(self) -> dict[str, tuple[int, int]]:
-        """How often each kind came that came all the time, and its longest gap."""
+        """For each kind that came all the time, how often it came and its longest gap."""
         return {
             kind: (times, self.gaps[kind][0])
             for kind, times in self.kinds.items()
@@ -108,8 +108,7 @@ class Rates:
         return Counted([max(TWICE * most, FEWEST) for most in self.most])
 
     def odd(self, counted: Counted[Item]) -> Iterator[tuple[float, str, list[Item]]]:
-        """Yield the bursts and silences among lines that were counted: the p-value, why, and the lines, which are those
-        of a burst or the last one before a silence."""
+        """Yield the p-value, the reason and the lines of each burst and silence; a silence has the one before it."""
         counted.end()
         known: set[int] = set()
         for (timed, _), (count, lines) in sorted(counted.bursts.items()):

@@ -1,9 +1,9 @@
-"""What is usual in a log: its kinds of line, the values at each place of them, and how often something new comes.
+"""What is usual in a log: its kinds of line, the values at their places, and how often something new comes.
 
-A value that a place never had is not odd in itself: it is odd if places like this one hardly ever get a new value. So
-the lines are read in the order of time. In the last third of them it is counted how often a place that had n values, d
-of them different, got another one, and how far numbers left the range of those before. Such a rate is the probability
-of a new value; a place that had three values in a thousand lines and one with nine hundred then differ by themselves.
+A new value is odd only if places like this one hardly ever get one. So the lines are read in the order of time. The
+last third of them tells how often a place that had n values, d of them different, got another one, and how far numbers
+left the range of those before. Such a rate is the probability of a new value. It tells a place with three values in a
+thousand lines from one with nine hundred.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class NewValue(NamedTuple):
     different: int
     """How many different values the place had."""
     level: int
-    """How unusual: 1 for a new value, and higher ones for a number that is far outside."""
+    """1 for a new value, and more for a number that is far outside."""
 
 
 Detector = Literal["template", "value", "text", "rate", "episode"]
@@ -138,7 +138,7 @@ class UsualLines:
     late_figures: list[float] = field(default_factory=list)
     """The figures of their texts, in order; see `model.folder.calibration`."""
     late_texts: set[int] = field(default_factory=set)
-    """Hashes of the texts of late lines, masked: the model has not learned them."""
+    """Hashes of the texts of late lines, masked, which the model has not learned."""
     late_bits: list[float] = field(default_factory=list)
     """The bits of late lines of which a value is new, in order."""
     accepted: list[str] = field(default_factory=list)
@@ -148,7 +148,7 @@ class UsualLines:
 
     @staticmethod
     def of(lines: Sequence[str], masked: dict[str, bool] | None = None) -> UsualLines:
-        """Return what is usual in `lines`. What is masked is found, unless it is given."""
+        """Return what is usual in `lines`. If `masked` is not given, it is found."""
         usual, begin = UsualLines(masked=_masked(lines) if masked is None else masked), len(lines) - len(lines) // LATE
         found, repeated = list[list[NewValue]](), list[tuple[tuple[int, int], str]]()
         for number, text in enumerate(lines):
@@ -178,7 +178,7 @@ class UsualLines:
 
     @property
     def masked_names(self) -> list[str]:
-        """The names of what is masked, those that people give it."""
+        """What people call the fields that are masked."""
         found = dict[str, None]()
         for around in (around for around, is_masked in self.masked.items() if is_masked):
             name, tab, chunk = around.partition("\t")
@@ -209,7 +209,7 @@ class UsualLines:
         return (as_new + 0.5) / (self.late + 1) * math.exp2(-max(0.0, beyond / 2))
 
     def repeated(self, text: str) -> tuple[tuple[int, int], str]:
-        """Return what is counted of a line: hashes of the line without and with its time, and its kind."""
+        """Return hashes of a line, without and with its time, and its kind."""
         line = split(text)
         timeless = _replaced(text, (one for one in line.fields if one.kind == TIME), "")
         return (hash(timeless), hash(text)), line.kind
@@ -275,8 +275,8 @@ class UsualLines:
         return bool(known) and (line.kind in known or any(_said(one) in known for one in self.surprises(line)))
 
     def odd_values(self, line: Line) -> list[Verdict]:
-        """Return what is new among the values of a line and was not accepted, the oddest first, and with its bits a
-        little of those of the others."""
+        """Return the new values of a line that were not accepted, the oddest first. Its figure has a little of the bits
+        of the others."""
         found = [one for one in self.surprises(line) if _said(one) not in self.harmless]
         found.sort(key=self.bits, reverse=True)
         more = self.all_bits(found)

@@ -56,18 +56,20 @@ class Odd(Predicting, Engine, Masking, Decoding, Columns, Request):
     """Print what does not belong in FILE, compared with the lines of GOOD, as PATH:LINE: REASON  text.
 
     GOOD is a text of good lines, or a model that was calibrated on normal lines (afterword calibrate). The first two
-    thirds of good lines train a model, and the last third calibrates it. With `out`, the model is kept for later use.
+    thirds of good lines train a model, and the last third calibrates it. `out` keeps the model.
 
-    Three detectors judge each line: a kind of line that no good line has, a value that is new or out of range at its
-    place, and a text that costs the model more than usual. A line is odd if its p-value, how often a late good line is
-    as odd, is within the rate of `false_alarms`. Bursts and silences are found too. Lines in which the same is odd are
-    one finding, printed with their number; new kinds of line that come together are one episode, whose findings `all`
-    prints too. Below a rule come the next-oddest findings, each with the rate that would list it.
+    A line is odd if no good line is of its kind, if a value is new or out of range at its place, or if its text costs
+    the model more than usual. `false_alarms` is the fraction of normal lines that may be as odd. Bursts of equal lines
+    are found too, and silences of a regular kind of line.
 
-    What always changes is masked: times, ids, counters, and numbers that hardly repeat. `mask` hides more. With
-    `as_read`, odd lines are printed one by one as they are read; with `all` too, every line.
+    Lines with the same oddity are one finding, printed with their number. New kinds of line that come together are one
+    episode; `all` also prints its findings. Below a rule come the next-oddest findings, each with the rate that would
+    list it.
 
-    With `accepted`, the lines that were accepted as harmless are printed (afterword accept), and nothing is read.
+    What always changes is masked: times, ids, counters, and numbers that hardly repeat. `mask` hides more. `as_read`
+    prints each odd line as soon as it is read; with `all`, every line.
+
+    `accepted` prints the lines that were accepted as harmless (afterword accept), and reads no FILE.
 
     With a model of series, FILE is a table, and the odd values are printed.
     """
@@ -93,10 +95,10 @@ class Odd(Predicting, Engine, Masking, Decoding, Columns, Request):
 
 
 class OddFinding(Record, kw_only=True):
-    """Lines in which the same is odd: what found them, why, how odd they are, and how often a normal line is as odd.
+    """Lines with the same oddity: what found them, why, how odd they are, and how often a normal line is as odd.
 
-    `figure` is in standard deviations for a text or a new kind of line, and otherwise in bits. `lines` has the one that
-    is shown first, and then the others in order.
+    `figure` is in standard deviations for a text or a new kind of line, and otherwise in bits. In `lines`, the oddest
+    is first, and the others follow in order.
     """
 
     rows: ClassVar = "findings"
@@ -365,7 +367,7 @@ def _learned(request: Odd, work: Work) -> LanguageModel:
             with writable(request.out) as place:
                 model.save(place)
     if doubt := model.check_calibrated(1 - LEAST_RATE).holds_roughly(rate):
-        work.note(doubt)
+        work.note(f"{doubt} (the last third of the good lines calibrates)")
     return model
 
 
