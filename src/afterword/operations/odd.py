@@ -166,6 +166,7 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | OddValue | A
     files, [source] = listed(request.files), listed(request.good)
     if request.accepted != (not files):
         raise OptionError("give at least one FILE, or `accepted` alone to print the accepted lines")
+    kind_of = _kinds(request, work)  # before minutes of training, not after them
     if work.is_model(source):
         model = work.model(source, request.using, request.engine)
         if wrong := [name for name in request.given_names if name in OF_TRAINING]:
@@ -184,7 +185,6 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | OddValue | A
             raise OptionError(f"{source} is no model: only a model keeps accepted lines")
         model = _learned(request, work)
     facts = engine_of(model, work)
-    kind_of = _kinds(request, work)
     if request.as_read:
         yield from _each(request, work, model, kind_of, facts)
         return
@@ -202,9 +202,8 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | OddValue | A
     odd_ones = odd_ones[: request.top]
     following = following[: max(0, most - len(odd_ones))]
     if request.order == "file":
-        odd_ones.sort(
-            key=lambda one: (files.index(one.lines[0].file) if one.lines[0].file in files else 0, one.lines[0].line)
-        )
+        places = {file: place for place, file in enumerate(files)}
+        odd_ones.sort(key=lambda one: (places.get(one.lines[0].file, 0), one.lines[0].line))
     for number, one in enumerate([*odd_ones, *following], 1):
         is_odd = number <= len(odd_ones)
         kind = kind_of(model, one.lines[0].text, is_odd)
