@@ -169,6 +169,17 @@ def test_the_process_ids_of_the_next_day_are_not_odd(pid: int, is_odd: bool) -> 
         assert found.why == f"pid {pid}: seen 2,000 to 2,899"
 
 
+def test_ids_of_many_digits_have_no_range() -> None:
+    usual = UsualLines.of([f"block blk_{10**17 + k * k * 10**12} size {k}" for k in range(900)])
+    assert verdict(usual, f"block blk_{9 * 10**18} size 5").p_value > RATE
+    assert verdict(usual, f"block blk_{10**17} size {10**18}").p_value <= RATE
+
+
+def test_a_first_short_address_among_long_ones_is_judged() -> None:
+    usual = UsualLines.of([f"from 2001:db8:0:0:0:0:0:{k:x} came" for k in range(900)])
+    assert verdict(usual, "from 10.0.0.1 came").p_value > RATE
+
+
 def test_an_address_in_brackets_is_no_process() -> None:
     usual = UsualLines.of([f"connect from mx[10.0.0.{k % 3}]" for k in range(900)])
     assert verdict(usual, "connect from mx[10.0.0.9]").why.startswith("address 10.0.0.9: seen ")

@@ -29,6 +29,7 @@ MOST_LEVEL = 200  # of a number that is far outside
 TAIL = 10  # of the highest and the lowest numbers at a place
 FEW = 10  # values; more of them, which hardly repeat or only grow, are masked
 LARGEST_PID = 4_194_304  # of Linux; where they change, the next day's are anywhere below it
+LARGEST_COUNT = 2**53  # larger ones, of which a float has not all digits, are ids
 REPEATED = 20  # times, on average, that a value repeats which is not masked
 PREFIX = re.compile(r"(?<=\w)[^\w_].*")  # what follows the first word of a name
 NAMED = {TIME: "time", ID: "id", f"\t{ADDRESS}": "address"}
@@ -78,6 +79,11 @@ class ValuePlace:
         if number is None or not self.ordered or number < 0 <= self.ordered[0]:
             return False
         return self.records > 5 + 4 * math.log(max(1.0, self.count / (2 * FEW)))
+
+    def has_ids(self, name: str, number: float) -> bool:
+        """Return whether a number such as this is a process id, or too large to count anything, so has no range."""
+        is_id = self.ordered[-1] > LARGEST_COUNT or (name == PID and number <= LARGEST_PID)
+        return is_id and number >= 0 and self.different > FEW
 
     def outside(self, number: float) -> float:
         """Return how far `number` is outside of the numbers so far, in units by which the outermost ones differ."""
@@ -232,12 +238,10 @@ class UsualLines:
                 continue
             is_new = one.text not in place.values and len(place.values) < MOST_VALUES
             found = [(f"{MARKERS.index(one.kind)} ", int(is_new))]
-            is_process = one.name == PID and place.different > FEW and 0 <= (one.number or 0) <= LARGEST_PID
-            if one.number is not None and place.different > (2 * FEW if one.kind == ADDRESS else 0) and not is_process:
-                outside = place.outside(one.number)
-                found.append(
-                    (f"range {MARKERS.index(one.kind)} ", min(MOST_LEVEL, math.ceil(4 * math.log2(1 + outside))))
-                )
+            enough = place.ordered and place.different > (2 * FEW if one.kind == ADDRESS else 0)
+            if one.number is not None and enough and not place.has_ids(one.name, one.number):
+                outside = min(MOST_LEVEL, math.ceil(4 * math.log2(1 + place.outside(one.number))))
+                found.append((f"range {MARKERS.index(one.kind)} ", outside))
             for what, level in found:
                 bucket = ("drifting " if place.drifts(one.number) else "") + what + place.bucket
                 if levels is not None:
@@ -285,7 +289,7 @@ class UsualLines:
     def _described(self, line: Line, one: NewValue, bits: float) -> Verdict:
         place = self.places[line.kind][one.field.place]
         name, value = (readable(text) for text in (one.field.name or "value", one.field.text))
-        if one.field.kind == NUMBER and len(place.values) > 5:
+        if one.field.kind == NUMBER and place.ordered and len(place.values) > 5:
             seen = f"{place.ordered[0]:,.10g} to {place.ordered[-1]:,.10g}"
         else:
             often = sorted(place.values, key=place.values.__getitem__, reverse=True)
