@@ -190,10 +190,10 @@ def test_texts_of_a_kind_with_the_same_odd_word_are_one_finding_and_a_new_kind_n
     findings = Findings(usual, RATE, 25)
     for number in range(1, 5):
         line = f"GET /a {number}" if number < 4 else "PUT it away"
-        cost = TextCost(30.0 + number, 1e-4, ["/a" if number < 4 else "away"])
+        cost = TextCost(30.0 + number, 1e-4, ["/a," if number < 4 else "away" * 99])
         findings.add(Placed("new", number, line), line, judge(usual, line, usual.hide(line) + "!", cost, RATE))
     found = {(one.why, one.count) for one in findings.listed()[0]}
-    assert found == {("odd text: “/a”", 3), ("new kind of line: “away”", 1)}
+    assert found == {("odd text: “/a”", 3), (f"new kind of line: “{'away' * 50}”", 1)}
 
 
 def test_a_finding_has_its_oddest_line_first_and_the_others_in_order() -> None:

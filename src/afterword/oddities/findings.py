@@ -17,9 +17,10 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from afterword.oddities.fields import LONGEST, split
+from afterword.oddities.fields import LONGEST, LONGEST_WORD, split
 from afterword.oddities.rates import Counted, Rates
 from afterword.oddities.usual import Detector, UsualLines, Verdict
+from afterword.text.documents import counted
 
 DETECTORS = 3  # of a line; each gets an equal share of the false alarms
 LEAST_ODD = 0.1  # the highest p-value that is worth a look
@@ -76,7 +77,7 @@ def judge(usual: UsualLines | None, text: str, hidden: str, cost: TextCost, rate
     A new kind says more than its text, and so does a value that is odd at this `rate` of false alarms. If several
     values are odd, each is a verdict: one of them may be new in all lines, such as a date.
     """
-    words = dict.fromkeys(one.strip(' ,;:"') or one for one in cost.pieces[:3])
+    words = dict.fromkeys((one.strip(' ,;:"') or one)[:LONGEST_WORD] for one in cost.pieces[:3])
     where = f": “{'”, “'.join(words)}”" if words else ""
     odd_text = Verdict("text", f"odd text{where}", hidden, cost.figure, cost.p_value)
     if usual is None:
@@ -195,8 +196,8 @@ class Findings:
         most_of = max((one for one in listed if one.detector == most), key=lambda one: one.count)
         return (
             f"{count / self.lines:.1%} of the lines are listed, not {100 * self._rate:.3g}%: {len(lines[most]):,} "
-            f"{because[most]} (most often: {most_of.why}, {most_of.count:,} lines); add newer good lines, or accept "
-            "what is harmless"
+            f"{because[most]} (most often: {most_of.why}, {counted(most_of.count, 'line')}); add newer good lines, or "
+            "accept what is harmless"
         )
 
     def _episodes(self) -> Iterator[Oddity]:
