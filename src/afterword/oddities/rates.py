@@ -46,7 +46,8 @@ class Counted(Generic[Item]):
             self.most[key[0]] = max(self.most[key[0]], len(recent))
             if len(recent) >= self._bursts[key[0]]:
                 most, lines = self.bursts.get(key, (0, {}))
-                self.bursts[key] = max(most, len(recent)), lines | dict(recent)
+                lines.update(recent)
+                self.bursts[key] = max(most, len(recent)), lines
                 in_burst = True
         if self.lines % 10_000 == 0:
             self._recent = {key: some for key, some in self._recent.items() if some[-1][0] > self.lines - WINDOW}
