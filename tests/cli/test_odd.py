@@ -362,6 +362,7 @@ def test_what_was_accepted_is_silent_until_it_is_forgotten(mine: Path, tmp_path:
     assert {*listed[1:]} == {"GET /new/route 200 user2", "DELETE everything now, please"}
     assert run("calibrate", mine, good).returncode == 0  # newer lines; what was accepted stays
     assert run("accept", mine, "--remove", "--from", tmp_path / "findings").stdout.startswith(b"1 accepted line, ")
+    assert run("accept", mine, "--remove", "unknown").stdout == b"1 accepted line, as before\n"
     assert {name: (mine / name).read_bytes() for name in before}["model.safetensors"] == before["model.safetensors"]
     assert [row["detector"] for row in records(run("odd", mine, new, "--json"))] == ["template"]
 
@@ -371,6 +372,7 @@ def test_what_was_accepted_is_silent_until_it_is_forgotten(mine: Path, tmp_path:
     [
         (["accept", "MODEL"], b"there is nothing to accept: give a LINE, or --from"),
         (["accept", "MODEL", "x"], b"run afterword calibrate MODEL FILE"),
+        (["odd", "MODEL", "FILE", "--no-auto-mask"], b"--no-auto-mask is for training"),
         (["odd", "MODEL"], b"give at least one FILE, or --accepted alone"),
         (["odd", "FILE", "--accepted"], b"only a model keeps accepted lines"),
     ],
@@ -392,6 +394,8 @@ def test_accepting_needs_a_line_and_a_calibrated_model(
         (["--mask", "["], "abc\n" * 500, b"is not a regular expression"),
         (["--false-alarms", "2"], "abc\n" * 500, b"from 1e-09 to below 1"),
         (["--vocabulary", "word"], "abc\n" * 500, b"vocabulary must be char, byte, bpe:N or words, not word"),
+        (["--kinds", "nothing"], "abc\n" * 500, b"no model at nothing"),
+        (["--out", "/dev/null"], "abc\n" * 500, b"is a file: give --out a folder"),
         (["--minutes", "-1"], "abc\n" * 500, b"--minutes must be above 0, not -1"),
     ],
 )

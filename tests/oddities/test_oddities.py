@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterword.oddities.fields import readable, split
-from afterword.oddities.findings import Findings, Oddity, Placed, TextCost, Verdict, judge
-from afterword.oddities.usual import UsualLines
+from afterword.oddities.findings import Findings, Oddity, Placed, TextCost, judge
+from afterword.oddities.usual import UsualLines, Verdict
 from afterword.records import as_record
 
 USUAL = TextCost(0.0, 1.0, [])
@@ -129,7 +129,7 @@ def test_what_is_usual_is_the_same_after_it_was_written() -> None:
 def found_in(usual: UsualLines, lines: list[str]) -> list[Oddity]:
     findings = Findings(usual, RATE, 25)
     for number, line in enumerate(lines, 1):
-        findings.add(Placed("new", number, line), judge(usual, line, usual.hide(line), USUAL, RATE))
+        findings.add(Placed("new", number, line), line, judge(usual, line, usual.hide(line), USUAL, RATE))
     return findings.listed()[0]
 
 
@@ -142,6 +142,67 @@ def test_a_burst_is_one_finding_with_its_lines() -> None:
     assert {line.text for line in burst.lines} == {new[100]}
     again = UsualLines.of([*lines[:300], *[new[100]] * 60, *lines[300:600]])
     assert not [one for one in found_in(again, [new[100]] * 60) if one.detector == "rate"]  # as often as before
+
+
+def test_a_burst_silences_no_other_line() -> None:
+    lines = [f"{'abcde'[k % 5]} ended" if k % 5 else f"start {k}" for k in range(900)]
+    burst = lines[600:700] + [lines[699]] * 60 + lines[700:]
+    assert [one.why[:6] for one in found_in(UsualLines.of(lines[:600]), burst) if one.detector == "rate"] == ["burst:"]
+
+
+def test_what_is_counted_is_masked_as_the_good_lines_were() -> None:
+    usual = UsualLines.of(["user <*> came", "user <*> left", "all is quiet"] * 200)
+    findings = Findings(usual, RATE, 25)
+    for number, line in enumerate([f"user {k:x} came" for k in range(60)], 1):
+        masked = "user <*> came"
+        findings.add(Placed("new", number, line), masked, judge(usual, masked, masked, USUAL, RATE))
+    [burst] = findings.listed()[0]
+    assert burst.why == "burst: 60 equal lines, 60 within 60 lines; at most 20 in good ones"
+
+
+@pytest.mark.parametrize(("pid", "is_odd"), [(29000, False), (3_000_000, False), (99_000_000, True), (-1, True)])
+def test_the_process_ids_of_the_next_day_are_not_odd(pid: int, is_odd: bool) -> None:
+    usual = UsualLines.of([f"cron[{2000 + k}]: session {'opened' if k % 2 else 'closed'}" for k in range(900)])
+    found = verdict(usual, f"cron[{pid}]: session opened")
+    assert (found.p_value <= RATE) == is_odd
+    if is_odd:
+        assert found.why == f"pid {pid}: seen 2,000 to 2,899"
+
+
+def test_ids_of_many_digits_have_no_range() -> None:
+    usual = UsualLines.of([f"block blk_{10**17 + k * k * 10**12} size {k}" for k in range(900)])
+    assert verdict(usual, f"block blk_{9 * 10**18} size 5").p_value > RATE
+    assert verdict(usual, f"block blk_{10**17} size {10**18}").p_value <= RATE
+
+
+def test_a_first_short_address_among_long_ones_is_judged() -> None:
+    usual = UsualLines.of([f"from 2001:db8:0:0:0:0:0:{k:x} came" for k in range(900)])
+    assert verdict(usual, "from 10.0.0.1 came").p_value > RATE
+
+
+def test_an_address_in_brackets_is_no_process() -> None:
+    usual = UsualLines.of([f"connect from mx[10.0.0.{k % 3}]" for k in range(900)])
+    assert verdict(usual, "connect from mx[10.0.0.9]").why.startswith("address 10.0.0.9: seen ")
+
+
+def test_texts_of_a_kind_with_the_same_odd_word_are_one_finding_and_a_new_kind_names_its_words() -> None:
+    usual = UsualLines.of([f"GET /{'abc'[k % 3]} {k}" for k in range(600)])
+    findings = Findings(usual, RATE, 25)
+    for number in range(1, 5):
+        line = f"GET /a {number}" if number < 4 else "PUT it away"
+        cost = TextCost(30.0 + number, 1e-4, ["/a," if number < 4 else "away" * 99])
+        findings.add(Placed("new", number, line), line, judge(usual, line, usual.hide(line) + "!", cost, RATE))
+    found = {(one.why, one.count) for one in findings.listed()[0]}
+    assert found == {("odd text: “/a”", 3), (f"new kind of line: “{'away' * 50}”", 1)}
+
+
+def test_a_finding_has_its_oddest_line_first_and_the_others_in_order() -> None:
+    findings = Findings(None, RATE, 25)
+    for number, figure in enumerate([30, 31, 29, 33, 30], 1):
+        findings.add(Placed("new", number, "x"), "x", judge(None, "x", "x", TextCost(figure, 1e-4, []), RATE))
+    [one] = findings.listed()[0]
+    assert [line.line for line in one.lines] == [4, 1, 2, 3, 5]
+    assert (one.figure, one.count) == (33, 5)
 
 
 def test_a_value_that_is_new_in_all_lines_hides_no_other_one() -> None:
@@ -170,7 +231,7 @@ def test_new_kinds_that_come_together_are_one_episode_and_open_on_request() -> N
     lines = [*calm, *boot, *calm, "one line, elsewhere"]
     findings = Findings(usual, RATE, 25)
     for number, line in enumerate(lines, 1):
-        findings.add(Placed("new", number, line), judge(usual, line, usual.hide(line), USUAL, RATE))
+        findings.add(Placed("new", number, line), line, judge(usual, line, usual.hide(line), USUAL, RATE))
     listed, _ = findings.listed(open_episodes=True)
     [episode] = [one for one in listed if one.detector == "episode"]
     assert episode.count == 8
@@ -183,7 +244,7 @@ def test_far_more_than_the_rate_has_a_reason() -> None:
     usual, findings = UsualLines.of(["a b", "c d"] * 300), Findings(UsualLines.of(["a b", "c d"] * 300), RATE, 25)
     for number in range(100):
         line = "a brand new kind" if number % 2 else "a b"
-        findings.add(Placed("new", number, line), judge(usual, line, usual.hide(line), USUAL, RATE))
+        findings.add(Placed("new", number, line), line, judge(usual, line, usual.hide(line), USUAL, RATE))
     reason = findings.reason(findings.listed()[0])
     assert reason is not None
     assert reason.startswith("50.0% of the lines are listed, not 1%: 50 are of kinds that no good line has")

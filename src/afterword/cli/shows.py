@@ -99,9 +99,10 @@ def odd(records: Iterator[Record], request: Any) -> Iterator[Record]:
             if not one.odd and not ruled:
                 print("-- next, not listed, each with the rate that would list it --")
                 ruled = True
-            first, last = one.lines[0], max(one.lines, key=lambda line: line.line)
+            first = one.lines[0]
+            numbers = [line.line for line in one.lines if line.file == first.file]
             why = f"{ODD}{escaped(one.why)}{PLAIN}" if colours and one.odd else shown(one.why)
-            times = f"  ({one.count:,} lines, to {last.line:,})" if one.count > 1 else ""
+            times = f"  ({one.count:,} lines, {min(numbers):,} to {max(numbers):,})" if one.count > 1 else ""
             kind = f"  {shown(one.kind)}" if isinstance(one.kind, str) else ""
             would = "" if one.odd else f"  [{one.p_value:.2g}]"
             print(f"{shown(first.file)}:{first.line}: {why}  {shown(first.text)}{times}{kind}{would}", flush=True)

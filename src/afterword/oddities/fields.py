@@ -1,8 +1,8 @@
-"""The fields of a line: words, numbers, and values of a known kind, such as times; and the kind of line they make.
+"""The fields of a line, which are its words and values, and the kind of line that is left without them.
 
-A line is read in two steps. First its values of a known kind become markers, which leaves the line's form. Then the
-form is split at spaces and punctuation, but not within quotation marks. The kind of a line is what is left when the
-words are taken out: `[<time>] [*] * * # in * *`, with the number of words and all punctuation.
+A line is read in two steps. First, markers replace its times, ids, addresses and numbers; the result is its form. Then
+the form is split at spaces and punctuation, but not within quotation marks. Without its words, it is the kind of the
+line: `[<time>] [*] * * # in * *`. A kind keeps the number of words and all punctuation.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ MARKER_OF = {"time": TIME, "id": ID, "address": ADDRESS, "number": NUMBER}
 CHUNK = re.compile(r'"[^"]{1,300}"|[^\s=,;:()\[\]{}"|]+')
 LETTERS = re.compile(r"[^\W_\ue000-\ue004]")
 KEYED = re.compile(r'"?\s*[=:]\s*"?')
+PID = "pid"  # the name of a number in brackets behind a word
 LONGEST_NAME = 40  # characters
 LONGEST_NUMBER = 300  # characters: more are too large for a float
 LONGEST, MOST_CHUNKS = 4_000, 300  # characters and chunks of a line that are looked at
@@ -47,11 +48,11 @@ class Field(NamedTuple):
     """One of `MARKERS`."""
     text: str
     start: int
-    """In the line, if it is a value; a word's place is its chunk's in the form."""
+    """In the line for a value, in the form for a word."""
     place: str
     """Where it stands: the same in all lines of a kind."""
     name: str
-    """The word before it, which a person calls it by; empty if there is none."""
+    """The word before it, by which a person calls it; empty if there is none."""
     chunk: str
     """The form of the text around it, up to spaces and punctuation."""
 
@@ -107,7 +108,7 @@ def split(text: str) -> Line:
             fields.append(Field(WORD, chunk[:LONGEST_WORD], found.start(), place, key, chunk))
         own = chunk if has_letters and not quoted else key or (before if between in (" ", "(") else "")
         if between.endswith("[") and before and form[end : end + 1] == "]":
-            own = "pid"
+            own = PID if NUMBER in chunk else "address"
         for within, marker in enumerate(one for one in chunk if one in MARKERS):
             _, value, start = next(each)
             at = f"{place} {chunk if has_letters else own} {within}"

@@ -1,9 +1,9 @@
 """Findings: what several detectors say about lines, as few things as possible for somebody to read.
 
-Each line is judged by three detectors: its kind may be new, one of its values, or its text may cost the model more than
-usual. Each has a p-value, how often a late good line is as odd, so that a detector with many false alarms there has
-little weight. A line is listed for the lowest of them, times the number of detectors. Lines in which the same is odd
-are one finding; new kinds of line that come together are one episode.
+Three detectors judge each line. Its kind may be new, one of its values may be new or out of range, or its text may cost
+the model more than usual. Each detector has a p-value: how often a late good line is as odd. So a detector with many
+false alarms there has little weight. The lowest p-value, times the number of detectors, decides whether a line is
+listed. Lines with the same oddity are one finding. New kinds of line that come together are one episode.
 """
 
 from __future__ import annotations
@@ -12,27 +12,28 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
-from afterword.oddities.fields import LONGEST, split
-from afterword.oddities.rates import Counted
-from afterword.oddities.usual import UsualLines
+from afterword.oddities.fields import LONGEST, LONGEST_WORD, split
+from afterword.oddities.rates import Counted, Rates
+from afterword.oddities.usual import Detector, UsualLines, Verdict
+from afterword.text.documents import counted
 
-Detector = Literal["template", "value", "text", "rate", "episode"]
 DETECTORS = 3  # of a line; each gets an equal share of the false alarms
-LEAST_ODD = 0.1  # p-value of what is worth a look, if it is not listed
-KEPT_ALIKE = 1000  # lines of a finding that is not listed: a log has millions
+LEAST_ODD = 0.1  # the highest p-value that is worth a look
+KEPT_ALIKE = 1000  # lines that are kept of a finding that is not listed: a log has millions
 MOST_FOUND = 20_000  # findings that are kept while lines are read
-OFTEN = 2  # times as many lines as the rate promises need a reason
-FEW = 20  # lines that need none
+OFTEN = 2  # if more than twice as many lines as the rate promises are listed, the user is told why
+FEW = 20  # listed lines, for which nobody needs to be told
 STRETCH = 5  # lines from one odd line to the next, at most, in an episode
 APART = 8  # median deviations from the others: a line that is odder than its episode is a finding of its own
 TOGETHER = 5  # new kinds of line, at least, in an episode
 
 
-class Placed(NamedTuple):
+class Placed(msgspec.Struct, frozen=True):
     """A line and where it is."""
 
     file: str
@@ -49,19 +50,6 @@ class TextCost(NamedTuple):
     """Its costliest parts."""
 
 
-class Verdict(NamedTuple):
-    """What is odd about a line."""
-
-    detector: Detector
-    why: str
-    key: str
-    """The same for all lines in which the same is odd."""
-    figure: float
-    p_value: float
-    value: str = ""
-    """The odd value, if it is one."""
-
-
 @dataclass
 class Oddity:
     """Lines in which the same is odd."""
@@ -71,10 +59,12 @@ class Oddity:
     figure: float
     p_value: float
     lines: list[Placed] = field(default_factory=list)
-    """The one that is shown first, then the others in order."""
+    """In order; when they are listed, the oddest is first."""
     count: int = 0
     parts: list[Oddity] = field(default_factory=list)
     """The findings of an episode."""
+    oddest: int = 0
+    """Its place in `lines`, as they are read."""
 
     @property
     def rank(self) -> tuple[float, float]:
@@ -82,31 +72,32 @@ class Oddity:
 
 
 def judge(usual: UsualLines | None, text: str, hidden: str, cost: TextCost, rate: float) -> list[Verdict]:
-    """Return what is odd about a line, the oddest first; `hidden` is its text as the model read it.
+    """Return what is odd about a line, the oddest first. `hidden` is its text as the model read it.
 
-    A new kind, or a value that is odd at that `rate` of false alarms, says more than the text that has it. If several
+    A new kind says more than its text, and so does a value that is odd at this `rate` of false alarms. If several
     values are odd, each is a verdict: one of them may be new in all lines, such as a date.
     """
-    said = "odd text" + (f": “{'”, “'.join(dict.fromkeys(cost.pieces[:3]))}”" if cost.pieces else "")
-    odd_text = Verdict("text", said, hidden, cost.figure, cost.p_value)
+    words = dict.fromkeys((one.strip(' ,;:"') or one)[:LONGEST_WORD] for one in cost.pieces[:3])
+    where = f": “{'”, “'.join(words)}”" if words else ""
+    odd_text = Verdict("text", f"odd text{where}", hidden, cost.figure, cost.p_value)
     if usual is None:
         return [odd_text]
     line = split(text)
+    if where and not usual.is_plain:
+        odd_text = odd_text._replace(key=f"{line.kind} {where}")
     if text in usual.harmless or usual.is_harmless(line) or usual.has_text(hidden):
         odd_text = odd_text._replace(p_value=1.0)
     found, detectors = [odd_text], 1 if usual.is_plain else DETECTORS
     if line.kind not in usual.kinds and line.kind not in usual.harmless:
-        found = [Verdict("template", "new kind of line", line.kind, cost.figure, usual.p_new(cost.figure))]
-    elif values := usual.odd_values(line):
-        each = [Verdict("value", one.why, one.key, one.bits, usual.p_value(one.bits), one.text) for one in values]
-        if each[0].p_value <= max(rate / detectors, odd_text.p_value):
-            found = [each[0], *(one for one in each[1:] if one.p_value <= rate / detectors)]
+        found = [Verdict("template", f"new kind of line{where}", line.kind, cost.figure, usual.p_new(cost.figure))]
+    elif (each := usual.odd_values(line)) and each[0].p_value <= max(rate / detectors, odd_text.p_value):
+        found = [each[0], *(one for one in each[1:] if one.p_value <= rate / detectors)]
     found[0] = found[0]._replace(p_value=min(found[0].p_value, odd_text.p_value))
     return [one._replace(p_value=min(1.0, detectors * one.p_value)) for one in found]
 
 
 def whole_word(text: str, start: int, stop: int) -> str:
-    """Return the words of `text` that a piece is part of; the last one for its end."""
+    """Return the words of `text` that overlap the piece from `start` to `stop`; for its end, the last word."""
     text = text[: max(LONGEST, stop)].rstrip()
     first = max(text.rfind(" ", 0, min(start + 1, len(text))), 0)
     last = text.find(" ", max(stop - 1, first + 1))
@@ -114,7 +105,7 @@ def whole_word(text: str, start: int, stop: int) -> str:
 
 
 def placed(pieces: Sequence[str], text: str) -> list[tuple[int, int]]:
-    """Return where the `pieces` are in `text`; some of them may be masked there."""
+    """Return the start and stop in `text` of each of the `pieces` that is found there."""
     found, last = [], 0
     for piece in pieces:
         if piece and (start := text.find(piece, last)) >= 0:
@@ -123,26 +114,28 @@ def placed(pieces: Sequence[str], text: str) -> list[tuple[int, int]]:
     return found
 
 
+Key = tuple[bool, Detector, str]  # whether it is listed, what found it, and what is the same in all its lines
+
+
 class Findings:
     """The findings of all lines, as they are read."""
 
     def __init__(self, usual: UsualLines | None, rate: float, others: int) -> None:
-        """Keep `others` findings that are not within `rate`."""
+        """Keep all findings within `rate`, and `others` next-oddest ones."""
         self._usual, self._rate, self._others = usual, rate, others
-        self._found: dict[tuple[bool, str, str], Oddity] = {}
-        self._new: list[
-            tuple[int, tuple[bool, str, str], Placed]
-        ] = []  # odd lines and those of new kinds, by number in all files
-        self._counted: Counted[Placed] | None = usual.rates.counting() if usual else None
+        self._found: dict[Key, Oddity] = {}
+        self._new: list[tuple[int, Key, Placed]] = []  # odd lines and those of new kinds, by number in all files
+        self._rates = usual.rates if usual else Rates()
+        self._counted: Counted[Placed] = self._rates.counting()
         self.lines = 0
 
-    def add(self, line: Placed, verdicts: Sequence[Verdict]) -> None:
-        """Take a line."""
+    def add(self, line: Placed, masked: str, verdicts: Sequence[Verdict]) -> None:
+        """Take a line. `masked` is its text with the user's masks applied, as `UsualLines.of` read the good ones."""
         self.lines += 1
         for verdict in verdicts:
             self._take(line, verdict)
-        if self._usual is not None and self._counted is not None and not self._usual.is_harmless(split(line.text)):
-            self._counted.add(line, *self._usual.repeated(line.text))
+        if self._usual is not None and not self._usual.is_harmless(split(masked)):
+            self._counted.add(line, *self._usual.repeated(masked))
             if (first := verdicts[0]).p_value <= self._rate or first.detector == "template":
                 self._new.append((self.lines, self._key(first), line))
         if len(self._found) > MOST_FOUND:
@@ -150,7 +143,7 @@ class Findings:
             for each in others[self._others :]:
                 del self._found[each]
 
-    def _key(self, verdict: Verdict) -> tuple[bool, str, str]:
+    def _key(self, verdict: Verdict) -> Key:
         return verdict.p_value <= self._rate, verdict.detector, verdict.key
 
     def _take(self, line: Placed, verdict: Verdict) -> None:
@@ -158,16 +151,24 @@ class Findings:
         if same is None:
             same = self._found[key] = Oddity(verdict.detector, verdict.why, verdict.figure, verdict.p_value)
         same.count += 1
-        if key[0] or same.count <= KEPT_ALIKE:
+        odder = (verdict.p_value, -verdict.figure) < same.rank
+        if odder or key[0] or same.count <= KEPT_ALIKE:
             same.lines.append(line)
-        if (verdict.p_value, -verdict.figure) < same.rank:
+        if odder:
             same.figure, same.p_value, same.why = verdict.figure, verdict.p_value, verdict.why
-            same.lines.insert(0, same.lines.pop())
+            same.oddest = len(same.lines) - 1
 
     def listed(self, open_episodes: bool = False) -> tuple[list[Oddity], list[Oddity]]:
-        """Return the findings within the rate, oddest first, and the next-oddest. Episodes that are open are followed
-        by their findings."""
-        found = [*self._rates(), *self._episodes()]  # the latter take theirs out
+        """Return the findings within the rate, the oddest first, and the next-oddest ones.
+
+        With `open_episodes`, the findings of an episode follow it.
+        """
+        for one in self._found.values():
+            one.lines.insert(0, one.lines.pop(one.oddest))
+            one.oddest = 0
+        found = [*self._episodes()]  # they take theirs out
+        for p_value, why, lines in self._rates.odd(self._counted):
+            found.append(Oddity("rate", why, _bits(p_value), p_value, lines, len(lines)))
         ranked, smallest = list[Oddity](), dict[Placed, int]()
         for one in sorted([*found, *self._found.values()], key=lambda one: one.rank):
             if one.detector == "value":  # several values of a line are one finding, unless one is new in many lines
@@ -181,37 +182,27 @@ class Findings:
         return listed, [one for one in ranked if self._rate < one.p_value <= LEAST_ODD][: self._others]
 
     def reason(self, listed: Sequence[Oddity]) -> str | None:
-        """Return why far more lines are listed than the rate promises; None if there are not."""
-        lines: dict[str, set[Placed]] = {"template": set(), "value": set(), "text": set()}
-        for one in listed:
-            if one.detector in lines:
-                lines[one.detector].update(one.lines)
-        count = len(set().union(*lines.values()))
-        if count <= max(OFTEN * self._rate * self.lines, FEW):
-            return None
-        detector = max(lines, key=lambda name: len(lines[name]))
-        most = len(lines[detector])
-        most_of = max((one for one in listed if one.detector == detector), key=lambda one: one.count)
+        """Return why far more lines are listed than the rate promises, or None if they are not."""
         because = {
             "template": "are of kinds that no good line has",
             "value": "have values that no good line has",
             "text": "have a text that costs more than that of the last good lines",
-        }[detector]
-        share = count / self.lines
+        }
+        lines = {name: {line for one in listed if one.detector == name for line in one.lines} for name in because}
+        count = len(set().union(*lines.values()))
+        if count <= max(OFTEN * self._rate * self.lines, FEW):
+            return None
+        most = max(lines, key=lambda name: len(lines[name]))
+        most_of = max((one for one in listed if one.detector == most), key=lambda one: one.count)
         return (
-            f"{share:.1%} of the lines are listed, not {100 * self._rate:.3g}%: {most:,} {because} (most often: "
-            f"{most_of.why}, {most_of.count:,} lines); add newer good lines, or accept what is harmless"
+            f"{count / self.lines:.1%} of the lines are listed, not {100 * self._rate:.3g}%: {len(lines[most]):,} "
+            f"{because[most]} (most often: {most_of.why}, {counted(most_of.count, 'line')}); add newer good lines, or "
+            "accept what is harmless"
         )
-
-    def _rates(self) -> Iterator[Oddity]:
-        if self._usual is not None and self._counted is not None:
-            for one in self._usual.rates.odd(self._counted):
-                figure = -math.log2(max(one.p_value, 1e-300))
-                yield Oddity("rate", one.why, figure, one.p_value, one.lines, len(one.lines))
 
     def _episodes(self) -> Iterator[Oddity]:
         """Yield the episodes, and take their findings out of the others."""
-        stretches: list[list[tuple[int, tuple[bool, str, str], Placed]]] = []
+        stretches: list[list[tuple[int, Key, Placed]]] = []
         for one in self._new:
             if not stretches or one[0] - stretches[-1][-1][0] > STRETCH:
                 stretches.append([])
@@ -235,4 +226,8 @@ class Findings:
             lines = [line for _, key, line in some if key in keys]
             parts = sorted((self._found.pop(key) for key in keys), key=lambda one: one.rank)
             why = f"episode: {len(lines):,} odd lines of {len(keys):,} kinds within {within:,} lines"
-            yield Oddity("episode", why, -math.log2(max(p_value, 1e-300)), p_value, lines, len(lines), parts)
+            yield Oddity("episode", why, _bits(p_value), p_value, lines, len(lines), parts)
+
+
+def _bits(p_value: float) -> float:
+    return -math.log2(max(p_value, 1e-300))

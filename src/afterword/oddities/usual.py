@@ -1,9 +1,9 @@
-"""What is usual in a log: its kinds of line, the values at each place of them, and how often something new comes.
+"""What is usual in a log: its kinds of line, the values at their places, and how often something new comes.
 
-A value that a place never had is not odd in itself: it is odd if places like this one hardly ever get a new value. So
-the lines are read in the order of time. In the last third of them it is counted how often a place that had n values, d
-of them different, got another one, and how far numbers left the range of those before. Such a rate is the probability
-of a new value; a place that had three values in a thousand lines and one with nine hundred then differ by themselves.
+A new value is odd only if places like this one hardly ever get one. So the lines are read in the order of time. The
+last third of them tells how often a place that had n values, d of them different, got another one, and how far numbers
+left the range of those before. Such a rate is the probability of a new value. It tells a place with three values in a
+thousand lines from one with nine hundred.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import math
 import re
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from afterword.oddities.fields import ADDRESS, ID, MARKERS, NUMBER, TIME, WORD, Field, Line, readable, split
+from afterword.oddities.fields import ADDRESS, ID, MARKERS, NUMBER, PID, TIME, WORD, Field, Line, readable, split
 from afterword.oddities.rates import Rates
 from afterword.text.lines import MARK
 
@@ -28,6 +28,8 @@ MOST_VALUES = 1000  # different ones at a place; one with more gets new ones all
 MOST_LEVEL = 200  # of a number that is far outside
 TAIL = 10  # of the highest and the lowest numbers at a place
 FEW = 10  # values; more of them, which hardly repeat or only grow, are masked
+LARGEST_PID = 4_194_304  # of Linux; where they change, the next day's are anywhere below it
+LARGEST_COUNT = 2**53  # larger ones, of which a float has not all digits, are ids
 REPEATED = 20  # times, on average, that a value repeats which is not masked
 PREFIX = re.compile(r"(?<=\w)[^\w_].*")  # what follows the first word of a name
 NAMED = {TIME: "time", ID: "id", f"\t{ADDRESS}": "address"}
@@ -78,6 +80,11 @@ class ValuePlace:
             return False
         return self.records > 5 + 4 * math.log(max(1.0, self.count / (2 * FEW)))
 
+    def has_ids(self, name: str, number: float) -> bool:
+        """Return whether a number such as this is a process id, or too large to count anything, so has no range."""
+        is_id = self.ordered[-1] > LARGEST_COUNT or (name == PID and number <= LARGEST_PID)
+        return is_id and number >= 0 and self.different > FEW
+
     def outside(self, number: float) -> float:
         """Return how far `number` is outside of the numbers so far, in units by which the outermost ones differ."""
         low, high = self.ordered[0], self.ordered[-1]
@@ -99,18 +106,23 @@ class NewValue(NamedTuple):
     different: int
     """How many different values the place had."""
     level: int
-    """How unusual: 1 for a new value, and higher ones for a number that is far outside."""
+    """1 for a new value, and more for a number that is far outside."""
 
 
-class OddField(NamedTuple):
-    """The oddest value of a line."""
+Detector = Literal["template", "value", "text", "rate", "episode"]
 
-    bits: float
-    """How seldom a value as new comes, as a base-2 logarithm."""
+
+class Verdict(NamedTuple):
+    """What is odd about a line."""
+
+    detector: Detector
     why: str
     key: str
     """The same for all lines in which the same is odd."""
-    text: str
+    figure: float
+    p_value: float
+    value: str = ""
+    """The odd value, if it is one."""
 
 
 @dataclass
@@ -132,7 +144,7 @@ class UsualLines:
     late_figures: list[float] = field(default_factory=list)
     """The figures of their texts, in order; see `model.folder.calibration`."""
     late_texts: set[int] = field(default_factory=set)
-    """Hashes of the texts of late lines, masked: the model has not learned them."""
+    """Hashes of the texts of late lines, masked, which the model has not learned."""
     late_bits: list[float] = field(default_factory=list)
     """The bits of late lines of which a value is new, in order."""
     accepted: list[str] = field(default_factory=list)
@@ -142,7 +154,7 @@ class UsualLines:
 
     @staticmethod
     def of(lines: Sequence[str], masked: dict[str, bool] | None = None) -> UsualLines:
-        """Return what is usual in `lines`. What is masked is found, unless it is given."""
+        """Return what is usual in `lines`. If `masked` is not given, it is found."""
         usual, begin = UsualLines(masked=_masked(lines) if masked is None else masked), len(lines) - len(lines) // LATE
         found, repeated = list[list[NewValue]](), list[tuple[tuple[int, int], str]]()
         for number, text in enumerate(lines):
@@ -165,18 +177,14 @@ class UsualLines:
 
     def hide(self, text: str) -> str:
         """Return `text` with what always changes replaced by `MARK`."""
-        if not self.masked:
-            return text
-        pieces, last = [], 0
-        for one in split(text).fields:
-            if one.kind in (TIME, ID) or (one.kind != WORD and self.masked.get(_around(one), one.chunk == one.kind)):
-                pieces += [text[last : one.start], MARK]
-                last = one.start + len(one.text)
-        return "".join([*pieces, text[last:]])
+        return _replaced(text, filter(self._is_masked, split(text).fields), MARK) if self.masked else text
+
+    def _is_masked(self, one: Field) -> bool:
+        return one.kind in (TIME, ID) or (one.kind != WORD and self.masked.get(_around(one), one.chunk == one.kind))
 
     @property
     def masked_names(self) -> list[str]:
-        """The names of what is masked, those that people give it."""
+        """What people call the fields that are masked."""
         found = dict[str, None]()
         for around in (around for around, is_masked in self.masked.items() if is_masked):
             name, tab, chunk = around.partition("\t")
@@ -195,11 +203,10 @@ class UsualLines:
         """Whether lines have no fields, as words and names have none: then only their text can be odd."""
         return all(len(places) <= 1 for places in self.places.values())
 
-    def p_new(self, figure: float | None = None) -> float:
-        """Return how often a late line was the first of its kind, and had a text as odd as `figure` if one is given."""
-        as_odd = [one for one in self.late_figures if figure is not None and one >= figure]
-        known = len(as_odd) if self.late_figures and figure is not None else len(self.late_kinds)
-        return min(1.0, (known + 0.5) / (self.late + 1))
+    def p_new(self, figure: float = -math.inf) -> float:
+        """Return how often a late line was the first of its kind and had a text as odd as `figure`."""
+        less = bisect.bisect_left(self.late_figures, figure)
+        return min(1.0, (len(self.late_kinds) - less + 0.5) / (self.late + 1))
 
     def p_value(self, bits: float) -> float:
         """Return how often a late line had a value that is as new; it halves with each bit above all of them."""
@@ -208,13 +215,10 @@ class UsualLines:
         return (as_new + 0.5) / (self.late + 1) * math.exp2(-max(0.0, beyond / 2))
 
     def repeated(self, text: str) -> tuple[tuple[int, int], str]:
-        """Return what is counted of a line: hashes of the line without and with its time, and its kind."""
-        line, pieces, last = split(text), list[str](), 0
-        for one in line.fields:
-            if one.kind == TIME:
-                pieces.append(text[last : one.start])
-                last = one.start + len(one.text)
-        return (hash("".join([*pieces, text[last:]])), hash(text)), line.kind
+        """Return hashes of a line, without and with its time, and its kind."""
+        line = split(text)
+        timeless = _replaced(text, (one for one in line.fields if one.kind == TIME), "")
+        return (hash(timeless), hash(text)), line.kind
 
     def add(self, line: Line) -> None:
         """Count a line."""
@@ -234,11 +238,10 @@ class UsualLines:
                 continue
             is_new = one.text not in place.values and len(place.values) < MOST_VALUES
             found = [(f"{MARKERS.index(one.kind)} ", int(is_new))]
-            if one.number is not None and place.different > (2 * FEW if one.kind == ADDRESS else 0):
-                outside = place.outside(one.number)
-                found.append(
-                    (f"range {MARKERS.index(one.kind)} ", min(MOST_LEVEL, math.ceil(4 * math.log2(1 + outside))))
-                )
+            enough = place.ordered and place.different > (2 * FEW if one.kind == ADDRESS else 0)
+            if one.number is not None and enough and not place.has_ids(one.name, one.number):
+                outside = min(MOST_LEVEL, math.ceil(4 * math.log2(1 + place.outside(one.number))))
+                found.append((f"range {MARKERS.index(one.kind)} ", outside))
             for what, level in found:
                 bucket = ("drifting " if place.drifts(one.number) else "") + what + place.bucket
                 if levels is not None:
@@ -272,30 +275,41 @@ class UsualLines:
 
     def is_harmless(self, line: Line) -> bool:
         """Return whether something new in a line was accepted."""
-        return line.kind in self.harmless or any(_said(one) in self.harmless for one in self.surprises(line))
+        known = self.harmless
+        return bool(known) and (line.kind in known or any(_said(one) in known for one in self.surprises(line)))
 
-    def odd_values(self, line: Line) -> list[OddField]:
-        """Return what is new among the values of a line and was not accepted, the oddest first, and with its bits a
-        little of those of the others."""
+    def odd_values(self, line: Line) -> list[Verdict]:
+        """Return the new values of a line that were not accepted, the oddest first. Its figure has a little of the bits
+        of the others."""
         found = [one for one in self.surprises(line) if _said(one) not in self.harmless]
         found.sort(key=self.bits, reverse=True)
         more = self.all_bits(found)
         return [self._described(line, one, self.bits(one) if k else more) for k, one in enumerate(found)]
 
-    def _described(self, line: Line, one: NewValue, bits: float) -> OddField:
+    def _described(self, line: Line, one: NewValue, bits: float) -> Verdict:
         place = self.places[line.kind][one.field.place]
         name, value = (readable(text) for text in (one.field.name or "value", one.field.text))
-        if one.field.kind == NUMBER and len(place.values) > 5:
+        if one.field.kind == NUMBER and place.ordered and len(place.values) > 5:
             seen = f"{place.ordered[0]:,.10g} to {place.ordered[-1]:,.10g}"
         else:
             often = sorted(place.values, key=place.values.__getitem__, reverse=True)
             seen = ", ".join(readable(each) for each in often[:3])
             seen += f" and {len(often) - 3:,} more" if len(often) > 3 else ""
         if one.field.kind == WORD:
-            return OddField(bits, f"{value}: seen {seen}", f"{name} {value}", value)
+            return Verdict("value", f"{value}: seen {seen}", f"{name} {value}", bits, self.p_value(bits), value)
         below = one.field.number is not None and bool(place.ordered) and one.field.number < place.ordered[0]
         where = PREFIX.sub("", one.field.name) or f"{line.kind} {one.field.place}"
-        return OddField(bits, f"{name} {value}: seen {seen}", f"{where} {below} {one.level // 8}", value)
+        key = f"{where} {below} {one.level // 8}"
+        return Verdict("value", f"{name} {value}: seen {seen}", key, bits, self.p_value(bits), value)
+
+
+def _replaced(text: str, fields: Iterable[Field], mark: str) -> str:
+    """Return `text` with `mark` in place of these values of it."""
+    pieces, last = [], 0
+    for one in fields:
+        pieces += [text[last : one.start], mark]
+        last = one.start + len(one.text)
+    return "".join([*pieces, text[last:]])
 
 
 def _checksum(text: str) -> int:

@@ -24,11 +24,11 @@ MOST = 100_000  # accepted lines of a model
 class Accept(Decoding, Request):
     """Accept lines as harmless: odd does not list them again, nor other lines with the same new kind or value.
 
-    LINE is a line as it is in the log. With `source`, the lines are those of a file: a text of lines, or the output of
-    odd with --json, from which the findings that are not harmless were removed.
+    LINE is a line as it is in the log. `source` is a file of lines, or of findings as odd prints them with --json.
+    Remove what is not harmless from it first.
 
-    The lines are kept in the model's folder; the model is not trained again. With `remove`, they are forgotten. To
-    print the accepted lines, use odd with --accepted.
+    The model's folder keeps the lines. The model is not trained again. `remove` forgets the lines. To print those that
+    were accepted, use odd with --accepted.
     """
 
     model: Annotated[ModelName, argument("the calibrated model")]
@@ -47,7 +47,7 @@ class Accepted(Record, kw_only=True):
     accepted: int
 
     def __str__(self) -> str:
-        change = f"{abs(self.changed):,} {'more' if self.changed >= 0 else 'fewer'}"
+        change = f"{abs(self.changed):,} {'more' if self.changed > 0 else 'fewer'}" if self.changed else "as before"
         return f"{counted(self.accepted, 'accepted line')}, {change}"
 
 

@@ -28,7 +28,6 @@ from afterword.operations.work import Work
 from afterword.runs.folder import RunFolder
 from afterword.series.readings import calibrated_on
 from afterword.series.table import Columns
-from afterword.settings import OnProgress
 from afterword.text.decoding import Decoding
 from afterword.text.documents import counted, source_name
 from afterword.text.lines import Masks, filled_lines
@@ -104,7 +103,9 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
                 usual = UsualLines.of(texts, loaded.usual.masked if loaded.usual else {})
                 usual.accepted = loaded.usual.accepted if loaded.usual else []
                 forms = [*map(usual.hide, texts)]
-                calibrated, checks = calibrated_and_checked(loaded, forms, masks, RATES, on_progress)
+                number = calibrated_with(len(forms))
+                calibrated = loaded.calibrated(forms[:number], masks=masks, on_progress=on_progress)
+                checks = flagged(calibrated, [one.p_value for one in calibrated.odd_lines(forms[number:], 0.5)], RATES)
                 calibrated = with_usual(calibrated, usual)
             checked = len(lines) // CHECKED
         calibrated.save(folder)
@@ -116,15 +117,6 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
     found = Calibrated(masks=list(calibration.masks), checked=checked, flagged=by_rate)
     setattr(found, f"{what}s", len(calibration.figures))
     return found
-
-
-def calibrated_and_checked(
-    model: LanguageModel, lines: list[str], masks: Sequence[str] | None, rates: Sequence[float], on_progress: OnProgress
-) -> tuple[LanguageModel, dict[float, int]]:
-    """Calibrate `model` with all but the last of `lines`; return it, and how many of the last it flags at each rate."""
-    number = calibrated_with(len(lines))
-    calibrated = model.calibrated(lines[:number], masks=masks, on_progress=on_progress)
-    return calibrated, flagged(calibrated, [line.p_value for line in calibrated.odd_lines(lines[number:], 0.5)], rates)
 
 
 def with_usual(model: LanguageModel, usual: UsualLines) -> LanguageModel:

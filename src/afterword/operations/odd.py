@@ -10,15 +10,14 @@ from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
-import msgspec
 import numpy as np
 from msgspec import UNSET, UnsetType
 
 from afterword.errors import OptionError
 from afterword.language_model import LanguageModel, complete_card
 from afterword.model.folder.calibration import LEAST_RATE, Normal, check_enough, check_false_alarms
-from afterword.oddities.findings import Detector, Findings, Placed, TextCost, Verdict, judge, placed, whole_word
-from afterword.oddities.usual import UsualLines
+from afterword.oddities.findings import Findings, Placed, TextCost, judge, placed, whole_word
+from afterword.oddities.usual import Detector, UsualLines, Verdict
 from afterword.operations.calibrate import normal_lines, with_usual, writable
 from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Engine, Masking, Predicting
@@ -27,6 +26,7 @@ from afterword.operations.surprises import SurprisingValue, rows_of_values
 from afterword.operations.work import Work
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin
+from afterword.runs.folder import RunFolder, check_place
 from afterword.scoring.costs import Score as Cost
 from afterword.scoring.costs import total
 from afterword.scoring.odd_lines import OddLine
@@ -46,6 +46,7 @@ EARLY = 0.05  # of the time, after which it is given up if it is hopeless
 HOPELESS = 1.5  # times the n-gram's cost, of the network alone
 PAYS = 0.99  # of the n-gram's cost, at most, if the network is worth its time
 SHOWN, MOST_PIECES = 3, 1000  # odd pieces of a line that its finding shows, and that are placed in it
+MOST_NAMED = 10  # masked fields
 READ = 25  # findings that are printed at least, the next-oddest below those within the rate
 OF_TRAINING = ("minutes", "seed", "vocabulary", "out", "overwrite", "auto_mask")
 
@@ -55,18 +56,20 @@ class Odd(Predicting, Engine, Masking, Decoding, Columns, Request):
     """Print what does not belong in FILE, compared with the lines of GOOD, as PATH:LINE: REASON  text.
 
     GOOD is a text of good lines, or a model that was calibrated on normal lines (afterword calibrate). The first two
-    thirds of good lines train a model, and the last third calibrates it. With `out`, the model is kept for later use.
+    thirds of good lines train a model, and the last third calibrates it. `out` keeps the model.
 
-    Three detectors judge each line: a kind of line that no good line has, a value that is new or out of range at its
-    place, and a text that costs the model more than usual. A line is odd if its p-value, how often a late good line is
-    as odd, is within the rate of `false_alarms`. Bursts and silences are found too. Lines in which the same is odd are
-    one finding, printed with their number; new kinds of line that come together are one episode, whose findings `all`
-    prints too. Below a rule come the next-oddest findings, each with the rate that would list it.
+    A line is odd if no good line is of its kind, if a value is new or out of range at its place, or if its text costs
+    the model more than usual. `false_alarms` is the fraction of normal lines that may be as odd. Bursts of equal lines
+    are found too, and silences of a regular kind of line.
 
-    What always changes is masked: times, ids, counters, and numbers that hardly repeat. `mask` hides more. With
-    `as_read`, odd lines are printed one by one as they are read; with `all` too, every line.
+    Lines with the same oddity are one finding, printed with their number. New kinds of line that come together are one
+    episode; `all` also prints its findings. Below a rule come the next-oddest findings, each with the rate that would
+    list it.
 
-    With `accepted`, the lines that were accepted as harmless are printed (afterword accept), and nothing is read.
+    What always changes is masked: times, ids, counters, and numbers that hardly repeat. `mask` hides more. `as_read`
+    prints each odd line as soon as it is read; with `all`, every line.
+
+    `accepted` prints the lines that were accepted as harmless (afterword accept), and reads no FILE.
 
     With a model of series, FILE is a table, and the odd values are printed.
     """
@@ -91,19 +94,11 @@ class Odd(Predicting, Engine, Masking, Decoding, Columns, Request):
     seed: int = setting(0, "seed of the training", metavar="N")
 
 
-class PlacedLine(msgspec.Struct):
-    """A line and where it is."""
-
-    file: str
-    line: int
-    text: str
-
-
 class OddFinding(Record, kw_only=True):
-    """Lines in which the same is odd: what found them, why, how odd they are, and how often a normal line is as odd.
+    """Lines with the same oddity: what found them, why, how odd they are, and how often a normal line is as odd.
 
-    `figure` is in standard deviations for a text or a new kind of line, and otherwise in bits. `lines` has the one that
-    is shown first, and then the others in order.
+    `figure` is in standard deviations for a text or a new kind of line, and otherwise in bits. In `lines`, the oddest
+    is first, and the others follow in order.
     """
 
     rows: ClassVar = "findings"
@@ -118,7 +113,7 @@ class OddFinding(Record, kw_only=True):
     count: int
     odd: bool
     kind: str | UnsetType | None = UNSET
-    lines: list[PlacedLine]
+    lines: list[Placed]
     engine: str | UnsetType = UNSET
 
 
@@ -171,10 +166,12 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | OddValue | A
     files, [source] = listed(request.files), listed(request.good)
     if request.accepted != (not files):
         raise OptionError("give at least one FILE, or `accepted` alone to print the accepted lines")
+    kind_of = _kinds(request, work)  # before minutes of training, not after them
     if work.is_model(source):
         model = work.model(source, request.using, request.engine)
         if wrong := [name for name in request.given_names if name in OF_TRAINING]:
-            raise OptionError(f"`{wrong[0]}` is for training, but {source} is a model already: leave it out")
+            name = "no_auto_mask" if wrong[0] == "auto_mask" else wrong[0]
+            raise OptionError(f"`{name}` is for training, but {source} is a model already: leave it out")
         if request.accepted:
             yield from (AcceptedLine(text=text) for text in (model.usual.accepted if model.usual else ()))
             return
@@ -188,7 +185,6 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | OddValue | A
             raise OptionError(f"{source} is no model: only a model keeps accepted lines")
         model = _learned(request, work)
     facts = engine_of(model, work)
-    kind_of = _kinds(request, work)
     if request.as_read:
         yield from _each(request, work, model, kind_of, facts)
         return
@@ -198,7 +194,7 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | OddValue | A
         for file, before, some in work.lines([*dict.fromkeys(files)], request):
             for line in _judged(model, some, request.false_alarms, work.still_wanted):
                 if line.cost.text:
-                    found.add(Placed(file, before + line.cost.line, line.cost.text), line.verdicts)
+                    found.add(Placed(file, before + line.cost.line, line.cost.text), line.masked, line.verdicts)
             on_progress(None, found.lines)
     odd_ones, following = found.listed(open_episodes=request.all)
     if reason := found.reason(odd_ones):
@@ -206,20 +202,20 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | OddValue | A
     odd_ones = odd_ones[: request.top]
     following = following[: max(0, most - len(odd_ones))]
     if request.order == "file":
-        odd_ones.sort(
-            key=lambda one: (files.index(one.lines[0].file) if one.lines[0].file in files else 0, one.lines[0].line)
-        )
+        places = {file: place for place, file in enumerate(files)}
+        odd_ones.sort(key=lambda one: (places.get(one.lines[0].file, 0), one.lines[0].line))
     for number, one in enumerate([*odd_ones, *following], 1):
-        lines = [PlacedLine(*line) for line in one.lines]
         is_odd = number <= len(odd_ones)
-        kind = kind_of(model, lines[0].text, is_odd)
-        yield OddFinding.of(one, finding=number, odd=is_odd, **kind, **facts | {"lines": lines})
+        kind = kind_of(model, one.lines[0].text, is_odd)
+        yield OddFinding.of(one, finding=number, odd=is_odd, **kind, **facts)
 
 
 class Judged(NamedTuple):
     """A line, the cost of its text, and the verdict."""
 
     cost: OddLine
+    masked: str
+    """Its text, with what the user masks hidden."""
     verdicts: list[Verdict]
     """The oddest first."""
 
@@ -243,7 +239,9 @@ def _judged(model: LanguageModel, lines: list[str], rate: float, on_progress: On
         places = cost.odd_pieces if read == text and not verdict.value else placed(pieces, text)
         is_odd = bool(verdict.p_value <= rate and text)
         yield Judged(
-            replace(cost, text=text, p_value=verdict.p_value, odd=is_odd, odd_pieces=places if is_odd else ()), verdicts
+            replace(cost, text=text, p_value=verdict.p_value, odd=is_odd, odd_pieces=places if is_odd else ()),
+            known,
+            verdicts,
         )
 
 
@@ -257,7 +255,7 @@ def _each(
         for file, before, lines in work.lines(listed(request.files), request):
             judged = [*_judged(model, lines, request.false_alarms, work.still_wanted)]
             whole = [total([*whole, *(line.cost for line in judged)])]
-            for one, (verdict, *_) in judged:
+            for one, _, (verdict, *_) in judged:
                 if request.all or one.odd:
                     more: dict[str, Any] = {"line": before + one.line, "rate": request.false_alarms, **facts}
                     if model.usual and one.odd:
@@ -338,6 +336,8 @@ def _learned(request: Odd, work: Work) -> LanguageModel:
     kinds = dict(zip(sources, work.check(sources), strict=True))
     rate, hide = request.false_alarms, Masks(request.mask)
     vocabulary_asked_for(request.vocabulary)
+    if request.out is not None:
+        check_place(RunFolder(Path(request.out)), request.overwrite, {})
     with work.progress(f"reading {good}"):
         lines = normal_lines([good], request, work)
         for file in files:  # before minutes of training, not after them
@@ -351,7 +351,8 @@ def _learned(request: Odd, work: Work) -> LanguageModel:
     with work.progress("reading the kinds of line"):
         usual = UsualLines.of(texts, None if request.auto_mask else {})
     if masked := usual.masked_names:
-        work.say(f"masked: {', '.join(masked)}")
+        more = f" and {len(masked) - MOST_NAMED:,} more" if len(masked) > MOST_NAMED else ""
+        work.say(f"masked: {', '.join(masked[:MOST_NAMED])}{more}")
     forms = [*map(usual.hide, texts)]
     early, late = forms[: len(forms) - usual.late], forms[len(forms) - usual.late :]
     with tempfile.TemporaryDirectory() as temporary:
@@ -365,7 +366,7 @@ def _learned(request: Odd, work: Work) -> LanguageModel:
             with writable(request.out) as place:
                 model.save(place)
     if doubt := model.check_calibrated(1 - LEAST_RATE).holds_roughly(rate):
-        work.note(doubt)
+        work.note(f"{doubt} (the last third of the good lines calibrates)")
     return model
 
 
