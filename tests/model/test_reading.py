@@ -47,7 +47,7 @@ def network(request: pytest.FixtureRequest) -> Network:
 
 
 def assert_near(one: Any, other: Any) -> None:
-    np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(one, other, rtol=0, atol=5e-4)  # a plain network with random weights is chaotic
 
 
 @settings(max_examples=15)
