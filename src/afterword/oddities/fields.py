@@ -38,7 +38,7 @@ PID = "pid"  # the name of a number in brackets behind a word
 LONGEST_NAME = 40  # characters
 LONGEST_NUMBER = 300  # characters: more are too large for a float
 LONGEST, MOST_CHUNKS = 4_000, 300  # characters and chunks of a line that are looked at
-LONGEST_WORD = 200  # characters that tell words apart
+LONGEST_WORD = 200  # characters that distinguish words
 
 
 class Field(NamedTuple):
@@ -50,9 +50,9 @@ class Field(NamedTuple):
     start: int
     """In the line for a value, in the form for a word."""
     place: str
-    """Where it stands: the same in all lines of a kind."""
+    """Its place: the same in all lines of a kind."""
     name: str
-    """The word before it, by which a person calls it; empty if there is none."""
+    """The word before it, which names it for a person; empty if there is no word."""
     chunk: str
     """The form of the text around it, up to spaces and punctuation."""
 

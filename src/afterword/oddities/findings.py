@@ -42,7 +42,7 @@ class Placed(msgspec.Struct, frozen=True):
 
 
 class TextCost(NamedTuple):
-    """What a model says about a line's text."""
+    """A model's verdict on the text of a line."""
 
     figure: float
     p_value: float

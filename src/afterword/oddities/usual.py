@@ -1,4 +1,4 @@
-"""What is usual in a log: its kinds of line, the values at their places, and how often something new comes.
+"""The usual content of a log: its kinds of line, the values at their places, and how often something new comes.
 
 A new value is odd only if places like this one hardly ever get one. So the lines are read in the order of time. The
 last third of them tells how often a place that had n values, d of them different, got another one, and how far numbers
