@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from afterword.oddities.fields import readable
 
 WINDOW = 60  # lines, in which equal ones are counted
-OFTEN = 20  # lines of a kind, at least, if its silence is to mean something
+OFTEN = 20  # lines of a kind, at least, for its silence to mean something
 TWICE, THRICE = 2, 3  # times as many as ever before in a burst, and as long in a silence
 FEWEST = 10  # equal lines in a burst
 
@@ -80,13 +80,13 @@ class Counted(Generic[Item]):
 
 @dataclass
 class Rates:
-    """How often the same came in good lines."""
+    """The rates of equal lines and of regular kinds of line in the good lines."""
 
     lines: int = 0
     most: tuple[float, float] = (1.0, 1.0)
     """Lines within `WINDOW` lines that are equal but for the time, and with it."""
     regular: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """Of each kind of line that came all the time, how often it came, and the most lines from one to the next."""
+    """For each kind of line that came all the time: its count, and the most lines from one to the next."""
     p_silent: float = 1.0
     """The fraction of such kinds that fell silent among the late good lines."""
 

@@ -1,9 +1,9 @@
 """The usual content of a log: its kinds of line, the values at their places, and how often something new comes.
 
 A new value is odd only if places like this one hardly ever get one. So the lines are read in the order of time. The
-last third of them tells how often a place that had n values, d of them different, got another one, and how far numbers
-left the range of those before. Such a rate is the probability of a new value. It tells a place with three values in a
-thousand lines from one with nine hundred.
+last third of them shows how often a place that had n values, d of them different, got another one, and how far numbers
+left the range of those before. Such a rate is the probability of a new value. It separates a place with three values in
+a thousand lines from one with nine hundred.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ Detector = Literal["template", "value", "text", "rate", "episode"]
 
 
 class Verdict(NamedTuple):
-    """What is odd about a line."""
+    """A reason for which a line is odd, and how odd that makes it."""
 
     detector: Detector
     why: str
@@ -127,7 +127,7 @@ class Verdict(NamedTuple):
 
 @dataclass
 class UsualLines:
-    """What is usual in the good lines."""
+    """The kinds, values and rates that are usual in the good lines, and the lines that were accepted."""
 
     kinds: dict[str, int] = field(default_factory=dict)
     """How many lines there are of each kind."""
@@ -136,7 +136,7 @@ class UsualLines:
     levels: dict[str, list[int]] = field(default_factory=dict)
     """By what is alike, how often each level of `NewValue` came in late lines; 0 if nothing was new."""
     masked: dict[str, bool] = field(default_factory=dict)
-    """Of what stands around numbers and addresses, whether they are masked; empty if nothing is."""
+    """Whether numbers and addresses are masked, by their surroundings (see `_around`); empty if nothing is."""
     late: int = 0
     """Late lines."""
     late_kinds: list[str] = field(default_factory=list)
@@ -323,12 +323,12 @@ def _said(one: NewValue) -> str:
 
 
 def _around(one: Field) -> str:
-    """Return what stands around a value: its name and its chunk, or its place if it has neither."""
+    """Return the surroundings of a value: its name and its chunk, or its place if it has neither."""
     return f"{one.name}\t{one.chunk}" if one.name or one.chunk != one.kind else one.place
 
 
 def _masked(lines: Sequence[str]) -> dict[str, bool]:
-    """Return, of what stands around numbers and addresses, whether they hardly repeat or only grow."""
+    """Return whether the numbers and addresses in each surrounding hardly repeat or only grow."""
     found, of_a_kind = dict[str, ValuePlace](), dict[str, bool]()
     for text in lines:
         for one in split(text).fields:

@@ -182,7 +182,7 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | OddValue | A
         model = _checked(model, request, work)
     else:
         if request.accepted:
-            raise OptionError(f"{source} is no model: only a model keeps accepted lines")
+            raise OptionError(f"{source} is not a model: only a model keeps accepted lines")
         model = _learned(request, work)
     facts = engine_of(model, work)
     if request.as_read:
