@@ -111,9 +111,10 @@ def replacing_folder(folder: Path, ours: Collection[str] = ()) -> Iterator[Path]
 def folder_aside(target: Path, ours: Collection[str] = ()) -> Iterator[Path]:
     """Make an empty folder next to `target`, yield it, and clean up like `recover_folder` when the block ends."""
     recover_folder(target, ours)
-    mark = name_aside(target, "afterword")
+    mark, is_made = name_aside(target, "afterword"), False
     try:
         with open(mark, "xb", buffering=0) as file:
+            is_made = True
             _hold(file)
             file.write(MARK)
             _sync(file.fileno())
@@ -122,7 +123,8 @@ def folder_aside(target: Path, ours: Collection[str] = ()) -> Iterator[Path]:
             yield new
     finally:
         recover_folder(target, ours)
-        mark.unlink(missing_ok=True)  # an incomplete one, for which the disk had no room
+        if is_made:
+            mark.unlink(missing_ok=True)  # an incomplete one, for which the disk had no room
 
 
 def recover_folder(target: Path, ours: Collection[str] = ()) -> None:
