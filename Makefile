@@ -201,7 +201,8 @@ bench-speed: .venv/ready-dev
 # Forecasts of M4's hourly series and others, compared with simpler methods. Takes half an hour; needs the machine to
 # itself, and the network for the peers.
 bench-series: .venv/ready-dev
-	$(BIN)/python -m benchmarks.series
+	$(BIN)/python -m benchmarks.series tables
+	$(BIN)/python -m benchmarks.series hourly
 
 # Mixed load on the server for 20 minutes, to see whether its memory grows.
 soak: .venv/ready-dev

@@ -81,10 +81,13 @@ def peer_python(name: str, *packages: str, options: Sequence[str] = ()) -> Path:
     return python.absolute()
 
 
-def run_peer(python: Path, script: str, *arguments: object) -> str:
-    """Run a script of benchmarks/peers and return what it prints on standard output. Raises CalledProcessError."""
+def run_peer(python: Path, script: str, *arguments: object, timeout: float | None = None) -> str:
+    """Run a script of benchmarks/peers and return what it prints on standard output.
+
+    Raises CalledProcessError, and TimeoutExpired after `timeout` seconds.
+    """
     command = [str(python), str(PLACE / "peers" / script), *map(str, arguments)]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=timeout).stdout
 
 
 def ppmd(training: str, held_out: str, order: int = 6) -> float:

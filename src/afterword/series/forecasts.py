@@ -1,7 +1,7 @@
-"""`afterword.forecast`: from a table of series to their futures, with a backtest of every method.
+"""`afterword.forecast`: from a table of series to their futures, with a backtest of every candidate.
 
-table ──train, or a model──► LSTM ──sampled paths──► quantiles
-  └──► backtest on the last horizon: the LSTM, the seasonal naive forecast, AutoETS and AutoTheta ──► the method
+table ──trials of all candidates at several cut-offs, an LSTM among them where it pays──► weights, errors
+  └──► the mean of the best few, or a simple candidate that is as good ──errors of the trials──► bands
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,21 +24,27 @@ from afterword.language_model import LanguageModel
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin
 from afterword.runs.run import Run
+from afterword.series.bands import offsets
+from afterword.series.candidates import METHODS, Candidate, cycle_of, has_many_zeros
 from afterword.series.frames import stacked
-from afterword.series.futures import DECILES, Forecaster, Futures, rounded
-from afterword.series.measures import average, coverage, mase, smape, weighted_quantile_loss
+from afterword.series.futures import DECILES, Futures, lstm_forecasts, rounded
+from afterword.series.measures import average, coverage, seasonal_scale, smape, weighted_quantile_loss
 from afterword.series.readings import UNREADABLE, check_frequency
 from afterword.series.table import Columns, Table, read_table
 from afterword.series.table_corpus import LEAST_VALUES, SEASON_HELP, InMemory, SeriesFacts
 from afterword.series.tokens import Floats, scale_of
+from afterword.series.trials import Trials, combined
 from afterword.settings import Settings, setting
+from afterword.text.documents import counted
 
 if TYPE_CHECKING:
     import pandas
 
-LSTM, NAIVE = "lstm", "naive"
+AUTO, LSTM, NAIVE = "auto", "lstm", "naive"
+SHOWN = 3  # other candidates that the first line names
+USED = "used"  # the row of the forecast that is used, in a backtest
 LEVELS = (80.0, 95.0)
-TESTED = 1000  # series, at most, evenly spread, in a backtest
+PAYS = (20, 100_000)  # series and values, at least, from which an LSTM is trained without being asked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,49 +54,43 @@ class ForecastSettings(Settings):
     horizon: int | None = setting(
         None, "the number of values to forecast (default: that of the model)", minimum=1, maximum=100_000
     )
-    minutes: float = setting(5.0, "minutes of training", above=0, maximum=525_600)
+    minutes: float = setting(5.0, "minutes of training, where an LSTM is trained", above=0, maximum=525_600)
     seed: int = setting(0, "seed of the training and of the sampled paths", minimum=0, maximum=2**64 - 1)
     season: int | None = setting(None, SEASON_HELP, minimum=1, maximum=100_000)
     method: str = setting(
-        "auto",
-        "lstm, naive (the last season repeats), or auto: the better of the two in the backtest",
-        choices=("auto", LSTM, NAIVE),
+        AUTO, "one method, or auto: the mean of the best few in the backtest", choices=(AUTO, LSTM, *METHODS)
     )
 
 
 @dataclass(frozen=True)
 class Figures:
-    """The measures of a method's forecasts of the last horizon from the values before it."""
+    """The measures of forecasts from several cut-offs. NaN where nothing could be measured."""
 
+    cut_offs: int
     mase: float
     smape: float
-    weighted_quantile_loss: float
+    weighted_quantile_loss: float  # this and the next are those of the forecast that is used
     coverage: dict[str, float]  # the fraction of values within each band, by level
 
 
 @dataclass(frozen=True)
 class Backtest:
-    """The figures of each method over the same series."""
+    """The figures of each candidate over the same series, the best first."""
 
     series: int
     figures: dict[str, Figures]
 
     @property
     def table(self) -> list[tuple[str, ...]]:
-        """The figures as text, a row per method, below the names of the columns."""
+        """The figures as text, a row per candidate, below the names of the columns."""
         bands = next(iter(self.figures.values())).coverage
-        head = ("backtest", "MASE", "sMAPE", "quantile loss", *(f"within {band}%" for band in bands))
+        head = ("backtest", "cut-offs", "MASE", "sMAPE", "quantile loss", *(f"within {band}%" for band in bands))
         rows: list[tuple[str, ...]] = [head]
         for name, one in self.figures.items():
             errors = _shown(one.mase, ".3f"), f"{one.smape:.1f}%", _shown(one.weighted_quantile_loss, ".4f")
-            rows.append((name, *errors, *(f"{one.coverage[band]:.0%}" for band in bands)))
+            within = (_shown(one.coverage[band], ".0%") for band in bands)
+            rows.append((name, f"{one.cut_offs}", *errors, *within))
         return rows
-
-    @property
-    def better(self) -> str:
-        """The better of the LSTM and the naive forecast, by MASE."""
-        naive = self.figures[NAIVE].mase
-        return LSTM if LSTM in self.figures and not self.figures[LSTM].mase >= naive else NAIVE
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,12 +102,18 @@ class Forecast:
     horizon: int
     levels: tuple[float, ...]
     futures: Futures
-    naive: Floats  # [N, h], to compare with
     methods: list[str]  # by series
+    trials: Trials
     backtest: Backtest | None
     reason: str
     """Why these methods, in a sentence."""
     notes: list[str] = field(default_factory=list)
+
+    def tried(self, k: int, most: int) -> Iterator[tuple[str, int, Floats]]:
+        """Yield what the best candidates forecast for series `k` from the first cut-off: name, cut-off, values [h]."""
+        if self.backtest is not None:
+            for name in [name for name in self.backtest.figures if name != USED][:most]:
+                yield name, self.trials.cuts[0], self.trials.past[self.trials.names.index(name), k, 0]
 
     @property
     def rows(self) -> pandas.DataFrame:
@@ -162,26 +170,41 @@ def forecasts(
         check_frequency(table, facts)
     _check_lengths(table, horizon, settings.season)
     notes = []
-    if table.calendar.unit == "number" and settings.season is None and not facts:
+    series = [one.values for one in table.series]
+    seasons = [table.calendar.season] if settings.season else table.calendar.seasons_for(max(map(len, series)))
+    if seasons in ([], [1]) and settings.season is None and (found := cycle_of(series)):
+        seasons = [found]
+        notes.append(f"the values seem to repeat after {found:,}: if not, give --season 1")
+    elif table.calendar.unit == "number" and settings.season is None and not facts:
         notes.append("numbered rows do not show a season: if a pattern repeats after N values, give --season N")
-    if facts and horizon > facts.held_out and settings.method != NAIVE:
+    if facts and horizon > facts.held_out and settings.method in ("auto", LSTM):
         notes.append(
             f"the model has learned from all but the last {facts.held_out:,} values of its own table: "
             f"if this is that table, the backtest on the last {horizon:,} is too favourable"
         )
     facts = facts or SeriesFacts(table.calendar.season, horizon, table.calendar.name)
-    why = why_not([one.values for one in table.series], facts, learned=model is not None)
+    why = why_not(series, facts, learned=model is not None)
     if settings.method == LSTM and why:
-        raise OptionError(f"{why}: give `method` naive")
-    if settings.method == NAIVE or why:
-        model, why = None, "" if settings.method == NAIVE else why
-    elif model is None:
+        raise OptionError(f"{why}: give another `method`")
+    pays = len(series) >= PAYS[0] and sum(map(len, series)) >= PAYS[1]
+    if why or settings.method not in ("auto", LSTM):
+        model = None
+    elif model is None and (pays or settings.method == LSTM):
         model = _trained(table, facts, settings, train)
-    with waiting("forecasting"):
-        quantiles = [*DECILES, *(q for level in bands for q in band(level))]
-        forecaster = Forecaster(facts.season, horizon, quantiles, settings.seed)
-        found = _answer(table, forecaster, bands, settings.method, model, why)
-    return replace(found, notes=[*notes, *found.notes])
+    with waiting("forecasting"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # NumPy's, of means without values
+        suits = partial(_suits, settings.method)
+        network = None if model is None else partial(lstm_forecasts, model, facts.season, horizon, settings.seed)
+        trials = Trials.run(series, seasons, horizon, suits, network)
+        if trials is None:
+            what = f"`method` {settings.method} needs statsforecast, or a season, or many zeros"
+            raise OptionError(f"{what}: give another")
+        answer = _answer(table, trials, bands, settings.method, table.calendar.season)
+    return replace(answer, notes=[*notes, *answer.notes])
+
+
+def _suits(method: str, candidate: Candidate) -> bool:
+    return method in ("auto", LSTM, candidate.method)
 
 
 def _check_lengths(table: Table, horizon: int, season: int | None) -> None:
@@ -213,80 +236,128 @@ def why_not(series: Sequence[Floats], facts: SeriesFacts, learned: bool) -> str:
     return ""
 
 
-def _answer(
-    table: Table, forecaster: Forecaster, levels: tuple[float, ...], method: str, model: LanguageModel | None, why: str
-) -> Forecast:
-    """Return the forecasts by `method`, or by the better one; `why` is the reason if there is no `model`."""
-    all_values, season, horizon = [one.values for one in table.series], forecaster.season, forecaster.horizon
-    backtest = _backtest(all_values, forecaster, levels, model)
-    chosen = NAIVE if model is None else method
-    if chosen == "auto":
-        chosen = NAIVE if backtest is None else backtest.better
-    naive, usable = forecaster.naive(all_values), np.zeros(len(all_values), np.bool_)
-    futures, notes = naive, []
-    if chosen == LSTM and model is not None:
-        usable = np.array([scale_of(values, season) > 0 for values in all_values])
-        some = [values for values, use in zip(all_values, usable, strict=True) if use]
-        futures = naive.replaced(usable, forecaster.lstm(model, some))
-        if left := int((~usable).sum()):
-            those = f"{left:,} of {len(usable):,} series are constant, or no longer than a season"
-            notes.append(f"{those}: their forecasts are naive")
-    methods, reason = [LSTM if use else NAIVE for use in usable], _reason(method, why, backtest, horizon)
-    return Forecast(table, season, horizon, levels, futures, naive.mean, methods, backtest, reason, notes)
+def _answer(table: Table, trials: Trials, levels: tuple[float, ...], method: str, season: int) -> Forecast:
+    """Return the forecasts by the best few candidates, or by `method`."""
+    series, names = [one.values for one in table.series], trials.names
+    total, tested, horizon = trials.actual.shape
+    plain = next((k for k, name in enumerate(names) if name.startswith(NAIVE)), 0)
+    only = plain if not tested else len(names) - 1 if method == LSTM else None
+    as_good = None
+    if only is None:
+        best = trials.best_few() if method == AUTO else 1
+        weights, past = trials.weights(best), trials.backtested(best)
+        only = as_good = trials.as_good(past) if method == AUTO else None
+    if only is not None:
+        weights, past = trials.only(only), trials.past[only]
+    point, notes = combined(weights, trials.future), []
+    methods = ["+".join(names[k] for k in np.argsort(-each, kind="stable") if each[k]) for each in weights.T]
+    if (left := np.isnan(point[:, 0])).any():  # the LSTM cannot read them
+        point[left] = trials.future[plain][left]
+        methods = [names[plain] if out else one for one, out in zip(methods, left, strict=True)]
+        those = f"{left.sum():,} of {total:,} series are constant, or no longer than a season"
+        notes.append(f"{those}: their forecasts are by {names[plain]}")
+    if closed := trials.closed.any(axis=1).sum():
+        always = f"{closed:,} of {total:,} series have always had the same value at some places of the season"
+        notes.append(f"{always}, as on closed days: it is forecast there")
+    futures = _futures(trials, point, trials.actual - past, trials.cuts, series, levels)
+    backtest = None
+    if tested:
+        figures = {
+            name: _figures(trials, one, series, season, levels) for name, one in zip(names, trials.past, strict=True)
+        }
+        ordered = dict(sorted(figures.items(), key=lambda pair: (math.isnan(pair[1].mase), pair[1].mase)))
+        used = _figures(trials, past, series, season, levels, with_bands=True)
+        backtest = Backtest(int((~np.isnan(past)).any(axis=(1, 2)).sum()), {USED: used, **ordered})
+    reason = _reason(backtest, names[plain], methods, as_good is not None)
+    return Forecast(table, season, horizon, levels, futures, methods, trials, backtest, reason, notes)
 
 
-def _reason(method: str, why: str, backtest: Backtest | None, horizon: int) -> str:
-    used = "the seasonal naive forecast is used"
+def _futures(
+    trials: Trials,
+    point: Floats,
+    errors: Floats,
+    cuts: Sequence[int],
+    series: Sequence[Floats],
+    levels: Sequence[float],
+    at: int = 0,
+) -> Futures:
+    """Return the mean and quantiles around the `point` forecasts [N, h], which begin `at` values before the end.
+
+    Only where many values are 0 does the point move to the median: the errors of a few cut-offs say little of it.
+    """
+    quantiles = sorted({*DECILES, *(q for level in levels for q in band(level))})
+    scales = np.array([scale_of(values, 1) for values in series])
+    *found, mean = offsets(errors, cuts, scales, trials.seasons[0] if trials.seasons else 1, quantiles, at)
+    middle = found[quantiles.index(0.5)]
+    if has_many_zeros(series):
+        point, found, mean = point + middle, [each - middle for each in found], mean - middle
+    else:
+        mean = mean - middle
+    if at == 0:
+        found, mean = [np.where(trials.closed, 0.0, each) for each in found], np.where(trials.closed, 0.0, mean)
+    answer = {
+        q: point + (np.minimum(each, 0) if q < 0.5 else np.maximum(each, 0))
+        for q, each in zip(quantiles, found, strict=True)
+    }
+    lowest = np.array([0.0 if values.min() >= 0 else -np.inf for values in series])[:, None]
+    return Futures(
+        np.maximum(point + mean, lowest),
+        {q: np.maximum(each, lowest) for q, each in answer.items()} | {0.5: np.maximum(point, lowest)},
+    )
+
+
+def _figures(
+    trials: Trials,
+    past: Floats,
+    series: Sequence[Floats],
+    season: int,
+    levels: Sequence[float],
+    with_bands: bool = False,
+) -> Figures:
+    """Return the figures of forecasts [N, K, h]. Each cut-off's bands come from the errors at the others."""
+    errors = trials.actual - past
+    scales = seasonal_scale([values[: -trials.cuts[0]] for values in series], season)
+    count = int((~np.isnan(errors)).any(axis=(0, 2)).sum())
+    mase = average(np.abs(errors).mean(axis=2) / scales[:, None])
+    percent = average(smape(past, trials.actual))
+    loss, within = math.nan, {f"{level:g}": math.nan for level in levels}
+    if with_bands and count > 1:
+        found = []
+        for k, cut in enumerate(trials.cuts):
+            others = [place for place in range(len(trials.cuts)) if place != k]
+            found.append(
+                _futures(trials, past[:, k], errors[:, others], [trials.cuts[o] for o in others], series, levels, cut)
+            )
+        known = ~np.isnan(errors).any(axis=2)  # [N, K]
+        quantiles = {q: np.stack([one.quantiles[q] for one in found], axis=1)[known] for q in found[0].quantiles}
+        actual = trials.actual[known]
+        loss = weighted_quantile_loss(np.stack([quantiles[q] for q in DECILES], axis=1), DECILES, actual)
+        within = {f"{level:g}": coverage(*[quantiles[q] for q in band(level)], actual=actual) for level in levels}
+    return Figures(count, mase, percent, loss, within)
+
+
+def _reason(backtest: Backtest | None, plain: str, methods: Sequence[str], as_good: bool) -> str:
+    """Return the first line: what is used, its error and those of the next, and how much that rests on."""
     if backtest is None:
-        return f"{why or 'the series repeat exactly, or are too short for a backtest'}: {used}"
-    naive, at = backtest.figures[NAIVE].mase, f"on the last {horizon:,} values"
-    if LSTM not in backtest.figures:
-        return f"{f'{why}: ' if why else ''}{used}; its MASE is {naive:.3f} {at}"
-    lstm = backtest.figures[LSTM].mase
-    if f"{lstm:.3f}" == f"{naive:.3f}":
-        chosen = "the LSTM" if LSTM in (method, backtest.better) else "the naive forecast"
-        return f"the LSTM and the seasonal naive forecast are equally good: MASE {lstm:.3f} {at}; {chosen} is used"
-    if backtest.better == LSTM:
-        return f"the LSTM is better than the seasonal naive forecast: its MASE is {lstm:.3f}, not {naive:.3f}, {at}"
-    better = f"the seasonal naive forecast is better than the LSTM: its MASE is {naive:.3f}, not {lstm:.3f}, {at}"
-    return f"{better}; {'it is used' if method != LSTM else 'give --method naive'}"
-
-
-def _backtest(
-    series: Sequence[Floats], forecaster: Forecaster, levels: Sequence[float], model: LanguageModel | None
-) -> Backtest | None:
-    """Forecast the last horizon of the series from the values before it; None if all are too short or constant."""
-    season, h = forecaster.season, forecaster.horizon
-    tested = [values for values in series if scale_of(values[:-h], season) > 0]
-    if not tested:
-        return None
-    tested = [tested[k] for k in spread(len(tested), TESTED)]
-    before, actual = [values[:-h] for values in tested], np.stack([values[-h:] for values in tested])
-
-    def figures(found: Futures) -> Figures:
-        deciles = np.stack([found.quantiles[q] for q in DECILES], axis=1)
-        ends = {level: [found.quantiles[q] for q in band(level)] for level in levels}
-        return Figures(
-            average(mase(found.median, actual, before, season)),
-            average(smape(found.median, actual)),
-            weighted_quantile_loss(deciles, DECILES, actual),
-            {f"{level:g}": coverage(low, high, actual) for level, (low, high) in ends.items()},
-        )
-
-    found = {} if model is None else {LSTM: forecaster.lstm(model, before)}
-    found |= {NAIVE: forecaster.naive(before), **forecaster.classical(before)}
-    return Backtest(len(tested), {name: figures(one) for name, one in found.items()})
+        return f"there are too few values for a backtest: {plain} is used"
+    used, most = backtest.figures[USED], max({*methods}, key=methods.count)
+    if math.isnan(used.mase) or used.mase == 0:
+        return f"the values repeat exactly: {most} is used"
+    which = f"the mean of {most.replace('+', ', ')} is used" if "+" in most else f"{most} is used"
+    if as_good:
+        which = f"no method is better than {most} by more than the noise: it is used"
+    elif len({*methods}) > 1:
+        which = f"each series has its own method, most often {most.replace('+', ', ')}"
+    rests = f"over {counted(used.cut_offs, 'cut-off')} of {backtest.series:,} series"
+    others = [f"{name} {one.mase:.3f}" for name, one in backtest.figures.items() if name not in (USED, most)]
+    next_ = f"; others: {', '.join(others[:SHOWN])}" if others else ""
+    return f"{which}; its MASE is {used.mase:.3f} {rests}{next_}"
 
 
 def band(level: float) -> tuple[float, float]:
     """Return the two quantiles between which a band of `level` per cent lies."""
     rest = (1 - level / 100) / 2
     return round(rest, 10), round(1 - rest, 10)
-
-
-def spread(count: int, most: int) -> list[int]:
-    """Return the places of at most `most` of `count` series, evenly spread."""
-    return sorted(set(np.linspace(0, count - 1, most).astype(int).tolist()))
 
 
 def _shown(value: float, form: str) -> str:

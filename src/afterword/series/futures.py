@@ -1,8 +1,8 @@
-"""Forecasts of series by each method: sampled paths, and their means and quantiles."""
+"""Forecasts of series: the futures that a model draws, and their means and quantiles."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from afterword.generation.paths import sample_paths
 from afterword.language_model import LanguageModel
 from afterword.model.arrays import Ids
-from afterword.series.classical import classical_quantiles
-from afterword.series.naive import seasonal_naive, seasonal_naive_paths
 from afterword.series.tokens import BINS, CHARACTERS, Floats, bins_of, changes_in, changes_of, scale_of
 
 DECILES = tuple(k / 10 for k in range(1, 10))  # whose losses a backtest averages
@@ -32,79 +30,30 @@ class Futures:
     def median(self) -> Floats:
         return self.quantiles[0.5]
 
-    def replaced(self, which: NDArray[np.bool_], others: Futures) -> Futures:
-        """Return these forecasts, with `others` [n] instead of those of the n series in `which` [N]."""
 
-        def both(own: Floats, new: Floats) -> Floats:
-            joined = own.copy()
-            joined[which] = new
-            return joined
+def lstm_forecasts(model: LanguageModel, season: int, horizon: int, seed: int, series: Sequence[Floats]) -> Floats:
+    """Return the medians of futures that `model` draws, character by character: NaN for a series that it cannot read.
 
-        quantiles = {q: both(own, others.quantiles[q]) for q, own in self.quantiles.items()}
-        return Futures(both(self.mean, others.mean), quantiles)
-
-
-class Forecaster:
-    """Forecasts `horizon` values of series from their values so far. Their pattern repeats after `season`."""
-
-    def __init__(self, season: int, horizon: int, quantiles: Sequence[float], seed: int) -> None:
-        self.season, self.horizon, self._seed = season, horizon, seed
-        self._quantiles = sorted({0.5, *quantiles})
-
-    def naive(self, series: Sequence[Floats]) -> Futures:
-        """Return the seasonal naive forecasts, with the quantiles of sampled paths around them."""
-        season, h, count = self.season, self.horizon, self._paths(len(series))
-
-        def paths(values: Floats, k: int) -> Floats:
-            generator = np.random.default_rng([self._seed, k])
-            return bounded(values, seasonal_naive_paths(values, season, h, count, generator))
-
-        found = self._summed(paths(values, k)[None] for k, values in enumerate(series))
-        point = np.stack([seasonal_naive(values, season, h) for values in series])
-        # a sampled quantile near the median may be on its other side
-        on_its_side = {q: (np.minimum if q < 0.5 else np.maximum)(each, point) for q, each in found.quantiles.items()}
-        return Futures(point, {**on_its_side, 0.5: point})
-
-    def lstm(self, model: LanguageModel, series: Sequence[Floats]) -> Futures:
-        """Return the forecasts by `model`, whose sampled characters are changes that add up to values."""
-        season, h, network = self.season, self.horizon, model.predictor
-        bins, allowed = learned_bins(model)
-        read_as = read_as_ids(bins, allowed)
-        count = self._paths(len(series))
-        opening = model.prompt("").ids
-
-        def parts() -> Iterator[Floats]:
-            for at in range(0, len(series), GROUP):
-                group = series[at : at + GROUP]
-                scales = [scale_of(values, season) for values in group]
-                lines = [
-                    np.concatenate([opening, read_as[bins_of(changes_in(values, season, scale))]])
-                    for values, scale in zip(group, scales, strict=True)
-                ]
-                chosen = sample_paths(network, lines, allowed, h, count, self._seed + at)
-                within = np.random.default_rng([self._seed, at]).random(chosen.shape)
-                changes = changes_of(bins[chosen], within) * np.array(scales)[:, None, None]
-                each = zip(group, changes, strict=True)
-                yield np.stack([bounded(values, _added_up(values, season, one)) for values, one in each])
-
-        return self._summed(parts())
-
-    def classical(self, series: Sequence[Floats]) -> dict[str, Futures]:
-        """Return the forecasts by AutoETS and AutoTheta; {} if they are not installed, or would take too long."""
-        found = classical_quantiles(series, self.season, self.horizon, self._quantiles)
-        return {name: Futures(quantiles[0.5], quantiles) for name, quantiles in found.items()}
-
-    def _paths(self, series: int) -> int:
-        return int(np.clip(ALL_PATHS // series, *PATHS))
-
-    def _summed(self, parts: Iterable[Floats]) -> Futures:
-        """Return the means and quantiles of paths, which come in parts of n series. [n, paths, h] each"""
-        means, quantiles = [], []
-        for paths in parts:
-            means.append(paths.mean(axis=1))
-            quantiles.append(np.quantile(paths, self._quantiles, axis=1))
-        each = np.concatenate(quantiles, axis=1)
-        return Futures(np.concatenate(means), dict(zip(self._quantiles, each, strict=True)))
+    Each character adds a change to the value a season before. N series -> [N, horizon]
+    """
+    found = np.full((len(series), horizon), np.nan)
+    usable = np.flatnonzero([scale_of(values, season) > 0 for values in series])
+    bins, allowed = learned_bins(model)
+    read_as, opening = read_as_ids(bins, allowed), model.prompt("").ids
+    count = int(np.clip(ALL_PATHS // max(1, len(usable)), *PATHS))
+    for at in range(0, len(usable), GROUP):
+        group = [series[k] for k in usable[at : at + GROUP]]
+        scales = [scale_of(values, season) for values in group]
+        lines = [
+            np.concatenate([opening, read_as[bins_of(changes_in(values, season, scale))]])
+            for values, scale in zip(group, scales, strict=True)
+        ]
+        chosen = sample_paths(model.predictor, lines, allowed, horizon, count, seed + at)
+        within = np.random.default_rng([seed, at]).random(chosen.shape)
+        changes = changes_of(bins[chosen], within) * np.array(scales)[:, None, None]
+        paths = [_added_up(values, season, one) for values, one in zip(group, changes, strict=True)]
+        found[usable[at : at + GROUP]] = np.median(np.stack(paths), axis=1)
+    return found
 
 
 def learned_bins(model: LanguageModel) -> tuple[NDArray[np.int64], Ids]:

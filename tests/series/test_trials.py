@@ -1,0 +1,147 @@
+"""Trials: cut-offs in time order, candidates that suit the values, weights from errors, and bands that hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from afterword.series import candidates
+from afterword.series.bands import offsets
+from afterword.series.calendars import Calendar
+from afterword.series.candidates import Candidate, cycle_of, fixed_phases
+from afterword.series.trials import Trials, combined
+
+Floats = NDArray[np.float64]
+RANDOM = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def _no_library(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    if "library" not in request.node.name:
+        monkeypatch.setattr(candidates, "is_installed", lambda: False)
+
+
+def run(series: Sequence[Floats], seasons: Sequence[int], horizon: int) -> Trials:
+    found = Trials.run(series, seasons, horizon, lambda one: True)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("calendar", "length", "seasons"),
+    [
+        (Calendar("second", 3600, 24), 400, [24, 168]),
+        (Calendar("second", 3600, 24), 300, [24]),
+        (Calendar("second", 1800, 48), 700, [48, 336]),
+        (Calendar("second", 86400, 7), 800, [7, 365]),
+        (Calendar("second", 604800, 52), 2000, [52]),
+        (Calendar("month", 1, 12), 100, [12]),
+        (Calendar("month", 12, 1), 100, []),
+    ],
+)
+def test_a_calendar_has_all_usual_seasons_that_fit_twice(calendar: Calendar, length: int, seasons: list[int]) -> None:
+    assert calendar.seasons_for(length) == seasons
+
+
+def test_each_cut_off_is_followed_by_the_values_that_it_forecasts() -> None:
+    values = RANDOM.normal(size=80)
+    trials = run([values, values[-20:]], [12], 6)
+    assert trials.cuts == [6, 12, 18, 24, 30, 36]
+    for place, cut in enumerate(trials.cuts):
+        np.testing.assert_array_equal(trials.actual[0, place], values[80 - cut :][:6])
+        np.testing.assert_array_equal(trials.past[0, 0, place], np.repeat(values[80 - cut - 1], 6))
+    assert np.isnan(trials.actual[1, 3:]).all()
+    np.testing.assert_array_equal(trials.future[0, 0], np.repeat(values[-1], 6))
+
+
+@pytest.mark.parametrize("length", [2, 3, 5, 13, 14, 26])
+def test_short_series_have_forecasts(length: int) -> None:
+    trials = run([RANDOM.normal(size=length)], [12], 1)
+    assert np.isfinite(trials.future).all()
+
+
+def test_the_best_candidate_has_the_largest_share_and_a_forecast_is_their_mean() -> None:
+    season = np.tile([5.0, 9, 1, 4], 20)
+    trials = run([season + RANDOM.normal(size=80) for _ in range(5)], [4], 4)
+    weights = trials.weights(2)
+    assert trials.names == ["last", "naive 4", "average 4"]
+    assert (weights.argmax(axis=0) == 2).all()
+    assert ((weights > 0).sum(axis=0) == 2).all()
+    both = combined(weights, trials.future)
+    low, high = np.sort(trials.future[1:], axis=0)
+    assert ((low <= both) & (both <= high)).all()
+    without = trials.weights(2, without=0)
+    assert not np.array_equal(weights, without)
+
+
+def test_the_weights_of_a_cut_off_do_not_come_from_its_own_values() -> None:
+    series = [RANDOM.normal(size=60) for _ in range(3)]
+    trials = run(series, [4], 4)
+    shifted = [np.concatenate([values[:-4], values[-4:] + 50]) for values in series]
+    other = run(shifted, [4], 4)
+    np.testing.assert_allclose(trials.backtested(2)[:, 0], other.backtested(2)[:, 0])
+
+
+def test_many_zeros_have_the_median_as_a_candidate() -> None:
+    sold = (RANDOM.random((4, 200)) < 0.2) * 3.0
+    assert "median" in run(list(sold), [7], 14).names
+    assert "median" not in run(list(sold + 1), [7], 14).names
+
+
+def test_days_that_are_always_zero_are_certain_and_others_that_are_so_by_chance_are_not() -> None:
+    days = np.arange(140)
+    open_days = np.where(days % 7 == 6, 0.0, 50 + RANDOM.normal(size=140))
+    found = fixed_phases(open_days, 7, 10)
+    np.testing.assert_array_equal(found == 0, [False] * 6 + [True] + [False] * 3)
+    rare = np.where(days % 7 == 2, 1.0 * (days % 5 == 0), 0.0)
+    assert np.isnan(fixed_phases(rare, 7, 7)).all()
+    assert np.isnan(fixed_phases(np.full(140, 3.0), 7, 7)).all()
+    assert np.isnan(fixed_phases(days[:3] * 1.0, 7, 7)).all()
+
+
+def test_a_cycle_is_found_in_values_without_dates_and_none_in_a_walk() -> None:
+    wave = np.sin(2 * np.pi * np.arange(120) / 11) + 0.3 * RANDOM.normal(size=120)
+    assert cycle_of([wave + 0.1 * np.arange(120)]) == 11
+    assert cycle_of([RANDOM.normal(size=200)]) == 0
+    assert cycle_of([np.ones(50)]) == cycle_of([np.arange(50.0)]) == cycle_of([np.ones(2)]) == 0
+
+
+def test_bands_hold_their_share_of_errors_like_those_they_come_from() -> None:
+    growth, sizes = np.sqrt(np.arange(1, 13)), RANDOM.uniform(1, 20, 60)[:, None, None]
+    errors = RANDOM.normal(size=(60, 4, 12)) * growth * sizes
+    low, high, _ = offsets(errors[:, 1:], [24, 36, 48], sizes[:, 0, 0], 1, [0.1, 0.9])
+    within = (low <= errors[:, 0]) & (errors[:, 0] <= high)
+    assert 0.74 < within.mean() < 0.88
+    assert 0.65 < within[:, :3].mean() < 0.93
+    assert 0.65 < within[:, -3:].mean() < 0.93
+
+
+def test_bands_are_wide_where_the_phase_of_the_season_has_large_errors() -> None:
+    phase = np.where(np.arange(14) % 7 == 3, 10.0, 1.0)
+    errors = RANDOM.normal(size=(30, 3, 14)) * phase
+    low, high, _ = offsets(errors, [14, 28, 42], np.ones(30), 7, [0.1, 0.9])
+    width = (high - low).mean(axis=0)
+    assert width[3] > 4 * width[2]
+    assert width[10] > 4 * width[9]
+
+
+def test_one_candidate_that_fails_repeats_its_last_season() -> None:
+    class Failing(Candidate):
+        def _engine(self) -> None:
+            raise ZeroDivisionError
+
+    values = np.arange(12.0)
+    np.testing.assert_array_equal(Failing("ets", (4,)).forecast(values, 6), [8, 9, 10, 11, 8, 9])
+
+
+def test_every_candidate_of_the_library_forecasts() -> None:
+    pytest.importorskip("statsforecast")
+    wave = 20 + 5 * np.sin(2 * np.pi * np.arange(72) / 12) + RANDOM.normal(size=72)
+    trials = run([wave], [12], 6)
+    assert {"ets 12", "theta 12", "ces 12", "arima 12", "mstl 12", "log mstl 12", "log theta"} <= {*trials.names}
+    assert np.abs(trials.future[trials.names.index("mstl 12")] - wave[-12:-6]).mean() < 3
+    zeros = (RANDOM.random(200) < 0.3) * 2.0
+    assert {"croston", "median"} <= {*run([zeros], [7], 6).names}
