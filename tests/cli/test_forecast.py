@@ -138,7 +138,7 @@ def test_ctrl_c_while_training_ends_in_one_line_and_leaves_nothing(tmp_path: Pat
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     code = INTERRUPTED.replace("== 30", "== 3")
-    command = [sys.executable, "-c", code, "forecast", str(tmp_path / "many.csv"), "--horizon", "6"]
+    command = [sys.executable, "-c", code, "forecast", str(tmp_path / "many.csv"), "--horizon", "6", "--method", "lstm"]
     ended = finished(command, env={**os.environ, "TMPDIR": str(temporary)}, fresh=True)
     assert ended.returncode == 128 + signal.SIGINT, ended.stderr.decode()
     assert ended.stdout == b""

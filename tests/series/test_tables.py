@@ -197,7 +197,7 @@ WRITTEN = [
     (["2024-01-31 22:00", "2024-01-31 23:00", "2024-02-01 00:00"], "2024-02-01 01:00"),
     (["2024-01-31T00:00:00Z", "2024-02-01T00:00:00Z"], "2024-02-02"),
     (["2024-01-31T06:00:00+02:00", "2024-01-31T12:00:00+02:00"], "2024-01-31T18:00:00+02:00"),
-    (["2024-03-31 01:00+01:00", "2024-03-31 03:00+02:00", "2024-03-31 04:00+02:00"], "2024-03-31 03:00+00:00"),
+    (["2024-03-31 01:00+01:00", "2024-03-31 03:00+02:00", "2024-03-31 04:00+02:00"], "2024-03-31 05:00+02:00"),
     (["2024-01-31 22:00:00.00", "2024-01-31 23:00:00.00"], "2024-02-01 00:00:00"),
     (["1", "2", "3"], "4"),
 ]
@@ -222,6 +222,7 @@ def test_hours_in_a_zone_return_in_that_zone(kind: str) -> None:
     following = table.calendar.following(table.series[0].dates[-1], 10)
     answer = as_frame(table.form, forecast_rows(["y"], [following], {"mean": [np.zeros(10)]}, ["naive"]))
     assert answer["ds"].to_list() == [one.to_pydatetime() for one in hours[50:]]
+    assert table.form.dates.write(following) == [str(one) for one in hours[50:]]
 
 
 @pytest.mark.parametrize("library", [pandas, polars])

@@ -93,19 +93,19 @@ def test_many_zeros_have_the_median_as_a_candidate() -> None:
 
 def test_days_that_are_always_zero_are_certain_and_others_that_are_so_by_chance_are_not() -> None:
     days = np.arange(140)
-    open_days = np.where(days % 7 == 6, 0.0, 50 + RANDOM.normal(size=140))
+    open_days = np.where(days % 7 == 6, 0.0, 50 + RANDOM.normal(size=140)).astype(np.float64)
     found = fixed_phases(open_days, 7, 10)
     np.testing.assert_array_equal(found == 0, [False] * 6 + [True] + [False] * 3)
     rare = np.where(days % 7 == 2, 1.0 * (days % 5 == 0), 0.0)
-    assert np.isnan(fixed_phases(rare, 7, 7)).all()
+    assert np.isnan(fixed_phases(rare.astype(np.float64), 7, 7)).all()
     assert np.isnan(fixed_phases(np.full(140, 3.0), 7, 7)).all()
-    assert np.isnan(fixed_phases(days[:3] * 1.0, 7, 7)).all()
+    assert np.isnan(fixed_phases(days[:3].astype(np.float64), 7, 7)).all()
 
 
 def test_a_cycle_is_found_in_values_without_dates_and_none_in_a_walk() -> None:
-    wave = np.sin(2 * np.pi * np.arange(120) / 11) + 0.3 * RANDOM.normal(size=120)
-    assert cycle_of([wave + 0.1 * np.arange(120)]) == 11
-    assert cycle_of([RANDOM.normal(size=200)]) == 0
+    wave: Floats = np.sin(2 * np.pi * np.arange(120) / 11) + 0.3 * RANDOM.normal(size=120)
+    assert cycle_of([np.asarray(wave + 0.1 * np.arange(120))]) == 11
+    assert cycle_of([RANDOM.normal(size=200).astype(np.float64)]) == 0
     assert cycle_of([np.ones(50)]) == cycle_of([np.arange(50.0)]) == cycle_of([np.ones(2)]) == 0
 
 
@@ -117,6 +117,13 @@ def test_bands_hold_their_share_of_errors_like_those_they_come_from() -> None:
     assert 0.74 < within.mean() < 0.88
     assert 0.65 < within[:, :3].mean() < 0.93
     assert 0.65 < within[:, -3:].mean() < 0.93
+
+
+@pytest.mark.filterwarnings("ignore:Mean of empty slice")
+def test_without_a_backtest_bands_come_from_the_usual_change() -> None:
+    low, high = offsets(np.full((2, 0, 3), np.nan), [], np.array([2.0, 0.0]), 7, [0.1, 0.9])[:2]
+    np.testing.assert_allclose(high[0] - low[0], 0.8 * 4 * 2 * np.sqrt([1, 2, 3]))
+    assert (high[1] == low[1]).all()
 
 
 def test_bands_are_wide_where_the_phase_of_the_season_has_large_errors() -> None:

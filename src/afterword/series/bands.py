@@ -20,6 +20,7 @@ SERIES_SHRUNK = 4.0  # cut-offs of a series
 PHASE_SHRUNK = 8.0  # values of a phase
 STEP_SHRUNK = 12.0  # values of a step
 LEAST = 0.01  # of a series' usual change: no band around what is not constant has no width
+UNTESTED = 4.0  # usual changes between the ends of all bands at the first step, without any trial: about a normal law
 FEW = 1.5  # bands are wider by this divided by the number of trials: few show too little of the spread
 
 
@@ -40,19 +41,20 @@ def offsets(
     usual = _positive(np.maximum(usual, LEAST * scales))
     relative = sizes / _positive(own)[:, None, None]
     growth = _smooth(np.nanmean(relative, axis=(0, 1)), trials.sum(), season)
-    phases = (steps - np.array(cuts)[:, None]) % season  # [K, h]
+    phases = (steps - np.array(cuts, np.int64)[:, None]) % season  # [K, h]
     known &= own[:, None, None] > 0
     each, found = np.broadcast_to(phases, errors.shape)[known], (relative / growth)[known]
     sums, counts = (np.bincount(each, weights, season) for weights in (found, None))
     factors = (sums + PHASE_SHRUNK) / (counts + PHASE_SHRUNK)
     numbers = errors / usual[:, None, None] / growth / factors[phases]
     weight = trials / (trials + SERIES_SHRUNK)
-    pooled = _summary(numbers.reshape(1, -1), quantiles)
-    both = weight * _summary(numbers.reshape(count, -1), quantiles) + (1 - weight) * pooled  # [Q + 1, N]
+    both = (1 - weight) * _summary(numbers.reshape(1, -1), quantiles)  # [Q + 1, N]
+    both[:, trials > 0] += weight[trials > 0] * _summary(numbers.reshape(count, -1)[trials > 0], quantiles)
     both[:-1] *= 1 + FEW / max(1, trials.sum())
     width = np.nan_to_num(usual)[:, None] * growth * factors[(steps - at) % season]  # [N, h]
     sides = np.array([*quantiles, 0.5])[:, None, None] - 0.5
-    return np.asarray(both[:, :, None] * width + sides * LEAST * scales[:, None])
+    least = np.where(trials.any(), LEAST, UNTESTED * np.sqrt(1 + steps))
+    return np.asarray(both[:, :, None] * width + sides * least * scales[:, None])
 
 
 def _positive(values: Floats) -> Floats:
@@ -72,5 +74,7 @@ def _smooth(sizes: Floats, trials: int, season: int) -> Floats:
 
 def _summary(numbers: Floats, quantiles: Sequence[float]) -> Floats:
     """Return the quantiles and the mean of each row, 0 where it is all NaN. [N, n] -> [Q + 1, N]"""
+    if not numbers.size:
+        return np.zeros((len(quantiles) + 1, len(numbers)))
     found = [*np.nanquantile(numbers, quantiles, axis=1), np.nanmean(numbers, axis=1)]
     return np.asarray(np.nan_to_num(np.stack(found)))

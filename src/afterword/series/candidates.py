@@ -29,7 +29,8 @@ RECENT = 1000  # values, or six seasons if that is more, from which statsforecas
 MANY_ZEROS = 0.3  # of the values
 CHANCE = 0.001  # of a phase with always the same value
 CYCLE = 0.3  # the least autocorrelation after a cycle
-AFFORDABLE = {"arima": 20_000, "ets": 100_000}  # values to fit, at most, at all cut-offs: these two are the slowest
+MOST_FITTED = 2_000_000  # values to fit, at most, at all cut-offs, by all of the library: about ten minutes
+AFFORDABLE = {"arima": 20_000, "ets": 100_000}  # the same for the slowest two
 
 
 def is_installed() -> bool:
@@ -104,7 +105,7 @@ def candidates(series: Sequence[Floats], seasons: Sequence[int], fits: int) -> I
         yield Candidate("average", (season,))
     if zeros := has_many_zeros(series):
         yield Candidate("median")
-    if not is_installed():
+    if not is_installed() or fits > MOST_FITTED:
         return
     if zeros:
         yield Candidate("croston")

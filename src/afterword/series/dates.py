@@ -46,19 +46,22 @@ class DateForm:
     polars: Any = None  # polars' type of that column, in a frame of polars
     whole: bool = False  # a frame's whole numbers that mean dates, such as years
     wall: bool = True  # for dates in a zone: True if they are its local times, False if they are UTC
+    ahead: int = 0  # minutes by which texts are ahead of the dates, which are UTC
 
     def write(self, dates: NDArray[Any]) -> list[str]:
         """Return the texts of `dates`."""
         if dates.dtype.kind != "M":
             return [str(date) for date in dates.tolist()]
-        return [self._text(date) for date in dates.astype("datetime64[s]").tolist()]
+        if getattr(self.dtype, "tz", None) and not self.wall:
+            return [str(stamp) for stamp in self.restored(dates)]
+        return [self._text(date) for date in (dates + np.timedelta64(self.ahead, "m")).astype("datetime64[s]").tolist()]
 
     def _text(self, date: datetime | int) -> str:
         if not isinstance(date, datetime):  # Python's years end at 9999
             return str(np.datetime64(date, "s"))
         return date.strftime(self.pattern.replace("%q", str((date.month + 2) // 3)))
 
-    def restored(self, dates: pandas.Series) -> Any:
+    def restored(self, dates: pandas.Series | NDArray[Any]) -> Any:
         """Return `dates` as a frame had them: as whole numbers, texts, or dates, in their zone if they had one."""
         import pandas
 
@@ -136,7 +139,9 @@ def parse_dates(texts: Sequence[str], wrong: Wrong) -> tuple[NDArray[Any], DateF
         return dates, DateForm(pattern + (zones[0] or ""))
     # the zone has a clock change, so only UTC is regular
     minutes = [int(end[4] or 0) * 60 + int(f"{(end[4] or '+')[0]}{end[5] or 0}") for end in ends if end]
-    return dates - np.array(minutes, "timedelta64[m]"), DateForm(pattern + "+00:00")
+    moments = dates - np.array(minutes, "timedelta64[m]")
+    last = int(np.argmax(moments))
+    return moments, DateForm(pattern + (zones[last] or ""), ahead=minutes[last])
 
 
 def _local(texts: list[str], wrong: Wrong) -> tuple[str, NDArray[Any]]:

@@ -322,6 +322,8 @@ def _figures(
     percent = average(smape(past, trials.actual))
     loss, within = math.nan, {f"{level:g}": math.nan for level in levels}
     if with_bands and count > 1:
+        tested = ~np.isnan(errors).all(axis=(1, 2))
+        series, past, errors = [series[k] for k in np.flatnonzero(tested).tolist()], past[tested], errors[tested]
         found = []
         for k, cut in enumerate(trials.cuts):
             others = [place for place in range(len(trials.cuts)) if place != k]
@@ -330,9 +332,10 @@ def _figures(
             )
         known = ~np.isnan(errors).any(axis=2)  # [N, K]
         quantiles = {q: np.stack([one.quantiles[q] for one in found], axis=1)[known] for q in found[0].quantiles}
-        actual = trials.actual[known]
+        actual = trials.actual[tested][known]
         loss = weighted_quantile_loss(np.stack([quantiles[q] for q in DECILES], axis=1), DECILES, actual)
-        within = {f"{level:g}": coverage(*[quantiles[q] for q in band(level)], actual=actual) for level in levels}
+        ends = {level: [quantiles[q] for q in band(level)] for level in levels}
+        within = {f"{level:g}": coverage(low, high, actual) for level, (low, high) in ends.items()}
     return Figures(count, mase, percent, loss, within)
 
 
