@@ -146,7 +146,7 @@ def test_one_candidate_that_fails_repeats_its_last_season() -> None:
 
 def test_every_candidate_of_the_library_forecasts() -> None:
     pytest.importorskip("statsforecast")
-    wave = 20 + 5 * np.sin(2 * np.pi * np.arange(72) / 12) + RANDOM.normal(size=72)
+    wave: Floats = 20 + 5 * np.sin(2 * np.pi * np.arange(72) / 12) + RANDOM.normal(size=72)
     trials = run([wave], [12], 6)
     assert {"ets 12", "theta 12", "ces 12", "arima 12", "mstl 12", "log mstl 12", "log theta"} <= {*trials.names}
     assert np.abs(trials.future[trials.names.index("mstl 12")] - wave[-12:-6]).mean() < 3

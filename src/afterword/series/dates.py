@@ -68,7 +68,7 @@ class DateForm:
         if dates.dtype.kind != "M":
             return dates
         if self.dtype is None:
-            return [int(text) if self.whole else text for text in self.write(dates.to_numpy())]
+            return [int(text) if self.whole else text for text in self.write(np.asarray(dates))]
         zone, stamps = getattr(self.dtype, "tz", None), pandas.DatetimeIndex(dates)
         if zone and self.wall:  # a midnight that a clock change skips or repeats
             stamps = stamps.tz_localize(zone, nonexistent="shift_forward", ambiguous=np.ones(len(dates), bool))

@@ -67,7 +67,7 @@ def _figure(found: Forecast, which: Sequence[int]) -> Figure:
     figure, axes = stacked_axes(width=8.0, heights=[2.2] * len(which))
     for axis, k in zip(axes, which, strict=True):
         _draw(axis, found, k)
-    axes[0].legend(ncols=6, fontsize=7, frameon=False, loc="lower right", bbox_to_anchor=(1, 1))
+    axes[0].legend(ncols=8, fontsize=6, frameon=False, loc="lower right", bbox_to_anchor=(1, 1))
     return figure
 
 
@@ -85,7 +85,7 @@ def _draw(axis: Any, found: Forecast, k: int) -> None:
         alpha = 0.35 / (number + 1)
         axis.fill_between(dates, [last, *low], [last, *high], color=COLOURS[0], alpha=alpha, lw=0, label=f"{level:g} %")
     axis.plot(dates, [last, *futures.median[k]], color=COLOURS[0], lw=1.3, label="median")
-    axis.set_title(f"{series.name}: {found.methods[k]}".replace("$", r"\$"), fontsize=9, loc="left")
+    axis.set_title(series.name.replace("$", r"\$"), fontsize=9, loc="left")
     axis.tick_params(labelsize=7)
     axis.margins(x=0.01)
     axis.grid(alpha=0.3)
