@@ -150,5 +150,5 @@ def test_every_candidate_of_the_library_forecasts() -> None:
     trials = run([wave], [12], 6)
     assert {"ets 12", "theta 12", "ces 12", "arima 12", "mstl 12", "log mstl 12", "log theta"} <= {*trials.names}
     assert np.abs(trials.future[trials.names.index("mstl 12")] - wave[-12:-6]).mean() < 3
-    zeros = (RANDOM.random(200) < 0.3) * 2.0
+    zeros: Floats = ((RANDOM.random(200) < 0.3) * 2.0).astype(np.float64)
     assert {"croston", "median"} <= {*run([zeros], [7], 6).names}
