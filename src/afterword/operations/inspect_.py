@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -110,6 +111,8 @@ def inspect(request: Inspect, work: Work) -> Seen | Found:
         read = line.text
     else:
         read = (request.text if request.text is not None else work.text(str(request.file), last))[first:last]
+    if request.text is not None and os.path.isfile(request.text):
+        work.note(f"{request.text} is read as the text itself: `file` reads the file of that name")
     if request.stretch is not None and not read:
         raise TextError(f"the stretch {request.stretch} is empty: the {'series' if line else 'text'} ends before it")
     if line is None:
