@@ -139,14 +139,14 @@ def units(records: Iterator[Record], request: Any) -> Iterator[Record]:
 
 def horizon(records: Iterator[Record], request: Any) -> Iterator[Record]:
     """Print one table with all models side by side."""
-    from afterword.inspection.horizon import SideBySide
+    from afterword.inspection.horizon import side_by_side
 
     found = []
     for one in records:
         yield one
         found.append(cast("Found", one).finding)
         if len(found) == 1 + len(request.against):
-            print(SideBySide(cast("list[Horizon]", found)))
+            print(side_by_side(cast("list[Horizon]", found)))
 
 
 def info(records: Iterator[Record], request: Any) -> Iterator[Record]:
