@@ -7,18 +7,13 @@ const SKIPPED = 0.06; // of the reports at the start, which are so high that the
 
 let loading = null;
 
-function loaded() {
-  loading ??= new Promise((resolve, reject) => {
-    const style = document.createElement("link");
-    Object.assign(style, { rel: "stylesheet", href: "static/vendor/uplot.css" });
-    const script = document.createElement("script");
-    script.src = "static/vendor/uplot.js";
-    script.addEventListener("load", () => resolve(window.uPlot));
-    script.addEventListener("error", () => reject(new Error("the chart library cannot be loaded")));
-    document.head.append(style, script);
-  });
-  return loading;
-}
+const loaded = () => (loading ??= new Promise((resolve, reject) => {
+  const style = Object.assign(document.createElement("link"), { rel: "stylesheet", href: "static/vendor/uplot.css" });
+  const script = Object.assign(document.createElement("script"), { src: "static/vendor/uplot.js" });
+  script.addEventListener("load", () => resolve(window.uPlot));
+  script.addEventListener("error", () => reject(new Error("the chart library cannot be loaded")));
+  document.head.append(style, script);
+}));
 
 const colour = name => () => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const bits = nats => (nats === null || nats === undefined ? null : nats / Math.LN2);
@@ -26,19 +21,10 @@ const bits = nats => (nats === null || nats === undefined ? null : nats / Math.L
 /** Return the columns of the chart: steps, training, held out, LSTM only, and the forecast. */
 export function columns(reports, expected, steps) {
   const x = reports.map(({ step }) => step);
-  const column = name => reports.map(report => bits(report[name]));
   if (x.length && x.at(-1) < steps) x.push(steps); // show the whole length of the run from the start
-  const level = value => x.map(() => (expected ? bits(value) : null));
-  const padded = values => (values.length < x.length ? [...values, null] : values);
-  return [
-    x,
-    padded(column("loss")),
-    padded(column("validation")),
-    padded(column("lstm")),
-    level(expected?.likely),
-    level(expected?.low),
-    level(expected?.high),
-  ];
+  const columns = ["loss", "validation", "lstm"].map(name => x.map((_, k) => bits(reports[k]?.[name])));
+  const levels = ["likely", "low", "high"].map(name => x.map(() => bits(expected?.[name])));
+  return [x, ...columns, ...levels];
 }
 
 /** Return the lowest and the highest value to show. */
