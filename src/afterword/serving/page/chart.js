@@ -37,13 +37,12 @@ export function range(data) {
   return [Math.max(0, low - room), high + room];
 }
 
-/** Show the last step with a held-out cost in the legend until the user points at a step. */
+/** Show the last step with a held-out cost in the legend while the user points at no step. */
 function showLatest(chart) {
-  if (!chart || Number.isInteger(chart.cursor.idx)) return;
-  const [, training, heldOut] = chart.data;
   const last = values => values.findLastIndex(value => value !== null);
-  const idx = last(heldOut) >= 0 ? last(heldOut) : last(training);
-  if (idx >= 0) chart.setLegend({ idx });
+  const [, training, heldOut] = chart.data.map(last);
+  const idx = heldOut >= 0 ? heldOut : training;
+  if (idx >= 0 && idx !== chart.legend.idx && !Number.isInteger(chart.cursor.idx)) chart.setLegend({ idx });
 }
 
 export function Chart({ data, label }) {
@@ -67,6 +66,7 @@ export function Chart({ data, label }) {
           scales: { x: { time: false }, y: { range: () => range(latest.current) } },
           axes: [axis, { ...axis, size: 46 }],
           legend: { live: true },
+          hooks: { setLegend: [showLatest] },
           cursor: { y: false },
           series: [
             { label: "step", value: (_, v) => (v === null || v === undefined ? "–" : v.toLocaleString("en")) },
@@ -82,7 +82,6 @@ export function Chart({ data, label }) {
         latest.current,
         element.current,
       );
-      showLatest(chart.current);
       resized.observe(element.current);
       themed.observe(document.documentElement, { attributeFilter: ["data-theme"] });
     });
@@ -94,9 +93,6 @@ export function Chart({ data, label }) {
       chart.current = null;
     };
   }, []);
-  useEffect(() => {
-    chart.current?.setData(data);
-    showLatest(chart.current);
-  }, [data]);
+  useEffect(() => void chart.current?.setData(data), [data]);
   return html`<div class="chart" ref=${element} role="img" aria-label=${label}></div>`;
 }
