@@ -139,7 +139,7 @@ def forecasts(
     source: Any,
     settings: ForecastSettings,
     columns: Columns,
-    levels: Sequence[float] = LEVELS,
+    levels: str | Sequence[float] = LEVELS,
     model: LanguageModel | str | os.PathLike[str] | None = None,
     train: Callable[[Run], object] = lambda run: train_shown(run, None),
 ) -> Forecast:
