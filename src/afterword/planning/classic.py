@@ -12,6 +12,7 @@ from afterword.learning.recipe import Recipe
 from afterword.planning.machine import available_threads, check_memory, step_time
 from afterword.planning.training_plan import AS_ASKED, NONE, Plan, TrainingSettings, asked
 from afterword.planning.tuning import of_steps
+from afterword.text.corpus import TextSettings
 from afterword.text.encoded import EncodedCorpus
 
 WINDOW = 50  # characters
@@ -26,6 +27,16 @@ SHOWN_NUMBERS = (
     "steps",
     "precision",
 )
+
+
+def text_settings(text: TextSettings) -> TextSettings:
+    """Return `text` as this recipe reads it: in lower case, and all of it unless the user holds a part out."""
+    if text.lines:
+        name = "labels" if text.labels else "lines"
+        raise OptionError(f"{name}: the classic recipe reads running text; leave --{name} out")
+    if text.vocabulary not in (None, "char", "classic"):
+        raise OptionError(f"vocabulary {text.vocabulary}: the classic recipe reads characters; leave it out")
+    return dataclasses.replace(text, lowercase=True, vocabulary="classic")
 
 
 def make_plan(encoded: EncodedCorpus, settings: TrainingSettings) -> Plan:

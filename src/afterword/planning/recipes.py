@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from afterword.errors import OptionError
 from afterword.planning import auto, classic
 from afterword.planning.base_choice import SCRATCH, Begun
@@ -16,17 +14,12 @@ HELD_OUT = "0.1"  # fraction of the text under auto, if nothing else is held out
 
 def text_settings(text: CorpusSettings, settings: TrainingSettings) -> CorpusSettings:
     """Return `text` as the recipe of `settings` reads it. Raises OptionError for a text that it cannot read."""
-    if settings.recipe == "auto":
-        if text.vocabulary == "classic":
-            raise OptionError("vocabulary classic belongs to the classic recipe: give `recipe` classic")
-        return text.holding_out(HELD_OUT)
-    assert isinstance(text, TextSettings)  # others do not suit this recipe
-    if text.lines:
-        name = "labels" if text.labels else "lines"
-        raise OptionError(f"{name}: the classic recipe reads running text; leave --{name} out")
-    if text.vocabulary not in (None, "char", "classic"):
-        raise OptionError(f"vocabulary {text.vocabulary}: the classic recipe reads characters; leave it out")
-    return replace(text, lowercase=True, vocabulary="classic")
+    if settings.recipe == "classic":
+        assert isinstance(text, TextSettings)  # others do not suit this recipe
+        return classic.text_settings(text)
+    if text.vocabulary == "classic":
+        raise OptionError("vocabulary classic belongs to the classic recipe: give `recipe` classic")
+    return text.holding_out(HELD_OUT)
 
 
 def check_length(characters: int, text: CorpusSettings, settings: TrainingSettings) -> None:
