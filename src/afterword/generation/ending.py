@@ -44,19 +44,22 @@ class Ending:
     def push(self, text: str, tokens: int) -> tuple[str, str | None]:
         """Take the text of token number `tokens`. Return the text that is certain now, and why the text ends: "stop",
         "length", or None if it continues."""
+        if not self._goal.sentences and tokens < self._goal.most - CONTEXT:  # too early to look
+            self._text = (self._text + text)[-CONTEXT:]
+            self._seen = self._given = len(self._text)
+            return text, None
         if tokens == self._goal.least:
             self._least = len(self._text)
         if tokens == self._goal.most:
             self._most = len(self._text)
         self._text += text
-        is_early = not self._goal.sentences and tokens < self._goal.most - CONTEXT
-        certain, has_ended = (len(self._text), False) if is_early else self._count_sentences()
+        certain, has_ended = self._count_sentences()
         if has_ended:
             return self._give(certain), "stop"
         if self.finishes and self._most < math.inf and (last := LAST.match(self._text, int(self._most))):
             return self._give(last.end()), "length"
         part = self._give(certain)
-        if is_early or (self._seen == len(self._text) and self._most == math.inf):
+        if self._seen == len(self._text) and self._most == math.inf:
             self._forget()
         return part, None
 

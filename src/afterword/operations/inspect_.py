@@ -102,6 +102,8 @@ def inspect(request: Inspect, work: Work) -> Seen | Found:
     first, last = _ends(request.stretch or ":")
     if (request.text is None) == (request.file is None):
         raise OptionError("give either a text to read, or a file with `file`")
+    if request.text is not None and os.path.isfile(request.text):
+        work.note(f"{request.text} is read as the text itself: `file` reads the file of that name")
     model = work.model(request.model, hold=request.hold)
     check_kind(request, model, ("keeps", "after", "instead"))
     named = named_units(request.units, model.config) if request.units else None
@@ -111,8 +113,6 @@ def inspect(request: Inspect, work: Work) -> Seen | Found:
         read = line.text
     else:
         read = (request.text if request.text is not None else work.text(str(request.file), last))[first:last]
-    if request.text is not None and os.path.isfile(request.text):
-        work.note(f"{request.text} is read as the text itself: `file` reads the file of that name")
     if request.stretch is not None and not read:
         raise TextError(f"the stretch {request.stretch} is empty: the {'series' if line else 'text'} ends before it")
     if line is None:
