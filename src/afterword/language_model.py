@@ -165,8 +165,7 @@ class LanguageModel:
 
         if self.is_held:
             raise OptionError("a held model cannot be exported: use the one it was made from")
-        options = {name: getattr(asked, name) for name in asked.given_names}
-        return export(self._saved, asked.format, Path(asked.path), options)
+        return export(self._saved, asked.format, Path(asked.path), asked)
 
     @property
     def labels(self) -> dict[str, int]:

@@ -846,7 +846,7 @@ def test_a_run_is_watched(tab: Tab, tmp_path: Path) -> None:
         open_page(tab, server.url)
         tab.click("#tab-watch")
         assert "Finished: step 30 of 30" in tab.until("document.getElementById('run-state')?.innerText")
-        tab.until("!!document.querySelector('.chart canvas')")
+        tab.until("document.querySelector('.chart .u-legend')?.innerText.includes('step30')")
         reports = [json.loads(line) for line in (tmp_path / "book/metrics.jsonl").read_text().splitlines()]
         best = min(one["validation"] for one in reports if one["validation"] is not None)
         assert tab.text("#panel-watch .figure") == f"{best / math.log(2):.3f}"

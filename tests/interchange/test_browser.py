@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from afterword.errors import OptionError
-from afterword.interchange.browser import Exported, ModuleSettings, PageSettings, model_html, write_html, write_js
+from afterword.interchange.browser import Exported, PageSettings, model_html, write_html, write_js
 from afterword.interchange.pruning import tree_of
 from afterword.language_model import LanguageModel, load
 from afterword.model.folder.defaults import LINES, RECURRING_WORDS, RUNNING_TEXT
@@ -60,7 +60,7 @@ def made(tokenizer: Tokenizer, mixed: bool = True, lines: bool = False, **sizes:
 
 
 def written(model: SavedModel, **options: Any) -> str:
-    return Exported(model, ModuleSettings(**options)).script()
+    return Exported(model, PageSettings(**options)).script()
 
 
 KNOWN = "".join(sorted(set(TEXT)))
@@ -218,7 +218,7 @@ def test_what_a_page_cannot_run_is_refused_in_one_line(tmp_path: Path) -> None:
     config = dataclasses.replace(model.config, cell="rnn")
     plain = dataclasses.replace(model, config=config, weights=random_weights(config))
     with pytest.raises(OptionError, match="only LSTMs"):
-        write_js(plain, tmp_path / "x", ModuleSettings())
+        write_js(plain, tmp_path / "x", PageSettings())
     with pytest.raises(OptionError, match="a classic model, which reads windows"):
         write_html(classic_base().model, tmp_path / "x", PageSettings())
     assert list(tmp_path.iterdir()) == []

@@ -160,7 +160,7 @@ def test_a_base_teaches_by_what_it_saves_unless_the_text_is_read_twice_and_witho
     monkeypatch.setattr("afterword.planning.untrained.Untrained.with_ngram", lambda *_: saving)
     for epochs in (2.0, 3.0):
         found = planned(steps=None, epochs=epochs)
-        assert found.recipe.distillation == tuning.distillation(saving.gain, epochs).value
+        assert found.recipe.distillation == tuning.distillation(saving.gain, epochs)[0]
         assert (found.recipe.distillation > 0) == (epochs > 2)
         assert found.plan.reasons["distillation"]
     alone = planned(base="none")

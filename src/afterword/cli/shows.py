@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from afterword.cli.output import Show, escaped, has_colours, note, shown
@@ -14,7 +14,6 @@ from afterword.text.unicode import spaced, visible
 if TYPE_CHECKING:  # only the operation that runs is imported
     from afterword.inspection.horizon import Horizon
     from afterword.operations.bases import InstalledBases
-    from afterword.operations.info import About
     from afterword.operations.inspect_ import Found
     from afterword.operations.operation import Record
 
@@ -139,44 +138,14 @@ def units(records: Iterator[Record], request: Any) -> Iterator[Record]:
 
 def horizon(records: Iterator[Record], request: Any) -> Iterator[Record]:
     """Print one table with all models side by side."""
-    from afterword.inspection.horizon import SideBySide
+    from afterword.inspection.horizon import side_by_side
 
     found = []
     for one in records:
         yield one
         found.append(cast("Found", one).finding)
         if len(found) == 1 + len(request.against):
-            print(SideBySide(cast("list[Horizon]", found)))
-
-
-def info(records: Iterator[Record], request: Any) -> Iterator[Record]:
-    """Print the name and value of each fact."""
-    for one in records:
-        yield one
-        facts = cast("About", one).facts
-        if request.system:
-            facts = {name: "not installed" if fact is None else fact for name, fact in facts.items()}
-        print(shown(aligned([*_facts(facts)], "<<")))
-
-
-def _facts(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the name and value of each known fact; nested facts are named after the outer one too."""
-    from afterword.runs.record import bits
-
-    for key, value in facts.items():
-        name = f"{above}{key}".replace("_", " ")
-        if key == "labels" and value is not None:  # their names may contain anything
-            yield name, ", ".join(f"{label} ({count:,})" for label, count in value.items())
-        elif above == "validation " and isinstance(value, float):  # in JSON also in nats
-            if key != "nats_per_character":
-                apart = key in ("lstm", "ngram")
-                yield name + " bits per character" * apart, f"{bits(value) if apart else value:.3f}"
-        elif name == "ngram weight":
-            yield name, f"{value:.0%} of each prediction"
-        elif isinstance(value, Mapping):
-            yield from _facts(value, f"{name} ")
-        elif value is not None:
-            yield name, readable(value)
+            print(side_by_side(cast("list[Horizon]", found)))
 
 
 COLUMNS = ("name", "bytes", "network", "characters", "bits_per_character", "folder")  # of bases
@@ -222,7 +191,6 @@ SHOWS: dict[str, Show] = {
     "Inspect": inspect,
     "Units": units,
     "Horizon": horizon,
-    "Info": info,
     "Bases": bases,
     "Generate": generate,
 }

@@ -33,8 +33,8 @@ MOST_ROWS = 2**16 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModuleSettings(Settings):
-    """The options of a module."""
+class PageSettings(Settings):
+    """The options of a module, and those of a page."""
 
     weight_bytes: int = setting(
         1, "the bytes of each weight and probability, 1 or 2", minimum=1, maximum=2, needs="html or js"
@@ -42,12 +42,6 @@ class ModuleSettings(Settings):
     ngram_megabytes: float = setting(
         2.0, "keep the most frequent n-grams, up to this size; 0 leaves the n-gram out", minimum=0, needs="html or js"
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class PageSettings(ModuleSettings):
-    """The options of a page."""
-
     title: str | None = setting(None, "the title (default: the file's name)", needs="html")
     description: str | None = setting(None, "a sentence below the title", needs="html")
     author: str | None = setting(None, "the author", needs="html")
@@ -62,7 +56,7 @@ class ExportSettings(PageSettings):
     path: str | os.PathLike[str]
 
 
-def write_js(model: SavedModel, path: Path, settings: ModuleSettings) -> list[str]:
+def write_js(model: SavedModel, path: Path, settings: PageSettings) -> list[str]:
     """Write `model` as a JavaScript module, and its types for TypeScript as NAME.d.ts.
 
     Return notes, a sentence each. Raises OptionError for a model that the engine cannot run, StorageError.
@@ -114,7 +108,7 @@ def model_html(exported: Exported, settings: PageSettings, name: str) -> str:
 class Exported:
     """A model as a page or a module holds it. Raises OptionError for a model that the engine cannot run."""
 
-    def __init__(self, model: SavedModel, settings: ModuleSettings) -> None:
+    def __init__(self, model: SavedModel, settings: PageSettings) -> None:
         _check(model)
         parts, most = settings.weight_bytes, settings.ngram_megabytes * 1e6
         tree = tree_of(model.ngram, most, parts) if model.ngram and most else None

@@ -19,7 +19,7 @@ import numpy as np
 from afterword.bars import train_shown, waiting
 from afterword.errors import OptionError
 from afterword.language_model import LanguageModel
-from afterword.planning.training_plan import TrainingSettings
+from afterword.planning.training_plan import DEFAULT_MINUTES, TrainingSettings
 from afterword.runs.begin import begin
 from afterword.runs.run import Run
 from afterword.series.frames import stacked
@@ -29,7 +29,7 @@ from afterword.series.readings import UNREADABLE, check_frequency
 from afterword.series.table import Columns, Table, read_table
 from afterword.series.table_corpus import LEAST_VALUES, SEASON_HELP, InMemory, SeriesFacts
 from afterword.series.tokens import Floats, scale_of
-from afterword.settings import Settings, setting
+from afterword.settings import SEEDS, Settings, setting
 
 if TYPE_CHECKING:
     import pandas
@@ -46,8 +46,8 @@ class ForecastSettings(Settings):
     horizon: int | None = setting(
         None, "the number of values to forecast (default: that of the model)", minimum=1, maximum=100_000
     )
-    minutes: float = setting(5.0, "minutes of training", above=0, maximum=525_600)
-    seed: int = setting(0, "seed of the training and of the sampled paths", minimum=0, maximum=2**64 - 1)
+    minutes: float = setting(DEFAULT_MINUTES, "minutes of training", above=0, maximum=525_600)
+    seed: int = setting(0, "seed of the training and of the sampled paths", **SEEDS)
     season: int | None = setting(None, SEASON_HELP, minimum=1, maximum=100_000)
     method: str = setting(
         "auto",
@@ -139,7 +139,7 @@ def forecasts(
     source: Any,
     settings: ForecastSettings,
     columns: Columns,
-    levels: Sequence[float] = LEVELS,
+    levels: str | Sequence[float] = LEVELS,
     model: LanguageModel | str | os.PathLike[str] | None = None,
     train: Callable[[Run], object] = lambda run: train_shown(run, None),
 ) -> Forecast:

@@ -1,10 +1,9 @@
 // Words, lines and numbers as text, and characters made visible.
 
-const segmenter = "Segmenter" in Intl ? new Intl.Segmenter(undefined, { granularity: "word" }) : null;
+const segmenter = new Intl.Segmenter(undefined, { granularity: "word" });
 
 /** Return the first word of `text` with the space before it and the punctuation after it. */
 export function nextWord(text) {
-  if (!segmenter) return /^\s*\S+/.exec(text)?.[0] ?? text;
   let length = 0;
   let hasWord = false;
   for (const { segment, isWordLike } of segmenter.segment(text)) {

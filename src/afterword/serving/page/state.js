@@ -44,22 +44,30 @@ export function useStore(store) {
 }
 
 /**
- * Return in a component the state of its requests: what the latest one `found`, its error, and whether it is under way;
- * `set` changes these. `ask(work)` calls `work(signal)`, which makes a request, and aborts the one before.
+ * Return in a component the state of its requests: what the latest one `found`, its error, and whether it is under way.
+ * `ask(work)` calls `work(signal)`, which makes a request, and aborts the one before. `set` changes the state; another
+ * `found`, such as null, aborts the request that was under way when the component was drawn. So does the component's end.
  */
 export function useRequest() {
   const [state, setState] = useState({ found: null, error: null, isBusy: false });
-  const abort = useRef(null);
-  const set = changes => setState(before => ({ ...before, ...changes }));
+  const abort = useRef(new AbortController());
+  const drawn = abort.current;
+  useEffect(() => () => abort.current.abort(), []);
+  const change = changes => setState(before => ({ ...before, ...changes }));
+  const set = changes => {
+    if (!("found" in changes)) return change(changes);
+    drawn.abort();
+    if (drawn === abort.current) change({ ...changes, isBusy: false }); // else a later request was made meanwhile
+  };
   const ask = async work => {
-    abort.current?.abort();
+    abort.current.abort();
     const { signal } = (abort.current = new AbortController());
-    set({ error: null, isBusy: true });
+    change({ error: null, isBusy: true });
     try {
       const found = await work(signal);
-      if (!signal.aborted) set({ found, isBusy: false });
+      if (!signal.aborted) change({ found, isBusy: false });
     } catch (problem) {
-      if (!signal.aborted && !isAbort(problem)) set({ found: null, error: problem.message, isBusy: false });
+      if (!signal.aborted && !isAbort(problem)) change({ found: null, error: problem.message, isBusy: false });
     }
   };
   return { ...state, set, ask };

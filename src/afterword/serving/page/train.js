@@ -18,6 +18,7 @@ export function Train({ writer, started, isBusy }) {
   const body = { text, name, minutes, lines };
 
   useEffect(() => {
+    set({ found: null, error: null });
     if (text === null || !name) return;
     const timer = setTimeout(() => ask(async signal => (await call("POST", "/v1/runs/plan", body, signal)).plan), PAUSE);
     return () => clearTimeout(timer);
@@ -26,7 +27,6 @@ export function Train({ writer, started, isBusy }) {
   const take = (found, from, called) => {
     setText(found);
     setSource(from);
-    set({ found: null, error: null });
     if (!name) setName(called);
   };
   const takeFile = async file => {

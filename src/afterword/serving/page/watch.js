@@ -127,27 +127,18 @@ export function bestOf(reports) {
 /** Samples by the run's model, with a new one whenever the model improves. */
 function Samples({ model, best, refresh }) {
   const [samples, setSamples] = useState([]);
-  const [error, setError] = useState(null);
+  const { error, ask } = useRequest();
   const step = best?.step ?? null;
-  const ask = async signal => {
-    try {
-      if (!page.get().models.some(({ id }) => id === model)) await refresh();
-      const { writing, characters_per_token: each = 1 } = page.get().models.find(({ id }) => id === model)?.afterword ?? {};
-      const body = { temperature: 0.8, ...writing, model, max_tokens: Math.max(1, Math.round(SAMPLE / each)) };
-      const { choices } = await call("POST", "/v1/completions", body, signal);
-      setError(null);
-      setSamples(before => [{ step, text: choices[0].text }, ...before].slice(0, SAMPLES));
-    } catch (problem) {
-      if (!isAbort(problem)) setError(problem.message);
-    }
-  };
-  useEffect(() => {
-    const abort = new AbortController();
-    ask(abort.signal);
-    return () => abort.abort();
-  }, [model, step]);
+  const write = () => ask(async signal => {
+    if (!page.get().models.some(({ id }) => id === model)) await refresh();
+    const { writing, characters_per_token: each = 1 } = page.get().models.find(({ id }) => id === model)?.afterword ?? {};
+    const body = { temperature: 0.8, ...writing, model, max_tokens: Math.max(1, Math.round(SAMPLE / each)) };
+    const { choices } = await call("POST", "/v1/completions", body, signal);
+    setSamples(before => [{ step, text: choices[0].text }, ...before].slice(0, SAMPLES));
+  });
+  useEffect(() => void write(), [model, step]);
   return html`<section class="box" aria-label="Samples">
-    <div class="apart"><h2>Samples</h2><button id="sample" onClick=${() => ask()}>Another</button></div>
+    <div class="apart"><h2>Samples</h2><button id="sample" onClick=${write}>Another</button></div>
     ${error && html`<p class="error" role="status">${error}</p>`}
     ${samples.map((sample, k) => html`<figure key=${samples.length - k}>
       <figcaption class="soft">${sample.step === null ? "current model" : `at step ${number(sample.step)}`}</figcaption>
