@@ -123,7 +123,7 @@ def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | 
     whole = dict[str, list[NDArray[np.float64]]]({USED: []})
     read, drawn = "", list[Drawn]()
     for file in files:
-        text = work.text(file, decoding=request)
+        text = work.text(file, decoding=request, unwrap=model.unwraps)
         work.check_filled(file, text.strip("\n") if model.lines else text)
         read += "".join(f"{line}\n" for line in text.split("\n") if line) if model.lines else text
         room = MOST_DRAWN - sum(one.characters for one in drawn) if request.html is not None else 0

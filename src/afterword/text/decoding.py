@@ -19,6 +19,7 @@ from afterword.errors import OptionError, TextError
 from afterword.settings import Settings, setting
 from afterword.text.documents import Document, Notes, Source, find_documents, reason
 from afterword.text.formats import HEAD, MARKS, first_bytes, recognised, unmarked_utf_16, unpacked_bytes
+from afterword.text.unwrap import unwrapped_parts
 
 REPLACEMENT = "\ufffd"
 # encodings that Python lists as text encodings, although they are for single names, for source code or for nothing
@@ -121,6 +122,9 @@ class Reader:
     It refuses NUL and bytes that are invalid in the encoding, or replaces them with U+FFFD and counts the places.
     """
 
+    unwraps = False
+    """Whether the lines of wrapped prose are joined in a running text."""
+
     def __init__(self, decoding: Decoding = UTF_8, piece: int | None = None) -> None:
         """Read `piece` bytes at a time."""
         self.notes = Notes()
@@ -138,11 +142,18 @@ class Reader:
         """Yield the text of all documents, with a newline after each that does not end in one and is not the last."""
         last = "\n"
         for document in documents:
-            for number, text in enumerate(self.pieces(document)):
+            for number, text in enumerate(self._unwrapped(document) if self.unwraps else self.pieces(document)):
                 if number == 0 and last != "\n":
                     yield "\n"
                 yield text
                 last = text[-1]
+
+    def _unwrapped(self, document: Document) -> Iterator[str]:
+        ends = others = 0
+        for text, joined in unwrapped_parts(self.pieces(document)):
+            yield text
+            ends, others = ends + joined, others + text.count("\n")
+        self.notes.joined(document.name, ends, others)
 
     def pieces(self, document: Document) -> Iterator[str]:
         """Yield the document's text without its byte order mark, in pieces as they come; none is empty."""
