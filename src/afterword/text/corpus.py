@@ -158,7 +158,7 @@ class TextSettings(Decoding):
             vocabulary_asked_for(self.vocabulary)
         if self.unwrap == "yes" and not self.may_unwrap:
             raise OptionError(
-                "`unwrap` yes needs running text in characters or words: leave it, or the lines or bytes, out"
+                "`unwrap` yes joins lines of running text: leave it out, or `lines`, `labels` or `vocabulary` byte"
             )
 
     @property

@@ -25,6 +25,7 @@ SPEAKER = re.compile(rf"(?i:{NO_SPEAKER})[_*]*([A-Z][\w.'’ -]{{0,30}}?)[_*]*(?
 SPEECHES = 0.2  # fraction of paragraphs that begin with a speaker's name in a play
 NEAR = 10  # paragraphs to each side of one that is in a play if those are
 CODE = (("{}=<>\\|#@$%^&~`+/", 0.002), ("=(){}#", 0.008))  # signs, and how many of all characters they are in code
+STATEMENTS = 0.2  # fraction of all lines that end in a semicolon in code
 PART_OF_WORD = 40  # characters, at most
 SUSPENDED = ("and", "or", "to", "und", "oder", "bis", "et", "ou", "y", "o")  # after "half-" in "half- and full-time"
 
@@ -40,7 +41,8 @@ def unwrapped(text: str) -> str:
     """
     lines = text.split("\n")
     bare = [line.strip() for line in lines]
-    if all(sum(map(text.count, signs)) > share * len(text) for signs, share in CODE):
+    signs = all(sum(map(text.count, some)) > share * len(text) for some, share in CODE)
+    if signs or text.count(";\n") > STATEMENTS * len(lines):
         return text
     pieces, begun = list[str](), 0
     for k in np.flatnonzero(_continued(text, lines, bare)).tolist():
@@ -83,12 +85,15 @@ def _seam(text: str, line: str, following: str) -> tuple[int, str]:
 def _continued(text: str, lines: Sequence[str], bare: Sequence[str]) -> Flags:
     """Return for each of the `lines` [n], but the last, whether the next one continues its paragraph [n - 1].
 
-    `bare` are the lines without white space around them. A block is a run of lines without an empty or a further
-    indented one; the end of a line within it is a break.
+    `bare` are the lines without white space around them. A block is a run of lines that are neither empty nor, after
+    its first one, indented anew; the end of a line within it is a break.
     """
     length = np.array([*map(len, bare)])
     indent = np.array([len(line) - len(line.lstrip()) for line in lines])
-    inside = (length[:-1] > 0) & (length[1:] > 0) & (indent[1:] <= indent[:-1])  # the line's end, in a block
+    first = np.append((indent[:-1] > indent[1:]) & (length[1:] > 0), False)  # the indented line of a paragraph
+    inside = (
+        (length[:-1] > 0) & (length[1:] > 0) & (indent[1:] <= indent[:-1]) & ~first[1:]
+    )  # the line's end, in a block
     if inside.sum() < FEWEST:
         return np.zeros(len(inside), bool)
     starts = np.flatnonzero(np.append(True, ~inside))
@@ -101,21 +106,20 @@ def _continued(text: str, lines: Sequence[str], bare: Sequence[str]) -> Flags:
     # each break shows the margins that would have made it: from the line's length to where the next word would end
     low = (length + indent)[:-1]
     high = low + [len(line.partition(" ")[0]) for line in bare[1:]]
-    counts = np.bincount(np.minimum(low[inside], 999), minlength=1001)
-    counts -= np.bincount(np.minimum(high[inside] + 1, 1000), minlength=1001)
-    margin = MARGINS[int(counts.cumsum()[MARGINS.start : MARGINS.stop].argmax())]
     small = np.array([line[:1].islower() for line in bare[1:]])
+    counts = np.bincount(np.minimum(low[inside & small], 999), minlength=1001)
+    counts -= np.bincount(np.minimum(high[inside & small] + 1, 1000), minlength=1001)
+    margin = MARGINS[int(counts.cumsum()[MARGINS.start : MARGINS.stop].argmax())]
     full = (low <= margin + SLACK) & (high >= margin - np.where(small, 4 * SLACK, SLACK))
     lowest = np.maximum.reduceat(np.append(low * inside, 0), starts)
     highest = np.minimum.reduceat(np.append(np.where(inside, high, 999), 999), starts)
     own = (breaks() >= FEWEST) & (lowest <= highest + SLACK) & (lowest >= MARGINS.start)  # as a quotation may have
 
     verse = inside & _unexplained(text, bare)
-    uneven = np.append(False, (indent[2:] != indent[1:-1]) & inside[:-1])
     listed = np.array([bool(LISTED.match(line)) or "\t" in line or "   " in line for line in bare])
     wrapped = (breaks() > 0) & ((breaks(full) >= 0.75 * breaks()) | own) & (breaks(verse) <= 0.2 * breaks())
     wrapped &= (breaks(small) >= 0.4 * breaks()) | (breaks(full & ~verse) == breaks())
-    wrapped &= (breaks(uneven) == 0) & ~listed[starts] & (np.add.reduceat(listed.astype(int), starts) < 2)
+    wrapped &= ~listed[starts] & (np.add.reduceat(listed.astype(int), starts) < 2)
     wrapped &= ~_in_play([bare[start] for start in starts.tolist()])
 
     reaching = np.maximum.reduceat(length + indent, starts) >= margin - 3 * SLACK
