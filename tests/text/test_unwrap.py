@@ -137,7 +137,7 @@ def test_no_keeps_the_lines_and_so_do_lines_labels_and_bytes(tmp_path: Path) -> 
     assert read(path, lines=True)[1:] == (None, [])
     for chosen in ({"lines": True}, {"labels": True}, {"vocabulary": "byte"}):
         with pytest.raises(OptionError, match="unwrap"):
-            TextSettings(unwrap="yes", **chosen)  # type: ignore[arg-type]
+            TextSettings(unwrap="yes", **chosen)
 
 
 def test_auto_leaves_a_text_with_little_wrapped_prose_as_it_is(tmp_path: Path) -> None:

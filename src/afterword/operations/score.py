@@ -127,7 +127,7 @@ class ScoredSeries(Record, kw_only=True):
 def score(request: Score, work: Work) -> Iterator[Scored | ScoredLine | ScoredSeries]:
     work.check(listed(request.files))
     free = work.model(request.model, request.using, request.engine)
-    check_kind(request, free, ("mask", "sort", "top", "adapt", "hold", "encoding", "encoding_errors"))
+    check_kind(request, free, ("mask", "sort", "top", "adapt", "hold", "encoding", "encoding_errors", "markup"))
     if free.unit == "value":
         yield from _of_tables(request, free, work)
         return

@@ -115,7 +115,7 @@ def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | 
     files = listed(request.files)
     work.check(files)
     model = work.model(request.model, request.using, request.engine, request.hold)
-    check_kind(request, model, ("html", "hold", "encoding", "encoding_errors"))
+    check_kind(request, model, ("html", "hold", "encoding", "encoding_errors", "markup"))
     if model.unit == "value":
         yield from _of_tables(request, model, work)
         return

@@ -148,7 +148,7 @@ class Work:
             raise TextError(f"{source_name(file)} has more than {MOST_AT_ONCE:,} characters: split it")
         return "".join(pieces)[:limit]
 
-    def parts(self, file: str, decoding: Decoding, lines: bool, unwrap: bool) -> Iterator[Part]:
+    def parts(self, file: str, decoding: Decoding, lines: bool, unwrap: bool = False) -> Iterator[Part]:
         """Yield the text of `file` in parts; with `lines`, some lines at a time, without empty lines, as in training.
 
         With `unwrap`, join the lines of wrapped prose.

@@ -24,6 +24,14 @@ from afterword.errors import StorageError, TextError
 NAMED = 3  # documents that a note names
 
 
+class NotTextError(TextError):
+    """The bytes are not text in the encoding that was given; `kind` describes them in a few words."""
+
+    def __init__(self, message: str, kind: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
 class Notes:
     """A record of what was done to which documents. A document that is read again is counted once."""
 
@@ -84,6 +92,11 @@ def listed_names(names: Iterable[str]) -> str:
     if len(more) < NAMED:
         return " and ".join(filter(None, [", ".join([first, *more[:-1]]), *more[-1:]]))
     return f"{', '.join([first, *more[: NAMED - 1]])} and {len(more) - NAMED + 1} more"
+
+
+def with_article(kind: str) -> str:
+    """Return the name of a kind of file with its article: "a Word document", "an EPUB book"."""
+    return f"{'an' if kind[0] in 'AEIOU' else 'a'} {kind}"
 
 
 def counted(number: int, one: str) -> str:
