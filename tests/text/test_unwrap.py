@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import textwrap
 from pathlib import Path
 
@@ -14,9 +15,12 @@ from afterword.errors import OptionError
 from afterword.text.corpus import TextSettings, read_corpus
 from afterword.text.unwrap import PART, unwrapped, unwrapped_parts
 
-WORDS = """the a of and in to was it that with his her on at for as had she he they from which into over under very
+WORDS = re.findall(
+    r"\w+",
+    """the a of and in to was it that with his her on at for as had she he they from which into over under very
 little great old young house river garden window letter morning evening walked looked thought found remembered carried
-between nothing something through because another himself together presently understanding circumstances""".split()
+between nothing something through because another himself together presently understanding circumstances""",
+)
 VERSE = """Of Man's first disobedience, and the fruit
 Of that forbidden tree whose mortal taste
 Brought death into the World, and all our woe,
@@ -80,8 +84,10 @@ def test_code_keeps_its_lines() -> None:
 
 def test_a_divided_word_is_put_together_if_the_text_has_it_whole() -> None:
     text = wrapped(paragraphs(20), 60)
-    paragraph = "He had nothing that she could have thought of, but under-\nstanding, and so it was, to everybody in it, an old and well-\n"
-    paragraph += "known house that they had looked at through the window.\n"
+    paragraph = """He had nothing that she could have thought of, but under-
+standing, and so it was, to everybody in it, an old and well-
+known house that they had looked at through the window.
+"""
     read = unwrapped(f"{text}\n{paragraph}")
     assert "but understanding, and" in read
     assert "and well-known house" in read

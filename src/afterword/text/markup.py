@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from afterword.text.documents import Notes, NotTextError, counted, with_article
 
-MOST = 100_000_000  # bytes of a file, and of what is unpacked from it
+MOST = 50_000_000  # bytes of a file, and of what is unpacked from it
 SOURCES = {"HTML page": (".html", ".htm", ".xhtml"), "Markdown text": (".md", ".markdown")}  # whose source is text, too
 FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 EMPTY_LINE, NEW_LINE, BREAK = "\x1d", "\x1e", "\x1f"  # of the first two, a page gets only one between two paragraphs
@@ -68,19 +68,23 @@ def text_of(kind: str, content: bytes, name: str, notes: Notes) -> str:
     del left_out[""]
     listed = " and ".join(counted(number, what) for what, number in sorted((+left_out).items()))
     notes.changed(name, "read the text of {}" + (f", without {listed}" if listed else ""))
-    text = re.sub("\r\n?", "\n", text).strip("\n")
+    text = re.sub("\r\n?", "\n", text).strip()
     return text and f"{text}\n"
 
 
 def _word(content: bytes, left_out: Counter[str]) -> str:
-    return _read(_xml(_Package(content).content("word/document.xml")), left_out, {}, OFFICE)
+    return _office(_Package(content).content("word/document.xml"), left_out)
 
 
 def _open_document(content: bytes, left_out: Counter[str]) -> str:
     package = _Package(content)
     if b"encryption-data" in package.content("META-INF/manifest.xml"):
         raise RuntimeError
-    return _read(_xml(package.content("content.xml")), left_out, {}, OFFICE)
+    return _office(package.content("content.xml"), left_out)
+
+
+def _office(content: bytes, left_out: Counter[str]) -> str:
+    return re.sub(" *\n *", "\n", _read(_xml(content), left_out, {}, OFFICE))
 
 
 def _epub(content: bytes, left_out: Counter[str]) -> str:
