@@ -272,17 +272,9 @@ def read_corpus(sources: Sequence[Source], settings: TextSettings, seed: int = 0
         training = (text for part, text in pieces() if part == "training")
         labels = count_labels(training, settings.lowercase) if settings.labels else {}
         counts = census.training, census.validation
-        return Corpus(
-            names,
-            reader.notes.lines(),
-            settings.lines,
-            labels,
-            characters,
-            *counts,
-            pieces,
-            kept.pop_all(),
-            unwrapped=reader.notes.line_ends[0] if reader.unwraps else None,
-        )
+        facts = reader.notes.lines(), settings.lines, labels, characters
+        joined = reader.notes.line_ends[0] if reader.unwraps else None
+        return Corpus(names, *facts, *counts, pieces, kept.pop_all(), unwrapped=joined)
 
 
 def _census(pieces: Pieces, reader: Reader, settings: TextSettings) -> Census:

@@ -18,11 +18,12 @@ MARGINS = range(40, 101)  # columns: editors and mail programs wrap at one of th
 SLACK = 2  # columns by which a hand misses the margin
 FEWEST = 4  # breaks that show a margin
 PART = 1 << 18  # characters: a text that comes in pieces is read in such parts, each with its own margin
-SENTENCE_ENDS = (*".!?:;…\"'”’»)]*_", "-", "–", "—")  # what follows them may begin with a capital letter in prose too
+SENTENCE_ENDS = ".!?:;…\"'”’»)]*_-–—"  # what follows them may begin with a capital letter in prose too
 LISTED = re.compile(r"[-*+•·] |[#>|]|//|/\*")  # beginnings of lists, quoted mail, comments
 NO_SPEAKER = r"(?!(?:Mr?s?|Mme|Mlle|Dr|St)\.|(?:chapter|book|part|letter|volume)\b)"  # titles, and heads of chapters
 SPEAKER = re.compile(rf"(?i:{NO_SPEAKER})[_*]*([A-Z][\w.'’ -]{{0,30}}?)[_*]*(?:[.:]|$)(?=[\s_*(\[]|$)")
 SPEECHES = 0.2  # fraction of paragraphs that begin with a speaker's name in a play
+NO_LETTER = re.compile(r"\W")
 NEAR = 10  # paragraphs to each side of one that is in a play if those are
 CODE = (("{}=<>\\|#@$%^&~`+/", 0.002), ("=(){}#", 0.008))  # signs, and how many of all characters they are in code
 STATEMENTS = 0.2  # fraction of all lines that end in a semicolon in code
@@ -138,8 +139,8 @@ def _unexplained(text: str, bare: Sequence[str]) -> Flags:
     names = set(re.findall(r" (?<![.!?:;…\"'”’»)\]_–—-] )([^\W\d_a-z]\w*)", text))
     words = set(text.split())
     for k, (line, following) in enumerate(pairwise(bare)):
-        if following[:1].isupper() and line and not line.endswith(SENTENCE_ENDS):
-            word = re.split(r"\W", following, maxsplit=1)[0]
+        if following[:1].isupper() and line[-1:] not in SENTENCE_ENDS:
+            word = NO_LETTER.split(following, maxsplit=1)[0]
             found[k] = word.lower() in words and word not in names
     return found
 
