@@ -79,6 +79,8 @@ class LanguageModel:
         """The number of weights."""
         self.lines: Final = bool(saved.about.get("lines"))
         """Whether the model was trained on lines, each a separate document."""
+        self.unwraps: Final = saved.about.get("unwrapped") is not None
+        """Whether wrapped prose was joined in the text that it was trained on, and so is in texts that it reads."""
         self.is_held: Final = bool(holds)
         """Whether any part of the network is held at a value."""
         self.writing_defaults: Final = saved.writing

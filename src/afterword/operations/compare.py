@@ -112,7 +112,7 @@ def _whole(
     for file in (files := listed(request.file)):
         comparison = Comparison(models)
         with work.progress(f"scoring {file}", "bytes") as on_progress:
-            parts, on_part = watched(file, work.parts(file, request, models[0].lines), on_progress)
+            parts, on_part = watched(file, work.parts(file, request, models[0].lines, models[0].unwraps), on_progress)
             for part in parts:
                 comparison.read(part, on_part)
         several = {"file": file} if len(files) > 1 else {}

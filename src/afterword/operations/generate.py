@@ -26,6 +26,7 @@ from afterword.operations.work import Work
 from afterword.settings import SEEDS, made, setting
 from afterword.text.encoded import SPLITS
 from afterword.text.lines import TAB
+from afterword.text.unwrap import unwrapped
 
 REPORT_EVERY = 10.0  # seconds between lines about rejected texts
 TYPICAL, MUCH_MORE = 500, 1.25  # new lines, and how many times the cost of held-out ones is worth a note
@@ -115,6 +116,8 @@ class WrittenPiece(Record, kw_only=True):
 def generate(request: Generate, work: Work) -> Iterator[Written | WrittenPiece]:
     prompts = _prompts(request, work)
     model = work.model(request.model, request.using, request.engine, request.hold)
+    if model.unwraps and request.prompt_file is not None:
+        prompts = [unwrapped(text) for text in prompts if text is not None]
     facts, label, starts = engine_of(model, work), request.label, list[PromptLike](prompts)
     if label is not None:
         starts = [model.read(text, label=label) for text in prompts]

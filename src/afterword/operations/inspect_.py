@@ -112,7 +112,8 @@ def inspect(request: Inspect, work: Work) -> Seen | Found:
         line = _line_of(SeriesFacts.of(model), request, slice(first, last), work)
         read = line.text
     else:
-        read = (request.text if request.text is not None else work.text(str(request.file), last))[first:last]
+        given = request.text
+        read = (work.text(str(request.file), last, unwrap=model.unwraps) if given is None else given)[first:last]
     if request.stretch is not None and not read:
         raise TextError(f"the stretch {request.stretch} is empty: the {'series' if line else 'text'} ends before it")
     if line is None:

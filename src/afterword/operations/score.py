@@ -127,7 +127,7 @@ class ScoredSeries(Record, kw_only=True):
 def score(request: Score, work: Work) -> Iterator[Scored | ScoredLine | ScoredSeries]:
     work.check(listed(request.files))
     free = work.model(request.model, request.using, request.engine)
-    check_kind(request, free, ("mask", "sort", "top", "adapt", "hold", "encoding", "encoding_errors"))
+    check_kind(request, free, ("mask", "sort", "top", "adapt", "hold", "encoding", "encoding_errors", "markup"))
     if free.unit == "value":
         yield from _of_tables(request, free, work)
         return
@@ -175,7 +175,7 @@ def _whole(
         with work.progress(f"scoring {file}", "bytes") as on_progress:
             last: list[Cost | None] = [None] * len(scorers)
             costs: list[Cost] = []
-            parts, on_part = watched(file, work.parts(file, request, model.lines), on_progress)
+            parts, on_part = watched(file, work.parts(file, request, model.lines, model.unwraps), on_progress)
             for part in parts:
                 new = [_cost(one, part, on_part, after) for one, after in zip(scorers, last, strict=True)]
                 costs, last = [*map(total, zip(costs, new, strict=True))] if costs else new, [*new]

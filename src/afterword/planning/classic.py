@@ -36,7 +36,8 @@ def text_settings(text: TextSettings) -> TextSettings:
         raise OptionError(f"{name}: the classic recipe reads running text; leave --{name} out")
     if text.vocabulary not in (None, "char", "classic"):
         raise OptionError(f"vocabulary {text.vocabulary}: the classic recipe reads characters; leave it out")
-    return dataclasses.replace(text, lowercase=True, vocabulary="classic")
+    unwrap = "no" if text.unwrap == "auto" else text.unwrap
+    return dataclasses.replace(text, lowercase=True, vocabulary="classic", unwrap=unwrap)
 
 
 def make_plan(encoded: EncodedCorpus, settings: TrainingSettings) -> Plan:

@@ -11,7 +11,6 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +58,11 @@ class More(Settings):
 
 
 NO_MORE = More()
-text_settings_of = partial(made, TextSettings)
-"""Returns the settings of the text that a run has recorded."""
+
+
+def text_settings_of(recorded: Mapping[str, Any]) -> TextSettings:
+    """Return the settings of the text that a run has `recorded`; early runs read every text as it was."""
+    return made(TextSettings, {"unwrap": "no", **recorded})
 
 
 def resume(

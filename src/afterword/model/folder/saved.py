@@ -153,6 +153,7 @@ class SavedModel:
             "lowercase": self.tokenizer.lowercase,
             "lines": bool(self.about.get("lines")),
             "labels": dict(self.about.get("labels") or {}) or None,
+            "unwrapped": self.about.get("unwrapped"),
             **({"series": self.about["series"]} if self.about.get("series") is not None else {}),
             **{name: self.about.get(name) for name in ("validation", "corpus", "training", "versions")},
         }
