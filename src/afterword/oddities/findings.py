@@ -31,6 +31,11 @@ FEW = 20  # listed lines, that need no reason
 STRETCH = 5  # lines from one odd line to the next, at most, in an episode
 APART = 8  # median deviations from the others: a line that is odder than its episode is a finding of its own
 TOGETHER = 5  # new kinds of line, at least, in an episode
+BECAUSE = {
+    "template": "are of kinds that no good line has",
+    "value": "have values that no good line has",
+    "text": "have a text that costs more than that of the last good lines",
+}
 
 
 class Placed(msgspec.Struct, frozen=True):
@@ -50,7 +55,10 @@ class TextCost(NamedTuple):
     """Its costliest parts."""
 
 
-@dataclass
+Pieces = Sequence[tuple[int, int]]
+
+
+@dataclass(eq=False)
 class Oddity:
     """Lines in which the same is odd."""
 
@@ -63,6 +71,8 @@ class Oddity:
     count: int = 0
     parts: list[Oddity] = field(default_factory=list)
     """The findings of an episode."""
+    odd_pieces: Pieces = ()
+    """The odd parts of the oddest line, as places in its text."""
     oddest: int = 0
     """Its place in `lines`, as they are read."""
 
@@ -88,7 +98,7 @@ def judge(usual: UsualLines | None, text: str, hidden: str, cost: TextCost, rate
     if text in usual.harmless or usual.is_harmless(line) or usual.has_text(hidden):
         odd_text = odd_text._replace(p_value=1.0)
     found, detectors = [odd_text], 1 if usual.is_plain else DETECTORS
-    if line.kind not in usual.kinds and line.kind not in usual.harmless:
+    if line.kind not in usual.places and line.kind not in usual.harmless:
         found = [Verdict("template", f"new kind of line{where}", line.kind, cost.figure, usual.p_new(cost.figure))]
     elif (each := usual.odd_values(line)) and each[0].p_value <= max(rate / detectors, odd_text.p_value):
         found = [each[0], *(one for one in each[1:] if one.p_value <= rate / detectors)]
@@ -114,49 +124,44 @@ def placed(pieces: Sequence[str], text: str) -> list[tuple[int, int]]:
     return found
 
 
-Key = tuple[bool, Detector, str]  # whether it is listed, what found it, and what is the same in all its lines
-
-
 class Findings:
     """The findings of all lines, as they are read."""
 
     def __init__(self, usual: UsualLines | None, rate: float, others: int) -> None:
         """Keep all findings within `rate`, and `others` next-oddest ones."""
         self._usual, self._rate, self._others = usual, rate, others
-        self._found: dict[Key, Oddity] = {}
-        self._new: list[tuple[int, Key, Placed]] = []  # odd lines and those of new kinds, by number in all files
+        self._found: dict[tuple[bool, Detector, str], Oddity] = {}
+        """By whether they are listed, what found them, and what is the same in all their lines."""
+        self._new: list[tuple[int, Oddity, Placed]] = []  # odd lines and those of new kinds, by number in all files
         self._rates = usual.rates if usual else Rates()
         self._counted: Counted[Placed] = self._rates.counting()
         self.lines = 0
 
-    def add(self, line: Placed, masked: str, verdicts: Sequence[Verdict]) -> None:
+    def add(self, line: Placed, masked: str, verdicts: Sequence[Verdict], pieces: Pieces = ()) -> None:
         """Take a line. `masked` is its text with the user's masks applied, as `UsualLines.of` read the good ones."""
         self.lines += 1
-        for verdict in verdicts:
-            self._take(line, verdict)
+        first, *_ = [self._take(line, verdict, pieces) for verdict in verdicts]
         if self._usual is not None and not self._usual.is_harmless(split(masked)):
             self._counted.add(line, *self._usual.repeated(masked))
-            if (first := verdicts[0]).p_value <= self._rate or first.detector == "template":
-                self._new.append((self.lines, self._key(first), line))
+            if verdicts[0].p_value <= self._rate or first.detector == "template":
+                self._new.append((self.lines, first, line))
         if len(self._found) > MOST_FOUND:
             others = sorted((each for each in self._found if not each[0]), key=lambda each: self._found[each].rank)
             for each in others[self._others :]:
                 del self._found[each]
 
-    def _key(self, verdict: Verdict) -> Key:
-        return verdict.p_value <= self._rate, verdict.detector, verdict.key
-
-    def _take(self, line: Placed, verdict: Verdict) -> None:
-        same = self._found.get(key := self._key(verdict))
-        if same is None:
-            same = self._found[key] = Oddity(verdict.detector, verdict.why, verdict.figure, verdict.p_value)
+    def _take(self, line: Placed, verdict: Verdict, pieces: Pieces) -> Oddity:
+        is_listed = verdict.p_value <= self._rate
+        new = Oddity(verdict.detector, verdict.why, verdict.figure, verdict.p_value)
+        same = self._found.setdefault((is_listed, verdict.detector, verdict.key), new)
         same.count += 1
-        odder = (verdict.p_value, -verdict.figure) < same.rank
-        if odder or key[0] or same.count <= KEPT_ALIKE:
+        odder = same is new or new.rank < same.rank
+        if odder or is_listed or same.count <= KEPT_ALIKE:
             same.lines.append(line)
         if odder:
-            same.figure, same.p_value, same.why = verdict.figure, verdict.p_value, verdict.why
+            same.figure, same.p_value, same.why, same.odd_pieces = new.figure, new.p_value, new.why, pieces
             same.oddest = len(same.lines) - 1
+        return same
 
     def listed(self, open_episodes: bool = False) -> tuple[list[Oddity], list[Oddity]]:
         """Return the findings within the rate, the oddest first, and the next-oddest ones.
@@ -166,11 +171,14 @@ class Findings:
         for one in self._found.values():
             one.lines.insert(0, one.lines.pop(one.oddest))
             one.oddest = 0
-        found = [*self._episodes()]  # they take theirs out
+        found = [*self._episodes()]
+        taken = {part for one in found for part in one.parts}
         for p_value, why, lines in self._rates.odd(self._counted):
             found.append(Oddity("rate", why, _bits(p_value), p_value, lines, len(lines)))
         ranked, smallest = list[Oddity](), dict[Placed, int]()
-        for one in sorted([*found, *self._found.values()], key=lambda one: one.rank):
+        for one in sorted(
+            [*found, *(one for one in self._found.values() if one not in taken)], key=lambda one: one.rank
+        ):
             if one.detector == "value":  # several values of a line are one finding, unless one is new in many lines
                 if all(smallest.get(line, one.count + 1) <= one.count for line in one.lines):
                     continue
@@ -183,50 +191,44 @@ class Findings:
 
     def reason(self, listed: Sequence[Oddity]) -> str | None:
         """Return why far more lines are listed than the rate promises, or None if they are not."""
-        because = {
-            "template": "are of kinds that no good line has",
-            "value": "have values that no good line has",
-            "text": "have a text that costs more than that of the last good lines",
-        }
-        lines = {name: {line for one in listed if one.detector == name for line in one.lines} for name in because}
+        lines: dict[str, set[Placed]] = {detector: set() for detector in BECAUSE}
+        for one in listed:
+            lines.get(one.detector, set()).update(one.lines)
         count = len(set().union(*lines.values()))
         if count <= max(OFTEN * self._rate * self.lines, FEW):
             return None
-        most = max(lines, key=lambda name: len(lines[name]))
+        most = max(lines, key=lambda detector: len(lines[detector]))
         most_of = max((one for one in listed if one.detector == most), key=lambda one: one.count)
         return (
             f"{count / self.lines:.1%} of the lines are listed, not {100 * self._rate:.3g}%: {len(lines[most]):,} "
-            f"{because[most]} (most often: {most_of.why}, {counted(most_of.count, 'line')}); add newer good lines, or "
+            f"{BECAUSE[most]} (most often: {most_of.why}, {counted(most_of.count, 'line')}); add newer good lines, or "
             "accept what is harmless"
         )
 
     def _episodes(self) -> Iterator[Oddity]:
-        """Yield the episodes, and take their findings out of the others."""
-        stretches: list[list[tuple[int, Key, Placed]]] = []
-        for one in self._new:
-            if not stretches or one[0] - stretches[-1][-1][0] > STRETCH:
+        """Yield the stretches in which new kinds of line come together."""
+        stretches: list[list[tuple[int, Oddity, Placed]]] = []
+        for each in self._new:
+            if not stretches or each[0] - stretches[-1][-1][0] > STRETCH:
                 stretches.append([])
-            stretches[-1].append(one)
+            stretches[-1].append(each)
         for some in stretches:
-            keys = [key for key in dict.fromkeys(key for _, key, _ in some) if key in self._found]
-            new = [key for key in keys if key[1] == "template"]
+            here = Counter(one for _, one, _ in some)
+            new = [one for one in here if one.detector == "template"]
             if len(new) < TOGETHER:
                 continue
-            figures = np.array([self._found[key].figure for key in new])
+            figures = np.array([one.figure for one in new])
             most = np.median(figures) + APART * np.median(np.abs(figures - np.median(figures)))
-            here = Counter(key for _, key, _ in some)
-            keys = [key for key in keys if key[1] != "value" and 2 * here[key] >= self._found[key].count]
-            keys = [key for key in keys if key[1] != "template" or self._found[key].figure <= most]
+            alike = {one for one in here if one.detector == "text" or (one in new and one.figure <= most)}
+            parts = sorted((one for one in alike if 2 * here[one] > one.count), key=lambda one: one.rank)
             within = some[-1][0] - some[0][0] + 1
             assert self._usual is not None
             expected = self._usual.p_new() * within
             p_value = math.exp(min(0.0, len(new) * math.log(expected) - math.lgamma(len(new) + 1)))
-            if p_value > self._rate:
-                continue
-            lines = [line for _, key, line in some if key in keys]
-            parts = sorted((self._found.pop(key) for key in keys), key=lambda one: one.rank)
-            why = f"episode: {len(lines):,} odd lines of {len(keys):,} kinds within {within:,} lines"
-            yield Oddity("episode", why, _bits(p_value), p_value, lines, len(lines), parts)
+            if p_value <= self._rate:
+                lines = [line for _, one, line in some if one in alike and one in parts]
+                why = f"episode: {len(lines):,} odd lines of {len(parts):,} kinds within {within:,} lines"
+                yield Oddity("episode", why, _bits(p_value), p_value, lines, len(lines), parts)
 
 
 def _bits(p_value: float) -> float:

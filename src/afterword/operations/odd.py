@@ -194,7 +194,12 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | OddValue | A
         for file, before, some in work.lines([*dict.fromkeys(files)], request):
             for line in _judged(model, some, request.false_alarms, work.still_wanted):
                 if line.cost.text:
-                    found.add(Placed(file, before + line.cost.line, line.cost.text), line.masked, line.verdicts)
+                    found.add(
+                        Placed(file, before + line.cost.line, line.cost.text),
+                        line.masked,
+                        line.verdicts,
+                        line.cost.odd_pieces,
+                    )
             on_progress(None, found.lines)
     odd_ones, following = found.listed(open_episodes=request.all)
     if reason := found.reason(odd_ones):
@@ -231,12 +236,11 @@ def _judged(model: LanguageModel, lines: list[str], rate: float, on_progress: On
         lines, masked, hidden, model.odd_lines(hidden, max(rate, least), on_progress=on_progress), strict=True
     ):
         words = [whole_word(read, start, stop) for start, stop in cost.odd_pieces[:SHOWN]]
-        verdicts = judge(usual, known, hide(read), TextCost(cost.figure, cost.p_value, words), rate)
+        verdicts = judge(usual, known, read, TextCost(cost.figure, cost.p_value, words), rate)
         verdict = verdicts[0]
-        pieces = (
-            [verdict.value] if verdict.value else [read[start:stop] for start, stop in cost.odd_pieces[:MOST_PIECES]]
-        )
-        places = cost.odd_pieces if read == text and not verdict.value else placed(pieces, text)
+        seen, places = (known, [verdict.at]) if verdict.at else (read, cost.odd_pieces[:MOST_PIECES])
+        if seen != text:
+            places = placed([seen[start:stop] for start, stop in places], text)
         is_odd = bool(verdict.p_value <= rate and text)
         yield Judged(
             replace(cost, text=text, p_value=verdict.p_value, odd=is_odd, odd_pieces=places if is_odd else ()),
