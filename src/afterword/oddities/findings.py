@@ -17,7 +17,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from afterword.oddities.fields import LONGEST, LONGEST_WORD, split
+from afterword.oddities.fields import LONGEST, LONGEST_WORD, TIME, WORD, split
 from afterword.oddities.rates import Counted, Rates
 from afterword.oddities.usual import Detector, UsualLines, Verdict
 from afterword.text.documents import counted
@@ -31,6 +31,7 @@ FEW = 20  # listed lines, that need no reason
 STRETCH = 5  # lines from one odd line to the next, at most, in an episode
 APART = 8  # median deviations from the others: a line that is odder than its episode is a finding of its own
 TOGETHER = 5  # new kinds of line, at least, in an episode
+SHARED, MOST_SHARED = 0.8, 2  # of its lines, and the words that are named
 BECAUSE = {
     "template": "are of kinds that no good line has",
     "value": "have values that no good line has",
@@ -219,16 +220,32 @@ class Findings:
                 continue
             figures = np.array([one.figure for one in new])
             most = np.median(figures) + APART * np.median(np.abs(figures - np.median(figures)))
-            alike = {one for one in here if one.detector == "text" or (one in new and one.figure <= most)}
-            parts = sorted((one for one in alike if 2 * here[one] > one.count), key=lambda one: one.rank)
             within = some[-1][0] - some[0][0] + 1
+            apart = {one for one in new if one.figure > most} | {one for one in here if 2 * here[one] <= one.count}
+            apart |= {one for one in here if one.detector == "value" and one.p_value * within <= self._rate}
+            parts = sorted(here.keys() - apart, key=lambda one: one.rank)
             assert self._usual is not None
             expected = self._usual.p_new() * within
             p_value = math.exp(min(0.0, len(new) * math.log(expected) - math.lgamma(len(new) + 1)))
             if p_value <= self._rate:
-                lines = [line for _, one, line in some if one in alike and one in parts]
+                lines = [line for _, one, line in some if one not in apart]
                 why = f"episode: {len(lines):,} odd lines of {len(parts):,} kinds within {within:,} lines"
+                why += _about([line.text for line in lines], self._usual)
                 yield Oddity("episode", why, _bits(p_value), p_value, lines, len(lines), parts)
+
+
+def _about(texts: Sequence[str], usual: UsualLines) -> str:
+    """Return when lines were written, and the first words that most of them share but most good lines do not."""
+    lines = [split(text).fields for text in texts]
+    times = (max((one.text for one in line if one.kind == TIME), key=len, default="") for line in (lines[0], lines[-1]))
+    words = Counter(
+        word for line in lines for word in dict.fromkeys((one.shown, one.text) for one in line if one.kind == WORD)
+    )
+    shared = [
+        shown for (shown, word), often in words.items() if often > SHARED * len(lines) > usual.share(word) * len(lines)
+    ]
+    when, who = " to ".join(dict.fromkeys(filter(None, times))), ", ".join(shared[:MOST_SHARED])
+    return f"{when and f', {when}'}{who and f', from {who}'}"
 
 
 def _bits(p_value: float) -> float:

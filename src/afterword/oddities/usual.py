@@ -207,6 +207,11 @@ class UsualLines:
         beyond = bits - max(self.late_bits, default=math.log2(self.late + 1))
         return (as_new + 0.5) / (self.late + 1) * math.exp2(-max(0.0, beyond / 2))
 
+    def share(self, word: str) -> float:
+        """Return the fraction of good lines that have a word, if none has it twice."""
+        found = (place.values.get(word, 0) for places in self.places.values() for place in places.values())
+        return sum(found) / max(1, self.rates.lines)
+
     def repeated(self, text: str) -> tuple[int, str]:
         """Return a hash of a line without its time, and its kind."""
         line = split(text)
@@ -278,8 +283,6 @@ def _described(line: Line, one: NewValue, bits: float, p_value: float) -> Verdic
     if value.kind == NUMBER and len(seen) > 5 and (numbers := one.place.ordered):
         said = f"{numbers[0]:,.10g} to {numbers[-1]:,.10g}"
     key = f"{PREFIX.sub('', value.name) or f'{line.kind} {value.place}'} {one.level // 8}"
-    if value.kind == WORD:
-        key = f"{value.name} {value.text}"
     at = (value.start, value.start + len(value.shown if value.kind == WORD else value.text))
     return Verdict("value", f"{value.shown}: seen {said}", key, bits, p_value, at)
 

@@ -45,6 +45,7 @@ TRIAL = 0.2  # of the time, after which a network that does not pay is given up
 EARLY = 0.05  # of the time, after which it is given up if it is hopeless
 HOPELESS = 1.5  # times the n-gram's cost, of the network alone
 PAYS = 0.99  # of the n-gram's cost, at most, if the network is worth its time
+LONGEST_SCORED = 20_000  # characters of a line whose costs are counted
 SHOWN, MOST_PIECES = 3, 1000  # odd pieces of a line that its finding shows, and that are placed in it
 MOST_NAMED = 10  # masked fields
 READ = 25  # findings that are printed at least, the next-oddest below those within the rate
@@ -98,12 +99,12 @@ class OddFinding(Record, kw_only=True):
     """Lines with the same oddity: what found them, why, how odd they are, and how often a normal line is as odd.
 
     `figure` is in standard deviations for a text or a new kind of line, and otherwise in bits. In `lines`, the oddest
-    is first, and the others follow in order.
+    is first, and the others follow in order. `odd_pieces` are the odd parts of the first, as places in its text.
     """
 
     rows: ClassVar = "findings"
     served: ClassVar = False
-    in_json: ClassVar = ("lines", "engine")
+    in_json: ClassVar = ("lines", "odd_pieces", "engine")
 
     finding: int
     detector: Detector
@@ -114,6 +115,7 @@ class OddFinding(Record, kw_only=True):
     odd: bool
     kind: str | UnsetType | None = UNSET
     lines: list[Placed]
+    odd_pieces: list[tuple[int, int]]
     engine: str | UnsetType = UNSET
 
 
@@ -230,7 +232,7 @@ def _judged(model: LanguageModel, lines: list[str], rate: float, on_progress: On
     calibration, usual = model.check_calibrated(1 - LEAST_RATE), model.usual
     hide = Masks(calibration.masks)
     masked = [*map(hide, lines)] if usual else lines
-    hidden = [*map(usual.hide, masked)] if usual else lines
+    hidden = [text[:LONGEST_SCORED] for text in (map(usual.hide, masked) if usual else lines)]
     least = 1 / (len(calibration.figures) + 1)
     for text, known, read, cost in zip(
         lines, masked, hidden, model.odd_lines(hidden, max(rate, least), on_progress=on_progress), strict=True
