@@ -321,19 +321,13 @@ class LanguageModel:
         """
         if masks is None:
             masks = self.calibration.masks if self.calibration else ()
-        return self.calibrated_by(self.normal_costs(lines, masks=masks, on_progress=on_progress), masks)
-
-    def normal_costs(
-        self, lines: Iterable[str], *, masks: Sequence[str] = (), on_progress: OnProgress = ignore_progress
-    ) -> Normal:
-        """Return the costs of normal `lines`, for `calibrated_by`. Raises as `calibrated`."""
         if self.is_held:
             raise OptionError("a held model cannot be calibrated: leave out hold")
         texts = checked_lines(lines, "calibrated")
-        return normal_costs(self.predictor, self.tokenizer, texts, masks, on_progress)
+        return self.calibrated_by(normal_costs(self.predictor, self.tokenizer, texts, masks, on_progress), masks)
 
     def calibrated_by(self, normal: Normal, masks: Sequence[str] = ()) -> LanguageModel:
-        """Return the same model, calibrated on costs that it, or models trained alike, computed. Raises OptionError."""
+        """Return the same model, calibrated on costs that it computed. Raises OptionError."""
         calibration = Calibration.of(normal, masks, self._using)
         return self._changed(saved=dataclasses.replace(self._saved, calibration=calibration, usual=None))
 

@@ -197,9 +197,9 @@ def test_texts_of_a_kind_with_the_same_odd_word_are_one_finding_and_a_new_kind_n
 
 
 def test_a_finding_has_its_oddest_line_first_and_the_others_in_order() -> None:
-    findings = Findings(None, RATE, 25)
+    findings = Findings(UsualLines(), RATE, 25)
     for number, figure in enumerate([30, 31, 29, 33, 30], 1):
-        findings.add(Placed("new", number, "x"), "x", judge(None, "x", "x", TextCost(figure, 1e-4, []), RATE))
+        findings.add(Placed("new", number, "x"), "x", judge(UsualLines(), "x", "x", TextCost(figure, 1e-4, []), RATE))
     [one] = findings.listed()[0]
     assert [line.line for line in one.lines] == [4, 1, 2, 3, 5]
     assert (one.figure, one.count) == (33, 5)
@@ -247,4 +247,4 @@ def test_far_more_than_the_rate_has_a_reason() -> None:
         findings.add(Placed("new", number, line), line, judge(usual, line, usual.hide(line), USUAL, RATE))
     reason = findings.reason(findings.listed()[0])
     assert reason is not None
-    assert reason.startswith("50.0% of the lines are listed, not 1%: 50 are of kinds that no good line has")
+    assert reason.startswith("50.0% of the lines are listed, not 1%; most often new kind of line, 50 lines: add newer")

@@ -23,6 +23,7 @@ DOTTED = r"[0-2]\d\.[0-5]\d\.[0-6]\d(?:\.\d+)?(?!\d)"  # behind a date only: it 
 DATE = rf"(?:\d{{4}}[-/.][01]\d[-/.][0-3]\d|\d{{1,2}}[-/ ]{MONTH}[-/ ]\d{{4}}|{MONTH} [ \d]?\d(?: \d{{4}})?(?=[ ,]))"
 WEEKDAY = "(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? )?"
 OF_A_KIND = re.compile(
+    r"(?=[-\dA-FJM-OSTWa-f])(?:"  # with which one begins: three times as fast
     rf"(?P<time>(?<![\w.]){WEEKDAY}{DATE}"
     rf"(?:[T :-]{{1,2}}(?:{CLOCK}|{DOTTED})(?: ?(?:Z|[+-]\d\d:?\d\d))?(?: \d{{4}}(?!\d))?)?(?!\d)"
     r"|(?<![\w.:-])\d\d(?:\d\d)?[01]\d[0-3]\d[ T]?[0-2]\d[0-5]\d[0-6]\d(?![\w.-])"
@@ -31,7 +32,7 @@ OF_A_KIND = re.compile(
     r"|\b(?=[a-fA-F]*\d)(?=\d*[a-fA-F])[0-9a-fA-F]{8,}\b)"
     r"|(?P<address>(?<![\w.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\w.]*\d)"
     r"|(?<![\w:])(?:[0-9a-fA-F]{1,4}:){5,7}[0-9a-fA-F]{1,4}(?![\w:]))"
-    r"|(?P<number>(?<![\w.-])-\d+(?:\.\d+)?(?![\w.])|(?<![\d.])\d+\.\d+(?![\d.])|\d+)"
+    r"|(?P<number>(?<![\w.-])-\d+(?:\.\d+)?(?![\w.])|(?<![\d.])\d+\.\d+(?![\d.])|\d+))"
 )
 MARKER_OF = {"time": TIME, "id": ID, "address": ADDRESS, "number": NUMBER}
 CHUNK = re.compile(r'"[^"]{1,300}"|[^\s=,;:()\[\]{}"|]+')

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from afterword.oddities.fields import LONGEST, LONGEST_WORD, TIME, WORD, split
-from afterword.oddities.rates import Counted, Rates
+from afterword.oddities.rates import Counted
 from afterword.oddities.usual import Detector, UsualLines, Verdict
 from afterword.text.documents import counted
 
@@ -32,11 +32,6 @@ STRETCH = 5  # lines from one odd line to the next, at most, in an episode
 APART = 8  # median deviations from the others: a line that is odder than its episode is a finding of its own
 TOGETHER = 5  # new kinds of line, at least, in an episode
 SHARED, MOST_SHARED = 0.8, 2  # of its lines, and the words that are named
-BECAUSE = {
-    "template": "are of kinds that no good line has",
-    "value": "have values that no good line has",
-    "text": "have a text that costs more than that of the last good lines",
-}
 
 
 class Placed(msgspec.Struct, frozen=True):
@@ -74,15 +69,14 @@ class Oddity:
     """The findings of an episode."""
     odd_pieces: Pieces = ()
     """The odd parts of the oddest line, as places in its text."""
-    oddest: int = 0
-    """Its place in `lines`, as they are read."""
+    oddest: Placed | None = None
 
     @property
     def rank(self) -> tuple[float, float]:
         return self.p_value, -self.figure
 
 
-def judge(usual: UsualLines | None, text: str, hidden: str, cost: TextCost, rate: float) -> list[Verdict]:
+def judge(usual: UsualLines, text: str, hidden: str, cost: TextCost, rate: float) -> list[Verdict]:
     """Return what is odd about a line, the oddest first. `hidden` is its text as the model read it.
 
     A new kind says more than its text, and so does a value that is odd at this `rate` of false alarms. If several
@@ -91,15 +85,13 @@ def judge(usual: UsualLines | None, text: str, hidden: str, cost: TextCost, rate
     words = dict.fromkeys((one.strip(' ,;:"') or one)[:LONGEST_WORD] for one in cost.pieces[:3])
     where = f": “{'”, “'.join(words)}”" if words else ""
     odd_text = Verdict("text", f"odd text{where}", hidden, cost.figure, cost.p_value)
-    if usual is None:
-        return [odd_text]
     line = split(text)
     if where and not usual.is_plain:
         odd_text = odd_text._replace(key=f"{line.kind} {where}")
     if text in usual.harmless or usual.is_harmless(line) or usual.has_text(hidden):
         odd_text = odd_text._replace(p_value=1.0)
     found, detectors = [odd_text], 1 if usual.is_plain else DETECTORS
-    if line.kind not in usual.places and line.kind not in usual.harmless:
+    if usual.places and line.kind not in usual.places and line.kind not in usual.harmless:
         found = [Verdict("template", f"new kind of line{where}", line.kind, cost.figure, usual.p_new(cost.figure))]
     elif (each := usual.odd_values(line)) and each[0].p_value <= max(rate / detectors, odd_text.p_value):
         found = [each[0], *(one for one in each[1:] if one.p_value <= rate / detectors)]
@@ -128,21 +120,20 @@ def placed(pieces: Sequence[str], text: str) -> list[tuple[int, int]]:
 class Findings:
     """The findings of all lines, as they are read."""
 
-    def __init__(self, usual: UsualLines | None, rate: float, others: int) -> None:
+    def __init__(self, usual: UsualLines, rate: float, others: int) -> None:
         """Keep all findings within `rate`, and `others` next-oddest ones."""
         self._usual, self._rate, self._others = usual, rate, others
         self._found: dict[tuple[bool, Detector, str], Oddity] = {}
         """By whether they are listed, what found them, and what is the same in all their lines."""
         self._new: list[tuple[int, Oddity, Placed]] = []  # odd lines and those of new kinds, by number in all files
-        self._rates = usual.rates if usual else Rates()
-        self._counted: Counted[Placed] = self._rates.counting()
+        self._counted: Counted[Placed] = usual.rates.counting()
         self.lines = 0
 
     def add(self, line: Placed, masked: str, verdicts: Sequence[Verdict], pieces: Pieces = ()) -> None:
         """Take a line. `masked` is its text with the user's masks applied, as `UsualLines.of` read the good ones."""
         self.lines += 1
         first, *_ = [self._take(line, verdict, pieces) for verdict in verdicts]
-        if self._usual is not None and not self._usual.is_harmless(split(masked)):
+        if not self._usual.is_harmless(split(masked)):
             self._counted.add(line, *self._usual.repeated(masked))
             if verdicts[0].p_value <= self._rate or first.detector == "template":
                 self._new.append((self.lines, first, line))
@@ -161,7 +152,7 @@ class Findings:
             same.lines.append(line)
         if odder:
             same.figure, same.p_value, same.why, same.odd_pieces = new.figure, new.p_value, new.why, pieces
-            same.oddest = len(same.lines) - 1
+            same.oddest = line
         return same
 
     def listed(self, open_episodes: bool = False) -> tuple[list[Oddity], list[Oddity]]:
@@ -170,11 +161,10 @@ class Findings:
         With `open_episodes`, the findings of an episode follow it.
         """
         for one in self._found.values():
-            one.lines.insert(0, one.lines.pop(one.oddest))
-            one.oddest = 0
+            one.lines.sort(key=lambda line: line is not one.oddest)
         found = [*self._episodes()]
         taken = {part for one in found for part in one.parts}
-        for p_value, why, lines in self._rates.odd(self._counted):
+        for p_value, why, lines in self._usual.rates.odd(self._counted):
             found.append(Oddity("rate", why, _bits(p_value), p_value, lines, len(lines)))
         ranked, smallest = list[Oddity](), dict[Placed, int]()
         for one in sorted(
@@ -192,18 +182,14 @@ class Findings:
 
     def reason(self, listed: Sequence[Oddity]) -> str | None:
         """Return why far more lines are listed than the rate promises, or None if they are not."""
-        lines: dict[str, set[Placed]] = {detector: set() for detector in BECAUSE}
-        for one in listed:
-            lines.get(one.detector, set()).update(one.lines)
-        count = len(set().union(*lines.values()))
+        of_lines = [one for one in listed if one.detector not in ("episode", "rate")]
+        count = len({line for one in of_lines for line in one.lines})
         if count <= max(OFTEN * self._rate * self.lines, FEW):
             return None
-        most = max(lines, key=lambda detector: len(lines[detector]))
-        most_of = max((one for one in listed if one.detector == most), key=lambda one: one.count)
+        most = max(of_lines, key=lambda one: one.count)
         return (
-            f"{count / self.lines:.1%} of the lines are listed, not {100 * self._rate:.3g}%: {len(lines[most]):,} "
-            f"{BECAUSE[most]} (most often: {most_of.why}, {counted(most_of.count, 'line')}); add newer good lines, or "
-            "accept what is harmless"
+            f"{count / self.lines:.1%} of the lines are listed, not {100 * self._rate:.3g}%; most often {most.why}, "
+            f"{counted(most.count, 'line')}: add newer good lines, or accept what is harmless"
         )
 
     def _episodes(self) -> Iterator[Oddity]:
@@ -224,7 +210,6 @@ class Findings:
             apart = {one for one in new if one.figure > most} | {one for one in here if 2 * here[one] <= one.count}
             apart |= {one for one in here if one.detector == "value" and one.p_value * within <= self._rate}
             parts = sorted(here.keys() - apart, key=lambda one: one.rank)
-            assert self._usual is not None
             expected = self._usual.p_new() * within
             p_value = math.exp(min(0.0, len(new) * math.log(expected) - math.lgamma(len(new) + 1)))
             if p_value <= self._rate:

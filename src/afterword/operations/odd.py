@@ -191,7 +191,7 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | OddValue | A
         yield from _each(request, work, model, kind_of, facts)
         return
     most = request.top or READ
-    found = Findings(model.usual, request.false_alarms, most)
+    found = Findings(model.usual or UsualLines(), request.false_alarms, most)
     with work.progress("scoring lines", "lines") as on_progress:
         for file, before, some in work.lines([*dict.fromkeys(files)], request):
             for line in _judged(model, some, request.false_alarms, work.still_wanted):
@@ -229,10 +229,10 @@ class Judged(NamedTuple):
 
 def _judged(model: LanguageModel, lines: list[str], rate: float, on_progress: OnProgress) -> Iterator[Judged]:
     """Yield the verdict on each of `lines`."""
-    calibration, usual = model.check_calibrated(1 - LEAST_RATE), model.usual
+    calibration, usual = model.check_calibrated(1 - LEAST_RATE), model.usual or UsualLines()
     hide = Masks(calibration.masks)
-    masked = [*map(hide, lines)] if usual else lines
-    hidden = [text[:LONGEST_SCORED] for text in (map(usual.hide, masked) if usual else lines)]
+    masked = [*map(hide, lines)]
+    hidden = [usual.hide(text)[:LONGEST_SCORED] for text in masked]
     least = 1 / (len(calibration.figures) + 1)
     for text, known, read, cost in zip(
         lines, masked, hidden, model.odd_lines(hidden, max(rate, least), on_progress=on_progress), strict=True

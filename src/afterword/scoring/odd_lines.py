@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import reprlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -32,10 +32,6 @@ class OddLine(LineScore):
     """Whether the p-value is within the rate of false alarms."""
     odd_pieces: Sequence[tuple[int, int]] = ()
     """The pieces of an odd line, as (start, stop) in `text`, that cost more than those of normal lines."""
-
-    def at(self, line: int) -> OddLine:
-        """Return the same with another number, without the costs of its tokens."""
-        return replace(self, line=line, token_nats=np.empty(0))
 
     def __repr__(self) -> str:
         return f"OddLine({self.line}: {reprlib.repr(self.text)}, figure {self.figure:.1f}, p {self.p_value:.2g})"
