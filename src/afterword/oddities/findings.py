@@ -134,7 +134,8 @@ class Findings:
         self.lines += 1
         first, *_ = [self._take(line, verdict, pieces) for verdict in verdicts]
         if not self._usual.is_harmless(split(masked)):
-            self._counted.add(line, *self._usual.repeated(masked))
+            equal, kind = self._usual.repeated(masked)
+            self._counted.add(line, equal[self._usual.rates.timed], kind)
             if verdicts[0].p_value <= self._rate or first.detector == "template":
                 self._new.append((self.lines, first, line))
         if len(self._found) > MOST_FOUND:

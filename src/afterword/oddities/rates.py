@@ -24,9 +24,9 @@ class Gaps(Generic[Item]):
 
     times: int = 0
     last: int = 0
-    line: Item | None = None
+    line: Sequence[Item] = ()
     longest: int = -1
-    before: Item | None = None
+    before: Sequence[Item] = ()
     """The line before the longest gap."""
 
     def end(self, at: int) -> None:
@@ -51,7 +51,7 @@ class Counted(Generic[Item]):
         self.kinds: dict[str, Gaps[Item]] = {}
 
     def add(self, line: Item, equal: int, kind: str) -> None:
-        """Count a line. `equal` is a hash of it, without its time."""
+        """Count a line. `equal` is the same for equal lines."""
         self._recent.append((self.lines, equal, line))
         same = {number: other for number, each, other in self._recent if each == equal}
         self.most = max(self.most, len(same))
@@ -59,7 +59,7 @@ class Counted(Generic[Item]):
             self.bursts.setdefault(equal, {}).update(same)
         gaps = self.kinds.setdefault(kind, Gaps())
         gaps.end(self.others)
-        gaps.times, gaps.last, gaps.line = gaps.times + 1, self.others, line
+        gaps.times, gaps.last, gaps.line = gaps.times + 1, self.others, [line]
         self.lines += 1
         self.others += not is_burst
 
@@ -85,29 +85,29 @@ class Rates:
 
     lines: int = 0
     most: float = 1.0
-    """Lines within `WINDOW` lines that are equal but for the time."""
+    """Equal lines within `WINDOW` lines."""
     regular: dict[str, tuple[int, int]] = field(default_factory=dict)
     """For each kind of line that came all the time: its count, and the most lines from one to the next."""
-    p_silent: float = 1.0
-    """The fraction of such kinds that fell silent among the late good lines."""
+    timed: bool = False
+    """Whether lines must also have the same time to be equal."""
 
     @staticmethod
-    def of(good: Sequence[tuple[int, str]], late: int) -> Rates:
-        """Count lines, each as `Counted.add` takes it; the last `late` ones check the count of the others."""
-        whole, early, after = (Counted[None]() for _ in range(3))
-        for number, line in enumerate(good):
-            whole.add(None, *line)
-            (early if number < len(good) - late else after).add(None, *line)
-        regular, new = early.end().regular, after.end().kinds
-        silent = sum(
-            kind not in new or new[kind].longest >= max(SILENCE * gap, WINDOW) for kind, (_, gap) in regular.items()
-        )
-        most = whole.most * max(1.0, after.most / max(1, early.most))
-        return Rates(whole.lines, most, whole.end().regular, silent / max(1, len(regular)))
+    def of(good: Sequence[tuple[tuple[int, int], str]]) -> Rates:
+        """Count lines, each with its hashes, without and with its time, and its kind.
+
+        Where most lines are equal but for their time, the time counts.
+        """
+        for timed in (False, True):
+            counted = Counted[None]()
+            for equal, kind in good:
+                counted.add(None, equal[timed], kind)
+            if counted.most <= WINDOW / 2:
+                break
+        return Rates(counted.lines, counted.most, counted.end().regular, timed)
 
     def counting(self) -> Counted[Item]:
-        """Return a count whose bursts have twice as many equal lines as ever before, or fill the window."""
-        return Counted(max(FEWEST, min(2 * self.most, max(WINDOW, 1.5 * self.most))))
+        """Return a count whose bursts have twice as many equal lines as ever before."""
+        return Counted(max(FEWEST, 2 * self.most))
 
     def odd(self, counted: Counted[Item]) -> Iterator[tuple[float, str, list[Item]]]:
         """Yield the p-value, the reason and the lines of each burst and silence; a silence has the one before it."""
@@ -118,8 +118,6 @@ class Rates:
         kinds = counted.end().kinds
         for kind, (times, longest) in self.regular.items():
             if kind in kinds and (gap := kinds[kind].longest) >= max(SILENCE * longest, WINDOW):
-                p_value = max(self.p_silent, float(times) ** (-gap / longest))
                 every = f"came every {self.lines // times:,} lines, then not for {gap:,}"
-                before = kinds[kind].before
-                assert before is not None
-                yield p_value, f"silence: {readable(kind).strip()} {every}", [before]
+                why = f"silence: {readable(kind).strip()} {every}"
+                yield float(times) ** (-gap / longest), why, [*kinds[kind].before]

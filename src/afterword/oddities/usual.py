@@ -156,7 +156,7 @@ class UsualLines:
     def of(lines: Sequence[str], masked: dict[str, bool] | None = None) -> UsualLines:
         """Return what is usual in `lines`. If `masked` is not given, it is found."""
         usual, begin = UsualLines(masked=_masked(lines) if masked is None else masked), len(lines) - len(lines) // LATE
-        found, repeated = list[list[NewValue]](), list[tuple[int, str]]()
+        found, repeated = list[list[NewValue]](), list[tuple[tuple[int, int], str]]()
         for number, text in enumerate(lines):
             line = split(text)
             repeated.append(usual.repeated(text))
@@ -167,7 +167,7 @@ class UsualLines:
                 usual.late_texts.add(_checksum(usual.hide(text)))
                 found.append([*usual.surprises(line, usual.levels)])
             usual.add(line)
-        usual.rates = Rates.of(repeated, usual.late)
+        usual.rates = Rates.of(repeated)
         usual.late_bits = sorted(filter(None, map(usual.all_bits, found)))
         return usual
 
@@ -212,10 +212,11 @@ class UsualLines:
         found = (place.values.get(word, 0) for places in self.places.values() for place in places.values())
         return sum(found) / max(1, self.rates.lines)
 
-    def repeated(self, text: str) -> tuple[int, str]:
-        """Return a hash of a line without its time, and its kind."""
+    def repeated(self, text: str) -> tuple[tuple[int, int], str]:
+        """Return hashes of a line, without and with its time, and its kind."""
         line = split(text)
-        return hash(_replaced(text, (one for one in line.fields if one.kind == TIME), "")), line.kind
+        timeless = _replaced(text, (one for one in line.fields if one.kind == TIME), "")
+        return (hash(timeless), hash(text)), line.kind
 
     def add(self, line: Line) -> None:
         """Count a line."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from msgspec import UNSET, UnsetType
@@ -194,14 +194,9 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | OddValue | A
     found = Findings(model.usual or UsualLines(), request.false_alarms, most)
     with work.progress("scoring lines", "lines") as on_progress:
         for file, before, some in work.lines([*dict.fromkeys(files)], request):
-            for line in _judged(model, some, request.false_alarms, work.still_wanted):
-                if line.cost.text:
-                    found.add(
-                        Placed(file, before + line.cost.line, line.cost.text),
-                        line.masked,
-                        line.verdicts,
-                        line.cost.odd_pieces,
-                    )
+            for line, masked, verdicts in _judged(model, some, request.false_alarms, work.still_wanted):
+                if line.text:
+                    found.add(Placed(file, before + line.line, line.text), masked, verdicts, line.odd_pieces)
             on_progress(None, found.lines)
     odd_ones, following = found.listed(open_episodes=request.all)
     if reason := found.reason(odd_ones):
@@ -217,18 +212,10 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | OddValue | A
         yield OddFinding.of(one, finding=number, odd=is_odd, **kind, **facts)
 
 
-class Judged(NamedTuple):
-    """A line, the cost of its text, and the verdict."""
-
-    cost: OddLine
-    masked: str
-    """Its text, with what the user masks hidden."""
-    verdicts: list[Verdict]
-    """The oddest first."""
-
-
-def _judged(model: LanguageModel, lines: list[str], rate: float, on_progress: OnProgress) -> Iterator[Judged]:
-    """Yield the verdict on each of `lines`."""
+def _judged(
+    model: LanguageModel, lines: list[str], rate: float, on_progress: OnProgress
+) -> Iterator[tuple[OddLine, str, list[Verdict]]]:
+    """Yield each of `lines` and the cost of its text, the line with the user's masks, and what is odd about it."""
     calibration, usual = model.check_calibrated(1 - LEAST_RATE), model.usual or UsualLines()
     hide = Masks(calibration.masks)
     masked = [*map(hide, lines)]
@@ -244,11 +231,8 @@ def _judged(model: LanguageModel, lines: list[str], rate: float, on_progress: On
         if seen != text:
             places = placed([seen[start:stop] for start, stop in places], text)
         is_odd = bool(verdict.p_value <= rate and text)
-        yield Judged(
-            replace(cost, text=text, p_value=verdict.p_value, odd=is_odd, odd_pieces=places if is_odd else ()),
-            known,
-            verdicts,
-        )
+        pieces = places if is_odd else ()
+        yield replace(cost, text=text, p_value=verdict.p_value, odd=is_odd, odd_pieces=pieces), known, verdicts
 
 
 def _each(
@@ -260,7 +244,7 @@ def _each(
         read = 0
         for file, before, lines in work.lines(listed(request.files), request):
             judged = [*_judged(model, lines, request.false_alarms, work.still_wanted)]
-            whole = [total([*whole, *(line.cost for line in judged)])]
+            whole = [total([*whole, *(line for line, _, _ in judged)])]
             for one, _, (verdict, *_) in judged:
                 if request.all or one.odd:
                     more: dict[str, Any] = {"line": before + one.line, "rate": request.false_alarms, **facts}
