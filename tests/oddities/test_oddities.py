@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 import msgspec
 import pytest
@@ -144,6 +145,14 @@ def test_a_burst_is_one_finding_with_its_lines() -> None:
     assert not [one for one in found_in(again, [new[100]] * 60) if one.detector == "rate"]  # as often as before
 
 
+def test_where_most_lines_are_equal_but_for_their_time_the_time_counts_in_a_burst() -> None:
+    usual = UsualLines.of([f"{line[:19]} parity error" for line in server(600)])
+    new = [f"{line[:19]} parity error" for line in server(900)[600:]]
+    assert found_in(usual, new) == []
+    [burst] = found_in(usual, new[:100] + [new[100]] * 60 + new[101:])
+    assert burst.why == "burst: 60 equal lines; at most 1 within 60 good ones"
+
+
 def test_a_burst_silences_no_other_line() -> None:
     lines = [f"{'abcde'[k % 5]} ended" if k % 5 else f"start {k}" for k in range(900)]
     burst = lines[600:700] + [lines[699]] * 60 + lines[700:]
@@ -167,6 +176,41 @@ def test_the_process_ids_of_the_next_day_are_not_odd(pid: int, is_odd: bool) -> 
     assert (found.p_value <= RATE) == is_odd
     if is_odd:
         assert found.why == f"pid {pid}: seen 2,000 to 2,899"
+
+
+@pytest.mark.parametrize(
+    ("change", "is_odd"),
+    [
+        (("port", "61,000"), False),
+        (("port", "61,150"), False),  # hardly outside of a wide range
+        (("port", "70,000"), True),
+        (("port", "-5"), True),
+        (("status", "999"), True),
+        (("order", "100,000"), False),  # a counter goes on, night after night
+        (("order", "0"), False),
+        (("order", "-1"), True),
+    ],
+)
+def test_a_number_just_outside_a_wide_range_is_not_odd(change: tuple[str, str], is_odd: bool) -> None:
+    usual, line = UsualLines.of(server(1800)), server(6)[5]
+    name, number = change[0], change[1].replace(",", "")
+    found = verdict(usual, re.sub(rf"{name} \d+", f"{name} {number}", line))
+    assert (found.p_value <= RATE) == is_odd
+    if is_odd:
+        assert found.why.startswith(f"{name} {number}: seen ")
+
+
+def test_a_reason_has_the_text_of_the_line() -> None:
+    usual = UsualLines.of([f"eth{k % 2} took {k % 7} from user{k % 40}" for k in range(900)])
+    assert verdict(usual, "eth1 took 3 from user70000").why == "user70000: seen 0 to 39"
+    assert verdict(usual, "wlan1 took 3 from user7").why == "wlan1: seen eth#"
+
+
+def test_a_word_with_several_numbers_is_an_id() -> None:
+    usual = UsualLines.of([f"node R{k % 7}-M{k % 3} is {'up' if k % 2 else 'down'}" for k in range(900)])
+    assert usual.hide("node R99-M4-NA is up") == "node <*> is up"
+    assert verdict(usual, "node R99-M4-NA is up").p_value > RATE
+    assert verdict(usual, "node front is up").why == "front: seen <id>"
 
 
 def test_ids_of_many_digits_have_no_range() -> None:
@@ -238,6 +282,17 @@ def test_new_kinds_that_come_together_are_one_episode_and_open_on_request() -> N
     assert [line.text for line in episode.lines] == boot
     assert [*map(id, episode.parts)] == [*map(id, listed[listed.index(episode) + 1 :][:8])]
     assert [one.lines[0].text for one in listed if one not in [episode, *episode.parts]] == ["one line, elsewhere"]
+
+
+def test_an_episode_has_the_time_and_the_machine_of_its_lines() -> None:
+    def line(k: int, host: str, text: str) -> str:
+        return f"Mar  2 10:{k // 60:02}:{k % 60:02} {host} {text}"
+
+    lines = [line(k, f"cn{k % 9}", f"ntpd: synchronised to {'abc'[k % 3]}") for k in range(900)]
+    boot = [line(900 + k, "cn77", "kernel: " + " ".join("x" * (k + 4))) for k in range(8)]
+    [episode] = [one for one in found_in(UsualLines.of(lines), [*lines[:99], *boot]) if one.detector == "episode"]
+    when = "Mar  2 10:15:00 to Mar  2 10:15:07"
+    assert episode.why == f"episode: 8 odd lines of 8 kinds within 8 lines, {when}, from cn77, kernel"
 
 
 def test_far_more_than_the_rate_has_a_reason() -> None:

@@ -227,9 +227,8 @@ def _about(texts: Sequence[str], usual: UsualLines) -> str:
     words = Counter(
         word for line in lines for word in dict.fromkeys((one.shown, one.text) for one in line if one.kind == WORD)
     )
-    shared = [
-        shown for (shown, word), often in words.items() if often > SHARED * len(lines) > usual.share(word) * len(lines)
-    ]
+    often = (word for word, count in words.items() if count > SHARED * len(lines))
+    shared = [shown for shown, word in often if shown != word or usual.share(word) < SHARED]
     when, who = " to ".join(dict.fromkeys(filter(None, times))), ", ".join(shared[:MOST_SHARED])
     return f"{when and f', {when}'}{who and f', from {who}'}"
 

@@ -99,7 +99,7 @@ class ValuePlace:
             return max(0.0, beyond / (FARTHER * (high - low)) - 1)
         m = min(TAIL, len(self.ordered) - 1)
         apart = high - self.ordered[-1 - m] if number > high else self.ordered[m] - low
-        return max(0.0, beyond / max(apart / math.log(m + 2), max(1.0, high - low) / 1000) - 1)
+        return max(0.0, beyond / max(apart / math.log(m + 2), max(1.0, high - low) / 100) - 1)
 
 
 class NewValue(NamedTuple):
