@@ -163,6 +163,12 @@ class Findings:
         """
         for one in self._found.values():
             one.lines.sort(key=lambda line: line is not one.oddest)
+        places = Counter[str]()
+        for key, one in sorted(self._found.items(), key=lambda item: item[1].rank):
+            place, tab, _ = key[-1].partition("\t")
+            if tab and one.detector == "value":  # where many words are new, each is less odd
+                places[place] += 1
+                one.p_value *= places[place]
         found = [*self._episodes()]
         taken = {part for one in found for part in one.parts}
         for p_value, why, lines in self._usual.rates.odd(self._counted):

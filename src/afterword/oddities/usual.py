@@ -120,7 +120,7 @@ class Verdict(NamedTuple):
     detector: Detector
     why: str
     key: str
-    """The same for all lines in which the same is odd."""
+    """The same for all lines in which the same is odd; what is before a tab is the place of a word."""
     figure: float
     p_value: float
     at: tuple[int, int] | None = None
@@ -284,6 +284,7 @@ def _described(line: Line, one: NewValue, bits: float, p_value: float) -> Verdic
     if value.kind == NUMBER and len(seen) > 5 and (numbers := one.place.ordered):
         said = f"{numbers[0]:,.10g} to {numbers[-1]:,.10g}"
     key = f"{PREFIX.sub('', value.name) or f'{line.kind} {value.place}'} {one.level // 8}"
+    key += f"\t{value.text}" if value.kind == WORD else ""
     at = (value.start, value.start + len(value.shown if value.kind == WORD else value.text))
     return Verdict("value", f"{value.shown}: seen {said}", key, bits, p_value, at)
 
