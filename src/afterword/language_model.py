@@ -48,6 +48,7 @@ from afterword.scoring.surprises import OnNats, Surprise, surprises
 from afterword.settings import OnProgress, ignore_progress, made, takes
 from afterword.storage import write_bytes
 from afterword.text.encoded import EncodedCorpus
+from afterword.text.lines import Masks
 from afterword.text.tokenizer import checked_lines
 
 CARD_TEMPERATURES = (0.5, 0.8, 1.0)
@@ -354,7 +355,8 @@ class LanguageModel:
         Raises OptionError if the model is not calibrated, or with too few lines for that rate; TextError.
         """
         calibration, texts = self.check_calibrated(false_alarms), checked_lines(lines, "odd_lines")
-        return judge(calibration, self.predictor, self.tokenizer, texts, false_alarms, on_progress)
+        hide, origins = (self.usual or UsualLines()).hiding(Masks(calibration.masks))
+        return judge(calibration, self.predictor, self.tokenizer, texts, false_alarms, hide, origins, on_progress)
 
     def classify(self, lines: Iterable[str], *, on_progress: OnProgress = ignore_progress) -> list[LabelScore]:
         """Return the label of each line, and the cost of the line without knowing its label; see `LabelScore`.

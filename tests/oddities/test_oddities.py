@@ -30,7 +30,7 @@ def server(count: int, seed: int = 0) -> list[str]:
 
 
 def verdict(usual: UsualLines, line: str, cost: TextCost = USUAL) -> Verdict:
-    return judge(usual, line, usual.hide(line), cost, RATE)[0]
+    return judge(usual, line, cost, RATE)[0]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_what_is_usual_is_the_same_after_it_was_written() -> None:
 def found_in(usual: UsualLines, lines: list[str]) -> list[Oddity]:
     findings = Findings(usual, RATE, 25)
     for number, line in enumerate(lines, 1):
-        findings.add(Placed("new", number, line), line, judge(usual, line, usual.hide(line), USUAL, RATE))
+        findings.add(Placed("new", number, line), line, judge(usual, line, USUAL, RATE))
     return findings.listed()[0]
 
 
@@ -164,7 +164,7 @@ def test_what_is_counted_is_masked_as_the_good_lines_were() -> None:
     findings = Findings(usual, RATE, 25)
     for number, line in enumerate([f"user {k:x} came" for k in range(60)], 1):
         masked = "user <*> came"
-        findings.add(Placed("new", number, line), masked, judge(usual, masked, masked, USUAL, RATE))
+        findings.add(Placed("new", number, line), masked, judge(usual, masked, USUAL, RATE))
     [burst] = findings.listed()[0]
     assert burst.why == "burst: 60 equal lines; at most 20 within 60 good ones"
 
@@ -230,12 +230,12 @@ def test_an_address_in_brackets_is_no_process() -> None:
 
 
 def test_texts_of_a_kind_with_the_same_odd_word_are_one_finding_and_a_new_kind_names_its_words() -> None:
-    usual = UsualLines.of([f"GET /{'abc'[k % 3]} {k}" for k in range(600)])
+    usual = UsualLines.of([f"GET /{'abc'[k % 3]} {'xyz'[k % 3]} {k}" for k in range(600)])
     findings = Findings(usual, RATE, 25)
     for number in range(1, 5):
-        line = f"GET /a {number}" if number < 4 else "PUT it away"
+        line = f"GET /a z {number}" if number < 4 else "PUT it away and far"
         cost = TextCost(30.0 + number, 1e-4, ["/a," if number < 4 else "away" * 99])
-        findings.add(Placed("new", number, line), line, judge(usual, line, usual.hide(line) + "!", cost, RATE))
+        findings.add(Placed("new", number, line), line, judge(usual, line, cost, RATE))
     found = {(one.why, one.count) for one in findings.listed()[0]}
     assert found == {("odd text: “/a”", 3), (f"new kind of line: “{'away' * 50}”", 1)}
 
@@ -243,7 +243,7 @@ def test_texts_of_a_kind_with_the_same_odd_word_are_one_finding_and_a_new_kind_n
 def test_a_finding_has_its_oddest_line_first_and_the_others_in_order() -> None:
     findings = Findings(UsualLines(), RATE, 25)
     for number, figure in enumerate([30, 31, 29, 33, 30], 1):
-        findings.add(Placed("new", number, "x"), "x", judge(UsualLines(), "x", "x", TextCost(figure, 1e-4, []), RATE))
+        findings.add(Placed("new", number, "x"), "x", judge(UsualLines(), "x", TextCost(figure, 1e-4, []), RATE))
     [one] = findings.listed()[0]
     assert [line.line for line in one.lines] == [4, 1, 2, 3, 5]
     assert (one.figure, one.count) == (33, 5)
@@ -275,7 +275,7 @@ def test_new_kinds_that_come_together_are_one_episode_and_open_on_request() -> N
     lines = [*calm, *boot, *calm, "one line, elsewhere"]
     findings = Findings(usual, RATE, 25)
     for number, line in enumerate(lines, 1):
-        findings.add(Placed("new", number, line), line, judge(usual, line, usual.hide(line), USUAL, RATE))
+        findings.add(Placed("new", number, line), line, judge(usual, line, USUAL, RATE))
     listed, _ = findings.listed(open_episodes=True)
     [episode] = [one for one in listed if one.detector == "episode"]
     assert episode.count == 8
@@ -299,7 +299,7 @@ def test_far_more_than_the_rate_has_a_reason() -> None:
     usual, findings = UsualLines.of(["a b", "c d"] * 300), Findings(UsualLines.of(["a b", "c d"] * 300), RATE, 25)
     for number in range(100):
         line = "a brand new kind" if number % 2 else "a b"
-        findings.add(Placed("new", number, line), line, judge(usual, line, usual.hide(line), USUAL, RATE))
+        findings.add(Placed("new", number, line), line, judge(usual, line, USUAL, RATE))
     reason = findings.reason(findings.listed()[0])
     assert reason is not None
     assert reason.startswith("50.0% of the lines are listed, not 1%; most often new kind of line, 50 lines: add newer")

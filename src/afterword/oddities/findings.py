@@ -9,6 +9,7 @@ listed. Lines with the same oddity are one finding. New kinds of line that come 
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from afterword.oddities.rates import Counted
 from afterword.oddities.usual import Detector, UsualLines, Verdict
 from afterword.text.documents import counted
 
+DIGITS = re.compile(r"\d+")
 DETECTORS = 3  # of a line; each gets an equal share of the false alarms
 LEAST_ODD = 0.1  # the highest p-value that is worth a look
 KEPT_ALIKE = 1000  # lines that are kept of a finding that is not listed: a log has millions
@@ -76,18 +78,17 @@ class Oddity:
         return self.p_value, -self.figure
 
 
-def judge(usual: UsualLines, text: str, hidden: str, cost: TextCost, rate: float) -> list[Verdict]:
-    """Return what is odd about a line, the oddest first. `hidden` is its text as the model read it.
+def judge(usual: UsualLines, text: str, cost: TextCost, rate: float) -> list[Verdict]:
+    """Return what is odd about a line, the oddest first.
 
     A new kind says more than its text, and so does a value that is odd at this `rate` of false alarms. If several
     values are odd, each is a verdict: one of them may be new in all lines, such as a date.
     """
     words = dict.fromkeys((one.strip(' ,;:"') or one)[:LONGEST_WORD] for one in cost.pieces[:3])
     where = f": “{'”, “'.join(words)}”" if words else ""
-    odd_text = Verdict("text", f"odd text{where}", hidden, cost.figure, cost.p_value)
-    line = split(text)
-    if where and not usual.is_plain:
-        odd_text = odd_text._replace(key=f"{line.kind} {where}")
+    line, hidden = split(text), usual.hide(text)
+    key = f"{line.kind} {DIGITS.sub('#', where)}" if where and not usual.is_plain else hidden
+    odd_text = Verdict("text", f"odd text{where}", key, cost.figure, cost.p_value)
     if text in usual.harmless or usual.is_harmless(line) or usual.has_text(hidden):
         odd_text = odd_text._replace(p_value=1.0)
     found, detectors = [odd_text], 1 if usual.is_plain else DETECTORS
@@ -105,16 +106,6 @@ def whole_word(text: str, start: int, stop: int) -> str:
     first = max(text.rfind(" ", 0, min(start + 1, len(text))), 0)
     last = text.find(" ", max(stop - 1, first + 1))
     return text[first : len(text) if last < 0 else last].strip()
-
-
-def placed(pieces: Sequence[str], text: str) -> list[tuple[int, int]]:
-    """Return the start and stop in `text` of each of the `pieces` that is found there."""
-    found, last = [], 0
-    for piece in pieces:
-        if piece and (start := text.find(piece, last)) >= 0:
-            last = start + len(piece)
-            found.append((start, last))
-    return found
 
 
 class Findings:

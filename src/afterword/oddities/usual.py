@@ -12,14 +12,14 @@ import bisect
 import math
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, NamedTuple
 
 from afterword.oddities.fields import ADDRESS, ID, MARKERS, NUMBER, PID, TIME, WORD, Field, Line, readable, split
 from afterword.oddities.rates import Rates
-from afterword.text.lines import MARK
+from afterword.text.lines import MARK, Masks
 
 LATE = 3  # one of three lines, the last ones, tell how often something new comes
 MOST_KINDS = 10_000
@@ -178,6 +178,20 @@ class UsualLines:
     def hide(self, text: str) -> str:
         """Return `text` with what always changes replaced by `MARK`."""
         return _replaced(text, filter(self._is_masked, split(text).fields), MARK) if self.masked else text
+
+    def hiding(self, masks: Masks) -> tuple[Callable[[str], str], Callable[[str], list[tuple[int, int]]]]:
+        """Return functions that hide what `masks` and this hide in a line, and that return the span in it of each
+        character of the result."""
+
+        def origins(line: str) -> list[tuple[int, int]]:
+            outer, inner, last = masks.origins(line), list[tuple[int, int]](), 0
+            for one in filter(self._is_masked, split(masks(line)).fields if self.masked else ()):
+                end = one.start + len(one.text)
+                inner += [*outer[last : one.start], *[(outer[one.start][0], outer[end - 1][1])] * len(MARK)]
+                last = end
+            return inner + outer[last:]
+
+        return lambda line: self.hide(masks(line)), origins
 
     def _is_masked(self, one: Field) -> bool:
         return one.kind in (TIME, ID) or (one.kind != WORD and self.masked.get(_around(one), one.chunk == one.kind))

@@ -16,7 +16,7 @@ from msgspec import UNSET, UnsetType
 from afterword.errors import OptionError
 from afterword.language_model import LanguageModel, complete_card
 from afterword.model.folder.calibration import LEAST_RATE, Normal, check_enough, check_false_alarms
-from afterword.oddities.findings import Findings, Placed, TextCost, judge, placed, whole_word
+from afterword.oddities.findings import Findings, Placed, TextCost, judge, whole_word
 from afterword.oddities.usual import Detector, UsualLines, Verdict
 from afterword.operations.calibrate import normal_lines, with_usual, writable
 from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
@@ -45,8 +45,7 @@ TRIAL = 0.2  # of the time, after which a network that does not pay is given up
 EARLY = 0.05  # of the time, after which it is given up if it is hopeless
 HOPELESS = 1.5  # times the n-gram's cost, of the network alone
 PAYS = 0.99  # of the n-gram's cost, at most, if the network is worth its time
-LONGEST_SCORED = 20_000  # characters of a line whose costs are counted
-SHOWN, MOST_PIECES = 3, 1000  # odd pieces of a line that its finding shows, and that are placed in it
+SHOWN = 3  # odd pieces of a line that its finding shows
 MOST_NAMED = 10  # masked fields
 READ = 25  # findings that are printed at least, the next-oddest below those within the rate
 OF_TRAINING = ("minutes", "seed", "vocabulary", "out", "overwrite", "auto_mask")
@@ -217,19 +216,14 @@ def _judged(
 ) -> Iterator[tuple[OddLine, str, list[Verdict]]]:
     """Yield each of `lines` and the cost of its text, the line with the user's masks, and what is odd about it."""
     calibration, usual = model.check_calibrated(1 - LEAST_RATE), model.usual or UsualLines()
-    hide = Masks(calibration.masks)
-    masked = [*map(hide, lines)]
-    hidden = [usual.hide(text)[:LONGEST_SCORED] for text in masked]
-    least = 1 / (len(calibration.figures) + 1)
-    for text, known, read, cost in zip(
-        lines, masked, hidden, model.odd_lines(hidden, max(rate, least), on_progress=on_progress), strict=True
-    ):
-        words = [whole_word(read, start, stop) for start, stop in cost.odd_pieces[:SHOWN]]
-        verdicts = judge(usual, known, read, TextCost(cost.figure, cost.p_value, words), rate)
-        verdict = verdicts[0]
-        seen, places = (known, [verdict.at]) if verdict.at else (read, cost.odd_pieces[:MOST_PIECES])
-        if seen != text:
-            places = placed([seen[start:stop] for start, stop in places], text)
+    masks, least = Masks(calibration.masks), 1 / (len(calibration.figures) + 1)
+    for text, cost in zip(lines, model.odd_lines(lines, max(rate, least), on_progress=on_progress), strict=True):
+        known, places = masks(text), cost.odd_pieces
+        words = [whole_word(text, start, stop) for start, stop in places[:SHOWN]]
+        verdict, *_ = verdicts = judge(usual, known, TextCost(cost.figure, cost.p_value, words), rate)
+        if verdict.at:
+            spans = masks.origins(text)
+            places = [(spans[verdict.at[0]][0], spans[verdict.at[1] - 1][1])]
         is_odd = bool(verdict.p_value <= rate and text)
         pieces = places if is_odd else ()
         yield replace(cost, text=text, p_value=verdict.p_value, odd=is_odd, odd_pieces=pieces), known, verdicts
