@@ -84,7 +84,7 @@ class Rates:
     """The rates of equal lines and of regular kinds of line in the good lines."""
 
     lines: int = 0
-    most: float = 1.0
+    most: int = 1
     """Equal lines within `WINDOW` lines."""
     regular: dict[str, tuple[int, int]] = field(default_factory=dict)
     """For each kind of line that came all the time: its count, and the most lines from one to the next."""
@@ -113,7 +113,7 @@ class Rates:
         """Yield the p-value, the reason and the lines of each burst and silence; a silence has the one before it."""
         for lines in counted.bursts.values():
             p_value = float(self.lines + 1) ** (-min(len(lines), WINDOW) / self.most)
-            usual = f"at most {self.most:,.0f} within {WINDOW} good ones"
+            usual = f"at most {self.most:,} within {WINDOW} good ones"
             yield p_value, f"burst: {len(lines):,} equal lines; {usual}", [*lines.values()]
         kinds = counted.end().kinds
         for kind, (times, longest) in self.regular.items():
