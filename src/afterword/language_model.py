@@ -48,6 +48,7 @@ from afterword.scoring.surprises import OnNats, Surprise, surprises
 from afterword.settings import OnProgress, ignore_progress, made, takes
 from afterword.storage import write_bytes
 from afterword.text.encoded import EncodedCorpus
+from afterword.text.lines import Masks
 from afterword.text.tokenizer import checked_lines
 
 CARD_TEMPERATURES = (0.5, 0.8, 1.0)
@@ -322,19 +323,13 @@ class LanguageModel:
         """
         if masks is None:
             masks = self.calibration.masks if self.calibration else ()
-        return self.calibrated_by(self.normal_costs(lines, masks=masks, on_progress=on_progress), masks)
-
-    def normal_costs(
-        self, lines: Iterable[str], *, masks: Sequence[str] = (), on_progress: OnProgress = ignore_progress
-    ) -> Normal:
-        """Return the costs of normal `lines`, for `calibrated_by`. Raises as `calibrated`."""
         if self.is_held:
             raise OptionError("a held model cannot be calibrated: leave out hold")
         texts = checked_lines(lines, "calibrated")
-        return normal_costs(self.predictor, self.tokenizer, texts, masks, on_progress)
+        return self.calibrated_by(normal_costs(self.predictor, self.tokenizer, texts, masks, on_progress), masks)
 
     def calibrated_by(self, normal: Normal, masks: Sequence[str] = ()) -> LanguageModel:
-        """Return the same model, calibrated on costs that it, or models trained alike, computed. Raises OptionError."""
+        """Return the same model, calibrated on costs that it computed. Raises OptionError."""
         calibration = Calibration.of(normal, masks, self._using)
         return self._changed(saved=dataclasses.replace(self._saved, calibration=calibration, usual=None))
 
@@ -361,7 +356,8 @@ class LanguageModel:
         Raises OptionError if the model is not calibrated, or with too few lines for that rate; TextError.
         """
         calibration, texts = self.check_calibrated(false_alarms), checked_lines(lines, "odd_lines")
-        return judge(calibration, self.predictor, self.tokenizer, texts, false_alarms, on_progress)
+        hide, origins = (self.usual or UsualLines()).hiding(Masks(calibration.masks))
+        return judge(calibration, self.predictor, self.tokenizer, texts, false_alarms, hide, origins, on_progress)
 
     def classify(self, lines: Iterable[str], *, on_progress: OnProgress = ignore_progress) -> list[LabelScore]:
         """Return the label of each line, and the cost of the line without knowing its label; see `LabelScore`.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # only the operation that runs is imported
 
 COLLECTED = 4096  # characters of a line that are collected before they are printed
 ODD, PLAIN = "\033[1;31m", "\033[0m"  # around odd characters on a terminal with colours
+WIDEST = 1000  # characters of a line that odd prints
 TABLE = "{:>8}  {:>8}  {:>8}  {:6}  {}"
 
 
@@ -90,7 +91,8 @@ def odd(records: Iterator[Record], request: Any) -> Iterator[Record]:
         if isinstance(one, AcceptedLine):
             print(shown(one.text))
         elif isinstance(one, OddRow):
-            text = marked(one.text, one.odd_pieces) if colours and one.odd else shown(one.text)
+            has_marks = colours and one.odd and len(one.text) <= WIDEST
+            text = marked(one.text, one.odd_pieces) if has_marks else shown(around(one.text, one.odd_pieces))
             why = f"  {shown(one.why)}" if isinstance(one.why, str) else ""
             kind = f"  {shown(one.kind)}" if isinstance(one.kind, str) else ""
             print(f"{shown(one.file)}:{one.line}: {one.figure:.1f}{why}  {text}{kind}", flush=True)
@@ -104,7 +106,14 @@ def odd(records: Iterator[Record], request: Any) -> Iterator[Record]:
             times = f"  ({one.count:,} lines, {min(numbers):,} to {max(numbers):,})" if one.count > 1 else ""
             kind = f"  {shown(one.kind)}" if isinstance(one.kind, str) else ""
             would = "" if one.odd else f"  [{one.p_value:.2g}]"
-            print(f"{shown(first.file)}:{first.line}: {why}  {shown(first.text)}{times}{kind}{would}", flush=True)
+            text = shown(around(first.text, one.odd_pieces))
+            print(f"{shown(first.file)}:{first.line}: {why}  {text}{times}{kind}{would}", flush=True)
+
+
+def around(text: str, pieces: Sequence[tuple[int, int]]) -> str:
+    """Return `text`; of a long one, only what is around its first odd piece."""
+    start = max(0, min((pieces[0][0] if pieces else 0) - WIDEST // 2, len(text) - WIDEST))
+    return "…" * (start > 0) + text[start : start + WIDEST] + "…" * (start + WIDEST < len(text))
 
 
 def marked(text: str, odd_pieces: Sequence[tuple[int, int]]) -> str:

@@ -201,7 +201,7 @@ def save_model(folder: Path, model: SavedModel, card: str) -> None:
         if model.calibration is not None:
             write_tensors(new / CALIBRATION, *model.calibration.record())
         if model.usual is not None:
-            write_bytes(new / LINES, msgspec.json.encode(model.usual.trimmed()))
+            write_bytes(new / LINES, msgspec.json.encode(model.usual))
         write_bytes(new / TOKENIZER, tokenizer)
         write_bytes(new / CARD, card.encode())
         write_json(new / CONFIG, config)
