@@ -1,12 +1,14 @@
 """How many lines are joined while texts are read, of wrapped prose (all of them are asked for) and of others (none is).
 
     python -m benchmarks.unwrap [--build]
+    python -m benchmarks.unwrap --layout MODEL [--texts 100]
 
 Ten texts of each kind, from ../shared/data and, for code, from Python's library and this project. Prose that has one
 line per paragraph is wrapped here, at 60 to 78 columns, so what is right is known exactly; the ten novels of Project
 Gutenberg were wrapped by hand, and every line that begins with a small letter goes on with its paragraph. In books of
 verse and drama, prefaces and notes are prose; only blocks whose lines all begin with a capital letter are counted as
-verse. `--build` takes the other texts, on which the recognition was built.
+verse. `--build` takes the other texts, on which the recognition was built. `--layout` lets a model of joined prose write,
+and counts the texts in which a line ends within a sentence, as in the wrapped books that a base has read.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import argparse
 import csv
 import lzma
 import random
+import re
 import sys
 import textwrap
 import time
@@ -22,10 +25,12 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+from afterword import load
 from afterword.text.unwrap import unwrapped
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 EACH = 10
+WRITTEN = 800  # characters of a text that a model writes
 LONG = 62  # characters: lines of verse are shorter
 PIECE = 400_000  # characters of a text
 GUTENBERG = "github:rcdm-uga/Gutenberg_Text"
@@ -94,12 +99,27 @@ def small_letters_joined(text: str) -> tuple[int, int]:
     return kinds[0] - kinds[1], kinds[0]
 
 
+def layout(model: str, texts: int) -> None:
+    """Print how many texts that `model` writes have a line that ends within a sentence."""
+    broken = length = 0
+    for sample in load(model).samples(num=texts, seed=0, max_tokens=WRITTEN):
+        found = re.search(r"[a-z,;] ?\n ?[a-z]", sample.text)
+        broken, length = broken + (found is not None), length + len(sample.text)
+        if found is not None:
+            print(repr(sample.text[max(0, found.start() - 90) : found.end() + 60]))
+    print(f"{broken} of {texts} texts ({length:,} characters in all) have a line that ends within a sentence")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", action="store_true", help="the texts on which the recognition was built")
     parser.add_argument("--each", type=int, default=EACH, help="texts of each kind")
-    parser.add_argument("--lines", action="store_true", help="print some of the lines that are joined wrongly")
+    parser.add_argument("--layout", metavar="MODEL", help="a model of joined prose, which writes")
+    parser.add_argument("--texts", type=int, default=100, help="texts that it writes")
     options = parser.parse_args()
+    if options.layout:
+        layout(options.layout, options.texts)
+        return
     draw = random.Random(1 + options.build)
     all_books = [*books(options.build)]
     draw.shuffle(all_books)
