@@ -7,8 +7,8 @@ Ten texts of each kind, from ../shared/data and, for code, from Python's library
 line per paragraph is wrapped here, at 60 to 78 columns, so what is right is known exactly; the ten novels of Project
 Gutenberg were wrapped by hand, and every line that begins with a small letter goes on with its paragraph. In books of
 verse and drama, prefaces and notes are prose; only blocks whose lines all begin with a capital letter are counted as
-verse. `--build` takes the other texts, on which the recognition was built. `--layout` lets a model of joined prose write,
-and counts the texts in which a line ends within a sentence, as in the wrapped books that a base has read.
+verse. `--build` takes the other texts, on which the recognition was built. `--layout` lets a model of joined prose
+write, and counts the texts in which a line ends within a sentence, as in the wrapped books that a base has read.
 """
 
 from __future__ import annotations
