@@ -1,31 +1,36 @@
 """How many lines are joined while texts are read, of wrapped prose (all of them are asked for) and of others (none is).
 
     python -m benchmarks.unwrap [--build]
+    python -m benchmarks.unwrap --layout MODEL [--texts 100]
 
 Ten texts of each kind, from ../shared/data and, for code, from Python's library and this project. Prose that has one
 line per paragraph is wrapped here, at 60 to 78 columns, so what is right is known exactly; the ten novels of Project
 Gutenberg were wrapped by hand, and every line that begins with a small letter goes on with its paragraph. In books of
 verse and drama, prefaces and notes are prose; only blocks whose lines all begin with a capital letter are counted as
-verse. `--build` takes the other texts, on which the recognition was built.
+verse. `--build` takes the other texts, on which the recognition was built. `--layout` lets a model of joined prose
+write, and counts the texts in which a line ends within a sentence, as in the wrapped books that a base has read.
 """
 
 from __future__ import annotations
 
-import argparse
 import csv
 import lzma
 import random
-import sys
+import re
 import textwrap
 import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-from afterword.text.unwrap import unwrapped
+import click
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
+from afterword import load
+from afterword.text.unwrap import unwrapped, unwrapped_parts
+from benchmarks.commands import DATA, as_written
+
 EACH = 10
+WRITTEN = 800  # characters of a text that a model writes
 LONG = 62  # characters: lines of verse are shorter
 PIECE = 400_000  # characters of a text
 GUTENBERG = "github:rcdm-uga/Gutenberg_Text"
@@ -94,14 +99,27 @@ def small_letters_joined(text: str) -> tuple[int, int]:
     return kinds[0] - kinds[1], kinds[0]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", action="store_true", help="the texts on which the recognition was built")
-    parser.add_argument("--each", type=int, default=EACH, help="texts of each kind")
-    parser.add_argument("--lines", action="store_true", help="print some of the lines that are joined wrongly")
-    options = parser.parse_args()
-    draw = random.Random(1 + options.build)
-    all_books = [*books(options.build)]
+def count_broken(model: str, texts: int) -> None:
+    """Print how many texts that `model` writes have a line that ends within a sentence."""
+    broken = length = 0
+    for sample in load(model).samples(num=texts, seed=0, max_tokens=WRITTEN):
+        found = re.search(r"[a-z,;] ?\n ?[a-z]", sample.text)
+        broken, length = broken + (found is not None), length + len(sample.text)
+        if found is not None:
+            click.echo(repr(sample.text[max(0, found.start() - 90) : found.end() + 60]))
+    click.echo(f"{broken} of {texts} texts ({length:,} characters in all) have a line that ends within a sentence")
+
+
+@click.command(help=as_written(__doc__))
+@click.option("--build", is_flag=True, help="The texts on which the recognition was built.")
+@click.option("--layout", metavar="MODEL", help="A model of joined prose, which writes.")
+@click.option("--texts", default=100, help="The number of texts that it writes.")
+def main(build: bool, layout: str | None, texts: int) -> None:
+    if layout:
+        count_broken(layout, texts)
+        return
+    draw = random.Random(1 + build)
+    all_books = [*books(build)]
     draw.shuffle(all_books)
     prose = [(title, text) for kind, source, title, text in all_books if "ELTeC" in source and kind == "novel"][:4]
     prose += [each for folder in ("modern", "german", "french", "spanish") for each in passages(folder, draw)]
@@ -113,22 +131,22 @@ def main() -> None:
         *library.glob("*.py"),
         *library.glob("email/*.py"),
     ]
-    code = sorted(code)[options.build :: 2]
+    code = sorted(code)[build::2]
     logs = [DATA / "BGL_2k.log", *sorted((DATA / "logs").glob("*.log")), *sorted((DATA / "adfa-ld").glob("*.txt"))]
     logs += [DATA / "names.txt"]
     rows: dict[str, list[tuple[str, tuple[int, int]]]] = {
-        "verse": [(t, verse_joined(x)) for kind, _, t, x in all_books if kind == "verse"][: options.each],
-        "drama": [(t, kept_lines(x)) for kind, _, t, x in all_books if kind == "drama"][: options.each],
+        "verse": [(t, verse_joined(x)) for kind, _, t, x in all_books if kind == "verse"][:EACH],
+        "drama": [(t, kept_lines(x)) for kind, _, t, x in all_books if kind == "drama"][:EACH],
         "prose, wrapped here": [],
         "prose, wrapped by hand": [
             (t, small_letters_joined(x)) for kind, source, t, x in all_books if source == GUTENBERG and kind == "novel"
-        ][: options.each],
-        "prose, not wrapped": [(t, kept_lines(x)) for t, x in prose][: options.each],
-        "code": [(str(p.name), kept_lines(p.read_text("utf-8", "replace"))) for p in draw.sample(code, options.each)],
-        "logs": [(p.name, kept_lines(p.read_text("utf-8", "replace"))) for p in logs][: options.each],
+        ][:EACH],
+        "prose, not wrapped": [(t, kept_lines(re.sub("\n+", "\n", x))) for t, x in prose][:EACH],
+        "code": [(str(p.name), kept_lines(p.read_text("utf-8", "replace"))) for p in draw.sample(code, EACH)],
+        "logs": [(p.name, kept_lines(p.read_text("utf-8", "replace"))) for p in logs][:EACH],
     }
     exact = 0
-    for title, text in prose[: options.each]:
+    for title, text in prose[:EACH]:
         columns = draw.randint(60, 78)
         text = "\n".join(line.strip() for line in text.split("\n"))
         folded = wrapped(text, columns)
@@ -137,15 +155,16 @@ def main() -> None:
         exact += unwrapped(folded) == text
     for kind, found in rows.items():
         joined, ends = (sum(each[k] for _, each in found) for k in (0, 1))
-        print(f"{kind}: {joined:,} of {ends:,} lines joined ({joined / max(1, ends):.2%}) in {len(found)} texts")
+        click.echo(f"{kind}: {joined:,} of {ends:,} lines joined ({joined / max(1, ends):.2%}) in {len(found)} texts")
         for title, (joined, ends) in found:
-            print(f"    {joined:>6,} of {ends:>7,}  {joined / max(1, ends):7.2%}  {title[:60]}")
-    print(f"{exact} of the texts that were wrapped here are again what they were, to the character")
+            click.echo(f"    {joined:>6,} of {ends:>7,}  {joined / max(1, ends):7.2%}  {title[:60]}")
+    click.echo(f"{exact} of the texts that were wrapped here are again what they were, to the character")
     text = wrapped(prose[0][1], 72)
     text = text * (20_000_000 // len(text))
     began = time.monotonic()
-    unwrapped(text)
-    print(f"{len(text) / 1e6 / (time.monotonic() - began):.0f} million characters per second", file=sys.stderr)
+    for _ in unwrapped_parts([text]):
+        pass
+    click.echo(f"{len(text) / 1e6 / (time.monotonic() - began):.0f} million characters per second", err=True)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from afterword.errors import TextError
-from afterword.text import markup
 from afterword.text.corpus import TextSettings, read_corpus
 from afterword.text.decoding import Decoding, read_text
 
@@ -172,84 +171,6 @@ def test_without_the_extra_one_line_names_it(tmp_path: Path, name: str, monkeypa
     monkeypatch.setitem(sys.modules, "lxml", None)
     with pytest.raises(TextError, match=r"pip install 'afterword\[documents\]'"):
         read_text([tmp_path / name])
-
-
-# Damaged, encrypted and hostile ones
-
-
-def refused(path: Path) -> str:
-    with pytest.raises(TextError) as caught:
-        read_text([path])
-    message = str(caught.value)
-    assert "\n" not in message
-    return message.removeprefix(f"{path} ")
-
-
-def test_a_damaged_one_gets_a_line(tmp_path: Path) -> None:
-    path = word(tmp_path / "novel.docx")
-    path.write_bytes(path.read_bytes()[:-200])
-    assert refused(path).startswith("is a damaged Word document (File is not a zip file)")
-    zipped(path, {"[Content_Types].xml": "", "word/document.xml": "<w:p>"})
-    assert refused(path).startswith("is a damaged Word document (")
-    assert refused(
-        stored(zipped(tmp_path / "a.epub", {**BOOK, "OEBPS/book.opf": "<x/>"} | {"META-INF/container.xml": "<x/>"}))
-    )
-    for name in BOOK:
-        if name.startswith("OEBPS/text"):
-            files = {one: content for one, content in BOOK.items() if one != name}
-            assert "is a damaged EPUB book" in refused(stored(zipped(tmp_path / "b.epub", files)))
-
-
-def test_an_encrypted_one_gets_a_line(tmp_path: Path) -> None:
-    path = word(tmp_path / "novel.docx")
-    content = bytearray(path.read_bytes())
-    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # the flags of every file in it
-        at = content.find(mark)
-        while at >= 0:
-            content[at + offset] |= 1
-            at = content.find(mark, at + 4)
-    path.write_bytes(content)
-    assert refused(path) == "is an encrypted Word document: save it without a password"
-    locked = "<encryption><CipherReference URI='OEBPS/text/one.xhtml'/></encryption>"
-    book = stored(zipped(tmp_path / "a.epub", {**BOOK, "META-INF/encryption.xml": locked}))
-    assert "is an encrypted EPUB book" in refused(book)
-    manifest = MANIFEST.replace("/>", "><manifest:encryption-data/></manifest:manifest>")
-    media = {"mimetype": "application/vnd.oasis.opendocument.text"}
-    odt = zipped(tmp_path / "a.odt", {**media, "META-INF/manifest.xml": manifest, "content.xml": "\1\2"})
-    assert "is an encrypted OpenDocument text" in refused(stored(odt))
-
-
-WORD = '<w:document xmlns:w="w"><w:body><w:p><w:r><w:t>{}</w:t></w:r></w:p></w:body></w:document>'
-
-
-@pytest.mark.parametrize("entity", ['SYSTEM "file:///etc/hostname"', '"&b;&b;&b;"', '"text"'])
-def test_no_entity_is_expanded(tmp_path: Path, entity: str) -> None:
-    head = f'<!DOCTYPE x [<!ENTITY a {entity}><!ENTITY b "bbbb">]>'
-    path = zipped(tmp_path / "a.docx", {"[Content_Types].xml": "", "word/document.xml": head + WORD.format("x&a;y")})
-    assert read_text([path])[0] == "xy\n"
-
-
-def test_what_is_unpacked_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(markup, "MOST", 100_000)
-    path = zipped(tmp_path / "a.docx", {"[Content_Types].xml": "", "word/document.xml": WORD.format("a" * 10**7)})
-    assert "it unpacks to more than 100,000 bytes" in refused(path)
-    pages = {f"OEBPS/text/{name}.xhtml": "<html><body><p>" + "a" * 60_000 for name in ("one", "two b")}
-    assert "it unpacks to more than 100,000 bytes" in refused(stored(zipped(tmp_path / "a.epub", BOOK | pages)))
-    (page := tmp_path / "a.html").write_text("<p>a" * 50_000, encoding="utf-8")
-    assert "more than 100,000 bytes" in refused(page)
-
-
-def test_deep_nesting_is_no_recursion(tmp_path: Path) -> None:
-    (page := tmp_path / "a.html").write_text("<div>" * 100_000 + "text", encoding="utf-8")
-    assert len(read_text([page])[0]) <= len("text\n")
-    deep = WORD.format("<w:p>" * 100_000 + "text" + "</w:p>" * 100_000)
-    path = zipped(tmp_path / "a.docx", {"[Content_Types].xml": "", "word/document.xml": deep})
-    assert "is a damaged Word document" in refused(path)
-
-
-def test_a_path_out_of_the_book_is_not_read(tmp_path: Path) -> None:
-    path = PACKAGE.replace("text/one.xhtml", "../../../../etc/hostname")
-    assert "is a damaged EPUB book" in refused(stored(zipped(tmp_path / "a.epub", {**BOOK, "OEBPS/book.opf": path})))
 
 
 def test_a_stream_is_read_as_a_file_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,6 +73,12 @@ def test_verse_alone_keeps_its_lines() -> None:
     assert unwrapped(f"{VERSE}\n" * 50) == f"{VERSE}\n" * 50
 
 
+def test_verse_without_capital_letters_keeps_its_lines() -> None:
+    draw = random.Random(4)
+    verses = "\n\n".join("\n".join(" ".join(draw.choices(WORDS, k=7)) for _ in range(4)) for _ in range(100))
+    assert unwrapped(verses) == verses
+
+
 def test_a_play_keeps_its_lines() -> None:
     assert unwrapped(PLAY * 20) == PLAY * 20
 
