@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from afterword.bases.installed import folder_named, known
 from afterword.errors import ModelError, OptionError
 from afterword.generation.copying import Passages
-from afterword.generation.prefill import NextCharacter, Prompt, Reading, prompt_of, read_prompt
+from afterword.generation.next_words import NextWord
+from afterword.generation.poem import Verse, write_poem
+from afterword.generation.prefill import NextCharacter, Prompt, PromptLike, Reading, prompt_of, read_prompt
 from afterword.generation.sampling import Sampling
 from afterword.generation.texts import Sample
 from afterword.generation.writer import Continuing, Generating, GeneratingMany, Stream, Streaming, Writer
@@ -199,6 +201,14 @@ class LanguageModel:
         """
         return self._last_writer(asked).next_characters(asked.prompt, asked.label)
 
+    def next_words(self, prompt: PromptLike = None, number: int = 8, *, label: str | None = None) -> list[NextWord]:
+        """Return the `number` likeliest words that can follow `prompt` with their probabilities, the likeliest first.
+
+        If the prompt ends within a word, they complete it. They are found by a search over tokens, and there are fewer
+        in a text without words. Raises as `read`.
+        """
+        return self.writer(Sampling()).next_words(prompt, number, label)
+
     @takes(Streaming)
     def stream(self, asked: Streaming) -> Stream:
         """Write after `prompt`, one piece per token.
@@ -242,6 +252,18 @@ class LanguageModel:
                 self._passages = Passages("\n".join(self.learned_from().texts("training")), sampling.no_copy)
             passages = self._passages
         return Writer(self._saved, self.predictor, sampling, passages)
+
+    def poem(
+        self,
+        sampling: Sampling,
+        verse: Verse,
+        prompt: PromptLike,
+        seed: int,
+        on_line: Callable[[], object] = lambda: None,
+    ) -> Sample:
+        """Write a poem in the form of `verse`; see `generation.poem.write_poem`. Raises OptionError, WorkError."""
+        self.check_of_text()
+        return write_poem(self._saved, self.predictor, sampling, verse, prompt, seed, on_line)
 
     def _last_writer(self, asked: Sampling) -> Writer:
         """Return the last writer if it has these settings, since making one can take a while."""
