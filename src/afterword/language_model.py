@@ -48,7 +48,7 @@ from afterword.scoring.surprises import OnNats, Surprise, surprises
 from afterword.scoring.voice import MOST_OWN, OwnVoice
 from afterword.settings import OnProgress, ignore_progress, made, takes
 from afterword.storage import write_bytes
-from afterword.text.encoded import EncodedCorpus
+from afterword.text.encoded import SPLITS, EncodedCorpus
 from afterword.text.tokenizer import checked_lines
 
 CARD_TEMPERATURES = (0.5, 0.8, 1.0)
@@ -277,12 +277,7 @@ class LanguageModel:
         """
         return score_lines(self.predictor, self.tokenizer, checked_lines(lines, "score_lines"), on_progress)
 
-    def voice(
-        self,
-        own: str | None = None,
-        against: str | os.PathLike[str] | None = None,
-        on_progress: OnProgress = ignore_progress,
-    ) -> OwnVoice:
+    def voice(self, own: str | None = None, against: str = "", on_progress: OnProgress = ignore_progress) -> OwnVoice:
         """Return the voice of the writer of the training text, with which other texts are compared.
 
         `own` is text of the writer that the model did not learn from, by default the held-out text of the model's run;
@@ -292,20 +287,18 @@ class LanguageModel:
         self.check_of_text()
         if self.lines or self.config.window:
             raise OptionError("a voice needs a model of running text: train one without `lines`")
-        name = os.fspath(against or (self.about.get("base") or {}).get("name") or "english")
-        learned = self.learned_from() if self._run is not None and self._run.is_dir() else None
-        if own is None:
-            own = learned.texts("validation")[0] if learned is not None else ""
-            if not own.strip():
-                raise OptionError("this model has no held-out text: give the folder of its run, or a text with `own`")
-        own = self.tokenizer.normalise(own[:MOST_OWN])
+        name = against or (self.about.get("base") or {}).get("name") or "english"
+        corpus = self.learned_from() if self._run is not None and self._run.is_dir() else None
+        learned, held_out = (corpus.texts(part)[0] if corpus else "" for part in SPLITS)
+        own = self.tokenizer.normalise((held_out if own is None else own)[:MOST_OWN])
+        if not own.strip():
+            raise OptionError("this model has no held-out text: give the folder of its run, or a text with `own`")
         if self._voice is None or self._voice[0] != (own, name):
             try:
                 base = LanguageModel.load(name, engine=self.engine)  # type: ignore[arg-type]
             except ModelError as error:
                 raise OptionError(f"{error.message}; name the model of anybody with `against`") from None
-            text = learned.texts("training")[0] if learned is not None else ""
-            self._voice = (own, name), OwnVoice(self, base, own, text, on_progress)
+            self._voice = (own, name), OwnVoice(self, base, own, learned, on_progress)
         return self._voice[1]
 
     def adapting(self) -> AdaptingScorer:

@@ -11,6 +11,7 @@ import pytest
 from afterword.errors import TextError
 from afterword.scoring.costs import Score
 from afterword.scoring.voice import MOST_BITS, Gains, OwnVoice, Span
+from afterword.settings import ignore_progress
 from afterword.text.characters import CharTokenizer
 
 OWN = "".join(f"We saw {'o' * (k % 7)} and {'e' * (k % 5)} there. " for k in range(40))
@@ -35,7 +36,7 @@ class Costing:
 
 
 def voice(own: str = OWN) -> OwnVoice:
-    return OwnVoice(Costing(2, cheap="o"), Costing(2), own)
+    return OwnVoice(Costing(2, cheap="o"), Costing(2), own, "", ignore_progress)
 
 
 def test_gains_are_the_bits_that_the_base_costs_beyond_the_model() -> None:

@@ -48,6 +48,7 @@ def test_the_parts_are_those_of_python(server: Serving, place: Path) -> None:
         ({"model": "tiny", "text": DRAFT}, "give the folder of its run"),
         ({"model": "own", "text": ""}, "text is empty"),
         ({"model": "own", "text": " \n "}, "text is empty"),
+        ({"model": "own", "text": "\ud800"}, "lone surrogate"),
         ({"model": "own", "text": "a" * 20_001}, "text may have at most 20,000 characters"),
         ({"model": "own", "text": DRAFT, "own": "/etc/passwd"}, "own"),
     ],

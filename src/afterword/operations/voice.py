@@ -106,7 +106,7 @@ def voice(request: Voice, work: Work) -> Iterator[Heard]:
     own = None if request.own is None else work.text(os.fspath(request.own), decoding=request)
     model = work.model(request.model, request.using, request.engine)
     with work.progress("reading the writer's own text") as on_progress:
-        writer = model.voice(own, request.against, on_progress)
+        writer = model.voice(own, os.fspath(request.against or ""), on_progress)
     drawn = []
     for file in files:
         text = model.tokenizer.normalise(work.text(file, decoding=request))

@@ -39,12 +39,6 @@ NAME = regex.compile(
 )  # within a sentence
 
 
-def character_nats(model: Comparable, text: str, on_progress: OnProgress = ignore_progress) -> Annotated[Floats, "N"]:
-    """Return the cost of each character of `text`, read from start to end. Raises TextError as `score` does."""
-    nats = model.score(text, on_progress=on_progress).token_nats
-    return np.bincount(model.tokenizer.starts(text), nats, len(text)).astype(np.float64)
-
-
 class Span(NamedTuple):
     """A part of a text, from one character up to another."""
 
@@ -128,17 +122,9 @@ class Gains:
 class OwnVoice:
     """The voice of a writer, with whose own held-out text others are compared."""
 
-    def __init__(
-        self,
-        model: Comparable,
-        base: Comparable,
-        own: str,
-        learned: str = "",
-        on_progress: OnProgress = ignore_progress,
-    ) -> None:
-        """`own` is the held-out text, and `learned` the training text, if it is known. Raises TextError for too few
-        sentences in `own`."""
-        self._model, self._base, self.learned = model, base, learned
+    def __init__(self, model: Comparable, base: Comparable, own: str, learned: str, on_progress: OnProgress) -> None:
+        """`own` is the held-out text, and `learned` the training text or "". Raises TextError for too few sentences."""
+        self._models, self.learned = (model, base), learned
         self.own = self.hear(own, on_progress)
         if (count := len(self.own.sentences)) < FEWEST_OWN:
             needed = f"at least {FEWEST_OWN} sentences are needed, and it has {count}"
@@ -147,10 +133,12 @@ class OwnVoice:
         self._bits, self._counted = (np.concatenate([[0.0], each.cumsum()]) for each in sums)
 
     def hear(self, text: str, on_progress: OnProgress = ignore_progress) -> Gains:
-        """Return the gains of `text`. Raises TextError."""
-        model = character_nats(self._model, text, lambda done: on_progress(done / 2))
-        base = character_nats(self._base, text, lambda done: on_progress((1 + done) / 2))
-        return Gains.between(text, model, base)
+        """Return the gains of `text`, which both models read from start to end. Raises TextError as `score` does."""
+        nats = []
+        for before, one in enumerate(self._models):
+            found = one.score(text, on_progress=lambda done, before=before: on_progress((before + done) / 2))  # type: ignore[misc]
+            nats.append(np.bincount(one.tokenizer.starts(text), found.token_nats, len(text)))
+        return Gains.between(text, *nats)
 
     def place(self, bits: float, counted: float) -> float:
         """Return the fraction of the writer's own stretches of like length that sound less like the writer than a text
