@@ -1,6 +1,6 @@
 """How well `voice` knows an author, measured as authorship verification is: the table of docs/voice.md.
 
-    python -m benchmarks.voice [--models DIR] [--only AUTHOR]     alone on the machine: 40 minutes on two cores
+    python -m benchmarks.voice [--models DIR] [--only AUTHOR]     alone on the machine: 30 minutes on two cores
 
 Twelve authors of ../shared/data/voice: of each, 125,000 characters of one book to learn from, by the real command from
 the base, in a fixed number of steps; and passages of two other books. Passages begin with a paragraph, evenly spread
@@ -129,15 +129,16 @@ def by_voice(gains: Mapping[str, Sequence[Gains]], length: int) -> Likeness:
     return np.array([[one.bits[:length].sum() / one.counted[:length].sum() for one in each] for each in gains.values()])
 
 
-def by_peers(passages: Sequence[Passage], length: int) -> dict[str, Likeness]:
-    """Return the likeness that each peer finds."""
-    texts = {"own": {author: text_of(author, "own") for author in authors()}}
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "texts.json")
-        file.write_text(json.dumps({**texts, "passages": [one.text[:length] for one in passages]}), encoding="utf-8")
+def by_peers(place: Path, passages: Sequence[Passage], length: int) -> dict[str, Likeness]:
+    """Return the likeness [authors, passages] that each peer finds; kept in `place`."""
+    kept = place / f"peers-{length}.json"
+    if not kept.exists():
+        own, file = {author: text_of(author, "own") for author in authors()}, place / "texts.json"
+        asked = {"own": own, "passages": [one.text[:length] for one in passages]}
+        file.write_text(json.dumps(asked), encoding="utf-8")
         python = peer_python("voice-peers", "pyppmd==1.3.1", "scikit-learn==1.9.1")
-        found = json.loads(run_peer(python, "voice_peers.py", file))
-    return {name: np.array(each) for name, each in found.items()}
+        kept.write_text(run_peer(python, "voice_peers.py", file), encoding="utf-8")
+    return {name: np.array(each) for name, each in json.loads(kept.read_text("utf-8")).items()}
 
 
 def equal_error_rate(own: NDArray[np.float64], others: NDArray[np.float64]) -> float:
@@ -152,7 +153,7 @@ def figures(likeness: Likeness, learned: Sequence[str], passages: Sequence[Passa
     """Return the mean AUC and equal error rate of the `learned` authors, and how often the most alike is right."""
     written = np.array([one.author for one in passages])
     each = [(row[written == author], row[written != author]) for author, row in zip(learned, likeness, strict=True)]
-    right = np.array(learned)[likeness.argmax(axis=0)] == written
+    right = (np.array(learned)[likeness.argmax(axis=0)] == written)[np.isin(written, learned)]
     return {
         "auc": float(np.mean([auc(own, others) for own, others in each])),
         "eer": float(np.mean([equal_error_rate(own, others) for own, others in each])),
@@ -166,18 +167,18 @@ def figures(likeness: Likeness, learned: Sequence[str], passages: Sequence[Passa
 def main(models: Path | None, only: Sequence[str]) -> None:
     passages = [one for author in authors() for one in passages_of(author)]
     learned = list(only) or authors()
+    chosen = [authors().index(author) for author in learned]
+    found: dict[str, dict[int, dict[str, float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
         place = (models or Path(folder)).absolute()
         gains = {author: gains_of(author, place, passages) for author in learned}
+        for length in (*LENGTHS, WHOLE):
+            voice = by_voice(gains, length)
+            ways = {"voice": voice, "voice, knowing the others": voice - voice.mean(axis=0)}
+            ways |= {name: each[chosen] for name, each in by_peers(place, passages, length).items()}
+            for name, likeness in ways.items():
+                found.setdefault(name, {})[length] = figures(likeness, learned, passages)
     echo_table(["", *(f"AUC {n:,}" for n in LENGTHS), *(f"EER {n:,}" for n in LENGTHS), f"of {len(learned)}"])
-    found: dict[str, dict[int, dict[str, float]]] = {}
-    for length in (*LENGTHS, WHOLE):
-        voice = by_voice(gains, length)
-        ways = {"voice": voice, "voice, knowing the others": voice - voice.mean(axis=0)}
-        chosen = [authors().index(one) for one in learned]
-        ways |= {name: each[chosen] for name, each in by_peers(passages, length).items()}
-        for name, likeness in ways.items():
-            found.setdefault(name, {})[length] = figures(likeness, learned, passages)
     for name, each in found.items():
         for length, row in each.items():
             write_result("voice", **measured_here(), way=name, length=length, authors=len(learned), **row)

@@ -280,9 +280,9 @@ class LanguageModel:
     def voice(self, own: str | None = None, against: str = "", on_progress: OnProgress = ignore_progress) -> OwnVoice:
         """Return the voice of the writer of the training text, with which other texts are compared.
 
-        `own` is text of the writer that the model did not learn from, by default the held-out text of the model's run;
-        `against` is the model of anybody, by default the base. Raises OptionError for a model of lines or another kind
-        that has no voice, and without held-out text; ModelError.
+        The LSTM reads alone. `own` is text of the writer that the model did not learn from, by default the held-out
+        text of the model's run; `against` is the model of anybody, by default the base. Raises OptionError for a model
+        of lines or another kind that has no voice, and without held-out text; TextError if that is too short.
         """
         self.check_of_text()
         if self.lines or self.config.window:
@@ -295,10 +295,10 @@ class LanguageModel:
             raise OptionError("this model has no held-out text: give the folder of its run, or a text with `own`")
         if self._voice is None or self._voice[0] != (own, name):
             try:
-                base = LanguageModel.load(name, engine=self.engine)  # type: ignore[arg-type]
+                base = LanguageModel.load(name, "lstm", self.engine)  # type: ignore[arg-type]
             except ModelError as error:
                 raise OptionError(f"{error.message}; name the model of anybody with `against`") from None
-            self._voice = (own, name), OwnVoice(self, base, own, learned, on_progress)
+            self._voice = (own, name), OwnVoice(self.using("lstm"), base, own, learned, on_progress)
         return self._voice[1]
 
     def adapting(self) -> AdaptingScorer:

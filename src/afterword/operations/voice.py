@@ -23,7 +23,7 @@ from afterword.operations.operation import (
     listed,
     operation,
 )
-from afterword.operations.options import Engine, Overwriting, Predicting
+from afterword.operations.options import Engine, Overwriting
 from afterword.operations.score import file_of
 from afterword.operations.work import Work
 from afterword.scoring.voice import Gains, OwnVoice, Span
@@ -40,7 +40,7 @@ LIKE_OWN = 0.1  # of the writer's own passages on either side: a sentence beyond
 
 
 @dataclass(frozen=True)
-class Voice(Predicting, Engine, Overwriting, Decoding, Request):
+class Voice(Engine, Overwriting, Decoding, Request):
     """Say how much a draft sounds like the writer of a model's text, sentence by sentence.
 
     MODEL is the folder of a run; DRAFT is a text, also .gz, or - for standard input. The model and the base from which
@@ -104,7 +104,7 @@ def voice(request: Voice, work: Work) -> Iterator[Heard]:
     files = listed(request.files)
     work.check(files)
     own = None if request.own is None else work.text(os.fspath(request.own), decoding=request)
-    model = work.model(request.model, request.using, request.engine)
+    model = work.model(request.model, "lstm", request.engine)
     with work.progress("reading the writer's own text") as on_progress:
         writer = model.voice(own, os.fspath(request.against or ""), on_progress)
     drawn = []

@@ -14,7 +14,7 @@ from afterword.web.pages import document, inline, level, policy, style
 STRENGTH = 2.0  # a word has its strongest shade at half the bits of a surprise
 CSS = """p b { font-weight: inherit; border-radius: 2px; }
 section { max-width: 70ch; line-height: 1.6; white-space: pre-wrap; overflow-wrap: anywhere; }
-u { text-decoration: underline dotted; }
+.copy { text-decoration: underline dotted; }
 """
 
 
@@ -33,7 +33,8 @@ def voice_html(drafts: Sequence[Shown]) -> str:
     css = style() + CSS
     head = (
         "<h1>How much this is you</h1>\n<p>Words in <b class=p8>this colour</b> are yours, those in <b class=n8>this "
-        "one</b> are anybody's. <u>Underlined</u> text is in the training text too. Point at a sentence for its place."
+        "one</b> are anybody's. <b class=copy>Underlined</b> text is in the training text too. Point at a sentence for "
+        "its place."
     )
     body = "".join([head, *(part for one in drafts for part in _section(one))])
     return document(body, title="How much this is you", style=css, policy=policy(style_src=inline(css)))
@@ -42,21 +43,18 @@ def voice_html(drafts: Sequence[Shown]) -> str:
 def _section(draft: Shown) -> Iterator[str]:
     text, says = draft.heard.text, dict(draft.says[1:])  # of a place where both begin, the sentence's counts
     yield f"<section>\n<h2>{html.escape(visible(draft.name))}</h2>\n<p>{html.escape(draft.says[0][1])}</p>\n"
-    shades, copied, said = [0] * len(text), [False] * len(text), [""] * len(text)
+    kinds, said = [""] * len(text), [""] * len(text)
     words = draft.heard.words(Span(0, len(text)))
     for (start, stop), bits in zip(words, draft.heard.sums(words)[0], strict=True):
-        shades[start:stop] = [level(STRENGTH * abs(bits)) * (1 if bits > 0 else -1)] * (stop - start)
+        kinds[start:stop] = ["pn"[int(bits < 0)] + str(level(STRENGTH * abs(bits)))] * (stop - start)
     for start, stop in draft.copies:
-        copied[start:stop] = [True] * (stop - start)
+        kinds[start:stop] = [f"{kind} copy" for kind in kinds[start:stop]]
     for start, stop in draft.heard.sentences:
-        said[start:stop] = [says[start]] * (stop - start)
+        said[start:stop] = [html.escape(says[start])] * (stop - start)
     for start, stop in draft.heard.paragraphs:
         yield "<p>"
-        for (shade, is_copied, about), group in groupby(range(start, stop), lambda k: (shades[k], copied[k], said[k])):
-            places = [*group]
-            piece = html.escape(visible(text[places[0] : places[-1] + 1]))
-            kind = f" class={'p' if shade > 0 else 'n'}{abs(shade)}" if shade else ""
-            piece = f'<b{kind} title="{html.escape(about)}">{piece}</b>'
-            yield f"<u>{piece}</u>" if is_copied else piece
+        for (kind, about), places in groupby(range(start, stop), lambda k: (kinds[k], said[k])):
+            piece = html.escape(visible("".join(text[k] for k in places)))
+            yield f'<b class="{kind}" title="{about}">{piece}</b>'
         yield "</p>\n"
     yield "</section>\n"
