@@ -93,7 +93,8 @@ def nats_of(author: str | None, place: Path, passages: Sequence[Passage]) -> Lik
     if not kept.exists():
         model = load("english" if author is None else trained(author, place))
         np.save(kept, read_by_torch(model, [one.text for one in passages]).astype(np.float32))
-    return np.load(kept).astype(np.float64)
+    found: Likeness = np.load(kept).astype(np.float64)
+    return found
 
 
 def read_by_torch(model: LanguageModel, texts: Sequence[str]) -> Likeness:
@@ -109,7 +110,7 @@ def read_by_torch(model: LanguageModel, texts: Sequence[str]) -> Likeness:
         rows[: len(ids), lane] = model.predictor.rows(ids)
     state, nats = [(h.bfloat16(), c.bfloat16()) for h, c in network.empty_state(len(texts))], []
     with torch.no_grad():
-        for some in torch.from_numpy(rows).split(100):
+        for some in torch.split(torch.from_numpy(rows), 100):  # type: ignore[no-untyped-call]
             found, state = network(some, state)
             nats.append(-found.float().log_softmax(-1))
     costs = torch.cat(nats)[:-1].gather(-1, torch.from_numpy(rows[1:, :, None]))[..., 0].numpy()

@@ -135,10 +135,10 @@ class OwnVoice:
 
     def hear(self, text: str, on_progress: OnProgress = ignore_progress) -> Gains:
         """Return the gains of `text`, which both models read from start to end. Raises TextError as `score` does."""
-        nats = []
+        nats = list[Floats]()
         for before, one in enumerate(self._models):
             found = one.score(text, on_progress=lambda done, before=before: on_progress((before + done) / 2))  # type: ignore[misc]
-            nats.append(np.bincount(one.tokenizer.starts(text), found.token_nats, len(text)))
+            nats.append(np.bincount(one.tokenizer.starts(text), found.token_nats, len(text)).astype(np.float64))
         return Gains.between(text, *nats)
 
     def place(self, bits: float, counted: float) -> float:
