@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path
 
@@ -47,6 +49,9 @@ def test_sentences_of_the_writer_are_closer_than_others(place: Path, run: Run) -
         "We went to the ",
         " hill, and the wind was cold.",
     ]
+    table = fine(run("voice", place / "own", place / "draft.txt", *options[:2], "--csv")).stdout.decode()
+    rows = list(csv.DictReader(io.StringIO(table, newline="")))
+    assert [one["text"] for one in rows] == [DRAFT, *(one["text"] for one in parts)]
     shown = fine(run("voice", place / "own", place / "draft.txt", *options[:2])).stdout.decode()
     assert theirs["says"] in shown
 

@@ -88,7 +88,7 @@ class Heard(Record, kw_only=True):
     place: float
     """The fraction of the writer's own passages of like length that sound less like the writer."""
     says: str
-    text: str | UnsetType = UNSET
+    text: str
     words: list[HeardWord] | UnsetType = UNSET
     copies: list[tuple[int, int]] | UnsetType = UNSET
     """The parts that the training text contains too: of 12 characters and more, from one place to another."""
@@ -148,15 +148,14 @@ def _part(writer: OwnVoice, heard: Gains, part: Literal["text", "paragraph", "se
     bits, counted = (float(each[0]) for each in heard.sums([span]))
     place = writer.place(bits, counted)
     than = f"closer to you than {place:.0%}" if place >= 0.5 else f"farther than {1 - place:.0%}"
-    about = f"{than} of your own"
-    size = span.stop - span.start
-    found = Heard(part=part, start=span.start, characters=size, gain=bits / counted, place=place, says=about)
+    text, about = heard.text[span.start : span.stop], f"{than} of your own"
+    found = Heard(
+        part=part, start=span.start, characters=len(text), gain=bits / counted, place=place, says=about, text=text
+    )
     if part == "sentence":
         if not LIKE_OWN < place < 1 - LIKE_OWN:
             found.says += f" ({heard.phrase(span, writer.own.gain)})"
         words = heard.words(span)
         each = zip(words, heard.sums(words)[0].tolist(), strict=True)
         found.words = [HeardWord(start, heard.text[start:stop], gain) for (start, stop), gain in each]
-    if part != "text":
-        found.text = heard.text[span.start : span.stop]
     return found
