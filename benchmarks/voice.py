@@ -110,7 +110,7 @@ def read_by_torch(model: LanguageModel, texts: Sequence[str]) -> Likeness:
         rows[: len(ids), lane] = model.predictor.rows(ids)
     state, nats = [(h.bfloat16(), c.bfloat16()) for h, c in network.empty_state(len(texts))], []
     with torch.no_grad():
-        for some in torch.split(torch.from_numpy(rows), 100):  # type: ignore[no-untyped-call]
+        for some in torch.split(torch.from_numpy(rows), 100):
             found, state = network(some, state)
             nats.append(-found.float().log_softmax(-1))
     costs = torch.cat(nats)[:-1].gather(-1, torch.from_numpy(rows[1:, :, None]))[..., 0].numpy()
