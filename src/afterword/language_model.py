@@ -47,9 +47,10 @@ from afterword.scoring.costs import LineScore, Score, score, score_lines
 from afterword.scoring.labels import LabelScore, classify
 from afterword.scoring.odd_lines import OddLine, judge, normal_costs
 from afterword.scoring.surprises import OnNats, Surprise, surprises
+from afterword.scoring.voice import MOST_OWN, OwnVoice
 from afterword.settings import OnProgress, ignore_progress, made, takes
 from afterword.storage import write_bytes
-from afterword.text.encoded import EncodedCorpus
+from afterword.text.encoded import SPLITS, EncodedCorpus
 from afterword.text.lines import Masks
 from afterword.text.tokenizer import checked_lines
 
@@ -97,6 +98,7 @@ class LanguageModel:
         self._run = run  # the folder of the run that made it, if it was loaded from there
         self._writer: Writer | None = None  # the last one, since making one can take a while
         self._passages: Passages | None = None  # the last ones, for the same reason
+        self._voice: tuple[tuple[str, str], OwnVoice] | None = None  # the last one, and what it was made from
         self._card = card
         self._holds = tuple(holds)
         self._using = using
@@ -298,6 +300,30 @@ class LanguageModel:
         `on_progress` is called with the fraction that is done.
         """
         return score_lines(self.predictor, self.tokenizer, checked_lines(lines, "score_lines"), on_progress)
+
+    def voice(self, own: str | None = None, against: str = "", on_progress: OnProgress = ignore_progress) -> OwnVoice:
+        """Return the voice of the writer of the training text, with which other texts are compared.
+
+        The LSTM reads alone. `own` is text of the writer that the model did not learn from, by default the held-out
+        text of the model's run; `against` is the model of anybody, by default the base. Raises OptionError for a model
+        of lines or another kind that has no voice, and without held-out text; TextError if that is too short.
+        """
+        self.check_of_text()
+        if self.lines or self.config.window:
+            raise OptionError("a voice needs a model of running text: train one without `lines`")
+        name = against or (self.about.get("base") or {}).get("name") or "english"
+        corpus = self.learned_from() if self._run is not None and self._run.is_dir() else None
+        learned, held_out = (corpus.texts(part)[0] if corpus else "" for part in SPLITS)
+        own = self.tokenizer.normalise((held_out if own is None else own)[:MOST_OWN])
+        if not own.strip():
+            raise OptionError("this model has no held-out text: give the folder of its run, or a text with `own`")
+        if self._voice is None or self._voice[0] != (own, name):
+            try:
+                base = LanguageModel.load(name, "lstm", self.engine)  # type: ignore[arg-type]
+            except ModelError as error:
+                raise OptionError(f"{error.message}; name the model of anybody with `against`") from None
+            self._voice = (own, name), OwnVoice(self.using("lstm"), base, own, learned, on_progress)
+        return self._voice[1]
 
     def adapting(self) -> AdaptingScorer:
         """Return a scorer that scores as this model does, and learns from each part of a text after scoring it.

@@ -1,0 +1,60 @@
+"""Drafts as one HTML file: the words that sound like the writer in one colour, those of anybody in another."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+from afterword.scoring.voice import Gains, Span
+from afterword.text.unicode import visible
+from afterword.web.pages import document, inline, level, policy, style
+
+STRENGTH = 2.0  # a word has its strongest shade at half the bits of a surprise
+CSS = """p b { font-weight: inherit; border-radius: 2px; }
+section { max-width: 70ch; line-height: 1.6; white-space: pre-wrap; overflow-wrap: anywhere; }
+.copy { text-decoration: underline dotted; }
+"""
+
+
+class Shown(NamedTuple):
+    """A draft, and what is known about it."""
+
+    name: str
+    heard: Gains
+    says: Sequence[tuple[int, str]]
+    """The start of each part, and what is said about it: first of the whole, then of paragraphs and sentences."""
+    copies: Sequence[tuple[int, int]]
+
+
+def voice_html(drafts: Sequence[Shown]) -> str:
+    """Return the page of `drafts` as HTML."""
+    css = style() + CSS
+    head = (
+        "<h1>How much this is you</h1>\n<p>Words in <b class=p8>this colour</b> are yours, those in <b class=n8>this "
+        "one</b> are anybody's. <b class=copy>Underlined</b> text is in the training text too. Point at a sentence for "
+        "its place."
+    )
+    body = "".join([head, *(part for one in drafts for part in _section(one))])
+    return document(body, title="How much this is you", style=css, policy=policy(style_src=inline(css)))
+
+
+def _section(draft: Shown) -> Iterator[str]:
+    text, says = draft.heard.text, dict(draft.says[1:])  # of a place where both begin, the sentence's counts
+    yield f"<section>\n<h2>{html.escape(visible(draft.name))}</h2>\n<p>{html.escape(draft.says[0][1])}</p>\n"
+    kinds, said = [""] * len(text), [""] * len(text)
+    words = draft.heard.words(Span(0, len(text)))
+    for (start, stop), bits in zip(words, draft.heard.sums(words)[0], strict=True):
+        kinds[start:stop] = ["pn"[int(bits < 0)] + str(level(STRENGTH * abs(bits)))] * (stop - start)
+    for start, stop in draft.copies:
+        kinds[start:stop] = [f"{kind} copy" for kind in kinds[start:stop]]
+    for start, stop in draft.heard.sentences:
+        said[start:stop] = [html.escape(says[start])] * (stop - start)
+    for start, stop in draft.heard.paragraphs:
+        yield "<p>"
+        for (kind, about), places in groupby(range(start, stop), lambda k: (kinds[k], said[k])):
+            piece = html.escape(visible("".join(text[k] for k in places)))
+            yield f'<b class="{kind}" title="{about}">{piece}</b>'
+        yield "</p>\n"
+    yield "</section>\n"
