@@ -34,7 +34,7 @@ SHARED = FILES.parents[1] / "web"
 LAWS = Path(__file__).with_name("laws.js").read_text(encoding="utf-8")
 KEY = "a-key-that-is-long-enough"
 HOSTILE = "</script><b onclick=x>&amp;\"'<img src=x onerror=document.title=1>"
-SETTINGS = {"seed": 5, "offersByThemselves": False}
+SETTINGS = {"seed": 5, "offersByThemselves": False, "unit": "characters"}
 ENDLESS = 1_000_000  # tokens, which take minutes
 MOST_BYTES = 200_000  # of what is fetched before the page can be used
 
@@ -96,13 +96,14 @@ def page(tab: Tab, serve_address: str) -> Tab:
     return open_page(tab, serve_address)
 
 
-def open_page(tab: Tab, address: str) -> Tab:
+def open_page(tab: Tab, address: str, face: str = "all") -> Tab:
     """The page as somebody finds it who was never there, but for settings that make it tell the same each time."""
     tab.call("Page.navigate", url="about:blank")  # what was open before complains no more
     tab.complaints.clear()
     tab.open(address + "/")  # and leave it as it is, so that it keeps nothing on being left
     tab.run("localStorage.clear(); sessionStorage.clear()")
     tab.run(f"localStorage['afterword.settings'] = {json.dumps(json.dumps(SETTINGS))}")
+    tab.run(f"localStorage['afterword.face'] = '{face}'")
     tab.call("Emulation.setDeviceMetricsOverride", width=1280, height=900, deviceScaleFactor=1, mobile=False)
     tab.complaints.clear()
     tab.open(address + "/")
@@ -910,6 +911,7 @@ def test_a_key_is_asked_for_once_and_kept_in_the_tab(tab: Tab, models: Path) -> 
         assert tab.run("sessionStorage['afterword.key']") == KEY
         assert KEY not in tab.run("JSON.stringify(localStorage)")
         tab.complaints.clear()  # of two answers that a key is needed
+        tab.run("localStorage['afterword.face'] = 'all'")
         again(tab)
         assert not tab.run("document.querySelector('dialog')")
         tab.run("document.getElementById('area').focus()")

@@ -5,9 +5,7 @@ import { ask } from "./dialogs.js";
 import { dropping } from "./files.js";
 import { found, Keeper } from "./keeping.js";
 import { limitsIn } from "./settings.js";
-import { modelOf, page, useStore } from "./state.js";
-import { Steer } from "./steer.js";
-import { Tree } from "./tree.js";
+import { modelOf, page, turnTo, useStore } from "./state.js";
 import { html, render } from "./vendor/preact.js";
 import { number } from "./words.js";
 import { begin, openFile } from "./write.js";
@@ -51,6 +49,11 @@ async function lookForServer() {
   } else setTimeout(lookForServer, TRY_AGAIN);
 }
 
+function chooseModel(id) {
+  page.set({ model: id });
+  localStorage.setItem(MODEL, id);
+}
+
 /** Fetch the models and the runs. After an error they stay as they were. */
 export async function refresh() {
   try {
@@ -60,6 +63,7 @@ export async function refresh() {
     page.set({ models: data, model: data.some(({ id }) => id === wanted) ? wanted : (data[0]?.id ?? null) });
     const { data: runs, trains } = await call("GET", "/v1/runs");
     page.set({ runs, trains });
+    if (trains && !byId("training").firstChild) (await import("./train.js")).begin(byId("training"), writer, refresh, chooseModel);
   } catch (error) {
     // a notice already says that the server does not answer
     if (page.get().isReached) writing.set({ complaint: { text: error.message, param: null } });
@@ -84,16 +88,13 @@ function Notices() {
   </div>`;
 }
 
-// The model and the theme.
+// The model, the face and the theme.
 
 function Model() {
   const { models } = useStore(page);
   const chosen = modelOf(page.get());
   if (!chosen) return null;
-  const choose = event => {
-    page.set({ model: event.currentTarget.value });
-    localStorage.setItem(MODEL, event.currentTarget.value);
-  };
+  const choose = event => chooseModel(event.currentTarget.value);
   const about = chosen.afterword ?? {};
   const facts = [
     about.num_layers && `${about.num_layers} × ${about.hidden_size} ${(about.cell ?? "lstm").toUpperCase()}`,
@@ -106,19 +107,27 @@ function Model() {
           ${models.map(({ id }) => html`<option value=${id}>${id}</option>`)}
         </select>`
       : html`<b>${chosen.id}</b>`}
-    ${" "}<span>${facts.filter(Boolean).join(", ")}</span>
+    ${" "}<span class="more">${facts.filter(Boolean).join(", ")}</span>
   </p>`;
 }
 
 function Look() {
-  const { theme } = useStore(page);
+  const { theme, face } = useStore(page);
   const other = theme === "dark" ? "light" : "dark";
   const flip = () => {
     document.documentElement.dataset.theme = other;
     localStorage.setItem("afterword.theme", other);
     page.set({ theme: other });
   };
-  return html`<button id="theme" title=${`use ${other} colours`} onClick=${flip}>${other}</button>`;
+  const turn = face => {
+    turnTo(face);
+    show("write");
+  };
+  return html`<span class="choice" role="group" aria-label="Face">
+      <button id="simple" aria-pressed=${String(face === "simple")} title="only what is needed to write" onClick=${() => turn("simple")}>Simple</button>
+      <button id="all" aria-pressed=${String(face === "all")} title="all settings, branches, scores, gates" onClick=${() => turn("all")}>All</button>
+    </span>
+    <button id="theme" title=${`use ${other} colours`} onClick=${flip}>${other}</button>`;
 }
 
 // Tabs. The module of a tab is fetched when the tab is first opened.
@@ -160,6 +169,19 @@ function Tabs() {
   </div>`;
 }
 
+/** Fill what only the full face shows. */
+async function furnish() {
+  if (page.get().face !== "all" || byId("tree").firstChild) return;
+  const [{ Tree }, { Steer }] = await Promise.all([import("./tree.js"), import("./steer.js")]);
+  render(html`<${Tree} writer=${writer} details=${byId("branches")} />`, byId("tree"));
+  render(html`<${Steer} writer=${writer} details=${byId("steering")} />`, byId("steer"));
+}
+
+/** Keep the sheet away while there is no model to write with, and show it as soon as there is one. */
+function showSheet({ models, trains }) {
+  document.body.classList.toggle("untrained", trains && !models.length && !writer.text);
+}
+
 const isWide = matchMedia("(min-width: 900px)").matches;
 byId("branches").open = byId("steering").open = isWide;
 render(html`<${Tabs} />`, byId("tabs"));
@@ -167,8 +189,6 @@ render(html`<${Model} />`, byId("model"));
 render(html`<${Look} />`, byId("look"));
 notice({});
 begin(writer, keeper);
-render(html`<${Tree} writer=${writer} details=${byId("branches")} />`, byId("tree"));
-render(html`<${Steer} writer=${writer} details=${byId("steering")} />`, byId("steer"));
 
 const { onDragOver, onDragLeave, onDrop } = dropping(file => openFile(writer, keeper, file));
 byId("view").addEventListener("dragover", onDragOver);
@@ -176,6 +196,8 @@ byId("view").addEventListener("dragleave", onDragLeave);
 byId("view").addEventListener("drop", onDrop);
 addEventListener("focus", () => page.get().isReached && refresh());
 
+page.listen(showSheet);
+page.listen(furnish);
+await Promise.all([refresh(), furnish()]);
 if (isWide) writer.sheet.focus();
-await refresh();
 document.documentElement.dataset.ready = performance.now().toFixed(0);

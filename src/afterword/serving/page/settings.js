@@ -31,6 +31,7 @@ const EMPTY = {
   offerLength: 48, // characters of each
   offersByThemselves: true, // show continuations after a pause in typing
   isShaded: true,
+  unit: "words", // of what is shown at the cursor, or "characters"
 };
 
 export const settings = new Store({ ...EMPTY, ...kept() });
@@ -97,7 +98,7 @@ export const hasNgram = () => Boolean(modelOf(page.get())?.afterword?.ngram);
 
 /** Return to the model's settings; the look of the page stays. */
 export function reset() {
-  const { offers, offerLength, offersByThemselves, isShaded } = settings.get();
+  const { offers, offerLength, offersByThemselves, isShaded, unit } = settings.get();
   const numbers = page.get().numbers.map(({ name }) => [name, null]);
-  settings.set({ ...EMPTY, ...Object.fromEntries(numbers), offers, offerLength, offersByThemselves, isShaded });
+  settings.set({ ...EMPTY, ...Object.fromEntries(numbers), offers, offerLength, offersByThemselves, isShaded, unit });
 }
